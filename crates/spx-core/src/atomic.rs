@@ -1,0 +1,123 @@
+//! Files that appear under their final name only when they are complete: a temporary name in the same
+//! directory, flush to disk, rename.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A file being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
+#[derive(Debug)]
+pub struct AtomicFile {
+    temporary: PathBuf,
+    target: PathBuf,
+    overwrite: bool,
+}
+
+impl AtomicFile {
+    /// Prepares to write `target`; the temporary name is free and nothing is created yet.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] where the target is there and `overwrite` is false;
+    /// [`io::ErrorKind::InvalidInput`] where the path has no file name.
+    pub fn new(target: &Path, overwrite: bool) -> io::Result<Self> {
+        static SERIAL: AtomicU32 = AtomicU32::new(0);
+        let Some(name) = target.file_name() else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"));
+        };
+        if !overwrite && target.symlink_metadata().is_ok() {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{}-{serial}.part", std::process::id()));
+        Ok(Self { temporary: target.with_file_name(hidden), target: target.to_owned(), overwrite })
+    }
+
+    /// Where to write.
+    pub fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Flushes the file to disk and gives it its name.
+    ///
+    /// # Errors
+    /// What flushing or renaming reports; the temporary file is then removed.
+    pub fn commit(self) -> io::Result<()> {
+        File::open(&self.temporary)?.sync_all()?;
+        if self.overwrite {
+            fs::rename(&self.temporary, &self.target)?;
+        } else {
+            // A link, unlike a rename, fails where another process has made the target meanwhile.
+            fs::hard_link(&self.temporary, &self.target).or_else(|error| match error.kind() {
+                io::ErrorKind::AlreadyExists => Err(error),
+                _ => fs::rename(&self.temporary, &self.target),
+            })?;
+        }
+        // The new name itself must reach the disk; a file system that cannot flush a directory is no error.
+        let directory = self.target.parent().filter(|d| !d.as_os_str().is_empty());
+        if let Ok(handle) = File::open(directory.unwrap_or(Path::new("."))) {
+            handle.sync_all().ok();
+        }
+        Ok(())
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        // After a rename there is nothing to remove.
+        fs::remove_file(&self.temporary).ok();
+    }
+}
+
+/// Writes a small file whole.
+///
+/// # Errors
+/// As [`AtomicFile`], and what writing reports.
+pub fn write(target: &Path, contents: &[u8], overwrite: bool) -> io::Result<()> {
+    let file = AtomicFile::new(target, overwrite)?;
+    File::create_new(file.path())?.write_all(contents)?;
+    file.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<_> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn appears_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.txt");
+        let file = AtomicFile::new(&target, false).unwrap();
+        fs::write(file.path(), "half").unwrap();
+        assert!(!target.exists());
+        drop(file);
+        assert!(names(dir.path()).is_empty(), "a file that is given up leaves nothing");
+        write(&target, b"whole", false).unwrap();
+        assert_eq!(names(dir.path()), ["a.txt"]);
+        assert_eq!(fs::read(&target).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn overwrites_only_when_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("a.txt");
+        write(&target, b"old", false).unwrap();
+        assert_eq!(write(&target, b"new", false).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let late = AtomicFile::new(&dir.path().join("b.txt"), false).unwrap();
+        fs::write(late.path(), "mine").unwrap();
+        fs::write(dir.path().join("b.txt"), "theirs").unwrap();
+        assert_eq!(late.commit().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        write(&target, b"new", true).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"new");
+        assert_eq!(names(dir.path()), ["a.txt", "b.txt"]);
+    }
+}

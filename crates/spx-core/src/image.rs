@@ -1,0 +1,104 @@
+//! A Level-2 spectral image in memory, whatever file it came from.
+
+use std::ops::Range;
+use std::path::PathBuf;
+
+use crate::detector::Detector;
+use crate::flags::FlagNames;
+use crate::header::Header;
+
+/// What is known of a spectral image before its pixels are read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metadata {
+    /// The file it came from.
+    pub path: PathBuf,
+    /// Observation and detector: what makes it the one exposure that it is.
+    pub id: ExposureId,
+    /// When it was taken.
+    pub time: ObservationTime,
+    /// Pipeline version (card VERSION of the primary HDU), where the file has one.
+    pub version: Option<String>,
+    /// `[ny, nx]` of the whole image.
+    pub shape: [usize; 2],
+    /// Cards of the IMAGE HDU: celestial WCS, WCS `A` (parent pixels), WCS `W` (wavelength).
+    pub header: Header,
+    /// The names of the bits of the FLAGS plane.
+    pub flag_names: FlagNames,
+    /// The look-up table of WCS `W`.
+    pub wave_table: WaveTableData,
+}
+
+impl Metadata {
+    /// 0-based parent pixel of pixel (0, 0), `[x, y]`: `1 - CRPIXiA`, 0 where there is no WCS `A`.
+    ///
+    /// # Errors
+    /// Where a card is there but is no number.
+    pub fn parent_offset(&self) -> Result<[f64; 2], crate::header::HeaderError> {
+        let offset = |key| Ok(1.0 - self.header.optional_real(key)?.unwrap_or(1.0));
+        Ok([offset("CRPIX1A")?, offset("CRPIX2A")?])
+    }
+}
+
+/// Observation id and detector; orders the inputs of every sum.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ExposureId {
+    /// Such as `2025W51_1A_0684_2`.
+    pub observation: String,
+    /// The detector.
+    pub detector: Detector,
+}
+
+impl std::fmt::Display for ExposureId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.observation, self.detector)
+    }
+}
+
+/// Times of an exposure; `None` where the header has no such card.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ObservationTime {
+    /// Start [MJD, UTC].
+    pub begin: Option<f64>,
+    /// Midpoint [MJD, UTC].
+    pub average: Option<f64>,
+    /// End [MJD, UTC].
+    pub end: Option<f64>,
+    /// Exposure time XPOSURE [s].
+    pub exposure: Option<f64>,
+}
+
+/// The table WCS-WAVE as it stands in the file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WaveTableData {
+    /// 1-based parent columns of the control points.
+    pub x: Vec<f64>,
+    /// 1-based parent rows of the control points.
+    pub y: Vec<f64>,
+    /// Wavelength and bandwidth [um], `values[(j * x.len() + i) * 2 + k]` with `k` = 0 or 1.
+    pub values: Vec<f64>,
+}
+
+/// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that
+/// its memory can be used for the next exposure.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Planes {
+    /// Surface brightness with the zodiacal light still in it [MJy/sr]; NaN occurs.
+    pub image: Vec<f32>,
+    /// Bits as in the file's FLAGS; bit 31 is the sign.
+    pub flags: Vec<i32>,
+    /// Variance [(MJy/sr)^2]; NaN occurs.
+    pub variance: Vec<f32>,
+    /// Modelled zodiacal light [MJy/sr].
+    pub zodi: Vec<f32>,
+}
+
+/// A spectral image: metadata and the pixels of all its rows, or of those that were asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SpectralImage {
+    /// What is known of it.
+    pub metadata: Metadata,
+    /// The rows that `planes` holds.
+    pub rows: Range<usize>,
+    /// The pixels of those rows.
+    pub planes: Planes,
+}

@@ -1,0 +1,222 @@
+//! Reading Level-2 spectral images: multi-extension FITS files of Quick Releases 2 and 3, full frames and
+//! cutouts, plain and gzipped, whole or only the rows that are needed.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::detector::Detector;
+use crate::fits::{FitsError, FitsReader, Pixel};
+use crate::flags::FlagNames;
+use crate::header::{Header, HeaderError};
+use crate::image::{ExposureId, Metadata, ObservationTime, Planes, SpectralImage, WaveTableData};
+
+/// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
+#[derive(Debug, Error)]
+#[error("{}: HDU {hdu}: {problem}", path.display())]
+pub struct MefError {
+    /// The file.
+    pub path: PathBuf,
+    /// The HDU by its name.
+    pub hdu: &'static str,
+    /// What is wrong there.
+    #[source]
+    pub problem: MefProblem,
+}
+
+/// What is wrong in an HDU.
+#[derive(Debug, Error)]
+pub enum MefProblem {
+    /// CFITSIO could not open or read it.
+    #[error(transparent)]
+    Fits(#[from] FitsError),
+    /// A card is missing or wrong.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// A plane that is not two-dimensional or not as large as IMAGE.
+    #[error("the array has shape {found:?} (slowest axis first), expected {expected}")]
+    Shape {
+        /// The shape found, slowest axis first.
+        found: Vec<usize>,
+        /// What it should be.
+        expected: String,
+    },
+    /// A unit other than the archive's.
+    #[error("card BUNIT is `{found}`, expected `{expected}`")]
+    Unit {
+        /// What stands there.
+        found: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The look-up table is not one row of X, Y and VALUES that fit each other.
+    #[error("{0}")]
+    Table(String),
+}
+
+const IMAGE: &str = "IMAGE";
+const FLAGS: &str = "FLAGS";
+const VARIANCE: &str = "VARIANCE";
+const ZODI: &str = "ZODI";
+const WAVE: &str = "WCS-WAVE";
+
+/// An open spectral image: its metadata are read, its pixels not yet.
+pub struct MefFile {
+    reader: FitsReader,
+    metadata: Metadata,
+}
+
+impl MefFile {
+    /// Opens a file and reads what is known of it: the cards of PRIMARY, IMAGE and FLAGS and the table
+    /// WCS-WAVE. The shapes and units of all planes are checked here, before any pixel is read.
+    ///
+    /// # Errors
+    /// [`MefError`] where the file is not FITS, an HDU or a card is missing, or shapes or units are wrong.
+    pub fn open(path: &Path) -> Result<Self, MefError> {
+        let at = |hdu| move |problem: MefProblem| MefError { path: path.to_owned(), hdu, problem };
+        let mut reader = FitsReader::open(path).map_err(|e| at("PRIMARY")(e.into()))?;
+        let primary = header_of(&mut reader, "PRIMARY").map_err(at("PRIMARY"))?;
+        let header = header_of(&mut reader, IMAGE).map_err(at(IMAGE))?;
+        let shape = image_shape(&mut reader).map_err(at(IMAGE))?;
+        check_unit(&header, "MJy/sr", true).map_err(at(IMAGE))?;
+        let flags = header_of(&mut reader, FLAGS).map_err(at(FLAGS))?;
+        check_shape(&mut reader, shape).map_err(at(FLAGS))?;
+        for (hdu, unit) in [(VARIANCE, "MJy2/sr2"), (ZODI, "MJy/sr")] {
+            let cards = header_of(&mut reader, hdu).map_err(at(hdu))?;
+            check_shape(&mut reader, shape).map_err(at(hdu))?;
+            check_unit(&cards, unit, false).map_err(at(hdu))?;
+        }
+        let wave_table = read_wave_table(&mut reader).map_err(at(WAVE))?;
+        let metadata = Metadata {
+            path: path.to_owned(),
+            id: exposure_id(&header).map_err(at(IMAGE))?,
+            time: observation_time(&header).map_err(|e| at(IMAGE)(e.into()))?,
+            version: primary.optional_text("VERSION").ok().flatten().map(str::to_owned),
+            shape,
+            flag_names: FlagNames::from_header(&flags),
+            header,
+            wave_table,
+        };
+        Ok(Self { reader, metadata })
+    }
+
+    /// What is known of the image.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Reads the four planes of a range of rows into the memory of `reuse`, which may come from
+    /// another image.
+    ///
+    /// # Errors
+    /// [`MefError`] where the file ends early or a tile cannot be decompressed.
+    ///
+    /// # Panics
+    /// Where `rows` reaches beyond the image.
+    pub fn read(mut self, rows: Range<usize>, reuse: Planes) -> Result<SpectralImage, MefError> {
+        let [ny, nx] = self.metadata.shape;
+        assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
+        let Planes { mut image, mut flags, mut variance, mut zodi } = reuse;
+        let (first, count) = (rows.start * nx, rows.len() * nx);
+        self.plane(IMAGE, first, count, &mut image)?;
+        self.plane(FLAGS, first, count, &mut flags)?;
+        self.plane(VARIANCE, first, count, &mut variance)?;
+        self.plane(ZODI, first, count, &mut zodi)?;
+        Ok(SpectralImage { metadata: self.metadata, rows, planes: Planes { image, flags, variance, zodi } })
+    }
+
+    fn plane<T: Pixel + Default>(
+        &mut self,
+        hdu: &'static str,
+        first: usize,
+        count: usize,
+        out: &mut Vec<T>,
+    ) -> Result<(), MefError> {
+        out.resize(count, T::default());
+        let read = self.reader.move_to(hdu).and_then(|()| self.reader.read_pixels(first, out));
+        read.map_err(|e| MefError { path: self.metadata.path.clone(), hdu, problem: e.into() })
+    }
+}
+
+fn header_of(reader: &mut FitsReader, hdu: &str) -> Result<Header, MefProblem> {
+    reader.move_to(hdu)?;
+    Ok(reader.header()?)
+}
+
+fn image_shape(reader: &mut FitsReader) -> Result<[usize; 2], MefProblem> {
+    let found = reader.image_shape()?;
+    match found.as_slice() {
+        &[ny, nx] if nx > 0 && ny > 0 => Ok([ny, nx]),
+        _ => Err(MefProblem::Shape { found, expected: "an image of two axes".into() }),
+    }
+}
+
+fn check_shape(reader: &mut FitsReader, [ny, nx]: [usize; 2]) -> Result<(), MefProblem> {
+    let found = reader.image_shape()?;
+    if found == [ny, nx] {
+        return Ok(());
+    }
+    Err(MefProblem::Shape { found, expected: format!("[{ny}, {nx}] as in IMAGE") })
+}
+
+/// The archive writes `MJy / sr`; blanks, `**` and `^` make no difference.
+fn check_unit(header: &Header, expected: &'static str, required: bool) -> Result<(), MefProblem> {
+    let found = match header.optional_text("BUNIT")? {
+        Some(found) => found,
+        None if required => return Err(HeaderError::Missing { keyword: "BUNIT".into() }.into()),
+        None => return Ok(()),
+    };
+    let plain: String = found.chars().filter(|c| !" *^()".contains(*c)).collect();
+    let squared = expected == "MJy2/sr2" && plain == "MJy/sr2" && found.contains('(');
+    if plain == expected || squared {
+        return Ok(());
+    }
+    Err(MefProblem::Unit { found: found.to_owned(), expected })
+}
+
+fn exposure_id(header: &Header) -> Result<ExposureId, MefProblem> {
+    let number = header.integer("DETECTOR")?;
+    let detector = Detector::new(number).map_err(|e| HeaderError::Invalid {
+        keyword: "DETECTOR".into(),
+        value: number.to_string(),
+        problem: e.to_string(),
+    })?;
+    Ok(ExposureId { observation: header.text("OBSID")?.to_owned(), detector })
+}
+
+fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
+    Ok(ObservationTime {
+        begin: header.optional_real("MJD-BEG")?,
+        average: header.optional_real("MJD-AVG")?,
+        end: header.optional_real("MJD-END")?,
+        exposure: header.optional_real("XPOSURE")?,
+    })
+}
+
+/// One row: X `(n)`, Y `(m)`, VALUES `(2, n, m)`, whatever FITS types hold them.
+fn read_wave_table(reader: &mut FitsReader) -> Result<WaveTableData, MefProblem> {
+    reader.move_to(WAVE)?;
+    let rows = reader.table_rows()?;
+    if rows != 1 {
+        return Err(MefProblem::Table(format!("the table has {rows} rows, expected 1")));
+    }
+    let x = read_cell(reader, "X")?;
+    let y = read_cell(reader, "Y")?;
+    let values = read_cell(reader, "VALUES")?;
+    if values.len() != 2 * x.len() * y.len() {
+        return Err(MefProblem::Table(format!(
+            "VALUES holds {} numbers, expected 2 x {} x {} to fit X and Y",
+            values.len(),
+            x.len(),
+            y.len()
+        )));
+    }
+    Ok(WaveTableData { x, y, values })
+}
+
+fn read_cell(reader: &mut FitsReader, column: &str) -> Result<Vec<f64>, MefProblem> {
+    let mut cell = vec![0.0; reader.column_len(column)?];
+    reader.read_column(column, 0, &mut cell)?;
+    Ok(cell)
+}

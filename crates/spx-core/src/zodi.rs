@@ -1,0 +1,196 @@
+//! Zodiacal light: the scale of the modelled foreground, fitted over the background pixels of an image.
+//!
+//! Least squares for `image = scale * zodi` with weights 1/variance:
+//! `scale = sum(w I Z) / sum(w Z^2)`. A background pixel has none of the bad flags and not SOURCE, a finite
+//! image and a finite zodi other than zero, and a finite variance above zero. (spxquery tests fewer of
+//! these, so that one NaN among its background pixels turns the scale into NaN.)
+
+use crate::flags::{FlagNames, FlagSelection};
+use crate::image::Planes;
+
+/// How the zodiacal light is scaled.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZodiOptions {
+    /// The least share of all pixels that must be background for a fit.
+    pub bg_fraction_min: f64,
+    /// A fitted scale must lie above this.
+    pub scale_min: f64,
+    /// A fitted scale must not exceed this.
+    pub scale_max: f64,
+}
+
+impl Default for ZodiOptions {
+    fn default() -> Self {
+        Self { bg_fraction_min: 0.5, scale_min: 0.0, scale_max: 10.0 }
+    }
+}
+
+/// What came of a fit.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ZodiOutcome {
+    /// The fitted scale is used.
+    Fitted,
+    /// Too few background pixels; the scale is 1.
+    TooFewPixels {
+        /// Their share of all pixels.
+        fraction: f64,
+    },
+    /// The fitted scale lies outside the limits; the scale is 1.
+    OutOfRange {
+        /// What was fitted.
+        fitted: f64,
+    },
+}
+
+/// The scale of the zodiacal light in one image.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZodiFit {
+    /// The light to subtract is this times the ZODI plane.
+    pub scale: f64,
+    /// How it was found.
+    pub outcome: ZodiOutcome,
+}
+
+/// Fits the scale over the pixels given, which should be a whole image.
+///
+/// The sum runs in a fixed order, so that the scale has the same bits on every run.
+pub fn fit(planes: &Planes, names: &FlagNames, options: &ZodiOptions) -> ZodiFit {
+    // Neither the preset nor SOURCE can fail to resolve: a preset passes over names that a file lacks.
+    let bad = FlagSelection::Photometry.mask(names).unwrap_or_default() | names.mask("SOURCE");
+    let sums = background_sums(planes, bad);
+    let fraction = sums.pixels as f64 / planes.image.len().max(1) as f64;
+    let one = |outcome| ZodiFit { scale: 1.0, outcome };
+    if sums.pixels == 0 || fraction < options.bg_fraction_min {
+        return one(ZodiOutcome::TooFewPixels { fraction });
+    }
+    let fitted = sums.image_zodi / sums.zodi_zodi;
+    if fitted > options.scale_min && fitted <= options.scale_max {
+        ZodiFit { scale: fitted, outcome: ZodiOutcome::Fitted }
+    } else {
+        one(ZodiOutcome::OutOfRange { fitted })
+    }
+}
+
+struct Sums {
+    image_zodi: f64,
+    zodi_zodi: f64,
+    pixels: usize,
+}
+
+/// Independent partial sums, so that the processor need not wait for the last addition.
+const LANES: usize = 8;
+
+fn background_sums(planes: &Planes, bad: u32) -> Sums {
+    let mut image_zodi = [0.0f64; LANES];
+    let mut zodi_zodi = [0.0f64; LANES];
+    let mut pixels = [0u32; LANES];
+    let mut add = |lane: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
+        let background = (flags.cast_unsigned() & bad == 0)
+            & image.is_finite()
+            & zodi.is_finite()
+            & (zodi != 0.0)
+            & variance.is_finite()
+            & (variance > 0.0);
+        // Selected before the arithmetic, for zero times NaN is NaN.
+        let (i, z, v) = if background {
+            (f64::from(image), f64::from(zodi), f64::from(variance))
+        } else {
+            (0.0, 0.0, 1.0)
+        };
+        let wz = z / v;
+        image_zodi[lane] += wz * i;
+        zodi_zodi[lane] += wz * z;
+        pixels[lane] += u32::from(background);
+    };
+    let whole = planes.image.len() / LANES * LANES;
+    let chunks = planes.image[..whole]
+        .chunks_exact(LANES)
+        .zip(planes.flags[..whole].chunks_exact(LANES))
+        .zip(planes.variance[..whole].chunks_exact(LANES))
+        .zip(planes.zodi[..whole].chunks_exact(LANES));
+    for (((image, flags), variance), zodi) in chunks {
+        for lane in 0..LANES {
+            add(lane, image[lane], flags[lane], variance[lane], zodi[lane]);
+        }
+    }
+    for k in whole..planes.image.len() {
+        add(k - whole, planes.image[k], planes.flags[k], planes.variance[k], planes.zodi[k]);
+    }
+    Sums {
+        image_zodi: image_zodi.iter().sum(),
+        zodi_zodi: zodi_zodi.iter().sum(),
+        pixels: pixels.iter().map(|&n| n as usize).sum(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn planes(n: usize, scale: f32) -> Planes {
+        let zodi: Vec<f32> = (0..n).map(|k| 0.3 + 0.001 * (k % 17) as f32).collect();
+        Planes {
+            image: zodi.iter().map(|z| scale * z).collect(),
+            flags: vec![0; n],
+            variance: vec![1e-4; n],
+            zodi,
+        }
+    }
+
+    fn fit_default(planes: &Planes) -> ZodiFit {
+        fit(planes, &FlagNames::default(), &ZodiOptions::default())
+    }
+
+    #[test]
+    fn finds_the_scale() {
+        for n in [1, 7, 8, 1003] {
+            let result = fit_default(&planes(n, 1.25));
+            assert!((result.scale - 1.25).abs() < 1e-6, "{result:?}");
+            assert_eq!(result.outcome, ZodiOutcome::Fitted);
+        }
+    }
+
+    #[test]
+    fn pixels_that_are_no_background_do_not_count() {
+        let mut p = planes(1000, 1.25);
+        let mut spoil = |at: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
+            (p.image[at], p.flags[at], p.variance[at], p.zodi[at]) = (image, flags, variance, zodi);
+        };
+        spoil(1, f32::NAN, 0, 1e-4, 0.3);
+        spoil(2, f32::INFINITY, 0, 1e-4, 0.3);
+        spoil(3, 1e6, 1 << 10, 1e-4, 0.3);
+        spoil(4, 1e6, 1 << 21, 1e-4, 0.3);
+        spoil(5, 1e6, 0, f32::NAN, 0.3);
+        spoil(6, 1e6, 0, 0.0, 0.3);
+        spoil(7, 1e6, 0, -1.0, 0.3);
+        spoil(8, 1e6, 0, 1e-4, f32::NAN);
+        spoil(9, 1e6, 0, 1e-4, 0.0);
+        assert!((fit_default(&p).scale - 1.25).abs() < 1e-6);
+    }
+
+    #[test]
+    fn weights_are_inverse_variances() {
+        let p = Planes {
+            image: vec![1.0, 2.0],
+            flags: vec![0; 2],
+            variance: vec![1.0, 0.25],
+            zodi: vec![1.0, 1.0],
+        };
+        assert_eq!(fit_default(&p).scale, (1.0 + 8.0) / 5.0);
+    }
+
+    #[test]
+    fn says_why_there_is_no_fit() {
+        let mut p = planes(100, 1.25);
+        p.flags[..51].fill(1 << 21);
+        assert_eq!(
+            fit_default(&p),
+            ZodiFit { scale: 1.0, outcome: ZodiOutcome::TooFewPixels { fraction: 0.49 } }
+        );
+        let negative = fit_default(&planes(100, -1.0));
+        assert_eq!(negative.scale, 1.0);
+        assert!(matches!(negative.outcome, ZodiOutcome::OutOfRange { fitted } if fitted < 0.0));
+        assert!(matches!(fit_default(&planes(100, 20.0)).outcome, ZodiOutcome::OutOfRange { .. }));
+        assert!(matches!(fit_default(&Planes::default()).outcome, ZodiOutcome::TooFewPixels { .. }));
+    }
+}
