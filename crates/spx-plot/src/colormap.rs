@@ -1,0 +1,197 @@
+//! Colour maps by the names that matplotlib gives them.
+//!
+//! The tables hold every fifth of the 256 colours that matplotlib publishes for a map, joined by straight lines;
+//! no colour differs by more than 4 of 255 from matplotlib's. viridis, plasma, inferno and magma are by N. Smith, S.
+//! van der Walt and E. Firing (CC0), cividis by J. Nuñez, C. Anderton and R. Renslow (2018, PLoS ONE 13,
+//! e0199239), turbo by A. Mikhailov (Apache-2.0). rainbow and gray are formulas. Crates with maps of these names exist, but they
+//! carry D3's polynomial or spline versions, which differ visibly for turbo and rainbow.
+
+use std::f64::consts::PI;
+
+use crate::options::named;
+
+/// An 8-bit colour: red, green, blue.
+pub(crate) type Rgb = [u8; 3];
+
+/// Colours from low to high values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Colormap {
+    /// Blue over green to yellow, even in brightness.
+    #[default]
+    Viridis,
+    /// Blue over red to yellow, even in brightness.
+    Plasma,
+    /// Black over red to light yellow, even in brightness.
+    Inferno,
+    /// Black over purple to cream, even in brightness.
+    Magma,
+    /// Blue to yellow, the same to colour-blind readers.
+    Cividis,
+    /// All hues, smoother than `rainbow`.
+    Turbo,
+    /// All hues, violet to red.
+    Rainbow,
+    /// Black to white.
+    Gray,
+}
+
+named!(
+    Colormap,
+    "colormap",
+    Viridis = "viridis",
+    Plasma = "plasma",
+    Inferno = "inferno",
+    Magma = "magma",
+    Cividis = "cividis",
+    Turbo = "turbo",
+    Rainbow = "rainbow",
+    Gray = "gray",
+);
+
+impl Colormap {
+    /// The colour (red, green, blue) at `t`, 0 for the lowest value and 1 for the highest; what lies outside gets
+    /// the nearest end, NaN the lower.
+    pub fn color(self, t: f64) -> [u8; 3] {
+        let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
+        match self {
+            Self::Viridis => between(&VIRIDIS, t),
+            Self::Plasma => between(&PLASMA, t),
+            Self::Inferno => between(&INFERNO, t),
+            Self::Magma => between(&MAGMA, t),
+            Self::Cividis => between(&CIVIDIS, t),
+            Self::Turbo => between(&TURBO, t),
+            Self::Rainbow => [(2.0 * t - 0.5).abs(), (PI * t).sin(), (PI / 2.0 * t).cos()].map(to_byte),
+            Self::Gray => [to_byte(t); 3],
+        }
+    }
+}
+
+/// Rounds a part of a colour in [0, 1] to a byte; what lies outside gets the nearest end.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "clamped to the range of a byte; NaN becomes 0"
+)]
+pub(crate) fn to_byte(part: f64) -> u8 {
+    (part.clamp(0.0, 1.0) * 255.0).round() as u8
+}
+
+/// Interpolates linearly in a table of `0xRRGGBB`; `t` lies in [0, 1].
+fn between(table: &[u32; POINTS], t: f64) -> Rgb {
+    let at = t * (POINTS - 1) as f64;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "in [0, POINTS - 1] since t lies in [0, 1]"
+    )]
+    let low = (at as usize).min(POINTS - 2);
+    let part = at - low as f64;
+    let (a, b) = (table[low].to_be_bytes(), table[low + 1].to_be_bytes());
+    [1, 2, 3].map(|k| to_byte((f64::from(a[k]) * (1.0 - part) + f64::from(b[k]) * part) / 255.0))
+}
+
+/// Number of colours in a table: every fifth of 256, both ends included.
+const POINTS: usize = 52;
+
+const VIRIDIS: [u32; POINTS] = [
+    0x440154, 0x46085c, 0x471063, 0x481769, 0x481d6f, 0x482475, 0x472a7a, 0x46307e, 0x453781, 0x433d84,
+    0x414287, 0x3f4889, 0x3d4e8a, 0x3a538b, 0x38598c, 0x355e8d, 0x33638d, 0x31688e, 0x2e6d8e, 0x2c718e,
+    0x2a768e, 0x297b8e, 0x27808e, 0x25848e, 0x23898e, 0x218e8d, 0x20928c, 0x1f978b, 0x1e9c89, 0x1fa188,
+    0x21a585, 0x24aa83, 0x28ae80, 0x2eb37c, 0x35b779, 0x3dbc74, 0x46c06f, 0x50c46a, 0x5ac864, 0x65cb5e,
+    0x70cf57, 0x7cd250, 0x89d548, 0x95d840, 0xa2da37, 0xb0dd2f, 0xbddf26, 0xcae11f, 0xd8e219, 0xe5e419,
+    0xf1e51d, 0xfde725,
+];
+const PLASMA: [u32; POINTS] = [
+    0x0d0887, 0x1b068d, 0x260591, 0x2f0596, 0x38049a, 0x41049d, 0x4903a0, 0x5102a3, 0x5901a5, 0x6100a7,
+    0x6900a8, 0x7100a8, 0x7801a8, 0x8004a8, 0x8707a6, 0x8e0ca4, 0x9511a1, 0x9c179e, 0xa21d9a, 0xa82296,
+    0xae2892, 0xb42e8d, 0xba3388, 0xbf3984, 0xc43e7f, 0xc9447a, 0xcd4a76, 0xd24f71, 0xd6556d, 0xda5b69,
+    0xde6164, 0xe26660, 0xe66c5c, 0xe97257, 0xed7953, 0xf07f4f, 0xf3854b, 0xf58c46, 0xf79342, 0xf99a3e,
+    0xfba139, 0xfca835, 0xfdaf31, 0xfeb72d, 0xfebe2a, 0xfdc627, 0xfcce25, 0xfbd724, 0xf8df25, 0xf6e826,
+    0xf3f027, 0xf0f921,
+];
+const INFERNO: [u32; POINTS] = [
+    0x000004, 0x02020c, 0x050417, 0x0a0722, 0x10092d, 0x160b39, 0x1e0c45, 0x260c51, 0x2f0a5b, 0x380962,
+    0x400a67, 0x490b6a, 0x510e6c, 0x59106e, 0x61136e, 0x69166e, 0x71196e, 0x781c6d, 0x801f6c, 0x88226a,
+    0x902568, 0x982766, 0xa02a63, 0xa82e5f, 0xb0315b, 0xb73557, 0xbf3952, 0xc63d4d, 0xcc4248, 0xd34743,
+    0xd94d3d, 0xdf5337, 0xe45a31, 0xe9612b, 0xed6925, 0xf1711f, 0xf47918, 0xf78212, 0xf98b0b, 0xfa9407,
+    0xfb9d07, 0xfca60c, 0xfcb014, 0xfbba1f, 0xfac42a, 0xf8cd37, 0xf6d746, 0xf4e156, 0xf2ea69, 0xf2f27d,
+    0xf5f992, 0xfcffa4,
+];
+const MAGMA: [u32; POINTS] = [
+    0x000004, 0x02020b, 0x050416, 0x090720, 0x0e0b2b, 0x140e36, 0x1a1042, 0x21114e, 0x29115a, 0x311165,
+    0x390f6e, 0x420f75, 0x4a1079, 0x52137c, 0x5a167e, 0x621980, 0x6a1c81, 0x721f81, 0x792282, 0x812581,
+    0x892881, 0x912b81, 0x992d80, 0xa1307e, 0xaa337d, 0xb2357b, 0xba3878, 0xc23b75, 0xca3e72, 0xd2426f,
+    0xd9466b, 0xe04c67, 0xe75263, 0xec5860, 0xf1605d, 0xf4695c, 0xf7725c, 0xf97b5d, 0xfb8560, 0xfc8e64,
+    0xfd9869, 0xfea16e, 0xfeaa74, 0xfeb47b, 0xfebd82, 0xfec68a, 0xfecf92, 0xfed89a, 0xfde2a3, 0xfdebac,
+    0xfcf4b6, 0xfcfdbf,
+];
+const CIVIDIS: [u32; POINTS] = [
+    0x00224e, 0x002656, 0x002a5f, 0x002d68, 0x003070, 0x083370, 0x163770, 0x203a6f, 0x273e6e, 0x2e416d,
+    0x34456c, 0x3a486c, 0x3f4c6c, 0x444f6c, 0x49536c, 0x4e566c, 0x535a6d, 0x575d6d, 0x5c616e, 0x60646f,
+    0x656870, 0x696b71, 0x6d6f72, 0x727274, 0x767676, 0x7a7a78, 0x7e7d78, 0x838179, 0x888578, 0x8d8878,
+    0x928c78, 0x969077, 0x9b9476, 0xa09875, 0xa59c74, 0xaaa073, 0xafa471, 0xb5a86f, 0xbaac6d, 0xbfb06b,
+    0xc4b468, 0xc9b965, 0xcfbd62, 0xd4c15f, 0xdac65b, 0xdfca57, 0xe5cf52, 0xead34c, 0xf0d846, 0xf6dd3f,
+    0xfce236, 0xfee838,
+];
+const TURBO: [u32; POINTS] = [
+    0x30123b, 0x36215f, 0x3b2f80, 0x3f3e9c, 0x424bb5, 0x4559cb, 0x4666dd, 0x4773eb, 0x4680f6, 0x458cfd,
+    0x4099ff, 0x38a5fb, 0x2fb2f4, 0x27bee9, 0x1fc9dd, 0x1ad4d0, 0x18ddc2, 0x1ae4b6, 0x22ebaa, 0x2ff19b,
+    0x3ff68a, 0x52fa7a, 0x65fd69, 0x79fe59, 0x8bff4b, 0x9cfe40, 0xa9fb39, 0xb7f735, 0xc3f134, 0xd0ea34,
+    0xdbe236, 0xe5d938, 0xeecf3a, 0xf5c53a, 0xfaba39, 0xfdae35, 0xfea130, 0xfe932a, 0xfc8423, 0xf9751d,
+    0xf46617, 0xef5811, 0xe84b0c, 0xe14109, 0xd83706, 0xce2d04, 0xc32503, 0xb71d02, 0xa91601, 0x9b0f01,
+    0x8b0902, 0x7a0403,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Entries 0, 64, 128, 191 and 255 of matplotlib 3.11.2's maps:
+    /// `(255 * matplotlib.colormaps[name](k)).round()`.
+    const MATPLOTLIB: [(&str, [u32; 5]); 8] = [
+        ("viridis", [0x440154, 0x3b528b, 0x21918c, 0x5cc863, 0xfde725]),
+        ("plasma", [0x0d0887, 0x7e03a8, 0xcc4778, 0xf89441, 0xf0f921]),
+        ("inferno", [0x000004, 0x57106e, 0xbc3754, 0xf98c0a, 0xfcffa4]),
+        ("magma", [0x000004, 0x51127c, 0xb73779, 0xfb8761, 0xfcfdbf]),
+        ("cividis", [0x00224e, 0x434e6c, 0x7d7c78, 0xbbad6d, 0xfee838]),
+        ("turbo", [0x30123b, 0x28bceb, 0xa4fc3c, 0xfb8122, 0x7a0403]),
+        ("rainbow", [0x8000ff, 0x00b5eb, 0x80ffb4, 0xfeb562, 0xff0000]),
+        ("gray", [0x000000, 0x404040, 0x808080, 0xbfbfbf, 0xffffff]),
+    ];
+
+    #[test]
+    fn agrees_with_matplotlib() {
+        for (name, colors) in MATPLOTLIB {
+            let map: Colormap = name.parse().unwrap();
+            for (k, expected) in [0.0, 64.0, 128.0, 191.0, 255.0].into_iter().zip(colors) {
+                let found = map.color(k / 255.0);
+                let expected = expected.to_be_bytes();
+                // The ends are exact; between them the straight lines may be off by 4, in cividis.
+                let tolerance = if k == 0.0 || k == 255.0 { 0 } else { 4 };
+                for (f, e) in found.into_iter().zip([expected[1], expected[2], expected[3]]) {
+                    assert!(f.abs_diff(e) <= tolerance, "{name} {k}: {found:02x?} is not {expected:02x?}");
+                }
+            }
+        }
+        assert_eq!(MATPLOTLIB.len(), Colormap::ALL.len());
+    }
+
+    #[test]
+    fn what_lies_outside_gets_the_ends() {
+        for map in Colormap::ALL {
+            assert_eq!(map.color(-1.0), map.color(0.0));
+            assert_eq!(map.color(f64::INFINITY), map.color(1.0));
+            assert_eq!(map.color(f64::NAN), map.color(0.0));
+        }
+    }
+
+    #[test]
+    fn names_go_both_ways() {
+        for map in Colormap::ALL {
+            assert_eq!(map.to_string().parse::<Colormap>().unwrap(), *map);
+        }
+        assert_eq!("Viridis".parse::<Colormap>().unwrap(), Colormap::Viridis);
+        let error = "jet".parse::<Colormap>().unwrap_err().to_string();
+        assert!(error.starts_with("there is no colormap `jet`; known are viridis, plasma"), "{error}");
+    }
+}

@@ -1,0 +1,103 @@
+//! Options that several figures share.
+
+use crate::PlotError;
+
+/// File format of a figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// 8-bit RGB.
+    #[default]
+    Png,
+    /// Text and lines as vectors, images embedded as PNG.
+    Svg,
+}
+
+/// Size of a picture [px].
+///
+/// Text and lines grow with the square root of the area; they have their nominal size at 1000 x 900.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// Width [px].
+    pub width: u32,
+    /// Height [px].
+    pub height: u32,
+}
+
+impl Size {
+    /// The shortest side that is drawn [px].
+    pub const MIN_SIDE: u32 = 200;
+    /// The longest side that is drawn [px].
+    pub const MAX_SIDE: u32 = 6000;
+
+    /// The factor by which text and lines are larger than at 1000 x 900 px.
+    pub(crate) fn scale(self) -> f64 {
+        (f64::from(self.width) * f64::from(self.height) / 9e5).sqrt()
+    }
+
+    pub(crate) fn check(self) -> Result<(), PlotError> {
+        let sides = Self::MIN_SIDE..=Self::MAX_SIDE;
+        if sides.contains(&self.width) && sides.contains(&self.height) {
+            Ok(())
+        } else {
+            Err(PlotError::Size { width: self.width, height: self.height })
+        }
+    }
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { width: 1000, height: 900 }
+    }
+}
+
+/// How positions on the sky are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SkyFormat {
+    /// Hours, minutes, seconds and degrees, arc minutes, arc seconds.
+    #[default]
+    Sexagesimal,
+    /// Decimal degrees.
+    Degrees,
+}
+
+/// Implements `FromStr` and `Display` of an enum by a table of names, and lists the names.
+macro_rules! named {
+    ($type:ident, $what:literal, $($variant:ident = $name:literal),+ $(,)?) => {
+        impl $type {
+            /// All of them, in the order in which they are documented.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name by which it is chosen.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name),+
+                }
+            }
+        }
+
+        impl ::std::fmt::Display for $type {
+            fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+                f.pad(self.name())
+            }
+        }
+
+        impl ::std::str::FromStr for $type {
+            type Err = $crate::PlotError;
+
+            /// Case does not matter.
+            fn from_str(name: &str) -> Result<Self, $crate::PlotError> {
+                Self::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+                    $crate::PlotError::Name {
+                        what: $what,
+                        name: name.to_owned(),
+                        known: [$($name),+].join(", "),
+                    }
+                })
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named!(Format, "figure format", Png = "png", Svg = "svg");
+named!(SkyFormat, "format of sky positions", Sexagesimal = "sexagesimal", Degrees = "degrees");

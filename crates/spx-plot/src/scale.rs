@@ -1,0 +1,181 @@
+//! From pixel values to [0, 1]: limits and the curve between them.
+
+use ndarray::ArrayView2;
+
+use crate::PlotError;
+use crate::options::named;
+
+/// The curve from a value, scaled so that the limits are 0 and 1, to the position in the colour map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stretch {
+    /// `x`.
+    Linear,
+    /// `asinh(10 x) / asinh(10)`: linear for faint values, logarithmic for bright ones.
+    #[default]
+    Asinh,
+    /// `ln(1000 x + 1) / ln(1001)`.
+    Log,
+    /// The square root of `x`.
+    Sqrt,
+}
+
+named!(Stretch, "stretch", Linear = "linear", Asinh = "asinh", Log = "log", Sqrt = "sqrt");
+
+/// `x / ASINH_SOFTENING` is where the asinh stretch turns from linear to logarithmic; astropy's default.
+const ASINH_SOFTENING: f64 = 0.1;
+/// The contrast of the logarithmic stretch; astropy's default.
+const LOG_CONTRAST: f64 = 1000.0;
+
+impl Stretch {
+    /// Maps [0, 1] onto [0, 1], rising; what lies outside gets the nearest end, NaN stays NaN.
+    pub fn apply(self, x: f64) -> f64 {
+        let x = x.clamp(0.0, 1.0);
+        match self {
+            Self::Linear => x,
+            Self::Asinh => (x / ASINH_SOFTENING).asinh() / (1.0 / ASINH_SOFTENING).asinh(),
+            Self::Log => (LOG_CONTRAST * x).ln_1p() / LOG_CONTRAST.ln_1p(),
+            Self::Sqrt => x.sqrt(),
+        }
+    }
+}
+
+/// The values that become 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Limits {
+    /// Percentiles of the finite values, in [0, 100], interpolated linearly between neighbours in rank.
+    Percentile(f64, f64),
+    /// Fixed values, in the unit of the data.
+    Range(f64, f64),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::Percentile(0.5, 99.5)
+    }
+}
+
+impl Limits {
+    /// The limits for one plane, lower one first and below the other; `None` where they are percentiles and no
+    /// value is finite. Where all values between the percentiles are equal, the limits are put around that value.
+    ///
+    /// # Errors
+    /// [`PlotError::Limits`] where the limits are not finite or not in order, or a percentile lies outside
+    /// [0, 100].
+    pub fn of(self, plane: ArrayView2<'_, f32>) -> Result<Option<(f64, f64)>, PlotError> {
+        match self {
+            Self::Range(low, high) => {
+                // A span that overflows cannot be divided by.
+                if low < high && (high - low).is_finite() {
+                    Ok(Some((low, high)))
+                } else {
+                    Err(PlotError::Limits { what: "limits", low, high, hint: "" })
+                }
+            }
+            Self::Percentile(low, high) => {
+                if !(0.0 <= low && low < high && high <= 100.0) {
+                    let hint = ", within 0 to 100";
+                    return Err(PlotError::Limits { what: "percentiles", low, high, hint });
+                }
+                Ok(percentiles(plane, low, high).map(apart))
+            }
+        }
+    }
+}
+
+/// Percentiles of the finite values, by selection rather than sorting.
+fn percentiles(plane: ArrayView2<'_, f32>, low: f64, high: f64) -> Option<(f64, f64)> {
+    let mut values: Vec<f32> = plane.iter().copied().filter(|v| v.is_finite()).collect();
+    if values.is_empty() {
+        return None;
+    }
+    Some((percentile(&mut values, low), percentile(&mut values, high)))
+}
+
+/// One percentile; `values` is not empty, holds no NaN, and is reordered.
+fn percentile(values: &mut [f32], percent: f64) -> f64 {
+    let rank = percent / 100.0 * (values.len() - 1) as f64;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in [0, len - 1]")]
+    let below = (rank.floor() as usize).min(values.len() - 1);
+    let (_, &mut at, above) = values.select_nth_unstable_by(below, f32::total_cmp);
+    let next = above.iter().copied().min_by(f32::total_cmp).unwrap_or(at);
+    let part = rank - below as f64;
+    f64::from(at) * (1.0 - part) + f64::from(next) * part
+}
+
+/// Moves equal limits apart by a tenth of their size, or by 1 around 0.
+fn apart((low, high): (f64, f64)) -> (f64, f64) {
+    if high > low {
+        return (low, high);
+    }
+    let half = if low == 0.0 { 1.0 } else { low.abs() / 10.0 };
+    (low - half, low + half)
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array};
+
+    use super::*;
+
+    #[test]
+    fn stretches_keep_the_ends_and_rise() {
+        for stretch in Stretch::ALL {
+            assert!(stretch.apply(0.0).abs() < 1e-15, "{stretch}");
+            assert!((stretch.apply(1.0) - 1.0).abs() < 1e-15, "{stretch}");
+            let values: Vec<f64> = (0..=100).map(|k| stretch.apply(f64::from(k) / 100.0)).collect();
+            assert!(values.is_sorted(), "{stretch}");
+            assert_eq!(stretch.apply(-5.0), stretch.apply(0.0));
+            assert_eq!(stretch.apply(7.0), stretch.apply(1.0));
+            assert!(stretch.apply(f64::NAN).is_nan());
+        }
+    }
+
+    /// The formulas that astropy documents for `AsinhStretch(0.1)` and `LogStretch(1000)`, by Python's `math`.
+    #[test]
+    fn stretches_have_the_formulas_of_astropy() {
+        assert!((Stretch::Asinh.apply(0.25) - 0.549_402_487_299_148_4).abs() < 1e-12);
+        assert!((Stretch::Log.apply(0.25) - 0.799_775_518_979_912_8).abs() < 1e-12);
+        assert_eq!(Stretch::Sqrt.apply(0.25), 0.5);
+    }
+
+    /// As `numpy.nanpercentile` gives them.
+    #[test]
+    fn percentiles_interpolate_and_leave_out_what_is_not_finite() {
+        let plane = array![[4.0, f32::NAN, 1.0], [3.0, 2.0, f32::INFINITY]];
+        assert_eq!(Limits::Percentile(0.0, 100.0).of(plane.view()).unwrap(), Some((1.0, 4.0)));
+        assert_eq!(Limits::Percentile(50.0, 75.0).of(plane.view()).unwrap(), Some((2.5, 3.25)));
+    }
+
+    #[test]
+    fn limits_of_equal_values_enclose_them() {
+        let (low, high) = Limits::default().of(Array2::from_elem((3, 3), -5.0).view()).unwrap().unwrap();
+        assert!(low < -5.0 && -5.0 < high, "{low} {high}");
+        let (low, high) = Limits::default().of(Array2::zeros((1, 1)).view()).unwrap().unwrap();
+        assert_eq!((low, high), (-1.0, 1.0));
+    }
+
+    #[test]
+    fn nothing_finite_has_no_limits() {
+        let plane = Array2::from_elem((2, 2), f32::NAN);
+        assert_eq!(Limits::default().of(plane.view()).unwrap(), None);
+        assert_eq!(Limits::Range(0.0, 1.0).of(plane.view()).unwrap(), Some((0.0, 1.0)));
+    }
+
+    #[test]
+    fn impossible_limits_are_errors() {
+        let plane = Array2::zeros((2, 2));
+        for limits in [
+            Limits::Range(1.0, 1.0),
+            Limits::Range(2.0, 1.0),
+            Limits::Range(f64::NAN, 1.0),
+            Limits::Range(0.0, f64::INFINITY),
+            Limits::Range(-f64::MAX, f64::MAX),
+            Limits::Percentile(-1.0, 50.0),
+            Limits::Percentile(50.0, 100.5),
+            Limits::Percentile(50.0, 50.0),
+            Limits::Percentile(0.0, f64::NAN),
+        ] {
+            assert!(matches!(limits.of(plane.view()), Err(PlotError::Limits { .. })), "{limits:?}");
+        }
+    }
+}
