@@ -1,0 +1,333 @@
+//! Pixel to sky and back: gnomonic projection (TAN) with SIP distortion.
+//!
+//! Calabretta & Greisen 2002, A&A 395, 1077 (Paper II) for the projection and the rotation, Greisen &
+//! Calabretta 2002, A&A 395, 1061 (Paper I) for the cards, Shupe et al. 2005 for SIP.
+//!
+//! The gnomonic projection takes the point (xi, eta) of the tangent plane [rad] to the direction of
+//! (xi, eta, 1): Paper II's native spherical coordinates (eq. 14, 15, 54, 55) need not appear. The rotation
+//! to the sky (eq. 2) is a 3 x 3 matrix, here in a frame whose longitude counts from CRVAL1, so that right
+//! ascension is added at the end, and a map between two planes needs the difference of their CRVAL1 alone.
+
+use spx_core::header::{Header, HeaderError};
+use spx_core::sky::Position;
+
+use crate::error::{WcsError, invalid};
+use crate::sip::Sip;
+
+pub(crate) type Matrix2 = [[f64; 2]; 2];
+pub(crate) type Matrix3 = [[f64; 3]; 3];
+
+/// A celestial WCS: `RA---TAN`, `DEC--TAN`, with or without `-SIP`, in ICRS.
+///
+/// Pixels are 0-based with integers at pixel centres, angles degrees. The functions are defined for every
+/// pixel position, also outside the image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CelestialWcs {
+    /// CRPIX, 0-based [px].
+    crpix: [f64; 2],
+    /// CRVAL [deg], right ascension first, in [0, 360).
+    crval: [f64; 2],
+    /// Undistorted pixel offset to tangent plane [rad/px].
+    matrix: Matrix2,
+    /// Its inverse [px/rad].
+    inverse: Matrix2,
+    /// (xi, eta, 1) to a direction in the frame whose longitude counts from CRVAL1; orthogonal.
+    to_sky: Matrix3,
+    sip: Option<Sip>,
+}
+
+impl CelestialWcs {
+    /// Reads the primary WCS of a header: CTYPEi, CRPIXi, CRVALi, CUNITi, LONPOLE, SIP, and the matrix in
+    /// one of the forms PCi_j with CDELTi, CDi_j, CDELTi alone, CDELTi with CROTAi.
+    ///
+    /// Axis 1 may be the declination. Further axes of a cube are ignored. LATPOLE has no effect on a zenithal
+    /// projection. SIP cards are applied where CTYPE ends in `-SIP`; where it does not, they are an error,
+    /// since readers disagree about such headers.
+    ///
+    /// # Errors
+    /// Names the card that is missing, of the wrong type, not finite, or not supported.
+    pub fn from_header(header: &Header) -> Result<Self, WcsError> {
+        let axes = Axes::from_header(header)?;
+        let [lon, lat] = [axes.lon, axes.lat];
+        let units = [unit(header, lon)?, unit(header, lat)?];
+        let crpix = [header.real("CRPIX1")? - 1.0, header.real("CRPIX2")? - 1.0];
+        let crval = [
+            header.real(&format!("CRVAL{lon}"))? * units[0],
+            header.real(&format!("CRVAL{lat}"))? * units[1],
+        ];
+        if !(-90.0..=90.0).contains(&crval[1]) {
+            return Err(invalid(&format!("CRVAL{lat}"), crval[1], "a declination lies within 90 degrees"));
+        }
+        check_frame(header)?;
+        check_parameters(header, lon, lat)?;
+        let (matrix, cards) = linear_matrix(header, lon, lat)?;
+        let matrix = [matrix[0].map(|m| m * units[0]), matrix[1].map(|m| m * units[1])];
+        // Paper II, section 2.4: the default is 180 degrees, but 0 where the reference point is the pole.
+        let lonpole = header.optional_real("LONPOLE")?.unwrap_or(if crval[1] >= 90.0 { 0.0 } else { 180.0 });
+        let mut wcs = Self::tan(crval, lonpole, crpix, matrix).ok_or(WcsError::Singular { cards })?;
+        wcs.sip = axes.distortion(header)?;
+        Ok(wcs)
+    }
+
+    /// An undistorted projection; `matrix` in [deg/px]; `None` where it is singular or overflows.
+    pub(crate) fn tan(crval: [f64; 2], lonpole: f64, crpix: [f64; 2], matrix: Matrix2) -> Option<Self> {
+        let matrix = matrix.map(|row| row.map(f64::to_radians));
+        let [[a, b], [c, d]] = matrix;
+        let det = a * d - b * c;
+        // A matrix whose rows are parallel to within rounding is singular, whatever its determinant.
+        if !(det.is_finite() && det.abs() > 1e-10 * a.hypot(b) * c.hypot(d)) {
+            return None;
+        }
+        let inverse = [[d / det, -b / det], [-c / det, a / det]];
+        inverse.iter().flatten().all(|m| m.is_finite()).then_some(())?;
+        let (sin_dec, cos_dec) = crval[1].to_radians().sin_cos();
+        let (sin_pole, cos_pole) = lonpole.to_radians().sin_cos();
+        let to_sky = [
+            [-sin_dec * sin_pole, sin_dec * cos_pole, cos_dec],
+            [-cos_pole, -sin_pole, 0.0],
+            [cos_dec * sin_pole, -cos_dec * cos_pole, sin_dec],
+        ];
+        Some(Self { crpix, crval: [wrap(crval[0]), crval[1]], matrix, inverse, to_sky, sip: None })
+    }
+
+    /// The sky position `[ra, dec]` [deg] of a pixel position, `ra` in [0, 360).
+    ///
+    /// Every pixel position has one; NaN gives NaN.
+    pub fn pixel_to_sky(&self, x: f64, y: f64) -> [f64; 2] {
+        let ([xi, eta], _) = self.plane(x, y);
+        let [sx, sy, sz] = apply(&self.to_sky, [xi, eta, 1.0]);
+        [wrap(sy.atan2(sx).to_degrees() + self.crval[0]), sz.atan2(sx.hypot(sy)).to_degrees()]
+    }
+
+    /// The pixel position of a sky position.
+    ///
+    /// `None` for positions 90 degrees or more from the tangent point, and where the inverse of the SIP
+    /// polynomials does not converge: its last Newton step has to be below 1e-9 px (plus 4 units in the last
+    /// place), and as the iteration converges quadratically the answer is then good to rounding, some
+    /// 1e-11 px. AP and BP serve as a first guess alone.
+    pub fn sky_to_pixel(&self, sky: Position) -> Option<[f64; 2]> {
+        let (sin_ra, cos_ra) = (sky.ra() - self.crval[0]).to_radians().sin_cos();
+        let (sin_dec, cos_dec) = sky.dec().to_radians().sin_cos();
+        let [xi, eta, w] = apply(&transpose(&self.to_sky), [cos_dec * cos_ra, cos_dec * sin_ra, sin_dec]);
+        if w <= 0.0 {
+            return None;
+        }
+        let [[a, b], [c, d]] = self.inverse;
+        let offset = [(a * xi + b * eta) / w, (c * xi + d * eta) / w];
+        let [u, v] = match &self.sip {
+            Some(sip) => sip.distort(offset)?,
+            None => offset,
+        };
+        Some([self.crpix[0] + u, self.crpix[1] + v])
+    }
+
+    /// Sky positions `[ra, dec]` [deg] of the outer corners of an image of shape `[ny, nx]`, at the pixel
+    /// positions (-0.5, -0.5), (nx - 0.5, -0.5), (nx - 0.5, ny - 0.5), (-0.5, ny - 0.5).
+    pub fn footprint(&self, [ny, nx]: [usize; 2]) -> [[f64; 2]; 4] {
+        let (right, top) = (nx as f64 - 0.5, ny as f64 - 0.5);
+        [[-0.5, -0.5], [right, -0.5], [right, top], [-0.5, top]].map(|[x, y]| self.pixel_to_sky(x, y))
+    }
+
+    /// Solid angle of the pixel at `(x, y)` [arcsec^2], from the Jacobian of the full WCS at its centre,
+    /// SIP included.
+    pub fn pixel_area(&self, x: f64, y: f64) -> f64 {
+        let ([xi, eta], [[a, b], [c, d]]) = self.plane(x, y);
+        // An area of the tangent plane, seen from the centre of the sphere, shrinks by cos^3 of its distance.
+        let steradian = (a * d - b * c).abs() / (1.0 + xi * xi + eta * eta).powf(1.5);
+        steradian * 1f64.to_degrees().powi(2) * 3600.0 * 3600.0
+    }
+
+    /// True where the header has SIP polynomials.
+    pub fn has_sip(&self) -> bool {
+        self.sip.is_some()
+    }
+
+    /// CRPIX, 0-based [px].
+    pub(crate) fn crpix(&self) -> [f64; 2] {
+        self.crpix
+    }
+
+    /// CRVAL [deg].
+    pub(crate) fn crval(&self) -> [f64; 2] {
+        self.crval
+    }
+
+    /// The distortion.
+    pub(crate) fn sip(&self) -> Option<&Sip> {
+        self.sip.as_ref()
+    }
+
+    /// Pixel scale without distortion [rad/px].
+    pub(crate) fn scale(&self) -> f64 {
+        let [[a, b], [c, d]] = self.matrix;
+        (a * d - b * c).abs().sqrt()
+    }
+
+    /// The matrix H by which undistorted offsets (u', v') of `self` become pixels of `to`, whose own
+    /// distortion is left out: with (X, Y, W) = H (u', v', 1) they are (X/W, Y/W), and W > 0 where the
+    /// position lies before the tangent plane of `to`.
+    ///
+    /// Both planes are central projections of one sphere, so the map between them is projective.
+    pub(crate) fn homography(&self, to: &Self) -> Matrix3 {
+        let (sin, cos) = (self.crval[0] - to.crval[0]).to_radians().sin_cos();
+        let turn = [[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]];
+        let [[a, b], [c, d]] = self.matrix;
+        let from_pixel = [[a, b, 0.0], [c, d, 0.0], [0.0, 0.0, 1.0]];
+        let [[a, b], [c, d]] = to.inverse;
+        let to_pixel = [[a, b, to.crpix[0]], [c, d, to.crpix[1]], [0.0, 0.0, 1.0]];
+        let between = product(&transpose(&to.to_sky), &product(&turn, &self.to_sky));
+        product(&to_pixel, &product(&between, &from_pixel))
+    }
+
+    /// Tangent plane position [rad] and its Jacobian by pixel position [rad/px].
+    fn plane(&self, x: f64, y: f64) -> ([f64; 2], Matrix2) {
+        let offset = [x - self.crpix[0], y - self.crpix[1]];
+        let m = &self.matrix;
+        let (at, jacobian) = match &self.sip {
+            None => (offset, *m),
+            Some(sip) => {
+                let (at, j) = sip.undistort(offset);
+                let entry = |r: usize, c: usize| m[r][0] * j[0][c] + m[r][1] * j[1][c];
+                (at, [[entry(0, 0), entry(0, 1)], [entry(1, 0), entry(1, 1)]])
+            }
+        };
+        ([m[0][0] * at[0] + m[0][1] * at[1], m[1][0] * at[0] + m[1][1] * at[1]], jacobian)
+    }
+}
+
+/// Which axis is which, 1-based.
+struct Axes {
+    lon: usize,
+    lat: usize,
+    sip: bool,
+}
+
+impl Axes {
+    fn from_header(header: &Header) -> Result<Self, WcsError> {
+        let ctypes = [header.text("CTYPE1")?, header.text("CTYPE2")?];
+        let [lon, lat] = if ctypes[0].starts_with("DEC-") { [2, 1] } else { [1, 2] };
+        let mut sip = [false; 2];
+        for (axis, name, flag) in [(lon, "RA---TAN", 0), (lat, "DEC--TAN", 1)] {
+            let ctype = ctypes[axis - 1];
+            sip[flag] = ctype.strip_suffix("-SIP") == Some(name);
+            if ctype != name && !sip[flag] {
+                let problem = format!("only {name} and {name}-SIP are supported");
+                return Err(invalid(&format!("CTYPE{axis}"), ctype, &problem));
+            }
+        }
+        if sip[0] != sip[1] {
+            return Err(invalid("CTYPE2", ctypes[1], "only one of the two axes has -SIP"));
+        }
+        Ok(Self { lon, lat, sip: sip[0] })
+    }
+
+    fn distortion(&self, header: &Header) -> Result<Option<Sip>, WcsError> {
+        if self.sip {
+            return Sip::from_header(header);
+        }
+        for keyword in ["A_ORDER", "B_ORDER"] {
+            if let Some(order) = header.optional_integer(keyword)? {
+                return Err(invalid(keyword, order, "there are SIP cards, but CTYPE1 does not end in -SIP"));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Degrees in the unit of an axis.
+fn unit(header: &Header, axis: usize) -> Result<f64, WcsError> {
+    let keyword = format!("CUNIT{axis}");
+    match header.optional_text(&keyword)?.unwrap_or("deg") {
+        "" | "deg" => Ok(1.0),
+        "arcmin" => Ok(1.0 / 60.0),
+        "arcsec" => Ok(1.0 / 3600.0),
+        "rad" => Ok(1f64.to_degrees()),
+        other => Err(invalid(&keyword, other, "the unit must be deg, arcmin, arcsec or rad")),
+    }
+}
+
+/// Positions are taken for ICRS, so another system must not pass unnoticed.
+fn check_frame(header: &Header) -> Result<(), WcsError> {
+    match header.optional_text("RADESYS")? {
+        None | Some("ICRS" | "") => Ok(()),
+        Some(other) => Err(invalid("RADESYS", other, "only ICRS is supported")),
+    }
+}
+
+/// PV cards of the celestial axes may only repeat the defaults of a TAN projection: anything else is
+/// another reference point, or one of the distortions that are written under the name TAN.
+fn check_parameters(header: &Header, lon: usize, lat: usize) -> Result<(), WcsError> {
+    let prefixes = [format!("PV{lon}_"), format!("PV{lat}_")];
+    for card in header.cards() {
+        let Some(number) = prefixes.iter().find_map(|p| card.keyword.strip_prefix(p.as_str())) else {
+            continue;
+        };
+        if number.parse::<u32>().is_err() {
+            continue; // an alternate WCS
+        }
+        let value = header.real(&card.keyword)?;
+        let default = if card.keyword == format!("PV{lon}_2") { 90.0 } else { 0.0 };
+        if value != default {
+            return Err(invalid(&card.keyword, value, "a TAN projection has no such parameter here"));
+        }
+    }
+    Ok(())
+}
+
+/// Pixel offsets to intermediate coordinates in units of CUNIT, the row of the longitude first, and the
+/// cards that it was read from.
+fn linear_matrix(header: &Header, lon: usize, lat: usize) -> Result<(Matrix2, &'static str), WcsError> {
+    let element = |name: &str, i: usize, j: usize| header.optional_real(&format!("{name}{i}_{j}"));
+    let square = |name: &str| -> Result<[[Option<f64>; 2]; 2], HeaderError> {
+        Ok([
+            [element(name, lon, 1)?, element(name, lon, 2)?],
+            [element(name, lat, 1)?, element(name, lat, 2)?],
+        ])
+    };
+    let (pc, cd) = (square("PC")?, square("CD")?);
+    let given = |m: &[[Option<f64>; 2]; 2]| m.iter().flatten().any(Option::is_some);
+    if given(&cd) {
+        if given(&pc) {
+            return Err(invalid("CD1_1", "", "PCi_j and CDi_j exclude each other"));
+        }
+        return Ok((cd.map(|row| row.map(|v| v.unwrap_or(0.0))), "CDi_j"));
+    }
+    let cdelt = |axis: usize| -> Result<f64, HeaderError> {
+        let keyword = format!("CDELT{axis}");
+        // The standard's default is 1; but a header without any scale is a broken one.
+        if given(&pc) { Ok(header.optional_real(&keyword)?.unwrap_or(1.0)) } else { header.real(&keyword) }
+    };
+    let (cdelt_lon, cdelt_lat) = (cdelt(lon)?, cdelt(lat)?);
+    let unity = |axis: usize, j: usize| if axis == j { 1.0 } else { 0.0 };
+    if given(&pc) {
+        let row = |k: usize, axis: usize, cdelt: f64| {
+            [pc[k][0].unwrap_or(unity(axis, 1)) * cdelt, pc[k][1].unwrap_or(unity(axis, 2)) * cdelt]
+        };
+        return Ok(([row(0, lon, cdelt_lon), row(1, lat, cdelt_lat)], "PCi_j, CDELTi"));
+    }
+    // Paper II, eq. 188: CROTA of the latitude axis turns the scaled axes.
+    let (sin, cos) = header.optional_real(&format!("CROTA{lat}"))?.unwrap_or(0.0).to_radians().sin_cos();
+    let row = |of_lon: f64, of_lat: f64| if lon == 1 { [of_lon, of_lat] } else { [of_lat, of_lon] };
+    let matrix = [row(cdelt_lon * cos, -cdelt_lat * sin), row(cdelt_lon * sin, cdelt_lat * cos)];
+    Ok((matrix, "CDELTi, CROTAi"))
+}
+
+/// A right ascension in [0, 360).
+fn wrap(ra: f64) -> f64 {
+    let ra = ra.rem_euclid(360.0);
+    // A tiny negative angle is rounded up to 360.
+    if ra >= 360.0 { 0.0 } else { ra }
+}
+
+fn apply(m: &Matrix3, v: [f64; 3]) -> [f64; 3] {
+    m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2])
+}
+
+fn transpose(m: &Matrix3) -> Matrix3 {
+    [0, 1, 2].map(|c| [m[0][c], m[1][c], m[2][c]])
+}
+
+fn product(a: &Matrix3, b: &Matrix3) -> Matrix3 {
+    let columns = transpose(b).map(|column| apply(a, column));
+    transpose(&columns)
+}
