@@ -1,0 +1,29 @@
+#!/usr/bin/env python3
+"""Run a command; print its wall seconds and peak resident memory [MB] as one line of JSON on standard output.
+
+    measure.py COMMAND [ARGUMENT ...]
+
+The command's own standard output goes to standard error; its failure is this script's. Python's standard library only.
+"""
+import json
+import os
+import subprocess
+import sys
+import time
+
+
+def main():
+    if len(sys.argv) < 2:
+        sys.exit(__doc__)
+    start = time.perf_counter()
+    # Nothing else is a child of this process, so that the usage of its children is the command's.
+    process = subprocess.Popen(sys.argv[1:], stdout=sys.stderr)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - start
+    if status:
+        sys.exit(f"{sys.argv[1]} failed with status {os.waitstatus_to_exitcode(status)}")
+    print(json.dumps({"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}))
+
+
+if __name__ == "__main__":
+    main()

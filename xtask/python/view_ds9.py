@@ -1,0 +1,123 @@
+#!/usr/bin/env python3
+"""Does DS9 show a cube with right sky and wavelength coordinates?
+
+    view_ds9.py CUBE.fits SCREENSHOT.png          (or: cargo xtask viewers CUBE.fits --screenshot FILE)
+
+Starts its own X server and DS9, asks DS9 through XPA for the sky position of some pixels and for the wavelength of
+every plane, compares them with astropy's, and takes a picture to look at. Needs ds9, xpaget and xpaset, Xvfb, and
+import (ImageMagick); of Python numpy and astropy.
+"""
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from viewlib import Checks, Table
+
+
+class Ds9:
+    """DS9 on a virtual screen; leaves no process behind."""
+
+    def __init__(self, path):
+        self.title = f"spx{os.getpid()}"
+        ours, theirs = os.pipe()
+        self.screen = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1100x900x24", "-nolisten", "tcp"],
+            pass_fds=[theirs], stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        os.close(theirs)
+        with os.fdopen(ours) as pipe:
+            display = pipe.readline().strip()
+        self.env = os.environ | {"DISPLAY": f":{display}", "XPA_METHOD": "local"}
+        self.ds9 = subprocess.Popen(
+            ["ds9", "-title", self.title, "-geometry", "1100x900", f"{path}[SCI]", "-zscale", "-zoom", "to", "fit"],
+            env=self.env, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    def __enter__(self):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            if self.ds9.poll() is not None:
+                break
+            if self.get("fits depth", missing_ok=True):
+                return self
+            time.sleep(0.3)
+        self.__exit__()
+        raise RuntimeError("ds9 did not open the file within a minute")
+
+    def __exit__(self, *_):
+        for process in (self.ds9, self.screen):
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def get(self, what, missing_ok=False):
+        run = subprocess.run(["xpaget", self.title, *what.split()], env=self.env, capture_output=True, text=True)
+        if run.returncode or "XPA$ERROR" in run.stdout + run.stderr:
+            if missing_ok:
+                return ""
+            raise RuntimeError(f"xpaget {what}: {run.stdout}{run.stderr}")
+        return run.stdout.strip()
+
+    def set(self, what):
+        subprocess.run(["xpaset", "-p", self.title, *what.split()], env=self.env, check=True)
+
+    def picture(self, path):
+        self.set("raise")
+        time.sleep(1)
+        subprocess.run(["import", "-window", "root", path], env=self.env, check=True)
+
+
+def check(c, ds9, path):
+    data = fits.getdata(path, "SCI")
+    sky = WCS(fits.getheader(path, "COUNT")).celestial
+    nz, ny, nx = data.shape
+    size = ds9.get("fits size").split() + [ds9.get("fits depth")]
+    c.check(list(map(int, size)) == [nx, ny, nz], f"size {size}")
+    ds9.set("wcs icrs")
+    wavelengths = []
+    for k in range(nz):
+        ds9.set(f"cube {k + 1}")
+        wavelengths.append(float(ds9.get("cube wcs")))
+    Table(path).check(c, wavelengths, "slices")
+
+    # The plane with most data, where values are compared, too.
+    best = int(np.argmax(np.isfinite(data).sum(axis=(1, 2))))
+    ds9.set(f"cube {best + 1}")
+    worst, values = 0.0, True
+    for x, y in ((0, 0), (nx - 1, 0), (nx // 2, ny // 2), (nx // 3, ny - 1), (nx - 2, ny // 4)):
+        ds9.set(f"crosshair {x + 1} {y + 1} image")
+        shown = SkyCoord(*map(float, ds9.get("crosshair wcs icrs degrees").split()), unit="deg")
+        want = SkyCoord(*map(float, sky.wcs_pix2world(x, y, 0)), unit="deg")
+        worst = max(worst, shown.separation(want).arcsec)
+        text = ds9.get(f"data image {x + 1} {y + 1} 1 1 yes")
+        value = float(text) if text else np.nan
+        values &= bool(np.isclose(value, data[best, y, x], rtol=1e-5, equal_nan=True))
+    c.check(worst < 1e-3, f"sky positions to {worst:.1e} arcsec")  # seven decimals of a degree are 4e-4 arcsec
+    c.check(values, f"values in plane {best + 1}")
+
+
+def main():
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    path, picture = sys.argv[1:]
+    c = Checks("ds9")
+    try:
+        with Ds9(path) as ds9:
+            check(c, ds9, path)
+            ds9.picture(picture)
+            c.check(True, f"screenshot {picture}")
+    except Exception as error:
+        c.check(False, f"{error!r}")
+    c.exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""What the viewer checks (view_*.py) share: PASS and FAIL lines, and the wavelengths that a cube states about itself.
+
+Not run by itself. Needs numpy and astropy.
+"""
+import sys
+
+import numpy as np
+from astropy.io import fits
+
+
+class Checks:
+    """Prints one line a check; `exit()` ends the process with 1 if any failed."""
+
+    def __init__(self, tool):
+        self.tool, self.failed = tool, False
+
+    def check(self, ok, text):
+        self.failed |= not ok
+        print(f"{'PASS' if ok else 'FAIL'} {self.tool}: {text}", flush=True)
+        return ok
+
+    def exit(self):
+        sys.exit(1 if self.failed else 0)
+
+
+class Table:
+    """Bin centres and widths [um] of the WAVELENGTH table, and the wavelengths of the header's WAVE-LOG axis."""
+
+    # The logarithmic axis of the header may leave the exact centre by this fraction of a channel.
+    TOLERANCE = 0.08
+
+    def __init__(self, path):
+        rows = fits.getdata(path, "WAVELENGTH")
+        self.centre = np.array(rows["LAMBDA"], float)
+        self.width = np.array(rows["LAMBDA_MAX"], float) - np.array(rows["LAMBDA_MIN"], float)
+        header = fits.getheader(path, "SCI")
+        ref, step, pixel = header["CRVAL3"], header["CDELT3"], header["CRPIX3"]
+        # FITS paper III: WAVE-LOG is ref * exp(offset / ref).
+        self.axis = ref * np.exp(step * (np.arange(self.centre.size) + 1 - pixel) / ref)
+
+    def off(self, wavelength):
+        """The largest distance from the exact centres, in channels."""
+        return float(np.max(np.abs(np.asarray(wavelength) - self.centre) / self.width))
+
+    def check(self, checks, wavelength, what):
+        """`wavelength` [um], one a plane: as the header says it, and near enough to the exact centres."""
+        wavelength = np.asarray(wavelength, float)
+        if not checks.check(wavelength.shape == self.centre.shape, f"{what}: {wavelength.size} planes"):
+            return
+        same = float(np.max(np.abs(wavelength / self.axis - 1)))
+        checks.check(same < 1e-9, f"{what}: the header's logarithmic axis to {same:.1e}")
+        off = self.off(wavelength)
+        checks.check(off <= self.TOLERANCE, f"{what}: within {off:.4f} channel of WAVELENGTH in every plane")
