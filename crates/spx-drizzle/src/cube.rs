@@ -1,0 +1,74 @@
+//! A finished cube: what its planes are, and the arrays themselves.
+
+use ndarray::{Array3, Axis};
+
+use crate::WavelengthGrid;
+
+/// Anything that has the planes of a cube: the running sums, which compute them when asked, or arrays.
+///
+/// Every method fills `out`, one value for each pixel of plane `z`, row-major `[y][x]`.
+pub trait CubeData {
+    /// `[nz, ny, nx]`.
+    fn shape(&self) -> [usize; 3];
+    /// The wavelength axis.
+    fn wavelengths(&self) -> &WavelengthGrid;
+    /// For each plane, the number of input images that contributed to it.
+    fn inputs_per_plane(&self) -> &[u32];
+    /// Weighted mean surface brightness [MJy/sr]; NaN where there are no data.
+    fn science(&self, z: usize, out: &mut [f32]);
+    /// Its variance [(MJy/sr)^2]; NaN where there are no data. Neighbouring voxels are correlated, for they
+    /// share input pixels.
+    fn variance(&self, z: usize, out: &mut [f32]);
+    /// Flags that all contributions had; 0 where there are none.
+    fn and_mask(&self, z: usize, out: &mut [u32]);
+    /// Flags that any contribution had.
+    fn or_mask(&self, z: usize, out: &mut [u32]);
+    /// Number of contributions, at most 65535.
+    fn count(&self, z: usize, out: &mut [u16]);
+    /// Voxels whose number of contributions exceeds 65535 and is therefore given as 65535.
+    fn saturated(&self) -> u64;
+}
+
+/// A cube in memory, arrays `[z][y][x]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cube {
+    /// The wavelength axis.
+    pub wavelengths: WavelengthGrid,
+    /// For each plane, the number of input images that contributed to it.
+    pub inputs_per_plane: Vec<u32>,
+    /// Surface brightness [MJy/sr], NaN = no data.
+    pub science: Array3<f32>,
+    /// Variance [(MJy/sr)^2], NaN = no data.
+    pub variance: Array3<f32>,
+    /// Flags that all contributions had.
+    pub and_mask: Array3<u32>,
+    /// Flags that any contribution had.
+    pub or_mask: Array3<u32>,
+    /// Number of contributions, at most 65535.
+    pub count: Array3<u16>,
+}
+
+impl Cube {
+    /// Copies the planes of any cube into arrays.
+    pub fn from_data(data: &dyn CubeData) -> Self {
+        Self {
+            wavelengths: data.wavelengths().clone(),
+            inputs_per_plane: data.inputs_per_plane().to_vec(),
+            science: array(data.shape(), |z, out| data.science(z, out)),
+            variance: array(data.shape(), |z, out| data.variance(z, out)),
+            and_mask: array(data.shape(), |z, out| data.and_mask(z, out)),
+            or_mask: array(data.shape(), |z, out| data.or_mask(z, out)),
+            count: array(data.shape(), |z, out| data.count(z, out)),
+        }
+    }
+}
+
+fn array<T: Clone + Default>(shape: [usize; 3], plane: impl Fn(usize, &mut [T])) -> Array3<T> {
+    let mut cube = Array3::from_elem(shape, T::default());
+    for (z, mut slice) in cube.axis_iter_mut(Axis(0)).enumerate() {
+        if let Some(out) = slice.as_slice_mut() {
+            plane(z, out);
+        }
+    }
+    cube
+}

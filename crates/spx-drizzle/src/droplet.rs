@@ -1,0 +1,139 @@
+//! Droplets: the pixels of an exposure that take part, on their way to the cube.
+
+use std::ops::Range;
+
+use spx_core::map::{Passband, Spans};
+
+use crate::kernel::SpatialKernel;
+use crate::{DrizzleError, Exposure, WavelengthGrid};
+
+/// An input pixel projected onto the output grid.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Droplet {
+    /// Output position [px].
+    pub(crate) x: f64,
+    /// Output position [px].
+    pub(crate) y: f64,
+    /// Central wavelength [um].
+    pub(crate) wavelength: f64,
+    /// Bandwidth [um].
+    pub(crate) bandwidth: f64,
+    /// Surface brightness, foreground subtracted [MJy/sr].
+    pub(crate) flux: f64,
+    /// Variance [(MJy/sr)^2].
+    pub(crate) variance: f32,
+    /// Quality bits.
+    pub(crate) flags: u32,
+}
+
+/// The droplets of one exposure, sorted into strips of output rows.
+///
+/// A droplet that reaches into two strips stands in both. Within a strip the droplets keep the order of the
+/// input pixels (row by row), which fixes the order of every sum. Reused from exposure to exposure, it
+/// keeps its memory.
+#[derive(Debug, Default)]
+pub struct Droplets {
+    pub(crate) strips: Vec<Vec<Droplet>>,
+    positions: Vec<[f64; 2]>,
+    passbands: Vec<Passband>,
+}
+
+impl Droplets {
+    /// True where no pixel takes part.
+    pub fn is_empty(&self) -> bool {
+        self.strips.iter().all(Vec::is_empty)
+    }
+
+    /// Forgets the droplets and keeps the memory.
+    pub(crate) fn clear(&mut self, strips: usize) {
+        self.strips.resize_with(strips, Vec::new);
+        self.strips.iter_mut().for_each(Vec::clear);
+    }
+}
+
+/// What the collection of droplets needs to know of the output.
+pub(crate) struct Target<'a, K> {
+    pub(crate) kernel: K,
+    pub(crate) shape: [usize; 2],
+    pub(crate) strip_rows: usize,
+    pub(crate) wavelengths: &'a WavelengthGrid,
+    pub(crate) half_z_shrink: f64,
+}
+
+impl<K: SpatialKernel> Target<'_, K> {
+    /// Collects the droplets of the pixels named by `spans`.
+    pub(crate) fn collect(
+        &self,
+        exposure: &Exposure<'_>,
+        spans: &Spans,
+        out: &mut Droplets,
+    ) -> Result<(), DrizzleError> {
+        exposure.check()?;
+        let needed = spans.rows();
+        if !needed.is_empty() && (needed.start < exposure.rows.start || needed.end > exposure.rows.end) {
+            return Err(DrizzleError::MissingRows { held: exposure.rows.clone(), needed });
+        }
+        for y in needed {
+            self.collect_row(exposure, y, spans.0[y].clone(), out);
+        }
+        Ok(())
+    }
+
+    fn collect_row(&self, exposure: &Exposure<'_>, y: usize, columns: Range<usize>, out: &mut Droplets) {
+        let Droplets { strips, positions, passbands } = out;
+        positions.resize(columns.len(), [f64::NAN; 2]);
+        passbands.resize(columns.len(), Passband { centre: f64::NAN, width: f64::NAN });
+        exposure.pixel_map.map_row(columns.start as f64, y as f64, positions);
+        exposure.wavelength_map.passband_row(columns.start as f64, y as f64, passbands);
+        let first = (y - exposure.rows.start) * exposure.shape[1];
+        let pixels = first + columns.start..first + columns.end;
+        let flux = &exposure.flux[pixels.clone()];
+        let variance = &exposure.variance[pixels.clone()];
+        let flags = &exposure.flags[pixels.clone()];
+        let foreground = exposure.foreground.map(|f| (&f.model[pixels], f.scale));
+        for k in 0..columns.len() {
+            let [x, y] = positions[k];
+            let flags = flags[k].cast_unsigned();
+            if flags & exposure.excluded != 0 || !self.reaches(x, y) || !self.sees(passbands[k]) {
+                continue;
+            }
+            let background = foreground.map_or(0.0, |(model, scale)| scale * f64::from(model[k]));
+            let flux = f64::from(flux[k]) - background;
+            if flux.is_finite() && variance[k].is_finite() && variance[k] > 0.0 {
+                let Passband { centre: wavelength, width: bandwidth } = passbands[k];
+                self.sort_in(
+                    strips,
+                    Droplet { x, y, wavelength, bandwidth, flux, variance: variance[k], flags },
+                );
+            }
+        }
+    }
+
+    /// False for NaN.
+    fn reaches(&self, x: f64, y: f64) -> bool {
+        let [ny, nx] = self.shape;
+        let reach = self.kernel.reach();
+        let inside = |v: f64, n: usize| v > -reach && v < n as f64 - 1.0 + reach;
+        inside(x, nx) && inside(y, ny)
+    }
+
+    /// Whether the spectral droplet touches the grid; false for a passband that is not finite or positive.
+    fn sees(&self, band: Passband) -> bool {
+        let half = band.width * self.half_z_shrink;
+        band.centre > 0.0
+            && band.width > 0.0
+            && band.width.is_finite()
+            && band.centre + half > self.wavelengths.lower()
+            && band.centre - half < self.wavelengths.upper()
+    }
+
+    /// Files a droplet under every strip that its shares may reach.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the grid's rows")]
+    fn sort_in(&self, strips: &mut [Vec<Droplet>], droplet: Droplet) {
+        let reach = self.kernel.reach();
+        let last = self.shape[0] - 1;
+        let row = |y: f64| (y.max(0.0) as usize).min(last) / self.strip_rows;
+        let reached = row((droplet.y - reach).ceil())..=row((droplet.y + reach).floor());
+        strips[reached].iter_mut().for_each(|strip| strip.push(droplet));
+    }
+}
