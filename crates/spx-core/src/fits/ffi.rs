@@ -247,7 +247,7 @@ impl Handle {
     /// The sums of the current HDU: of its data, and of all of it (ffgcks).
     pub(super) fn sums(&mut self) -> Result<(u64, u64)> {
         let (mut data, mut all) = (0, 0);
-        self.call("sum up the HDU", |file, status| {
+        self.call("compute the checksum", |file, status| {
             // SAFETY: `file` is open; both sums outlive the call.
             unsafe { sys::ffgcks(file, &mut data, &mut all, status) };
         })?;

@@ -196,6 +196,10 @@ impl FitsWriter {
         self.set_sum("CHECKSUM", &"0".repeat(16))?;
         self.set_sum("DATASUM", "0")?;
         self.handle.define()?;
+        // Leaving the HDU completes it: the fill, and the longest row in the TFORM of a compressed image.
+        let number = self.handle.hdu_number();
+        self.handle.move_to(1)?;
+        self.handle.move_to(number)?;
         let (data, _) = self.handle.sums()?;
         self.set_sum("DATASUM", &data.to_string())?;
         let (_, all) = self.handle.sums()?;
