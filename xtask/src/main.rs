@@ -1,2 +1,53 @@
-//! xtask
-fn main() {}
+//! The project's own tasks, run as `cargo xtask TASK`: the gate before a commit, reference values, comparisons.
+//!
+//! `check` needs nothing but Rust and a C compiler. The others run the scripts of `xtask/python` in virtual
+//! environments, which they make under `$XDG_CACHE_HOME/spx` (`~/.cache/spx`) from pinned requirements.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of the developers, not of the product"
+)]
+
+mod bench;
+mod check;
+mod golden;
+mod layers;
+mod process;
+mod tidy;
+mod viewers;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask TASK
+
+  check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy
+  golden [wcs|cube]      make the reference values of testdata again (Python, network on first use)
+  bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none]
+                         spx against spxquery on the same files: time and peak memory
+                         (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
+  viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
+                         does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
+                         Cubeviz and DS9 (the latter under Xvfb)";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["check", which @ ..] => check::run(which),
+        ["golden", which @ ..] => golden::run(which),
+        ["bench-peers", "drizzle", options @ ..] => bench::drizzle(options),
+        ["viewers", options @ ..] => viewers::run(options),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

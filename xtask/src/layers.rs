@@ -1,0 +1,365 @@
+//! The layer rules of ARCHITECTURE.md that a machine can test, on what `cargo metadata` and the manifests say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+/// The crates that may name several spx crates, besides dev-dependencies.
+const COMPOSERS: [&str; 3] = ["spx-cli", "spx-sim", "xtask"];
+/// Speaking HTTP, or any network, as a client.
+const NETWORK: [&str; 12] = [
+    "ureq",
+    "reqwest",
+    "hyper",
+    "hyper-util",
+    "isahc",
+    "curl",
+    "attohttpc",
+    "minreq",
+    "rustls",
+    "native-tls",
+    "tokio",
+    "mio",
+];
+/// The only crates that may bring those in: the archive's client, and the server that spx-sim and spx-cli may use.
+const NETWORK_GATES: [&str; 2] = ["spx-archive", "axum"];
+/// Direct dependencies of one crate alone.
+const RESERVED: [(&str, &str); 5] = [
+    ("fitsio-sys", "spx-core"),
+    ("fitsio", "spx-core"),
+    ("clap", "spx-cli"),
+    ("indicatif", "spx-cli"),
+    ("ureq", "spx-archive"),
+];
+/// Crates that compile or link C code; any `*-sys` crate counts, too.
+const C_CODE: [&str; 6] = ["cc", "cmake", "bindgen", "pkg-config", "vcpkg", "autotools"];
+/// `links` keys that stand for no C library: rayon-core claims one so that there is only one of it.
+const HARMLESS_LINKS: [&str; 1] = ["rayon-core"];
+
+/// A package as far as the rules go.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) member: bool,
+    pub(crate) links: Option<String>,
+    pub(crate) manifest: String,
+    /// Names of the declared dependencies: normal and build, optional ones included.
+    pub(crate) normal: BTreeSet<String>,
+    pub(crate) dev: BTreeSet<String>,
+    /// The ids that the normal and build dependencies resolve to.
+    resolved: Vec<String>,
+}
+
+/// The packages of the workspace and all below them, by id.
+#[derive(Debug, Default)]
+pub(crate) struct Graph(BTreeMap<String, Package>);
+
+fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
+    value[key].as_str().with_context(|| format!("cargo metadata: no {key}"))
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> Result<&'a Vec<Value>> {
+    value[key].as_array().with_context(|| format!("cargo metadata: no {key}"))
+}
+
+fn is_dev(kind: &Value) -> bool {
+    kind["kind"] == "dev"
+}
+
+impl Graph {
+    /// Reads the answer of `cargo metadata --format-version 1`.
+    pub(crate) fn from_metadata(metadata: &Value) -> Result<Self> {
+        let members: BTreeSet<&str> =
+            list(metadata, "workspace_members")?.iter().filter_map(Value::as_str).collect();
+        let mut packages = BTreeMap::new();
+        for package in list(metadata, "packages")? {
+            let id = text(package, "id")?;
+            let mut read = Package {
+                name: text(package, "name")?.to_owned(),
+                member: members.contains(id),
+                links: package["links"].as_str().map(str::to_owned),
+                manifest: text(package, "manifest_path")?.to_owned(),
+                ..Package::default()
+            };
+            for dependency in list(package, "dependencies")? {
+                let set = if is_dev(dependency) { &mut read.dev } else { &mut read.normal };
+                set.insert(text(dependency, "name")?.to_owned());
+            }
+            packages.insert(id.to_owned(), read);
+        }
+        for node in list(&metadata["resolve"], "nodes")? {
+            let package = packages.get_mut(text(node, "id")?).context("cargo metadata: unknown node")?;
+            for dependency in list(node, "deps")? {
+                if !list(dependency, "dep_kinds")?.iter().all(is_dev) {
+                    package.resolved.push(text(dependency, "pkg")?.to_owned());
+                }
+            }
+        }
+        Ok(Self(packages))
+    }
+
+    /// The workspace's own packages.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &Package> {
+        self.0.values().filter(|package| package.member)
+    }
+
+    /// Every rule that needs the graph alone; one line for each violation.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        for member in self.members() {
+            found.extend(self.siblings(member));
+            found.extend(reserved(member));
+            found.extend(self.network(member));
+        }
+        found
+    }
+
+    /// A library crate depends on spx-core and on no other spx crate.
+    fn siblings(&self, member: &Package) -> Vec<String> {
+        if COMPOSERS.contains(&member.name.as_str()) {
+            return Vec::new();
+        }
+        let ours: BTreeSet<&str> = self.members().map(|package| package.name.as_str()).collect();
+        let named = member.normal.iter().filter(|name| ours.contains(name.as_str()));
+        named
+            .filter(|name| name.as_str() != "spx-core" || member.name == "spx-core")
+            .map(|name| {
+                format!(
+                    "{} depends on {name}: a library crate may name spx-core and no other spx crate",
+                    member.name
+                )
+            })
+            .collect()
+    }
+
+    /// No network client below `member`, except through the crates that are made for it.
+    fn network(&self, member: &Package) -> Option<String> {
+        if NETWORK_GATES.contains(&member.name.as_str()) {
+            return None;
+        }
+        let mut seen = BTreeSet::new();
+        let mut todo: Vec<(&str, String)> =
+            member.resolved.iter().map(|id| (id.as_str(), member.name.clone())).collect();
+        while let Some((id, way)) = todo.pop() {
+            let Some(package) = self.0.get(id) else { continue };
+            if !seen.insert(id) || NETWORK_GATES.contains(&package.name.as_str()) {
+                continue;
+            }
+            let way = format!("{way} -> {}", package.name);
+            if NETWORK.contains(&package.name.as_str()) {
+                return Some(format!("{way}: only spx-archive speaks to the network"));
+            }
+            todo.extend(package.resolved.iter().map(|next| (next.as_str(), way.clone())));
+        }
+        None
+    }
+
+    /// Which of the packages `tree` compile or link C; `crate_name` is whose tree it is.
+    pub(crate) fn c_code(&self, crate_name: &str, tree: &BTreeSet<String>) -> Vec<String> {
+        let links = |name: &String| {
+            let package = self.0.values().find(|package| package.name == *name)?;
+            package.links.as_deref().filter(|links| !HARMLESS_LINKS.contains(links))
+        };
+        tree.iter()
+            .filter(|name| name.ends_with("-sys") || C_CODE.contains(&name.as_str()) || links(name).is_some())
+            .map(|name| {
+                format!("{crate_name} without default features pulls in {name}, which compiles or links C")
+            })
+            .collect()
+    }
+}
+
+/// Some crates are the direct dependency of one member alone.
+fn reserved(member: &Package) -> Vec<String> {
+    RESERVED
+        .iter()
+        .filter(|(name, owner)| {
+            member.name != *owner && (member.normal.contains(*name) || member.dev.contains(*name))
+        })
+        .map(|(name, owner)| format!("{} depends on {name}, which is {owner}'s alone", member.name))
+        .collect()
+}
+
+/// The package names in the output of `cargo tree --prefix none --format {p}`.
+pub(crate) fn tree_names(output: &str) -> BTreeSet<String> {
+    output.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+/// A member takes its versions, lints, edition and licence from the workspace.
+pub(crate) fn manifest_violations(name: &str, manifest: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut section, mut lints) = (String::new(), false);
+    let mut missing: BTreeSet<&str> = ["version", "edition", "rust-version", "license"].into();
+    for line in manifest.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        if line.starts_with('[') && line.ends_with(']') && !line.contains('=') {
+            section = line.trim_matches(['[', ']']).to_owned();
+            continue;
+        }
+        let Some((key, value)) = line.split_once('=') else { continue };
+        let (key, inherited) = (key.trim(), line.contains("workspace = true"));
+        match section.as_str() {
+            "package" if inherited => drop(missing.remove(key.trim_end_matches(".workspace"))),
+            "lints" => lints |= key == "workspace" && value.trim() == "true",
+            _ if section.ends_with("dependencies") && !inherited => {
+                found.push(format!(
+                    "{name}: {key} in [{section}] does not take its version from the workspace"
+                ));
+            }
+            _ => {}
+        }
+    }
+    found.extend(missing.iter().map(|key| format!("{name}: `{key}.workspace = true` is missing")));
+    if !lints {
+        found.push(format!("{name}: `[lints] workspace = true` is missing"));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::{Graph, manifest_violations, tree_names};
+
+    /// Name, whether it is a member, `links`, dependencies with their kinds.
+    type Made<'a> = (&'a str, bool, Option<&'a str>, &'a [(&'a str, Value)]);
+
+    /// Packages whose ids are their names.
+    fn graph(packages: &[Made]) -> Graph {
+        let members: Vec<&str> = packages.iter().filter(|p| p.1).map(|p| p.0).collect();
+        let listed: Vec<Value> = packages
+            .iter()
+            .map(|(name, _, links, dependencies)| {
+                let named: Vec<Value> =
+                    dependencies.iter().map(|(d, kind)| json!({"name": d, "kind": kind})).collect();
+                json!({"id": name, "name": name, "links": links, "manifest_path": "", "dependencies": named})
+            })
+            .collect();
+        let nodes: Vec<Value> = packages
+            .iter()
+            .map(|(name, _, _, dependencies)| {
+                let deps: Vec<Value> = dependencies
+                    .iter()
+                    .map(|(d, kind)| json!({"pkg": d, "dep_kinds": [{"kind": kind}]}))
+                    .collect();
+                json!({"id": name, "deps": deps})
+            })
+            .collect();
+        Graph::from_metadata(
+            &json!({"workspace_members": members, "packages": listed, "resolve": {"nodes": nodes}}),
+        )
+        .unwrap()
+    }
+
+    fn normal(name: &str) -> (&str, Value) {
+        (name, Value::Null)
+    }
+
+    fn dev(name: &str) -> (&str, Value) {
+        (name, json!("dev"))
+    }
+
+    #[test]
+    fn a_sound_workspace_passes() {
+        let graph = graph(&[
+            ("spx-core", true, None, &[normal("fitsio-sys")]),
+            ("spx-wcs", true, None, &[normal("spx-core"), dev("spx-drizzle")]),
+            ("spx-drizzle", true, None, &[normal("spx-core"), dev("spx-wcs")]),
+            ("spx-archive", true, None, &[normal("spx-core"), normal("ureq")]),
+            ("spx-sim", true, None, &[normal("spx-core"), normal("spx-wcs"), normal("axum")]),
+            ("spx-cli", true, None, &[normal("spx-archive"), normal("spx-drizzle"), normal("clap")]),
+            ("fitsio-sys", false, Some("cfitsio"), &[]),
+            ("axum", false, None, &[normal("hyper")]),
+            ("hyper", false, None, &[]),
+            ("ureq", false, None, &[]),
+            ("clap", false, None, &[]),
+        ]);
+        assert_eq!(graph.violations(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_library_may_not_name_a_sibling() {
+        let graph = graph(&[
+            ("spx-core", true, None, &[]),
+            ("spx-wcs", true, None, &[normal("spx-core")]),
+            ("spx-drizzle", true, None, &[normal("spx-core"), normal("spx-wcs")]),
+        ]);
+        let found = graph.violations();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].starts_with("spx-drizzle depends on spx-wcs"), "{found:?}");
+    }
+
+    #[test]
+    fn core_names_no_spx_crate() {
+        let graph = graph(&[("spx-core", true, None, &[normal("spx-wcs")]), ("spx-wcs", true, None, &[])]);
+        assert_eq!(graph.violations().len(), 1);
+    }
+
+    #[test]
+    fn reserved_crates_stay_with_their_owner() {
+        let graph = graph(&[
+            ("spx-core", true, None, &[]),
+            ("spx-sim", true, None, &[normal("spx-core"), normal("fitsio-sys"), dev("clap")]),
+            ("fitsio-sys", false, None, &[]),
+            ("clap", false, None, &[]),
+        ]);
+        let found = graph.violations();
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found[0].contains("fitsio-sys") && found[0].contains("spx-core's alone"));
+        assert!(found[1].contains("clap") && found[1].contains("spx-cli's alone"));
+    }
+
+    #[test]
+    fn a_hidden_http_client_is_found_with_its_way() {
+        let graph = graph(&[
+            ("spx-core", true, None, &[normal("helper")]),
+            ("helper", false, None, &[normal("reqwest")]),
+            ("reqwest", false, None, &[]),
+        ]);
+        assert_eq!(
+            graph.violations(),
+            ["spx-core -> helper -> reqwest: only spx-archive speaks to the network"]
+        );
+    }
+
+    #[test]
+    fn dev_dependencies_may_speak_http() {
+        let graph =
+            graph(&[("spx-core", true, None, &[dev("ureq2")]), ("ureq2", false, None, &[normal("hyper")])]);
+        assert_eq!(graph.violations(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn c_code_is_found_by_name_and_by_links() {
+        let graph = graph(&[
+            ("fitsio-sys", false, Some("cfitsio"), &[]),
+            ("oddlib", false, Some("odd"), &[]),
+            ("rayon-core", false, Some("rayon-core"), &[]),
+        ]);
+        let tree = tree_names(
+            "spx-drizzle v0.1.0 (/x)\nfitsio-sys v1\noddlib v1\nrayon-core v1\ncc v1\nserde v1 (*)\n",
+        );
+        let found = graph.c_code("spx-drizzle", &tree);
+        assert_eq!(found.len(), 3, "{found:?}");
+        let clean: BTreeSet<String> = tree_names("rayon-core v1\nserde v1\n");
+        assert!(graph.c_code("spx-drizzle", &clean).is_empty());
+    }
+
+    const GOOD: &str = "[package]\nname = \"a\"\nversion.workspace = true\nedition.workspace = true\n\
+        rust-version.workspace = true\nlicense.workspace = true\n[dependencies]\n# a remark = 1\n\
+        x.workspace = true\ny = { workspace = true, features = [\n  \"b\",\n] }\n[lints]\nworkspace = true\n";
+
+    #[test]
+    fn manifests_inherit_from_the_workspace() {
+        assert_eq!(manifest_violations("a", GOOD), Vec::<String>::new());
+        let own_version = GOOD.replace("x.workspace = true", "x = \"1\"");
+        assert_eq!(manifest_violations("a", &own_version).len(), 1);
+        let own_edition = GOOD.replace("edition.workspace = true", "edition = \"2021\"");
+        assert_eq!(manifest_violations("a", &own_edition), ["a: `edition.workspace = true` is missing"]);
+        let no_lints = GOOD.replace("[lints]\nworkspace = true\n", "");
+        assert_eq!(manifest_violations("a", &no_lints), ["a: `[lints] workspace = true` is missing"]);
+    }
+}

@@ -1,0 +1,80 @@
+//! Where things are, and running other programs: cargo, and Python in its virtual environments.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The directory of the workspace.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// `$XDG_CACHE_HOME/spx`, or `~/.cache/spx`.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    let base = set("XDG_CACHE_HOME").or_else(|| set("HOME").map(|home| home.join(".cache")));
+    Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("spx"))
+}
+
+/// A script of `xtask/python`.
+pub(crate) fn script(name: &str) -> PathBuf {
+    root().join("xtask/python").join(name)
+}
+
+/// The cargo that runs us, in the workspace.
+pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: &[S]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(root());
+    command
+}
+
+/// Runs to the end with our output streams; an error where it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?}: {status}");
+    }
+    Ok(())
+}
+
+/// Runs to the end and gives its standard output.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output =
+        command.stderr(Stdio::inherit()).output().with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?}: {}", output.status);
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} wrote no UTF-8"))
+}
+
+/// The Python of the environment `name` of the cache, with the packages of `requirements` (in `xtask/python`).
+///
+/// It is made where it is missing, and brought up to date where the requirements have changed since.
+pub(crate) fn python(name: &str, requirements: &str) -> Result<PathBuf> {
+    let folder = cache()?.join(name);
+    let python = folder.join("bin/python");
+    let stamp = folder.join("spx-requirements.txt");
+    let list = script(requirements);
+    let wanted = fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    if python.exists() && fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    if !python.exists() {
+        println!("making the Python environment {}", folder.display());
+        run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
+    }
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&list))?;
+    fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+    Ok(python)
+}
+
+/// The environment of the oracles and of spxquery.
+pub(crate) fn oracle_python() -> Result<PathBuf> {
+    python("venv", "requirements.txt")
+}

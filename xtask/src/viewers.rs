@@ -1,0 +1,96 @@
+//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use?
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+
+/// The tools, in the order in which they run.
+const TOOLS: [&str; 5] = ["fitsverify", "astropy", "spectral_cube", "cubeviz", "ds9"];
+
+struct Options {
+    cube: PathBuf,
+    screenshot: PathBuf,
+    only: Option<String>,
+}
+
+fn parse(arguments: &[&str]) -> Result<Options> {
+    let (mut cube, mut screenshot, mut only) = (None, None, None);
+    let mut rest = arguments.iter();
+    while let Some(&word) = rest.next() {
+        match word {
+            "--screenshot" => screenshot = Some(PathBuf::from(rest.next().context("--screenshot FILE.png")?)),
+            "--only" => only = Some((*rest.next().context("--only TOOL")?).to_owned()),
+            _ if word.starts_with('-') => bail!("unknown option {word}"),
+            _ if cube.is_none() => cube = Some(PathBuf::from(word)),
+            _ => bail!("one cube at a time"),
+        }
+    }
+    if let Some(tool) = only.as_deref().filter(|tool| !TOOLS.contains(tool)) {
+        bail!("no tool {tool}: there are {}", TOOLS.join(", "));
+    }
+    let cube = cube.context("which cube? cargo xtask viewers CUBE.fits")?;
+    let screenshot = screenshot.unwrap_or_else(|| cube.with_extension("ds9.png"));
+    Ok(Options { cube, screenshot, only })
+}
+
+/// Runs every tool, also after one has failed.
+pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+    let options = parse(arguments)?;
+    let mut failed = Vec::new();
+    for tool in TOOLS.into_iter().filter(|tool| options.only.as_deref().is_none_or(|only| only == *tool)) {
+        println!("== {tool}");
+        let done = if tool == "fitsverify" { fitsverify(&options) } else { view(tool, &options) };
+        if let Err(error) = done {
+            println!("FAIL {tool}: {error:#}");
+            failed.push(tool);
+        }
+    }
+    if !failed.is_empty() {
+        bail!("{} is not taken by {}", options.cube.display(), failed.join(", "));
+    }
+    println!("PASS {} in every tool", options.cube.display());
+    Ok(())
+}
+
+fn fitsverify(options: &Options) -> Result<()> {
+    let text = process::output(Command::new("fitsverify").arg(&options.cube))?;
+    if !text.contains("0 warning(s) and 0 error(s)") {
+        bail!("it finds fault:\n{text}");
+    }
+    println!("PASS fitsverify: no warning and no error");
+    Ok(())
+}
+
+fn view(tool: &str, options: &Options) -> Result<()> {
+    let python = process::python("venv-viewers", "requirements-viewers.txt")?;
+    let mut command = Command::new(python);
+    command.arg(process::script(&format!("view_{tool}.py"))).arg(&options.cube);
+    if tool == "ds9" {
+        command.arg(&options.screenshot);
+    }
+    process::run(&mut command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse;
+
+    #[test]
+    fn options_are_read_in_any_order() {
+        let options = parse(&["--only", "ds9", "a/cube.fits"]).unwrap();
+        assert_eq!(options.only.as_deref(), Some("ds9"));
+        assert_eq!(options.screenshot.to_str(), Some("a/cube.ds9.png"));
+        let options = parse(&["cube.fits", "--screenshot", "x.png"]).unwrap();
+        assert_eq!(options.screenshot.to_str(), Some("x.png"));
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for words in [&[][..], &["a", "b"], &["a", "--only", "excel"], &["a", "--what"], &["a", "--only"]] {
+            assert!(parse(words).is_err(), "{words:?}");
+        }
+    }
+}
