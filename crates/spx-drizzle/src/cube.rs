@@ -63,7 +63,7 @@ impl Cube {
     }
 }
 
-fn array<T: Clone + Default>(shape: [usize; 3], plane: impl Fn(usize, &mut [T])) -> Array3<T> {
+pub(crate) fn array<T: Clone + Default>(shape: [usize; 3], plane: impl Fn(usize, &mut [T])) -> Array3<T> {
     let mut cube = Array3::from_elem(shape, T::default());
     for (z, mut slice) in cube.axis_iter_mut(Axis(0)).enumerate() {
         if let Some(out) = slice.as_slice_mut() {
@@ -71,4 +71,47 @@ fn array<T: Clone + Default>(shape: [usize; 3], plane: impl Fn(usize, &mut [T]))
         }
     }
     cube
+}
+
+impl CubeData for Cube {
+    fn shape(&self) -> [usize; 3] {
+        let (nz, ny, nx) = self.science.dim();
+        [nz, ny, nx]
+    }
+
+    fn wavelengths(&self) -> &WavelengthGrid {
+        &self.wavelengths
+    }
+
+    fn inputs_per_plane(&self) -> &[u32] {
+        &self.inputs_per_plane
+    }
+
+    fn science(&self, z: usize, out: &mut [f32]) {
+        copy_plane(&self.science, z, out);
+    }
+
+    fn variance(&self, z: usize, out: &mut [f32]) {
+        copy_plane(&self.variance, z, out);
+    }
+
+    fn and_mask(&self, z: usize, out: &mut [u32]) {
+        copy_plane(&self.and_mask, z, out);
+    }
+
+    fn or_mask(&self, z: usize, out: &mut [u32]) {
+        copy_plane(&self.or_mask, z, out);
+    }
+
+    fn count(&self, z: usize, out: &mut [u16]) {
+        copy_plane(&self.count, z, out);
+    }
+
+    fn saturated(&self) -> u64 {
+        self.count.iter().filter(|&&n| n == u16::MAX).count() as u64
+    }
+}
+
+fn copy_plane<T: Copy>(cube: &Array3<T>, z: usize, out: &mut [T]) {
+    out.iter_mut().zip(cube.index_axis(Axis(0), z)).for_each(|(o, v)| *o = *v);
 }
