@@ -167,7 +167,7 @@ def celestial_json(blocks):
                     "sky": on_sky(wcs, *np.array(points[key]).T, swapped).tolist(),
                     "pixels": np.column_stack([sky, pixels]).tolist(),
                     "areas": np.column_stack([where, areas(wcs, where, swapped)]).tolist()})
-    return {"made_by": f"golden_wcs.py, astropy {astropy_version}", "sip": blocks, "points": points, "cases": out}
+    return {"made_by": f"cargo xtask golden wcs: golden_wcs.py, astropy {astropy_version}", "sip": blocks, "points": points, "cases": out}
 
 
 def grid_cards(ra, dec, nx, ny, scale):
@@ -198,7 +198,7 @@ def maps_json(blocks):
         out.append({"ra": ra, "dec": dec, "width": width, "height": height, "scale": scale, "nx": nx, "ny": ny,
                     "sky": np.column_stack([corners, on_sky(grid, *corners.T)]).tolist(),
                     "cards": cards, "sip": sip, "map": np.column_stack([at, to]).tolist()})
-    return {"made_by": f"golden_wcs.py, astropy {astropy_version}", "sip": blocks, "cases": out}
+    return {"made_by": f"cargo xtask golden wcs: golden_wcs.py, astropy {astropy_version}", "sip": blocks, "cases": out}
 
 
 def wave_table(detector, testdata):
@@ -284,7 +284,7 @@ def wave_json(testdata):
         cases.append({"table": str(d), "cards": cards, "values": stored.ravel().tolist() if swapped else None,
                       "wcslib": np.column_stack([at, theirs])[known].tolist(),
                       "beyond": np.column_stack([at, ours])[~known].tolist()})
-    return {"made_by": f"golden_wcs.py, astropy {astropy_version}, numpy {np.__version__}", "tables": tables,
+    return {"made_by": f"cargo xtask golden wcs: golden_wcs.py, astropy {astropy_version}, numpy {np.__version__}", "tables": tables,
             "cases": cases}
 
 

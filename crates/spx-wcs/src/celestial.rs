@@ -3,7 +3,7 @@
 //! Calabretta & Greisen 2002, A&A 395, 1077 (Paper II) for the projection and the rotation, Greisen &
 //! Calabretta 2002, A&A 395, 1061 (Paper I) for the cards, Shupe et al. 2005 for SIP.
 //!
-//! The gnomonic projection takes the point (xi, eta) of the tangent plane [rad] to the direction of
+//! The gnomonic projection takes the point (xi, eta) of the tangent plane \[rad\] to the direction of
 //! (xi, eta, 1): Paper II's native spherical coordinates (eq. 14, 15, 54, 55) need not appear. The rotation
 //! to the sky (eq. 2) is a 3 x 3 matrix, here in a frame whose longitude counts from CRVAL1, so that right
 //! ascension is added at the end, and a map between two planes needs the difference of their CRVAL1 alone.
@@ -23,13 +23,13 @@ pub(crate) type Matrix3 = [[f64; 3]; 3];
 /// pixel position, also outside the image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CelestialWcs {
-    /// CRPIX, 0-based [px].
+    /// CRPIX, 0-based \[px\].
     crpix: [f64; 2],
-    /// CRVAL [deg], right ascension first, in [0, 360).
+    /// CRVAL \[deg\], right ascension first, in [0, 360).
     crval: [f64; 2],
-    /// Undistorted pixel offset to tangent plane [rad/px].
+    /// Undistorted pixel offset to tangent plane \[rad/px\].
     matrix: Matrix2,
-    /// Its inverse [px/rad].
+    /// Its inverse \[px/rad\].
     inverse: Matrix2,
     /// (xi, eta, 1) to a direction in the frame whose longitude counts from CRVAL1; orthogonal.
     to_sky: Matrix3,
@@ -69,7 +69,7 @@ impl CelestialWcs {
         Ok(wcs)
     }
 
-    /// An undistorted projection; `matrix` in [deg/px]; `None` where it is singular or overflows.
+    /// An undistorted projection; `matrix` in \[deg/px\]; `None` where it is singular or overflows.
     pub(crate) fn tan(crval: [f64; 2], lonpole: f64, crpix: [f64; 2], matrix: Matrix2) -> Option<Self> {
         let matrix = matrix.map(|row| row.map(f64::to_radians));
         let [[a, b], [c, d]] = matrix;
@@ -90,7 +90,7 @@ impl CelestialWcs {
         Some(Self { crpix, crval: [wrap(crval[0]), crval[1]], matrix, inverse, to_sky, sip: None })
     }
 
-    /// The sky position `[ra, dec]` [deg] of a pixel position, `ra` in [0, 360).
+    /// The sky position `[ra, dec]` \[deg\] of a pixel position, `ra` in [0, 360).
     ///
     /// Every pixel position has one; NaN gives NaN.
     pub fn pixel_to_sky(&self, x: f64, y: f64) -> [f64; 2] {
@@ -121,14 +121,14 @@ impl CelestialWcs {
         Some([self.crpix[0] + u, self.crpix[1] + v])
     }
 
-    /// Sky positions `[ra, dec]` [deg] of the outer corners of an image of shape `[ny, nx]`, at the pixel
+    /// Sky positions `[ra, dec]` \[deg\] of the outer corners of an image of shape `[ny, nx]`, at the pixel
     /// positions (-0.5, -0.5), (nx - 0.5, -0.5), (nx - 0.5, ny - 0.5), (-0.5, ny - 0.5).
     pub fn footprint(&self, [ny, nx]: [usize; 2]) -> [[f64; 2]; 4] {
         let (right, top) = (nx as f64 - 0.5, ny as f64 - 0.5);
         [[-0.5, -0.5], [right, -0.5], [right, top], [-0.5, top]].map(|[x, y]| self.pixel_to_sky(x, y))
     }
 
-    /// Solid angle of the pixel at `(x, y)` [arcsec^2], from the Jacobian of the full WCS at its centre,
+    /// Solid angle of the pixel at `(x, y)` \[arcsec^2\], from the Jacobian of the full WCS at its centre,
     /// SIP included.
     pub fn pixel_area(&self, x: f64, y: f64) -> f64 {
         let ([xi, eta], [[a, b], [c, d]]) = self.plane(x, y);
@@ -142,12 +142,12 @@ impl CelestialWcs {
         self.sip.is_some()
     }
 
-    /// CRPIX, 0-based [px].
+    /// CRPIX, 0-based \[px\].
     pub(crate) fn crpix(&self) -> [f64; 2] {
         self.crpix
     }
 
-    /// CRVAL [deg].
+    /// CRVAL \[deg\].
     pub(crate) fn crval(&self) -> [f64; 2] {
         self.crval
     }
@@ -157,7 +157,7 @@ impl CelestialWcs {
         self.sip.as_ref()
     }
 
-    /// Pixel scale without distortion [rad/px].
+    /// Pixel scale without distortion \[rad/px\].
     pub(crate) fn scale(&self) -> f64 {
         let [[a, b], [c, d]] = self.matrix;
         (a * d - b * c).abs().sqrt()
@@ -179,7 +179,7 @@ impl CelestialWcs {
         product(&to_pixel, &product(&between, &from_pixel))
     }
 
-    /// Tangent plane position [rad] and its Jacobian by pixel position [rad/px].
+    /// Tangent plane position \[rad\] and its Jacobian by pixel position \[rad/px\].
     fn plane(&self, x: f64, y: f64) -> ([f64; 2], Matrix2) {
         let offset = [x - self.crpix[0], y - self.crpix[1]];
         let m = &self.matrix;
@@ -288,7 +288,9 @@ fn linear_matrix(header: &Header, lon: usize, lat: usize) -> Result<(Matrix2, &'
     let given = |m: &[[Option<f64>; 2]; 2]| m.iter().flatten().any(Option::is_some);
     if given(&cd) {
         if given(&pc) {
-            return Err(invalid("CD1_1", "", "PCi_j and CDi_j exclude each other"));
+            let cards = ["PC1_1", "PC1_2", "PC2_1", "PC2_2"];
+            let first = cards.into_iter().find(|card| header.get(card).is_some()).unwrap_or("PC1_1");
+            return Err(invalid(first, header.real(first)?, "PCi_j and CDi_j exclude each other"));
         }
         return Ok((cd.map(|row| row.map(|v| v.unwrap_or(0.0))), "CDi_j"));
     }
@@ -330,4 +332,16 @@ fn transpose(m: &Matrix3) -> Matrix3 {
 fn product(a: &Matrix3, b: &Matrix3) -> Matrix3 {
     let columns = transpose(b).map(|column| apply(a, column));
     transpose(&columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrap_never_gives_360() {
+        for (ra, wrapped) in [(-1e-20, 0.0), (360.0, 0.0), (-0.5, 359.5), (725.0, 5.0), (0.0, 0.0)] {
+            assert_eq!(wrap(ra), wrapped);
+        }
+    }
 }

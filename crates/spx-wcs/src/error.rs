@@ -29,9 +29,9 @@ pub enum WcsError {
     EmptyGrid {
         /// `width` or `height`.
         side: &'static str,
-        /// That side [arcmin].
+        /// That side \[arcmin\].
         arcmin: f64,
-        /// The pixel scale [arcsec].
+        /// The pixel scale \[arcsec\].
         scale: f64,
     },
     /// A side of the grid has more pixels than any machine can hold.
@@ -39,7 +39,7 @@ pub enum WcsError {
     GridTooLarge {
         /// `width` or `height`.
         side: &'static str,
-        /// That side [px].
+        /// That side \[px\].
         pixels: f64,
     },
     /// A wavelength table that is not one.

@@ -1,7 +1,7 @@
 //! The grid that exposures are drizzled onto: an undistorted gnomonic projection, north up, centred on the
 //! region that was asked for.
 
-use spx_core::header::{Header, HeaderError};
+use spx_core::header::Header;
 use spx_core::sky::{Position, Rectangle};
 
 use crate::celestial::CelestialWcs;
@@ -12,16 +12,16 @@ use crate::error::{WcsError, invalid};
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputGrid {
     centre: Position,
-    /// [arcsec]
+    /// \[arcsec\]
     pixel_scale: f64,
-    /// [deg], positive. Kept beside the scale so that a header survives reading and writing unchanged.
+    /// \[deg\], positive. Kept beside the scale so that a header survives reading and writing unchanged.
     cdelt: f64,
     shape: [usize; 2],
     wcs: CelestialWcs,
 }
 
 impl OutputGrid {
-    /// The mean pixel scale of SPHEREx [arcsec].
+    /// The mean pixel scale of SPHEREx \[arcsec\].
     pub const NATIVE_SCALE: f64 = 6.15;
 
     /// More pixels a side than this are refused: a plane of such an image would hold 4 TiB.
@@ -86,7 +86,7 @@ impl OutputGrid {
         self.shape
     }
 
-    /// Side of a pixel at the centre [arcsec].
+    /// Side of a pixel at the centre \[arcsec\].
     pub fn pixel_scale(&self) -> f64 {
         self.pixel_scale
     }
@@ -101,7 +101,7 @@ impl OutputGrid {
         &self.wcs
     }
 
-    /// The celestial cards of a two-dimensional image: scale in CDELT [deg], neither PC nor CD.
+    /// The celestial cards of a two-dimensional image: scale in CDELT \[deg\], neither PC nor CD.
     pub fn header(&self) -> Header {
         let [ny, nx] = self.shape;
         let (ra, dec) = (self.centre.ra(), self.centre.dec());
@@ -173,13 +173,11 @@ fn check_form(header: &Header, wcs: &CelestialWcs) -> Result<(), WcsError> {
             return Err(invalid(keyword, header.real(keyword)?, "an output grid is written with CDELT"));
         }
     }
-    match header.optional_text("CUNIT1")?.unwrap_or("deg") {
-        "deg" => Ok(()),
-        other => Err(HeaderError::Invalid {
-            keyword: "CUNIT1".to_owned(),
-            value: other.to_owned(),
-            problem: "an output grid is in degrees".to_owned(),
+    for keyword in ["CUNIT1", "CUNIT2"] {
+        let unit = header.optional_text(keyword)?.unwrap_or("deg");
+        if unit != "deg" {
+            return Err(invalid(keyword, unit, "an output grid is in degrees"));
         }
-        .into()),
     }
+    Ok(())
 }

@@ -13,7 +13,7 @@ const MAX_ORDER: usize = 9;
 /// Coefficients in one variable of a polynomial of [`MAX_ORDER`].
 pub(crate) const MAX_TERMS: usize = MAX_ORDER + 1;
 
-/// The Newton iteration has converged where its step falls below this [px]. As it converges
+/// The Newton iteration has converged where its step falls below this \[px\]. As it converges
 /// quadratically, the error then left is that of rounding, some 1e-12 px on a full frame.
 const STEP_TOLERANCE: f64 = 1e-9;
 /// From the guess u' the iteration takes 3 or 4 steps on any real header; this many means divergence.
@@ -47,13 +47,13 @@ impl Sip {
         &self.forward
     }
 
-    /// Distorted offset to undistorted offset [px], and the Jacobian of that map.
+    /// Distorted offset to undistorted offset \[px\], and the Jacobian of that map.
     pub(crate) fn undistort(&self, [u, v]: [f64; 2]) -> ([f64; 2], [[f64; 2]; 2]) {
         let [a, b] = self.forward.each_ref().map(|p| p.gradient(u, v));
         ([u + a[0], v + b[0]], [[1.0 + a[1], a[2]], [b[1], 1.0 + b[2]]])
     }
 
-    /// Undistorted offset to distorted offset [px], by Newton's iteration on A and B; `None` where it does
+    /// Undistorted offset to distorted offset \[px\], by Newton's iteration on A and B; `None` where it does
     /// not come to rest within [`STEP_TOLERANCE`] (plus rounding).
     pub(crate) fn distort(&self, target: [f64; 2]) -> Option<[f64; 2]> {
         let mut at = target;

@@ -13,12 +13,12 @@ use crate::error::{WcsError, invalid};
 
 /// The wavelength table of an exposure, with the place of the image (a full frame or a cutout) in it.
 ///
-/// Between control points wavelength and bandwidth [um] are bilinear, beyond them the outermost cell goes on.
+/// Between control points wavelength and bandwidth \[um\] are bilinear, beyond them the outermost cell goes on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveTable {
     x: Axis,
     y: Axis,
-    /// `[wavelength, bandwidth]` [um] at control point `i` of x and `j` of y, at `j * nx + i`.
+    /// `[wavelength, bandwidth]` \[um\] at control point `i` of x and `j` of y, at `j * nx + i`.
     values: Vec<[f64; 2]>,
 }
 
@@ -60,7 +60,7 @@ impl WaveTable {
         Ok(Self { x: Axis::new(header, 1, x)?, y: Axis::new(header, 2, y)?, values: table })
     }
 
-    /// Smallest and largest central wavelength [um] over the pixel centres of an image of shape `[ny, nx]`;
+    /// Smallest and largest central wavelength \[um\] over the pixel centres of an image of shape `[ny, nx]`;
     /// NaN where it has none.
     pub fn range(&self, [ny, nx]: [usize; 2]) -> [f64; 2] {
         let mut range = [f64::INFINITY, f64::NEG_INFINITY];

@@ -1,5 +1,7 @@
 //! Pixel to sky and back against astropy (testdata/wcs/celestial.json) and against the archive itself.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
+
 mod common;
 
 use std::collections::HashMap;
@@ -9,10 +11,13 @@ use serde::Deserialize;
 use spx_core::header::Header;
 use spx_wcs::{CelestialWcs, WcsError};
 
+/// Pixel positions, by the names under which the cases refer to them.
+type Points = HashMap<String, Vec<[f64; 2]>>;
+
 #[derive(Deserialize)]
 struct File {
     sip: HashMap<String, String>,
-    points: HashMap<String, Vec<[f64; 2]>>,
+    points: Points,
     cases: Vec<Case>,
 }
 
@@ -29,7 +34,7 @@ struct Case {
 }
 
 /// The cases with their WCS; fails where the file holds none.
-fn cases() -> (HashMap<String, Vec<[f64; 2]>>, Vec<(Case, CelestialWcs)>) {
+fn cases() -> (Points, Vec<(Case, CelestialWcs)>) {
     let file: File = golden("celestial.json");
     assert!(file.cases.len() >= 30, "{} cases", file.cases.len());
     let read = |case: Case| {
@@ -125,7 +130,7 @@ fn real_header_reproduces_the_archives_footprint() {
         assert!(distance(corner, expected) * 3600.0 < 0.01, "{corner:?} {expected:?}");
     }
     let centre = wcs.pixel_to_sky(1019.5, 1019.5);
-    assert!(distance(centre, [10.086254818464036, 40.900227543559353]) * 3600.0 < 0.01, "{centre:?}");
+    assert!(distance(centre, [10.086254818464036, 40.90022754355935]) * 3600.0 < 0.01, "{centre:?}");
 }
 
 /// `OMEGA_MEDIAN`, the median solid angle of a pixel by the archive's reckoning.
@@ -234,7 +239,7 @@ fn errors_name_the_card() {
     starts(complaint(|h| h.set("CUNIT1", "furlong", "")), "card CUNIT1 = furlong: ");
     starts(complaint(|h| h.set("RADESYS", "FK4", "")), "card RADESYS = FK4: ");
     starts(complaint(|h| h.set("PV2_1", 0.3, "")), "card PV2_1 = 0.3: ");
-    starts(complaint(|h| h.set("CD1_1", 0.3, "")), "card CD1_1");
+    starts(complaint(|h| h.set("CD1_1", 0.3, "")), "card PC1_1 = 0.00157606681598: PCi_j and CDi_j");
 }
 
 #[test]

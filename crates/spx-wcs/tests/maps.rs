@@ -1,5 +1,7 @@
 //! Output grids and the map onto them, against astropy (testdata/wcs/maps.json) and the way by the sky.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
+
 mod common;
 
 use std::collections::HashMap;
@@ -129,8 +131,25 @@ fn nothing_comes_from_behind_the_tangent_plane() {
         }
     }
     assert!(seen[0] > 1000 && seen[1] > 1000, "{seen:?}");
+    let shape = [grid.ny(), grid.nx()];
+    assert!(!map.spans([SIDE; 2], shape, 0.0).is_empty(), "blocks across the horizon are kept in doubt");
     assert_eq!(map.map(f64::NAN, 0.0), None);
     assert!(!GridMap::new(&spherex(10.0, -50.0, 17.0), &grid).may_overlap([SIDE; 2]));
+}
+
+/// The blocks of 16 pixels must not name much more than is there.
+#[test]
+fn spans_are_tight() {
+    let grid = grid(10.0, 40.0, 30.0, 30.0, OutputGrid::NATIVE_SCALE);
+    let map = GridMap::new(&spherex(10.3, 40.2, 17.0), &grid);
+    let spans = map.spans([SIDE; 2], grid.shape(), 1.0);
+    let inside = |x: usize, y: usize| {
+        let [ox, oy] = map.map(x as f64, y as f64).unwrap();
+        (-1.5..=grid.nx() as f64 + 0.5).contains(&ox) && (-1.5..=grid.ny() as f64 + 0.5).contains(&oy)
+    };
+    let used: usize = (0..SIDE).map(|y| (0..SIDE).filter(|&x| inside(x, y)).count()).sum();
+    assert!(used > 80_000, "{used}");
+    assert!(spans.pixels() < used * 5 / 4, "{} of {used}", spans.pixels());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Properties that hold for every pointing: round trips, the shortcut, and that no pixel is forgotten.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
+
 mod common;
 
 use common::{SIDE, at, distance, spherex, spherex_header};

@@ -1,5 +1,7 @@
 //! Wavelength look-up against WCSLIB, and beyond its reach against a formula (testdata/wcs/wave.json).
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
+
 mod common;
 
 use std::collections::HashMap;
@@ -91,6 +93,27 @@ fn range_is_that_of_all_pixels() {
             assert!((range[1] - expected[1]).abs() < 1e-12, "D{} {range:?} {expected:?}", case.table);
         }
         assert!(table.range([0, 5]).iter().all(|v| v.is_nan()));
+    }
+}
+
+/// Control points between pixel centres, with the extremes there.
+#[test]
+fn range_looks_at_pixel_centres_alone() {
+    for offset in [1.25, 1.5, 0.9] {
+        let mut header = Header::parse(CARDS).unwrap();
+        header.set("CRPIX1W", offset, "").set("CRPIX2W", offset, "");
+        for peak in [1.0, -1.0] {
+            let mut values = [2.0; 30];
+            values[(2 + 5) * 2] += peak; // control point (2, 1) of 5 x 3
+            let table =
+                WaveTable::new(&[1.0, 4.0, 7.0, 9.0, 12.0], &[1.0, 5.0, 9.0], &values, &header).unwrap();
+            let waves: Vec<f64> =
+                (0..100).map(|k| table.passband(f64::from(k % 10), f64::from(k / 10)).centre).collect();
+            let low = waves.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = waves.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            assert!(low > 1.0 && high < 3.0);
+            assert_eq!(table.range([10, 10]), [low, high]);
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use spx_core::header::Header;
 use spx_core::sky::Position;
 use spx_wcs::CelestialWcs;
 
-/// Side of a full frame [px].
+/// Side of a full frame \[px\].
 pub(crate) const SIDE: usize = 2040;
 
 /// Reads a file of `testdata`.
@@ -60,7 +60,7 @@ pub(crate) fn at(sky: [f64; 2]) -> Position {
     Position::new(sky[0], sky[1]).unwrap()
 }
 
-/// Distance on the sky [deg].
+/// Distance on the sky \[deg\].
 pub(crate) fn distance(a: [f64; 2], b: [f64; 2]) -> f64 {
     at(a).separation(at(b))
 }
