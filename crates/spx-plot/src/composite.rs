@@ -2,6 +2,13 @@
 
 use ndarray::ArrayView2;
 
+use crate::canvas::Canvas;
+use crate::colormap::{Rgb, to_byte};
+use crate::encode::encode;
+use crate::frame::Style;
+use crate::image_figure::{ImageFigure, NO_DATA};
+use crate::plane::shape_of;
+use crate::resample::resample;
 use crate::{Format, Limits, Marker, PixelToSky, PlotError, Size, SkyFormat, Stretch};
 
 /// One colour of a composite.
@@ -82,6 +89,116 @@ impl<'a> CompositeFigure<'a> {
 ///
 /// # Errors
 /// Where the planes differ in shape or have no pixels, or the size, the limits or `q` are impossible.
-pub fn render_composite(_figure: &CompositeFigure<'_>, _format: Format) -> Result<Vec<u8>, PlotError> {
-    Err(PlotError::Draw("composites are not drawn yet".to_owned()))
+pub fn render_composite(figure: &CompositeFigure<'_>, format: Format) -> Result<Vec<u8>, PlotError> {
+    encode(&draw(figure)?, format)
+}
+
+/// Colours of the names in the legend: readable on paper, unlike pure green.
+const NAMES: [Rgb; 3] = [[0xd6, 0x27, 0x28], [0x2c, 0xa0, 0x2c], [0x1f, 0x5f, 0xc4]];
+
+fn draw(figure: &CompositeFigure<'_>) -> Result<Canvas, PlotError> {
+    let mut canvas = Canvas::new(figure.size)?;
+    let style = Style::new(figure.size);
+    let shape = common_shape(&figure.channels)?;
+    let mixer = Mixer::new(figure)?;
+    let [red, green, blue] = &figure.channels;
+    let image = ImageFigure {
+        shape,
+        sky: figure.sky,
+        sky_format: figure.sky_format,
+        title: &figure.title,
+        legend: [red, green, blue].into_iter().map(|c| c.label.as_str()).zip(NAMES).collect(),
+        bar: None,
+        markers: &figure.markers,
+    };
+    image.draw(&mut canvas, &style, |width, height| {
+        let [red, green, blue] = [red, green, blue].map(|c| resample(c.plane, width, height));
+        red.into_iter().zip(green).zip(blue).map(|((r, g), b)| mixer.color([r, g, b])).collect()
+    })?;
+    Ok(canvas)
+}
+
+/// Pixels along x and y, the same for all channels.
+fn common_shape([red, green, blue]: &[Channel<'_>; 3]) -> Result<(usize, usize), PlotError> {
+    let expected = red.plane.dim();
+    for (channel, found) in [("green", green.plane.dim()), ("blue", blue.plane.dim())] {
+        if found != expected {
+            return Err(PlotError::Shape { channel, found, expected });
+        }
+    }
+    shape_of(red.plane)
+}
+
+/// Turns three values into a colour.
+struct Mixer {
+    scaling: Scaling,
+    /// Lower and upper limit of each channel; `None` for a channel without data.
+    limits: [Option<(f64, f64)>; 3],
+}
+
+impl Mixer {
+    fn new(figure: &CompositeFigure<'_>) -> Result<Self, PlotError> {
+        let limits = match figure.scaling {
+            Scaling::Lupton { q, .. } if !(q > 0.0 && q <= MAX_Q) => {
+                return Err(PlotError::Parameter { what: "the softening q", most: MAX_Q, value: q });
+            }
+            Scaling::Lupton { limits, .. } | Scaling::PerChannel { limits, .. } => limits,
+        };
+        let [red, green, blue] = &figure.channels;
+        let limits = [limits.of(red.plane)?, limits.of(green.plane)?, limits.of(blue.plane)?];
+        Ok(Self { scaling: figure.scaling, limits })
+    }
+
+    fn color(&self, values: [f32; 3]) -> Rgb {
+        let mut scaled = [0.0; 3];
+        for ((scaled, value), limits) in scaled.iter_mut().zip(values).zip(self.limits) {
+            let Some((low, high)) = limits else { return NO_DATA };
+            *scaled = (f64::from(value) - low) / (high - low);
+        }
+        if scaled.iter().any(|x| !x.is_finite()) {
+            return NO_DATA;
+        }
+        match self.scaling {
+            Scaling::PerChannel { stretch, .. } => scaled.map(|x| to_byte(stretch.apply(x))),
+            Scaling::Lupton { q, .. } => lupton(scaled, q).map(to_byte),
+        }
+    }
+}
+
+/// `sinh` of more overflows what is left of a double.
+const MAX_Q: f64 = 100.0;
+
+/// Equation 2 of Lupton et al., with their f of equation 3 scaled so that f(1) = 1. Their paper takes the
+/// intensity of negative pixels as it is; here such a pixel is black.
+fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
+    let intensity = channels.iter().sum::<f64>() / 3.0;
+    if intensity <= 0.0 {
+        return [0.0; 3];
+    }
+    let factor = (q.sinh() * intensity).asinh() / q / intensity;
+    let bright = channels.map(|x| (x * factor).max(0.0));
+    let most = bright.into_iter().fold(1.0, f64::max);
+    bright.map(|x| x / most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_stays_white_and_black_black() {
+        let close = |a: [f64; 3], b: [f64; 3]| a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(close(lupton([1.0; 3], 3.0), [1.0; 3]));
+        assert!(close(lupton([0.0; 3], 3.0), [0.0; 3]));
+        assert!(close(lupton([-1.0, -2.0, 0.5], 3.0), [0.0; 3]));
+    }
+
+    #[test]
+    fn lupton_keeps_the_ratios_of_colours() {
+        for brightness in [0.001, 0.1, 1.0, 50.0, 1e6] {
+            let [r, g, b] = lupton([0.6 * brightness, 0.3 * brightness, 0.1 * brightness], 8.0);
+            assert!((r / g - 2.0).abs() < 1e-9 && (g / b - 3.0).abs() < 1e-9, "{r} {g} {b}");
+            assert!(r <= 1.0);
+        }
+    }
 }

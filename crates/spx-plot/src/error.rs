@@ -29,11 +29,13 @@ pub enum PlotError {
         /// What else they must fulfil, or nothing.
         hint: &'static str,
     },
-    /// A parameter that is not a positive, finite number.
-    #[error("{what} must be a positive number, not {value}")]
+    /// A parameter that is not a positive number, or too large.
+    #[error("{what} must lie above 0 and be at most {most}, not {value}")]
     Parameter {
         /// Which parameter.
         what: &'static str,
+        /// The largest value that is allowed.
+        most: f64,
         /// Its value.
         value: f64,
     },

@@ -9,18 +9,30 @@
 //! Conventions are those of spx: pixels are 0-based with integers at their centres, arrays are indexed
 //! `[y][x]`, positions are ICRS degrees, wavelengths um.
 
+mod axes;
+mod canvas;
+mod clip;
 mod colormap;
 mod composite;
+mod encode;
 mod error;
+mod font;
+mod frame;
+mod image_figure;
+mod legend;
+mod markers;
 mod options;
 mod plane;
+mod resample;
 mod scale;
+mod sky_axes;
 mod spectrum;
 
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
+pub use markers::Marker;
 pub use options::{Format, Size, SkyFormat};
-pub use plane::{Marker, PixelToSky, PlaneFigure, render_plane};
+pub use plane::{PixelToSky, PlaneFigure, render_plane};
 pub use scale::{Limits, Stretch};
 pub use spectrum::{Curve, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};

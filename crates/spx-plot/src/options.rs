@@ -29,9 +29,11 @@ impl Size {
     /// The longest side that is drawn [px].
     pub const MAX_SIDE: u32 = 6000;
 
-    /// The factor by which text and lines are larger than at 1000 x 900 px.
+    /// The factor by which text and lines are larger than at 1000 x 900 px. A narrow picture has smaller ones
+    /// than its area would give, to leave room for the data.
     pub(crate) fn scale(self) -> f64 {
-        (f64::from(self.width) * f64::from(self.height) / 9e5).sqrt()
+        let [width, height] = [self.width, self.height].map(f64::from);
+        (width * height / 9e5).sqrt().min(width.min(height) / 450.0)
     }
 
     pub(crate) fn check(self) -> Result<(), PlotError> {

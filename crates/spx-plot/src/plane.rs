@@ -2,24 +2,20 @@
 
 use ndarray::ArrayView2;
 
-use crate::{Colormap, Format, Limits, PlotError, Size, SkyFormat, Stretch};
+use crate::canvas::{Anchor, Canvas, Rect};
+use crate::colormap::Rgb;
+use crate::encode::encode;
+use crate::frame::Style;
+use crate::image_figure::{Bar, ImageFigure, NO_DATA};
+use crate::resample::resample;
+use crate::{Colormap, Format, Limits, Marker, PlotError, Size, SkyFormat, Stretch};
+
+/// Colour of pixels without data where the colour map itself is grey: a pale blue.
+const NO_DATA_BESIDE_GRAY: Rgb = [0xbd, 0xd0, 0xea];
 
 /// From a pixel (x, y), 0-based with integers at pixel centres, to `[ra, dec]` in degrees; NaN where there is
 /// no such position.
 pub type PixelToSky<'a> = &'a dyn Fn(f64, f64) -> [f64; 2];
-
-/// A circle around a position, with a name.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Marker {
-    /// Horizontal pixel coordinate, 0-based.
-    pub x: f64,
-    /// Vertical pixel coordinate, 0-based.
-    pub y: f64,
-    /// Radius in pixels of the image; `None` for a circle of fixed size in the picture.
-    pub radius: Option<f64>,
-    /// Text beside the circle; empty for none.
-    pub label: String,
-}
 
 /// A figure of one image plane.
 ///
@@ -71,6 +67,56 @@ impl<'a> PlaneFigure<'a> {
 /// # Errors
 /// Where the plane has no pixels, or the size or the limits are impossible. A plane without a single finite
 /// value is drawn grey, with the words `no data` and a colour bar without numbers.
-pub fn render_plane(_figure: &PlaneFigure<'_>, _format: Format) -> Result<Vec<u8>, PlotError> {
-    Err(PlotError::Draw("planes are not drawn yet".to_owned()))
+pub fn render_plane(figure: &PlaneFigure<'_>, format: Format) -> Result<Vec<u8>, PlotError> {
+    encode(&draw(figure)?, format)
+}
+
+fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
+    let mut canvas = Canvas::new(figure.size)?;
+    let style = Style::new(figure.size);
+    let shape = shape_of(figure.plane)?;
+    let limits = figure.limits.of(figure.plane)?;
+    let image = ImageFigure {
+        shape,
+        sky: figure.sky,
+        sky_format: figure.sky_format,
+        title: &figure.title,
+        legend: Vec::new(),
+        bar: Some(Bar { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label }),
+        markers: &figure.markers,
+    };
+    let inside = image.draw(&mut canvas, &style, |width, height| {
+        let values = resample(figure.plane, width, height);
+        values.into_iter().map(|value| color(figure, limits, value)).collect()
+    })?;
+    if limits.is_none() {
+        no_data(&mut canvas, inside, &style);
+    }
+    Ok(canvas)
+}
+
+/// Pixels along x and y of a plane that has any.
+pub(crate) fn shape_of(plane: ArrayView2<'_, f32>) -> Result<(usize, usize), PlotError> {
+    let (height, width) = plane.dim();
+    if width == 0 || height == 0 {
+        return Err(PlotError::NoPixels { width, height });
+    }
+    Ok((width, height))
+}
+
+fn color(figure: &PlaneFigure<'_>, limits: Option<(f64, f64)>, value: f32) -> Rgb {
+    let value = f64::from(value);
+    match limits {
+        Some((low, high)) if value.is_finite() => {
+            figure.colormap.color(figure.stretch.apply((value - low) / (high - low)))
+        }
+        _ if figure.colormap == Colormap::Gray => NO_DATA_BESIDE_GRAY,
+        _ => NO_DATA,
+    }
+}
+
+fn no_data(canvas: &mut Canvas, inside: Rect, style: &Style) {
+    let at = [(inside.left + inside.right) / 2.0, (inside.top + inside.bottom) / 2.0];
+    let (text, em) = canvas.fit("no data", style.large, inside.width());
+    canvas.label(text, at, Anchor::Middle, em);
 }

@@ -1,0 +1,213 @@
+//! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example gallery -- DIR`.
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use ndarray::{Array2, ArrayView2};
+use spx_plot::{
+    Channel, CompositeFigure, Curve, Format, Limits, Marker, PlaneFigure, Size, SkyFormat, Spectrum,
+    SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_plane, render_spectrum,
+};
+
+const SIZES: [(u32, u32); 3] = [(1000, 900), (600, 500), (2400, 2000)];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let directory: PathBuf = std::env::args_os().nth(1).ok_or("name a directory for the figures")?.into();
+    std::fs::create_dir_all(&directory)?;
+    planes(&directory)?;
+    odd_planes(&directory)?;
+    composites(&directory)?;
+    spectra(&directory)
+}
+
+fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let plane = stars(160, 150, 1.0);
+    let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
+    let mut figure = PlaneFigure::new(plane.view());
+    figure.sky = Some(&sky);
+    figure.title = "Orion, D4, 3.30 µm".to_owned();
+    figure.markers = markers(&plane.view());
+    for (width, height) in SIZES {
+        figure.size = Size { width, height };
+        let name = format!("plane-{width}x{height}");
+        std::fs::write(directory.join(format!("{name}.png")), render_plane(&figure, Format::Png)?)?;
+        std::fs::write(directory.join(format!("{name}.svg")), render_plane(&figure, Format::Svg)?)?;
+    }
+    for map in spx_plot::Colormap::ALL {
+        figure.colormap = *map;
+        figure.size = Size { width: 800, height: 700 };
+        std::fs::write(directory.join(format!("map-{map}.png")), render_plane(&figure, Format::Png)?)?;
+    }
+    Ok(())
+}
+
+fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let save = |name: &str, figure: &PlaneFigure<'_>| -> Result<(), Box<dyn Error>> {
+        Ok(std::fs::write(directory.join(format!("{name}.png")), render_plane(figure, Format::Png)?)?)
+    };
+    let wide = stars(400, 120, 1.0);
+    for (name, dec, field, format) in [
+        ("wide", 20.0, 3.5, SkyFormat::Degrees),
+        ("pole", 89.5, 2.0, SkyFormat::Sexagesimal),
+        ("tiny", 0.0, 0.01, SkyFormat::Sexagesimal),
+        ("huge", -30.0, 30.0, SkyFormat::Degrees),
+    ] {
+        let sky = tangent(0.5, dec, field / 400.0, (400, 120));
+        let mut figure = PlaneFigure::new(wide.view());
+        figure.sky = Some(&sky);
+        figure.sky_format = format;
+        figure.title = format!("{field}° at declination {dec}°");
+        save(name, &figure)?;
+    }
+    let tall = stars(90, 400, 1.0);
+    save("tall-pixels", &PlaneFigure::new(tall.view()))?;
+    save("no-data", &PlaneFigure::new(Array2::from_elem((40, 60), f32::NAN).view()))?;
+    save("constant", &PlaneFigure::new(Array2::from_elem((40, 60), 3.0).view()))?;
+    save("one-pixel", &PlaneFigure::new(Array2::from_elem((1, 1), 1e-9).view()))?;
+    let large = stars(2040, 2040, 1e-7);
+    let sky = tangent(268.0, 66.56, 6.2 / 3600.0, (2040, 2040));
+    let mut figure = PlaneFigure::new(large.view());
+    figure.sky = Some(&sky);
+    figure.value_label = "Surface brightness (W m⁻² sr⁻¹)".to_owned();
+    figure.title = "A whole detector, with a title that is much too long to fit above a frame of this size, \
+                    and therefore must be cut somewhere"
+        .to_owned();
+    figure.stretch = Stretch::Log;
+    save("detector", &figure)?;
+    figure.limits = Limits::Range(0.0, 1e-6);
+    figure.stretch = Stretch::Linear;
+    save("detector-linear", &figure)
+}
+
+fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let planes = [stars(160, 150, 1.0), stars(160, 150, 0.7), stars(160, 150, 0.4)];
+    let tinted: Vec<Array2<f32>> = planes
+        .iter()
+        .enumerate()
+        .map(|(k, p)| {
+            Array2::from_shape_fn(p.dim(), |(y, x)| {
+                p[[y, x]] * (0.7 + 0.6 * ((x + 50 * k) % 150) as f32 / 150.0)
+            })
+        })
+        .collect();
+    let names = ["4.05 µm", "2.20 µm", "1.10 µm"];
+    let channel = |k: usize| Channel { plane: tinted[k].view(), label: names[k].to_owned() };
+    let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
+    let mut figure = CompositeFigure::new([channel(0), channel(1), channel(2)]);
+    figure.sky = Some(&sky);
+    figure.title = "Orion in three colours".to_owned();
+    for (width, height) in SIZES {
+        figure.size = Size { width, height };
+        let name = format!("composite-{width}x{height}.png");
+        std::fs::write(directory.join(name), render_composite(&figure, Format::Png)?)?;
+    }
+    figure.size = Size::default();
+    figure.scaling = spx_plot::Scaling::PerChannel { limits: Limits::default(), stretch: Stretch::Asinh };
+    std::fs::write(directory.join("composite-channels.png"), render_composite(&figure, Format::Png)?)?;
+    Ok(())
+}
+
+fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let mut noise = Noise(7);
+    let truth = |w: f64| 900.0 / w + 350.0 * (-((w - 3.29) / 0.06).powi(2)).exp();
+    let mut spectrum = |label: &str, offset: f64, step: f64| Spectrum {
+        label: label.to_owned(),
+        points: (0..)
+            .map(|k| 0.75 + step * f64::from(k))
+            .take_while(|w| *w < 5.0)
+            .map(|wavelength| {
+                let error = 14.0 + 10.0 * wavelength;
+                let flux = truth(wavelength) + offset + error * noise.next();
+                SpectrumPoint { wavelength, half_bandwidth: wavelength / 90.0, flux, error }
+            })
+            .collect(),
+    };
+    let (first, second) = (spectrum("aperture", 0.0, 0.041), spectrum("neighbour", -180.0, 0.11));
+    let curve = Curve {
+        label: "truth".to_owned(),
+        points: (0..2000).map(|k| 0.7 + 4.4 * f64::from(k) / 2000.0).map(|w| [w, truth(w)]).collect(),
+    };
+    let mut figure = SpectrumFigure::new(vec![first.clone()]);
+    figure.title = "J053427.6−052345".to_owned();
+    std::fs::write(directory.join("spectrum-one.png"), render_spectrum(&figure, Format::Png)?)?;
+    figure.spectra.push(second);
+    figure.curves.push(curve);
+    for (width, height) in SIZES {
+        figure.size = Size { width, height };
+        let name = format!("spectrum-{width}x{height}");
+        std::fs::write(directory.join(format!("{name}.png")), render_spectrum(&figure, Format::Png)?)?;
+        std::fs::write(directory.join(format!("{name}.svg")), render_spectrum(&figure, Format::Svg)?)?;
+    }
+    figure.size = Size { width: 1000, height: 700 };
+    figure.flux_range = Some([-1e-7, 2.5e-6]);
+    figure.spectra.iter_mut().flat_map(|s| &mut s.points).for_each(|p| {
+        p.flux *= 1e-9;
+        p.error *= 1e-9;
+    });
+    figure.curves.iter_mut().flat_map(|c| &mut c.points).for_each(|p| p[1] *= 1e-9);
+    figure.flux_label = "Flux density (W m⁻² µm⁻¹)".to_owned();
+    std::fs::write(directory.join("spectrum-small.png"), render_spectrum(&figure, Format::Png)?)?;
+    Ok(())
+}
+
+/// Stars on a sloping background, with a gap.
+fn stars(nx: usize, ny: usize, scale: f32) -> Array2<f32> {
+    let mut noise = Noise(42);
+    let mut plane = Array2::from_shape_fn((ny, nx), |(y, x)| {
+        (0.2 + 0.1 * x as f64 / nx as f64 + 0.05 * y as f64 / ny as f64 + 0.03 * noise.next()) as f32 * scale
+    });
+    for _ in 0..60 {
+        let [x, y] = [nx, ny].map(|n| (noise.uniform() * n as f64) as i64);
+        let peak = 0.1 / (1.0 - 0.98 * noise.uniform());
+        for (dy, dx) in (-6..=6).flat_map(|dy| (-6..=6).map(move |dx| (dy, dx))) {
+            let (Ok(row), Ok(column)) = (usize::try_from(y + dy), usize::try_from(x + dx)) else { continue };
+            if let Some(value) = plane.get_mut([row, column]) {
+                *value += (peak * (-((dx * dx + dy * dy) as f64) / 4.0).exp()) as f32 * scale;
+            }
+        }
+    }
+    plane.slice_mut(ndarray::s![ny * 7 / 10.., ..nx / 5]).fill(f32::NAN);
+    plane
+}
+
+/// The brightest pixels.
+fn markers(plane: &ArrayView2<'_, f32>) -> Vec<Marker> {
+    let mut pixels: Vec<_> = plane.indexed_iter().filter(|(_, v)| v.is_finite()).collect();
+    pixels.sort_by(|a, b| b.1.total_cmp(a.1));
+    let mut markers: Vec<Marker> = Vec::new();
+    for ((y, x), _) in pixels {
+        let (x, y) = (x as f64, y as f64);
+        if markers.len() < 8 && markers.iter().all(|m| (m.x - x).hypot(m.y - y) > 6.0) {
+            let label = format!("S{}", markers.len() + 1);
+            markers.push(Marker { x, y, radius: None, label });
+        }
+    }
+    markers
+}
+
+/// A tangent plane, north up.
+fn tangent(ra: f64, dec: f64, scale: f64, (nx, ny): (usize, usize)) -> impl Fn(f64, f64) -> [f64; 2] {
+    move |x, y| {
+        let xi = (((nx as f64 - 1.0) / 2.0 - x) * scale).to_radians();
+        let eta = ((y - (ny as f64 - 1.0) / 2.0) * scale).to_radians();
+        let (sin, cos) = dec.to_radians().sin_cos();
+        let below = cos - eta * sin;
+        let d = (eta * cos + sin).atan2(xi.hypot(below));
+        [(ra + xi.atan2(below).to_degrees()).rem_euclid(360.0), d.to_degrees()]
+    }
+}
+
+/// Numbers that look random and are the same every time.
+struct Noise(u64);
+
+impl Noise {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Of mean 0 and deviation 1, near enough to normal.
+    fn next(&mut self) -> f64 {
+        (0..12).map(|_| self.uniform()).sum::<f64>() - 6.0
+    }
+}

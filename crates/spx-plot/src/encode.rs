@@ -1,0 +1,234 @@
+//! From a list of shapes to a file.
+//!
+//! Shapes are drawn by plotters' backends, whose coordinates are whole numbers. Pictures are therefore drawn
+//! several times larger and averaged down, which also smooths edges; SVG gets coordinates in fractions of a
+//! pixel. Rasters keep their pixels exactly.
+
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use plotters_backend::text_anchor::HPos;
+use plotters_backend::{BackendColor, BackendStyle, DrawingBackend, FontTransform};
+use plotters_bitmap::BitMapBackend;
+use plotters_svg::SVGBackend;
+
+use crate::canvas::{Anchor, Canvas, PAPER, Raster, Rect, Shape, Text};
+use crate::colormap::Rgb;
+use crate::font::{HALF_X_HEIGHT, TextStyle, Typeface};
+use crate::{Format, PlotError, Size};
+
+/// Parts of a pixel that SVG coordinates resolve.
+const SVG_PARTS: u32 = 20;
+/// A picture of more pixels than this [px] is drawn 2 rather than 4 times larger, to save memory.
+const LARGE: u64 = 2_000_000;
+
+/// Draws and encodes a picture.
+pub(crate) fn encode(canvas: &Canvas, format: Format) -> Result<Vec<u8>, PlotError> {
+    match format {
+        Format::Png => png(canvas.size.width, canvas.size.height, &pixels(canvas)?),
+        Format::Svg => svg(canvas).map(String::into_bytes),
+    }
+}
+
+/// An 8-bit RGB PNG file; `rgb` holds its rows from the top.
+fn png(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, PlotError> {
+    let mut file = Vec::new();
+    let mut encoder = png::Encoder::new(&mut file, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    let mut writer = encoder.write_header()?;
+    writer.write_image_data(rgb)?;
+    writer.finish()?;
+    Ok(file)
+}
+
+/// The picture as rows of RGB bytes.
+fn pixels(canvas: &Canvas) -> Result<Vec<u8>, PlotError> {
+    let Size { width, height } = canvas.size;
+    let parts = if u64::from(width) * u64::from(height) > LARGE { 2 } else { 4 };
+    let mut fine = vec![0; width as usize * height as usize * 3 * (parts * parts) as usize];
+    for pixel in fine.chunks_exact_mut(3) {
+        pixel.copy_from_slice(&PAPER);
+    }
+    for raster in &canvas.rasters {
+        enlarge(raster, parts as usize, (width * parts) as usize, &mut fine);
+    }
+    let mut backend = BitMapBackend::with_buffer(&mut fine, (width * parts, height * parts));
+    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts, joins: true };
+    canvas.shapes.iter().try_for_each(|shape| pen.draw(shape))?;
+    drop(backend);
+    Ok(average(&fine, width as usize, parts as usize))
+}
+
+/// Copies a raster into a buffer, every pixel as `parts` x `parts`; `stride` is the width of the buffer.
+fn enlarge(raster: &Raster, parts: usize, stride: usize, buffer: &mut [u8]) {
+    let (left, top) = (raster.left as usize * parts, raster.top as usize * parts);
+    for (y, row) in raster.pixels.chunks_exact(raster.width as usize).enumerate() {
+        for fine_y in top + y * parts..top + (y + 1) * parts {
+            let start = (fine_y * stride + left) * 3;
+            let Some(line) = buffer.get_mut(start..start + row.len() * parts * 3) else { continue };
+            for (k, pixel) in line.chunks_exact_mut(3).enumerate() {
+                pixel.copy_from_slice(&row[k / parts]);
+            }
+        }
+    }
+}
+
+/// Averages blocks of `parts` x `parts` pixels; `width` is that of the result.
+fn average(fine: &[u8], width: usize, parts: usize) -> Vec<u8> {
+    let count = (parts * parts) as u32;
+    let band = width * parts * parts * 3;
+    let mut result = Vec::with_capacity(fine.len() / (parts * parts));
+    for rows in fine.chunks_exact(band) {
+        for x in 0..width {
+            let mut sum = [0; 3];
+            for row in rows.chunks_exact(width * parts * 3) {
+                for pixel in row[x * parts * 3..(x + 1) * parts * 3].chunks_exact(3) {
+                    sum.iter_mut().zip(pixel).for_each(|(s, &p)| *s += u32::from(p));
+                }
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the mean of bytes is a byte")]
+            result.extend(sum.map(|s| ((s + count / 2) / count) as u8));
+        }
+    }
+    result
+}
+
+/// The picture as an SVG document. Its head, the paper and the images are written here, since plotters knows
+/// neither fractions of a pixel nor, without the `image` crate, images.
+fn svg(canvas: &Canvas) -> Result<String, PlotError> {
+    let Size { width, height } = canvas.size;
+    let (wide, high) = (width * SVG_PARTS, height * SVG_PARTS);
+    let mut body = String::new();
+    let mut backend = SVGBackend::with_string(&mut body, (wide, high));
+    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts: SVG_PARTS, joins: false };
+    canvas.shapes.iter().try_for_each(|shape| pen.draw(shape))?;
+    backend.present().map_err(|e| PlotError::Draw(e.to_string()))?;
+    drop(backend);
+    let shapes = body.split_once('\n').map_or("", |(_, shapes)| shapes);
+
+    let mut document = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {wide} {high}\">\n<rect width=\"{wide}\" height=\"{high}\" fill=\"#ffffff\"/>\n"
+    );
+    for raster in &canvas.rasters {
+        let file = png(raster.width, raster.height(), raster.pixels.as_flattened())?;
+        let [x, y, w, h] = [raster.left, raster.top, raster.width, raster.height()].map(|v| v * SVG_PARTS);
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            document,
+            "<image x=\"{x}\" y=\"{y}\" width=\"{w}\" height=\"{h}\" preserveAspectRatio=\"none\" \
+             style=\"image-rendering:pixelated\" href=\"data:image/png;base64,{}\"/>",
+            STANDARD.encode(file)
+        );
+    }
+    document.push_str(shapes);
+    Ok(document)
+}
+
+/// Draws shapes with a backend whose pixels are `1 / parts` of a pixel of the picture.
+struct Pen<'a, B> {
+    backend: &'a mut B,
+    typeface: &'a Typeface,
+    parts: u32,
+    /// Whether lines are drawn piece by piece with round joins: plotters' own joins in bitmaps fill wrongly
+    /// where a line turns back on itself.
+    joins: bool,
+}
+
+/// Colour and width of a line, as plotters asks for them.
+struct Stroke(Rgb, u32);
+
+impl BackendStyle for Stroke {
+    fn color(&self) -> BackendColor {
+        color(self.0)
+    }
+
+    fn stroke_width(&self) -> u32 {
+        self.1
+    }
+}
+
+fn color([r, g, b]: Rgb) -> BackendColor {
+    BackendColor { alpha: 1.0, rgb: (r, g, b) }
+}
+
+impl<B: DrawingBackend> Pen<'_, B> {
+    fn draw(&mut self, shape: &Shape) -> Result<(), PlotError> {
+        match shape {
+            Shape::Rect(rect, color) => self.rect(*rect, *color),
+            Shape::Line(points, width, color) => self.line(points, *width, *color),
+            Shape::Disc(centre, radius, color) => self.disc(*centre, *radius, *color),
+            Shape::Text(text) => self.text(text),
+        }
+    }
+
+    fn rect(&mut self, rect: Rect, color: Rgb) -> Result<(), PlotError> {
+        let (from, to) = (self.point([rect.left, rect.top]), self.point([rect.right, rect.bottom]));
+        self.backend.draw_rect(from, to, &Stroke(color, 1), true).map_err(|e| PlotError::Draw(e.to_string()))
+    }
+
+    fn line(&mut self, points: &[[f64; 2]], width: f64, color: Rgb) -> Result<(), PlotError> {
+        let stroke = Stroke(color, self.length(width));
+        let mut points: Vec<_> = points.iter().map(|&p| self.point(p)).collect();
+        points.dedup();
+        if points.len() < 2 {
+            return Ok(());
+        }
+        if !self.joins {
+            return self.backend.draw_path(points, &stroke).map_err(|e| PlotError::Draw(e.to_string()));
+        }
+        let radius = stroke.1 / 2;
+        for pair in points.windows(2) {
+            self.backend
+                .draw_line(pair[0], pair[1], &stroke)
+                .and_then(|()| self.backend.draw_circle(pair[1], radius, &stroke.color(), true))
+                .map_err(|e| PlotError::Draw(e.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn disc(&mut self, centre: [f64; 2], radius: f64, color: Rgb) -> Result<(), PlotError> {
+        let (centre, radius) = (self.point(centre), self.length(radius));
+        self.backend
+            .draw_circle(centre, radius, &Stroke(color, 1), true)
+            .map_err(|e| PlotError::Draw(e.to_string()))
+    }
+
+    fn text(&mut self, text: &Text) -> Result<(), PlotError> {
+        let lift = HALF_X_HEIGHT * text.em;
+        let [x, y] = text.at;
+        let (at, transform) = if text.upward {
+            ([x - lift, y], FontTransform::Rotate270)
+        } else {
+            ([x, y - lift], FontTransform::None)
+        };
+        let style = TextStyle {
+            typeface: self.typeface,
+            em: text.em * f64::from(self.parts),
+            color: color(text.color),
+            horizontal: match text.anchor {
+                Anchor::Start => HPos::Left,
+                Anchor::Middle => HPos::Center,
+                Anchor::End => HPos::Right,
+            },
+            transform,
+        };
+        self.backend.draw_text(&text.text, &style, self.point(at)).map_err(|e| PlotError::Draw(e.to_string()))
+    }
+
+    /// A position in the backend's pixels. Saturates; what lies far outside is not seen anyway.
+    #[expect(clippy::cast_possible_truncation, reason = "clamped before")]
+    fn point(&self, position: [f64; 2]) -> (i32, i32) {
+        let [x, y] = position.map(|v| (v * f64::from(self.parts)).round().clamp(-1e6, 1e6) as i32);
+        (x, y)
+    }
+
+    /// A length in the backend's pixels, at least one.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    fn length(&self, length: f64) -> u32 {
+        (length * f64::from(self.parts)).round().clamp(1.0, 1e6) as u32
+    }
+}

@@ -1,0 +1,220 @@
+//! The pieces around the data: frame, ticks and labels, colour bar, title.
+
+use crate::Size;
+use crate::axes::{NumberAxis, Tick};
+use crate::canvas::{Anchor, Canvas, INK, Raster, Rect, Text};
+use crate::colormap::{Colormap, Rgb};
+use crate::font::{CAP_HEIGHT, DEPTH};
+
+/// Sizes of letters, lines and gaps [px].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style {
+    /// Letters of numbers along the axes and of legends.
+    pub(crate) small: f64,
+    /// Letters of the names of axes.
+    pub(crate) medium: f64,
+    /// Letters of the title.
+    pub(crate) large: f64,
+    /// Lines of frames and ticks, whole pixels.
+    pub(crate) line: f64,
+    /// Lengths of ticks.
+    pub(crate) major: f64,
+    pub(crate) minor: f64,
+    /// Between a frame and its numbers, or numbers and a name.
+    pub(crate) gap: f64,
+    /// Around everything.
+    pub(crate) margin: f64,
+}
+
+impl Style {
+    pub(crate) fn new(size: Size) -> Self {
+        let scale = size.scale();
+        Self {
+            small: 17.0 * scale,
+            medium: 19.0 * scale,
+            large: 21.0 * scale,
+            line: (1.2 * scale).round().max(1.0),
+            major: 9.0 * scale,
+            minor: 5.0 * scale,
+            gap: 10.0 * scale,
+            margin: 16.0 * scale,
+        }
+    }
+}
+
+/// A side of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    Bottom,
+    Left,
+    Top,
+    Right,
+}
+
+/// The widest label [px].
+pub(crate) fn widest(canvas: &Canvas, ticks: &[Tick], em: f64) -> f64 {
+    ticks.iter().filter_map(|t| t.label.as_deref()).map(|l| canvas.text_width(l, em)).fold(0.0, f64::max)
+}
+
+/// The four lines of a frame, just outside of `inside`, whose sides are whole pixels.
+pub(crate) fn frame(canvas: &mut Canvas, inside: Rect, style: &Style) {
+    let Rect { left, top, right, bottom } = inside;
+    let t = style.line;
+    canvas.rect(left - t, top - t, right + t, top, INK);
+    canvas.rect(left - t, bottom, right + t, bottom + t, INK);
+    canvas.rect(left - t, top, left, bottom, INK);
+    canvas.rect(right, top, right + t, bottom, INK);
+}
+
+/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better.
+pub(crate) fn ticks(canvas: &mut Canvas, inside: Rect, side: Side, ticks: &[Tick], style: &Style) {
+    let Rect { left, top, right, bottom } = inside;
+    let half = style.line / 2.0;
+    for tick in ticks {
+        let length = if tick.label.is_some() { style.major } else { style.minor };
+        let length = length.min(inside.width() / 3.0).min(inside.height() / 3.0).round();
+        let x = (left + tick.at * inside.width() - half).round();
+        let y = (bottom - tick.at * inside.height() - half).round();
+        let (x, y) = (x.clamp(left, right), y.clamp(top, bottom));
+        let rect = match side {
+            Side::Bottom => Rect { left: x, right: x + style.line, top: bottom - length, bottom },
+            Side::Top => Rect { left: x, right: x + style.line, top, bottom: top + length },
+            Side::Left => Rect { left, right: left + length, top: y, bottom: y + style.line },
+            Side::Right => Rect { left: right - length, right, top: y, bottom: y + style.line },
+        };
+        let color = contrast(canvas, rect);
+        canvas.rect(rect.left, rect.top, rect.right, rect.bottom, color);
+    }
+}
+
+/// Black over paper and light pixels, white over dark ones.
+fn contrast(canvas: &Canvas, rect: Rect) -> Rgb {
+    let places = [0.1, 0.3, 0.5, 0.7, 0.9];
+    let mut light = 0.0;
+    let mut count = 0.0;
+    for part in places {
+        let (x, y) = (rect.left + part * rect.width(), rect.top + part * rect.height());
+        if let Some([r, g, b]) = canvas.rasters.iter().find_map(|raster| raster.at(x, y)) {
+            light += 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+            count += 1.0;
+        }
+    }
+    if count > 0.0 && light / count < 140.0 { [0xff; 3] } else { INK }
+}
+
+/// The labels of ticks along the bottom or the left or right side of a frame.
+pub(crate) fn labels(canvas: &mut Canvas, inside: Rect, side: Side, ticks: &[Tick], style: &Style) {
+    let away = style.line + 0.75 * style.gap;
+    let half = CAP_HEIGHT / 2.0 * style.small;
+    for tick in ticks {
+        let Some(label) = &tick.label else { continue };
+        let x = inside.left + tick.at * inside.width();
+        let y = inside.bottom - tick.at * inside.height();
+        let (at, anchor) = match side {
+            Side::Bottom => ([x, inside.bottom + away + 2.0 * half], Anchor::Middle),
+            Side::Top => ([x, inside.top - away], Anchor::Middle),
+            Side::Left => ([inside.left - away, y + half], Anchor::End),
+            Side::Right => ([inside.right + away, y + half], Anchor::Start),
+        };
+        canvas.label(label.clone(), at, anchor, style.small);
+    }
+}
+
+/// Room below a frame for numbers and a name.
+pub(crate) fn room_below(style: &Style) -> f64 {
+    style.line
+        + 0.75 * style.gap
+        + CAP_HEIGHT * style.small
+        + style.gap
+        + CAP_HEIGHT * style.medium
+        + DEPTH * style.medium
+        + style.margin
+}
+
+/// Room beside a frame for numbers up to `widest` and a name.
+pub(crate) fn room_beside(style: &Style, widest: f64) -> f64 {
+    style.line
+        + 0.75 * style.gap
+        + widest
+        + style.gap
+        + (CAP_HEIGHT + DEPTH) * style.medium
+        + 0.5 * style.margin
+}
+
+/// The name of the axis below a frame.
+pub(crate) fn name_below(canvas: &mut Canvas, inside: Rect, name: &str, style: &Style) {
+    let (text, em) = canvas.fit(name, style.medium, canvas.bounds().width() - 2.0 * style.margin);
+    let half = canvas.text_width(&text, em) / 2.0;
+    let middle = (inside.left + inside.right) / 2.0;
+    let reach = canvas.bounds().width() - style.margin - half;
+    let x = middle.clamp((style.margin + half).min(reach), reach);
+    let y = canvas.bounds().bottom - style.margin - DEPTH * style.medium;
+    let y = y.min(inside.bottom + room_below(style) - style.margin - DEPTH * style.medium);
+    canvas.label(text, [x, y], Anchor::Middle, em);
+}
+
+/// The name of the axis left or right of a frame, outside of numbers up to `widest`.
+pub(crate) fn name_beside(
+    canvas: &mut Canvas,
+    inside: Rect,
+    side: Side,
+    name: &str,
+    widest: f64,
+    style: &Style,
+) {
+    let (text, em) = canvas.fit(name, style.medium, canvas.bounds().height() - 2.0 * style.margin);
+    let half = canvas.text_width(&text, em) / 2.0;
+    let reach = canvas.bounds().height() - style.margin - half;
+    let y = ((inside.top + inside.bottom) / 2.0).clamp((style.margin + half).min(reach), reach);
+    let away = style.line + 0.75 * style.gap + widest + style.gap;
+    let x = match side {
+        Side::Left => inside.left - away - DEPTH * style.medium,
+        _ => inside.right + away + CAP_HEIGHT * style.medium,
+    };
+    canvas.text(Text { text, at: [x, y], anchor: Anchor::Middle, em, color: INK, upward: true });
+}
+
+/// The title, its base line at `y`, in the middle of the frame as far as it fits the picture.
+pub(crate) fn title(canvas: &mut Canvas, inside: Rect, y: f64, title: &str, style: &Style) {
+    let (text, em) = canvas.fit(title, style.large, canvas.bounds().width() - 2.0 * style.margin);
+    let half = canvas.text_width(&text, em) / 2.0;
+    let reach = canvas.bounds().width() - style.margin - half;
+    let x = ((inside.left + inside.right) / 2.0).clamp((style.margin + half).min(reach), reach);
+    canvas.label(text, [x, y], Anchor::Middle, em);
+}
+
+/// A colour bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand right of it.
+pub(crate) fn color_bar(
+    canvas: &mut Canvas,
+    inside: Rect,
+    map: Colormap,
+    axis: &NumberAxis,
+    name: &str,
+    style: &Style,
+) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole pixels of the picture"
+    )]
+    let [left, top, width, height] =
+        [inside.left, inside.top, inside.width(), inside.height()].map(|v| v as u32);
+    let row = |y: u32| 1.0 - (f64::from(y) + 0.5) / f64::from(height);
+    let pixels = (0..height).flat_map(|y| std::iter::repeat_n(map.color(row(y)), width as usize)).collect();
+    canvas.rasters.push(Raster { left, top, width, pixels });
+    frame(canvas, inside, style);
+    ticks(canvas, inside, Side::Right, &axis.ticks, style);
+    labels(canvas, inside, Side::Right, &axis.ticks, style);
+    name_beside(canvas, inside, Side::Right, name, widest(canvas, &axis.ticks, style.small), style);
+    factor(
+        canvas,
+        [inside.left - style.line, inside.top - style.line - 0.75 * style.gap],
+        &axis.factor,
+        style,
+    );
+}
+
+/// The power of ten that was taken out of the numbers of an axis.
+pub(crate) fn factor(canvas: &mut Canvas, at: [f64; 2], factor: &str, style: &Style) {
+    canvas.label(factor.to_owned(), at, Anchor::Start, style.small);
+}

@@ -1,0 +1,220 @@
+//! The layout that figures of images share: title, legend, image with axes and markers, colour bar.
+
+use crate::axes::{NumberAxis, Tick, linear, stretched};
+use crate::canvas::{Anchor, Canvas, Raster, Rect, Shape};
+use crate::colormap::{Colormap, Rgb};
+use crate::font::CAP_HEIGHT;
+use crate::frame::{self, Side, Style};
+use crate::markers::{self, Marker};
+use crate::sky_axes::{Room, SkyTicks};
+use crate::{PixelToSky, PlotError, SkyFormat, Stretch};
+
+/// Colour of pixels without data.
+pub(crate) const NO_DATA: Rgb = [0xc8; 3];
+
+/// An image with what surrounds it.
+pub(crate) struct ImageFigure<'a> {
+    /// Pixels along x and y.
+    pub(crate) shape: (usize, usize),
+    pub(crate) sky: Option<PixelToSky<'a>>,
+    pub(crate) sky_format: SkyFormat,
+    pub(crate) title: &'a str,
+    /// Names with their colours, in one line above the frame.
+    pub(crate) legend: Vec<(&'a str, Rgb)>,
+    pub(crate) bar: Option<Bar<'a>>,
+    pub(crate) markers: &'a [Marker],
+}
+
+/// A colour bar.
+pub(crate) struct Bar<'a> {
+    pub(crate) map: Colormap,
+    /// The values of its ends; `None` for a bar without numbers.
+    pub(crate) limits: Option<(f64, f64)>,
+    pub(crate) stretch: Stretch,
+    pub(crate) name: &'a str,
+}
+
+/// Ticks of the four sides and the names of the labelled ones.
+struct Axes {
+    bottom: Vec<Tick>,
+    left: Vec<Tick>,
+    top: Vec<Tick>,
+    right: Vec<Tick>,
+    names: [&'static str; 2],
+    bar: NumberAxis,
+}
+
+impl ImageFigure<'_> {
+    /// Draws all of it and returns the place of the image; `pixels` gives the image at a size, rows from the top.
+    pub(crate) fn draw(
+        &self,
+        canvas: &mut Canvas,
+        style: &Style,
+        pixels: impl FnOnce(u32, u32) -> Vec<Rgb>,
+    ) -> Result<Rect, PlotError> {
+        // The ticks depend on the size of the image, which depends on the widths of the labels; a second round
+        // settles both.
+        let bounds = canvas.bounds();
+        let guess = Rect { left: 0.0, top: 0.0, right: 0.7 * bounds.right, bottom: 0.8 * bounds.bottom };
+        let axes = self.axes(canvas, guess, style);
+        let axes = self.axes(canvas, self.place(canvas, &axes, style), style);
+        let inside = self.place(canvas, &axes, style);
+
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "whole pixels inside of the picture"
+        )]
+        let [left, top, width, height] =
+            [inside.left, inside.top, inside.width(), inside.height()].map(|v| v as u32);
+        canvas.rasters.push(Raster { left, top, width, pixels: pixels(width, height) });
+        frame::frame(canvas, inside, style);
+        markers::draw(canvas, inside, self.shape, self.markers, style);
+        draw_axes(canvas, inside, &axes, style);
+        self.draw_head(canvas, inside, &axes, style);
+        if let Some(bar) = &self.bar {
+            let place = bar_place(inside, style);
+            frame::color_bar(canvas, place, bar.map, &axes.bar, bar.name, style);
+        }
+        Ok(inside)
+    }
+
+    /// Ticks for an image of the size of `inside`.
+    fn axes(&self, canvas: &Canvas, inside: Rect, style: &Style) -> Axes {
+        let width = |text: &str| canvas.text_width(text, style.small);
+        // Numbers of a colour bar stand at least two lines apart.
+        let gap = 2.2 * style.small / inside.height();
+        let limits = self.bar.as_ref().and_then(|bar| Some((bar.limits?, bar.stretch)));
+        let bar = limits
+            .map_or_else(NumberAxis::default, |((low, high), stretch)| stretched(low, high, stretch, gap));
+        if let Some(sky) = self.sky {
+            let room = Room {
+                width: inside.width(),
+                height: inside.height(),
+                line: style.small,
+                label_width: &width,
+            };
+            let SkyTicks { horizontal, bottom, left, top, right } =
+                SkyTicks::new(sky, self.shape, self.sky_format, &room);
+            let names = [horizontal.title(), horizontal.other().title()];
+            return Axes { bottom, left, top, right, names, bar };
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+        let most = |length: f64, label: f64| (length / label).clamp(1.0, 6.0) as usize;
+        let bottom = pixel_ticks(self.shape.0, most(inside.width(), 1.6 * width("00000")));
+        let left = pixel_ticks(self.shape.1, most(inside.height(), 2.5 * style.small));
+        Axes { top: bottom.clone(), right: left.clone(), bottom, left, names: ["x (px)", "y (px)"], bar }
+    }
+
+    /// Where the image goes: as large as the rest leaves room, with square pixels, in the middle.
+    fn place(&self, canvas: &Canvas, axes: &Axes, style: &Style) -> Rect {
+        let bounds = canvas.bounds();
+        let left = frame::room_beside(style, frame::widest(canvas, &axes.left, style.small));
+        let right = match &self.bar {
+            Some(_) => {
+                let beside = frame::room_beside(style, frame::widest(canvas, &axes.bar.ticks, style.small));
+                bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right + beside
+            }
+            None => style.margin.max(0.6 * frame::widest(canvas, &axes.bottom, style.small)),
+        };
+        let (above, below) = (self.room_above(axes, style), frame::room_below(style));
+        let (nx, ny) = (self.shape.0 as f64, self.shape.1 as f64);
+        let scale =
+            whole_if_near(((bounds.width() - left - right) / nx).min((bounds.height() - above - below) / ny));
+        let (width, height) = ((nx * scale).floor().max(1.0), (ny * scale).floor().max(1.0));
+        let x = left + ((bounds.width() - left - right - width) / 2.0).max(0.0);
+        let y = above + ((bounds.height() - above - below - height) / 2.0).max(0.0);
+        let (x, y) = (x.round(), y.round());
+        Rect { left: x, top: y, right: x + width, bottom: y + height }
+    }
+
+    fn legend_height(&self, style: &Style) -> f64 {
+        let shown = self.legend.iter().any(|(name, _)| !name.is_empty());
+        if shown { CAP_HEIGHT * style.small + style.gap } else { 0.0 }
+    }
+
+    fn room_above(&self, axes: &Axes, style: &Style) -> f64 {
+        let title = if self.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+        style.margin + style.line + title + self.legend_height(style) + factor_height(axes, style)
+    }
+
+    /// Title and legend, above the frame.
+    fn draw_head(&self, canvas: &mut Canvas, inside: Rect, axes: &Axes, style: &Style) {
+        let bottom = inside.top - style.line - factor_height(axes, style);
+        if self.legend_height(style) > 0.0 {
+            draw_legend(canvas, inside, bottom - style.gap, &self.legend, style);
+        }
+        let line = bottom - self.legend_height(style) - 1.2 * style.gap;
+        frame::title(canvas, inside, line, self.title, style);
+    }
+}
+
+/// Ticks at whole pixels.
+fn pixel_ticks(count: usize, most: usize) -> Vec<Tick> {
+    let ticks = linear(-0.5, count as f64 - 0.5, most).ticks.into_iter();
+    let whole = ticks.filter_map(|Tick { at, label }| {
+        let pixel = at * count as f64 - 0.5;
+        let label = label.map(|_| format!("{:.0}", pixel.abs()));
+        ((pixel - pixel.round()).abs() < 1e-6).then_some(Tick { at, label })
+    });
+    whole.collect()
+}
+
+/// Height of the power of ten above a colour bar.
+fn factor_height(axes: &Axes, style: &Style) -> f64 {
+    if axes.bar.factor.is_empty() { 0.0 } else { CAP_HEIGHT * style.small + 0.75 * style.gap }
+}
+
+/// Where the colour bar of an image goes.
+fn bar_place(image: Rect, style: &Style) -> Rect {
+    let left = (image.right + style.line + 1.6 * style.gap).round();
+    let width = (2.4 * style.gap).round().max(2.0);
+    Rect { left, right: left + width, ..image }
+}
+
+/// The whole number just below a scale, where that costs little room: all pixels of the image then have the same
+/// size.
+fn whole_if_near(scale: f64) -> f64 {
+    if scale > 1.0 && scale.floor() / scale > 0.93 { scale.floor() } else { scale }
+}
+
+fn draw_axes(canvas: &mut Canvas, inside: Rect, axes: &Axes, style: &Style) {
+    let sides = [
+        (Side::Bottom, &axes.bottom),
+        (Side::Left, &axes.left),
+        (Side::Top, &axes.top),
+        (Side::Right, &axes.right),
+    ];
+    for (side, ticks) in sides {
+        frame::ticks(canvas, inside, side, ticks, style);
+    }
+    frame::labels(canvas, inside, Side::Bottom, &axes.bottom, style);
+    frame::labels(canvas, inside, Side::Left, &axes.left, style);
+    frame::name_below(canvas, inside, axes.names[0], style);
+    let widest = frame::widest(canvas, &axes.left, style.small);
+    frame::name_beside(canvas, inside, Side::Left, axes.names[1], widest, style);
+}
+
+/// Discs with names in one line, in the middle above the frame.
+fn draw_legend(canvas: &mut Canvas, inside: Rect, line: f64, entries: &[(&str, Rgb)], style: &Style) {
+    let radius = 0.35 * style.small;
+    let (after_disc, after_name) = (0.8 * style.gap, 2.0 * style.gap);
+    let shown = || entries.iter().filter(|(name, _)| !name.is_empty());
+    let room = (canvas.bounds().width() - 2.0 * style.margin) / shown().count().max(1) as f64
+        - (2.0 * radius + after_disc + after_name);
+    let fitted: Vec<_> = shown().map(|(name, color)| (canvas.fit(name, style.small, room), *color)).collect();
+    let width: f64 = fitted
+        .iter()
+        .map(|((name, em), _)| canvas.text_width(name, *em) + 2.0 * radius + after_disc + after_name)
+        .sum::<f64>()
+        - after_name;
+    let reach = (canvas.bounds().width() - style.margin - width).max(0.0);
+    let mut x = ((inside.left + inside.right - width) / 2.0).clamp(style.margin.min(reach), reach);
+    for ((name, em), color) in fitted {
+        canvas.shapes.push(Shape::Disc([x + radius, line - CAP_HEIGHT / 2.0 * em], radius, color));
+        x += 2.0 * radius + after_disc;
+        let width = canvas.text_width(&name, em);
+        canvas.label(name, [x, line], Anchor::Start, em);
+        x += width + after_name;
+    }
+}

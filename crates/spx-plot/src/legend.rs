@@ -1,0 +1,81 @@
+//! Names of points and curves inside a frame.
+
+use crate::canvas::{Anchor, Canvas, Rect, Shape};
+use crate::colormap::Rgb;
+use crate::font::CAP_HEIGHT;
+use crate::frame::Style;
+
+/// One line of a legend.
+pub(crate) struct Entry<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) color: Rgb,
+    /// A line rather than a point.
+    pub(crate) line: bool,
+}
+
+const BORDER: Rgb = [0xcc; 3];
+const GROUND: Rgb = [0xff; 3];
+
+/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it hides the fewest
+/// of `occupied`.
+pub(crate) fn draw(
+    canvas: &mut Canvas,
+    inside: Rect,
+    entries: &[Entry<'_>],
+    occupied: &[[f64; 2]],
+    style: &Style,
+) {
+    let (pad, sample, row) = (0.8 * style.gap, 2.2 * style.gap, 1.45 * style.small);
+    let room = 0.5 * inside.width();
+    let fitted: Vec<(String, f64)> = entries.iter().map(|e| canvas.fit(e.name, style.small, room)).collect();
+    let widest = fitted.iter().map(|(name, em)| canvas.text_width(name, *em)).fold(0.0, f64::max);
+    let width = (2.0 * pad + sample + 0.8 * style.gap + widest).round();
+    let height = (2.0 * pad + CAP_HEIGHT * style.small + row * (entries.len().max(1) - 1) as f64).round();
+    let area = place(inside, width, height, occupied, style.major + style.gap);
+
+    let Rect { left, top, right, bottom } = area;
+    canvas.rect(left, top, right, bottom, BORDER);
+    canvas.rect(left + style.line, top + style.line, right - style.line, bottom - style.line, GROUND);
+    let mut y = top + pad + CAP_HEIGHT / 2.0 * style.small;
+    for (entry, (name, em)) in entries.iter().zip(fitted) {
+        let (from, to) = (left + pad, left + pad + sample);
+        if entry.line {
+            canvas.shapes.push(Shape::Line(vec![[from, y], [to, y]], 0.2 * style.gap, entry.color));
+        } else {
+            canvas.shapes.push(Shape::Disc([(from + to) / 2.0, y], 0.4 * style.gap, entry.color));
+        }
+        let base = y + CAP_HEIGHT / 2.0 * em;
+        canvas.label(name, [to + 0.8 * style.gap, base], Anchor::Start, em);
+        y += row;
+    }
+}
+
+/// The place that hides the fewest positions; the first of equals.
+fn place(inside: Rect, width: f64, height: f64, occupied: &[[f64; 2]], away: f64) -> Rect {
+    let lefts = [inside.right - away - width, inside.left + away, (inside.left + inside.right - width) / 2.0];
+    let tops = [inside.top + away, inside.bottom - away - height];
+    let places = tops.into_iter().flat_map(|top| lefts.map(|left| (left.round(), top.round())));
+    let rects = places.map(|(left, top)| Rect { left, top, right: left + width, bottom: top + height });
+    let hidden = |rect: &Rect| occupied.iter().filter(|p| holds(*rect, **p)).count();
+    rects.min_by_key(hidden).unwrap_or(inside)
+}
+
+fn holds(rect: Rect, [x, y]: [f64; 2]) -> bool {
+    (rect.left..=rect.right).contains(&x) && (rect.top..=rect.bottom).contains(&y)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn goes_where_nothing_is() {
+        let inside = Rect { left: 0.0, top: 0.0, right: 100.0, bottom: 100.0 };
+        let upper_right = place(inside, 20.0, 20.0, &[], 5.0);
+        assert_eq!((upper_right.left, upper_right.top), (75.0, 5.0));
+        let upper_left = place(inside, 20.0, 20.0, &[[80.0, 10.0]], 5.0);
+        assert_eq!((upper_left.left, upper_left.top), (5.0, 5.0));
+        let everywhere: Vec<[f64; 2]> = (0..=100).map(|k| [f64::from(k), 10.0]).collect();
+        assert_eq!(place(inside, 20.0, 20.0, &everywhere, 5.0).top, 75.0);
+    }
+}

@@ -1,0 +1,125 @@
+//! Circles with names over an image.
+
+use std::f64::consts::TAU;
+
+use crate::canvas::{Anchor, Canvas, Rect, Shape, Text};
+use crate::clip;
+use crate::colormap::Rgb;
+use crate::font::{CAP_HEIGHT, DEPTH};
+use crate::frame::Style;
+
+/// A circle around a position, with a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Marker {
+    /// Horizontal pixel coordinate, 0-based.
+    pub x: f64,
+    /// Vertical pixel coordinate, 0-based.
+    pub y: f64,
+    /// Radius in pixels of the image; `None` for a circle of fixed size in the picture.
+    pub radius: Option<f64>,
+    /// Text beside the circle; empty for none. It is left out where it finds no free place, the circle is not.
+    pub label: String,
+}
+
+const LIGHT: Rgb = [0xff; 3];
+const DARK: Rgb = [0x20; 3];
+/// Corners of the polygon that stands for a circle.
+const CORNERS: u32 = 72;
+
+/// Draws those markers whose centre lies in the image of `shape` (nx, ny) pixels that fills `inside`.
+pub(crate) fn draw(
+    canvas: &mut Canvas,
+    inside: Rect,
+    shape: (usize, usize),
+    markers: &[Marker],
+    style: &Style,
+) {
+    let scale = inside.width() / shape.0 as f64;
+    let circles: Vec<(&Marker, [f64; 2], f64)> = markers
+        .iter()
+        .map(|marker| {
+            let x = inside.left + (marker.x + 0.5) * scale;
+            let y = inside.bottom - (marker.y + 0.5) * inside.height() / shape.1 as f64;
+            let radius = marker.radius.map_or(style.major, |r| r * scale);
+            (marker, [x, y], radius)
+        })
+        .filter(|&(_, [x, y], radius)| {
+            radius > 0.0 && inside.holds(Rect { left: x, right: x, top: y, bottom: y })
+        })
+        .collect();
+    for &(_, centre, radius) in &circles {
+        circle(canvas, inside, centre, radius, style);
+    }
+    let mut taken: Vec<Rect> = circles.iter().map(|&(_, centre, radius)| square(centre, radius)).collect();
+    for &(marker, centre, radius) in &circles {
+        name(canvas, inside, &marker.label, centre, radius, &mut taken, style);
+    }
+}
+
+/// The square around a circle.
+fn square([x, y]: [f64; 2], radius: f64) -> Rect {
+    Rect { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius }
+}
+
+/// A light circle with dark borders, to be seen on any colour; cut off at the frame.
+fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, style: &Style) {
+    let points: Vec<[f64; 2]> = (0..=CORNERS)
+        .map(|k| {
+            let (sin, cos) = (f64::from(k % CORNERS) / f64::from(CORNERS) * TAU).sin_cos();
+            [x + radius * cos, y + radius * sin]
+        })
+        .collect();
+    let lines = clip::line(&points, inside);
+    let width = 0.18 * style.major;
+    for (width, color) in [(2.2 * width, DARK), (width, LIGHT)] {
+        canvas.shapes.extend(lines.iter().map(|line| Shape::Line(line.clone(), width, color)));
+    }
+}
+
+/// Writes a name at the first free place beside its circle, and notes that place as taken.
+fn name(
+    canvas: &mut Canvas,
+    inside: Rect,
+    label: &str,
+    [x, y]: [f64; 2],
+    radius: f64,
+    taken: &mut Vec<Rect>,
+    style: &Style,
+) {
+    let em = 0.9 * style.small;
+    let gap = 0.35 * em;
+    let (above, below) = (y - radius - gap - DEPTH * em, y + radius + gap + CAP_HEIGHT * em);
+    let middle = y + CAP_HEIGHT / 2.0 * em;
+    let near = radius * 0.75 + gap;
+    let places = [
+        ([x + radius + gap, middle], Anchor::Start),
+        ([x - radius - gap, middle], Anchor::End),
+        ([x, above], Anchor::Middle),
+        ([x, below], Anchor::Middle),
+        ([x + near, above + radius * 0.25], Anchor::Start),
+        ([x + near, below - radius * 0.25], Anchor::Start),
+        ([x - near, above + radius * 0.25], Anchor::End),
+        ([x - near, below - radius * 0.25], Anchor::End),
+    ];
+    for (at, anchor) in places {
+        let text = Text { text: label.to_owned(), at, anchor, em, color: LIGHT, upward: false };
+        let area = canvas.text_box(&text);
+        if inside.holds(area) && !taken.iter().any(|t| t.overlaps(area)) {
+            taken.push(area);
+            outlined(canvas, text, style);
+            return;
+        }
+    }
+}
+
+/// A light text with a dark border.
+pub(crate) fn outlined(canvas: &mut Canvas, text: Text, style: &Style) {
+    let [x, y] = text.at;
+    let border = 0.07 * style.small;
+    for (dx, dy) in
+        [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0), (1.4, 0.0), (-1.4, 0.0), (0.0, 1.4), (0.0, -1.4)]
+    {
+        canvas.text(Text { at: [x + dx * border, y + dy * border], color: DARK, ..text.clone() });
+    }
+    canvas.text(text);
+}
