@@ -7,6 +7,7 @@ Starts its own X server and DS9, asks DS9 through XPA for the sky position of so
 every plane, compares them with astropy's, and takes a picture to look at. Needs ds9, xpaget and xpaset, Xvfb, and
 import (ImageMagick); of Python numpy and astropy.
 """
+import io
 import os
 import subprocess
 import sys
@@ -69,6 +70,12 @@ class Ds9:
     def set(self, what):
         subprocess.run(["xpaset", "-p", self.title, *what.split()], env=self.env, check=True)
 
+    def plane(self):
+        """The pixels of the plane that is shown."""
+        command = ["xpaget", self.title, "fits", "slice"]
+        run = subprocess.run(command, env=self.env, capture_output=True, check=True)
+        return np.squeeze(fits.getdata(io.BytesIO(run.stdout)))
+
     def picture(self, path):
         self.set("raise")
         time.sleep(1)
@@ -88,20 +95,19 @@ def check(c, ds9, path):
         wavelengths.append(float(ds9.get("cube wcs")))
     Table(path).check(c, wavelengths, "slices")
 
-    # The plane with most data, where values are compared, too.
+    # The plane with most data, and one in the middle. (XPA's `data` gives the first plane whatever is shown.)
     best = int(np.argmax(np.isfinite(data).sum(axis=(1, 2))))
-    ds9.set(f"cube {best + 1}")
-    worst, values = 0.0, True
+    for k in (nz // 2, best):
+        ds9.set(f"cube {k + 1}")
+        shown = ds9.plane()
+        c.check(np.array_equal(shown, data[k], equal_nan=True), f"values of plane {k + 1}")
+    worst = 0.0
     for x, y in ((0, 0), (nx - 1, 0), (nx // 2, ny // 2), (nx // 3, ny - 1), (nx - 2, ny // 4)):
         ds9.set(f"crosshair {x + 1} {y + 1} image")
         shown = SkyCoord(*map(float, ds9.get("crosshair wcs icrs degrees").split()), unit="deg")
         want = SkyCoord(*map(float, sky.wcs_pix2world(x, y, 0)), unit="deg")
         worst = max(worst, shown.separation(want).arcsec)
-        text = ds9.get(f"data image {x + 1} {y + 1} 1 1 yes")
-        value = float(text) if text else np.nan
-        values &= bool(np.isclose(value, data[best, y, x], rtol=1e-5, equal_nan=True))
     c.check(worst < 1e-3, f"sky positions to {worst:.1e} arcsec")  # seven decimals of a degree are 4e-4 arcsec
-    c.check(values, f"values in plane {best + 1}")
 
 
 def main():
