@@ -97,7 +97,7 @@ impl Bench {
 
     fn spx(&self, width: f64, exposures: usize) -> Result<Sample> {
         let mut command = Command::new(&self.python);
-        command.arg(process::script("measure.py")).arg(&self.spx).args(["drizzle", "--quiet"]);
+        command.arg(process::script("measure.py")).arg(&self.spx).args(["drizzle", "-q"]);
         command.args(["--ra", "186.4536", "--dec", "33.5468", "--detector", "3", "--exclude-flags", "none"]);
         command.arg(format!("--width={width}")).arg(format!("--height={width}"));
         command.arg("-o").arg(self.scratch.join("spx")).arg("--overwrite").arg("--input");
