@@ -145,7 +145,8 @@ impl Report {
 
     fn wavelengths(&mut self, paths: [&Path; 2]) -> Result<()> {
         let same = |a: f64, b: f64| (a - b).abs() <= WAVELENGTHS * b.abs();
-        let names = ["INDEX", "LAMBDA", "LAMBDA_MIN", "LAMBDA_MAX", "DLAMBDA", "NU", "DNU", "R_EFF", "N_INPUT_SC"];
+        let names =
+            ["INDEX", "LAMBDA", "LAMBDA_MIN", "LAMBDA_MAX", "DLAMBDA", "NU", "DNU", "R_EFF", "N_INPUT_SC"];
         for name in names {
             let (got, wanted) = (column(paths[0], name)?, column(paths[1], name)?);
             if got.len() != wanted.len() || !got.iter().zip(&wanted).all(|(a, b)| same(*a, *b)) {
@@ -194,7 +195,8 @@ fn cubes_agree_with_the_oracle() -> Result<()> {
     let mut failed = Vec::new();
     for case in &cases {
         let folder = tempfile::tempdir()?;
-        let found = drizzle(folder.path(), case, &flags(&case.options)).and_then(|cube| differences(&cube, case));
+        let found =
+            drizzle(folder.path(), case, &flags(&case.options)).and_then(|cube| differences(&cube, case));
         let lines = found.unwrap_or_else(|error| vec![format!("{error:#}")]);
         if !lines.is_empty() {
             failed.push(format!("{}:\n    {}", case.name, lines.join("\n    ")));

@@ -87,7 +87,8 @@ impl Plan {
         spans: &Spans,
         out: &mut Droplets,
     ) -> Result<(), DrizzleError> {
-        out.clear(self.strips().count());
+        out.clear();
+        out.strips.resize_with(self.strips().count(), Vec::new);
         match self.options.kernel {
             Kernel::Bilinear => self.target(self.bilinear()).collect(exposure, spans, out),
         }
@@ -165,24 +166,25 @@ impl Drizzler {
     /// Adds one exposure after another, in the order of `sources`.
     ///
     /// `load` turns a source into droplets, through [`Plan::collect`]; it is called from several threads, one
-    /// source each, so that reading and projecting run beside each other. Its error stands in the answer
-    /// at the source's place and the other sources are added all the same. Memory grows with the number of
+    /// source each, so that reading and projecting run beside each other. What it tells, or its error, stands in
+    /// the answer at the source's place; after an error the other sources are added all the same. Memory grows with the number of
     /// threads, not with that of sources. For sums that do not depend on how the user names the inputs,
     /// sort them before.
     ///
     /// # Errors
     /// [`DrizzleError::Cancelled`] when `progress` says so, [`DrizzleError::Size`] when memory is exhausted;
     /// the sums are then incomplete.
-    pub fn add_all<S, E, F>(
+    pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
         load: F,
         progress: &dyn Progress,
-    ) -> Result<Vec<Result<Contribution, E>>, DrizzleError>
+    ) -> Result<Vec<Result<(T, Contribution), E>>, DrizzleError>
     where
         S: Sync,
+        T: Send,
         E: Send,
-        F: Fn(&Plan, &S, &mut Droplets) -> Result<(), E> + Sync,
+        F: Fn(&Plan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers: Vec<Droplets> = Vec::new();
@@ -192,20 +194,22 @@ impl Drizzler {
                 return Err(DrizzleError::Cancelled);
             }
             let plan = &self.plan;
-            let strips = plan.strips().count();
-            let loaded: Vec<Result<(), E>> = batch
+            let loaded: Vec<Result<T, E>> = batch
                 .par_iter()
                 .zip(&mut buffers)
                 .map(|(source, droplets)| {
+                    droplets.clear();
                     let result = load(plan, source, droplets);
                     if result.is_err() {
-                        droplets.clear(strips);
+                        droplets.clear();
                     }
                     result
                 })
                 .collect();
             let planes = self.add(&buffers[..batch.len()])?;
-            answers.extend(loaded.into_iter().zip(planes).map(|(result, planes)| result.map(|()| planes)));
+            answers.extend(
+                loaded.into_iter().zip(planes).map(|(result, planes)| result.map(|told| (told, planes))),
+            );
             progress.advance(batch.len() as u64);
         }
         Ok(answers)

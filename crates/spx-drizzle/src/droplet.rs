@@ -45,8 +45,7 @@ impl Droplets {
     }
 
     /// Forgets the droplets and keeps the memory.
-    pub(crate) fn clear(&mut self, strips: usize) {
-        self.strips.resize_with(strips, Vec::new);
+    pub fn clear(&mut self) {
         self.strips.iter_mut().for_each(Vec::clear);
     }
 }

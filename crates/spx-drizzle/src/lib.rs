@@ -56,7 +56,7 @@
 //!     },
 //!     &Silent,
 //! )?;
-//! assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|c| c.took_part())));
+//! assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|((), c)| c.took_part())));
 //! let cube = Cube::from_data(&drizzler);
 //! assert!((cube.science[[0, 1, 2]] - 3.0).abs() < 1e-6);
 //! assert_eq!(cube.count[[0, 1, 2]], 3);

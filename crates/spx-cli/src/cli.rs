@@ -1,0 +1,74 @@
+//! The command line as the user types it.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::drizzle::{DrizzleArgs, run as run_drizzle};
+use crate::exit::{CommandResult, Failure};
+use crate::ui::Verbosity;
+
+/// Spectra, light curves and data cubes from SPHEREx spectral images.
+#[derive(Debug, Parser)]
+#[command(name = "spx", version, arg_required_else_help = true, propagate_version = true)]
+#[command(after_help = "\
+Exit codes: 0 done, 1 some items failed, 2 usage, 3 nothing found, 130 interrupted.
+New here? `spx demo` makes a whole run on simulated data, without network.")]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Global {
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
+    quiet: bool,
+    /// Say more; repeat for details
+    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
+    verbose: u8,
+    /// Number of threads; all cores by default. Results do not depend on it
+    #[arg(long, global = true, value_name = "N", env = "SPX_THREADS", help_heading = "Global options")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    threads: Option<u16>,
+    /// Report as JSON on standard output
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(crate) json: bool,
+}
+
+impl Global {
+    pub(crate) fn verbosity(&self) -> Verbosity {
+        match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, n) => Verbosity::Verbose(n),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Drizzle(DrizzleArgs),
+}
+
+impl Cli {
+    /// Runs the command on a pool of the chosen number of threads.
+    pub(crate) fn run(self) -> CommandResult {
+        let threads = self.global.threads.map_or(0, usize::from);
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
+        match self.command {
+            Command::Drizzle(args) => run_drizzle(&args, &self.global),
+        }
+    }
+}
+
+/// Where a command reads its settings from.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ConfigFile {
+    /// Read settings from a TOML file; the environment and the command line win over it
+    #[arg(long, value_name = "FILE", env = "SPX_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+}

@@ -1,0 +1,157 @@
+//! Finding the spectral images that the user named, and knowing which exposure each is.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use spx_core::image::ExposureId;
+use spx_core::mef::{MefError, MefFile};
+use spx_wcs::WcsError;
+
+/// A spectral image whose metadata could be read.
+///
+/// Sources sort by exposure, then by file name and path, which fixes the order of every sum whatever the
+/// order in which the user names them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Source {
+    pub(crate) id: ExposureId,
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    /// `[ny, nx]`.
+    pub(crate) shape: [usize; 2],
+    /// Named by the user itself, and not found in a directory.
+    pub(crate) named: bool,
+}
+
+/// An input that failed: the file, and what is wrong where in it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct InputError {
+    pub(crate) name: String,
+    pub(crate) path: PathBuf,
+    pub(crate) problem: String,
+}
+
+impl fmt::Display for InputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.problem)
+    }
+}
+
+impl InputError {
+    pub(crate) fn new(path: &Path, problem: impl fmt::Display) -> Self {
+        Self { name: file_name(path), path: path.to_owned(), problem: problem.to_string() }
+    }
+
+    /// World coordinates stand in the cards of IMAGE, the wavelengths in their table.
+    pub(crate) fn wcs(path: &Path, error: &WcsError) -> Self {
+        let hdu = if matches!(error, WcsError::Table { .. }) { "WCS-WAVE" } else { "IMAGE" };
+        Self::new(path, format!("HDU {hdu}: {error}"))
+    }
+}
+
+impl From<MefError> for InputError {
+    fn from(error: MefError) -> Self {
+        Self::new(&error.path, format!("HDU {}: {}", error.hdu, error.problem))
+    }
+}
+
+/// Files and directories as the user named them, with the files in the directories.
+pub(crate) struct Found {
+    files: Vec<(PathBuf, bool)>,
+    failed: Vec<InputError>,
+}
+
+/// Lists the inputs. A file named twice counts once.
+pub(crate) fn find(inputs: &[PathBuf]) -> Found {
+    let mut found = Found { files: Vec::new(), failed: Vec::new() };
+    for input in inputs {
+        match std::fs::metadata(input) {
+            Err(error) => found.failed.push(InputError::new(input, error)),
+            Ok(meta) if meta.is_dir() => found.search(input),
+            Ok(_) => found.files.push((input.clone(), true)),
+        }
+    }
+    // A file that is named counts as named even where a directory has it too.
+    found.files.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+    found.files.sort_by_key(|(_, named)| !named);
+    let mut seen = HashSet::new();
+    found.files.retain(|(path, _)| seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
+    found
+}
+
+impl Found {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.failed.is_empty()
+    }
+
+    fn search(&mut self, directory: &Path) {
+        let entries = match std::fs::read_dir(directory) {
+            Ok(entries) => entries,
+            Err(error) => return self.failed.push(InputError::new(directory, error)),
+        };
+        for entry in entries {
+            match entry.and_then(|e| Ok((e.path(), e.file_type()?))) {
+                Err(error) => self.failed.push(InputError::new(directory, error)),
+                // Links to directories are not followed: they may lead back here.
+                Ok((path, kind)) if kind.is_dir() => self.search(&path),
+                Ok((path, _)) if looks_like_an_image(&path) => self.files.push((path, false)),
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Reads the metadata of every file.
+    pub(crate) fn scan(self) -> (Vec<Source>, Vec<InputError>) {
+        let scanned: Vec<Result<Source, InputError>> = self
+            .files
+            .into_par_iter()
+            .map(|(path, named)| {
+                let file = MefFile::open(&path)?;
+                let (id, shape) = (file.metadata().id.clone(), file.metadata().shape);
+                Ok(Source { id, name: file_name(&path), path, shape, named })
+            })
+            .collect();
+        let (mut sources, mut failed) = (Vec::new(), self.failed);
+        for result in scanned {
+            match result {
+                Ok(source) => sources.push(source),
+                Err(error) => failed.push(error),
+            }
+        }
+        sources.sort();
+        failed.sort();
+        (sources, failed)
+    }
+}
+
+/// FITS files that are no hidden temporary ones and no cubes of our own.
+fn looks_like_an_image(path: &Path) -> bool {
+    let name = file_name(path);
+    let fits = [".fits", ".fits.gz", ".fit", ".fit.gz"].iter().any(|end| name.ends_with(end));
+    fits && !name.starts_with('.') && !name.starts_with("drizzle_D")
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn directories_are_searched_and_files_count_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let sub = dir.path().join("D3");
+        std::fs::create_dir(&sub).unwrap();
+        for name in ["a.fits", "b.fits.gz", "notes.txt", ".hidden.fits", "drizzle_D3.fits"] {
+            std::fs::write(sub.join(name), "").unwrap();
+        }
+        let found = find(&[dir.path().to_owned(), sub.join("a.fits"), dir.path().join("none.fits")]);
+        let names: Vec<_> = found.files.iter().map(|(p, named)| (file_name(p), *named)).collect();
+        assert_eq!(names, [("a.fits".to_owned(), true), ("b.fits.gz".to_owned(), false)]);
+        assert_eq!(found.failed.len(), 1);
+        assert!(found.failed[0].to_string().contains("none.fits"));
+    }
+}

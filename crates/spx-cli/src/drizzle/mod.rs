@@ -1,0 +1,296 @@
+//! `spx drizzle`: spectral images to cubes, one for each detector.
+
+mod inputs;
+mod pipeline;
+mod report;
+mod settings;
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use spx_core::atomic;
+use spx_core::detector::Detector;
+
+use crate::cli::{ConfigFile, Global};
+use crate::config;
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::ui::{self, Bar};
+use inputs::{InputError, Source};
+use pipeline::Job;
+use report::{CubeReport, InputReport, Status};
+pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
+
+/// Combine spectral images into data cubes (x, y, wavelength), one for each detector.
+///
+/// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps in
+/// position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY, SCI, VARIANCE,
+/// AND_MASK, OR_MASK, COUNT, WAVELENGTH.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx drizzle --ra 186.4536 --dec 33.5468 --width 30 --height 30 --detector 3 --input data/ -o output
+  spx drizzle --config ngc4395.toml --input data/*.fits --z-oversample 2
+  spx drizzle --ra 10.1 --dec 40.9 --width 20 --height 20 --input d3.fits --exclude-flags photometry,GHOST
+
+`spx config init` writes a commented configuration; its keys are these options with underscores.")]
+pub(crate) struct DrizzleArgs {
+    #[command(flatten)]
+    pub(crate) file: ConfigFile,
+    #[command(flatten)]
+    pub(crate) settings: DrizzleSettings,
+}
+
+impl DrizzleArgs {
+    /// File, environment and command line merged, defaults filled in.
+    pub(crate) fn resolve(&self) -> Result<DrizzleSettings, Failure> {
+        let given = self.settings.clone().normalised();
+        Ok(config::resolve(self.file.config.as_deref(), &given)?.completed())
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &DrizzleArgs, global: &Global) -> CommandResult {
+    let settings = args.resolve()?;
+    let cubes = drizzle(&settings, global)?;
+    let mut outcome = Outcome::Done;
+    for cube in &cubes.reports {
+        summarise(cube, global);
+        if cube.failed > 0 {
+            outcome = Outcome::Failed;
+        }
+    }
+    for failure in &cubes.failures {
+        ui::error(&failure.to_string());
+        outcome = Outcome::Failed;
+    }
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&cubes.reports)?))?;
+    } else {
+        for cube in &cubes.reports {
+            ui::data(&format!("{}\n", cube.file))?;
+        }
+    }
+    Ok(outcome)
+}
+
+/// The cubes that were made, and the detectors for which none could be.
+pub(crate) struct Cubes {
+    pub(crate) reports: Vec<CubeReport>,
+    failures: Vec<Failure>,
+}
+
+/// Makes the cubes that completed settings ask for.
+///
+/// # Errors
+/// Where no cube could be made.
+pub(crate) fn drizzle(settings: &DrizzleSettings, global: &Global) -> Result<Cubes, Failure> {
+    let parameters = settings.parameters().map_err(Failure::usage)?;
+    ui::catch_interrupts()?;
+    let found = inputs::find(&parameters.input);
+    if found.is_empty() {
+        return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
+    }
+    let (sources, failed) = found.scan();
+    warn_of_duplicates(&sources);
+    let (by_detector, failed) = select(sources, failed, parameters.detector, global);
+    failed.iter().for_each(|error| ui::warning(&error.to_string()));
+    let jobs: Vec<Job<'_>> = by_detector
+        .into_iter()
+        .map(|(detector, sources)| Job {
+            parameters: &parameters,
+            detector,
+            sources,
+            failed: &failed,
+            configuration: configuration_lines(settings, detector),
+        })
+        .collect();
+    if jobs.is_empty() {
+        return Err(match failed.len() {
+            0 => Failure::nothing_found(anyhow!("no input is of the detector that was asked for")),
+            n => anyhow!("none of the {n} inputs could be used").into(),
+        });
+    }
+    run_jobs(&jobs, settings, global)
+}
+
+/// Sources of each detector, in order; those named by the user that are of another detector than the one
+/// asked for have failed, those met in a directory are left aside.
+fn select(
+    sources: Vec<Source>,
+    mut failed: Vec<InputError>,
+    wanted: Option<Detector>,
+    global: &Global,
+) -> (Vec<(Detector, Vec<Source>)>, Vec<InputError>) {
+    let mut aside = 0;
+    let mut by_detector: Vec<(Detector, Vec<Source>)> = Detector::ALL.map(|d| (d, Vec::new())).into();
+    for source in sources {
+        let detector = source.id.detector;
+        if wanted.is_none_or(|wanted| wanted == detector) {
+            by_detector[usize::from(detector.number()) - 1].1.push(source);
+        } else if source.named {
+            let expected = wanted.map_or(0, Detector::number);
+            let problem = format!("HDU IMAGE: card DETECTOR is {}, not {expected}", detector.number());
+            failed.push(InputError::new(&source.path, problem));
+        } else {
+            aside += 1;
+        }
+    }
+    if aside > 0 {
+        ui::note(global.verbosity(), &format!("{aside} images of other detectors are left aside"));
+    }
+    by_detector.retain(|(_, sources)| !sources.is_empty());
+    failed.sort();
+    (by_detector, failed)
+}
+
+/// The same exposure in two files may be two cutouts of it, so both are used; but the user should know.
+fn warn_of_duplicates(sources: &[Source]) {
+    let pairs: Vec<_> = sources.windows(2).filter(|w| w[0].id == w[1].id).collect();
+    if let Some(first) = pairs.first() {
+        ui::warning(&format!(
+            "{} files repeat an exposure, and all are used: {} and {} are both {}",
+            pairs.len(),
+            first[0].name,
+            first[1].name,
+            first[0].id
+        ));
+    }
+}
+
+/// Checks all that can be checked before the work begins, then makes cube after cube.
+fn run_jobs(jobs: &[Job<'_>], settings: &DrizzleSettings, global: &Global) -> Result<Cubes, Failure> {
+    let mut plans = Vec::new();
+    for job in jobs {
+        let plan = job.plan().map_err(Failure::usage)?;
+        check_memory(job.memory(&plan), job.parameters)?;
+        if !job.parameters.overwrite && job.output().symlink_metadata().is_ok() {
+            return Err(pipeline::exists(&job.output()));
+        }
+        plans.push(plan);
+    }
+    let output = OutputDir::create(&jobs[0].parameters.output_dir)?;
+    let mut cubes = Cubes { reports: Vec::new(), failures: Vec::new() };
+    for (job, plan) in jobs.iter().zip(plans) {
+        let made = job.run(plan, &Bar::new(global.verbosity()));
+        match made.and_then(|report| write_configuration(job, settings).map(|()| report)) {
+            Ok(report) => cubes.reports.push(report),
+            Err(failure) if failure.outcome() == Outcome::Interrupted => return Err(failure),
+            Err(failure) => cubes.failures.push(failure),
+        }
+    }
+    if cubes.reports.is_empty()
+        && let Some(failure) = cubes.failures.pop()
+    {
+        cubes.failures.iter().for_each(|other| ui::error(&other.to_string()));
+        return Err(failure);
+    }
+    output.keep();
+    Ok(cubes)
+}
+
+/// Refuses what would not fit before anything is allocated.
+fn check_memory(needed: u64, parameters: &DrizzleParameters) -> Result<(), Failure> {
+    const GIB: f64 = 1_073_741_824.0;
+    let (allowed, name) = match parameters.max_memory {
+        Some(gib) => (gib * GIB, "max_memory allows"),
+        None => (0.9 * available_memory() as f64, "is available"),
+    };
+    if needed as f64 <= allowed {
+        return Ok(());
+    }
+    Err(Failure::usage(anyhow!(
+        "a cube of this size needs about {:.1} GiB of memory, and {:.1} GiB {name}: make the region smaller or \
+         the sampling coarser",
+        needed as f64 / GIB,
+        allowed / GIB
+    )))
+}
+
+/// Memory that the system, or the control group that we run in, can still give [bytes].
+fn available_memory() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(group)
+}
+
+/// The output directory; where it was made for this run and nothing is kept, it goes again.
+struct OutputDir {
+    path: std::path::PathBuf,
+    made: bool,
+}
+
+impl OutputDir {
+    /// Makes the directory where needed and sees whether it can be written to.
+    fn create(path: &Path) -> Result<Self, Failure> {
+        let context = || format!("output directory {}", path.display());
+        let made = !path.exists();
+        std::fs::create_dir_all(path).with_context(context)?;
+        let directory = Self { path: path.to_owned(), made };
+        let probe = atomic::AtomicFile::new(&path.join("probe"), true).with_context(context)?;
+        std::fs::File::create_new(probe.path()).with_context(context)?;
+        Ok(directory)
+    }
+
+    fn keep(mut self) {
+        self.made = false;
+    }
+}
+
+impl Drop for OutputDir {
+    fn drop(&mut self) {
+        if self.made {
+            // Only an empty directory can be removed this way.
+            std::fs::remove_dir(&self.path).ok();
+        }
+    }
+}
+
+/// The configuration as it stands in the cube's history: what shapes the result, not where it was run.
+fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<String> {
+    let scientific = DrizzleSettings {
+        detector: Some(detector.number()),
+        input: None,
+        output_dir: None,
+        overwrite: None,
+        max_memory: None,
+        ..settings.clone()
+    };
+    let table = toml::Table::try_from(scientific).unwrap_or_default();
+    table.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+}
+
+/// Writes the resolved configuration beside the cube: `drizzle_D<n>.toml`.
+fn write_configuration(job: &Job<'_>, settings: &DrizzleSettings) -> Result<(), Failure> {
+    let settings = DrizzleSettings { detector: Some(job.detector.number()), ..settings.clone() };
+    let path = job.output().with_extension("toml");
+    let text =
+        format!("# What drizzle_{}.fits was made with.\n{}", job.detector, toml::to_string(&settings)?);
+    atomic::write(&path, text.as_bytes(), true).with_context(|| path.display().to_string())?;
+    Ok(())
+}
+
+/// One paragraph a cube on standard error.
+fn summarise(cube: &CubeReport, global: &Global) {
+    let [nz, ny, nx] = cube.shape;
+    let CubeReport { detector, used, rejected, failed, .. } = cube;
+    let text = format!(
+        "{detector}: {nx} x {ny} x {nz} voxels; inputs: {used} used, {rejected} rejected, {failed} failed"
+    );
+    ui::note(global.verbosity(), &text);
+    for input in &cube.inputs {
+        let Some(reason) = &input.reason else { continue };
+        match input.status {
+            Status::Used => ui::warning(&format!("{}: {reason}", input.file)),
+            Status::Rejected => ui::note(global.verbosity(), &format!("  rejected {}: {reason}", input.file)),
+            // Said when it happened, unless it happened in the drizzle.
+            Status::Failed if input.exposure.is_some() => ui::warning(&failed_line(input, reason)),
+            Status::Failed => {}
+        }
+    }
+}
+
+fn failed_line(input: &InputReport, reason: &str) -> String {
+    format!("{}: {reason}", input.file)
+}

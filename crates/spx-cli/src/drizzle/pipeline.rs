@@ -1,0 +1,262 @@
+//! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::anyhow;
+use spx_core::detector::Detector;
+use spx_core::image::{Metadata, Planes, SpectralImage};
+use spx_core::mef::MefFile;
+use spx_core::progress::Progress;
+use spx_core::zodi::{self, ZodiFit};
+use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
+use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, Plan};
+use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
+
+use super::inputs::{InputError, Source};
+use super::report::{CubeReport, InputReport, Status, zodi_remark};
+use super::settings::{DrizzleParameters, Zodi};
+use crate::exit::Failure;
+
+/// Bytes of the four planes for each pixel.
+const PLANE_BYTES: u64 = 16;
+/// Bytes of a droplet.
+const DROPLET_BYTES: u64 = 48;
+
+/// The cube of one detector, not yet made.
+pub(crate) struct Job<'a> {
+    pub(crate) parameters: &'a DrizzleParameters,
+    pub(crate) detector: Detector,
+    /// Exposures of this detector, sorted.
+    pub(crate) sources: Vec<Source>,
+    /// Inputs that could not even be opened.
+    pub(crate) failed: &'a [InputError],
+    /// The configuration, line by line, for the history.
+    pub(crate) configuration: Vec<String>,
+}
+
+/// What loading tells of a source beside its droplets.
+enum Loaded {
+    /// The image does not reach the region.
+    Outside,
+    /// Its pixels were read.
+    Read(Option<ZodiFit>),
+}
+
+impl Job<'_> {
+    /// `drizzle_D<n>.fits` in the output directory.
+    pub(crate) fn output(&self) -> PathBuf {
+        self.parameters.output_dir.join(format!("drizzle_{}.fits", self.detector))
+    }
+
+    /// What the drizzle will be.
+    pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
+        let parameters = self.parameters;
+        Ok(Plan::new(parameters.grid.shape(), parameters.wavelengths(self.detector)?, parameters.options)?)
+    }
+
+    /// Upper bound of the memory that the run needs [bytes].
+    pub(crate) fn memory(&self, plan: &Plan) -> u64 {
+        let [_, ny, nx] = plan.cube_shape();
+        let pixels = |s: &Source| (s.shape[0] * s.shape[1]) as u64;
+        let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
+        // A droplet may stand in two strips; in the middle of the sky an output pixel gets about one.
+        let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
+        let workers = rayon::current_num_threads().min(self.sources.len()) as u64;
+        plan.accumulator_bytes() + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
+    }
+
+    /// Drizzles and writes the cube.
+    ///
+    /// # Errors
+    /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses. A single
+    /// input that fails is no error here: it stands in the report.
+    pub(crate) fn run(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
+        let pool = PlanePool::default();
+        let mut drizzler = Drizzler::new(plan);
+        progress.start(&format!("drizzle {}", self.detector), self.sources.len() as u64);
+        let load = |plan: &Plan, source: &Source, out: &mut Droplets| self.load(plan, source, &pool, out);
+        let answers = drizzler.add_all(&self.sources, load, progress);
+        progress.finish();
+        let inputs = self.report_inputs(answers.map_err(drizzle_failure)?);
+        let report = self.report(&drizzler, inputs);
+        if report.used == 0 {
+            return Err(self.nothing_used(&report));
+        }
+        self.write(&drizzler, &report, progress)?;
+        Ok(report)
+    }
+
+    fn load(
+        &self,
+        plan: &Plan,
+        source: &Source,
+        pool: &PlanePool,
+        out: &mut Droplets,
+    ) -> Result<Loaded, InputError> {
+        let file = MefFile::open(&source.path)?;
+        let metadata = file.metadata();
+        let celestial = CelestialWcs::from_header(&metadata.header);
+        let celestial = celestial.map_err(|e| InputError::wcs(&source.path, &e))?;
+        let wave = wave_table(metadata).map_err(|e| InputError::wcs(&source.path, &e))?;
+        let excluded = self.parameters.exclude_flags.mask(&metadata.flag_names);
+        let excluded = excluded.map_err(|e| InputError::new(&source.path, format!("HDU FLAGS: {e}")))?;
+        let map = GridMap::new(&celestial, &self.parameters.grid);
+        let spans = plan.spans(&map, metadata.shape);
+        if spans.is_empty() {
+            return Ok(Loaded::Outside);
+        }
+        let rows = match self.parameters.zodi {
+            Zodi::Fit(_) => 0..metadata.shape[0],
+            Zodi::Keep | Zodi::Static => spans.rows(),
+        };
+        let image = file.read(rows, pool.take())?;
+        let (fit, scale) = self.zodi_scale(&image);
+        let exposure = Exposure {
+            shape: image.metadata.shape,
+            rows: image.rows.clone(),
+            flux: &image.planes.image,
+            variance: &image.planes.variance,
+            flags: &image.planes.flags,
+            foreground: scale.map(|scale| Foreground { model: &image.planes.zodi, scale }),
+            excluded,
+            pixel_map: &map,
+            wavelength_map: &wave,
+        };
+        let collected = plan.collect(&exposure, &spans, out);
+        pool.give(image.planes);
+        collected.map_err(|e| InputError::new(&source.path, e))?;
+        Ok(Loaded::Read(fit))
+    }
+
+    /// The fit, where there is one, and the scale, where anything is subtracted.
+    fn zodi_scale(&self, image: &SpectralImage) -> (Option<ZodiFit>, Option<f64>) {
+        match self.parameters.zodi {
+            Zodi::Keep => (None, None),
+            Zodi::Static => (None, Some(1.0)),
+            Zodi::Fit(options) => {
+                let fit = zodi::fit(&image.planes, &image.metadata.flag_names, &options);
+                (Some(fit), Some(fit.scale))
+            }
+        }
+    }
+
+    fn report_inputs(&self, answers: Vec<Result<(Loaded, Contribution), InputError>>) -> Vec<InputReport> {
+        let mut reports: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
+        for (source, answer) in self.sources.iter().zip(answers) {
+            reports.push(match answer {
+                Err(error) => {
+                    InputReport { exposure: Some(source.id.to_string()), ..InputReport::failed(&error) }
+                }
+                Ok((Loaded::Outside, _)) => {
+                    let reason = "it does not reach the region";
+                    InputReport::of(source, Status::Rejected, Some(reason.into()))
+                }
+                Ok((Loaded::Read(_), contribution)) if !contribution.took_part() => {
+                    let reason = "no pixel in the region and the wavelength range is usable";
+                    InputReport::of(source, Status::Rejected, Some(reason.into()))
+                }
+                Ok((Loaded::Read(fit), _)) => InputReport {
+                    zodi_scale: match self.parameters.zodi {
+                        Zodi::Static => Some(1.0),
+                        _ => fit.map(|f| f.scale),
+                    },
+                    ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
+                },
+            });
+        }
+        reports
+    }
+
+    fn report(&self, drizzler: &Drizzler, inputs: Vec<InputReport>) -> CubeReport {
+        CubeReport {
+            detector: self.detector.to_string(),
+            file: self.output().display().to_string(),
+            shape: drizzler.plan().cube_shape(),
+            used: CubeReport::count(&inputs, Status::Used),
+            rejected: CubeReport::count(&inputs, Status::Rejected),
+            failed: CubeReport::count(&inputs, Status::Failed),
+            inputs,
+        }
+    }
+
+    fn nothing_used(&self, report: &CubeReport) -> Failure {
+        let reasons: Vec<String> = report
+            .inputs
+            .iter()
+            .take(3)
+            .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
+            .collect();
+        let error = anyhow!(
+            "no {} cube: of {} exposures none has a usable pixel there ({}{})",
+            self.detector,
+            report.inputs.len(),
+            reasons.join("; "),
+            if report.inputs.len() > reasons.len() { "; ..." } else { "" }
+        );
+        if report.failed > 0 { Failure::from(error) } else { Failure::nothing_found(error) }
+    }
+
+    fn write(
+        &self,
+        drizzler: &Drizzler,
+        report: &CubeReport,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        let parameters = self.parameters;
+        let inputs = report.inputs.iter().map(InputReport::history);
+        let configuration = self.configuration.iter().map(|line| format!("config {line}"));
+        let info = CubeInfo {
+            detector: self.detector,
+            inputs: report.used,
+            rejected: report.rejected,
+            failed: report.failed,
+            options: parameters.options,
+            xy_oversample: parameters.xy_oversample,
+            z_oversample: parameters.z_oversample,
+            base_pixel_scale: OutputGrid::NATIVE_SCALE,
+            celestial: parameters.grid.header(),
+            exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            history: configuration.chain(inputs).collect(),
+        };
+        progress.start(&format!("write {}", self.detector), 5 * drizzler.plan().cube_shape()[0] as u64);
+        let written = file::write(&self.output(), drizzler, &info, parameters.overwrite, progress);
+        progress.finish();
+        written.map_err(|error| match error.problem {
+            CubeFileProblem::Cancelled => Failure::interrupted(),
+            CubeFileProblem::Exists => exists(&error.path),
+            _ => error.into(),
+        })
+    }
+}
+
+/// The refusal to replace a file, with the way out.
+pub(crate) fn exists(path: &Path) -> Failure {
+    Failure::usage(anyhow!("{} exists; --overwrite replaces it", path.display()))
+}
+
+fn drizzle_failure(error: DrizzleError) -> Failure {
+    match error {
+        DrizzleError::Cancelled => Failure::interrupted(),
+        other => other.into(),
+    }
+}
+
+fn wave_table(metadata: &Metadata) -> Result<WaveTable, spx_wcs::WcsError> {
+    let table = &metadata.wave_table;
+    WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
+}
+
+/// Pixel buffers that go from exposure to exposure: fresh memory costs more than reading does.
+#[derive(Default)]
+struct PlanePool(Mutex<Vec<Planes>>);
+
+impl PlanePool {
+    fn take(&self) -> Planes {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn give(&self, planes: Planes) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(planes);
+    }
+}

@@ -1,0 +1,95 @@
+//! What became of each input, for the user, for `--json` and for the history in the cube.
+
+use serde::Serialize;
+use spx_core::zodi::{ZodiFit, ZodiOutcome};
+
+use super::inputs::{InputError, Source};
+
+/// The end of an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// Pixels of it are in the cube.
+    Used,
+    /// It was read, and no pixel took part.
+    Rejected,
+    /// It could not be read.
+    Failed,
+}
+
+/// One input and its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct InputReport {
+    pub(crate) file: String,
+    pub(crate) exposure: Option<String>,
+    pub(crate) status: Status,
+    /// Why it was not used, or what was unusual.
+    pub(crate) reason: Option<String>,
+    /// The scale of the zodiacal light that was subtracted.
+    pub(crate) zodi_scale: Option<f64>,
+}
+
+impl InputReport {
+    pub(crate) fn of(source: &Source, status: Status, reason: Option<String>) -> Self {
+        Self { exposure: Some(source.id.to_string()), ..Self::new(&source.name, status, reason) }
+    }
+
+    pub(crate) fn failed(error: &InputError) -> Self {
+        Self::new(&error.name, Status::Failed, Some(error.problem.clone()))
+    }
+
+    fn new(file: &str, status: Status, reason: Option<String>) -> Self {
+        Self { file: file.to_owned(), exposure: None, status, reason, zodi_scale: None }
+    }
+
+    /// A line for the cube's history.
+    pub(crate) fn history(&self) -> String {
+        let status = match self.status {
+            Status::Used => "used",
+            Status::Rejected => "rejected",
+            Status::Failed => "failed",
+        };
+        let mut line = format!("input {}: {status}", self.file);
+        if let Some(scale) = self.zodi_scale {
+            line.push_str(&format!(", zodi scale {scale}"));
+        }
+        if let Some(reason) = &self.reason {
+            line.push_str(&format!(" ({reason})"));
+        }
+        line
+    }
+}
+
+/// Why a zodiacal fit was not used, `None` where it was.
+pub(crate) fn zodi_remark(fit: &ZodiFit) -> Option<String> {
+    match fit.outcome {
+        ZodiOutcome::Fitted => None,
+        ZodiOutcome::TooFewPixels { fraction } => Some(format!(
+            "zodiacal light not fitted, scale 1: only {:.1} % of the pixels are background",
+            100.0 * fraction
+        )),
+        ZodiOutcome::OutOfRange { fitted } => {
+            Some(format!("zodiacal light not fitted, scale 1: the fit gave {fitted}"))
+        }
+    }
+}
+
+/// A cube that was written.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct CubeReport {
+    pub(crate) detector: String,
+    pub(crate) file: String,
+    /// `[nz, ny, nx]`.
+    pub(crate) shape: [usize; 3],
+    pub(crate) used: usize,
+    pub(crate) rejected: usize,
+    pub(crate) failed: usize,
+    pub(crate) inputs: Vec<InputReport>,
+}
+
+impl CubeReport {
+    /// Counts the inputs of one end.
+    pub(crate) fn count(inputs: &[InputReport], status: Status) -> usize {
+        inputs.iter().filter(|i| i.status == status).count()
+    }
+}

@@ -1,0 +1,324 @@
+//! What a user may set of `spx drizzle`, and the parameters that come of it.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
+use spx_core::flags::FlagSelection;
+use spx_core::sky::{Position, Rectangle};
+use spx_core::zodi::ZodiOptions;
+use spx_drizzle::{DrizzleOptions, Kernel, WavelengthGrid};
+use spx_wcs::OutputGrid;
+
+/// Every key of the configuration. What is not given has the default that the help names.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct DrizzleSettings {
+    /// Right ascension of the centre [deg]
+    #[arg(long, value_name = "DEG", env = "SPX_RA", allow_negative_numbers = true, help_heading = "Region")]
+    pub(crate) ra: Option<f64>,
+    /// Declination of the centre [deg]
+    #[arg(long, value_name = "DEG", env = "SPX_DEC", allow_negative_numbers = true, help_heading = "Region")]
+    pub(crate) dec: Option<f64>,
+    /// Width of the cube along right ascension [arcmin]
+    #[arg(long, value_name = "ARCMIN", env = "SPX_WIDTH", allow_negative_numbers = true)]
+    #[arg(help_heading = "Region")]
+    pub(crate) width: Option<f64>,
+    /// Height of the cube along declination [arcmin]
+    #[arg(long, value_name = "ARCMIN", env = "SPX_HEIGHT", allow_negative_numbers = true)]
+    #[arg(help_heading = "Region")]
+    pub(crate) height: Option<f64>,
+    /// Detector, 1 to 6; 0 makes a cube for each detector that the inputs have [default: 0]
+    #[arg(long, value_name = "N", env = "SPX_DETECTOR", help_heading = "Region")]
+    pub(crate) detector: Option<u8>,
+
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively)
+    #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
+    pub(crate) input: Option<Vec<PathBuf>>,
+    /// Directory for drizzle_D<n>.fits and the resolved configuration [default: drizzle_output]
+    #[arg(short, long, value_name = "DIR", env = "SPX_OUTPUT_DIR", help_heading = "Input and output")]
+    pub(crate) output_dir: Option<PathBuf>,
+    /// Replace existing cubes
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_OVERWRITE", help_heading = "Input and output")]
+    pub(crate) overwrite: Option<bool>,
+    /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU) [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_EXACT_WAVELENGTH_WCS")]
+    #[arg(help_heading = "Input and output")]
+    pub(crate) exact_wavelength_wcs: Option<bool>,
+    /// Refuse a run that would need more memory than this [GiB] [default: nine tenths of what is available]
+    #[arg(long, value_name = "GIB", env = "SPX_MAX_MEMORY", help_heading = "Input and output")]
+    pub(crate) max_memory: Option<f64>,
+
+    /// Spatial kernel: bilinear [default: bilinear]
+    #[arg(long, value_name = "NAME", env = "SPX_KERNEL", help_heading = "Drizzle")]
+    pub(crate) kernel: Option<Kernel>,
+    /// Size of a droplet in units of the input pixel, above 0 and at most 1 [default: 0.8]
+    #[arg(long, value_name = "X", env = "SPX_XY_SHRINK", allow_negative_numbers = true)]
+    #[arg(help_heading = "Drizzle")]
+    pub(crate) xy_shrink: Option<f64>,
+    /// Width of a droplet in units of the bandwidth, above 0 and at most 1 [default: as --xy-shrink]
+    #[arg(long, value_name = "X", env = "SPX_Z_SHRINK", allow_negative_numbers = true)]
+    #[arg(help_heading = "Drizzle")]
+    pub(crate) z_shrink: Option<f64>,
+    /// Output pixels in a native pixel of 6.15", along each axis [default: 1]
+    #[arg(long, value_name = "X", env = "SPX_XY_OVERSAMPLE", allow_negative_numbers = true)]
+    #[arg(help_heading = "Drizzle")]
+    pub(crate) xy_oversample: Option<f64>,
+    /// Output planes in a native channel; other than 1 the axis has constant resolving power [default: 1]
+    #[arg(long, value_name = "X", env = "SPX_Z_OVERSAMPLE", allow_negative_numbers = true)]
+    #[arg(help_heading = "Drizzle")]
+    pub(crate) z_oversample: Option<f64>,
+    /// Edges of the planes [um], increasing, instead of the detector's channels
+    #[arg(long, value_name = "E1,E2,...", value_delimiter = ',', env = "SPX_Z_EDGES")]
+    #[arg(help_heading = "Drizzle")]
+    pub(crate) z_edges: Option<Vec<f64>>,
+
+    /// Leave out pixels with these flags: bit numbers and names, or mosaic, photometry, none
+    /// [default: mosaic]
+    #[arg(long, value_name = "LIST|PRESET", env = "SPX_EXCLUDE_FLAGS", allow_negative_numbers = true)]
+    #[arg(help_heading = "Pixels and weights")]
+    #[serde(with = "flag_selection", skip_serializing_if = "Option::is_none")]
+    pub(crate) exclude_flags: Option<FlagSelection>,
+    /// Upper limit of the weight 1/variance [(MJy/sr)^-2] [default: 1e10]
+    #[arg(long, value_name = "X", env = "SPX_IVAR_MAX", allow_negative_numbers = true)]
+    #[arg(help_heading = "Pixels and weights")]
+    pub(crate) ivar_max: Option<f64>,
+    /// Drop contributions whose share of the pixel is below this [default: 0]
+    #[arg(long, value_name = "X", env = "SPX_MIN_OVERLAP", allow_negative_numbers = true)]
+    #[arg(help_heading = "Pixels and weights")]
+    pub(crate) min_overlap: Option<f64>,
+
+    /// Subtract the zodiacal light, scaled to fit the background of each image [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_SUBTRACT_ZODI", overrides_with = "no_subtract_zodi")]
+    #[arg(help_heading = "Zodiacal light")]
+    pub(crate) subtract_zodi: Option<bool>,
+    /// Leave the zodiacal light in
+    #[arg(long, overrides_with = "subtract_zodi", help_heading = "Zodiacal light")]
+    #[serde(skip)]
+    pub(crate) no_subtract_zodi: bool,
+    /// Subtract the model as it is, without fitting its scale [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_STATIC_ZODI", help_heading = "Zodiacal light")]
+    pub(crate) static_zodi: Option<bool>,
+    /// Least share of background pixels for a fit [default: 0.5]
+    #[arg(long, value_name = "X", env = "SPX_BG_FRACTION_MIN", help_heading = "Zodiacal light")]
+    pub(crate) bg_fraction_min: Option<f64>,
+    /// A fitted scale must lie above this [default: 0]
+    #[arg(long, value_name = "X", env = "SPX_ZODI_SCALE_MIN", allow_negative_numbers = true)]
+    #[arg(help_heading = "Zodiacal light")]
+    pub(crate) zodi_scale_min: Option<f64>,
+    /// A fitted scale must not exceed this [default: 10]
+    #[arg(long, value_name = "X", env = "SPX_ZODI_SCALE_MAX", help_heading = "Zodiacal light")]
+    pub(crate) zodi_scale_max: Option<f64>,
+}
+
+/// How the zodiacal light is treated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Zodi {
+    /// It stays in.
+    Keep,
+    /// The model is subtracted as it is.
+    Static,
+    /// The model is scaled to the background of the image.
+    Fit(ZodiOptions),
+}
+
+/// Settings that have been checked and completed.
+#[derive(Debug, Clone)]
+pub(crate) struct DrizzleParameters {
+    pub(crate) grid: OutputGrid,
+    pub(crate) detector: Option<Detector>,
+    pub(crate) input: Vec<PathBuf>,
+    pub(crate) output_dir: PathBuf,
+    pub(crate) overwrite: bool,
+    pub(crate) exact_wavelength_wcs: bool,
+    pub(crate) max_memory: Option<f64>,
+    pub(crate) options: DrizzleOptions,
+    pub(crate) xy_oversample: f64,
+    pub(crate) z_oversample: f64,
+    z_edges: Option<Vec<f64>>,
+    pub(crate) exclude_flags: FlagSelection,
+    pub(crate) zodi: Zodi,
+}
+
+impl DrizzleSettings {
+    /// Folds the negative switch into the setting.
+    pub(crate) fn normalised(mut self) -> Self {
+        if std::mem::take(&mut self.no_subtract_zodi) {
+            self.subtract_zodi = Some(false);
+        }
+        self
+    }
+
+    /// These settings with every default filled in.
+    pub(crate) fn completed(self) -> Self {
+        let options = DrizzleOptions::default();
+        let zodi = ZodiOptions::default();
+        Self {
+            detector: self.detector.or(Some(0)),
+            output_dir: self.output_dir.or_else(|| Some("drizzle_output".into())),
+            overwrite: self.overwrite.or(Some(false)),
+            exact_wavelength_wcs: self.exact_wavelength_wcs.or(Some(false)),
+            kernel: self.kernel.or(Some(options.kernel)),
+            xy_shrink: self.xy_shrink.or(Some(options.xy_shrink)),
+            z_shrink: self.z_shrink.or(self.xy_shrink).or(Some(options.xy_shrink)),
+            xy_oversample: self.xy_oversample.or(Some(1.0)),
+            z_oversample: self.z_oversample.or(Some(1.0)),
+            exclude_flags: self.exclude_flags.or(Some(FlagSelection::Mosaic)),
+            ivar_max: self.ivar_max.or(Some(options.ivar_max)),
+            min_overlap: self.min_overlap.or(Some(options.min_overlap)),
+            subtract_zodi: self.subtract_zodi.or(Some(true)),
+            static_zodi: self.static_zodi.or(Some(false)),
+            bg_fraction_min: self.bg_fraction_min.or(Some(zodi.bg_fraction_min)),
+            zodi_scale_min: self.zodi_scale_min.or(Some(zodi.scale_min)),
+            zodi_scale_max: self.zodi_scale_max.or(Some(zodi.scale_max)),
+            ..self
+        }
+    }
+
+    /// Checks completed settings.
+    ///
+    /// # Errors
+    /// The first setting that is missing or out of range, by its name.
+    pub(crate) fn parameters(&self) -> anyhow::Result<DrizzleParameters> {
+        let need = |value: Option<f64>, name: &str| {
+            value.ok_or_else(|| anyhow!("--{name} is needed (or `{name}` in the configuration)"))
+        };
+        let centre = Position::new(need(self.ra, "ra")?, need(self.dec, "dec")?)?;
+        let region = Rectangle::new(centre, need(self.width, "width")?, need(self.height, "height")?)?;
+        let positive = |value: Option<f64>, name: &str| {
+            let value = value.unwrap_or(1.0);
+            let fine = value > 0.0 && value.is_finite();
+            fine.then_some(value)
+                .ok_or_else(|| anyhow!("{name} = {value} is not allowed: it must be above 0"))
+        };
+        let xy_oversample = positive(self.xy_oversample, "xy_oversample")?;
+        let z_oversample = positive(self.z_oversample, "z_oversample")?;
+        if self.z_edges.is_some() && z_oversample != 1.0 {
+            return Err(anyhow!("z_edges and z_oversample exclude each other: give one of them"));
+        }
+        let input = self.input.clone().unwrap_or_default();
+        if input.is_empty() {
+            return Err(anyhow!("--input is needed: spectral images, or directories that hold them"));
+        }
+        let parameters = DrizzleParameters {
+            grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)?,
+            detector: match self.detector.unwrap_or(0) {
+                0 => None,
+                n => Some(Detector::new(n.into()).context("detector: 0 stands for all that are present")?),
+            },
+            input,
+            output_dir: self.output_dir.clone().unwrap_or_default(),
+            overwrite: self.overwrite.unwrap_or_default(),
+            exact_wavelength_wcs: self.exact_wavelength_wcs.unwrap_or_default(),
+            max_memory: self.max_memory.map(|gib| positive(Some(gib), "max_memory")).transpose()?,
+            options: self.options(),
+            xy_oversample,
+            z_oversample,
+            z_edges: self.z_edges.clone(),
+            exclude_flags: self.exclude_flags.clone().unwrap_or(FlagSelection::Mosaic),
+            zodi: self.zodi()?,
+        };
+        parameters.options.validate()?;
+        for detector in Detector::ALL {
+            parameters.wavelengths(detector)?;
+        }
+        Ok(parameters)
+    }
+
+    fn options(&self) -> DrizzleOptions {
+        let defaults = DrizzleOptions::default();
+        DrizzleOptions {
+            kernel: self.kernel.unwrap_or_default(),
+            xy_shrink: self.xy_shrink.unwrap_or(defaults.xy_shrink),
+            z_shrink: self.z_shrink,
+            ivar_max: self.ivar_max.unwrap_or(defaults.ivar_max),
+            min_overlap: self.min_overlap.unwrap_or(defaults.min_overlap),
+        }
+    }
+
+    fn zodi(&self) -> anyhow::Result<Zodi> {
+        let defaults = ZodiOptions::default();
+        let options = ZodiOptions {
+            bg_fraction_min: self.bg_fraction_min.unwrap_or(defaults.bg_fraction_min),
+            scale_min: self.zodi_scale_min.unwrap_or(defaults.scale_min),
+            scale_max: self.zodi_scale_max.unwrap_or(defaults.scale_max),
+        };
+        if !(0.0..=1.0).contains(&options.bg_fraction_min) {
+            let found = options.bg_fraction_min;
+            return Err(anyhow!("bg_fraction_min = {found} is not allowed: it must be from 0 to 1"));
+        }
+        if options.scale_min.is_nan() || options.scale_max.is_nan() || options.scale_min >= options.scale_max
+        {
+            return Err(anyhow!("zodi_scale_min must be below zodi_scale_max"));
+        }
+        Ok(match (self.subtract_zodi, self.static_zodi) {
+            (Some(false), _) => Zodi::Keep,
+            (_, Some(true)) => Zodi::Static,
+            _ => Zodi::Fit(options),
+        })
+    }
+}
+
+impl DrizzleParameters {
+    /// The wavelength axis of a detector's cube.
+    pub(crate) fn wavelengths(&self, detector: Detector) -> anyhow::Result<WavelengthGrid> {
+        Ok(match &self.z_edges {
+            Some(edges) => WavelengthGrid::custom(edges.clone())?,
+            None if self.z_oversample == 1.0 => WavelengthGrid::native(detector),
+            None => WavelengthGrid::oversampled(detector, self.z_oversample)?,
+        })
+    }
+}
+
+/// In a file a selection is a string (`"mosaic"`, `"0,HOT"`) or a list (`[0, "HOT"]`).
+mod flag_selection {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+    use spx_core::flags::FlagSelection;
+
+    #[derive(Deserialize)]
+    #[serde(
+        untagged,
+        expecting = "expected a preset, a list such as \"0,HOT\", or an array of bits and names"
+    )]
+    enum Form {
+        Text(String),
+        List(Vec<Item>),
+    }
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Item {
+        Bit(i64),
+        Name(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(value: &Option<FlagSelection>, s: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(selection) => s.collect_str(selection),
+            None => s.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<FlagSelection>, D::Error> {
+        let text = match Form::deserialize(d)? {
+            Form::Text(text) => text,
+            Form::List(items) => {
+                let words: Vec<String> = items
+                    .into_iter()
+                    .map(|item| match item {
+                        Item::Bit(bit) => bit.to_string(),
+                        Item::Name(name) => name,
+                    })
+                    .collect();
+                words.join(",")
+            }
+        };
+        text.parse().map(Some).map_err(D::Error::custom)
+    }
+}

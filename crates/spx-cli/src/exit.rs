@@ -1,0 +1,82 @@
+//! How a command ends: exit codes, and errors that know theirs.
+
+use std::fmt;
+use std::process::ExitCode;
+
+/// The exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// 0: all that was asked for is done.
+    Done,
+    /// 1: some items failed, or the work could not be finished.
+    Failed,
+    /// 2: the command line or the configuration is wrong.
+    Usage,
+    /// 3: nothing to work on was found.
+    NothingFound,
+    /// 130: interrupted by Ctrl-C, as shells have it.
+    Interrupted,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        Self::from(match outcome {
+            Outcome::Done => 0,
+            Outcome::Failed => 1,
+            Outcome::Usage => 2,
+            Outcome::NothingFound => 3,
+            Outcome::Interrupted => 130,
+        })
+    }
+}
+
+/// An error together with the way in which it ends the command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    outcome: Outcome,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    pub(crate) fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Self { outcome: Outcome::Usage, error: error.into() }
+    }
+
+    pub(crate) fn nothing_found(error: impl Into<anyhow::Error>) -> Self {
+        Self { outcome: Outcome::NothingFound, error: error.into() }
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self { outcome: Outcome::Interrupted, error: anyhow::anyhow!("interrupted") }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+}
+
+/// Any other error: the work could not be finished.
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self { outcome: Outcome::Failed, error: error.into() }
+    }
+}
+
+impl fmt::Display for Failure {
+    /// The error and its causes on one line, without repeating a cause that the text before it contains.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        for cause in self.error.chain() {
+            let cause = cause.to_string();
+            if text.is_empty() {
+                text = cause;
+            } else if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
+        }
+        f.write_str(&text)
+    }
+}
+
+/// What a command returns.
+pub(crate) type CommandResult = Result<Outcome, Failure>;
