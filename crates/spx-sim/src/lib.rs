@@ -1,1 +1,36 @@
-//! spx-sim
+//! Simulated SPHEREx exposures: a synthetic sky, observed as the survey does, in files as the archive's.
+//!
+//! 1. [`Sky::field`] makes stars with power-law spectra and an extended source over zodiacal light;
+//! 2. [`survey`] plans exposures whose dithers carry a field across all wavelengths of each detector;
+//! 3. [`observe`] renders one exposure, a full frame or a cutout, with noise, flags and NaN pixels;
+//! 4. [`write_mef`] writes it in the layout of Quick Release 2 or 3, [`write_truth`] writes the sky as a
+//!    table.
+//!
+//! What is simulated exactly, so that a measurement can be compared with the truth: positions through the
+//! full TAN-SIP projection, wavelengths by the table in the file, the flux of a source at each pixel's own
+//! wavelength, spread by a Gaussian integrated over the pixel, over the pixel's own solid angle. What is
+//! not: diffraction, detector physics, shot noise, moving or variable sources.
+//!
+//! The same seeds give the same bits on any number of threads, and a cutout has the pixels of the full frame.
+//!
+//! Pixels are 0-based with integers at pixel centres; fluxes in uJy, surface brightness in MJy/sr,
+//! wavelengths in um, angles in degrees unless said otherwise.
+
+mod calendar;
+mod cards;
+mod error;
+mod expose;
+mod mef_writer;
+mod optics;
+mod render;
+mod sky;
+mod survey;
+mod truth;
+
+pub use error::SimError;
+pub use expose::{Exposure, ExposureOptions, Frame, Release, Window, observe};
+pub use mef_writer::write_mef;
+pub use optics::wave_table;
+pub use sky::{Extended, FieldOptions, Sky, Star, ZodiModel};
+pub use survey::{Pointing, SurveyOptions, survey};
+pub use truth::write_truth;

@@ -1,0 +1,66 @@
+//! What can go wrong in a simulation.
+
+use std::path::PathBuf;
+
+use spx_core::fits::FitsError;
+use spx_core::sky::SkyError;
+use spx_wcs::WcsError;
+use thiserror::Error;
+
+/// An error of this crate.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SimError {
+    /// An option that makes no sense.
+    #[error("{name} = {value}: {problem}")]
+    Option {
+        /// The option.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A cutout that shares no pixel with the frame.
+    #[error("the cutout around ({ra}, {dec}) does not overlap the frame of {id}")]
+    NoOverlap {
+        /// Right ascension of the centre asked for [deg].
+        ra: f64,
+        /// Declination of the centre asked for [deg].
+        dec: f64,
+        /// Observation and detector.
+        id: String,
+    },
+    /// A position that leaves the sphere.
+    #[error(transparent)]
+    Sky(#[from] SkyError),
+    /// A simulated header that cannot be read back.
+    #[error("simulated header: {0}")]
+    Wcs(#[from] WcsError),
+    /// The FITS file cannot be written.
+    #[error("{}: {source}", path.display())]
+    Fits {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: FitsError,
+    },
+    /// A file cannot be written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+/// Refuses an option unless it is fine.
+pub(crate) fn check(
+    fine: bool,
+    name: &'static str,
+    value: impl std::fmt::Debug,
+    problem: &'static str,
+) -> Result<(), SimError> {
+    if fine { Ok(()) } else { Err(SimError::Option { name, value: format!("{value:?}"), problem }) }
+}

@@ -1,0 +1,383 @@
+//! One exposure: the sky through the optics, with noise, flags and NaN pixels.
+
+use std::path::Path;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+use rayon::prelude::*;
+use spx_core::detector::Detector;
+use spx_core::flags::FlagNames;
+use spx_core::header::Header;
+use spx_core::image::{ExposureId, Metadata, ObservationTime, Planes, SpectralImage, WaveTableData};
+use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::sky::Position;
+use spx_wcs::{CelestialWcs, WaveTable};
+
+use crate::cards;
+use crate::error::{SimError, check};
+use crate::optics::wave_table;
+use crate::render;
+use crate::sky::Sky;
+use crate::survey::Pointing;
+
+/// What a hot pixel has too much [MJy/sr].
+const HOT_EXCESS: f32 = 5.0;
+
+/// Light of sources above which a pixel is flagged SOURCE: this many times the noise, and at least the
+/// second [MJy/sr].
+const SOURCE_SIGMA: f64 = 0.3;
+const SOURCE_FLOOR: f64 = 1e-4;
+
+/// Bits that bad pixels get one of.
+const BAD_BITS: [u32; 10] = [0, 1, 2, 6, 9, 10, 11, 15, 17, 19];
+const NONFUNC: i32 = 1 << 6;
+const HOT: i32 = 1 << 10;
+const SOURCE: i32 = 1 << 21;
+
+/// Which of the archive's layouts a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Release {
+    /// Quick Release 2: plain FLAGS, `MP_` cards, a PSF cube.
+    #[default]
+    Qr2,
+    /// Quick Release 3: RICE-compressed FLAGS, `MSKN` cards, an EPSF table.
+    Qr3,
+}
+
+impl Release {
+    /// `qr2` or `qr3`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Qr2 => "qr2",
+            Self::Qr3 => "qr3",
+        }
+    }
+
+    /// The card VERSION where the options name none.
+    pub fn pipeline_version(self) -> &'static str {
+        match self {
+            Self::Qr2 => "6.5.7",
+            Self::Qr3 => "7.0.5",
+        }
+    }
+
+    /// The number in the names of files.
+    pub(crate) fn processing_version(self) -> u32 {
+        match self {
+            Self::Qr2 => 21,
+            Self::Qr3 => 30,
+        }
+    }
+}
+
+/// How much of the detector is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Frame {
+    /// All of it.
+    #[default]
+    Full,
+    /// Pixels `x0..x0 + nx`, `y0..y0 + ny` of the full frame.
+    Cutout(Window),
+    /// A square of `size` pixels around a position, clipped where it reaches beyond the frame.
+    Around {
+        /// The position.
+        position: Position,
+        /// Its side [px].
+        size: usize,
+    },
+}
+
+/// A rectangle of the full frame [px].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// First column, 0-based.
+    pub x0: usize,
+    /// First row, 0-based.
+    pub y0: usize,
+    /// Columns.
+    pub nx: usize,
+    /// Rows.
+    pub ny: usize,
+}
+
+impl Window {
+    /// The full frame.
+    pub const FULL: Self = Self { x0: 0, y0: 0, nx: Detector::NPIX, ny: Detector::NPIX };
+
+    /// True for the full frame.
+    pub fn is_full(&self) -> bool {
+        *self == Self::FULL
+    }
+}
+
+/// How an exposure is taken.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExposureOptions {
+    /// The layout of the file.
+    pub release: Release,
+    /// How much of the detector is wanted.
+    pub frame: Frame,
+    /// Noise of a pixel [MJy/sr]; VARIANCE is its square, or up to a fifth more from pixel to pixel. With 0
+    /// there is no noise and VARIANCE is 1e-6.
+    pub sigma: f64,
+    /// Zodiacal light in IMAGE over that in ZODI.
+    pub zodi_scale: f64,
+    /// Share of pixels with a bad flag.
+    pub bad_fraction: f64,
+    /// Share of pixels flagged NONFUNC with NaN in VARIANCE; half of them have NaN in IMAGE too.
+    pub nan_fraction: f64,
+    /// Full width at half maximum of the PSF, before the integration over the pixel [arcsec].
+    pub fwhm_arcsec: f64,
+    /// The card VERSION; the release's where `None`. Versions before 6.5.6 without `psffix1` list the PSF
+    /// zones in the wrong order, as the archive's did.
+    pub version: Option<String>,
+}
+
+impl Default for ExposureOptions {
+    fn default() -> Self {
+        Self {
+            release: Release::default(),
+            frame: Frame::default(),
+            sigma: 0.01,
+            zodi_scale: 1.0,
+            bad_fraction: 0.005,
+            nan_fraction: 0.002,
+            fwhm_arcsec: 5.22,
+            version: None,
+        }
+    }
+}
+
+/// An exposure, as it is written to a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exposure {
+    /// What was asked for.
+    pub pointing: Pointing,
+    /// The layout of the file.
+    pub release: Release,
+    /// The card VERSION.
+    pub version: String,
+    /// The part of the full frame that it covers.
+    pub window: Window,
+    /// Cards of the IMAGE HDU.
+    pub header: Header,
+    /// The pixels, row-major, `window.nx` a row.
+    pub planes: Planes,
+    /// The look-up table of WCS `W`.
+    pub wave_table: WaveTableData,
+}
+
+impl Exposure {
+    /// The exposure as reading its file would give it, without a file; `path` is only a name.
+    pub fn into_spectral_image(self, path: &Path) -> SpectralImage {
+        let time = |keyword| self.header.optional_real(keyword).ok().flatten();
+        let metadata = Metadata {
+            path: path.to_owned(),
+            id: ExposureId { observation: self.pointing.obs_id, detector: self.pointing.detector },
+            time: ObservationTime {
+                begin: time("MJD-BEG"),
+                average: time("MJD-AVG"),
+                end: time("MJD-END"),
+                exposure: time("XPOSURE"),
+            },
+            version: Some(self.version),
+            shape: [self.window.ny, self.window.nx],
+            flag_names: FlagNames::from_header(&cards::flags(self.release)),
+            header: self.header,
+            wave_table: self.wave_table,
+        };
+        SpectralImage { metadata, rows: 0..self.window.ny, planes: self.planes }
+    }
+}
+
+/// Observes the sky.
+///
+/// IMAGE holds the sources, `zodi_scale` times the zodiacal light in ZODI, and Gaussian noise with VARIANCE.
+/// Pixels that sources light up are flagged SOURCE; bad pixels get one of the bad bits, hot ones 5 MJy/sr.
+/// A cutout has the very pixels of the full frame.
+///
+/// # Errors
+/// Where an option makes no sense or a cutout does not overlap the frame.
+pub fn observe(sky: &Sky, pointing: &Pointing, options: &ExposureOptions) -> Result<Exposure, SimError> {
+    options.check()?;
+    // All is computed in pixels of the full frame, so that a cutout differs in no bit.
+    let wcs = pointing.wcs()?;
+    let window = options.window(pointing, &wcs)?;
+    let table = wave_table(pointing.detector);
+    let full = cards::wcs(pointing, &Window::FULL);
+    let waves = WaveTable::new(&table.x, &table.y, &table.values, &full)?;
+    let frame = render::Frame { wcs: &wcs, waves: &waves, centre: pointing.position, window };
+    let sources = frame.sources(sky, options.fwhm_arcsec);
+    let planes = Rows { sky, pointing, options, waves: &waves, window }.planes(sources);
+    Ok(Exposure {
+        pointing: pointing.clone(),
+        release: options.release,
+        version: options.version.clone().unwrap_or_else(|| options.release.pipeline_version().to_owned()),
+        window,
+        header: cards::image(pointing, options, &window, median_area(&wcs)),
+        planes,
+        wave_table: table,
+    })
+}
+
+impl ExposureOptions {
+    fn check(&self) -> Result<(), SimError> {
+        let positive = |value: f64| value >= 0.0 && value.is_finite();
+        check(positive(self.sigma), "sigma", self.sigma, "must not be negative")?;
+        check(self.zodi_scale.is_finite(), "zodi_scale", self.zodi_scale, "must be finite")?;
+        let share = 0.0..=1.0;
+        check(share.contains(&self.bad_fraction), "bad_fraction", self.bad_fraction, "must be 0 to 1")?;
+        check(share.contains(&self.nan_fraction), "nan_fraction", self.nan_fraction, "must be 0 to 1")?;
+        check((1.0..=60.0).contains(&self.fwhm_arcsec), "fwhm_arcsec", self.fwhm_arcsec, "must be 1 to 60")
+    }
+
+    /// The part of the frame that is wanted.
+    fn window(&self, pointing: &Pointing, wcs: &CelestialWcs) -> Result<Window, SimError> {
+        match self.frame {
+            Frame::Full => Ok(Window::FULL),
+            Frame::Cutout(window) => {
+                let fits = |start: usize, length: usize| {
+                    length > 0 && start.checked_add(length).is_some_and(|end| end <= Detector::NPIX)
+                };
+                let inside = fits(window.x0, window.nx) && fits(window.y0, window.ny);
+                check(inside, "frame", window, "must lie within the detector and hold pixels")?;
+                Ok(window)
+            }
+            Frame::Around { position, size } => around(wcs, position, size).ok_or_else(|| {
+                let id = format!("{}/{}", pointing.obs_id, pointing.detector);
+                SimError::NoOverlap { ra: position.ra(), dec: position.dec(), id }
+            }),
+        }
+    }
+}
+
+/// The square of pixels around a position, clipped; `None` where nothing is left.
+fn around(wcs: &CelestialWcs, position: Position, size: usize) -> Option<Window> {
+    let [x, y] = wcs.sky_to_pixel(position)?;
+    let clip = |centre: f64| {
+        let start = (centre - (size as f64 - 1.0) / 2.0).round();
+        let clamp = |value: f64| value.clamp(0.0, Detector::NPIX as f64);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the frame")]
+        let (start, end) = (clamp(start) as usize, clamp(start + size as f64) as usize);
+        (end > start).then_some((start, end - start))
+    };
+    let ((x0, nx), (y0, ny)) = (clip(x)?, clip(y)?);
+    Some(Window { x0, y0, nx, ny })
+}
+
+/// Median solid angle of the pixels of the full frame [arcsec^2], from every 40th along each axis.
+fn median_area(wcs: &CelestialWcs) -> f64 {
+    let steps = || (0..Detector::NPIX).step_by(40).map(|k| k as f64 + 19.5);
+    let mut areas: Vec<f64> = steps().flat_map(|y| steps().map(move |x| wcs.pixel_area(x, y))).collect();
+    areas.sort_by(f64::total_cmp);
+    areas[areas.len() / 2]
+}
+
+/// What a row of pixels needs.
+struct Rows<'a> {
+    sky: &'a Sky,
+    pointing: &'a Pointing,
+    options: &'a ExposureOptions,
+    waves: &'a WaveTable,
+    window: Window,
+}
+
+/// One row of the four planes.
+struct RowMut<'a> {
+    image: &'a mut [f32],
+    flags: &'a mut [i32],
+    variance: &'a mut [f32],
+    zodi: &'a mut [f32],
+}
+
+impl Rows<'_> {
+    /// Adds to the light of the sources all else.
+    fn planes(&self, sources: Vec<f32>) -> Planes {
+        let (nx, count) = (self.window.nx, sources.len());
+        let mut planes = Planes {
+            image: sources,
+            flags: vec![0; count],
+            variance: vec![0.0; count],
+            zodi: vec![0.0; count],
+        };
+        let images = planes.image.par_chunks_mut(nx);
+        let flags = planes.flags.par_chunks_mut(nx);
+        let variances = planes.variance.par_chunks_mut(nx);
+        let zodis = planes.zodi.par_chunks_mut(nx);
+        images.zip(flags).zip(variances.zip(zodis)).enumerate().for_each(
+            |(row, ((image, flags), (variance, zodi)))| {
+                self.row(self.window.y0 + row, RowMut { image, flags, variance, zodi });
+            },
+        );
+        planes
+    }
+
+    /// Row `y` of the full frame. Each has a stream of random numbers of its own, drawn from its first column
+    /// on: neither threads nor cutouts change a pixel.
+    fn row(&self, y: usize, row: RowMut<'_>) {
+        let mut rng = ChaCha8Rng::seed_from_u64(self.pointing.seed);
+        rng.set_stream(y as u64);
+        for _ in 0..self.window.x0 {
+            self.draw(&mut rng);
+        }
+        let x0 = self.window.x0 as f64;
+        let mut bands = vec![Passband { centre: 0.0, width: 0.0 }; row.image.len()];
+        self.waves.passband_row(x0, y as f64, &mut bands);
+        let threshold = (SOURCE_SIGMA * self.options.sigma).max(SOURCE_FLOOR);
+        for (i, band) in bands.iter().enumerate() {
+            let draw = self.draw(&mut rng);
+            let light = f64::from(row.image[i]);
+            let zodi = self.sky.zodi.at(x0 + i as f64, y as f64, band.centre);
+            #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
+            {
+                row.zodi[i] = zodi as f32;
+                row.variance[i] = draw.variance as f32;
+                let zodi = self.options.zodi_scale * f64::from(row.zodi[i]);
+                row.image[i] = (light + zodi + draw.noise) as f32;
+            }
+            row.flags[i] = draw.flags | if light > threshold { SOURCE } else { 0 };
+            if draw.flags & HOT != 0 {
+                row.image[i] += HOT_EXCESS;
+            }
+            if draw.lost {
+                row.flags[i] |= NONFUNC;
+                row.variance[i] = f32::NAN;
+                if draw.lost_image {
+                    row.image[i] = f32::NAN;
+                }
+            }
+        }
+    }
+
+    /// All that is random in a pixel.
+    fn draw(&self, rng: &mut ChaCha8Rng) -> Draw {
+        let options = self.options;
+        let sigma2 = if options.sigma > 0.0 { options.sigma * options.sigma } else { 1e-6 };
+        let variance = sigma2 * (1.0 + 0.2 * rng.random::<f64>());
+        let normal: f64 = StandardNormal.sample(rng);
+        let noise = if options.sigma > 0.0 { normal * variance.sqrt() } else { 0.0 };
+        let (bad, lost) = (rng.random::<f64>(), rng.random::<f64>());
+        // A bad pixel's bit follows from where below the limit its number lies.
+        let flags = if bad < options.bad_fraction {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 9")]
+            let which = (bad / options.bad_fraction * BAD_BITS.len() as f64) as usize;
+            1 << BAD_BITS[which.min(BAD_BITS.len() - 1)]
+        } else {
+            0
+        };
+        let is_lost = lost < options.nan_fraction;
+        Draw { variance, noise, flags, lost: is_lost, lost_image: lost < options.nan_fraction / 2.0 }
+    }
+}
+
+/// What is random in a pixel.
+struct Draw {
+    variance: f64,
+    noise: f64,
+    flags: i32,
+    /// Flagged NONFUNC, VARIANCE is NaN.
+    lost: bool,
+    /// IMAGE is NaN too.
+    lost_image: bool,
+}

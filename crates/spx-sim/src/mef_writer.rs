@@ -1,0 +1,107 @@
+//! Exposures as files in the archive's layout.
+
+use std::fs::File;
+use std::io::{BufReader, copy};
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use spx_core::atomic::AtomicFile;
+use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
+use spx_core::header::Header;
+
+use crate::cards;
+use crate::error::SimError;
+use crate::expose::{Exposure, Release};
+use crate::optics::{SCALE_ARCSEC, psf};
+
+/// Rows of the table EPSF.
+const EPSF_ROWS: usize = 441;
+
+/// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where `gzip` is
+/// true, whatever the name. The name must be free; it is taken when the file is complete.
+///
+/// # Errors
+/// Where the file exists or cannot be written.
+pub fn write_mef(path: &Path, exposure: &Exposure, gzip: bool) -> Result<(), SimError> {
+    let io = |source| SimError::Io { path: path.to_owned(), source };
+    let plain = AtomicFile::new(path, false).map_err(io)?;
+    write_hdus(plain.path(), exposure).map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
+    if !gzip {
+        return plain.commit().map_err(io);
+    }
+    let zipped = AtomicFile::new(path, false).map_err(io)?;
+    let compress = || {
+        let mut encoder = GzEncoder::new(File::create_new(zipped.path())?, Compression::fast());
+        copy(&mut BufReader::new(File::open(plain.path())?), &mut encoder)?;
+        encoder.finish().map(drop)
+    };
+    compress().and_then(|()| zipped.commit()).map_err(io)
+}
+
+fn write_hdus(path: &Path, exposure: &Exposure) -> Result<(), FitsError> {
+    let mut file = FitsWriter::create(path)?;
+    let mut primary = Header::new();
+    primary.set("VERSION", exposure.version.as_str(), "Pipeline version");
+    file.image::<u8>(&[], &primary)?;
+
+    let shape = [exposure.window.ny, exposure.window.nx];
+    file.image::<f32>(&shape, &exposure.header)?;
+    file.write_pixels(0, &exposure.planes.image)?;
+
+    let wcs = cards::wcs(&exposure.pointing, &exposure.window);
+    let with_wcs = |mut header: Header| {
+        header.extend(&wcs);
+        header
+    };
+    let flags = with_wcs(cards::flags(exposure.release));
+    match exposure.release {
+        Release::Qr2 => file.image::<i32>(&shape, &flags)?,
+        Release::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
+    }
+    file.write_pixels(0, &exposure.planes.flags)?;
+
+    file.image::<f32>(&shape, &with_wcs(cards::plane("VARIANCE", "MJy2 / sr2")))?;
+    file.write_pixels(0, &exposure.planes.variance)?;
+    file.image::<f32>(&shape, &with_wcs(cards::plane("ZODI", "MJy / sr")))?;
+    file.write_pixels(0, &exposure.planes.zodi)?;
+
+    write_psf(&mut file, exposure)?;
+    write_wave_table(&mut file, exposure)?;
+    file.finish()
+}
+
+/// The PSF, the same in all zones: a cube in QR2, a table in QR3.
+fn write_psf(file: &mut FitsWriter, exposure: &Exposure) -> Result<(), FitsError> {
+    let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default() / SCALE_ARCSEC;
+    match exposure.release {
+        Release::Qr2 => {
+            let zones = cards::PSF_ZONES * cards::PSF_ZONES;
+            let plane = psf(fwhm, 101, 10.0);
+            file.image::<f32>(&[zones, 101, 101], &cards::psf(cards::has_psf_erratum(&exposure.version)))?;
+            (0..zones).try_for_each(|zone| file.write_pixels(zone * plane.len(), &plane))
+        }
+        Release::Qr3 => {
+            let plane = psf(fwhm, 33, 5.0);
+            let column = ColumnSpec { name: "EPSF", format: "1089D", unit: "", dim: Some("(33,33)") };
+            file.table("EPSF", EPSF_ROWS, &[column], &Header::new())?;
+            (0..EPSF_ROWS).try_for_each(|row| file.write_column("EPSF", row, &plane))
+        }
+    }
+}
+
+/// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then y.
+fn write_wave_table(file: &mut FitsWriter, exposure: &Exposure) -> Result<(), FitsError> {
+    let table = &exposure.wave_table;
+    let (nx, ny) = (table.x.len(), table.y.len());
+    let formats = [format!("{nx}J"), format!("{ny}J"), format!("{}E", table.values.len())];
+    let dims = [format!("({nx})"), format!("({ny})"), format!("(2,{nx},{ny})")];
+    let names = ["X", "Y", "VALUES"];
+    let columns: Vec<ColumnSpec<'_>> = (0..3)
+        .map(|k| ColumnSpec { name: names[k], format: &formats[k], unit: "", dim: Some(&dims[k]) })
+        .collect();
+    file.table("WCS-WAVE", 1, &columns, &Header::new())?;
+    file.write_column("X", 0, &table.x)?;
+    file.write_column("Y", 0, &table.y)?;
+    file.write_column("VALUES", 0, &table.values)
+}

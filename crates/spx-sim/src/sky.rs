@@ -1,0 +1,314 @@
+//! The synthetic sky: what there is to be measured.
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use spx_core::sky::Position;
+use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+
+use crate::error::{SimError, check};
+
+/// Wavelength at which fluxes are given [um].
+pub(crate) const REFERENCE_UM: f64 = 2.0;
+
+/// A point source with a power-law spectrum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Star {
+    /// Its name in the truth table.
+    pub id: String,
+    /// Where it is.
+    pub position: Position,
+    /// f_nu at 2 um [uJy].
+    pub flux_2um: f64,
+    /// f_nu = flux_2um * (wavelength / 2 um)^slope.
+    pub slope: f64,
+}
+
+impl Star {
+    /// f_nu [uJy] at a wavelength [um].
+    pub fn flux(&self, wavelength: f64) -> f64 {
+        power_law(self.flux_2um, self.slope, wavelength)
+    }
+}
+
+/// A round source with a Gaussian profile and a power-law spectrum.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extended {
+    /// Its name in the truth table.
+    pub id: String,
+    /// Its centre.
+    pub position: Position,
+    /// f_nu of all of it at 2 um [uJy].
+    pub flux_2um: f64,
+    /// f_nu = flux_2um * (wavelength / 2 um)^slope.
+    pub slope: f64,
+    /// Radius that holds half of the flux [arcsec].
+    pub radius: f64,
+}
+
+impl Extended {
+    /// f_nu of all of it [uJy] at a wavelength [um].
+    pub fn flux(&self, wavelength: f64) -> f64 {
+        power_law(self.flux_2um, self.slope, wavelength)
+    }
+
+    /// Standard deviation of its profile [arcsec]: half of a Gaussian's flux lies within sqrt(2 ln 2) of it.
+    pub fn sigma(&self) -> f64 {
+        self.radius / (2.0 * std::f64::consts::LN_2).sqrt()
+    }
+
+    /// Surface brightness [MJy/sr] at a distance from its centre [arcsec] and a wavelength [um], before it is
+    /// blurred by the telescope.
+    pub fn surface_brightness(&self, distance: f64, wavelength: f64) -> f64 {
+        let variance = self.sigma().powi(2);
+        let per_arcsec2 = (-0.5 * distance * distance / variance).exp() / (std::f64::consts::TAU * variance);
+        self.flux(wavelength) * per_arcsec2 / UJY_PER_ARCSEC2_PER_MJY_PER_SR
+    }
+}
+
+fn power_law(flux_2um: f64, slope: f64, wavelength: f64) -> f64 {
+    flux_2um * (wavelength / REFERENCE_UM).powf(slope)
+}
+
+/// Zodiacal light: a power law in wavelength that varies gently over the frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ZodiModel {
+    /// Surface brightness at 2 um in the middle of the frame [MJy/sr].
+    pub level: f64,
+    /// Exponent of the power law.
+    pub slope: f64,
+    /// Relative change from the middle to the right edge and to the upper edge of the frame.
+    pub gradient: [f64; 2],
+}
+
+impl Default for ZodiModel {
+    fn default() -> Self {
+        Self { level: 0.3, slope: -0.5, gradient: [0.05, -0.03] }
+    }
+}
+
+impl ZodiModel {
+    /// Surface brightness [MJy/sr] at a pixel of the full frame and a wavelength [um].
+    pub fn at(&self, x: f64, y: f64, wavelength: f64) -> f64 {
+        let tilt = self.gradient[0] * (x - 1020.0) / 1020.0 + self.gradient[1] * (y - 1020.0) / 1020.0;
+        self.level * (1.0 + tilt) * (wavelength / REFERENCE_UM).powf(self.slope)
+    }
+}
+
+/// How [`Sky::field`] is populated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FieldOptions {
+    /// Faintest and brightest star at 2 um [uJy]; magnitudes are spread evenly between.
+    pub flux_range: [f64; 2],
+    /// Range of the exponents of the spectra.
+    pub slope_range: [f64; 2],
+    /// Distance that neighbours keep where there is room [arcsec].
+    pub separation: f64,
+    /// f_nu at 2 um of the first star, which then stands in the centre of the field [uJy].
+    pub central_flux: Option<f64>,
+    /// f_nu at 2 um of the extended source, if there is to be one [uJy].
+    pub extended_flux: Option<f64>,
+    /// Half-light radius of the extended source [arcsec].
+    pub extended_radius: f64,
+    /// Zodiacal light.
+    pub zodi: ZodiModel,
+}
+
+impl Default for FieldOptions {
+    fn default() -> Self {
+        Self {
+            flux_range: [300.0, 30_000.0],
+            slope_range: [-2.0, 1.0],
+            separation: 90.0,
+            central_flux: Some(10_000.0),
+            extended_flux: Some(200_000.0),
+            extended_radius: 40.0,
+            zodi: ZodiModel::default(),
+        }
+    }
+}
+
+impl FieldOptions {
+    fn check(&self) -> Result<(), SimError> {
+        let [low, high] = self.flux_range;
+        check(low > 0.0 && low <= high, "flux_range", self.flux_range, "must be positive and increasing")?;
+        let [low, high] = self.slope_range;
+        check(low <= high, "slope_range", self.slope_range, "must be increasing")?;
+        check(self.separation >= 0.0, "separation", self.separation, "must not be negative")?;
+        check(self.extended_radius > 0.0, "extended_radius", self.extended_radius, "must be positive")
+    }
+}
+
+/// A synthetic sky.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Sky {
+    /// Point sources.
+    pub stars: Vec<Star>,
+    /// Extended sources.
+    pub extended: Vec<Extended>,
+    /// Zodiacal light.
+    pub zodi: ZodiModel,
+}
+
+impl Sky {
+    /// A field of `stars` stars within `radius` [deg] of a centre, and an extended source half way to its
+    /// edge; the same seed gives the same field.
+    ///
+    /// Stars are spread evenly. Each keeps its distance from those before it if one of 50 places drawn for it
+    /// allows that, and stands at the loneliest of them if not.
+    ///
+    /// # Errors
+    /// Where the radius is not in (0, 30] or an option makes no sense.
+    pub fn field(
+        centre: Position,
+        radius: f64,
+        stars: usize,
+        seed: u64,
+        options: &FieldOptions,
+    ) -> Result<Self, SimError> {
+        options.check()?;
+        check(
+            radius > 0.0 && radius <= 30.0,
+            "radius",
+            radius,
+            "must lie above 0 and be at most 30 degrees",
+        )?;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut sky = Self { zodi: options.zodi, ..Self::default() };
+        if let Some(flux_2um) = options.extended_flux {
+            let position = offset(centre, radius / 2.0, rng.random_range(0.0..360.0))?;
+            let id = "E0001".to_owned();
+            sky.extended.push(Extended {
+                id,
+                position,
+                flux_2um,
+                slope: -0.5,
+                radius: options.extended_radius,
+            });
+        }
+        for k in 0..stars {
+            let star = match options.central_flux.filter(|_| k == 0) {
+                Some(flux_2um) => (centre, flux_2um),
+                None => (sky.place(centre, radius, options, &mut rng)?, log_uniform(options, &mut rng)),
+            };
+            let [low, high] = options.slope_range;
+            let slope = low + (high - low) * rng.random::<f64>();
+            let (position, flux_2um) = star;
+            sky.stars.push(Star { id: format!("S{:04}", k + 1), position, flux_2um, slope });
+        }
+        Ok(sky)
+    }
+
+    /// A place for another star.
+    fn place(
+        &self,
+        centre: Position,
+        radius: f64,
+        options: &FieldOptions,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<Position, SimError> {
+        let mut best = (centre, -1.0);
+        for _ in 0..50 {
+            // Even over the cap: 1 - cos of the distance is uniform, and so is its half, sin^2 of the half.
+            let half = (radius.to_radians() / 2.0).sin() * rng.random::<f64>().sqrt();
+            let candidate = offset(centre, 2.0 * half.asin().to_degrees(), rng.random_range(0.0..360.0))?;
+            let nearest = self.nearest(candidate) * 3600.0;
+            if nearest > best.1 {
+                best = (candidate, nearest);
+            }
+            if nearest >= options.separation {
+                break;
+            }
+        }
+        Ok(best.0)
+    }
+
+    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius [deg].
+    fn nearest(&self, position: Position) -> f64 {
+        let stars = self.stars.iter().map(|star| star.position.separation(position));
+        let extended =
+            self.extended.iter().map(|e| e.position.separation(position) - 2.0 * e.radius / 3600.0);
+        stars.chain(extended).fold(f64::INFINITY, f64::min)
+    }
+}
+
+/// Evenly spread magnitudes.
+fn log_uniform(options: &FieldOptions, rng: &mut ChaCha8Rng) -> f64 {
+    let [low, high] = options.flux_range.map(f64::ln);
+    (low + (high - low) * rng.random::<f64>()).exp()
+}
+
+/// The position at a distance [deg] and a position angle [deg, north through east].
+pub(crate) fn offset(from: Position, distance: f64, angle: f64) -> Result<Position, SimError> {
+    let (sin_d, cos_d) = distance.to_radians().sin_cos();
+    let (sin_a, cos_a) = angle.to_radians().sin_cos();
+    let (sin_dec, cos_dec) = from.dec().to_radians().sin_cos();
+    let z = sin_dec * cos_d + cos_dec * sin_d * cos_a;
+    let (y, x) = (sin_d * sin_a, cos_dec * cos_d - sin_dec * sin_d * cos_a);
+    let ra = (from.ra() + y.atan2(x).to_degrees()).rem_euclid(360.0);
+    Ok(Position::new(ra, z.atan2(x.hypot(y)).to_degrees())?)
+}
+
+/// The direction from one position to another [deg, north through east].
+pub(crate) fn position_angle(from: Position, to: Position) -> f64 {
+    let (sin_ra, cos_ra) = (to.ra() - from.ra()).to_radians().sin_cos();
+    let (sin_from, cos_from) = from.dec().to_radians().sin_cos();
+    let (sin_to, cos_to) = to.dec().to_radians().sin_cos();
+    (cos_to * sin_ra).atan2(sin_to * cos_from - cos_to * cos_ra * sin_from).to_degrees()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(seed: u64) -> Sky {
+        let centre = Position::new(0.1, 66.56).unwrap();
+        Sky::field(centre, 0.5, 100, seed, &FieldOptions::default()).unwrap()
+    }
+
+    #[test]
+    fn a_field_is_what_its_options_say() {
+        let sky = field(1);
+        assert_eq!(sky, field(1));
+        assert_ne!(sky, field(2));
+        let centre = Position::new(0.1, 66.56).unwrap();
+        assert_eq!((sky.stars.len(), sky.extended.len()), (100, 1));
+        assert_eq!(sky.stars[0].position, centre);
+        for (k, star) in sky.stars.iter().enumerate() {
+            assert!(star.position.separation(centre) <= 0.5 + 1e-9);
+            assert!((300.0..=30_000.0).contains(&star.flux_2um));
+            assert!(sky.stars[..k].iter().all(|o| o.position.separation(star.position) * 3600.0 >= 90.0));
+        }
+    }
+
+    #[test]
+    fn spectra_are_power_laws() {
+        let sky = field(3);
+        let star = &sky.stars[7];
+        assert_eq!(star.flux(2.0), star.flux_2um);
+        assert!((star.flux(4.0) / star.flux_2um).log2() - star.slope < 1e-12);
+        let source = &sky.extended[0];
+        let ratio = source.surface_brightness(source.radius, 3.0) / source.surface_brightness(0.0, 3.0);
+        assert!((ratio - 0.5).abs() < 1e-12, "a Gaussian's half-light radius is its half-width");
+    }
+
+    #[test]
+    fn offsets_have_the_right_length_and_direction() {
+        for dec in [-89.9, -30.0, 0.0, 90.0] {
+            let from = Position::new(359.9, dec).unwrap();
+            for angle in [0.0, 77.0, 180.0, 300.0] {
+                let to = offset(from, 0.7, angle).unwrap();
+                assert!((from.separation(to) - 0.7).abs() < 1e-9);
+                let back = (position_angle(from, to) - angle).rem_euclid(360.0);
+                assert!(back.min(360.0 - back) < 1e-6, "{back}");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_options_are_refused() {
+        let centre = Position::new(0.0, 0.0).unwrap();
+        let options = FieldOptions { flux_range: [0.0, 1.0], ..FieldOptions::default() };
+        assert!(Sky::field(centre, 1.0, 1, 1, &options).is_err());
+        assert!(Sky::field(centre, f64::NAN, 1, 1, &FieldOptions::default()).is_err());
+    }
+}
