@@ -28,6 +28,14 @@ struct Options {
     exposures: usize,
     sizes: Vec<f64>,
     scaling: Vec<usize>,
+    /// Another build of spx than the workspace's own.
+    spx: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { runs: 3, exposures: 20, sizes: vec![30.0, 120.0], scaling: vec![5, 10, 20, 40], spx: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +51,7 @@ fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>> {
 }
 
 fn parse(arguments: &[&str]) -> Result<Options> {
-    let mut options =
-        Options { runs: 3, exposures: 20, sizes: vec![30.0, 120.0], scaling: vec![5, 10, 20, 40] };
+    let mut options = Options::default();
     let mut rest = arguments.iter();
     while let Some(&name) = rest.next() {
         let value = *rest.next().with_context(|| format!("{name} needs a value"))?;
@@ -54,6 +61,7 @@ fn parse(arguments: &[&str]) -> Result<Options> {
             "--runs" => options.runs = count()?,
             "--exposures" => options.exposures = count()?,
             "--sizes" => options.sizes = numbers(value)?,
+            "--spx" => options.spx = Some(PathBuf::from(value)),
             "--scaling" if value == "none" => options.scaling.clear(),
             "--scaling" => options.scaling = numbers(value)?,
             _ => bail!("unknown option {name}"),
@@ -71,10 +79,9 @@ struct Bench {
 }
 
 impl Bench {
-    fn prepare(exposures: usize) -> Result<Self> {
+    fn prepare(exposures: usize, spx: Option<&Path>) -> Result<Self> {
         let python = process::oracle_python()?;
-        println!("building spx in release");
-        process::run(&mut process::cargo(&["build", "--release", "-p", "spx-cli"]))?;
+        let spx = spx.map_or_else(build_spx, |path| Ok(path.to_path_buf()))?;
         let cache = process::cache()?;
         println!("{exposures} full-frame exposures in {}", cache.join("bench").display());
         let mut make = Command::new(&python);
@@ -85,7 +92,7 @@ impl Bench {
         }
         let scratch = cache.join("bench-output");
         fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
-        Ok(Self { python, spx: release_binary()?, inputs, scratch })
+        Ok(Self { python, spx, inputs, scratch })
     }
 
     fn peer(&self, width: f64, exposures: usize) -> Result<Sample> {
@@ -106,17 +113,23 @@ impl Bench {
     }
 }
 
-/// Where cargo puts the release build of `spx`.
-fn release_binary() -> Result<PathBuf> {
+/// Builds the workspace's `spx` in release and says where it is.
+fn build_spx() -> Result<PathBuf> {
+    println!("building spx in release");
+    process::run(&mut process::cargo(&["build", "--release", "-p", "spx-cli"]))?;
     let text = process::output(&mut process::cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
     let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
     let target = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
     Ok(Path::new(target).join("release").join(format!("spx{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// Runs a script that prints its sample as the last line.
+/// Runs a script that prints its sample as the last line. What it says besides is shown only if it fails.
 fn sample(command: &mut Command) -> Result<Sample> {
-    let text = process::output(command)?;
+    let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        bail!("{command:?}: {}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr));
+    }
     let last = text.lines().last().unwrap_or_default();
     let value: Value = serde_json::from_str(last).with_context(|| format!("{command:?} printed {last:?}"))?;
     let number = |key: &str| value[key].as_f64().with_context(|| format!("{command:?}: no {key}"));
@@ -150,7 +163,7 @@ fn verdict(ok: bool) -> &'static str {
 pub(crate) fn drizzle(arguments: &[&str]) -> Result<()> {
     let options = parse(arguments)?;
     let most = options.scaling.iter().copied().chain([options.exposures]).max().unwrap_or(0);
-    let bench = Bench::prepare(most)?;
+    let bench = Bench::prepare(most, options.spx.as_deref())?;
     let mut good = true;
     warm(&bench.inputs[..options.exposures])?;
     for &width in &options.sizes {
@@ -237,11 +250,12 @@ mod tests {
 
     #[test]
     fn options_have_defaults_and_are_checked() {
-        let default =
-            Options { runs: 3, exposures: 20, sizes: vec![30.0, 120.0], scaling: vec![5, 10, 20, 40] };
-        assert_eq!(parse(&[]).unwrap(), default);
-        let few = parse(&["--runs", "1", "--exposures", "2", "--sizes", "30", "--scaling", "none"]).unwrap();
-        assert_eq!(few, Options { runs: 1, exposures: 2, sizes: vec![30.0], scaling: vec![] });
+        assert_eq!(parse(&[]).unwrap(), Options::default());
+        let words =
+            ["--runs", "1", "--exposures", "2", "--sizes", "30", "--scaling", "none", "--spx", "a/spx"];
+        let few =
+            Options { runs: 1, exposures: 2, sizes: vec![30.0], scaling: vec![], spx: Some("a/spx".into()) };
+        assert_eq!(parse(&words).unwrap(), few);
         for words in [&["--runs"][..], &["--runs", "0"], &["--sizes", "a"], &["--size", "30"]] {
             assert!(parse(words).is_err(), "{words:?}");
         }
