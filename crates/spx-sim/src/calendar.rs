@@ -12,7 +12,7 @@ pub(crate) struct Date {
     pub(crate) day_of_year: u32,
 }
 
-/// The date of a day [MJD]; days before 1859 are not asked for and come out as its first.
+/// The date of a day \[MJD\]; days before 1859 are not asked for and come out as its first.
 pub(crate) fn date(day: i64) -> Date {
     // MJD 45 is 1859-01-01.
     let (mut year, mut rest) = (1859, (day - 45).max(0));
@@ -32,7 +32,7 @@ pub(crate) fn date(day: i64) -> Date {
     Date { year, month, day: rest, day_of_year }
 }
 
-/// Year and number of the ISO 8601 week of a day [MJD]: the week belongs to the year of its Thursday.
+/// Year and number of the ISO 8601 week of a day \[MJD\]: the week belongs to the year of its Thursday.
 pub(crate) fn iso_week(day: i64) -> (i64, u32) {
     // MJD 0 was a Wednesday.
     let weekday = (day + 2).rem_euclid(7);

@@ -8,7 +8,7 @@ use crate::expose::{ExposureOptions, Release, Window};
 use crate::optics::celestial;
 use crate::survey::Pointing;
 
-/// From the start of an exposure to its middle [days].
+/// From the start of an exposure to its middle \[days\].
 const HALF_EXPOSURE_DAYS: f64 = 57.55876 / 86_400.0;
 
 /// The flags of Quick Release 2, with the comments of its cards.

@@ -21,11 +21,11 @@ use crate::render;
 use crate::sky::Sky;
 use crate::survey::Pointing;
 
-/// What a hot pixel has too much [MJy/sr].
+/// What a hot pixel has too much \[MJy/sr\].
 const HOT_EXCESS: f32 = 5.0;
 
 /// Light of sources above which a pixel is flagged SOURCE: this many times the noise, and at least the
-/// second [MJy/sr].
+/// second \[MJy/sr\].
 const SOURCE_SIGMA: f64 = 0.3;
 const SOURCE_FLOOR: f64 = 1e-4;
 
@@ -83,12 +83,12 @@ pub enum Frame {
     Around {
         /// The position.
         position: Position,
-        /// Its side [px].
+        /// Its side \[px\].
         size: usize,
     },
 }
 
-/// A rectangle of the full frame [px].
+/// A rectangle of the full frame \[px\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// First column, 0-based.
@@ -118,7 +118,7 @@ pub struct ExposureOptions {
     pub release: Release,
     /// How much of the detector is wanted.
     pub frame: Frame,
-    /// Noise of a pixel [MJy/sr]; VARIANCE is its square, or up to a fifth more from pixel to pixel. With 0
+    /// Noise of a pixel \[MJy/sr\]; VARIANCE is its square, or up to a fifth more from pixel to pixel. With 0
     /// there is no noise and VARIANCE is 1e-6.
     pub sigma: f64,
     /// Zodiacal light in IMAGE over that in ZODI.
@@ -127,7 +127,7 @@ pub struct ExposureOptions {
     pub bad_fraction: f64,
     /// Share of pixels flagged NONFUNC with NaN in VARIANCE; half of them have NaN in IMAGE too.
     pub nan_fraction: f64,
-    /// Full width at half maximum of the PSF, before the integration over the pixel [arcsec].
+    /// Full width at half maximum of the PSF, before the integration over the pixel \[arcsec\].
     pub fwhm_arcsec: f64,
     /// The card VERSION; the release's where `None`. Versions before 6.5.6 without `psffix1` list the PSF
     /// zones in the wrong order, as the archive's did.

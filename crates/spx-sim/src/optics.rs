@@ -7,7 +7,7 @@ use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
 
-/// Pixel scale at the reference point without distortion [arcsec].
+/// Pixel scale at the reference point without distortion \[arcsec\].
 pub(crate) const SCALE_ARCSEC: f64 = 6.155;
 
 /// CRPIX of a full frame: the middle, 1-based.
@@ -16,7 +16,7 @@ pub(crate) const CRPIX: f64 = 1020.5;
 /// FWHM of a Gaussian over its standard deviation, 2 sqrt(2 ln 2).
 pub(crate) const FWHM_PER_SIGMA: f64 = 2.354_820_045_030_949;
 
-/// Wavelength at the upper and at the lower edge of each detector [um].
+/// Wavelength at the upper and at the lower edge of each detector \[um\].
 const BANDS: [[f64; 2]; 6] =
     [[0.739, 1.118], [1.092, 1.655], [1.6255, 2.4245], [2.411, 3.835], [3.80, 4.425], [4.403, 5.008]];
 
@@ -73,7 +73,7 @@ pub fn wave_table(detector: Detector) -> WaveTableData {
     WaveTableData { x, y, values }
 }
 
-/// Wavelength and bandwidth [um] at a 1-based pixel: the wavelength falls as y grows and curves in x.
+/// Wavelength and bandwidth \[um\] at a 1-based pixel: the wavelength falls as y grows and curves in x.
 fn wavelength_law(detector: Detector, x: f64, y: f64) -> [f64; 2] {
     let index = usize::from(detector.number()) - 1;
     let ([low, high], power) = (BANDS[index], RESOLVING_POWER[index]);

@@ -15,7 +15,7 @@ use crate::sky::Sky;
 const REACH: f64 = 6.0;
 
 /// Sources farther from the tangent point cannot touch the frame, whose corners are 2.5 degrees away, and the
-/// distortion polynomials mean nothing there [deg].
+/// distortion polynomials mean nothing there \[deg\].
 const FARTHEST: f64 = 4.0;
 
 /// What maps the frame to sky and wavelength; both in pixels of the full frame.
@@ -27,7 +27,7 @@ pub(crate) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// Light of all sources in the window [MJy/sr], row-major.
+    /// Light of all sources in the window \[MJy/sr\], row-major.
     pub(crate) fn sources(&self, sky: &Sky, fwhm_arcsec: f64) -> Vec<f32> {
         let mut plane = vec![0.0; self.window.nx * self.window.ny];
         let psf = fwhm_arcsec / FWHM_PER_SIGMA;
@@ -41,8 +41,9 @@ impl Frame<'_> {
         plane
     }
 
-    /// Adds a Gaussian of standard deviation `sigma` [arcsec] whose flux [uJy] depends on the wavelength [um]:
-    /// each pixel gets the share of the flux at its own wavelength that falls on it, over its own solid angle.
+    /// Adds a Gaussian of standard deviation `sigma` \[arcsec\] whose flux \[uJy\] depends on the wavelength
+    /// \[um\]: each pixel gets the share of the flux at its own wavelength that falls on it, over its own solid
+    /// angle.
     fn add(&self, plane: &mut [f32], position: Position, sigma: f64, flux: impl Fn(f64) -> f64) {
         if position.separation(self.centre) > FARTHEST + REACH * sigma / 3600.0 {
             return;

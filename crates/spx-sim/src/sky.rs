@@ -7,7 +7,7 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use crate::error::{SimError, check};
 
-/// Wavelength at which fluxes are given [um].
+/// Wavelength at which fluxes are given \[um\].
 pub(crate) const REFERENCE_UM: f64 = 2.0;
 
 /// A point source with a power-law spectrum.
@@ -17,14 +17,14 @@ pub struct Star {
     pub id: String,
     /// Where it is.
     pub position: Position,
-    /// f_nu at 2 um [uJy].
+    /// f_nu at 2 um \[uJy\].
     pub flux_2um: f64,
     /// f_nu = flux_2um * (wavelength / 2 um)^slope.
     pub slope: f64,
 }
 
 impl Star {
-    /// f_nu [uJy] at a wavelength [um].
+    /// f_nu \[uJy\] at a wavelength \[um\].
     pub fn flux(&self, wavelength: f64) -> f64 {
         power_law(self.flux_2um, self.slope, wavelength)
     }
@@ -37,26 +37,26 @@ pub struct Extended {
     pub id: String,
     /// Its centre.
     pub position: Position,
-    /// f_nu of all of it at 2 um [uJy].
+    /// f_nu of all of it at 2 um \[uJy\].
     pub flux_2um: f64,
     /// f_nu = flux_2um * (wavelength / 2 um)^slope.
     pub slope: f64,
-    /// Radius that holds half of the flux [arcsec].
+    /// Radius that holds half of the flux \[arcsec\].
     pub radius: f64,
 }
 
 impl Extended {
-    /// f_nu of all of it [uJy] at a wavelength [um].
+    /// f_nu of all of it \[uJy\] at a wavelength \[um\].
     pub fn flux(&self, wavelength: f64) -> f64 {
         power_law(self.flux_2um, self.slope, wavelength)
     }
 
-    /// Standard deviation of its profile [arcsec]: half of a Gaussian's flux lies within sqrt(2 ln 2) of it.
+    /// Standard deviation of its profile \[arcsec\]: half of a Gaussian's flux lies within sqrt(2 ln 2) of it.
     pub fn sigma(&self) -> f64 {
         self.radius / (2.0 * std::f64::consts::LN_2).sqrt()
     }
 
-    /// Surface brightness [MJy/sr] at a distance from its centre [arcsec] and a wavelength [um], before it is
+    /// Surface brightness \[MJy/sr\] at a distance from its centre \[arcsec\] and a wavelength \[um\], before it is
     /// blurred by the telescope.
     pub fn surface_brightness(&self, distance: f64, wavelength: f64) -> f64 {
         let variance = self.sigma().powi(2);
@@ -72,7 +72,7 @@ fn power_law(flux_2um: f64, slope: f64, wavelength: f64) -> f64 {
 /// Zodiacal light: a power law in wavelength that varies gently over the frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ZodiModel {
-    /// Surface brightness at 2 um in the middle of the frame [MJy/sr].
+    /// Surface brightness at 2 um in the middle of the frame \[MJy/sr\].
     pub level: f64,
     /// Exponent of the power law.
     pub slope: f64,
@@ -87,7 +87,7 @@ impl Default for ZodiModel {
 }
 
 impl ZodiModel {
-    /// Surface brightness [MJy/sr] at a pixel of the full frame and a wavelength [um].
+    /// Surface brightness \[MJy/sr\] at a pixel of the full frame and a wavelength \[um\].
     pub fn at(&self, x: f64, y: f64, wavelength: f64) -> f64 {
         let tilt = self.gradient[0] * (x - 1020.0) / 1020.0 + self.gradient[1] * (y - 1020.0) / 1020.0;
         self.level * (1.0 + tilt) * (wavelength / REFERENCE_UM).powf(self.slope)
@@ -97,17 +97,17 @@ impl ZodiModel {
 /// How [`Sky::field`] is populated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldOptions {
-    /// Faintest and brightest star at 2 um [uJy]; magnitudes are spread evenly between.
+    /// Faintest and brightest star at 2 um \[uJy\]; magnitudes are spread evenly between.
     pub flux_range: [f64; 2],
     /// Range of the exponents of the spectra.
     pub slope_range: [f64; 2],
-    /// Distance that neighbours keep where there is room [arcsec].
+    /// Distance that neighbours keep where there is room \[arcsec\].
     pub separation: f64,
-    /// f_nu at 2 um of the first star, which then stands in the centre of the field [uJy].
+    /// f_nu at 2 um of the first star, which then stands in the centre of the field \[uJy\].
     pub central_flux: Option<f64>,
-    /// f_nu at 2 um of the extended source, if there is to be one [uJy].
+    /// f_nu at 2 um of the extended source, if there is to be one \[uJy\].
     pub extended_flux: Option<f64>,
-    /// Half-light radius of the extended source [arcsec].
+    /// Half-light radius of the extended source \[arcsec\].
     pub extended_radius: f64,
     /// Zodiacal light.
     pub zodi: ZodiModel,
@@ -150,7 +150,7 @@ pub struct Sky {
 }
 
 impl Sky {
-    /// A field of `stars` stars within `radius` [deg] of a centre, and an extended source half way to its
+    /// A field of `stars` stars within `radius` \[deg\] of a centre, and an extended source half way to its
     /// edge; the same seed gives the same field.
     ///
     /// Stars are spread evenly. Each keeps its distance from those before it if one of 50 places drawn for it
@@ -222,7 +222,7 @@ impl Sky {
         Ok(best.0)
     }
 
-    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius [deg].
+    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius \[deg\].
     fn nearest(&self, position: Position) -> f64 {
         let stars = self.stars.iter().map(|star| star.position.separation(position));
         let extended =
@@ -237,7 +237,7 @@ fn log_uniform(options: &FieldOptions, rng: &mut ChaCha8Rng) -> f64 {
     (low + (high - low) * rng.random::<f64>()).exp()
 }
 
-/// The position at a distance [deg] and a position angle [deg, north through east].
+/// The position at a distance \[deg\] and a position angle \[deg, north through east\].
 pub(crate) fn offset(from: Position, distance: f64, angle: f64) -> Result<Position, SimError> {
     let (sin_d, cos_d) = distance.to_radians().sin_cos();
     let (sin_a, cos_a) = angle.to_radians().sin_cos();
@@ -248,7 +248,7 @@ pub(crate) fn offset(from: Position, distance: f64, angle: f64) -> Result<Positi
     Ok(Position::new(ra, z.atan2(x.hypot(y)).to_degrees())?)
 }
 
-/// The direction from one position to another [deg, north through east].
+/// The direction from one position to another \[deg, north through east\].
 pub(crate) fn position_angle(from: Position, to: Position) -> f64 {
     let (sin_ra, cos_ra) = (to.ra() - from.ra()).to_radians().sin_cos();
     let (sin_from, cos_from) = from.dec().to_radians().sin_cos();

@@ -20,9 +20,9 @@ const CADENCE_DAYS: f64 = 98.0 / 1440.0 / 4.0;
 pub struct Pointing {
     /// Tangent point of the projection, CRVAL.
     pub position: Position,
-    /// Angle from north to the detector's axes at the tangent point, as it enters the PC matrix [deg].
+    /// Angle from north to the detector's axes at the tangent point, as it enters the PC matrix \[deg\].
     pub roll_deg: f64,
-    /// Start of the exposure [MJD, UTC].
+    /// Start of the exposure \[MJD, UTC\].
     pub mjd: f64,
     /// Such as `2025W51_1A_0684_2`; the same for all detectors of an observation.
     pub obs_id: String,
@@ -71,16 +71,16 @@ pub struct SurveyOptions {
     pub observations: usize,
     /// The detectors, in the order in which they are wanted.
     pub detectors: Vec<Detector>,
-    /// Start of the first observation [MJD, UTC].
+    /// Start of the first observation \[MJD, UTC\].
     pub first_mjd: f64,
-    /// Most of the dither along the rows of the detector, across the scan in wavelength [arcmin].
+    /// Most of the dither along the rows of the detector, across the scan in wavelength \[arcmin\].
     pub dither: f64,
-    /// Roll of the first observation, against north in the field's centre [deg].
+    /// Roll of the first observation, against north in the field's centre \[deg\].
     pub roll: f64,
-    /// Most of the change in roll from one observation to another [deg]; every second half of the survey is
+    /// Most of the change in roll from one observation to another \[deg\]; every second half of the survey is
     /// turned by 180 degrees besides, as the real one is after half a year.
     pub roll_spread: f64,
-    /// Distance of the field's centre from the lower and the upper edge of the detector [px] at the ends of
+    /// Distance of the field's centre from the lower and the upper edge of the detector \[px\] at the ends of
     /// the scan. A negative one lets it pass the edge.
     pub margin: f64,
     /// Of dithers, rolls and the seeds of the exposures.

@@ -6,8 +6,8 @@ use std::path::Path;
 use crate::error::SimError;
 use crate::sky::Sky;
 
-/// Writes the sources as CSV with the columns `id`, `kind` (`star` or `extended`), `ra`, `dec` [deg],
-/// `flux_2um_ujy` (f_nu at 2 um [uJy]), `slope` (of f_nu in wavelength) and `radius_arcsec` (half-light
+/// Writes the sources as CSV with the columns `id`, `kind` (`star` or `extended`), `ra`, `dec` \[deg\],
+/// `flux_2um_ujy` (f_nu at 2 um \[uJy\]), `slope` (of f_nu in wavelength) and `radius_arcsec` (half-light
 /// radius, 0 for stars). Numbers have as many digits as read back to the same bits. The name must be free.
 ///
 /// # Errors

@@ -1,5 +1,7 @@
 //! Simulated exposures against the truth they were made from, and their files against themselves.
 
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
 use std::path::Path;
 
 use spx_core::detector::Detector;

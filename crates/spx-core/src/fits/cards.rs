@@ -3,10 +3,10 @@
 use super::error::FitsError;
 use crate::header::{CARD_LEN, Card, Value};
 
-/// Room for text behind the keyword of a commentary card [bytes].
+/// Room for text behind the keyword of a commentary card \[bytes\].
 const COMMENTARY_LEN: usize = CARD_LEN - 8;
 
-/// Width to which strings of standard cards are filled before a comment, as CFITSIO and astropy do [bytes].
+/// Width to which strings of standard cards are filled before a comment, as CFITSIO and astropy do \[bytes\].
 const STRING_WIDTH: usize = 20;
 
 /// True for keywords that describe the layout of the data, which the writer itself decides.

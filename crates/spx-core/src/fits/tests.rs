@@ -351,6 +351,13 @@ fn two_threads_read_at_once() {
 }
 
 #[test]
+fn handles_can_be_sent() {
+    fn sent<T: Send>() {}
+    sent::<FitsReader>();
+    sent::<FitsWriter>();
+}
+
+#[test]
 fn a_file_needs_an_hdu() {
     let dir = directory();
     assert!(FitsWriter::create(&dir.path().join("x.fits")).unwrap().finish().is_err());
