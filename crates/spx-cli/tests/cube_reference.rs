@@ -74,7 +74,11 @@ fn flags(options: &Map<String, Value>) -> Vec<String> {
 
 /// Runs `spx drizzle` in an empty directory and gives the cube's path.
 fn drizzle(folder: &Path, case: &Case, arguments: &[String]) -> Result<PathBuf> {
-    let output = Command::new(env!("CARGO_BIN_EXE_spx"))
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spx"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPX_")) {
+        command.env_remove(name);
+    }
+    let output = command
         .current_dir(folder)
         .arg("drizzle")
         .args(arguments)
