@@ -80,16 +80,14 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let planes = [stars(160, 150, 1.0), stars(160, 150, 0.7), stars(160, 150, 0.4)];
-    let tinted: Vec<Array2<f32>> = planes
-        .iter()
-        .enumerate()
-        .map(|(k, p)| {
-            Array2::from_shape_fn(p.dim(), |(y, x)| {
-                p[[y, x]] * (0.7 + 0.6 * ((x + 50 * k) % 150) as f32 / 150.0)
-            })
+    // Each star has a colour of its own: the planes are weighted by a slow wave, with another phase in each.
+    let base = stars(160, 150, 1.0);
+    let tinted = [0.0, 2.1, 4.2].map(|phase| {
+        Array2::from_shape_fn(base.dim(), |(y, x)| {
+            let weight = 1.0 + 0.6 * (x as f32 / 23.0 + y as f32 / 31.0 + phase).sin();
+            (base[[y, x]] - 0.27) * weight
         })
-        .collect();
+    });
     let names = ["4.05 µm", "2.20 µm", "1.10 µm"];
     let channel = |k: usize| Channel { plane: tinted[k].view(), label: names[k].to_owned() };
     let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
@@ -151,23 +149,24 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// Stars on a sloping background, with a gap.
-fn stars(nx: usize, ny: usize, scale: f32) -> Array2<f32> {
+fn stars(nx: usize, ny: usize, scale: f64) -> Array2<f32> {
     let mut noise = Noise(42);
     let mut plane = Array2::from_shape_fn((ny, nx), |(y, x)| {
-        (0.2 + 0.1 * x as f64 / nx as f64 + 0.05 * y as f64 / ny as f64 + 0.03 * noise.next()) as f32 * scale
+        0.2 + 0.1 * x as f64 / nx as f64 + 0.05 * y as f64 / ny as f64 + 0.03 * noise.next()
     });
     for _ in 0..60 {
-        let [x, y] = [nx, ny].map(|n| (noise.uniform() * n as f64) as i64);
+        let [x, y] = [nx, ny].map(|n| noise.uniform() * n as f64);
         let peak = 0.1 / (1.0 - 0.98 * noise.uniform());
-        for (dy, dx) in (-6..=6).flat_map(|dy| (-6..=6).map(move |dx| (dy, dx))) {
-            let (Ok(row), Ok(column)) = (usize::try_from(y + dy), usize::try_from(x + dx)) else { continue };
-            if let Some(value) = plane.get_mut([row, column]) {
-                *value += (peak * (-((dx * dx + dy * dy) as f64) / 4.0).exp()) as f32 * scale;
+        for ((row, column), value) in plane.indexed_iter_mut() {
+            let distance2 = (row as f64 - y).powi(2) + (column as f64 - x).powi(2);
+            if distance2 < 80.0 {
+                *value += peak * (-distance2 / 4.0).exp();
             }
         }
     }
-    plane.slice_mut(ndarray::s![ny * 7 / 10.., ..nx / 5]).fill(f32::NAN);
-    plane
+    plane.slice_mut(ndarray::s![ny * 7 / 10.., ..nx / 5]).fill(f64::NAN);
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+    plane.mapv(|v| (v * scale) as f32)
 }
 
 /// The brightest pixels.

@@ -61,7 +61,7 @@ pub(crate) struct Text {
     /// On the base line, at the anchor.
     pub(crate) at: [f64; 2],
     pub(crate) anchor: Anchor,
-    /// Size [px].
+    /// Size \[px\].
     pub(crate) em: f64,
     pub(crate) color: Rgb,
     /// Turned by 90 degrees, read from below.
@@ -98,7 +98,7 @@ impl Raster {
 #[derive(Debug, Clone)]
 pub(crate) enum Shape {
     Rect(Rect, Rgb),
-    /// A line through points, of a width [px].
+    /// A line through points, of a width \[px\].
     Line(Vec<[f64; 2]>, f64, Rgb),
     /// A filled circle: centre, radius.
     Disc([f64; 2], f64, Rgb),
@@ -142,7 +142,7 @@ impl Canvas {
         self.text(Text { text, at, anchor, em, color: INK, upward: false });
     }
 
-    /// Width of a text [px].
+    /// Width of a text \[px\].
     pub(crate) fn text_width(&self, text: &str, em: f64) -> f64 {
         self.typeface.width(text) * em
     }
@@ -180,7 +180,8 @@ impl Canvas {
         }
     }
 
-    /// The boxes of all texts.
+    /// All texts with their boxes.
+    #[cfg(test)]
     pub(crate) fn text_boxes(&self) -> impl Iterator<Item = (&str, Rect)> {
         self.shapes.iter().filter_map(|shape| match shape {
             Shape::Text(text) => Some((text.text.as_str(), self.text_box(text))),

@@ -6,7 +6,7 @@ use crate::canvas::Canvas;
 use crate::colormap::{Rgb, to_byte};
 use crate::encode::encode;
 use crate::frame::Style;
-use crate::image_figure::{ImageFigure, NO_DATA};
+use crate::image_figure::{ImageFigure, NO_DATA, no_data};
 use crate::plane::shape_of;
 use crate::resample::resample;
 use crate::{Format, Limits, Marker, PixelToSky, PlotError, Size, SkyFormat, Stretch};
@@ -26,7 +26,7 @@ pub struct Channel<'a> {
 /// balances channels of different brightness.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scaling {
-    /// Equation 2 of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales all three, so that
+    /// That of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales all three, so that
     /// colours of bright sources are kept; a colour beyond white is divided by its largest part.
     Lupton {
         /// Limits of each channel.
@@ -43,9 +43,10 @@ pub enum Scaling {
     },
 }
 
+/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark, and 99.7.
 impl Default for Scaling {
     fn default() -> Self {
-        Self::Lupton { limits: Limits::default(), q: 3.0 }
+        Self::Lupton { limits: Limits::Percentile(10.0, 99.7), q: 3.0 }
     }
 }
 
@@ -111,10 +112,13 @@ fn draw(figure: &CompositeFigure<'_>) -> Result<Canvas, PlotError> {
         bar: None,
         markers: &figure.markers,
     };
-    image.draw(&mut canvas, &style, |width, height| {
+    let inside = image.draw(&mut canvas, &style, |width, height| {
         let [red, green, blue] = [red, green, blue].map(|c| resample(c.plane, width, height));
         red.into_iter().zip(green).zip(blue).map(|((r, g), b)| mixer.color([r, g, b])).collect()
     })?;
+    if mixer.limits.contains(&None) {
+        no_data(&mut canvas, inside, &style);
+    }
     Ok(canvas)
 }
 
@@ -168,8 +172,8 @@ impl Mixer {
 /// `sinh` of more overflows what is left of a double.
 const MAX_Q: f64 = 100.0;
 
-/// Equation 2 of Lupton et al., with their f of equation 3 scaled so that f(1) = 1. Their paper takes the
-/// intensity of negative pixels as it is; here such a pixel is black.
+/// The scaling of Lupton et al.: `R = r f(I) / I` and so on, with `I = (r + g + b) / 3` and their asinh as f, here
+/// scaled so that f(1) = 1. A pixel whose intensity is not positive is black.
 fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
     let intensity = channels.iter().sum::<f64>() / 3.0;
     if intensity <= 0.0 {
@@ -183,7 +187,14 @@ fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
+    use ndarray::{Array2, array};
+
     use super::*;
+    use crate::testing::{Picture, assert_texts_are_free};
+
+    fn figure_of<'a>(planes: [&'a Array2<f32>; 3], label: &str) -> CompositeFigure<'a> {
+        CompositeFigure::new(planes.map(|p| Channel { plane: p.view(), label: label.to_owned() }))
+    }
 
     #[test]
     fn white_stays_white_and_black_black() {
@@ -200,5 +211,66 @@ mod tests {
             assert!((r / g - 2.0).abs() < 1e-9 && (g / b - 3.0).abs() < 1e-9, "{r} {g} {b}");
             assert!(r <= 1.0);
         }
+    }
+
+    #[test]
+    fn channels_become_colours_at_their_places() {
+        let nan = f32::NAN;
+        let red = array![[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, nan]];
+        let green = array![[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]];
+        let blue = array![[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]];
+        let mut figure = figure_of([&red, &green, &blue], "name");
+        let limits = Limits::Range(0.0, 1.0);
+        for scaling in
+            [Scaling::Lupton { limits, q: 3.0 }, Scaling::PerChannel { limits, stretch: Stretch::Linear }]
+        {
+            figure.scaling = scaling;
+            let canvas = draw(&figure).unwrap();
+            let picture = Picture::decode(&render_composite(&figure, Format::Png).unwrap());
+            let at = |x, y| picture.pixel(&canvas.rasters[0], (4, 2), x, y);
+            assert_eq!([at(0, 1), at(1, 1), at(3, 1)], [[0xff; 3], [0; 3], NO_DATA]);
+            // A single full channel has a third of the intensity, and so ends above full.
+            assert_eq!([at(0, 0), at(1, 0), at(2, 0)], [[0xff, 0, 0], [0, 0xff, 0], [0, 0, 0xff]]);
+            assert_eq!([at(2, 1), at(3, 0)], [[0xff, 0xff, 0], [0; 3]]);
+        }
+    }
+
+    #[test]
+    fn texts_are_free() {
+        let plane = Array2::from_shape_fn((30, 40), |(y, x)| (x * y) as f32);
+        let channel = |label: &str| Channel { plane: plane.view(), label: label.to_owned() };
+        let mut figure = CompositeFigure::new([
+            channel("4.05 µm"),
+            channel("a channel whose name is rather long for a legend"),
+            channel(""),
+        ]);
+        figure.title = "Three colours".to_owned();
+        for (width, height) in [(1000, 900), (600, 500), (2400, 2000), (200, 200), (300, 1200)] {
+            figure.size = Size { width, height };
+            assert_texts_are_free(&draw(&figure).unwrap(), "composite");
+        }
+    }
+
+    #[test]
+    fn impossible_composites_are_errors() {
+        let (wide, tall) = (Array2::zeros((2, 3)), Array2::zeros((3, 2)));
+        let figure = figure_of([&wide, &wide, &tall], "");
+        let error = render_composite(&figure, Format::Png).unwrap_err().to_string();
+        assert_eq!(error, "the blue plane has 2 x 3 pixels, the red one 3 x 2");
+        let mut figure = figure_of([&wide, &wide, &wide], "");
+        for q in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            figure.scaling = Scaling::Lupton { limits: Limits::default(), q };
+            let error = render_composite(&figure, Format::Png).unwrap_err();
+            assert!(matches!(error, PlotError::Parameter { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_channel_without_data_leaves_nothing_to_mix() {
+        let (full, empty) = (Array2::zeros((2, 2)), Array2::from_elem((2, 2), f32::NAN));
+        let figure = figure_of([&full, &empty, &full], "");
+        let canvas = draw(&figure).unwrap();
+        assert!(canvas.text_boxes().any(|(text, _)| text == "no data"));
+        assert!(canvas.rasters[0].pixels.iter().all(|p| *p == NO_DATA));
     }
 }

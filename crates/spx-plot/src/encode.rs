@@ -20,7 +20,7 @@ use crate::{Format, PlotError, Size};
 
 /// Parts of a pixel that SVG coordinates resolve.
 const SVG_PARTS: u32 = 20;
-/// A picture of more pixels than this [px] is drawn 2 rather than 4 times larger, to save memory.
+/// A picture of more pixels than this \[px\] is drawn 2 rather than 4 times larger, to save memory.
 const LARGE: u64 = 2_000_000;
 
 /// Draws and encodes a picture.
@@ -47,7 +47,7 @@ fn png(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, PlotError> {
 /// The picture as rows of RGB bytes.
 fn pixels(canvas: &Canvas) -> Result<Vec<u8>, PlotError> {
     let Size { width, height } = canvas.size;
-    let parts = if u64::from(width) * u64::from(height) > LARGE { 2 } else { 4 };
+    let parts: u32 = if u64::from(width) * u64::from(height) > LARGE { 2 } else { 4 };
     let mut fine = vec![0; width as usize * height as usize * 3 * (parts * parts) as usize];
     for pixel in fine.chunks_exact_mut(3) {
         pixel.copy_from_slice(&PAPER);
@@ -59,7 +59,7 @@ fn pixels(canvas: &Canvas) -> Result<Vec<u8>, PlotError> {
     let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts, joins: true };
     canvas.shapes.iter().try_for_each(|shape| pen.draw(shape))?;
     drop(backend);
-    Ok(average(&fine, width as usize, parts as usize))
+    Ok(average(&fine, width as usize, parts))
 }
 
 /// Copies a raster into a buffer, every pixel as `parts` x `parts`; `stride` is the width of the buffer.
@@ -77,8 +77,9 @@ fn enlarge(raster: &Raster, parts: usize, stride: usize, buffer: &mut [u8]) {
 }
 
 /// Averages blocks of `parts` x `parts` pixels; `width` is that of the result.
-fn average(fine: &[u8], width: usize, parts: usize) -> Vec<u8> {
-    let count = (parts * parts) as u32;
+fn average(fine: &[u8], width: usize, parts: u32) -> Vec<u8> {
+    let count = parts * parts;
+    let parts = parts as usize;
     let band = width * parts * parts * 3;
     let mut result = Vec::with_capacity(fine.len() / (parts * parts));
     for rows in fine.chunks_exact(band) {

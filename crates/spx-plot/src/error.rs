@@ -12,9 +12,9 @@ pub enum PlotError {
         crate::Size::MAX_SIDE
     )]
     Size {
-        /// Width that was asked for [px].
+        /// Width that was asked for \[px\].
         width: u32,
-        /// Height that was asked for [px].
+        /// Height that was asked for \[px\].
         height: u32,
     },
     /// Limits that do not enclose anything.

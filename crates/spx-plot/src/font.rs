@@ -12,11 +12,11 @@ static BYTES: &[u8] = include_bytes!("../assets/DejaVuSans-subset.ttf");
 /// What a reader of an SVG file is asked to set texts in; Verdana has the same widths.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
-/// Height of capitals and figures [em].
+/// Height of capitals and figures \[em\].
 pub(crate) const CAP_HEIGHT: f64 = 0.729;
-/// Depth of the letters below the line [em].
+/// Depth of the letters below the line \[em\].
 pub(crate) const DEPTH: f64 = 0.236;
-/// Half of the height of a small x [em]: this far above the line plotters' SVG backend centres a text.
+/// Half of the height of a small x \[em\]: this far above the line plotters' SVG backend centres a text.
 pub(crate) const HALF_X_HEIGHT: f64 = 0.2735;
 /// plotters' SVG backend divides the size that a style gives by this to get the em.
 const PLOTTERS_SIZE: f64 = 1.24;
@@ -45,12 +45,12 @@ impl Typeface {
         PxScale::from((em * f64::from(self.0.height_unscaled()) / units) as f32)
     }
 
-    /// Calls `each` with every glyph, its left end and its right end, kerned.
+    /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the like count as spaces.
     fn glyphs(&self, text: &str, em: f64, mut each: impl FnMut(ab_glyph::GlyphId, f32, f32)) {
         let font = self.0.as_scaled(self.scale(em));
         let mut at = 0.0;
         let mut last = None;
-        for id in text.chars().map(|c| self.0.glyph_id(c)) {
+        for id in text.chars().map(|c| self.0.glyph_id(if c.is_control() { ' ' } else { c })) {
             at += last.map_or(0.0, |last| font.kern(last, id));
             let right = at + font.h_advance(id);
             each(id, at, right);

@@ -3,10 +3,10 @@
 use crate::Size;
 use crate::axes::{NumberAxis, Tick};
 use crate::canvas::{Anchor, Canvas, INK, Raster, Rect, Text};
-use crate::colormap::{Colormap, Rgb};
+use crate::colormap::Colormap;
 use crate::font::{CAP_HEIGHT, DEPTH};
 
-/// Sizes of letters, lines and gaps [px].
+/// Sizes of letters, lines and gaps \[px\].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Style {
     /// Letters of numbers along the axes and of legends.
@@ -51,7 +51,7 @@ pub(crate) enum Side {
     Right,
 }
 
-/// The widest label [px].
+/// The widest label \[px\].
 pub(crate) fn widest(canvas: &Canvas, ticks: &[Tick], em: f64) -> f64 {
     ticks.iter().filter_map(|t| t.label.as_deref()).map(|l| canvas.text_width(l, em)).fold(0.0, f64::max)
 }
@@ -66,40 +66,44 @@ pub(crate) fn frame(canvas: &mut Canvas, inside: Rect, style: &Style) {
     canvas.rect(right, top, right + t, bottom, INK);
 }
 
-/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better.
+/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better along that side.
 pub(crate) fn ticks(canvas: &mut Canvas, inside: Rect, side: Side, ticks: &[Tick], style: &Style) {
-    let Rect { left, top, right, bottom } = inside;
-    let half = style.line / 2.0;
-    for tick in ticks {
-        let length = if tick.label.is_some() { style.major } else { style.minor };
-        let length = length.min(inside.width() / 3.0).min(inside.height() / 3.0).round();
-        let x = (left + tick.at * inside.width() - half).round();
-        let y = (bottom - tick.at * inside.height() - half).round();
-        let (x, y) = (x.clamp(left, right), y.clamp(top, bottom));
-        let rect = match side {
-            Side::Bottom => Rect { left: x, right: x + style.line, top: bottom - length, bottom },
-            Side::Top => Rect { left: x, right: x + style.line, top, bottom: top + length },
-            Side::Left => Rect { left, right: left + length, top: y, bottom: y + style.line },
-            Side::Right => Rect { left: right - length, right, top: y, bottom: y + style.line },
-        };
-        let color = contrast(canvas, rect);
+    let rects: Vec<Rect> = ticks.iter().map(|tick| tick_rect(inside, side, tick, style)).collect();
+    let lights: Vec<Option<f64>> = rects.iter().map(|rect| lightness(canvas, *rect)).collect();
+    let known = || lights.iter().flatten();
+    let mean = known().sum::<f64>() / known().count().max(1) as f64;
+    // A tick leaves the colour of its side where it would hardly be seen.
+    let dark_below = if mean < 140.0 { 190.0 } else { 70.0 };
+    for (rect, light) in rects.into_iter().zip(&lights) {
+        let color = if light.is_some_and(|light| light < dark_below) { [0xff; 3] } else { INK };
         canvas.rect(rect.left, rect.top, rect.right, rect.bottom, color);
     }
 }
 
-/// Black over paper and light pixels, white over dark ones.
-fn contrast(canvas: &Canvas, rect: Rect) -> Rgb {
-    let places = [0.1, 0.3, 0.5, 0.7, 0.9];
-    let mut light = 0.0;
-    let mut count = 0.0;
-    for part in places {
-        let (x, y) = (rect.left + part * rect.width(), rect.top + part * rect.height());
-        if let Some([r, g, b]) = canvas.rasters.iter().find_map(|raster| raster.at(x, y)) {
-            light += 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
-            count += 1.0;
-        }
+fn tick_rect(inside: Rect, side: Side, tick: &Tick, style: &Style) -> Rect {
+    let Rect { left, top, right, bottom } = inside;
+    let length = if tick.label.is_some() { style.major } else { style.minor };
+    let length = length.min(inside.width() / 3.0).min(inside.height() / 3.0).round();
+    let half = style.line / 2.0;
+    let x = (left + tick.at * inside.width() - half).round().clamp(left, right);
+    let y = (bottom - tick.at * inside.height() - half).round().clamp(top, bottom);
+    match side {
+        Side::Bottom => Rect { left: x, right: x + style.line, top: bottom - length, bottom },
+        Side::Top => Rect { left: x, right: x + style.line, top, bottom: top + length },
+        Side::Left => Rect { left, right: left + length, top: y, bottom: y + style.line },
+        Side::Right => Rect { left: right - length, right, top: y, bottom: y + style.line },
     }
-    if count > 0.0 && light / count < 140.0 { [0xff; 3] } else { INK }
+}
+
+/// Mean lightness (0 to 255) of the image below a rectangle; `None` where there is no image.
+fn lightness(canvas: &Canvas, rect: Rect) -> Option<f64> {
+    let lights: Vec<f64> = [0.1, 0.3, 0.5, 0.7, 0.9]
+        .iter()
+        .map(|part| (rect.left + part * rect.width(), rect.top + part * rect.height()))
+        .filter_map(|(x, y)| canvas.rasters.iter().find_map(|raster| raster.at(x, y)))
+        .map(|[r, g, b]| 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b))
+        .collect();
+    (!lights.is_empty()).then(|| lights.iter().sum::<f64>() / lights.len() as f64)
 }
 
 /// The labels of ticks along the bottom or the left or right side of a frame.

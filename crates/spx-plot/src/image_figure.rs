@@ -218,3 +218,10 @@ fn draw_legend(canvas: &mut Canvas, inside: Rect, line: f64, entries: &[(&str, R
         x += width + after_name;
     }
 }
+
+/// Says in the middle of an image that it holds nothing.
+pub(crate) fn no_data(canvas: &mut Canvas, inside: Rect, style: &Style) {
+    let at = [(inside.left + inside.right) / 2.0, (inside.top + inside.bottom) / 2.0];
+    let (text, em) = canvas.fit("no data", style.large, inside.width());
+    canvas.label(text, at, Anchor::Middle, em);
+}

@@ -17,7 +17,7 @@ const BORDER: Rgb = [0xcc; 3];
 const GROUND: Rgb = [0xff; 3];
 
 /// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it hides the fewest
-/// of `occupied`.
+/// of `occupied`. Entries for which the frame has no room are left out.
 pub(crate) fn draw(
     canvas: &mut Canvas,
     inside: Rect,
@@ -27,6 +27,9 @@ pub(crate) fn draw(
 ) {
     let (pad, sample, row) = (0.8 * style.gap, 2.2 * style.gap, 1.45 * style.small);
     let room = 0.5 * inside.width();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen rows")]
+    let most = ((inside.height() - 6.0 * pad) / row).max(1.0) as usize;
+    let entries = &entries[..entries.len().min(most)];
     let fitted: Vec<(String, f64)> = entries.iter().map(|e| canvas.fit(e.name, style.small, room)).collect();
     let widest = fitted.iter().map(|(name, em)| canvas.text_width(name, *em)).fold(0.0, f64::max);
     let width = (2.0 * pad + sample + 0.8 * style.gap + widest).round();

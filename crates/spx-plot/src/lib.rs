@@ -27,6 +27,8 @@ mod resample;
 mod scale;
 mod sky_axes;
 mod spectrum;
+#[cfg(test)]
+mod testing;
 
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};

@@ -12,21 +12,21 @@ pub enum Format {
     Svg,
 }
 
-/// Size of a picture [px].
+/// Size of a picture \[px\].
 ///
 /// Text and lines grow with the square root of the area; they have their nominal size at 1000 x 900.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
-    /// Width [px].
+    /// Width \[px\].
     pub width: u32,
-    /// Height [px].
+    /// Height \[px\].
     pub height: u32,
 }
 
 impl Size {
-    /// The shortest side that is drawn [px].
+    /// The shortest side that is drawn \[px\].
     pub const MIN_SIDE: u32 = 200;
-    /// The longest side that is drawn [px].
+    /// The longest side that is drawn \[px\].
     pub const MAX_SIDE: u32 = 6000;
 
     /// The factor by which text and lines are larger than at 1000 x 900 px. A narrow picture has smaller ones

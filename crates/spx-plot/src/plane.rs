@@ -2,11 +2,11 @@
 
 use ndarray::ArrayView2;
 
-use crate::canvas::{Anchor, Canvas, Rect};
+use crate::canvas::Canvas;
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::frame::Style;
-use crate::image_figure::{Bar, ImageFigure, NO_DATA};
+use crate::image_figure::{Bar, ImageFigure, NO_DATA, no_data};
 use crate::resample::resample;
 use crate::{Colormap, Format, Limits, Marker, PlotError, Size, SkyFormat, Stretch};
 
@@ -115,8 +115,5 @@ fn color(figure: &PlaneFigure<'_>, limits: Option<(f64, f64)>, value: f32) -> Rg
     }
 }
 
-fn no_data(canvas: &mut Canvas, inside: Rect, style: &Style) {
-    let at = [(inside.left + inside.right) / 2.0, (inside.top + inside.bottom) / 2.0];
-    let (text, em) = canvas.fit("no data", style.large, inside.width());
-    canvas.label(text, at, Anchor::Middle, em);
-}
+#[cfg(test)]
+mod tests;

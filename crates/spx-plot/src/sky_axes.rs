@@ -4,7 +4,7 @@
 //! any projection is labelled rightly, also near a pole, where right ascension runs through many hours along an
 //! edge.
 
-use crate::axes::{Tick, multiples, round_step};
+use crate::axes::{Tick, multiples, round_step, thinned};
 use crate::{PixelToSky, SkyFormat};
 
 /// One of the two coordinates.
@@ -96,7 +96,7 @@ impl Coordinate {
     }
 }
 
-/// Positions along an edge [deg]. Right ascension is continuous, and so may leave [0, 360).
+/// Positions along an edge \[deg\]. Right ascension is continuous, and so may leave [0, 360).
 struct Edge(Vec<[f64; 2]>);
 
 impl Edge {
@@ -182,25 +182,10 @@ impl Edge {
     }
 }
 
-/// Takes the label from ticks that stand closer to the last labelled one than `gap` of the edge.
-fn thinned(mut ticks: Vec<Tick>, gap: impl Fn(&str) -> f64) -> Vec<Tick> {
-    let mut last = f64::NEG_INFINITY;
-    for tick in &mut ticks {
-        if let Some(label) = &tick.label {
-            if tick.at - last < gap(label) {
-                tick.label = None;
-            } else {
-                last = tick.at;
-            }
-        }
-    }
-    ticks
-}
-
 /// A distance of ticks.
 #[derive(Debug, Clone, Copy)]
 struct Step {
-    /// [deg]
+    /// \[deg\]
     size: f64,
     /// Number of parts into which minor ticks divide it.
     parts: u32,
@@ -226,7 +211,7 @@ enum Style {
 const SIXTIETHS: [(f64, u32); 6] = [(1.0, 4), (2.0, 4), (5.0, 5), (10.0, 5), (20.0, 4), (30.0, 3)];
 
 impl Step {
-    /// Distances in rising order, from about `least` [deg] on.
+    /// Distances in rising order, from about `least` \[deg\] on.
     fn candidates(coordinate: Coordinate, format: SkyFormat, least: f64) -> Vec<Self> {
         let mut steps = match format {
             SkyFormat::Degrees => Self::decimal(coordinate, least),
@@ -280,7 +265,7 @@ impl Step {
         steps
     }
 
-    /// A value [deg] as text.
+    /// A value \[deg\] as text.
     fn label(&self, degrees: f64) -> String {
         match self.style {
             Style::Degrees { coordinate, decimals } => decimal(coordinate, degrees, decimals),
@@ -364,7 +349,7 @@ mod tests {
         ticks.iter().filter_map(|t| t.label.as_deref()).collect()
     }
 
-    /// A tangent plane around (ra, dec) with `scale` [deg/px], north up, turned by `angle` [deg].
+    /// A tangent plane around (ra, dec) with `scale` \[deg/px\], north up, turned by `angle` \[deg\].
     fn tangent(ra: f64, dec: f64, scale: f64, pixels: usize, angle: f64) -> impl Fn(f64, f64) -> [f64; 2] {
         move |x, y| {
             let middle = (pixels as f64 - 1.0) / 2.0;

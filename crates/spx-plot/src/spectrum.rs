@@ -13,9 +13,9 @@ use crate::{Format, PlotError, Size};
 /// One measurement of a spectrum.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SpectrumPoint {
-    /// Wavelength [um].
+    /// Wavelength \[um\].
     pub wavelength: f64,
-    /// Half of the bandwidth [um], drawn as a horizontal bar; NaN or 0 for none.
+    /// Half of the bandwidth \[um\], drawn as a horizontal bar; NaN or 0 for none.
     pub half_bandwidth: f64,
     /// Flux density, in the unit that the axis label names.
     pub flux: f64,
@@ -39,7 +39,7 @@ pub struct Spectrum {
 pub struct Curve {
     /// Name in the legend.
     pub label: String,
-    /// Wavelength [um] and flux, in the order in which they are joined; the line breaks where either is not
+    /// Wavelength \[um\] and flux, in the order in which they are joined; the line breaks where either is not
     /// finite.
     pub points: Vec<[f64; 2]>,
 }
@@ -59,7 +59,7 @@ pub struct SpectrumFigure {
     pub spectra: Vec<Spectrum>,
     /// The curves.
     pub curves: Vec<Curve>,
-    /// Range of the wavelength axis [um]; `None` to enclose all points with their bars.
+    /// Range of the wavelength axis \[um\]; `None` to enclose all points with their bars.
     pub wavelength_range: Option<[f64; 2]>,
     /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most three times
     /// the median length counts.
@@ -319,3 +319,6 @@ const POINT: f64 = 0.36;
 fn with_factor(name: &str, factor: &str) -> String {
     if factor.is_empty() { name.to_owned() } else { format!("{name}  {factor}") }
 }
+
+#[cfg(test)]
+mod tests;

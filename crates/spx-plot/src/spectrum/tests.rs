@@ -1,0 +1,134 @@
+use super::*;
+use crate::canvas::INK;
+use crate::testing::{Picture, assert_texts_are_free};
+
+fn point(wavelength: f64, flux: f64, error: f64) -> SpectrumPoint {
+    SpectrumPoint { wavelength, half_bandwidth: 0.05, flux, error }
+}
+
+fn spectrum(label: &str, points: Vec<SpectrumPoint>) -> Spectrum {
+    Spectrum { label: label.to_owned(), points }
+}
+
+fn many() -> SpectrumFigure {
+    let points =
+        |offset: f64| (0..40).map(move |k| point(0.8 + 0.1 * f64::from(k), offset + f64::from(k), 3.0));
+    let mut figure = SpectrumFigure::new(vec![
+        spectrum("one", points(10.0).collect()),
+        spectrum("two", points(-5.0).collect()),
+    ]);
+    figure.curves = vec![Curve { label: "model".to_owned(), points: vec![[0.0, 0.0], [6.0, 50.0]] }];
+    figure.title = "A source".to_owned();
+    figure
+}
+
+#[test]
+fn a_point_and_its_bars_lie_where_the_numbers_say() {
+    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 30.0, 10.0)])]);
+    figure.wavelength_range = Some([1.0, 5.0]);
+    figure.flux_range = Some([0.0, 120.0]);
+    let canvas = draw(&figure).unwrap();
+    let panel = Panel::new(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size));
+    let picture = Picture::decode(&render_spectrum(&figure, Format::Png).unwrap());
+    let Rect { left, right, top, bottom } = panel.inside;
+    let at = |wavelength: f64, flux: f64| {
+        let x = left + (wavelength - 1.0) / 4.0 * (right - left);
+        let y = bottom - flux / 120.0 * (bottom - top);
+        picture.near(x, y)
+    };
+    assert_eq!(at(2.0, 30.0), COLORS[0], "the point");
+    assert_ne!(at(2.0, 38.0), [0xff; 3], "its error bar");
+    assert_ne!(at(1.96, 30.0), [0xff; 3], "its bandwidth");
+    assert_eq!(at(2.0, 44.0), [0xff; 3], "beyond the error bar");
+    assert_eq!(at(2.1, 30.0), [0xff; 3], "beyond the bandwidth");
+    assert_eq!(picture.near(left - 1.0, top + 50.0), INK, "the frame");
+}
+
+#[test]
+fn a_curve_is_drawn_and_cut_off_at_the_frame() {
+    let mut figure = many();
+    figure.wavelength_range = Some([1.0, 5.0]);
+    figure.flux_range = Some([0.0, 50.0]);
+    let canvas = draw(&figure).unwrap();
+    let inside = Panel::new(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size)).inside;
+    for shape in &canvas.shapes {
+        if let Shape::Line(points, ..) = shape {
+            for &[x, y] in points {
+                assert!(x >= inside.left - 1e-6 && x <= inside.right + 1e-6, "{x}");
+                assert!(y >= inside.top - 1e-6 && y <= inside.bottom + 1e-6, "{y}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_legend_appears_with_the_second_name() {
+    let names = |figure: &SpectrumFigure| -> Vec<String> {
+        draw(figure).unwrap().text_boxes().map(|(text, _)| text.to_owned()).collect()
+    };
+    let mut figure = many();
+    assert!(["one", "two", "model"].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
+    figure.spectra.truncate(1);
+    figure.curves.clear();
+    assert!(!names(&figure).contains(&"one".to_owned()));
+}
+
+#[test]
+fn texts_are_free_in_every_size() {
+    let mut figure = many();
+    for (width, height) in
+        [(1000, 700), (1000, 900), (600, 500), (2400, 2000), (200, 200), (1600, 250), (300, 1200)]
+    {
+        for scale in [1.0, 1e-9, 1e7] {
+            figure.size = Size { width, height };
+            let mut scaled = figure.clone();
+            scaled.spectra.iter_mut().flat_map(|s| &mut s.points).for_each(|p| p.flux *= scale);
+            assert_texts_are_free(&draw(&scaled).unwrap(), &format!("scale {scale}"));
+        }
+    }
+}
+
+#[test]
+fn odd_spectra_are_drawn() {
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    for points in [
+        vec![point(1.0, 0.0, 0.0)],
+        vec![point(1.0, 5.0, nan), point(nan, 5.0, 1.0), point(2.0, nan, 1.0)],
+        vec![point(1.0, 5.0, inf), point(1.0, 5.0, -3.0)],
+        vec![point(1.0, 1e300, 1.0), point(1.0 + 1e-16, -1e300, 1.0)],
+        vec![point(0.0, 1e-300, 0.0), point(0.0, 2e-300, 0.0)],
+        vec![point(3.0, 7.0, 1e9), point(4.0, 7.0, 1.0), point(4.5, 7.5, 1.0)],
+    ] {
+        let figure = SpectrumFigure::new(vec![spectrum("odd", points.clone()), spectrum("none", Vec::new())]);
+        let canvas = draw(&figure).unwrap();
+        assert_texts_are_free(&canvas, &format!("{points:?}"));
+        Picture::decode(&encode(&canvas, Format::Png).unwrap());
+    }
+}
+
+#[test]
+fn one_huge_error_bar_does_not_flatten_the_rest() {
+    let points = vec![point(1.0, 7.0, 1e9), point(2.0, 8.0, 1.0), point(3.0, 9.0, 1.0)];
+    let ranges = Ranges::of(&SpectrumFigure::new(vec![spectrum("a", points)])).unwrap();
+    assert!(ranges.flux[1] - ranges.flux[0] < 20.0, "{:?}", ranges.flux);
+}
+
+#[test]
+fn nothing_to_draw_is_an_error() {
+    let error = render_spectrum(&SpectrumFigure::new(Vec::new()), Format::Png).unwrap_err().to_string();
+    assert_eq!(error, "no point with a finite wavelength and flux among 0 points; there is nothing to draw");
+    let figure = SpectrumFigure::new(vec![spectrum("a", vec![point(f64::NAN, 1.0, 1.0)])]);
+    assert!(matches!(render_spectrum(&figure, Format::Svg), Err(PlotError::NoPoints { points: 1 })));
+    let mut figure = many();
+    for range in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [-f64::MAX, f64::MAX]] {
+        figure.flux_range = Some(range);
+        assert!(matches!(render_spectrum(&figure, Format::Png), Err(PlotError::Limits { .. })), "{range:?}");
+    }
+}
+
+#[test]
+fn the_same_figure_gives_the_same_bytes() {
+    for format in [Format::Png, Format::Svg] {
+        assert_eq!(render_spectrum(&many(), format).unwrap(), render_spectrum(&many(), format).unwrap());
+    }
+}
