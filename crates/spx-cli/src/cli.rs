@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
+use crate::commands::config::{self, ConfigArgs};
+use crate::commands::generate::{self, CompletionsArgs, ManArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
 use crate::ui::Verbosity;
@@ -52,6 +54,9 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Drizzle(DrizzleArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 impl Cli {
@@ -61,6 +66,9 @@ impl Cli {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
         match self.command {
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
+            Command::Config(args) => config::run(&args),
+            Command::Completions(args) => generate::completions(&args),
+            Command::Man(args) => generate::man(&args),
         }
     }
 }

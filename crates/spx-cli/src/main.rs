@@ -4,6 +4,7 @@
 //! pipelines, draws progress and chooses exit codes. Data go to standard output, messages to standard error.
 
 mod cli;
+mod commands;
 mod config;
 mod drizzle;
 mod exit;

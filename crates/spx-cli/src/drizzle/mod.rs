@@ -21,6 +21,9 @@ use pipeline::Job;
 use report::{CubeReport, InputReport, Status};
 pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
 
+/// A configuration with all keys, commented, for `spx config init`.
+pub(crate) const TEMPLATE: &str = include_str!("template.toml");
+
 /// Combine spectral images into data cubes (x, y, wavelength), one for each detector.
 ///
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps in
@@ -165,7 +168,7 @@ fn run_jobs(jobs: &[Job<'_>], settings: &DrizzleSettings, global: &Global) -> Re
         let plan = job.plan().map_err(Failure::usage)?;
         check_memory(job.memory(&plan), job.parameters)?;
         if !job.parameters.overwrite && job.output().symlink_metadata().is_ok() {
-            return Err(pipeline::exists(&job.output()));
+            return Err(Failure::exists(&job.output()));
         }
         plans.push(plan);
     }
@@ -293,4 +296,29 @@ fn summarise(cube: &CubeReport, global: &Global) {
 
 fn failed_line(input: &InputReport, reason: &str) -> String {
     format!("{}: {reason}", input.file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every key stands in the template, with the default that is in force.
+    #[test]
+    fn the_template_tells_the_defaults() {
+        let uncommented: String = TEMPLATE
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.starts_with([' ', '\n']) => format!("{key}\n"),
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        let told: DrizzleSettings = toml::from_str(&uncommented).unwrap();
+        let mut told = toml::Table::try_from(told).unwrap();
+        let plain: DrizzleSettings = toml::from_str(TEMPLATE).unwrap();
+        let defaults = toml::Table::try_from(plain.completed()).unwrap();
+        for example in ["input", "max_memory", "z_edges"] {
+            assert!(told.remove(example).is_some(), "{example} has no default, but an example");
+        }
+        assert_eq!(told, defaults);
+    }
 }

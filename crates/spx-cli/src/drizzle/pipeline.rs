@@ -1,6 +1,6 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
@@ -224,15 +224,10 @@ impl Job<'_> {
         progress.finish();
         written.map_err(|error| match error.problem {
             CubeFileProblem::Cancelled => Failure::interrupted(),
-            CubeFileProblem::Exists => exists(&error.path),
+            CubeFileProblem::Exists => Failure::exists(&error.path),
             _ => error.into(),
         })
     }
-}
-
-/// The refusal to replace a file, with the way out.
-pub(crate) fn exists(path: &Path) -> Failure {
-    Failure::usage(anyhow!("{} exists; --overwrite replaces it", path.display()))
 }
 
 fn drizzle_failure(error: DrizzleError) -> Failure {
