@@ -51,7 +51,7 @@ pub(crate) fn man(args: &ManArgs) -> CommandResult {
         None => ui::data_bytes(&page(&command)?)?,
         Some(directory) => {
             std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-            write_pages(directory, &command, "spx")?;
+            write_pages(directory, &command)?;
         }
     }
     Ok(Outcome::Done)
@@ -63,12 +63,12 @@ fn page(command: &Command) -> std::io::Result<Vec<u8>> {
     Ok(page)
 }
 
-fn write_pages(directory: &Path, command: &Command, name: &str) -> anyhow::Result<()> {
-    let path = directory.join(format!("{name}.1"));
-    let page = page(&command.clone().name(name.to_owned()))?;
-    atomic::write(&path, &page, true).with_context(|| path.display().to_string())?;
+fn write_pages(directory: &Path, command: &Command) -> anyhow::Result<()> {
+    let man = clap_mangen::Man::new(command.clone());
+    let path = directory.join(man.get_filename());
+    atomic::write(&path, &page(command)?, true).with_context(|| path.display().to_string())?;
     for child in command.get_subcommands().filter(|c| c.get_name() != "help") {
-        write_pages(directory, child, &format!("{name}-{}", child.get_name()))?;
+        write_pages(directory, child)?;
     }
     Ok(())
 }
