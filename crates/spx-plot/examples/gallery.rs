@@ -1,4 +1,5 @@
-//! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example gallery -- DIR`.
+//! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example gallery --
+//! DIR`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

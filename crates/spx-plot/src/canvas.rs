@@ -1,7 +1,7 @@
 //! A list of shapes, in pixels of the final picture, y downwards.
 //!
-//! Figures add shapes; [`crate::encode`] turns the list into a file. So a figure does not know its file format,
-//! and tests can ask where a text lies.
+//! Figures add shapes; [`crate::encode`] turns the list into a file. So a figure does not know its file
+//! format, and tests can ask where a text lies.
 
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH, Typeface};

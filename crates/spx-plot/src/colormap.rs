@@ -1,10 +1,11 @@
 //! Colour maps by the names that matplotlib gives them.
 //!
-//! The tables hold every fifth of the 256 colours that matplotlib publishes for a map, joined by straight lines;
-//! no colour differs by more than 4 of 255 from matplotlib's. viridis, plasma, inferno and magma are by N. Smith, S.
-//! van der Walt and E. Firing (CC0), cividis by J. Nuñez, C. Anderton and R. Renslow (2018, PLoS ONE 13,
-//! e0199239), turbo by A. Mikhailov (Apache-2.0). rainbow and gray are formulas. Crates with maps of these names exist, but they
-//! carry D3's polynomial or spline versions, which differ visibly for turbo and rainbow.
+//! The tables hold every fifth of the 256 colours that matplotlib publishes for a map, joined by straight
+//! lines; no colour differs by more than 4 of 255 from matplotlib's. viridis, plasma, inferno and magma are
+//! by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C. Anderton and R. Renslow (2018,
+//! PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0). rainbow and gray are formulas. Crates with
+//! maps of these names exist, but they carry D3's polynomial or spline versions, which differ visibly for
+//! turbo and rainbow.
 
 use std::f64::consts::PI;
 
@@ -49,8 +50,8 @@ named!(
 );
 
 impl Colormap {
-    /// The colour (red, green, blue) at `t`, 0 for the lowest value and 1 for the highest; what lies outside gets
-    /// the nearest end, NaN the lower.
+    /// The colour (red, green, blue) at `t`, 0 for the lowest value and 1 for the highest; what lies outside
+    /// gets the nearest end, NaN the lower.
     pub fn color(self, t: f64) -> [u8; 3] {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
         match self {

@@ -22,12 +22,13 @@ pub struct Channel<'a> {
 
 /// How three values become one colour.
 ///
-/// Either way each channel is first scaled by its own limits, so that the lower becomes 0 and the upper 1; this
-/// balances channels of different brightness.
+/// Either way each channel is first scaled by its own limits, so that the lower becomes 0 and the upper 1;
+/// this balances channels of different brightness.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Scaling {
-    /// That of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales all three, so that
-    /// colours of bright sources are kept; a colour beyond white is divided by its largest part.
+    /// That of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales all
+    /// three, so that colours of bright sources are kept; a colour beyond white is divided by its largest
+    /// part.
     Lupton {
         /// Limits of each channel.
         limits: Limits,
@@ -172,8 +173,8 @@ impl Mixer {
 /// `sinh` of more overflows what is left of a double.
 const MAX_Q: f64 = 100.0;
 
-/// The scaling of Lupton et al.: `R = r f(I) / I` and so on, with `I = (r + g + b) / 3` and their asinh as f, here
-/// scaled so that f(1) = 1. A pixel whose intensity is not positive is black.
+/// The scaling of Lupton et al.: `R = r f(I) / I` and so on, with `I = (r + g + b) / 3` and their asinh as f,
+/// here scaled so that f(1) = 1. A pixel whose intensity is not positive is black.
 fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
     let intensity = channels.iter().sum::<f64>() / 3.0;
     if intensity <= 0.0 {

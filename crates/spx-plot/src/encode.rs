@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use plotters_backend::text_anchor::HPos;
-use plotters_backend::{BackendColor, BackendStyle, DrawingBackend, FontTransform};
+use plotters_backend::{BackendColor, BackendStyle, DrawingBackend, DrawingErrorKind, FontTransform};
 use plotters_bitmap::BitMapBackend;
 use plotters_svg::SVGBackend;
 
@@ -56,7 +56,7 @@ fn pixels(canvas: &Canvas) -> Result<Vec<u8>, PlotError> {
         enlarge(raster, parts as usize, (width * parts) as usize, &mut fine);
     }
     let mut backend = BitMapBackend::with_buffer(&mut fine, (width * parts, height * parts));
-    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts, joins: true };
+    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts, stamps: true };
     canvas.shapes.iter().try_for_each(|shape| pen.draw(shape))?;
     drop(backend);
     Ok(average(&fine, width as usize, parts))
@@ -104,7 +104,7 @@ fn svg(canvas: &Canvas) -> Result<String, PlotError> {
     let (wide, high) = (width * SVG_PARTS, height * SVG_PARTS);
     let mut body = String::new();
     let mut backend = SVGBackend::with_string(&mut body, (wide, high));
-    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts: SVG_PARTS, joins: false };
+    let mut pen = Pen { backend: &mut backend, typeface: &canvas.typeface, parts: SVG_PARTS, stamps: false };
     canvas.shapes.iter().try_for_each(|shape| pen.draw(shape))?;
     backend.present().map_err(|e| PlotError::Draw(e.to_string()))?;
     drop(backend);
@@ -134,9 +134,9 @@ struct Pen<'a, B> {
     backend: &'a mut B,
     typeface: &'a Typeface,
     parts: u32,
-    /// Whether lines are drawn piece by piece with round joins: plotters' own joins in bitmaps fill wrongly
-    /// where a line turns back on itself.
-    joins: bool,
+    /// Whether lines are drawn with a round nib rather than by plotters, whose lines in bitmaps vary in width
+    /// and fill wrongly where they turn back on themselves.
+    stamps: bool,
 }
 
 /// Colour and width of a line, as plotters asks for them.
@@ -178,15 +178,39 @@ impl<B: DrawingBackend> Pen<'_, B> {
         if points.len() < 2 {
             return Ok(());
         }
-        if !self.joins {
-            return self.backend.draw_path(points, &stroke).map_err(|e| PlotError::Draw(e.to_string()));
-        }
+        let drawn = if self.stamps {
+            points.windows(2).try_for_each(|pair| self.stamp(pair[0], pair[1], &stroke))
+        } else {
+            self.backend.draw_path(points, &stroke)
+        };
+        drawn.map_err(|e| PlotError::Draw(e.to_string()))
+    }
+
+    /// Draws a segment as a rectangle if it follows an axis, else with a round nib.
+    fn stamp(
+        &mut self,
+        from: (i32, i32),
+        to: (i32, i32),
+        stroke: &Stroke,
+    ) -> Result<(), DrawingErrorKind<B::ErrorType>> {
         let radius = stroke.1 / 2;
-        for pair in points.windows(2) {
-            self.backend
-                .draw_line(pair[0], pair[1], &stroke)
-                .and_then(|()| self.backend.draw_circle(pair[1], radius, &stroke.color(), true))
-                .map_err(|e| PlotError::Draw(e.to_string()))?;
+        let half = radius.cast_signed();
+        let (dx, dy) = (to.0 - from.0, to.1 - from.1);
+        if dx == 0 || dy == 0 {
+            let (left, top) = (from.0.min(to.0), from.1.min(to.1));
+            let (right, bottom) = (from.0.max(to.0), from.1.max(to.1));
+            let (wide, high) = if dx == 0 { (half, 0) } else { (0, half) };
+            let end = (right + wide + 1, bottom + high + 1);
+            return self.backend.draw_rect((left - wide, top - high), end, stroke, true);
+        }
+        let steps = dx.abs().max(dy.abs());
+        for step in 0..=steps {
+            // In 64 bits, for the product of two lengths.
+            let at = |start: i32, length: i32| {
+                let moved = i64::from(length) * 2 * i64::from(step) + i64::from(steps);
+                start + i32::try_from(moved.div_euclid(2 * i64::from(steps))).unwrap_or(length)
+            };
+            self.backend.draw_circle((at(from.0, dx), at(from.1, dy)), radius, &stroke.color(), true)?;
         }
         Ok(())
     }

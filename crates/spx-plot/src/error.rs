@@ -48,7 +48,10 @@ pub enum PlotError {
         height: usize,
     },
     /// Planes of one composite that differ in shape.
-    #[error("the {channel} plane has {} x {} pixels, the red one {} x {}", found.1, found.0, expected.1, expected.0)]
+    #[error(
+        "the {channel} plane has {} x {} pixels, the red one {} x {}",
+        found.1, found.0, expected.1, expected.0
+    )]
     Shape {
         /// `green` or `blue`.
         channel: &'static str,

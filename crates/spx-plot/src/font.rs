@@ -45,7 +45,8 @@ impl Typeface {
         PxScale::from((em * f64::from(self.0.height_unscaled()) / units) as f32)
     }
 
-    /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the like count as spaces.
+    /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the like count as
+    /// spaces.
     fn glyphs(&self, text: &str, em: f64, mut each: impl FnMut(ab_glyph::GlyphId, f32, f32)) {
         let font = self.0.as_scaled(self.scale(em));
         let mut at = 0.0;

@@ -66,7 +66,8 @@ pub(crate) fn frame(canvas: &mut Canvas, inside: Rect, style: &Style) {
     canvas.rect(right, top, right + t, bottom, INK);
 }
 
-/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better along that side.
+/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better along that
+/// side.
 pub(crate) fn ticks(canvas: &mut Canvas, inside: Rect, side: Side, ticks: &[Tick], style: &Style) {
     let rects: Vec<Rect> = ticks.iter().map(|tick| tick_rect(inside, side, tick, style)).collect();
     let lights: Vec<Option<f64>> = rects.iter().map(|rect| lightness(canvas, *rect)).collect();
@@ -187,7 +188,8 @@ pub(crate) fn title(canvas: &mut Canvas, inside: Rect, y: f64, title: &str, styl
     canvas.label(text, [x, y], Anchor::Middle, em);
 }
 
-/// A colour bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand right of it.
+/// A colour bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand right of
+/// it.
 pub(crate) fn color_bar(
     canvas: &mut Canvas,
     inside: Rect,
@@ -210,15 +212,19 @@ pub(crate) fn color_bar(
     ticks(canvas, inside, Side::Right, &axis.ticks, style);
     labels(canvas, inside, Side::Right, &axis.ticks, style);
     name_beside(canvas, inside, Side::Right, name, widest(canvas, &axis.ticks, style.small), style);
-    factor(
-        canvas,
-        [inside.left - style.line, inside.top - style.line - 0.75 * style.gap],
-        &axis.factor,
-        style,
-    );
+    factor(canvas, inside, axis, style);
 }
 
-/// The power of ten that was taken out of the numbers of an axis.
-pub(crate) fn factor(canvas: &mut Canvas, at: [f64; 2], factor: &str, style: &Style) {
-    canvas.label(factor.to_owned(), at, Anchor::Start, style.small);
+/// Height of the power of ten above a frame, nothing where there is none.
+pub(crate) fn factor_height(axis: &NumberAxis, style: &Style) -> f64 {
+    if axis.factor.is_empty() { 0.0 } else { CAP_HEIGHT * style.small + FACTOR_LIFT * style.gap }
+}
+
+/// How far above a frame the power of ten stands, in gaps: clear of a number at the upper end.
+const FACTOR_LIFT: f64 = 1.1;
+
+/// The power of ten that was taken out of the numbers of an axis, above the left end of a frame.
+pub(crate) fn factor(canvas: &mut Canvas, inside: Rect, axis: &NumberAxis, style: &Style) {
+    let at = [inside.left - style.line, inside.top - style.line - FACTOR_LIFT * style.gap];
+    canvas.label(axis.factor.clone(), at, Anchor::Start, style.small);
 }

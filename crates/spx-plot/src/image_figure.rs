@@ -45,15 +45,16 @@ struct Axes {
 }
 
 impl ImageFigure<'_> {
-    /// Draws all of it and returns the place of the image; `pixels` gives the image at a size, rows from the top.
+    /// Draws all of it and returns the place of the image; `pixels` gives the image at a size, rows from the
+    /// top.
     pub(crate) fn draw(
         &self,
         canvas: &mut Canvas,
         style: &Style,
         pixels: impl FnOnce(u32, u32) -> Vec<Rgb>,
     ) -> Result<Rect, PlotError> {
-        // The ticks depend on the size of the image, which depends on the widths of the labels; a second round
-        // settles both.
+        // The ticks depend on the size of the image, which depends on the widths of the labels; a second
+        // round settles both.
         let bounds = canvas.bounds();
         let guess = Rect { left: 0.0, top: 0.0, right: 0.7 * bounds.right, bottom: 0.8 * bounds.bottom };
         let axes = self.axes(canvas, guess, style);
@@ -135,12 +136,12 @@ impl ImageFigure<'_> {
 
     fn room_above(&self, axes: &Axes, style: &Style) -> f64 {
         let title = if self.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
-        style.margin + style.line + title + self.legend_height(style) + factor_height(axes, style)
+        style.margin + style.line + title + self.legend_height(style) + frame::factor_height(&axes.bar, style)
     }
 
     /// Title and legend, above the frame.
     fn draw_head(&self, canvas: &mut Canvas, inside: Rect, axes: &Axes, style: &Style) {
-        let bottom = inside.top - style.line - factor_height(axes, style);
+        let bottom = inside.top - style.line - frame::factor_height(&axes.bar, style);
         if self.legend_height(style) > 0.0 {
             draw_legend(canvas, inside, bottom - style.gap, &self.legend, style);
         }
@@ -160,11 +161,6 @@ fn pixel_ticks(count: usize, most: usize) -> Vec<Tick> {
     whole.collect()
 }
 
-/// Height of the power of ten above a colour bar.
-fn factor_height(axes: &Axes, style: &Style) -> f64 {
-    if axes.bar.factor.is_empty() { 0.0 } else { CAP_HEIGHT * style.small + 0.75 * style.gap }
-}
-
 /// Where the colour bar of an image goes.
 fn bar_place(image: Rect, style: &Style) -> Rect {
     let left = (image.right + style.line + 1.6 * style.gap).round();
@@ -172,8 +168,8 @@ fn bar_place(image: Rect, style: &Style) -> Rect {
     Rect { left, right: left + width, ..image }
 }
 
-/// The whole number just below a scale, where that costs little room: all pixels of the image then have the same
-/// size.
+/// The whole number just below a scale, where that costs little room: all pixels of the image then have the
+/// same size.
 fn whole_if_near(scale: f64) -> f64 {
     if scale > 1.0 && scale.floor() / scale > 0.93 { scale.floor() } else { scale }
 }

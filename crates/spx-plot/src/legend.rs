@@ -16,8 +16,8 @@ pub(crate) struct Entry<'a> {
 const BORDER: Rgb = [0xcc; 3];
 const GROUND: Rgb = [0xff; 3];
 
-/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it hides the fewest
-/// of `occupied`. Entries for which the frame has no room are left out.
+/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it hides the
+/// fewest of `occupied`. Entries for which the frame has no room are left out.
 pub(crate) fn draw(
     canvas: &mut Canvas,
     inside: Rect,

@@ -2,9 +2,25 @@
 //!
 //! Each figure is a struct that holds its data and its options, and a function that draws it:
 //! [`render_plane`], [`render_composite`], [`render_spectrum`]. They return the encoded file, PNG or SVG, as
-//! bytes. The same figure gives the same bytes, always: text is set in a font that is part of the crate.
+//! bytes. The same figure gives the same bytes on every machine: text is set in a font that is part of the
+//! crate.
 //!
 //! **No I/O at all**: no files, no system fonts, no network, no printing. The caller writes the bytes.
+//!
+//! ```
+//! use ndarray::Array2;
+//! use spx_plot::{Format, PlaneFigure, render_plane};
+//!
+//! let plane = Array2::from_shape_fn((30, 40), |(y, x)| (x + y) as f32);
+//! let mut figure = PlaneFigure::new(plane.view());
+//! figure.title = "A slope".to_owned();
+//! figure.sky = Some(&|x, y| [10.0 - 0.01 * x, 20.0 + 0.01 * y]);
+//! let bytes: Vec<u8> = render_plane(&figure, Format::Png)?;
+//! # Ok::<(), spx_plot::PlotError>(())
+//! ```
+//!
+//! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and `encode` (PNG
+//! and SVG from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title).
 //!
 //! Conventions are those of spx: pixels are 0-based with integers at their centres, arrays are indexed
 //! `[y][x]`, positions are ICRS degrees, wavelengths um.

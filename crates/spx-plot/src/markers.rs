@@ -17,7 +17,8 @@ pub struct Marker {
     pub y: f64,
     /// Radius in pixels of the image; `None` for a circle of fixed size in the picture.
     pub radius: Option<f64>,
-    /// Text beside the circle; empty for none. It is left out where it finds no free place, the circle is not.
+    /// Text beside the circle; empty for none. It is left out where it finds no free place, the circle is
+    /// not.
     pub label: String,
 }
 

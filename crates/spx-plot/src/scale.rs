@@ -55,8 +55,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits for one plane, lower one first and below the other; `None` where they are percentiles and no
-    /// value is finite. Where all values between the percentiles are equal, the limits are put around that value.
+    /// The limits for one plane, lower one first and below the other; `None` where they are percentiles and
+    /// no value is finite. Where all values between the percentiles are equal, the limits are put around that
+    /// value.
     ///
     /// # Errors
     /// [`PlotError::Limits`] where the limits are not finite or not in order, or a percentile lies outside
@@ -130,7 +131,8 @@ mod tests {
         }
     }
 
-    /// The formulas that astropy documents for `AsinhStretch(0.1)` and `LogStretch(1000)`, by Python's `math`.
+    /// The formulas that astropy documents for `AsinhStretch(0.1)` and `LogStretch(1000)`, by Python's
+    /// `math`.
     #[test]
     fn stretches_have_the_formulas_of_astropy() {
         assert!((Stretch::Asinh.apply(0.25) - 0.549_402_487_299_148_4).abs() < 1e-12);

@@ -1,8 +1,8 @@
 //! Ticks along the edges of an image at round right ascensions and declinations.
 //!
-//! Each edge is walked in small steps and asked where the coordinate passes a multiple of the tick distance. So
-//! any projection is labelled rightly, also near a pole, where right ascension runs through many hours along an
-//! edge.
+//! Each edge is walked in small steps and asked where the coordinate passes a multiple of the tick distance.
+//! So any projection is labelled rightly, also near a pole, where right ascension runs through many hours
+//! along an edge.
 
 use crate::axes::{Tick, multiples, round_step, thinned};
 use crate::{PixelToSky, SkyFormat};

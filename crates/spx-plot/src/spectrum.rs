@@ -61,8 +61,8 @@ pub struct SpectrumFigure {
     pub curves: Vec<Curve>,
     /// Range of the wavelength axis \[um\]; `None` to enclose all points with their bars.
     pub wavelength_range: Option<[f64; 2]>,
-    /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most three times
-    /// the median length counts.
+    /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most three
+    /// times the median length counts.
     pub flux_range: Option<[f64; 2]>,
 }
 
@@ -217,13 +217,12 @@ impl Panel {
         let left = linear(low, high, most(0.7 * bounds.height(), 3.0 * style.small, 8.0));
 
         let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
-        let factor = if left.factor.is_empty() { 0.0 } else { CAP_HEIGHT * style.small + 0.75 * style.gap };
         // Half of the last number may stand out to the right.
         let out = 0.6 * frame::widest(canvas, &bottom.ticks, style.small);
         let inside = Rect {
             left: frame::room_beside(style, frame::widest(canvas, &left.ticks, style.small)).round(),
             right: (bounds.right - style.margin.max(out) - style.line).round(),
-            top: (style.margin + style.line + title + factor).round(),
+            top: (style.margin + style.line + title + frame::factor_height(&left, style)).round(),
             bottom: (bounds.bottom - frame::room_below(style)).round(),
         };
         Self { inside, wavelength: ranges.wavelength, flux: ranges.flux, bottom, left }
@@ -293,11 +292,8 @@ impl Panel {
         frame::name_below(canvas, inside, &with_factor(&figure.wavelength_label, &self.bottom.factor), style);
         let widest = frame::widest(canvas, &self.left.ticks, style.small);
         frame::name_beside(canvas, inside, Side::Left, &figure.flux_label, widest, style);
-        let above = inside.top - style.line - 0.75 * style.gap;
-        frame::factor(canvas, [inside.left - style.line, above], &self.left.factor, style);
-        let height =
-            if self.left.factor.is_empty() { 0.0 } else { CAP_HEIGHT * style.small + 0.75 * style.gap };
-        let line = inside.top - style.line - height - 1.2 * style.gap;
+        frame::factor(canvas, inside, &self.left, style);
+        let line = inside.top - style.line - frame::factor_height(&self.left, style) - 1.2 * style.gap;
         frame::title(canvas, inside, line, &figure.title, style);
     }
 
