@@ -132,6 +132,9 @@ pub struct Contribution {
     pub planes: Vec<bool>,
 }
 
+/// For each source, in order: what loading it told and what it contributed, or why it failed.
+pub type Answers<T, E> = Vec<Result<(T, Contribution), E>>;
+
 impl Contribution {
     /// False where the exposure is rejected: no pixel of it took part.
     pub fn took_part(&self) -> bool {
@@ -179,7 +182,7 @@ impl Drizzler {
         sources: &[S],
         load: F,
         progress: &dyn Progress,
-    ) -> Result<Vec<Result<(T, Contribution), E>>, DrizzleError>
+    ) -> Result<Answers<T, E>, DrizzleError>
     where
         S: Sync,
         T: Send,

@@ -108,8 +108,10 @@ pub struct CubeInfo {
     pub history: Vec<String>,
 }
 
-/// Columns of WAVELENGTH of type f64: name, unit, value.
-const WAVELENGTH_COLUMNS: [(&str, &str, fn(Bin) -> f64); 7] = [
+/// A column of WAVELENGTH of type f64: name, unit, value.
+type WavelengthColumn = (&'static str, &'static str, fn(Bin) -> f64);
+
+const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
     ("LAMBDA", "um", Bin::centre),
     ("LAMBDA_MIN", "um", |b| b.min),
     ("LAMBDA_MAX", "um", |b| b.max),

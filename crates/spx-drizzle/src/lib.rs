@@ -76,7 +76,7 @@ mod strip;
 mod wavelength;
 
 pub use cube::{Cube, CubeData};
-pub use drizzler::{Contribution, Drizzler, Plan};
+pub use drizzler::{Answers, Contribution, Drizzler, Plan};
 pub use droplet::Droplets;
 pub use error::DrizzleError;
 pub use exposure::{Exposure, Foreground};

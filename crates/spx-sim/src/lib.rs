@@ -18,6 +18,7 @@
 
 mod calendar;
 mod cards;
+pub mod compare;
 mod error;
 mod expose;
 mod mef_writer;

@@ -1,0 +1,69 @@
+//! A simulated field, drizzled in memory.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use spx_core::detector::Detector;
+use spx_core::flags::FlagSelection;
+use spx_core::image::SpectralImage;
+use spx_core::progress::Silent;
+use spx_core::sky::{Position, Rectangle};
+use spx_core::zodi;
+use spx_drizzle::{DrizzleError, DrizzleOptions, Drizzler, Exposure, Foreground, Plan, WavelengthGrid};
+use spx_sim::{ExposureOptions, Frame, Sky, SurveyOptions, observe, survey};
+use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
+
+pub(crate) fn centre() -> Position {
+    Position::new(186.4536, 33.5468).unwrap()
+}
+
+/// A square output grid around [`centre`].
+pub(crate) fn grid(arcmin: f64) -> OutputGrid {
+    OutputGrid::new(Rectangle::new(centre(), arcmin, arcmin).unwrap(), OutputGrid::NATIVE_SCALE).unwrap()
+}
+
+/// Exposures of detector 3, cutouts of `size` pixels around the centre.
+pub(crate) fn exposures(sky: &Sky, number: usize, size: usize) -> Vec<SpectralImage> {
+    let detectors = vec![Detector::new(3).unwrap()];
+    // The field passes the whole height of the detector and a little more, so that every channel sees it.
+    let plan = SurveyOptions { observations: number, detectors, margin: 80.0, ..SurveyOptions::default() };
+    let frame = Frame::Around { position: centre(), size };
+    let options = ExposureOptions { frame, zodi_scale: 1.1, ..ExposureOptions::default() };
+    let observed = survey(centre(), &plan).unwrap();
+    let images = observed.iter().map(|p| observe(sky, p, &options).unwrap());
+    images.map(|exposure| exposure.into_spectral_image(Path::new("simulated"))).collect()
+}
+
+/// Drizzles images as `spx drizzle` does by default.
+pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: DrizzleOptions) -> Drizzler {
+    let wavelengths = WavelengthGrid::native(Detector::new(3).unwrap());
+    let mut drizzler = Drizzler::new(Plan::new(grid.shape(), wavelengths, options).unwrap());
+    let answers = drizzler.add_all(
+        images,
+        |plan, image, droplets| {
+            let metadata = &image.metadata;
+            let map = GridMap::new(&CelestialWcs::from_header(&metadata.header).unwrap(), grid);
+            let table = &metadata.wave_table;
+            let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
+            let fit = zodi::fit(&image.planes, &metadata.flag_names, &zodi::ZodiOptions::default());
+            let exposure = Exposure {
+                shape: metadata.shape,
+                rows: image.rows.clone(),
+                flux: &image.planes.image,
+                variance: &image.planes.variance,
+                flags: &image.planes.flags,
+                foreground: Some(Foreground { model: &image.planes.zodi, scale: fit.scale }),
+                excluded: FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap(),
+                pixel_map: &map,
+                wavelength_map: &wave,
+            };
+            plan.collect(&exposure, &plan.spans(&map, metadata.shape), droplets)
+        },
+        &Silent,
+    );
+    for answer in answers.unwrap() {
+        let ((), contribution): ((), _) = answer.unwrap_or_else(|e: DrizzleError| panic!("{e}"));
+        assert!(contribution.took_part());
+    }
+    drizzler
+}

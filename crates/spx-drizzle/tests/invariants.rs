@@ -1,0 +1,267 @@
+//! What must hold of every drizzle, whatever the exposures.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::ops::Range;
+
+use common::{centre, drizzle, exposures, grid};
+use proptest::prelude::*;
+use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
+use spx_core::progress::Silent;
+use spx_drizzle::{
+    Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Plan, WavelengthGrid,
+};
+use spx_sim::{FieldOptions, Sky};
+
+/// A map by any affine law.
+#[derive(Clone, Copy, Debug)]
+struct Affine([f64; 6]);
+
+impl PixelMap for Affine {
+    fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
+        let [a, b, c, d, e, f] = self.0;
+        Some([a * x + b * y + c, d * x + e * y + f])
+    }
+}
+
+const IDENTITY: Affine = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
+
+#[derive(Clone, Copy)]
+struct Sees(Passband);
+
+impl WavelengthMap for Sees {
+    fn passband(&self, _: f64, _: f64) -> Passband {
+        self.0
+    }
+}
+
+const NARROW: Sees = Sees(Passband { centre: 2.05, width: 0.04 });
+
+/// Plain arrays of an image of 8 x 6 pixels.
+struct Arrays {
+    flux: Vec<f32>,
+    variance: Vec<f32>,
+    flags: Vec<i32>,
+}
+
+const SHAPE: [usize; 2] = [6, 8];
+
+impl Arrays {
+    fn constant(flux: f32) -> Self {
+        Self { flux: vec![flux; 48], variance: vec![0.04; 48], flags: vec![0; 48] }
+    }
+
+    fn exposure<'a>(&'a self, map: &'a dyn PixelMap, wave: &'a dyn WavelengthMap) -> Exposure<'a> {
+        Exposure {
+            shape: SHAPE,
+            rows: 0..6,
+            flux: &self.flux,
+            variance: &self.variance,
+            flags: &self.flags,
+            foreground: None,
+            excluded: 0,
+            pixel_map: map,
+            wavelength_map: wave,
+        }
+    }
+}
+
+fn plan(options: DrizzleOptions) -> Plan {
+    Plan::new(SHAPE, WavelengthGrid::custom(vec![2.0, 2.1, 2.2]).unwrap(), options).unwrap()
+}
+
+fn whole(options: DrizzleOptions) -> DrizzleOptions {
+    DrizzleOptions { xy_shrink: 1.0, ..options }
+}
+
+/// Drizzles exposures one after another.
+fn combine(plan: Plan, exposures: &[Exposure<'_>]) -> Drizzler {
+    let mut drizzler = Drizzler::new(plan);
+    let load =
+        |plan: &Plan, e: &Exposure<'_>, out: &mut Droplets| plan.collect(e, &Spans::whole(e.shape), out);
+    for answer in drizzler.add_all(exposures, load, &Silent).unwrap() {
+        answer.unwrap();
+    }
+    drizzler
+}
+
+/// All bits of a cube, NaN included.
+fn bits(cube: &Drizzler) -> (Vec<u32>, Vec<u32>, Cube) {
+    let cube = Cube::from_data(cube);
+    let of = |a: &ndarray::Array3<f32>| a.iter().map(|v| v.to_bits()).collect();
+    let (science, variance) = (of(&cube.science), of(&cube.variance));
+    let empty = || ndarray::Array3::zeros((0, 0, 0));
+    (science, variance, Cube { science: empty(), variance: empty(), ..cube })
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bits() {
+    let sky = Sky::field(centre(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
+    let (images, grid) = (exposures(&sky, 9, 150), grid(12.0));
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| bits(&drizzle(&images, &grid, DrizzleOptions::default())))
+    };
+    let one = with(1);
+    for threads in [2, 3, 7] {
+        assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn a_whole_pixel_on_a_voxel_is_copied() {
+    let mut arrays = Arrays::constant(0.0);
+    arrays.flux.iter_mut().enumerate().for_each(|(k, v)| *v = k as f32);
+    arrays.flags[5] = i32::MIN | 2;
+    let cube = Cube::from_data(&combine(
+        plan(whole(DrizzleOptions::default())),
+        &[arrays.exposure(&IDENTITY, &NARROW)],
+    ));
+    for (k, (y, x)) in (0..6).flat_map(|y| (0..8).map(move |x| (y, x))).enumerate() {
+        assert_eq!(cube.science[[0, y, x]], k as f32);
+        assert_eq!(cube.variance[[0, y, x]], 0.04);
+        assert!(cube.science[[1, y, x]].is_nan() && cube.variance[[1, y, x]].is_nan());
+    }
+    assert!(cube.count.iter().take(48).all(|&n| n == 1) && cube.count.iter().skip(48).all(|&n| n == 0));
+    assert_eq!((cube.or_mask[[0, 0, 5]], cube.and_mask[[0, 0, 5]]), (0x8000_0002, 0x8000_0002));
+    assert_eq!(cube.and_mask[[1, 0, 5]], 0, "no contribution, no mask");
+    assert_eq!(cube.inputs_per_plane, [1, 0], "only a real overlap counts");
+}
+
+#[test]
+fn a_droplet_across_an_edge_counts_in_both_planes_and_nowhere_else() {
+    let sees = Sees(Passband { centre: 2.1, width: 0.04 });
+    let arrays = Arrays::constant(1.0);
+    let axis = WavelengthGrid::custom(vec![1.9, 2.0, 2.1, 2.2, 2.3]).unwrap();
+    let plan = Plan::new(SHAPE, axis, whole(DrizzleOptions::default())).unwrap();
+    let cube = Cube::from_data(&combine(plan, &[arrays.exposure(&IDENTITY, &sees)]));
+    assert_eq!(cube.inputs_per_plane, [0, 1, 1, 0]);
+}
+
+#[test]
+fn masks_combine_contributions() {
+    let [mut a, mut b] = [Arrays::constant(1.0), Arrays::constant(1.0)];
+    (a.flags[0], b.flags[0]) = (0b0110, 0b0011);
+    let drizzler = combine(
+        plan(whole(DrizzleOptions::default())),
+        &[a.exposure(&IDENTITY, &NARROW), b.exposure(&IDENTITY, &NARROW)],
+    );
+    let cube = Cube::from_data(&drizzler);
+    assert_eq!(
+        (cube.and_mask[[0, 0, 0]], cube.or_mask[[0, 0, 0]], cube.count[[0, 0, 0]]),
+        (0b0010, 0b0111, 2)
+    );
+}
+
+#[test]
+fn what_is_not_usable_takes_no_part() {
+    let mut arrays = Arrays::constant(1.0);
+    for (k, bad) in [f32::NAN, f32::INFINITY].into_iter().enumerate() {
+        arrays.flux[k] = bad;
+        arrays.variance[2 + k] = bad;
+    }
+    arrays.variance[4] = 0.0;
+    arrays.variance[5] = -1.0;
+    arrays.flags[6] = 0b100;
+    let exposure = Exposure { excluded: 0b100, ..arrays.exposure(&IDENTITY, &NARROW) };
+    let cube = Cube::from_data(&combine(plan(whole(DrizzleOptions::default())), &[exposure]));
+    let counts: Vec<u16> = cube.count.iter().take(9).copied().collect();
+    assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    for band in [(f64::NAN, 0.04), (2.05, f64::NAN), (2.05, 0.0), (-2.05, 0.04), (2.05, f64::INFINITY)] {
+        let sees = Sees(Passband { centre: band.0, width: band.1 });
+        let plain = Arrays::constant(1.0);
+        let cube = combine(plan(DrizzleOptions::default()), &[plain.exposure(&IDENTITY, &sees)]);
+        assert!(Cube::from_data(&cube).count.iter().all(|&n| n == 0), "{band:?}");
+    }
+}
+
+#[test]
+fn count_saturates_and_says_so() {
+    let arrays = Arrays::constant(1.0);
+    let exposure = arrays.exposure(&IDENTITY, &NARROW);
+    let many = vec![exposure; 65_540];
+    let drizzler = combine(plan(whole(DrizzleOptions::default())), &many);
+    assert!(Cube::from_data(&drizzler).count.iter().take(48).all(|&n| n == u16::MAX));
+    assert_eq!(drizzler.saturated(), 48);
+}
+
+#[test]
+fn arrays_that_do_not_fit_are_refused() {
+    let arrays = Arrays::constant(1.0);
+    let try_with = |change: fn(&mut Exposure<'_>)| {
+        let mut exposure = arrays.exposure(&IDENTITY, &NARROW);
+        change(&mut exposure);
+        plan(DrizzleOptions::default()).collect(&exposure, &Spans::whole(SHAPE), &mut Droplets::default())
+    };
+    assert!(matches!(
+        try_with(|e| e.variance = &e.variance[1..]),
+        Err(DrizzleError::ArrayLength { array: "variance", found: 47, expected: 48, .. })
+    ));
+    let short = |e: &mut Exposure<'_>| {
+        let rows: Range<usize> = 1..6;
+        (e.flux, e.variance, e.flags, e.rows) = (&e.flux[8..], &e.variance[8..], &e.flags[8..], rows);
+    };
+    assert_eq!(try_with(short), Err(DrizzleError::MissingRows { held: 1..6, needed: 0..6 }));
+}
+
+#[test]
+fn options_out_of_range_are_named() {
+    let with = |change: fn(&mut DrizzleOptions)| {
+        let mut options = DrizzleOptions::default();
+        change(&mut options);
+        match Plan::new(SHAPE, WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options) {
+            Err(DrizzleError::Option { name, .. }) => name,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(with(|o| o.xy_shrink = 0.0), "xy_shrink");
+    assert_eq!(with(|o| o.xy_shrink = f64::NAN), "xy_shrink");
+    assert_eq!(with(|o| o.z_shrink = Some(1.5)), "z_shrink");
+    assert_eq!(with(|o| o.ivar_max = 0.0), "ivar_max");
+    assert_eq!(with(|o| o.min_overlap = -0.1), "min_overlap");
+}
+
+proptest! {
+    /// Constant flux gives constant flux, whatever the map, the shrink factors and the wavelengths.
+    #[test]
+    fn a_constant_stays_constant(
+        flux in -1e3f32..1e3,
+        shift in prop::array::uniform2(-3.0..3.0f64),
+        angle in 0.0..std::f64::consts::TAU,
+        scale in 0.3..2.0f64,
+        xy_shrink in 0.05..=1.0f64,
+        centre in 1.95..2.25f64,
+        width in 0.01..0.5f64,
+    ) {
+        let (s, c) = (scale * angle.sin(), scale * angle.cos());
+        let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
+        let arrays = Arrays::constant(flux);
+        let sees = Sees(Passband { centre, width });
+        let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
+        let cube = Cube::from_data(&combine(plan(options), &[arrays.exposure(&map, &sees)]));
+        for (value, count) in cube.science.iter().zip(&cube.count) {
+            prop_assert_eq!(value.is_nan(), *count == 0);
+            prop_assert!(value.is_nan() || (value - flux).abs() <= 1e-6 * flux.abs());
+        }
+    }
+
+    /// The shares of a pixel add up to `xy_shrink^2` wherever it falls. They are seen through a second, much
+    /// heavier exposure of zeros, against which each share is a measurable flux.
+    #[test]
+    fn shares_add_up_to_the_droplet(x in 1.0..5.9f64, y in 1.0..3.9f64, xy_shrink in 0.1..=1.0f64) {
+        let heavy = Arrays { variance: vec![1e-4; 48], ..Arrays::constant(0.0) };
+        let mut star = Arrays::constant(0.0);
+        star.variance.fill(f32::NAN);
+        (star.flux[0], star.variance[0]) = (1.0, 1.0);
+        let map = Affine([1.0, 0.0, x, 0.0, 1.0, y]);
+        let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
+        let exposures = [heavy.exposure(&IDENTITY, &NARROW), star.exposure(&map, &NARROW)];
+        let cube = Cube::from_data(&combine(plan(options), &exposures));
+        // SCI = a / (1e4 xy_shrink^2 + a) for the star's share a, so a = 1e4 xy_shrink^2 SCI / (1 - SCI).
+        let area = xy_shrink * xy_shrink;
+        let share = |v: &f32| 1e4 * area * f64::from(*v) / (1.0 - f64::from(*v));
+        let sum: f64 = cube.science.iter().filter(|v| v.is_finite()).map(share).sum();
+        prop_assert!((sum - area).abs() < 1e-6 * area, "{} instead of {}", sum, area);
+    }
+}
