@@ -6,8 +6,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
+use crate::cube::{self, CubeArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
+use crate::inspect::{self, InspectArgs};
 use crate::ui::Verbosity;
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
@@ -54,6 +56,8 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Drizzle(DrizzleArgs),
+    Cube(CubeArgs),
+    Inspect(InspectArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -66,6 +70,8 @@ impl Cli {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
         match self.command {
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
+            Command::Cube(args) => cube::run(&args, &self.global),
+            Command::Inspect(args) => inspect::run(&args, &self.global),
             Command::Config(args) => config::run(&args),
             Command::Completions(args) => generate::completions(&args),
             Command::Man(args) => generate::man(&args),

@@ -6,8 +6,12 @@
 mod cli;
 mod commands;
 mod config;
+mod cube;
 mod drizzle;
 mod exit;
+mod inspect;
+mod statistics;
+mod text;
 mod ui;
 
 use std::process::ExitCode;

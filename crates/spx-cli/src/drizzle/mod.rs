@@ -18,6 +18,7 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::ui::{self, Bar};
 use inputs::{InputError, Source};
 use pipeline::Job;
+pub(crate) use report::zodi_remark;
 use report::{CubeReport, InputReport, Status};
 pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
 
@@ -210,7 +211,7 @@ fn check_memory(needed: u64, parameters: &DrizzleParameters) -> Result<(), Failu
     )))
 }
 
-/// Memory that the system, or the control group that we run in, can still give [bytes].
+/// Memory that the system, or the control group that we run in, can still give \[bytes\].
 fn available_memory() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();

@@ -1,0 +1,152 @@
+//! Planes of a cube for pictures: one array of one plane, or the mean of several planes.
+
+use ndarray::Array2;
+use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+use spx_drizzle::{Bin, WavelengthGrid};
+
+/// What a picture of one plane shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Quantity {
+    /// Surface brightness [MJy/sr]
+    Sci,
+    /// Its variance [(MJy/sr)^2]
+    Variance,
+    /// Surface brightness over its error
+    Snr,
+    /// Number of contributions
+    Count,
+}
+
+/// Reads a plane as an image `[y][x]`; NaN = no data.
+pub(crate) fn read_plane(
+    cube: &mut CubeFile,
+    quantity: Quantity,
+    z: usize,
+) -> Result<Array2<f32>, CubeFileError> {
+    let [_, ny, nx] = cube.shape();
+    let mut read = |array| cube.read::<f32>(array, z, 0..ny);
+    let values = match quantity {
+        Quantity::Sci => read(Array::Science)?,
+        Quantity::Variance => read(Array::Variance)?,
+        Quantity::Count => read(Array::Count)?,
+        Quantity::Snr => {
+            let mut values = read(Array::Science)?;
+            values.iter_mut().zip(read(Array::Variance)?).for_each(|(v, variance)| *v /= variance.sqrt());
+            values
+        }
+    };
+    Ok(image([ny, nx], values))
+}
+
+/// The mean surface brightness of several planes, weighted by inverse variance; NaN where none has data.
+pub(crate) fn mean_plane(cube: &mut CubeFile, planes: &[usize]) -> Result<Array2<f32>, CubeFileError> {
+    let [_, ny, nx] = cube.shape();
+    let mut sums = vec![[0.0f64; 2]; ny * nx];
+    for &z in planes {
+        let science: Vec<f32> = cube.read(Array::Science, z, 0..ny)?;
+        let variance: Vec<f32> = cube.read(Array::Variance, z, 0..ny)?;
+        for ((sum, flux), variance) in sums.iter_mut().zip(science).zip(variance) {
+            if flux.is_finite() && variance.is_finite() && variance > 0.0 {
+                let weight = 1.0 / f64::from(variance);
+                *sum = [sum[0] + weight * f64::from(flux), sum[1] + weight];
+            }
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+    let mean = sums.into_iter().map(|[flux, weight]| (flux / weight) as f32).collect();
+    Ok(image([ny, nx], mean))
+}
+
+fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
+    // There is one value for each pixel, so the shape always fits.
+    Array2::from_shape_vec((ny, nx), values).unwrap_or_default()
+}
+
+/// A range of wavelengths [um].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Range {
+    pub(crate) min: f64,
+    pub(crate) max: f64,
+}
+
+/// `1.998–2.046`.
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:.3}–{:.3}", self.min, self.max)
+    }
+}
+
+impl Range {
+    /// The planes whose centres lie in the range, the upper end excluded; where there are none, those that
+    /// overlap it.
+    pub(crate) fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
+        let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
+            axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
+        };
+        let centred = pick(&|bin| (self.min..self.max).contains(&bin.centre()));
+        if centred.is_empty() { pick(&|bin| bin.min < self.max && self.min < bin.max) } else { centred }
+    }
+
+    /// The thirds of a cube's range, in order of wavelength.
+    pub(crate) fn thirds(axis: &WavelengthGrid) -> [Self; 3] {
+        let (lower, width) = (axis.lower(), (axis.upper() - axis.lower()) / 3.0);
+        [0.0, 1.0, 2.0].map(|k| Self { min: lower + k * width, max: lower + (k + 1.0) * width })
+    }
+}
+
+/// The plane that holds a wavelength, the upper edge of the last plane included.
+pub(crate) fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
+    if wavelength == axis.upper() {
+        return Some(axis.bins() - 1);
+    }
+    axis.iter().position(|bin| (bin.min..bin.max).contains(&wavelength))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn axis() -> WavelengthGrid {
+        WavelengthGrid::custom(vec![1.0, 1.1, 1.3, 1.6, 2.0]).unwrap()
+    }
+
+    #[test]
+    fn ranges_take_planes_by_their_centres() {
+        let planes = |min, max| Range { min, max }.planes(&axis());
+        assert_eq!(planes(1.0, 2.0), [0, 1, 2, 3]);
+        assert_eq!(planes(1.2, 1.45), [1], "1.45 is the centre of plane 2 and the excluded end");
+        assert_eq!(planes(1.25, 1.35), [1, 2], "no centre, so what overlaps");
+        assert_eq!(planes(1.31, 1.32), [2]);
+        assert!(planes(2.0, 2.5).is_empty());
+        assert!(planes(0.1, 1.0).is_empty());
+    }
+
+    #[test]
+    fn thirds_share_all_planes_of_a_detector() {
+        for detector in spx_core::detector::Detector::ALL {
+            let axis = WavelengthGrid::native(detector);
+            let mut all: Vec<usize> = Range::thirds(&axis).iter().flat_map(|r| r.planes(&axis)).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..17).collect::<Vec<_>>(), "{detector}");
+        }
+    }
+
+    #[test]
+    fn one_plane_makes_all_three_colours() {
+        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+        for range in Range::thirds(&axis) {
+            assert_eq!(range.planes(&axis), [0]);
+        }
+    }
+
+    #[test]
+    fn planes_hold_their_lower_edges() {
+        for (wavelength, plane) in
+            [(1.0, Some(0)), (1.1, Some(1)), (2.0, Some(3)), (0.99, None), (2.01, None)]
+        {
+            assert_eq!(plane_at(&axis(), wavelength), plane, "{wavelength}");
+        }
+        assert_eq!(plane_at(&axis(), f64::NAN), None);
+    }
+}

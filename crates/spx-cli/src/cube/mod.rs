@@ -1,0 +1,78 @@
+//! `spx cube`: what a drizzled cube holds, spectra out of it, and pictures of it.
+
+pub(crate) mod combine;
+mod extract;
+mod info;
+mod output;
+mod plot;
+mod spectrum;
+
+use std::path::Path;
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use spx_core::fits::FitsReader;
+use spx_drizzle::file::{CubeFile, CubeFileProblem};
+use spx_wcs::CelestialWcs;
+
+use crate::cli::Global;
+use crate::exit::{CommandResult, Failure};
+
+/// Look into drizzled cubes: their planes, spectra, pictures.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx cube info output/drizzle_D3.fits
+  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv
+  spx cube plot output/drizzle_D3.fits --rgb -o colours.png
+
+`spx drizzle` makes cubes.")]
+pub(crate) struct CubeArgs {
+    #[command(subcommand)]
+    command: CubeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CubeCommand {
+    Info(info::InfoArgs),
+    Spectrum(spectrum::SpectrumArgs),
+    Plot(plot::PlotArgs),
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
+    match &args.command {
+        CubeCommand::Info(args) => info::run(args, global),
+        CubeCommand::Spectrum(args) => spectrum::run(args, global),
+        CubeCommand::Plot(args) => plot::run(args, global),
+    }
+}
+
+/// Opens a cube; a spectral image in its place is called what it is.
+fn open(path: &Path) -> Result<CubeFile, Failure> {
+    CubeFile::open(path).map_err(|error| match error.problem {
+        CubeFileProblem::NotACube(_) if holds_spectral_image(path) => anyhow!(
+            "{}: it is a spectral image, no cube: `spx inspect` shows it, `spx drizzle` makes cubes of such",
+            path.display()
+        )
+        .into(),
+        _ => error.into(),
+    })
+}
+
+fn holds_spectral_image(path: &Path) -> bool {
+    let names = FitsReader::open(path).and_then(|mut file| file.hdu_names()).unwrap_or_default();
+    ["IMAGE", "FLAGS"].iter().all(|hdu| names.iter().any(|name| name == hdu))
+}
+
+/// The celestial axes of a cube.
+fn celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, Failure> {
+    let wcs = CelestialWcs::from_header(cube.science_header());
+    Ok(wcs.with_context(|| format!("{}: HDU SCI", path.display()))?)
+}
+
+/// The name of the detector, `D3`.
+fn detector_name(cube: &CubeFile) -> String {
+    let number = cube.primary().integer("DETECTOR");
+    number.map_or_else(|_| "unknown detector".to_owned(), |n| format!("D{n}"))
+}

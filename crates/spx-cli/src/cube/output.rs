@@ -1,0 +1,113 @@
+//! Files that the commands write: what kind they are, and how they appear.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use spx_core::atomic;
+use spx_plot::{Format, PlotError};
+
+use crate::exit::Failure;
+
+/// What a file is to hold, by the ending of its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A table.
+    Csv,
+    /// A picture.
+    Figure(Format),
+}
+
+/// A file to write.
+#[derive(Debug, Clone)]
+pub(crate) struct Output {
+    pub(crate) path: PathBuf,
+    pub(crate) kind: Kind,
+}
+
+impl Output {
+    /// Reads the kind off the name; one of `allowed` endings it must have.
+    fn new(path: &Path, allowed: &[&str]) -> anyhow::Result<Self> {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        let kind = match ending.as_str() {
+            _ if !allowed.contains(&ending.as_str()) => None,
+            "csv" => Some(Kind::Csv),
+            "png" => Some(Kind::Figure(Format::Png)),
+            "svg" => Some(Kind::Figure(Format::Svg)),
+            _ => None,
+        };
+        let kind = kind.ok_or_else(|| {
+            let endings: Vec<String> = allowed.iter().map(|e| format!(".{e}")).collect();
+            anyhow!("--output {}: the name must end in {}", path.display(), endings.join(" or "))
+        })?;
+        Ok(Self { path: path.to_owned(), kind })
+    }
+
+    /// Writes the file, which appears only when it is complete.
+    pub(crate) fn write(&self, contents: &[u8], overwrite: bool) -> Result<(), Failure> {
+        match atomic::write(&self.path, contents, overwrite) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&self.path)),
+            other => Ok(other.with_context(|| self.path.display().to_string())?),
+        }
+    }
+}
+
+/// Checks the outputs that the user named before any work is done.
+///
+/// # Errors
+/// Usage, where an ending is not allowed, a name is given twice, or a file is there and not to be replaced.
+pub(crate) fn outputs(paths: &[PathBuf], allowed: &[&str], overwrite: bool) -> Result<Vec<Output>, Failure> {
+    for (k, path) in paths.iter().enumerate() {
+        if paths[..k].contains(path) {
+            return Err(Failure::usage(anyhow!("--output {} is given twice", path.display())));
+        }
+        if !overwrite && path.symlink_metadata().is_ok() {
+            return Err(Failure::exists(path));
+        }
+    }
+    paths.iter().map(|path| Output::new(path, allowed).map_err(Failure::usage)).collect()
+}
+
+/// A figure that cannot be drawn as the user asked is an error of usage.
+pub(crate) fn plot_failure(error: PlotError) -> Failure {
+    match error {
+        PlotError::Size { .. } | PlotError::Limits { .. } | PlotError::Parameter { .. } => {
+            Failure::usage(error)
+        }
+        _ => error.into(),
+    }
+}
+
+/// A picture size as the user writes it, `1000x900`.
+pub(crate) fn parse_size(text: &str) -> Result<spx_plot::Size, String> {
+    let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let (width, height) = sides.ok_or("expected WIDTHxHEIGHT in pixels, such as 1000x900")?;
+    Ok(spx_plot::Size { width, height })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_go_by_the_ending() {
+        let all = ["csv", "png", "svg"];
+        let kind = |name: &str, allowed: &[&str]| Output::new(Path::new(name), allowed).map(|o| o.kind).ok();
+        assert_eq!(kind("a.csv", &all), Some(Kind::Csv));
+        assert_eq!(kind("a.PNG", &all), Some(Kind::Figure(Format::Png)));
+        assert_eq!(kind("a.b.svg", &all), Some(Kind::Figure(Format::Svg)));
+        assert_eq!(kind("a.csv", &["png", "svg"]), None);
+        for bad in ["a.fits", "csv", "a", "a.png.gz"] {
+            assert_eq!(kind(bad, &all), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn sizes_parse() {
+        let size = parse_size("640x480").unwrap();
+        assert_eq!((size.width, size.height), (640, 480));
+        for bad in ["640", "x", "640x", "axb", "-1x3", "1x2x3"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! `spx cube spectrum`: the spectrum at a position, as a table and as a figure.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use serde::Serialize;
+use spx_core::sky::Position;
+use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+use spx_drizzle::file::CubeFile;
+use spx_plot::{Format, Size, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};
+
+use super::extract::{Aperture, Miss, PlaneSum, sum_planes};
+use super::output::{self, Kind, Output, parse_size, plot_failure};
+use crate::cli::Global;
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::ui;
+
+/// Extract the spectrum at a position: of one voxel column, or summed over a circle.
+///
+/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels whose centres
+/// lie within the radius. The table has one row for each plane:
+///
+///   plane                      number of the plane, from 0, as INDEX of HDU WAVELENGTH
+///   wavelength                 centre [um]
+///   wavelength_min, _max       edges [um]
+///   surface_brightness         mean over the pixels with data [MJy/sr]
+///   surface_brightness_error   its standard deviation [MJy/sr]
+///   flux                       sum over the pixels with data, times the area of a pixel at the position [uJy]
+///   flux_error                 its standard deviation [uJy]
+///   n_pixels                   pixels with data
+///   n_pixels_total             pixels in the aperture
+///   count                      sum of COUNT, the contributions to the voxels
+///   and_mask                   flags that all contributions to all pixels with data had
+///   or_mask                    flags that any contribution had
+///
+/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
+/// flux is the sum over these: compare n_pixels with n_pixels_total.
+///
+/// Errors are propagated as if voxels were independent. Neighbouring voxels are not, for they share input pixels:
+/// errors of sums and means over a circle are underestimated. No background is subtracted (beyond the zodiacal
+/// light that the drizzle took off), and nothing is added for light outside the circle.
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+#[command(after_help = "\
+Examples:
+  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55
+  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv -o star.png
+  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --json | jq '.points[].flux'
+
+A position outside the cube, or without data in every plane, ends with exit code 3.")]
+pub(crate) struct SpectrumArgs {
+    /// A cube that `spx drizzle` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Right ascension, ICRS [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    ra: f64,
+    /// Declination, ICRS [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    dec: f64,
+    /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
+    #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true)]
+    radius: Option<f64>,
+    /// Write a table (.csv) or a figure (.png, .svg) instead of a table to standard output; repeat for several
+    #[arg(short, long, value_name = "OUT")]
+    output: Vec<PathBuf>,
+    /// Size of the figure [px] [default: 1000x700]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    size: Option<Size>,
+    /// Replace existing files
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Arguments that have been checked.
+struct Parameters {
+    position: Position,
+    radius: Option<f64>,
+    outputs: Vec<Output>,
+}
+
+impl SpectrumArgs {
+    fn parameters(&self) -> Result<Parameters, Failure> {
+        let position = Position::new(self.ra, self.dec).map_err(Failure::usage)?;
+        if let Some(radius) = self.radius.filter(|r| !(*r > 0.0 && r.is_finite())) {
+            return Err(Failure::usage(anyhow!("--radius {radius} is not allowed: it must be above 0")));
+        }
+        let outputs = output::outputs(&self.output, &["csv", "png", "svg"], self.overwrite)?;
+        Ok(Parameters { position, radius: self.radius, outputs })
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
+    let parameters = args.parameters()?;
+    let mut cube = super::open(&args.file)?;
+    let report = Report::extract(args, &parameters, &mut cube)?;
+    if report.clipped {
+        ui::warning("the circle reaches beyond the edge of the cube; only the part inside counts");
+    }
+    for output in &parameters.outputs {
+        let contents = match output.kind {
+            Kind::Csv => report.csv()?,
+            Kind::Figure(format) => report.figure(args.size, format)?,
+        };
+        output.write(&contents, args.overwrite)?;
+    }
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else if parameters.outputs.is_empty() {
+        ui::data_bytes(&report.csv()?)?;
+    } else {
+        for output in &parameters.outputs {
+            ui::data(&format!("{}\n", output.path.display()))?;
+        }
+    }
+    Ok(Outcome::Done)
+}
+
+/// A spectrum and where it was taken.
+#[derive(Debug, Serialize)]
+struct Report {
+    file: String,
+    detector: String,
+    /// \[deg\]
+    ra: f64,
+    dec: f64,
+    radius_arcsec: Option<f64>,
+    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centres.
+    pixel: [f64; 2],
+    pixel_area_arcsec2: f64,
+    /// A part of the circle lies outside the cube.
+    clipped: bool,
+    points: Vec<Point>,
+}
+
+/// A row of the table; single precision, as the cube has it.
+#[derive(Debug, Serialize)]
+struct Point {
+    plane: usize,
+    wavelength: f64,
+    wavelength_min: f64,
+    wavelength_max: f64,
+    surface_brightness: Option<f32>,
+    surface_brightness_error: Option<f32>,
+    flux: Option<f32>,
+    flux_error: Option<f32>,
+    n_pixels: usize,
+    n_pixels_total: usize,
+    count: u64,
+    and_mask: u32,
+    or_mask: u32,
+}
+
+impl Report {
+    fn extract(args: &SpectrumArgs, parameters: &Parameters, cube: &mut CubeFile) -> Result<Self, Failure> {
+        let wcs = super::celestial(&args.file, cube)?;
+        let [_, ny, nx] = cube.shape();
+        let Parameters { position, radius, .. } = *parameters;
+        let aperture = Aperture::new(&wcs, [ny, nx], position, radius)
+            .map_err(|miss| Failure::nothing_found(miss_message(miss, args)))?;
+        let planes = sum_planes(cube, &aperture)?;
+        if planes.iter().all(|plane| plane.pixels == 0) {
+            return Err(Failure::nothing_found(anyhow!(
+                "{}: no plane has data at RA {} Dec {}",
+                args.file.display(),
+                args.ra,
+                args.dec
+            )));
+        }
+        let point = |(k, plane): (usize, &PlaneSum)| Point::new(k, plane, &aperture);
+        Ok(Self {
+            file: args.file.display().to_string(),
+            detector: super::detector_name(cube),
+            ra: position.ra(),
+            dec: position.dec(),
+            radius_arcsec: radius,
+            pixel: aperture.at,
+            pixel_area_arcsec2: aperture.pixel_area,
+            clipped: aperture.clipped,
+            points: planes.iter().enumerate().map(point).collect(),
+        })
+    }
+
+    fn csv(&self) -> anyhow::Result<Vec<u8>> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        for point in &self.points {
+            writer.serialize(point)?;
+        }
+        Ok(writer.into_inner()?)
+    }
+
+    /// Of a circle the flux, of a single pixel the surface brightness.
+    fn figure(&self, size: Option<Size>, format: Format) -> Result<Vec<u8>, Failure> {
+        let points = self.points.iter().filter_map(|p| {
+            let (value, error) = match self.radius_arcsec {
+                Some(_) => (p.flux, p.flux_error),
+                None => (p.surface_brightness, p.surface_brightness_error),
+            };
+            Some(SpectrumPoint {
+                wavelength: p.wavelength,
+                half_bandwidth: 0.5 * (p.wavelength_max - p.wavelength_min),
+                flux: value?.into(),
+                error: error?.into(),
+            })
+        });
+        let spectrum = Spectrum { label: self.detector.clone(), points: points.collect() };
+        let mut figure = SpectrumFigure::new(vec![spectrum]);
+        figure.size = size.unwrap_or(figure.size);
+        figure.title = format!("{}, RA {:.5}° Dec {:+.5}°", self.detector, self.ra, self.dec);
+        match self.radius_arcsec {
+            Some(radius) => figure.title.push_str(&format!(", within {radius}″")),
+            None => figure.flux_label = "Surface brightness (MJy/sr)".to_owned(),
+        }
+        render_spectrum(&figure, format).map_err(plot_failure)
+    }
+}
+
+impl Point {
+    fn new(plane: usize, sum: &PlaneSum, aperture: &Aperture) -> Self {
+        #[expect(clippy::cast_possible_truncation, reason = "the voxels were single precision")]
+        let single = |value: f64| value as f32;
+        let [brightness, brightness_error] = split(sum.mean().map(|pair| pair.map(single)));
+        let factor = aperture.pixel_area * UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+        let [flux, flux_error] = split(sum.total(factor).map(|pair| pair.map(single)));
+        Self {
+            plane,
+            wavelength: sum.bin.centre(),
+            wavelength_min: sum.bin.min,
+            wavelength_max: sum.bin.max,
+            surface_brightness: brightness,
+            surface_brightness_error: brightness_error,
+            flux,
+            flux_error,
+            n_pixels: sum.pixels,
+            n_pixels_total: aperture.pixels.len(),
+            count: sum.count,
+            and_mask: sum.and_mask,
+            or_mask: sum.or_mask,
+        }
+    }
+}
+
+fn split(pair: Option<[f32; 2]>) -> [Option<f32>; 2] {
+    pair.map_or([None; 2], |[a, b]| [Some(a), Some(b)])
+}
+
+fn miss_message(miss: Miss, args: &SpectrumArgs) -> anyhow::Error {
+    let (file, ra, dec) = (args.file.display(), args.ra, args.dec);
+    match miss {
+        Miss::Outside => anyhow!(
+            "{file}: RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
+        ),
+        Miss::NoCentre => anyhow!(
+            "{file}: no pixel has its centre within {}\" of RA {ra} Dec {dec}; without --radius the pixel that \
+             holds the position is taken",
+            args.radius.unwrap_or_default()
+        ),
+    }
+}

@@ -1,0 +1,83 @@
+//! `spx inspect`: what a spectral image holds.
+
+mod hdus;
+mod summary;
+mod text;
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::Serialize;
+use spx_core::image::Planes;
+
+use crate::cli::Global;
+use crate::exit::{CommandResult, Outcome};
+use crate::ui;
+use summary::Summary;
+
+/// Show what a spectral image (Level-2 MEF) holds.
+///
+/// For each file: its HDUs, exposure and times, pipeline version and quick release, place in the detector's frame,
+/// position and orientation on the sky, wavelengths, how many pixels have each flag, pixels without a number, medians
+/// of IMAGE and ZODI, and the scale by which `spx drizzle` would multiply the zodiacal light before subtracting it.
+/// All pixels are read.
+///
+/// `north` is the direction of north at the centre of the image, in degrees from the +y axis towards -x (counter-
+/// clockwise in a viewer that puts the first pixel lower left), `east` likewise. The footprint lists the outer corners
+/// of the first, the last of the first row, the last, and the first pixel of the last row.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx inspect level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
+  spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
+
+A file that cannot be read is named on standard error, the others are shown, and the exit code is 1. In JSON it stands
+as an object with `file` and `error`. For cubes there is `spx cube info`.")]
+pub(crate) struct InspectArgs {
+    /// Spectral images, plain or gzipped
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+}
+
+/// One element of the JSON report.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Entry {
+    Read(Box<Summary>),
+    Failed { file: String, error: String },
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
+    let mut outcome = Outcome::Done;
+    let mut entries = Vec::new();
+    let mut planes = Planes::default();
+    for (k, path) in args.files.iter().enumerate() {
+        match summarise(path, &mut planes) {
+            Ok(summary) if global.json => entries.push(Entry::Read(Box::new(summary))),
+            Ok(summary) => {
+                let gap = if k == 0 { "" } else { "\n" };
+                ui::data(&format!("{gap}{}", text::render(&summary)))?;
+            }
+            Err(error) => {
+                let failure = crate::exit::Failure::from(error);
+                ui::error(&failure.to_string());
+                outcome = Outcome::Failed;
+                let file = path.display().to_string();
+                entries.push(Entry::Failed { file, error: failure.to_string() });
+            }
+        }
+    }
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&entries)?))?;
+    }
+    Ok(outcome)
+}
+
+/// Reads a file whole; the memory of the planes is used again for the next one.
+fn summarise(path: &Path, planes: &mut Planes) -> anyhow::Result<Summary> {
+    let hdus = hdus::list(path)?;
+    let (summary, used) = Summary::read(path, hdus, std::mem::take(planes))?;
+    *planes = used;
+    Ok(summary)
+}

@@ -1,0 +1,299 @@
+//! What is said of a spectral image.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use spx_core::detector::Detector;
+use spx_core::flags::FlagNames;
+use spx_core::image::{Metadata, Planes, SpectralImage};
+use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::mef::MefFile;
+use spx_core::sky::Position;
+use spx_core::zodi::{self, ZodiFit, ZodiOptions};
+use spx_wcs::{CelestialWcs, WaveTable};
+
+use super::hdus::{Hdu, Hdus};
+use crate::drizzle::zodi_remark;
+use crate::statistics::median;
+
+/// A spectral image in numbers.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    pub(super) file: String,
+    pub(super) observation: String,
+    pub(super) detector: String,
+    /// `QR2` or `QR3`.
+    pub(super) release: Option<&'static str>,
+    /// Of the pipeline.
+    pub(super) version: Option<String>,
+    pub(super) time: Time,
+    /// `[ny, nx]`.
+    pub(super) shape: [usize; 2],
+    /// 0-based pixel `[x, y]` of the detector's frame at which the image begins.
+    pub(super) parent_offset: [f64; 2],
+    pub(super) full_frame: bool,
+    pub(super) sky: Sky,
+    /// Centres of the passbands \[um\].
+    pub(super) wavelength: Extent,
+    /// Widths of the passbands \[um\].
+    pub(super) bandwidth: Extent,
+    pub(super) flags: Vec<FlagCount>,
+    /// Pixels that have none of the flags.
+    pub(super) unflagged: usize,
+    /// Pixels that are no finite numbers.
+    pub(super) not_finite: NotFinite,
+    /// \[MJy/sr\]
+    pub(super) median_image: Option<f64>,
+    pub(super) median_zodi: Option<f64>,
+    pub(super) zodi_scale: ZodiScale,
+    pub(super) hdus: Vec<Hdu>,
+}
+
+/// MJD, UTC; exposure \[s\].
+#[derive(Debug, Serialize)]
+pub(super) struct Time {
+    pub(super) begin: Option<f64>,
+    pub(super) average: Option<f64>,
+    pub(super) end: Option<f64>,
+    pub(super) exposure: Option<f64>,
+}
+
+/// Where the image lies; \[deg\] where nothing else is said.
+#[derive(Debug, Serialize)]
+pub(super) struct Sky {
+    pub(super) centre: [f64; 2],
+    pub(super) footprint: [[f64; 2]; 4],
+    /// At the centre.
+    pub(super) pixel_area_arcsec2: f64,
+    pub(super) pixel_scale_arcsec: f64,
+    /// From +y towards -x, at the centre.
+    pub(super) north: Option<f64>,
+    pub(super) east: Option<f64>,
+    pub(super) sip: bool,
+}
+
+/// Least and greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Extent {
+    pub(super) min: f64,
+    pub(super) max: f64,
+}
+
+impl Extent {
+    const EMPTY: Self = Self { min: f64::INFINITY, max: f64::NEG_INFINITY };
+
+    fn add(&mut self, value: f64) {
+        *self = Self { min: self.min.min(value), max: self.max.max(value) };
+    }
+}
+
+/// How many pixels have a flag.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct FlagCount {
+    pub(super) bit: u32,
+    /// `None` where a pixel has a bit that the file does not name.
+    pub(super) name: Option<String>,
+    pub(super) pixels: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct NotFinite {
+    pub(super) image: usize,
+    pub(super) variance: usize,
+    pub(super) zodi: usize,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ZodiScale {
+    pub(super) scale: f64,
+    /// Why it is not a fit.
+    pub(super) remark: Option<String>,
+}
+
+impl Summary {
+    /// Reads metadata and pixels; the planes come back for the next image.
+    ///
+    /// # Errors
+    /// Where the file cannot be read as a spectral image; the message names the file and the HDU.
+    pub(super) fn read(path: &Path, hdus: Hdus, reuse: Planes) -> anyhow::Result<(Self, Planes)> {
+        let file = MefFile::open(path)?;
+        let rows = 0..file.metadata().shape[0];
+        let SpectralImage { metadata, planes, .. } = file.read(rows, reuse)?;
+        let in_image = || format!("{}: HDU IMAGE", path.display());
+        let celestial = CelestialWcs::from_header(&metadata.header).with_context(in_image)?;
+        let (wavelength, bandwidth) = wavelengths(&metadata)?;
+        let parent_offset = metadata.parent_offset().with_context(in_image)?;
+        let (flags, unflagged) = count_flags(&planes.flags, &metadata.flag_names);
+        let fit = zodi::fit(&planes, &metadata.flag_names, &ZodiOptions::default());
+        let mut scratch = Vec::new();
+        let summary = Self {
+            file: path.display().to_string(),
+            observation: metadata.id.observation,
+            detector: metadata.id.detector.to_string(),
+            release: hdus.release,
+            version: metadata.version,
+            time: Time {
+                begin: metadata.time.begin,
+                average: metadata.time.average,
+                end: metadata.time.end,
+                exposure: metadata.time.exposure,
+            },
+            shape: metadata.shape,
+            parent_offset,
+            full_frame: metadata.shape == [Detector::NPIX; 2] && parent_offset == [0.0; 2],
+            sky: Sky::new(&celestial, metadata.shape),
+            wavelength,
+            bandwidth,
+            flags,
+            unflagged,
+            not_finite: NotFinite {
+                image: not_finite(&planes.image),
+                variance: not_finite(&planes.variance),
+                zodi: not_finite(&planes.zodi),
+            },
+            median_image: median_of(&planes.image, &mut scratch),
+            median_zodi: median_of(&planes.zodi, &mut scratch),
+            zodi_scale: ZodiScale::from(fit),
+            hdus: hdus.list,
+        };
+        Ok((summary, planes))
+    }
+
+    /// Number of pixels.
+    pub(super) fn pixels(&self) -> usize {
+        self.shape[0] * self.shape[1]
+    }
+}
+
+impl From<ZodiFit> for ZodiScale {
+    fn from(fit: ZodiFit) -> Self {
+        Self { scale: fit.scale, remark: zodi_remark(&fit) }
+    }
+}
+
+impl Sky {
+    fn new(wcs: &CelestialWcs, [ny, nx]: [usize; 2]) -> Self {
+        let at = [(nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0];
+        let area = wcs.pixel_area(at[0], at[1]);
+        let [north, east] = directions(wcs, at);
+        Self {
+            centre: wcs.pixel_to_sky(at[0], at[1]),
+            footprint: wcs.footprint([ny, nx]),
+            pixel_area_arcsec2: area,
+            pixel_scale_arcsec: area.sqrt(),
+            north,
+            east,
+            sip: wcs.has_sip(),
+        }
+    }
+}
+
+/// Directions of north and east at a pixel, from +y towards -x \[deg\], in (-180, 180]; `None` at a pole.
+fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
+    // Half a pixel either way, through which the distortion is straight.
+    const STEP: f64 = 3.0 / 3600.0;
+    let [ra, dec] = wcs.pixel_to_sky(at[0], at[1]);
+    let direction = |ra_step: f64, dec_step: f64| {
+        let pixel = |sign: f64| {
+            let ra = (ra + sign * ra_step).rem_euclid(360.0);
+            wcs.sky_to_pixel(Position::new(ra, dec + sign * dec_step).ok()?)
+        };
+        let ([x1, y1], [x2, y2]) = (pixel(-1.0)?, pixel(1.0)?);
+        Some((x1 - x2).atan2(y2 - y1).to_degrees())
+    };
+    let ra_step = STEP / dec.to_radians().cos();
+    // So near a pole that the steps go around it, there are no directions to speak of.
+    if ra_step > 1.0 { [None; 2] } else { [direction(0.0, STEP), direction(ra_step, 0.0)] }
+}
+
+/// Ranges of the passbands of all pixels.
+fn wavelengths(metadata: &Metadata) -> anyhow::Result<(Extent, Extent)> {
+    let table = &metadata.wave_table;
+    let map = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
+        .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
+    let [ny, nx] = metadata.shape;
+    let mut row = vec![Passband { centre: f64::NAN, width: f64::NAN }; nx];
+    let (mut centre, mut width) = (Extent::EMPTY, Extent::EMPTY);
+    for y in 0..ny {
+        map.passband_row(0.0, y as f64, &mut row);
+        for band in &row {
+            centre.add(band.centre);
+            width.add(band.width);
+        }
+    }
+    Ok((centre, width))
+}
+
+/// Pixels of each flag that the file names, and of each other bit that occurs; and pixels without any.
+fn count_flags(flags: &[i32], names: &FlagNames) -> (Vec<FlagCount>, usize) {
+    let mut counts = [0usize; 32];
+    let mut unflagged = 0;
+    for &pixel in flags {
+        let mut bits = pixel.cast_unsigned();
+        unflagged += usize::from(bits == 0);
+        while bits != 0 {
+            counts[bits.trailing_zeros() as usize] += 1;
+            bits &= bits - 1;
+        }
+    }
+    let named = names.by_bit();
+    let mut out = Vec::new();
+    for (bit, pixels) in (0..32).zip(counts) {
+        let mut name = named.iter().filter(|(b, _)| *b == bit).map(|(_, name)| (*name).to_owned()).peekable();
+        if name.peek().is_none() && pixels > 0 {
+            out.push(FlagCount { bit, name: None, pixels });
+        }
+        out.extend(name.map(|name| FlagCount { bit, name: Some(name), pixels }));
+    }
+    (out, unflagged)
+}
+
+fn not_finite(plane: &[f32]) -> usize {
+    plane.iter().filter(|v| !v.is_finite()).count()
+}
+
+fn median_of(plane: &[f32], scratch: &mut Vec<f32>) -> Option<f64> {
+    scratch.clear();
+    scratch.extend_from_slice(plane);
+    median(scratch)
+}
+
+#[cfg(test)]
+mod tests {
+    use spx_core::header::Header;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_counted_by_name_and_nameless_ones_by_bit() {
+        let names = FlagNames::from_header(&Header::parse("MP_HOT  = 10\n").unwrap());
+        let (counts, unflagged) = count_flags(&[0, 1 << 10, (1 << 10) | 1, i32::MIN, 0], &names);
+        let count = |bit: u32| counts.iter().find(|c| c.bit == bit).map(|c| (c.name.as_deref(), c.pixels));
+        assert_eq!(unflagged, 2);
+        assert_eq!(count(10), Some((Some("HOT"), 2)));
+        assert_eq!(count(0), Some((Some("TRANSIENT"), 1)));
+        assert_eq!(count(31), Some((None, 1)));
+        assert_eq!(count(21), Some((Some("SOURCE"), 0)));
+        assert_eq!(count(30), None);
+    }
+
+    /// An image turned by 30 degrees: y points 30 degrees east of north, so north lies 30 degrees clockwise of y.
+    #[test]
+    fn north_and_east_follow_the_rotation() {
+        let (sin, cos) = 30f64.to_radians().sin_cos();
+        let mut header = Header::new();
+        header.set("CTYPE1", "RA---TAN", "").set("CTYPE2", "DEC--TAN", "");
+        header.set("CRPIX1", 50.0, "").set("CRPIX2", 50.0, "").set("CRVAL1", 0.0, "").set("CRVAL2", 60.0, "");
+        let scale = 6.15 / 3600.0;
+        for (card, value) in
+            [("CD1_1", -scale * cos), ("CD1_2", scale * sin), ("CD2_1", scale * sin), ("CD2_2", scale * cos)]
+        {
+            header.set(card, value, "");
+        }
+        let wcs = CelestialWcs::from_header(&header).unwrap();
+        let [north, east] = directions(&wcs, [49.0, 49.0]).map(Option::unwrap);
+        assert!((north + 30.0).abs() < 1e-6, "{north}");
+        assert!((east - 60.0).abs() < 1e-4, "{east}");
+    }
+}

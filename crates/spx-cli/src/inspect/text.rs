@@ -1,0 +1,136 @@
+//! A summary as text.
+
+use std::fmt::Write as _;
+
+use super::hdus::{Content, Hdu};
+use super::summary::{Extent, Sky, Summary};
+use crate::text::{Align, Table, number, percent};
+
+/// Everything, file name first.
+pub(super) fn render(summary: &Summary) -> String {
+    let mut out = format!("{}\n", summary.file);
+    for (name, value) in lines(summary) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {name:<12}{value}");
+    }
+    let _ = writeln!(out, "\n  HDUs");
+    out.push_str(&hdu_table(&summary.hdus).render("    "));
+    let _ = writeln!(out, "\n  flags");
+    out.push_str(&flag_table(summary).render("    "));
+    out
+}
+
+fn lines(s: &Summary) -> Vec<(&'static str, String)> {
+    let unknown = || "unknown".to_owned();
+    let mut lines = vec![
+        ("exposure", format!("{}, detector {}", s.observation, s.detector)),
+        ("release", s.release.map_or_else(unknown, str::to_owned)),
+        ("version", s.version.clone().unwrap_or_else(unknown)),
+        ("time", time(s)),
+        ("image", place(s)),
+    ];
+    lines.extend(sky(&s.sky));
+    lines.extend([
+        ("wavelength", format!("{} um", extent(s.wavelength))),
+        ("bandwidth", format!("{} um", extent(s.bandwidth))),
+        (
+            "IMAGE",
+            format!("median {} MJy/sr, {} not finite", number(s.median_image), count(s, s.not_finite.image)),
+        ),
+        ("VARIANCE", format!("{} not finite", count(s, s.not_finite.variance))),
+        (
+            "ZODI",
+            format!("median {} MJy/sr, {} not finite", number(s.median_zodi), count(s, s.not_finite.zodi)),
+        ),
+        ("zodi scale", zodi(s)),
+    ]);
+    lines
+}
+
+fn time(s: &Summary) -> String {
+    let mjd = |time: Option<f64>| time.map_or_else(|| "?".to_owned(), |t| format!("{t:.6}"));
+    let exposure = s.time.exposure.map_or_else(String::new, |t| format!(", exposure {t} s"));
+    format!("MJD {} to {}{exposure}", mjd(s.time.begin), mjd(s.time.end))
+}
+
+fn place(s: &Summary) -> String {
+    let ([ny, nx], [x, y]) = (s.shape, s.parent_offset);
+    let place = if s.full_frame {
+        "a full frame".to_owned()
+    } else {
+        format!("a cutout; its first pixel is x = {x}, y = {y} of the frame, from 0")
+    };
+    format!("{nx} x {ny} pixels, {place}")
+}
+
+fn sky(sky: &Sky) -> Vec<(&'static str, String)> {
+    let position = |[ra, dec]: [f64; 2]| format!("{ra:.6} {dec:+.6}");
+    let angle = |a: Option<f64>| a.map_or_else(|| "undefined".to_owned(), |a| format!("{a:.3} deg"));
+    let corners = sky.footprint.map(position);
+    vec![
+        ("centre", format!("{} deg (ICRS)", position(sky.centre))),
+        ("footprint", corners.join(", ")),
+        (
+            "pixel",
+            format!("{:.4}\" at the centre, {:.4} arcsec2", sky.pixel_scale_arcsec, sky.pixel_area_arcsec2),
+        ),
+        ("north", format!("{} from +y towards -x; east {}", angle(sky.north), angle(sky.east))),
+        ("distortion", if sky.sip { "SIP".to_owned() } else { "none".to_owned() }),
+    ]
+}
+
+fn extent(extent: Extent) -> String {
+    format!("{:.5} to {:.5}", extent.min, extent.max)
+}
+
+fn count(s: &Summary, pixels: usize) -> String {
+    format!("{pixels} pixels ({})", percent(pixels, s.pixels()))
+}
+
+fn zodi(s: &Summary) -> String {
+    match &s.zodi_scale.remark {
+        None => format!("{:.5}, fitted", s.zodi_scale.scale),
+        Some(remark) => format!("{} ({remark})", s.zodi_scale.scale),
+    }
+}
+
+fn hdu_table(hdus: &[Hdu]) -> Table<4> {
+    let mut table = Table::new([
+        ("name", Align::Left),
+        ("type", Align::Left),
+        ("shape", Align::Left),
+        ("unit", Align::Left),
+    ]);
+    for hdu in hdus {
+        let [kind, shape, unit] = match &hdu.content {
+            Content::Empty => ["header only".to_owned(), String::new(), String::new()],
+            Content::Image { pixels, shape, unit } => {
+                let sides: Vec<String> = shape.iter().rev().map(usize::to_string).collect();
+                [pixels.clone(), sides.join(" x "), unit.clone().unwrap_or_default()]
+            }
+            Content::Table { rows, columns } => {
+                let columns: Vec<String> =
+                    columns.iter().map(|[name, form]| format!("{name} {form}")).collect();
+                let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
+                ["table".to_owned(), format!("{rows}: {}", columns.join(", ")), String::new()]
+            }
+        };
+        table.row([hdu.name.clone(), kind, shape, unit]);
+    }
+    table
+}
+
+fn flag_table(s: &Summary) -> Table<4> {
+    let mut table = Table::new([
+        ("bit", Align::Right),
+        ("name", Align::Left),
+        ("pixels", Align::Right),
+        ("share", Align::Right),
+    ]);
+    for flag in &s.flags {
+        let name = flag.name.clone().unwrap_or_else(|| "(no name)".to_owned());
+        table.row([flag.bit.to_string(), name, flag.pixels.to_string(), percent(flag.pixels, s.pixels())]);
+    }
+    table.row(["".to_owned(), "none".to_owned(), s.unflagged.to_string(), percent(s.unflagged, s.pixels())]);
+    table
+}
