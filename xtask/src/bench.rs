@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::process;
 
-/// What the project has set itself, by width of the field [arcmin]: how many times faster than spxquery.
+/// What the project has set itself, by width of the field \[arcmin\]: how many times faster than spxquery.
 const SPEED_TARGETS: [(f64, f64); 2] = [(30.0, 100.0), (120.0, 80.0)];
 /// The peak memory that spx may take, as a fraction of spxquery's.
 const MEMORY_TARGET: f64 = 0.25;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::config::{self, ConfigArgs};
+use crate::commands::demo::{self, DemoArgs};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
+use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
@@ -58,6 +60,8 @@ enum Command {
     Drizzle(DrizzleArgs),
     Cube(CubeArgs),
     Inspect(InspectArgs),
+    Simulate(SimulateArgs),
+    Demo(DemoArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
@@ -70,6 +74,8 @@ impl Cli {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
         match self.command {
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
+            Command::Simulate(args) => simulate::run(&args, &self.global),
+            Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),
             Command::Inspect(args) => inspect::run(&args, &self.global),
             Command::Config(args) => config::run(&args),

@@ -8,7 +8,7 @@ pub(crate) fn median(values: &mut Vec<f32>) -> Option<f64> {
     if values.is_empty() {
         return None;
     }
-    let even = values.len() % 2 == 0;
+    let even = values.len().is_multiple_of(2);
     let (below, &mut upper, _) = values.select_nth_unstable_by(middle, f32::total_cmp);
     let lower = below.iter().copied().max_by(f32::total_cmp).filter(|_| even).unwrap_or(upper);
     Some(f64::midpoint(lower.into(), upper.into()))

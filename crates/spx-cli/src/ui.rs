@@ -1,5 +1,5 @@
 //! What the user sees beside the data: messages, progress bars, and Ctrl-C.
-#![expect(clippy::print_stderr, clippy::print_stdout, reason = "the one place of the workspace that prints")]
+#![expect(clippy::print_stderr, reason = "the one place of the workspace that prints")]
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -72,6 +72,10 @@ static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 /// From now on the first Ctrl-C (or TERM) asks the running task to stop and to clean up; a second one ends
 /// the process at once.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
+    static CAUGHT: AtomicBool = AtomicBool::new(false);
+    if CAUGHT.swap(true, Ordering::SeqCst) {
+        return Ok(());
+    }
     ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::SeqCst) {
             std::process::exit(130);

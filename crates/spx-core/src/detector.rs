@@ -70,13 +70,13 @@ pub struct Channel {
     pub detector: Detector,
     /// 1 to 17, in order of wavelength.
     pub subchannel: u8,
-    /// Central wavelength [um].
+    /// Central wavelength \[um\].
     pub wavelength: f64,
-    /// Lower edge [um].
+    /// Lower edge \[um\].
     pub wl_min: f64,
-    /// Upper edge [um]; it overlaps the next channel's lower edge.
+    /// Upper edge \[um\]; it overlaps the next channel's lower edge.
     pub wl_max: f64,
-    /// Bandwidth [um].
+    /// Bandwidth \[um\].
     pub bandwidth: f64,
     /// Median resolving power, wavelength over bandwidth.
     pub resolving_power: f64,

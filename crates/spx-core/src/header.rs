@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use thiserror::Error;
 
-/// Length of a card image [bytes].
+/// Length of a card image \[bytes\].
 pub const CARD_LEN: usize = 80;
 
 /// The value of a card.

@@ -57,13 +57,13 @@ impl std::fmt::Display for ExposureId {
 /// Times of an exposure; `None` where the header has no such card.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ObservationTime {
-    /// Start [MJD, UTC].
+    /// Start \[MJD, UTC\].
     pub begin: Option<f64>,
-    /// Midpoint [MJD, UTC].
+    /// Midpoint \[MJD, UTC\].
     pub average: Option<f64>,
-    /// End [MJD, UTC].
+    /// End \[MJD, UTC\].
     pub end: Option<f64>,
-    /// Exposure time XPOSURE [s].
+    /// Exposure time XPOSURE \[s\].
     pub exposure: Option<f64>,
 }
 
@@ -74,7 +74,7 @@ pub struct WaveTableData {
     pub x: Vec<f64>,
     /// 1-based parent rows of the control points.
     pub y: Vec<f64>,
-    /// Wavelength and bandwidth [um], `values[(j * x.len() + i) * 2 + k]` with `k` = 0 or 1.
+    /// Wavelength and bandwidth \[um\], `values[(j * x.len() + i) * 2 + k]` with `k` = 0 or 1.
     pub values: Vec<f64>,
 }
 

@@ -60,9 +60,9 @@ pub trait PixelMap: Sync {
 /// The light that a pixel sees.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Passband {
-    /// Central wavelength [um].
+    /// Central wavelength \[um\].
     pub centre: f64,
-    /// Full width [um].
+    /// Full width \[um\].
     pub width: f64,
 }
 

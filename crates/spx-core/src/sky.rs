@@ -16,7 +16,7 @@ pub enum SkyError {
     Size {
         /// `width` or `height`.
         what: &'static str,
-        /// The size that was given [arcmin].
+        /// The size that was given \[arcmin\].
         arcmin: f64,
     },
 }
@@ -43,17 +43,17 @@ impl Position {
         Ok(Self { ra: ra % 360.0, dec })
     }
 
-    /// Right ascension [deg], in [0, 360).
+    /// Right ascension \[deg\], in [0, 360).
     pub fn ra(self) -> f64 {
         self.ra
     }
 
-    /// Declination [deg].
+    /// Declination \[deg\].
     pub fn dec(self) -> f64 {
         self.dec
     }
 
-    /// Great-circle distance to another position [deg], by the haversine formula, which keeps its
+    /// Great-circle distance to another position \[deg\], by the haversine formula, which keeps its
     /// precision for small distances.
     pub fn separation(self, other: Self) -> f64 {
         let (d1, d2) = (self.dec.to_radians(), other.dec.to_radians());
@@ -73,7 +73,7 @@ pub struct Rectangle {
 }
 
 impl Rectangle {
-    /// The largest side [arcmin]: 60 degrees, where a tangent plane is stretched by a third.
+    /// The largest side \[arcmin\]: 60 degrees, where a tangent plane is stretched by a third.
     pub const MAX_ARCMIN: f64 = 3600.0;
 
     /// `width` (along right ascension) and `height` in arcmin.
@@ -94,12 +94,12 @@ impl Rectangle {
         self.centre
     }
 
-    /// Side along right ascension [arcmin].
+    /// Side along right ascension \[arcmin\].
     pub fn width(self) -> f64 {
         self.width
     }
 
-    /// Side along declination [arcmin].
+    /// Side along declination \[arcmin\].
     pub fn height(self) -> f64 {
         self.height
     }

@@ -63,7 +63,7 @@ impl Plan {
         &self.options
     }
 
-    /// Memory of the accumulators once every strip has been reached [bytes].
+    /// Memory of the accumulators once every strip has been reached \[bytes\].
     pub fn accumulator_bytes(&self) -> u64 {
         self.cube_shape().iter().map(|&n| n as u64).product::<u64>() * size_of::<Voxel>() as u64
     }

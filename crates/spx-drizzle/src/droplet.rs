@@ -10,13 +10,13 @@ use crate::{DrizzleError, Exposure, WavelengthGrid};
 /// An input pixel projected onto the output grid.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Droplet {
-    /// Output position [px].
+    /// Output position \[px\].
     pub(crate) x: f64,
-    /// Output position [px].
+    /// Output position \[px\].
     pub(crate) y: f64,
-    /// Central wavelength [um].
+    /// Central wavelength \[um\].
     pub(crate) wavelength: f64,
-    /// Bandwidth [um].
+    /// Bandwidth \[um\].
     pub(crate) bandwidth: f64,
     /// Surface brightness, foreground subtracted [MJy/sr].
     pub(crate) flux: f64,

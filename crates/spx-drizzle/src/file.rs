@@ -98,7 +98,7 @@ pub struct CubeInfo {
     pub xy_oversample: f64,
     /// Oversampling of the wavelength axis.
     pub z_oversample: f64,
-    /// Native pixel scale that `xy_oversample` refers to [arcsec].
+    /// Native pixel scale that `xy_oversample` refers to \[arcsec\].
     pub base_pixel_scale: f64,
     /// Cards of the celestial WCS, two axes.
     pub celestial: Header,

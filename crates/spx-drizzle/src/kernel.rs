@@ -5,7 +5,7 @@ use crate::droplet::Droplet;
 /// The seam where kernels go in. A kernel is chosen once for each strip of output rows, so that the loop
 /// over droplets is compiled for it.
 pub(crate) trait SpatialKernel: Copy + Sync {
-    /// How far from a droplet's centre its shares reach, along either axis [output px].
+    /// How far from a droplet's centre its shares reach, along either axis \[output px\].
     fn reach(&self) -> f64;
 
     /// Calls `visit(x, y, share)` for the output pixels that get a share above zero, in order of y, then x;

@@ -48,7 +48,7 @@ impl WavelengthGrid {
         Self::custom(edges)
     }
 
-    /// Edges given by the user [um].
+    /// Edges given by the user \[um\].
     ///
     /// # Errors
     /// [`DrizzleError::Edges`] where there are fewer than two or more than 100,001, one is not a positive
@@ -70,7 +70,7 @@ impl WavelengthGrid {
         Ok(Self { edges })
     }
 
-    /// All edges [um], one more than there are bins.
+    /// All edges \[um\], one more than there are bins.
     pub fn edges(&self) -> &[f64] {
         &self.edges
     }
@@ -80,12 +80,12 @@ impl WavelengthGrid {
         self.edges.len() - 1
     }
 
-    /// The first edge [um].
+    /// The first edge \[um\].
     pub fn lower(&self) -> f64 {
         self.edges[0]
     }
 
-    /// The last edge [um].
+    /// The last edge \[um\].
     pub fn upper(&self) -> f64 {
         self.edges[self.edges.len() - 1]
     }
@@ -170,29 +170,29 @@ fn fit_line(points: &[LogPoint], weights: &[f64]) -> (f64, f64) {
 /// One bin of wavelength.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bin {
-    /// Lower edge [um].
+    /// Lower edge \[um\].
     pub min: f64,
-    /// Upper edge [um].
+    /// Upper edge \[um\].
     pub max: f64,
 }
 
 impl Bin {
-    /// Middle of the edges [um].
+    /// Middle of the edges \[um\].
     pub fn centre(self) -> f64 {
         0.5 * (self.min + self.max)
     }
 
-    /// Width [um].
+    /// Width \[um\].
     pub fn width(self) -> f64 {
         self.max - self.min
     }
 
-    /// Frequency of the centre [Hz].
+    /// Frequency of the centre \[Hz\].
     pub fn frequency(self) -> f64 {
         C_UM_PER_S / self.centre()
     }
 
-    /// Width in frequency [Hz].
+    /// Width in frequency \[Hz\].
     pub fn frequency_width(self) -> f64 {
         C_UM_PER_S / self.min - C_UM_PER_S / self.max
     }
@@ -209,14 +209,14 @@ impl Bin {
 pub struct LogAxis {
     /// CRPIX: 1-based plane number, not necessarily whole.
     pub reference_pixel: f64,
-    /// CRVAL [um].
+    /// CRVAL \[um\].
     pub value: f64,
-    /// CDELT [um].
+    /// CDELT \[um\].
     pub increment: f64,
 }
 
 impl LogAxis {
-    /// Wavelength at a 1-based plane number [um].
+    /// Wavelength at a 1-based plane number \[um\].
     pub fn wavelength(self, plane: f64) -> f64 {
         self.value * (self.increment * (plane - self.reference_pixel) / self.value).exp()
     }

@@ -15,7 +15,7 @@ pub(crate) struct Aperture {
     pub(crate) pixels: Vec<[usize; 2]>,
     /// Where the position lies, 0-based with integers at pixel centres.
     pub(crate) at: [f64; 2],
-    /// Solid angle of a pixel there \[arcsec^2\].
+    /// Solid angle of a pixel there [arcsec^2].
     pub(crate) pixel_area: f64,
     /// True where a part of the circle lies outside the image.
     pub(crate) clipped: bool,
@@ -31,7 +31,7 @@ pub(crate) enum Miss {
 }
 
 impl Aperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centres lie within `radius` \[arcsec\] of a position, or
+    /// The pixels of an image of shape `[ny, nx]` whose centres lie within `radius` [arcsec] of a position, or
     /// without a radius the pixel that the position lies in.
     pub(crate) fn new(
         wcs: &CelestialWcs,
@@ -115,7 +115,7 @@ fn enclosing_box(
     (range(0, nx), range(1, ny), outside(0, nx) || outside(1, ny))
 }
 
-/// The position at a distance \[arcsec\] in a direction \[rad, east of north\].
+/// The position at a distance [arcsec] in a direction [rad, east of north].
 fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
     let (sin_dec, cos_dec) = from.dec().to_radians().sin_cos();
     let (sin, cos) = (arcsec / 3600.0).to_radians().sin_cos();
@@ -131,9 +131,9 @@ fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
 pub(crate) struct PlaneSum {
     /// The plane.
     pub(crate) bin: Bin,
-    /// Sum of the surface brightness \[MJy/sr\] of the pixels with data.
+    /// Sum of the surface brightness [MJy/sr] of the pixels with data.
     pub(crate) sum: f64,
-    /// Sum of their variances \[(MJy/sr)^2\].
+    /// Sum of their variances [(MJy/sr)^2].
     pub(crate) variance: f64,
     /// Pixels with data: surface brightness and variance are finite.
     pub(crate) pixels: usize,
@@ -150,7 +150,7 @@ impl PlaneSum {
         Self { bin, sum: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 }
     }
 
-    /// Mean surface brightness \[MJy/sr\] and its error, taking the pixels for independent.
+    /// Mean surface brightness [MJy/sr] and its error, taking the pixels for independent.
     pub(crate) fn mean(&self) -> Option<[f64; 2]> {
         let n = self.pixels as f64;
         (self.pixels > 0).then(|| [self.sum / n, self.variance.sqrt() / n])

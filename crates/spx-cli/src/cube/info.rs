@@ -57,7 +57,7 @@ struct Info {
     /// `[nz, ny, nx]`.
     shape: [usize; 3],
     region: Region,
-    /// \[um\]
+    /// [um]
     wavelength_range: [f64; 2],
     inputs: Inputs,
     /// The options of the drizzle by the names of the configuration.
@@ -70,10 +70,10 @@ struct Info {
 
 #[derive(Debug, Serialize)]
 struct Region {
-    /// \[deg\]
+    /// [deg]
     ra: f64,
     dec: f64,
-    /// \[arcmin\]
+    /// [arcmin]
     width_arcmin: f64,
     height_arcmin: f64,
     /// At the centre.
@@ -90,7 +90,7 @@ struct Inputs {
 #[derive(Debug, Serialize)]
 struct Plane {
     plane: usize,
-    /// \[um\]
+    /// [um]
     wavelength: f64,
     wavelength_min: f64,
     wavelength_max: f64,
@@ -99,7 +99,7 @@ struct Plane {
     images: u32,
     /// Pixels with data, of all of the plane.
     share_with_data: f64,
-    /// \[MJy/sr\]; `None` without data.
+    /// [MJy/sr]; `None` without data.
     median: Option<f64>,
     median_error: Option<f64>,
 }

@@ -333,7 +333,7 @@ struct Report {
 #[derive(Serialize)]
 struct ReportLayer {
     planes: Vec<usize>,
-    /// \[um\]
+    /// [um]
     wavelength_min: f64,
     wavelength_max: f64,
 }

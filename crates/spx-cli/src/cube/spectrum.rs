@@ -123,7 +123,7 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
 struct Report {
     file: String,
     detector: String,
-    /// \[deg\]
+    /// [deg]
     ra: f64,
     dec: f64,
     radius_arcsec: Option<f64>,

@@ -211,7 +211,7 @@ fn check_memory(needed: u64, parameters: &DrizzleParameters) -> Result<(), Failu
     )))
 }
 
-/// Memory that the system, or the control group that we run in, can still give \[bytes\].
+/// Memory that the system, or the control group that we run in, can still give [bytes].
 fn available_memory() -> u64 {
     let mut system = sysinfo::System::new();
     system.refresh_memory();

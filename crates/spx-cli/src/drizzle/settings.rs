@@ -37,7 +37,7 @@ pub(crate) struct DrizzleSettings {
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively)
     #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     pub(crate) input: Option<Vec<PathBuf>>,
-    /// Directory for drizzle_D<n>.fits and the resolved configuration [default: drizzle_output]
+    /// Directory for drizzle_D3.fits (and so on) and the resolved configuration [default: drizzle_output]
     #[arg(short, long, value_name = "DIR", env = "SPX_OUTPUT_DIR", help_heading = "Input and output")]
     pub(crate) output_dir: Option<PathBuf>,
     /// Replace existing cubes

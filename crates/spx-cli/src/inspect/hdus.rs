@@ -99,7 +99,7 @@ fn pixel_type(header: &Header) -> String {
     }
 }
 
-/// Quick Release 3 has EPSF for PSF, and names the flags in cards MSKNnnnn rather than MP_<NAME>.
+/// Quick Release 3 has EPSF for PSF, and names the flags in cards MSKNnnnn rather than `MP_<NAME>`.
 fn release(list: &[Hdu], flags: &Header) -> Option<&'static str> {
     let has = |name: &str| list.iter().any(|hdu| hdu.name == name);
     let card = |start: &str| flags.cards().iter().any(|card| card.keyword.starts_with(start));

@@ -34,23 +34,23 @@ pub(super) struct Summary {
     pub(super) parent_offset: [f64; 2],
     pub(super) full_frame: bool,
     pub(super) sky: Sky,
-    /// Centres of the passbands \[um\].
+    /// Centres of the passbands [um].
     pub(super) wavelength: Extent,
-    /// Widths of the passbands \[um\].
+    /// Widths of the passbands [um].
     pub(super) bandwidth: Extent,
     pub(super) flags: Vec<FlagCount>,
     /// Pixels that have none of the flags.
     pub(super) unflagged: usize,
     /// Pixels that are no finite numbers.
     pub(super) not_finite: NotFinite,
-    /// \[MJy/sr\]
+    /// [MJy/sr]
     pub(super) median_image: Option<f64>,
     pub(super) median_zodi: Option<f64>,
     pub(super) zodi_scale: ZodiScale,
     pub(super) hdus: Vec<Hdu>,
 }
 
-/// MJD, UTC; exposure \[s\].
+/// MJD, UTC; exposure [s].
 #[derive(Debug, Serialize)]
 pub(super) struct Time {
     pub(super) begin: Option<f64>,
@@ -59,7 +59,7 @@ pub(super) struct Time {
     pub(super) exposure: Option<f64>,
 }
 
-/// Where the image lies; \[deg\] where nothing else is said.
+/// Where the image lies; [deg] where nothing else is said.
 #[derive(Debug, Serialize)]
 pub(super) struct Sky {
     pub(super) centre: [f64; 2],
@@ -189,7 +189,7 @@ impl Sky {
     }
 }
 
-/// Directions of north and east at a pixel, from +y towards -x \[deg\], in (-180, 180]; `None` at a pole.
+/// Directions of north and east at a pixel, from +y towards -x [deg], in (-180, 180]; `None` at a pole.
 fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
     // Half a pixel either way, through which the distortion is straight.
     const STEP: f64 = 3.0 / 3600.0;

@@ -1,0 +1,264 @@
+//! `spx demo`: a whole run on simulated data, checked against the truth.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::Args;
+use spx_core::atomic;
+use spx_core::detector::Detector;
+use spx_core::sky::Position;
+use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+use spx_drizzle::file::{Array, CubeFile};
+use spx_plot::{Channel, CompositeFigure, Format, render_composite};
+use spx_sim::compare::{measure, median};
+use spx_sim::{
+    ExposureOptions, Extended, FieldOptions, Frame, Sky, Star, SurveyOptions, survey, write_truth,
+};
+use spx_wcs::OutputGrid;
+
+use super::simulate::write_all;
+use crate::cli::Global;
+use crate::cube::combine::{Range, mean_plane};
+use crate::drizzle::{DrizzleSettings, drizzle};
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::ui::{self, Bar};
+
+/// NGC 4395, as in the tutorial of the reference.
+const CENTRE: (f64, f64) = (186.4536, 33.5468);
+/// Side of the cube [arcmin].
+const SIDE: f64 = 10.0;
+/// Side of the cutouts [px]: the cube's diagonal and some more.
+const CUTOUT: usize = 150;
+/// Exposures of detector 3; each sees the field in one or two of the 17 channels.
+const EXPOSURES: usize = 36;
+/// Radius in which stars are measured [px]; practically all of their light lies within.
+const APERTURE: f64 = 4.5;
+
+/// Make a whole run on simulated data, without network, and compare it with the truth.
+///
+/// Simulates a field around NGC 4395 with detector D3, drizzles the exposures into a cube, measures the stars in
+/// it, and writes the cube and a picture. Takes some seconds.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
+pub(crate) struct DemoArgs {
+    /// Directory for everything that the demonstration makes; what an earlier one made there is replaced
+    #[arg(short, long, value_name = "DIR", default_value = "spx-demo")]
+    output_dir: PathBuf,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let say = |text: &str| ui::note(global.verbosity(), text);
+    let data = args.output_dir.join("data");
+    let sky = sky()?;
+    say(&format!(
+        "1. {EXPOSURES} exposures of a field around NGC 4395 with D3, simulated: {}",
+        data.display()
+    ));
+    simulate(&sky, &data, global)?;
+    say("2. spx drizzle: all of them into a cube");
+    let cubes = drizzle(&settings(&data, &args.output_dir), global)?;
+    let report = cubes.reports.first().ok_or_else(|| anyhow!("no cube was made"))?;
+    let [nz, ny, nx] = report.shape;
+    say(&format!("   {nx} x {ny} x {nz} voxels from {} exposures: {}", report.used, report.file));
+    let mut cube = CubeFile::open(Path::new(&report.file))?;
+    let picture = args.output_dir.join("ngc4395.png");
+    draw(&mut cube, &picture)?;
+    say(&format!("   a picture of it: {}", picture.display()));
+    say("3. The stars in the cube against the truth:");
+    let comparison = Comparison::new(&mut cube, &sky)?;
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&comparison.json())?))?;
+    } else {
+        ui::data(&comparison.table())?;
+    }
+    say(&next_steps(&report.file));
+    Ok(Outcome::Done)
+}
+
+fn next_steps(cube: &str) -> String {
+    let (ra, dec) = CENTRE;
+    format!(
+        "Try next:\n  \
+         spx cube info {cube}\n  \
+         spx cube spectrum {cube} --ra {ra} --dec {dec} --radius 60 -o galaxy.png\n  \
+         spx cube plot {cube} --wave 2.0 -o plane.png\n  \
+         spx drizzle --help"
+    )
+}
+
+/// Stars, and a galaxy with two bright knots in the place of NGC 4395.
+fn sky() -> anyhow::Result<Sky> {
+    let centre = Position::new(CENTRE.0, CENTRE.1)?;
+    let field = FieldOptions {
+        flux_range: [1_000.0, 60_000.0],
+        separation: 60.0,
+        central_flux: None,
+        extended_flux: None,
+        ..FieldOptions::default()
+    };
+    let mut sky = Sky::field(centre, 0.11, 45, 4395, &field)?;
+    let mut add = |id: &str, dra: f64, ddec: f64, flux_2um: f64, slope: f64, radius: f64| {
+        let position = Position::new(CENTRE.0 + dra, CENTRE.1 + ddec)?;
+        sky.extended.push(Extended { id: id.to_owned(), position, flux_2um, slope, radius });
+        anyhow::Ok(())
+    };
+    add("disc", 0.0, 0.0, 400_000.0, -0.8, 50.0)?;
+    add("knot 1", 0.012, 0.008, 40_000.0, 1.5, 9.0)?;
+    add("knot 2", -0.010, -0.009, 30_000.0, 1.0, 7.0)?;
+    Ok(sky)
+}
+
+fn simulate(sky: &Sky, data: &Path, global: &Global) -> Result<(), Failure> {
+    let centre = Position::new(CENTRE.0, CENTRE.1)?;
+    let detectors = vec![Detector::new(3)?];
+    // The field passes both ends of the detector, so that the first and the last channel see it whole.
+    let plan =
+        SurveyOptions { observations: EXPOSURES, detectors, margin: -20.0, ..SurveyOptions::default() };
+    let options = ExposureOptions {
+        frame: Frame::Around { position: centre, size: CUTOUT },
+        zodi_scale: 1.1,
+        ..ExposureOptions::default()
+    };
+    if data.exists() {
+        std::fs::remove_dir_all(data).with_context(|| data.display().to_string())?;
+    }
+    let pointings = survey(centre, &plan)?;
+    let files: Vec<_> = pointings.into_iter().map(|p| (data.join(p.file_name(options.release)), p)).collect();
+    write_all(sky, &files, &options, false, &Bar::new(global.verbosity()))?;
+    Ok(write_truth(&data.join("truth.csv"), sky)?)
+}
+
+fn settings(data: &Path, output: &Path) -> DrizzleSettings {
+    DrizzleSettings {
+        ra: Some(CENTRE.0),
+        dec: Some(CENTRE.1),
+        width: Some(SIDE),
+        height: Some(SIDE),
+        detector: Some(3),
+        input: Some(vec![data.to_owned()]),
+        output_dir: Some(output.to_owned()),
+        overwrite: Some(true),
+        ..DrizzleSettings::default()
+    }
+    .completed()
+}
+
+/// A colour composite of the three thirds of the wavelength range, the longest in red.
+fn draw(cube: &mut CubeFile, path: &Path) -> Result<(), Failure> {
+    let grid = grid(cube)?;
+    let mut planes = Vec::new();
+    for range in Range::thirds(cube.wavelengths()) {
+        let numbers = range.planes(cube.wavelengths());
+        let label = format!("{:.2}–{:.2} µm", range.min, range.max);
+        planes.push((mean_plane(cube, &numbers)?, label));
+    }
+    let [r, g, b] = [0, 1, 2].map(|k| Channel { plane: planes[k].0.view(), label: planes[k].1.clone() });
+    let mut figure = CompositeFigure::new([r, g, b]);
+    let sky = |x: f64, y: f64| grid.wcs().pixel_to_sky(x, y);
+    figure.sky = Some(&sky);
+    figure.title = "Simulated field around NGC 4395, D3".to_owned();
+    let bytes = render_composite(&figure, Format::Png)?;
+    atomic::write(path, &bytes, true).with_context(|| path.display().to_string())?;
+    Ok(())
+}
+
+fn grid(cube: &CubeFile) -> anyhow::Result<OutputGrid> {
+    let [_, ny, nx] = cube.shape();
+    Ok(OutputGrid::from_header(cube.science_header(), [ny, nx])?)
+}
+
+/// A star over all planes in which it is seen whole.
+struct Match<'a> {
+    star: &'a Star,
+    planes: usize,
+    /// Mean of centroid less true position [arcsec], along right ascension and declination.
+    offset: [f64; 2],
+    /// Flux found over true flux, both summed over the planes.
+    ratio: f64,
+}
+
+struct Comparison<'a> {
+    matches: Vec<Match<'a>>,
+    pixel_scale: f64,
+}
+
+impl<'a> Comparison<'a> {
+    /// Measures every star that stands clear of the galaxy and of the edge.
+    fn new(cube: &mut CubeFile, sky: &'a Sky) -> anyhow::Result<Self> {
+        let grid = grid(cube)?;
+        let [nz, ny, _] = cube.shape();
+        let planes =
+            (0..nz).map(|z| cube.read(Array::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
+        let clear = |star: &&Star| {
+            sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 3.0 * e.sigma())
+        };
+        let mut matches = Vec::new();
+        for star in sky.stars.iter().filter(clear) {
+            let Some([x, y]) = grid.wcs().sky_to_pixel(star.position) else { continue };
+            let area = UJY_PER_ARCSEC2_PER_MJY_PER_SR * grid.wcs().pixel_area(x, y);
+            let (mut spots, mut found, mut expected) = (Vec::new(), 0.0, 0.0);
+            for (plane, bin) in planes.iter().zip(cube.wavelengths().iter()) {
+                let Some(spot) = measure(plane, grid.shape(), [x, y], APERTURE) else { continue };
+                found += spot.sum * area;
+                expected += star.flux(bin.centre());
+                spots.push(spot.offset);
+            }
+            let mean = |k: usize| spots.iter().map(|o| o[k]).sum::<f64>() / spots.len() as f64;
+            let scale = grid.pixel_scale();
+            if !spots.is_empty() {
+                let offset = [-mean(0) * scale, mean(1) * scale];
+                matches.push(Match { star, planes: spots.len(), offset, ratio: found / expected });
+            }
+        }
+        matches.sort_by(|a, b| b.star.flux_2um.total_cmp(&a.star.flux_2um));
+        Ok(Self { matches, pixel_scale: grid.pixel_scale() })
+    }
+
+    /// Medians over all stars: offset [px] along right ascension and declination, and flux ratio.
+    fn summary(&self) -> ([f64; 2], f64) {
+        let middle = |of: &dyn Fn(&Match<'_>) -> f64| {
+            let mut values: Vec<f64> = self.matches.iter().map(of).collect();
+            median(&mut values).unwrap_or(f64::NAN)
+        };
+        let offset = [0, 1].map(|k| middle(&|m| m.offset[k] / self.pixel_scale));
+        (offset, middle(&|m| m.ratio))
+    }
+
+    fn table(&self) -> String {
+        const SHOWN: usize = 10;
+        let mut text =
+            String::from("star         ra       dec  flux [uJy]  planes  offset [arcsec]  found/true\n");
+        for m in self.matches.iter().take(SHOWN) {
+            let Match { star, planes, offset: [dra, ddec], ratio } = m;
+            let (ra, dec) = (star.position.ra(), star.position.dec());
+            text.push_str(&format!(
+                "{}  {ra:9.5}  {dec:8.5}  {:10.0}  {planes:6}  {dra:+6.2}  {ddec:+6.2}  {ratio:12.4}\n",
+                star.id, star.flux_2um
+            ));
+        }
+        let ([dx, dy], ratio) = self.summary();
+        text.push_str(&format!(
+            "{} stars, medians: offset ({dx:+.4}, {dy:+.4}) px, found/true flux {ratio:.4}\n",
+            self.matches.len()
+        ));
+        text
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let (offset, ratio) = self.summary();
+        let stars: Vec<_> = self
+            .matches
+            .iter()
+            .map(|m| {
+                serde_json::json!({
+                    "id": m.star.id, "ra": m.star.position.ra(), "dec": m.star.position.dec(),
+                    "flux_2um": m.star.flux_2um, "planes": m.planes, "offset_arcsec": m.offset,
+                    "flux_ratio": m.ratio,
+                })
+            })
+            .collect();
+        serde_json::json!({ "stars": stars, "median_offset_px": offset, "median_flux_ratio": ratio })
+    }
+}

@@ -1,0 +1,190 @@
+//! `spx simulate`: exposures of a synthetic sky, written as the archive's files.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use clap::{Args, ValueEnum};
+use rayon::prelude::*;
+use spx_core::detector::Detector;
+use spx_core::progress::Progress;
+use spx_core::sky::Position;
+use spx_sim::{
+    ExposureOptions, FieldOptions, Frame, Pointing, Release, Sky, SurveyOptions, observe, survey, write_mef,
+    write_truth,
+};
+
+use crate::cli::Global;
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::ui::{self, Bar};
+
+/// Write simulated exposures of a field of stars, and the truth as a table.
+///
+/// The files have the layout of the archive's, so that every command takes them. Stars have power-law spectra,
+/// an extended source stands half way to the edge of the field, zodiacal light lies over all; there are
+/// noise, flagged pixels and NaN. The truth goes to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy,
+/// slope (of f_nu in wavelength), radius_arcsec.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx simulate --ra 186.4536 --dec 33.5468 -o data
+  spx simulate --ra 270 --dec 66.56 --detectors D3,D4 --exposures 40 --size full -o frames
+  spx simulate --ra 10 --dec 41 --release qr3 --gzip -o data && spx inspect data/*.fits")]
+pub(crate) struct SimulateArgs {
+    /// Right ascension of the field's centre [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    ra: f64,
+    /// Declination of the field's centre [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    dec: f64,
+    /// Directory for the files
+    #[arg(short, long, value_name = "DIR", default_value = "simulated")]
+    output_dir: PathBuf,
+    /// Exposures of each detector; with 20 and more every channel sees the field
+    #[arg(long, value_name = "N", default_value_t = 24)]
+    exposures: usize,
+    /// Detectors, such as D1,D3
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "D3")]
+    detectors: Vec<Detector>,
+    /// Cutouts of this many pixels around the centre, or full
+    #[arg(long, value_name = "PX|full", default_value = "200", value_parser = parse_size)]
+    size: FrameSize,
+    /// Radius of the field of stars [deg]
+    #[arg(long, value_name = "DEG", default_value_t = 0.15)]
+    radius: f64,
+    /// Number of stars
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    stars: usize,
+    /// Noise of a pixel [MJy/sr]
+    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    noise: f64,
+    /// Zodiacal light in the images over that of the model beside them
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    zodi_scale: f64,
+    /// Layout of which release
+    #[arg(long, value_name = "NAME", default_value = "qr2")]
+    release: ReleaseName,
+    /// Compress the files; they keep their names
+    #[arg(long)]
+    gzip: bool,
+    /// Names below the directory: only the file, or the path in the archive
+    #[arg(long, value_name = "NAME", default_value = "flat")]
+    layout: Layout,
+    /// Start of the first exposure [MJD]
+    #[arg(long, value_name = "DAYS", default_value_t = SurveyOptions::default().first_mjd)]
+    mjd: f64,
+    /// Seed of everything that is drawn; the same seed gives the same files
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum FrameSize {
+    Full,
+    Cutout(usize),
+}
+
+fn parse_size(text: &str) -> Result<FrameSize, String> {
+    match text {
+        "full" => Ok(FrameSize::Full),
+        _ => match text.trim_end_matches("px").parse() {
+            Ok(size @ 1..=Detector::NPIX) => Ok(FrameSize::Cutout(size)),
+            _ => Err(format!("expected `full` or a number of pixels from 1 to {}", Detector::NPIX)),
+        },
+    }
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ReleaseName {
+    /// Quick Release 2
+    Qr2,
+    /// Quick Release 3
+    Qr3,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Layout {
+    /// DIR/level2_....fits
+    Flat,
+    /// DIR/qr2/level2/.../level2_....fits, as in the archive
+    Archive,
+}
+
+impl SimulateArgs {
+    fn release(&self) -> Release {
+        match self.release {
+            ReleaseName::Qr2 => Release::Qr2,
+            ReleaseName::Qr3 => Release::Qr3,
+        }
+    }
+
+    fn path(&self, pointing: &Pointing) -> PathBuf {
+        self.output_dir.join(match self.layout {
+            Layout::Flat => pointing.file_name(self.release()),
+            Layout::Archive => pointing.archive_path(self.release()),
+        })
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let centre = Position::new(args.ra, args.dec).map_err(Failure::usage)?;
+    let sky = Sky::field(centre, args.radius, args.stars, args.seed, &FieldOptions::default());
+    let sky = sky.map_err(Failure::usage)?;
+    let plan = SurveyOptions {
+        observations: args.exposures,
+        detectors: args.detectors.clone(),
+        first_mjd: args.mjd,
+        seed: args.seed,
+        ..SurveyOptions::default()
+    };
+    let options = ExposureOptions {
+        release: args.release(),
+        frame: match args.size {
+            FrameSize::Full => Frame::Full,
+            FrameSize::Cutout(size) => Frame::Around { position: centre, size },
+        },
+        sigma: args.noise,
+        zodi_scale: args.zodi_scale,
+        ..ExposureOptions::default()
+    };
+    let pointings = survey(centre, &plan).map_err(Failure::usage)?;
+    let files: Vec<(PathBuf, Pointing)> = pointings.into_iter().map(|p| (args.path(&p), p)).collect();
+    write_all(&sky, &files, &options, args.gzip, &Bar::new(global.verbosity()))?;
+    write_truth(&args.output_dir.join("truth.csv"), &sky)?;
+    for (path, _) in &files {
+        ui::data(&format!("{}\n", path.display()))?;
+    }
+    ui::note(
+        global.verbosity(),
+        &format!("{} exposures and truth.csv in {}", files.len(), args.output_dir.display()),
+    );
+    Ok(Outcome::Done)
+}
+
+/// Writes exposures side by side.
+///
+/// # Errors
+/// Where a file exists or cannot be written, or the user has interrupted; files that are complete stay.
+pub(crate) fn write_all(
+    sky: &Sky,
+    files: &[(PathBuf, Pointing)],
+    options: &ExposureOptions,
+    gzip: bool,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    progress.start("simulate", files.len() as u64);
+    let written = files.par_iter().try_for_each(|(path, pointing)| -> Result<(), Failure> {
+        if progress.cancelled() {
+            return Err(Failure::interrupted());
+        }
+        let folder = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        let exposure = observe(sky, pointing, options).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+        write_mef(path, &exposure, gzip)?;
+        progress.advance(1);
+        Ok(())
+    });
+    progress.finish();
+    written
+}
