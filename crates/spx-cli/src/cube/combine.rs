@@ -79,7 +79,7 @@ impl std::fmt::Display for Range {
 
 impl Range {
     /// The planes whose centres lie in the range, the upper end excluded; where there are none, those that
-    /// overlap it.
+    /// overlap it. They may be without data.
     pub(crate) fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
@@ -93,6 +93,29 @@ impl Range {
         let (lower, width) = (axis.lower(), (axis.upper() - axis.lower()) / 3.0);
         [0.0, 1.0, 2.0].map(|k| Self { min: lower + k * width, max: lower + (k + 1.0) * width })
     }
+}
+
+/// Thirds of the planes that some image contributed to, in order of wavelength; where these are fewer than three,
+/// thirds share planes. `None` where there is no such plane.
+pub(crate) fn thirds_with_data(cube: &CubeFile) -> Option<[Vec<usize>; 3]> {
+    let planes = planes_with_data(cube.inputs_per_plane());
+    (!planes.is_empty()).then(|| split_in_three(&planes))
+}
+
+fn split_in_three(planes: &[usize]) -> [Vec<usize>; 3] {
+    let n = planes.len();
+    [0, 1, 2].map(|k| planes[k * n / 3..((k + 1) * n / 3).max(k * n / 3 + 1)].to_vec())
+}
+
+/// The middle one of the planes that some image contributed to.
+pub(crate) fn middle_plane(cube: &CubeFile) -> usize {
+    let planes = planes_with_data(cube.inputs_per_plane());
+    planes.get(planes.len() / 2).copied().unwrap_or(cube.wavelengths().bins() / 2)
+}
+
+/// The planes to which some image contributed.
+fn planes_with_data(images: &[u32]) -> Vec<usize> {
+    images.iter().enumerate().filter(|(_, images)| **images > 0).map(|(z, _)| z).collect()
 }
 
 /// The plane that holds a wavelength, the upper edge of the last plane included.
@@ -138,6 +161,14 @@ mod tests {
         for range in Range::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);
         }
+    }
+
+    #[test]
+    fn planes_are_cut_in_three() {
+        assert_eq!(split_in_three(&[2, 3, 5, 7, 8]), [vec![2], vec![3, 5], vec![7, 8]]);
+        assert_eq!(split_in_three(&[4, 6]), [[4], [4], [6]]);
+        assert_eq!(split_in_three(&[4]), [[4], [4], [4]]);
+        assert_eq!(planes_with_data(&[0, 2, 0, 1]), [1, 3]);
     }
 
     #[test]

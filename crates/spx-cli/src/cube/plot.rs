@@ -16,7 +16,7 @@ use spx_plot::{
 };
 use spx_wcs::CelestialWcs;
 
-use super::combine::{Quantity, Range, mean_plane, plane_at, read_plane};
+use super::combine::{Quantity, Range, mean_plane, middle_plane, plane_at, read_plane, thirds_with_data};
 use super::output::{self, Kind, Output, parse_size, plot_failure};
 use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -24,8 +24,8 @@ use crate::ui;
 
 /// Draw one plane of a cube, or a colour composite of three ranges of wavelength, with sky axes.
 ///
-/// Without --plane, --wave and --rgb it is the middle plane. North is up and east to the left, as the cube has it;
-/// pixels without data are grey.
+/// Without --plane, --wave and --rgb it is the middle one of the planes that have data. North is up and east to the left, as the cube has it;
+/// pixels without data are grey, in a composite those without data in any of the colours.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,7 +53,7 @@ pub(crate) struct PlotArgs {
     wave: Option<f64>,
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centres lie in a range (or, where
     /// there are none, that overlap it) are averaged with inverse variances as weights. Without ranges (put it
-    /// last or before another option), the three thirds of the cube's range, the longest red
+    /// last or before another option) the planes that have data are cut in three, the longest wavelengths red
     #[arg(long, value_name = "A..B,C..D,E..F", num_args = 0..=1, group = "what", help_heading = "What to draw")]
     rgb: Option<Option<RgbRanges>>,
     /// What to draw of the plane
@@ -174,34 +174,26 @@ struct Layer {
     image: Array2<f32>,
 }
 
+impl Layer {
+    /// Of planes in order, at least one.
+    fn new(planes: &[usize], image: Array2<f32>, axis: &WavelengthGrid) -> Self {
+        let (first, last) = (axis.bin(planes[0]), axis.bin(planes[planes.len() - 1]));
+        Self { planes: planes.to_vec(), range: Range { min: first.min, max: last.max }, image }
+    }
+}
+
 impl Picture {
     fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
         let axis = cube.wavelengths().clone();
         let Some(ranges) = args.rgb else {
-            let z = plane(args, &axis)?;
-            let bin = axis.bin(z);
-            let image = read_plane(cube, args.array, z)?;
-            let range = Range { min: bin.min, max: bin.max };
-            return Ok(Self::Plane(Layer { planes: vec![z], range, image }));
+            let z = plane(args, cube)?;
+            return Ok(Self::Plane(Layer::new(&[z], read_plane(cube, args.array, z)?, &axis)));
         };
-        let [red, green, blue] = match ranges {
-            Some(RgbRanges(ranges)) => ranges,
-            None => {
-                let [short, middle, long] = Range::thirds(&axis);
-                [long, middle, short]
-            }
+        let [red, green, blue] = colours(args, ranges, cube)?;
+        let mut layer = |planes: &[usize]| -> Result<Layer, Failure> {
+            Ok(Layer::new(planes, mean_plane(cube, planes)?, &axis))
         };
-        let mut layer = |range: Range| -> Result<Layer, Failure> {
-            let planes = range.planes(&axis);
-            let (Some(&first), Some(&last)) = (planes.first(), planes.last()) else {
-                let Range { min, max } = range;
-                return Err(nothing_there(args, &axis, &format!("no plane lies in {min}..{max} um")));
-            };
-            let range = Range { min: axis.bin(first).min, max: axis.bin(last).max };
-            let image = mean_plane(cube, &planes)?;
-            Ok(Layer { planes, range, image })
-        };
-        Ok(Self::Composite(Box::new([layer(red)?, layer(green)?, layer(blue)?])))
+        Ok(Self::Composite(Box::new([layer(&red)?, layer(&green)?, layer(&blue)?])))
     }
 
     fn layers(&self) -> &[Layer] {
@@ -275,8 +267,26 @@ impl PlotArgs {
     }
 }
 
+/// The planes of red, green and blue, each at least one.
+fn colours(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Result<[Vec<usize>; 3], Failure> {
+    let axis = cube.wavelengths();
+    let Some(RgbRanges(ranges)) = ranges else {
+        let thirds = thirds_with_data(cube).map(|[short, middle, long]| [long, middle, short]);
+        return thirds.ok_or_else(|| nothing_there(args, axis, "no plane has data"));
+    };
+    let with_data = |range: Range| -> Result<Vec<usize>, Failure> {
+        let mut planes = range.planes(axis);
+        planes.retain(|&z| cube.inputs_per_plane()[z] > 0);
+        let problem = || format!("no plane with data lies in {}..{} um", range.min, range.max);
+        if planes.is_empty() { Err(nothing_there(args, axis, &problem())) } else { Ok(planes) }
+    };
+    let [red, green, blue] = ranges;
+    Ok([with_data(red)?, with_data(green)?, with_data(blue)?])
+}
+
 /// The plane that the user asks for.
-fn plane(args: &PlotArgs, axis: &WavelengthGrid) -> Result<usize, Failure> {
+fn plane(args: &PlotArgs, cube: &CubeFile) -> Result<usize, Failure> {
+    let axis = cube.wavelengths();
     match (args.plane, args.wave) {
         (Some(z), _) if z >= axis.bins() => Err(Failure::usage(anyhow!(
             "{}: there is no plane {z}; the planes are 0 to {}",
@@ -286,7 +296,7 @@ fn plane(args: &PlotArgs, axis: &WavelengthGrid) -> Result<usize, Failure> {
         (Some(z), _) => Ok(z),
         (None, Some(wave)) => plane_at(axis, wave)
             .ok_or_else(|| nothing_there(args, axis, &format!("no plane holds {wave} um"))),
-        (None, None) => Ok(axis.bins() / 2),
+        (None, None) => Ok(middle_plane(cube)),
     }
 }
 

@@ -226,7 +226,8 @@ impl Point {
         let [flux, flux_error] = split(sum.total(factor).map(|pair| pair.map(single)));
         Self {
             plane,
-            wavelength: sum.bin.centre(),
+            // The middle of decimal edges, without the last digit that halving their sum may leave.
+            wavelength: (sum.bin.centre() * 1e9).round() / 1e9,
             wavelength_min: sum.bin.min,
             wavelength_max: sum.bin.max,
             surface_brightness: brightness,
