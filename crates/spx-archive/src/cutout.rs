@@ -1,0 +1,322 @@
+//! Cutouts: the part of a spectral image that the archive is asked for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use spx_core::detector::Detector;
+use spx_core::sky::Position;
+use thiserror::Error;
+
+/// Side of a pixel [arcsec], for sizes that are given as angles.
+const PIXEL_ARCSEC: f64 = 6.155;
+
+/// Bytes of a pixel in IMAGE, FLAGS, VARIANCE and ZODI together.
+const PIXEL_BYTES: u64 = 16;
+
+/// Bytes of a whole file of release QR2; later releases are smaller.
+pub const FULL_FRAME_BYTES: u64 = 71_600_000;
+
+/// What can be wrong with a cutout.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum CutoutError {
+    /// Text that is no size or centre.
+    #[error("`{text}` is no {what}: {problem}")]
+    Notation {
+        /// The text.
+        text: String,
+        /// `cutout size` or `cutout centre`.
+        what: &'static str,
+        /// What is wrong, and what is expected.
+        problem: String,
+    },
+    /// A size that is zero, negative or no number.
+    #[error("cutout {side} {value}{unit} must be a number above 0")]
+    NotPositive {
+        /// `width` or `height`.
+        side: &'static str,
+        /// The number.
+        value: f64,
+        /// Its unit.
+        unit: Unit,
+    },
+    /// A size below one pixel.
+    #[error("cutout {side} {value}{unit} is less than a pixel of {PIXEL_ARCSEC} arcsec")]
+    TooSmall {
+        /// `width` or `height`.
+        side: &'static str,
+        /// The number.
+        value: f64,
+        /// Its unit.
+        unit: Unit,
+    },
+    /// A size above that of the detector.
+    #[error(
+        "cutout {side} {value}{unit} is more than the detector has: {} px or {:.2} deg; for whole images give no cutout",
+        Detector::NPIX,
+        full_degrees()
+    )]
+    TooLarge {
+        /// `width` or `height`.
+        side: &'static str,
+        /// The number.
+        value: f64,
+        /// Its unit.
+        unit: Unit,
+    },
+    /// A centre that lies nowhere.
+    #[error("cutout centre {x},{y}{unit}: {problem}")]
+    Centre {
+        /// First coordinate.
+        x: f64,
+        /// Second coordinate.
+        y: f64,
+        /// Unit of both.
+        unit: Unit,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// A unit in which sizes and centres are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Pixels.
+    Pixel,
+    /// Arcseconds.
+    Arcsec,
+    /// Arcminutes.
+    Arcmin,
+    /// Degrees.
+    Degree,
+    /// Radians.
+    Radian,
+}
+
+impl Unit {
+    /// The unit at the end of a text, and what stands before it; degrees where there is none.
+    fn split(text: &str) -> Option<(&str, Self)> {
+        let at = text
+            .rfind(|c: char| !c.is_ascii_alphabetic())
+            .map_or(0, |at| at + text[at..].chars().next().map_or(0, char::len_utf8));
+        let (numbers, name) = text.split_at(at);
+        let unit = match name.to_ascii_lowercase().as_str() {
+            "px" | "pix" | "pixels" => Self::Pixel,
+            "arcsec" => Self::Arcsec,
+            "arcmin" => Self::Arcmin,
+            "deg" | "" => Self::Degree,
+            "rad" => Self::Radian,
+            _ => return None,
+        };
+        Some((numbers, unit))
+    }
+
+    /// Degrees of an angle in this unit; `None` for pixels.
+    fn degrees(self, value: f64) -> Option<f64> {
+        match self {
+            Self::Pixel => None,
+            Self::Arcsec => Some(value / 3600.0),
+            Self::Arcmin => Some(value / 60.0),
+            Self::Degree => Some(value),
+            Self::Radian => Some(value.to_degrees()),
+        }
+    }
+
+    /// Pixels of a length in this unit.
+    fn pixels(self, value: f64) -> f64 {
+        self.degrees(value).map_or(value, |degrees| degrees * 3600.0 / PIXEL_ARCSEC)
+    }
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pixel => "px",
+            Self::Arcsec => "arcsec",
+            Self::Arcmin => "arcmin",
+            Self::Degree => "deg",
+            Self::Radian => "rad",
+        })
+    }
+}
+
+/// Side of the detector [deg].
+fn full_degrees() -> f64 {
+    Detector::NPIX as f64 * PIXEL_ARCSEC / 3600.0
+}
+
+/// Width and height of a cutout, each at least a pixel and at most the detector.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CutoutSize {
+    width: f64,
+    height: f64,
+    unit: Unit,
+}
+
+impl CutoutSize {
+    /// A size in a unit.
+    ///
+    /// # Errors
+    /// [`CutoutError`] where a side is no positive number, below a pixel or above the detector.
+    pub fn new(width: f64, height: f64, unit: Unit) -> Result<Self, CutoutError> {
+        for (side, value) in [("width", width), ("height", height)] {
+            if !(value > 0.0 && value.is_finite()) {
+                return Err(CutoutError::NotPositive { side, value, unit });
+            }
+            let (pixels, full) = (unit.pixels(value), Detector::NPIX as f64);
+            // An angle that is the detector's but for rounding is the detector's.
+            if pixels > full * (1.0 + 1e-9) {
+                return Err(CutoutError::TooLarge { side, value, unit });
+            }
+            if pixels < 1.0 {
+                return Err(CutoutError::TooSmall { side, value, unit });
+            }
+        }
+        Ok(Self { width, height, unit })
+    }
+
+    /// `[width, height]` in pixels, rounded up; for angles a close estimate, as pixels differ in size.
+    pub fn pixels(self) -> [u64; 2] {
+        [self.width, self.height].map(|side| {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 2040")]
+            let pixels = (self.unit.pixels(side) - 1e-6).ceil() as u64;
+            pixels.min(Detector::NPIX as u64)
+        })
+    }
+
+    /// True where the cutout is as large as the image, which makes it pointless.
+    pub fn is_full_frame(self) -> bool {
+        self.pixels() == [Detector::NPIX as u64; 2]
+    }
+}
+
+impl FromStr for CutoutSize {
+    type Err = CutoutError;
+
+    /// Reads `200px`, `3arcmin`, `0.1` (degrees), `200,400px` (width, height).
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (numbers, unit) = parse_numbers(text, "cutout size", "such as 200px, 3arcmin or 200,400px")?;
+        match numbers[..] {
+            [side] => Self::new(side, side, unit),
+            [width, height] => Self::new(width, height, unit),
+            _ => Err(notation(text, "cutout size", "one number or two are expected".into())),
+        }
+    }
+}
+
+impl fmt::Display for CutoutSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.width == self.height {
+            write!(f, "{}{}", self.width, self.unit)
+        } else {
+            write!(f, "{},{}{}", self.width, self.height, self.unit)
+        }
+    }
+}
+
+/// The centre of a cutout: right ascension and declination as angles, or a pixel of the full frame
+/// (1-based, as the archive counts).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CutoutCentre {
+    x: f64,
+    y: f64,
+    unit: Unit,
+}
+
+impl CutoutCentre {
+    /// A centre in a unit.
+    ///
+    /// # Errors
+    /// [`CutoutError::Centre`] where it is no position on the sky, or a pixel off the detector.
+    pub fn new(x: f64, y: f64, unit: Unit) -> Result<Self, CutoutError> {
+        let wrong = |problem: String| CutoutError::Centre { x, y, unit, problem };
+        match unit.degrees(x).zip(unit.degrees(y)) {
+            Some((ra, dec)) => {
+                Position::new(ra, dec).map_err(|e| wrong(e.to_string()))?;
+            }
+            None => {
+                let on_detector = 0.5..=Detector::NPIX as f64 + 0.5;
+                if !on_detector.contains(&x) || !on_detector.contains(&y) {
+                    return Err(wrong(format!("pixels are numbered from 1 to {}", Detector::NPIX)));
+                }
+            }
+        }
+        Ok(Self { x, y, unit })
+    }
+}
+
+impl From<Position> for CutoutCentre {
+    fn from(at: Position) -> Self {
+        Self { x: at.ra(), y: at.dec(), unit: Unit::Degree }
+    }
+}
+
+impl FromStr for CutoutCentre {
+    type Err = CutoutError;
+
+    /// Reads `304.7,42.5` (degrees), `304.7,42.5deg`, `1020,1020px`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (numbers, unit) = parse_numbers(text, "cutout centre", "such as 304.7,42.5 or 1020,1020px")?;
+        match numbers[..] {
+            [x, y] => Self::new(x, y, unit),
+            _ => Err(notation(text, "cutout centre", "two numbers are expected".into())),
+        }
+    }
+}
+
+impl fmt::Display for CutoutCentre {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{},{}{}", self.x, self.y, self.unit)
+    }
+}
+
+/// A cutout: where and how large.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cutout {
+    /// Its size.
+    pub size: CutoutSize,
+    /// Its centre.
+    pub centre: CutoutCentre,
+}
+
+impl Cutout {
+    /// The query that makes the URL of a file into that of a cutout, without `?`: `center=..&size=..`.
+    ///
+    /// Everything in it is a number, a comma or a unit, so nothing has to be escaped.
+    pub fn query(&self) -> String {
+        format!("center={}&size={}", self.centre, self.size)
+    }
+
+    /// Bytes of the file, without compression: the pixels that are asked for, and what every file carries
+    /// whole, the PSF and the table of wavelengths (about 5 MB). Less where the image ends in the cutout.
+    pub fn estimated_bytes(&self) -> u64 {
+        let [width, height] = self.size.pixels();
+        let full = (Detector::NPIX * Detector::NPIX) as u64;
+        FULL_FRAME_BYTES - (full - width * height) * PIXEL_BYTES
+    }
+
+    /// What the user should know though it is no error.
+    pub fn warning(&self) -> Option<String> {
+        self.size.is_full_frame().then(|| {
+            format!(
+                "a cutout of {} is the same as the full image; without it, files can be resumed",
+                self.size
+            )
+        })
+    }
+}
+
+fn notation(text: &str, what: &'static str, problem: String) -> CutoutError {
+    CutoutError::Notation { text: text.to_owned(), what, problem }
+}
+
+/// Numbers with commas between them and one unit behind the last.
+fn parse_numbers(text: &str, what: &'static str, example: &str) -> Result<(Vec<f64>, Unit), CutoutError> {
+    let (numbers, unit) = Unit::split(text.trim()).ok_or_else(|| {
+        notation(text, what, "the unit must be px, pix, pixels, arcsec, arcmin, deg or rad".into())
+    })?;
+    let numbers: Result<Vec<f64>, _> = numbers.split(',').map(|n| n.trim().parse()).collect();
+    match numbers {
+        Ok(numbers) => Ok((numbers, unit)),
+        Err(_) => Err(notation(text, what, format!("numbers and one unit are expected, {example}"))),
+    }
+}

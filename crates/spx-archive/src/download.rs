@@ -1,0 +1,277 @@
+//! Downloads: many files, a few at a time, each of them whole or not there at all.
+//!
+//! A file grows under the hidden name `.NAME.part`, beside `.NAME.part.toml` which says what it is part of,
+//! and takes its own name only after every byte announced has arrived and its structure as a FITS file has
+//! been walked to the end. Whenever a run is killed, the next one takes up what is there.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use spx_core::detector::Detector;
+use spx_core::progress::{Progress, Silent};
+
+use crate::cutout::{Cutout, FULL_FRAME_BYTES};
+use crate::error::ArchiveError;
+use crate::observation::{Observation, ObservationId};
+use crate::path::ArchivePath;
+use crate::retry::RetryOptions;
+
+/// A file to be had.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// The file of the archive.
+    pub uri: ArchivePath,
+    /// The part of it that is wanted; all where `None`.
+    pub cutout: Option<Cutout>,
+    /// What it must be, where it is a spectral image.
+    pub exposure: Option<(ObservationId, Detector)>,
+    /// Size that the archive states for the whole file [bytes].
+    pub size: Option<u64>,
+}
+
+impl Target {
+    /// The spectral image of an observation, or a cutout of it.
+    pub fn new(observation: &Observation, cutout: Option<Cutout>) -> Self {
+        Self {
+            uri: observation.uri.clone(),
+            cutout,
+            exposure: Some((observation.obs_id.clone(), observation.detector)),
+            size: observation.size,
+        }
+    }
+
+    /// Any FITS file of the archive, such as a calibration product.
+    pub fn file(uri: ArchivePath) -> Self {
+        Self { uri, cutout: None, exposure: None, size: None }
+    }
+
+    /// The name that the file gets. That of a cutout tells which, so that several fit one directory:
+    /// `<name>_cutout_<hash of centre and size>.fits`.
+    pub fn file_name(&self) -> String {
+        let name = self.uri.file_name();
+        let Some(cutout) = &self.cutout else { return name.to_owned() };
+        let stem = name.strip_suffix(".gz").unwrap_or(name);
+        let stem = stem.strip_suffix(".fits").unwrap_or(stem);
+        format!("{stem}_cutout_{:08x}.fits", crate::hash::fnv1a(&cutout.query()) >> 32)
+    }
+
+    /// Bytes that it is thought to have.
+    pub fn estimated_bytes(&self) -> u64 {
+        match &self.cutout {
+            Some(cutout) => cutout.estimated_bytes(),
+            None => self.size.unwrap_or(FULL_FRAME_BYTES),
+        }
+    }
+}
+
+/// Where files come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A directory with the paths of the archive below `ibe/data/spherex/`: `qr2/level2/...`. It has whole
+    /// images only; they serve for cutouts too where [`DownloadOptions::whole_for_cutout`] says so.
+    Mirror(PathBuf),
+    /// The copy in the cloud, which has whole images only and is passed over for cutouts.
+    Cloud,
+    /// The archive itself.
+    Archive,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mirror(directory) => write!(f, "mirror {}", directory.display()),
+            Self::Cloud => f.write_str("cloud"),
+            Self::Archive => f.write_str("archive"),
+        }
+    }
+}
+
+/// What is done with a file that a mirror has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MirrorUse {
+    /// It is used where it is; the report names its path in the mirror.
+    #[default]
+    InPlace,
+    /// It is copied into the output directory.
+    Copy,
+}
+
+/// How files are laid out below the output directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Layout {
+    /// All in one directory.
+    #[default]
+    Flat,
+    /// In `D1` to `D6`; what is no spectral image stays above them.
+    ByDetector,
+}
+
+impl FromStr for Layout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "flat" => Ok(Self::Flat),
+            "by-detector" => Ok(Self::ByDetector),
+            _ => Err(format!("there is no layout `{text}`: it is `flat` or `by-detector`")),
+        }
+    }
+}
+
+/// How downloads are done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DownloadOptions {
+    /// Files at a time, at least one.
+    pub workers: usize,
+    /// Where files are looked for, in this order.
+    pub sources: Vec<Source>,
+    /// What is done with files of a mirror.
+    pub mirror_use: MirrorUse,
+    /// True where a mirror's whole image will do for a cutout.
+    pub whole_for_cutout: bool,
+    /// Where files go.
+    pub layout: Layout,
+    /// Tries and waits.
+    pub retry: RetryOptions,
+}
+
+impl Default for DownloadOptions {
+    fn default() -> Self {
+        Self {
+            workers: 4,
+            sources: vec![Source::Archive],
+            mirror_use: MirrorUse::default(),
+            whole_for_cutout: false,
+            layout: Layout::default(),
+            retry: RetryOptions::default(),
+        }
+    }
+}
+
+/// Hears of downloads as they go, from several threads at once. Its task has a step a file.
+pub trait DownloadProgress: Progress {
+    /// The bytes that are to come; more exact as sizes become known.
+    fn total_bytes(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// More bytes have arrived.
+    fn received(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// Bytes that had arrived are of no use and come once more.
+    fn lost(&self, bytes: u64) {
+        let _ = bytes;
+    }
+
+    /// A worker waits before it tries again.
+    fn waiting(&self, target: &Target, why: &ArchiveError, wait: Duration) {
+        let _ = (target, why, wait);
+    }
+
+    /// A file is done with.
+    fn done(&self, report: &FileReport) {
+        let _ = report;
+    }
+}
+
+impl DownloadProgress for Silent {}
+
+/// What is to be done for one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is there, whole.
+    Present,
+    /// A mirror has it, whole.
+    Mirrored,
+    /// It has to be fetched: bytes still to come, as far as is known.
+    Missing {
+        /// Bytes to come.
+        bytes: u64,
+    },
+}
+
+/// One file of a plan.
+#[derive(Debug)]
+pub struct PlannedFile {
+    /// The file.
+    pub target: Target,
+    /// Where it will be, or is.
+    pub path: PathBuf,
+    /// What is to be done.
+    pub state: State,
+}
+
+/// What a download will do.
+#[derive(Debug)]
+pub struct DownloadPlan {
+    /// The files, in the order in which they were given, without repetitions.
+    pub files: Vec<PlannedFile>,
+    /// Free space of the disk [bytes], where the system tells.
+    pub free: Option<u64>,
+    /// Files that cannot be had because another one has their name.
+    pub conflicts: Vec<FileReport>,
+}
+
+impl DownloadPlan {
+    /// Bytes still to come, as far as is known.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|f| if let State::Missing { bytes } = f.state { bytes } else { 0 }).sum()
+    }
+
+    /// Files that have to be fetched.
+    pub fn missing(&self) -> usize {
+        self.files.iter().filter(|f| matches!(f.state, State::Missing { .. })).count()
+    }
+}
+
+/// How a file came out.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It was fetched.
+    Fetched {
+        /// Bytes that came over the network for it.
+        bytes: u64,
+    },
+    /// The rest of it was fetched.
+    Resumed {
+        /// Bytes that came over the network in this run.
+        bytes: u64,
+        /// Bytes that were there before.
+        from: u64,
+    },
+    /// It was there, and is whole.
+    AlreadyThere,
+    /// A mirror has it.
+    FromMirror,
+    /// It could not be had.
+    Failed {
+        /// Why.
+        cause: ArchiveError,
+    },
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub struct FileReport {
+    /// The file.
+    pub target: Target,
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// Where it came from, where it came.
+    pub source: Option<Source>,
+    /// Requests that were made for it.
+    pub attempts: u32,
+    /// How it came out.
+    pub outcome: Outcome,
+}
+
+impl FileReport {
+    /// The file, where it is there and whole.
+    pub fn file(&self) -> Option<&Path> {
+        (!matches!(self.outcome, Outcome::Failed { .. })).then_some(self.path.as_path())
+    }
+}

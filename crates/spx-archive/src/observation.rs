@@ -1,0 +1,277 @@
+//! What the archive holds: one spectral image of one detector.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
+use thiserror::Error;
+
+use crate::path::{ArchivePath, ArchivePathError};
+
+/// A spectral image that the archive holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Record", into = "Record")]
+pub struct Observation {
+    /// Observation id, such as `2025W51_1A_0684_2`.
+    pub obs_id: ObservationId,
+    /// The detector.
+    pub detector: Detector,
+    /// Begin of the exposure [MJD].
+    pub mjd_begin: f64,
+    /// End of the exposure [MJD].
+    pub mjd_end: f64,
+    /// Shortest wavelength [um].
+    pub wavelength_min: f64,
+    /// Longest wavelength [um].
+    pub wavelength_max: f64,
+    /// The file.
+    pub uri: ArchivePath,
+    /// The id by which DataLink knows it, where the archive gave one.
+    pub publisher_did: Option<String>,
+    /// When and by which version it was processed, where the file's name says so.
+    pub processing: Option<Processing>,
+    /// Size that the archive states [bytes], where it does.
+    pub size: Option<u64>,
+}
+
+/// What can be wrong with a row of the archive.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum ObservationError {
+    /// A path that is refused.
+    #[error(transparent)]
+    Path(#[from] ArchivePathError),
+    /// An observation id that is none.
+    #[error("observation id {0:?} is refused: letters, digits, `_` and `-` are expected")]
+    Id(String),
+    /// A band that is none.
+    #[error("band {0:?} is none of SPHEREx-D1 to SPHEREx-D6")]
+    Band(String),
+    /// A value that is needed is not there or makes no sense.
+    #[error("{column} of {uri} is missing or makes no sense")]
+    Value {
+        /// The column.
+        column: &'static str,
+        /// The file.
+        uri: String,
+    },
+    /// The parts of a row contradict each other.
+    #[error("the file {uri} is listed as observation {listed}")]
+    Contradiction {
+        /// The file.
+        uri: String,
+        /// Observation and detector of the row.
+        listed: String,
+    },
+}
+
+impl Observation {
+    /// Middle of the exposure [MJD].
+    pub fn mjd(&self) -> f64 {
+        f64::midpoint(self.mjd_begin, self.mjd_end)
+    }
+
+    /// The file's name.
+    pub fn file_name(&self) -> &str {
+        self.uri.file_name()
+    }
+
+    /// Checks what its parts say about each other.
+    pub(crate) fn checked(self) -> Result<Self, ObservationError> {
+        let wrong = |column| ObservationError::Value { column, uri: self.uri.to_string() };
+        for (ok, column) in [
+            (self.mjd_begin.is_finite(), "begin of exposure"),
+            (self.mjd_end >= self.mjd_begin && self.mjd_end.is_finite(), "end of exposure"),
+            (self.wavelength_min > 0.0 && self.wavelength_min.is_finite(), "shortest wavelength"),
+            (
+                self.wavelength_max >= self.wavelength_min && self.wavelength_max.is_finite(),
+                "longest wavelength",
+            ),
+        ] {
+            if !ok {
+                return Err(wrong(column));
+            }
+        }
+        match FileName::parse(self.uri.file_name()) {
+            Some(name) if name.obs_id != self.obs_id.as_str() || name.detector != self.detector => {
+                Err(ObservationError::Contradiction {
+                    uri: self.uri.to_string(),
+                    listed: format!("{} {}", self.obs_id, self.detector),
+                })
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The id of an observation: letters, digits, `_` and `-`, so that it may stand in a file's name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ObservationId(String);
+
+impl ObservationId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ObservationId {
+    type Err = ObservationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        if text.is_empty() || text.len() > 64 || !text.chars().all(plain) {
+            return Err(ObservationError::Id(text.chars().take(80).collect()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for ObservationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How a file was made. A later one is greater: by date, then by version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Processing {
+    /// Year of processing.
+    pub year: u16,
+    /// Day of that year, from 1.
+    pub day: u16,
+    /// Version of the product, `21` of `l2b-v21-2025-354`.
+    pub version: u32,
+}
+
+impl fmt::Display for Processing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "v{}-{:04}-{:03}", self.version, self.year, self.day)
+    }
+}
+
+/// What the name of a spectral image says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FileName<'a> {
+    pub(crate) obs_id: &'a str,
+    pub(crate) detector: Detector,
+    pub(crate) processing: Processing,
+}
+
+impl<'a> FileName<'a> {
+    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits`; `None` for any other name.
+    pub(crate) fn parse(name: &'a str) -> Option<Self> {
+        let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".fits")?;
+        let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_l2b-v")?;
+        let (obs_id, detector) = exposure.rsplit_once('D')?;
+        let mut parts = made.split('-');
+        let mut number = || parts.next().and_then(|n| n.parse::<u32>().ok());
+        let (version, year, day) = (number()?, number()?, number()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let processing = Processing { version, year: year.try_into().ok()?, day: day.try_into().ok()? };
+        Some(Self { obs_id, detector: detector.parse().ok()?, processing })
+    }
+}
+
+/// Observations with only the newest processing of each exposure, and the others.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Newest {
+    /// One for each observation and detector, by time, observation and detector.
+    pub kept: Vec<Observation>,
+    /// The older ones, in the same order.
+    pub superseded: Vec<Observation>,
+}
+
+/// Keeps the newest processing of each (observation, detector): the latest date, then the highest version.
+/// Where both are the same, or the name tells neither, the later path in order of text wins, so that the
+/// order of the input makes no difference.
+pub fn newest(observations: Vec<Observation>) -> Newest {
+    let mut best: HashMap<(ObservationId, Detector), Observation> = HashMap::new();
+    let mut result = Newest::default();
+    for observation in observations {
+        let key = (observation.obs_id.clone(), observation.detector);
+        match best.remove(&key) {
+            None => {
+                best.insert(key, observation);
+            }
+            Some(other) => {
+                let rank = |o: &Observation| (o.processing, o.uri.clone());
+                let (new, old) = if rank(&observation) > rank(&other) {
+                    (observation, other)
+                } else {
+                    (other, observation)
+                };
+                // The same file listed twice is no older version.
+                if new.uri != old.uri {
+                    result.superseded.push(old);
+                }
+                best.insert(key, new);
+            }
+        }
+    }
+    result.kept = best.into_values().collect();
+    for list in [&mut result.kept, &mut result.superseded] {
+        list.sort_by(|a, b| {
+            let key = |o: &Observation| (o.obs_id.clone(), o.detector, o.uri.clone());
+            a.mjd_begin.total_cmp(&b.mjd_begin).then_with(|| key(a).cmp(&key(b)))
+        });
+    }
+    result
+}
+
+/// An observation as it is kept in query summaries; everything is checked anew when it is read.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    obs_id: String,
+    band: String,
+    mjd_begin: f64,
+    mjd_end: f64,
+    wavelength_min: f64,
+    wavelength_max: f64,
+    uri: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    publisher_did: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+}
+
+impl TryFrom<Record> for Observation {
+    type Error = ObservationError;
+
+    fn try_from(record: Record) -> Result<Self, Self::Error> {
+        let uri: ArchivePath = record.uri.parse()?;
+        Self {
+            obs_id: record.obs_id.parse()?,
+            detector: record.band.parse().map_err(|_| ObservationError::Band(record.band))?,
+            mjd_begin: record.mjd_begin,
+            mjd_end: record.mjd_end,
+            wavelength_min: record.wavelength_min,
+            wavelength_max: record.wavelength_max,
+            publisher_did: record.publisher_did,
+            processing: FileName::parse(uri.file_name()).map(|name| name.processing),
+            uri,
+            size: record.size,
+        }
+        .checked()
+    }
+}
+
+impl From<Observation> for Record {
+    fn from(o: Observation) -> Self {
+        Self {
+            obs_id: o.obs_id.0,
+            band: o.detector.to_string(),
+            mjd_begin: o.mjd_begin,
+            mjd_end: o.mjd_end,
+            wavelength_min: o.wavelength_min,
+            wavelength_max: o.wavelength_max,
+            uri: o.uri.to_string(),
+            publisher_did: o.publisher_did,
+            size: o.size,
+        }
+    }
+}
