@@ -48,9 +48,12 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
     }
 }
 
-/// Opens a cube; a spectral image in its place is called what it is.
+/// Opens a cube; a spectral image in its place, and a cube that is cut off, are called what they are.
 fn open(path: &Path) -> Result<CubeFile, Failure> {
-    CubeFile::open(path).map_err(|error| match error.problem {
+    CubeFile::open(path).map_err(|error| match &error.problem {
+        CubeFileProblem::NotACube(problem) if begins_as_cube(path) => {
+            anyhow!("{}: the cube is incomplete: {problem}", path.display()).into()
+        }
         CubeFileProblem::NotACube(_) if holds_spectral_image(path) => anyhow!(
             "{}: it is a spectral image, no cube: `spx inspect` shows it, `spx drizzle` makes cubes of such",
             path.display()
@@ -58,6 +61,11 @@ fn open(path: &Path) -> Result<CubeFile, Failure> {
         .into(),
         _ => error.into(),
     })
+}
+
+fn begins_as_cube(path: &Path) -> bool {
+    let primary = FitsReader::open(path).and_then(|mut file| file.header());
+    primary.is_ok_and(|header| header.text("FILETYPE") == Ok("DRIZZLED_CUBE"))
 }
 
 fn holds_spectral_image(path: &Path) -> bool {

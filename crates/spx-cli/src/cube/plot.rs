@@ -46,10 +46,22 @@ pub(crate) struct PlotArgs {
     overwrite: bool,
 
     /// The plane of this number, from 0
-    #[arg(long, value_name = "N", group = "what", help_heading = "What to draw")]
+    #[arg(
+        long,
+        value_name = "N",
+        group = "what",
+        help_heading = "What to draw",
+        allow_negative_numbers = true
+    )]
     plane: Option<usize>,
     /// The plane that holds this wavelength [um]
-    #[arg(long, value_name = "UM", group = "what", help_heading = "What to draw")]
+    #[arg(
+        long,
+        value_name = "UM",
+        group = "what",
+        help_heading = "What to draw",
+        allow_negative_numbers = true
+    )]
     wave: Option<f64>,
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centres lie in a range (or, where
     /// there are none, that overlap it) are averaged with inverse variances as weights. Without ranges (put it
@@ -147,6 +159,9 @@ pub(crate) fn run(args: &PlotArgs, global: &Global) -> CommandResult {
     let outputs = output::outputs(&args.output, &["png", "svg"], args.overwrite)?;
     let mut cube = super::open(&args.file)?;
     let picture = Picture::read(args, &mut cube)?;
+    if !picture.has_data() {
+        ui::warning(&format!("{}: no pixel of this picture has data", args.file.display()));
+    }
     let wcs = super::celestial(&args.file, &cube)?;
     let [_, ny, nx] = cube.shape();
     let markers = markers(&args.mark, &wcs, [ny, nx]);
@@ -194,6 +209,13 @@ impl Picture {
             Ok(Layer::new(planes, mean_plane(cube, planes)?, &axis))
         };
         Ok(Self::Composite(Box::new([layer(&red)?, layer(&green)?, layer(&blue)?])))
+    }
+
+    /// Whether any pixel has data in all layers.
+    fn has_data(&self) -> bool {
+        let layers = self.layers();
+        let finite = |at| layers.iter().all(|l| l.image.get(at).is_some_and(|v: &f32| v.is_finite()));
+        layers[0].image.indexed_iter().any(|(at, _): ((usize, usize), _)| finite(at))
     }
 
     fn layers(&self) -> &[Layer] {

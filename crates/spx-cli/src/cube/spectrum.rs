@@ -16,23 +16,10 @@ use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::ui;
 
-/// Extract the spectrum at a position: of one voxel column, or summed over a circle.
+/// Extract the spectrum at a position: of one voxel column, or summed over a circle
 ///
 /// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels whose centres
-/// lie within the radius. The table has one row for each plane:
-///
-///   plane                      number of the plane, from 0, as INDEX of HDU WAVELENGTH
-///   wavelength                 centre [um]
-///   wavelength_min, _max       edges [um]
-///   surface_brightness         mean over the pixels with data [MJy/sr]
-///   surface_brightness_error   its standard deviation [MJy/sr]
-///   flux                       sum over the pixels with data, times the area of a pixel at the position [uJy]
-///   flux_error                 its standard deviation [uJy]
-///   n_pixels                   pixels with data
-///   n_pixels_total             pixels in the aperture
-///   count                      sum of COUNT, the contributions to the voxels
-///   and_mask                   flags that all contributions to all pixels with data had
-///   or_mask                    flags that any contribution had
+/// lie within the radius. The table is CSV with one row for each plane; its columns are explained below.
 ///
 /// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
 /// flux is the sum over these: compare n_pixels with n_pixels_total.
@@ -41,8 +28,23 @@ use crate::ui;
 /// errors of sums and means over a circle are underestimated. No background is subtracted (beyond the zodiacal
 /// light that the drizzle took off), and nothing is added for light outside the circle.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 #[command(after_help = "\
+Columns:
+  plane                      number of the plane, from 0, as in HDU WAVELENGTH
+  wavelength                 centre [um]
+  wavelength_min, _max       edges [um]
+  surface_brightness         mean over the pixels with data [MJy/sr]
+  surface_brightness_error   its standard deviation [MJy/sr]
+  flux                       sum over the pixels with data, times the area of a
+                             pixel at the position [uJy]
+  flux_error                 its standard deviation [uJy]
+  n_pixels                   pixels with data
+  n_pixels_total             pixels in the aperture
+  count                      contributions to the voxels: the sum of COUNT
+  and_mask                   flags that all contributions to all pixels with data
+                             had
+  or_mask                    flags that any contribution had
+
 Examples:
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv -o star.png

@@ -11,7 +11,7 @@ use serde::Serialize;
 use spx_core::image::Planes;
 
 use crate::cli::Global;
-use crate::exit::{CommandResult, Outcome};
+use crate::exit::{CommandResult, Failure, Outcome};
 use crate::ui;
 use summary::Summary;
 
@@ -52,15 +52,16 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
     let mut outcome = Outcome::Done;
     let mut entries = Vec::new();
     let mut planes = Planes::default();
-    for (k, path) in args.files.iter().enumerate() {
+    let mut gap = "";
+    for path in &args.files {
         match summarise(path, &mut planes) {
             Ok(summary) if global.json => entries.push(Entry::Read(Box::new(summary))),
             Ok(summary) => {
-                let gap = if k == 0 { "" } else { "\n" };
                 ui::data(&format!("{gap}{}", text::render(&summary)))?;
+                gap = "\n";
             }
             Err(error) => {
-                let failure = crate::exit::Failure::from(error);
+                let failure = Failure::from(error);
                 ui::error(&failure.to_string());
                 outcome = Outcome::Failed;
                 let file = path.display().to_string();

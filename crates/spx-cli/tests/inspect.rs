@@ -1,0 +1,150 @@
+//! `spx inspect` as a user runs it, compared with what the files hold.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
+
+mod tools;
+
+use serde_json::Value;
+use spx_core::fits::FitsReader;
+use tools::{folder_with_cube, image, input, spx};
+
+/// The report of one file.
+fn inspect(folder: &std::path::Path, file: &str) -> Value {
+    let report = spx(folder, &["inspect", file, "--json"]).succeeds().json();
+    assert_eq!(report.as_array().unwrap().len(), 1);
+    report[0].clone()
+}
+
+#[test]
+fn a_cutout_is_described_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = input("d3_a.fits");
+    let report = inspect(folder.path(), path.to_str().unwrap());
+    let mut file = FitsReader::open(&path).unwrap();
+    file.move_to("IMAGE").unwrap();
+    let header = file.header().unwrap();
+    assert_eq!(report["observation"].as_str(), header.text("OBSID").ok());
+    assert_eq!(report["detector"], "D3");
+    assert_eq!(report["release"], "QR2");
+    assert_eq!(report["version"], "6.5.7");
+    assert_eq!(report["time"]["begin"].as_f64(), header.real("MJD-BEG").ok());
+    assert_eq!(report["shape"], serde_json::json!([44, 48]));
+    assert_eq!(report["full_frame"], false);
+    assert_eq!(report["parent_offset"][0].as_f64(), header.real("CRPIX1A").ok().map(|v| 1.0 - v));
+    assert_eq!(report["sky"]["sip"], true);
+    assert!((report["sky"]["pixel_scale_arcsec"].as_f64().unwrap() - 6.15).abs() < 0.1);
+    let turn = report["sky"]["east"].as_f64().unwrap() - report["sky"]["north"].as_f64().unwrap();
+    assert!((turn - 90.0).abs() < 0.5, "east lies counter-clockwise of north: {turn}");
+    let names: Vec<_> =
+        report["hdus"].as_array().unwrap().iter().map(|h| h["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI", "PSF", "WCS-WAVE"]);
+    assert_eq!(report["hdus"][1]["content"]["pixels"], "float32");
+    assert_eq!(report["hdus"][6]["content"]["rows"], 1);
+}
+
+#[test]
+fn pixels_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = input("d3_a.fits");
+    let report = inspect(folder.path(), path.to_str().unwrap());
+    let flags: Vec<i32> = image(&path, "FLAGS");
+    for flag in report["flags"].as_array().unwrap() {
+        let bit = u32::try_from(flag["bit"].as_u64().unwrap()).unwrap();
+        let expected = flags.iter().filter(|f| *f >> bit & 1 == 1).count();
+        assert_eq!(flag["pixels"].as_u64(), Some(expected as u64), "{flag}");
+    }
+    let unflagged = flags.iter().filter(|f| **f == 0).count();
+    assert_eq!(report["unflagged"].as_u64(), Some(unflagged as u64));
+    for (hdu, key) in [("IMAGE", "image"), ("VARIANCE", "variance"), ("ZODI", "zodi")] {
+        let expected = image::<f32>(&path, hdu).iter().filter(|v| !v.is_finite()).count();
+        assert_eq!(report["not_finite"][key].as_u64(), Some(expected as u64), "{hdu}");
+    }
+    let mut values = image::<f32>(&path, "IMAGE");
+    values.retain(|v| v.is_finite());
+    values.sort_by(f32::total_cmp);
+    let n = values.len();
+    let median = f64::midpoint(values[(n - 1) / 2].into(), values[n / 2].into());
+    assert_eq!(report["median_image"].as_f64(), Some(median));
+}
+
+/// The scale is the one that the drizzle subtracts, and its remark the drizzle's.
+#[test]
+fn the_zodiacal_scale_is_that_of_the_drizzle() {
+    let folder = folder_with_cube();
+    let cube = spx(folder.path(), &["cube", "info", "cube.fits", "--json"]).succeeds().json();
+    for name in ["d3_a.fits", "d3_f.fits"] {
+        let scale = &inspect(folder.path(), input(name).to_str().unwrap())["zodi_scale"];
+        let mut line = format!("input {name}: used, zodi scale {}", scale["scale"].as_f64().unwrap());
+        if let Some(remark) = scale["remark"].as_str() {
+            line.push_str(&format!(" ({remark})"));
+        }
+        let history = cube["history"].as_array().unwrap();
+        assert!(history.iter().any(|h| h.as_str() == Some(&line)), "{line}: {history:?}");
+    }
+}
+
+#[test]
+fn both_releases_full_frames_and_gzipped_files_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, arguments) in [
+        ("qr3", &["--release=qr3", "--size=40"][..]),
+        ("gz", &["--release=qr3", "--size=40", "--gzip"]),
+        ("full", &["--size=full"]),
+    ] {
+        let simulate = ["simulate", "--ra=10", "--dec=-20", "--exposures=1", "-q", "-o", name];
+        let run = spx(folder.path(), &[&simulate, arguments].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+    }
+    let read = |name: &str| {
+        let names = tools::names(&folder.path().join(name));
+        let file = names.iter().find(|n| n.contains(".fits")).unwrap();
+        let mut report = inspect(folder.path(), &format!("{name}/{file}"));
+        report["file"].take();
+        report
+    };
+    let qr3 = read("qr3");
+    assert_eq!(qr3["release"], "QR3");
+    assert!(qr3["hdus"].as_array().unwrap().iter().any(|h| h["name"] == "EPSF"), "{qr3}");
+    assert_eq!(qr3["hdus"][2]["content"]["shape"], serde_json::json!([40, 40]));
+    assert_eq!(read("gz"), qr3);
+    let full = read("full");
+    assert_eq!((&full["full_frame"], &full["shape"]), (&true.into(), &serde_json::json!([2040, 2040])));
+}
+
+#[test]
+fn text_names_the_essentials() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = input("d3_a.fits");
+    let run = spx(folder.path(), &["inspect", path.to_str().unwrap()]).succeeds();
+    for words in
+        ["2025W51_1A_0001_1, detector D3", "QR2", "48 x 44 pixels, a cutout", "SIP", "SOURCE", "fitted"]
+    {
+        assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+    }
+}
+
+#[test]
+fn bad_files_are_named_and_the_others_shown() {
+    let folder = folder_with_cube();
+    std::fs::write(folder.path().join("page.fits"), "<html>").unwrap();
+    let bytes = std::fs::read(input("d3_a.fits")).unwrap();
+    std::fs::write(folder.path().join("cut.fits"), &bytes[..30_000]).unwrap();
+    let good = input("d3_b.fits").display().to_string();
+    let files = ["page.fits", "cut.fits", "cube.fits", "none.fits"];
+    for file in files {
+        spx(folder.path(), &["inspect", file]).fails(1, &[file]);
+    }
+    spx(folder.path(), &["inspect", "cube.fits"]).fails(1, &["spx cube info cube.fits"]);
+    let all = [&["inspect", "page.fits", good.as_str()], &files[1..]].concat();
+    let run = spx(folder.path(), &all);
+    assert_eq!((run.code, run.stderr.lines().count()), (Some(1), files.len()), "{}", run.stderr);
+    assert!(run.stdout.starts_with(&good), "{}", run.stdout);
+    let report = spx(folder.path(), &[&all[..], &["--json"]].concat()).json();
+    let failed: Vec<_> = report.as_array().unwrap().iter().map(|r| r["error"].is_string()).collect();
+    assert_eq!(failed, [true, false, true, true, true]);
+}
+
+#[test]
+fn a_file_must_be_named() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(spx(folder.path(), &["inspect"]).code, Some(2));
+}

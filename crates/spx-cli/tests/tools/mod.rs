@@ -1,0 +1,90 @@
+//! What the tests of several commands share: running the binary, making a cube, reading files directly.
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use spx_core::fits::{FitsReader, Pixel};
+
+/// How a run of `spx` ended.
+pub(crate) struct Run {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Run {
+    /// The report on standard output.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// Asserts the exit code, and that standard error is one line that contains each word.
+    pub(crate) fn fails(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        assert_eq!(self.stderr.trim_end().lines().count(), 1, "{}", self.stderr);
+        assert!(self.stderr.starts_with("error: "), "{}", self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` is not in: {}", self.stderr);
+        }
+    }
+
+    /// Asserts that it was done, without any message.
+    pub(crate) fn succeeds(self) -> Self {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{}", self.stdout);
+        self
+    }
+}
+
+/// Runs `spx` in a directory, with nothing of spx in its environment.
+pub(crate) fn spx(folder: &Path, arguments: &[&str]) -> Run {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spx"));
+    command.current_dir(folder).args(arguments);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPX_")) {
+        command.env_remove(name);
+    }
+    let output = command.output().unwrap();
+    Run {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A committed input.
+pub(crate) fn input(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cube/inputs").join(name)
+}
+
+/// A directory with `cube.fits` in it: 25 x 21 pixels, 17 planes, of which 4 have data.
+pub(crate) fn folder_with_cube() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs: Vec<String> =
+        ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_f.fits"].map(|n| input(n).display().to_string()).into();
+    let mut arguments = vec!["drizzle", "--ra=186.4536", "--dec=33.5468", "--width=2.6", "--height=2.2"];
+    arguments.extend(["--detector=3", "-o", "out", "-q", "--input"]);
+    arguments.extend(inputs.iter().map(String::as_str));
+    let run = spx(folder.path(), &arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    std::fs::rename(folder.path().join("out/drizzle_D3.fits"), folder.path().join("cube.fits")).unwrap();
+    std::fs::remove_dir_all(folder.path().join("out")).unwrap();
+    folder
+}
+
+/// All values of an image.
+pub(crate) fn image<T: Pixel>(path: &Path, hdu: &str) -> Vec<T> {
+    let mut file = FitsReader::open(path).unwrap();
+    file.move_to(hdu).unwrap();
+    let mut values = vec![T::default(); file.image_shape().unwrap().iter().product()];
+    file.read_pixels(0, &mut values).unwrap();
+    values
+}
+
+/// The names in a directory, sorted; hidden ones too.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
