@@ -23,7 +23,7 @@ use crate::exit::{CommandResult, Failure};
 #[command(after_help = "\
 Examples:
   spx cube info output/drizzle_D3.fits
-  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv
+  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12
   spx cube plot output/drizzle_D3.fits --rgb -o colours.png
 
 `spx drizzle` makes cubes.")]

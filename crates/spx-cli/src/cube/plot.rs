@@ -29,11 +29,14 @@ use crate::ui;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  spx cube plot output/drizzle_D3.fits -o middle.png
-  spx cube plot output/drizzle_D3.fits -o plane.svg --wave 2.06 --stretch sqrt --limits 0,0.5 --cmap magma
-  spx cube plot output/drizzle_D3.fits -o colours.png --rgb --mark 186.45,33.55,star
-  spx cube plot output/drizzle_D3.fits -o lines.png --rgb 2.3..2.44,1.95..2.1,1.64..1.8
-  spx cube plot output/drizzle_D3.fits -o depth.png --array count")]
+  spx cube plot cube.fits -o middle.png
+  spx cube plot cube.fits -o plane.svg --wave 2.06 --limits 0,0.5 --cmap magma
+  spx cube plot cube.fits -o colours.png --rgb --mark 186.45,33.55,star
+  spx cube plot cube.fits -o lines.png --rgb 2.3..2.44,1.95..2.1,1.64..1.8
+  spx cube plot cube.fits -o depth.png --array count
+
+Percentiles suit fields with many sources. In an empty field they bring out the
+noise: give --limits there.")]
 pub(crate) struct PlotArgs {
     /// A cube that `spx drizzle` made
     #[arg(value_name = "FILE")]

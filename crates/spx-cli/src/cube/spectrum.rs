@@ -27,6 +27,9 @@ use crate::ui;
 /// Errors are propagated as if voxels were independent. Neighbouring voxels are not, for they share input pixels:
 /// errors of sums and means over a circle are underestimated. No background is subtracted (beyond the zodiacal
 /// light that the drizzle took off), and nothing is added for light outside the circle.
+///
+/// The figure shows the flux in the circle, or without --radius the surface brightness. Planes in which a part of
+/// the circle has no data have a colour of their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
@@ -46,9 +49,9 @@ Columns:
   or_mask                    flags that any contribution had
 
 Examples:
-  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55
-  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv -o star.png
-  spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --json | jq '.points[].flux'
+  spx cube spectrum cube.fits --ra 186.45 --dec 33.55
+  spx cube spectrum cube.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv -o star.png
+  spx cube spectrum cube.fits --ra 186.45 --dec 33.55 --json | jq '.points[].flux'
 
 A position outside the cube, or without data in every plane, ends with exit code 3.")]
 pub(crate) struct SpectrumArgs {
@@ -193,9 +196,10 @@ impl Report {
         Ok(writer.into_inner()?)
     }
 
-    /// Of a circle the flux, of a single pixel the surface brightness.
-    fn figure(&self, size: Option<Size>, format: Format) -> Result<Vec<u8>, Failure> {
-        let points = self.points.iter().filter_map(|p| {
+    /// The spectra of a figure: of a circle the flux, of a single pixel the surface brightness. Where not all pixels
+    /// have data the flux is too small, so these points stand apart.
+    fn spectra(&self) -> Vec<Spectrum> {
+        let point = |p: &Point| {
             let (value, error) = match self.radius_arcsec {
                 Some(_) => (p.flux, p.flux_error),
                 None => (p.surface_brightness, p.surface_brightness_error),
@@ -206,9 +210,23 @@ impl Report {
                 flux: value?.into(),
                 error: error?.into(),
             })
-        });
-        let spectrum = Spectrum { label: self.detector.clone(), points: points.collect() };
-        let mut figure = SpectrumFigure::new(vec![spectrum]);
+        };
+        let set = |label: &str, whole: bool| Spectrum {
+            label: label.to_owned(),
+            points: self
+                .points
+                .iter()
+                .filter(|p| whole == (p.n_pixels == p.n_pixels_total))
+                .filter_map(point)
+                .collect(),
+        };
+        let mut spectra = vec![set("all pixels have data", true), set("some pixels without data", false)];
+        spectra.retain(|spectrum| !spectrum.points.is_empty());
+        spectra
+    }
+
+    fn figure(&self, size: Option<Size>, format: Format) -> Result<Vec<u8>, Failure> {
+        let mut figure = SpectrumFigure::new(self.spectra());
         figure.size = size.unwrap_or(figure.size);
         figure.title = format!("{}, RA {:.5}° Dec {:+.5}°", self.detector, self.ra, self.dec);
         match self.radius_arcsec {

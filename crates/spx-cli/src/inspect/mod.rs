@@ -22,17 +22,18 @@ use summary::Summary;
 /// of IMAGE and ZODI, and the scale by which `spx drizzle` would multiply the zodiacal light before subtracting it.
 /// All pixels are read.
 ///
-/// `north` is the direction of north at the centre of the image, in degrees from the +y axis towards -x (counter-
-/// clockwise in a viewer that puts the first pixel lower left), `east` likewise. The footprint lists the outer corners
-/// of the first, the last of the first row, the last, and the first pixel of the last row.
+/// `north` is the direction of north at the centre of the image, in degrees from the +y axis towards -x:
+/// counter-clockwise in a viewer that puts the first pixel lower left; `east` likewise. The footprint lists the outer
+/// corners of the pixels lower left, lower right, upper right, upper left in such a viewer.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx inspect level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
   spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
 
-A file that cannot be read is named on standard error, the others are shown, and the exit code is 1. In JSON it stands
-as an object with `file` and `error`. For cubes there is `spx cube info`.")]
+A file that cannot be read is named on standard error, the others are shown,
+and the exit code is 1. In JSON it stands as an object with `file` and `error`.
+For cubes there is `spx cube info`.")]
 pub(crate) struct InspectArgs {
     /// Spectral images, plain or gzipped
     #[arg(value_name = "FILE", required = true)]

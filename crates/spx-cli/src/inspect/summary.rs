@@ -119,13 +119,14 @@ impl Summary {
     pub(super) fn read(path: &Path, hdus: Hdus, reuse: Planes) -> anyhow::Result<(Self, Planes)> {
         let file = MefFile::open(path)?;
         let rows = 0..file.metadata().shape[0];
-        let SpectralImage { metadata, planes, .. } = file.read(rows, reuse)?;
+        let image = file.read(rows, reuse)?;
+        let fit = zodi::fit(&image, &ZodiOptions::default());
+        let SpectralImage { metadata, planes, .. } = image;
         let in_image = || format!("{}: HDU IMAGE", path.display());
         let celestial = CelestialWcs::from_header(&metadata.header).with_context(in_image)?;
         let (wavelength, bandwidth) = wavelengths(&metadata)?;
         let parent_offset = metadata.parent_offset().with_context(in_image)?;
         let (flags, unflagged) = count_flags(&planes.flags, &metadata.flag_names);
-        let fit = zodi::fit(&planes, &metadata.flag_names, &ZodiOptions::default());
         let mut scratch = Vec::new();
         let summary = Self {
             file: path.display().to_string(),
