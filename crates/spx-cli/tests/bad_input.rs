@@ -192,7 +192,7 @@ fn settings_out_of_range() -> Result<()> {
         ("--kernel=cubic", "cubic"),
         ("--xy-oversample=100000", "too large"),
         ("--xy-oversample=2000", "GiB"),
-        ("--max-memory=0.001", "GiB"),
+        ("--max-memory=0.0001", "GiB"),
         ("--config=nowhere.toml", "nowhere.toml"),
         ("--threads=0", "threads"),
     ];

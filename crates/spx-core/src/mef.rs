@@ -115,15 +115,26 @@ impl MefFile {
     /// # Panics
     /// Where `rows` reaches beyond the image.
     pub fn read(mut self, rows: Range<usize>, reuse: Planes) -> Result<SpectralImage, MefError> {
+        let mut planes = reuse;
+        self.read_rows(rows.clone(), &mut planes)?;
+        Ok(SpectralImage { metadata: self.metadata, rows, planes })
+    }
+
+    /// Reads the four planes of a range of rows, for those who want an image piece by piece.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    ///
+    /// # Panics
+    /// Where `rows` reaches beyond the image.
+    pub fn read_rows(&mut self, rows: Range<usize>, planes: &mut Planes) -> Result<(), MefError> {
         let [ny, nx] = self.metadata.shape;
         assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
-        let Planes { mut image, mut flags, mut variance, mut zodi } = reuse;
         let (first, count) = (rows.start * nx, rows.len() * nx);
-        self.plane(IMAGE, first, count, &mut image)?;
-        self.plane(FLAGS, first, count, &mut flags)?;
-        self.plane(VARIANCE, first, count, &mut variance)?;
-        self.plane(ZODI, first, count, &mut zodi)?;
-        Ok(SpectralImage { metadata: self.metadata, rows, planes: Planes { image, flags, variance, zodi } })
+        self.plane(IMAGE, first, count, &mut planes.image)?;
+        self.plane(FLAGS, first, count, &mut planes.flags)?;
+        self.plane(VARIANCE, first, count, &mut planes.variance)?;
+        self.plane(ZODI, first, count, &mut planes.zodi)
     }
 
     fn plane<T: Pixel + Default>(

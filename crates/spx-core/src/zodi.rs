@@ -6,7 +6,7 @@
 //! these, so that one NaN among its background pixels turns the scale into NaN.)
 
 use crate::flags::{FlagNames, FlagSelection};
-use crate::image::Planes;
+use crate::image::{Planes, SpectralImage};
 
 /// How the zodiacal light is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,75 +51,118 @@ pub struct ZodiFit {
     pub outcome: ZodiOutcome,
 }
 
-/// Fits the scale over the pixels given, which should be a whole image.
-///
-/// The sum runs in a fixed order, so that the scale has the same bits on every run.
-pub fn fit(planes: &Planes, names: &FlagNames, options: &ZodiOptions) -> ZodiFit {
-    // Neither the preset nor SOURCE can fail to resolve: a preset passes over names that a file lacks.
-    let bad = FlagSelection::Photometry.mask(names).unwrap_or_default() | names.mask("SOURCE");
-    let sums = background_sums(planes, bad);
-    let fraction = sums.pixels as f64 / planes.image.len().max(1) as f64;
-    let one = |outcome| ZodiFit { scale: 1.0, outcome };
-    if sums.pixels == 0 || fraction < options.bg_fraction_min {
-        return one(ZodiOutcome::TooFewPixels { fraction });
-    }
-    let fitted = sums.image_zodi / sums.zodi_zodi;
-    if fitted > options.scale_min && fitted <= options.scale_max {
-        ZodiFit { scale: fitted, outcome: ZodiOutcome::Fitted }
-    } else {
-        one(ZodiOutcome::OutOfRange { fitted })
-    }
+/// Fits the scale over all pixels of an image that was read whole.
+pub fn fit(image: &SpectralImage, options: &ZodiOptions) -> ZodiFit {
+    let mut sums = ZodiSums::new(image.metadata.shape, &image.metadata.flag_names);
+    sums.add(image.rows.start, &image.planes);
+    sums.fit(options)
 }
 
-struct Sums {
+/// The sums of a fit, gathered from pieces of an image that need not be in memory at the same time.
+///
+/// Each row is summed by itself and the rows are added in their order at the end, so that the scale has the
+/// same bits however the image was cut into pieces.
+#[derive(Debug, Clone)]
+pub struct ZodiSums {
+    bad: u32,
+    nx: usize,
+    rows: Vec<RowSums>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct RowSums {
     image_zodi: f64,
     zodi_zodi: f64,
     pixels: usize,
 }
 
+impl ZodiSums {
+    /// Empty sums for an image of shape `[ny, nx]` whose flags have these names.
+    pub fn new([ny, nx]: [usize; 2], names: &FlagNames) -> Self {
+        // The preset cannot fail to resolve: it passes over names that a file lacks.
+        let bad = FlagSelection::Photometry.mask(names).unwrap_or_default() | names.mask("SOURCE");
+        Self { bad, nx, rows: vec![RowSums::default(); ny] }
+    }
+
+    /// Adds the rows that `planes` holds, of which the first is row `first` of the image.
+    ///
+    /// # Panics
+    /// Where they reach beyond the image.
+    pub fn add(&mut self, first: usize, planes: &Planes) {
+        let nx = self.nx;
+        let count = planes.image.len() / nx;
+        for (k, row) in self.rows[first..first + count].iter_mut().enumerate() {
+            let pixels = k * nx..(k + 1) * nx;
+            *row = RowSums::of(
+                self.bad,
+                &planes.image[pixels.clone()],
+                &planes.flags[pixels.clone()],
+                &planes.variance[pixels.clone()],
+                &planes.zodi[pixels],
+            );
+        }
+    }
+
+    /// The scale, once every row has been added.
+    pub fn fit(&self, options: &ZodiOptions) -> ZodiFit {
+        let pixels: usize = self.rows.iter().map(|r| r.pixels).sum();
+        let fraction = pixels as f64 / (self.nx * self.rows.len()).max(1) as f64;
+        let one = |outcome| ZodiFit { scale: 1.0, outcome };
+        if pixels == 0 || fraction < options.bg_fraction_min {
+            return one(ZodiOutcome::TooFewPixels { fraction });
+        }
+        let sum = |of: fn(&RowSums) -> f64| self.rows.iter().map(of).sum::<f64>();
+        let fitted = sum(|r| r.image_zodi) / sum(|r| r.zodi_zodi);
+        if fitted > options.scale_min && fitted <= options.scale_max {
+            ZodiFit { scale: fitted, outcome: ZodiOutcome::Fitted }
+        } else {
+            one(ZodiOutcome::OutOfRange { fitted })
+        }
+    }
+}
+
 /// Independent partial sums, so that the processor need not wait for the last addition.
 const LANES: usize = 8;
 
-fn background_sums(planes: &Planes, bad: u32) -> Sums {
-    let mut image_zodi = [0.0f64; LANES];
-    let mut zodi_zodi = [0.0f64; LANES];
-    let mut pixels = [0u32; LANES];
-    let mut add = |lane: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
-        let background = (flags.cast_unsigned() & bad == 0)
-            & image.is_finite()
-            & zodi.is_finite()
-            & (zodi != 0.0)
-            & variance.is_finite()
-            & (variance > 0.0);
-        // Selected before the arithmetic, for zero times NaN is NaN.
-        let (i, z, v) = if background {
-            (f64::from(image), f64::from(zodi), f64::from(variance))
-        } else {
-            (0.0, 0.0, 1.0)
+impl RowSums {
+    fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
+        let mut image_zodi = [0.0f64; LANES];
+        let mut zodi_zodi = [0.0f64; LANES];
+        let mut pixels = [0u32; LANES];
+        let mut add = |lane: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
+            let background = (flags.cast_unsigned() & bad == 0)
+                & image.is_finite()
+                & zodi.is_finite()
+                & (zodi != 0.0)
+                & variance.is_finite()
+                & (variance > 0.0);
+            // Selected before the arithmetic, for zero times NaN is NaN.
+            let (i, z, v) = if background {
+                (f64::from(image), f64::from(zodi), f64::from(variance))
+            } else {
+                (0.0, 0.0, 1.0)
+            };
+            let wz = z / v;
+            image_zodi[lane] += wz * i;
+            zodi_zodi[lane] += wz * z;
+            pixels[lane] += u32::from(background);
         };
-        let wz = z / v;
-        image_zodi[lane] += wz * i;
-        zodi_zodi[lane] += wz * z;
-        pixels[lane] += u32::from(background);
-    };
-    let whole = planes.image.len() / LANES * LANES;
-    let chunks = planes.image[..whole]
-        .chunks_exact(LANES)
-        .zip(planes.flags[..whole].chunks_exact(LANES))
-        .zip(planes.variance[..whole].chunks_exact(LANES))
-        .zip(planes.zodi[..whole].chunks_exact(LANES));
-    for (((image, flags), variance), zodi) in chunks {
-        for lane in 0..LANES {
-            add(lane, image[lane], flags[lane], variance[lane], zodi[lane]);
+        let whole = image.len() / LANES * LANES;
+        let chunks = image.chunks_exact(LANES).zip(flags.chunks_exact(LANES));
+        let chunks = chunks.zip(variance.chunks_exact(LANES)).zip(zodi.chunks_exact(LANES));
+        for (((image, flags), variance), zodi) in chunks {
+            for lane in 0..LANES {
+                add(lane, image[lane], flags[lane], variance[lane], zodi[lane]);
+            }
         }
-    }
-    for k in whole..planes.image.len() {
-        add(k - whole, planes.image[k], planes.flags[k], planes.variance[k], planes.zodi[k]);
-    }
-    Sums {
-        image_zodi: image_zodi.iter().sum(),
-        zodi_zodi: zodi_zodi.iter().sum(),
-        pixels: pixels.iter().map(|&n| n as usize).sum(),
+        for k in whole..image.len() {
+            add(k - whole, image[k], flags[k], variance[k], zodi[k]);
+        }
+        Self {
+            image_zodi: image_zodi.iter().sum(),
+            zodi_zodi: zodi_zodi.iter().sum(),
+            pixels: pixels.iter().map(|&n| n as usize).sum(),
+        }
     }
 }
 
@@ -138,7 +181,31 @@ mod tests {
     }
 
     fn fit_default(planes: &Planes) -> ZodiFit {
-        fit(planes, &FlagNames::default(), &ZodiOptions::default())
+        let mut sums = ZodiSums::new([1, planes.image.len()], &FlagNames::default());
+        if !planes.image.is_empty() {
+            sums.add(0, planes);
+        }
+        sums.fit(&ZodiOptions::default())
+    }
+
+    #[test]
+    fn pieces_in_any_order_give_the_same_bits() {
+        let whole = planes(30 * 19, 1.2345);
+        let piece = |rows: std::ops::Range<usize>| {
+            let at = rows.start * 19..rows.end * 19;
+            Planes {
+                image: whole.image[at.clone()].to_vec(),
+                flags: whole.flags[at.clone()].to_vec(),
+                variance: whole.variance[at.clone()].to_vec(),
+                zodi: whole.zodi[at].to_vec(),
+            }
+        };
+        let fit = |pieces: &[std::ops::Range<usize>]| {
+            let mut sums = ZodiSums::new([30, 19], &FlagNames::default());
+            pieces.iter().for_each(|rows| sums.add(rows.start, &piece(rows.clone())));
+            sums.fit(&ZodiOptions::default()).scale.to_bits()
+        };
+        assert_eq!(fit(&[0..30]), fit(&[17..30, 0..3, 3..17]));
     }
 
     #[test]

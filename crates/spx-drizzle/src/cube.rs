@@ -6,8 +6,9 @@ use crate::WavelengthGrid;
 
 /// Anything that has the planes of a cube: the running sums, which compute them when asked, or arrays.
 ///
-/// Every method fills `out`, one value for each pixel of plane `z`, row-major `[y][x]`.
-pub trait CubeData {
+/// Every method that takes `out` fills it, one value for each pixel of plane `z`, row-major `[y][x]`; planes may
+/// be asked for from several threads.
+pub trait CubeData: Sync {
     /// `[nz, ny, nx]`.
     fn shape(&self) -> [usize; 3];
     /// The wavelength axis.

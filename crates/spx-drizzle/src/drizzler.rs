@@ -252,22 +252,15 @@ impl Drizzler {
         Ok(contributions)
     }
 
-    fn fill<T: Copy + Send + Sync>(
-        &self,
-        z: usize,
-        out: &mut [T],
-        empty: T,
-        value: impl Fn(&Voxel) -> T + Sync,
-    ) {
+    fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {
         let [nz, _, nx] = self.plan.cube_shape();
-        out.par_chunks_mut(STRIP_ROWS * nx).zip(&self.strips).for_each(|(rows, strip)| {
-            for (row, y) in rows.chunks_exact_mut(nx).zip(strip.rows.clone()) {
-                match strip.row(y, z, nz, nx) {
-                    Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(v)),
-                    None => row.fill(empty),
-                }
+        let rows = self.strips.iter().flat_map(|strip| strip.rows.clone().map(move |y| (strip, y)));
+        for (row, (strip, y)) in out.chunks_exact_mut(nx).zip(rows) {
+            match strip.row(y, z, nz, nx) {
+                Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(v)),
+                None => row.fill(empty),
             }
-        });
+        }
     }
 }
 
@@ -305,7 +298,6 @@ impl CubeData for Drizzler {
     }
 
     fn saturated(&self) -> u64 {
-        let full = |strip: &Strip| strip.saturated();
-        self.strips.par_iter().map(full).sum()
+        self.strips.par_iter().map(Strip::saturated).sum()
     }
 }

@@ -20,6 +20,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsError, FitsReader, FitsWriter, Pixel};
@@ -166,6 +167,9 @@ fn write_hdus(
     Ok(())
 }
 
+/// Pixels that are computed before they are written, if they are more than a plane.
+const BATCH_PIXELS: usize = 4 << 20;
+
 struct PlaneWriter<'a> {
     fits: &'a mut FitsWriter,
     shape: [usize; 3],
@@ -178,7 +182,7 @@ impl PlaneWriter<'_> {
         &mut self,
         name: &str,
         unit: &str,
-        plane: impl Fn(usize, &mut [T]),
+        plane: impl Fn(usize, &mut [T]) + Sync,
     ) -> Result<(), CubeFileProblem> {
         let [nz, ny, nx] = self.shape;
         let mut cards = Header::new();
@@ -188,14 +192,18 @@ impl PlaneWriter<'_> {
         }
         cards.extend(&self.wcs);
         self.fits.image::<T>(&self.shape, &cards)?;
-        let mut pixels = vec![T::default(); ny * nx];
-        for z in 0..nz {
+        // Several planes at a time are computed side by side; writing them is one thread's work.
+        let batch = (BATCH_PIXELS / (ny * nx)).clamp(1, nz);
+        let mut pixels = vec![T::default(); batch * ny * nx];
+        for first in (0..nz).step_by(batch) {
             if self.progress.cancelled() {
                 return Err(CubeFileProblem::Cancelled);
             }
-            plane(z, &mut pixels);
-            self.fits.write_pixels(z * ny * nx, &pixels)?;
-            self.progress.advance(1);
+            let planes = batch.min(nz - first);
+            let pixels = &mut pixels[..planes * ny * nx];
+            pixels.par_chunks_exact_mut(ny * nx).enumerate().for_each(|(k, out)| plane(first + k, out));
+            self.fits.write_pixels(first * ny * nx, pixels)?;
+            self.progress.advance(planes as u64);
         }
         Ok(self.fits.checksum()?)
     }

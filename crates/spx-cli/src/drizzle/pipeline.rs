@@ -1,5 +1,6 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
@@ -8,7 +9,7 @@ use spx_core::detector::Detector;
 use spx_core::image::{Metadata, Planes, SpectralImage};
 use spx_core::mef::MefFile;
 use spx_core::progress::Progress;
-use spx_core::zodi::{self, ZodiFit};
+use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
 use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, Plan};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
@@ -106,12 +107,12 @@ impl Job<'_> {
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
-        let rows = match self.parameters.zodi {
-            Zodi::Fit(_) => 0..metadata.shape[0],
-            Zodi::Keep | Zodi::Static => spans.rows(),
+        let (image, fit) = self.read(file, spans.rows(), pool)?;
+        let scale = match self.parameters.zodi {
+            Zodi::Keep => None,
+            Zodi::Static => Some(1.0),
+            Zodi::Fit(_) => fit.map(|f| f.scale),
         };
-        let image = file.read(rows, pool.take())?;
-        let (fit, scale) = self.zodi_scale(&image);
         let exposure = Exposure {
             shape: image.metadata.shape,
             rows: image.rows.clone(),
@@ -129,16 +130,30 @@ impl Job<'_> {
         Ok(Loaded::Read(fit))
     }
 
-    /// The fit, where there is one, and the scale, where anything is subtracted.
-    fn zodi_scale(&self, image: &SpectralImage) -> (Option<ZodiFit>, Option<f64>) {
-        match self.parameters.zodi {
-            Zodi::Keep => (None, None),
-            Zodi::Static => (None, Some(1.0)),
-            Zodi::Fit(options) => {
-                let fit = zodi::fit(&image.planes, &image.metadata.flag_names, &options);
-                (Some(fit), Some(fit.scale))
+    /// Reads the rows that the cube needs. Where the zodiacal light is fitted, the others are read too, a few at a
+    /// time: they are summed and not kept, so that the memory of a whole image is not needed.
+    fn read(
+        &self,
+        mut file: MefFile,
+        needed: Range<usize>,
+        pool: &PlanePool,
+    ) -> Result<(SpectralImage, Option<ZodiFit>), InputError> {
+        const BLOCK: usize = 256;
+        let Zodi::Fit(options) = self.parameters.zodi else {
+            return Ok((file.read(needed, pool.take())?, None));
+        };
+        let shape = file.metadata().shape;
+        let mut sums = ZodiSums::new(shape, &file.metadata().flag_names);
+        let mut block = pool.take();
+        for part in [0..needed.start, needed.end..shape[0]] {
+            for first in part.clone().step_by(BLOCK) {
+                file.read_rows(first..part.end.min(first + BLOCK), &mut block)?;
+                sums.add(first, &block);
             }
         }
+        let image = file.read(needed, block)?;
+        sums.add(image.rows.start, &image.planes);
+        Ok((image, Some(sums.fit(&options))))
     }
 
     fn report_inputs(&self, answers: Vec<Result<(Loaded, Contribution), InputError>>) -> Vec<InputReport> {

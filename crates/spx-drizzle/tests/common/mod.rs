@@ -45,7 +45,7 @@ pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: Driz
             let map = GridMap::new(&CelestialWcs::from_header(&metadata.header).unwrap(), grid);
             let table = &metadata.wave_table;
             let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
-            let fit = zodi::fit(&image.planes, &metadata.flag_names, &zodi::ZodiOptions::default());
+            let fit = zodi::fit(image, &zodi::ZodiOptions::default());
             let exposure = Exposure {
                 shape: metadata.shape,
                 rows: image.rows.clone(),
