@@ -25,6 +25,19 @@ impl ArchiveUrl {
     /// The archive at IPAC.
     pub const IRSA: &str = "https://irsa.ipac.caltech.edu";
 
+    /// The copy in the cloud of what stands below [`ArchivePath::ROOT`].
+    pub const CLOUD: &str = "https://nasa-irsa-spherex.s3.us-east-1.amazonaws.com";
+
+    /// The cloud copy; of the services, it has none.
+    pub fn cloud() -> Self {
+        Self::constant(Self::CLOUD)
+    }
+
+    #[expect(clippy::expect_used, reason = "a constant address, which the tests parse")]
+    fn constant(address: &str) -> Self {
+        address.parse().expect("a constant address")
+    }
+
     /// Where a synchronous TAP query goes.
     pub fn tap_sync(&self) -> Url {
         self.below("TAP/sync")
@@ -50,6 +63,11 @@ impl ArchiveUrl {
         self.below(path.as_str())
     }
 
+    /// The address of a file in the cloud copy that this is.
+    pub fn cloud_file(&self, path: &ArchivePath) -> Url {
+        self.below(path.below_root())
+    }
+
     /// The address itself.
     pub fn url(&self) -> &Url {
         &self.0
@@ -67,8 +85,7 @@ impl ArchiveUrl {
 
 impl Default for ArchiveUrl {
     fn default() -> Self {
-        #[expect(clippy::expect_used, reason = "a constant address, which the tests parse")]
-        Self::IRSA.parse().expect("the address of the archive is one")
+        Self::constant(Self::IRSA)
     }
 }
 

@@ -33,6 +33,21 @@ pub struct ClientOptions {
     pub connections: usize,
 }
 
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            retry: RetryOptions { attempts: 4, ..RetryOptions::default() },
+            allowed_hosts: Vec::new(),
+            cloud: ArchiveUrl::cloud(),
+            connect_timeout: Duration::from_secs(20),
+            stall_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_secs(120),
+            job_deadline: Duration::from_secs(1800),
+            connections: 16,
+        }
+    }
+}
+
 /// The service that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Service {

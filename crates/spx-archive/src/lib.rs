@@ -9,6 +9,7 @@ mod download;
 mod error;
 mod fits_check;
 mod hash;
+mod http;
 mod observation;
 mod path;
 mod retry;

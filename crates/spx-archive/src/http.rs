@@ -1,0 +1,313 @@
+//! One request and its answer: redirects under a policy, statuses and failures as errors, bodies as streams.
+
+use std::io::{self, Read};
+use std::time::{Duration, SystemTime};
+
+use ureq::http::{HeaderMap, Method, header};
+use url::Url;
+
+use crate::base::{is_loopback, without_credentials};
+use crate::client::ClientOptions;
+use crate::error::ArchiveError;
+
+/// Redirects that are followed for one request.
+const MOST_REDIRECTS: usize = 5;
+
+/// What is read of the body of an error, to find the server's words in it [bytes].
+const ERROR_BODY: u64 = 64 << 10;
+
+/// Buffer of each connection for what comes in [bytes].
+const INPUT_BUFFER: usize = 512 << 10;
+
+/// Sends requests; connections are kept and shared.
+#[derive(Debug)]
+pub(crate) struct Http {
+    agent: ureq::Agent,
+    /// The same without a proxy: what is on this machine is not asked for through another one.
+    local: ureq::Agent,
+    allowed_hosts: Vec<String>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// The fields of a form, sent as the body of a POST.
+    pub(crate) form: Vec<(&'static str, String)>,
+    pub(crate) headers: Vec<(header::HeaderName, String)>,
+    /// The longest time without a byte, the wait for the first one included.
+    pub(crate) patience: Duration,
+    /// The longest time for the body.
+    pub(crate) deadline: Duration,
+}
+
+impl Request {
+    pub(crate) fn new(method: Method, url: Url, patience: Duration, deadline: Duration) -> Self {
+        Self { method, url, form: Vec::new(), headers: Vec::new(), patience, deadline }
+    }
+}
+
+/// A successful answer, its body still to be read.
+pub(crate) struct Reply {
+    /// Where it came from in the end.
+    pub(crate) url: Url,
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: ureq::Body,
+}
+
+impl Reply {
+    /// A header that is text.
+    pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Bytes of the body, where they are announced.
+    pub(crate) fn content_length(&self) -> Option<u64> {
+        self.header(header::CONTENT_LENGTH)?.trim().parse().ok()
+    }
+
+    /// The body, decompressed where the server compressed it.
+    pub(crate) fn into_decoded(self) -> Box<dyn Read> {
+        let gzip = self.header(header::CONTENT_ENCODING).is_some_and(|e| e.contains("gzip"));
+        let reader = self.body.into_reader();
+        if gzip { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) }
+    }
+}
+
+impl Http {
+    pub(crate) fn new(options: &ClientOptions) -> Self {
+        let agent = |local: bool| {
+            let config = ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .timeout_connect(Some(options.connect_timeout))
+                .timeout_resolve(Some(options.connect_timeout))
+                .timeout_per_write(Some(options.stall_timeout))
+                .input_buffer_size(INPUT_BUFFER)
+                .max_idle_connections(options.connections)
+                .max_idle_connections_per_host(options.connections)
+                .accept_encoding("identity")
+                .user_agent(concat!("spx/", env!("CARGO_PKG_VERSION")));
+            let config = if local { config.proxy(None) } else { config };
+            ureq::Agent::new_with_config(config.build())
+        };
+        let mut allowed_hosts = options.allowed_hosts.clone();
+        allowed_hosts.extend(options.cloud.url().host_str().map(str::to_owned));
+        Self { agent: agent(false), local: agent(true), allowed_hosts }
+    }
+
+    /// Sends a request and follows redirects; statuses that are no success are errors.
+    pub(crate) fn send(&self, request: &Request) -> Result<Reply, ArchiveError> {
+        let mut request = request.clone();
+        for _ in 0..=MOST_REDIRECTS {
+            let reply = self.send_once(&request)?;
+            match reply.status {
+                200..=299 => return Ok(reply),
+                301 | 302 | 303 | 307 | 308 => {
+                    let target = self.redirect(&request.url, &reply)?;
+                    tracing::debug!("{} redirects to {}", shown(&request.url), shown(&target));
+                    // As browsers do: only 307 and 308 keep the method.
+                    if reply.status < 304 && request.method == Method::POST {
+                        request.method = Method::GET;
+                        request.form.clear();
+                    }
+                    request.url = target;
+                }
+                _ => return Err(status_error(reply)),
+            }
+        }
+        let url = shown(&request.url);
+        Err(ArchiveError::Redirect { target: url.clone(), url, problem: "it is the sixth in a row" })
+    }
+
+    fn send_once(&self, request: &Request) -> Result<Reply, ArchiveError> {
+        let transport = |error: ureq::Error| transport_error(&request.url, &error);
+        let build_error = |error: ureq::http::Error| transport(error.into());
+        let mut builder =
+            ureq::http::Request::builder().method(request.method.clone()).uri(request.url.as_str());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let agent = if is_loopback(&request.url) { &self.local } else { &self.agent };
+        let answer = if request.method == Method::POST {
+            let body =
+                url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
+            let built = builder
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(body)
+                .map_err(build_error)?;
+            agent.run(timed(agent, built, request))
+        } else {
+            agent.run(timed(agent, builder.body(()).map_err(build_error)?, request))
+        };
+        let (parts, body) = answer.map_err(transport)?.into_parts();
+        Ok(Reply { url: request.url.clone(), status: parts.status.as_u16(), headers: parts.headers, body })
+    }
+
+    /// Where a redirect leads, if it may: to the same host or one that is allowed, and never from https
+    /// to plain http.
+    fn redirect(&self, from: &Url, reply: &Reply) -> Result<Url, ArchiveError> {
+        let location = reply.header(header::LOCATION).unwrap_or_default();
+        let refuse = |target: &str, problem| ArchiveError::Redirect {
+            url: shown(from),
+            target: target.chars().take(300).collect(),
+            problem,
+        };
+        let target = from.join(location).map_err(|_| refuse("?", "its target is no address"))?;
+        self.check_redirect(from, &target).map_err(|problem| refuse(&shown(&target), problem))?;
+        Ok(target)
+    }
+
+    fn check_redirect(&self, from: &Url, target: &Url) -> Result<(), &'static str> {
+        match target.scheme() {
+            "https" => {}
+            "http" if from.scheme() == "https" => return Err("it leaves https for plain http"),
+            "http" if is_loopback(target) => {}
+            "http" => return Err("plain http is for this machine alone"),
+            _ => return Err("it is neither https nor http"),
+        }
+        if !target.username().is_empty() || target.password().is_some() {
+            return Err("it carries a user name or password");
+        }
+        let same = from.host() == target.host()
+            && (from.scheme() != target.scheme() || from.port() == target.port());
+        let allowed = || {
+            target
+                .host_str()
+                .is_some_and(|host| self.allowed_hosts.iter().any(|h| h.eq_ignore_ascii_case(host)))
+        };
+        if same || allowed() { Ok(()) } else { Err("it leads to another host, which is not allowed") }
+    }
+}
+
+fn timed<S: ureq::AsSendBody>(
+    agent: &ureq::Agent,
+    built: ureq::http::Request<S>,
+    request: &Request,
+) -> ureq::http::Request<S> {
+    agent
+        .configure_request(built)
+        .timeout_per_read(Some(request.patience))
+        .timeout_recv_response(Some(request.patience))
+        .timeout_recv_body(Some(request.deadline))
+        .build()
+}
+
+/// An address in a message.
+pub(crate) fn shown(url: &Url) -> String {
+    without_credentials(url)
+}
+
+/// The error of a connection.
+fn transport_error(url: &Url, error: &ureq::Error) -> ArchiveError {
+    let timeout = matches!(error, ureq::Error::Timeout(_))
+        || matches!(error, ureq::Error::Io(e) if e.kind() == io::ErrorKind::TimedOut);
+    let cause = if timeout { format!("no answer in time ({error})") } else { error.to_string() };
+    ArchiveError::Transport { url: shown(url), cause, timeout }
+}
+
+/// The error of a body that broke off.
+pub(crate) fn body_error(url: &Url, error: &io::Error) -> ArchiveError {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+        Some(inner) => transport_error(url, inner),
+        None => ArchiveError::Transport {
+            url: shown(url),
+            cause: format!("the answer broke off: {error}"),
+            timeout: error.kind() == io::ErrorKind::TimedOut,
+        },
+    }
+}
+
+fn status_error(reply: Reply) -> ArchiveError {
+    let (url, status) = (shown(&reply.url), reply.status);
+    let retry_after = reply.header(header::RETRY_AFTER).and_then(|text| retry_after(text, SystemTime::now()));
+    let mut body = Vec::new();
+    // Whatever can be read of the server's words is better than none.
+    reply.into_decoded().take(ERROR_BODY).read_to_end(&mut body).ok();
+    ArchiveError::Status { url, status, message: server_words(&body), retry_after }
+}
+
+/// Seconds, or a date (RFC 9110, section 10.2.3).
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text.trim()).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// The text of a short answer: of a VOTable its error, of a page its words, on one line.
+fn server_words(body: &[u8]) -> String {
+    if let Some(message) = crate::votable::error_message(body) {
+        return message;
+    }
+    let text = String::from_utf8_lossy(body);
+    let mut words = String::new();
+    let mut in_tag = false;
+    for c in text.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => {
+                in_tag = false;
+                words.push(' ');
+            }
+            c if !in_tag => words.push(if c.is_control() { ' ' } else { c }),
+            _ => {}
+        }
+    }
+    words.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(from: &str, to: &str) -> Result<(), &'static str> {
+        let options = ClientOptions { allowed_hosts: vec!["mirror.org".into()], ..ClientOptions::default() };
+        Http::new(&options).check_redirect(&from.parse().unwrap(), &to.parse().unwrap())
+    }
+
+    #[test]
+    fn redirects_stay_where_they_may() {
+        for (from, to) in [
+            ("https://a.org/x", "https://a.org/y"),
+            ("https://a.org/x", "https://mirror.org/y"),
+            ("https://a.org/x", "https://nasa-irsa-spherex.s3.us-east-1.amazonaws.com/y"),
+            ("http://127.0.0.1:1/x", "http://127.0.0.1:1/y"),
+            ("http://localhost:80/x", "https://localhost/y"),
+        ] {
+            assert_eq!(policy(from, to), Ok(()), "{from} to {to}");
+        }
+        for (from, to) in [
+            ("https://a.org/x", "http://a.org/x"),
+            ("https://a.org/x", "http://127.0.0.1/x"),
+            ("https://a.org/x", "https://b.org/x"),
+            ("https://a.org/x", "https://a.org:8443/x"),
+            ("https://a.org/x", "https://a.org.evil.org/x"),
+            ("https://a.org/x", "https://me@a.org/x"),
+            ("https://a.org/x", "file:///etc/passwd"),
+            ("http://127.0.0.1:1/x", "http://127.0.0.1:2/x"),
+            ("http://127.0.0.1:1/x", "http://a.org/x"),
+        ] {
+            assert!(policy(from, to).is_err(), "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777 - 7);
+        assert_eq!(retry_after(" 12 ", now), Some(Duration::from_secs(12)));
+        assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
+        assert_eq!(retry_after("Tue, 06 Nov 1984 08:49:37 GMT", now), Some(Duration::ZERO));
+        assert_eq!(retry_after("soon", now), None);
+    }
+
+    #[test]
+    fn the_words_of_a_page_are_its_text() {
+        let page = b"<html><title>502</title>\n<body>Bad  <b>Gateway</b></body></html>";
+        assert_eq!(server_words(page), "502 Bad Gateway");
+    }
+}

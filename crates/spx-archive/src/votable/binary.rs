@@ -1,0 +1,207 @@
+//! Values as bytes: BINARY and BINARY2 (sections 5.3 and 5.4 of the Recommendation), big-endian, in base64.
+
+use std::io::{self, BufRead};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::field::{ArraySize, Cell, DataType, Field};
+
+/// Characters that are decoded at a time.
+const CHUNK: usize = 32 << 10;
+
+/// What went wrong, and in which column if in one.
+type Failure = (Option<usize>, String);
+
+/// Decodes base64 text as it comes.
+#[derive(Debug, Default)]
+pub(super) struct Base64 {
+    encoded: Vec<u8>,
+    decoded: Vec<u8>,
+    used: usize,
+    ended: bool,
+}
+
+impl Base64 {
+    /// Reads some more text, up to the tag behind it, and decodes it.
+    pub(super) fn fill(&mut self, source: &mut impl BufRead) -> Result<(), String> {
+        let available = match source.fill_buf() {
+            Ok(available) => available,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(e) => return Err(e.to_string()),
+        };
+        if available.is_empty() {
+            return Err("it ends within its stream".into());
+        }
+        let piece = &available[..available.len().min(CHUNK)];
+        let text = piece.split(|&b| b == b'<').next().unwrap_or_default();
+        self.ended = text.len() < piece.len();
+        self.encoded.extend(text.iter().filter(|b| !b.is_ascii_whitespace()));
+        let taken = text.len();
+        source.consume(taken);
+        self.decode()
+    }
+
+    fn decode(&mut self) -> Result<(), String> {
+        let whole = if self.ended { self.encoded.len() } else { self.encoded.len() / 4 * 4 };
+        self.decoded.drain(..self.used);
+        self.used = 0;
+        STANDARD
+            .decode_vec(&self.encoded[..whole], &mut self.decoded)
+            .map_err(|e| format!("the stream is no base64: {e}"))?;
+        self.encoded.drain(..whole);
+        Ok(())
+    }
+
+    fn left(&self) -> usize {
+        self.decoded.len() - self.used
+    }
+}
+
+/// Takes more text in.
+type Fill<'a> = dyn FnMut(&mut Base64) -> Result<(), String> + 'a;
+
+/// The rows of a stream.
+#[derive(Debug)]
+pub(super) struct Binary {
+    base64: Base64,
+    /// Bytes of the null flags before each row: one bit a column in BINARY2, none in BINARY.
+    flag_bytes: usize,
+    longest_cell: usize,
+}
+
+impl Binary {
+    pub(super) fn new(fields: &[Field], null_flags: bool, longest_cell: usize) -> Self {
+        let flag_bytes = if null_flags { fields.len().div_ceil(8) } else { 0 };
+        Self { base64: Base64::default(), flag_bytes, longest_cell }
+    }
+
+    /// The next row; `None` where the stream ends before it.
+    pub(super) fn next_row(
+        &mut self,
+        fields: &[Field],
+        fill: &mut Fill<'_>,
+    ) -> Result<Option<Vec<Cell>>, Failure> {
+        while self.base64.left() == 0 {
+            if self.base64.ended {
+                return Ok(None);
+            }
+            fill(&mut self.base64).map_err(|problem| (None, problem))?;
+        }
+        let flags = self.take(self.flag_bytes, fill).map_err(|problem| (None, problem))?.to_vec();
+        let mut cells = Vec::with_capacity(fields.len());
+        for (at, field) in fields.iter().enumerate() {
+            let null = flags.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
+            let cell = self.read_cell(field, fill).map_err(|problem| (Some(at), problem))?;
+            cells.push(if null { Cell::Null } else { cell });
+        }
+        Ok(Some(cells))
+    }
+
+    fn read_cell(&mut self, field: &Field, fill: &mut Fill<'_>) -> Result<Cell, String> {
+        let items = match field.size {
+            ArraySize::Scalar => 1,
+            ArraySize::Fixed(items) => items,
+            ArraySize::Variable => {
+                let count = self.take(4, fill)?;
+                // The standard's integers have signs; a negative one is as wrong as one that is too large.
+                u32::from_be_bytes(array(count)) as usize
+            }
+        };
+        let bytes = field.datatype.bytes(items).filter(|&bytes| bytes <= self.longest_cell);
+        let bytes = bytes.ok_or_else(|| format!("{items} values in a cell are more than is accepted"))?;
+        Ok(decode(field, items, self.take(bytes, fill)?))
+    }
+
+    /// The next `count` bytes of the stream, at most [`longest_cell`](Self::longest_cell) or a few.
+    fn take(&mut self, count: usize, fill: &mut Fill<'_>) -> Result<&[u8], String> {
+        while self.base64.left() < count {
+            if self.base64.ended {
+                return Err("the stream ends within a row".into());
+            }
+            fill(&mut self.base64)?;
+        }
+        let start = self.base64.used;
+        self.base64.used += count;
+        Ok(&self.base64.decoded[start..start + count])
+    }
+}
+
+/// The first `N` bytes; the caller has as many.
+fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[..N]);
+    out
+}
+
+/// Values of `size` bytes each, read one by one.
+fn each<const N: usize, T>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+    bytes.chunks_exact(N).map(|chunk| read(array(chunk))).collect()
+}
+
+fn decode(field: &Field, items: usize, bytes: &[u8]) -> Cell {
+    let scalar = field.size == ArraySize::Scalar;
+    match field.datatype {
+        DataType::Boolean => bools(bytes.iter().map(|&b| boolean(b)).collect(), scalar),
+        // Writers disagree on which bit of its byte a single bit is.
+        DataType::Bit if scalar => Cell::Bool(bytes.iter().any(|&b| b != 0)),
+        DataType::Bit => {
+            bools((0..items).map(|k| Some(bytes[k / 8] & (0x80 >> (k % 8)) != 0)).collect(), scalar)
+        }
+        DataType::UnsignedByte => ints(field, each(bytes, |b: [u8; 1]| b[0].into())),
+        DataType::Short => ints(field, each(bytes, |b| i16::from_be_bytes(b).into())),
+        DataType::Int => ints(field, each(bytes, |b| i32::from_be_bytes(b).into())),
+        DataType::Long => ints(field, each(bytes, i64::from_be_bytes)),
+        DataType::Float => reals(each(bytes, |b| f32::from_be_bytes(b).into()), scalar),
+        DataType::Double => reals(each(bytes, f64::from_be_bytes), scalar),
+        DataType::FloatComplex => Cell::Reals(each(bytes, |b| f32::from_be_bytes(b).into())),
+        DataType::DoubleComplex => Cell::Reals(each(bytes, f64::from_be_bytes)),
+        DataType::Char => {
+            let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+            text(String::from_utf8_lossy(&bytes[..end]).into_owned())
+        }
+        DataType::UnicodeChar => {
+            let units = each(bytes, u16::from_be_bytes).into_iter().take_while(|&unit| unit != 0);
+            text(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect())
+        }
+    }
+}
+
+fn text(text: String) -> Cell {
+    if text.is_empty() { Cell::Null } else { Cell::Text(text) }
+}
+
+fn boolean(byte: u8) -> Option<bool> {
+    match byte {
+        b'T' | b't' | b'1' => Some(true),
+        b'F' | b'f' | b'0' => Some(false),
+        _ => None,
+    }
+}
+
+fn bools(values: Vec<Option<bool>>, scalar: bool) -> Cell {
+    match values[..] {
+        [value] if scalar => value.map_or(Cell::Null, Cell::Bool),
+        _ => Cell::Bools(values),
+    }
+}
+
+fn ints(field: &Field, values: Vec<i64>) -> Cell {
+    match values[..] {
+        [value] if field.size == ArraySize::Scalar => {
+            if field.null == Some(value) {
+                Cell::Null
+            } else {
+                Cell::Int(value)
+            }
+        }
+        _ => Cell::Ints(values),
+    }
+}
+
+fn reals(values: Vec<f64>, scalar: bool) -> Cell {
+    match values[..] {
+        [value] if scalar => Cell::Real(value),
+        _ => Cell::Reals(values),
+    }
+}
