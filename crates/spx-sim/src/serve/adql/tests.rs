@@ -1,0 +1,3 @@
+//! Queries against small tables.
+
+use super::*;

@@ -1,0 +1,124 @@
+//! What all answers share, and the way from a request through the faults to a service.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::any;
+
+use super::body::{Outgoing, Plan, Ticket};
+use super::faults::{Asked, Dice, Fault, content_length, instead, plan, too_many};
+use super::http::plain;
+use super::index::Index;
+use super::listener::{Connection, Port};
+use super::log::{Recorder, RequestEntry, RequestKind};
+use super::table::Table;
+use super::{ServeOptions, files, schema, tap};
+
+/// An archive's content and state.
+pub(super) struct Site {
+    /// The canonical directory.
+    pub(super) root: PathBuf,
+    pub(super) index: Index,
+    pub(super) tables: Vec<Table>,
+    /// `http://127.0.0.1:PORT`
+    pub(super) base: String,
+    pub(super) options: ServeOptions,
+    pub(super) recorder: Recorder,
+    dice: Dice,
+    running: Arc<AtomicUsize>,
+}
+
+impl Site {
+    pub(super) fn new(root: PathBuf, index: Index, base: String, options: ServeOptions) -> Self {
+        let tables = schema::tables(&index, &base);
+        let dice = Dice::new(options.faults.clone(), options.seed);
+        let (recorder, running) = (Recorder::default(), Arc::default());
+        Self { root, index, tables, base, options, recorder, dice, running }
+    }
+}
+
+/// Answers requests until the runtime ends.
+pub(super) async fn serve(listener: tokio::net::TcpListener, site: Arc<Site>) {
+    let routes = routes().layer(from_fn_with_state(Arc::clone(&site), answer)).with_state(site);
+    let service = routes.into_make_service_with_connect_info::<Connection>();
+    if let Err(error) = axum::serve(Port(listener), service).await {
+        tracing::error!("the local archive has stopped: {error}");
+    }
+}
+
+fn routes() -> Router<Arc<Site>> {
+    Router::new()
+        .route("/TAP/sync", any(tap::sync))
+        .route("/ibe/data/spherex/{*path}", any(files::ibe))
+        .route("/cloud/{*path}", any(files::cloud))
+        .fallback(|| async { plain(StatusCode::NOT_FOUND, "there is no such service") })
+}
+
+/// Logs a request, lets it meet its fault, or lets the service answer it.
+async fn answer(
+    State(site): State<Arc<Site>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (ticket, parallel) = Ticket::take(&site.running);
+    let entry = entry(&request);
+    let asked = Asked { kind: entry.kind, method: request.method(), path: &entry.path, query: &entry.query };
+    let drawn = site.dice.draw(&asked);
+    let number = site.recorder.begin(RequestEntry { fault: drawn.map(|(fault, _)| fault), ..entry.clone() });
+    tokio::time::sleep(site.dice.latency()).await;
+    let mut response = match drawn.and_then(|(fault, _)| instead(fault)) {
+        Some(response) => response,
+        None if site.options.max_parallel.is_some_and(|most| parallel > most) => too_many(),
+        None => {
+            if matches!(drawn, Some((Fault::ExpiredJob, _))) {
+                site.forget_job(&entry.path);
+            }
+            next.run(request).await
+        }
+    };
+    content_length(&mut response);
+    let spoiled = drawn.map_or_else(Plan::default, |(fault, roll)| plan(fault, roll, &mut response));
+    site.recorder.update(number, |entry| entry.status = response.status().as_u16());
+    let recorder = site.recorder.clone();
+    response.map(|inner| {
+        Body::new(Outgoing {
+            inner,
+            plan: spoiled,
+            sent: 0,
+            sleep: None,
+            recorder,
+            number,
+            connection,
+            ticket,
+            rest: Bytes::new(),
+        })
+    })
+}
+
+fn entry(request: &Request) -> RequestEntry {
+    let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+    let range = request.headers().get(header::RANGE).and_then(|v| v.to_str().ok());
+    RequestEntry {
+        kind: RequestKind::of(path, query),
+        method: request.method().to_string(),
+        path: path.to_owned(),
+        query: query.to_owned(),
+        range: range.map(str::to_owned),
+        status: 0,
+        fault: None,
+        sent: 0,
+        complete: false,
+    }
+}
+
+impl Site {
+    fn forget_job(&self, _path: &str) {}
+}

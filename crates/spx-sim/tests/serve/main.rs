@@ -1,0 +1,9 @@
+//! The local archive as a client sees it: queries and their formats, files and ranges, cutouts, faults.
+
+#![cfg(feature = "serve")]
+#![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
+
+mod client;
+mod files;
+mod fixture;
+mod queries;
