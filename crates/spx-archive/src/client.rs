@@ -1,16 +1,22 @@
 //! The client: searches, and the addresses of files.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use spx_core::progress::Progress;
+use ureq::http::Method;
 use url::Url;
 
 use crate::base::ArchiveUrl;
+use crate::cutout::Cutout;
+use crate::datalink::{self, Link, LinkCache};
 use crate::download::Target;
 use crate::error::ArchiveError;
-use crate::observation::Observation;
-use crate::retry::RetryOptions;
+use crate::http::{Http, Request};
+use crate::observation::{Newest, Observation, newest};
+use crate::retry::{RetryOptions, sleep_until};
+use crate::rows::Rows;
 use crate::selection::Selection;
+use crate::{sia, tap};
 
 /// How the archive is spoken to.
 #[derive(Debug, Clone, PartialEq)]
@@ -88,12 +94,23 @@ pub struct Search {
 pub struct Client {
     base: ArchiveUrl,
     options: ClientOptions,
+    http: Http,
 }
 
 impl Client {
     /// A client of the archive at `base`. Nothing is asked yet.
     pub fn new(base: ArchiveUrl, options: ClientOptions) -> Self {
-        Self { base, options }
+        Self { base, http: Http::new(&options), options }
+    }
+
+    /// The archive.
+    pub fn base(&self) -> &ArchiveUrl {
+        &self.base
+    }
+
+    /// How it is spoken to.
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
     }
 
     /// Searches by TAP: synchronously, and by a job where the server does not manage otherwise.
@@ -102,17 +119,85 @@ impl Client {
     /// [`ArchiveError`] where the archive cannot be asked, refuses, cuts its answer off, or where more
     /// images are found than the selection allows.
     pub fn search(&self, selection: &Selection, progress: &dyn Progress) -> Result<Search, ArchiveError> {
-        let _ = (selection, progress, &self.options);
-        Err(ArchiveError::Protocol {
-            url: self.base.to_string(),
-            problem: "searches are not written yet".into(),
-        })
+        let query = selection.adql();
+        let (rows, service) = tap::query(self, &query, &|| progress.cancelled())?;
+        found(rows, selection, service, query)
+    }
+
+    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing else: a
+    /// rectangle is searched by its circumscribed circle, full coverage as any. Where the selection names
+    /// no release, `qr2` is searched.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    pub fn search_sia(&self, selection: &Selection, progress: &dyn Progress) -> Result<Search, ArchiveError> {
+        let (rows, query) = sia::query(self, selection, &|| progress.cancelled())?;
+        found(rows, selection, Service::Sia, query)
+    }
+
+    /// What a spectral image is linked to, from the cache where it is there and fresh.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] where the archive cannot be asked or refuses; a cache that fails is no error.
+    pub fn links(
+        &self,
+        publisher_did: &str,
+        cache: Option<&LinkCache>,
+        progress: &dyn Progress,
+    ) -> Result<Vec<Link>, ArchiveError> {
+        datalink::links(self, publisher_did, cache, &|| progress.cancelled())
     }
 
     /// The address of a file, or of a cutout.
     pub fn url(&self, target: &Target) -> Url {
         let mut url = self.base.file(&target.uri);
-        url.set_query(target.cutout.as_ref().map(crate::cutout::Cutout::query).as_deref());
+        url.set_query(target.cutout.as_ref().map(Cutout::query).as_deref());
         url
+    }
+
+    pub(crate) fn http(&self) -> &Http {
+        &self.http
+    }
+
+    /// A request of a service.
+    pub(crate) fn request(&self, method: Method, url: Url, deadline: Duration) -> Request {
+        Request::new(method, url, self.options.answer_timeout, deadline)
+    }
+
+    /// Does something, again where it fails in a way that may pass, unless `give_up` says otherwise.
+    pub(crate) fn retried<T>(
+        &self,
+        cancelled: &dyn Fn() -> bool,
+        give_up: impl Fn(&ArchiveError) -> bool,
+        mut action: impl FnMut() -> Result<T, ArchiveError>,
+    ) -> Result<T, ArchiveError> {
+        let mut failures = 0;
+        loop {
+            if cancelled() {
+                return Err(ArchiveError::Cancelled);
+            }
+            let error = match action() {
+                Ok(done) => return Ok(done),
+                Err(error) if give_up(&error) => return Err(error),
+                Err(error) => error,
+            };
+            failures += 1;
+            let Some(wait) = self.options.retry.after(&error, failures) else { return Err(error) };
+            tracing::info!("{error}; trying again in {:.1} s", wait.as_secs_f64());
+            sleep_until(Instant::now() + wait, cancelled)?;
+        }
+    }
+}
+
+/// The rows that the selection accepts, the newest of each exposure.
+fn found(rows: Rows, selection: &Selection, service: Service, query: String) -> Result<Search, ArchiveError> {
+    let accepted = rows.observations.into_iter().filter(|o| selection.accepts(o)).collect();
+    let Newest { kept, superseded } = newest(accepted);
+    for Rejected { row, cause } in &rows.rejected {
+        tracing::warn!("row {row} of the answer is refused: {cause}");
+    }
+    match selection.max_images {
+        Some(limit) if kept.len() > limit => Err(ArchiveError::TooMany { found: kept.len(), limit }),
+        _ => Ok(Search { observations: kept, superseded, rejected: rows.rejected, service, query }),
     }
 }

@@ -5,6 +5,7 @@ pub mod votable;
 mod base;
 mod client;
 mod cutout;
+mod datalink;
 mod download;
 mod error;
 mod fits_check;
@@ -13,11 +14,15 @@ mod http;
 mod observation;
 mod path;
 mod retry;
+mod rows;
 mod selection;
+mod sia;
+mod tap;
 
 pub use base::{ArchiveUrl, ArchiveUrlError};
 pub use client::{Client, ClientOptions, Rejected, Search, Service};
 pub use cutout::{Cutout, CutoutCentre, CutoutError, CutoutSize, FULL_FRAME_BYTES, Unit};
+pub use datalink::{Link, LinkCache};
 pub use download::{
     DownloadOptions, DownloadPlan, DownloadProgress, FileReport, Layout, MirrorUse, Outcome, PlannedFile,
     Source, State, Target,

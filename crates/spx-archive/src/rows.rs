@@ -1,0 +1,167 @@
+//! Rows of TAP and SIA answers as observations.
+
+use std::io::Read;
+
+use crate::client::{Rejected, Service};
+use crate::error::ArchiveError;
+use crate::http::{Reply, shown};
+use crate::observation::{FileName, Observation, ObservationError};
+use crate::path::ArchivePath;
+use crate::votable::{Cell, Limits, QueryStatus, VoTableError, VoTableReader};
+
+/// Metres to um.
+const UM_PER_M: f64 = 1e6;
+
+/// Bytes of the kB in which SIA states sizes.
+const BYTES_PER_KB: f64 = 1e3;
+
+/// The rows of an answer.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) rejected: Vec<Rejected>,
+    /// True where the service cut its answer off.
+    pub(crate) overflow: bool,
+}
+
+/// Reads an answer; whatever its status says, an error in it is one.
+pub(crate) fn read(reply: Reply, service: Service) -> Result<Rows, ArchiveError> {
+    let url = shown(&reply.url);
+    let table_error = |source: VoTableError| match source {
+        VoTableError::Io { problem, timeout } => {
+            ArchiveError::Transport { url: url.clone(), cause: problem, timeout }
+        }
+        source => ArchiveError::Table { url: url.clone(), source },
+    };
+    let mut table = VoTableReader::new(reply.into_decoded(), Limits::default()).map_err(table_error)?;
+    refuse_error(&url, table.status())?;
+    let columns = Columns::find(&table, service).map_err(table_error)?;
+    let mut rows = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
+    let mut number = 0;
+    while let Some(cells) = table.next_row().map_err(table_error)? {
+        number += 1;
+        match columns.observation(&cells) {
+            Ok(observation) => rows.observations.push(observation),
+            Err(cause) => rows.rejected.push(Rejected { row: number, cause: cause.to_string() }),
+        }
+    }
+    refuse_error(&url, table.status())?;
+    rows.overflow = table.status() == Some(&QueryStatus::Overflow);
+    Ok(rows)
+}
+
+fn refuse_error(url: &str, status: Option<&QueryStatus>) -> Result<(), ArchiveError> {
+    match status {
+        Some(QueryStatus::Error(message)) => {
+            Err(ArchiveError::Query { url: url.to_owned(), message: message.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The columns that an observation is made of.
+struct Columns {
+    file: usize,
+    publisher_did: usize,
+    band: usize,
+    times: [usize; 2],
+    wavelengths: [usize; 2],
+    /// Size [kB], in SIA.
+    size: Option<usize>,
+}
+
+impl Columns {
+    fn find<R: Read>(table: &VoTableReader<R>, service: Service) -> Result<Self, VoTableError> {
+        let [file, t0, t1, w0, w1] = match service {
+            Service::Sia => ["access_url", "t_min", "t_max", "em_min", "em_max"],
+            Service::TapSync | Service::TapAsync => [
+                "uri",
+                "time_bounds_lower",
+                "time_bounds_upper",
+                "energy_bounds_lower",
+                "energy_bounds_upper",
+            ],
+        };
+        Ok(Self {
+            file: table.column(file)?,
+            publisher_did: table.column("obs_publisher_did")?,
+            band: table.column("energy_bandpassname")?,
+            times: [table.column(t0)?, table.column(t1)?],
+            wavelengths: [table.column(w0)?, table.column(w1)?],
+            size: table.column("access_estsize").ok(),
+        })
+    }
+
+    fn observation(&self, cells: &[Cell]) -> Result<Observation, ObservationError> {
+        let uri = archive_path(cells[self.file].text().unwrap_or_default())?;
+        let value = |at: usize, column| {
+            cells[at].real().ok_or_else(|| ObservationError::Value { column, uri: uri.to_string() })
+        };
+        let name = FileName::parse(uri.file_name());
+        let did = cells[self.publisher_did].text();
+        let listed = did.and_then(exposure_of);
+        let (obs_id, did_band) = match (listed, &name) {
+            (Some((obs_id, band)), _) => (obs_id, Some(band)),
+            (None, Some(name)) => (name.obs_id, None),
+            (None, None) => return Err(ObservationError::Id(did.unwrap_or_default().to_owned())),
+        };
+        let band = cells[self.band].text().or(did_band).unwrap_or_default();
+        let detector = band.strip_prefix("SPHEREx-").unwrap_or(band);
+        Observation {
+            obs_id: obs_id.parse()?,
+            detector: detector
+                .parse()
+                .map_err(|_| ObservationError::Band(band.chars().take(80).collect()))?,
+            mjd_begin: value(self.times[0], "begin of exposure")?,
+            mjd_end: value(self.times[1], "end of exposure")?,
+            wavelength_min: value(self.wavelengths[0], "shortest wavelength")? * UM_PER_M,
+            wavelength_max: value(self.wavelengths[1], "longest wavelength")? * UM_PER_M,
+            publisher_did: did.map(str::to_owned),
+            processing: name.map(|name| name.processing),
+            size: self.size.and_then(|at| cells[at].real()).and_then(bytes),
+            uri,
+        }
+        .checked()
+    }
+}
+
+/// kB as bytes.
+fn bytes(kb: f64) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
+    (kb > 0.0 && kb < 1e12).then_some((kb * BYTES_PER_KB) as u64)
+}
+
+/// TAP lists paths, SIA whole addresses; of these only the path counts, below the archive that was asked.
+fn archive_path(text: &str) -> Result<ArchivePath, ObservationError> {
+    let path = match text.split_once("://") {
+        Some(_) => text.find(ArchivePath::ROOT).map_or(text, |at| &text[at..]),
+        None => text,
+    };
+    Ok(path.parse()?)
+}
+
+/// Observation and band of `ivo://irsa.ipac/spherex_qr2?2025W51_1A_0684_2/D3`.
+fn exposure_of(publisher_did: &str) -> Option<(&str, &str)> {
+    publisher_did.split_once('?')?.1.rsplit_once('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn publisher_ids_name_the_exposure() {
+        let did = "ivo://irsa.ipac/spherex_qr2?2025W51_1A_0684_2/D3";
+        assert_eq!(exposure_of(did), Some(("2025W51_1A_0684_2", "D3")));
+        assert_eq!(exposure_of("ivo://irsa.ipac/spherex"), None);
+    }
+
+    #[test]
+    fn addresses_count_for_their_path_alone() {
+        let path = "ibe/data/spherex/qr2/level2/a.fits";
+        assert_eq!(archive_path(path).unwrap().as_str(), path);
+        assert_eq!(archive_path(&format!("https://elsewhere.org/{path}")).unwrap().as_str(), path);
+        assert!(archive_path("https://elsewhere.org/ibe/data/spherex/../a.fits").is_err());
+        assert!(archive_path("file:///etc/passwd").is_err());
+    }
+}

@@ -1,0 +1,78 @@
+//! SIA2 (IVOA Recommendation 2.0): the second way to search, by position alone.
+
+use std::time::Duration;
+
+use spx_core::sky::Position;
+use ureq::http::Method;
+use url::Url;
+
+use crate::client::{Client, Service};
+use crate::error::ArchiveError;
+use crate::rows::{self, Rows};
+use crate::selection::{Selection, Shape, corners};
+
+/// The release that is searched where the selection names none.
+const DEFAULT_RELEASE: &str = "qr2";
+
+/// The longest time for the body of an answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
+
+/// Searches each release of the selection. A circle with full coverage is searched as one with any: the
+/// service knows no other, and the caller is told so by [`Client::search_sia`].
+pub(crate) fn query(
+    client: &Client,
+    selection: &Selection,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(Rows, String), ArchiveError> {
+    let mut all = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
+    let mut queries = Vec::new();
+    let default = [DEFAULT_RELEASE.to_owned()];
+    let releases = if selection.releases.is_empty() { &default[..] } else { &selection.releases };
+    for release in releases {
+        let url = address(client, selection, release);
+        let request = client.request(Method::GET, url.clone(), ANSWER_DEADLINE);
+        let rows = client.retried(
+            cancelled,
+            |_| false,
+            || rows::read(client.http().send(&request)?, Service::Sia),
+        )?;
+        if rows.overflow {
+            let count = rows.observations.len() + rows.rejected.len();
+            return Err(ArchiveError::Overflow { url: url.into(), rows: count });
+        }
+        all.observations.extend(rows.observations);
+        all.rejected.extend(rows.rejected);
+        queries.push(url.to_string());
+    }
+    Ok((all, queries.join(" ")))
+}
+
+fn address(client: &Client, selection: &Selection, release: &str) -> Url {
+    let mut url = client.base().sia();
+    {
+        let mut query = url.query_pairs_mut();
+        query.append_pair("COLLECTION", &format!("spherex_{release}"));
+        query.append_pair("POS", &position(selection.shape));
+        if let Some(range) = selection.mjd_range {
+            query.append_pair("TIME", &format!("{} {}", range.min(), range.max()));
+        }
+        query.append_pair("RESPONSEFORMAT", "votable");
+    }
+    url
+}
+
+/// SIA knows circles that overlap. A point is a circle of nearly nothing, a rectangle its circumscribed
+/// circle.
+fn position(shape: Shape) -> String {
+    let circle = |at: Position, radius: f64| format!("circle {} {} {radius}", at.ra(), at.dec());
+    match shape {
+        // A tenth of an arcsecond.
+        Shape::Point(at) => circle(at, 0.000_03),
+        Shape::Circle(c, _) => circle(c.centre(), c.radius()),
+        Shape::Rectangle(rectangle) => {
+            let centre = rectangle.centre();
+            let corners = corners(rectangle).into_iter().filter_map(|[ra, dec]| Position::new(ra, dec).ok());
+            circle(centre, corners.map(|corner| corner.separation(centre)).fold(0.0, f64::max))
+        }
+    }
+}

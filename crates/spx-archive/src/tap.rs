@@ -1,0 +1,200 @@
+//! TAP (IVOA Recommendation 1.1): a query answered at once, or by a job (UWS 1.1) that is waited for.
+
+use std::io::Read;
+use std::time::{Duration, Instant};
+
+use ureq::http::Method;
+use url::Url;
+
+use crate::client::{Client, Service};
+use crate::error::ArchiveError;
+use crate::http::{Reply, Request, shown};
+use crate::retry::sleep_until;
+use crate::rows::{self, Rows};
+
+/// The longest text that a job's phase or error is read for [bytes].
+const SHORT_TEXT: u64 = 64 << 10;
+
+/// The first wait between two looks at a job; it grows by half each time.
+const FIRST_POLL: Duration = Duration::from_millis(250);
+
+/// The longest wait between two looks at a job.
+const LONGEST_POLL: Duration = Duration::from_secs(20);
+
+/// The longest time for the body of an answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(1800);
+
+/// Asks synchronously, then by a job where the server does not manage otherwise.
+pub(crate) fn query(
+    client: &Client,
+    adql: &str,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<(Rows, Service), ArchiveError> {
+    match sync(client, adql, cancelled) {
+        Ok(rows) if !rows.overflow => return Ok((rows, Service::TapSync)),
+        Ok(rows) => {
+            tracing::info!("the answer was cut off after {} rows; asking by a job", rows.observations.len())
+        }
+        Err(e) if wants_job(&e) => tracing::info!("{e}; asking by a job"),
+        Err(e) => return Err(e),
+    }
+    let rows = by_job(client, adql, cancelled)?;
+    if rows.overflow {
+        let count = rows.observations.len() + rows.rejected.len();
+        return Err(ArchiveError::Overflow { url: shown(&client.base().tap_async()), rows: count });
+    }
+    Ok((rows, Service::TapAsync))
+}
+
+/// True where a job may manage what a synchronous query did not.
+fn wants_job(error: &ArchiveError) -> bool {
+    match error {
+        ArchiveError::Status { status: 408 | 413 | 504, .. }
+        | ArchiveError::Transport { timeout: true, .. } => true,
+        ArchiveError::Status { message, .. } | ArchiveError::Query { message, .. } => {
+            let message = message.to_ascii_lowercase();
+            ["async", "timeout", "timed out", "time limit"].iter().any(|word| message.contains(word))
+        }
+        _ => false,
+    }
+}
+
+fn form(adql: &str) -> Vec<(&'static str, String)> {
+    [
+        ("REQUEST", "doQuery"),
+        ("LANG", "ADQL"),
+        ("QUERY", adql),
+        ("FORMAT", "votable"),
+        ("RESPONSEFORMAT", "votable"),
+    ]
+    .map(|(key, value)| (key, value.to_owned()))
+    .to_vec()
+}
+
+fn sync(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+    let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
+    request.form = form(adql);
+    // What a job may manage is not tried again here.
+    client.retried(cancelled, wants_job, || read(client.http().send(&request), Service::TapSync))
+}
+
+/// Errors of services come as tables too, whatever the status.
+fn read(reply: Result<Reply, ArchiveError>, service: Service) -> Result<Rows, ArchiveError> {
+    rows::read(reply?, service)
+}
+
+/// Makes a job, starts it, waits for it and fetches what it found; the job is deleted in the end.
+fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+    let mut request = client.request(Method::POST, client.base().tap_async(), ANSWER_DEADLINE);
+    request.form = form(adql);
+    // Sent once: a second time would make a second job.
+    let made = client.http().send(&request)?;
+    let job = Job { client, url: job_address(client, made)?, cancelled };
+    let rows = job.run();
+    job.delete();
+    rows
+}
+
+/// The answer to the making of a job redirects to the job.
+fn job_address(client: &Client, made: Reply) -> Result<Url, ArchiveError> {
+    let mut url = made.url;
+    url.set_query(None);
+    let jobs = client.base().tap_async();
+    let below =
+        url.path().strip_prefix(jobs.path()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'));
+    if below {
+        return Ok(url);
+    }
+    let problem = "the archive did not say where the job is".into();
+    Err(ArchiveError::Protocol { url: shown(&jobs), problem })
+}
+
+/// A job of the archive.
+struct Job<'a> {
+    client: &'a Client,
+    url: Url,
+    cancelled: &'a dyn Fn() -> bool,
+}
+
+impl Job<'_> {
+    fn run(&self) -> Result<Rows, ArchiveError> {
+        self.post("phase", "PHASE", "RUN")?;
+        self.wait()?;
+        let request = self.request(Method::GET, "results/result");
+        self.client.retried(
+            self.cancelled,
+            |_| false,
+            || read(self.client.http().send(&request), Service::TapAsync),
+        )
+    }
+
+    /// Looks at the phase until it is the last.
+    fn wait(&self) -> Result<(), ArchiveError> {
+        let (start, deadline) = (Instant::now(), self.client.options().job_deadline);
+        let mut poll = FIRST_POLL;
+        loop {
+            let phase = self.get("phase")?.trim().to_ascii_uppercase();
+            match phase.as_str() {
+                "COMPLETED" => return Ok(()),
+                "PENDING" | "QUEUED" | "EXECUTING" | "HELD" | "SUSPENDED" | "UNKNOWN" => {}
+                _ => {
+                    let message = self.message();
+                    return Err(ArchiveError::Job { url: shown(&self.url), phase, message });
+                }
+            }
+            if start.elapsed() >= deadline {
+                return Err(ArchiveError::JobDeadline { url: shown(&self.url), waited: start.elapsed() });
+            }
+            sleep_until(Instant::now() + poll, self.cancelled)?;
+            poll = (poll + poll / 2).min(LONGEST_POLL);
+        }
+    }
+
+    /// The server's words on a job that failed: a VOTable or plain text; else nothing.
+    fn message(&self) -> String {
+        match self.get("error") {
+            Ok(text) => crate::votable::error_message(text.as_bytes()).unwrap_or_else(|| {
+                text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
+            }),
+            Err(ArchiveError::Status { message, .. }) => message,
+            Err(_) => String::new(),
+        }
+    }
+
+    fn request(&self, method: Method, below: &str) -> Request {
+        let mut url = self.url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(below.split('/').filter(|s| !s.is_empty()));
+        }
+        self.client.request(method, url, ANSWER_DEADLINE)
+    }
+
+    fn post(&self, below: &str, key: &'static str, value: &str) -> Result<(), ArchiveError> {
+        let mut request = self.request(Method::POST, below);
+        request.form = vec![(key, value.to_owned())];
+        self.client.retried(self.cancelled, |_| false, || self.client.http().send(&request)).map(|_| ())
+    }
+
+    fn get(&self, below: &str) -> Result<String, ArchiveError> {
+        let request = self.request(Method::GET, below);
+        self.client.retried(
+            self.cancelled,
+            |_| false,
+            || {
+                let reply = self.client.http().send(&request)?;
+                let url = reply.url.clone();
+                let mut text = Vec::new();
+                let read = reply.into_decoded().take(SHORT_TEXT).read_to_end(&mut text);
+                read.map_err(|e| crate::http::body_error(&url, &e))?;
+                Ok(String::from_utf8_lossy(&text).into_owned())
+            },
+        )
+    }
+
+    /// A job that is left behind costs the archive little, so that a failure here is none of the query.
+    fn delete(&self) {
+        if let Err(e) = self.client.http().send(&self.request(Method::DELETE, "")) {
+            tracing::debug!("the job could not be deleted: {e}");
+        }
+    }
+}
