@@ -7,14 +7,10 @@ use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
 use crate::cube::CubeData;
-use crate::droplet::{Droplets, Target};
+use crate::droplet::{Droplets, TILE, Target};
 use crate::kernel::{Bilinear, SpatialKernel};
-use crate::strip::{Shares, Strip, Voxel};
+use crate::tile::{Shares, Tile, Voxel};
 use crate::{DrizzleError, DrizzleOptions, Exposure, Kernel, WavelengthGrid};
-
-/// Output rows that one worker adds at a time. The sums do not depend on it; fewer rows would repeat more
-/// droplets at the seams, more would leave workers idle.
-const STRIP_ROWS: usize = 32;
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
 const MAX_VOXELS: u128 = 1 << 40;
@@ -63,7 +59,7 @@ impl Plan {
         &self.options
     }
 
-    /// Memory of the accumulators once every strip has been reached \[bytes\].
+    /// Memory of the accumulators once every tile has been reached \[bytes\].
     pub fn accumulator_bytes(&self) -> u64 {
         self.cube_shape().iter().map(|&n| n as u64).product::<u64>() * size_of::<Voxel>() as u64
     }
@@ -88,7 +84,7 @@ impl Plan {
         out: &mut Droplets,
     ) -> Result<(), DrizzleError> {
         out.clear();
-        out.strips.resize_with(self.strips().count(), Vec::new);
+        out.tiles.resize_with(self.tiles().count(), Vec::new);
         match self.options.kernel {
             Kernel::Bilinear => self.target(self.bilinear()).collect(exposure, spans, out),
         }
@@ -102,7 +98,6 @@ impl Plan {
         Target {
             kernel,
             shape: self.shape,
-            strip_rows: STRIP_ROWS,
             wavelengths: &self.wavelengths,
             half_z_shrink: 0.5 * self.options.effective_z_shrink(),
         }
@@ -111,7 +106,6 @@ impl Plan {
     fn shares<K>(&self, kernel: K) -> Shares<'_, K> {
         Shares {
             kernel,
-            nx: self.shape[1],
             wavelengths: &self.wavelengths,
             half_z_shrink: 0.5 * self.options.effective_z_shrink(),
             ivar_max: self.options.ivar_max,
@@ -119,9 +113,11 @@ impl Plan {
         }
     }
 
-    fn strips(&self) -> impl Iterator<Item = Range<usize>> + use<> {
-        let ny = self.shape[0];
-        (0..ny).step_by(STRIP_ROWS).map(move |y| y..ny.min(y + STRIP_ROWS))
+    /// The tiles, row by row of tiles.
+    fn tiles(&self) -> impl Iterator<Item = Tile> + use<> {
+        let [ny, nx] = self.shape;
+        let pieces = |n: usize| (0..n).step_by(TILE).map(move |first| first..n.min(first + TILE));
+        pieces(ny).flat_map(move |rows| pieces(nx).map(move |columns| Tile::new(rows.clone(), columns)))
     }
 }
 
@@ -144,21 +140,21 @@ impl Contribution {
 
 /// The cube in the making: running sums to which exposures are added.
 ///
-/// Sums are kept in double precision. Each worker owns strips of output rows and adds the exposures to them
-/// in the order in which they are given, so that the result has the same bits for any number of threads.
+/// Sums are kept in double precision. Each worker owns tiles of the output and adds the exposures to them in
+/// the order in which they are given, so that the result has the same bits for any number of threads.
 #[derive(Debug)]
 pub struct Drizzler {
     plan: Plan,
-    strips: Vec<Strip>,
+    tiles: Vec<Tile>,
     inputs_per_plane: Vec<u32>,
 }
 
 impl Drizzler {
-    /// Empty sums. Memory is taken strip by strip as droplets come.
+    /// Empty sums. Memory is taken tile by tile as droplets come.
     pub fn new(plan: Plan) -> Self {
-        let strips = plan.strips().map(Strip::new).collect();
+        let tiles = plan.tiles().collect();
         let inputs_per_plane = vec![0; plan.wavelengths.bins()];
-        Self { plan, strips, inputs_per_plane }
+        Self { plan, tiles, inputs_per_plane }
     }
 
     /// The plan.
@@ -218,21 +214,21 @@ impl Drizzler {
         Ok(answers)
     }
 
-    /// Adds droplets that [`Plan::collect`] gave, exposure by exposure, in parallel over the output rows.
+    /// Adds droplets that [`Plan::collect`] gave, exposure by exposure, in parallel over the tiles.
     fn add(&mut self, exposures: &[Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
         let plan = &self.plan;
         let nz = plan.wavelengths.bins();
         let reached: Vec<Vec<Vec<bool>>> = self
-            .strips
+            .tiles
             .par_iter_mut()
             .enumerate()
-            .map(|(k, strip)| {
+            .map(|(k, tile)| {
                 exposures
                     .iter()
                     .map(|exposure| {
-                        let droplets = exposure.strips.get(k).map_or(&[][..], Vec::as_slice);
+                        let droplets = exposure.tiles.get(k).map_or(&[][..], Vec::as_slice);
                         match plan.options.kernel {
-                            Kernel::Bilinear => strip.add(droplets, plan.shares(plan.bilinear())),
+                            Kernel::Bilinear => tile.add(droplets, plan.shares(plan.bilinear())),
                         }
                         .map(<[bool]>::to_vec)
                     })
@@ -240,7 +236,7 @@ impl Drizzler {
             })
             .collect::<Result<_, _>>()?;
         let contributions = (0..exposures.len()).map(|exposure| {
-            let planes = (0..nz).map(|z| reached.iter().any(|strip| strip[exposure][z])).collect();
+            let planes = (0..nz).map(|z| reached.iter().any(|tile| tile[exposure][z])).collect();
             Contribution { planes }
         });
         let contributions: Vec<Contribution> = contributions.collect();
@@ -253,12 +249,14 @@ impl Drizzler {
     }
 
     fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {
-        let [nz, _, nx] = self.plan.cube_shape();
-        let rows = self.strips.iter().flat_map(|strip| strip.rows.clone().map(move |y| (strip, y)));
-        for (row, (strip, y)) in out.chunks_exact_mut(nx).zip(rows) {
-            match strip.row(y, z, nz, nx) {
-                Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(v)),
-                None => row.fill(empty),
+        let nx = self.plan.shape[1];
+        for tile in &self.tiles {
+            for y in tile.rows.clone() {
+                let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
+                match tile.row(y, z) {
+                    Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(v)),
+                    None => row.fill(empty),
+                }
             }
         }
     }
@@ -298,6 +296,6 @@ impl CubeData for Drizzler {
     }
 
     fn saturated(&self) -> u64 {
-        self.strips.par_iter().map(Strip::saturated).sum()
+        self.tiles.par_iter().map(Tile::saturated).sum()
     }
 }

@@ -72,7 +72,7 @@ mod exposure;
 pub mod file;
 mod kernel;
 mod options;
-mod strip;
+mod tile;
 mod wavelength;
 
 pub use cube::{Cube, CubeData};

@@ -149,7 +149,7 @@ fn settings(data: &Path, output: &Path) -> DrizzleSettings {
 fn draw(cube: &mut CubeFile, path: &Path) -> Result<(), Failure> {
     let grid = grid(cube)?;
     let mut planes = Vec::new();
-    for range in Range::thirds(cube.wavelengths()) {
+    for range in Range::thirds(cube.wavelengths()).into_iter().rev() {
         let numbers = range.planes(cube.wavelengths());
         let label = format!("{:.2}–{:.2} µm", range.min, range.max);
         planes.push((mean_plane(cube, &numbers)?, label));
