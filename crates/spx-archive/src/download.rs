@@ -4,6 +4,11 @@
 //! and takes its own name only after every byte announced has arrived and its structure as a FITS file has
 //! been walked to the end. Whenever a run is killed, the next one takes up what is there.
 
+mod downloader;
+mod fetch;
+mod gate;
+mod part;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -17,6 +22,8 @@ use crate::error::ArchiveError;
 use crate::observation::{Observation, ObservationId};
 use crate::path::ArchivePath;
 use crate::retry::RetryOptions;
+
+pub use downloader::Downloader;
 
 /// A file to be had.
 #[derive(Debug, Clone, PartialEq)]

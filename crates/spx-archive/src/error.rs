@@ -14,7 +14,7 @@ use crate::votable::VoTableError;
 #[non_exhaustive]
 pub enum ArchiveError {
     /// The server answered with a status that is no success.
-    #[error("{url}: the server says {status}{}", colon(message))]
+    #[error("{url}: the server says {status}{}{}", colon(message), asks_to_wait(*retry_after))]
     Status {
         /// The address.
         url: String,
@@ -121,16 +121,6 @@ pub enum ArchiveError {
         /// What is wrong with it.
         source: FitsProblem,
     },
-    /// The server asks to wait longer than allowed.
-    #[error("{url}: the server asks to wait {} s, which is more than the {} s allowed", asked.as_secs(), allowed.as_secs())]
-    WaitTooLong {
-        /// The address.
-        url: String,
-        /// What the server asks for.
-        asked: Duration,
-        /// What the options allow.
-        allowed: Duration,
-    },
     /// Reading or writing a local file failed.
     #[error("{}: {source}", path.display())]
     Io {
@@ -196,6 +186,10 @@ impl ArchiveError {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
+}
+
+fn asks_to_wait(time: Option<Duration>) -> String {
+    time.map_or_else(String::new, |time| format!(" (it asks to wait {} s)", time.as_secs()))
 }
 
 fn colon(message: &str) -> String {

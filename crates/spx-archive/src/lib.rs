@@ -24,8 +24,8 @@ pub use client::{Client, ClientOptions, Rejected, Search, Service};
 pub use cutout::{Cutout, CutoutCentre, CutoutError, CutoutSize, FULL_FRAME_BYTES, Unit};
 pub use datalink::{Link, LinkCache};
 pub use download::{
-    DownloadOptions, DownloadPlan, DownloadProgress, FileReport, Layout, MirrorUse, Outcome, PlannedFile,
-    Source, State, Target,
+    DownloadOptions, DownloadPlan, DownloadProgress, Downloader, FileReport, Layout, MirrorUse, Outcome,
+    PlannedFile, Source, State, Target,
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;

@@ -13,7 +13,7 @@ pub struct RetryOptions {
     pub first_wait: Duration,
     /// The longest wait of our own.
     pub longest_wait: Duration,
-    /// The longest wait that a server may ask for; beyond, the file fails.
+    /// The longest wait that a server may ask for; where it asks for more, nothing is tried again.
     pub longest_retry_after: Duration,
 }
 

@@ -1,0 +1,255 @@
+//! One try at one file: the request, the bytes, the check, the name.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+use std::time::Duration;
+
+use spx_core::atomic::AtomicFile;
+use ureq::http::{Method, header};
+use url::Url;
+
+use super::part::{Note, Part};
+use super::{DownloadProgress, Target};
+use crate::client::Client;
+use crate::error::ArchiveError;
+use crate::fits_check::{FitsProblem, GZIP_MAGIC, Walker, is_gzip, walk_file};
+use crate::http::{Reply, Request, body_error, shown};
+
+/// Bytes that are read, looked at and written at a time.
+const BUFFER: usize = 512 << 10;
+
+/// The longest time for one file.
+const FILE_DEADLINE: Duration = Duration::from_secs(4 * 3600);
+
+/// What came of a try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Arrived {
+    /// Bytes that came over the network.
+    pub(super) bytes: u64,
+    /// Bytes that were there before.
+    pub(super) from: u64,
+}
+
+/// One file from one address.
+pub(super) struct Fetch<'a> {
+    pub(super) client: &'a Client,
+    pub(super) target: &'a Target,
+    pub(super) url: Url,
+    pub(super) path: &'a Path,
+    pub(super) progress: &'a dyn DownloadProgress,
+    /// Hears how many bytes this run moves for the file, once that is known.
+    pub(super) resized: &'a dyn Fn(u64),
+    /// Bytes that this run has received and that still count.
+    pub(super) received: Cell<u64>,
+}
+
+impl Fetch<'_> {
+    /// Tries once; what arrived before a failure stays for the next try, where it can be of use.
+    pub(super) fn attempt(&self) -> Result<Arrived, ArchiveError> {
+        let part = Part::of(self.path);
+        let url = shown(&self.url);
+        if let Some((note, from)) = part.usable(&url) {
+            if note.length == Some(from) {
+                return self.finish_old(&part, from);
+            }
+            if let Some(arrived) = self.resume(&part, &note, from)? {
+                return Ok(arrived);
+            }
+        }
+        let reply = self.client.http().send(&self.request())?;
+        self.fresh(&part, reply)
+    }
+
+    fn request(&self) -> Request {
+        Request::new(Method::GET, self.url.clone(), self.client.options().stall_timeout, FILE_DEADLINE)
+    }
+
+    /// All bytes were there when an earlier run ended, though not checked.
+    fn finish_old(&self, part: &Part, from: u64) -> Result<Arrived, ArchiveError> {
+        let mut body = Body::reopened(part, from)?;
+        self.finish(part, &mut body)?;
+        Ok(Arrived { bytes: 0, from })
+    }
+
+    /// Asks for the rest; `None` where there is no way to get just that.
+    fn resume(&self, part: &Part, note: &Note, from: u64) -> Result<Option<Arrived>, ArchiveError> {
+        let Some(validator) = note.validator() else { return Ok(None) };
+        let mut request = self.request();
+        request.headers.push((header::RANGE, format!("bytes={from}-")));
+        request.headers.push((header::IF_RANGE, validator.to_owned()));
+        let reply = match self.client.http().send(&request) {
+            Err(ArchiveError::Status { status: 416, .. }) => return Ok(None),
+            reply => reply?,
+        };
+        if reply.status != 206 {
+            // The whole file, for it has changed or the server has no ranges.
+            return self.fresh(part, reply).map(Some);
+        }
+        if content_range(&reply) != note.length.map(|length| (from, length)) {
+            return Ok(None);
+        }
+        (self.resized)(note.length.unwrap_or(from) - from + self.received.get());
+        let mut body = Body::reopened(part, from)?;
+        self.receive(part, reply, &mut body, note.length)?;
+        self.finish(part, &mut body)?;
+        Ok(Some(Arrived { bytes: body.position - from, from }))
+    }
+
+    /// The whole file, from its first byte.
+    fn fresh(&self, part: &Part, reply: Reply) -> Result<Arrived, ArchiveError> {
+        if reply.status != 200 {
+            let problem = format!("status {} where 200 is expected", reply.status);
+            return Err(ArchiveError::Protocol { url: shown(&reply.url), problem });
+        }
+        let note = Note::new(&shown(&self.url), &reply);
+        self.lose();
+        if let Some(length) = note.length {
+            (self.resized)(length);
+        }
+        let mut body = Body::new(part.begin(&note)?);
+        self.receive(part, reply, &mut body, note.length)?;
+        self.finish(part, &mut body)?;
+        Ok(Arrived { bytes: body.position, from: 0 })
+    }
+
+    /// Takes the bytes in, and looks at them as they come.
+    fn receive(
+        &self,
+        part: &Part,
+        reply: Reply,
+        body: &mut Body,
+        length: Option<u64>,
+    ) -> Result<(), ArchiveError> {
+        let url = reply.url.clone();
+        let mut reader = reply.body.into_reader();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            if self.progress.cancelled() {
+                return Err(ArchiveError::Cancelled);
+            }
+            let n = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                // The length says more than the way in which it broke off.
+                Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(e) => return Err(body_error(&url, &e)),
+            };
+            body.take(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
+            body.file.write_all(&buffer[..n]).map_err(ArchiveError::io(part.data()))?;
+            self.received.set(self.received.get() + n as u64);
+            self.progress.received(n as u64);
+        }
+        match length {
+            Some(expected) if body.position != expected => {
+                Err(ArchiveError::Length { url: shown(&url), received: body.position, expected })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks the file as a whole and gives it its name.
+    fn finish(&self, part: &Part, body: &mut Body) -> Result<(), ArchiveError> {
+        let keep_compressed = self.path.extension().is_some_and(|e| e == "gz");
+        if let Some(walker) = &body.walker {
+            walker.finish(self.target).map_err(|problem| self.refuse(part, problem))?;
+        } else if keep_compressed {
+            let checked = crate::fits_check::check_file(part.data(), self.target);
+            checked.map_err(ArchiveError::io(part.data()))?.map_err(|problem| self.refuse(part, problem))?;
+        } else {
+            self.decompress(part)?;
+            part.discard();
+            return Ok(());
+        }
+        part.commit(&body.file)
+    }
+
+    /// What came as a gzip stream is stored without: its name does not speak of one.
+    fn decompress(&self, part: &Part) -> Result<(), ArchiveError> {
+        let source = File::open(part.data()).map_err(ArchiveError::io(part.data()))?;
+        let mut stream = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER, source));
+        let out = AtomicFile::new(self.path, true).map_err(ArchiveError::io(self.path))?;
+        let mut file = File::create_new(out.path()).map_err(ArchiveError::io(self.path))?;
+        let mut walker = Walker::new();
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let n = match stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(self.refuse(part, FitsProblem::Gzip(e.to_string()))),
+            };
+            walker.feed(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
+            file.write_all(&buffer[..n]).map_err(ArchiveError::io(self.path))?;
+        }
+        walker.finish(self.target).map_err(|problem| self.refuse(part, problem))?;
+        out.commit().map_err(ArchiveError::io(self.path))
+    }
+
+    /// What was received is of no use.
+    fn lose(&self) {
+        match self.received.take() {
+            0 => {}
+            bytes => self.progress.lost(bytes),
+        }
+    }
+
+    /// What is not the file that it should be is not kept.
+    fn refuse(&self, part: &Part, source: FitsProblem) -> ArchiveError {
+        self.lose();
+        part.discard();
+        ArchiveError::Fits { place: shown(&self.url), source }
+    }
+}
+
+/// The bytes so far, and what is known of them.
+struct Body {
+    file: File,
+    position: u64,
+    /// `None` for a gzip stream, which is looked at when it is whole.
+    walker: Option<Walker>,
+}
+
+impl Body {
+    fn new(file: File) -> Self {
+        Self { file, position: 0, walker: Some(Walker::new()) }
+    }
+
+    /// Takes up what an earlier try left; its headers are walked again.
+    fn reopened(part: &Part, length: u64) -> Result<Self, ArchiveError> {
+        let io_error = || ArchiveError::io(part.data());
+        let mut file = part.reopen()?;
+        if is_gzip(&mut file).map_err(io_error())? {
+            return Ok(Self { file, position: length, walker: None });
+        }
+        let mut walker = Walker::new();
+        if let Err(source) = walk_file(&mut walker, &mut file, length).map_err(io_error())? {
+            part.discard();
+            return Err(ArchiveError::Fits { place: part.data().display().to_string(), source });
+        }
+        Ok(Self { file, position: length, walker: Some(walker) })
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), FitsProblem> {
+        // No FITS file begins with the first byte of a gzip stream.
+        if self.position == 0 && bytes.first() == GZIP_MAGIC.first() {
+            self.walker = None;
+        }
+        self.position += bytes.len() as u64;
+        match &mut self.walker {
+            Some(walker) => walker.feed(bytes),
+            None => Ok(()),
+        }
+    }
+}
+
+/// First byte and whole length of `Content-Range: bytes FIRST-LAST/LENGTH`, where the range runs to the end.
+fn content_range(reply: &Reply) -> Option<(u64, u64)> {
+    let (range, length) = reply.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last, length): (u64, u64, u64) =
+        (first.trim().parse().ok()?, last.trim().parse().ok()?, length.trim().parse().ok()?);
+    (last.checked_add(1)? == length && first <= last).then_some((first, length))
+}
