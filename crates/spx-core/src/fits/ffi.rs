@@ -1,8 +1,8 @@
-#![expect(unsafe_code, reason = "the one place of the workspace that calls C: CFITSIO")]
 //! One method for each CFITSIO function that spx uses, with its status turned into a `Result`.
 //!
 //! CFITSIO counts HDUs, rows, columns and elements from 1 and so do these methods; [`super::reader`] and
 //! [`super::writer`] count from 0.
+#![expect(unsafe_code, reason = "the one place of the workspace that calls C: CFITSIO")]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::path::Path;

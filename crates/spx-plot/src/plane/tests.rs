@@ -1,3 +1,5 @@
+//! The picture of a plane, pixel by pixel.
+
 use ndarray::{Array2, array};
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The picture of a spectrum, pixel by pixel.
+
 use super::*;
 use crate::canvas::INK;
 use crate::testing::{Picture, assert_texts_are_free};
