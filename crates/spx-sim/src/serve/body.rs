@@ -64,7 +64,8 @@ pub(super) struct Outgoing {
     pub(super) recorder: Recorder,
     pub(super) number: usize,
     pub(super) connection: Connection,
-    pub(super) ticket: Ticket,
+    /// Dropped with the body.
+    pub(super) _ticket: Ticket,
     /// Bytes that the next frames take before the inner body is asked for more.
     pub(super) rest: Bytes,
 }

@@ -120,7 +120,7 @@ fn clip(centre: f64, size: f64, available: usize) -> Option<(usize, usize)> {
     let start = (centre - (size - 1.0) / 2.0 + 0.5).floor();
     let (first, end) = (start.max(0.0), (start + size).min(available));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clipped to the image")]
-    (first < end).then(|| (first as usize, (end - first) as usize))
+    (first < end).then_some((first as usize, (end - first) as usize))
 }
 
 /// The bytes of a cutout.

@@ -106,6 +106,12 @@ impl Image {
         self.path.split('/').next().unwrap_or_default()
     }
 
+    /// The day of its processing, `2025-354`, as the file's name has it.
+    pub(super) fn processed(&self) -> &str {
+        let stem = self.path.trim_end_matches(".gz").trim_end_matches(".fits");
+        stem.len().checked_sub(8).and_then(|at| stem.get(at..)).unwrap_or_default()
+    }
+
     /// `spherex_qr2`
     pub(super) fn collection(&self) -> String {
         format!("spherex_{}", self.release())
@@ -227,7 +233,7 @@ fn archive_path(root: &Path, file: &Path, metadata: &Metadata, version: &str) ->
 /// `l2b-v21-2025-354` of `level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits`.
 fn processing(name: &str) -> Option<&str> {
     let (_, rest) = name.strip_prefix("level2_")?.split_once("_spx_")?;
-    let end = rest.find(|c: char| c == '.' || c == '_').unwrap_or(rest.len());
+    let end = rest.find(['.', '_']).unwrap_or(rest.len());
     rest[..end].starts_with("l2b-v").then_some(&rest[..end])
 }
 

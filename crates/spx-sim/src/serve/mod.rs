@@ -15,6 +15,7 @@
 mod adql;
 mod body;
 mod cutout;
+mod datalink;
 mod faults;
 mod files;
 mod http;
@@ -23,10 +24,13 @@ mod layout;
 mod listener;
 mod log;
 mod schema;
+mod sia;
 mod site;
 mod sphere;
 mod table;
 mod tap;
+mod uws;
+mod vosi;
 mod votable;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -1,9 +1,8 @@
 //! The archive's tables, filled from the index.
 
-use super::Site;
-use super::files::{CLOUD, IBE};
+use super::files::IBE;
 use super::http::encode;
-use super::index::{Image, Index};
+use super::index::{Calibration, Image, Index};
 use super::sphere::Region;
 use super::table::{Column, Kind, Table, Value, column};
 
@@ -140,7 +139,7 @@ fn obs(name: &str, kind: Kind, unit: &'static str, ucd: &'static str, utype: &'s
 }
 
 /// The columns of ObsCore 1.1, section 3.1, and those that the archive adds.
-pub(super) fn obscore_columns() -> Vec<Column> {
+fn obscore_columns() -> Vec<Column> {
     use Kind::{Double, Int, Long, Region, Text};
     vec![
         obs("dataproduct_type", Text, "", "meta.id", "ObsDataset.dataProductType"),
@@ -260,6 +259,38 @@ fn obscore_row(image: &Image, base: &str) -> Vec<Value> {
     ]
 }
 
+/// What SIA searches: the images, and the calibration files as collections of their own.
+pub(super) fn sia(index: &Index, base: &str) -> Table {
+    let mut table = obscore(index, base);
+    let calibrations = index.calibrations.iter();
+    table.rows.extend(calibrations.map(|c| calibration_row(c, &table.columns, base)));
+    table
+}
+
+/// What is known of a calibration file; it has no place, no time and no wavelengths.
+fn calibration_row(calibration: &Calibration, columns: &[Column], base: &str) -> Vec<Value> {
+    let path = calibration.path.as_str();
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let collection = format!("spherex_{}_cal", path.split('/').next().unwrap_or_default());
+    let band = calibration.detector.map(|d| format!("SPHEREx-D{d}"));
+    let known = |column: &Column| match column.name.as_str() {
+        "dataproduct_type" => "image".into(),
+        "calib_level" => 2_i64.into(),
+        "obs_collection" => collection.as_str().into(),
+        "obs_id" => name.trim_end_matches(".fits").into(),
+        "obs_title" => calibration.product.into(),
+        "obs_publisher_did" => format!("ivo://irsa.ipac/{collection}?{name}").into(),
+        "access_url" => access_url(base, path).into(),
+        "access_format" => FITS.into(),
+        "access_estsize" => Value::count(calibration.size.div_ceil(1024)),
+        "facility_name" | "instrument_name" => "SPHEREx".into(),
+        "energy_bandpassname" => band.clone().into(),
+        "cloud_access" => cloud_access(path).into(),
+        _ => Value::Null,
+    };
+    columns.iter().map(known).collect()
+}
+
 /// The address of a file.
 pub(super) fn access_url(base: &str, path: &str) -> String {
     let path: Vec<String> = path.split('/').map(encode).collect();
@@ -267,7 +298,7 @@ pub(super) fn access_url(base: &str, path: &str) -> String {
 }
 
 /// Where the archive's copy in the cloud is, as the archive writes it.
-pub(super) fn cloud_access(path: &str) -> String {
+fn cloud_access(path: &str) -> String {
     format!(
         "{{\"aws\": {{\"bucket_name\": \"nasa-irsa-spherex\", \"key\": \"{path}\", \"region\": \"us-east-1\"}}}}"
     )
@@ -366,19 +397,7 @@ fn column_row(table: &Table, column: &Column) -> Vec<Value> {
     row
 }
 
-impl Site {
-    /// The columns and rows of the table of that name.
-    pub(super) fn table(&self, name: &str) -> Option<&Table> {
-        self.tables.iter().find(|t| t.name == name)
-    }
-}
-
-/// The address of a file in the copy in the cloud.
-pub(super) fn cloud_url(base: &str, path: &str) -> String {
-    format!("{base}{CLOUD}{path}")
-}
-
-/// The text of a region, `POLYGON ICRS ...`.
+/// The region of a cell, if it is one.
 pub(super) fn region_of(value: &Value) -> Option<&Region> {
     if let Value::Region(region) = value { Some(region) } else { None }
 }

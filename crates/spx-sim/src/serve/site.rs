@@ -19,7 +19,7 @@ use super::index::Index;
 use super::listener::{Connection, Port};
 use super::log::{Recorder, RequestEntry, RequestKind};
 use super::table::Table;
-use super::{ServeOptions, files, schema, tap};
+use super::{ServeOptions, datalink, files, schema, sia, tap, uws, vosi};
 
 /// An archive's content and state.
 pub(super) struct Site {
@@ -31,6 +31,9 @@ pub(super) struct Site {
     pub(super) base: String,
     pub(super) options: ServeOptions,
     pub(super) recorder: Recorder,
+    /// What SIA searches: images and calibration files.
+    pub(super) sia: Table,
+    pub(super) jobs: uws::Jobs,
     dice: Dice,
     running: Arc<AtomicUsize>,
 }
@@ -39,8 +42,9 @@ impl Site {
     pub(super) fn new(root: PathBuf, index: Index, base: String, options: ServeOptions) -> Self {
         let tables = schema::tables(&index, &base);
         let dice = Dice::new(options.faults.clone(), options.seed);
-        let (recorder, running) = (Recorder::default(), Arc::default());
-        Self { root, index, tables, base, options, recorder, dice, running }
+        let sia = schema::sia(&index, &base);
+        let (recorder, jobs, running) = (Recorder::default(), uws::Jobs::default(), Arc::default());
+        Self { root, index, tables, base, options, recorder, sia, jobs, dice, running }
     }
 }
 
@@ -56,6 +60,18 @@ pub(super) async fn serve(listener: tokio::net::TcpListener, site: Arc<Site>) {
 fn routes() -> Router<Arc<Site>> {
     Router::new()
         .route("/TAP/sync", any(tap::sync))
+        .route("/TAP/async", any(uws::jobs))
+        .route("/TAP/async/{*rest}", any(uws::job))
+        .route("/TAP/tables", any(vosi::tables))
+        .route("/TAP/tables/{name}", any(vosi::tables))
+        .route("/TAP/capabilities", any(vosi::tap))
+        .route("/TAP/availability", any(vosi::availability))
+        .route("/SIA", any(sia::query))
+        .route("/SIA/capabilities", any(vosi::sia))
+        .route("/SIA/availability", any(vosi::availability))
+        .route("/datalink/links/spherex", any(datalink::links))
+        .route("/datalink/capabilities", any(vosi::datalink))
+        .route("/datalink/availability", any(vosi::availability))
         .route("/ibe/data/spherex/{*path}", any(files::ibe))
         .route("/cloud/{*path}", any(files::cloud))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "there is no such service") })
@@ -79,7 +95,7 @@ async fn answer(
         None if site.options.max_parallel.is_some_and(|most| parallel > most) => too_many(),
         None => {
             if matches!(drawn, Some((Fault::ExpiredJob, _))) {
-                site.forget_job(&entry.path);
+                site.jobs.forget(&entry.path);
             }
             next.run(request).await
         }
@@ -97,7 +113,7 @@ async fn answer(
             recorder,
             number,
             connection,
-            ticket,
+            _ticket: ticket,
             rest: Bytes::new(),
         })
     })
@@ -117,8 +133,4 @@ fn entry(request: &Request) -> RequestEntry {
         sent: 0,
         complete: false,
     }
-}
-
-impl Site {
-    fn forget_job(&self, _path: &str) {}
 }

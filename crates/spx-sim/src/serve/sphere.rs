@@ -75,6 +75,17 @@ impl Polygon {
         self.corners.iter().map(|c| position(*c))
     }
 
+    /// Points along the boundary, `steps` to a side \[deg\].
+    pub(super) fn points(&self, steps: usize) -> impl Iterator<Item = [f64; 2]> {
+        self.sides().flat_map(move |[a, b]| {
+            (0..steps).filter_map(move |k| {
+                let share = k as f64 / steps as f64;
+                let between = add(a.map(|v| v * (1.0 - share)), b.map(|v| v * share));
+                unit(between).map(position)
+            })
+        })
+    }
+
     fn sides(&self) -> impl Iterator<Item = [Direction; 2]> {
         let next = self.corners.iter().cycle().skip(1);
         self.corners.iter().zip(next).map(|(a, b)| [*a, *b])

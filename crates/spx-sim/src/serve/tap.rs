@@ -8,9 +8,9 @@ use axum::response::Response;
 use tokio::task::spawn_blocking;
 
 use super::Site;
-use super::adql;
 use super::http::{Call, Params, reply};
 use super::votable::{self, Format};
+use super::{adql, datalink};
 
 /// The document that answers a query.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,5 +69,6 @@ pub(super) fn run(site: &Site, params: &Params) -> Result<Document, String> {
     let query = params.get("QUERY").ok_or("the parameter QUERY is missing")?;
     let (format, limit) = (format(params)?, limit(site, params)?);
     let answer = adql::query(&site.tables, query, limit).map_err(|e| e.to_string())?;
-    Ok(Document { text: votable::document(&answer, format, ""), content_type: format.content_type() })
+    let extra = datalink::descriptor(site, &answer.columns);
+    Ok(Document { text: votable::document(&answer, format, &extra), content_type: format.content_type() })
 }

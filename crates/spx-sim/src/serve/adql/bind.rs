@@ -107,7 +107,7 @@ pub(super) fn bind<'a>(tables: &'a [Table], select: &'a Select) -> Result<Bound<
 
 impl<'a> Scope<'a> {
     fn add(&mut self, tables: &'a [Table], source: &'a Source) -> Result<(), AdqlError> {
-        let name = source.name.join(".");
+        let name = full_name(&source.name);
         let table = tables.iter().find(|t| t.name.eq_ignore_ascii_case(&name));
         let Some(table) = table else {
             let known: Vec<&str> = tables.iter().map(|t| t.name).collect();
@@ -338,6 +338,14 @@ impl<'a> Scope<'a> {
         }
         Ok(())
     }
+}
+
+/// The archive has the same tables under the name of the model that they follow, with those of all missions.
+fn full_name(parts: &[String]) -> String {
+    let name = parts.join(".");
+    let (schema, table) = name.split_once('.').unwrap_or(("", &name));
+    let alias = schema.eq_ignore_ascii_case("caom") || name.eq_ignore_ascii_case("ivoa.obscore");
+    if alias { format!("spherex.{table}") } else { name }
 }
 
 /// What a table of FROM is called.
