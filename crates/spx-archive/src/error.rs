@@ -169,15 +169,19 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// True for what may pass when it is tried again: timeouts, resets, 408, 425, 429, 5xx, and files
-    /// that arrive incomplete or as something else, as now and then they do.
+    /// True for what may pass when it is tried again: timeouts, resets, 408, 425, 429, 5xx, and answers
+    /// and files that arrive incomplete, damaged or as a web page, as now and then they do.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Status { status, .. } => {
                 matches!(status, 408 | 425 | 429)
                     || (500..600).contains(status) && !matches!(status, 501 | 505)
             }
-            Self::Transport { .. } | Self::Length { .. } | Self::Fits { .. } => true,
+            Self::Transport { .. }
+            | Self::Table { .. }
+            | Self::Protocol { .. }
+            | Self::Length { .. }
+            | Self::Fits { .. } => true,
             _ => false,
         }
     }

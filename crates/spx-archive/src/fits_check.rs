@@ -187,6 +187,10 @@ impl Walker {
                 _ => Err(FitsProblem::Header { hdu, problem: "the header has no end".into() }),
             };
         }
+        if let Some(odd) = odd_byte(header) {
+            let problem = format!("byte {odd} of the header is no printable ASCII");
+            return Err(FitsProblem::Header { hdu, problem });
+        }
         let structure = Structure::read(header).map_err(|problem| FitsProblem::Header { hdu, problem })?;
         self.within = match structure.data {
             0 => Within::Header(Vec::new()),
@@ -199,6 +203,12 @@ impl Walker {
         self.names.extend(structure.name);
         Ok(())
     }
+}
+
+/// Where a header has a byte that none may have (FITS Standard 4.0, section 4.1.2.1): damage shows there.
+fn odd_byte(header: &[u8]) -> Option<usize> {
+    let cards = header.chunks(CARD_LEN).take_while(|card| !is_end(card)).count();
+    header[..cards * CARD_LEN].iter().position(|b| !(b' '..=b'~').contains(b))
 }
 
 fn is_end(card: &[u8]) -> bool {

@@ -83,16 +83,30 @@ fn read(reply: Result<Reply, ArchiveError>, service: Service) -> Result<Rows, Ar
     rows::read(reply?, service)
 }
 
+/// Jobs that are made for a query, in case the server forgets one.
+const MOST_JOBS: usize = 3;
+
 /// Makes a job, starts it, waits for it and fetches what it found; the job is deleted in the end.
 fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_async(), ANSWER_DEADLINE);
     request.form = form(adql);
-    // Sent once: a second time would make a second job.
-    let made = client.http().send(&request)?;
-    let job = Job { client, url: job_address(client, made)?, cancelled };
-    let rows = job.run();
-    job.delete();
-    rows
+    let mut jobs = 0;
+    loop {
+        let url =
+            client.retried(cancelled, |_| false, || job_address(client, client.http().send(&request)?))?;
+        let job = Job { client, url, cancelled };
+        let rows = job.run();
+        jobs += 1;
+        match rows {
+            Err(ArchiveError::Status { status: 404 | 410, url, .. }) if jobs < MOST_JOBS => {
+                tracing::info!("{url}: the archive has forgotten the job; making another");
+            }
+            rows => {
+                job.delete();
+                return rows;
+            }
+        }
+    }
 }
 
 /// The answer to the making of a job redirects to the job.
@@ -133,14 +147,15 @@ impl Job<'_> {
         let (start, deadline) = (Instant::now(), self.client.options().job_deadline);
         let mut poll = FIRST_POLL;
         loop {
-            let phase = self.get("phase")?.trim().to_ascii_uppercase();
-            match phase.as_str() {
-                "COMPLETED" => return Ok(()),
-                "PENDING" | "QUEUED" | "EXECUTING" | "HELD" | "SUSPENDED" | "UNKNOWN" => {}
-                _ => {
+            match self.phase()? {
+                Phase::Completed => return Ok(()),
+                Phase::Failed(phase) => {
                     let message = self.message();
                     return Err(ArchiveError::Job { url: shown(&self.url), phase, message });
                 }
+                // It was told to run, though perhaps something else than the archive answered then.
+                Phase::Pending => self.post("phase", "PHASE", "RUN")?,
+                Phase::Running => {}
             }
             if start.elapsed() >= deadline {
                 return Err(ArchiveError::JobDeadline { url: shown(&self.url), waited: start.elapsed() });
@@ -150,9 +165,26 @@ impl Job<'_> {
         }
     }
 
+    fn phase(&self) -> Result<Phase, ArchiveError> {
+        self.client.retried(
+            self.cancelled,
+            |_| false,
+            || {
+                let text = self.get_once("phase")?;
+                Phase::parse(text.trim()).ok_or_else(|| {
+                    let start: String = text.trim().chars().take(40).collect();
+                    ArchiveError::Protocol {
+                        url: shown(&self.url),
+                        problem: format!("{start:?} is no phase of a job"),
+                    }
+                })
+            },
+        )
+    }
+
     /// The server's words on a job that failed: a VOTable or plain text; else nothing.
     fn message(&self) -> String {
-        match self.get("error") {
+        match self.client.retried(self.cancelled, |_| false, || self.get_once("error")) {
             Ok(text) => crate::votable::error_message(text.as_bytes()).unwrap_or_else(|| {
                 text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
             }),
@@ -175,26 +207,39 @@ impl Job<'_> {
         self.client.retried(self.cancelled, |_| false, || self.client.http().send(&request)).map(|_| ())
     }
 
-    fn get(&self, below: &str) -> Result<String, ArchiveError> {
-        let request = self.request(Method::GET, below);
-        self.client.retried(
-            self.cancelled,
-            |_| false,
-            || {
-                let reply = self.client.http().send(&request)?;
-                let url = reply.url.clone();
-                let mut text = Vec::new();
-                let read = reply.into_decoded().take(SHORT_TEXT).read_to_end(&mut text);
-                read.map_err(|e| crate::http::body_error(&url, &e))?;
-                Ok(String::from_utf8_lossy(&text).into_owned())
-            },
-        )
+    fn get_once(&self, below: &str) -> Result<String, ArchiveError> {
+        let reply = self.client.http().send(&self.request(Method::GET, below))?;
+        let url = reply.url.clone();
+        let mut text = Vec::new();
+        let read = reply.into_decoded().take(SHORT_TEXT).read_to_end(&mut text);
+        read.map_err(|e| crate::http::body_error(&url, &e))?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
     /// A job that is left behind costs the archive little, so that a failure here is none of the query.
     fn delete(&self) {
         if let Err(e) = self.client.http().send(&self.request(Method::DELETE, "")) {
             tracing::debug!("the job could not be deleted: {e}");
+        }
+    }
+}
+
+/// What a job is doing, of the phases of UWS 1.1.
+enum Phase {
+    Pending,
+    Running,
+    Completed,
+    Failed(String),
+}
+
+impl Phase {
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_uppercase().as_str() {
+            "PENDING" => Some(Self::Pending),
+            "QUEUED" | "EXECUTING" | "HELD" | "SUSPENDED" | "UNKNOWN" => Some(Self::Running),
+            "COMPLETED" => Some(Self::Completed),
+            phase @ ("ERROR" | "ABORTED" | "ARCHIVED") => Some(Self::Failed(phase.to_owned())),
+            _ => None,
         }
     }
 }

@@ -269,14 +269,14 @@ impl Run<'_> {
         };
         let done = match file.state {
             State::Present => Ok(Outcome::AlreadyThere),
-            State::Mirrored => self.from_mirror(&mut report),
+            State::Mirrored => self.take_mirrored(&mut report),
             State::Missing { bytes } => self.fetch(&mut report, bytes),
         };
         report.outcome = done.unwrap_or_else(|cause| Outcome::Failed { cause });
         report
     }
 
-    fn from_mirror(&self, report: &mut FileReport) -> Result<Outcome, ArchiveError> {
+    fn take_mirrored(&self, report: &mut FileReport) -> Result<Outcome, ArchiveError> {
         let downloader = self.downloader;
         let Some((source, original)) = downloader.mirrored(&report.target)? else {
             return self.fetch(report, report.target.estimated_bytes());

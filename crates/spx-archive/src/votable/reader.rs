@@ -376,9 +376,8 @@ impl<R: Read> VoTableReader<R> {
                 Ok(event) => piece(event),
                 Err(e) => return Err(self.xml_error(&e)),
             };
-            match piece.map_err(|problem| self.refused_or_syntax(problem))? {
-                Some(piece) => return self.note(piece),
-                None => {}
+            if let Some(piece) = piece.map_err(|problem| self.refused_or_syntax(problem))? {
+                return self.note(piece);
             }
         }
     }
@@ -453,6 +452,11 @@ fn piece(event: Event<'_>) -> Result<Option<Piece>, Problem> {
         Event::Text(text) => Piece::Text(text.xml10_content().into_owned()),
         Event::CData(text) => Piece::Text(text.xml10_content().into_owned()),
         Event::GeneralRef(reference) => Piece::Text(resolve(&reference)?.into()),
+        Event::DocType(text)
+            if text.xml10_content().trim_start().to_ascii_lowercase().starts_with("html") =>
+        {
+            return Err(Problem::Syntax("a web page came instead".into()));
+        }
         Event::DocType(_) => return Err(Problem::Refused("it has a DOCTYPE".into())),
         Event::Decl(declaration) => {
             let encoding = declaration.encoding().and_then(Result::ok);

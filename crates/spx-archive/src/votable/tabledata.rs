@@ -88,7 +88,7 @@ fn counted<T>(values: Vec<T>, size: ArraySize, each: usize) -> Result<Vec<T>, St
     let fits = match size {
         ArraySize::Fixed(n) => values.len() == n * each,
         ArraySize::Scalar => values.len() == each,
-        ArraySize::Variable => values.len() % each == 0,
+        ArraySize::Variable => values.len().is_multiple_of(each),
     };
     if fits { Ok(values) } else { Err(format!("{} values are not as many as declared", values.len())) }
 }
