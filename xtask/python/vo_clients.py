@@ -6,6 +6,7 @@ Prints a line `PASS what` or `FAIL what: why` for each check, and ends with 1 if
 hold at least one spectral image; which ones is found out by asking.
 """
 
+import gzip
 import io
 import sys
 import urllib.parse
@@ -117,10 +118,8 @@ def tap_errors(archive):
             assert "nonsense" in str(error), error
         else:
             raise AssertionError("no error")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        assert len(archive.tap.run_sync("SELECT uri FROM spherex.artifact", maxrec=0)) == 0
-    assert any(issubclass(w.category, pyvo.dal.exceptions.DALOverflowWarning) for w in caught)
+    short = archive.tap.run_sync("SELECT uri FROM spherex.artifact", maxrec=1)
+    assert len(short) == 1 and short.query_status == "OVERFLOW", short.query_status
 
 
 @check
@@ -143,19 +142,21 @@ def sia(archive):
     first = rows[0]
     assert first.obs_id and first["cloud_access"].startswith('{"aws"') and first["access_estsize"] > 0
     ra, dec = archive.ra, archive.dec
-    box = (ra - 0.01, ra + 0.01, dec - 0.01, dec + 0.01) * u.deg
-    corners = (ra, dec, ra + 0.01, dec, ra + 0.01, dec + 0.01) * u.deg
-    for pos in (box, corners):
+    box = (ra - 0.01, ra + 0.01, dec - 0.01, dec + 0.01)
+    corners = (ra, dec, ra + 0.01, dec, ra + 0.01, dec + 0.01)
+    for pos in (tuple(v * u.deg for v in box), tuple(v * u.deg for v in corners)):
         assert {r["access_url"] for r in service.search(pos=pos)} >= urls
     assert len(service.search(pos=here, time=("1990-01-01", "1990-01-02"))) == 0
     wave = rows.to_table()["em_min"][0] * 1.01
-    assert 0 < len(service.search(pos=here, band=wave * u.m)) <= len(urls)
-    assert len(service.search(pos=here, band=21 * u.cm)) == 0
+    assert 0 < len(service.search(pos=here, band=(wave * u.m, wave * u.m))) <= len(urls)
+    assert len(service.search(pos=here, band=(21 * u.cm, 22 * u.cm))) == 0
     assert len(service.search(collection="none_such")) == 0
 
 
 def cut(data, ra, dec):
-    """Opens a cutout and tells its shape; the position must lie in its middle."""
+    """Opens a cutout, gzipped or not, and tells its shape; the position must lie in its middle."""
+    if data.startswith(b"\x1f\x8b"):
+        data = gzip.decompress(data)
     with fits.open(io.BytesIO(data)) as hdus:
         names = [hdu.name for hdu in hdus]
         assert names[:5] == ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI"] and names[-1] == "WCS-WAVE", names
@@ -177,7 +178,8 @@ def datalink(archive):
     links = list(rows.iter_datalinks())
     assert len(links) == len(rows) == len(list(archive.tap.search(query).iter_datalinks()))
     for row, linked in zip(rows, links):
-        this = next(linked.bysemantics("#this"))
+        # The narrower terms would be looked up at ivoa.net.
+        this = next(linked.bysemantics("#this", include_narrower=False))
         assert this.access_url == row["access_url"] and this.content_type == "application/fits"
     proc = links[0].get_first_proc()
     assert proc.semantics == "#cutout" and proc.service_def == "ibe-cutout"
@@ -193,10 +195,9 @@ def datalink(archive):
 
 @check
 def tap_plus(archive):
-    """astroquery: TapPlus, tables, a query at once and by a job"""
+    """astroquery: TapPlus, a query at once and by a job"""
+    # Not load_tables: that of astroquery 0.4.11 needs attributes which are ESA's own.
     tap = TapPlus(url=f"{archive.url}/TAP")
-    tables = {table.get_qualified_name() for table in tap.load_tables()}
-    assert any(name.endswith("spherex.plane") for name in tables), tables
     query = JOIN.format(archive.point)
     for launch in (tap.launch_job, tap.launch_job_async):
         rows = launch(query).get_results()
@@ -222,8 +223,8 @@ def irsa(archive):
 def cutout(archive):
     """astropy: opens a cutout by its address, gzipped and plain, with the position in its middle"""
     url = f"{archive.url}/{archive.expected()[0]}"
-    for gzip in ({}, {"gzip": "false"}):
-        params = {"center": f"{archive.ra},{archive.dec}", "size": "3arcmin", **gzip}
+    for form in ({}, {"gzip": "false"}):
+        params = {"center": f"{archive.ra},{archive.dec}", "size": "3arcmin", **form}
         answer = requests.get(url, params=params, timeout=60)
         answer.raise_for_status()
         ny, nx = cut(answer.content, archive.ra, archive.dec)

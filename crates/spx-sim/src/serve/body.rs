@@ -60,6 +60,8 @@ pub(super) struct Outgoing {
     pub(super) inner: Body,
     pub(super) plan: Plan,
     pub(super) sent: u64,
+    /// Content-Length; when it is reached, nobody asks for the end.
+    pub(super) length: Option<u64>,
     pub(super) sleep: Option<Pin<Box<Sleep>>>,
     pub(super) recorder: Recorder,
     pub(super) number: usize,
@@ -115,6 +117,9 @@ impl Outgoing {
         self.sent += data.len() as u64;
         let sent = self.sent;
         self.recorder.update(self.number, |entry| entry.sent = sent);
+        if self.length == Some(sent) {
+            self.finish();
+        }
         Frame::data(data)
     }
 

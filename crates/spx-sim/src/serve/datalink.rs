@@ -156,9 +156,9 @@ fn cutout_service(name: &str, url: &str) -> String {
 
 /// The descriptor of this service, for answers that have the column `obs_publisher_did`; else nothing.
 pub(super) fn descriptor(site: &Site, columns: &[Column]) -> String {
-    let Some(at) = columns.iter().position(|c| c.name == "obs_publisher_did") else {
+    if !columns.iter().any(|c| c.name == "obs_publisher_did") {
         return String::new();
-    };
+    }
     let mut text = String::from("<RESOURCE type=\"meta\" utype=\"adhoc:service\" name=\"links\">\n");
     let param = |name: &str, value: &str| {
         format!("<PARAM name=\"{name}\" datatype=\"char\" arraysize=\"*\" value=\"{}\"/>\n", escape(value))
@@ -168,7 +168,7 @@ pub(super) fn descriptor(site: &Site, columns: &[Column]) -> String {
     let _ = writeln!(
         text,
         "<GROUP name=\"inputParams\"><PARAM name=\"ID\" datatype=\"char\" arraysize=\"*\" value=\"\" \
-         ref=\"col_{at}\"/></GROUP>\n</RESOURCE>"
+         ref=\"obs_publisher_did\"/></GROUP>\n</RESOURCE>"
     );
     text
 }

@@ -100,7 +100,7 @@ async fn answer(
             next.run(request).await
         }
     };
-    content_length(&mut response);
+    let length = content_length(&mut response);
     let spoiled = drawn.map_or_else(Plan::default, |(fault, roll)| plan(fault, roll, &mut response));
     site.recorder.update(number, |entry| entry.status = response.status().as_u16());
     let recorder = site.recorder.clone();
@@ -109,6 +109,7 @@ async fn answer(
             inner,
             plan: spoiled,
             sent: 0,
+            length,
             sleep: None,
             recorder,
             number,

@@ -87,7 +87,8 @@ fn votable(answer: &Answer, format: Format, extra: &str) -> String {
     let mut xml = String::from(HEAD);
     xml.push_str("<RESOURCE type=\"results\">\n<INFO name=\"QUERY_STATUS\" value=\"OK\"/>\n<TABLE>\n");
     for (k, column) in answer.columns.iter().enumerate() {
-        xml.push_str(&field(column, k));
+        let first = !answer.columns[..k].iter().any(|other| other.name == column.name);
+        xml.push_str(&field(column, first));
     }
     xml.push_str("<DATA>");
     match format {
@@ -110,8 +111,9 @@ fn votable(answer: &Answer, format: Format, extra: &str) -> String {
     xml
 }
 
-/// A FIELD; its ID is the number of the column, for service descriptors to refer to.
-fn field(column: &Column, number: usize) -> String {
+/// A FIELD. Its ID, to which service descriptors refer, is its name, for some clients call the column by that;
+/// without one where the name is taken or is no XML identifier.
+fn field(column: &Column, first: bool) -> String {
     let datatype = match column.kind {
         Kind::Text => "datatype=\"char\" arraysize=\"*\"",
         Kind::Int => "datatype=\"int\"",
@@ -120,7 +122,11 @@ fn field(column: &Column, number: usize) -> String {
         Kind::Polygon => "datatype=\"double\" arraysize=\"*\" xtype=\"polygon\"",
         Kind::Region => "datatype=\"char\" arraysize=\"*\" xtype=\"adql:REGION\"",
     };
-    let mut xml = format!("<FIELD ID=\"col_{number}\" name=\"{}\" {datatype}", escape(&column.name));
+    let name = &column.name;
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let id = if first && plain { format!(" ID=\"{name}\"") } else { String::new() };
+    let mut xml = format!("<FIELD{id} name=\"{}\" {datatype}", escape(name));
     for (name, value) in [("unit", column.unit), ("ucd", column.ucd), ("utype", column.utype)] {
         if !value.is_empty() {
             let _ = write!(xml, " {name}=\"{}\"", escape(value));

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 
 mod client;
+mod faults;
 mod files;
 mod fixture;
 mod queries;
+mod services;
