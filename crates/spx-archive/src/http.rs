@@ -123,6 +123,17 @@ impl Http {
         Err(ArchiveError::Redirect { target: url.clone(), url, problem: "it is the sixth in a row" })
     }
 
+    /// Sends a request whose answer is where it leads: the address, where that may be followed, and `None`
+    /// where the answer is no redirect.
+    pub(crate) fn location(&self, request: &Request) -> Result<Option<Url>, ArchiveError> {
+        let reply = self.send_once(request)?;
+        match reply.status {
+            200..=299 => Ok(None),
+            301 | 302 | 303 | 307 | 308 => self.redirect(&request.url, &reply).map(Some),
+            _ => Err(status_error(reply)),
+        }
+    }
+
     fn send_once(&self, request: &Request) -> Result<Reply, ArchiveError> {
         let transport = |error: ureq::Error| transport_error(&request.url, &error);
         let build_error = |error: ureq::http::Error| transport(error.into());

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::client::{Client, Service};
 use crate::error::ArchiveError;
-use crate::http::{Reply, Request, shown};
+use crate::http::{Request, shown};
 use crate::retry::sleep_until;
 use crate::rows::{self, Rows};
 
@@ -75,12 +75,7 @@ fn sync(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Row
     let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
     request.form = form(adql);
     // What a job may manage is not tried again here.
-    client.retried(cancelled, wants_job, || read(client.http().send(&request), Service::TapSync))
-}
-
-/// Errors of services come as tables too, whatever the status.
-fn read(reply: Result<Reply, ArchiveError>, service: Service) -> Result<Rows, ArchiveError> {
-    rows::read(reply?, service)
+    client.retried(cancelled, wants_job, || rows::read(client.http().send(&request)?, Service::TapSync))
 }
 
 /// Jobs that are made for a query, in case the server forgets one.
@@ -92,8 +87,7 @@ fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<R
     request.form = form(adql);
     let mut jobs = 0;
     loop {
-        let url =
-            client.retried(cancelled, |_| false, || job_address(client, client.http().send(&request)?))?;
+        let url = client.retried(cancelled, |_| false, || make_job(client, &request))?;
         let job = Job { client, url, cancelled };
         let rows = job.run();
         jobs += 1;
@@ -110,17 +104,15 @@ fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<R
 }
 
 /// The answer to the making of a job redirects to the job.
-fn job_address(client: &Client, made: Reply) -> Result<Url, ArchiveError> {
-    let mut url = made.url;
-    url.set_query(None);
+fn make_job(client: &Client, request: &Request) -> Result<Url, ArchiveError> {
     let jobs = client.base().tap_async();
-    let below =
-        url.path().strip_prefix(jobs.path()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'));
-    if below {
-        return Ok(url);
-    }
-    let problem = "the archive did not say where the job is".into();
-    Err(ArchiveError::Protocol { url: shown(&jobs), problem })
+    let is_job = |url: &Url| {
+        url.path().strip_prefix(jobs.path()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
+    };
+    client.http().location(request)?.filter(is_job).ok_or_else(|| ArchiveError::Protocol {
+        url: shown(&jobs),
+        problem: "the archive did not say where the job is".into(),
+    })
 }
 
 /// A job of the archive.
@@ -132,13 +124,13 @@ struct Job<'a> {
 
 impl Job<'_> {
     fn run(&self) -> Result<Rows, ArchiveError> {
-        self.post("phase", "PHASE", "RUN")?;
+        self.start()?;
         self.wait()?;
         let request = self.request(Method::GET, "results/result");
         self.client.retried(
             self.cancelled,
             |_| false,
-            || read(self.client.http().send(&request), Service::TapAsync),
+            || rows::read(self.client.http().send(&request)?, Service::TapAsync),
         )
     }
 
@@ -154,7 +146,7 @@ impl Job<'_> {
                     return Err(ArchiveError::Job { url: shown(&self.url), phase, message });
                 }
                 // It was told to run, though perhaps something else than the archive answered then.
-                Phase::Pending => self.post("phase", "PHASE", "RUN")?,
+                Phase::Pending => drop(self.start()),
                 Phase::Running => {}
             }
             if start.elapsed() >= deadline {
@@ -201,10 +193,11 @@ impl Job<'_> {
         self.client.request(method, url, ANSWER_DEADLINE)
     }
 
-    fn post(&self, below: &str, key: &'static str, value: &str) -> Result<(), ArchiveError> {
-        let mut request = self.request(Method::POST, below);
-        request.form = vec![(key, value.to_owned())];
-        self.client.retried(self.cancelled, |_| false, || self.client.http().send(&request)).map(|_| ())
+    fn start(&self) -> Result<(), ArchiveError> {
+        let mut request = self.request(Method::POST, "phase");
+        request.form = vec![("PHASE", "RUN".to_owned())];
+        // It redirects to the job, which there is no need to look at.
+        self.client.retried(self.cancelled, |_| false, || self.client.http().location(&request)).map(|_| ())
     }
 
     fn get_once(&self, below: &str) -> Result<String, ArchiveError> {
