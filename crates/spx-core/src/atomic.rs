@@ -55,11 +55,6 @@ impl AtomicFile {
                 _ => fs::rename(&self.temporary, &self.target),
             })?;
         }
-        // The new name itself must reach the disk; a file system that cannot flush a directory is no error.
-        let directory = self.target.parent().filter(|d| !d.as_os_str().is_empty());
-        if let Ok(handle) = File::open(directory.unwrap_or(Path::new("."))) {
-            handle.sync_all().ok();
-        }
         Ok(())
     }
 }

@@ -122,30 +122,28 @@ impl ZodiSums {
 }
 
 /// Independent partial sums, so that the processor need not wait for the last addition.
-const LANES: usize = 8;
+const LANES: usize = 4;
 
 impl RowSums {
     fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
-        let mut image_zodi = [0.0f64; LANES];
-        let mut zodi_zodi = [0.0f64; LANES];
-        let mut pixels = [0u32; LANES];
+        let mut image_zodi = [0.0; LANES];
+        let mut zodi_zodi = [0.0; LANES];
+        let mut pixels = 0;
+        // Most pixels of a frame are alike, so that branches cost less than arithmetic on masked values would.
         let mut add = |lane: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
-            let background = (flags.cast_unsigned() & bad == 0)
-                & image.is_finite()
-                & zodi.is_finite()
-                & (zodi != 0.0)
-                & variance.is_finite()
-                & (variance > 0.0);
-            // Selected before the arithmetic, for zero times NaN is NaN.
-            let (i, z, v) = if background {
-                (f64::from(image), f64::from(zodi), f64::from(variance))
-            } else {
-                (0.0, 0.0, 1.0)
-            };
-            let wz = z / v;
-            image_zodi[lane] += wz * i;
-            zodi_zodi[lane] += wz * z;
-            pixels[lane] += u32::from(background);
+            let usable = flags.cast_unsigned() & bad == 0
+                && image.is_finite()
+                && zodi.is_finite()
+                && zodi != 0.0
+                && variance.is_finite()
+                && variance > 0.0;
+            if usable {
+                let zodi = f64::from(zodi);
+                let weighted = zodi / f64::from(variance);
+                image_zodi[lane] += weighted * f64::from(image);
+                zodi_zodi[lane] += weighted * zodi;
+                pixels += 1;
+            }
         };
         let whole = image.len() / LANES * LANES;
         let chunks = image.chunks_exact(LANES).zip(flags.chunks_exact(LANES));
@@ -158,11 +156,7 @@ impl RowSums {
         for k in whole..image.len() {
             add(k - whole, image[k], flags[k], variance[k], zodi[k]);
         }
-        Self {
-            image_zodi: image_zodi.iter().sum(),
-            zodi_zodi: zodi_zodi.iter().sum(),
-            pixels: pixels.iter().map(|&n| n as usize).sum(),
-        }
+        Self { image_zodi: image_zodi.iter().sum(), zodi_zodi: zodi_zodi.iter().sum(), pixels }
     }
 }
 

@@ -138,7 +138,7 @@ impl Job<'_> {
         needed: Range<usize>,
         pool: &PlanePool,
     ) -> Result<(SpectralImage, Option<ZodiFit>), InputError> {
-        const BLOCK: usize = 256;
+        const BLOCK: usize = 512;
         let Zodi::Fit(options) = self.parameters.zodi else {
             return Ok((file.read(needed, pool.take())?, None));
         };

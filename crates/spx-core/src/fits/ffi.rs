@@ -228,6 +228,19 @@ impl Handle {
         })
     }
 
+    /// The first card of that keyword as it stands, without trailing blanks (ffgcrd).
+    pub(super) fn card_image(&mut self, keyword: &str) -> Result<String> {
+        let keyword = c_string(keyword)?;
+        let mut card = [0; 81];
+        self.call("read a card", |file, status| {
+            // SAFETY: `file` is open; the keyword ends in NUL; CFITSIO writes at most 80 characters and a NUL.
+            unsafe {
+                sys::ffgcrd(file, keyword.as_ptr(), card.as_mut_ptr(), status);
+            }
+        })?;
+        Ok(from_c(&card))
+    }
+
     /// Deletes the first card of that keyword; false where there is none (ffdkey).
     pub(super) fn delete_card(&mut self, keyword: &str) -> Result<bool> {
         let keyword = c_string(keyword)?;

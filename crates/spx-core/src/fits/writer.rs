@@ -7,7 +7,7 @@ use super::error::FitsError;
 use super::ffi::{Handle, encode_checksum};
 use super::pixel::Pixel;
 use super::reader::{check_range, count};
-use crate::header::{Card, Header};
+use crate::header::{CARD_LEN, Card, Header};
 
 type Result<T> = std::result::Result<T, FitsError>;
 
@@ -200,10 +200,13 @@ impl FitsWriter {
         let number = self.handle.hdu_number();
         self.handle.move_to(1)?;
         self.handle.move_to(number)?;
-        let (data, _) = self.handle.sums()?;
+        let (data, all) = self.handle.sums()?;
+        let before = card_sum(&self.handle.card_image("DATASUM")?);
         self.set_sum("DATASUM", &data.to_string())?;
-        let (_, all) = self.handle.sums()?;
-        self.set_sum("CHECKSUM", &encode_checksum(all))
+        let after = card_sum(&self.handle.card_image("DATASUM")?);
+        // Only that card has changed since the sum was taken; the data need not be read a second time.
+        let all = fold(all + u64::from(u32::MAX - before) + u64::from(after));
+        self.set_sum("CHECKSUM", &encode_checksum(all.into()))
     }
 
     fn set_sum(&mut self, keyword: &str, value: &str) -> Result<()> {
@@ -235,4 +238,19 @@ fn card_images_without(cards: &Header, skip: Option<&str>) -> Result<Vec<String>
         images.extend(cards::images(card)?);
     }
     Ok(images)
+}
+
+/// The sum of a card image: its 20 big-endian words, in ones' complement (FITS Standard 4.0, appendix J).
+fn card_sum(image: &str) -> u32 {
+    let padded = format!("{image:<CARD_LEN$}");
+    let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+    fold(padded.as_bytes().chunks_exact(4).map(word).sum())
+}
+
+/// Brings the carries of a sum of 32-bit words back in.
+fn fold(sum: u64) -> u32 {
+    let once = (sum & 0xffff_ffff) + (sum >> 32);
+    let twice = (once & 0xffff_ffff) + (once >> 32);
+    // After two rounds nothing is left above 32 bits.
+    u32::try_from(twice).unwrap_or(u32::MAX)
 }
