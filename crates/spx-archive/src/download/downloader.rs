@@ -3,13 +3,13 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use fs4::TryLockError;
-use spx_core::atomic::AtomicFile;
 use ureq::http::Method;
 use url::Url;
 
@@ -244,7 +244,7 @@ fn is_whole(path: &Path, target: &Target) -> Result<bool, ArchiveError> {
             tracing::warn!("{} is passed over: {problem}", path.display());
             Ok(false)
         }
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(ArchiveError::io(path)(e)),
     }
 }
@@ -284,9 +284,11 @@ impl Run<'_> {
         report.source = Some(source);
         if downloader.copies(&report.target) {
             make_parent(&report.path)?;
-            let copy = AtomicFile::new(&report.path, true).map_err(ArchiveError::io(&report.path))?;
-            fs::copy(&original, copy.path()).map_err(ArchiveError::io(&original))?;
-            copy.commit().map_err(ArchiveError::io(&report.path))?;
+            let part = Part::of(&report.path);
+            let mut copy = part.begin_copy()?;
+            let mut source = File::open(&original).map_err(ArchiveError::io(&original))?;
+            io::copy(&mut source, &mut copy).map_err(ArchiveError::io(&report.path))?;
+            part.commit_copy(&copy)?;
         }
         Ok(Outcome::FromMirror)
     }

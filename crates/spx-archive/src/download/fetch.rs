@@ -6,7 +6,6 @@ use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 use std::time::Duration;
 
-use spx_core::atomic::AtomicFile;
 use ureq::http::{Method, header};
 use url::Url;
 
@@ -159,9 +158,7 @@ impl Fetch<'_> {
             let checked = crate::fits_check::check_file(part.data(), self.target);
             checked.map_err(ArchiveError::io(part.data()))?.map_err(|problem| self.refuse(part, problem))?;
         } else {
-            self.decompress(part)?;
-            part.discard();
-            return Ok(());
+            return self.decompress(part);
         }
         part.commit(&body.file)
     }
@@ -170,8 +167,7 @@ impl Fetch<'_> {
     fn decompress(&self, part: &Part) -> Result<(), ArchiveError> {
         let source = File::open(part.data()).map_err(ArchiveError::io(part.data()))?;
         let mut stream = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER, source));
-        let out = AtomicFile::new(self.path, true).map_err(ArchiveError::io(self.path))?;
-        let mut file = File::create_new(out.path()).map_err(ArchiveError::io(self.path))?;
+        let mut file = part.begin_copy()?;
         let mut walker = Walker::new();
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -185,7 +181,7 @@ impl Fetch<'_> {
             file.write_all(&buffer[..n]).map_err(ArchiveError::io(self.path))?;
         }
         walker.finish(self.target).map_err(|problem| self.refuse(part, problem))?;
-        out.commit().map_err(ArchiveError::io(self.path))
+        part.commit_copy(&file)
     }
 
     /// What was received is of no use.

@@ -13,12 +13,15 @@ use ureq::http::header;
 use crate::error::ArchiveError;
 use crate::http::Reply;
 
-/// The names of a growing file: `.NAME.part` and `.NAME.part.toml`.
+/// The names of a growing file: `.NAME.part`, `.NAME.part.toml`, and `.NAME.part.copy` for what is made
+/// of bytes that are there already, by decompression or by copying. They are always the same, so that a
+/// later run finds what a killed one has left.
 #[derive(Debug)]
 pub(super) struct Part {
     target: PathBuf,
     data: PathBuf,
     note: PathBuf,
+    copy: PathBuf,
 }
 
 /// What a growing file is part of.
@@ -64,6 +67,7 @@ impl Part {
             target: target.to_owned(),
             data: target.with_file_name(format!(".{name}.part")),
             note: target.with_file_name(format!(".{name}.part.toml")),
+            copy: target.with_file_name(format!(".{name}.part.copy")),
         }
     }
 
@@ -105,13 +109,26 @@ impl Part {
     pub(super) fn commit(&self, file: &File) -> Result<(), ArchiveError> {
         file.sync_all().map_err(ArchiveError::io(&self.data))?;
         fs::rename(&self.data, &self.target).map_err(ArchiveError::io(&self.target))?;
-        fs::remove_file(&self.note).ok();
+        self.discard();
+        Ok(())
+    }
+
+    /// Begins a copy.
+    pub(super) fn begin_copy(&self) -> Result<File, ArchiveError> {
+        File::create(&self.copy).map_err(ArchiveError::io(&self.copy))
+    }
+
+    /// Gives the copy the file's name; what it was made of is of no more use.
+    pub(super) fn commit_copy(&self, file: &File) -> Result<(), ArchiveError> {
+        file.sync_all().map_err(ArchiveError::io(&self.copy))?;
+        fs::rename(&self.copy, &self.target).map_err(ArchiveError::io(&self.target))?;
+        self.discard();
         Ok(())
     }
 
     /// Removes what is there; the bytes first.
     pub(super) fn discard(&self) {
-        for path in [&self.data, &self.note] {
+        for path in [&self.data, &self.note, &self.copy] {
             if let Err(e) = fs::remove_file(path)
                 && e.kind() != io::ErrorKind::NotFound
             {

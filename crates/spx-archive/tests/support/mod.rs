@@ -1,6 +1,7 @@
 //! A small HTTP server on this machine that answers as a test tells it to, however wrong, and small files.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is test code")]
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
