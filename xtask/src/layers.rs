@@ -139,8 +139,7 @@ impl Graph {
             return None;
         }
         let mut seen = BTreeSet::new();
-        let mut todo: Vec<(&str, String)> =
-            member.resolved.iter().map(|id| (id.as_str(), member.name.clone())).collect();
+        let mut todo = self.below(member, &member.name);
         while let Some((id, way)) = todo.pop() {
             let Some(package) = self.0.get(id) else { continue };
             if !seen.insert(id) || NETWORK_GATES.contains(&package.name.as_str()) {
@@ -150,9 +149,17 @@ impl Graph {
             if NETWORK.contains(&package.name.as_str()) {
                 return Some(format!("{way}: only spx-archive speaks to the network"));
             }
-            todo.extend(package.resolved.iter().map(|next| (next.as_str(), way.clone())));
+            todo.extend(self.below(package, &way));
         }
         None
+    }
+
+    /// What a package depends on, with the way to it. A server may name the runtime that axum runs in.
+    fn below<'a>(&'a self, package: &'a Package, way: &str) -> Vec<(&'a str, String)> {
+        let serves = package.member && package.normal.contains("axum");
+        let is_runtime = |id: &&String| self.0.get(*id).is_some_and(|p| p.name == "tokio");
+        let ids = package.resolved.iter().filter(|id| !(serves && is_runtime(id)));
+        ids.map(|id| (id.as_str(), way.to_owned())).collect()
     }
 
     /// Which of the packages `tree` compile or link C; `crate_name` is whose tree it is.
@@ -269,11 +276,12 @@ mod tests {
             ("spx-wcs", true, None, &[normal("spx-core"), dev("spx-drizzle")]),
             ("spx-drizzle", true, None, &[normal("spx-core"), dev("spx-wcs")]),
             ("spx-archive", true, None, &[normal("spx-core"), normal("ureq")]),
-            ("spx-sim", true, None, &[normal("spx-core"), normal("spx-wcs"), normal("axum")]),
-            ("spx-cli", true, None, &[normal("spx-archive"), normal("spx-drizzle"), normal("clap")]),
+            ("spx-sim", true, None, &[normal("spx-wcs"), normal("axum"), normal("tokio")]),
+            ("spx-cli", true, None, &[normal("spx-archive"), normal("spx-sim"), normal("clap")]),
             ("fitsio-sys", false, Some("cfitsio"), &[]),
             ("axum", false, None, &[normal("hyper")]),
             ("hyper", false, None, &[]),
+            ("tokio", false, None, &[]),
             ("ureq", false, None, &[]),
             ("clap", false, None, &[]),
         ]);
@@ -323,6 +331,12 @@ mod tests {
             graph.violations(),
             ["spx-core -> helper -> reqwest: only spx-archive speaks to the network"]
         );
+    }
+
+    #[test]
+    fn tokio_is_for_servers() {
+        let graph = graph(&[("spx-wcs", true, None, &[normal("tokio")]), ("tokio", false, None, &[])]);
+        assert_eq!(graph.violations(), ["spx-wcs -> tokio: only spx-archive speaks to the network"]);
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod layers;
 mod process;
 mod tidy;
 mod viewers;
+mod vo_clients;
 
 use std::process::ExitCode;
 
@@ -28,7 +29,9 @@ cargo xtask TASK
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
-                         Cubeviz and DS9 (the latter under Xvfb)";
+                         Cubeviz and DS9 (the latter under Xvfb)
+  vo-clients [--url URL] do pyvo and astroquery understand the local archive, or that at URL?
+                         (default: simulates a few exposures and serves them)";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["golden", which @ ..] => golden::run(which),
         ["bench-peers", "drizzle", options @ ..] => bench::drizzle(options),
         ["viewers", options @ ..] => viewers::run(options),
+        ["vo-clients", options @ ..] => vo_clients::run(options),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);

@@ -90,19 +90,23 @@ async fn answer(
     let drawn = site.dice.draw(&asked);
     let number = site.recorder.begin(RequestEntry { fault: drawn.map(|(fault, _)| fault), ..entry.clone() });
     tokio::time::sleep(site.dice.latency()).await;
-    let mut response = match drawn.and_then(|(fault, _)| instead(fault)) {
-        Some(response) => response,
-        None if site.options.max_parallel.is_some_and(|most| parallel > most) => too_many(),
-        None => {
-            if matches!(drawn, Some((Fault::ExpiredJob, _))) {
-                site.jobs.forget(&entry.path);
-            }
-            next.run(request).await
+    let fault = drawn.map(|(fault, _)| fault);
+    let mut response = if let Some(response) = fault.and_then(instead) {
+        response
+    } else if site.options.max_parallel.is_some_and(|most| parallel > most) {
+        too_many()
+    } else {
+        if fault == Some(Fault::ExpiredJob) {
+            site.jobs.forget(&entry.path);
         }
+        next.run(request).await
     };
     let length = content_length(&mut response);
     let spoiled = drawn.map_or_else(Plan::default, |(fault, roll)| plan(fault, roll, &mut response));
-    site.recorder.update(number, |entry| entry.status = response.status().as_u16());
+    site.recorder.update(number, |entry| {
+        entry.status = response.status().as_u16();
+        entry.complete = length == Some(0) && entry.fault.is_none();
+    });
     let recorder = site.recorder.clone();
     response.map(|inner| {
         Body::new(Outgoing {

@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn points_in_a_footprint() {
-        assert!(footprint().contains(&point(10.086254818464036, 40.900227543559353)));
+        assert!(footprint().contains(&point(10.086254818464036, 40.90022754355935)));
         assert!(footprint().contains(&point(6.962852120551271, 41.75009330770693)), "a corner");
         for [ra, dec] in [[6.9, 41.75], [13.2, 39.9], [190.0, -40.9], [10.0, 43.0], [9.0, 38.6]] {
             assert!(!footprint().contains(&point(ra, dec)), "{ra} {dec}");
@@ -350,6 +350,58 @@ mod tests {
         assert!(c.contains(&point(0.5, 2.0)) && !c.contains(&point(3.0, 2.0)));
         let hull = polygon(&[[0.1, 0.1], [3.9, 0.1], [3.9, 3.9], [0.1, 3.9]]);
         assert!(!c.contains(&hull) && c.intersects(&hull));
+    }
+
+    /// Turns a direction by three angles \[rad\].
+    fn turned([x, y, z]: Direction, [a, b, c]: [f64; 3]) -> Direction {
+        let ([x, y], z) = ([x * a.cos() - y * a.sin(), x * a.sin() + y * a.cos()], z);
+        let ([y, z], x) = ([y * b.cos() - z * b.sin(), y * b.sin() + z * b.cos()], x);
+        [x * c.cos() - y * c.sin(), x * c.sin() + y * c.cos(), z]
+    }
+
+    fn turned_region(region: &Region, angles: [f64; 3]) -> Region {
+        match region {
+            Region::Point(p) => Region::Point(turned(*p, angles)),
+            Region::Circle(c) => {
+                Region::Circle(Circle { centre: turned(c.centre, angles), radius: c.radius })
+            }
+            Region::Polygon(p) => Region::Polygon(Polygon {
+                corners: p.corners.iter().map(|c| turned(*c, angles)).collect(),
+                centre: turned(p.centre, angles),
+            }),
+        }
+    }
+
+    #[test]
+    fn nothing_depends_on_where_on_the_sphere_it_is() {
+        use rand::{RngExt as _, SeedableRng as _};
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let mut counts = [0; 2];
+        for _ in 0..5000 {
+            let mut at = |most: f64| most * (2.0 * rng.random::<f64>() - 1.0);
+            let quadrangle = polygon(&[
+                [at(1.0) - 2.0, at(1.0) - 2.0],
+                [at(1.0) + 2.0, at(1.0) - 2.0],
+                [at(1.0) + 2.0, at(1.0) + 2.0],
+                [at(1.0) - 2.0, at(1.0) + 2.0],
+            ]);
+            let (x, y) = (at(4.0), at(4.0));
+            let others = [
+                point(x, y),
+                circle(x, y, at(2.0).abs()),
+                polygon(&[[x, y], [x + 1.0 + at(0.9), y + at(0.9)], [x + at(0.5), y + 1.0]]),
+            ];
+            let angles = [at(PI), at(PI), at(PI)];
+            for other in &others {
+                let (a, b) = (turned_region(&quadrangle, angles), turned_region(other, angles));
+                assert_eq!(quadrangle.contains(other), a.contains(&b), "{quadrangle:?} {other:?}");
+                assert_eq!(quadrangle.intersects(other), a.intersects(&b), "{quadrangle:?} {other:?}");
+                assert_eq!(a.intersects(&b), b.intersects(&a));
+                assert!(!a.contains(&b) || a.intersects(&b));
+                counts[usize::from(a.intersects(&b))] += 1;
+            }
+        }
+        assert!(counts.iter().all(|count| *count > 3000), "{counts:?}");
     }
 
     #[test]

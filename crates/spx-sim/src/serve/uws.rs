@@ -157,14 +157,16 @@ fn delete(site: &Site, id: &str) -> Response {
 }
 
 fn post(site: &Arc<Site>, id: &str, part: &str, params: &Params) -> Response {
-    let pending = |job: &mut Job| job.phase == Phase::Pending;
     let done = match (part, params.get("PHASE"), params.get("ACTION")) {
         ("", _, Some(action)) if action.eq_ignore_ascii_case("DELETE") => return delete(site, id),
         ("" | "phase", Some(phase), _) if phase.eq_ignore_ascii_case("RUN") => run(site, id),
         ("" | "phase", Some(phase), _) if phase.eq_ignore_ascii_case("ABORT") => abort(site, id),
         ("" | "parameters", None, _) => site.jobs.change(id, |job| {
-            job.params.update(params);
-            pending(job)
+            let pending = job.phase == Phase::Pending;
+            if pending {
+                job.params.update(params);
+            }
+            pending
         }),
         ("executionduration", ..) => {
             let seconds = params.get("EXECUTIONDURATION").and_then(|v| v.parse().ok());

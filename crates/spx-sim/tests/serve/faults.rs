@@ -144,7 +144,7 @@ fn too_many_at_once_are_sent_away() {
     assert_eq!(get(&archive.url(), "/TAP/availability").status, 200, "and later ones are not");
 }
 
-/// What a client can check without knowing the original.
+/// What a client can check without knowing the original, short of corrupted bytes.
 fn looks_good(answer: &Answer, dir: &TempDir) -> bool {
     if answer.status != 200 || !answer.is_whole() || answer.error.is_some() || answer.body.starts_with(b"<") {
         return false;
@@ -152,16 +152,7 @@ fn looks_good(answer: &Answer, dir: &TempDir) -> bool {
     let path = dir.path().join("download.part");
     std::fs::write(&path, &answer.body).unwrap();
     let Ok(mut file) = FitsReader::open(&path) else { return false };
-    let Ok(count) = file.hdu_count() else { return false };
-    // CFITSIO reads on where a header holds other bytes than ASCII, and blocks may be missing at the end.
-    count == 7
-        && answer.body.len() % 2880 == 0
-        && !answer.body.chunks(80).any(|card| card.starts_with(b"\xff") || is_spoiled_card(card))
-}
-
-/// A card of which a part became 0xFF.
-fn is_spoiled_card(card: &[u8]) -> bool {
-    card.contains(&0xff) && card.get(8..10) == Some(b"= ") && card[..8].iter().all(u8::is_ascii)
+    file.hdu_count().is_ok_and(|count| count == 7) && answer.body.len().is_multiple_of(2880)
 }
 
 #[test]
