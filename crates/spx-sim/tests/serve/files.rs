@@ -173,3 +173,25 @@ fn cutouts_in_all_units() {
     assert_eq!((ranged.status, ranged.header("content-type")), (200, "application/gzip"));
     assert!(ranged.body.len() > 10 && ranged.body.starts_with(&[0x1f, 0x8b]));
 }
+
+#[test]
+fn a_gzipped_parent_gives_the_same_cutouts() {
+    for release in [Release::Qr2, Release::Qr3] {
+        let (plain, zipped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let pointing = &plan(2)[1];
+        let parent = write(plain.path(), pointing, release, around(120), false);
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, &std::fs::read(&parent).unwrap()).unwrap();
+        let name = format!("{}.gz", pointing.file_name(release));
+        std::fs::write(zipped.path().join(name), encoder.finish().unwrap()).unwrap();
+        let cut = |dir: &std::path::Path, end: &str| {
+            let archive = serve(dir, ServeOptions::default());
+            let path = format!("{}{end}", pointing.archive_path(release));
+            let answer =
+                get(&archive.url(), &format!("/ibe/data/spherex/{path}?center=60,60px&size=30px&gzip=false"));
+            assert_eq!(answer.status, 200, "{path}");
+            answer.body
+        };
+        assert!(cut(plain.path(), "") == cut(zipped.path(), ".gz"), "{release:?}");
+    }
+}
