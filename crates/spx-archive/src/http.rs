@@ -71,9 +71,25 @@ impl Reply {
     /// The body, decompressed where the server compressed it.
     pub(crate) fn into_decoded(self) -> Box<dyn Read> {
         let gzip = self.header(header::CONTENT_ENCODING).is_some_and(|e| e.contains("gzip"));
-        let reader = self.body.into_reader();
+        let reader = TypedErrors(self.body.into_reader());
         if gzip { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) }
     }
+}
+
+/// A body whose timeouts are known as such to whoever reads through it.
+struct TypedErrors<R>(R);
+
+impl<R: Read> Read for TypedErrors<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.0.read(out).map_err(|error| match inner(&error) {
+            Some(ureq::Error::Timeout(_)) => io::Error::new(io::ErrorKind::TimedOut, error.to_string()),
+            _ => error,
+        })
+    }
+}
+
+fn inner(error: &io::Error) -> Option<&ureq::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
 }
 
 impl Http {
@@ -222,7 +238,7 @@ fn transport_error(url: &Url, error: &ureq::Error) -> ArchiveError {
 
 /// The error of a body that broke off.
 pub(crate) fn body_error(url: &Url, error: &io::Error) -> ArchiveError {
-    match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+    match inner(error) {
         Some(inner) => transport_error(url, inner),
         None => ArchiveError::Transport {
             url: shown(url),

@@ -1,5 +1,7 @@
 //! Downloads from a server that does everything wrong that servers do.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Downloads that are killed at any moment: the next run ends where an undisturbed one does.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::collections::BTreeSet;

@@ -1,5 +1,7 @@
 //! Searches and links, against a server that answers as the archive does, well and badly.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -2,6 +2,8 @@
 //!
 //!     cargo test --release -p spx-archive --test throughput -- --ignored --nocapture
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -10,8 +10,26 @@ use super::field::{ArraySize, Cell, DataType, Field};
 /// Characters that are decoded at a time.
 const CHUNK: usize = 32 << 10;
 
-/// What went wrong, and in which column if in one.
-type Failure = (Option<usize>, String);
+/// What went wrong.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The document could not be read on.
+    Io(io::Error),
+    /// The stream is not what it should be.
+    Stream(String),
+    /// A cell is not, in the column of this number.
+    Cell(usize, String),
+}
+
+impl Failure {
+    /// What is wrong while a cell is read is wrong with it.
+    fn within(self, column: usize) -> Self {
+        match self {
+            Self::Stream(problem) => Self::Cell(column, problem),
+            other => other,
+        }
+    }
+}
 
 /// Decodes base64 text as it comes.
 #[derive(Debug, Default)]
@@ -24,14 +42,14 @@ pub(super) struct Base64 {
 
 impl Base64 {
     /// Reads some more text, up to the tag behind it, and decodes it.
-    pub(super) fn fill(&mut self, source: &mut impl BufRead) -> Result<(), String> {
+    pub(super) fn fill(&mut self, source: &mut impl BufRead) -> Result<(), Failure> {
         let available = match source.fill_buf() {
             Ok(available) => available,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
-            Err(e) => return Err(e.to_string()),
+            Err(e) => return Err(Failure::Io(e)),
         };
         if available.is_empty() {
-            return Err("it ends within its stream".into());
+            return Err(Failure::Stream("it ends within its stream".into()));
         }
         let piece = &available[..available.len().min(CHUNK)];
         let text = piece.split(|&b| b == b'<').next().unwrap_or_default();
@@ -42,13 +60,13 @@ impl Base64 {
         self.decode()
     }
 
-    fn decode(&mut self) -> Result<(), String> {
+    fn decode(&mut self) -> Result<(), Failure> {
         let whole = if self.ended { self.encoded.len() } else { self.encoded.len() / 4 * 4 };
         self.decoded.drain(..self.used);
         self.used = 0;
         STANDARD
             .decode_vec(&self.encoded[..whole], &mut self.decoded)
-            .map_err(|e| format!("the stream is no base64: {e}"))?;
+            .map_err(|e| Failure::Stream(format!("the stream is no base64: {e}")))?;
         self.encoded.drain(..whole);
         Ok(())
     }
@@ -59,7 +77,7 @@ impl Base64 {
 }
 
 /// Takes more text in.
-type Fill<'a> = dyn FnMut(&mut Base64) -> Result<(), String> + 'a;
+type Fill<'a> = dyn FnMut(&mut Base64) -> Result<(), Failure> + 'a;
 
 /// The rows of a stream.
 #[derive(Debug)]
@@ -86,19 +104,19 @@ impl Binary {
             if self.base64.ended {
                 return Ok(None);
             }
-            fill(&mut self.base64).map_err(|problem| (None, problem))?;
+            fill(&mut self.base64)?;
         }
-        let flags = self.take(self.flag_bytes, fill).map_err(|problem| (None, problem))?.to_vec();
+        let flags = self.take(self.flag_bytes, fill)?.to_vec();
         let mut cells = Vec::with_capacity(fields.len());
         for (at, field) in fields.iter().enumerate() {
             let null = flags.get(at / 8).is_some_and(|byte| byte & (0x80 >> (at % 8)) != 0);
-            let cell = self.read_cell(field, fill).map_err(|problem| (Some(at), problem))?;
+            let cell = self.read_cell(field, fill).map_err(|e| e.within(at))?;
             cells.push(if null { Cell::Null } else { cell });
         }
         Ok(Some(cells))
     }
 
-    fn read_cell(&mut self, field: &Field, fill: &mut Fill<'_>) -> Result<Cell, String> {
+    fn read_cell(&mut self, field: &Field, fill: &mut Fill<'_>) -> Result<Cell, Failure> {
         let items = match field.size {
             ArraySize::Scalar => 1,
             ArraySize::Fixed(items) => items,
@@ -109,15 +127,16 @@ impl Binary {
             }
         };
         let bytes = field.datatype.bytes(items).filter(|&bytes| bytes <= self.longest_cell);
-        let bytes = bytes.ok_or_else(|| format!("{items} values in a cell are more than is accepted"))?;
+        let bytes = bytes
+            .ok_or_else(|| Failure::Stream(format!("{items} values in a cell are more than is accepted")))?;
         Ok(decode(field, items, self.take(bytes, fill)?))
     }
 
     /// The next `count` bytes of the stream, at most [`longest_cell`](Self::longest_cell) or a few.
-    fn take(&mut self, count: usize, fill: &mut Fill<'_>) -> Result<&[u8], String> {
+    fn take(&mut self, count: usize, fill: &mut Fill<'_>) -> Result<&[u8], Failure> {
         while self.base64.left() < count {
             if self.base64.ended {
-                return Err("the stream ends within a row".into());
+                return Err(Failure::Stream("the stream ends within a row".into()));
             }
             fill(&mut self.base64)?;
         }

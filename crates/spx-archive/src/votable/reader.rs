@@ -1,11 +1,11 @@
 //! Walks the elements of a document to its first table, through its rows, and to its end.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 
-use super::binary::{Base64, Binary};
+use super::binary::{Base64, Binary, Failure};
 use super::field::{ArraySize, Cell, DataType, Field};
 use super::limited::Limited;
 use super::{Limits, VoTableError, tabledata};
@@ -344,10 +344,9 @@ impl<R: Read> VoTableReader<R> {
                 self.read_rest()?;
                 Ok(None)
             }
-            Err((column, problem)) => Err(match column {
-                Some(at) => self.cell_error(&self.fields[at].name, problem),
-                None => self.syntax(problem),
-            }),
+            Err(Failure::Io(e)) => Err(io_error(&e)),
+            Err(Failure::Stream(problem)) => Err(self.syntax(problem)),
+            Err(Failure::Cell(at, problem)) => Err(self.cell_error(&self.fields[at].name, problem)),
         }
     }
 
@@ -412,12 +411,7 @@ impl<R: Read> VoTableReader<R> {
 
     fn xml_error(&self, error: &quick_xml::Error) -> VoTableError {
         match error {
-            quick_xml::Error::Io(e) if e.kind() == std::io::ErrorKind::FileTooLarge => {
-                VoTableError::Refused(e.to_string())
-            }
-            quick_xml::Error::Io(e) => {
-                VoTableError::Io { problem: e.to_string(), timeout: e.kind() == std::io::ErrorKind::TimedOut }
-            }
+            quick_xml::Error::Io(e) => io_error(e),
             _ => self.syntax(error.to_string()),
         }
     }
@@ -435,6 +429,14 @@ impl<R: Read> VoTableReader<R> {
 
     fn cell_error(&self, column: &str, problem: impl Into<String>) -> VoTableError {
         VoTableError::Cell { row: self.count + 1, column: column.to_owned(), problem: problem.into() }
+    }
+}
+
+/// A document that is too long is refused; one that breaks off is not to blame.
+fn io_error(error: &io::Error) -> VoTableError {
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => VoTableError::Refused(error.to_string()),
+        kind => VoTableError::Io { problem: error.to_string(), timeout: kind == io::ErrorKind::TimedOut },
     }
 }
 
