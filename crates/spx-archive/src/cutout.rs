@@ -7,7 +7,7 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use thiserror::Error;
 
-/// Side of a pixel [arcsec], for sizes that are given as angles.
+/// Side of a pixel \[arcsec\], for sizes that are given as angles.
 const PIXEL_ARCSEC: f64 = 6.155;
 
 /// Bytes of a pixel in IMAGE, FLAGS, VARIANCE and ZODI together.
@@ -139,7 +139,7 @@ impl fmt::Display for Unit {
     }
 }
 
-/// Side of the detector [deg].
+/// Side of the detector \[deg\].
 fn full_degrees() -> f64 {
     Detector::NPIX as f64 * PIXEL_ARCSEC / 3600.0
 }
@@ -318,5 +318,101 @@ fn parse_numbers(text: &str, what: &'static str, example: &str) -> Result<(Vec<f
     match numbers {
         Ok(numbers) => Ok((numbers, unit)),
         Err(_) => Err(notation(text, what, format!("numbers and one unit are expected, {example}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(text: &str) -> Result<CutoutSize, CutoutError> {
+        text.parse()
+    }
+
+    fn cutout(size: &str, centre: &str) -> Cutout {
+        Cutout { size: size.parse().unwrap(), centre: centre.parse().unwrap() }
+    }
+
+    #[test]
+    fn every_notation_of_a_size_is_read() {
+        for (text, shown, pixels) in [
+            ("200px", "200px", [200, 200]),
+            ("200pix", "200px", [200, 200]),
+            (" 200 Pixels ", "200px", [200, 200]),
+            ("3arcmin", "3arcmin", [30, 30]),
+            ("90arcsec", "90arcsec", [15, 15]),
+            ("0.1", "0.1deg", [59, 59]),
+            ("0.2deg", "0.2deg", [117, 117]),
+            ("0.001rad", "0.001rad", [34, 34]),
+            ("200,400px", "200,400px", [200, 400]),
+            ("2,5arcmin", "2,5arcmin", [20, 49]),
+            ("2e2,4e2 px", "200,400px", [200, 400]),
+            ("2040px", "2040px", [2040, 2040]),
+        ] {
+            let size = size(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert_eq!((size.to_string().as_str(), size.pixels()), (shown, pixels), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_make_no_sense_are_named() {
+        for (text, words) in [
+            ("0px", "cutout width 0px must be a number above 0"),
+            ("-100px", "cutout width -100px must be a number above 0"),
+            ("10,-1px", "cutout height -1px must"),
+            ("NaN,5px", "cutout width NaNpx must"),
+            ("5000px", "cutout width 5000px is more than the detector has: 2040 px or 3.49 deg"),
+            ("2040.5px", "more than the detector"),
+            ("3.5", "cutout width 3.5deg is more than"),
+            ("1,4000arcmin", "cutout height 4000arcmin is more than"),
+            ("0.5px", "less than a pixel"),
+            ("1arcsec", "less than a pixel"),
+            ("200furlong", "the unit must be px, pix, pixels, arcsec, arcmin, deg or rad"),
+            ("1,2,3px", "one number or two are expected"),
+            ("px", "numbers and one unit are expected, such as 200px"),
+            ("", "numbers and one unit are expected"),
+            ("200px&x=1", "numbers and one unit"),
+            ("10px,20px", "numbers and one unit"),
+        ] {
+            let error = size(text).unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn every_notation_of_a_centre_is_read() {
+        for (text, shown) in [
+            ("304.7,42.5", "304.7,42.5deg"),
+            ("304.7, 42.5deg", "304.7,42.5deg"),
+            ("1020,1020px", "1020,1020px"),
+            ("10.3,5.2arcmin", "10.3,5.2arcmin"),
+            ("5.3,-0.7rad", "5.3,-0.7rad"),
+        ] {
+            assert_eq!(text.parse::<CutoutCentre>().unwrap().to_string(), shown);
+        }
+        for (text, words) in [
+            ("304.7", "two numbers are expected"),
+            ("361,0", "right ascension 361 is outside"),
+            ("0,91", "declination 91 is outside"),
+            ("0,2rad", "declination"),
+            ("NaN,0", "right ascension NaN"),
+            ("0,1020px", "pixels are numbered from 1 to 2040"),
+            ("1,2041px", "pixels are numbered from 1 to 2040"),
+        ] {
+            let error = text.parse::<CutoutCentre>().unwrap_err().to_string();
+            assert!(error.contains(words), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn queries_estimates_and_warnings() {
+        let small = cutout("200px", "304.69,42.44");
+        assert_eq!(small.query(), "center=304.69,42.44deg&size=200px");
+        assert_eq!(small.estimated_bytes(), 71_600_000 - (2040 * 2040 - 200 * 200) * 16);
+        assert!((5_000_000..6_000_000).contains(&small.estimated_bytes()));
+        assert_eq!(small.warning(), None);
+        let full = cutout("2040,2040px", "1020,1020px");
+        assert_eq!(full.estimated_bytes(), FULL_FRAME_BYTES);
+        assert!(full.warning().unwrap().contains("the same as the full image"));
     }
 }

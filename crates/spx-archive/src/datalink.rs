@@ -40,7 +40,7 @@ pub struct Link {
     /// Its MIME type, where the server says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
-    /// Its size [bytes], where the server says.
+    /// Its size \[bytes\], where the server says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub content_length: Option<u64>,
 }

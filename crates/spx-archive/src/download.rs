@@ -34,7 +34,7 @@ pub struct Target {
     pub cutout: Option<Cutout>,
     /// What it must be, where it is a spectral image.
     pub exposure: Option<(ObservationId, Detector)>,
-    /// Size that the archive states for the whole file [bytes].
+    /// Size that the archive states for the whole file \[bytes\].
     pub size: Option<u64>,
 }
 
@@ -217,7 +217,7 @@ pub struct PlannedFile {
 pub struct DownloadPlan {
     /// The files, in the order in which they were given, without repetitions.
     pub files: Vec<PlannedFile>,
-    /// Free space of the disk [bytes], where the system tells.
+    /// Free space of the disk \[bytes\], where the system tells.
     pub free: Option<u64>,
     /// Files that cannot be had because another one has their name.
     pub conflicts: Vec<FileReport>,

@@ -10,7 +10,7 @@ use thiserror::Error;
 
 use crate::download::Target;
 
-/// Length of a FITS block [bytes].
+/// Length of a FITS block \[bytes\].
 const BLOCK: usize = 2880;
 
 /// No header of an archive comes near this many bytes; a hostile one must not fill the memory.
@@ -370,6 +370,116 @@ fn check_gzip(stream: &mut dyn Read, target: &Target) -> io::Result<Result<(), F
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Ok(Err(FitsProblem::Gzip(e.to_string()))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_file() -> Target {
+        Target::file("ibe/data/spherex/a.fits".parse().unwrap())
+    }
+
+    fn block(cards: &[&str]) -> Vec<u8> {
+        let mut block: Vec<u8> = cards.iter().flat_map(|c| format!("{c:<80}").into_bytes()).collect();
+        block.resize(block.len().next_multiple_of(BLOCK), b' ');
+        block
+    }
+
+    /// An empty primary HDU, an image of 3000 bytes and one without data.
+    fn file() -> Vec<u8> {
+        let mut file = block(&["SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0", "END"]);
+        file.extend(block(&[
+            "XTENSION= 'IMAGE'",
+            "BITPIX  = 16",
+            "NAXIS   = 2",
+            "NAXIS1  = 50",
+            "NAXIS2  = 30",
+            "PCOUNT  = 0",
+            "GCOUNT  = 1",
+            "END",
+        ]));
+        file.extend(vec![7; 2 * BLOCK]);
+        file.extend(block(&[
+            "XTENSION= 'IMAGE'",
+            "BITPIX  = -64",
+            "NAXIS   = 0",
+            "PCOUNT  = 0",
+            "GCOUNT  = 1",
+            "END",
+        ]));
+        file
+    }
+
+    fn walk(bytes: &[u8], step: usize) -> Result<(), FitsProblem> {
+        let mut walker = Walker::new();
+        bytes.chunks(step).try_for_each(|chunk| walker.feed(chunk))?;
+        walker.finish(&any_file())
+    }
+
+    #[test]
+    fn only_the_whole_file_is_whole() {
+        let file = file();
+        assert_eq!(walk(&file, 1000), Ok(()));
+        let ends = [BLOCK, 4 * BLOCK, 5 * BLOCK];
+        for length in (0..file.len()).step_by(97).chain([BLOCK - 1, BLOCK + 1, 5 * BLOCK - 1]) {
+            assert_eq!(walk(&file[..length], 1000).is_ok(), ends.contains(&length), "{length}");
+        }
+    }
+
+    #[test]
+    fn hostile_headers_are_errors() {
+        let with = |cards: &[&str]| walk(&block(cards), 999).unwrap_err().to_string();
+        let simple = "SIMPLE  =                    T";
+        let huge = "9223372036854775807";
+        assert!(
+            with(&[simple, "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = -1", "END"])
+                .contains("NAXIS1 = -1 is negative")
+        );
+        assert!(with(&[simple, "BITPIX  = 7", "NAXIS   = 0", "END"]).contains("BITPIX = 7"));
+        assert!(with(&[simple, "BITPIX  = 8", "NAXIS   = 1000", "END"]).contains("NAXIS = 1000"));
+        assert!(with(&[simple, "BITPIX  = 8", "END"]).contains("card NAXIS is missing"));
+        let product = [
+            "BITPIX  = 64",
+            "NAXIS   = 2",
+            &format!("NAXIS1  = {huge}"),
+            &format!("NAXIS2  = {huge}"),
+            "END",
+        ];
+        assert!(with(&[&[simple][..], &product].concat()).contains("overflow"));
+        let endless = block(&[simple]).repeat(LONGEST_HEADER / BLOCK + 1);
+        assert!(walk(&endless, 1 << 16).unwrap_err().to_string().contains("the header has no end"));
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_make_no_difference(step in 1_usize..6000, at in 0_usize..5 * BLOCK, byte: u8) {
+            let mut file = file();
+            file[at] = byte;
+            prop_assert_eq!(walk(&file, step), walk(&file, 1));
+        }
+
+        #[test]
+        fn seeking_and_reading_agree(at in 0_usize..5 * BLOCK, byte: u8, length in 0_usize..5 * BLOCK) {
+            let mut bytes = file();
+            bytes[at] = byte;
+            bytes.truncate(length);
+            let disk = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(disk.path(), &bytes).unwrap();
+            let checked = check_file(disk.path(), &any_file()).unwrap();
+            if !bytes.starts_with(&GZIP_MAGIC) {
+                prop_assert_eq!(checked, walk(&bytes, 1));
+            }
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..9000)) {
+            walk(&bytes, 100).ok();
+            walk(&[file(), bytes].concat(), 100).ok();
         }
     }
 }

@@ -13,10 +13,10 @@ use crate::error::ArchiveError;
 /// Redirects that are followed for one request.
 const MOST_REDIRECTS: usize = 5;
 
-/// What is read of the body of an error, to find the server's words in it [bytes].
+/// What is read of the body of an error, to find the server's words in it \[bytes\].
 const ERROR_BODY: u64 = 64 << 10;
 
-/// Buffer of each connection for what comes in [bytes].
+/// Buffer of each connection for what comes in \[bytes\].
 const INPUT_BUFFER: usize = 512 << 10;
 
 /// Sends requests; connections are kept and shared.

@@ -1,4 +1,35 @@
 //! The client of the IRSA archive of SPHEREx data: what images there are of a place, and the files.
+//!
+//! - [`Selection`] says what is looked for; [`Client::search`] asks TAP (at once, or by a job), and
+//!   [`Client::search_sia`] SIA2. Both give [`Observation`]s, the newest processing of each.
+//! - [`Client::links`] asks DataLink what belongs to an image, with a cache on disk.
+//! - [`Cutout`] is a part of an image, checked before anybody is asked for it.
+//! - [`Downloader`] fetches many files from a mirror, the cloud copy and the archive: in parallel, taking up
+//!   what was broken off, each file whole or not there at all, each with a [`FileReport`].
+//!
+//! **Nothing that the archive says is trusted.** Paths are [checked](ArchivePath) so that none leaves the
+//! output directory; redirects keep to the host and to https; tables are read row by row under
+//! [limits](votable::Limits); a file takes its name only after its structure was walked to the end.
+//!
+//! **No printing, no argument parsing.** Progress is told through [`spx_core::progress::Progress`] and
+//! [`DownloadProgress`], the rest logged by `tracing`. This is the only crate of spx that speaks HTTP as a
+//! client.
+//!
+//! ```no_run
+//! use spx_archive::{ArchiveUrl, Client, ClientOptions, DownloadOptions, Downloader, Selection, Shape, Target};
+//! use spx_core::{progress::Silent, sky::Position};
+//!
+//! let client = Client::new(ArchiveUrl::default(), ClientOptions::default());
+//! let selection = Selection::new(Shape::Point(Position::new(304.69, 42.44)?));
+//! let found = client.search(&selection, &Silent)?;
+//! let targets = found.observations.iter().map(|o| Target::new(o, None)).collect();
+//! let downloader = Downloader::new(&client, "data".as_ref(), DownloadOptions::default())?;
+//! let plan = downloader.plan(targets, &Silent)?;
+//! for report in downloader.run(plan, &Silent) {
+//!     println!("{}: {:?}", report.path.display(), report.outcome);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod votable;
 

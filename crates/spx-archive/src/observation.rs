@@ -18,13 +18,13 @@ pub struct Observation {
     pub obs_id: ObservationId,
     /// The detector.
     pub detector: Detector,
-    /// Begin of the exposure [MJD].
+    /// Begin of the exposure \[MJD\].
     pub mjd_begin: f64,
-    /// End of the exposure [MJD].
+    /// End of the exposure \[MJD\].
     pub mjd_end: f64,
-    /// Shortest wavelength [um].
+    /// Shortest wavelength \[um\].
     pub wavelength_min: f64,
-    /// Longest wavelength [um].
+    /// Longest wavelength \[um\].
     pub wavelength_max: f64,
     /// The file.
     pub uri: ArchivePath,
@@ -32,7 +32,7 @@ pub struct Observation {
     pub publisher_did: Option<String>,
     /// When and by which version it was processed, where the file's name says so.
     pub processing: Option<Processing>,
-    /// Size that the archive states [bytes], where it does.
+    /// Size that the archive states \[bytes\], where it does.
     pub size: Option<u64>,
 }
 
@@ -67,7 +67,7 @@ pub enum ObservationError {
 }
 
 impl Observation {
-    /// Middle of the exposure [MJD].
+    /// Middle of the exposure \[MJD\].
     pub fn mjd(&self) -> f64 {
         f64::midpoint(self.mjd_begin, self.mjd_end)
     }
@@ -272,6 +272,85 @@ impl From<Observation> for Record {
             uri: o.uri.to_string(),
             publisher_did: o.publisher_did,
             size: o.size,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(obs: &str, detector: u8, version: &str, mjd: f64) -> Observation {
+        let name = format!("level2_{obs}D{detector}_spx_l2b-v{version}.fits");
+        let record = Record {
+            obs_id: obs.into(),
+            band: format!("D{detector}"),
+            mjd_begin: mjd,
+            mjd_end: mjd + 0.001,
+            wavelength_min: 1.0,
+            wavelength_max: 2.0,
+            uri: format!("ibe/data/spherex/qr2/level2/p/l2b-v{version}/{detector}/{name}"),
+            publisher_did: None,
+            size: None,
+        };
+        record.try_into().unwrap()
+    }
+
+    #[test]
+    fn names_tell_exposure_and_processing() {
+        let name = FileName::parse("level2_2025W20_2D_0684_2D3_spx_l2b-v21-2025-354.fits").unwrap();
+        assert_eq!((name.obs_id, name.detector.number()), ("2025W20_2D_0684_2", 3));
+        assert_eq!(name.processing, Processing { version: 21, year: 2025, day: 354 });
+        assert_eq!(name.processing.to_string(), "v21-2025-354");
+        for bad in
+            ["", "level2_x.fits", "level2_aD9_spx_l2b-v1-2025-1.fits", "level2_aD1_spx_l2b-v1-2025.fits"]
+        {
+            assert_eq!(FileName::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_newest_processing_is_kept() {
+        let list = vec![
+            made("b_1", 3, "30-2025-300", 2.0),
+            made("a_1", 3, "21-2025-354", 1.0),
+            made("a_1", 4, "21-2025-354", 1.0),
+            made("a_1", 3, "20-2026-001", 1.0),
+            made("a_1", 3, "9-2025-354", 1.0),
+            made("b_1", 3, "31-2025-300", 2.0),
+            made("b_1", 3, "31-2025-300", 2.0),
+        ];
+        let shown = |list: &[Observation]| -> Vec<String> {
+            list.iter().map(|o| format!("{} {} {}", o.obs_id, o.detector, o.processing.unwrap())).collect()
+        };
+        let result = newest(list.clone());
+        assert_eq!(
+            shown(&result.kept),
+            ["a_1 D3 v20-2026-001", "a_1 D4 v21-2025-354", "b_1 D3 v31-2025-300"]
+        );
+        assert_eq!(
+            shown(&result.superseded),
+            ["a_1 D3 v21-2025-354", "a_1 D3 v9-2025-354", "b_1 D3 v30-2025-300"]
+        );
+        let backwards = newest(list.into_iter().rev().collect());
+        assert_eq!(backwards, result, "the order of the input makes no difference");
+    }
+
+    #[test]
+    fn what_is_kept_is_checked_when_it_is_read() {
+        let observation = made("2025W51_1A_0684_2", 3, "21-2025-354", 61_025.5);
+        let text = toml::to_string(&observation).unwrap();
+        assert!(text.contains("band = \"D3\""), "{text}");
+        assert_eq!(toml::from_str::<Observation>(&text).unwrap(), observation);
+        for (from, to) in [
+            ("qr2/level2", "../../etc"),
+            ("band = \"D3\"", "band = \"D4\""),
+            ("mjd_end = 61025.5", "mjd_end = 1.5"),
+            ("wavelength_min = 1.0", "wavelength_min = nan"),
+            ("obs_id = \"2025", "obs_id = \"/2025"),
+        ] {
+            assert_ne!(text.replace(from, to), text, "{from}");
+            assert!(toml::from_str::<Observation>(&text.replace(from, to)).is_err(), "{to}");
         }
     }
 }

@@ -22,7 +22,7 @@ impl ArchivePath {
     /// What every path begins with.
     pub const ROOT: &str = "ibe/data/spherex/";
 
-    /// Longest path and longest segment [bytes].
+    /// Longest path and longest segment \[bytes\].
     const LONGEST: (usize, usize) = (1024, 200);
 
     /// The whole path.

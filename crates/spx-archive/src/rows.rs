@@ -66,7 +66,7 @@ struct Columns {
     band: usize,
     times: [usize; 2],
     wavelengths: [usize; 2],
-    /// Size [kB], in SIA.
+    /// Size \[kB\], in SIA.
     size: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 //! What is looked for: a place, and which exposures of it.
 
 use std::f64::consts::FRAC_PI_2;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
 use spx_core::detector::Detector;
@@ -37,6 +37,15 @@ pub enum Coverage {
     Full,
 }
 
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any",
+            Self::Full => "full",
+        })
+    }
+}
+
 impl FromStr for Coverage {
     type Err = SelectionError;
 
@@ -57,7 +66,7 @@ pub struct Circle {
 }
 
 impl Circle {
-    /// The largest radius [deg].
+    /// The largest radius \[deg\].
     pub const MAX_RADIUS: f64 = 30.0;
 
     /// `radius` in degrees.
@@ -77,7 +86,7 @@ impl Circle {
         self.centre
     }
 
-    /// The radius [deg].
+    /// The radius \[deg\].
     pub fn radius(self) -> f64 {
         self.radius
     }
@@ -113,7 +122,7 @@ pub struct MjdRange {
 }
 
 impl MjdRange {
-    /// From `min` to `max` [MJD].
+    /// From `min` to `max` \[MJD\].
     ///
     /// # Errors
     /// Where one of them is no finite number, or they are in the wrong order.
@@ -125,12 +134,12 @@ impl MjdRange {
         }
     }
 
-    /// The first date [MJD].
+    /// The first date \[MJD\].
     pub fn min(self) -> f64 {
         self.min
     }
 
-    /// The last date [MJD].
+    /// The last date \[MJD\].
     pub fn max(self) -> f64 {
         self.max
     }
@@ -216,7 +225,7 @@ fn condition(shape: Shape) -> String {
     }
 }
 
-/// The corners of a rectangle `[ra, dec]` [deg], counter-clockwise as the sky is seen (north up, east
+/// The corners of a rectangle `[ra, dec]` \[deg\], counter-clockwise as the sky is seen (north up, east
 /// left), by deprojection from the tangent plane (Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3).
 pub(crate) fn corners(rectangle: Rectangle) -> [[f64; 2]; 4] {
     let half = [rectangle.width(), rectangle.height()].map(|side| (side / 120.0).to_radians());

@@ -12,7 +12,7 @@ use crate::http::{Request, shown};
 use crate::retry::sleep_until;
 use crate::rows::{self, Rows};
 
-/// The longest text that a job's phase or error is read for [bytes].
+/// The longest text that a job's phase or error is read for \[bytes\].
 const SHORT_TEXT: u64 = 64 << 10;
 
 /// The first wait between two looks at a job; it grows by half each time.

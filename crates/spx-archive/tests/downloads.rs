@@ -1,6 +1,6 @@
 //! Downloads from a server that does everything wrong that servers do.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //!     cargo test --release -p spx-archive --test local_archive -- --ignored --nocapture     # 1,000 downloads
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
 use std::collections::HashMap;
 use std::fs;

@@ -1,6 +1,6 @@
 //! Searches and links, against a server that answers as the archive does, well and badly.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 //!
 //!     cargo test --release -p spx-archive --test throughput -- --ignored --nocapture
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
 mod support;
 

@@ -26,7 +26,7 @@ use crate::fits_check::check_file;
 use crate::http::Request;
 use crate::retry::sleep_until;
 
-/// A try that brought at least this much further counts as none [bytes]: a connection that breaks now and
+/// A try that brought at least this much further counts as none \[bytes\]: a connection that breaks now and
 /// then still carries a large file to its end.
 const HEADWAY: u64 = 1 << 20;
 
