@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fs4::TryLockError;
 use ureq::http::Method;
@@ -359,14 +359,19 @@ impl Run<'_> {
             }
             failures += 1;
             let Some(wait) = retry.after(&error, failures) else { return Err(error) };
-            tracing::info!("{error}; trying again in {:.1} s", wait.as_secs_f64());
-            self.progress.waiting(&target, &error, wait);
-            if is_busy(&error) {
-                gate.busy(wait);
-            } else {
-                sleep_until(Instant::now() + wait, &cancelled)?;
-            }
+            self.wait(&target, &error, wait)?;
         }
+    }
+
+    /// Waits before another try; with all the others, where the server is busy.
+    fn wait(&self, target: &Target, error: &ArchiveError, wait: Duration) -> Result<(), ArchiveError> {
+        tracing::info!("{error}; trying again in {:.1} s", wait.as_secs_f64());
+        self.progress.waiting(target, error, wait);
+        if is_busy(error) {
+            self.downloader.gate.busy(wait);
+            return Ok(());
+        }
+        sleep_until(Instant::now() + wait, &|| self.progress.cancelled())
     }
 
     /// The size of a file is known: the total changes by what it was thought to be less or more.
