@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 2] = ["wcs", "cube"];
+const SETS: [&str; 3] = ["wcs", "cube", "photometry"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

@@ -23,7 +23,7 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy
-  golden [wcs|cube]      make the reference values of testdata again (Python, network on first use)
+  golden [SET...]        make the reference values of testdata again (Python, network on first use)
   bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none] [--spx PATH]
                          spx against spxquery on the same files: time and peak memory
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
