@@ -6,7 +6,10 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
+use crate::commands::download::{self, DownloadArgs};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
+use crate::commands::query::{self, QueryArgs};
+use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
@@ -57,9 +60,12 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Query(QueryArgs),
+    Download(DownloadArgs),
     Drizzle(DrizzleArgs),
     Cube(CubeArgs),
     Inspect(InspectArgs),
+    Serve(ServeArgs),
     Simulate(SimulateArgs),
     Demo(DemoArgs),
     Config(ConfigArgs),
@@ -73,6 +79,9 @@ impl Cli {
         let threads = self.global.threads.map_or(0, usize::from);
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
         match self.command {
+            Command::Query(args) => query::run(&args, &self.global),
+            Command::Download(args) => download::run(&args, &self.global),
+            Command::Serve(args) => serve::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),

@@ -4,6 +4,7 @@
 //! pipelines, draws progress and chooses exit codes. Data go to standard output, messages to standard error.
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
+mod archive;
 mod cli;
 mod commands;
 mod config;
@@ -11,6 +12,7 @@ mod cube;
 mod drizzle;
 mod exit;
 mod inspect;
+mod stages;
 mod statistics;
 mod text;
 mod ui;

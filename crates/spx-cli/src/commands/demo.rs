@@ -58,7 +58,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     ));
     simulate(&sky, &data, global)?;
     say("2. spx drizzle: all of them into a cube");
-    let cubes = drizzle(&settings(&data, &args.output_dir), global)?;
+    let cubes = drizzle(&settings(&data, &args.output_dir), false, global)?;
     let report = cubes.reports.first().ok_or_else(|| anyhow!("no cube was made"))?;
     let [nz, ny, nx] = report.shape;
     say(&format!("   {nx} x {ny} x {nz} voxels from {} exposures: {}", report.used, report.file));

@@ -1,7 +1,10 @@
-//! Commands that need no module of their own: configuration, shell completions, manual pages, simulation,
-//! demonstration.
+//! Commands that need no module of their own: the archive's, simulation, demonstration, configuration, shell
+//! completions, manual pages.
 
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod download;
 pub(crate) mod generate;
+pub(crate) mod query;
+pub(crate) mod serve;
 pub(crate) mod simulate;

@@ -1,11 +1,12 @@
 //! `spx drizzle`: spectral images to cubes, one for each detector.
 
+mod fetch;
 mod inputs;
 mod pipeline;
 mod report;
 mod settings;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
@@ -15,6 +16,7 @@ use spx_core::detector::Detector;
 use crate::cli::{ConfigFile, Global};
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::stages::Stages;
 use crate::ui::{self, Bar};
 use inputs::{InputError, Source};
 use pipeline::Job;
@@ -30,9 +32,13 @@ pub(crate) const TEMPLATE: &str = include_str!("template.toml");
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps in
 /// position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY, SCI, VARIANCE,
 /// AND_MASK, OR_MASK, COUNT, WAVELENGTH.
+///
+/// Without --input the archive is asked for images of the region, and they are fetched to data/ in the output
+/// directory, or read from a mirror. A run that was interrupted goes on with --resume.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
+  spx drizzle --ra 186.4536 --dec 33.5468 --width 30 --height 30 --detector 3 -o output
   spx drizzle --ra 186.4536 --dec 33.5468 --width 30 --height 30 --detector 3 --input data/ -o output
   spx drizzle --config ngc4395.toml --input data/*.fits --z-oversample 2
   spx drizzle --ra 10.1 --dec 40.9 --width 20 --height 20 --input d3.fits --exclude-flags photometry,GHOST
@@ -43,6 +49,10 @@ pub(crate) struct DrizzleArgs {
     pub(crate) file: ConfigFile,
     #[command(flatten)]
     pub(crate) settings: DrizzleSettings,
+    /// Continue an earlier run in the same output directory: stages that are done, with the same parameters, are not
+    /// repeated
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 impl DrizzleArgs {
@@ -56,7 +66,7 @@ impl DrizzleArgs {
 /// Runs the command.
 pub(crate) fn run(args: &DrizzleArgs, global: &Global) -> CommandResult {
     let settings = args.resolve()?;
-    let cubes = drizzle(&settings, global)?;
+    let cubes = drizzle(&settings, args.resume, global)?;
     let mut outcome = Outcome::Done;
     for cube in &cubes.reports {
         summarise(cube, global);
@@ -84,28 +94,54 @@ pub(crate) struct Cubes {
     failures: Vec<Failure>,
 }
 
-/// Makes the cubes that completed settings ask for.
+/// The name of the file that tells how far a run from the archive has come.
+const STATE: &str = "drizzle_state.toml";
+
+/// Makes the cubes that completed settings ask for, from the inputs that they name or from the archive.
 ///
 /// # Errors
 /// Where no cube could be made.
-pub(crate) fn drizzle(settings: &DrizzleSettings, global: &Global) -> Result<Cubes, Failure> {
+pub(crate) fn drizzle(settings: &DrizzleSettings, resume: bool, global: &Global) -> Result<Cubes, Failure> {
     let parameters = settings.parameters().map_err(Failure::usage)?;
     ui::catch_interrupts()?;
-    let found = inputs::find(&parameters.input);
-    if found.is_empty() {
+    if !parameters.input.is_empty() {
+        let mut stages = Stages::transient(global.verbosity());
+        return combine(&parameters, settings, &parameters.input, Vec::new(), &mut stages, global);
+    }
+    let output = OutputDir::create(&parameters.output_dir)?;
+    let state = parameters.output_dir.join(STATE);
+    let mut stages = Stages::open(&state, resume, global.verbosity())?;
+    let delivered = fetch::deliver(&parameters, &mut stages, global)?;
+    output.keep();
+    combine(&parameters, settings, &delivered.files, delivered.failed().collect(), &mut stages, global)
+}
+
+/// Makes the cubes of inputs that are at hand; `failed` are those that are not.
+fn combine(
+    parameters: &DrizzleParameters,
+    settings: &DrizzleSettings,
+    inputs: &[PathBuf],
+    mut failed: Vec<InputError>,
+    stages: &mut Stages,
+    global: &Global,
+) -> Result<Cubes, Failure> {
+    let found = inputs::find(inputs);
+    if found.is_empty() && failed.is_empty() {
         return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
     }
-    let (sources, failed) = found.scan();
+    let (sources, unreadable) = found.scan();
+    failed.extend(unreadable);
     warn_of_duplicates(&sources);
     let (by_detector, failed) = select(sources, failed, parameters.detector, global);
     failed.iter().for_each(|error| ui::warning(&error.to_string()));
     let jobs: Vec<Job<'_>> = by_detector
         .into_iter()
         .map(|(detector, sources)| Job {
-            parameters: &parameters,
+            parameters,
             detector,
             sources,
             failed: &failed,
+            overwrite: parameters.overwrite || stages.resuming(),
             configuration: configuration_lines(settings, detector),
         })
         .collect();
@@ -115,7 +151,11 @@ pub(crate) fn drizzle(settings: &DrizzleSettings, global: &Global) -> Result<Cub
             n => anyhow!("none of the {n} inputs could be used").into(),
         });
     }
-    run_jobs(&jobs, settings, global)
+    run_jobs(&jobs, settings, stages, global)
+}
+
+fn stage_name(detector: Detector) -> String {
+    format!("drizzle_{detector}")
 }
 
 /// Sources of each detector, in order; those named by the user that are of another detector than the one
@@ -163,12 +203,17 @@ fn warn_of_duplicates(sources: &[Source]) {
 }
 
 /// Checks all that can be checked before the work begins, then makes cube after cube.
-fn run_jobs(jobs: &[Job<'_>], settings: &DrizzleSettings, global: &Global) -> Result<Cubes, Failure> {
+fn run_jobs(
+    jobs: &[Job<'_>],
+    settings: &DrizzleSettings,
+    stages: &mut Stages,
+    global: &Global,
+) -> Result<Cubes, Failure> {
     let mut plans = Vec::new();
     for job in jobs {
         let plan = job.plan().map_err(Failure::usage)?;
         check_memory(job.memory(&plan), job.parameters)?;
-        if !job.parameters.overwrite && job.output().symlink_metadata().is_ok() {
+        if !job.overwrite && job.output().symlink_metadata().is_ok() {
             return Err(Failure::exists(&job.output()));
         }
         plans.push(plan);
@@ -176,8 +221,13 @@ fn run_jobs(jobs: &[Job<'_>], settings: &DrizzleSettings, global: &Global) -> Re
     let output = OutputDir::create(&jobs[0].parameters.output_dir)?;
     let mut cubes = Cubes { reports: Vec::new(), failures: Vec::new() };
     for (job, plan) in jobs.iter().zip(plans) {
-        let made = job.run(plan, &Bar::new(global.verbosity()));
-        match made.and_then(|report| write_configuration(job, settings).map(|()| report)) {
+        let is_there = |report: &CubeReport| Path::new(&report.file).exists();
+        let made = stages.run(&stage_name(job.detector), job.fingerprint(), is_there, || {
+            let report = job.run(plan, &Bar::new(global.verbosity()))?;
+            write_configuration(job, settings)?;
+            Ok(report)
+        });
+        match made {
             Ok(report) => cubes.reports.push(report),
             Err(failure) if failure.outcome() == Outcome::Interrupted => return Err(failure),
             Err(failure) => cubes.failures.push(failure),
@@ -221,7 +271,7 @@ fn available_memory() -> u64 {
 
 /// The output directory; where it was made for this run and nothing is kept, it goes again.
 struct OutputDir {
-    path: std::path::PathBuf,
+    path: PathBuf,
     made: bool,
 }
 
@@ -259,6 +309,12 @@ fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<St
         output_dir: None,
         overwrite: None,
         max_memory: None,
+        archive_url: None,
+        mjd_range: None,
+        max_images: None,
+        workers: None,
+        data_mirror: None,
+        sources: None,
         ..settings.clone()
     };
     let table = toml::Table::try_from(scientific).unwrap_or_default();
@@ -317,7 +373,7 @@ mod tests {
         let mut told = toml::Table::try_from(told).unwrap();
         let plain: DrizzleSettings = toml::from_str(TEMPLATE).unwrap();
         let defaults = toml::Table::try_from(plain.completed()).unwrap();
-        for example in ["input", "max_memory", "z_edges"] {
+        for example in ["input", "max_memory", "z_edges", "mjd_range", "data_mirror", "sources"] {
             assert!(told.remove(example).is_some(), "{example} has no default, but an example");
         }
         assert_eq!(told, defaults);

@@ -32,6 +32,8 @@ pub(crate) struct Job<'a> {
     pub(crate) sources: Vec<Source>,
     /// Inputs that could not even be opened.
     pub(crate) failed: &'a [InputError],
+    /// Whether a cube that is there may be replaced.
+    pub(crate) overwrite: bool,
     /// The configuration, line by line, for the history.
     pub(crate) configuration: Vec<String>,
 }
@@ -48,6 +50,14 @@ impl Job<'_> {
     /// `drizzle_D<n>.fits` in the output directory.
     pub(crate) fn output(&self) -> PathBuf {
         self.parameters.output_dir.join(format!("drizzle_{}.fits", self.detector))
+    }
+
+    /// What the cube depends on.
+    pub(crate) fn fingerprint(&self) -> String {
+        let sources = self.sources.iter().map(|s| s.name.clone());
+        let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
+        let lines = self.configuration.iter().cloned().chain(sources).chain(failed);
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// What the drizzle will be.
@@ -235,7 +245,7 @@ impl Job<'_> {
             history: configuration.chain(inputs).collect(),
         };
         progress.start(&format!("write {}", self.detector), 5 * drizzler.plan().cube_shape()[0] as u64);
-        let written = file::write(&self.output(), drizzler, &info, parameters.overwrite, progress);
+        let written = file::write(&self.output(), drizzler, &info, self.overwrite, progress);
         progress.finish();
         written.map_err(|error| match error.problem {
             CubeFileProblem::Cancelled => Failure::interrupted(),

@@ -1,12 +1,12 @@
 //! What became of each input, for the user, for `--json` and for the history in the cube.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spx_core::zodi::{ZodiFit, ZodiOutcome};
 
 use super::inputs::{InputError, Source};
 
 /// The end of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Status {
     /// Pixels of it are in the cube.
@@ -18,7 +18,7 @@ pub(crate) enum Status {
 }
 
 /// One input and its end.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct InputReport {
     pub(crate) file: String,
     pub(crate) exposure: Option<String>,
@@ -75,7 +75,7 @@ pub(crate) fn zodi_remark(fit: &ZodiFit) -> Option<String> {
 }
 
 /// A cube that was written.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CubeReport {
     pub(crate) detector: String,
     pub(crate) file: String,

@@ -5,12 +5,19 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use spx_archive::{ArchiveUrl, MjdRange, Source};
 use spx_core::detector::Detector;
 use spx_core::flags::FlagSelection;
 use spx_core::sky::{Position, Rectangle};
 use spx_core::zodi::ZodiOptions;
 use spx_drizzle::{DrizzleOptions, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
+
+use crate::archive::MAX_IMAGES;
+use crate::archive::files::{Remote, sources};
+
+/// Downloads at a time where nothing else is said.
+const WORKERS: usize = 4;
 
 /// Every key of the configuration. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -34,7 +41,8 @@ pub(crate) struct DrizzleSettings {
     #[arg(long, value_name = "N", env = "SPX_DETECTOR", help_heading = "Region")]
     pub(crate) detector: Option<u8>,
 
-    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively)
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively); without it
+    /// the archive is asked for images of the region
     #[arg(long, value_name = "PATH", num_args = 1.., help_heading = "Input and output")]
     pub(crate) input: Option<Vec<PathBuf>>,
     /// Directory for drizzle_D3.fits (and so on) and the resolved configuration [default: drizzle_output]
@@ -52,6 +60,26 @@ pub(crate) struct DrizzleSettings {
     /// Refuse a run that would need more memory than this [GiB] [default: nine tenths of what is available]
     #[arg(long, value_name = "GIB", env = "SPX_MAX_MEMORY", help_heading = "Input and output")]
     pub(crate) max_memory: Option<f64>,
+
+    /// Base address of the archive [default: https://irsa.ipac.caltech.edu]
+    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL", help_heading = "Archive")]
+    pub(crate) archive_url: Option<String>,
+    /// Only images taken between these dates [MJD]
+    #[arg(long, value_name = "MIN,MAX", value_delimiter = ',', env = "SPX_MJD_RANGE")]
+    #[arg(help_heading = "Archive")]
+    pub(crate) mjd_range: Option<Vec<f64>>,
+    /// More images than this are an error [default: 500]
+    #[arg(long, value_name = "N", env = "SPX_MAX_IMAGES", help_heading = "Archive")]
+    pub(crate) max_images: Option<usize>,
+    /// Downloads at a time, from 1 to 64 [default: 4]
+    #[arg(long, value_name = "N", env = "SPX_WORKERS", help_heading = "Archive")]
+    pub(crate) workers: Option<usize>,
+    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are read where they are
+    #[arg(long, value_name = "DIR", env = "SPX_DATA_MIRROR", help_heading = "Archive")]
+    pub(crate) data_mirror: Option<PathBuf>,
+    /// Where else to look for files, in this order: cloud, irsa
+    #[arg(long, value_name = "LIST", value_delimiter = ',', env = "SPX_SOURCES", help_heading = "Archive")]
+    pub(crate) sources: Option<Vec<String>>,
 
     /// Spatial kernel: bilinear [default: bilinear]
     #[arg(long, value_name = "NAME", env = "SPX_KERNEL", help_heading = "Drizzle")]
@@ -131,9 +159,12 @@ pub(crate) enum Zodi {
 /// Settings that have been checked and completed.
 #[derive(Debug, Clone)]
 pub(crate) struct DrizzleParameters {
+    pub(crate) region: Rectangle,
     pub(crate) grid: OutputGrid,
     pub(crate) detector: Option<Detector>,
+    /// Files and directories; where empty, what the archive has.
     pub(crate) input: Vec<PathBuf>,
+    pub(crate) archive: ArchiveParameters,
     pub(crate) output_dir: PathBuf,
     pub(crate) overwrite: bool,
     pub(crate) exact_wavelength_wcs: bool,
@@ -144,6 +175,16 @@ pub(crate) struct DrizzleParameters {
     z_edges: Option<Vec<f64>>,
     pub(crate) exclude_flags: FlagSelection,
     pub(crate) zodi: Zodi,
+}
+
+/// Where images come from when none are named.
+#[derive(Debug, Clone)]
+pub(crate) struct ArchiveParameters {
+    pub(crate) url: ArchiveUrl,
+    pub(crate) mjd_range: Option<MjdRange>,
+    pub(crate) max_images: usize,
+    pub(crate) workers: usize,
+    pub(crate) sources: Vec<Source>,
 }
 
 impl DrizzleSettings {
@@ -164,6 +205,9 @@ impl DrizzleSettings {
             output_dir: self.output_dir.or_else(|| Some("drizzle_output".into())),
             overwrite: self.overwrite.or(Some(false)),
             exact_wavelength_wcs: self.exact_wavelength_wcs.or(Some(false)),
+            archive_url: self.archive_url.or_else(|| Some(ArchiveUrl::IRSA.to_owned())),
+            max_images: self.max_images.or(Some(MAX_IMAGES)),
+            workers: self.workers.or(Some(WORKERS)),
             kernel: self.kernel.or(Some(options.kernel)),
             xy_shrink: self.xy_shrink.or(Some(options.xy_shrink)),
             z_shrink: self.z_shrink.or(self.xy_shrink).or(Some(options.xy_shrink)),
@@ -202,17 +246,15 @@ impl DrizzleSettings {
         if self.z_edges.is_some() && z_oversample != 1.0 {
             return Err(anyhow!("z_edges and z_oversample exclude each other: give one of them"));
         }
-        let input = self.input.clone().unwrap_or_default();
-        if input.is_empty() {
-            return Err(anyhow!("--input is needed: spectral images, or directories that hold them"));
-        }
         let parameters = DrizzleParameters {
+            region,
             grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)?,
             detector: match self.detector.unwrap_or(0) {
                 0 => None,
                 n => Some(Detector::new(n.into()).context("detector: 0 stands for all that are present")?),
             },
-            input,
+            input: self.input.clone().unwrap_or_default(),
+            archive: self.archive()?,
             output_dir: self.output_dir.clone().unwrap_or_default(),
             overwrite: self.overwrite.unwrap_or_default(),
             exact_wavelength_wcs: self.exact_wavelength_wcs.unwrap_or_default(),
@@ -229,6 +271,31 @@ impl DrizzleSettings {
             parameters.wavelengths(detector)?;
         }
         Ok(parameters)
+    }
+
+    fn archive(&self) -> anyhow::Result<ArchiveParameters> {
+        let url: ArchiveUrl = match &self.archive_url {
+            Some(address) => address.parse()?,
+            None => ArchiveUrl::default(),
+        };
+        let mjd_range = match self.mjd_range.as_deref() {
+            None => None,
+            Some(&[min, max]) => Some(MjdRange::new(min, max)?),
+            Some(other) => return Err(anyhow!("mjd_range takes two dates, not {}", other.len())),
+        };
+        let workers = self.workers.unwrap_or(WORKERS);
+        if !(1..=64).contains(&workers) {
+            return Err(anyhow!("workers = {workers} is not allowed: it must be from 1 to 64"));
+        }
+        let named = self.sources.iter().flatten().map(|name| name.parse());
+        let named = named.collect::<Result<Vec<Remote>, _>>().map_err(|e| anyhow!("sources: {e}"))?;
+        Ok(ArchiveParameters {
+            sources: sources(self.data_mirror.as_deref(), &named, &url),
+            url,
+            mjd_range,
+            max_images: self.max_images.unwrap_or(MAX_IMAGES),
+            workers,
+        })
     }
 
     fn options(&self) -> DrizzleOptions {

@@ -1,0 +1,135 @@
+//! The archive as the commands see it: which one, which images of a place, and their files.
+
+pub(crate) mod files;
+pub(crate) mod format;
+pub(crate) mod progress;
+pub(crate) mod summary;
+
+use anyhow::anyhow;
+use clap::Args;
+use spx_archive::{
+    ArchiveError, ArchiveUrl, Circle, Client, ClientOptions, Coverage, MjdRange, Search, Selection, Shape,
+};
+use spx_core::detector::Detector;
+use spx_core::progress::Progress;
+use spx_core::sky::{Position, Rectangle};
+
+use crate::exit::Failure;
+
+/// Where the archive is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Archive")]
+pub(crate) struct ArchiveArgs {
+    /// Base address of TAP, SIA, DataLink and files; plain http on this machine only
+    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL", default_value = ArchiveUrl::IRSA)]
+    archive_url: ArchiveUrl,
+    /// Ask by SIA2 instead of TAP
+    #[arg(long)]
+    sia: bool,
+}
+
+/// Which images of which place.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Selection")]
+pub(crate) struct SelectionArgs {
+    /// Right ascension [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub(crate) ra: Option<f64>,
+    /// Declination [deg]
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    pub(crate) dec: Option<f64>,
+    /// Images of a circle of this radius [deg]; of the position alone without it
+    #[arg(long, value_name = "DEG", conflicts_with_all = ["width", "height"], allow_negative_numbers = true)]
+    radius: Option<f64>,
+    /// Images of a rectangle of this width along right ascension [arcmin]
+    #[arg(long, value_name = "ARCMIN", requires = "height", allow_negative_numbers = true)]
+    width: Option<f64>,
+    /// Height of the rectangle [arcmin]
+    #[arg(long, value_name = "ARCMIN", requires = "width", allow_negative_numbers = true)]
+    height: Option<f64>,
+    /// Detectors, such as D1,D3; all by default
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    bands: Vec<Detector>,
+    /// Only images taken between these dates [MJD]
+    #[arg(long, value_name = "MIN,MAX")]
+    mjd_range: Option<MjdRange>,
+    /// Images that overlap the circle (any), or that hold all of it (full)
+    #[arg(long, value_name = "any|full", default_value = "any")]
+    coverage_mode: Coverage,
+    /// More images than this are an error
+    #[arg(long, value_name = "N", default_value_t = MAX_IMAGES)]
+    max_images: usize,
+}
+
+/// The limit that protects from a download of terabytes.
+pub(crate) const MAX_IMAGES: usize = 500;
+
+impl ArchiveArgs {
+    pub(crate) fn client(&self, connections: usize) -> Client {
+        client(self.archive_url.clone(), connections)
+    }
+
+    pub(crate) fn search(
+        &self,
+        client: &Client,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<Search, Failure> {
+        search(client, selection, self.sia, progress)
+    }
+}
+
+/// A client of an archive that keeps so many connections open.
+pub(crate) fn client(archive: ArchiveUrl, connections: usize) -> Client {
+    let defaults = ClientOptions::default();
+    Client::new(archive, ClientOptions { connections: defaults.connections.max(connections), ..defaults })
+}
+
+/// Searches, and says what was refused and superseded.
+///
+/// # Errors
+/// Nothing found where there is no image; usage where there are more than the limit.
+pub(crate) fn search(
+    client: &Client,
+    selection: &Selection,
+    sia: bool,
+    progress: &dyn Progress,
+) -> Result<Search, Failure> {
+    let found = match sia {
+        true => client.search_sia(selection, progress),
+        false => client.search(selection, progress),
+    };
+    let search = found.map_err(|error| match error {
+        ArchiveError::Cancelled => Failure::interrupted(),
+        ArchiveError::TooMany { .. } => Failure::usage(anyhow!("{error}; --max-images allows more")),
+        other => other.into(),
+    })?;
+    if search.observations.is_empty() {
+        return Err(Failure::nothing_found(anyhow!("the archive has no such image")));
+    }
+    Ok(search)
+}
+
+impl SelectionArgs {
+    /// The place, checked.
+    pub(crate) fn selection(&self) -> Result<Selection, Failure> {
+        let (Some(ra), Some(dec)) = (self.ra, self.dec) else {
+            return Err(Failure::usage(anyhow!("--ra and --dec are needed")));
+        };
+        let shape = || -> anyhow::Result<Shape> {
+            let position = Position::new(ra, dec)?;
+            Ok(match (self.radius, self.width, self.height) {
+                (Some(radius), ..) => Shape::Circle(Circle::new(position, radius)?, self.coverage_mode),
+                (_, Some(width), Some(height)) => Shape::Rectangle(Rectangle::new(position, width, height)?),
+                _ => Shape::Point(position),
+            })
+        };
+        Ok(Selection {
+            shape: shape().map_err(Failure::usage)?,
+            bands: self.bands.clone(),
+            mjd_range: self.mjd_range,
+            releases: Vec::new(),
+            max_images: Some(self.max_images),
+        })
+    }
+}

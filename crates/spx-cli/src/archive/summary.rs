@@ -1,0 +1,156 @@
+//! `query_summary.toml`: what was asked of the archive, and which images it has.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use spx_archive::{Client, FULL_FRAME_BYTES, Observation, Search, Selection, Shape, Target};
+use spx_core::atomic;
+
+/// The file's name.
+pub(crate) const NAME: &str = "query_summary.toml";
+
+/// What a query has found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct QuerySummary {
+    /// When the archive was asked, UTC.
+    pub(crate) query_time: String,
+    pub(crate) archive: String,
+    /// ADQL, or the address of the SIA2 query.
+    pub(crate) query: String,
+    pub(crate) n_observations: usize,
+    /// From the first to the last exposure.
+    pub(crate) time_span_days: f64,
+    /// Of the whole files, where the archive does not say, estimated.
+    pub(crate) total_size_gb: f64,
+    pub(crate) region: Region,
+    pub(crate) band_counts: BTreeMap<String, usize>,
+    pub(crate) observations: Vec<Entry>,
+    /// Older processings of the same exposures, which are not used.
+    #[serde(default)]
+    pub(crate) superseded: Vec<Observation>,
+}
+
+/// The place that was asked for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Region {
+    pub(crate) center_ra: f64,
+    pub(crate) center_dec: f64,
+    pub(crate) radius_deg: Option<f64>,
+    pub(crate) coverage_mode: Option<String>,
+    pub(crate) width_arcmin: Option<f64>,
+    pub(crate) height_arcmin: Option<f64>,
+}
+
+/// One image.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Middle of the exposure.
+    pub(crate) mjd: f64,
+    pub(crate) download_url: String,
+    #[serde(flatten)]
+    pub(crate) observation: Observation,
+}
+
+impl QuerySummary {
+    pub(crate) fn new(client: &Client, selection: &Selection, search: Search) -> Self {
+        let observations: Vec<Entry> = search
+            .observations
+            .into_iter()
+            .map(|observation| Entry {
+                mjd: observation.mjd(),
+                download_url: client.url(&Target::new(&observation, None)).to_string(),
+                observation,
+            })
+            .collect();
+        let mut band_counts = BTreeMap::new();
+        for entry in &observations {
+            *band_counts.entry(entry.observation.detector.to_string()).or_insert(0) += 1;
+        }
+        let first = observations.iter().map(|e| e.observation.mjd_begin).fold(f64::INFINITY, f64::min);
+        let last = observations.iter().map(|e| e.observation.mjd_end).fold(f64::NEG_INFINITY, f64::max);
+        let bytes: u64 = observations.iter().map(|e| e.observation.size.unwrap_or(FULL_FRAME_BYTES)).sum();
+        Self {
+            query_time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            archive: client.base().to_string(),
+            query: search.query,
+            n_observations: observations.len(),
+            time_span_days: (last - first).max(0.0),
+            total_size_gb: bytes as f64 / 1e9,
+            region: Region::of(selection.shape),
+            band_counts,
+            observations,
+            superseded: search.superseded,
+        }
+    }
+
+    /// Reads a summary.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let context = || format!("query summary {}", path.display());
+        let text = std::fs::read_to_string(path).with_context(context)?;
+        toml::from_str(&text).with_context(context)
+    }
+
+    /// Writes it, replacing what an earlier query left.
+    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+        let text = toml::to_string(self)?;
+        atomic::write(path, text.as_bytes(), true).with_context(|| path.display().to_string())
+    }
+}
+
+impl Region {
+    fn of(shape: Shape) -> Self {
+        let centre = shape.centre();
+        let point = Self {
+            center_ra: centre.ra(),
+            center_dec: centre.dec(),
+            radius_deg: None,
+            coverage_mode: None,
+            width_arcmin: None,
+            height_arcmin: None,
+        };
+        match shape {
+            Shape::Point(_) => point,
+            Shape::Circle(circle, coverage) => {
+                Self { radius_deg: Some(circle.radius()), coverage_mode: Some(coverage.to_string()), ..point }
+            }
+            Shape::Rectangle(rectangle) => Self {
+                width_arcmin: Some(rectangle.width()),
+                height_arcmin: Some(rectangle.height()),
+                ..point
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_read_back() {
+        let observation: Observation = toml::from_str(
+            "obs_id = '2025W51_1A_0684_2'\nband = 'D3'\nmjd_begin = 61027.2\nmjd_end = 61027.3\n\
+             wavelength_min = 1.6\nwavelength_max = 2.4\n\
+             uri = 'ibe/data/spherex/qr2/level2/2025W51_1A/l2b-v21-2025-354/3/\
+             level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits'",
+        )
+        .unwrap();
+        let position = spx_core::sky::Position::new(10.0, 41.0).unwrap();
+        let client = Client::new(spx_archive::ArchiveUrl::default(), spx_archive::ClientOptions::default());
+        let search = Search {
+            observations: vec![observation.clone()],
+            superseded: vec![observation],
+            rejected: Vec::new(),
+            service: spx_archive::Service::TapSync,
+            query: "SELECT".into(),
+        };
+        let summary = QuerySummary::new(&client, &Selection::new(Shape::Point(position)), search);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        summary.write(file.path()).unwrap();
+        assert_eq!(QuerySummary::read(file.path()).unwrap(), summary);
+        assert!(summary.observations[0].download_url.starts_with("https://irsa.ipac.caltech.edu/ibe/data/"));
+    }
+}

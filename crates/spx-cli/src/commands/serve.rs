@@ -1,0 +1,82 @@
+//! `spx serve`: a local archive over the files of a directory.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use spx_core::progress::Progress as _;
+use spx_sim::serve::{Fault, Faults, LocalArchive, ServeOptions};
+
+use crate::cli::Global;
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::ui::{self, Bar};
+
+/// Serve a directory of spectral images as the archive would, on this machine only.
+///
+/// Answers TAP (at once and by jobs), SIA2, DataLink, whole files with ranges, and cutouts. Prints its address,
+/// to be given to other commands as --archive-url or SPX_ARCHIVE_URL, and runs until it is interrupted.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx simulate --ra 186.4536 --dec 33.5468 -o sky && spx serve sky --port 8080
+  SPX_ARCHIVE_URL=http://127.0.0.1:8080 spx query --ra 186.4536 --dec 33.5468
+  spx serve sky --fault-rate 0.2 --faults 503,reset,truncate,html")]
+pub(crate) struct ServeArgs {
+    /// Directory of spectral images, searched recursively
+    directory: PathBuf,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    port: u16,
+    /// Share of requests that go wrong, from 0 to 1
+    #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehaviour")]
+    fault_rate: f64,
+    /// What goes wrong: 500, 503, reset, truncate, stall, html, length, corrupt, expire
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_fault)]
+    #[arg(default_value = "500,503,reset,truncate,html,length,corrupt", help_heading = "Misbehaviour")]
+    faults: Vec<Fault>,
+    /// Wait before each answer [s]
+    #[arg(long, value_name = "S", default_value_t = 0.0, help_heading = "Misbehaviour")]
+    latency: f64,
+    /// Seed of the faults
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Misbehaviour")]
+    seed: u64,
+}
+
+fn parse_fault(text: &str) -> Result<Fault, String> {
+    Ok(match text {
+        "500" => Fault::Status500,
+        "503" => Fault::Status503RetryAfter(1),
+        "reset" => Fault::Reset,
+        "truncate" => Fault::Truncate,
+        "stall" => Fault::Stall(Duration::from_secs(5)),
+        "html" => Fault::HtmlWith200,
+        "length" => Fault::WrongLength,
+        "corrupt" => Fault::CorruptBytes,
+        "expire" => Fault::ExpiredJob,
+        _ => return Err(format!("there is no fault `{text}`")),
+    })
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let usage = |problem: &str| Failure::usage(anyhow::anyhow!("{problem}"));
+    if !(0.0..=1.0).contains(&args.fault_rate) {
+        return Err(usage("--fault-rate must be from 0 to 1"));
+    }
+    let latency = Duration::try_from_secs_f64(args.latency).map_err(|_| usage("--latency must be a time"))?;
+    let faults = Faults { rate: args.fault_rate, kinds: args.faults.clone(), latency, ..Faults::default() };
+    let options = ServeOptions { port: args.port, faults, seed: args.seed, ..ServeOptions::default() };
+    let archive = LocalArchive::start(&args.directory, options)?;
+    if archive.images() == 0 {
+        ui::warning(&format!("{} holds no spectral image", args.directory.display()));
+    }
+    ui::data(&format!("{}\n", archive.url()))?;
+    let text = format!("{} images of {}; Ctrl-C ends", archive.images(), args.directory.display());
+    ui::note(global.verbosity(), &text);
+    let bar = Bar::new(global.verbosity());
+    while !bar.cancelled() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(Outcome::Done)
+}
