@@ -106,7 +106,7 @@ pub(crate) fn fetch(
     let downloader = Downloader::new(client, directory, options)?;
     let plan = downloader.plan(targets, &bar).map_err(failure)?;
     if plan.missing() > 0 {
-        let text = format!("{} files to fetch, about {:.1} MB", plan.missing(), plan.bytes() as f64 / 1e6);
+        let text = format!("{} files to fetch, up to {:.1} MB", plan.missing(), plan.bytes() as f64 / 1e6);
         ui::note(verbosity, &text);
     }
     let reports = downloader.run(plan, &bar);

@@ -11,6 +11,7 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{Array, CubeFile};
 use spx_plot::{Channel, CompositeFigure, Format, render_composite};
 use spx_sim::compare::{measure, median};
+use spx_sim::serve::{LocalArchive, ServeOptions};
 use spx_sim::{
     ExposureOptions, Extended, FieldOptions, Frame, Sky, Star, SurveyOptions, survey, write_truth,
 };
@@ -30,40 +31,49 @@ const SIDE: f64 = 10.0;
 /// Side of the cutouts [px]: the cube's diagonal and some more.
 const CUTOUT: usize = 150;
 /// Exposures of detector 3; each sees the field in one or two of the 17 channels.
-const EXPOSURES: usize = 36;
+const EXPOSURES: usize = 30;
 /// Radius in which stars are measured [px]; practically all of their light lies within.
 const APERTURE: f64 = 4.5;
 
 /// Make a whole run on simulated data, without network, and compare it with the truth.
 ///
-/// Simulates a field around NGC 4395 with detector D3, drizzles the exposures into a cube, measures the stars in
-/// it, and writes the cube and a picture. Takes some seconds.
+/// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and downloads from that,
+/// drizzles the exposures into a cube, measures the stars in it, and writes the cube and a picture. Takes some
+/// seconds and 320 MB of disk.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
 pub(crate) struct DemoArgs {
-    /// Directory for everything that the demonstration makes; what an earlier one made there is replaced
+    /// Directory for everything that the demonstration makes; what an earlier one made is replaced
     #[arg(short, long, value_name = "DIR", default_value = "spx-demo")]
     output_dir: PathBuf,
 }
 
+/// What tells that a directory was made by the demonstration, so that it may be cleared.
+const MARKER: &str = "README.txt";
+const MARKER_TEXT: &str = "Made by `spx demo`, which clears this directory when it is run again.\n";
+
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
+    let output = &args.output_dir;
     let say = |text: &str| ui::note(global.verbosity(), text);
-    let data = args.output_dir.join("data");
+    prepare(output)?;
     let sky = sky()?;
+    let data = output.join("archive");
     say(&format!(
         "1. {EXPOSURES} exposures of a field around NGC 4395 with D3, simulated: {}",
         data.display()
     ));
     simulate(&sky, &data, global)?;
-    say("2. spx drizzle: all of them into a cube");
-    let cubes = drizzle(&settings(&data, &args.output_dir), false, global)?;
+    let archive = LocalArchive::start(&data, ServeOptions::default())?;
+    say(&format!("   served as a local archive at {}", archive.url()));
+    say("2. spx drizzle: query, download, all of them into a cube");
+    let cubes = drizzle(&settings(&archive.url(), output), false, global)?;
     let report = cubes.reports.first().ok_or_else(|| anyhow!("no cube was made"))?;
     let [nz, ny, nx] = report.shape;
     say(&format!("   {nx} x {ny} x {nz} voxels from {} exposures: {}", report.used, report.file));
     let mut cube = CubeFile::open(Path::new(&report.file))?;
-    let picture = args.output_dir.join("ngc4395.png");
+    let picture = output.join("ngc4395.png");
     draw(&mut cube, &picture)?;
     say(&format!("   a picture of it: {}", picture.display()));
     say("3. The stars in the cube against the truth:");
@@ -73,17 +83,40 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     } else {
         ui::data(&comparison.table())?;
     }
-    say(&next_steps(&report.file));
+    say(&next_steps(&report.file, &data));
     Ok(Outcome::Done)
 }
 
-fn next_steps(cube: &str) -> String {
+/// Clears what an earlier demonstration left; refuses a directory that holds anything else.
+fn prepare(output: &Path) -> Result<(), Failure> {
+    let context = || output.display().to_string();
+    let empty = match std::fs::read_dir(output) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !output.exists(),
+    };
+    if !empty {
+        let ours = std::fs::read_to_string(output.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT);
+        if !ours {
+            let problem = format!("{} holds something else than a demonstration", output.display());
+            return Err(Failure::usage(anyhow!("{problem}; -o names another directory")));
+        }
+        std::fs::remove_dir_all(output).with_context(context)?;
+    }
+    std::fs::create_dir_all(output).with_context(context)?;
+    atomic::write(&output.join(MARKER), MARKER_TEXT.as_bytes(), false).with_context(context)?;
+    Ok(())
+}
+
+fn next_steps(cube: &str, archive: &Path) -> String {
     let (ra, dec) = CENTRE;
+    let archive = archive.display();
     format!(
         "Try next:\n  \
          spx cube info {cube}\n  \
          spx cube spectrum {cube} --ra {ra} --dec {dec} --radius 60 -o galaxy.png\n  \
          spx cube plot {cube} --wave 2.0 -o plane.png\n  \
+         spx serve {archive} --port 8080, and in another terminal\n  \
+         spx query --archive-url http://127.0.0.1:8080 --ra {ra} --dec {dec}\n  \
          spx drizzle --help"
     )
 }
@@ -121,25 +154,21 @@ fn simulate(sky: &Sky, data: &Path, global: &Global) -> Result<(), Failure> {
         zodi_scale: 1.1,
         ..ExposureOptions::default()
     };
-    if data.exists() {
-        std::fs::remove_dir_all(data).with_context(|| data.display().to_string())?;
-    }
     let pointings = survey(centre, &plan)?;
     let files: Vec<_> = pointings.into_iter().map(|p| (data.join(p.file_name(options.release)), p)).collect();
     write_all(sky, &files, &options, false, &Bar::new(global.verbosity()))?;
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
 
-fn settings(data: &Path, output: &Path) -> DrizzleSettings {
+fn settings(archive: &str, output: &Path) -> DrizzleSettings {
     DrizzleSettings {
         ra: Some(CENTRE.0),
         dec: Some(CENTRE.1),
         width: Some(SIDE),
         height: Some(SIDE),
         detector: Some(3),
-        input: Some(vec![data.to_owned()]),
+        archive_url: Some(archive.to_owned()),
         output_dir: Some(output.to_owned()),
-        overwrite: Some(true),
         ..DrizzleSettings::default()
     }
     .completed()
