@@ -1,0 +1,220 @@
+//! An image as photometry sees it: borrowed planes, what is to be subtracted, and the repair of variances.
+//!
+//! Repair: files have NaN in VARIANCE on pixels that they flag. Such a pixel counts with the median of the
+//! positive finite variances of the image. On a pixel without any flag an invalid variance is an error of the
+//! image. Zero is valid. (spxquery repairs NaN alone and lets infinite and negative variances through.)
+
+use std::sync::OnceLock;
+
+use spx_core::flags::FlagNames;
+use spx_core::image::SpectralImage;
+
+use crate::PhotometryError;
+
+/// A modelled foreground to subtract.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Foreground<'a> {
+    /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither is the difference.
+    pub model: &'a [f32],
+    /// It is multiplied by this.
+    pub scale: f64,
+}
+
+/// The planes of an image, each row-major `[y][x]` of one shape, and what photometry must know of it.
+#[derive(Debug, Clone, Copy)]
+pub struct ImageView<'a> {
+    /// `[ny, nx]`.
+    pub shape: [usize; 2],
+    /// Surface brightness [MJy/sr]; NaN occurs.
+    pub image: &'a [f32],
+    /// Bits of the FLAGS plane.
+    pub flags: &'a [i32],
+    /// Variance [(MJy/sr)^2]; NaN occurs on flagged pixels.
+    pub variance: &'a [f32],
+    /// What is to be subtracted.
+    pub foreground: Option<Foreground<'a>>,
+    /// The names of the bits.
+    pub flag_names: &'a FlagNames,
+    /// Card PSF_FWHM \[arcsec\], if there is one.
+    pub psf_fwhm: Option<f64>,
+    /// Pixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
+    pub parent_offset: [f64; 2],
+}
+
+impl<'a> ImageView<'a> {
+    /// A spectral image that is whole in memory, less `zodi_scale` times its zodiacal light.
+    ///
+    /// # Errors
+    /// Where only some rows are in memory, or PSF_FWHM or CRPIXiA is no number.
+    pub fn new(image: &'a SpectralImage, zodi_scale: Option<f64>) -> Result<Self, PhotometryError> {
+        let metadata = &image.metadata;
+        let ny = metadata.shape[0];
+        if image.rows != (0..ny) {
+            return Err(PhotometryError::Rows { rows: image.rows.clone(), ny });
+        }
+        Ok(Self {
+            shape: metadata.shape,
+            image: &image.planes.image,
+            flags: &image.planes.flags,
+            variance: &image.planes.variance,
+            foreground: zodi_scale.map(|scale| Foreground { model: &image.planes.zodi, scale }),
+            flag_names: &metadata.flag_names,
+            psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
+            parent_offset: metadata.parent_offset()?,
+        })
+    }
+}
+
+/// A view that was checked.
+#[derive(Debug)]
+pub(crate) struct CheckedImage<'a> {
+    pub(crate) view: ImageView<'a>,
+    /// What a repaired variance is; computed when one is needed, for the median of a full frame takes longer than
+    /// the photometry of a source.
+    median: OnceLock<f64>,
+}
+
+/// A variance as it is used.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Variance {
+    /// As in the file.
+    Given(f64),
+    /// The median in place of an invalid one.
+    Repaired(f64),
+    /// Invalid, and there is no median.
+    Missing,
+}
+
+impl<'a> CheckedImage<'a> {
+    /// Checks lengths and variances.
+    pub(crate) fn new(view: ImageView<'a>) -> Result<Self, PhotometryError> {
+        let [ny, nx] = view.shape;
+        let model = view.foreground.map_or(view.image.len(), |f| f.model.len());
+        let lengths = [
+            ("image", view.image.len()),
+            ("flags", view.flags.len()),
+            ("variance", view.variance.len()),
+            ("foreground", model),
+        ];
+        for (array, found) in lengths {
+            if ny.checked_mul(nx) != Some(found) {
+                return Err(PhotometryError::ArrayLength { array, found, ny, nx });
+            }
+        }
+        let pixels = || view.variance.iter().zip(view.flags);
+        let wrong = |(&variance, &flags): (&f32, &i32)| flags == 0 && !is_valid(variance);
+        // Counting has no branches and is fast; the place is looked for only where it is needed.
+        let count = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
+        if count > 0 {
+            let at = pixels().position(wrong).unwrap_or_default();
+            return Err(PhotometryError::Variance {
+                count,
+                x: at % nx,
+                y: at / nx,
+                value: view.variance[at],
+            });
+        }
+        Ok(Self { view, median: OnceLock::new() })
+    }
+
+    /// Surface brightness of the pixel at `at`, the foreground subtracted [MJy/sr].
+    #[inline]
+    pub(crate) fn value(&self, at: usize) -> f64 {
+        let value = f64::from(self.view.image[at]);
+        match self.view.foreground {
+            Some(foreground) => value - foreground.scale * f64::from(foreground.model[at]),
+            None => value,
+        }
+    }
+
+    /// Flags of the pixel at `at`.
+    #[inline]
+    pub(crate) fn flags(&self, at: usize) -> u32 {
+        self.view.flags[at].cast_unsigned()
+    }
+
+    /// Variance of the pixel at `at` [(MJy/sr)^2], as it stands in the file.
+    pub(crate) fn raw_variance(&self, at: usize) -> f64 {
+        f64::from(self.view.variance[at])
+    }
+
+    /// Variance of the pixel at `at` [(MJy/sr)^2], repaired.
+    pub(crate) fn variance(&self, at: usize) -> Variance {
+        let variance = self.view.variance[at];
+        if is_valid(variance) {
+            return Variance::Given(f64::from(variance));
+        }
+        let median = *self.median.get_or_init(|| median_positive(self.view.variance));
+        if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
+    }
+}
+
+fn is_valid(variance: f32) -> bool {
+    (0.0..f32::INFINITY).contains(&variance)
+}
+
+/// Median of the positive finite values; NaN where there are none.
+fn median_positive(values: &[f32]) -> f64 {
+    let mut positive: Vec<f32> = values.iter().copied().filter(|&v| v > 0.0 && v.is_finite()).collect();
+    let n = positive.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    let (below, &mut upper, _) = positive.select_nth_unstable_by(n / 2, f32::total_cmp);
+    let upper = f64::from(upper);
+    if n % 2 == 1 {
+        return upper;
+    }
+    0.5 * (upper + f64::from(below.iter().copied().fold(0.0, f32::max)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variances_are_repaired_on_flagged_pixels_only() {
+        let names = FlagNames::default();
+        let image = [1.0; 6];
+        let variance = [f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0];
+        let view = |flags: &'static [i32; 6], variance| ImageView {
+            shape: [2, 3],
+            image: &image,
+            flags,
+            variance,
+            foreground: None,
+            flag_names: &names,
+            psf_fwhm: None,
+            parent_offset: [0.0; 2],
+        };
+        let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], &variance)).unwrap();
+        assert_eq!(checked.variance(0), Variance::Repaired(3.0));
+        assert_eq!(checked.variance(5), Variance::Given(0.0));
+        let error = CheckedImage::new(view(&[0; 6], &variance)).unwrap_err();
+        assert!(matches!(error, PhotometryError::Variance { count: 1, x: 0, y: 0, .. }));
+        let negative = [1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
+        let error = CheckedImage::new(view(&[0; 6], &negative)).unwrap_err();
+        let text = "2 pixels without a flag have no valid variance; the first, at (1, 1), has -2";
+        assert_eq!(error.to_string(), text);
+        let none = CheckedImage::new(view(&[1; 6], &[f32::NAN; 6])).unwrap();
+        assert_eq!(none.variance(2), Variance::Missing);
+    }
+
+    #[test]
+    fn arrays_must_have_the_shape() {
+        let names = FlagNames::default();
+        let foreground = Some(Foreground { model: &[0.0; 3], scale: 1.0 });
+        let view = ImageView {
+            shape: [2, 2],
+            image: &[0.0; 4],
+            flags: &[0; 4],
+            variance: &[1.0; 4],
+            foreground,
+            flag_names: &names,
+            psf_fwhm: None,
+            parent_offset: [0.0; 2],
+        };
+        let error = CheckedImage::new(view).unwrap_err();
+        assert_eq!(error.to_string(), "foreground holds 3 values, expected 2 x 2");
+    }
+}

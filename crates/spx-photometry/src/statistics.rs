@@ -1,0 +1,83 @@
+//! Sigma clipping and the median.
+
+/// What is left of values after clipping.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Clipped {
+    /// Their median.
+    pub(crate) median: f64,
+    /// Their standard deviation, by `n`.
+    pub(crate) deviation: f64,
+}
+
+/// Clips `values` about their mean: up to `iterations` times those farther than `sigma` standard deviations (by
+/// `n`) are dropped; it ends early where none is. Reorders and shortens `values`, which must be finite and not
+/// empty.
+pub(crate) fn sigma_clip(values: &mut Vec<f64>, sigma: f64, iterations: usize) -> Clipped {
+    let (mut mean, mut deviation) = moments(values);
+    for _ in 0..iterations {
+        let before = values.len();
+        // With rounding, the deviation of equal values may be a little below their distance from the mean.
+        if deviation > 0.0 {
+            values.retain(|v| (v - mean).abs() <= sigma * deviation);
+        }
+        if values.len() == before || values.is_empty() {
+            break;
+        }
+        (mean, deviation) = moments(values);
+    }
+    Clipped { median: median(values), deviation }
+}
+
+/// Mean and standard deviation (by `n`).
+fn moments(values: &[f64]) -> (f64, f64) {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / n;
+    (mean, variance.sqrt())
+}
+
+/// The median, the mean of the two in the middle where their number is even; NaN where there are none. Reorders
+/// `values`.
+pub(crate) fn median(values: &mut [f64]) -> f64 {
+    let n = values.len();
+    if n == 0 {
+        return f64::NAN;
+    }
+    let (below, &mut upper, _) = values.select_nth_unstable_by(n / 2, f64::total_cmp);
+    if n % 2 == 1 {
+        return upper;
+    }
+    let lower = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    0.5 * (lower + upper)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), 2.0);
+        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), 2.5);
+        assert!(median(&mut []).is_nan());
+    }
+
+    #[test]
+    fn outliers_are_clipped_one_after_another() {
+        // 20 values about 0 with deviation 1, an outlier that hides another at first.
+        let mut values: Vec<f64> = (0..40).map(|k| if k % 2 == 0 { -1.0 } else { 1.0 }).collect();
+        values.extend([10.0, 100.0]);
+        assert_eq!(sigma_clip(&mut values.clone(), 3.0, 0).median, 1.0);
+        let once = sigma_clip(&mut values.clone(), 3.0, 1);
+        assert!(once.deviation > 1.5, "{once:?}");
+        let clipped = sigma_clip(&mut values, 3.0, 3);
+        assert_eq!((values.len(), clipped.median, clipped.deviation), (40, 0.0, 1.0));
+    }
+
+    #[test]
+    fn equal_values_are_not_clipped() {
+        let mut values = vec![0.1; 7];
+        assert_eq!(sigma_clip(&mut values, 3.0, 3).median, 0.1);
+        assert_eq!(values.len(), 7);
+    }
+}

@@ -1,0 +1,94 @@
+//! Simulated stars on a jittered grid of pixels, so that each stands alone, and the PSF of the simulation.
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "a test fails by panicking; not every test uses all of this"
+)]
+
+use std::path::Path;
+
+use fastrand::Rng;
+use spx_core::detector::Detector;
+use spx_core::image::SpectralImage;
+use spx_core::map::WavelengthMap as _;
+use spx_core::sky::Position;
+use spx_photometry::{PsfKind, PsfModel, Source, regular_zones};
+use spx_sim::{ExposureOptions, Frame, Pointing, Sky, Star, Window, observe};
+use spx_wcs::{CelestialWcs, WaveTable};
+
+/// FWHM of the simulation's Gaussian \[arcsec\].
+pub(crate) const FWHM: f64 = 5.22;
+
+/// Where a star stands on an image and how bright it is there.
+pub(crate) struct Truth {
+    pub(crate) source: Source,
+    /// \[uJy\]
+    pub(crate) flux: f64,
+}
+
+/// An image and what is on it.
+pub(crate) struct Scene {
+    pub(crate) image: SpectralImage,
+    pub(crate) truths: Vec<Truth>,
+}
+
+/// An exposure of `window` with a star every `spacing` pixels, its place drawn over a pixel's width and more, its
+/// flux between 50 and 50,000 uJy with the logarithm spread evenly; or with nothing, where `stars` is false.
+pub(crate) fn scene(seed: u64, window: Window, spacing: usize, stars: bool) -> Scene {
+    let mut rng = Rng::with_seed(seed);
+    let position = Position::new(186.4536, 33.5468).unwrap();
+    let detector = Detector::new(3).unwrap();
+    let obs_id = "2025W51_1A_0001_1".to_owned();
+    let pointing = Pointing { position, roll_deg: 24.7, mjd: 61_027.0, obs_id, detector, seed };
+    let wcs = pointing.wcs().unwrap();
+    let places = (0..window.ny / spacing).flat_map(|j| (0..window.nx / spacing).map(move |i| (i, j)));
+    let placed: Vec<Star> = places
+        .enumerate()
+        .map(|(k, (i, j))| {
+            let mut at =
+                |start: usize, cell: usize| (start + cell * spacing + spacing / 2) as f64 + 4.0 * rng.f64();
+            let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
+            let flux_2um = 50.0 * 1000f64.powf(rng.f64());
+            Star { id: k.to_string(), position: Position::new(ra, dec).unwrap(), flux_2um, slope: -0.7 }
+        })
+        .collect();
+    let sky = Sky { stars: if stars { placed.clone() } else { Vec::new() }, ..Sky::default() };
+    let options =
+        ExposureOptions { frame: Frame::Cutout(window), fwhm_arcsec: FWHM, ..ExposureOptions::default() };
+    let image = observe(&sky, &pointing, &options).unwrap().into_spectral_image(Path::new("simulated"));
+    let truths = placed.iter().map(|star| truth(&image, star, stars)).collect();
+    Scene { image, truths }
+}
+
+fn truth(image: &SpectralImage, star: &Star, shines: bool) -> Truth {
+    let metadata = &image.metadata;
+    let wcs = CelestialWcs::from_header(&metadata.header).unwrap();
+    let table = &metadata.wave_table;
+    let waves = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
+    let [x, y] = wcs.sky_to_pixel(star.position).unwrap();
+    let passband = waves.passband(x, y);
+    let source = Source { position: [x, y], pixel_area: wcs.pixel_area(x, y), passband };
+    Truth { source, flux: if shines { star.flux(passband.centre) } else { 0.0 } }
+}
+
+/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones.
+pub(crate) fn psf() -> PsfModel {
+    let sigma = FWHM / 6.155 * 10.0 / (8.0 * std::f64::consts::LN_2).sqrt();
+    let line: Vec<f64> = (-50..=50).map(|k| (-0.5 * (f64::from(k) / sigma).powi(2)).exp()).collect();
+    #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
+    let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
+    PsfModel::new(plane.repeat(121), 101, 10.0, PsfKind::Optical, regular_zones(11, 11, 2040)).unwrap()
+}
+
+/// The value below which a share of the values lies.
+pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
+    sorted[((sorted.len() - 1) as f64 * share).round() as usize]
+}
+
+/// Half of the range that holds 68.27 % in its middle: the standard deviation, were the values normal.
+pub(crate) fn width(values: &[f64]) -> f64 {
+    0.5 * (quantile(values, 0.841_35) - quantile(values, 0.158_65))
+}
