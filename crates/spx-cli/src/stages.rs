@@ -2,12 +2,14 @@
 //! run that resumes.
 //!
 //! The state is a TOML file that is replaced as a whole after each stage, so that a run that is killed at any moment
-//! leaves the state of the stage before.
+//! leaves the state of the stage before. Its directory is locked as long as a pipeline works in it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use fs4::TryLockError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spx_core::atomic;
@@ -24,6 +26,8 @@ pub(crate) struct Stages {
     resume: bool,
     verbosity: Verbosity,
     state: State,
+    /// Held as long as this lives.
+    lock: Option<File>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -47,16 +51,20 @@ struct Record {
 impl Stages {
     /// Stages without a file: nothing is written down, nothing can be resumed.
     pub(crate) fn transient(verbosity: Verbosity) -> Self {
-        Self { file: None, resume: false, verbosity, state: State { version: VERSION, ..State::default() } }
+        let state = State { version: VERSION, ..State::default() };
+        Self { file: None, resume: false, verbosity, state, lock: None }
     }
 
     /// Stages that are written down in a file. What stands there counts when `resume` is true; otherwise every
     /// stage is run, and replaces its record.
     ///
     /// # Errors
-    /// Usage, where a run resumes from a file that is damaged or of a newer spx.
+    /// Usage, where a run resumes from a file that is damaged or of a newer spx; also where another run is at work in
+    /// the directory.
     pub(crate) fn open(file: &Path, resume: bool, verbosity: Verbosity) -> Result<Self, Failure> {
-        let mut stages = Self { file: Some(file.to_owned()), resume, ..Self::transient(verbosity) };
+        let lock = lock(file.parent().unwrap_or(file))?;
+        let mut stages = Self { file: Some(file.to_owned()), resume, lock, ..Self::transient(verbosity) };
+        stages.clear(file)?;
         if file.exists() {
             match read(file) {
                 Ok(state) => stages.state = state,
@@ -70,6 +78,18 @@ impl Stages {
     /// Whether this run goes on with an earlier one, whose outputs it may replace.
     pub(crate) fn resuming(&self) -> bool {
         self.resume
+    }
+
+    /// Removes what runs that were killed left of a file that this one writes. Without a lock nothing is removed, for
+    /// another run may be writing it.
+    ///
+    /// # Errors
+    /// What removing reports.
+    pub(crate) fn clear(&self, output: &Path) -> Result<(), Failure> {
+        if self.lock.is_some() {
+            atomic::remove_leftovers(output).with_context(|| output.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters are the same and
@@ -96,7 +116,10 @@ impl Stages {
                 Some(_) => {
                     ui::note(self.verbosity, &format!("{name}: again, for its parameters have changed"))
                 }
-                None => ui::note(self.verbosity, &format!("{name}: again, for its results are gone")),
+                None => ui::note(
+                    self.verbosity,
+                    &format!("{name}: again, for its results are gone or incomplete"),
+                ),
             }
         }
         let result = work()?;
@@ -107,6 +130,17 @@ impl Stages {
             atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())?;
         }
         Ok(result)
+    }
+}
+
+/// Locks a directory, where the system can.
+fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(handle) = File::open(directory) else { return Ok(None) };
+    // By its full name, for newer toolchains have a method of the same name.
+    match fs4::FileExt::try_lock(&handle) {
+        Ok(()) => Ok(Some(handle)),
+        Err(TryLockError::WouldBlock) => Err(anyhow!("another run is at work in {}", directory.display())),
+        Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 

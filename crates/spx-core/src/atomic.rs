@@ -66,6 +66,31 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Removes the temporary files of `target` that killed processes have left. The caller knows that no process is
+/// writing it now.
+///
+/// # Errors
+/// What listing the directory or removing a file reports.
+pub fn remove_leftovers(target: &Path) -> io::Result<()> {
+    let (Some(directory), Some(name)) = (target.parent(), target.file_name().and_then(|n| n.to_str())) else {
+        return Ok(());
+    };
+    let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_leftover = |file: &str| {
+        let rest = file.strip_prefix('.').and_then(|f| f.strip_prefix(name)).and_then(|f| f.strip_prefix('.'));
+        let numbers = rest.and_then(|r| r.strip_suffix(".part")).and_then(|r| r.split_once('-'));
+        numbers.is_some_and(|(process, serial)| is_number(process) && is_number(serial))
+    };
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_leftover) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// Writes a small file whole.
 ///
 /// # Errors
@@ -99,6 +124,17 @@ mod tests {
         write(&target, b"whole", false).unwrap();
         assert_eq!(names(dir.path()), ["a.txt"]);
         assert_eq!(fs::read(&target).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let dir = tempfile::tempdir().unwrap();
+        let kept = [".a.txt.1-x.part", ".a.txt.part", ".b.txt.1-0.part", "a.txt"];
+        for name in kept.into_iter().chain([".a.txt.1-0.part", ".a.txt.4711-12.part"]) {
+            fs::write(dir.path().join(name), "").unwrap();
+        }
+        remove_leftovers(&dir.path().join("a.txt")).unwrap();
+        assert_eq!(names(dir.path()), kept);
     }
 
     #[test]

@@ -6,9 +6,7 @@ use std::str::FromStr;
 
 use anyhow::anyhow;
 use serde::Serialize;
-use spx_archive::{
-    ArchiveError, ArchiveUrl, Client, DownloadOptions, Downloader, FileReport, Outcome, Source, Target,
-};
+use spx_archive::{ArchiveError, ArchiveUrl, Downloader, FileReport, Outcome, Source, Target};
 
 use super::progress::DownloadBar;
 use crate::exit::Failure;
@@ -94,16 +92,13 @@ impl fmt::Display for Fetched {
 /// Fetches what is not there yet. A file that fails does not stop the others.
 ///
 /// # Errors
-/// Where the directory cannot be used, the disk is too small, or the user interrupts.
+/// Where the disk is too small, or the user interrupts.
 pub(crate) fn fetch(
-    client: &Client,
-    directory: &Path,
+    downloader: &Downloader<'_>,
     targets: Vec<Target>,
-    options: DownloadOptions,
     verbosity: Verbosity,
 ) -> Result<Fetched, Failure> {
     let bar = DownloadBar::new(verbosity);
-    let downloader = Downloader::new(client, directory, options)?;
     let plan = downloader.plan(targets, &bar).map_err(failure)?;
     if plan.missing() > 0 {
         let text = format!("{} files to fetch, up to {:.1} MB", plan.missing(), plan.bytes() as f64 / 1e6);

@@ -14,6 +14,7 @@ use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::{Position, Rectangle};
 
+use self::summary::QuerySummary;
 use crate::exit::Failure;
 
 /// Where the archive is.
@@ -21,8 +22,9 @@ use crate::exit::Failure;
 #[command(next_help_heading = "Archive")]
 pub(crate) struct ArchiveArgs {
     /// Base address of TAP, SIA, DataLink and files; plain http on this machine only
-    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL", default_value = ArchiveUrl::IRSA)]
-    archive_url: ArchiveUrl,
+    /// [default: https://irsa.ipac.caltech.edu]
+    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
+    archive_url: Option<ArchiveUrl>,
     /// Ask by SIA2 instead of TAP
     #[arg(long)]
     sia: bool,
@@ -66,7 +68,15 @@ pub(crate) const MAX_IMAGES: usize = 500;
 
 impl ArchiveArgs {
     pub(crate) fn client(&self, connections: usize) -> Client {
-        client(self.archive_url.clone(), connections)
+        client(self.archive_url.clone().unwrap_or_default(), connections)
+    }
+
+    /// The archive that the user names, or else the one that a summary is of.
+    pub(crate) fn of_summary(&self, summary: &QuerySummary) -> Result<ArchiveUrl, Failure> {
+        match &self.archive_url {
+            Some(url) => Ok(url.clone()),
+            None => summary.archive.parse().map_err(|e| Failure::usage(anyhow!("query summary: {e}"))),
+        }
     }
 
     pub(crate) fn search(

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use clap::Args;
 use spx_archive::{
-    ArchiveUrl, Cutout, CutoutCentre, CutoutSize, DownloadOptions, Layout, MirrorUse, Observation, Target,
+    ArchiveUrl, Cutout, CutoutCentre, CutoutSize, DownloadOptions, Downloader, Layout, MirrorUse,
+    Observation, Target,
 };
+use spx_core::atomic;
 use spx_core::sky::Position;
 
 use crate::archive::files::{Remote, fetch, sources};
@@ -108,7 +110,6 @@ impl DownloadArgs {
 /// Runs the command.
 pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let context = || args.output_dir.display().to_string();
     let summary = args.summary(global)?;
     let centre =
         Position::new(summary.region.center_ra, summary.region.center_dec).map_err(Failure::usage)?;
@@ -116,14 +117,17 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     if let Some(warning) = cutout.as_ref().and_then(Cutout::warning) {
         ui::warning(&warning);
     }
-    std::fs::create_dir_all(&args.output_dir).with_context(context)?;
-    summary.write(&args.output_dir.join(summary::NAME))?;
-    let archive: ArchiveUrl = summary.archive.parse().map_err(|e| anyhow!("query summary: {e}"))?;
-    let observations = summary.observations.iter().map(|entry| &entry.observation);
-    let targets = observations.map(|o: &Observation| Target::new(o, cutout)).collect();
+    let archive = args.archive.of_summary(&summary)?;
     let options = args.transfer.options(&archive, args.layout);
     let client = client(archive, args.transfer.workers);
-    let fetched = fetch(&client, &args.output_dir, targets, options, global.verbosity())?;
+    // It locks the directory.
+    let downloader = Downloader::new(&client, &args.output_dir, options)?;
+    let list = args.output_dir.join(summary::NAME);
+    atomic::remove_leftovers(&list).with_context(|| list.display().to_string())?;
+    summary.write(&list)?;
+    let observations = summary.observations.iter().map(|entry| &entry.observation);
+    let targets = observations.map(|o: &Observation| Target::new(o, cutout)).collect();
+    let fetched = fetch(&downloader, targets, global.verbosity())?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&fetched.reports)?))?;
     } else {

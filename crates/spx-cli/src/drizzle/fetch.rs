@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use spx_archive::{DownloadOptions, Layout, Selection, Shape, Target};
+use spx_archive::{DownloadOptions, Downloader, Layout, Selection, Shape, Target};
 
 use super::inputs::InputError;
 use super::settings::{ArchiveParameters, DrizzleParameters};
@@ -51,6 +51,7 @@ pub(super) fn deliver(
     };
     let client = client(url.clone(), *workers);
     let file = parameters.output_dir.join(summary::NAME);
+    stages.clear(&file)?;
     let asked = format!("{url} {} at most {max_images}", selection.adql());
     let is_there = |path: &PathBuf| QuerySummary::read(path).is_ok();
     stages.run("query", asked.clone(), is_there, || {
@@ -71,7 +72,8 @@ pub(super) fn deliver(
             ..DownloadOptions::default()
         };
         let data = parameters.output_dir.join("data");
-        let fetched = fetch(&client, &data, targets, options, global.verbosity())?;
+        let downloader = Downloader::new(&client, &data, options)?;
+        let fetched = fetch(&downloader, targets, global.verbosity())?;
         let missing = fetched.reports.into_iter().filter_map(|r| Some((PathBuf::from(r.file), r.reason?)));
         Ok(Delivered { files: fetched.files, missing: missing.collect() })
     })

@@ -116,24 +116,25 @@ pub(crate) fn drizzle(settings: &DrizzleSettings, resume: bool, global: &Global)
     combine(&parameters, settings, &delivered.files, delivered.failed().collect(), &mut stages, global)
 }
 
-/// Makes the cubes of inputs that are at hand; `failed` are those that are not.
+/// Makes the cubes of inputs that are at hand; `undelivered` are those that are not, which the user has been told.
 fn combine(
     parameters: &DrizzleParameters,
     settings: &DrizzleSettings,
     inputs: &[PathBuf],
-    mut failed: Vec<InputError>,
+    undelivered: Vec<InputError>,
     stages: &mut Stages,
     global: &Global,
 ) -> Result<Cubes, Failure> {
     let found = inputs::find(inputs);
-    if found.is_empty() && failed.is_empty() {
+    if found.is_empty() && undelivered.is_empty() {
         return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
     }
-    let (sources, unreadable) = found.scan();
-    failed.extend(unreadable);
+    let (sources, mut failed) = found.scan();
+    failed.extend(undelivered.iter().cloned());
     warn_of_duplicates(&sources);
     let (by_detector, failed) = select(sources, failed, parameters.detector, global);
-    failed.iter().for_each(|error| ui::warning(&error.to_string()));
+    let untold = failed.iter().filter(|error| !undelivered.contains(error));
+    untold.for_each(|error| ui::warning(&error.to_string()));
     let jobs: Vec<Job<'_>> = by_detector
         .into_iter()
         .map(|(detector, sources)| Job {
@@ -216,6 +217,8 @@ fn run_jobs(
         if !job.overwrite && job.output().symlink_metadata().is_ok() {
             return Err(Failure::exists(&job.output()));
         }
+        stages.clear(&job.output())?;
+        stages.clear(&job.configuration_file())?;
         plans.push(plan);
     }
     let output = OutputDir::create(&jobs[0].parameters.output_dir)?;
@@ -324,7 +327,7 @@ fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<St
 /// Writes the resolved configuration beside the cube: `drizzle_D<n>.toml`.
 fn write_configuration(job: &Job<'_>, settings: &DrizzleSettings) -> Result<(), Failure> {
     let settings = DrizzleSettings { detector: Some(job.detector.number()), ..settings.clone() };
-    let path = job.output().with_extension("toml");
+    let path = job.configuration_file();
     let text =
         format!("# What drizzle_{}.fits was made with.\n{}", job.detector, toml::to_string(&settings)?);
     atomic::write(&path, text.as_bytes(), true).with_context(|| path.display().to_string())?;

@@ -52,6 +52,11 @@ impl Job<'_> {
         self.parameters.output_dir.join(format!("drizzle_{}.fits", self.detector))
     }
 
+    /// `drizzle_D<n>.toml` beside it.
+    pub(crate) fn configuration_file(&self) -> PathBuf {
+        self.output().with_extension("toml")
+    }
+
     /// What the cube depends on.
     pub(crate) fn fingerprint(&self) -> String {
         let sources = self.sources.iter().map(|s| s.name.clone());

@@ -1,6 +1,8 @@
 //! What the tests of several commands share: running the binary, making a cube, reading files directly.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod local;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,14 +39,19 @@ impl Run {
     }
 }
 
-/// Runs `spx` in a directory, with nothing of spx in its environment.
-pub(crate) fn spx(folder: &Path, arguments: &[&str]) -> Run {
+/// `spx` in a directory, with nothing of spx in its environment.
+pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_spx"));
     command.current_dir(folder).args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPX_")) {
         command.env_remove(name);
     }
-    let output = command.output().unwrap();
+    command
+}
+
+/// Runs `spx` in a directory to its end.
+pub(crate) fn spx(folder: &Path, arguments: &[&str]) -> Run {
+    let output = command(folder, arguments).output().unwrap();
     Run {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),

@@ -1,0 +1,91 @@
+//! A local archive with a handful of images, and commands that ask it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use spx_core::detector::Detector;
+use spx_core::sky::Position;
+use spx_sim::serve::{Faults, LocalArchive, ServeOptions};
+use spx_sim::{
+    ExposureOptions, FieldOptions, Frame, Release, Sky, SurveyOptions, observe, survey, write_mef,
+};
+
+use super::{Run, spx};
+
+/// The field's centre, as arguments.
+pub(crate) const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
+/// Observations; each has an image of D1 and one of D3.
+pub(crate) const OBSERVATIONS: usize = 3;
+
+/// The files of the archive: cutouts of 48 px, 5 MB each for their PSFs. They are made once and kept in the
+/// target directory.
+pub(crate) fn images() -> &'static Path {
+    static IMAGES: OnceLock<PathBuf> = OnceLock::new();
+    IMAGES.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("archive-images");
+        if !place.exists() {
+            let new = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+            simulate(&new.path().join("images"));
+            // Another test may have been faster; its files are the same.
+            fs::rename(new.path().join("images"), &place).ok();
+        }
+        place
+    })
+}
+
+fn simulate(directory: &Path) {
+    let centre = Position::new(186.4536, 33.5468).unwrap();
+    let detectors = [1, 3].map(|n| Detector::new(n).unwrap()).to_vec();
+    let sky = Sky::field(centre, 0.03, 5, 5, &FieldOptions::default()).unwrap();
+    let frame = Frame::Around { position: centre, size: 48 };
+    let options = SurveyOptions { observations: OBSERVATIONS, detectors, ..Default::default() };
+    for pointing in survey(centre, &options).unwrap() {
+        let exposure = observe(&sky, &pointing, &ExposureOptions { frame, ..Default::default() }).unwrap();
+        let path = directory.join(pointing.archive_path(Release::Qr2));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        write_mef(&path, &exposure, false).unwrap();
+    }
+}
+
+/// Every file below a directory: path relative to it, with contents.
+pub(crate) fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    fn walk(root: &Path, directory: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(root, &path, found);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    walk(directory, directory, &mut found);
+    found
+}
+
+/// The files of the archive by their names, of D1 and D3 or of one of them.
+pub(crate) fn originals(band: &str) -> BTreeMap<String, Vec<u8>> {
+    let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let files = tree(images()).into_iter().map(|(path, bytes)| (name(&path), bytes));
+    files.filter(|(name, _)| name.contains(&format!("{band}_spx"))).collect()
+}
+
+/// Serves a directory with faults.
+pub(crate) fn serve(directory: &Path, faults: Faults) -> LocalArchive {
+    LocalArchive::start(directory, ServeOptions { faults, ..ServeOptions::default() }).unwrap()
+}
+
+/// An archive that behaves.
+pub(crate) fn archive() -> LocalArchive {
+    serve(images(), Faults::default())
+}
+
+/// Runs a command for the place, against an archive.
+pub(crate) fn ask(archive: &LocalArchive, folder: &Path, command: &str, more: &[&str]) -> Run {
+    let url = format!("--archive-url={}", archive.url());
+    spx(folder, &[&[command, url.as_str()], &PLACE[..], more].concat())
+}
