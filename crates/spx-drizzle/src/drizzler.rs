@@ -1,6 +1,5 @@
 //! The engine: a plan of the output, and the sums that grow as exposures are added.
 
-
 use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
