@@ -105,7 +105,6 @@ fn count(phases: &mut Phases, folder: &Path, over: bool) {
 /// Kills a command so many times at moments that a seed decides. A chain of kills ends with a run that is left
 /// alone, whose end state must be that of an undisturbed one; then the next chain begins with an empty directory.
 fn kill(archive: &LocalArchive, victim: &Victim, kills: usize, seed: u64) -> Phases {
-    const CHAIN: usize = 4;
     let never = Duration::from_secs(60);
     let undisturbed = tempdir().unwrap();
     let start = Instant::now();
@@ -114,12 +113,12 @@ fn kill(archive: &LocalArchive, victim: &Victim, kills: usize, seed: u64) -> Pha
     let expected = end_state(undisturbed.path());
     let mut random = fastrand::Rng::with_seed(seed);
     let mut phases = Phases::default();
-    let mut folder = tempdir().unwrap();
+    let (mut folder, mut again) = (tempdir().unwrap(), false);
     for k in 0..kills {
-        let again = k % CHAIN != 0;
-        let last = k % CHAIN == CHAIN - 1 || k == kills - 1;
-        // A run that resumes is shorter.
-        let moment = whole_run.mul_f64(random.f64() * if again { 0.5 } else { 1.0 });
+        let last = random.bool() || k == kills - 1;
+        // Early moments are more likely where there is a query to be met; a run that resumes is shorter.
+        let share = if again { 0.5 * random.f64() } else { random.f64().powi(2) };
+        let moment = whole_run.mul_f64(share);
         for after in [Some(moment), last.then_some(never)].into_iter().flatten() {
             let before = whole(folder.path());
             let asked = archive.log().entries.len();
@@ -142,6 +141,7 @@ fn kill(archive: &LocalArchive, victim: &Victim, kills: usize, seed: u64) -> Pha
             }
             folder = tempdir().unwrap();
         }
+        again = !last;
     }
     println!("{kills} kills within {} ms: {phases:?}", whole_run.as_millis());
     phases
