@@ -1,7 +1,7 @@
 //! The one kernel of photometry: a source on an image gives a measurement, or the reason why not.
 //!
 //! `flux = (sum(image overlap) - b pi r^2) pixel_area`, with the background `b` of [`crate::Background`]; errors by
-//! [`ErrorModel`](crate::ErrorModel). Batch photometry is this in a loop.
+//! [`ErrorModel`]. Batch photometry is this in a loop.
 
 use std::f64::consts::FRAC_PI_2;
 
@@ -14,6 +14,7 @@ use crate::options::{ApertureMethod, ErrorModel, PhotometryOptions};
 use crate::psf_flux::{Given, fit};
 use crate::{
     Aperture, Background, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel,
+    ZonePsf,
 };
 
 /// A source on an image.
@@ -102,6 +103,9 @@ pub struct Photometer<'a> {
     masks: Masks,
 }
 
+/// A zone and its point spread function.
+type Profile<'a> = (usize, ZonePsf<'a>);
+
 /// Sums over the aperture.
 struct Sums {
     /// Image [MJy/sr px^2].
@@ -153,13 +157,7 @@ impl<'a> Photometer<'a> {
             estimate(&self.image, &aperture, &self.options.background, self.masks, &mut scratch.values)?;
         let background_error = self.background_error(&background);
         let profile = self.profile(source)?;
-        let correction = match profile {
-            Some((zone, profile)) if self.options.aperture_correction => {
-                let enclosed = profile.enclosed(&aperture);
-                Some(if enclosed > 0.0 { 1.0 / enclosed } else { return Err(NoMeasurement::Psf { zone }) })
-            }
-            _ => None,
-        };
+        let correction = self.correction(profile, &aperture)?;
         let unit = UJY_PER_ARCSEC2_PER_MJY_PER_SR * source.pixel_area;
         let scale = unit * correction.unwrap_or(1.0);
         let flux = (sums.image - background.level * aperture.area()) * scale;
@@ -264,10 +262,23 @@ impl<'a> Photometer<'a> {
     }
 
     /// Zone and profile of a source, where the options need them.
-    fn profile(&self, source: &Source) -> Result<Option<(usize, crate::psf::ZonePsf<'a>)>, NoMeasurement> {
+    fn profile(&self, source: &Source) -> Result<Option<Profile<'a>>, NoMeasurement> {
         let Some(psf) = self.psf else { return Ok(None) };
         let [x0, y0] = self.image.view.parent_offset;
         let zone = psf.zone_at([source.position[0] + x0, source.position[1] + y0]);
         psf.zone(zone).map(|profile| Some((zone, profile))).ok_or(NoMeasurement::Psf { zone })
+    }
+
+    /// The aperture correction, where it was asked for.
+    fn correction(
+        &self,
+        profile: Option<Profile<'_>>,
+        aperture: &Aperture,
+    ) -> Result<Option<f64>, NoMeasurement> {
+        let Some((zone, profile)) = profile.filter(|_| self.options.aperture_correction) else {
+            return Ok(None);
+        };
+        let enclosed = profile.enclosed(aperture);
+        if enclosed > 0.0 { Ok(Some(1.0 / enclosed)) } else { Err(NoMeasurement::Psf { zone }) }
     }
 }
