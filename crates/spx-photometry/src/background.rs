@@ -14,23 +14,21 @@ use crate::{Aperture, NoMeasurement};
 
 /// The background of one source.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Background {
+pub(crate) struct Background {
     /// Median after clipping [MJy/sr].
-    pub level: f64,
+    pub(crate) level: f64,
     /// Standard deviation after clipping, over the root of the number of usable pixels [MJy/sr].
-    pub error: f64,
+    pub(crate) error: f64,
     /// Usable pixels, before clipping.
-    pub pixels: usize,
-    /// Those that clipping left.
-    pub kept: usize,
+    pub(crate) pixels: usize,
     /// Inner and outer radius of the annulus in the end \[px\]; `None` for a window.
-    pub annulus: Option<[f64; 2]>,
+    pub(crate) annulus: Option<[f64; 2]>,
     /// How often the annulus grew.
-    pub growths: usize,
+    pub(crate) growths: usize,
     /// Pixels flagged SOURCE were allowed.
-    pub source_pixels: bool,
+    pub(crate) source_pixels: bool,
     /// The region reaches beyond the image; what lies there is missing.
-    pub clipped: bool,
+    pub(crate) clipped: bool,
 }
 
 /// Where background pixels may lie: a rectangle, and limits of the distance from the source.
@@ -79,7 +77,6 @@ pub(crate) fn estimate(
         level: clipped.median,
         error: clipped.deviation / (pixels as f64).sqrt(),
         pixels,
-        kept: values.len(),
         annulus: (options.method == BackgroundMethod::Annulus).then_some([region.inner, region.outer]),
         growths,
         source_pixels,

@@ -59,7 +59,6 @@ mod quality;
 mod statistics;
 
 pub use aperture::{Aperture, ApertureSum};
-pub use background::Background;
 pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
 pub use image::{Foreground, ImageView};

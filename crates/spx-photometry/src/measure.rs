@@ -1,20 +1,19 @@
 //! The one kernel of photometry: a source on an image gives a measurement, or the reason why not.
 //!
-//! `flux = (sum(image overlap) - b pi r^2) pixel_area`, with the background `b` of [`crate::Background`]; errors by
-//! [`ErrorModel`]. Batch photometry is this in a loop.
+//! `flux = (sum(image overlap) - b pi r^2) pixel_area`, with `b` the sigma-clipped median of the
+//! pixels around; errors by [`ErrorModel`]. Batch photometry is this in a loop.
 
 use std::f64::consts::FRAC_PI_2;
 
 use spx_core::map::Passband;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
-use crate::background::{Masks, estimate};
+use crate::background::{Background, Masks, estimate};
 use crate::image::{CheckedImage, Variance};
 use crate::options::{ApertureMethod, ErrorModel, PhotometryOptions};
 use crate::psf_flux::{Given, fit};
 use crate::{
-    Aperture, Background, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel,
-    ZonePsf,
+    Aperture, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel, ZonePsf,
 };
 
 /// A source on an image.

@@ -90,7 +90,7 @@ pub struct BackgroundOptions {
     pub max_annulus_attempts: usize,
     /// By how much its outer radius grows \[px\], above 0.
     pub annulus_expansion_step: f64,
-    /// Values farther than this from the mean are clipped [standard deviations], above 0.
+    /// Values farther than this from the mean are clipped [standard deviations], at least 1.
     pub clip_sigma: f64,
     /// How often they are clipped.
     pub clip_iterations: usize,
@@ -181,7 +181,7 @@ impl PhotometryOptions {
         positive("max_outer_radius", b.max_outer_radius)?;
         positive("annulus_expansion_step", b.annulus_expansion_step)?;
         positive("min_usable_pixels", b.min_usable_pixels as f64)?;
-        positive("clip_sigma", b.clip_sigma)?;
+        check(b.clip_sigma >= 1.0, "clip_sigma", b.clip_sigma, "it must be at least 1")?;
         let ring = b.method == BackgroundMethod::Annulus && a.method == ApertureMethod::Fixed;
         let room = a.diameter / 2.0 + offset < b.max_outer_radius;
         let problem = "it must exceed aperture_diameter / 2 + annulus_inner_offset";
@@ -236,8 +236,9 @@ mod tests {
             refused(|o, v| o.background.min_annulus_area = v, bad);
             refused(|o, v| o.background.max_outer_radius = v, bad);
             refused(|o, v| o.background.annulus_expansion_step = v, bad);
-            refused(|o, v| o.background.clip_sigma = v, bad);
         }
+        refused(|o, v| o.background.clip_sigma = v, 0.99);
+        refused(|o, v| o.background.clip_sigma = v, f64::NAN);
         refused(|o, v| o.background.annulus_inner_offset = v, -0.1);
         refused(|o, _| o.background.min_usable_pixels = 0, 0.0);
         refused(|o, _| o.background.window_size = [5, 0], 0.0);

@@ -10,19 +10,18 @@ pub(crate) struct Clipped {
 }
 
 /// Clips `values` about their mean: up to `iterations` times those farther than `sigma` standard deviations (by
-/// `n`) are dropped; it ends early where none is. Reorders and shortens `values`, which must be finite and not
+/// `n`) are dropped; it ends early where none is, or all would be. Reorders and shortens `values`, which must be finite and not
 /// empty.
 pub(crate) fn sigma_clip(values: &mut Vec<f64>, sigma: f64, iterations: usize) -> Clipped {
     let (mut mean, mut deviation) = moments(values);
     for _ in 0..iterations {
-        let before = values.len();
-        // With rounding, the deviation of equal values may be a little below their distance from the mean.
-        if deviation > 0.0 {
-            values.retain(|v| (v - mean).abs() <= sigma * deviation);
-        }
-        if values.len() == before || values.is_empty() {
+        let within = |v: f64| (v - mean).abs() <= sigma * deviation;
+        let kept = values.iter().filter(|&&v| within(v)).count();
+        // All may be lost to rounding where sigma is 1, for one value at least lies within the deviation.
+        if kept == values.len() || kept == 0 {
             break;
         }
+        values.retain(|&v| within(v));
         (mean, deviation) = moments(values);
     }
     Clipped { median: median(values), deviation }

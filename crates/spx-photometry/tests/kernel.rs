@@ -76,6 +76,12 @@ impl Bench {
 }
 
 #[test]
+fn threads_may_share_a_photometer() {
+    fn shared<T: Sync>() {}
+    shared::<Photometer<'_>>();
+}
+
+#[test]
 fn flux_and_error_are_the_formula() {
     let mut bench = Bench::new();
     bench.image[20 * SIDE + 20] += 3.0;
