@@ -45,6 +45,20 @@ fn measure(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame");
     group.throughput(Throughput::Elements(scene.image.planes.image.len() as u64));
     group.bench_function("check", |b| b.iter(|| Photometer::new(view(), &options, None).is_ok()));
+    // With the median that stands in for variances, which the first source that needs it has to wait for.
+    let photometer = Photometer::new(view(), &options, None).unwrap();
+    let mut scratch = Scratch::default();
+    let needs_repair = |truth: &&common::Truth| {
+        photometer
+            .measure(&truth.source, &mut Scratch::default())
+            .is_ok_and(|m| m.fallbacks.repaired_variances > 0)
+    };
+    let repaired = scene.truths.iter().find(needs_repair).unwrap();
+    group.bench_function("check and repair", |b| {
+        b.iter(|| {
+            Photometer::new(view(), &options, None).unwrap().measure(&repaired.source, &mut scratch).is_ok()
+        });
+    });
     group.finish();
 }
 

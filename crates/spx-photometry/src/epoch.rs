@@ -81,6 +81,41 @@ mod tests {
         assert!(((to.ra() - from.ra()) * 3600.0 * from.dec().to_radians().cos() + 8.0155).abs() < 2e-3);
     }
 
+    /// astropy 7.2, `SkyCoord(..., distance=1 pc, radial_velocity=0).apply_space_motion(new_obstime)`.
+    #[test]
+    fn motions_are_those_of_astropy() {
+        let cases = [
+            (
+                [269.448503, 4.73942],
+                [-801.551, 10362.394],
+                2016.0,
+                61027.2,
+                [269.44627717917797, 4.768095667495999],
+            ),
+            ([10.0, 89.9999], [1500.0, -900.0], 2016.0, 61027.2, [68.03208333278134, 89.99510703133858]),
+            (
+                [359.9999999, -60.0],
+                [3775.4, 769.33],
+                2000.0,
+                61500.0,
+                [0.057159174604883255, -59.99416282586291],
+            ),
+            (
+                [200.0, -89.99999],
+                [-4000.0, 2500.0],
+                2016.0,
+                60800.0,
+                [142.04506687996442, -89.98775649411456],
+            ),
+        ];
+        for ([ra, dec], [ra_cos_dec, pm_dec], epoch, mjd, [x, y]) in cases {
+            let found =
+                ProperMotion { ra_cos_dec, dec: pm_dec, epoch }.position_at(at(ra, dec), mjd).unwrap();
+            let miss = found.separation(at(x, y)) * 3600.0;
+            assert!(miss < 1e-5, "{miss} arcsec at ({ra}, {dec})");
+        }
+    }
+
     #[test]
     fn a_star_passes_over_the_pole() {
         let motion = ProperMotion { ra_cos_dec: 0.0, dec: 1000.0, epoch: 2000.0 };
