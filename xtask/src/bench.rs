@@ -81,7 +81,7 @@ struct Bench {
 impl Bench {
     fn prepare(exposures: usize, spx: Option<&Path>) -> Result<Self> {
         let python = process::oracle_python()?;
-        let spx = spx.map_or_else(build_spx, |path| Ok(path.to_path_buf()))?;
+        let spx = spx.map_or_else(|| process::build_spx("release"), |path| Ok(path.to_path_buf()))?;
         let cache = process::cache()?;
         println!("{exposures} full-frame exposures in {}", cache.join("bench").display());
         let mut make = Command::new(&python);
@@ -111,16 +111,6 @@ impl Bench {
         command.args(&self.inputs[..exposures]);
         sample(&mut command)
     }
-}
-
-/// Builds the workspace's `spx` in release and says where it is.
-fn build_spx() -> Result<PathBuf> {
-    println!("building spx in release");
-    process::run(&mut process::cargo(&["build", "--release", "-p", "spx-cli"]))?;
-    let text = process::output(&mut process::cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
-    Ok(Path::new(target).join("release").join(format!("spx{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// Runs a script that prints its sample as the last line. What it says besides is shown only if it fails.

@@ -1,6 +1,6 @@
 //! The project's own tasks, run as `cargo xtask TASK`: the gate before a commit, reference values, comparisons.
 //!
-//! `check` needs nothing but Rust and a C compiler. The others run the scripts of `xtask/python` in virtual
+//! `check` needs nothing but Rust and a C compiler, `fetch-testdata` the network besides. The others run the scripts of `xtask/python` in virtual
 //! environments, which they make under `$XDG_CACHE_HOME/spx` (`~/.cache/spx`) from pinned requirements.
 #![expect(
     clippy::print_stdout,
@@ -13,6 +13,7 @@ mod check;
 mod golden;
 mod layers;
 mod process;
+mod testdata;
 mod tidy;
 mod viewers;
 mod vo_clients;
@@ -24,6 +25,9 @@ cargo xtask TASK
 
   check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy
   golden [SET...]        make the reference values of testdata again (Python, network on first use)
+  fetch-testdata [[--archive-url URL] --into DIR]
+                         the real files of testdata/real_files.json into testdata/real (150 MB), and are they still
+                         what they were when seen first?
   bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none] [--spx PATH]
                          spx against spxquery on the same files: time and peak memory
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check", which @ ..] => check::run(which),
         ["golden", which @ ..] => golden::run(which),
+        ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", "drizzle", options @ ..] => bench::drizzle(options),
         ["viewers", options @ ..] => viewers::run(options),
         ["vo-clients", options @ ..] => vo_clients::run(options),

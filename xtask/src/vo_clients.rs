@@ -52,26 +52,25 @@ struct Archive {
 
 impl Archive {
     fn start(files: &Path) -> Result<Self> {
-        let example = ["-p", "spx-sim", "--features", "serve", "--example", "serve"];
-        process::run(process::cargo(&["build", "--quiet"]).args(example))?;
-        let mut command = process::cargo(&["run", "--quiet"]);
-        // It ends when this pipe does, however we end.
-        command.args(example).arg("--").arg(files).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut command = Command::new(process::build_spx("dev")?);
+        command.args(["serve", "--quiet"]).arg(files).stdout(Stdio::piped());
         let mut server = command.spawn().context("cannot start the archive")?;
         let output = server.stdout.take().context("the archive has no output")?;
         let mut line = String::new();
         BufReader::new(output).read_line(&mut line)?;
-        let url = line.trim_end().rsplit(' ').next().filter(|url| url.starts_with("http://"));
-        let url = url.with_context(|| format!("the archive says `{}`", line.trim_end()))?.to_owned();
-        println!("{}", line.trim_end());
-        Ok(Self { server, url })
+        let url = line.trim_end().to_owned();
+        let archive = Self { server, url };
+        if !archive.url.starts_with("http://") {
+            bail!("the archive says `{}`", archive.url);
+        }
+        println!("serving {} at {}", files.display(), archive.url);
+        Ok(archive)
     }
 }
 
 impl Drop for Archive {
     fn drop(&mut self) {
-        drop(self.server.stdin.take());
-        if let Err(error) = self.server.wait() {
+        if let Err(error) = self.server.kill().and_then(|()| self.server.wait()) {
             eprintln!("the archive does not end: {error}");
         }
     }
