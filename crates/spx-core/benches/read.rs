@@ -5,6 +5,7 @@
 //! `cargo bench -p spx-core`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
 
+use std::cell::RefCell;
 use std::hint::black_box;
 use std::path::Path;
 
@@ -12,8 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter};
 use spx_core::header::Header;
-use spx_core::image::Planes;
-use spx_core::mef::MefFile;
+use spx_core::mef::{MefFile, ReadBuffers};
 
 const PIXELS: usize = Detector::NPIX * Detector::NPIX;
 
@@ -47,11 +47,24 @@ fn read(c: &mut Criterion) {
     write(&path);
     let mut group = c.benchmark_group("read");
     group.throughput(Throughput::Bytes(16 * PIXELS as u64));
-    let mut planes = Planes::default();
+    let planes = RefCell::new(ReadBuffers::default());
     group.bench_function("four planes", |b| {
         b.iter_batched(
-            || MefFile::open(&path).unwrap(),
-            |mut file| file.read_rows(0..Detector::NPIX, black_box(&mut planes)).unwrap(),
+            || (MefFile::open(&path).unwrap(), std::mem::take(&mut planes.borrow_mut().image)),
+            |(file, reuse)| planes.borrow_mut().image = file.read(0..Detector::NPIX, reuse).unwrap().planes,
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("four planes piece by piece", |b| {
+        b.iter_batched(
+            || (MefFile::open(&path).unwrap(), std::mem::take(&mut *planes.borrow_mut())),
+            |(file, buffers)| {
+                let read = file.read_all(0..0, buffers, |_, rows| {
+                    black_box(rows);
+                });
+                let (image, block) = read.unwrap();
+                *planes.borrow_mut() = ReadBuffers { image: image.planes, block };
+            },
             BatchSize::PerIteration,
         );
     });

@@ -78,7 +78,8 @@ pub fn remove_leftovers(target: &Path) -> io::Result<()> {
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_leftover = |file: &str| {
-        let rest = file.strip_prefix('.').and_then(|f| f.strip_prefix(name)).and_then(|f| f.strip_prefix('.'));
+        let rest =
+            file.strip_prefix('.').and_then(|f| f.strip_prefix(name)).and_then(|f| f.strip_prefix('.'));
         let numbers = rest.and_then(|r| r.strip_suffix(".part")).and_then(|r| r.split_once('-'));
         numbers.is_some_and(|(process, serial)| is_number(process) && is_number(serial))
     };

@@ -92,6 +92,42 @@ pub struct Planes {
     pub zodi: Vec<f32>,
 }
 
+/// Some of the pixels of [`Planes`].
+#[derive(Debug, Clone, Copy)]
+pub struct PlaneSlices<'a> {
+    /// Surface brightness \[MJy/sr\].
+    pub image: &'a [f32],
+    /// Bits.
+    pub flags: &'a [i32],
+    /// Variance \[(MJy/sr)^2\].
+    pub variance: &'a [f32],
+    /// Modelled zodiacal light \[MJy/sr\].
+    pub zodi: &'a [f32],
+}
+
+impl Planes {
+    /// Forgets the pixels behind the first `pixels`.
+    pub(crate) fn truncate(&mut self, pixels: usize) {
+        self.image.truncate(pixels);
+        self.flags.truncate(pixels);
+        self.variance.truncate(pixels);
+        self.zodi.truncate(pixels);
+    }
+
+    /// The pixels from number `first` on.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    pub fn from_pixel(&self, first: usize) -> PlaneSlices<'_> {
+        PlaneSlices {
+            image: &self.image[first..],
+            flags: &self.flags[first..],
+            variance: &self.variance[first..],
+            zodi: &self.zodi[first..],
+        }
+    }
+}
+
 /// A spectral image: metadata and the pixels of all its rows, or of those that were asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpectralImage {

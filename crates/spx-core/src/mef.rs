@@ -10,7 +10,9 @@ use crate::detector::Detector;
 use crate::fits::{FitsError, FitsReader, Pixel};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
-use crate::image::{ExposureId, Metadata, ObservationTime, Planes, SpectralImage, WaveTableData};
+use crate::image::{
+    ExposureId, Metadata, ObservationTime, PlaneSlices, Planes, SpectralImage, WaveTableData,
+};
 
 /// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
 #[derive(Debug, Error)]
@@ -64,7 +66,18 @@ const WAVE: &str = "WCS-WAVE";
 /// An open spectral image: its metadata are read, its pixels not yet.
 pub struct MefFile {
     reader: FitsReader,
+    /// One reader for each plane, once rows are read piece by piece.
+    planes: Vec<FitsReader>,
     metadata: Metadata,
+}
+
+/// Memory for reading, which goes from image to image: fresh memory costs more than reading does.
+#[derive(Debug, Default)]
+pub struct ReadBuffers {
+    /// For the rows that are kept.
+    pub image: Planes,
+    /// For those that are only looked at.
+    pub block: Planes,
 }
 
 impl MefFile {
@@ -98,7 +111,7 @@ impl MefFile {
             header,
             wave_table,
         };
-        Ok(Self { reader, metadata })
+        Ok(Self { reader, planes: Vec::new(), metadata })
     }
 
     /// What is known of the image.
@@ -116,38 +129,97 @@ impl MefFile {
     /// Where `rows` reaches beyond the image.
     pub fn read(mut self, rows: Range<usize>, reuse: Planes) -> Result<SpectralImage, MefError> {
         let mut planes = reuse;
-        self.read_rows(rows.clone(), &mut planes)?;
+        self.read_block(rows.clone(), 0, &mut planes)?;
         Ok(SpectralImage { metadata: self.metadata, rows, planes })
     }
 
-    /// Reads the four planes of a range of rows, for those who want an image piece by piece.
+    /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see` (the number of
+    /// the first, and their pixels), and keeps the range `rows`. The memory of a whole image is not needed.
+    ///
+    /// `see` is shown blocks of rows from the first to the last. Gives the image with the rows that are kept, and
+    /// the memory that is not in it.
     ///
     /// # Errors
     /// As [`read`](Self::read).
     ///
     /// # Panics
     /// Where `rows` reaches beyond the image.
-    pub fn read_rows(&mut self, rows: Range<usize>, planes: &mut Planes) -> Result<(), MefError> {
+    pub fn read_all(
+        mut self,
+        rows: Range<usize>,
+        buffers: ReadBuffers,
+        mut see: impl FnMut(usize, PlaneSlices<'_>),
+    ) -> Result<(SpectralImage, Planes), MefError> {
+        let ReadBuffers { image: mut kept, mut block } = buffers;
+        let [ny, nx] = self.metadata.shape;
+        let step = self.read_apart()?;
+        let mut pixels = 0;
+        for (part, keep) in [(0..rows.start, false), (rows.clone(), true), (rows.end..ny, false)] {
+            for first in part.clone().step_by(step) {
+                let some = first..part.end.min(first + step);
+                if keep {
+                    let count = some.len() * nx;
+                    self.read_block(some, pixels, &mut kept)?;
+                    see(first, kept.from_pixel(pixels));
+                    pixels += count;
+                } else {
+                    self.read_block(some, 0, &mut block)?;
+                    see(first, block.from_pixel(0));
+                }
+            }
+        }
+        kept.truncate(pixels);
+        Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
+    }
+
+    /// Gives each plane a reader of its own, for CFITSIO reads the whole header again whenever it changes the HDU,
+    /// and tells how many rows are best read at a time. A gzipped file keeps its one reader, since each would
+    /// unpack it.
+    fn read_apart(&mut self) -> Result<usize, MefError> {
+        const FEW: usize = 32;
+        const MANY: usize = 512;
+        if self.reader.is_gzipped() {
+            return Ok(MANY);
+        }
+        let path = &self.metadata.path;
+        for hdu in [IMAGE, FLAGS, VARIANCE, ZODI] {
+            let reader = FitsReader::open(path).and_then(|mut r| r.move_to(hdu).map(|()| r));
+            let reader = reader.map_err(|e| MefError { path: path.clone(), hdu, problem: e.into() })?;
+            self.planes.push(reader);
+        }
+        Ok(FEW)
+    }
+
+    /// Reads rows behind the first `keep` pixels of `planes`.
+    fn read_block(&mut self, rows: Range<usize>, keep: usize, planes: &mut Planes) -> Result<(), MefError> {
         let [ny, nx] = self.metadata.shape;
         assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
         let (first, count) = (rows.start * nx, rows.len() * nx);
-        self.plane(IMAGE, first, count, &mut planes.image)?;
-        self.plane(FLAGS, first, count, &mut planes.flags)?;
-        self.plane(VARIANCE, first, count, &mut planes.variance)?;
-        self.plane(ZODI, first, count, &mut planes.zodi)
+        self.plane(0, IMAGE, first, behind(&mut planes.image, keep, count))?;
+        self.plane(1, FLAGS, first, behind(&mut planes.flags, keep, count))?;
+        self.plane(2, VARIANCE, first, behind(&mut planes.variance, keep, count))?;
+        self.plane(3, ZODI, first, behind(&mut planes.zodi, keep, count))
     }
 
-    fn plane<T: Pixel + Default>(
+    fn plane<T: Pixel>(
         &mut self,
+        number: usize,
         hdu: &'static str,
         first: usize,
-        count: usize,
-        out: &mut Vec<T>,
+        out: &mut [T],
     ) -> Result<(), MefError> {
-        out.resize(count, T::default());
-        let read = self.reader.move_to(hdu).and_then(|()| self.reader.read_pixels(first, out));
+        let read = match self.planes.get_mut(number) {
+            Some(reader) => reader.read_pixels(first, out),
+            None => self.reader.move_to(hdu).and_then(|()| self.reader.read_pixels(first, out)),
+        };
         read.map_err(|e| MefError { path: self.metadata.path.clone(), hdu, problem: e.into() })
     }
+}
+
+/// Room for `count` pixels behind the first `keep`.
+fn behind<T: Pixel>(plane: &mut Vec<T>, keep: usize, count: usize) -> &mut [T] {
+    plane.resize(keep + count, T::default());
+    &mut plane[keep..]
 }
 
 fn header_of(reader: &mut FitsReader, hdu: &str) -> Result<Header, MefProblem> {

@@ -6,7 +6,7 @@
 //! these, so that one NaN among its background pixels turns the scale into NaN.)
 
 use crate::flags::{FlagNames, FlagSelection};
-use crate::image::{Planes, SpectralImage};
+use crate::image::{PlaneSlices, SpectralImage};
 
 /// How the zodiacal light is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +54,7 @@ pub struct ZodiFit {
 /// Fits the scale over all pixels of an image that was read whole.
 pub fn fit(image: &SpectralImage, options: &ZodiOptions) -> ZodiFit {
     let mut sums = ZodiSums::new(image.metadata.shape, &image.metadata.flag_names);
-    sums.add(image.rows.start, &image.planes);
+    sums.add(image.rows.start, image.planes.from_pixel(0));
     sums.fit(options)
 }
 
@@ -84,11 +84,11 @@ impl ZodiSums {
         Self { bad, nx, rows: vec![RowSums::default(); ny] }
     }
 
-    /// Adds the rows that `planes` holds, of which the first is row `first` of the image.
+    /// Adds the rows that `planes` shows, of which the first is row `first` of the image.
     ///
     /// # Panics
     /// Where they reach beyond the image.
-    pub fn add(&mut self, first: usize, planes: &Planes) {
+    pub fn add(&mut self, first: usize, planes: PlaneSlices<'_>) {
         let nx = self.nx;
         let count = planes.image.len() / nx;
         for (k, row) in self.rows[first..first + count].iter_mut().enumerate() {
@@ -163,6 +163,7 @@ impl RowSums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Planes;
 
     fn planes(n: usize, scale: f32) -> Planes {
         let zodi: Vec<f32> = (0..n).map(|k| 0.3 + 0.001 * (k % 17) as f32).collect();
@@ -177,7 +178,7 @@ mod tests {
     fn fit_default(planes: &Planes) -> ZodiFit {
         let mut sums = ZodiSums::new([1, planes.image.len()], &FlagNames::default());
         if !planes.image.is_empty() {
-            sums.add(0, planes);
+            sums.add(0, planes.from_pixel(0));
         }
         sums.fit(&ZodiOptions::default())
     }
@@ -196,7 +197,7 @@ mod tests {
         };
         let fit = |pieces: &[std::ops::Range<usize>]| {
             let mut sums = ZodiSums::new([30, 19], &FlagNames::default());
-            pieces.iter().for_each(|rows| sums.add(rows.start, &piece(rows.clone())));
+            pieces.iter().for_each(|rows| sums.add(rows.start, piece(rows.clone()).from_pixel(0)));
             sums.fit(&ZodiOptions::default()).scale.to_bits()
         };
         assert_eq!(fit(&[0..15, 15..30]), fit(&[17..30, 0..3, 3..17]));

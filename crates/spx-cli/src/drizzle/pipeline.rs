@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use anyhow::anyhow;
 use spx_core::detector::Detector;
 use spx_core::image::{Metadata, Planes, SpectralImage};
-use spx_core::mef::MefFile;
+use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
@@ -88,7 +88,7 @@ impl Job<'_> {
     /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses. A single
     /// input that fails is no error here: it stands in the report.
     pub(crate) fn run(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
-        let pool = PlanePool::default();
+        let pool = BufferPool::default();
         let mut drizzler = Drizzler::new(plan);
         progress.start(&format!("drizzle {}", self.detector), self.sources.len() as u64);
         let load = |plan: &Plan, source: &Source, out: &mut Droplets| self.load(plan, source, &pool, out);
@@ -107,7 +107,7 @@ impl Job<'_> {
         &self,
         plan: &Plan,
         source: &Source,
-        pool: &PlanePool,
+        pool: &BufferPool,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
         let file = MefFile::open(&source.path)?;
@@ -122,7 +122,7 @@ impl Job<'_> {
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
-        let (image, fit) = self.read(file, spans.rows(), pool)?;
+        let (image, block, fit) = self.read(file, spans.rows(), pool)?;
         let scale = match self.parameters.zodi {
             Zodi::Keep => None,
             Zodi::Static => Some(1.0),
@@ -140,35 +140,26 @@ impl Job<'_> {
             wavelength_map: &wave,
         };
         let collected = plan.collect(&exposure, &spans, out);
-        pool.give(image.planes);
+        pool.give(ReadBuffers { image: image.planes, block });
         collected.map_err(|e| InputError::new(&source.path, e))?;
         Ok(Loaded::Read(fit))
     }
 
-    /// Reads the rows that the cube needs. Where the zodiacal light is fitted, the others are read too, a few at a
-    /// time: they are summed and not kept, so that the memory of a whole image is not needed.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at all others. Gives the
+    /// image, memory that is to go back to the pool with the image's, and the fit.
     fn read(
         &self,
-        mut file: MefFile,
+        file: MefFile,
         needed: Range<usize>,
-        pool: &PlanePool,
-    ) -> Result<(SpectralImage, Option<ZodiFit>), InputError> {
-        const BLOCK: usize = 512;
+        pool: &BufferPool,
+    ) -> Result<(SpectralImage, Planes, Option<ZodiFit>), InputError> {
+        let buffers = pool.take();
         let Zodi::Fit(options) = self.parameters.zodi else {
-            return Ok((file.read(needed, pool.take())?, None));
+            return Ok((file.read(needed, buffers.image)?, buffers.block, None));
         };
-        let shape = file.metadata().shape;
-        let mut sums = ZodiSums::new(shape, &file.metadata().flag_names);
-        let mut block = pool.take();
-        for part in [0..needed.start, needed.end..shape[0]] {
-            for first in part.clone().step_by(BLOCK) {
-                file.read_rows(first..part.end.min(first + BLOCK), &mut block)?;
-                sums.add(first, &block);
-            }
-        }
-        let image = file.read(needed, block)?;
-        sums.add(image.rows.start, &image.planes);
-        Ok((image, Some(sums.fit(&options))))
+        let mut sums = ZodiSums::new(file.metadata().shape, &file.metadata().flag_names);
+        let (image, block) = file.read_all(needed, buffers, |first, rows| sums.add(first, rows))?;
+        Ok((image, block, Some(sums.fit(&options))))
     }
 
     fn report_inputs(&self, answers: Vec<Result<(Loaded, Contribution), InputError>>) -> Vec<InputReport> {
@@ -274,14 +265,14 @@ fn wave_table(metadata: &Metadata) -> Result<WaveTable, spx_wcs::WcsError> {
 
 /// Pixel buffers that go from exposure to exposure: fresh memory costs more than reading does.
 #[derive(Default)]
-struct PlanePool(Mutex<Vec<Planes>>);
+struct BufferPool(Mutex<Vec<ReadBuffers>>);
 
-impl PlanePool {
-    fn take(&self) -> Planes {
+impl BufferPool {
+    fn take(&self) -> ReadBuffers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    fn give(&self, planes: Planes) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(planes);
+    fn give(&self, buffers: ReadBuffers) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 }

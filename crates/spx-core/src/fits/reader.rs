@@ -31,6 +31,7 @@ pub struct FitsReader {
     handle: Handle,
     /// Columns of the current HDU, once they were asked for.
     columns: Option<Vec<Column>>,
+    gzipped: bool,
 }
 
 impl FitsReader {
@@ -39,8 +40,13 @@ impl FitsReader {
     /// # Errors
     /// Where the file cannot be read, is a directory, is empty or begins as no FITS file does.
     pub fn open(path: &Path) -> Result<Self> {
-        check_start(path)?;
-        Ok(Self { handle: Handle::open(path)?, columns: None })
+        let gzipped = check_start(path)?;
+        Ok(Self { handle: Handle::open(path)?, columns: None, gzipped })
+    }
+
+    /// Whether the file is gzipped, so that opening it again would unpack it again.
+    pub fn is_gzipped(&self) -> bool {
+        self.gzipped
     }
 
     /// The number of HDUs, the primary included.
@@ -279,16 +285,17 @@ pub(super) fn check_range(
 /// Looks at the first bytes, so that a directory, an empty file or a saved error page is called what it is.
 ///
 /// Also keeps CFITSIO from opening `x.fits.gz` where `x.fits` does not exist, and from unpacking formats
-/// other than gzip, whose code in it is not safe to run in several threads.
-fn check_start(path: &Path) -> Result<()> {
+/// other than gzip, whose code in it is not safe to run in several threads. True where it is gzipped.
+fn check_start(path: &Path) -> Result<bool> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(FitsError::NotFits("it is a directory".to_owned()));
     }
     let mut start = Vec::new();
     file.take(9).read_to_end(&mut start)?;
-    if start.starts_with(b"SIMPLE") || start.starts_with(&[0x1f, 0x8b]) {
-        Ok(())
+    let gzipped = start.starts_with(&[0x1f, 0x8b]);
+    if gzipped || start.starts_with(b"SIMPLE") {
+        Ok(gzipped)
     } else if start.is_empty() {
         Err(FitsError::NotFits("it is empty".to_owned()))
     } else {
