@@ -276,6 +276,11 @@ fn mirrored_files_are_not_asked_for() {
     ends(&cube, 0, &[]);
     assert_eq!(names(&folder.path().join("cube/data")), [""; 0], "they are read where they are");
     assert_eq!(requests(&archive, RequestKind::File), 0);
+    for command in [&["download", "-o", "none"][..], &[&["drizzle"], &DRIZZLE[..]].concat()] {
+        let run =
+            ask(&archive, folder.path(), command[0], &[&command[1..], &["--data-mirror=none"]].concat());
+        ends(&run, 2, &["data mirror none is no directory"]);
+    }
 }
 
 #[test]

@@ -24,11 +24,8 @@ fn files(ending: &str) -> Vec<PathBuf> {
 
 /// Written past the capture of the test harness, for a skipped test must say so.
 fn skipped(test: &str) {
-    writeln!(
-        std::io::stderr(),
-        "SKIPPED {test}: no such real file; `cargo xtask fetch-testdata` fetches them"
-    )
-    .unwrap();
+    let text = format!("SKIPPED {test}: no such file; `cargo xtask fetch-testdata` has them\n");
+    std::io::stderr().write_all(text.as_bytes()).unwrap();
 }
 
 #[test]

@@ -47,6 +47,21 @@ pub(crate) fn sources(mirror: Option<&Path>, named: &[Remote], archive: &Archive
     mirror.into_iter().chain(remotes).collect()
 }
 
+/// Refuses a mirror that is no directory, for everything would be fetched instead.
+///
+/// # Errors
+/// Usage.
+pub(crate) fn check_mirror(sources: &[Source]) -> Result<(), Failure> {
+    for source in sources {
+        if let Source::Mirror(path) = source
+            && !path.is_dir()
+        {
+            return Err(Failure::usage(anyhow!("data mirror {} is no directory", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// What became of the files.
 #[derive(Debug, Default)]
 pub(crate) struct Fetched {

@@ -22,7 +22,7 @@ use crate::exit::Failure;
 #[command(next_help_heading = "Archive")]
 pub(crate) struct ArchiveArgs {
     /// Base address of TAP, SIA, DataLink and files; plain http on this machine only
-    /// [default: https://irsa.ipac.caltech.edu]
+    /// [default: IRSA, irsa.ipac.caltech.edu]
     #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
     archive_url: Option<ArchiveUrl>,
     /// Ask by SIA2 instead of TAP

@@ -11,7 +11,7 @@ use spx_archive::{
 use spx_core::atomic;
 use spx_core::sky::Position;
 
-use crate::archive::files::{Remote, fetch, sources};
+use crate::archive::files::{Remote, check_mirror, fetch, sources};
 use crate::archive::summary::{self, QuerySummary};
 use crate::archive::{ArchiveArgs, SelectionArgs, client};
 use crate::cli::Global;
@@ -119,6 +119,7 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     }
     let archive = args.archive.of_summary(&summary)?;
     let options = args.transfer.options(&archive, args.layout);
+    check_mirror(&options.sources)?;
     let client = client(archive, args.transfer.workers);
     // It locks the directory.
     let downloader = Downloader::new(&client, &args.output_dir, options)?;

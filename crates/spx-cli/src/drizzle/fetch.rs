@@ -7,7 +7,7 @@ use spx_archive::{DownloadOptions, Downloader, Layout, Selection, Shape, Target}
 
 use super::inputs::InputError;
 use super::settings::{ArchiveParameters, DrizzleParameters};
-use crate::archive::files::fetch;
+use crate::archive::files::{check_mirror, fetch};
 use crate::archive::summary::{self, QuerySummary};
 use crate::archive::{client, search};
 use crate::cli::Global;
@@ -43,6 +43,7 @@ pub(super) fn deliver(
     global: &Global,
 ) -> Result<Delivered, Failure> {
     let ArchiveParameters { url, mjd_range, max_images, workers, sources } = &parameters.archive;
+    check_mirror(sources)?;
     let selection = Selection {
         bands: parameters.detector.into_iter().collect(),
         mjd_range: *mjd_range,

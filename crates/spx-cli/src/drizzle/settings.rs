@@ -61,7 +61,7 @@ pub(crate) struct DrizzleSettings {
     #[arg(long, value_name = "GIB", env = "SPX_MAX_MEMORY", help_heading = "Input and output")]
     pub(crate) max_memory: Option<f64>,
 
-    /// Base address of the archive [default: https://irsa.ipac.caltech.edu]
+    /// Base address of the archive [default: IRSA, irsa.ipac.caltech.edu]
     #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL", help_heading = "Archive")]
     pub(crate) archive_url: Option<String>,
     /// Only images taken between these dates [MJD]
