@@ -467,6 +467,25 @@ fn a_run_resumes_where_it_has_to() {
 }
 
 #[test]
+fn what_killed_runs_left_is_cleared_away() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let cube = folder.path().join("cube");
+    fs::create_dir(&cube).unwrap();
+    let written = ["drizzle_D3.fits", "drizzle_D3.toml", "drizzle_state.toml", SUMMARY];
+    for name in written.map(|name| format!(".{name}.4711-2.part")) {
+        fs::write(cube.join(name), "half").unwrap();
+    }
+    ends(&ask(&archive, folder.path(), "drizzle", &DRIZZLE), 0, &[]);
+    assert_eq!(names(&cube), [&["data"], &written[..]].concat());
+    let images = cube.join("data/D3");
+    let left = [format!(".{SUMMARY}.4711-2.part"), format!(".{}.part", names(&images)[0])];
+    left.iter().for_each(|name| fs::write(images.join(name), "half").unwrap());
+    let run = ask(&archive, folder.path(), "download", &["--bands=D3", "-o", "cube/data/D3"]);
+    ends(&run, 0, &["0 fetched"]);
+    assert!(downloaded(&images) == originals("D3"), "{:?}", names(&images));
+}
+
+#[test]
 fn a_state_that_cannot_be_read_is_named() {
     let (archive, folder) = (archive(), tempdir().unwrap());
     fs::create_dir(folder.path().join("cube")).unwrap();
@@ -487,7 +506,8 @@ fn two_runs_do_not_work_in_one_directory() {
     let (archive, folder) = (serve(images(), slow), tempdir().unwrap());
     let url = format!("--archive-url={}", archive.url());
     let arguments = [&["drizzle", &url], &PLACE[..], &DRIZZLE].concat();
-    let mut first = tools::command(folder.path(), &arguments).arg("-q").spawn().unwrap();
+    let quietly = std::process::Stdio::null();
+    let mut first = tools::command(folder.path(), &arguments).arg("-q").stdout(quietly).spawn().unwrap();
     // It has begun when its output directory is there, and then waits for the archive.
     while !folder.path().join("cube").exists() {
         thread::sleep(Duration::from_millis(5));
