@@ -95,19 +95,31 @@ impl Bench {
         Ok(Self { python, spx, inputs, scratch })
     }
 
+    /// An output directory in which nothing is left of an earlier run, so that none pays for replacing it.
+    fn fresh(&self, name: &str) -> Result<PathBuf> {
+        let path = self.scratch.join(name);
+        if path.exists() {
+            fs::remove_dir_all(&path).with_context(|| format!("cannot clear {}", path.display()))?;
+        }
+        Ok(path)
+    }
+
     fn peer(&self, width: f64, exposures: usize) -> Result<Sample> {
+        warm(&self.inputs[..exposures])?;
         let mut command = Command::new(&self.python);
         command.arg(process::script("bench_spxquery.py")).arg(width.to_string());
-        command.arg(self.scratch.join("spxquery")).args(&self.inputs[..exposures]);
+        command.arg(self.fresh("spxquery")?).args(&self.inputs[..exposures]);
         sample(&mut command)
     }
 
     fn spx(&self, width: f64, exposures: usize) -> Result<Sample> {
+        warm(&self.inputs[..exposures])?;
         let mut command = Command::new(&self.python);
         command.arg(process::script("measure.py")).arg(&self.spx).args(["drizzle", "-q"]);
         command.args(["--ra", "186.4536", "--dec", "33.5468", "--detector", "3", "--exclude-flags", "none"]);
         command.arg(format!("--width={width}")).arg(format!("--height={width}"));
-        command.arg("-o").arg(self.scratch.join("spx")).arg("--overwrite").arg("--input");
+        let output = self.fresh("spx")?;
+        command.arg("-o").arg(output).arg("--input");
         command.args(&self.inputs[..exposures]);
         sample(&mut command)
     }
@@ -126,7 +138,8 @@ fn sample(command: &mut Command) -> Result<Sample> {
     Ok(Sample { seconds: number("seconds")?, peak_mb: number("peak_mb")? })
 }
 
-/// Reads the files once, so that all runs find them in the page cache.
+/// Reads the files once, so that the run that follows finds them in the page cache: a system may drop them while
+/// the peer computes, and the disk is nobody's merit.
 fn warm(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let mut file = fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -155,12 +168,10 @@ pub(crate) fn drizzle(arguments: &[&str]) -> Result<()> {
     let most = options.scaling.iter().copied().chain([options.exposures]).max().unwrap_or(0);
     let bench = Bench::prepare(most, options.spx.as_deref())?;
     let mut good = true;
-    warm(&bench.inputs[..options.exposures])?;
     for &width in &options.sizes {
         good &= compare(&bench, width, &options)?;
     }
     if !options.scaling.is_empty() {
-        warm(&bench.inputs)?;
         good &= scaling(&bench, &options)?;
     }
     if !good {

@@ -126,38 +126,42 @@ const LANES: usize = 4;
 
 impl RowSums {
     fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
-        let mut image_zodi = [0.0; LANES];
-        let mut zodi_zodi = [0.0; LANES];
-        let mut pixels = 0;
-        // Most pixels of a frame are alike, so that branches cost less than arithmetic on masked values would.
-        let mut add = |lane: usize, image: f32, flags: i32, variance: f32, zodi: f32| {
-            let usable = flags.cast_unsigned() & bad == 0
-                && image.is_finite()
-                && zodi.is_finite()
-                && zodi != 0.0
-                && variance.is_finite()
-                && variance > 0.0;
-            if usable {
-                let zodi = f64::from(zodi);
-                let weighted = zodi / f64::from(variance);
-                image_zodi[lane] += weighted * f64::from(image);
-                zodi_zodi[lane] += weighted * zodi;
-                pixels += 1;
-            }
-        };
-        let whole = image.len() / LANES * LANES;
+        let (mut image_zodi, mut zodi_zodi, mut pixels) = ([0.0f64; LANES], [0.0f64; LANES], 0);
         let chunks = image.chunks_exact(LANES).zip(flags.chunks_exact(LANES));
         let chunks = chunks.zip(variance.chunks_exact(LANES)).zip(zodi.chunks_exact(LANES));
-        for (((image, flags), variance), zodi) in chunks {
-            for lane in 0..LANES {
-                add(lane, image[lane], flags[lane], variance[lane], zodi[lane]);
+        for (((i, f), v), z) in chunks {
+            for k in 0..LANES {
+                if usable(bad, i[k], f[k], v[k], z[k]) {
+                    let weighted = f64::from(z[k]) / f64::from(v[k]);
+                    image_zodi[k] += weighted * f64::from(i[k]);
+                    zodi_zodi[k] += weighted * f64::from(z[k]);
+                    pixels += 1;
+                }
             }
         }
-        for k in whole..image.len() {
-            add(k - whole, image[k], flags[k], variance[k], zodi[k]);
+        for k in image.len() / LANES * LANES..image.len() {
+            if usable(bad, image[k], flags[k], variance[k], zodi[k]) {
+                let weighted = f64::from(zodi[k]) / f64::from(variance[k]);
+                image_zodi[0] += weighted * f64::from(image[k]);
+                zodi_zodi[0] += weighted * f64::from(zodi[k]);
+                pixels += 1;
+            }
         }
         Self { image_zodi: image_zodi.iter().sum(), zodi_zodi: zodi_zodi.iter().sum(), pixels }
     }
+}
+
+/// Whether a pixel is background. Most pixels of a frame are alike, so that branches cost less than arithmetic on
+/// masked values would.
+#[inline]
+fn usable(bad: u32, image: f32, flags: i32, variance: f32, zodi: f32) -> bool {
+    let finite = |v: f32| v.abs() < f32::INFINITY;
+    flags.cast_unsigned() & bad == 0
+        && finite(image)
+        && finite(zodi)
+        && zodi != 0.0
+        && finite(variance)
+        && variance > 0.0
 }
 
 #[cfg(test)]
