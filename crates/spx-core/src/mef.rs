@@ -66,7 +66,9 @@ const WAVE: &str = "WCS-WAVE";
 /// An open spectral image: its metadata are read, its pixels not yet.
 pub struct MefFile {
     reader: FitsReader,
-    /// One reader for each plane, once rows are read piece by piece.
+    /// Where it is.
+    hdu: &'static str,
+    /// Readers of IMAGE, FLAGS and VARIANCE, once rows are read piece by piece.
     planes: Vec<FitsReader>,
     metadata: Metadata,
 }
@@ -111,7 +113,7 @@ impl MefFile {
             header,
             wave_table,
         };
-        Ok(Self { reader, planes: Vec::new(), metadata })
+        Ok(Self { reader, hdu: WAVE, planes: Vec::new(), metadata })
     }
 
     /// What is known of the image.
@@ -172,7 +174,7 @@ impl MefFile {
         Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
     }
 
-    /// Gives each plane a reader of its own, for CFITSIO reads the whole header again whenever it changes the HDU,
+    /// Gives each plane a reader of its own (ZODI that of the file), for CFITSIO reads the whole header again whenever it changes the HDU,
     /// and tells how many rows are best read at a time. A gzipped file keeps its one reader, since each would
     /// unpack it.
     fn read_apart(&mut self) -> Result<usize, MefError> {
@@ -182,7 +184,7 @@ impl MefFile {
             return Ok(MANY);
         }
         let path = &self.metadata.path;
-        for hdu in [IMAGE, FLAGS, VARIANCE, ZODI] {
+        for hdu in [IMAGE, FLAGS, VARIANCE] {
             let reader = FitsReader::open(path).and_then(|mut r| r.move_to(hdu).map(|()| r));
             let reader = reader.map_err(|e| MefError { path: path.clone(), hdu, problem: e.into() })?;
             self.planes.push(reader);
@@ -201,6 +203,15 @@ impl MefFile {
         self.plane(3, ZODI, first, behind(&mut planes.zodi, keep, count))
     }
 
+    /// The reader of the whole file, at an HDU.
+    fn at(&mut self, hdu: &'static str) -> Result<&mut FitsReader, FitsError> {
+        if self.hdu != hdu {
+            self.reader.move_to(hdu)?;
+            self.hdu = hdu;
+        }
+        Ok(&mut self.reader)
+    }
+
     fn plane<T: Pixel>(
         &mut self,
         number: usize,
@@ -210,7 +221,7 @@ impl MefFile {
     ) -> Result<(), MefError> {
         let read = match self.planes.get_mut(number) {
             Some(reader) => reader.read_pixels(first, out),
-            None => self.reader.move_to(hdu).and_then(|()| self.reader.read_pixels(first, out)),
+            None => self.at(hdu).and_then(|reader| reader.read_pixels(first, out)),
         };
         read.map_err(|e| MefError { path: self.metadata.path.clone(), hdu, problem: e.into() })
     }

@@ -98,8 +98,8 @@ fn write_hdus(
     Ok(())
 }
 
-/// Pixels that are computed before they are written, if they are more than a plane.
-const BATCH_PIXELS: usize = 4 << 20;
+/// Pixels that are computed and written at a time, if they are more than a plane.
+const BATCH_PIXELS: usize = 1 << 18;
 
 struct PlaneWriter<'a> {
     fits: &'a mut FitsWriter,
@@ -123,18 +123,28 @@ impl PlaneWriter<'_> {
         }
         cards.extend(&self.wcs);
         self.fits.image::<T>(&self.shape, &cards)?;
-        // Several planes at a time are computed side by side; writing them is one thread's work.
+        // While some planes are written, which is one thread's work, the others compute the next ones.
         let batch = (BATCH_PIXELS / (ny * nx)).clamp(1, nz);
-        let mut pixels = vec![T::default(); batch * ny * nx];
+        let fill = |first: usize, pixels: &mut Vec<T>| {
+            pixels.resize(batch.min(nz - first) * ny * nx, T::default());
+            pixels.par_chunks_exact_mut(ny * nx).enumerate().for_each(|(k, out)| plane(first + k, out));
+        };
+        let (mut ready, mut next) = (Vec::new(), Vec::new());
+        fill(0, &mut ready);
         for first in (0..nz).step_by(batch) {
             if self.progress.cancelled() {
                 return Err(CubeFileProblem::Cancelled);
             }
-            let planes = batch.min(nz - first);
-            let pixels = &mut pixels[..planes * ny * nx];
-            pixels.par_chunks_exact_mut(ny * nx).enumerate().for_each(|(k, out)| plane(first + k, out));
-            self.fits.write_pixels(first * ny * nx, pixels)?;
-            self.progress.advance(planes as u64);
+            let fits = &mut *self.fits;
+            let write = || fits.write_pixels(first * ny * nx, &ready);
+            let prepare = || {
+                if first + batch < nz {
+                    fill(first + batch, &mut next)
+                }
+            };
+            rayon::join(write, prepare).0?;
+            self.progress.advance((ready.len() / (ny * nx)) as u64);
+            std::mem::swap(&mut ready, &mut next);
         }
         Ok(self.fits.checksum()?)
     }
