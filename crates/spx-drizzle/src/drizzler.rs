@@ -185,9 +185,7 @@ impl Drizzler {
     {
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers: Vec<Droplets> = Vec::new();
-        // Two for each thread, so that a thread whose source was quick need not wait for the others.
-        let together = (2 * rayon::current_num_threads()).min(sources.len());
-        buffers.resize_with(together, Droplets::default);
+        buffers.resize_with(rayon::current_num_threads().min(sources.len()), Droplets::default);
         for batch in sources.chunks(buffers.len().max(1)) {
             if progress.cancelled() {
                 return Err(DrizzleError::Cancelled);

@@ -76,7 +76,7 @@ impl Job<'_> {
         let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &Source| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
-        // Two exposures of each thread hold their droplets; an output pixel gets about one of each.
+        // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.sources.len()) as u64;
         plan.accumulator_bytes() + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
