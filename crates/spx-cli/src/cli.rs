@@ -1,8 +1,6 @@
 //! The command line as the user types it.
 
-use std::path::PathBuf;
-
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
@@ -14,8 +12,8 @@ use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
+use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
-use crate::ui::Verbosity;
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
 #[derive(Debug, Parser)]
@@ -28,34 +26,6 @@ pub(crate) struct Cli {
     pub(crate) global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Options of every command.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Global {
-    /// Say nothing but warnings and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = "Global options")]
-    quiet: bool,
-    /// Say more; repeat for details
-    #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
-    verbose: u8,
-    /// Number of threads; all cores by default. Results do not depend on it
-    #[arg(long, global = true, value_name = "N", env = "SPX_THREADS", help_heading = "Global options")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    threads: Option<u16>,
-    /// Report as JSON on standard output
-    #[arg(long, global = true, help_heading = "Global options")]
-    pub(crate) json: bool,
-}
-
-impl Global {
-    pub(crate) fn verbosity(&self) -> Verbosity {
-        match (self.quiet, self.verbose) {
-            (true, _) => Verbosity::Quiet,
-            (false, 0) => Verbosity::Normal,
-            (false, n) => Verbosity::Verbose(n),
-        }
-    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,12 +62,4 @@ impl Cli {
             Command::Man(args) => generate::man(&args),
         }
     }
-}
-
-/// Where a command reads its settings from.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ConfigFile {
-    /// Read settings from a TOML file; the environment and the command line win over it
-    #[arg(long, value_name = "FILE", env = "SPX_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
 }

@@ -11,6 +11,7 @@ mod config;
 mod cube;
 mod drizzle;
 mod exit;
+mod global;
 mod inspect;
 mod stages;
 mod statistics;

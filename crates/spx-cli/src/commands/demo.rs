@@ -18,10 +18,10 @@ use spx_sim::{
 use spx_wcs::OutputGrid;
 
 use super::simulate::write_all;
-use crate::cli::Global;
 use crate::cube::combine::{Range, mean_plane};
 use crate::drizzle::{DrizzleSettings, drizzle};
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui::{self, Bar};
 
 /// NGC 4395, as in the tutorial of the reference.

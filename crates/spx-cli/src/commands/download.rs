@@ -14,8 +14,8 @@ use spx_core::sky::Position;
 use crate::archive::files::{Remote, check_mirror, fetch, sources};
 use crate::archive::summary::{self, QuerySummary};
 use crate::archive::{ArchiveArgs, SelectionArgs, client};
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui::{self, Bar};
 
 /// Fetch the spectral images of a place, whole or as cutouts.

@@ -7,8 +7,8 @@ use clap::Args;
 use crate::archive::format::{TableFormat, render};
 use crate::archive::summary::QuerySummary;
 use crate::archive::{ArchiveArgs, SelectionArgs};
-use crate::cli::Global;
 use crate::exit::{CommandResult, Outcome};
+use crate::global::Global;
 use crate::ui::{self, Bar};
 
 /// Find the spectral images of a place in the archive.

@@ -7,8 +7,8 @@ use clap::Args;
 use spx_core::progress::Progress as _;
 use spx_sim::serve::{Fault, Faults, LocalArchive, ServeOptions};
 
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui::{self, Bar};
 
 /// Serve a directory of spectral images as the archive would, on this machine only.

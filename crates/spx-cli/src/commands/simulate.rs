@@ -13,8 +13,8 @@ use spx_sim::{
     write_truth,
 };
 
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui::{self, Bar};
 
 /// Write simulated exposures of a field of stars, and the truth as a table.

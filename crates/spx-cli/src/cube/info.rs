@@ -11,8 +11,8 @@ use spx_core::header::{Header, Value};
 use spx_drizzle::file::{Array, CubeFile};
 use spx_wcs::OutputGrid;
 
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::statistics::median;
 use crate::text::{Align, Table, number};
 use crate::ui::{self, Verbosity};

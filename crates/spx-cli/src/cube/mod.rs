@@ -15,8 +15,8 @@ use spx_core::fits::FitsReader;
 use spx_drizzle::file::{CubeFile, CubeFileProblem};
 use spx_wcs::CelestialWcs;
 
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure};
+use crate::global::Global;
 
 /// Look into drizzled cubes: their planes, spectra, pictures.
 #[derive(Debug, Args)]

@@ -18,8 +18,8 @@ use spx_wcs::CelestialWcs;
 
 use super::combine::{Quantity, Range, mean_plane, middle_plane, plane_at, read_plane, thirds_with_data};
 use super::output::{self, Kind, Output, parse_size, plot_failure};
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui;
 
 /// Draw one plane of a cube, or a colour composite of three ranges of wavelength, with sky axes.

@@ -12,8 +12,8 @@ use spx_plot::{Format, Size, Spectrum, SpectrumFigure, SpectrumPoint, render_spe
 
 use super::extract::{Aperture, Miss, PlaneSum, sum_planes};
 use super::output::{self, Kind, Output, parse_size, plot_failure};
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a circle

@@ -10,8 +10,8 @@ use super::settings::{ArchiveParameters, DrizzleParameters};
 use crate::archive::files::{check_mirror, fetch};
 use crate::archive::summary::{self, QuerySummary};
 use crate::archive::{client, search};
-use crate::cli::Global;
 use crate::exit::Failure;
+use crate::global::Global;
 use crate::stages::Stages;
 use crate::ui::Bar;
 

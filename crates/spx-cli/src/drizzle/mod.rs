@@ -13,9 +13,9 @@ use clap::Args;
 use spx_core::atomic;
 use spx_core::detector::Detector;
 
-use crate::cli::{ConfigFile, Global};
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::{ConfigFile, Global};
 use crate::stages::Stages;
 use crate::ui::{self, Bar};
 use inputs::{InputError, Source};

@@ -10,8 +10,8 @@ use clap::Args;
 use serde::Serialize;
 use spx_core::image::Planes;
 
-use crate::cli::Global;
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::ui;
 use summary::Summary;
 
