@@ -107,6 +107,7 @@ pub struct PlaneSlices<'a> {
 
 impl Planes {
     /// Forgets the pixels behind the first `pixels`.
+    #[cfg(feature = "fits")]
     pub(crate) fn truncate(&mut self, pixels: usize) {
         self.image.truncate(pixels);
         self.flags.truncate(pixels);

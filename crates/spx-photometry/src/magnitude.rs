@@ -1,7 +1,6 @@
 //! AB magnitudes (Oke & Gunn 1983, ApJ 266, 713): `-2.5 log10(f_nu) - 48.6`, f_nu in erg/s/cm^2/Hz.
 
-/// AB magnitude of 1 uJy: 1 uJy = 1e-29 erg/s/cm^2/Hz, and `2.5 * 29 - 48.6 = 23.9`, exactly.
-pub const AB_ZERO_POINT_UJY: f64 = 23.9;
+pub use spx_core::units::AB_ZERO_POINT_UJY;
 
 /// A magnitude and its error.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -60,9 +60,11 @@ pub enum PlotError {
         /// The shape of the red plane, (rows, columns).
         expected: (usize, usize),
     },
-    /// A spectrum figure in which no point has a finite wavelength and flux.
-    #[error("no point with a finite wavelength and flux among {points} points; there is nothing to draw")]
+    /// A figure of points none of which has a finite place.
+    #[error("no point with a finite {what} among {points} points; there is nothing to draw")]
     NoPoints {
+        /// What a point must have.
+        what: &'static str,
         /// How many points were given.
         points: usize,
     },

@@ -28,7 +28,11 @@ pub(crate) struct Style {
 
 impl Style {
     pub(crate) fn new(size: Size) -> Self {
-        let scale = size.scale();
+        Self::scaled(size.scale())
+    }
+
+    /// So many times the nominal sizes.
+    pub(crate) fn scaled(scale: f64) -> Self {
         Self {
             small: 17.0 * scale,
             medium: 19.0 * scale,
@@ -186,6 +190,13 @@ pub(crate) fn title(canvas: &mut Canvas, inside: Rect, y: f64, title: &str, styl
     let reach = canvas.bounds().width() - style.margin - half;
     let x = ((inside.left + inside.right) / 2.0).clamp((style.margin + half).min(reach), reach);
     canvas.label(text, [x, y], Anchor::Middle, em);
+}
+
+/// Where the colour bar of a frame goes.
+pub(crate) fn bar_place(inside: Rect, style: &Style) -> Rect {
+    let left = (inside.right + style.line + 1.6 * style.gap).round();
+    let width = (2.4 * style.gap).round().max(2.0);
+    Rect { left, right: left + width, ..inside }
 }
 
 /// A colour bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand right of

@@ -74,7 +74,7 @@ impl ImageFigure<'_> {
         draw_axes(canvas, inside, &axes, style);
         self.draw_head(canvas, inside, &axes, style);
         if let Some(bar) = &self.bar {
-            let place = bar_place(inside, style);
+            let place = frame::bar_place(inside, style);
             frame::color_bar(canvas, place, bar.map, &axes.bar, bar.name, style);
         }
         Ok(inside)
@@ -114,7 +114,7 @@ impl ImageFigure<'_> {
         let right = match &self.bar {
             Some(_) => {
                 let beside = frame::room_beside(style, frame::widest(canvas, &axes.bar.ticks, style.small));
-                bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right + beside
+                frame::bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right + beside
             }
             None => style.margin.max(0.6 * frame::widest(canvas, &axes.bottom, style.small)),
         };
@@ -159,13 +159,6 @@ fn pixel_ticks(count: usize, most: usize) -> Vec<Tick> {
         ((pixel - pixel.round()).abs() < 1e-6).then_some(Tick { at, label })
     });
     whole.collect()
-}
-
-/// Where the colour bar of an image goes.
-fn bar_place(image: Rect, style: &Style) -> Rect {
-    let left = (image.right + style.line + 1.6 * style.gap).round();
-    let width = (2.4 * style.gap).round().max(2.0);
-    Rect { left, right: left + width, ..image }
 }
 
 /// The whole number just below a scale, where that costs little room: all pixels of the image then have the

@@ -1,7 +1,7 @@
-//! Figures of spx: image planes, colour composites, spectra.
+//! Figures of spx: image planes, colour composites, spectra, light curves.
 //!
 //! Each figure is a struct that holds its data and its options, and a function that draws it:
-//! [`render_plane`], [`render_composite`], [`render_spectrum`]. They return the encoded file, PNG or SVG, as
+//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return the encoded file, PNG or SVG, as
 //! bytes. The same figure gives the same bytes on every machine: text is set in a font that is part of the
 //! crate.
 //!
@@ -19,8 +19,28 @@
 //! # Ok::<(), spx_plot::PlotError>(())
 //! ```
 //!
+//! A source's spectrum and light curve:
+//!
+//! ```
+//! use spx_plot::{Format, LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
+//!
+//! let points = [(61_027.2, 0.9), (61_031.6, 1.7)].map(|(mjd, wavelength)| LightCurvePoint {
+//!     mjd,
+//!     wavelength,
+//!     bandwidth: wavelength / 41.0,
+//!     flux: 500.0,
+//!     error: 20.0,
+//!     quality: Quality::Good,
+//! });
+//! let options = LightCurveOptions { use_magnitude: true, ..LightCurveOptions::default() };
+//! let figure = LightCurveFigure { title: "A source".to_owned(), points: points.to_vec(), options };
+//! let bytes: Vec<u8> = render_light_curve(&figure, Format::Svg)?;
+//! # Ok::<(), spx_plot::PlotError>(())
+//! ```
+//!
 //! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and `encode` (PNG
-//! and SVG from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title).
+//! and SVG from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title), `panel` (a
+//! frame with two axes of numbers).
 //!
 //! Conventions are those of spx: pixels are 0-based with integers at their centres, arrays are indexed
 //! `[y][x]`, positions are ICRS degrees, wavelengths um.
@@ -36,8 +56,10 @@ mod font;
 mod frame;
 mod image_figure;
 mod legend;
+mod light_curve;
 mod markers;
 mod options;
+mod panel;
 mod plane;
 mod resample;
 mod scale;
@@ -49,6 +71,7 @@ mod testing;
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
+pub use light_curve::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
 pub use markers::Marker;
 pub use options::{Format, Size, SkyFormat};
 pub use plane::{PixelToSky, PlaneFigure, render_plane};

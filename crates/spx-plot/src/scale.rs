@@ -1,5 +1,7 @@
 //! From pixel values to [0, 1]: limits and the curve between them.
 
+use std::cmp::Ordering;
+
 use ndarray::ArrayView2;
 
 use crate::PlotError;
@@ -73,34 +75,44 @@ impl Limits {
                 }
             }
             Self::Percentile(low, high) => {
-                if !(0.0 <= low && low < high && high <= 100.0) {
-                    let hint = ", within 0 to 100";
-                    return Err(PlotError::Limits { what: "percentiles", low, high, hint });
-                }
-                Ok(percentiles(plane, low, high).map(apart))
+                check_percentiles(low, high)?;
+                let finite = plane.iter().copied().filter(|v| v.is_finite()).collect();
+                Ok(percentiles(finite, low, high, f32::total_cmp).map(apart))
             }
         }
     }
 }
 
-/// Percentiles of the finite values, by selection rather than sorting.
-fn percentiles(plane: ArrayView2<'_, f32>, low: f64, high: f64) -> Option<(f64, f64)> {
-    let mut values: Vec<f32> = plane.iter().copied().filter(|v| v.is_finite()).collect();
+/// Percentiles that enclose something.
+pub(crate) fn check_percentiles(low: f64, high: f64) -> Result<(), PlotError> {
+    if 0.0 <= low && low < high && high <= 100.0 {
+        return Ok(());
+    }
+    Err(PlotError::Limits { what: "percentiles", low, high, hint: ", within 0 to 100" })
+}
+
+/// Two percentiles of finite values, by selection rather than sorting; `None` of none.
+pub(crate) fn percentiles<T: Copy + Into<f64>>(
+    mut values: Vec<T>,
+    low: f64,
+    high: f64,
+    order: fn(&T, &T) -> Ordering,
+) -> Option<(f64, f64)> {
     if values.is_empty() {
         return None;
     }
-    Some((percentile(&mut values, low), percentile(&mut values, high)))
+    Some((percentile(&mut values, low, order), percentile(&mut values, high, order)))
 }
 
 /// One percentile; `values` is not empty, holds no NaN, and is reordered.
-fn percentile(values: &mut [f32], percent: f64) -> f64 {
+fn percentile<T: Copy + Into<f64>>(values: &mut [T], percent: f64, order: fn(&T, &T) -> Ordering) -> f64 {
     let rank = percent / 100.0 * (values.len() - 1) as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in [0, len - 1]")]
     let below = (rank.floor() as usize).min(values.len() - 1);
-    let (_, &mut at, above) = values.select_nth_unstable_by(below, f32::total_cmp);
-    let next = above.iter().copied().min_by(f32::total_cmp).unwrap_or(at);
+    let (_, &mut at, above) = values.select_nth_unstable_by(below, order);
+    let next = above.iter().copied().min_by(order).unwrap_or(at);
     let part = rank - below as f64;
-    f64::from(at) * (1.0 - part) + f64::from(next) * part
+    at.into() * (1.0 - part) + next.into() * part
 }
 
 /// Moves equal limits apart by a tenth of their size, or by 1 around 0.
