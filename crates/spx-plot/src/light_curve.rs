@@ -32,7 +32,7 @@ pub enum Quality {
 /// One measurement of a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LightCurvePoint {
-    /// Date [MJD].
+    /// Date \[MJD\].
     pub mjd: f64,
     /// Central wavelength \[um\].
     pub wavelength: f64,
