@@ -11,12 +11,15 @@ mod config;
 mod cube;
 mod drizzle;
 mod exit;
+mod flag_selection;
 mod global;
+mod inputs;
 mod inspect;
 mod stages;
 mod statistics;
 mod text;
 mod ui;
+mod zodi;
 
 use std::process::ExitCode;
 

@@ -78,6 +78,27 @@ pub struct WaveTableData {
     pub values: Vec<f64>,
 }
 
+/// The point spread functions of an image as they stand in the file, one a zone, row-major `[zone][y][x]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PsfData {
+    /// The samples.
+    pub planes: Vec<f32>,
+    /// Samples along either side of a plane.
+    pub side: usize,
+    /// Where they come from.
+    pub origin: PsfOrigin,
+}
+
+/// The HDU that holds the point spread functions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PsfOrigin {
+    /// The cube PSF of Quick Release 2, with its cards.
+    Cube(Header),
+    /// The table EPSF of Quick Release 3, with the centres of the zones (columns XCENTER, YCENTER, pixels of the full
+    /// frame) where it has them.
+    Table(Option<Vec<[f64; 2]>>),
+}
+
 /// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that
 /// its memory can be used for the next exposure.
 #[derive(Debug, Clone, Default, PartialEq)]

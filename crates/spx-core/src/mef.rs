@@ -11,7 +11,8 @@ use crate::fits::{FitsError, FitsReader, Pixel};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
 use crate::image::{
-    ExposureId, Metadata, ObservationTime, PlaneSlices, Planes, SpectralImage, WaveTableData,
+    ExposureId, Metadata, ObservationTime, PlaneSlices, Planes, PsfData, PsfOrigin, SpectralImage,
+    WaveTableData,
 };
 
 /// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
@@ -62,6 +63,8 @@ const FLAGS: &str = "FLAGS";
 const VARIANCE: &str = "VARIANCE";
 const ZODI: &str = "ZODI";
 const WAVE: &str = "WCS-WAVE";
+const PSF: &str = "PSF";
+const EPSF: &str = "EPSF";
 
 /// An open spectral image: its metadata are read, its pixels not yet.
 pub struct MefFile {
@@ -119,6 +122,36 @@ impl MefFile {
     /// What is known of the image.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Reads the point spread functions, `None` where the file has neither PSF nor EPSF.
+    ///
+    /// # Errors
+    /// [`MefError`] where the HDU is not of the form that it has in its release.
+    pub fn read_psf(&mut self) -> Result<Option<PsfData>, MefError> {
+        for (hdu, read) in [(PSF, read_psf_cube as fn(&mut FitsReader) -> _), (EPSF, read_psf_table)] {
+            match self.at(hdu) {
+                Err(FitsError::NoSuchHdu { .. }) => {}
+                Err(error) => return Err(self.error(hdu, error.into())),
+                Ok(reader) => return read(reader).map(Some).map_err(|problem| self.error(hdu, problem)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reads VARIANCE whole, whatever rows the planes are read of [(MJy/sr)^2].
+    ///
+    /// # Errors
+    /// [`MefError`] where the file ends early.
+    pub fn read_variance(&mut self) -> Result<Vec<f32>, MefError> {
+        let [ny, nx] = self.metadata.shape;
+        let mut variance = vec![0.0; ny * nx];
+        self.plane(2, VARIANCE, 0, &mut variance)?;
+        Ok(variance)
+    }
+
+    fn error(&self, hdu: &'static str, problem: MefProblem) -> MefError {
+        MefError { path: self.metadata.path.clone(), hdu, problem }
     }
 
     /// Reads the four planes of a range of rows into the memory of `reuse`, which may come from
@@ -286,6 +319,41 @@ fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
         end: header.optional_real("MJD-END")?,
         exposure: header.optional_real("XPOSURE")?,
     })
+}
+
+/// A cube of square planes.
+fn read_psf_cube(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
+    let found = reader.image_shape()?;
+    let [zones, side] = match found.as_slice() {
+        &[zones, ny, nx] if ny == nx && zones > 0 && nx > 0 => [zones, nx],
+        _ => return Err(MefProblem::Shape { found, expected: "a cube of square planes".into() }),
+    };
+    let mut planes = vec![0.0; zones * side * side];
+    let header = reader.header()?;
+    reader.read_pixels(0, &mut planes)?;
+    Ok(PsfData { planes, side, origin: PsfOrigin::Cube(header) })
+}
+
+/// A row a zone, each with a square plane in the column EPSF.
+fn read_psf_table(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
+    let (zones, samples) = (reader.table_rows()?, reader.column_len(EPSF)?);
+    let side = samples.isqrt();
+    if zones == 0 || side == 0 || side * side != samples {
+        let problem = format!("{zones} rows of {samples} samples are no square planes");
+        return Err(MefProblem::Table(problem));
+    }
+    let mut planes = vec![0.0; zones * samples];
+    reader.read_column(EPSF, 0, &mut planes)?;
+    let columns = reader.columns()?;
+    let has = |name: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
+    if !(has("XCENTER") && has("YCENTER")) {
+        return Ok(PsfData { planes, side, origin: PsfOrigin::Table(None) });
+    }
+    let (mut x, mut y) = (vec![0.0; zones], vec![0.0; zones]);
+    reader.read_column("XCENTER", 0, &mut x)?;
+    reader.read_column("YCENTER", 0, &mut y)?;
+    let centres = x.into_iter().zip(y).map(|(x, y)| [x, y]).collect();
+    Ok(PsfData { planes, side, origin: PsfOrigin::Table(Some(centres)) })
 }
 
 /// One row: X `(n)`, Y `(m)`, VALUES `(2, n, m)`, whatever FITS types hold them.

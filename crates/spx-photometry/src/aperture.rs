@@ -76,17 +76,17 @@ impl Aperture {
         total
     }
 
-    /// Bitwise OR of `flags`, row-major of shape `[ny, nx]`, over the pixels whose centre lies within the radius.
+    /// Bitwise OR of `flags(x, y)` over the pixels of an image of shape `[ny, nx]` whose centre lies within the radius.
     /// A circle smaller than a pixel may hold no centre; its answer is 0.
-    pub fn flags(&self, [ny, nx]: [usize; 2], flags: &[i32]) -> u32 {
-        let [columns, rows] = self.bounds([ny, nx]);
+    pub fn flags(&self, shape: [usize; 2], flags: impl Fn(usize, usize) -> u32) -> u32 {
+        let [columns, rows] = self.bounds(shape);
         let mut all = 0;
         for y in rows {
             let dy = y as f64 - self.y;
             for x in columns.clone() {
                 let dx = x as f64 - self.x;
                 if dx * dx + dy * dy <= self.radius * self.radius {
-                    all |= flags[y * nx + x].cast_unsigned();
+                    all |= flags(x, y);
                 }
             }
         }
@@ -130,10 +130,12 @@ mod tests {
 
     #[test]
     fn flags_are_of_the_pixels_whose_centre_lies_within() {
-        let mut flags = vec![0; 25];
-        flags[2 * 5 + 4] = 1 << 3;
-        flags[3 * 5 + 3] = i32::MIN;
-        let at = |radius| Aperture { x: 2.0, y: 2.0, radius }.flags([5, 5], &flags);
+        let flags = |x, y| match (x, y) {
+            (4, 2) => 1 << 3,
+            (3, 3) => 1 << 31,
+            _ => 0,
+        };
+        let at = |radius| Aperture { x: 2.0, y: 2.0, radius }.flags([5, 5], flags);
         assert_eq!(at(1.4), 0);
         assert_eq!(at(1.5), 1 << 31);
         assert_eq!(at(2.0), 1 << 31 | 1 << 3, "a centre on the circle is within");

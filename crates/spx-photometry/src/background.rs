@@ -144,13 +144,12 @@ impl Search<'_> {
     /// The usable pixels of a region, row by row, into `values`.
     fn gather(&self, region: &Region, excluded: u32, values: &mut Vec<f64>) {
         values.clear();
-        let nx = self.image.view.shape[1];
         let distances = region.inner * region.inner..=region.outer * region.outer;
         for y in region.rows.clone() {
             let dy = y as f64 - self.aperture.y;
             for x in region.columns.clone() {
                 let dx = x as f64 - self.aperture.x;
-                let at = y * nx + x;
+                let at = self.image.index(x, y);
                 if self.image.flags(at) & excluded == 0 && distances.contains(&(dx * dx + dy * dy)) {
                     let value = self.image.value(at);
                     if value.is_finite() {

@@ -4,6 +4,7 @@
 //! positive finite variances of the image. On a pixel without any flag an invalid variance is an error of the
 //! image. Zero is valid. (spxquery repairs NaN alone and lets infinite and negative variances through.)
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use spx_core::flags::FlagNames;
@@ -21,10 +22,12 @@ pub struct Foreground<'a> {
 }
 
 /// The planes of an image, each row-major `[y][x]` of one shape, and what photometry must know of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ImageView<'a> {
-    /// `[ny, nx]`.
+    /// `[ny, nx]` of the whole image.
     pub shape: [usize; 2],
+    /// The rows that the planes hold; `0..ny` where the image is whole in memory.
+    pub rows: Range<usize>,
     /// Surface brightness [MJy/sr]; NaN occurs.
     pub image: &'a [f32],
     /// Bits of the FLAGS plane.
@@ -39,21 +42,21 @@ pub struct ImageView<'a> {
     pub psf_fwhm: Option<f64>,
     /// Pixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
     pub parent_offset: [f64; 2],
+    /// What a repaired variance is, where the caller knows the median of the whole image; `None` for the median of the
+    /// rows in memory [(MJy/sr)^2].
+    pub median_variance: Option<f64>,
 }
 
 impl<'a> ImageView<'a> {
-    /// A spectral image that is whole in memory, less `zodi_scale` times its zodiacal light.
+    /// The rows of a spectral image that are in memory, less `zodi_scale` times its zodiacal light.
     ///
     /// # Errors
-    /// Where only some rows are in memory, or PSF_FWHM or CRPIXiA is no number.
+    /// Where PSF_FWHM or CRPIXiA is no number.
     pub fn new(image: &'a SpectralImage, zodi_scale: Option<f64>) -> Result<Self, PhotometryError> {
         let metadata = &image.metadata;
-        let ny = metadata.shape[0];
-        if image.rows != (0..ny) {
-            return Err(PhotometryError::Rows { rows: image.rows.clone(), ny });
-        }
         Ok(Self {
             shape: metadata.shape,
+            rows: image.rows.clone(),
             image: &image.planes.image,
             flags: &image.planes.flags,
             variance: &image.planes.variance,
@@ -61,6 +64,7 @@ impl<'a> ImageView<'a> {
             flag_names: &metadata.flag_names,
             psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
             parent_offset: metadata.parent_offset()?,
+            median_variance: None,
         })
     }
 }
@@ -88,7 +92,10 @@ pub(crate) enum Variance {
 impl<'a> CheckedImage<'a> {
     /// Checks lengths and variances.
     pub(crate) fn new(view: ImageView<'a>) -> Result<Self, PhotometryError> {
-        let [ny, nx] = view.shape;
+        let [ny, nx] = [view.rows.len(), view.shape[1]];
+        if view.rows.end > view.shape[0] {
+            return Err(PhotometryError::Rows { rows: view.rows, ny: view.shape[0] });
+        }
         let model = view.foreground.map_or(view.image.len(), |f| f.model.len());
         let lengths = [
             ("image", view.image.len()),
@@ -110,11 +117,17 @@ impl<'a> CheckedImage<'a> {
             return Err(PhotometryError::Variance {
                 count,
                 x: at % nx,
-                y: at / nx,
+                y: view.rows.start + at / nx,
                 value: view.variance[at],
             });
         }
         Ok(Self { view, median: OnceLock::new() })
+    }
+
+    /// Where the pixel of a column and a row, which must be in memory, stands in the planes.
+    #[inline]
+    pub(crate) fn index(&self, x: usize, y: usize) -> usize {
+        (y - self.view.rows.start) * self.view.shape[1] + x
     }
 
     /// Surface brightness of the pixel at `at`, the foreground subtracted [MJy/sr].
@@ -144,7 +157,8 @@ impl<'a> CheckedImage<'a> {
         if is_valid(variance) {
             return Variance::Given(f64::from(variance));
         }
-        let median = *self.median.get_or_init(|| median_positive(self.view.variance));
+        let find = || self.view.median_variance.unwrap_or_else(|| median_positive(self.view.variance));
+        let median = *self.median.get_or_init(find);
         if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
     }
 }
@@ -153,8 +167,8 @@ fn is_valid(variance: f32) -> bool {
     (0.0..f32::INFINITY).contains(&variance)
 }
 
-/// Median of the positive finite values; NaN where there are none.
-fn median_positive(values: &[f32]) -> f64 {
+/// Median of the positive finite values, which is what an invalid variance is repaired with; NaN where there are none.
+pub fn median_positive(values: &[f32]) -> f64 {
     let mut positive: Vec<f32> = values.iter().copied().filter(|&v| v > 0.0 && v.is_finite()).collect();
     let n = positive.len();
     if n == 0 {
@@ -179,6 +193,7 @@ mod tests {
         let variance = [f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0];
         let view = |flags: &'static [i32; 6], variance| ImageView {
             shape: [2, 3],
+            rows: 0..2,
             image: &image,
             flags,
             variance,
@@ -186,6 +201,7 @@ mod tests {
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
+            median_variance: None,
         };
         let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], &variance)).unwrap();
         assert_eq!(checked.variance(0), Variance::Repaired(3.0));
@@ -206,6 +222,7 @@ mod tests {
         let foreground = Some(Foreground { model: &[0.0; 3], scale: 1.0 });
         let view = ImageView {
             shape: [2, 2],
+            rows: 0..2,
             image: &[0.0; 4],
             flags: &[0; 4],
             variance: &[1.0; 4],
@@ -213,6 +230,7 @@ mod tests {
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
+            median_variance: None,
         };
         let error = CheckedImage::new(view).unwrap_err();
         assert_eq!(error.to_string(), "foreground holds 3 values, expected 2 x 2");

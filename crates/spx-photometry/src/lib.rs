@@ -26,6 +26,7 @@
 //! image[20 * 40 + 20] += 1.0;
 //! let view = ImageView {
 //!     shape: [40, 40],
+//!     rows: 0..40,
 //!     image: &image,
 //!     flags: &vec![0; 40 * 40],
 //!     variance: &vec![1e-4; 40 * 40],
@@ -33,6 +34,7 @@
 //!     flag_names: &names,
 //!     psf_fwhm: Some(5.2),
 //!     parent_offset: [0.0; 2],
+//!     median_variance: None,
 //! };
 //! let options = PhotometryOptions::default();
 //! let photometer = Photometer::new(view, &options, None)?;
@@ -61,7 +63,7 @@ mod statistics;
 pub use aperture::{Aperture, ApertureSum};
 pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
-pub use image::{Foreground, ImageView};
+pub use image::{Foreground, ImageView, median_positive};
 pub use magnitude::{AB_ZERO_POINT_UJY, Magnitude};
 pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source};
 pub use options::{

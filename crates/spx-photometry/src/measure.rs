@@ -10,7 +10,7 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use crate::background::{Background, Masks, estimate};
 use crate::image::{CheckedImage, Variance};
-use crate::options::{ApertureMethod, ErrorModel, PhotometryOptions};
+use crate::options::{ErrorModel, PhotometryOptions};
 use crate::psf_flux::{Given, fit};
 use crate::{
     Aperture, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel, ZonePsf,
@@ -173,7 +173,7 @@ impl<'a> Photometer<'a> {
             magnitude: Magnitude::from_flux(flux, flux_error),
             snr: flux / flux_error,
             is_upper_limit: flux_error > flux,
-            flags: aperture.flags(self.image.view.shape, self.image.view.flags),
+            flags: aperture.flags(self.image.view.shape, |x, y| self.image.flags(self.image.index(x, y))),
             radius: aperture.radius,
             background: background.level * UJY_PER_ARCSEC2_PER_MJY_PER_SR,
             background_error: background_error * UJY_PER_ARCSEC2_PER_MJY_PER_SR,
@@ -203,27 +203,25 @@ impl<'a> Photometer<'a> {
         if !(source.pixel_area > 0.0 && source.pixel_area.is_finite()) {
             return Err(NoMeasurement::PixelArea(source.pixel_area));
         }
-        let options = &self.options.aperture;
-        let fwhm = self.image.view.psf_fwhm.filter(|fwhm| *fwhm > 0.0 && fwhm.is_finite());
-        let by_fwhm = options.method == ApertureMethod::Fwhm;
-        let diameter = match fwhm.filter(|_| by_fwhm) {
-            Some(fwhm) => fwhm / source.pixel_area.sqrt() * options.fwhm_multiplier,
-            None => options.diameter,
-        };
-        let aperture = Aperture { x, y, radius: diameter / 2.0 };
+        let (radius, fixed) = self.options.aperture.radius(source.pixel_area, self.image.view.psf_fwhm);
+        let aperture = Aperture { x, y, radius };
         if !aperture.is_inside([ny, nx]) {
             return Err(NoMeasurement::AtEdge { x, y, radius: aperture.radius });
         }
-        Ok((aperture, by_fwhm && fwhm.is_none()))
+        let [_, needed] = self.options.region(&aperture, [ny, nx]);
+        let rows = &self.image.view.rows;
+        if needed.start < rows.start || needed.end > rows.end {
+            return Err(NoMeasurement::NotInMemory { x, y });
+        }
+        Ok((aperture, fixed))
     }
 
     fn sums(&self, aperture: &Aperture) -> Result<Sums, NoMeasurement> {
-        let nx = self.image.view.shape[1];
         let mut sums = Sums { image: 0.0, variance: 0.0, repaired: 0 };
         let (mut not_finite, mut missing) = (0, false);
         let squared = self.options.error_model == ErrorModel::Independent;
         aperture.for_each(self.image.view.shape, |x, y, overlap| {
-            let at = y * nx + x;
+            let at = self.image.index(x, y);
             let value = self.image.value(at);
             not_finite += usize::from(!value.is_finite());
             sums.image += value * overlap;

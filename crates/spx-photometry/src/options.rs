@@ -1,12 +1,14 @@
 //! What a user may set of photometry. The defaults are spxquery's.
 
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use spx_core::flags::FlagSelection;
 
-use crate::PhotometryError;
+use crate::aperture::clip;
+use crate::{Aperture, PhotometryError};
 
 /// An enum whose variants have names in configuration files and on the command line.
 macro_rules! named {
@@ -56,6 +58,20 @@ pub struct ApertureOptions {
 impl Default for ApertureOptions {
     fn default() -> Self {
         Self { method: ApertureMethod::default(), diameter: 3.0, fwhm_multiplier: 2.5 }
+    }
+}
+
+impl ApertureOptions {
+    /// Radius of the aperture \[px\] on a pixel of this solid angle [arcsec^2], in an image with this PSF_FWHM
+    /// \[arcsec\]; and whether the fixed diameter stands in for that by FWHM, since there is no PSF_FWHM above 0.
+    pub fn radius(&self, pixel_area: f64, psf_fwhm: Option<f64>) -> (f64, bool) {
+        let fwhm = psf_fwhm.filter(|fwhm| *fwhm > 0.0 && fwhm.is_finite());
+        let by_fwhm = self.method == ApertureMethod::Fwhm;
+        let diameter = match fwhm.filter(|_| by_fwhm) {
+            Some(fwhm) => fwhm / pixel_area.sqrt() * self.fwhm_multiplier,
+            None => self.diameter,
+        };
+        (diameter / 2.0, by_fwhm && fwhm.is_none())
     }
 }
 
@@ -163,6 +179,17 @@ impl Default for PhotometryOptions {
 }
 
 impl PhotometryOptions {
+    /// Columns of an image of shape `[ny, nx]` that measuring a source may look at, and rows.
+    pub fn region(&self, aperture: &Aperture, [ny, nx]: [usize; 2]) -> [Range<usize>; 2] {
+        let background = match self.background.method {
+            BackgroundMethod::Annulus => [self.background.max_outer_radius; 2],
+            BackgroundMethod::Window => self.background.window_size.map(|n| 0.5 * n as f64),
+        };
+        let fit = if self.psf_flux { self.psf_fit_radius } else { 0.0 };
+        let [dy, dx] = background.map(|reach| reach.max(fit).max(aperture.radius + 0.5));
+        [(aperture.x, dx, nx), (aperture.y, dy, ny)].map(|(c, d, n)| clip((c - d).floor(), (c + d).ceil(), n))
+    }
+
     /// Checks every range.
     ///
     /// # Errors

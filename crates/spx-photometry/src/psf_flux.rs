@@ -54,7 +54,7 @@ pub(crate) fn fit(
     for y in span(circle.y, ny) {
         let dy = y as f64 - circle.y;
         for x in span(circle.x, nx) {
-            let (dx, at) = (x as f64 - circle.x, y * nx + x);
+            let (dx, at) = (x as f64 - circle.x, image.index(x, y));
             let (value, variance) = (image.value(at), image.raw_variance(at));
             let usable = image.flags(at) & given.bad == 0 && value.is_finite();
             if dx * dx + dy * dy > circle.radius * circle.radius

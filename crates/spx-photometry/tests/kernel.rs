@@ -50,6 +50,7 @@ impl Bench {
     fn measure(&self, x: f64, y: f64) -> Result<Measurement, NoMeasurement> {
         let view = ImageView {
             shape: [SIDE, SIDE],
+            rows: 0..SIDE,
             image: &self.image,
             flags: &self.flags,
             variance: &self.variance,
@@ -57,6 +58,7 @@ impl Bench {
             flag_names: &self.names,
             psf_fwhm: self.fwhm,
             parent_offset: [0.0; 2],
+            median_variance: None,
         };
         let source =
             Source { position: [x, y], pixel_area: AREA, passband: Passband { centre: 2.0, width: 0.05 } };
@@ -209,6 +211,7 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
     bench.options.psf_flux = true;
     let view = ImageView {
         shape: [SIDE, SIDE],
+        rows: 0..SIDE,
         image: &bench.image,
         flags: &bench.flags,
         variance: &bench.variance,
@@ -216,6 +219,7 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
         flag_names: &names,
         psf_fwhm: None,
         parent_offset: [0.0; 2],
+        median_variance: None,
     };
     let error = Photometer::new(view, &bench.options, None).unwrap_err();
     assert_eq!(error, PhotometryError::NeedsPsf("psf_flux"));
@@ -286,4 +290,43 @@ fn cutouts_and_loops_give_the_same_numbers() {
         );
     }
     assert!(compared > 20, "{compared}");
+}
+
+/// The rows that a source needs give the same bits as the whole image; with one row less there is no measurement.
+#[test]
+fn some_rows_are_enough() {
+    let scene = scene(3, Window { x0: 120, y0: 300, nx: 200, ny: 220 }, 40, true);
+    let psf = psf();
+    for method in [BackgroundMethod::Annulus, BackgroundMethod::Window] {
+        let mut options = PhotometryOptions { psf_flux: true, ..PhotometryOptions::default() };
+        options.background.method = method;
+        let whole = ImageView::new(&scene.image, Some(1.0)).unwrap();
+        let nx = whole.shape[1];
+        let of_whole = Photometer::new(whole.clone(), &options, Some(&psf)).unwrap();
+        for truth in &scene.truths {
+            let source = &truth.source;
+            let (radius, _) = options.aperture.radius(source.pixel_area, whole.psf_fwhm);
+            let [x, y] = source.position;
+            let [_, rows] = options.region(&Aperture { x, y, radius }, whole.shape);
+            let measure = |rows: std::ops::Range<usize>| {
+                let pixels = rows.start * nx..rows.end * nx;
+                let view = ImageView {
+                    rows,
+                    image: &whole.image[pixels.clone()],
+                    flags: &whole.flags[pixels.clone()],
+                    variance: &whole.variance[pixels.clone()],
+                    foreground: whole
+                        .foreground
+                        .map(|f| Foreground { model: &f.model[pixels.clone()], scale: f.scale }),
+                    median_variance: Some(spx_photometry::median_positive(whole.variance)),
+                    ..whole.clone()
+                };
+                let photometer = Photometer::new(view, &options, Some(&psf)).unwrap();
+                photometer.measure(source, &mut Scratch::default())
+            };
+            assert_eq!(measure(rows.clone()), of_whole.measure(source, &mut Scratch::default()));
+            let less = measure(rows.start + 1..rows.end);
+            assert!(matches!(less, Err(NoMeasurement::NotInMemory { .. })), "{less:?}");
+        }
+    }
 }

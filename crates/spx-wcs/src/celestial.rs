@@ -10,6 +10,7 @@
 
 use spx_core::header::{Header, HeaderError};
 use spx_core::sky::Position;
+use spx_core::units::ARCSEC_PER_RADIAN;
 
 use crate::error::{WcsError, invalid};
 use crate::sip::Sip;
@@ -135,6 +136,11 @@ impl CelestialWcs {
         // An area of the tangent plane, seen from the centre of the sphere, shrinks by cos^3 of its distance.
         let steradian = (a * d - b * c).abs() / (1.0 + xi * xi + eta * eta).powf(1.5);
         steradian * 1f64.to_degrees().powi(2) * 3600.0 * 3600.0
+    }
+
+    /// Solid angle of a pixel without distortion [arcsec^2], from the matrix alone: the same for all pixels.
+    pub fn linear_pixel_area(&self) -> f64 {
+        (self.scale() * ARCSEC_PER_RADIAN).powi(2)
     }
 
     /// True where the header has SIP polynomials.

@@ -3,6 +3,7 @@
 pub(crate) mod files;
 pub(crate) mod format;
 pub(crate) mod progress;
+pub(crate) mod settings;
 pub(crate) mod summary;
 
 use anyhow::anyhow;

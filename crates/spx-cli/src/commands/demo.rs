@@ -18,6 +18,7 @@ use spx_sim::{
 use spx_wcs::OutputGrid;
 
 use super::simulate::write_all;
+use crate::archive::settings::ArchiveSettings;
 use crate::cube::combine::{Range, mean_plane};
 use crate::drizzle::{DrizzleSettings, drizzle};
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -167,7 +168,7 @@ fn settings(archive: &str, output: &Path) -> DrizzleSettings {
         width: Some(SIDE),
         height: Some(SIDE),
         detector: Some(3),
-        archive_url: Some(archive.to_owned()),
+        archive: ArchiveSettings { archive_url: Some(archive.to_owned()), ..ArchiveSettings::default() },
         output_dir: Some(output.to_owned()),
         ..DrizzleSettings::default()
     }

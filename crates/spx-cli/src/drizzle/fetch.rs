@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use spx_archive::{DownloadOptions, Downloader, Layout, Selection, Shape, Target};
 
-use super::inputs::InputError;
-use super::settings::{ArchiveParameters, DrizzleParameters};
+use super::settings::DrizzleParameters;
 use crate::archive::files::{check_mirror, fetch};
+use crate::archive::settings::ArchiveParameters;
 use crate::archive::summary::{self, QuerySummary};
 use crate::archive::{client, search};
 use crate::exit::Failure;
 use crate::global::Global;
+use crate::inputs::InputError;
 use crate::stages::Stages;
 use crate::ui::Bar;
 

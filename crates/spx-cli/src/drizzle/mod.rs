@@ -1,7 +1,6 @@
 //! `spx drizzle`: spectral images to cubes, one for each detector.
 
 mod fetch;
-mod inputs;
 mod pipeline;
 mod report;
 mod settings;
@@ -13,14 +12,14 @@ use clap::Args;
 use spx_core::atomic;
 use spx_core::detector::Detector;
 
+use crate::archive::settings::ArchiveSettings;
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
+use crate::inputs::{self, InputError, Source};
 use crate::stages::Stages;
 use crate::ui::{self, Bar};
-use inputs::{InputError, Source};
 use pipeline::Job;
-pub(crate) use report::zodi_remark;
 use report::{CubeReport, InputReport, Status};
 pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
 
@@ -312,12 +311,7 @@ fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<St
         output_dir: None,
         overwrite: None,
         max_memory: None,
-        archive_url: None,
-        mjd_range: None,
-        max_images: None,
-        workers: None,
-        data_mirror: None,
-        sources: None,
+        archive: ArchiveSettings::default(),
         ..settings.clone()
     };
     let table = toml::Table::try_from(scientific).unwrap_or_default();

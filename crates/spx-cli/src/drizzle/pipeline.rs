@@ -14,10 +14,11 @@ use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
 use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, Plan};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
 
-use super::inputs::{InputError, Source};
-use super::report::{CubeReport, InputReport, Status, zodi_remark};
-use super::settings::{DrizzleParameters, Zodi};
+use super::report::{CubeReport, InputReport, Status};
+use super::settings::DrizzleParameters;
 use crate::exit::Failure;
+use crate::inputs::{InputError, Source};
+use crate::zodi::{Zodi, zodi_remark};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;

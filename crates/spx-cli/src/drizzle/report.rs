@@ -1,9 +1,8 @@
 //! What became of each input, for the user, for `--json` and for the history in the cube.
 
 use serde::{Deserialize, Serialize};
-use spx_core::zodi::{ZodiFit, ZodiOutcome};
 
-use super::inputs::{InputError, Source};
+use crate::inputs::{InputError, Source};
 
 /// The end of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,20 +56,6 @@ impl InputReport {
             line.push_str(&format!(" ({reason})"));
         }
         line
-    }
-}
-
-/// Why a zodiacal fit was not used, `None` where it was.
-pub(crate) fn zodi_remark(fit: &ZodiFit) -> Option<String> {
-    match fit.outcome {
-        ZodiOutcome::Fitted => None,
-        ZodiOutcome::TooFewPixels { fraction } => Some(format!(
-            "zodiacal light not fitted, scale 1: only {:.1} % of the pixels are background",
-            100.0 * fraction
-        )),
-        ZodiOutcome::OutOfRange { fitted } => {
-            Some(format!("zodiacal light not fitted, scale 1: the fit gave {fitted}"))
-        }
     }
 }
 

@@ -5,23 +5,19 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, MjdRange, Source};
 use spx_core::detector::Detector;
 use spx_core::flags::FlagSelection;
 use spx_core::sky::{Position, Rectangle};
-use spx_core::zodi::ZodiOptions;
 use spx_drizzle::{DrizzleOptions, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
-use crate::archive::MAX_IMAGES;
-use crate::archive::files::{Remote, sources};
-
-/// Downloads at a time where nothing else is said.
-const WORKERS: usize = 4;
+use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
+use crate::flag_selection;
+use crate::zodi::{Zodi, ZodiSettings};
 
 /// Every key of the configuration. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub(crate) struct DrizzleSettings {
     /// Right ascension of the centre [deg]
     #[arg(long, value_name = "DEG", env = "SPX_RA", allow_negative_numbers = true, help_heading = "Region")]
@@ -61,25 +57,9 @@ pub(crate) struct DrizzleSettings {
     #[arg(long, value_name = "GIB", env = "SPX_MAX_MEMORY", help_heading = "Input and output")]
     pub(crate) max_memory: Option<f64>,
 
-    /// Base address of the archive [default: IRSA, irsa.ipac.caltech.edu]
-    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL", help_heading = "Archive")]
-    pub(crate) archive_url: Option<String>,
-    /// Only images taken between these dates [MJD]
-    #[arg(long, value_name = "MIN,MAX", value_delimiter = ',', env = "SPX_MJD_RANGE")]
-    #[arg(help_heading = "Archive")]
-    pub(crate) mjd_range: Option<Vec<f64>>,
-    /// More images than this are an error [default: 500]
-    #[arg(long, value_name = "N", env = "SPX_MAX_IMAGES", help_heading = "Archive")]
-    pub(crate) max_images: Option<usize>,
-    /// Downloads at a time, from 1 to 64 [default: 4]
-    #[arg(long, value_name = "N", env = "SPX_WORKERS", help_heading = "Archive")]
-    pub(crate) workers: Option<usize>,
-    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are read where they are
-    #[arg(long, value_name = "DIR", env = "SPX_DATA_MIRROR", help_heading = "Archive")]
-    pub(crate) data_mirror: Option<PathBuf>,
-    /// Where else to look for files, in this order: cloud, irsa
-    #[arg(long, value_name = "LIST", value_delimiter = ',', env = "SPX_SOURCES", help_heading = "Archive")]
-    pub(crate) sources: Option<Vec<String>>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) archive: ArchiveSettings,
 
     /// Spatial kernel: bilinear [default: bilinear]
     #[arg(long, value_name = "NAME", env = "SPX_KERNEL", help_heading = "Drizzle")]
@@ -120,40 +100,9 @@ pub(crate) struct DrizzleSettings {
     #[arg(help_heading = "Pixels and weights")]
     pub(crate) min_overlap: Option<f64>,
 
-    /// Subtract the zodiacal light, scaled to fit the background of each image [default: true]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true", env = "SPX_SUBTRACT_ZODI", overrides_with = "no_subtract_zodi")]
-    #[arg(help_heading = "Zodiacal light")]
-    pub(crate) subtract_zodi: Option<bool>,
-    /// Leave the zodiacal light in
-    #[arg(long, overrides_with = "subtract_zodi", help_heading = "Zodiacal light")]
-    #[serde(skip)]
-    pub(crate) no_subtract_zodi: bool,
-    /// Subtract the model as it is, without fitting its scale [default: false]
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "true", env = "SPX_STATIC_ZODI", help_heading = "Zodiacal light")]
-    pub(crate) static_zodi: Option<bool>,
-    /// Least share of background pixels for a fit [default: 0.5]
-    #[arg(long, value_name = "X", env = "SPX_BG_FRACTION_MIN", help_heading = "Zodiacal light")]
-    pub(crate) bg_fraction_min: Option<f64>,
-    /// A fitted scale must lie above this [default: 0]
-    #[arg(long, value_name = "X", env = "SPX_ZODI_SCALE_MIN", allow_negative_numbers = true)]
-    #[arg(help_heading = "Zodiacal light")]
-    pub(crate) zodi_scale_min: Option<f64>,
-    /// A fitted scale must not exceed this [default: 10]
-    #[arg(long, value_name = "X", env = "SPX_ZODI_SCALE_MAX", help_heading = "Zodiacal light")]
-    pub(crate) zodi_scale_max: Option<f64>,
-}
-
-/// How the zodiacal light is treated.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Zodi {
-    /// It stays in.
-    Keep,
-    /// The model is subtracted as it is.
-    Static,
-    /// The model is scaled to the background of the image.
-    Fit(ZodiOptions),
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) zodi: ZodiSettings,
 }
 
 /// Settings that have been checked and completed.
@@ -177,37 +126,22 @@ pub(crate) struct DrizzleParameters {
     pub(crate) zodi: Zodi,
 }
 
-/// Where images come from when none are named.
-#[derive(Debug, Clone)]
-pub(crate) struct ArchiveParameters {
-    pub(crate) url: ArchiveUrl,
-    pub(crate) mjd_range: Option<MjdRange>,
-    pub(crate) max_images: usize,
-    pub(crate) workers: usize,
-    pub(crate) sources: Vec<Source>,
-}
-
 impl DrizzleSettings {
     /// Folds the negative switch into the setting.
     pub(crate) fn normalised(mut self) -> Self {
-        if std::mem::take(&mut self.no_subtract_zodi) {
-            self.subtract_zodi = Some(false);
-        }
+        self.zodi = self.zodi.normalised();
         self
     }
 
     /// These settings with every default filled in.
     pub(crate) fn completed(self) -> Self {
         let options = DrizzleOptions::default();
-        let zodi = ZodiOptions::default();
         Self {
             detector: self.detector.or(Some(0)),
             output_dir: self.output_dir.or_else(|| Some("drizzle_output".into())),
             overwrite: self.overwrite.or(Some(false)),
             exact_wavelength_wcs: self.exact_wavelength_wcs.or(Some(false)),
-            archive_url: self.archive_url.or_else(|| Some(ArchiveUrl::IRSA.to_owned())),
-            max_images: self.max_images.or(Some(MAX_IMAGES)),
-            workers: self.workers.or(Some(WORKERS)),
+            archive: self.archive.completed(),
             kernel: self.kernel.or(Some(options.kernel)),
             xy_shrink: self.xy_shrink.or(Some(options.xy_shrink)),
             z_shrink: self.z_shrink.or(self.xy_shrink).or(Some(options.xy_shrink)),
@@ -216,11 +150,7 @@ impl DrizzleSettings {
             exclude_flags: self.exclude_flags.or(Some(FlagSelection::Mosaic)),
             ivar_max: self.ivar_max.or(Some(options.ivar_max)),
             min_overlap: self.min_overlap.or(Some(options.min_overlap)),
-            subtract_zodi: self.subtract_zodi.or(Some(true)),
-            static_zodi: self.static_zodi.or(Some(false)),
-            bg_fraction_min: self.bg_fraction_min.or(Some(zodi.bg_fraction_min)),
-            zodi_scale_min: self.zodi_scale_min.or(Some(zodi.scale_min)),
-            zodi_scale_max: self.zodi_scale_max.or(Some(zodi.scale_max)),
+            zodi: self.zodi.completed(),
             ..self
         }
     }
@@ -254,7 +184,7 @@ impl DrizzleSettings {
                 n => Some(Detector::new(n.into()).context("detector: 0 stands for all that are present")?),
             },
             input: self.input.clone().unwrap_or_default(),
-            archive: self.archive()?,
+            archive: self.archive.parameters()?,
             output_dir: self.output_dir.clone().unwrap_or_default(),
             overwrite: self.overwrite.unwrap_or_default(),
             exact_wavelength_wcs: self.exact_wavelength_wcs.unwrap_or_default(),
@@ -264,38 +194,13 @@ impl DrizzleSettings {
             z_oversample,
             z_edges: self.z_edges.clone(),
             exclude_flags: self.exclude_flags.clone().unwrap_or(FlagSelection::Mosaic),
-            zodi: self.zodi()?,
+            zodi: self.zodi.parameters()?,
         };
         parameters.options.validate()?;
         for detector in Detector::ALL {
             parameters.wavelengths(detector)?;
         }
         Ok(parameters)
-    }
-
-    fn archive(&self) -> anyhow::Result<ArchiveParameters> {
-        let url: ArchiveUrl = match &self.archive_url {
-            Some(address) => address.parse()?,
-            None => ArchiveUrl::default(),
-        };
-        let mjd_range = match self.mjd_range.as_deref() {
-            None => None,
-            Some(&[min, max]) => Some(MjdRange::new(min, max)?),
-            Some(other) => return Err(anyhow!("mjd_range takes two dates, not {}", other.len())),
-        };
-        let workers = self.workers.unwrap_or(WORKERS);
-        if !(1..=64).contains(&workers) {
-            return Err(anyhow!("workers = {workers} is not allowed: it must be from 1 to 64"));
-        }
-        let named = self.sources.iter().flatten().map(|name| name.parse());
-        let named = named.collect::<Result<Vec<Remote>, _>>().map_err(|e| anyhow!("sources: {e}"))?;
-        Ok(ArchiveParameters {
-            sources: sources(self.data_mirror.as_deref(), &named, &url),
-            url,
-            mjd_range,
-            max_images: self.max_images.unwrap_or(MAX_IMAGES),
-            workers,
-        })
     }
 
     fn options(&self) -> DrizzleOptions {
@@ -308,28 +213,6 @@ impl DrizzleSettings {
             min_overlap: self.min_overlap.unwrap_or(defaults.min_overlap),
         }
     }
-
-    fn zodi(&self) -> anyhow::Result<Zodi> {
-        let defaults = ZodiOptions::default();
-        let options = ZodiOptions {
-            bg_fraction_min: self.bg_fraction_min.unwrap_or(defaults.bg_fraction_min),
-            scale_min: self.zodi_scale_min.unwrap_or(defaults.scale_min),
-            scale_max: self.zodi_scale_max.unwrap_or(defaults.scale_max),
-        };
-        if !(0.0..=1.0).contains(&options.bg_fraction_min) {
-            let found = options.bg_fraction_min;
-            return Err(anyhow!("bg_fraction_min = {found} is not allowed: it must be from 0 to 1"));
-        }
-        if options.scale_min.is_nan() || options.scale_max.is_nan() || options.scale_min >= options.scale_max
-        {
-            return Err(anyhow!("zodi_scale_min must be below zodi_scale_max"));
-        }
-        Ok(match (self.subtract_zodi, self.static_zodi) {
-            (Some(false), _) => Zodi::Keep,
-            (_, Some(true)) => Zodi::Static,
-            _ => Zodi::Fit(options),
-        })
-    }
 }
 
 impl DrizzleParameters {
@@ -340,52 +223,5 @@ impl DrizzleParameters {
             None if self.z_oversample == 1.0 => WavelengthGrid::native(detector),
             None => WavelengthGrid::oversampled(detector, self.z_oversample)?,
         })
-    }
-}
-
-/// In a file a selection is a string (`"mosaic"`, `"0,HOT"`) or a list (`[0, "HOT"]`).
-mod flag_selection {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-    use spx_core::flags::FlagSelection;
-
-    #[derive(Deserialize)]
-    #[serde(
-        untagged,
-        expecting = "expected a preset, a list such as \"0,HOT\", or an array of bits and names"
-    )]
-    enum Form {
-        Text(String),
-        List(Vec<Item>),
-    }
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Item {
-        Bit(i64),
-        Name(String),
-    }
-
-    pub(super) fn serialize<S: Serializer>(value: &Option<FlagSelection>, s: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(selection) => s.collect_str(selection),
-            None => s.serialize_none(),
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<FlagSelection>, D::Error> {
-        let text = match Form::deserialize(d)? {
-            Form::Text(text) => text,
-            Form::List(items) => {
-                let words: Vec<String> = items
-                    .into_iter()
-                    .map(|item| match item {
-                        Item::Bit(bit) => bit.to_string(),
-                        Item::Name(name) => name,
-                    })
-                    .collect();
-                words.join(",")
-            }
-        };
-        text.parse().map(Some).map_err(D::Error::custom)
     }
 }
