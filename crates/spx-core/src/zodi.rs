@@ -91,16 +91,12 @@ impl ZodiSums {
     pub fn add(&mut self, first: usize, planes: PlaneSlices<'_>) {
         let nx = self.nx;
         let count = planes.image.len() / nx;
-        for (k, row) in self.rows[first..first + count].iter_mut().enumerate() {
-            let pixels = k * nx..(k + 1) * nx;
-            *row = RowSums::of(
-                self.bad,
-                &planes.image[pixels.clone()],
-                &planes.flags[pixels.clone()],
-                &planes.variance[pixels.clone()],
-                &planes.zodi[pixels],
-            );
-        }
+        pulp::Arch::new().dispatch(AddRows {
+            rows: &mut self.rows[first..first + count],
+            nx,
+            bad: self.bad,
+            planes,
+        });
     }
 
     /// The scale, once every row has been added.
@@ -121,47 +117,105 @@ impl ZodiSums {
     }
 }
 
-/// Independent partial sums, so that the processor need not wait for the last addition.
-const LANES: usize = 4;
+/// Sums rows, compiled for several instruction sets, of which the widest that the machine has is run.
+struct AddRows<'a> {
+    rows: &'a mut [RowSums],
+    nx: usize,
+    bad: u32,
+    planes: PlaneSlices<'a>,
+}
 
-impl RowSums {
-    fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
-        let (mut image_zodi, mut zodi_zodi, mut pixels) = ([0.0f64; LANES], [0.0f64; LANES], 0);
-        let chunks = image.chunks_exact(LANES).zip(flags.chunks_exact(LANES));
-        let chunks = chunks.zip(variance.chunks_exact(LANES)).zip(zodi.chunks_exact(LANES));
-        for (((i, f), v), z) in chunks {
-            for k in 0..LANES {
-                if usable(bad, i[k], f[k], v[k], z[k]) {
-                    let weighted = f64::from(z[k]) / f64::from(v[k]);
-                    image_zodi[k] += weighted * f64::from(i[k]);
-                    zodi_zodi[k] += weighted * f64::from(z[k]);
-                    pixels += 1;
-                }
-            }
+impl pulp::WithSimd for AddRows<'_> {
+    type Output = ();
+
+    // Functions that are not inlined here would be compiled for the oldest instruction set.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let PlaneSlices { image, flags, variance, zodi } = self.planes;
+        for (k, row) in self.rows.iter_mut().enumerate() {
+            let at = k * self.nx..(k + 1) * self.nx;
+            *row = RowSums::of(
+                self.bad,
+                &image[at.clone()],
+                &flags[at.clone()],
+                &variance[at.clone()],
+                &zodi[at],
+            );
         }
-        for k in image.len() / LANES * LANES..image.len() {
-            if usable(bad, image[k], flags[k], variance[k], zodi[k]) {
-                let weighted = f64::from(zodi[k]) / f64::from(variance[k]);
-                image_zodi[0] += weighted * f64::from(image[k]);
-                zodi_zodi[0] += weighted * f64::from(zodi[k]);
-                pixels += 1;
-            }
-        }
-        Self { image_zodi: image_zodi.iter().sum(), zodi_zodi: zodi_zodi.iter().sum(), pixels }
     }
 }
 
-/// Whether a pixel is background. Most pixels of a frame are alike, so that branches cost less than arithmetic on
-/// masked values would.
-#[inline]
-fn usable(bad: u32, image: f32, flags: i32, variance: f32, zodi: f32) -> bool {
-    let finite = |v: f32| v.abs() < f32::INFINITY;
-    flags.cast_unsigned() & bad == 0
-        && finite(image)
-        && finite(zodi)
-        && zodi != 0.0
-        && finite(variance)
-        && variance > 0.0
+/// Independent partial sums, as many as the widest vector registers hold; always as many, so that every machine
+/// finds the same bits.
+const LANES: usize = 64;
+
+impl RowSums {
+    #[inline(always)]
+    fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
+        let mut lanes = Lanes { image_zodi: [0.0; LANES], zodi_zodi: [0.0; LANES], pixels: [0; LANES] };
+        let (images, image) = image.as_chunks::<LANES>();
+        let (flag_sets, flags) = flags.as_chunks::<LANES>();
+        let (variances, variance) = variance.as_chunks::<LANES>();
+        let (zodis, zodi) = zodi.as_chunks::<LANES>();
+        for (((i, f), v), z) in images.iter().zip(flag_sets).zip(variances).zip(zodis) {
+            lanes.add(bad, i, f, v, z);
+        }
+        if !image.is_empty() {
+            // A row's end, filled up with pixels that do not count.
+            let mut rest = ([0.0; LANES], [0; LANES], [0.0; LANES], [0.0; LANES]);
+            rest.0[..image.len()].copy_from_slice(image);
+            rest.1[..image.len()].copy_from_slice(flags);
+            rest.2[..image.len()].copy_from_slice(variance);
+            rest.3[..image.len()].copy_from_slice(zodi);
+            lanes.add(bad, &rest.0, &rest.1, &rest.2, &rest.3);
+        }
+        Self {
+            image_zodi: lanes.image_zodi.iter().sum(),
+            zodi_zodi: lanes.zodi_zodi.iter().sum(),
+            pixels: lanes.pixels.iter().map(|&n| n as usize).sum(),
+        }
+    }
+}
+
+struct Lanes {
+    image_zodi: [f64; LANES],
+    zodi_zodi: [f64; LANES],
+    pixels: [u32; LANES],
+}
+
+impl Lanes {
+    /// Adds a pixel to each lane. No branches: pixels that do not count weigh nothing.
+    #[inline(always)]
+    fn add(
+        &mut self,
+        bad: u32,
+        image: &[f32; LANES],
+        flags: &[i32; LANES],
+        variance: &[f32; LANES],
+        zodi: &[f32; LANES],
+    ) {
+        // All bits where a pixel counts, none elsewhere.
+        let mut mask = [0u32; LANES];
+        for k in 0..LANES {
+            let usable = (flags[k].cast_unsigned() & bad == 0)
+                & (image[k].abs() < f32::INFINITY)
+                & (zodi[k].abs() < f32::INFINITY)
+                & (zodi[k] != 0.0)
+                & (variance[k] < f32::INFINITY)
+                & (variance[k] > 0.0);
+            mask[k] = u32::from(usable).wrapping_neg();
+        }
+        let one = 1.0f32.to_bits();
+        for k in 0..LANES {
+            let masked = |value: f32| f64::from(f32::from_bits(value.to_bits() & mask[k]));
+            let (i, z) = (masked(image[k]), masked(zodi[k]));
+            let variance = f32::from_bits(variance[k].to_bits() & mask[k] | one & !mask[k]);
+            let weighted = z / f64::from(variance);
+            self.image_zodi[k] += weighted * i;
+            self.zodi_zodi[k] += weighted * z;
+            self.pixels[k] += mask[k] & 1;
+        }
+    }
 }
 
 #[cfg(test)]
