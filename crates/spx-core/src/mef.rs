@@ -207,9 +207,9 @@ impl MefFile {
         Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
     }
 
-    /// Gives each plane a reader of its own (ZODI that of the file), for CFITSIO reads the whole header again whenever it changes the HDU,
-    /// and tells how many rows are best read at a time. A gzipped file keeps its one reader, since each would
-    /// unpack it.
+    /// Gives each plane a reader of its own (ZODI that of the file), for CFITSIO reads the whole header again whenever
+    /// it changes the HDU, and tells how many rows are best read at a time. A gzipped file keeps its one reader,
+    /// since each would unpack it.
     fn read_apart(&mut self) -> Result<usize, MefError> {
         const FEW: usize = 32;
         const MANY: usize = 512;

@@ -29,6 +29,8 @@ pub struct Column {
 /// A gzipped file is unpacked into memory when it is opened; CFITSIO does that for one file at a time.
 pub struct FitsReader {
     handle: Handle,
+    /// EXTNAMEs of the first HDUs, as far as they were looked for: CFITSIO parses a header whenever it comes to it.
+    names: Vec<String>,
     /// Columns of the current HDU, once they were asked for.
     columns: Option<Vec<Column>>,
     gzipped: bool,
@@ -41,7 +43,7 @@ impl FitsReader {
     /// Where the file cannot be read, is a directory, is empty or begins as no FITS file does.
     pub fn open(path: &Path) -> Result<Self> {
         let gzipped = check_start(path)?;
-        Ok(Self { handle: Handle::open(path)?, columns: None, gzipped })
+        Ok(Self { handle: Handle::open(path)?, names: Vec::new(), columns: None, gzipped })
     }
 
     /// Whether the file is gzipped, so that opening it again would unpack it again.
@@ -64,15 +66,29 @@ impl FitsReader {
     /// Where CFITSIO cannot walk through the file.
     pub fn hdu_names(&mut self) -> Result<Vec<String>> {
         let current = self.handle.hdu_number();
-        let names = (1..=self.handle.hdu_count()?).map(|number| self.hdu_name(number)).collect();
+        let walked = self.walk(|_| false);
         self.handle.move_to(current)?;
-        names
+        walked?;
+        Ok(self.names.clone())
     }
 
-    fn hdu_name(&mut self, number: usize) -> Result<String> {
-        self.handle.move_to(number)?;
-        let name = self.handle.text_card("EXTNAME")?;
-        Ok(name.unwrap_or_else(|| if number == 1 { "PRIMARY".to_owned() } else { String::new() }))
+    /// Learns the names of more HDUs until one is wanted, or there are no more. Tells whether it was found; it is
+    /// then the current HDU.
+    fn walk(&mut self, wanted: impl Fn(&str) -> bool) -> Result<bool> {
+        self.columns = None;
+        loop {
+            let number = self.names.len() + 1;
+            if let Err(error) = self.handle.move_to(number) {
+                return if number > self.handle.hdu_count()? { Ok(false) } else { Err(error) };
+            }
+            let name = self.handle.text_card("EXTNAME")?;
+            let name = name.unwrap_or_else(|| if number == 1 { "PRIMARY".into() } else { String::new() });
+            let found = wanted(&name);
+            self.names.push(name);
+            if found {
+                return Ok(true);
+            }
+        }
     }
 
     /// Moves to the first HDU with that EXTNAME, whatever its type; letter case does not count. `PRIMARY` is
@@ -84,11 +100,18 @@ impl FitsReader {
         if name.eq_ignore_ascii_case("PRIMARY") {
             return self.move_to_index(0);
         }
-        let names = self.hdu_names()?;
-        match names.iter().position(|n| n.eq_ignore_ascii_case(name)) {
-            Some(index) => self.move_to_index(index),
-            None => Err(FitsError::NoSuchHdu { name: name.to_owned(), present: names.join(", ") }),
+        if let Some(index) = self.names.iter().position(|n| n.eq_ignore_ascii_case(name)) {
+            return self.move_to_index(index);
         }
+        let current = self.handle.hdu_number();
+        let found = self.walk(|n| n.eq_ignore_ascii_case(name));
+        if !matches!(found, Ok(true)) {
+            self.handle.move_to(current)?;
+        }
+        if found? {
+            return Ok(());
+        }
+        Err(FitsError::NoSuchHdu { name: name.to_owned(), present: self.names.join(", ") })
     }
 
     /// Moves to an HDU by its number, the primary being 0.
