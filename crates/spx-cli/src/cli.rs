@@ -14,6 +14,7 @@ use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
+use crate::photometry::{self, PhotometryArgs};
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
 #[derive(Debug, Parser)]
@@ -32,6 +33,7 @@ pub(crate) struct Cli {
 enum Command {
     Query(QueryArgs),
     Download(DownloadArgs),
+    Photometry(Box<PhotometryArgs>),
     Drizzle(DrizzleArgs),
     Cube(CubeArgs),
     Inspect(InspectArgs),
@@ -52,6 +54,7 @@ impl Cli {
             Command::Query(args) => query::run(&args, &self.global),
             Command::Download(args) => download::run(&args, &self.global),
             Command::Serve(args) => serve::run(&args, &self.global),
+            Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),

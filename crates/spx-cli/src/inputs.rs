@@ -5,9 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use spx_core::image::ExposureId;
+use spx_core::image::{ExposureId, Metadata};
 use spx_core::mef::{MefError, MefFile};
-use spx_wcs::WcsError;
+use spx_wcs::{WaveTable, WcsError};
 
 /// A spectral image whose metadata could be read.
 ///
@@ -80,7 +80,26 @@ pub(crate) fn find(inputs: &[PathBuf]) -> Found {
     found
 }
 
+/// The wavelength table of an image.
+///
+/// # Errors
+/// Where the table or the cards of WCS `W` are not as they should be.
+pub(crate) fn wave_table(metadata: &Metadata) -> Result<WaveTable, WcsError> {
+    let table = &metadata.wave_table;
+    WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
+}
+
 impl Found {
+    /// The files, and whether each was named by the user itself.
+    pub(crate) fn files(&self) -> &[(PathBuf, bool)] {
+        &self.files
+    }
+
+    /// What could not be looked at.
+    pub(crate) fn failed(&self) -> &[InputError] {
+        &self.failed
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.failed.is_empty()
     }
@@ -132,7 +151,8 @@ fn looks_like_an_image(path: &Path) -> bool {
     fits && !name.starts_with('.') && !name.starts_with("drizzle_D")
 }
 
-fn file_name(path: &Path) -> String {
+/// The last part of a path.
+pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 

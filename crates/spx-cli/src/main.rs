@@ -5,6 +5,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
 mod archive;
+mod buffers;
 mod cli;
 mod commands;
 mod config;
@@ -15,6 +16,8 @@ mod flag_selection;
 mod global;
 mod inputs;
 mod inspect;
+mod output;
+mod photometry;
 mod stages;
 mod statistics;
 mod text;

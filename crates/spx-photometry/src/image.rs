@@ -108,19 +108,7 @@ impl<'a> CheckedImage<'a> {
                 return Err(PhotometryError::ArrayLength { array, found, ny, nx });
             }
         }
-        let pixels = || view.variance.iter().zip(view.flags);
-        let wrong = |(&variance, &flags): (&f32, &i32)| flags == 0 && !is_valid(variance);
-        // Counting has no branches and is fast; the place is looked for only where it is needed.
-        let count = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
-        if count > 0 {
-            let at = pixels().position(wrong).unwrap_or_default();
-            return Err(PhotometryError::Variance {
-                count,
-                x: at % nx,
-                y: view.rows.start + at / nx,
-                value: view.variance[at],
-            });
-        }
+        check_variances(nx, view.rows.start, view.flags, view.variance)?;
         Ok(Self { view, median: OnceLock::new() })
     }
 
@@ -160,6 +148,29 @@ impl<'a> CheckedImage<'a> {
         let find = || self.view.median_variance.unwrap_or_else(|| median_positive(self.view.variance));
         let median = *self.median.get_or_init(find);
         if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
+    }
+}
+
+/// Sees whether every pixel without a flag has a variance that is finite and not negative, in rows of `nx` pixels of
+/// which the first is row `first` of the image.
+///
+/// # Errors
+/// [`PhotometryError::Variance`] with the number of those that have none and the place of the first.
+pub fn check_variances(
+    nx: usize,
+    first: usize,
+    flags: &[i32],
+    variance: &[f32],
+) -> Result<(), PhotometryError> {
+    let pixels = || variance.iter().zip(flags);
+    let wrong = |(&variance, &flags): (&f32, &i32)| flags == 0 && !is_valid(variance);
+    // Counting has no branches and is fast; the place is looked for only where it is needed.
+    let count = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
+    match pixels().position(wrong).filter(|_| count > 0) {
+        None => Ok(()),
+        Some(at) => {
+            Err(PhotometryError::Variance { count, x: at % nx, y: first + at / nx, value: variance[at] })
+        }
     }
 }
 

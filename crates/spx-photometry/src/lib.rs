@@ -63,7 +63,7 @@ mod statistics;
 pub use aperture::{Aperture, ApertureSum};
 pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
-pub use image::{Foreground, ImageView, median_positive};
+pub use image::{Foreground, ImageView, check_variances, median_positive};
 pub use magnitude::{AB_ZERO_POINT_UJY, Magnitude};
 pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source};
 pub use options::{

@@ -208,7 +208,7 @@ impl PhotometryOptions {
         positive("max_outer_radius", b.max_outer_radius)?;
         positive("annulus_expansion_step", b.annulus_expansion_step)?;
         positive("min_usable_pixels", b.min_usable_pixels as f64)?;
-        check(b.clip_sigma >= 1.0, "clip_sigma", b.clip_sigma, "it must be at least 1")?;
+        check(b.clip_sigma >= 1.0, "bg_sigma_clip_sigma", b.clip_sigma, "it must be at least 1")?;
         let ring = b.method == BackgroundMethod::Annulus && a.method == ApertureMethod::Fixed;
         let room = a.diameter / 2.0 + offset < b.max_outer_radius;
         let problem = "it must exceed aperture_diameter / 2 + annulus_inner_offset";

@@ -1,13 +1,12 @@
 //! Files that the commands write: what kind they are, and how they appear.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
-use spx_core::atomic;
+use anyhow::anyhow;
 use spx_plot::{Format, PlotError};
 
 use crate::exit::Failure;
+use crate::output;
 
 /// What a file is to hold, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,10 +44,7 @@ impl Output {
 
     /// Writes the file, which appears only when it is complete.
     pub(crate) fn write(&self, contents: &[u8], overwrite: bool) -> Result<(), Failure> {
-        match atomic::write(&self.path, contents, overwrite) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Failure::exists(&self.path)),
-            other => Ok(other.with_context(|| self.path.display().to_string())?),
-        }
+        output::write(&self.path, contents, overwrite)
     }
 }
 

@@ -2,22 +2,22 @@
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::anyhow;
 use spx_core::detector::Detector;
-use spx_core::image::{Metadata, Planes, SpectralImage};
+use spx_core::image::{Planes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
 use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, Plan};
-use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
+use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
 use super::report::{CubeReport, InputReport, Status};
 use super::settings::DrizzleParameters;
+use crate::buffers::BufferPool;
 use crate::exit::Failure;
-use crate::inputs::{InputError, Source};
+use crate::inputs::{InputError, Source, wave_table};
 use crate::zodi::{Zodi, zodi_remark};
 
 /// Bytes of the four planes for each pixel.
@@ -256,24 +256,5 @@ fn drizzle_failure(error: DrizzleError) -> Failure {
     match error {
         DrizzleError::Cancelled => Failure::interrupted(),
         other => other.into(),
-    }
-}
-
-fn wave_table(metadata: &Metadata) -> Result<WaveTable, spx_wcs::WcsError> {
-    let table = &metadata.wave_table;
-    WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
-}
-
-/// Pixel buffers that go from exposure to exposure: fresh memory costs more than reading does.
-#[derive(Default)]
-struct BufferPool(Mutex<Vec<ReadBuffers>>);
-
-impl BufferPool {
-    fn take(&self) -> ReadBuffers {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn give(&self, buffers: ReadBuffers) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 }
