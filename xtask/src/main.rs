@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         ["check", which @ ..] => check::run(which),
         ["golden", which @ ..] => golden::run(which),
         ["fetch-testdata", options @ ..] => testdata::run(options),
-        ["bench-peers", "drizzle", options @ ..] => bench::drizzle(options),
+        ["bench-peers", options @ ..] => bench::run(options),
         ["viewers", options @ ..] => viewers::run(options),
         ["vo-clients", options @ ..] => vo_clients::run(options),
         _ => {

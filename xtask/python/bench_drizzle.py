@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One timed run of spxquery's `drizzle_detector`, the peer of `cargo xtask bench-peers drizzle`.
 
-    bench_spxquery.py WIDTH_ARCMIN OUTPUT_DIR INPUT.fits [INPUT.fits ...]
+    bench_drizzle.py WIDTH_ARCMIN OUTPUT_DIR INPUT.fits [INPUT.fits ...]
 
 Prints a line of JSON last: wall seconds of `drizzle_detector` alone (not of Python's start), and the peak resident
 memory of the process in MB. Needs xtask/python/requirements.txt.
