@@ -1,0 +1,223 @@
+//! From the tables of images to light curves, in bounded memory.
+//!
+//! 1. Every line goes to the file of its [bucket](crate::bucket_of).
+//! 2. Each bucket is sorted by (target_id, mjd), rows that agree in both by their text; a bucket that is larger than its
+//!    share of the memory is sorted in pieces, which are then merged.
+//! 3. The sorted rows become one CSV file a source, or one Parquet file a bucket, or both.
+//!
+//! All is made in a hidden directory and moved to its place at the end, so that light curves of an earlier run stay as
+//! they are until then. The result does not depend on the number of threads, on the order of the tables or, but for the
+//! buckets themselves, on their number.
+
+mod buckets;
+mod curves;
+mod sort;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use spx_core::progress::Progress;
+
+use crate::{BatchError, TableFormat, columnar, file_stem, row, row::Row};
+use buckets::Buckets;
+use curves::Output;
+
+/// Directory of the light curves as text.
+pub const LIGHT_CURVES: &str = "lightcurves";
+/// Directory of the Parquet data set.
+const DATA_SET: &str = "lightcurves.parquet";
+/// Its files, one in each `bucket=N`.
+const DATA_FILE: &str = "lightcurves.parquet";
+/// Directory of the buckets that are kept.
+const KEPT: &str = "buckets";
+/// Where all is made.
+const STAGING: &str = ".aggregate.part";
+/// The most buckets: each has an open file.
+const MOST_BUCKETS: usize = 512;
+
+/// How tables are aggregated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AggregateOptions {
+    /// Number of buckets, from 1 to 512.
+    pub buckets: usize,
+    /// Keep the sorted buckets as text, in `buckets/`.
+    pub keep_buckets: bool,
+    /// What is written.
+    pub format: TableFormat,
+    /// Memory for the rows that are being sorted, on all threads together [bytes], at least 1 MiB.
+    pub memory: usize,
+}
+
+impl Default for AggregateOptions {
+    fn default() -> Self {
+        Self { buckets: 64, keep_buckets: false, format: TableFormat::Csv, memory: 48 << 20 }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Aggregated {
+    /// Rows of all light curves.
+    pub rows: u64,
+    /// Light curves.
+    pub sources: u64,
+}
+
+/// Makes the light curves of the sources in `tables` (files `.csv` or `.parquet` of
+/// [`ImageTables`](crate::ImageTables)) below the directory `output`, replacing those of an earlier run. Only one call
+/// may be at work in a directory.
+///
+/// # Errors
+/// Where an option is out of range, a table cannot be read, or the disk refuses; the earlier light curves are then as
+/// they were. [`BatchError::Cancelled`] where `progress` asks for it.
+pub fn aggregate(
+    tables: &[PathBuf],
+    output: &Path,
+    options: &AggregateOptions,
+    progress: &dyn Progress,
+) -> Result<Aggregated, BatchError> {
+    check("num_buckets", options.buckets, 1..=MOST_BUCKETS, "from 1 to 512")?;
+    check("memory", options.memory, 1 << 20..=usize::MAX, "at least 1048576")?;
+    let staging = Staging::new(output)?;
+    let threads = rayon::current_num_threads();
+    let buckets = Buckets::create(&staging.0.join("unsorted"), options, threads)?;
+    buckets.fill(tables, threads, progress)?;
+    let (rows, sources) = (AtomicU64::new(0), AtomicU64::new(0));
+    progress.start("light curves", options.buckets as u64);
+    let sorted = buckets.files.into_par_iter().enumerate().try_for_each(|(number, bucket)| {
+        if progress.cancelled() {
+            return Err(BatchError::Cancelled);
+        }
+        let mut out = Output::create(&staging.0, number, options)?;
+        sort::sorted(&bucket.path, options.memory / threads, |id, line| out.push(id, line))?;
+        fs::remove_file(&bucket.path).map_err(BatchError::io(&bucket.path))?;
+        let made = out.finish()?;
+        rows.fetch_add(made.rows, Ordering::Relaxed);
+        sources.fetch_add(made.sources, Ordering::Relaxed);
+        progress.advance(1);
+        Ok(())
+    });
+    progress.finish();
+    sorted?;
+    for name in [LIGHT_CURVES, DATA_SET, KEPT] {
+        let target = output.join(name);
+        publish(&staging.0.join(name), &target).map_err(BatchError::io(&target))?;
+    }
+    Ok(Aggregated { rows: rows.into_inner(), sources: sources.into_inner() })
+}
+
+fn check(
+    name: &'static str,
+    value: usize,
+    allowed: std::ops::RangeInclusive<usize>,
+    range: &'static str,
+) -> Result<(), BatchError> {
+    if allowed.contains(&value) { Ok(()) } else { Err(BatchError::Option { name, value, range }) }
+}
+
+/// The light curve of one source below a directory, by time; empty where it has none. Of a Parquet data set the one
+/// bucket is opened that the source belongs to.
+///
+/// # Errors
+/// Where a file cannot be read, or there are no light curves at all.
+pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<Row<'static>>, BatchError> {
+    let mut rows = Vec::new();
+    let curves = output.join(LIGHT_CURVES);
+    let data_set = output.join(DATA_SET);
+    if curves.is_dir() {
+        let path = curves.join(format!("{}.csv", file_stem(target_id)));
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(rows),
+            read => read.map_err(BatchError::io(&path))?,
+        };
+        for (number, line) in text.lines().enumerate().skip(1) {
+            let wrong = |problem| BatchError::table(&path)(format!("line {}: {problem}", number + 1));
+            rows.push(Row::parse_line(line).map_err(wrong)?.into_owned());
+        }
+        return Ok(rows);
+    }
+    let buckets = fs::read_dir(&data_set).map_err(BatchError::io(&data_set))?.count();
+    let path = data_file(&data_set, crate::bucket_of(target_id, buckets.max(1)));
+    columnar::read(&path, Some(target_id), |row| {
+        rows.push(row.into_owned());
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// The file of a bucket in a data set.
+fn data_file(data_set: &Path, bucket: usize) -> PathBuf {
+    data_set.join(format!("bucket={bucket}")).join(DATA_FILE)
+}
+
+/// The hidden directory; it goes with all that is in it.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn new(output: &Path) -> Result<Self, BatchError> {
+        let path = output.join(STAGING);
+        // What a run that was killed left.
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(BatchError::io(&path))?;
+        }
+        fs::create_dir_all(&path).map_err(BatchError::io(&path))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// Moves the files of a staged directory, which need not be there, to their place, and removes those of an earlier run
+/// that have no successor. Files that are not ours stay.
+fn publish(staged: &Path, target: &Path) -> io::Result<()> {
+    if target.is_dir() {
+        for entry in fs::read_dir(target)? {
+            let path = entry?.path();
+            let successor = staged.join(path.file_name().unwrap_or_default());
+            if is_bucket(&path) && !successor.exists() {
+                publish(&successor, &path)?;
+            } else if !successor.exists() && is_ours(&path)? {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    if staged.is_dir() {
+        fs::create_dir_all(target)?;
+        for entry in fs::read_dir(staged)? {
+            let path = entry?.path();
+            let place = target.join(path.file_name().unwrap_or_default());
+            if path.is_dir() { publish(&path, &place)? } else { fs::rename(&path, &place)? }
+        }
+    }
+    // It goes only where nothing is in it.
+    fs::remove_dir(target).ok();
+    Ok(())
+}
+
+fn is_bucket(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with("bucket="))
+        && path.is_dir()
+}
+
+/// True for a file that an earlier run has made.
+fn is_ours(path: &Path) -> io::Result<bool> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("parquet") => Ok(path.file_name().is_some_and(|name| name == DATA_FILE) && path.is_file()),
+        Some("csv") if path.is_file() => {
+            let mut start = vec![0; row::header().len()];
+            let read = io::Read::read(&mut fs::File::open(path)?, &mut start)?;
+            Ok(start[..read] == *row::header().as_bytes())
+        }
+        _ => Ok(false),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,384 @@
+//! Rows as Parquet, with what VOTable says of their columns in the file's metadata: VOParquet 1.0 (IVOA Note, M. Taylor
+//! et al. 2025).
+//!
+//! The key `IVOA.VOTable-Parquet.content` holds a VOTable whose one TABLE has a FIELD for each column and no DATA,
+//! `IVOA.VOTable-Parquet.version` the version of the convention. Numbers that are not there are nulls.
+//!
+//! Row groups have statistics and a Bloom filter of `target_id`, so that a reader who looks for one source passes over
+//! the others.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData, SortingColumn};
+use parquet::file::properties::WriterProperties;
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
+
+use crate::BatchError;
+use crate::row::{COLUMNS, Kind, MJD, Row, Value};
+
+/// Rows of a row group: some megabytes in memory.
+const GROUP: usize = 1 << 14;
+
+/// Writes rows in the order in which they come.
+pub(crate) struct RowWriter<W: Write + Send> {
+    file: SerializedFileWriter<W>,
+    columns: Vec<Cells>,
+    rows: usize,
+}
+
+/// The cells of a column of a row group.
+enum Cells {
+    Text(Vec<ByteArray>),
+    /// Values that are there, and for each row a 1 or a 0.
+    Real(Vec<f64>, Vec<i16>),
+    Bits(Vec<i64>),
+    Truth(Vec<bool>),
+}
+
+impl Cells {
+    fn new(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Vec::new()),
+            Kind::Real => Self::Real(Vec::new(), Vec::new()),
+            Kind::Bits => Self::Bits(Vec::new()),
+            Kind::Truth => Self::Truth(Vec::new()),
+        }
+    }
+
+    fn push(&mut self, value: &Value<'_>) {
+        match (self, value) {
+            (Self::Text(cells), Value::Text(text)) => {
+                // Rows are sorted, so that most texts repeat; a repeated one shares its memory.
+                let same = cells.last().filter(|last| last.data() == text.as_bytes()).cloned();
+                cells.push(same.unwrap_or_else(|| ByteArray::from(text.as_bytes().to_vec())));
+            }
+            (Self::Real(cells, levels), Value::Real(real)) => {
+                levels.push(i16::from(!real.is_nan()));
+                cells.extend((!real.is_nan()).then_some(*real));
+            }
+            (Self::Bits(cells), Value::Bits(bits)) => cells.push(i64::from(*bits)),
+            (Self::Truth(cells), Value::Truth(truth)) => cells.push(*truth),
+            // The kinds of cells and values are those of one column.
+            _ => {}
+        }
+    }
+
+    fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<usize, ParquetError> {
+        let written = match self {
+            Self::Text(cells) => writer.typed::<ByteArrayType>().write_batch(cells, None, None),
+            Self::Real(cells, levels) => writer.typed::<DoubleType>().write_batch(cells, Some(levels), None),
+            Self::Bits(cells) => writer.typed::<Int64Type>().write_batch(cells, None, None),
+            Self::Truth(cells) => writer.typed::<BoolType>().write_batch(cells, None, None),
+        };
+        match self {
+            Self::Text(cells) => cells.clear(),
+            Self::Real(cells, levels) => (cells.clear(), levels.clear()).0,
+            Self::Bits(cells) => cells.clear(),
+            Self::Truth(cells) => cells.clear(),
+        }
+        written
+    }
+}
+
+impl<W: Write + Send> RowWriter<W> {
+    /// Begins a file whose rows come sorted by (target_id, mjd), or in no order.
+    pub(crate) fn new(out: W, sorted: bool) -> Result<Self, ParquetError> {
+        let key = |key: &str, value: String| KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value);
+        let by = |column_idx: usize| SortingColumn {
+            column_idx: i32::try_from(column_idx).unwrap_or_default(),
+            descending: false,
+            nulls_first: false,
+        };
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(vec![key("version", "1.0".into()), key("content", votable())]))
+            .set_sorting_columns(sorted.then(|| vec![by(0), by(MJD)]))
+            .set_column_bloom_filter_enabled(ColumnPath::from(COLUMNS[0].name), sorted)
+            .set_max_row_group_row_count(Some(GROUP))
+            .build();
+        let file = SerializedFileWriter::new(out, schema()?, Arc::new(properties))?;
+        Ok(Self { file, columns: COLUMNS.iter().map(|column| Cells::new(column.kind)).collect(), rows: 0 })
+    }
+
+    /// Appends a row.
+    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), ParquetError> {
+        for (cells, value) in self.columns.iter_mut().zip(row.values()) {
+            cells.push(&value);
+        }
+        self.rows += 1;
+        if self.rows == GROUP { self.flush() } else { Ok(()) }
+    }
+
+    /// Ends the file and gives what it was written to.
+    pub(crate) fn finish(mut self) -> Result<W, ParquetError> {
+        self.flush()?;
+        self.file.into_inner()
+    }
+
+    fn flush(&mut self) -> Result<(), ParquetError> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let mut group = self.file.next_row_group()?;
+        for cells in &mut self.columns {
+            if let Some(mut writer) = group.next_column()? {
+                cells.write(&mut writer)?;
+                writer.close()?;
+            }
+        }
+        group.close()?;
+        self.rows = 0;
+        Ok(())
+    }
+}
+
+fn schema() -> Result<TypePtr, ParquetError> {
+    let fields = COLUMNS.iter().map(|column| {
+        let (physical, logical, repetition) = match column.kind {
+            Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
+            Kind::Real => (Physical::DOUBLE, None, Repetition::OPTIONAL),
+            Kind::Bits => (Physical::INT64, None, Repetition::REQUIRED),
+            Kind::Truth => (Physical::BOOLEAN, None, Repetition::REQUIRED),
+        };
+        let builder = Type::primitive_type_builder(column.name, physical);
+        builder.with_logical_type(logical).with_repetition(repetition).build().map(Arc::new)
+    });
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    Type::group_type_builder("photometry").with_fields(fields).build().map(Arc::new)
+}
+
+/// The description of the columns, VOTable 1.4 without data.
+fn votable() -> String {
+    let mut text = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE type=\"results\">\n\
+         <COOSYS ID=\"icrs\" system=\"ICRS\"/>\n\
+         <TIMESYS ID=\"utc\" timeorigin=\"MJD-origin\" timescale=\"UTC\" refposition=\"TOPOCENTER\"/>\n\
+         <TABLE name=\"photometry\">\n\
+         <DESCRIPTION>Photometry of catalogue sources in SPHEREx spectral images</DESCRIPTION>\n",
+    );
+    for column in &COLUMNS {
+        let datatype = match column.kind {
+            Kind::Text => "char\" arraysize=\"*",
+            Kind::Real => "double",
+            Kind::Bits => "long",
+            Kind::Truth => "boolean",
+        };
+        let unit = match column.unit {
+            "" => String::new(),
+            unit => format!(" unit=\"{unit}\""),
+        };
+        let system = match column.name {
+            "ra" | "dec" => " ref=\"icrs\"",
+            "mjd" => " ref=\"utc\"",
+            _ => "",
+        };
+        // Writing to a string cannot fail. No name, unit or description needs an escape.
+        writeln!(
+            text,
+            "<FIELD name=\"{}\" datatype=\"{datatype}\"{unit} ucd=\"{}\"{system}>\n\
+             <DESCRIPTION>{}</DESCRIPTION>\n</FIELD>",
+            column.name, column.ucd, column.description
+        )
+        .ok();
+    }
+    text.push_str("</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
+    text
+}
+
+/// Shows every row of a file, or those of one source.
+///
+/// # Errors
+/// Where the file cannot be read, or has other columns; what `see` returns.
+pub(crate) fn read(
+    path: &Path,
+    target_id: Option<&str>,
+    mut see: impl FnMut(Row<'_>) -> Result<(), BatchError>,
+) -> Result<(), BatchError> {
+    let damaged = |e: ParquetError| BatchError::table(path)(e);
+    let file = File::open(path).map_err(BatchError::io(path))?;
+    let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    let schema = reader.metadata().file_metadata().schema_descr();
+    if !schema.columns().iter().map(|leaf| leaf.name()).eq(COLUMNS.iter().map(|column| column.name)) {
+        return Err(BatchError::table(path)("its columns are not those of this version"));
+    }
+    for number in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(number).map_err(damaged)?;
+        if target_id.is_some_and(|id| !may_hold(group.metadata(), id)) {
+            continue;
+        }
+        let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+        let columns = (0..COLUMNS.len()).map(|k| Read::new(group.get_column_reader(k)?, rows));
+        let columns = columns.collect::<Result<Vec<_>, _>>().map_err(damaged)?;
+        for row in 0..rows {
+            let cells = columns.iter().map(|column| column.cell(row)).collect::<Result<Vec<_>, _>>();
+            let cells = cells.map_err(BatchError::table(path))?;
+            let row = Row::from_values(cells);
+            let row = row.ok_or_else(|| BatchError::table(path)("a column is of another type"))?;
+            if target_id.is_none_or(|id| row.target_id == id) {
+                see(row)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// False where the statistics of a row group exclude a source.
+fn may_hold(group: &RowGroupMetaData, target_id: &str) -> bool {
+    match group.column(0).statistics() {
+        Some(Statistics::ByteArray(statistics)) => {
+            let id = target_id.as_bytes();
+            statistics.min_opt().is_none_or(|min| min.data() <= id)
+                && statistics.max_opt().is_none_or(|max| id <= max.data())
+        }
+        _ => true,
+    }
+}
+
+/// A column of a row group that was read.
+enum Read {
+    Text(Vec<Option<ByteArray>>),
+    Real(Vec<Option<f64>>),
+    Bits(Vec<Option<i64>>),
+    Truth(Vec<Option<bool>>),
+}
+
+impl Read {
+    fn new(reader: ColumnReader, rows: usize) -> Result<Self, ParquetError> {
+        Ok(match reader {
+            ColumnReader::ByteArrayColumnReader(mut reader) => Self::Text(next(&mut reader, rows, 0)?),
+            ColumnReader::DoubleColumnReader(mut reader) => Self::Real(next(&mut reader, rows, 1)?),
+            ColumnReader::Int64ColumnReader(mut reader) => Self::Bits(next(&mut reader, rows, 0)?),
+            ColumnReader::BoolColumnReader(mut reader) => Self::Truth(next(&mut reader, rows, 0)?),
+            _ => return Err(ParquetError::General("a column is of another type".into())),
+        })
+    }
+
+    fn cell(&self, row: usize) -> Result<Value<'_>, &'static str> {
+        Ok(match self {
+            Self::Text(cells) => {
+                let text = cells[row].as_ref().map_or(Ok(""), |bytes| bytes.as_utf8());
+                Value::Text(Cow::Borrowed(text.map_err(|_| "a text is no UTF-8")?))
+            }
+            Self::Real(cells) => Value::Real(cells[row].unwrap_or(f64::NAN)),
+            Self::Bits(cells) => {
+                let bits = u32::try_from(cells[row].unwrap_or_default());
+                Value::Bits(bits.map_err(|_| "flags are more than 32 bits")?)
+            }
+            Self::Truth(cells) => Value::Truth(cells[row].unwrap_or_default()),
+        })
+    }
+}
+
+/// The next `count` values of a column that is no list, `None` for nulls; `present` is the level of values that are
+/// there, 0 where nulls cannot be.
+pub(crate) fn next<T: DataType>(
+    reader: &mut ColumnReaderImpl<T>,
+    count: usize,
+    present: i16,
+) -> Result<Vec<Option<T::T>>, ParquetError> {
+    let (mut values, mut levels) = (Vec::with_capacity(count), Vec::new());
+    let mut read = 0;
+    while read < count {
+        let levels = (present > 0).then_some(&mut levels);
+        match reader.read_records(count - read, levels, None, &mut values)? {
+            (0, ..) => return Err(ParquetError::EOF("a column ends early".into())),
+            (records, ..) => read += records,
+        }
+    }
+    if present == 0 {
+        return Ok(values.into_iter().map(Some).collect());
+    }
+    let mut values = values.into_iter();
+    Ok(levels.into_iter().map(|level| if level == present { values.next() } else { None }).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(count: usize) -> Vec<Row<'static>> {
+        let row = |k: usize| Row {
+            target_id: format!("s{:06}", k / 4).into(),
+            mjd: 61_000.0 + k as f64,
+            flux: if k % 7 == 0 { -1.5 } else { 0.1 * k as f64 },
+            mag_ab: if k % 7 == 0 { f64::NAN } else { 20.0 },
+            flag: u32::MAX - u32::try_from(k).unwrap(),
+            is_upper_limit: k % 3 == 0,
+            filename: "naïve, \"file\".fits".into(),
+            ..Row::default()
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn written(rows: &[Row<'_>]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut writer = RowWriter::new(file.reopen().unwrap(), true).unwrap();
+        rows.iter().for_each(|row| writer.push(row).unwrap());
+        writer.finish().unwrap();
+        file
+    }
+
+    /// Rows as text, for NaN is not equal to itself.
+    fn lines(rows: &[Row<'_>]) -> String {
+        let mut text = String::new();
+        rows.iter().for_each(|row| row.write_line(&mut text));
+        text
+    }
+
+    fn found(path: &Path, target_id: Option<&str>) -> String {
+        let mut text = String::new();
+        read(path, target_id, |row| {
+            row.write_line(&mut text);
+            Ok(())
+        })
+        .unwrap();
+        text
+    }
+
+    #[test]
+    fn rows_read_back_over_several_row_groups() {
+        let rows = rows(2 * GROUP + 5);
+        let file = written(&rows);
+        assert!(found(file.path(), None) == lines(&rows));
+        assert_eq!(found(file.path(), Some("s000003")), lines(&rows[12..16]));
+        assert_eq!(found(file.path(), Some("t")), "");
+        assert_eq!(std::fs::read(file.path()).unwrap(), std::fs::read(written(&rows).path()).unwrap());
+    }
+
+    #[test]
+    fn the_description_has_a_field_for_each_column() {
+        let file = written(&rows(3));
+        let reader = SerializedFileReader::new(file.reopen().unwrap()).unwrap();
+        let metadata = reader.metadata().file_metadata();
+        let pairs = metadata.key_value_metadata().unwrap();
+        let value = |key: &str| pairs.iter().find(|p| p.key == key).unwrap().value.as_deref().unwrap();
+        assert_eq!(value("IVOA.VOTable-Parquet.version"), "1.0");
+        let text = value("IVOA.VOTable-Parquet.content");
+        let names: Vec<&str> =
+            text.split("<FIELD name=\"").skip(1).map(|f| f.split('"').next().unwrap()).collect();
+        assert_eq!(names, COLUMNS.map(|column| column.name));
+        assert!(!text.contains("<DATA") && text.contains("unit=\"uJy/arcsec**2\""));
+        assert!(COLUMNS.iter().all(|c| ![c.unit, c.ucd, c.description].concat().contains(['<', '&', '"'])));
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "PAR1").unwrap();
+        assert!(matches!(read(file.path(), None, |_| Ok(())), Err(BatchError::Table { .. })));
+    }
+}

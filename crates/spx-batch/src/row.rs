@@ -1,0 +1,305 @@
+//! A measurement of one source in one image as tables hold it, and its line of CSV.
+//!
+//! The columns stand in one list, with what the CSV files cannot say: types, units, UCDs (IVOA UCD1+), descriptions.
+//! The first nineteen have the names and the order of spxquery's per-image tables.
+//!
+//! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break: catalogues with such ids
+//! are refused. Numbers are written so that they read back to the same bits; NaN, "there is none", is empty.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use memchr::{memchr, memchr3};
+
+/// What the cells of a column are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Text without line breaks.
+    Text,
+    /// A number; NaN where there is none.
+    Real,
+    /// 32 bits.
+    Bits,
+    /// True or false.
+    Truth,
+}
+
+/// A column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: &'static str,
+    /// What its cells are.
+    pub kind: Kind,
+    /// Unit, as VOUnits writes it; empty where there is none.
+    pub unit: &'static str,
+    /// UCD1+.
+    pub ucd: &'static str,
+    /// For people.
+    pub description: &'static str,
+}
+
+/// A cell.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Value<'a> {
+    Text(Cow<'a, str>),
+    Real(f64),
+    Bits(u32),
+    Truth(bool),
+}
+
+/// The type of the cells of a kind.
+macro_rules! cell_type {
+    ($life:lifetime, Text) => { Cow<$life, str> };
+    ($life:lifetime, Real) => { f64 };
+    ($life:lifetime, Bits) => { u32 };
+    ($life:lifetime, Truth) => { bool };
+}
+
+/// A cell of a kind as a [`Value`] that borrows.
+macro_rules! borrowed {
+    (Text, $cell:expr) => {
+        Value::Text(Cow::Borrowed(&$cell))
+    };
+    ($kind:ident, $cell:expr) => {
+        Value::$kind($cell)
+    };
+}
+
+/// A cell of a kind that lives on its own.
+macro_rules! owned {
+    (Text, $cell:expr) => {
+        Cow::Owned($cell.into_owned())
+    };
+    ($kind:ident, $cell:expr) => {
+        $cell
+    };
+}
+
+macro_rules! columns {
+    ($($name:ident: $kind:ident, $unit:literal, $ucd:literal, $description:literal;)+) => {
+        /// A measurement of one source in one image.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct Row<'a> {
+            $(#[doc = concat!($description, " \\[", $unit, "\\]")] pub $name: cell_type!('a, $kind),)+
+        }
+
+        /// The columns of every table, in order.
+        pub const COLUMNS: [Column; [$(stringify!($name)),+].len()] = [$(Column {
+            name: stringify!($name),
+            kind: Kind::$kind,
+            unit: $unit,
+            ucd: $ucd,
+            description: $description,
+        }),+];
+
+        impl<'a> Row<'a> {
+            /// Its cells in the order of [`COLUMNS`].
+            pub(crate) fn values(&self) -> [Value<'_>; COLUMNS.len()] {
+                [$(borrowed!($kind, self.$name)),+]
+            }
+
+            /// A row of as many cells, each of its column's kind, as there are columns; `None` for others.
+            pub(crate) fn from_values(values: impl IntoIterator<Item = Value<'a>>) -> Option<Self> {
+                let mut values = values.into_iter();
+                Some(Self {
+                    $($name: match values.next()? {
+                        Value::$kind(cell) => cell,
+                        _ => return None,
+                    }),+
+                })
+            }
+
+            /// A row that lives on its own.
+            pub fn into_owned(self) -> Row<'static> {
+                Row { $($name: owned!($kind, self.$name)),+ }
+            }
+        }
+    };
+}
+
+columns! {
+    target_id: Text, "", "meta.id;meta.main", "Source, as the catalogue names it";
+    ra: Real, "deg", "pos.eq.ra;meta.main", "Right ascension in the catalogue, ICRS";
+    dec: Real, "deg", "pos.eq.dec;meta.main", "Declination in the catalogue, ICRS";
+    obs_id: Text, "", "meta.id;obs", "Observation";
+    band: Text, "", "instr.bandpass", "Detector";
+    mjd: Real, "d", "time.epoch;obs.exposure", "Middle of the exposure, MJD, UTC";
+    x: Real, "pixel", "pos.cartesian.x;instr.det", "Column in the image, 0-based, whole numbers at pixel centres";
+    y: Real, "pixel", "pos.cartesian.y;instr.det", "Row in the image, 0-based, whole numbers at pixel centres";
+    flux: Real, "uJy", "phot.flux.density;em.IR", "Flux density, background subtracted";
+    flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of flux";
+    mag_ab: Real, "mag", "phot.mag;em.IR", "AB magnitude; none where the flux is not positive";
+    mag_ab_error: Real, "mag", "stat.error;phot.mag;em.IR", "Error of mag_ab";
+    wavelength: Real, "um", "em.wl.central", "Central wavelength at the source";
+    bandwidth: Real, "um", "instr.bandwidth", "Full width of the passband at the source";
+    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags of the pixels in the aperture";
+    bg_level: Real, "uJy/arcsec**2", "phot.flux.density.sb;instr.background", "Background";
+    bg_error: Real, "uJy/arcsec**2", "stat.error;phot.flux.density.sb;instr.background", "Error of bg_level";
+    aperture_radius: Real, "pixel", "phys.size.radius;instr.det", "Radius of the aperture";
+    filename: Text, "", "meta.id;meta.file", "File of the spectral image";
+    snr: Real, "", "stat.snr;phot.flux", "Flux over its error";
+    is_upper_limit: Truth, "", "meta.code", "The error is larger than the flux";
+    aperture_correction: Real, "", "arith.factor", "What flux and error were multiplied with, if asked for";
+    psf_flux: Real, "uJy", "phot.flux.density;em.IR", "PSF-weighted flux density, if asked for";
+    psf_flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of psf_flux";
+    psf_chi2: Real, "", "stat.fit.chi2", "Reduced chi squared of the PSF-weighted flux";
+    fallbacks: Text, "", "meta.note", "What had to stand in for what was asked for";
+}
+
+/// Place of the time among the columns.
+pub(crate) const MJD: usize = 5;
+
+/// The line of the columns' names, without its end.
+pub fn header() -> String {
+    COLUMNS.map(|column| column.name).join(",")
+}
+
+impl<'a> Row<'a> {
+    /// Appends its line, with its end.
+    pub fn write_line(&self, out: &mut String) {
+        for (k, value) in self.values().into_iter().enumerate() {
+            if k > 0 {
+                out.push(',');
+            }
+            // Writing to a string cannot fail.
+            match value {
+                Value::Text(text) => push_text(out, &text),
+                Value::Real(real) if real.is_nan() => {}
+                // The shortest digits that read back, with an exponent where there would be many zeros.
+                Value::Real(real) => write!(out, "{real:?}").unwrap_or_default(),
+                Value::Bits(bits) => write!(out, "{bits}").unwrap_or_default(),
+                Value::Truth(truth) => write!(out, "{truth}").unwrap_or_default(),
+            }
+        }
+        out.push('\n');
+    }
+
+    /// Reads a line without its end.
+    ///
+    /// # Errors
+    /// What is wrong, with the column.
+    pub fn parse_line(line: &'a str) -> Result<Self, String> {
+        let mut cells = Vec::with_capacity(COLUMNS.len());
+        for text in fields(line) {
+            let column = COLUMNS.get(cells.len()).ok_or("the line has too many cells")?;
+            let wrong = || format!("column {}: `{text}` is no {:?}", column.name, column.kind);
+            cells.push(match column.kind {
+                Kind::Real if text.is_empty() => Value::Real(f64::NAN),
+                Kind::Real => Value::Real(text.parse().map_err(|_| wrong())?),
+                Kind::Bits => Value::Bits(text.parse().map_err(|_| wrong())?),
+                Kind::Truth => Value::Truth(text.parse().map_err(|_| wrong())?),
+                Kind::Text => Value::Text(text),
+            });
+        }
+        Self::from_values(cells).ok_or_else(|| "the line has too few cells".to_owned())
+    }
+}
+
+fn push_text(out: &mut String, text: &str) {
+    if memchr3(b',', b'"', b'\r', text.as_bytes()).is_none() {
+        return out.push_str(text);
+    }
+    out.push('"');
+    out.push_str(&text.replace('"', "\"\""));
+    out.push('"');
+}
+
+/// The cells of a line.
+pub(crate) fn fields(line: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (field, behind) = split_field(text);
+        rest = behind;
+        Some(field)
+    })
+}
+
+/// The first cell of a line, and what stands behind its comma.
+fn split_field(text: &str) -> (Cow<'_, str>, Option<&str>) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        return match memchr(b',', text.as_bytes()) {
+            Some(at) => (Cow::Borrowed(&text[..at]), Some(&text[at + 1..])),
+            None => (Cow::Borrowed(text), None),
+        };
+    };
+    let mut end = 0;
+    loop {
+        end += quoted[end..].find('"').unwrap_or(quoted.len() - end);
+        if !quoted[end..].starts_with("\"\"") {
+            break;
+        }
+        end += 2;
+    }
+    let inner = &quoted[..end];
+    let field =
+        if inner.contains('"') { Cow::Owned(inner.replace("\"\"", "\"")) } else { Cow::Borrowed(inner) };
+    let behind = quoted.get(end + 1..).unwrap_or_default();
+    (field, behind.strip_prefix(','))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_columns_are_those_of_scripts() {
+        let expected = "target_id,ra,dec,obs_id,band,mjd,x,y,flux,flux_error,mag_ab,mag_ab_error,wavelength,bandwidth,\
+                        flag,bg_level,bg_error,aperture_radius,filename,";
+        assert!(header().starts_with(expected));
+        assert_eq!(COLUMNS[MJD].name, "mjd");
+    }
+
+    #[test]
+    fn lines_that_are_no_rows() {
+        let line = |change: fn(&mut Vec<&str>)| {
+            let mut cells = vec!["0"; COLUMNS.len()];
+            cells[20] = "true";
+            change(&mut cells);
+            Row::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
+        };
+        assert!(line(|cells| cells[1] = "east").contains("column ra: `east`"));
+        assert!(line(|cells| cells[14] = "-1").contains("column flag"));
+        assert!(line(|cells| cells[20] = "yes").contains("is_upper_limit"));
+        assert!(line(|cells| cells.push("0")).contains("too many"));
+        assert!(line(|cells| cells.truncate(9)).contains("too few"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_reads_back_and_the_csv_crate_agrees(
+            texts in prop::collection::vec("\\PC{0,12}|[a\",\r ]{0,8}", COLUMNS.len()),
+            reals in prop::collection::vec(prop::num::f64::ANY, COLUMNS.len()),
+            flag in any::<u32>(),
+            truth in any::<bool>(),
+        ) {
+            let mut texts = texts.into_iter();
+            let mut reals = reals.into_iter();
+            let row = Row::from_values(COLUMNS.iter().map(|column| match column.kind {
+                Kind::Text => Value::Text(texts.next().unwrap().into()),
+                Kind::Real => Value::Real(reals.next().unwrap()),
+                Kind::Bits => Value::Bits(flag),
+                Kind::Truth => Value::Truth(truth),
+            })).unwrap();
+            let mut text = String::new();
+            row.write_line(&mut text);
+            let line = text.strip_suffix('\n').unwrap();
+            let read = Row::parse_line(line).unwrap();
+            for (a, b) in row.values().into_iter().zip(read.values()) {
+                match (a, b) {
+                    (Value::Real(a), Value::Real(b)) => {
+                        prop_assert!(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
+                    }
+                    (a, b) => prop_assert_eq!(a, b),
+                }
+            }
+            let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
+            let record = reader.records().next().unwrap().unwrap();
+            let ours: Vec<_> = fields(line).collect();
+            prop_assert_eq!(record.iter().collect::<Vec<_>>(), ours.iter().map(|f| &**f).collect::<Vec<_>>());
+        }
+    }
+}

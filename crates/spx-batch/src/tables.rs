@@ -1,0 +1,298 @@
+//! The tables of single images, and the record of what each was made with.
+//!
+//! Beside `<image>_photometry.csv` (and `.parquet`) stands `<image>_photometry.toml`. It is written last and removed
+//! first, so that an image whose record is there, of the same making and with tables of the size that it tells, is done.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use serde::{Deserialize, Serialize};
+use spx_core::atomic::{self, AtomicFile};
+
+use crate::BatchError;
+use crate::columnar::RowWriter;
+use crate::row::{self, Row};
+
+/// The form of a record; another one is not of this version's making.
+const VERSION: u32 = 1;
+
+/// In which forms tables are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TableFormat {
+    /// Text.
+    #[default]
+    Csv,
+    /// Apache Parquet.
+    Parquet,
+    /// Both.
+    Both,
+}
+
+impl TableFormat {
+    /// True where text is wanted.
+    pub fn csv(self) -> bool {
+        self != Self::Parquet
+    }
+
+    /// True where Parquet is wanted.
+    pub fn parquet(self) -> bool {
+        self != Self::Csv
+    }
+}
+
+/// A source that lies on an image and has no measurement.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unmeasured {
+    /// Its id.
+    pub target_id: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the tables of an image were made with, and what they hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRecord {
+    version: u32,
+    /// File name of the image.
+    pub image: String,
+    /// Its size [bytes].
+    pub image_bytes: u64,
+    /// [Digest](crate::Catalogue::digest) of the catalogue.
+    pub catalogue: String,
+    /// The settings of the photometry, in any form that changes with them.
+    pub photometry: String,
+    /// Rows of the tables.
+    pub measured: usize,
+    /// What was unusual about the image.
+    pub remark: Option<String>,
+    csv_bytes: Option<u64>,
+    parquet_bytes: Option<u64>,
+    /// Sources on the image without a row.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unmeasured: Vec<Unmeasured>,
+}
+
+impl ImageRecord {
+    /// A record of an image before it is measured.
+    pub fn new(image: &str, image_bytes: u64, catalogue: &str, photometry: &str) -> Self {
+        Self {
+            version: VERSION,
+            image: image.to_owned(),
+            image_bytes,
+            catalogue: catalogue.to_owned(),
+            photometry: photometry.to_owned(),
+            measured: 0,
+            remark: None,
+            csv_bytes: None,
+            parquet_bytes: None,
+            unmeasured: Vec::new(),
+        }
+    }
+}
+
+/// What is known of an earlier run's tables.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// They are what this run would make.
+    Done(ImageRecord),
+    /// There are none.
+    Never,
+    /// They are of another making, or incomplete.
+    Again(&'static str),
+}
+
+/// Where the tables of one image are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageTables {
+    directory: PathBuf,
+    stem: String,
+}
+
+impl ImageTables {
+    /// Tables in `directory` of an image by its file name: `<name without .fits, .fits.gz>_photometry.*`.
+    pub fn new(directory: &Path, image: &str) -> Self {
+        let plain = image.strip_suffix(".gz").unwrap_or(image);
+        let plain = plain.strip_suffix(".fits").or_else(|| plain.strip_suffix(".fit")).unwrap_or(plain);
+        Self { directory: directory.to_owned(), stem: format!("{plain}_photometry") }
+    }
+
+    /// The table as text.
+    pub fn csv(&self) -> PathBuf {
+        self.with("csv")
+    }
+
+    /// The table as Parquet.
+    pub fn parquet(&self) -> PathBuf {
+        self.with("parquet")
+    }
+
+    /// The one that aggregation reads: text, which need not be parsed, where both are there.
+    pub fn best(&self, format: TableFormat) -> PathBuf {
+        if format.csv() { self.csv() } else { self.parquet() }
+    }
+
+    fn record(&self) -> PathBuf {
+        self.with("toml")
+    }
+
+    fn with(&self, extension: &str) -> PathBuf {
+        self.directory.join(format!("{}.{extension}", self.stem))
+    }
+
+    /// Whether the tables are what a run would make that begins with `fresh`.
+    pub fn recorded(&self, fresh: &ImageRecord, format: TableFormat) -> Recorded {
+        let Ok(text) = fs::read_to_string(self.record()) else {
+            let unfinished = self.csv().exists() || self.parquet().exists();
+            return if unfinished { Recorded::Again("its table has no record") } else { Recorded::Never };
+        };
+        let Ok(found) = toml::from_str::<ImageRecord>(&text) else {
+            return Recorded::Again("the record of its table is of another version, or damaged");
+        };
+        let size = |path: PathBuf| fs::metadata(path).map(|m| m.len()).ok();
+        let whole = |wanted: bool, path: PathBuf, bytes: Option<u64>| {
+            !wanted || bytes.is_some() && size(path) == bytes
+        };
+        if found.version != VERSION {
+            return Recorded::Again("the record of its table is of another version, or damaged");
+        }
+        if found.photometry != fresh.photometry {
+            return Recorded::Again("its table was made with other photometry settings");
+        }
+        if found.catalogue != fresh.catalogue {
+            return Recorded::Again("its table was made with another catalogue");
+        }
+        if (&found.image, found.image_bytes) != (&fresh.image, fresh.image_bytes) {
+            return Recorded::Again("its table was made from another file");
+        }
+        if !whole(format.csv(), self.csv(), found.csv_bytes)
+            || !whole(format.parquet(), self.parquet(), found.parquet_bytes)
+        {
+            return Recorded::Again("its table is not there, or not as it was written");
+        }
+        Recorded::Done(found)
+    }
+
+    /// Writes the tables, then the record, replacing earlier ones. A table in a form that is not wanted, which would
+    /// be out of date now, is removed.
+    ///
+    /// # Errors
+    /// What the system reports; the image is then not done.
+    pub fn write(
+        &self,
+        rows: &[Row<'_>],
+        mut record: ImageRecord,
+        format: TableFormat,
+    ) -> Result<ImageRecord, BatchError> {
+        for path in [self.record(), self.csv(), self.parquet()] {
+            atomic::remove_leftovers(&path).map_err(BatchError::io(&path))?;
+        }
+        remove(&self.record())?;
+        record.measured = rows.len();
+        record.csv_bytes = match format.csv() {
+            true => Some(put(&self.csv(), |file| file.write_all(text(rows).as_bytes()))?),
+            false => remove(&self.csv()).map(|()| None)?,
+        };
+        record.parquet_bytes = match format.parquet() {
+            true => Some(put(&self.parquet(), |file| write_rows(file, rows).map_err(io::Error::other))?),
+            false => remove(&self.parquet()).map(|()| None)?,
+        };
+        let path = self.record();
+        let told = toml::to_string(&record).map_err(BatchError::table(&path))?;
+        atomic::write(&path, told.as_bytes(), true).map_err(BatchError::io(&path))?;
+        Ok(record)
+    }
+}
+
+fn text(rows: &[Row<'_>]) -> String {
+    let mut text = row::header();
+    text.push('\n');
+    rows.iter().for_each(|row| row.write_line(&mut text));
+    text
+}
+
+fn write_rows(file: &mut File, rows: &[Row<'_>]) -> Result<(), ParquetError> {
+    let mut writer = RowWriter::new(file, false)?;
+    rows.iter().try_for_each(|row| writer.push(row))?;
+    writer.finish().map(|_| ())
+}
+
+/// Writes a file whole, replacing an earlier one, and gives its size.
+fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<u64, BatchError> {
+    let write = || {
+        let target = AtomicFile::new(path, true)?;
+        let mut file = File::create_new(target.path())?;
+        write(&mut file)?;
+        let bytes = file.metadata()?.len();
+        target.commit()?;
+        Ok(bytes)
+    };
+    write().map_err(BatchError::io(path))
+}
+
+fn remove(path: &Path) -> Result<(), BatchError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BatchError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Row<'static>> {
+        ["b", "a"].map(|id| Row { target_id: id.into(), mjd: 61_000.5, ..Row::default() }).into()
+    }
+
+    #[test]
+    fn an_image_is_done_when_all_is_as_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let tables = ImageTables::new(dir.path(), "level2_x.fits.gz");
+        assert_eq!(tables.csv(), dir.path().join("level2_x_photometry.csv"));
+        let fresh = ImageRecord::new("level2_x.fits.gz", 7, "c", "p");
+        assert_eq!(tables.recorded(&fresh, TableFormat::Csv), Recorded::Never);
+        let unmeasured = vec![Unmeasured { target_id: "é".into(), reason: "at the edge".into() }];
+        let record = ImageRecord { unmeasured, remark: Some("odd".into()), ..fresh.clone() };
+        let record = tables.write(&rows(), record, TableFormat::Both).unwrap();
+        assert_eq!(record.measured, 2);
+        for format in [TableFormat::Csv, TableFormat::Parquet, TableFormat::Both] {
+            assert_eq!(tables.recorded(&fresh, format), Recorded::Done(record.clone()));
+        }
+        for (other, word) in [
+            (ImageRecord::new("level2_x.fits.gz", 7, "c", "q"), "settings"),
+            (ImageRecord::new("level2_x.fits.gz", 7, "d", "p"), "catalogue"),
+            (ImageRecord::new("level2_x.fits.gz", 8, "c", "p"), "file"),
+        ] {
+            let Recorded::Again(reason) = tables.recorded(&other, TableFormat::Csv) else { panic!("{word}") };
+            assert!(reason.contains(word), "{reason}");
+        }
+    }
+
+    #[test]
+    fn what_is_incomplete_is_done_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let tables = ImageTables::new(dir.path(), "i.fits");
+        let fresh = ImageRecord::new("i.fits", 7, "c", "p");
+        let again = |format| matches!(tables.recorded(&fresh, format), Recorded::Again(_));
+        tables.write(&rows(), fresh.clone(), TableFormat::Csv).unwrap();
+        assert!(!again(TableFormat::Csv) && again(TableFormat::Both));
+        let whole = fs::read(tables.csv()).unwrap();
+        fs::write(tables.csv(), &whole[..whole.len() - 9]).unwrap();
+        assert!(again(TableFormat::Csv), "a table that was cut off");
+        tables.write(&rows(), fresh.clone(), TableFormat::Csv).unwrap();
+        assert_eq!(fs::read(tables.csv()).unwrap(), whole);
+        fs::write(tables.record(), "version = 1\n").unwrap();
+        assert!(again(TableFormat::Csv), "a damaged record");
+        fs::remove_file(tables.record()).unwrap();
+        assert!(again(TableFormat::Csv), "no record");
+        tables.write(&rows(), fresh.clone(), TableFormat::Parquet).unwrap();
+        assert!(!tables.csv().exists(), "what would be out of date is removed");
+        fs::remove_file(tables.parquet()).unwrap();
+        assert!(again(TableFormat::Parquet), "the table is gone");
+    }
+}
