@@ -47,7 +47,7 @@ pub struct AggregateOptions {
     pub keep_buckets: bool,
     /// What is written.
     pub format: TableFormat,
-    /// Memory for the rows that are being sorted, on all threads together [bytes], at least 1 MiB.
+    /// Memory for the rows that are being sorted, on all threads together \[bytes\], at least 1 MiB.
     pub memory: usize,
 }
 

@@ -314,10 +314,10 @@ mod tests {
         let row = |k: usize| Row {
             target_id: format!("s{:06}", k / 4).into(),
             mjd: 61_000.0 + k as f64,
-            flux: if k % 7 == 0 { -1.5 } else { 0.1 * k as f64 },
-            mag_ab: if k % 7 == 0 { f64::NAN } else { 20.0 },
+            flux: if k.is_multiple_of(7) { -1.5 } else { 0.1 * k as f64 },
+            mag_ab: if k.is_multiple_of(7) { f64::NAN } else { 20.0 },
             flag: u32::MAX - u32::try_from(k).unwrap(),
-            is_upper_limit: k % 3 == 0,
+            is_upper_limit: k.is_multiple_of(3),
             filename: "naïve, \"file\".fits".into(),
             ..Row::default()
         };

@@ -120,30 +120,35 @@ macro_rules! columns {
 
 columns! {
     target_id: Text, "", "meta.id;meta.main", "Source, as the catalogue names it";
-    ra: Real, "deg", "pos.eq.ra;meta.main", "Right ascension in the catalogue, ICRS";
-    dec: Real, "deg", "pos.eq.dec;meta.main", "Declination in the catalogue, ICRS";
-    obs_id: Text, "", "meta.id;obs", "Observation";
+    ra: Real, "deg", "pos.eq.ra;meta.main", "Right ascension in the catalogue (ICRS)";
+    dec: Real, "deg", "pos.eq.dec;meta.main", "Declination in the catalogue (ICRS)";
+    obs_id: Text, "", "meta.id;obs", "Observation identifier";
     band: Text, "", "instr.bandpass", "Detector";
-    mjd: Real, "d", "time.epoch;obs.exposure", "Middle of the exposure, MJD, UTC";
-    x: Real, "pixel", "pos.cartesian.x;instr.det", "Column in the image, 0-based, whole numbers at pixel centres";
-    y: Real, "pixel", "pos.cartesian.y;instr.det", "Row in the image, 0-based, whole numbers at pixel centres";
-    flux: Real, "uJy", "phot.flux.density;em.IR", "Flux density, background subtracted";
-    flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of flux";
-    mag_ab: Real, "mag", "phot.mag;em.IR", "AB magnitude; none where the flux is not positive";
-    mag_ab_error: Real, "mag", "stat.error;phot.mag;em.IR", "Error of mag_ab";
-    wavelength: Real, "um", "em.wl.central", "Central wavelength at the source";
-    bandwidth: Real, "um", "instr.bandwidth", "Full width of the passband at the source";
-    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags of the pixels in the aperture";
-    bg_level: Real, "uJy/arcsec**2", "phot.flux.density.sb;instr.background", "Background";
-    bg_error: Real, "uJy/arcsec**2", "stat.error;phot.flux.density.sb;instr.background", "Error of bg_level";
-    aperture_radius: Real, "pixel", "phys.size.radius;instr.det", "Radius of the aperture";
+    mjd: Real, "d", "time.epoch;obs", "Modified Julian Date (UTC), middle of the exposure";
+    x: Real, "pix", "pos.cartesian.x;instr.det", "Column on the image, 0-based, whole at pixel centres";
+    y: Real, "pix", "pos.cartesian.y;instr.det", "Row on the image, 0-based, whole at pixel centres";
+    flux: Real, "uJy", "phot.flux.density;em.IR", "Flux density, the background subtracted; it may be negative";
+    flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of the flux density";
+    mag_ab: Real, "mag", "phot.mag;em.IR", "AB magnitude; none where the flux is not above zero";
+    mag_ab_error: Real, "mag", "stat.error;phot.mag;em.IR", "Error of the AB magnitude";
+    wavelength: Real, "um", "em.wl.central", "Central wavelength of the pixel at the source";
+    bandwidth: Real, "um", "instr.bandwidth", "Bandwidth of the pixel at the source";
+    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags in the aperture";
+    bg_level: Real, "uJy/arcsec**2", "phot.flux.sb;em.IR;instr.background", "Background around the source";
+    bg_error: Real, "uJy/arcsec**2", "stat.error;phot.flux.sb;em.IR;instr.background", "Error of the background";
+    aperture_radius: Real, "pix", "phys.angSize;instr", "Radius of the aperture";
     filename: Text, "", "meta.id;meta.file", "File of the spectral image";
-    snr: Real, "", "stat.snr;phot.flux", "Flux over its error";
-    is_upper_limit: Truth, "", "meta.code", "The error is larger than the flux";
+    snr: Real, "", "stat.snr;phot.flux.density", "Flux over its error";
+    is_upper_limit: Truth, "", "meta.code", "True if the error is larger than the flux";
+    is_good: Truth, "", "meta.code.qual", "True if snr reaches sigma_threshold and no bad flag is in the aperture";
     aperture_correction: Real, "", "arith.factor", "What flux and error were multiplied with, if asked for";
-    psf_flux: Real, "uJy", "phot.flux.density;em.IR", "PSF-weighted flux density, if asked for";
-    psf_flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of psf_flux";
-    psf_chi2: Real, "", "stat.fit.chi2", "Reduced chi squared of the PSF-weighted flux";
+    psf_flux: Real, "uJy", "phot.flux.density;em.IR;stat.fit", "PSF-weighted flux density, if asked for";
+    psf_flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR;stat.fit", "Error of psf_flux";
+    psf_chi2: Real, "", "stat.fit.chi2", "Chi-square of psf_flux over its degrees of freedom";
+    pixel_area: Real, "arcsec**2", "phys.angArea;instr.pixel", "Solid angle of the pixel at the source";
+    zodi_scale: Real, "", "arith.factor", "The subtracted zodiacal light is this times the plane ZODI";
+    wavelength_source: Text, "", "meta.code;em.wl", "Where wavelength and bandwidth come from";
+    pixel_area_source: Text, "", "meta.code;instr.pixel", "Where pixel_area comes from";
     fallbacks: Text, "", "meta.note", "What had to stand in for what was asked for";
 }
 
@@ -258,6 +263,7 @@ mod tests {
         let line = |change: fn(&mut Vec<&str>)| {
             let mut cells = vec!["0"; COLUMNS.len()];
             cells[20] = "true";
+            cells[21] = "false";
             change(&mut cells);
             Row::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
         };

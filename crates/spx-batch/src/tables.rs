@@ -60,7 +60,7 @@ pub struct ImageRecord {
     version: u32,
     /// File name of the image.
     pub image: String,
-    /// Its size [bytes].
+    /// Its size \[bytes\].
     pub image_bytes: u64,
     /// [Digest](crate::Catalogue::digest) of the catalogue.
     pub catalogue: String,
