@@ -89,6 +89,13 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
+/// Sleeps until the user asks to stop.
+pub(crate) fn wait_for_interrupt() {
+    while !interrupted() {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
 /// Progress as a bar, drawn on a terminal only.
 pub(crate) struct Bar(ProgressBar);
 

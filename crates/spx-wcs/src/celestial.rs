@@ -37,6 +37,22 @@ pub struct CelestialWcs {
     sip: Option<Sip>,
 }
 
+/// The numbers of an undistorted projection, for those who compute with it elsewhere.
+///
+/// With `(u, v)` the offset from `crpix`, `(xi, eta) = matrix (u, v)` in radians, the direction is
+/// `to_sky (xi, eta, 1)` in a frame whose longitude counts from `crval[0]`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TanNumbers {
+    /// The reference pixel, 0-based with integers at pixel centres \[px\].
+    pub crpix: [f64; 2],
+    /// Its position \[deg\], right ascension first, in [0, 360).
+    pub crval: [f64; 2],
+    /// Pixel offset to tangent plane \[deg/px\], by rows.
+    pub matrix: [[f64; 2]; 2],
+    /// Tangent plane to direction, by rows; orthogonal.
+    pub to_sky: [[f64; 3]; 3],
+}
+
 impl CelestialWcs {
     /// Reads the primary WCS of a header: CTYPEi, CRPIXi, CRVALi, CUNITi, LONPOLE, SIP, and the matrix in
     /// one of the forms PCi_j with CDELTi, CDi_j, CDELTi alone, CDELTi with CROTAi.
@@ -146,6 +162,16 @@ impl CelestialWcs {
     /// True where the header has SIP polynomials.
     pub fn has_sip(&self) -> bool {
         self.sip.is_some()
+    }
+
+    /// The numbers of the projection; `None` where there is a distortion besides.
+    pub fn tan_numbers(&self) -> Option<TanNumbers> {
+        self.sip.is_none().then(|| TanNumbers {
+            crpix: self.crpix,
+            crval: self.crval,
+            matrix: self.matrix.map(|row| row.map(f64::to_degrees)),
+            to_sky: self.to_sky,
+        })
     }
 
     /// CRPIX, 0-based \[px\].

@@ -19,7 +19,7 @@ mod pixel_map;
 mod sip;
 mod wave_tab;
 
-pub use celestial::CelestialWcs;
+pub use celestial::{CelestialWcs, TanNumbers};
 pub use error::WcsError;
 pub use grid::OutputGrid;
 pub use pixel_map::GridMap;

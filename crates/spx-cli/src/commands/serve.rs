@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use spx_core::progress::Progress as _;
 use spx_sim::serve::{Fault, Faults, LocalArchive, ServeOptions};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Serve a directory of spectral images as the archive would, on this machine only.
 ///
@@ -74,9 +73,6 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     ui::data(&format!("{}\n", archive.url()))?;
     let text = format!("{} images of {}; Ctrl-C ends", archive.images(), args.directory.display());
     ui::note(global.verbosity(), &text);
-    let bar = Bar::new(global.verbosity());
-    while !bar.cancelled() {
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    ui::wait_for_interrupt();
     Ok(Outcome::Done)
 }

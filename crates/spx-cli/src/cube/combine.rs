@@ -25,8 +25,18 @@ pub(crate) fn read_plane(
     z: usize,
 ) -> Result<Array2<f32>, CubeFileError> {
     let [_, ny, nx] = cube.shape();
-    let mut read = |array| cube.read::<f32>(array, z, 0..ny);
-    let values = match quantity {
+    Ok(image([ny, nx], read_rows(cube, quantity, z, 0..ny)?))
+}
+
+/// Reads rows of a plane, `[y][x]`; NaN = no data.
+pub(crate) fn read_rows(
+    cube: &mut CubeFile,
+    quantity: Quantity,
+    z: usize,
+    rows: std::ops::Range<usize>,
+) -> Result<Vec<f32>, CubeFileError> {
+    let mut read = |array| cube.read::<f32>(array, z, rows.clone());
+    Ok(match quantity {
         Quantity::Sci => read(Array::Science)?,
         Quantity::Variance => read(Array::Variance)?,
         Quantity::Count => read(Array::Count)?,
@@ -35,17 +45,25 @@ pub(crate) fn read_plane(
             values.iter_mut().zip(read(Array::Variance)?).for_each(|(v, variance)| *v /= variance.sqrt());
             values
         }
-    };
-    Ok(image([ny, nx], values))
+    })
 }
 
 /// The mean surface brightness of several planes, weighted by inverse variance; NaN where none has data.
 pub(crate) fn mean_plane(cube: &mut CubeFile, planes: &[usize]) -> Result<Array2<f32>, CubeFileError> {
     let [_, ny, nx] = cube.shape();
-    let mut sums = vec![[0.0f64; 2]; ny * nx];
+    Ok(image([ny, nx], mean_rows(cube, planes, 0..ny)?))
+}
+
+/// Rows `[y][x]` of what [`mean_plane`] gives.
+pub(crate) fn mean_rows(
+    cube: &mut CubeFile,
+    planes: &[usize],
+    rows: std::ops::Range<usize>,
+) -> Result<Vec<f32>, CubeFileError> {
+    let mut sums = vec![[0.0f64; 2]; rows.len() * cube.shape()[2]];
     for &z in planes {
-        let science: Vec<f32> = cube.read(Array::Science, z, 0..ny)?;
-        let variance: Vec<f32> = cube.read(Array::Variance, z, 0..ny)?;
+        let science: Vec<f32> = cube.read(Array::Science, z, rows.clone())?;
+        let variance: Vec<f32> = cube.read(Array::Variance, z, rows.clone())?;
         for ((sum, flux), variance) in sums.iter_mut().zip(science).zip(variance) {
             if flux.is_finite() && variance.is_finite() && variance > 0.0 {
                 let weight = 1.0 / f64::from(variance);
@@ -54,8 +72,8 @@ pub(crate) fn mean_plane(cube: &mut CubeFile, planes: &[usize]) -> Result<Array2
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-    let mean = sums.into_iter().map(|[flux, weight]| (flux / weight) as f32).collect();
-    Ok(image([ny, nx], mean))
+    let mean = |[flux, weight]: [f64; 2]| (flux / weight) as f32;
+    Ok(sums.into_iter().map(mean).collect())
 }
 
 fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {

@@ -1,4 +1,4 @@
-//! `spx cube`: what a drizzled cube holds, spectra out of it, and pictures of it.
+//! `spx cube`: what a drizzled cube holds, spectra out of it, pictures of it, and the explorer.
 
 pub(crate) mod combine;
 mod extract;
@@ -6,6 +6,7 @@ mod info;
 mod output;
 mod plot;
 mod spectrum;
+mod view;
 
 use std::path::Path;
 
@@ -18,13 +19,14 @@ use spx_wcs::CelestialWcs;
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 
-/// Look into drizzled cubes: their planes, spectra, pictures.
+/// Look into drizzled cubes: their planes, spectra, pictures, and a page to explore them.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx cube info output/drizzle_D3.fits
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12
   spx cube plot output/drizzle_D3.fits --rgb -o colours.png
+  spx cube view output/drizzle_D3.fits
 
 `spx drizzle` makes cubes.")]
 pub(crate) struct CubeArgs {
@@ -37,6 +39,7 @@ enum CubeCommand {
     Info(info::InfoArgs),
     Spectrum(spectrum::SpectrumArgs),
     Plot(plot::PlotArgs),
+    View(view::ViewArgs),
 }
 
 /// Runs the command.
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::Info(args) => info::run(args, global),
         CubeCommand::Spectrum(args) => spectrum::run(args, global),
         CubeCommand::Plot(args) => plot::run(args, global),
+        CubeCommand::View(args) => view::run(args, global),
     }
 }
 

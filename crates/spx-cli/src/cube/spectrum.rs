@@ -1,6 +1,6 @@
 //! `spx cube spectrum`: the spectrum at a position, as a table and as a figure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
@@ -100,7 +100,7 @@ impl SpectrumArgs {
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let parameters = args.parameters()?;
     let mut cube = super::open(&args.file)?;
-    let report = Report::extract(args, &parameters, &mut cube)?;
+    let report = Report::extract(&args.file, &mut cube, parameters.position, parameters.radius)?;
     if report.clipped {
         ui::warning("the circle reaches beyond the edge of the cube; only the part inside counts");
     }
@@ -125,7 +125,7 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
 
 /// A spectrum and where it was taken.
 #[derive(Debug, Serialize)]
-struct Report {
+pub(crate) struct Report {
     file: String,
     detector: String,
     /// [deg]
@@ -159,24 +159,28 @@ struct Point {
 }
 
 impl Report {
-    fn extract(args: &SpectrumArgs, parameters: &Parameters, cube: &mut CubeFile) -> Result<Self, Failure> {
-        let wcs = super::celestial(&args.file, cube)?;
+    /// The spectrum of the pixel that holds a position, or of the circle of `radius` [arcsec] around it.
+    ///
+    /// # Errors
+    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be read.
+    pub(crate) fn extract(
+        file: &Path,
+        cube: &mut CubeFile,
+        position: Position,
+        radius: Option<f64>,
+    ) -> Result<Self, Failure> {
+        let wcs = super::celestial(file, cube)?;
         let [_, ny, nx] = cube.shape();
-        let Parameters { position, radius, .. } = *parameters;
+        let nothing = |problem: String| Failure::nothing_found(anyhow!("{}: {problem}", file.display()));
         let aperture = Aperture::new(&wcs, [ny, nx], position, radius)
-            .map_err(|miss| Failure::nothing_found(miss_message(miss, args)))?;
+            .map_err(|miss| nothing(miss_message(miss, position, radius)))?;
         let planes = sum_planes(cube, &aperture)?;
         if planes.iter().all(|plane| plane.pixels == 0) {
-            return Err(Failure::nothing_found(anyhow!(
-                "{}: no plane has data at RA {} Dec {}",
-                args.file.display(),
-                args.ra,
-                args.dec
-            )));
+            return Err(nothing(format!("no plane has data at RA {} Dec {}", position.ra(), position.dec())));
         }
         let point = |(k, plane): (usize, &PlaneSum)| Point::new(k, plane, &aperture);
         Ok(Self {
-            file: args.file.display().to_string(),
+            file: file.display().to_string(),
             detector: super::detector_name(cube),
             ra: position.ra(),
             dec: position.dec(),
@@ -267,16 +271,16 @@ fn split(pair: Option<[f32; 2]>) -> [Option<f32>; 2] {
     pair.map_or([None; 2], |[a, b]| [Some(a), Some(b)])
 }
 
-fn miss_message(miss: Miss, args: &SpectrumArgs) -> anyhow::Error {
-    let (file, ra, dec) = (args.file.display(), args.ra, args.dec);
+fn miss_message(miss: Miss, position: Position, radius: Option<f64>) -> String {
+    let (ra, dec) = (position.ra(), position.dec());
     match miss {
-        Miss::Outside => anyhow!(
-            "{file}: RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
+        Miss::Outside => format!(
+            "RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
         ),
-        Miss::NoCentre => anyhow!(
-            "{file}: no pixel has its centre within {}\" of RA {ra} Dec {dec}; without --radius the pixel that \
-             holds the position is taken",
-            args.radius.unwrap_or_default()
+        Miss::NoCentre => format!(
+            "no pixel has its centre within {}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
+             position is taken",
+            radius.unwrap_or_default()
         ),
     }
 }

@@ -1,0 +1,108 @@
+//! What the page is told of a cube before it shows any plane.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::Serialize;
+use spx_core::flags::FlagNames;
+use spx_drizzle::file::CubeFile;
+use spx_plot::Colormap;
+use spx_wcs::TanNumbers;
+
+use super::super::combine::{middle_plane, thirds_with_data};
+use super::super::{celestial, detector_name};
+use super::quantise::Loss;
+use crate::exit::Failure;
+
+/// The description of a cube; its field names are those that the page's scripts use.
+#[derive(Debug, Serialize)]
+pub(super) struct Meta {
+    file: String,
+    detector: String,
+    version: &'static str,
+    /// `[nz, ny, nx]`.
+    pub(super) shape: [usize; 3],
+    /// Lower and upper edge of each plane [um].
+    wavelengths: Vec<[f64; 2]>,
+    /// Input images of each plane.
+    images: Vec<u32>,
+    /// The plane that is shown first.
+    first_plane: usize,
+    /// Planes for red, green and blue; `None` where no plane has data.
+    colours: Option<[Vec<usize>; 3]>,
+    wcs: Wcs,
+    /// Bit and name.
+    flags: Vec<(u32, String)>,
+    /// Name, and 256 colours `rrggbb` one after the other.
+    colormaps: Vec<(&'static str, String)>,
+    /// Name of the catalogue to lay over the image.
+    catalogue: Option<String>,
+    /// What a self-contained page has lost of the cube; `None` where the page has the cube itself.
+    pub(super) loss: Option<Loss>,
+}
+
+/// [`TanNumbers`] as JSON.
+#[derive(Debug, Serialize)]
+struct Wcs {
+    crpix: [f64; 2],
+    crval: [f64; 2],
+    matrix: [[f64; 2]; 2],
+    to_sky: [[f64; 3]; 3],
+}
+
+impl Meta {
+    /// Describes a cube of which `bin` x `bin` pixels are one pixel of the page.
+    pub(super) fn new(
+        path: &Path,
+        cube: &CubeFile,
+        bin: usize,
+        catalogue: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let wcs = celestial(path, cube)?;
+        let tan = wcs.tan_numbers().with_context(|| {
+            format!("{}: HDU SCI: the projection of a cube has no distortion", path.display())
+        })?;
+        let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let [nz, ny, nx] = cube.shape();
+        let blue_first = thirds_with_data(cube);
+        Ok(Self {
+            file: name(path),
+            detector: detector_name(cube),
+            version: env!("CARGO_PKG_VERSION"),
+            shape: [nz, ny.div_ceil(bin), nx.div_ceil(bin)],
+            wavelengths: cube.wavelengths().iter().map(|bin| [bin.min, bin.max]).collect(),
+            images: cube.inputs_per_plane().to_vec(),
+            first_plane: middle_plane(cube),
+            colours: blue_first.map(|[blue, green, red]| [red, green, blue]),
+            wcs: Wcs::binned(&tan, bin),
+            flags: FlagNames::default()
+                .by_bit()
+                .into_iter()
+                .map(|(bit, name)| (bit, name.to_owned()))
+                .collect(),
+            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colours(*map))).collect(),
+            catalogue: catalogue.map(name),
+            loss: None,
+        })
+    }
+}
+
+impl Wcs {
+    fn binned(tan: &TanNumbers, bin: usize) -> Self {
+        let bin = bin as f64;
+        Self {
+            crpix: tan.crpix.map(|x| (x + 0.5) / bin - 0.5),
+            crval: tan.crval,
+            matrix: tan.matrix.map(|row| row.map(|m| m * bin)),
+            to_sky: tan.to_sky,
+        }
+    }
+}
+
+fn colours(map: Colormap) -> String {
+    let hex = |k: u32| {
+        let [r, g, b] = map.color(f64::from(k) / 255.0);
+        format!("{r:02x}{g:02x}{b:02x}")
+    };
+    (0..256).map(hex).collect()
+}

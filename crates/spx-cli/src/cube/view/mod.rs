@@ -1,0 +1,109 @@
+//! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one file.
+//!
+//! The page (folder `page`: HTML, style, and ES modules without any framework) draws; it gets its numbers
+//! from a source, which is this server or the planes that the file itself holds.
+
+mod html;
+mod meta;
+mod page;
+mod quantise;
+mod routes;
+mod server;
+mod window;
+
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::Context as _;
+use clap::Args;
+
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
+use crate::ui;
+
+/// Explore a cube in the browser: planes, colours, spectra, catalogues.
+///
+/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs until it is
+/// interrupted. On a terminal the browser opens by itself. Planes are read when they are looked at, so that large
+/// cubes open as fast as small ones. Spectra are those of `spx cube spectrum`. In the page, `?` shows the keys.
+///
+/// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works without a server
+/// and loads nothing. It holds brightness and error rounded to 16 bits, and says there and here how much was lost;
+/// counts and flags are exact.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx cube view output/drizzle_D3.fits
+  spx cube view output/drizzle_D3.fits --catalog stars.csv --port 8080 --no-browser
+  spx cube view output/drizzle_D3.fits --html ngc4395.html")]
+pub(crate) struct ViewArgs {
+    /// A cube that `spx drizzle` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// CSV file with columns ra and dec [deg] to lay over the image
+    #[arg(long, value_name = "CSV")]
+    catalog: Option<PathBuf>,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "html")]
+    port: u16,
+    /// Do not open the browser
+    #[arg(long, conflicts_with = "html")]
+    no_browser: bool,
+    /// Write one self-contained page instead of serving
+    #[arg(long, value_name = "OUT", help_heading = "One file")]
+    html: Option<PathBuf>,
+    /// Average N x N pixels, for cubes that are too large for one file
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "html", help_heading = "One file")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    bin: u16,
+    /// Replace an existing file
+    #[arg(long, requires = "html", help_heading = "One file")]
+    overwrite: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &ViewArgs, global: &Global) -> CommandResult {
+    let catalogue = args.catalog.as_deref().map(read_catalogue).transpose()?;
+    match &args.html {
+        Some(target) => html::run(args, target, catalogue, global),
+        None => serve(args, catalogue, global),
+    }
+}
+
+fn read_catalogue(path: &Path) -> Result<(&Path, String), Failure> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    Ok((path, text.map_err(Failure::usage)?))
+}
+
+fn serve(args: &ViewArgs, catalogue: Option<(&Path, String)>, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let server = server::Server::start(&args.file, catalogue, args.port)?;
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::json!({ "file": args.file, "url": server.url() })))?;
+    } else {
+        ui::data(&format!("{}\n", server.url()))?;
+    }
+    ui::note(global.verbosity(), &format!("{}; Ctrl-C ends", args.file.display()));
+    if std::io::stdout().is_terminal() && !args.no_browser {
+        open_browser(server.url());
+    }
+    ui::wait_for_interrupt();
+    Ok(Outcome::Done)
+}
+
+/// Asks the desktop to open an address.
+fn open_browser(url: &str) {
+    let (program, arguments): (_, &[&str]) = if cfg!(target_os = "macos") {
+        ("open", &[])
+    } else if cfg!(windows) {
+        ("cmd", &["/C", "start", ""])
+    } else {
+        ("xdg-open", &[])
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if let Err(error) = command.spawn() {
+        ui::warning(&format!("the browser does not open ({program}: {error}); open the address by hand"));
+    }
+}

@@ -1,0 +1,120 @@
+//! The files of the page, embedded in the program.
+
+use axum::http::header;
+use axum::response::IntoResponse;
+
+/// What the browser opens.
+pub(super) const INDEX: &str = "index.html";
+
+/// Names and contents, modules after those that they import.
+const FILES: [(&str, &str); 18] = [
+    (INDEX, include_str!("page/index.html")),
+    ("style.css", include_str!("page/style.css")),
+    ("wcs.js", include_str!("page/wcs.js")),
+    ("table.js", include_str!("page/table.js")),
+    ("colour.js", include_str!("page/colour.js")),
+    ("planes.js", include_str!("page/planes.js")),
+    ("server_source.js", include_str!("page/server_source.js")),
+    ("file_source.js", include_str!("page/file_source.js")),
+    ("state.js", include_str!("page/state.js")),
+    ("picture.js", include_str!("page/picture.js")),
+    ("overlay.js", include_str!("page/overlay.js")),
+    ("pointer.js", include_str!("page/pointer.js")),
+    ("plot.js", include_str!("page/plot.js")),
+    ("spectra.js", include_str!("page/spectra.js")),
+    ("wavelength.js", include_str!("page/wavelength.js")),
+    ("controls.js", include_str!("page/controls.js")),
+    ("keys.js", include_str!("page/keys.js")),
+    ("main.js", include_str!("page/main.js")),
+];
+
+/// The names of all files.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().map(|(name, _)| name)
+}
+
+/// A file as an answer; empty where there is none of that name.
+pub(super) fn file(name: &str) -> impl IntoResponse + use<> {
+    let kind = match name.rsplit_once('.') {
+        Some((_, "js")) => "text/javascript; charset=utf-8",
+        Some((_, "css")) => "text/css; charset=utf-8",
+        _ => "text/html; charset=utf-8",
+    };
+    ([(header::CONTENT_TYPE, kind)], text(name))
+}
+
+fn text(name: &str) -> &'static str {
+    FILES.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text)
+}
+
+/// The lines of the page that load style and scripts.
+const STYLE: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
+const SCRIPT: &str = "<script type=\"module\" src=\"main.js\"></script>";
+/// The self-contained page may run what it holds, and load nothing.
+const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
+                      script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">";
+
+/// The page with style and scripts in it, in two parts: the data stand between them.
+pub(super) fn alone() -> [String; 2] {
+    let style = format!("{POLICY}\n<style>\n{}</style>", text("style.css"));
+    let page = text(INDEX).replace(STYLE, &style);
+    let (before, after) = page.split_once(SCRIPT).unwrap_or((&page, ""));
+    [before.to_owned(), format!("<script type=\"module\">\n{}</script>{after}", bundle())]
+}
+
+/// All modules as one: in the order of the list, without imports and exports. No two of them may give the same name
+/// to something at their top level.
+fn bundle() -> String {
+    let modules = FILES.iter().filter(|(name, _)| name.ends_with(".js"));
+    let lines = modules.flat_map(|(_, text)| text.lines()).filter(|line| !line.starts_with("import "));
+    lines.map(|line| format!("{}\n", line.strip_prefix("export ").unwrap_or(line))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn one_file_loads_nothing() {
+        let [before, after] = alone();
+        let whole = before + &after;
+        for outside in
+            ["<link rel=\"stylesheet", " src=", "http://", "https://", "import ", "@import", "url("]
+        {
+            assert!(!whole.contains(outside), "{outside}");
+        }
+        assert!(whole.contains(POLICY) && whole.contains("<style>") && whole.ends_with("</html>\n"));
+    }
+
+    #[test]
+    fn modules_can_be_joined() {
+        let mut names = BTreeSet::new();
+        for (file, text) in FILES.iter().filter(|(name, _)| name.ends_with(".js")) {
+            for line in text.lines() {
+                let line = line.strip_prefix("export ").unwrap_or(line);
+                let mut words = line.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+                let kind = words.next().unwrap_or_default();
+                if ["function", "class", "const", "let"].contains(&kind) || line.starts_with("async function")
+                {
+                    let name = words.find(|word| !["", "function"].contains(word)).unwrap_or_default();
+                    assert!(names.insert(name), "{file}: a second top-level {name}");
+                }
+            }
+        }
+        assert!(names.len() > 50, "{names:?}");
+    }
+
+    /// A module stands after those that it imports.
+    #[test]
+    fn modules_are_in_order() {
+        for (k, (file, text)) in FILES.iter().enumerate() {
+            for import in text.lines().filter(|line| line.starts_with("import ")) {
+                let from = import.split("\"./").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+                let place = FILES.iter().position(|(name, _)| *name == from);
+                assert!(place.is_some_and(|place| place < k), "{file}: {import}");
+            }
+        }
+    }
+}

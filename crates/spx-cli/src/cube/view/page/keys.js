@@ -1,0 +1,59 @@
+// The keyboard: everything that the mouse can do, and the list of keys.
+
+import { element } from "./state.js";
+
+/** Keys, what they do in words, and how. */
+function actions({ state, picture, wavelength, controls, pointer }) {
+  const toggle = (id) => element(id).click();
+  const focus = (id) => () => {
+    element(id).focus();
+    element(id).select?.();
+  };
+  return [
+    [["]", "."], "next plane", () => wavelength.step(1)],
+    [["[", ","], "plane before", () => wavelength.step(-1)],
+    [["Home"], "first plane", () => wavelength.step(-Infinity)],
+    [["End"], "last plane", () => wavelength.step(Infinity)],
+    [["p"], "play and pause", () => wavelength.toggle()],
+    [["+", "="], "zoom in", () => picture.zoom(1.5)],
+    [["-", "_"], "zoom out", () => picture.zoom(1 / 1.5)],
+    [["0"], "whole image", () => picture.fit()],
+    [["i"], "to the image: arrows move the cross (Shift: by 10), Enter takes the spectrum", focus("overlay")],
+    [["x"], "cross to the middle of the screen", () => pointer.cross(picture.centre.map(Math.round))],
+    [["r"], "radius of a click", focus("radius")],
+    [["g"], "go to a position", focus("position")],
+    [["m"], "one plane or three colours", () => controls.meta.colours && state.set({ mode: state.mode === "plane" ? "colours" : "plane" })],
+    [["a"], "what is shown: brightness, error, ...", focus("array")],
+    [["f"], "flags", focus("mask")],
+    [["n"], "next object of the catalogue", () => controls.nextObject()],
+    [["c"], "the pointer takes spectra", () => state.set({ tool: "spectrum" })],
+    [["h"], "the pointer moves the image", () => state.set({ tool: "pan" })],
+    [["s"], "save the view as PNG", () => controls.saveView()],
+    [["t"], "light or dark", () => toggle("theme")],
+    [["?"], "this list", () => element("help").showModal()],
+  ];
+}
+
+/** Listens for keys wherever no field wants them. */
+export function listenForKeys(parts) {
+  const all = actions(parts);
+  const rows = all.map(([keys, words]) => {
+    const row = document.createElement("tr");
+    const [names, meaning] = [document.createElement("th"), document.createElement("td")];
+    names.append(...keys.map((key) => Object.assign(document.createElement("kbd"), { textContent: key })));
+    meaning.textContent = words;
+    row.append(names, meaning);
+    return row;
+  });
+  element("keys").replaceChildren(...rows);
+  element("show-help").addEventListener("click", () => element("help").showModal());
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input:not([type=range], [type=checkbox]), select, dialog");
+    if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
+    if (event.target.type === "range" && ["Home", "End"].includes(event.key)) return;
+    const found = all.find(([keys]) => keys.includes(event.key));
+    if (!found) return;
+    event.preventDefault();
+    found[2]();
+  });
+}

@@ -1,0 +1,245 @@
+// The image: which planes it needs, how they become colours, where they lie on the screen.
+
+import { colours, colourTable, limitsOf, pack, paintComposite, paintPlane, sample, tint } from "./colour.js";
+import { sizeOf } from "./planes.js";
+import { attempt } from "./state.js";
+
+/** Colours of flags and of few contributions over the image. */
+const FLAGGED = 0xff2fd0;
+const FEW = 0xff8c1a;
+/** How long the view has to rest before its details are read [ms]. */
+const REST = 120;
+
+export class Picture extends EventTarget {
+  constructor(canvas, state, planes, meta) {
+    super();
+    Object.assign(this, { canvas, state, planes, meta, overview: null, detail: null, table: null });
+    this.centre = [(planes.nx - 1) / 2, (planes.ny - 1) / 2];
+    this.scale = 1;
+    this.fitted = true;
+    const what = ["z", "mode", "array", "colours", "mask", "maskBits", "fewerThan"];
+    const how = ["stretch", "map", "reversed", "percentiles", "limits", "q", "colourPercentiles"];
+    state.on([...what, ...how], () => this.refresh());
+    new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
+  }
+
+  // ---- where pixels lie on the screen [CSS px], y of the image upwards
+
+  toScreen([x, y]) {
+    return [
+      this.width / 2 + (x - this.centre[0]) * this.scale,
+      this.height / 2 - (y - this.centre[1]) * this.scale,
+    ];
+  }
+
+  toImage([sx, sy]) {
+    return [
+      this.centre[0] + (sx - this.width / 2) / this.scale,
+      this.centre[1] - (sy - this.height / 2) / this.scale,
+    ];
+  }
+
+  resize() {
+    const { clientWidth, clientHeight } = this.canvas.parentElement;
+    [this.width, this.height] = [clientWidth, clientHeight];
+    this.ratio = window.devicePixelRatio || 1;
+    this.canvas.width = Math.round(clientWidth * this.ratio);
+    this.canvas.height = Math.round(clientHeight * this.ratio);
+    if (this.fitted) this.fit();
+    else this.moved();
+  }
+
+  /** Shows the whole image. */
+  fit() {
+    const { nx, ny } = this.planes;
+    this.fitted = true;
+    this.centre = [(nx - 1) / 2, (ny - 1) / 2];
+    this.scale = Math.min(this.width / nx, this.height / ny) * 0.96;
+    this.moved();
+  }
+
+  /** Changes the scale, keeping the image where it is at a point of the screen. */
+  zoom(factor, at = [this.width / 2, this.height / 2]) {
+    const [x, y] = this.toImage(at);
+    this.fitted = false;
+    const smallest = Math.min(this.width / this.planes.nx, this.height / this.planes.ny) / 4;
+    this.scale = Math.min(64, Math.max(Math.min(smallest, 1), this.scale * factor));
+    this.centre = [x - (at[0] - this.width / 2) / this.scale, y + (at[1] - this.height / 2) / this.scale];
+    this.moved();
+  }
+
+  pan(dx, dy) {
+    this.fitted = false;
+    this.centre = [this.centre[0] - dx / this.scale, this.centre[1] + dy / this.scale];
+    this.moved();
+  }
+
+  /** Brings a pixel to the middle, and near enough to be seen. */
+  show([x, y]) {
+    this.fitted = false;
+    this.centre = [x, y];
+    this.scale = Math.max(this.scale, Math.min(8, (4 * this.width) / this.planes.nx));
+    this.moved();
+  }
+
+  moved() {
+    const inside = (at, n) => Math.min(n - 0.5, Math.max(-0.5, at));
+    this.centre = [inside(this.centre[0], this.planes.nx), inside(this.centre[1], this.planes.ny)];
+    this.draw();
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => this.refresh(), REST);
+  }
+
+  // ---- what is shown
+
+  /** Reads and paints what the state asks for; while that runs, further calls are taken together. */
+  refresh() {
+    this.again = true;
+    this.running ??= attempt(async () => {
+      while (this.again) {
+        this.again = false;
+        await this.load();
+      }
+    }).finally(() => {
+      this.running = null;
+    });
+    return this.running;
+  }
+
+  async load() {
+    const wanted = this.wanted();
+    const overview = await this.layer(wanted, this.planes.overview);
+    this.overview = overview;
+    this.state.set({ shownLimits: wanted.mode === "plane" ? overview.limits : null });
+    const window = this.visible();
+    if (this.detail && !(this.detail.key === overview.key && same(this.detail.window, window))) this.detail = null;
+    this.draw();
+    this.canvas.dataset.shown = wanted.mode === "plane" ? `${wanted.array} ${wanted.z}` : "colours";
+    if (window && !this.again) {
+      this.detail = await this.layer(wanted, window, overview);
+      this.draw();
+    }
+    if (!this.again && wanted.mode === "plane") this.prefetch(wanted);
+  }
+
+  wanted() {
+    const { z, mode, array, colours: planes, mask, fewerThan } = this.state;
+    const flags = mask && mode === "plane" ? [{ array: mask, z }] : [];
+    const counts = fewerThan > 0 && mode === "plane" ? [{ array: "count", z }] : [];
+    const images = mode === "plane" ? [{ array, z }] : planes.map((mean) => ({ mean }));
+    return { z, mode, array, images, flags, counts };
+  }
+
+  /** The next planes in both directions, so that the slider finds them there. */
+  prefetch({ array, z }) {
+    for (const next of [z + 1, z - 1].filter((k) => k >= 0 && k < this.meta.shape[0])) {
+      this.planes.get({ array, z: next }, this.planes.overview).catch(() => {});
+    }
+  }
+
+  /** A painted window; its limits are those of the overview. */
+  async layer(wanted, window, overview) {
+    const read = (whats) => Promise.all(whats.map((what) => this.planes.get(what, window)));
+    const [images, flags, counts] = [await read(wanted.images), await read(wanted.flags), await read(wanted.counts)];
+    const [columns, rows] = sizeOf(window);
+    const pixels = new Uint32Array(columns * rows);
+    const limits = overview?.limits ?? images.map((image) => this.limits(image, wanted.mode));
+    const key = this.key(wanted);
+    if (limits.every(Boolean)) {
+      this.paint(wanted, images, limits, key, pixels);
+    } else {
+      pixels.fill(this.empty());
+    }
+    const { maskBits, fewerThan } = this.state;
+    if (flags.length > 0) tint(pixels, FLAGGED, 0.6, (k) => (flags[0][k] & maskBits) !== 0);
+    if (counts.length > 0) tint(pixels, FEW, 0.6, (k) => !(counts[0][k] >= fewerThan));
+    return { window, limits, key, canvas: upright(pixels, columns, rows) };
+  }
+
+  limits(image, mode) {
+    const { limits, percentiles, colourPercentiles } = this.state;
+    if (mode === "plane" && limits) return limits;
+    return limitsOf(sample(image), mode === "plane" ? percentiles : colourPercentiles);
+  }
+
+  paint(wanted, images, limits, key, pixels) {
+    const { stretch, map, reversed, q } = this.state;
+    if (wanted.mode === "colours") {
+      paintComposite(images, limits, q, this.empty(), pixels);
+      return;
+    }
+    const tableKey = JSON.stringify([stretch, map, reversed, stretch === "rank" && [key, limits]]);
+    if (this.table?.key !== tableKey) {
+      const table = colourTable(this.colourMap(), stretch, limits[0], stretch === "rank" ? sample(images[0]) : null);
+      this.table = { key: tableKey, table };
+    }
+    paintPlane(images[0], limits[0], this.table.table, this.empty(), pixels);
+  }
+
+  /** The colours of the map that is chosen. */
+  colourMap() {
+    const hex = this.meta.colormaps.find(([name]) => name === this.state.map)[1];
+    return colours(hex, this.state.reversed);
+  }
+
+  key({ images, flags, counts }) {
+    const { maskBits, fewerThan, stretch, map, reversed, q } = this.state;
+    return JSON.stringify([images, flags, counts, maskBits, fewerThan, stretch, map, reversed, q]);
+  }
+
+  /** The colour of pixels without data, as the style has it. */
+  empty() {
+    const text = getComputedStyle(this.canvas).getPropertyValue("--empty").trim();
+    return pack(parseInt(text.slice(1), 16));
+  }
+
+  /** The window of what is on the screen, if the overview is too coarse for it. */
+  visible() {
+    const [left, top] = this.toImage([0, 0]);
+    const [right, bottom] = this.toImage([this.width, this.height]);
+    return this.planes.detail([left + 0.5, bottom + 0.5], [right + 0.5, top + 0.5], this.scale * this.ratio);
+  }
+
+  // ---- onto the screen
+
+  draw() {
+    const context = this.canvas.getContext("2d");
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    for (const layer of [this.overview, this.detail]) {
+      if (layer) this.drawLayer(context, layer);
+    }
+    this.dispatchEvent(new Event("drawn"));
+  }
+
+  drawLayer(context, { window: { x, y, width, height, bin }, canvas }) {
+    const [left, bottom] = this.toScreen([x - 0.5, y - 0.5]);
+    const [right, top] = this.toScreen([x + width - 0.5, y + height - 0.5]);
+    const side = bin * this.scale;
+    context.save();
+    context.beginPath();
+    context.rect(left, top, right - left, bottom - top);
+    context.clip();
+    context.imageSmoothingEnabled = side * this.ratio < 1;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(canvas, left, bottom - canvas.height * side, canvas.width * side, canvas.height * side);
+    context.restore();
+  }
+}
+
+/** The pixels as a canvas, the first row at the bottom. */
+function upright(pixels, columns, rows) {
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [columns, rows];
+  const flipped = new Uint32Array(pixels.length);
+  for (let row = 0; row < rows; row += 1) {
+    flipped.set(pixels.subarray(row * columns, (row + 1) * columns), (rows - 1 - row) * columns);
+  }
+  const image = new ImageData(new Uint8ClampedArray(flipped.buffer), columns, rows);
+  canvas.getContext("2d").putImageData(image, 0, 0);
+  return canvas;
+}
+
+function same(a, b) {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,91 @@
+// The wavelength axis: slider, play, and the strip above the slider, which shows how many images made each plane.
+
+import { element } from "./state.js";
+
+/** Time of a plane while playing [ms]. */
+const FRAME = 220;
+const RGB = ["#e8453c", "#2fa84f", "#3f7de8"];
+
+export class Wavelength {
+  constructor({ state, picture, meta }) {
+    Object.assign(this, { state, picture, meta });
+    const slider = element("slider");
+    slider.max = String(meta.shape[0] - 1);
+    slider.addEventListener("input", () => state.set({ z: slider.valueAsNumber, mode: "plane" }));
+    element("play").addEventListener("click", () => this.toggle());
+    element("strip").addEventListener("pointerdown", (event) => this.choose(event));
+    state.on(["z", "mode", "colours"], () => this.show());
+    new ResizeObserver(() => this.show()).observe(element("track"));
+  }
+
+  /** Goes so many planes on. */
+  step(by) {
+    const last = this.meta.shape[0] - 1;
+    this.state.set({ z: Math.min(last, Math.max(0, this.state.z + by)), mode: "plane" });
+  }
+
+  toggle() {
+    const playing = !this.state.playing;
+    this.state.set({ playing });
+    element("play").textContent = playing ? "❚❚ Pause" : "▶ Play";
+    element("play").setAttribute("aria-pressed", String(playing));
+    if (playing) this.run();
+  }
+
+  /** Shows one plane after the other, those without data left out, each when it is there. */
+  async run() {
+    const withData = this.meta.images.flatMap((images, z) => (images > 0 ? [z] : []));
+    while (this.state.playing && withData.length > 0) {
+      const next = withData.find((z) => z > this.state.z) ?? withData[0];
+      this.state.set({ z: next, mode: "plane" });
+      const pause = new Promise((resolve) => setTimeout(resolve, FRAME));
+      await Promise.all([this.picture.refresh(), pause]);
+    }
+  }
+
+  show() {
+    const { z, mode } = this.state;
+    const [min, max] = this.meta.wavelengths[z];
+    const centre = (min + max) / 2;
+    element("slider").value = String(z);
+    const words = `${centre.toFixed(4)} µm, plane ${z} of ${this.meta.shape[0]}`;
+    element("slider").setAttribute("aria-valuetext", words);
+    element("plane").replaceChildren(
+      Object.assign(document.createElement("strong"), { textContent: `${centre.toFixed(4)} µm` }),
+      mode === "colours"
+        ? "three colours"
+        : `plane ${z} of 0–${this.meta.shape[0] - 1}, ${this.meta.images[z]} images`,
+    );
+    this.drawStrip();
+  }
+
+  drawStrip() {
+    const strip = element("strip");
+    const { clientWidth: width, clientHeight: height } = strip;
+    const ratio = window.devicePixelRatio || 1;
+    [strip.width, strip.height] = [Math.round(width * ratio), Math.round(height * ratio)];
+    const context = strip.getContext("2d");
+    context.scale(ratio, ratio);
+    const style = getComputedStyle(strip);
+    const most = Math.max(1, ...this.meta.images);
+    const step = width / this.meta.shape[0];
+    const gap = Math.min(2, step / 4);
+    this.meta.images.forEach((images, z) => {
+      const bar = Math.max(1.5, (images / most) * (height - 5));
+      const shown = this.state.mode === "plane" && z === this.state.z;
+      context.fillStyle = style.getPropertyValue(shown ? "--accent" : "--bar");
+      context.fillRect(z * step + gap / 2, height - 4 - bar, step - gap, bar);
+      if (this.state.mode !== "colours") return;
+      this.state.colours.forEach((planes, k) => {
+        context.fillStyle = RGB[k];
+        if (planes.includes(z)) context.fillRect(z * step, height - 3, step, 3);
+      });
+    });
+  }
+
+  choose({ offsetX }) {
+    const nz = this.meta.shape[0];
+    const z = Math.floor((offsetX / element("strip").clientWidth) * nz);
+    this.state.set({ z: Math.min(nz - 1, Math.max(0, z)), mode: "plane" });
+  }
+}

@@ -1,0 +1,97 @@
+// Pixels and sky: the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077) with the numbers of
+// spx_wcs::TanNumbers, and positions as text. Pixels are 0-based with integers at their centres, angles degrees.
+
+const DEGREE = Math.PI / 180;
+
+/** The TAN projection of the cube. */
+export class Tan {
+  constructor({ crpix, crval, matrix, to_sky }) {
+    Object.assign(this, { crpix, crval, toSky3: to_sky });
+    this.matrix = matrix.map((row) => row.map((m) => m * DEGREE));
+    const [[a, b], [c, d]] = this.matrix;
+    const det = a * d - b * c;
+    this.det = det;
+    this.inverse = [[d / det, -b / det], [-c / det, a / det]];
+  }
+
+  /** [ra, dec] of a pixel position, ra in [0, 360). */
+  toSky(x, y) {
+    const [xi, eta] = this.plane(x, y);
+    const [sx, sy, sz] = this.toSky3.map((row) => row[0] * xi + row[1] * eta + row[2]);
+    const ra = Math.atan2(sy, sx) / DEGREE + this.crval[0];
+    return [((ra % 360) + 360) % 360, Math.atan2(sz, Math.hypot(sx, sy)) / DEGREE];
+  }
+
+  /** [x, y] of a position; null where it is 90 degrees or more away. */
+  toPixel(ra, dec) {
+    const [lon, lat] = [(ra - this.crval[0]) * DEGREE, dec * DEGREE];
+    const v = [Math.cos(lat) * Math.cos(lon), Math.cos(lat) * Math.sin(lon), Math.sin(lat)];
+    const [xi, eta, w] = [0, 1, 2].map((k) => v.reduce((sum, part, r) => sum + this.toSky3[r][k] * part, 0));
+    if (!(w > 0)) return null;
+    const [[a, b], [c, d]] = this.inverse;
+    return [this.crpix[0] + (a * xi + b * eta) / w, this.crpix[1] + (c * xi + d * eta) / w];
+  }
+
+  /** Solid angle of a pixel [arcsec^2]. */
+  pixelArea(x, y) {
+    const [xi, eta] = this.plane(x, y);
+    const steradian = Math.abs(this.det) / (1 + xi * xi + eta * eta) ** 1.5;
+    return steradian * (3600 / DEGREE) ** 2;
+  }
+
+  /** Side of a pixel [arcsec]. */
+  pixelSide(x, y) {
+    return Math.sqrt(this.pixelArea(x, y));
+  }
+
+  plane(x, y) {
+    const [u, v] = [x - this.crpix[0], y - this.crpix[1]];
+    return this.matrix.map((row) => row[0] * u + row[1] * v);
+  }
+}
+
+/** Distance of two positions [deg], by the haversine formula. */
+export function separation([ra1, dec1], [ra2, dec2]) {
+  const ddec = Math.sin(((dec2 - dec1) * DEGREE) / 2);
+  const dra = Math.sin(((ra2 - ra1) * DEGREE) / 2);
+  const h = ddec * ddec + Math.cos(dec1 * DEGREE) * Math.cos(dec2 * DEGREE) * dra * dra;
+  return (2 * Math.asin(Math.min(1, Math.sqrt(h)))) / DEGREE;
+}
+
+/** `12h25m48.864s +33d32m48.48s`, to the given decimals of the seconds of declination, one more of those of time. */
+export function sexagesimal([ra, dec], decimals = 1) {
+  const parts = (value, digits, width) => {
+    const unit = 10 ** digits;
+    const total = Math.round(value * 3600 * unit);
+    const [whole, rest] = [Math.floor(total / (3600 * unit)), total % (3600 * unit)];
+    const [minutes, seconds] = [Math.floor(rest / (60 * unit)), (rest % (60 * unit)) / unit];
+    const padded = seconds.toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
+    return [String(whole).padStart(width, "0"), String(minutes).padStart(2, "0"), padded];
+  };
+  const [h, m, s] = parts(ra / 15, decimals + 1, 2);
+  const [d, dm, ds] = parts(Math.abs(dec), decimals, 2);
+  return `${h === "24" ? "00" : h}h${m}m${s}s ${dec < 0 ? "−" : "+"}${d}°${dm}′${ds}″`;
+}
+
+/**
+ * [ra, dec] of `186.45 33.55`, `12:25:48.9 +33:32:48`, `12h25m48.9s +33d32m48s`, `12 25 48.9 33 32 48`; null of
+ * what is none of these. Sexagesimal right ascension is in hours.
+ */
+export function parsePosition(text) {
+  const plain = text.trim().replace(/[−–]/g, "-");
+  const number = /[+-]?\d+(?:\.\d*)?|[+-]?\.\d+/g;
+  if (/[^\d\s.,:;+\-hmsd°'"′″]/i.test(plain)) return null;
+  const words = plain.match(number) ?? [];
+  const values = words.map(Number);
+  let [ra, dec] = values;
+  if (words.length === 6) {
+    const join = ([a, b, c]) => a + b / 60 + c / 3600;
+    const rest = [...values.slice(1, 3), ...values.slice(4)];
+    if (rest.some((v) => !(v >= 0 && v < 60))) return null;
+    ra = 15 * join(values.slice(0, 3));
+    dec = join([Math.abs(values[3]), values[4], values[5]]) * (words[3].startsWith("-") ? -1 : 1);
+  } else if (words.length !== 2) {
+    return null;
+  }
+  return ra >= 0 && ra <= 360 && Math.abs(dec) <= 90 ? [ra % 360, dec] : null;
+}

@@ -1,0 +1,234 @@
+//! Planes rounded to 16 bits, for the self-contained page.
+//!
+//! Brightness v becomes the number q of 1 to 65535 with `v = scale sinh((q - 32768) step)`: faint values are rounded
+//! to a constant fraction of the plane's typical error, bright ones to a constant fraction of themselves. Errors are
+//! rounded by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for 0. Of both, 0 stands for no
+//! data. Counts and flags are kept as they are.
+
+use serde::Serialize;
+use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+
+use crate::statistics::median;
+
+/// A plane of which each pixel stands for `bin` x `bin` pixels of the cube, `[y][x]`.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Plane {
+    /// Mean over the pixels with data [MJy/sr]; NaN = no data.
+    pub(super) science: Vec<f32>,
+    /// Its standard deviation, taking the pixels for independent [MJy/sr]; NaN = no data.
+    pub(super) error: Vec<f32>,
+    /// Sum, at most 65535.
+    pub(super) count: Vec<u16>,
+    /// Flags that all pixels with data have.
+    pub(super) and_mask: Vec<u32>,
+    /// Flags that any pixel has.
+    pub(super) or_mask: Vec<u32>,
+}
+
+/// What becomes one pixel.
+#[derive(Debug, Clone, Copy)]
+struct Sum {
+    science: f64,
+    variance: f64,
+    pixels: u32,
+    count: u32,
+    and_mask: u32,
+    or_mask: u32,
+}
+
+impl Plane {
+    /// Reads plane `z` with `bin` x `bin` pixels made one.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub(super) fn read(cube: &mut CubeFile, z: usize, bin: usize) -> Result<Self, CubeFileError> {
+        let [_, ny, _] = cube.shape();
+        let mut plane = Self::default();
+        for first in (0..ny).step_by(bin) {
+            plane.add_row(cube, z, first..ny.min(first + bin), bin)?;
+        }
+        Ok(plane)
+    }
+
+    fn add_row(
+        &mut self,
+        cube: &mut CubeFile,
+        z: usize,
+        rows: std::ops::Range<usize>,
+        bin: usize,
+    ) -> Result<(), CubeFileError> {
+        let nx = cube.shape()[2];
+        let science: Vec<f32> = cube.read(Array::Science, z, rows.clone())?;
+        let variance: Vec<f32> = cube.read(Array::Variance, z, rows.clone())?;
+        let count: Vec<u16> = cube.read(Array::Count, z, rows.clone())?;
+        let and_mask: Vec<u32> = cube.read(Array::AndMask, z, rows.clone())?;
+        let or_mask: Vec<u32> = cube.read(Array::OrMask, z, rows)?;
+        let nothing =
+            Sum { science: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 };
+        let mut sums = vec![nothing; nx.div_ceil(bin)];
+        for k in 0..science.len() {
+            let sum = &mut sums[k % nx / bin];
+            sum.count += u32::from(count[k]);
+            sum.or_mask |= or_mask[k];
+            if science[k].is_finite() && variance[k].is_finite() {
+                sum.science += f64::from(science[k]);
+                sum.variance += f64::from(variance[k]);
+                sum.and_mask &= and_mask[k];
+                sum.pixels += 1;
+            }
+        }
+        for sum in sums {
+            let n = f64::from(sum.pixels);
+            #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+            let [science, error] = [sum.science / n, sum.variance.sqrt() / n].map(|v| v as f32);
+            self.science.push(science);
+            self.error.push(error);
+            self.count.push(u16::try_from(sum.count).unwrap_or(u16::MAX));
+            self.and_mask.push(if sum.pixels > 0 { sum.and_mask } else { 0 });
+            self.or_mask.push(sum.or_mask);
+        }
+        Ok(())
+    }
+}
+
+/// How the numbers of a plane are to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(super) struct Code {
+    /// [MJy/sr]
+    scale: f64,
+    step: f64,
+    /// [MJy/sr]
+    error_min: f64,
+    error_step: f64,
+}
+
+/// What is lost in a self-contained page.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Loss {
+    /// Pixels of the cube along each side of a pixel of the page.
+    pub(super) bin: usize,
+    /// The largest change of a brightness, of its error.
+    pub(super) science: f64,
+    /// The largest change of an error, of itself.
+    pub(super) error: f64,
+    /// Of each plane.
+    pub(super) codes: Vec<Code>,
+}
+
+/// The middle of the numbers of brightness, which stands for 0.
+const ZERO: f64 = 32768.0;
+/// The largest distance from it.
+const REACH: f64 = 32767.0;
+/// Steps from the smallest error to the largest.
+const ERROR_STEPS: f64 = 65533.0;
+
+impl Code {
+    /// The code that suits a plane.
+    pub(super) fn of(plane: &Plane) -> Self {
+        let mut errors = plane.error.clone();
+        errors.retain(|e| *e > 0.0);
+        let scale = median(&mut errors).unwrap_or(1.0);
+        let largest =
+            plane.science.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| f64::from(v.abs()).max(most));
+        let finite = errors.iter().map(|e| f64::from(*e));
+        let (least, most) = finite.fold((f64::INFINITY, 0.0f64), |(a, b), e| (a.min(e), b.max(e)));
+        let (error_min, ratio) = if least <= most { (least, most / least) } else { (1.0, 1.0) };
+        Self {
+            scale,
+            step: (largest / scale).asinh() / REACH,
+            error_min,
+            error_step: ratio.ln() / ERROR_STEPS,
+        }
+    }
+
+    fn science(&self, value: f32) -> u16 {
+        let steps = if self.step > 0.0 { (f64::from(value) / self.scale).asinh() / self.step } else { 0.0 };
+        whole(if value.is_finite() { ZERO + steps.round().clamp(-REACH, REACH) } else { 0.0 })
+    }
+
+    fn science_back(&self, number: u16) -> f64 {
+        self.scale * ((f64::from(number) - ZERO) * self.step).sinh()
+    }
+
+    fn error(&self, value: f32) -> u16 {
+        let steps = (f64::from(value) / self.error_min).ln() / self.error_step;
+        whole(match value {
+            e if !e.is_finite() => 0.0,
+            e if e <= 0.0 => 1.0,
+            _ if self.error_step > 0.0 => 2.0 + steps.round().clamp(0.0, ERROR_STEPS),
+            _ => 2.0,
+        })
+    }
+
+    fn error_back(&self, number: u16) -> f64 {
+        if number == 1 { 0.0 } else { self.error_min * ((f64::from(number) - 2.0) * self.error_step).exp() }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 65535")]
+fn whole(number: f64) -> u16 {
+    number as u16
+}
+
+impl Loss {
+    /// Nothing yet, of pages with that binning.
+    pub(super) fn new(bin: usize) -> Self {
+        Self { bin, science: 0.0, error: 0.0, codes: Vec::new() }
+    }
+
+    /// Rounds brightness and errors of the next plane, and measures what that changes.
+    pub(super) fn encode(&mut self, plane: &Plane) -> [Vec<u16>; 2] {
+        let code = Code::of(plane);
+        let science: Vec<u16> = plane.science.iter().map(|v| code.science(*v)).collect();
+        let error: Vec<u16> = plane.error.iter().map(|e| code.error(*e)).collect();
+        for (k, e) in plane.error.iter().map(|e| f64::from(*e)).enumerate() {
+            if plane.science[k].is_finite() && e > 0.0 && e.is_finite() {
+                let changed = (code.science_back(science[k]) - f64::from(plane.science[k])).abs() / e;
+                self.science = self.science.max(changed);
+                self.error = self.error.max((code.error_back(error[k]) - e).abs() / e);
+            }
+        }
+        self.codes.push(code);
+        [science, error]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plane(science: &[f32], error: &[f32]) -> Plane {
+        Plane { science: science.to_vec(), error: error.to_vec(), ..Plane::default() }
+    }
+
+    #[test]
+    fn faint_and_bright_values_survive() {
+        let science = [0.001, -0.003, 0.0, 900.0, -20.0, f32::NAN, 0.5];
+        let error = [0.005, 0.004, 0.005, 2.0, 0.1, f32::NAN, 0.0];
+        let plane = plane(&science, &error);
+        let mut loss = Loss::new(1);
+        let [numbers, errors] = loss.encode(&plane);
+        let code = loss.codes[0];
+        for (value, number) in science.iter().zip(&numbers).filter(|(v, _)| v.is_finite()) {
+            let (value, back) = (f64::from(*value), code.science_back(*number));
+            assert!((back - value).abs() <= 2.5e-4 * value.abs().max(0.005), "{value} became {back}");
+        }
+        for (value, number) in error.iter().zip(&errors).filter(|(v, _)| v.is_finite()) {
+            let (value, back) = (f64::from(*value), code.error_back(*number));
+            assert!((back - value).abs() <= 6e-5 * value, "{value} became {back}");
+        }
+        assert_eq!((numbers[5], errors[5], errors[6]), (0, 0, 1));
+        // 900 with an error of 2 is the worst: half a step of 2.0e-4 is 0.18.
+        assert!(loss.science > 1e-5 && loss.science < 0.2, "{}", loss.science);
+        assert!(loss.error > 0.0 && loss.error < 6e-5, "{}", loss.error);
+    }
+
+    #[test]
+    fn planes_without_data_or_contrast_can_be_coded() {
+        let mut loss = Loss::new(1);
+        assert_eq!(loss.encode(&plane(&[f32::NAN], &[f32::NAN])), [[0], [0]]);
+        assert_eq!(loss.encode(&plane(&[0.0, 0.0], &[0.5, 0.5])), [[32768, 32768], [2, 2]]);
+        assert_eq!((loss.science, loss.error), (0.0, 0.0));
+        assert_eq!(loss.codes[1].error_back(2), 0.5);
+    }
+}

@@ -1,0 +1,156 @@
+//! The server of the explorer: on 127.0.0.1 alone, for whoever knows the token.
+//!
+//! The token is the first part of every path. Requests without it get 403, and so do those whose Host is not this
+//! server's: a page elsewhere that lets its own name point to 127.0.0.1 must not reach it. The page may load
+//! nothing but from here.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use anyhow::{Context as _, anyhow};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use spx_drizzle::file::CubeFile;
+use tokio::runtime::Runtime;
+
+use super::meta::Meta;
+use super::{page, routes};
+use crate::exit::Failure;
+
+/// What is served.
+pub(super) struct Site {
+    pub(super) path: PathBuf,
+    /// `[nz, ny, nx]`.
+    pub(super) shape: [usize; 3],
+    /// JSON.
+    pub(super) meta: String,
+    /// CSV.
+    pub(super) catalogue: Option<String>,
+    /// For planes, which take long.
+    pub(super) planes: Arc<Mutex<CubeFile>>,
+    /// For pixels and spectra, which do not wait for planes.
+    pub(super) points: Arc<Mutex<CubeFile>>,
+    token: String,
+    port: u16,
+}
+
+/// A running server; it stops when it is dropped.
+pub(super) struct Server {
+    runtime: Option<Runtime>,
+    url: String,
+}
+
+impl Server {
+    /// Serves a cube, and a catalogue `(path, text)` with it. When this returns, requests are answered.
+    ///
+    /// # Errors
+    /// Where the cube cannot be read or the port is taken.
+    pub(super) fn start(path: &Path, catalogue: Option<(&Path, String)>, port: u16) -> Result<Self, Failure> {
+        let planes = super::super::open(path)?;
+        let points = super::super::open(path)?;
+        let meta = Meta::new(path, &planes, 1, catalogue.as_ref().map(|(path, _)| *path))?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
+        listener.set_nonblocking(true)?;
+        let port = listener.local_addr()?.port();
+        let site = Site {
+            path: path.to_owned(),
+            shape: planes.shape(),
+            meta: serde_json::to_string(&meta)?,
+            catalogue: catalogue.map(|(_, text)| text),
+            planes: Arc::new(Mutex::new(planes)),
+            points: Arc::new(Mutex::new(points)),
+            token: token()?,
+            port,
+        };
+        let url = format!("http://127.0.0.1:{port}/{}/", site.token);
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let entered = runtime.enter();
+        let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
+            // Small answers must not wait for the acknowledgement of the one before.
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!("TCP_NODELAY: {error}");
+            }
+        });
+        drop(entered);
+        runtime.spawn(async move {
+            if let Err(error) = axum::serve(listener, router(Arc::new(site))).await {
+                tracing::error!("the server ended: {error}");
+            }
+        });
+        Ok(Self { runtime: Some(runtime), url })
+    }
+
+    /// Where the page is, token included.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Not waited for: a plane that is being read serves nobody any more.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// 128 random bits.
+fn token() -> anyhow::Result<String> {
+    let mut bits = [0; 16];
+    getrandom::fill(&mut bits).map_err(|error| anyhow!("no random numbers for the token: {error}"))?;
+    Ok(format!("{:032x}", u128::from_be_bytes(bits)))
+}
+
+fn router(site: Arc<Site>) -> Router {
+    let at = |path: &str| format!("/{}/{path}", site.token);
+    let mut router = Router::new()
+        .route(&at(""), get(|| async { page::file(page::INDEX).into_response() }))
+        .route(&at("meta"), get(routes::meta))
+        .route(&at("plane"), get(routes::plane))
+        .route(&at("mean"), get(routes::mean))
+        .route(&at("pixel"), get(routes::pixel))
+        .route(&at("spectrum"), get(routes::spectrum))
+        .route(&at("catalogue"), get(routes::catalogue));
+    for name in page::names() {
+        router = router.route(&at(name), get(move || async move { page::file(name).into_response() }));
+    }
+    router
+        .fallback(|| async { (StatusCode::NOT_FOUND, "there is no such page\n") })
+        .layer(from_fn_with_state(Arc::clone(&site), guard))
+        .with_state(site)
+}
+
+/// Lets only those pass who know host and token, and tells the browser what the page may do.
+async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let ours = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", site.port));
+    let host_fits = host.is_some_and(|host| ours.iter().any(|name| name == host));
+    let token = request.uri().path().split('/').nth(1);
+    let mut response = if host_fits && token == Some(&site.token) {
+        next.run(request).await
+    } else {
+        (StatusCode::FORBIDDEN, "the address needs the token that `spx cube view` printed\n").into_response()
+    };
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Everything from this server, nothing from elsewhere, no frame around the page.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+                      img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
