@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 4] = ["wcs", "cube", "photometry", "votable"];
+const SETS: [&str; 5] = ["wcs", "cube", "photometry", "votable", "kernels"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

@@ -14,6 +14,16 @@ impl Spans {
         Self(vec![0..nx; ny])
     }
 
+    /// Those of them in a bounding box of half-open ranges.
+    #[must_use]
+    pub fn within(self, columns: Range<usize>, rows: Range<usize>) -> Self {
+        let cut = |(y, span): (usize, Range<usize>)| {
+            let (start, end) = (span.start.max(columns.start), span.end.min(columns.end));
+            if rows.contains(&y) && start < end { start..end } else { 0..0 }
+        };
+        Self(self.0.into_iter().enumerate().map(cut).collect())
+    }
+
     /// The half-open range of rows from the first to the last that is not empty; `0..0` where all are.
     pub fn rows(&self) -> Range<usize> {
         let used = |r: &Range<usize>| !r.is_empty();

@@ -14,7 +14,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
-use spx_drizzle::{DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Plan, WavelengthGrid};
+use spx_drizzle::{DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Plan, WavelengthGrid};
 
 const SIDE: usize = 1000;
 
@@ -51,6 +51,7 @@ fn accumulate(c: &mut Criterion) {
         excluded: 0,
         pixel_map: &Rolled,
         wavelength_map: &Scan,
+        extra: Extra::default(),
     };
     let grid = WavelengthGrid::native(Detector::new(3).unwrap());
     let plan = Plan::new([SIDE; 2], grid, DrizzleOptions::default()).unwrap();

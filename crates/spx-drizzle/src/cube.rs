@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Axis};
 
-use crate::WavelengthGrid;
+use crate::{Planes, WavelengthGrid};
 
 /// Anything that has the planes of a cube: the running sums, which compute them when asked, or arrays.
 ///
@@ -28,6 +28,38 @@ pub trait CubeData: Sync {
     fn count(&self, z: usize, out: &mut [u16]);
     /// Voxels whose number of contributions exceeds 65535 and is therefore given as 65535.
     fn saturated(&self) -> u64;
+    /// The optional planes that it has; `None` where it has not even weights.
+    fn planes(&self) -> Option<&Planes> {
+        None
+    }
+    /// An optional plane; NaN, in [`OptionalPlane::Weight`] 0, where there are no data, and everywhere where the cube
+    /// does not have it.
+    fn optional(&self, plane: OptionalPlane, z: usize, out: &mut [f32]) {
+        let _ = (plane, z);
+        out.fill(f32::NAN);
+    }
+    /// Words of 32 bits that a voxel's context has; 0 where it is not kept.
+    fn context_words(&self) -> usize {
+        0
+    }
+    /// A word of the context: bit k stands for exposure 32 `word` + k.
+    fn context(&self, word: usize, z: usize, out: &mut [u32]) {
+        let _ = (word, z);
+        out.fill(0);
+    }
+}
+
+/// A plane that not every cube has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OptionalPlane {
+    /// Sum of the weights.
+    Weight,
+    /// Mean wavelength \[um\].
+    Wavelength,
+    /// Mean of the pixels' errors \[MJy/sr\].
+    MeanError,
+    /// The k-th of [`Planes::variances`] \[(MJy/sr)^2\].
+    NamedVariance(usize),
 }
 
 /// A cube in memory, arrays `[z][y][x]`.

@@ -4,14 +4,53 @@ use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
-use crate::cube::CubeData;
-use crate::droplet::{Droplets, TILE, Target};
-use crate::kernel::{Bilinear, SpatialKernel};
+use crate::cube::{CubeData, OptionalPlane};
+use crate::droplet::{Droplets, Filed, TILE, Target};
+use crate::exposure::pixel_scale_ratio;
+use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
 use crate::tile::{Shares, Tile, Voxel};
-use crate::{DrizzleError, DrizzleOptions, Exposure, Kernel, WavelengthGrid};
+use crate::{DrizzleError, DrizzleOptions, Exposure, Fill, Kernel, Planes, WavelengthGrid};
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
 const MAX_VOXELS: u128 = 1 << 40;
+
+/// Evaluates an expression with the kernel of a plan's options, for an exposure with this pixel scale ratio; compiled
+/// for each kernel.
+macro_rules! with_kernel {
+    ($options:expr, $ratio:expr, $kernel:ident => $body:expr) => {{
+        let (shrink, ratio): (f64, f64) = ($options.xy_shrink, $ratio);
+        match $options.kernel {
+            Kernel::Bilinear => {
+                let $kernel = Bilinear::new(shrink);
+                $body
+            }
+            Kernel::Square => {
+                let $kernel = Square::new(shrink, ratio);
+                $body
+            }
+            Kernel::Turbo => {
+                let $kernel = Turbo::new(shrink, ratio);
+                $body
+            }
+            Kernel::Point => {
+                let $kernel = Point;
+                $body
+            }
+            Kernel::Gaussian => {
+                let $kernel = Gaussian::new(shrink, ratio);
+                $body
+            }
+            Kernel::Lanczos2 => {
+                let $kernel = Lanczos::new(2, ratio);
+                $body
+            }
+            Kernel::Lanczos3 => {
+                let $kernel = Lanczos::new(3, ratio);
+                $body
+            }
+        }
+    }};
+}
 
 /// The output grid and the options, checked: all that is needed to turn an exposure into droplets.
 #[derive(Debug, Clone)]
@@ -19,6 +58,7 @@ pub struct Plan {
     shape: [usize; 2],
     wavelengths: WavelengthGrid,
     options: DrizzleOptions,
+    planes: Planes,
 }
 
 impl Plan {
@@ -39,7 +79,13 @@ impl Plan {
         if voxels == 0 || voxels > MAX_VOXELS {
             return Err(DrizzleError::Size { nx, ny, nz });
         }
-        Ok(Self { shape, wavelengths, options })
+        Ok(Self { shape, wavelengths, options, planes: Planes::default() })
+    }
+
+    /// The same with optional planes.
+    #[must_use]
+    pub fn with_planes(self, planes: Planes) -> Self {
+        Self { planes, ..self }
     }
 
     /// `[nz, ny, nx]` of the cube.
@@ -57,18 +103,33 @@ impl Plan {
         &self.options
     }
 
-    /// Memory of the accumulators once every tile has been reached \[bytes\].
-    pub fn accumulator_bytes(&self) -> u64 {
-        self.cube_shape().iter().map(|&n| n as u64).product::<u64>() * size_of::<Voxel>() as u64
+    /// The optional planes.
+    pub fn planes(&self) -> &Planes {
+        &self.planes
+    }
+
+    /// Memory of the accumulators once every tile has been reached, by so many exposures \[bytes\].
+    pub fn accumulator_bytes(&self, exposures: usize) -> u64 {
+        let words = if self.planes.context { exposures.div_ceil(32) } else { 0 };
+        let voxel = size_of::<Voxel>() + self.planes.sums() * size_of::<f64>() + words * size_of::<u32>();
+        self.cube_shape().iter().map(|&n| n as u64).product::<u64>() * voxel as u64
     }
 
     /// The pixels of an image of shape `[ny, nx]` that may reach the output, and so the rows to read.
     pub fn spans(&self, map: &dyn PixelMap, input: [usize; 2]) -> Spans {
         // A droplet reaches as far as its kernel; the grid ends half a pixel beyond its last centre.
-        let reach = match self.options.kernel {
-            Kernel::Bilinear => self.bilinear().reach(),
-        };
-        map.spans(input, self.shape, reach)
+        let ratio = self.pixel_scale_ratio(map, input);
+        map.spans(input, self.shape, with_kernel!(self.options, ratio, kernel => kernel.reach()))
+    }
+
+    /// The ratio that is given, or that of the middle of the exposure; kernels that do not ask for it get 1.
+    fn pixel_scale_ratio(&self, map: &dyn PixelMap, input: [usize; 2]) -> f64 {
+        match (self.options.kernel, self.options.pixel_scale_ratio) {
+            (Kernel::Bilinear | Kernel::Point, _) => 1.0,
+            // The size of its droplets is the map's own affair.
+            (Kernel::Square, _) | (_, None) => pixel_scale_ratio(map, input),
+            (_, Some(ratio)) => ratio,
+        }
     }
 
     /// Turns an exposure into droplets; `spans` is what [`spans`](Self::spans) gave for it.
@@ -82,14 +143,10 @@ impl Plan {
         out: &mut Droplets,
     ) -> Result<(), DrizzleError> {
         out.clear();
-        out.tiles.resize_with(self.tiles().count(), Vec::new);
-        match self.options.kernel {
-            Kernel::Bilinear => self.target(self.bilinear()).collect(exposure, spans, out),
-        }
-    }
-
-    fn bilinear(&self) -> Bilinear {
-        Bilinear::new(self.options.xy_shrink)
+        out.tiles.resize_with(self.tiles().count(), Filed::default);
+        let ratio = self.pixel_scale_ratio(exposure.pixel_map, exposure.shape);
+        out.pixel_scale_ratio = ratio;
+        with_kernel!(self.options, ratio, kernel => self.target(kernel).collect(exposure, spans, out))
     }
 
     fn target<K>(&self, kernel: K) -> Target<'_, K> {
@@ -98,16 +155,21 @@ impl Plan {
             shape: self.shape,
             wavelengths: &self.wavelengths,
             half_z_shrink: 0.5 * self.options.effective_z_shrink(),
+            half_xy_shrink: 0.5 * self.options.xy_shrink,
+            ivar_max: self.options.ivar_max,
+            planes: &self.planes,
         }
     }
 
-    fn shares<K>(&self, kernel: K) -> Shares<'_, K> {
+    fn shares<K>(&self, kernel: K, number: Option<u32>) -> Shares<'_, K> {
         Shares {
             kernel,
             wavelengths: &self.wavelengths,
             half_z_shrink: 0.5 * self.options.effective_z_shrink(),
             ivar_max: self.options.ivar_max,
             min_overlap: self.options.min_overlap,
+            planes: &self.planes,
+            number,
         }
     }
 
@@ -124,6 +186,8 @@ impl Plan {
 pub struct Contribution {
     /// For each plane, whether any pixel contributed to it.
     pub planes: Vec<bool>,
+    /// The number of the exposure in the context, from 0; `None` where no pixel of it reaches the output.
+    pub number: Option<u32>,
 }
 
 /// For each source, in order: what loading it told and what it contributed, or why it failed.
@@ -145,6 +209,9 @@ pub struct Drizzler {
     plan: Plan,
     tiles: Vec<Tile>,
     inputs_per_plane: Vec<u32>,
+    /// Exposures so far of which some pixel reached the output.
+    exposures: u32,
+    finalised: bool,
 }
 
 impl Drizzler {
@@ -152,7 +219,34 @@ impl Drizzler {
     pub fn new(plan: Plan) -> Self {
         let tiles = plan.tiles().collect();
         let inputs_per_plane = vec![0; plan.wavelengths.bins()];
-        Self { plan, tiles, inputs_per_plane }
+        Self { plan, tiles, inputs_per_plane, exposures: 0, finalised: false }
+    }
+
+    /// Closes the sums: until [`reset`](Self::reset) no exposure can be added.
+    pub fn finalise(&mut self) {
+        self.finalised = true;
+    }
+
+    /// Whether the sums are closed.
+    pub fn is_finalised(&self) -> bool {
+        self.finalised
+    }
+
+    /// Forgets all exposures; grid and options stay.
+    pub fn reset(&mut self) {
+        *self = Self::new(self.plan.clone());
+    }
+
+    /// Sums of a plane in double precision: of the weights, and of weight times flux. What a kernel that conserves flux
+    /// makes of `n` pixels of weight 1 on the output is `n`, and the sum of their fluxes.
+    pub fn totals(&self, z: usize) -> [f64; 2] {
+        let rows = self.tiles.iter().flat_map(|tile| tile.rows.clone().filter_map(move |y| tile.row(y, z)));
+        rows.flatten().fold([0.0; 2], |[weight, flux], v| [weight + v.weight, flux + v.flux])
+    }
+
+    /// Exposures so far of which some pixel reached the output.
+    pub fn exposures(&self) -> u32 {
+        self.exposures
     }
 
     /// The plan.
@@ -169,8 +263,9 @@ impl Drizzler {
     /// sort them before.
     ///
     /// # Errors
-    /// [`DrizzleError::Cancelled`] when `progress` says so, [`DrizzleError::Size`] when memory is exhausted;
-    /// the sums are then incomplete.
+    /// [`DrizzleError::Finalised`] after [`finalise`](Self::finalise); [`DrizzleError::Cancelled`] when
+    /// `progress` says so, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is exhausted: the sums are
+    /// then incomplete.
     pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
@@ -183,6 +278,9 @@ impl Drizzler {
         E: Send,
         F: Fn(&Plan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
+        if self.finalised {
+            return Err(DrizzleError::Finalised);
+        }
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers: Vec<Droplets> = Vec::new();
         buffers.resize_with(rayon::current_num_threads().min(sources.len()), Droplets::default);
@@ -216,6 +314,12 @@ impl Drizzler {
     fn add(&mut self, exposures: &[Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
         let plan = &self.plan;
         let nz = plan.wavelengths.bins();
+        let mut numbers = Vec::with_capacity(exposures.len());
+        for exposure in exposures {
+            let number = (!exposure.is_empty()).then_some(self.exposures);
+            self.exposures += u32::from(number.is_some());
+            numbers.push(number);
+        }
         let reached: Vec<Vec<Vec<bool>>> = self
             .tiles
             .par_iter_mut()
@@ -223,19 +327,20 @@ impl Drizzler {
             .map(|(k, tile)| {
                 exposures
                     .iter()
-                    .map(|exposure| {
-                        let droplets = exposure.tiles.get(k).map_or(&[][..], Vec::as_slice);
-                        match plan.options.kernel {
-                            Kernel::Bilinear => tile.add(droplets, plan.shares(plan.bilinear())),
-                        }
-                        .map(<[bool]>::to_vec)
+                    .zip(&numbers)
+                    .map(|(exposure, number)| {
+                        let Some(filed) = exposure.tiles.get(k) else { return Ok(vec![false; nz]) };
+                        let number = number.filter(|_| plan.planes.context);
+                        let ratio = exposure.pixel_scale_ratio;
+                        with_kernel!(plan.options, ratio, kernel => tile.add(filed, plan.shares(kernel, number)))
+                            .map(<[bool]>::to_vec)
                     })
                     .collect()
             })
             .collect::<Result<_, _>>()?;
-        let contributions = (0..exposures.len()).map(|exposure| {
+        let contributions = numbers.iter().enumerate().map(|(exposure, &number)| {
             let planes = (0..nz).map(|z| reached.iter().any(|tile| tile[exposure][z])).collect();
-            Contribution { planes }
+            Contribution { planes, number }
         });
         let contributions: Vec<Contribution> = contributions.collect();
         for contribution in &contributions {
@@ -260,6 +365,47 @@ impl Drizzler {
     }
 }
 
+impl Drizzler {
+    /// As [`fill`](Self::fill), for voxels with data; the others stay as they are.
+    fn update<T: Copy>(&self, z: usize, out: &mut [T], value: impl Fn(&Voxel) -> T) {
+        let nx = self.plan.shape[1];
+        for tile in &self.tiles {
+            for y in tile.rows.clone() {
+                let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
+                for (out, voxel) in row.iter_mut().zip(tile.row(y, z).unwrap_or_default()) {
+                    if voxel.weight != 0.0 {
+                        *out = value(voxel);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An optional sum over the sum of the weights; NaN where there is none.
+    fn fill_mean(&self, sum: Option<usize>, z: usize, out: &mut [f32]) {
+        self.fill_ratio(sum, z, out, |weight| weight);
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
+    fn fill_ratio(&self, sum: Option<usize>, z: usize, out: &mut [f32], divisor: impl Fn(f64) -> f64) {
+        out.fill(f32::NAN);
+        let (nx, sums, Some(sum)) = (self.plan.shape[1], self.plan.planes.sums(), sum) else { return };
+        for tile in &self.tiles {
+            for y in tile.rows.clone() {
+                let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
+                let (Some(voxels), Some(optional)) = (tile.row(y, z), tile.optional_row(y, z, sums)) else {
+                    continue;
+                };
+                for ((out, voxel), sums) in row.iter_mut().zip(voxels).zip(optional.chunks_exact(sums)) {
+                    if voxel.weight != 0.0 {
+                        *out = (sums[sum] / divisor(voxel.weight)) as f32;
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl CubeData for Drizzler {
     fn shape(&self) -> [usize; 3] {
         self.plan.cube_shape()
@@ -274,7 +420,13 @@ impl CubeData for Drizzler {
     }
 
     fn science(&self, z: usize, out: &mut [f32]) {
-        self.fill(z, out, f32::NAN, Voxel::science);
+        match self.plan.options.fill {
+            Fill::NaN => self.fill(z, out, f32::NAN, Voxel::science),
+            Fill::Value(value) => {
+                self.fill(z, out, value, |v| if v.weight == 0.0 { value } else { v.science() });
+            }
+            Fill::Keep => self.update(z, out, Voxel::science),
+        }
     }
 
     fn variance(&self, z: usize, out: &mut [f32]) {
@@ -295,5 +447,39 @@ impl CubeData for Drizzler {
 
     fn saturated(&self) -> u64 {
         self.tiles.par_iter().map(Tile::saturated).sum()
+    }
+
+    fn planes(&self) -> Option<&Planes> {
+        Some(&self.plan.planes)
+    }
+
+    fn optional(&self, plane: OptionalPlane, z: usize, out: &mut [f32]) {
+        let planes = &self.plan.planes;
+        match plane {
+            OptionalPlane::Weight => self.fill(z, out, 0.0, Voxel::weight),
+            OptionalPlane::Wavelength => self.fill_mean(planes.wavelength_sum(), z, out),
+            OptionalPlane::MeanError => self.fill_mean(planes.mean_error_sum(), z, out),
+            OptionalPlane::NamedVariance(k) => {
+                let sum = (k < planes.variances.len()).then(|| planes.first_variance_sum() + k);
+                self.fill_ratio(sum, z, out, |weight| weight * weight);
+            }
+        }
+    }
+
+    fn context_words(&self) -> usize {
+        if self.plan.planes.context { (self.exposures as usize).div_ceil(32) } else { 0 }
+    }
+
+    fn context(&self, word: usize, z: usize, out: &mut [u32]) {
+        let nx = self.plan.shape[1];
+        for tile in &self.tiles {
+            for y in tile.rows.clone() {
+                let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
+                match tile.context_row(y, z, word) {
+                    Some(bits) => row.copy_from_slice(bits),
+                    None => row.fill(0),
+                }
+            }
+        }
     }
 }

@@ -4,8 +4,8 @@ use std::ops::{Range, RangeInclusive};
 
 use spx_core::map::{Passband, Spans};
 
-use crate::kernel::{SpatialKernel, floor};
-use crate::{DrizzleError, Exposure, WavelengthGrid};
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel, floor};
+use crate::{DrizzleError, Exposure, Planes, WavelengthGrid, Weight};
 
 /// Side of a tile \[output px\]. The sums do not depend on it. The two or three planes of a tile that an exposure
 /// reaches should fit a processor's own cache: 64 x 64 voxels of 40 bytes are 160 KiB.
@@ -37,20 +37,38 @@ pub(crate) struct Droplet {
 /// keeps its memory.
 #[derive(Debug, Default)]
 pub struct Droplets {
-    pub(crate) tiles: Vec<Vec<Droplet>>,
+    pub(crate) tiles: Vec<Filed>,
+    /// Side of an output pixel over that of an input pixel of this exposure.
+    pub(crate) pixel_scale_ratio: f64,
     positions: Vec<[f64; 2]>,
+    corners: [Vec<[f64; 2]>; 4],
     passbands: Vec<Passband>,
+}
+
+/// The droplets of a tile, and what only some drizzles need of them.
+#[derive(Debug, Default)]
+pub(crate) struct Filed {
+    pub(crate) droplets: Vec<Droplet>,
+    /// Their corners, where the kernel asks for them.
+    pub(crate) quads: Vec<Quad>,
+    /// Where there are optional sums or weights other than 1/variance: for each droplet its weight, and then the
+    /// values of the named variances.
+    pub(crate) values: Vec<f64>,
 }
 
 impl Droplets {
     /// True where no pixel takes part.
     pub fn is_empty(&self) -> bool {
-        self.tiles.iter().all(Vec::is_empty)
+        self.tiles.iter().all(|tile| tile.droplets.is_empty())
     }
 
     /// Forgets the droplets and keeps the memory.
     pub fn clear(&mut self) {
-        self.tiles.iter_mut().for_each(Vec::clear);
+        for tile in &mut self.tiles {
+            tile.droplets.clear();
+            tile.quads.clear();
+            tile.values.clear();
+        }
     }
 }
 
@@ -60,6 +78,10 @@ pub(crate) struct Target<'a, K> {
     pub(crate) shape: [usize; 2],
     pub(crate) wavelengths: &'a WavelengthGrid,
     pub(crate) half_z_shrink: f64,
+    /// Half the side of a droplet \[input px\].
+    pub(crate) half_xy_shrink: f64,
+    pub(crate) ivar_max: f64,
+    pub(crate) planes: &'a Planes,
 }
 
 impl<K: SpatialKernel> Target<'_, K> {
@@ -70,7 +92,7 @@ impl<K: SpatialKernel> Target<'_, K> {
         spans: &Spans,
         out: &mut Droplets,
     ) -> Result<(), DrizzleError> {
-        exposure.check()?;
+        exposure.check(self.planes.variances.len())?;
         let needed = spans.rows();
         if !needed.is_empty() && (needed.start < exposure.rows.start || needed.end > exposure.rows.end) {
             return Err(DrizzleError::MissingRows { held: exposure.rows.clone(), needed });
@@ -82,39 +104,75 @@ impl<K: SpatialKernel> Target<'_, K> {
     }
 
     fn collect_row(&self, exposure: &Exposure<'_>, y: usize, columns: Range<usize>, out: &mut Droplets) {
-        let Droplets { tiles, positions, passbands } = out;
+        let Droplets { tiles, positions, corners, passbands, .. } = out;
         positions.resize(columns.len(), [f64::NAN; 2]);
         passbands.resize(columns.len(), Passband { centre: f64::NAN, width: f64::NAN });
-        exposure.pixel_map.map_row(columns.start as f64, y as f64, positions);
+        self.project(exposure, y, columns.start, positions, corners);
         exposure.wavelength_map.passband_row(columns.start as f64, y as f64, passbands);
         let first = (y - exposure.rows.start) * exposure.shape[1];
         let pixels = first + columns.start..first + columns.end;
         let flux = &exposure.flux[pixels.clone()];
         let variance = &exposure.variance[pixels.clone()];
         let flags = &exposure.flags[pixels.clone()];
-        let foreground = exposure.foreground.map(|f| (&f.model[pixels], f.scale));
+        let foreground = exposure.foreground.map(|f| (&f.model[pixels.clone()], f.scale));
+        let with_values = self.planes.any() || exposure.extra.weight != Weight::InverseVariance;
         for k in 0..columns.len() {
             let [x, y] = positions[k];
+            let quad = if K::CORNERS { corners.each_ref().map(|c| c[k]) } else { NO_QUAD };
+            let reach = self.kernel.reach_of([x, y], &quad);
             let flags = flags[k].cast_unsigned();
-            if flags & exposure.excluded != 0 || !self.reaches(x, y) || !self.sees(passbands[k]) {
+            if flags & exposure.excluded != 0 || !self.reaches(x, y, reach) || !self.sees(passbands[k]) {
                 continue;
             }
             let background = foreground.map_or(0.0, |(model, scale)| scale * f64::from(model[k]));
-            let flux = f64::from(flux[k]) - background;
-            if flux.is_finite() && variance[k].is_finite() && variance[k] > 0.0 {
-                let Passband { centre: wavelength, width: bandwidth } = passbands[k];
-                self.sort_in(
-                    tiles,
-                    Droplet { x, y, wavelength, bandwidth, flux, variance: variance[k], flags },
-                );
+            let flux = exposure.scaled(f64::from(flux[k]) - background);
+            let variance = exposure.scaled_variance(variance[k]);
+            if !(flux.is_finite() && variance.is_finite() && variance > 0.0) {
+                continue;
+            }
+            let Passband { centre: wavelength, width: bandwidth } = passbands[k];
+            let droplet = Droplet { x, y, wavelength, bandwidth, flux, variance, flags };
+            if with_values {
+                let weight = exposure.weight_of(pixels.start + k, variance, self.ivar_max);
+                if weight.is_finite() && weight > 0.0 {
+                    let variances = exposure.variances_of(pixels.start + k);
+                    self.sort_in(tiles, droplet, &quad, reach, std::iter::once(weight).chain(variances));
+                }
+            } else {
+                self.sort_in(tiles, droplet, &quad, reach, std::iter::empty());
             }
         }
     }
 
+    /// Output positions of the pixels of a row; where the kernel asks for corners, these too, and the position is
+    /// their mean.
+    fn project(
+        &self,
+        exposure: &Exposure<'_>,
+        y: usize,
+        first: usize,
+        positions: &mut [[f64; 2]],
+        corners: &mut [Vec<[f64; 2]>; 4],
+    ) {
+        let (x, y) = (first as f64, y as f64);
+        if !K::CORNERS {
+            return exposure.pixel_map.map_row(x, y, positions);
+        }
+        let half = self.half_xy_shrink;
+        for (corner, [dx, dy]) in
+            corners.iter_mut().zip([[-half, -half], [half, -half], [half, half], [-half, half]])
+        {
+            corner.resize(positions.len(), [f64::NAN; 2]);
+            exposure.pixel_map.map_row(x + dx, y + dy, corner);
+        }
+        for (k, position) in positions.iter_mut().enumerate() {
+            *position = [0, 1].map(|axis| 0.25 * corners.iter().map(|c| c[k][axis]).sum::<f64>());
+        }
+    }
+
     /// False for NaN.
-    fn reaches(&self, x: f64, y: f64) -> bool {
+    fn reaches(&self, x: f64, y: f64, reach: f64) -> bool {
         let [ny, nx] = self.shape;
-        let reach = self.kernel.reach();
         let inside = |v: f64, n: usize| v > -reach && v < n as f64 - 1.0 + reach;
         inside(x, nx) && inside(y, ny)
     }
@@ -130,22 +188,34 @@ impl<K: SpatialKernel> Target<'_, K> {
     }
 
     /// Files a droplet under every tile that its shares may reach.
-    fn sort_in(&self, tiles: &mut [Vec<Droplet>], droplet: Droplet) {
+    #[inline]
+    fn sort_in(
+        &self,
+        tiles: &mut [Filed],
+        droplet: Droplet,
+        quad: &Quad,
+        reach: f64,
+        values: impl Iterator<Item = f64> + Clone,
+    ) {
         let [ny, nx] = self.shape;
-        let (rows, columns) = (self.tiles_reached(droplet.y, ny), self.tiles_reached(droplet.x, nx));
+        let (rows, columns) = (tiles_reached(droplet.y, ny, reach), tiles_reached(droplet.x, nx, reach));
         for row in rows {
             for column in columns.clone() {
-                tiles[row * nx.div_ceil(TILE) + column].push(droplet);
+                let tile = &mut tiles[row * nx.div_ceil(TILE) + column];
+                tile.droplets.push(droplet);
+                if K::CORNERS {
+                    tile.quads.push(*quad);
+                }
+                tile.values.extend(values.clone());
             }
         }
     }
+}
 
-    /// The tiles, along one axis of `n` pixels, with a pixel nearer than the kernel's reach;
-    /// [`reaches`](Self::reaches) has seen to it that there is one.
-    fn tiles_reached(&self, position: f64, n: usize) -> RangeInclusive<usize> {
-        let reach = self.kernel.reach();
-        let first = usize::try_from(floor(position - reach) + 1).unwrap_or(0);
-        let last = usize::try_from(-floor(-(position + reach)) - 1).unwrap_or(0).min(n - 1);
-        first / TILE..=last / TILE
-    }
+/// The tiles, along one axis of `n` pixels, with a pixel nearer than `reach`; [`Target::reaches`] has seen to it that
+/// there is one.
+fn tiles_reached(position: f64, n: usize, reach: f64) -> RangeInclusive<usize> {
+    let first = usize::try_from(floor(position - reach) + 1).unwrap_or(0);
+    let last = usize::try_from(-floor(-(position + reach)) - 1).unwrap_or(0).min(n - 1);
+    first / TILE..=last / TILE
 }

@@ -33,7 +33,7 @@ pub enum DrizzleError {
         "the exposure's {array} holds {found} values, expected {expected} for rows {rows:?} of {nx} pixels"
     )]
     ArrayLength {
-        /// `flux`, `variance`, `flags` or `foreground`.
+        /// `flux`, `variance`, `flags`, `foreground`, `weight` or `named variance`.
         array: &'static str,
         /// Its length.
         found: usize,
@@ -52,6 +52,20 @@ pub enum DrizzleError {
         /// What is needed.
         needed: std::ops::Range<usize>,
     },
+    /// An exposure that does not bring the named variances that the plan asks for.
+    #[error("the exposure brings {found} named variances, expected {expected}")]
+    NamedVariances {
+        /// How many it brings.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// The optional planes do not fit memory.
+    #[error("the optional planes cannot be held in memory")]
+    Memory,
+    /// Exposures are added to sums that are finalised.
+    #[error("the sums are finalised: reset them before exposures are added")]
+    Finalised,
     /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -27,6 +27,8 @@ pub struct Exposure<'a> {
     pub pixel_map: &'a dyn PixelMap,
     /// Input pixel to wavelength and bandwidth.
     pub wavelength_map: &'a dyn WavelengthMap,
+    /// What is seldom needed.
+    pub extra: Extra<'a>,
 }
 
 /// A modelled foreground: `scale * model` is subtracted from the flux in double precision.
@@ -38,23 +40,94 @@ pub struct Foreground<'a> {
     pub scale: f64,
 }
 
-impl Exposure<'_> {
-    /// Checks that every array has the length that `rows` asks for.
-    pub(crate) fn check(&self) -> Result<(), DrizzleError> {
+/// What an exposure may bring beside its pixels; the default is nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Extra<'a> {
+    /// Weights of the pixels.
+    pub weight: Weight<'a>,
+    /// Named variances [(MJy/sr)^2], in the order of [`Planes::variances`](crate::Planes), each as long as the flux.
+    pub variances: &'a [&'a [f32]],
+    /// Factor of the flux, for exposures that are not on the same footing; variances are multiplied by its square.
+    pub flux_scale: f64,
+}
+
+impl Default for Extra<'_> {
+    fn default() -> Self {
+        Self { weight: Weight::InverseVariance, variances: &[], flux_scale: 1.0 }
+    }
+}
+
+/// How much a pixel counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Weight<'a> {
+    /// 1/variance, at most `ivar_max`.
+    InverseVariance,
+    /// The same for all pixels, such as an exposure time.
+    Constant(f64),
+    /// One for each pixel, as long as the flux; a pixel whose weight is not finite and positive takes no part.
+    Map(&'a [f32]),
+}
+
+impl<'a> Exposure<'a> {
+    /// Checks that every array has the length that `rows` asks for, and that there are so many named variances.
+    pub(crate) fn check(&self, variances: usize) -> Result<(), DrizzleError> {
         let nx = self.shape[1];
         let expected = self.rows.len() * nx;
         let foreground = self.foreground.map_or(expected, |f| f.model.len());
+        let weight = if let Weight::Map(map) = self.extra.weight { map.len() } else { expected };
         let arrays = [
             ("flux", self.flux.len()),
             ("variance", self.variance.len()),
             ("flags", self.flags.len()),
             ("foreground", foreground),
+            ("weight", weight),
         ];
-        match arrays.into_iter().find(|&(_, found)| found != expected) {
-            None => Ok(()),
-            Some((array, found)) => {
-                Err(DrizzleError::ArrayLength { array, found, expected, rows: self.rows.clone(), nx })
-            }
+        let named = self.extra.variances.iter().map(|v| ("named variance", v.len()));
+        if let Some((array, found)) = arrays.into_iter().chain(named).find(|&(_, found)| found != expected) {
+            return Err(DrizzleError::ArrayLength { array, found, expected, rows: self.rows.clone(), nx });
+        }
+        match self.extra.variances.len() {
+            found if found != variances => Err(DrizzleError::NamedVariances { found, expected: variances }),
+            _ => Ok(()),
         }
     }
+
+    #[inline]
+    pub(crate) fn scaled(&self, flux: f64) -> f64 {
+        flux * self.extra.flux_scale
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "variances are in single precision throughout")]
+    pub(crate) fn scaled_variance(&self, variance: f32) -> f32 {
+        let scale = self.extra.flux_scale;
+        if scale == 1.0 { variance } else { (scale * scale * f64::from(variance)) as f32 }
+    }
+
+    /// The weight of a pixel, which has this scaled variance.
+    pub(crate) fn weight_of(&self, pixel: usize, variance: f32, ivar_max: f64) -> f64 {
+        match self.extra.weight {
+            Weight::InverseVariance => (1.0 / f64::from(variance)).min(ivar_max),
+            Weight::Constant(weight) => weight,
+            Weight::Map(map) => map[pixel].into(),
+        }
+    }
+
+    /// The scaled named variances of a pixel.
+    pub(crate) fn variances_of(&self, pixel: usize) -> impl Iterator<Item = f64> + Clone + use<'a> {
+        let scale = self.extra.flux_scale * self.extra.flux_scale;
+        self.extra.variances.iter().map(move |array| scale * f64::from(array[pixel]))
+    }
+}
+
+/// Side of an output pixel over that of a pixel in the middle of an image of shape `[ny, nx]`, by areas; 1 where the
+/// map has no image of the middle.
+pub(crate) fn pixel_scale_ratio(map: &dyn PixelMap, [ny, nx]: [usize; 2]) -> f64 {
+    let (x, y) = (0.5 * (nx as f64 - 1.0), 0.5 * (ny as f64 - 1.0));
+    let across = |dx, dy| {
+        let (from, to) = (map.map(x - dx, y - dy)?, map.map(x + dx, y + dy)?);
+        Some([to[0] - from[0], to[1] - from[1]])
+    };
+    let area = across(0.5, 0.0).zip(across(0.0, 0.5)).map(|(u, v)| (u[0] * v[1] - u[1] * v[0]).abs());
+    area.filter(|a| *a > 0.0 && a.is_finite()).map_or(1.0, |a| 1.0 / a.sqrt())
 }

@@ -1,17 +1,46 @@
 //! Spatial kernels: how an input pixel is shared among output pixels.
 
+mod overlap;
+mod spread;
+
+pub(crate) use overlap::Square;
+pub(crate) use spread::{Gaussian, Lanczos, Point, Turbo};
+
 use crate::droplet::Droplet;
+
+/// The corners of a projected, shrunken pixel, one after another along its outline [output px].
+pub(crate) type Quad = [[f64; 2]; 4];
 
 /// The seam where kernels go in. A kernel is chosen once for each tile, so that the loop
 /// over droplets is compiled for it.
 pub(crate) trait SpatialKernel: Copy + Sync {
-    /// How far from a droplet's centre its shares reach, along either axis \[output px\].
+    /// Whether shares depend on the corners of the droplet; `quad` is given to no other kernel.
+    const CORNERS: bool = false;
+    /// Whether shares may be negative.
+    const SIGNED: bool = false;
+
+    /// How far from a droplet's centre its shares reach at most, along either axis \[output px\].
     fn reach(&self) -> f64;
 
-    /// Calls `visit(x, y, share)` for the output pixels that get a share above zero, in order of y, then x;
-    /// pixels outside the grid are included.
-    fn shares(&self, droplet: &Droplet, visit: impl FnMut(i64, i64, f64));
+    /// The same for one droplet.
+    #[inline]
+    fn reach_of(&self, _centre: [f64; 2], _quad: &Quad) -> f64 {
+        self.reach()
+    }
+
+    /// Calls `visit(x, y, share)` for the output pixels that get a share other than zero, in order of y, then x;
+    /// pixels outside the grid are included. `scratch` is memory that goes from droplet to droplet.
+    fn shares(
+        &self,
+        droplet: &Droplet,
+        quad: &Quad,
+        scratch: &mut Vec<f64>,
+        visit: impl FnMut(i64, i64, f64),
+    );
 }
+
+/// What stands for the corners where the kernel does not ask for them.
+pub(crate) const NO_QUAD: Quad = [[f64::NAN; 2]; 4];
 
 /// `f = max(1 - |dx|, 0) max(1 - |dy|, 0) xy_shrink^2`, with the distances measured from the centres of the
 /// 2 x 2 output pixels around the droplet, so that the shares add up to `xy_shrink^2` wherever it falls.
@@ -35,7 +64,7 @@ impl SpatialKernel for Bilinear {
     }
 
     #[inline]
-    fn shares(&self, droplet: &Droplet, mut visit: impl FnMut(i64, i64, f64)) {
+    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
         let (x, y) = (floor(droplet.x), floor(droplet.y));
         let (fx, fy) = (droplet.x - x as f64, droplet.y - y as f64);
         for (y, wy) in [(y, 1.0 - fy), (y + 1, fy)] {
@@ -58,18 +87,18 @@ pub(crate) fn floor(v: f64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn at(x: f64, y: f64) -> Droplet {
+    pub(crate) fn at(x: f64, y: f64) -> Droplet {
         Droplet { x, y, wavelength: 2.0, bandwidth: 0.05, flux: 1.0, variance: 1.0, flags: 0 }
     }
 
     fn shares(x: f64, y: f64, shrink: f64) -> Vec<(i64, i64, f64)> {
         let mut all = Vec::new();
-        Bilinear::new(shrink).shares(&at(x, y), |x, y, f| all.push((x, y, f)));
+        Bilinear::new(shrink).shares(&at(x, y), &NO_QUAD, &mut Vec::new(), |x, y, f| all.push((x, y, f)));
         all
     }
 

@@ -20,7 +20,7 @@
 //! ```
 //! use spx_core::map::{Passband, PixelMap, WavelengthMap};
 //! use spx_core::progress::Silent;
-//! use spx_drizzle::{Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Plan, WavelengthGrid};
+//! use spx_drizzle::{Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Plan, WavelengthGrid};
 //!
 //! struct Shift(f64);
 //! impl PixelMap for Shift {
@@ -51,6 +51,7 @@
 //!             excluded: 0,
 //!             pixel_map: &Shift(shift),
 //!             wavelength_map: &Narrow,
+//!             extra: Extra::default(),
 //!         };
 //!         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), droplets)
 //!     },
@@ -72,13 +73,15 @@ mod exposure;
 pub mod file;
 mod kernel;
 mod options;
+mod planes;
 mod tile;
 mod wavelength;
 
-pub use cube::{Cube, CubeData};
+pub use cube::{Cube, CubeData, OptionalPlane};
 pub use drizzler::{Answers, Contribution, Drizzler, Plan};
 pub use droplet::Droplets;
 pub use error::DrizzleError;
-pub use exposure::{Exposure, Foreground};
-pub use options::{DrizzleOptions, Kernel};
+pub use exposure::{Exposure, Extra, Foreground, Weight};
+pub use options::{DrizzleOptions, Fill, Kernel};
+pub use planes::Planes;
 pub use wavelength::{Bin, LogAxis, WavelengthGrid};

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::DrizzleError;
 
-/// How an input pixel is spread over the output pixels around it.
+/// How an input pixel is spread over the output pixels around it: Fruchter & Hook (2002) and, for all but bilinear,
+/// the definitions of STScI's drizzle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -15,13 +16,54 @@ pub enum Kernel {
     /// Shares by distance to the centres of the 2 x 2 output pixels around the projected pixel centre.
     #[default]
     Bilinear,
+    /// Shares by the exact overlap of the projected, shrunken pixel with the output pixels.
+    Square,
+    /// As square, with the droplet turned into the output axes.
+    Turbo,
+    /// All to the pixel that the centre falls into; `xy_shrink` makes no difference.
+    Point,
+    /// A Gaussian whose FWHM is `xy_shrink` input pixels, sampled at the centres of the output pixels.
+    Gaussian,
+    /// Lanczos's kernel of order 2, in input pixels; `xy_shrink` makes no difference.
+    Lanczos2,
+    /// Lanczos's kernel of order 3.
+    Lanczos3,
+}
+
+impl Kernel {
+    /// All of them.
+    pub const ALL: [Self; 7] = [
+        Self::Bilinear,
+        Self::Square,
+        Self::Turbo,
+        Self::Point,
+        Self::Gaussian,
+        Self::Lanczos2,
+        Self::Lanczos3,
+    ];
+
+    /// Its name, as in a configuration file.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bilinear => "bilinear",
+            Self::Square => "square",
+            Self::Turbo => "turbo",
+            Self::Point => "point",
+            Self::Gaussian => "gaussian",
+            Self::Lanczos2 => "lanczos2",
+            Self::Lanczos3 => "lanczos3",
+        }
+    }
+
+    /// Whether every pixel gives the same total share wherever it falls, so that flux is conserved.
+    pub fn conserves_flux(self) -> bool {
+        !matches!(self, Self::Gaussian | Self::Lanczos2 | Self::Lanczos3)
+    }
 }
 
 impl fmt::Display for Kernel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Bilinear => "bilinear",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -29,9 +71,47 @@ impl FromStr for Kernel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "bilinear" => Ok(Self::Bilinear),
-            _ => Err(format!("there is no kernel `{text}`; there is: bilinear")),
+        Self::ALL.into_iter().find(|kernel| kernel.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("there is no kernel `{text}`; there is: {names}")
+        })
+    }
+}
+
+/// What stands in SCI where there are no data.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Fill {
+    /// NaN.
+    #[default]
+    NaN,
+    /// A number.
+    Value(f32),
+    /// What the caller's array holds there; in a file that is written anew, NaN.
+    Keep,
+}
+
+impl fmt::Display for Fill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NaN => f.write_str("nan"),
+            Self::Value(value) => write!(f, "{value}"),
+            Self::Keep => f.write_str("indef"),
+        }
+    }
+}
+
+impl FromStr for Fill {
+    type Err = String;
+
+    /// A number, `nan`, or `indef` for what is there.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "indef" | "none" | "keep" => Ok(Self::Keep),
+            word => match word.parse::<f32>() {
+                Ok(value) if value.is_nan() => Ok(Self::NaN),
+                Ok(value) => Ok(Self::Value(value)),
+                Err(_) => Err(format!("`{text}` is no fill value: give a number, nan or indef")),
+            },
         }
     }
 }
@@ -49,11 +129,24 @@ pub struct DrizzleOptions {
     pub ivar_max: f64,
     /// Contributions with a share `f_xy f_z` below this are dropped, at least 0.
     pub min_overlap: f64,
+    /// Side of an output pixel over that of an input pixel, which sets the size of turbo, gaussian and lanczos on the
+    /// output; `None` = that of the pixel in the middle of each exposure.
+    pub pixel_scale_ratio: Option<f64>,
+    /// What stands in SCI where there are no data.
+    pub fill: Fill,
 }
 
 impl Default for DrizzleOptions {
     fn default() -> Self {
-        Self { kernel: Kernel::default(), xy_shrink: 0.8, z_shrink: None, ivar_max: 1e10, min_overlap: 0.0 }
+        Self {
+            kernel: Kernel::default(),
+            xy_shrink: 0.8,
+            z_shrink: None,
+            ivar_max: 1e10,
+            min_overlap: 0.0,
+            pixel_scale_ratio: None,
+            fill: Fill::default(),
+        }
     }
 }
 
@@ -77,6 +170,9 @@ impl DrizzleOptions {
         check(shrinks(z_shrink), "z_shrink", z_shrink, "it must be above 0 and at most 1")?;
         check(self.ivar_max > 0.0, "ivar_max", self.ivar_max, "it must be above 0")?;
         let overlap = (0.0..1.0).contains(&self.min_overlap);
-        check(overlap, "min_overlap", self.min_overlap, "it must be at least 0 and below 1")
+        check(overlap, "min_overlap", self.min_overlap, "it must be at least 0 and below 1")?;
+        let ratio = self.pixel_scale_ratio.unwrap_or(1.0);
+        let fine = ratio > 0.0 && ratio.is_finite();
+        check(fine, "pixel_scale_ratio", ratio, "it must be above 0")
     }
 }

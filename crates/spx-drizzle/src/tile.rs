@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use crate::DrizzleError;
-use crate::droplet::Droplet;
-use crate::kernel::SpatialKernel;
+use crate::droplet::{Droplet, Filed};
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel};
+use crate::planes::{OptionalSums, Part, Planes};
 use crate::wavelength::WavelengthGrid;
 
 /// The running sums of one voxel. All zero is the empty voxel.
@@ -25,16 +26,23 @@ pub(crate) struct Voxel {
 }
 
 impl Voxel {
-    /// Mean surface brightness; NaN where there is no weight.
+    /// Mean surface brightness; NaN where there is no weight. (With a kernel whose shares may be negative, so
+    /// may the weight be.)
     #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
     pub(crate) fn science(&self) -> f32 {
-        if self.weight > 0.0 { (self.flux / self.weight) as f32 } else { f32::NAN }
+        if self.weight != 0.0 { (self.flux / self.weight) as f32 } else { f32::NAN }
     }
 
     /// Variance of the mean; NaN where there is no weight.
     #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
     pub(crate) fn variance(&self) -> f32 {
-        if self.weight > 0.0 { (self.variance / (self.weight * self.weight)) as f32 } else { f32::NAN }
+        if self.weight != 0.0 { (self.variance / (self.weight * self.weight)) as f32 } else { f32::NAN }
+    }
+
+    /// Sum of the weights.
+    #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
+    pub(crate) fn weight(&self) -> f32 {
+        self.weight as f32
     }
 
     /// Bits set in every contribution; 0 where there is none.
@@ -55,6 +63,7 @@ pub(crate) struct Tile {
     pub(crate) columns: Range<usize>,
     /// `[z][y][x]` within the tile.
     voxels: Vec<Voxel>,
+    optional: OptionalSums,
     /// Whether the exposure that is being added has reached a plane.
     reached: Vec<bool>,
 }
@@ -67,11 +76,14 @@ pub(crate) struct Shares<'a, K> {
     pub(crate) half_z_shrink: f64,
     pub(crate) ivar_max: f64,
     pub(crate) min_overlap: f64,
+    pub(crate) planes: &'a Planes,
+    /// The exposure's number, where the context is kept.
+    pub(crate) number: Option<u32>,
 }
 
 impl Tile {
     pub(crate) fn new(rows: Range<usize>, columns: Range<usize>) -> Self {
-        Self { rows, columns, voxels: Vec::new(), reached: Vec::new() }
+        Self { rows, columns, voxels: Vec::new(), optional: OptionalSums::default(), reached: Vec::new() }
     }
 
     /// The voxels of an output row in a plane; `None` where nothing has come to the tile.
@@ -79,6 +91,20 @@ impl Tile {
         let nx = self.columns.len();
         let first = (z * self.rows.len() + y - self.rows.start) * nx;
         self.voxels.get(first..first + nx)
+    }
+
+    /// The optional sums of an output row in a plane, `[x][sum]`; `None` where nothing has come to the tile.
+    pub(crate) fn optional_row(&self, y: usize, z: usize, sums: usize) -> Option<&[f64]> {
+        let nx = self.columns.len();
+        let first = (z * self.rows.len() + y - self.rows.start) * nx * sums;
+        self.optional.sums.get(first..first + nx * sums)
+    }
+
+    /// A word of the context of an output row in a plane; `None` where no exposure of that word has come.
+    pub(crate) fn context_row(&self, y: usize, z: usize, word: usize) -> Option<&[u32]> {
+        let nx = self.columns.len();
+        let first = (z * self.rows.len() + y - self.rows.start) * nx;
+        self.optional.context.get(word)?.get(first..first + nx)
     }
 
     /// Voxels of one plane.
@@ -94,21 +120,37 @@ impl Tile {
     /// Adds droplets in their order and tells which planes they reached.
     pub(crate) fn add<K: SpatialKernel>(
         &mut self,
-        droplets: &[Droplet],
+        filed: &Filed,
         shares: Shares<'_, K>,
     ) -> Result<&[bool], DrizzleError> {
         let nz = shares.wavelengths.bins();
         self.reached.clear();
         self.reached.resize(nz, false);
-        if !droplets.is_empty() {
+        if !filed.droplets.is_empty() {
             self.allocate(nz)?;
-            self.fetch(droplets, shares);
-        }
-        let mut cursor = Cursor { bin: 0, pixels: Vec::new() };
-        for droplet in droplets {
-            self.add_droplet(droplet, shares, &mut cursor);
+            self.fetch(&filed.droplets, shares);
+            if filed.values.is_empty() {
+                self.add_droplets::<K, false>(filed, shares);
+            } else {
+                self.optional.allocate(shares.planes, self.voxels.len())?;
+                if let Some(number) = shares.number {
+                    self.optional.allocate_context(number, self.voxels.len())?;
+                }
+                self.add_droplets::<K, true>(filed, shares);
+            }
         }
         Ok(&self.reached)
+    }
+
+    /// `VALUES`: the droplets bring values beside their own.
+    fn add_droplets<K: SpatialKernel, const VALUES: bool>(&mut self, filed: &Filed, shares: Shares<'_, K>) {
+        let mut cursor = Cursor { bin: 0, pixels: Vec::new(), scratch: Vec::new() };
+        let stride = 1 + shares.planes.variances.len();
+        for (k, droplet) in filed.droplets.iter().enumerate() {
+            let quad = if K::CORNERS { &filed.quads[k] } else { &NO_QUAD };
+            let values = if VALUES { &filed.values[k * stride..(k + 1) * stride] } else { &[] };
+            self.add_droplet::<K, VALUES>(droplet, quad, values, shares, &mut cursor);
+        }
     }
 
     fn allocate(&mut self, nz: usize) -> Result<(), DrizzleError> {
@@ -140,28 +182,30 @@ impl Tile {
     }
 
     #[inline]
-    fn add_droplet<K: SpatialKernel>(
+    fn add_droplet<K: SpatialKernel, const VALUES: bool>(
         &mut self,
         droplet: &Droplet,
+        quad: &Quad,
+        values: &[f64],
         shares: Shares<'_, K>,
         cursor: &mut Cursor,
     ) {
         let edges = shares.wavelengths.edges();
         let nz = edges.len() - 1;
-        self.find_pixels(droplet, shares, &mut cursor.pixels);
+        self.find_pixels(droplet, quad, shares, cursor);
         let half = droplet.bandwidth * shares.half_z_shrink;
         let low = (droplet.wavelength - half).max(edges[0]);
         let high = (droplet.wavelength + half).min(edges[nz]);
         let mut z = first_bin(edges, low, cursor.bin);
         cursor.bin = z;
         if edges[z] <= low && high <= edges[z + 1] {
-            return self.add_to_plane(droplet, z, 1.0, shares, &cursor.pixels);
+            return self.add_to_plane::<K, VALUES>(droplet, values, z, 1.0, shares, &cursor.pixels);
         }
         while z < nz && edges[z] < high {
             // The shares of all bins add up to one, also where the droplet reaches beyond the grid.
             let spectral = (high.min(edges[z + 1]) - low.max(edges[z])) / (high - low);
             if spectral > 0.0 {
-                self.add_to_plane(droplet, z, spectral, shares, &cursor.pixels);
+                self.add_to_plane::<K, VALUES>(droplet, values, z, spectral, shares, &cursor.pixels);
             }
             z += 1;
         }
@@ -172,12 +216,14 @@ impl Tile {
     fn find_pixels<K: SpatialKernel>(
         &self,
         droplet: &Droplet,
+        quad: &Quad,
         shares: Shares<'_, K>,
-        pixels: &mut Vec<(usize, f64)>,
+        cursor: &mut Cursor,
     ) {
         let nx = self.columns.len();
+        let Cursor { pixels, scratch, .. } = cursor;
         pixels.clear();
-        shares.kernel.shares(droplet, |x, y, spatial| {
+        shares.kernel.shares(droplet, quad, scratch, |x, y, spatial| {
             let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
             if self.columns.contains(&x) && self.rows.contains(&y) {
                 pixels.push(((y - self.rows.start) * nx + x - self.columns.start, spatial));
@@ -186,21 +232,23 @@ impl Tile {
     }
 
     #[inline]
-    fn add_to_plane<K: SpatialKernel>(
+    fn add_to_plane<K: SpatialKernel, const VALUES: bool>(
         &mut self,
         droplet: &Droplet,
+        values: &[f64],
         z: usize,
         spectral: f64,
         shares: Shares<'_, K>,
         pixels: &[(usize, f64)],
     ) {
         let variance = f64::from(droplet.variance);
-        let weight = (1.0 / variance).min(shares.ivar_max);
+        let weight = if VALUES { values[0] } else { (1.0 / variance).min(shares.ivar_max) };
         let plane_len = self.plane_len();
         let plane = &mut self.voxels[z * plane_len..(z + 1) * plane_len];
         for &(pixel, spatial) in pixels {
             let share = spatial * spectral;
-            if share < shares.min_overlap || share <= 0.0 {
+            let size = if K::SIGNED { share.abs() } else { share };
+            if size < shares.min_overlap || size <= 0.0 {
                 continue;
             }
             let a = weight * share;
@@ -212,6 +260,13 @@ impl Tile {
             voxel.cleared |= !droplet.flags;
             voxel.set |= droplet.flags;
             self.reached[z] = true;
+            if VALUES {
+                let part = Part { a, wavelength: droplet.wavelength, variance, variances: &values[1..] };
+                self.optional.add(shares.planes, z * plane_len + pixel, &part);
+                if let Some(number) = shares.number {
+                    self.optional.mark(number, z * plane_len + pixel);
+                }
+            }
         }
     }
 }
@@ -222,6 +277,8 @@ struct Cursor {
     bin: usize,
     /// Memory for the pixels of one droplet.
     pixels: Vec<(usize, f64)>,
+    /// Memory for the kernel.
+    scratch: Vec<f64>,
 }
 
 /// The bin that holds `low`, which lies in the grid; the search starts at `guess`.

@@ -10,7 +10,8 @@ use proptest::prelude::*;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_drizzle::{
-    Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Plan, WavelengthGrid,
+    Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Kernel, Plan,
+    WavelengthGrid,
 };
 use spx_sim::{FieldOptions, Sky};
 
@@ -63,6 +64,7 @@ impl Arrays {
             excluded: 0,
             pixel_map: map,
             wavelength_map: wave,
+            extra: Extra::default(),
         }
     }
 }
@@ -99,13 +101,16 @@ fn bits(cube: &Drizzler) -> (Vec<u32>, Vec<u32>, Cube) {
 fn any_number_of_threads_gives_the_same_bits() {
     let sky = Sky::field(centre(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
     let (images, grid) = (exposures(&sky, 9, 150), grid(12.0));
-    let with = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| bits(&drizzle(&images, &grid, DrizzleOptions::default())))
-    };
-    let one = with(1);
-    for threads in [2, 3, 7] {
-        assert!(with(threads) == one, "{threads} threads");
+    for kernel in Kernel::ALL {
+        let with = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+            pool.install(|| bits(&drizzle(&images, &grid, options)))
+        };
+        let one = with(1);
+        for threads in [2, 3, 7] {
+            assert!(with(threads) == one, "{kernel}: {threads} threads");
+        }
     }
 }
 

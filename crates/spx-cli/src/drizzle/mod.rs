@@ -102,6 +102,9 @@ const STATE: &str = "drizzle_state.toml";
 /// Where no cube could be made.
 pub(crate) fn drizzle(settings: &DrizzleSettings, resume: bool, global: &Global) -> Result<Cubes, Failure> {
     let parameters = settings.parameters().map_err(Failure::usage)?;
+    if !parameters.options.kernel.conserves_flux() {
+        ui::warning(&format!("kernel {}: it does not conserve flux", parameters.options.kernel));
+    }
     ui::catch_interrupts()?;
     if !parameters.input.is_empty() {
         let mut stages = Stages::transient(global.verbosity());

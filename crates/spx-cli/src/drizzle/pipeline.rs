@@ -10,7 +10,7 @@ use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
-use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, Plan};
+use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Extra, Foreground, Plan};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
 use super::report::{CubeReport, InputReport, Status};
@@ -80,7 +80,8 @@ impl Job<'_> {
         // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.sources.len()) as u64;
-        plan.accumulator_bytes() + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
+        plan.accumulator_bytes(self.sources.len())
+            + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
     /// Drizzles and writes the cube.
@@ -139,6 +140,7 @@ impl Job<'_> {
             excluded,
             pixel_map: &map,
             wavelength_map: &wave,
+            extra: Extra::default(),
         };
         let collected = plan.collect(&exposure, &spans, out);
         pool.give(ReadBuffers { image: image.planes, block });

@@ -61,7 +61,7 @@ pub(crate) struct DrizzleSettings {
     #[serde(flatten)]
     pub(crate) archive: ArchiveSettings,
 
-    /// Spatial kernel: bilinear [default: bilinear]
+    /// Spatial kernel: bilinear, square, turbo, point, gaussian, lanczos2, lanczos3 [default: bilinear]
     #[arg(long, value_name = "NAME", env = "SPX_KERNEL", help_heading = "Drizzle")]
     pub(crate) kernel: Option<Kernel>,
     /// Size of a droplet in units of the input pixel, above 0 and at most 1 [default: 0.8]
@@ -211,6 +211,7 @@ impl DrizzleSettings {
             z_shrink: self.z_shrink,
             ivar_max: self.ivar_max.unwrap_or(defaults.ivar_max),
             min_overlap: self.min_overlap.unwrap_or(defaults.min_overlap),
+            ..defaults
         }
     }
 }

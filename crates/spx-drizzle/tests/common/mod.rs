@@ -9,7 +9,9 @@ use spx_core::image::SpectralImage;
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
 use spx_core::zodi;
-use spx_drizzle::{DrizzleError, DrizzleOptions, Drizzler, Exposure, Foreground, Plan, WavelengthGrid};
+use spx_drizzle::{
+    DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Foreground, Plan, WavelengthGrid,
+};
 use spx_sim::{ExposureOptions, Frame, Sky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
 
@@ -56,6 +58,7 @@ pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: Driz
                 excluded: FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap(),
                 pixel_map: &map,
                 wavelength_map: &wave,
+                extra: Extra::default(),
             };
             plan.collect(&exposure, &plan.spans(&map, metadata.shape), droplets)
         },

@@ -1,0 +1,244 @@
+//! The square kernel: the exact overlap of the projected, shrunken pixel with the output pixels
+//! (Fruchter & Hook 2002, section 2).
+
+use super::{Quad, SpatialKernel, floor};
+use crate::droplet::Droplet;
+
+/// `f = area of the overlap of droplet and output pixel / area of the droplet`, so that the shares of a droplet
+/// add up to 1. The droplet is the quadrilateral whose corners are those of the shrunken input pixel, each mapped
+/// by itself, joined by straight lines.
+///
+/// The corners must run once around the droplet in either direction. Where the map folds a pixel onto itself
+/// its area is signed, and so are its shares.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Square {
+    reach: f64,
+}
+
+impl Square {
+    /// Half an output pixel, and half the diagonal of the droplet with room for maps that stretch one axis.
+    pub(crate) fn new(xy_shrink: f64, pixel_scale_ratio: f64) -> Self {
+        Self { reach: 0.5 + 2.0 * xy_shrink / pixel_scale_ratio }
+    }
+}
+
+impl SpatialKernel for Square {
+    const CORNERS: bool = true;
+
+    fn reach(&self) -> f64 {
+        self.reach
+    }
+
+    #[inline]
+    fn reach_of(&self, [x, y]: [f64; 2], quad: &Quad) -> f64 {
+        0.5 + quad.iter().fold(0.0, |far: f64, c| far.max((c[0] - x).abs()).max((c[1] - y).abs()))
+    }
+
+    #[inline]
+    fn shares(&self, _: &Droplet, quad: &Quad, scratch: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
+        let low = |k: usize| quad[0][k].min(quad[1][k]).min(quad[2][k].min(quad[3][k]));
+        let high = |k: usize| quad[0][k].max(quad[1][k]).max(quad[2][k].max(quad[3][k]));
+        let (x0, y0) = (floor(low(0) + 0.5), floor(low(1) + 0.5));
+        let (x1, y1) = (floor(high(0) + 0.5), floor(high(1) + 0.5));
+        let (left, bottom) = (x0 as f64 - 0.5, y0 as f64 - 0.5);
+        let corners = quad.map(|[x, y]| [x - left, y - bottom]);
+        let area = signed_area(&corners);
+        if area == 0.0 || area.is_nan() {
+            return;
+        }
+        if x0 == x1 && y0 == y1 {
+            return visit(x0, y0, 1.0);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the droplet reaches few pixels"
+        )]
+        let (columns, rows) = ((x1 - x0 + 1) as usize, (y1 - y0 + 1) as usize);
+        let mut cells = Cells::new(columns, rows, scratch);
+        for k in 0..4 {
+            cells.add_edge(corners[k], corners[(k + 1) % 4]);
+        }
+        let scale = 1.0 / area;
+        for (y, row) in (y0..).zip(cells.sums.chunks_exact(columns + 1)) {
+            let mut covered = 0.0;
+            for (x, cell) in (x0..=x1).zip(row) {
+                covered += cell;
+                let share = covered * scale;
+                // Rounding leaves some 1e-17 in pixels that a corner only touches.
+                if share > 1e-15 {
+                    visit(x, y, share);
+                }
+            }
+        }
+    }
+}
+
+/// The area of a polygon by the shoelace formula, positive where the corners run against the clock.
+fn signed_area(c: &Quad) -> f64 {
+    0.5 * ((c[2][0] - c[0][0]) * (c[3][1] - c[1][1]) - (c[3][0] - c[1][0]) * (c[2][1] - c[0][1]))
+}
+
+/// Unit cells `[i, i+1) x [j, j+1)`, one column more than asked for; the area of a polygon in cell i of a row is
+/// the sum of the row's values up to i, once all edges have been added.
+///
+/// By Green's theorem the area in a cell is the sum over all edges of the signed area between the edge and the
+/// cell's right border; what an edge adds to its own cell and to all cells right of it is kept as a difference.
+struct Cells<'a> {
+    columns: usize,
+    rows: usize,
+    sums: &'a mut [f64],
+}
+
+impl<'a> Cells<'a> {
+    fn new(columns: usize, rows: usize, memory: &'a mut Vec<f64>) -> Self {
+        memory.clear();
+        memory.resize((columns + 1) * rows, 0.0);
+        Self { columns, rows, sums: memory }
+    }
+
+    /// Adds the edge from `a` to `b`: row by row, in each row cell by cell. An edge upwards is a right side of a
+    /// polygon whose corners run against the clock, so what lies to the right of it is taken away.
+    #[inline]
+    fn add_edge(&mut self, a: [f64; 2], b: [f64; 2]) {
+        if a[1] == b[1] {
+            return;
+        }
+        let (low, high, sign) = if a[1] < b[1] { (a, b, -1.0) } else { (b, a, 1.0) };
+        let slope = (high[0] - low[0]) / (high[1] - low[1]);
+        let ([mut x, mut y], mut row) = (low, index(low[1]).min(self.rows - 1));
+        let stride = self.columns + 1;
+        loop {
+            let border = (row + 1) as f64;
+            let last = high[1] <= border;
+            let [next_x, next_y] = if last { high } else { [low[0] + (border - low[1]) * slope, border] };
+            self.add_piece(row * stride, [x, next_x], sign * (next_y - y));
+            if last {
+                return;
+            }
+            (x, y, row) = (next_x, next_y, row + 1);
+        }
+    }
+
+    /// Adds a piece of an edge within a row, `height` tall with its sign.
+    #[inline]
+    fn add_piece(&mut self, row: usize, [a, b]: [f64; 2], height: f64) {
+        let (left, right) = if a < b { (a, b) } else { (b, a) };
+        let first = index(left).min(self.columns - 1);
+        let last = index(right).min(self.columns - 1);
+        if first == last {
+            return self.add_within(row + first, 0.5 * (left + right) - first as f64, height);
+        }
+        let per_column = height / (right - left);
+        let mut x = left;
+        for column in first..=last {
+            let end = if column == last { right } else { (column + 1) as f64 };
+            self.add_within(row + column, 0.5 * (x + end) - column as f64, per_column * (end - x));
+            x = end;
+        }
+    }
+
+    /// Adds a piece within a cell, whose middle is `middle` right of the cell's left border.
+    #[inline]
+    fn add_within(&mut self, cell: usize, middle: f64, height: f64) {
+        let beyond = height * middle;
+        self.sums[cell] += height - beyond;
+        self.sums[cell + 1] += beyond;
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions within the cells")]
+#[inline]
+fn index(v: f64) -> usize {
+    v.max(0.0) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::kernel::NO_QUAD;
+    use crate::kernel::tests::at;
+
+    fn shares(quad: &Quad) -> Vec<(i64, i64, f64)> {
+        let mut all = Vec::new();
+        let centre = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
+        Square::new(1.0, 1.0).shares(&at(centre[0], centre[1]), quad, &mut Vec::new(), |x, y, f| {
+            all.push((x, y, f));
+        });
+        all
+    }
+
+    /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel one after the other
+    /// (Sutherland & Hodgman 1974).
+    fn clipped(quad: &Quad, x: i64, y: i64) -> f64 {
+        let (x, y) = (x as f64, y as f64);
+        let sides: [(usize, f64, f64); 4] =
+            [(0, 1.0, x + 0.5), (0, -1.0, -(x - 0.5)), (1, 1.0, y + 0.5), (1, -1.0, -(y - 0.5))];
+        let mut polygon = quad.to_vec();
+        for (axis, sign, limit) in sides {
+            let beyond = |p: &[f64; 2]| sign * p[axis] - limit;
+            let mut cut = Vec::new();
+            for (k, p) in polygon.iter().enumerate() {
+                let q = &polygon[(k + 1) % polygon.len()];
+                let (a, b) = (beyond(p), beyond(q));
+                if a <= 0.0 {
+                    cut.push(*p);
+                }
+                if (a < 0.0 && b > 0.0) || (a > 0.0 && b < 0.0) {
+                    let t = a / (a - b);
+                    cut.push([p[0] + t * (q[0] - p[0]), p[1] + t * (q[1] - p[1])]);
+                }
+            }
+            polygon = cut;
+        }
+        let next = polygon.iter().cycle().skip(1);
+        0.5 * polygon.iter().zip(next).map(|(p, q)| p[0] * q[1] - q[0] * p[1]).sum::<f64>()
+    }
+
+    /// A convex quadrilateral: four points of an ellipse in order, or against it.
+    fn convex() -> impl Strategy<Value = Quad> {
+        let angles = prop::array::uniform4(0.0..std::f64::consts::TAU);
+        let place = (-3.0..3.0f64, -3.0..3.0f64, 0.05..4.0f64, 0.05..4.0f64, any::<bool>(), any::<bool>());
+        (angles, place).prop_map(|(mut angles, (x, y, a, b, reversed, on_grid))| {
+            angles.sort_by(f64::total_cmp);
+            if reversed {
+                angles.reverse();
+            }
+            // The hard cases are corners and edges on the borders of pixels.
+            let snap = |v: f64| if on_grid { (2.0 * v).round() / 2.0 } else { v };
+            angles.map(|t| [snap(x + a * t.cos()), snap(y + b * t.sin())])
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn overlaps_are_those_of_clipping(quad in convex()) {
+            let area = signed_area(&quad);
+            prop_assume!(area.abs() > 1e-3);
+            let all = shares(&quad);
+            let sum: f64 = all.iter().map(|s| s.2).sum();
+            prop_assert!((sum - 1.0).abs() < 1e-12, "{sum}");
+            for x in -8..=8 {
+                for y in -8..=8 {
+                    let expected = clipped(&quad, x, y) / area;
+                    let found = all.iter().find(|s| (s.0, s.1) == (x, y)).map_or(0.0, |s| s.2);
+                    prop_assert!((found - expected).abs() < 1e-12, "({x}, {y}): {found} for {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_pixel_on_the_grid_is_one_pixel() {
+        let quad = [[2.5, 6.5], [3.5, 6.5], [3.5, 7.5], [2.5, 7.5]];
+        assert_eq!(shares(&quad), [(3, 7, 1.0)]);
+    }
+
+    #[test]
+    fn a_droplet_without_area_has_no_share() {
+        assert_eq!(shares(&[[0.0, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]), []);
+        assert_eq!(shares(&NO_QUAD), []);
+    }
+}

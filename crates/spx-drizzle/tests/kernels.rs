@@ -1,0 +1,374 @@
+//! The kernels against STScI's `drizzle`, and what must hold of each.
+//!
+//! `testdata/kernels` holds the answers of `drizzle`; `cargo xtask golden kernels` makes them
+//! (xtask/python/golden_kernels.py, whose generator, images, maps and order of cases stand here once more).
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers of known range")]
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
+use spx_core::progress::Silent;
+use spx_drizzle::{
+    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Kernel, OptionalPlane, Plan,
+    Planes, WavelengthGrid, Weight,
+};
+
+const SHAPE: [usize; 2] = [10, 11];
+const PIXELS: usize = SHAPE[0] * SHAPE[1];
+
+/// A map given at the centres of the pixels: bilinear between them, extrapolated beyond the outermost.
+struct ArrayMap {
+    shape: [usize; 2],
+    positions: Vec<[f64; 2]>,
+}
+
+impl ArrayMap {
+    fn new(shape: [usize; 2], at: impl Fn(f64, f64) -> [f64; 2]) -> Self {
+        let [ny, nx] = shape;
+        let positions =
+            (0..ny).flat_map(|y| (0..nx).map(move |x| (x, y))).map(|(x, y)| at(x as f64, y as f64)).collect();
+        Self { shape, positions }
+    }
+}
+
+impl PixelMap for ArrayMap {
+    fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
+        let [ny, nx] = self.shape;
+        let (i, j) = (x.floor().clamp(0.0, nx as f64 - 2.0), y.floor().clamp(0.0, ny as f64 - 2.0));
+        let (fx, fy) = (x - i, y - j);
+        let at = |k: usize| self.positions[(j as usize) * nx + i as usize + k];
+        let (a, b, c, d) = (at(0), at(1), at(nx), at(nx + 1));
+        Some(
+            [0, 1]
+                .map(|k| (a[k] * (1.0 - fx) + b[k] * fx) * (1.0 - fy) + (c[k] * (1.0 - fx) + d[k] * fx) * fy),
+        )
+    }
+}
+
+struct Narrow;
+
+impl WavelengthMap for Narrow {
+    fn passband(&self, _: f64, _: f64) -> Passband {
+        Passband { centre: 1.5, width: 0.1 }
+    }
+}
+
+/// SplitMix64 (Steele et al. 2014).
+struct Generator(u64);
+
+impl Generator {
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 * 2f64.powi(-53)
+    }
+}
+
+struct Image {
+    data: Vec<f32>,
+    weight: Vec<f32>,
+    variance: Vec<f32>,
+    flags: Vec<i32>,
+    map: ArrayMap,
+    spans: Spans,
+}
+
+impl Image {
+    fn new(generator: &mut Generator, map: ArrayMap, spans: Spans) -> Self {
+        let mut image = Self {
+            data: Vec::new(),
+            weight: Vec::new(),
+            variance: Vec::new(),
+            flags: Vec::new(),
+            map,
+            spans,
+        };
+        for _ in 0..PIXELS {
+            let u = [0.5, 0.25, 0.125, 0.0].map(|offset| generator.uniform() + offset);
+            image.data.push(u[0] as f32);
+            image.weight.push(u[1] as f32);
+            image.variance.push(u[2] as f32);
+            image.flags.push(if u[3] < 0.1 { 1 } else { 2 << (6.0 * u[3]).floor() as u32 });
+        }
+        image
+    }
+
+    fn exposure(&self) -> Exposure<'_> {
+        Exposure {
+            shape: SHAPE,
+            rows: 0..SHAPE[0],
+            flux: &self.data,
+            variance: &self.variance,
+            flags: &self.flags,
+            foreground: None,
+            excluded: 1,
+            pixel_map: &self.map,
+            wavelength_map: &Narrow,
+            extra: Extra { weight: Weight::Map(&self.weight), ..Extra::default() },
+        }
+    }
+}
+
+fn curved(k: f64, scale: f64) -> impl Fn(f64, f64) -> [f64; 2] {
+    move |x, y| {
+        let (u, v) = (x - 5.0 + 0.375 * k, y - 4.5 - 0.625 * k);
+        let bend = 0.003_906_25 * (u * u - v * v);
+        [(0.96 * u - 0.28 * v + bend + 8.25) / scale, (0.28 * u + 0.96 * v - bend + 8.0) / scale]
+    }
+}
+
+fn shifted(k: f64, scale: f64) -> impl Fn(f64, f64) -> [f64; 2] {
+    let step = 0.003 / scale;
+    move |x, y| [x + 37.0 * (k + 1.0) * step, y + 58.0 * (k + 1.0) * step]
+}
+
+/// How a case is to agree.
+#[derive(Clone, Copy, PartialEq)]
+enum Agreement {
+    /// To float32 accumulation.
+    Exact,
+    /// To the steps in which drizzle looks the Lanczos kernels up.
+    Table,
+}
+
+struct Case {
+    options: DrizzleOptions,
+    scale: f64,
+    shape: [usize; 2],
+    lattice: bool,
+    agreement: Agreement,
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let options = |kernel, xy_shrink, scale| DrizzleOptions {
+        kernel,
+        xy_shrink,
+        pixel_scale_ratio: Some(scale),
+        ..DrizzleOptions::default()
+    };
+    for kernel in
+        [Kernel::Square, Kernel::Turbo, Kernel::Gaussian, Kernel::Point, Kernel::Lanczos2, Kernel::Lanczos3]
+    {
+        let shrinks: &[f64] = match kernel {
+            Kernel::Square | Kernel::Turbo | Kernel::Gaussian => &[0.4, 0.8, 1.0],
+            _ => &[0.8],
+        };
+        for &shrink in shrinks {
+            for scale in [0.5, 1.0, 2.0] {
+                cases.push(Case {
+                    options: options(kernel, shrink, scale),
+                    scale,
+                    shape: [(17.0 / scale) as usize; 2],
+                    lattice: false,
+                    agreement: match kernel {
+                        Kernel::Lanczos2 | Kernel::Lanczos3 => Agreement::Table,
+                        _ => Agreement::Exact,
+                    },
+                });
+            }
+        }
+    }
+    for kernel in [Kernel::Lanczos2, Kernel::Lanczos3] {
+        for scale in [0.501, 0.999, 1.998] {
+            let options = options(kernel, 0.8, scale);
+            cases.push(Case {
+                options,
+                scale,
+                shape: SHAPE.map(|n| n + 2),
+                lattice: true,
+                agreement: Agreement::Exact,
+            });
+        }
+    }
+    cases
+}
+
+fn drizzle(options: DrizzleOptions, shape: [usize; 2], images: &[Image]) -> Drizzler {
+    let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+    let planes = Planes { context: true, ..Planes::default() };
+    let plan = Plan::new(shape, axis, options).unwrap().with_planes(planes);
+    let mut drizzler = Drizzler::new(plan);
+    let load =
+        |plan: &Plan, image: &Image, out: &mut Droplets| plan.collect(&image.exposure(), &image.spans, out);
+    drizzler.add_all(images, load, &Silent).unwrap().into_iter().for_each(|answer| drop(answer.unwrap()));
+    drizzler
+}
+
+fn plane<T: Clone + Default>(shape: [usize; 2], fill: impl FnOnce(&mut [T])) -> Vec<T> {
+    let mut out = vec![T::default(); shape[0] * shape[1]];
+    fill(&mut out);
+    out
+}
+
+/// The next array of the reference file.
+struct Reader(std::vec::IntoIter<u8>);
+
+impl Reader {
+    fn floats(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| f32::from_le_bytes([(); 4].map(|()| self.0.next().unwrap()))).collect()
+    }
+
+    fn bytes(&mut self, n: usize) -> Vec<u8> {
+        self.0.by_ref().take(n).collect()
+    }
+}
+
+#[test]
+fn stsci_drizzle_agrees() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/kernels/drizzle.bin");
+    let mut reader = Reader(std::fs::read(file).unwrap().into_iter());
+    let mut compared = 0;
+    for case in cases() {
+        let name = format!("{} {} at scale {}", case.options.kernel, case.options.xy_shrink, case.scale);
+        let mut generator = Generator(20_251_121);
+        let images: Vec<Image> = [0.0, 1.0]
+            .into_iter()
+            .map(|k| {
+                let map = if case.lattice {
+                    ArrayMap::new(SHAPE, shifted(k, case.scale))
+                } else {
+                    ArrayMap::new(SHAPE, curved(k, case.scale))
+                };
+                let whole = Spans::whole(SHAPE);
+                let spans = if k == 0.0 { whole } else { whole.within(2..9, 1..8) };
+                Image::new(&mut generator, map, spans)
+            })
+            .collect();
+        let pixels = case.shape[0] * case.shape[1];
+        let [data, weight, variance] = [(); 3].map(|()| reader.floats(pixels));
+        let [context, flags] = [(); 2].map(|()| reader.bytes(pixels));
+        let cube = drizzle(case.options, case.shape, &images);
+        let science = plane(case.shape, |out| cube.science(0, out));
+        let errors = plane(case.shape, |out| cube.variance(0, out));
+        let weights = plane(case.shape, |out| cube.optional(OptionalPlane::Weight, 0, out));
+        let bits = plane(case.shape, |out| cube.context(0, 0, out));
+        let masks = plane(case.shape, |out| cube.or_mask(0, out));
+        let heaviest = weight.iter().fold(0.0, |m: f32, w| m.max(w.abs()));
+        for k in 0..pixels {
+            let place = format!("{name}, pixel {k}: weight {} for {}", weights[k], weight[k]);
+            // In the Lanczos kernels weights of both signs cancel.
+            let tolerance = match case.agreement {
+                Agreement::Exact => {
+                    1e-5 * weight[k].abs().max(if case.lattice { 0.1 * heaviest } else { 0.0 })
+                }
+                Agreement::Table => 5e-3 * heaviest,
+            };
+            assert!((weights[k] - weight[k]).abs() <= tolerance, "{place}");
+            if case.agreement == Agreement::Table {
+                continue;
+            }
+            // drizzle marks only the exposures whose share is positive.
+            let marked = if case.lattice { bits[k] & u32::from(context[k]) } else { bits[k] };
+            assert_eq!(u32::from(context[k]), marked, "{place}: context");
+            assert_eq!(u32::from(flags[k]), masks[k], "{place}: flags");
+            if bits[k] == 0 {
+                assert!(science[k].is_nan(), "{place}");
+                continue;
+            }
+            let tolerance = tolerance / weight[k].abs();
+            let close = |ours: f32, theirs: f32| (ours - theirs).abs() <= tolerance * (1.0 + theirs.abs());
+            assert!(close(science[k], data[k]), "{place}: data {} for {}", science[k], data[k]);
+            // In the far tail of a Gaussian the square of a weight leaves the range of float32.
+            let far = weight[k].abs() < 1e-12 * heaviest;
+            assert!(
+                far || close(errors[k], variance[k]),
+                "{place}: variance {} for {}",
+                errors[k],
+                variance[k]
+            );
+            compared += 1;
+        }
+    }
+    assert!(reader.0.next().is_none(), "the reference file has more cases");
+    assert!(compared > 5_000, "{compared}");
+}
+
+/// Images that lie wholly on the output, with weights of 1 and without masks.
+fn plain(map: impl Fn(f64, f64) -> [f64; 2]) -> Image {
+    let mut image = Image::new(&mut Generator(7), ArrayMap::new(SHAPE, map), Spans::whole(SHAPE));
+    image.weight.fill(1.0);
+    image.flags.fill(0);
+    image
+}
+
+const OUTPUT: [usize; 2] = [40, 40];
+
+/// Sum of the weights, and of weight times flux, of a drizzle in double precision.
+fn totals(options: DrizzleOptions, image: &Image) -> [f64; 2] {
+    let cube = drizzle(options, OUTPUT, std::slice::from_ref(image));
+    let [weight, flux] = cube.totals(0);
+    [weight, flux]
+}
+
+proptest! {
+    /// Every pixel gives all of its flux, whatever the map, where the droplets lie on the output.
+    #[test]
+    fn square_turbo_and_point_conserve_flux(
+        kernel in prop::sample::select(vec![Kernel::Square, Kernel::Turbo, Kernel::Point]),
+        xy_shrink in 0.05..=1.0f64,
+        angle in 0.0..std::f64::consts::TAU,
+        scale in 0.3..2.0f64,
+        flip in any::<bool>(),
+        shift in prop::array::uniform2(-2.0..2.0f64),
+    ) {
+        let (sin, cos) = angle.sin_cos();
+        let sign = if flip { -1.0 } else { 1.0 };
+        let image = plain(|x, y| {
+            let (u, v) = (scale * (x - 5.0), sign * scale * (y - 4.5));
+            [20.0 + shift[0] + cos * u - sin * v + 0.002 * u * u, 20.0 + shift[1] + sin * u + cos * v]
+        });
+        let options = DrizzleOptions { kernel, xy_shrink, ..DrizzleOptions::default() };
+        let [weight, flux] = totals(options, &image);
+        let given: f64 = image.data.iter().map(|v| f64::from(*v)).sum();
+        prop_assert!((weight / PIXELS as f64 - 1.0).abs() < 1e-9, "weight {weight}");
+        prop_assert!((flux / given - 1.0).abs() < 1e-9, "{flux} for {given}");
+    }
+
+    /// Ones in give ones out, with every kernel.
+    #[test]
+    fn ones_give_ones(
+        kernel in prop::sample::select(Kernel::ALL.to_vec()),
+        xy_shrink in 0.3..=1.0f64,
+        angle in 0.0..std::f64::consts::TAU,
+        scale in 0.5..2.0f64,
+    ) {
+        let (sin, cos) = angle.sin_cos();
+        let mut image = plain(|x, y| {
+            let (u, v) = (scale * (x - 5.0), scale * (y - 4.5));
+            [20.0 + cos * u - sin * v, 20.0 + sin * u + cos * v]
+        });
+        image.data.fill(1.0);
+        let options = DrizzleOptions { kernel, xy_shrink, ..DrizzleOptions::default() };
+        let cube = drizzle(options, OUTPUT, std::slice::from_ref(&image));
+        let science = plane(OUTPUT, |out| cube.science(0, out));
+        let weight = plane(OUTPUT, |out| cube.optional(OptionalPlane::Weight, 0, out));
+        let seen = science.iter().zip(&weight).filter(|(_, w)| **w != 0.0);
+        // In the Lanczos kernels a weight may be what is left of shares that cancel.
+        for (value, weight) in seen {
+            prop_assert!((value - 1.0).abs() <= 1e-6 / weight.abs().min(1.0), "{value} at weight {weight}");
+        }
+    }
+}
+
+/// What a caller does: add, finalise, and then nothing until reset.
+#[test]
+fn finalised_sums_take_no_more() {
+    let image = plain(|x, y| [x + 10.0, y + 10.0]);
+    let mut drizzler = drizzle(DrizzleOptions::default(), OUTPUT, std::slice::from_ref(&image));
+    let before = plane(OUTPUT, |out| drizzler.science(0, out));
+    drizzler.finalise();
+    let load =
+        |plan: &Plan, image: &Image, out: &mut Droplets| plan.collect(&image.exposure(), &image.spans, out);
+    let images = std::slice::from_ref(&image);
+    assert_eq!(drizzler.add_all(images, load, &Silent).unwrap_err(), DrizzleError::Finalised);
+    drizzler.reset();
+    assert_eq!(drizzler.exposures(), 0);
+    assert!(plane(OUTPUT, |out| drizzler.science(0, out)).iter().all(|v| v.is_nan()));
+    drizzler.add_all(images, load, &Silent).unwrap();
+    let bits = |plane: &[f32]| plane.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&plane(OUTPUT, |out| drizzler.science(0, out))), bits(&before));
+}
