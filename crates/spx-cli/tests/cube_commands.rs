@@ -232,7 +232,7 @@ fn positions_without_spectrum_are_said_to_be_so() {
         (["--ra=1", "--dec=-91", "--radius=1"], "-91"),
         (["--ra=186.4536", "--dec=33.5468", "--radius=0"], "--radius 0"),
         (["--ra=186.4536", "--dec=33.5468", "--radius=-5"], "--radius -5"),
-        (["--ra=186.4536", "--dec=33.5468", "-o=s.pdf"], "s.pdf"),
+        (["--ra=186.4536", "--dec=33.5468", "-o=s.gif"], "s.gif"),
         (["--ra=186.4536", "--dec=33.5468", "-o=s.csv"], "given twice"),
     ] {
         spectrum(&more).fails(2, &[word]);
@@ -284,9 +284,32 @@ fn plots_have_the_size_and_the_planes_asked_for() {
     {
         assert_eq!(plot(&format!("{k}.png"), more), "[7]");
     }
+    assert_eq!(plot("all.pdf", &["--montage", "--grid"]).split(' ').count(), NZ);
+    assert_eq!(plot("some.png", &["--montage=1.9..2.0", "--array=count", "--plain"]), "[6] [7] [8]");
+    let pdf = std::fs::read(folder.path().join("all.pdf")).unwrap();
+    assert!(pdf.starts_with(b"%PDF-") && pdf.trim_ascii_end().ends_with(b"%%EOF"));
+    assert_eq!(png_size(&folder.path().join("some.png")), (1600, 1200));
     assert_eq!(png_size(&folder.path().join("plane.png")), (400, 300));
     assert_eq!(png_size(&folder.path().join("rgb.png")), (1000, 900));
     assert!(std::fs::read_to_string(folder.path().join("wave.svg")).unwrap().contains("</svg>"));
+}
+
+#[test]
+fn spectra_of_several_positions_stand_in_one_figure() {
+    let folder = folder_with_cube();
+    let plot = |more: &[&str]| {
+        spx(folder.path(), &[&["cube", "plot", "cube.fits", "-o", "s.svg", "--overwrite"], more].concat())
+    };
+    plot(&["--spectrum=186.4536,33.5468,centre", "--spectrum=186.4536,33.5500", "--radius=12"]).succeeds();
+    let svg = std::fs::read_to_string(folder.path().join("s.svg")).unwrap();
+    for text in ["centre", "186.45360° +33.55000°", "within 12″", "Flux density"] {
+        assert!(svg.contains(text), "{text}");
+    }
+    plot(&["--spectrum=186.4536,33.5468"]).succeeds();
+    let svg = std::fs::read_to_string(folder.path().join("s.svg")).unwrap();
+    assert!(svg.contains("Surface brightness"));
+    plot(&["--spectrum=10,20"]).fails(3, &["outside the cube"]);
+    plot(&["--spectrum=186.4536,33.5468", "--radius=-1"]).fails(2, &["--radius -1"]);
 }
 
 #[test]
@@ -313,6 +336,7 @@ fn plots_that_cannot_be_made_are_refused() {
     plot(&["--percentile=5,101"]).fails(2, &["101"]);
     plot(&["--size=10x10"]).fails(2, &["10 x 10 px"]);
     plot(&["--wave=3"]).fails(3, &["cube.fits", "no plane holds 3 um", "1.636 to 2.44"]);
+    plot(&["--montage=3..4"]).fails(3, &["no plane lies in 3..4 um", "1.636 to 2.44"]);
     plot(&["--rgb=3..4,1.9..2,1.6..1.7"]).fails(3, &["cube.fits", "3..4 um"]);
     plot(&["--rgb=1.9..2,2.2..2.3,1.6..1.7"]).fails(3, &["no plane with data", "2.2..2.3"]);
     // What clap refuses has a usage line too.
@@ -327,6 +351,10 @@ fn plots_that_cannot_be_made_are_refused() {
         (&["--mark=1,95"], "95"),
         (&["--plane=1", "--wave=2"], "cannot be used with"),
         (&["--rgb", "--array=snr"], "cannot be used with"),
+        (&["--montage", "--rgb"], "cannot be used with"),
+        (&["--montage=2..1"], "2..1"),
+        (&["--spectrum=1,2", "--array=snr"], "cannot be used with"),
+        (&["--radius=3"], "--spectrum"),
         (&["--limits=0,1", "--percentile=0,1"], "cannot be used with"),
     ] {
         let run = plot(bad);

@@ -108,16 +108,24 @@ pub(crate) enum Shape {
 /// The picture as a list of shapes; rasters lie below all else.
 pub(crate) struct Canvas {
     pub(crate) size: Size,
+    /// Size of a pixel on paper \[pt\].
+    pub(crate) points_per_pixel: f64,
     pub(crate) typeface: Typeface,
     pub(crate) rasters: Vec<Raster>,
     pub(crate) shapes: Vec<Shape>,
 }
 
 impl Canvas {
-    /// An empty picture.
+    /// An empty picture, on paper of 96 pixels an inch as SVG has it.
     pub(crate) fn new(size: Size) -> Result<Self, PlotError> {
         size.check()?;
-        Ok(Self { size, typeface: Typeface::load()?, rasters: Vec::new(), shapes: Vec::new() })
+        Ok(Self {
+            size,
+            points_per_pixel: 72.0 / 96.0,
+            typeface: Typeface::load()?,
+            rasters: Vec::new(),
+            shapes: Vec::new(),
+        })
     }
 
     /// The whole picture.

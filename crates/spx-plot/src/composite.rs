@@ -9,7 +9,7 @@ use crate::frame::Style;
 use crate::image_figure::{ImageFigure, NO_DATA, no_data};
 use crate::plane::shape_of;
 use crate::resample::resample;
-use crate::{Format, Limits, Marker, PixelToSky, PlotError, Size, SkyFormat, Stretch};
+use crate::{Format, Limits, Marker, PixelToSky, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
 
 /// One colour of a composite.
 #[derive(Debug, Clone)]
@@ -44,10 +44,11 @@ pub enum Scaling {
     },
 }
 
-/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark, and 99.7.
+/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark, and 99.7, the latter
+/// at least 25 widths of the noise above the median.
 impl Default for Scaling {
     fn default() -> Self {
-        Self::Lupton { limits: Limits::Percentile(10.0, 99.7), q: 3.0 }
+        Self::Lupton { limits: Limits::AboveNoise { low: 10.0, high: 99.7, sigmas: 25.0 }, q: 3.0 }
     }
 }
 
@@ -64,6 +65,8 @@ pub struct CompositeFigure<'a> {
     pub sky: Option<PixelToSky<'a>>,
     /// How positions are written along the axes.
     pub sky_format: SkyFormat,
+    /// What lies over the image, where `sky` is known; scale bar and compass by default.
+    pub overlay: SkyOverlay,
     /// Size of the picture; 1000 x 900 px by default.
     pub size: Size,
     /// Title above the frame; empty for none.
@@ -80,6 +83,7 @@ impl<'a> CompositeFigure<'a> {
             scaling: Scaling::default(),
             sky: None,
             sky_format: SkyFormat::default(),
+            overlay: SkyOverlay::default(),
             size: Size::default(),
             title: String::new(),
             markers: Vec::new(),
@@ -108,6 +112,7 @@ fn draw(figure: &CompositeFigure<'_>) -> Result<Canvas, PlotError> {
         shape,
         sky: figure.sky,
         sky_format: figure.sky_format,
+        overlay: figure.overlay,
         title: &figure.title,
         legend: [red, green, blue].into_iter().map(|c| c.label.as_str()).zip(NAMES).collect(),
         bar: None,
@@ -128,7 +133,7 @@ fn common_shape([red, green, blue]: &[Channel<'_>; 3]) -> Result<(usize, usize),
     let expected = red.plane.dim();
     for (channel, found) in [("green", green.plane.dim()), ("blue", blue.plane.dim())] {
         if found != expected {
-            return Err(PlotError::Shape { channel, found, expected });
+            return Err(PlotError::Shape { plane: channel.to_owned(), found, expected });
         }
     }
     shape_of(red.plane)
@@ -215,6 +220,23 @@ mod tests {
     }
 
     #[test]
+    fn noise_alone_is_dark() {
+        // Sums of twelve numbers of a linear congruential generator (Numerical Recipes): nearly normal.
+        let mut state = 1_u32;
+        let mut uniform = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state as f32 / u32::MAX as f32
+        };
+        let planes = [(); 3]
+            .map(|()| Array2::from_shape_fn((100, 100), |_| (0..12).map(|_| uniform()).sum::<f32>() - 6.0));
+        let canvas = draw(&figure_of([&planes[0], &planes[1], &planes[2]], "")).unwrap();
+        let parts = canvas.rasters[0].pixels.as_flattened();
+        let mean = parts.iter().map(|p| f64::from(*p)).sum::<f64>() / parts.len() as f64;
+        let bright = parts.iter().filter(|p| **p > 0x80).count() as f64 / parts.len() as f64;
+        assert!(mean < 50.0 && bright < 0.01, "mean {mean}, share of bright ones {bright}");
+    }
+
+    #[test]
     fn channels_become_colours_at_their_places() {
         let nan = f32::NAN;
         let red = array![[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, nan]];
@@ -257,7 +279,7 @@ mod tests {
         let (wide, tall) = (Array2::zeros((2, 3)), Array2::zeros((3, 2)));
         let figure = figure_of([&wide, &wide, &tall], "");
         let error = render_composite(&figure, Format::Png).unwrap_err().to_string();
-        assert_eq!(error, "the blue plane has 2 x 3 pixels, the red one 3 x 2");
+        assert_eq!(error, "the blue plane has 2 x 3 pixels, the first one 3 x 2");
         let mut figure = figure_of([&wide, &wide, &wide], "");
         for q in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             figure.scaling = Scaling::Lupton { limits: Limits::default(), q };

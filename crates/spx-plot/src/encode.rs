@@ -1,6 +1,6 @@
-//! From a list of shapes to a file.
+//! From a list of shapes to a file; PDF is written by [`crate::pdf`].
 //!
-//! Shapes are drawn by plotters' backends, whose coordinates are whole numbers. Pictures are therefore drawn
+//! In PNG and SVG shapes are drawn by plotters' backends, whose coordinates are whole numbers. Pictures are therefore drawn
 //! several times larger and averaged down, which also smooths edges; SVG gets coordinates in fractions of a
 //! pixel. Rasters keep their pixels exactly.
 
@@ -16,6 +16,7 @@ use plotters_svg::SVGBackend;
 use crate::canvas::{Anchor, Canvas, PAPER, Raster, Rect, Shape, Text};
 use crate::colormap::Rgb;
 use crate::font::{HALF_X_HEIGHT, TextStyle, Typeface};
+use crate::pdf::pdf;
 use crate::{Format, PlotError, Size};
 
 /// Parts of a pixel that SVG coordinates resolve.
@@ -28,6 +29,7 @@ pub(crate) fn encode(canvas: &Canvas, format: Format) -> Result<Vec<u8>, PlotErr
     match format {
         Format::Png => png(canvas.size.width, canvas.size.height, &pixels(canvas)?),
         Format::Svg => svg(canvas).map(String::into_bytes),
+        Format::Pdf => Ok(pdf(canvas)),
     }
 }
 

@@ -47,17 +47,17 @@ pub enum PlotError {
         /// Pixels along y.
         height: usize,
     },
-    /// Planes of one composite that differ in shape.
+    /// Planes of one figure that differ in shape.
     #[error(
-        "the {channel} plane has {} x {} pixels, the red one {} x {}",
+        "the {plane} plane has {} x {} pixels, the first one {} x {}",
         found.1, found.0, expected.1, expected.0
     )]
     Shape {
-        /// `green` or `blue`.
-        channel: &'static str,
+        /// `green` or `blue`, or its label.
+        plane: String,
         /// Its shape, (rows, columns).
         found: (usize, usize),
-        /// The shape of the red plane, (rows, columns).
+        /// The shape of the first plane, (rows, columns).
         expected: (usize, usize),
     },
     /// A figure of points none of which has a finite place.

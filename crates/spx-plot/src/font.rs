@@ -21,6 +21,15 @@ pub(crate) const HALF_X_HEIGHT: f64 = 0.2735;
 /// plotters' SVG backend divides the size that a style gives by this to get the em.
 const PLOTTERS_SIZE: f64 = 1.24;
 
+/// A letter of a text, and where it stands [1/1000 em].
+pub(crate) struct Letter {
+    pub(crate) character: char,
+    pub(crate) glyph: u16,
+    pub(crate) left: f32,
+    /// Where the next one would begin without kerning.
+    pub(crate) right: f32,
+}
+
 /// The font, ready to measure and draw.
 #[derive(Debug, Clone)]
 pub(crate) struct Typeface(FontRef<'static>);
@@ -36,6 +45,27 @@ impl Typeface {
         let mut end = 0.0;
         self.glyphs(text, 1000.0, |_, _, right| end = right);
         f64::from(end) / 1000.0
+    }
+
+    /// The letters of a text, kerned.
+    pub(crate) fn letters(&self, text: &str) -> Vec<Letter> {
+        let mut characters = text.chars();
+        let mut letters = Vec::new();
+        self.glyphs(text, 1000.0, |id, left, right| {
+            letters.push(Letter { character: characters.next().unwrap_or(' '), glyph: id.0, left, right });
+        });
+        letters
+    }
+
+    /// The font's file.
+    pub(crate) fn file() -> &'static [u8] {
+        BYTES
+    }
+
+    /// How far the font reaches above the line, and, as a negative number, below it [1/1000 em].
+    pub(crate) fn ascent_and_descent(&self) -> [f32; 2] {
+        let unit = 1000.0 / self.0.units_per_em().unwrap_or(1000.0);
+        [self.0.ascent_unscaled() * unit, self.0.descent_unscaled() * unit]
     }
 
     /// The scale at which an em has so many pixels.

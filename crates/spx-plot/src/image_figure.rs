@@ -6,6 +6,7 @@ use crate::colormap::{Colormap, Rgb};
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
 use crate::markers::{self, Marker};
+use crate::overlay::{self, Place, SkyOverlay};
 use crate::sky_axes::{Room, SkyTicks};
 use crate::{PixelToSky, PlotError, SkyFormat, Stretch};
 
@@ -18,6 +19,7 @@ pub(crate) struct ImageFigure<'a> {
     pub(crate) shape: (usize, usize),
     pub(crate) sky: Option<PixelToSky<'a>>,
     pub(crate) sky_format: SkyFormat,
+    pub(crate) overlay: SkyOverlay,
     pub(crate) title: &'a str,
     /// Names with their colours, in one line above the frame.
     pub(crate) legend: Vec<(&'a str, Rgb)>,
@@ -34,13 +36,74 @@ pub(crate) struct Bar<'a> {
     pub(crate) name: &'a str,
 }
 
+impl Bar<'_> {
+    /// Its numbers, for a bar of this height.
+    pub(crate) fn numbers(&self, height: f64, style: &Style) -> NumberAxis {
+        // They stand at least two lines apart.
+        let gap = 2.2 * style.small / height;
+        let numbers = |(low, high)| stretched(low, high, self.stretch, gap);
+        self.limits.map_or_else(NumberAxis::default, numbers)
+    }
+}
+
 /// Ticks of the four sides and the names of the labelled ones.
-struct Axes {
-    bottom: Vec<Tick>,
-    left: Vec<Tick>,
+pub(crate) struct Sides {
+    pub(crate) bottom: Vec<Tick>,
+    pub(crate) left: Vec<Tick>,
     top: Vec<Tick>,
     right: Vec<Tick>,
-    names: [&'static str; 2],
+    pub(crate) names: [&'static str; 2],
+    /// Distances of the labelled ticks in right ascension and declination \[deg\]; `None` for pixels.
+    pub(crate) steps: Option<[f64; 2]>,
+}
+
+impl Sides {
+    /// For an image of `shape` (nx, ny) pixels in a frame of the size of `inside`.
+    pub(crate) fn new(
+        canvas: &Canvas,
+        inside: Rect,
+        shape: (usize, usize),
+        sky: Option<PixelToSky<'_>>,
+        sky_format: SkyFormat,
+        style: &Style,
+    ) -> Self {
+        let width = |text: &str| canvas.text_width(text, style.small);
+        if let Some(sky) = sky {
+            let room = Room {
+                width: inside.width(),
+                height: inside.height(),
+                line: style.small,
+                label_width: &width,
+            };
+            let SkyTicks { horizontal, bottom, left, top, right, steps } =
+                SkyTicks::new(sky, shape, sky_format, &room);
+            let names = [horizontal.title(), horizontal.other().title()];
+            return Self { bottom, left, top, right, names, steps: Some(steps) };
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+        let most = |length: f64, label: f64| (length / label).clamp(1.0, 6.0) as usize;
+        let bottom = pixel_ticks(shape.0, most(inside.width(), 1.6 * width("00000")));
+        let left = pixel_ticks(shape.1, most(inside.height(), 2.5 * style.small));
+        let names = ["x (px)", "y (px)"];
+        Self { top: bottom.clone(), right: left.clone(), bottom, left, names, steps: None }
+    }
+
+    /// Ticks on all sides, without numbers.
+    pub(crate) fn draw_ticks(&self, canvas: &mut Canvas, inside: Rect, style: &Style) {
+        for (side, ticks) in [
+            (Side::Bottom, &self.bottom),
+            (Side::Left, &self.left),
+            (Side::Top, &self.top),
+            (Side::Right, &self.right),
+        ] {
+            frame::ticks(canvas, inside, side, ticks, style);
+        }
+    }
+}
+
+/// Ticks of an image and numbers of its colour bar.
+struct Axes {
+    sides: Sides,
     bar: NumberAxis,
 }
 
@@ -70,8 +133,9 @@ impl ImageFigure<'_> {
             [inside.left, inside.top, inside.width(), inside.height()].map(|v| v as u32);
         canvas.rasters.push(Raster { left, top, width, pixels: pixels(width, height) });
         frame::frame(canvas, inside, style);
-        markers::draw(canvas, inside, self.shape, self.markers, style);
-        draw_axes(canvas, inside, &axes, style);
+        let taken = draw_overlay(canvas, inside, self.shape, self.sky, self.overlay, axes.sides.steps, style);
+        markers::draw(canvas, inside, self.shape, self.markers, taken, style);
+        draw_axes(canvas, inside, &axes.sides, style);
         self.draw_head(canvas, inside, &axes, style);
         if let Some(bar) = &self.bar {
             let place = frame::bar_place(inside, style);
@@ -82,41 +146,21 @@ impl ImageFigure<'_> {
 
     /// Ticks for an image of the size of `inside`.
     fn axes(&self, canvas: &Canvas, inside: Rect, style: &Style) -> Axes {
-        let width = |text: &str| canvas.text_width(text, style.small);
-        // Numbers of a colour bar stand at least two lines apart.
-        let gap = 2.2 * style.small / inside.height();
-        let limits = self.bar.as_ref().and_then(|bar| Some((bar.limits?, bar.stretch)));
-        let bar = limits
-            .map_or_else(NumberAxis::default, |((low, high), stretch)| stretched(low, high, stretch, gap));
-        if let Some(sky) = self.sky {
-            let room = Room {
-                width: inside.width(),
-                height: inside.height(),
-                line: style.small,
-                label_width: &width,
-            };
-            let SkyTicks { horizontal, bottom, left, top, right } =
-                SkyTicks::new(sky, self.shape, self.sky_format, &room);
-            let names = [horizontal.title(), horizontal.other().title()];
-            return Axes { bottom, left, top, right, names, bar };
-        }
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-        let most = |length: f64, label: f64| (length / label).clamp(1.0, 6.0) as usize;
-        let bottom = pixel_ticks(self.shape.0, most(inside.width(), 1.6 * width("00000")));
-        let left = pixel_ticks(self.shape.1, most(inside.height(), 2.5 * style.small));
-        Axes { top: bottom.clone(), right: left.clone(), bottom, left, names: ["x (px)", "y (px)"], bar }
+        let sides = Sides::new(canvas, inside, self.shape, self.sky, self.sky_format, style);
+        let bar = self.bar.as_ref().map(|bar| bar.numbers(inside.height(), style)).unwrap_or_default();
+        Axes { sides, bar }
     }
 
     /// Where the image goes: as large as the rest leaves room, with square pixels, in the middle.
     fn place(&self, canvas: &Canvas, axes: &Axes, style: &Style) -> Rect {
         let bounds = canvas.bounds();
-        let left = frame::room_beside(style, frame::widest(canvas, &axes.left, style.small));
+        let left = frame::room_beside(style, frame::widest(canvas, &axes.sides.left, style.small));
         let right = match &self.bar {
             Some(_) => {
                 let beside = frame::room_beside(style, frame::widest(canvas, &axes.bar.ticks, style.small));
                 frame::bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right + beside
             }
-            None => style.margin.max(0.6 * frame::widest(canvas, &axes.bottom, style.small)),
+            None => style.margin.max(0.6 * frame::widest(canvas, &axes.sides.bottom, style.small)),
         };
         let (above, below) = (self.room_above(axes, style), frame::room_below(style));
         let (nx, ny) = (self.shape.0 as f64, self.shape.1 as f64);
@@ -167,21 +211,31 @@ fn whole_if_near(scale: f64) -> f64 {
     if scale > 1.0 && scale.floor() / scale > 0.93 { scale.floor() } else { scale }
 }
 
-fn draw_axes(canvas: &mut Canvas, inside: Rect, axes: &Axes, style: &Style) {
-    let sides = [
-        (Side::Bottom, &axes.bottom),
-        (Side::Left, &axes.left),
-        (Side::Top, &axes.top),
-        (Side::Right, &axes.right),
-    ];
-    for (side, ticks) in sides {
-        frame::ticks(canvas, inside, side, ticks, style);
+fn draw_axes(canvas: &mut Canvas, inside: Rect, sides: &Sides, style: &Style) {
+    sides.draw_ticks(canvas, inside, style);
+    frame::labels(canvas, inside, Side::Bottom, &sides.bottom, style);
+    frame::labels(canvas, inside, Side::Left, &sides.left, style);
+    frame::name_below(canvas, inside, sides.names[0], style);
+    let widest = frame::widest(canvas, &sides.left, style.small);
+    frame::name_beside(canvas, inside, Side::Left, sides.names[1], widest, style);
+}
+
+/// Draws what is asked for over an image whose place on the sky is known; returns the places that it takes.
+pub(crate) fn draw_overlay(
+    canvas: &mut Canvas,
+    inside: Rect,
+    shape: (usize, usize),
+    sky: Option<PixelToSky<'_>>,
+    overlay: SkyOverlay,
+    steps: Option<[f64; 2]>,
+    style: &Style,
+) -> Vec<Rect> {
+    let Some(sky) = sky else { return Vec::new() };
+    let place = Place { inside, shape, sky };
+    if let Some(steps) = steps.filter(|_| overlay.grid) {
+        overlay::grid(canvas, place, steps, style);
     }
-    frame::labels(canvas, inside, Side::Bottom, &axes.bottom, style);
-    frame::labels(canvas, inside, Side::Left, &axes.left, style);
-    frame::name_below(canvas, inside, axes.names[0], style);
-    let widest = frame::widest(canvas, &axes.left, style.small);
-    frame::name_beside(canvas, inside, Side::Left, axes.names[1], widest, style);
+    overlay::draw(canvas, place, overlay, style)
 }
 
 /// Discs with names in one line, in the middle above the frame.

@@ -1,8 +1,8 @@
 //! Figures of spx: image planes, colour composites, spectra, light curves.
 //!
 //! Each figure is a struct that holds its data and its options, and a function that draws it:
-//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return the encoded file, PNG or SVG, as
-//! bytes. The same figure gives the same bytes on every machine: text is set in a font that is part of the
+//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return the encoded file, PNG,
+//! SVG or PDF, as bytes. The same figure gives the same bytes on every machine: text is set in a font that is part of the
 //! crate.
 //!
 //! **No I/O at all**: no files, no system fonts, no network, no printing. The caller writes the bytes.
@@ -38,8 +38,8 @@
 //! # Ok::<(), spx_plot::PlotError>(())
 //! ```
 //!
-//! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and `encode` (PNG
-//! and SVG from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title), `panel` (a
+//! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and `encode` and
+//! `pdf` (files from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title), `panel` (a
 //! frame with two axes of numbers).
 //!
 //! Conventions are those of spx: pixels are 0-based with integers at their centres, arrays are indexed
@@ -58,8 +58,11 @@ mod image_figure;
 mod legend;
 mod light_curve;
 mod markers;
+mod montage;
 mod options;
+mod overlay;
 mod panel;
+mod pdf;
 mod plane;
 mod resample;
 mod scale;
@@ -73,7 +76,9 @@ pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
 pub use light_curve::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
 pub use markers::Marker;
+pub use montage::{MontageFigure, MontagePlane, render_montage};
 pub use options::{Format, Size, SkyFormat};
+pub use overlay::SkyOverlay;
 pub use plane::{PixelToSky, PlaneFigure, render_plane};
 pub use scale::{Limits, Stretch};
 pub use spectrum::{Curve, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};

@@ -179,6 +179,7 @@ fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     let options = &figure.options;
     options.validate()?;
     let mut canvas = Canvas::new(options.size())?;
+    canvas.points_per_pixel = 72.0 / f64::from(options.dpi);
     let style = options.style();
     let drawable = Drawable::new(figure)?;
     let panels = Panels::new(&canvas, figure, &drawable, &style)?;

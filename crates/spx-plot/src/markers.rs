@@ -22,17 +22,19 @@ pub struct Marker {
     pub label: String,
 }
 
-const LIGHT: Rgb = [0xff; 3];
+pub(crate) const LIGHT: Rgb = [0xff; 3];
 const DARK: Rgb = [0x20; 3];
 /// Corners of the polygon that stands for a circle.
 const CORNERS: u32 = 72;
 
-/// Draws those markers whose centre lies in the image of `shape` (nx, ny) pixels that fills `inside`.
+/// Draws those markers whose centre lies in the image of `shape` (nx, ny) pixels that fills `inside`; their names keep
+/// away from what is `taken`.
 pub(crate) fn draw(
     canvas: &mut Canvas,
     inside: Rect,
     shape: (usize, usize),
     markers: &[Marker],
+    mut taken: Vec<Rect>,
     style: &Style,
 ) {
     let scale = inside.width() / shape.0 as f64;
@@ -51,7 +53,7 @@ pub(crate) fn draw(
     for &(_, centre, radius) in &circles {
         circle(canvas, inside, centre, radius, style);
     }
-    let mut taken: Vec<Rect> = circles.iter().map(|&(_, centre, radius)| square(centre, radius)).collect();
+    taken.extend(circles.iter().map(|&(_, centre, radius)| square(centre, radius)));
     for &(marker, centre, radius) in &circles {
         name(canvas, inside, &marker.label, centre, radius, &mut taken, style);
     }
@@ -62,7 +64,7 @@ fn square([x, y]: [f64; 2], radius: f64) -> Rect {
     Rect { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius }
 }
 
-/// A light circle with dark borders, to be seen on any colour; cut off at the frame.
+/// A circle to be seen on any colour; cut off at the frame.
 fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, style: &Style) {
     let points: Vec<[f64; 2]> = (0..=CORNERS)
         .map(|k| {
@@ -70,8 +72,11 @@ fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, styl
             [x + radius * cos, y + radius * sin]
         })
         .collect();
-    let lines = clip::line(&points, inside);
-    let width = 0.18 * style.major;
+    outlined_line(canvas, &clip::line(&points, inside), 0.18 * style.major);
+}
+
+/// Light lines with dark borders.
+pub(crate) fn outlined_line(canvas: &mut Canvas, lines: &[Vec<[f64; 2]>], width: f64) {
     for (width, color) in [(2.2 * width, DARK), (width, LIGHT)] {
         canvas.shapes.extend(lines.iter().map(|line| Shape::Line(line.clone(), width, color)));
     }

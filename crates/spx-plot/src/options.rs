@@ -10,6 +10,8 @@ pub enum Format {
     Png,
     /// Text and lines as vectors, images embedded as PNG.
     Svg,
+    /// One page; text and lines as vectors, the font embedded.
+    Pdf,
 }
 
 /// Size of a picture \[px\].
@@ -101,5 +103,5 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-named!(Format, "figure format", Png = "png", Svg = "svg");
+named!(Format, "figure format", Png = "png", Svg = "svg", Pdf = "pdf");
 named!(SkyFormat, "format of sky positions", Sexagesimal = "sexagesimal", Degrees = "degrees");

@@ -8,7 +8,7 @@ use crate::encode::encode;
 use crate::frame::Style;
 use crate::image_figure::{Bar, ImageFigure, NO_DATA, no_data};
 use crate::resample::resample;
-use crate::{Colormap, Format, Limits, Marker, PlotError, Size, SkyFormat, Stretch};
+use crate::{Colormap, Format, Limits, Marker, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
 
 /// Colour of pixels without data where the colour map itself is grey: a pale blue.
 const NO_DATA_BESIDE_GRAY: Rgb = [0xbd, 0xd0, 0xea];
@@ -28,6 +28,8 @@ pub struct PlaneFigure<'a> {
     pub sky: Option<PixelToSky<'a>>,
     /// How positions are written along the axes.
     pub sky_format: SkyFormat,
+    /// What lies over the image, where `sky` is known; scale bar and compass by default.
+    pub overlay: SkyOverlay,
     /// Size of the picture; 1000 x 900 px by default.
     pub size: Size,
     /// Title above the frame; empty for none.
@@ -38,7 +40,7 @@ pub struct PlaneFigure<'a> {
     pub colormap: Colormap,
     /// From values to colours; asinh by default.
     pub stretch: Stretch,
-    /// The values that get the first and the last colour; percentiles 0.5 and 99.5 by default.
+    /// The values that get the first and the last colour.
     pub limits: Limits,
     /// Circles, e.g. around catalogue stars; those with their centre outside the image are left out.
     pub markers: Vec<Marker>,
@@ -51,6 +53,7 @@ impl<'a> PlaneFigure<'a> {
             plane,
             sky: None,
             sky_format: SkyFormat::default(),
+            overlay: SkyOverlay::default(),
             size: Size::default(),
             title: String::new(),
             value_label: "Surface brightness (MJy/sr)".to_owned(),
@@ -80,6 +83,7 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
         shape,
         sky: figure.sky,
         sky_format: figure.sky_format,
+        overlay: figure.overlay,
         title: &figure.title,
         legend: Vec::new(),
         bar: Some(Bar { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label }),
@@ -87,7 +91,8 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
     };
     let inside = image.draw(&mut canvas, &style, |width, height| {
         let values = resample(figure.plane, width, height);
-        values.into_iter().map(|value| color(figure, limits, value)).collect()
+        let color = |value| color(figure.colormap, figure.stretch, limits, value);
+        values.into_iter().map(color).collect()
     })?;
     if limits.is_none() {
         no_data(&mut canvas, inside, &style);
@@ -104,13 +109,12 @@ pub(crate) fn shape_of(plane: ArrayView2<'_, f32>) -> Result<(usize, usize), Plo
     Ok((width, height))
 }
 
-fn color(figure: &PlaneFigure<'_>, limits: Option<(f64, f64)>, value: f32) -> Rgb {
+/// The colour of a value.
+pub(crate) fn color(map: Colormap, stretch: Stretch, limits: Option<(f64, f64)>, value: f32) -> Rgb {
     let value = f64::from(value);
     match limits {
-        Some((low, high)) if value.is_finite() => {
-            figure.colormap.color(figure.stretch.apply((value - low) / (high - low)))
-        }
-        _ if figure.colormap == Colormap::Gray => NO_DATA_BESIDE_GRAY,
+        Some((low, high)) if value.is_finite() => map.color(stretch.apply((value - low) / (high - low))),
+        _ if map == Colormap::Gray => NO_DATA_BESIDE_GRAY,
         _ => NO_DATA,
     }
 }

@@ -48,23 +48,55 @@ pub enum Limits {
     Percentile(f64, f64),
     /// Fixed values, in the unit of the data.
     Range(f64, f64),
+    /// Percentiles likewise, but the upper limit at least `sigmas` widths of the noise above the median, so that noise
+    /// stays dark where there is little else. The width is the distance from the median down to the percentile 15.87,
+    /// one standard deviation of normal noise: sources, which are positive, hardly change it.
+    AboveNoise {
+        /// Percentile of the lower limit.
+        low: f64,
+        /// Percentile of the upper limit.
+        high: f64,
+        /// Least distance of the upper limit from the median, in widths of the noise.
+        sigmas: f64,
+    },
 }
 
+/// Percentiles 0.5 and 99.5, the upper limit at least 15 widths of the noise above the median.
 impl Default for Limits {
     fn default() -> Self {
-        Self::Percentile(0.5, 99.5)
+        Self::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 }
     }
 }
 
+/// Normal noise lies with this probability \[percent\] below minus one standard deviation.
+const ONE_SIGMA_BELOW: f64 = 15.865_525_393_145_708;
+
 impl Limits {
-    /// The limits for one plane, lower one first and below the other; `None` where they are percentiles and
-    /// no value is finite. Where all values between the percentiles are equal, the limits are put around that
-    /// value.
+    /// The limits for one plane, lower one first and below the other; `None` where they depend on the values and
+    /// none is finite. Where all values between the percentiles are equal, the limits are put around that value.
     ///
     /// # Errors
     /// [`PlotError::Limits`] where the limits are not finite or not in order, or a percentile lies outside
     /// [0, 100].
     pub fn of(self, plane: ArrayView2<'_, f32>) -> Result<Option<(f64, f64)>, PlotError> {
+        self.of_all([plane])
+    }
+
+    /// The limits for several planes together.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub fn of_all<'a>(
+        self,
+        planes: impl IntoIterator<Item = ArrayView2<'a, f32>>,
+    ) -> Result<Option<(f64, f64)>, PlotError> {
+        let finite = || {
+            let mut values: Vec<f32> = Vec::new();
+            for plane in planes {
+                values.extend(plane.iter().filter(|v| v.is_finite()));
+            }
+            values
+        };
         match self {
             Self::Range(low, high) => {
                 // A span that overflows cannot be divided by.
@@ -76,8 +108,20 @@ impl Limits {
             }
             Self::Percentile(low, high) => {
                 check_percentiles(low, high)?;
-                let finite = plane.iter().copied().filter(|v| v.is_finite()).collect();
-                Ok(percentiles(finite, low, high, f32::total_cmp).map(apart))
+                Ok(percentiles(&mut finite(), low, high, f32::total_cmp).map(apart))
+            }
+            Self::AboveNoise { low, high, sigmas } => {
+                check_percentiles(low, high)?;
+                if !(sigmas > 0.0 && sigmas <= MOST_SIGMAS) {
+                    return Err(PlotError::Parameter { what: "sigmas", most: MOST_SIGMAS, value: sigmas });
+                }
+                let mut values = finite();
+                let ends = percentiles(&mut values, low, high, f32::total_cmp);
+                let noise = percentiles(&mut values, ONE_SIGMA_BELOW, 50.0, f32::total_cmp);
+                let limits = |((low, high), (below, median)): (Pair, Pair)| {
+                    (low, high.max(median + sigmas * (median - below)))
+                };
+                Ok(ends.zip(noise).map(limits).map(apart))
             }
         }
     }
@@ -91,17 +135,22 @@ pub(crate) fn check_percentiles(low: f64, high: f64) -> Result<(), PlotError> {
     Err(PlotError::Limits { what: "percentiles", low, high, hint: ", within 0 to 100" })
 }
 
-/// Two percentiles of finite values, by selection rather than sorting; `None` of none.
+type Pair = (f64, f64);
+
+/// More than a picture of single precision can show.
+const MOST_SIGMAS: f64 = 1e6;
+
+/// Two percentiles of finite values, by selection rather than sorting; `None` of none. `values` are reordered.
 pub(crate) fn percentiles<T: Copy + Into<f64>>(
-    mut values: Vec<T>,
+    values: &mut [T],
     low: f64,
     high: f64,
     order: fn(&T, &T) -> Ordering,
-) -> Option<(f64, f64)> {
+) -> Option<Pair> {
     if values.is_empty() {
         return None;
     }
-    Some((percentile(&mut values, low, order), percentile(&mut values, high, order)))
+    Some((percentile(values, low, order), percentile(values, high, order)))
 }
 
 /// One percentile; `values` is not empty, holds no NaN, and is reordered.
@@ -160,6 +209,20 @@ mod tests {
         assert_eq!(Limits::Percentile(50.0, 75.0).of(plane.view()).unwrap(), Some((2.5, 3.25)));
     }
 
+    /// Uniform noise in [-1, 1]: median 0, 15.87 % below -0.6827.
+    #[test]
+    fn noise_alone_stays_in_the_lower_part() {
+        let noise = Array2::from_shape_fn((1, 2001), |(_, x)| x as f32 / 1000.0 - 1.0);
+        let limits = Limits::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 };
+        let (low, high) = limits.of(noise.view()).unwrap().unwrap();
+        assert!((low + 0.99).abs() < 1e-6 && (high - 15.0 * 0.682_689).abs() < 1e-4, "{low} {high}");
+        let mut sources = noise.clone();
+        sources.slice_mut(ndarray::s![0, 1900..]).fill(500.0);
+        assert_eq!(limits.of(sources.view()).unwrap().unwrap().1, 500.0, "bright sources set the limit");
+        let halves = [noise.slice(ndarray::s![.., ..1000]), noise.slice(ndarray::s![.., 1000..])];
+        assert_eq!(limits.of_all(halves).unwrap(), Some((low, high)), "all planes count");
+    }
+
     #[test]
     fn limits_of_equal_values_enclose_them() {
         let (low, high) = Limits::default().of(Array2::from_elem((3, 3), -5.0).view()).unwrap().unwrap();
@@ -188,6 +251,7 @@ mod tests {
             Limits::Percentile(50.0, 100.5),
             Limits::Percentile(50.0, 50.0),
             Limits::Percentile(0.0, f64::NAN),
+            Limits::AboveNoise { low: 5.0, high: 1.0, sigmas: 5.0 },
         ] {
             assert!(matches!(limits.of(plane.view()), Err(PlotError::Limits { .. })), "{limits:?}");
         }

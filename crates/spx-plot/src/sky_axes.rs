@@ -23,6 +23,8 @@ pub(crate) struct SkyTicks {
     pub(crate) left: Vec<Tick>,
     pub(crate) top: Vec<Tick>,
     pub(crate) right: Vec<Tick>,
+    /// Distances of the labelled ticks in right ascension and declination \[deg\].
+    pub(crate) steps: [f64; 2],
 }
 
 /// The room for labels.
@@ -40,7 +42,7 @@ pub(crate) struct Room<'a> {
 /// Steps along an edge; a sky position is computed at each.
 const STEPS: u32 = 400;
 /// A coordinate that passes more ticks than this in one step jumps there, as at a pole, rather than runs.
-const MOST_IN_A_STEP: usize = 4;
+pub(crate) const MOST_IN_A_STEP: usize = 4;
 /// The most labels along an edge.
 const MOST_LABELS: f64 = 6.0;
 
@@ -69,8 +71,13 @@ impl SkyTicks {
         });
         let horizontal_gap = |text: &str| (room.label_width)(text) * 1.2 / room.width;
         let vertical_gap = |_: &str| room.line * 1.5 / room.height;
+        let steps = match horizontal {
+            Coordinate::RightAscension => [across.size, up.size],
+            Coordinate::Declination => [up.size, across.size],
+        };
         Self {
             horizontal,
+            steps,
             bottom: thinned(bottom.ticks(horizontal, &across), horizontal_gap),
             left: thinned(left.ticks(vertical, &up), vertical_gap),
             top: Edge::walk(sky, [low, top], [right, top]).ticks(horizontal, &across),

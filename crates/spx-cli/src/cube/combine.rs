@@ -1,6 +1,6 @@
 //! Planes of a cube for pictures: one array of one plane, or the mean of several planes.
 
-use ndarray::Array2;
+use ndarray::{Array2, s};
 use spx_drizzle::file::{Array, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, WavelengthGrid};
 
@@ -79,6 +79,21 @@ pub(crate) fn mean_rows(
 fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
     // There is one value for each pixel, so the shape always fits.
     Array2::from_shape_vec((ny, nx), values).unwrap_or_default()
+}
+
+/// An image whose pixels are the means of `factor` x `factor` pixels of another, of those that are finite; the last ones
+/// may cover fewer.
+pub(crate) fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
+    let (ny, nx) = image.dim();
+    Array2::from_shape_fn((ny.div_ceil(factor), nx.div_ceil(factor)), |(y, x)| {
+        let (top, right) = (((y + 1) * factor).min(ny), ((x + 1) * factor).min(nx));
+        let block = image.slice(s![y * factor..top, x * factor..right]);
+        let finite = block.iter().filter(|v| v.is_finite());
+        let (sum, n) = finite.fold((0.0, 0.0), |(sum, n), v| (sum + f64::from(*v), n + 1.0));
+        #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+        let mean = (sum / n) as f32;
+        mean
+    })
 }
 
 /// A range of wavelengths [um].
@@ -179,6 +194,17 @@ mod tests {
         for range in Range::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);
         }
+    }
+
+    #[test]
+    fn images_shrink_by_means_of_what_is_finite() {
+        let nan = f32::NAN;
+        let image = ndarray::array![[1.0, 3.0, 7.0], [5.0, nan, nan], [nan, nan, 2.0]];
+        let small = shrunk(&image, 2);
+        assert_eq!(small.dim(), (2, 2));
+        assert_eq!([small[[0, 0]], small[[0, 1]], small[[1, 1]]], [3.0, 7.0, 2.0]);
+        assert!(small[[1, 0]].is_nan());
+        assert_eq!(shrunk(&image, 1)[[0, 1]], 3.0);
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Output {
             "csv" => Some(Kind::Csv),
             "png" => Some(Kind::Figure(Format::Png)),
             "svg" => Some(Kind::Figure(Format::Svg)),
+            "pdf" => Some(Kind::Figure(Format::Pdf)),
             _ => None,
         };
         let kind = kind.ok_or_else(|| {

@@ -67,7 +67,7 @@ pub(crate) struct SpectrumArgs {
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true)]
     radius: Option<f64>,
-    /// Write a table (.csv) or a figure (.png, .svg) instead of a table to standard output; repeat for several
+    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output; repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
     /// Size of the figure [px] [default: 1000x700]
@@ -91,7 +91,7 @@ impl SpectrumArgs {
         if let Some(radius) = self.radius.filter(|r| !(*r > 0.0 && r.is_finite())) {
             return Err(Failure::usage(anyhow!("--radius {radius} is not allowed: it must be above 0")));
         }
-        let outputs = output::outputs(&self.output, &["csv", "png", "svg"], self.overwrite)?;
+        let outputs = output::outputs(&self.output, &["csv", "png", "svg", "pdf"], self.overwrite)?;
         Ok(Parameters { position, radius: self.radius, outputs })
     }
 }
@@ -136,7 +136,7 @@ pub(crate) struct Report {
     pixel: [f64; 2],
     pixel_area_arcsec2: f64,
     /// A part of the circle lies outside the cube.
-    clipped: bool,
+    pub(crate) clipped: bool,
     points: Vec<Point>,
 }
 
@@ -200,9 +200,9 @@ impl Report {
         Ok(writer.into_inner()?)
     }
 
-    /// The spectra of a figure: of a circle the flux, of a single pixel the surface brightness. Where not all pixels
-    /// have data the flux is too small, so these points stand apart.
-    fn spectra(&self) -> Vec<Spectrum> {
+    /// The points of a figure, of a circle the flux, of a single pixel the surface brightness: those planes in which
+    /// all pixels have data, or those in which only some have, whose flux is too small.
+    pub(crate) fn figure_points(&self, whole: bool) -> Vec<SpectrumPoint> {
         let point = |p: &Point| {
             let (value, error) = match self.radius_arcsec {
                 Some(_) => (p.flux, p.flux_error),
@@ -215,15 +215,14 @@ impl Report {
                 error: error?.into(),
             })
         };
-        let set = |label: &str, whole: bool| Spectrum {
-            label: label.to_owned(),
-            points: self
-                .points
-                .iter()
-                .filter(|p| whole == (p.n_pixels == p.n_pixels_total))
-                .filter_map(point)
-                .collect(),
-        };
+        let chosen = self.points.iter().filter(|p| whole == (p.n_pixels == p.n_pixels_total));
+        chosen.filter_map(point).collect()
+    }
+
+    /// The spectra of a figure.
+    fn spectra(&self) -> Vec<Spectrum> {
+        let set =
+            |label: &str, whole| Spectrum { label: label.to_owned(), points: self.figure_points(whole) };
         let mut spectra = vec![set("all pixels have data", true), set("some pixels without data", false)];
         spectra.retain(|spectrum| !spectrum.points.is_empty());
         spectra
@@ -233,11 +232,19 @@ impl Report {
         let mut figure = SpectrumFigure::new(self.spectra());
         figure.size = size.unwrap_or(figure.size);
         figure.title = format!("{}, RA {:.5}° Dec {:+.5}°", self.detector, self.ra, self.dec);
-        match self.radius_arcsec {
-            Some(radius) => figure.title.push_str(&format!(", within {radius}″")),
-            None => figure.flux_label = "Surface brightness (MJy/sr)".to_owned(),
+        figure.flux_label = flux_label(self.radius_arcsec).to_owned();
+        if let Some(radius) = self.radius_arcsec {
+            figure.title.push_str(&format!(", within {radius}″"));
         }
         render_spectrum(&figure, format).map_err(plot_failure)
+    }
+}
+
+/// What the vertical axis of a figure shows.
+pub(crate) fn flux_label(radius: Option<f64>) -> &'static str {
+    match radius {
+        Some(_) => "Flux density (µJy)",
+        None => "Surface brightness (MJy/sr)",
     }
 }
 

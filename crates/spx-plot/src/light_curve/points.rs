@@ -90,8 +90,8 @@ impl Drawable {
     pub(super) fn values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
         let (low, high) = (options.ylim_percentile_min, options.ylim_percentile_max);
         let ends = |k: usize| {
-            let ends: Vec<f64> = self.relevant().map(|p| p.ends[k]).collect();
-            percentiles(ends, low, high, f64::total_cmp).unwrap_or_default()
+            let mut ends: Vec<f64> = self.relevant().map(|p| p.ends[k]).collect();
+            percentiles(&mut ends, low, high, f64::total_cmp).unwrap_or_default()
         };
         checked("values", widened([ends(0).0, ends(1).1], options.ylim_padding_fraction))
     }

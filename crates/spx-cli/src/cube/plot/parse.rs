@@ -1,0 +1,106 @@
+//! Values of options of `spx cube plot` as the user writes them.
+
+use std::str::FromStr;
+
+use spx_core::sky::Position;
+
+use crate::cube::combine::Range;
+
+/// Two numbers with a comma.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Pair(pub(super) f64, pub(super) f64);
+
+impl FromStr for Pair {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let numbers = text.split_once(',').and_then(|(a, b)| Some((number(a)?, number(b)?)));
+        numbers.map(|(a, b)| Self(a, b)).ok_or("expected two numbers, LO,HI")
+    }
+}
+
+/// Three ranges of wavelength: red, green, blue.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct RgbRanges(pub(super) [Range; 3]);
+
+impl FromStr for RgbRanges {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let ranges = text.split(',').map(parse_range).collect::<Result<Vec<Range>, _>>()?;
+        let count = ranges.len();
+        ranges.try_into().map(Self).map_err(|_| format!("expected three ranges, A..B,C..D,E..F, not {count}"))
+    }
+}
+
+pub(super) fn parse_range(text: &str) -> Result<Range, String> {
+    let ends = text.split_once("..").and_then(|(a, b)| Some((number(a)?, number(b)?)));
+    let (min, max) = ends.ok_or_else(|| format!("`{text}` is no range A..B in um"))?;
+    if min < max {
+        Ok(Range { min, max })
+    } else {
+        Err(format!("`{text}`: the first end must be below the second"))
+    }
+}
+
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse().ok().filter(|v: &f64| v.is_finite())
+}
+
+/// A position, and its name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Mark {
+    pub(super) position: Position,
+    pub(super) label: String,
+}
+
+impl FromStr for Mark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.splitn(3, ',');
+        let mut angle = || parts.next().and_then(number).ok_or("expected RA,DEC or RA,DEC,LABEL in degrees");
+        let position = Position::new(angle()?, angle()?).map_err(|e| e.to_string())?;
+        Ok(Self { position, label: parts.next().unwrap_or_default().trim().to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_parse() {
+        let RgbRanges([red, _, blue]) = "3..4.5, 2..3,1.0..2".parse().unwrap();
+        assert_eq!((red, blue), (Range { min: 3.0, max: 4.5 }, Range { min: 1.0, max: 2.0 }));
+        for bad in [
+            "",
+            "1..2",
+            "1..2,2..3",
+            "1..2,2..3,3..4,4..5",
+            "2..1,1..2,2..3",
+            "1-2,2-3,3-4",
+            "1..nan,1..2,1..2",
+        ] {
+            assert!(bad.parse::<RgbRanges>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn pairs_parse() {
+        assert_eq!("-0.1, 2e3".parse(), Ok(Pair(-0.1, 2000.0)));
+        for bad in ["1", "1,", "a,b", "1,2,3", "1,inf"] {
+            assert!(bad.parse::<Pair>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn marks_parse() {
+        let mark: Mark = "186.45,-33.55, NGC 1, north".parse().unwrap();
+        assert_eq!((mark.position.dec(), mark.label.as_str()), (-33.55, "NGC 1, north"));
+        assert_eq!("0,0".parse::<Mark>().unwrap().label, "");
+        for bad in ["1", "1,", "1,91", "a,b", ""] {
+            assert!(bad.parse::<Mark>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What `spx cube plot` draws: a plane, all planes, a composite, or spectra.
+
+use anyhow::anyhow;
+use ndarray::Array2;
+use spx_drizzle::WavelengthGrid;
+use spx_drizzle::file::CubeFile;
+use spx_plot::{
+    Channel, CompositeFigure, Format, Limits, Marker, MontageFigure, MontagePlane, PlaneFigure, SkyOverlay,
+    Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane, render_spectrum,
+};
+use spx_wcs::CelestialWcs;
+
+use super::PlotArgs;
+use super::parse::{Mark, RgbRanges};
+use crate::cube::combine::{
+    Quantity, Range, mean_plane, middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
+};
+use crate::cube::output::plot_failure;
+use crate::cube::spectrum::{self, Report};
+use crate::cube::{celestial, detector_name};
+use crate::exit::Failure;
+use crate::ui;
+
+/// The data of a picture.
+pub(super) struct Picture {
+    detector: String,
+    wcs: CelestialWcs,
+    /// `[ny, nx]`.
+    shape: [usize; 2],
+    content: Content,
+}
+
+enum Content {
+    Plane(Layer),
+    Montage {
+        layers: Vec<Layer>,
+        /// Pixels of the cube along the side of a pixel of a layer.
+        factor: usize,
+    },
+    /// Red, green, blue.
+    Composite(Box<[Layer; 3]>),
+    /// Names and spectra.
+    Spectra(Vec<(String, Report)>),
+}
+
+/// An image, and the planes of the cube that it was made of.
+pub(super) struct Layer {
+    pub(super) planes: Vec<usize>,
+    /// From the lower edge of the first plane to the upper edge of the last.
+    pub(super) range: Range,
+    image: Array2<f32>,
+}
+
+impl Layer {
+    /// Of planes in order, at least one.
+    fn new(planes: &[usize], image: Array2<f32>, axis: &WavelengthGrid) -> Self {
+        let (first, last) = (axis.bin(planes[0]), axis.bin(planes[planes.len() - 1]));
+        Self { planes: planes.to_vec(), range: Range { min: first.min, max: last.max }, image }
+    }
+}
+
+/// Images of a montage are shrunk by whole factors, but not below this side; they are small in the picture, and all
+/// are held in memory.
+const MONTAGE_SIDE: usize = 600;
+
+impl Picture {
+    pub(super) fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
+        let wcs = celestial(&args.file, cube)?;
+        let [_, ny, nx] = cube.shape();
+        Ok(Self { detector: detector_name(cube), wcs, shape: [ny, nx], content: Content::read(args, cube)? })
+    }
+
+    /// Whether any pixel has data, in a composite in all colours.
+    pub(super) fn has_data(&self) -> bool {
+        match &self.content {
+            Content::Composite(layers) => {
+                let finite = |at| layers.iter().all(|l| l.image.get(at).is_some_and(|v: &f32| v.is_finite()));
+                layers[0].image.indexed_iter().any(|(at, _): ((usize, usize), _)| finite(at))
+            }
+            Content::Spectra(_) => true,
+            _ => self.layers().iter().any(|layer| layer.image.iter().any(|v| v.is_finite())),
+        }
+    }
+
+    /// The images; none of spectra.
+    pub(super) fn layers(&self) -> &[Layer] {
+        match &self.content {
+            Content::Plane(layer) => std::slice::from_ref(layer),
+            Content::Montage { layers, .. } => layers,
+            Content::Composite(layers) => layers.as_slice(),
+            Content::Spectra(_) => &[],
+        }
+    }
+
+    /// The marks that lie in the image; of others it is said that they do not.
+    pub(super) fn markers(&self, marks: &[Mark]) -> Vec<Marker> {
+        let [ny, nx] = self.shape;
+        let mut markers = Vec::new();
+        for mark in marks {
+            let at = self.wcs.sky_to_pixel(mark.position);
+            let inside = |[x, y]: &[f64; 2]| {
+                (-0.5..=nx as f64 - 0.5).contains(x) && (-0.5..=ny as f64 - 0.5).contains(y)
+            };
+            match at.filter(inside) {
+                Some([x, y]) => markers.push(Marker { x, y, radius: None, label: mark.label.clone() }),
+                None => {
+                    let (ra, dec) = (mark.position.ra(), mark.position.dec());
+                    ui::warning(&format!("--mark {ra},{dec} lies outside the cube and is left out"));
+                }
+            }
+        }
+        markers
+    }
+
+    pub(super) fn draw(
+        &self,
+        args: &PlotArgs,
+        markers: &[Marker],
+        format: Format,
+    ) -> Result<Vec<u8>, Failure> {
+        let markers = markers.to_vec();
+        let overlay = SkyOverlay { grid: args.grid, scale_bar: !args.plain, compass: !args.plain };
+        let sky = |x: f64, y: f64| self.wcs.pixel_to_sky(x, y);
+        match &self.content {
+            Content::Plane(layer) => {
+                let mut figure = PlaneFigure::new(layer.image.view());
+                figure.sky = Some(&sky);
+                figure.overlay = overlay;
+                figure.markers = markers;
+                figure.title = format!("{}, {} µm (plane {})", self.detector, layer.range, layer.planes[0]);
+                figure.value_label = value_label(args.array).to_owned();
+                figure.colormap = args.cmap.unwrap_or_default();
+                figure.size = args.size.unwrap_or(figure.size);
+                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                render_plane(&figure, format)
+            }
+            Content::Montage { layers, factor } => {
+                let grid = Shrunk(*factor);
+                let sky = |x: f64, y: f64| self.wcs.pixel_to_sky(grid.out(x), grid.out(y));
+                let mut figure = montage(layers);
+                figure.sky = Some(&sky);
+                figure.overlay = overlay;
+                figure.markers = markers.into_iter().map(|m| grid.marker(m)).collect();
+                figure.title = self.detector.clone();
+                figure.value_label = value_label(args.array).to_owned();
+                figure.colormap = args.cmap.unwrap_or_default();
+                figure.size = args.size.unwrap_or(figure.size);
+                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                render_montage(&figure, format)
+            }
+            Content::Composite(layers) => {
+                let mut figure = CompositeFigure::new(layers.each_ref().map(|layer| Channel {
+                    plane: layer.image.view(),
+                    label: format!("{} µm", layer.range),
+                }));
+                figure.sky = Some(&sky);
+                figure.overlay = overlay;
+                figure.markers = markers;
+                figure.title = self.detector.clone();
+                figure.size = args.size.unwrap_or(figure.size);
+                figure.scaling = args.scaling();
+                render_composite(&figure, format)
+            }
+            Content::Spectra(spectra) => render_spectrum(&self.spectra(args, spectra), format),
+        }
+        .map_err(plot_failure)
+    }
+
+    fn spectra(&self, args: &PlotArgs, spectra: &[(String, Report)]) -> SpectrumFigure {
+        let mut sets = Vec::new();
+        for (name, report) in spectra {
+            for (whole, label) in [(true, name.clone()), (false, format!("{name}, some pixels without data"))]
+            {
+                let points = report.figure_points(whole);
+                if !points.is_empty() {
+                    sets.push(Spectrum { label, points });
+                }
+            }
+        }
+        let mut figure = SpectrumFigure::new(sets);
+        figure.size = args.size.unwrap_or(figure.size);
+        figure.flux_label = spectrum::flux_label(args.radius).to_owned();
+        figure.title = match args.radius {
+            Some(radius) => format!("{}, within {radius}″", self.detector),
+            None => self.detector.clone(),
+        };
+        figure
+    }
+}
+
+/// Images of which a pixel is so many pixels of the cube wide.
+struct Shrunk(usize);
+
+impl Shrunk {
+    /// A coordinate in the cube, from one in the image.
+    fn out(&self, at: f64) -> f64 {
+        let factor = self.0 as f64;
+        factor * at + (factor - 1.0) / 2.0
+    }
+
+    fn marker(&self, marker: Marker) -> Marker {
+        let factor = self.0 as f64;
+        let within = |at: f64| (at - (factor - 1.0) / 2.0) / factor;
+        Marker { x: within(marker.x), y: within(marker.y), ..marker }
+    }
+}
+
+fn montage(layers: &[Layer]) -> MontageFigure<'_> {
+    let label = |range: Range| format!("{:.3} µm", (range.min + range.max) / 2.0);
+    let planes =
+        layers.iter().map(|layer| MontagePlane { plane: layer.image.view(), label: label(layer.range) });
+    MontageFigure::new(planes.collect())
+}
+
+impl Content {
+    fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
+        let axis = cube.wavelengths().clone();
+        if let Some(ranges) = args.rgb {
+            let [red, green, blue] = colours(args, ranges, cube)?;
+            let mut layer = |planes: &[usize]| -> Result<Layer, Failure> {
+                Ok(Layer::new(planes, mean_plane(cube, planes)?, &axis))
+            };
+            return Ok(Self::Composite(Box::new([layer(&red)?, layer(&green)?, layer(&blue)?])));
+        }
+        if let Some(range) = args.montage {
+            return Self::montage(args, range, cube);
+        }
+        if !args.spectrum.is_empty() {
+            return Self::spectra(args, cube);
+        }
+        let z = plane(args, cube)?;
+        Ok(Self::Plane(Layer::new(&[z], read_plane(cube, args.array, z)?, &axis)))
+    }
+
+    fn montage(args: &PlotArgs, range: Option<Range>, cube: &mut CubeFile) -> Result<Self, Failure> {
+        let axis = cube.wavelengths().clone();
+        let planes = range.map_or_else(|| (0..axis.bins()).collect(), |range| range.planes(&axis));
+        if let Some(range) = range.filter(|_| planes.is_empty()) {
+            let problem = format!("no plane lies in {}..{} um", range.min, range.max);
+            return Err(nothing_there(args, &axis, &problem));
+        }
+        let [_, ny, nx] = cube.shape();
+        let factor = (nx.max(ny) / MONTAGE_SIDE).max(1);
+        let mut layers = Vec::new();
+        for z in planes {
+            layers.push(Layer::new(&[z], shrunk(&read_plane(cube, args.array, z)?, factor), &axis));
+        }
+        Ok(Self::Montage { layers, factor })
+    }
+
+    fn spectra(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
+        let mut spectra = Vec::new();
+        for Mark { position, label } in &args.spectrum {
+            let name = match label.as_str() {
+                "" => format!("{:.5}° {:+.5}°", position.ra(), position.dec()),
+                label => label.to_owned(),
+            };
+            let report = Report::extract(&args.file, cube, *position, args.radius)?;
+            if report.clipped {
+                ui::warning(&format!("the circle around {name} reaches beyond the edge of the cube"));
+            }
+            spectra.push((name, report));
+        }
+        Ok(Self::Spectra(spectra))
+    }
+}
+
+impl PlotArgs {
+    /// Limits and stretch of a plane, from its defaults and what the user says.
+    fn scale(&self, default: Limits) -> (Limits, Stretch) {
+        let (limits, stretch) = match self.array {
+            Quantity::Count => (Limits::Percentile(0.0, 100.0), Stretch::Linear),
+            Quantity::Variance => (Limits::Percentile(0.5, 99.5), Stretch::default()),
+            Quantity::Sci | Quantity::Snr => (default, Stretch::default()),
+        };
+        (self.limits().unwrap_or(limits), self.stretch.unwrap_or(stretch))
+    }
+}
+
+/// The planes of red, green and blue, each at least one.
+fn colours(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Result<[Vec<usize>; 3], Failure> {
+    let axis = cube.wavelengths();
+    let Some(RgbRanges(ranges)) = ranges else {
+        let thirds = thirds_with_data(cube).map(|[short, middle, long]| [long, middle, short]);
+        return thirds.ok_or_else(|| nothing_there(args, axis, "no plane has data"));
+    };
+    let with_data = |range: Range| -> Result<Vec<usize>, Failure> {
+        let mut planes = range.planes(axis);
+        planes.retain(|&z| cube.inputs_per_plane()[z] > 0);
+        let problem = || format!("no plane with data lies in {}..{} um", range.min, range.max);
+        if planes.is_empty() { Err(nothing_there(args, axis, &problem())) } else { Ok(planes) }
+    };
+    let [red, green, blue] = ranges;
+    Ok([with_data(red)?, with_data(green)?, with_data(blue)?])
+}
+
+/// The plane that the user asks for.
+fn plane(args: &PlotArgs, cube: &CubeFile) -> Result<usize, Failure> {
+    let axis = cube.wavelengths();
+    match (args.plane, args.wave) {
+        (Some(z), _) if z >= axis.bins() => Err(Failure::usage(anyhow!(
+            "{}: there is no plane {z}; the planes are 0 to {}",
+            args.file.display(),
+            axis.bins() - 1
+        ))),
+        (Some(z), _) => Ok(z),
+        (None, Some(wave)) => plane_at(axis, wave)
+            .ok_or_else(|| nothing_there(args, axis, &format!("no plane holds {wave} um"))),
+        (None, None) => Ok(middle_plane(cube)),
+    }
+}
+
+fn nothing_there(args: &PlotArgs, axis: &WavelengthGrid, problem: &str) -> Failure {
+    let (file, lower, upper) = (args.file.display(), axis.lower(), axis.upper());
+    Failure::nothing_found(anyhow!("{file}: {problem}; the cube covers {lower} to {upper} um"))
+}
+
+fn value_label(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Sci => "Surface brightness (MJy/sr)",
+        Quantity::Variance => "Variance (MJy²/sr²)",
+        Quantity::Snr => "Signal-to-noise ratio",
+        Quantity::Count => "Contributions",
+    }
+}
