@@ -15,6 +15,7 @@ use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
 use crate::photometry::{self, PhotometryArgs};
+use crate::run::{self, RunArgs};
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
 #[derive(Debug, Parser)]
@@ -33,6 +34,7 @@ pub(crate) struct Cli {
 enum Command {
     Query(QueryArgs),
     Download(DownloadArgs),
+    Run(Box<RunArgs>),
     Photometry(Box<PhotometryArgs>),
     Drizzle(DrizzleArgs),
     Cube(CubeArgs),
@@ -54,6 +56,7 @@ impl Cli {
             Command::Query(args) => query::run(&args, &self.global),
             Command::Download(args) => download::run(&args, &self.global),
             Command::Serve(args) => serve::run(&args, &self.global),
+            Command::Run(args) => run::run(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),

@@ -18,6 +18,7 @@ mod inputs;
 mod inspect;
 mod output;
 mod photometry;
+mod run;
 mod stages;
 mod statistics;
 mod text;

@@ -1,6 +1,5 @@
 //! `spx drizzle`: spectral images to cubes, one for each detector.
 
-mod fetch;
 mod pipeline;
 mod report;
 mod settings;
@@ -9,15 +8,19 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
+use spx_archive::{Layout, Selection, Shape};
 use spx_core::atomic;
 use spx_core::detector::Detector;
 
+use crate::archive::deliver::Order;
 use crate::archive::settings::ArchiveSettings;
+use crate::archive::summary;
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
 use crate::inputs::{self, InputError, Source};
-use crate::stages::Stages;
+use crate::output::OutputDir;
+use crate::stages::{Stages, Wanted};
 use crate::ui::{self, Bar};
 use pipeline::Job;
 use report::{CubeReport, InputReport, Status};
@@ -112,10 +115,30 @@ pub(crate) fn drizzle(settings: &DrizzleSettings, resume: bool, global: &Global)
     }
     let output = OutputDir::create(&parameters.output_dir)?;
     let state = parameters.output_dir.join(STATE);
-    let mut stages = Stages::open(&state, resume, global.verbosity())?;
-    let delivered = fetch::deliver(&parameters, &mut stages, global)?;
+    let mut stages = Stages::open(&state, Wanted { resume, ..Wanted::default() }, global.verbosity())?;
+    let order = order(&parameters);
+    let summary = order.query(&mut stages, global)?;
+    let delivered = order.download(&summary, &mut stages, global)?;
     output.keep();
     combine(&parameters, settings, &delivered.files, delivered.failed().collect(), &mut stages, global)
+}
+
+/// The images of the region; files go to `data/D1` to `data/D6` in the output directory.
+fn order(parameters: &DrizzleParameters) -> Order<'_> {
+    let archive = &parameters.archive;
+    Order {
+        archive,
+        selection: Selection {
+            bands: parameters.detector.into_iter().collect(),
+            mjd_range: archive.mjd_range,
+            max_images: Some(archive.max_images),
+            ..Selection::new(Shape::Rectangle(parameters.region))
+        },
+        cutout: None,
+        summary: parameters.output_dir.join(summary::NAME),
+        data: parameters.output_dir.join("data"),
+        layout: Layout::ByDetector,
+    }
 }
 
 /// Makes the cubes of inputs that are at hand; `undelivered` are those that are not, which the user has been told.
@@ -272,38 +295,6 @@ fn available_memory() -> u64 {
     system.refresh_memory();
     let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
     system.available_memory().min(group)
-}
-
-/// The output directory; where it was made for this run and nothing is kept, it goes again.
-struct OutputDir {
-    path: PathBuf,
-    made: bool,
-}
-
-impl OutputDir {
-    /// Makes the directory where needed and sees whether it can be written to.
-    fn create(path: &Path) -> Result<Self, Failure> {
-        let context = || format!("output directory {}", path.display());
-        let made = !path.exists();
-        std::fs::create_dir_all(path).with_context(context)?;
-        let directory = Self { path: path.to_owned(), made };
-        let probe = atomic::AtomicFile::new(&path.join("probe"), true).with_context(context)?;
-        std::fs::File::create_new(probe.path()).with_context(context)?;
-        Ok(directory)
-    }
-
-    fn keep(mut self) {
-        self.made = false;
-    }
-}
-
-impl Drop for OutputDir {
-    fn drop(&mut self) {
-        if self.made {
-            // Only an empty directory can be removed this way.
-            std::fs::remove_dir(&self.path).ok();
-        }
-    }
 }
 
 /// The configuration as it stands in the cube's history: what shapes the result, not where it was run.

@@ -1,0 +1,145 @@
+//! The results of a stage's items as they come: a file of lines, to which each result is added by one write.
+//!
+//! The first line has what the stage depends on, each other an item and its result, as JSON. Where a run was killed the
+//! last line may be incomplete; it is cut off.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context as _, anyhow};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Failure;
+
+/// What is done of a stage.
+pub(crate) struct Journal<T> {
+    /// Results of an earlier run, by item.
+    pub(crate) done: BTreeMap<String, T>,
+    file: Option<Mutex<File>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Head {
+    parameters: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<T> {
+    item: String,
+    result: T,
+}
+
+/// `<state>.<stage>.jsonl` beside the state `<state>.toml`.
+pub(super) fn path(state: &Path, stage: &str) -> PathBuf {
+    let stem = state.file_stem().unwrap_or_default().to_string_lossy();
+    state.with_file_name(format!("{stem}.{stage}.jsonl"))
+}
+
+/// Items of a journal; `None` where there is none.
+pub(super) fn count(path: &Path) -> Option<usize> {
+    let lines = BufReader::new(File::open(path).ok()?).split(b'\n').count();
+    Some(lines.saturating_sub(1))
+}
+
+impl<T: Serialize + DeserializeOwned> Journal<T> {
+    /// A journal that is not kept.
+    pub(super) fn transient() -> Self {
+        Self { done: BTreeMap::new(), file: None }
+    }
+
+    /// Opens a journal; what stands in it counts where `resume` is true and its parameters are these.
+    pub(super) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, Failure> {
+        let context = || path.display().to_string();
+        let text = match std::fs::read(path) {
+            Ok(bytes) if resume => String::from_utf8(bytes).map_err(|e| damaged(path, &e))?,
+            _ => String::new(),
+        };
+        let whole = text.rfind('\n').map_or(0, |last| last + 1);
+        let mut lines = text[..whole].lines().enumerate();
+        let head = lines.next().map(|(_, line)| serde_json::from_str::<Head>(line)).transpose();
+        if head.map_err(|e| damaged(path, &e))?.is_some_and(|head| head.parameters == parameters) {
+            let mut done = BTreeMap::new();
+            for (number, line) in lines {
+                let Line { item, result } = serde_json::from_str(line)
+                    .map_err(|e| damaged(path, &format!("line {}: {e}", number + 1)))?;
+                done.insert(item, result);
+            }
+            let file = OpenOptions::new().append(true).open(path).with_context(context)?;
+            file.set_len(whole as u64).with_context(context)?;
+            return Ok(Self { done, file: Some(Mutex::new(file)) });
+        }
+        let mut file = File::create(path).with_context(context)?;
+        file.write_all(&line(&Head { parameters: parameters.to_owned() })?).with_context(context)?;
+        Ok(Self { done: BTreeMap::new(), file: Some(Mutex::new(file)) })
+    }
+
+    /// Adds a result.
+    ///
+    /// # Errors
+    /// What writing reports.
+    pub(crate) fn add(&self, item: &str, result: &T) -> Result<(), Failure> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let line = line(&Line { item: item.to_owned(), result })?;
+        file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line).context("journal")?;
+        Ok(())
+    }
+}
+
+fn line(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(value)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> Failure {
+    let hint = "run without --resume to begin anew";
+    Failure::usage(anyhow!("journal {} is damaged: {problem}; {hint}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_back_and_a_torn_line_is_cut_off() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = path(&dir.path().join("a.toml"), "sum");
+        assert_eq!(path.file_name().unwrap(), "a.sum.jsonl");
+        let open = |parameters: &str, resume| Journal::<f64>::open(&path, parameters, resume).unwrap();
+        let first = open("p", true);
+        // Not every parser gives this number back.
+        let value = 18.214_986_511_404_046;
+        first.add("x", &value).unwrap();
+        first.add("y", &2.0).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        assert_eq!(count(&path), Some(2));
+        assert_eq!(open("p", true).done, BTreeMap::from([("x".to_owned(), value), ("y".to_owned(), 2.0)]));
+        for torn in whole.len() - 8..whole.len() {
+            std::fs::write(&path, &whole[..torn]).unwrap();
+            let again = open("p", true);
+            assert_eq!(again.done.len(), 1);
+            again.add("y", &2.0).unwrap();
+            assert_eq!(std::fs::read(&path).unwrap(), whole);
+        }
+        assert!(open("q", true).done.is_empty(), "other parameters");
+        open("p", true).add("x", &value).unwrap();
+        assert!(open("p", false).done.is_empty(), "not resumed");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sum.jsonl");
+        Journal::<f64>::open(&path, "p", true).unwrap().add("x", &1.0).unwrap();
+        let whole = std::fs::read_to_string(&path).unwrap();
+        for bad in [whole.replace("1.0", "one"), whole.replace("parameters", "?"), "\n".to_owned()] {
+            std::fs::write(&path, bad).unwrap();
+            let error = Journal::<f64>::open(&path, "p", true).err().unwrap().to_string();
+            assert!(error.contains("is damaged") && error.contains("without --resume"), "{error}");
+        }
+    }
+}

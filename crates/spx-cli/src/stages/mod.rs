@@ -1,0 +1,365 @@
+//! The stages of a pipeline: each runs once, is written down with what it was run with, and is not repeated by a
+//! run that resumes.
+//!
+//! The state is a TOML file that is replaced as a whole after each stage, so that a run that is killed at any moment
+//! leaves the state of the stage before. A stage of many items keeps a [`Journal`] beside it, to which each item's
+//! result is added as it comes; it goes when the stage is done. The directory is locked as long as a pipeline works in it.
+
+mod journal;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use fs4::TryLockError;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use spx_core::atomic;
+
+use crate::exit::Failure;
+use crate::ui::{self, Verbosity};
+
+pub(crate) use journal::Journal;
+
+/// The form of the state file; a newer one is refused.
+const VERSION: u32 = 1;
+
+/// Which stages a run is to do.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Wanted {
+    /// Stages that are done are not repeated.
+    pub(crate) resume: bool,
+    /// These stages alone; those before them must be done. All of them where empty.
+    pub(crate) only: Vec<String>,
+    /// What the pipeline is about, such as a source; a directory holds the pipeline of one subject. Empty where that
+    /// does not matter.
+    pub(crate) subject: String,
+}
+
+/// How far a pipeline has come.
+pub(crate) struct Stages {
+    file: Option<PathBuf>,
+    wanted: Wanted,
+    verbosity: Verbosity,
+    state: State,
+    /// Held as long as this lives.
+    lock: Option<File>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    version: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    subject: String,
+    /// By the stage's name.
+    #[serde(default)]
+    stages: BTreeMap<String, Record>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Record {
+    /// What the stage depended on.
+    parameters: String,
+    /// What it gave, as JSON.
+    result: String,
+}
+
+impl Stages {
+    /// Stages without a file: nothing is written down, nothing can be resumed.
+    pub(crate) fn transient(verbosity: Verbosity) -> Self {
+        let state = State { version: VERSION, ..State::default() };
+        Self { file: None, wanted: Wanted::default(), verbosity, state, lock: None }
+    }
+
+    /// Stages that are written down in a file. What stands there counts where the run resumes or does some stages
+    /// alone; otherwise every stage is run, and replaces its record.
+    ///
+    /// # Errors
+    /// Usage, where a state that counts is damaged or of a newer spx, or the directory holds the pipeline of another
+    /// subject; also where another run is at work in the directory.
+    pub(crate) fn open(file: &Path, wanted: Wanted, verbosity: Verbosity) -> Result<Self, Failure> {
+        let directory = file.parent().unwrap_or(file);
+        let lock = lock(directory)?;
+        let counts = wanted.resume || !wanted.only.is_empty();
+        let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(verbosity) };
+        stages.clear(file)?;
+        stages.refuse_others(directory, file)?;
+        if file.exists() {
+            match read(file) {
+                Ok(state) => stages.take(state, file)?,
+                Err(error) if counts => return Err(Failure::usage(error)),
+                Err(error) => ui::warning(&format!("{error:#}; this run begins anew")),
+            }
+        }
+        stages.state.subject.clone_from(&stages.wanted.subject);
+        Ok(stages)
+    }
+
+    fn take(&mut self, state: State, file: &Path) -> Result<(), Failure> {
+        if state.subject != self.wanted.subject {
+            let (old, new) = (&state.subject, &self.wanted.subject);
+            let hint = "take another name or directory, or remove the file";
+            return Err(Failure::usage(anyhow!(
+                "state {} is of another run: {old}, not {new}; {hint}",
+                file.display()
+            )));
+        }
+        self.state = state;
+        Ok(())
+    }
+
+    /// Results of two subjects in one directory would replace each other.
+    fn refuse_others(&self, directory: &Path, file: &Path) -> Result<(), Failure> {
+        let subject = &self.wanted.subject;
+        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+        for path in entries.map(|entry| entry.path()) {
+            let other = path.extension().is_some_and(|e| e == "toml") && path.file_name() != file.file_name();
+            if !other || subject.is_empty() {
+                continue;
+            }
+            if let Ok(state) = read(&path)
+                && !state.subject.is_empty()
+                && state.subject != *subject
+            {
+                let text = format!("{} holds another run: {}", directory.display(), state.subject);
+                return Err(Failure::usage(anyhow!("{text}; take another directory")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this run goes on with an earlier one, whose outputs it may replace.
+    pub(crate) fn resuming(&self) -> bool {
+        self.wanted.resume
+    }
+
+    /// Removes what runs that were killed left of a file that this one writes. Without a lock nothing is removed, for
+    /// another run may be writing it.
+    ///
+    /// # Errors
+    /// What removing reports.
+    pub(crate) fn clear(&self, output: &Path) -> Result<(), Failure> {
+        if self.lock.is_some() {
+            atomic::remove_leftovers(output).with_context(|| output.display().to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters are the same and
+    /// `still_good` says so; otherwise that of `work`, which is then written down.
+    ///
+    /// A stage that is not wanted must be done, with these parameters.
+    ///
+    /// # Errors
+    /// Those of `work`, and where the state cannot be written; usage, where a stage that is not wanted is not done.
+    pub(crate) fn run<T: Serialize + DeserializeOwned>(
+        &mut self,
+        name: &str,
+        parameters: String,
+        still_good: impl FnOnce(&T) -> bool,
+        work: impl FnOnce() -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let only = &self.wanted.only;
+        let wanted = only.is_empty() || only.iter().any(|stage| stage == name);
+        if self.wanted.resume || !wanted {
+            let why = match self.state.stages.get(name) {
+                None => "it is not done yet",
+                Some(record) if record.parameters != parameters => "its parameters have changed",
+                Some(record) => match serde_json::from_str(&record.result).ok().filter(still_good) {
+                    Some(result) => {
+                        ui::note(self.verbosity, &format!("{name}: done before"));
+                        self.remove_journal(name)?;
+                        return Ok(result);
+                    }
+                    None => "its results are gone or incomplete",
+                },
+            };
+            if !wanted {
+                return Err(Failure::usage(anyhow!("--stages leaves out {name}, but {why}: add it")));
+            }
+            if self.state.stages.contains_key(name) {
+                ui::note(self.verbosity, &format!("{name}: again, for {why}"));
+            }
+        }
+        let result = work()?;
+        let record = Record { parameters, result: serde_json::to_string(&result)? };
+        self.state.stages.insert(name.to_owned(), record);
+        if let Some(file) = &self.file {
+            let text = toml::to_string(&self.state)?;
+            atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())?;
+        }
+        self.remove_journal(name)?;
+        Ok(result)
+    }
+
+    /// As [`run`](Self::run), for a stage of many items: `work` is given those that are done, of an earlier run that was
+    /// killed with the same `item_parameters`, and adds each as it comes.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run); usage, where the journal is damaged.
+    pub(crate) fn run_items<T, I>(
+        &mut self,
+        name: &str,
+        parameters: String,
+        item_parameters: &str,
+        still_good: impl FnOnce(&T) -> bool,
+        work: impl FnOnce(Journal<I>) -> Result<T, Failure>,
+    ) -> Result<T, Failure>
+    where
+        T: Serialize + DeserializeOwned,
+        I: Serialize + DeserializeOwned,
+    {
+        let file = self.file.as_ref().map(|file| journal::path(file, name));
+        let resume = self.wanted.resume;
+        self.run(name, parameters, still_good, || {
+            work(match &file {
+                Some(file) => Journal::open(file, item_parameters, resume)?,
+                None => Journal::transient(),
+            })
+        })
+    }
+
+    fn remove_journal(&self, name: &str) -> Result<(), Failure> {
+        let Some(path) = self.file.as_ref().map(|file| journal::path(file, name)) else { return Ok(()) };
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(anyhow!(error).context(path.display().to_string()).into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How far a pipeline is, for those who ask while it runs or after.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) subject: String,
+    /// Stages that are done.
+    pub(crate) done: Vec<String>,
+    /// Items of stages that are under way.
+    pub(crate) items: BTreeMap<String, usize>,
+}
+
+impl Status {
+    /// Reads a state file and the journals of these stages.
+    ///
+    /// # Errors
+    /// Where there is no such file, or it is damaged or of a newer spx.
+    pub(crate) fn read(file: &Path, stages: &[&str]) -> anyhow::Result<Self> {
+        let State { subject, stages: done, .. } = read(file)?;
+        let items = stages.iter().filter_map(|name| {
+            let items = journal::count(&journal::path(file, name))?;
+            Some(((*name).to_owned(), items))
+        });
+        Ok(Self { subject, done: done.into_keys().collect(), items: items.collect() })
+    }
+}
+
+/// Locks a directory, where the system can.
+fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(handle) = File::open(directory) else { return Ok(None) };
+    // By its full name, for newer toolchains have a method of the same name.
+    match fs4::FileExt::try_lock(&handle) {
+        Ok(()) => Ok(Some(handle)),
+        Err(TryLockError::WouldBlock) => Err(anyhow!("another run is at work in {}", directory.display())),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+fn read(file: &Path) -> anyhow::Result<State> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let context = || format!("state {}", file.display());
+    let hint = "run without --resume to begin anew";
+    let text = std::fs::read_to_string(file).with_context(context)?;
+    let Version { version } =
+        toml::from_str(&text).with_context(|| format!("{} is damaged; {hint}", context()))?;
+    if version != VERSION {
+        return Err(anyhow!("{} is of version {version}, this spx knows {VERSION}; {hint}", context()));
+    }
+    toml::from_str(&text).with_context(|| format!("{} is damaged; {hint}", context()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(stages: &mut Stages, parameters: &str, result: i32) -> i32 {
+        stages.run("sum", parameters.to_owned(), |_: &i32| true, || Ok(result)).unwrap()
+    }
+
+    fn wanted(resume: bool, only: &[&str], subject: &str) -> Wanted {
+        let only = only.iter().map(|&stage| stage.to_owned()).collect();
+        Wanted { resume, only, subject: subject.to_owned() }
+    }
+
+    #[test]
+    fn a_stage_is_repeated_only_when_it_must() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state.toml");
+        let open = |resume| Stages::open(&file, wanted(resume, &[], ""), Verbosity::Quiet).unwrap();
+        assert_eq!(run(&mut open(true), "a", 1), 1);
+        assert_eq!(run(&mut open(true), "a", 2), 1, "done before");
+        assert_eq!(run(&mut open(true), "b", 3), 3, "other parameters");
+        assert_eq!(run(&mut open(false), "b", 4), 4, "not resumed");
+        let gone = open(true).run("sum", "b".into(), |_: &i32| false, || Ok(5)).unwrap();
+        assert_eq!(gone, 5, "its results are gone");
+        let failed: Result<i32, Failure> =
+            open(true).run("sum", "c".into(), |_| true, || Err(Failure::interrupted()));
+        assert!(failed.is_err());
+        assert_eq!(run(&mut open(true), "b", 6), 5, "a stage that failed leaves the state as it was");
+    }
+
+    #[test]
+    fn some_stages_alone_need_those_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state.toml");
+        let both = |only: &[&str], parameters: &str| -> Result<(i32, i32), Failure> {
+            let mut stages = Stages::open(&file, wanted(false, only, ""), Verbosity::Quiet)?;
+            let first = stages.run("first", parameters.to_owned(), |_| true, || Ok(1))?;
+            Ok((first, stages.run("second", parameters.to_owned(), |_| true, || Ok(first + 1))?))
+        };
+        let error = both(&["second"], "a").unwrap_err().to_string();
+        assert_eq!(error, "--stages leaves out first, but it is not done yet: add it");
+        assert_eq!(both(&["first", "second"], "a").unwrap(), (1, 2));
+        assert_eq!(both(&["second"], "a").unwrap(), (1, 2));
+        let error = both(&["second"], "b").unwrap_err().to_string();
+        assert!(error.contains("its parameters have changed"), "{error}");
+    }
+
+    #[test]
+    fn a_directory_holds_one_subject() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = |name: &str, subject: &str| {
+            let file = dir.path().join(name);
+            Stages::open(&file, wanted(true, &[], subject), Verbosity::Quiet)
+        };
+        run(&mut open("a.toml", "star a").unwrap(), "p", 1);
+        assert_eq!(run(&mut open("a.toml", "star a").unwrap(), "p", 2), 1);
+        let error = open("a.toml", "star b").err().unwrap().to_string();
+        assert!(error.contains("star a, not star b"), "{error}");
+        let error = open("b.toml", "star b").err().unwrap().to_string();
+        assert!(error.contains("holds another run: star a"), "{error}");
+        assert!(open("c.toml", "star a").is_ok());
+    }
+
+    #[test]
+    fn states_that_cannot_be_read_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("state.toml");
+        for (text, word) in
+            [("version = 99", "version 99"), ("version = 1\nstages = 3", "damaged"), ("[", "damaged")]
+        {
+            std::fs::write(&file, text).unwrap();
+            let error = Stages::open(&file, wanted(true, &[], ""), Verbosity::Quiet).err().unwrap();
+            assert!(error.to_string().contains(word), "{error}");
+            assert!(Stages::open(&file, wanted(false, &["sum"], ""), Verbosity::Quiet).is_err());
+            assert!(Stages::open(&file, wanted(false, &[], ""), Verbosity::Quiet).is_ok());
+        }
+    }
+}
