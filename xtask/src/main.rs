@@ -9,6 +9,7 @@
 )]
 
 mod bench;
+mod browser;
 mod check;
 mod golden;
 mod layers;
@@ -34,6 +35,10 @@ cargo xtask TASK
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb)
+  browser [--screenshots DIR] [--spx PATH]
+                         the explorer in headless Chromium, as a user works with it (skipped where there is none)
+  bench-view [--spx PATH] [--keep CUBE.fits]
+                         a cube of 3 GB in the explorer: first plane, steps of the slider, memory
   vo-clients [--url URL] do pyvo and astroquery understand the local archive, or that at URL?
                          (default: simulates a few exposures and serves them)";
 
@@ -46,6 +51,8 @@ fn main() -> ExitCode {
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
         ["viewers", options @ ..] => viewers::run(options),
+        ["browser", options @ ..] => browser::run(options),
+        ["bench-view", options @ ..] => browser::bench(options),
         ["vo-clients", options @ ..] => vo_clients::run(options),
         _ => {
             eprintln!("{USAGE}");

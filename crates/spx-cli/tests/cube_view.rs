@@ -297,7 +297,7 @@ fn one_file_holds_everything_and_says_what_is_lost() {
     let page = std::fs::read_to_string(folder.path().join("out.html")).unwrap();
     for array in ["sci", "error", "count", "and_mask", "or_mask"] {
         for z in 0..17 {
-            assert!(page.contains(&format!("id=\"{array}-{z}\"")), "{array} {z}");
+            assert!(page.contains(&format!("id=\"data-{array}-{z}\"")), "{array} {z}");
         }
     }
     assert!(!page.contains("</script>,186.45"), "text of the catalogue ends no element");

@@ -131,12 +131,12 @@ fn write_array<T: Copy, const N: usize>(
     let raw: Vec<u8> = values.iter().flat_map(|v| bytes(*v)).collect();
     packed.write_all(&raw)?;
     let text = STANDARD.encode(packed.finish()?);
-    writeln!(out, "<script type=\"text/plain\" id=\"{id}\">{text}</script>")
+    writeln!(out, "<script type=\"text/plain\" id=\"data-{id}\">{text}</script>")
 }
 
 /// JSON in which no tag can end the element.
 fn write_json(out: &mut impl Write, id: &str, value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string(value)?.replace('<', "\\u003c");
-    writeln!(out, "<script type=\"application/json\" id=\"{id}\">{text}</script>")?;
+    writeln!(out, "<script type=\"application/json\" id=\"data-{id}\">{text}</script>")?;
     Ok(())
 }

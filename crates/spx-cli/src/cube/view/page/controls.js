@@ -14,7 +14,7 @@ export class Controls {
     this.colourFields();
     this.layerFields();
     this.buttons();
-    state.on(["mode", "shownLimits", "limits", "tool", "colours"], () => this.show());
+    state.on(["mode", "array", "shownLimits", "limits", "tool", "colours"], () => this.show());
     this.show();
   }
 
@@ -60,7 +60,7 @@ export class Controls {
       return;
     }
     const rows = COLOUR_NAMES.map((name, k) => {
-      const row = Object.assign(document.createElement("div"), { className: `row range ${name.toLowerCase()}` });
+      const row = Object.assign(document.createElement("div"), { className: `range ${name.toLowerCase()}` });
       const ends = ["from", "to"].map((end) =>
         Object.assign(document.createElement("input"), {
           id: `${name.toLowerCase()}-${end}`,
@@ -73,7 +73,7 @@ export class Controls {
       ends[0].value = String(this.meta.wavelengths[planes[0]][0]);
       ends[1].value = String(this.meta.wavelengths[planes.at(-1)][1]);
       ends.forEach((input) => input.addEventListener("change", () => this.range(k, ends)));
-      row.append(Object.assign(document.createElement("span"), { textContent: name }), ...ends, "µm");
+      row.append(Object.assign(document.createElement("span"), { textContent: name }), ends[0], "–", ends[1], k === 2 ? " µm" : "");
       return row;
     });
     element("ranges").replaceChildren(...rows);
@@ -106,6 +106,8 @@ export class Controls {
     element("catalogue").addEventListener("change", ({ target }) => {
       const [file] = target.files;
       if (file) attempt(async () => this.catalogue(await file.text(), file.name));
+      // So that the same file can be chosen again after it has changed.
+      target.value = "";
     });
     element("next-object").addEventListener("click", () => this.nextObject());
   }
@@ -167,12 +169,13 @@ export class Controls {
 
   /** Shows in the fields what the state has. */
   show() {
-    const { mode, shownLimits, limits, tool } = this.state;
+    const { mode, array, shownLimits, limits, tool } = this.state;
     document.body.dataset.mode = mode;
     element("mode").value = mode;
     element("fixed").checked = limits !== null;
     const used = limits ?? shownLimits?.[0];
-    if (used) [element("low").value, element("high").value] = used.map((v) => Number(v.toPrecision(6)));
+    if (used) [element("low").value, element("high").value] = used.map((v) => Number(v.toPrecision(4)));
+    element("unit").textContent = UNITS[array];
     for (const name of ["spectrum", "pan"]) element(`tool-${name}`).setAttribute("aria-pressed", String(tool === name));
     element("overlay").dataset.tool = tool;
   }

@@ -10,8 +10,8 @@ export class FileSource {
   binned = false;
 
   constructor(page) {
-    this.json = (id) => JSON.parse(page.getElementById(id).textContent);
-    this.base64 = (id) => page.getElementById(id).textContent;
+    this.json = (id) => JSON.parse(page.getElementById(`data-${id}`).textContent);
+    this.base64 = (id) => page.getElementById(`data-${id}`).textContent;
     this.unpacked = new Map();
   }
 

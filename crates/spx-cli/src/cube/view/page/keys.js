@@ -48,7 +48,7 @@ export function listenForKeys(parts) {
   element("keys").replaceChildren(...rows);
   element("show-help").addEventListener("click", () => element("help").showModal());
   document.addEventListener("keydown", (event) => {
-    const typing = event.target.closest("input:not([type=range], [type=checkbox]), select, dialog");
+    const typing = event.target.closest("input:not([type=range], [type=checkbox]), select, dialog[open]");
     if (event.ctrlKey || event.metaKey || event.altKey || typing) return;
     if (event.target.type === "range" && ["Home", "End"].includes(event.key)) return;
     const found = all.find(([keys]) => keys.includes(event.key));

@@ -16,7 +16,7 @@ import { Wavelength } from "./wavelength.js";
 
 async function start() {
   // A self-contained page holds its description, and its planes.
-  const source = element("meta") ? new FileSource(document) : new ServerSource();
+  const source = element("data-meta") ? new FileSource(document) : new ServerSource();
   const meta = await source.meta();
   const [nz, ny, nx] = meta.shape;
   document.title = `${meta.file} – spx`;

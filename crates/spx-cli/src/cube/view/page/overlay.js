@@ -25,7 +25,8 @@ export class Overlay {
     [canvas.width, canvas.height] = [picture.canvas.width, picture.canvas.height];
     const context = canvas.getContext("2d");
     context.setTransform(picture.ratio, 0, 0, picture.ratio, 0, 0);
-    context.font = `12px ${getComputedStyle(canvas).fontFamily}`;
+    const { fontSize, fontFamily } = getComputedStyle(canvas);
+    context.font = `${fontSize} ${fontFamily}`;
     context.lineJoin = "round";
     if (this.state.showObjects) this.drawObjects(context);
     for (const spectrum of this.state.spectra) this.drawAperture(context, spectrum);

@@ -2,12 +2,12 @@
 
 import { shortNumber } from "./overlay.js";
 
-/** What can be plotted: field, field of the error, axis label. */
+/** What can be plotted: field, field of the error, axis label, and units from the smallest [how many of the first]. */
 export const QUANTITIES = {
-  flux: ["flux", "flux_error", "Flux density (µJy)"],
-  surface_brightness: ["surface_brightness", "surface_brightness_error", "Surface brightness (MJy/sr)"],
+  flux: ["flux", "flux_error", "Flux density", [["µJy", 1], ["mJy", 1e3], ["Jy", 1e6]]],
+  surface_brightness: ["surface_brightness", "surface_brightness_error", "Surface brightness", [["MJy/sr", 1]]],
 };
-const MARGIN = { left: 74, right: 14, top: 12, bottom: 36 };
+const MARGIN = { left: 66, right: 14, top: 12, bottom: 36 };
 /** Height of the counts and of the gap above them. */
 const COUNTS = 44;
 const GAP = 10;
@@ -30,7 +30,7 @@ export class Plot {
     const style = getComputedStyle(this.canvas);
     this.ink = (name) => style.getPropertyValue(`--${name}`).trim();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.font = `12px ${style.fontFamily}`;
+    context.font = `${style.fontSize} ${style.fontFamily}`;
     this.box = {
       left: MARGIN.left,
       right: width - MARGIN.right,
@@ -59,8 +59,8 @@ export class Plot {
     return seen.map((point) => ({
       point,
       wavelength: point.wavelength,
-      value: point[field],
-      error: point[error],
+      value: point[field] / this.unit[1],
+      error: point[error] / this.unit[1],
       whole: point.n_pixels === point.n_pixels_total,
     }));
   }
@@ -70,6 +70,9 @@ export class Plot {
     const { left, right, top, bottom, floor } = this.box;
     const edges = this.meta.wavelengths;
     const [first, last] = [edges[0][0], edges[edges.length - 1][1]];
+    const [field, , , units] = QUANTITIES[this.state.quantity];
+    const values = this.state.spectra.flatMap(({ report }) => report.points.map((point) => Math.abs(point[field] ?? 0)));
+    this.unit = units.findLast(([, size]) => size <= Math.max(...values) / 5) ?? units[0];
     const all = this.state.spectra.flatMap((spectrum) => this.points(spectrum));
     let low = Math.min(0, ...all.map(({ value, error }) => value - (error || 0)));
     let high = Math.max(0, ...all.map(({ value, error }) => value + (error || 0)));
@@ -103,7 +106,8 @@ export class Plot {
       context.fillText(shortNumber(tick), this.x(tick), floor + 18);
     }
     context.fillText("Wavelength (µm)", (left + right) / 2, floor + 33);
-    for (const [words, y] of [[QUANTITIES[this.state.quantity][2], (top + bottom) / 2], ["Counts", floor - COUNTS / 2]]) {
+    const label = `${QUANTITIES[this.state.quantity][2]} (${this.unit[0]})`;
+    for (const [words, y] of [[label, (top + bottom) / 2], ["Counts", floor - COUNTS / 2]]) {
       context.save();
       context.translate(14, y);
       context.rotate(-Math.PI / 2);
@@ -183,7 +187,7 @@ export class Plot {
   drawHover(context) {
     const { label, wavelength, value, error, point, colour } = this.hover;
     const lines = [
-      `${label}: ${shortNumber(value)} ± ${shortNumber(error)}`,
+      `${label}: ${shortNumber(value)} ± ${shortNumber(error)} ${this.unit[0]}`,
       `${shortNumber(wavelength)} µm, plane ${point.plane}`,
       `${point.n_pixels} of ${point.n_pixels_total} pixels, ${point.count} counts`,
     ];

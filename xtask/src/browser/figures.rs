@@ -1,0 +1,64 @@
+//! Pictures of the explorer for the eye and for the documents.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use base64::Engine as _;
+
+use super::chromium::Browser;
+use super::explorer::Page;
+use super::{Setup, View};
+
+const SIZES: [[u32; 2]; 2] = [[1366, 768], [2560, 1440]];
+
+/// Writes a picture of one plane and of a composite for each size, light and dark.
+pub(super) fn run(setup: &Setup, folder: &Path) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let stars = setup.stars.display().to_string();
+    let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;
+    for size in SIZES {
+        for dark in [false, true] {
+            let mut page = Page {
+                setup,
+                url: view.url.clone(),
+                browser: Browser::start(&setup.program, &setup.folder.0, size)?,
+            };
+            page.browser.resize(size, dark)?;
+            page.open()?;
+            spectra(&mut page)?;
+            let name = |what: &str| {
+                format!("{what}-{}x{}-{}.png", size[0], size[1], if dark { "dark" } else { "light" })
+            };
+            save(&mut page, &folder.join(name("plane")))?;
+            page.browser.key("m")?;
+            page.shows("colours")?;
+            save(&mut page, &folder.join(name("colours")))?;
+            if size == SIZES[0] {
+                page.browser.key("?")?;
+                save(&mut page, &folder.join(name("help")))?;
+            }
+        }
+    }
+    println!("pictures in {}", folder.display());
+    Ok(())
+}
+
+/// A galaxy, a knot and a star.
+fn spectra(page: &mut Page<'_>) -> Result<()> {
+    let circles = [([48.5, 49.0], 16.0), ([42.6, 53.4], 4.0), ([92.0, 43.6], 4.0)];
+    for (k, ([x, y], radius)) in circles.into_iter().enumerate() {
+        let (from, to) = (page.place([x, y])?, page.place([x + radius, y])?);
+        page.browser.drag(from, to, false)?;
+        page.spectrum(k + 1)?;
+    }
+    page.browser.value("document.getElementById('message').hidden = true")?;
+    let at = page.place([52.0, 44.0])?;
+    page.browser.mouse("mouseMoved", at, false)?;
+    page.browser.wait("document.getElementById('at-value').textContent.includes('counts')")
+}
+
+fn save(page: &mut Page<'_>, path: &Path) -> Result<()> {
+    let png = base64::engine::general_purpose::STANDARD.decode(page.browser.screenshot()?)?;
+    fs::write(path, png).with_context(|| path.display().to_string())
+}
