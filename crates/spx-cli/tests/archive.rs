@@ -12,8 +12,8 @@ use std::time::Duration;
 use spx_archive::votable::{Limits, VoTableReader};
 use spx_core::fits::FitsReader;
 use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind};
-use tempfile::{TempDir, tempdir};
-use tools::local::{OBSERVATIONS, PLACE, archive, ask, images, originals, serve, tree};
+use tempfile::tempdir;
+use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
 use tools::{Run, names, spx};
 
 const SUMMARY: &str = "query_summary.toml";
@@ -179,22 +179,6 @@ fn an_archive_that_cannot_be_reached_is_a_failure() {
     let folder = tempdir().unwrap();
     let run = spx(folder.path(), &["query", PLACE[0], PLACE[1], &url]);
     run.fails(1, &["127.0.0.1"]);
-}
-
-/// The images of the archive, linked, so that a test may add and remove some.
-fn linked() -> TempDir {
-    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    for path in tree(images()).keys() {
-        let link = folder.path().join(path);
-        fs::create_dir_all(link.parent().unwrap()).unwrap();
-        fs::hard_link(images().join(path), link).unwrap();
-    }
-    folder
-}
-
-/// The path below the archive of the first image of a band.
-fn first_of(band: &str) -> String {
-    tree(images()).into_keys().find(|path| path.contains(&format!("{band}_spx"))).unwrap()
 }
 
 #[test]

@@ -1,13 +1,23 @@
-//! `spx photometry` as a user runs it, on the images of the local archive and on broken ones.
+//! `spx photometry` and `spx run` as a user runs them, on the images of the local archive and on broken ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
+use spx_core::detector::Detector;
+use spx_core::fits::FitsWriter;
+use spx_core::header::Header;
+use spx_core::sky::Position;
+use spx_sim::serve::Faults;
+use spx_sim::{
+    Exposure, ExposureOptions, Frame, Release, Sky, Star, SurveyOptions, observe, survey, write_mef,
+};
 use tempfile::tempdir;
-use tools::local::{OBSERVATIONS, PLACE, images};
-use tools::{Run, spx};
+use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
+use tools::{Run, names, spx};
 
 const SPXQUERY: &str = "obs_id,mjd,flux,flux_error,mag_ab,mag_ab_error,wavelength,bandwidth,band,flag,flag_binary,\
                         pix_x,pix_y,is_upper_limit,snr";
@@ -95,4 +105,303 @@ fn options_come_from_file_environment_and_command_line() {
     std::fs::write(folder.path().join("a.toml"), "aperture_diametre = 4.0\n").unwrap();
     photometry(folder.path(), &["--config=a.toml"]).fails(2, &["line 1", "aperture_diametre"]);
     photometry(folder.path(), &["--fwhm-multiplier=-1"]).fails(2, &["fwhm_multiplier"]);
+}
+
+/// Flux of the star of [`exposure`] \[uJy\].
+const FLUX: f64 = 5_000.0;
+
+/// Writes an image of D3 of 60 px around the field's centre, with a star there, after a change.
+fn exposure(path: &Path, options: ExposureOptions, change: impl FnOnce(&mut Exposure)) {
+    let position = Position::new(186.4536, 33.5468).unwrap();
+    let star = Star { id: "star".to_owned(), position, flux_2um: FLUX, slope: 0.0 };
+    let sky = Sky { stars: vec![star], ..Sky::default() };
+    let detectors = vec![Detector::new(3).unwrap()];
+    let pointing = survey(position, &SurveyOptions { observations: 1, detectors, ..Default::default() });
+    let clean = ExposureOptions {
+        frame: Frame::Around { position, size: 60 },
+        bad_fraction: 0.0,
+        nan_fraction: 0.0,
+        ..options
+    };
+    let mut exposure = observe(&sky, &pointing.unwrap()[0], &clean).unwrap();
+    change(&mut exposure);
+    write_mef(path, &exposure, false).unwrap();
+}
+
+/// Status and reason of the only file of a table.
+fn ending(csv: &str) -> (String, String) {
+    (column(csv, "status").remove(0), column(csv, "reason").remove(0))
+}
+
+#[test]
+fn sources_that_cannot_be_measured_have_a_reason() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("a.fits");
+    let measure = |more: &[&str]| spx(folder.path(), &[&["photometry", "a.fits", "-q"], more].concat());
+    exposure(&file, ExposureOptions::default(), |_| {});
+    for (place, reason) in [
+        (["--ra=186.4536", "--dec=33.7"], "off the image"),
+        (["--ra=6.4536", "--dec=-33.5"], "off the image"),
+        (["--ra=186.4536", "--dec=33.6024"], "at the edge"),
+    ] {
+        let run = measure(&place);
+        assert_eq!((run.code, run.stderr.as_str()), (Some(3), ""), "{}", run.stdout);
+        let (status, why) = ending(&run.stdout);
+        assert!(status == "rejected" && why.contains(reason), "{status} {why}");
+    }
+    let all = |value: f32| move |e: &mut Exposure| e.planes.image.fill(value);
+    fs::remove_file(&file).unwrap();
+    exposure(&file, ExposureOptions::default(), all(f32::NAN));
+    let (status, why) = ending(&measure(&PLACE).stdout);
+    assert!(status == "rejected" && why.contains("no finite value"), "{status} {why}");
+    fs::remove_file(&file).unwrap();
+    exposure(&file, ExposureOptions::default(), |e| e.planes.flags.fill(1 << 10));
+    let (status, why) = ending(&measure(&PLACE).stdout);
+    assert!(status == "rejected" && why.contains("usable background pixels"), "{status} {why}");
+    // What is wrong with the image is no property of the source.
+    fs::remove_file(&file).unwrap();
+    exposure(&file, ExposureOptions::default(), |e| e.planes.variance[5] = f32::NAN);
+    let run = measure(&PLACE);
+    assert_eq!(run.code, Some(1));
+    let (status, why) = ending(&run.stdout);
+    assert!(status == "failed" && why.contains("no valid variance"), "{status} {why}");
+}
+
+#[test]
+fn broken_files_do_not_stop_the_others() {
+    let folder = tempdir().unwrap();
+    for (name, bytes) in originals("D1") {
+        fs::write(folder.path().join(name), bytes).unwrap();
+    }
+    let (name, bytes) = originals("D3").pop_first().unwrap();
+    fs::write(folder.path().join(&name), &bytes[..bytes.len() / 3]).unwrap();
+    fs::write(folder.path().join("page.fits"), "<html>503</html>").unwrap();
+    let run = spx(folder.path(), &[&["photometry", "."], &PLACE[..]].concat());
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(
+        run.stderr
+            .contains(&format!("{} files: {OBSERVATIONS} used, 0 rejected, 2 failed", OBSERVATIONS + 2))
+    );
+    let failed: Vec<String> = column(&run.stdout, "status").into_iter().filter(|s| s == "failed").collect();
+    assert_eq!(failed.len(), 2);
+    assert!(run.stderr.contains("page.fits") && run.stderr.contains("<html>503"), "{}", run.stderr);
+    let none = tempdir().unwrap();
+    spx(none.path(), &[&["photometry", "."], &PLACE[..]].concat()).fails(3, &["no spectral image"]);
+    spx(none.path(), &["photometry", "."]).fails(2, &["--ra and --dec are needed"]);
+}
+
+/// One flux of one file.
+fn flux(folder: &Path, more: &[&str], name: &str) -> f64 {
+    let run = spx(folder, &[&["photometry", "a.fits", "-q"], &PLACE[..], more].concat());
+    column(&run.succeeds().stdout, name)[0].parse().unwrap()
+}
+
+#[test]
+fn both_releases_give_the_true_flux() {
+    for release in [Release::Qr2, Release::Qr3] {
+        let folder = tempdir().unwrap();
+        let options = ExposureOptions { release, ..ExposureOptions::default() };
+        exposure(&folder.path().join("a.fits"), options, |_| {});
+        let more = ["--aperture-correction", "--psf-flux", "--fwhm-multiplier=3.5"];
+        for name in ["flux", "psf_flux"] {
+            let ratio = flux(folder.path(), &more, name) / FLUX;
+            assert!((ratio - 1.0).abs() < 0.01, "{release:?} {name}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn a_moving_source_is_found_where_it_was() {
+    let folder = tempdir().unwrap();
+    exposure(&folder.path().join("a.fits"), ExposureOptions::default(), |_| {});
+    let still = flux(folder.path(), &[], "flux");
+    // MJD 61027.2 is 2025.96: ten arcseconds north since 2015.96, from a place ten arcseconds south.
+    let south = format!("--dec={}", 33.5468 - 10.0 / 3600.0);
+    let place = ["photometry", "a.fits", "-q", "--ra=186.4536", &south];
+    let motion = ["--pm-dec=1000", "--ref-epoch=2015.9617"];
+    let run = spx(folder.path(), &[&place[..], &motion].concat()).succeeds();
+    let dec: f64 = column(&run.stdout, "dec")[0].parse().unwrap();
+    assert!((dec - 33.5468).abs() < 0.01 / 3600.0, "{dec}");
+    let moved: f64 = column(&run.stdout, "flux")[0].parse().unwrap();
+    assert!((moved / still - 1.0).abs() < 1e-3, "{moved} {still}");
+    let missed: f64 = column(&spx(folder.path(), &place).succeeds().stdout, "flux")[0].parse().unwrap();
+    assert!(missed < 0.9 * still);
+}
+
+/// Writes a calibration product of full frames, a plane for each value.
+fn product(path: &Path, planes: &[(&str, f32)]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut file = FitsWriter::create(path).unwrap();
+    file.image::<u8>(&[], &Header::new()).unwrap();
+    for (name, value) in planes {
+        let mut cards = Header::new();
+        cards.set("EXTNAME", *name, "");
+        file.image::<f32>(&[Detector::NPIX; 2], &cards).unwrap();
+        file.write_pixels(0, &vec![*value; Detector::NPIX * Detector::NPIX]).unwrap();
+    }
+    file.finish().unwrap();
+}
+
+#[test]
+fn calibration_products_are_used_where_they_are() {
+    let folder = tempdir().unwrap();
+    exposure(&folder.path().join("a.fits"), ExposureOptions::default(), |_| {});
+    let mirror = folder.path().join("mirror/qr2");
+    let waves = "spectral_wcs/cal-wcs-v4-2025-254/3/spectral_wcs_D3_spx_cal-wcs-v4-2025-254.fits";
+    let areas =
+        "solid_angle_pixel_map/cal-sapm-v2-2025-164/3/solid_angle_pixel_map_D3_spx_cal-sapm-v2-2025-164.fits";
+    product(&mirror.join(waves), &[("CWAVE", 2.125), ("CBAND", 0.0625)]);
+    product(&mirror.join(areas), &[("IMAGE", 38.5)]);
+    let cells = |more: &[&str]| {
+        let run = spx(folder.path(), &[&["photometry", "a.fits", "-q"], &PLACE[..], more].concat());
+        let csv = run.succeeds().stdout;
+        let names = ["wavelength", "bandwidth", "wavelength_source", "pixel_area", "pixel_area_source"];
+        names.map(|name| column(&csv, name).remove(0))
+    };
+    assert_eq!(cells(&["--data-mirror=mirror"]), ["2.125", "0.0625", "calibration", "38.5", "map"]);
+    let given = format!("--spectral-wcs=mirror/qr2/{waves}");
+    let some = cells(&[&given]);
+    assert_eq!(
+        (&some[..3], some[4].as_str()),
+        (&["2.125", "0.0625", "calibration"].map(String::from)[..], "local")
+    );
+    let local = cells(&["--data-mirror=mirror", "--pixel-area=local"]);
+    assert_eq!(local[4], "local");
+    let constant = cells(&["--pixel-area=constant"]);
+    assert_eq!((constant[2].as_str(), constant[4].as_str()), ("table", "constant"));
+    let area = |cells: &[String; 5]| cells[3].parse::<f64>().unwrap();
+    assert!((area(&constant) / area(&local) - 1.0).abs() < 0.02 && area(&constant) != area(&local));
+    // A map that is asked for must be there.
+    let run = spx(folder.path(), &[&["photometry", "a.fits", "-q", "--pixel-area=map"], &PLACE[..]].concat());
+    assert_eq!(run.code, Some(1));
+    assert!(ending(&run.stdout).1.contains("no solid_angle_pixel_map of D3"), "{}", run.stdout);
+    let missing = [&["photometry", "a.fits", "--spectral-wcs=nowhere"], &PLACE[..]].concat();
+    spx(folder.path(), &missing).fails(2, &["spectral_wcs", "nowhere"]);
+}
+
+/// `spx run` for the place, into `out`.
+fn source(archive: &spx_sim::serve::LocalArchive, folder: &Path, more: &[&str]) -> Run {
+    ask(archive, folder, "run", &[&["--name=star", "-o", "out"], more].concat())
+}
+
+/// What stands on standard error about a stage.
+fn told(run: &Run, stage: &str) -> String {
+    let lines = run.stderr.lines().filter_map(|line| line.strip_prefix(&format!("{stage}: ")));
+    lines.map(str::to_owned).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let run = source(&archive, folder.path(), &["--cutout-size=40px"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("6 files: 6 used, 0 rejected, 0 failed"), "{}", run.stderr);
+    let results = folder.path().join("out/results");
+    let made =
+        ["combined_plot.png", "combined_plot.svg", "lightcurve.csv", "lightcurve.ecsv", "photometry.json"];
+    assert_eq!(names(&results), [&made[..], &["query_summary.toml"]].concat());
+    assert_eq!(names(&folder.path().join("out")), ["data", "results", "star.toml", "star_config.toml"]);
+    assert_eq!(names(&folder.path().join("out/data")), ["D1", "D3"]);
+    let csv = fs::read_to_string(results.join("lightcurve.csv")).unwrap();
+    assert!(csv.starts_with(
+        "# SPHEREx Light Curve Data\n# Source: star\n# RA: 186.4536\n# Dec: 33.5468\n# Generated: "
+    ));
+    assert!(csv.contains(&format!("\n{SPXQUERY},")) && csv.contains("\n# Number of observations: 6\n"));
+    assert!(!table(&csv).0.contains(&"status".to_owned()));
+    let again = |more: &[&str]| {
+        // Place and cutouts are those of the first run.
+        let run = spx(folder.path(), &[&["run", "--name=star", "-o", "out", "--resume"], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        ["query", "download", "processing", "visualization"].map(|stage| told(&run, stage))
+    };
+    let (done, changed) = ("done before", "again, for its parameters have changed");
+    assert_eq!(again(&[]), [done, done, done, done]);
+    assert_eq!(again(&["--use-magnitude"]), [done, done, done, changed]);
+    assert_eq!(again(&["--aperture-method=fixed"]), [done, done, changed, changed]);
+    assert_eq!(again(&["--cutout-size=30px"]), [done, changed, changed, changed]);
+    assert_eq!(again(&["--bands=D1"]), [changed, changed, changed, changed]);
+    assert_eq!(again(&[]), [done, done, done, done]);
+    fs::remove_file(results.join("lightcurve.ecsv")).unwrap();
+    assert_eq!(again(&[]), [done, done, done, "again, for its results are gone or incomplete"]);
+    let status =
+        spx(folder.path(), &["run", "--name=star", "-o", "out", "--status", "--json"]).succeeds().json();
+    assert_eq!(status["done"].as_array().unwrap().len(), 4);
+    spx(folder.path(), &["run", "--status"]).fails(3, &["there is no run"]);
+}
+
+#[test]
+fn stages_need_those_before_them() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let run = |stages: &str| source(&archive, folder.path(), &["-q", "--cutout-size=40px", stages]);
+    run("--stages=processing").fails(2, &["--stages leaves out query"]);
+    assert!(run("--stages=query").succeeds().stdout.ends_with("query_summary.toml\n"));
+    run("--stages=visualization,processing").fails(2, &["--stages leaves out download"]);
+    run("--stages=download").succeeds();
+    assert!(!folder.path().join("out/results/photometry.json").exists());
+    run("--stages=processing").succeeds();
+    run("--stages=visualization").succeeds();
+    assert!(folder.path().join("out/results/combined_plot.svg").exists());
+    assert_eq!(run("--stages=cooking").code, Some(2));
+}
+
+#[test]
+fn a_run_without_images_says_so() {
+    let (store, folder) = (linked(), tempdir().unwrap());
+    let archive = serve(store.path(), Faults::default());
+    let elsewhere = ["run", "--ra=10", "--dec=-60", "-q", "--archive-url", &archive.url()];
+    spx(folder.path(), &elsewhere).fails(3, &["no such image"]);
+    let (lost, d3) = (first_of("D3"), ["-q", "--bands=D3"]);
+    fs::remove_file(store.path().join(&lost)).unwrap();
+    let run = source(&archive, folder.path(), &d3);
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stderr.contains("404"), "{}", run.stderr);
+    let rows = |folder: &Path| {
+        let csv = fs::read_to_string(folder.join("out/results/lightcurve.csv")).unwrap();
+        table(&csv).1.len()
+    };
+    assert_eq!(rows(folder.path()), OBSERVATIONS - 1, "the others are measured");
+    // The file is back: only what was missing is fetched.
+    fs::hard_link(images().join(&lost), store.path().join(&lost)).unwrap();
+    source(&archive, folder.path(), &[&d3[..], &["--resume"]].concat()).succeeds();
+    assert_eq!(rows(folder.path()), OBSERVATIONS);
+    // All are gone; what an earlier run made stays.
+    let earlier = tree(&folder.path().join("out/results"));
+    for path in tree(store.path()).into_keys().filter(|path| path.contains("D1_spx")) {
+        fs::remove_file(store.path().join(path)).unwrap();
+    }
+    let run = source(&archive, folder.path(), &["-q", "--bands=D1", "--resume"]);
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.ends_with("error: none of the 3 images could be had\n"), "{}", run.stderr);
+    let mut now = tree(&folder.path().join("out/results"));
+    now.insert("query_summary.toml".into(), earlier["query_summary.toml"].clone());
+    assert!(now == earlier);
+}
+
+#[test]
+fn states_of_others_and_damaged_ones_are_refused() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    source(&archive, folder.path(), &["-q", "--bands=D1", "--cutout-size=40px"]).succeeds();
+    let out = folder.path().join("out");
+    let kept = |out: &Path| -> BTreeMap<String, Vec<u8>> {
+        let files = tree(out).into_iter();
+        files.filter(|(name, _)| name.starts_with("results") || name.starts_with("data")).collect()
+    };
+    let before = kept(&out);
+    let run = |more: &[&str]| spx(folder.path(), &[&["run", "-q", "-o", "out"], more].concat());
+    let other = ["--name=star", "--ra=10", "--dec=20"];
+    run(&other).fails(2, &["of another run", "186.4536 +33.5468, not the source at 10 +20"]);
+    run(&[&other[..], &["--resume"]].concat()).fails(2, &["of another run"]);
+    run(&["--name=other", "--ra=10", "--dec=20"]).fails(2, &["out holds another run"]);
+    let state = fs::read_to_string(out.join("star.toml")).unwrap();
+    let newer = state.replace("version = 1", "version = 2");
+    let half = &state[..state.len() / 2];
+    for (text, words) in [
+        (newer.as_str(), &["version 2", "this spx knows 1", "without --resume"][..]),
+        (half, &["damaged", "without --resume"]),
+        ("", &["damaged"]),
+    ] {
+        fs::write(out.join("star.toml"), text).unwrap();
+        run(&["--name=star", "--resume"]).fails(2, words);
+    }
+    assert!(kept(&out) == before, "nothing is lost");
 }

@@ -68,8 +68,8 @@ pub enum PhotometryError {
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[non_exhaustive]
 pub enum NoMeasurement {
-    /// The source has no position on the image, or lies off it.
-    #[error("off the image: ({x:.1}, {y:.1}) px")]
+    /// The source has no position on the image (NaN), or lies off it.
+    #[error("off the image{}", place(*x, *y))]
     OffImage {
         /// Column \[px\].
         x: f64,
@@ -130,6 +130,11 @@ pub enum NoMeasurement {
         /// 0-based plane.
         zone: usize,
     },
+}
+
+/// A position, where there is one.
+fn place(x: f64, y: f64) -> String {
+    if x.is_finite() && y.is_finite() { format!(": ({x:.1}, {y:.1}) px") } else { String::new() }
 }
 
 /// Why a source that was measured has no PSF-weighted flux.

@@ -13,7 +13,7 @@ use spx_core::header::Header;
 use crate::cards;
 use crate::error::SimError;
 use crate::expose::{Exposure, Release};
-use crate::optics::{SCALE_ARCSEC, psf};
+use crate::optics::{SCALE_ARCSEC, effective_psf, psf};
 
 /// Rows of the table EPSF.
 const EPSF_ROWS: usize = 441;
@@ -82,7 +82,7 @@ fn write_psf(file: &mut FitsWriter, exposure: &Exposure) -> Result<(), FitsError
             (0..zones).try_for_each(|zone| file.write_pixels(zone * plane.len(), &plane))
         }
         Release::Qr3 => {
-            let plane = psf(fwhm, 33, 5.0);
+            let plane = effective_psf(fwhm, 33, 5.0);
             let column = ColumnSpec { name: "EPSF", format: "1089D", unit: "", dim: Some("(33,33)") };
             file.table("EPSF", EPSF_ROWS, &[column], &Header::new())?;
             (0..EPSF_ROWS).try_for_each(|row| file.write_column("EPSF", row, &plane))

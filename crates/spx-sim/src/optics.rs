@@ -7,6 +7,8 @@ use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
 
+use crate::render::erf;
+
 /// Pixel scale at the reference point without distortion \[arcsec\].
 pub(crate) const SCALE_ARCSEC: f64 = 6.155;
 
@@ -119,8 +121,21 @@ pub(crate) fn celestial(ra: f64, dec: f64, roll_deg: f64) -> Header {
 pub(crate) fn psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
     let sigma = fwhm_px * oversampling / FWHM_PER_SIGMA;
     let centre = f64::from(size - 1) / 2.0;
-    let line: Vec<f64> =
-        (0..size).map(|k| (-0.5 * ((f64::from(k) - centre) / sigma).powi(2)).exp()).collect();
+    squared((0..size).map(|k| (-0.5 * ((f64::from(k) - centre) / sigma).powi(2)).exp()))
+}
+
+/// The same Gaussian as pixels collect it: the light of a pixel whose centre lies at a sample, normalised to sum 1.
+pub(crate) fn effective_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
+    let sigma = fwhm_px * oversampling / FWHM_PER_SIGMA;
+    let centre = f64::from(size - 1) / 2.0;
+    let below = |edge: f64| erf(edge / (sigma * std::f64::consts::SQRT_2));
+    let half = 0.5 * oversampling;
+    squared((0..size).map(|k| f64::from(k) - centre).map(|at| below(at + half) - below(at - half)))
+}
+
+/// The product of a line with itself, normalised.
+fn squared(line: impl Iterator<Item = f64>) -> Vec<f64> {
+    let line: Vec<f64> = line.collect();
     let sum = line.iter().sum::<f64>().powi(2);
     line.iter().flat_map(|y| line.iter().map(move |x| y * x / sum)).collect()
 }

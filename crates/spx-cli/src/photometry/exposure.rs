@@ -352,3 +352,51 @@ fn psf_model(path: &Path, file: &mut MefFile) -> Result<Option<PsfModel>, InputE
     };
     model.map(Some).map_err(|e| InputError::new(path, e))
 }
+
+#[cfg(test)]
+mod tests {
+    use spx_sim::{
+        ExposureOptions, FieldOptions, Frame, Sky, SurveyOptions, Window, observe, survey, write_mef,
+    };
+
+    use super::*;
+    use crate::photometry::settings::PhotometrySettings;
+
+    /// The rows around a target give what the whole image gives, to the last bit: in memory for one target there is a
+    /// part of an image of 600 x 600 px, whose NaN variances are repaired by the median of all.
+    #[test]
+    fn one_target_and_many_are_measured_alike() {
+        let centre = Position::new(186.4536, 33.5468).unwrap();
+        let sky = Sky::field(centre, 0.4, 60, 7, &FieldOptions::default()).unwrap();
+        let detectors = vec![Detector::new(3).unwrap()];
+        let plan = SurveyOptions { observations: 1, detectors, ..SurveyOptions::default() };
+        let pointing = &survey(centre, &plan).unwrap()[0];
+        let window = Window { x0: 700, y0: 700, nx: 600, ny: 600 };
+        let options =
+            ExposureOptions { frame: Frame::Cutout(window), nan_fraction: 0.05, ..Default::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fits");
+        write_mef(&path, &observe(&sky, pointing, &options).unwrap(), false).unwrap();
+        let (mut measured, mut repaired) = (0, 0);
+        for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
+            let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
+            let setup = Setup::new(settings.parameters().unwrap(), None).unwrap();
+            let whole = Exposure::read(&path, &setup, Needed::All, ReadBuffers::default()).unwrap();
+            let of_whole = whole.photometer(&setup).unwrap();
+            for star in &sky.stars {
+                let target = Target { position: star.position, motion: None };
+                let around = Needed::Around(&target);
+                let part = Exposure::read(&path, &setup, around, ReadBuffers::default()).unwrap();
+                assert!(part.image.rows.len() < 20, "{:?}", part.image.rows);
+                assert_eq!(part.info(), whole.info());
+                let row = part.photometer(&setup).unwrap().measure(&target, &mut Scratch::default());
+                let expected = of_whole.measure(&target, &mut Scratch::default());
+                let same = matches!((&row, &expected), (Err(a), Err(b)) if a.to_string() == b.to_string());
+                assert!(same || row == expected, "{row:?} {expected:?}");
+                measured += usize::from(row.is_ok());
+                repaired += row.map_or(0, |row| row.fallbacks.repaired_variances);
+            }
+        }
+        assert!(measured > 20 && repaired > 0, "{measured} {repaired}");
+    }
+}

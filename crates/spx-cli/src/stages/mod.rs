@@ -277,12 +277,13 @@ fn read(file: &Path) -> anyhow::Result<State> {
     let context = || format!("state {}", file.display());
     let hint = "run without --resume to begin anew";
     let text = std::fs::read_to_string(file).with_context(context)?;
-    let Version { version } =
-        toml::from_str(&text).with_context(|| format!("{} is damaged; {hint}", context()))?;
+    // The message alone, for the line that is quoted otherwise may be as long as all results.
+    let damaged = |e: toml::de::Error| anyhow!("{} is damaged: {}; {hint}", context(), e.message());
+    let Version { version } = toml::from_str(&text).map_err(damaged)?;
     if version != VERSION {
         return Err(anyhow!("{} is of version {version}, this spx knows {VERSION}; {hint}", context()));
     }
-    toml::from_str(&text).with_context(|| format!("{} is damaged; {hint}", context()))
+    toml::from_str(&text).map_err(damaged)
 }
 
 #[cfg(test)]

@@ -89,3 +89,19 @@ pub(crate) fn ask(archive: &LocalArchive, folder: &Path, command: &str, more: &[
     let url = format!("--archive-url={}", archive.url());
     spx(folder, &[&[command, url.as_str()], &PLACE[..], more].concat())
 }
+
+/// The images of the archive, linked, so that a test may add and remove some.
+pub(crate) fn linked() -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    for path in tree(images()).keys() {
+        let link = folder.path().join(path);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        fs::hard_link(images().join(path), link).unwrap();
+    }
+    folder
+}
+
+/// The path below the archive of the first image of a band.
+pub(crate) fn first_of(band: &str) -> String {
+    tree(images()).into_keys().find(|path| path.contains(&format!("{band}_spx"))).unwrap()
+}
