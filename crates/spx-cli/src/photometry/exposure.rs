@@ -76,7 +76,7 @@ impl Target {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Needed<'a> {
     /// All of them: any target can be measured.
-    #[expect(dead_code, reason = "for a batch")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a batch"))]
     All,
     /// Those around one target, where the image is large.
     Around(&'a Target),
