@@ -24,8 +24,10 @@ from viewlib import Checks, Table
 class Ds9:
     """DS9 on a virtual screen; leaves no process behind."""
 
-    def __init__(self, path):
+    def __init__(self, path, hdu="SCI"):
         self.title = f"spx{os.getpid()}"
+        # DS9 does not know a primary HDU by its name.
+        file = path if fits.getheader(path, hdu).get("SIMPLE") else f"{path}[{hdu}]"
         ours, theirs = os.pipe()
         self.screen = subprocess.Popen(
             ["Xvfb", "-displayfd", str(theirs), "-screen", "0", "1100x900x24", "-nolisten", "tcp"],
@@ -36,7 +38,7 @@ class Ds9:
             display = pipe.readline().strip()
         self.env = os.environ | {"DISPLAY": f":{display}", "XPA_METHOD": "local"}
         self.ds9 = subprocess.Popen(
-            ["ds9", "-title", self.title, "-geometry", "1100x900", f"{path}[SCI]", "-zscale", "-zoom", "to", "fit"],
+            ["ds9", "-title", self.title, "-geometry", "1100x900", file, "-zscale", "-zoom", "to", "fit"],
             env=self.env, stderr=subprocess.DEVNULL,
         )  # fmt: skip
 
@@ -82,9 +84,9 @@ class Ds9:
         subprocess.run(["import", "-window", "root", path], env=self.env, check=True)
 
 
-def check(c, ds9, path):
-    data = fits.getdata(path, "SCI")
-    sky = WCS(fits.getheader(path, "COUNT")).celestial
+def check(c, ds9, path, hdu="SCI"):
+    data = fits.getdata(path, hdu)
+    sky = WCS(fits.getheader(path, "AND_MASK")).celestial
     nz, ny, nx = data.shape
     size = ds9.get("fits size").split() + [ds9.get("fits depth")]
     c.check(list(map(int, size)) == [nx, ny, nz], f"size {size}")
@@ -93,7 +95,7 @@ def check(c, ds9, path):
     for k in range(nz):
         ds9.set(f"cube {k + 1}")
         wavelengths.append(float(ds9.get("cube wcs")))
-    Table(path).check(c, wavelengths, "slices")
+    Table(path, hdu).check(c, wavelengths, "slices")
 
     # The plane with most data, and one in the middle. (XPA's `data` gives the first plane whatever is shown.)
     best = int(np.argmax(np.isfinite(data).sum(axis=(1, 2))))

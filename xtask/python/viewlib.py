@@ -24,16 +24,16 @@ class Checks:
 
 
 class Table:
-    """Bin centres and widths [um] of the WAVELENGTH table, and the wavelengths of the header's WAVE-LOG axis."""
+    """Bin centres and widths [um] of the WAVELENGTH table, and the wavelengths of an HDU's WAVE-LOG axis."""
 
     # The logarithmic axis of the header may leave the exact centre by this fraction of a channel.
     TOLERANCE = 0.08
 
-    def __init__(self, path):
+    def __init__(self, path, hdu="SCI"):
         rows = fits.getdata(path, "WAVELENGTH")
         self.centre = np.array(rows["LAMBDA"], float)
         self.width = np.array(rows["LAMBDA_MAX"], float) - np.array(rows["LAMBDA_MIN"], float)
-        header = fits.getheader(path, "SCI")
+        header = fits.getheader(path, hdu)
         ref, step, pixel = header["CRVAL3"], header["CDELT3"], header["CRPIX3"]
         # FITS paper III: WAVE-LOG is ref * exp(offset / ref).
         self.axis = ref * np.exp(step * (np.arange(self.centre.size) + 1 - pixel) / ref)

@@ -34,7 +34,8 @@ cargo xtask TASK
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
-                         Cubeviz and DS9 (the latter under Xvfb)
+                         Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
+                         in specutils too
   browser [--screenshots DIR] [--spx PATH]
                          the explorer in headless Chromium, as a user works with it (skipped where there is none)
   bench-view [--spx PATH] [--keep CUBE.fits]

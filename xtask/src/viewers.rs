@@ -1,14 +1,15 @@
-//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use?
+//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use? And do the files
+//! that `spx cube export` makes of it?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// The tools, in the order in which they run.
-const TOOLS: [&str; 5] = ["fitsverify", "astropy", "spectral_cube", "cubeviz", "ds9"];
+/// The tools, in the order in which they run; `exports` stands for all of them on what `spx cube export` makes.
+const TOOLS: [&str; 6] = ["fitsverify", "astropy", "spectral_cube", "cubeviz", "ds9", "exports"];
 
 struct Options {
     cube: PathBuf,
@@ -42,7 +43,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let mut failed = Vec::new();
     for tool in TOOLS.into_iter().filter(|tool| options.only.as_deref().is_none_or(|only| only == *tool)) {
         println!("== {tool}");
-        let done = if tool == "fitsverify" { fitsverify(&options) } else { view(tool, &options) };
+        let done = match tool {
+            "fitsverify" => fitsverify(&options.cube),
+            "exports" => exports(&options.cube),
+            _ => view(tool, &options),
+        };
         if let Err(error) = done {
             println!("FAIL {tool}: {error:#}");
             failed.push(tool);
@@ -55,13 +60,41 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn fitsverify(options: &Options) -> Result<()> {
-    let text = process::output(Command::new("fitsverify").arg(&options.cube))?;
+fn fitsverify(file: &Path) -> Result<()> {
+    let text = process::output(Command::new("fitsverify").arg(file))?;
     if !text.contains("0 warning(s) and 0 error(s)") {
         bail!("it finds fault:\n{text}");
     }
     println!("PASS fitsverify: no warning and no error");
     Ok(())
+}
+
+/// The cube in the layouts for other tools: does each see flux, uncertainty, mask and wavelengths, and does `spx cube import`
+/// give the same bytes again?
+fn exports(cube: &Path) -> Result<()> {
+    let spx = process::build_spx("dev")?;
+    let folder = process::cache()?.join("exports");
+    std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
+    let python = process::python("venv-viewers", "requirements-viewers.txt")?;
+    let mut check = Command::new(python);
+    check.arg(process::script("view_exports.py")).arg(cube);
+    for tool in ["cubeviz", "irsa"] {
+        let [exported, back] = ["", "_back"].map(|end| folder.join(format!("{tool}{end}.fits")));
+        let convert = |verb: &str, from: &Path, to: &Path| {
+            let mut command = Command::new(&spx);
+            command.args(["cube", verb]).arg(from).arg("-o").arg(to).arg("--overwrite");
+            command
+        };
+        process::run(convert("export", cube, &exported).args(["--for", tool]))?;
+        process::run(&mut convert("import", &exported, &back))?;
+        if std::fs::read(&back)? != std::fs::read(cube)? {
+            bail!("{} is not what it was before", back.display());
+        }
+        println!("PASS {tool}: exported and imported again it is the same file");
+        fitsverify(&exported)?;
+        check.arg(exported);
+    }
+    process::run(&mut check)
 }
 
 fn view(tool: &str, options: &Options) -> Result<()> {

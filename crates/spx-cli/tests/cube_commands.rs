@@ -375,13 +375,26 @@ fn pictures_without_data_and_marks_outside_are_warned_of() {
     }
 }
 
-/// Every command, given a file that is no whole cube.
+/// Every command that reads cubes, given a file that is no whole one: one line, exit code 1.
 fn refused(folder: &Path, file: &str, words: &[&str]) {
     let words = [&[file], words].concat();
-    spx(folder, &["cube", "info", file]).fails(1, &words);
-    spx(folder, &["cube", "spectrum", file, "--ra=186.4536", "--dec=33.5468", "-o", "s.csv"])
-        .fails(1, &words);
-    spx(folder, &["cube", "plot", file, "-o", "p.png"]).fails(1, &words);
+    let commands: [&[&str]; 6] = [
+        &["info"],
+        &["spectrum", "--ra=186.4536", "--dec=33.5468", "-o", "s.csv"],
+        &["plot", "-o", "p.png"],
+        &["view", "--no-browser"],
+        &["view", "--html", "v.html"],
+        &["export", "--for", "cubeviz", "-o", "e.fits"],
+    ];
+    for command in commands {
+        spx(folder, &[&["cube", command[0], file], &command[1..]].concat()).fails(1, &words);
+    }
+}
+
+/// A file that is no cube in any layout.
+fn refused_by_all(folder: &Path, file: &str, words: &[&str]) {
+    refused(folder, file, words);
+    spx(folder, &["cube", "import", file, "-o", "i.fits"]).fails(1, &[file]);
 }
 
 #[test]
@@ -391,11 +404,11 @@ fn what_is_no_cube_is_called_what_it_is() {
     std::fs::write(path.join("page.fits"), "<html>not found</html>").unwrap();
     std::fs::write(path.join("empty.fits"), "").unwrap();
     std::fs::copy(input("d3_a.fits"), path.join("mef.fits")).unwrap();
-    refused(path, "page.fits", &["not a FITS file", "<html>"]);
-    refused(path, "empty.fits", &["it is empty"]);
-    refused(path, "none.fits", &["No such file"]);
-    refused(path, ".", &["directory"]);
-    refused(path, "mef.fits", &["spectral image", "spx inspect"]);
+    refused_by_all(path, "page.fits", &["not a FITS file", "<html>"]);
+    refused_by_all(path, "empty.fits", &["it is empty"]);
+    refused_by_all(path, "none.fits", &["No such file"]);
+    refused_by_all(path, ".", &["directory"]);
+    refused_by_all(path, "mef.fits", &["spectral image", "spx inspect"]);
     assert_eq!(names(path), ["cube.fits", "empty.fits", "mef.fits", "page.fits"]);
 }
 
@@ -405,6 +418,50 @@ fn a_cube_that_is_cut_off_is_called_incomplete() {
     let whole = std::fs::read(folder.path().join("cube.fits")).unwrap();
     for length in [20_000, 50_000, 100_000, 190_000] {
         std::fs::write(folder.path().join("cut.fits"), &whole[..length]).unwrap();
-        refused(folder.path(), "cut.fits", &["incomplete"]);
+        refused_by_all(folder.path(), "cut.fits", &["incomplete"]);
     }
+}
+
+#[test]
+fn a_cube_whose_bytes_have_changed_is_never_taken_for_whole() {
+    let folder = folder_with_cube();
+    let whole = std::fs::read(folder.path().join("cube.fits")).unwrap();
+    let mut random = fastrand::Rng::with_seed(11);
+    for _ in 0..40 {
+        let mut spoiled = whole.clone();
+        let at = random.usize(0..whole.len());
+        spoiled[at] ^= 1 << random.u8(0..8);
+        std::fs::write(folder.path().join("spoiled.fits"), &spoiled).unwrap();
+        spx(folder.path(), &["cube", "export", "spoiled.fits", "--for=irsa", "-o", "e.fits"])
+            .fails(1, &["spoiled.fits"]);
+        // A changed pixel is not seen by who reads planes; whatever is, is one line.
+        let run = spx(folder.path(), &["cube", "info", "spoiled.fits"]);
+        match run.code {
+            Some(0) => {}
+            _ => run.fails(1, &["spoiled.fits"]),
+        }
+    }
+    assert_eq!(names(folder.path()), ["cube.fits", "spoiled.fits"]);
+}
+
+#[test]
+fn cubes_for_other_tools_come_back_as_they_were() {
+    let folder = folder_with_cube();
+    let bytes = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    for tool in ["cubeviz", "irsa"] {
+        let [exported, back] = ["", "_back"].map(|end| format!("{tool}{end}.fits"));
+        let export = ["cube", "export", "cube.fits", "--for", tool, "-o", &exported];
+        assert_eq!(spx(folder.path(), &export).succeeds().stdout, format!("{exported}\n"));
+        spx(folder.path(), &export).fails(2, &[&exported, "--overwrite"]);
+        spx(folder.path(), &[&export[..], &["--overwrite"]].concat()).succeeds();
+        refused(folder.path(), &exported, &["layout for", tool, "spx cube import"]);
+        let import = ["cube", "import", &exported, "-o", &back, "--json"];
+        assert_eq!(spx(folder.path(), &import).succeeds().json()["layout"], tool);
+        assert!(bytes(&back) == bytes("cube.fits"), "{tool}");
+    }
+    let same = ["cube", "export", "cube.fits", "--for=irsa", "-o", "cube.fits", "--overwrite"];
+    spx(folder.path(), &same).fails(2, &["cube.fits", "the file to read"]);
+    spx(folder.path(), &["cube", "import", "cube.fits", "-o", "x.fits"])
+        .fails(1, &["cube.fits", "no card LAYOUT"]);
+    assert_eq!(spx(folder.path(), &["cube", "export", "cube.fits", "-o", "x.fits"]).code, Some(2));
 }

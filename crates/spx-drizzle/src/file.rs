@@ -15,7 +15,10 @@
 //! axis for viewers: WAVE-LOG in um, fitted to the bin centres to better than 0.08 channel where a linear one
 //! would be off by up to 0.92; `DISPAXIS = 3` lets Cubeviz find it. The same inputs give the same bytes:
 //! nothing in the file tells when it was made.
+//!
+//! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 
+mod layout;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -30,6 +33,7 @@ use thiserror::Error;
 
 use crate::DrizzleError;
 
+pub use layout::{Layout, export, import};
 pub use reader::CubeFile;
 pub use writer::{CubeInfo, write};
 
@@ -67,6 +71,12 @@ pub enum CubeFileProblem {
     /// It is FITS, but no cube of spx.
     #[error("not a cube of spx: {0}")]
     NotACube(String),
+    /// It is a cube in the layout of another tool.
+    #[error("it is a cube in the layout for {0}")]
+    Exported(Layout),
+    /// The bytes of an HDU are not those that were written.
+    #[error("HDU {0} is damaged: its checksum does not agree with its content")]
+    Damaged(String),
     /// The wavelengths of its table make no axis.
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),

@@ -1,6 +1,7 @@
 //! `spx cube`: what a drizzled cube holds, spectra out of it, pictures of it, and the explorer.
 
 pub(crate) mod combine;
+mod convert;
 mod extract;
 mod info;
 mod output;
@@ -13,13 +14,13 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use spx_core::fits::FitsReader;
-use spx_drizzle::file::{CubeFile, CubeFileProblem};
+use spx_drizzle::file::{CubeFile, CubeFileError, CubeFileProblem};
 use spx_wcs::CelestialWcs;
 
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 
-/// Look into drizzled cubes: their planes, spectra, pictures, and a page to explore them.
+/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for other tools.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,6 +28,7 @@ Examples:
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12
   spx cube plot output/drizzle_D3.fits --rgb -o colours.png
   spx cube view output/drizzle_D3.fits
+  spx cube export output/drizzle_D3.fits --for cubeviz -o ngc4395_cubeviz.fits
 
 `spx drizzle` makes cubes.")]
 pub(crate) struct CubeArgs {
@@ -40,6 +42,8 @@ enum CubeCommand {
     Spectrum(spectrum::SpectrumArgs),
     Plot(plot::PlotArgs),
     View(view::ViewArgs),
+    Export(convert::ExportArgs),
+    Import(convert::ImportArgs),
 }
 
 /// Runs the command.
@@ -49,22 +53,33 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::Spectrum(args) => spectrum::run(args, global),
         CubeCommand::Plot(args) => plot::run(args, global),
         CubeCommand::View(args) => view::run(args, global),
+        CubeCommand::Export(args) => convert::export(args, global),
+        CubeCommand::Import(args) => convert::import(args, global),
     }
 }
 
-/// Opens a cube; a spectral image in its place, and a cube that is cut off, are called what they are.
+/// Opens a cube.
 fn open(path: &Path) -> Result<CubeFile, Failure> {
-    CubeFile::open(path).map_err(|error| match &error.problem {
+    CubeFile::open(path).map_err(|error| not_a_cube(path, error))
+}
+
+/// A spectral image in the place of a cube, a cube for another tool, and one that is cut off, are called what they are.
+fn not_a_cube(path: &Path, error: CubeFileError) -> Failure {
+    let file = path.display();
+    match &error.problem {
         CubeFileProblem::NotACube(problem) if begins_as_cube(path) => {
-            anyhow!("{}: the cube is incomplete: {problem}", path.display()).into()
+            anyhow!("{file}: the cube is incomplete: {problem}").into()
         }
         CubeFileProblem::NotACube(_) if holds_spectral_image(path) => anyhow!(
-            "{}: it is a spectral image, no cube: `spx inspect` shows it, `spx drizzle` makes cubes of such",
-            path.display()
+            "{file}: it is a spectral image, no cube: `spx inspect` shows it, `spx drizzle` makes cubes of such"
+        )
+        .into(),
+        CubeFileProblem::Exported(layout) => anyhow!(
+            "{file}: it is a cube in the layout for {layout}: `spx cube import` turns it back into one of spx"
         )
         .into(),
         _ => error.into(),
-    })
+    }
 }
 
 fn begins_as_cube(path: &Path) -> bool {

@@ -336,6 +336,15 @@ impl Handle {
         })
     }
 
+    /// Appends the current HDU of another file, its header and its data as they are (ffcopy).
+    pub(super) fn copy_hdu(&mut self, from: &mut Self) -> Result<()> {
+        let source = from.pointer();
+        self.call("copy the HDU", |file, status| {
+            // SAFETY: both files are open, and they are two: `from` is borrowed beside `self`.
+            unsafe { sys::ffcopy(source, file, 0, status) };
+        })
+    }
+
     /// Images created from now on are compressed by RICE_1, a row a tile; or not any more.
     pub(super) fn compress_rows(&mut self, compress: bool, row: usize) -> Result<()> {
         let kind = if compress { code(sys::RICE_1) } else { 0 };

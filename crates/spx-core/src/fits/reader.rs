@@ -28,7 +28,7 @@ pub struct Column {
 ///
 /// A gzipped file is unpacked into memory when it is opened; CFITSIO does that for one file at a time.
 pub struct FitsReader {
-    handle: Handle,
+    pub(super) handle: Handle,
     /// EXTNAMEs of the first HDUs, as far as they were looked for: CFITSIO parses a header whenever it comes to it.
     names: Vec<String>,
     /// Columns of the current HDU, once they were asked for.

@@ -6,7 +6,7 @@ use super::cards;
 use super::error::FitsError;
 use super::ffi::{Handle, encode_checksum};
 use super::pixel::Pixel;
-use super::reader::{check_range, count};
+use super::reader::{FitsReader, check_range, count};
 use crate::header::{CARD_LEN, Card, Header};
 
 type Result<T> = std::result::Result<T, FitsError>;
@@ -69,6 +69,18 @@ impl FitsWriter {
             while self.handle.delete_card("COMMENT")? {}
         }
         self.append(&images)
+    }
+
+    /// Appends the current HDU of another file as it is, its checksums too.
+    ///
+    /// # Errors
+    /// Where it would be the first HDU, or CFITSIO cannot read or write.
+    pub fn copy(&mut self, from: &mut FitsReader) -> Result<()> {
+        if self.empty {
+            return Err(FitsError::Unsupported("an HDU of another file as the first one"));
+        }
+        self.columns.clear();
+        self.handle.copy_hdu(&mut from.handle)
     }
 
     /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use spx_core::fits::{FitsReader, Pixel};
 use spx_core::header::Header;
 
-use super::{Array, CubeFileError, CubeFileProblem, WAVELENGTH};
+use super::{Array, CubeFileError, CubeFileProblem, Layout, WAVELENGTH};
 use crate::WavelengthGrid;
 use crate::cube::{Cube, array};
 
@@ -32,6 +32,9 @@ impl CubeFile {
 
     fn try_open(path: &Path) -> Result<Self, CubeFileProblem> {
         let mut reader = FitsReader::open(path)?;
+        if let Some(layout) = Layout::of(&reader.header()?) {
+            return Err(CubeFileProblem::Exported(layout));
+        }
         let names = reader.hdu_names()?;
         for hdu in Array::ALL.map(Array::hdu).into_iter().chain([WAVELENGTH]) {
             if !names.iter().any(|n| n == hdu) {
@@ -62,6 +65,11 @@ impl CubeFile {
             CubeFileProblem::NotACube("HDU WAVELENGTH has not one row for each plane".into())
         })?;
         Ok(Self { path: path.to_owned(), reader, shape, primary, science, wavelengths, inputs_per_plane })
+    }
+
+    /// The file itself, at some HDU.
+    pub(super) fn into_reader(self) -> FitsReader {
+        self.reader
     }
 
     /// `[nz, ny, nx]`.

@@ -120,3 +120,139 @@ fn what_is_no_cube_is_refused() {
     let error = CubeFile::open(&path).err().unwrap().to_string();
     assert!(error.contains("other.fits") && error.contains("no HDU SCI"), "{error}");
 }
+
+/// A cube with or without the exact axis, and its bytes.
+fn written(folder: &std::path::Path, exact: bool) -> (PathBuf, Vec<u8>) {
+    let path = folder.join(format!("cube_{exact}.fits"));
+    write(&path, &cube(), &CubeInfo { exact_wavelength_wcs: exact, ..info() }, false, &Silent).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    (path, bytes)
+}
+
+#[test]
+fn what_is_exported_and_imported_is_the_same_file() {
+    let dir = tempfile::tempdir().unwrap();
+    for exact in [false, true] {
+        let (path, bytes) = written(dir.path(), exact);
+        for layout in Layout::ALL {
+            let exported = dir.path().join(format!("{layout}_{exact}.fits"));
+            let back = dir.path().join(format!("{layout}_{exact}_back.fits"));
+            export(&path, &exported, layout, false, &Silent).unwrap();
+            assert_eq!(import(&exported, &back, false, &Silent).unwrap(), layout);
+            assert!(std::fs::read(&back).unwrap() == bytes, "{layout}, exact axis {exact}");
+            let error = CubeFile::open(&exported).err().unwrap();
+            assert!(matches!(error.problem, CubeFileProblem::Exported(found) if found == layout));
+        }
+    }
+}
+
+#[test]
+fn exported_cubes_have_the_hdus_that_tools_look_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = written(dir.path(), false);
+    let mut exported = Layout::ALL.map(|layout| {
+        let path_of = dir.path().join(format!("{layout}.fits"));
+        export(&path, &path_of, layout, false, &Silent).unwrap();
+        FitsReader::open(&path_of).unwrap()
+    });
+    let names = exported.each_mut().map(|file| file.hdu_names().unwrap());
+    assert_eq!(names[0], ["FLUX", "VAR", "MASK", "DQ", "AND_MASK", "COUNT", "WAVELENGTH"]);
+    assert_eq!(
+        names[1],
+        [
+            "PRIMARY",
+            "IMAGE",
+            "NHITS",
+            "FLAGS",
+            "VARIANCE",
+            "SPECTRAL_CHANNELS",
+            "WCS-WAVE",
+            "AND_MASK",
+            "WAVELENGTH"
+        ]
+    );
+    for (file, names) in exported.iter_mut().zip(&names) {
+        for (index, name) in names.iter().enumerate() {
+            file.move_to_index(index).unwrap();
+            assert_eq!(file.verify_checksum().unwrap(), Some(true), "{name}");
+        }
+    }
+    let [cubeviz, irsa] = &mut exported;
+    cubeviz.move_to("FLUX").unwrap();
+    let header = cubeviz.header().unwrap();
+    assert_eq!((header.text("CTYPE3"), header.text("CUNIT3")), (Ok("WAVE-LOG"), Ok("um")));
+    assert_eq!((header.integer("N_INPUTS"), header.text("BUNIT")), (Ok(2), Ok("MJy/sr")));
+    let mut mask = [9_u8; 24];
+    cubeviz.move_to("MASK").unwrap();
+    assert_eq!(cubeviz.header().unwrap().integer("BITPIX"), Ok(8));
+    cubeviz.read_pixels(0, &mut mask).unwrap();
+    let missing = |k: usize| u8::from(k.is_multiple_of(8));
+    assert!(mask.iter().enumerate().all(|(k, v)| *v == missing(k)), "{mask:?}");
+
+    irsa.move_to("IMAGE").unwrap();
+    let header = irsa.header().unwrap();
+    assert_eq!((header.text("CTYPE3"), header.text("CTYPE3W")), (Ok("WAVE-LOG"), Ok("WAVE-TAB")));
+    assert_eq!((header.real("CRVAL1W"), header.text("PS3_0W")), (Ok(10.0), Ok("WCS-WAVE")));
+    irsa.move_to("SPECTRAL_CHANNELS").unwrap();
+    let (mut centres, mut channels) = ([0.0; 3], [0_i64; 3]);
+    irsa.read_column("WAVELENGTH", 0, &mut centres).unwrap();
+    irsa.read_column("SUBCHANNEL", 0, &mut channels).unwrap();
+    assert_eq!((centres, channels), ([1.05, 1.175, 1.325], [1, 2, 3]));
+    irsa.move_to("WCS-WAVE").unwrap();
+    let mut table = [0.0; 3];
+    irsa.read_column("COORDS", 0, &mut table).unwrap();
+    assert_eq!(table, centres);
+}
+
+#[test]
+fn hdus_that_are_not_known_are_carried_along() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = written(dir.path(), false);
+    let more = dir.path().join("more.fits");
+    let mut reader = FitsReader::open(&path).unwrap();
+    let mut fits = FitsWriter::create(&more).unwrap();
+    fits.image::<u8>(&[], &reader.header().unwrap()).unwrap();
+    fits.checksum().unwrap();
+    for index in 1..reader.hdu_count().unwrap() {
+        reader.move_to_index(index).unwrap();
+        fits.copy(&mut reader).unwrap();
+    }
+    let mut cards = Header::new();
+    cards.set("EXTNAME", "NOTES", "");
+    fits.image::<i16>(&[2, 2], &cards).unwrap();
+    fits.write_pixels(0, &[1_i16, -2, 3, -4]).unwrap();
+    fits.finish().unwrap();
+    for layout in Layout::ALL {
+        let [exported, back] = ["exported", "back"].map(|name| dir.path().join(format!("{name}.fits")));
+        export(&more, &exported, layout, true, &Silent).unwrap();
+        import(&exported, &back, true, &Silent).unwrap();
+        assert!(std::fs::read(&back).unwrap() == std::fs::read(&more).unwrap(), "{layout}");
+    }
+}
+
+#[test]
+fn damage_is_found_before_anything_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, mut bytes) = written(dir.path(), false);
+    let [exported, out] = ["exported.fits", "out.fits"].map(|name| dir.path().join(name));
+    export(&path, &exported, Layout::Cubeviz, false, &Silent).unwrap();
+    let error = import(&path, &out, false, &Silent).unwrap_err().to_string();
+    assert!(error.contains("no card LAYOUT"), "{error}");
+    let spoil = |path: &std::path::Path, bytes: &mut [u8]| {
+        // A bit of a pixel: data begin with the block behind the END card.
+        let name = bytes.windows(14).position(|w| w == b"EXTNAME = 'VAR").unwrap();
+        let end = name + bytes[name..].windows(10).position(|w| w == b"END       ").unwrap();
+        bytes[end.next_multiple_of(2880) + 5] ^= 0x10;
+        std::fs::write(path, bytes).unwrap();
+    };
+    spoil(&path, &mut bytes);
+    let error = export(&path, &out, Layout::Irsa, false, &Silent).unwrap_err().to_string();
+    assert!(error.contains("cube_false.fits: HDU VARIANCE is damaged"), "{error}");
+    let mut bytes = std::fs::read(&exported).unwrap();
+    spoil(&exported, &mut bytes);
+    let error = import(&exported, &out, false, &Silent).unwrap_err().to_string();
+    assert!(error.contains("exported.fits: HDU VAR is damaged"), "{error}");
+    std::fs::write(&exported, &bytes[..bytes.len() / 2]).unwrap();
+    assert!(import(&exported, &out, false, &Silent).is_err());
+    assert!(!out.exists());
+}

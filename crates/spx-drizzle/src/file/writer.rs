@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter, Pixel};
-use spx_core::header::Header;
+use spx_core::header::{Header, Value};
 use spx_core::progress::Progress;
 
 use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
@@ -40,8 +40,8 @@ pub struct CubeInfo {
     pub history: Vec<String>,
 }
 
-/// A column of WAVELENGTH of type f64: name, unit, value.
-type WavelengthColumn = (&'static str, &'static str, fn(Bin) -> f64);
+/// A column of a table of planes, of type f64: name, unit, value.
+pub(super) type WavelengthColumn = (&'static str, &'static str, fn(Bin) -> f64);
 
 const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
     ("LAMBDA", "um", Bin::centre),
@@ -207,32 +207,44 @@ fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
         .set("CDELT3", log.increment, "")
         .set("DISPAXIS", 3, "spectral axis, for specutils");
     if info.exact_wavelength_wcs {
-        h.set("WCSAXEST", 3, "").set("WCSNAMET", "exact wavelengths of the bin centres", "");
-        for card in info.celestial.cards() {
-            if let Some(value) = card.value.clone().filter(|_| card.keyword.ends_with(['1', '2'])) {
-                h.set(&format!("{}T", card.keyword), value, "");
-            }
-        }
-        h.set("CTYPE3T", "WAVE-TAB", "")
-            .set("CUNIT3T", "um", "")
-            .set("CRPIX3T", 1.0, "")
-            .set("CRVAL3T", 1.0, "")
-            .set("CDELT3T", 1.0, "")
-            .set("PS3_0T", WAVE_TABLE, "")
-            .set("PS3_1T", "COORDS", "")
-            .set("PV3_1T", 1, "")
-            .set("PV3_2T", 1, "")
-            .set("PV3_3T", 1, "");
-        for keyword in ["LONPOLE", "LATPOLE", "RADESYS"] {
-            if let Some(value) = info.celestial.get(keyword).cloned() {
-                h.set(&format!("{keyword}T"), value, "");
-            }
-        }
+        add_exact_axis(&mut h, &info.celestial, "T");
     }
     h
 }
 
-const WAVE_TABLE: &str = "WCS-WAVE";
+/// Adds an alternate WCS of this letter: the celestial axes of another header, and the third axis by its table (Greisen
+/// et al. 2006, section 6).
+pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &str) {
+    let mut set = |keyword: &str, value: Value| {
+        header.set(&format!("{keyword}{letter}"), value, "");
+    };
+    set("WCSAXES", 3.into());
+    set("WCSNAME", "exact wavelengths of the bin centres".into());
+    let of_an_axis = |keyword: &str| keyword.ends_with(['1', '2']) && !keyword.starts_with("NAXIS");
+    for card in celestial.cards().iter().filter(|card| of_an_axis(&card.keyword)) {
+        if let Some(value) = card.value.clone() {
+            set(&card.keyword, value);
+        }
+    }
+    set("CTYPE3", "WAVE-TAB".into());
+    set("CUNIT3", "um".into());
+    for keyword in ["CRPIX3", "CRVAL3", "CDELT3"] {
+        set(keyword, 1.0.into());
+    }
+    set("PS3_0", WAVE_TABLE.into());
+    set("PS3_1", "COORDS".into());
+    for keyword in ["PV3_1", "PV3_2", "PV3_3"] {
+        set(keyword, 1.into());
+    }
+    for keyword in ["LONPOLE", "LATPOLE", "RADESYS"] {
+        if let Some(value) = celestial.get(keyword).cloned() {
+            set(keyword, value);
+        }
+    }
+}
+
+/// The table of an exact axis of wavelength.
+pub(super) const WAVE_TABLE: &str = "WCS-WAVE";
 
 fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
     let bins: Vec<Bin> = cube.wavelengths().iter().collect();
@@ -253,7 +265,7 @@ fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> Result<(), C
 }
 
 /// One row, COORDS (1, K), as -TAB wants it (Greisen et al. 2006, section 6.1).
-fn write_exact_table(fits: &mut FitsWriter, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+pub(super) fn write_exact_table(fits: &mut FitsWriter, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
     let centres: Vec<f64> = axis.iter().map(Bin::centre).collect();
     let (format, dim) = (format!("{}D", centres.len()), format!("(1,{})", centres.len()));
     let coords = ColumnSpec { name: "COORDS", format: &format, unit: "um", dim: Some(&dim) };

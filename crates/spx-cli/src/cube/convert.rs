@@ -1,0 +1,129 @@
+//! `spx cube export` and `spx cube import`: cubes in the layouts of other tools, and back.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, Layout};
+
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
+use crate::ui::{self, Bar};
+
+/// Write a cube as other tools expect it
+///
+/// For Cubeviz and specutils flux (FLUX), variance (VAR), mask (MASK, 1 where there are no data) and flags (DQ) have the
+/// names by which these tools find them; the axis of wavelengths is that of the cube, logarithmic and good to 0.08
+/// channel. For tools made for IRSA's products: IMAGE, NHITS, FLAGS, VARIANCE, SPECTRAL_CHANNELS, and the exact axis as
+/// alternate WCS W by the table WCS-WAVE, as the mission's images have it.
+///
+/// Nothing is left out: `spx cube import` makes the same cube of it again, byte for byte.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx cube export output/drizzle_D3.fits --for cubeviz -o ngc4395_cubeviz.fits
+  spx cube export output/drizzle_D3.fits --for irsa -o ngc4395_irsa.fits")]
+pub(crate) struct ExportArgs {
+    /// A cube that `spx drizzle` made
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The tool
+    #[arg(long = "for", value_name = "TOOL", value_enum)]
+    tool: Tool,
+    /// File to write
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Turn a file that `spx cube export` wrote back into a cube
+///
+/// The cube is the one that was exported, byte for byte. A file that was changed since is refused: its checksums tell.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx cube import ngc4395_cubeviz.fits -o drizzle_D3.fits")]
+pub(crate) struct ImportArgs {
+    /// A file that `spx cube export` wrote
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Cube to write
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    /// Replace an existing file
+    #[arg(long)]
+    overwrite: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Tool {
+    /// Cubeviz of jdaviz, and specutils
+    Cubeviz,
+    /// Tools made for IRSA's products, such as Firefly
+    Irsa,
+}
+
+/// Runs `spx cube export`.
+pub(crate) fn export(args: &ExportArgs, global: &Global) -> CommandResult {
+    let layout = match args.tool {
+        Tool::Cubeviz => Layout::Cubeviz,
+        Tool::Irsa => Layout::Irsa,
+    };
+    check(&args.file, &args.output, args.overwrite)?;
+    ui::catch_interrupts()?;
+    let bar = Bar::new(global.verbosity());
+    let done = file::export(&args.file, &args.output, layout, args.overwrite, &bar);
+    done.map_err(|error| failure(&args.file, error))?;
+    report(&args.file, &args.output, layout, global)
+}
+
+/// Runs `spx cube import`.
+pub(crate) fn import(args: &ImportArgs, global: &Global) -> CommandResult {
+    check(&args.file, &args.output, args.overwrite)?;
+    ui::catch_interrupts()?;
+    let bar = Bar::new(global.verbosity());
+    let layout = file::import(&args.file, &args.output, args.overwrite, &bar);
+    let layout = layout.map_err(|error| failure(&args.file, error))?;
+    report(&args.file, &args.output, layout, global)
+}
+
+/// What can be refused before any work is done.
+fn check(input: &Path, output: &Path, overwrite: bool) -> Result<(), Failure> {
+    if input == output {
+        return Err(Failure::usage(anyhow!("--output {}: that is the file to read", output.display())));
+    }
+    if !overwrite && output.symlink_metadata().is_ok() {
+        return Err(Failure::exists(output));
+    }
+    Ok(())
+}
+
+fn failure(input: &Path, error: CubeFileError) -> Failure {
+    match error.problem {
+        CubeFileProblem::Cancelled => Failure::interrupted(),
+        CubeFileProblem::Exists => Failure::exists(&error.path),
+        _ => super::not_a_cube(input, error),
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    file: String,
+    output: String,
+    /// Of the file that is not a cube of spx.
+    layout: &'static str,
+}
+
+fn report(input: &Path, output: &Path, layout: Layout, global: &Global) -> CommandResult {
+    let (file, output) = (input.display().to_string(), output.display().to_string());
+    if global.json {
+        let report = Report { file, output, layout: layout.name() };
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        ui::data(&format!("{output}\n"))?;
+    }
+    Ok(Outcome::Done)
+}
