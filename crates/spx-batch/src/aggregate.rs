@@ -57,6 +57,23 @@ impl Default for AggregateOptions {
     }
 }
 
+impl AggregateOptions {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`BatchError::Option`] with the first that is out of its range.
+    pub fn validate(&self) -> Result<(), BatchError> {
+        let checks = [
+            ("num_buckets", self.buckets, (1..=MOST_BUCKETS).contains(&self.buckets), "from 1 to 512"),
+            ("memory", self.memory, self.memory >= 1 << 20, "at least 1048576"),
+        ];
+        match checks.into_iter().find(|(_, _, good, _)| !good) {
+            Some((name, value, _, range)) => Err(BatchError::Option { name, value, range }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// What came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Aggregated {
@@ -79,8 +96,7 @@ pub fn aggregate(
     options: &AggregateOptions,
     progress: &dyn Progress,
 ) -> Result<Aggregated, BatchError> {
-    check("num_buckets", options.buckets, 1..=MOST_BUCKETS, "from 1 to 512")?;
-    check("memory", options.memory, 1 << 20..=usize::MAX, "at least 1048576")?;
+    options.validate()?;
     let staging = Staging::new(output)?;
     let threads = rayon::current_num_threads();
     let buckets = Buckets::create(&staging.0.join("unsorted"), options, threads)?;
@@ -109,13 +125,12 @@ pub fn aggregate(
     Ok(Aggregated { rows: rows.into_inner(), sources: sources.into_inner() })
 }
 
-fn check(
-    name: &'static str,
-    value: usize,
-    allowed: std::ops::RangeInclusive<usize>,
-    range: &'static str,
-) -> Result<(), BatchError> {
-    if allowed.contains(&value) { Ok(()) } else { Err(BatchError::Option { name, value, range }) }
+/// True where a directory has light curves in every form that the options ask for.
+pub fn has_light_curves(output: &Path, options: &AggregateOptions) -> bool {
+    let there = |wanted: bool, name: &str| !wanted || output.join(name).is_dir();
+    there(options.format.csv(), LIGHT_CURVES)
+        && there(options.format.parquet(), DATA_SET)
+        && there(options.keep_buckets, KEPT)
 }
 
 /// The light curve of one source below a directory, by time; empty where it has none. Of a Parquet data set the one

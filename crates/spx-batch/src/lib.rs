@@ -20,7 +20,7 @@ mod names;
 mod row;
 mod tables;
 
-pub use aggregate::{AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, light_curve};
+pub use aggregate::{AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, has_light_curves, light_curve};
 pub use catalogue::{
     Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, FileKind, Motion, Rejected, Target,
     check_unit,
@@ -30,4 +30,4 @@ pub use hash::bucket_of;
 pub use index::SkyIndex;
 pub use names::file_stem;
 pub use row::{COLUMNS, Column, Kind, Row, header};
-pub use tables::{ImageRecord, ImageTables, Recorded, TableFormat, Unmeasured};
+pub use tables::{ImageRecord, ImageTables, Recorded, TableFormat, Tables, Unmeasured};

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use memchr::{memchr, memchr3};
+use serde::Serialize;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ macro_rules! owned {
 macro_rules! columns {
     ($($name:ident: $kind:ident, $unit:literal, $ucd:literal, $description:literal;)+) => {
         /// A measurement of one source in one image.
-        #[derive(Debug, Clone, PartialEq, Default)]
+        #[derive(Debug, Clone, PartialEq, Default, Serialize)]
         pub struct Row<'a> {
             $(#[doc = concat!($description, " \\[", $unit, "\\]")] pub $name: cell_type!('a, $kind),)+
         }
@@ -140,6 +141,7 @@ columns! {
     filename: Text, "", "meta.id;meta.file", "File of the spectral image";
     snr: Real, "", "stat.snr;phot.flux.density", "Flux over its error";
     is_upper_limit: Truth, "", "meta.code", "True if the error is larger than the flux";
+    bad_flag: Bits, "", "meta.code.qual", "Those bits of flag that are bad";
     is_good: Truth, "", "meta.code.qual", "True if snr reaches sigma_threshold and no bad flag is in the aperture";
     aperture_correction: Real, "", "arith.factor", "What flux and error were multiplied with, if asked for";
     psf_flux: Real, "uJy", "phot.flux.density;em.IR;stat.fit", "PSF-weighted flux density, if asked for";
@@ -263,7 +265,7 @@ mod tests {
         let line = |change: fn(&mut Vec<&str>)| {
             let mut cells = vec!["0"; COLUMNS.len()];
             cells[20] = "true";
-            cells[21] = "false";
+            cells[22] = "false";
             change(&mut cells);
             Row::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
         };

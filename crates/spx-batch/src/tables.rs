@@ -3,9 +3,11 @@
 //! Beside `<image>_photometry.csv` (and `.parquet`) stands `<image>_photometry.toml`. It is written last and removed
 //! first, so that an image whose record is there, of the same making and with tables of the size that it tells, is done.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
@@ -40,6 +42,26 @@ impl TableFormat {
     /// True where Parquet is wanted.
     pub fn parquet(self) -> bool {
         self != Self::Csv
+    }
+}
+
+impl fmt::Display for TableFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Both => "both",
+        })
+    }
+}
+
+impl FromStr for TableFormat {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::Csv, Self::Parquet, Self::Both];
+        let found = all.into_iter().find(|format| format.to_string() == text);
+        found.ok_or_else(|| format!("there is no format `{text}`; there are: csv, parquet, both"))
     }
 }
 
@@ -106,6 +128,15 @@ pub enum Recorded {
     Again(&'static str),
 }
 
+/// The tables in a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Those of one making that have rows, with their sizes \[bytes\], sorted by name.
+    pub tables: Vec<(PathBuf, u64)>,
+    /// How many images have tables of another making, or incomplete ones.
+    pub others: usize,
+}
+
 /// Where the tables of one image are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageTables {
@@ -136,6 +167,12 @@ impl ImageTables {
         if format.csv() { self.csv() } else { self.parquet() }
     }
 
+    /// The record, where it is there and of this version.
+    fn read(&self) -> Option<ImageRecord> {
+        let text = fs::read_to_string(self.record()).ok()?;
+        toml::from_str::<ImageRecord>(&text).ok().filter(|record| record.version == VERSION)
+    }
+
     fn record(&self) -> PathBuf {
         self.with("toml")
     }
@@ -146,20 +183,17 @@ impl ImageTables {
 
     /// Whether the tables are what a run would make that begins with `fresh`.
     pub fn recorded(&self, fresh: &ImageRecord, format: TableFormat) -> Recorded {
-        let Ok(text) = fs::read_to_string(self.record()) else {
+        if !self.record().exists() {
             let unfinished = self.csv().exists() || self.parquet().exists();
             return if unfinished { Recorded::Again("its table has no record") } else { Recorded::Never };
-        };
-        let Ok(found) = toml::from_str::<ImageRecord>(&text) else {
+        }
+        let Some(found) = self.read() else {
             return Recorded::Again("the record of its table is of another version, or damaged");
         };
         let size = |path: PathBuf| fs::metadata(path).map(|m| m.len()).ok();
         let whole = |wanted: bool, path: PathBuf, bytes: Option<u64>| {
             !wanted || bytes.is_some() && size(path) == bytes
         };
-        if found.version != VERSION {
-            return Recorded::Again("the record of its table is of another version, or damaged");
-        }
         if found.photometry != fresh.photometry {
             return Recorded::Again("its table was made with other photometry settings");
         }
@@ -177,6 +211,39 @@ impl ImageTables {
         Recorded::Done(found)
     }
 
+    /// The tables in a directory that were made with this catalogue (by its digest) and these settings.
+    ///
+    /// # Errors
+    /// Where the directory cannot be listed.
+    pub fn made_with(
+        directory: &Path,
+        catalogue: &str,
+        photometry: &str,
+        format: TableFormat,
+    ) -> Result<Tables, BatchError> {
+        let mut found = Tables::default();
+        for entry in fs::read_dir(directory).map_err(BatchError::io(directory))? {
+            let path = entry.map_err(BatchError::io(directory))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let Some(stem) = name.strip_suffix(".toml").filter(|stem| !stem.starts_with('.')) else {
+                continue;
+            };
+            let tables = Self { directory: directory.to_owned(), stem: stem.to_owned() };
+            let (image, bytes) = tables.read().map_or_else(Default::default, |r| (r.image, r.image_bytes));
+            let fresh = ImageRecord::new(&image, bytes, catalogue, photometry);
+            match tables.recorded(&fresh, format) {
+                Recorded::Done(record) if record.measured == 0 => {}
+                Recorded::Done(record) => {
+                    let bytes = if format.csv() { record.csv_bytes } else { record.parquet_bytes };
+                    found.tables.push((tables.best(format), bytes.unwrap_or_default()));
+                }
+                Recorded::Never | Recorded::Again(_) => found.others += 1,
+            }
+        }
+        found.tables.sort();
+        Ok(found)
+    }
+
     /// Writes the tables, then the record, replacing earlier ones. A table in a form that is not wanted, which would
     /// be out of date now, is removed.
     ///
@@ -188,9 +255,6 @@ impl ImageTables {
         mut record: ImageRecord,
         format: TableFormat,
     ) -> Result<ImageRecord, BatchError> {
-        for path in [self.record(), self.csv(), self.parquet()] {
-            atomic::remove_leftovers(&path).map_err(BatchError::io(&path))?;
-        }
         remove(&self.record())?;
         record.measured = rows.len();
         record.csv_bytes = match format.csv() {
@@ -271,6 +335,26 @@ mod tests {
             let Recorded::Again(reason) = tables.recorded(&other, TableFormat::Csv) else { panic!("{word}") };
             assert!(reason.contains(word), "{reason}");
         }
+    }
+
+    #[test]
+    fn tables_of_one_making_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        for (image, catalogue) in [("b.fits", "c"), ("a.fits", "c"), ("x.fits", "d"), ("y.fits", "c")] {
+            let tables = ImageTables::new(dir.path(), image);
+            tables.write(&rows(), ImageRecord::new(image, 7, catalogue, "p"), TableFormat::Csv).unwrap();
+        }
+        fs::remove_file(ImageTables::new(dir.path(), "y.fits").csv()).unwrap();
+        let empty = ImageTables::new(dir.path(), "0.fits");
+        empty.write(&[], ImageRecord::new("0.fits", 7, "c", "p"), TableFormat::Csv).unwrap();
+        fs::write(dir.path().join("notes.txt"), "").unwrap();
+        let found = ImageTables::made_with(dir.path(), "c", "p", TableFormat::Csv).unwrap();
+        let names: Vec<_> = found.tables.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+        assert_eq!(
+            (names, found.others),
+            (vec!["a_photometry.csv".as_ref(), "b_photometry.csv".as_ref()], 2)
+        );
+        assert_eq!(fs::metadata(&found.tables[0].0).unwrap().len(), found.tables[0].1);
     }
 
     #[test]

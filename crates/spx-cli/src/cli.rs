@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::batch::{self, BatchArgs, LightCurveArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
 use crate::commands::download::{self, DownloadArgs};
@@ -36,6 +37,9 @@ enum Command {
     Download(DownloadArgs),
     Run(Box<RunArgs>),
     Photometry(Box<PhotometryArgs>),
+    Batch(Box<BatchArgs>),
+    #[command(name = "lightcurve")]
+    LightCurve(LightCurveArgs),
     Drizzle(DrizzleArgs),
     Cube(CubeArgs),
     Inspect(InspectArgs),
@@ -57,6 +61,8 @@ impl Cli {
             Command::Download(args) => download::run(&args, &self.global),
             Command::Serve(args) => serve::run(&args, &self.global),
             Command::Run(args) => run::run(&args, &self.global),
+            Command::Batch(args) => batch::run(&args, &self.global),
+            Command::LightCurve(args) => batch::run_light_curve(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),

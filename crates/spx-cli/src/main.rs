@@ -5,6 +5,7 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
 mod archive;
+mod batch;
 mod buffers;
 mod cli;
 mod commands;

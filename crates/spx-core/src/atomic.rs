@@ -76,12 +76,29 @@ pub fn remove_leftovers(target: &Path) -> io::Result<()> {
         return Ok(());
     };
     let directory = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
+    remove_temporary(directory, |of| of == name)
+}
+
+/// Removes the temporary files in a directory that killed processes have left, whatever they were to become. The caller
+/// knows that no process is writing there now.
+///
+/// # Errors
+/// What listing the directory or removing a file reports.
+pub fn remove_all_leftovers(directory: &Path) -> io::Result<()> {
+    remove_temporary(directory, |_| true)
+}
+
+/// Removes the temporary files of those targets in a directory whose names `of` wants.
+fn remove_temporary(directory: &Path, of: impl Fn(&str) -> bool) -> io::Result<()> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_leftover = |file: &str| {
-        let rest =
-            file.strip_prefix('.').and_then(|f| f.strip_prefix(name)).and_then(|f| f.strip_prefix('.'));
-        let numbers = rest.and_then(|r| r.strip_suffix(".part")).and_then(|r| r.split_once('-'));
-        numbers.is_some_and(|(process, serial)| is_number(process) && is_number(serial))
+        let rest = file.strip_prefix('.').and_then(|f| f.strip_suffix(".part"));
+        let Some((name, (process, serial))) =
+            rest.and_then(|r| r.rsplit_once('.')).and_then(|(name, n)| Some((name, n.split_once('-')?)))
+        else {
+            return false;
+        };
+        of(name) && is_number(process) && is_number(serial)
     };
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
@@ -136,6 +153,8 @@ mod tests {
         }
         remove_leftovers(&dir.path().join("a.txt")).unwrap();
         assert_eq!(names(dir.path()), kept);
+        remove_all_leftovers(dir.path()).unwrap();
+        assert_eq!(names(dir.path()), [".a.txt.1-x.part", ".a.txt.part", "a.txt"]);
     }
 
     #[test]

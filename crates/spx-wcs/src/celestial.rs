@@ -145,6 +145,30 @@ impl CelestialWcs {
         [[-0.5, -0.5], [right, -0.5], [right, top], [-0.5, top]].map(|[x, y]| self.pixel_to_sky(x, y))
     }
 
+    /// A circle on the sky that holds an image of shape `[ny, nx]`: its centre, and its radius \[deg\].
+    ///
+    /// The outline is looked at in 65 places a side; a hundredth of the radius is added for what it does between them.
+    ///
+    /// `None` where the image has no finite position.
+    pub fn circle_around(&self, [ny, nx]: [usize; 2]) -> Option<(Position, f64)> {
+        const STEPS: usize = 64;
+        let sky = |x: f64, y: f64| {
+            let [ra, dec] = self.pixel_to_sky(x, y);
+            Position::new(ra, dec).ok()
+        };
+        let (nx, ny) = (nx as f64, ny as f64);
+        let centre = sky((nx - 1.0) / 2.0, (ny - 1.0) / 2.0)?;
+        let mut radius: f64 = 0.0;
+        for step in 0..=STEPS {
+            let part = step as f64 / STEPS as f64;
+            let (x, y) = (part * nx - 0.5, part * ny - 0.5);
+            for [x, y] in [[x, -0.5], [x, ny - 0.5], [-0.5, y], [nx - 0.5, y]] {
+                radius = radius.max(centre.separation(sky(x, y)?));
+            }
+        }
+        Some((centre, 1.01 * radius))
+    }
+
     /// Solid angle of the pixel at `(x, y)` \[arcsec^2\], from the Jacobian of the full WCS at its centre,
     /// SIP included.
     pub fn pixel_area(&self, x: f64, y: f64) -> f64 {

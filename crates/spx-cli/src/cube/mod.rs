@@ -4,7 +4,7 @@ pub(crate) mod combine;
 mod convert;
 mod extract;
 mod info;
-mod output;
+pub(crate) mod output;
 mod plot;
 mod spectrum;
 mod view;

@@ -133,7 +133,7 @@ pub(crate) static COLUMNS: [Column; 34] = [
 ];
 
 /// Words separated by blanks, those of numbers with `=`.
-fn fallbacks(info: &ExposureInfo, row: &Row) -> String {
+pub(crate) fn fallbacks(info: &ExposureInfo, row: &Row) -> String {
     let RowFallbacks {
         fixed_aperture,
         annulus_growths,

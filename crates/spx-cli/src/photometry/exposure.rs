@@ -76,7 +76,6 @@ impl Target {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Needed<'a> {
     /// All of them: any target can be measured.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a batch"))]
     All,
     /// Those around one target, where the image is large.
     Around(&'a Target),
@@ -94,6 +93,13 @@ pub(crate) struct Exposure {
     block: Planes,
 }
 
+/// An exposure whose pixels are not yet read.
+pub(crate) struct OpenExposure {
+    file: MefFile,
+    maps: Maps,
+    info: ExposureInfo,
+}
+
 /// Where and when the pixels of an exposure look.
 struct Maps {
     celestial: CelestialWcs,
@@ -106,8 +112,23 @@ struct Maps {
     parent_offset: [f64; 2],
 }
 
-impl Exposure {
-    /// Reads a file.
+impl OpenExposure {
+    /// What is known of it so far.
+    pub(crate) fn info(&self) -> &ExposureInfo {
+        &self.info
+    }
+
+    /// A circle on the sky that holds it: centre, and radius \[deg\].
+    ///
+    /// # Errors
+    /// Where the WCS gives no positions.
+    pub(crate) fn circle(&self) -> Result<(Position, f64), InputError> {
+        let metadata = self.file.metadata();
+        let circle = self.maps.celestial.circle_around(metadata.shape);
+        circle.ok_or_else(|| InputError::new(&metadata.path, "HDU IMAGE: its WCS gives no positions"))
+    }
+
+    /// Reads the pixels.
     ///
     /// Where the zodiacal light is fitted, every row is looked at and its variances are checked, whichever rows are
     /// kept. Where it is not, only the rows that are kept are read.
@@ -115,17 +136,16 @@ impl Exposure {
     /// # Errors
     /// The file, the HDU and what is wrong there.
     pub(crate) fn read(
-        path: &Path,
+        self,
         setup: &Setup,
         needed: Needed<'_>,
         buffers: ReadBuffers,
-    ) -> Result<Self, InputError> {
-        let mut file = MefFile::open(path)?;
-        let maps = Maps::new(path, file.metadata())?;
-        let mut info = ExposureInfo::new(&file.metadata().id, file_name(path), maps.mjd);
+    ) -> Result<Exposure, InputError> {
+        let Self { mut file, maps, mut info } = self;
+        let path = file.metadata().path.clone();
         let options = &setup.parameters.options;
         let psf = match options.aperture_correction || options.psf_flux {
-            true => psf_model(path, &mut file)?,
+            true => psf_model(&path, &mut file)?,
             false => None,
         };
         let shape = file.metadata().shape;
@@ -139,23 +159,43 @@ impl Exposure {
         };
         let Read { image, block, fit } = read_planes(file, rows, setup.parameters.zodi, buffers)?;
         info.set_zodi(fit);
-        let mut exposure = Self { info, maps, image, psf, median_variance: None, block };
+        let mut exposure = Exposure { info, maps, image, psf, median_variance: None, block };
         if let Some(aperture) = around.flatten().filter(|a| exposure.needs_repair(a)) {
             tracing::debug!("{}: variances around {aperture:?} are repaired", path.display());
-            exposure.median_variance = Some(median_positive(&MefFile::open(path)?.read_variance()?));
+            exposure.median_variance = Some(median_positive(&MefFile::open(&path)?.read_variance()?));
         }
         Ok(exposure)
+    }
+}
+
+impl Exposure {
+    /// Opens a file and makes its maps; no pixel is read.
+    ///
+    /// # Errors
+    /// The file, the HDU and what is wrong there.
+    pub(crate) fn open(path: &Path) -> Result<OpenExposure, InputError> {
+        let file = MefFile::open(path)?;
+        let maps = Maps::new(path, file.metadata())?;
+        let info = ExposureInfo::new(&file.metadata().id, file_name(path), maps.mjd);
+        Ok(OpenExposure { file, maps, info })
+    }
+
+    /// Opens a file and [reads](OpenExposure::read) it.
+    ///
+    /// # Errors
+    /// The file, the HDU and what is wrong there.
+    pub(crate) fn read(
+        path: &Path,
+        setup: &Setup,
+        needed: Needed<'_>,
+        buffers: ReadBuffers,
+    ) -> Result<Self, InputError> {
+        Self::open(path)?.read(setup, needed, buffers)
     }
 
     /// What its rows have in common.
     pub(crate) fn info(&self) -> &ExposureInfo {
         &self.info
-    }
-
-    /// Its celestial WCS, by which a batch finds the sources of the image.
-    #[expect(dead_code, reason = "for a batch")]
-    pub(crate) fn celestial(&self) -> &CelestialWcs {
-        &self.maps.celestial
     }
 
     /// `[ny, nx]` of the whole image.

@@ -1,0 +1,291 @@
+//! The stage `extract`: every source of the catalogue that lies on an image, measured.
+//!
+//! Images are measured side by side, each by one thread: it is opened, the index tells the sources near it, and only
+//! where there are any its pixels are read, once. An image whose tables are of the same making is left as it is.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use spx_batch::{Catalogue, ImageRecord, ImageTables, Recorded, SkyIndex, TableFormat, Unmeasured};
+use spx_core::atomic;
+use spx_core::progress::Progress;
+use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
+
+use crate::buffers::BufferPool;
+use crate::exit::Failure;
+use crate::inputs::{InputError, file_name};
+use crate::photometry::columns::fallbacks;
+use crate::photometry::exposure::{Exposure, Needed, Setup, Target};
+use crate::photometry::row::{ExposureInfo, Row};
+use crate::ui::{self, Verbosity};
+
+/// Directory of the tables.
+pub(super) const TABLES: &str = "per_image";
+
+/// How an image ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Status {
+    /// Sources were measured on it.
+    Used,
+    /// It was read, and none could be.
+    Rejected,
+    /// It could not be read.
+    Failed,
+}
+
+/// An image and its end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ImageReport {
+    pub(crate) file: String,
+    pub(crate) status: Status,
+    /// Why it was not used, or what was unusual.
+    pub(crate) reason: Option<String>,
+    /// It was done before: so are all that a state file tells of.
+    #[serde(skip, default = "yes")]
+    pub(crate) before: bool,
+    /// Rows of its table.
+    pub(crate) measured: usize,
+    /// Sources on it without a row; its record has the reasons.
+    pub(crate) unmeasured: usize,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl ImageReport {
+    pub(crate) fn failed(error: &InputError) -> Self {
+        Self {
+            file: error.path.display().to_string(),
+            status: Status::Failed,
+            reason: Some(error.problem.clone()),
+            before: false,
+            measured: 0,
+            unmeasured: 0,
+        }
+    }
+
+    fn of(path: &Path, record: &ImageRecord, before: bool) -> Self {
+        let (status, reason) = match (record.measured, record.unmeasured.as_slice()) {
+            (1.., _) => (Status::Used, record.remark.clone()),
+            (0, []) => (Status::Rejected, Some("no source of the catalogue lies on it".to_owned())),
+            (0, [one]) => (Status::Rejected, Some(format!("its one source is not measured: {}", one.reason))),
+            (0, all) => {
+                let reason = format!("none of its {} sources is measured: {}", all.len(), all[0].reason);
+                (Status::Rejected, Some(reason))
+            }
+        };
+        let file = path.display().to_string();
+        let (measured, unmeasured) = (record.measured, record.unmeasured.len());
+        Self { file, status, reason, before, measured, unmeasured }
+    }
+}
+
+/// What all images have in common.
+pub(super) struct Extraction<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) catalogue: &'a Catalogue,
+    /// Of the catalogue.
+    pub(super) digest: String,
+    /// The photometry's settings.
+    pub(super) settings: String,
+    pub(super) directory: PathBuf,
+    pub(super) format: TableFormat,
+    /// Measure images again that are done.
+    pub(super) overwrite: bool,
+    pub(super) verbosity: Verbosity,
+    /// Made when the first image needs it.
+    pub(super) index: OnceLock<SkyIndex>,
+}
+
+impl Extraction<'_> {
+    /// What the tables depend on, beside the images.
+    pub(super) fn fingerprint(&self) -> String {
+        format!("catalogue {}\n{:?}\n{}", self.digest, self.format, self.settings)
+    }
+
+    /// True where nothing of what an earlier run reported has to be done again.
+    pub(super) fn still_good(&self, reports: &[ImageReport]) -> bool {
+        !self.overwrite
+            && reports.iter().all(|report| {
+                let path = Path::new(&report.file);
+                let recorded = self.fresh(path).map(|(tables, fresh)| tables.recorded(&fresh, self.format));
+                report.status != Status::Failed && matches!(recorded, Ok(Recorded::Done(_)))
+            })
+    }
+
+    /// Measures the sources on images. One that fails does not stop the others.
+    ///
+    /// # Errors
+    /// Where a table cannot be written; interrupted by the user.
+    pub(super) fn run(
+        &self,
+        images: &[PathBuf],
+        progress: &dyn Progress,
+    ) -> Result<Vec<ImageReport>, Failure> {
+        let context = || self.directory.display().to_string();
+        std::fs::create_dir_all(&self.directory).with_context(context)?;
+        atomic::remove_all_leftovers(&self.directory).with_context(context)?;
+        let pool = BufferPool::default();
+        let mut names = HashMap::new();
+        let first: Vec<Option<&PathBuf>> = images
+            .iter()
+            .map(|path| names.insert(ImageTables::new(&self.directory, &file_name(path)).csv(), path))
+            .collect();
+        progress.start("extract", images.len() as u64);
+        let reports = images
+            .par_iter()
+            .zip(first)
+            .map(|(path, first)| {
+                if progress.cancelled() {
+                    return Err(Failure::interrupted());
+                }
+                let report = match first {
+                    Some(first) => {
+                        let problem = format!("{} has the same name", first.display());
+                        ImageReport::failed(&InputError::new(path, problem))
+                    }
+                    None => self.image(path, &pool)?,
+                };
+                progress.advance(1);
+                Ok(report)
+            })
+            .collect();
+        progress.finish();
+        reports
+    }
+
+    /// The tables of an image, and how their record begins.
+    fn fresh(&self, path: &Path) -> Result<(ImageTables, ImageRecord), InputError> {
+        let name = file_name(path);
+        let bytes = std::fs::metadata(path).map_err(|e| InputError::new(path, e))?.len();
+        let record = ImageRecord::new(&name, bytes, &self.digest, &self.settings);
+        Ok((ImageTables::new(&self.directory, &name), record))
+    }
+
+    fn image(&self, path: &Path, pool: &BufferPool) -> Result<ImageReport, Failure> {
+        let (tables, fresh) = match self.fresh(path) {
+            Ok(fresh) => fresh,
+            Err(error) => return Ok(ImageReport::failed(&error)),
+        };
+        match tables.recorded(&fresh, self.format) {
+            Recorded::Done(record) if !self.overwrite => return Ok(ImageReport::of(path, &record, true)),
+            Recorded::Again(why) => {
+                ui::note(self.verbosity, &format!("{}: measured again, for {why}", fresh.image));
+            }
+            Recorded::Done(_) | Recorded::Never => {}
+        }
+        match self.measure(path, pool) {
+            Err(error) => Ok(ImageReport::failed(&error)),
+            Ok(Measured { info, rows, unmeasured }) => {
+                let band = info.band().map_or_else(String::new, |band| band.to_string());
+                let rows: Vec<_> = rows.iter().map(|(n, row)| self.row(*n, &info, &band, row)).collect();
+                let remark =
+                    info.zodi_not_fitted.then(|| "zodiacal light not fitted, its scale is 1".to_owned());
+                let mut record = fresh;
+                (record.unmeasured, record.remark) = (unmeasured, remark);
+                let record = tables.write(&rows, record, self.format)?;
+                Ok(ImageReport::of(path, &record, false))
+            }
+        }
+    }
+
+    fn measure(&self, path: &Path, pool: &BufferPool) -> Result<Measured, InputError> {
+        let opened = Exposure::open(path)?;
+        let (centre, radius) = opened.circle()?;
+        let motion = self.catalogue.farthest_motion(julian_epoch(opened.info().mjd));
+        let positions = self.catalogue.positions();
+        let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
+        let near = index.within(centre, radius + motion, |number| positions[number as usize]);
+        if near.is_empty() {
+            let info = opened.info().clone();
+            return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
+        }
+        let exposure = opened.read(self.setup, Needed::All, pool.take())?;
+        let measured = self.measure_all(&exposure, &near);
+        let info = exposure.info().clone();
+        pool.give(exposure.into_buffers());
+        measured.map(|(rows, unmeasured)| Measured { info, rows, unmeasured })
+    }
+
+    fn measure_all(&self, exposure: &Exposure, near: &[u32]) -> Result<Rows, InputError> {
+        let photometer = exposure.photometer(self.setup)?;
+        let mut scratch = Scratch::default();
+        let (mut rows, mut unmeasured) = (Vec::new(), Vec::new());
+        for number in near {
+            let found = self.catalogue.target(*number as usize);
+            let motion =
+                found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
+            match photometer.measure(&Target { position: found.position, motion }, &mut scratch) {
+                Ok(row) => rows.push((*number, row)),
+                // The circle is larger than the image.
+                Err(NoMeasurement::OffImage { .. }) => {}
+                Err(reason) => {
+                    unmeasured
+                        .push(Unmeasured { target_id: found.id.to_owned(), reason: reason.to_string() });
+                }
+            }
+        }
+        Ok((rows, unmeasured))
+    }
+
+    fn row<'a>(
+        &'a self,
+        number: u32,
+        info: &'a ExposureInfo,
+        band: &'a str,
+        row: &Row,
+    ) -> spx_batch::Row<'a> {
+        let target = self.catalogue.target(number as usize);
+        let magnitude = row.magnitude();
+        spx_batch::Row {
+            target_id: target.id.into(),
+            ra: target.position.ra(),
+            dec: target.position.dec(),
+            obs_id: info.obs_id.as_str().into(),
+            band: band.into(),
+            mjd: info.mjd,
+            x: row.x,
+            y: row.y,
+            flux: row.flux,
+            flux_error: row.flux_error,
+            mag_ab: magnitude.map_or(f64::NAN, |m| m.value),
+            mag_ab_error: magnitude.map_or(f64::NAN, |m| m.error),
+            wavelength: row.wavelength,
+            bandwidth: row.bandwidth,
+            flag: row.flags,
+            bg_level: row.background,
+            bg_error: row.background_error,
+            aperture_radius: row.aperture_radius,
+            filename: info.file.as_str().into(),
+            snr: row.snr(),
+            is_upper_limit: row.is_upper_limit(),
+            bad_flag: row.bad_flags,
+            is_good: row.is_good(),
+            aperture_correction: row.aperture_correction.unwrap_or(f64::NAN),
+            psf_flux: row.psf.map_or(f64::NAN, |psf| psf.flux),
+            psf_flux_error: row.psf.map_or(f64::NAN, |psf| psf.error),
+            psf_chi2: row.psf.map_or(f64::NAN, |psf| psf.chi2),
+            pixel_area: row.pixel_area,
+            zodi_scale: info.zodi_scale.unwrap_or(f64::NAN),
+            wavelength_source: row.wavelength_source.name().into(),
+            pixel_area_source: row.pixel_area_source.name().into(),
+            fallbacks: fallbacks(info, row).into(),
+        }
+    }
+}
+
+/// Rows by the numbers of their sources, and sources without one.
+type Rows = (Vec<(u32, Row)>, Vec<Unmeasured>);
+
+/// What an image gave.
+struct Measured {
+    info: ExposureInfo,
+    rows: Vec<(u32, Row)>,
+    unmeasured: Vec<Unmeasured>,
+}

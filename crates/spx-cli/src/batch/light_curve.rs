@@ -1,0 +1,120 @@
+//! `spx lightcurve`: one source of a batch, as a table or a figure.
+
+use std::path::PathBuf;
+
+use anyhow::anyhow;
+use clap::Args;
+use spx_batch::{Row, light_curve};
+use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
+
+use crate::cube::output::{Kind, Output, outputs, plot_failure};
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
+use crate::text::{Align, Table, number};
+use crate::ui;
+
+/// Show one source of a finished batch.
+///
+/// Without --output a table on standard output. Of a Parquet data set only the file is opened that the source belongs
+/// to.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx lightcurve 39633458707826492 batch_output
+  spx lightcurve 'NGC 4395' batch_output -o ngc4395.png -o ngc4395.csv
+  spx lightcurve 12 batch_output --json")]
+pub(crate) struct LightCurveArgs {
+    /// The source's id, as it stands in the catalogue
+    #[arg(value_name = "ID", allow_hyphen_values = true)]
+    id: String,
+    /// Output directory of the batch
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// File to write, by its ending: .csv for all columns, .png or .svg for a figure; may be given several times
+    #[arg(short, long, value_name = "FILE")]
+    output: Vec<PathBuf>,
+    /// Replace existing files
+    #[arg(long)]
+    overwrite: bool,
+    /// Draw AB magnitudes rather than fluxes
+    #[arg(long)]
+    use_magnitude: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
+    let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
+    let rows = light_curve(&args.directory, &args.id)?;
+    if rows.is_empty() {
+        let problem = anyhow!("{} has no measurement of `{}`", args.directory.display(), args.id);
+        return Err(Failure::nothing_found(problem));
+    }
+    for output in &outputs {
+        let contents = match output.kind {
+            Kind::Csv => csv(&rows).into_bytes(),
+            Kind::Figure(format) => render_light_curve(&figure(args, &rows), format).map_err(plot_failure)?,
+        };
+        Output::write(output, &contents, args.overwrite)?;
+    }
+    match (global.json, outputs.is_empty()) {
+        (true, _) => ui::data(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?,
+        (false, true) => ui::data(&table(&rows))?,
+        (false, false) => {}
+    }
+    Ok(Outcome::Done)
+}
+
+fn csv(rows: &[Row<'_>]) -> String {
+    let mut text = spx_batch::header();
+    text.push('\n');
+    rows.iter().for_each(|row| row.write_line(&mut text));
+    text
+}
+
+fn table(rows: &[Row<'_>]) -> String {
+    let mut table = Table::new([
+        ("obs_id", Align::Left),
+        ("band", Align::Left),
+        ("mjd", Align::Right),
+        ("wavelength", Align::Right),
+        ("flux", Align::Right),
+        ("error", Align::Right),
+        ("mag_ab", Align::Right),
+        ("flag", Align::Right),
+        ("good", Align::Left),
+    ]);
+    for row in rows {
+        table.row([
+            row.obs_id.to_string(),
+            row.band.to_string(),
+            format!("{:.5}", row.mjd),
+            format!("{:.4}", row.wavelength),
+            number(Some(row.flux)),
+            number(Some(row.flux_error)),
+            number(Some(row.mag_ab)),
+            row.flag.to_string(),
+            if row.is_good { "yes" } else { "no" }.to_owned(),
+        ]);
+    }
+    format!("{}wavelength in um, flux and error in uJy\n", table.render(""))
+}
+
+fn figure(args: &LightCurveArgs, rows: &[Row<'_>]) -> LightCurveFigure {
+    let point = |row: &Row<'_>| LightCurvePoint {
+        mjd: row.mjd,
+        wavelength: row.wavelength,
+        bandwidth: row.bandwidth,
+        flux: row.flux,
+        error: row.flux_error,
+        quality: match (row.is_good, row.is_upper_limit && row.bad_flag == 0) {
+            (true, _) => Quality::Good,
+            (false, true) => Quality::UpperLimit,
+            (false, false) => Quality::Rejected,
+        },
+    };
+    LightCurveFigure {
+        title: args.id.clone(),
+        points: rows.iter().map(point).collect(),
+        options: LightCurveOptions { use_magnitude: args.use_magnitude, ..LightCurveOptions::default() },
+    }
+}
