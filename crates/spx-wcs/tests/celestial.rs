@@ -115,6 +115,24 @@ fn footprint_names_the_outer_corners() {
     }
 }
 
+#[test]
+fn a_circle_around_an_image_holds_all_of_it_and_little_more() {
+    for (case, wcs) in &cases().1 {
+        let Some((centre, radius)) = wcs.circle_around(case.shape) else { panic!("{}", case.name) };
+        let [ny, nx] = case.shape.map(|n| n as f64);
+        let away = |x: f64, y: f64| centre.separation(at(wcs.pixel_to_sky(x, y)));
+        let mut farthest: f64 = 0.0;
+        for step in 0..=1000 {
+            let part = f64::from(step) / 1000.0;
+            let (x, y) = (part * nx - 0.5, part * ny - 0.5);
+            for [x, y] in [[x, -0.5], [x, ny - 0.5], [-0.5, y], [nx - 0.5, y], [x, y]] {
+                farthest = farthest.max(away(x, y));
+            }
+        }
+        assert!(farthest <= radius && radius < 1.02 * farthest, "{}: {farthest}, {radius}", case.name);
+    }
+}
+
 /// The archive's own `s_region`, `s_ra` and `s_dec` of the exposure whose cutout's header is committed.
 #[test]
 fn real_header_reproduces_the_archives_footprint() {
