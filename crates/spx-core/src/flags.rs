@@ -87,6 +87,12 @@ pub enum FlagError {
         "`{0}` is no flag: give bit numbers (0 to 31), names such as HOT, or one of the presets mosaic, photometry, none"
     )]
     Unknown(String),
+    /// A word that is neither a sum of flags nor the name of one.
+    #[error("`{0}` is no flag: good_bits takes sums of bit values such as 12, lists such as 4,8 or HOT|COLD, `~` before them, or none")]
+    NotGood(String),
+    /// A list with more than one kind of separator.
+    #[error("`{0}`: separate flags by one of `,`, `+` and `|`")]
+    Separators(String),
     /// A name that this file does not know.
     #[error("the file has no flag named {0}")]
     NotInFile(String),
@@ -154,15 +160,44 @@ pub enum FlagSelection {
     Photometry,
     /// These flags; none where empty.
     List(Vec<Flag>),
+    /// All but these.
+    Not(Box<Self>),
 }
 
-/// One flag, by its bit or by its name.
+/// One flag, by its bit or by its name, or several by their values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Flag {
     /// Bit number, 0 to 31.
     Bit(u32),
     /// Name in capitals.
     Name(String),
+    /// Sum of `1 << bit`.
+    Values(u32),
+}
+
+impl Flag {
+    fn mask(&self, names: &FlagNames) -> Result<u32, FlagError> {
+        match self {
+            Self::Bit(bit) => Ok(1 << bit),
+            Self::Name(name) => {
+                names.bit(name).map(|bit| 1 << bit).ok_or_else(|| FlagError::NotInFile(name.clone()))
+            }
+            Self::Values(values) => Ok(*values),
+        }
+    }
+}
+
+impl fmt::Display for Flag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bit(number) | Self::Values(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+fn mask_of(flags: &[Flag], names: &FlagNames) -> Result<u32, FlagError> {
+    flags.iter().try_fold(0, |mask, flag| Ok(mask | flag.mask(names)?))
 }
 
 impl FlagSelection {
@@ -179,13 +214,8 @@ impl FlagSelection {
         match self {
             Self::Mosaic => Ok(preset(&MOSAIC)),
             Self::Photometry => Ok(preset(&PHOTOMETRY)),
-            Self::List(flags) => flags.iter().try_fold(0, |mask, flag| {
-                let bit = match flag {
-                    Flag::Bit(bit) => *bit,
-                    Flag::Name(name) => names.bit(name).ok_or_else(|| FlagError::NotInFile(name.clone()))?,
-                };
-                Ok(mask | 1 << bit)
-            }),
+            Self::List(flags) => mask_of(flags, names),
+            Self::Not(others) => Ok(!others.mask(names)?),
         }
     }
 }
@@ -193,16 +223,103 @@ impl FlagSelection {
 impl FromStr for FlagSelection {
     type Err = FlagError;
 
-    /// Reads a preset or a list separated by commas: `mosaic`, `none`, `0,2,HOT`.
+    /// Reads a preset or a list: `mosaic`, `none`, `0,2,HOT`, `HOT|COLD`, and `~` before it for all other flags.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim().to_ascii_lowercase().as_str() {
-            "mosaic" => Ok(Self::Mosaic),
-            "photometry" => Ok(Self::Photometry),
-            "none" | "" => Ok(Self::NONE),
-            _ => {
-                text.split(',').map(|word| parse_flag(word.trim())).collect::<Result<_, _>>().map(Self::List)
-            }
+        let (reversed, text) = reversed(text);
+        let selection = match text.to_ascii_lowercase().as_str() {
+            "mosaic" => Self::Mosaic,
+            "photometry" => Self::Photometry,
+            "none" | "" => Self::NONE,
+            _ => Self::List(list(text, parse_flag)?),
+        };
+        Ok(if reversed { Self::Not(Box::new(selection)) } else { selection })
+    }
+}
+
+/// The flags that may be ignored, in the notation of STScI's `Resample`: all others exclude a pixel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GoodBits {
+    /// Flags are not looked at.
+    All,
+    /// These may be ignored; where empty, none may.
+    Only(Vec<Flag>),
+    /// All but these may be ignored.
+    AllBut(Vec<Flag>),
+}
+
+impl GoodBits {
+    /// The mask of the bits that exclude a pixel of a file with these names.
+    ///
+    /// # Errors
+    /// [`FlagError::NotInFile`] for a name that the file does not know.
+    pub fn excluded(&self, names: &FlagNames) -> Result<u32, FlagError> {
+        match self {
+            Self::All => Ok(0),
+            Self::Only(flags) => Ok(!mask_of(flags, names)?),
+            Self::AllBut(flags) => mask_of(flags, names),
         }
+    }
+}
+
+impl FromStr for GoodBits {
+    type Err = FlagError;
+
+    /// Reads a sum of bit values (`12`), a list of such or of names (`4,8`, `4+8`, `JUMP|HOT`), either with `~` before
+    /// it, or `none`. Unlike in [`FlagSelection`], numbers are values and not bit numbers.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (reversed, text) = reversed(text);
+        if text.eq_ignore_ascii_case("none") && !reversed {
+            return Ok(Self::All);
+        }
+        let flags = list(text, parse_value)?;
+        // 0 is no flag.
+        let flags = flags.into_iter().filter(|flag| *flag != Flag::Values(0)).collect();
+        Ok(if reversed { Self::AllBut(flags) } else { Self::Only(flags) })
+    }
+}
+
+impl fmt::Display for GoodBits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (prefix, flags) = match self {
+            Self::All => return f.write_str("none"),
+            Self::Only(flags) => ("", flags),
+            Self::AllBut(flags) => ("~", flags),
+        };
+        f.write_str(prefix)?;
+        if flags.is_empty() { f.write_str("0") } else { f.write_str(&joined(flags)) }
+    }
+}
+
+fn joined(flags: &[Flag]) -> String {
+    flags.iter().map(Flag::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// Whether `~` stands before it, and what stands behind, without a pair of parentheses around it.
+fn reversed(text: &str) -> (bool, &str) {
+    let text = text.trim();
+    let rest = text.strip_prefix('~');
+    let inner = rest.unwrap_or(text).trim();
+    let bare = inner.strip_prefix('(').and_then(|t| t.strip_suffix(')')).unwrap_or(inner);
+    (rest.is_some(), bare.trim())
+}
+
+/// The words between separators, all of which must be the same.
+fn list(text: &str, parse: fn(&str) -> Result<Flag, FlagError>) -> Result<Vec<Flag>, FlagError> {
+    let used: Vec<char> = [',', '+', '|'].into_iter().filter(|c| text.contains(*c)).collect();
+    match used.as_slice() {
+        [] => Ok(vec![parse(text)?]),
+        [separator] => text.split(*separator).map(|word| parse(word.trim())).collect(),
+        _ => Err(FlagError::Separators(text.to_owned())),
+    }
+}
+
+fn parse_value(word: &str) -> Result<Flag, FlagError> {
+    match word.parse() {
+        Ok(values) => Ok(Flag::Values(values)),
+        Err(_) => match parse_flag(word) {
+            Ok(Flag::Name(name)) => Ok(Flag::Name(name)),
+            _ => Err(FlagError::NotGood(word.to_owned())),
+        },
     }
 }
 
@@ -224,16 +341,8 @@ impl fmt::Display for FlagSelection {
             Self::Mosaic => f.write_str("mosaic"),
             Self::Photometry => f.write_str("photometry"),
             Self::List(flags) if flags.is_empty() => f.write_str("none"),
-            Self::List(flags) => {
-                for (k, flag) in flags.iter().enumerate() {
-                    let comma = if k == 0 { "" } else { "," };
-                    match flag {
-                        Flag::Bit(bit) => write!(f, "{comma}{bit}")?,
-                        Flag::Name(name) => write!(f, "{comma}{name}")?,
-                    }
-                }
-                Ok(())
-            }
+            Self::List(flags) => f.write_str(&joined(flags)),
+            Self::Not(others) => write!(f, "~{others}"),
         }
     }
 }
@@ -274,13 +383,43 @@ mod tests {
         let list: FlagSelection = "0, hot ,31".parse().unwrap();
         assert_eq!(list.to_string(), "0,HOT,31");
         assert_eq!(list.mask(&FlagNames::default()), Ok(bits([0, 10, 31])));
+        for (text, told, selected) in [
+            ("HOT|COLD", "HOT,COLD", bits([10, 11])),
+            ("1+ 2", "1,2", bits([1, 2])),
+            ("~(0,hot)", "~0,HOT", !bits([0, 10])),
+            ("~none", "~none", !0),
+        ] {
+            let list: FlagSelection = text.parse().unwrap();
+            assert_eq!((list.to_string().as_str(), list.mask(&FlagNames::default())), (told, Ok(selected)));
+            assert_eq!(told.parse(), Ok(list));
+        }
         for preset in ["mosaic", "photometry", "none"] {
             assert_eq!(preset.parse::<FlagSelection>().unwrap().to_string(), preset);
         }
-        for bad in ["32", "-1", "1,,2", "HOT COLD", "1;2", "0,mosaic"] {
+        for bad in ["32", "-1", "1,,2", "HOT COLD", "1;2", "0,mosaic", "1,2+3", "~~1"] {
             assert!(bad.parse::<FlagSelection>().is_err(), "{bad}");
         }
         let unknown: FlagSelection = "LUKEWARM".parse().unwrap();
         assert_eq!(unknown.mask(&FlagNames::default()), Err(FlagError::NotInFile("LUKEWARM".into())));
+    }
+
+    /// Every notation of `Resample`; `testdata/resample` has its own answers.
+    #[test]
+    fn good_bits_in_every_notation() {
+        let names = FlagNames::default();
+        let excluded = |text: &str| text.parse::<GoodBits>().unwrap().excluded(&names).unwrap();
+        for same in ["12", "4,8", "4+8", " 4 | 8 ", "(4,8)", "12,4"] {
+            assert_eq!(excluded(same), !12, "{same}");
+        }
+        assert_eq!(excluded("hot,COLD"), !bits([10, 11]));
+        assert_eq!(excluded("~4+8"), 12);
+        assert_eq!(excluded("~(HOT|COLD)"), bits([10, 11]));
+        assert_eq!((excluded("0"), excluded("none"), excluded("~0")), (!0, 0, 0));
+        for text in ["12", "4,8", "HOT,COLD", "~4,8", "none", "0", "~0"] {
+            assert_eq!(text.parse::<GoodBits>().unwrap().to_string(), text);
+        }
+        for bad in ["", "-1", "4294967296", "4,8+2", "4,,8", "~none", "1.5", "mosaic"] {
+            assert!(bad.parse::<GoodBits>().is_err(), "{bad}");
+        }
     }
 }
