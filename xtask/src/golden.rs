@@ -6,16 +6,19 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 5] = ["wcs", "cube", "photometry", "votable", "kernels"];
+const SETS: [&str; 6] = ["wcs", "cube", "photometry", "votable", "kernels", "resample"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {
     if let Some(unknown) = which.iter().find(|w| !SETS.contains(w)) {
         bail!("no reference values named {unknown}: there are {}", SETS.join(", "));
     }
-    let python = process::oracle_python()?;
     for set in SETS.iter().filter(|s| which.is_empty() || which.contains(s)) {
         println!("golden {set}");
+        let python = match *set {
+            "resample" => process::python("venv-stcal", "requirements-stcal.txt")?,
+            _ => process::oracle_python()?,
+        };
         let script = process::script(&format!("golden_{set}.py"));
         process::run(Command::new(&python).arg(script).arg(process::root().join("testdata")))?;
     }

@@ -88,7 +88,9 @@ pub enum FlagError {
     )]
     Unknown(String),
     /// A word that is neither a sum of flags nor the name of one.
-    #[error("`{0}` is no flag: good_bits takes sums of bit values such as 12, lists such as 4,8 or HOT|COLD, `~` before them, or none")]
+    #[error(
+        "`{0}` is no flag: good_bits takes sums of bit values such as 12, lists such as 4,8 or HOT|COLD, `~` before them, or none"
+    )]
     NotGood(String),
     /// A list with more than one kind of separator.
     #[error("`{0}`: separate flags by one of `,`, `+` and `|`")]

@@ -381,13 +381,15 @@ impl Drizzler {
         }
     }
 
-    /// An optional sum over the sum of the weights; NaN where there is none.
-    fn fill_mean(&self, sum: Option<usize>, z: usize, out: &mut [f32]) {
-        self.fill_ratio(sum, z, out, |weight| weight);
-    }
-
+    /// An optional sum over what a voxel and its optional sums say; NaN where there is none.
     #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
-    fn fill_ratio(&self, sum: Option<usize>, z: usize, out: &mut [f32], divisor: impl Fn(f64) -> f64) {
+    fn fill_ratio(
+        &self,
+        sum: Option<usize>,
+        z: usize,
+        out: &mut [f32],
+        divisor: impl Fn(&Voxel, &[f64]) -> f64,
+    ) {
         out.fill(f32::NAN);
         let (nx, sums, Some(sum)) = (self.plan.shape[1], self.plan.planes.sums(), sum) else { return };
         for tile in &self.tiles {
@@ -398,7 +400,7 @@ impl Drizzler {
                 };
                 for ((out, voxel), sums) in row.iter_mut().zip(voxels).zip(optional.chunks_exact(sums)) {
                     if voxel.weight != 0.0 {
-                        *out = (sums[sum] / divisor(voxel.weight)) as f32;
+                        *out = (sums[sum] / divisor(voxel, sums)) as f32;
                     }
                 }
             }
@@ -457,11 +459,19 @@ impl CubeData for Drizzler {
         let planes = &self.plan.planes;
         match plane {
             OptionalPlane::Weight => self.fill(z, out, 0.0, Voxel::weight),
-            OptionalPlane::Wavelength => self.fill_mean(planes.wavelength_sum(), z, out),
-            OptionalPlane::MeanError => self.fill_mean(planes.mean_error_sum(), z, out),
+            OptionalPlane::Wavelength => {
+                self.fill_ratio(planes.wavelength_sum(), z, out, |voxel, _| voxel.weight);
+            }
+            OptionalPlane::MeanError => {
+                self.fill_ratio(planes.mean_error_sum(), z, out, |voxel, _| voxel.weight);
+            }
             OptionalPlane::NamedVariance(k) => {
                 let sum = (k < planes.variances.len()).then(|| planes.first_variance_sum() + k);
-                self.fill_ratio(sum, z, out, |weight| weight * weight);
+                let exposures = planes.exposure_weight_sum();
+                self.fill_ratio(sum, z, out, |voxel, sums| {
+                    let weight = exposures.map_or(voxel.weight, |k| sums[k]);
+                    weight * weight
+                });
             }
         }
     }

@@ -54,6 +54,8 @@ pub(crate) struct Filed {
     /// Where there are optional sums or weights other than 1/variance: for each droplet its weight, and then the
     /// values of the named variances.
     pub(crate) values: Vec<f64>,
+    /// The exposure's weight, where it is the same for all its pixels.
+    pub(crate) constant_weight: Option<f64>,
 }
 
 impl Droplets {
@@ -68,6 +70,7 @@ impl Droplets {
             tile.droplets.clear();
             tile.quads.clear();
             tile.values.clear();
+            tile.constant_weight = None;
         }
     }
 }
@@ -96,6 +99,9 @@ impl<K: SpatialKernel> Target<'_, K> {
         let needed = spans.rows();
         if !needed.is_empty() && (needed.start < exposure.rows.start || needed.end > exposure.rows.end) {
             return Err(DrizzleError::MissingRows { held: exposure.rows.clone(), needed });
+        }
+        if let Weight::Constant(weight) = exposure.extra.weight {
+            out.tiles.iter_mut().for_each(|tile| tile.constant_weight = Some(weight));
         }
         for y in needed {
             self.collect_row(exposure, y, spans.0[y].clone(), out);

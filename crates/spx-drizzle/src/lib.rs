@@ -72,10 +72,13 @@ mod exposure;
 #[cfg(feature = "fits")]
 pub mod file;
 mod kernel;
+mod noise;
 mod options;
 mod planes;
 mod tile;
+mod timing;
 mod wavelength;
+pub mod weights;
 
 pub use cube::{Cube, CubeData, OptionalPlane};
 pub use drizzler::{Answers, Contribution, Drizzler, Plan};
@@ -83,5 +86,6 @@ pub use droplet::Droplets;
 pub use error::DrizzleError;
 pub use exposure::{Exposure, Extra, Foreground, Weight};
 pub use options::{DrizzleOptions, Fill, Kernel};
-pub use planes::Planes;
+pub use planes::{Planes, VarianceMethod};
+pub use timing::{GroupTime, Timing};
 pub use wavelength::{Bin, LogAxis, WavelengthGrid};

@@ -12,8 +12,25 @@ pub struct Planes {
     pub mean_error: bool,
     /// Which exposures contributed: planes of 32 bits, one for 32 exposures.
     pub context: bool,
-    /// Names of further variances, which exposures bring and which are propagated as the variance is.
+    /// Names of further variances, which exposures bring.
     pub variances: Vec<String>,
+    /// How they are combined.
+    pub variance_method: VarianceMethod,
+}
+
+/// How named variances are combined.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum VarianceMethod {
+    /// `sum(a^2 v) / sum(a)^2`, the variance of the weighted mean, as VARIANCE is computed.
+    #[default]
+    Propagated,
+    /// As STScI's `Resample` does: the errors `sqrt(v)` of each exposure are resampled as its flux is, to `e`, and the
+    /// exposures combined by `sum(c^2 e^2) / sum(c)^2`. `c` is the exposure's constant weight where it has one, else
+    /// 1 over the square of its resampled error.
+    ///
+    /// It takes all pixels of one exposure that share a voxel for fully correlated, so that it does not shrink with the
+    /// size of the output pixel.
+    Resampled,
 }
 
 impl Planes {
@@ -22,9 +39,13 @@ impl Planes {
         self.sums() > 0 || self.context
     }
 
-    /// How many sums a voxel needs.
+    fn resamples(&self) -> bool {
+        self.variance_method == VarianceMethod::Resampled && !self.variances.is_empty()
+    }
+
+    /// How many sums a voxel needs. They stand in the order of the methods below.
     pub(crate) fn sums(&self) -> usize {
-        usize::from(self.wavelength) + usize::from(self.mean_error) + self.variances.len()
+        self.first_variance_sum() + self.variances.len() + usize::from(self.resamples())
     }
 
     /// Where a voxel's sums for the mean wavelength stand.
@@ -39,7 +60,12 @@ impl Planes {
 
     /// Where its sums for the named variances begin.
     pub(crate) fn first_variance_sum(&self) -> usize {
-        self.sums() - self.variances.len()
+        usize::from(self.wavelength) + usize::from(self.mean_error)
+    }
+
+    /// Where the sum of the exposures' weights stands, where variances are resampled.
+    pub(crate) fn exposure_weight_sum(&self) -> Option<usize> {
+        self.resamples().then(|| self.first_variance_sum() + self.variances.len())
     }
 }
 
@@ -60,25 +86,24 @@ pub(crate) struct OptionalSums {
     pub(crate) sums: Vec<f64>,
     /// `[word][voxel]`; words are added as exposures come.
     pub(crate) context: Vec<Vec<u32>>,
+    /// Sums of the exposure that is being added, `[voxel][sum]`: of the weights, of the errors, of the named errors.
+    of_exposure: Vec<f64>,
+    /// Voxels that it has reached.
+    reached: Vec<usize>,
 }
 
 impl OptionalSums {
     /// Takes the memory for a tile of so many voxels, once.
     pub(crate) fn allocate(&mut self, planes: &Planes, voxels: usize) -> Result<(), DrizzleError> {
-        let needed = planes.sums() * voxels;
-        if self.sums.len() < needed {
-            self.sums.try_reserve_exact(needed).map_err(|_| DrizzleError::Memory)?;
-            self.sums.resize(needed, 0.0);
-        }
-        Ok(())
+        grow(&mut self.sums, planes.sums() * voxels)?;
+        grow(&mut self.of_exposure, if planes.resamples() { voxels * exposure_sums(planes) } else { 0 })
     }
 
     /// The words that hold the bit of an exposure.
     pub(crate) fn allocate_context(&mut self, exposure: u32, voxels: usize) -> Result<(), DrizzleError> {
         while self.context.len() <= exposure as usize / 32 {
             let mut word = Vec::new();
-            word.try_reserve_exact(voxels).map_err(|_| DrizzleError::Memory)?;
-            word.resize(voxels, 0);
+            grow(&mut word, voxels)?;
             self.context.push(word);
         }
         Ok(())
@@ -94,8 +119,47 @@ impl OptionalSums {
         if let Some(k) = planes.mean_error_sum() {
             sums[k] += part.a * part.variance.sqrt();
         }
+        if planes.resamples() {
+            return self.add_to_exposure(planes, voxel, part);
+        }
         for (sum, variance) in sums[planes.first_variance_sum()..].iter_mut().zip(part.variances) {
             *sum += part.a * part.a * variance;
+        }
+    }
+
+    fn add_to_exposure(&mut self, planes: &Planes, voxel: usize, part: &Part<'_>) {
+        let n = exposure_sums(planes);
+        let sums = &mut self.of_exposure[n * voxel..n * (voxel + 1)];
+        if sums[0] == 0.0 {
+            self.reached.push(voxel);
+        }
+        sums[0] += part.a;
+        for (sum, variance) in sums[1..].iter_mut().zip(std::iter::once(&part.variance).chain(part.variances))
+        {
+            *sum += part.a * variance.sqrt();
+        }
+    }
+
+    /// Ends an exposure, which had this constant weight.
+    pub(crate) fn end_exposure(&mut self, planes: &Planes, constant: Option<f64>) {
+        let (n, m) = (planes.sums(), exposure_sums(planes));
+        let Some(total) = planes.exposure_weight_sum() else { return };
+        for voxel in self.reached.drain(..) {
+            let of_exposure = &mut self.of_exposure[m * voxel..m * (voxel + 1)];
+            let sums = &mut self.sums[n * voxel..n * (voxel + 1)];
+            let weight = std::mem::take(&mut of_exposure[0]);
+            // A voxel whose shares cancelled may stand here twice.
+            if weight != 0.0 {
+                let mean_square = |sum: f64| (sum / weight) * (sum / weight);
+                let c = constant.unwrap_or(1.0 / mean_square(of_exposure[1]));
+                for (sum, &named) in
+                    sums[planes.first_variance_sum()..total].iter_mut().zip(&of_exposure[2..])
+                {
+                    *sum += c * c * mean_square(named);
+                }
+                sums[total] += c;
+            }
+            of_exposure.fill(0.0);
         }
     }
 
@@ -103,4 +167,17 @@ impl OptionalSums {
     pub(crate) fn mark(&mut self, exposure: u32, voxel: usize) {
         self.context[exposure as usize / 32][voxel] |= 1 << (exposure % 32);
     }
+}
+
+/// Of the weights, of the errors, of the named errors.
+fn exposure_sums(planes: &Planes) -> usize {
+    2 + planes.variances.len()
+}
+
+fn grow<T: Clone + Default>(sums: &mut Vec<T>, needed: usize) -> Result<(), DrizzleError> {
+    if sums.len() < needed {
+        sums.try_reserve_exact(needed).map_err(|_| DrizzleError::Memory)?;
+        sums.resize(needed, T::default());
+    }
+    Ok(())
 }

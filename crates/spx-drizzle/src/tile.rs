@@ -137,6 +137,7 @@ impl Tile {
                     self.optional.allocate_context(number, self.voxels.len())?;
                 }
                 self.add_droplets::<K, true>(filed, shares);
+                self.optional.end_exposure(shares.planes, filed.constant_weight);
             }
         }
         Ok(&self.reached)

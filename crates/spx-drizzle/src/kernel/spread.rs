@@ -96,6 +96,13 @@ impl Gaussian {
     }
 }
 
+impl Gaussian {
+    /// The share along one axis at this distance, but for a factor; 0 where the pixel is beyond the square.
+    pub(crate) fn profile(&self, distance: f64) -> f64 {
+        if distance.abs() < self.half + 0.5 { (-self.steepness * distance * distance).exp() } else { 0.0 }
+    }
+}
+
 impl SpatialKernel for Gaussian {
     fn reach(&self) -> f64 {
         self.half + 0.5 + TIE
@@ -145,7 +152,8 @@ impl Lanczos {
         Self { order: order.into(), pixel_scale_ratio }
     }
 
-    fn value(&self, distance: f64) -> f64 {
+    /// The share along one axis at this distance.
+    pub(crate) fn value(&self, distance: f64) -> f64 {
         let t = distance.abs() * self.pixel_scale_ratio;
         if t >= self.order {
             return 0.0;

@@ -1,18 +1,22 @@
-//! The kernels against STScI's `drizzle`, and what must hold of each.
+//! The engine against STScI's `drizzle` and `Resample`, and what must hold of each kernel.
 //!
 //! `testdata/kernels` holds the answers of `drizzle`; `cargo xtask golden kernels` makes them
 //! (xtask/python/golden_kernels.py, whose generator, images, maps and order of cases stand here once more).
+//! `testdata/resample` holds models and answers of `stcal.resample.Resample`, by `cargo xtask golden resample`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers of known range")]
 
 use std::path::Path;
 
 use proptest::prelude::*;
+use serde_json::Value;
+use spx_core::flags::{FlagNames, GoodBits};
+use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_drizzle::{
-    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Kernel, OptionalPlane, Plan,
-    Planes, WavelengthGrid, Weight,
+    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Fill, GroupTime, Kernel,
+    OptionalPlane, Plan, Planes, Timing, VarianceMethod, WavelengthGrid, Weight,
 };
 
 const SHAPE: [usize; 2] = [10, 11];
@@ -371,4 +375,230 @@ fn finalised_sums_take_no_more() {
     drizzler.add_all(images, load, &Silent).unwrap();
     let bits = |plane: &[f32]| plane.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&plane(OUTPUT, |out| drizzler.science(0, out))), bits(&before));
+}
+
+fn floats(value: &Value) -> Vec<f32> {
+    value.as_array().unwrap().iter().map(|v| v.as_f64().map_or(f32::NAN, |v| v as f32)).collect()
+}
+
+fn pair(value: &Value) -> [usize; 2] {
+    [0, 1].map(|k| value[k].as_u64().unwrap() as usize)
+}
+
+const NAMED: [&str; 3] = ["var_rnoise", "var_poisson", "var_flat"];
+
+/// A model of Resample: what it weights by 1/variance is var_rnoise.
+struct Model {
+    data: Vec<f32>,
+    flags: Vec<i32>,
+    variances: [Vec<f32>; 3],
+    map: ArrayMap,
+    exposure: GroupTime,
+}
+
+impl Model {
+    fn read(value: &Value, shape: [usize; 2]) -> Self {
+        let numbers = |v: &Value| [0, 1].map(|k| v[k].as_f64().unwrap());
+        let time = |name: &str| value[name].as_f64();
+        Self {
+            data: floats(&value["data"]),
+            flags: value["dq"].as_array().unwrap().iter().map(|v| v.as_i64().unwrap() as i32).collect(),
+            variances: NAMED.map(|name| floats(&value[name])),
+            map: ArrayMap {
+                shape,
+                positions: value["positions"].as_array().unwrap().iter().map(numbers).collect(),
+            },
+            exposure: GroupTime {
+                id: value["group_id"].as_str().unwrap().to_owned(),
+                begin: time("start_time"),
+                end: time("end_time"),
+                exposure: time("exposure_time"),
+                measurement: time("measurement_time"),
+            },
+        }
+    }
+}
+
+/// Variances, errors, context, good bits and times, for weights 1/variance and by time.
+#[test]
+fn resample_agrees() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/resample/resample.json");
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let (shape, output) = (pair(&all["shape"]), pair(&all["output"]));
+    let models: Vec<Model> =
+        all["models"].as_array().unwrap().iter().map(|model| Model::read(model, shape)).collect();
+    let bits = all["flags"].as_object().unwrap().iter();
+    let cards: Vec<String> = bits
+        .map(|(name, value)| format!("HIERARCH MP_{name} = {}", value.as_u64().unwrap().ilog2()))
+        .collect();
+    let names = FlagNames::from_header(&Header::parse(&cards.join("\n")).unwrap());
+    let mut timing = Timing::default();
+    models.iter().for_each(|model| timing.add(model.exposure.clone()));
+    for case in all["cases"].as_array().unwrap() {
+        let text = |key: &str| case[key].as_str().unwrap();
+        let by_time = text("weight_type") == "exptime";
+        let good: GoodBits = text("good_bits").parse().unwrap();
+        let planes = Planes {
+            mean_error: true,
+            context: true,
+            variances: NAMED.map(str::to_owned).to_vec(),
+            variance_method: VarianceMethod::Resampled,
+            ..Planes::default()
+        };
+        let options =
+            DrizzleOptions { kernel: Kernel::Square, fill: Fill::Value(0.0), ..DrizzleOptions::default() };
+        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+        let plan = Plan::new(output, axis, options).unwrap().with_planes(planes);
+        let mut cube = Drizzler::new(plan);
+        let load = |plan: &Plan, model: &Model, out: &mut Droplets| {
+            let variances = model.variances.each_ref().map(Vec::as_slice);
+            let weight = match model.exposure.measurement {
+                Some(time) if by_time => Weight::Constant(time),
+                _ => Weight::InverseVariance,
+            };
+            let exposure = Exposure {
+                shape,
+                rows: 0..shape[0],
+                flux: &model.data,
+                variance: variances[0],
+                flags: &model.flags,
+                foreground: None,
+                excluded: good.excluded(&names).unwrap(),
+                pixel_map: &model.map,
+                wavelength_map: &Narrow,
+                extra: Extra { weight, variances: &variances, ..Extra::default() },
+            };
+            plan.collect(&exposure, &Spans::whole(shape), out)
+        };
+        cube.add_all(&models, load, &Silent).unwrap().into_iter().for_each(|answer| drop(answer.unwrap()));
+        let optional = |which| plane(output, |out| cube.optional(which, 0, out));
+        let named: Vec<Vec<f32>> = (0..3).map(|k| optional(OptionalPlane::NamedVariance(k))).collect();
+        let error = match text("compute_err") {
+            "driz_err" => optional(OptionalPlane::MeanError),
+            _ => (0..named[0].len()).map(|k| named.iter().map(|v| v[k]).sum::<f32>().sqrt()).collect(),
+        };
+        let mut pairs = vec![
+            ("data", plane(output, |out| cube.science(0, out))),
+            ("wht", optional(OptionalPlane::Weight)),
+            ("err", error),
+        ];
+        pairs.extend(NAMED.into_iter().zip(named));
+        for (name, ours) in pairs {
+            for (k, (ours, theirs)) in ours.iter().zip(floats(&case[name])).enumerate() {
+                let place = format!(
+                    "{} {}: {name} of pixel {k}: {ours} for {theirs}",
+                    text("weight_type"),
+                    text("good_bits")
+                );
+                // Resample fills the errors that it resamples as data, with fillval.
+                let filled = name == "err" && text("compute_err") == "driz_err" && theirs == 0.0;
+                assert_eq!(ours.is_nan(), theirs.is_nan() || filled, "{place}");
+                assert!(ours.is_nan() || (ours - theirs).abs() <= 1e-5 * theirs.abs(), "{place}");
+            }
+        }
+        let context: Vec<u64> = case["con"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
+        let ours: Vec<u32> = plane(output, |out| cube.context(0, 0, out));
+        assert!(ours.iter().map(|v| u64::from(*v)).eq(context), "{}", text("good_bits"));
+        let times = &case["times"];
+        assert_eq!(times["pointings"].as_f64(), Some(timing.groups().len() as f64));
+        assert_eq!(times["exposure_time"].as_f64(), Some(timing.exposure()));
+        assert_eq!(times["measurement_time"].as_f64(), Some(timing.measurement()));
+        assert_eq!(
+            (times["start_time"].as_f64(), times["end_time"].as_f64()),
+            (timing.begin(), timing.end())
+        );
+        let ids: Vec<&str> = timing.groups().iter().map(|group| group.id.as_str()).collect();
+        assert!(case["group_ids"].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).eq(ids));
+    }
+}
+
+/// R of every kernel against the noise of many exposures at random phases: the sum of the covariances with
+/// all neighbours over the variance is R^2.
+#[test]
+fn the_noise_factor_is_that_of_drizzled_noise() {
+    const N: usize = 56;
+    const LAGS: i32 = 4;
+    for (kernel, xy_shrink, oversample) in [
+        (Kernel::Bilinear, 0.8, 1.0),
+        (Kernel::Square, 0.8, 1.0),
+        (Kernel::Square, 1.0, 2.0),
+        (Kernel::Turbo, 0.6, 1.0),
+        (Kernel::Point, 0.8, 1.0),
+        (Kernel::Gaussian, 1.0, 1.0),
+        (Kernel::Lanczos3, 1.0, 1.0),
+    ] {
+        let mut generator = Generator(99);
+        let options = DrizzleOptions { kernel, xy_shrink, ..DrizzleOptions::default() };
+        let side = (N as f64 * oversample) as usize;
+        let (mut alone, mut together) = (0.0, 0.0);
+        for _ in 0..12 {
+            let images: Vec<Noise> = (0..24).map(|_| Noise::new(&mut generator, N, oversample)).collect();
+            let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+            let mut cube = Drizzler::new(Plan::new([side; 2], axis, options).unwrap());
+            let load = |plan: &Plan, image: &Noise, out: &mut Droplets| {
+                plan.collect(&image.exposure(), &Spans::whole([N; 2]), out)
+            };
+            cube.add_all(&images, load, &Silent).unwrap();
+            let science = plane([side; 2], |out| cube.science(0, out));
+            let at = |x: usize, y: usize| f64::from(science[y * side + x]);
+            let reach = LAGS as usize + 3;
+            for y in reach..side - reach {
+                for x in reach..side - reach {
+                    let around = |v: usize| v - LAGS as usize..=v + LAGS as usize;
+                    let sum: f64 =
+                        around(y).flat_map(|j| around(x).map(move |i| (i, j))).map(|(i, j)| at(i, j)).sum();
+                    alone += at(x, y) * at(x, y);
+                    together += at(x, y) * sum;
+                }
+            }
+        }
+        let (found, expected) = ((together / alone).sqrt(), options.noise_factor(1.0 / oversample));
+        println!("{kernel} {xy_shrink} x{oversample}: R = {found:.3}, expected {expected:.3}");
+        assert!((found / expected - 1.0).abs() < 0.05, "{kernel}: {found} for {expected}");
+    }
+    // The values of Fruchter & Hook's equations.
+    let of = |xy_shrink, ratio| {
+        DrizzleOptions { kernel: Kernel::Square, xy_shrink, ..DrizzleOptions::default() }.noise_factor(ratio)
+    };
+    assert!((of(0.6, 0.5) - 1.662).abs() < 1e-3 && (of(0.6, 1.0) - 1.25).abs() < 1e-12);
+}
+
+/// Noise of unit width, shifted by a random part of a pixel.
+struct Noise {
+    side: usize,
+    data: Vec<f32>,
+    ones: Vec<f32>,
+    flags: Vec<i32>,
+    map: ArrayMap,
+}
+
+impl Noise {
+    fn new(generator: &mut Generator, side: usize, oversample: f64) -> Self {
+        let shift = [0, 1].map(|_| oversample * (generator.uniform() - 0.5));
+        let pixels = side * side;
+        // The sum of twelve uniform numbers has unit variance.
+        let data = (0..pixels).map(|_| ((0..12).map(|_| generator.uniform()).sum::<f64>() - 6.0) as f32);
+        Self {
+            side,
+            data: data.collect(),
+            ones: vec![1.0; pixels],
+            flags: vec![0; pixels],
+            map: ArrayMap::new([side; 2], |x, y| [oversample * x + shift[0], oversample * y + shift[1]]),
+        }
+    }
+
+    fn exposure(&self) -> Exposure<'_> {
+        Exposure {
+            shape: [self.side; 2],
+            rows: 0..self.side,
+            flux: &self.data,
+            variance: &self.ones,
+            flags: &self.flags,
+            foreground: None,
+            excluded: 0,
+            pixel_map: &self.map,
+            wavelength_map: &Narrow,
+            extra: Extra::default(),
+        }
+    }
 }
