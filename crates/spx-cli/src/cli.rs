@@ -40,7 +40,7 @@ enum Command {
     Batch(Box<BatchArgs>),
     #[command(name = "lightcurve")]
     LightCurve(LightCurveArgs),
-    Drizzle(DrizzleArgs),
+    Drizzle(Box<DrizzleArgs>),
     Cube(CubeArgs),
     Inspect(InspectArgs),
     Serve(ServeArgs),

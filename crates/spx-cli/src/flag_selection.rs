@@ -1,42 +1,54 @@
-//! A selection of flags in a configuration file: a string (`"mosaic"`, `"0,HOT"`) or a list (`[0, "HOT"]`).
+//! Values with a text of their own in a configuration file, such as a selection of flags: a string (`"mosaic"`,
+//! `"0,HOT"`), a number, or a list (`[0, "HOT"]`).
+
+use std::fmt::Display;
+use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
-use spx_core::flags::FlagSelection;
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "expected a preset, a list such as \"0,HOT\", or an array of bits and names")]
+#[serde(
+    untagged,
+    expecting = "expected a text such as \"mosaic\" or \"0,HOT\", a number, or an array of them"
+)]
 enum Form {
-    Text(String),
+    One(Item),
     List(Vec<Item>),
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Item {
-    Bit(i64),
-    Name(String),
+    Integer(i64),
+    Real(f64),
+    Text(String),
 }
 
-pub(crate) fn serialize<S: Serializer>(value: &Option<FlagSelection>, s: S) -> Result<S::Ok, S::Error> {
+impl Item {
+    fn into_text(self) -> String {
+        match self {
+            Self::Integer(number) => number.to_string(),
+            Self::Real(number) => number.to_string(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+pub(crate) fn serialize<T: Display, S: Serializer>(value: &Option<T>, s: S) -> Result<S::Ok, S::Error> {
     match value {
-        Some(selection) => s.collect_str(selection),
+        Some(value) => s.collect_str(value),
         None => s.serialize_none(),
     }
 }
 
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<Option<FlagSelection>, D::Error> {
+pub(crate) fn deserialize<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
+where
+    T: FromStr<Err: Display>,
+    D: Deserializer<'de>,
+{
     let text = match Form::deserialize(d)? {
-        Form::Text(text) => text,
-        Form::List(items) => {
-            let words: Vec<String> = items
-                .into_iter()
-                .map(|item| match item {
-                    Item::Bit(bit) => bit.to_string(),
-                    Item::Name(name) => name,
-                })
-                .collect();
-            words.join(",")
-        }
+        Form::One(item) => item.into_text(),
+        Form::List(items) => items.into_iter().map(Item::into_text).collect::<Vec<_>>().join(","),
     };
     text.parse().map(Some).map_err(D::Error::custom)
 }

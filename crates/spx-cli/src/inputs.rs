@@ -1,5 +1,6 @@
 //! Finding the spectral images that the user named, and knowing which exposure each is.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,11 @@ use spx_wcs::{WaveTable, WcsError};
 
 /// A spectral image whose metadata could be read.
 ///
-/// Sources sort by exposure, then by file name and path, which fixes the order of every sum whatever the
-/// order in which the user names them.
+/// Sources sort by time, then by exposure, file name and path, which fixes the order of every sum whatever the
+/// order in which the user names them, and puts what is taken later behind what is there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Source {
+    pub(crate) begin: Begin,
     pub(crate) id: ExposureId,
     pub(crate) name: String,
     pub(crate) path: PathBuf,
@@ -23,6 +25,30 @@ pub(crate) struct Source {
     /// Named by the user itself, and not found in a directory.
     pub(crate) named: bool,
 }
+
+/// When an exposure began \[MJD, UTC\], NaN where its header does not say; that comes last.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Begin(pub(crate) f64);
+
+impl Ord for Begin {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.total_cmp(&other.0)
+    }
+}
+
+impl PartialOrd for Begin {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Begin {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Begin {}
 
 /// An input that failed: the file, and what is wrong where in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,8 +153,10 @@ impl Found {
             .into_par_iter()
             .map(|(path, named)| {
                 let file = MefFile::open(&path)?;
-                let (id, shape) = (file.metadata().id.clone(), file.metadata().shape);
-                Ok(Source { id, name: file_name(&path), path, shape, named })
+                let metadata = file.metadata();
+                let (id, shape) = (metadata.id.clone(), metadata.shape);
+                let begin = Begin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
+                Ok(Source { begin, id, name: file_name(&path), path, shape, named })
             })
             .collect();
         let (mut sources, mut failed) = (Vec::new(), self.failed);

@@ -65,6 +65,8 @@ pub struct ObservationTime {
     pub end: Option<f64>,
     /// Exposure time XPOSURE \[s\].
     pub exposure: Option<f64>,
+    /// Time in which charge was measured, TMEASURE \[s\].
+    pub measurement: Option<f64>,
 }
 
 /// The table WCS-WAVE as it stands in the file.

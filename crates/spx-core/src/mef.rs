@@ -318,6 +318,7 @@ fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
         average: header.optional_real("MJD-AVG")?,
         end: header.optional_real("MJD-END")?,
         exposure: header.optional_real("XPOSURE")?,
+        measurement: header.optional_real("TMEASURE")?,
     })
 }
 

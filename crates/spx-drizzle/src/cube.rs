@@ -56,8 +56,8 @@ pub enum OptionalPlane {
     Weight,
     /// Mean wavelength \[um\].
     Wavelength,
-    /// Mean of the pixels' errors \[MJy/sr\].
-    MeanError,
+    /// Error, by [`Planes::error`] \[MJy/sr\].
+    Error,
     /// The k-th of [`Planes::variances`] \[(MJy/sr)^2\].
     NamedVariance(usize),
 }

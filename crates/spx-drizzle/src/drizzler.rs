@@ -8,6 +8,7 @@ use crate::cube::{CubeData, OptionalPlane};
 use crate::droplet::{Droplets, Filed, TILE, Target};
 use crate::exposure::pixel_scale_ratio;
 use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
+use crate::planes::ErrorMethod;
 use crate::tile::{Shares, Tile, Voxel};
 use crate::{DrizzleError, DrizzleOptions, Exposure, Fill, Kernel, Planes, WavelengthGrid};
 
@@ -381,6 +382,39 @@ impl Drizzler {
         }
     }
 
+    fn named_variance(&self, k: usize, z: usize, out: &mut [f32]) {
+        let planes = &self.plan.planes;
+        let sum = (k < planes.variances.len()).then(|| planes.first_variance_sum() + k);
+        let exposures = planes.exposure_weight_sum();
+        self.fill_ratio(sum, z, out, |voxel, sums| {
+            let weight = exposures.map_or(voxel.weight, |k| sums[k]);
+            weight * weight
+        });
+    }
+
+    fn error(&self, z: usize, out: &mut [f32]) {
+        let planes = &self.plan.planes;
+        match planes.error {
+            None => out.fill(f32::NAN),
+            Some(ErrorMethod::Resampled) => {
+                self.fill_ratio(planes.mean_error_sum(), z, out, |voxel, _| voxel.weight);
+            }
+            Some(ErrorMethod::FromVariances) => {
+                if planes.variances.is_empty() {
+                    self.variance(z, out);
+                } else {
+                    out.fill(0.0);
+                    let mut variance = vec![0.0; out.len()];
+                    for k in 0..planes.variances.len() {
+                        self.named_variance(k, z, &mut variance);
+                        out.iter_mut().zip(&variance).for_each(|(sum, v)| *sum += v);
+                    }
+                }
+                out.iter_mut().for_each(|v| *v = v.sqrt());
+            }
+        }
+    }
+
     /// An optional sum over what a voxel and its optional sums say; NaN where there is none.
     #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
     fn fill_ratio(
@@ -462,17 +496,8 @@ impl CubeData for Drizzler {
             OptionalPlane::Wavelength => {
                 self.fill_ratio(planes.wavelength_sum(), z, out, |voxel, _| voxel.weight);
             }
-            OptionalPlane::MeanError => {
-                self.fill_ratio(planes.mean_error_sum(), z, out, |voxel, _| voxel.weight);
-            }
-            OptionalPlane::NamedVariance(k) => {
-                let sum = (k < planes.variances.len()).then(|| planes.first_variance_sum() + k);
-                let exposures = planes.exposure_weight_sum();
-                self.fill_ratio(sum, z, out, |voxel, sums| {
-                    let weight = exposures.map_or(voxel.weight, |k| sums[k]);
-                    weight * weight
-                });
-            }
+            OptionalPlane::Error => self.error(z, out),
+            OptionalPlane::NamedVariance(k) => self.named_variance(k, z, out),
         }
     }
 

@@ -11,6 +11,10 @@
 //! | 6 | WAVELENGTH | one row a plane: the exact wavelengths |
 //! | 7 | WCS-WAVE | optional: the exact centres once more, as the table of the alternate WCS `T` |
 //!
+//! Behind them, where the drizzle was asked for them: ERR [MJy/sr], named variances under their names, WHT (sum of
+//! the weights), MEANWAVE (mean wavelength of the pixels, um), all f32, and CON, u32, `[word][z][y][x]`: bit k of word w
+//! stands for the input whose line of history says `context bit 32 w + k`.
+//!
 //! Arrays are `[z][y][x]`, slowest axis first. All image HDUs carry the celestial WCS and an approximate third
 //! axis for viewers: WAVE-LOG in um, fitted to the bin centres to better than 0.08 channel where a linear one
 //! would be off by up to 0.92; `DISPAXIS = 3` lets Cubeviz find it. The same inputs give the same bytes:
@@ -19,6 +23,7 @@
 //! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 
 mod layout;
+mod plane_writer;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -35,7 +40,7 @@ use crate::DrizzleError;
 
 pub use layout::{Layout, export, import};
 pub use reader::CubeFile;
-pub use writer::{CubeInfo, write};
+pub use writer::{CubeInfo, steps, write};
 
 /// Why a cube could not be written or read.
 #[derive(Debug, Error)]

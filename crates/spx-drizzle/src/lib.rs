@@ -86,6 +86,6 @@ pub use droplet::Droplets;
 pub use error::DrizzleError;
 pub use exposure::{Exposure, Extra, Foreground, Weight};
 pub use options::{DrizzleOptions, Fill, Kernel};
-pub use planes::{Planes, VarianceMethod};
+pub use planes::{ErrorMethod, Planes, VarianceMethod};
 pub use timing::{GroupTime, Timing};
 pub use wavelength::{Bin, LogAxis, WavelengthGrid};

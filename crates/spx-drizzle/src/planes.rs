@@ -6,16 +6,27 @@ use crate::DrizzleError;
 /// What a drizzle computes beside flux, variance, masks and counts. The default is nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Planes {
+    /// Sum of the weights.
+    pub weight: bool,
     /// Mean wavelength: inside one bin the pixels of different exposures see different wavelengths.
     pub wavelength: bool,
-    /// Mean of the pixels' errors, resampled as the flux is ("driz_err"); no error propagation.
-    pub mean_error: bool,
+    /// Error of the flux.
+    pub error: Option<ErrorMethod>,
     /// Which exposures contributed: planes of 32 bits, one for 32 exposures.
     pub context: bool,
     /// Names of further variances, which exposures bring.
     pub variances: Vec<String>,
     /// How they are combined.
     pub variance_method: VarianceMethod,
+}
+
+/// What the plane of errors is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorMethod {
+    /// Square root of the sum of the named variances, where there are any, else of the variance.
+    FromVariances,
+    /// Mean of the pixels' errors, resampled as the flux is: no error propagation.
+    Resampled,
 }
 
 /// How named variances are combined.
@@ -34,9 +45,13 @@ pub enum VarianceMethod {
 }
 
 impl Planes {
-    /// Whether there is any.
-    pub fn any(&self) -> bool {
+    /// Whether there is any that needs sums of its own.
+    pub(crate) fn any(&self) -> bool {
         self.sums() > 0 || self.context
+    }
+
+    fn mean_error(&self) -> bool {
+        self.error == Some(ErrorMethod::Resampled)
     }
 
     fn resamples(&self) -> bool {
@@ -55,12 +70,12 @@ impl Planes {
 
     /// Where its sum for the mean error stands.
     pub(crate) fn mean_error_sum(&self) -> Option<usize> {
-        self.mean_error.then_some(usize::from(self.wavelength))
+        self.mean_error().then_some(usize::from(self.wavelength))
     }
 
     /// Where its sums for the named variances begin.
     pub(crate) fn first_variance_sum(&self) -> usize {
-        usize::from(self.wavelength) + usize::from(self.mean_error)
+        usize::from(self.wavelength) + usize::from(self.mean_error())
     }
 
     /// Where the sum of the exposures' weights stands, where variances are resampled.

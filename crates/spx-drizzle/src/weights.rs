@@ -37,11 +37,10 @@ pub fn smoothed(
             };
             let next = (row + 1).min(blocks.medians.len() / blocks.columns - 1);
             let smooth = (1.0 - below) * along(row) + below * along(next);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "weights are in single precision, as variances are"
-            )]
-            weights.push((1.0 / smooth).min(ivar_max) as f32);
+            // Not `min`, which would make ivar_max of NaN.
+            let weight = if 1.0 / smooth > ivar_max { ivar_max } else { 1.0 / smooth };
+            #[expect(clippy::cast_possible_truncation, reason = "weights are in single precision")]
+            weights.push(weight as f32);
         }
     }
     weights

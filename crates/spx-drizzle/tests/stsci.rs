@@ -15,8 +15,8 @@ use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_drizzle::{
-    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Fill, GroupTime, Kernel,
-    OptionalPlane, Plan, Planes, Timing, VarianceMethod, WavelengthGrid, Weight,
+    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, ErrorMethod, Exposure, Extra, Fill,
+    GroupTime, Kernel, OptionalPlane, Plan, Planes, Timing, VarianceMethod, WavelengthGrid, Weight,
 };
 
 const SHAPE: [usize; 2] = [10, 11];
@@ -439,7 +439,10 @@ fn resample_agrees() {
         let by_time = text("weight_type") == "exptime";
         let good: GoodBits = text("good_bits").parse().unwrap();
         let planes = Planes {
-            mean_error: true,
+            error: Some(match text("compute_err") {
+                "driz_err" => ErrorMethod::Resampled,
+                _ => ErrorMethod::FromVariances,
+            }),
             context: true,
             variances: NAMED.map(str::to_owned).to_vec(),
             variance_method: VarianceMethod::Resampled,
@@ -473,14 +476,10 @@ fn resample_agrees() {
         cube.add_all(&models, load, &Silent).unwrap().into_iter().for_each(|answer| drop(answer.unwrap()));
         let optional = |which| plane(output, |out| cube.optional(which, 0, out));
         let named: Vec<Vec<f32>> = (0..3).map(|k| optional(OptionalPlane::NamedVariance(k))).collect();
-        let error = match text("compute_err") {
-            "driz_err" => optional(OptionalPlane::MeanError),
-            _ => (0..named[0].len()).map(|k| named.iter().map(|v| v[k]).sum::<f32>().sqrt()).collect(),
-        };
         let mut pairs = vec![
             ("data", plane(output, |out| cube.science(0, out))),
             ("wht", optional(OptionalPlane::Weight)),
-            ("err", error),
+            ("err", optional(OptionalPlane::Error)),
         ];
         pairs.extend(NAMED.into_iter().zip(named));
         for (name, ours) in pairs {

@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{centre, drizzle, exposures, grid};
+use common::{Weighting, centre, drizzle, drizzle_weighted, exposures, grid};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::{CubeData, DrizzleOptions};
 use spx_sim::compare::{measure, median};
@@ -98,4 +98,43 @@ fn blank_sky_has_the_noise_that_variance_tells() {
     assert!(single.len() > 300_000 && blocks.len() > 3_000);
     assert!(mean.abs() < 0.02 && (one - 1.0).abs() < 0.01);
     assert!((many / expected - 1.0).abs() < 0.06);
+}
+
+/// The archive's variance grows with the measured rate, so that 1/variance favours pixels that fluctuate downwards:
+/// stars come out too faint. With the variance smoothed over the image they do not.
+#[test]
+fn smoothed_variances_cure_the_bias_of_inverse_variance() {
+    let field = FieldOptions {
+        flux_range: [300.0, 3_000.0],
+        separation: 60.0,
+        extended_flux: None,
+        ..FieldOptions::default()
+    };
+    let grid = grid(20.0);
+    let sky = Sky::field(centre(), 0.15, 60, 11, &field).unwrap();
+    let mut images = exposures(&sky, 30, 300);
+    for planes in images.iter_mut().map(|image| &mut image.planes) {
+        // The noise of the counted photons: a pixel that is one sigma high tells two hundredths more variance.
+        for ((v, measured), zodi) in planes.variance.iter_mut().zip(&planes.image).zip(&planes.zodi) {
+            *v *= (1.0 + 0.02 * (measured - 1.1 * zodi) / v.sqrt()).max(0.3);
+        }
+    }
+    let ratio = |weighting| {
+        let cube = drizzle_weighted(&images, &grid, DrizzleOptions::default(), weighting);
+        let (mut found, mut expected) = (0.0, 0.0);
+        for z in 0..cube.shape()[0] {
+            let science = plane(&cube, z, |c, z, out| c.science(z, out));
+            for star in &sky.stars {
+                let [x, y] = grid.wcs().sky_to_pixel(star.position).unwrap();
+                let Some(spot) = measure(&science, grid.shape(), [x, y], 3.5) else { continue };
+                found += spot.sum * UJY_PER_ARCSEC2_PER_MJY_PER_SR * grid.wcs().pixel_area(x, y);
+                expected += star.flux(cube.wavelengths().bin(z).centre());
+            }
+        }
+        found / expected
+    };
+    let (raw, smooth, none) = (ratio(Weighting::Raw), ratio(Weighting::Smoothed), ratio(Weighting::Constant));
+    println!("flux over truth: 1/variance {raw:.4}, smoothed {smooth:.4}, constant {none:.4}");
+    assert!(raw < none - 0.01, "the bias is there to be cured");
+    assert!((smooth - none).abs() < 0.2 * (none - raw));
 }

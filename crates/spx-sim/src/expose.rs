@@ -180,6 +180,7 @@ impl Exposure {
                 average: time("MJD-AVG"),
                 end: time("MJD-END"),
                 exposure: time("XPOSURE"),
+                measurement: time("TMEASURE"),
             },
             version: Some(self.version),
             shape: [self.window.ny, self.window.nx],

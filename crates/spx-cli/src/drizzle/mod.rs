@@ -1,7 +1,9 @@
 //! `spx drizzle`: spectral images to cubes, one for each detector.
 
+mod extra;
 mod pipeline;
 mod report;
+pub(crate) mod resampling;
 mod settings;
 
 use std::path::{Path, PathBuf};
@@ -364,7 +366,25 @@ mod tests {
         let mut told = toml::Table::try_from(told).unwrap();
         let plain: DrizzleSettings = toml::from_str(TEMPLATE).unwrap();
         let defaults = toml::Table::try_from(plain.completed()).unwrap();
-        for example in ["input", "max_memory", "z_edges", "mjd_range", "data_mirror", "sources"] {
+        for example in [
+            "input",
+            "max_memory",
+            "z_edges",
+            "mjd_range",
+            "data_mirror",
+            "sources",
+            "good_bits",
+            "weight",
+            "weight_map",
+            "input_box",
+            "flux_scale",
+            "pixel_scale_ratio",
+            "fillval",
+            "planes",
+            "err",
+            "variances",
+            "variance_method",
+        ] {
             assert!(told.remove(example).is_some(), "{example} has no default, but an example");
         }
         assert_eq!(told, defaults);

@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use spx_core::detector::Detector;
-use spx_core::image::{Planes, SpectralImage};
+use spx_core::image::{Metadata, ObservationTime, Planes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
-use spx_drizzle::{Contribution, DrizzleError, Drizzler, Droplets, Exposure, Extra, Foreground, Plan};
+use spx_drizzle::{
+    Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, GroupTime, Plan, Timing,
+};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
+use super::extra::{ExtraArrays, WeightMap};
 use super::report::{CubeReport, InputReport, Status};
 use super::settings::DrizzleParameters;
 use crate::buffers::BufferPool;
@@ -44,7 +47,7 @@ enum Loaded {
     /// The image does not reach the region.
     Outside,
     /// Its pixels were read.
-    Read(Option<ZodiFit>),
+    Read { fit: Option<ZodiFit>, time: GroupTime },
 }
 
 impl Job<'_> {
@@ -69,7 +72,9 @@ impl Job<'_> {
     /// What the drizzle will be.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
         let parameters = self.parameters;
-        Ok(Plan::new(parameters.grid.shape(), parameters.wavelengths(self.detector)?, parameters.options)?)
+        let plan =
+            Plan::new(parameters.grid.shape(), parameters.wavelengths(self.detector)?, parameters.options)?;
+        Ok(plan.with_planes(parameters.resampling.planes.clone()))
     }
 
     /// Upper bound of the memory that the run needs [bytes].
@@ -91,17 +96,21 @@ impl Job<'_> {
     /// input that fails is no error here: it stands in the report.
     pub(crate) fn run(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
         let pool = BufferPool::default();
+        let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
         let mut drizzler = Drizzler::new(plan);
         progress.start(&format!("drizzle {}", self.detector), self.sources.len() as u64);
-        let load = |plan: &Plan, source: &Source, out: &mut Droplets| self.load(plan, source, &pool, out);
+        let load = |plan: &Plan, source: &Source, out: &mut Droplets| {
+            self.load(plan, source, &pool, map.as_ref(), out)
+        };
         let answers = drizzler.add_all(&self.sources, load, progress);
         progress.finish();
-        let inputs = self.report_inputs(answers.map_err(drizzle_failure)?);
+        drizzler.finalise();
+        let (inputs, timing) = self.report_inputs(answers.map_err(drizzle_failure)?);
         let report = self.report(&drizzler, inputs);
         if report.used == 0 {
             return Err(self.nothing_used(&report));
         }
-        self.write(&drizzler, &report, progress)?;
+        self.write(&drizzler, &report, timing, progress)?;
         Ok(report)
     }
 
@@ -110,6 +119,7 @@ impl Job<'_> {
         plan: &Plan,
         source: &Source,
         pool: &BufferPool,
+        weights: Option<&WeightMap>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
         let file = MefFile::open(&source.path)?;
@@ -117,10 +127,14 @@ impl Job<'_> {
         let celestial = CelestialWcs::from_header(&metadata.header);
         let celestial = celestial.map_err(|e| InputError::wcs(&source.path, &e))?;
         let wave = wave_table(metadata).map_err(|e| InputError::wcs(&source.path, &e))?;
-        let excluded = self.parameters.exclude_flags.mask(&metadata.flag_names);
+        let excluded = self.parameters.excluded(&metadata.flag_names);
         let excluded = excluded.map_err(|e| InputError::new(&source.path, format!("HDU FLAGS: {e}")))?;
         let map = GridMap::new(&celestial, &self.parameters.grid);
-        let spans = plan.spans(&map, metadata.shape);
+        let mut spans = plan.spans(&map, metadata.shape);
+        if let Some([columns, rows]) = &self.parameters.resampling.input_box {
+            spans = spans.within(columns.clone(), rows.clone());
+        }
+        let time = group_time(metadata);
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
@@ -130,6 +144,10 @@ impl Job<'_> {
             Zodi::Static => Some(1.0),
             Zodi::Fit(_) => fit.map(|f| f.scale),
         };
+        let resampling = &self.parameters.resampling;
+        let ivar_max = self.parameters.options.ivar_max;
+        let extra = ExtraArrays::load(resampling, weights, &image, excluded, ivar_max)?;
+        let variances = extra.variances();
         let exposure = Exposure {
             shape: image.metadata.shape,
             rows: image.rows.clone(),
@@ -140,12 +158,12 @@ impl Job<'_> {
             excluded,
             pixel_map: &map,
             wavelength_map: &wave,
-            extra: Extra::default(),
+            extra: extra.borrow(&variances, resampling.flux_scale),
         };
         let collected = plan.collect(&exposure, &spans, out);
         pool.give(ReadBuffers { image: image.planes, block });
         collected.map_err(|e| InputError::new(&source.path, e))?;
-        Ok(Loaded::Read(fit))
+        Ok(Loaded::Read { fit, time })
     }
 
     /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at all others. Gives the
@@ -165,8 +183,13 @@ impl Job<'_> {
         Ok((image, block, Some(sums.fit(&options))))
     }
 
-    fn report_inputs(&self, answers: Vec<Result<(Loaded, Contribution), InputError>>) -> Vec<InputReport> {
+    /// What became of each input, and the times of those that are used.
+    fn report_inputs(
+        &self,
+        answers: Vec<Result<(Loaded, Contribution), InputError>>,
+    ) -> (Vec<InputReport>, Timing) {
         let mut reports: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
+        let mut timing = Timing::default();
         for (source, answer) in self.sources.iter().zip(answers) {
             reports.push(match answer {
                 Err(error) => {
@@ -176,20 +199,24 @@ impl Job<'_> {
                     let reason = "it does not reach the region";
                     InputReport::of(source, Status::Rejected, Some(reason.into()))
                 }
-                Ok((Loaded::Read(_), contribution)) if !contribution.took_part() => {
+                Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => {
                     let reason = "no pixel in the region and the wavelength range is usable";
                     InputReport::of(source, Status::Rejected, Some(reason.into()))
                 }
-                Ok((Loaded::Read(fit), _)) => InputReport {
-                    zodi_scale: match self.parameters.zodi {
-                        Zodi::Static => Some(1.0),
-                        _ => fit.map(|f| f.scale),
-                    },
-                    ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
-                },
+                Ok((Loaded::Read { fit, time }, contribution)) => {
+                    timing.add(time);
+                    InputReport {
+                        zodi_scale: match self.parameters.zodi {
+                            Zodi::Static => Some(1.0),
+                            _ => fit.map(|f| f.scale),
+                        },
+                        context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
+                        ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
+                    }
+                }
             });
         }
-        reports
+        (reports, timing)
     }
 
     fn report(&self, drizzler: &Drizzler, inputs: Vec<InputReport>) -> CubeReport {
@@ -225,6 +252,7 @@ impl Job<'_> {
         &self,
         drizzler: &Drizzler,
         report: &CubeReport,
+        timing: Timing,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
         let parameters = self.parameters;
@@ -241,9 +269,11 @@ impl Job<'_> {
             base_pixel_scale: OutputGrid::NATIVE_SCALE,
             celestial: parameters.grid.header(),
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            weighting: parameters.resampling.weight.to_string(),
+            timing,
             history: configuration.chain(inputs).collect(),
         };
-        progress.start(&format!("write {}", self.detector), 5 * drizzler.plan().cube_shape()[0] as u64);
+        progress.start(&format!("write {}", self.detector), file::steps(drizzler));
         let written = file::write(&self.output(), drizzler, &info, self.overwrite, progress);
         progress.finish();
         written.map_err(|error| match error.problem {
@@ -252,6 +282,12 @@ impl Job<'_> {
             _ => error.into(),
         })
     }
+}
+
+/// The six detectors of an observation are one pointing.
+fn group_time(metadata: &Metadata) -> GroupTime {
+    let ObservationTime { begin, end, exposure, measurement, .. } = metadata.time;
+    GroupTime { id: metadata.id.observation.clone(), begin, end, exposure, measurement }
 }
 
 fn drizzle_failure(error: DrizzleError) -> Failure {

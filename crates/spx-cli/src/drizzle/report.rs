@@ -26,6 +26,9 @@ pub(crate) struct InputReport {
     pub(crate) reason: Option<String>,
     /// The scale of the zodiacal light that was subtracted.
     pub(crate) zodi_scale: Option<f64>,
+    /// Its bit in the context, where that is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) context: Option<u32>,
 }
 
 impl InputReport {
@@ -38,7 +41,7 @@ impl InputReport {
     }
 
     fn new(file: &str, status: Status, reason: Option<String>) -> Self {
-        Self { file: file.to_owned(), exposure: None, status, reason, zodi_scale: None }
+        Self { file: file.to_owned(), exposure: None, status, reason, zodi_scale: None, context: None }
     }
 
     /// A line for the cube's history.
@@ -51,6 +54,9 @@ impl InputReport {
         let mut line = format!("input {}: {status}", self.file);
         if let Some(scale) = self.zodi_scale {
             line.push_str(&format!(", zodi scale {scale}"));
+        }
+        if let Some(bit) = self.context {
+            line.push_str(&format!(", context bit {bit}"));
         }
         if let Some(reason) = &self.reason {
             line.push_str(&format!(" ({reason})"));

@@ -6,11 +6,12 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
-use spx_core::flags::FlagSelection;
+use spx_core::flags::{FlagError, FlagNames, FlagSelection};
 use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{DrizzleOptions, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
+use super::resampling::{ResamplingParameters, ResamplingSettings};
 use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
 use crate::flag_selection;
 use crate::zodi::{Zodi, ZodiSettings};
@@ -102,6 +103,10 @@ pub(crate) struct DrizzleSettings {
 
     #[command(flatten)]
     #[serde(flatten)]
+    pub(crate) resampling: ResamplingSettings,
+
+    #[command(flatten)]
+    #[serde(flatten)]
     pub(crate) zodi: ZodiSettings,
 }
 
@@ -122,7 +127,8 @@ pub(crate) struct DrizzleParameters {
     pub(crate) xy_oversample: f64,
     pub(crate) z_oversample: f64,
     z_edges: Option<Vec<f64>>,
-    pub(crate) exclude_flags: FlagSelection,
+    exclude_flags: FlagSelection,
+    pub(crate) resampling: ResamplingParameters,
     pub(crate) zodi: Zodi,
 }
 
@@ -147,7 +153,10 @@ impl DrizzleSettings {
             z_shrink: self.z_shrink.or(self.xy_shrink).or(Some(options.xy_shrink)),
             xy_oversample: self.xy_oversample.or(Some(1.0)),
             z_oversample: self.z_oversample.or(Some(1.0)),
-            exclude_flags: self.exclude_flags.or(Some(FlagSelection::Mosaic)),
+            exclude_flags: match self.resampling.good_bits {
+                Some(_) => self.exclude_flags,
+                None => self.exclude_flags.or(Some(FlagSelection::Mosaic)),
+            },
             ivar_max: self.ivar_max.or(Some(options.ivar_max)),
             min_overlap: self.min_overlap.or(Some(options.min_overlap)),
             zodi: self.zodi.completed(),
@@ -176,6 +185,10 @@ impl DrizzleSettings {
         if self.z_edges.is_some() && z_oversample != 1.0 {
             return Err(anyhow!("z_edges and z_oversample exclude each other: give one of them"));
         }
+        if self.exclude_flags.is_some() && self.resampling.good_bits.is_some() {
+            return Err(anyhow!("exclude_flags and good_bits exclude each other: give one of them"));
+        }
+        let resampling = self.resampling.parameters()?;
         let parameters = DrizzleParameters {
             region,
             grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)?,
@@ -189,11 +202,16 @@ impl DrizzleSettings {
             overwrite: self.overwrite.unwrap_or_default(),
             exact_wavelength_wcs: self.exact_wavelength_wcs.unwrap_or_default(),
             max_memory: self.max_memory.map(|gib| positive(Some(gib), "max_memory")).transpose()?,
-            options: self.options(),
+            options: DrizzleOptions {
+                pixel_scale_ratio: resampling.pixel_scale_ratio,
+                fill: resampling.fill,
+                ..self.options()
+            },
             xy_oversample,
             z_oversample,
             z_edges: self.z_edges.clone(),
             exclude_flags: self.exclude_flags.clone().unwrap_or(FlagSelection::Mosaic),
+            resampling,
             zodi: self.zodi.parameters()?,
         };
         parameters.options.validate()?;
@@ -217,6 +235,17 @@ impl DrizzleSettings {
 }
 
 impl DrizzleParameters {
+    /// The mask of the flags that exclude a pixel of a file with these names.
+    ///
+    /// # Errors
+    /// Where the file does not know a flag.
+    pub(crate) fn excluded(&self, names: &FlagNames) -> Result<u32, FlagError> {
+        match &self.resampling.good_bits {
+            Some(good) => good.excluded(names),
+            None => self.exclude_flags.mask(names),
+        }
+    }
+
     /// The wavelength axis of a detector's cube.
     pub(crate) fn wavelengths(&self, detector: Detector) -> anyhow::Result<WavelengthGrid> {
         Ok(match &self.z_edges {

@@ -7,7 +7,7 @@ use spx_core::progress::{Progress, Silent};
 
 use super::*;
 use crate::cube::{Cube, array};
-use crate::{DrizzleOptions, WavelengthGrid};
+use crate::{DrizzleOptions, Timing, WavelengthGrid};
 
 fn cube() -> Cube {
     let shape = [3, 2, 4];
@@ -44,6 +44,8 @@ fn info() -> CubeInfo {
         base_pixel_scale: 6.15,
         celestial,
         exact_wavelength_wcs: true,
+        weighting: "ivm".into(),
+        timing: Timing::default(),
         history: vec!["x".repeat(100), "input 2025W51_1A_0684_2/D3".into()],
     }
 }

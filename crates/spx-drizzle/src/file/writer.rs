@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use rayon::prelude::*;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
-use spx_core::fits::{ColumnSpec, FitsWriter, Pixel};
+use spx_core::fits::{ColumnSpec, FitsWriter};
 use spx_core::header::{Header, Value};
 use spx_core::progress::Progress;
+use spx_core::units::ARCSEC_PER_RADIAN;
 
+use super::plane_writer::PlaneWriter;
 use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
-use crate::cube::CubeData;
-use crate::{Bin, DrizzleOptions, WavelengthGrid};
+use crate::cube::{CubeData, OptionalPlane};
+use crate::{Bin, DrizzleOptions, Fill, Timing, WavelengthGrid};
 
 /// What a cube file says beside its arrays.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,10 @@ pub struct CubeInfo {
     pub celestial: Header,
     /// Adds the exact alternate WCS `T` and its table.
     pub exact_wavelength_wcs: bool,
+    /// How pixels are weighted: `ivm` or another name.
+    pub weighting: String,
+    /// When the inputs were taken.
+    pub timing: Timing,
     /// Lines of provenance: inputs, their fate, the configuration.
     pub history: Vec<String>,
 }
@@ -54,7 +59,7 @@ const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
 ];
 
 /// Writes a cube under a temporary name, flushes it and gives it its name. `progress` is asked between planes
-/// whether to stop, and advances by one for each plane of each array: 5 `nz` steps.
+/// whether to stop, and advances by [`steps`].
 ///
 /// # Errors
 /// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk refuses.
@@ -84,9 +89,10 @@ fn write_hdus(
 ) -> Result<(), CubeFileProblem> {
     fits.image::<u8>(&[], &primary_cards(cube, info))?;
     fits.checksum()?;
-    let mut out =
-        PlaneWriter { fits, shape: cube.shape(), wcs: wcs_cards(cube.wavelengths(), info), progress };
-    out.image("SCI", "MJy/sr", |z, plane: &mut [f32]| cube.science(z, plane))?;
+    let wcs = wcs_cards(cube.wavelengths(), info);
+    let mut out = PlaneWriter { fits, shape: cube.shape(), flat: false, wcs: wcs.clone(), progress };
+    let fill = info.options.fill;
+    out.image("SCI", "MJy/sr", |z, plane: &mut [f32]| fill_science(cube, fill, z, plane))?;
     out.image("VARIANCE", "MJy2/sr2", |z, plane: &mut [f32]| cube.variance(z, plane))?;
     out.image("AND_MASK", "", |z, plane: &mut [u32]| cube.and_mask(z, plane))?;
     out.image("OR_MASK", "", |z, plane: &mut [u32]| cube.or_mask(z, plane))?;
@@ -95,65 +101,52 @@ fn write_hdus(
     if info.exact_wavelength_wcs {
         write_exact_table(fits, cube.wavelengths())?;
     }
-    Ok(())
+    write_optional(&mut PlaneWriter { fits, shape: cube.shape(), flat: false, wcs, progress }, cube)
 }
 
-/// Pixels that are computed and written at a time, if they are more than a plane.
-const BATCH_PIXELS: usize = 1 << 18;
-
-struct PlaneWriter<'a> {
-    fits: &'a mut FitsWriter,
-    shape: [usize; 3],
-    wcs: Header,
-    progress: &'a dyn Progress,
+/// The steps of progress that writing a cube takes: one for each plane of each array.
+pub fn steps(cube: &dyn CubeData) -> u64 {
+    let optional = cube.planes().map_or(0, |planes| {
+        let single = [planes.weight, planes.wavelength, planes.error.is_some()];
+        single.into_iter().filter(|p| *p).count() + planes.variances.len()
+    });
+    (cube.shape()[0] * (5 + optional + cube.context_words())) as u64
 }
 
-impl PlaneWriter<'_> {
-    fn image<T: Pixel + Default>(
-        &mut self,
-        name: &str,
-        unit: &str,
-        plane: impl Fn(usize, &mut [T]) + Sync,
-    ) -> Result<(), CubeFileProblem> {
-        let [nz, ny, nx] = self.shape;
-        let mut cards = Header::new();
-        cards.set("EXTNAME", name, "");
-        if !unit.is_empty() {
-            cards.set("BUNIT", unit, "");
-        }
-        cards.extend(&self.wcs);
-        self.fits.image::<T>(&self.shape, &cards)?;
-        // While some planes are written, which is one thread's work, the others compute the next ones.
-        let batch = (BATCH_PIXELS / (ny * nx)).clamp(1, nz);
-        let fill = |first: usize, pixels: &mut Vec<T>| {
-            pixels.resize(batch.min(nz - first) * ny * nx, T::default());
-            pixels.par_chunks_exact_mut(ny * nx).enumerate().for_each(|(k, out)| plane(first + k, out));
-        };
-        let (mut ready, mut next) = (Vec::new(), Vec::new());
-        fill(0, &mut ready);
-        for first in (0..nz).step_by(batch) {
-            if self.progress.cancelled() {
-                return Err(CubeFileProblem::Cancelled);
-            }
-            let fits = &mut *self.fits;
-            let write = || fits.write_pixels(first * ny * nx, &ready);
-            let prepare = || {
-                if first + batch < nz {
-                    fill(first + batch, &mut next)
-                }
-            };
-            rayon::join(write, prepare).0?;
-            self.progress.advance((ready.len() / (ny * nx)) as u64);
-            std::mem::swap(&mut ready, &mut next);
-        }
-        Ok(self.fits.checksum()?)
+/// The flux; in a new file there is nothing to be kept.
+pub(super) fn fill_science(cube: &dyn CubeData, fill: Fill, z: usize, plane: &mut [f32]) {
+    if fill == Fill::Keep {
+        plane.fill(f32::NAN);
     }
+    cube.science(z, plane);
+}
+
+/// Errors, named variances, weights, mean wavelengths and context, where the cube has them.
+pub(super) fn write_optional(out: &mut PlaneWriter<'_>, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
+    let Some(planes) = cube.planes() else { return Ok(()) };
+    if planes.error.is_some() {
+        out.optional("ERR", "MJy/sr", cube, OptionalPlane::Error)?;
+    }
+    for (k, name) in planes.variances.iter().enumerate() {
+        out.optional(name, "MJy2/sr2", cube, OptionalPlane::NamedVariance(k))?;
+    }
+    if planes.weight {
+        out.optional("WHT", "", cube, OptionalPlane::Weight)?;
+    }
+    if planes.wavelength {
+        out.optional("MEANWAVE", "um", cube, OptionalPlane::Wavelength)?;
+    }
+    if cube.context_words() > 0 {
+        out.context(cube)?;
+    }
+    Ok(())
 }
 
 fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
     let [nz, ny, nx] = cube.shape();
     let (axis, options) = (cube.wavelengths(), &info.options);
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let scale = info.base_pixel_scale / info.xy_oversample;
     let mut h = Header::new();
     h.set("TELESCOP", "SPHEREx", "")
         .set("INSTRUME", "SPHEREx", "")
@@ -177,14 +170,23 @@ fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         .set("ZOVRSM", info.z_oversample, "oversampling in wavelength")
         .set("IVARMAX", options.ivar_max, "upper limit of a pixel's 1/variance")
         .set("MINOVER", options.min_overlap, "least share of a contribution")
+        .set("WEIGHTS", info.weighting.clone(), "weights of the pixels")
+        .set(
+            "NOISE_R",
+            options.noise_factor(1.0 / info.xy_oversample),
+            "noise of large areas over that of VARIANCE",
+        )
+        .set("FILLVAL", options.fill.to_string(), "SCI where there are no data")
         .set("PIXSCALE", info.base_pixel_scale, "[arcsec] native pixel scale")
-        .set("EPIXSCLE", info.base_pixel_scale / info.xy_oversample, "[arcsec] pixel scale of this cube")
+        .set("EPIXSCLE", scale, "[arcsec] pixel scale of this cube")
+        .set("PIXAR_SR", (scale / ARCSEC_PER_RADIAN).powi(2), "[sr] pixel area at the centre")
         .set("BUNIT", "MJy/sr", "unit of SCI")
         .set("LAM_MIN", axis.lower(), "[um] first edge")
         .set("LAM_MAX", axis.upper(), "[um] last edge")
         .set("NX", count(nx), "columns")
         .set("NY", count(ny), "rows")
         .set("NZ", count(nz), "planes");
+    set_timing(&mut h, &info.timing);
     for line in &info.history {
         // A commentary card holds 72 characters.
         let characters: Vec<char> = line.chars().collect();
@@ -193,6 +195,22 @@ fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         }
     }
     h
+}
+
+/// What the inputs' times add up to; a line of history for each pointing.
+fn set_timing(h: &mut Header, timing: &Timing) {
+    h.set("POINTNGS", i64::try_from(timing.groups().len()).unwrap_or(i64::MAX), "pointings")
+        .set("EXPTIME", timing.exposure(), "[s] exposure time, each pointing once")
+        .set("MEASTIME", timing.measurement(), "[s] measurement time, else exposure time");
+    if let Some(begin) = timing.begin() {
+        h.set("MJD-BEG", begin, "[d] start of the first pointing");
+    }
+    if let Some(end) = timing.end() {
+        h.set("MJD-END", end, "[d] end of the last pointing");
+    }
+    for group in timing.groups() {
+        h.note("HISTORY", &format!("group {}", group.id));
+    }
 }
 
 /// The celestial axes of `info`, the logarithmic axis of wavelength, and the exact alternate where asked for.

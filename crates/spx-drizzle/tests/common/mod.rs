@@ -10,7 +10,8 @@ use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
 use spx_core::zodi;
 use spx_drizzle::{
-    DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Foreground, Plan, WavelengthGrid,
+    DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Foreground, Plan, WavelengthGrid, Weight,
+    weights,
 };
 use spx_sim::{ExposureOptions, Frame, Sky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
@@ -36,8 +37,27 @@ pub(crate) fn exposures(sky: &Sky, number: usize, size: usize) -> Vec<SpectralIm
     images.map(|exposure| exposure.into_spectral_image(Path::new("simulated"))).collect()
 }
 
+/// How the pixels of a test are weighted.
+#[derive(Clone, Copy)]
+#[allow(dead_code, reason = "each test file uses a part of it")]
+pub(crate) enum Weighting {
+    Raw,
+    Smoothed,
+    Constant,
+}
+
 /// Drizzles images as `spx drizzle` does by default.
 pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: DrizzleOptions) -> Drizzler {
+    drizzle_weighted(images, grid, options, Weighting::Raw)
+}
+
+/// Drizzles images with other weights.
+pub(crate) fn drizzle_weighted(
+    images: &[SpectralImage],
+    grid: &OutputGrid,
+    options: DrizzleOptions,
+    weighting: Weighting,
+) -> Drizzler {
     let wavelengths = WavelengthGrid::native(Detector::new(3).unwrap());
     let mut drizzler = Drizzler::new(Plan::new(grid.shape(), wavelengths, options).unwrap());
     let answers = drizzler.add_all(
@@ -48,6 +68,10 @@ pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: Driz
             let table = &metadata.wave_table;
             let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
             let fit = zodi::fit(image, &zodi::ZodiOptions::default());
+            let excluded = FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap();
+            let (nx, rows, planes) = (metadata.shape[1], image.rows.clone(), &image.planes);
+            let smooth =
+                weights::smoothed(nx, rows, &planes.variance, &planes.flags, excluded, options.ivar_max);
             let exposure = Exposure {
                 shape: metadata.shape,
                 rows: image.rows.clone(),
@@ -55,10 +79,17 @@ pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: Driz
                 variance: &image.planes.variance,
                 flags: &image.planes.flags,
                 foreground: Some(Foreground { model: &image.planes.zodi, scale: fit.scale }),
-                excluded: FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap(),
+                excluded,
                 pixel_map: &map,
                 wavelength_map: &wave,
-                extra: Extra::default(),
+                extra: Extra {
+                    weight: match weighting {
+                        Weighting::Raw => Weight::InverseVariance,
+                        Weighting::Smoothed => Weight::Map(&smooth),
+                        Weighting::Constant => Weight::Constant(1.0),
+                    },
+                    ..Extra::default()
+                },
             };
             plan.collect(&exposure, &plan.spans(&map, metadata.shape), droplets)
         },

@@ -1,0 +1,150 @@
+//! What an exposure brings to the drizzle beside its pixels: weights other than 1/variance, named variances.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use spx_core::fits::{FitsError, FitsReader};
+use spx_core::image::SpectralImage;
+use spx_drizzle::{Extra, Weight, weights};
+
+use super::resampling::{ResamplingParameters, Weighting};
+use crate::exit::Failure;
+use crate::inputs::InputError;
+
+/// A weight for each pixel of the full frame.
+pub(super) struct WeightMap {
+    /// `[ny, nx]`.
+    shape: [usize; 2],
+    values: Vec<f32>,
+}
+
+impl WeightMap {
+    /// Reads the first HDU with an image of two axes.
+    ///
+    /// # Errors
+    /// Usage, where there is none.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let read = || -> Result<Option<Self>, FitsError> {
+            let mut file = FitsReader::open(path)?;
+            for index in 0..file.hdu_names()?.len() {
+                file.move_to_index(index)?;
+                if let Ok(shape) = file.image_shape()
+                    && let Ok(shape) = <[usize; 2]>::try_from(shape)
+                {
+                    let mut values = vec![0.0; shape[0] * shape[1]];
+                    file.read_pixels(0, &mut values)?;
+                    return Ok(Some(Self { shape, values }));
+                }
+            }
+            Ok(None)
+        };
+        let map = read().with_context(|| format!("weight map {}", path.display())).map_err(Failure::usage)?;
+        let none = || anyhow::anyhow!("weight map {}: no HDU holds an image of two axes", path.display());
+        map.ok_or_else(|| Failure::usage(none()))
+    }
+
+    /// The weights of the rows of an image, by its place in the full frame; NaN, hence no weight, beside the map.
+    fn of(&self, image: &SpectralImage) -> Result<Vec<f32>, InputError> {
+        let path = &image.metadata.path;
+        let offset = image.metadata.parent_offset();
+        let offset = offset.map_err(|e| InputError::new(path, format!("HDU IMAGE: {e}")))?;
+        #[expect(clippy::cast_possible_truncation, reason = "an offset within a frame")]
+        let [x0, y0] = offset.map(|v| v.round() as i64);
+        let place = |v: usize, first: i64, n: usize| {
+            i64::try_from(v).ok().and_then(|v| usize::try_from(v + first).ok()).filter(|v| *v < n)
+        };
+        let [ny, nx] = self.shape;
+        let mut weights = Vec::with_capacity(image.rows.len() * image.metadata.shape[1]);
+        for y in image.rows.clone() {
+            for x in 0..image.metadata.shape[1] {
+                let pixel = place(y, y0, ny).zip(place(x, x0, nx));
+                weights.push(pixel.map_or(f32::NAN, |(y, x)| self.values[y * nx + x]));
+            }
+        }
+        Ok(weights)
+    }
+}
+
+/// The arrays of one exposure.
+pub(super) struct ExtraArrays {
+    constant: Option<f64>,
+    weights: Option<Vec<f32>>,
+    variances: Vec<Vec<f32>>,
+}
+
+impl ExtraArrays {
+    /// Computes and reads them for the rows of an image.
+    pub(super) fn load(
+        parameters: &ResamplingParameters,
+        map: Option<&WeightMap>,
+        image: &SpectralImage,
+        excluded: u32,
+        ivar_max: f64,
+    ) -> Result<Self, InputError> {
+        let (planes, nx) = (&image.planes, image.metadata.shape[1]);
+        let constant = match parameters.weight {
+            Weighting::Exptime => Some(exposure_time(image)?),
+            Weighting::None => Some(1.0),
+            _ => None,
+        };
+        let weights = match (parameters.weight, map) {
+            (Weighting::IvmSmooth, _) => {
+                let rows = image.rows.clone();
+                Some(weights::smoothed(nx, rows, &planes.variance, &planes.flags, excluded, ivar_max))
+            }
+            (Weighting::Map, Some(map)) => Some(map.of(image)?),
+            _ => None,
+        };
+        let variances = parameters.planes.variances.iter().map(|name| read_rows(image, name));
+        Ok(Self { constant, weights, variances: variances.collect::<Result<_, _>>()? })
+    }
+
+    /// The named variances.
+    pub(super) fn variances(&self) -> Vec<&[f32]> {
+        self.variances.iter().map(Vec::as_slice).collect()
+    }
+
+    /// What the drizzle is given; `variances` are [`variances`](Self::variances).
+    pub(super) fn borrow<'a>(&'a self, variances: &'a [&'a [f32]], flux_scale: f64) -> Extra<'a> {
+        let weight = match (self.constant, &self.weights) {
+            (Some(constant), _) => Weight::Constant(constant),
+            (None, Some(weights)) => Weight::Map(weights),
+            (None, None) => Weight::InverseVariance,
+        };
+        Extra { weight, variances, flux_scale }
+    }
+}
+
+fn exposure_time(image: &SpectralImage) -> Result<f64, InputError> {
+    let time = &image.metadata.time;
+    let seconds = time.measurement.or(time.exposure).filter(|t| *t > 0.0 && t.is_finite());
+    seconds.ok_or_else(|| {
+        InputError::new(&image.metadata.path, "HDU IMAGE: weight = exptime needs a card XPOSURE above 0")
+    })
+}
+
+/// The rows of an image that stand in another HDU of its file.
+fn read_rows(image: &SpectralImage, hdu: &str) -> Result<Vec<f32>, InputError> {
+    let [ny, nx] = image.metadata.shape;
+    let path = &image.metadata.path;
+    let read = || -> Result<Result<Vec<f32>, Vec<usize>>, FitsError> {
+        let mut file = FitsReader::open(path)?;
+        file.move_to(hdu)?;
+        let shape = file.image_shape()?;
+        if shape != [ny, nx] {
+            return Ok(Err(shape));
+        }
+        let mut values = vec![0.0; image.rows.len() * nx];
+        file.read_pixels(image.rows.start * nx, &mut values)?;
+        Ok(Ok(values))
+    };
+    match read() {
+        Ok(Ok(values)) => Ok(values),
+        Ok(Err(found)) => {
+            let problem =
+                format!("HDU {hdu}: the array has shape {found:?}, expected [{ny}, {nx}] as in IMAGE");
+            Err(InputError::new(path, problem))
+        }
+        Err(error) => Err(InputError::new(path, format!("HDU {hdu}: {error}"))),
+    }
+}

@@ -1,0 +1,98 @@
+//! Writing the arrays of a cube or a mosaic, plane by plane.
+
+use rayon::prelude::*;
+use spx_core::fits::{FitsWriter, Pixel};
+use spx_core::header::Header;
+use spx_core::progress::Progress;
+
+use super::CubeFileProblem;
+use crate::cube::{CubeData, OptionalPlane};
+
+/// Pixels that are computed and written at a time, if they are more than a plane.
+const BATCH_PIXELS: usize = 1 << 18;
+
+/// Writes arrays as image HDUs.
+pub(super) struct PlaneWriter<'a> {
+    pub(super) fits: &'a mut FitsWriter,
+    /// `[nz, ny, nx]`.
+    pub(super) shape: [usize; 3],
+    /// Whether the only plane is written as an image of two axes.
+    pub(super) flat: bool,
+    /// Cards that all images carry.
+    pub(super) wcs: Header,
+    pub(super) progress: &'a dyn Progress,
+}
+
+impl PlaneWriter<'_> {
+    /// Writes an image of the shape of the cube; `plane` fills plane `z`, row-major `[y][x]`.
+    pub(super) fn image<T: Pixel + Default>(
+        &mut self,
+        name: &str,
+        unit: &str,
+        plane: impl Fn(usize, &mut [T]) + Sync,
+    ) -> Result<(), CubeFileProblem> {
+        self.planes(name, unit, &[], plane)
+    }
+
+    /// Writes the context of a cube, `[word][z][y][x]`.
+    pub(super) fn context(&mut self, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
+        let nz = self.shape[0];
+        let words = cube.context_words();
+        self.planes("CON", "", &[words], |k, plane: &mut [u32]| cube.context(k / nz, k % nz, plane))
+    }
+
+    /// Writes an optional plane as an image.
+    pub(super) fn optional(
+        &mut self,
+        name: &str,
+        unit: &str,
+        cube: &dyn CubeData,
+        which: OptionalPlane,
+    ) -> Result<(), CubeFileProblem> {
+        self.image(name, unit, |z, plane: &mut [f32]| cube.optional(which, z, plane))
+    }
+
+    /// Writes so many cubes, `outer`, as one image.
+    fn planes<T: Pixel + Default>(
+        &mut self,
+        name: &str,
+        unit: &str,
+        outer: &[usize],
+        plane: impl Fn(usize, &mut [T]) + Sync,
+    ) -> Result<(), CubeFileProblem> {
+        let [nz, ny, nx] = self.shape;
+        let mut cards = Header::new();
+        cards.set("EXTNAME", name, "");
+        if !unit.is_empty() {
+            cards.set("BUNIT", unit, "");
+        }
+        cards.extend(&self.wcs);
+        let inner = if self.flat { &self.shape[1..] } else { &self.shape[..] };
+        self.fits.image::<T>(&[outer, inner].concat(), &cards)?;
+        // While some planes are written, which is one thread's work, the others compute the next ones.
+        let total = nz * outer.iter().product::<usize>();
+        let batch = (BATCH_PIXELS / (ny * nx)).clamp(1, total);
+        let fill = |first: usize, pixels: &mut Vec<T>| {
+            pixels.resize(batch.min(total - first) * ny * nx, T::default());
+            pixels.par_chunks_exact_mut(ny * nx).enumerate().for_each(|(k, out)| plane(first + k, out));
+        };
+        let (mut ready, mut next) = (Vec::new(), Vec::new());
+        fill(0, &mut ready);
+        for first in (0..total).step_by(batch) {
+            if self.progress.cancelled() {
+                return Err(CubeFileProblem::Cancelled);
+            }
+            let fits = &mut *self.fits;
+            let write = || fits.write_pixels(first * ny * nx, &ready);
+            let prepare = || {
+                if first + batch < total {
+                    fill(first + batch, &mut next)
+                }
+            };
+            rayon::join(write, prepare).0?;
+            self.progress.advance((ready.len() / (ny * nx)) as u64);
+            std::mem::swap(&mut ready, &mut next);
+        }
+        Ok(self.fits.checksum()?)
+    }
+}
