@@ -23,6 +23,10 @@ use crate::cube::combine::{Range, mean_plane};
 use crate::drizzle::{DrizzleSettings, drizzle};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::photometry::row::Row;
+use crate::photometry::settings::PhotometrySettings;
+use crate::photometry::source::SourceSettings;
+use crate::run::{RunSettings, make};
 use crate::ui::{self, Bar};
 
 /// NGC 4395, as in the tutorial of the reference.
@@ -39,8 +43,8 @@ const APERTURE: f64 = 4.5;
 /// Make a whole run on simulated data, without network, and compare it with the truth.
 ///
 /// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and downloads from that,
-/// drizzles the exposures into a cube, measures the stars in it, and writes the cube and a picture. Takes some
-/// seconds and 320 MB of disk.
+/// drizzles the exposures into a cube, measures the stars in it, and writes the cube and a picture; then makes the
+/// spectrum and light curve of one star from cutouts. Takes some seconds and 480 MB of disk.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
 pub(crate) struct DemoArgs {
@@ -79,10 +83,19 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     say(&format!("   a picture of it: {}", picture.display()));
     say("3. The stars in the cube against the truth:");
     let comparison = Comparison::new(&mut cube, &sky)?;
-    if global.json {
-        ui::data(&format!("{}\n", serde_json::to_string_pretty(&comparison.json())?))?;
-    } else {
+    if !global.json {
         ui::data(&comparison.table())?;
+    }
+    let star = comparison.example().ok_or_else(|| anyhow!("no star stands clear of the galaxy"))?;
+    say(&format!("4. spx run: the spectrum and light curve of {} from cutouts", star.id));
+    let measured = SingleSource::new(star, &archive.url(), &output.join("star"), global)?;
+    say(&format!("   {}", measured.figure.display()));
+    if global.json {
+        let mut report = comparison.json();
+        report["source"] = measured.json();
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        ui::data(&measured.line())?;
     }
     say(&next_steps(&report.file, &data));
     Ok(Outcome::Done)
@@ -116,6 +129,7 @@ fn next_steps(cube: &str, archive: &Path) -> String {
          spx cube info {cube}\n  \
          spx cube spectrum {cube} --ra {ra} --dec {dec} --radius 60 -o galaxy.png\n  \
          spx cube plot {cube} --wave 2.0 -o plane.png\n  \
+         spx run --help\n  \
          spx serve {archive} --port 8080, and in another terminal\n  \
          spx query --archive-url http://127.0.0.1:8080 --ra {ra} --dec {dec}\n  \
          spx drizzle --help"
@@ -246,6 +260,12 @@ impl<'a> Comparison<'a> {
         Ok(Self { matches, pixel_scale: grid.pixel_scale() })
     }
 
+    /// A bright star not far from the middle, which most exposures see.
+    fn example(&self) -> Option<&'a Star> {
+        let centre = Position::new(CENTRE.0, CENTRE.1).ok()?;
+        self.matches.iter().map(|m| m.star).find(|star| star.position.separation(centre) < 0.07)
+    }
+
     /// Medians over all stars: offset [px] along right ascension and declination, and flux ratio.
     fn summary(&self) -> ([f64; 2], f64) {
         let middle = |of: &dyn Fn(&Match<'_>) -> f64| {
@@ -290,5 +310,63 @@ impl<'a> Comparison<'a> {
             })
             .collect();
         serde_json::json!({ "stars": stars, "median_offset_px": offset, "median_flux_ratio": ratio })
+    }
+}
+
+/// What `spx run` makes of one star.
+struct SingleSource<'a> {
+    star: &'a Star,
+    /// Images on which it was measured.
+    images: usize,
+    /// Medians of found over true flux: of the aperture, with its correction, and by the PSF.
+    ratios: [f64; 2],
+    figure: PathBuf,
+}
+
+impl<'a> SingleSource<'a> {
+    fn new(star: &'a Star, archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
+        let settings = RunSettings {
+            name: Some(star.id.clone()),
+            source: SourceSettings {
+                ra: Some(star.position.ra()),
+                dec: Some(star.position.dec()),
+                ..SourceSettings::default()
+            },
+            output_dir: Some(output.to_owned()),
+            cutout_size: Some("60px".to_owned()),
+            archive: ArchiveSettings { archive_url: Some(archive.to_owned()), ..ArchiveSettings::default() },
+            photometry: PhotometrySettings {
+                aperture_correction: Some(true),
+                psf_flux: Some(true),
+                ..PhotometrySettings::default()
+            },
+            ..RunSettings::default()
+        };
+        let made = make(&settings.completed(), false, &[], global)?;
+        let entries = made.entries.unwrap_or_default();
+        let rows: Vec<_> = entries.iter().filter_map(|entry| Some(*entry.row()?.1)).collect();
+        let good = || rows.iter().filter(|row| row.is_good());
+        let truth = |row: &Row| star.flux(row.wavelength);
+        let mut by_aperture: Vec<f64> = good().map(|row| row.flux / truth(row)).collect();
+        let mut by_psf: Vec<f64> = good().filter_map(|row| Some(row.psf?.flux / truth(row))).collect();
+        let ratios = [&mut by_aperture, &mut by_psf].map(|ratios| median(ratios).unwrap_or(f64::NAN));
+        let figure = output.join("results").join("combined_plot.png");
+        Ok(Self { star, images: rows.len(), ratios, figure })
+    }
+
+    fn line(&self) -> String {
+        let [aperture, psf] = self.ratios;
+        format!(
+            "{} on {} images, median found/true flux: aperture {aperture:.4}, PSF-weighted {psf:.4}\n",
+            self.star.id, self.images
+        )
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let [aperture, psf] = self.ratios;
+        serde_json::json!({
+            "id": self.star.id, "images": self.images,
+            "median_flux_ratio": aperture, "median_psf_flux_ratio": psf,
+        })
     }
 }
