@@ -11,6 +11,7 @@
 mod bench;
 mod browser;
 mod check;
+mod compare;
 mod golden;
 mod layers;
 mod process;
@@ -32,6 +33,9 @@ cargo xtask TASK
   bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none] [--spx PATH]
                          spx against spxquery on the same files: time and peak memory
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
+  compare-photometry [--exposures N] [--spx PATH]
+                         fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
+                         spxquery is wrong and why, and fails if it differs without a known reason
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
         ["golden", which @ ..] => golden::run(which),
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
+        ["compare-photometry", options @ ..] => compare::photometry(options),
         ["viewers", options @ ..] => viewers::run(options),
         ["browser", options @ ..] => browser::run(options),
         ["bench-view", options @ ..] => browser::bench(options),

@@ -21,6 +21,11 @@ pub(crate) fn cache() -> Result<PathBuf> {
     Ok(base.context("neither XDG_CACHE_HOME nor HOME is set")?.join("spx"))
 }
 
+/// The value of the option `name`, a number above 0.
+pub(crate) fn count(name: &str, value: &str) -> Result<usize> {
+    value.parse().ok().filter(|&n| n > 0).with_context(|| format!("{name} {value}: a count"))
+}
+
 /// A script of `xtask/python`.
 pub(crate) fn script(name: &str) -> PathBuf {
     root().join("xtask/python").join(name)

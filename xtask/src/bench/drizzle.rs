@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{Bench, Common, Sample, Targets, count, median, pairs, verdict};
+use super::{Bench, Common, Sample, Targets, median, pairs, verdict};
+use crate::process::count;
 
 /// What the project has set itself, by width of the field \[arcmin\]: how many times faster than spxquery.
 const SPEED_TARGETS: [(f64, f64); 2] = [(30.0, 100.0), (120.0, 80.0)];

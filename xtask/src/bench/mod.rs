@@ -43,7 +43,7 @@ impl Common {
         while let Some(&name) = rest.next() {
             let value = *rest.next().with_context(|| format!("{name} needs a value"))?;
             match name {
-                "--runs" => common.runs = count(name, value)?,
+                "--runs" => common.runs = process::count(name, value)?,
                 "--spx" => common.spx = Some(PathBuf::from(value)),
                 _ if special(name, value)? => {}
                 _ => bail!("unknown option {name}"),
@@ -51,11 +51,6 @@ impl Common {
         }
         Ok(common)
     }
-}
-
-/// The value of the option `name`, a number above 0.
-fn count(name: &str, value: &str) -> Result<usize> {
-    value.parse().ok().filter(|&n| n > 0).with_context(|| format!("{name} {value}: a count"))
 }
 
 /// What every comparison needs: the programs, and a scratch directory.
@@ -68,8 +63,7 @@ struct Bench {
 impl Bench {
     fn prepare(common: &Common) -> Result<Self> {
         let python = process::oracle_python()?;
-        let spx =
-            common.spx.as_ref().map_or_else(|| process::build_spx("release"), |path| Ok(path.clone()))?;
+        let spx = common.spx.clone().map_or_else(|| process::build_spx("release"), Ok)?;
         let scratch = process::cache()?.join("bench-output");
         fs::create_dir_all(&scratch).with_context(|| format!("cannot make {}", scratch.display()))?;
         Ok(Self { python, spx, scratch })
