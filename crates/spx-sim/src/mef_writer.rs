@@ -7,16 +7,18 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use spx_core::atomic::AtomicFile;
+use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::Header;
+use spx_wcs::CelestialWcs;
 
 use crate::cards;
 use crate::error::SimError;
 use crate::expose::{Exposure, Release};
-use crate::optics::{SCALE_ARCSEC, effective_psf, psf};
+use crate::optics::{effective_psf, optical_psf};
 
-/// Rows of the table EPSF.
-const EPSF_ROWS: usize = 441;
+/// Zones of the table EPSF along each axis.
+const EPSF_ZONES: usize = 21;
 
 /// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where `gzip` is
 /// true, whatever the name. The name must be free; it is taken when the file is complete.
@@ -26,7 +28,9 @@ const EPSF_ROWS: usize = 441;
 pub fn write_mef(path: &Path, exposure: &Exposure, gzip: bool) -> Result<(), SimError> {
     let io = |source| SimError::Io { path: path.to_owned(), source };
     let plain = AtomicFile::new(path, false).map_err(io)?;
-    write_hdus(plain.path(), exposure).map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
+    let wcs = exposure.pointing.wcs()?;
+    write_hdus(plain.path(), exposure, &wcs)
+        .map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
     if !gzip {
         return plain.commit().map_err(io);
     }
@@ -39,7 +43,7 @@ pub fn write_mef(path: &Path, exposure: &Exposure, gzip: bool) -> Result<(), Sim
     compress().and_then(|()| zipped.commit()).map_err(io)
 }
 
-fn write_hdus(path: &Path, exposure: &Exposure) -> Result<(), FitsError> {
+fn write_hdus(path: &Path, exposure: &Exposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
     let mut file = FitsWriter::create(path)?;
     let mut primary = Header::new();
     primary.set("VERSION", exposure.version.as_str(), "Pipeline version");
@@ -49,9 +53,9 @@ fn write_hdus(path: &Path, exposure: &Exposure) -> Result<(), FitsError> {
     file.image::<f32>(&shape, &exposure.header)?;
     file.write_pixels(0, &exposure.planes.image)?;
 
-    let wcs = cards::wcs(&exposure.pointing, &exposure.window);
+    let celestial = cards::wcs(&exposure.pointing, &exposure.window);
     let with_wcs = |mut header: Header| {
-        header.extend(&wcs);
+        header.extend(&celestial);
         header
     };
     let flags = with_wcs(cards::flags(exposure.release));
@@ -66,26 +70,33 @@ fn write_hdus(path: &Path, exposure: &Exposure) -> Result<(), FitsError> {
     file.image::<f32>(&shape, &with_wcs(cards::plane("ZODI", "MJy / sr")))?;
     file.write_pixels(0, &exposure.planes.zodi)?;
 
-    write_psf(&mut file, exposure)?;
+    write_psf(&mut file, exposure, wcs)?;
     write_wave_table(&mut file, exposure)?;
     file.finish()
 }
 
-/// The PSF, the same in all zones: a cube in QR2, a table in QR3.
-fn write_psf(file: &mut FitsWriter, exposure: &Exposure) -> Result<(), FitsError> {
-    let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default() / SCALE_ARCSEC;
+/// The PSF, zone by zone, a cube of optical ones in QR2, a table of effective ones in QR3: as wide as the pixels of the zone
+/// are small.
+fn write_psf(file: &mut FitsWriter, exposure: &Exposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
+    let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default();
+    let fwhms = |zones: usize| {
+        let centre = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
+        (0..zones * zones).map(move |k| fwhm / wcs.pixel_area(centre(k % zones), centre(k / zones)).sqrt())
+    };
     match exposure.release {
         Release::Qr2 => {
             let zones = cards::PSF_ZONES * cards::PSF_ZONES;
-            let plane = psf(fwhm, 101, 10.0);
             file.image::<f32>(&[zones, 101, 101], &cards::psf(cards::has_psf_erratum(&exposure.version)))?;
-            (0..zones).try_for_each(|zone| file.write_pixels(zone * plane.len(), &plane))
+            fwhms(cards::PSF_ZONES).enumerate().try_for_each(|(zone, fwhm)| {
+                let plane = optical_psf(fwhm, 101, 10.0);
+                file.write_pixels(zone * plane.len(), &plane)
+            })
         }
         Release::Qr3 => {
-            let plane = effective_psf(fwhm, 33, 5.0);
             let column = ColumnSpec { name: "EPSF", format: "1089D", unit: "", dim: Some("(33,33)") };
-            file.table("EPSF", EPSF_ROWS, &[column], &Header::new())?;
-            (0..EPSF_ROWS).try_for_each(|row| file.write_column("EPSF", row, &plane))
+            file.table("EPSF", EPSF_ZONES * EPSF_ZONES, &[column], &Header::new())?;
+            let mut rows = fwhms(EPSF_ZONES).enumerate();
+            rows.try_for_each(|(row, fwhm)| file.write_column("EPSF", row, &effective_psf(fwhm, 33, 5.0)))
         }
     }
 }

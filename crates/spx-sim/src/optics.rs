@@ -7,16 +7,13 @@ use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
 
-use crate::render::erf;
+use crate::gaussian::{FWHM_PER_SIGMA, below};
 
 /// Pixel scale at the reference point without distortion \[arcsec\].
 pub(crate) const SCALE_ARCSEC: f64 = 6.155;
 
 /// CRPIX of a full frame: the middle, 1-based.
 pub(crate) const CRPIX: f64 = 1020.5;
-
-/// FWHM of a Gaussian over its standard deviation, 2 sqrt(2 ln 2).
-pub(crate) const FWHM_PER_SIGMA: f64 = 2.354_820_045_030_949;
 
 /// Wavelength at the upper and at the lower edge of each detector \[um\].
 const BANDS: [[f64; 2]; 6] =
@@ -117,27 +114,24 @@ pub(crate) fn celestial(ra: f64, dec: f64, roll_deg: f64) -> Header {
     h
 }
 
-/// A Gaussian PSF sampled on `size` x `size` points, `oversampling` a pixel, normalised to sum 1.
-pub(crate) fn psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
-    let sigma = fwhm_px * oversampling / FWHM_PER_SIGMA;
-    let centre = f64::from(size - 1) / 2.0;
-    squared((0..size).map(|k| (-0.5 * ((f64::from(k) - centre) / sigma).powi(2)).exp()))
+/// The optical PSF, a Gaussian, at `size` x `size` points, `oversampling` a pixel, normalised to sum 1.
+pub(crate) fn optical_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
+    let sigma = fwhm_px / FWHM_PER_SIGMA;
+    psf(size, oversampling, |distance| (-0.5 * (distance / sigma).powi(2)).exp())
 }
 
-/// The same Gaussian as pixels collect it: the light of a pixel whose centre lies at a sample, normalised to sum 1.
+/// The effective PSF, which is the optical one collected by a pixel centred on the point, likewise.
 pub(crate) fn effective_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
-    let sigma = fwhm_px * oversampling / FWHM_PER_SIGMA;
-    let centre = f64::from(size - 1) / 2.0;
-    let below = |edge: f64| erf(edge / (sigma * std::f64::consts::SQRT_2));
-    let half = 0.5 * oversampling;
-    squared((0..size).map(|k| f64::from(k) - centre).map(|at| below(at + half) - below(at - half)))
+    let sigma = fwhm_px / FWHM_PER_SIGMA;
+    psf(size, oversampling, |distance| below(distance + 0.5, sigma) - below(distance - 0.5, sigma))
 }
 
-/// The product of a line with itself, normalised.
-fn squared(line: impl Iterator<Item = f64>) -> Vec<f64> {
-    let line: Vec<f64> = line.collect();
+/// The product of a function of the distance along each axis \[px\].
+fn psf(size: u32, oversampling: f64, profile: impl Fn(f64) -> f64) -> Vec<f64> {
+    let centre = f64::from(size - 1) / 2.0;
+    let line: Vec<f64> = (0..size).map(|k| profile((f64::from(k) - centre) / oversampling)).collect();
     let sum = line.iter().sum::<f64>().powi(2);
-    line.iter().flat_map(|y| line.iter().map(move |x| y * x / sum)).collect()
+    line.iter().flat_map(|y| line.iter().map(move |x| x * y / sum)).collect()
 }
 
 #[cfg(test)]
@@ -170,10 +164,20 @@ mod tests {
 
     #[test]
     fn psf_planes_are_normalised() {
-        let plane = psf(0.85, 101, 10.0);
-        assert_eq!(plane.len(), 101 * 101);
-        assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-        let peak = plane.iter().copied().fold(0.0, f64::max);
-        assert_eq!(plane[50 * 101 + 50], peak);
+        for (plane, size) in [(optical_psf(0.85, 101, 10.0), 101), (effective_psf(0.85, 33, 5.0), 33)] {
+            assert_eq!(plane.len(), size * size);
+            assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+            let peak = plane.iter().copied().fold(0.0, f64::max);
+            assert_eq!(plane[size * size / 2], peak);
+        }
+    }
+
+    #[test]
+    fn the_effective_psf_holds_the_light_of_pixels() {
+        let plane = effective_psf(0.85, 33, 5.0);
+        // Every fifth sample is a pixel of a source in the middle of one; together they hold all light.
+        let pixels = || (1..33).step_by(5);
+        let light: f64 = pixels().flat_map(|j| pixels().map(move |i| j * 33 + i)).map(|at| plane[at]).sum();
+        assert!((25.0 * light - 1.0).abs() < 1e-9, "{light}");
     }
 }

@@ -1,14 +1,12 @@
 //! Sources on the detector: Gaussians integrated over pixels.
 
-use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
-
 use spx_core::map::WavelengthMap as _;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::expose::Window;
-use crate::optics::FWHM_PER_SIGMA;
+use crate::gaussian::{FWHM_PER_SIGMA, below};
 use crate::sky::Sky;
 
 /// Reach of a source in standard deviations; beyond lies 1e-8 of its flux.
@@ -82,40 +80,13 @@ fn shares(centre: f64, sigma: f64, length: usize) -> Shares {
     let clamp = |value: f64| value.clamp(0.0, last);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..length")]
     let (first, end) = (clamp((centre - reach).floor()) as usize, clamp((centre + reach).ceil()) as usize);
-    let below = |edge: f64| 0.5 * erf((edge - centre) / (sigma * SQRT_2));
-    let edges: Vec<f64> = (first..=end + 1).map(|k| below(k as f64 - 0.5)).collect();
+    let edges: Vec<f64> = (first..=end + 1).map(|k| below(k as f64 - 0.5 - centre, sigma)).collect();
     Shares { first, shares: edges.windows(2).map(|pair| pair[1] - pair[0]).collect() }
-}
-
-/// The error function to 1e-15, by its series in exp(-x^2) (Abramowitz & Stegun 1964, 7.1.6): all terms have
-/// one sign, so nothing cancels.
-pub(crate) fn erf(x: f64) -> f64 {
-    if x.abs() > 6.0 {
-        return 1f64.copysign(x);
-    }
-    let (mut term, mut sum, mut n) = (x, x, 0.0);
-    while term.abs() > 1e-17 * sum.abs() {
-        n += 1.0;
-        term *= 2.0 * x * x / (2.0 * n + 1.0);
-        sum += term;
-    }
-    FRAC_2_SQRT_PI * (-x * x).exp() * sum
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_error_function() {
-        // Abramowitz & Stegun, table 7.1.
-        let table = [(0.0, 0.0), (0.1, 0.112_462_916_0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9)];
-        for (x, expected) in table.into_iter().chain([(2.0, 0.995_322_265_0), (3.0, 0.999_977_909_5)]) {
-            assert!((erf(x) - expected).abs() < 1e-10, "{x}");
-            assert_eq!(erf(-x), -erf(x));
-        }
-        assert_eq!(erf(7.0), 1.0);
-    }
 
     #[test]
     fn shares_add_up_and_are_symmetric() {

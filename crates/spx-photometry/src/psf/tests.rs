@@ -62,6 +62,22 @@ fn pixels_of_an_optical_function_are_its_integral() {
 }
 
 #[test]
+fn effective_functions_are_smooth_between_samples() {
+    // As narrow as SPHEREx's, 0.85 px before the pixels collect it.
+    let sigma = 0.46;
+    let plane = gaussian(33, 5.0 * sigma);
+    let model = PsfModel::new(plane, 33, 5.0, PsfKind::Effective, vec![[0.0; 2]]).unwrap();
+    let zone = model.zone(0).unwrap();
+    let peak = 1.0 / (std::f64::consts::TAU * sigma * sigma);
+    for k in 0..400 {
+        let [dx, dy] = [k % 20, k / 20].map(|k| f64::from(k) * 0.11 - 1.1);
+        let exact = peak * (-0.5 * (dx * dx + dy * dy) / (sigma * sigma)).exp();
+        let found = zone.pixel(dx, dy);
+        assert!((found - exact).abs() < 1e-3 * peak, "({dx}, {dy}): {found} {exact}");
+    }
+}
+
+#[test]
 fn unusable_planes_spoil_their_zone_only() {
     let mut planes = gaussian(5, 1.0);
     planes.extend(vec![0.0; 25]);

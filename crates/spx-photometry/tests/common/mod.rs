@@ -36,10 +36,7 @@ pub(crate) struct Scene {
 /// flux between 50 and 50,000 uJy with the logarithm spread evenly; or with nothing, where `stars` is false.
 pub(crate) fn scene(seed: u64, window: Window, spacing: usize, stars: bool) -> Scene {
     let mut rng = Rng::with_seed(seed);
-    let position = Position::new(186.4536, 33.5468).unwrap();
-    let detector = Detector::new(3).unwrap();
-    let obs_id = "2025W51_1A_0001_1".to_owned();
-    let pointing = Pointing { position, roll_deg: 24.7, mjd: 61_027.0, obs_id, detector, seed };
+    let pointing = pointing(seed);
     let wcs = pointing.wcs().unwrap();
     let places = (0..window.ny / spacing).flat_map(|j| (0..window.nx / spacing).map(move |i| (i, j)));
     let placed: Vec<Star> = places
@@ -60,6 +57,19 @@ pub(crate) fn scene(seed: u64, window: Window, spacing: usize, stars: bool) -> S
     Scene { image, truths }
 }
 
+fn pointing(seed: u64) -> Pointing {
+    let position = Position::new(186.4536, 33.5468).unwrap();
+    let detector = Detector::new(3).unwrap();
+    Pointing {
+        position,
+        roll_deg: 24.7,
+        mjd: 61_027.0,
+        obs_id: "2025W51_1A_0001_1".to_owned(),
+        detector,
+        seed,
+    }
+}
+
 fn truth(image: &SpectralImage, star: &Star, shines: bool) -> Truth {
     let metadata = &image.metadata;
     let wcs = CelestialWcs::from_header(&metadata.header).unwrap();
@@ -71,13 +81,19 @@ fn truth(image: &SpectralImage, star: &Star, shines: bool) -> Truth {
     Truth { source, flux: if shines { star.flux(passband.centre) } else { 0.0 } }
 }
 
-/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones.
+/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale of its centre.
 pub(crate) fn psf() -> PsfModel {
-    let sigma = FWHM / 6.155 * 10.0 / (8.0 * std::f64::consts::LN_2).sqrt();
-    let line: Vec<f64> = (-50..=50).map(|k| (-0.5 * (f64::from(k) / sigma).powi(2)).exp()).collect();
-    #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
-    let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
-    PsfModel::new(plane.repeat(121), 101, 10.0, PsfKind::Optical, regular_zones(11, 11, 2040)).unwrap()
+    let wcs = pointing(0).wcs().unwrap();
+    let centres = regular_zones(11, 11, Detector::NPIX);
+    let plane = |&[x, y]: &[f64; 2]| {
+        let sigma = 10.0 * FWHM / wcs.pixel_area(x, y).sqrt() / (8.0 * std::f64::consts::LN_2).sqrt();
+        let line: Vec<f64> = (-50..=50).map(|k| (-0.5 * (f64::from(k) / sigma).powi(2)).exp()).collect();
+        #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
+        let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
+        plane
+    };
+    let planes = centres.iter().flat_map(plane).collect();
+    PsfModel::new(planes, 101, 10.0, PsfKind::Optical, centres).unwrap()
 }
 
 /// The value below which a share of the values lies.
