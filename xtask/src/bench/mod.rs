@@ -4,6 +4,7 @@
 //! timed without the start of Python and its imports, spx as a whole process.
 
 mod drizzle;
+mod photometry;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +19,8 @@ use crate::process;
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let good = match arguments {
         ["drizzle", options @ ..] => drizzle::run(options)?,
-        _ => bail!("bench-peers drizzle [OPTIONS]"),
+        ["photometry", options @ ..] => photometry::run(options)?,
+        _ => bail!("bench-peers drizzle|photometry [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");
