@@ -354,7 +354,7 @@ fn a_run_without_images_says_so() {
     fs::remove_file(store.path().join(&lost)).unwrap();
     let run = source(&archive, folder.path(), &d3);
     assert_eq!(run.code, Some(1), "{}", run.stderr);
-    assert!(run.stderr.contains("404"), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("404").count(), 1, "said once: {}", run.stderr);
     let rows = |folder: &Path| {
         let csv = fs::read_to_string(folder.join("out/results/lightcurve.csv")).unwrap();
         table(&csv).1.len()

@@ -125,7 +125,10 @@ pub(crate) fn tell(entries: &[Entry], global: &Global) -> CommandResult {
             Ended::Rejected { .. } => rejected += 1,
             Ended::Failed { reason } => {
                 failed += 1;
-                ui::warning(&format!("{}: {reason}", entry.file));
+                // The download has told of its own.
+                if !reason.starts_with("download: ") {
+                    ui::warning(&format!("{}: {reason}", entry.file));
+                }
             }
         }
     }

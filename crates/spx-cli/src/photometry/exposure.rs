@@ -64,7 +64,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Where it is at a time \[MJD\]; `None` for a motion that is not finite.
-    fn position_at(&self, mjd: f64) -> Option<Position> {
+    pub(crate) fn position_at(&self, mjd: f64) -> Option<Position> {
         match &self.motion {
             None => Some(self.position),
             Some(motion) => motion.position_at(self.position, mjd).ok(),

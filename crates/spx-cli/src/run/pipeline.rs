@@ -65,14 +65,14 @@ impl Pipeline<'_> {
     }
 
     fn order(&self) -> Order<'_> {
-        let RunParameters { target, bands, cutout, archive, output_dir, .. } = self.parameters;
+        let RunParameters { place, bands, cutout, archive, output_dir, .. } = self.parameters;
         Order {
             archive,
             selection: Selection {
                 bands: bands.clone(),
                 mjd_range: archive.mjd_range,
                 max_images: Some(archive.max_images),
-                ..Selection::new(Shape::Point(target.position))
+                ..Selection::new(Shape::Point(*place))
             },
             cutout: *cutout,
             summary: self.results.join(summary::NAME),

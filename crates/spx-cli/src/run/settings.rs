@@ -7,6 +7,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use spx_archive::{Cutout, CutoutCentre, CutoutSize};
 use spx_core::detector::Detector;
+use spx_core::sky::Position;
 use spx_plot::LightCurveOptions;
 
 use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
@@ -15,6 +16,9 @@ use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::photometry::source::SourceSettings;
 use crate::photometry::table::Names;
+
+/// 2026.0 \[MJD\]: early in the survey, so that a nearby star is looked for close to where it is.
+const SEARCH_MJD: f64 = 61_041.0;
 
 /// Every key of the configuration. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -38,7 +42,7 @@ pub(crate) struct RunSettings {
     /// Cutouts of this size instead of full frames, such as 60px, 3arcmin, 0.1 (degrees) or 200,400px
     #[arg(long, value_name = "SIZE", env = "SPX_CUTOUT_SIZE", help_heading = "Archive")]
     pub(crate) cutout_size: Option<String>,
-    /// Centre of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; the source by default
+    /// Centre of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; by default the source, where it moves as in 2026.0
     #[arg(long, value_name = "X,Y", allow_hyphen_values = true, help_heading = "Archive")]
     pub(crate) cutout_center: Option<String>,
     #[command(flatten)]
@@ -56,6 +60,8 @@ pub(crate) struct RunSettings {
 pub(super) struct RunParameters {
     pub(super) name: String,
     pub(super) target: Target,
+    /// Where images are looked for, and the centre of cutouts: the source in 2026.0.
+    pub(super) place: Position,
     pub(super) output_dir: PathBuf,
     pub(super) columns: Names,
     pub(super) bands: Vec<Detector>,
@@ -105,6 +111,7 @@ impl RunSettings {
     pub(super) fn parameters(&self) -> anyhow::Result<RunParameters> {
         let (name, output_dir) = self.place()?;
         let target = self.source.target()?;
+        let place = target.position_at(SEARCH_MJD).unwrap_or(target.position);
         let bands = self.bands.iter().flatten().map(|band| band.parse::<Detector>());
         let photometry = self.photometry.parameters()?;
         let figure = self.figure.options(photometry.quality.sigma_threshold)?;
@@ -113,14 +120,14 @@ impl RunSettings {
             (None, Some(_)) => return Err(anyhow!("cutout_center needs cutout_size")),
             (Some(size), centre) => {
                 let size: CutoutSize = size.parse()?;
-                let centre =
-                    centre.as_ref().map_or(Ok(target.position.into()), |c| c.parse::<CutoutCentre>());
+                let centre = centre.as_ref().map_or(Ok(place.into()), |c| c.parse::<CutoutCentre>());
                 Some(Cutout { size, centre: centre? })
             }
         };
         Ok(RunParameters {
             name,
             target,
+            place,
             output_dir,
             columns: self.columns.unwrap_or_default(),
             bands: bands.collect::<Result<_, _>>().context("bands")?,
@@ -130,5 +137,37 @@ impl RunSettings {
             photometry,
             figure,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moving_source_is_looked_for_where_it_is() {
+        let of = |text: &str| {
+            let settings: RunSettings = toml::from_str(text).unwrap();
+            settings.completed().parameters()
+        };
+        let star = "ra = 269.452\ndec = 4.6934\ncutout_size = \"60px\"\n";
+        let still = of(star).unwrap();
+        assert_eq!(still.place, still.target.position);
+        // Ten years of 10.4 arcsec.
+        let moving = of(&format!("{star}pm_ra = -801.551\npm_dec = 10362.394\n")).unwrap();
+        let moved = moving.place.separation(moving.target.position) * 3600.0;
+        assert!((moved - 103.93).abs() < 0.02, "{moved}");
+        assert_eq!(moving.cutout.unwrap().centre, moving.place.into());
+        for (more, word) in [
+            ("name = \"../x\"\n", "name"),
+            ("cutout_center = \"1,x\"\n", "centre"),
+            ("bands = [\"D7\"]\n", "bands"),
+            ("pm_ra = nan\n", "finite"),
+            ("figsize = [1.0]\n", "figsize"),
+            ("date_cmap = \"jet\"\n", "jet"),
+        ] {
+            let error = format!("{:#}", of(&format!("{star}{more}")).err().unwrap());
+            assert!(error.contains(word), "{error}");
+        }
     }
 }
