@@ -280,8 +280,8 @@ impl Panels {
             bottom: (bounds.bottom - below).round(),
             ..upper
         };
-        let wavelength = drawable.extent(|p| p.wavelength, ONE_WAVELENGTH, BESIDE);
-        let date = drawable.extent(|p| p.mjd, ONE_DATE, BESIDE);
+        let wavelength = drawable.extent(|p| p.wavelength, |p| p.half_bandwidth, ONE_WAVELENGTH, BESIDE);
+        let date = drawable.extent(|p| p.mjd, |_| 0.0, ONE_DATE, BESIDE);
         let across = |range, widest| Axis::across(canvas, range, upper.width(), widest, style);
         Ok(Self {
             spectrum: Panel { inside: upper, bottom: across(wavelength, "0.000"), left: left.clone() },

@@ -75,10 +75,17 @@ impl Drawable {
         self.points.iter().filter(move |p| none || p.quality != Quality::Rejected)
     }
 
-    /// The range of a coordinate of all points, with a part of it more at either end; of one value a range around
-    /// it, of length 2 `least`.
-    pub(super) fn extent(&self, of: fn(&Point) -> f64, least: f64, part: f64) -> [f64; 2] {
-        padded_ends(self.points.iter().map(of), least, part)
+    /// The range of a coordinate of all points with the bars along it, with a part of it more at either end; of one
+    /// value without bar a range around it, of length 2 `least`.
+    pub(super) fn extent(
+        &self,
+        of: fn(&Point) -> f64,
+        bar: fn(&Point) -> f64,
+        least: f64,
+        part: f64,
+    ) -> [f64; 2] {
+        let ends = self.points.iter().flat_map(|p| [of(p) - bar(p), of(p) + bar(p)]);
+        padded_ends(ends, least, part)
     }
 
     /// The range of the coordinate that colours show.
