@@ -1,4 +1,4 @@
-//! `spx cube info`, `spectrum` and `plot` as a user runs them, compared with what FITS files hold.
+//! `spx cube info`, `spectrum`, `plot`, `export` and `import` as a user runs them, compared with what FITS files hold.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;

@@ -1,13 +1,14 @@
 //! docs/tutorial.md, run as it stands: each command of its console blocks, in order, and what it prints.
 //!
 //! `SPX_TUTORIAL_PICTURES=DIR` keeps the pictures that the commands make, for docs/images/tutorial.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
+
+mod tools;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-
-mod tools;
 
 const PICTURES: &str = "images/tutorial/";
 
@@ -127,7 +128,7 @@ fn pictures_shown() -> Vec<String> {
     text.split(&link).skip(1).map(|rest| rest.split(')').next().unwrap().to_owned()).collect()
 }
 
-/// Files of a name below a directory.
+/// The first file of a name below a directory.
 fn find(folder: &Path, name: &str) -> Option<PathBuf> {
     let mut entries: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     entries.sort();
