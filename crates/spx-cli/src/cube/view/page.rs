@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 
 /// What the browser opens.
-pub(super) const INDEX: &str = "index.html";
+const INDEX: &str = "index.html";
 
 /// Names and contents, modules after those that they import.
 const FILES: [(&str, &str); 18] = [
@@ -28,17 +28,16 @@ const FILES: [(&str, &str); 18] = [
     ("main.js", include_str!("page/main.js")),
 ];
 
-/// The names of all files.
+/// The names of what the page loads.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    FILES.into_iter().map(|(name, _)| name)
+    FILES.into_iter().map(|(name, _)| name).filter(|name| *name != INDEX)
 }
 
-/// A file as an answer; empty where there is none of that name.
+/// Style or a module as an answer; empty where there is none of that name.
 pub(super) fn file(name: &str) -> impl IntoResponse + use<> {
     let kind = match name.rsplit_once('.') {
         Some((_, "js")) => "text/javascript; charset=utf-8",
-        Some((_, "css")) => "text/css; charset=utf-8",
-        _ => "text/html; charset=utf-8",
+        _ => "text/css; charset=utf-8",
     };
     ([(header::CONTENT_TYPE, kind)], text(name))
 }
@@ -53,6 +52,15 @@ const SCRIPT: &str = "<script type=\"module\" src=\"main.js\"></script>";
 /// The self-contained page may run what it holds, and load nothing.
 const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
                       script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">";
+
+/// The page as it is served: it names its modules, so that the browser need not find them one by one.
+pub(super) fn index() -> impl IntoResponse + use<> {
+    let modules = names().filter(|name| name.ends_with(".js"));
+    let links: String =
+        modules.map(|name| format!("<link rel=\"modulepreload\" href=\"{name}\">\n")).collect();
+    let page = text(INDEX).replace(STYLE, &format!("{links}{STYLE}"));
+    ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], page)
+}
 
 /// The page with style and scripts in it, in two parts: the data stand between them.
 pub(super) fn alone() -> [String; 2] {

@@ -112,7 +112,7 @@ fn token() -> anyhow::Result<String> {
 fn router(site: Arc<Site>) -> Router {
     let at = |path: &str| format!("/{}/{path}", site.token);
     let mut router = Router::new()
-        .route(&at(""), get(|| async { page::file(page::INDEX).into_response() }))
+        .route(&at(""), get(|| async { page::index().into_response() }))
         .route(&at("meta"), get(routes::meta))
         .route(&at("plane"), get(routes::plane))
         .route(&at("mean"), get(routes::mean))

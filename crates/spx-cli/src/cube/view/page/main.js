@@ -25,7 +25,8 @@ async function start() {
 
   const state = initialState(meta);
   const tan = new Tan(meta.wcs);
-  const planes = new Planes(source, meta.shape);
+  const { clientWidth, clientHeight } = element("stage");
+  const planes = new Planes(source, meta.shape, clientWidth * clientHeight * window.devicePixelRatio ** 2);
   const picture = new Picture(element("picture"), state, planes, meta);
   const overlay = new Overlay(element("overlay"), state, picture, tan);
   const spectra = new Spectra({ state, source, tan, meta });

@@ -27,6 +27,7 @@ export class Overlay {
     context.setTransform(picture.ratio, 0, 0, picture.ratio, 0, 0);
     const { fontSize, fontFamily } = getComputedStyle(canvas);
     context.font = `${fontSize} ${fontFamily}`;
+    this.size = parseFloat(fontSize) / 12;
     context.lineJoin = "round";
     if (this.state.showObjects) this.drawObjects(context);
     for (const spectrum of this.state.spectra) this.drawAperture(context, spectrum);
@@ -111,7 +112,7 @@ export class Overlay {
   drawScaleBar(context) {
     const { picture } = this;
     const perPixel = this.tan.pixelSide(...picture.centre) / picture.scale;
-    const length = LENGTHS.findLast((arcsec) => arcsec / perPixel <= 160) ?? LENGTHS[0];
+    const length = LENGTHS.findLast((arcsec) => arcsec / perPixel <= 160 * this.size) ?? LENGTHS[0];
     const width = length / perPixel;
     const [x, y] = [16, picture.height - 18];
     context.beginPath();
@@ -125,9 +126,9 @@ export class Overlay {
 
   /** North and east where the middle of the screen is. */
   drawCompass(context) {
-    const { picture, tan } = this;
+    const { picture, tan, size } = this;
     const [ra, dec] = tan.toSky(...picture.centre);
-    const [x0, y0] = [picture.width - 34, picture.height - 30];
+    const [x0, y0] = [picture.width - 34 * size, picture.height - 30 * size];
     const step = 1 / 3600;
     const cos = Math.max(Math.cos((dec * Math.PI) / 180), 1e-6);
     for (const [name, to] of [["N", [ra, Math.min(dec + step, 90)]], ["E", [(ra + step / cos) % 360, dec]]]) {
@@ -135,7 +136,7 @@ export class Overlay {
       const [dx, dy] = [at[0] - picture.centre[0], picture.centre[1] - at[1]];
       const length = Math.hypot(dx, dy) || 1;
       const [ux, uy] = [dx / length, dy / length];
-      const [x, y] = [x0 + 28 * ux, y0 + 28 * uy];
+      const [x, y] = [x0 + 28 * size * ux, y0 + 28 * size * uy];
       context.beginPath();
       context.moveTo(x0, y0);
       context.lineTo(x, y);
@@ -143,17 +144,17 @@ export class Overlay {
       context.lineTo(x, y);
       context.lineTo(x - 6 * ux + 4 * uy, y - 6 * uy - 4 * ux);
       this.stroke(context, INK, 1.5);
-      this.text(context, name, x + 9 * ux - 4, y + 9 * uy + 4);
+      this.text(context, name, x + (9 * ux - 4) * size, y + (9 * uy + 4) * size);
     }
   }
 
   /** At the right, from the lower limit at the bottom to the upper. */
   drawColourBar(context) {
-    const { picture, state } = this;
+    const { picture, state, size } = this;
     const [low, high] = state.shownLimits[0];
-    const height = Math.min(180, picture.height - 170);
+    const height = Math.round(Math.min(180 * size, picture.height - 170));
     if (height < 60) return;
-    const [x, y, width] = [picture.width - 24, 20, 12];
+    const [x, y, width] = [picture.width - 12 - 12 * size, 20, 12 * size];
     const map = picture.colourMap();
     context.fillStyle = SHADE;
     context.fillRect(x - 1, y - 1, width + 2, height + 2);

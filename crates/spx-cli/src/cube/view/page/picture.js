@@ -221,7 +221,7 @@ export class Picture extends EventTarget {
     context.rect(left, top, right - left, bottom - top);
     context.clip();
     context.imageSmoothingEnabled = side * this.ratio < 1;
-    context.imageSmoothingQuality = "high";
+    context.imageSmoothingQuality = "medium";
     context.drawImage(canvas, left, bottom - canvas.height * side, canvas.width * side, canvas.height * side);
     context.restore();
   }

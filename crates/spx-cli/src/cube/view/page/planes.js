@@ -6,9 +6,11 @@ const OVERVIEW = 1_200_000;
 const KEPT = 192 << 20;
 
 export class Planes {
-  constructor(source, [, ny, nx]) {
+  /** For a screen of `pixels` device pixels: the overview has about as many. */
+  constructor(source, [, ny, nx], pixels) {
     Object.assign(this, { source, nx, ny, kept: new Map(), bytes: 0 });
-    const bin = source.binned ? Math.max(1, Math.ceil(Math.sqrt((nx * ny) / OVERVIEW))) : 1;
+    const enough = Math.min(OVERVIEW, Math.max(pixels, 1));
+    const bin = source.binned ? Math.max(1, Math.round(Math.sqrt((nx * ny) / enough))) : 1;
     this.overview = { x: 0, y: 0, width: nx, height: ny, bin };
   }
 

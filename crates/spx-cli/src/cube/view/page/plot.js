@@ -7,10 +7,10 @@ export const QUANTITIES = {
   flux: ["flux", "flux_error", "Flux density", [["µJy", 1], ["mJy", 1e3], ["Jy", 1e6]]],
   surface_brightness: ["surface_brightness", "surface_brightness_error", "Surface brightness", [["MJy/sr", 1]]],
 };
-const MARGIN = { left: 66, right: 14, top: 12, bottom: 36 };
-/** Height of the counts and of the gap above them. */
-const COUNTS = 44;
-const GAP = 10;
+/** Margins, and the height of the counts and of the gap above them, for letters of 12 px. */
+const MARGIN = { left: 66, right: 14, top: 12, bottom: 38 };
+const COUNTS = 40;
+const GAP = 12;
 
 export class Plot {
   constructor(canvas, state, meta) {
@@ -31,12 +31,14 @@ export class Plot {
     this.ink = (name) => style.getPropertyValue(`--${name}`).trim();
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = `${style.fontSize} ${style.fontFamily}`;
+    const size = parseFloat(style.fontSize) / 12;
+    this.size = size;
     this.box = {
-      left: MARGIN.left,
+      left: MARGIN.left * size,
       right: width - MARGIN.right,
       top: MARGIN.top,
-      bottom: height - MARGIN.bottom - COUNTS - GAP,
-      floor: height - MARGIN.bottom,
+      bottom: height - (MARGIN.bottom + COUNTS + GAP) * size,
+      floor: height - MARGIN.bottom * size,
     };
     if (this.box.bottom - this.box.top < 40) return;
     this.measure();
@@ -84,7 +86,7 @@ export class Plot {
     Object.assign(this, { first, last, low, high, most });
     this.x = (wavelength) => left + ((wavelength - first) / (last - first)) * (right - left);
     this.y = (value) => bottom - ((value - low) / (high - low)) * (bottom - top);
-    this.yCount = (count) => floor - (count / most) * COUNTS;
+    this.yCount = (count) => floor - (count / most) * COUNTS * this.size;
   }
 
   drawAxes(context) {
@@ -96,26 +98,26 @@ export class Plot {
     context.fillStyle = this.ink("text-soft");
     context.lineWidth = 1;
     context.textAlign = "right";
-    for (const tick of ticks(this.low, this.high, (bottom - top) / 42)) {
+    for (const tick of ticks(this.low, this.high, (bottom - top) / (42 * this.size))) {
       line(context, left, this.y(tick), right, this.y(tick));
       context.fillText(shortNumber(tick), left - 8, this.y(tick) + 4);
     }
     context.textAlign = "center";
-    for (const tick of ticks(this.first, this.last, (right - left) / 80)) {
+    for (const tick of ticks(this.first, this.last, (right - left) / (80 * this.size))) {
       line(context, this.x(tick), floor, this.x(tick), floor + 5);
-      context.fillText(shortNumber(tick), this.x(tick), floor + 18);
+      context.fillText(shortNumber(tick), this.x(tick), floor + 5 + 13 * this.size);
     }
-    context.fillText("Wavelength (µm)", (left + right) / 2, floor + 33);
+    context.fillText("Wavelength (µm)", (left + right) / 2, floor + 4 + 30 * this.size);
     const label = `${QUANTITIES[this.state.quantity][2]} (${this.unit[0]})`;
-    for (const [words, y] of [[label, (top + bottom) / 2], ["Counts", floor - COUNTS / 2]]) {
+    for (const [words, y] of [[label, (top + bottom) / 2], ["Counts", floor - (COUNTS * this.size) / 2]]) {
       context.save();
-      context.translate(14, y);
+      context.translate(13 * this.size, y);
       context.rotate(-Math.PI / 2);
       context.fillText(words, 0, 0);
       context.restore();
     }
     context.textAlign = "right";
-    context.fillText(shortNumber(this.most), left - 8, floor - COUNTS + 8);
+    context.fillText(shortNumber(this.most), left - 8, floor - (COUNTS - 8) * this.size);
     context.fillText("0", left - 8, floor + 2);
     context.strokeStyle = this.ink("axis");
     line(context, left, floor, right, floor);
@@ -140,7 +142,7 @@ export class Plot {
       line(context, this.x(point.wavelength_min), y, this.x(point.wavelength_max), y);
       line(context, x, this.y(value - error), x, this.y(value + error));
       context.beginPath();
-      context.arc(x, y, 3.2, 0, 2 * Math.PI);
+      context.arc(x, y, 3.2 * this.size, 0, 2 * Math.PI);
       context.fillStyle = whole ? spectrum.colour : this.ink("panel");
       context.fill();
       context.stroke();
@@ -192,17 +194,19 @@ export class Plot {
       `${point.n_pixels} of ${point.n_pixels_total} pixels, ${point.count} counts`,
     ];
     const width = Math.max(...lines.map((words) => context.measureText(words).width)) + 20;
+    const leading = 16 * this.size;
+    const height = 3 * leading + 12;
     const x = Math.min(Math.max(this.x(wavelength) + 12, this.box.left), this.box.right - width);
-    const y = Math.min(Math.max(this.y(value) - 66, this.box.top), this.box.floor - 60);
+    const y = Math.min(Math.max(this.y(value) - height - 8, this.box.top), this.box.floor - height);
     context.fillStyle = this.ink("panel");
     context.strokeStyle = colour;
     context.lineWidth = 1.5;
     context.beginPath();
-    context.roundRect(x, y, width, 58, 6);
+    context.roundRect(x, y, width, height, 6);
     context.fill();
     context.stroke();
     context.fillStyle = this.ink("text");
-    lines.forEach((words, k) => context.fillText(words, x + 10, y + 18 + 16 * k));
+    lines.forEach((words, k) => context.fillText(words, x + 10, y + 3 + leading * (k + 0.85)));
   }
 
   /** Shows the plane that was clicked at. */
