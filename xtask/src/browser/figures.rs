@@ -33,8 +33,11 @@ pub(super) fn run(setup: &Setup, folder: &Path) -> Result<()> {
             save(&mut page, &folder.join(name("plane")))?;
             page.browser.key("m")?;
             page.shows("colours")?;
+            page.browser.value("document.getElementById('overlay').blur()")?;
             save(&mut page, &folder.join(name("colours")))?;
             if size == SIZES[0] {
+                page.browser.value("document.getElementById('numbers').open = true")?;
+                save(&mut page, &folder.join(name("numbers")))?;
                 page.browser.key("?")?;
                 save(&mut page, &folder.join(name("help")))?;
             }

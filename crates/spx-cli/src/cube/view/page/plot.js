@@ -108,7 +108,8 @@ export class Plot {
       context.fillText(shortNumber(tick), this.x(tick), floor + 5 + 13 * this.size);
     }
     context.fillText("Wavelength (µm)", (left + right) / 2, floor + 4 + 30 * this.size);
-    const label = `${QUANTITIES[this.state.quantity][2]} (${this.unit[0]})`;
+    const tall = bottom - top > 150 * this.size;
+    const label = tall ? `${QUANTITIES[this.state.quantity][2]} (${this.unit[0]})` : this.unit[0];
     for (const [words, y] of [[label, (top + bottom) / 2], ["Counts", floor - (COUNTS * this.size) / 2]]) {
       context.save();
       context.translate(13 * this.size, y);
