@@ -32,9 +32,14 @@ impl OutputDir {
         let made = !path.exists();
         std::fs::create_dir_all(path).with_context(context)?;
         let directory = Self { path: path.to_owned(), made };
-        let probe = atomic::AtomicFile::new(&path.join("probe"), true).with_context(context)?;
+        let probe = atomic::AtomicFile::new(&Self::probe(path), true).with_context(context)?;
         std::fs::File::create_new(probe.path()).with_context(context)?;
         Ok(directory)
+    }
+
+    /// What a directory is tried with; a run that is killed then may leave its temporary file.
+    pub(crate) fn probe(path: &Path) -> PathBuf {
+        path.join("probe")
     }
 
     /// It has something to keep.

@@ -47,7 +47,7 @@ impl Setup {
     /// Looks for the calibration products that the parameters name, or else in a mirror.
     ///
     /// # Errors
-    /// Where a path does not exist, or the map of pixel areas is asked for and there is none.
+    /// Where a path does not exist, or a file that is named does not say its detector.
     pub(crate) fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> anyhow::Result<Self> {
         let calibration = Calibration::find(&parameters.spectral_wcs, &parameters.solid_angle_map, mirror)?;
         Ok(Self { parameters, calibration })
@@ -346,7 +346,8 @@ fn read_planes(
         Zodi::Fit(options) if !rows.is_empty() => options,
         _ => {
             let image = file.read(rows, planes)?;
-            let fit = (zodi != Zodi::Keep).then_some(ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted });
+            let one = ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted };
+            let fit = (zodi == Zodi::Static).then_some(one);
             return Ok(Read { image, block, fit });
         }
     };

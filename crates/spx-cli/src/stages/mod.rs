@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::atomic;
 
 use crate::exit::Failure;
+use crate::output::OutputDir;
 use crate::ui::{self, Verbosity};
 
 pub(crate) use journal::Journal;
@@ -86,6 +87,7 @@ impl Stages {
         let counts = wanted.resume || !wanted.only.is_empty();
         let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(verbosity) };
         stages.clear(file)?;
+        stages.clear(&OutputDir::probe(directory))?;
         stages.refuse_others(directory, file)?;
         if file.exists() {
             match read(file) {
