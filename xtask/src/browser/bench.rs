@@ -85,7 +85,7 @@ fn millis(time: std::time::Duration) -> f64 {
     1e3 * time.as_secs_f64()
 }
 
-/// Times [ms] from an input event of the slider until the plane is painted on the screen.
+/// Times \[ms\] from an input event of the slider until the plane is painted on the screen.
 fn times(page: &mut Page<'_>, planes: &str) -> Result<Vec<f64>> {
     page.rest()?;
     let script = format!(
@@ -107,7 +107,7 @@ fn report(what: &str, times: &[f64]) {
     println!("{what}: median {median:.0} ms, most {most:.0} ms, {} steps", sorted.len());
 }
 
-/// VmHWM of a process [MB].
+/// VmHWM of a process \[MB\].
 fn peak_memory(id: u32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{id}/status")).context("memory is read from /proc")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;

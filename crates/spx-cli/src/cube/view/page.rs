@@ -50,8 +50,10 @@ fn text(name: &str) -> &'static str {
 const STYLE: &str = "<link rel=\"stylesheet\" href=\"style.css\">";
 const SCRIPT: &str = "<script type=\"module\" src=\"main.js\"></script>";
 /// The self-contained page may run what it holds, and load nothing.
-const POLICY: &str = "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
-                      script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">";
+const POLICY: &str = concat!(
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; ",
+    "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">",
+);
 
 /// The page as it is served: it names its modules, so that the browser need not find them one by one.
 pub(super) fn index() -> impl IntoResponse + use<> {
