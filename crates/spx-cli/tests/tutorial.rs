@@ -20,7 +20,7 @@ fn docs() -> PathBuf {
 #[derive(Debug)]
 struct Step {
     command: String,
-    /// What it is said to print; `...` stands for any lines. Nothing is compared where nothing is said.
+    /// What it is said to print; `...` stands for any lines or text. Nothing is compared where nothing is said.
     prints: Vec<String>,
 }
 
@@ -40,12 +40,23 @@ fn steps(part: &str) -> Vec<Step> {
     steps
 }
 
-/// Whether lines are those that were said, `...` standing for any.
+/// Whether lines are those that were said, `...` standing for any, and within a line for any text.
 fn agrees(said: &[String], printed: &[&str]) -> bool {
     match said {
         [] => printed.is_empty(),
         [first, rest @ ..] if first == "..." => (0..=printed.len()).any(|k| agrees(rest, &printed[k..])),
-        [first, rest @ ..] => printed.first() == Some(&first.as_str()) && agrees(rest, &printed[1..]),
+        [first, rest @ ..] => {
+            printed.first().is_some_and(|line| line_agrees(first, line)) && agrees(rest, &printed[1..])
+        }
+    }
+}
+
+fn line_agrees(said: &str, printed: &str) -> bool {
+    match said.split_once("...") {
+        None => said == printed,
+        Some((begin, rest)) => printed
+            .strip_prefix(begin)
+            .is_some_and(|p| p.char_indices().any(|(k, _)| line_agrees(rest, &p[k..])) || rest.is_empty()),
     }
 }
 
@@ -172,7 +183,7 @@ fn the_part_on_irsa_runs_on_irsa() {
 }
 
 #[test]
-fn dots_stand_for_any_lines() {
+fn dots_stand_for_anything() {
     let said = |lines: &[&str]| lines.iter().map(|&line| line.to_owned()).collect::<Vec<_>>();
     for (lines, expected) in [
         (&["a", "...", "c"][..], true),
@@ -184,5 +195,10 @@ fn dots_stand_for_any_lines() {
         (&["b", "..."], false),
     ] {
         assert_eq!(agrees(&said(lines), &["a", "b", "c"]), expected, "{lines:?}");
+    }
+    for (line, expected) in
+        [("30 files (...), none", true), ("30...", true), ("...none", true), ("30 files (...)", false)]
+    {
+        assert_eq!(line_agrees(line, "30 files (4 MB), none"), expected, "{line}");
     }
 }
