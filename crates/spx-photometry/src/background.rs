@@ -142,21 +142,24 @@ impl Search<'_> {
     }
 
     /// The usable pixels of a region, row by row, into `values`.
+    ///
+    /// Every pixel is written, and the next one over it where it is not usable: branches that go either way at random
+    /// would cost more.
     fn gather(&self, region: &Region, excluded: u32, values: &mut Vec<f64>) {
+        let (inner, outer) = (region.inner * region.inner, region.outer * region.outer);
         values.clear();
-        let distances = region.inner * region.inner..=region.outer * region.outer;
+        values.resize(region.rows.len() * region.columns.len(), 0.0);
+        let mut usable = 0;
         for y in region.rows.clone() {
             let dy = y as f64 - self.aperture.y;
-            for x in region.columns.clone() {
+            for (x, (flags, value)) in region.columns.clone().zip(self.image.row(region.columns.clone(), y)) {
                 let dx = x as f64 - self.aperture.x;
-                let at = self.image.index(x, y);
-                if self.image.flags(at) & excluded == 0 && distances.contains(&(dx * dx + dy * dy)) {
-                    let value = self.image.value(at);
-                    if value.is_finite() {
-                        values.push(value);
-                    }
-                }
+                let distance = dx * dx + dy * dy;
+                values[usable] = value;
+                let within = (inner <= distance) & (distance <= outer);
+                usable += usize::from((flags & excluded == 0) & within & value.is_finite());
             }
         }
+        values.truncate(usable);
     }
 }

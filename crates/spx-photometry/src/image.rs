@@ -128,6 +128,20 @@ impl<'a> CheckedImage<'a> {
         }
     }
 
+    /// Flags and values, as [`value`](Self::value) has them, of the pixels of some columns of a row.
+    #[inline]
+    pub(crate) fn row(&self, columns: Range<usize>, y: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
+        let view = &self.view;
+        let pixels = self.index(columns.start, y)..self.index(columns.end, y);
+        // Without a foreground, what is subtracted is never looked at.
+        let (model, scale) = view.foreground.map_or((view.image, None), |f| (f.model, Some(f.scale)));
+        let planes = view.flags[pixels.clone()].iter().zip(&view.image[pixels.clone()]).zip(&model[pixels]);
+        planes.map(move |((flags, image), model)| {
+            let value = f64::from(*image);
+            (flags.cast_unsigned(), scale.map_or(value, |scale| value - scale * f64::from(*model)))
+        })
+    }
+
     /// Flags of the pixel at `at`.
     #[inline]
     pub(crate) fn flags(&self, at: usize) -> u32 {
@@ -165,13 +179,12 @@ pub fn check_variances(
     let pixels = || variance.iter().zip(flags);
     let wrong = |(&variance, &flags): (&f32, &i32)| flags == 0 && !is_valid(variance);
     // Counting has no branches and is fast; the place is looked for only where it is needed.
-    let count = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
-    match pixels().position(wrong).filter(|_| count > 0) {
-        None => Ok(()),
-        Some(at) => {
-            Err(PhotometryError::Variance { count, x: at % nx, y: first + at / nx, value: variance[at] })
-        }
+    let count: usize = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
+    if count == 0 {
+        return Ok(());
     }
+    let at = pixels().position(wrong).unwrap_or_default();
+    Err(PhotometryError::Variance { count, x: at % nx, y: first + at / nx, value: variance[at] })
 }
 
 fn is_valid(variance: f32) -> bool {

@@ -5,9 +5,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use super::{Bench, Common, Sample, Targets, median, pairs, verdict};
+use super::{Bench, Common, Sample, Targets, median, numbers, pairs, verdict};
 use crate::process::count;
 
 /// What the project has set itself, by width of the field \[arcmin\]: how many times faster than spxquery.
@@ -29,12 +29,6 @@ impl Default for Options {
     fn default() -> Self {
         Self { exposures: 20, sizes: vec![30.0, 120.0], scaling: vec![5, 10, 20, 40] }
     }
-}
-
-fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>> {
-    text.split(',')
-        .map(|word| word.trim().parse().ok().with_context(|| format!("not a number: {word}")))
-        .collect()
 }
 
 fn parse(arguments: &[&str]) -> Result<(Common, Options)> {

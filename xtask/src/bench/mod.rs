@@ -3,6 +3,7 @@
 //! The runs are paired, A B A B, so that a slow spell of the machine meets both; medians are reported. spxquery is
 //! timed without the start of Python and its imports, spx as a whole process.
 
+mod batch;
 mod drizzle;
 mod photometry;
 
@@ -20,7 +21,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let good = match arguments {
         ["drizzle", options @ ..] => drizzle::run(options)?,
         ["photometry", options @ ..] => photometry::run(options)?,
-        _ => bail!("bench-peers drizzle|photometry [OPTIONS]"),
+        ["batch", options @ ..] => batch::run(options)?,
+        _ => bail!("bench-peers drizzle|photometry|batch [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");
@@ -53,6 +55,13 @@ impl Common {
         }
         Ok(common)
     }
+}
+
+/// Numbers between commas.
+fn numbers<T: std::str::FromStr>(text: &str) -> Result<Vec<T>> {
+    text.split(',')
+        .map(|word| word.trim().parse().ok().with_context(|| format!("not a number: {word}")))
+        .collect()
 }
 
 /// What every comparison needs: the programs, and a scratch directory.
@@ -91,11 +100,17 @@ impl Bench {
 
     /// An output directory in which nothing is left of an earlier run, so that none pays for replacing it.
     fn fresh(&self, name: &str) -> Result<PathBuf> {
+        self.clear(name)?;
+        Ok(self.scratch.join(name))
+    }
+
+    /// Removes what stands under a name.
+    fn clear(&self, name: &str) -> Result<()> {
         let path = self.scratch.join(name);
         if path.exists() {
             fs::remove_dir_all(&path).with_context(|| format!("cannot clear {}", path.display()))?;
         }
-        Ok(path)
+        Ok(())
     }
 
     /// A script of `xtask/python`; those that time spxquery print their [`Sample`] last.
