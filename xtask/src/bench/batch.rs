@@ -74,12 +74,12 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
     Ok(good)
 }
 
-/// Links to `frames`, taken in turn, `count` of them, in a fresh directory.
+/// Hard links to `frames`, taken in turn, `count` of them; by other links a file counts once.
 fn links(directory: &Path, frames: &[PathBuf], count: usize) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
     let link = |k: usize| {
         let path = directory.join(format!("level2_{k:04}.fits"));
-        std::os::unix::fs::symlink(&frames[k % frames.len()], &path)?;
+        fs::hard_link(&frames[k % frames.len()], &path)?;
         Ok(path)
     };
     (0..count).map(link).collect()
