@@ -14,6 +14,7 @@ mod check;
 mod compare;
 mod golden;
 mod layers;
+mod parquet;
 mod process;
 mod testdata;
 mod tidy;
@@ -33,6 +34,9 @@ cargo xtask TASK
   bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none] [--spx PATH]
                          spx against spxquery on the same files: time and peak memory
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
+  bench-peers batch [--runs N] [--sources A,B,C|none] [--frames N] [--rows N|none] [--light-curves N] [--spx PATH]
+                         tables, extraction and aggregation against spxquery's batch (default: 34, 1000 and 10,000
+                         sources in a frame, 5,000,000 rows of 50,000 sources; 2.9 GB of cache, 20 GB of scratch)
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason
@@ -44,6 +48,7 @@ cargo xtask TASK
                          the explorer in headless Chromium, as a user works with it (skipped where there is none)
   bench-view [--spx PATH] [--keep CUBE.fits]
                          a cube of 3 GB in the explorer: first plane, steps of the slider, memory
+  parquet BATCH_DIR      do pandas, DuckDB and astropy read the data set of `spx batch --format both`, with units?
   vo-clients [--url URL] do pyvo and astroquery understand the local archive, or that at URL?
                          (default: simulates a few exposures and serves them)";
 
@@ -56,6 +61,7 @@ fn main() -> ExitCode {
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
         ["compare-photometry", options @ ..] => compare::photometry(options),
+        ["parquet", arguments @ ..] => parquet::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["browser", options @ ..] => browser::run(options),
         ["bench-view", options @ ..] => browser::bench(options),

@@ -36,6 +36,8 @@ pub(crate) struct RowWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     columns: Vec<Cells>,
     rows: usize,
+    /// Of the texts of each column: the greatest length [UTF-16 units], and whether all are ASCII.
+    texts: [(usize, bool); COLUMNS.len()],
 }
 
 /// The cells of a column of a row group.
@@ -95,7 +97,6 @@ impl Cells {
 impl<W: Write + Send> RowWriter<W> {
     /// Begins a file whose rows come sorted by (target_id, mjd), or in no order.
     pub(crate) fn new(out: W, sorted: bool) -> Result<Self, ParquetError> {
-        let key = |key: &str, value: String| KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value);
         let by = |column_idx: usize| SortingColumn {
             column_idx: i32::try_from(column_idx).unwrap_or_default(),
             descending: false,
@@ -104,18 +105,23 @@ impl<W: Write + Send> RowWriter<W> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(vec![key("version", "1.0".into()), key("content", votable())]))
             .set_sorting_columns(sorted.then(|| vec![by(0), by(MJD)]))
             .set_column_bloom_filter_enabled(ColumnPath::from(COLUMNS[0].name), sorted)
             .set_max_row_group_row_count(Some(GROUP))
             .build();
         let file = SerializedFileWriter::new(out, schema()?, Arc::new(properties))?;
-        Ok(Self { file, columns: COLUMNS.iter().map(|column| Cells::new(column.kind)).collect(), rows: 0 })
+        let columns = COLUMNS.iter().map(|column| Cells::new(column.kind)).collect();
+        Ok(Self { file, columns, rows: 0, texts: [(1, true); COLUMNS.len()] })
     }
 
     /// Appends a row.
     pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), ParquetError> {
-        for (cells, value) in self.columns.iter_mut().zip(row.values()) {
+        for ((cells, texts), value) in self.columns.iter_mut().zip(&mut self.texts).zip(row.values()) {
+            if let Value::Text(text) = &value {
+                let ascii = text.is_ascii();
+                let length = if ascii { text.len() } else { text.encode_utf16().count() };
+                *texts = (texts.0.max(length), texts.1 && ascii);
+            }
             cells.push(&value);
         }
         self.rows += 1;
@@ -125,6 +131,9 @@ impl<W: Write + Send> RowWriter<W> {
     /// Ends the file and gives what it was written to.
     pub(crate) fn finish(mut self) -> Result<W, ParquetError> {
         self.flush()?;
+        for (key, value) in [("version", "1.0".to_owned()), ("content", votable(&self.texts))] {
+            self.file.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
+        }
         self.file.into_inner()
     }
 
@@ -160,8 +169,9 @@ fn schema() -> Result<TypePtr, ParquetError> {
     Type::group_type_builder("photometry").with_fields(fields).build().map(Arc::new)
 }
 
-/// The description of the columns, VOTable 1.4 without data.
-fn votable() -> String {
+/// The description of the columns, VOTable 1.4 without data. Texts have the length of the longest, for astropy 8.0
+/// cannot read them where it is left open (`*`).
+fn votable(texts: &[(usize, bool)]) -> String {
     let mut text = String::from(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE type=\"results\">\n\
@@ -170,12 +180,14 @@ fn votable() -> String {
          <TABLE name=\"photometry\">\n\
          <DESCRIPTION>Photometry of catalogue sources in SPHEREx spectral images</DESCRIPTION>\n",
     );
-    for column in &COLUMNS {
+    for (column, (length, ascii)) in COLUMNS.iter().zip(texts) {
         let datatype = match column.kind {
-            Kind::Text => "char\" arraysize=\"*",
-            Kind::Real => "double",
-            Kind::Bits => "long",
-            Kind::Truth => "boolean",
+            Kind::Text => {
+                format!("{}\" arraysize=\"{length}", if *ascii { "char" } else { "unicodeChar" })
+            }
+            Kind::Real => "double".to_owned(),
+            Kind::Bits => "long".to_owned(),
+            Kind::Truth => "boolean".to_owned(),
         };
         let unit = match column.unit {
             "" => String::new(),
@@ -372,6 +384,8 @@ mod tests {
             text.split("<FIELD name=\"").skip(1).map(|f| f.split('"').next().unwrap()).collect();
         assert_eq!(names, COLUMNS.map(|column| column.name));
         assert!(!text.contains("<DATA") && text.contains("unit=\"uJy/arcsec**2\""));
+        assert!(text.contains("name=\"target_id\" datatype=\"char\" arraysize=\"7\""), "{text}");
+        assert!(text.contains("name=\"filename\" datatype=\"unicodeChar\" arraysize=\"18\""), "{text}");
         assert!(COLUMNS.iter().all(|c| ![c.unit, c.ucd, c.description].concat().contains(['<', '&', '"'])));
     }
 
