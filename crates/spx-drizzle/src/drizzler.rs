@@ -54,7 +54,7 @@ macro_rules! with_kernel {
 }
 
 /// The output grid and the options, checked: all that is needed to turn an exposure into droplets.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     shape: [usize; 2],
     wavelengths: WavelengthGrid,
@@ -207,12 +207,12 @@ impl Contribution {
 /// the order in which they are given, so that the result has the same bits for any number of threads.
 #[derive(Debug)]
 pub struct Drizzler {
-    plan: Plan,
-    tiles: Vec<Tile>,
-    inputs_per_plane: Vec<u32>,
+    pub(crate) plan: Plan,
+    pub(crate) tiles: Vec<Tile>,
+    pub(crate) inputs_per_plane: Vec<u32>,
     /// Exposures so far of which some pixel reached the output.
-    exposures: u32,
-    finalised: bool,
+    pub(crate) exposures: u32,
+    pub(crate) finalised: bool,
 }
 
 impl Drizzler {
@@ -352,7 +352,7 @@ impl Drizzler {
         Ok(contributions)
     }
 
-    fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {
+    pub(crate) fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {
         let nx = self.plan.shape[1];
         for tile in &self.tiles {
             for y in tile.rows.clone() {
@@ -502,7 +502,7 @@ impl CubeData for Drizzler {
     }
 
     fn context_words(&self) -> usize {
-        if self.plan.planes.context { (self.exposures as usize).div_ceil(32) } else { 0 }
+        self.plan.context_words(self.exposures)
     }
 
     fn context(&self, word: usize, z: usize, out: &mut [u32]) {

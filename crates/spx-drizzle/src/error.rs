@@ -66,6 +66,12 @@ pub enum DrizzleError {
     /// Exposures are added to sums that are finalised.
     #[error("the sums are finalised: reset them before exposures are added")]
     Finalised,
+    /// Sums of another grid or of other options.
+    #[error("sums of another grid or of other options cannot be added")]
+    OtherPlan,
+    /// An exposure that is in the sums already, given as `observation/detector`.
+    #[error("{0} is in the sums already")]
+    Duplicate(String),
     /// The user asked to stop.
     #[error("interrupted")]
     Cancelled,

@@ -25,6 +25,7 @@
 mod layout;
 mod plane_writer;
 mod reader;
+mod sums;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -40,6 +41,7 @@ use crate::DrizzleError;
 
 pub use layout::{Layout, export, import};
 pub use reader::CubeFile;
+pub use sums::{SumsFile, sums_steps, write_sums};
 pub use writer::{CubeInfo, steps, write};
 
 /// Why a cube could not be written or read.
@@ -82,6 +84,23 @@ pub enum CubeFileProblem {
     /// The bytes of an HDU are not those that were written.
     #[error("HDU {0} is damaged: its checksum does not agree with its content")]
     Damaged(String),
+    /// It is FITS, but no accumulator that this spx reads.
+    #[error("not an accumulator of this spx: {0}")]
+    NotSums(String),
+    /// An accumulator of which something is missing or cannot be read.
+    #[error("the accumulator is damaged: {0}")]
+    Broken(String),
+    /// An accumulator of another grid or other settings.
+    #[error("the accumulator was made with other settings: {found} there, {expected} here")]
+    Differs {
+        /// What it was made with.
+        found: String,
+        /// What is asked for.
+        expected: String,
+    },
+    /// Its sums cannot be added to.
+    #[error(transparent)]
+    Sums(#[from] DrizzleError),
     /// The wavelengths of its table make no axis.
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),

@@ -64,6 +64,7 @@
 //! # Ok::<(), DrizzleError>(())
 //! ```
 
+mod accumulator;
 mod cube;
 mod drizzler;
 mod droplet;
@@ -75,11 +76,13 @@ mod kernel;
 mod noise;
 mod options;
 mod planes;
+mod sums;
 mod tile;
 mod timing;
 mod wavelength;
 pub mod weights;
 
+pub use accumulator::{Accumulator, Entry};
 pub use cube::{Cube, CubeData, OptionalPlane};
 pub use drizzler::{Answers, Contribution, Drizzler, Plan};
 pub use droplet::Droplets;
@@ -87,5 +90,6 @@ pub use error::DrizzleError;
 pub use exposure::{Exposure, Extra, Foreground, Weight};
 pub use options::{DrizzleOptions, Fill, Kernel};
 pub use planes::{ErrorMethod, Planes, VarianceMethod};
+pub use sums::{BitSum, KeptSums, RealSum};
 pub use timing::{GroupTime, Timing};
 pub use wavelength::{Bin, LogAxis, WavelengthGrid};

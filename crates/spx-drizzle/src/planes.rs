@@ -116,7 +116,12 @@ impl OptionalSums {
 
     /// The words that hold the bit of an exposure.
     pub(crate) fn allocate_context(&mut self, exposure: u32, voxels: usize) -> Result<(), DrizzleError> {
-        while self.context.len() <= exposure as usize / 32 {
+        self.allocate_words(exposure as usize / 32 + 1, voxels)
+    }
+
+    /// So many words of the context.
+    pub(crate) fn allocate_words(&mut self, words: usize, voxels: usize) -> Result<(), DrizzleError> {
+        while self.context.len() < words {
             let mut word = Vec::new();
             grow(&mut word, voxels)?;
             self.context.push(word);
@@ -176,6 +181,26 @@ impl OptionalSums {
             }
             of_exposure.fill(0.0);
         }
+    }
+
+    /// Adds those of another drizzle, whose exposures are counted from `first` on. Memory for all but the context is
+    /// there.
+    pub(crate) fn merge(&mut self, other: &Self, first: u32, voxels: usize) -> Result<(), DrizzleError> {
+        self.sums.iter_mut().zip(&other.sums).for_each(|(sum, more)| *sum += more);
+        let (words, shift) = (first as usize / 32, first % 32);
+        for (k, word) in other.context.iter().enumerate() {
+            // Its bits fall into two words.
+            let halves: [fn(u64) -> u64; 2] = [|bits| bits & u64::from(u32::MAX), |bits| bits >> 32];
+            for (target, half) in (words + k..).zip(halves) {
+                let part = word.iter().map(|bits| half(u64::from(*bits) << shift));
+                if part.clone().any(|bits| bits != 0) {
+                    self.allocate_words(target + 1, voxels)?;
+                    let marks = self.context[target].iter_mut().zip(part);
+                    marks.for_each(|(bits, more)| *bits |= u32::try_from(more).unwrap_or(0));
+                }
+            }
+        }
+        Ok(())
     }
 
     #[inline]

@@ -50,6 +50,16 @@ impl Voxel {
         if self.count > 0 { !self.cleared } else { 0 }
     }
 
+    /// Adds the sums of another voxel.
+    fn merge(&mut self, other: &Self) {
+        self.flux += other.flux;
+        self.weight += other.weight;
+        self.variance += other.variance;
+        self.count = self.count.saturating_add(other.count);
+        self.cleared |= other.cleared;
+        self.set |= other.set;
+    }
+
     /// Contributions, at most 65535.
     pub(crate) fn saturated_count(&self) -> u16 {
         u16::try_from(self.count).unwrap_or(u16::MAX)
@@ -269,6 +279,78 @@ impl Tile {
                 }
             }
         }
+    }
+}
+
+/// Sums that come from elsewhere.
+impl Tile {
+    /// Whether an image of `nx` columns has anything in this tile.
+    pub(crate) fn any(&self, image: &[u32], nx: usize) -> bool {
+        self.rows.clone().any(|y| image[y * nx..][self.columns.clone()].iter().any(|v| *v != 0))
+    }
+
+    /// Takes the memory of all sums but the context.
+    pub(crate) fn allocate_all(&mut self, nz: usize, planes: &Planes) -> Result<(), DrizzleError> {
+        self.allocate(nz)?;
+        self.optional.allocate(planes, self.voxels.len())
+    }
+
+    /// Sets a value of each voxel of plane `z` from an image of `nx` columns, if there are voxels.
+    pub(crate) fn set_plane<T: Copy>(
+        &mut self,
+        z: usize,
+        image: &[T],
+        nx: usize,
+        set: impl Fn(&mut Voxel, T),
+    ) {
+        let (plane, width) = (self.plane_len(), self.columns.len());
+        let Some(voxels) = self.voxels.get_mut(z * plane..(z + 1) * plane) else { return };
+        for (row, y) in voxels.chunks_exact_mut(width).zip(self.rows.clone()) {
+            let values = &image[y * nx..][self.columns.clone()];
+            row.iter_mut().zip(values).for_each(|(voxel, value)| set(voxel, *value));
+        }
+    }
+
+    /// Sets the k-th of `sums` optional sums of plane `z`, if there is memory for them.
+    pub(crate) fn set_optional(&mut self, z: usize, image: &[f64], nx: usize, (k, sums): (usize, usize)) {
+        let plane = self.plane_len() * sums;
+        let Some(values) = self.optional.sums.get_mut(z * plane..(z + 1) * plane) else { return };
+        for (row, y) in values.chunks_exact_mut(self.columns.len() * sums).zip(self.rows.clone()) {
+            let values = &image[y * nx..][self.columns.clone()];
+            row.iter_mut().skip(k).step_by(sums).zip(values).for_each(|(sum, value)| *sum = *value);
+        }
+    }
+
+    /// Sets a word of the context of plane `z`.
+    pub(crate) fn set_context(
+        &mut self,
+        z: usize,
+        image: &[u32],
+        nx: usize,
+        word: usize,
+    ) -> Result<(), DrizzleError> {
+        let (plane, width) = (self.plane_len(), self.columns.len());
+        self.optional.allocate_words(word + 1, self.voxels.len())?;
+        let bits = self.optional.context[word].iter_mut().skip(z * plane);
+        let values = self.rows.clone().flat_map(|y| &image[y * nx..][self.columns.start..][..width]);
+        bits.zip(values).for_each(|(bits, value)| *bits = *value);
+        Ok(())
+    }
+
+    /// Adds the sums of the same tile of another drizzle, whose exposures are counted from `first` on.
+    pub(crate) fn merge(
+        &mut self,
+        other: &Self,
+        nz: usize,
+        planes: &Planes,
+        first: u32,
+    ) -> Result<(), DrizzleError> {
+        if other.voxels.is_empty() {
+            return Ok(());
+        }
+        self.allocate_all(nz, planes)?;
+        self.voxels.iter_mut().zip(&other.voxels).for_each(|(voxel, more)| voxel.merge(more));
+        self.optional.merge(&other.optional, first, self.voxels.len())
     }
 }
 

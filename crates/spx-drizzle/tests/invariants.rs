@@ -7,11 +7,15 @@ use std::ops::Range;
 
 use common::{centre, drizzle, exposures, grid};
 use proptest::prelude::*;
+use spx_core::detector::Detector;
+use spx_core::header::Header;
+use spx_core::image::ExposureId;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
+use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
-    Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Kernel, Plan,
-    WavelengthGrid,
+    Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Entry,
+    ErrorMethod, Exposure, Extra, GroupTime, Kernel, Plan, Planes, VarianceMethod, WavelengthGrid,
 };
 use spx_sim::{FieldOptions, Sky};
 
@@ -80,12 +84,16 @@ fn whole(options: DrizzleOptions) -> DrizzleOptions {
 /// Drizzles exposures one after another.
 fn combine(plan: Plan, exposures: &[Exposure<'_>]) -> Drizzler {
     let mut drizzler = Drizzler::new(plan);
+    add(&mut drizzler, exposures);
+    drizzler
+}
+
+/// Adds exposures, and tells the number of each in the context.
+fn add(drizzler: &mut Drizzler, exposures: &[Exposure<'_>]) -> Vec<Option<u32>> {
     let load =
         |plan: &Plan, e: &Exposure<'_>, out: &mut Droplets| plan.collect(e, &Spans::whole(e.shape), out);
-    for answer in drizzler.add_all(exposures, load, &Silent).unwrap() {
-        answer.unwrap();
-    }
-    drizzler
+    let answers = drizzler.add_all(exposures, load, &Silent).unwrap();
+    answers.into_iter().map(|answer| answer.unwrap().1.number).collect()
 }
 
 /// All bits of a cube, NaN included.
@@ -112,6 +120,134 @@ fn any_number_of_threads_gives_the_same_bits() {
             assert!(with(threads) == one, "{kernel}: {threads} threads");
         }
     }
+}
+
+/// An exposure that differs from all others, of which some reach the grid.
+struct Various {
+    arrays: Arrays,
+    named: Vec<f32>,
+    map: Affine,
+    sees: Sees,
+}
+
+impl Various {
+    #[expect(clippy::cast_possible_truncation, reason = "any numbers will do")]
+    fn new(seed: f64) -> Self {
+        let wave = |k: f64| (1e3 * (seed + k)).sin();
+        let column = |k: f64| (0..48).map(|p| (2.0 + wave(k + f64::from(p))) as f32).collect();
+        let flags = (0..48).map(|p| (100.0 * wave(f64::from(p))) as i32).collect();
+        Self {
+            arrays: Arrays { flux: column(0.1), variance: column(0.2), flags },
+            named: column(0.3),
+            map: Affine([0.8, 0.1, 66.0 + 70.0 * wave(0.5), -0.1, 0.9, 30.0 + 40.0 * wave(0.6)]),
+            sees: Sees(Passband { centre: 2.1 + 0.08 * wave(0.7), width: 0.04 }),
+        }
+    }
+
+    fn exposure<'a>(&'a self, named: &'a [&'a [f32]]) -> Exposure<'a> {
+        let extra = Extra { variances: named, ..Extra::default() };
+        Exposure { extra, ..self.arrays.exposure(&self.map, &self.sees) }
+    }
+}
+
+/// Adds exposures to sums and notes them.
+fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
+    let planes = sums.drizzler.plan().planes().variances.len();
+    let named: Vec<Vec<&[f32]>> = exposures.iter().map(|e| vec![e.named.as_slice(); planes]).collect();
+    let plain: Vec<Exposure<'_>> = exposures.iter().zip(&named).map(|(e, n)| e.exposure(n)).collect();
+    for (exposure, number) in exposures.iter().zip(add(&mut sums.drizzler, &plain)) {
+        let mjd = f64::from(exposure.arrays.flux[0]);
+        sums.note(Entry {
+            id: ExposureId { observation: mjd.to_string(), detector: Detector::ALL[2] },
+            file: format!("größe {mjd}.fits"),
+            mjd: Some(mjd),
+            used: number.is_some(),
+            remark: number.is_none().then(|| "outside".to_owned()),
+            foreground_scale: Some(1.0 / mjd),
+            number,
+            time: GroupTime {
+                id: "group".into(),
+                begin: Some(mjd),
+                end: None,
+                exposure: Some(0.1 + mjd),
+                measurement: None,
+            },
+        })
+        .unwrap();
+    }
+}
+
+/// A grid of six tiles.
+fn wide_plan(kernel: Kernel, planes: Planes) -> Plan {
+    let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+    let edges = WavelengthGrid::custom(vec![2.0, 2.05, 2.1, 2.2]).unwrap();
+    Plan::new([70, 131], edges, options).unwrap().with_planes(planes)
+}
+
+fn all_planes(method: VarianceMethod) -> Planes {
+    Planes {
+        weight: true,
+        wavelength: true,
+        error: Some(ErrorMethod::Resampled),
+        context: true,
+        variances: vec!["VAR_A".into(), "VAR_B".into()],
+        variance_method: method,
+    }
+}
+
+/// The bytes of the file of sums.
+fn kept(folder: &std::path::Path, sums: &Accumulator) -> Vec<u8> {
+    let path = folder.join("sums.fits");
+    write_sums(&path, sums, &["kernel = 1".into()], &Header::new(), true, &Silent).unwrap();
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn sums_take_each_exposure_once_and_sums_of_another_plan_are_refused() {
+    let mut sums = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, Planes::default())));
+    accumulate(&mut sums, &[Various::new(0.3)]);
+    let mut same = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, Planes::default())));
+    accumulate(&mut same, &[Various::new(0.3)]);
+    let id = sums.entries()[0].id.to_string();
+    assert_eq!(sums.note(same.entries()[0].clone()), Err(DrizzleError::Duplicate(id.clone())));
+    assert_eq!(sums.merge(same), Err(DrizzleError::Duplicate(id)));
+    let other = Accumulator::new(Drizzler::new(wide_plan(Kernel::Square, Planes::default())));
+    assert_eq!(sums.merge(other), Err(DrizzleError::OtherPlan));
+    assert_eq!(sums.entries().len(), 1);
+}
+
+#[test]
+fn files_of_sums_that_are_not_whole_or_of_another_plan_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let planes = all_planes(VarianceMethod::Propagated);
+    let plan = wide_plan(Kernel::Square, planes.clone());
+    let mut sums = Accumulator::new(Drizzler::new(plan.clone()));
+    accumulate(&mut sums, &[Various::new(0.3), Various::new(0.4)]);
+    let bytes = kept(folder.path(), &sums);
+    let path = folder.path().join("sums.fits");
+    let load = |plan: Plan| SumsFile::open(&path).and_then(|file| file.load(plan, &Silent));
+    let refused = |plan: Plan| load(plan).err().unwrap().to_string();
+    assert!(refused(wide_plan(Kernel::Turbo, planes)).contains("KERNEL = square there, KERNEL = turbo here"));
+    assert!(refused(wide_plan(Kernel::Square, Planes::default())).contains("PLANES = "));
+    for (position, share) in [200, 400, 600, 800, 999].map(|p| (p, p * bytes.len() / 1000)) {
+        std::fs::write(&path, &bytes[..share]).unwrap();
+        assert!(refused(plan.clone()).contains("damaged"), "cut at {position}: {}", refused(plan.clone()));
+        let mut flipped = bytes.clone();
+        flipped[share] ^= 1;
+        std::fs::write(&path, &flipped).unwrap();
+        assert!(
+            refused(plan.clone()).contains("damaged"),
+            "flipped at {position}: {}",
+            refused(plan.clone())
+        );
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    assert!(kept(folder.path(), &load(plan).unwrap()) == bytes);
+}
+
+/// How many numbers of single precision lie between two.
+fn steps_between(a: f32, b: f32) -> u32 {
+    if a.is_nan() && b.is_nan() { 0 } else { a.to_bits().abs_diff(b.to_bits()) }
 }
 
 #[test]
@@ -225,6 +361,73 @@ fn options_out_of_range_are_named() {
     assert_eq!(with(|o| o.z_shrink = Some(1.5)), "z_shrink");
     assert_eq!(with(|o| o.ivar_max = 0.0), "ivar_max");
     assert_eq!(with(|o| o.min_overlap = -0.1), "min_overlap");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Sums that are written, read back and added to are those of all exposures at once, wherever they are cut;
+    /// those of two parts merged have the same counts, masks and context, and values to the last place.
+    #[test]
+    fn sums_that_last_are_those_of_one_run(
+        seeds in prop::collection::vec(0.0..1.0f64, 2..40),
+        cuts in prop::array::uniform2(any::<prop::sample::Index>()),
+        kernel in prop::sample::select(Kernel::ALL.to_vec()),
+        planes in prop::sample::select(vec![
+            Planes::default(),
+            all_planes(VarianceMethod::Propagated),
+            all_planes(VarianceMethod::Resampled),
+        ]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = wide_plan(kernel, planes);
+        let exposures: Vec<Various> = seeds.iter().map(|s| Various::new(*s)).collect();
+        let new = || Accumulator::new(Drizzler::new(plan.clone()));
+        let mut at_once = new();
+        accumulate(&mut at_once, &exposures);
+        let expected = kept(folder.path(), &at_once);
+
+        let [a, b] = cuts.map(|cut| cut.index(exposures.len() + 1));
+        let (first, rest) = exposures.split_at(a.min(b));
+        let (second, third) = rest.split_at(a.abs_diff(b));
+        let mut bytes = kept(folder.path(), &new());
+        for part in [first, second, third] {
+            let file = SumsFile::open(&folder.path().join("sums.fits")).unwrap();
+            let mut sums = file.load(plan.clone(), &Silent).unwrap();
+            accumulate(&mut sums, part);
+            bytes = kept(folder.path(), &sums);
+        }
+        prop_assert!(bytes == expected, "in parts");
+        let restored = Drizzler::restore(plan.clone(), &mut &at_once.drizzler).unwrap();
+        prop_assert!(bits(&restored) == bits(&at_once.drizzler), "restored");
+
+        let (mut merged, mut other) = (new(), new());
+        accumulate(&mut merged, first);
+        accumulate(&mut other, rest);
+        merged.merge(other).unwrap();
+        prop_assert_eq!(merged.entries(), at_once.entries());
+        let (cube, expected) = (Cube::from_data(&merged.drizzler), Cube::from_data(&at_once.drizzler));
+        prop_assert!(cube.count == expected.count);
+        prop_assert!(cube.and_mask == expected.and_mask && cube.or_mask == expected.or_mask);
+        prop_assert_eq!(&cube.inputs_per_plane, &expected.inputs_per_plane);
+        let context = |drizzler: &Drizzler| {
+            let mut plane = vec![0; 70 * 131];
+            let places = (0..3).flat_map(|z| (0..drizzler.context_words()).map(move |word| (z, word)));
+            let planes = places.map(|(z, word)| {
+                drizzler.bit_sum(BitSum::Context(word), z, &mut plane);
+                plane.clone()
+            });
+            planes.collect::<Vec<_>>()
+        };
+        prop_assert!(context(&merged.drizzler) == context(&at_once.drizzler));
+        // Where shares of both signs cancel, no place is left to agree.
+        if kernel.conserves_flux() {
+            let pairs = [(&cube.science, &expected.science), (&cube.variance, &expected.variance)];
+            for (a, b) in pairs.into_iter().flat_map(|(a, b)| a.iter().zip(b)) {
+                prop_assert!(steps_between(*a, *b) <= 1, "{} and {}", a, b);
+            }
+        }
+    }
 }
 
 proptest! {

@@ -3,6 +3,7 @@
 pub(crate) mod combine;
 mod convert;
 mod extract;
+mod finalize;
 mod info;
 pub(crate) mod output;
 mod plot;
@@ -20,7 +21,8 @@ use spx_wcs::CelestialWcs;
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 
-/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for other tools.
+/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for other tools;
+/// cubes of running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -29,6 +31,7 @@ Examples:
   spx cube plot output/drizzle_D3.fits --rgb -o colours.png
   spx cube view output/drizzle_D3.fits
   spx cube export output/drizzle_D3.fits --for cubeviz -o ngc4395_cubeviz.fits
+  spx cube finalize sums_D3.fits -o output/drizzle_D3.fits
 
 `spx drizzle` makes cubes.")]
 pub(crate) struct CubeArgs {
@@ -44,6 +47,7 @@ enum CubeCommand {
     View(view::ViewArgs),
     Export(convert::ExportArgs),
     Import(convert::ImportArgs),
+    Finalize(finalize::FinalizeArgs),
 }
 
 /// Runs the command.
@@ -55,6 +59,7 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::View(args) => view::run(args, global),
         CubeCommand::Export(args) => convert::export(args, global),
         CubeCommand::Import(args) => convert::import(args, global),
+        CubeCommand::Finalize(args) => finalize::run(args, global),
     }
 }
 

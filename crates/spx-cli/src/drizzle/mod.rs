@@ -1,8 +1,9 @@
 //! `spx drizzle`: spectral images to cubes, one for each detector.
 
+pub(crate) mod accumulate;
 mod extra;
-mod pipeline;
-mod report;
+pub(crate) mod pipeline;
+pub(crate) mod report;
 pub(crate) mod resampling;
 mod settings;
 
@@ -24,6 +25,7 @@ use crate::inputs::{self, InputError, Source};
 use crate::output::OutputDir;
 use crate::stages::{Stages, Wanted};
 use crate::ui::{self, Bar};
+use accumulate::Sums;
 use pipeline::Job;
 use report::{CubeReport, InputReport, Status};
 pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
@@ -46,6 +48,7 @@ Examples:
   spx drizzle --ra 186.4536 --dec 33.5468 --width 30 --height 30 --detector 3 --input data/ -o output
   spx drizzle --config ngc4395.toml --input data/*.fits --z-oversample 2
   spx drizzle --ra 10.1 --dec 40.9 --width 20 --height 20 --input d3.fits --exclude-flags photometry,GHOST
+  spx drizzle --config ngc4395.toml --input week7/ --accumulate sums_D3.fits --overwrite
 
 `spx config init` writes a commented configuration; its keys are these options with underscores.")]
 pub(crate) struct DrizzleArgs {
@@ -156,9 +159,15 @@ fn combine(
     if found.is_empty() && undelivered.is_empty() {
         return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
     }
-    let (sources, mut failed) = found.scan();
+    let (mut sources, mut failed) = found.scan();
+    if parameters.input.is_empty() {
+        // The archive's choice, not the user's.
+        sources.iter_mut().for_each(|source| source.named = false);
+    }
     failed.extend(undelivered.iter().cloned());
-    warn_of_duplicates(&sources);
+    if parameters.accumulate.is_none() {
+        warn_of_duplicates(&sources);
+    }
     let (by_detector, failed) = select(sources, failed, parameters.detector, global);
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| ui::warning(&error.to_string()));
@@ -171,6 +180,7 @@ fn combine(
             failed: &failed,
             overwrite: parameters.overwrite || stages.resuming(),
             configuration: configuration_lines(settings, detector),
+            verbosity: global.verbosity(),
         })
         .collect();
     if jobs.is_empty() {
@@ -237,24 +247,40 @@ fn run_jobs(
     stages: &mut Stages,
     global: &Global,
 ) -> Result<Cubes, Failure> {
+    if jobs.len() > 1 && jobs[0].parameters.accumulate.is_some() {
+        let detectors: Vec<String> = jobs.iter().map(|job| job.detector.to_string()).collect();
+        let found = detectors.join(", ");
+        return Err(Failure::usage(anyhow!("accumulate takes one detector, and the inputs are of {found}")));
+    }
     let mut plans = Vec::new();
     for job in jobs {
         let plan = job.plan().map_err(Failure::usage)?;
-        check_memory(job.memory(&plan), job.parameters)?;
+        let accumulate = job.parameters.accumulate.as_deref();
+        let sums = accumulate.map(|path| Sums::open(path, &job.configuration)).transpose()?;
+        check_memory(job.memory(&plan, sums.as_ref().map_or(0, Sums::exposures)), job.parameters.max_memory)?;
+        if job.parameters.sums_only {
+            plans.push((plan, sums));
+            continue;
+        }
         if !job.overwrite && job.output().symlink_metadata().is_ok() {
             return Err(Failure::exists(&job.output()));
         }
         stages.clear(&job.output())?;
         stages.clear(&job.configuration_file())?;
-        plans.push(plan);
+        plans.push((plan, sums));
     }
-    let output = OutputDir::create(&jobs[0].parameters.output_dir)?;
+    let first = jobs[0].parameters;
+    let output = if first.sums_only { None } else { Some(OutputDir::create(&first.output_dir)?) };
     let mut cubes = Cubes { reports: Vec::new(), failures: Vec::new() };
-    for (job, plan) in jobs.iter().zip(plans) {
-        let is_there = |report: &CubeReport| Path::new(&report.file).exists();
+    for (job, (plan, sums)) in jobs.iter().zip(plans) {
+        let is_there = |report: &CubeReport| {
+            report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
+        };
         let made = stages.run(&stage_name(job.detector), job.fingerprint(), is_there, || {
-            let report = job.run(plan, &Bar::new(global.verbosity()))?;
-            write_configuration(job, settings)?;
+            let report = job.run(plan, sums, &Bar::new(global.verbosity()))?;
+            if !job.parameters.sums_only {
+                write_configuration(job, settings)?;
+            }
             Ok(report)
         });
         match made {
@@ -269,14 +295,14 @@ fn run_jobs(
         cubes.failures.iter().for_each(|other| ui::error(&other.to_string()));
         return Err(failure);
     }
-    output.keep();
+    output.into_iter().for_each(OutputDir::keep);
     Ok(cubes)
 }
 
 /// Refuses what would not fit before anything is allocated.
-fn check_memory(needed: u64, parameters: &DrizzleParameters) -> Result<(), Failure> {
+pub(crate) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), Failure> {
     const GIB: f64 = 1_073_741_824.0;
-    let (allowed, name) = match parameters.max_memory {
+    let (allowed, name) = match max_memory {
         Some(gib) => (gib * GIB, "max_memory allows"),
         None => (0.9 * available_memory() as f64, "is available"),
     };
@@ -306,6 +332,8 @@ fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<St
         input: None,
         output_dir: None,
         overwrite: None,
+        accumulate: None,
+        sums_only: None,
         max_memory: None,
         archive: ArchiveSettings::default(),
         ..settings.clone()
@@ -328,9 +356,12 @@ fn write_configuration(job: &Job<'_>, settings: &DrizzleSettings) -> Result<(), 
 fn summarise(cube: &CubeReport, global: &Global) {
     let [nz, ny, nx] = cube.shape;
     let CubeReport { detector, used, rejected, failed, .. } = cube;
-    let text = format!(
+    let mut text = format!(
         "{detector}: {nx} x {ny} x {nz} voxels; inputs: {used} used, {rejected} rejected, {failed} failed"
     );
+    if !cube.accumulated.is_empty() {
+        text.push_str(&format!("; {} of them in earlier runs", cube.accumulated.len()));
+    }
     ui::note(global.verbosity(), &text);
     for input in &cube.inputs {
         let Some(reason) = &input.reason else { continue };
@@ -368,6 +399,7 @@ mod tests {
         let defaults = toml::Table::try_from(plain.completed()).unwrap();
         for example in [
             "input",
+            "accumulate",
             "max_memory",
             "z_edges",
             "mjd_range",

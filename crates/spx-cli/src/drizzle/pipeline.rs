@@ -1,7 +1,7 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use spx_core::detector::Detector;
@@ -15,12 +15,14 @@ use spx_drizzle::{
 };
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
+use super::accumulate::{self, Additions, Sums};
 use super::extra::{ExtraArrays, WeightMap};
 use super::report::{CubeReport, InputReport, Status};
 use super::settings::DrizzleParameters;
 use crate::buffers::BufferPool;
 use crate::exit::Failure;
 use crate::inputs::{InputError, Source, wave_table};
+use crate::ui::Verbosity;
 use crate::zodi::{Zodi, zodi_remark};
 
 /// Bytes of the four planes for each pixel.
@@ -40,6 +42,7 @@ pub(crate) struct Job<'a> {
     pub(crate) overwrite: bool,
     /// The configuration, line by line, for the history.
     pub(crate) configuration: Vec<String>,
+    pub(crate) verbosity: Verbosity,
 }
 
 /// What loading tells of a source beside its droplets.
@@ -48,6 +51,18 @@ enum Loaded {
     Outside,
     /// Its pixels were read.
     Read { fit: Option<ZodiFit>, time: GroupTime },
+}
+
+/// What adding a source brought.
+type Answer = Result<(Loaded, Contribution), InputError>;
+
+/// What became of a source.
+pub(super) struct Added {
+    pub(super) report: InputReport,
+    /// Its number in the context.
+    pub(super) number: Option<u32>,
+    /// Its time, where it is used.
+    pub(super) time: Option<GroupTime>,
 }
 
 impl Job<'_> {
@@ -65,53 +80,116 @@ impl Job<'_> {
     pub(crate) fn fingerprint(&self) -> String {
         let sources = self.sources.iter().map(|s| s.name.clone());
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
-        let lines = self.configuration.iter().cloned().chain(sources).chain(failed);
+        let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
+        let lines = self.configuration.iter().cloned().chain(sums).chain(sources).chain(failed);
         lines.collect::<Vec<_>>().join("\n")
     }
 
     /// What the drizzle will be.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
-        let parameters = self.parameters;
-        let plan =
-            Plan::new(parameters.grid.shape(), parameters.wavelengths(self.detector)?, parameters.options)?;
-        Ok(plan.with_planes(parameters.resampling.planes.clone()))
+        plan(self.parameters, self.detector)
     }
 
-    /// Upper bound of the memory that the run needs [bytes].
-    pub(crate) fn memory(&self, plan: &Plan) -> u64 {
+    /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
+    pub(crate) fn memory(&self, plan: &Plan, accumulated: usize) -> u64 {
         let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &Source| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
         // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.sources.len()) as u64;
-        plan.accumulator_bytes(self.sources.len())
+        plan.accumulator_bytes(accumulated + self.sources.len())
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
-    /// Drizzles and writes the cube.
+    /// Drizzles and writes the cube; where there are running sums, adds to them and writes them before the cube.
     ///
     /// # Errors
     /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses. A single
     /// input that fails is no error here: it stands in the report.
-    pub(crate) fn run(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
+    pub(crate) fn run(
+        &self,
+        plan: Plan,
+        sums: Option<Sums>,
+        progress: &dyn Progress,
+    ) -> Result<CubeReport, Failure> {
+        match sums {
+            None => self.run_at_once(plan, progress),
+            Some(sums) => self.run_accumulating(plan, sums, progress),
+        }
+    }
+
+    fn run_at_once(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
+        let mut drizzler = Drizzler::new(plan);
+        let answers = self.add(&mut drizzler, &self.sources, progress)?;
+        drizzler.finalise();
+        let mut timing = Timing::default();
+        let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
+        for (source, answer) in self.sources.iter().zip(answers) {
+            let Added { report, time, .. } = self.added(source, answer);
+            time.into_iter().for_each(|time| timing.add(time));
+            inputs.push(report);
+        }
+        let report = self.report(&drizzler, Vec::new(), inputs);
+        self.write(&drizzler, &report, timing, progress)?;
+        Ok(report)
+    }
+
+    fn run_accumulating(
+        &self,
+        plan: Plan,
+        mut sums: Sums,
+        progress: &dyn Progress,
+    ) -> Result<CubeReport, Failure> {
+        let mut accumulator = sums.load(plan, progress)?;
+        let context = self.parameters.resampling.planes.context;
+        let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
+        let additions = Additions::among(&self.sources, &accumulator);
+        additions.tell(&sums.path, self.verbosity);
+        let answers = self.add(&mut accumulator.drizzler, &additions.new, progress)?;
+        accumulator.drizzler.finalise();
+        let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
+        let before = accumulator.entries().len();
+        for (source, answer) in additions.new.iter().zip(answers) {
+            let added = self.added(source, answer);
+            if added.report.status != Status::Failed {
+                accumulator.note(accumulate::entry(source, &added))?;
+            }
+            inputs.push(added.report);
+        }
+        if accumulator.entries().len() > before {
+            let celestial = self.parameters.grid.header();
+            sums.write(&accumulator, &self.configuration, &celestial, progress)?;
+        }
+        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
+        report.accumulator = Some(sums.path.display().to_string());
+        if self.parameters.sums_only {
+            report.file = sums.path.display().to_string();
+        } else {
+            self.write(&accumulator.drizzler, &report, accumulator.timing(), progress)?;
+        }
+        // They are no inputs of this cube.
+        report.failed += additions.refused.len();
+        report.inputs.extend(additions.refused);
+        Ok(report)
+    }
+
+    /// Adds sources to sums.
+    fn add(
+        &self,
+        drizzler: &mut Drizzler,
+        sources: &[Source],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Answer>, Failure> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
-        let mut drizzler = Drizzler::new(plan);
-        progress.start(&format!("drizzle {}", self.detector), self.sources.len() as u64);
+        progress.start(&format!("drizzle {}", self.detector), sources.len() as u64);
         let load = |plan: &Plan, source: &Source, out: &mut Droplets| {
             self.load(plan, source, &pool, map.as_ref(), out)
         };
-        let answers = drizzler.add_all(&self.sources, load, progress);
+        let answers = drizzler.add_all(sources, load, progress);
         progress.finish();
-        drizzler.finalise();
-        let (inputs, timing) = self.report_inputs(answers.map_err(drizzle_failure)?);
-        let report = self.report(&drizzler, inputs);
-        if report.used == 0 {
-            return Err(self.nothing_used(&report));
-        }
-        self.write(&drizzler, &report, timing, progress)?;
-        Ok(report)
+        answers.map_err(drizzle_failure)
     }
 
     fn load(
@@ -183,69 +261,47 @@ impl Job<'_> {
         Ok((image, block, Some(sums.fit(&options))))
     }
 
-    /// What became of each input, and the times of those that are used.
-    fn report_inputs(
+    /// What became of a source.
+    fn added(&self, source: &Source, answer: Answer) -> Added {
+        let rejected = |reason: &str| Added {
+            report: InputReport::of(source, Status::Rejected, Some(reason.into())),
+            number: None,
+            time: None,
+        };
+        match answer {
+            Err(error) => Added {
+                report: InputReport { exposure: Some(source.id.to_string()), ..InputReport::failed(&error) },
+                number: None,
+                time: None,
+            },
+            Ok((Loaded::Outside, _)) => rejected("it does not reach the region"),
+            Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => Added {
+                number: contribution.number,
+                ..rejected("no pixel in the region and the wavelength range is usable")
+            },
+            Ok((Loaded::Read { fit, time }, contribution)) => Added {
+                report: InputReport {
+                    zodi_scale: match self.parameters.zodi {
+                        Zodi::Static => Some(1.0),
+                        _ => fit.map(|f| f.scale),
+                    },
+                    context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
+                    ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
+                },
+                number: contribution.number,
+                time: Some(time),
+            },
+        }
+    }
+
+    fn report(
         &self,
-        answers: Vec<Result<(Loaded, Contribution), InputError>>,
-    ) -> (Vec<InputReport>, Timing) {
-        let mut reports: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
-        let mut timing = Timing::default();
-        for (source, answer) in self.sources.iter().zip(answers) {
-            reports.push(match answer {
-                Err(error) => {
-                    InputReport { exposure: Some(source.id.to_string()), ..InputReport::failed(&error) }
-                }
-                Ok((Loaded::Outside, _)) => {
-                    let reason = "it does not reach the region";
-                    InputReport::of(source, Status::Rejected, Some(reason.into()))
-                }
-                Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => {
-                    let reason = "no pixel in the region and the wavelength range is usable";
-                    InputReport::of(source, Status::Rejected, Some(reason.into()))
-                }
-                Ok((Loaded::Read { fit, time }, contribution)) => {
-                    timing.add(time);
-                    InputReport {
-                        zodi_scale: match self.parameters.zodi {
-                            Zodi::Static => Some(1.0),
-                            _ => fit.map(|f| f.scale),
-                        },
-                        context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
-                        ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
-                    }
-                }
-            });
-        }
-        (reports, timing)
-    }
-
-    fn report(&self, drizzler: &Drizzler, inputs: Vec<InputReport>) -> CubeReport {
-        CubeReport {
-            detector: self.detector.to_string(),
-            file: self.output().display().to_string(),
-            shape: drizzler.plan().cube_shape(),
-            used: CubeReport::count(&inputs, Status::Used),
-            rejected: CubeReport::count(&inputs, Status::Rejected),
-            failed: CubeReport::count(&inputs, Status::Failed),
-            inputs,
-        }
-    }
-
-    fn nothing_used(&self, report: &CubeReport) -> Failure {
-        let reasons: Vec<String> = report
-            .inputs
-            .iter()
-            .take(3)
-            .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
-            .collect();
-        let error = anyhow!(
-            "no {} cube: of {} exposures none has a usable pixel there ({}{})",
-            self.detector,
-            report.inputs.len(),
-            reasons.join("; "),
-            if report.inputs.len() > reasons.len() { "; ..." } else { "" }
-        );
-        if report.failed > 0 { Failure::from(error) } else { Failure::nothing_found(error) }
+        drizzler: &Drizzler,
+        accumulated: Vec<InputReport>,
+        inputs: Vec<InputReport>,
+    ) -> CubeReport {
+        let shape = drizzler.plan().cube_shape();
+        CubeReport::new(self.detector, &self.output(), shape, accumulated, inputs)
     }
 
     fn write(
@@ -255,8 +311,49 @@ impl Job<'_> {
         timing: Timing,
         progress: &dyn Progress,
     ) -> Result<(), Failure> {
+        CubeWriter {
+            parameters: self.parameters,
+            detector: self.detector,
+            configuration: &self.configuration,
+            overwrite: self.overwrite,
+        }
+        .write(&self.output(), drizzler, report, timing, progress)
+    }
+}
+
+/// The plan of a detector's cube.
+pub(crate) fn plan(parameters: &DrizzleParameters, detector: Detector) -> anyhow::Result<Plan> {
+    let plan = Plan::new(parameters.grid.shape(), parameters.wavelengths(detector)?, parameters.options)?;
+    Ok(plan.with_planes(parameters.resampling.planes.clone()))
+}
+
+/// What a cube is written with.
+pub(crate) struct CubeWriter<'a> {
+    pub(crate) parameters: &'a DrizzleParameters,
+    pub(crate) detector: Detector,
+    /// The configuration, line by line, for the history.
+    pub(crate) configuration: &'a [String],
+    pub(crate) overwrite: bool,
+}
+
+impl CubeWriter<'_> {
+    /// Writes the cube.
+    ///
+    /// # Errors
+    /// Nothing found where no exposure contributes; otherwise what the disk refuses.
+    pub(crate) fn write(
+        &self,
+        path: &Path,
+        drizzler: &Drizzler,
+        report: &CubeReport,
+        timing: Timing,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        if report.used == 0 {
+            return Err(self.nothing_used(report));
+        }
         let parameters = self.parameters;
-        let inputs = report.inputs.iter().map(InputReport::history);
+        let inputs = report.all().map(InputReport::history);
         let configuration = self.configuration.iter().map(|line| format!("config {line}"));
         let info = CubeInfo {
             detector: self.detector,
@@ -274,13 +371,30 @@ impl Job<'_> {
             history: configuration.chain(inputs).collect(),
         };
         progress.start(&format!("write {}", self.detector), file::steps(drizzler));
-        let written = file::write(&self.output(), drizzler, &info, self.overwrite, progress);
+        let written = file::write(path, drizzler, &info, self.overwrite, progress);
         progress.finish();
         written.map_err(|error| match error.problem {
             CubeFileProblem::Cancelled => Failure::interrupted(),
             CubeFileProblem::Exists => Failure::exists(&error.path),
             _ => error.into(),
         })
+    }
+
+    fn nothing_used(&self, report: &CubeReport) -> Failure {
+        let all: Vec<&InputReport> = report.all().collect();
+        let reasons: Vec<String> = all
+            .iter()
+            .take(3)
+            .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
+            .collect();
+        let error = anyhow!(
+            "no {} cube: of {} exposures none has a usable pixel there ({}{})",
+            self.detector,
+            all.len(),
+            reasons.join("; "),
+            if all.len() > reasons.len() { "; ..." } else { "" }
+        );
+        if report.failed > 0 { Failure::from(error) } else { Failure::nothing_found(error) }
     }
 }
 

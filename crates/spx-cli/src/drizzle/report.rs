@@ -1,6 +1,9 @@
 //! What became of each input, for the user, for `--json` and for the history in the cube.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
 
 use crate::inputs::{InputError, Source};
 
@@ -65,22 +68,60 @@ impl InputReport {
     }
 }
 
-/// A cube that was written.
+/// A cube that was written, or the sums of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CubeReport {
     pub(crate) detector: String,
     pub(crate) file: String,
+    /// The file of running sums, where one is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accumulator: Option<String>,
     /// `[nz, ny, nx]`.
     pub(crate) shape: [usize; 3],
     pub(crate) used: usize,
     pub(crate) rejected: usize,
     pub(crate) failed: usize,
+    /// Exposures of earlier runs, which are in the running sums.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) accumulated: Vec<InputReport>,
+    /// Inputs of this run.
     pub(crate) inputs: Vec<InputReport>,
 }
 
 impl CubeReport {
-    /// Counts the inputs of one end.
-    pub(crate) fn count(inputs: &[InputReport], status: Status) -> usize {
-        inputs.iter().filter(|i| i.status == status).count()
+    /// The report of a cube of a detector that becomes the file `path`.
+    pub(crate) fn new(
+        detector: Detector,
+        path: &Path,
+        shape: [usize; 3],
+        accumulated: Vec<InputReport>,
+        inputs: Vec<InputReport>,
+    ) -> Self {
+        let mut report = Self {
+            detector: detector.to_string(),
+            file: path.display().to_string(),
+            accumulator: None,
+            shape,
+            used: 0,
+            rejected: 0,
+            failed: 0,
+            accumulated,
+            inputs,
+        };
+        report.used = report.count(Status::Used);
+        report.rejected = report.count(Status::Rejected);
+        report.failed = report.count(Status::Failed);
+        report
+    }
+
+    /// Counts the inputs of one end, of earlier runs too.
+    fn count(&self, status: Status) -> usize {
+        self.all().filter(|i| i.status == status).count()
+    }
+
+    /// What went in or should have: those that could not even be opened, those of earlier runs, those of this one.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &InputReport> {
+        let (closed, opened): (Vec<_>, Vec<_>) = self.inputs.iter().partition(|i| i.exposure.is_none());
+        closed.into_iter().chain(&self.accumulated).chain(opened)
     }
 }

@@ -49,6 +49,14 @@ pub(crate) struct DrizzleSettings {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", env = "SPX_OVERWRITE", help_heading = "Input and output")]
     pub(crate) overwrite: Option<bool>,
+    /// File of running sums: made where it is not there, else the exposures are added to those in it, each once, and the
+    /// cube is that of all of them
+    #[arg(long, value_name = "FILE", env = "SPX_ACCUMULATE", help_heading = "Input and output")]
+    pub(crate) accumulate: Option<PathBuf>,
+    /// With --accumulate: write no cube, which `spx cube finalize` makes of the sums [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_SUMS_ONLY", help_heading = "Input and output")]
+    pub(crate) sums_only: Option<bool>,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU) [default: false]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "true", env = "SPX_EXACT_WAVELENGTH_WCS")]
@@ -121,6 +129,8 @@ pub(crate) struct DrizzleParameters {
     pub(crate) archive: ArchiveParameters,
     pub(crate) output_dir: PathBuf,
     pub(crate) overwrite: bool,
+    pub(crate) accumulate: Option<PathBuf>,
+    pub(crate) sums_only: bool,
     pub(crate) exact_wavelength_wcs: bool,
     pub(crate) max_memory: Option<f64>,
     pub(crate) options: DrizzleOptions,
@@ -146,6 +156,7 @@ impl DrizzleSettings {
             detector: self.detector.or(Some(0)),
             output_dir: self.output_dir.or_else(|| Some("drizzle_output".into())),
             overwrite: self.overwrite.or(Some(false)),
+            sums_only: self.sums_only.or(Some(false)),
             exact_wavelength_wcs: self.exact_wavelength_wcs.or(Some(false)),
             archive: self.archive.completed(),
             kernel: self.kernel.or(Some(options.kernel)),
@@ -188,6 +199,10 @@ impl DrizzleSettings {
         if self.exclude_flags.is_some() && self.resampling.good_bits.is_some() {
             return Err(anyhow!("exclude_flags and good_bits exclude each other: give one of them"));
         }
+        let sums_only = self.sums_only.unwrap_or_default();
+        if sums_only && self.accumulate.is_none() {
+            return Err(anyhow!("sums_only needs accumulate, the file for the sums"));
+        }
         let resampling = self.resampling.parameters()?;
         let parameters = DrizzleParameters {
             region,
@@ -200,6 +215,8 @@ impl DrizzleSettings {
             archive: self.archive.parameters()?,
             output_dir: self.output_dir.clone().unwrap_or_default(),
             overwrite: self.overwrite.unwrap_or_default(),
+            accumulate: self.accumulate.clone(),
+            sums_only,
             exact_wavelength_wcs: self.exact_wavelength_wcs.unwrap_or_default(),
             max_memory: self.max_memory.map(|gib| positive(Some(gib), "max_memory")).transpose()?,
             options: DrizzleOptions {

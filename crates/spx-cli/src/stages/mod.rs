@@ -260,13 +260,13 @@ impl Status {
     }
 }
 
-/// Locks a directory, where the system can.
-fn lock(directory: &Path) -> anyhow::Result<Option<File>> {
-    let Ok(handle) = File::open(directory) else { return Ok(None) };
+/// Locks a directory or a file, where the system can.
+pub(crate) fn lock(path: &Path) -> anyhow::Result<Option<File>> {
+    let Ok(handle) = File::open(path) else { return Ok(None) };
     // By its full name, for newer toolchains have a method of the same name.
     match fs4::FileExt::try_lock(&handle) {
         Ok(()) => Ok(Some(handle)),
-        Err(TryLockError::WouldBlock) => Err(anyhow!("another run is at work in {}", directory.display())),
+        Err(TryLockError::WouldBlock) => Err(anyhow!("another run is at work in {}", path.display())),
         Err(TryLockError::Error(_)) => Ok(None),
     }
 }

@@ -53,7 +53,7 @@ impl PlaneWriter<'_> {
     }
 
     /// Writes so many cubes, `outer`, as one image.
-    fn planes<T: Pixel + Default>(
+    pub(super) fn planes<T: Pixel + Default>(
         &mut self,
         name: &str,
         unit: &str,

@@ -140,7 +140,9 @@ impl CubeFile {
     }
 }
 
-fn read_wavelengths(reader: &mut FitsReader) -> Result<(WavelengthGrid, Vec<u32>), CubeFileProblem> {
+pub(super) fn read_wavelengths(
+    reader: &mut FitsReader,
+) -> Result<(WavelengthGrid, Vec<u32>), CubeFileProblem> {
     reader.move_to(WAVELENGTH)?;
     let rows = reader.table_rows()?;
     let (mut edges, mut last) = (vec![0.0; rows], vec![0.0; rows]);

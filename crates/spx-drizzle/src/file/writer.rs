@@ -264,7 +264,7 @@ pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &s
 /// The table of an exact axis of wavelength.
 pub(super) const WAVE_TABLE: &str = "WCS-WAVE";
 
-fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
+pub(super) fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
     let bins: Vec<Bin> = cube.wavelengths().iter().collect();
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
     let mut columns = vec![column("INDEX", "1J", "")];

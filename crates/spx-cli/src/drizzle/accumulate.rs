@@ -1,0 +1,217 @@
+//! `--accumulate`: running sums that stay in a file, to which each run adds its exposures.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use spx_core::atomic;
+use spx_core::header::Header;
+use spx_core::image::ExposureId;
+use spx_core::progress::Progress;
+use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, SumsFile};
+use spx_drizzle::{Accumulator, Drizzler, Entry, GroupTime, Plan};
+
+use super::pipeline::Added;
+use super::report::{InputReport, Status};
+use crate::exit::Failure;
+use crate::inputs::{Begin, Source};
+use crate::output::OutputDir;
+use crate::stages;
+use crate::ui::{self, Verbosity};
+
+/// The file of an accumulator while a run adds to it.
+pub(crate) struct Sums {
+    pub(crate) path: PathBuf,
+    /// Until it is read; `None` where this run makes it.
+    file: Option<SumsFile>,
+    exists: bool,
+    /// Keeps other runs away.
+    _lock: Option<File>,
+    /// Goes again if it was made for this run and nothing comes into it.
+    _directory: OutputDir,
+}
+
+impl Sums {
+    /// Opens a file if it is there, and checks that it was made with these settings, lines `key = value`.
+    ///
+    /// # Errors
+    /// Usage where the settings are others; where the file is damaged, no accumulator, or in use.
+    pub(crate) fn open(path: &Path, settings: &[String]) -> Result<Self, Failure> {
+        let path = path.to_owned();
+        let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let directory = OutputDir::create(directory)?;
+        if path.symlink_metadata().is_err() {
+            return Ok(Self { path, file: None, exists: false, _lock: None, _directory: directory });
+        }
+        let lock = lock(&path)?;
+        let file = SumsFile::open(&path).map_err(failure)?;
+        file.check_settings(settings).map_err(failure)?;
+        Ok(Self { path, file: Some(file), exists: true, _lock: lock, _directory: directory })
+    }
+
+    /// Exposures in it.
+    pub(crate) fn exposures(&self) -> usize {
+        self.file.as_ref().map_or(0, |file| file.entries().len())
+    }
+
+    /// Reads the sums; empty ones where there is no file yet.
+    pub(super) fn load(&mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, Failure> {
+        match self.file.take() {
+            Some(file) => load(file, plan, progress),
+            None => Ok(Accumulator::new(Drizzler::new(plan))),
+        }
+    }
+
+    /// Replaces the file, or makes it; a file that has appeared meanwhile is another run's.
+    pub(super) fn write(
+        &self,
+        accumulator: &Accumulator,
+        settings: &[String],
+        celestial: &Header,
+        progress: &dyn Progress,
+    ) -> Result<(), Failure> {
+        write(&self.path, accumulator, settings, celestial, self.exists, progress)
+    }
+}
+
+/// Locks an accumulator, and removes what killed runs have left beside it.
+fn lock(path: &Path) -> Result<Option<File>, Failure> {
+    let lock = stages::lock(path)?;
+    if let Some(locked) = &lock {
+        let (held, there) = (locked.metadata()?, path.metadata()?);
+        // Between opening and locking it, another run may have replaced it.
+        if (held.len(), held.modified().ok()) != (there.len(), there.modified().ok()) {
+            return Err(anyhow!("another run is at work in {}", path.display()).into());
+        }
+        atomic::remove_leftovers(path).with_context(|| path.display().to_string())?;
+    }
+    Ok(lock)
+}
+
+/// Reads the sums of a file.
+pub(crate) fn load(file: SumsFile, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, Failure> {
+    progress.start("read sums", file.steps(&plan));
+    let loaded = file.load(plan, progress);
+    progress.finish();
+    loaded.map_err(failure)
+}
+
+/// Writes sums to a file.
+pub(crate) fn write(
+    path: &Path,
+    accumulator: &Accumulator,
+    settings: &[String],
+    celestial: &Header,
+    overwrite: bool,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    progress.start("write sums", file::sums_steps(&accumulator.drizzler));
+    let written = file::write_sums(path, accumulator, settings, celestial, overwrite, progress);
+    progress.finish();
+    written.map_err(failure)
+}
+
+/// Other settings are the user's to set right.
+pub(crate) fn failure(error: CubeFileError) -> Failure {
+    match error.problem {
+        CubeFileProblem::Cancelled => Failure::interrupted(),
+        CubeFileProblem::Exists => Failure::exists(&error.path),
+        CubeFileProblem::Differs { .. } => Failure::usage(error),
+        _ => error.into(),
+    }
+}
+
+/// Sources as an accumulator sees them.
+#[derive(Default)]
+pub(super) struct Additions {
+    pub(super) new: Vec<Source>,
+    /// Those that come twice, or that the user has named although they are in the sums.
+    pub(super) refused: Vec<InputReport>,
+    /// Those in the sums that were met in a directory or in the archive.
+    pub(super) aside: usize,
+    /// New ones that are earlier than the last one in the sums.
+    pub(super) early: usize,
+}
+
+impl Additions {
+    /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among the sources.
+    pub(super) fn among(sources: &[Source], accumulator: &Accumulator) -> Self {
+        let last = accumulator.entries().iter().map(order).max();
+        let mut additions = Self::default();
+        let mut seen = HashSet::new();
+        for source in sources {
+            let reason = match () {
+                () if accumulator.contains(&source.id) && !source.named => {
+                    additions.aside += 1;
+                    continue;
+                }
+                () if accumulator.contains(&source.id) => "is in the sums already",
+                () if !seen.insert(&source.id) => "comes twice, and sums take each exposure once",
+                () => {
+                    let early = last.as_ref().is_some_and(|l| (source.begin, &source.id, &source.name) < *l);
+                    additions.early += usize::from(early);
+                    additions.new.push(source.clone());
+                    continue;
+                }
+            };
+            let reason = format!("{} {reason}", source.id);
+            additions.refused.push(InputReport::of(source, Status::Failed, Some(reason)));
+        }
+        additions
+    }
+
+    /// Says what the user should know of the sources.
+    pub(super) fn tell(&self, path: &Path, verbosity: Verbosity) {
+        let file = path.display();
+        if self.aside > 0 {
+            ui::note(verbosity, &format!("{} images are in {file} already and are left aside", self.aside));
+        }
+        if self.early > 0 {
+            ui::warning(&format!(
+                "{} exposures are earlier than the last one in {file}: in the last place the cube may differ from \
+                 that of one run over all",
+                self.early
+            ));
+        }
+    }
+}
+
+/// What sources are sorted by, of an exposure that is in the sums.
+fn order(entry: &Entry) -> (Begin, &ExposureId, &String) {
+    (Begin(entry.mjd.unwrap_or(f64::NAN)), &entry.id, &entry.file)
+}
+
+/// The earliest exposure of sums, as sources are sorted.
+pub(crate) fn first(entries: &[Entry]) -> Option<(Begin, &ExposureId, &String)> {
+    entries.iter().map(order).min()
+}
+
+/// What the sums keep of a source.
+pub(super) fn entry(source: &Source, added: &Added) -> Entry {
+    let Added { report, number, time } = added;
+    let no_time =
+        || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
+    Entry {
+        id: source.id.clone(),
+        file: source.name.clone(),
+        mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
+        used: report.status == Status::Used,
+        remark: report.reason.clone(),
+        foreground_scale: report.zodi_scale,
+        number: *number,
+        time: time.clone().unwrap_or_else(no_time),
+    }
+}
+
+/// The report of an exposure that is in the sums.
+pub(crate) fn report(entry: &Entry, context: bool) -> InputReport {
+    InputReport {
+        file: entry.file.clone(),
+        exposure: Some(entry.id.to_string()),
+        status: if entry.used { Status::Used } else { Status::Rejected },
+        reason: entry.remark.clone(),
+        zodi_scale: entry.foreground_scale,
+        context: entry.number.filter(|_| context),
+    }
+}

@@ -1,0 +1,253 @@
+//! Running sums that stay in a file: added to week by week, merged, killed, refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod tools;
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use tempfile::{TempDir, tempdir};
+use tools::{Run, command, image, input, names, spx};
+
+const REGION: [&str; 7] =
+    ["drizzle", "-q", "--ra=186.4536", "--dec=33.5468", "--width=2.6", "--height=2.2", "--detector=3"];
+/// In order of time; of `d3_f` the fit of the zodiacal light fails, which is remarked.
+const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
+const PLANES: [&str; 2] = ["--planes=weight,wavelength,context", "--err=driz_err"];
+
+/// `spx drizzle` on some of the files.
+fn drizzle(folder: &Path, more: &[&str], files: &[&str]) -> Run {
+    let inputs: Vec<String> = files.iter().map(|name| input(name).display().to_string()).collect();
+    let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    spx(folder, &[&REGION[..], more, &["--input"], &inputs].concat())
+}
+
+/// Adds files to the sums of a folder.
+fn add(folder: &Path, more: &[&str], files: &[&str]) -> Run {
+    drizzle(folder, &[&["--accumulate=sums.fits", "--sums-only"], more].concat(), files)
+}
+
+fn finalize(folder: &Path, sums: &[&str]) -> Run {
+    spx(folder, &[&["cube", "finalize", "-o", "cube.fits", "--overwrite"], sums].concat())
+}
+
+fn read(folder: &Path, file: &str) -> Vec<u8> {
+    fs::read(folder.join(file)).unwrap()
+}
+
+/// The cube of one run over all files.
+fn at_once(more: &[&str]) -> (TempDir, Vec<u8>) {
+    let folder = tempdir().unwrap();
+    assert_eq!(drizzle(folder.path(), &[&["-o", "out"], more].concat(), &FILES).code, Some(0));
+    let cube = read(folder.path(), "out/drizzle_D3.fits");
+    (folder, cube)
+}
+
+#[test]
+fn week_by_week_is_all_at_once() {
+    for options in [&[][..], &PLANES[..], &["--kernel=lanczos3", "--xy-oversample=2"]] {
+        let (_, expected) = at_once(options);
+        for parts in [&[3][..], &[2, 4], &[1, 2, 3, 4, 5]] {
+            let folder = tempdir().unwrap();
+            let folder = folder.path();
+            let ends = parts.iter().copied().chain([FILES.len()]);
+            let mut from = 0;
+            for to in ends {
+                // Whichever way the files of a delivery are named.
+                let delivery: Vec<&str> = FILES[from..to].iter().rev().copied().collect();
+                let more = [&["--accumulate=sums.fits", "--overwrite", "-o", "out"], options].concat();
+                assert_eq!(drizzle(folder, &more, &delivery).code, Some(0));
+                from = to;
+            }
+            assert!(read(folder, "out/drizzle_D3.fits") == expected, "{options:?} in parts {parts:?}");
+            assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
+            assert!(read(folder, "cube.fits") == expected, "{options:?} in parts {parts:?}, finalized");
+        }
+    }
+}
+
+#[test]
+fn a_delivery_without_usable_pixels_is_remembered() {
+    let elsewhere = ["d3_pole_a.fits"];
+    let folder = tempdir().unwrap();
+    let all = [&elsewhere[..], &FILES].concat();
+    assert_eq!(drizzle(folder.path(), &["-o", "out"], &all).code, Some(0));
+    assert_eq!(add(folder.path(), &[], &elsewhere).code, Some(0));
+    finalize(folder.path(), &["sums.fits"]).fails(3, &["no D3 cube", "does not reach the region"]);
+    assert_eq!(add(folder.path(), &[], &FILES).code, Some(0));
+    assert_eq!(finalize(folder.path(), &["sums.fits"]).code, Some(0));
+    let header = |file: &str| {
+        let mut fits = spx_core::fits::FitsReader::open(&folder.path().join(file)).unwrap();
+        fits.header().unwrap().integer("N_REJECT").unwrap()
+    };
+    assert_eq!((header("cube.fits"), header("out/drizzle_D3.fits")), (1, 1));
+}
+
+/// Values of single precision that lie between those of two cubes, at most.
+fn distance(a: &Path, b: &Path, hdu: &str) -> u32 {
+    let (a, b): (Vec<f32>, Vec<f32>) = (image(a, hdu), image(b, hdu));
+    let steps = |(a, b): (&f32, &f32)| {
+        if a.is_nan() && b.is_nan() { 0 } else { a.to_bits().abs_diff(b.to_bits()) }
+    };
+    a.iter().zip(&b).map(steps).max().unwrap()
+}
+
+/// Counts and masks are the same, values within one unit in the last place.
+fn agree(folder: &Path, cube: &str, reference: &Path) {
+    let cube = folder.join(cube);
+    for hdu in ["COUNT", "AND_MASK", "OR_MASK"] {
+        assert!(image::<u32>(&cube, hdu) == image::<u32>(reference, hdu), "{hdu}");
+    }
+    for hdu in ["SCI", "VARIANCE"] {
+        assert!(distance(&cube, reference, hdu) <= 1, "{hdu}");
+    }
+}
+
+#[test]
+fn other_orders_and_merged_sums_agree_to_the_last_place() {
+    let (reference, bytes) = at_once(&[]);
+    let reference = reference.path().join("out/drizzle_D3.fits");
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(add(folder, &[], &FILES[3..]).code, Some(0));
+    let late = add(folder, &[], &FILES[..3]);
+    assert_eq!(late.code, Some(0));
+    assert!(
+        late.stderr.contains("3 exposures are earlier than the last one in sums.fits"),
+        "{}",
+        late.stderr
+    );
+    assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
+    agree(folder, "cube.fits", &reference);
+
+    for (sums, files) in
+        [("late.fits", &FILES[4..]), ("early.fits", &FILES[..2]), ("middle.fits", &FILES[2..4])]
+    {
+        let more = [&format!("--accumulate={sums}"), "--sums-only"];
+        assert_eq!(drizzle(folder, &more, files).code, Some(0));
+    }
+    let merge = |files: &[&str]| {
+        let run = finalize(folder, &[files, &["--accumulate=merged.fits"]].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        [read(folder, "cube.fits"), read(folder, "merged.fits")]
+    };
+    let merged = merge(&["late.fits", "early.fits", "middle.fits"]);
+    agree(folder, "cube.fits", &reference);
+    assert!(merge(&["middle.fits", "late.fits", "early.fits"]) == merged, "whatever the order of the names");
+    assert_eq!(finalize(folder, &["merged.fits"]).code, Some(0));
+    assert!(read(folder, "cube.fits") == merged[0], "merged sums are sums");
+    assert_eq!(merged[0].len(), bytes.len());
+}
+
+#[test]
+fn an_exposure_goes_in_once() {
+    let (_, expected) = at_once(&[]);
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(add(folder, &[], &FILES[..4]).code, Some(0));
+    let sums = read(folder, "sums.fits");
+    let again = add(folder, &["--json"], &FILES[1..2]);
+    assert_eq!(again.code, Some(1));
+    assert!(
+        again.stderr.contains("d3_b.fits: 2025W51_1A_0002_1/D3 is in the sums already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(again.json()[0]["failed"], 1);
+    assert!(read(folder, "sums.fits") == sums);
+
+    // The others of the run go in; what a directory holds besides is left aside.
+    fs::create_dir(folder.join("data")).unwrap();
+    for name in FILES {
+        fs::copy(input(name), folder.join("data").join(name)).unwrap();
+    }
+    let more = ["--accumulate=sums.fits", "-o", "out", "--input", "data"];
+    let whole = spx(folder, &[&REGION[..], &more].concat());
+    assert_eq!(whole.code, Some(0), "{}", whole.stderr);
+    assert!(read(folder, "out/drizzle_D3.fits") == expected);
+
+    fs::copy(input("d3_a.fits"), folder.join("copy.fits")).unwrap();
+    let copy = folder.join("copy.fits").display().to_string();
+    let more = [
+        "--accumulate=other.fits",
+        "--sums-only",
+        "--input",
+        &copy,
+        &input("d3_a.fits").display().to_string(),
+    ];
+    let twice = spx(folder, &[&REGION[..], &more].concat());
+    assert_eq!(twice.code, Some(1));
+    assert!(twice.stderr.contains("comes twice"), "{}", twice.stderr);
+    let run = finalize(folder, &["sums.fits", "other.fits"]);
+    run.fails(1, &["2025W51_1A_0001_1/D3 is in the sums already", "sums.fits"]);
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(add(folder, &[], &FILES[..2]).code, Some(0));
+    let sums = read(folder, "sums.fits");
+    let refused = |more: &[&str], words: &[&str]| add(folder, more, &FILES[2..]).fails(2, words);
+    refused(&["--kernel=square"], &["sums.fits", "kernel = \"bilinear\" there, kernel = \"square\" here"]);
+    refused(&["--xy-oversample=2"], &["xy_oversample = 1.0 there, xy_oversample = 2.0 here"]);
+    refused(&["--planes=context"], &["planes = [\"context\"] here"]);
+    let other = ["--accumulate=other.fits", "--sums-only", "--ivar-max=3"];
+    assert_eq!(drizzle(folder, &other, &FILES[2..]).code, Some(0));
+    finalize(folder, &["sums.fits", "other.fits"]).fails(2, &["ivar_max = ", "there", "here"]);
+
+    let more = ["--accumulate=sums.fits", "--sums-only"];
+    let no_detector: Vec<&str> = REGION.iter().copied().filter(|a| !a.starts_with("--detector")).collect();
+    let (d1, d3) = (input("d1_a.fits").display().to_string(), input("d3_c.fits").display().to_string());
+    spx(folder, &[&no_detector[..], &more, &["--input", &d1, &d3]].concat())
+        .fails(2, &["one detector", "D1, D3"]);
+    drizzle(folder, &["--sums-only"], &FILES[2..]).fails(2, &["sums_only needs accumulate"]);
+
+    let cube = input("d3_a.fits").display().to_string();
+    finalize(folder, &[&cube]).fails(1, &["not an accumulator"]);
+    spx(folder, &["cube", "finalize", "sums.fits", "-o", "sums.fits", "--overwrite"])
+        .fails(2, &["named twice"]);
+    fs::write(folder.join("half.fits"), &sums[..sums.len() / 2]).unwrap();
+    drizzle(folder, &["--accumulate=half.fits", "--sums-only"], &FILES[2..])
+        .fails(1, &["half.fits", "damaged"]);
+    finalize(folder, &["half.fits"]).fails(1, &["half.fits", "damaged"]);
+    assert!(read(folder, "sums.fits") == sums, "nothing of it has touched the sums");
+    assert_eq!(names(folder), ["half.fits", "other.fits", "sums.fits"]);
+}
+
+#[test]
+fn a_kill_loses_nothing() {
+    let options = ["--xy-oversample=8", "--z-oversample=2", "--planes=wavelength"];
+    let (_, expected) = at_once(&options);
+    let more = [&["--accumulate=sums.fits", "--overwrite", "-o", "out"], &options[..]].concat();
+    let start = Instant::now();
+    let trial = tempdir().unwrap();
+    assert_eq!(drizzle(trial.path(), &more, &FILES[..2]).code, Some(0));
+    let whole_run = start.elapsed();
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut killed = 0;
+    for delivery in FILES.chunks(2) {
+        for _ in 0..5 {
+            let inputs: Vec<String> = delivery.iter().map(|name| input(name).display().to_string()).collect();
+            let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+            let arguments = [&REGION[..], &more, &["--input"], &inputs].concat();
+            let mut child =
+                command(folder, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            std::thread::sleep(whole_run.mul_f64(random.f64()).max(Duration::from_millis(1)));
+            child.kill().unwrap();
+            killed += usize::from(child.wait().unwrap().code().is_none());
+        }
+        // Where a kill came after the sums were written, the files are in them already.
+        let last = drizzle(folder, &more, delivery);
+        assert!([Some(0), Some(1)].contains(&last.code), "{}", last.stderr);
+    }
+    assert!(killed >= 5, "runs must be killed while they are under way: {killed}");
+    assert!(read(folder, "out/drizzle_D3.fits") == expected);
+    assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
+    assert!(read(folder, "cube.fits") == expected);
+    assert_eq!(names(folder), ["cube.fits", "out", "sums.fits"]);
+}

@@ -1,0 +1,468 @@
+//! The file of an accumulator: the sums themselves, from which a drizzle goes on as if it had never stopped.
+//!
+//! | HDU | name | content |
+//! |---|---|---|
+//! | 0 | PRIMARY | version, grid and options |
+//! | 1 | COUNT | u32, number of contributions |
+//! | 2, 3 | CLEARED, SET | u32, flags that some contribution had not, and had |
+//! | 4 | SUM_FLUX | f64, sum of weight times flux |
+//! | 5 | SUM_WHT | f64, sum of the weights |
+//! | 6 | SUM_VAR | f64, sum of squared weight times variance |
+//! | | SUM_OPT | f64, `[sum][z][y][x]`, where optional planes need sums of their own |
+//! | | CON | u32, `[word][z][y][x]`, where the context is kept |
+//! | | WAVELENGTH | the wavelengths, as in a cube |
+//! | | EXPOSURES | one row an exposure, in the order in which they came, and what became of it |
+//! | | SETTINGS | lines `key = value` of the caller: what else shapes the sums |
+//!
+//! Arrays are `[z][y][x]`. Every HDU has its checksum, and none is believed whose checksum is wrong. The file appears
+//! under its name only when it is complete.
+
+use std::path::{Path, PathBuf};
+
+use spx_core::atomic::AtomicFile;
+use spx_core::detector::Detector;
+use spx_core::fits::{ColumnSpec, FitsReader, FitsWriter, Pixel};
+use spx_core::header::{Header, Value};
+use spx_core::image::ExposureId;
+use spx_core::progress::Progress;
+
+use super::plane_writer::PlaneWriter;
+use super::reader::read_wavelengths;
+use super::writer::write_wavelengths;
+use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
+use crate::{
+    Accumulator, BitSum, CubeData, Drizzler, Entry, ErrorMethod, GroupTime, KeptSums, Plan, RealSum,
+    VarianceMethod, WavelengthGrid,
+};
+
+/// The form of the file; another one is refused.
+const VERSION: i64 = 1;
+const FILETYPE: &str = "DRIZZLE_SUMS";
+const EXPOSURES: &str = "EXPOSURES";
+const SETTINGS: &str = "SETTINGS";
+
+const BIT_SUMS: [BitSum; 3] = [BitSum::Count, BitSum::Cleared, BitSum::Set];
+const REAL_SUMS: [RealSum; 3] = [RealSum::Flux, RealSum::Weight, RealSum::Variance];
+
+/// The HDU of a sum, and which of its cubes it is.
+fn bit_place(sum: BitSum) -> (&'static str, usize) {
+    match sum {
+        BitSum::Count => ("COUNT", 0),
+        BitSum::Cleared => ("CLEARED", 0),
+        BitSum::Set => ("SET", 0),
+        BitSum::Context(word) => ("CON", word),
+    }
+}
+
+/// The HDU of a sum, and which of its cubes it is.
+fn real_place(sum: RealSum) -> (&'static str, usize) {
+    match sum {
+        RealSum::Flux => ("SUM_FLUX", 0),
+        RealSum::Weight => ("SUM_WHT", 0),
+        RealSum::Variance => ("SUM_VAR", 0),
+        RealSum::Optional(k) => ("SUM_OPT", k),
+    }
+}
+
+/// A column of EXPOSURES of type f64, NaN where there is no value.
+type RealColumn = (&'static str, &'static str, fn(&mut Entry) -> &mut Option<f64>);
+
+const REAL_COLUMNS: [RealColumn; 6] = [
+    ("MJD", "d", |e| &mut e.mjd),
+    ("FG_SCALE", "", |e| &mut e.foreground_scale),
+    ("MJD_BEG", "d", |e| &mut e.time.begin),
+    ("MJD_END", "d", |e| &mut e.time.end),
+    ("EXPTIME", "s", |e| &mut e.time.exposure),
+    ("MEASTIME", "s", |e| &mut e.time.measurement),
+];
+
+/// Writes an accumulator under a temporary name, flushes it and gives it its name. `settings` are lines `key = value`
+/// that an addition must share, `celestial` cards of the celestial WCS. `progress` advances by
+/// [`sums_steps`].
+///
+/// # Errors
+/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk refuses. In any case
+/// a file that was there is still whole.
+pub fn write_sums(
+    path: &Path,
+    accumulator: &Accumulator,
+    settings: &[String],
+    celestial: &Header,
+    overwrite: bool,
+    progress: &dyn Progress,
+) -> Result<(), CubeFileError> {
+    let attempt = || -> Result<(), CubeFileProblem> {
+        let file = AtomicFile::new(path, overwrite)?;
+        let mut fits = FitsWriter::create(file.path())?;
+        write_hdus(&mut fits, &accumulator.drizzler, celestial, progress)?;
+        write_entries(&mut fits, accumulator.entries())?;
+        write_settings(&mut fits, settings)?;
+        fits.finish()?;
+        Ok(file.commit()?)
+    };
+    attempt().map_err(|problem| CubeFileError { path: path.to_owned(), problem })
+}
+
+/// The steps of progress that writing these sums takes: one for each plane of each.
+pub fn sums_steps(drizzler: &Drizzler) -> u64 {
+    steps(drizzler.plan(), drizzler.exposures())
+}
+
+fn steps(plan: &Plan, exposures: u32) -> u64 {
+    let sums = BIT_SUMS.len() + REAL_SUMS.len() + plan.optional_sums() + plan.context_words(exposures);
+    (plan.cube_shape()[0] * sums) as u64
+}
+
+fn write_hdus(
+    fits: &mut FitsWriter,
+    drizzler: &Drizzler,
+    celestial: &Header,
+    progress: &dyn Progress,
+) -> Result<(), CubeFileProblem> {
+    let plan = drizzler.plan();
+    let mut primary = Header::new();
+    primary
+        .set("FILETYPE", FILETYPE, "running sums of a drizzle")
+        .set("SUMSVER", VERSION, "version of this form of file")
+        .set("ORIGIN", "spx", "")
+        .set("DRIZVER", env!("CARGO_PKG_VERSION"), "version of spx")
+        .set("EXPOSURS", drizzler.exposures(), "exposures of which some pixel reached the output");
+    primary.extend(&plan_cards(plan));
+    fits.image::<u8>(&[], &primary)?;
+    fits.checksum()?;
+    let shape = plan.cube_shape();
+    let nz = shape[0];
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs: celestial.clone(), progress };
+    for sum in BIT_SUMS {
+        out.image(bit_place(sum).0, "", |z, plane: &mut [u32]| drizzler.bit_sum(sum, z, plane))?;
+    }
+    for sum in REAL_SUMS {
+        out.image(real_place(sum).0, "", |z, plane: &mut [f64]| drizzler.real_sum(sum, z, plane))?;
+    }
+    let optional = plan.optional_sums();
+    if optional > 0 {
+        out.planes(real_place(RealSum::Optional(0)).0, "", &[optional], |k, plane: &mut [f64]| {
+            drizzler.real_sum(RealSum::Optional(k / nz), k % nz, plane);
+        })?;
+    }
+    if drizzler.context_words() > 0 {
+        out.context(drizzler)?;
+    }
+    write_wavelengths(fits, drizzler)
+}
+
+/// Grid and options: all of a plan that the sums depend on but the edges of the planes.
+fn plan_cards(plan: &Plan) -> Header {
+    let ([nz, ny, nx], options, planes) = (plan.cube_shape(), plan.options(), plan.planes());
+    let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let mut optional = Vec::new();
+    optional.extend(planes.wavelength.then_some("wavelength"));
+    optional.extend((planes.error == Some(ErrorMethod::Resampled)).then_some("error"));
+    optional.extend(planes.context.then_some("context"));
+    optional.extend(planes.variances.iter().map(String::as_str));
+    optional.extend((planes.variance_method == VarianceMethod::Resampled).then_some("resampled"));
+    let mut h = Header::new();
+    h.set("NX", count(nx), "columns")
+        .set("NY", count(ny), "rows")
+        .set("NZ", count(nz), "planes")
+        .set("KERNEL", options.kernel.to_string(), "spatial kernel")
+        .set("XYSHRINK", options.xy_shrink, "droplet size in input pixels")
+        .set("ZSHRINK", options.effective_z_shrink(), "droplet width in bandwidths")
+        .set("IVARMAX", options.ivar_max, "upper limit of a pixel's 1/variance")
+        .set("MINOVER", options.min_overlap, "least share of a contribution")
+        .set("SCLRATIO", options.pixel_scale_ratio.unwrap_or(0.0), "pixel scale ratio, 0 = of each exposure")
+        .set("PLANES", optional.join(","), "optional planes that need sums");
+    h
+}
+
+fn write_entries(fits: &mut FitsWriter, entries: &[Entry]) -> Result<(), CubeFileProblem> {
+    let texts: [(&str, Vec<&str>); 4] = [
+        ("OBSERVATION", entries.iter().map(|e| e.id.observation.as_str()).collect()),
+        ("FILE", entries.iter().map(|e| e.file.as_str()).collect()),
+        ("GROUP", entries.iter().map(|e| e.time.id.as_str()).collect()),
+        ("REMARK", entries.iter().map(|e| e.remark.as_deref().unwrap_or_default()).collect()),
+    ];
+    let formats = texts.each_ref().map(|(_, texts)| text_format(texts));
+    let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
+    let mut columns: Vec<ColumnSpec<'_>> =
+        texts.iter().zip(&formats).map(|((name, _), format)| column(name, format, "")).collect();
+    columns.extend(["DETECTOR", "USED", "NUMBER"].map(|name| column(name, "1J", "")));
+    columns.extend(REAL_COLUMNS.iter().map(|&(name, unit, _)| column(name, "1D", unit)));
+    fits.table(EXPOSURES, entries.len(), &columns, &Header::new())?;
+    for (name, texts) in &texts {
+        fits.write_text_column(name, 0, texts)?;
+    }
+    let integers = |value: fn(&Entry) -> i64| entries.iter().map(value).collect::<Vec<i64>>();
+    fits.write_column("DETECTOR", 0, &integers(|e| e.id.detector.number().into()))?;
+    fits.write_column("USED", 0, &integers(|e| e.used.into()))?;
+    fits.write_column("NUMBER", 0, &integers(|e| e.number.map_or(-1, i64::from)))?;
+    for (name, _, field) in REAL_COLUMNS {
+        let value = |entry: &Entry| field(&mut entry.clone()).unwrap_or(f64::NAN);
+        fits.write_column(name, 0, &entries.iter().map(value).collect::<Vec<f64>>())?;
+    }
+    Ok(fits.checksum()?)
+}
+
+fn write_settings(fits: &mut FitsWriter, settings: &[String]) -> Result<(), CubeFileProblem> {
+    let lines: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let format = text_format(&lines);
+    let column = ColumnSpec { name: "LINE", format: &format, unit: "", dim: None };
+    fits.table(SETTINGS, lines.len(), &[column], &Header::new())?;
+    fits.write_text_column("LINE", 0, &lines)?;
+    Ok(fits.checksum()?)
+}
+
+/// TFORM of a column that holds these texts.
+fn text_format(texts: &[&str]) -> String {
+    format!("{}A", texts.iter().map(|text| text.len()).max().unwrap_or(0).max(1))
+}
+
+/// The file of an accumulator, open for reading; the sums are read when they are asked for.
+pub struct SumsFile {
+    path: PathBuf,
+    reader: FitsReader,
+    primary: Header,
+    exposures: u32,
+    wavelengths: WavelengthGrid,
+    inputs_per_plane: Vec<u32>,
+    entries: Vec<Entry>,
+    settings: Vec<String>,
+}
+
+impl SumsFile {
+    /// Opens an accumulator and reads all of it but the sums.
+    ///
+    /// # Errors
+    /// [`CubeFileProblem::NotSums`] where it is something else, [`CubeFileProblem::Broken`] where an HDU is missing,
+    /// [`CubeFileProblem::Damaged`] where its checksum is wrong, and what the disk refuses.
+    pub fn open(path: &Path) -> Result<Self, CubeFileError> {
+        Self::try_open(path).map_err(|problem| CubeFileError { path: path.to_owned(), problem })
+    }
+
+    fn try_open(path: &Path) -> Result<Self, CubeFileProblem> {
+        let mut reader = FitsReader::open(path)?;
+        let primary = reader.header()?;
+        if primary.text("FILETYPE") != Ok(FILETYPE) {
+            let kind = primary.text("FILETYPE").unwrap_or("nothing");
+            return Err(CubeFileProblem::NotSums(format!("its card FILETYPE says {kind}")));
+        }
+        let card = |key| primary.integer(key).map_err(|e| CubeFileProblem::Broken(e.to_string()));
+        if card("SUMSVER")? != VERSION {
+            let problem = format!("it has version {}, this spx knows {VERSION}", card("SUMSVER")?);
+            return Err(CubeFileProblem::NotSums(problem));
+        }
+        let exposures = u32::try_from(card("EXPOSURS")?).unwrap_or(0);
+        verify(&mut reader, "PRIMARY")?;
+        let (wavelengths, inputs_per_plane) = checked(&mut reader, WAVELENGTH, read_wavelengths)?;
+        let entries = checked(&mut reader, EXPOSURES, read_entries)?;
+        let settings = checked(&mut reader, SETTINGS, |reader| {
+            let rows = reader.table_rows()?;
+            Ok(reader.read_text_column("LINE", 0, rows)?)
+        })?;
+        let path = path.to_owned();
+        Ok(Self { path, reader, primary, exposures, wavelengths, inputs_per_plane, entries, settings })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The exposures that are in the sums, in the order in which they came.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// The caller's lines `key = value`.
+    pub fn settings(&self) -> &[String] {
+        &self.settings
+    }
+
+    /// The steps of progress that reading the sums takes.
+    pub fn steps(&self, plan: &Plan) -> u64 {
+        steps(plan, self.exposures)
+    }
+
+    /// Checks that the sums were made with these lines `key = value`, in whatever order.
+    ///
+    /// # Errors
+    /// [`CubeFileProblem::Differs`] with the first line that is not the same.
+    pub fn check_settings(&self, lines: &[String]) -> Result<(), CubeFileError> {
+        let key = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
+        let same_key = |lines: &[String], line: &str| lines.iter().find(|l| key(l) == key(line)).cloned();
+        let wanted = lines.iter().find(|line| !self.settings.contains(line));
+        let found = self.settings.iter().find(|line| same_key(lines, line).is_none());
+        let (found, expected) = match (wanted, found) {
+            (None, None) => return Ok(()),
+            (Some(line), _) => (same_key(&self.settings, line), Some(line.clone())),
+            (None, Some(line)) => (Some(line.clone()), None),
+        };
+        Err(self.error(differs(found, expected)))
+    }
+
+    /// Reads the sums, which must be of this plan. `progress` advances by [`steps`](Self::steps).
+    ///
+    /// # Errors
+    /// [`CubeFileProblem::Differs`] where the plan is another one, [`CubeFileProblem::Broken`] where an array is missing,
+    /// [`CubeFileProblem::Damaged`] where its checksum is wrong, [`CubeFileProblem::Cancelled`], and what disk and
+    /// memory refuse.
+    pub fn load(mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
+        let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, progress));
+        attempt.map_err(|problem| self.error(problem))
+    }
+
+    fn check_plan(&self, plan: &Plan) -> Result<(), CubeFileProblem> {
+        for card in plan_cards(plan).cards() {
+            let found = self.primary.get(&card.keyword);
+            if found != card.value.as_ref() {
+                let line = |value: &Value| format!("{} = {}", card.keyword, shown(value));
+                return Err(differs(found.map(line), card.value.as_ref().map(line)));
+            }
+        }
+        if self.wavelengths != *plan.wavelengths() {
+            let edges = |grid: &WavelengthGrid| format!("edges of planes {:?}", grid.edges());
+            return Err(differs(Some(edges(&self.wavelengths)), Some(edges(plan.wavelengths()))));
+        }
+        Ok(())
+    }
+
+    fn restore(&mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, CubeFileProblem> {
+        let optional = (plan.optional_sums() > 0).then_some(RealSum::Optional(0));
+        let context = (plan.context_words(self.exposures) > 0).then_some(BitSum::Context(0));
+        let real = REAL_SUMS.into_iter().chain(optional).map(real_place);
+        for (name, _) in BIT_SUMS.into_iter().chain(context).map(bit_place).chain(real) {
+            verify(&mut self.reader, name)?;
+        }
+        let shape = plan.cube_shape();
+        let mut kept = Kept { file: self, shape, progress };
+        let mut accumulator = Accumulator::new(Drizzler::restore(plan, &mut kept)?);
+        for entry in std::mem::take(&mut self.entries) {
+            accumulator.note(entry)?;
+        }
+        Ok(accumulator)
+    }
+
+    fn error(&self, problem: CubeFileProblem) -> CubeFileError {
+        CubeFileError { path: self.path.clone(), problem }
+    }
+}
+
+/// A file while its sums are read.
+struct Kept<'a> {
+    file: &'a mut SumsFile,
+    shape: [usize; 3],
+    progress: &'a dyn Progress,
+}
+
+impl Kept<'_> {
+    /// Plane `z` of a cube of an HDU.
+    fn read<T: Pixel>(
+        &mut self,
+        (name, cube): (&str, usize),
+        z: usize,
+        out: &mut [T],
+    ) -> Result<(), CubeFileProblem> {
+        if self.progress.cancelled() {
+            return Err(CubeFileProblem::Cancelled);
+        }
+        let [nz, ny, nx] = self.shape;
+        let reader = &mut self.file.reader;
+        reader.move_to(name)?;
+        if !reader.image_shape()?.ends_with(&self.shape) {
+            return Err(CubeFileProblem::Broken(format!("HDU {name} has not the shape of the grid")));
+        }
+        reader.read_pixels((cube * nz + z) * ny * nx, out)?;
+        self.progress.advance(1);
+        Ok(())
+    }
+}
+
+impl KeptSums for Kept<'_> {
+    type Error = CubeFileProblem;
+
+    fn exposures(&self) -> u32 {
+        self.file.exposures
+    }
+
+    fn inputs_per_plane(&self) -> &[u32] {
+        &self.file.inputs_per_plane
+    }
+
+    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), CubeFileProblem> {
+        self.read(real_place(sum), z, out)
+    }
+
+    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), CubeFileProblem> {
+        self.read(bit_place(sum), z, out)
+    }
+}
+
+fn differs(found: Option<String>, expected: Option<String>) -> CubeFileProblem {
+    let text = |line: Option<String>| line.unwrap_or_else(|| "without that".into());
+    CubeFileProblem::Differs { found: text(found), expected: text(expected) }
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Integer(n) => n.to_string(),
+        Value::Real(v) => v.to_string(),
+        Value::Logical(v) => v.to_string(),
+        Value::Undefined => String::new(),
+    }
+}
+
+/// Moves to an HDU, compares its checksum with its bytes, and reads it; whatever goes wrong there is damage.
+fn checked<T>(
+    reader: &mut FitsReader,
+    name: &str,
+    read: impl FnOnce(&mut FitsReader) -> Result<T, CubeFileProblem>,
+) -> Result<T, CubeFileProblem> {
+    verify(reader, name)?;
+    read(reader).map_err(|problem| CubeFileProblem::Broken(format!("HDU {name}: {problem}")))
+}
+
+/// Moves to an HDU and compares its checksum with its bytes.
+fn verify(reader: &mut FitsReader, name: &str) -> Result<(), CubeFileProblem> {
+    match reader.move_to(name).and_then(|()| reader.verify_checksum()) {
+        Ok(Some(true)) => Ok(()),
+        Ok(_) => Err(CubeFileProblem::Damaged(name.to_owned())),
+        Err(error) => Err(CubeFileProblem::Broken(format!("HDU {name}: {error}"))),
+    }
+}
+
+fn read_entries(reader: &mut FitsReader) -> Result<Vec<Entry>, CubeFileProblem> {
+    let rows = reader.table_rows()?;
+    let mut texts = |name| reader.read_text_column(name, 0, rows);
+    let (observations, files, groups, remarks) =
+        (texts("OBSERVATION")?, texts("FILE")?, texts("GROUP")?, texts("REMARK")?);
+    let mut integers = |name| -> Result<Vec<i64>, CubeFileProblem> {
+        let mut values = vec![0; rows];
+        reader.read_column(name, 0, &mut values)?;
+        Ok(values)
+    };
+    let (detectors, used, numbers) = (integers("DETECTOR")?, integers("USED")?, integers("NUMBER")?);
+    let mut entries = Vec::with_capacity(rows);
+    let texts = observations.into_iter().zip(files).zip(groups).zip(remarks);
+    for (k, (((observation, file), group), remark)) in texts.enumerate() {
+        let detector = Detector::new(detectors[k]).map_err(|e| CubeFileProblem::Broken(e.to_string()))?;
+        entries.push(Entry {
+            id: ExposureId { observation, detector },
+            file,
+            mjd: None,
+            used: used[k] != 0,
+            remark: (!remark.is_empty()).then_some(remark),
+            foreground_scale: None,
+            number: u32::try_from(numbers[k]).ok(),
+            time: GroupTime { id: group, begin: None, end: None, exposure: None, measurement: None },
+        });
+    }
+    for (name, _, field) in REAL_COLUMNS {
+        let mut values = vec![0.0f64; rows];
+        reader.read_column(name, 0, &mut values)?;
+        for (entry, value) in entries.iter_mut().zip(values) {
+            *field(entry) = (!value.is_nan()).then_some(value);
+        }
+    }
+    Ok(entries)
+}

@@ -1,0 +1,217 @@
+//! The running sums of a drizzle as arrays: taken out plane by plane, put back to the same bits, and added to
+//! those of another drizzle of the same plan.
+//!
+//! What has not been reached is zero in every sum, so arrays of whole planes say all; put back, only the tiles of 64 x
+//! 64 pixels that some exposure has reached take memory.
+
+use rayon::prelude::*;
+
+use crate::drizzler::{Drizzler, Plan};
+use crate::tile::Voxel;
+use crate::{CubeData, DrizzleError};
+
+/// A sum of every voxel in double precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RealSum {
+    /// Sum of weight times flux.
+    Flux,
+    /// Sum of the weights.
+    Weight,
+    /// Sum of squared weight times variance.
+    Variance,
+    /// The k-th of the sums that the optional planes need, below [`Plan::optional_sums`].
+    Optional(usize),
+}
+
+/// A sum of every voxel in 32 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BitSum {
+    /// Number of contributions, which stops at 2^32 - 1.
+    Count,
+    /// Flags that some contribution did not have: the complement of the AND of all, where there are any.
+    Cleared,
+    /// Flags that some contribution had.
+    Set,
+    /// A word of the context: bit k stands for exposure 32 `word` + k.
+    Context(usize),
+}
+
+/// Sums that were kept somewhere. Every method that takes `out` fills it with one value for each pixel of plane `z`,
+/// row-major `[y][x]`.
+pub trait KeptSums {
+    /// Why they cannot be had.
+    type Error: From<DrizzleError>;
+    /// Exposures of which some pixel reached the output.
+    fn exposures(&self) -> u32;
+    /// For each plane, the number of exposures that contributed to it.
+    fn inputs_per_plane(&self) -> &[u32];
+    /// A plane of a sum.
+    ///
+    /// # Errors
+    /// What keeping them may bring about.
+    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), Self::Error>;
+    /// A plane of a sum.
+    ///
+    /// # Errors
+    /// What keeping them may bring about.
+    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), Self::Error>;
+}
+
+impl Plan {
+    /// How many sums the optional planes need beside those that every drizzle has.
+    pub fn optional_sums(&self) -> usize {
+        self.planes().sums()
+    }
+
+    /// Words of 32 bits that hold the context of so many exposures.
+    pub fn context_words(&self, exposures: u32) -> usize {
+        if self.planes().context { (exposures as usize).div_ceil(32) } else { 0 }
+    }
+}
+
+impl Drizzler {
+    /// A plane of a sum, row-major `[y][x]`; 0 where there are no data.
+    pub fn real_sum(&self, sum: RealSum, z: usize, out: &mut [f64]) {
+        match sum {
+            RealSum::Flux => self.fill(z, out, 0.0, |v| v.flux),
+            RealSum::Weight => self.fill(z, out, 0.0, |v| v.weight),
+            RealSum::Variance => self.fill(z, out, 0.0, |v| v.variance),
+            RealSum::Optional(k) => self.optional_sum(k, z, out),
+        }
+    }
+
+    /// A plane of a sum, row-major `[y][x]`; 0 where there are no data.
+    pub fn bit_sum(&self, sum: BitSum, z: usize, out: &mut [u32]) {
+        match sum {
+            BitSum::Count => self.fill(z, out, 0, |v| v.count),
+            BitSum::Cleared => self.fill(z, out, 0, |v| v.cleared),
+            BitSum::Set => self.fill(z, out, 0, |v| v.set),
+            BitSum::Context(word) => self.context(word, z, out),
+        }
+    }
+
+    fn optional_sum(&self, k: usize, z: usize, out: &mut [f64]) {
+        out.fill(0.0);
+        let (nx, sums) = (self.plan.cube_shape()[2], self.plan.optional_sums());
+        for tile in &self.tiles {
+            for y in tile.rows.clone() {
+                let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
+                let kept = tile.optional_row(y, z, sums).unwrap_or_default();
+                row.iter_mut().zip(kept.iter().skip(k).step_by(sums.max(1))).for_each(|(o, v)| *o = *v);
+            }
+        }
+    }
+
+    /// The drizzler that sums were taken from, or one with the same bits, to which exposures can be added.
+    ///
+    /// # Errors
+    /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where they do not fit memory.
+    pub fn restore<K: KeptSums>(plan: Plan, kept: &mut K) -> Result<Self, K::Error> {
+        let mut drizzler = Self::new(plan);
+        let [nz, ny, nx] = drizzler.plan.cube_shape();
+        let (optional, words) =
+            (drizzler.plan.optional_sums(), drizzler.plan.context_words(kept.exposures()));
+        drizzler.exposures = kept.exposures();
+        drizzler.inputs_per_plane.iter_mut().zip(kept.inputs_per_plane()).for_each(|(n, kept)| *n = *kept);
+        let (mut bits, mut reals) = (vec![0; ny * nx], vec![0.0; ny * nx]);
+        // Counts come first: they tell which tiles need memory.
+        for (sum, set) in BIT_SUMS {
+            for z in 0..nz {
+                kept.bits(sum, z, &mut bits)?;
+                for tile in &mut drizzler.tiles {
+                    if sum == BitSum::Count && tile.any(&bits, nx) {
+                        tile.allocate_all(nz, drizzler.plan.planes())?;
+                    }
+                    tile.set_plane(z, &bits, nx, set);
+                }
+            }
+        }
+        for (sum, set) in REAL_SUMS {
+            for z in 0..nz {
+                kept.real(sum, z, &mut reals)?;
+                drizzler.tiles.iter_mut().for_each(|tile| tile.set_plane(z, &reals, nx, set));
+            }
+        }
+        for k in 0..optional {
+            for z in 0..nz {
+                kept.real(RealSum::Optional(k), z, &mut reals)?;
+                drizzler.tiles.iter_mut().for_each(|tile| tile.set_optional(z, &reals, nx, (k, optional)));
+            }
+        }
+        for word in 0..words {
+            for z in 0..nz {
+                kept.bits(BitSum::Context(word), z, &mut bits)?;
+                for tile in &mut drizzler.tiles {
+                    if tile.any(&bits, nx) {
+                        tile.set_context(z, &bits, nx, word)?;
+                    }
+                }
+            }
+        }
+        Ok(drizzler)
+    }
+
+    /// Adds the sums of another drizzler; its exposures come behind those that are here.
+    ///
+    /// Counts, masks and context are those of one drizzle over all. The other sums are the same up to rounding: they
+    /// are added in another order.
+    ///
+    /// # Errors
+    /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalised`] after
+    /// [`finalise`](Self::finalise), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where memory is exhausted.
+    pub fn merge(&mut self, other: &Self) -> Result<(), DrizzleError> {
+        if self.plan != other.plan {
+            return Err(DrizzleError::OtherPlan);
+        }
+        if self.finalised {
+            return Err(DrizzleError::Finalised);
+        }
+        let (plan, first) = (&self.plan, self.exposures);
+        let nz = plan.cube_shape()[0];
+        self.tiles
+            .par_iter_mut()
+            .zip(&other.tiles)
+            .try_for_each(|(tile, other)| tile.merge(other, nz, plan.planes(), first))?;
+        self.exposures += other.exposures;
+        self.inputs_per_plane.iter_mut().zip(&other.inputs_per_plane).for_each(|(n, more)| *n += more);
+        Ok(())
+    }
+}
+
+/// Sets a value of a voxel.
+type Set<T> = fn(&mut Voxel, T);
+
+const BIT_SUMS: [(BitSum, Set<u32>); 3] = [
+    (BitSum::Count, |v, n| v.count = n),
+    (BitSum::Cleared, |v, bits| v.cleared = bits),
+    (BitSum::Set, |v, bits| v.set = bits),
+];
+
+const REAL_SUMS: [(RealSum, Set<f64>); 3] = [
+    (RealSum::Flux, |v, sum| v.flux = sum),
+    (RealSum::Weight, |v, sum| v.weight = sum),
+    (RealSum::Variance, |v, sum| v.variance = sum),
+];
+
+/// The sums themselves can be taken for kept ones.
+impl KeptSums for &Drizzler {
+    type Error = DrizzleError;
+
+    fn exposures(&self) -> u32 {
+        Drizzler::exposures(self)
+    }
+
+    fn inputs_per_plane(&self) -> &[u32] {
+        CubeData::inputs_per_plane(*self)
+    }
+
+    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), DrizzleError> {
+        self.real_sum(sum, z, out);
+        Ok(())
+    }
+
+    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), DrizzleError> {
+        self.bit_sum(sum, z, out);
+        Ok(())
+    }
+}
