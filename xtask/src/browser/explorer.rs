@@ -501,6 +501,8 @@ fn downloads(page: &mut Page<'_>) -> Result<()> {
     ensure!(ecsv.starts_with("# %ECSV 1.0\n# ---\n"), "{ecsv}");
     ensure!(ecsv.ends_with(&csv) && ecsv.contains("name: flux, unit: uJy, datatype: float32"), "{ecsv}");
 
+    ensure!(ecsv.contains("description: \"number of the plane, from 0\""), "commas need quotes: {ecsv}");
+
     page.browser.value("document.getElementById('save-view').click()")?;
     let png = fs::read(downloaded(page, "drizzle_D3_8.png")?)?;
     ensure!(png.starts_with(b"\x89PNG\r\n\x1a\n") && png.len() > 10_000, "{} bytes", png.len());

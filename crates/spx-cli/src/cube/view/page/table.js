@@ -27,7 +27,7 @@ export function toCsv(report) {
 /** A spectrum as ECSV 1.0 (astropy APE 6), with the place that it was taken at in its header. */
 export function toEcsv(report) {
   const column = ([name, unit, type, description]) =>
-    `# - {name: ${name},${unit && ` unit: ${unit},`} datatype: ${type}, description: ${description}}`;
+    `# - {name: ${name},${unit && ` unit: ${unit},`} datatype: ${type}, description: ${JSON.stringify(description)}}`;
   const meta = Object.entries({
     file: JSON.stringify(report.file),
     detector: JSON.stringify(report.detector),
