@@ -83,6 +83,16 @@ impl FitsWriter {
         self.handle.copy_hdu(&mut from.handle)
     }
 
+    /// The same under another EXTNAME, with checksums of its own.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    pub fn copy_as(&mut self, from: &mut FitsReader, name: &str) -> Result<()> {
+        self.copy(from)?;
+        self.handle.update_text_card("EXTNAME", name, "")?;
+        self.checksum()
+    }
+
     /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for
     /// [`image`](Self::image). As first HDU it gets an empty primary before it.
     ///

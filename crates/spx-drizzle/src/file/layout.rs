@@ -8,7 +8,7 @@
 //! | 1 | VAR | VARIANCE |
 //! | 2 | MASK | u8, 1 where there are no data |
 //! | 3 | DQ | OR_MASK |
-//! | 4... | AND_MASK, COUNT, WAVELENGTH, ... | as they are |
+//! | 4... | AND_MASK, COUNT, WAVELENGTH, ... | as they are; ERR is called ERRORS |
 //!
 //! For tools made for IRSA's products; beside the logarithmic axis the arrays have the exact one as alternate WCS `W`, by
 //! which SPHEREx's spectral images have theirs:
@@ -76,6 +76,15 @@ impl Layout {
             (Self::Irsa, Array::Count) => "NHITS",
             (Self::Irsa, Array::OrMask) => "FLAGS",
             (_, array) => array.hdu(),
+        }
+    }
+
+    /// HDUs that are called otherwise, though their content is as it is: the name in a cube and that in the layout.
+    fn renamed(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            // specutils would take ERR for the uncertainty, and fails then.
+            Self::Cubeviz => &[("ERR", "ERRORS")],
+            Self::Irsa => &[],
         }
     }
 
@@ -220,7 +229,7 @@ impl Copy<'_> {
         self.array(Array::Variance, Array::Variance.hdu(), layout.hdu(Array::Variance), &wcs)?;
         self.mask(&wcs)?;
         self.array(Array::OrMask, Array::OrMask.hdu(), layout.hdu(Array::OrMask), &wcs)?;
-        self.rest(&["PRIMARY", "SCI", "VARIANCE", "OR_MASK"])
+        self.rest(&["PRIMARY", "SCI", "VARIANCE", "OR_MASK"], layout.renamed())
     }
 
     fn write_irsa(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
@@ -240,7 +249,7 @@ impl Copy<'_> {
         if !has_table {
             write_exact_table(self.fits, axis)?;
         }
-        self.rest(&["PRIMARY", "SCI", "COUNT", "OR_MASK", "VARIANCE"])
+        self.rest(&["PRIMARY", "SCI", "COUNT", "OR_MASK", "VARIANCE"], layout.renamed())
     }
 
     fn write_cube(&mut self, layout: Layout) -> Result<(), CubeFileProblem> {
@@ -264,7 +273,8 @@ impl Copy<'_> {
         if wcs.get(EXACT_AXIS).is_none() {
             done.push(WAVE_TABLE);
         }
-        self.rest(&done)
+        let back: Vec<(&str, &str)> = layout.renamed().iter().map(|&(ours, theirs)| (theirs, ours)).collect();
+        self.rest(&done, &back)
     }
 
     fn header(&mut self, hdu: &str) -> Result<Header, CubeFileProblem> {
@@ -343,12 +353,16 @@ impl Copy<'_> {
         Ok(self.fits.checksum()?)
     }
 
-    /// Copies all other HDUs as they are.
-    fn rest(&mut self, done: &[&str]) -> Result<(), CubeFileProblem> {
+    /// Copies all other HDUs as they are, some under another name.
+    fn rest(&mut self, done: &[&str], renamed: &[(&str, &str)]) -> Result<(), CubeFileProblem> {
         for (index, name) in self.reader.hdu_names()?.iter().enumerate() {
-            if !done.contains(&name.as_str()) {
-                self.reader.move_to_index(index)?;
-                self.fits.copy(self.reader)?;
+            if done.contains(&name.as_str()) {
+                continue;
+            }
+            self.reader.move_to_index(index)?;
+            match renamed.iter().find(|(old, _)| old == name) {
+                Some((_, new)) => self.fits.copy_as(self.reader, new)?,
+                None => self.fits.copy(self.reader)?,
             }
         }
         Ok(())

@@ -207,7 +207,7 @@ fn exported_cubes_have_the_hdus_that_tools_look_for() {
 }
 
 #[test]
-fn hdus_that_are_not_known_are_carried_along() {
+fn other_hdus_are_carried_along() {
     let dir = tempfile::tempdir().unwrap();
     let (path, _) = written(dir.path(), false);
     let more = dir.path().join("more.fits");
@@ -220,6 +220,11 @@ fn hdus_that_are_not_known_are_carried_along() {
         fits.copy(&mut reader).unwrap();
     }
     let mut cards = Header::new();
+    cards.set("EXTNAME", "ERR", "").set("BUNIT", "MJy/sr", "");
+    fits.image::<f32>(&[3, 2, 4], &cards).unwrap();
+    fits.write_pixels(0, &[0.5_f32; 24]).unwrap();
+    fits.checksum().unwrap();
+    let mut cards = Header::new();
     cards.set("EXTNAME", "NOTES", "");
     fits.image::<i16>(&[2, 2], &cards).unwrap();
     fits.write_pixels(0, &[1_i16, -2, 3, -4]).unwrap();
@@ -229,6 +234,9 @@ fn hdus_that_are_not_known_are_carried_along() {
         export(&more, &exported, layout, true, &Silent).unwrap();
         import(&exported, &back, true, &Silent).unwrap();
         assert!(std::fs::read(&back).unwrap() == std::fs::read(&more).unwrap(), "{layout}");
+        let names = FitsReader::open(&exported).unwrap().hdu_names().unwrap();
+        let error = if layout == Layout::Cubeviz { "ERRORS" } else { "ERR" };
+        assert_eq!(names[names.len() - 2..], [error, "NOTES"]);
     }
 }
 
