@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::{TempDir, tempdir};
+use tools::local::{archive, ask};
 use tools::{Run, command, image, input, names, spx};
 
 const REGION: [&str; 7] =
@@ -182,6 +183,23 @@ fn an_exposure_goes_in_once() {
     assert!(twice.stderr.contains("comes twice"), "{}", twice.stderr);
     let run = finalize(folder, &["sums.fits", "other.fits"]);
     run.fails(1, &["2025W51_1A_0001_1/D3 is in the sums already", "sums.fits"]);
+}
+
+#[test]
+fn what_the_archive_gives_again_is_left_aside() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let drizzle = |more: &[&str]| {
+        let region = ["--detector=3", "--width=3", "--height=3", "-o", "out", "--overwrite"];
+        let run = ask(&archive, folder.path(), "drizzle", &[&region[..], more].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        (run.stderr, read(folder.path(), "out/drizzle_D3.fits"))
+    };
+    let (_, expected) = drizzle(&[]);
+    for aside in [false, true] {
+        let (told, cube) = drizzle(&["--accumulate=sums/D3.fits"]);
+        assert_eq!(told.contains("3 images are in sums/D3.fits already and are left aside"), aside, "{told}");
+        assert!(cube == expected);
+    }
 }
 
 #[test]
