@@ -34,6 +34,8 @@ cargo xtask TASK
   bench-peers drizzle [--runs N] [--exposures N] [--sizes A,B] [--scaling A,B,C|none] [--spx PATH]
                          spx against spxquery on the same files: time and peak memory
                          (default: 3 runs, 20 exposures, 30 and 120 arcmin, scaling 5,10,20,40; 2.9 GB of cache)
+  bench-peers photometry [--runs N] [--cutouts N] [--frames N] [--spx PATH]
+                         the same for the photometry of one source (default: 3 runs, 100 cutouts, 20 full frames)
   bench-peers batch [--runs N] [--sources A,B,C|none] [--frames N] [--rows N|none] [--light-curves N] [--spx PATH]
                          tables, extraction and aggregation against spxquery's batch (default: 34, 1000 and 10,000
                          sources in a frame, 5,000,000 rows of 50,000 sources; 2.9 GB of cache, 20 GB of scratch)
@@ -44,6 +46,8 @@ cargo xtask TASK
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
                          in specutils too
+  light-curve [FOLDER]   do astropy, pandas and specutils take the light curve in a folder (or that of `spx demo`), every
+                         column with its type and unit?
   browser [--screenshots DIR] [--spx PATH]
                          the explorer in headless Chromium, as a user works with it (skipped where there is none)
   bench-view [--spx PATH] [--keep CUBE.fits]
@@ -63,6 +67,7 @@ fn main() -> ExitCode {
         ["compare-photometry", options @ ..] => compare::photometry(options),
         ["parquet", arguments @ ..] => parquet::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
+        ["light-curve", options @ ..] => viewers::light_curve(options),
         ["browser", options @ ..] => browser::run(options),
         ["bench-view", options @ ..] => browser::bench(options),
         ["vo-clients", options @ ..] => vo_clients::run(options),

@@ -1,4 +1,5 @@
-//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use? And do the files
+//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use?
+//! `cargo xtask light-curve`: do they take a light curve, with all types and units? And do the files
 //! that `spx cube export` makes of it?
 
 use std::path::{Path, PathBuf};
@@ -105,6 +106,22 @@ fn view(tool: &str, options: &Options) -> Result<()> {
         command.arg(&options.screenshot);
     }
     process::run(&mut command)
+}
+
+/// A light curve in astropy, pandas and specutils: that in a folder, or the one that `spx demo` makes.
+pub(crate) fn light_curve(arguments: &[&str]) -> Result<()> {
+    let folder = match arguments {
+        [folder] if !folder.starts_with('-') => PathBuf::from(folder),
+        [] => {
+            let output = process::cache()?.join("light-curve");
+            let spx = process::build_spx("release")?;
+            process::run(Command::new(spx).args(["demo", "--quiet", "-o"]).arg(&output))?;
+            output.join("star/results")
+        }
+        _ => bail!("cargo xtask light-curve [FOLDER]"),
+    };
+    let python = process::python("venv-viewers", "requirements-viewers.txt")?;
+    process::run(Command::new(python).arg(process::script("view_light_curve.py")).arg(folder))
 }
 
 #[cfg(test)]

@@ -73,6 +73,37 @@ fn all_forms_of_the_table_tell_the_same() {
     photometry(folder.path(), &["-o", "a.txt"]).fails(2, &[".csv, .ecsv or .json"]);
 }
 
+/// astropy, and through it specutils, takes types and units from these lines; `cargo xtask light-curve` tries both.
+#[test]
+fn the_head_of_an_ecsv_tells_types_and_units() {
+    let folder = tempdir().unwrap();
+    photometry(folder.path(), &["-o", "a.ecsv"]).succeeds();
+    let text = std::fs::read_to_string(folder.path().join("a.ecsv")).unwrap();
+    let head: Vec<&str> = text.lines().take_while(|line| line.starts_with("# ")).collect();
+    assert_eq!(head[..4], ["# %ECSV 1.0", "# ---", "# delimiter: ','", "# datatype:"]);
+    assert_eq!(head.last(), Some(&"# schema: astropy-2.0"));
+    let columns: Vec<&&str> = head.iter().filter(|line| line.starts_with("# - {name: ")).collect();
+    let names = columns.iter().map(|line| line["# - {name: ".len()..].split([',', '}']).next().unwrap());
+    assert!(names.eq(table(&text).0), "one line a column, in their order");
+    for (at, begin) in [
+        (0, "# - {name: obs_id, datatype: string, "),
+        (1, "# - {name: mjd, unit: 'd', datatype: float64, "),
+        (2, "# - {name: wavelength, unit: 'um', datatype: float64, "),
+        (3, "# - {name: bandwidth, unit: 'um', datatype: float64, "),
+        (4, "# - {name: flux, unit: 'uJy', datatype: float64, "),
+        (5, "# - {name: flux_error, unit: 'uJy', datatype: float64, "),
+    ] {
+        assert!(columns[at].starts_with(begin), "{}", columns[at]);
+    }
+    let typed = |line: &&str| {
+        let datatype = ["string", "float64", "int64", "bool"].map(|t| format!(" datatype: {t}, "));
+        datatype.iter().any(|t| line.contains(t))
+            && line.contains("description: '")
+            && line.contains("ucd: '")
+    };
+    assert!(columns.iter().all(|line| typed(line)), "{columns:#?}");
+}
+
 #[test]
 fn columns_can_have_the_names_of_irsa() {
     let folder = tempdir().unwrap();
