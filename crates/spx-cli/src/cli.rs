@@ -11,6 +11,7 @@ use crate::commands::query::{self, QueryArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
+use crate::drizzle::mosaic::{self, MosaicArgs};
 use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
@@ -41,6 +42,7 @@ enum Command {
     #[command(name = "lightcurve")]
     LightCurve(LightCurveArgs),
     Drizzle(Box<DrizzleArgs>),
+    Mosaic(Box<MosaicArgs>),
     Cube(CubeArgs),
     Inspect(InspectArgs),
     Serve(ServeArgs),
@@ -65,6 +67,7 @@ impl Cli {
             Command::LightCurve(args) => batch::run_light_curve(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
+            Command::Mosaic(args) => mosaic::run(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),

@@ -172,11 +172,11 @@ impl Found {
     }
 }
 
-/// FITS files that are no hidden temporary ones and no cubes of our own.
+/// FITS files that are no hidden temporary ones and no cubes or mosaics of our own.
 fn looks_like_an_image(path: &Path) -> bool {
     let name = file_name(path);
     let fits = [".fits", ".fits.gz", ".fit", ".fit.gz"].iter().any(|end| name.ends_with(end));
-    fits && !name.starts_with('.') && !name.starts_with("drizzle_D")
+    fits && !name.starts_with('.') && !name.starts_with("drizzle_D") && name != "mosaic.fits"
 }
 
 /// The last part of a path.

@@ -23,6 +23,7 @@
 //! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 
 mod layout;
+mod mosaic;
 mod plane_writer;
 mod reader;
 mod sums;
@@ -40,6 +41,7 @@ use thiserror::Error;
 use crate::DrizzleError;
 
 pub use layout::{Layout, export, import};
+pub use mosaic::write_mosaic;
 pub use reader::CubeFile;
 pub use sums::{SumsFile, sums_steps, write_sums};
 pub use writer::{CubeInfo, steps, write};
@@ -101,6 +103,12 @@ pub enum CubeFileProblem {
     /// Its sums cannot be added to.
     #[error(transparent)]
     Sums(#[from] DrizzleError),
+    /// A cube of several bins where a mosaic is to be written.
+    #[error("a mosaic has one bin, this cube has {bins}")]
+    NotAMosaic {
+        /// How many it has.
+        bins: usize,
+    },
     /// The wavelengths of its table make no axis.
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),

@@ -15,49 +15,74 @@
 //! ```
 //!
 //! **This crate knows nothing of FITS WCS**: an [`Exposure`] brings a map from input to output pixels and a
-//! map of wavelengths, through the traits of [`spx_core::map`]. With default features off it does no I/O.
+//! map of wavelengths, through the traits of [`map`]. With default features off it does no I/O.
+//!
+//! A caller with arrays and a map of its own, here one that is given for every pixel as STScI's `drizzle` takes it, needs
+//! nothing else. A 2-D image is a cube with one bin.
 //!
 //! ```
-//! use spx_core::map::{Passband, PixelMap, WavelengthMap};
-//! use spx_core::progress::Silent;
-//! use spx_drizzle::{Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Plan, WavelengthGrid};
+//! use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
+//! use spx_drizzle::progress::Silent;
+//! use spx_drizzle::{
+//!     Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, WavelengthGrid, Weight,
+//! };
 //!
-//! struct Shift(f64);
-//! impl PixelMap for Shift {
+//! /// Output positions of the pixel centres, `[y][x]`; bilinear between them, extrapolated beyond.
+//! struct ArrayMap {
+//!     shape: [usize; 2],
+//!     positions: Vec<[f64; 2]>,
+//! }
+//! impl PixelMap for ArrayMap {
 //!     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
-//!         Some([x + self.0, y])
+//!         let [ny, nx] = self.shape;
+//!         let (i, j) = (x.floor().clamp(0.0, nx as f64 - 2.0), y.floor().clamp(0.0, ny as f64 - 2.0));
+//!         let (fx, fy, first) = (x - i, y - j, j as usize * nx + i as usize);
+//!         let at = |k: usize| self.positions[first + k];
+//!         let mix = |a: f64, b: f64, t: f64| a + t * (b - a);
+//!         Some([0, 1].map(|k| mix(mix(at(0)[k], at(1)[k], fx), mix(at(nx)[k], at(nx + 1)[k], fx), fy)))
 //!     }
 //! }
-//! struct Narrow;
-//! impl WavelengthMap for Narrow {
+//! /// All pixels see the same light.
+//! struct OneBand;
+//! impl WavelengthMap for OneBand {
 //!     fn passband(&self, _: f64, _: f64) -> Passband {
 //!         Passband { centre: 2.1, width: 0.05 }
 //!     }
 //! }
 //!
-//! let plan = Plan::new([4, 6], WavelengthGrid::custom(vec![2.0, 2.2])?, DrizzleOptions::default())?;
+//! /// Two images of 4 x 6 pixels, the second shifted by half a pixel and with weights of its own.
+//! let shape = [4, 6];
+//! let shifted = |dx: f64| ArrayMap {
+//!     shape,
+//!     positions: (0..24).map(|k| [f64::from(k % 6) + dx, f64::from(k / 6)]).collect(),
+//! };
+//! let (flux, variance, flags, weights) = (vec![3.0; 24], vec![0.01; 24], vec![0; 24], vec![2.0; 24]);
+//! let images = [(shifted(0.0), Weight::InverseVariance), (shifted(0.5), Weight::Map(&weights))];
+//!
+//! let options = DrizzleOptions { kernel: Kernel::Square, ..DrizzleOptions::default() };
+//! let plan = Plan::new(shape, WavelengthGrid::custom(vec![2.0, 2.2])?, options)?;
 //! let mut drizzler = Drizzler::new(plan);
-//! let (flux, variance, flags) = (vec![3.0; 24], vec![0.01; 24], vec![0; 24]);
 //! let answers = drizzler.add_all(
-//!     &[0.0, 0.5],
-//!     |plan, &shift, droplets| {
+//!     &images,
+//!     |plan, (pixel_map, weight), droplets| {
 //!         let exposure = Exposure {
-//!             shape: [4, 6],
+//!             shape,
 //!             rows: 0..4,
 //!             flux: &flux,
 //!             variance: &variance,
 //!             flags: &flags,
 //!             foreground: None,
 //!             excluded: 0,
-//!             pixel_map: &Shift(shift),
-//!             wavelength_map: &Narrow,
-//!             extra: Extra::default(),
+//!             pixel_map,
+//!             wavelength_map: &OneBand,
+//!             extra: Extra { weight: *weight, ..Extra::default() },
 //!         };
 //!         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), droplets)
 //!     },
 //!     &Silent,
 //! )?;
 //! assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|((), c)| c.took_part())));
+//! drizzler.finalise();
 //! let cube = Cube::from_data(&drizzler);
 //! assert!((cube.science[[0, 1, 2]] - 3.0).abs() < 1e-6);
 //! assert_eq!(cube.count[[0, 1, 2]], 3);
@@ -83,6 +108,11 @@ mod wavelength;
 pub mod weights;
 
 pub use accumulator::{Accumulator, Entry};
+/// How an exposure says where its pixels lie and which light they saw.
+pub use spx_core::map;
+/// How a long run tells of itself and is asked to stop.
+pub use spx_core::progress;
+
 pub use cube::{Cube, CubeData, OptionalPlane};
 pub use drizzler::{Answers, Contribution, Drizzler, Plan};
 pub use droplet::Droplets;

@@ -4,15 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_drizzle::Accumulator;
 use spx_drizzle::file::SumsFile;
 
-use crate::drizzle::DrizzleSettings;
 use crate::drizzle::accumulate;
 use crate::drizzle::pipeline::{self, CubeWriter};
 use crate::drizzle::report::CubeReport;
+use crate::drizzle::{DrizzleSettings, Product};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui::{self, Bar};
@@ -52,7 +51,8 @@ pub(crate) fn run(args: &FinalizeArgs, global: &Global) -> CommandResult {
     let settings = settings(&files[0])?;
     let parameters = settings.parameters()?;
     let detector = parameters.detector.context("the settings of the sums name no detector")?;
-    let plan = pipeline::plan(&parameters, detector)?;
+    let product = Product::Cube(detector);
+    let plan = pipeline::plan(&parameters, product)?;
     let exposures = files.iter().map(|file| file.entries().len()).sum();
     let at_once = files.len().min(2) as u64;
     crate::drizzle::check_memory(at_once * plan.accumulator_bytes(exposures), None)?;
@@ -71,10 +71,10 @@ pub(crate) fn run(args: &FinalizeArgs, global: &Global) -> CommandResult {
         let celestial: Header = parameters.grid.header();
         accumulate::write(path, &merged, &configuration, &celestial, args.overwrite, &progress)?;
     }
-    let report = report(&merged, detector, &args.output, parameters.resampling.planes.context);
+    let report = report(&merged, product, &args.output, parameters.resampling.planes.context);
     let writer = CubeWriter {
         parameters: &parameters,
-        detector,
+        product,
         configuration: &configuration,
         overwrite: args.overwrite,
     };
@@ -121,7 +121,7 @@ fn settings(file: &SumsFile) -> Result<DrizzleSettings, Failure> {
     Ok(toml::from_str(&file.settings().join("\n")).with_context(context)?)
 }
 
-fn report(sums: &Accumulator, detector: Detector, output: &Path, context: bool) -> CubeReport {
+fn report(sums: &Accumulator, product: Product, output: &Path, context: bool) -> CubeReport {
     let entries = sums.entries().iter().map(|entry| accumulate::report(entry, context)).collect();
-    CubeReport::new(detector, output, sums.drizzler.plan().cube_shape(), entries, Vec::new())
+    CubeReport::new(product, output, sums.drizzler.plan().cube_shape(), entries, Vec::new())
 }

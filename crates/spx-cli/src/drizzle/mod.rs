@@ -2,6 +2,7 @@
 
 pub(crate) mod accumulate;
 mod extra;
+pub(crate) mod mosaic;
 pub(crate) mod pipeline;
 pub(crate) mod report;
 pub(crate) mod resampling;
@@ -28,7 +29,7 @@ use crate::ui::{self, Bar};
 use accumulate::Sums;
 use pipeline::Job;
 use report::{CubeReport, InputReport, Status};
-pub(crate) use settings::{DrizzleParameters, DrizzleSettings};
+pub(crate) use settings::{DrizzleParameters, DrizzleSettings, Product};
 
 /// A configuration with all keys, commented, for `spx config init`.
 pub(crate) const TEMPLATE: &str = include_str!("template.toml");
@@ -72,8 +73,12 @@ impl DrizzleArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &DrizzleArgs, global: &Global) -> CommandResult {
-    let settings = args.resolve()?;
-    let cubes = drizzle(&settings, args.resume, global)?;
+    make(&args.resolve()?, args.resume, global)
+}
+
+/// Makes what completed settings ask for and reports it.
+fn make(settings: &DrizzleSettings, resume: bool, global: &Global) -> CommandResult {
+    let cubes = drizzle(settings, resume, global)?;
     let mut outcome = Outcome::Done;
     for cube in &cubes.reports {
         summarise(cube, global);
@@ -171,15 +176,22 @@ fn combine(
     let (by_detector, failed) = select(sources, failed, parameters.detector, global);
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| ui::warning(&error.to_string()));
-    let jobs: Vec<Job<'_>> = by_detector
+    let products: Vec<(Product, Vec<Source>)> = if parameters.mosaic {
+        let mut all: Vec<Source> = by_detector.into_iter().flat_map(|(_, sources)| sources).collect();
+        all.sort();
+        if all.is_empty() { Vec::new() } else { vec![(Product::Mosaic, all)] }
+    } else {
+        by_detector.into_iter().map(|(detector, sources)| (Product::Cube(detector), sources)).collect()
+    };
+    let jobs: Vec<Job<'_>> = products
         .into_iter()
-        .map(|(detector, sources)| Job {
+        .map(|(product, sources)| Job {
             parameters,
-            detector,
+            product,
             sources,
             failed: &failed,
             overwrite: parameters.overwrite || stages.resuming(),
-            configuration: configuration_lines(settings, detector),
+            configuration: configuration_lines(settings, product),
             verbosity: global.verbosity(),
         })
         .collect();
@@ -190,10 +202,6 @@ fn combine(
         });
     }
     run_jobs(&jobs, settings, stages, global)
-}
-
-fn stage_name(detector: Detector) -> String {
-    format!("drizzle_{detector}")
 }
 
 /// Sources of each detector, in order; those named by the user that are of another detector than the one
@@ -248,7 +256,7 @@ fn run_jobs(
     global: &Global,
 ) -> Result<Cubes, Failure> {
     if jobs.len() > 1 && jobs[0].parameters.accumulate.is_some() {
-        let detectors: Vec<String> = jobs.iter().map(|job| job.detector.to_string()).collect();
+        let detectors: Vec<String> = jobs.iter().map(|job| job.product.to_string()).collect();
         let found = detectors.join(", ");
         return Err(Failure::usage(anyhow!("accumulate takes one detector, and the inputs are of {found}")));
     }
@@ -276,7 +284,7 @@ fn run_jobs(
         let is_there = |report: &CubeReport| {
             report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
         };
-        let made = stages.run(&stage_name(job.detector), job.fingerprint(), is_there, || {
+        let made = stages.run(&job.product.stem(), job.fingerprint(), is_there, || {
             let report = job.run(plan, sums, &Bar::new(global.verbosity()))?;
             if !job.parameters.sums_only {
                 write_configuration(job, settings)?;
@@ -326,9 +334,9 @@ fn available_memory() -> u64 {
 }
 
 /// The configuration as it stands in the cube's history: what shapes the result, not where it was run.
-fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<String> {
+fn configuration_lines(settings: &DrizzleSettings, product: Product) -> Vec<String> {
     let scientific = DrizzleSettings {
-        detector: Some(detector.number()),
+        detector: product.detector().map_or(settings.detector, |d| Some(d.number())),
         input: None,
         output_dir: None,
         overwrite: None,
@@ -344,10 +352,10 @@ fn configuration_lines(settings: &DrizzleSettings, detector: Detector) -> Vec<St
 
 /// Writes the resolved configuration beside the cube: `drizzle_D<n>.toml`.
 fn write_configuration(job: &Job<'_>, settings: &DrizzleSettings) -> Result<(), Failure> {
-    let settings = DrizzleSettings { detector: Some(job.detector.number()), ..settings.clone() };
+    let detector = job.product.detector().map_or(settings.detector, |d| Some(d.number()));
+    let settings = DrizzleSettings { detector, ..settings.clone() };
     let path = job.configuration_file();
-    let text =
-        format!("# What drizzle_{}.fits was made with.\n{}", job.detector, toml::to_string(&settings)?);
+    let text = format!("# What {}.fits was made with.\n{}", job.product.stem(), toml::to_string(&settings)?);
     atomic::write(&path, text.as_bytes(), true).with_context(|| path.display().to_string())?;
     Ok(())
 }

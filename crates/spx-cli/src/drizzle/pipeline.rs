@@ -4,7 +4,6 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use spx_core::detector::Detector;
 use spx_core::image::{Metadata, ObservationTime, Planes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
@@ -18,7 +17,7 @@ use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 use super::accumulate::{self, Additions, Sums};
 use super::extra::{ExtraArrays, WeightMap};
 use super::report::{CubeReport, InputReport, Status};
-use super::settings::DrizzleParameters;
+use super::settings::{DrizzleParameters, Product};
 use crate::buffers::BufferPool;
 use crate::exit::Failure;
 use crate::inputs::{InputError, Source, wave_table};
@@ -30,11 +29,11 @@ const PLANE_BYTES: u64 = 16;
 /// Bytes of a droplet.
 const DROPLET_BYTES: u64 = 48;
 
-/// The cube of one detector, not yet made.
+/// A cube or a mosaic, not yet made.
 pub(crate) struct Job<'a> {
     pub(crate) parameters: &'a DrizzleParameters,
-    pub(crate) detector: Detector,
-    /// Exposures of this detector, sorted.
+    pub(crate) product: Product,
+    /// Its exposures, sorted.
     pub(crate) sources: Vec<Source>,
     /// Inputs that could not even be opened.
     pub(crate) failed: &'a [InputError],
@@ -66,12 +65,12 @@ pub(super) struct Added {
 }
 
 impl Job<'_> {
-    /// `drizzle_D<n>.fits` in the output directory.
+    /// `drizzle_D<n>.fits` or `mosaic.fits` in the output directory.
     pub(crate) fn output(&self) -> PathBuf {
-        self.parameters.output_dir.join(format!("drizzle_{}.fits", self.detector))
+        self.parameters.output_dir.join(format!("{}.fits", self.product.stem()))
     }
 
-    /// `drizzle_D<n>.toml` beside it.
+    /// The same with `.toml`, beside it.
     pub(crate) fn configuration_file(&self) -> PathBuf {
         self.output().with_extension("toml")
     }
@@ -87,7 +86,7 @@ impl Job<'_> {
 
     /// What the drizzle will be.
     pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
-        plan(self.parameters, self.detector)
+        plan(self.parameters, self.product)
     }
 
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
@@ -183,7 +182,7 @@ impl Job<'_> {
     ) -> Result<Vec<Answer>, Failure> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
-        progress.start(&format!("drizzle {}", self.detector), sources.len() as u64);
+        progress.start(&format!("drizzle {}", self.product), sources.len() as u64);
         let load = |plan: &Plan, source: &Source, out: &mut Droplets| {
             self.load(plan, source, &pool, map.as_ref(), out)
         };
@@ -301,7 +300,7 @@ impl Job<'_> {
         inputs: Vec<InputReport>,
     ) -> CubeReport {
         let shape = drizzler.plan().cube_shape();
-        CubeReport::new(self.detector, &self.output(), shape, accumulated, inputs)
+        CubeReport::new(self.product, &self.output(), shape, accumulated, inputs)
     }
 
     fn write(
@@ -313,7 +312,7 @@ impl Job<'_> {
     ) -> Result<(), Failure> {
         CubeWriter {
             parameters: self.parameters,
-            detector: self.detector,
+            product: self.product,
             configuration: &self.configuration,
             overwrite: self.overwrite,
         }
@@ -321,16 +320,16 @@ impl Job<'_> {
     }
 }
 
-/// The plan of a detector's cube.
-pub(crate) fn plan(parameters: &DrizzleParameters, detector: Detector) -> anyhow::Result<Plan> {
-    let plan = Plan::new(parameters.grid.shape(), parameters.wavelengths(detector)?, parameters.options)?;
+/// The plan of a cube or a mosaic.
+pub(crate) fn plan(parameters: &DrizzleParameters, product: Product) -> anyhow::Result<Plan> {
+    let plan = Plan::new(parameters.grid.shape(), parameters.wavelengths(product)?, parameters.options)?;
     Ok(plan.with_planes(parameters.resampling.planes.clone()))
 }
 
 /// What a cube is written with.
 pub(crate) struct CubeWriter<'a> {
     pub(crate) parameters: &'a DrizzleParameters,
-    pub(crate) detector: Detector,
+    pub(crate) product: Product,
     /// The configuration, line by line, for the history.
     pub(crate) configuration: &'a [String],
     pub(crate) overwrite: bool,
@@ -356,7 +355,7 @@ impl CubeWriter<'_> {
         let inputs = report.all().map(InputReport::history);
         let configuration = self.configuration.iter().map(|line| format!("config {line}"));
         let info = CubeInfo {
-            detector: self.detector,
+            detector: self.product.detector(),
             inputs: report.used,
             rejected: report.rejected,
             failed: report.failed,
@@ -370,8 +369,12 @@ impl CubeWriter<'_> {
             timing,
             history: configuration.chain(inputs).collect(),
         };
-        progress.start(&format!("write {}", self.detector), file::steps(drizzler));
-        let written = file::write(path, drizzler, &info, self.overwrite, progress);
+        progress.start(&format!("write {}", self.product), file::steps(drizzler));
+        let write = match self.product {
+            Product::Cube(_) => file::write,
+            Product::Mosaic => file::write_mosaic,
+        };
+        let written = write(path, drizzler, &info, self.overwrite, progress);
         progress.finish();
         written.map_err(|error| match error.problem {
             CubeFileProblem::Cancelled => Failure::interrupted(),
@@ -388,8 +391,11 @@ impl CubeWriter<'_> {
             .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
             .collect();
         let error = anyhow!(
-            "no {} cube: of {} exposures none has a usable pixel there ({}{})",
-            self.detector,
+            "no {}: of {} exposures none has a usable pixel there ({}{})",
+            match self.product {
+                Product::Cube(detector) => format!("{detector} cube"),
+                Product::Mosaic => "mosaic".to_owned(),
+            },
             all.len(),
             reasons.join("; "),
             if all.len() > reasons.len() { "; ..." } else { "" }

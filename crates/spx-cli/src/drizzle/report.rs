@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use spx_core::detector::Detector;
 
+use super::settings::Product;
 use crate::inputs::{InputError, Source};
 
 /// The end of an input.
@@ -89,16 +89,16 @@ pub(crate) struct CubeReport {
 }
 
 impl CubeReport {
-    /// The report of a cube of a detector that becomes the file `path`.
+    /// The report of a cube or mosaic that becomes the file `path`.
     pub(crate) fn new(
-        detector: Detector,
+        product: Product,
         path: &Path,
         shape: [usize; 3],
         accumulated: Vec<InputReport>,
         inputs: Vec<InputReport>,
     ) -> Self {
         let mut report = Self {
-            detector: detector.to_string(),
+            detector: product.to_string(),
             file: path.display().to_string(),
             accumulator: None,
             shape,

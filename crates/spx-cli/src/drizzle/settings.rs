@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_core::flags::{FlagError, FlagNames, FlagSelection};
 use spx_core::sky::{Position, Rectangle};
-use spx_drizzle::{DrizzleOptions, Kernel, WavelengthGrid};
+use spx_drizzle::{DrizzleOptions, ErrorMethod, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
 use super::resampling::{ResamplingParameters, ResamplingSettings};
@@ -116,6 +116,46 @@ pub(crate) struct DrizzleSettings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) zodi: ZodiSettings,
+
+    /// A mosaic in place of cubes; set by the command, not by the user.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub(crate) mosaic: bool,
+}
+
+/// What comes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    /// The cube of a detector.
+    Cube(Detector),
+    /// One image of all.
+    Mosaic,
+}
+
+impl Product {
+    pub(crate) fn detector(self) -> Option<Detector> {
+        match self {
+            Self::Cube(detector) => Some(detector),
+            Self::Mosaic => None,
+        }
+    }
+
+    /// The name of its file, without the ending.
+    pub(crate) fn stem(self) -> String {
+        match self {
+            Self::Cube(detector) => format!("drizzle_{detector}"),
+            Self::Mosaic => "mosaic".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Product {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cube(detector) => write!(f, "{detector}"),
+            Self::Mosaic => f.write_str("mosaic"),
+        }
+    }
 }
 
 /// Settings that have been checked and completed.
@@ -124,6 +164,8 @@ pub(crate) struct DrizzleParameters {
     pub(crate) region: Rectangle,
     pub(crate) grid: OutputGrid,
     pub(crate) detector: Option<Detector>,
+    /// One mosaic of all detectors, in place of a cube for each.
+    pub(crate) mosaic: bool,
     /// Files and directories; where empty, what the archive has.
     pub(crate) input: Vec<PathBuf>,
     pub(crate) archive: ArchiveParameters,
@@ -203,7 +245,15 @@ impl DrizzleSettings {
         if sums_only && self.accumulate.is_none() {
             return Err(anyhow!("sums_only needs accumulate, the file for the sums"));
         }
-        let resampling = self.resampling.parameters()?;
+        if self.mosaic && self.accumulate.is_some() {
+            return Err(anyhow!("accumulate goes with cubes, not with a mosaic"));
+        }
+        let mut resampling = self.resampling.parameters()?;
+        if self.mosaic {
+            let planes = &mut resampling.planes;
+            (planes.weight, planes.context) = (true, true);
+            planes.error.get_or_insert(ErrorMethod::FromVariances);
+        }
         let parameters = DrizzleParameters {
             region,
             grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)?,
@@ -211,6 +261,7 @@ impl DrizzleSettings {
                 0 => None,
                 n => Some(Detector::new(n.into()).context("detector: 0 stands for all that are present")?),
             },
+            mosaic: self.mosaic,
             input: self.input.clone().unwrap_or_default(),
             archive: self.archive.parameters()?,
             output_dir: self.output_dir.clone().unwrap_or_default(),
@@ -233,7 +284,7 @@ impl DrizzleSettings {
         };
         parameters.options.validate()?;
         for detector in Detector::ALL {
-            parameters.wavelengths(detector)?;
+            parameters.wavelengths(Product::Cube(detector))?;
         }
         Ok(parameters)
     }
@@ -263,12 +314,16 @@ impl DrizzleParameters {
         }
     }
 
-    /// The wavelength axis of a detector's cube.
-    pub(crate) fn wavelengths(&self, detector: Detector) -> anyhow::Result<WavelengthGrid> {
-        Ok(match &self.z_edges {
-            Some(edges) => WavelengthGrid::custom(edges.clone())?,
-            None if self.z_oversample == 1.0 => WavelengthGrid::native(detector),
-            None => WavelengthGrid::oversampled(detector, self.z_oversample)?,
-        })
+    /// The wavelength axis of a detector's cube, or of the mosaic.
+    pub(crate) fn wavelengths(&self, product: Product) -> anyhow::Result<WavelengthGrid> {
+        let detector = match (&self.z_edges, product) {
+            (Some(edges), _) => return Ok(WavelengthGrid::custom(edges.clone())?),
+            (None, Product::Cube(detector)) => detector,
+            (None, Product::Mosaic) => return Err(anyhow!("a mosaic needs a range of wavelengths")),
+        };
+        if self.z_oversample == 1.0 {
+            return Ok(WavelengthGrid::native(detector));
+        }
+        Ok(WavelengthGrid::oversampled(detector, self.z_oversample)?)
     }
 }

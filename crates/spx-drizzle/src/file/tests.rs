@@ -34,7 +34,7 @@ fn info() -> CubeInfo {
     ))
     .unwrap();
     CubeInfo {
-        detector: Detector::ALL[2],
+        detector: Some(Detector::ALL[2]),
         inputs: 2,
         rejected: 1,
         failed: 0,

@@ -17,8 +17,8 @@ use crate::{Bin, DrizzleOptions, Fill, Timing, WavelengthGrid};
 /// What a cube file says beside its arrays.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CubeInfo {
-    /// The detector whose exposures went in.
-    pub detector: Detector,
+    /// The detector whose exposures went in; `None` for a mosaic of any.
+    pub detector: Option<Detector>,
     /// Exposures of which at least one pixel contributed.
     pub inputs: usize,
     /// Exposures that were read and of which no pixel took part.
@@ -142,7 +142,7 @@ pub(super) fn write_optional(out: &mut PlaneWriter<'_>, cube: &dyn CubeData) -> 
     Ok(())
 }
 
-fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
+pub(super) fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
     let [nz, ny, nx] = cube.shape();
     let (axis, options) = (cube.wavelengths(), &info.options);
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
@@ -152,10 +152,15 @@ fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         .set("INSTRUME", "SPHEREx", "")
         .set("FILETYPE", "DRIZZLED_CUBE", "")
         .set("ORIGIN", "spx", "")
-        .set("DRIZVER", env!("CARGO_PKG_VERSION"), "version of spx")
-        .set("DETECTOR", i64::from(info.detector.number()), "detector number (1-6)")
-        .set("BAND_NM", info.detector.to_string(), "band name")
-        .set("N_INPUTS", count(info.inputs), "input images that contributed")
+        .set("DRIZVER", env!("CARGO_PKG_VERSION"), "version of spx");
+    if let Some(detector) = info.detector {
+        h.set("DETECTOR", i64::from(detector.number()), "detector number (1-6)").set(
+            "BAND_NM",
+            detector.to_string(),
+            "band name",
+        );
+    }
+    h.set("N_INPUTS", count(info.inputs), "input images that contributed")
         .set("N_REJECT", count(info.rejected), "input images of which no pixel took part")
         .set("N_FAILED", count(info.failed), "input images that could not be read")
         .set(

@@ -1,0 +1,202 @@
+//! Kernels, weights, masks and optional planes of `spx drizzle`, and `spx mosaic`, as a user runs them.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
+
+mod tools;
+
+use std::path::Path;
+
+use spx_core::fits::{FitsReader, FitsWriter};
+use spx_core::header::Header;
+use tools::{Run, image, input, names, spx};
+
+const INPUTS: [&str; 3] = ["d3_a.fits", "d3_b.fits", "d3_c.fits"];
+
+/// Runs `spx drizzle` or `spx mosaic` on the committed inputs, in the order in which they are given.
+fn run(folder: &Path, command: &str, inputs: &[&str], options: &[&str]) -> Run {
+    let mut arguments = vec![command, "--ra=186.4536", "--dec=33.5468", "--width=2.6", "--height=2.2", "-q"];
+    arguments.extend(options);
+    arguments.push("--input");
+    let inputs: Vec<String> = inputs.iter().map(|name| input(name).display().to_string()).collect();
+    arguments.extend(inputs.iter().map(String::as_str));
+    spx(folder, &arguments)
+}
+
+fn drizzle(folder: &Path, options: &[&str]) -> Header {
+    let options = [&["--detector=3", "-o", "out", "--overwrite"], options].concat();
+    let run = run(folder, "drizzle", &INPUTS, &options);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    header(&folder.join("out/drizzle_D3.fits"), "PRIMARY")
+}
+
+fn header(path: &Path, hdu: &str) -> Header {
+    let mut file = FitsReader::open(path).unwrap();
+    file.move_to(hdu).unwrap();
+    file.header().unwrap()
+}
+
+fn hdus(path: &Path) -> Vec<String> {
+    FitsReader::open(path).unwrap().hdu_names().unwrap()
+}
+
+/// All bits, those of NaN too.
+fn bits(values: &[f32]) -> Vec<u32> {
+    values.iter().map(|v| v.to_bits()).collect()
+}
+
+#[test]
+fn threads_and_the_order_of_inputs_change_no_byte_of_any_kernel() {
+    let folder = tempfile::tempdir().unwrap();
+    let reversed: Vec<&str> = INPUTS.iter().rev().copied().collect();
+    for kernel in ["bilinear", "square", "turbo", "point", "gaussian", "lanczos2", "lanczos3"] {
+        let kernel = format!("--kernel={kernel}");
+        let all = [&kernel, "--detector=3", "--planes=weight,wavelength,context", "--err=driz_err"];
+        for (output, threads, inputs) in [("a", "1", &INPUTS[..]), ("b", "3", &reversed[..])] {
+            let options = [&all[..], &["--threads", threads, "-o", output, "--overwrite"]].concat();
+            let run = run(folder.path(), "drizzle", inputs, &options);
+            assert_eq!(run.code, Some(0), "{}", run.stderr);
+            assert_eq!(
+                run.stderr.contains("does not conserve flux"),
+                kernel.contains('g') || kernel.contains("lan")
+            );
+        }
+        let [a, b] =
+            ["a", "b"].map(|out| std::fs::read(folder.path().join(out).join("drizzle_D3.fits")).unwrap());
+        assert!(a == b, "{kernel}");
+    }
+}
+
+#[test]
+fn optional_planes_stand_behind_the_seven_hdus() {
+    let folder = tempfile::tempdir().unwrap();
+    let primary = drizzle(folder.path(), &["--planes", "weight,wavelength,context", "--err", "from_var"]);
+    let path = folder.path().join("out/drizzle_D3.fits");
+    let expected = ["PRIMARY", "SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WAVELENGTH"];
+    assert_eq!(hdus(&path), [&expected[..], &["ERR", "WHT", "MEANWAVE", "CON"]].concat());
+    let (variance, error): (Vec<f32>, Vec<f32>) = (image(&path, "VARIANCE"), image(&path, "ERR"));
+    assert!(variance.iter().zip(&error).all(|(v, e)| v.is_nan() && e.is_nan() || v.sqrt() == *e));
+    let count: Vec<u16> = image(&path, "COUNT");
+    let (weight, wave): (Vec<f32>, Vec<f32>) = (image(&path, "WHT"), image(&path, "MEANWAVE"));
+    let context: Vec<u32> = image(&path, "CON");
+    let plane = count.len() / 17;
+    let edges: Vec<(f64, f64)> = {
+        let mut file = FitsReader::open(&path).unwrap();
+        file.move_to("WAVELENGTH").unwrap();
+        let (mut min, mut max) = (vec![0.0; 17], vec![0.0; 17]);
+        file.read_column("LAMBDA_MIN", 0, &mut min).unwrap();
+        file.read_column("LAMBDA_MAX", 0, &mut max).unwrap();
+        min.into_iter().zip(max).collect()
+    };
+    for (k, &n) in count.iter().enumerate() {
+        assert_eq!(
+            (weight[k] > 0.0, wave[k].is_finite(), context[k] > 0),
+            (n > 0, n > 0, n > 0),
+            "voxel {k}"
+        );
+        assert!(u32::from(n) >= context[k].count_ones() && context[k] < 8);
+        let (min, max) = edges[k / plane];
+        let half_band = 0.5 * 0.8 * max / 30.0;
+        let near = (min - half_band..=max + half_band).contains(&f64::from(wave[k]));
+        assert!(n == 0 || near, "voxel {k}: {} beside {min} to {max}", wave[k]);
+    }
+    assert_eq!((primary.integer("POINTNGS"), primary.text("WEIGHTS")), (Ok(3), Ok("ivm")));
+    assert_eq!(primary.real("NOISE_R"), Ok(1.5));
+    assert!((primary.real("EXPTIME").unwrap() - 3.0 * 113.5826).abs() < 1e-6);
+}
+
+#[test]
+fn fill_values_weights_and_good_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out/drizzle_D3.fits");
+    let science = |options: &[&str]| -> Vec<f32> {
+        drizzle(folder.path(), options);
+        image(&path, "SCI")
+    };
+    let plain = science(&["--exclude-flags=none"]);
+    let filled = science(&["--exclude-flags=none", "--fillval=-9"]);
+    assert!(plain.iter().zip(&filled).all(|(a, b)| if a.is_nan() { *b == -9.0 } else { a == b }));
+    assert_eq!(bits(&science(&["--good-bits=none"])), bits(&plain));
+    assert_eq!(bits(&science(&["--good-bits=~0"])), bits(&plain));
+    let hot = science(&["--exclude-flags=HOT|COLD"]);
+    assert_ne!(bits(&hot), bits(&plain));
+    for same in ["~HOT,COLD", "~1024+2048", "~3072", "~(COLD+HOT)"] {
+        assert_eq!(bits(&science(&[&format!("--good-bits={same}")])), bits(&hot), "{same}");
+    }
+    assert_eq!(bits(&science(&["--exclude-flags=10,11"])), bits(&hot));
+
+    // All exposures are as long, so that their time weights as none does, but for the rounding of the sums.
+    let (time, none) = (science(&["--weight=exptime"]), science(&["--weight=none"]));
+    assert!(
+        time.iter().zip(&none).all(|(a, b)| a.is_nan() == b.is_nan() && !((a - b).abs() > 1e-5 * b.abs()))
+    );
+    // A map that is 0 but for one column of the detector.
+    let map = folder.path().join("map.fits");
+    let mut values = vec![0.0f32; 2040 * 2040];
+    values.iter_mut().skip(920).step_by(2040).for_each(|v| *v = 2.0);
+    let mut file = FitsWriter::create(&map).unwrap();
+    file.image::<f32>(&[2040, 2040], &Header::new()).unwrap();
+    file.write_pixels(0, &values).unwrap();
+    file.finish().unwrap();
+    let few = science(&["--weight-map=map.fits"]);
+    let seen = |plane: &[f32]| plane.iter().filter(|v| v.is_finite()).count();
+    assert!(seen(&few) > 0 && seen(&few) < seen(&none) / 2, "{} of {}", seen(&few), seen(&none));
+    let boxed = science(&["--input-box=5,9,0,1000"]);
+    assert!(seen(&boxed) > 0 && seen(&boxed) < seen(&none) / 2);
+    let doubled = science(&["--flux-scale=2", "--weight=none"]);
+    assert!(
+        none.iter()
+            .zip(&doubled)
+            .all(|(a, b)| a.is_nan() && b.is_nan() || (2.0 * a - b).abs() <= 1e-6 * b.abs())
+    );
+}
+
+#[test]
+fn a_mosaic_is_a_cube_with_one_bin() {
+    let folder = tempfile::tempdir().unwrap();
+    drizzle(
+        folder.path(),
+        &["--z-edges=1.7,1.9", "--kernel=square", "--planes=weight,context", "--err=from_var"],
+    );
+    let options = ["--wave=1.7..1.9", "--kernel=square", "-o", "flat"];
+    run(folder.path(), "mosaic", &INPUTS, &options).succeeds();
+    assert_eq!(names(&folder.path().join("flat")), ["mosaic.fits", "mosaic.toml"]);
+    let (cube, mosaic) = (folder.path().join("out/drizzle_D3.fits"), folder.path().join("flat/mosaic.fits"));
+    assert_eq!(hdus(&mosaic), ["PRIMARY", "SCI", "ERR", "VARIANCE", "WHT", "CON", "DQ"]);
+    for hdu in ["SCI", "ERR", "VARIANCE", "WHT"] {
+        assert_eq!(bits(&image(&mosaic, hdu)), bits(&image(&cube, hdu)), "{hdu}");
+        assert_eq!(header(&mosaic, hdu).integer("NAXIS"), Ok(2));
+        assert_eq!(header(&mosaic, hdu).integer("WCSAXES"), Ok(2));
+    }
+    assert_eq!(image::<u32>(&mosaic, "DQ"), image::<u32>(&cube, "OR_MASK"));
+    assert_eq!(image::<u32>(&mosaic, "CON"), image::<u32>(&cube, "CON"));
+    let primary = header(&mosaic, "PRIMARY");
+    assert_eq!((primary.text("FILETYPE"), primary.real("LAM_MAX")), (Ok("MOSAIC"), Ok(1.9)));
+    let again = ["--config=flat/mosaic.toml", "-o", "again"];
+    run(folder.path(), "mosaic", &INPUTS, &again).succeeds();
+    let file = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
+    assert!(file("again/mosaic.fits") == file("flat/mosaic.fits"), "the configuration makes it again");
+}
+
+#[test]
+fn mosaics_of_channels_and_of_several_detectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = ["--detector=3", "--channel=7", "-o", "channel"];
+    run(folder.path(), "mosaic", &INPUTS, &one).succeeds();
+    drizzle(folder.path(), &[]);
+    let cube: Vec<f32> = image(&folder.path().join("out/drizzle_D3.fits"), "COUNT");
+    let flat: Vec<f32> = image(&folder.path().join("channel/mosaic.fits"), "WHT");
+    let plane = flat.len();
+    assert!(
+        flat.iter().zip(&cube[6 * plane..7 * plane]).all(|(w, n)| (*w > 0.0) == (*n > 0.0)),
+        "the same voxels"
+    );
+    let usage =
+        |options: &[&str], words: &[&str]| run(folder.path(), "mosaic", &INPUTS, options).fails(2, words);
+    usage(&["-o", "x"], &["--wave"]);
+    usage(&["-o", "x", "--channel=3"], &["--detector"]);
+    usage(&["-o", "x", "--channel=18", "--detector=3"], &["1 to 17"]);
+    usage(&["-o", "x", "--wave=1.7..1.9", "--good-bits=4+8,2"], &["separate"]);
+    usage(&["-o", "x", "--wave=1.7..1.9", "--weight=map"], &["weight_map"]);
+    usage(&["-o", "x", "--wave=1.7..1.9", "--input-box=3,2,0,1"], &["input_box"]);
+    usage(&["-o", "x", "--wave=1.7..1.9", "--variances=SCI"], &["variances"]);
+    assert!(!folder.path().join("x").exists());
+}

@@ -1,0 +1,72 @@
+//! Each kernel on one thread, as `cargo xtask bench-peers kernels` compares it with STScI's drizzle: an image of
+//! 2040 x 2040 pixels, turned by 17 degrees about its middle onto an output as large, in one bin.
+//!
+//! Prints a line for each kernel: its name and the seconds that adding one image takes, the least of several.
+//! `cargo bench -p spx-drizzle --bench kernels`
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
+
+use std::time::Instant;
+
+use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
+use spx_core::progress::Silent;
+use spx_drizzle::{DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, WavelengthGrid};
+
+const SIDE: usize = 2040;
+const IMAGES: usize = 4;
+const RUNS: usize = 3;
+
+struct Rolled {
+    sin: f64,
+    cos: f64,
+}
+
+impl PixelMap for Rolled {
+    fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
+        let (x, y) = (x - 1020.0, y - 1020.0);
+        Some([1020.2 + self.cos * x - self.sin * y, 1020.7 + self.sin * x + self.cos * y])
+    }
+}
+
+struct White;
+
+impl WavelengthMap for White {
+    fn passband(&self, _: f64, _: f64) -> Passband {
+        Passband { centre: 1.5, width: 0.1 }
+    }
+}
+
+fn main() {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().unwrap();
+    let pixels = SIDE * SIDE;
+    let (flux, variance, flags) = (vec![0.1f32; pixels], vec![1e-4f32; pixels], vec![0i32; pixels]);
+    let (sin, cos) = 17f64.to_radians().sin_cos();
+    let exposure = Exposure {
+        shape: [SIDE; 2],
+        rows: 0..SIDE,
+        flux: &flux,
+        variance: &variance,
+        flags: &flags,
+        foreground: None,
+        excluded: 0,
+        pixel_map: &Rolled { sin, cos },
+        wavelength_map: &White,
+        extra: Extra::default(),
+    };
+    let spans = Spans::whole([SIDE; 2]);
+    for kernel in Kernel::ALL {
+        let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+        let mut drizzler = Drizzler::new(Plan::new([SIDE; 2], axis, options).unwrap());
+        let seconds = (0..RUNS).map(|_| {
+            let begin = Instant::now();
+            let load = |plan: &Plan, (): &(), out: &mut _| plan.collect(&exposure, &spans, out);
+            drizzler
+                .add_all(&[(); IMAGES], load, &Silent)
+                .unwrap()
+                .into_iter()
+                .for_each(|a| drop(a.unwrap()));
+            begin.elapsed().as_secs_f64() / IMAGES as f64
+        });
+        println!("{kernel} {:.4}", seconds.fold(f64::INFINITY, f64::min));
+    }
+}
