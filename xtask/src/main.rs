@@ -39,6 +39,8 @@ cargo xtask TASK
   bench-peers batch [--runs N] [--sources A,B,C|none] [--frames N] [--rows N|none] [--light-curves N] [--spx PATH]
                          tables, extraction and aggregation against spxquery's batch (default: 34, 1000 and 10,000
                          sources in a frame, 5,000,000 rows of 50,000 sources; 2.9 GB of cache, 20 GB of scratch)
+  bench-peers kernels [--runs N]
+                         kernels against STScI's drizzle, pixel map against astropy: processor time of one thread
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason

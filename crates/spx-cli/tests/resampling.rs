@@ -194,7 +194,6 @@ fn mosaics_of_channels_and_of_several_detectors() {
     usage(&["-o", "x"], &["--wave"]);
     usage(&["-o", "x", "--channel=3"], &["--detector"]);
     usage(&["-o", "x", "--channel=18", "--detector=3"], &["1 to 17"]);
-    usage(&["-o", "x", "--wave=1.7..1.9", "--good-bits=4+8,2"], &["separate"]);
     usage(&["-o", "x", "--wave=1.7..1.9", "--weight=map"], &["weight_map"]);
     usage(&["-o", "x", "--wave=1.7..1.9", "--input-box=3,2,0,1"], &["input_box"]);
     usage(&["-o", "x", "--wave=1.7..1.9", "--variances=SCI"], &["variances"]);

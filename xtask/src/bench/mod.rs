@@ -1,10 +1,11 @@
-//! `cargo xtask bench-peers WHAT`: spx against spxquery on the same files.
+//! `cargo xtask bench-peers WHAT`: spx against spxquery, and against STScI's drizzle, on the same files.
 //!
 //! The runs are paired, A B A B, so that a slow spell of the machine meets both; medians are reported. spxquery is
 //! timed without the start of Python and its imports, spx as a whole process.
 
 mod batch;
 mod drizzle;
+mod kernels;
 mod photometry;
 
 use std::path::{Path, PathBuf};
@@ -20,9 +21,10 @@ use crate::process;
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let good = match arguments {
         ["drizzle", options @ ..] => drizzle::run(options)?,
+        ["kernels", options @ ..] => kernels::run(options)?,
         ["photometry", options @ ..] => photometry::run(options)?,
         ["batch", options @ ..] => batch::run(options)?,
-        _ => bail!("bench-peers drizzle|photometry|batch [OPTIONS]"),
+        _ => bail!("bench-peers drizzle|kernels|photometry|batch [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");
