@@ -176,15 +176,21 @@ pub fn check_variances(
     flags: &[i32],
     variance: &[f32],
 ) -> Result<(), PhotometryError> {
+    // Counting has no branch, so that several pixels are looked at in one step; the place is looked for only where it is
+    // needed.
+    let wrong = |(&variance, &flags): (&f32, &i32)| (flags == 0) & !is_valid(variance);
     let pixels = || variance.iter().zip(flags);
-    let wrong = |(&variance, &flags): (&f32, &i32)| flags == 0 && !is_valid(variance);
-    // Counting has no branches and is fast; the place is looked for only where it is needed.
-    let count: usize = pixels().map(|pixel| usize::from(wrong(pixel))).sum();
+    let count: u32 = pixels().map(|pixel| u32::from(wrong(pixel))).sum();
     if count == 0 {
         return Ok(());
     }
     let at = pixels().position(wrong).unwrap_or_default();
-    Err(PhotometryError::Variance { count, x: at % nx, y: first + at / nx, value: variance[at] })
+    Err(PhotometryError::Variance {
+        count: count as usize,
+        x: at % nx,
+        y: first + at / nx,
+        value: variance[at],
+    })
 }
 
 fn is_valid(variance: f32) -> bool {
