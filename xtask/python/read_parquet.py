@@ -47,16 +47,16 @@ def main():
     print(f"PASS pandas {pd.__version__}: {len(frame)} rows, {rows} of {one} in bucket {number} alone")
 
     table = f"'{out}/lightcurves.parquet/*/*.parquet'"
-    count, empty = duckdb.sql(f"select count(*), count(*) - count(mag_ab) from {table}").fetchone()
+    count, empty = duckdb.sql(f"select count(*), count(*) - count(mag_ab) from {table}").fetchall()[0]
     assert (count, empty) == (len(curves), int(curves.mag_ab.isna().sum())), (count, empty)
-    found = duckdb.execute(f"select count(*) from {table} where target_id = ?", [one]).fetchone()[0]
+    found = duckdb.execute(f"select count(*) from {table} where target_id = ?", [one]).fetchall()[0][0]
     assert found == rows
     print(f"PASS duckdb {duckdb.__version__}: {count} rows, no magnitude in {empty}, {found} of {one}")
 
     warnings.simplefilter("ignore")
     checked = 0
     for path in files:
-        if duckdb.sql(f"select count(*) from '{path}'").fetchone()[0] == 0:
+        if duckdb.sql(f"select count(*) from '{path}'").fetchall()[0][0] == 0:
             continue  # astropy 8.0 cannot read a Parquet file without rows
         found = Table.read(path, format="parquet.votable")
         for name, unit in UNITS.items():

@@ -50,8 +50,8 @@ impl SkyIndex {
         index
     }
 
-    /// Numbers of the positions within `radius` \[deg\] of `centre`, ascending. `position` gives the position of a
-    /// number.
+    /// Numbers of the positions within `radius` \[deg\] of `centre`, cell by cell, so that neighbours on the sky follow
+    /// each other and their pixels are found in the processor's cache. `position` gives the position of a number.
     pub fn within(&self, centre: Position, radius: f64, position: impl Fn(u32) -> Position) -> Vec<u32> {
         let mut found = Vec::new();
         let (south, north) = (centre.dec() - radius, centre.dec() + radius);
@@ -65,7 +65,6 @@ impl SkyIndex {
                 found.extend(self.order[from..to].iter().copied().filter(near));
             }
         }
-        found.sort_unstable();
         found
     }
 
@@ -146,7 +145,8 @@ mod tests {
         let mut hits = 0;
         for centre in sky(3, 100) {
             for radius in [0.0, 0.3, 2.7, 10.0 * random.f64(), 180.0 * random.f64()] {
-                let found = index.within(centre, radius, |n| positions[n as usize]);
+                let mut found = index.within(centre, radius, |n| positions[n as usize]);
+                found.sort_unstable();
                 let all = (0u32..).zip(&positions);
                 let expected: Vec<u32> =
                     all.filter(|(_, p)| p.separation(centre) <= radius).map(|(n, _)| n).collect();

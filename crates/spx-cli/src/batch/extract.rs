@@ -226,12 +226,15 @@ impl Extraction<'_> {
                 // The circle is larger than the image.
                 Err(NoMeasurement::OffImage { .. }) => {}
                 Err(reason) => {
-                    unmeasured
-                        .push(Unmeasured { target_id: found.id.to_owned(), reason: reason.to_string() });
+                    let reason = reason.to_string();
+                    unmeasured.push((*number, Unmeasured { target_id: found.id.to_owned(), reason }));
                 }
             }
         }
-        Ok((rows, unmeasured))
+        // In the order of the catalogue again.
+        rows.sort_unstable_by_key(|(number, _)| *number);
+        unmeasured.sort_unstable_by_key(|(number, _)| *number);
+        Ok((rows, unmeasured.into_iter().map(|(_, source)| source).collect()))
     }
 
     fn row<'a>(
