@@ -94,7 +94,7 @@ fn killed_runs_are_taken_up_and_nothing_whole_comes_twice() {
         "{kills_in_flight} of {KILLS} runs were killed under way, {} files whole",
         whole_files(directory.path()).len()
     );
-    assert!(kills_in_flight > 0, "some runs must be killed while they are under way");
+    assert!(kills_in_flight > KILLS / 2, "most runs must be killed while they are under way");
     assert!(run(&server.url(), directory.path()).iter().all(|r| r.file().is_some()));
     assert_eq!(whole_files(directory.path()), (0..FILES).map(file_name).collect());
     let all = fs::read_dir(directory.path()).unwrap().count();

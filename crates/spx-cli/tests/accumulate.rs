@@ -263,7 +263,7 @@ fn a_kill_loses_nothing() {
         let last = drizzle(folder, &more, delivery);
         assert!([Some(0), Some(1)].contains(&last.code), "{}", last.stderr);
     }
-    assert!(killed > 0, "some runs must be killed while they are under way: {killed}");
+    assert!(killed >= 5, "runs must be killed while they are under way: {killed}");
     assert!(read(folder, "out/drizzle_D3.fits") == expected);
     assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
     assert!(read(folder, "cube.fits") == expected);

@@ -233,19 +233,19 @@ fn source(kills: usize, seed: u64) -> Phases {
 #[test]
 fn killed_downloads_are_taken_up() {
     let phases = download(12, 1);
-    assert!(phases.over < 12, "some runs must be killed while they are under way: {phases:?}");
+    assert!(phases.over <= 6, "most runs must be killed while they are under way: {phases:?}");
 }
 
 #[test]
 fn killed_drizzles_are_taken_up() {
     let phases = drizzle(12, 2);
-    assert!(phases.over < 12, "some runs must be killed while they are under way: {phases:?}");
+    assert!(phases.over <= 6, "most runs must be killed while they are under way: {phases:?}");
 }
 
 #[test]
 fn killed_runs_of_a_source_are_taken_up() {
     let phases = source(12, 5);
-    assert!(phases.over < 12, "some runs must be killed while they are under way: {phases:?}");
+    assert!(phases.over <= 6 && phases.processing >= 1, "{phases:?}");
 }
 
 #[test]

@@ -319,7 +319,7 @@ fn kill(kills: usize, seed: u64) -> Phases {
     let given = ["--format=both", "-q"];
     let start = Instant::now();
     assert_eq!(batch(undisturbed.path(), &given).code, Some(0));
-    let whole_run = start.elapsed();
+    let mut whole_run = start.elapsed();
     let expected = tree(&undisturbed.path().join("out"));
     let mut random = fastrand::Rng::with_seed(seed);
     let mut phases = Phases::default();
@@ -336,11 +336,16 @@ fn kill(kills: usize, seed: u64) -> Phases {
             .spawn()
             .unwrap();
         // Early moments are more likely, for the images are small and soon measured.
-        let end = Instant::now() + whole_run.mul_f64(0.8 * random.f64().powi(3));
+        let start = Instant::now();
+        let end = start + whole_run.mul_f64(0.8 * random.f64().powi(3));
         while child.try_wait().unwrap().is_none() && Instant::now() < end {
             thread::sleep(Duration::from_millis(1));
         }
         let over = child.try_wait().unwrap().is_some();
+        if over {
+            // The machine was busier when the whole run was timed.
+            whole_run = whole_run.min(start.elapsed());
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         let after = files(&out);
@@ -380,7 +385,7 @@ fn files(directory: &Path) -> BTreeMap<String, std::time::SystemTime> {
 #[test]
 fn killed_batches_are_taken_up() {
     let phases = kill(6, 1);
-    assert!(phases.over < 6, "some runs must be killed while they are under way: {phases:?}");
+    assert!(phases.over <= 3, "most runs must be killed while they are under way: {phases:?}");
 }
 
 #[test]
