@@ -14,7 +14,7 @@ use spx_core::zodi::{ZodiOptions, ZodiSums};
 
 fn zodi(c: &mut Criterion) {
     const NX: usize = Detector::NPIX;
-    const PIXELS: usize = 32 * NX;
+    const PIXELS: usize = 8 * NX;
     let number = |k: usize| (k % 97) as f32 * 1e-3;
     let planes = Planes {
         image: (0..PIXELS).map(|k| 0.3 + number(k)).collect(),
@@ -27,7 +27,7 @@ fn zodi(c: &mut Criterion) {
     group.throughput(Throughput::Elements(PIXELS as u64));
     group.bench_function("fit", |b| {
         b.iter(|| {
-            let mut sums = ZodiSums::new([32, NX], &FlagNames::default());
+            let mut sums = ZodiSums::new([8, NX], &FlagNames::default());
             sums.add(0, black_box(&planes).from_pixel(0));
             sums.fit(&ZodiOptions::default())
         });

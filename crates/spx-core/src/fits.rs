@@ -17,6 +17,7 @@
 mod cards;
 mod error;
 mod ffi;
+mod mapped;
 mod pixel;
 mod reader;
 mod writer;
@@ -25,6 +26,7 @@ mod writer;
 mod tests;
 
 pub use error::FitsError;
+pub use mapped::MappedImage;
 pub use pixel::Pixel;
 pub use reader::{Column, FitsReader};
 pub use writer::{ColumnSpec, FitsWriter};

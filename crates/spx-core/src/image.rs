@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::detector::Detector;
 use crate::flags::FlagNames;
 use crate::header::Header;
+use crate::pixels::Pixels;
 
 /// What is known of a spectral image before its pixels are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -115,17 +116,33 @@ pub struct Planes {
     pub zodi: Vec<f32>,
 }
 
-/// Some of the pixels of [`Planes`].
+/// Consecutive pixels of the four planes, in memory or as they stand in the file.
 #[derive(Debug, Clone, Copy)]
-pub struct PlaneSlices<'a> {
+pub struct PlaneViews<'a> {
     /// Surface brightness \[MJy/sr\].
-    pub image: &'a [f32],
+    pub image: Pixels<'a, f32>,
     /// Bits.
-    pub flags: &'a [i32],
+    pub flags: Pixels<'a, i32>,
     /// Variance \[(MJy/sr)^2\].
-    pub variance: &'a [f32],
+    pub variance: Pixels<'a, f32>,
     /// Modelled zodiacal light \[MJy/sr\].
-    pub zodi: &'a [f32],
+    pub zodi: Pixels<'a, f32>,
+}
+
+impl PlaneViews<'_> {
+    /// Some of the pixels.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    #[must_use]
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        Self {
+            image: self.image.slice(range.clone()),
+            flags: self.flags.slice(range.clone()),
+            variance: self.variance.slice(range.clone()),
+            zodi: self.zodi.slice(range),
+        }
+    }
 }
 
 impl Planes {
@@ -142,12 +159,12 @@ impl Planes {
     ///
     /// # Panics
     /// Where there are fewer.
-    pub fn from_pixel(&self, first: usize) -> PlaneSlices<'_> {
-        PlaneSlices {
-            image: &self.image[first..],
-            flags: &self.flags[first..],
-            variance: &self.variance[first..],
-            zodi: &self.zodi[first..],
+    pub fn from_pixel(&self, first: usize) -> PlaneViews<'_> {
+        PlaneViews {
+            image: Pixels::Native(&self.image[first..]),
+            flags: Pixels::Native(&self.flags[first..]),
+            variance: Pixels::Native(&self.variance[first..]),
+            zodi: Pixels::Native(&self.zodi[first..]),
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod flags;
 pub mod header;
 pub mod image;
 pub mod map;
+pub mod pixels;
 pub mod progress;
 pub mod sky;
 pub mod units;

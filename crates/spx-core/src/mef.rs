@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::detector::Detector;
-use crate::fits::{FitsError, FitsReader, Pixel};
+use crate::fits::{FitsError, FitsReader, MappedImage, Pixel};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
 use crate::image::{
-    ExposureId, Metadata, ObservationTime, PlaneSlices, Planes, PsfData, PsfOrigin, SpectralImage,
+    ExposureId, Metadata, ObservationTime, PlaneViews, Planes, PsfData, PsfOrigin, SpectralImage,
     WaveTableData,
 };
 
@@ -71,9 +71,17 @@ pub struct MefFile {
     reader: FitsReader,
     /// Where it is.
     hdu: &'static str,
-    /// Readers of IMAGE, FLAGS and VARIANCE, once rows are read piece by piece.
-    planes: Vec<FitsReader>,
+    /// `None` where the planes have to be read by CFITSIO: gzipped, compressed, of other types.
+    mapped: Option<MappedPlanes>,
     metadata: Metadata,
+}
+
+/// Planes that can be read where they stand in the file.
+struct MappedPlanes {
+    image: MappedImage<f32>,
+    flags: MappedImage<i32>,
+    variance: MappedImage<f32>,
+    zodi: MappedImage<f32>,
 }
 
 /// Memory for reading, which goes from image to image: fresh memory costs more than reading does.
@@ -98,13 +106,18 @@ impl MefFile {
         let header = header_of(&mut reader, IMAGE).map_err(at(IMAGE))?;
         let shape = image_shape(&mut reader).map_err(at(IMAGE))?;
         check_unit(&header, "MJy/sr", true).map_err(at(IMAGE))?;
+        let image = reader.mapped_image().map_err(|e| at(IMAGE)(e.into()))?;
         let flags = header_of(&mut reader, FLAGS).map_err(at(FLAGS))?;
         check_shape(&mut reader, shape).map_err(at(FLAGS))?;
-        for (hdu, unit) in [(VARIANCE, "MJy2/sr2"), (ZODI, "MJy/sr")] {
-            let cards = header_of(&mut reader, hdu).map_err(at(hdu))?;
-            check_shape(&mut reader, shape).map_err(at(hdu))?;
-            check_unit(&cards, unit, false).map_err(at(hdu))?;
-        }
+        let mapped_flags = reader.mapped_image().map_err(|e| at(FLAGS)(e.into()))?;
+        let mut model = |hdu, unit| model_plane(&mut reader, hdu, unit, shape).map_err(at(hdu));
+        let (variance, zodi) = (model(VARIANCE, "MJy2/sr2")?, model(ZODI, "MJy/sr")?);
+        let mapped = match (image, mapped_flags, variance, zodi) {
+            (Some(image), Some(flags), Some(variance), Some(zodi)) => {
+                Some(MappedPlanes { image, flags, variance, zodi })
+            }
+            _ => None,
+        };
         let wave_table = read_wave_table(&mut reader).map_err(at(WAVE))?;
         let metadata = Metadata {
             path: path.to_owned(),
@@ -116,7 +129,7 @@ impl MefFile {
             header,
             wave_table,
         };
-        Ok(Self { reader, hdu: WAVE, planes: Vec::new(), metadata })
+        Ok(Self { reader, hdu: WAVE, mapped, metadata })
     }
 
     /// What is known of the image.
@@ -146,7 +159,7 @@ impl MefFile {
     pub fn read_variance(&mut self) -> Result<Vec<f32>, MefError> {
         let [ny, nx] = self.metadata.shape;
         let mut variance = vec![0.0; ny * nx];
-        self.plane(2, VARIANCE, 0, &mut variance)?;
+        self.plane(VARIANCE, 0, &mut variance)?;
         Ok(variance)
     }
 
@@ -183,11 +196,11 @@ impl MefFile {
         mut self,
         rows: Range<usize>,
         buffers: ReadBuffers,
-        mut see: impl FnMut(usize, PlaneSlices<'_>),
+        mut see: impl FnMut(usize, PlaneViews<'_>),
     ) -> Result<(SpectralImage, Planes), MefError> {
         let ReadBuffers { image: mut kept, mut block } = buffers;
         let [ny, nx] = self.metadata.shape;
-        let step = self.read_apart()?;
+        let step = self.step();
         let mut pixels = 0;
         for (part, keep) in [(0..rows.start, false), (rows.clone(), true), (rows.end..ny, false)] {
             for first in part.clone().step_by(step) {
@@ -197,6 +210,8 @@ impl MefFile {
                     self.read_block(some, pixels, &mut kept)?;
                     see(first, kept.from_pixel(pixels));
                     pixels += count;
+                } else if let Some(views) = self.views() {
+                    see(first, views.slice(some.start * nx..some.end * nx));
                 } else {
                     self.read_block(some, 0, &mut block)?;
                     see(first, block.from_pixel(0));
@@ -207,22 +222,20 @@ impl MefFile {
         Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
     }
 
-    /// Gives each plane a reader of its own (ZODI that of the file), for CFITSIO reads the whole header again whenever
-    /// it changes the HDU, and tells how many rows are best read at a time. A gzipped file keeps its one reader,
-    /// since each would unpack it.
-    fn read_apart(&mut self) -> Result<usize, MefError> {
-        const FEW: usize = 32;
+    /// How many rows are best read at a time. CFITSIO reads the whole header again whenever it changes the HDU, so that
+    /// it is not to do so for a few rows.
+    fn step(&self) -> usize {
+        const FEW: usize = 8;
         const MANY: usize = 512;
-        if self.reader.is_gzipped() {
-            return Ok(MANY);
-        }
-        let path = &self.metadata.path;
-        for hdu in [IMAGE, FLAGS, VARIANCE] {
-            let reader = FitsReader::open(path).and_then(|mut r| r.move_to(hdu).map(|()| r));
-            let reader = reader.map_err(|e| MefError { path: path.clone(), hdu, problem: e.into() })?;
-            self.planes.push(reader);
-        }
-        Ok(FEW)
+        if self.mapped.is_some() { FEW } else { MANY }
+    }
+
+    /// All pixels where they stand in the file; `None` where it does not hold them as plain numbers, so that they have
+    /// to be read.
+    pub fn views(&self) -> Option<PlaneViews<'_>> {
+        let MappedPlanes { image, flags, variance, zodi } = self.mapped.as_ref()?;
+        let (image, flags) = (image.pixels(), flags.pixels());
+        Some(PlaneViews { image, flags, variance: variance.pixels(), zodi: zodi.pixels() })
     }
 
     /// Reads rows behind the first `keep` pixels of `planes`.
@@ -230,10 +243,21 @@ impl MefFile {
         let [ny, nx] = self.metadata.shape;
         assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
         let (first, count) = (rows.start * nx, rows.len() * nx);
-        self.plane(0, IMAGE, first, behind(&mut planes.image, keep, count))?;
-        self.plane(1, FLAGS, first, behind(&mut planes.flags, keep, count))?;
-        self.plane(2, VARIANCE, first, behind(&mut planes.variance, keep, count))?;
-        self.plane(3, ZODI, first, behind(&mut planes.zodi, keep, count))
+        let (image, flags) = (behind(&mut planes.image, keep, count), behind(&mut planes.flags, keep, count));
+        let (variance, zodi) =
+            (behind(&mut planes.variance, keep, count), behind(&mut planes.zodi, keep, count));
+        if let Some(views) = self.views() {
+            let rows = views.slice(first..first + count);
+            rows.image.copy_to(image);
+            rows.flags.copy_to(flags);
+            rows.variance.copy_to(variance);
+            rows.zodi.copy_to(zodi);
+            return Ok(());
+        }
+        self.plane(IMAGE, first, image)?;
+        self.plane(FLAGS, first, flags)?;
+        self.plane(VARIANCE, first, variance)?;
+        self.plane(ZODI, first, zodi)
     }
 
     /// The reader of the whole file, at an HDU.
@@ -245,18 +269,10 @@ impl MefFile {
         Ok(&mut self.reader)
     }
 
-    fn plane<T: Pixel>(
-        &mut self,
-        number: usize,
-        hdu: &'static str,
-        first: usize,
-        out: &mut [T],
-    ) -> Result<(), MefError> {
-        let read = match self.planes.get_mut(number) {
-            Some(reader) => reader.read_pixels(first, out),
-            None => self.at(hdu).and_then(|reader| reader.read_pixels(first, out)),
-        };
-        read.map_err(|e| MefError { path: self.metadata.path.clone(), hdu, problem: e.into() })
+    /// Reads pixels of a plane through CFITSIO.
+    fn plane<T: Pixel>(&mut self, hdu: &'static str, first: usize, out: &mut [T]) -> Result<(), MefError> {
+        let read = self.at(hdu).and_then(|reader| reader.read_pixels(first, out));
+        read.map_err(|e| self.error(hdu, e.into()))
     }
 }
 
@@ -269,6 +285,19 @@ fn behind<T: Pixel>(plane: &mut Vec<T>, keep: usize, count: usize) -> &mut [T] {
 fn header_of(reader: &mut FitsReader, hdu: &str) -> Result<Header, MefProblem> {
     reader.move_to(hdu)?;
     Ok(reader.header()?)
+}
+
+/// Checks shape and unit of VARIANCE or ZODI.
+fn model_plane(
+    reader: &mut FitsReader,
+    hdu: &'static str,
+    unit: &'static str,
+    shape: [usize; 2],
+) -> Result<Option<MappedImage<f32>>, MefProblem> {
+    let cards = header_of(reader, hdu)?;
+    check_shape(reader, shape)?;
+    check_unit(&cards, unit, false)?;
+    Ok(reader.mapped_image()?)
 }
 
 fn image_shape(reader: &mut FitsReader) -> Result<[usize; 2], MefProblem> {

@@ -6,7 +6,8 @@
 //! these, so that one NaN among its background pixels turns the scale into NaN.)
 
 use crate::flags::{FlagNames, FlagSelection};
-use crate::image::{PlaneSlices, SpectralImage};
+use crate::image::{PlaneViews, SpectralImage};
+use crate::pixels::{Pixels, Stored};
 
 /// How the zodiacal light is scaled.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -88,15 +89,21 @@ impl ZodiSums {
     ///
     /// # Panics
     /// Where they reach beyond the image.
-    pub fn add(&mut self, first: usize, planes: PlaneSlices<'_>) {
-        let nx = self.nx;
-        let count = planes.image.len() / nx;
-        pulp::Arch::new().dispatch(AddRows {
-            rows: &mut self.rows[first..first + count],
-            nx,
-            bad: self.bad,
-            planes,
-        });
+    pub fn add(&mut self, first: usize, planes: PlaneViews<'_>) {
+        let count = planes.image.len() / self.nx;
+        let rows = &mut self.rows[first..first + count];
+        let (nx, bad) = (self.nx, self.bad);
+        let arch = pulp::Arch::new();
+        match (planes.image, planes.flags, planes.variance, planes.zodi) {
+            (Pixels::Fits(image), Pixels::Fits(flags), Pixels::Fits(variance), Pixels::Fits(zodi)) => {
+                arch.dispatch(AddRows { rows, nx, bad, image, flags, variance, zodi });
+            }
+            (image, flags, variance, zodi) => {
+                let (image, flags) = (&*image.to_native(), &*flags.to_native());
+                let (variance, zodi) = (&*variance.to_native(), &*zodi.to_native());
+                arch.dispatch(AddRows { rows, nx, bad, image, flags, variance, zodi });
+            }
+        }
     }
 
     /// The scale, once every row has been added.
@@ -118,56 +125,59 @@ impl ZodiSums {
 }
 
 /// Sums rows, compiled for several instruction sets, of which the widest that the machine has is run.
-struct AddRows<'a> {
+struct AddRows<'a, P, F> {
     rows: &'a mut [RowSums],
     nx: usize,
     bad: u32,
-    planes: PlaneSlices<'a>,
+    image: &'a [P],
+    flags: &'a [F],
+    variance: &'a [P],
+    zodi: &'a [P],
 }
 
-impl pulp::WithSimd for AddRows<'_> {
+impl<P: Stored<f32>, F: Stored<i32>> pulp::WithSimd for AddRows<'_, P, F> {
     type Output = ();
 
     // Functions that are not inlined here would be compiled for the oldest instruction set.
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _: S) {
-        let PlaneSlices { image, flags, variance, zodi } = self.planes;
         for (k, row) in self.rows.iter_mut().enumerate() {
             let at = k * self.nx..(k + 1) * self.nx;
             *row = RowSums::of(
                 self.bad,
-                &image[at.clone()],
-                &flags[at.clone()],
-                &variance[at.clone()],
-                &zodi[at],
+                &self.image[at.clone()],
+                &self.flags[at.clone()],
+                &self.variance[at.clone()],
+                &self.zodi[at],
             );
         }
     }
 }
 
-/// Independent partial sums, as many as the widest vector registers hold; always as many, so that every machine
-/// finds the same bits.
-const LANES: usize = 64;
+/// Independent partial sums, enough for wide vector registers; always as many, so that every machine finds the same
+/// bits.
+const LANES: usize = 32;
 
 impl RowSums {
     #[inline(always)]
-    fn of(bad: u32, image: &[f32], flags: &[i32], variance: &[f32], zodi: &[f32]) -> Self {
+    fn of<P: Stored<f32>, F: Stored<i32>>(
+        bad: u32,
+        image: &[P],
+        flags: &[F],
+        variance: &[P],
+        zodi: &[P],
+    ) -> Self {
         let mut lanes = Lanes { image_zodi: [0.0; LANES], zodi_zodi: [0.0; LANES], pixels: [0; LANES] };
         let (images, image) = image.as_chunks::<LANES>();
         let (flag_sets, flags) = flags.as_chunks::<LANES>();
         let (variances, variance) = variance.as_chunks::<LANES>();
         let (zodis, zodi) = zodi.as_chunks::<LANES>();
         for (((i, f), v), z) in images.iter().zip(flag_sets).zip(variances).zip(zodis) {
-            lanes.add(bad, i, f, v, z);
+            lanes.add(bad, &values(i), &values(f), &values(v), &values(z));
         }
         if !image.is_empty() {
             // A row's end, filled up with pixels that do not count.
-            let mut rest = ([0.0; LANES], [0; LANES], [0.0; LANES], [0.0; LANES]);
-            rest.0[..image.len()].copy_from_slice(image);
-            rest.1[..image.len()].copy_from_slice(flags);
-            rest.2[..image.len()].copy_from_slice(variance);
-            rest.3[..image.len()].copy_from_slice(zodi);
-            lanes.add(bad, &rest.0, &rest.1, &rest.2, &rest.3);
+            lanes.add(bad, &values(image), &values(flags), &values(variance), &values(zodi));
         }
         Self {
             image_zodi: lanes.image_zodi.iter().sum(),
@@ -175,6 +185,16 @@ impl RowSums {
             pixels: lanes.pixels.iter().map(|&n| n as usize).sum(),
         }
     }
+}
+
+/// Up to as many pixels as there are lanes, filled up with zeros.
+#[inline(always)]
+fn values<T: Copy + Default, P: Stored<T>>(stored: &[P]) -> [T; LANES] {
+    let mut values = [T::default(); LANES];
+    for (value, stored) in values.iter_mut().zip(stored) {
+        *value = stored.value();
+    }
+    values
 }
 
 struct Lanes {

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use spx_core::flags::FlagNames;
 use spx_core::image::SpectralImage;
+use spx_core::pixels::{Pixels, Stored};
 
 use crate::PhotometryError;
 
@@ -108,7 +109,8 @@ impl<'a> CheckedImage<'a> {
                 return Err(PhotometryError::ArrayLength { array, found, ny, nx });
             }
         }
-        check_variances(nx, view.rows.start, view.flags, view.variance)?;
+        let (flags, variance) = (Pixels::Native(view.flags), Pixels::Native(view.variance));
+        check_variances(nx, view.rows.start, flags, variance)?;
         Ok(Self { view, median: OnceLock::new() })
     }
 
@@ -173,26 +175,53 @@ impl<'a> CheckedImage<'a> {
 pub fn check_variances(
     nx: usize,
     first: usize,
-    flags: &[i32],
-    variance: &[f32],
+    flags: Pixels<'_, i32>,
+    variance: Pixels<'_, f32>,
 ) -> Result<(), PhotometryError> {
     // Counting has no branch, so that several pixels are looked at in one step; the place is looked for only where it is
     // needed.
-    let wrong = |(&variance, &flags): (&f32, &i32)| (flags == 0) & !is_valid(variance);
-    let pixels = || variance.iter().zip(flags);
-    let count: u32 = pixels().map(|pixel| u32::from(wrong(pixel))).sum();
+    let arch = pulp::Arch::new();
+    let count = match (flags, variance) {
+        (Pixels::Fits(flags), Pixels::Fits(variance)) => arch.dispatch(CountWrong { flags, variance }),
+        (flags, variance) => {
+            let (flags, variance) = (&*flags.to_native(), &*variance.to_native());
+            arch.dispatch(CountWrong { flags, variance })
+        }
+    };
     if count == 0 {
         return Ok(());
     }
-    let at = pixels().position(wrong).unwrap_or_default();
+    let at = (0..flags.len()).find(|&at| is_wrong(flags.get(at), variance.get(at))).unwrap_or_default();
     Err(PhotometryError::Variance {
         count: count as usize,
         x: at % nx,
         y: first + at / nx,
-        value: variance[at],
+        value: variance.get(at),
     })
 }
 
+/// Counts the pixels that are wrong, compiled for several instruction sets, of which the widest that the machine has is
+/// run.
+struct CountWrong<'a, F, V> {
+    flags: &'a [F],
+    variance: &'a [V],
+}
+
+impl<F: Stored<i32>, V: Stored<f32>> pulp::WithSimd for CountWrong<'_, F, V> {
+    type Output = u32;
+
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) -> u32 {
+        self.flags.iter().zip(self.variance).map(|(f, v)| u32::from(is_wrong(f.value(), v.value()))).sum()
+    }
+}
+
+#[inline(always)]
+fn is_wrong(flags: i32, variance: f32) -> bool {
+    (flags == 0) & !is_valid(variance)
+}
+
+#[inline(always)]
 fn is_valid(variance: f32) -> bool {
     (0.0..f32::INFINITY).contains(&variance)
 }

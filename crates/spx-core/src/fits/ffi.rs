@@ -327,6 +327,26 @@ impl Handle {
         })
     }
 
+    /// BITPIX of the current image and the byte of the file at which its pixels begin (ffgidt, ffghadll); `None` where
+    /// the HDU is a table or tile-compressed.
+    pub(super) fn pixels_in_file(&mut self) -> Result<Option<(i32, usize)>> {
+        let mut status = 0;
+        // SAFETY: the file is open.
+        let compressed = unsafe { sys::fits_is_compressed_image(self.pointer(), &mut status) } != 0;
+        if compressed || self.axes()?.is_none() {
+            return Ok(None);
+        }
+        let (mut bitpix, mut header, mut data, mut end) = (0, 0, 0, 0);
+        self.call("find the pixels", |file, status| {
+            // SAFETY: `file` is open; all four results outlive the calls.
+            unsafe {
+                sys::ffgidt(file, &mut bitpix, status);
+                sys::ffghadll(file, &mut header, &mut data, &mut end, status);
+            }
+        })?;
+        Ok(usize::try_from(data).ok().map(|data| (bitpix, data)))
+    }
+
     /// Appends an image HDU (ffcrimll); `axes` is NAXIS1, NAXIS2, ...
     pub(super) fn create_image(&mut self, bitpix: i32, axes: &[usize]) -> Result<()> {
         let mut axes: Vec<sys::LONGLONG> = axes.iter().map(|&n| long(n)).collect();

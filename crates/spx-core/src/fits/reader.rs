@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::error::FitsError;
 use super::ffi::Handle;
+use super::mapped::{MappedImage, Mapping, map};
 use super::pixel::Pixel;
 use crate::header::Header;
+use crate::pixels::Sample;
 
 type Result<T> = std::result::Result<T, FitsError>;
 
@@ -33,7 +35,9 @@ pub struct FitsReader {
     names: Vec<String>,
     /// Columns of the current HDU, once they were asked for.
     columns: Option<Vec<Column>>,
-    gzipped: bool,
+    /// The file as it was opened, and mapped once that was asked for; `None` where it is gzipped.
+    file: Option<File>,
+    mapping: Option<Mapping>,
 }
 
 impl FitsReader {
@@ -42,13 +46,8 @@ impl FitsReader {
     /// # Errors
     /// Where the file cannot be read, is a directory, is empty or begins as no FITS file does.
     pub fn open(path: &Path) -> Result<Self> {
-        let gzipped = check_start(path)?;
-        Ok(Self { handle: Handle::open(path)?, names: Vec::new(), columns: None, gzipped })
-    }
-
-    /// Whether the file is gzipped, so that opening it again would unpack it again.
-    pub fn is_gzipped(&self) -> bool {
-        self.gzipped
+        let file = open_plain(path)?;
+        Ok(Self { handle: Handle::open(path)?, names: Vec::new(), columns: None, file, mapping: None })
     }
 
     /// The number of HDUs, the primary included.
@@ -183,6 +182,29 @@ impl FitsReader {
         self.handle.read_pixels(first + 1, out)
     }
 
+    /// The current image where it stands in the file; `None` where it does not stand there as plain numbers of this type:
+    /// where it is gzipped, tile-compressed, scaled or incomplete, or the system cannot map the file. Such an image
+    /// is [read](Self::read_pixels), which also tells what is wrong with it.
+    ///
+    /// # Errors
+    /// Where the header cannot be read.
+    pub fn mapped_image<T: Sample + Pixel>(&mut self) -> Result<Option<MappedImage<T>>> {
+        let Some((_, start)) = self.handle.pixels_in_file()?.filter(|found| found.0 == T::BITPIX) else {
+            return Ok(None);
+        };
+        for (keyword, plain) in [("BSCALE", 1.0), ("BZERO", 0.0)] {
+            let card = self.handle.text_card(keyword)?;
+            if card.is_some_and(|value| value.trim().parse() != Ok(plain)) {
+                return Ok(None);
+            }
+        }
+        if self.mapping.is_none() {
+            self.mapping = self.file.as_ref().and_then(map);
+        }
+        let count = count(&self.image_shape()?);
+        Ok(self.mapping.clone().and_then(|file| MappedImage::new(file, start, count)))
+    }
+
     /// The number of rows of the current table.
     ///
     /// # Errors
@@ -308,17 +330,18 @@ pub(super) fn check_range(
 /// Looks at the first bytes, so that a directory, an empty file or a saved error page is called what it is.
 ///
 /// Also keeps CFITSIO from opening `x.fits.gz` where `x.fits` does not exist, and from unpacking formats
-/// other than gzip, whose code in it is not safe to run in several threads. True where it is gzipped.
-fn check_start(path: &Path) -> Result<bool> {
+/// other than gzip, whose code in it is not safe to run in several threads. `None` where it is gzipped.
+fn open_plain(path: &Path) -> Result<Option<File>> {
     let file = File::open(path)?;
     if file.metadata()?.is_dir() {
         return Err(FitsError::NotFits("it is a directory".to_owned()));
     }
     let mut start = Vec::new();
-    file.take(9).read_to_end(&mut start)?;
-    let gzipped = start.starts_with(&[0x1f, 0x8b]);
-    if gzipped || start.starts_with(b"SIMPLE") {
-        Ok(gzipped)
+    (&file).take(9).read_to_end(&mut start)?;
+    if start.starts_with(&[0x1f, 0x8b]) {
+        Ok(None)
+    } else if start.starts_with(b"SIMPLE") {
+        Ok(Some(file))
     } else if start.is_empty() {
         Err(FitsError::NotFits("it is empty".to_owned()))
     } else {

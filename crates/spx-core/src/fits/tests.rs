@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::header::Header;
+use crate::pixels::Sample;
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -252,6 +253,65 @@ fn gzip_is_recognised_by_its_contents() {
 
     fs::write(&zipped, &bytes[..bytes.len() / 2]).unwrap();
     assert!(read_all(&zipped).is_err());
+}
+
+/// The pixels of the image IMAGE where they stand, if it can be had so.
+fn mapped<T: Sample + Pixel>(path: &Path) -> Option<Vec<T>> {
+    let mut file = FitsReader::open(path).unwrap();
+    file.move_to("IMAGE").unwrap();
+    let image = file.mapped_image::<T>().unwrap()?;
+    drop(file);
+    Some(image.pixels().to_native().into_owned())
+}
+
+#[test]
+fn plain_images_are_read_where_they_stand() {
+    let dir = directory();
+    let path = dir.path().join("x.fits");
+    sample(&path);
+    assert_eq!(mapped::<f32>(&path), Some(ramp()));
+    assert_eq!(mapped::<i32>(&path), None, "another type");
+
+    let bytes = fs::read(&path).unwrap();
+    let broken = dir.path().join("broken.fits");
+    fs::write(&broken, gzip(&bytes)).unwrap();
+    assert_eq!(mapped::<f32>(&broken), None, "gzipped");
+
+    let mut file = FitsWriter::create(&dir.path().join("rice.fits")).unwrap();
+    let mut cards = Header::new();
+    cards.set("EXTNAME", "IMAGE", "");
+    file.image_rice::<i32>(&[10, 10], &cards).unwrap();
+    file.write_pixels(0, &[7i32; 100]).unwrap();
+    file.finish().unwrap();
+    assert_eq!(mapped::<i32>(&dir.path().join("rice.fits")), None, "compressed");
+}
+
+#[test]
+fn scaled_and_incomplete_images_are_not_read_where_they_stand() {
+    let dir = directory();
+    let path = dir.path().join("x.fits");
+    for (scale, zero, plain) in [(1.0, 0.0, true), (2.0, 0.0, false), (1.0, 3.0, false)] {
+        let mut cards = Header::new();
+        // The writer keeps the cards of scaling to itself.
+        cards.set("EXTNAME", "IMAGE", "").set("XSCALE", scale, "").set("XZERO", zero, "");
+        let mut file = FitsWriter::create(&path).unwrap();
+        file.image::<i32>(&[2, 3], &cards).unwrap();
+        file.finish().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        for name in [b"XSCALE  ", b"XZERO   "] {
+            let at = bytes.windows(8).position(|window| window == name).unwrap();
+            bytes[at] = b'B';
+        }
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(mapped::<i32>(&path), plain.then(|| vec![0; 6]), "{scale} {zero}");
+        fs::remove_file(&path).unwrap();
+    }
+    sample(&path);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..20_000]).unwrap();
+    let mut file = FitsReader::open(&path).unwrap();
+    // CFITSIO may see by itself that the end is missing.
+    assert!(file.move_to("IMAGE").is_err() || file.mapped_image::<f32>().unwrap().is_none());
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
