@@ -60,7 +60,10 @@ fn accumulate(c: &mut Criterion) {
     group.throughput(Throughput::Elements(pixels as u64));
     let mut droplets = Droplets::default();
     group.bench_function("collect", |b| {
-        b.iter(|| plan.collect(black_box(&exposure), &spans, &mut droplets).unwrap());
+        b.iter(|| {
+            droplets.clear();
+            plan.collect(black_box(&exposure), &spans, &mut droplets).unwrap();
+        });
     });
     let mut drizzler = Drizzler::new(plan.clone());
     let load = |plan: &Plan, (): &(), out: &mut Droplets| plan.collect(&exposure, &spans, out);

@@ -4,7 +4,7 @@
 //! Prints a line for each kernel: its name and the seconds that adding one image takes, the least of several; and one,
 //! `map`, for the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on its processor,
 //! where the system tells them.
-//! `cargo bench -p spx-drizzle --bench kernels`
+//! `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::time::Instant;
@@ -80,7 +80,8 @@ fn measure() {
         extra: Extra::default(),
     };
     let spans = Spans::whole([SIDE; 2]);
-    for kernel in Kernel::ALL {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    for kernel in Kernel::ALL.into_iter().filter(|k| wanted.is_empty() || wanted.contains(&k.to_string())) {
         let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
         let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
         let mut drizzler = Drizzler::new(Plan::new([SIDE; 2], axis, options).unwrap());

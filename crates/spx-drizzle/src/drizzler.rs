@@ -4,12 +4,13 @@ use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
+use crate::collect::{TILE, Target};
 use crate::cube::{CubeData, OptionalPlane};
-use crate::droplet::{Droplets, Filed, TILE, Target};
+use crate::droplet::{Droplets, Filed, Sums};
 use crate::exposure::pixel_scale_ratio;
 use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
 use crate::planes::ErrorMethod;
-use crate::tile::{Shares, Tile, Voxel};
+use crate::tile::{Cursor, Shares, Tile, Voxel};
 use crate::{DrizzleError, DrizzleOptions, Exposure, Fill, Kernel, Planes, WavelengthGrid};
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
@@ -133,21 +134,39 @@ impl Plan {
         }
     }
 
-    /// Turns an exposure into droplets; `spans` is what [`spans`](Self::spans) gave for it.
+    /// Turns an exposure into droplets; `spans` is what [`spans`](Self::spans) gave for it. `out` must be empty.
     ///
     /// # Errors
-    /// Where an array does not fit the exposure's rows, or the rows do not hold what `spans` names.
+    /// Where an array does not fit the exposure's rows, or the rows do not hold what `spans` names;
+    /// [`DrizzleError::Collected`] where an exposure was collected before.
     pub fn collect(
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
         out: &mut Droplets,
     ) -> Result<(), DrizzleError> {
-        out.clear();
-        out.tiles.resize_with(self.tiles().count(), Filed::default);
+        if out.collected {
+            return Err(DrizzleError::Collected);
+        }
+        exposure.check(self.planes.variances.len())?;
+        let needed = spans.rows();
+        if !needed.is_empty() && (needed.start < exposure.rows.start || needed.end > exposure.rows.end) {
+            return Err(DrizzleError::MissingRows { held: exposure.rows.clone(), needed });
+        }
         let ratio = self.pixel_scale_ratio(exposure.pixel_map, exposure.shape);
-        out.pixel_scale_ratio = ratio;
-        with_kernel!(self.options, ratio, kernel => self.target(kernel).collect(exposure, spans, out))
+        let constant_weight = exposure.extra.constant_weight();
+        (out.collected, out.pixel_scale_ratio, out.constant_weight) = (true, ratio, constant_weight);
+        let Droplets { tiles, sums, any, piece, .. } = out;
+        tiles.resize_with(self.tiles().count(), Filed::default);
+        with_kernel!(self.options, ratio, kernel => {
+            let shares = self.shares(kernel, sums.as_ref().map(|sums| sums.number));
+            let strip = |filed: &mut [Filed]| sums.as_mut().map_or(Ok(()), |sums| sums.add(filed, &shares));
+            *any = self.target(kernel).collect(exposure, spans, piece, tiles, strip)?;
+        });
+        if let Some(sums) = sums {
+            sums.tiles.iter_mut().for_each(|tile| tile.end_exposure(&self.planes, constant_weight));
+        }
+        Ok(())
     }
 
     fn target<K>(&self, kernel: K) -> Target<'_, K> {
@@ -170,7 +189,7 @@ impl Plan {
             ivar_max: self.options.ivar_max,
             min_overlap: self.options.min_overlap,
             planes: &self.planes,
-            number,
+            number: number.filter(|_| self.planes.context),
         }
     }
 
@@ -204,7 +223,8 @@ impl Contribution {
 /// The cube in the making: running sums to which exposures are added.
 ///
 /// Sums are kept in double precision. Each worker owns tiles of the output and adds the exposures to them in
-/// the order in which they are given, so that the result has the same bits for any number of threads.
+/// the order in which they are given, so that the result has the same bits for any number of threads; a single one
+/// owns all, and adds each exposure while it is collected.
 #[derive(Debug)]
 pub struct Drizzler {
     pub(crate) plan: Plan,
@@ -259,14 +279,15 @@ impl Drizzler {
     ///
     /// `load` turns a source into droplets, through [`Plan::collect`]; it is called from several threads, one
     /// source each, so that reading and projecting run beside each other. What it tells, or its error, stands in
-    /// the answer at the source's place; after an error the other sources are added all the same. Memory grows with the number of
-    /// threads, not with that of sources. For sums that do not depend on how the user names the inputs,
-    /// sort them before.
+    /// the answer at the source's place; after an error the other sources are added all the same. Collecting is the last
+    /// that may fail in `load`, for on one thread the droplets go into the sums as they are collected. Memory grows with
+    /// the number of threads, not with that of sources. For sums that do not depend on how the user names the
+    /// inputs, sort them before.
     ///
     /// # Errors
     /// [`DrizzleError::Finalised`] after [`finalise`](Self::finalise); [`DrizzleError::Cancelled`] when
-    /// `progress` says so, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is exhausted: the sums are
-    /// then incomplete.
+    /// `progress` says so, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is exhausted,
+    /// [`DrizzleError::Collected`] when `load` fails after it has collected: the sums are then not to be used.
     pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
@@ -285,71 +306,100 @@ impl Drizzler {
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers: Vec<Droplets> = Vec::new();
         buffers.resize_with(rayon::current_num_threads().min(sources.len()), Droplets::default);
+        let directly = rayon::current_num_threads() == 1;
         for batch in sources.chunks(buffers.len().max(1)) {
             if progress.cancelled() {
                 return Err(DrizzleError::Cancelled);
             }
+            buffers.iter_mut().for_each(Droplets::clear);
+            if directly {
+                buffers.iter_mut().for_each(|droplets| droplets.sums = Some(self.lend()));
+            }
             let plan = &self.plan;
-            let loaded: Vec<Result<T, E>> = batch
-                .par_iter()
-                .zip(&mut buffers)
-                .map(|(source, droplets)| {
-                    droplets.clear();
-                    let result = load(plan, source, droplets);
-                    if result.is_err() {
-                        droplets.clear();
-                    }
-                    result
-                })
-                .collect();
-            let planes = self.add(&buffers[..batch.len()])?;
+            let loaded: Vec<Result<T, E>> =
+                batch.par_iter().zip(&mut buffers).map(|(source, out)| load(plan, source, out)).collect();
+            let contributions =
+                if directly { self.take_back(&mut buffers)? } else { self.add(&buffers[..batch.len()])? };
+            if loaded.iter().zip(&buffers).any(|(result, droplets)| result.is_err() && droplets.collected) {
+                return Err(DrizzleError::Collected);
+            }
             answers.extend(
-                loaded.into_iter().zip(planes).map(|(result, planes)| result.map(|told| (told, planes))),
+                loaded.into_iter().zip(contributions).map(|(result, c)| result.map(|told| (told, c))),
             );
             progress.advance(batch.len() as u64);
         }
         Ok(answers)
     }
 
-    /// Adds droplets that [`Plan::collect`] gave, exposure by exposure, in parallel over the tiles.
+    /// The sums, for an exposure that is added to them while it is collected.
+    fn lend(&mut self) -> Sums {
+        Sums {
+            tiles: std::mem::take(&mut self.tiles),
+            cursor: Cursor::new(self.plan.wavelengths.bins()),
+            number: self.exposures,
+            failure: None,
+        }
+    }
+
+    /// The sums back.
+    fn take_back(&mut self, exposures: &mut [Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
+        let mut contributions = Vec::new();
+        for exposure in exposures {
+            let Some(sums) = exposure.sums.take() else { continue };
+            self.tiles = sums.tiles;
+            if let Some(failure) = sums.failure {
+                return Err(failure);
+            }
+            let number = (!exposure.is_empty()).then_some(sums.number);
+            contributions.push(self.note(Contribution { planes: sums.cursor.reached, number }));
+        }
+        Ok(contributions)
+    }
+
+    /// Counts an exposure.
+    fn note(&mut self, contribution: Contribution) -> Contribution {
+        self.exposures += u32::from(contribution.number.is_some());
+        for (inputs, &reached) in self.inputs_per_plane.iter_mut().zip(&contribution.planes) {
+            *inputs += u32::from(reached);
+        }
+        contribution
+    }
+
+    /// Adds droplets that [`Plan::collect`] filed, exposure by exposure, in parallel over the tiles.
     fn add(&mut self, exposures: &[Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
         let plan = &self.plan;
         let nz = plan.wavelengths.bins();
+        let mut next = self.exposures;
         let mut numbers = Vec::with_capacity(exposures.len());
         for exposure in exposures {
-            let number = (!exposure.is_empty()).then_some(self.exposures);
-            self.exposures += u32::from(number.is_some());
+            let number = (!exposure.is_empty()).then_some(next);
+            next += u32::from(number.is_some());
             numbers.push(number);
         }
+        let add = |tile: &mut Tile, k: usize, exposure: &Droplets, number: Option<u32>| {
+            let mut cursor = Cursor::new(nz);
+            if let Some(run) = exposure.tiles.get(k).map(Filed::run).filter(|run| !run.droplets.is_empty()) {
+                with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
+                    let shares = plan.shares(kernel, number);
+                    tile.add(run, &shares, &mut cursor)?;
+                });
+                tile.end_exposure(&plan.planes, exposure.constant_weight);
+            }
+            Ok(cursor.reached)
+        };
         let reached: Vec<Vec<Vec<bool>>> = self
             .tiles
             .par_iter_mut()
             .enumerate()
             .map(|(k, tile)| {
-                exposures
-                    .iter()
-                    .zip(&numbers)
-                    .map(|(exposure, number)| {
-                        let Some(filed) = exposure.tiles.get(k) else { return Ok(vec![false; nz]) };
-                        let number = number.filter(|_| plan.planes.context);
-                        let ratio = exposure.pixel_scale_ratio;
-                        with_kernel!(plan.options, ratio, kernel => tile.add(filed, plan.shares(kernel, number)))
-                            .map(<[bool]>::to_vec)
-                    })
-                    .collect()
+                exposures.iter().zip(&numbers).map(|(e, number)| add(tile, k, e, *number)).collect()
             })
-            .collect::<Result<_, _>>()?;
-        let contributions = numbers.iter().enumerate().map(|(exposure, &number)| {
+            .collect::<Result<_, DrizzleError>>()?;
+        let contributions = numbers.into_iter().enumerate().map(|(exposure, number)| {
             let planes = (0..nz).map(|z| reached.iter().any(|tile| tile[exposure][z])).collect();
-            Contribution { planes, number }
+            self.note(Contribution { planes, number })
         });
-        let contributions: Vec<Contribution> = contributions.collect();
-        for contribution in &contributions {
-            for (inputs, &reached) in self.inputs_per_plane.iter_mut().zip(&contribution.planes) {
-                *inputs += u32::from(reached);
-            }
-        }
-        Ok(contributions)
+        Ok(contributions.collect())
     }
 
     pub(crate) fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {

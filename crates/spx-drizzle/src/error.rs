@@ -66,6 +66,9 @@ pub enum DrizzleError {
     /// Exposures are added to sums that are finalised.
     #[error("the sums are finalised: reset them before exposures are added")]
     Finalised,
+    /// An exposure is collected twice, or loading it fails after it was collected.
+    #[error("an exposure is to be collected once, at the end of loading it")]
+    Collected,
     /// Sums of another grid or of other options.
     #[error("sums of another grid or of other options cannot be added")]
     OtherPlan,

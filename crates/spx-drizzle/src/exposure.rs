@@ -57,6 +57,13 @@ impl Default for Extra<'_> {
     }
 }
 
+impl Extra<'_> {
+    /// The weight of all pixels, where it is the same.
+    pub(crate) fn constant_weight(&self) -> Option<f64> {
+        if let Weight::Constant(weight) = self.weight { Some(weight) } else { None }
+    }
+}
+
 /// How much a pixel counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Weight<'a> {
@@ -92,16 +99,30 @@ impl<'a> Exposure<'a> {
         }
     }
 
-    #[inline]
-    pub(crate) fn scaled(&self, flux: f64) -> f64 {
-        flux * self.extra.flux_scale
+    /// Fluxes of pixels, foreground subtracted, scaled.
+    #[inline(always)]
+    pub(crate) fn fluxes(&self, pixels: &Range<usize>, out: &mut [f64]) {
+        let (flux, scale) = (&self.flux[pixels.clone()], self.extra.flux_scale);
+        if let Some(Foreground { model, scale: of_model }) = self.foreground {
+            for ((out, flux), model) in out.iter_mut().zip(flux).zip(&model[pixels.clone()]) {
+                *out = (f64::from(*flux) - of_model * f64::from(*model)) * scale;
+            }
+        } else {
+            out.iter_mut().zip(flux).for_each(|(out, flux)| *out = f64::from(*flux) * scale);
+        }
     }
 
-    #[inline]
+    /// Scaled variances of pixels.
+    #[inline(always)]
     #[expect(clippy::cast_possible_truncation, reason = "variances are in single precision throughout")]
-    pub(crate) fn scaled_variance(&self, variance: f32) -> f32 {
-        let scale = self.extra.flux_scale;
-        if scale == 1.0 { variance } else { (scale * scale * f64::from(variance)) as f32 }
+    pub(crate) fn variances(&self, pixels: &Range<usize>, out: &mut [f32]) {
+        let (variance, scale) = (&self.variance[pixels.clone()], self.extra.flux_scale);
+        if scale == 1.0 {
+            out.copy_from_slice(variance);
+        } else {
+            let scaled = |v: &f32| (scale * scale * f64::from(*v)) as f32;
+            out.iter_mut().zip(variance).for_each(|(out, v)| *out = scaled(v));
+        }
     }
 
     /// The weight of a pixel, which has this scaled variance.

@@ -1,5 +1,6 @@
 //! Spatial kernels: how an input pixel is shared among output pixels.
 
+mod functions;
 mod overlap;
 mod spread;
 
@@ -18,25 +19,27 @@ pub(crate) trait SpatialKernel: Copy + Sync {
     const CORNERS: bool = false;
     /// Whether shares may be negative.
     const SIGNED: bool = false;
+    /// A share smaller than this is none.
+    const LEAST: f64 = f64::from_bits(1);
 
     /// How far from a droplet's centre its shares reach at most, along either axis \[output px\].
     fn reach(&self) -> f64;
 
-    /// The same for one droplet.
-    #[inline]
+    /// The same for one droplet with these corners.
+    #[inline(always)]
     fn reach_of(&self, _centre: [f64; 2], _quad: &Quad) -> f64 {
         self.reach()
     }
 
-    /// Calls `visit(x, y, share)` for the output pixels that get a share other than zero, in order of y, then x;
-    /// pixels outside the grid are included. `scratch` is memory that goes from droplet to droplet.
-    fn shares(
-        &self,
-        droplet: &Droplet,
-        quad: &Quad,
-        scratch: &mut Vec<f64>,
-        visit: impl FnMut(i64, i64, f64),
-    );
+    /// Visits the rows of output pixels that get shares, in order of y; pixels outside the grid are included. `scratch` is
+    /// memory that goes from droplet to droplet.
+    fn shares(&self, droplet: &Droplet, quad: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor);
+}
+
+/// What is done with shares. (Not a closure, for those cannot be asked to be inlined.)
+pub(crate) trait Visitor {
+    /// `factor * along[k]` is the share of pixel `(x + k, y)`.
+    fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]);
 }
 
 /// What stands for the corners where the kernel does not ask for them.
@@ -63,27 +66,26 @@ impl SpatialKernel for Bilinear {
         1.0
     }
 
-    #[inline]
-    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
+    #[inline(always)]
+    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, visitor: &mut impl Visitor) {
         let (x, y) = (floor(droplet.x), floor(droplet.y));
         let (fx, fy) = (droplet.x - x as f64, droplet.y - y as f64);
-        for (y, wy) in [(y, 1.0 - fy), (y + 1, fy)] {
-            for (x, wx) in [(x, 1.0 - fx), (x + 1, fx)] {
-                let share = wx * wy * self.area;
-                if share > 0.0 {
-                    visit(x, y, share);
-                }
-            }
-        }
+        let along = [1.0 - fx, fx];
+        visitor.row(x, y, (1.0 - fy) * self.area, &along);
+        visitor.row(x, y + 1, fy * self.area, &along);
     }
 }
 
-/// The largest integer not above `v`, without the library call that `f64::floor` is on plain x86-64.
-#[inline]
-#[expect(clippy::cast_possible_truncation, reason = "positions lie within reach of a grid that fits memory")]
+/// Added to a number of modest size, leaves in the lowest bits the integer nearest to it, ties to even.
+const ROUND: f64 = 1.5 * (1u64 << 52) as f64;
+
+/// The largest integer not above `v`, for `|v| < 2^51`: without the library call that `f64::floor` is on plain x86-64,
+/// and without the tests that a conversion by `as` comes with.
+#[inline(always)]
 pub(crate) fn floor(v: f64) -> i64 {
-    let truncated = v as i64;
-    truncated - i64::from(truncated as f64 > v)
+    let rounded = v + ROUND;
+    let nearest = rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
+    nearest - i64::from(rounded - ROUND > v)
 }
 
 #[cfg(test)]
@@ -93,13 +95,34 @@ pub(crate) mod tests {
     use super::*;
 
     pub(crate) fn at(x: f64, y: f64) -> Droplet {
-        Droplet { x, y, wavelength: 2.0, bandwidth: 0.05, flux: 1.0, variance: 1.0, flags: 0 }
+        Droplet { x, y, flux: 1.0, variance: 1.0, flags: 0 }
+    }
+
+    /// All pixels that get a share, with it.
+    pub(crate) fn shares_of<K: SpatialKernel>(
+        kernel: &K,
+        droplet: &Droplet,
+        quad: &Quad,
+    ) -> Vec<(i64, i64, f64)> {
+        let mut all = All { shares: Vec::new(), least: K::LEAST };
+        kernel.shares(droplet, quad, &mut Vec::new(), &mut all);
+        all.shares
+    }
+
+    struct All {
+        shares: Vec<(i64, i64, f64)>,
+        least: f64,
+    }
+
+    impl Visitor for All {
+        fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
+            let shares = (x..).zip(along).map(|(x, share)| (x, y, factor * share));
+            self.shares.extend(shares.filter(|(.., share)| share.abs() >= self.least));
+        }
     }
 
     fn shares(x: f64, y: f64, shrink: f64) -> Vec<(i64, i64, f64)> {
-        let mut all = Vec::new();
-        Bilinear::new(shrink).shares(&at(x, y), &NO_QUAD, &mut Vec::new(), |x, y, f| all.push((x, y, f)));
-        all
+        shares_of(&Bilinear::new(shrink), &at(x, y), &NO_QUAD)
     }
 
     #[test]

@@ -90,6 +90,7 @@
 //! ```
 
 mod accumulator;
+mod collect;
 mod cube;
 mod drizzler;
 mod droplet;

@@ -129,7 +129,7 @@ impl OptionalSums {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn add(&mut self, planes: &Planes, voxel: usize, part: &Part<'_>) {
         let n = planes.sums();
         let sums = &mut self.sums[n * voxel..n * (voxel + 1)];
@@ -203,7 +203,7 @@ impl OptionalSums {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn mark(&mut self, exposure: u32, voxel: usize) {
         self.context[exposure as usize / 32][voxel] |= 1 << (exposure % 32);
     }

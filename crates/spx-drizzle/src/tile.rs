@@ -1,10 +1,12 @@
 //! Accumulators: a square of output pixels in all planes, owned by one worker at a time.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
+
+use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::droplet::{Droplet, Filed};
-use crate::kernel::{NO_QUAD, Quad, SpatialKernel};
+use crate::droplet::{Droplet, Run};
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor, floor};
 use crate::planes::{OptionalSums, Part, Planes};
 use crate::wavelength::WavelengthGrid;
 
@@ -50,6 +52,17 @@ impl Voxel {
         if self.count > 0 { !self.cleared } else { 0 }
     }
 
+    /// Adds a contribution of a droplet: `a` is weight times share.
+    #[inline(always)]
+    fn add(&mut self, a: f64, variance: f64, droplet: &Droplet) {
+        self.flux += a * droplet.flux;
+        self.weight += a;
+        self.variance += a * a * variance;
+        self.count = self.count.saturating_add(1);
+        self.cleared |= !droplet.flags;
+        self.set |= droplet.flags;
+    }
+
     /// Adds the sums of another voxel.
     fn merge(&mut self, other: &Self) {
         self.flux += other.flux;
@@ -74,8 +87,6 @@ pub(crate) struct Tile {
     /// `[z][y][x]` within the tile.
     voxels: Vec<Voxel>,
     optional: OptionalSums,
-    /// Whether the exposure that is being added has reached a plane.
-    reached: Vec<bool>,
 }
 
 /// What accumulation needs to know of the output.
@@ -91,9 +102,52 @@ pub(crate) struct Shares<'a, K> {
     pub(crate) number: Option<u32>,
 }
 
+/// What is kept from one droplet of an exposure to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// Whether the exposure has reached a plane.
+    pub(crate) reached: Vec<bool>,
+    /// Where the last one began in wavelength, which is where the next most likely begins.
+    bin: usize,
+    /// The bins that it reaches, and its share in each.
+    bins: Vec<(usize, f64)>,
+    /// Memory for the kernel.
+    scratch: Vec<f64>,
+}
+
+impl Cursor {
+    /// For a grid of so many bins.
+    pub(crate) fn new(nz: usize) -> Self {
+        Self { reached: vec![false; nz], ..Self::default() }
+    }
+
+    /// Finds the bins that a droplet reaches. Its shares of all bins add up to one, also where it reaches beyond the
+    /// grid.
+    #[inline(always)]
+    fn find_bins(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
+        let nz = edges.len() - 1;
+        let half = band.width * half_z_shrink;
+        let low = (band.centre - half).max(edges[0]);
+        let high = (band.centre + half).min(edges[nz]);
+        let mut z = first_bin(edges, low, self.bin);
+        self.bin = z;
+        self.bins.clear();
+        if edges[z] <= low && high <= edges[z + 1] {
+            return self.bins.push((z, 1.0));
+        }
+        while z < nz && edges[z] < high {
+            let spectral = (high.min(edges[z + 1]) - low.max(edges[z])) / (high - low);
+            if spectral > 0.0 {
+                self.bins.push((z, spectral));
+            }
+            z += 1;
+        }
+    }
+}
+
 impl Tile {
     pub(crate) fn new(rows: Range<usize>, columns: Range<usize>) -> Self {
-        Self { rows, columns, voxels: Vec::new(), optional: OptionalSums::default(), reached: Vec::new() }
+        Self { rows, columns, voxels: Vec::new(), optional: OptionalSums::default() }
     }
 
     /// The voxels of an output row in a plane; `None` where nothing has come to the tile.
@@ -127,40 +181,49 @@ impl Tile {
         self.voxels.iter().filter(|v| v.count > u32::from(u16::MAX)).count() as u64
     }
 
-    /// Adds droplets in their order and tells which planes they reached.
+    /// Adds droplets in their order.
     pub(crate) fn add<K: SpatialKernel>(
         &mut self,
-        filed: &Filed,
-        shares: Shares<'_, K>,
-    ) -> Result<&[bool], DrizzleError> {
-        let nz = shares.wavelengths.bins();
-        self.reached.clear();
-        self.reached.resize(nz, false);
-        if !filed.droplets.is_empty() {
-            self.allocate(nz)?;
-            self.fetch(&filed.droplets, shares);
-            if filed.values.is_empty() {
-                self.add_droplets::<K, false>(filed, shares);
-            } else {
-                self.optional.allocate(shares.planes, self.voxels.len())?;
-                if let Some(number) = shares.number {
-                    self.optional.allocate_context(number, self.voxels.len())?;
-                }
-                self.add_droplets::<K, true>(filed, shares);
-                self.optional.end_exposure(shares.planes, filed.constant_weight);
+        run: Run<'_>,
+        shares: &Shares<'_, K>,
+        cursor: &mut Cursor,
+    ) -> Result<(), DrizzleError> {
+        self.allocate(shares.wavelengths.bins())?;
+        if !run.values.is_empty() {
+            self.optional.allocate(shares.planes, self.voxels.len())?;
+            if let Some(number) = shares.number {
+                self.optional.allocate_context(number, self.voxels.len())?;
             }
         }
-        Ok(&self.reached)
+        self.fetch(run, shares);
+        pulp::Arch::new().dispatch(AddRun { tile: self, run, shares, cursor });
+        Ok(())
     }
 
-    /// `VALUES`: the droplets bring values beside their own.
-    fn add_droplets<K: SpatialKernel, const VALUES: bool>(&mut self, filed: &Filed, shares: Shares<'_, K>) {
-        let mut cursor = Cursor { bin: 0, pixels: Vec::new(), scratch: Vec::new() };
+    /// Ends an exposure, which had this constant weight.
+    pub(crate) fn end_exposure(&mut self, planes: &Planes, constant: Option<f64>) {
+        self.optional.end_exposure(planes, constant);
+    }
+
+    /// `BANDS`: the droplets bring passbands, for there are several bins or values. `VALUES`: they bring values beside
+    /// their own.
+    #[inline(always)]
+    fn add_run<K: SpatialKernel, const BANDS: bool, const VALUES: bool>(
+        &mut self,
+        run: Run<'_>,
+        shares: &Shares<'_, K>,
+        cursor: &mut Cursor,
+    ) {
+        let edges = shares.wavelengths.edges();
         let stride = 1 + shares.planes.variances.len();
-        for (k, droplet) in filed.droplets.iter().enumerate() {
-            let quad = if K::CORNERS { &filed.quads[k] } else { &NO_QUAD };
-            let values = if VALUES { &filed.values[k * stride..(k + 1) * stride] } else { &[] };
-            self.add_droplet::<K, VALUES>(droplet, quad, values, shares, &mut cursor);
+        for (k, droplet) in run.droplets.iter().enumerate() {
+            let band = if BANDS { run.bands[k] } else { Passband { centre: 0.0, width: 0.0 } };
+            if BANDS {
+                cursor.find_bins(band, edges, shares.half_z_shrink);
+            }
+            let values = if VALUES { &run.values[k * stride..(k + 1) * stride] } else { &[] };
+            let quad = if K::CORNERS { run.quad(k) } else { &NO_QUAD };
+            self.add_droplet::<K, BANDS, VALUES>(droplet, quad, (band.centre, values), shares, cursor);
         }
     }
 
@@ -173,113 +236,153 @@ impl Tile {
         Ok(())
     }
 
-    /// Brings the planes that the droplets will reach into the cache, from one end to the other, which memory
-    /// does several times as fast as it serves the droplets' scattered accesses. Changes nothing.
-    fn fetch<K: SpatialKernel>(&self, droplets: &[Droplet], shares: Shares<'_, K>) {
+    /// Brings the rows that droplets will reach into the cache, from one end to the other, which memory does several
+    /// times as fast as it serves the droplets' scattered accesses. Changes nothing.
+    fn fetch<K>(&self, run: Run<'_>, shares: &Shares<'_, K>) {
+        /// Droplets that are looked at to learn about all.
+        const SAMPLE: usize = 8;
         const CACHE_LINE: usize = 64;
-        let plane = self.plane_len();
-        if droplets.len() < plane / 4 {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for droplet in run.droplets.iter().step_by(SAMPLE) {
+            (low, high) = (low.min(droplet.y), high.max(droplet.y));
+        }
+        let last = self.rows.len() - 1;
+        let place = |v: f64| usize::try_from(floor(v)).unwrap_or(0).min(last);
+        let (first, last) = (place(low), place(high + 1.0));
+        let voxels = (last + 1 - first) * self.columns.len();
+        if run.droplets.len() < voxels / 4 {
             return;
         }
-        let edges = shares.wavelengths.edges();
-        let half = |d: &Droplet| d.bandwidth * shares.half_z_shrink;
-        let low = droplets.iter().map(|d| d.wavelength - half(d)).fold(f64::INFINITY, f64::min);
-        let high = droplets.iter().map(|d| d.wavelength + half(d)).fold(0.0, f64::max);
-        let first = first_bin(edges, low, 0);
-        let last = first_bin(edges, high, first);
-        let planes = &self.voxels[first * plane..(last + 1) * plane];
         let step = CACHE_LINE.div_ceil(size_of::<Voxel>()).max(1);
-        std::hint::black_box(planes.iter().step_by(step).map(|v| u64::from(v.count)).sum::<u64>());
-    }
-
-    #[inline]
-    fn add_droplet<K: SpatialKernel, const VALUES: bool>(
-        &mut self,
-        droplet: &Droplet,
-        quad: &Quad,
-        values: &[f64],
-        shares: Shares<'_, K>,
-        cursor: &mut Cursor,
-    ) {
-        let edges = shares.wavelengths.edges();
-        let nz = edges.len() - 1;
-        self.find_pixels(droplet, quad, shares, cursor);
-        let half = droplet.bandwidth * shares.half_z_shrink;
-        let low = (droplet.wavelength - half).max(edges[0]);
-        let high = (droplet.wavelength + half).min(edges[nz]);
-        let mut z = first_bin(edges, low, cursor.bin);
-        cursor.bin = z;
-        if edges[z] <= low && high <= edges[z + 1] {
-            return self.add_to_plane::<K, VALUES>(droplet, values, z, 1.0, shares, &cursor.pixels);
-        }
-        while z < nz && edges[z] < high {
-            // The shares of all bins add up to one, also where the droplet reaches beyond the grid.
-            let spectral = (high.min(edges[z + 1]) - low.max(edges[z])) / (high - low);
-            if spectral > 0.0 {
-                self.add_to_plane::<K, VALUES>(droplet, values, z, spectral, shares, &cursor.pixels);
-            }
-            z += 1;
+        for z in planes_reached(run.bands, shares) {
+            let start = z * self.plane_len() + first * self.columns.len();
+            let voxels = &self.voxels[start..start + voxels];
+            std::hint::black_box(voxels.iter().step_by(step).map(|v| u64::from(v.count)).sum::<u64>());
         }
     }
 
-    /// The pixels of this tile that get a share: where their voxels are in a plane, and the share.
-    #[inline]
-    fn find_pixels<K: SpatialKernel>(
-        &self,
-        droplet: &Droplet,
-        quad: &Quad,
-        shares: Shares<'_, K>,
-        cursor: &mut Cursor,
-    ) {
-        let nx = self.columns.len();
-        let Cursor { pixels, scratch, .. } = cursor;
-        pixels.clear();
-        shares.kernel.shares(droplet, quad, scratch, |x, y, spatial| {
-            let (Ok(x), Ok(y)) = (usize::try_from(x), usize::try_from(y)) else { return };
-            if self.columns.contains(&x) && self.rows.contains(&y) {
-                pixels.push(((y - self.rows.start) * nx + x - self.columns.start, spatial));
-            }
-        });
-    }
-
-    #[inline]
-    fn add_to_plane<K: SpatialKernel, const VALUES: bool>(
+    /// Adds the shares of a droplet that fall into this tile.
+    #[inline(always)]
+    fn add_droplet<K: SpatialKernel, const BANDS: bool, const VALUES: bool>(
         &mut self,
         droplet: &Droplet,
-        values: &[f64],
-        z: usize,
-        spectral: f64,
-        shares: Shares<'_, K>,
-        pixels: &[(usize, f64)],
+        quad: &Quad,
+        (wavelength, values): (f64, &[f64]),
+        shares: &Shares<'_, K>,
+        cursor: &mut Cursor,
     ) {
+        let Cursor { reached, bins, scratch, .. } = cursor;
         let variance = f64::from(droplet.variance);
         let weight = if VALUES { values[0] } else { (1.0 / variance).min(shares.ivar_max) };
-        let plane_len = self.plane_len();
-        let plane = &mut self.voxels[z * plane_len..(z + 1) * plane_len];
-        for &(pixel, spatial) in pixels {
-            let share = spatial * spectral;
+        let mut rows = Rows::<K, BANDS, VALUES> {
+            shape: [self.rows.len(), self.columns.len()],
+            voxels: &mut self.voxels,
+            optional: &mut self.optional,
+            reached,
+            bins,
+            droplet,
+            variance,
+            weight,
+            least: shares.min_overlap.max(K::LEAST),
+            wavelength,
+            values,
+            shares,
+        };
+        shares.kernel.shares(droplet, quad, scratch, &mut rows);
+    }
+}
+
+/// Adds the shares of a droplet to the voxels of a tile.
+struct Rows<'a, 'b, K, const BANDS: bool, const VALUES: bool> {
+    shape: [usize; 2],
+    voxels: &'a mut [Voxel],
+    optional: &'a mut OptionalSums,
+    reached: &'a mut [bool],
+    bins: &'a [(usize, f64)],
+    droplet: &'a Droplet,
+    variance: f64,
+    weight: f64,
+    /// A share that is smaller is dropped.
+    least: f64,
+    wavelength: f64,
+    values: &'a [f64],
+    shares: &'a Shares<'b, K>,
+}
+
+impl<K: SpatialKernel, const BANDS: bool, const VALUES: bool> Visitor for Rows<'_, '_, K, BANDS, VALUES> {
+    #[inline(always)]
+    fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
+        let [height, width] = self.shape;
+        let (Some((row, _)), Some((column, part))) = (clip(y, 1, height), clip(x, along.len(), width)) else {
+            return;
+        };
+        let along = &along[part];
+        let bins = if BANDS { self.bins } else { &[(0, 1.0)] };
+        for &(z, spectral) in bins {
+            let first = (z * height + row) * width + column;
+            self.add(z, first, factor * spectral, along);
+        }
+    }
+}
+
+impl<K: SpatialKernel, const BANDS: bool, const VALUES: bool> Rows<'_, '_, K, BANDS, VALUES> {
+    /// Adds to the voxels from `first` on, which lie in plane `z`.
+    #[inline(always)]
+    fn add(&mut self, z: usize, first: usize, factor: f64, along: &[f64]) {
+        let voxels = &mut self.voxels[first..first + along.len()];
+        for (k, (voxel, share)) in voxels.iter_mut().zip(along).enumerate() {
+            let share = factor * share;
             let size = if K::SIGNED { share.abs() } else { share };
-            if size < shares.min_overlap || size <= 0.0 {
+            if size < self.least {
                 continue;
             }
-            let a = weight * share;
-            let voxel = &mut plane[pixel];
-            voxel.flux += a * droplet.flux;
-            voxel.weight += a;
-            voxel.variance += a * a * variance;
-            voxel.count = voxel.count.saturating_add(1);
-            voxel.cleared |= !droplet.flags;
-            voxel.set |= droplet.flags;
+            let a = self.weight * share;
+            voxel.add(a, self.variance, self.droplet);
             self.reached[z] = true;
             if VALUES {
-                let part = Part { a, wavelength: droplet.wavelength, variance, variances: &values[1..] };
-                self.optional.add(shares.planes, z * plane_len + pixel, &part);
-                if let Some(number) = shares.number {
-                    self.optional.mark(number, z * plane_len + pixel);
+                let variances = &self.values[1..];
+                let part = Part { a, wavelength: self.wavelength, variance: self.variance, variances };
+                self.optional.add(self.shares.planes, first + k, &part);
+                if let Some(number) = self.shares.number {
+                    self.optional.mark(number, first + k);
                 }
             }
         }
     }
+}
+
+/// Adds droplets with the widest instruction set that the machine has.
+struct AddRun<'a, 'b, K> {
+    tile: &'a mut Tile,
+    run: Run<'a>,
+    shares: &'a Shares<'b, K>,
+    cursor: &'a mut Cursor,
+}
+
+impl<K: SpatialKernel> pulp::WithSimd for AddRun<'_, '_, K> {
+    type Output = ();
+
+    // Functions that are not inlined here would be compiled for the oldest instruction set.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, _: S) {
+        let Self { tile, run, shares, cursor } = self;
+        match (run.bands.is_empty(), run.values.is_empty()) {
+            (true, _) => tile.add_run::<K, false, false>(run, shares, cursor),
+            (_, true) => tile.add_run::<K, true, false>(run, shares, cursor),
+            (_, false) => tile.add_run::<K, true, true>(run, shares, cursor),
+        }
+    }
+}
+
+/// Of `len` pixels from `first` on those that lie among the first `n`: where they begin, and which they are.
+#[inline(always)]
+fn clip(first: i64, len: usize, n: usize) -> Option<(usize, Range<usize>)> {
+    if let Ok(first) = usize::try_from(first) {
+        return (first < n).then(|| (first, 0..len.min(n - first)));
+    }
+    let skipped = usize::try_from(-first).unwrap_or(0);
+    let kept = len.min(n + skipped);
+    (skipped < kept).then_some((0, skipped..kept))
 }
 
 /// Sums that come from elsewhere.
@@ -354,18 +457,21 @@ impl Tile {
     }
 }
 
-/// What is kept from one droplet to the next.
-struct Cursor {
-    /// Where the last one began in wavelength, which is where the next most likely begins.
-    bin: usize,
-    /// Memory for the pixels of one droplet.
-    pixels: Vec<(usize, f64)>,
-    /// Memory for the kernel.
-    scratch: Vec<f64>,
+/// The planes that passbands reach; the first, where there are none, for there is no other then.
+fn planes_reached<K>(bands: &[Passband], shares: &Shares<'_, K>) -> RangeInclusive<usize> {
+    let edges = shares.wavelengths.edges();
+    let half = |band: &Passband| band.width * shares.half_z_shrink;
+    let low = bands.iter().map(|band| band.centre - half(band)).fold(f64::INFINITY, f64::min);
+    let high = bands.iter().map(|band| band.centre + half(band)).fold(0.0, f64::max);
+    if bands.is_empty() {
+        return 0..=0;
+    }
+    let first = first_bin(edges, low, 0);
+    first..=first_bin(edges, high, first)
 }
 
 /// The bin that holds `low`, which lies in the grid; the search starts at `guess`.
-#[inline]
+#[inline(always)]
 fn first_bin(edges: &[f64], low: f64, guess: usize) -> usize {
     let mut bin = guess;
     while bin > 0 && edges[bin] > low {

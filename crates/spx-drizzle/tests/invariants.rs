@@ -122,6 +122,34 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+#[test]
+fn an_exposure_is_collected_once_and_nothing_fails_after_that() {
+    let arrays = Arrays::constant(1.0);
+    let exposure = arrays.exposure(&IDENTITY, &NARROW);
+    let spans = Spans::whole(SHAPE);
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let new = || Drizzler::new(plan(whole(DrizzleOptions::default())));
+        let late = |plan: &Plan, (): &(), out: &mut Droplets| {
+            plan.collect(&exposure, &spans, out)?;
+            assert_eq!(plan.collect(&exposure, &spans, out), Err(DrizzleError::Collected));
+            Err::<(), _>(DrizzleError::Memory)
+        };
+        let refused = pool.install(|| new().add_all(&[()], late, &Silent));
+        assert_eq!(refused.unwrap_err(), DrizzleError::Collected, "{threads} threads");
+
+        // What fails before is an answer, and the others are added.
+        let early = |plan: &Plan, n: &usize, out: &mut Droplets| {
+            if *n == 1 { Err(DrizzleError::Memory) } else { plan.collect(&exposure, &spans, out) }
+        };
+        let mut drizzler = new();
+        let answers = pool.install(|| drizzler.add_all(&[0, 1, 2], early, &Silent)).unwrap();
+        assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
+        assert_eq!((drizzler.exposures(), drizzler.inputs_per_plane()[0]), (2, 2));
+        assert!(Cube::from_data(&drizzler).count.iter().take(48).all(|&n| n == 2));
+    }
+}
+
 /// An exposure that differs from all others, of which some reach the grid.
 struct Various {
     arrays: Arrays,

@@ -1,7 +1,7 @@
 //! The square kernel: the exact overlap of the projected, shrunken pixel with the output pixels
 //! (Fruchter & Hook 2002, section 2).
 
-use super::{Quad, SpatialKernel, floor};
+use super::{Quad, SpatialKernel, Visitor, floor};
 use crate::droplet::Droplet;
 
 /// `f = area of the overlap of droplet and output pixel / area of the droplet`, so that the shares of a droplet
@@ -24,18 +24,21 @@ impl Square {
 
 impl SpatialKernel for Square {
     const CORNERS: bool = true;
+    /// Rounding leaves some 1e-17 in pixels that a corner only touches.
+    const LEAST: f64 = 1e-15;
 
     fn reach(&self) -> f64 {
         self.reach
     }
 
-    #[inline]
-    fn reach_of(&self, [x, y]: [f64; 2], quad: &Quad) -> f64 {
-        0.5 + quad.iter().fold(0.0, |far: f64, c| far.max((c[0] - x).abs()).max((c[1] - y).abs()))
+    #[inline(always)]
+    fn reach_of(&self, centre: [f64; 2], quad: &Quad) -> f64 {
+        let far = quad.map(|[x, y]| (x - centre[0]).abs().max((y - centre[1]).abs()));
+        0.5 + far[0].max(far[1]).max(far[2].max(far[3]))
     }
 
-    #[inline]
-    fn shares(&self, _: &Droplet, quad: &Quad, scratch: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
+    #[inline(always)]
+    fn shares(&self, _: &Droplet, quad: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
         let low = |k: usize| quad[0][k].min(quad[1][k]).min(quad[2][k].min(quad[3][k]));
         let high = |k: usize| quad[0][k].max(quad[1][k]).max(quad[2][k].max(quad[3][k]));
         let (x0, y0) = (floor(low(0) + 0.5), floor(low(1) + 0.5));
@@ -47,7 +50,7 @@ impl SpatialKernel for Square {
             return;
         }
         if x0 == x1 && y0 == y1 {
-            return visit(x0, y0, 1.0);
+            return visitor.row(x0, y0, 1.0, &[1.0]);
         }
         #[expect(
             clippy::cast_possible_truncation,
@@ -60,16 +63,13 @@ impl SpatialKernel for Square {
             cells.add_edge(corners[k], corners[(k + 1) % 4]);
         }
         let scale = 1.0 / area;
-        for (y, row) in (y0..).zip(cells.sums.chunks_exact(columns + 1)) {
+        for (y, row) in (y0..).zip(cells.sums.chunks_exact_mut(columns + 1)) {
             let mut covered = 0.0;
-            for (x, cell) in (x0..=x1).zip(row) {
-                covered += cell;
-                let share = covered * scale;
-                // Rounding leaves some 1e-17 in pixels that a corner only touches.
-                if share > 1e-15 {
-                    visit(x, y, share);
-                }
+            for cell in row.iter_mut() {
+                covered += *cell;
+                *cell = covered;
             }
+            visitor.row(x0, y, scale, &row[..columns]);
         }
     }
 }
@@ -99,7 +99,7 @@ impl<'a> Cells<'a> {
 
     /// Adds the edge from `a` to `b`: row by row, in each row cell by cell. An edge upwards is a right side of a
     /// polygon whose corners run against the clock, so what lies to the right of it is taken away.
-    #[inline]
+    #[inline(always)]
     fn add_edge(&mut self, a: [f64; 2], b: [f64; 2]) {
         if a[1] == b[1] {
             return;
@@ -121,7 +121,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Adds a piece of an edge within a row, `height` tall with its sign.
-    #[inline]
+    #[inline(always)]
     fn add_piece(&mut self, row: usize, [a, b]: [f64; 2], height: f64) {
         let (left, right) = if a < b { (a, b) } else { (b, a) };
         let first = index(left).min(self.columns - 1);
@@ -139,7 +139,7 @@ impl<'a> Cells<'a> {
     }
 
     /// Adds a piece within a cell, whose middle is `middle` right of the cell's left border.
-    #[inline]
+    #[inline(always)]
     fn add_within(&mut self, cell: usize, middle: f64, height: f64) {
         let beyond = height * middle;
         self.sums[cell] += height - beyond;
@@ -148,7 +148,7 @@ impl<'a> Cells<'a> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positions within the cells")]
-#[inline]
+#[inline(always)]
 fn index(v: f64) -> usize {
     v.max(0.0) as usize
 }
@@ -159,15 +159,11 @@ mod tests {
 
     use super::*;
     use crate::kernel::NO_QUAD;
-    use crate::kernel::tests::at;
+    use crate::kernel::tests::{at, shares_of};
 
     fn shares(quad: &Quad) -> Vec<(i64, i64, f64)> {
-        let mut all = Vec::new();
         let centre = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
-        Square::new(1.0, 1.0).shares(&at(centre[0], centre[1]), quad, &mut Vec::new(), |x, y, f| {
-            all.push((x, y, f));
-        });
-        all
+        shares_of(&Square::new(1.0, 1.0), &at(centre[0], centre[1]), quad)
     }
 
     /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel one after the other

@@ -4,13 +4,14 @@
 //! A kernel in units of the input pixel is turned into output pixels by the pixel scale ratio, the side of an output
 //! pixel over that of an input pixel.
 
-use super::{Quad, SpatialKernel, floor};
+use super::functions::{exp, sin_pi};
+use super::{Quad, SpatialKernel, Visitor, floor};
 use crate::droplet::Droplet;
 
 /// Pixels whose area the interval `v` +- `half` touches, from the first to the last.
-#[inline]
-fn touched(v: f64, half: f64) -> std::ops::RangeInclusive<i64> {
-    floor(v - half + 0.5)..=floor(v + half + 0.5)
+#[inline(always)]
+fn touched(v: f64, half: f64) -> (i64, i64) {
+    (floor(v - half + 0.5), floor(v + half + 0.5))
 }
 
 /// So that a droplet midway between two pixels reaches both.
@@ -32,10 +33,10 @@ impl Turbo {
     }
 
     /// The part of the droplet's side in pixel `k`.
-    #[inline]
+    #[inline(always)]
     fn part(&self, k: i64, v: f64) -> f64 {
         let k = k as f64;
-        ((k + 0.5).min(v + self.half) - (k - 0.5).max(v - self.half)) * self.density
+        (((k + 0.5).min(v + self.half) - (k - 0.5).max(v - self.half)) * self.density).max(0.0)
     }
 }
 
@@ -44,16 +45,22 @@ impl SpatialKernel for Turbo {
         self.half + 0.5 + TIE
     }
 
-    #[inline]
-    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
-        for y in touched(droplet.y, self.half) {
-            let height = self.part(y, droplet.y);
-            for x in touched(droplet.x, self.half) {
-                let share = self.part(x, droplet.x) * height;
-                if share > 0.0 {
-                    visit(x, y, share);
-                }
+    #[inline(always)]
+    fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
+        let (first, last) = touched(droplet.x, self.half);
+        let pair = [self.part(first, droplet.x), self.part(first + 1, droplet.x)];
+        let along = match last - first {
+            0 => &pair[..1],
+            1 => &pair[..],
+            _ => {
+                scratch.clear();
+                scratch.extend((first..=last).map(|x| self.part(x, droplet.x)));
+                scratch.as_slice()
             }
+        };
+        let (low, high) = touched(droplet.y, self.half);
+        for y in low..=high {
+            visitor.row(first, y, self.part(y, droplet.y), along);
         }
     }
 }
@@ -67,9 +74,9 @@ impl SpatialKernel for Point {
         0.5 + TIE
     }
 
-    #[inline]
-    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, mut visit: impl FnMut(i64, i64, f64)) {
-        visit(floor(droplet.x + 0.5), floor(droplet.y + 0.5), 1.0);
+    #[inline(always)]
+    fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, visitor: &mut impl Visitor) {
+        visitor.row(floor(droplet.x + 0.5), floor(droplet.y + 0.5), 1.0, &[1.0]);
     }
 }
 
@@ -99,40 +106,23 @@ impl Gaussian {
 impl Gaussian {
     /// The share along one axis at this distance, but for a factor; 0 where the pixel is beyond the square.
     pub(crate) fn profile(&self, distance: f64) -> f64 {
-        if distance.abs() < self.half + 0.5 { (-self.steepness * distance * distance).exp() } else { 0.0 }
+        if distance.abs() < self.half + 0.5 { exp(-self.steepness * distance * distance) } else { 0.0 }
     }
 }
 
 impl SpatialKernel for Gaussian {
+    /// A share that vanishes in single precision is none.
+    const LEAST: f64 = 7.1e-46;
+
     fn reach(&self) -> f64 {
         self.half + 0.5 + TIE
     }
 
-    #[inline]
-    fn shares(
-        &self,
-        droplet: &Droplet,
-        _: &Quad,
-        scratch: &mut Vec<f64>,
-        mut visit: impl FnMut(i64, i64, f64),
-    ) {
-        let along = |k: i64, v: f64| (-self.steepness * (k as f64 - v) * (k as f64 - v)).exp();
-        separable(
-            droplet,
-            self.half,
-            self.steepness / std::f64::consts::PI,
-            along,
-            scratch,
-            |x, y, share| {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "a share that vanishes in single precision is none"
-                )]
-                if share as f32 > 0.0 {
-                    visit(x, y, share);
-                }
-            },
-        );
+    #[inline(always)]
+    fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
+        let factor = self.steepness / std::f64::consts::PI;
+        let profile = |d: f64| exp(-self.steepness * d * d);
+        separable(droplet, self.half, factor, profile, scratch, visitor);
     }
 }
 
@@ -155,14 +145,11 @@ impl Lanczos {
     /// The share along one axis at this distance.
     pub(crate) fn value(&self, distance: f64) -> f64 {
         let t = distance.abs() * self.pixel_scale_ratio;
-        if t >= self.order {
-            return 0.0;
-        }
-        let sinc = |t: f64| {
-            let angle = std::f64::consts::PI * t;
-            if angle == 0.0 { 1.0 } else { angle.sin() / angle }
-        };
-        sinc(t) * sinc(t / self.order)
+        // Both sines over their angles, in one division; 1 where both are as near to 1 as numbers tell.
+        let angle = std::f64::consts::PI * t;
+        let value = sin_pi(t) * sin_pi(t / self.order) * self.order / (angle * angle);
+        let value = if t < 1e-9 { 1.0 } else { value };
+        if t < self.order { value } else { 0.0 }
     }
 }
 
@@ -173,48 +160,44 @@ impl SpatialKernel for Lanczos {
         self.order / self.pixel_scale_ratio + 0.5 + TIE
     }
 
-    #[inline]
-    fn shares(
-        &self,
-        droplet: &Droplet,
-        _: &Quad,
-        scratch: &mut Vec<f64>,
-        mut visit: impl FnMut(i64, i64, f64),
-    ) {
+    #[inline(always)]
+    fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
         let half = self.order / self.pixel_scale_ratio;
-        separable(
-            droplet,
-            half,
-            1.0,
-            |k, v| self.value(k as f64 - v),
-            scratch,
-            |x, y, share| {
-                if share != 0.0 {
-                    visit(x, y, share);
-                }
-            },
-        );
+        separable(droplet, half, 1.0, |d| self.value(d), scratch, visitor);
     }
 }
 
-/// Visits the pixels that the square of +- `half` touches with `factor` times the product of a function along either
-/// axis, which is computed once a row and once a column.
-#[inline]
+/// Visits the pixels that the square of +- `half` touches with `factor` times the product of a function of the
+/// distance along either axis.
+#[inline(always)]
 fn separable(
     droplet: &Droplet,
     half: f64,
     factor: f64,
-    along: impl Fn(i64, f64) -> f64,
+    profile: impl Fn(f64) -> f64,
     scratch: &mut Vec<f64>,
-    mut visit: impl FnMut(i64, i64, f64),
+    visitor: &mut impl Visitor,
 ) {
-    let columns = touched(droplet.x, half);
-    scratch.clear();
-    scratch.extend(columns.clone().map(|x| along(x, droplet.x)));
-    for y in touched(droplet.y, half) {
-        let row = factor * along(y, droplet.y);
-        for (x, column) in columns.clone().zip(scratch.iter()) {
-            visit(x, y, row * column);
-        }
+    let ((left, right), (low, high)) = (touched(droplet.x, half), touched(droplet.y, half));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "few pixels, and at least one"
+    )]
+    let [columns, rows] = [right - left, high - low].map(|steps| steps as usize + 1);
+    if scratch.len() < columns + rows {
+        scratch.resize(columns + rows, 0.0);
+    }
+    // The distances first, then the function of all, so that it is computed in vector registers.
+    let (along, across) = scratch[..columns + rows].split_at_mut(columns);
+    let count = |values: &mut [f64], first: f64| {
+        values.iter_mut().zip(0_i32..).for_each(|(value, k)| *value = first + f64::from(k));
+    };
+    count(along, left as f64 - droplet.x);
+    count(across, low as f64 - droplet.y);
+    scratch[..columns + rows].iter_mut().for_each(|value| *value = profile(*value));
+    let (along, across) = scratch[..columns + rows].split_at(columns);
+    for (y, across) in (low..).zip(across) {
+        visitor.row(left, y, factor * across, along);
     }
 }
