@@ -9,7 +9,7 @@ use std::ops::Range;
 use crate::aperture::clip;
 use crate::image::CheckedImage;
 use crate::options::{BackgroundMethod, BackgroundOptions};
-use crate::statistics::sigma_clip;
+use crate::statistics::Sample;
 use crate::{Aperture, NoMeasurement};
 
 /// The background of one source.
@@ -33,11 +33,20 @@ pub(crate) struct Background {
 
 /// Where background pixels may lie: a rectangle, and limits of the distance from the source.
 struct Region {
-    columns: Range<usize>,
-    rows: Range<usize>,
+    /// Columns and rows.
+    pixels: [Range<usize>; 2],
     inner: f64,
     outer: f64,
     clipped: bool,
+}
+
+/// A region whose pixels were gathered.
+struct Found {
+    region: Region,
+    /// How often it grew.
+    growths: usize,
+    /// Usable pixels.
+    pixels: usize,
 }
 
 /// Flags that make a pixel unusable.
@@ -47,32 +56,31 @@ pub(crate) struct Masks {
     pub(crate) source: u32,
 }
 
-/// Estimates the background around an aperture; `values` is working memory.
+/// Estimates the background around an aperture; `sample` is working memory.
 pub(crate) fn estimate(
     image: &CheckedImage<'_>,
     aperture: &Aperture,
     options: &BackgroundOptions,
     masks: Masks,
-    values: &mut Vec<f64>,
+    sample: &mut Sample,
 ) -> Result<Background, NoMeasurement> {
     let search = Search { image, aperture, options, masks };
-    let (region, growths) = match options.method {
-        BackgroundMethod::Annulus => search.annulus(values)?,
+    let Found { region, growths, mut pixels } = match options.method {
+        BackgroundMethod::Annulus => search.annulus(sample)?,
         BackgroundMethod::Window => {
             let region = search.window();
-            search.gather(&region, masks.bad | masks.source, values);
-            (region, 0)
+            let pixels = search.gather(&region, masks.bad | masks.source, sample);
+            Found { region, growths: 0, pixels }
         }
     };
-    let source_pixels = values.len() < options.min_usable_pixels;
+    let needed = options.min_usable_pixels;
+    let source_pixels = pixels < needed;
     if source_pixels {
-        search.gather(&region, masks.bad, values);
+        pixels = search.gather(&region, masks.bad, sample);
     }
-    let pixels = values.len();
-    if pixels < options.min_usable_pixels {
-        return Err(NoMeasurement::Background { found: pixels, needed: options.min_usable_pixels });
-    }
-    let clipped = sigma_clip(values, options.clip_sigma, options.clip_iterations);
+    let clipped = sample.sigma_clip(options.clip_sigma, options.clip_iterations);
+    let clipped =
+        clipped.filter(|_| pixels >= needed).ok_or(NoMeasurement::Background { found: pixels, needed })?;
     Ok(Background {
         level: clipped.median,
         error: clipped.deviation / (pixels as f64).sqrt(),
@@ -92,8 +100,8 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The annulus, grown until enough pixels are usable or it may grow no more, and how often it grew.
-    fn annulus(&self, values: &mut Vec<f64>) -> Result<(Region, usize), NoMeasurement> {
+    /// The annulus, grown until enough pixels are usable or it may grow no more.
+    fn annulus(&self, sample: &mut Sample) -> Result<Found, NoMeasurement> {
         let options = self.options;
         let inner = self.aperture.radius + options.annulus_inner_offset;
         let limit = options.max_outer_radius;
@@ -104,10 +112,10 @@ impl Search<'_> {
         let mut growths = 0;
         loop {
             let region = self.region([2.0 * outer; 2], inner, outer);
-            self.gather(&region, self.masks.bad | self.masks.source, values);
-            let enough = values.len() >= options.min_usable_pixels;
+            let pixels = self.gather(&region, self.masks.bad | self.masks.source, sample);
+            let enough = pixels >= options.min_usable_pixels;
             if enough || growths == options.max_annulus_attempts || outer >= limit {
-                return Ok((region, growths));
+                return Ok(Found { region, growths, pixels });
             }
             outer = (outer + options.annulus_expansion_step).min(limit);
             growths += 1;
@@ -121,8 +129,7 @@ impl Search<'_> {
         let mut region = self.region(size, self.aperture.radius + FRAC_1_SQRT_2, f64::INFINITY);
         let span = |c: f64, size: f64, n| clip((c - 0.5 * size).floor(), (c + 0.5 * size).ceil() - 1.0, n);
         let [ny, nx] = self.image.view.shape;
-        region.rows = span(self.aperture.y, size[0], ny);
-        region.columns = span(self.aperture.x, size[1], nx);
+        region.pixels = [span(self.aperture.x, size[1], nx), span(self.aperture.y, size[0], ny)];
         region
     }
 
@@ -133,33 +140,42 @@ impl Search<'_> {
         let [low, high] = [-1.0, 1.0].map(|side| [x + side * 0.5 * size[1], y + side * 0.5 * size[0]]);
         let beyond = |low: f64, high: f64, n: usize| low < -0.5 || high > n as f64 - 0.5;
         Region {
-            columns: clip(low[0].ceil(), high[0].floor(), nx),
-            rows: clip(low[1].ceil(), high[1].floor(), ny),
+            pixels: [clip(low[0].ceil(), high[0].floor(), nx), clip(low[1].ceil(), high[1].floor(), ny)],
             inner,
             outer,
             clipped: beyond(low[0], high[0], nx) || beyond(low[1], high[1], ny),
         }
     }
 
-    /// The usable pixels of a region, row by row, into `values`.
-    ///
-    /// Every pixel is written, and the next one over it where it is not usable: branches that go either way at random
-    /// would cost more.
-    fn gather(&self, region: &Region, excluded: u32, values: &mut Vec<f64>) {
+    /// The usable pixels of a region, into `sample`; gives their number.
+    fn gather(&self, region: &Region, excluded: u32, sample: &mut Sample) -> usize {
+        let [columns, rows] = &region.pixels;
+        sample.fill(columns.len() * rows.len(), |values| {
+            self.image.copy_values(&region.pixels, excluded, values);
+            self.exclude(region, values);
+        })
+    }
+
+    /// Takes out the pixels of a region that are too near or too far.
+    fn exclude(&self, region: &Region, values: &mut [f64]) {
         let (inner, outer) = (region.inner * region.inner, region.outer * region.outer);
-        values.clear();
-        values.resize(region.rows.len() * region.columns.len(), 0.0);
-        let mut usable = 0;
-        for y in region.rows.clone() {
+        // Without an outer limit, only pixels near the source have to be looked at.
+        let reach = if region.outer.is_finite() { region.outer } else { region.inner };
+        let near = |c: f64, span: &Range<usize>| {
+            let near = clip((c - reach).floor(), (c + reach).ceil(), span.end);
+            near.start.max(span.start)..near.end
+        };
+        let [columns, rows] = &region.pixels;
+        for y in near(self.aperture.y, rows) {
             let dy = y as f64 - self.aperture.y;
-            for (x, (flags, value)) in region.columns.clone().zip(self.image.row(region.columns.clone(), y)) {
+            let row = &mut values[(y - rows.start) * columns.len()..];
+            for x in near(self.aperture.x, columns) {
                 let dx = x as f64 - self.aperture.x;
                 let distance = dx * dx + dy * dy;
-                values[usable] = value;
-                let within = (inner <= distance) & (distance <= outer);
-                usable += usize::from((flags & excluded == 0) & within & value.is_finite());
+                if !(inner..=outer).contains(&distance) {
+                    row[x - columns.start] = f64::NAN;
+                }
             }
         }
-        values.truncate(usable);
     }
 }

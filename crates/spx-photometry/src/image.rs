@@ -12,6 +12,7 @@ use spx_core::image::SpectralImage;
 use spx_core::pixels::{Pixels, Stored};
 
 use crate::PhotometryError;
+use crate::tile::{Pixel, Tile};
 
 /// A modelled foreground to subtract.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -79,6 +80,16 @@ pub(crate) struct CheckedImage<'a> {
     median: OnceLock<f64>,
 }
 
+/// Pixels of a row, as they stand in the planes.
+struct Row<'a> {
+    image: &'a [f32],
+    flags: &'a [i32],
+    variance: &'a [f32],
+    /// This times `scale` is to be subtracted.
+    model: &'a [f32],
+    scale: f64,
+}
+
 /// A variance as it is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Variance {
@@ -114,56 +125,131 @@ impl<'a> CheckedImage<'a> {
         Ok(Self { view, median: OnceLock::new() })
     }
 
-    /// Where the pixel of a column and a row, which must be in memory, stands in the planes.
-    #[inline]
-    pub(crate) fn index(&self, x: usize, y: usize) -> usize {
-        (y - self.view.rows.start) * self.view.shape[1] + x
-    }
-
-    /// Surface brightness of the pixel at `at`, the foreground subtracted [MJy/sr].
-    #[inline]
-    pub(crate) fn value(&self, at: usize) -> f64 {
-        let value = f64::from(self.view.image[at]);
-        match self.view.foreground {
-            Some(foreground) => value - foreground.scale * f64::from(foreground.model[at]),
-            None => value,
-        }
-    }
-
-    /// Flags and values, as [`value`](Self::value) has them, of the pixels of some columns of a row.
-    #[inline]
-    pub(crate) fn row(&self, columns: Range<usize>, y: usize) -> impl Iterator<Item = (u32, f64)> + '_ {
+    /// The pixels of some columns of a row, which must be in memory. Nothing else reads the planes around a source.
+    #[inline(always)]
+    fn row(&self, columns: &Range<usize>, y: usize) -> Row<'a> {
         let view = &self.view;
-        let pixels = self.index(columns.start, y)..self.index(columns.end, y);
-        // Without a foreground, what is subtracted is never looked at.
-        let (model, scale) = view.foreground.map_or((view.image, None), |f| (f.model, Some(f.scale)));
-        let planes = view.flags[pixels.clone()].iter().zip(&view.image[pixels.clone()]).zip(&model[pixels]);
-        planes.map(move |((flags, image), model)| {
-            let value = f64::from(*image);
-            (flags.cast_unsigned(), scale.map_or(value, |scale| value - scale * f64::from(*model)))
-        })
+        let start = (y - view.rows.start) * view.shape[1];
+        let pixels = start + columns.start..start + columns.end;
+        let image = &view.image[pixels.clone()];
+        // Without a foreground, nothing times the image is subtracted.
+        let (model, scale) = view.foreground.map_or((image, 0.0), |f| (&f.model[pixels.clone()], f.scale));
+        Row { image, flags: &view.flags[pixels.clone()], variance: &view.variance[pixels], model, scale }
     }
 
-    /// Flags of the pixel at `at`.
-    #[inline]
-    pub(crate) fn flags(&self, at: usize) -> u32 {
-        self.view.flags[at].cast_unsigned()
+    /// The values of a rectangle, row by row: surface brightness, the foreground subtracted [MJy/sr]; NaN where the pixel
+    /// has one of the flags `excluded`. They need not be finite.
+    pub(crate) fn copy_values(&self, [columns, rows]: &[Range<usize>; 2], excluded: u32, to: &mut [f64]) {
+        pulp::Arch::new().dispatch(CopyValues { image: self, columns, rows, excluded, to });
     }
 
-    /// Variance of the pixel at `at` [(MJy/sr)^2], as it stands in the file.
-    pub(crate) fn raw_variance(&self, at: usize) -> f64 {
-        f64::from(self.view.variance[at])
+    /// The pixels of a rectangle with all that is known of them.
+    pub(crate) fn copy(&self, [columns, rows]: [Range<usize>; 2], to: &mut Tile) {
+        to.pixels.clear();
+        for y in rows.clone() {
+            let row = self.row(&columns, y);
+            to.pixels.extend((0..columns.len()).map(|k| Pixel {
+                value: row.value(k),
+                flags: row.flags[k].cast_unsigned(),
+                variance: row.variance[k],
+            }));
+        }
+        (to.columns, to.rows) = (columns, rows);
     }
 
-    /// Variance of the pixel at `at` [(MJy/sr)^2], repaired.
-    pub(crate) fn variance(&self, at: usize) -> Variance {
-        let variance = self.view.variance[at];
+    /// A variance of the file as it is used [(MJy/sr)^2].
+    pub(crate) fn repaired(&self, variance: f32) -> Variance {
         if is_valid(variance) {
             return Variance::Given(f64::from(variance));
         }
         let find = || self.view.median_variance.unwrap_or_else(|| median_positive(self.view.variance));
         let median = *self.median.get_or_init(find);
         if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
+    }
+}
+
+impl Row<'_> {
+    /// Surface brightness of pixel `k`, the foreground subtracted [MJy/sr].
+    fn value(&self, k: usize) -> f64 {
+        f64::from(self.image[k]) - self.scale * f64::from(self.model[k])
+    }
+
+    /// The same of all pixels; NaN where a pixel has one of the flags `excluded`.
+    #[inline(always)]
+    fn copy_values<S: pulp::Simd>(&self, simd: S, excluded: u32, to: &mut [f64]) {
+        let Self { image, model, flags, .. } = *self;
+        let Some(last) = to.len().checked_sub(LANES) else {
+            let mut all = [0.0; LANES];
+            self.copy_chunk(simd, [&filled(image), &filled(model)], &filled(flags), excluded, &mut all);
+            return to.copy_from_slice(&all[..to.len()]);
+        };
+        let (images, models, sets) = (image.as_chunks().0, model.as_chunks().0, flags.as_chunks().0);
+        for (((to, image), model), flags) in to.as_chunks_mut().0.iter_mut().zip(images).zip(models).zip(sets)
+        {
+            self.copy_chunk(simd, [image, model], flags, excluded, to);
+        }
+        // The rest together with some before it.
+        let rest = (image[last..].first_chunk(), model[last..].first_chunk(), flags[last..].first_chunk());
+        if let ((Some(image), Some(model), Some(flags)), Some(to)) = (rest, to[last..].first_chunk_mut()) {
+            self.copy_chunk(simd, [image, model], flags, excluded, to);
+        }
+    }
+
+    #[inline(always)]
+    fn copy_chunk<S: pulp::Simd>(
+        &self,
+        simd: S,
+        [image, model]: [&[f32; LANES]; 2],
+        flags: &[i32; LANES],
+        excluded: u32,
+        to: &mut [f64; LANES],
+    ) {
+        let (mut images, mut models, mut bits) = ([0.0; LANES], [0.0; LANES], [0; LANES]);
+        for k in 0..LANES {
+            images[k] = f64::from(image[k]);
+            models[k] = f64::from(model[k]);
+            bits[k] = u64::from(flags[k].cast_unsigned() & excluded);
+        }
+        let (scale, nan, none) = (simd.splat_f64s(self.scale), simd.splat_f64s(f64::NAN), simd.splat_u64s(0));
+        let planes =
+            S::as_simd_f64s(&images).0.iter().zip(S::as_simd_f64s(&models).0).zip(S::as_simd_u64s(&bits).0);
+        for (to, ((&image, &model), &bits)) in S::as_mut_simd_f64s(to).0.iter_mut().zip(planes) {
+            let value = simd.sub_f64s(image, simd.mul_f64s(scale, model));
+            *to = simd.select_f64s(simd.equal_u64s(bits, none), value, nan);
+        }
+    }
+}
+
+/// Pixels whose values are computed together.
+const LANES: usize = 8;
+
+/// Fewer values than [`LANES`], and zeros.
+#[inline(always)]
+fn filled<T: Copy + Default>(values: &[T]) -> [T; LANES] {
+    let mut all = [T::default(); LANES];
+    all[..values.len()].copy_from_slice(values);
+    all
+}
+
+/// [`CheckedImage::copy_values`], compiled for several instruction sets.
+struct CopyValues<'a> {
+    image: &'a CheckedImage<'a>,
+    columns: &'a Range<usize>,
+    rows: &'a Range<usize>,
+    excluded: u32,
+    to: &'a mut [f64],
+}
+
+impl pulp::WithSimd for CopyValues<'_> {
+    type Output = ();
+
+    // What is not inlined here is compiled for the oldest instruction set.
+    #[inline(always)]
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
+        let Self { image, columns, rows, excluded, to } = self;
+        for (y, to) in rows.clone().zip(to.chunks_exact_mut(columns.len().max(1))) {
+            image.row(columns, y).copy_values(simd, excluded, to);
+        }
     }
 }
 
@@ -263,8 +349,8 @@ mod tests {
             median_variance: None,
         };
         let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], &variance)).unwrap();
-        assert_eq!(checked.variance(0), Variance::Repaired(3.0));
-        assert_eq!(checked.variance(5), Variance::Given(0.0));
+        assert_eq!(checked.repaired(variance[0]), Variance::Repaired(3.0));
+        assert_eq!(checked.repaired(variance[5]), Variance::Given(0.0));
         let error = CheckedImage::new(view(&[0; 6], &variance)).unwrap_err();
         assert!(matches!(error, PhotometryError::Variance { count: 1, x: 0, y: 0, .. }));
         let negative = [1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
@@ -272,7 +358,7 @@ mod tests {
         let text = "2 pixels without a flag have no valid variance; the first, at (1, 1), has -2";
         assert_eq!(error.to_string(), text);
         let none = CheckedImage::new(view(&[1; 6], &[f32::NAN; 6])).unwrap();
-        assert_eq!(none.variance(2), Variance::Missing);
+        assert_eq!(none.repaired(f32::NAN), Variance::Missing);
     }
 
     #[test]

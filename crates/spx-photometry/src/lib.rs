@@ -59,6 +59,7 @@ mod psf;
 mod psf_flux;
 mod quality;
 mod statistics;
+mod tile;
 
 pub use aperture::{Aperture, ApertureSum};
 pub use epoch::{ProperMotion, julian_epoch};

@@ -12,6 +12,8 @@ use crate::background::{Background, Masks, estimate};
 use crate::image::{CheckedImage, Variance};
 use crate::options::{ErrorModel, PhotometryOptions};
 use crate::psf_flux::{Given, fit};
+use crate::statistics::Sample;
+use crate::tile::{Pixel, Tile};
 use crate::{
     Aperture, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel, ZonePsf,
 };
@@ -90,7 +92,10 @@ pub struct Measurement {
 /// Working memory, to be used again from source to source; one for each thread.
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
-    values: Vec<f64>,
+    /// The aperture, and the circle of the PSF-weighted flux.
+    tile: Tile,
+    /// The background.
+    sample: Sample,
 }
 
 /// Photometry on one image: what is common to its sources, checked and prepared once.
@@ -151,9 +156,12 @@ impl<'a> Photometer<'a> {
     /// The reason why there is no measurement.
     pub fn measure(&self, source: &Source, scratch: &mut Scratch) -> Result<Measurement, NoMeasurement> {
         let (aperture, fixed_aperture) = self.aperture(source)?;
-        let sums = self.sums(&aperture)?;
-        let background =
-            estimate(&self.image, &aperture, &self.options.background, self.masks, &mut scratch.values)?;
+        let Scratch { tile, sample } = scratch;
+        let fit_radius = if self.options.psf_flux { self.options.psf_fit_radius } else { 0.0 };
+        let all = Aperture { radius: aperture.radius.max(fit_radius), ..aperture };
+        self.image.copy(all.bounds(self.image.view.shape), tile);
+        let sums = self.sums(&aperture, tile)?;
+        let background = estimate(&self.image, &aperture, &self.options.background, self.masks, sample)?;
         let background_error = self.background_error(&background);
         let profile = self.profile(source)?;
         let correction = self.correction(profile, &aperture)?;
@@ -164,7 +172,7 @@ impl<'a> Photometer<'a> {
         let psf = profile.filter(|_| self.options.psf_flux).map(|(_, profile)| {
             let circle = Aperture { radius: self.options.psf_fit_radius, ..aperture };
             let background = [background.level, background_error];
-            fit(&self.image, &circle, &Given { profile, background, bad: self.masks.bad, unit })
+            fit(tile, &circle, &Given { profile, background, bad: self.masks.bad, unit })
         });
         Ok(Measurement {
             source: *source,
@@ -173,7 +181,7 @@ impl<'a> Photometer<'a> {
             magnitude: Magnitude::from_flux(flux, flux_error),
             snr: flux / flux_error,
             is_upper_limit: flux_error > flux,
-            flags: aperture.flags(self.image.view.shape, |x, y| self.image.flags(self.image.index(x, y))),
+            flags: aperture.flags(self.image.view.shape, |x, y| tile.at(x, y).flags),
             radius: aperture.radius,
             background: background.level * UJY_PER_ARCSEC2_PER_MJY_PER_SR,
             background_error: background_error * UJY_PER_ARCSEC2_PER_MJY_PER_SR,
@@ -216,16 +224,15 @@ impl<'a> Photometer<'a> {
         Ok((aperture, fixed))
     }
 
-    fn sums(&self, aperture: &Aperture) -> Result<Sums, NoMeasurement> {
+    fn sums(&self, aperture: &Aperture, tile: &Tile) -> Result<Sums, NoMeasurement> {
         let mut sums = Sums { image: 0.0, variance: 0.0, repaired: 0 };
         let (mut not_finite, mut missing) = (0, false);
         let squared = self.options.error_model == ErrorModel::Independent;
         aperture.for_each(self.image.view.shape, |x, y, overlap| {
-            let at = self.image.index(x, y);
-            let value = self.image.value(at);
+            let Pixel { value, variance, .. } = tile.at(x, y);
             not_finite += usize::from(!value.is_finite());
             sums.image += value * overlap;
-            let variance = match self.image.variance(at) {
+            let variance = match self.image.repaired(variance) {
                 Variance::Given(variance) => variance,
                 Variance::Repaired(variance) => {
                     sums.repaired += 1;

@@ -7,9 +7,9 @@
 //! weight.
 
 use crate::NoPsfFlux;
-use crate::aperture::{Aperture, clip};
-use crate::image::CheckedImage;
+use crate::aperture::Aperture;
 use crate::psf::ZonePsf;
+use crate::tile::Tile;
 
 /// With less of the profile than this on usable pixels, the flux would hang on the wings of the profile.
 const LEAST_FRACTION: f64 = 0.5;
@@ -42,21 +42,15 @@ pub(crate) struct Given<'a> {
 }
 
 /// Fits the flux over the pixels whose centres lie within `circle`, which is centred on the source. Pixels with a bad
-/// flag, without a finite value, or without a positive variance in the file are left out.
-pub(crate) fn fit(
-    image: &CheckedImage<'_>,
-    circle: &Aperture,
-    given: &Given<'_>,
-) -> Result<PsfFlux, NoPsfFlux> {
-    let [ny, nx] = image.view.shape;
-    let span = |c: f64, n| clip((c - circle.radius).ceil(), (c + circle.radius).floor(), n);
+/// flag, without a finite value, or without a positive variance in the file are left out. `tile` holds all of them.
+pub(crate) fn fit(tile: &Tile, circle: &Aperture, given: &Given<'_>) -> Result<PsfFlux, NoPsfFlux> {
     let (mut pd, mut pp, mut p1, mut dd, mut fraction, mut pixels) = (0.0, 0.0, 0.0, 0.0, 0.0, 0);
-    for y in span(circle.y, ny) {
+    for y in tile.rows.clone() {
         let dy = y as f64 - circle.y;
-        for x in span(circle.x, nx) {
-            let (dx, at) = (x as f64 - circle.x, image.index(x, y));
-            let (value, variance) = (image.value(at), image.raw_variance(at));
-            let usable = image.flags(at) & given.bad == 0 && value.is_finite();
+        for x in tile.columns.clone() {
+            let (dx, pixel) = (x as f64 - circle.x, tile.at(x, y));
+            let (value, variance) = (pixel.value, f64::from(pixel.variance));
+            let usable = pixel.flags & given.bad == 0 && value.is_finite();
             if dx * dx + dy * dy > circle.radius * circle.radius
                 || !(usable && variance > 0.0 && variance.is_finite())
             {
