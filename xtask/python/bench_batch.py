@@ -7,10 +7,12 @@
     bench_batch.py aggregate TABLES OUT                    one timed run of `aggregate_lightcurves`
     bench_batch.py columns FROM TO COUNT                   the first COUNT tables of spx with spxquery's columns alone
     bench_batch.py compare OURS THEIRS                     tables of images of both: rows and fluxes
+    bench_batch.py curves CATALOGUE OURS THEIRS            light curves of both, of the same tables: rows, order, values
 
 `extract` and `aggregate` print a line of JSON last: wall seconds of the functions alone (not of Python's start), and the
 peak resident memory of the process in MB. Needs xtask/python/requirements.txt.
 """
+import io
 import json
 import logging
 import pathlib
@@ -125,8 +127,44 @@ def compare(ours, theirs):
     sys.exit(0 if good else "spx and spxquery differ")
 
 
+def curves(table, ours, theirs):
+    """Compares light curves of the same tables; fails where one of the two lacks a curve, or where rows, their order or a
+    value differ. spxquery names a file by int(float(id)), leaves id and file name out, and reads numbers, twice, by the
+    fast parser of pandas, which loses some of their last digits: what that makes of our numbers has to be the same to
+    the last bit, and the numbers themselves to 1e-11."""
+    ours, theirs = pathlib.Path(ours), pathlib.Path(theirs)
+    text = {"obs_id": str, "band": str}
+    left = {path.name for path in theirs.glob("*.csv")}
+    rows, worst, wrong = 0, 0.0, []
+    for source in pd.read_csv(table, dtype={"targetid": str}).targetid:
+        path, peer = ours / f"{source}.csv", theirs / f"{int(float(source))}.csv"
+        left.discard(peer.name)
+        if path.exists() != peer.exists():
+            wrong.append(f"{source}: only {'spx' if path.exists() else 'spxquery'} has a light curve")
+        if not (path.exists() and peer.exists()):
+            continue
+        b = pd.read_csv(peer, dtype=text, float_precision="round_trip")
+        a = pd.read_csv(path, dtype={"target_id": str, **text}, float_precision="round_trip")
+        if len(a) != len(b) or set(a.target_id) != {source}:
+            wrong.append(f"{source}: {len(a)} rows of {set(a.target_id)}, {len(b)} of spxquery's")
+            continue
+        rows += len(a)
+        lossy = pd.read_csv(path, usecols=b.columns, dtype=text)
+        lossy = pd.read_csv(io.StringIO(lossy.to_csv(index=False)), dtype=text)
+        for name in b.columns:
+            if name not in text:
+                worst = np.nanmax([worst, (a[name] / b[name] - 1).abs().max()])
+            if not lossy[name].equals(b[name]):
+                wrong.append(f"{source}: column {name} differs")
+    wrong += [f"only spxquery has {name}" for name in sorted(left)]
+    print(f"{len(list(ours.glob('*.csv')))} light curves, {rows} rows; numbers differ by {worst:.1e} at most")
+    for line in wrong[:10]:
+        print(f"  {line}")
+    sys.exit(0 if rows > 0 and not wrong and worst < 1e-11 else f"{len(wrong)} differences")
+
+
 if __name__ == "__main__":
-    commands = [catalogue, field, extract, aggregate, columns, compare]
+    commands = [catalogue, field, extract, aggregate, columns, compare, curves]
     named = {f.__name__: f for f in commands}
     if len(sys.argv) < 2 or sys.argv[1] not in named:
         sys.exit(__doc__)

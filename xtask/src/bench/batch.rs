@@ -1,6 +1,7 @@
 //! `cargo xtask bench-peers batch`: against spxquery's `process_single_image` and `aggregate_lightcurves`.
 //!
-//! - Agreement: the tables of a full frame with a thousand sources, with spxquery's background and pixel area.
+//! - Agreement: the tables of a full frame with a thousand sources, with spxquery's background and pixel area; and the light
+//!   curves of a thousand sources on forty images, which both make of the same tables.
 //! - Extraction: so many sources in a full frame, several times over; spx on one thread against spxquery's single
 //!   process, then spx on two threads.
 //! - Aggregation: the tables of a hundred images (links to forty) of the same sources; spxquery is given the same
@@ -45,9 +46,9 @@ fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
         match name {
             "--sources" if value == "none" => options.sources.clear(),
             "--sources" => options.sources = numbers(value)?,
-            "--frames" => options.frames = count(name, value)?,
             "--rows" if value == "none" => options.rows = 0,
             "--rows" => options.rows = count(name, value)?,
+            "--frames" => options.frames = count(name, value)?,
             "--light-curves" => options.light_curves = count(name, value)?,
             _ => return Ok(false),
         }
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
     let mut good = true;
     if !options.sources.is_empty() {
         let frame = bench.full_frames(1)?.remove(0);
-        good &= agreement(&bench, &frame)?;
+        good &= agreement(&bench, &frame)? & curves(&bench)?;
         for &sources in &options.sources {
             good &= extraction(&bench, &frame, sources, options.frames, common.runs)?;
         }
@@ -105,6 +106,26 @@ fn agreement(bench: &Bench, frame: &Path) -> Result<bool> {
     compare.arg("compare").arg(ours.join("per_image")).arg(&theirs);
     let good = process::run(&mut compare).is_ok();
     println!("{} the same rows, fluxes and errors to 1e-5", verdict(good));
+    Ok(good)
+}
+
+fn curves(bench: &Bench) -> Result<bool> {
+    let frames = bench.full_frames(40)?;
+    println!("\nThe light curves of 1000 sources on {} full frames", frames.len());
+    let sources = catalogue(bench, &["catalogue", "186.4536", "33.5468", "1.1", "1000"], "sources.csv")?;
+    let (ours, tables, theirs) =
+        (bench.fresh("spx")?, bench.fresh("spxquery-tables")?, bench.fresh("spxquery")?);
+    let mut spx = bench.spx();
+    spx.args(["batch", "-q", "--catalog"]).arg(&sources).arg("-o").arg(&ours).arg("--input").args(&frames);
+    process::output(&mut spx)?;
+    let mut columns = bench.peer("bench_batch.py");
+    columns.arg("columns").arg(ours.join("per_image")).arg(&tables).arg(frames.len().to_string());
+    process::run(&mut columns)?;
+    process::output(bench.peer("bench_batch.py").arg("aggregate").arg(&tables).arg(&theirs))?;
+    let mut compare = bench.peer("bench_batch.py");
+    compare.arg("curves").arg(&sources).args([ours.join("lightcurves"), theirs.join("lightcurves")]);
+    let good = process::run(&mut compare).is_ok();
+    println!("{} the same light curves: rows, order, values", verdict(good));
     Ok(good)
 }
 
