@@ -30,4 +30,4 @@ pub use hash::bucket_of;
 pub use index::SkyIndex;
 pub use names::file_stem;
 pub use row::{COLUMNS, Column, Kind, Row, header};
-pub use tables::{ImageRecord, ImageTables, Recorded, TableFormat, Tables, Unmeasured};
+pub use tables::{ImageRecord, ImageTables, Recorded, TableFormat, Tables, Unmeasured, WrittenTables};

@@ -252,23 +252,69 @@ impl ImageTables {
     pub fn write(
         &self,
         rows: &[Row<'_>],
-        mut record: ImageRecord,
+        record: ImageRecord,
         format: TableFormat,
     ) -> Result<ImageRecord, BatchError> {
+        let written = self.start(rows, record, format)?;
+        let record = written.record().clone();
+        written.finish().map(|()| record)
+    }
+
+    /// The first part of [`write`](Self::write): the tables under temporary names, not yet flushed to the disk. What
+    /// is left to do waits for the disk and needs no processor.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(
+        &self,
+        rows: &[Row<'_>],
+        mut record: ImageRecord,
+        format: TableFormat,
+    ) -> Result<WrittenTables, BatchError> {
         remove(&self.record())?;
+        let mut files = Vec::new();
         record.measured = rows.len();
         record.csv_bytes = match format.csv() {
-            true => Some(put(&self.csv(), |file| file.write_all(text(rows).as_bytes()))?),
+            true => Some(put(self.csv(), &mut files, |file| file.write_all(text(rows).as_bytes()))?),
             false => remove(&self.csv()).map(|()| None)?,
         };
         record.parquet_bytes = match format.parquet() {
-            true => Some(put(&self.parquet(), |file| write_rows(file, rows).map_err(io::Error::other))?),
+            true => {
+                let write = |file: &mut File| write_rows(file, rows).map_err(io::Error::other);
+                Some(put(self.parquet(), &mut files, write)?)
+            }
             false => remove(&self.parquet()).map(|()| None)?,
         };
-        let path = self.record();
-        let told = toml::to_string(&record).map_err(BatchError::table(&path))?;
-        atomic::write(&path, told.as_bytes(), true).map_err(BatchError::io(&path))?;
-        Ok(record)
+        Ok(WrittenTables { files, record, path: self.record() })
+    }
+}
+
+/// Tables that were written and have not their names yet. Dropped, they are gone, and the image is not done.
+#[derive(Debug)]
+pub struct WrittenTables {
+    /// Each with its name.
+    files: Vec<(PathBuf, AtomicFile)>,
+    record: ImageRecord,
+    /// Of the record.
+    path: PathBuf,
+}
+
+impl WrittenTables {
+    /// The record, as it will be written.
+    pub fn record(&self) -> &ImageRecord {
+        &self.record
+    }
+
+    /// Flushes the tables to the disk, gives them their names and writes the record.
+    ///
+    /// # Errors
+    /// What the system reports; the image is then not done.
+    pub fn finish(self) -> Result<(), BatchError> {
+        for (path, file) in self.files {
+            file.commit().map_err(BatchError::io(&path))?;
+        }
+        let told = toml::to_string(&self.record).map_err(BatchError::table(&self.path))?;
+        atomic::write(&self.path, told.as_bytes(), true).map_err(BatchError::io(&self.path))
     }
 }
 
@@ -285,17 +331,21 @@ fn write_rows(file: &mut File, rows: &[Row<'_>]) -> Result<(), ParquetError> {
     writer.finish().map(|_| ())
 }
 
-/// Writes a file whole, replacing an earlier one, and gives its size.
-fn put(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<u64, BatchError> {
+/// Writes a file whole under a temporary name, adds it to `files`, and gives its size.
+fn put(
+    path: PathBuf,
+    files: &mut Vec<(PathBuf, AtomicFile)>,
+    write: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<u64, BatchError> {
     let write = || {
-        let target = AtomicFile::new(path, true)?;
+        let target = AtomicFile::new(&path, true)?;
         let mut file = File::create_new(target.path())?;
         write(&mut file)?;
-        let bytes = file.metadata()?.len();
-        target.commit()?;
-        Ok(bytes)
+        Ok((target, file.metadata()?.len()))
     };
-    write().map_err(BatchError::io(path))
+    let (target, bytes) = write().map_err(BatchError::io(&path))?;
+    files.push((path, target));
+    Ok(bytes)
 }
 
 fn remove(path: &Path) -> Result<(), BatchError> {

@@ -2,18 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use spx_core::mef::ReadBuffers;
-
 /// As many as there are threads at work.
 #[derive(Default)]
-pub(crate) struct BufferPool(Mutex<Vec<ReadBuffers>>);
+pub(crate) struct BufferPool<T>(Mutex<Vec<T>>);
 
-impl BufferPool {
-    pub(crate) fn take(&self) -> ReadBuffers {
+impl<T: Default> BufferPool<T> {
+    pub(crate) fn take(&self) -> T {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(crate) fn give(&self, buffers: ReadBuffers) {
+    pub(crate) fn give(&self, buffers: T) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 }

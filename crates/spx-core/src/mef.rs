@@ -66,6 +66,9 @@ const WAVE: &str = "WCS-WAVE";
 const PSF: &str = "PSF";
 const EPSF: &str = "EPSF";
 
+/// Rows whose pixels fit a processor's own cache: 8 rows of a full frame are 261 kB.
+const FEW: usize = 8;
+
 /// An open spectral image: its metadata are read, its pixels not yet.
 pub struct MefFile {
     reader: FitsReader,
@@ -152,17 +155,6 @@ impl MefFile {
         Ok(None)
     }
 
-    /// Reads VARIANCE whole, whatever rows the planes are read of [(MJy/sr)^2].
-    ///
-    /// # Errors
-    /// [`MefError`] where the file ends early.
-    pub fn read_variance(&mut self) -> Result<Vec<f32>, MefError> {
-        let [ny, nx] = self.metadata.shape;
-        let mut variance = vec![0.0; ny * nx];
-        self.plane(VARIANCE, 0, &mut variance)?;
-        Ok(variance)
-    }
-
     fn error(&self, hdu: &'static str, problem: MefProblem) -> MefError {
         MefError { path: self.metadata.path.clone(), hdu, problem }
     }
@@ -179,6 +171,20 @@ impl MefFile {
         let mut planes = reuse;
         self.read_block(rows.clone(), 0, &mut planes)?;
         Ok(SpectralImage { metadata: self.metadata, rows, planes })
+    }
+
+    /// All pixels of the image: where they stand in the file, if it holds them as plain numbers, else read into the
+    /// memory of `reuse`.
+    ///
+    /// # Errors
+    /// [`MefError`] where the file ends early or a tile cannot be decompressed.
+    pub fn whole(self, reuse: Planes) -> Result<WholeImage, MefError> {
+        if let Some(mapped) = self.mapped {
+            return Ok(WholeImage { metadata: self.metadata, pixels: Whole::Mapped(mapped), unused: reuse });
+        }
+        let rows = 0..self.metadata.shape[0];
+        let SpectralImage { metadata, planes, .. } = self.read(rows, reuse)?;
+        Ok(WholeImage { metadata, pixels: Whole::Held(planes), unused: Planes::default() })
     }
 
     /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see` (the number of
@@ -210,8 +216,8 @@ impl MefFile {
                     self.read_block(some, pixels, &mut kept)?;
                     see(first, kept.from_pixel(pixels));
                     pixels += count;
-                } else if let Some(views) = self.views() {
-                    see(first, views.slice(some.start * nx..some.end * nx));
+                } else if let Some(mapped) = &self.mapped {
+                    see(first, mapped.views().slice(some.start * nx..some.end * nx));
                 } else {
                     self.read_block(some, 0, &mut block)?;
                     see(first, block.from_pixel(0));
@@ -225,17 +231,8 @@ impl MefFile {
     /// How many rows are best read at a time. CFITSIO reads the whole header again whenever it changes the HDU, so that
     /// it is not to do so for a few rows.
     fn step(&self) -> usize {
-        const FEW: usize = 8;
         const MANY: usize = 512;
         if self.mapped.is_some() { FEW } else { MANY }
-    }
-
-    /// All pixels where they stand in the file; `None` where it does not hold them as plain numbers, so that they have
-    /// to be read.
-    pub fn views(&self) -> Option<PlaneViews<'_>> {
-        let MappedPlanes { image, flags, variance, zodi } = self.mapped.as_ref()?;
-        let (image, flags) = (image.pixels(), flags.pixels());
-        Some(PlaneViews { image, flags, variance: variance.pixels(), zodi: zodi.pixels() })
     }
 
     /// Reads rows behind the first `keep` pixels of `planes`.
@@ -246,8 +243,8 @@ impl MefFile {
         let (image, flags) = (behind(&mut planes.image, keep, count), behind(&mut planes.flags, keep, count));
         let (variance, zodi) =
             (behind(&mut planes.variance, keep, count), behind(&mut planes.zodi, keep, count));
-        if let Some(views) = self.views() {
-            let rows = views.slice(first..first + count);
+        if let Some(mapped) = &self.mapped {
+            let rows = mapped.views().slice(first..first + count);
             rows.image.copy_to(image);
             rows.flags.copy_to(flags);
             rows.variance.copy_to(variance);
@@ -273,6 +270,57 @@ impl MefFile {
     fn plane<T: Pixel>(&mut self, hdu: &'static str, first: usize, out: &mut [T]) -> Result<(), MefError> {
         let read = self.at(hdu).and_then(|reader| reader.read_pixels(first, out));
         read.map_err(|e| self.error(hdu, e.into()))
+    }
+}
+
+impl MappedPlanes {
+    fn views(&self) -> PlaneViews<'_> {
+        let Self { image, flags, variance, zodi } = self;
+        let (image, flags) = (image.pixels(), flags.pixels());
+        PlaneViews { image, flags, variance: variance.pixels(), zodi: zodi.pixels() }
+    }
+}
+
+/// A spectral image with all its pixels, in the file or in memory. May be looked at from several threads.
+pub struct WholeImage {
+    metadata: Metadata,
+    pixels: Whole,
+    /// Memory that was not needed.
+    unused: Planes,
+}
+
+enum Whole {
+    Mapped(MappedPlanes),
+    Held(Planes),
+}
+
+impl WholeImage {
+    /// What is known of it.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Its pixels.
+    pub fn views(&self) -> PlaneViews<'_> {
+        match &self.pixels {
+            Whole::Mapped(mapped) => mapped.views(),
+            Whole::Held(planes) => planes.from_pixel(0),
+        }
+    }
+
+    /// The same, a few rows at a time, which fit the processor's cache, each time with the number of the first.
+    pub fn blocks(&self) -> impl Iterator<Item = (usize, PlaneViews<'_>)> {
+        let ([ny, nx], views) = (self.metadata.shape, self.views());
+        let rows = (0..ny).step_by(FEW).map(move |first| first..ny.min(first + FEW));
+        rows.map(move |rows| (rows.start, views.slice(rows.start * nx..rows.end * nx)))
+    }
+
+    /// The memory of the pixels, for the next image.
+    pub fn into_memory(self) -> Planes {
+        match self.pixels {
+            Whole::Mapped(_) => self.unused,
+            Whole::Held(planes) => planes,
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use spx_sim::Window;
 
 fn measure(c: &mut Criterion) {
     let (scene, psf) = (scene(1, Window::FULL, 28, true), psf());
-    let view = || ImageView::new(&scene.image, Some(1.0)).unwrap();
+    let view = || ImageView::new(&scene.image.metadata, scene.image.planes.from_pixel(0), Some(1.0)).unwrap();
     let mut group = c.benchmark_group("measure");
     group.throughput(Throughput::Elements(scene.truths.len() as u64));
     for background in [BackgroundMethod::Annulus, BackgroundMethod::Window] {

@@ -33,14 +33,6 @@ pub enum PhotometryError {
         /// Columns of the image.
         nx: usize,
     },
-    /// Rows that an image does not have.
-    #[error("there are no rows {rows:?} in an image of {ny}")]
-    Rows {
-        /// What is said to be in memory.
-        rows: std::ops::Range<usize>,
-        /// Rows of the image.
-        ny: usize,
-    },
     /// Pixels without a flag whose variance is no number that a variance can be.
     #[error("{count} pixels without a flag have no valid variance; the first, at ({x}, {y}), has {value}")]
     Variance {
@@ -87,14 +79,6 @@ pub enum NoMeasurement {
         y: f64,
         /// Radius of the aperture \[px\].
         radius: f64,
-    },
-    /// Rows that are needed were not read into memory.
-    #[error("the rows around ({x:.1}, {y:.1}) px are not in memory")]
-    NotInMemory {
-        /// Column \[px\].
-        x: f64,
-        /// Row \[px\].
-        y: f64,
     },
     /// The solid angle of the pixel is no positive number [arcsec^2].
     #[error("the pixel area {0} arcsec^2 is no positive number")]

@@ -4,21 +4,23 @@
 //! positive finite variances of the image. On a pixel without any flag an invalid variance is an error of the
 //! image. Zero is valid. (spxquery repairs NaN alone and lets infinite and negative variances through.)
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use spx_core::flags::FlagNames;
-use spx_core::image::SpectralImage;
+use spx_core::image::{Metadata, PlaneViews};
 use spx_core::pixels::{Pixels, Stored};
 
 use crate::PhotometryError;
+use crate::median::median_positive;
 use crate::tile::{Pixel, Tile};
 
 /// A modelled foreground to subtract.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Foreground<'a> {
     /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither is the difference.
-    pub model: &'a [f32],
+    pub model: Pixels<'a, f32>,
     /// It is multiplied by this.
     pub scale: f64,
 }
@@ -28,14 +30,12 @@ pub struct Foreground<'a> {
 pub struct ImageView<'a> {
     /// `[ny, nx]` of the whole image.
     pub shape: [usize; 2],
-    /// The rows that the planes hold; `0..ny` where the image is whole in memory.
-    pub rows: Range<usize>,
     /// Surface brightness [MJy/sr]; NaN occurs.
-    pub image: &'a [f32],
+    pub image: Pixels<'a, f32>,
     /// Bits of the FLAGS plane.
-    pub flags: &'a [i32],
+    pub flags: Pixels<'a, i32>,
     /// Variance [(MJy/sr)^2]; NaN occurs on flagged pixels.
-    pub variance: &'a [f32],
+    pub variance: Pixels<'a, f32>,
     /// What is to be subtracted.
     pub foreground: Option<Foreground<'a>>,
     /// The names of the bits.
@@ -44,29 +44,30 @@ pub struct ImageView<'a> {
     pub psf_fwhm: Option<f64>,
     /// Pixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
     pub parent_offset: [f64; 2],
-    /// What a repaired variance is, where the caller knows the median of the whole image; `None` for the median of the
-    /// rows in memory [(MJy/sr)^2].
-    pub median_variance: Option<f64>,
+    /// The caller has [checked the variances](check_variances) of all pixels, so that the photometer need not.
+    pub checked: bool,
 }
 
 impl<'a> ImageView<'a> {
-    /// The rows of a spectral image that are in memory, less `zodi_scale` times its zodiacal light.
+    /// A spectral image, less `zodi_scale` times its zodiacal light.
     ///
     /// # Errors
     /// Where PSF_FWHM or CRPIXiA is no number.
-    pub fn new(image: &'a SpectralImage, zodi_scale: Option<f64>) -> Result<Self, PhotometryError> {
-        let metadata = &image.metadata;
+    pub fn new(
+        metadata: &'a Metadata,
+        planes: PlaneViews<'a>,
+        zodi_scale: Option<f64>,
+    ) -> Result<Self, PhotometryError> {
         Ok(Self {
             shape: metadata.shape,
-            rows: image.rows.clone(),
-            image: &image.planes.image,
-            flags: &image.planes.flags,
-            variance: &image.planes.variance,
-            foreground: zodi_scale.map(|scale| Foreground { model: &image.planes.zodi, scale }),
+            image: planes.image,
+            flags: planes.flags,
+            variance: planes.variance,
+            foreground: zodi_scale.map(|scale| Foreground { model: planes.zodi, scale }),
             flag_names: &metadata.flag_names,
             psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
             parent_offset: metadata.parent_offset()?,
-            median_variance: None,
+            checked: false,
         })
     }
 }
@@ -75,18 +76,37 @@ impl<'a> ImageView<'a> {
 #[derive(Debug)]
 pub(crate) struct CheckedImage<'a> {
     pub(crate) view: ImageView<'a>,
+    pixels: Planes<'a>,
     /// What a repaired variance is; computed when one is needed, for the median of a full frame takes longer than
     /// the photometry of a source.
     median: OnceLock<f64>,
 }
 
-/// Pixels of a row, as they stand in the planes.
-struct Row<'a> {
-    image: &'a [f32],
-    flags: &'a [i32],
-    variance: &'a [f32],
+/// The planes of a view, all of them stored alike, so that the loops over pixels are compiled for either way.
+#[derive(Debug)]
+enum Planes<'a> {
+    Native(StoredPlanes<'a, f32, i32>),
+    Fits(StoredPlanes<'a, [u8; 4], [u8; 4]>),
+}
+
+/// Planes with values of type `P` and flags of type `F`.
+#[derive(Debug)]
+struct StoredPlanes<'a, P: Clone, F: Clone> {
+    nx: usize,
+    image: Cow<'a, [P]>,
+    flags: Cow<'a, [F]>,
+    variance: Cow<'a, [P]>,
     /// This times `scale` is to be subtracted.
-    model: &'a [f32],
+    model: Option<Cow<'a, [P]>>,
+    scale: f64,
+}
+
+/// Pixels of a row, as they stand in the planes.
+struct Row<'a, P, F> {
+    image: &'a [P],
+    flags: &'a [F],
+    variance: &'a [P],
+    model: &'a [P],
     scale: f64,
 }
 
@@ -104,10 +124,7 @@ pub(crate) enum Variance {
 impl<'a> CheckedImage<'a> {
     /// Checks lengths and variances.
     pub(crate) fn new(view: ImageView<'a>) -> Result<Self, PhotometryError> {
-        let [ny, nx] = [view.rows.len(), view.shape[1]];
-        if view.rows.end > view.shape[0] {
-            return Err(PhotometryError::Rows { rows: view.rows, ny: view.shape[0] });
-        }
+        let [ny, nx] = view.shape;
         let model = view.foreground.map_or(view.image.len(), |f| f.model.len());
         let lengths = [
             ("image", view.image.len()),
@@ -120,41 +137,29 @@ impl<'a> CheckedImage<'a> {
                 return Err(PhotometryError::ArrayLength { array, found, ny, nx });
             }
         }
-        let (flags, variance) = (Pixels::Native(view.flags), Pixels::Native(view.variance));
-        check_variances(nx, view.rows.start, flags, variance)?;
-        Ok(Self { view, median: OnceLock::new() })
-    }
-
-    /// The pixels of some columns of a row, which must be in memory. Nothing else reads the planes around a source.
-    #[inline(always)]
-    fn row(&self, columns: &Range<usize>, y: usize) -> Row<'a> {
-        let view = &self.view;
-        let start = (y - view.rows.start) * view.shape[1];
-        let pixels = start + columns.start..start + columns.end;
-        let image = &view.image[pixels.clone()];
-        // Without a foreground, nothing times the image is subtracted.
-        let (model, scale) = view.foreground.map_or((image, 0.0), |f| (&f.model[pixels.clone()], f.scale));
-        Row { image, flags: &view.flags[pixels.clone()], variance: &view.variance[pixels], model, scale }
+        if !view.checked {
+            check_variances(nx, 0, view.flags, view.variance)?;
+        }
+        let pixels = Planes::new(&view);
+        Ok(Self { view, pixels, median: OnceLock::new() })
     }
 
     /// The values of a rectangle, row by row: surface brightness, the foreground subtracted [MJy/sr]; NaN where the pixel
     /// has one of the flags `excluded`. They need not be finite.
     pub(crate) fn copy_values(&self, [columns, rows]: &[Range<usize>; 2], excluded: u32, to: &mut [f64]) {
-        pulp::Arch::new().dispatch(CopyValues { image: self, columns, rows, excluded, to });
+        let arch = pulp::Arch::new();
+        match &self.pixels {
+            Planes::Native(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
+            Planes::Fits(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
+        }
     }
 
     /// The pixels of a rectangle with all that is known of them.
-    pub(crate) fn copy(&self, [columns, rows]: [Range<usize>; 2], to: &mut Tile) {
-        to.pixels.clear();
-        for y in rows.clone() {
-            let row = self.row(&columns, y);
-            to.pixels.extend((0..columns.len()).map(|k| Pixel {
-                value: row.value(k),
-                flags: row.flags[k].cast_unsigned(),
-                variance: row.variance[k],
-            }));
+    pub(crate) fn copy(&self, rectangle: [Range<usize>; 2], to: &mut Tile) {
+        match &self.pixels {
+            Planes::Native(planes) => planes.copy(rectangle, to),
+            Planes::Fits(planes) => planes.copy(rectangle, to),
         }
-        (to.columns, to.rows) = (columns, rows);
     }
 
     /// A variance of the file as it is used [(MJy/sr)^2].
@@ -162,16 +167,69 @@ impl<'a> CheckedImage<'a> {
         if is_valid(variance) {
             return Variance::Given(f64::from(variance));
         }
-        let find = || self.view.median_variance.unwrap_or_else(|| median_positive(self.view.variance));
-        let median = *self.median.get_or_init(find);
+        let median = *self.median.get_or_init(|| median_positive(self.view.variance));
         if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
     }
 }
 
-impl Row<'_> {
+impl<'a> Planes<'a> {
+    /// Planes that are stored differently are copied into memory.
+    fn new(view: &ImageView<'a>) -> Self {
+        let (nx, scale) = (view.shape[1], view.foreground.map_or(0.0, |f| f.scale));
+        let model = view.foreground.map(|f| f.model);
+        match (view.image, view.flags, view.variance, model) {
+            (
+                Pixels::Fits(image),
+                Pixels::Fits(flags),
+                Pixels::Fits(variance),
+                None | Some(Pixels::Fits(_)),
+            ) => {
+                let model = model.and_then(|m| if let Pixels::Fits(m) = m { Some(m.into()) } else { None });
+                let (image, flags, variance) = (image.into(), flags.into(), variance.into());
+                Self::Fits(StoredPlanes { nx, image, flags, variance, model, scale })
+            }
+            (image, flags, variance, model) => Self::Native(StoredPlanes {
+                nx,
+                image: image.to_native(),
+                flags: flags.to_native(),
+                variance: variance.to_native(),
+                model: model.map(|m| m.to_native()),
+                scale,
+            }),
+        }
+    }
+}
+
+impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> {
+    /// The pixels of some columns of a row. Nothing else reads the planes around a source.
+    #[inline(always)]
+    fn row(&self, columns: &Range<usize>, y: usize) -> Row<'_, P, F> {
+        let pixels = y * self.nx + columns.start..y * self.nx + columns.end;
+        let image = &self.image[pixels.clone()];
+        // Without a foreground, nothing times the image is subtracted.
+        let model = self.model.as_ref().map_or(image, |model| &model[pixels.clone()]);
+        let (flags, variance) = (&self.flags[pixels.clone()], &self.variance[pixels]);
+        Row { image, flags, variance, model, scale: self.scale }
+    }
+
+    fn copy(&self, [columns, rows]: [Range<usize>; 2], to: &mut Tile) {
+        to.pixels.clear();
+        for y in rows.clone() {
+            let row = self.row(&columns, y);
+            to.pixels.extend((0..columns.len()).map(|k| Pixel {
+                value: row.value(k),
+                flags: row.flags[k].value().cast_unsigned(),
+                variance: row.variance[k].value(),
+            }));
+        }
+        (to.columns, to.rows) = (columns, rows);
+    }
+}
+
+impl<P: Stored<f32> + Default, F: Stored<i32> + Default> Row<'_, P, F> {
     /// Surface brightness of pixel `k`, the foreground subtracted [MJy/sr].
     fn value(&self, k: usize) -> f64 {
-        f64::from(self.image[k]) - self.scale * f64::from(self.model[k])
+        f64::from(self.image[k].value()) - self.scale * f64::from(self.model[k].value())
     }
 
     /// The same of all pixels; NaN where a pixel has one of the flags `excluded`.
@@ -199,16 +257,16 @@ impl Row<'_> {
     fn copy_chunk<S: pulp::Simd>(
         &self,
         simd: S,
-        [image, model]: [&[f32; LANES]; 2],
-        flags: &[i32; LANES],
+        [image, model]: [&[P; LANES]; 2],
+        flags: &[F; LANES],
         excluded: u32,
         to: &mut [f64; LANES],
     ) {
         let (mut images, mut models, mut bits) = ([0.0; LANES], [0.0; LANES], [0; LANES]);
         for k in 0..LANES {
-            images[k] = f64::from(image[k]);
-            models[k] = f64::from(model[k]);
-            bits[k] = u64::from(flags[k].cast_unsigned() & excluded);
+            images[k] = f64::from(image[k].value());
+            models[k] = f64::from(model[k].value());
+            bits[k] = u64::from(flags[k].value().cast_unsigned() & excluded);
         }
         let (scale, nan, none) = (simd.splat_f64s(self.scale), simd.splat_f64s(f64::NAN), simd.splat_u64s(0));
         let planes =
@@ -232,23 +290,23 @@ fn filled<T: Copy + Default>(values: &[T]) -> [T; LANES] {
 }
 
 /// [`CheckedImage::copy_values`], compiled for several instruction sets.
-struct CopyValues<'a> {
-    image: &'a CheckedImage<'a>,
+struct CopyValues<'a, P: Clone, F: Clone> {
+    planes: &'a StoredPlanes<'a, P, F>,
     columns: &'a Range<usize>,
     rows: &'a Range<usize>,
     excluded: u32,
     to: &'a mut [f64],
 }
 
-impl pulp::WithSimd for CopyValues<'_> {
+impl<P: Stored<f32> + Default, F: Stored<i32> + Default> pulp::WithSimd for CopyValues<'_, P, F> {
     type Output = ();
 
     // What is not inlined here is compiled for the oldest instruction set.
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, simd: S) {
-        let Self { image, columns, rows, excluded, to } = self;
+        let Self { planes, columns, rows, excluded, to } = self;
         for (y, to) in rows.clone().zip(to.chunks_exact_mut(columns.len().max(1))) {
-            image.row(columns, y).copy_values(simd, excluded, to);
+            planes.row(columns, y).copy_values(simd, excluded, to);
         }
     }
 }
@@ -312,21 +370,6 @@ fn is_valid(variance: f32) -> bool {
     (0.0..f32::INFINITY).contains(&variance)
 }
 
-/// Median of the positive finite values, which is what an invalid variance is repaired with; NaN where there are none.
-pub fn median_positive(values: &[f32]) -> f64 {
-    let mut positive: Vec<f32> = values.iter().copied().filter(|&v| v > 0.0 && v.is_finite()).collect();
-    let n = positive.len();
-    if n == 0 {
-        return f64::NAN;
-    }
-    let (below, &mut upper, _) = positive.select_nth_unstable_by(n / 2, f32::total_cmp);
-    let upper = f64::from(upper);
-    if n % 2 == 1 {
-        return upper;
-    }
-    0.5 * (upper + f64::from(below.iter().copied().fold(0.0, f32::max)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,26 +378,25 @@ mod tests {
     fn variances_are_repaired_on_flagged_pixels_only() {
         let names = FlagNames::default();
         let image = [1.0; 6];
-        let variance = [f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0];
-        let view = |flags: &'static [i32; 6], variance| ImageView {
+        let variance = &[f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0];
+        let view = |flags: &'static [i32; 6], variance: &'static [f32; 6]| ImageView {
             shape: [2, 3],
-            rows: 0..2,
-            image: &image,
-            flags,
-            variance,
+            image: Pixels::Native(&image),
+            flags: Pixels::Native(flags),
+            variance: Pixels::Native(variance),
             foreground: None,
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
-            median_variance: None,
+            checked: false,
         };
-        let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], &variance)).unwrap();
+        let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], variance)).unwrap();
         assert_eq!(checked.repaired(variance[0]), Variance::Repaired(3.0));
         assert_eq!(checked.repaired(variance[5]), Variance::Given(0.0));
-        let error = CheckedImage::new(view(&[0; 6], &variance)).unwrap_err();
+        let error = CheckedImage::new(view(&[0; 6], variance)).unwrap_err();
         assert!(matches!(error, PhotometryError::Variance { count: 1, x: 0, y: 0, .. }));
-        let negative = [1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
-        let error = CheckedImage::new(view(&[0; 6], &negative)).unwrap_err();
+        let negative = &[1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
+        let error = CheckedImage::new(view(&[0; 6], negative)).unwrap_err();
         let text = "2 pixels without a flag have no valid variance; the first, at (1, 1), has -2";
         assert_eq!(error.to_string(), text);
         let none = CheckedImage::new(view(&[1; 6], &[f32::NAN; 6])).unwrap();
@@ -364,18 +406,17 @@ mod tests {
     #[test]
     fn arrays_must_have_the_shape() {
         let names = FlagNames::default();
-        let foreground = Some(Foreground { model: &[0.0; 3], scale: 1.0 });
+        let foreground = Some(Foreground { model: Pixels::Native(&[0.0; 3]), scale: 1.0 });
         let view = ImageView {
             shape: [2, 2],
-            rows: 0..2,
-            image: &[0.0; 4],
-            flags: &[0; 4],
-            variance: &[1.0; 4],
+            image: Pixels::Native(&[0.0; 4]),
+            flags: Pixels::Native(&[0; 4]),
+            variance: Pixels::Native(&[1.0; 4]),
             foreground,
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
-            median_variance: None,
+            checked: false,
         };
         let error = CheckedImage::new(view).unwrap_err();
         assert_eq!(error.to_string(), "foreground holds 3 values, expected 2 x 2");

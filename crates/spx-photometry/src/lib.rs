@@ -18,6 +18,7 @@
 //! ```
 //! use spx_core::flags::FlagNames;
 //! use spx_core::map::Passband;
+//! use spx_core::pixels::Pixels;
 //! use spx_photometry::{ImageView, Photometer, PhotometryOptions, Scratch, Source};
 //!
 //! // A source of 1 MJy/sr in one pixel over an even background.
@@ -26,15 +27,14 @@
 //! image[20 * 40 + 20] += 1.0;
 //! let view = ImageView {
 //!     shape: [40, 40],
-//!     rows: 0..40,
-//!     image: &image,
-//!     flags: &vec![0; 40 * 40],
-//!     variance: &vec![1e-4; 40 * 40],
+//!     image: Pixels::Native(&image),
+//!     flags: Pixels::Native(&[0; 40 * 40]),
+//!     variance: Pixels::Native(&[1e-4; 40 * 40]),
 //!     foreground: None,
 //!     flag_names: &names,
 //!     psf_fwhm: Some(5.2),
 //!     parent_offset: [0.0; 2],
-//!     median_variance: None,
+//!     checked: false,
 //! };
 //! let options = PhotometryOptions::default();
 //! let photometer = Photometer::new(view, &options, None)?;
@@ -53,6 +53,7 @@ mod error;
 mod image;
 mod magnitude;
 mod measure;
+mod median;
 mod options;
 mod overlap;
 mod psf;
@@ -64,7 +65,7 @@ mod tile;
 pub use aperture::{Aperture, ApertureSum};
 pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
-pub use image::{Foreground, ImageView, check_variances, median_positive};
+pub use image::{Foreground, ImageView, check_variances};
 pub use magnitude::{AB_ZERO_POINT_UJY, Magnitude};
 pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source};
 pub use options::{

@@ -216,11 +216,6 @@ impl<'a> Photometer<'a> {
         if !aperture.is_inside([ny, nx]) {
             return Err(NoMeasurement::AtEdge { x, y, radius: aperture.radius });
         }
-        let [_, needed] = self.options.region(&aperture, [ny, nx]);
-        let rows = &self.image.view.rows;
-        if needed.start < rows.start || needed.end > rows.end {
-            return Err(NoMeasurement::NotInMemory { x, y });
-        }
         Ok((aperture, fixed))
     }
 

@@ -1,14 +1,12 @@
 //! What a user may set of photometry. The defaults are spxquery's.
 
 use std::fmt;
-use std::ops::Range;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use spx_core::flags::FlagSelection;
 
-use crate::aperture::clip;
-use crate::{Aperture, PhotometryError};
+use crate::PhotometryError;
 
 /// An enum whose variants have names in configuration files and on the command line.
 macro_rules! named {
@@ -179,17 +177,6 @@ impl Default for PhotometryOptions {
 }
 
 impl PhotometryOptions {
-    /// Columns of an image of shape `[ny, nx]` that measuring a source may look at, and rows.
-    pub fn region(&self, aperture: &Aperture, [ny, nx]: [usize; 2]) -> [Range<usize>; 2] {
-        let background = match self.background.method {
-            BackgroundMethod::Annulus => [self.background.max_outer_radius; 2],
-            BackgroundMethod::Window => self.background.window_size.map(|n| 0.5 * n as f64),
-        };
-        let fit = if self.psf_flux { self.psf_fit_radius } else { 0.0 };
-        let [dy, dx] = background.map(|reach| reach.max(fit).max(aperture.radius + 0.5));
-        [(aperture.x, dx, nx), (aperture.y, dy, ny)].map(|(c, d, n)| clip((c - d).floor(), (c + d).ceil(), n))
-    }
-
     /// Checks every range.
     ///
     /// # Errors

@@ -42,7 +42,8 @@ fn measure(scenes: &[Scene], options: &PhotometryOptions, psf: &PsfModel) -> Vec
     let mut scratch = Scratch::default();
     let mut all = Vec::new();
     for scene in scenes {
-        let view = ImageView::new(&scene.image, Some(1.0)).unwrap();
+        let view =
+            ImageView::new(&scene.image.metadata, scene.image.planes.from_pixel(0), Some(1.0)).unwrap();
         let photometer = Photometer::new(view, options, Some(psf)).unwrap();
         let criteria = QualityOptions::default().resolve(&scene.image.metadata.flag_names).unwrap();
         for truth in &scene.truths {

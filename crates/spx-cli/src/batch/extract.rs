@@ -6,12 +6,16 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use anyhow::Context as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use spx_batch::{Catalogue, ImageRecord, ImageTables, Recorded, SkyIndex, TableFormat, Unmeasured};
+use spx_batch::{
+    Catalogue, ImageRecord, ImageTables, Recorded, SkyIndex, TableFormat, Unmeasured, WrittenTables,
+};
 use spx_core::atomic;
+use spx_core::image::Planes;
 use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
@@ -19,7 +23,7 @@ use crate::buffers::BufferPool;
 use crate::exit::Failure;
 use crate::inputs::{InputError, file_name};
 use crate::photometry::columns::fallbacks;
-use crate::photometry::exposure::{Exposure, Needed, Setup, Target};
+use crate::photometry::exposure::{Exposure, Setup, Target};
 use crate::photometry::row::{ExposureInfo, Row};
 use crate::ui::{self, Verbosity};
 
@@ -131,31 +135,33 @@ impl Extraction<'_> {
         let context = || self.directory.display().to_string();
         std::fs::create_dir_all(&self.directory).with_context(context)?;
         atomic::remove_all_leftovers(&self.directory).with_context(context)?;
-        let pool = BufferPool::default();
         let mut names = HashMap::new();
         let first: Vec<Option<&PathBuf>> = images
             .iter()
             .map(|path| names.insert(ImageTables::new(&self.directory, &file_name(path)).csv(), path))
             .collect();
         progress.start("extract", images.len() as u64);
-        let reports = images
-            .par_iter()
-            .zip(first)
-            .map(|(path, first)| {
-                if progress.cancelled() {
-                    return Err(Failure::interrupted());
-                }
-                let report = match first {
-                    Some(first) => {
-                        let problem = format!("{} has the same name", first.display());
-                        ImageReport::failed(&InputError::new(path, problem))
+        let reports = finishing(|finish| {
+            let pool = BufferPool::default();
+            images
+                .par_iter()
+                .zip(first)
+                .map(|(path, first)| {
+                    if progress.cancelled() {
+                        return Err(Failure::interrupted());
                     }
-                    None => self.image(path, &pool)?,
-                };
-                progress.advance(1);
-                Ok(report)
-            })
-            .collect();
+                    let report = match first {
+                        Some(first) => {
+                            let problem = format!("{} has the same name", first.display());
+                            ImageReport::failed(&InputError::new(path, problem))
+                        }
+                        None => self.image(path, &pool, finish)?,
+                    };
+                    progress.advance(1);
+                    Ok(report)
+                })
+                .collect()
+        });
         progress.finish();
         reports
     }
@@ -168,7 +174,12 @@ impl Extraction<'_> {
         Ok((ImageTables::new(&self.directory, &name), record))
     }
 
-    fn image(&self, path: &Path, pool: &BufferPool) -> Result<ImageReport, Failure> {
+    fn image(
+        &self,
+        path: &Path,
+        pool: &BufferPool<Planes>,
+        finish: &SyncSender<WrittenTables>,
+    ) -> Result<ImageReport, Failure> {
         let (tables, fresh) = match self.fresh(path) {
             Ok(fresh) => fresh,
             Err(error) => return Ok(ImageReport::failed(&error)),
@@ -189,13 +200,16 @@ impl Extraction<'_> {
                     info.zodi_not_fitted.then(|| "zodiacal light not fitted, its scale is 1".to_owned());
                 let mut record = fresh;
                 (record.unmeasured, record.remark) = (unmeasured, remark);
-                let record = tables.write(&rows, record, self.format)?;
-                Ok(ImageReport::of(path, &record, false))
+                let written = tables.start(&rows, record, self.format)?;
+                let report = ImageReport::of(path, written.record(), false);
+                // It hangs up after an error, which it tells itself.
+                finish.send(written).map_err(|_| Failure::interrupted())?;
+                Ok(report)
             }
         }
     }
 
-    fn measure(&self, path: &Path, pool: &BufferPool) -> Result<Measured, InputError> {
+    fn measure(&self, path: &Path, pool: &BufferPool<Planes>) -> Result<Measured, InputError> {
         let opened = Exposure::open(path)?;
         let (centre, radius) = opened.circle()?;
         let motion = self.catalogue.farthest_motion(julian_epoch(opened.info().mjd));
@@ -206,10 +220,10 @@ impl Extraction<'_> {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
-        let exposure = opened.read(self.setup, Needed::All, pool.take())?;
+        let exposure = opened.read(self.setup, pool.take())?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
-        pool.give(exposure.into_buffers());
+        pool.give(exposure.into_memory());
         measured.map(|(rows, unmeasured)| Measured { info, rows, unmeasured })
     }
 
@@ -281,6 +295,25 @@ impl Extraction<'_> {
             fallbacks: fallbacks(info, row).into(),
         }
     }
+}
+
+/// Runs `measure` while another thread finishes the tables that it sends, so that the measuring does not wait for the
+/// disk. All are finished when this returns; an error of theirs comes first.
+fn finishing<T>(
+    measure: impl FnOnce(&SyncSender<WrittenTables>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    // A few tables may wait: each holds an open name, no memory.
+    let (sender, receiver) = sync_channel::<WrittenTables>(4);
+    std::thread::scope(|scope| {
+        let finisher = scope.spawn(move || receiver.into_iter().try_for_each(WrittenTables::finish));
+        let measured = measure(&sender);
+        drop(sender);
+        match finisher.join() {
+            Ok(finished) => finished?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        measured
+    })
 }
 
 /// Rows by the numbers of their sources, and sources without one.

@@ -195,7 +195,7 @@ impl Job<'_> {
         &self,
         plan: &Plan,
         source: &Source,
-        pool: &BufferPool,
+        pool: &BufferPool<ReadBuffers>,
         weights: Option<&WeightMap>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
@@ -249,7 +249,7 @@ impl Job<'_> {
         &self,
         file: MefFile,
         needed: Range<usize>,
-        pool: &BufferPool,
+        pool: &BufferPool<ReadBuffers>,
     ) -> Result<(SpectralImage, Planes, Option<ZodiFit>), InputError> {
         let buffers = pool.take();
         let Zodi::Fit(options) = self.parameters.zodi else {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use spx_core::image::Planes;
 use spx_core::progress::Progress;
-use spx_photometry::Scratch;
+use spx_photometry::{NoMeasurement, Scratch};
 
-use super::exposure::{Exposure, Needed, Setup, Target};
+use super::exposure::{Exposure, Setup, Target};
 use super::row::{ExposureInfo, Row};
 use crate::buffers::BufferPool;
 use crate::exit::Failure;
@@ -104,19 +105,35 @@ pub(crate) fn measure_all(
     measured
 }
 
-fn measure(file: &Path, target: &Target, setup: &Setup, pool: &BufferPool) -> Entry {
-    let exposure = match Exposure::read(file, setup, Needed::Around(target), pool.take()) {
-        Ok(exposure) => exposure,
-        Err(error) => return Entry::failed(&error),
+fn measure(file: &Path, target: &Target, setup: &Setup, pool: &BufferPool<Planes>) -> Entry {
+    measure_on(file, target, setup, pool).unwrap_or_else(|error| Entry::failed(&error))
+}
+
+fn measure_on(
+    file: &Path,
+    target: &Target,
+    setup: &Setup,
+    pool: &BufferPool<Planes>,
+) -> Result<Entry, InputError> {
+    let ended = |exposure: &ExposureInfo, outcome| Entry {
+        file: file.display().to_string(),
+        exposure: Some(exposure.clone()),
+        outcome,
     };
+    let rejected = |reason: &NoMeasurement| Outcome::Rejected { reason: reason.to_string() };
+    let opened = Exposure::open(file)?;
+    if let Some(reason) = opened.misses(target) {
+        return Ok(ended(opened.info(), rejected(&reason)));
+    }
+    let exposure = opened.read(setup, pool.take())?;
     let outcome = match exposure.photometer(setup) {
         Err(error) => Outcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {
             Ok(row) => Outcome::Used { row },
-            Err(reason) => Outcome::Rejected { reason: reason.to_string() },
+            Err(reason) => rejected(&reason),
         },
     };
-    let entry = Entry { file: file.display().to_string(), exposure: Some(exposure.info().clone()), outcome };
-    pool.give(exposure.into_buffers());
-    entry
+    let entry = ended(exposure.info(), outcome);
+    pool.give(exposure.into_memory());
+    Ok(entry)
 }

@@ -3,26 +3,25 @@
 //! A pipeline of one source and one of a million use it alike:
 //!
 //! 1. [`Setup`] is made once for a run;
-//! 2. [`Exposure::read`] reads a file: all rows ([`Needed::All`]), or those around one target; it fits the zodiacal light
-//!    and makes the maps;
+//! 2. [`Exposure::open`] makes the maps of a file, [`OpenExposure::read`] goes over its pixels once: the zodiacal light is
+//!    fitted and the variances are checked;
 //! 3. [`Exposure::photometer`] borrows it, checks it, and resolves flags by their names in the file;
 //! 4. [`ExposurePhotometer::measure`] gives a [`Row`] of numbers for a target, or the reason why there is none. It
 //!    allocates nothing, costs the pixels around the target, and may be called from several threads at once, each with a
-//!    [`Scratch`] of its own; what it gives depends neither on the order nor on the rows that were read.
+//!    [`Scratch`] of its own; what it gives does not depend on the order.
 //! 5. [`Exposure::into_buffers`] gives the memory back for the next file.
 
-use std::ops::Range;
 use std::path::Path;
 
 use spx_core::detector::Detector;
-use spx_core::image::{Metadata, Planes, PsfData, PsfOrigin, SpectralImage};
+use spx_core::image::{Metadata, Planes, PsfData, PsfOrigin};
 use spx_core::map::WavelengthMap as _;
-use spx_core::mef::{MefFile, ReadBuffers};
+use spx_core::mef::{MefFile, WholeImage};
 use spx_core::sky::Position;
-use spx_core::zodi::{self, ZodiFit, ZodiOutcome, ZodiSums};
+use spx_core::zodi::{ZodiFit, ZodiOutcome, ZodiSums};
 use spx_photometry::{
-    Aperture, ImageView, NoMeasurement, Photometer, PhotometryError, ProperMotion, PsfKind, PsfModel,
-    QualityCriteria, Scratch, Source, check_variances, median_positive, regular_zones,
+    ImageView, NoMeasurement, Photometer, ProperMotion, PsfKind, PsfModel, QualityCriteria, Scratch, Source,
+    check_variances, regular_zones,
 };
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -34,8 +33,6 @@ use crate::zodi::Zodi;
 
 /// Samples a pixel of the table EPSF.
 const EPSF_OVERSAMPLING: f64 = 5.0;
-/// An image of fewer pixels is read whole at once.
-const SMALL: usize = 512 * 512;
 
 /// What all exposures of a run have in common.
 pub(crate) struct Setup {
@@ -72,25 +69,12 @@ impl Target {
     }
 }
 
-/// Which rows of an exposure are kept in memory.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Needed<'a> {
-    /// All of them: any target can be measured.
-    All,
-    /// Those around one target, where the image is large.
-    Around(&'a Target),
-}
-
-/// An exposure in memory.
+/// An exposure whose pixels were gone over.
 pub(crate) struct Exposure {
     info: ExposureInfo,
     maps: Maps,
-    image: SpectralImage,
+    image: WholeImage,
     psf: Option<PsfModel>,
-    /// Median of the variances of the whole image, where only some rows are in memory and it is needed.
-    median_variance: Option<f64>,
-    /// Memory for the next exposure.
-    block: Planes,
 }
 
 /// An exposure whose pixels are not yet read.
@@ -106,8 +90,6 @@ struct Maps {
     wave: WaveTable,
     /// Middle of the exposure \[MJD\].
     mjd: f64,
-    /// \[arcsec\]
-    psf_fwhm: Option<f64>,
     /// Pixel of the full frame of pixel (0, 0).
     parent_offset: [f64; 2],
 }
@@ -128,19 +110,20 @@ impl OpenExposure {
         circle.ok_or_else(|| InputError::new(&metadata.path, "HDU IMAGE: its WCS gives no positions"))
     }
 
-    /// Reads the pixels.
-    ///
-    /// Where the zodiacal light is fitted, every row is looked at and its variances are checked, whichever rows are
-    /// kept. Where it is not, only the rows that are kept are read.
+    /// Why a target cannot be measured, where that shows before the pixels are read: it lies off the image.
+    pub(crate) fn misses(&self, target: &Target) -> Option<NoMeasurement> {
+        let [ny, nx] = self.file.metadata().shape;
+        let [x, y] = self.maps.place(target).map_or([f64::NAN; 2], |(_, pixel)| pixel);
+        let on = |c: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&c);
+        (!(on(x, nx) && on(y, ny))).then_some(NoMeasurement::OffImage { x, y })
+    }
+
+    /// Goes over the pixels once: fits the zodiacal light where that is asked for, and checks the variances. Pixels that
+    /// do not stand in the file as plain numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub(crate) fn read(
-        self,
-        setup: &Setup,
-        needed: Needed<'_>,
-        buffers: ReadBuffers,
-    ) -> Result<Exposure, InputError> {
+    pub(crate) fn read(self, setup: &Setup, reuse: Planes) -> Result<Exposure, InputError> {
         let Self { mut file, maps, mut info } = self;
         let path = file.metadata().path.clone();
         let options = &setup.parameters.options;
@@ -148,23 +131,9 @@ impl OpenExposure {
             true => psf_model(&path, &mut file)?,
             false => None,
         };
-        let shape = file.metadata().shape;
-        let around = match needed {
-            Needed::Around(target) if shape[0] * shape[1] > SMALL => Some(maps.aperture(target, setup)),
-            _ => None,
-        };
-        let rows = match &around {
-            None => 0..shape[0],
-            Some(aperture) => aperture.map_or(0..0, |a| options.region(&a, shape)[1].clone()),
-        };
-        let Read { image, block, fit } = read_planes(file, rows, setup.parameters.zodi, buffers)?;
-        info.set_zodi(fit);
-        let mut exposure = Exposure { info, maps, image, psf, median_variance: None, block };
-        if let Some(aperture) = around.flatten().filter(|a| exposure.needs_repair(a)) {
-            tracing::debug!("{}: variances around {aperture:?} are repaired", path.display());
-            exposure.median_variance = Some(median_positive(&MefFile::open(&path)?.read_variance()?));
-        }
-        Ok(exposure)
+        let image = file.whole(reuse)?;
+        info.set_zodi(go_over(&image, setup.parameters.zodi)?);
+        Ok(Exposure { info, maps, image, psf })
     }
 }
 
@@ -180,32 +149,14 @@ impl Exposure {
         Ok(OpenExposure { file, maps, info })
     }
 
-    /// Opens a file and [reads](OpenExposure::read) it.
-    ///
-    /// # Errors
-    /// The file, the HDU and what is wrong there.
-    pub(crate) fn read(
-        path: &Path,
-        setup: &Setup,
-        needed: Needed<'_>,
-        buffers: ReadBuffers,
-    ) -> Result<Self, InputError> {
-        Self::open(path)?.read(setup, needed, buffers)
-    }
-
     /// What its rows have in common.
     pub(crate) fn info(&self) -> &ExposureInfo {
         &self.info
     }
 
-    /// `[ny, nx]` of the whole image.
-    pub(crate) fn shape(&self) -> [usize; 2] {
-        self.image.metadata.shape
-    }
-
     /// The memory of the pixels, for the next exposure.
-    pub(crate) fn into_buffers(self) -> ReadBuffers {
-        ReadBuffers { image: self.image.planes, block: self.block }
+    pub(crate) fn into_memory(self) -> Planes {
+        self.image.into_memory()
     }
 
     /// Prepares to measure.
@@ -214,11 +165,11 @@ impl Exposure {
     /// Where a flag has no name in this file, a pixel without a flag has no valid variance, a PSF is needed and there is
     /// none, or a calibration product is missing or cannot be read.
     pub(crate) fn photometer<'a>(&'a self, setup: &'a Setup) -> Result<ExposurePhotometer<'a>, InputError> {
-        let metadata = &self.image.metadata;
+        let metadata = self.image.metadata();
         let failed = |e: &dyn std::fmt::Display| InputError::new(&metadata.path, e);
         let parameters = &setup.parameters;
-        let mut view = ImageView::new(&self.image, self.info.zodi_scale).map_err(|e| failed(&e))?;
-        view.median_variance = self.median_variance;
+        let view = ImageView::new(metadata, self.image.views(), self.info.zodi_scale);
+        let view = ImageView { checked: true, ..view.map_err(|e| failed(&e))? };
         let photometer = Photometer::new(view, &parameters.options, self.psf.as_ref());
         let photometer = photometer.map_err(|e| failed(&e))?;
         let criteria = parameters.quality.resolve(&metadata.flag_names).map_err(|e| failed(&e))?;
@@ -242,17 +193,6 @@ impl Exposure {
             pixel_area: parameters.pixel_area,
         })
     }
-
-    /// Whether a variance in the aperture is not valid.
-    fn needs_repair(&self, aperture: &Aperture) -> bool {
-        let [_, nx] = self.shape();
-        let mut needed = false;
-        aperture.for_each(self.shape(), |x, y, _| {
-            let variance = self.image.planes.variance[(y - self.image.rows.start) * nx + x];
-            needed |= !(0.0..f32::INFINITY).contains(&variance);
-        });
-        needed
-    }
 }
 
 impl Maps {
@@ -263,7 +203,6 @@ impl Maps {
             celestial: CelestialWcs::from_header(&metadata.header).map_err(wcs)?,
             wave: wave_table(metadata).map_err(wcs)?,
             mjd: mid_exposure(metadata).ok_or_else(|| header(&"card MJD-AVG is missing"))?,
-            psf_fwhm: metadata.header.optional_real("PSF_FWHM").map_err(|e| header(&e))?,
             parent_offset: metadata.parent_offset().map_err(|e| header(&e))?,
         })
     }
@@ -272,15 +211,6 @@ impl Maps {
     fn place(&self, target: &Target) -> Option<(Position, [f64; 2])> {
         let position = target.position_at(self.mjd)?;
         Some((position, self.celestial.sky_to_pixel(position)?))
-    }
-
-    /// The aperture of a target, nearly: its size by the local area of the pixel, whichever the photometer uses. A
-    /// hundredth more makes up for the difference.
-    fn aperture(&self, target: &Target, setup: &Setup) -> Option<Aperture> {
-        let (_, [x, y]) = self.place(target)?;
-        let area = self.celestial.pixel_area(x, y).min(self.celestial.linear_pixel_area());
-        let (radius, _) = setup.parameters.options.aperture.radius(area, self.psf_fwhm);
-        Some(Aperture { x, y, radius: 1.01 * radius })
     }
 }
 
@@ -326,48 +256,27 @@ impl ExposurePhotometer<'_> {
     }
 }
 
-/// What was read of a file.
-struct Read {
-    image: SpectralImage,
-    block: Planes,
-    /// `None` where the zodiacal light stays in.
-    fit: Option<ZodiFit>,
-}
-
-fn read_planes(
-    file: MefFile,
-    rows: Range<usize>,
-    zodi: Zodi,
-    buffers: ReadBuffers,
-) -> Result<Read, InputError> {
-    let [ny, nx] = file.metadata().shape;
-    let ReadBuffers { image: planes, block } = buffers;
-    let options = match zodi {
-        Zodi::Fit(options) if !rows.is_empty() => options,
-        _ => {
-            let image = file.read(rows, planes)?;
-            let one = ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted };
-            let fit = (zodi == Zodi::Static).then_some(one);
-            return Ok(Read { image, block, fit });
+/// Looks at every pixel once: checks the variances, and fits the zodiacal light; `None` where that stays in.
+fn go_over(image: &WholeImage, zodi: Zodi) -> Result<Option<ZodiFit>, InputError> {
+    let metadata = image.metadata();
+    let [_, nx] = metadata.shape;
+    let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
+    let mut good = true;
+    for (first, rows) in image.blocks() {
+        if let Zodi::Fit(_) = zodi {
+            sums.add(first, rows);
         }
-    };
-    if ny * nx <= SMALL {
-        let image = file.read(0..ny, planes)?;
-        let fit = Some(zodi::fit(&image, &options));
-        return Ok(Read { image, block, fit });
+        good &= check_variances(nx, first, rows.flags, rows.variance).is_ok();
     }
-    let (mut sums, mut wrong) = (ZodiSums::new([ny, nx], &file.metadata().flag_names), Ok(()));
-    let path = file.metadata().path.clone();
-    // Of rows that are kept the photometer sees to it.
-    let partial = rows.len() < ny;
-    let (image, block) = file.read_all(rows, ReadBuffers { image: planes, block }, |first, rows| {
-        sums.add(first, rows);
-        if partial && wrong.is_ok() {
-            wrong = check_variances(nx, first, rows.flags, rows.variance);
-        }
-    })?;
-    wrong.map_err(|e: PhotometryError| InputError::new(&path, e))?;
-    Ok(Read { image, block, fit: Some(sums.fit(&options)) })
+    if !good {
+        let all = image.views();
+        check_variances(nx, 0, all.flags, all.variance).map_err(|e| InputError::new(&metadata.path, e))?;
+    }
+    Ok(match zodi {
+        Zodi::Fit(options) => Some(sums.fit(&options)),
+        Zodi::Static => Some(ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted }),
+        Zodi::Keep => None,
+    })
 }
 
 /// MJD-AVG, or the middle between MJD-BEG and MJD-END.
@@ -396,6 +305,7 @@ fn psf_model(path: &Path, file: &mut MefFile) -> Result<Option<PsfModel>, InputE
 
 #[cfg(test)]
 mod tests {
+    use spx_core::pixels::Pixels;
     use spx_sim::{
         ExposureOptions, FieldOptions, Frame, Sky, SurveyOptions, Window, observe, survey, write_mef,
     };
@@ -403,35 +313,38 @@ mod tests {
     use super::*;
     use crate::photometry::settings::PhotometrySettings;
 
-    /// The rows around a target give what the whole image gives, to the last bit: in memory for one target there is a
-    /// part of an image of 600 x 600 px, whose NaN variances are repaired by the median of all.
+    /// Pixels in the file and pixels in memory give the same to the last bit; NaN variances are repaired in both.
     #[test]
-    fn one_target_and_many_are_measured_alike() {
+    fn plain_and_gzipped_files_are_measured_alike() {
         let centre = Position::new(186.4536, 33.5468).unwrap();
         let sky = Sky::field(centre, 0.4, 60, 7, &FieldOptions::default()).unwrap();
         let detectors = vec![Detector::new(3).unwrap()];
         let plan = SurveyOptions { observations: 1, detectors, ..SurveyOptions::default() };
         let pointing = &survey(centre, &plan).unwrap()[0];
-        let window = Window { x0: 700, y0: 700, nx: 600, ny: 600 };
+        let window = Window { x0: 700, y0: 700, nx: 300, ny: 300 };
         let options =
             ExposureOptions { frame: Frame::Cutout(window), nan_fraction: 0.05, ..Default::default() };
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a.fits");
-        write_mef(&path, &observe(&sky, pointing, &options).unwrap(), false).unwrap();
+        let observed = observe(&sky, pointing, &options).unwrap();
+        let paths = [false, true].map(|gzip| {
+            let path = folder.path().join(if gzip { "a.fits.gz" } else { "a.fits" });
+            write_mef(&path, &observed, gzip).unwrap();
+            path
+        });
         let (mut measured, mut repaired) = (0, 0);
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = Setup::new(settings.parameters().unwrap(), None).unwrap();
-            let whole = Exposure::read(&path, &setup, Needed::All, ReadBuffers::default()).unwrap();
-            let of_whole = whole.photometer(&setup).unwrap();
+            let read = |path: &Path| Exposure::open(path).unwrap().read(&setup, Planes::default()).unwrap();
+            let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
+            assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
+            assert!(matches!(unpacked.image.views().image, Pixels::Native(_)));
+            assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);
             for star in &sky.stars {
                 let target = Target { position: star.position, motion: None };
-                let around = Needed::Around(&target);
-                let part = Exposure::read(&path, &setup, around, ReadBuffers::default()).unwrap();
-                assert!(part.image.rows.len() < 20, "{:?}", part.image.rows);
-                assert_eq!(part.info(), whole.info());
-                let row = part.photometer(&setup).unwrap().measure(&target, &mut Scratch::default());
-                let expected = of_whole.measure(&target, &mut Scratch::default());
+                let [row, expected] = [&plain, &unpacked].map(|exposure| {
+                    exposure.photometer(&setup).unwrap().measure(&target, &mut Scratch::default())
+                });
                 let same = matches!((&row, &expected), (Err(a), Err(b)) if a.to_string() == b.to_string());
                 assert!(same || row == expected, "{row:?} {expected:?}");
                 measured += usize::from(row.is_ok());
