@@ -56,8 +56,6 @@ def main():
     warnings.simplefilter("ignore")
     checked = 0
     for path in files:
-        if duckdb.sql(f"select count(*) from '{path}'").fetchall()[0][0] == 0:
-            continue  # astropy 8.0 cannot read a Parquet file without rows
         found = Table.read(path, format="parquet.votable")
         for name, unit in UNITS.items():
             assert str(found[name].unit) == unit, (name, found[name].unit)

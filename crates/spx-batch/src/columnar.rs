@@ -2,7 +2,8 @@
 //! et al. 2025).
 //!
 //! The key `IVOA.VOTable-Parquet.content` holds a VOTable whose one TABLE has a FIELD for each column and no DATA,
-//! `IVOA.VOTable-Parquet.version` the version of the convention. Numbers that are not there are nulls.
+//! `IVOA.VOTable-Parquet.version` the version of the convention. Numbers that are not there are nulls. The keys
+//! `table::len::<column>`, the lengths of texts, are astropy's: without them it cannot read a file without rows.
 //!
 //! Row groups have statistics and a Bloom filter of `target_id`, so that a reader who looks for one source passes over
 //! the others.
@@ -133,6 +134,10 @@ impl<W: Write + Send> RowWriter<W> {
         self.flush()?;
         for (key, value) in [("version", "1.0".to_owned()), ("content", votable(&self.texts))] {
             self.file.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
+        }
+        for (column, (length, _)) in COLUMNS.iter().zip(self.texts).filter(|(c, _)| c.kind == Kind::Text) {
+            let key = format!("table::len::{}", column.name);
+            self.file.append_key_value_metadata(KeyValue::new(key, length.to_string()));
         }
         self.file.into_inner()
     }
@@ -379,6 +384,7 @@ mod tests {
         let pairs = metadata.key_value_metadata().unwrap();
         let value = |key: &str| pairs.iter().find(|p| p.key == key).unwrap().value.as_deref().unwrap();
         assert_eq!(value("IVOA.VOTable-Parquet.version"), "1.0");
+        assert_eq!(value("table::len::target_id"), "7");
         let text = value("IVOA.VOTable-Parquet.content");
         let names: Vec<&str> =
             text.split("<FIELD name=\"").skip(1).map(|f| f.split('"').next().unwrap()).collect();

@@ -19,6 +19,8 @@ use crate::row::{self, Row};
 
 /// The form of a record; another one is not of this version's making.
 const VERSION: u32 = 1;
+/// Text is written in pieces of this size \[bytes\].
+const CHUNK: usize = 1 << 16;
 
 /// In which forms tables are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,9 +251,9 @@ impl ImageTables {
     ///
     /// # Errors
     /// What the system reports; the image is then not done.
-    pub fn write(
+    pub fn write<'a>(
         &self,
-        rows: &[Row<'_>],
+        rows: impl ExactSizeIterator<Item = Row<'a>> + Clone,
         record: ImageRecord,
         format: TableFormat,
     ) -> Result<ImageRecord, BatchError> {
@@ -265,9 +267,9 @@ impl ImageTables {
     ///
     /// # Errors
     /// As there.
-    pub fn start(
+    pub fn start<'a>(
         &self,
-        rows: &[Row<'_>],
+        rows: impl ExactSizeIterator<Item = Row<'a>> + Clone,
         mut record: ImageRecord,
         format: TableFormat,
     ) -> Result<WrittenTables, BatchError> {
@@ -275,7 +277,7 @@ impl ImageTables {
         let mut files = Vec::new();
         record.measured = rows.len();
         record.csv_bytes = match format.csv() {
-            true => Some(put(self.csv(), &mut files, |file| file.write_all(text(rows).as_bytes()))?),
+            true => Some(put(self.csv(), &mut files, |file| write_text(file, rows.clone()))?),
             false => remove(&self.csv()).map(|()| None)?,
         };
         record.parquet_bytes = match format.parquet() {
@@ -318,16 +320,22 @@ impl WrittenTables {
     }
 }
 
-fn text(rows: &[Row<'_>]) -> String {
+fn write_text<'a>(file: &mut File, rows: impl Iterator<Item = Row<'a>>) -> io::Result<()> {
     let mut text = row::header();
     text.push('\n');
-    rows.iter().for_each(|row| row.write_line(&mut text));
-    text
+    for row in rows {
+        row.write_line(&mut text);
+        if text.len() >= CHUNK {
+            file.write_all(text.as_bytes())?;
+            text.clear();
+        }
+    }
+    file.write_all(text.as_bytes())
 }
 
-fn write_rows(file: &mut File, rows: &[Row<'_>]) -> Result<(), ParquetError> {
+fn write_rows<'a>(file: &mut File, mut rows: impl Iterator<Item = Row<'a>>) -> Result<(), ParquetError> {
     let mut writer = RowWriter::new(file, false)?;
-    rows.iter().try_for_each(|row| writer.push(row))?;
+    rows.try_for_each(|row| writer.push(&row))?;
     writer.finish().map(|_| ())
 }
 
@@ -372,7 +380,7 @@ mod tests {
         assert_eq!(tables.recorded(&fresh, TableFormat::Csv), Recorded::Never);
         let unmeasured = vec![Unmeasured { target_id: "é".into(), reason: "at the edge".into() }];
         let record = ImageRecord { unmeasured, remark: Some("odd".into()), ..fresh.clone() };
-        let record = tables.write(&rows(), record, TableFormat::Both).unwrap();
+        let record = tables.write(rows().into_iter(), record, TableFormat::Both).unwrap();
         assert_eq!(record.measured, 2);
         for format in [TableFormat::Csv, TableFormat::Parquet, TableFormat::Both] {
             assert_eq!(tables.recorded(&fresh, format), Recorded::Done(record.clone()));
@@ -392,11 +400,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (image, catalogue) in [("b.fits", "c"), ("a.fits", "c"), ("x.fits", "d"), ("y.fits", "c")] {
             let tables = ImageTables::new(dir.path(), image);
-            tables.write(&rows(), ImageRecord::new(image, 7, catalogue, "p"), TableFormat::Csv).unwrap();
+            tables
+                .write(rows().into_iter(), ImageRecord::new(image, 7, catalogue, "p"), TableFormat::Csv)
+                .unwrap();
         }
         fs::remove_file(ImageTables::new(dir.path(), "y.fits").csv()).unwrap();
         let empty = ImageTables::new(dir.path(), "0.fits");
-        empty.write(&[], ImageRecord::new("0.fits", 7, "c", "p"), TableFormat::Csv).unwrap();
+        empty.write(std::iter::empty(), ImageRecord::new("0.fits", 7, "c", "p"), TableFormat::Csv).unwrap();
         fs::write(dir.path().join("notes.txt"), "").unwrap();
         let found = ImageTables::made_with(dir.path(), "c", "p", TableFormat::Csv).unwrap();
         let names: Vec<_> = found.tables.iter().map(|(path, _)| path.file_name().unwrap()).collect();
@@ -413,18 +423,18 @@ mod tests {
         let tables = ImageTables::new(dir.path(), "i.fits");
         let fresh = ImageRecord::new("i.fits", 7, "c", "p");
         let again = |format| matches!(tables.recorded(&fresh, format), Recorded::Again(_));
-        tables.write(&rows(), fresh.clone(), TableFormat::Csv).unwrap();
+        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Csv).unwrap();
         assert!(!again(TableFormat::Csv) && again(TableFormat::Both));
         let whole = fs::read(tables.csv()).unwrap();
         fs::write(tables.csv(), &whole[..whole.len() - 9]).unwrap();
         assert!(again(TableFormat::Csv), "a table that was cut off");
-        tables.write(&rows(), fresh.clone(), TableFormat::Csv).unwrap();
+        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Csv).unwrap();
         assert_eq!(fs::read(tables.csv()).unwrap(), whole);
         fs::write(tables.record(), "version = 1\n").unwrap();
         assert!(again(TableFormat::Csv), "a damaged record");
         fs::remove_file(tables.record()).unwrap();
         assert!(again(TableFormat::Csv), "no record");
-        tables.write(&rows(), fresh.clone(), TableFormat::Parquet).unwrap();
+        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Parquet).unwrap();
         assert!(!tables.csv().exists(), "what would be out of date is removed");
         fs::remove_file(tables.parquet()).unwrap();
         assert!(again(TableFormat::Parquet), "the table is gone");

@@ -195,12 +195,12 @@ impl Extraction<'_> {
             Err(error) => Ok(ImageReport::failed(&error)),
             Ok(Measured { info, rows, unmeasured }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
-                let rows: Vec<_> = rows.iter().map(|(n, row)| self.row(*n, &info, &band, row)).collect();
+                let rows = rows.iter().map(|(n, row)| self.row(*n, &info, &band, row));
                 let remark =
                     info.zodi_not_fitted.then(|| "zodiacal light not fitted, its scale is 1".to_owned());
                 let mut record = fresh;
                 (record.unmeasured, record.remark) = (unmeasured, remark);
-                let written = tables.start(&rows, record, self.format)?;
+                let written = tables.start(rows, record, self.format)?;
                 let report = ImageReport::of(path, written.record(), false);
                 // It hangs up after an error, which it tells itself.
                 finish.send(written).map_err(|_| Failure::interrupted())?;
@@ -230,7 +230,7 @@ impl Extraction<'_> {
     fn measure_all(&self, exposure: &Exposure, near: &[u32]) -> Result<Rows, InputError> {
         let photometer = exposure.photometer(self.setup)?;
         let mut scratch = Scratch::default();
-        let (mut rows, mut unmeasured) = (Vec::new(), Vec::new());
+        let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
         for number in near {
             let found = self.catalogue.target(*number as usize);
             let motion =
