@@ -54,8 +54,9 @@ pub trait PixelMap: Sync {
     ///
     /// Must give the same bits as [`map`](Self::map) at every position.
     fn map_row(&self, x0: f64, y: f64, out: &mut [[f64; 2]]) {
-        for (k, position) in out.iter_mut().enumerate() {
-            *position = self.map(x0 + k as f64, y).unwrap_or([f64::NAN; 2]);
+        // Only counters of 32 bits convert to floating point in vector registers.
+        for (position, k) in out.iter_mut().zip(0_i32..) {
+            *position = self.map(x0 + f64::from(k), y).unwrap_or([f64::NAN; 2]);
         }
     }
 
@@ -85,8 +86,8 @@ pub trait WavelengthMap: Sync {
     ///
     /// Must give the same bits as [`passband`](Self::passband) at every position.
     fn passband_row(&self, x0: f64, y: f64, out: &mut [Passband]) {
-        for (k, band) in out.iter_mut().enumerate() {
-            *band = self.passband(x0 + k as f64, y);
+        for (band, k) in out.iter_mut().zip(0_i32..) {
+            *band = self.passband(x0 + f64::from(k), y);
         }
     }
 }

@@ -82,7 +82,7 @@ impl<K: SpatialKernel> Target<'_, K> {
         }
         let [a, b, c, d] = corners.each_ref().map(Vec::as_slice);
         for ((((position, a), b), c), d) in positions.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-            *position = [0, 1].map(|axis| 0.25 * (a[axis] + b[axis] + c[axis] + d[axis]));
+            *position = [0.25 * (a[0] + b[0] + c[0] + d[0]), 0.25 * (a[1] + b[1] + c[1] + d[1])];
         }
     }
 
@@ -233,9 +233,10 @@ impl Batch<'_> {
             filed.bands.extend_from_slice(&piece.bands[part.clone()]);
         }
         if self.corners {
-            let quads =
-                part.clone().map(|k| piece.corners.each_ref().map(|c| [c[k][0] - left, c[k][1] - bottom]));
-            filed.quads.extend(quads);
+            let [a, b, c, d] = piece.corners.each_ref().map(|corners| &corners[part.clone()]);
+            let from = |c: &[f64; 2]| [c[0] - left, c[1] - bottom];
+            let quads = a.iter().zip(b).zip(c).zip(d);
+            filed.quads.extend(quads.map(|(((a, b), c), d)| [from(a), from(b), from(c), from(d)]));
         }
         if !piece.weight.is_empty() {
             for k in part {

@@ -40,6 +40,9 @@ pub(crate) trait SpatialKernel: Copy + Sync {
 pub(crate) trait Visitor {
     /// `factor * along[k]` is the share of pixel `(x + k, y)`.
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]);
+
+    /// The same for two pixels, which is what small kernels reach; some may get nothing.
+    fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]);
 }
 
 /// What stands for the corners where the kernel does not ask for them.
@@ -71,8 +74,8 @@ impl SpatialKernel for Bilinear {
         let (x, y) = (floor(droplet.x), floor(droplet.y));
         let (fx, fy) = (droplet.x - x as f64, droplet.y - y as f64);
         let along = [1.0 - fx, fx];
-        visitor.row(x, y, (1.0 - fy) * self.area, &along);
-        visitor.row(x, y + 1, fy * self.area, &along);
+        visitor.pair(x, y, (1.0 - fy) * self.area, along);
+        visitor.pair(x, y + 1, fy * self.area, along);
     }
 }
 
@@ -86,6 +89,18 @@ pub(crate) fn floor(v: f64) -> i64 {
     let rounded = v + ROUND;
     let nearest = rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
     nearest - i64::from(rounded - ROUND > v)
+}
+
+/// The smaller of two numbers that are not NaN, in one instruction.
+#[inline(always)]
+pub(crate) fn min(a: f64, b: f64) -> f64 {
+    if a < b { a } else { b }
+}
+
+/// The larger of two numbers that are not NaN, in one instruction.
+#[inline(always)]
+pub(crate) fn max(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 #[cfg(test)]
@@ -118,6 +133,10 @@ pub(crate) mod tests {
         fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
             let shares = (x..).zip(along).map(|(x, share)| (x, y, factor * share));
             self.shares.extend(shares.filter(|(.., share)| share.abs() >= self.least));
+        }
+
+        fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]) {
+            self.row(x, y, factor, &along);
         }
     }
 

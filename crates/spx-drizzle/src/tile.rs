@@ -6,7 +6,7 @@ use spx_core::map::Passband;
 
 use crate::DrizzleError;
 use crate::droplet::{Droplet, Run};
-use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor, floor};
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor, floor, min};
 use crate::planes::{OptionalSums, Part, Planes};
 use crate::wavelength::WavelengthGrid;
 
@@ -273,7 +273,7 @@ impl Tile {
     ) {
         let Cursor { reached, bins, scratch, .. } = cursor;
         let variance = f64::from(droplet.variance);
-        let weight = if VALUES { values[0] } else { (1.0 / variance).min(shares.ivar_max) };
+        let weight = if VALUES { values[0] } else { min(1.0 / variance, shares.ivar_max) };
         let mut rows = Rows::<K, BANDS, VALUES> {
             shape: [self.rows.len(), self.columns.len()],
             voxels: &mut self.voxels,
@@ -321,6 +321,30 @@ impl<K: SpatialKernel, const BANDS: bool, const VALUES: bool> Visitor for Rows<'
         for &(z, spectral) in bins {
             let first = (z * height + row) * width + column;
             self.add(z, first, factor * spectral, along);
+        }
+    }
+
+    #[inline(always)]
+    fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]) {
+        let [height, width] = self.shape;
+        let places = (usize::try_from(x), usize::try_from(y));
+        let (Ok(column), Ok(row)) = places else { return self.row(x, y, factor, &along) };
+        if VALUES || K::SIGNED || column + 2 > width || row >= height {
+            return self.row(x, y, factor, &along);
+        }
+        let bins = if BANDS { self.bins } else { &[(0, 1.0)] };
+        for &(z, spectral) in bins {
+            let first = (z * height + row) * width + column;
+            let Some(voxels) = self.voxels[first..].first_chunk_mut::<2>() else { return };
+            let (factor, mut any) = (factor * spectral, false);
+            for (voxel, share) in voxels.iter_mut().zip(along) {
+                let share = factor * share;
+                if share >= self.least {
+                    voxel.add(self.weight * share, self.variance, self.droplet);
+                    any = true;
+                }
+            }
+            self.reached[z] |= any;
         }
     }
 }

@@ -5,7 +5,7 @@
 //! pixel over that of an input pixel.
 
 use super::functions::{exp, sin_pi};
-use super::{Quad, SpatialKernel, Visitor, floor};
+use super::{Quad, SpatialKernel, Visitor, floor, max, min};
 use crate::droplet::Droplet;
 
 /// Pixels whose area the interval `v` +- `half` touches, from the first to the last.
@@ -36,7 +36,7 @@ impl Turbo {
     #[inline(always)]
     fn part(&self, k: i64, v: f64) -> f64 {
         let k = k as f64;
-        (((k + 0.5).min(v + self.half) - (k - 0.5).max(v - self.half)) * self.density).max(0.0)
+        max((min(k + 0.5, v + self.half) - max(k - 0.5, v - self.half)) * self.density, 0.0)
     }
 }
 
@@ -47,20 +47,17 @@ impl SpatialKernel for Turbo {
 
     #[inline(always)]
     fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
-        let (first, last) = touched(droplet.x, self.half);
-        let pair = [self.part(first, droplet.x), self.part(first + 1, droplet.x)];
-        let along = match last - first {
-            0 => &pair[..1],
-            1 => &pair[..],
-            _ => {
-                scratch.clear();
-                scratch.extend((first..=last).map(|x| self.part(x, droplet.x)));
-                scratch.as_slice()
-            }
-        };
-        let (low, high) = touched(droplet.y, self.half);
+        let ((first, last), (low, high)) = (touched(droplet.x, self.half), touched(droplet.y, self.half));
+        if self.half <= 0.5 {
+            // At most two pixels along either axis: always two, for one that gets nothing costs less than to find out.
+            let along = [self.part(first, droplet.x), self.part(first + 1, droplet.x)];
+            visitor.pair(first, low, self.part(low, droplet.y), along);
+            return visitor.pair(first, low + 1, self.part(low + 1, droplet.y), along);
+        }
+        scratch.clear();
+        scratch.extend((first..=last).map(|x| self.part(x, droplet.x)));
         for y in low..=high {
-            visitor.row(first, y, self.part(y, droplet.y), along);
+            visitor.row(first, y, self.part(y, droplet.y), scratch);
         }
     }
 }
