@@ -50,8 +50,13 @@ impl<K: SpatialKernel> Target<'_, K> {
                 let first = (y - exposure.rows.start) * exposure.shape[1] + columns.start;
                 let pixels = first..first + columns.len();
                 piece.resize(pixels.len(), self.kernel.reach(), self.with_values(exposure));
-                pulp::Arch::new().dispatch(Select { target: self, exposure, pixels: &pixels, piece });
-                filed += self.file(exposure, &pixels, piece, tiles);
+                filed += pulp::Arch::new().dispatch(Select {
+                    target: self,
+                    exposure,
+                    pixels: &pixels,
+                    piece,
+                    tiles,
+                });
             }
             if filed > STRIP {
                 strip(tiles)?;
@@ -133,6 +138,7 @@ impl<K: SpatialKernel> Target<'_, K> {
 
     /// Files the usable pixels of a piece, in their order, under every tile that their shares may reach. Tells how many
     /// there are.
+    #[inline(always)]
     fn file(
         &self,
         exposure: &Exposure<'_>,
@@ -173,21 +179,23 @@ impl<K: SpatialKernel> Target<'_, K> {
     }
 }
 
-/// Runs [`Target::select`] with the widest instruction set that the machine has.
+/// Selects and files a piece with the widest instruction set that the machine has.
 struct Select<'a, 'b, K> {
     target: &'a Target<'b, K>,
     exposure: &'a Exposure<'a>,
     pixels: &'a Range<usize>,
     piece: &'a mut Piece,
+    tiles: &'a mut [Filed],
 }
 
 impl<K: SpatialKernel> pulp::WithSimd for Select<'_, '_, K> {
-    type Output = ();
+    type Output = usize;
 
     // Functions that are not inlined here would be compiled for the oldest instruction set.
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) {
+    fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
         self.target.select(self.exposure, self.pixels, self.piece);
+        self.target.file(self.exposure, self.pixels, self.piece, self.tiles)
     }
 }
 
@@ -205,7 +213,7 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// How many pixels from `k` on are usable and reach no other tile than this one.
-    #[inline]
+    #[inline(always)]
     fn beside(&self, k: usize, row: usize, column: usize) -> usize {
         let Piece { positions, reach, usable, .. } = self.piece;
         let rest = usable[k..].iter().zip(&positions[k..]).zip(&reach[k..]);
@@ -216,7 +224,7 @@ impl Batch<'_> {
     }
 
     /// Appends usable pixels to what is filed under a tile.
-    #[inline]
+    #[inline(always)]
     fn append(&self, part: Range<usize>, [row, column]: [usize; 2], filed: &mut Filed) {
         let (left, bottom) = ((column * TILE) as f64, (row * TILE) as f64);
         let piece = self.piece;
@@ -248,7 +256,7 @@ impl Batch<'_> {
 }
 
 /// Whether all pixels nearer than `reach` lie in a tile, along one axis of an endless grid.
-#[inline]
+#[inline(always)]
 fn lies_in(position: f64, reach: f64, tile: usize) -> bool {
     let start = (tile * TILE) as f64;
     (position - reach >= start - 1.0) & (position + reach <= start + TILE as f64)
@@ -256,6 +264,7 @@ fn lies_in(position: f64, reach: f64, tile: usize) -> bool {
 
 /// The tiles, along one axis of `n` pixels, with a pixel nearer than `reach`; [`Target::select`] has seen to it that
 /// there is one.
+#[inline(always)]
 fn tiles_reached(position: f64, n: usize, reach: f64) -> RangeInclusive<usize> {
     let first = usize::try_from(floor(position - reach) + 1).unwrap_or(0);
     let last = usize::try_from(-floor(-(position + reach)) - 1).unwrap_or(0).min(n - 1);

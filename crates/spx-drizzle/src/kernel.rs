@@ -41,9 +41,12 @@ pub(crate) trait Visitor {
     /// `factor * along[k]` is the share of pixel `(x + k, y)`.
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]);
 
-    /// The same for two pixels, which is what small kernels reach; some may get nothing.
-    fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]);
+    /// The same for a number of pixels that is known beforehand and small; some may get nothing.
+    fn few<const N: usize>(&mut self, x: i64, y: i64, factor: f64, along: &[f64; N]);
 }
+
+/// Numbers that are computed together.
+const LANES: usize = 4;
 
 /// What stands for the corners where the kernel does not ask for them.
 pub(crate) const NO_QUAD: Quad = [[f64::NAN; 2]; 4];
@@ -74,8 +77,8 @@ impl SpatialKernel for Bilinear {
         let (x, y) = (floor(droplet.x), floor(droplet.y));
         let (fx, fy) = (droplet.x - x as f64, droplet.y - y as f64);
         let along = [1.0 - fx, fx];
-        visitor.pair(x, y, (1.0 - fy) * self.area, along);
-        visitor.pair(x, y + 1, fy * self.area, along);
+        visitor.few(x, y, (1.0 - fy) * self.area, &along);
+        visitor.few(x, y + 1, fy * self.area, &along);
     }
 }
 
@@ -135,8 +138,8 @@ pub(crate) mod tests {
             self.shares.extend(shares.filter(|(.., share)| share.abs() >= self.least));
         }
 
-        fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]) {
-            self.row(x, y, factor, &along);
+        fn few<const N: usize>(&mut self, x: i64, y: i64, factor: f64, along: &[f64; N]) {
+            self.row(x, y, factor, along);
         }
     }
 

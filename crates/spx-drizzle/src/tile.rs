@@ -325,21 +325,22 @@ impl<K: SpatialKernel, const BANDS: bool, const VALUES: bool> Visitor for Rows<'
     }
 
     #[inline(always)]
-    fn pair(&mut self, x: i64, y: i64, factor: f64, along: [f64; 2]) {
+    fn few<const N: usize>(&mut self, x: i64, y: i64, factor: f64, along: &[f64; N]) {
         let [height, width] = self.shape;
         let places = (usize::try_from(x), usize::try_from(y));
-        let (Ok(column), Ok(row)) = places else { return self.row(x, y, factor, &along) };
-        if VALUES || K::SIGNED || column + 2 > width || row >= height {
-            return self.row(x, y, factor, &along);
+        let (Ok(column), Ok(row)) = places else { return self.row(x, y, factor, along) };
+        if VALUES || column + N > width || row >= height {
+            return self.row(x, y, factor, along);
         }
         let bins = if BANDS { self.bins } else { &[(0, 1.0)] };
         for &(z, spectral) in bins {
             let first = (z * height + row) * width + column;
-            let Some(voxels) = self.voxels[first..].first_chunk_mut::<2>() else { return };
+            let Some(voxels) = self.voxels[first..].first_chunk_mut::<N>() else { return };
             let (factor, mut any) = (factor * spectral, false);
             for (voxel, share) in voxels.iter_mut().zip(along) {
                 let share = factor * share;
-                if share >= self.least {
+                let size = if K::SIGNED { share.abs() } else { share };
+                if size >= self.least {
                     voxel.add(self.weight * share, self.variance, self.droplet);
                     any = true;
                 }

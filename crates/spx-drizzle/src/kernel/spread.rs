@@ -5,7 +5,7 @@
 //! pixel over that of an input pixel.
 
 use super::functions::{exp, sin_pi};
-use super::{Quad, SpatialKernel, Visitor, floor, max, min};
+use super::{LANES, Quad, SpatialKernel, Visitor, floor, max, min};
 use crate::droplet::Droplet;
 
 /// Pixels whose area the interval `v` +- `half` touches, from the first to the last.
@@ -51,8 +51,8 @@ impl SpatialKernel for Turbo {
         if self.half <= 0.5 {
             // At most two pixels along either axis: always two, for one that gets nothing costs less than to find out.
             let along = [self.part(first, droplet.x), self.part(first + 1, droplet.x)];
-            visitor.pair(first, low, self.part(low, droplet.y), along);
-            return visitor.pair(first, low + 1, self.part(low + 1, droplet.y), along);
+            visitor.few(first, low, self.part(low, droplet.y), &along);
+            return visitor.few(first, low + 1, self.part(low + 1, droplet.y), &along);
         }
         scratch.clear();
         scratch.extend((first..=last).map(|x| self.part(x, droplet.x)));
@@ -176,25 +176,33 @@ fn separable(
     visitor: &mut impl Visitor,
 ) {
     let ((left, right), (low, high)) = (touched(droplet.x, half), touched(droplet.y, half));
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "few pixels, and at least one"
-    )]
-    let [columns, rows] = [right - left, high - low].map(|steps| steps as usize + 1);
-    if scratch.len() < columns + rows {
-        scratch.resize(columns + rows, 0.0);
+    let (columns, rows) = (count(left, right), count(low, high));
+    let needed = (columns + rows).next_multiple_of(LANES);
+    if scratch.len() < needed {
+        scratch.resize(needed, 0.0);
     }
     // The distances first, then the function of all, so that it is computed in vector registers.
-    let (along, across) = scratch[..columns + rows].split_at_mut(columns);
-    let count = |values: &mut [f64], first: f64| {
+    let scratch = &mut scratch[..needed];
+    let fill = |values: &mut [f64], first: f64| {
         values.iter_mut().zip(0_i32..).for_each(|(value, k)| *value = first + f64::from(k));
     };
-    count(along, left as f64 - droplet.x);
-    count(across, low as f64 - droplet.y);
-    scratch[..columns + rows].iter_mut().for_each(|value| *value = profile(*value));
-    let (along, across) = scratch[..columns + rows].split_at(columns);
-    for (y, across) in (low..).zip(across) {
-        visitor.row(left, y, factor * across, along);
+    fill(&mut scratch[..columns], left as f64 - droplet.x);
+    fill(&mut scratch[columns..], low as f64 - droplet.y);
+    for lanes in scratch.as_chunks_mut::<LANES>().0 {
+        lanes.iter_mut().for_each(|value| *value = profile(*value));
     }
+    let (along, across) = scratch[..columns + rows].split_at(columns);
+    let rows = (low..).zip(across);
+    // Unrolled for the usual sizes.
+    match *along {
+        [a, b, c] => rows.for_each(|(y, across)| visitor.few(left, y, factor * across, &[a, b, c])),
+        [a, b, c, d] => rows.for_each(|(y, across)| visitor.few(left, y, factor * across, &[a, b, c, d])),
+        _ => rows.for_each(|(y, across)| visitor.row(left, y, factor * across, along)),
+    }
+}
+
+/// How many pixels there are from the first to the last.
+#[inline(always)]
+fn count(first: i64, last: i64) -> usize {
+    usize::try_from(last - first).map_or(1, |steps| steps + 1)
 }
