@@ -43,9 +43,10 @@ fn quadrant_overlap([x0, x1]: [f64; 2], [y0, y1]: [f64; 2], r: f64) -> f64 {
     let enters = if y1 < r && leg(y1, r) > x0 { (leg(y1, r), y1) } else { (x0, leg(x0, r)) };
     let leaves = if leg(y0, r) < x1 { (leg(y0, r), y0) } else { (x1, leg(x1, r)) };
     let width = leaves.0 - enters.0;
+    let height = enters.1 - leaves.1;
     let below = (enters.0 - x0) * (y1 - y0);
     let trapezoid = 0.5 * width * ((enters.1 - y0) + (leaves.1 - y0));
-    below + trapezoid + segment(width.hypot(enters.1 - leaves.1), r)
+    below + trapezoid + segment((width * width + height * height).sqrt(), r)
 }
 
 /// The other leg of a right triangle with hypotenuse `r`.

@@ -8,8 +8,10 @@
 const LANES: usize = 8;
 /// Values whose places are found at a time, one bit each.
 const BLOCK: usize = 64;
-/// A pivot farther from the mean than the root of this many variances costs digits of the deviation.
-const FAR: f64 = 16.0;
+/// A pivot farther from the mean than this costs digits of the deviation [standard deviations].
+const FAR: f64 = 4.0;
+/// Sums of squares that shrink by more than this by what is taken from them have lost too many digits.
+const LOST: f64 = 1e3;
 /// Share of the clipping interval in which no value is expected to be clipped later.
 const CORE: f64 = 0.8;
 /// Half the widths of the intervals in which the median is looked for [standard deviations]. It lies within one.
@@ -22,8 +24,8 @@ const MANY: usize = 48;
 pub(crate) struct Sample {
     /// Filled up with NaN to whole blocks.
     values: Vec<f64>,
-    /// Of all values.
-    all: Moments,
+    /// Over all values.
+    all: Sums,
     /// Values that may be clipped.
     wings: Vec<f64>,
     /// Values around the median, and nearer ones.
@@ -76,57 +78,55 @@ impl Sample {
         fill(values);
         rest.fill(f64::NAN);
         let first = self.values.iter().copied().find(|v| v.is_finite());
-        self.all = first.map_or_else(Moments::default, |first| self.moments(ALL, first));
+        self.all = first.map_or_else(Sums::default, |first| self.sums(ALL, first));
         self.all.count
     }
 
     /// Clips the values about their mean: up to `iterations` times those farther than `sigma` standard deviations (by
     /// `n`) are dropped; it ends early where none is, or all would be. `None` where there is no value.
     ///
-    /// Sums over the values near the mean are made once for all iterations, which look at the others alone, as long as
-    /// they clip none of the former.
+    /// Values that an iteration may drop are sought out once for all iterations, as long as none drops others; what is
+    /// dropped is taken from the sums over all, unless too few digits would be left of these.
     pub(crate) fn sigma_clip(&mut self, sigma: f64, iterations: usize) -> Option<Clipped> {
         if self.all.count == 0 {
             return None;
         }
-        let (mut kept, mut left) = (ALL, self.all);
-        let mut core: Option<(Interval, Sums)> = None;
+        let (mut kept, mut left) = (ALL, self.all.moments());
+        let mut core: Option<Interval> = None;
         for _ in 0..iterations {
             let reach = sigma * left.deviation;
             let closer = kept.and(Interval::about(left.mean, reach));
-            let (_, sums) = match core.filter(|(core, _)| closer.and(*core) == *core) {
-                Some(core) => core,
-                None => {
-                    let within = closer.and(Interval::about(left.mean, CORE * reach));
-                    *core.insert((within, self.split(within, left.mean)))
-                }
-            };
-            let (mut fewer, far) =
-                self.wings.iter().filter(|v| closer.holds(**v)).fold(sums, Sums::with).moments();
-            if far {
-                fewer = self.moments(closer, fewer.mean);
+            if !core.is_some_and(|core| closer.and(core) == core) {
+                let within = closer.and(Interval::about(left.mean, CORE * reach));
+                self.find_wings(within);
+                core = Some(within);
+            }
+            let dropped = self.wings.iter().filter(|v| ALL.holds(**v) && !closer.holds(**v));
+            let mut sums = dropped.fold(self.all, Sums::without);
+            if sums.squares * LOST < self.all.squares || sums.is_far() {
+                sums = self.sums(closer, left.mean);
             }
             // All may be lost to rounding where sigma is 1, for one value at least lies within the deviation.
-            if fewer.count == left.count || fewer.count == 0 {
+            if sums.count == left.count || sums.count == 0 {
                 break;
             }
-            (kept, left) = (closer, fewer);
+            (kept, left) = (closer, sums.moments());
         }
         Some(Clipped { median: self.median(kept, left), deviation: left.deviation })
     }
 
-    /// Moments of the values in an interval; the pivot should be a value or near their mean.
-    fn moments(&self, within: Interval, pivot: f64) -> Moments {
+    /// Sums over the values in an interval; the pivot should be a value or near their mean.
+    fn sums(&self, within: Interval, pivot: f64) -> Sums {
         let sums = |pivot| pulp::Arch::new().dispatch(Sum { blocks: blocks(&self.values), within, pivot });
-        let (moments, far) = sums(pivot).moments();
-        if far { sums(moments.mean).moments().0 } else { moments }
+        let found = sums(pivot);
+        if found.is_far() { sums(found.moments().mean) } else { found }
     }
 
-    /// Sums over the values in an interval, and the others into `wings`.
-    fn split(&mut self, core: Interval, pivot: f64) -> Sums {
+    /// The values outside of an interval, into `wings`.
+    fn find_wings(&mut self, core: Interval) {
         self.wings.clear();
         let (blocks, wings) = (blocks(&self.values), &mut self.wings);
-        pulp::Arch::new().dispatch(Split { blocks, core, pivot, wings })
+        pulp::Arch::new().dispatch(Outside { blocks, core, wings });
     }
 
     /// The median of the values in an interval, the mean of the two in the middle where their number is even.
@@ -211,19 +211,23 @@ impl Interval {
 }
 
 impl Sums {
-    fn with(self, value: &f64) -> Self {
+    fn without(self, value: &f64) -> Self {
         let difference = value - self.pivot;
-        let (sum, squares) = (self.sum + difference, self.squares + difference * difference);
-        Self { count: self.count + 1, sum, squares, ..self }
+        let (sum, squares) = (self.sum - difference, self.squares - difference * difference);
+        Self { count: self.count - 1, sum, squares, ..self }
     }
 
-    /// The moments, and whether the pivot was too far from the mean to give the deviation precisely.
-    fn moments(self) -> (Moments, bool) {
+    fn moments(self) -> Moments {
         let n = self.count.max(1) as f64;
         let shift = self.sum / n;
         let variance = (self.squares / n - shift * shift).max(0.0);
-        let moments = Moments { count: self.count, mean: self.pivot + shift, deviation: variance.sqrt() };
-        (moments, shift * shift > FAR * variance)
+        Moments { count: self.count, mean: self.pivot + shift, deviation: variance.sqrt() }
+    }
+
+    /// True where the pivot is too far from the mean to give the deviation precisely.
+    fn is_far(self) -> bool {
+        let Moments { mean, deviation, .. } = self.moments();
+        (mean - self.pivot).abs() > FAR * deviation
     }
 }
 
@@ -358,26 +362,22 @@ impl pulp::WithSimd for Sum<'_> {
     }
 }
 
-/// Sums over the values in an interval; the others, but for NaN, are appended to `wings`.
-struct Split<'a> {
+/// Appends the values outside of an interval, but for NaN, to `wings`.
+struct Outside<'a> {
     blocks: &'a [[f64; BLOCK]],
     core: Interval,
-    pivot: f64,
     wings: &'a mut Vec<f64>,
 }
 
-impl pulp::WithSimd for Split<'_> {
-    type Output = Sums;
+impl pulp::WithSimd for Outside<'_> {
+    type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) -> Sums {
-        let mut sums = Lanes::new(simd, self.pivot);
+    fn with_simd<S: pulp::Simd>(self, simd: S) {
         let [low, high] = [self.core.low, self.core.high].map(|v| simd.splat_f64s(v));
-        choose(simd, self.blocks, self.wings, |k, values| {
-            sums.add(k, values, self.core.mask(simd, values));
+        choose(simd, self.blocks, self.wings, |_, values| {
             simd.or_m64s(simd.less_than_f64s(values, low), simd.less_than_f64s(high, values))
         });
-        sums.total()
     }
 }
 
