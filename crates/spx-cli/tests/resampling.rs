@@ -197,3 +197,114 @@ fn mosaics_of_channels_and_of_several_detectors() {
     usage(&["-o", "x", "--wave=1.7..1.9", "--variances=SCI"], &["variances"]);
     assert!(!folder.path().join("x").exists());
 }
+
+/// Name of an HDU, and what its values are of those of VARIANCE.
+type Named = (&'static str, fn(f32) -> f32);
+
+/// A copy of a committed input with further HDUs.
+fn with_variances(folder: &Path, name: &str, values: &[Named]) -> String {
+    let mut from = FitsReader::open(&input(name)).unwrap();
+    let path = folder.join(name);
+    let mut fits = FitsWriter::create(&path).unwrap();
+    fits.image::<u8>(&[], &from.header().unwrap()).unwrap();
+    for index in 1..from.hdu_names().unwrap().len() {
+        from.move_to_index(index).unwrap();
+        fits.copy(&mut from).unwrap();
+    }
+    from.move_to("VARIANCE").unwrap();
+    let shape = from.image_shape().unwrap();
+    let variance: Vec<f32> = image(&input(name), "VARIANCE");
+    for (hdu, of) in values {
+        let mut cards = Header::new();
+        cards.set("EXTNAME", *hdu, "");
+        fits.image::<f32>(&shape, &cards).unwrap();
+        let values: Vec<f32> = variance.iter().map(|v| of(*v)).collect();
+        fits.write_pixels(0, &values).unwrap();
+    }
+    fits.finish().unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn named_variances_are_propagated_from_hdus_of_the_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    // A quarter of VARIANCE, to the bit; and one that has nothing to do with it.
+    let values: [Named; 2] = [("VAR_RN", |v| 0.25 * v), ("VAR_FLAT", |_| 0.5)];
+    let inputs = INPUTS.map(|name| with_variances(folder, name, &values));
+    let arguments = |command: &'static str, options: &[&'static str], inputs: &[String]| {
+        let region = ["--ra=186.4536", "--dec=33.5468", "--width=2.6", "--height=2.2", "-q", "--overwrite"];
+        let words = [&[command], &region[..], options, &["--input"]].concat();
+        words.into_iter().map(str::to_owned).chain(inputs.iter().cloned()).collect::<Vec<_>>()
+    };
+    let run = |command, options: &[&'static str], inputs: &[String]| {
+        let words = arguments(command, options, inputs);
+        spx(folder, &words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let named = ["--variances=VAR_RN,VAR_FLAT", "--err=from_var", "-o", "out"];
+    run("drizzle", &[&["--detector=3"], &named[..]].concat(), &inputs).succeeds();
+    run("mosaic", &[&["--wave=1.7..2.4"], &named[..]].concat(), &inputs).succeeds();
+    for (file, hdu_names) in [
+        ("drizzle_D3.fits", ["WAVELENGTH", "ERR", "VAR_RN", "VAR_FLAT"]),
+        ("mosaic.fits", ["CON", "DQ", "VAR_RN", "VAR_FLAT"]),
+    ] {
+        let path = folder.join("out").join(file);
+        let found = hdus(&path);
+        assert_eq!(found[found.len() - 4..], hdu_names, "{file}");
+        let [variance, quarter, flat, error] =
+            ["VARIANCE", "VAR_RN", "VAR_FLAT", "ERR"].map(|hdu| image::<f32>(&path, hdu));
+        let expected: Vec<f32> = variance.iter().map(|v| 0.25 * v).collect();
+        assert_eq!(bits(&quarter), bits(&expected), "{file}");
+        // That of a mean, hence at most that of one pixel; and not zero.
+        let seen: Vec<f32> = flat.iter().copied().filter(|v| v.is_finite()).collect();
+        let (least, most) = seen.iter().fold((f32::MAX, 0f32), |(l, m), v| (l.min(*v), m.max(*v)));
+        assert!(
+            seen.len() > 100 && least > 0.02 && most < 0.501,
+            "{file}: {} of {least}..{most}",
+            seen.len()
+        );
+        for ((quarter, flat), error) in quarter.iter().zip(&flat).zip(&error) {
+            let sum = quarter + flat;
+            assert!(
+                sum.is_nan() && error.is_nan() || (error * error - sum).abs() < 1e-6 * sum,
+                "{file}: {sum} {error}"
+            );
+        }
+    }
+    // An input without the HDU is one that failed, the others are used.
+    let mixed = [inputs[0].clone(), input("d3_b.fits").display().to_string()];
+    let failed = run("mosaic", &[&["--wave=1.7..2.4"], &named[..]].concat(), &mixed);
+    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert!(failed.stderr.contains("d3_b.fits") && failed.stderr.contains("VAR_RN"), "{}", failed.stderr);
+    let primary = header(&folder.join("out/mosaic.fits"), "PRIMARY");
+    assert_eq!((primary.integer("N_INPUTS"), primary.integer("N_FAILED")), (Ok(1), Ok(1)));
+}
+
+#[test]
+fn a_mosaic_takes_the_exposures_of_all_detectors() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |output: &str, inputs: &[&str]| {
+        let options = ["--wave=1.7..3.8", "-o", output];
+        run(folder.path(), "mosaic", inputs, &options).succeeds();
+        let path = folder.path().join(output).join("mosaic.fits");
+        let inputs = header(&path, "PRIMARY").integer("N_INPUTS").unwrap();
+        let [weight, science] = ["WHT", "SCI"].map(|hdu| image::<f32>(&path, hdu));
+        (inputs, weight, science, image::<u32>(&path, "CON"))
+    };
+    let (three, four) = (of("three", &INPUTS), of("four", &["d4_a.fits", "d4_b.fits"]));
+    let both = of("both", &[&INPUTS[..], &["d4_a.fits", "d4_b.fits"]].concat());
+    assert_eq!([three.0, four.0, both.0], [3, 2, 5]);
+    let mut common = 0;
+    for k in 0..both.1.len() {
+        let (a, b, sum) = (three.1[k], four.1[k], both.1[k]);
+        assert!((a + b - sum).abs() <= 1e-6 * sum, "{a} + {b} is not {sum}");
+        assert_eq!(both.3[k].count_ones(), three.3[k].count_ones() + four.3[k].count_ones());
+        if a > 0.0 && b > 0.0 {
+            common += 1;
+            let mean = (a * three.2[k] + b * four.2[k]) / (a + b);
+            let largest = three.2[k].abs().max(four.2[k].abs());
+            assert!((both.2[k] - mean).abs() < 1e-5 * largest, "{} is not {mean}", both.2[k]);
+        }
+    }
+    assert!(common > 100, "both detectors see {common} pixels");
+}

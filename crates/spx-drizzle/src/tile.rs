@@ -250,7 +250,7 @@ impl Tile {
         let place = |v: f64| usize::try_from(floor(v)).unwrap_or(0).min(last);
         let (first, last) = (place(low), place(high + 1.0));
         let voxels = (last + 1 - first) * self.columns.len();
-        if run.droplets.len() < voxels / 4 {
+        if run.droplets.len() < voxels / 8 {
             return;
         }
         let step = CACHE_LINE.div_ceil(size_of::<Voxel>()).max(1);

@@ -77,6 +77,15 @@ fn what_is_written_is_read_back() {
 }
 
 #[test]
+fn a_cube_of_several_bins_is_no_mosaic() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = write_mosaic(&dir.path().join("mosaic.fits"), &cube(), &info(), false, &Silent).unwrap_err();
+    assert!(matches!(error.problem, CubeFileProblem::NotAMosaic { bins: 3 }), "{error}");
+    assert!(error.to_string().contains("mosaic.fits"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn the_same_cube_gives_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let paths = ["a.fits", "b.fits"].map(|n| dir.path().join(n));
