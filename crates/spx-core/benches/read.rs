@@ -1,6 +1,6 @@
-//! Reading the four planes of a full frame (2040 x 2040, 66.6 MB) into reused memory, beside a copy of as many
-//! bytes in memory: the quotient of the two rates is the share of the memory bandwidth that reading reaches. The
-//! file is in the page cache, so the disk plays no part.
+//! Reading the four planes of a full frame (2040 x 2040, 66.6 MB) into reused memory, and fitting the zodiacal light
+//! where they stand in the file, beside a copy of as many bytes in memory: the quotient of the rates is the share of the
+//! memory bandwidth that reading reaches. The file is in the page cache, so the disk plays no part.
 //!
 //! `cargo bench -p spx-core`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -13,7 +13,9 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter};
 use spx_core::header::Header;
-use spx_core::mef::{MefFile, ReadBuffers};
+use spx_core::image::Planes;
+use spx_core::mef::MefFile;
+use spx_core::zodi::{ZodiOptions, ZodiSums};
 
 const PIXELS: usize = Detector::NPIX * Detector::NPIX;
 
@@ -47,23 +49,23 @@ fn read(c: &mut Criterion) {
     write(&path);
     let mut group = c.benchmark_group("read");
     group.throughput(Throughput::Bytes(16 * PIXELS as u64));
-    let planes = RefCell::new(ReadBuffers::default());
+    let planes = RefCell::new(Planes::default());
     group.bench_function("four planes", |b| {
         b.iter_batched(
-            || (MefFile::open(&path).unwrap(), std::mem::take(&mut planes.borrow_mut().image)),
-            |(file, reuse)| planes.borrow_mut().image = file.read(0..Detector::NPIX, reuse).unwrap().planes,
+            || (MefFile::open(&path).unwrap(), planes.take()),
+            |(file, reuse)| *planes.borrow_mut() = file.read(0..Detector::NPIX, reuse).unwrap().planes,
             BatchSize::PerIteration,
         );
     });
-    group.bench_function("four planes piece by piece", |b| {
+    group.bench_function("four planes where they stand, for the zodiacal light", |b| {
         b.iter_batched(
-            || (MefFile::open(&path).unwrap(), std::mem::take(&mut *planes.borrow_mut())),
-            |(file, buffers)| {
-                let read = file.read_all(0..0, buffers, |_, rows| {
-                    black_box(rows);
-                });
-                let (image, block) = read.unwrap();
-                *planes.borrow_mut() = ReadBuffers { image: image.planes, block };
+            || MefFile::open(&path).unwrap(),
+            |file| {
+                let image = file.whole(Planes::default()).unwrap();
+                let metadata = image.metadata();
+                let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
+                image.blocks().for_each(|(first, rows)| sums.add(first, rows));
+                sums.fit(&ZodiOptions::default())
             },
             BatchSize::PerIteration,
         );

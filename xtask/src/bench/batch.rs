@@ -17,6 +17,9 @@ use crate::process::{self, count};
 
 /// What the project has set itself: sources in a frame, and how many times faster than spxquery.
 const EXTRACT_TARGETS: [(usize, f64); 3] = [(34, 10.0), (1000, 30.0), (10_000, 60.0)];
+/// Frames of a run, where no number is given: for few sources more, so that spx's run takes some tenths of a second.
+const FRAMES: [(usize, usize); 2] = [(100, 40), (2000, 16)];
+const FRAMES_OF_MANY: usize = 8;
 const AGGREGATE_TARGET: f64 = 20.0;
 /// Peak memory of an aggregation \[MB\].
 const MEMORY_TARGET: f64 = 300.0;
@@ -29,8 +32,8 @@ const AS_SPXQUERY: [&str; 2] = ["--pixel-area=constant", "--background-method=wi
 
 struct Options {
     sources: Vec<usize>,
-    /// How often a frame is measured in one run.
-    frames: usize,
+    /// How often a frame is measured in one run; by the number of sources where it is not given.
+    frames: Option<usize>,
     rows: usize,
     light_curves: usize,
 }
@@ -38,7 +41,7 @@ struct Options {
 fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
     let mut options = Options {
         sources: EXTRACT_TARGETS.map(|(sources, _)| sources).into(),
-        frames: 8,
+        frames: None,
         rows: 5_000_000,
         light_curves: 50_000,
     };
@@ -48,7 +51,7 @@ fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
             "--sources" => options.sources = numbers(value)?,
             "--rows" if value == "none" => options.rows = 0,
             "--rows" => options.rows = count(name, value)?,
-            "--frames" => options.frames = count(name, value)?,
+            "--frames" => options.frames = Some(count(name, value)?),
             "--light-curves" => options.light_curves = count(name, value)?,
             _ => return Ok(false),
         }
@@ -66,7 +69,9 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
         let frame = bench.full_frames(1)?.remove(0);
         good &= agreement(&bench, &frame)? & curves(&bench)?;
         for &sources in &options.sources {
-            good &= extraction(&bench, &frame, sources, options.frames, common.runs)?;
+            let usual = FRAMES.iter().find(|(most, _)| sources <= *most).map_or(FRAMES_OF_MANY, |f| f.1);
+            let frames = options.frames.unwrap_or(usual);
+            good &= extraction(&bench, &frame, sources, frames, common.runs)?;
         }
     }
     if options.rows > 0 {
