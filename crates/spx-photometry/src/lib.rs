@@ -67,7 +67,7 @@ pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
 pub use image::{Foreground, ImageView, check_variances};
 pub use magnitude::{AB_ZERO_POINT_UJY, Magnitude};
-pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source};
+pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source, check_place};
 pub use options::{
     ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, PhotometryOptions,
 };

@@ -98,6 +98,16 @@ pub struct Scratch {
     sample: Sample,
 }
 
+/// Sees whether a position `[x, y]` \[px, 0-based, integers at pixel centres\] lies on an image of shape `[ny, nx]`, which a
+/// caller may want to know before it reads the pixels.
+///
+/// # Errors
+/// [`NoMeasurement::OffImage`], for NaN too.
+pub fn check_place([x, y]: [f64; 2], [ny, nx]: [usize; 2]) -> Result<(), NoMeasurement> {
+    let on = |c: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&c);
+    if on(x, nx) && on(y, ny) { Ok(()) } else { Err(NoMeasurement::OffImage { x, y }) }
+}
+
 /// Photometry on one image: what is common to its sources, checked and prepared once.
 #[derive(Debug)]
 pub struct Photometer<'a> {
@@ -204,10 +214,7 @@ impl<'a> Photometer<'a> {
     fn aperture(&self, source: &Source) -> Result<(Aperture, bool), NoMeasurement> {
         let [x, y] = source.position;
         let [ny, nx] = self.image.view.shape;
-        let on = |c: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&c);
-        if !(on(x, nx) && on(y, ny)) {
-            return Err(NoMeasurement::OffImage { x, y });
-        }
+        check_place(source.position, [ny, nx])?;
         if !(source.pixel_area > 0.0 && source.pixel_area.is_finite()) {
             return Err(NoMeasurement::PixelArea(source.pixel_area));
         }

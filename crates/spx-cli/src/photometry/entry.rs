@@ -122,7 +122,7 @@ fn measure_on(
     };
     let rejected = |reason: &NoMeasurement| Outcome::Rejected { reason: reason.to_string() };
     let opened = Exposure::open(file)?;
-    if let Some(reason) = opened.misses(target) {
+    if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));
     }
     let exposure = opened.read(setup, pool.take())?;

@@ -21,7 +21,7 @@ use spx_core::sky::Position;
 use spx_core::zodi::{ZodiFit, ZodiOutcome, ZodiSums};
 use spx_photometry::{
     ImageView, NoMeasurement, Photometer, ProperMotion, PsfKind, PsfModel, QualityCriteria, Scratch, Source,
-    check_variances, regular_zones,
+    check_place, check_variances, regular_zones,
 };
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -110,12 +110,13 @@ impl OpenExposure {
         circle.ok_or_else(|| InputError::new(&metadata.path, "HDU IMAGE: its WCS gives no positions"))
     }
 
-    /// Why a target cannot be measured, where that shows before the pixels are read: it lies off the image.
-    pub(crate) fn misses(&self, target: &Target) -> Option<NoMeasurement> {
-        let [ny, nx] = self.file.metadata().shape;
-        let [x, y] = self.maps.place(target).map_or([f64::NAN; 2], |(_, pixel)| pixel);
-        let on = |c: f64, n: usize| (-0.5..n as f64 - 0.5).contains(&c);
-        (!(on(x, nx) && on(y, ny))).then_some(NoMeasurement::OffImage { x, y })
+    /// Sees whether a target lies on the image, before any pixel is read.
+    ///
+    /// # Errors
+    /// The reason why it cannot be measured.
+    pub(crate) fn check_place(&self, target: &Target) -> Result<(), NoMeasurement> {
+        let place = self.maps.place(target).map_or([f64::NAN; 2], |(_, pixel)| pixel);
+        check_place(place, self.file.metadata().shape)
     }
 
     /// Goes over the pixels once: fits the zodiacal light where that is asked for, and checks the variances. Pixels that
