@@ -91,3 +91,14 @@ pub trait WavelengthMap: Sync {
         }
     }
 }
+
+/// All pixels see the same light.
+impl WavelengthMap for Passband {
+    fn passband(&self, _: f64, _: f64) -> Passband {
+        *self
+    }
+
+    fn passband_row(&self, _: f64, _: f64, out: &mut [Passband]) {
+        out.fill(*self);
+    }
+}

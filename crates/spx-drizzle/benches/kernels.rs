@@ -1,19 +1,20 @@
 //! Each kernel on one thread, as `cargo xtask bench-peers kernels` compares it with STScI's drizzle: an image of
 //! 2040 x 2040 pixels, turned by 17 degrees about its middle onto an output as large, in one bin.
 //!
-//! Prints a line for each kernel: its name and the seconds that adding one image takes, the least of several; and one,
-//! `map`, for the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on its processor,
-//! where the system tells them.
+//! Prints a line for each kernel: its name, the seconds that adding one image and its weights takes where nothing but the
+//! mean is kept, and those of adding an image with variance and flags where all is; each the least of several. And one
+//! line, `map`, for the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on its
+//! processor, where the system tells them.
 //! `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::time::Instant;
 
 use spx_core::header::Header;
-use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
+use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
-use spx_drizzle::{DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, WavelengthGrid};
+use spx_drizzle::{DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, Planes, WavelengthGrid, Weight};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
 const SIDE: usize = 2040;
@@ -28,15 +29,7 @@ struct Rolled {
 impl PixelMap for Rolled {
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
         let (x, y) = (x - 1020.0, y - 1020.0);
-        Some([1020.2 + self.cos * x - self.sin * y, 1020.7 + self.sin * x + self.cos * y])
-    }
-}
-
-struct White;
-
-impl WavelengthMap for White {
-    fn passband(&self, _: f64, _: f64) -> Passband {
-        Passband { centre: 1.5, width: 0.1 }
+        Some([self.cos * x + (1020.2 - self.sin * y), self.sin * x + (1020.7 + self.cos * y)])
     }
 }
 
@@ -66,8 +59,9 @@ fn measure() {
     map();
     let pixels = SIDE * SIDE;
     let (flux, variance, flags) = (vec![0.1f32; pixels], vec![1e-4f32; pixels], vec![0i32; pixels]);
+    let weights = vec![1e4f32; pixels];
     let (sin, cos) = 17f64.to_radians().sin_cos();
-    let exposure = Exposure {
+    let whole = Exposure {
         shape: [SIDE; 2],
         rows: 0..SIDE,
         flux: &flux,
@@ -76,25 +70,29 @@ fn measure() {
         foreground: None,
         excluded: 0,
         pixel_map: &Rolled { sin, cos },
-        wavelength_map: &White,
+        wavelength_map: &Passband { centre: 1.5, width: 0.1 },
         extra: Extra::default(),
     };
-    let spans = Spans::whole([SIDE; 2]);
+    let extra = Extra { weight: Weight::Map(&weights), ..Extra::default() };
+    let plain = Exposure { variance: &[], flags: &[], extra, ..whole.clone() };
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     for kernel in Kernel::ALL.into_iter().filter(|k| wanted.is_empty() || wanted.contains(&k.to_string())) {
-        let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
-        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-        let mut drizzler = Drizzler::new(Plan::new([SIDE; 2], axis, options).unwrap());
-        let seconds = least(IMAGES, || {
-            let load = |plan: &Plan, (): &(), out: &mut _| plan.collect(&exposure, &spans, out);
-            drizzler
-                .add_all(&[(); IMAGES], load, &Silent)
-                .unwrap()
-                .into_iter()
-                .for_each(|a| drop(a.unwrap()));
-        });
-        println!("{kernel} {seconds:.4}");
+        let seconds = |only_mean, exposure| add(kernel, &Planes { only_mean, ..Planes::default() }, exposure);
+        println!("{kernel} {:.4} {:.4}", seconds(true, &plain), seconds(false, &whole));
     }
+}
+
+/// Seconds of adding an exposure.
+fn add(kernel: Kernel, planes: &Planes, exposure: &Exposure<'_>) -> f64 {
+    let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+    let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+    let plan = Plan::new([SIDE; 2], axis, options).unwrap().with_planes(planes.clone());
+    let (mut drizzler, spans) = (Drizzler::new(plan), Spans::whole([SIDE; 2]));
+    least(IMAGES, || {
+        let load = |plan: &Plan, (): &(), out: &mut _| plan.collect(exposure, &spans, out);
+        let answers = drizzler.add_all(&[(); IMAGES], load, &Silent).unwrap();
+        answers.into_iter().for_each(|answer| drop(answer.unwrap()));
+    })
 }
 
 fn map() {
@@ -112,5 +110,5 @@ fn map() {
             map.map_row(0.0, y as f64, std::hint::black_box(row));
         }
     });
-    println!("map {seconds:.4}");
+    println!("map {seconds:.4} {seconds:.4}");
 }

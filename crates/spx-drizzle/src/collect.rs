@@ -1,22 +1,21 @@
-//! Collection: the pixels of an exposure become droplets, piece by piece of its rows.
+//! Collection: the pixels of an exposure become droplets, block by block of the image.
 
 use std::ops::{Range, RangeInclusive};
 
 use spx_core::map::{Passband, Spans};
 
+use crate::addition::Source;
 use crate::droplet::{Droplet, Filed, Piece};
-use crate::kernel::{SpatialKernel, floor};
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel, floor, min};
 use crate::{DrizzleError, Exposure, Planes, WavelengthGrid, Weight};
 
-/// Side of a tile \[output px\]. The sums do not depend on it. The two or three planes of a tile that an exposure
-/// reaches should fit a processor's own cache: 64 x 64 voxels of 40 bytes are 160 KiB.
+/// Side of a tile \[output px\]. The sums do not depend on it.
 pub(crate) const TILE: usize = 64;
 
-/// Pixels of an input row that are collected together, so that what is known of them stays in the first cache.
-const PIECE: usize = 256;
-
-/// Droplets of a strip.
-const STRIP: usize = 1 << 14;
+/// Height and width of a block of the image \[input px\]: its pixels follow each other, row by row, before those of the next
+/// block, so that the voxels that they reach stay in a processor's own cache.
+const HEIGHT: usize = 64;
+const WIDTH: usize = 192;
 
 /// What the collection of droplets needs to know of the output.
 pub(crate) struct Target<'a, K> {
@@ -30,41 +29,103 @@ pub(crate) struct Target<'a, K> {
     pub(crate) planes: &'a Planes,
 }
 
+/// Where droplets go.
+pub(crate) trait Sink {
+    /// Tells which part of the output a block is going to reach, more or less.
+    fn prepare(&mut self, region: &Region<'_>);
+
+    /// Takes droplets that reach a tile.
+    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError>;
+}
+
+/// A part of the output.
+#[derive(Debug)]
+pub(crate) struct Region<'a> {
+    pub(crate) first_row: usize,
+    /// The columns of each row.
+    pub(crate) columns: &'a [Range<usize>],
+    pub(crate) planes: RangeInclusive<usize>,
+}
+
 impl<K: SpatialKernel> Target<'_, K> {
-    /// Collects the droplets of the pixels named by `spans` and files them; `strip` is called now and then, when there
-    /// are so many that they fill a processor's own cache, and at the end. Tells whether there are any.
+    /// Gives the droplets of the pixels named by `spans` to `sink`, each for every tile that its shares may reach. Tells
+    /// whether there are any.
     pub(crate) fn collect(
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
         piece: &mut Piece,
-        tiles: &mut [Filed],
-        mut strip: impl FnMut(&mut [Filed]) -> Result<(), DrizzleError>,
+        sink: &mut impl Sink,
     ) -> Result<bool, DrizzleError> {
-        let (mut any, mut filed) = (false, 0);
-        for y in spans.rows() {
-            let columns = spans.0[y].clone();
-            for first in columns.clone().step_by(PIECE) {
-                let columns = first..columns.end.min(first + PIECE);
-                self.project(exposure, y, &columns, piece);
-                let first = (y - exposure.rows.start) * exposure.shape[1] + columns.start;
-                let pixels = first..first + columns.len();
-                piece.resize(pixels.len(), self.kernel.reach(), self.with_values(exposure));
-                filed += pulp::Arch::new().dispatch(Select {
-                    target: self,
-                    exposure,
-                    pixels: &pixels,
-                    piece,
-                    tiles,
-                });
-            }
-            if filed > STRIP {
-                strip(tiles)?;
-                (any, filed) = (true, 0);
+        let mut any = false;
+        // What the last exposure brought.
+        piece.resize(0);
+        let rows = spans.rows();
+        // Blocks begin at multiples of height and width, wherever the spans begin.
+        for bottom in (rows.start / HEIGHT * HEIGHT..rows.end).step_by(HEIGHT) {
+            let rows = rows.start.max(bottom)..rows.end.min(bottom + HEIGHT);
+            let spans = &spans.0[rows.clone()];
+            let used = || spans.iter().filter(|columns| !columns.is_empty());
+            let first = used().map(|columns| columns.start).min().unwrap_or(0);
+            let end = used().map(|columns| columns.end).max().unwrap_or(0);
+            for left in (first / WIDTH * WIDTH..end).step_by(WIDTH) {
+                let part = |columns: &Range<usize>| columns.start.max(left)..columns.end.min(left + WIDTH);
+                let block = first.max(left)..end.min(left + WIDTH);
+                if let Some(region) = self.region(exposure, &rows, &block, &mut piece.region) {
+                    sink.prepare(&region);
+                }
+                exposure.fetch(&rows, &block);
+                for (y, columns) in rows.clone().zip(spans.iter().map(part)).filter(|(_, c)| !c.is_empty()) {
+                    self.project(exposure, y, &columns, piece);
+                    let first = (y - exposure.rows.start) * exposure.shape[1] + columns.start;
+                    let pixels = first..first + columns.len();
+                    piece.resize(pixels.len());
+                    any |= pulp::Arch::new().dispatch(Select {
+                        target: self,
+                        exposure,
+                        pixels: &pixels,
+                        piece,
+                        sink,
+                    })?;
+                }
             }
         }
-        strip(tiles)?;
-        Ok(any || filed > 0)
+        Ok(any)
+    }
+
+    /// The part of the output that a block reaches, if its image has straight sides; `None` where its corners have no
+    /// image, and where there is no such part.
+    fn region<'a>(
+        &self,
+        exposure: &Exposure<'_>,
+        rows: &Range<usize>,
+        columns: &Range<usize>,
+        memory: &'a mut Vec<Range<usize>>,
+    ) -> Option<Region<'a>> {
+        let ends = |range: &Range<usize>| [range.start as f64, range.end as f64 - 1.0];
+        let ([left, right], [bottom, top]) = (ends(columns), ends(rows));
+        let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
+        let mut corners = NO_QUAD;
+        for (corner, (x, y)) in
+            corners.iter_mut().zip([(left, bottom), (right, bottom), (right, top), (left, top)])
+        {
+            *corner = exposure.pixel_map.map(x, y)?;
+            let band = exposure.wavelength_map.passband(x, y);
+            least = least.min(band.centre - band.width * self.half_z_shrink);
+            greatest = greatest.max(band.centre + band.width * self.half_z_shrink);
+        }
+        let (reach, [ny, nx]) = (self.kernel.reach(), self.shape);
+        let place = |v: f64, n: usize| usize::try_from(floor(v.clamp(0.0, n as f64))).unwrap_or(0);
+        let low = corners.iter().fold(f64::INFINITY, |low, corner| low.min(corner[1]));
+        let high = corners.iter().fold(f64::NEG_INFINITY, |high, corner| high.max(corner[1]));
+        let rows = place(low - reach, ny)..place(high + reach + 1.0, ny);
+        memory.clear();
+        memory.extend(rows.clone().map(|y| {
+            let (first, last) = extent(&corners, y as f64 - reach, y as f64 + reach);
+            place(first - reach, nx)..place(last + reach + 1.0, nx)
+        }));
+        let planes = self.wavelengths.bin_of(least)..=self.wavelengths.bin_of(greatest);
+        (!memory.is_empty()).then_some(Region { first_row: rows.start, columns: memory, planes })
     }
 
     /// Output positions and passbands of a piece; where the kernel asks for corners, these too, and the position is
@@ -91,17 +152,22 @@ impl<K: SpatialKernel> Target<'_, K> {
         }
     }
 
-    /// Whether a pixel brings values beside its flux: its weight and named variances.
-    fn with_values(&self, exposure: &Exposure<'_>) -> bool {
-        self.planes.any() || exposure.extra.weight != Weight::InverseVariance
-    }
-
-    /// Finds out which pixels of a piece take part, step by step over all of them, without branches.
+    /// Finds out which pixels of a piece take part if they reach the output, and with which weight: step by step over all
+    /// of them, without branches. Comparisons are false for NaN.
     #[inline(always)]
     fn select(&self, exposure: &Exposure<'_>, pixels: &Range<usize>, piece: &mut Piece) {
-        let Piece { positions, corners, bands, reach, flux, variance, weight, usable } = piece;
-        for (usable, flags) in usable.iter_mut().zip(&exposure.flags[pixels.clone()]) {
-            *usable = flags.cast_unsigned() & exposure.excluded == 0;
+        let Piece {
+            positions, corners, bands, reach, flux, variance, flags, refused, weight, usable, ..
+        } = piece;
+        exposure.fluxes(pixels, flux);
+        exposure.variances(pixels, variance);
+        exposure.flags(pixels, flags);
+        exposure.weights(pixels, variance, self.ivar_max, weight);
+        if !exposure.variance.is_empty() || !exposure.flags.is_empty() {
+            for ((refused, variance), flags) in refused.iter_mut().zip(&*variance).zip(&*flags) {
+                let fine = (*variance > 0.0) & (*variance < f32::INFINITY);
+                *refused = (flags & exposure.excluded) | u32::from(!fine);
+            }
         }
         if K::CORNERS {
             let [a, b, c, d] = corners.each_ref().map(Vec::as_slice);
@@ -110,163 +176,315 @@ impl<K: SpatialKernel> Target<'_, K> {
                 *reach = self.kernel.reach_of(*position, &[*a, *b, *c, *d]);
             }
         }
-        // False for NaN.
-        let inside = |v: f64, n: f64, reach: f64| (v > -reach) & (v < n - 1.0 + reach);
-        let [ny, nx] = self.shape.map(|n| n as f64);
-        for ((usable, [x, y]), reach) in usable.iter_mut().zip(&*positions).zip(&*reach) {
-            *usable &= inside(*x, nx, *reach) & inside(*y, ny, *reach);
-        }
-        let (lower, upper) = (self.wavelengths.lower(), self.wavelengths.upper());
-        for (usable, band) in usable.iter_mut().zip(&*bands) {
+        let (half_z_shrink, lower, upper) =
+            (self.half_z_shrink, self.wavelengths.lower(), self.wavelengths.upper());
+        let values = flux.iter().zip(&*weight).zip(&*refused);
+        for ((usable, band), ((flux, weight), refused)) in usable.iter_mut().zip(&*bands).zip(values) {
+            let half = band.width * half_z_shrink;
             // False for a passband that is not finite or positive.
-            let half = band.width * self.half_z_shrink;
             let real = (band.centre > 0.0) & (band.width > 0.0) & (band.width < f64::INFINITY);
-            *usable &= real & (band.centre + half > lower) & (band.centre - half < upper);
-        }
-        exposure.fluxes(pixels, flux);
-        exposure.variances(pixels, variance);
-        for ((usable, flux), variance) in usable.iter_mut().zip(&*flux).zip(&*variance) {
-            *usable &= (flux.abs() < f64::INFINITY) & (*variance > 0.0) & (*variance < f32::INFINITY);
-        }
-        for ((k, weight), (usable, variance)) in
-            pixels.clone().zip(weight).zip(usable.iter_mut().zip(&*variance))
-        {
-            *weight = exposure.weight_of(k, *variance, self.ivar_max);
-            *usable &= weight.is_finite() & (*weight > 0.0);
+            let overlaps = (band.centre + half > lower) & (band.centre - half < upper);
+            let fine = (flux.abs() < f64::INFINITY) & (*weight > 0.0) & (*weight < f64::INFINITY);
+            *usable = if fine & real & overlaps & (*refused == 0) { 1.0 } else { 0.0 };
         }
     }
 
-    /// Files the usable pixels of a piece, in their order, under every tile that their shares may reach. Tells how many
-    /// there are.
+    /// Hands out the pixels of a piece that take part, in their order. Tells whether there are any.
     #[inline(always)]
-    fn file(
+    fn hand_out(
         &self,
         exposure: &Exposure<'_>,
         pixels: &Range<usize>,
         piece: &Piece,
-        tiles: &mut [Filed],
-    ) -> usize {
+        sink: &mut impl Sink,
+    ) -> Result<bool, DrizzleError> {
         let [ny, nx] = self.shape;
-        let batch = Batch {
-            piece,
-            flags: &exposure.flags[pixels.clone()],
-            exposure,
-            first: pixels.start,
-            with_bands: self.wavelengths.bins() > 1 || self.with_values(exposure),
-            corners: K::CORNERS,
-        };
-        let (mut k, mut count) = (0, 0);
-        while k < piece.usable.len() {
-            if !piece.usable[k] {
-                k += 1;
-                continue;
-            }
-            let ([x, y], reach) = (piece.positions[k], piece.reach[k]);
-            let (rows, columns) = (tiles_reached(y, ny, reach), tiles_reached(x, nx, reach));
+        let tiles = nx.div_ceil(TILE);
+        let mut any = false;
+        let mut k = 0;
+        while let Some(&usable) = piece.usable.get(k) {
             let start = k;
             k += 1;
+            let [x, y] = piece.positions[start];
+            let reach = if K::CORNERS { piece.reach[start] } else { self.kernel.reach() };
+            if usable == 0.0 || !reaches(x, nx, reach) || !reaches(y, ny, reach) {
+                continue;
+            }
+            any = true;
+            let (rows, columns) = (tiles_reached(y, ny, reach), tiles_reached(x, nx, reach));
             if rows.start() == rows.end() && columns.start() == columns.end() {
-                k += batch.beside(k, *rows.start(), *columns.start());
+                let limits =
+                    [Limits::new(*columns.start(), nx, reach), Limits::new(*rows.start(), ny, reach)];
+                k += beside::<K>(piece, k, limits);
             }
             for row in rows {
                 for column in columns.clone() {
-                    batch.append(start..k, [row, column], &mut tiles[row * nx.div_ceil(TILE) + column]);
+                    let part = Part {
+                        piece,
+                        exposure,
+                        first: pixels.start,
+                        pixels: start..k,
+                        origin: [(column * TILE) as f64, (row * TILE) as f64],
+                        corners: K::CORNERS,
+                        with_bands: self.wavelengths.bins() > 1 || self.planes.any(),
+                    };
+                    sink.take(&part, row * tiles + column)?;
                 }
             }
-            count += k - start;
         }
-        count
+        Ok(any)
     }
 }
 
-/// Selects and files a piece with the widest instruction set that the machine has.
-struct Select<'a, 'b, K> {
+/// Where, along one axis, a pixel has to lie to reach one tile and no other.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// The last pixel before the tile, and the first one behind it.
+    outside: [f64; 2],
+    /// The last pixel of the output.
+    last: f64,
+    /// For pixels that reach as far as this one: the least position, and the greatest.
+    positions: [f64; 2],
+}
+
+impl Limits {
+    /// For a tile, along an axis of `n` pixels.
+    #[inline(always)]
+    fn new(tile: usize, n: usize, reach: f64) -> Self {
+        let (first, last) = ((tile * TILE) as f64, n as f64 - 1.0);
+        let outside = [first - 1.0, first + TILE as f64];
+        let greatest = min(outside[1] - reach, (last + reach).next_down());
+        Self { outside, last, positions: [outside[0] + reach, greatest] }
+    }
+
+    /// For a pixel that reaches as far as that one.
+    #[inline(always)]
+    fn hold(self, position: f64) -> bool {
+        (position >= self.positions[0]) & (position <= self.positions[1])
+    }
+
+    /// For any.
+    #[inline(always)]
+    fn hold_with(self, position: f64, reach: f64) -> bool {
+        let low = position - reach;
+        (low >= self.outside[0]) & (position + reach <= self.outside[1]) & (low < self.last)
+    }
+}
+
+/// How many pixels from `k` on are usable and lie within limits.
+#[inline(always)]
+fn beside<K: SpatialKernel>(piece: &Piece, k: usize, [along, across]: [Limits; 2]) -> usize {
+    const CHUNK: usize = 8;
+    let (usable, positions) = (&piece.usable[k..], &piece.positions[k..]);
+    let reach = if K::CORNERS { &piece.reach[k..] } else { usable };
+    let fine = |usable: f64, [x, y]: [f64; 2], reach: f64| {
+        let inside = if K::CORNERS {
+            along.hold_with(x, reach) & across.hold_with(y, reach)
+        } else {
+            along.hold(x) & across.hold(y)
+        };
+        (usable != 0.0) & inside
+    };
+    let mut count = 0;
+    let chunks = usable.as_chunks::<CHUNK>().0.iter().zip(positions.as_chunks::<CHUNK>().0);
+    for ((usable, positions), reach) in chunks.zip(reach.as_chunks::<CHUNK>().0) {
+        let mut all = true;
+        for k in 0..CHUNK {
+            all &= fine(usable[k], positions[k], reach[k]);
+        }
+        if !all {
+            break;
+        }
+        count += CHUNK;
+    }
+    while count < usable.len() && fine(usable[count], positions[count], reach[count]) {
+        count += 1;
+    }
+    count
+}
+
+/// The least and the greatest x of the outline of a quadrilateral between two heights; where there is none, from infinity to
+/// minus infinity.
+fn extent(corners: &Quad, low: f64, high: f64) -> (f64, f64) {
+    let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
+    for k in 0..4 {
+        let ([ax, ay], [bx, by]) = (corners[k], corners[(k + 1) % 4]);
+        if ay.max(by) < low || ay.min(by) > high {
+            continue;
+        }
+        // Where the side enters and leaves; a side that lies between the heights is not cut.
+        let slope = if ay == by { 0.0 } else { (bx - ax) / (by - ay) };
+        let at =
+            |x: f64, y: f64| if y < low { x + (low - y) * slope } else { x - (y - high).max(0.0) * slope };
+        let (a, b) = (at(ax, ay), at(bx, by));
+        (first, last) = (first.min(a.min(b)), last.max(a.max(b)));
+    }
+    (first, last)
+}
+
+/// Selects and hands out a piece with the widest instruction set that the machine has.
+struct Select<'a, 'b, K, S> {
     target: &'a Target<'b, K>,
     exposure: &'a Exposure<'a>,
     pixels: &'a Range<usize>,
     piece: &'a mut Piece,
-    tiles: &'a mut [Filed],
+    sink: &'a mut S,
 }
 
-impl<K: SpatialKernel> pulp::WithSimd for Select<'_, '_, K> {
-    type Output = usize;
+impl<K: SpatialKernel, S: Sink> pulp::WithSimd for Select<'_, '_, K, S> {
+    type Output = Result<bool, DrizzleError>;
 
     // Functions that are not inlined here would be compiled for the oldest instruction set.
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> usize {
+    fn with_simd<I: pulp::Simd>(self, _: I) -> Self::Output {
         self.target.select(self.exposure, self.pixels, self.piece);
-        self.target.file(self.exposure, self.pixels, self.piece, self.tiles)
+        self.target.hand_out(self.exposure, self.pixels, self.piece, self.sink)
     }
 }
 
-/// A piece of an input row, ready to be filed.
-struct Batch<'a> {
+/// Pixels of a piece that follow each other and reach the same tile.
+pub(crate) struct Part<'a> {
     piece: &'a Piece,
-    flags: &'a [i32],
     exposure: &'a Exposure<'a>,
     /// Where the piece begins in the arrays of the exposure.
     first: usize,
-    /// What is filed beside the droplets.
-    with_bands: bool,
+    pixels: Range<usize>,
+    /// The tile's first pixel.
+    origin: [f64; 2],
+    /// What belongs to the droplets.
     corners: bool,
+    with_bands: bool,
 }
 
-impl Batch<'_> {
-    /// How many pixels from `k` on are usable and reach no other tile than this one.
+impl Source for Part<'_> {
     #[inline(always)]
-    fn beside(&self, k: usize, row: usize, column: usize) -> usize {
-        let Piece { positions, reach, usable, .. } = self.piece;
-        let rest = usable[k..].iter().zip(&positions[k..]).zip(&reach[k..]);
-        rest.take_while(|((usable, [x, y]), reach)| {
-            **usable & lies_in(*x, **reach, column) & lies_in(*y, **reach, row)
+    fn droplets(&self, _: f64) -> impl Iterator<Item = (Droplet, f64)> {
+        let ([left, bottom], pixels) = (self.origin, self.pixels.clone());
+        let flags = &self.piece.flags[pixels.clone()];
+        let values =
+            self.piece.flux[pixels.clone()].iter().zip(&self.piece.variance[pixels.clone()]).zip(flags);
+        let values = values.zip(&self.piece.positions[pixels.clone()]).zip(&self.piece.weight[pixels]);
+        values.map(move |((((flux, variance), flags), [x, y]), weight)| {
+            let (x, y) = (x - left, y - bottom);
+            (Droplet { x, y, flux: *flux, variance: *variance, flags: *flags }, *weight)
         })
-        .count()
     }
 
-    /// Appends usable pixels to what is filed under a tile.
     #[inline(always)]
-    fn append(&self, part: Range<usize>, [row, column]: [usize; 2], filed: &mut Filed) {
-        let (left, bottom) = ((column * TILE) as f64, (row * TILE) as f64);
-        let piece = self.piece;
-        let pixels = piece.flux[part.clone()].iter().zip(&piece.variance[part.clone()]);
-        let pixels = pixels.zip(&self.flags[part.clone()]).zip(&piece.positions[part.clone()]);
-        filed.droplets.extend(pixels.map(|(((flux, variance), flags), [x, y])| Droplet {
-            x: x - left,
-            y: y - bottom,
-            flux: *flux,
-            variance: *variance,
-            flags: flags.cast_unsigned(),
-        }));
-        if self.with_bands {
-            filed.bands.extend_from_slice(&piece.bands[part.clone()]);
-        }
-        if self.corners {
-            let [a, b, c, d] = piece.corners.each_ref().map(|corners| &corners[part.clone()]);
-            let from = |c: &[f64; 2]| [c[0] - left, c[1] - bottom];
-            let quads = a.iter().zip(b).zip(c).zip(d);
-            filed.quads.extend(quads.map(|(((a, b), c), d)| [from(a), from(b), from(c), from(d)]));
-        }
-        if !piece.weight.is_empty() {
-            for k in part {
-                filed.values.push(piece.weight[k]);
-                filed.values.extend(self.exposure.variances_of(self.first + k));
-            }
-        }
+    fn bands(&self) -> &[Passband] {
+        &self.piece.bands[self.pixels.clone()]
+    }
+
+    #[inline(always)]
+    fn quad(&self, k: usize) -> Quad {
+        let ([a, b, c, d], k) = (&self.piece.corners, self.pixels.start + k);
+        [from(a[k], self.origin), from(b[k], self.origin), from(c[k], self.origin), from(d[k], self.origin)]
+    }
+
+    #[inline(always)]
+    fn variances(&self, k: usize, out: &mut Vec<f64>) {
+        out.extend(self.exposure.variances_of(self.first + self.pixels.start + k));
     }
 }
 
-/// Whether all pixels nearer than `reach` lie in a tile, along one axis of an endless grid.
+/// A position as seen from the origin of a tile.
 #[inline(always)]
-fn lies_in(position: f64, reach: f64, tile: usize) -> bool {
-    let start = (tile * TILE) as f64;
-    (position - reach >= start - 1.0) & (position + reach <= start + TILE as f64)
+fn from([x, y]: [f64; 2], [left, bottom]: [f64; 2]) -> [f64; 2] {
+    [x - left, y - bottom]
 }
 
-/// The tiles, along one axis of `n` pixels, with a pixel nearer than `reach`; [`Target::select`] has seen to it that
-/// there is one.
+/// Files droplets under the tiles that they reach.
+pub(crate) struct Filing<'a> {
+    pub(crate) tiles: &'a mut [Filed],
+}
+
+impl Sink for Filing<'_> {
+    fn prepare(&mut self, _: &Region<'_>) {}
+
+    #[inline(always)]
+    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError> {
+        let filed = &mut self.tiles[tile];
+        let all = 0..part.pixels.len();
+        filed.droplets.extend(part.droplets(0.0).map(|(droplet, _)| droplet));
+        if part.with_bands {
+            filed.bands.extend_from_slice(part.bands());
+        }
+        if part.corners {
+            filed.quads.extend(all.clone().map(|k| part.quad(k)));
+        }
+        if part.exposure.extra.weight != Weight::InverseVariance {
+            filed.weights.extend_from_slice(&part.piece.weight[part.pixels.clone()]);
+        }
+        for k in all {
+            part.variances(k, &mut filed.variances);
+        }
+        Ok(())
+    }
+}
+
+/// Whether there is a pixel nearer than `reach`, along one axis of `n` pixels. False for NaN.
+#[inline(always)]
+fn reaches(position: f64, n: usize, reach: f64) -> bool {
+    (position > -reach) & (position < n as f64 - 1.0 + reach)
+}
+
+/// The tiles, along one axis of `n` pixels, with a pixel nearer than `reach`, where there is one.
 #[inline(always)]
 fn tiles_reached(position: f64, n: usize, reach: f64) -> RangeInclusive<usize> {
     let first = usize::try_from(floor(position - reach) + 1).unwrap_or(0);
     let last = usize::try_from(-floor(-(position + reach)) - 1).unwrap_or(0).min(n - 1);
     first / TILE..=last / TILE
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Limits say of a pixel what the tiles that it reaches say.
+        #[test]
+        fn limits_are_those_of_one_tile(
+            position in -80.0..400.0f64,
+            reach in prop::sample::select(vec![0.500_000_001, 1.0, 1.7, 30.0, 40.0]),
+            n in 1..330usize,
+            tile in 0..6usize,
+        ) {
+            prop_assume!(tile < n.div_ceil(TILE));
+            let tiles = tiles_reached(position, n, reach);
+            let alone = reaches(position, n, reach) && tiles == (tile..=tile);
+            // A pixel may reach over the edge of the grid as long as the tile is complete.
+            let beyond = position - reach < -1.0 || position + reach > (tile * TILE + TILE) as f64;
+            let limits = Limits::new(tile, n, reach);
+            prop_assert_eq!(limits.hold(position), alone && !beyond);
+            prop_assert_eq!(limits.hold_with(position, reach), alone && !beyond);
+        }
+
+        /// No point between two heights lies beyond the extent.
+        #[test]
+        fn extents_hold_what_lies_between(
+            corners in prop::array::uniform4(prop::array::uniform2(-9.0..9.0f64)),
+            shares in prop::array::uniform4(0.0..1.0f64),
+            (below, above) in (0.0..3.0f64, 0.0..3.0f64),
+        ) {
+            // The corners in their order around the middle make an outline; a mean of two points of it lies within.
+            let mut corners = corners;
+            corners.sort_by(|a, b| a[1].atan2(a[0]).total_cmp(&b[1].atan2(b[0])));
+            let along = |k: usize, t: f64| [0, 1].map(|i| corners[k][i] + t * (corners[(k + 1) % 4][i] - corners[k][i]));
+            for (k, t) in shares.into_iter().enumerate() {
+                let [x, y] = along(k, t);
+                let (first, last) = extent(&corners, y - below, y + above);
+                prop_assert!(first <= x + 1e-9 && x - 1e-9 <= last, "{x} in {first} to {last}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_extent_of_nothing_is_empty() {
+        let square = [[1.0, 1.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0]];
+        assert_eq!(extent(&square, 1.0, 1.5), (1.0, 2.0));
+        let (first, last) = extent(&square, 3.0, 4.0);
+        assert!(first > last);
+    }
 }

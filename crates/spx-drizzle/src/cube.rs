@@ -28,7 +28,7 @@ pub trait CubeData: Sync {
     fn count(&self, z: usize, out: &mut [u16]);
     /// Voxels whose number of contributions exceeds 65535 and is therefore given as 65535.
     fn saturated(&self) -> u64;
-    /// The optional planes that it has; `None` where it has not even weights.
+    /// The planes that it has or has not; `None` where it has all but optional ones, and no weights.
     fn planes(&self) -> Option<&Planes> {
         None
     }

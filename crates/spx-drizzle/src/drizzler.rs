@@ -4,13 +4,15 @@ use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
-use crate::collect::{TILE, Target};
+use crate::addition::{Cursor, Shares};
+use crate::collect::{Filing, TILE, Target};
 use crate::cube::{CubeData, OptionalPlane};
-use crate::droplet::{Droplets, Filed, Sums};
+use crate::droplet::{Adding, Droplets, Filed, Sums};
 use crate::exposure::pixel_scale_ratio;
 use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
 use crate::planes::ErrorMethod;
-use crate::tile::{Cursor, Shares, Tile, Voxel};
+use crate::tile::Tile;
+use crate::voxel::{Voxel, Voxels};
 use crate::{DrizzleError, DrizzleOptions, Exposure, Fill, Kernel, Planes, WavelengthGrid};
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
@@ -113,7 +115,9 @@ impl Plan {
     /// Memory of the accumulators once every tile has been reached, by so many exposures \[bytes\].
     pub fn accumulator_bytes(&self, exposures: usize) -> u64 {
         let words = if self.planes.context { exposures.div_ceil(32) } else { 0 };
-        let voxel = size_of::<Voxel>() + self.planes.sums() * size_of::<f64>() + words * size_of::<u32>();
+        let voxel = Voxels::bytes(self.planes.only_mean)
+            + self.planes.sums() * size_of::<f64>()
+            + words * size_of::<u32>();
         self.cube_shape().iter().map(|&n| n as u64).product::<u64>() * voxel as u64
     }
 
@@ -148,7 +152,7 @@ impl Plan {
         if out.collected {
             return Err(DrizzleError::Collected);
         }
-        exposure.check(self.planes.variances.len())?;
+        exposure.check(&self.planes)?;
         let needed = spans.rows();
         if !needed.is_empty() && (needed.start < exposure.rows.start || needed.end > exposure.rows.end) {
             return Err(DrizzleError::MissingRows { held: exposure.rows.clone(), needed });
@@ -157,11 +161,16 @@ impl Plan {
         let constant_weight = exposure.extra.constant_weight();
         (out.collected, out.pixel_scale_ratio, out.constant_weight) = (true, ratio, constant_weight);
         let Droplets { tiles, sums, any, piece, .. } = out;
-        tiles.resize_with(self.tiles().count(), Filed::default);
         with_kernel!(self.options, ratio, kernel => {
-            let shares = self.shares(kernel, sums.as_ref().map(|sums| sums.number));
-            let strip = |filed: &mut [Filed]| sums.as_mut().map_or(Ok(()), |sums| sums.add(filed, &shares));
-            *any = self.target(kernel).collect(exposure, spans, piece, tiles, strip)?;
+            let target = self.target(kernel);
+            *any = if let Some(sums) = sums {
+                let shares = self.shares(kernel, Some(sums.number));
+                let columns = self.shape[1].div_ceil(TILE);
+                target.collect(exposure, spans, piece, &mut Adding { sums, shares, columns })?
+            } else {
+                tiles.resize_with(self.tiles().count(), Filed::default);
+                target.collect(exposure, spans, piece, &mut Filing { tiles })?
+            };
         });
         if let Some(sums) = sums {
             sums.tiles.iter_mut().for_each(|tile| tile.end_exposure(&self.planes, constant_weight));
@@ -262,7 +271,7 @@ impl Drizzler {
     /// makes of `n` pixels of weight 1 on the output is `n`, and the sum of their fluxes.
     pub fn totals(&self, z: usize) -> [f64; 2] {
         let rows = self.tiles.iter().flat_map(|tile| tile.rows.clone().filter_map(move |y| tile.row(y, z)));
-        rows.flatten().fold([0.0; 2], |[weight, flux], v| [weight + v.weight, flux + v.flux])
+        rows.flatten().fold([0.0; 2], |[weight, flux], v| [weight + v.mean.weight, flux + v.mean.flux])
     }
 
     /// Exposures so far of which some pixel reached the output.
@@ -378,10 +387,11 @@ impl Drizzler {
         }
         let add = |tile: &mut Tile, k: usize, exposure: &Droplets, number: Option<u32>| {
             let mut cursor = Cursor::new(nz);
-            if let Some(run) = exposure.tiles.get(k).map(Filed::run).filter(|run| !run.droplets.is_empty()) {
+            if let Some(filed) = exposure.tiles.get(k).filter(|filed| !filed.droplets.is_empty()) {
                 with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
                     let shares = plan.shares(kernel, number);
-                    tile.add(run, &shares, &mut cursor)?;
+                    tile.fetch_for(filed, &shares);
+                    tile.add(filed, &shares, &mut cursor)?;
                 });
                 tile.end_exposure(&plan.planes, exposure.constant_weight);
             }
@@ -408,7 +418,7 @@ impl Drizzler {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 match tile.row(y, z) {
-                    Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(v)),
+                    Some(voxels) => row.iter_mut().zip(voxels).for_each(|(o, v)| *o = value(&v)),
                     None => row.fill(empty),
                 }
             }
@@ -423,9 +433,9 @@ impl Drizzler {
         for tile in &self.tiles {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
-                for (out, voxel) in row.iter_mut().zip(tile.row(y, z).unwrap_or_default()) {
-                    if voxel.weight != 0.0 {
-                        *out = value(voxel);
+                for (out, voxel) in row.iter_mut().zip(tile.row(y, z).into_iter().flatten()) {
+                    if voxel.mean.weight != 0.0 {
+                        *out = value(&voxel);
                     }
                 }
             }
@@ -437,7 +447,7 @@ impl Drizzler {
         let sum = (k < planes.variances.len()).then(|| planes.first_variance_sum() + k);
         let exposures = planes.exposure_weight_sum();
         self.fill_ratio(sum, z, out, |voxel, sums| {
-            let weight = exposures.map_or(voxel.weight, |k| sums[k]);
+            let weight = exposures.map_or(voxel.mean.weight, |k| sums[k]);
             weight * weight
         });
     }
@@ -447,7 +457,7 @@ impl Drizzler {
         match planes.error {
             None => out.fill(f32::NAN),
             Some(ErrorMethod::Resampled) => {
-                self.fill_ratio(planes.mean_error_sum(), z, out, |voxel, _| voxel.weight);
+                self.fill_ratio(planes.mean_error_sum(), z, out, |voxel, _| voxel.mean.weight);
             }
             Some(ErrorMethod::FromVariances) => {
                 if planes.variances.is_empty() {
@@ -483,8 +493,8 @@ impl Drizzler {
                     continue;
                 };
                 for ((out, voxel), sums) in row.iter_mut().zip(voxels).zip(optional.chunks_exact(sums)) {
-                    if voxel.weight != 0.0 {
-                        *out = (sums[sum] / divisor(voxel, sums)) as f32;
+                    if voxel.mean.weight != 0.0 {
+                        *out = (sums[sum] / divisor(&voxel, sums)) as f32;
                     }
                 }
             }
@@ -509,14 +519,17 @@ impl CubeData for Drizzler {
         match self.plan.options.fill {
             Fill::NaN => self.fill(z, out, f32::NAN, Voxel::science),
             Fill::Value(value) => {
-                self.fill(z, out, value, |v| if v.weight == 0.0 { value } else { v.science() });
+                self.fill(z, out, value, |v| if v.mean.weight == 0.0 { value } else { v.science() });
             }
             Fill::Keep => self.update(z, out, Voxel::science),
         }
     }
 
     fn variance(&self, z: usize, out: &mut [f32]) {
-        self.fill(z, out, f32::NAN, Voxel::variance);
+        match self.plan.planes.only_mean {
+            true => out.fill(f32::NAN),
+            false => self.fill(z, out, f32::NAN, Voxel::variance),
+        }
     }
 
     fn and_mask(&self, z: usize, out: &mut [u32]) {
@@ -544,7 +557,7 @@ impl CubeData for Drizzler {
         match plane {
             OptionalPlane::Weight => self.fill(z, out, 0.0, Voxel::weight),
             OptionalPlane::Wavelength => {
-                self.fill_ratio(planes.wavelength_sum(), z, out, |voxel, _| voxel.weight);
+                self.fill_ratio(planes.wavelength_sum(), z, out, |voxel, _| voxel.mean.weight);
             }
             OptionalPlane::Error => self.error(z, out),
             OptionalPlane::NamedVariance(k) => self.named_variance(k, z, out),

@@ -1,13 +1,22 @@
 //! Droplets: the pixels of an exposure that take part, on their way to the cube.
 
+use std::ops::Range;
+
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::kernel::{NO_QUAD, Quad, SpatialKernel};
-use crate::tile::{Cursor, Shares, Tile};
+use crate::addition::{Cursor, Shares, Source};
+use crate::collect::{Part, Region, Sink, TILE};
+use crate::exposure::inverse;
+use crate::kernel::{Quad, SpatialKernel};
+use crate::tile::Tile;
+use crate::voxel::Voxels;
+
+/// What of the sums may be expected to stay in a processor's own cache \[bytes\].
+const CACHE: usize = 3 << 19;
 
 /// An input pixel projected onto the output grid.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Droplet {
     /// Output position from the first pixel of its tile \[px\].
     pub(crate) x: f64,
@@ -24,9 +33,8 @@ pub(crate) struct Droplet {
 /// The droplets of one exposure, filed under the tiles of the output grid.
 ///
 /// A droplet that reaches into several tiles stands in each. Within a tile the droplets keep the order of the input pixels
-/// (row by row), which fixes the order of every sum. Within a drizzle on one thread they are added to the sums strip by
-/// strip while the exposure is collected, so that they never leave the cache. Reused from exposure to exposure, it keeps
-/// its memory.
+/// (block by block, row by row), which fixes the order of every sum. In a drizzle on one thread they are added to the sums
+/// as they are collected, and none is filed. Reused from exposure to exposure, it keeps its memory.
 #[derive(Debug, Default)]
 pub struct Droplets {
     pub(crate) tiles: Vec<Filed>,
@@ -54,18 +62,41 @@ pub(crate) struct Sums {
     pub(crate) failure: Option<DrizzleError>,
 }
 
-impl Sums {
-    /// Adds filed droplets and forgets them.
-    pub(crate) fn add<K: SpatialKernel>(
-        &mut self,
-        filed: &mut [Filed],
-        shares: &Shares<'_, K>,
-    ) -> Result<(), DrizzleError> {
-        for (tile, filed) in self.tiles.iter_mut().zip(filed).filter(|(_, filed)| !filed.droplets.is_empty())
-        {
-            let added = tile.add(filed.run(), shares, &mut self.cursor);
-            added.inspect_err(|error| self.failure = Some(error.clone()))?;
-            filed.clear();
+/// Adds droplets to sums as they come.
+pub(crate) struct Adding<'a, 'b, K> {
+    pub(crate) sums: &'a mut Sums,
+    pub(crate) shares: Shares<'b, K>,
+    /// Tiles in a row of the output.
+    pub(crate) columns: usize,
+}
+
+impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
+    fn prepare(&mut self, region: &Region<'_>) {
+        let Region { first_row, columns, planes } = region;
+        let voxels =
+            columns.iter().map(ExactSizeIterator::len).sum::<usize>() * (planes.end() + 1 - planes.start());
+        // More would not stay in the cache.
+        if voxels * Voxels::bytes(self.shares.planes.only_mean) > CACHE {
+            return;
+        }
+        let used = || columns.iter().filter(|columns| !columns.is_empty());
+        let first = used().map(|columns| columns.start).min().unwrap_or(0);
+        let end = used().map(|columns| columns.end).max().unwrap_or(0);
+        for row in first_row / TILE..(first_row + columns.len()).div_ceil(TILE) {
+            for column in first / TILE..end.div_ceil(TILE) {
+                if let Some(tile) = self.sums.tiles.get(row * self.columns + column) {
+                    tile.fetch(region);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError> {
+        let Sums { tiles, cursor, failure, .. } = &mut *self.sums;
+        if let Err(error) = tiles[tile].add(part, &self.shares, cursor) {
+            *failure = Some(error.clone());
+            return Err(error);
         }
         Ok(())
     }
@@ -77,26 +108,31 @@ pub(crate) struct Piece {
     pub(crate) positions: Vec<[f64; 2]>,
     pub(crate) corners: [Vec<[f64; 2]>; 4],
     pub(crate) bands: Vec<Passband>,
-    /// How far the shares of each droplet reach.
+    /// How far the shares of each droplet reach, where that differs.
     pub(crate) reach: Vec<f64>,
     /// Fluxes, foreground subtracted.
     pub(crate) flux: Vec<f64>,
     pub(crate) variance: Vec<f32>,
-    /// Weights, where they are given.
+    pub(crate) flags: Vec<u32>,
+    /// Not 0 where variance or flags forbid a pixel to take part.
+    pub(crate) refused: Vec<u32>,
     pub(crate) weight: Vec<f64>,
-    /// Whether a pixel takes part.
-    pub(crate) usable: Vec<bool>,
+    /// 1 for a pixel that takes part if it reaches the output, 0 for another.
+    pub(crate) usable: Vec<f64>,
+    /// For the part of the output that a block reaches.
+    pub(crate) region: Vec<Range<usize>>,
 }
 
 impl Piece {
-    /// Makes room for so many pixels, whose shares all reach so far, with weights or without.
-    pub(crate) fn resize(&mut self, pixels: usize, reach: f64, with_weights: bool) {
-        self.usable.resize(pixels, false);
-        self.reach.clear();
-        self.reach.resize(pixels, reach);
+    /// Makes room for so many pixels. Of what an exposure does not bring they have what allows them to take part.
+    pub(crate) fn resize(&mut self, pixels: usize) {
+        self.reach.resize(pixels, 0.0);
         self.flux.resize(pixels, 0.0);
-        self.variance.resize(pixels, 0.0);
-        self.weight.resize(if with_weights { pixels } else { 0 }, 0.0);
+        self.variance.resize(pixels, 1.0);
+        self.flags.resize(pixels, 0);
+        self.refused.resize(pixels, 0);
+        self.weight.resize(pixels, 0.0);
+        self.usable.resize(pixels, 0.0);
     }
 }
 
@@ -116,17 +152,18 @@ impl Droplets {
     }
 }
 
-/// Droplets in the order of the input pixels, and what only some drizzles need of them.
+/// Droplets in the order in which they came, and what only some drizzles need of them.
 #[derive(Debug, Default)]
 pub(crate) struct Filed {
     pub(crate) droplets: Vec<Droplet>,
-    /// Their passbands, where there is more than one bin or an optional sum.
+    /// Their passbands, where there is more than one bin or an optional plane.
     pub(crate) bands: Vec<Passband>,
     /// Their corners, where the kernel asks for them.
     pub(crate) quads: Vec<Quad>,
-    /// Where there are optional sums or weights other than 1/variance: for each droplet its weight, and then the
-    /// values of the named variances.
-    pub(crate) values: Vec<f64>,
+    /// Their weights, where these are not 1/variance.
+    pub(crate) weights: Vec<f64>,
+    /// For each droplet the values of its named variances.
+    pub(crate) variances: Vec<f64>,
 }
 
 impl Filed {
@@ -134,27 +171,32 @@ impl Filed {
         self.droplets.clear();
         self.bands.clear();
         self.quads.clear();
-        self.values.clear();
-    }
-
-    pub(crate) fn run(&self) -> Run<'_> {
-        Run { droplets: &self.droplets, bands: &self.bands, quads: &self.quads, values: &self.values }
+        self.weights.clear();
+        self.variances.clear();
     }
 }
 
-/// Some of them.
-#[derive(Clone, Copy)]
-pub(crate) struct Run<'a> {
-    pub(crate) droplets: &'a [Droplet],
-    pub(crate) bands: &'a [Passband],
-    pub(crate) quads: &'a [Quad],
-    pub(crate) values: &'a [f64],
-}
+impl Source for Filed {
+    #[inline(always)]
+    fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)> {
+        self.droplets.iter().enumerate().map(move |(k, droplet)| {
+            let weight = self.weights.get(k).copied();
+            (*droplet, weight.unwrap_or_else(|| inverse(droplet.variance, ivar_max)))
+        })
+    }
 
-impl<'a> Run<'a> {
-    /// The corners of a droplet.
-    #[inline]
-    pub(crate) fn quad(self, k: usize) -> &'a Quad {
-        self.quads.get(k).unwrap_or(&NO_QUAD)
+    fn bands(&self) -> &[Passband] {
+        &self.bands
+    }
+
+    #[inline(always)]
+    fn quad(&self, k: usize) -> Quad {
+        self.quads[k]
+    }
+
+    #[inline(always)]
+    fn variances(&self, k: usize, out: &mut Vec<f64>) {
+        let each = self.variances.len() / self.droplets.len();
+        out.extend_from_slice(&self.variances[k * each..(k + 1) * each]);
     }
 }

@@ -109,6 +109,9 @@ pub enum CubeFileProblem {
         /// How many it has.
         bins: usize,
     },
+    /// A cube of which nothing but the mean was kept.
+    #[error("the file of a cube has its variance, masks and counts, and they were not kept")]
+    OnlyMean,
     /// The wavelengths of its table make no axis.
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),

@@ -31,8 +31,8 @@ pub(crate) trait SpatialKernel: Copy + Sync {
         self.reach()
     }
 
-    /// Visits the rows of output pixels that get shares, in order of y; pixels outside the grid are included. `scratch` is
-    /// memory that goes from droplet to droplet.
+    /// Visits the output pixels that get shares; pixels outside the grid are included. `scratch` is memory that goes from
+    /// droplet to droplet.
     fn shares(&self, droplet: &Droplet, quad: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor);
 }
 
@@ -41,8 +41,11 @@ pub(crate) trait Visitor {
     /// `factor * along[k]` is the share of pixel `(x + k, y)`.
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]);
 
-    /// The same for a number of pixels that is known beforehand and small; some may get nothing.
-    fn few<const N: usize>(&mut self, x: i64, y: i64, factor: f64, along: &[f64; N]);
+    /// `shares[j][k]` is the share of pixel `(x + k, y + j)`; some may be zero.
+    fn patch<const N: usize>(&mut self, x: i64, y: i64, shares: &[[f64; N]; N]);
+
+    /// `factor * across[j] * along[k]` is the share of pixel `(x + k, y + j)`.
+    fn product(&mut self, x: i64, y: i64, factor: f64, across: &[f64], along: &[f64]);
 }
 
 /// Numbers that are computed together.
@@ -76,9 +79,8 @@ impl SpatialKernel for Bilinear {
     fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, visitor: &mut impl Visitor) {
         let (x, y) = (floor(droplet.x), floor(droplet.y));
         let (fx, fy) = (droplet.x - x as f64, droplet.y - y as f64);
-        let along = [1.0 - fx, fx];
-        visitor.few(x, y, (1.0 - fy) * self.area, &along);
-        visitor.few(x, y + 1, fy * self.area, &along);
+        let (lower, upper) = ((1.0 - fy) * self.area, fy * self.area);
+        visitor.patch(x, y, &[[lower * (1.0 - fx), lower * fx], [upper * (1.0 - fx), upper * fx]]);
     }
 }
 
@@ -92,6 +94,13 @@ pub(crate) fn floor(v: f64) -> i64 {
     let rounded = v + ROUND;
     let nearest = rounded.to_bits().wrapping_sub(ROUND.to_bits()).cast_signed();
     nearest - i64::from(rounded - ROUND > v)
+}
+
+/// As [`floor`], as a number.
+#[inline(always)]
+pub(crate) fn round_down(v: f64) -> f64 {
+    let nearest = (v + ROUND) - ROUND;
+    if nearest > v { nearest - 1.0 } else { nearest }
 }
 
 /// The smaller of two numbers that are not NaN, in one instruction.
@@ -138,8 +147,12 @@ pub(crate) mod tests {
             self.shares.extend(shares.filter(|(.., share)| share.abs() >= self.least));
         }
 
-        fn few<const N: usize>(&mut self, x: i64, y: i64, factor: f64, along: &[f64; N]) {
-            self.row(x, y, factor, along);
+        fn patch<const N: usize>(&mut self, x: i64, y: i64, shares: &[[f64; N]; N]) {
+            (y..).zip(shares).for_each(|(y, row)| self.row(x, y, 1.0, row));
+        }
+
+        fn product(&mut self, x: i64, y: i64, factor: f64, across: &[f64], along: &[f64]) {
+            (y..).zip(across).for_each(|(y, across)| self.row(x, y, factor * across, along));
         }
     }
 
@@ -164,6 +177,7 @@ pub(crate) mod tests {
         fn floor_is_the_floor(v in -1e6..1e6f64) {
             prop_assert_eq!(floor(v) as f64, v.floor());
             prop_assert_eq!(floor(v.round()) as f64, v.round());
+            prop_assert_eq!((round_down(v), round_down(v.round())), (v.floor(), v.round()));
         }
 
         #[test]

@@ -21,7 +21,7 @@
 //! nothing else. A 2-D image is a cube with one bin.
 //!
 //! ```
-//! use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
+//! use spx_drizzle::map::{Passband, PixelMap};
 //! use spx_drizzle::progress::Silent;
 //! use spx_drizzle::{
 //!     Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, WavelengthGrid, Weight,
@@ -40,13 +40,6 @@
 //!         let at = |k: usize| self.positions[first + k];
 //!         let mix = |a: f64, b: f64, t: f64| a + t * (b - a);
 //!         Some([0, 1].map(|k| mix(mix(at(0)[k], at(1)[k], fx), mix(at(nx)[k], at(nx + 1)[k], fx), fy)))
-//!     }
-//! }
-//! /// All pixels see the same light.
-//! struct OneBand;
-//! impl WavelengthMap for OneBand {
-//!     fn passband(&self, _: f64, _: f64) -> Passband {
-//!         Passband { centre: 2.1, width: 0.05 }
 //!     }
 //! }
 //!
@@ -74,7 +67,7 @@
 //!             foreground: None,
 //!             excluded: 0,
 //!             pixel_map,
-//!             wavelength_map: &OneBand,
+//!             wavelength_map: &Passband { centre: 2.1, width: 0.05 },
 //!             extra: Extra { weight: *weight, ..Extra::default() },
 //!         };
 //!         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), droplets)
@@ -90,6 +83,7 @@
 //! ```
 
 mod accumulator;
+mod addition;
 mod collect;
 mod cube;
 mod drizzler;
@@ -105,6 +99,7 @@ mod planes;
 mod sums;
 mod tile;
 mod timing;
+mod voxel;
 mod wavelength;
 pub mod weights;
 

@@ -7,7 +7,7 @@
 use rayon::prelude::*;
 
 use crate::drizzler::{Drizzler, Plan};
-use crate::tile::Voxel;
+use crate::voxel::Voxel;
 use crate::{CubeData, DrizzleError};
 
 /// A sum of every voxel in double precision.
@@ -36,7 +36,7 @@ pub enum BitSum {
     Context(usize),
 }
 
-/// Sums that were kept somewhere. Every method that takes `out` fills it with one value for each pixel of plane `z`,
+/// Sums that were kept somewhere; a plan without some of them does not ask for those. Every method that takes `out` fills it with one value for each pixel of plane `z`,
 /// row-major `[y][x]`.
 pub trait KeptSums {
     /// Why they cannot be had.
@@ -63,6 +63,16 @@ impl Plan {
         self.planes().sums()
     }
 
+    /// Whether a sum is kept, or was left out by [`Planes::only_mean`](crate::Planes).
+    pub fn keeps_real(&self, sum: RealSum) -> bool {
+        !self.planes().only_mean || sum != RealSum::Variance
+    }
+
+    /// As [`keeps_real`](Self::keeps_real).
+    pub fn keeps_bits(&self, sum: BitSum) -> bool {
+        !self.planes().only_mean || matches!(sum, BitSum::Context(_))
+    }
+
     /// Words of 32 bits that hold the context of so many exposures.
     pub fn context_words(&self, exposures: u32) -> usize {
         if self.planes().context { (exposures as usize).div_ceil(32) } else { 0 }
@@ -73,8 +83,8 @@ impl Drizzler {
     /// A plane of a sum, row-major `[y][x]`; 0 where there are no data.
     pub fn real_sum(&self, sum: RealSum, z: usize, out: &mut [f64]) {
         match sum {
-            RealSum::Flux => self.fill(z, out, 0.0, |v| v.flux),
-            RealSum::Weight => self.fill(z, out, 0.0, |v| v.weight),
+            RealSum::Flux => self.fill(z, out, 0.0, |v| v.mean.flux),
+            RealSum::Weight => self.fill(z, out, 0.0, |v| v.mean.weight),
             RealSum::Variance => self.fill(z, out, 0.0, |v| v.variance),
             RealSum::Optional(k) => self.optional_sum(k, z, out),
         }
@@ -107,29 +117,22 @@ impl Drizzler {
     /// # Errors
     /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where they do not fit memory.
     pub fn restore<K: KeptSums>(plan: Plan, kept: &mut K) -> Result<Self, K::Error> {
-        let mut drizzler = Self::new(plan);
-        let [nz, ny, nx] = drizzler.plan.cube_shape();
-        let (optional, words) =
-            (drizzler.plan.optional_sums(), drizzler.plan.context_words(kept.exposures()));
+        let mut drizzler = Self::new(plan.clone());
+        let [nz, ny, nx] = plan.cube_shape();
+        let (optional, words) = (plan.optional_sums(), plan.context_words(kept.exposures()));
         drizzler.exposures = kept.exposures();
         drizzler.inputs_per_plane.iter_mut().zip(kept.inputs_per_plane()).for_each(|(n, kept)| *n = *kept);
         let (mut bits, mut reals) = (vec![0; ny * nx], vec![0.0; ny * nx]);
-        // Counts come first: they tell which tiles need memory.
-        for (sum, set) in BIT_SUMS {
+        for (sum, set) in BIT_SUMS.into_iter().filter(|(sum, _)| plan.keeps_bits(*sum)) {
             for z in 0..nz {
                 kept.bits(sum, z, &mut bits)?;
-                for tile in &mut drizzler.tiles {
-                    if sum == BitSum::Count && tile.any(&bits, nx) {
-                        tile.allocate_all(nz, drizzler.plan.planes())?;
-                    }
-                    tile.set_plane(z, &bits, nx, set);
-                }
+                drizzler.set_plane(z, &bits, set)?;
             }
         }
-        for (sum, set) in REAL_SUMS {
+        for (sum, set) in REAL_SUMS.into_iter().filter(|(sum, _)| plan.keeps_real(*sum)) {
             for z in 0..nz {
                 kept.real(sum, z, &mut reals)?;
-                drizzler.tiles.iter_mut().for_each(|tile| tile.set_plane(z, &reals, nx, set));
+                drizzler.set_plane(z, &reals, set)?;
             }
         }
         for k in 0..optional {
@@ -149,6 +152,23 @@ impl Drizzler {
             }
         }
         Ok(drizzler)
+    }
+
+    /// Sets a sum of plane `z`. A tile where all is zero needs no memory.
+    fn set_plane<T: Copy + Default + PartialEq>(
+        &mut self,
+        z: usize,
+        image: &[T],
+        set: Set<T>,
+    ) -> Result<(), DrizzleError> {
+        let [nz, _, nx] = self.plan.cube_shape();
+        for tile in &mut self.tiles {
+            if tile.any(image, nx) {
+                tile.allocate(nz, self.plan.planes())?;
+            }
+            tile.set_plane(z, image, nx, set);
+        }
+        Ok(())
     }
 
     /// Adds the sums of another drizzler; its exposures come behind those that are here.
@@ -188,8 +208,8 @@ const BIT_SUMS: [(BitSum, Set<u32>); 3] = [
 ];
 
 const REAL_SUMS: [(RealSum, Set<f64>); 3] = [
-    (RealSum::Flux, |v, sum| v.flux = sum),
-    (RealSum::Weight, |v, sum| v.weight = sum),
+    (RealSum::Flux, |v, sum| v.mean.flux = sum),
+    (RealSum::Weight, |v, sum| v.mean.weight = sum),
     (RealSum::Variance, |v, sum| v.variance = sum),
 ];
 

@@ -90,6 +90,11 @@ impl WavelengthGrid {
         self.edges[self.edges.len() - 1]
     }
 
+    /// The bin that holds a wavelength; the first or the last for one beyond the grid.
+    pub(crate) fn bin_of(&self, wavelength: f64) -> usize {
+        self.edges.partition_point(|edge| *edge <= wavelength).clamp(1, self.bins()) - 1
+    }
+
     /// One bin.
     ///
     /// # Panics

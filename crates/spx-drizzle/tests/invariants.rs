@@ -15,7 +15,8 @@ use spx_core::progress::Silent;
 use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
     Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Entry,
-    ErrorMethod, Exposure, Extra, GroupTime, Kernel, Plan, Planes, VarianceMethod, WavelengthGrid,
+    ErrorMethod, Exposure, Extra, GroupTime, Kernel, OptionalPlane, Plan, Planes, VarianceMethod,
+    WavelengthGrid, Weight,
 };
 use spx_sim::{FieldOptions, Sky};
 
@@ -32,16 +33,7 @@ impl PixelMap for Affine {
 
 const IDENTITY: Affine = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 
-#[derive(Clone, Copy)]
-struct Sees(Passband);
-
-impl WavelengthMap for Sees {
-    fn passband(&self, _: f64, _: f64) -> Passband {
-        self.0
-    }
-}
-
-const NARROW: Sees = Sees(Passband { centre: 2.05, width: 0.04 });
+const NARROW: Passband = Passband { centre: 2.05, width: 0.04 };
 
 /// Plain arrays of an image of 8 x 6 pixels.
 struct Arrays {
@@ -122,6 +114,63 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
+/// An image of several blocks, turned, on a grid of several tiles, with pixels that take no part: the mean has the same
+/// bits with all other sums and without, on one thread, which files no droplets, and on several.
+#[test]
+#[expect(clippy::cast_possible_truncation, reason = "any numbers will do")]
+fn the_mean_is_the_same_whatever_else_is_kept() {
+    let [ny, nx] = [150, 420];
+    let wave = |p: usize, step: f64| (step * p as f64).sin();
+    let column = |step: f64| (0..ny * nx).map(|p| 2.0 + wave(p, step) as f32).collect::<Vec<f32>>();
+    let (mut flux, mut weights, ones) = (column(0.37), column(0.11), vec![1.0; ny * nx]);
+    let flags: Vec<i32> = (0..ny * nx).map(|p| i32::from(wave(p, 0.7) > 0.8)).collect();
+    flux.iter_mut().skip(11).step_by(101).for_each(|v| *v = f32::NAN);
+    weights.iter_mut().skip(5).step_by(53).for_each(|v| *v = 0.0);
+    let whole = Exposure {
+        shape: [ny, nx],
+        rows: 0..ny,
+        flux: &flux,
+        variance: &ones,
+        flags: &flags,
+        foreground: None,
+        excluded: 0,
+        pixel_map: &Affine([0.8, -0.25, 9.3, 0.25, 0.8, -20.6]),
+        wavelength_map: &NARROW,
+        extra: Extra { weight: Weight::Map(&weights), ..Extra::default() },
+    };
+    let plain = Exposure { variance: &[], flags: &[], ..whole.clone() };
+    let planes = |only_mean, context| Planes { weight: true, only_mean, context, ..Planes::default() };
+    for (kernel, edges) in
+        Kernel::ALL.into_iter().zip([vec![2.0, 2.1], vec![2.0, 2.04, 2.06, 2.1]].iter().cycle())
+    {
+        let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+        let axis = WavelengthGrid::custom(edges.clone()).unwrap();
+        let plan = Plan::new([200, 310], axis, options).unwrap();
+        let mean = |threads, planes: Planes, exposure: &Exposure<'_>| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let cube =
+                pool.install(|| combine(plan.clone().with_planes(planes), std::slice::from_ref(exposure)));
+            let mut weight = vec![0.0; 200 * 310];
+            cube.optional(OptionalPlane::Weight, 0, &mut weight);
+            assert!(weight.iter().filter(|w| **w != 0.0).count() > 20_000);
+            let only_mean = cube.plan().planes().only_mean;
+            let (science, variance, rest) = bits(&cube);
+            assert_eq!(variance.iter().all(|v| f32::from_bits(*v).is_nan()), only_mean);
+            assert_eq!(rest.count.iter().all(|n| *n == 0), only_mean);
+            (science, weight.iter().map(|w| w.to_bits()).collect::<Vec<u32>>())
+        };
+        let expected = mean(1, planes(false, false), &whole);
+        for threads in [1, 2, 3] {
+            for (only_mean, context) in [(false, true), (true, false), (true, true)] {
+                let found =
+                    mean(threads, planes(only_mean, context), if only_mean { &plain } else { &whole });
+                assert!(found == expected, "{kernel}, {threads} threads, {only_mean}, {context}");
+            }
+            assert!(mean(threads, planes(false, false), &whole) == expected, "{kernel}, {threads} threads");
+        }
+    }
+}
+
 #[test]
 fn an_exposure_is_collected_once_and_nothing_fails_after_that() {
     let arrays = Arrays::constant(1.0);
@@ -155,7 +204,7 @@ struct Various {
     arrays: Arrays,
     named: Vec<f32>,
     map: Affine,
-    sees: Sees,
+    sees: Passband,
 }
 
 impl Various {
@@ -168,7 +217,7 @@ impl Various {
             arrays: Arrays { flux: column(0.1), variance: column(0.2), flags },
             named: column(0.3),
             map: Affine([0.8, 0.1, 66.0 + 70.0 * wave(0.5), -0.1, 0.9, 30.0 + 40.0 * wave(0.6)]),
-            sees: Sees(Passband { centre: 2.1 + 0.08 * wave(0.7), width: 0.04 }),
+            sees: Passband { centre: 2.1 + 0.08 * wave(0.7), width: 0.04 },
         }
     }
 
@@ -214,6 +263,7 @@ fn wide_plan(kernel: Kernel, planes: Planes) -> Plan {
 
 fn all_planes(method: VarianceMethod) -> Planes {
     Planes {
+        only_mean: false,
         weight: true,
         wavelength: true,
         error: Some(ErrorMethod::Resampled),
@@ -300,7 +350,7 @@ fn a_whole_pixel_on_a_voxel_is_copied() {
 
 #[test]
 fn a_droplet_across_an_edge_counts_in_both_planes_and_nowhere_else() {
-    let sees = Sees(Passband { centre: 2.1, width: 0.04 });
+    let sees = Passband { centre: 2.1, width: 0.04 };
     let arrays = Arrays::constant(1.0);
     let axis = WavelengthGrid::custom(vec![1.9, 2.0, 2.1, 2.2, 2.3]).unwrap();
     let plan = Plan::new(SHAPE, axis, whole(DrizzleOptions::default())).unwrap();
@@ -338,7 +388,7 @@ fn what_is_not_usable_takes_no_part() {
     let counts: Vec<u16> = cube.count.iter().take(9).copied().collect();
     assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
     for band in [(f64::NAN, 0.04), (2.05, f64::NAN), (2.05, 0.0), (-2.05, 0.04), (2.05, f64::INFINITY)] {
-        let sees = Sees(Passband { centre: band.0, width: band.1 });
+        let sees = Passband { centre: band.0, width: band.1 };
         let plain = Arrays::constant(1.0);
         let cube = combine(plan(DrizzleOptions::default()), &[plain.exposure(&IDENTITY, &sees)]);
         assert!(Cube::from_data(&cube).count.iter().all(|&n| n == 0), "{band:?}");
@@ -367,6 +417,20 @@ fn arrays_that_do_not_fit_are_refused() {
         try_with(|e| e.variance = &e.variance[1..]),
         Err(DrizzleError::ArrayLength { array: "variance", found: 47, expected: 48, .. })
     ));
+    // Nothing needs the flags; a variance is needed for weights, for VARIANCE and for errors.
+    assert_eq!(try_with(|e| e.flags = &[]), Ok(()));
+    let without_variance = |weight, planes: Planes| {
+        let extra = Extra { weight, ..Extra::default() };
+        let exposure = Exposure { variance: &[], extra, ..arrays.exposure(&IDENTITY, &NARROW) };
+        let plan = plan(DrizzleOptions::default()).with_planes(planes);
+        plan.collect(&exposure, &Spans::whole(SHAPE), &mut Droplets::default()).is_ok()
+    };
+    let only_mean = Planes { only_mean: true, ..Planes::default() };
+    let errors = Planes { error: Some(ErrorMethod::Resampled), ..only_mean.clone() };
+    assert!(without_variance(Weight::Constant(1.0), only_mean.clone()));
+    assert!(!without_variance(Weight::InverseVariance, only_mean));
+    assert!(!without_variance(Weight::Constant(1.0), Planes::default()));
+    assert!(!without_variance(Weight::Constant(1.0), errors));
     let short = |e: &mut Exposure<'_>| {
         let rows: Range<usize> = 1..6;
         (e.flux, e.variance, e.flags, e.rows) = (&e.flux[8..], &e.variance[8..], &e.flags[8..], rows);
@@ -403,6 +467,8 @@ proptest! {
         kernel in prop::sample::select(Kernel::ALL.to_vec()),
         planes in prop::sample::select(vec![
             Planes::default(),
+            Planes { only_mean: true, ..Planes::default() },
+            Planes { only_mean: true, ..all_planes(VarianceMethod::Propagated) },
             all_planes(VarianceMethod::Propagated),
             all_planes(VarianceMethod::Resampled),
         ]),
@@ -473,7 +539,7 @@ proptest! {
         let (s, c) = (scale * angle.sin(), scale * angle.cos());
         let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
         let arrays = Arrays::constant(flux);
-        let sees = Sees(Passband { centre, width });
+        let sees = Passband { centre, width };
         let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
         let cube = Cube::from_data(&combine(plan(options), &[arrays.exposure(&map, &sees)]));
         for (value, count) in cube.science.iter().zip(&cube.count) {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use spx_core::flags::{FlagNames, GoodBits};
 use spx_core::header::Header;
-use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
+use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
 use spx_drizzle::{
     CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, ErrorMethod, Exposure, Extra, Fill,
@@ -51,13 +51,7 @@ impl PixelMap for ArrayMap {
     }
 }
 
-struct Narrow;
-
-impl WavelengthMap for Narrow {
-    fn passband(&self, _: f64, _: f64) -> Passband {
-        Passband { centre: 1.5, width: 0.1 }
-    }
-}
+const NARROW: Passband = Passband { centre: 1.5, width: 0.1 };
 
 /// SplitMix64 (Steele et al. 2014).
 struct Generator(u64);
@@ -110,7 +104,7 @@ impl Image {
             foreground: None,
             excluded: 1,
             pixel_map: &self.map,
-            wavelength_map: &Narrow,
+            wavelength_map: &NARROW,
             extra: Extra { weight: Weight::Map(&self.weight), ..Extra::default() },
         }
     }
@@ -468,7 +462,7 @@ fn resample_agrees() {
                 foreground: None,
                 excluded: good.excluded(&names).unwrap(),
                 pixel_map: &model.map,
-                wavelength_map: &Narrow,
+                wavelength_map: &NARROW,
                 extra: Extra { weight, variances: &variances, ..Extra::default() },
             };
             plan.collect(&exposure, &Spans::whole(shape), out)
@@ -596,7 +590,7 @@ impl Noise {
             foreground: None,
             excluded: 0,
             pixel_map: &self.map,
-            wavelength_map: &Narrow,
+            wavelength_map: &NARROW,
             extra: Extra::default(),
         }
     }

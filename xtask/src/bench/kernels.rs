@@ -1,8 +1,9 @@
 //! `cargo xtask bench-peers kernels`: the kernels against STScI's drizzle, the pixel map against astropy, on one thread.
 //!
-//! Both add an image of 2040 x 2040 pixels, turned by 17 degrees, onto an output as large. drizzle is given its pixel map
-//! ready made, spx computes its own. spx always makes variance, masks and counts; drizzle is timed without and with its
-//! counterparts of these. Processor time is compared, in paired runs.
+//! Both add an image of 2040 x 2040 pixels, turned by 17 degrees, onto an output as large: first an image and its weights,
+//! of which both make the mean and its weight; then with variance and flags, of which spx makes variance, masks and counts,
+//! and drizzle variance, mask and context. drizzle is given its pixel map ready made, spx computes its own. Processor time is
+//! compared, in paired runs.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -12,11 +13,11 @@ use anyhow::{Context, Result};
 use super::{Common, median, verdict};
 use crate::process;
 
-/// How many times faster than its peer each is to be: the kernels than drizzle without further products.
+/// How many times faster than its peer each is to be.
 const TARGETS: [(&str, f64); 5] =
     [("square", 2.0), ("turbo", 1.3), ("point", 1.3), ("gaussian", 1.3), ("map", 50.0)];
 
-/// Seconds by kernel, of each run one or two columns.
+/// Seconds by kernel, of each run: of the mean, and of all products.
 type Times = BTreeMap<String, Vec<Vec<f64>>>;
 
 pub(super) fn run(arguments: &[&str]) -> Result<bool> {
@@ -30,18 +31,21 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
         let mut peer = Command::new(&python);
         read(&process::output(peer.arg(process::script("bench_kernels.py")).arg(&header))?, &mut theirs)?;
     }
-    println!("{:<10}{:>10}{:>12}{:>16}", "", "spx [s]", "ratio", "same products");
+    println!("{:<10}{:>10}{:>8}{:>14}{:>8}", "", "mean [s]", "ratio", "all [s]", "ratio");
     let mut good = true;
     for (name, runs) in &ours {
         let Some(peers) = theirs.get(name) else { continue };
-        let seconds = median(runs.iter().map(|run| run[0]));
-        let ratios = [0, 1].map(|column| median(peers.iter().map(|run| run[column])) / seconds);
+        let seconds = [0, 1].map(|column| median(runs.iter().map(|run| run[column])));
+        let ratios = [0, 1]
+            .map(|column| median(runs.iter().zip(peers).map(|(ours, peer)| peer[column] / ours[column])));
         let target = TARGETS.iter().find(|(kernel, _)| kernel == name);
         let told = target.map_or(String::new(), |(_, wanted)| {
-            good &= ratios[0] >= *wanted;
-            format!("  {} (at least {wanted})", verdict(ratios[0] >= *wanted))
+            let reached = ratios.iter().all(|ratio| ratio >= wanted);
+            good &= reached;
+            format!("  {} (at least {wanted})", verdict(reached))
         });
-        println!("{name:<10}{seconds:>10.4}{:>12.2}{:>16.2}{told}", ratios[0], ratios[1]);
+        let ([mean, all], [of_mean, of_all]) = (seconds, ratios);
+        println!("{name:<10}{mean:>10.4}{of_mean:>8.2}{all:>14.4}{of_all:>8.2}{told}");
     }
     Ok(good)
 }

@@ -424,6 +424,7 @@ mod tests {
             "err",
             "variances",
             "variance_method",
+            "only_mean",
         ] {
             assert!(told.remove(example).is_some(), "{example} has no default, but an example");
         }

@@ -41,6 +41,11 @@ pub(crate) struct MosaicArgs {
     /// Channel of the detector, 1 to 17, as range
     #[arg(long, value_name = "N", env = "SPX_CHANNEL", help_heading = "Region")]
     channel: Option<usize>,
+    /// Only SCI and WHT, and what --planes, --err and --variances name: takes less than half the memory, and less time
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "true", env = "SPX_ONLY_MEAN", help_heading = "Optional planes")]
+    only_mean: Option<bool>,
     /// Continue an earlier run in the same output directory: stages that are done, with the same parameters, are not
     /// repeated
     #[arg(long)]
@@ -65,7 +70,7 @@ impl FromStr for WaveRange {
 impl MosaicArgs {
     /// File, environment and command line merged, defaults filled in.
     fn resolve(&self) -> Result<DrizzleSettings, Failure> {
-        let given = self.settings.clone().normalised();
+        let given = DrizzleSettings { only_mean: self.only_mean, ..self.settings.clone() }.normalised();
         let mut settings: DrizzleSettings = config::resolve(self.file.config.as_deref(), &given)?;
         if let Some(WaveRange(range)) = self.wave {
             settings.z_edges = Some(range.into());

@@ -184,6 +184,7 @@ impl ResamplingSettings {
         })
     }
 
+    /// The planes, but for what makes a mosaic different.
     fn optional_planes(&self) -> anyhow::Result<Planes> {
         let has = |plane| self.planes.iter().flatten().any(|p| *p == plane);
         let variances: Vec<String> =
@@ -198,6 +199,7 @@ impl ResamplingSettings {
             }
         }
         Ok(Planes {
+            only_mean: false,
             weight: has(PlaneName::Weight),
             wavelength: has(PlaneName::Wavelength),
             context: has(PlaneName::Context),

@@ -117,6 +117,11 @@ pub(crate) struct DrizzleSettings {
     #[serde(flatten)]
     pub(crate) zodi: ZodiSettings,
 
+    /// Of a mosaic nothing but SCI and WHT; an option of that command.
+    #[arg(skip)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) only_mean: Option<bool>,
+
     /// A mosaic in place of cubes; set by the command, not by the user.
     #[arg(skip)]
     #[serde(skip)]
@@ -249,9 +254,20 @@ impl DrizzleSettings {
             return Err(anyhow!("accumulate goes with cubes, not with a mosaic"));
         }
         let mut resampling = self.resampling.parameters()?;
+        let planes = &mut resampling.planes;
+        planes.only_mean = self.only_mean.unwrap_or_default();
+        if planes.only_mean && !self.mosaic {
+            return Err(anyhow!("only_mean goes with a mosaic: a cube has its variance, masks and counts"));
+        }
+        if planes.only_mean && planes.error == Some(ErrorMethod::FromVariances) && planes.variances.is_empty()
+        {
+            return Err(anyhow!("only_mean keeps no variance that err = from_var could take"));
+        }
         if self.mosaic {
-            let planes = &mut resampling.planes;
-            (planes.weight, planes.context) = (true, true);
+            planes.weight = true;
+        }
+        if self.mosaic && !planes.only_mean {
+            planes.context = true;
             planes.error.get_or_insert(ErrorMethod::FromVariances);
         }
         let parameters = DrizzleParameters {

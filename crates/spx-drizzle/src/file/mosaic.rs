@@ -26,7 +26,7 @@ use crate::cube::{CubeData, OptionalPlane};
 /// Writes a mosaic under a temporary name, flushes it and gives it its name; `progress` as for [`write`](super::write).
 ///
 /// An array that the drizzle was not asked for is left out: ERR without [`Planes::error`](crate::Planes), CON without
-/// [`Planes::context`](crate::Planes).
+/// [`Planes::context`](crate::Planes), VARIANCE and DQ with [`Planes::only_mean`](crate::Planes).
 ///
 /// # Errors
 /// [`CubeFileProblem::NotAMosaic`] for a cube of several bins; else as [`write`](super::write).
@@ -68,12 +68,16 @@ fn write_hdus(
     if planes.error.is_some() {
         out.optional("ERR", "MJy/sr", mosaic, OptionalPlane::Error)?;
     }
-    out.image("VARIANCE", "MJy2/sr2", |z, plane: &mut [f32]| mosaic.variance(z, plane))?;
+    if !planes.only_mean {
+        out.image("VARIANCE", "MJy2/sr2", |z, plane: &mut [f32]| mosaic.variance(z, plane))?;
+    }
     out.optional("WHT", "", mosaic, OptionalPlane::Weight)?;
     if mosaic.context_words() > 0 {
         out.context(mosaic)?;
     }
-    out.image("DQ", "", |z, plane: &mut [u32]| mosaic.or_mask(z, plane))?;
+    if !planes.only_mean {
+        out.image("DQ", "", |z, plane: &mut [u32]| mosaic.or_mask(z, plane))?;
+    }
     for (k, name) in planes.variances.iter().enumerate() {
         out.optional(name, "MJy2/sr2", mosaic, OptionalPlane::NamedVariance(k))?;
     }

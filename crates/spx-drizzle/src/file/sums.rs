@@ -14,7 +14,7 @@
 //! | | EXPOSURES | one row an exposure, in the order in which they came, and what became of it |
 //! | | SETTINGS | lines `key = value` of the caller: what else shapes the sums |
 //!
-//! Arrays are `[z][y][x]`. Every HDU has its checksum, and none is believed whose checksum is wrong. The file appears
+//! Where nothing but the mean is kept, COUNT, CLEARED, SET and SUM_VAR are missing. Arrays are `[z][y][x]`. Every HDU has its checksum, and none is believed whose checksum is wrong. The file appears
 //! under its name only when it is complete.
 
 use std::path::{Path, PathBuf};
@@ -109,7 +109,9 @@ pub fn sums_steps(drizzler: &Drizzler) -> u64 {
 }
 
 fn steps(plan: &Plan, exposures: u32) -> u64 {
-    let sums = BIT_SUMS.len() + REAL_SUMS.len() + plan.optional_sums() + plan.context_words(exposures);
+    let bits = BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)).count();
+    let reals = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).count();
+    let sums = bits + reals + plan.optional_sums() + plan.context_words(exposures);
     (plan.cube_shape()[0] * sums) as u64
 }
 
@@ -133,10 +135,10 @@ fn write_hdus(
     let shape = plan.cube_shape();
     let nz = shape[0];
     let mut out = PlaneWriter { fits, shape, flat: false, wcs: celestial.clone(), progress };
-    for sum in BIT_SUMS {
+    for sum in BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)) {
         out.image(bit_place(sum).0, "", |z, plane: &mut [u32]| drizzler.bit_sum(sum, z, plane))?;
     }
-    for sum in REAL_SUMS {
+    for sum in REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)) {
         out.image(real_place(sum).0, "", |z, plane: &mut [f64]| drizzler.real_sum(sum, z, plane))?;
     }
     let optional = plan.optional_sums();
@@ -156,6 +158,7 @@ fn plan_cards(plan: &Plan) -> Header {
     let ([nz, ny, nx], options, planes) = (plan.cube_shape(), plan.options(), plan.planes());
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let mut optional = Vec::new();
+    optional.extend(planes.only_mean.then_some("only_mean"));
     optional.extend(planes.wavelength.then_some("wavelength"));
     optional.extend((planes.error == Some(ErrorMethod::Resampled)).then_some("error"));
     optional.extend(planes.context.then_some("context"));
@@ -171,7 +174,7 @@ fn plan_cards(plan: &Plan) -> Header {
         .set("IVARMAX", options.ivar_max, "upper limit of a pixel's 1/variance")
         .set("MINOVER", options.min_overlap, "least share of a contribution")
         .set("SCLRATIO", options.pixel_scale_ratio.unwrap_or(0.0), "pixel scale ratio, 0 = of each exposure")
-        .set("PLANES", optional.join(","), "optional planes that need sums");
+        .set("PLANES", optional.join(","), "what differs from the usual sums");
     h
 }
 
@@ -329,8 +332,9 @@ impl SumsFile {
     fn restore(&mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, CubeFileProblem> {
         let optional = (plan.optional_sums() > 0).then_some(RealSum::Optional(0));
         let context = (plan.context_words(self.exposures) > 0).then_some(BitSum::Context(0));
-        let real = REAL_SUMS.into_iter().chain(optional).map(real_place);
-        for (name, _) in BIT_SUMS.into_iter().chain(context).map(bit_place).chain(real) {
+        let real = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).chain(optional).map(real_place);
+        let bits = BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)).chain(context).map(bit_place);
+        for (name, _) in bits.chain(real) {
             verify(&mut self.reader, name)?;
         }
         let shape = plan.cube_shape();

@@ -62,8 +62,8 @@ const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
 /// whether to stop, and advances by [`steps`].
 ///
 /// # Errors
-/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk refuses.
-/// In any case nothing half-written is left.
+/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false, [`CubeFileProblem::OnlyMean`] where not all
+/// arrays were kept; whatever the disk refuses. In any case nothing half-written is left.
 pub fn write(
     path: &Path,
     cube: &dyn CubeData,
@@ -72,6 +72,9 @@ pub fn write(
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
     let attempt = || -> Result<(), CubeFileProblem> {
+        if cube.planes().is_some_and(|planes| planes.only_mean) {
+            return Err(CubeFileProblem::OnlyMean);
+        }
         let file = AtomicFile::new(path, overwrite)?;
         let mut fits = FitsWriter::create(file.path())?;
         write_hdus(&mut fits, cube, info, progress)?;

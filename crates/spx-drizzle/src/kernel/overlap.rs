@@ -48,9 +48,7 @@ impl SpatialKernel for Square {
             return;
         }
         if x1 - x0 <= 1 && y1 - y0 <= 1 {
-            let shares = quarters(quad, [x0 as f64 + 0.5, y0 as f64 + 0.5], area);
-            visitor.few(x0, y0, 1.0, &shares[0]);
-            return visitor.few(x0, y0 + 1, 1.0, &shares[1]);
+            return visitor.patch(x0, y0, &quarters(quad, [x0 as f64 + 0.5, y0 as f64 + 0.5], area));
         }
         let (left, bottom) = (x0 as f64 - 0.5, y0 as f64 - 0.5);
         let corners = quad.map(|[x, y]| [x - left, y - bottom]);

@@ -5,7 +5,7 @@
 //! pixel over that of an input pixel.
 
 use super::functions::{exp, sin_pi};
-use super::{LANES, Quad, SpatialKernel, Visitor, floor, max, min};
+use super::{LANES, Quad, SpatialKernel, Visitor, floor, max, min, round_down};
 use crate::droplet::Droplet;
 
 /// Pixels whose area the interval `v` +- `half` touches, from the first to the last.
@@ -40,6 +40,22 @@ impl Turbo {
     }
 }
 
+impl Turbo {
+    /// For x and for y, the parts of a droplet's side in the first pixel that it touches and in the next, beyond which it
+    /// does not reach; and the first pixel.
+    #[inline(always)]
+    fn two(&self, droplet: &Droplet) -> ([[f64; 2]; 2], [i64; 2]) {
+        let low = [droplet.x - self.half, droplet.y - self.half];
+        let first = [round_down(low[0] + 0.5), round_down(low[1] + 0.5)];
+        let mut parts = [[0.0; 2]; 2];
+        for k in 0..2 {
+            let (edge, high) = (first[k] + 0.5, low[k] + 2.0 * self.half);
+            parts[k] = [(min(edge, high) - low[k]) * self.density, max(high - edge, 0.0) * self.density];
+        }
+        (parts, [floor(first[0]), floor(first[1])])
+    }
+}
+
 impl SpatialKernel for Turbo {
     fn reach(&self) -> f64 {
         self.half + 0.5 + TIE
@@ -47,13 +63,12 @@ impl SpatialKernel for Turbo {
 
     #[inline(always)]
     fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
-        let ((first, last), (low, high)) = (touched(droplet.x, self.half), touched(droplet.y, self.half));
         if self.half <= 0.5 {
             // At most two pixels along either axis: always two, for one that gets nothing costs less than to find out.
-            let along = [self.part(first, droplet.x), self.part(first + 1, droplet.x)];
-            visitor.few(first, low, self.part(low, droplet.y), &along);
-            return visitor.few(first, low + 1, self.part(low + 1, droplet.y), &along);
+            let ([along, across], [x, y]) = self.two(droplet);
+            return visitor.patch(x, y, &across.map(|across| along.map(|along| across * along)));
         }
+        let ((first, last), (low, high)) = (touched(droplet.x, self.half), touched(droplet.y, self.half));
         scratch.clear();
         scratch.extend((first..=last).map(|x| self.part(x, droplet.x)));
         for y in low..=high {
@@ -73,7 +88,7 @@ impl SpatialKernel for Point {
 
     #[inline(always)]
     fn shares(&self, droplet: &Droplet, _: &Quad, _: &mut Vec<f64>, visitor: &mut impl Visitor) {
-        visitor.row(floor(droplet.x + 0.5), floor(droplet.y + 0.5), 1.0, &[1.0]);
+        visitor.patch(floor(droplet.x + 0.5), floor(droplet.y + 0.5), &[[1.0]]);
     }
 }
 
@@ -183,22 +198,20 @@ fn separable(
     }
     // The distances first, then the function of all, so that it is computed in vector registers.
     let scratch = &mut scratch[..needed];
-    let fill = |values: &mut [f64], first: f64| {
-        values.iter_mut().zip(0_i32..).for_each(|(value, k)| *value = first + f64::from(k));
-    };
-    fill(&mut scratch[..columns], left as f64 - droplet.x);
-    fill(&mut scratch[columns..], low as f64 - droplet.y);
+    let (right, above) = (left as f64 - droplet.x, low as f64 - droplet.y);
+    for (value, k) in scratch[..columns].iter_mut().zip(0_i32..) {
+        *value = right + f64::from(k);
+    }
+    for (value, k) in scratch[columns..].iter_mut().zip(0_i32..) {
+        *value = above + f64::from(k);
+    }
     for lanes in scratch.as_chunks_mut::<LANES>().0 {
-        lanes.iter_mut().for_each(|value| *value = profile(*value));
+        for value in lanes {
+            *value = profile(*value);
+        }
     }
     let (along, across) = scratch[..columns + rows].split_at(columns);
-    let rows = (low..).zip(across);
-    // Unrolled for the usual sizes.
-    match *along {
-        [a, b, c] => rows.for_each(|(y, across)| visitor.few(left, y, factor * across, &[a, b, c])),
-        [a, b, c, d] => rows.for_each(|(y, across)| visitor.few(left, y, factor * across, &[a, b, c, d])),
-        _ => rows.for_each(|(y, across)| visitor.row(left, y, factor * across, along)),
-    }
+    visitor.product(left, low, factor, across, along);
 }
 
 /// How many pixels there are from the first to the last.

@@ -1,0 +1,354 @@
+//! Addition: droplets become contributions to the voxels of a tile.
+
+use std::ops::Range;
+
+use spx_core::map::Passband;
+
+use crate::droplet::Droplet;
+use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor};
+use crate::planes::{OptionalSums, Part, Planes};
+use crate::voxel::{Accumulate, Voxels};
+use crate::wavelength::WavelengthGrid;
+
+/// What accumulation needs to know of the output.
+#[derive(Clone, Copy)]
+pub(crate) struct Shares<'a, K> {
+    pub(crate) kernel: K,
+    pub(crate) wavelengths: &'a WavelengthGrid,
+    pub(crate) half_z_shrink: f64,
+    pub(crate) ivar_max: f64,
+    pub(crate) min_overlap: f64,
+    pub(crate) planes: &'a Planes,
+    /// The exposure's number, where the context is kept.
+    pub(crate) number: Option<u32>,
+}
+
+/// Droplets on their way to a tile, in the order in which they are added.
+pub(crate) trait Source {
+    /// The droplets, with their positions from the tile's first pixel, and their weights.
+    fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)>;
+    /// Their passbands, where there are several bins or optional planes.
+    fn bands(&self) -> &[Passband];
+    /// The corners of the k-th, where the kernel asks for them.
+    fn quad(&self, k: usize) -> Quad;
+    /// Appends the named variances of the k-th.
+    fn variances(&self, k: usize, out: &mut Vec<f64>);
+}
+
+/// What is kept from one droplet of an exposure to the next.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    /// Whether the exposure has reached a plane.
+    pub(crate) reached: Vec<bool>,
+    bins: Bins,
+    /// Named variances, where there are optional planes.
+    variances: Vec<f64>,
+    /// Memory for the kernel.
+    scratch: Vec<f64>,
+}
+
+impl Cursor {
+    /// For a grid of so many bins.
+    pub(crate) fn new(nz: usize) -> Self {
+        Self { reached: vec![false; nz], ..Self::default() }
+    }
+}
+
+/// The bins that a droplet reaches.
+#[derive(Debug, Default)]
+struct Bins {
+    /// Where the last one began in wavelength, which is where the next most likely begins.
+    first: usize,
+    /// The bins, and the droplet's share in each.
+    shares: Vec<(usize, f64)>,
+}
+
+impl Bins {
+    /// Finds them. The shares of all bins add up to one, also where a droplet reaches beyond the grid.
+    #[inline(always)]
+    fn find(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
+        let nz = edges.len() - 1;
+        let half = band.width * half_z_shrink;
+        let low = (band.centre - half).max(edges[0]);
+        let high = (band.centre + half).min(edges[nz]);
+        let mut z = first_bin(edges, low, self.first);
+        self.first = z;
+        self.shares.clear();
+        if edges[z] <= low && high <= edges[z + 1] {
+            return self.shares.push((z, 1.0));
+        }
+        while z < nz && edges[z] < high {
+            let spectral = (high.min(edges[z + 1]) - low.max(edges[z])) / (high - low);
+            if spectral > 0.0 {
+                self.shares.push((z, spectral));
+            }
+            z += 1;
+        }
+    }
+}
+
+/// Adds droplets to the voxels of a tile of shape `[ny, nx]` with the widest instruction set that the machine has.
+pub(crate) struct Add<'a, 'b, K, S> {
+    pub(crate) voxels: &'a mut Voxels,
+    pub(crate) optional: &'a mut OptionalSums,
+    pub(crate) shape: [usize; 2],
+    pub(crate) source: &'a S,
+    pub(crate) shares: &'a Shares<'b, K>,
+    pub(crate) cursor: &'a mut Cursor,
+}
+
+impl<K: SpatialKernel, S: Source> pulp::WithSimd for Add<'_, '_, K, S> {
+    type Output = ();
+
+    // Functions that are not inlined here would be compiled for the oldest instruction set.
+    #[inline(always)]
+    fn with_simd<I: pulp::Simd>(self, _: I) {
+        let Self { voxels, optional, shape, source, shares, cursor } = self;
+        match voxels {
+            Voxels::All(voxels) => add(voxels, optional, shape, source, shares, cursor),
+            Voxels::Means(means) => add(means, optional, shape, source, shares, cursor),
+        }
+    }
+}
+
+#[inline(always)]
+fn add<K: SpatialKernel, V: Accumulate>(
+    voxels: &mut [V],
+    optional: &mut OptionalSums,
+    shape: [usize; 2],
+    source: &impl Source,
+    shares: &Shares<'_, K>,
+    cursor: &mut Cursor,
+) {
+    if shares.planes.any() {
+        add_all::<K, V, true, true>((voxels, optional), shape, source, shares, cursor);
+    } else if shares.wavelengths.bins() > 1 {
+        add_all::<K, V, true, false>((voxels, optional), shape, source, shares, cursor);
+    } else {
+        add_all::<K, V, false, false>((voxels, optional), shape, source, shares, cursor);
+    }
+}
+
+/// `BANDS`: the droplets bring passbands, for there are several bins or optional planes. `OPTIONAL`: there are such
+/// planes.
+#[inline(always)]
+fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>(
+    (voxels, optional): (&mut [V], &mut OptionalSums),
+    shape: [usize; 2],
+    source: &impl Source,
+    shares: &Shares<'_, K>,
+    cursor: &mut Cursor,
+) {
+    // A copy, which nothing that is written can change.
+    let kernel = shares.kernel;
+    let edges = shares.wavelengths.edges();
+    let Cursor { reached, bins, variances, scratch } = cursor;
+    let mut rows = Rows::<K, V, BANDS, OPTIONAL> {
+        shape,
+        voxels,
+        optional,
+        reached,
+        any: false,
+        bins,
+        droplet: Droplet::default(),
+        weight: 0.0,
+        least: shares.min_overlap.max(K::LEAST),
+        wavelength: 0.0,
+        variances,
+        shares,
+    };
+    for (k, (droplet, weight)) in source.droplets(shares.ivar_max).enumerate() {
+        (rows.droplet, rows.weight) = (droplet, weight);
+        if BANDS {
+            let band = source.bands()[k];
+            rows.wavelength = band.centre;
+            rows.bins.find(band, edges, shares.half_z_shrink);
+        }
+        if OPTIONAL {
+            rows.variances.clear();
+            source.variances(k, rows.variances);
+        }
+        let quad = if K::CORNERS { source.quad(k) } else { NO_QUAD };
+        kernel.shares(&droplet, &quad, scratch, &mut rows);
+    }
+    if !BANDS {
+        reached[0] |= rows.any;
+    }
+}
+
+/// Adds the shares of droplets to the voxels of a tile.
+struct Rows<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
+    shape: [usize; 2],
+    voxels: &'a mut [V],
+    optional: &'a mut OptionalSums,
+    reached: &'a mut [bool],
+    /// Whether the first plane was reached, where there is no other.
+    any: bool,
+    bins: &'a mut Bins,
+    /// The droplet in hand.
+    droplet: Droplet,
+    weight: f64,
+    wavelength: f64,
+    /// Its named variances.
+    variances: &'a mut Vec<f64>,
+    /// A share that is smaller is dropped.
+    least: f64,
+    shares: &'a Shares<'b, K>,
+}
+
+impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> Visitor
+    for Rows<'_, '_, K, V, BANDS, OPTIONAL>
+{
+    #[inline(always)]
+    fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
+        let [height, width] = self.shape;
+        let (Some((row, _)), Some((column, part))) = (clip(y, 1, height), clip(x, along.len(), width)) else {
+            return;
+        };
+        let along = &along[part];
+        if !BANDS {
+            return self.any |= self.add(row * width + column, factor, along);
+        }
+        for k in 0..self.bins.shares.len() {
+            let (z, spectral) = self.bins.shares[k];
+            let first = (z * height + row) * width + column;
+            self.reached[z] |= self.add(first, factor * spectral, along);
+        }
+    }
+
+    #[inline(always)]
+    fn patch<const N: usize>(&mut self, x: i64, y: i64, shares: &[[f64; N]; N]) {
+        let Some([row, column]) = self.inside(x, y, N, N).filter(|_| !OPTIONAL) else {
+            for (y, row) in (y..).zip(shares) {
+                self.row(x, y, 1.0, row);
+            }
+            return;
+        };
+        if !BANDS {
+            return self.any |= self.add_patch(row, column, shares);
+        }
+        for k in 0..self.bins.shares.len() {
+            let (z, spectral) = self.bins.shares[k];
+            let shares = shares.map(|row| row.map(|share| spectral * share));
+            self.reached[z] |= self.add_patch(z * self.shape[0] + row, column, &shares);
+        }
+    }
+
+    #[inline(always)]
+    fn product(&mut self, x: i64, y: i64, factor: f64, across: &[f64], along: &[f64]) {
+        let Some([row, column]) = self.inside(x, y, along.len(), across.len()).filter(|_| !OPTIONAL) else {
+            for (y, across) in (y..).zip(across) {
+                self.row(x, y, factor * across, along);
+            }
+            return;
+        };
+        if !BANDS {
+            return self.any |= self.add_product(row, column, factor, across, along);
+        }
+        for k in 0..self.bins.shares.len() {
+            let (z, spectral) = self.bins.shares[k];
+            let row = z * self.shape[0] + row;
+            self.reached[z] |= self.add_product(row, column, spectral * factor, across, along);
+        }
+    }
+}
+
+impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
+    Rows<'_, '_, K, V, BANDS, OPTIONAL>
+{
+    /// The row and the column of a pixel, where all pixels of so many columns and rows from it on lie in the tile.
+    #[inline(always)]
+    fn inside(&self, x: i64, y: i64, columns: usize, rows: usize) -> Option<[usize; 2]> {
+        let [height, width] = self.shape;
+        let (row, column) = (usize::try_from(y).ok()?, usize::try_from(x).ok()?);
+        (column + columns <= width && row + rows <= height).then_some([row, column])
+    }
+
+    /// The share, or zero where it is too small to be added.
+    #[inline(always)]
+    fn counted(&self, share: f64) -> f64 {
+        let size = if K::SIGNED { share.abs() } else { share };
+        if size >= self.least { share } else { 0.0 }
+    }
+
+    /// Adds to the voxels from `first` on. Tells whether any share was large enough.
+    #[inline(always)]
+    fn add(&mut self, first: usize, factor: f64, along: &[f64]) -> bool {
+        let mut any = false;
+        for (voxel, share) in (first..).zip(along) {
+            let share = self.counted(factor * share);
+            any |= share != 0.0;
+            self.voxels[voxel].add(share, self.weight, &self.droplet);
+            if OPTIONAL && share != 0.0 {
+                self.add_optional(voxel, self.weight * share);
+            }
+        }
+        any
+    }
+
+    /// Adds to the voxels of a patch within the tile.
+    #[inline(always)]
+    fn add_patch<const N: usize>(&mut self, row: usize, column: usize, shares: &[[f64; N]; N]) -> bool {
+        let width = self.shape[1];
+        let shares = shares.map(|row| row.map(|share| self.counted(share)));
+        let mut any = false;
+        for (shares, row) in shares.iter().zip(row..) {
+            for (share, voxel) in shares.iter().zip(row * width + column..) {
+                any |= *share != 0.0;
+                self.voxels[voxel].add(*share, self.weight, &self.droplet);
+            }
+        }
+        any
+    }
+
+    /// The same for shares that are products, column by column: where voxels beside each other are added to together, the
+    /// next droplet, which reaches most of them and one more, has to wait until they are written.
+    #[inline(always)]
+    fn add_product(&mut self, row: usize, column: usize, factor: f64, across: &[f64], along: &[f64]) -> bool {
+        let width = self.shape[1];
+        let mut any = false;
+        for (first, along) in (row * width + column..).zip(along) {
+            for (j, across) in across.iter().enumerate() {
+                let share = self.counted(factor * across * along);
+                any |= share != 0.0;
+                self.voxels[first + j * width].add(share, self.weight, &self.droplet);
+            }
+        }
+        any
+    }
+
+    /// Adds a contribution to the optional sums of a voxel.
+    #[inline(always)]
+    fn add_optional(&mut self, voxel: usize, a: f64) {
+        let (wavelength, variances) = (self.wavelength, &*self.variances);
+        let part = Part { a, wavelength, variance: self.droplet.variance.into(), variances };
+        self.optional.add(self.shares.planes, voxel, &part);
+        if let Some(number) = self.shares.number {
+            self.optional.mark(number, voxel);
+        }
+    }
+}
+
+/// Of `len` pixels from `first` on those that lie among the first `n`: where they begin, and which they are.
+#[inline(always)]
+fn clip(first: i64, len: usize, n: usize) -> Option<(usize, Range<usize>)> {
+    if let Ok(first) = usize::try_from(first) {
+        return (first < n).then(|| (first, 0..len.min(n - first)));
+    }
+    let skipped = usize::try_from(-first).unwrap_or(0);
+    let kept = len.min(n + skipped);
+    (skipped < kept).then_some((0, skipped..kept))
+}
+
+/// The bin that holds `low`, which lies in the grid; the search starts at `guess`.
+#[inline(always)]
+fn first_bin(edges: &[f64], low: f64, guess: usize) -> usize {
+    let mut bin = guess;
+    while bin > 0 && edges[bin] > low {
+        bin -= 1;
+    }
+    while bin + 2 < edges.len() && edges[bin + 1] <= low {
+        bin += 1;
+    }
+    bin
+}
