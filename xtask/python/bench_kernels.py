@@ -4,8 +4,8 @@
     python bench_kernels.py real_header.txt
 
 Prints a line for each kernel of crates/spx-drizzle/benches/kernels.rs: its name, the CPU seconds that adding one image
-takes, and those with the products that spx always makes (variance, flags; the context beside them). `map` is the map of
-an image onto a TAN grid, by all_pix2world and wcs_world2pix. Least of several runs, one thread.
+and its weights takes, and those of adding also its variance and flags, with the context. `map` is the map of an image onto
+a TAN grid, by all_pix2world and wcs_world2pix. Least of several runs, one thread.
 """
 import sys
 import time

@@ -175,6 +175,34 @@ fn a_mosaic_is_a_cube_with_one_bin() {
 }
 
 #[test]
+fn of_a_mosaic_nothing_but_the_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mosaic = |output: &str, options: &[&str]| {
+        let all = ["--wave=1.7..1.9", "--kernel=turbo", "-o", output];
+        run(folder, "mosaic", &INPUTS, &[&all, options].concat())
+    };
+    mosaic("whole", &["--planes=wavelength"]).succeeds();
+    mosaic("mean", &["--only-mean"]).succeeds();
+    mosaic("more", &["--only-mean", "--planes=wavelength,context", "--err=driz_err", "--threads=3"])
+        .succeeds();
+    let file = |name: &str| folder.join(name).join("mosaic.fits");
+    assert_eq!(hdus(&file("mean")), ["PRIMARY", "SCI", "WHT"]);
+    assert_eq!(hdus(&file("more")), ["PRIMARY", "SCI", "ERR", "WHT", "CON", "MEANWAVE"]);
+    for (name, kept) in [("mean", &["SCI", "WHT"][..]), ("more", &["SCI", "WHT", "CON", "MEANWAVE"])] {
+        for hdu in kept {
+            assert_eq!(bits(&image(&file(name), hdu)), bits(&image(&file("whole"), hdu)), "{name}, {hdu}");
+        }
+    }
+    run(folder, "mosaic", &INPUTS, &["--config=mean/mosaic.toml", "-o", "again"]).succeeds();
+    assert_eq!(hdus(&file("again")), ["PRIMARY", "SCI", "WHT"]);
+    mosaic("x", &["--only-mean", "--err=from_var"]).fails(2, &["only_mean", "from_var"]);
+    let cube = ["--config=mean/mosaic.toml", "--detector=3", "-o", "x"];
+    run(folder, "drizzle", &INPUTS, &cube).fails(2, &["only_mean goes with a mosaic"]);
+    assert!(!folder.join("x").exists());
+}
+
+#[test]
 fn mosaics_of_channels_and_of_several_detectors() {
     let folder = tempfile::tempdir().unwrap();
     let one = ["--detector=3", "--channel=7", "-o", "channel"];

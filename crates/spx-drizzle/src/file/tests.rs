@@ -7,7 +7,7 @@ use spx_core::progress::{Progress, Silent};
 
 use super::*;
 use crate::cube::{Cube, array};
-use crate::{DrizzleOptions, Timing, WavelengthGrid};
+use crate::{DrizzleOptions, Drizzler, Plan, Planes, Timing, WavelengthGrid};
 
 fn cube() -> Cube {
     let shape = [3, 2, 4];
@@ -82,6 +82,18 @@ fn a_cube_of_several_bins_is_no_mosaic() {
     let error = write_mosaic(&dir.path().join("mosaic.fits"), &cube(), &info(), false, &Silent).unwrap_err();
     assert!(matches!(error.problem, CubeFileProblem::NotAMosaic { bins: 3 }), "{error}");
     assert!(error.to_string().contains("mosaic.fits"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_mean_alone_is_no_cube_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let planes = Planes { only_mean: true, ..Planes::default() };
+    let options = DrizzleOptions::default();
+    let plan = Plan::new([2, 3], WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options).unwrap();
+    let mean = Drizzler::new(plan.with_planes(planes));
+    let error = write(&dir.path().join("cube.fits"), &mean, &info(), false, &Silent).unwrap_err();
+    assert!(matches!(error.problem, CubeFileProblem::OnlyMean), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
