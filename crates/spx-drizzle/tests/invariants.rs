@@ -528,7 +528,8 @@ proptest! {
     /// Constant flux gives constant flux, whatever the map, the shrink factors and the wavelengths.
     #[test]
     fn a_constant_stays_constant(
-        flux in -1e3f32..1e3,
+        // (Of a range of f32, proptest now and then fails to draw one.)
+        flux in (-1_000_000..1_000_000i32).prop_map(|n| 1e-3 * n as f32),
         shift in prop::array::uniform2(-3.0..3.0f64),
         angle in 0.0..std::f64::consts::TAU,
         scale in 0.3..2.0f64,

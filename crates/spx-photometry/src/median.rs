@@ -144,7 +144,8 @@ mod tests {
         fn it_is_that_of_sorting(
             values in prop::collection::vec(
                 prop_oneof![
-                    8 => 1e-6..2e-6f32,
+                    // (Of a range of f32, proptest now and then fails to draw one.)
+                    8 => (1e-6f32.to_bits()..2e-6f32.to_bits()).prop_map(f32::from_bits),
                     1 => prop_oneof![Just(0.0), Just(-1.0), Just(f32::NAN), Just(f32::INFINITY), Just(1.5e-6)],
                     1 => any::<f32>(),
                 ],
