@@ -4,11 +4,16 @@ use std::ops::Range;
 
 use spx_core::map::Passband;
 
-use crate::droplet::Droplet;
+use crate::DrizzleError;
+use crate::collect::{Part as Pixels, Region, Sink, TILE};
+use crate::droplet::{Droplet, Sums};
 use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor};
 use crate::planes::{OptionalSums, Part, Planes};
 use crate::voxel::{Accumulate, Voxels};
 use crate::wavelength::WavelengthGrid;
+
+/// What of the sums may be expected to stay in a processor's own cache \[bytes\].
+const CACHE: usize = 3 << 19;
 
 /// What accumulation needs to know of the output.
 #[derive(Clone, Copy)]
@@ -84,6 +89,46 @@ impl Bins {
             }
             z += 1;
         }
+    }
+}
+
+/// Adds droplets to sums as they come.
+pub(crate) struct Adding<'a, 'b, K> {
+    pub(crate) sums: &'a mut Sums,
+    pub(crate) shares: Shares<'b, K>,
+    /// Tiles in a row of the output.
+    pub(crate) columns: usize,
+}
+
+impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
+    fn prepare(&mut self, region: &Region<'_>) {
+        let Region { first_row, columns, planes } = region;
+        let voxels =
+            columns.iter().map(ExactSizeIterator::len).sum::<usize>() * (planes.end() + 1 - planes.start());
+        // More would not stay in the cache.
+        if voxels * Voxels::bytes(self.shares.planes.only_mean) > CACHE {
+            return;
+        }
+        let used = || columns.iter().filter(|columns| !columns.is_empty());
+        let first = used().map(|columns| columns.start).min().unwrap_or(0);
+        let end = used().map(|columns| columns.end).max().unwrap_or(0);
+        for row in first_row / TILE..(first_row + columns.len()).div_ceil(TILE) {
+            for column in first / TILE..end.div_ceil(TILE) {
+                if let Some(tile) = self.sums.tiles.get(row * self.columns + column) {
+                    tile.fetch(region);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn take(&mut self, part: &Pixels<'_>, tile: usize) -> Result<(), DrizzleError> {
+        let Sums { tiles, cursor, failure, .. } = &mut *self.sums;
+        if let Err(error) = tiles[tile].add(part, &self.shares, cursor) {
+            *failure = Some(error.clone());
+            return Err(error);
+        }
+        Ok(())
     }
 }
 
@@ -243,12 +288,12 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
             return;
         };
         if !BANDS {
-            return self.any |= self.add_product(row, column, factor, across, along);
+            return self.any |= self.add_product(row, column, (factor, 1.0), across, along);
         }
         for k in 0..self.bins.shares.len() {
             let (z, spectral) = self.bins.shares[k];
             let row = z * self.shape[0] + row;
-            self.reached[z] |= self.add_product(row, column, spectral * factor, across, along);
+            self.reached[z] |= self.add_product(row, column, (factor, spectral), across, along);
         }
     }
 }
@@ -304,12 +349,20 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
     /// The same for shares that are products, column by column: where voxels beside each other are added to together, the
     /// next droplet, which reaches most of them and one more, has to wait until they are written.
     #[inline(always)]
-    fn add_product(&mut self, row: usize, column: usize, factor: f64, across: &[f64], along: &[f64]) -> bool {
+    fn add_product(
+        &mut self,
+        row: usize,
+        column: usize,
+        (factor, spectral): (f64, f64),
+        across: &[f64],
+        along: &[f64],
+    ) -> bool {
         let width = self.shape[1];
         let mut any = false;
         for (first, along) in (row * width + column..).zip(along) {
             for (j, across) in across.iter().enumerate() {
-                let share = self.counted(factor * across * along);
+                // In the order in which `row` multiplies, so that both find the same bits.
+                let share = self.counted(factor * across * spectral * along);
                 any |= share != 0.0;
                 self.voxels[first + j * width].add(share, self.weight, &self.droplet);
             }

@@ -4,10 +4,10 @@ use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
-use crate::addition::{Cursor, Shares};
+use crate::addition::{Adding, Cursor, Shares};
 use crate::collect::{Filing, TILE, Target};
 use crate::cube::{CubeData, OptionalPlane};
-use crate::droplet::{Adding, Droplets, Filed, Sums};
+use crate::droplet::{Droplets, Filed, Sums};
 use crate::exposure::pixel_scale_ratio;
 use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
 use crate::planes::ErrorMethod;
@@ -526,10 +526,10 @@ impl CubeData for Drizzler {
     }
 
     fn variance(&self, z: usize, out: &mut [f32]) {
-        match self.plan.planes.only_mean {
-            true => out.fill(f32::NAN),
-            false => self.fill(z, out, f32::NAN, Voxel::variance),
+        if self.plan.planes.only_mean {
+            return out.fill(f32::NAN);
         }
+        self.fill(z, out, f32::NAN, Voxel::variance);
     }
 
     fn and_mask(&self, z: usize, out: &mut [u32]) {

@@ -5,15 +5,10 @@ use std::ops::Range;
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::addition::{Cursor, Shares, Source};
-use crate::collect::{Part, Region, Sink, TILE};
+use crate::addition::{Cursor, Source};
 use crate::exposure::inverse;
-use crate::kernel::{Quad, SpatialKernel};
+use crate::kernel::Quad;
 use crate::tile::Tile;
-use crate::voxel::Voxels;
-
-/// What of the sums may be expected to stay in a processor's own cache \[bytes\].
-const CACHE: usize = 3 << 19;
 
 /// An input pixel projected onto the output grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -60,46 +55,6 @@ pub(crate) struct Sums {
     pub(crate) number: u32,
     /// Why it could not be added to the end.
     pub(crate) failure: Option<DrizzleError>,
-}
-
-/// Adds droplets to sums as they come.
-pub(crate) struct Adding<'a, 'b, K> {
-    pub(crate) sums: &'a mut Sums,
-    pub(crate) shares: Shares<'b, K>,
-    /// Tiles in a row of the output.
-    pub(crate) columns: usize,
-}
-
-impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
-    fn prepare(&mut self, region: &Region<'_>) {
-        let Region { first_row, columns, planes } = region;
-        let voxels =
-            columns.iter().map(ExactSizeIterator::len).sum::<usize>() * (planes.end() + 1 - planes.start());
-        // More would not stay in the cache.
-        if voxels * Voxels::bytes(self.shares.planes.only_mean) > CACHE {
-            return;
-        }
-        let used = || columns.iter().filter(|columns| !columns.is_empty());
-        let first = used().map(|columns| columns.start).min().unwrap_or(0);
-        let end = used().map(|columns| columns.end).max().unwrap_or(0);
-        for row in first_row / TILE..(first_row + columns.len()).div_ceil(TILE) {
-            for column in first / TILE..end.div_ceil(TILE) {
-                if let Some(tile) = self.sums.tiles.get(row * self.columns + column) {
-                    tile.fetch(region);
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError> {
-        let Sums { tiles, cursor, failure, .. } = &mut *self.sums;
-        if let Err(error) = tiles[tile].add(part, &self.shares, cursor) {
-            *failure = Some(error.clone());
-            return Err(error);
-        }
-        Ok(())
-    }
 }
 
 /// Memory for a piece of an input row.

@@ -70,9 +70,8 @@ impl Tile {
         shares: &Shares<'_, K>,
         cursor: &mut Cursor,
     ) -> Result<(), DrizzleError> {
-        let planes = shares.planes;
-        self.allocate(shares.wavelengths.bins(), planes)?;
-        if let Some(number) = shares.number.filter(|_| planes.any()) {
+        self.allocate(shares.wavelengths.bins(), shares.planes)?;
+        if let Some(number) = shares.number {
             self.optional.allocate_context(number, self.len())?;
         }
         let shape = [self.rows.len(), self.columns.len()];

@@ -38,9 +38,7 @@ impl Turbo {
         let k = k as f64;
         max((min(k + 0.5, v + self.half) - max(k - 0.5, v - self.half)) * self.density, 0.0)
     }
-}
 
-impl Turbo {
     /// For x and for y, the parts of a droplet's side in the first pixel that it touches and in the next, beyond which it
     /// does not reach; and the first pixel.
     #[inline(always)]
