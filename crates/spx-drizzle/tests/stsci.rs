@@ -219,7 +219,7 @@ impl Reader {
 fn stsci_drizzle_agrees() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/kernels/drizzle.bin");
     let mut reader = Reader(std::fs::read(file).unwrap().into_iter());
-    let mut compared = 0;
+    let (mut compared, mut worst) = (0, [0f32; 2]);
     for case in cases() {
         let name = format!("{} {} at scale {}", case.options.kernel, case.options.xy_shrink, case.scale);
         let mut generator = Generator(20_251_121);
@@ -269,6 +269,8 @@ fn stsci_drizzle_agrees() {
             }
             let tolerance = tolerance / weight[k].abs();
             let close = |ours: f32, theirs: f32| (ours - theirs).abs() <= tolerance * (1.0 + theirs.abs());
+            let relative = (science[k] - data[k]).abs() / data[k].abs().max(1.0);
+            worst = [worst[0].max(relative), worst[1].max((weights[k] / weight[k] - 1.0).abs())];
             assert!(close(science[k], data[k]), "{place}: data {} for {}", science[k], data[k]);
             // In the far tail of a Gaussian the square of a weight leaves the range of float32.
             let far = weight[k].abs() < 1e-12 * heaviest;
@@ -282,6 +284,7 @@ fn stsci_drizzle_agrees() {
         }
     }
     assert!(reader.0.next().is_none(), "the reference file has more cases");
+    println!("{compared} pixels; worst of data {:.1e}, of weights {:.1e}", worst[0], worst[1]);
     assert!(compared > 5_000, "{compared}");
 }
 
@@ -417,6 +420,7 @@ impl Model {
 #[test]
 fn resample_agrees() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/resample/resample.json");
+    let (mut compared, mut worst) = (0, 0f32);
     let all: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
     let (shape, output) = (pair(&all["shape"]), pair(&all["output"]));
     let models: Vec<Model> =
@@ -487,6 +491,9 @@ fn resample_agrees() {
                 let filled = name == "err" && text("compute_err") == "driz_err" && theirs == 0.0;
                 assert_eq!(ours.is_nan(), theirs.is_nan() || filled, "{place}");
                 assert!(ours.is_nan() || (ours - theirs).abs() <= 1e-5 * theirs.abs(), "{place}");
+                if !ours.is_nan() && theirs != 0.0 {
+                    (compared, worst) = (compared + 1, (ours / theirs - 1.0).abs().max(worst));
+                }
             }
         }
         let context: Vec<u64> = case["con"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap()).collect();
@@ -503,6 +510,7 @@ fn resample_agrees() {
         let ids: Vec<&str> = timing.groups().iter().map(|group| group.id.as_str()).collect();
         assert!(case["group_ids"].as_array().unwrap().iter().map(|v| v.as_str().unwrap()).eq(ids));
     }
+    println!("{compared} values; worst {worst:.1e}");
 }
 
 /// R of every kernel against the noise of many exposures at random phases: the sum of the covariances with
