@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The crates that may name several spx crates, besides dev-dependencies.
-const COMPOSERS: [&str; 3] = ["spx-cli", "spx-sim", "xtask"];
+const COMPOSERS: [&str; 4] = ["spx-cli", "spx-pipeline", "spx-sim", "xtask"];
 /// Speaking HTTP, or any network, as a client.
 const NETWORK: [&str; 12] = [
     "ureq",

@@ -1,0 +1,11 @@
+//! The pipelines of spx, for programs: what the command line does can be called from here.
+//!
+//! A pipeline takes settings that serialize, talks through a [`Listener`], and gives a typed report or a
+//! [`PipelineError`]. It parses no arguments, prints nothing and never ends the process; those are the business of
+//! its callers.
+
+mod error;
+mod listener;
+
+pub use error::{BoxedError, PipelineError, PipelineProblem, ResultContext};
+pub use listener::{Listener, SilentListener};
