@@ -10,6 +10,7 @@
 
 mod bench;
 mod browser;
+mod bytes;
 mod check;
 mod compare;
 mod golden;
@@ -27,6 +28,8 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy
+  bytes BEFORE [AFTER]   do two programs (AFTER: the workspace's dev build) write the same bytes? Runs the commands of
+                         xtask/bytes/commands.txt with both, on 1 and on 3 threads
   golden [SET...]        make the reference values of testdata again (Python, network on first use)
   fetch-testdata [[--archive-url URL] --into DIR]
                          the real files of testdata/real_files.json into testdata/real (150 MB), and are they still
@@ -63,6 +66,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["check", which @ ..] => check::run(which),
+        ["bytes", programs @ ..] => bytes::run(programs),
         ["golden", which @ ..] => golden::run(which),
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
