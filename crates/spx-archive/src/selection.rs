@@ -109,7 +109,7 @@ impl Shape {
         match self {
             Self::Point(at) => at,
             Self::Circle(circle, _) => circle.centre(),
-            Self::Rectangle(rectangle) => rectangle.centre(),
+            Self::Rectangle(rectangle) => rectangle.center(),
         }
     }
 }
@@ -229,7 +229,7 @@ fn condition(shape: Shape) -> String {
 /// left), by deprojection from the tangent plane (Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3).
 pub(crate) fn corners(rectangle: Rectangle) -> [[f64; 2]; 4] {
     let half = [rectangle.width(), rectangle.height()].map(|side| (side / 120.0).to_radians());
-    let [ra0, dec0] = [rectangle.centre().ra(), rectangle.centre().dec()].map(f64::to_radians);
+    let [ra0, dec0] = [rectangle.center().ra(), rectangle.center().dec()].map(f64::to_radians);
     [[1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]].map(|[east, north]| {
         let (xi, eta) = (east * half[0], north * half[1]);
         let towards_pole = dec0.cos() - eta * dec0.sin();

@@ -70,7 +70,7 @@ fn position(shape: Shape) -> String {
         Shape::Point(at) => circle(at, 0.000_03),
         Shape::Circle(c, _) => circle(c.centre(), c.radius()),
         Shape::Rectangle(rectangle) => {
-            let centre = rectangle.centre();
+            let centre = rectangle.center();
             let corners = corners(rectangle).into_iter().filter_map(|[ra, dec]| Position::new(ra, dec).ok());
             circle(centre, corners.map(|corner| corner.separation(centre)).fold(0.0, f64::max))
         }

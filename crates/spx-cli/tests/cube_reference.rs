@@ -10,7 +10,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Map, Value};
-use spx_core::fits::{FitsReader, Pixel};
+use spx_core::fits::{FitsNumber, FitsReader};
 
 /// SCI and VARIANCE agree to this fraction of their value.
 const RELATIVE: f64 = 1e-5;
@@ -97,7 +97,7 @@ fn drizzle(folder: &Path, case: &Case, arguments: &[String]) -> Result<PathBuf> 
 }
 
 /// The shape and the values of an image.
-fn image<T: Pixel>(path: &Path, hdu: &str) -> Result<(Vec<usize>, Vec<T>)> {
+fn image<T: FitsNumber>(path: &Path, hdu: &str) -> Result<(Vec<usize>, Vec<T>)> {
     let mut file = FitsReader::open(path)?;
     file.move_to(hdu)?;
     let shape = file.image_shape()?;
@@ -120,7 +120,7 @@ struct Report(Vec<String>);
 
 impl Report {
     /// Compares `hdu` voxel by voxel; `skip` is the bit of NEAR that excuses a voxel.
-    fn compare<T: Pixel + Display>(
+    fn compare<T: FitsNumber + Display>(
         &mut self,
         paths: [&Path; 2],
         hdu: &str,

@@ -13,7 +13,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter};
 use spx_core::header::Header;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::mef::MefFile;
 use spx_core::zodi::{ZodiOptions, ZodiSums};
 
@@ -49,7 +49,7 @@ fn read(c: &mut Criterion) {
     write(&path);
     let mut group = c.benchmark_group("read");
     group.throughput(Throughput::Bytes(16 * PIXELS as u64));
-    let planes = RefCell::new(Planes::default());
+    let planes = RefCell::new(PixelPlanes::default());
     group.bench_function("four planes", |b| {
         b.iter_batched(
             || (MefFile::open(&path).unwrap(), planes.take()),
@@ -61,7 +61,7 @@ fn read(c: &mut Criterion) {
         b.iter_batched(
             || MefFile::open(&path).unwrap(),
             |file| {
-                let image = file.whole(Planes::default()).unwrap();
+                let image = file.whole(PixelPlanes::default()).unwrap();
                 let metadata = image.metadata();
                 let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
                 image.blocks().for_each(|(first, rows)| sums.add(first, rows));

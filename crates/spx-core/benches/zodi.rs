@@ -9,14 +9,14 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::zodi::{ZodiOptions, ZodiSums};
 
 fn zodi(c: &mut Criterion) {
     const NX: usize = Detector::NPIX;
     const PIXELS: usize = 8 * NX;
     let number = |k: usize| (k % 97) as f32 * 1e-3;
-    let planes = Planes {
+    let planes = PixelPlanes {
         image: (0..PIXELS).map(|k| 0.3 + number(k)).collect(),
         // Some bad pixels, and a patch of sources in every row.
         flags: (0..PIXELS).map(|k| i32::from(k % 211 == 0) << 10 | i32::from(k % NX < 100) << 21).collect(),

@@ -38,7 +38,7 @@ impl Detector {
     }
 
     /// Its channels in order of wavelength.
-    pub fn channels(self) -> &'static [Channel] {
+    pub fn channels(self) -> &'static [SpectralChannel] {
         let first = (usize::from(self.0) - 1) * CHANNELS_PER_DETECTOR;
         &CHANNELS[first..first + CHANNELS_PER_DETECTOR]
     }
@@ -65,7 +65,7 @@ pub const CHANNELS_PER_DETECTOR: usize = 17;
 
 /// A spectral channel; its numbers are the decimals of the table as they stand.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Channel {
+pub struct SpectralChannel {
     /// The detector.
     pub detector: Detector,
     /// 1 to 17, in order of wavelength.
@@ -82,9 +82,9 @@ pub struct Channel {
     pub resolving_power: f64,
 }
 
-const fn channel(detector: u8, subchannel: u8, um: [f64; 4], resolving_power: f64) -> Channel {
+const fn channel(detector: u8, subchannel: u8, um: [f64; 4], resolving_power: f64) -> SpectralChannel {
     let [wavelength, wl_min, wl_max, bandwidth] = um;
-    Channel {
+    SpectralChannel {
         detector: Detector(detector),
         subchannel,
         wavelength,
@@ -97,7 +97,7 @@ const fn channel(detector: u8, subchannel: u8, um: [f64; 4], resolving_power: f6
 
 /// The 102 channels, by detector, then wavelength.
 #[rustfmt::skip]
-pub static CHANNELS: [Channel; 102] = [
+pub static CHANNELS: [SpectralChannel; 102] = [
     channel(1, 1, [0.753, 0.743, 0.762, 0.018], 42.0),
     channel(1, 2, [0.771, 0.761, 0.781, 0.019], 42.0),
     channel(1, 3, [0.79, 0.78, 0.8, 0.019], 41.0),

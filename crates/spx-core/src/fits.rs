@@ -27,6 +27,6 @@ mod tests;
 
 pub use error::FitsError;
 pub use mapped::MappedImage;
-pub use pixel::Pixel;
-pub use reader::{Column, FitsReader};
+pub use pixel::FitsNumber;
+pub use reader::{FitsColumn, FitsReader};
 pub use writer::{ColumnSpec, FitsWriter};

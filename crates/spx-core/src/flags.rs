@@ -9,7 +9,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::header::{Header, Value};
+use crate::header::{CardValue, Header};
 
 /// The bits as of Quick Releases 2 and 3.
 const STANDARD: [(&str, u32); 25] = [
@@ -118,8 +118,12 @@ impl FlagNames {
         for card in header.cards() {
             let named =
                 match (&card.value, card.keyword.strip_prefix("MP_"), card.keyword.strip_prefix("MSKN")) {
-                    (Some(Value::Integer(bit)), Some(name), _) => u32::try_from(*bit).ok().map(|b| (name, b)),
-                    (Some(Value::Text(name)), _, Some(bit)) => bit.parse().ok().map(|b| (name.as_str(), b)),
+                    (Some(CardValue::Integer(bit)), Some(name), _) => {
+                        u32::try_from(*bit).ok().map(|b| (name, b))
+                    }
+                    (Some(CardValue::Text(name)), _, Some(bit)) => {
+                        bit.parse().ok().map(|b| (name.as_str(), b))
+                    }
                     _ => None,
                 };
             if let Some((name, bit)) = named.filter(|&(_, bit)| bit < 32) {

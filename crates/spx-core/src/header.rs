@@ -10,7 +10,7 @@ pub const CARD_LEN: usize = 80;
 
 /// The value of a card.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Value {
+pub enum CardValue {
     /// `T` or `F`.
     Logical(bool),
     /// An integer that fits 64 bits.
@@ -23,7 +23,7 @@ pub enum Value {
     Undefined,
 }
 
-impl Value {
+impl CardValue {
     fn kind(&self) -> &'static str {
         match self {
             Self::Logical(_) => "a logical",
@@ -35,37 +35,37 @@ impl Value {
     }
 }
 
-impl From<bool> for Value {
+impl From<bool> for CardValue {
     fn from(v: bool) -> Self {
         Self::Logical(v)
     }
 }
-impl From<i64> for Value {
+impl From<i64> for CardValue {
     fn from(v: i64) -> Self {
         Self::Integer(v)
     }
 }
-impl From<i32> for Value {
+impl From<i32> for CardValue {
     fn from(v: i32) -> Self {
         Self::Integer(v.into())
     }
 }
-impl From<u32> for Value {
+impl From<u32> for CardValue {
     fn from(v: u32) -> Self {
         Self::Integer(v.into())
     }
 }
-impl From<f64> for Value {
+impl From<f64> for CardValue {
     fn from(v: f64) -> Self {
         Self::Real(v)
     }
 }
-impl From<&str> for Value {
+impl From<&str> for CardValue {
     fn from(v: &str) -> Self {
         Self::Text(v.to_owned())
     }
 }
-impl From<String> for Value {
+impl From<String> for CardValue {
     fn from(v: String) -> Self {
         Self::Text(v)
     }
@@ -77,7 +77,7 @@ pub struct Card {
     /// Upper-case keyword without `HIERARCH`, e.g. `CRPIX1`, `OMEGA_MEDIAN`, `L2 N_HOT`.
     pub keyword: String,
     /// The value; `None` for commentary cards (COMMENT, HISTORY, blank).
-    pub value: Option<Value>,
+    pub value: Option<CardValue>,
     /// The comment behind the slash, or the text of a commentary card.
     pub comment: String,
 }
@@ -167,8 +167,8 @@ impl Header {
     }
 
     fn continue_last(&mut self, rest: &str) {
-        let Some((Value::Text(more), comment)) = parse_value(rest.trim_start()) else { return };
-        if let Some(Card { value: Some(Value::Text(text)), comment: last, .. }) = self.cards.last_mut()
+        let Some((CardValue::Text(more), comment)) = parse_value(rest.trim_start()) else { return };
+        if let Some(Card { value: Some(CardValue::Text(text)), comment: last, .. }) = self.cards.last_mut()
             && text.ends_with('&')
         {
             text.pop();
@@ -198,7 +198,7 @@ impl Header {
     }
 
     /// Sets a value: replaces the card of that keyword, or appends one.
-    pub fn set(&mut self, keyword: &str, value: impl Into<Value>, comment: &str) -> &mut Self {
+    pub fn set(&mut self, keyword: &str, value: impl Into<CardValue>, comment: &str) -> &mut Self {
         let card =
             Card { keyword: keyword.to_owned(), value: Some(value.into()), comment: comment.to_owned() };
         match self.index.get(keyword) {
@@ -215,7 +215,7 @@ impl Header {
     }
 
     /// The value of a keyword, if it is there.
-    pub fn get(&self, keyword: &str) -> Option<&Value> {
+    pub fn get(&self, keyword: &str) -> Option<&CardValue> {
         self.index.get(keyword).and_then(|&at| self.cards[at].value.as_ref())
     }
 
@@ -239,9 +239,9 @@ impl Header {
     pub fn optional_real(&self, keyword: &str) -> Result<Option<f64>, HeaderError> {
         let number = match self.get(keyword) {
             None => return Ok(None),
-            Some(Value::Real(v)) => *v,
+            Some(CardValue::Real(v)) => *v,
             // Cards hold integers far below 2^53 where a real number is asked for.
-            Some(Value::Integer(v)) => *v as f64,
+            Some(CardValue::Integer(v)) => *v as f64,
             Some(other) => return Err(mistyped(keyword, "a number", other)),
         };
         if number.is_finite() {
@@ -266,9 +266,9 @@ impl Header {
     pub fn optional_integer(&self, keyword: &str) -> Result<Option<i64>, HeaderError> {
         match self.get(keyword) {
             None => Ok(None),
-            Some(Value::Integer(v)) => Ok(Some(*v)),
+            Some(CardValue::Integer(v)) => Ok(Some(*v)),
             #[expect(clippy::cast_possible_truncation, reason = "checked to be integral and below 2^53")]
-            Some(Value::Real(v)) if v.fract() == 0.0 && v.abs() < 9e15 => Ok(Some(*v as i64)),
+            Some(CardValue::Real(v)) if v.fract() == 0.0 && v.abs() < 9e15 => Ok(Some(*v as i64)),
             Some(other) => Err(mistyped(keyword, "an integer", other)),
         }
     }
@@ -288,7 +288,7 @@ impl Header {
     pub fn optional_text(&self, keyword: &str) -> Result<Option<&str>, HeaderError> {
         match self.get(keyword) {
             None => Ok(None),
-            Some(Value::Text(v)) => Ok(Some(v)),
+            Some(CardValue::Text(v)) => Ok(Some(v)),
             Some(other) => Err(mistyped(keyword, "a string", other)),
         }
     }
@@ -298,7 +298,7 @@ fn missing(keyword: &str) -> HeaderError {
     HeaderError::Missing { keyword: keyword.to_owned() }
 }
 
-fn mistyped(keyword: &str, expected: &'static str, found: &Value) -> HeaderError {
+fn mistyped(keyword: &str, expected: &'static str, found: &CardValue) -> HeaderError {
     HeaderError::Type { keyword: keyword.to_owned(), expected, found: found.kind().to_owned() }
 }
 
@@ -333,7 +333,7 @@ fn parse_card(image: &str) -> Option<Card> {
 }
 
 /// Splits `value / comment`.
-fn parse_value(text: &str) -> Option<(Value, String)> {
+fn parse_value(text: &str) -> Option<(CardValue, String)> {
     let text = text.trim();
     if let Some(quoted) = text.strip_prefix('\'') {
         return parse_quoted(quoted);
@@ -341,12 +341,12 @@ fn parse_value(text: &str) -> Option<(Value, String)> {
     let (value, comment) = text.split_once('/').unwrap_or((text, ""));
     let value = value.trim();
     let parsed = match value {
-        "" => Value::Undefined,
-        "T" => Value::Logical(true),
-        "F" => Value::Logical(false),
+        "" => CardValue::Undefined,
+        "T" => CardValue::Logical(true),
+        "F" => CardValue::Logical(false),
         _ => match value.parse::<i64>() {
-            Ok(integer) => Value::Integer(integer),
-            Err(_) => Value::Real(parse_real(value)?),
+            Ok(integer) => CardValue::Integer(integer),
+            Err(_) => CardValue::Real(parse_real(value)?),
         },
     };
     Some((parsed, comment.trim().to_owned()))
@@ -358,7 +358,7 @@ fn parse_real(text: &str) -> Option<f64> {
 }
 
 /// A string after its opening quote; a doubled quote stands for one.
-fn parse_quoted(text: &str) -> Option<(Value, String)> {
+fn parse_quoted(text: &str) -> Option<(CardValue, String)> {
     let mut out = String::new();
     let mut chars = text.char_indices().peekable();
     while let Some((at, c)) = chars.next() {
@@ -369,7 +369,7 @@ fn parse_quoted(text: &str) -> Option<(Value, String)> {
             out.push('\'');
         } else {
             let comment = text[at + 1..].split_once('/').map_or("", |(_, c)| c);
-            return Some((Value::Text(out.trim_end().to_owned()), comment.trim().to_owned()));
+            return Some((CardValue::Text(out.trim_end().to_owned()), comment.trim().to_owned()));
         }
     }
     None
@@ -401,8 +401,8 @@ mod tests {
         assert_eq!(header.comment("L2 N_HOT"), Some("number of pixels flagged hot"));
         assert_eq!(header.text("OBSID"), Ok("2025W51_1A_0684_2"));
         assert_eq!(header.text("QUOTE"), Ok("it's a / slash"));
-        assert_eq!(header.get("TRUE"), Some(&Value::Logical(true)));
-        assert_eq!(header.get("EMPTY"), Some(&Value::Undefined));
+        assert_eq!(header.get("TRUE"), Some(&CardValue::Logical(true)));
+        assert_eq!(header.get("EMPTY"), Some(&CardValue::Undefined));
         assert_eq!(header.real("BIG"), Ok(1500.0));
         assert_eq!(header.text("LONG"), Ok("abcdef"));
         assert_eq!(header.get("AFTER"), None);

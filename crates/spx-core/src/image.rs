@@ -105,7 +105,7 @@ pub enum PsfOrigin {
 /// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that
 /// its memory can be used for the next exposure.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Planes {
+pub struct PixelPlanes {
     /// Surface brightness with the zodiacal light still in it [MJy/sr]; NaN occurs.
     pub image: Vec<f32>,
     /// Bits as in the file's FLAGS; bit 31 is the sign.
@@ -145,7 +145,7 @@ impl PlaneViews<'_> {
     }
 }
 
-impl Planes {
+impl PixelPlanes {
     /// Forgets the pixels behind the first `pixels`.
     #[cfg(feature = "fits")]
     pub(crate) fn truncate(&mut self, pixels: usize) {
@@ -177,5 +177,5 @@ pub struct SpectralImage {
     /// The rows that `planes` holds.
     pub rows: Range<usize>,
     /// The pixels of those rows.
-    pub planes: Planes,
+    pub planes: PixelPlanes,
 }

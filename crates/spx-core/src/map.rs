@@ -72,7 +72,7 @@ pub trait PixelMap: Sync {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Passband {
     /// Central wavelength \[um\].
-    pub centre: f64,
+    pub center: f64,
     /// Full width \[um\].
     pub width: f64,
 }

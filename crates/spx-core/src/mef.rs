@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::detector::Detector;
-use crate::fits::{FitsError, FitsReader, MappedImage, Pixel};
+use crate::fits::{FitsError, FitsNumber, FitsReader, MappedImage};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
 use crate::image::{
-    ExposureId, Metadata, ObservationTime, PlaneViews, Planes, PsfData, PsfOrigin, SpectralImage,
+    ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, SpectralImage,
     WaveTableData,
 };
 
@@ -79,7 +79,7 @@ pub struct MefFile {
     metadata: Metadata,
 }
 
-/// Planes that can be read where they stand in the file.
+/// PixelPlanes that can be read where they stand in the file.
 struct MappedPlanes {
     image: MappedImage<f32>,
     flags: MappedImage<i32>,
@@ -91,9 +91,9 @@ struct MappedPlanes {
 #[derive(Debug, Default)]
 pub struct ReadBuffers {
     /// For the rows that are kept.
-    pub image: Planes,
+    pub image: PixelPlanes,
     /// For those that are only looked at.
-    pub block: Planes,
+    pub block: PixelPlanes,
 }
 
 impl MefFile {
@@ -167,7 +167,7 @@ impl MefFile {
     ///
     /// # Panics
     /// Where `rows` reaches beyond the image.
-    pub fn read(mut self, rows: Range<usize>, reuse: Planes) -> Result<SpectralImage, MefError> {
+    pub fn read(mut self, rows: Range<usize>, reuse: PixelPlanes) -> Result<SpectralImage, MefError> {
         let mut planes = reuse;
         self.read_block(rows.clone(), 0, &mut planes)?;
         Ok(SpectralImage { metadata: self.metadata, rows, planes })
@@ -178,13 +178,13 @@ impl MefFile {
     ///
     /// # Errors
     /// [`MefError`] where the file ends early or a tile cannot be decompressed.
-    pub fn whole(self, reuse: Planes) -> Result<WholeImage, MefError> {
+    pub fn whole(self, reuse: PixelPlanes) -> Result<WholeImage, MefError> {
         if let Some(mapped) = self.mapped {
             return Ok(WholeImage { metadata: self.metadata, pixels: Whole::Mapped(mapped), unused: reuse });
         }
         let rows = 0..self.metadata.shape[0];
         let SpectralImage { metadata, planes, .. } = self.read(rows, reuse)?;
-        Ok(WholeImage { metadata, pixels: Whole::Held(planes), unused: Planes::default() })
+        Ok(WholeImage { metadata, pixels: Whole::Held(planes), unused: PixelPlanes::default() })
     }
 
     /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see` (the number of
@@ -203,7 +203,7 @@ impl MefFile {
         rows: Range<usize>,
         buffers: ReadBuffers,
         mut see: impl FnMut(usize, PlaneViews<'_>),
-    ) -> Result<(SpectralImage, Planes), MefError> {
+    ) -> Result<(SpectralImage, PixelPlanes), MefError> {
         let ReadBuffers { image: mut kept, mut block } = buffers;
         let [ny, nx] = self.metadata.shape;
         let step = self.step();
@@ -236,7 +236,12 @@ impl MefFile {
     }
 
     /// Reads rows behind the first `keep` pixels of `planes`.
-    fn read_block(&mut self, rows: Range<usize>, keep: usize, planes: &mut Planes) -> Result<(), MefError> {
+    fn read_block(
+        &mut self,
+        rows: Range<usize>,
+        keep: usize,
+        planes: &mut PixelPlanes,
+    ) -> Result<(), MefError> {
         let [ny, nx] = self.metadata.shape;
         assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
         let (first, count) = (rows.start * nx, rows.len() * nx);
@@ -267,7 +272,12 @@ impl MefFile {
     }
 
     /// Reads pixels of a plane through CFITSIO.
-    fn plane<T: Pixel>(&mut self, hdu: &'static str, first: usize, out: &mut [T]) -> Result<(), MefError> {
+    fn plane<T: FitsNumber>(
+        &mut self,
+        hdu: &'static str,
+        first: usize,
+        out: &mut [T],
+    ) -> Result<(), MefError> {
         let read = self.at(hdu).and_then(|reader| reader.read_pixels(first, out));
         read.map_err(|e| self.error(hdu, e.into()))
     }
@@ -286,12 +296,12 @@ pub struct WholeImage {
     metadata: Metadata,
     pixels: Whole,
     /// Memory that was not needed.
-    unused: Planes,
+    unused: PixelPlanes,
 }
 
 enum Whole {
     Mapped(MappedPlanes),
-    Held(Planes),
+    Held(PixelPlanes),
 }
 
 impl WholeImage {
@@ -316,7 +326,7 @@ impl WholeImage {
     }
 
     /// The memory of the pixels, for the next image.
-    pub fn into_memory(self) -> Planes {
+    pub fn into_memory(self) -> PixelPlanes {
         match self.pixels {
             Whole::Mapped(_) => self.unused,
             Whole::Held(planes) => planes,
@@ -325,7 +335,7 @@ impl WholeImage {
 }
 
 /// Room for `count` pixels behind the first `keep`.
-fn behind<T: Pixel>(plane: &mut Vec<T>, keep: usize, count: usize) -> &mut [T] {
+fn behind<T: FitsNumber>(plane: &mut Vec<T>, keep: usize, count: usize) -> &mut [T] {
     plane.resize(keep + count, T::default());
     &mut plane[keep..]
 }

@@ -3,19 +3,19 @@
 use std::borrow::Cow;
 
 /// A pixel of four bytes: `f32` or `i32`.
-pub trait Sample: Copy + Default + Send + Sync + 'static {
+pub trait PlaneSample: Copy + Default + Send + Sync + 'static {
     /// From the bytes of a FITS file, the most significant first.
     fn from_fits(bytes: [u8; 4]) -> Self;
 }
 
-impl Sample for f32 {
+impl PlaneSample for f32 {
     #[inline(always)]
     fn from_fits(bytes: [u8; 4]) -> Self {
         Self::from_be_bytes(bytes)
     }
 }
 
-impl Sample for i32 {
+impl PlaneSample for i32 {
     #[inline(always)]
     fn from_fits(bytes: [u8; 4]) -> Self {
         Self::from_be_bytes(bytes)
@@ -28,14 +28,14 @@ pub trait Stored<T>: Copy {
     fn value(self) -> T;
 }
 
-impl<T: Sample> Stored<T> for T {
+impl<T: PlaneSample> Stored<T> for T {
     #[inline(always)]
     fn value(self) -> T {
         self
     }
 }
 
-impl<T: Sample> Stored<T> for [u8; 4] {
+impl<T: PlaneSample> Stored<T> for [u8; 4] {
     #[inline(always)]
     fn value(self) -> T {
         T::from_fits(self)
@@ -51,7 +51,7 @@ pub enum Pixels<'a, T> {
     Fits(&'a [[u8; 4]]),
 }
 
-impl<'a, T: Sample> Pixels<'a, T> {
+impl<'a, T: PlaneSample> Pixels<'a, T> {
     /// How many there are.
     pub fn len(&self) -> usize {
         match self {
@@ -120,7 +120,7 @@ struct FromFits<'a, 'b, T> {
     out: &'b mut [T],
 }
 
-impl<T: Sample> pulp::WithSimd for FromFits<'_, '_, T> {
+impl<T: PlaneSample> pulp::WithSimd for FromFits<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]

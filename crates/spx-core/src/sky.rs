@@ -90,7 +90,7 @@ impl Rectangle {
     }
 
     /// The centre.
-    pub fn centre(self) -> Position {
+    pub fn center(self) -> Position {
         self.centre
     }
 

@@ -241,11 +241,11 @@ impl Lanes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Planes;
+    use crate::image::PixelPlanes;
 
-    fn planes(n: usize, scale: f32) -> Planes {
+    fn planes(n: usize, scale: f32) -> PixelPlanes {
         let zodi: Vec<f32> = (0..n).map(|k| 0.3 + 0.001 * (k % 17) as f32).collect();
-        Planes {
+        PixelPlanes {
             image: zodi.iter().map(|z| scale * z).collect(),
             flags: vec![0; n],
             variance: vec![1e-4; n],
@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    fn fit_default(planes: &Planes) -> ZodiFit {
+    fn fit_default(planes: &PixelPlanes) -> ZodiFit {
         let mut sums = ZodiSums::new([1, planes.image.len()], &FlagNames::default());
         if !planes.image.is_empty() {
             sums.add(0, planes.from_pixel(0));
@@ -266,7 +266,7 @@ mod tests {
         let whole = planes(30 * 19, 1.2345);
         let piece = |rows: std::ops::Range<usize>| {
             let at = rows.start * 19..rows.end * 19;
-            Planes {
+            PixelPlanes {
                 image: whole.image[at.clone()].to_vec(),
                 flags: whole.flags[at.clone()].to_vec(),
                 variance: whole.variance[at.clone()].to_vec(),
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn weights_are_inverse_variances() {
-        let p = Planes {
+        let p = PixelPlanes {
             image: vec![1.0, 2.0],
             flags: vec![0; 2],
             variance: vec![1.0, 0.25],
@@ -331,6 +331,6 @@ mod tests {
         assert_eq!(negative.scale, 1.0);
         assert!(matches!(negative.outcome, ZodiOutcome::OutOfRange { fitted } if fitted < 0.0));
         assert!(matches!(fit_default(&planes(100, 20.0)).outcome, ZodiOutcome::OutOfRange { .. }));
-        assert!(matches!(fit_default(&Planes::default()).outcome, ZodiOutcome::TooFewPixels { .. }));
+        assert!(matches!(fit_default(&PixelPlanes::default()).outcome, ZodiOutcome::TooFewPixels { .. }));
     }
 }

@@ -70,7 +70,7 @@ fn measure() {
         foreground: None,
         excluded: 0,
         pixel_map: &Rolled { sin, cos },
-        wavelength_map: &Passband { centre: 1.5, width: 0.1 },
+        wavelength_map: &Passband { center: 1.5, width: 0.1 },
         extra: Extra::default(),
     };
     let extra = Extra { weight: Weight::Map(&weights), ..Extra::default() };

@@ -74,8 +74,8 @@ impl Bins {
     fn find(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
         let nz = edges.len() - 1;
         let half = band.width * half_z_shrink;
-        let low = (band.centre - half).max(edges[0]);
-        let high = (band.centre + half).min(edges[nz]);
+        let low = (band.center - half).max(edges[0]);
+        let high = (band.center + half).min(edges[nz]);
         let mut z = first_bin(edges, low, self.first);
         self.first = z;
         self.shares.clear();
@@ -206,7 +206,7 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
         (rows.droplet, rows.weight) = (droplet, weight);
         if BANDS {
             let band = source.bands()[k];
-            rows.wavelength = band.centre;
+            rows.wavelength = band.center;
             rows.bins.find(band, edges, shares.half_z_shrink);
         }
         if OPTIONAL {

@@ -111,8 +111,8 @@ impl<K: SpatialKernel> Target<'_, K> {
         {
             *corner = exposure.pixel_map.map(x, y)?;
             let band = exposure.wavelength_map.passband(x, y);
-            least = least.min(band.centre - band.width * self.half_z_shrink);
-            greatest = greatest.max(band.centre + band.width * self.half_z_shrink);
+            least = least.min(band.center - band.width * self.half_z_shrink);
+            greatest = greatest.max(band.center + band.width * self.half_z_shrink);
         }
         let (reach, [ny, nx]) = (self.kernel.reach(), self.shape);
         let place = |v: f64, n: usize| usize::try_from(floor(v.clamp(0.0, n as f64))).unwrap_or(0);
@@ -134,7 +134,7 @@ impl<K: SpatialKernel> Target<'_, K> {
         let (x, y) = (columns.start as f64, y as f64);
         let Piece { positions, corners, bands, .. } = piece;
         positions.resize(columns.len(), [f64::NAN; 2]);
-        bands.resize(columns.len(), Passband { centre: f64::NAN, width: f64::NAN });
+        bands.resize(columns.len(), Passband { center: f64::NAN, width: f64::NAN });
         exposure.wavelength_map.passband_row(x, y, bands);
         if !K::CORNERS {
             return exposure.pixel_map.map_row(x, y, positions);
@@ -182,8 +182,8 @@ impl<K: SpatialKernel> Target<'_, K> {
         for ((usable, band), ((flux, weight), refused)) in usable.iter_mut().zip(&*bands).zip(values) {
             let half = band.width * half_z_shrink;
             // False for a passband that is not finite or positive.
-            let real = (band.centre > 0.0) & (band.width > 0.0) & (band.width < f64::INFINITY);
-            let overlaps = (band.centre + half > lower) & (band.centre - half < upper);
+            let real = (band.center > 0.0) & (band.width > 0.0) & (band.width < f64::INFINITY);
+            let overlaps = (band.center + half > lower) & (band.center - half < upper);
             let fine = (flux.abs() < f64::INFINITY) & (*weight > 0.0) & (*weight < f64::INFINITY);
             *usable = if fine & real & overlaps & (*refused == 0) { 1.0 } else { 0.0 };
         }

@@ -67,7 +67,7 @@
 //!             foreground: None,
 //!             excluded: 0,
 //!             pixel_map,
-//!             wavelength_map: &Passband { centre: 2.1, width: 0.05 },
+//!             wavelength_map: &Passband { center: 2.1, width: 0.05 },
 //!             extra: Extra { weight: *weight, ..Extra::default() },
 //!         };
 //!         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), droplets)

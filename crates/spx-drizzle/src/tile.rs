@@ -133,8 +133,8 @@ impl Tile {
             let columns = vec![self.columns.clone(); end - first];
             let half = |band: &Passband| band.width * shares.half_z_shrink;
             let bands = filed.bands.iter();
-            let least = bands.clone().map(|band| band.centre - half(band)).fold(f64::INFINITY, f64::min);
-            let greatest = bands.map(|band| band.centre + half(band)).fold(0.0, f64::max);
+            let least = bands.clone().map(|band| band.center - half(band)).fold(f64::INFINITY, f64::min);
+            let greatest = bands.map(|band| band.center + half(band)).fold(0.0, f64::max);
             // Without passbands there is one plane.
             let planes = shares.wavelengths.bin_of(least)..=shares.wavelengths.bin_of(greatest.max(least));
             self.fetch(&Region { first_row: self.rows.start + first, columns: &columns, planes });

@@ -33,7 +33,7 @@ impl PixelMap for Affine {
 
 const IDENTITY: Affine = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 
-const NARROW: Passband = Passband { centre: 2.05, width: 0.04 };
+const NARROW: Passband = Passband { center: 2.05, width: 0.04 };
 
 /// Plain arrays of an image of 8 x 6 pixels.
 struct Arrays {
@@ -218,7 +218,7 @@ impl Various {
             arrays: Arrays { flux: column(0.1), variance: column(0.2), flags },
             named: column(0.3),
             map: Affine([0.8, 0.1, 66.0 + 70.0 * wave(0.5), -0.1, 0.9, 30.0 + 40.0 * wave(0.6)]),
-            sees: Passband { centre: 2.1 + 0.08 * wave(0.7), width: 0.04 },
+            sees: Passband { center: 2.1 + 0.08 * wave(0.7), width: 0.04 },
         }
     }
 
@@ -351,7 +351,7 @@ fn a_whole_pixel_on_a_voxel_is_copied() {
 
 #[test]
 fn a_droplet_across_an_edge_counts_in_both_planes_and_nowhere_else() {
-    let sees = Passband { centre: 2.1, width: 0.04 };
+    let sees = Passband { center: 2.1, width: 0.04 };
     let arrays = Arrays::constant(1.0);
     let axis = WavelengthGrid::custom(vec![1.9, 2.0, 2.1, 2.2, 2.3]).unwrap();
     let plan = Plan::new(SHAPE, axis, whole(DrizzleOptions::default())).unwrap();
@@ -389,7 +389,7 @@ fn what_is_not_usable_takes_no_part() {
     let counts: Vec<u16> = cube.count.iter().take(9).copied().collect();
     assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
     for band in [(f64::NAN, 0.04), (2.05, f64::NAN), (2.05, 0.0), (-2.05, 0.04), (2.05, f64::INFINITY)] {
-        let sees = Passband { centre: band.0, width: band.1 };
+        let sees = Passband { center: band.0, width: band.1 };
         let plain = Arrays::constant(1.0);
         let cube = combine(plan(DrizzleOptions::default()), &[plain.exposure(&IDENTITY, &sees)]);
         assert!(Cube::from_data(&cube).count.iter().all(|&n| n == 0), "{band:?}");
@@ -541,7 +541,7 @@ proptest! {
         let (s, c) = (scale * angle.sin(), scale * angle.cos());
         let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
         let arrays = Arrays::constant(flux);
-        let sees = Passband { centre, width };
+        let sees = Passband { center: centre, width };
         let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
         let cube = Cube::from_data(&combine(plan(options), &[arrays.exposure(&map, &sees)]));
         for (value, count) in cube.science.iter().zip(&cube.count) {

@@ -51,7 +51,7 @@ impl PixelMap for ArrayMap {
     }
 }
 
-const NARROW: Passband = Passband { centre: 1.5, width: 0.1 };
+const NARROW: Passband = Passband { center: 1.5, width: 0.1 };
 
 /// SplitMix64 (Steele et al. 2014).
 struct Generator(u64);

@@ -38,7 +38,7 @@
 //! };
 //! let options = PhotometryOptions::default();
 //! let photometer = Photometer::new(view, &options, None)?;
-//! let passband = Passband { centre: 2.1, width: 0.05 };
+//! let passband = Passband { center: 2.1, width: 0.05 };
 //! let source = Source { position: [20.0, 20.0], pixel_area: 37.9, passband };
 //! let measured = photometer.measure(&source, &mut Scratch::default())?;
 //! let expected = 37.9 * spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;

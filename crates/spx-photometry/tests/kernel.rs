@@ -64,7 +64,7 @@ impl Bench {
             checked: false,
         };
         let source =
-            Source { position: [x, y], pixel_area: AREA, passband: Passband { centre: 2.0, width: 0.05 } };
+            Source { position: [x, y], pixel_area: AREA, passband: Passband { center: 2.0, width: 0.05 } };
         Photometer::new(view, &self.options, self.psf.as_ref())
             .unwrap()
             .measure(&source, &mut Scratch::default())

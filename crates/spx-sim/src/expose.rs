@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
 use spx_core::header::Header;
-use spx_core::image::{ExposureId, Metadata, ObservationTime, Planes, SpectralImage, WaveTableData};
+use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage, WaveTableData};
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_core::sky::Position;
 use spx_wcs::{CelestialWcs, WaveTable};
@@ -163,7 +163,7 @@ pub struct Exposure {
     /// Cards of the IMAGE HDU.
     pub header: Header,
     /// The pixels, row-major, `window.nx` a row.
-    pub planes: Planes,
+    pub planes: PixelPlanes,
     /// The look-up table of WCS `W`.
     pub wave_table: WaveTableData,
 }
@@ -294,9 +294,9 @@ struct RowMut<'a> {
 
 impl Rows<'_> {
     /// Adds to the light of the sources all else.
-    fn planes(&self, sources: Vec<f32>) -> Planes {
+    fn planes(&self, sources: Vec<f32>) -> PixelPlanes {
         let (nx, count) = (self.window.nx, sources.len());
-        let mut planes = Planes {
+        let mut planes = PixelPlanes {
             image: sources,
             flags: vec![0; count],
             variance: vec![0.0; count],
@@ -323,13 +323,13 @@ impl Rows<'_> {
             self.draw(&mut rng);
         }
         let x0 = self.window.x0 as f64;
-        let mut bands = vec![Passband { centre: 0.0, width: 0.0 }; row.image.len()];
+        let mut bands = vec![Passband { center: 0.0, width: 0.0 }; row.image.len()];
         self.waves.passband_row(x0, y as f64, &mut bands);
         let threshold = (SOURCE_SIGMA * self.options.sigma).max(SOURCE_FLOOR);
         for (i, band) in bands.iter().enumerate() {
             let draw = self.draw(&mut rng);
             let light = f64::from(row.image[i]);
-            let zodi = self.sky.zodi.at(x0 + i as f64, y as f64, band.centre);
+            let zodi = self.sky.zodi.at(x0 + i as f64, y as f64, band.center);
             #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
             {
                 row.zodi[i] = zodi as f32;

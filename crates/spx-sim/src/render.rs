@@ -55,7 +55,7 @@ impl Frame<'_> {
             for (i, column) in (columns.first..).zip(&columns.shares) {
                 let [px, py] = [(x0 + i) as f64, (y0 + j) as f64];
                 let per_arcsec2 = row * column / self.wcs.pixel_area(px, py);
-                let ujy = flux(self.waves.passband(px, py).centre);
+                let ujy = flux(self.waves.passband(px, py).center);
                 #[expect(clippy::cast_possible_truncation, reason = "the plane is f32")]
                 let light = (ujy * per_arcsec2 / UJY_PER_ARCSEC2_PER_MJY_PER_SR) as f32;
                 plane[j * nx + i] += light;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::map::WavelengthMap as _;
 use spx_core::mef::MefFile;
 use spx_core::sky::Position;
@@ -55,7 +55,7 @@ fn the_flux_of_a_star_is_its_spectrum_at_the_wavelength_of_its_pixel() {
                 let light = f64::from(exposure.planes.image[k]) - f64::from(exposure.planes.zodi[k]);
                 let (px, py) = (i as f64, j as f64);
                 let share = light * wcs.pixel_area(px, py) * UJY_PER_ARCSEC2_PER_MJY_PER_SR
-                    / star.flux(waves.passband(px, py).centre);
+                    / star.flux(waves.passband(px, py).center);
                 flux += share;
                 moment = [moment[0] + share * px, moment[1] + share * py];
             }
@@ -92,7 +92,7 @@ fn a_cutout_has_the_pixels_of_the_full_frame() {
 #[test]
 fn noise_and_flags_are_as_asked() {
     let options = ExposureOptions { bad_fraction: 0.02, nan_fraction: 0.01, ..ExposureOptions::default() };
-    let Planes { image, flags, variance, zodi } =
+    let PixelPlanes { image, flags, variance, zodi } =
         observe(&Sky::default(), &plan(&[2])[0], &options).unwrap().planes;
     let (mut normalised, mut good, mut nan, mut hot) = (0.0, 0.0, 0.0, 0.0);
     for k in 0..image.len() {
@@ -161,7 +161,7 @@ fn assert_same_bits(a: &[f32], b: &[f32]) {
 fn check_file(path: &Path, exposure: Exposure) {
     let file = MefFile::open(path).unwrap();
     let rows = 0..file.metadata().shape[0];
-    let read = file.read(rows, Planes::default()).unwrap();
+    let read = file.read(rows, PixelPlanes::default()).unwrap();
     let expected = exposure.into_spectral_image(path);
     assert_same_bits(&read.planes.image, &expected.planes.image);
     assert_same_bits(&read.planes.variance, &expected.planes.variance);

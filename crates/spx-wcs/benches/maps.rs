@@ -46,7 +46,7 @@ fn maps(c: &mut Criterion) {
     let grid = OutputGrid::new(region, OutputGrid::NATIVE_SCALE).unwrap();
     let (map, table) = (GridMap::new(&wcs, &grid), wave_table(&header));
     let mut positions = vec![[0.0; 2]; SIDE];
-    let mut bands = vec![Passband { centre: 0.0, width: 0.0 }; SIDE];
+    let mut bands = vec![Passband { center: 0.0, width: 0.0 }; SIDE];
 
     let mut group = c.benchmark_group("full frame");
     group.throughput(Throughput::Elements((SIDE * SIDE) as u64)).sample_size(20);

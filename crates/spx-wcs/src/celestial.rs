@@ -64,7 +64,7 @@ impl CelestialWcs {
     /// # Errors
     /// Names the card that is missing, of the wrong type, not finite, or not supported.
     pub fn from_header(header: &Header) -> Result<Self, WcsError> {
-        let axes = Axes::from_header(header)?;
+        let axes = CelestialAxes::from_header(header)?;
         let [lon, lat] = [axes.lon, axes.lat];
         let units = [unit(header, lon)?, unit(header, lat)?];
         let crpix = [header.real("CRPIX1")? - 1.0, header.real("CRPIX2")? - 1.0];
@@ -252,13 +252,13 @@ impl CelestialWcs {
 }
 
 /// Which axis is which, 1-based.
-struct Axes {
+struct CelestialAxes {
     lon: usize,
     lat: usize,
     sip: bool,
 }
 
-impl Axes {
+impl CelestialAxes {
     fn from_header(header: &Header) -> Result<Self, WcsError> {
         let ctypes = [header.text("CTYPE1")?, header.text("CTYPE2")?];
         let [lon, lat] = if ctypes[0].starts_with("DEC-") { [2, 1] } else { [1, 2] };

@@ -41,7 +41,7 @@ impl OutputGrid {
         }
         let nx = side("width", region.width(), pixel_scale_arcsec)?;
         let ny = side("height", region.height(), pixel_scale_arcsec)?;
-        Self::build(region.centre(), pixel_scale_arcsec, pixel_scale_arcsec / 3600.0, [ny, nx])
+        Self::build(region.center(), pixel_scale_arcsec, pixel_scale_arcsec / 3600.0, [ny, nx])
     }
 
     /// Reads the grid back from a header that [`header`](Self::header) wrote, such as that of a cube, whose
@@ -92,7 +92,7 @@ impl OutputGrid {
     }
 
     /// The tangent point: the centre of the image, at pixel ((nx - 1)/2, (ny - 1)/2).
-    pub fn centre(&self) -> Position {
+    pub fn center(&self) -> Position {
         self.centre
     }
 

@@ -51,7 +51,7 @@ impl GridMap {
     }
 
     /// The polynomials of a row. `N` must exceed the order of the distortion and 1.
-    fn row<const N: usize>(&self, y: f64) -> Row<N> {
+    fn row<const N: usize>(&self, y: f64) -> GridMapRow<N> {
         let v = y - self.crpix[1];
         let (mut u_terms, mut v_terms) = match &self.sip {
             Some([a, b]) => (a.row::<N>(v), b.row::<N>(v)),
@@ -67,7 +67,7 @@ impl GridMap {
             out[0] += constant;
             out
         });
-        Row { crpix: self.crpix[0], terms }
+        GridMapRow { crpix: self.crpix[0], terms }
     }
 
     /// The order of the distortion.
@@ -100,7 +100,7 @@ impl PixelMap for GridMap {
             return spans;
         }
         let (columns, rows) = (stations(input[1]), stations(input[0]));
-        let blocks = Blocks { columns: &columns, output, margin };
+        let blocks = InputBlocks { columns: &columns, output, margin };
         let mut below = self.sample(&columns, rows[0]);
         for pair in rows.windows(2) {
             let above = self.sample(&columns, pair[1]);
@@ -128,12 +128,12 @@ impl GridMap {
 }
 
 /// The homogeneous output coordinates X, Y, W of one input row as polynomials in u = x - CRPIX.
-struct Row<const N: usize> {
+struct GridMapRow<const N: usize> {
     crpix: f64,
     terms: [[f64; N]; 3],
 }
 
-impl<const N: usize> Row<N> {
+impl<const N: usize> GridMapRow<N> {
     /// NaN where W <= 0: behind the tangent plane.
     #[inline(always)]
     fn at(&self, x: f64) -> [f64; 2] {
@@ -177,13 +177,13 @@ fn stations(n: usize) -> Vec<usize> {
 /// deviation of the map from a bilinear one inside a block is at most B^2/8 of its second derivatives; on a
 /// SPHEREx frame that is 0.001 px, and a quarter of the size allows for a relative change of scale of 2
 /// across one block.
-struct Blocks<'a> {
+struct InputBlocks<'a> {
     columns: &'a [usize],
     output: [usize; 2],
     margin: f64,
 }
 
-impl Blocks<'_> {
+impl InputBlocks<'_> {
     /// First and last column of the kept blocks between two sampled rows.
     fn kept(&self, below: &[[f64; 2]], above: &[[f64; 2]]) -> Option<[usize; 2]> {
         let near = |k: &usize| self.near([below[*k], below[*k + 1], above[*k], above[*k + 1]]);

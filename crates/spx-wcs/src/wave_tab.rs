@@ -16,8 +16,8 @@ use crate::error::{WcsError, invalid};
 /// Between control points wavelength and bandwidth \[um\] are bilinear, beyond them the outermost cell goes on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveTable {
-    x: Axis,
-    y: Axis,
+    x: TableAxis,
+    y: TableAxis,
     /// `[wavelength, bandwidth]` \[um\] at control point `i` of x and `j` of y, at `j * nx + i`.
     values: Vec<[f64; 2]>,
 }
@@ -57,7 +57,7 @@ impl WaveTable {
             }
         }
         let [x, y] = points;
-        Ok(Self { x: Axis::new(header, 1, x)?, y: Axis::new(header, 2, y)?, values: table })
+        Ok(Self { x: TableAxis::new(header, 1, x)?, y: TableAxis::new(header, 2, y)?, values: table })
     }
 
     /// Smallest and largest central wavelength \[um\] over the pixel centres of an image of shape `[ny, nx]`;
@@ -67,7 +67,7 @@ impl WaveTable {
         // Within a cell the table is bilinear, so its extremes lie at the corners of the pixels of that cell.
         for y in self.y.corner_pixels(ny) {
             for x in self.x.corner_pixels(nx) {
-                let centre = self.passband(x, y).centre;
+                let centre = self.passband(x, y).center;
                 range = [range[0].min(centre), range[1].max(centre)];
             }
         }
@@ -90,7 +90,7 @@ impl WaveTable {
 
 impl WavelengthMap for WaveTable {
     fn passband(&self, x: f64, y: f64) -> Passband {
-        let mut out = [Passband { centre: f64::NAN, width: f64::NAN }];
+        let mut out = [Passband { center: f64::NAN, width: f64::NAN }];
         self.passband_row(x, y, &mut out);
         let [band] = out;
         band
@@ -108,7 +108,7 @@ impl WavelengthMap for WaveTable {
             let origin = self.x.points[cell];
             for (k, band) in (counter(start)..).zip(&mut out[start..end]) {
                 let step = self.x.parent(x0 + f64::from(k)) - origin;
-                *band = Passband { centre: value[0] + slope[0] * step, width: value[1] + slope[1] * step };
+                *band = Passband { center: value[0] + slope[0] * step, width: value[1] + slope[1] * step };
             }
             start = end;
         }
@@ -117,7 +117,7 @@ impl WavelengthMap for WaveTable {
 
 /// One axis of the table.
 #[derive(Debug, Clone, PartialEq)]
-struct Axis {
+struct TableAxis {
     /// Control points, increasing, 1-based parent pixels.
     points: Vec<f64>,
     /// CRPIX, 0-based.
@@ -126,7 +126,7 @@ struct Axis {
     cdelt: f64,
 }
 
-impl Axis {
+impl TableAxis {
     fn new(header: &Header, axis: usize, points: ControlPoints) -> Result<Self, WcsError> {
         let card = |name: &str| header.real(&format!("{name}{axis}W"));
         let out = Self {

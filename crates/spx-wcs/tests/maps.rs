@@ -54,7 +54,7 @@ fn grids_agree_with_astropy() {
     for (case, grid, _) in cases() {
         assert_eq!((grid.nx(), grid.ny()), (case.nx, case.ny));
         assert_eq!(grid.shape(), [case.ny, case.nx]);
-        assert_eq!((grid.pixel_scale(), grid.centre()), (case.scale, at([case.ra, case.dec])));
+        assert_eq!((grid.pixel_scale(), grid.center()), (case.scale, at([case.ra, case.dec])));
         assert!(!case.sky.is_empty());
         for [x, y, ra, dec] in case.sky {
             let sky = grid.wcs().pixel_to_sky(x, y);
@@ -121,7 +121,7 @@ fn nothing_comes_from_behind_the_tangent_plane() {
         map.map_row(0.0, y, &mut row);
         for (x, position) in row.iter().enumerate() {
             let [ra, dec] = wcs.pixel_to_sky(x as f64, y);
-            let away = at([ra, dec]).separation(grid.centre());
+            let away = at([ra, dec]).separation(grid.center());
             if (away - 90.0).abs() > 1e-6 {
                 assert_eq!(position[0].is_nan(), away > 90.0, "{away}");
                 assert_eq!(position[1].is_nan(), away > 90.0, "{away}");
@@ -204,7 +204,7 @@ fn headers_read_back() {
         let back = OutputGrid::from_header(&header, grid.shape()).unwrap();
         assert_eq!(back.header(), grid.header());
         assert_eq!(back.wcs(), grid.wcs());
-        assert_eq!((back.shape(), back.centre()), (grid.shape(), grid.centre()));
+        assert_eq!((back.shape(), back.center()), (grid.shape(), grid.center()));
         assert!((back.pixel_scale() / grid.pixel_scale() - 1.0).abs() < 1e-15);
         assert_eq!(CelestialWcs::from_header(&header).unwrap(), *grid.wcs());
         for gone in ["CD1_1", "CD2_2", "PC1_1", "PC2_2"] {

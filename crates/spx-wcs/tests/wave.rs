@@ -53,7 +53,7 @@ fn look_up_agrees_within_1e_9_um() {
     for (case, table) in cases() {
         assert!(case.wcslib.len() >= 20 && !case.beyond.is_empty());
         for &[x, y, wave, band] in case.wcslib.iter().chain(&case.beyond) {
-            let Passband { centre, width } = table.passband(x, y);
+            let Passband { center: centre, width } = table.passband(x, y);
             assert!((centre - wave).abs() < 1e-9, "D{} ({x}, {y}): {centre}, {wave}", case.table);
             assert!((width - band).abs() < 1e-9, "D{} ({x}, {y}): {width}, {band}", case.table);
         }
@@ -64,11 +64,11 @@ fn look_up_agrees_within_1e_9_um() {
 fn rows_have_the_bits_of_single_positions() {
     for (case, table) in cases() {
         for (x0, y, n) in [(0.0, 1019.0, SIDE), (-300.7, -12.5, 2700), (254.9, 3000.0, 3), (2039.5, 1.0, 1)] {
-            let mut row = vec![Passband { centre: 0.0, width: 0.0 }; n];
+            let mut row = vec![Passband { center: 0.0, width: 0.0 }; n];
             table.passband_row(x0, y, &mut row);
             for (k, band) in row.iter().enumerate() {
                 let single = table.passband(x0 + k as f64, y);
-                assert_eq!(band.centre.to_bits(), single.centre.to_bits(), "D{} {x0} + {k}, {y}", case.table);
+                assert_eq!(band.center.to_bits(), single.center.to_bits(), "D{} {x0} + {k}, {y}", case.table);
                 assert_eq!(band.width.to_bits(), single.width.to_bits(), "D{} {x0} + {k}, {y}", case.table);
             }
         }
@@ -81,11 +81,11 @@ fn range_is_that_of_all_pixels() {
     for (case, table) in cases() {
         for shape in [[SIDE, SIDE], [117, 90], [1, 1], [3, 2040]] {
             let mut expected = [f64::INFINITY, f64::NEG_INFINITY];
-            let mut row = vec![Passband { centre: 0.0, width: 0.0 }; shape[1]];
+            let mut row = vec![Passband { center: 0.0, width: 0.0 }; shape[1]];
             for y in 0..shape[0] {
                 table.passband_row(0.0, y as f64, &mut row);
                 for band in &row {
-                    expected = [expected[0].min(band.centre), expected[1].max(band.centre)];
+                    expected = [expected[0].min(band.center), expected[1].max(band.center)];
                 }
             }
             let range = table.range(shape);
@@ -108,7 +108,7 @@ fn range_looks_at_pixel_centres_alone() {
             let table =
                 WaveTable::new(&[1.0, 4.0, 7.0, 9.0, 12.0], &[1.0, 5.0, 9.0], &values, &header).unwrap();
             let waves: Vec<f64> =
-                (0..100).map(|k| table.passband(f64::from(k % 10), f64::from(k / 10)).centre).collect();
+                (0..100).map(|k| table.passband(f64::from(k % 10), f64::from(k / 10)).center).collect();
             let low = waves.iter().copied().fold(f64::INFINITY, f64::min);
             let high = waves.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             assert!(low > 1.0 && high < 3.0);
@@ -121,11 +121,11 @@ fn range_looks_at_pixel_centres_alone() {
 fn nan_positions_have_no_wavelength() {
     let (_, table) = cases().remove(0);
     for (x, y) in [(f64::NAN, 3.0), (3.0, f64::NAN)] {
-        assert!(table.passband(x, y).centre.is_nan() && table.passband(x, y).width.is_nan());
+        assert!(table.passband(x, y).center.is_nan() && table.passband(x, y).width.is_nan());
     }
-    let mut row = [Passband { centre: 0.0, width: 0.0 }; 5];
+    let mut row = [Passband { center: 0.0, width: 0.0 }; 5];
     table.passband_row(f64::NAN, 0.0, &mut row);
-    assert!(row.iter().all(|band| band.centre.is_nan()));
+    assert!(row.iter().all(|band| band.center.is_nan()));
 }
 
 /// SIP stands in the same header and must not be applied.
@@ -147,7 +147,7 @@ fn the_real_cutout_looks_up_parent_pixels() {
     for (j, y) in real.y.iter().enumerate() {
         for (i, x) in real.x.iter().enumerate() {
             let band = table.passband(x - 1.0 - 1292.0, y - 1.0 - 863.0);
-            assert!((band.centre - real.wavelength[j][i]).abs() < 1e-12);
+            assert!((band.center - real.wavelength[j][i]).abs() < 1e-12);
             assert!((band.width - real.bandwidth[j][i]).abs() < 1e-12);
         }
     }
@@ -183,7 +183,7 @@ fn units_are_converted() {
         let mut header = Header::parse(CARDS).unwrap();
         header.set("CUNIT1W", unit, "");
         let band = small(&header).unwrap().passband(0.0, 0.0);
-        assert_eq!((band.centre, band.width), (factor, 2.0));
+        assert_eq!((band.center, band.width), (factor, 2.0));
     }
 }
 

@@ -15,7 +15,7 @@ use spx_batch::{
     Catalogue, ImageRecord, ImageTables, Recorded, SkyIndex, TableFormat, Unmeasured, WrittenTables,
 };
 use spx_core::atomic;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
@@ -177,7 +177,7 @@ impl Extraction<'_> {
     fn image(
         &self,
         path: &Path,
-        pool: &BufferPool<Planes>,
+        pool: &BufferPool<PixelPlanes>,
         finish: &SyncSender<WrittenTables>,
     ) -> Result<ImageReport, Failure> {
         let (tables, fresh) = match self.fresh(path) {
@@ -209,7 +209,7 @@ impl Extraction<'_> {
         }
     }
 
-    fn measure(&self, path: &Path, pool: &BufferPool<Planes>) -> Result<Measured, InputError> {
+    fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
         let opened = Exposure::open(path)?;
         let (centre, radius) = opened.circle()?;
         let motion = self.catalogue.farthest_motion(julian_epoch(opened.info().mjd));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use spx_core::fits::Pixel;
+use spx_core::fits::FitsNumber;
 use spx_core::sky::Position;
 use spx_drizzle::file::{Array, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, WavelengthGrid};
@@ -197,7 +197,7 @@ fn sum_plane(
 }
 
 /// The values of the aperture's pixels.
-fn pick<T: Pixel>(
+fn pick<T: FitsNumber>(
     cube: &mut CubeFile,
     aperture: &Aperture,
     array: Array,

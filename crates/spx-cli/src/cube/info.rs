@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
-use spx_core::header::{Header, Value};
+use spx_core::header::{CardValue, Header};
 use spx_drizzle::file::{Array, CubeFile};
 use spx_wcs::OutputGrid;
 
@@ -129,8 +129,8 @@ impl Info {
             version: primary.text("DRIZVER").ok().map(str::to_owned),
             shape: cube.shape(),
             region: Region {
-                ra: grid.centre().ra(),
-                dec: grid.centre().dec(),
+                ra: grid.center().ra(),
+                dec: grid.center().dec(),
                 width_arcmin: nx as f64 * grid.pixel_scale() / 60.0,
                 height_arcmin: ny as f64 * grid.pixel_scale() / 60.0,
                 pixel_scale_arcsec: grid.pixel_scale(),
@@ -237,11 +237,11 @@ fn plane(cube: &mut CubeFile, z: usize) -> Result<Plane, Failure> {
 fn options(primary: &Header) -> Map<String, Json> {
     let value = |card: &str| {
         Some(match primary.get(card)? {
-            Value::Logical(v) => (*v).into(),
-            Value::Integer(v) => (*v).into(),
-            Value::Real(v) => (*v).into(),
-            Value::Text(v) => v.clone().into(),
-            Value::Undefined => return None,
+            CardValue::Logical(v) => (*v).into(),
+            CardValue::Integer(v) => (*v).into(),
+            CardValue::Real(v) => (*v).into(),
+            CardValue::Text(v) => v.clone().into(),
+            CardValue::Undefined => return None,
         })
     };
     OPTIONS.iter().filter_map(|(card, name)| Some(((*name).to_owned(), value(card)?))).collect()

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use spx_core::image::{Metadata, ObservationTime, Planes, SpectralImage};
+use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
@@ -250,7 +250,7 @@ impl Job<'_> {
         file: MefFile,
         needed: Range<usize>,
         pool: &BufferPool<ReadBuffers>,
-    ) -> Result<(SpectralImage, Planes, Option<ZodiFit>), InputError> {
+    ) -> Result<(SpectralImage, PixelPlanes, Option<ZodiFit>), InputError> {
         let buffers = pool.take();
         let Zodi::Fit(options) = self.parameters.zodi else {
             return Ok((file.read(needed, buffers.image)?, buffers.block, None));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -52,7 +52,7 @@ enum Entry {
 pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
     let mut outcome = Outcome::Done;
     let mut entries = Vec::new();
-    let mut planes = Planes::default();
+    let mut planes = PixelPlanes::default();
     let mut gap = "";
     for path in &args.files {
         match summarise(path, &mut planes) {
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
 }
 
 /// Reads a file whole; the memory of the planes is used again for the next one.
-fn summarise(path: &Path, planes: &mut Planes) -> anyhow::Result<Summary> {
+fn summarise(path: &Path, planes: &mut PixelPlanes) -> anyhow::Result<Summary> {
     let hdus = hdus::list(path)?;
     let (summary, used) = Summary::read(path, hdus, std::mem::take(planes))?;
     *planes = used;

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use serde::Serialize;
 use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
-use spx_core::image::{Metadata, Planes, SpectralImage};
+use spx_core::image::{Metadata, PixelPlanes, SpectralImage};
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_core::mef::MefFile;
 use spx_core::sky::Position;
@@ -116,7 +116,7 @@ impl Summary {
     ///
     /// # Errors
     /// Where the file cannot be read as a spectral image; the message names the file and the HDU.
-    pub(super) fn read(path: &Path, hdus: Hdus, reuse: Planes) -> anyhow::Result<(Self, Planes)> {
+    pub(super) fn read(path: &Path, hdus: Hdus, reuse: PixelPlanes) -> anyhow::Result<(Self, PixelPlanes)> {
         let file = MefFile::open(path)?;
         let rows = 0..file.metadata().shape[0];
         let image = file.read(rows, reuse)?;
@@ -214,12 +214,12 @@ fn wavelengths(metadata: &Metadata) -> anyhow::Result<(Extent, Extent)> {
     let map = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
         .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
     let [ny, nx] = metadata.shape;
-    let mut row = vec![Passband { centre: f64::NAN, width: f64::NAN }; nx];
+    let mut row = vec![Passband { center: f64::NAN, width: f64::NAN }; nx];
     let (mut centre, mut width) = (Extent::EMPTY, Extent::EMPTY);
     for y in 0..ny {
         map.passband_row(0.0, y as f64, &mut row);
         for band in &row {
-            centre.add(band.centre);
+            centre.add(band.center);
             width.add(band.width);
         }
     }

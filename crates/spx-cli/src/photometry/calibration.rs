@@ -197,7 +197,7 @@ pub(crate) struct Loaded<'a>(&'a [Vec<f32>]);
 impl Loaded<'_> {
     /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where both are above zero.
     pub(crate) fn passband(self, at: [f64; 2]) -> Option<Passband> {
-        Some(Passband { centre: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
+        Some(Passband { center: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
     }
 
     /// Solid angle [arcsec^2] at a position, where it is above zero.

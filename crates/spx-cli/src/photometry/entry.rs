@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, Scratch};
 
@@ -105,7 +105,7 @@ pub(crate) fn measure_all(
     measured
 }
 
-fn measure(file: &Path, target: &Target, setup: &Setup, pool: &BufferPool<Planes>) -> Entry {
+fn measure(file: &Path, target: &Target, setup: &Setup, pool: &BufferPool<PixelPlanes>) -> Entry {
     measure_on(file, target, setup, pool).unwrap_or_else(|error| Entry::failed(&error))
 }
 
@@ -113,7 +113,7 @@ fn measure_on(
     file: &Path,
     target: &Target,
     setup: &Setup,
-    pool: &BufferPool<Planes>,
+    pool: &BufferPool<PixelPlanes>,
 ) -> Result<Entry, InputError> {
     let ended = |exposure: &ExposureInfo, outcome| Entry {
         file: file.display().to_string(),

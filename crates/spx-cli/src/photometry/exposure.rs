@@ -14,7 +14,7 @@
 use std::path::Path;
 
 use spx_core::detector::Detector;
-use spx_core::image::{Metadata, Planes, PsfData, PsfOrigin};
+use spx_core::image::{Metadata, PixelPlanes, PsfData, PsfOrigin};
 use spx_core::map::WavelengthMap as _;
 use spx_core::mef::{MefFile, WholeImage};
 use spx_core::sky::Position;
@@ -124,7 +124,7 @@ impl OpenExposure {
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub(crate) fn read(self, setup: &Setup, reuse: Planes) -> Result<Exposure, InputError> {
+    pub(crate) fn read(self, setup: &Setup, reuse: PixelPlanes) -> Result<Exposure, InputError> {
         let Self { mut file, maps, mut info } = self;
         let path = file.metadata().path.clone();
         let options = &setup.parameters.options;
@@ -156,7 +156,7 @@ impl Exposure {
     }
 
     /// The memory of the pixels, for the next exposure.
-    pub(crate) fn into_memory(self) -> Planes {
+    pub(crate) fn into_memory(self) -> PixelPlanes {
         self.image.into_memory()
     }
 
@@ -336,7 +336,8 @@ mod tests {
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = Setup::new(settings.parameters().unwrap(), None).unwrap();
-            let read = |path: &Path| Exposure::open(path).unwrap().read(&setup, Planes::default()).unwrap();
+            let read =
+                |path: &Path| Exposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert!(matches!(unpacked.image.views().image, Pixels::Native(_)));

@@ -157,7 +157,7 @@ impl Row {
             y: measured.source.position[1],
             flux: measured.flux,
             flux_error: measured.flux_error,
-            wavelength: measured.source.passband.centre,
+            wavelength: measured.source.passband.center,
             bandwidth: measured.source.passband.width,
             wavelength_source: beside.wavelength_source,
             flags: measured.flags,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use spx_core::fits::{FitsReader, Pixel};
+use spx_core::fits::{FitsNumber, FitsReader};
 
 /// How a run of `spx` ended.
 pub(crate) struct Run {
@@ -80,7 +80,7 @@ pub(crate) fn folder_with_cube() -> tempfile::TempDir {
 }
 
 /// All values of an image.
-pub(crate) fn image<T: Pixel>(path: &Path, hdu: &str) -> Vec<T> {
+pub(crate) fn image<T: FitsNumber>(path: &Path, hdu: &str) -> Vec<T> {
     let mut file = FitsReader::open(path).unwrap();
     file.move_to(hdu).unwrap();
     let mut values = vec![T::default(); file.image_shape().unwrap().iter().product()];

@@ -1,7 +1,7 @@
 //! Card images from cards (FITS Standard 4.0, section 4; HIERARCH and CONTINUE conventions).
 
 use super::error::FitsError;
-use crate::header::{CARD_LEN, Card, Value};
+use crate::header::{CARD_LEN, Card, CardValue};
 
 /// Room for text behind the keyword of a commentary card \[bytes\].
 const COMMENTARY_LEN: usize = CARD_LEN - 8;
@@ -43,12 +43,12 @@ pub(super) fn images(card: &Card) -> Result<Vec<String>, FitsError> {
     let prefix = prefix(&card.keyword)?;
     let fail = |problem| FitsError::Card { keyword: card.keyword.clone(), problem };
     let value = match value {
-        Value::Text(text) => return text_images(&prefix, text, &comment).map_err(fail),
-        Value::Logical(v) => (if *v { "T" } else { "F" }).to_owned(),
-        Value::Integer(v) => v.to_string(),
-        Value::Real(v) if v.is_finite() => real(*v),
-        Value::Real(_) => return Err(fail("NaN and infinity have no form in FITS")),
-        Value::Undefined => String::new(),
+        CardValue::Text(text) => return text_images(&prefix, text, &comment).map_err(fail),
+        CardValue::Logical(v) => (if *v { "T" } else { "F" }).to_owned(),
+        CardValue::Integer(v) => v.to_string(),
+        CardValue::Real(v) if v.is_finite() => real(*v),
+        CardValue::Real(_) => return Err(fail("NaN and infinity have no form in FITS")),
+        CardValue::Undefined => String::new(),
     };
     let image = if prefix.len() == 10 { format!("{prefix}{value:>20}") } else { format!("{prefix}{value}") };
     if image.len() > CARD_LEN {
@@ -171,11 +171,11 @@ mod tests {
     use super::*;
     use crate::header::Header;
 
-    fn card(keyword: &str, value: impl Into<Value>, comment: &str) -> Card {
+    fn card(keyword: &str, value: impl Into<CardValue>, comment: &str) -> Card {
         Card { keyword: keyword.into(), value: Some(value.into()), comment: comment.into() }
     }
 
-    fn one(keyword: &str, value: impl Into<Value>, comment: &str) -> String {
+    fn one(keyword: &str, value: impl Into<CardValue>, comment: &str) -> String {
         let images = images(&card(keyword, value, comment)).unwrap();
         assert_eq!(images.len(), 1);
         images.into_iter().next().unwrap()

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use fitsio_sys as sys;
 
 use super::error::FitsError;
-use super::pixel::Pixel;
+use super::pixel::FitsNumber;
 
 type Result<T> = std::result::Result<T, FitsError>;
 
@@ -315,10 +315,10 @@ impl Handle {
     }
 
     /// Reads elements of an image from number `first` (ffgpv); no element is tested for being undefined.
-    pub(super) fn read_pixels<T: Pixel>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
+    pub(super) fn read_pixels<T: FitsNumber>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
         self.call("read pixels", |file, status| {
             let mut any = 0;
-            // SAFETY: `T::CODE` stands for the type `T` (`Pixel` is sealed), so CFITSIO writes `out.len()`
+            // SAFETY: `T::CODE` stands for the type `T` (`FitsNumber` is sealed), so CFITSIO writes `out.len()`
             // values of it to `out`, of which every bit pattern is valid.
             unsafe {
                 let data = out.as_mut_ptr().cast();
@@ -379,7 +379,7 @@ impl Handle {
     }
 
     /// Writes elements of an image from number `first` (ffppr).
-    pub(super) fn write_pixels<T: Pixel>(&mut self, first: usize, data: &[T]) -> Result<()> {
+    pub(super) fn write_pixels<T: FitsNumber>(&mut self, first: usize, data: &[T]) -> Result<()> {
         self.call("write pixels", |file, status| {
             // SAFETY: `T::CODE` stands for the type `T`; CFITSIO reads `data.len()` values and changes none
             // of them: it converts into buffers of its own.
@@ -430,7 +430,12 @@ impl Handle {
     }
 
     /// Reads elements from the first of a row on, into the following rows where `out` is longer (ffgcv).
-    pub(super) fn read_column<T: Pixel>(&mut self, column: usize, row: usize, out: &mut [T]) -> Result<()> {
+    pub(super) fn read_column<T: FitsNumber>(
+        &mut self,
+        column: usize,
+        row: usize,
+        out: &mut [T],
+    ) -> Result<()> {
         self.call("read the column", |file, status| {
             let mut any = 0;
             let (column, row, count) = (c_index(column), long(row), long(out.len()));
@@ -491,7 +496,12 @@ impl Handle {
     }
 
     /// Writes elements from the first of a row on, into the following rows where there are more (ffpcl).
-    pub(super) fn write_column<T: Pixel>(&mut self, column: usize, row: usize, data: &[T]) -> Result<()> {
+    pub(super) fn write_column<T: FitsNumber>(
+        &mut self,
+        column: usize,
+        row: usize,
+        data: &[T],
+    ) -> Result<()> {
         self.call("write the column", |file, status| {
             let (column, row, count) = (c_index(column), long(row), long(data.len()));
             // SAFETY: as in `write_pixels`.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
-use crate::pixels::{Pixels, Sample};
+use crate::pixels::{Pixels, PlaneSample};
 
 /// A file in the address space.
 pub(super) type Mapping = Arc<Mmap>;
@@ -35,7 +35,7 @@ pub struct MappedImage<T> {
     of: PhantomData<T>,
 }
 
-impl<T: Sample> MappedImage<T> {
+impl<T: PlaneSample> MappedImage<T> {
     /// The image of `count` pixels from byte `start` on; `None` where the file ends before.
     pub(super) fn new(file: Mapping, start: usize, count: usize) -> Option<Self> {
         let bytes = start..start.checked_add(count.checked_mul(size_of::<T>())?)?;

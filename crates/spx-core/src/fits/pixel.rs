@@ -6,7 +6,7 @@ use fitsio_sys as sys;
 ///
 /// A file may hold another type: CFITSIO converts, and reports an error where a value does not fit.
 /// `u16` and `u32` are stored by the BZERO convention.
-pub trait Pixel: Copy + Default + Send + Sync + 'static + sealed::Sealed {
+pub trait FitsNumber: Copy + Default + Send + Sync + 'static + sealed::Sealed {
     /// CFITSIO's code of this type in memory.
     #[doc(hidden)]
     const CODE: i32;
@@ -16,14 +16,14 @@ pub trait Pixel: Copy + Default + Send + Sync + 'static + sealed::Sealed {
 }
 
 mod sealed {
-    /// Keeps [`Pixel`](super::Pixel) to types whose size CFITSIO's code stands for; reading relies on it.
+    /// Keeps [`FitsNumber`](super::FitsNumber) to types whose size CFITSIO's code stands for; reading relies on it.
     pub trait Sealed {}
 }
 
 macro_rules! pixel {
     ($($t:ty, $code:ident, $bitpix:ident;)*) => {$(
         impl sealed::Sealed for $t {}
-        impl Pixel for $t {
+        impl FitsNumber for $t {
             #[expect(clippy::cast_possible_wrap, reason = "codes of C enumerations, all below 100")]
             #[allow(clippy::unnecessary_cast, reason = "negative codes are i32 already")]
             const CODE: i32 = sys::$code as i32;

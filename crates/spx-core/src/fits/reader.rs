@@ -7,15 +7,15 @@ use std::path::Path;
 use super::error::FitsError;
 use super::ffi::Handle;
 use super::mapped::{MappedImage, Mapping, map};
-use super::pixel::Pixel;
+use super::pixel::FitsNumber;
 use crate::header::Header;
-use crate::pixels::Sample;
+use crate::pixels::PlaneSample;
 
 type Result<T> = std::result::Result<T, FitsError>;
 
 /// A column of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub struct FitsColumn {
     /// TTYPE, without trailing blanks.
     pub name: String,
     /// TFORM, e.g. `252E`.
@@ -34,7 +34,7 @@ pub struct FitsReader {
     /// EXTNAMEs of the first HDUs, as far as they were looked for: CFITSIO parses a header whenever it comes to it.
     names: Vec<String>,
     /// Columns of the current HDU, once they were asked for.
-    columns: Option<Vec<Column>>,
+    columns: Option<Vec<FitsColumn>>,
     /// The file as it was opened, and mapped once that was asked for; `None` where it is gzipped.
     file: Option<File>,
     mapping: Option<Mapping>,
@@ -173,7 +173,7 @@ impl FitsReader {
     ///
     /// # Errors
     /// Where the HDU is no image or has fewer elements, the file ends early, or a value does not fit `T`.
-    pub fn read_pixels<T: Pixel>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
+    pub fn read_pixels<T: FitsNumber>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
         let available = count(&self.image_shape()?);
         if out.is_empty() {
             return Ok(());
@@ -188,7 +188,7 @@ impl FitsReader {
     ///
     /// # Errors
     /// Where the header cannot be read.
-    pub fn mapped_image<T: Sample + Pixel>(&mut self) -> Result<Option<MappedImage<T>>> {
+    pub fn mapped_image<T: PlaneSample + FitsNumber>(&mut self) -> Result<Option<MappedImage<T>>> {
         let Some((_, start)) = self.handle.pixels_in_file()?.filter(|found| found.0 == T::BITPIX) else {
             return Ok(None);
         };
@@ -217,11 +217,11 @@ impl FitsReader {
     ///
     /// # Errors
     /// Where the HDU is no table.
-    pub fn columns(&mut self) -> Result<Vec<Column>> {
+    pub fn columns(&mut self) -> Result<Vec<FitsColumn>> {
         Ok(self.cached_columns()?.to_vec())
     }
 
-    fn cached_columns(&mut self) -> Result<&[Column]> {
+    fn cached_columns(&mut self) -> Result<&[FitsColumn]> {
         if self.columns.is_none() {
             let columns = (1..=self.handle.column_count()?).map(|k| self.column(k)).collect::<Result<_>>()?;
             self.columns = Some(columns);
@@ -229,10 +229,10 @@ impl FitsReader {
         Ok(self.columns.as_deref().unwrap_or_default())
     }
 
-    fn column(&mut self, number: usize) -> Result<Column> {
+    fn column(&mut self, number: usize) -> Result<FitsColumn> {
         let mut card = |stem: &str| self.handle.text_card(&format!("{stem}{number}"));
         let (name, format, unit) = (card("TTYPE")?, card("TFORM")?, card("TUNIT")?);
-        Ok(Column {
+        Ok(FitsColumn {
             name: name.unwrap_or_default(),
             format: format.unwrap_or_default(),
             unit: unit.unwrap_or_default(),
@@ -266,7 +266,7 @@ impl FitsReader {
     ///
     /// # Errors
     /// Where there is no such column, it has fewer elements, or a value does not fit `T`.
-    pub fn read_column<T: Pixel>(&mut self, name: &str, row: usize, out: &mut [T]) -> Result<()> {
+    pub fn read_column<T: FitsNumber>(&mut self, name: &str, row: usize, out: &mut [T]) -> Result<()> {
         let number = self.find_column(name)?;
         if out.is_empty() {
             return Ok(());

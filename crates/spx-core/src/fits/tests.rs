@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::header::Header;
-use crate::pixels::Sample;
+use crate::pixels::PlaneSample;
 
 fn directory() -> TempDir {
     tempfile::tempdir().unwrap()
@@ -30,7 +30,7 @@ fn ramp() -> Vec<f32> {
     (0..6000u16).map(f32::from).collect()
 }
 
-fn round_trip<T: Pixel>(data: &[T]) -> Vec<T> {
+fn round_trip<T: FitsNumber>(data: &[T]) -> Vec<T> {
     let dir = directory();
     let path = dir.path().join("x.fits");
     let mut file = FitsWriter::create(&path).unwrap();
@@ -256,7 +256,7 @@ fn gzip_is_recognised_by_its_contents() {
 }
 
 /// The pixels of the image IMAGE where they stand, if it can be had so.
-fn mapped<T: Sample + Pixel>(path: &Path) -> Option<Vec<T>> {
+fn mapped<T: PlaneSample + FitsNumber>(path: &Path) -> Option<Vec<T>> {
     let mut file = FitsReader::open(path).unwrap();
     file.move_to("IMAGE").unwrap();
     let image = file.mapped_image::<T>().unwrap()?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::cards;
 use super::error::FitsError;
 use super::ffi::{Handle, encode_checksum};
-use super::pixel::Pixel;
+use super::pixel::FitsNumber;
 use super::reader::{FitsReader, check_range, count};
 use crate::header::{CARD_LEN, Card, Header};
 
@@ -60,7 +60,7 @@ impl FitsWriter {
     ///
     /// # Errors
     /// Where a card has no FITS form, or CFITSIO cannot write.
-    pub fn image<T: Pixel>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
+    pub fn image<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
         let axes: Vec<usize> = shape.iter().rev().copied().collect();
         let images = card_images(cards)?;
         self.handle.create_image(T::BITPIX, &axes)?;
@@ -98,7 +98,7 @@ impl FitsWriter {
     ///
     /// # Errors
     /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not 2-D.
-    pub fn image_rice<T: Pixel>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
+    pub fn image_rice<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
         let &[ny, nx] = shape else { return Err(FitsError::Unsupported("compressing what is no 2-D image")) };
         if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
             return Err(FitsError::Unsupported("compressing other than integers of up to 32 bits"));
@@ -125,7 +125,7 @@ impl FitsWriter {
     /// # Errors
     /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full; as what is
     /// written is buffered, a full disk may show no earlier than in [`finish`](Self::finish).
-    pub fn write_pixels<T: Pixel>(&mut self, first: usize, data: &[T]) -> Result<()> {
+    pub fn write_pixels<T: FitsNumber>(&mut self, first: usize, data: &[T]) -> Result<()> {
         let Some(axes) = self.handle.axes()? else {
             return Err(FitsError::NotAnImage { hdu: self.handle.hdu_label() });
         };
@@ -178,7 +178,7 @@ impl FitsWriter {
     ///
     /// # Errors
     /// Where there is no such column, it has fewer elements, a value does not fit, or the disk is full.
-    pub fn write_column<T: Pixel>(&mut self, name: &str, row: usize, data: &[T]) -> Result<()> {
+    pub fn write_column<T: FitsNumber>(&mut self, name: &str, row: usize, data: &[T]) -> Result<()> {
         let number = self.find_column(name)?;
         let (repeat, rows) = (self.handle.cell(number)?.repeat, self.handle.rows()?);
         check_range(row.saturating_mul(repeat), data.len(), rows.saturating_mul(repeat), || {

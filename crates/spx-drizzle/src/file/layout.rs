@@ -31,7 +31,7 @@
 use std::path::Path;
 
 use spx_core::atomic::AtomicFile;
-use spx_core::fits::{ColumnSpec, FitsReader, FitsWriter, Pixel};
+use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
@@ -313,7 +313,7 @@ impl Copy<'_> {
         }
     }
 
-    fn pixels<T: Pixel>(&mut self, from: &str, cards: &Header) -> Result<(), CubeFileProblem> {
+    fn pixels<T: FitsNumber>(&mut self, from: &str, cards: &Header) -> Result<(), CubeFileProblem> {
         self.fits.image::<T>(&self.shape, cards)?;
         self.planes(|copy, first, plane: &mut [T]| {
             copy.reader.move_to(from)?;
@@ -337,7 +337,7 @@ impl Copy<'_> {
 
     /// Does something for the first pixel of each plane of the current image, with room for the plane; then the
     /// checksums.
-    fn planes<T: Pixel>(
+    fn planes<T: FitsNumber>(
         &mut self,
         each: impl Fn(&mut Self, usize, &mut [T]) -> Result<(), CubeFileProblem>,
     ) -> Result<(), CubeFileProblem> {

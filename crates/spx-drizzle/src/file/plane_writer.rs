@@ -1,7 +1,7 @@
 //! Writing the arrays of a cube or a mosaic, plane by plane.
 
 use rayon::prelude::*;
-use spx_core::fits::{FitsWriter, Pixel};
+use spx_core::fits::{FitsNumber, FitsWriter};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
@@ -25,7 +25,7 @@ pub(super) struct PlaneWriter<'a> {
 
 impl PlaneWriter<'_> {
     /// Writes an image of the shape of the cube; `plane` fills plane `z`, row-major `[y][x]`.
-    pub(super) fn image<T: Pixel + Default>(
+    pub(super) fn image<T: FitsNumber + Default>(
         &mut self,
         name: &str,
         unit: &str,
@@ -53,7 +53,7 @@ impl PlaneWriter<'_> {
     }
 
     /// Writes so many cubes, `outer`, as one image.
-    pub(super) fn planes<T: Pixel + Default>(
+    pub(super) fn planes<T: FitsNumber + Default>(
         &mut self,
         name: &str,
         unit: &str,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use spx_core::fits::{FitsReader, Pixel};
+use spx_core::fits::{FitsNumber, FitsReader};
 use spx_core::header::Header;
 
 use super::{Array, CubeFileError, CubeFileProblem, Layout, WAVELENGTH};
@@ -101,7 +101,7 @@ impl CubeFile {
     ///
     /// # Errors
     /// Where the plane or the rows do not exist, a value does not fit `T`, or the file ends early.
-    pub fn read<T: Pixel + Default>(
+    pub fn read<T: FitsNumber + Default>(
         &mut self,
         array: Array,
         z: usize,
@@ -130,7 +130,7 @@ impl CubeFile {
         })
     }
 
-    fn load_array<T: Pixel + Default + Clone>(
+    fn load_array<T: FitsNumber + Default + Clone>(
         &mut self,
         which: Array,
     ) -> Result<ndarray::Array3<T>, CubeFileError> {

@@ -21,8 +21,8 @@ use std::path::{Path, PathBuf};
 
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
-use spx_core::fits::{ColumnSpec, FitsReader, FitsWriter, Pixel};
-use spx_core::header::{Header, Value};
+use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
+use spx_core::header::{CardValue, Header};
 use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
 
@@ -318,7 +318,7 @@ impl SumsFile {
         for card in plan_cards(plan).cards() {
             let found = self.primary.get(&card.keyword);
             if found != card.value.as_ref() {
-                let line = |value: &Value| format!("{} = {}", card.keyword, shown(value));
+                let line = |value: &CardValue| format!("{} = {}", card.keyword, shown(value));
                 return Err(differs(found.map(line), card.value.as_ref().map(line)));
             }
         }
@@ -360,7 +360,7 @@ struct Kept<'a> {
 
 impl Kept<'_> {
     /// Plane `z` of a cube of an HDU.
-    fn read<T: Pixel>(
+    fn read<T: FitsNumber>(
         &mut self,
         (name, cube): (&str, usize),
         z: usize,
@@ -406,13 +406,13 @@ fn differs(found: Option<String>, expected: Option<String>) -> CubeFileProblem {
     CubeFileProblem::Differs { found: text(found), expected: text(expected) }
 }
 
-fn shown(value: &Value) -> String {
+fn shown(value: &CardValue) -> String {
     match value {
-        Value::Text(text) => text.clone(),
-        Value::Integer(n) => n.to_string(),
-        Value::Real(v) => v.to_string(),
-        Value::Logical(v) => v.to_string(),
-        Value::Undefined => String::new(),
+        CardValue::Text(text) => text.clone(),
+        CardValue::Integer(n) => n.to_string(),
+        CardValue::Real(v) => v.to_string(),
+        CardValue::Logical(v) => v.to_string(),
+        CardValue::Undefined => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter};
-use spx_core::header::{Header, Value};
+use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 use spx_core::units::ARCSEC_PER_RADIAN;
 
@@ -241,7 +241,7 @@ fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
 /// Adds an alternate WCS of this letter: the celestial axes of another header, and the third axis by its table (Greisen
 /// et al. 2006, section 6).
 pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &str) {
-    let mut set = |keyword: &str, value: Value| {
+    let mut set = |keyword: &str, value: CardValue| {
         header.set(&format!("{keyword}{letter}"), value, "");
     };
     set("WCSAXES", 3.into());

@@ -78,7 +78,7 @@ fn truth(image: &SpectralImage, star: &Star, shines: bool) -> Truth {
     let [x, y] = wcs.sky_to_pixel(star.position).unwrap();
     let passband = waves.passband(x, y);
     let source = Source { position: [x, y], pixel_area: wcs.pixel_area(x, y), passband };
-    Truth { source, flux: if shines { star.flux(passband.centre) } else { 0.0 } }
+    Truth { source, flux: if shines { star.flux(passband.center) } else { 0.0 } }
 }
 
 /// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale of its centre.

@@ -1,7 +1,7 @@
 //! Files, ranges and cutouts.
 
 use spx_core::fits::FitsReader;
-use spx_core::image::Planes;
+use spx_core::image::PixelPlanes;
 use spx_core::mef::MefFile;
 use spx_sim::serve::ServeOptions;
 use spx_sim::{Frame, Release};
@@ -64,10 +64,10 @@ fn nothing_else_can_be_reached() {
     }
 }
 
-fn planes(path: &std::path::Path) -> (MefFile, Planes) {
+fn planes(path: &std::path::Path) -> (MefFile, PixelPlanes) {
     let file = MefFile::open(path).unwrap();
     let [ny, _] = file.metadata().shape;
-    let planes = MefFile::open(path).unwrap().read(0..ny, Planes::default()).unwrap().planes;
+    let planes = MefFile::open(path).unwrap().read(0..ny, PixelPlanes::default()).unwrap().planes;
     (file, planes)
 }
 
@@ -131,7 +131,7 @@ fn headers_differ_in_few_cards(parent: &std::path::Path, cutout: &std::path::Pat
                 Some(axis) => {
                     let moved = before.real(&old.keyword).unwrap() - after.real(&old.keyword).unwrap();
                     assert_eq!(moved, offset[usize::from(axis.starts_with('2'))], "{old:?}");
-                    assert!(matches!(new.value, Some(spx_core::header::Value::Real(_))));
+                    assert!(matches!(new.value, Some(spx_core::header::CardValue::Real(_))));
                 }
                 None => assert!(["NAXIS1", "NAXIS2"].contains(&old.keyword.as_str()), "{old:?} {new:?}"),
             }
