@@ -17,7 +17,8 @@ use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
 use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
 use spx_sim::{
-    ExposureOptions, FieldOptions, Frame, Release, Sky, SurveyOptions, observe, survey, write_mef,
+    ExposureOptions, FieldOptions, FrameExtent, SimulatedRelease, SimulatedSky, SurveyOptions, observe,
+    survey, write_mef,
 };
 use tempfile::{TempDir, tempdir};
 
@@ -29,13 +30,13 @@ fn centre() -> Position {
 fn images(observations: usize) -> TempDir {
     let dir = tempdir().unwrap();
     let detectors = [1, 3].map(|n| spx_core::detector::Detector::new(n).unwrap()).to_vec();
-    let sky = Sky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
-    let frame = Frame::Around { position: centre(), size: 60 };
+    let sky = SimulatedSky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
+    let frame = FrameExtent::Around { position: centre(), size: 60 };
     for pointing in
         survey(centre(), &SurveyOptions { observations, detectors, ..Default::default() }).unwrap()
     {
         let exposure = observe(&sky, &pointing, &ExposureOptions { frame, ..Default::default() }).unwrap();
-        let path = dir.path().join(pointing.archive_path(Release::Qr2));
+        let path = dir.path().join(pointing.archive_path(SimulatedRelease::Qr2));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_mef(&path, &exposure, false).unwrap();
     }

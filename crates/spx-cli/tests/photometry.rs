@@ -13,7 +13,8 @@ use spx_core::header::Header;
 use spx_core::sky::Position;
 use spx_sim::serve::Faults;
 use spx_sim::{
-    Exposure, ExposureOptions, Frame, Release, Sky, Star, SurveyOptions, observe, survey, write_mef,
+    ExposureOptions, FrameExtent, SimulatedExposure, SimulatedRelease, SimulatedSky, SimulatedStar,
+    SurveyOptions, observe, survey, write_mef,
 };
 use tempfile::tempdir;
 use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
@@ -142,14 +143,14 @@ fn options_come_from_file_environment_and_command_line() {
 const FLUX: f64 = 5_000.0;
 
 /// Writes an image of D3 of 60 px around the field's centre, with a star there, after a change.
-fn exposure(path: &Path, options: ExposureOptions, change: impl FnOnce(&mut Exposure)) {
+fn exposure(path: &Path, options: ExposureOptions, change: impl FnOnce(&mut SimulatedExposure)) {
     let position = Position::new(186.4536, 33.5468).unwrap();
-    let star = Star { id: "star".to_owned(), position, flux_2um: FLUX, slope: 0.0 };
-    let sky = Sky { stars: vec![star], ..Sky::default() };
+    let star = SimulatedStar { id: "star".to_owned(), position, flux_2um: FLUX, slope: 0.0 };
+    let sky = SimulatedSky { stars: vec![star], ..SimulatedSky::default() };
     let detectors = vec![Detector::new(3).unwrap()];
     let pointing = survey(position, &SurveyOptions { observations: 1, detectors, ..Default::default() });
     let clean = ExposureOptions {
-        frame: Frame::Around { position, size: 60 },
+        frame: FrameExtent::Around { position, size: 60 },
         bad_fraction: 0.0,
         nan_fraction: 0.0,
         ..options
@@ -180,7 +181,7 @@ fn sources_that_cannot_be_measured_have_a_reason() {
         let (status, why) = ending(&run.stdout);
         assert!(status == "rejected" && why.contains(reason), "{status} {why}");
     }
-    let all = |value: f32| move |e: &mut Exposure| e.planes.image.fill(value);
+    let all = |value: f32| move |e: &mut SimulatedExposure| e.planes.image.fill(value);
     fs::remove_file(&file).unwrap();
     exposure(&file, ExposureOptions::default(), all(f32::NAN));
     let (status, why) = ending(&measure(&PLACE).stdout);
@@ -229,7 +230,7 @@ fn flux(folder: &Path, more: &[&str], name: &str) -> f64 {
 
 #[test]
 fn both_releases_give_the_true_flux() {
-    for release in [Release::Qr2, Release::Qr3] {
+    for release in [SimulatedRelease::Qr2, SimulatedRelease::Qr3] {
         let folder = tempdir().unwrap();
         let options = ExposureOptions { release, ..ExposureOptions::default() };
         exposure(&folder.path().join("a.fits"), options, |_| {});

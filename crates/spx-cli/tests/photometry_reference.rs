@@ -17,7 +17,9 @@ use std::path::{Path, PathBuf};
 use fastrand::Rng;
 use spx_core::detector::Detector;
 use spx_core::sky::Position;
-use spx_sim::{ExposureOptions, Frame, Pointing, Release, Sky, Star, observe, write_mef};
+use spx_sim::{
+    ExposureOptions, FrameExtent, Pointing, SimulatedRelease, SimulatedSky, SimulatedStar, observe, write_mef,
+};
 use tempfile::{TempDir, tempdir};
 use tools::spx;
 
@@ -87,7 +89,7 @@ fn assert_same(ours: &Row, theirs: &Row) {
 /// Stars on a grid of 5 x 5, 24 px from each other, on 40 images of two detectors and both releases.
 struct Field {
     folder: TempDir,
-    stars: Vec<Star>,
+    stars: Vec<SimulatedStar>,
     /// Places between stars.
     empty: Vec<Position>,
 }
@@ -110,11 +112,11 @@ impl Field {
         let empty = cells(4).map(|(i, j)| place(i + 0.5, j + 0.5)).collect();
         let star = |(k, position)| {
             let flux_2um = 50.0 * 1000f64.powf(k as f64 / 24.0);
-            Star { id: format!("{k}"), position, flux_2um, slope: -0.7 }
+            SimulatedStar { id: format!("{k}"), position, flux_2um, slope: -0.7 }
         };
         let stars = places.into_iter().enumerate().map(star).collect();
         let field = Self { folder: tempdir().unwrap(), stars, empty };
-        let sky = Sky { stars: field.stars.clone(), ..Sky::default() };
+        let sky = SimulatedSky { stars: field.stars.clone(), ..SimulatedSky::default() };
         for k in 0..Self::EXPOSURES {
             field.expose(&sky, k, &mut rng);
         }
@@ -123,7 +125,7 @@ impl Field {
 
     /// Exposure `k`, with more zodiacal light than its model says, anywhere on the detector, at any angle. Zones of the
     /// PSF are listed in the wrong order by a half of QR2's.
-    fn expose(&self, sky: &Sky, k: usize, rng: &mut Rng) {
+    fn expose(&self, sky: &SimulatedSky, k: usize, rng: &mut Rng) {
         let [ra, dec] = Self::CENTRE;
         let position = Position::new(ra + 1.8 * (rng.f64() - 0.5), dec + 1.5 * (rng.f64() - 0.5)).unwrap();
         let detector = Detector::new(if k % 4 < 2 { 2 } else { 3 }).unwrap();
@@ -136,8 +138,8 @@ impl Field {
             detector,
             seed: k as u64,
         };
-        let release = if k.is_multiple_of(2) { Release::Qr2 } else { Release::Qr3 };
-        let frame = Frame::Around { position: Position::new(ra, dec).unwrap(), size: 180 };
+        let release = if k.is_multiple_of(2) { SimulatedRelease::Qr2 } else { SimulatedRelease::Qr3 };
+        let frame = FrameExtent::Around { position: Position::new(ra, dec).unwrap(), size: 180 };
         let version = k.is_multiple_of(4).then(|| "6.4".to_owned());
         let options = ExposureOptions { release, frame, zodi_scale: 1.13, version, ..Default::default() };
         let path: PathBuf = self.folder.path().join(format!("{k:02}.fits"));

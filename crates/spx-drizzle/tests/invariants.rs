@@ -18,7 +18,7 @@ use spx_drizzle::{
     ErrorMethod, Exposure, Extra, GroupTime, Kernel, Plan, Planes, RealSum, VarianceMethod, WavelengthGrid,
     Weight,
 };
-use spx_sim::{FieldOptions, Sky};
+use spx_sim::{FieldOptions, SimulatedSky};
 
 /// A map by any affine law.
 #[derive(Clone, Copy, Debug)]
@@ -99,7 +99,7 @@ fn bits(cube: &Drizzler) -> (Vec<u32>, Vec<u32>, Cube) {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let sky = Sky::field(centre(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
+    let sky = SimulatedSky::field(centre(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
     let (images, grid) = (exposures(&sky, 9, 150), grid(12.0));
     for kernel in Kernel::ALL {
         let with = |threads| {

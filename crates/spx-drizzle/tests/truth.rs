@@ -11,7 +11,7 @@ use common::{Weighting, centre, drizzle, drizzle_weighted, exposures, grid};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::{CubeData, DrizzleOptions};
 use spx_sim::compare::{measure, median};
-use spx_sim::{FieldOptions, Sky};
+use spx_sim::{FieldOptions, SimulatedSky};
 
 fn plane(cube: &dyn CubeData, z: usize, fill: impl Fn(&dyn CubeData, usize, &mut [f32])) -> Vec<f32> {
     let [_, ny, nx] = cube.shape();
@@ -30,7 +30,7 @@ fn stars_are_where_and_as_bright_as_they_are() {
         ..FieldOptions::default()
     };
     let grid = grid(24.0);
-    let sky = Sky::field(centre(), 0.18, 100, 7, &field).unwrap();
+    let sky = SimulatedSky::field(centre(), 0.18, 100, 7, &field).unwrap();
     let cube = drizzle(&exposures(&sky, 40, 340), &grid, DrizzleOptions::default());
     let (mut dx, mut dy, mut found, mut expected) = (Vec::new(), Vec::new(), 0.0, 0.0);
     let mut ratios = Vec::new();
@@ -71,7 +71,7 @@ fn stars_are_where_and_as_bright_as_they_are() {
 fn blank_sky_has_the_noise_that_variance_tells() {
     const N: usize = 8;
     let grid = grid(20.0);
-    let cube = drizzle(&exposures(&Sky::default(), 40, 300), &grid, DrizzleOptions::default());
+    let cube = drizzle(&exposures(&SimulatedSky::default(), 40, 300), &grid, DrizzleOptions::default());
     let [nz, ny, nx] = cube.shape();
     let (mut single, mut blocks) = (Vec::new(), Vec::new());
     for z in 0..nz {
@@ -111,7 +111,7 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
         ..FieldOptions::default()
     };
     let grid = grid(20.0);
-    let sky = Sky::field(centre(), 0.15, 60, 11, &field).unwrap();
+    let sky = SimulatedSky::field(centre(), 0.15, 60, 11, &field).unwrap();
     let mut images = exposures(&sky, 30, 300);
     for planes in images.iter_mut().map(|image| &mut image.planes) {
         // The noise of the counted photons: a pixel that is one sigma high tells two hundredths more variance.

@@ -11,10 +11,10 @@ use std::hint::black_box;
 use common::{psf, scene};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_photometry::{BackgroundMethod, ImageView, Photometer, PhotometryOptions, Scratch};
-use spx_sim::Window;
+use spx_sim::PixelWindow;
 
 fn measure(c: &mut Criterion) {
-    let (scene, psf) = (scene(1, Window::FULL, 28, true), psf());
+    let (scene, psf) = (scene(1, PixelWindow::FULL, 28, true), psf());
     let view = || ImageView::new(&scene.image.metadata, scene.image.planes.from_pixel(0), Some(1.0)).unwrap();
     let mut group = c.benchmark_group("measure");
     group.throughput(Throughput::Elements(scene.truths.len() as u64));

@@ -12,7 +12,7 @@ use spx_photometry::{
     Aperture, ApertureMethod, BackgroundMethod, ErrorModel, Foreground, ImageView, Measurement,
     NoMeasurement, NoPsfFlux, Photometer, PhotometryError, PhotometryOptions, PsfModel, Scratch, Source,
 };
-use spx_sim::Window;
+use spx_sim::PixelWindow;
 
 const SIDE: usize = 41;
 const AREA: f64 = 37.9;
@@ -254,9 +254,9 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
 /// that of the pixels that are there.
 #[test]
 fn cutouts_and_loops_give_the_same_numbers() {
-    let part = Window { x0: 500, y0: 600, nx: 300, ny: 200 };
+    let part = PixelWindow { x0: 500, y0: 600, nx: 300, ny: 200 };
     let (frame, cutout) =
-        (scene(7, Window { x0: 400, y0: 500, nx: 500, ny: 400 }, 40, true), scene(7, part, 300, true));
+        (scene(7, PixelWindow { x0: 400, y0: 500, nx: 500, ny: 400 }, 40, true), scene(7, part, 300, true));
     // Not the same stars: the pixels of the frame are cut out instead.
     let mut planes = cutout.image.clone();
     for y in 0..200 {
@@ -306,7 +306,7 @@ fn cutouts_and_loops_give_the_same_numbers() {
 /// Pixels as they stand in a file give the same bits as in memory, and so do planes of which only some stand in a file.
 #[test]
 fn pixels_in_a_file_give_the_same_bits() {
-    let scene = scene(3, Window { x0: 120, y0: 300, nx: 200, ny: 220 }, 40, true);
+    let scene = scene(3, PixelWindow { x0: 120, y0: 300, nx: 200, ny: 220 }, 40, true);
     let psf = psf();
     let bytes = |plane: &[f32]| plane.iter().map(|v| v.to_be_bytes()).collect::<Vec<_>>();
     let planes = &scene.image.planes;

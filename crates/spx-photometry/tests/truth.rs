@@ -12,10 +12,12 @@ use spx_photometry::{
     ApertureMethod, BackgroundMethod, ErrorModel, ImageView, Measurement, Photometer, PhotometryOptions,
     PsfModel, QualityOptions, Scratch,
 };
-use spx_sim::Window;
+use spx_sim::PixelWindow;
 
-const WINDOWS: [Window; 2] =
-    [Window { x0: 120, y0: 300, nx: 700, ny: 700 }, Window { x0: 1200, y0: 1150, nx: 700, ny: 700 }];
+const WINDOWS: [PixelWindow; 2] = [
+    PixelWindow { x0: 120, y0: 300, nx: 700, ny: 700 },
+    PixelWindow { x0: 1200, y0: 1150, nx: 700, ny: 700 },
+];
 
 fn scenes(stars: bool) -> Vec<Scene> {
     WINDOWS.into_iter().enumerate().map(|(k, window)| scene(k as u64 + 1, window, 28, stars)).collect()

@@ -2,7 +2,7 @@
 
 /// A calendar date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Date {
+pub(crate) struct CalendarDate {
     pub(crate) year: i64,
     /// 1 to 12.
     pub(crate) month: u32,
@@ -13,7 +13,7 @@ pub(crate) struct Date {
 }
 
 /// The date of a day \[MJD\]; days before 1859 are not asked for and come out as its first.
-pub(crate) fn date(day: i64) -> Date {
+pub(crate) fn date(day: i64) -> CalendarDate {
     // MJD 45 is 1859-01-01.
     let (mut year, mut rest) = (1859, (day - 45).max(0));
     while rest >= year_length(year) {
@@ -29,7 +29,7 @@ pub(crate) fn date(day: i64) -> Date {
         rest -= length;
         month += 1;
     }
-    Date { year, month, day: rest, day_of_year }
+    CalendarDate { year, month, day: rest, day_of_year }
 }
 
 /// Year and number of the ISO 8601 week of a day \[MJD\]: the week belongs to the year of its Thursday.
@@ -44,7 +44,7 @@ pub(crate) fn iso_week(day: i64) -> (i64, u32) {
 pub(crate) fn iso_time(mjd: f64) -> String {
     #[expect(clippy::cast_possible_truncation, reason = "milliseconds of any date fit 53 bits")]
     let ms = (mjd * 86_400e3).round() as i64;
-    let Date { year, month, day, .. } = date(ms.div_euclid(86_400_000));
+    let CalendarDate { year, month, day, .. } = date(ms.div_euclid(86_400_000));
     let ms = ms.rem_euclid(86_400_000);
     let (hours, minutes, seconds) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60);
     format!("{year}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}", ms % 1000)
@@ -76,9 +76,9 @@ mod tests {
 
     #[test]
     fn turns_of_the_year() {
-        assert_eq!(date(51544), Date { year: 2000, month: 1, day: 1, day_of_year: 1 });
-        assert_eq!(date(51603), Date { year: 2000, month: 2, day: 29, day_of_year: 60 });
-        assert_eq!(date(51909), Date { year: 2000, month: 12, day: 31, day_of_year: 366 });
+        assert_eq!(date(51544), CalendarDate { year: 2000, month: 1, day: 1, day_of_year: 1 });
+        assert_eq!(date(51603), CalendarDate { year: 2000, month: 2, day: 29, day_of_year: 60 });
+        assert_eq!(date(51909), CalendarDate { year: 2000, month: 12, day: 31, day_of_year: 366 });
         assert_eq!(iso_week(51544), (1999, 52), "2000-01-01 was a Saturday");
         assert_eq!(iso_week(59215), (2020, 53), "2021-01-01");
         assert_eq!(iso_time(60999.9999999999), "2025-11-21T00:00:00.000");

@@ -4,7 +4,7 @@ use spx_core::flags::FlagNames;
 use spx_core::header::Header;
 
 use crate::calendar::iso_time;
-use crate::expose::{ExposureOptions, Release, Window};
+use crate::expose::{ExposureOptions, PixelWindow, SimulatedRelease};
 use crate::optics::celestial;
 use crate::survey::Pointing;
 
@@ -38,7 +38,12 @@ const QR2_FLAGS: [(&str, u32, &str); 22] = [
 ];
 
 /// The IMAGE header; `omega` is the median solid angle of a pixel [arcsec^2].
-pub(crate) fn image(pointing: &Pointing, options: &ExposureOptions, window: &Window, omega: f64) -> Header {
+pub(crate) fn image(
+    pointing: &Pointing,
+    options: &ExposureOptions,
+    window: &PixelWindow,
+    omega: f64,
+) -> Header {
     let mut h = Header::new();
     h.set("EXTNAME", "IMAGE", "extension name");
     h.set("EXTTYPE", "IMAGE", "Extension supports mask overlay");
@@ -58,7 +63,7 @@ pub(crate) fn image(pointing: &Pointing, options: &ExposureOptions, window: &Win
 }
 
 /// The WCS and time cards, which all four planes carry.
-pub(crate) fn wcs(pointing: &Pointing, window: &Window) -> Header {
+pub(crate) fn wcs(pointing: &Pointing, window: &PixelWindow) -> Header {
     let offset = [window.x0, window.y0];
     let mut h = celestial(pointing.position.ra(), pointing.position.dec(), pointing.roll_deg);
     for (axis, offset) in (1..).zip(offset) {
@@ -104,7 +109,7 @@ fn times(h: &mut Header, mjd: f64) {
         h.set(&format!("DATE-{name}"), iso_time(mjd + after), &format!("ISO-8601 time {what}"));
         h.set(&format!("MJD-{name}"), mjd + after, &format!("[d] MJD {what}"));
     }
-    h.set("XPOSURE", 113.5826, "[s] Exposure (integration) time");
+    h.set("XPOSURE", 113.5826, "[s] SimulatedExposure (integration) time");
     h.set("TELAPSE", 118.1873, "[s] Elapsed time (start to stop)");
 }
 
@@ -141,18 +146,18 @@ pub(crate) fn wavelength_wcs(h: &mut Header, offset: [usize; 2], cutout: bool) {
 }
 
 /// The cards of FLAGS beside the WCS.
-pub(crate) fn flags(release: Release) -> Header {
+pub(crate) fn flags(release: SimulatedRelease) -> Header {
     let mut h = Header::new();
     h.set("EXTNAME", "FLAGS", "extension name");
     h.set("BUNIT", "", "Unit of flag pixel value (dimensionless)");
     h.set("EXTTYPE", "MASK", "Extension can be used as a mask overlay");
     match release {
-        Release::Qr2 => {
+        SimulatedRelease::Qr2 => {
             for (name, bit, comment) in QR2_FLAGS {
                 h.set(&format!("MP_{name}"), bit, comment);
             }
         }
-        Release::Qr3 => {
+        SimulatedRelease::Qr3 => {
             for (bit, name) in FlagNames::default().by_bit() {
                 h.set(&format!("MSKN{bit:04}"), name, "");
             }
@@ -225,8 +230,8 @@ mod tests {
 
     #[test]
     fn flags_are_named_in_both_ways() {
-        assert_eq!(flags(Release::Qr2).integer("MP_SOURCE"), Ok(21));
-        assert_eq!(flags(Release::Qr3).text("MSKN0021"), Ok("SOURCE"));
+        assert_eq!(flags(SimulatedRelease::Qr2).integer("MP_SOURCE"), Ok(21));
+        assert_eq!(flags(SimulatedRelease::Qr3).text("MSKN0021"), Ok("SOURCE"));
         let names = FlagNames::default();
         assert!(QR2_FLAGS.iter().all(|&(name, bit, _)| names.bit(name) == Some(bit)));
     }

@@ -2,7 +2,7 @@
 
 /// What is measured of a star.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spot {
+pub struct StarMeasurement {
     /// Centroid less the true position, `[x, y]` \[px\].
     pub offset: [f64; 2],
     /// Sum over the aperture, background subtracted \[unit of the plane times px\].
@@ -16,7 +16,12 @@ pub struct Spot {
 /// The aperture is the pixels whose centres lie within `radius` \[px\], which should be several times the width
 /// of the star: nothing is added for light outside. `None` where the aperture leaves the plane or a pixel in it
 /// is not finite, for then the sum would miss a part of the star.
-pub fn measure(plane: &[f32], [ny, nx]: [usize; 2], position: [f64; 2], radius: f64) -> Option<Spot> {
+pub fn measure(
+    plane: &[f32],
+    [ny, nx]: [usize; 2],
+    position: [f64; 2],
+    radius: f64,
+) -> Option<StarMeasurement> {
     let mut inside = Vec::new();
     let mut around = Vec::new();
     #[expect(clippy::cast_possible_truncation, reason = "a picture has fewer pixels than i64 can count")]
@@ -39,7 +44,7 @@ pub fn measure(plane: &[f32], [ny, nx]: [usize; 2], position: [f64; 2], radius: 
         inside.iter().map(|p| of(p) * (p.2 - background)).sum::<f64>() / sum
     };
     let offset = [moment(|p| p.0) - position[0], moment(|p| p.1) - position[1]];
-    Some(Spot { offset, sum, background })
+    Some(StarMeasurement { offset, sum, background })
 }
 
 /// The median; of an even number of values the upper of the middle two.

@@ -33,7 +33,7 @@ pub enum SimError {
     },
     /// A position that leaves the sphere.
     #[error(transparent)]
-    Sky(#[from] SkyError),
+    SimulatedSky(#[from] SkyError),
     /// A simulated header that cannot be read back.
     #[error("simulated header: {0}")]
     Wcs(#[from] WcsError),

@@ -18,7 +18,7 @@ use crate::cards;
 use crate::error::{SimError, check};
 use crate::optics::wave_table;
 use crate::render;
-use crate::sky::Sky;
+use crate::sky::SimulatedSky;
 use crate::survey::Pointing;
 
 /// What a hot pixel has too much \[MJy/sr\].
@@ -37,7 +37,7 @@ const SOURCE: i32 = 1 << 21;
 
 /// Which of the archive's layouts a file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum Release {
+pub enum SimulatedRelease {
     /// Quick Release 2: plain FLAGS, `MP_` cards, a PSF cube.
     #[default]
     Qr2,
@@ -45,7 +45,7 @@ pub enum Release {
     Qr3,
 }
 
-impl Release {
+impl SimulatedRelease {
     /// `qr2` or `qr3`.
     pub fn name(self) -> &'static str {
         match self {
@@ -73,12 +73,12 @@ impl Release {
 
 /// How much of the detector is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub enum Frame {
+pub enum FrameExtent {
     /// All of it.
     #[default]
     Full,
     /// Pixels `x0..x0 + nx`, `y0..y0 + ny` of the full frame.
-    Cutout(Window),
+    Cutout(PixelWindow),
     /// A square of `size` pixels around a position, clipped where it reaches beyond the frame.
     Around {
         /// The position.
@@ -90,18 +90,18 @@ pub enum Frame {
 
 /// A rectangle of the full frame \[px\].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Window {
+pub struct PixelWindow {
     /// First column, 0-based.
     pub x0: usize,
     /// First row, 0-based.
     pub y0: usize,
     /// Columns.
     pub nx: usize,
-    /// Rows.
+    /// ExposureRows.
     pub ny: usize,
 }
 
-impl Window {
+impl PixelWindow {
     /// The full frame.
     pub const FULL: Self = Self { x0: 0, y0: 0, nx: Detector::NPIX, ny: Detector::NPIX };
 
@@ -115,9 +115,9 @@ impl Window {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExposureOptions {
     /// The layout of the file.
-    pub release: Release,
+    pub release: SimulatedRelease,
     /// How much of the detector is wanted.
-    pub frame: Frame,
+    pub frame: FrameExtent,
     /// Noise of a pixel \[MJy/sr\]; VARIANCE is its square, or up to a fifth more from pixel to pixel. With 0
     /// there is no noise and VARIANCE is 1e-6.
     pub sigma: f64,
@@ -137,8 +137,8 @@ pub struct ExposureOptions {
 impl Default for ExposureOptions {
     fn default() -> Self {
         Self {
-            release: Release::default(),
-            frame: Frame::default(),
+            release: SimulatedRelease::default(),
+            frame: FrameExtent::default(),
             sigma: 0.01,
             zodi_scale: 1.0,
             bad_fraction: 0.005,
@@ -151,15 +151,15 @@ impl Default for ExposureOptions {
 
 /// An exposure, as it is written to a file.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Exposure {
+pub struct SimulatedExposure {
     /// What was asked for.
     pub pointing: Pointing,
     /// The layout of the file.
-    pub release: Release,
+    pub release: SimulatedRelease,
     /// The card VERSION.
     pub version: String,
     /// The part of the full frame that it covers.
-    pub window: Window,
+    pub window: PixelWindow,
     /// Cards of the IMAGE HDU.
     pub header: Header,
     /// The pixels, row-major, `window.nx` a row.
@@ -168,7 +168,7 @@ pub struct Exposure {
     pub wave_table: WaveTableData,
 }
 
-impl Exposure {
+impl SimulatedExposure {
     /// The exposure as reading its file would give it, without a file; `path` is only a name.
     pub fn into_spectral_image(self, path: &Path) -> SpectralImage {
         let time = |keyword| self.header.optional_real(keyword).ok().flatten();
@@ -200,18 +200,22 @@ impl Exposure {
 ///
 /// # Errors
 /// Where an option makes no sense or a cutout does not overlap the frame.
-pub fn observe(sky: &Sky, pointing: &Pointing, options: &ExposureOptions) -> Result<Exposure, SimError> {
+pub fn observe(
+    sky: &SimulatedSky,
+    pointing: &Pointing,
+    options: &ExposureOptions,
+) -> Result<SimulatedExposure, SimError> {
     options.check()?;
     // All is computed in pixels of the full frame, so that a cutout differs in no bit.
     let wcs = pointing.wcs()?;
     let window = options.window(pointing, &wcs)?;
     let table = wave_table(pointing.detector);
-    let full = cards::wcs(pointing, &Window::FULL);
+    let full = cards::wcs(pointing, &PixelWindow::FULL);
     let waves = WaveTable::new(&table.x, &table.y, &table.values, &full)?;
-    let frame = render::Frame { wcs: &wcs, waves: &waves, centre: pointing.position, window };
+    let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, centre: pointing.position, window };
     let sources = frame.sources(sky, options.fwhm_arcsec);
-    let planes = Rows { sky, pointing, options, waves: &waves, window }.planes(sources);
-    Ok(Exposure {
+    let planes = ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources);
+    Ok(SimulatedExposure {
         pointing: pointing.clone(),
         release: options.release,
         version: options.version.clone().unwrap_or_else(|| options.release.pipeline_version().to_owned()),
@@ -234,10 +238,10 @@ impl ExposureOptions {
     }
 
     /// The part of the frame that is wanted.
-    fn window(&self, pointing: &Pointing, wcs: &CelestialWcs) -> Result<Window, SimError> {
+    fn window(&self, pointing: &Pointing, wcs: &CelestialWcs) -> Result<PixelWindow, SimError> {
         match self.frame {
-            Frame::Full => Ok(Window::FULL),
-            Frame::Cutout(window) => {
+            FrameExtent::Full => Ok(PixelWindow::FULL),
+            FrameExtent::Cutout(window) => {
                 let fits = |start: usize, length: usize| {
                     length > 0 && start.checked_add(length).is_some_and(|end| end <= Detector::NPIX)
                 };
@@ -245,7 +249,7 @@ impl ExposureOptions {
                 check(inside, "frame", window, "must lie within the detector and hold pixels")?;
                 Ok(window)
             }
-            Frame::Around { position, size } => around(wcs, position, size).ok_or_else(|| {
+            FrameExtent::Around { position, size } => around(wcs, position, size).ok_or_else(|| {
                 let id = format!("{}/{}", pointing.obs_id, pointing.detector);
                 SimError::NoOverlap { ra: position.ra(), dec: position.dec(), id }
             }),
@@ -254,7 +258,7 @@ impl ExposureOptions {
 }
 
 /// The square of pixels around a position, clipped; `None` where nothing is left.
-fn around(wcs: &CelestialWcs, position: Position, size: usize) -> Option<Window> {
+fn around(wcs: &CelestialWcs, position: Position, size: usize) -> Option<PixelWindow> {
     let [x, y] = wcs.sky_to_pixel(position)?;
     let clip = |centre: f64| {
         let start = (centre - (size as f64 - 1.0) / 2.0).round();
@@ -264,7 +268,7 @@ fn around(wcs: &CelestialWcs, position: Position, size: usize) -> Option<Window>
         (end > start).then_some((start, end - start))
     };
     let ((x0, nx), (y0, ny)) = (clip(x)?, clip(y)?);
-    Some(Window { x0, y0, nx, ny })
+    Some(PixelWindow { x0, y0, nx, ny })
 }
 
 /// Median solid angle of the pixels of the full frame [arcsec^2], from every 40th along each axis.
@@ -276,23 +280,23 @@ fn median_area(wcs: &CelestialWcs) -> f64 {
 }
 
 /// What a row of pixels needs.
-struct Rows<'a> {
-    sky: &'a Sky,
+struct ExposureRows<'a> {
+    sky: &'a SimulatedSky,
     pointing: &'a Pointing,
     options: &'a ExposureOptions,
     waves: &'a WaveTable,
-    window: Window,
+    window: PixelWindow,
 }
 
 /// One row of the four planes.
-struct RowMut<'a> {
+struct ExposureRowMut<'a> {
     image: &'a mut [f32],
     flags: &'a mut [i32],
     variance: &'a mut [f32],
     zodi: &'a mut [f32],
 }
 
-impl Rows<'_> {
+impl ExposureRows<'_> {
     /// Adds to the light of the sources all else.
     fn planes(&self, sources: Vec<f32>) -> PixelPlanes {
         let (nx, count) = (self.window.nx, sources.len());
@@ -308,7 +312,7 @@ impl Rows<'_> {
         let zodis = planes.zodi.par_chunks_mut(nx);
         images.zip(flags).zip(variances.zip(zodis)).enumerate().for_each(
             |(row, ((image, flags), (variance, zodi)))| {
-                self.row(self.window.y0 + row, RowMut { image, flags, variance, zodi });
+                self.row(self.window.y0 + row, ExposureRowMut { image, flags, variance, zodi });
             },
         );
         planes
@@ -316,7 +320,7 @@ impl Rows<'_> {
 
     /// Row `y` of the full frame. Each has a stream of random numbers of its own, drawn from its first column
     /// on: neither threads nor cutouts change a pixel.
-    fn row(&self, y: usize, row: RowMut<'_>) {
+    fn row(&self, y: usize, row: ExposureRowMut<'_>) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.pointing.seed);
         rng.set_stream(y as u64);
         for _ in 0..self.window.x0 {
@@ -352,7 +356,7 @@ impl Rows<'_> {
     }
 
     /// All that is random in a pixel.
-    fn draw(&self, rng: &mut ChaCha8Rng) -> Draw {
+    fn draw(&self, rng: &mut ChaCha8Rng) -> PixelDraw {
         let options = self.options;
         let sigma2 = if options.sigma > 0.0 { options.sigma * options.sigma } else { 1e-6 };
         let variance = sigma2 * (1.0 + 0.2 * rng.random::<f64>());
@@ -368,12 +372,12 @@ impl Rows<'_> {
             0
         };
         let is_lost = lost < options.nan_fraction;
-        Draw { variance, noise, flags, lost: is_lost, lost_image: lost < options.nan_fraction / 2.0 }
+        PixelDraw { variance, noise, flags, lost: is_lost, lost_image: lost < options.nan_fraction / 2.0 }
     }
 }
 
 /// What is random in a pixel.
-struct Draw {
+struct PixelDraw {
     variance: f64,
     noise: f64,
     flags: i32,

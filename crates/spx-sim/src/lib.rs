@@ -1,6 +1,6 @@
 //! Simulated SPHEREx exposures: a synthetic sky, observed as the survey does, in files as the archive's.
 //!
-//! 1. [`Sky::field`] makes stars with power-law spectra and an extended source over zodiacal light;
+//! 1. [`SimulatedSky::field`] makes stars with power-law spectra and an extended source over zodiacal light;
 //! 2. [`survey`] plans exposures whose dithers carry a field across all wavelengths of each detector;
 //! 3. [`observe`] renders one exposure, a full frame or a cutout, with noise, flags and NaN pixels;
 //! 4. [`write_mef`] writes it in the layout of Quick Release 2 or 3, [`write_truth`] writes the sky as a
@@ -33,9 +33,9 @@ mod survey;
 mod truth;
 
 pub use error::SimError;
-pub use expose::{Exposure, ExposureOptions, Frame, Release, Window, observe};
+pub use expose::{ExposureOptions, FrameExtent, PixelWindow, SimulatedExposure, SimulatedRelease, observe};
 pub use mef_writer::write_mef;
 pub use optics::wave_table;
-pub use sky::{Extended, FieldOptions, Sky, Star, ZodiModel};
+pub use sky::{ExtendedSource, FieldOptions, SimulatedSky, SimulatedStar, ZodiModel};
 pub use survey::{Pointing, SurveyOptions, survey};
 pub use truth::write_truth;

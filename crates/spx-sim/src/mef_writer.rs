@@ -14,7 +14,7 @@ use spx_wcs::CelestialWcs;
 
 use crate::cards;
 use crate::error::SimError;
-use crate::expose::{Exposure, Release};
+use crate::expose::{SimulatedExposure, SimulatedRelease};
 use crate::optics::{effective_psf, optical_psf};
 
 /// Zones of the table EPSF along each axis.
@@ -25,7 +25,7 @@ const EPSF_ZONES: usize = 21;
 ///
 /// # Errors
 /// Where the file exists or cannot be written.
-pub fn write_mef(path: &Path, exposure: &Exposure, gzip: bool) -> Result<(), SimError> {
+pub fn write_mef(path: &Path, exposure: &SimulatedExposure, gzip: bool) -> Result<(), SimError> {
     let io = |source| SimError::Io { path: path.to_owned(), source };
     let plain = AtomicFile::new(path, false).map_err(io)?;
     let wcs = exposure.pointing.wcs()?;
@@ -43,7 +43,7 @@ pub fn write_mef(path: &Path, exposure: &Exposure, gzip: bool) -> Result<(), Sim
     compress().and_then(|()| zipped.commit()).map_err(io)
 }
 
-fn write_hdus(path: &Path, exposure: &Exposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
+fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
     let mut file = FitsWriter::create(path)?;
     let mut primary = Header::new();
     primary.set("VERSION", exposure.version.as_str(), "Pipeline version");
@@ -60,8 +60,8 @@ fn write_hdus(path: &Path, exposure: &Exposure, wcs: &CelestialWcs) -> Result<()
     };
     let flags = with_wcs(cards::flags(exposure.release));
     match exposure.release {
-        Release::Qr2 => file.image::<i32>(&shape, &flags)?,
-        Release::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
+        SimulatedRelease::Qr2 => file.image::<i32>(&shape, &flags)?,
+        SimulatedRelease::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
     }
     file.write_pixels(0, &exposure.planes.flags)?;
 
@@ -77,14 +77,18 @@ fn write_hdus(path: &Path, exposure: &Exposure, wcs: &CelestialWcs) -> Result<()
 
 /// The PSF, zone by zone, a cube of optical ones in QR2, a table of effective ones in QR3: as wide as the pixels of the zone
 /// are small.
-fn write_psf(file: &mut FitsWriter, exposure: &Exposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
+fn write_psf(
+    file: &mut FitsWriter,
+    exposure: &SimulatedExposure,
+    wcs: &CelestialWcs,
+) -> Result<(), FitsError> {
     let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default();
     let fwhms = |zones: usize| {
         let centre = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
         (0..zones * zones).map(move |k| fwhm / wcs.pixel_area(centre(k % zones), centre(k / zones)).sqrt())
     };
     match exposure.release {
-        Release::Qr2 => {
+        SimulatedRelease::Qr2 => {
             let zones = cards::PSF_ZONES * cards::PSF_ZONES;
             file.image::<f32>(&[zones, 101, 101], &cards::psf(cards::has_psf_erratum(&exposure.version)))?;
             fwhms(cards::PSF_ZONES).enumerate().try_for_each(|(zone, fwhm)| {
@@ -92,7 +96,7 @@ fn write_psf(file: &mut FitsWriter, exposure: &Exposure, wcs: &CelestialWcs) -> 
                 file.write_pixels(zone * plane.len(), &plane)
             })
         }
-        Release::Qr3 => {
+        SimulatedRelease::Qr3 => {
             let column = ColumnSpec { name: "EPSF", format: "1089D", unit: "", dim: Some("(33,33)") };
             file.table("EPSF", EPSF_ZONES * EPSF_ZONES, &[column], &Header::new())?;
             let mut rows = fwhms(EPSF_ZONES).enumerate();
@@ -102,7 +106,7 @@ fn write_psf(file: &mut FitsWriter, exposure: &Exposure, wcs: &CelestialWcs) -> 
 }
 
 /// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then y.
-fn write_wave_table(file: &mut FitsWriter, exposure: &Exposure) -> Result<(), FitsError> {
+fn write_wave_table(file: &mut FitsWriter, exposure: &SimulatedExposure) -> Result<(), FitsError> {
     let table = &exposure.wave_table;
     let (nx, ny) = (table.x.len(), table.y.len());
     let formats = [format!("{nx}J"), format!("{ny}J"), format!("{}E", table.values.len())];

@@ -5,9 +5,9 @@ use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_wcs::{CelestialWcs, WaveTable};
 
-use crate::expose::Window;
+use crate::expose::PixelWindow;
 use crate::gaussian::{FWHM_PER_SIGMA, below};
-use crate::sky::Sky;
+use crate::sky::SimulatedSky;
 
 /// Reach of a source in standard deviations; beyond lies 1e-8 of its flux.
 const REACH: f64 = 6.0;
@@ -17,16 +17,16 @@ const REACH: f64 = 6.0;
 const FARTHEST: f64 = 4.0;
 
 /// What maps the frame to sky and wavelength; both in pixels of the full frame.
-pub(crate) struct Frame<'a> {
+pub(crate) struct DetectorFrame<'a> {
     pub(crate) wcs: &'a CelestialWcs,
     pub(crate) waves: &'a WaveTable,
     pub(crate) centre: Position,
-    pub(crate) window: Window,
+    pub(crate) window: PixelWindow,
 }
 
-impl Frame<'_> {
+impl DetectorFrame<'_> {
     /// Light of all sources in the window \[MJy/sr\], row-major.
-    pub(crate) fn sources(&self, sky: &Sky, fwhm_arcsec: f64) -> Vec<f32> {
+    pub(crate) fn sources(&self, sky: &SimulatedSky, fwhm_arcsec: f64) -> Vec<f32> {
         let mut plane = vec![0.0; self.window.nx * self.window.ny];
         let psf = fwhm_arcsec / FWHM_PER_SIGMA;
         for star in &sky.stars {
@@ -48,7 +48,7 @@ impl Frame<'_> {
         }
         let Some([x, y]) = self.wcs.sky_to_pixel(position) else { return };
         let sigma = sigma / self.wcs.pixel_area(x, y).sqrt();
-        let Window { x0, y0, nx, ny } = self.window;
+        let PixelWindow { x0, y0, nx, ny } = self.window;
         let columns = shares(x - x0 as f64, sigma, nx);
         let rows = shares(y - y0 as f64, sigma, ny);
         for (j, row) in (rows.first..).zip(&rows.shares) {
@@ -64,24 +64,24 @@ impl Frame<'_> {
     }
 }
 
-/// Shares of a Gaussian's flux in consecutive pixels of one axis.
-struct Shares {
+/// PixelShares of a Gaussian's flux in consecutive pixels of one axis.
+struct PixelShares {
     first: usize,
     shares: Vec<f64>,
 }
 
 /// The pixels of `0..length` within reach of a Gaussian at `centre`, and the integral over each.
-fn shares(centre: f64, sigma: f64, length: usize) -> Shares {
+fn shares(centre: f64, sigma: f64, length: usize) -> PixelShares {
     let reach = REACH * sigma + 1.0;
     let last = length as f64 - 1.0;
     if centre + reach < 0.0 || centre - reach > last {
-        return Shares { first: 0, shares: Vec::new() };
+        return PixelShares { first: 0, shares: Vec::new() };
     }
     let clamp = |value: f64| value.clamp(0.0, last);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..length")]
     let (first, end) = (clamp((centre - reach).floor()) as usize, clamp((centre + reach).ceil()) as usize);
     let edges: Vec<f64> = (first..=end + 1).map(|k| below(k as f64 - 0.5 - centre, sigma)).collect();
-    Shares { first, shares: edges.windows(2).map(|pair| pair[1] - pair[0]).collect() }
+    PixelShares { first, shares: edges.windows(2).map(|pair| pair[1] - pair[0]).collect() }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(crate) const REFERENCE_UM: f64 = 2.0;
 
 /// A point source with a power-law spectrum.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Star {
+pub struct SimulatedStar {
     /// Its name in the truth table.
     pub id: String,
     /// Where it is.
@@ -23,7 +23,7 @@ pub struct Star {
     pub slope: f64,
 }
 
-impl Star {
+impl SimulatedStar {
     /// f_nu \[uJy\] at a wavelength \[um\].
     pub fn flux(&self, wavelength: f64) -> f64 {
         power_law(self.flux_2um, self.slope, wavelength)
@@ -32,7 +32,7 @@ impl Star {
 
 /// A round source with a Gaussian profile and a power-law spectrum.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Extended {
+pub struct ExtendedSource {
     /// Its name in the truth table.
     pub id: String,
     /// Its centre.
@@ -45,7 +45,7 @@ pub struct Extended {
     pub radius: f64,
 }
 
-impl Extended {
+impl ExtendedSource {
     /// f_nu of all of it \[uJy\] at a wavelength \[um\].
     pub fn flux(&self, wavelength: f64) -> f64 {
         power_law(self.flux_2um, self.slope, wavelength)
@@ -94,7 +94,7 @@ impl ZodiModel {
     }
 }
 
-/// How [`Sky::field`] is populated.
+/// How [`SimulatedSky::field`] is populated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FieldOptions {
     /// Faintest and brightest star at 2 um \[uJy\]; magnitudes are spread evenly between.
@@ -140,16 +140,16 @@ impl FieldOptions {
 
 /// A synthetic sky.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Sky {
+pub struct SimulatedSky {
     /// Point sources.
-    pub stars: Vec<Star>,
-    /// Extended sources.
-    pub extended: Vec<Extended>,
+    pub stars: Vec<SimulatedStar>,
+    /// ExtendedSource sources.
+    pub extended: Vec<ExtendedSource>,
     /// Zodiacal light.
     pub zodi: ZodiModel,
 }
 
-impl Sky {
+impl SimulatedSky {
     /// A field of `stars` stars within `radius` \[deg\] of a centre, and an extended source half way to its
     /// edge; the same seed gives the same field.
     ///
@@ -177,7 +177,7 @@ impl Sky {
         if let Some(flux_2um) = options.extended_flux {
             let position = offset(centre, radius / 2.0, rng.random_range(0.0..360.0))?;
             let id = "E0001".to_owned();
-            sky.extended.push(Extended {
+            sky.extended.push(ExtendedSource {
                 id,
                 position,
                 flux_2um,
@@ -193,7 +193,7 @@ impl Sky {
             let [low, high] = options.slope_range;
             let slope = low + (high - low) * rng.random::<f64>();
             let (position, flux_2um) = star;
-            sky.stars.push(Star { id: format!("S{:04}", k + 1), position, flux_2um, slope });
+            sky.stars.push(SimulatedStar { id: format!("S{:04}", k + 1), position, flux_2um, slope });
         }
         Ok(sky)
     }
@@ -260,9 +260,9 @@ pub(crate) fn position_angle(from: Position, to: Position) -> f64 {
 mod tests {
     use super::*;
 
-    fn field(seed: u64) -> Sky {
+    fn field(seed: u64) -> SimulatedSky {
         let centre = Position::new(0.1, 66.56).unwrap();
-        Sky::field(centre, 0.5, 100, seed, &FieldOptions::default()).unwrap()
+        SimulatedSky::field(centre, 0.5, 100, seed, &FieldOptions::default()).unwrap()
     }
 
     #[test]
@@ -308,7 +308,7 @@ mod tests {
     fn bad_options_are_refused() {
         let centre = Position::new(0.0, 0.0).unwrap();
         let options = FieldOptions { flux_range: [0.0, 1.0], ..FieldOptions::default() };
-        assert!(Sky::field(centre, 1.0, 1, 1, &options).is_err());
-        assert!(Sky::field(centre, f64::NAN, 1, 1, &FieldOptions::default()).is_err());
+        assert!(SimulatedSky::field(centre, 1.0, 1, 1, &options).is_err());
+        assert!(SimulatedSky::field(centre, f64::NAN, 1, 1, &FieldOptions::default()).is_err());
     }
 }

@@ -8,7 +8,7 @@ use spx_wcs::CelestialWcs;
 
 use crate::calendar::{date, iso_week};
 use crate::error::{SimError, check};
-use crate::expose::Release;
+use crate::expose::SimulatedRelease;
 use crate::optics::{SCALE_ARCSEC, celestial};
 use crate::sky::{offset, position_angle};
 
@@ -35,13 +35,13 @@ pub struct Pointing {
 impl Pointing {
     /// The name of its file as the archive forms it, e.g.
     /// `level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits`.
-    pub fn file_name(&self, release: Release) -> String {
+    pub fn file_name(&self, release: SimulatedRelease) -> String {
         format!("level2_{}{}_spx_{}.fits", self.obs_id, self.detector, self.processing(release))
     }
 
     /// The path of its file in the archive, below `/ibe/data/spherex/`, e.g.
     /// `qr2/level2/2025W51_1A/l2b-v21-2025-354/3/level2_...fits`.
-    pub fn archive_path(&self, release: Release) -> String {
+    pub fn archive_path(&self, release: SimulatedRelease) -> String {
         // The period is the observation id without the two numbers of the pointing.
         let period = self.obs_id.rsplitn(3, '_').last().unwrap_or(&self.obs_id);
         let (processing, number) = (self.processing(release), self.detector.number());
@@ -49,7 +49,7 @@ impl Pointing {
     }
 
     /// `l2b-v21-2025-354`: pipeline level and date, here two days after the observation.
-    fn processing(&self, release: Release) -> String {
+    fn processing(&self, release: SimulatedRelease) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "a day number")]
         let day = date(self.mjd.floor() as i64 + 2);
         format!("l2b-v{}-{}-{:03}", release.processing_version(), day.year, day.day_of_year)
@@ -206,10 +206,10 @@ mod tests {
             seed: 0,
         };
         let name = "level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits";
-        assert_eq!(pointing.file_name(Release::Qr2), name);
+        assert_eq!(pointing.file_name(SimulatedRelease::Qr2), name);
         let path = format!("qr2/level2/2025W51_1A/l2b-v21-2025-354/3/{name}");
-        assert_eq!(pointing.archive_path(Release::Qr2), path);
-        assert!(pointing.archive_path(Release::Qr3).starts_with("qr3/level2/2025W51_1A/"));
+        assert_eq!(pointing.archive_path(SimulatedRelease::Qr2), path);
+        assert!(pointing.archive_path(SimulatedRelease::Qr3).starts_with("qr3/level2/2025W51_1A/"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::error::SimError;
-use crate::sky::Sky;
+use crate::sky::SimulatedSky;
 
 /// Writes the sources as CSV with the columns `id`, `kind` (`star` or `extended`), `ra`, `dec` \[deg\],
 /// `flux_2um_ujy` (f_nu at 2 um \[uJy\]), `slope` (of f_nu in wavelength) and `radius_arcsec` (half-light
@@ -12,12 +12,12 @@ use crate::sky::Sky;
 ///
 /// # Errors
 /// Where the file exists or cannot be written.
-pub fn write_truth(path: &Path, sky: &Sky) -> Result<(), SimError> {
+pub fn write_truth(path: &Path, sky: &SimulatedSky) -> Result<(), SimError> {
     spx_core::atomic::write(path, table(sky).as_bytes(), false)
         .map_err(|source| SimError::Io { path: path.to_owned(), source })
 }
 
-fn table(sky: &Sky) -> String {
+fn table(sky: &SimulatedSky) -> String {
     let mut text = "id,kind,ra,dec,flux_2um_ujy,slope,radius_arcsec\n".to_owned();
     let stars = sky.stars.iter().map(|s| (&s.id, "star", s.position, s.flux_2um, s.slope, 0.0));
     let extended =
@@ -44,13 +44,13 @@ mod tests {
     use spx_core::sky::Position;
 
     use super::*;
-    use crate::sky::Star;
+    use crate::sky::SimulatedStar;
 
     #[test]
     fn one_line_a_source() {
         let position = Position::new(10.1, -0.3).unwrap();
-        let star = |id: &str| Star { id: id.into(), position, flux_2um: 100.0, slope: -0.5 };
-        let sky = Sky { stars: vec![star("S1"), star("a,\"b\"")], ..Sky::default() };
+        let star = |id: &str| SimulatedStar { id: id.into(), position, flux_2um: 100.0, slope: -0.5 };
+        let sky = SimulatedSky { stars: vec![star("S1"), star("a,\"b\"")], ..SimulatedSky::default() };
         let expected = "id,kind,ra,dec,flux_2um_ujy,slope,radius_arcsec\n\
                         S1,star,10.1,-0.3,100,-0.5,0\n\
                         \"a,\"\"b\"\"\",star,10.1,-0.3,100,-0.5,0\n";

@@ -12,8 +12,8 @@ use spx_core::mef::MefFile;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_sim::{
-    Exposure, ExposureOptions, FieldOptions, Frame, Pointing, Release, SimError, Sky, Star, SurveyOptions,
-    Window, observe, survey, write_mef, write_truth,
+    ExposureOptions, FieldOptions, FrameExtent, PixelWindow, Pointing, SimError, SimulatedExposure,
+    SimulatedRelease, SimulatedSky, SimulatedStar, SurveyOptions, observe, survey, write_mef, write_truth,
 };
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -26,12 +26,12 @@ fn plan(detectors: &[i64]) -> Vec<Pointing> {
     survey(centre(), &SurveyOptions { observations: 3, detectors, ..SurveyOptions::default() }).unwrap()
 }
 
-fn sky() -> Sky {
-    Sky::field(centre(), 0.1, 12, 5, &FieldOptions::default()).unwrap()
+fn sky() -> SimulatedSky {
+    SimulatedSky::field(centre(), 0.1, 12, 5, &FieldOptions::default()).unwrap()
 }
 
 fn around(size: usize) -> ExposureOptions {
-    ExposureOptions { frame: Frame::Around { position: centre(), size }, ..ExposureOptions::default() }
+    ExposureOptions { frame: FrameExtent::Around { position: centre(), size }, ..ExposureOptions::default() }
 }
 
 fn quiet(size: usize) -> ExposureOptions {
@@ -40,8 +40,8 @@ fn quiet(size: usize) -> ExposureOptions {
 
 #[test]
 fn the_flux_of_a_star_is_its_spectrum_at_the_wavelength_of_its_pixel() {
-    let star = Star { id: "S".into(), position: centre(), flux_2um: 1000.0, slope: -1.5 };
-    let sky = Sky { stars: vec![star.clone()], ..Sky::default() };
+    let star = SimulatedStar { id: "S".into(), position: centre(), flux_2um: 1000.0, slope: -1.5 };
+    let sky = SimulatedSky { stars: vec![star.clone()], ..SimulatedSky::default() };
     for pointing in plan(&[1, 2, 3, 4, 5, 6]) {
         let exposure = observe(&sky, &pointing, &quiet(31)).unwrap();
         let wcs = CelestialWcs::from_header(&exposure.header).unwrap();
@@ -71,8 +71,8 @@ fn the_flux_of_a_star_is_its_spectrum_at_the_wavelength_of_its_pixel() {
 fn a_cutout_has_the_pixels_of_the_full_frame() {
     let pointing = &plan(&[3])[1];
     let full = observe(&sky(), pointing, &ExposureOptions::default()).unwrap();
-    let window = Window { x0: 900, y0: 1000, nx: 150, ny: 90 };
-    let options = ExposureOptions { frame: Frame::Cutout(window), ..ExposureOptions::default() };
+    let window = PixelWindow { x0: 900, y0: 1000, nx: 150, ny: 90 };
+    let options = ExposureOptions { frame: FrameExtent::Cutout(window), ..ExposureOptions::default() };
     let cutout = observe(&sky(), pointing, &options).unwrap();
     let bits = |plane: &[f32], k: usize| plane[k].to_bits();
     for j in 0..window.ny {
@@ -93,7 +93,7 @@ fn a_cutout_has_the_pixels_of_the_full_frame() {
 fn noise_and_flags_are_as_asked() {
     let options = ExposureOptions { bad_fraction: 0.02, nan_fraction: 0.01, ..ExposureOptions::default() };
     let PixelPlanes { image, flags, variance, zodi } =
-        observe(&Sky::default(), &plan(&[2])[0], &options).unwrap().planes;
+        observe(&SimulatedSky::default(), &plan(&[2])[0], &options).unwrap().planes;
     let (mut normalised, mut good, mut nan, mut hot) = (0.0, 0.0, 0.0, 0.0);
     for k in 0..image.len() {
         if variance[k].is_nan() {
@@ -118,7 +118,7 @@ fn noise_and_flags_are_as_asked() {
 
 #[test]
 fn threads_change_nothing() {
-    let observe = |threads| -> Exposure {
+    let observe = |threads| -> SimulatedExposure {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let options = ExposureOptions { nan_fraction: 0.0, ..around(200) };
         pool.install(|| observe(&sky(), &plan(&[4])[0], &options).unwrap())
@@ -142,13 +142,13 @@ fn cutouts_are_clipped_or_refused() {
     let at = |x, y| {
         let [ra, dec] = wcs.pixel_to_sky(x, y);
         let position = Position::new(ra, dec).unwrap();
-        ExposureOptions { frame: Frame::Around { position, size: 50 }, ..ExposureOptions::default() }
+        ExposureOptions { frame: FrameExtent::Around { position, size: 50 }, ..ExposureOptions::default() }
     };
     let corner = observe(&sky(), pointing, &at(2035.0, 4.0)).unwrap().window;
     assert_eq!((corner.x0 + corner.nx, corner.y0), (2040, 0));
     assert!((25..=32).contains(&corner.nx) && (25..=32).contains(&corner.ny), "{corner:?}");
     assert!(matches!(observe(&sky(), pointing, &at(-60.0, 100.0)), Err(SimError::NoOverlap { .. })));
-    let beyond = Frame::Cutout(Window { x0: 2000, y0: 0, nx: 41, ny: 1 });
+    let beyond = FrameExtent::Cutout(PixelWindow { x0: 2000, y0: 0, nx: 41, ny: 1 });
     let options = ExposureOptions { frame: beyond, ..ExposureOptions::default() };
     assert!(matches!(observe(&sky(), pointing, &options), Err(SimError::Option { .. })));
 }
@@ -158,7 +158,7 @@ fn assert_same_bits(a: &[f32], b: &[f32]) {
 }
 
 /// Reads the file back and compares it with the exposure.
-fn check_file(path: &Path, exposure: Exposure) {
+fn check_file(path: &Path, exposure: SimulatedExposure) {
     let file = MefFile::open(path).unwrap();
     let rows = 0..file.metadata().shape[0];
     let read = file.read(rows, PixelPlanes::default()).unwrap();
@@ -181,7 +181,9 @@ fn check_file(path: &Path, exposure: Exposure) {
 #[test]
 fn files_read_back_as_they_were() {
     let dir = tempfile::tempdir().unwrap();
-    for (release, gzip) in [(Release::Qr2, false), (Release::Qr2, true), (Release::Qr3, false)] {
+    for (release, gzip) in
+        [(SimulatedRelease::Qr2, false), (SimulatedRelease::Qr2, true), (SimulatedRelease::Qr3, false)]
+    {
         for pointing in plan(&[1, 4]) {
             let exposure = observe(&sky(), &pointing, &ExposureOptions { release, ..around(60) }).unwrap();
             let name = format!("{gzip}{}", pointing.file_name(release));
@@ -208,13 +210,13 @@ fn the_layout_is_the_releases() {
         file.move_to_index(5).unwrap();
         (names, file)
     };
-    let (qr2, mut file) = names(Release::Qr2);
+    let (qr2, mut file) = names(SimulatedRelease::Qr2);
     assert_eq!(qr2, ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI", "PSF", "WCS-WAVE"]);
     assert_eq!(file.image_shape().unwrap(), [121, 101, 101]);
     let mut plane = vec![0f64; 101 * 101];
     file.read_pixels(120 * plane.len(), &mut plane).unwrap();
     assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-5, "the last plane of the PSF is normalised");
-    let (qr3, mut file) = names(Release::Qr3);
+    let (qr3, mut file) = names(SimulatedRelease::Qr3);
     assert_eq!(qr3, ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI", "EPSF", "WCS-WAVE"]);
     assert_eq!((file.table_rows().unwrap(), file.column_len("EPSF").unwrap()), (441, 1089));
 }

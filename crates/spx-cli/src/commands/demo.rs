@@ -13,7 +13,8 @@ use spx_plot::{Channel, CompositeFigure, Format, render_composite};
 use spx_sim::compare::{measure, median};
 use spx_sim::serve::{LocalArchive, ServeOptions};
 use spx_sim::{
-    ExposureOptions, Extended, FieldOptions, Frame, Sky, Star, SurveyOptions, survey, write_truth,
+    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, SimulatedSky, SimulatedStar, SurveyOptions,
+    survey, write_truth,
 };
 use spx_wcs::OutputGrid;
 
@@ -137,7 +138,7 @@ fn next_steps(cube: &str, archive: &Path) -> String {
 }
 
 /// Stars, and a galaxy with two bright knots in the place of NGC 4395.
-fn sky() -> anyhow::Result<Sky> {
+fn sky() -> anyhow::Result<SimulatedSky> {
     let centre = Position::new(CENTRE.0, CENTRE.1)?;
     let field = FieldOptions {
         flux_range: [1_000.0, 60_000.0],
@@ -146,10 +147,10 @@ fn sky() -> anyhow::Result<Sky> {
         extended_flux: None,
         ..FieldOptions::default()
     };
-    let mut sky = Sky::field(centre, 0.11, 45, 4395, &field)?;
+    let mut sky = SimulatedSky::field(centre, 0.11, 45, 4395, &field)?;
     let mut add = |id: &str, dra: f64, ddec: f64, flux_2um: f64, slope: f64, radius: f64| {
         let position = Position::new(CENTRE.0 + dra, CENTRE.1 + ddec)?;
-        sky.extended.push(Extended { id: id.to_owned(), position, flux_2um, slope, radius });
+        sky.extended.push(ExtendedSource { id: id.to_owned(), position, flux_2um, slope, radius });
         anyhow::Ok(())
     };
     add("disc", 0.0, 0.0, 400_000.0, -0.8, 50.0)?;
@@ -158,14 +159,14 @@ fn sky() -> anyhow::Result<Sky> {
     Ok(sky)
 }
 
-fn simulate(sky: &Sky, data: &Path, global: &Global) -> Result<(), Failure> {
+fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Failure> {
     let centre = Position::new(CENTRE.0, CENTRE.1)?;
     let detectors = vec![Detector::new(3)?];
     // The field passes both ends of the detector, so that the first and the last channel see it whole.
     let plan =
         SurveyOptions { observations: EXPOSURES, detectors, margin: -20.0, ..SurveyOptions::default() };
     let options = ExposureOptions {
-        frame: Frame::Around { position: centre, size: CUTOUT },
+        frame: FrameExtent::Around { position: centre, size: CUTOUT },
         zodi_scale: 1.1,
         ..ExposureOptions::default()
     };
@@ -215,7 +216,7 @@ fn grid(cube: &CubeFile) -> anyhow::Result<OutputGrid> {
 
 /// A star over all planes in which it is seen whole.
 struct Match<'a> {
-    star: &'a Star,
+    star: &'a SimulatedStar,
     planes: usize,
     /// Mean of centroid less true position [arcsec], along right ascension and declination.
     offset: [f64; 2],
@@ -230,12 +231,12 @@ struct Comparison<'a> {
 
 impl<'a> Comparison<'a> {
     /// Measures every star that stands clear of the galaxy and of the edge.
-    fn new(cube: &mut CubeFile, sky: &'a Sky) -> anyhow::Result<Self> {
+    fn new(cube: &mut CubeFile, sky: &'a SimulatedSky) -> anyhow::Result<Self> {
         let grid = grid(cube)?;
         let [nz, ny, _] = cube.shape();
         let planes =
             (0..nz).map(|z| cube.read(Array::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
-        let clear = |star: &&Star| {
+        let clear = |star: &&SimulatedStar| {
             sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 3.0 * e.sigma())
         };
         let mut matches = Vec::new();
@@ -261,7 +262,7 @@ impl<'a> Comparison<'a> {
     }
 
     /// A bright star not far from the middle, which most exposures see.
-    fn example(&self) -> Option<&'a Star> {
+    fn example(&self) -> Option<&'a SimulatedStar> {
         let centre = Position::new(CENTRE.0, CENTRE.1).ok()?;
         self.matches.iter().map(|m| m.star).find(|star| star.position.separation(centre) < 0.07)
     }
@@ -315,7 +316,7 @@ impl<'a> Comparison<'a> {
 
 /// What `spx run` makes of one star.
 struct SingleSource<'a> {
-    star: &'a Star,
+    star: &'a SimulatedStar,
     /// Images on which it was measured.
     images: usize,
     /// Medians of found over true flux: of the aperture, with its correction, and by the PSF.
@@ -324,7 +325,7 @@ struct SingleSource<'a> {
 }
 
 impl<'a> SingleSource<'a> {
-    fn new(star: &'a Star, archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
+    fn new(star: &'a SimulatedStar, archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
         let settings = RunSettings {
             name: Some(star.id.clone()),
             source: SourceSettings {

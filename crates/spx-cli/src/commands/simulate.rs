@@ -9,8 +9,8 @@ use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::Position;
 use spx_sim::{
-    ExposureOptions, FieldOptions, Frame, Pointing, Release, Sky, SurveyOptions, observe, survey, write_mef,
-    write_truth,
+    ExposureOptions, FieldOptions, FrameExtent, Pointing, SimulatedRelease, SimulatedSky, SurveyOptions,
+    observe, survey, write_mef, write_truth,
 };
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -110,10 +110,10 @@ enum Layout {
 }
 
 impl SimulateArgs {
-    fn release(&self) -> Release {
+    fn release(&self) -> SimulatedRelease {
         match self.release {
-            ReleaseName::Qr2 => Release::Qr2,
-            ReleaseName::Qr3 => Release::Qr3,
+            ReleaseName::Qr2 => SimulatedRelease::Qr2,
+            ReleaseName::Qr3 => SimulatedRelease::Qr3,
         }
     }
 
@@ -129,7 +129,7 @@ impl SimulateArgs {
 pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let centre = Position::new(args.ra, args.dec).map_err(Failure::usage)?;
-    let sky = Sky::field(centre, args.radius, args.stars, args.seed, &FieldOptions::default());
+    let sky = SimulatedSky::field(centre, args.radius, args.stars, args.seed, &FieldOptions::default());
     let sky = sky.map_err(Failure::usage)?;
     let plan = SurveyOptions {
         observations: args.exposures,
@@ -141,8 +141,8 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     let options = ExposureOptions {
         release: args.release(),
         frame: match args.size {
-            FrameSize::Full => Frame::Full,
-            FrameSize::Cutout(size) => Frame::Around { position: centre, size },
+            FrameSize::Full => FrameExtent::Full,
+            FrameSize::Cutout(size) => FrameExtent::Around { position: centre, size },
         },
         sigma: args.noise,
         zodi_scale: args.zodi_scale,
@@ -167,7 +167,7 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
 /// # Errors
 /// Where a file exists or cannot be written, or the user has interrupted; files that are complete stay.
 pub(crate) fn write_all(
-    sky: &Sky,
+    sky: &SimulatedSky,
     files: &[(PathBuf, Pointing)],
     options: &ExposureOptions,
     gzip: bool,

@@ -308,7 +308,8 @@ fn psf_model(path: &Path, file: &mut MefFile) -> Result<Option<PsfModel>, InputE
 mod tests {
     use spx_core::pixels::Pixels;
     use spx_sim::{
-        ExposureOptions, FieldOptions, Frame, Sky, SurveyOptions, Window, observe, survey, write_mef,
+        ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SurveyOptions, observe,
+        survey, write_mef,
     };
 
     use super::*;
@@ -318,13 +319,13 @@ mod tests {
     #[test]
     fn plain_and_gzipped_files_are_measured_alike() {
         let centre = Position::new(186.4536, 33.5468).unwrap();
-        let sky = Sky::field(centre, 0.4, 60, 7, &FieldOptions::default()).unwrap();
+        let sky = SimulatedSky::field(centre, 0.4, 60, 7, &FieldOptions::default()).unwrap();
         let detectors = vec![Detector::new(3).unwrap()];
         let plan = SurveyOptions { observations: 1, detectors, ..SurveyOptions::default() };
         let pointing = &survey(centre, &plan).unwrap()[0];
-        let window = Window { x0: 700, y0: 700, nx: 300, ny: 300 };
+        let window = PixelWindow { x0: 700, y0: 700, nx: 300, ny: 300 };
         let options =
-            ExposureOptions { frame: Frame::Cutout(window), nan_fraction: 0.05, ..Default::default() };
+            ExposureOptions { frame: FrameExtent::Cutout(window), nan_fraction: 0.05, ..Default::default() };
         let folder = tempfile::tempdir().unwrap();
         let observed = observe(&sky, pointing, &options).unwrap();
         let paths = [false, true].map(|gzip| {

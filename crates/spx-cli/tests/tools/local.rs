@@ -9,7 +9,8 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_sim::serve::{Faults, LocalArchive, ServeOptions};
 use spx_sim::{
-    ExposureOptions, FieldOptions, Frame, Release, Sky, SurveyOptions, observe, survey, write_mef,
+    ExposureOptions, FieldOptions, FrameExtent, SimulatedRelease, SimulatedSky, SurveyOptions, observe,
+    survey, write_mef,
 };
 
 use super::{Run, spx};
@@ -38,12 +39,12 @@ pub(crate) fn images() -> &'static Path {
 fn simulate(directory: &Path) {
     let centre = Position::new(186.4536, 33.5468).unwrap();
     let detectors = [1, 3].map(|n| Detector::new(n).unwrap()).to_vec();
-    let sky = Sky::field(centre, 0.03, 5, 5, &FieldOptions::default()).unwrap();
-    let frame = Frame::Around { position: centre, size: 48 };
+    let sky = SimulatedSky::field(centre, 0.03, 5, 5, &FieldOptions::default()).unwrap();
+    let frame = FrameExtent::Around { position: centre, size: 48 };
     let options = SurveyOptions { observations: OBSERVATIONS, detectors, ..Default::default() };
     for pointing in survey(centre, &options).unwrap() {
         let exposure = observe(&sky, &pointing, &ExposureOptions { frame, ..Default::default() }).unwrap();
-        let path = directory.join(pointing.archive_path(Release::Qr2));
+        let path = directory.join(pointing.archive_path(SimulatedRelease::Qr2));
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         write_mef(&path, &exposure, false).unwrap();
     }

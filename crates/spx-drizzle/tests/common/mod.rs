@@ -13,7 +13,7 @@ use spx_drizzle::{
     DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Foreground, Plan, WavelengthGrid, Weight,
     weights,
 };
-use spx_sim::{ExposureOptions, Frame, Sky, SurveyOptions, observe, survey};
+use spx_sim::{ExposureOptions, FrameExtent, SimulatedSky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
 
 pub(crate) fn centre() -> Position {
@@ -26,11 +26,11 @@ pub(crate) fn grid(arcmin: f64) -> OutputGrid {
 }
 
 /// Exposures of detector 3, cutouts of `size` pixels around the centre.
-pub(crate) fn exposures(sky: &Sky, number: usize, size: usize) -> Vec<SpectralImage> {
+pub(crate) fn exposures(sky: &SimulatedSky, number: usize, size: usize) -> Vec<SpectralImage> {
     let detectors = vec![Detector::new(3).unwrap()];
     // The field passes the whole height of the detector and a little more, so that every channel sees it.
     let plan = SurveyOptions { observations: number, detectors, margin: 80.0, ..SurveyOptions::default() };
-    let frame = Frame::Around { position: centre(), size };
+    let frame = FrameExtent::Around { position: centre(), size };
     let options = ExposureOptions { frame, zodi_scale: 1.1, ..ExposureOptions::default() };
     let observed = survey(centre(), &plan).unwrap();
     let images = observed.iter().map(|p| observe(sky, p, &options).unwrap());

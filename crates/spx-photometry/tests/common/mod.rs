@@ -13,7 +13,7 @@ use spx_core::image::SpectralImage;
 use spx_core::map::WavelengthMap as _;
 use spx_core::sky::Position;
 use spx_photometry::{PsfKind, PsfModel, Source, regular_zones};
-use spx_sim::{ExposureOptions, Frame, Pointing, Sky, Star, Window, observe};
+use spx_sim::{ExposureOptions, FrameExtent, PixelWindow, Pointing, SimulatedSky, SimulatedStar, observe};
 use spx_wcs::{CelestialWcs, WaveTable};
 
 /// FWHM of the simulation's Gaussian \[arcsec\].
@@ -34,24 +34,33 @@ pub(crate) struct Scene {
 
 /// An exposure of `window` with a star every `spacing` pixels, its place drawn over a pixel's width and more, its
 /// flux between 50 and 50,000 uJy with the logarithm spread evenly; or with nothing, where `stars` is false.
-pub(crate) fn scene(seed: u64, window: Window, spacing: usize, stars: bool) -> Scene {
+pub(crate) fn scene(seed: u64, window: PixelWindow, spacing: usize, stars: bool) -> Scene {
     let mut rng = Rng::with_seed(seed);
     let pointing = pointing(seed);
     let wcs = pointing.wcs().unwrap();
     let places = (0..window.ny / spacing).flat_map(|j| (0..window.nx / spacing).map(move |i| (i, j)));
-    let placed: Vec<Star> = places
+    let placed: Vec<SimulatedStar> = places
         .enumerate()
         .map(|(k, (i, j))| {
             let mut at =
                 |start: usize, cell: usize| (start + cell * spacing + spacing / 2) as f64 + 4.0 * rng.f64();
             let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
             let flux_2um = 50.0 * 1000f64.powf(rng.f64());
-            Star { id: k.to_string(), position: Position::new(ra, dec).unwrap(), flux_2um, slope: -0.7 }
+            SimulatedStar {
+                id: k.to_string(),
+                position: Position::new(ra, dec).unwrap(),
+                flux_2um,
+                slope: -0.7,
+            }
         })
         .collect();
-    let sky = Sky { stars: if stars { placed.clone() } else { Vec::new() }, ..Sky::default() };
-    let options =
-        ExposureOptions { frame: Frame::Cutout(window), fwhm_arcsec: FWHM, ..ExposureOptions::default() };
+    let sky =
+        SimulatedSky { stars: if stars { placed.clone() } else { Vec::new() }, ..SimulatedSky::default() };
+    let options = ExposureOptions {
+        frame: FrameExtent::Cutout(window),
+        fwhm_arcsec: FWHM,
+        ..ExposureOptions::default()
+    };
     let image = observe(&sky, &pointing, &options).unwrap().into_spectral_image(Path::new("simulated"));
     let truths = placed.iter().map(|star| truth(&image, star, stars)).collect();
     Scene { image, truths }
@@ -70,7 +79,7 @@ fn pointing(seed: u64) -> Pointing {
     }
 }
 
-fn truth(image: &SpectralImage, star: &Star, shines: bool) -> Truth {
+fn truth(image: &SpectralImage, star: &SimulatedStar, shines: bool) -> Truth {
     let metadata = &image.metadata;
     let wcs = CelestialWcs::from_header(&metadata.header).unwrap();
     let table = &metadata.wave_table;

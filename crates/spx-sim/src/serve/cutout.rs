@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use super::index::{Image, is_gzip};
 use super::layout::{BLOCK, Hdu, hdus, set_number, value};
-use crate::expose::Window;
+use crate::expose::PixelWindow;
 
 /// Why there is no cutout.
 #[derive(Debug, Error)]
@@ -71,7 +71,11 @@ impl Request {
     }
 
     /// The pixels of an image of shape `[ny, nx]` that are meant, clipped to it.
-    pub(super) fn window(&self, wcs: &CelestialWcs, [ny, nx]: [usize; 2]) -> Result<Window, CutoutError> {
+    pub(super) fn window(
+        &self,
+        wcs: &CelestialWcs,
+        [ny, nx]: [usize; 2],
+    ) -> Result<PixelWindow, CutoutError> {
         let outside = || CutoutError::Request("the cutout does not overlap the image".into());
         let [x, y] = match self.centre_unit {
             Unit::Pixels => self.centre.map(|v| v - 1.0),
@@ -91,7 +95,7 @@ impl Request {
         };
         let (x0, nx) = clip(x, pixels[0], nx).ok_or_else(outside)?;
         let (y0, ny) = clip(y, pixels[1], ny).ok_or_else(outside)?;
-        Ok(Window { x0, y0, nx, ny })
+        Ok(PixelWindow { x0, y0, nx, ny })
     }
 }
 
@@ -124,7 +128,7 @@ fn clip(centre: f64, size: f64, available: usize) -> Option<(usize, usize)> {
 }
 
 /// The bytes of a cutout.
-pub(super) fn cut(image: &Image, window: &Window, gzip: bool) -> Result<Vec<u8>, CutoutError> {
+pub(super) fn cut(image: &Image, window: &PixelWindow, gzip: bool) -> Result<Vec<u8>, CutoutError> {
     let bytes = if is_gzip(&image.file) {
         let mut plain = Vec::new();
         MultiGzDecoder::new(File::open(&image.file)?).read_to_end(&mut plain)?;
@@ -144,7 +148,7 @@ fn assemble<R: Read + Seek>(
     source: &mut R,
     path: &Path,
     shape: [usize; 2],
-    window: &Window,
+    window: &PixelWindow,
 ) -> Result<Vec<u8>, CutoutError> {
     let mut bytes = Vec::new();
     for hdu in hdus(source)? {
@@ -164,7 +168,7 @@ fn assemble<R: Read + Seek>(
 /// The cards that name the reference pixel of an axis, in the three WCS.
 const REFERENCES: [&str; 3] = ["", "A", "W"];
 
-fn offsets(window: &Window) -> [(usize, usize); 2] {
+fn offsets(window: &PixelWindow) -> [(usize, usize); 2] {
     [(1, window.x0), (2, window.y0)]
 }
 
@@ -172,7 +176,7 @@ fn cut_image<R: Read + Seek>(
     source: &mut R,
     hdu: &Hdu,
     [ny, nx]: [usize; 2],
-    window: &Window,
+    window: &PixelWindow,
     bytes: &mut Vec<u8>,
 ) -> Result<(), CutoutError> {
     let mut cards = hdu.cards.clone();
@@ -202,7 +206,7 @@ fn cut_compressed(
     path: &Path,
     name: &str,
     [_, nx]: [usize; 2],
-    window: &Window,
+    window: &PixelWindow,
 ) -> Result<Vec<u8>, CutoutError> {
     let mut reader = FitsReader::open(path)?;
     reader.move_to(name)?;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
 use spx_core::fits::FitsReader;
-use spx_sim::Release;
+use spx_sim::SimulatedRelease;
 use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
 use tempfile::TempDir;
 
@@ -17,7 +17,7 @@ fn once(fault: Fault) -> (TempDir, LocalArchive, String) {
     let dir = small();
     let faults = Faults { rate: 1.0, kinds: vec![fault], in_a_row: 1, ..Faults::default() };
     let archive = serve(dir.path(), ServeOptions { faults, ..ServeOptions::default() });
-    (dir, archive, format!("/ibe/data/spherex/{}", plan(2)[1].archive_path(Release::Qr2)))
+    (dir, archive, format!("/ibe/data/spherex/{}", plan(2)[1].archive_path(SimulatedRelease::Qr2)))
 }
 
 fn twice(archive: &LocalArchive, target: &str) -> (Answer, Answer) {
@@ -108,7 +108,8 @@ fn jobs_are_forgotten() {
 #[test]
 fn permanent_faults_and_chosen_requests() {
     let dir = small();
-    let [bad, good] = [plan(2)[0].archive_path(Release::Qr2), plan(2)[1].archive_path(Release::Qr2)];
+    let [bad, good] =
+        [plan(2)[0].archive_path(SimulatedRelease::Qr2), plan(2)[1].archive_path(SimulatedRelease::Qr2)];
     let faults = Faults {
         rate: 1.0,
         kinds: vec![Fault::Status500],
@@ -170,7 +171,7 @@ fn all_downloads_arrive_in_the_end() {
     ];
     let faults = Faults { rate: 0.2, kinds, ..Faults::default() };
     let archive = serve(dir.path(), ServeOptions { faults, seed: 7, ..ServeOptions::default() });
-    let paths: Vec<String> = plan(2).iter().map(|p| p.archive_path(Release::Qr2)).collect();
+    let paths: Vec<String> = plan(2).iter().map(|p| p.archive_path(SimulatedRelease::Qr2)).collect();
     let originals: Vec<Vec<u8>> = paths.iter().map(|p| std::fs::read(dir.path().join(p)).unwrap()).collect();
     let scratch = tempfile::tempdir().unwrap();
     for k in 0..120 {

@@ -4,7 +4,7 @@ use spx_core::fits::FitsReader;
 use spx_core::image::PixelPlanes;
 use spx_core::mef::MefFile;
 use spx_sim::serve::ServeOptions;
-use spx_sim::{Frame, Release};
+use spx_sim::{FrameExtent, SimulatedRelease};
 use spx_wcs::CelestialWcs;
 
 use crate::client::{get, request};
@@ -14,7 +14,7 @@ use crate::fixture::{around, centre, plan, serve, small, write};
 fn files_arrive_whole_and_in_parts() {
     let dir = small();
     let archive = serve(dir.path(), ServeOptions::default());
-    let path = plan(2)[1].archive_path(Release::Qr2);
+    let path = plan(2)[1].archive_path(SimulatedRelease::Qr2);
     let original = std::fs::read(dir.path().join(&path)).unwrap();
     for target in [format!("/ibe/data/spherex/{path}"), format!("/cloud/{path}")] {
         let whole = get(&archive.url(), &target);
@@ -73,10 +73,10 @@ fn planes(path: &std::path::Path) -> (MefFile, PixelPlanes) {
 
 #[test]
 fn a_cutout_is_a_part_of_its_parent() {
-    for release in [Release::Qr2, Release::Qr3] {
+    for release in [SimulatedRelease::Qr2, SimulatedRelease::Qr3] {
         let dir = tempfile::tempdir().unwrap();
         let pointing = &plan(2)[1];
-        let parent = write(dir.path(), pointing, release, Frame::Full, false);
+        let parent = write(dir.path(), pointing, release, FrameExtent::Full, false);
         let archive = serve(dir.path(), ServeOptions::default());
         let path = pointing.archive_path(release);
         let target = format!(
@@ -143,9 +143,9 @@ fn headers_differ_in_few_cards(parent: &std::path::Path, cutout: &std::path::Pat
 fn cutouts_in_all_units() {
     let dir = tempfile::tempdir().unwrap();
     let pointing = &plan(2)[1];
-    write(dir.path(), pointing, Release::Qr2, around(300), false);
+    write(dir.path(), pointing, SimulatedRelease::Qr2, around(300), false);
     let archive = serve(dir.path(), ServeOptions::default());
-    let path = format!("/ibe/data/spherex/{}", pointing.archive_path(Release::Qr2));
+    let path = format!("/ibe/data/spherex/{}", pointing.archive_path(SimulatedRelease::Qr2));
     let shape = |query: &str| {
         let answer = get(&archive.url(), &format!("{path}?{query}"));
         assert_eq!(answer.status, 200, "{query}: {}", String::from_utf8_lossy(&answer.body));
@@ -176,7 +176,7 @@ fn cutouts_in_all_units() {
 
 #[test]
 fn a_gzipped_parent_gives_the_same_cutouts() {
-    for release in [Release::Qr2, Release::Qr3] {
+    for release in [SimulatedRelease::Qr2, SimulatedRelease::Qr3] {
         let (plain, zipped) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let pointing = &plan(2)[1];
         let parent = write(plain.path(), pointing, release, around(120), false);

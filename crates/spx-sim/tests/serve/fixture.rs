@@ -6,7 +6,8 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_sim::serve::{LocalArchive, ServeOptions};
 use spx_sim::{
-    ExposureOptions, FieldOptions, Frame, Pointing, Release, Sky, SurveyOptions, observe, survey, write_mef,
+    ExposureOptions, FieldOptions, FrameExtent, Pointing, SimulatedRelease, SimulatedSky, SurveyOptions,
+    observe, survey, write_mef,
 };
 use tempfile::TempDir;
 
@@ -24,11 +25,11 @@ pub(crate) fn plan(observations: usize) -> Vec<Pointing> {
 pub(crate) fn write(
     dir: &Path,
     pointing: &Pointing,
-    release: Release,
-    frame: Frame,
+    release: SimulatedRelease,
+    frame: FrameExtent,
     laid_out: bool,
 ) -> PathBuf {
-    let sky = Sky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
+    let sky = SimulatedSky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
     let exposure =
         observe(&sky, pointing, &ExposureOptions { release, frame, ..Default::default() }).unwrap();
     let name = if laid_out { pointing.archive_path(release) } else { pointing.file_name(release) };
@@ -38,15 +39,15 @@ pub(crate) fn write(
     path
 }
 
-pub(crate) fn around(size: usize) -> Frame {
-    Frame::Around { position: centre(), size }
+pub(crate) fn around(size: usize) -> FrameExtent {
+    FrameExtent::Around { position: centre(), size }
 }
 
 /// Cutouts of 100 px of two observations by two detectors, in the layout of the archive.
 pub(crate) fn small() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     for pointing in plan(2) {
-        write(dir.path(), &pointing, Release::Qr2, around(100), true);
+        write(dir.path(), &pointing, SimulatedRelease::Qr2, around(100), true);
     }
     dir
 }

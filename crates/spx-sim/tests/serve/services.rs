@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use spx_sim::Release;
+use spx_sim::SimulatedRelease;
 use spx_sim::serve::ServeOptions;
 
 use crate::client::{Answer, encode, get, request};
@@ -106,7 +106,7 @@ fn images_by_place_time_and_wavelength() {
 #[test]
 fn links_lead_to_the_file_and_to_its_cutouts() {
     let dir = small();
-    let older = plan(2)[1].archive_path(Release::Qr2);
+    let older = plan(2)[1].archive_path(SimulatedRelease::Qr2);
     let newer = older.replace("2025-354", "2025-360").replace("l2b-v21", "l2b-v22");
     std::fs::create_dir_all(dir.path().join(&newer).parent().unwrap()).unwrap();
     std::fs::copy(dir.path().join(&older), dir.path().join(&newer)).unwrap();
@@ -128,16 +128,16 @@ fn links_lead_to_the_file_and_to_its_cutouts() {
 fn the_index_takes_what_is_good_and_leaves_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let [first, second] = [&plan(2)[0], &plan(2)[1]];
-    write(dir.path(), first, Release::Qr2, around(40), false);
-    write(&dir.path().join("deep/er"), second, Release::Qr3, around(40), false);
+    write(dir.path(), first, SimulatedRelease::Qr2, around(40), false);
+    write(&dir.path().join("deep/er"), second, SimulatedRelease::Qr3, around(40), false);
     std::fs::write(dir.path().join("empty.fits"), "").unwrap();
     std::fs::write(dir.path().join("page.fits"), "<html>").unwrap();
-    let good = std::fs::read(dir.path().join(first.file_name(Release::Qr2))).unwrap();
+    let good = std::fs::read(dir.path().join(first.file_name(SimulatedRelease::Qr2))).unwrap();
     std::fs::write(dir.path().join("short.fits"), &good[..good.len() / 2]).unwrap();
     let archive = serve(dir.path(), ServeOptions::default());
     let found = sia(&archive.url(), "");
     assert_eq!(found.len(), 2, "{found:?}");
-    for (pointing, release) in [(first, Release::Qr2), (second, Release::Qr3)] {
+    for (pointing, release) in [(first, SimulatedRelease::Qr2), (second, SimulatedRelease::Qr3)] {
         let path = pointing.archive_path(release);
         assert!(found.iter().any(|line| line.contains(&path)), "{path}");
         assert_eq!(get(&archive.url(), &format!("/ibe/data/spherex/{path}")).status, 200);
