@@ -15,13 +15,15 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
-use spx_drizzle::{DrizzleError, DrizzleOptions, Drizzler, Droplets, Exposure, Extra, Plan, WavelengthGrid};
+use spx_drizzle::{
+    DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureExtras, WavelengthGrid,
+};
 
 const SIDE: usize = 1000;
 
-struct Rolled;
+struct RolledMap;
 
-impl PixelMap for Rolled {
+impl PixelMap for RolledMap {
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
         let (sin, cos) = 17f64.to_radians().sin_cos();
         let (x, y) = (x - 500.0, y - 500.0);
@@ -50,12 +52,12 @@ fn accumulate(c: &mut Criterion) {
         flags: &flags,
         foreground: None,
         excluded: 0,
-        pixel_map: &Rolled,
+        pixel_map: &RolledMap,
         wavelength_map: &Scan,
-        extra: Extra::default(),
+        extra: ExposureExtras::default(),
     };
     let grid = WavelengthGrid::native(Detector::new(3).unwrap());
-    let plan = Plan::new([SIDE; 2], grid, DrizzleOptions::default()).unwrap();
+    let plan = DrizzlePlan::new([SIDE; 2], grid, DrizzleOptions::default()).unwrap();
     let spans = Spans::whole([SIDE; 2]);
     let mut group = c.benchmark_group("drizzle");
     group.throughput(Throughput::Elements(pixels as u64));
@@ -67,7 +69,7 @@ fn accumulate(c: &mut Criterion) {
         });
     });
     let mut drizzler = Drizzler::new(plan.clone());
-    let load = |plan: &Plan, (): &(), out: &mut Droplets| plan.collect(&exposure, &spans, out);
+    let load = |plan: &DrizzlePlan, (): &(), out: &mut Droplets| plan.collect(&exposure, &spans, out);
     // Several exposures in one go, as in a run.
     const EXPOSURES: usize = 8;
     group.throughput(Throughput::Elements((EXPOSURES * pixels) as u64));

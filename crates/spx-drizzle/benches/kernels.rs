@@ -14,19 +14,22 @@ use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
-use spx_drizzle::{DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, Planes, WavelengthGrid, Weight};
+use spx_drizzle::{
+    DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, Kernel, OutputPlanes, WavelengthGrid,
+    Weight,
+};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
 const SIDE: usize = 2040;
 const IMAGES: usize = 4;
 const RUNS: usize = 3;
 
-struct Rolled {
+struct TurnedMap {
     sin: f64,
     cos: f64,
 }
 
-impl PixelMap for Rolled {
+impl PixelMap for TurnedMap {
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
         let (x, y) = (x - 1020.0, y - 1020.0);
         Some([self.cos * x + (1020.2 - self.sin * y), self.sin * x + (1020.7 + self.cos * y)])
@@ -69,27 +72,29 @@ fn measure() {
         flags: &flags,
         foreground: None,
         excluded: 0,
-        pixel_map: &Rolled { sin, cos },
+        pixel_map: &TurnedMap { sin, cos },
         wavelength_map: &Passband { center: 1.5, width: 0.1 },
-        extra: Extra::default(),
+        extra: ExposureExtras::default(),
     };
-    let extra = Extra { weight: Weight::Map(&weights), ..Extra::default() };
+    let extra = ExposureExtras { weight: Weight::Map(&weights), ..ExposureExtras::default() };
     let plain = Exposure { variance: &[], flags: &[], extra, ..whole.clone() };
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     for kernel in Kernel::ALL.into_iter().filter(|k| wanted.is_empty() || wanted.contains(&k.to_string())) {
-        let seconds = |only_mean, exposure| add(kernel, &Planes { only_mean, ..Planes::default() }, exposure);
+        let seconds = |only_mean, exposure| {
+            add(kernel, &OutputPlanes { only_mean, ..OutputPlanes::default() }, exposure)
+        };
         println!("{kernel} {:.4} {:.4}", seconds(true, &plain), seconds(false, &whole));
     }
 }
 
 /// Seconds of adding an exposure.
-fn add(kernel: Kernel, planes: &Planes, exposure: &Exposure<'_>) -> f64 {
+fn add(kernel: Kernel, planes: &OutputPlanes, exposure: &Exposure<'_>) -> f64 {
     let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
     let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-    let plan = Plan::new([SIDE; 2], axis, options).unwrap().with_planes(planes.clone());
+    let plan = DrizzlePlan::new([SIDE; 2], axis, options).unwrap().with_planes(planes.clone());
     let (mut drizzler, spans) = (Drizzler::new(plan), Spans::whole([SIDE; 2]));
     least(IMAGES, || {
-        let load = |plan: &Plan, (): &(), out: &mut _| plan.collect(exposure, &spans, out);
+        let load = |plan: &DrizzlePlan, (): &(), out: &mut _| plan.collect(exposure, &spans, out);
         let answers = drizzler.add_all(&[(); IMAGES], load, &Silent).unwrap();
         answers.into_iter().for_each(|answer| drop(answer.unwrap()));
     })

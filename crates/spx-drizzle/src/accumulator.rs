@@ -1,4 +1,4 @@
-//! Sums that last: a drizzler together with the exposures that were given to it.
+//! LentSums that last: a drizzler together with the exposures that were given to it.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::{DrizzleError, Drizzler, GroupTime, Timing};
 
 /// An exposure that was given to the sums, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
+pub struct AccumulatedExposure {
     /// Observation and detector.
     pub id: ExposureId,
     /// The name of its file.
@@ -32,18 +32,18 @@ pub struct Entry {
 pub struct Accumulator {
     /// The sums.
     pub drizzler: Drizzler,
-    entries: Vec<Entry>,
+    entries: Vec<AccumulatedExposure>,
     known: HashSet<ExposureId>,
 }
 
 impl Accumulator {
-    /// Sums that no exposure was given to.
+    /// LentSums that no exposure was given to.
     pub fn new(drizzler: Drizzler) -> Self {
         Self { drizzler, entries: Vec::new(), known: HashSet::new() }
     }
 
     /// All exposures, in the order in which they came.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[AccumulatedExposure] {
         &self.entries
     }
 
@@ -56,7 +56,7 @@ impl Accumulator {
     ///
     /// # Errors
     /// [`DrizzleError::Duplicate`] where it was noted before.
-    pub fn note(&mut self, entry: Entry) -> Result<(), DrizzleError> {
+    pub fn note(&mut self, entry: AccumulatedExposure) -> Result<(), DrizzleError> {
         if !self.known.insert(entry.id.clone()) {
             return Err(DrizzleError::Duplicate(entry.id.to_string()));
         }

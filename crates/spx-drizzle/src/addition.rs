@@ -5,10 +5,10 @@ use std::ops::Range;
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::collect::{Part as Pixels, Region, Sink, TILE};
-use crate::droplet::{Droplet, Sums};
+use crate::collect::{PixelRun, ReachedRegion, Sink, TILE};
+use crate::droplet::{Droplet, LentSums};
 use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor};
-use crate::planes::{OptionalSums, Part, Planes};
+use crate::planes::{OptionalContribution, OptionalSums, OutputPlanes};
 use crate::voxel::{Accumulate, Voxels};
 use crate::wavelength::WavelengthGrid;
 
@@ -17,19 +17,19 @@ const CACHE: usize = 3 << 19;
 
 /// What accumulation needs to know of the output.
 #[derive(Clone, Copy)]
-pub(crate) struct Shares<'a, K> {
+pub(crate) struct AdditionContext<'a, K> {
     pub(crate) kernel: K,
     pub(crate) wavelengths: &'a WavelengthGrid,
     pub(crate) half_z_shrink: f64,
     pub(crate) ivar_max: f64,
     pub(crate) min_overlap: f64,
-    pub(crate) planes: &'a Planes,
+    pub(crate) planes: &'a OutputPlanes,
     /// The exposure's number, where the context is kept.
     pub(crate) number: Option<u32>,
 }
 
 /// Droplets on their way to a tile, in the order in which they are added.
-pub(crate) trait Source {
+pub(crate) trait DropletSource {
     /// The droplets, with their positions from the tile's first pixel, and their weights.
     fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)>;
     /// Their passbands, where there are several bins or optional planes.
@@ -94,15 +94,15 @@ impl Bins {
 
 /// Adds droplets to sums as they come.
 pub(crate) struct Adding<'a, 'b, K> {
-    pub(crate) sums: &'a mut Sums,
-    pub(crate) shares: Shares<'b, K>,
+    pub(crate) sums: &'a mut LentSums,
+    pub(crate) shares: AdditionContext<'b, K>,
     /// Tiles in a row of the output.
     pub(crate) columns: usize,
 }
 
 impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
-    fn prepare(&mut self, region: &Region<'_>) {
-        let Region { first_row, columns, planes } = region;
+    fn prepare(&mut self, region: &ReachedRegion<'_>) {
+        let ReachedRegion { first_row, columns, planes } = region;
         let voxels =
             columns.iter().map(ExactSizeIterator::len).sum::<usize>() * (planes.end() + 1 - planes.start());
         // More would not stay in the cache.
@@ -122,8 +122,8 @@ impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
     }
 
     #[inline(always)]
-    fn take(&mut self, part: &Pixels<'_>, tile: usize) -> Result<(), DrizzleError> {
-        let Sums { tiles, cursor, failure, .. } = &mut *self.sums;
+    fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError> {
+        let LentSums { tiles, cursor, failure, .. } = &mut *self.sums;
         if let Err(error) = tiles[tile].add(part, &self.shares, cursor) {
             *failure = Some(error.clone());
             return Err(error);
@@ -138,11 +138,11 @@ pub(crate) struct Add<'a, 'b, K, S> {
     pub(crate) optional: &'a mut OptionalSums,
     pub(crate) shape: [usize; 2],
     pub(crate) source: &'a S,
-    pub(crate) shares: &'a Shares<'b, K>,
+    pub(crate) shares: &'a AdditionContext<'b, K>,
     pub(crate) cursor: &'a mut Cursor,
 }
 
-impl<K: SpatialKernel, S: Source> pulp::WithSimd for Add<'_, '_, K, S> {
+impl<K: SpatialKernel, S: DropletSource> pulp::WithSimd for Add<'_, '_, K, S> {
     type Output = ();
 
     // Functions that are not inlined here would be compiled for the oldest instruction set.
@@ -161,8 +161,8 @@ fn add<K: SpatialKernel, V: Accumulate>(
     voxels: &mut [V],
     optional: &mut OptionalSums,
     shape: [usize; 2],
-    source: &impl Source,
-    shares: &Shares<'_, K>,
+    source: &impl DropletSource,
+    shares: &AdditionContext<'_, K>,
     cursor: &mut Cursor,
 ) {
     if shares.planes.any() {
@@ -180,15 +180,15 @@ fn add<K: SpatialKernel, V: Accumulate>(
 fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>(
     (voxels, optional): (&mut [V], &mut OptionalSums),
     shape: [usize; 2],
-    source: &impl Source,
-    shares: &Shares<'_, K>,
+    source: &impl DropletSource,
+    shares: &AdditionContext<'_, K>,
     cursor: &mut Cursor,
 ) {
     // A copy, which nothing that is written can change.
     let kernel = shares.kernel;
     let edges = shares.wavelengths.edges();
     let Cursor { reached, bins, variances, scratch } = cursor;
-    let mut rows = Rows::<K, V, BANDS, OPTIONAL> {
+    let mut rows = TileAddition::<K, V, BANDS, OPTIONAL> {
         shape,
         voxels,
         optional,
@@ -222,7 +222,7 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
 }
 
 /// Adds the shares of droplets to the voxels of a tile.
-struct Rows<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
+struct TileAddition<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
     shape: [usize; 2],
     voxels: &'a mut [V],
     optional: &'a mut OptionalSums,
@@ -238,11 +238,11 @@ struct Rows<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
     variances: &'a mut Vec<f64>,
     /// A share that is smaller is dropped.
     least: f64,
-    shares: &'a Shares<'b, K>,
+    shares: &'a AdditionContext<'b, K>,
 }
 
 impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> Visitor
-    for Rows<'_, '_, K, V, BANDS, OPTIONAL>
+    for TileAddition<'_, '_, K, V, BANDS, OPTIONAL>
 {
     #[inline(always)]
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
@@ -299,7 +299,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
 }
 
 impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
-    Rows<'_, '_, K, V, BANDS, OPTIONAL>
+    TileAddition<'_, '_, K, V, BANDS, OPTIONAL>
 {
     /// The row and the column of a pixel, where all pixels of so many columns and rows from it on lie in the tile.
     #[inline(always)]
@@ -374,7 +374,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
     #[inline(always)]
     fn add_optional(&mut self, voxel: usize, a: f64) {
         let (wavelength, variances) = (self.wavelength, &*self.variances);
-        let part = Part { a, wavelength, variance: self.droplet.variance.into(), variances };
+        let part = OptionalContribution { a, wavelength, variance: self.droplet.variance.into(), variances };
         self.optional.add(self.shares.planes, voxel, &part);
         if let Some(number) = self.shares.number {
             self.optional.mark(number, voxel);

@@ -4,10 +4,10 @@ use std::ops::{Range, RangeInclusive};
 
 use spx_core::map::{Passband, Spans};
 
-use crate::addition::Source;
-use crate::droplet::{Droplet, Filed, Piece};
+use crate::addition::DropletSource;
+use crate::droplet::{Droplet, FiledDroplets, RowPiece};
 use crate::kernel::{NO_QUAD, Quad, SpatialKernel, floor, min};
-use crate::{DrizzleError, Exposure, Planes, WavelengthGrid, Weight};
+use crate::{DrizzleError, Exposure, OutputPlanes, WavelengthGrid, Weight};
 
 /// Side of a tile \[output px\]. The sums do not depend on it.
 pub(crate) const TILE: usize = 64;
@@ -18,7 +18,7 @@ const HEIGHT: usize = 64;
 const WIDTH: usize = 192;
 
 /// What the collection of droplets needs to know of the output.
-pub(crate) struct Target<'a, K> {
+pub(crate) struct CollectionTarget<'a, K> {
     pub(crate) kernel: K,
     pub(crate) shape: [usize; 2],
     pub(crate) wavelengths: &'a WavelengthGrid,
@@ -26,42 +26,42 @@ pub(crate) struct Target<'a, K> {
     /// Half the side of a droplet \[input px\].
     pub(crate) half_xy_shrink: f64,
     pub(crate) ivar_max: f64,
-    pub(crate) planes: &'a Planes,
+    pub(crate) planes: &'a OutputPlanes,
 }
 
 /// Where droplets go.
 pub(crate) trait Sink {
     /// Tells which part of the output a block is going to reach, more or less.
-    fn prepare(&mut self, region: &Region<'_>);
+    fn prepare(&mut self, region: &ReachedRegion<'_>);
 
     /// Takes droplets that reach a tile.
-    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError>;
+    fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError>;
 }
 
 /// A part of the output.
 #[derive(Debug)]
-pub(crate) struct Region<'a> {
+pub(crate) struct ReachedRegion<'a> {
     pub(crate) first_row: usize,
     /// The columns of each row.
     pub(crate) columns: &'a [Range<usize>],
     pub(crate) planes: RangeInclusive<usize>,
 }
 
-impl<K: SpatialKernel> Target<'_, K> {
+impl<K: SpatialKernel> CollectionTarget<'_, K> {
     /// Gives the droplets of the pixels named by `spans` to `sink`, each for every tile that its shares may reach. Tells
     /// whether there are any.
     pub(crate) fn collect(
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
-        piece: &mut Piece,
+        piece: &mut RowPiece,
         sink: &mut impl Sink,
     ) -> Result<bool, DrizzleError> {
         let mut any = false;
         // What the last exposure brought.
         piece.resize(0);
         let rows = spans.rows();
-        // Blocks begin at multiples of height and width, wherever the spans begin.
+        // VarianceBlocks begin at multiples of height and width, wherever the spans begin.
         for bottom in (rows.start / HEIGHT * HEIGHT..rows.end).step_by(HEIGHT) {
             let rows = rows.start.max(bottom)..rows.end.min(bottom + HEIGHT);
             let spans = &spans.0[rows.clone()];
@@ -80,7 +80,7 @@ impl<K: SpatialKernel> Target<'_, K> {
                     let first = (y - exposure.rows.start) * exposure.shape[1] + columns.start;
                     let pixels = first..first + columns.len();
                     piece.resize(pixels.len());
-                    any |= pulp::Arch::new().dispatch(Select {
+                    any |= pulp::Arch::new().dispatch(SelectPixels {
                         target: self,
                         exposure,
                         pixels: &pixels,
@@ -101,7 +101,7 @@ impl<K: SpatialKernel> Target<'_, K> {
         rows: &Range<usize>,
         columns: &Range<usize>,
         memory: &'a mut Vec<Range<usize>>,
-    ) -> Option<Region<'a>> {
+    ) -> Option<ReachedRegion<'a>> {
         let ends = |range: &Range<usize>| [range.start as f64, range.end as f64 - 1.0];
         let ([left, right], [bottom, top]) = (ends(columns), ends(rows));
         let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -125,14 +125,14 @@ impl<K: SpatialKernel> Target<'_, K> {
             place(first - reach, nx)..place(last + reach + 1.0, nx)
         }));
         let planes = self.wavelengths.bin_of(least)..=self.wavelengths.bin_of(greatest);
-        (!memory.is_empty()).then_some(Region { first_row: rows.start, columns: memory, planes })
+        (!memory.is_empty()).then_some(ReachedRegion { first_row: rows.start, columns: memory, planes })
     }
 
     /// Output positions and passbands of a piece; where the kernel asks for corners, these too, and the position is
     /// their mean.
-    fn project(&self, exposure: &Exposure<'_>, y: usize, columns: &Range<usize>, piece: &mut Piece) {
+    fn project(&self, exposure: &Exposure<'_>, y: usize, columns: &Range<usize>, piece: &mut RowPiece) {
         let (x, y) = (columns.start as f64, y as f64);
-        let Piece { positions, corners, bands, .. } = piece;
+        let RowPiece { positions, corners, bands, .. } = piece;
         positions.resize(columns.len(), [f64::NAN; 2]);
         bands.resize(columns.len(), Passband { center: f64::NAN, width: f64::NAN });
         exposure.wavelength_map.passband_row(x, y, bands);
@@ -155,8 +155,8 @@ impl<K: SpatialKernel> Target<'_, K> {
     /// Finds out which pixels of a piece take part if they reach the output, and with which weight: step by step over all
     /// of them, without branches. Comparisons are false for NaN.
     #[inline(always)]
-    fn select(&self, exposure: &Exposure<'_>, pixels: &Range<usize>, piece: &mut Piece) {
-        let Piece {
+    fn select(&self, exposure: &Exposure<'_>, pixels: &Range<usize>, piece: &mut RowPiece) {
+        let RowPiece {
             positions, corners, bands, reach, flux, variance, flags, refused, weight, usable, ..
         } = piece;
         exposure.fluxes(pixels, flux);
@@ -195,7 +195,7 @@ impl<K: SpatialKernel> Target<'_, K> {
         &self,
         exposure: &Exposure<'_>,
         pixels: &Range<usize>,
-        piece: &Piece,
+        piece: &RowPiece,
         sink: &mut impl Sink,
     ) -> Result<bool, DrizzleError> {
         let [ny, nx] = self.shape;
@@ -214,12 +214,12 @@ impl<K: SpatialKernel> Target<'_, K> {
             let (rows, columns) = (tiles_reached(y, ny, reach), tiles_reached(x, nx, reach));
             if rows.start() == rows.end() && columns.start() == columns.end() {
                 let limits =
-                    [Limits::new(*columns.start(), nx, reach), Limits::new(*rows.start(), ny, reach)];
+                    [TileLimits::new(*columns.start(), nx, reach), TileLimits::new(*rows.start(), ny, reach)];
                 k += beside::<K>(piece, k, limits);
             }
             for row in rows {
                 for column in columns.clone() {
-                    let part = Part {
+                    let part = PixelRun {
                         piece,
                         exposure,
                         first: pixels.start,
@@ -238,7 +238,7 @@ impl<K: SpatialKernel> Target<'_, K> {
 
 /// Where, along one axis, a pixel has to lie to reach one tile and no other.
 #[derive(Clone, Copy)]
-struct Limits {
+struct TileLimits {
     /// The last pixel before the tile, and the first one behind it.
     outside: [f64; 2],
     /// The last pixel of the output.
@@ -247,7 +247,7 @@ struct Limits {
     positions: [f64; 2],
 }
 
-impl Limits {
+impl TileLimits {
     /// For a tile, along an axis of `n` pixels.
     #[inline(always)]
     fn new(tile: usize, n: usize, reach: f64) -> Self {
@@ -273,7 +273,7 @@ impl Limits {
 
 /// How many pixels from `k` on are usable and lie within limits.
 #[inline(always)]
-fn beside<K: SpatialKernel>(piece: &Piece, k: usize, [along, across]: [Limits; 2]) -> usize {
+fn beside<K: SpatialKernel>(piece: &RowPiece, k: usize, [along, across]: [TileLimits; 2]) -> usize {
     const CHUNK: usize = 8;
     let (usable, positions) = (&piece.usable[k..], &piece.positions[k..]);
     let reach = if K::CORNERS { &piece.reach[k..] } else { usable };
@@ -323,15 +323,15 @@ fn extent(corners: &Quad, low: f64, high: f64) -> (f64, f64) {
 }
 
 /// Selects and hands out a piece with the widest instruction set that the machine has.
-struct Select<'a, 'b, K, S> {
-    target: &'a Target<'b, K>,
+struct SelectPixels<'a, 'b, K, S> {
+    target: &'a CollectionTarget<'b, K>,
     exposure: &'a Exposure<'a>,
     pixels: &'a Range<usize>,
-    piece: &'a mut Piece,
+    piece: &'a mut RowPiece,
     sink: &'a mut S,
 }
 
-impl<K: SpatialKernel, S: Sink> pulp::WithSimd for Select<'_, '_, K, S> {
+impl<K: SpatialKernel, S: Sink> pulp::WithSimd for SelectPixels<'_, '_, K, S> {
     type Output = Result<bool, DrizzleError>;
 
     // Functions that are not inlined here would be compiled for the oldest instruction set.
@@ -343,8 +343,8 @@ impl<K: SpatialKernel, S: Sink> pulp::WithSimd for Select<'_, '_, K, S> {
 }
 
 /// Pixels of a piece that follow each other and reach the same tile.
-pub(crate) struct Part<'a> {
-    piece: &'a Piece,
+pub(crate) struct PixelRun<'a> {
+    piece: &'a RowPiece,
     exposure: &'a Exposure<'a>,
     /// Where the piece begins in the arrays of the exposure.
     first: usize,
@@ -356,7 +356,7 @@ pub(crate) struct Part<'a> {
     with_bands: bool,
 }
 
-impl Source for Part<'_> {
+impl DropletSource for PixelRun<'_> {
     #[inline(always)]
     fn droplets(&self, _: f64) -> impl Iterator<Item = (Droplet, f64)> {
         let ([left, bottom], pixels) = (self.origin, self.pixels.clone());
@@ -395,14 +395,14 @@ fn from([x, y]: [f64; 2], [left, bottom]: [f64; 2]) -> [f64; 2] {
 
 /// Files droplets under the tiles that they reach.
 pub(crate) struct Filing<'a> {
-    pub(crate) tiles: &'a mut [Filed],
+    pub(crate) tiles: &'a mut [FiledDroplets],
 }
 
 impl Sink for Filing<'_> {
-    fn prepare(&mut self, _: &Region<'_>) {}
+    fn prepare(&mut self, _: &ReachedRegion<'_>) {}
 
     #[inline(always)]
-    fn take(&mut self, part: &Part<'_>, tile: usize) -> Result<(), DrizzleError> {
+    fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError> {
         let filed = &mut self.tiles[tile];
         let all = 0..part.pixels.len();
         filed.droplets.extend(part.droplets(0.0).map(|(droplet, _)| droplet));
@@ -443,7 +443,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Limits say of a pixel what the tiles that it reaches say.
+        /// TileLimits say of a pixel what the tiles that it reaches say.
         #[test]
         fn limits_are_those_of_one_tile(
             position in -80.0..400.0f64,
@@ -456,7 +456,7 @@ mod tests {
             let alone = reaches(position, n, reach) && tiles == (tile..=tile);
             // A pixel may reach over the edge of the grid as long as the tile is complete.
             let beyond = position - reach < -1.0 || position + reach > (tile * TILE + TILE) as f64;
-            let limits = Limits::new(tile, n, reach);
+            let limits = TileLimits::new(tile, n, reach);
             prop_assert_eq!(limits.hold(position), alone && !beyond);
             prop_assert_eq!(limits.hold_with(position, reach), alone && !beyond);
         }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array3, Axis};
 
-use crate::{Planes, WavelengthGrid};
+use crate::{OutputPlanes, WavelengthGrid};
 
 /// Anything that has the planes of a cube: the running sums, which compute them when asked, or arrays.
 ///
@@ -29,7 +29,7 @@ pub trait CubeData: Sync {
     /// Voxels whose number of contributions exceeds 65535 and is therefore given as 65535.
     fn saturated(&self) -> u64;
     /// The planes that it has or has not; `None` where it has all but optional ones, and no weights.
-    fn planes(&self) -> Option<&Planes> {
+    fn planes(&self) -> Option<&OutputPlanes> {
         None
     }
     /// An optional plane; NaN, in [`OptionalPlane::Weight`] 0, where there are no data, and everywhere where the cube
@@ -56,9 +56,9 @@ pub enum OptionalPlane {
     Weight,
     /// Mean wavelength \[um\].
     Wavelength,
-    /// Error, by [`Planes::error`] \[MJy/sr\].
+    /// Error, by [`OutputPlanes::error`] \[MJy/sr\].
     Error,
-    /// The k-th of [`Planes::variances`] \[(MJy/sr)^2\].
+    /// The k-th of [`OutputPlanes::variances`] \[(MJy/sr)^2\].
     NamedVariance(usize),
 }
 

@@ -4,16 +4,18 @@ use rayon::prelude::*;
 use spx_core::map::{PixelMap, Spans};
 use spx_core::progress::Progress;
 
-use crate::addition::{Adding, Cursor, Shares};
-use crate::collect::{Filing, TILE, Target};
+use crate::addition::{Adding, AdditionContext, Cursor};
+use crate::collect::{CollectionTarget, Filing, TILE};
 use crate::cube::{CubeData, OptionalPlane};
-use crate::droplet::{Droplets, Filed, Sums};
+use crate::droplet::{Droplets, FiledDroplets, LentSums};
 use crate::exposure::pixel_scale_ratio;
-use crate::kernel::{Bilinear, Gaussian, Lanczos, Point, SpatialKernel, Square, Turbo};
+use crate::kernel::{
+    BilinearKernel, GaussianKernel, LanczosKernel, PointKernel, SpatialKernel, SquareKernel, TurboKernel,
+};
 use crate::planes::ErrorMethod;
-use crate::tile::Tile;
+use crate::tile::SumTile;
 use crate::voxel::{Voxel, Voxels};
-use crate::{DrizzleError, DrizzleOptions, Exposure, Fill, Kernel, Planes, WavelengthGrid};
+use crate::{DrizzleError, DrizzleOptions, Exposure, FillValue, Kernel, OutputPlanes, WavelengthGrid};
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
 const MAX_VOXELS: u128 = 1 << 40;
@@ -25,31 +27,31 @@ macro_rules! with_kernel {
         let (shrink, ratio): (f64, f64) = ($options.xy_shrink, $ratio);
         match $options.kernel {
             Kernel::Bilinear => {
-                let $kernel = Bilinear::new(shrink);
+                let $kernel = BilinearKernel::new(shrink);
                 $body
             }
             Kernel::Square => {
-                let $kernel = Square::new(shrink, ratio);
+                let $kernel = SquareKernel::new(shrink, ratio);
                 $body
             }
             Kernel::Turbo => {
-                let $kernel = Turbo::new(shrink, ratio);
+                let $kernel = TurboKernel::new(shrink, ratio);
                 $body
             }
             Kernel::Point => {
-                let $kernel = Point;
+                let $kernel = PointKernel;
                 $body
             }
             Kernel::Gaussian => {
-                let $kernel = Gaussian::new(shrink, ratio);
+                let $kernel = GaussianKernel::new(shrink, ratio);
                 $body
             }
             Kernel::Lanczos2 => {
-                let $kernel = Lanczos::new(2, ratio);
+                let $kernel = LanczosKernel::new(2, ratio);
                 $body
             }
             Kernel::Lanczos3 => {
-                let $kernel = Lanczos::new(3, ratio);
+                let $kernel = LanczosKernel::new(3, ratio);
                 $body
             }
         }
@@ -58,14 +60,14 @@ macro_rules! with_kernel {
 
 /// The output grid and the options, checked: all that is needed to turn an exposure into droplets.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
+pub struct DrizzlePlan {
     shape: [usize; 2],
     wavelengths: WavelengthGrid,
     options: DrizzleOptions,
-    planes: Planes,
+    planes: OutputPlanes,
 }
 
-impl Plan {
+impl DrizzlePlan {
     /// A plan for a cube of `shape` = `[ny, nx]` and the bins of `wavelengths`. Allocates nothing.
     ///
     /// # Errors
@@ -83,12 +85,12 @@ impl Plan {
         if voxels == 0 || voxels > MAX_VOXELS {
             return Err(DrizzleError::Size { nx, ny, nz });
         }
-        Ok(Self { shape, wavelengths, options, planes: Planes::default() })
+        Ok(Self { shape, wavelengths, options, planes: OutputPlanes::default() })
     }
 
     /// The same with optional planes.
     #[must_use]
-    pub fn with_planes(self, planes: Planes) -> Self {
+    pub fn with_planes(self, planes: OutputPlanes) -> Self {
         Self { planes, ..self }
     }
 
@@ -108,7 +110,7 @@ impl Plan {
     }
 
     /// The optional planes.
-    pub fn planes(&self) -> &Planes {
+    pub fn planes(&self) -> &OutputPlanes {
         &self.planes
     }
 
@@ -168,7 +170,7 @@ impl Plan {
                 let columns = self.shape[1].div_ceil(TILE);
                 target.collect(exposure, spans, piece, &mut Adding { sums, shares, columns })?
             } else {
-                tiles.resize_with(self.tiles().count(), Filed::default);
+                tiles.resize_with(self.tiles().count(), FiledDroplets::default);
                 target.collect(exposure, spans, piece, &mut Filing { tiles })?
             };
         });
@@ -178,8 +180,8 @@ impl Plan {
         Ok(())
     }
 
-    fn target<K>(&self, kernel: K) -> Target<'_, K> {
-        Target {
+    fn target<K>(&self, kernel: K) -> CollectionTarget<'_, K> {
+        CollectionTarget {
             kernel,
             shape: self.shape,
             wavelengths: &self.wavelengths,
@@ -190,8 +192,8 @@ impl Plan {
         }
     }
 
-    fn shares<K>(&self, kernel: K, number: Option<u32>) -> Shares<'_, K> {
-        Shares {
+    fn shares<K>(&self, kernel: K, number: Option<u32>) -> AdditionContext<'_, K> {
+        AdditionContext {
             kernel,
             wavelengths: &self.wavelengths,
             half_z_shrink: 0.5 * self.options.effective_z_shrink(),
@@ -203,10 +205,10 @@ impl Plan {
     }
 
     /// The tiles, row by row of tiles.
-    fn tiles(&self) -> impl Iterator<Item = Tile> + use<> {
+    fn tiles(&self) -> impl Iterator<Item = SumTile> + use<> {
         let [ny, nx] = self.shape;
         let pieces = |n: usize| (0..n).step_by(TILE).map(move |first| first..n.min(first + TILE));
-        pieces(ny).flat_map(move |rows| pieces(nx).map(move |columns| Tile::new(rows.clone(), columns)))
+        pieces(ny).flat_map(move |rows| pieces(nx).map(move |columns| SumTile::new(rows.clone(), columns)))
     }
 }
 
@@ -231,35 +233,35 @@ impl Contribution {
 
 /// The cube in the making: running sums to which exposures are added.
 ///
-/// Sums are kept in double precision. Each worker owns tiles of the output and adds the exposures to them in
+/// LentSums are kept in double precision. Each worker owns tiles of the output and adds the exposures to them in
 /// the order in which they are given, so that the result has the same bits for any number of threads; a single one
 /// owns all, and adds each exposure while it is collected.
 #[derive(Debug)]
 pub struct Drizzler {
-    pub(crate) plan: Plan,
-    pub(crate) tiles: Vec<Tile>,
+    pub(crate) plan: DrizzlePlan,
+    pub(crate) tiles: Vec<SumTile>,
     pub(crate) inputs_per_plane: Vec<u32>,
     /// Exposures so far of which some pixel reached the output.
     pub(crate) exposures: u32,
-    pub(crate) finalised: bool,
+    pub(crate) finalized: bool,
 }
 
 impl Drizzler {
     /// Empty sums. Memory is taken tile by tile as droplets come.
-    pub fn new(plan: Plan) -> Self {
+    pub fn new(plan: DrizzlePlan) -> Self {
         let tiles = plan.tiles().collect();
         let inputs_per_plane = vec![0; plan.wavelengths.bins()];
-        Self { plan, tiles, inputs_per_plane, exposures: 0, finalised: false }
+        Self { plan, tiles, inputs_per_plane, exposures: 0, finalized: false }
     }
 
     /// Closes the sums: until [`reset`](Self::reset) no exposure can be added.
-    pub fn finalise(&mut self) {
-        self.finalised = true;
+    pub fn finalize(&mut self) {
+        self.finalized = true;
     }
 
     /// Whether the sums are closed.
-    pub fn is_finalised(&self) -> bool {
-        self.finalised
+    pub fn is_finalized(&self) -> bool {
+        self.finalized
     }
 
     /// Forgets all exposures; grid and options stay.
@@ -267,7 +269,7 @@ impl Drizzler {
         *self = Self::new(self.plan.clone());
     }
 
-    /// Sums of a plane in double precision: of the weights, and of weight times flux. What a kernel that conserves flux
+    /// LentSums of a plane in double precision: of the weights, and of weight times flux. What a kernel that conserves flux
     /// makes of `n` pixels of weight 1 on the output is `n`, and the sum of their fluxes.
     pub fn totals(&self, z: usize) -> [f64; 2] {
         let rows = self.tiles.iter().flat_map(|tile| tile.rows.clone().filter_map(move |y| tile.row(y, z)));
@@ -280,13 +282,13 @@ impl Drizzler {
     }
 
     /// The plan.
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &DrizzlePlan {
         &self.plan
     }
 
     /// Adds one exposure after another, in the order of `sources`.
     ///
-    /// `load` turns a source into droplets, through [`Plan::collect`]; it is called from several threads, one
+    /// `load` turns a source into droplets, through [`DrizzlePlan::collect`]; it is called from several threads, one
     /// source each, so that reading and projecting run beside each other. What it tells, or its error, stands in
     /// the answer at the source's place; after an error the other sources are added all the same. Collecting is the last
     /// that may fail in `load`, for on one thread the droplets go into the sums as they are collected. Memory grows with
@@ -294,7 +296,7 @@ impl Drizzler {
     /// inputs, sort them before.
     ///
     /// # Errors
-    /// [`DrizzleError::Finalised`] after [`finalise`](Self::finalise); [`DrizzleError::Cancelled`] when
+    /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize); [`DrizzleError::Cancelled`] when
     /// `progress` says so, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is exhausted,
     /// [`DrizzleError::Collected`] when `load` fails after it has collected: the sums are then not to be used.
     pub fn add_all<S, T, E, F>(
@@ -307,10 +309,10 @@ impl Drizzler {
         S: Sync,
         T: Send,
         E: Send,
-        F: Fn(&Plan, &S, &mut Droplets) -> Result<T, E> + Sync,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
-        if self.finalised {
-            return Err(DrizzleError::Finalised);
+        if self.finalized {
+            return Err(DrizzleError::Finalized);
         }
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers: Vec<Droplets> = Vec::new();
@@ -341,8 +343,8 @@ impl Drizzler {
     }
 
     /// The sums, for an exposure that is added to them while it is collected.
-    fn lend(&mut self) -> Sums {
-        Sums {
+    fn lend(&mut self) -> LentSums {
+        LentSums {
             tiles: std::mem::take(&mut self.tiles),
             cursor: Cursor::new(self.plan.wavelengths.bins()),
             number: self.exposures,
@@ -374,7 +376,7 @@ impl Drizzler {
         contribution
     }
 
-    /// Adds droplets that [`Plan::collect`] filed, exposure by exposure, in parallel over the tiles.
+    /// Adds droplets that [`DrizzlePlan::collect`] filed, exposure by exposure, in parallel over the tiles.
     fn add(&mut self, exposures: &[Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
         let plan = &self.plan;
         let nz = plan.wavelengths.bins();
@@ -385,7 +387,7 @@ impl Drizzler {
             next += u32::from(number.is_some());
             numbers.push(number);
         }
-        let add = |tile: &mut Tile, k: usize, exposure: &Droplets, number: Option<u32>| {
+        let add = |tile: &mut SumTile, k: usize, exposure: &Droplets, number: Option<u32>| {
             let mut cursor = Cursor::new(nz);
             if let Some(filed) = exposure.tiles.get(k).filter(|filed| !filed.droplets.is_empty()) {
                 with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
@@ -517,11 +519,11 @@ impl CubeData for Drizzler {
 
     fn science(&self, z: usize, out: &mut [f32]) {
         match self.plan.options.fill {
-            Fill::NaN => self.fill(z, out, f32::NAN, Voxel::science),
-            Fill::Value(value) => {
+            FillValue::NaN => self.fill(z, out, f32::NAN, Voxel::science),
+            FillValue::Value(value) => {
                 self.fill(z, out, value, |v| if v.mean.weight == 0.0 { value } else { v.science() });
             }
-            Fill::Keep => self.update(z, out, Voxel::science),
+            FillValue::Keep => self.update(z, out, Voxel::science),
         }
     }
 
@@ -545,10 +547,10 @@ impl CubeData for Drizzler {
     }
 
     fn saturated(&self) -> u64 {
-        self.tiles.par_iter().map(Tile::saturated).sum()
+        self.tiles.par_iter().map(SumTile::saturated).sum()
     }
 
-    fn planes(&self) -> Option<&Planes> {
+    fn planes(&self) -> Option<&OutputPlanes> {
         Some(&self.plan.planes)
     }
 

@@ -5,10 +5,10 @@ use std::ops::Range;
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::addition::{Cursor, Source};
+use crate::addition::{Cursor, DropletSource};
 use crate::exposure::inverse;
 use crate::kernel::Quad;
-use crate::tile::Tile;
+use crate::tile::SumTile;
 
 /// An input pixel projected onto the output grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -32,9 +32,9 @@ pub(crate) struct Droplet {
 /// as they are collected, and none is filed. Reused from exposure to exposure, it keeps its memory.
 #[derive(Debug, Default)]
 pub struct Droplets {
-    pub(crate) tiles: Vec<Filed>,
+    pub(crate) tiles: Vec<FiledDroplets>,
     /// Where they are added to while they are collected.
-    pub(crate) sums: Option<Sums>,
+    pub(crate) sums: Option<LentSums>,
     /// Whether an exposure was collected.
     pub(crate) collected: bool,
     /// Whether it has a droplet.
@@ -43,13 +43,13 @@ pub struct Droplets {
     pub(crate) pixel_scale_ratio: f64,
     /// The exposure's weight, where it is the same for all its pixels.
     pub(crate) constant_weight: Option<f64>,
-    pub(crate) piece: Piece,
+    pub(crate) piece: RowPiece,
 }
 
-/// Sums that an exposure is added to while it is collected.
+/// LentSums that an exposure is added to while it is collected.
 #[derive(Debug)]
-pub(crate) struct Sums {
-    pub(crate) tiles: Vec<Tile>,
+pub(crate) struct LentSums {
+    pub(crate) tiles: Vec<SumTile>,
     pub(crate) cursor: Cursor,
     /// Its number, should it have a droplet.
     pub(crate) number: u32,
@@ -59,7 +59,7 @@ pub(crate) struct Sums {
 
 /// Memory for a piece of an input row.
 #[derive(Debug, Default)]
-pub(crate) struct Piece {
+pub(crate) struct RowPiece {
     pub(crate) positions: Vec<[f64; 2]>,
     pub(crate) corners: [Vec<[f64; 2]>; 4],
     pub(crate) bands: Vec<Passband>,
@@ -78,7 +78,7 @@ pub(crate) struct Piece {
     pub(crate) region: Vec<Range<usize>>,
 }
 
-impl Piece {
+impl RowPiece {
     /// Makes room for so many pixels. Of what an exposure does not bring they have what allows them to take part.
     pub(crate) fn resize(&mut self, pixels: usize) {
         self.reach.resize(pixels, 0.0);
@@ -99,7 +99,7 @@ impl Droplets {
 
     /// Forgets the droplets and keeps the memory. What has been added to sums stays there.
     pub fn clear(&mut self) {
-        self.tiles.iter_mut().for_each(Filed::clear);
+        self.tiles.iter_mut().for_each(FiledDroplets::clear);
         self.constant_weight = None;
         if self.sums.is_none() {
             (self.collected, self.any) = (false, false);
@@ -109,7 +109,7 @@ impl Droplets {
 
 /// Droplets in the order in which they came, and what only some drizzles need of them.
 #[derive(Debug, Default)]
-pub(crate) struct Filed {
+pub(crate) struct FiledDroplets {
     pub(crate) droplets: Vec<Droplet>,
     /// Their passbands, where there is more than one bin or an optional plane.
     pub(crate) bands: Vec<Passband>,
@@ -121,7 +121,7 @@ pub(crate) struct Filed {
     pub(crate) variances: Vec<f64>,
 }
 
-impl Filed {
+impl FiledDroplets {
     pub(crate) fn clear(&mut self) {
         self.droplets.clear();
         self.bands.clear();
@@ -131,7 +131,7 @@ impl Filed {
     }
 }
 
-impl Source for Filed {
+impl DropletSource for FiledDroplets {
     #[inline(always)]
     fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)> {
         self.droplets.iter().enumerate().map(move |(k, droplet)| {

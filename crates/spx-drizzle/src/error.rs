@@ -23,9 +23,9 @@ pub enum DrizzleError {
     Size {
         /// Columns.
         nx: usize,
-        /// Rows.
+        /// TileAddition.
         ny: usize,
-        /// Planes.
+        /// OutputPlanes.
         nz: usize,
     },
     /// An array of an exposure that does not have one value for each pixel of its rows.
@@ -44,7 +44,7 @@ pub enum DrizzleError {
         /// Pixels in a row.
         nx: usize,
     },
-    /// Rows that the output needs but that the exposure does not hold.
+    /// TileAddition that the output needs but that the exposure does not hold.
     #[error("the exposure holds rows {held:?}, but the output needs rows {needed:?}")]
     MissingRows {
         /// What it holds.
@@ -63,13 +63,13 @@ pub enum DrizzleError {
     /// The optional planes do not fit memory.
     #[error("the optional planes cannot be held in memory")]
     Memory,
-    /// Exposures are added to sums that are finalised.
-    #[error("the sums are finalised: reset them before exposures are added")]
-    Finalised,
+    /// Exposures are added to sums that are finalized.
+    #[error("the sums are finalized: reset them before exposures are added")]
+    Finalized,
     /// An exposure is collected twice, or loading it fails after it was collected.
     #[error("an exposure is to be collected once, at the end of loading it")]
     Collected,
-    /// Sums of another grid or of other options.
+    /// LentSums of another grid or of other options.
     #[error("sums of another grid or of other options cannot be added")]
     OtherPlan,
     /// An exposure that is in the sums already, given as `observation/detector`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use spx_core::map::{PixelMap, WavelengthMap};
 
 use crate::kernel::min;
-use crate::{DrizzleError, Planes};
+use crate::{DrizzleError, OutputPlanes};
 
 /// Borrowed arrays of an exposure, row-major `[y][x]`, for the rows that the caller has at hand.
 #[derive(Clone)]
@@ -17,12 +17,12 @@ pub struct Exposure<'a> {
     /// Surface brightness [MJy/sr]; a pixel that is not finite takes no part.
     pub flux: &'a [f32],
     /// Variance [(MJy/sr)^2]; a pixel whose variance is not finite and positive takes no part. May be empty where nothing
-    /// needs it: with weights of another kind and [`Planes::only_mean`](crate::Planes).
+    /// needs it: with weights of another kind and [`OutputPlanes::only_mean`](crate::OutputPlanes).
     pub variance: &'a [f32],
     /// Quality bits; they are combined into the masks of the cube. May be empty where no pixel has any.
     pub flags: &'a [i32],
     /// A foreground to subtract from `flux`.
-    pub foreground: Option<Foreground<'a>>,
+    pub foreground: Option<ExposureForeground<'a>>,
     /// A pixel with any of these bits takes no part.
     pub excluded: u32,
     /// Input pixel to output pixel.
@@ -30,12 +30,12 @@ pub struct Exposure<'a> {
     /// Input pixel to wavelength and bandwidth.
     pub wavelength_map: &'a dyn WavelengthMap,
     /// What is seldom needed.
-    pub extra: Extra<'a>,
+    pub extra: ExposureExtras<'a>,
 }
 
 /// A modelled foreground: `scale * model` is subtracted from the flux in double precision.
 #[derive(Debug, Clone, Copy)]
-pub struct Foreground<'a> {
+pub struct ExposureForeground<'a> {
     /// Its model [MJy/sr], as long as the flux.
     pub model: &'a [f32],
     /// Its scale.
@@ -44,22 +44,22 @@ pub struct Foreground<'a> {
 
 /// What an exposure may bring beside its pixels; the default is nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Extra<'a> {
+pub struct ExposureExtras<'a> {
     /// Weights of the pixels.
     pub weight: Weight<'a>,
-    /// Named variances [(MJy/sr)^2], in the order of [`Planes::variances`](crate::Planes), each as long as the flux.
+    /// Named variances [(MJy/sr)^2], in the order of [`OutputPlanes::variances`](crate::OutputPlanes), each as long as the flux.
     pub variances: &'a [&'a [f32]],
     /// Factor of the flux, for exposures that are not on the same footing; variances are multiplied by its square.
     pub flux_scale: f64,
 }
 
-impl Default for Extra<'_> {
+impl Default for ExposureExtras<'_> {
     fn default() -> Self {
         Self { weight: Weight::InverseVariance, variances: &[], flux_scale: 1.0 }
     }
 }
 
-impl Extra<'_> {
+impl ExposureExtras<'_> {
     /// The weight of all pixels, where it is the same.
     pub(crate) fn constant_weight(&self) -> Option<f64> {
         if let Weight::Constant(weight) = self.weight { Some(weight) } else { None }
@@ -80,7 +80,7 @@ pub enum Weight<'a> {
 impl<'a> Exposure<'a> {
     /// Checks that every array has the length that `rows` asks for, or may be empty, and that there are as many named
     /// variances as planes of them.
-    pub(crate) fn check(&self, planes: &Planes) -> Result<(), DrizzleError> {
+    pub(crate) fn check(&self, planes: &OutputPlanes) -> Result<(), DrizzleError> {
         let nx = self.shape[1];
         let expected = self.rows.len() * nx;
         let or_empty = |array: usize, may: bool| if array == 0 && may { expected } else { array };
@@ -131,7 +131,7 @@ impl<'a> Exposure<'a> {
     #[inline(always)]
     pub(crate) fn fluxes(&self, pixels: &Range<usize>, out: &mut [f64]) {
         let (flux, scale) = (&self.flux[pixels.clone()], self.extra.flux_scale);
-        if let Some(Foreground { model, scale: of_model }) = self.foreground {
+        if let Some(ExposureForeground { model, scale: of_model }) = self.foreground {
             for ((out, flux), model) in out.iter_mut().zip(flux).zip(&model[pixels.clone()]) {
                 *out = (f64::from(*flux) - of_model * f64::from(*model)) * scale;
             }

@@ -40,7 +40,7 @@ use thiserror::Error;
 
 use crate::DrizzleError;
 
-pub use layout::{Layout, export, import};
+pub use layout::{CubeLayout, export, import};
 pub use mosaic::write_mosaic;
 pub use reader::CubeFile;
 pub use sums::{SumsFile, sums_steps, write_sums};
@@ -82,7 +82,7 @@ pub enum CubeFileProblem {
     NotACube(String),
     /// It is a cube in the layout of another tool.
     #[error("it is a cube in the layout for {0}")]
-    Exported(Layout),
+    Exported(CubeLayout),
     /// The bytes of an HDU are not those that were written.
     #[error("HDU {0} is damaged: its checksum does not agree with its content")]
     Damaged(String),
@@ -131,7 +131,7 @@ impl From<io::Error> for CubeFileProblem {
 
 /// One of the five arrays of a cube file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Array {
+pub enum CubeArray {
     /// Surface brightness.
     Science,
     /// Its variance.
@@ -144,7 +144,7 @@ pub enum Array {
     Count,
 }
 
-impl Array {
+impl CubeArray {
     /// All five, in the order of the file.
     pub const ALL: [Self; 5] = [Self::Science, Self::Variance, Self::AndMask, Self::OrMask, Self::Count];
 

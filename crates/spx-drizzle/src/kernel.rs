@@ -4,8 +4,8 @@ mod functions;
 mod overlap;
 mod spread;
 
-pub(crate) use overlap::Square;
-pub(crate) use spread::{Gaussian, Lanczos, Point, Turbo};
+pub(crate) use overlap::SquareKernel;
+pub(crate) use spread::{GaussianKernel, LanczosKernel, PointKernel, TurboKernel};
 
 use crate::droplet::Droplet;
 
@@ -60,17 +60,17 @@ pub(crate) const NO_QUAD: Quad = [[f64::NAN; 2]; 4];
 /// spxquery measures from `ox + 0.5` and never looks at the pixel to the left or below; its stars come
 /// out 0.2 to 0.5 px off and its shares do not add up.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bilinear {
+pub(crate) struct BilinearKernel {
     area: f64,
 }
 
-impl Bilinear {
+impl BilinearKernel {
     pub(crate) fn new(xy_shrink: f64) -> Self {
         Self { area: xy_shrink * xy_shrink }
     }
 }
 
-impl SpatialKernel for Bilinear {
+impl SpatialKernel for BilinearKernel {
     fn reach(&self) -> f64 {
         1.0
     }
@@ -157,7 +157,7 @@ pub(crate) mod tests {
     }
 
     fn shares(x: f64, y: f64, shrink: f64) -> Vec<(i64, i64, f64)> {
-        shares_of(&Bilinear::new(shrink), &at(x, y), &NO_QUAD)
+        shares_of(&BilinearKernel::new(shrink), &at(x, y), &NO_QUAD)
     }
 
     #[test]

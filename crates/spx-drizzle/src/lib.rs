@@ -24,7 +24,7 @@
 //! use spx_drizzle::map::{Passband, PixelMap};
 //! use spx_drizzle::progress::Silent;
 //! use spx_drizzle::{
-//!     Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Kernel, Plan, WavelengthGrid, Weight,
+//!     Cube, DrizzleError, DrizzleOptions, Drizzler, Exposure, ExposureExtras, Kernel, DrizzlePlan, WavelengthGrid, Weight,
 //! };
 //!
 //! /// Output positions of the pixel centres, `[y][x]`; bilinear between them, extrapolated beyond.
@@ -53,7 +53,7 @@
 //! let images = [(shifted(0.0), Weight::InverseVariance), (shifted(0.5), Weight::Map(&weights))];
 //!
 //! let options = DrizzleOptions { kernel: Kernel::Square, ..DrizzleOptions::default() };
-//! let plan = Plan::new(shape, WavelengthGrid::custom(vec![2.0, 2.2])?, options)?;
+//! let plan = DrizzlePlan::new(shape, WavelengthGrid::custom(vec![2.0, 2.2])?, options)?;
 //! let mut drizzler = Drizzler::new(plan);
 //! let answers = drizzler.add_all(
 //!     &images,
@@ -68,14 +68,14 @@
 //!             excluded: 0,
 //!             pixel_map,
 //!             wavelength_map: &Passband { center: 2.1, width: 0.05 },
-//!             extra: Extra { weight: *weight, ..Extra::default() },
+//!             extra: ExposureExtras { weight: *weight, ..ExposureExtras::default() },
 //!         };
 //!         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), droplets)
 //!     },
 //!     &Silent,
 //! )?;
 //! assert!(answers.iter().all(|a| a.as_ref().is_ok_and(|((), c)| c.took_part())));
-//! drizzler.finalise();
+//! drizzler.finalize();
 //! let cube = Cube::from_data(&drizzler);
 //! assert!((cube.science[[0, 1, 2]] - 3.0).abs() < 1e-6);
 //! assert_eq!(cube.count[[0, 1, 2]], 3);
@@ -103,19 +103,19 @@ mod voxel;
 mod wavelength;
 pub mod weights;
 
-pub use accumulator::{Accumulator, Entry};
+pub use accumulator::{AccumulatedExposure, Accumulator};
 /// How an exposure says where its pixels lie and which light they saw.
 pub use spx_core::map;
 /// How a long run tells of itself and is asked to stop.
 pub use spx_core::progress;
 
 pub use cube::{Cube, CubeData, OptionalPlane};
-pub use drizzler::{Answers, Contribution, Drizzler, Plan};
+pub use drizzler::{Answers, Contribution, DrizzlePlan, Drizzler};
 pub use droplet::Droplets;
 pub use error::DrizzleError;
-pub use exposure::{Exposure, Extra, Foreground, Weight};
-pub use options::{DrizzleOptions, Fill, Kernel};
-pub use planes::{ErrorMethod, Planes, VarianceMethod};
+pub use exposure::{Exposure, ExposureExtras, ExposureForeground, Weight};
+pub use options::{DrizzleOptions, FillValue, Kernel};
+pub use planes::{ErrorMethod, OutputPlanes, VarianceMethod};
 pub use sums::{BitSum, KeptSums, RealSum};
 pub use timing::{GroupTime, Timing};
 pub use wavelength::{Bin, LogAxis, WavelengthGrid};

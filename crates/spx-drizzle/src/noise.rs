@@ -12,7 +12,7 @@
 //!
 //! and R of the plane is the product of those of its axes, which is R^2 where both are alike.
 
-use crate::kernel::{Gaussian, Lanczos};
+use crate::kernel::{GaussianKernel, LanczosKernel};
 use crate::{DrizzleOptions, Kernel};
 
 impl DrizzleOptions {
@@ -21,7 +21,7 @@ impl DrizzleOptions {
     /// pixel.
     ///
     /// It holds for many exposures at random phases, equal weights, and areas that are large against droplet and pixel. The square
-    /// kernel is taken as not turned, as Fruchter & Hook do. Planes of a cube are correlated besides, where droplets
+    /// kernel is taken as not turned, as Fruchter & Hook do. OutputPlanes of a cube are correlated besides, where droplets
     /// lie across their edges.
     pub fn noise_factor(&self, pixel_scale_ratio: f64) -> f64 {
         let ratio = pixel_scale_ratio;
@@ -32,9 +32,11 @@ impl DrizzleOptions {
                 let r = self.xy_shrink / ratio;
                 if r < 1.0 { 1.0 / (1.0 - r / 3.0) } else { r / (1.0 - 1.0 / (3.0 * r)) }
             }
-            Kernel::Gaussian => along_axis(|d| Gaussian::new(self.xy_shrink, ratio).profile(d), 6.0 / ratio),
-            Kernel::Lanczos2 => along_axis(|d| Lanczos::new(2, ratio).value(d), 2.0 / ratio),
-            Kernel::Lanczos3 => along_axis(|d| Lanczos::new(3, ratio).value(d), 3.0 / ratio),
+            Kernel::Gaussian => {
+                along_axis(|d| GaussianKernel::new(self.xy_shrink, ratio).profile(d), 6.0 / ratio)
+            }
+            Kernel::Lanczos2 => along_axis(|d| LanczosKernel::new(2, ratio).value(d), 2.0 / ratio),
+            Kernel::Lanczos3 => along_axis(|d| LanczosKernel::new(3, ratio).value(d), 3.0 / ratio),
         }
     }
 }

@@ -13,10 +13,10 @@ use crate::DrizzleError;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kernel {
-    /// Shares by distance to the centres of the 2 x 2 output pixels around the projected pixel centre.
+    /// AdditionContext by distance to the centres of the 2 x 2 output pixels around the projected pixel centre.
     #[default]
     Bilinear,
-    /// Shares by the exact overlap of the projected, shrunken pixel with the output pixels.
+    /// AdditionContext by the exact overlap of the projected, shrunken pixel with the output pixels.
     Square,
     /// As square, with the droplet turned into the output axes.
     Turbo,
@@ -80,7 +80,7 @@ impl FromStr for Kernel {
 
 /// What stands in SCI where there are no data.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub enum Fill {
+pub enum FillValue {
     /// NaN.
     #[default]
     NaN,
@@ -90,7 +90,7 @@ pub enum Fill {
     Keep,
 }
 
-impl fmt::Display for Fill {
+impl fmt::Display for FillValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NaN => f.write_str("nan"),
@@ -100,7 +100,7 @@ impl fmt::Display for Fill {
     }
 }
 
-impl FromStr for Fill {
+impl FromStr for FillValue {
     type Err = String;
 
     /// A number, `nan`, or `indef` for what is there.
@@ -116,7 +116,7 @@ impl FromStr for Fill {
     }
 }
 
-/// The options of a drizzle. Fields are public to be filled in; [`Plan::new`](crate::Plan::new) checks them.
+/// The options of a drizzle. Fields are public to be filled in; [`DrizzlePlan::new`](crate::DrizzlePlan::new) checks them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DrizzleOptions {
     /// Spatial kernel.
@@ -133,7 +133,7 @@ pub struct DrizzleOptions {
     /// output; `None` = that of the pixel in the middle of each exposure.
     pub pixel_scale_ratio: Option<f64>,
     /// What stands in SCI where there are no data.
-    pub fill: Fill,
+    pub fill: FillValue,
 }
 
 impl Default for DrizzleOptions {
@@ -145,7 +145,7 @@ impl Default for DrizzleOptions {
             ivar_max: 1e10,
             min_overlap: 0.0,
             pixel_scale_ratio: None,
-            fill: Fill::default(),
+            fill: FillValue::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::DrizzleError;
 
 /// What a drizzle computes beside flux, variance, masks and counts, or leaves out. The default is neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Planes {
+pub struct OutputPlanes {
     /// No variance, masks and counts: nothing but the flux, its weight and what is named below, as STScI's `drizzle` makes
     /// it of an image and its weights. A voxel takes 16 bytes instead of 40, and the drizzle less time. The planes that are
     /// left out are NaN or 0; [`file::write`](crate::file::write), whose files have them all, refuses.
@@ -48,7 +48,7 @@ pub enum VarianceMethod {
     Resampled,
 }
 
-impl Planes {
+impl OutputPlanes {
     /// Whether there is any that needs sums of its own.
     pub(crate) fn any(&self) -> bool {
         self.sums() > 0 || self.context
@@ -89,7 +89,7 @@ impl Planes {
 }
 
 /// One contribution to a voxel, as the optional sums see it.
-pub(crate) struct Part<'a> {
+pub(crate) struct OptionalContribution<'a> {
     /// Weight times share.
     pub(crate) a: f64,
     pub(crate) wavelength: f64,
@@ -105,7 +105,7 @@ pub(crate) struct OptionalSums {
     pub(crate) sums: Vec<f64>,
     /// `[word][voxel]`; words are added as exposures come.
     pub(crate) context: Vec<Vec<u32>>,
-    /// Sums of the exposure that is being added, `[voxel][sum]`: of the weights, of the errors, of the named errors.
+    /// LentSums of the exposure that is being added, `[voxel][sum]`: of the weights, of the errors, of the named errors.
     of_exposure: Vec<f64>,
     /// Voxels that it has reached.
     reached: Vec<usize>,
@@ -113,7 +113,7 @@ pub(crate) struct OptionalSums {
 
 impl OptionalSums {
     /// Takes the memory for a tile of so many voxels, once.
-    pub(crate) fn allocate(&mut self, planes: &Planes, voxels: usize) -> Result<(), DrizzleError> {
+    pub(crate) fn allocate(&mut self, planes: &OutputPlanes, voxels: usize) -> Result<(), DrizzleError> {
         grow(&mut self.sums, planes.sums() * voxels)?;
         grow(&mut self.of_exposure, if planes.resamples() { voxels * exposure_sums(planes) } else { 0 })
     }
@@ -134,7 +134,7 @@ impl OptionalSums {
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, planes: &Planes, voxel: usize, part: &Part<'_>) {
+    pub(crate) fn add(&mut self, planes: &OutputPlanes, voxel: usize, part: &OptionalContribution<'_>) {
         let n = planes.sums();
         let sums = &mut self.sums[n * voxel..n * (voxel + 1)];
         if let Some(k) = planes.wavelength_sum() {
@@ -151,7 +151,7 @@ impl OptionalSums {
         }
     }
 
-    fn add_to_exposure(&mut self, planes: &Planes, voxel: usize, part: &Part<'_>) {
+    fn add_to_exposure(&mut self, planes: &OutputPlanes, voxel: usize, part: &OptionalContribution<'_>) {
         let n = exposure_sums(planes);
         let sums = &mut self.of_exposure[n * voxel..n * (voxel + 1)];
         if sums[0] == 0.0 {
@@ -165,7 +165,7 @@ impl OptionalSums {
     }
 
     /// Ends an exposure, which had this constant weight.
-    pub(crate) fn end_exposure(&mut self, planes: &Planes, constant: Option<f64>) {
+    pub(crate) fn end_exposure(&mut self, planes: &OutputPlanes, constant: Option<f64>) {
         let (n, m) = (planes.sums(), exposure_sums(planes));
         let Some(total) = planes.exposure_weight_sum() else { return };
         for voxel in self.reached.drain(..) {
@@ -214,7 +214,7 @@ impl OptionalSums {
 }
 
 /// Of the weights, of the errors, of the named errors.
-fn exposure_sums(planes: &Planes) -> usize {
+fn exposure_sums(planes: &OutputPlanes) -> usize {
     2 + planes.variances.len()
 }
 

@@ -6,7 +6,7 @@
 
 use rayon::prelude::*;
 
-use crate::drizzler::{Drizzler, Plan};
+use crate::drizzler::{DrizzlePlan, Drizzler};
 use crate::voxel::Voxel;
 use crate::{CubeData, DrizzleError};
 
@@ -19,7 +19,7 @@ pub enum RealSum {
     Weight,
     /// Sum of squared weight times variance.
     Variance,
-    /// The k-th of the sums that the optional planes need, below [`Plan::optional_sums`].
+    /// The k-th of the sums that the optional planes need, below [`DrizzlePlan::optional_sums`].
     Optional(usize),
 }
 
@@ -36,7 +36,7 @@ pub enum BitSum {
     Context(usize),
 }
 
-/// Sums that were kept somewhere; a plan without some of them does not ask for those. Every method that takes `out` fills it with one value for each pixel of plane `z`,
+/// LentSums that were kept somewhere; a plan without some of them does not ask for those. Every method that takes `out` fills it with one value for each pixel of plane `z`,
 /// row-major `[y][x]`.
 pub trait KeptSums {
     /// Why they cannot be had.
@@ -57,13 +57,13 @@ pub trait KeptSums {
     fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), Self::Error>;
 }
 
-impl Plan {
+impl DrizzlePlan {
     /// How many sums the optional planes need beside those that every drizzle has.
     pub fn optional_sums(&self) -> usize {
         self.planes().sums()
     }
 
-    /// Whether a sum is kept, or was left out by [`Planes::only_mean`](crate::Planes).
+    /// Whether a sum is kept, or was left out by [`OutputPlanes::only_mean`](crate::OutputPlanes).
     pub fn keeps_real(&self, sum: RealSum) -> bool {
         !self.planes().only_mean || sum != RealSum::Variance
     }
@@ -116,7 +116,7 @@ impl Drizzler {
     ///
     /// # Errors
     /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where they do not fit memory.
-    pub fn restore<K: KeptSums>(plan: Plan, kept: &mut K) -> Result<Self, K::Error> {
+    pub fn restore<K: KeptSums>(plan: DrizzlePlan, kept: &mut K) -> Result<Self, K::Error> {
         let mut drizzler = Self::new(plan.clone());
         let [nz, ny, nx] = plan.cube_shape();
         let (optional, words) = (plan.optional_sums(), plan.context_words(kept.exposures()));
@@ -177,14 +177,14 @@ impl Drizzler {
     /// are added in another order.
     ///
     /// # Errors
-    /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalised`] after
-    /// [`finalise`](Self::finalise), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where memory is exhausted.
+    /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalized`] after
+    /// [`finalize`](Self::finalize), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where memory is exhausted.
     pub fn merge(&mut self, other: &Self) -> Result<(), DrizzleError> {
         if self.plan != other.plan {
             return Err(DrizzleError::OtherPlan);
         }
-        if self.finalised {
-            return Err(DrizzleError::Finalised);
+        if self.finalized {
+            return Err(DrizzleError::Finalized);
         }
         let (plan, first) = (&self.plan, self.exposures);
         let nz = plan.cube_shape()[0];

@@ -5,16 +5,16 @@ use std::ops::Range;
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::addition::{Add, Cursor, Shares, Source};
-use crate::collect::Region;
-use crate::droplet::Filed;
+use crate::addition::{Add, AdditionContext, Cursor, DropletSource};
+use crate::collect::ReachedRegion;
+use crate::droplet::FiledDroplets;
 use crate::kernel::{SpatialKernel, floor};
-use crate::planes::{OptionalSums, Planes};
+use crate::planes::{OptionalSums, OutputPlanes};
 use crate::voxel::{Voxel, Voxels};
 
 /// A square of output pixels in all planes; its voxels are allocated when the first droplet comes.
 #[derive(Debug)]
-pub(crate) struct Tile {
+pub(crate) struct SumTile {
     pub(crate) rows: Range<usize>,
     pub(crate) columns: Range<usize>,
     /// `[z][y][x]` within the tile.
@@ -22,7 +22,7 @@ pub(crate) struct Tile {
     optional: OptionalSums,
 }
 
-impl Tile {
+impl SumTile {
     pub(crate) fn new(rows: Range<usize>, columns: Range<usize>) -> Self {
         Self { rows, columns, voxels: None, optional: OptionalSums::default() }
     }
@@ -66,8 +66,8 @@ impl Tile {
     /// Adds droplets in their order.
     pub(crate) fn add<K: SpatialKernel>(
         &mut self,
-        source: &impl Source,
-        shares: &Shares<'_, K>,
+        source: &impl DropletSource,
+        shares: &AdditionContext<'_, K>,
         cursor: &mut Cursor,
     ) -> Result<(), DrizzleError> {
         self.allocate(shares.wavelengths.bins(), shares.planes)?;
@@ -83,12 +83,12 @@ impl Tile {
     }
 
     /// Ends an exposure, which had this constant weight.
-    pub(crate) fn end_exposure(&mut self, planes: &Planes, constant: Option<f64>) {
+    pub(crate) fn end_exposure(&mut self, planes: &OutputPlanes, constant: Option<f64>) {
         self.optional.end_exposure(planes, constant);
     }
 
     /// Takes the memory of all sums but the context.
-    pub(crate) fn allocate(&mut self, nz: usize, planes: &Planes) -> Result<(), DrizzleError> {
+    pub(crate) fn allocate(&mut self, nz: usize, planes: &OutputPlanes) -> Result<(), DrizzleError> {
         if self.voxels.is_none() {
             let (nx, ny) = (self.columns.len(), self.rows.len());
             let voxels = Voxels::new(planes.only_mean, nz * self.plane_len());
@@ -105,7 +105,7 @@ impl Tile {
 
     /// Brings the voxels of a part of the output into the cache, from one end to the other, which memory does several
     /// times as fast as it serves the droplets' scattered accesses. Changes nothing.
-    pub(crate) fn fetch(&self, region: &Region<'_>) {
+    pub(crate) fn fetch(&self, region: &ReachedRegion<'_>) {
         let Some(voxels) = &self.voxels else { return };
         for (y, columns) in (region.first_row..).zip(region.columns).filter(|(y, _)| self.rows.contains(y)) {
             let (start, end) = (columns.start.max(self.columns.start), columns.end.min(self.columns.end));
@@ -120,7 +120,7 @@ impl Tile {
     }
 
     /// The same for the rows that filed droplets reach.
-    pub(crate) fn fetch_for<K>(&self, filed: &Filed, shares: &Shares<'_, K>) {
+    pub(crate) fn fetch_for<K>(&self, filed: &FiledDroplets, shares: &AdditionContext<'_, K>) {
         /// Droplets that are looked at to learn about all.
         const SAMPLE: usize = 8;
         let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -137,13 +137,13 @@ impl Tile {
             let greatest = bands.map(|band| band.center + half(band)).fold(0.0, f64::max);
             // Without passbands there is one plane.
             let planes = shares.wavelengths.bin_of(least)..=shares.wavelengths.bin_of(greatest.max(least));
-            self.fetch(&Region { first_row: self.rows.start + first, columns: &columns, planes });
+            self.fetch(&ReachedRegion { first_row: self.rows.start + first, columns: &columns, planes });
         }
     }
 }
 
-/// Sums that come from elsewhere.
-impl Tile {
+/// LentSums that come from elsewhere.
+impl SumTile {
     /// Whether an image of `nx` columns has anything in this tile.
     pub(crate) fn any<T: Default + PartialEq>(&self, image: &[T], nx: usize) -> bool {
         self.rows.clone().any(|y| image[y * nx..][self.columns.clone()].iter().any(|v| *v != T::default()))
@@ -197,7 +197,7 @@ impl Tile {
         &mut self,
         other: &Self,
         nz: usize,
-        planes: &Planes,
+        planes: &OutputPlanes,
         first: u32,
     ) -> Result<(), DrizzleError> {
         let Some(more) = &other.voxels else { return Ok(()) };

@@ -118,7 +118,7 @@ impl WavelengthGrid {
         let reference = (self.bins() as f64 + 1.0) / 2.0;
         if self.bins() == 1 {
             let bin = self.bin(0);
-            return LogAxis { reference_pixel: reference, value: bin.centre(), increment: bin.width() };
+            return LogAxis { reference_pixel: reference, value: bin.center(), increment: bin.width() };
         }
         let points: Vec<LogPoint> =
             self.iter().enumerate().map(|(k, b)| LogPoint::new(k, reference, b)).collect();
@@ -153,7 +153,7 @@ struct LogPoint {
 
 impl LogPoint {
     fn new(k: usize, reference: f64, bin: Bin) -> Self {
-        Self { plane: k as f64 + 1.0 - reference, log: bin.centre().ln(), scale: bin.resolving_power() }
+        Self { plane: k as f64 + 1.0 - reference, log: bin.center().ln(), scale: bin.resolving_power() }
     }
 
     fn bins_from(&self, (intercept, slope): (f64, f64)) -> f64 {
@@ -183,7 +183,7 @@ pub struct Bin {
 
 impl Bin {
     /// Middle of the edges \[um\].
-    pub fn centre(self) -> f64 {
+    pub fn center(self) -> f64 {
         0.5 * (self.min + self.max)
     }
 
@@ -194,7 +194,7 @@ impl Bin {
 
     /// Frequency of the centre \[Hz\].
     pub fn frequency(self) -> f64 {
-        C_UM_PER_S / self.centre()
+        C_UM_PER_S / self.center()
     }
 
     /// Width in frequency \[Hz\].
@@ -204,7 +204,7 @@ impl Bin {
 
     /// Effective resolving power, centre over width.
     pub fn resolving_power(self) -> f64 {
-        self.centre() / self.width()
+        self.center() / self.width()
     }
 }
 
@@ -280,7 +280,7 @@ mod tests {
             let grid = WavelengthGrid::native(detector);
             let axis = grid.log_axis();
             for (k, bin) in grid.iter().enumerate() {
-                let off = (axis.wavelength(k as f64 + 1.0) - bin.centre()).abs() / bin.width();
+                let off = (axis.wavelength(k as f64 + 1.0) - bin.center()).abs() / bin.width();
                 assert!(off < 0.08, "{detector} plane {k}: {off} channels");
             }
         }

@@ -24,7 +24,7 @@ pub fn smoothed(
     excluded: u32,
     ivar_max: f64,
 ) -> Vec<f32> {
-    let blocks = Blocks::new(nx, &rows, variance, flags, excluded);
+    let blocks = VarianceBlocks::new(nx, &rows, variance, flags, excluded);
     let mut weights = Vec::with_capacity(variance.len());
     for y in rows {
         let (row, below) = blocks.place(y, blocks.first_row, blocks.medians.len() / blocks.columns);
@@ -47,14 +47,14 @@ pub fn smoothed(
 }
 
 /// The medians of the blocks, row-major.
-struct Blocks {
+struct VarianceBlocks {
     columns: usize,
     /// Number of the first row of blocks.
     first_row: usize,
     medians: Vec<f64>,
 }
 
-impl Blocks {
+impl VarianceBlocks {
     fn new(nx: usize, rows: &Range<usize>, variance: &[f32], flags: &[i32], excluded: u32) -> Self {
         let columns = nx.div_ceil(BLOCK);
         let (first_row, end_row) = (rows.start / BLOCK, rows.end.div_ceil(BLOCK));

@@ -14,9 +14,9 @@ use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
-    Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, Entry,
-    ErrorMethod, Exposure, Extra, GroupTime, Kernel, Plan, Planes, RealSum, VarianceMethod, WavelengthGrid,
-    Weight,
+    AccumulatedExposure, Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, DrizzlePlan,
+    Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, GroupTime, Kernel, OutputPlanes, RealSum,
+    VarianceMethod, WavelengthGrid, Weight,
 };
 use spx_sim::{FieldOptions, SimulatedSky};
 
@@ -36,7 +36,7 @@ const IDENTITY: Affine = Affine([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 const NARROW: Passband = Passband { center: 2.05, width: 0.04 };
 
 /// Plain arrays of an image of 8 x 6 pixels.
-struct Arrays {
+struct ExposureArrays {
     flux: Vec<f32>,
     variance: Vec<f32>,
     flags: Vec<i32>,
@@ -44,7 +44,7 @@ struct Arrays {
 
 const SHAPE: [usize; 2] = [6, 8];
 
-impl Arrays {
+impl ExposureArrays {
     fn constant(flux: f32) -> Self {
         Self { flux: vec![flux; 48], variance: vec![0.04; 48], flags: vec![0; 48] }
     }
@@ -60,13 +60,13 @@ impl Arrays {
             excluded: 0,
             pixel_map: map,
             wavelength_map: wave,
-            extra: Extra::default(),
+            extra: ExposureExtras::default(),
         }
     }
 }
 
-fn plan(options: DrizzleOptions) -> Plan {
-    Plan::new(SHAPE, WavelengthGrid::custom(vec![2.0, 2.1, 2.2]).unwrap(), options).unwrap()
+fn plan(options: DrizzleOptions) -> DrizzlePlan {
+    DrizzlePlan::new(SHAPE, WavelengthGrid::custom(vec![2.0, 2.1, 2.2]).unwrap(), options).unwrap()
 }
 
 fn whole(options: DrizzleOptions) -> DrizzleOptions {
@@ -74,7 +74,7 @@ fn whole(options: DrizzleOptions) -> DrizzleOptions {
 }
 
 /// Drizzles exposures one after another.
-fn combine(plan: Plan, exposures: &[Exposure<'_>]) -> Drizzler {
+fn combine(plan: DrizzlePlan, exposures: &[Exposure<'_>]) -> Drizzler {
     let mut drizzler = Drizzler::new(plan);
     add(&mut drizzler, exposures);
     drizzler
@@ -82,8 +82,9 @@ fn combine(plan: Plan, exposures: &[Exposure<'_>]) -> Drizzler {
 
 /// Adds exposures, and tells the number of each in the context.
 fn add(drizzler: &mut Drizzler, exposures: &[Exposure<'_>]) -> Vec<Option<u32>> {
-    let load =
-        |plan: &Plan, e: &Exposure<'_>, out: &mut Droplets| plan.collect(e, &Spans::whole(e.shape), out);
+    let load = |plan: &DrizzlePlan, e: &Exposure<'_>, out: &mut Droplets| {
+        plan.collect(e, &Spans::whole(e.shape), out)
+    };
     let answers = drizzler.add_all(exposures, load, &Silent).unwrap();
     answers.into_iter().map(|answer| answer.unwrap().1.number).collect()
 }
@@ -136,16 +137,16 @@ fn the_mean_is_the_same_whatever_else_is_kept() {
         excluded: 0,
         pixel_map: &Affine([0.8, -0.25, 9.3, 0.25, 0.8, -20.6]),
         wavelength_map: &NARROW,
-        extra: Extra { weight: Weight::Map(&weights), ..Extra::default() },
+        extra: ExposureExtras { weight: Weight::Map(&weights), ..ExposureExtras::default() },
     };
     let plain = Exposure { variance: &[], flags: &[], ..whole.clone() };
-    let planes = |only_mean, context| Planes { only_mean, context, ..Planes::default() };
+    let planes = |only_mean, context| OutputPlanes { only_mean, context, ..OutputPlanes::default() };
     let edges = [vec![2.0, 2.1], vec![2.0, 2.04, 2.06, 2.1]];
     for (kernel, edges) in Kernel::ALL.into_iter().flat_map(|kernel| edges.iter().map(move |e| (kernel, e))) {
         let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
         let axis = WavelengthGrid::custom(edges.clone()).unwrap();
-        let plan = Plan::new([200, 310], axis, options).unwrap();
-        let mean = |threads, planes: Planes, exposure: &Exposure<'_>| {
+        let plan = DrizzlePlan::new([200, 310], axis, options).unwrap();
+        let mean = |threads, planes: OutputPlanes, exposure: &Exposure<'_>| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let cube =
                 pool.install(|| combine(plan.clone().with_planes(planes), std::slice::from_ref(exposure)));
@@ -174,13 +175,13 @@ fn the_mean_is_the_same_whatever_else_is_kept() {
 
 #[test]
 fn an_exposure_is_collected_once_and_nothing_fails_after_that() {
-    let arrays = Arrays::constant(1.0);
+    let arrays = ExposureArrays::constant(1.0);
     let exposure = arrays.exposure(&IDENTITY, &NARROW);
     let spans = Spans::whole(SHAPE);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let new = || Drizzler::new(plan(whole(DrizzleOptions::default())));
-        let late = |plan: &Plan, (): &(), out: &mut Droplets| {
+        let late = |plan: &DrizzlePlan, (): &(), out: &mut Droplets| {
             plan.collect(&exposure, &spans, out)?;
             assert_eq!(plan.collect(&exposure, &spans, out), Err(DrizzleError::Collected));
             Err::<(), _>(DrizzleError::Memory)
@@ -189,7 +190,7 @@ fn an_exposure_is_collected_once_and_nothing_fails_after_that() {
         assert_eq!(refused.unwrap_err(), DrizzleError::Collected, "{threads} threads");
 
         // What fails before is an answer, and the others are added.
-        let early = |plan: &Plan, n: &usize, out: &mut Droplets| {
+        let early = |plan: &DrizzlePlan, n: &usize, out: &mut Droplets| {
             if *n == 1 { Err(DrizzleError::Memory) } else { plan.collect(&exposure, &spans, out) }
         };
         let mut drizzler = new();
@@ -202,7 +203,7 @@ fn an_exposure_is_collected_once_and_nothing_fails_after_that() {
 
 /// An exposure that differs from all others, of which some reach the grid.
 struct Various {
-    arrays: Arrays,
+    arrays: ExposureArrays,
     named: Vec<f32>,
     map: Affine,
     sees: Passband,
@@ -215,7 +216,7 @@ impl Various {
         let column = |k: f64| (0..48).map(|p| (2.0 + wave(k + f64::from(p))) as f32).collect();
         let flags = (0..48).map(|p| (100.0 * wave(f64::from(p))) as i32).collect();
         Self {
-            arrays: Arrays { flux: column(0.1), variance: column(0.2), flags },
+            arrays: ExposureArrays { flux: column(0.1), variance: column(0.2), flags },
             named: column(0.3),
             map: Affine([0.8, 0.1, 66.0 + 70.0 * wave(0.5), -0.1, 0.9, 30.0 + 40.0 * wave(0.6)]),
             sees: Passband { center: 2.1 + 0.08 * wave(0.7), width: 0.04 },
@@ -223,7 +224,7 @@ impl Various {
     }
 
     fn exposure<'a>(&'a self, named: &'a [&'a [f32]]) -> Exposure<'a> {
-        let extra = Extra { variances: named, ..Extra::default() };
+        let extra = ExposureExtras { variances: named, ..ExposureExtras::default() };
         Exposure { extra, ..self.arrays.exposure(&self.map, &self.sees) }
     }
 }
@@ -235,7 +236,7 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
     let plain: Vec<Exposure<'_>> = exposures.iter().zip(&named).map(|(e, n)| e.exposure(n)).collect();
     for (exposure, number) in exposures.iter().zip(add(&mut sums.drizzler, &plain)) {
         let mjd = f64::from(exposure.arrays.flux[0]);
-        sums.note(Entry {
+        sums.note(AccumulatedExposure {
             id: ExposureId { observation: mjd.to_string(), detector: Detector::ALL[2] },
             file: format!("größe {mjd}.fits"),
             mjd: Some(mjd),
@@ -256,14 +257,14 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
 }
 
 /// A grid of six tiles.
-fn wide_plan(kernel: Kernel, planes: Planes) -> Plan {
+fn wide_plan(kernel: Kernel, planes: OutputPlanes) -> DrizzlePlan {
     let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
     let edges = WavelengthGrid::custom(vec![2.0, 2.05, 2.1, 2.2]).unwrap();
-    Plan::new([70, 131], edges, options).unwrap().with_planes(planes)
+    DrizzlePlan::new([70, 131], edges, options).unwrap().with_planes(planes)
 }
 
-fn all_planes(method: VarianceMethod) -> Planes {
-    Planes {
+fn all_planes(method: VarianceMethod) -> OutputPlanes {
+    OutputPlanes {
         only_mean: false,
         weight: true,
         wavelength: true,
@@ -283,14 +284,14 @@ fn kept(folder: &std::path::Path, sums: &Accumulator) -> Vec<u8> {
 
 #[test]
 fn sums_take_each_exposure_once_and_sums_of_another_plan_are_refused() {
-    let mut sums = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, Planes::default())));
+    let mut sums = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, OutputPlanes::default())));
     accumulate(&mut sums, &[Various::new(0.3)]);
-    let mut same = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, Planes::default())));
+    let mut same = Accumulator::new(Drizzler::new(wide_plan(Kernel::Point, OutputPlanes::default())));
     accumulate(&mut same, &[Various::new(0.3)]);
     let id = sums.entries()[0].id.to_string();
     assert_eq!(sums.note(same.entries()[0].clone()), Err(DrizzleError::Duplicate(id.clone())));
     assert_eq!(sums.merge(same), Err(DrizzleError::Duplicate(id)));
-    let other = Accumulator::new(Drizzler::new(wide_plan(Kernel::Square, Planes::default())));
+    let other = Accumulator::new(Drizzler::new(wide_plan(Kernel::Square, OutputPlanes::default())));
     assert_eq!(sums.merge(other), Err(DrizzleError::OtherPlan));
     assert_eq!(sums.entries().len(), 1);
 }
@@ -304,10 +305,10 @@ fn files_of_sums_that_are_not_whole_or_of_another_plan_are_refused() {
     accumulate(&mut sums, &[Various::new(0.3), Various::new(0.4)]);
     let bytes = kept(folder.path(), &sums);
     let path = folder.path().join("sums.fits");
-    let load = |plan: Plan| SumsFile::open(&path).and_then(|file| file.load(plan, &Silent));
-    let refused = |plan: Plan| load(plan).err().unwrap().to_string();
+    let load = |plan: DrizzlePlan| SumsFile::open(&path).and_then(|file| file.load(plan, &Silent));
+    let refused = |plan: DrizzlePlan| load(plan).err().unwrap().to_string();
     assert!(refused(wide_plan(Kernel::Turbo, planes)).contains("KERNEL = square there, KERNEL = turbo here"));
-    assert!(refused(wide_plan(Kernel::Square, Planes::default())).contains("PLANES = "));
+    assert!(refused(wide_plan(Kernel::Square, OutputPlanes::default())).contains("PLANES = "));
     for (position, share) in [200, 400, 600, 800, 999].map(|p| (p, p * bytes.len() / 1000)) {
         std::fs::write(&path, &bytes[..share]).unwrap();
         assert!(refused(plan.clone()).contains("damaged"), "cut at {position}: {}", refused(plan.clone()));
@@ -331,7 +332,7 @@ fn steps_between(a: f32, b: f32) -> u32 {
 
 #[test]
 fn a_whole_pixel_on_a_voxel_is_copied() {
-    let mut arrays = Arrays::constant(0.0);
+    let mut arrays = ExposureArrays::constant(0.0);
     arrays.flux.iter_mut().enumerate().for_each(|(k, v)| *v = k as f32);
     arrays.flags[5] = i32::MIN | 2;
     let cube = Cube::from_data(&combine(
@@ -352,16 +353,16 @@ fn a_whole_pixel_on_a_voxel_is_copied() {
 #[test]
 fn a_droplet_across_an_edge_counts_in_both_planes_and_nowhere_else() {
     let sees = Passband { center: 2.1, width: 0.04 };
-    let arrays = Arrays::constant(1.0);
+    let arrays = ExposureArrays::constant(1.0);
     let axis = WavelengthGrid::custom(vec![1.9, 2.0, 2.1, 2.2, 2.3]).unwrap();
-    let plan = Plan::new(SHAPE, axis, whole(DrizzleOptions::default())).unwrap();
+    let plan = DrizzlePlan::new(SHAPE, axis, whole(DrizzleOptions::default())).unwrap();
     let cube = Cube::from_data(&combine(plan, &[arrays.exposure(&IDENTITY, &sees)]));
     assert_eq!(cube.inputs_per_plane, [0, 1, 1, 0]);
 }
 
 #[test]
 fn masks_combine_contributions() {
-    let [mut a, mut b] = [Arrays::constant(1.0), Arrays::constant(1.0)];
+    let [mut a, mut b] = [ExposureArrays::constant(1.0), ExposureArrays::constant(1.0)];
     (a.flags[0], b.flags[0]) = (0b0110, 0b0011);
     let drizzler = combine(
         plan(whole(DrizzleOptions::default())),
@@ -376,7 +377,7 @@ fn masks_combine_contributions() {
 
 #[test]
 fn what_is_not_usable_takes_no_part() {
-    let mut arrays = Arrays::constant(1.0);
+    let mut arrays = ExposureArrays::constant(1.0);
     for (k, bad) in [f32::NAN, f32::INFINITY].into_iter().enumerate() {
         arrays.flux[k] = bad;
         arrays.variance[2 + k] = bad;
@@ -390,7 +391,7 @@ fn what_is_not_usable_takes_no_part() {
     assert_eq!(counts, [0, 0, 0, 0, 0, 0, 0, 1, 1]);
     for band in [(f64::NAN, 0.04), (2.05, f64::NAN), (2.05, 0.0), (-2.05, 0.04), (2.05, f64::INFINITY)] {
         let sees = Passband { center: band.0, width: band.1 };
-        let plain = Arrays::constant(1.0);
+        let plain = ExposureArrays::constant(1.0);
         let cube = combine(plan(DrizzleOptions::default()), &[plain.exposure(&IDENTITY, &sees)]);
         assert!(Cube::from_data(&cube).count.iter().all(|&n| n == 0), "{band:?}");
     }
@@ -398,7 +399,7 @@ fn what_is_not_usable_takes_no_part() {
 
 #[test]
 fn count_saturates_and_says_so() {
-    let arrays = Arrays::constant(1.0);
+    let arrays = ExposureArrays::constant(1.0);
     let exposure = arrays.exposure(&IDENTITY, &NARROW);
     let many = vec![exposure; 65_540];
     let drizzler = combine(plan(whole(DrizzleOptions::default())), &many);
@@ -408,7 +409,7 @@ fn count_saturates_and_says_so() {
 
 #[test]
 fn arrays_that_do_not_fit_are_refused() {
-    let arrays = Arrays::constant(1.0);
+    let arrays = ExposureArrays::constant(1.0);
     let try_with = |change: fn(&mut Exposure<'_>)| {
         let mut exposure = arrays.exposure(&IDENTITY, &NARROW);
         change(&mut exposure);
@@ -420,17 +421,17 @@ fn arrays_that_do_not_fit_are_refused() {
     ));
     // Nothing needs the flags; a variance is needed for weights, for VARIANCE and for errors.
     assert_eq!(try_with(|e| e.flags = &[]), Ok(()));
-    let without_variance = |weight, planes: Planes| {
-        let extra = Extra { weight, ..Extra::default() };
+    let without_variance = |weight, planes: OutputPlanes| {
+        let extra = ExposureExtras { weight, ..ExposureExtras::default() };
         let exposure = Exposure { variance: &[], extra, ..arrays.exposure(&IDENTITY, &NARROW) };
         let plan = plan(DrizzleOptions::default()).with_planes(planes);
         plan.collect(&exposure, &Spans::whole(SHAPE), &mut Droplets::default()).is_ok()
     };
-    let only_mean = Planes { only_mean: true, ..Planes::default() };
-    let errors = Planes { error: Some(ErrorMethod::Resampled), ..only_mean.clone() };
+    let only_mean = OutputPlanes { only_mean: true, ..OutputPlanes::default() };
+    let errors = OutputPlanes { error: Some(ErrorMethod::Resampled), ..only_mean.clone() };
     assert!(without_variance(Weight::Constant(1.0), only_mean.clone()));
     assert!(!without_variance(Weight::InverseVariance, only_mean));
-    assert!(!without_variance(Weight::Constant(1.0), Planes::default()));
+    assert!(!without_variance(Weight::Constant(1.0), OutputPlanes::default()));
     assert!(!without_variance(Weight::Constant(1.0), errors));
     let short = |e: &mut Exposure<'_>| {
         let rows: Range<usize> = 1..6;
@@ -444,7 +445,7 @@ fn options_out_of_range_are_named() {
     let with = |change: fn(&mut DrizzleOptions)| {
         let mut options = DrizzleOptions::default();
         change(&mut options);
-        match Plan::new(SHAPE, WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options) {
+        match DrizzlePlan::new(SHAPE, WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options) {
             Err(DrizzleError::Option { name, .. }) => name,
             other => panic!("{other:?}"),
         }
@@ -467,9 +468,9 @@ proptest! {
         cuts in prop::array::uniform2(any::<prop::sample::Index>()),
         kernel in prop::sample::select(Kernel::ALL.to_vec()),
         planes in prop::sample::select(vec![
-            Planes::default(),
-            Planes { only_mean: true, ..Planes::default() },
-            Planes { only_mean: true, ..all_planes(VarianceMethod::Propagated) },
+            OutputPlanes::default(),
+            OutputPlanes { only_mean: true, ..OutputPlanes::default() },
+            OutputPlanes { only_mean: true, ..all_planes(VarianceMethod::Propagated) },
             all_planes(VarianceMethod::Propagated),
             all_planes(VarianceMethod::Resampled),
         ]),
@@ -540,7 +541,7 @@ proptest! {
     ) {
         let (s, c) = (scale * angle.sin(), scale * angle.cos());
         let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
-        let arrays = Arrays::constant(flux);
+        let arrays = ExposureArrays::constant(flux);
         let sees = Passband { center: centre, width };
         let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
         let cube = Cube::from_data(&combine(plan(options), &[arrays.exposure(&map, &sees)]));
@@ -554,8 +555,8 @@ proptest! {
     /// heavier exposure of zeros, against which each share is a measurable flux.
     #[test]
     fn shares_add_up_to_the_droplet(x in 1.0..5.9f64, y in 1.0..3.9f64, xy_shrink in 0.1..=1.0f64) {
-        let heavy = Arrays { variance: vec![1e-4; 48], ..Arrays::constant(0.0) };
-        let mut star = Arrays::constant(0.0);
+        let heavy = ExposureArrays { variance: vec![1e-4; 48], ..ExposureArrays::constant(0.0) };
+        let mut star = ExposureArrays::constant(0.0);
         star.variance.fill(f32::NAN);
         (star.flux[0], star.variance[0]) = (1.0, 1.0);
         let map = Affine([1.0, 0.0, x, 0.0, 1.0, y]);

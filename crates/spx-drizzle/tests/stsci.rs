@@ -15,8 +15,9 @@ use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
 use spx_drizzle::{
-    CubeData, DrizzleError, DrizzleOptions, Drizzler, Droplets, ErrorMethod, Exposure, Extra, Fill,
-    GroupTime, Kernel, OptionalPlane, Plan, Planes, Timing, VarianceMethod, WavelengthGrid, Weight,
+    CubeData, DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Droplets, ErrorMethod, Exposure,
+    ExposureExtras, FillValue, GroupTime, Kernel, OptionalPlane, OutputPlanes, Timing, VarianceMethod,
+    WavelengthGrid, Weight,
 };
 
 const SHAPE: [usize; 2] = [10, 11];
@@ -54,9 +55,9 @@ impl PixelMap for ArrayMap {
 const NARROW: Passband = Passband { center: 1.5, width: 0.1 };
 
 /// SplitMix64 (Steele et al. 2014).
-struct Generator(u64);
+struct SplitMix64(u64);
 
-impl Generator {
+impl SplitMix64 {
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -65,7 +66,7 @@ impl Generator {
     }
 }
 
-struct Image {
+struct ReferenceImage {
     data: Vec<f32>,
     weight: Vec<f32>,
     variance: Vec<f32>,
@@ -74,8 +75,8 @@ struct Image {
     spans: Spans,
 }
 
-impl Image {
-    fn new(generator: &mut Generator, map: ArrayMap, spans: Spans) -> Self {
+impl ReferenceImage {
+    fn new(generator: &mut SplitMix64, map: ArrayMap, spans: Spans) -> Self {
         let mut image = Self {
             data: Vec::new(),
             weight: Vec::new(),
@@ -105,7 +106,7 @@ impl Image {
             excluded: 1,
             pixel_map: &self.map,
             wavelength_map: &NARROW,
-            extra: Extra { weight: Weight::Map(&self.weight), ..Extra::default() },
+            extra: ExposureExtras { weight: Weight::Map(&self.weight), ..ExposureExtras::default() },
         }
     }
 }
@@ -132,7 +133,7 @@ enum Agreement {
     Table,
 }
 
-struct Case {
+struct ReferenceCase {
     options: DrizzleOptions,
     scale: f64,
     shape: [usize; 2],
@@ -140,7 +141,7 @@ struct Case {
     agreement: Agreement,
 }
 
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<ReferenceCase> {
     let mut cases = Vec::new();
     let options = |kernel, xy_shrink, scale| DrizzleOptions {
         kernel,
@@ -157,7 +158,7 @@ fn cases() -> Vec<Case> {
         };
         for &shrink in shrinks {
             for scale in [0.5, 1.0, 2.0] {
-                cases.push(Case {
+                cases.push(ReferenceCase {
                     options: options(kernel, shrink, scale),
                     scale,
                     shape: [(17.0 / scale) as usize; 2],
@@ -173,7 +174,7 @@ fn cases() -> Vec<Case> {
     for kernel in [Kernel::Lanczos2, Kernel::Lanczos3] {
         for scale in [0.501, 0.999, 1.998] {
             let options = options(kernel, 0.8, scale);
-            cases.push(Case {
+            cases.push(ReferenceCase {
                 options,
                 scale,
                 shape: SHAPE.map(|n| n + 2),
@@ -185,13 +186,14 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn drizzle(options: DrizzleOptions, shape: [usize; 2], images: &[Image]) -> Drizzler {
+fn drizzle(options: DrizzleOptions, shape: [usize; 2], images: &[ReferenceImage]) -> Drizzler {
     let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-    let planes = Planes { context: true, ..Planes::default() };
-    let plan = Plan::new(shape, axis, options).unwrap().with_planes(planes);
+    let planes = OutputPlanes { context: true, ..OutputPlanes::default() };
+    let plan = DrizzlePlan::new(shape, axis, options).unwrap().with_planes(planes);
     let mut drizzler = Drizzler::new(plan);
-    let load =
-        |plan: &Plan, image: &Image, out: &mut Droplets| plan.collect(&image.exposure(), &image.spans, out);
+    let load = |plan: &DrizzlePlan, image: &ReferenceImage, out: &mut Droplets| {
+        plan.collect(&image.exposure(), &image.spans, out)
+    };
     drizzler.add_all(images, load, &Silent).unwrap().into_iter().for_each(|answer| drop(answer.unwrap()));
     drizzler
 }
@@ -222,8 +224,8 @@ fn stsci_drizzle_agrees() {
     let (mut compared, mut worst) = (0, [0f32; 2]);
     for case in cases() {
         let name = format!("{} {} at scale {}", case.options.kernel, case.options.xy_shrink, case.scale);
-        let mut generator = Generator(20_251_121);
-        let images: Vec<Image> = [0.0, 1.0]
+        let mut generator = SplitMix64(20_251_121);
+        let images: Vec<ReferenceImage> = [0.0, 1.0]
             .into_iter()
             .map(|k| {
                 let map = if case.lattice {
@@ -233,7 +235,7 @@ fn stsci_drizzle_agrees() {
                 };
                 let whole = Spans::whole(SHAPE);
                 let spans = if k == 0.0 { whole } else { whole.within(2..9, 1..8) };
-                Image::new(&mut generator, map, spans)
+                ReferenceImage::new(&mut generator, map, spans)
             })
             .collect();
         let pixels = case.shape[0] * case.shape[1];
@@ -289,8 +291,8 @@ fn stsci_drizzle_agrees() {
 }
 
 /// Images that lie wholly on the output, with weights of 1 and without masks.
-fn plain(map: impl Fn(f64, f64) -> [f64; 2]) -> Image {
-    let mut image = Image::new(&mut Generator(7), ArrayMap::new(SHAPE, map), Spans::whole(SHAPE));
+fn plain(map: impl Fn(f64, f64) -> [f64; 2]) -> ReferenceImage {
+    let mut image = ReferenceImage::new(&mut SplitMix64(7), ArrayMap::new(SHAPE, map), Spans::whole(SHAPE));
     image.weight.fill(1.0);
     image.flags.fill(0);
     image
@@ -299,7 +301,7 @@ fn plain(map: impl Fn(f64, f64) -> [f64; 2]) -> Image {
 const OUTPUT: [usize; 2] = [40, 40];
 
 /// Sum of the weights, and of weight times flux, of a drizzle in double precision.
-fn totals(options: DrizzleOptions, image: &Image) -> [f64; 2] {
+fn totals(options: DrizzleOptions, image: &ReferenceImage) -> [f64; 2] {
     let cube = drizzle(options, OUTPUT, std::slice::from_ref(image));
     let [weight, flux] = cube.totals(0);
     [weight, flux]
@@ -355,17 +357,18 @@ proptest! {
     }
 }
 
-/// What a caller does: add, finalise, and then nothing until reset.
+/// What a caller does: add, finalize, and then nothing until reset.
 #[test]
 fn finalised_sums_take_no_more() {
     let image = plain(|x, y| [x + 10.0, y + 10.0]);
     let mut drizzler = drizzle(DrizzleOptions::default(), OUTPUT, std::slice::from_ref(&image));
     let before = plane(OUTPUT, |out| drizzler.science(0, out));
-    drizzler.finalise();
-    let load =
-        |plan: &Plan, image: &Image, out: &mut Droplets| plan.collect(&image.exposure(), &image.spans, out);
+    drizzler.finalize();
+    let load = |plan: &DrizzlePlan, image: &ReferenceImage, out: &mut Droplets| {
+        plan.collect(&image.exposure(), &image.spans, out)
+    };
     let images = std::slice::from_ref(&image);
-    assert_eq!(drizzler.add_all(images, load, &Silent).unwrap_err(), DrizzleError::Finalised);
+    assert_eq!(drizzler.add_all(images, load, &Silent).unwrap_err(), DrizzleError::Finalized);
     drizzler.reset();
     assert_eq!(drizzler.exposures(), 0);
     assert!(plane(OUTPUT, |out| drizzler.science(0, out)).iter().all(|v| v.is_nan()));
@@ -436,7 +439,7 @@ fn resample_agrees() {
         let text = |key: &str| case[key].as_str().unwrap();
         let by_time = text("weight_type") == "exptime";
         let good: GoodBits = text("good_bits").parse().unwrap();
-        let planes = Planes {
+        let planes = OutputPlanes {
             error: Some(match text("compute_err") {
                 "driz_err" => ErrorMethod::Resampled,
                 _ => ErrorMethod::FromVariances,
@@ -444,14 +447,17 @@ fn resample_agrees() {
             context: true,
             variances: NAMED.map(str::to_owned).to_vec(),
             variance_method: VarianceMethod::Resampled,
-            ..Planes::default()
+            ..OutputPlanes::default()
         };
-        let options =
-            DrizzleOptions { kernel: Kernel::Square, fill: Fill::Value(0.0), ..DrizzleOptions::default() };
+        let options = DrizzleOptions {
+            kernel: Kernel::Square,
+            fill: FillValue::Value(0.0),
+            ..DrizzleOptions::default()
+        };
         let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-        let plan = Plan::new(output, axis, options).unwrap().with_planes(planes);
+        let plan = DrizzlePlan::new(output, axis, options).unwrap().with_planes(planes);
         let mut cube = Drizzler::new(plan);
-        let load = |plan: &Plan, model: &Model, out: &mut Droplets| {
+        let load = |plan: &DrizzlePlan, model: &Model, out: &mut Droplets| {
             let variances = model.variances.each_ref().map(Vec::as_slice);
             let weight = match model.exposure.measurement {
                 Some(time) if by_time => Weight::Constant(time),
@@ -467,7 +473,7 @@ fn resample_agrees() {
                 excluded: good.excluded(&names).unwrap(),
                 pixel_map: &model.map,
                 wavelength_map: &NARROW,
-                extra: Extra { weight, variances: &variances, ..Extra::default() },
+                extra: ExposureExtras { weight, variances: &variances, ..ExposureExtras::default() },
             };
             plan.collect(&exposure, &Spans::whole(shape), out)
         };
@@ -528,15 +534,15 @@ fn the_noise_factor_is_that_of_drizzled_noise() {
         (Kernel::Gaussian, 1.0, 1.0),
         (Kernel::Lanczos3, 1.0, 1.0),
     ] {
-        let mut generator = Generator(99);
+        let mut generator = SplitMix64(99);
         let options = DrizzleOptions { kernel, xy_shrink, ..DrizzleOptions::default() };
         let side = (N as f64 * oversample) as usize;
         let (mut alone, mut together) = (0.0, 0.0);
         for _ in 0..12 {
             let images: Vec<Noise> = (0..24).map(|_| Noise::new(&mut generator, N, oversample)).collect();
             let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-            let mut cube = Drizzler::new(Plan::new([side; 2], axis, options).unwrap());
-            let load = |plan: &Plan, image: &Noise, out: &mut Droplets| {
+            let mut cube = Drizzler::new(DrizzlePlan::new([side; 2], axis, options).unwrap());
+            let load = |plan: &DrizzlePlan, image: &Noise, out: &mut Droplets| {
                 plan.collect(&image.exposure(), &Spans::whole([N; 2]), out)
             };
             cube.add_all(&images, load, &Silent).unwrap();
@@ -574,7 +580,7 @@ struct Noise {
 }
 
 impl Noise {
-    fn new(generator: &mut Generator, side: usize, oversample: f64) -> Self {
+    fn new(generator: &mut SplitMix64, side: usize, oversample: f64) -> Self {
         let shift = [0, 1].map(|_| oversample * (generator.uniform() - 0.5));
         let pixels = side * side;
         // The sum of twelve uniform numbers has unit variance.
@@ -599,7 +605,7 @@ impl Noise {
             excluded: 0,
             pixel_map: &self.map,
             wavelength_map: &NARROW,
-            extra: Extra::default(),
+            extra: ExposureExtras::default(),
         }
     }
 }

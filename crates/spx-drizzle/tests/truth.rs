@@ -7,7 +7,7 @@
 
 mod common;
 
-use common::{Weighting, centre, drizzle, drizzle_weighted, exposures, grid};
+use common::{TestWeighting, centre, drizzle, drizzle_weighted, exposures, grid};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::{CubeData, DrizzleOptions};
 use spx_sim::compare::{measure, median};
@@ -36,7 +36,7 @@ fn stars_are_where_and_as_bright_as_they_are() {
     let mut ratios = Vec::new();
     for z in 0..cube.shape()[0] {
         let science = plane(&cube, z, |c, z, out| c.science(z, out));
-        let wavelength = cube.wavelengths().bin(z).centre();
+        let wavelength = cube.wavelengths().bin(z).center();
         for star in &sky.stars {
             let [x, y] = grid.wcs().sky_to_pixel(star.position).unwrap();
             let Some(spot) = measure(&science, grid.shape(), [x, y], 4.5) else { continue };
@@ -128,12 +128,13 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
                 let [x, y] = grid.wcs().sky_to_pixel(star.position).unwrap();
                 let Some(spot) = measure(&science, grid.shape(), [x, y], 3.5) else { continue };
                 found += spot.sum * UJY_PER_ARCSEC2_PER_MJY_PER_SR * grid.wcs().pixel_area(x, y);
-                expected += star.flux(cube.wavelengths().bin(z).centre());
+                expected += star.flux(cube.wavelengths().bin(z).center());
             }
         }
         found / expected
     };
-    let (raw, smooth, none) = (ratio(Weighting::Raw), ratio(Weighting::Smoothed), ratio(Weighting::Constant));
+    let (raw, smooth, none) =
+        (ratio(TestWeighting::Raw), ratio(TestWeighting::Smoothed), ratio(TestWeighting::Constant));
     println!("flux over truth: 1/variance {raw:.4}, smoothed {smooth:.4}, constant {none:.4}");
     assert!(raw < none - 0.01, "the bias is there to be cured");
     assert!((smooth - none).abs() < 0.2 * (none - raw));

@@ -8,7 +8,7 @@ use spx_core::atomic;
 use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_drizzle::file::{Array, CubeFile};
+use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_plot::{Channel, CompositeFigure, Format, render_composite};
 use spx_sim::compare::{measure, median};
 use spx_sim::serve::{LocalArchive, ServeOptions};
@@ -235,7 +235,7 @@ impl<'a> Comparison<'a> {
         let grid = grid(cube)?;
         let [nz, ny, _] = cube.shape();
         let planes =
-            (0..nz).map(|z| cube.read(Array::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
+            (0..nz).map(|z| cube.read(CubeArray::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
         let clear = |star: &&SimulatedStar| {
             sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 3.0 * e.sigma())
         };
@@ -247,7 +247,7 @@ impl<'a> Comparison<'a> {
             for (plane, bin) in planes.iter().zip(cube.wavelengths().iter()) {
                 let Some(spot) = measure(plane, grid.shape(), [x, y], APERTURE) else { continue };
                 found += spot.sum * area;
-                expected += star.flux(bin.centre());
+                expected += star.flux(bin.center());
                 spots.push(spot.offset);
             }
             let mean = |k: usize| spots.iter().map(|o| o[k]).sum::<f64>() / spots.len() as f64;

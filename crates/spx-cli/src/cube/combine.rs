@@ -1,7 +1,7 @@
 //! Planes of a cube for pictures: one array of one plane, or the mean of several planes.
 
 use ndarray::{Array2, s};
-use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, WavelengthGrid};
 
 /// What a picture of one plane shows.
@@ -37,12 +37,12 @@ pub(crate) fn read_rows(
 ) -> Result<Vec<f32>, CubeFileError> {
     let mut read = |array| cube.read::<f32>(array, z, rows.clone());
     Ok(match quantity {
-        Quantity::Sci => read(Array::Science)?,
-        Quantity::Variance => read(Array::Variance)?,
-        Quantity::Count => read(Array::Count)?,
+        Quantity::Sci => read(CubeArray::Science)?,
+        Quantity::Variance => read(CubeArray::Variance)?,
+        Quantity::Count => read(CubeArray::Count)?,
         Quantity::Snr => {
-            let mut values = read(Array::Science)?;
-            values.iter_mut().zip(read(Array::Variance)?).for_each(|(v, variance)| *v /= variance.sqrt());
+            let mut values = read(CubeArray::Science)?;
+            values.iter_mut().zip(read(CubeArray::Variance)?).for_each(|(v, variance)| *v /= variance.sqrt());
             values
         }
     })
@@ -62,8 +62,8 @@ pub(crate) fn mean_rows(
 ) -> Result<Vec<f32>, CubeFileError> {
     let mut sums = vec![[0.0f64; 2]; rows.len() * cube.shape()[2]];
     for &z in planes {
-        let science: Vec<f32> = cube.read(Array::Science, z, rows.clone())?;
-        let variance: Vec<f32> = cube.read(Array::Variance, z, rows.clone())?;
+        let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
+        let variance: Vec<f32> = cube.read(CubeArray::Variance, z, rows.clone())?;
         for ((sum, flux), variance) in sums.iter_mut().zip(science).zip(variance) {
             if flux.is_finite() && variance.is_finite() && variance > 0.0 {
                 let weight = 1.0 / f64::from(variance);
@@ -117,7 +117,7 @@ impl Range {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
         };
-        let centred = pick(&|bin| (self.min..self.max).contains(&bin.centre()));
+        let centred = pick(&|bin| (self.min..self.max).contains(&bin.center()));
         if centred.is_empty() { pick(&|bin| bin.min < self.max && self.min < bin.max) } else { centred }
     }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, Layout};
+use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, CubeLayout};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -69,8 +69,8 @@ enum Tool {
 /// Runs `spx cube export`.
 pub(crate) fn export(args: &ExportArgs, global: &Global) -> CommandResult {
     let layout = match args.tool {
-        Tool::Cubeviz => Layout::Cubeviz,
-        Tool::Irsa => Layout::Irsa,
+        Tool::Cubeviz => CubeLayout::Cubeviz,
+        Tool::Irsa => CubeLayout::Irsa,
     };
     check(&args.file, &args.output, args.overwrite)?;
     ui::catch_interrupts()?;
@@ -117,7 +117,7 @@ struct Report {
     layout: &'static str,
 }
 
-fn report(input: &Path, output: &Path, layout: Layout, global: &Global) -> CommandResult {
+fn report(input: &Path, output: &Path, layout: CubeLayout, global: &Global) -> CommandResult {
     let (file, output) = (input.display().to_string(), output.display().to_string());
     if global.json {
         let report = Report { file, output, layout: layout.name() };

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use spx_core::fits::FitsNumber;
 use spx_core::sky::Position;
-use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, WavelengthGrid};
 use spx_wcs::CelestialWcs;
 
@@ -174,11 +174,11 @@ fn sum_plane(
     z: usize,
     bin: Bin,
 ) -> Result<PlaneSum, CubeFileError> {
-    let science: Vec<f32> = pick(cube, aperture, Array::Science, z)?;
-    let variance: Vec<f32> = pick(cube, aperture, Array::Variance, z)?;
-    let and_mask: Vec<u32> = pick(cube, aperture, Array::AndMask, z)?;
-    let or_mask: Vec<u32> = pick(cube, aperture, Array::OrMask, z)?;
-    let count: Vec<u16> = pick(cube, aperture, Array::Count, z)?;
+    let science: Vec<f32> = pick(cube, aperture, CubeArray::Science, z)?;
+    let variance: Vec<f32> = pick(cube, aperture, CubeArray::Variance, z)?;
+    let and_mask: Vec<u32> = pick(cube, aperture, CubeArray::AndMask, z)?;
+    let or_mask: Vec<u32> = pick(cube, aperture, CubeArray::OrMask, z)?;
+    let count: Vec<u16> = pick(cube, aperture, CubeArray::Count, z)?;
     let mut sum = PlaneSum::nothing(bin);
     for k in 0..science.len() {
         sum.or_mask |= or_mask[k];
@@ -200,7 +200,7 @@ fn sum_plane(
 fn pick<T: FitsNumber>(
     cube: &mut CubeFile,
     aperture: &Aperture,
-    array: Array,
+    array: CubeArray,
     z: usize,
 ) -> Result<Vec<T>, CubeFileError> {
     let rows = aperture.rows();

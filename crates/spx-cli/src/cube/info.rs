@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use spx_core::header::{CardValue, Header};
-use spx_drizzle::file::{Array, CubeFile};
+use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_wcs::OutputGrid;
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -215,13 +215,13 @@ impl Info {
 
 fn plane(cube: &mut CubeFile, z: usize) -> Result<Plane, Failure> {
     let ny = cube.shape()[1];
-    let mut science: Vec<f32> = cube.read(Array::Science, z, 0..ny)?;
-    let mut variance: Vec<f32> = cube.read(Array::Variance, z, 0..ny)?;
+    let mut science: Vec<f32> = cube.read(CubeArray::Science, z, 0..ny)?;
+    let mut variance: Vec<f32> = cube.read(CubeArray::Variance, z, 0..ny)?;
     let (bin, pixels) = (cube.wavelengths().bin(z), science.len());
     let median_science = median(&mut science);
     Ok(Plane {
         plane: z,
-        wavelength: bin.centre(),
+        wavelength: bin.center(),
         wavelength_min: bin.min,
         wavelength_max: bin.max,
         width: bin.width(),

@@ -258,7 +258,7 @@ impl Point {
         Self {
             plane,
             // The middle of decimal edges, without the last digit that halving their sum may leave.
-            wavelength: (sum.bin.centre() * 1e9).round() / 1e9,
+            wavelength: (sum.bin.center() * 1e9).round() / 1e9,
             wavelength_min: sum.bin.min,
             wavelength_max: sum.bin.max,
             surface_brightness: brightness,

@@ -10,7 +10,7 @@ use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
 use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, SumsFile};
-use spx_drizzle::{Accumulator, Drizzler, Entry, GroupTime, Plan};
+use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
 use super::pipeline::Added;
 use super::report::{InputReport, Status};
@@ -56,7 +56,11 @@ impl Sums {
     }
 
     /// Reads the sums; empty ones where there is no file yet.
-    pub(super) fn load(&mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, Failure> {
+    pub(super) fn load(
+        &mut self,
+        plan: DrizzlePlan,
+        progress: &dyn Progress,
+    ) -> Result<Accumulator, Failure> {
         match self.file.take() {
             Some(file) => load(file, plan, progress),
             None => Ok(Accumulator::new(Drizzler::new(plan))),
@@ -90,7 +94,11 @@ fn lock(path: &Path) -> Result<Option<File>, Failure> {
 }
 
 /// Reads the sums of a file.
-pub(crate) fn load(file: SumsFile, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, Failure> {
+pub(crate) fn load(
+    file: SumsFile,
+    plan: DrizzlePlan,
+    progress: &dyn Progress,
+) -> Result<Accumulator, Failure> {
     progress.start("read sums", file.steps(&plan));
     let loaded = file.load(plan, progress);
     progress.finish();
@@ -178,21 +186,21 @@ impl Additions {
 }
 
 /// What sources are sorted by, of an exposure that is in the sums.
-fn order(entry: &Entry) -> (Begin, &ExposureId, &String) {
+fn order(entry: &AccumulatedExposure) -> (Begin, &ExposureId, &String) {
     (Begin(entry.mjd.unwrap_or(f64::NAN)), &entry.id, &entry.file)
 }
 
 /// The earliest exposure of sums, as sources are sorted.
-pub(crate) fn first(entries: &[Entry]) -> Option<(Begin, &ExposureId, &String)> {
+pub(crate) fn first(entries: &[AccumulatedExposure]) -> Option<(Begin, &ExposureId, &String)> {
     entries.iter().map(order).min()
 }
 
 /// What the sums keep of a source.
-pub(super) fn entry(source: &Source, added: &Added) -> Entry {
+pub(super) fn entry(source: &Source, added: &Added) -> AccumulatedExposure {
     let Added { report, number, time } = added;
     let no_time =
         || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
-    Entry {
+    AccumulatedExposure {
         id: source.id.clone(),
         file: source.name.clone(),
         mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
@@ -205,7 +213,7 @@ pub(super) fn entry(source: &Source, added: &Added) -> Entry {
 }
 
 /// The report of an exposure that is in the sums.
-pub(crate) fn report(entry: &Entry, context: bool) -> InputReport {
+pub(crate) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport {
     InputReport {
         file: entry.file.clone(),
         exposure: Some(entry.id.to_string()),

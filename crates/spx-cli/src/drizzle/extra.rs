@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use spx_core::fits::{FitsError, FitsReader};
 use spx_core::image::SpectralImage;
-use spx_drizzle::{Extra, Weight, weights};
+use spx_drizzle::{ExposureExtras, Weight, weights};
 
 use super::resampling::{ResamplingParameters, Weighting};
 use crate::exit::Failure;
@@ -105,13 +105,13 @@ impl ExtraArrays {
     }
 
     /// What the drizzle is given; `variances` are [`variances`](Self::variances).
-    pub(super) fn borrow<'a>(&'a self, variances: &'a [&'a [f32]], flux_scale: f64) -> Extra<'a> {
+    pub(super) fn borrow<'a>(&'a self, variances: &'a [&'a [f32]], flux_scale: f64) -> ExposureExtras<'a> {
         let weight = match (self.constant, &self.weights) {
             (Some(constant), _) => Weight::Constant(constant),
             (None, Some(weights)) => Weight::Map(weights),
             (None, None) => Weight::InverseVariance,
         };
-        Extra { weight, variances, flux_scale }
+        ExposureExtras { weight, variances, flux_scale }
     }
 }
 

@@ -10,7 +10,8 @@ use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
 use spx_drizzle::{
-    Contribution, DrizzleError, Drizzler, Droplets, Exposure, Foreground, GroupTime, Plan, Timing,
+    Contribution, DrizzleError, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime,
+    Timing,
 };
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
@@ -85,12 +86,12 @@ impl Job<'_> {
     }
 
     /// What the drizzle will be.
-    pub(crate) fn plan(&self) -> anyhow::Result<Plan> {
+    pub(crate) fn plan(&self) -> anyhow::Result<DrizzlePlan> {
         plan(self.parameters, self.product)
     }
 
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
-    pub(crate) fn memory(&self, plan: &Plan, accumulated: usize) -> u64 {
+    pub(crate) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
         let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &Source| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
@@ -108,7 +109,7 @@ impl Job<'_> {
     /// input that fails is no error here: it stands in the report.
     pub(crate) fn run(
         &self,
-        plan: Plan,
+        plan: DrizzlePlan,
         sums: Option<Sums>,
         progress: &dyn Progress,
     ) -> Result<CubeReport, Failure> {
@@ -118,10 +119,10 @@ impl Job<'_> {
         }
     }
 
-    fn run_at_once(&self, plan: Plan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
+    fn run_at_once(&self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
         let mut drizzler = Drizzler::new(plan);
         let answers = self.add(&mut drizzler, &self.sources, progress)?;
-        drizzler.finalise();
+        drizzler.finalize();
         let mut timing = Timing::default();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
         for (source, answer) in self.sources.iter().zip(answers) {
@@ -136,7 +137,7 @@ impl Job<'_> {
 
     fn run_accumulating(
         &self,
-        plan: Plan,
+        plan: DrizzlePlan,
         mut sums: Sums,
         progress: &dyn Progress,
     ) -> Result<CubeReport, Failure> {
@@ -146,7 +147,7 @@ impl Job<'_> {
         let additions = Additions::among(&self.sources, &accumulator);
         additions.tell(&sums.path, self.verbosity);
         let answers = self.add(&mut accumulator.drizzler, &additions.new, progress)?;
-        accumulator.drizzler.finalise();
+        accumulator.drizzler.finalize();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
         let before = accumulator.entries().len();
         for (source, answer) in additions.new.iter().zip(answers) {
@@ -183,7 +184,7 @@ impl Job<'_> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
         progress.start(&format!("drizzle {}", self.product), sources.len() as u64);
-        let load = |plan: &Plan, source: &Source, out: &mut Droplets| {
+        let load = |plan: &DrizzlePlan, source: &Source, out: &mut Droplets| {
             self.load(plan, source, &pool, map.as_ref(), out)
         };
         let answers = drizzler.add_all(sources, load, progress);
@@ -193,7 +194,7 @@ impl Job<'_> {
 
     fn load(
         &self,
-        plan: &Plan,
+        plan: &DrizzlePlan,
         source: &Source,
         pool: &BufferPool<ReadBuffers>,
         weights: Option<&WeightMap>,
@@ -231,7 +232,7 @@ impl Job<'_> {
             flux: &image.planes.image,
             variance: &image.planes.variance,
             flags: &image.planes.flags,
-            foreground: scale.map(|scale| Foreground { model: &image.planes.zodi, scale }),
+            foreground: scale.map(|scale| ExposureForeground { model: &image.planes.zodi, scale }),
             excluded,
             pixel_map: &map,
             wavelength_map: &wave,
@@ -321,8 +322,9 @@ impl Job<'_> {
 }
 
 /// The plan of a cube or a mosaic.
-pub(crate) fn plan(parameters: &DrizzleParameters, product: Product) -> anyhow::Result<Plan> {
-    let plan = Plan::new(parameters.grid.shape(), parameters.wavelengths(product)?, parameters.options)?;
+pub(crate) fn plan(parameters: &DrizzleParameters, product: Product) -> anyhow::Result<DrizzlePlan> {
+    let plan =
+        DrizzlePlan::new(parameters.grid.shape(), parameters.wavelengths(product)?, parameters.options)?;
     Ok(plan.with_planes(parameters.resampling.planes.clone()))
 }
 

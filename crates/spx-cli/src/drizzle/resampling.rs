@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use spx_core::flags::GoodBits;
-use spx_drizzle::{ErrorMethod, Fill, Planes, VarianceMethod};
+use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, VarianceMethod};
 
 use crate::flag_selection as text;
 
@@ -44,7 +44,7 @@ pub(crate) struct ResamplingSettings {
     #[arg(long, value_name = "VALUE", env = "SPX_FILLVAL", allow_negative_numbers = true)]
     #[arg(help_heading = "Optional planes")]
     #[serde(with = "text", skip_serializing_if = "Option::is_none")]
-    pub(crate) fillval: Option<Fill>,
+    pub(crate) fillval: Option<FillValue>,
     /// Further planes of the output: weight, wavelength (mean of the pixels), context
     #[arg(
         long,
@@ -139,8 +139,8 @@ pub(crate) struct ResamplingParameters {
     pub(crate) input_box: Option<[Range<usize>; 2]>,
     pub(crate) flux_scale: f64,
     pub(crate) pixel_scale_ratio: Option<f64>,
-    pub(crate) fill: Fill,
-    pub(crate) planes: Planes,
+    pub(crate) fill: FillValue,
+    pub(crate) planes: OutputPlanes,
 }
 
 impl ResamplingSettings {
@@ -185,7 +185,7 @@ impl ResamplingSettings {
     }
 
     /// The planes, but for what makes a mosaic different.
-    fn optional_planes(&self) -> anyhow::Result<Planes> {
+    fn optional_planes(&self) -> anyhow::Result<OutputPlanes> {
         let has = |plane| self.planes.iter().flatten().any(|p| *p == plane);
         let variances: Vec<String> =
             self.variances.iter().flatten().map(|n| n.trim().to_ascii_uppercase()).collect();
@@ -198,7 +198,7 @@ impl ResamplingSettings {
                 ));
             }
         }
-        Ok(Planes {
+        Ok(OutputPlanes {
             only_mean: false,
             weight: has(PlaneName::Weight),
             wavelength: has(PlaneName::Wavelength),

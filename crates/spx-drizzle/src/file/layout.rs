@@ -36,19 +36,19 @@ use spx_core::header::Header;
 use spx_core::progress::Progress;
 
 use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis, write_exact_table};
-use super::{Array, CubeFile, CubeFileError, CubeFileProblem};
+use super::{CubeArray, CubeFile, CubeFileError, CubeFileProblem};
 use crate::{Bin, WavelengthGrid};
 
 /// A layout of another tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
+pub enum CubeLayout {
     /// Cubeviz of jdaviz, and specutils.
     Cubeviz,
     /// Tools made for IRSA's products, such as Firefly.
     Irsa,
 }
 
-impl Layout {
+impl CubeLayout {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Cubeviz, Self::Irsa];
 
@@ -67,14 +67,14 @@ impl Layout {
     }
 
     /// The HDU of an array.
-    fn hdu(self, array: Array) -> &'static str {
+    fn hdu(self, array: CubeArray) -> &'static str {
         match (self, array) {
-            (Self::Cubeviz, Array::Science) => "FLUX",
-            (Self::Cubeviz, Array::Variance) => "VAR",
-            (Self::Cubeviz, Array::OrMask) => "DQ",
-            (Self::Irsa, Array::Science) => "IMAGE",
-            (Self::Irsa, Array::Count) => "NHITS",
-            (Self::Irsa, Array::OrMask) => "FLAGS",
+            (Self::Cubeviz, CubeArray::Science) => "FLUX",
+            (Self::Cubeviz, CubeArray::Variance) => "VAR",
+            (Self::Cubeviz, CubeArray::OrMask) => "DQ",
+            (Self::Irsa, CubeArray::Science) => "IMAGE",
+            (Self::Irsa, CubeArray::Count) => "NHITS",
+            (Self::Irsa, CubeArray::OrMask) => "FLAGS",
             (_, array) => array.hdu(),
         }
     }
@@ -97,7 +97,7 @@ impl Layout {
     }
 }
 
-impl std::fmt::Display for Layout {
+impl std::fmt::Display for CubeLayout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
     }
@@ -117,7 +117,7 @@ const EXACT_AXIS: &str = "CTYPE3T";
 pub fn export(
     cube: &Path,
     to: &Path,
-    layout: Layout,
+    layout: CubeLayout,
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
@@ -130,8 +130,8 @@ pub fn export(
     let written = replace(to, overwrite, |fits| {
         let mut copy = Copy { reader: &mut reader, fits, shape, progress };
         match layout {
-            Layout::Cubeviz => copy.write_cubeviz(),
-            Layout::Irsa => copy.write_irsa(&axis),
+            CubeLayout::Cubeviz => copy.write_cubeviz(),
+            CubeLayout::Irsa => copy.write_irsa(&axis),
         }
     });
     progress.finish();
@@ -147,10 +147,10 @@ pub fn import(
     to: &Path,
     overwrite: bool,
     progress: &dyn Progress,
-) -> Result<Layout, CubeFileError> {
+) -> Result<CubeLayout, CubeFileError> {
     let open = || {
         let mut reader = FitsReader::open(path)?;
-        let layout = Layout::of(&reader.header()?).ok_or_else(|| {
+        let layout = CubeLayout::of(&reader.header()?).ok_or_else(|| {
             CubeFileProblem::NotACube(format!("its first HDU has no card {LAYOUT} of a known layout"))
         })?;
         let shape = check_arrays(&mut reader, layout)?;
@@ -193,9 +193,9 @@ fn check_sums(reader: &mut FitsReader) -> Result<(), CubeFileProblem> {
 }
 
 /// The shape that all arrays of an exported cube have.
-fn check_arrays(reader: &mut FitsReader, layout: Layout) -> Result<[usize; 3], CubeFileProblem> {
+fn check_arrays(reader: &mut FitsReader, layout: CubeLayout) -> Result<[usize; 3], CubeFileProblem> {
     let mut shape = None;
-    for hdu in Array::ALL.map(|array| layout.hdu(array)) {
+    for hdu in CubeArray::ALL.map(|array| layout.hdu(array)) {
         reader.move_to(hdu)?;
         let found = reader.image_shape()?;
         let found = <[usize; 3]>::try_from(found)
@@ -217,23 +217,23 @@ struct Copy<'a> {
 
 impl Copy<'_> {
     fn write_cubeviz(&mut self) -> Result<(), CubeFileProblem> {
-        let layout = Layout::Cubeviz;
+        let layout = CubeLayout::Cubeviz;
         let wcs = self.wcs()?;
         let mut first = Header::new();
-        first.set("EXTNAME", layout.hdu(Array::Science), "");
+        first.set("EXTNAME", layout.hdu(CubeArray::Science), "");
         first.extend(&wcs);
         // The primary HDU of a cube has the unit of SCI.
         first.extend(&self.header("PRIMARY")?);
         first.set(LAYOUT, layout.name(), "of this file; `spx cube import` makes the cube of it");
-        self.pixels::<f32>(Array::Science.hdu(), &first)?;
-        self.array(Array::Variance, Array::Variance.hdu(), layout.hdu(Array::Variance), &wcs)?;
+        self.pixels::<f32>(CubeArray::Science.hdu(), &first)?;
+        self.array(CubeArray::Variance, CubeArray::Variance.hdu(), layout.hdu(CubeArray::Variance), &wcs)?;
         self.mask(&wcs)?;
-        self.array(Array::OrMask, Array::OrMask.hdu(), layout.hdu(Array::OrMask), &wcs)?;
+        self.array(CubeArray::OrMask, CubeArray::OrMask.hdu(), layout.hdu(CubeArray::OrMask), &wcs)?;
         self.rest(&["PRIMARY", "SCI", "VARIANCE", "OR_MASK"], layout.renamed())
     }
 
     fn write_irsa(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
-        let layout = Layout::Irsa;
+        let layout = CubeLayout::Irsa;
         let mut primary = self.header("PRIMARY")?;
         primary.set(LAYOUT, layout.name(), "of this file; `spx cube import` makes the cube of it");
         self.fits.image::<u8>(&[], &primary)?;
@@ -242,7 +242,7 @@ impl Copy<'_> {
         let has_table = original.get(EXACT_AXIS).is_some();
         let mut wcs = original.clone();
         add_exact_axis(&mut wcs, &original, "W");
-        for array in [Array::Science, Array::Count, Array::OrMask, Array::Variance] {
+        for array in [CubeArray::Science, CubeArray::Count, CubeArray::OrMask, CubeArray::Variance] {
             self.array(array, array.hdu(), layout.hdu(array), &wcs)?;
         }
         self.channels(axis)?;
@@ -252,11 +252,12 @@ impl Copy<'_> {
         self.rest(&["PRIMARY", "SCI", "COUNT", "OR_MASK", "VARIANCE"], layout.renamed())
     }
 
-    fn write_cube(&mut self, layout: Layout) -> Result<(), CubeFileProblem> {
+    fn write_cube(&mut self, layout: CubeLayout) -> Result<(), CubeFileProblem> {
         let wcs = self.wcs()?;
         let mut primary = Header::new();
-        let of_the_array =
-            |keyword: &str| layout == Layout::Cubeviz && (keyword == "EXTNAME" || wcs.get(keyword).is_some());
+        let of_the_array = |keyword: &str| {
+            layout == CubeLayout::Cubeviz && (keyword == "EXTNAME" || wcs.get(keyword).is_some())
+        };
         for card in self.header("PRIMARY")?.cards() {
             if card.keyword != LAYOUT && !of_the_array(&card.keyword) {
                 primary.push(card.clone());
@@ -264,10 +265,10 @@ impl Copy<'_> {
         }
         self.fits.image::<u8>(&[], &primary)?;
         self.fits.checksum()?;
-        for array in Array::ALL {
+        for array in CubeArray::ALL {
             self.array(array, layout.hdu(array), array.hdu(), &wcs)?;
         }
-        let mut done: Vec<&str> = Array::ALL.iter().map(|array| layout.hdu(*array)).collect();
+        let mut done: Vec<&str> = CubeArray::ALL.iter().map(|array| layout.hdu(*array)).collect();
         done.push("PRIMARY");
         done.extend(layout.derived());
         if wcs.get(EXACT_AXIS).is_none() {
@@ -285,7 +286,7 @@ impl Copy<'_> {
     /// The cards that all arrays of a cube share: those of AND_MASK but for its name.
     fn wcs(&mut self) -> Result<Header, CubeFileProblem> {
         let mut wcs = Header::new();
-        for card in self.header(Array::AndMask.hdu())?.cards().iter().filter(|c| c.keyword != "EXTNAME") {
+        for card in self.header(CubeArray::AndMask.hdu())?.cards().iter().filter(|c| c.keyword != "EXTNAME") {
             wcs.push(card.clone());
         }
         Ok(wcs)
@@ -304,12 +305,18 @@ impl Copy<'_> {
     }
 
     /// Copies an array under a new name and with that WCS.
-    fn array(&mut self, array: Array, from: &str, name: &str, wcs: &Header) -> Result<(), CubeFileProblem> {
+    fn array(
+        &mut self,
+        array: CubeArray,
+        from: &str,
+        name: &str,
+        wcs: &Header,
+    ) -> Result<(), CubeFileProblem> {
         let cards = self.cards(from, name, wcs)?;
         match array {
-            Array::Science | Array::Variance => self.pixels::<f32>(from, &cards),
-            Array::AndMask | Array::OrMask => self.pixels::<u32>(from, &cards),
-            Array::Count => self.pixels::<u16>(from, &cards),
+            CubeArray::Science | CubeArray::Variance => self.pixels::<f32>(from, &cards),
+            CubeArray::AndMask | CubeArray::OrMask => self.pixels::<u32>(from, &cards),
+            CubeArray::Count => self.pixels::<u16>(from, &cards),
         }
     }
 
@@ -328,7 +335,7 @@ impl Copy<'_> {
         cards.extend(wcs);
         self.fits.image::<u8>(&self.shape, &cards)?;
         self.planes(|copy, first, plane: &mut [f32]| {
-            copy.reader.move_to(Array::Science.hdu())?;
+            copy.reader.move_to(CubeArray::Science.hdu())?;
             copy.reader.read_pixels(first, plane)?;
             let mask: Vec<u8> = plane.iter().map(|value| u8::from(!value.is_finite())).collect();
             Ok(copy.fits.write_pixels(first, &mask)?)
@@ -372,7 +379,7 @@ impl Copy<'_> {
     fn channels(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
         let bins: Vec<Bin> = axis.iter().collect();
         let columns: [WavelengthColumn; 5] = [
-            ("WAVELENGTH", "um", Bin::centre),
+            ("WAVELENGTH", "um", Bin::center),
             ("WL_MIN", "um", |b| b.min),
             ("WL_MAX", "um", |b| b.max),
             ("R", "", Bin::resolving_power),

@@ -25,8 +25,8 @@ use crate::cube::{CubeData, OptionalPlane};
 
 /// Writes a mosaic under a temporary name, flushes it and gives it its name; `progress` as for [`write`](super::write).
 ///
-/// An array that the drizzle was not asked for is left out: ERR without [`Planes::error`](crate::Planes), CON without
-/// [`Planes::context`](crate::Planes), VARIANCE and DQ with [`Planes::only_mean`](crate::Planes).
+/// An array that the drizzle was not asked for is left out: ERR without [`OutputPlanes::error`](crate::OutputPlanes), CON without
+/// [`OutputPlanes::context`](crate::OutputPlanes), VARIANCE and DQ with [`OutputPlanes::only_mean`](crate::OutputPlanes).
 ///
 /// # Errors
 /// [`CubeFileProblem::NotAMosaic`] for a cube of several bins; else as [`write`](super::write).

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use spx_core::fits::{FitsNumber, FitsReader};
 use spx_core::header::Header;
 
-use super::{Array, CubeFileError, CubeFileProblem, Layout, WAVELENGTH};
+use super::{CubeArray, CubeFileError, CubeFileProblem, CubeLayout, WAVELENGTH};
 use crate::WavelengthGrid;
 use crate::cube::{Cube, array};
 
@@ -32,11 +32,11 @@ impl CubeFile {
 
     fn try_open(path: &Path) -> Result<Self, CubeFileProblem> {
         let mut reader = FitsReader::open(path)?;
-        if let Some(layout) = Layout::of(&reader.header()?) {
+        if let Some(layout) = CubeLayout::of(&reader.header()?) {
             return Err(CubeFileProblem::Exported(layout));
         }
         let names = reader.hdu_names()?;
-        for hdu in Array::ALL.map(Array::hdu).into_iter().chain([WAVELENGTH]) {
+        for hdu in CubeArray::ALL.map(CubeArray::hdu).into_iter().chain([WAVELENGTH]) {
             if !names.iter().any(|n| n == hdu) {
                 return Err(CubeFileProblem::NotACube(format!("it has no HDU {hdu}")));
             }
@@ -45,7 +45,7 @@ impl CubeFile {
         let primary = reader.header()?;
         let mut shape = None;
         let mut science = Header::new();
-        for array in Array::ALL {
+        for array in CubeArray::ALL {
             reader.move_to(array.hdu())?;
             let found: [usize; 3] = reader.image_shape()?.try_into().map_err(|found| {
                 CubeFileProblem::NotACube(format!(
@@ -53,7 +53,7 @@ impl CubeFile {
                     array.hdu()
                 ))
             })?;
-            if array == Array::Science {
+            if array == CubeArray::Science {
                 science = reader.header()?;
             }
             if *shape.get_or_insert(found) != found {
@@ -103,7 +103,7 @@ impl CubeFile {
     /// Where the plane or the rows do not exist, a value does not fit `T`, or the file ends early.
     pub fn read<T: FitsNumber + Default>(
         &mut self,
-        array: Array,
+        array: CubeArray,
         z: usize,
         rows: Range<usize>,
     ) -> Result<Vec<T>, CubeFileError> {
@@ -120,11 +120,11 @@ impl CubeFile {
     /// As [`read`](Self::read).
     pub fn load(&mut self) -> Result<Cube, CubeFileError> {
         Ok(Cube {
-            science: self.load_array(Array::Science)?,
-            variance: self.load_array(Array::Variance)?,
-            and_mask: self.load_array(Array::AndMask)?,
-            or_mask: self.load_array(Array::OrMask)?,
-            count: self.load_array(Array::Count)?,
+            science: self.load_array(CubeArray::Science)?,
+            variance: self.load_array(CubeArray::Variance)?,
+            and_mask: self.load_array(CubeArray::AndMask)?,
+            or_mask: self.load_array(CubeArray::OrMask)?,
+            count: self.load_array(CubeArray::Count)?,
             wavelengths: self.wavelengths.clone(),
             inputs_per_plane: self.inputs_per_plane.clone(),
         })
@@ -132,7 +132,7 @@ impl CubeFile {
 
     fn load_array<T: FitsNumber + Default + Clone>(
         &mut self,
-        which: Array,
+        which: CubeArray,
     ) -> Result<ndarray::Array3<T>, CubeFileError> {
         let [nz, ny, _] = self.shape;
         let planes = (0..nz).map(|z| self.read(which, z, 0..ny)).collect::<Result<Vec<Vec<T>>, _>>()?;

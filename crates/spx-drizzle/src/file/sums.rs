@@ -31,8 +31,8 @@ use super::reader::read_wavelengths;
 use super::writer::write_wavelengths;
 use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
 use crate::{
-    Accumulator, BitSum, CubeData, Drizzler, Entry, ErrorMethod, GroupTime, KeptSums, Plan, RealSum,
-    VarianceMethod, WavelengthGrid,
+    AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, GroupTime,
+    KeptSums, RealSum, VarianceMethod, WavelengthGrid,
 };
 
 /// The form of the file; another one is refused.
@@ -65,7 +65,7 @@ fn real_place(sum: RealSum) -> (&'static str, usize) {
 }
 
 /// A column of EXPOSURES of type f64, NaN where there is no value.
-type RealColumn = (&'static str, &'static str, fn(&mut Entry) -> &mut Option<f64>);
+type RealColumn = (&'static str, &'static str, fn(&mut AccumulatedExposure) -> &mut Option<f64>);
 
 const REAL_COLUMNS: [RealColumn; 6] = [
     ("MJD", "d", |e| &mut e.mjd),
@@ -108,7 +108,7 @@ pub fn sums_steps(drizzler: &Drizzler) -> u64 {
     steps(drizzler.plan(), drizzler.exposures())
 }
 
-fn steps(plan: &Plan, exposures: u32) -> u64 {
+fn steps(plan: &DrizzlePlan, exposures: u32) -> u64 {
     let bits = BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)).count();
     let reals = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).count();
     let sums = bits + reals + plan.optional_sums() + plan.context_words(exposures);
@@ -154,7 +154,7 @@ fn write_hdus(
 }
 
 /// Grid and options: all of a plan that the sums depend on but the edges of the planes.
-fn plan_cards(plan: &Plan) -> Header {
+fn plan_cards(plan: &DrizzlePlan) -> Header {
     let ([nz, ny, nx], options, planes) = (plan.cube_shape(), plan.options(), plan.planes());
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let mut optional = Vec::new();
@@ -178,7 +178,7 @@ fn plan_cards(plan: &Plan) -> Header {
     h
 }
 
-fn write_entries(fits: &mut FitsWriter, entries: &[Entry]) -> Result<(), CubeFileProblem> {
+fn write_entries(fits: &mut FitsWriter, entries: &[AccumulatedExposure]) -> Result<(), CubeFileProblem> {
     let texts: [(&str, Vec<&str>); 4] = [
         ("OBSERVATION", entries.iter().map(|e| e.id.observation.as_str()).collect()),
         ("FILE", entries.iter().map(|e| e.file.as_str()).collect()),
@@ -195,12 +195,12 @@ fn write_entries(fits: &mut FitsWriter, entries: &[Entry]) -> Result<(), CubeFil
     for (name, texts) in &texts {
         fits.write_text_column(name, 0, texts)?;
     }
-    let integers = |value: fn(&Entry) -> i64| entries.iter().map(value).collect::<Vec<i64>>();
+    let integers = |value: fn(&AccumulatedExposure) -> i64| entries.iter().map(value).collect::<Vec<i64>>();
     fits.write_column("DETECTOR", 0, &integers(|e| e.id.detector.number().into()))?;
     fits.write_column("USED", 0, &integers(|e| e.used.into()))?;
     fits.write_column("NUMBER", 0, &integers(|e| e.number.map_or(-1, i64::from)))?;
     for (name, _, field) in REAL_COLUMNS {
-        let value = |entry: &Entry| field(&mut entry.clone()).unwrap_or(f64::NAN);
+        let value = |entry: &AccumulatedExposure| field(&mut entry.clone()).unwrap_or(f64::NAN);
         fits.write_column(name, 0, &entries.iter().map(value).collect::<Vec<f64>>())?;
     }
     Ok(fits.checksum()?)
@@ -228,7 +228,7 @@ pub struct SumsFile {
     exposures: u32,
     wavelengths: WavelengthGrid,
     inputs_per_plane: Vec<u32>,
-    entries: Vec<Entry>,
+    entries: Vec<AccumulatedExposure>,
     settings: Vec<String>,
 }
 
@@ -272,7 +272,7 @@ impl SumsFile {
     }
 
     /// The exposures that are in the sums, in the order in which they came.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[AccumulatedExposure] {
         &self.entries
     }
 
@@ -282,7 +282,7 @@ impl SumsFile {
     }
 
     /// The steps of progress that reading the sums takes.
-    pub fn steps(&self, plan: &Plan) -> u64 {
+    pub fn steps(&self, plan: &DrizzlePlan) -> u64 {
         steps(plan, self.exposures)
     }
 
@@ -309,12 +309,12 @@ impl SumsFile {
     /// [`CubeFileProblem::Differs`] where the plan is another one, [`CubeFileProblem::Broken`] where an array is missing,
     /// [`CubeFileProblem::Damaged`] where its checksum is wrong, [`CubeFileProblem::Cancelled`], and what disk and
     /// memory refuse.
-    pub fn load(mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
+    pub fn load(mut self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
         let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, progress));
         attempt.map_err(|problem| self.error(problem))
     }
 
-    fn check_plan(&self, plan: &Plan) -> Result<(), CubeFileProblem> {
+    fn check_plan(&self, plan: &DrizzlePlan) -> Result<(), CubeFileProblem> {
         for card in plan_cards(plan).cards() {
             let found = self.primary.get(&card.keyword);
             if found != card.value.as_ref() {
@@ -329,7 +329,11 @@ impl SumsFile {
         Ok(())
     }
 
-    fn restore(&mut self, plan: Plan, progress: &dyn Progress) -> Result<Accumulator, CubeFileProblem> {
+    fn restore(
+        &mut self,
+        plan: DrizzlePlan,
+        progress: &dyn Progress,
+    ) -> Result<Accumulator, CubeFileProblem> {
         let optional = (plan.optional_sums() > 0).then_some(RealSum::Optional(0));
         let context = (plan.context_words(self.exposures) > 0).then_some(BitSum::Context(0));
         let real = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).chain(optional).map(real_place);
@@ -435,7 +439,7 @@ fn verify(reader: &mut FitsReader, name: &str) -> Result<(), CubeFileProblem> {
     }
 }
 
-fn read_entries(reader: &mut FitsReader) -> Result<Vec<Entry>, CubeFileProblem> {
+fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, CubeFileProblem> {
     let rows = reader.table_rows()?;
     let mut texts = |name| reader.read_text_column(name, 0, rows);
     let (observations, files, groups, remarks) =
@@ -450,7 +454,7 @@ fn read_entries(reader: &mut FitsReader) -> Result<Vec<Entry>, CubeFileProblem> 
     let texts = observations.into_iter().zip(files).zip(groups).zip(remarks);
     for (k, (((observation, file), group), remark)) in texts.enumerate() {
         let detector = Detector::new(detectors[k]).map_err(|e| CubeFileProblem::Broken(e.to_string()))?;
-        entries.push(Entry {
+        entries.push(AccumulatedExposure {
             id: ExposureId { observation, detector },
             file,
             mjd: None,

@@ -7,7 +7,7 @@ use spx_core::progress::{Progress, Silent};
 
 use super::*;
 use crate::cube::{Cube, array};
-use crate::{DrizzleOptions, Drizzler, Plan, Planes, Timing, WavelengthGrid};
+use crate::{DrizzleOptions, DrizzlePlan, Drizzler, OutputPlanes, Timing, WavelengthGrid};
 
 fn cube() -> Cube {
     let shape = [3, 2, 4];
@@ -66,7 +66,7 @@ fn what_is_written_is_read_back() {
     assert_eq!(file.primary().integer("N_INPUTS"), Ok(2));
     assert_eq!(file.science_header().text("CTYPE3"), Ok("WAVE-LOG"));
     assert_eq!(file.science_header().real("CRPIX3"), Ok(2.0));
-    assert_eq!(file.read::<f32>(Array::Science, 2, 1..2).unwrap(), [14.5, 15.5, 16.5, 17.5]);
+    assert_eq!(file.read::<f32>(CubeArray::Science, 2, 1..2).unwrap(), [14.5, 15.5, 16.5, 17.5]);
     let mut fits = FitsReader::open(&path).unwrap();
     let expected = ["PRIMARY", "SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WAVELENGTH", "WCS-WAVE"];
     assert_eq!(fits.hdu_names().unwrap(), expected);
@@ -88,9 +88,9 @@ fn a_cube_of_several_bins_is_no_mosaic() {
 #[test]
 fn a_mean_alone_is_no_cube_file() {
     let dir = tempfile::tempdir().unwrap();
-    let planes = Planes { only_mean: true, ..Planes::default() };
+    let planes = OutputPlanes { only_mean: true, ..OutputPlanes::default() };
     let options = DrizzleOptions::default();
-    let plan = Plan::new([2, 3], WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options).unwrap();
+    let plan = DrizzlePlan::new([2, 3], WavelengthGrid::custom(vec![1.0, 2.0]).unwrap(), options).unwrap();
     let mean = Drizzler::new(plan.with_planes(planes));
     let error = write(&dir.path().join("cube.fits"), &mean, &info(), false, &Silent).unwrap_err();
     assert!(matches!(error.problem, CubeFileProblem::OnlyMean), "{error}");
@@ -157,7 +157,7 @@ fn what_is_exported_and_imported_is_the_same_file() {
     let dir = tempfile::tempdir().unwrap();
     for exact in [false, true] {
         let (path, bytes) = written(dir.path(), exact);
-        for layout in Layout::ALL {
+        for layout in CubeLayout::ALL {
             let exported = dir.path().join(format!("{layout}_{exact}.fits"));
             let back = dir.path().join(format!("{layout}_{exact}_back.fits"));
             export(&path, &exported, layout, false, &Silent).unwrap();
@@ -173,7 +173,7 @@ fn what_is_exported_and_imported_is_the_same_file() {
 fn exported_cubes_have_the_hdus_that_tools_look_for() {
     let dir = tempfile::tempdir().unwrap();
     let (path, _) = written(dir.path(), false);
-    let mut exported = Layout::ALL.map(|layout| {
+    let mut exported = CubeLayout::ALL.map(|layout| {
         let path_of = dir.path().join(format!("{layout}.fits"));
         export(&path, &path_of, layout, false, &Silent).unwrap();
         FitsReader::open(&path_of).unwrap()
@@ -250,13 +250,13 @@ fn other_hdus_are_carried_along() {
     fits.image::<i16>(&[2, 2], &cards).unwrap();
     fits.write_pixels(0, &[1_i16, -2, 3, -4]).unwrap();
     fits.finish().unwrap();
-    for layout in Layout::ALL {
+    for layout in CubeLayout::ALL {
         let [exported, back] = ["exported", "back"].map(|name| dir.path().join(format!("{name}.fits")));
         export(&more, &exported, layout, true, &Silent).unwrap();
         import(&exported, &back, true, &Silent).unwrap();
         assert!(std::fs::read(&back).unwrap() == std::fs::read(&more).unwrap(), "{layout}");
         let names = FitsReader::open(&exported).unwrap().hdu_names().unwrap();
-        let error = if layout == Layout::Cubeviz { "ERRORS" } else { "ERR" };
+        let error = if layout == CubeLayout::Cubeviz { "ERRORS" } else { "ERR" };
         assert_eq!(names[names.len() - 2..], [error, "NOTES"]);
     }
 }
@@ -266,7 +266,7 @@ fn damage_is_found_before_anything_is_written() {
     let dir = tempfile::tempdir().unwrap();
     let (path, mut bytes) = written(dir.path(), false);
     let [exported, out] = ["exported.fits", "out.fits"].map(|name| dir.path().join(name));
-    export(&path, &exported, Layout::Cubeviz, false, &Silent).unwrap();
+    export(&path, &exported, CubeLayout::Cubeviz, false, &Silent).unwrap();
     let error = import(&path, &out, false, &Silent).unwrap_err().to_string();
     assert!(error.contains("no card LAYOUT"), "{error}");
     let spoil = |path: &std::path::Path, bytes: &mut [u8]| {
@@ -277,7 +277,7 @@ fn damage_is_found_before_anything_is_written() {
         std::fs::write(path, bytes).unwrap();
     };
     spoil(&path, &mut bytes);
-    let error = export(&path, &out, Layout::Irsa, false, &Silent).unwrap_err().to_string();
+    let error = export(&path, &out, CubeLayout::Irsa, false, &Silent).unwrap_err().to_string();
     assert!(error.contains("cube_false.fits: HDU VARIANCE is damaged"), "{error}");
     let mut bytes = std::fs::read(&exported).unwrap();
     spoil(&exported, &mut bytes);

@@ -12,7 +12,7 @@ use spx_core::units::ARCSEC_PER_RADIAN;
 use super::plane_writer::PlaneWriter;
 use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
 use crate::cube::{CubeData, OptionalPlane};
-use crate::{Bin, DrizzleOptions, Fill, Timing, WavelengthGrid};
+use crate::{Bin, DrizzleOptions, FillValue, Timing, WavelengthGrid};
 
 /// What a cube file says beside its arrays.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,7 +49,7 @@ pub struct CubeInfo {
 pub(super) type WavelengthColumn = (&'static str, &'static str, fn(Bin) -> f64);
 
 const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
-    ("LAMBDA", "um", Bin::centre),
+    ("LAMBDA", "um", Bin::center),
     ("LAMBDA_MIN", "um", |b| b.min),
     ("LAMBDA_MAX", "um", |b| b.max),
     ("DLAMBDA", "um", Bin::width),
@@ -117,8 +117,8 @@ pub fn steps(cube: &dyn CubeData) -> u64 {
 }
 
 /// The flux; in a new file there is nothing to be kept.
-pub(super) fn fill_science(cube: &dyn CubeData, fill: Fill, z: usize, plane: &mut [f32]) {
-    if fill == Fill::Keep {
+pub(super) fn fill_science(cube: &dyn CubeData, fill: FillValue, z: usize, plane: &mut [f32]) {
+    if fill == FillValue::Keep {
         plane.fill(f32::NAN);
     }
     cube.science(z, plane);
@@ -292,7 +292,7 @@ pub(super) fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> R
 
 /// One row, COORDS (1, K), as -TAB wants it (Greisen et al. 2006, section 6.1).
 pub(super) fn write_exact_table(fits: &mut FitsWriter, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
-    let centres: Vec<f64> = axis.iter().map(Bin::centre).collect();
+    let centres: Vec<f64> = axis.iter().map(Bin::center).collect();
     let (format, dim) = (format!("{}D", centres.len()), format!("(1,{})", centres.len()));
     let coords = ColumnSpec { name: "COORDS", format: &format, unit: "um", dim: Some(&dim) };
     let mut cards = Header::new();

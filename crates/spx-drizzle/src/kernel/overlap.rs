@@ -11,18 +11,18 @@ use crate::droplet::Droplet;
 /// The corners must run once around the droplet in either direction. Where the map folds a pixel onto itself
 /// its area is signed, and so are its shares.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Square {
+pub(crate) struct SquareKernel {
     reach: f64,
 }
 
-impl Square {
+impl SquareKernel {
     /// Half an output pixel, and half the diagonal of the droplet with room for maps that stretch one axis.
     pub(crate) fn new(xy_shrink: f64, pixel_scale_ratio: f64) -> Self {
         Self { reach: 0.5 + 2.0 * xy_shrink / pixel_scale_ratio }
     }
 }
 
-impl SpatialKernel for Square {
+impl SpatialKernel for SquareKernel {
     const CORNERS: bool = true;
     /// Rounding leaves some 1e-17 in pixels that a corner only touches.
     const LEAST: f64 = 1e-15;
@@ -58,7 +58,7 @@ impl SpatialKernel for Square {
             reason = "the droplet reaches few pixels"
         )]
         let (columns, rows) = ((x1 - x0 + 1) as usize, (y1 - y0 + 1) as usize);
-        let mut cells = Cells::new(columns, rows, scratch);
+        let mut cells = OverlapCells::new(columns, rows, scratch);
         for k in 0..4 {
             cells.add_edge(corners[k], corners[(k + 1) % 4]);
         }
@@ -122,13 +122,13 @@ fn signed_area(c: &Quad) -> f64 {
 ///
 /// By Green's theorem the area in a cell is the sum over all edges of the signed area between the edge and the
 /// cell's right border; what an edge adds to its own cell and to all cells right of it is kept as a difference.
-struct Cells<'a> {
+struct OverlapCells<'a> {
     columns: usize,
     rows: usize,
     sums: &'a mut [f64],
 }
 
-impl<'a> Cells<'a> {
+impl<'a> OverlapCells<'a> {
     fn new(columns: usize, rows: usize, memory: &'a mut Vec<f64>) -> Self {
         memory.clear();
         memory.resize((columns + 1) * rows, 0.0);
@@ -201,7 +201,7 @@ mod tests {
 
     fn shares(quad: &Quad) -> Vec<(i64, i64, f64)> {
         let centre = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
-        shares_of(&Square::new(1.0, 1.0), &at(centre[0], centre[1]), quad)
+        shares_of(&SquareKernel::new(1.0, 1.0), &at(centre[0], centre[1]), quad)
     }
 
     /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel one after the other

@@ -20,13 +20,13 @@ const TIE: f64 = 1e-9;
 /// A square of `xy_shrink` input pixels, aligned with the output axes; shares by area, which add up to 1. The square
 /// kernel of an image that is not turned.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Turbo {
+pub(crate) struct TurboKernel {
     half: f64,
     /// 1 / side.
     density: f64,
 }
 
-impl Turbo {
+impl TurboKernel {
     pub(crate) fn new(xy_shrink: f64, pixel_scale_ratio: f64) -> Self {
         let side = xy_shrink / pixel_scale_ratio;
         Self { half: 0.5 * side, density: 1.0 / side }
@@ -54,7 +54,7 @@ impl Turbo {
     }
 }
 
-impl SpatialKernel for Turbo {
+impl SpatialKernel for TurboKernel {
     fn reach(&self) -> f64 {
         self.half + 0.5 + TIE
     }
@@ -77,9 +77,9 @@ impl SpatialKernel for Turbo {
 
 /// All of it to the pixel that the centre falls into; midway between two, to the higher one.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Point;
+pub(crate) struct PointKernel;
 
-impl SpatialKernel for Point {
+impl SpatialKernel for PointKernel {
     fn reach(&self) -> f64 {
         0.5 + TIE
     }
@@ -96,13 +96,13 @@ impl SpatialKernel for Point {
 /// Its shares do not add up to 1: what is cut off is lost, and a Gaussian narrower than an output pixel is not
 /// sampled well (its shares add up to between 0.1 and 2 at a FWHM of 0.5).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gaussian {
+pub(crate) struct GaussianKernel {
     half: f64,
     /// 1 / (2 sigma^2).
     steepness: f64,
 }
 
-impl Gaussian {
+impl GaussianKernel {
     /// FWHM over sigma, `2 sqrt(2 ln 2)` as STScI's drizzle rounds it: the exact number would change shares by
     /// some 1e-5.
     const FWHM: f64 = 2.3548;
@@ -113,14 +113,14 @@ impl Gaussian {
     }
 }
 
-impl Gaussian {
+impl GaussianKernel {
     /// The share along one axis at this distance, but for a factor; 0 where the pixel is beyond the square.
     pub(crate) fn profile(&self, distance: f64) -> f64 {
         if distance.abs() < self.half + 0.5 { exp(-self.steepness * distance * distance) } else { 0.0 }
     }
 }
 
-impl SpatialKernel for Gaussian {
+impl SpatialKernel for GaussianKernel {
     /// A share that vanishes in single precision is none.
     const LEAST: f64 = 7.1e-46;
 
@@ -138,16 +138,16 @@ impl SpatialKernel for Gaussian {
 
 /// `L(dx) L(dy)` with `L(t) = sinc(t) sinc(t / n)` for `|t| < n`, `t` in input pixels, `sinc(t) = sin(pi t) / (pi t)`.
 ///
-/// Shares may be negative, do not add up to 1, and grow with the number of output pixels in an input pixel, as in
+/// AdditionContext may be negative, do not add up to 1, and grow with the number of output pixels in an input pixel, as in
 /// STScI's drizzle; `xy_shrink` is not used. That one looks `L` up at the nearest multiple of 0.003, which
 /// makes up to 0.3 % of a share; here it is computed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Lanczos {
+pub(crate) struct LanczosKernel {
     order: f64,
     pixel_scale_ratio: f64,
 }
 
-impl Lanczos {
+impl LanczosKernel {
     pub(crate) fn new(order: u8, pixel_scale_ratio: f64) -> Self {
         Self { order: order.into(), pixel_scale_ratio }
     }
@@ -163,7 +163,7 @@ impl Lanczos {
     }
 }
 
-impl SpatialKernel for Lanczos {
+impl SpatialKernel for LanczosKernel {
     const SIGNED: bool = true;
 
     fn reach(&self) -> f64 {

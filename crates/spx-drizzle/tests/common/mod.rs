@@ -10,8 +10,8 @@ use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
 use spx_core::zodi;
 use spx_drizzle::{
-    DrizzleError, DrizzleOptions, Drizzler, Exposure, Extra, Foreground, Plan, WavelengthGrid, Weight,
-    weights,
+    DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, ExposureForeground,
+    WavelengthGrid, Weight, weights,
 };
 use spx_sim::{ExposureOptions, FrameExtent, SimulatedSky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
@@ -40,7 +40,7 @@ pub(crate) fn exposures(sky: &SimulatedSky, number: usize, size: usize) -> Vec<S
 /// How the pixels of a test are weighted.
 #[derive(Clone, Copy)]
 #[allow(dead_code, reason = "each test file uses a part of it")]
-pub(crate) enum Weighting {
+pub(crate) enum TestWeighting {
     Raw,
     Smoothed,
     Constant,
@@ -48,7 +48,7 @@ pub(crate) enum Weighting {
 
 /// Drizzles images as `spx drizzle` does by default.
 pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: DrizzleOptions) -> Drizzler {
-    drizzle_weighted(images, grid, options, Weighting::Raw)
+    drizzle_weighted(images, grid, options, TestWeighting::Raw)
 }
 
 /// Drizzles images with other weights.
@@ -56,10 +56,10 @@ pub(crate) fn drizzle_weighted(
     images: &[SpectralImage],
     grid: &OutputGrid,
     options: DrizzleOptions,
-    weighting: Weighting,
+    weighting: TestWeighting,
 ) -> Drizzler {
     let wavelengths = WavelengthGrid::native(Detector::new(3).unwrap());
-    let mut drizzler = Drizzler::new(Plan::new(grid.shape(), wavelengths, options).unwrap());
+    let mut drizzler = Drizzler::new(DrizzlePlan::new(grid.shape(), wavelengths, options).unwrap());
     let answers = drizzler.add_all(
         images,
         |plan, image, droplets| {
@@ -78,17 +78,17 @@ pub(crate) fn drizzle_weighted(
                 flux: &image.planes.image,
                 variance: &image.planes.variance,
                 flags: &image.planes.flags,
-                foreground: Some(Foreground { model: &image.planes.zodi, scale: fit.scale }),
+                foreground: Some(ExposureForeground { model: &image.planes.zodi, scale: fit.scale }),
                 excluded,
                 pixel_map: &map,
                 wavelength_map: &wave,
-                extra: Extra {
+                extra: ExposureExtras {
                     weight: match weighting {
-                        Weighting::Raw => Weight::InverseVariance,
-                        Weighting::Smoothed => Weight::Map(&smooth),
-                        Weighting::Constant => Weight::Constant(1.0),
+                        TestWeighting::Raw => Weight::InverseVariance,
+                        TestWeighting::Smoothed => Weight::Map(&smooth),
+                        TestWeighting::Constant => Weight::Constant(1.0),
                     },
-                    ..Extra::default()
+                    ..ExposureExtras::default()
                 },
             };
             plan.collect(&exposure, &plan.spans(&map, metadata.shape), droplets)

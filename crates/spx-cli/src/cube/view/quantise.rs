@@ -6,7 +6,7 @@
 //! data. Counts and flags are kept as they are.
 
 use serde::Serialize;
-use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
 use crate::statistics::median;
 
@@ -58,11 +58,11 @@ impl Plane {
         bin: usize,
     ) -> Result<(), CubeFileError> {
         let nx = cube.shape()[2];
-        let science: Vec<f32> = cube.read(Array::Science, z, rows.clone())?;
-        let variance: Vec<f32> = cube.read(Array::Variance, z, rows.clone())?;
-        let count: Vec<u16> = cube.read(Array::Count, z, rows.clone())?;
-        let and_mask: Vec<u32> = cube.read(Array::AndMask, z, rows.clone())?;
-        let or_mask: Vec<u32> = cube.read(Array::OrMask, z, rows)?;
+        let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
+        let variance: Vec<f32> = cube.read(CubeArray::Variance, z, rows.clone())?;
+        let count: Vec<u16> = cube.read(CubeArray::Count, z, rows.clone())?;
+        let and_mask: Vec<u32> = cube.read(CubeArray::AndMask, z, rows.clone())?;
+        let or_mask: Vec<u32> = cube.read(CubeArray::OrMask, z, rows)?;
         let nothing =
             Sum { science: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 };
         let mut sums = vec![nothing; nx.div_ceil(bin)];

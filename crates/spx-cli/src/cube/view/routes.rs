@@ -19,7 +19,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use spx_core::sky::Position;
-use spx_drizzle::file::{Array, CubeFile};
+use spx_drizzle::file::{CubeArray, CubeFile};
 
 use super::server::Site;
 use super::window::{Values, Window, read_flags};
@@ -111,8 +111,8 @@ pub(super) async fn plane(
             Layer::Snr => bytes(&Values::Plane(Quantity::Snr, z).read(cube, window)?, f32::to_le_bytes),
             Layer::Count => bytes(&Values::Plane(Quantity::Count, z).read(cube, window)?, f32::to_le_bytes),
             Layer::Error => bytes(&Values::Error(z).read(cube, window)?, f32::to_le_bytes),
-            Layer::AndMask => bytes(&read_flags(cube, Array::AndMask, z, window)?, u32::to_le_bytes),
-            Layer::OrMask => bytes(&read_flags(cube, Array::OrMask, z, window)?, u32::to_le_bytes),
+            Layer::AndMask => bytes(&read_flags(cube, CubeArray::AndMask, z, window)?, u32::to_le_bytes),
+            Layer::OrMask => bytes(&read_flags(cube, CubeArray::OrMask, z, window)?, u32::to_le_bytes),
         })
     });
     Ok(binary(bytes.await?))
@@ -177,11 +177,11 @@ pub(super) async fn pixel(
     let pixel = blocking(&site.points, move |cube| {
         let rows = y..y + 1;
         Ok(Pixel {
-            sci: cube.read::<f32>(Array::Science, z, rows.clone())?[x],
-            error: cube.read::<f32>(Array::Variance, z, rows.clone())?[x].sqrt(),
-            count: cube.read::<u16>(Array::Count, z, rows.clone())?[x],
-            and_mask: cube.read::<u32>(Array::AndMask, z, rows.clone())?[x],
-            or_mask: cube.read::<u32>(Array::OrMask, z, rows)?[x],
+            sci: cube.read::<f32>(CubeArray::Science, z, rows.clone())?[x],
+            error: cube.read::<f32>(CubeArray::Variance, z, rows.clone())?[x].sqrt(),
+            count: cube.read::<u16>(CubeArray::Count, z, rows.clone())?[x],
+            and_mask: cube.read::<u32>(CubeArray::AndMask, z, rows.clone())?[x],
+            or_mask: cube.read::<u32>(CubeArray::OrMask, z, rows)?[x],
         })
     });
     json(&pixel.await?)

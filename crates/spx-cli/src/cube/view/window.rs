@@ -2,7 +2,7 @@
 //!
 //! Planes are read in blocks of rows, so that memory does not grow with the cube.
 
-use spx_drizzle::file::{Array, CubeFile, CubeFileError};
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
 use crate::cube::combine::{Quantity, mean_rows, read_rows};
 
@@ -75,7 +75,7 @@ impl Values {
 /// As [`Values::read`].
 pub(super) fn read_flags(
     cube: &mut CubeFile,
-    mask: Array,
+    mask: CubeArray,
     z: usize,
     window: Window,
 ) -> Result<Vec<u32>, CubeFileError> {
