@@ -6,6 +6,7 @@
 
 mod error;
 mod listener;
+pub mod settings;
 
 pub use error::{BoxedError, PipelineError, PipelineProblem, ResultContext};
 pub use listener::{Listener, SilentListener};

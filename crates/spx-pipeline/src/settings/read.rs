@@ -1,0 +1,213 @@
+//! Configurations from files: a TOML file, below the environment, below the command line.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeTable;
+use toml::{Table, Value};
+
+use super::{Configuration, SettingDeclaration, settings_of};
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("configuration {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, or a key or value in it is wrong.
+    #[error("configuration {}: {problem}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        problem: String,
+    },
+    /// Settings that were given otherwise do not make a configuration.
+    #[error("{problem}")]
+    Given {
+        /// What is wrong, with the key.
+        problem: String,
+    },
+}
+
+/// Lays the settings that are given (on the command line, in the environment) over those of a file; what neither has is
+/// at its default.
+///
+/// Keys of `given` are those of files, with underscores.
+///
+/// # Errors
+/// Where the file cannot be read or is not TOML, and for unknown keys, values of the wrong type, and numbers that are out
+/// of their limits or not finite; the message has the line, and for an unknown key the nearest known one.
+pub fn resolve<C: Configuration>(file: Option<&Path>, given: Table) -> Result<C, SettingsError> {
+    let mut table = match file {
+        None => Table::new(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+            let parsed = parse::<C>(&text, home().as_deref());
+            parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?
+        }
+    };
+    let settings = settings_of::<C>();
+    for (key, value) in &given {
+        check::<C>(&settings, key, value)
+            .map_err(|problem| SettingsError::Given { problem: format!("{key}: {problem}") })?;
+    }
+    table.extend(given);
+    table.try_into().map_err(|error| SettingsError::Given { problem: error.message().to_owned() })
+}
+
+/// Checks one setting of a configuration by itself.
+///
+/// # Errors
+/// Where there is no such key, or it does not take this value.
+pub fn check_setting<C: Configuration>(key: &str, value: &Value) -> Result<(), String> {
+    check::<C>(&settings_of::<C>(), key, value)
+}
+
+fn check<C: Configuration>(settings: &[SettingDeclaration], key: &str, value: &Value) -> Result<(), String> {
+    let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
+        return Err(unknown(settings, key));
+    };
+    setting.check_limits(value)?;
+    let alone = Table::from_iter([(key.to_owned(), value.clone())]);
+    let read: Result<C, _> = alone.try_into();
+    read.map(|_| ()).map_err(|error| error.message().to_owned())
+}
+
+/// Checks each key of the file by itself, so that messages have its line, and gives the table for merging.
+fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, String> {
+    let document = DeTable::parse(text).map_err(|error| error.to_string())?;
+    let mut table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
+    let settings = settings_of::<C>();
+    for (key, span) in document.get_ref() {
+        let Some(value) = table.get_mut(key.get_ref().as_ref()) else { continue };
+        if settings.iter().any(|setting| setting.key == *key.get_ref() && setting.kind.is_path()) {
+            expand_home(value, home);
+        }
+        check::<C>(&settings, key.get_ref(), value).map_err(|problem| {
+            let line = text[..key.span().start].matches('\n').count() + 1;
+            let quoted = text[key.span().start..span.span().end.max(key.span().end)].lines().next();
+            format!("line {line}: `{}`: {problem}", quoted.unwrap_or_default())
+        })?;
+    }
+    Ok(table)
+}
+
+fn unknown(settings: &[SettingDeclaration], key: &str) -> String {
+    let likeness = |setting: &&SettingDeclaration| strsim::jaro_winkler(&setting.key, key);
+    let nearest = settings.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|setting| likeness(setting) > 0.7) {
+        Some(setting) => format!("unknown key `{key}`; did you mean `{}`?", setting.key),
+        None => format!("unknown key `{key}`"),
+    }
+}
+
+fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+/// `~` and `~/...` as shells have them; in quotes no shell has expanded them.
+fn expand_home(value: &mut Value, home: Option<&Path>) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| expand_home(item, home)),
+        Value::String(text) => {
+            let rest = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+            if let (Some(rest), Some(home)) = (rest, home) {
+                *text = format!("{}{rest}", home.display());
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemars::JsonSchema;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::settings::SettingHeading;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    #[schemars(transform = SettingHeading("Sizes"))]
+    struct SizesConfig {
+        /// Width [px]
+        #[schemars(extend("exclusiveMinimum" = 0))]
+        width: f64,
+        /// Edges
+        edges: Option<Vec<f64>>,
+        #[serde(flatten)]
+        place: PlaceConfig,
+    }
+
+    #[derive(Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+    #[serde(default)]
+    struct PlaceConfig {
+        /// Where it goes
+        #[schemars(extend("x-value" = "DIR"))]
+        output_dir: PathBuf,
+        /// What it is made of
+        #[schemars(extend("x-value" = "PATH"))]
+        input: Option<Vec<PathBuf>>,
+    }
+
+    impl Default for SizesConfig {
+        fn default() -> Self {
+            Self { width: 3.0, edges: None, place: PlaceConfig::default() }
+        }
+    }
+
+    fn file(text: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn what_is_given_lies_over_the_file() {
+        let file = file("width = 1\nedges = [\n1, 2.5]\noutput_dir = 'a'\n");
+        let given = Table::from_iter([("width".to_owned(), Value::Float(2.0))]);
+        let resolved: SizesConfig = resolve(Some(file.path()), given).unwrap();
+        let place = PlaceConfig { output_dir: "a".into(), input: None };
+        assert_eq!(resolved, SizesConfig { width: 2.0, edges: Some(vec![1.0, 2.5]), place });
+        assert_eq!(resolve::<SizesConfig>(None, Table::new()).unwrap(), SizesConfig::default());
+    }
+
+    #[test]
+    fn errors_name_the_line_and_the_nearest_key() {
+        for (text, word) in [
+            ("width = 1\nwdith = 2\n", "line 2: `wdith = 2`: unknown key `wdith`; did you mean `width`?"),
+            ("width = 1\nz = 2\n", "line 2: `z = 2`: unknown key `z`"),
+            ("[place]\nwidth = 1\n", "line 1: `place"),
+            ("width = 'x'\n", "line 1: `width = 'x'`: invalid type"),
+            ("\n\nedges = [1, 'x']\n", "line 3: `edges = [1, 'x']`: invalid type"),
+            ("width = 0.0\n", "line 1: `width = 0.0`: 0 is not allowed: it must be above 0"),
+            ("edges = [1.0, inf]\n", "inf is not allowed: it must be a finite number"),
+            ("width = nan\n", "NaN is not allowed"),
+            ("width = \n", "line 1"),
+        ] {
+            let file = file(text);
+            let message = resolve::<SizesConfig>(Some(file.path()), Table::new()).unwrap_err().to_string();
+            assert!(message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_tilde_stands_for_the_home_directory() {
+        for (path, expected) in
+            [("~", "/home/ada"), ("~/cubes", "/home/ada/cubes"), ("~ada/x", "~ada/x"), ("a/~", "a/~")]
+        {
+            let text = format!("output_dir = '{path}'\ninput = ['b', '{path}']\n");
+            let table = parse::<SizesConfig>(&text, Some(Path::new("/home/ada"))).unwrap();
+            assert_eq!(table["output_dir"].as_str(), Some(expected));
+            assert_eq!(table["input"][1].as_str(), Some(expected));
+        }
+    }
+}
