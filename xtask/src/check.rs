@@ -2,37 +2,58 @@
 
 use anyhow::{Context, Result, bail};
 
+use crate::habits::{self, StepOutcome};
 use crate::layers::{self, Graph};
-use crate::{process, tidy};
+use crate::{house, package, process, tidy};
 
 /// The crates that compile no C and know no FITS library when their default features are off.
 const FITS_FREE: [&str; 3] = ["spx-core", "spx-wcs", "spx-drizzle"];
 
-type Step = (&'static str, fn() -> Result<()>);
+type Step = (&'static str, fn() -> Result<StepOutcome>);
 
-const STEPS: [Step; 6] = [
-    ("format", format),
-    ("lints", lints),
-    ("documentation", documentation),
-    ("no-fits", drizzle_alone),
-    ("layers", layer_rules),
-    ("tidy", tidiness),
+const STEPS: [Step; 13] = [
+    ("format", || always(format())),
+    ("lints", || always(lints())),
+    ("documentation", || always(documentation())),
+    ("no-fits", || always(drizzle_alone())),
+    ("layers", || always(layer_rules())),
+    ("tidy", || always(tidiness())),
+    ("house", || always(figures())),
+    ("oldest-rust", habits::oldest_rust),
+    ("deny", habits::deny),
+    ("unused", habits::unused),
+    ("spelling", habits::spelling),
+    ("semver", habits::semver),
+    ("package", || always(package::manifests())),
 ];
 
-/// Runs the named steps, or all; an error names those that failed.
+/// A step that needs no tool besides Rust.
+fn always(done: Result<()>) -> Result<StepOutcome> {
+    done.map(|()| StepOutcome::Passed)
+}
+
+/// Runs the named steps, or all; an error names those that failed, and the last line those that did not run.
 pub(crate) fn run(which: &[&str]) -> Result<()> {
     if let Some(unknown) = which.iter().find(|name| STEPS.iter().all(|(step, _)| step != *name)) {
         bail!("no step {unknown}: there are {}", STEPS.map(|(name, _)| name).join(", "));
     }
-    let (mut passed, mut failed) = (Vec::new(), Vec::new());
+    let (mut passed, mut failed, mut not_run) = (Vec::new(), Vec::new(), Vec::new());
     for (name, step) in STEPS.into_iter().filter(|(name, _)| which.is_empty() || which.contains(name)) {
         println!("== {name}");
-        if let Err(error) = step() {
-            println!("FAIL {name}: {error:#}");
-            failed.push(name);
-        } else {
-            passed.push(name);
+        match step() {
+            Ok(StepOutcome::Passed) => passed.push(name),
+            Ok(StepOutcome::NotRun(reason)) => {
+                println!("NOT RUN {name}: {reason}");
+                not_run.push(format!("{name} ({reason})"));
+            }
+            Err(error) => {
+                println!("FAIL {name}: {error:#}");
+                failed.push(name);
+            }
         }
+    }
+    if !not_run.is_empty() {
+        println!("NOT RUN {}", not_run.join("; "));
     }
     if !failed.is_empty() {
         bail!("failed: {}", failed.join(", "));
@@ -46,20 +67,28 @@ fn format() -> Result<()> {
 }
 
 fn lints() -> Result<()> {
-    process::run(&mut process::cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    process::run(&mut process::cargo(&[
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
 }
 
 fn documentation() -> Result<()> {
-    let mut command = process::cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = process::cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
     process::run(command.env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn drizzle_alone() -> Result<()> {
-    process::run(&mut process::cargo(&["check", "-p", "spx-drizzle", "--no-default-features"]))
+    process::run(&mut process::cargo(&["check", "--locked", "-p", "spx-drizzle", "--no-default-features"]))
 }
 
 fn layer_rules() -> Result<()> {
-    let metadata = process::output(&mut process::cargo(&["metadata", "--format-version", "1"]))?;
+    let metadata = process::output(&mut process::cargo(&["metadata", "--locked", "--format-version", "1"]))?;
     let graph = Graph::from_metadata(&serde_json::from_str(&metadata).context("cargo metadata")?)?;
     let mut found = graph.violations();
     for member in graph.members() {
@@ -77,6 +106,10 @@ fn layer_rules() -> Result<()> {
 
 fn tidiness() -> Result<()> {
     verdict(&tidy::violations(&process::root())?)
+}
+
+fn figures() -> Result<()> {
+    verdict(&house::violations(&process::root())?)
 }
 
 /// Prints a line for each violation, and fails if there are any.

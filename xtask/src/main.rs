@@ -14,7 +14,10 @@ mod bytes;
 mod check;
 mod compare;
 mod golden;
+mod habits;
+mod house;
 mod layers;
+mod package;
 mod parquet;
 mod process;
 mod testdata;
@@ -27,9 +30,13 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo xtask TASK
 
-  check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy
+  check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy, house, oldest-rust,
+                         deny, unused, spelling, semver, package. Steps whose tool is not installed do not run, and
+                         say so; CI_REQUIRE_TOOLS=1 makes that an error
   bytes BEFORE [AFTER]   do two programs (AFTER: the workspace's dev build) write the same bytes? Runs the commands of
                          xtask/bytes/commands.txt with both, on 1 and on 3 threads
+  house [ROOT]           figures of the source code: lines, repeated type names, circles, places of settings
+  package                the crates as they would be published, and the tests of these packages
   golden [SET...]        make the reference values of testdata again (Python, network on first use)
   fetch-testdata [[--archive-url URL] --into DIR]
                          the real files of testdata/real_files.json into testdata/real (150 MB), and are they still
@@ -67,10 +74,12 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check", which @ ..] => check::run(which),
         ["bytes", programs @ ..] => bytes::run(programs),
+        ["house", root @ ..] => house::run(root),
         ["golden", which @ ..] => golden::run(which),
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
         ["compare-photometry", options @ ..] => compare::photometry(options),
+        ["package", arguments @ ..] => package::run(arguments),
         ["parquet", arguments @ ..] => parquet::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["light-curve", options @ ..] => viewers::light_curve(options),

@@ -57,15 +57,20 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{command:?} wrote no UTF-8"))
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<PathBuf> {
+    let text = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
+    let target = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
+    Ok(PathBuf::from(target))
+}
+
 /// Builds the workspace's `spx` in a profile, `dev` or `release`, and says where it is.
 pub(crate) fn build_spx(profile: &str) -> Result<PathBuf> {
     println!("building spx ({profile})");
     run(&mut cargo(&["build", "--quiet", "--profile", profile, "-p", "spx-cli"]))?;
-    let text = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
-    let target = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
     let folder = if profile == "dev" { "debug" } else { profile };
-    Ok(Path::new(target).join(folder).join(format!("spx{}", std::env::consts::EXE_SUFFIX)))
+    Ok(target_directory()?.join(folder).join(format!("spx{}", std::env::consts::EXE_SUFFIX)))
 }
 
 /// The Python of the environment `name` of the cache, with the packages of `requirements` (in `xtask/python`).

@@ -34,7 +34,7 @@ pub(crate) fn violations(root: &Path) -> Result<Vec<String>> {
 }
 
 /// All Rust and Python files below `folder`.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
         let path = entry?.path();
         let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default();
@@ -72,7 +72,7 @@ fn file_violations(name: &str, text: &str) -> Vec<String> {
 }
 
 /// `word` in `line`, not as a part of a longer name.
-fn has_word(line: &str, word: &str) -> bool {
+pub(crate) fn has_word(line: &str, word: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(at, _)| {
         !line[..at].chars().next_back().is_some_and(part)
