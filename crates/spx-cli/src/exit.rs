@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::Path;
 use std::process::ExitCode;
 
+use spx_pipeline::{PipelineError, PipelineProblem};
+
 /// The exit codes of every command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
@@ -61,15 +63,23 @@ impl Failure {
     }
 }
 
-/// Any other error: the work could not be finished.
+/// Any other error: the work could not be finished, unless a pipeline knows better.
 impl<E: Into<anyhow::Error>> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self { outcome: Outcome::Failed, error: error.into() }
+        let error = error.into();
+        let outcome = match error.downcast_ref() {
+            Some(PipelineError::Usage(_)) => Outcome::Usage,
+            Some(PipelineError::NothingFound(_)) => Outcome::NothingFound,
+            Some(PipelineError::Interrupted) => Outcome::Interrupted,
+            Some(PipelineError::Failed(_)) | None => Outcome::Failed,
+        };
+        Self { outcome, error }
     }
 }
 
 impl fmt::Display for Failure {
-    /// The error and its causes on one line, without repeating a cause that the text before it contains.
+    /// The error and its causes on one line, without repeating a cause that the text before it contains; then, of a
+    /// pipeline's error, the way out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         for cause in self.error.chain() {
@@ -80,7 +90,11 @@ impl fmt::Display for Failure {
                 text = format!("{text}: {cause}");
             }
         }
-        f.write_str(&text)
+        f.write_str(&text)?;
+        match self.error.downcast_ref().and_then(PipelineError::problem).and_then(PipelineProblem::hint) {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

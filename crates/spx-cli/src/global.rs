@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
 
-use crate::ui::Verbosity;
+use crate::ui::{Terminal, Verbosity};
 
 /// Options of every command.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +25,11 @@ pub(crate) struct Global {
 }
 
 impl Global {
+    /// What a pipeline talks to.
+    pub(crate) fn terminal(&self) -> Terminal {
+        Terminal::new(self.verbosity())
+    }
+
     pub(crate) fn verbosity(&self) -> Verbosity {
         match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

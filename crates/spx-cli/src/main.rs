@@ -6,22 +6,16 @@
 
 mod archive;
 mod batch;
-mod buffers;
 mod cli;
 mod commands;
 mod config;
 mod cube;
 mod drizzle;
 mod exit;
-mod flag_selection;
 mod global;
-mod inputs;
 mod inspect;
-mod output;
 mod photometry;
 mod run;
-mod stages;
-mod statistics;
 mod text;
 mod ui;
 mod zodi;

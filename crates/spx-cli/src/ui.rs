@@ -3,9 +3,13 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use spx_archive::{ArchiveError, DownloadProgress, FileReport, Outcome, Target};
 use spx_core::progress::Progress;
+use spx_pipeline::Listener;
 use tracing_subscriber::filter::LevelFilter;
 
 /// How much is said on standard error.
@@ -96,34 +100,107 @@ pub(crate) fn wait_for_interrupt() {
     }
 }
 
-/// Progress as a bar, drawn on a terminal only.
-pub(crate) struct Bar(ProgressBar);
+/// The user's terminal as a pipeline sees it: messages, a progress bar, Ctrl-C. The bar is drawn on a terminal only.
+pub(crate) struct Terminal {
+    bar: ProgressBar,
+    verbosity: Verbosity,
+    task: Mutex<Task>,
+}
 
-impl Bar {
+/// What the bar shows.
+#[derive(Default)]
+struct Task {
+    name: String,
+    steps: u64,
+    done: u64,
+    /// It counts the bytes of a download, and the steps, which are files, stand before it.
+    bytes: bool,
+}
+
+impl Terminal {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
         let draw = verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
-        Self(if draw { ProgressBar::no_length() } else { ProgressBar::hidden() })
+        let bar = if draw { ProgressBar::no_length() } else { ProgressBar::hidden() };
+        Self { bar, verbosity, task: Mutex::default() }
+    }
+
+    fn style(&self, template: &str) {
+        let style = ProgressStyle::with_template(template);
+        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    }
+
+    fn task(&self, change: impl FnOnce(&mut Task)) {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut task);
+        let Task { name, steps, done, bytes } = &*task;
+        self.bar.set_message(if *bytes { format!("{name} {done}/{steps}") } else { name.clone() });
     }
 }
 
-impl Progress for Bar {
-    fn start(&self, task: &str, steps: u64) {
-        let style = ProgressStyle::with_template("{msg:16} [{bar:30}] {pos}/{len}  {eta} left");
-        self.0.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
-        self.0.set_message(task.to_owned());
-        self.0.reset();
-        self.0.set_length(steps);
+impl Progress for Terminal {
+    fn start(&self, name: &str, steps: u64) {
+        self.style("{msg:16} [{bar:30}] {pos}/{len}  {eta} left");
+        self.bar.reset();
+        self.bar.set_length(steps);
+        self.task(|task| *task = Task { name: name.to_owned(), steps, ..Task::default() });
     }
 
     fn advance(&self, steps: u64) {
-        self.0.inc(steps);
+        self.task(|task| {
+            task.done += steps;
+            if !task.bytes {
+                self.bar.inc(steps);
+            }
+        });
     }
 
     fn finish(&self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 
     fn cancelled(&self) -> bool {
         interrupted()
+    }
+}
+
+impl DownloadProgress for Terminal {
+    fn total_bytes(&self, bytes: u64) {
+        self.task(|task| {
+            if !std::mem::replace(&mut task.bytes, true) {
+                self.style("{msg:24} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
+                self.bar.set_position(0);
+            }
+        });
+        self.bar.set_length(bytes);
+    }
+
+    fn received(&self, bytes: u64) {
+        self.bar.inc(bytes);
+    }
+
+    fn lost(&self, bytes: u64) {
+        self.bar.set_position(self.bar.position().saturating_sub(bytes));
+    }
+
+    fn waiting(&self, target: &Target, why: &ArchiveError, wait: Duration) {
+        if self.verbosity > Verbosity::Normal {
+            self.note(&format!("{}: {why}; again in {:.1} s", target.file_name(), wait.as_secs_f64()));
+        }
+    }
+
+    fn done(&self, report: &FileReport) {
+        if let Outcome::Failed { cause } = &report.outcome {
+            self.warning(&format!("{}: {cause}", report.target.file_name()));
+        }
+    }
+}
+
+impl Listener for Terminal {
+    fn note(&self, text: &str) {
+        self.bar.suspend(|| note(self.verbosity, text));
+    }
+
+    fn warning(&self, text: &str) {
+        self.bar.suspend(|| warning(text));
     }
 }

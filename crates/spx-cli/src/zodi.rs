@@ -3,7 +3,8 @@
 use anyhow::anyhow;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spx_core::zodi::{ZodiFit, ZodiOptions, ZodiOutcome};
+use spx_core::zodi::ZodiOptions;
+use spx_pipeline::zodi::ZodiTreatment;
 
 /// Keys of the configuration that drizzle and photometry share.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -33,17 +34,6 @@ pub(crate) struct ZodiSettings {
     pub(crate) zodi_scale_max: Option<f64>,
 }
 
-/// How the zodiacal light is treated.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Zodi {
-    /// It stays in.
-    Keep,
-    /// The model is subtracted as it is.
-    Static,
-    /// The model is scaled to the background of the image.
-    Fit(ZodiOptions),
-}
-
 impl ZodiSettings {
     /// Folds the negative switch into the setting.
     pub(crate) fn normalised(mut self) -> Self {
@@ -70,7 +60,7 @@ impl ZodiSettings {
     ///
     /// # Errors
     /// The first setting that is out of range, by its name.
-    pub(crate) fn parameters(&self) -> anyhow::Result<Zodi> {
+    pub(crate) fn parameters(&self) -> anyhow::Result<ZodiTreatment> {
         let defaults = ZodiOptions::default();
         let options = ZodiOptions {
             bg_fraction_min: self.bg_fraction_min.unwrap_or(defaults.bg_fraction_min),
@@ -86,23 +76,9 @@ impl ZodiSettings {
             return Err(anyhow!("zodi_scale_min must be below zodi_scale_max"));
         }
         Ok(match (self.subtract_zodi, self.static_zodi) {
-            (Some(false), _) => Zodi::Keep,
-            (_, Some(true)) => Zodi::Static,
-            _ => Zodi::Fit(options),
+            (Some(false), _) => ZodiTreatment::Keep,
+            (_, Some(true)) => ZodiTreatment::Static,
+            _ => ZodiTreatment::Fit(options),
         })
-    }
-}
-
-/// Why a zodiacal fit was not used, `None` where it was.
-pub(crate) fn zodi_remark(fit: &ZodiFit) -> Option<String> {
-    match fit.outcome {
-        ZodiOutcome::Fitted => None,
-        ZodiOutcome::TooFewPixels { fraction } => Some(format!(
-            "zodiacal light not fitted, scale 1: only {:.1} % of the pixels are background",
-            100.0 * fraction
-        )),
-        ZodiOutcome::OutOfRange { fitted } => {
-            Some(format!("zodiacal light not fitted, scale 1: the fit gave {fitted}"))
-        }
     }
 }

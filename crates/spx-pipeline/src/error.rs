@@ -154,7 +154,14 @@ macro_rules! failed {
     };
 }
 
-failed!(std::io::Error, spx_core::fits::FitsError,);
+failed!(
+    std::io::Error,
+    serde_json::Error,
+    toml::de::Error,
+    toml::ser::Error,
+    spx_core::fits::FitsError,
+    spx_core::mef::MefError,
+);
 
 impl From<spx_archive::ArchiveError> for PipelineError {
     fn from(error: spx_archive::ArchiveError) -> Self {

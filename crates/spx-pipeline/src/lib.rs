@@ -4,9 +4,17 @@
 //! [`PipelineError`]. It parses no arguments, prints nothing and never ends the process; those are the business of
 //! its callers.
 
+pub mod archive;
+pub mod buffers;
 mod error;
+pub mod flag_selection;
+pub mod inputs;
 mod listener;
+pub mod output;
 pub mod settings;
+pub mod stages;
+pub mod statistics;
+pub mod zodi;
 
 pub use error::{BoxedError, PipelineError, PipelineProblem, ResultContext};
 pub use listener::{Listener, SilentListener};

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 
-use super::summary::{Entry, QuerySummary};
+use spx_pipeline::archive::{QueryEntry, QuerySummary};
 
 /// A form of output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,7 +29,7 @@ const COLUMNS: [(&str, &str, &str, &str); 6] = [
     ("download_url", "char", "", "meta.ref.url"),
 ];
 
-fn cells(entry: &Entry) -> [String; 6] {
+fn cells(entry: &QueryEntry) -> [String; 6] {
     let o = &entry.observation;
     [
         o.obs_id.as_str().to_owned(),

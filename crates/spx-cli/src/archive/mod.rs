@@ -1,22 +1,16 @@
 //! The archive as the commands see it: which one, which images of a place, and their files.
 
-pub(crate) mod deliver;
-pub(crate) mod files;
 pub(crate) mod format;
-pub(crate) mod progress;
 pub(crate) mod settings;
-pub(crate) mod summary;
 
 use anyhow::anyhow;
 use clap::Args;
-use spx_archive::{
-    ArchiveError, ArchiveUrl, Circle, Client, ClientOptions, Coverage, MjdRange, Search, Selection, Shape,
-};
+use spx_archive::{ArchiveUrl, Circle, Client, Coverage, MjdRange, Search, Selection, Shape};
 use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::{Position, Rectangle};
+use spx_pipeline::archive::{MAX_IMAGES, QuerySummary, client, search};
 
-use self::summary::QuerySummary;
 use crate::exit::Failure;
 
 /// Where the archive is.
@@ -65,9 +59,6 @@ pub(crate) struct SelectionArgs {
     max_images: usize,
 }
 
-/// The limit that protects from a download of terabytes.
-pub(crate) const MAX_IMAGES: usize = 500;
-
 impl ArchiveArgs {
     pub(crate) fn client(&self, connections: usize) -> Client {
         client(self.archive_url.clone().unwrap_or_default(), connections)
@@ -87,39 +78,8 @@ impl ArchiveArgs {
         selection: &Selection,
         progress: &dyn Progress,
     ) -> Result<Search, Failure> {
-        search(client, selection, self.sia, progress)
+        Ok(search(client, selection, self.sia, progress)?)
     }
-}
-
-/// A client of an archive that keeps so many connections open.
-pub(crate) fn client(archive: ArchiveUrl, connections: usize) -> Client {
-    let defaults = ClientOptions::default();
-    Client::new(archive, ClientOptions { connections: defaults.connections.max(connections), ..defaults })
-}
-
-/// Searches, and says what was refused and superseded.
-///
-/// # Errors
-/// Nothing found where there is no image; usage where there are more than the limit.
-pub(crate) fn search(
-    client: &Client,
-    selection: &Selection,
-    sia: bool,
-    progress: &dyn Progress,
-) -> Result<Search, Failure> {
-    let found = match sia {
-        true => client.search_sia(selection, progress),
-        false => client.search(selection, progress),
-    };
-    let search = found.map_err(|error| match error {
-        ArchiveError::Cancelled => Failure::interrupted(),
-        ArchiveError::TooMany { .. } => Failure::usage(anyhow!("{error}; --max-images allows more")),
-        other => other.into(),
-    })?;
-    if search.observations.is_empty() {
-        return Err(Failure::nothing_found(anyhow!("the archive has no such image")));
-    }
-    Ok(search)
 }
 
 impl SelectionArgs {

@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, MjdRange, Source};
-
-use super::MAX_IMAGES;
-use super::files::{Remote, sources};
+use spx_archive::{ArchiveUrl, MjdRange};
+use spx_pipeline::archive::{ArchiveAccess, MAX_IMAGES, RemoteSource, sources};
 
 /// Downloads at a time where nothing else is said.
 const WORKERS: usize = 4;
@@ -38,16 +36,6 @@ pub(crate) struct ArchiveSettings {
     pub(crate) sources: Option<Vec<String>>,
 }
 
-/// Where images come from when none are named.
-#[derive(Debug, Clone)]
-pub(crate) struct ArchiveParameters {
-    pub(crate) url: ArchiveUrl,
-    pub(crate) mjd_range: Option<MjdRange>,
-    pub(crate) max_images: usize,
-    pub(crate) workers: usize,
-    pub(crate) sources: Vec<Source>,
-}
-
 impl ArchiveSettings {
     /// These settings with every default filled in.
     pub(crate) fn completed(self) -> Self {
@@ -63,7 +51,7 @@ impl ArchiveSettings {
     ///
     /// # Errors
     /// The first setting that is out of range, by its name.
-    pub(crate) fn parameters(&self) -> anyhow::Result<ArchiveParameters> {
+    pub(crate) fn parameters(&self) -> anyhow::Result<ArchiveAccess> {
         let url: ArchiveUrl = match &self.archive_url {
             Some(address) => address.parse()?,
             None => ArchiveUrl::default(),
@@ -78,8 +66,8 @@ impl ArchiveSettings {
             return Err(anyhow!("workers = {workers} is not allowed: it must be from 1 to 64"));
         }
         let named = self.sources.iter().flatten().map(|name| name.parse());
-        let named = named.collect::<Result<Vec<Remote>, _>>().map_err(|e| anyhow!("sources: {e}"))?;
-        Ok(ArchiveParameters {
+        let named = named.collect::<Result<Vec<RemoteSource>, _>>().map_err(|e| anyhow!("sources: {e}"))?;
+        Ok(ArchiveAccess {
             sources: sources(self.data_mirror.as_deref(), &named, &url),
             url,
             mjd_range,

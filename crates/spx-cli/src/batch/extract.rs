@@ -19,13 +19,13 @@ use spx_core::image::PixelPlanes;
 use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
-use crate::buffers::BufferPool;
 use crate::exit::Failure;
-use crate::inputs::{InputError, file_name};
 use crate::photometry::columns::fallbacks;
 use crate::photometry::exposure::{Exposure, Setup, Target};
 use crate::photometry::row::{ExposureInfo, Row};
 use crate::ui::{self, Verbosity};
+use spx_pipeline::buffers::BufferPool;
+use spx_pipeline::inputs::{InputError, file_name};
 
 /// Directory of the tables.
 pub(super) const TABLES: &str = "per_image";

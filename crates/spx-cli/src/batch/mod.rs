@@ -15,19 +15,19 @@ use spx_archive::Layout;
 use spx_batch::{Aggregated, BatchError, Catalogue, ImageTables, aggregate};
 use spx_core::atomic;
 
-use crate::archive::deliver::Order;
-use crate::archive::summary;
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
-use crate::inputs::{self, InputError};
-use crate::output::OutputDir;
 use crate::photometry::exposure::Setup;
-use crate::stages::{Stages, Wanted};
-use crate::ui::{self, Bar};
+use crate::ui;
 use extract::{Extraction, ImageReport, Status, TABLES};
 pub(crate) use light_curve::{LightCurveArgs, run as run_light_curve};
 use settings::{BatchParameters, BatchSettings, Images};
+use spx_pipeline::archive::ArchiveOrder;
+use spx_pipeline::archive::QUERY_SUMMARY;
+use spx_pipeline::inputs::{self, InputError};
+use spx_pipeline::output::OutputDirectory;
+use spx_pipeline::stages::{StageSelection, Stages};
 
 /// The stages in their order.
 const STAGES: [&str; 4] = ["query", "download", "extract", "aggregate"];
@@ -99,9 +99,11 @@ pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let catalogue = catalogue::read(&parameters.catalogue, parameters.epoch).map_err(Failure::usage)?;
     tell_rejected(&catalogue);
-    let output = OutputDir::create(&parameters.output_dir)?;
-    let wanted = Wanted { resume: args.resume, only: args.stages.clone(), ..Wanted::default() };
-    let stages = Stages::open(&parameters.output_dir.join(STATE), wanted, global.verbosity())?;
+    let output = OutputDirectory::create(&parameters.output_dir)?;
+    let wanted =
+        StageSelection { resume: args.resume, only: args.stages.clone(), ..StageSelection::default() };
+    let listener = global.terminal();
+    let stages = Stages::open(&parameters.output_dir.join(STATE), wanted, &listener)?;
     write_configuration(&parameters.output_dir, &settings, &stages)?;
     output.keep();
     let extraction = Extraction {
@@ -144,7 +146,11 @@ fn tell_rejected(catalogue: &Catalogue) {
     }
 }
 
-fn write_configuration(directory: &Path, settings: &BatchSettings, stages: &Stages) -> Result<(), Failure> {
+fn write_configuration(
+    directory: &Path,
+    settings: &BatchSettings,
+    stages: &Stages<'_>,
+) -> Result<(), Failure> {
     let path = directory.join(CONFIGURATION);
     stages.clear(&path)?;
     let text = format!("# What this batch was made with.\n{}", toml::to_string(settings)?);
@@ -166,7 +172,7 @@ fn photometry_lines(settings: &BatchSettings, setup: &Setup) -> anyhow::Result<S
 /// A batch at work.
 struct Batch<'a> {
     parameters: &'a BatchParameters,
-    stages: Stages,
+    stages: Stages<'a>,
     global: &'a Global,
 }
 
@@ -203,24 +209,24 @@ impl Batch<'_> {
             Images::AtHand(paths) => (paths.clone(), Vec::new()),
             Images::Archive(ask) => {
                 let (archive, selection) = &**ask;
-                let order = Order {
+                let order = ArchiveOrder {
                     archive,
                     selection: selection.clone(),
                     cutout: None,
-                    summary: self.parameters.output_dir.join(summary::NAME),
+                    summary: self.parameters.output_dir.join(QUERY_SUMMARY),
                     data: self.parameters.output_dir.join("images"),
                     layout: Layout::Flat,
                 };
-                let summary = order.query(&mut self.stages, self.global)?;
+                let summary = order.query(&mut self.stages)?;
                 if only.iter().all(|stage| stage == "query") && !only.is_empty() {
                     return Ok((Vec::new(), Vec::new()));
                 }
-                let delivered = order.download(&summary, &mut self.stages, self.global)?;
+                let delivered = order.download(&summary, &mut self.stages)?;
                 let missing: Vec<InputError> = delivered.failed().collect();
                 (delivered.files, missing)
             }
         };
-        let found = inputs::find(&inputs);
+        let found = inputs::find_inputs(&inputs);
         let mut images: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
         images.sort_by_cached_key(|path| (inputs::file_name(path), path.clone()));
         let failed = found.failed().iter().chain(&missing).map(ImageReport::failed).collect();
@@ -235,7 +241,7 @@ impl Batch<'_> {
         let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
         let lines = images.iter().map(|path| format!("{} {}", path.display(), size(path)));
         let parameters = format!("{}\n{}", extraction.fingerprint(), lines.collect::<Vec<_>>().join("\n"));
-        let bar = Bar::new(self.global.verbosity());
+        let bar = self.global.terminal();
         let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);
         self.stages.run("extract", parameters, still_good, || extraction.run(images, &bar))
     }
@@ -258,7 +264,7 @@ impl Batch<'_> {
         let lines = found.tables.iter().map(|(path, bytes)| format!("{} {bytes}", path.display()));
         let lines = lines.collect::<Vec<_>>().join("\n");
         let parameters = format!("{}\n{options:?}\n{lines}", extraction.fingerprint());
-        let bar = Bar::new(self.global.verbosity());
+        let bar = self.global.terminal();
         let are_there = |_: &Made| spx_batch::has_light_curves(output_dir, options);
         self.stages.run("aggregate", parameters, are_there, || {
             let tables: Vec<PathBuf> = found.tables.iter().map(|(path, _)| path.clone()).collect();

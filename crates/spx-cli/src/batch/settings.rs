@@ -10,8 +10,9 @@ use spx_batch::{AggregateOptions, TableFormat};
 use spx_core::detector::Detector;
 use spx_core::sky::Position;
 
-use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
+use crate::archive::settings::ArchiveSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
+use spx_pipeline::archive::ArchiveAccess;
 
 /// Every key of the configuration. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ pub(crate) enum Images {
     /// Files and directories.
     AtHand(Vec<PathBuf>),
     /// What the archive has.
-    Archive(Box<(ArchiveParameters, Selection)>),
+    Archive(Box<(ArchiveAccess, Selection)>),
 }
 
 impl BatchSettings {
@@ -151,7 +152,7 @@ impl BatchSettings {
             None => Coverage::default(),
         };
         let bands = self.bands.iter().flatten().map(|band| band.parse::<Detector>());
-        let ArchiveParameters { mjd_range, max_images, .. } = self.archive.parameters()?;
+        let ArchiveAccess { mjd_range, max_images, .. } = self.archive.parameters()?;
         Ok(Selection {
             bands: bands.collect::<Result<_, _>>().context("bands")?,
             mjd_range,

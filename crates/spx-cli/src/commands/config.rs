@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
+use spx_pipeline::output::write_output;
 
 use crate::drizzle::{DrizzleArgs, TEMPLATE};
 use crate::exit::{CommandResult, Outcome};
-use crate::output;
 use crate::run::RunSettings;
 use crate::ui;
 
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
             };
             match file {
                 None => ui::data(&text)?,
-                Some(path) => output::write(path, text.as_bytes(), *overwrite)?,
+                Some(path) => write_output(path, text.as_bytes(), *overwrite)?,
             }
         }
         ConfigCommand::Show(drizzle) => ui::data(&toml::to_string(&drizzle.resolve()?)?)?,

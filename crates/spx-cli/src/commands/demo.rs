@@ -28,7 +28,7 @@ use crate::photometry::row::Row;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::source::SourceSettings;
 use crate::run::{RunSettings, make};
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// NGC 4395, as in the tutorial of the reference.
 const CENTRE: (f64, f64) = (186.4536, 33.5468);
@@ -172,7 +172,7 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
     };
     let pointings = survey(centre, &plan)?;
     let files: Vec<_> = pointings.into_iter().map(|p| (data.join(p.file_name(options.release)), p)).collect();
-    write_all(sky, &files, &options, false, &Bar::new(global.verbosity()))?;
+    write_all(sky, &files, &options, false, &global.terminal())?;
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
 

@@ -10,13 +10,14 @@ use spx_archive::{
 };
 use spx_core::atomic;
 use spx_core::sky::Position;
+use spx_pipeline::archive::{
+    QUERY_SUMMARY, QuerySummary, RemoteSource, check_mirror, client, fetch, sources,
+};
 
-use crate::archive::files::{Remote, check_mirror, fetch, sources};
-use crate::archive::summary::{self, QuerySummary};
-use crate::archive::{ArchiveArgs, SelectionArgs, client};
+use crate::archive::{ArchiveArgs, SelectionArgs};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Fetch the spectral images of a place, whole or as cutouts.
 ///
@@ -66,7 +67,7 @@ pub(crate) struct TransferArgs {
     data_mirror: Option<PathBuf>,
     /// Where else to look, in this order: cloud, irsa
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
-    sources: Vec<Remote>,
+    sources: Vec<RemoteSource>,
 }
 
 fn parse_workers(text: &str) -> Result<usize, String> {
@@ -92,11 +93,11 @@ impl DownloadArgs {
     /// What to fetch, by a summary at hand or by asking.
     fn summary(&self, global: &Global) -> Result<QuerySummary, Failure> {
         if let Some(path) = &self.query {
-            return QuerySummary::read(path).map_err(Failure::usage);
+            return QuerySummary::read(path).map_err(|e| e.into_usage().into());
         }
         let selection = self.selection.selection()?;
         let client = self.archive.client(1);
-        let search = self.archive.search(&client, &selection, &Bar::new(global.verbosity()))?;
+        let search = self.archive.search(&client, &selection, &global.terminal())?;
         Ok(QuerySummary::new(&client, &selection, search))
     }
 
@@ -123,12 +124,12 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     let client = client(archive, args.transfer.workers);
     // It locks the directory.
     let downloader = Downloader::new(&client, &args.output_dir, options)?;
-    let list = args.output_dir.join(summary::NAME);
+    let list = args.output_dir.join(QUERY_SUMMARY);
     atomic::remove_leftovers(&list).with_context(|| list.display().to_string())?;
     summary.write(&list)?;
     let observations = summary.observations.iter().map(|entry| &entry.observation);
     let targets = observations.map(|o: &Observation| Target::new(o, cutout)).collect();
-    let fetched = fetch(&downloader, targets, global.verbosity())?;
+    let fetched = fetch(&downloader, targets, &global.terminal())?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&fetched.reports)?))?;
     } else {

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use spx_pipeline::archive::QuerySummary;
 
 use crate::archive::format::{TableFormat, render};
-use crate::archive::summary::QuerySummary;
 use crate::archive::{ArchiveArgs, SelectionArgs};
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Find the spectral images of a place in the archive.
 ///
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let selection = args.selection.selection()?;
     let client = args.archive.client(1);
-    let search = args.archive.search(&client, &selection, &Bar::new(global.verbosity()))?;
+    let search = args.archive.search(&client, &selection, &global.terminal())?;
     let refused = search.rejected.len();
     let summary = QuerySummary::new(&client, &selection, search);
     if let Some(path) = &args.output {

@@ -15,7 +15,7 @@ use spx_sim::{
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Write simulated exposures of a field of stars, and the truth as a table.
 ///
@@ -150,7 +150,7 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     };
     let pointings = survey(centre, &plan).map_err(Failure::usage)?;
     let files: Vec<(PathBuf, Pointing)> = pointings.into_iter().map(|p| (args.path(&p), p)).collect();
-    write_all(&sky, &files, &options, args.gzip, &Bar::new(global.verbosity()))?;
+    write_all(&sky, &files, &options, args.gzip, &global.terminal())?;
     write_truth(&args.output_dir.join("truth.csv"), &sky)?;
     for (path, _) in &files {
         ui::data(&format!("{}\n", path.display()))?;

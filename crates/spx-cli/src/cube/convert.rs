@@ -9,7 +9,7 @@ use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, CubeLayout};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Write a cube as other tools expect it
 ///
@@ -74,7 +74,7 @@ pub(crate) fn export(args: &ExportArgs, global: &Global) -> CommandResult {
     };
     check(&args.file, &args.output, args.overwrite)?;
     ui::catch_interrupts()?;
-    let bar = Bar::new(global.verbosity());
+    let bar = global.terminal();
     let done = file::export(&args.file, &args.output, layout, args.overwrite, &bar);
     done.map_err(|error| failure(&args.file, error))?;
     report(&args.file, &args.output, layout, global)
@@ -84,7 +84,7 @@ pub(crate) fn export(args: &ExportArgs, global: &Global) -> CommandResult {
 pub(crate) fn import(args: &ImportArgs, global: &Global) -> CommandResult {
     check(&args.file, &args.output, args.overwrite)?;
     ui::catch_interrupts()?;
-    let bar = Bar::new(global.verbosity());
+    let bar = global.terminal();
     let layout = file::import(&args.file, &args.output, args.overwrite, &bar);
     let layout = layout.map_err(|error| failure(&args.file, error))?;
     report(&args.file, &args.output, layout, global)

@@ -14,7 +14,7 @@ use crate::drizzle::report::CubeReport;
 use crate::drizzle::{DrizzleSettings, Product};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::ui::{self, Bar};
+use crate::ui;
 
 /// Turn running sums into their cube
 ///
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &FinalizeArgs, global: &Global) -> CommandResult {
     let exposures = files.iter().map(|file| file.entries().len()).sum();
     let at_once = files.len().min(2) as u64;
     crate::drizzle::check_memory(at_once * plan.accumulator_bytes(exposures), None)?;
-    let progress = Bar::new(global.verbosity());
+    let progress = global.terminal();
     let mut merged: Option<Accumulator> = None;
     for file in files {
         let path = file.path().to_owned();

@@ -13,9 +13,9 @@ use spx_wcs::OutputGrid;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::statistics::median;
 use crate::text::{Align, Table, number};
 use crate::ui::{self, Verbosity};
+use spx_pipeline::statistics::median;
 
 /// Show what a cube holds: region, inputs, options, and a table of its planes.
 ///

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use spx_plot::{Format, PlotError};
 
 use crate::exit::Failure;
-use crate::output;
+use spx_pipeline::output::write_output;
 
 /// What a file is to hold, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Output {
 
     /// Writes the file, which appears only when it is complete.
     pub(crate) fn write(&self, contents: &[u8], overwrite: bool) -> Result<(), Failure> {
-        output::write(&self.path, contents, overwrite)
+        Ok(write_output(&self.path, contents, overwrite)?)
     }
 }
 

@@ -15,10 +15,10 @@ use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, Group
 use super::pipeline::Added;
 use super::report::{InputReport, Status};
 use crate::exit::Failure;
-use crate::inputs::{Begin, Source};
-use crate::output::OutputDir;
-use crate::stages;
 use crate::ui::{self, Verbosity};
+use spx_pipeline::inputs::{ExposureBegin, InputFile};
+use spx_pipeline::output::OutputDirectory;
+use spx_pipeline::stages;
 
 /// The file of an accumulator while a run adds to it.
 pub(crate) struct Sums {
@@ -29,7 +29,7 @@ pub(crate) struct Sums {
     /// Keeps other runs away.
     _lock: Option<File>,
     /// Goes again if it was made for this run and nothing comes into it.
-    _directory: OutputDir,
+    _directory: OutputDirectory,
 }
 
 impl Sums {
@@ -40,7 +40,7 @@ impl Sums {
     pub(crate) fn open(path: &Path, settings: &[String]) -> Result<Self, Failure> {
         let path = path.to_owned();
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = OutputDir::create(directory)?;
+        let directory = OutputDirectory::create(directory)?;
         if path.symlink_metadata().is_err() {
             return Ok(Self { path, file: None, exists: false, _lock: None, _directory: directory });
         }
@@ -133,7 +133,7 @@ pub(crate) fn failure(error: CubeFileError) -> Failure {
 /// Sources as an accumulator sees them.
 #[derive(Default)]
 pub(super) struct Additions {
-    pub(super) new: Vec<Source>,
+    pub(super) new: Vec<InputFile>,
     /// Those that come twice, or that the user has named although they are in the sums.
     pub(super) refused: Vec<InputReport>,
     /// Those in the sums that were met in a directory or in the archive.
@@ -144,7 +144,7 @@ pub(super) struct Additions {
 
 impl Additions {
     /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among the sources.
-    pub(super) fn among(sources: &[Source], accumulator: &Accumulator) -> Self {
+    pub(super) fn among(sources: &[InputFile], accumulator: &Accumulator) -> Self {
         let last = accumulator.entries().iter().map(order).max();
         let mut additions = Self::default();
         let mut seen = HashSet::new();
@@ -186,17 +186,17 @@ impl Additions {
 }
 
 /// What sources are sorted by, of an exposure that is in the sums.
-fn order(entry: &AccumulatedExposure) -> (Begin, &ExposureId, &String) {
-    (Begin(entry.mjd.unwrap_or(f64::NAN)), &entry.id, &entry.file)
+fn order(entry: &AccumulatedExposure) -> (ExposureBegin, &ExposureId, &String) {
+    (ExposureBegin(entry.mjd.unwrap_or(f64::NAN)), &entry.id, &entry.file)
 }
 
 /// The earliest exposure of sums, as sources are sorted.
-pub(crate) fn first(entries: &[AccumulatedExposure]) -> Option<(Begin, &ExposureId, &String)> {
+pub(crate) fn first(entries: &[AccumulatedExposure]) -> Option<(ExposureBegin, &ExposureId, &String)> {
     entries.iter().map(order).min()
 }
 
 /// What the sums keep of a source.
-pub(super) fn entry(source: &Source, added: &Added) -> AccumulatedExposure {
+pub(super) fn entry(source: &InputFile, added: &Added) -> AccumulatedExposure {
     let Added { report, number, time } = added;
     let no_time =
         || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };

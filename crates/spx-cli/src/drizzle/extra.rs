@@ -9,7 +9,7 @@ use spx_drizzle::{ExposureExtras, Weight, weights};
 
 use super::resampling::{ResamplingParameters, Weighting};
 use crate::exit::Failure;
-use crate::inputs::InputError;
+use spx_pipeline::inputs::InputError;
 
 /// A weight for each pixel of the full frame.
 pub(super) struct WeightMap {

@@ -16,20 +16,20 @@ use spx_archive::{Layout, Selection, Shape};
 use spx_core::atomic;
 use spx_core::detector::Detector;
 
-use crate::archive::deliver::Order;
 use crate::archive::settings::ArchiveSettings;
-use crate::archive::summary;
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
-use crate::inputs::{self, InputError, Source};
-use crate::output::OutputDir;
-use crate::stages::{Stages, Wanted};
-use crate::ui::{self, Bar};
+use crate::ui;
 use accumulate::Sums;
 use pipeline::Job;
 use report::{CubeReport, InputReport, Status};
 pub(crate) use settings::{DrizzleParameters, DrizzleSettings, Product};
+use spx_pipeline::archive::ArchiveOrder;
+use spx_pipeline::archive::QUERY_SUMMARY;
+use spx_pipeline::inputs::{self, InputError, InputFile};
+use spx_pipeline::output::OutputDirectory;
+use spx_pipeline::stages::{StageSelection, Stages};
 
 /// A configuration with all keys, commented, for `spx config init`.
 pub(crate) const TEMPLATE: &str = include_str!("template.toml");
@@ -119,24 +119,25 @@ pub(crate) fn drizzle(settings: &DrizzleSettings, resume: bool, global: &Global)
         ui::warning(&format!("kernel {}: it does not conserve flux", parameters.options.kernel));
     }
     ui::catch_interrupts()?;
+    let listener = global.terminal();
     if !parameters.input.is_empty() {
-        let mut stages = Stages::transient(global.verbosity());
+        let mut stages = Stages::transient(&listener);
         return combine(&parameters, settings, &parameters.input, Vec::new(), &mut stages, global);
     }
-    let output = OutputDir::create(&parameters.output_dir)?;
+    let output = OutputDirectory::create(&parameters.output_dir)?;
     let state = parameters.output_dir.join(STATE);
-    let mut stages = Stages::open(&state, Wanted { resume, ..Wanted::default() }, global.verbosity())?;
+    let mut stages = Stages::open(&state, StageSelection { resume, ..StageSelection::default() }, &listener)?;
     let order = order(&parameters);
-    let summary = order.query(&mut stages, global)?;
-    let delivered = order.download(&summary, &mut stages, global)?;
+    let summary = order.query(&mut stages)?;
+    let delivered = order.download(&summary, &mut stages)?;
     output.keep();
     combine(&parameters, settings, &delivered.files, delivered.failed().collect(), &mut stages, global)
 }
 
 /// The images of the region; files go to `data/D1` to `data/D6` in the output directory.
-fn order(parameters: &DrizzleParameters) -> Order<'_> {
+fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
     let archive = &parameters.archive;
-    Order {
+    ArchiveOrder {
         archive,
         selection: Selection {
             bands: parameters.detector.into_iter().collect(),
@@ -145,7 +146,7 @@ fn order(parameters: &DrizzleParameters) -> Order<'_> {
             ..Selection::new(Shape::Rectangle(parameters.region))
         },
         cutout: None,
-        summary: parameters.output_dir.join(summary::NAME),
+        summary: parameters.output_dir.join(QUERY_SUMMARY),
         data: parameters.output_dir.join("data"),
         layout: Layout::ByDetector,
     }
@@ -157,10 +158,10 @@ fn combine(
     settings: &DrizzleSettings,
     inputs: &[PathBuf],
     undelivered: Vec<InputError>,
-    stages: &mut Stages,
+    stages: &mut Stages<'_>,
     global: &Global,
 ) -> Result<Cubes, Failure> {
-    let found = inputs::find(inputs);
+    let found = inputs::find_inputs(inputs);
     if found.is_empty() && undelivered.is_empty() {
         return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
     }
@@ -176,8 +177,8 @@ fn combine(
     let (by_detector, failed) = select(sources, failed, parameters.detector, global);
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| ui::warning(&error.to_string()));
-    let products: Vec<(Product, Vec<Source>)> = if parameters.mosaic {
-        let mut all: Vec<Source> = by_detector.into_iter().flat_map(|(_, sources)| sources).collect();
+    let products: Vec<(Product, Vec<InputFile>)> = if parameters.mosaic {
+        let mut all: Vec<InputFile> = by_detector.into_iter().flat_map(|(_, sources)| sources).collect();
         all.sort();
         if all.is_empty() { Vec::new() } else { vec![(Product::Mosaic, all)] }
     } else {
@@ -207,13 +208,13 @@ fn combine(
 /// Sources of each detector, in order; those named by the user that are of another detector than the one
 /// asked for have failed, those met in a directory are left aside.
 fn select(
-    sources: Vec<Source>,
+    sources: Vec<InputFile>,
     mut failed: Vec<InputError>,
     wanted: Option<Detector>,
     global: &Global,
-) -> (Vec<(Detector, Vec<Source>)>, Vec<InputError>) {
+) -> (Vec<(Detector, Vec<InputFile>)>, Vec<InputError>) {
     let mut aside = 0;
-    let mut by_detector: Vec<(Detector, Vec<Source>)> = Detector::ALL.map(|d| (d, Vec::new())).into();
+    let mut by_detector: Vec<(Detector, Vec<InputFile>)> = Detector::ALL.map(|d| (d, Vec::new())).into();
     for source in sources {
         let detector = source.id.detector;
         if wanted.is_none_or(|wanted| wanted == detector) {
@@ -235,7 +236,7 @@ fn select(
 }
 
 /// The same exposure in two files may be two cutouts of it, so both are used; but the user should know.
-fn warn_of_duplicates(sources: &[Source]) {
+fn warn_of_duplicates(sources: &[InputFile]) {
     let pairs: Vec<_> = sources.windows(2).filter(|w| w[0].id == w[1].id).collect();
     if let Some(first) = pairs.first() {
         ui::warning(&format!(
@@ -252,7 +253,7 @@ fn warn_of_duplicates(sources: &[Source]) {
 fn run_jobs(
     jobs: &[Job<'_>],
     settings: &DrizzleSettings,
-    stages: &mut Stages,
+    stages: &mut Stages<'_>,
     global: &Global,
 ) -> Result<Cubes, Failure> {
     if jobs.len() > 1 && jobs[0].parameters.accumulate.is_some() {
@@ -278,18 +279,18 @@ fn run_jobs(
         plans.push((plan, sums));
     }
     let first = jobs[0].parameters;
-    let output = if first.sums_only { None } else { Some(OutputDir::create(&first.output_dir)?) };
+    let output = if first.sums_only { None } else { Some(OutputDirectory::create(&first.output_dir)?) };
     let mut cubes = Cubes { reports: Vec::new(), failures: Vec::new() };
     for (job, (plan, sums)) in jobs.iter().zip(plans) {
         let is_there = |report: &CubeReport| {
             report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
         };
         let made = stages.run(&job.product.stem(), job.fingerprint(), is_there, || {
-            let report = job.run(plan, sums, &Bar::new(global.verbosity()))?;
+            let report = job.run(plan, sums, &global.terminal())?;
             if !job.parameters.sums_only {
                 write_configuration(job, settings)?;
             }
-            Ok(report)
+            Ok::<_, Failure>(report)
         });
         match made {
             Ok(report) => cubes.reports.push(report),
@@ -303,7 +304,7 @@ fn run_jobs(
         cubes.failures.iter().for_each(|other| ui::error(&other.to_string()));
         return Err(failure);
     }
-    output.into_iter().for_each(OutputDir::keep);
+    output.into_iter().for_each(OutputDirectory::keep);
     Ok(cubes)
 }
 

@@ -19,11 +19,11 @@ use super::accumulate::{self, Additions, Sums};
 use super::extra::{ExtraArrays, WeightMap};
 use super::report::{CubeReport, InputReport, Status};
 use super::settings::{DrizzleParameters, Product};
-use crate::buffers::BufferPool;
 use crate::exit::Failure;
-use crate::inputs::{InputError, Source, wave_table};
 use crate::ui::Verbosity;
-use crate::zodi::{Zodi, zodi_remark};
+use spx_pipeline::buffers::BufferPool;
+use spx_pipeline::inputs::{InputError, InputFile, wave_table};
+use spx_pipeline::zodi::{ZodiTreatment, zodi_remark};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;
@@ -35,7 +35,7 @@ pub(crate) struct Job<'a> {
     pub(crate) parameters: &'a DrizzleParameters,
     pub(crate) product: Product,
     /// Its exposures, sorted.
-    pub(crate) sources: Vec<Source>,
+    pub(crate) sources: Vec<InputFile>,
     /// Inputs that could not even be opened.
     pub(crate) failed: &'a [InputError],
     /// Whether a cube that is there may be replaced.
@@ -93,7 +93,7 @@ impl Job<'_> {
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
     pub(crate) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
         let [_, ny, nx] = plan.cube_shape();
-        let pixels = |s: &Source| (s.shape[0] * s.shape[1]) as u64;
+        let pixels = |s: &InputFile| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
         // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
@@ -178,13 +178,13 @@ impl Job<'_> {
     fn add(
         &self,
         drizzler: &mut Drizzler,
-        sources: &[Source],
+        sources: &[InputFile],
         progress: &dyn Progress,
     ) -> Result<Vec<Answer>, Failure> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
         progress.start(&format!("drizzle {}", self.product), sources.len() as u64);
-        let load = |plan: &DrizzlePlan, source: &Source, out: &mut Droplets| {
+        let load = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
             self.load(plan, source, &pool, map.as_ref(), out)
         };
         let answers = drizzler.add_all(sources, load, progress);
@@ -195,7 +195,7 @@ impl Job<'_> {
     fn load(
         &self,
         plan: &DrizzlePlan,
-        source: &Source,
+        source: &InputFile,
         pool: &BufferPool<ReadBuffers>,
         weights: Option<&WeightMap>,
         out: &mut Droplets,
@@ -218,9 +218,9 @@ impl Job<'_> {
         }
         let (image, block, fit) = self.read(file, spans.rows(), pool)?;
         let scale = match self.parameters.zodi {
-            Zodi::Keep => None,
-            Zodi::Static => Some(1.0),
-            Zodi::Fit(_) => fit.map(|f| f.scale),
+            ZodiTreatment::Keep => None,
+            ZodiTreatment::Static => Some(1.0),
+            ZodiTreatment::Fit(_) => fit.map(|f| f.scale),
         };
         let resampling = &self.parameters.resampling;
         let ivar_max = self.parameters.options.ivar_max;
@@ -253,7 +253,7 @@ impl Job<'_> {
         pool: &BufferPool<ReadBuffers>,
     ) -> Result<(SpectralImage, PixelPlanes, Option<ZodiFit>), InputError> {
         let buffers = pool.take();
-        let Zodi::Fit(options) = self.parameters.zodi else {
+        let ZodiTreatment::Fit(options) = self.parameters.zodi else {
             return Ok((file.read(needed, buffers.image)?, buffers.block, None));
         };
         let mut sums = ZodiSums::new(file.metadata().shape, &file.metadata().flag_names);
@@ -262,7 +262,7 @@ impl Job<'_> {
     }
 
     /// What became of a source.
-    fn added(&self, source: &Source, answer: Answer) -> Added {
+    fn added(&self, source: &InputFile, answer: Answer) -> Added {
         let rejected = |reason: &str| Added {
             report: InputReport::of(source, Status::Rejected, Some(reason.into())),
             number: None,
@@ -282,7 +282,7 @@ impl Job<'_> {
             Ok((Loaded::Read { fit, time }, contribution)) => Added {
                 report: InputReport {
                     zodi_scale: match self.parameters.zodi {
-                        Zodi::Static => Some(1.0),
+                        ZodiTreatment::Static => Some(1.0),
                         _ => fit.map(|f| f.scale),
                     },
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::settings::Product;
-use crate::inputs::{InputError, Source};
+use spx_pipeline::inputs::{InputError, InputFile};
 
 /// The end of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +35,7 @@ pub(crate) struct InputReport {
 }
 
 impl InputReport {
-    pub(crate) fn of(source: &Source, status: Status, reason: Option<String>) -> Self {
+    pub(crate) fn of(source: &InputFile, status: Status, reason: Option<String>) -> Self {
         Self { exposure: Some(source.id.to_string()), ..Self::new(&source.name, status, reason) }
     }
 

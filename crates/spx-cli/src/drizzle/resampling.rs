@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::flags::GoodBits;
 use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, VarianceMethod};
 
-use crate::flag_selection as text;
+use spx_pipeline::flag_selection as text;
 
 /// Keys of the configuration that drizzle and mosaic share. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]

@@ -12,9 +12,11 @@ use spx_drizzle::{DrizzleOptions, ErrorMethod, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
 use super::resampling::{ResamplingParameters, ResamplingSettings};
-use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
-use crate::flag_selection;
-use crate::zodi::{Zodi, ZodiSettings};
+use crate::archive::settings::ArchiveSettings;
+use crate::zodi::ZodiSettings;
+use spx_pipeline::archive::ArchiveAccess;
+use spx_pipeline::flag_selection;
+use spx_pipeline::zodi::ZodiTreatment;
 
 /// Every key of the configuration. What is not given has the default that the help names.
 #[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
@@ -173,7 +175,7 @@ pub(crate) struct DrizzleParameters {
     pub(crate) mosaic: bool,
     /// Files and directories; where empty, what the archive has.
     pub(crate) input: Vec<PathBuf>,
-    pub(crate) archive: ArchiveParameters,
+    pub(crate) archive: ArchiveAccess,
     pub(crate) output_dir: PathBuf,
     pub(crate) overwrite: bool,
     pub(crate) accumulate: Option<PathBuf>,
@@ -186,7 +188,7 @@ pub(crate) struct DrizzleParameters {
     z_edges: Option<Vec<f64>>,
     exclude_flags: FlagSelection,
     pub(crate) resampling: ResamplingParameters,
-    pub(crate) zodi: Zodi,
+    pub(crate) zodi: ZodiTreatment,
 }
 
 impl DrizzleSettings {

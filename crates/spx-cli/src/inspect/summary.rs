@@ -14,8 +14,8 @@ use spx_core::zodi::{self, ZodiFit, ZodiOptions};
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use super::hdus::{Hdu, Hdus};
-use crate::statistics::median;
-use crate::zodi::zodi_remark;
+use spx_pipeline::statistics::median;
+use spx_pipeline::zodi::zodi_remark;
 
 /// A spectral image in numbers.
 #[derive(Debug, Serialize)]

@@ -12,7 +12,7 @@ use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
 use spx_core::map::Passband;
 
-use crate::inputs::{self, file_name};
+use spx_pipeline::inputs::{self, file_name};
 
 /// A kind of product: its name, as in names of files, and its planes.
 struct Kind {
@@ -84,7 +84,7 @@ impl Kind {
                 *best = Some(path);
             }
         };
-        let found = inputs::find(given);
+        let found = inputs::find_inputs(given);
         if let Some(error) = found.failed().first() {
             return Err(anyhow!("{}: {error}", self.name));
         }

@@ -15,9 +15,9 @@ use super::table::{Form, Head, Names, Table};
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
-use crate::inputs;
-use crate::output;
-use crate::ui::{self, Bar};
+use crate::ui;
+use spx_pipeline::inputs;
+use spx_pipeline::output::write_output;
 
 /// Measure a source on local spectral images.
 ///
@@ -79,12 +79,12 @@ pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
     }
     let setup = Setup::new(parameters, settings.data_mirror.as_deref()).map_err(Failure::usage)?;
     ui::catch_interrupts()?;
-    let found = inputs::find(&args.files);
+    let found = inputs::find_inputs(&args.files);
     if found.is_empty() {
         return Err(Failure::nothing_found(anyhow!("no spectral image (*.fits, *.fits.gz) in the inputs")));
     }
     let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
-    let bar = Bar::new(global.verbosity());
+    let bar = global.terminal();
     let mut entries = measure_all(&files, &target, &setup, &bar, |_| Ok(()))?;
     entries.extend(found.failed().iter().map(Entry::failed));
     sort(&mut entries);
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
         all: true,
     };
     if let (Some(path), Some(form)) = (&args.output, form) {
-        output::write(path, &table.render(form)?, args.overwrite)?;
+        write_output(path, &table.render(form)?, args.overwrite)?;
     }
     match (global.json, &args.output) {
         (true, _) => ui::data_bytes(&table.render(Form::Json)?)?,

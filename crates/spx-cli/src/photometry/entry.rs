@@ -10,9 +10,9 @@ use spx_photometry::{NoMeasurement, Scratch};
 
 use super::exposure::{Exposure, Setup, Target};
 use super::row::{ExposureInfo, Row};
-use crate::buffers::BufferPool;
 use crate::exit::Failure;
-use crate::inputs::InputError;
+use spx_pipeline::buffers::BufferPool;
+use spx_pipeline::inputs::InputError;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -28,8 +28,8 @@ use spx_wcs::{CelestialWcs, WaveTable};
 use super::calibration::{Calibration, Loaded, Product};
 use super::row::{Circumstances, ExposureInfo, Row, WavelengthSource};
 use super::settings::{PhotometryParameters, PixelArea};
-use crate::inputs::{InputError, file_name, wave_table};
-use crate::zodi::Zodi;
+use spx_pipeline::inputs::{InputError, file_name, wave_table};
+use spx_pipeline::zodi::ZodiTreatment;
 
 /// Samples a pixel of the table EPSF.
 const EPSF_OVERSAMPLING: f64 = 5.0;
@@ -258,13 +258,13 @@ impl ExposurePhotometer<'_> {
 }
 
 /// Looks at every pixel once: checks the variances, and fits the zodiacal light; `None` where that stays in.
-fn go_over(image: &WholeImage, zodi: Zodi) -> Result<Option<ZodiFit>, InputError> {
+fn go_over(image: &WholeImage, zodi: ZodiTreatment) -> Result<Option<ZodiFit>, InputError> {
     let metadata = image.metadata();
     let [_, nx] = metadata.shape;
     let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
     let mut good = true;
     for (first, rows) in image.blocks() {
-        if let Zodi::Fit(_) = zodi {
+        if let ZodiTreatment::Fit(_) = zodi {
             sums.add(first, rows);
         }
         good &= check_variances(nx, first, rows.flags, rows.variance).is_ok();
@@ -274,9 +274,9 @@ fn go_over(image: &WholeImage, zodi: Zodi) -> Result<Option<ZodiFit>, InputError
         check_variances(nx, 0, all.flags, all.variance).map_err(|e| InputError::new(&metadata.path, e))?;
     }
     Ok(match zodi {
-        Zodi::Fit(options) => Some(sums.fit(&options)),
-        Zodi::Static => Some(ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted }),
-        Zodi::Keep => None,
+        ZodiTreatment::Fit(options) => Some(sums.fit(&options)),
+        ZodiTreatment::Static => Some(ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted }),
+        ZodiTreatment::Keep => None,
     })
 }
 

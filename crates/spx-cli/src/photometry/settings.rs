@@ -11,8 +11,9 @@ use spx_photometry::{
     QualityOptions,
 };
 
-use crate::flag_selection;
-use crate::zodi::{Zodi, ZodiSettings};
+use crate::zodi::ZodiSettings;
+use spx_pipeline::flag_selection;
+use spx_pipeline::zodi::ZodiTreatment;
 
 /// Keys of the configuration that `spx photometry`, `spx run` and `spx batch` share. What is not given has the
 /// default that the help names.
@@ -173,7 +174,7 @@ impl FromStr for WindowSize {
 pub(crate) struct PhotometryParameters {
     pub(crate) options: PhotometryOptions,
     pub(crate) quality: QualityOptions,
-    pub(crate) zodi: Zodi,
+    pub(crate) zodi: ZodiTreatment,
     /// `None` for the map where there is one, else the local one.
     pub(crate) pixel_area: Option<PixelArea>,
     pub(crate) spectral_wcs: Vec<PathBuf>,

@@ -15,11 +15,12 @@ pub(crate) use self::settings::RunSettings;
 use crate::config;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::{ConfigFile, Global};
-use crate::output::OutputDir;
 use crate::photometry::{entry::Entry, tell};
-use crate::stages::{Stages, Status, Wanted};
 use crate::text::{Align, Table};
 use crate::ui;
+use spx_pipeline::PipelineError;
+use spx_pipeline::output::OutputDirectory;
+use spx_pipeline::stages::{StageSelection, StageStatus, Stages};
 
 /// Make the spectrum and light curve of a source from the archive.
 ///
@@ -133,16 +134,17 @@ pub(crate) fn make(
     if let Some(warning) = parameters.cutout.as_ref().and_then(|cutout| cutout.warning()) {
         ui::warning(&warning);
     }
-    let output = OutputDir::create(&parameters.output_dir)?;
+    let output = OutputDirectory::create(&parameters.output_dir)?;
     let results = parameters.output_dir.join("results");
     let state = parameters.output_dir.join(format!("{}.toml", parameters.name));
     let position = parameters.target.position;
-    let wanted = Wanted {
+    let wanted = StageSelection {
         resume,
         only: only.to_owned(),
         subject: format!("the source at {} {:+}", position.ra(), position.dec()),
     };
-    let stages = Stages::open(&state, wanted, global.verbosity())?;
+    let listener = global.terminal();
+    let stages = Stages::open(&state, wanted, &listener)?;
     std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
     write_configuration(settings, &parameters.name, &stages)?;
     let last = match only {
@@ -157,7 +159,7 @@ pub(crate) fn make(
 }
 
 /// Writes the resolved configuration beside the state.
-fn write_configuration(settings: &RunSettings, name: &str, stages: &Stages) -> Result<(), Failure> {
+fn write_configuration(settings: &RunSettings, name: &str, stages: &Stages<'_>) -> Result<(), Failure> {
     let path = saved_config(settings)?;
     stages.clear(&path)?;
     let text = format!("# What the run of {name} was made with.\n{}", toml::to_string(settings)?);
@@ -171,7 +173,7 @@ fn status(file: &Path, global: &Global) -> CommandResult {
         let text = format!("there is no run {}", file.display());
         return Err(Failure::nothing_found(anyhow!("{text}; --name and -o tell which one")));
     }
-    let status = Status::read(file, &STAGES).map_err(Failure::usage)?;
+    let status = StageStatus::read(file, &STAGES).map_err(PipelineError::into_usage)?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&status)?))?;
         return Ok(Outcome::Done);

@@ -9,18 +9,18 @@ use spx_plot::{Format, render_light_curve};
 
 use super::Made;
 use super::settings::{RunParameters, RunSettings};
-use crate::archive::deliver::{Delivered, Order};
-use crate::archive::summary;
 use crate::exit::Failure;
 use crate::global::Global;
-use crate::output;
 use crate::photometry::entry::{Entry, measure_all, sort};
 use crate::photometry::exposure::Setup;
 use crate::photometry::figure::figure;
 use crate::photometry::now;
 use crate::photometry::table::{Form, Head, Names, Table};
-use crate::stages::{Journal, Stages};
-use crate::ui::{self, Bar};
+use crate::ui;
+use spx_pipeline::archive::QUERY_SUMMARY;
+use spx_pipeline::archive::{ArchiveOrder, DeliveredFiles};
+use spx_pipeline::output::write_output;
+use spx_pipeline::stages::{Journal, Stages};
 
 /// The stages in their order.
 pub(super) const STAGES: [&str; 4] = ["query", "download", "processing", "visualization"];
@@ -40,14 +40,14 @@ pub(super) struct Pipeline<'a> {
 
 impl Pipeline<'_> {
     /// Runs the stages up to number `last` of [`STAGES`].
-    pub(super) fn run(&self, mut stages: Stages, last: usize) -> Result<Made, Failure> {
+    pub(super) fn run(&self, mut stages: Stages<'_>, last: usize) -> Result<Made, Failure> {
         let order = self.order();
-        let summary = order.query(&mut stages, self.global)?;
+        let summary = order.query(&mut stages)?;
         let mut made = Made { outputs: vec![order.summary.clone()], entries: None };
         if last == 0 {
             return Ok(made);
         }
-        let delivered = order.download(&summary, &mut stages, self.global)?;
+        let delivered = order.download(&summary, &mut stages)?;
         if last == 1 {
             made.outputs.extend(delivered.files.iter().cloned());
             return Ok(made);
@@ -64,9 +64,9 @@ impl Pipeline<'_> {
         Ok(made)
     }
 
-    fn order(&self) -> Order<'_> {
+    fn order(&self) -> ArchiveOrder<'_> {
         let RunParameters { place, bands, cutout, archive, output_dir, .. } = self.parameters;
-        Order {
+        ArchiveOrder {
             archive,
             selection: Selection {
                 bands: bands.clone(),
@@ -75,7 +75,7 @@ impl Pipeline<'_> {
                 ..Selection::new(Shape::Point(*place))
             },
             cutout: *cutout,
-            summary: self.results.join(summary::NAME),
+            summary: self.results.join(QUERY_SUMMARY),
             data: output_dir.join("data"),
             layout: Layout::ByDetector,
         }
@@ -84,9 +84,9 @@ impl Pipeline<'_> {
     /// The stage `processing`: what became of each image, and what that depends on.
     fn process(
         &self,
-        delivered: &Delivered,
+        delivered: &DeliveredFiles,
         setup: &Setup,
-        stages: &mut Stages,
+        stages: &mut Stages<'_>,
     ) -> Result<(Vec<Entry>, String), Failure> {
         let undelivered: Vec<Entry> = delivered.failed().map(|error| Entry::failed(&error)).collect();
         if delivered.files.is_empty() {
@@ -104,8 +104,8 @@ impl Pipeline<'_> {
             entries.extend(undelivered);
             sort(&mut entries);
             let table = Table { all: true, names: Names::default(), ..self.table(&entries, setup) };
-            output::write(&json, &table.render(Form::Json)?, true)?;
-            Ok(entries)
+            write_output(&json, &table.render(Form::Json)?, true)?;
+            Ok::<_, Failure>(entries)
         })?;
         Ok((entries, depends))
     }
@@ -128,8 +128,8 @@ impl Pipeline<'_> {
             let text = format!("processing: {} of {} files done before", entries.len(), files.len());
             ui::note(self.global.verbosity(), &text);
         }
-        let bar = Bar::new(self.global.verbosity());
-        let add = |entry: &Entry| journal.add(&entry.file, entry);
+        let bar = self.global.terminal();
+        let add = |entry: &Entry| Ok(journal.add(&entry.file, entry)?);
         entries.extend(measure_all(&left, &self.parameters.target, setup, &bar, add)?);
         Ok(entries)
     }
@@ -156,7 +156,7 @@ impl Pipeline<'_> {
         entries: &[Entry],
         depends: &str,
         setup: &Setup,
-        stages: &mut Stages,
+        stages: &mut Stages<'_>,
     ) -> Result<Vec<PathBuf>, Failure> {
         if entries.iter().all(|entry| entry.row().is_none()) {
             return Err(nothing_measured(entries));
@@ -170,11 +170,11 @@ impl Pipeline<'_> {
         stages.run("visualization", depends, all_there, || {
             let table = self.table(entries, setup);
             for (name, form) in TABLES {
-                output::write(&self.results.join(name), &table.render(form)?, true)?;
+                write_output(&self.results.join(name), &table.render(form)?, true)?;
             }
             let figure = figure(name, entries.iter().filter_map(Entry::row), options.clone());
             for (name, format) in FIGURES {
-                output::write(&self.results.join(name), &render_light_curve(&figure, format)?, true)?;
+                write_output(&self.results.join(name), &render_light_curve(&figure, format)?, true)?;
             }
             Ok(files.clone())
         })

@@ -10,12 +10,13 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_plot::LightCurveOptions;
 
-use crate::archive::settings::{ArchiveParameters, ArchiveSettings};
+use crate::archive::settings::ArchiveSettings;
 use crate::photometry::exposure::Target;
 use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::photometry::source::SourceSettings;
 use crate::photometry::table::Names;
+use spx_pipeline::archive::ArchiveAccess;
 
 /// 2026.0 \[MJD\]: early in the survey, so that a nearby star is looked for close to where it is.
 const SEARCH_MJD: f64 = 61_041.0;
@@ -66,7 +67,7 @@ pub(super) struct RunParameters {
     pub(super) columns: Names,
     pub(super) bands: Vec<Detector>,
     pub(super) cutout: Option<Cutout>,
-    pub(super) archive: ArchiveParameters,
+    pub(super) archive: ArchiveAccess,
     pub(super) data_mirror: Option<PathBuf>,
     pub(super) photometry: PhotometryParameters,
     pub(super) figure: LightCurveOptions,

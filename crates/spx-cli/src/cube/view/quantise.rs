@@ -8,7 +8,7 @@
 use serde::Serialize;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
-use crate::statistics::median;
+use spx_pipeline::statistics::median;
 
 /// A plane of which each pixel stands for `bin` x `bin` pixels of the cube, `[y][x]`.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -34,14 +34,22 @@ impl Item {
     }
 }
 
-pub(crate) fn serialize<T: Display, S: Serializer>(value: &Option<T>, s: S) -> Result<S::Ok, S::Error> {
+/// Writes a value as its text.
+///
+/// # Errors
+/// Those of the serializer.
+pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, s: S) -> Result<S::Ok, S::Error> {
     match value {
         Some(value) => s.collect_str(value),
         None => s.serialize_none(),
     }
 }
 
-pub(crate) fn deserialize<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
+/// Reads a value from a text, a number or a list of them.
+///
+/// # Errors
+/// Where the type does not take the text.
+pub fn deserialize<'de, T, D>(d: D) -> Result<Option<T>, D::Error>
 where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,

@@ -11,68 +11,66 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
 use fs4::TryLockError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spx_core::atomic;
 
-use crate::exit::Failure;
-use crate::output::OutputDir;
-use crate::ui::{self, Verbosity};
+use crate::output::OutputDirectory;
+use crate::{Listener, PipelineError, ResultContext as _};
 
-pub(crate) use journal::Journal;
+pub use journal::Journal;
 
 /// The form of the state file; a newer one is refused.
 const VERSION: u32 = 1;
 
 /// Which stages a run is to do.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
+pub struct StageSelection {
     /// Stages that are done are not repeated.
-    pub(crate) resume: bool,
+    pub resume: bool,
     /// These stages alone; those before them must be done. All of them where empty.
-    pub(crate) only: Vec<String>,
+    pub only: Vec<String>,
     /// What the pipeline is about, such as a source; a directory holds the pipeline of one subject. Empty where that
     /// does not matter.
-    pub(crate) subject: String,
+    pub subject: String,
 }
 
 /// How far a pipeline has come.
-pub(crate) struct Stages {
+pub struct Stages<'a> {
     file: Option<PathBuf>,
-    wanted: Wanted,
-    verbosity: Verbosity,
-    state: State,
+    wanted: StageSelection,
+    listener: &'a dyn Listener,
+    state: StageState,
     /// Held as long as this lives.
     lock: Option<File>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct State {
+struct StageState {
     version: u32,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     subject: String,
     /// By the stage's name.
     #[serde(default)]
-    stages: BTreeMap<String, Record>,
+    stages: BTreeMap<String, StageRecord>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Record {
+struct StageRecord {
     /// What the stage depended on.
     parameters: String,
     /// What it gave, as JSON.
     result: String,
 }
 
-impl Stages {
+impl<'a> Stages<'a> {
     /// Stages without a file: nothing is written down, nothing can be resumed.
-    pub(crate) fn transient(verbosity: Verbosity) -> Self {
-        let state = State { version: VERSION, ..State::default() };
-        Self { file: None, wanted: Wanted::default(), verbosity, state, lock: None }
+    pub fn transient(listener: &'a dyn Listener) -> Self {
+        let state = StageState { version: VERSION, ..StageState::default() };
+        Self { file: None, wanted: StageSelection::default(), listener, state, lock: None }
     }
 
     /// Stages that are written down in a file. What stands there counts where the run resumes or does some stages
@@ -81,40 +79,45 @@ impl Stages {
     /// # Errors
     /// Usage, where a state that counts is damaged or of a newer spx, or the directory holds the pipeline of another
     /// subject; also where another run is at work in the directory.
-    pub(crate) fn open(file: &Path, wanted: Wanted, verbosity: Verbosity) -> Result<Self, Failure> {
+    pub fn open(
+        file: &Path,
+        wanted: StageSelection,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
         let directory = file.parent().unwrap_or(file);
         let lock = lock(directory)?;
         let counts = wanted.resume || !wanted.only.is_empty();
-        let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(verbosity) };
+        let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(listener) };
         stages.clear(file)?;
-        stages.clear(&OutputDir::probe(directory))?;
+        stages.clear(&OutputDirectory::probe(directory))?;
         stages.refuse_others(directory, file)?;
         if file.exists() {
             match read(file) {
                 Ok(state) => stages.take(state, file)?,
-                Err(error) if counts => return Err(Failure::usage(error)),
-                Err(error) => ui::warning(&format!("{error:#}; this run begins anew")),
+                Err(error) if counts => return Err(error.into_usage()),
+                Err(error) => {
+                    listener.warning(&format!("{}; this run begins anew", error.one_line()));
+                }
             }
         }
         stages.state.subject.clone_from(&stages.wanted.subject);
         Ok(stages)
     }
 
-    fn take(&mut self, state: State, file: &Path) -> Result<(), Failure> {
+    fn take(&mut self, state: StageState, file: &Path) -> Result<(), PipelineError> {
         if state.subject != self.wanted.subject {
             let (old, new) = (&state.subject, &self.wanted.subject);
-            let hint = "take another name or directory, or remove the file";
-            return Err(Failure::usage(anyhow!(
-                "state {} is of another run: {old}, not {new}; {hint}",
-                file.display()
-            )));
+            let text = format!("state {} is of another run: {old}, not {new}", file.display());
+            return Err(
+                PipelineError::usage(text).with_hint("take another name or directory, or remove the file")
+            );
         }
         self.state = state;
         Ok(())
     }
 
     /// Results of two subjects in one directory would replace each other.
-    fn refuse_others(&self, directory: &Path, file: &Path) -> Result<(), Failure> {
+    fn refuse_others(&self, directory: &Path, file: &Path) -> Result<(), PipelineError> {
         let subject = &self.wanted.subject;
         let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
         for path in entries.map(|entry| entry.path()) {
@@ -127,14 +130,19 @@ impl Stages {
                 && state.subject != *subject
             {
                 let text = format!("{} holds another run: {}", directory.display(), state.subject);
-                return Err(Failure::usage(anyhow!("{text}; take another directory")));
+                return Err(PipelineError::usage(text).with_hint("take another directory"));
             }
         }
         Ok(())
     }
 
+    /// Who hears of the pipeline.
+    pub fn listener(&self) -> &'a dyn Listener {
+        self.listener
+    }
+
     /// Whether this run goes on with an earlier one, whose outputs it may replace.
-    pub(crate) fn resuming(&self) -> bool {
+    pub fn resuming(&self) -> bool {
         self.wanted.resume
     }
 
@@ -143,7 +151,7 @@ impl Stages {
     ///
     /// # Errors
     /// What removing reports.
-    pub(crate) fn clear(&self, output: &Path) -> Result<(), Failure> {
+    pub fn clear(&self, output: &Path) -> Result<(), PipelineError> {
         if self.lock.is_some() {
             atomic::remove_leftovers(output).with_context(|| output.display().to_string())?;
         }
@@ -157,13 +165,13 @@ impl Stages {
     ///
     /// # Errors
     /// Those of `work`, and where the state cannot be written; usage, where a stage that is not wanted is not done.
-    pub(crate) fn run<T: Serialize + DeserializeOwned>(
+    pub fn run<T: Serialize + DeserializeOwned, E: From<PipelineError>>(
         &mut self,
         name: &str,
         parameters: String,
         still_good: impl FnOnce(&T) -> bool,
-        work: impl FnOnce() -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
         let only = &self.wanted.only;
         let wanted = only.is_empty() || only.iter().any(|stage| stage == name);
         if self.wanted.resume || !wanted {
@@ -172,7 +180,7 @@ impl Stages {
                 Some(record) if record.parameters != parameters => "its parameters have changed",
                 Some(record) => match serde_json::from_str(&record.result).ok().filter(still_good) {
                     Some(result) => {
-                        ui::note(self.verbosity, &format!("{name}: done before"));
+                        self.listener.note(&format!("{name}: done before"));
                         self.remove_journal(name)?;
                         return Ok(result);
                     }
@@ -180,21 +188,33 @@ impl Stages {
                 },
             };
             if !wanted {
-                return Err(Failure::usage(anyhow!("--stages leaves out {name}, but {why}: add it")));
+                return Err(
+                    PipelineError::usage(format!("--stages leaves out {name}, but {why}: add it")).into()
+                );
             }
             if self.state.stages.contains_key(name) {
-                ui::note(self.verbosity, &format!("{name}: again, for {why}"));
+                self.listener.note(&format!("{name}: again, for {why}"));
             }
         }
         let result = work()?;
-        let record = Record { parameters, result: serde_json::to_string(&result)? };
+        self.record(name, parameters, &result)?;
+        Ok(result)
+    }
+
+    /// Writes down that a stage is done.
+    fn record(
+        &mut self,
+        name: &str,
+        parameters: String,
+        result: &impl Serialize,
+    ) -> Result<(), PipelineError> {
+        let record = StageRecord { parameters, result: serde_json::to_string(result)? };
         self.state.stages.insert(name.to_owned(), record);
         if let Some(file) = &self.file {
             let text = toml::to_string(&self.state)?;
             atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())?;
         }
-        self.remove_journal(name)?;
-        Ok(result)
+        self.remove_journal(name)
     }
 
     /// As [`run`](Self::run), for a stage of many items: `work` is given those that are done, of an earlier run that was
@@ -202,15 +222,16 @@ impl Stages {
     ///
     /// # Errors
     /// As [`run`](Self::run); usage, where the journal is damaged.
-    pub(crate) fn run_items<T, I>(
+    pub fn run_items<T, I, E>(
         &mut self,
         name: &str,
         parameters: String,
         item_parameters: &str,
         still_good: impl FnOnce(&T) -> bool,
-        work: impl FnOnce(Journal<I>) -> Result<T, Failure>,
-    ) -> Result<T, Failure>
+        work: impl FnOnce(Journal<I>) -> Result<T, E>,
+    ) -> Result<T, E>
     where
+        E: From<PipelineError>,
         T: Serialize + DeserializeOwned,
         I: Serialize + DeserializeOwned,
     {
@@ -224,11 +245,11 @@ impl Stages {
         })
     }
 
-    fn remove_journal(&self, name: &str) -> Result<(), Failure> {
+    fn remove_journal(&self, name: &str) -> Result<(), PipelineError> {
         let Some(path) = self.file.as_ref().map(|file| journal::path(file, name)) else { return Ok(()) };
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(anyhow!(error).context(path.display().to_string()).into())
+                Err(error).with_context(|| path.display().to_string())
             }
             _ => Ok(()),
         }
@@ -237,21 +258,22 @@ impl Stages {
 
 /// How far a pipeline is, for those who ask while it runs or after.
 #[derive(Debug, Serialize)]
-pub(crate) struct Status {
-    pub(crate) subject: String,
+pub struct StageStatus {
+    /// What the pipeline is about.
+    pub subject: String,
     /// Stages that are done.
-    pub(crate) done: Vec<String>,
+    pub done: Vec<String>,
     /// Items of stages that are under way.
-    pub(crate) items: BTreeMap<String, usize>,
+    pub items: BTreeMap<String, usize>,
 }
 
-impl Status {
+impl StageStatus {
     /// Reads a state file and the journals of these stages.
     ///
     /// # Errors
     /// Where there is no such file, or it is damaged or of a newer spx.
-    pub(crate) fn read(file: &Path, stages: &[&str]) -> anyhow::Result<Self> {
-        let State { subject, stages: done, .. } = read(file)?;
+    pub fn read(file: &Path, stages: &[&str]) -> Result<Self, PipelineError> {
+        let StageState { subject, stages: done, .. } = read(file)?;
         let items = stages.iter().filter_map(|name| {
             let items = journal::count(&journal::path(file, name))?;
             Some(((*name).to_owned(), items))
@@ -261,59 +283,69 @@ impl Status {
 }
 
 /// Locks a directory or a file, where the system can.
-pub(crate) fn lock(path: &Path) -> anyhow::Result<Option<File>> {
+pub fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
     let Ok(handle) = File::open(path) else { return Ok(None) };
     // By its full name, for newer toolchains have a method of the same name.
     match fs4::FileExt::try_lock(&handle) {
         Ok(()) => Ok(Some(handle)),
-        Err(TryLockError::WouldBlock) => Err(anyhow!("another run is at work in {}", path.display())),
+        Err(TryLockError::WouldBlock) => Err(at_work(path)),
         Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 
-fn read(file: &Path) -> anyhow::Result<State> {
+/// Another run has locked a directory or a file.
+pub fn at_work(path: &Path) -> PipelineError {
+    PipelineError::failed(format!("another run is at work in {}", path.display()))
+}
+
+fn read(file: &Path) -> Result<StageState, PipelineError> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
     let context = || format!("state {}", file.display());
-    let hint = "run without --resume to begin anew";
     let text = std::fs::read_to_string(file).with_context(context)?;
     // The message alone, for the line that is quoted otherwise may be as long as all results.
-    let damaged = |e: toml::de::Error| anyhow!("{} is damaged: {}; {hint}", context(), e.message());
+    let damaged = |e: toml::de::Error| anew(format!("{} is damaged: {}", context(), e.message()));
     let Version { version } = toml::from_str(&text).map_err(damaged)?;
     if version != VERSION {
-        return Err(anyhow!("{} is of version {version}, this spx knows {VERSION}; {hint}", context()));
+        return Err(anew(format!("{} is of version {version}, this spx knows {VERSION}", context())));
     }
     toml::from_str(&text).map_err(damaged)
+}
+
+/// What cannot be gone on with.
+fn anew(problem: String) -> PipelineError {
+    PipelineError::usage(problem).with_hint("run without --resume to begin anew")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::SilentListener;
 
     fn run(stages: &mut Stages, parameters: &str, result: i32) -> i32 {
-        stages.run("sum", parameters.to_owned(), |_: &i32| true, || Ok(result)).unwrap()
+        stages.run("sum", parameters.to_owned(), |_: &i32| true, || Ok::<_, PipelineError>(result)).unwrap()
     }
 
-    fn wanted(resume: bool, only: &[&str], subject: &str) -> Wanted {
+    fn wanted(resume: bool, only: &[&str], subject: &str) -> StageSelection {
         let only = only.iter().map(|&stage| stage.to_owned()).collect();
-        Wanted { resume, only, subject: subject.to_owned() }
+        StageSelection { resume, only, subject: subject.to_owned() }
     }
 
     #[test]
     fn a_stage_is_repeated_only_when_it_must() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("state.toml");
-        let open = |resume| Stages::open(&file, wanted(resume, &[], ""), Verbosity::Quiet).unwrap();
+        let open = |resume| Stages::open(&file, wanted(resume, &[], ""), &SilentListener).unwrap();
         assert_eq!(run(&mut open(true), "a", 1), 1);
         assert_eq!(run(&mut open(true), "a", 2), 1, "done before");
         assert_eq!(run(&mut open(true), "b", 3), 3, "other parameters");
         assert_eq!(run(&mut open(false), "b", 4), 4, "not resumed");
-        let gone = open(true).run("sum", "b".into(), |_: &i32| false, || Ok(5)).unwrap();
+        let gone = open(true).run("sum", "b".into(), |_: &i32| false, || Ok::<_, PipelineError>(5)).unwrap();
         assert_eq!(gone, 5, "its results are gone");
-        let failed: Result<i32, Failure> =
-            open(true).run("sum", "c".into(), |_| true, || Err(Failure::interrupted()));
+        let failed: Result<i32, PipelineError> =
+            open(true).run("sum", "c".into(), |_| true, || Err(PipelineError::Interrupted));
         assert!(failed.is_err());
         assert_eq!(run(&mut open(true), "b", 6), 5, "a stage that failed leaves the state as it was");
     }
@@ -322,16 +354,24 @@ mod tests {
     fn some_stages_alone_need_those_before() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("state.toml");
-        let both = |only: &[&str], parameters: &str| -> Result<(i32, i32), Failure> {
-            let mut stages = Stages::open(&file, wanted(false, only, ""), Verbosity::Quiet)?;
-            let first = stages.run("first", parameters.to_owned(), |_| true, || Ok(1))?;
-            Ok((first, stages.run("second", parameters.to_owned(), |_| true, || Ok(first + 1))?))
+        let both = |only: &[&str], parameters: &str| -> Result<(i32, i32), PipelineError> {
+            let mut stages = Stages::open(&file, wanted(false, only, ""), &SilentListener)?;
+            let first = stages.run("first", parameters.to_owned(), |_| true, || Ok::<_, PipelineError>(1))?;
+            Ok((
+                first,
+                stages.run(
+                    "second",
+                    parameters.to_owned(),
+                    |_| true,
+                    || Ok::<_, PipelineError>(first + 1),
+                )?,
+            ))
         };
-        let error = both(&["second"], "a").unwrap_err().to_string();
+        let error = both(&["second"], "a").unwrap_err().one_line();
         assert_eq!(error, "--stages leaves out first, but it is not done yet: add it");
         assert_eq!(both(&["first", "second"], "a").unwrap(), (1, 2));
         assert_eq!(both(&["second"], "a").unwrap(), (1, 2));
-        let error = both(&["second"], "b").unwrap_err().to_string();
+        let error = both(&["second"], "b").unwrap_err().one_line();
         assert!(error.contains("its parameters have changed"), "{error}");
     }
 
@@ -340,13 +380,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = |name: &str, subject: &str| {
             let file = dir.path().join(name);
-            Stages::open(&file, wanted(true, &[], subject), Verbosity::Quiet)
+            Stages::open(&file, wanted(true, &[], subject), &SilentListener)
         };
         run(&mut open("a.toml", "star a").unwrap(), "p", 1);
         assert_eq!(run(&mut open("a.toml", "star a").unwrap(), "p", 2), 1);
-        let error = open("a.toml", "star b").err().unwrap().to_string();
+        let error = open("a.toml", "star b").err().unwrap().one_line();
         assert!(error.contains("star a, not star b"), "{error}");
-        let error = open("b.toml", "star b").err().unwrap().to_string();
+        let error = open("b.toml", "star b").err().unwrap().one_line();
         assert!(error.contains("holds another run: star a"), "{error}");
         assert!(open("c.toml", "star a").is_ok());
     }
@@ -359,10 +399,10 @@ mod tests {
             [("version = 99", "version 99"), ("version = 1\nstages = 3", "damaged"), ("[", "damaged")]
         {
             std::fs::write(&file, text).unwrap();
-            let error = Stages::open(&file, wanted(true, &[], ""), Verbosity::Quiet).err().unwrap();
-            assert!(error.to_string().contains(word), "{error}");
-            assert!(Stages::open(&file, wanted(false, &["sum"], ""), Verbosity::Quiet).is_err());
-            assert!(Stages::open(&file, wanted(false, &[], ""), Verbosity::Quiet).is_ok());
+            let error = Stages::open(&file, wanted(true, &[], ""), &SilentListener).err().unwrap();
+            assert!(error.one_line().contains(word), "{error}");
+            assert!(Stages::open(&file, wanted(false, &["sum"], ""), &SilentListener).is_err());
+            assert!(Stages::open(&file, wanted(false, &[], ""), &SilentListener).is_ok());
         }
     }
 }

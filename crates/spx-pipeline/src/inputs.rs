@@ -1,4 +1,4 @@
-//! Finding the spectral images that the user named, and knowing which exposure each is.
+//! Finding the spectral images that the user names, and knowing which exposure each is.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -12,50 +12,57 @@ use spx_wcs::{WaveTable, WcsError};
 
 /// A spectral image whose metadata could be read.
 ///
-/// Sources sort by time, then by exposure, file name and path, which fixes the order of every sum whatever the
-/// order in which the user names them, and puts what is taken later behind what is there.
+/// Files sort by time, then by exposure, file name and path, which fixes the order of every sum whatever the order in
+/// which the user names them, and puts later exposures behind earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Source {
-    pub(crate) begin: Begin,
-    pub(crate) id: ExposureId,
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
+pub struct InputFile {
+    /// When the exposure began.
+    pub begin: ExposureBegin,
+    /// Observation and detector.
+    pub id: ExposureId,
+    /// The last part of the path.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
     /// `[ny, nx]`.
-    pub(crate) shape: [usize; 2],
-    /// Named by the user itself, and not found in a directory.
-    pub(crate) named: bool,
+    pub shape: [usize; 2],
+    /// Named by the user, rather than found in a directory.
+    pub named: bool,
 }
 
-/// When an exposure began \[MJD, UTC\], NaN where its header does not say; that comes last.
+/// When an exposure began \[MJD, UTC\], NaN where its header does not say. NaN comes last.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Begin(pub(crate) f64);
+pub struct ExposureBegin(pub f64);
 
-impl Ord for Begin {
+impl Ord for ExposureBegin {
     fn cmp(&self, other: &Self) -> Ordering {
         self.0.total_cmp(&other.0)
     }
 }
 
-impl PartialOrd for Begin {
+impl PartialOrd for ExposureBegin {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Begin {
+impl PartialEq for ExposureBegin {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other).is_eq()
     }
 }
 
-impl Eq for Begin {}
+impl Eq for ExposureBegin {}
 
-/// An input that failed: the file, and what is wrong where in it.
+/// An input that failed: the file, and what is wrong in it and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct InputError {
-    pub(crate) name: String,
-    pub(crate) path: PathBuf,
-    pub(crate) problem: String,
+pub struct InputError {
+    /// The last part of the path.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong, with the HDU where that is known.
+    pub problem: String,
 }
 
 impl fmt::Display for InputError {
@@ -65,12 +72,13 @@ impl fmt::Display for InputError {
 }
 
 impl InputError {
-    pub(crate) fn new(path: &Path, problem: impl fmt::Display) -> Self {
+    /// A problem of a file.
+    pub fn new(path: &Path, problem: impl fmt::Display) -> Self {
         Self { name: file_name(path), path: path.to_owned(), problem: problem.to_string() }
     }
 
-    /// World coordinates stand in the cards of IMAGE, the wavelengths in their table.
-    pub(crate) fn wcs(path: &Path, error: &WcsError) -> Self {
+    /// A problem of the world coordinates: celestial ones stand in the cards of IMAGE, wavelengths in their table.
+    pub fn wcs(path: &Path, error: &WcsError) -> Self {
         let hdu = if matches!(error, WcsError::Table { .. }) { "WCS-WAVE" } else { "IMAGE" };
         Self::new(path, format!("HDU {hdu}: {error}"))
     }
@@ -83,14 +91,15 @@ impl From<MefError> for InputError {
 }
 
 /// Files and directories as the user named them, with the files in the directories.
-pub(crate) struct Found {
+#[derive(Debug)]
+pub struct InputListing {
     files: Vec<(PathBuf, bool)>,
     failed: Vec<InputError>,
 }
 
 /// Lists the inputs. A file named twice counts once.
-pub(crate) fn find(inputs: &[PathBuf]) -> Found {
-    let mut found = Found { files: Vec::new(), failed: Vec::new() };
+pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
+    let mut found = InputListing { files: Vec::new(), failed: Vec::new() };
     for input in inputs {
         match std::fs::metadata(input) {
             Err(error) => found.failed.push(InputError::new(input, error)),
@@ -110,23 +119,24 @@ pub(crate) fn find(inputs: &[PathBuf]) -> Found {
 ///
 /// # Errors
 /// Where the table or the cards of WCS `W` are not as they should be.
-pub(crate) fn wave_table(metadata: &Metadata) -> Result<WaveTable, WcsError> {
+pub fn wave_table(metadata: &Metadata) -> Result<WaveTable, WcsError> {
     let table = &metadata.wave_table;
     WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
 }
 
-impl Found {
+impl InputListing {
     /// The files, and whether each was named by the user itself.
-    pub(crate) fn files(&self) -> &[(PathBuf, bool)] {
+    pub fn files(&self) -> &[(PathBuf, bool)] {
         &self.files
     }
 
     /// What could not be looked at.
-    pub(crate) fn failed(&self) -> &[InputError] {
+    pub fn failed(&self) -> &[InputError] {
         &self.failed
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    /// Nothing was found, and nothing failed.
+    pub fn is_empty(&self) -> bool {
         self.files.is_empty() && self.failed.is_empty()
     }
 
@@ -146,29 +156,29 @@ impl Found {
         }
     }
 
-    /// Reads the metadata of every file.
-    pub(crate) fn scan(self) -> (Vec<Source>, Vec<InputError>) {
-        let scanned: Vec<Result<Source, InputError>> = self
+    /// Reads the metadata of every file. Files and errors are sorted.
+    pub fn scan(self) -> (Vec<InputFile>, Vec<InputError>) {
+        let scanned: Vec<Result<InputFile, InputError>> = self
             .files
             .into_par_iter()
             .map(|(path, named)| {
                 let file = MefFile::open(&path)?;
                 let metadata = file.metadata();
                 let (id, shape) = (metadata.id.clone(), metadata.shape);
-                let begin = Begin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
-                Ok(Source { begin, id, name: file_name(&path), path, shape, named })
+                let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
+                Ok(InputFile { begin, id, name: file_name(&path), path, shape, named })
             })
             .collect();
-        let (mut sources, mut failed) = (Vec::new(), self.failed);
+        let (mut files, mut failed) = (Vec::new(), self.failed);
         for result in scanned {
             match result {
-                Ok(source) => sources.push(source),
+                Ok(file) => files.push(file),
                 Err(error) => failed.push(error),
             }
         }
-        sources.sort();
+        files.sort();
         failed.sort();
-        (sources, failed)
+        (files, failed)
     }
 }
 
@@ -180,7 +190,7 @@ fn looks_like_an_image(path: &Path) -> bool {
 }
 
 /// The last part of a path.
-pub(crate) fn file_name(path: &Path) -> String {
+pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
@@ -196,7 +206,7 @@ mod tests {
         for name in ["a.fits", "b.fits.gz", "notes.txt", ".hidden.fits", "drizzle_D3.fits"] {
             std::fs::write(sub.join(name), "").unwrap();
         }
-        let found = find(&[dir.path().to_owned(), sub.join("a.fits"), dir.path().join("none.fits")]);
+        let found = find_inputs(&[dir.path().to_owned(), sub.join("a.fits"), dir.path().join("none.fits")]);
         let names: Vec<_> = found.files.iter().map(|(p, named)| (file_name(p), *named)).collect();
         assert_eq!(names, [("a.fits".to_owned(), true), ("b.fits.gz".to_owned(), false)]);
         assert_eq!(found.failed.len(), 1);

@@ -4,45 +4,44 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::anyhow;
 use serde::Serialize;
-use spx_archive::{ArchiveError, ArchiveUrl, Downloader, FileReport, Outcome, Source, Target};
+use spx_archive::{ArchiveUrl, Downloader, FileReport, Outcome, Source, Target};
 
-use super::progress::DownloadBar;
-use crate::exit::Failure;
-use crate::ui::{self, Verbosity};
+use crate::{Listener, PipelineError};
 
 /// Where files are looked for behind the mirror, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Remote {
+pub enum RemoteSource {
+    /// The copy in the cloud.
     Cloud,
+    /// The archive.
     Irsa,
 }
 
-impl FromStr for Remote {
+impl FromStr for RemoteSource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "cloud" => Ok(Self::Cloud),
             "irsa" => Ok(Self::Irsa),
-            _ => Err(format!("there is no source `{text}`: it is `cloud` or `irsa`")),
+            _ => Err(format!("unknown source `{text}`: expected `cloud` or `irsa`")),
         }
     }
 }
 
 /// The order of the sources: the mirror where there is one, then those that are named; by default the cloud copy
 /// and IRSA, or for another archive that one alone, for the cloud has no copy of it.
-pub(crate) fn sources(mirror: Option<&Path>, named: &[Remote], archive: &ArchiveUrl) -> Vec<Source> {
-    let default: &[Remote] = match *archive == ArchiveUrl::default() {
-        true => &[Remote::Cloud, Remote::Irsa],
-        false => &[Remote::Irsa],
+pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveUrl) -> Vec<Source> {
+    let default: &[RemoteSource] = match *archive == ArchiveUrl::default() {
+        true => &[RemoteSource::Cloud, RemoteSource::Irsa],
+        false => &[RemoteSource::Irsa],
     };
     let remotes = if named.is_empty() { default } else { named };
     let mirror = mirror.map(|path| Source::Mirror(path.to_owned()));
     let remotes = remotes.iter().map(|remote| match remote {
-        Remote::Cloud => Source::Cloud,
-        Remote::Irsa => Source::Archive,
+        RemoteSource::Cloud => Source::Cloud,
+        RemoteSource::Irsa => Source::Archive,
     });
     mirror.into_iter().chain(remotes).collect()
 }
@@ -51,43 +50,47 @@ pub(crate) fn sources(mirror: Option<&Path>, named: &[Remote], archive: &Archive
 ///
 /// # Errors
 /// Usage.
-pub(crate) fn check_mirror(sources: &[Source]) -> Result<(), Failure> {
+pub fn check_mirror(sources: &[Source]) -> Result<(), PipelineError> {
     for source in sources {
         if let Source::Mirror(path) = source
             && !path.is_dir()
         {
-            return Err(Failure::usage(anyhow!("data mirror {} is no directory", path.display())));
+            return Err(PipelineError::usage(format!("data mirror {} is not a directory", path.display())));
         }
     }
     Ok(())
 }
 
-/// What became of the files.
+/// What became of files that were to be fetched.
 #[derive(Debug, Default)]
-pub(crate) struct Fetched {
+pub struct FetchedFiles {
     /// Every file that is there now, whole, in the order of the targets.
-    pub(crate) files: Vec<PathBuf>,
-    pub(crate) reports: Vec<FetchReport>,
+    pub files: Vec<PathBuf>,
+    /// One a target.
+    pub reports: Vec<FetchReport>,
 }
 
 /// One file, for `--json`.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct FetchReport {
-    pub(crate) file: String,
+pub struct FetchReport {
+    /// Its path.
+    pub file: String,
     /// `fetched`, `resumed`, `present`, `mirror` or `failed`.
-    pub(crate) status: &'static str,
+    pub status: &'static str,
     /// Bytes that came over the network.
-    pub(crate) bytes: u64,
-    pub(crate) reason: Option<String>,
+    pub bytes: u64,
+    /// Why it failed.
+    pub reason: Option<String>,
 }
 
-impl Fetched {
-    pub(crate) fn failed(&self) -> usize {
+impl FetchedFiles {
+    /// Number of files that are not there.
+    pub fn failed(&self) -> usize {
         self.reports.iter().filter(|r| r.reason.is_some()).count()
     }
 }
 
-impl fmt::Display for Fetched {
+impl fmt::Display for FetchedFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of = |status: &str| self.reports.iter().filter(|r| r.status == status).count();
         let bytes: u64 = self.reports.iter().map(|r| r.bytes).sum();
@@ -108,34 +111,26 @@ impl fmt::Display for Fetched {
 ///
 /// # Errors
 /// Where the disk is too small, or the user interrupts.
-pub(crate) fn fetch(
+pub fn fetch(
     downloader: &Downloader<'_>,
     targets: Vec<Target>,
-    verbosity: Verbosity,
-) -> Result<Fetched, Failure> {
-    let bar = DownloadBar::new(verbosity);
-    let plan = downloader.plan(targets, &bar).map_err(failure)?;
+    listener: &dyn Listener,
+) -> Result<FetchedFiles, PipelineError> {
+    let plan = downloader.plan(targets, listener)?;
     if plan.missing() > 0 {
         let text = format!("{} files to fetch, up to {:.1} MB", plan.missing(), plan.bytes() as f64 / 1e6);
-        ui::note(verbosity, &text);
+        listener.note(&text);
     }
-    let reports = downloader.run(plan, &bar);
-    if ui::interrupted() {
-        return Err(Failure::interrupted());
+    let reports = downloader.run(plan, listener);
+    if listener.cancelled() {
+        return Err(PipelineError::Interrupted);
     }
-    let mut fetched = Fetched::default();
+    let mut fetched = FetchedFiles::default();
     for report in reports {
         fetched.files.extend(report.file().map(Path::to_owned));
         fetched.reports.push(told(&report));
     }
     Ok(fetched)
-}
-
-fn failure(error: ArchiveError) -> Failure {
-    match error {
-        ArchiveError::Cancelled => Failure::interrupted(),
-        other => anyhow!(other).into(),
-    }
 }
 
 fn told(report: &FileReport) -> FetchReport {

@@ -4,62 +4,77 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use spx_archive::{Client, FULL_FRAME_BYTES, Observation, Search, Selection, Shape, Target};
 use spx_core::atomic;
 
-/// The file's name.
-pub(crate) const NAME: &str = "query_summary.toml";
+use crate::{PipelineError, ResultContext as _};
+
+/// The name of its file.
+pub const QUERY_SUMMARY: &str = "query_summary.toml";
 
 /// What a query has found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct QuerySummary {
+pub struct QuerySummary {
     /// When the archive was asked, UTC.
-    pub(crate) query_time: String,
-    pub(crate) archive: String,
+    pub query_time: String,
+    /// Its base address.
+    pub archive: String,
     /// ADQL, or the address of the SIA2 query.
-    pub(crate) query: String,
-    pub(crate) n_observations: usize,
+    pub query: String,
+    /// Number of images.
+    pub n_observations: usize,
     /// From the first to the last exposure.
-    pub(crate) time_span_days: f64,
+    pub time_span_days: f64,
     /// Of the whole files, where the archive does not say, estimated.
-    pub(crate) total_size_gb: f64,
-    pub(crate) region: Region,
-    pub(crate) band_counts: BTreeMap<String, usize>,
-    pub(crate) observations: Vec<Entry>,
+    pub total_size_gb: f64,
+    /// The place.
+    pub region: QueryRegion,
+    /// Images of each detector.
+    pub band_counts: BTreeMap<String, usize>,
+    /// The images, in order of time.
+    pub observations: Vec<QueryEntry>,
     /// Older processings of the same exposures, which are not used.
     #[serde(default)]
-    pub(crate) superseded: Vec<Observation>,
+    pub superseded: Vec<Observation>,
 }
 
 /// The place that was asked for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Region {
-    pub(crate) center_ra: f64,
-    pub(crate) center_dec: f64,
-    pub(crate) radius_deg: Option<f64>,
-    pub(crate) coverage_mode: Option<String>,
-    pub(crate) width_arcmin: Option<f64>,
-    pub(crate) height_arcmin: Option<f64>,
+pub struct QueryRegion {
+    /// \[deg\]
+    pub center_ra: f64,
+    /// \[deg\]
+    pub center_dec: f64,
+    /// Of a circle.
+    pub radius_deg: Option<f64>,
+    /// `any` or `full`, of a circle.
+    pub coverage_mode: Option<String>,
+    /// Of a rectangle.
+    pub width_arcmin: Option<f64>,
+    /// Of a rectangle.
+    pub height_arcmin: Option<f64>,
 }
 
 /// One image.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    /// Middle of the exposure.
-    pub(crate) mjd: f64,
-    pub(crate) download_url: String,
+pub struct QueryEntry {
+    /// Middle of the exposure \[MJD\].
+    pub mjd: f64,
+    /// The whole file.
+    pub download_url: String,
     #[serde(flatten)]
-    pub(crate) observation: Observation,
+    /// What the archive says of it.
+    pub observation: Observation,
 }
 
 impl QuerySummary {
-    pub(crate) fn new(client: &Client, selection: &Selection, search: Search) -> Self {
-        let observations: Vec<Entry> = search
+    /// The summary of a search.
+    pub fn new(client: &Client, selection: &Selection, search: Search) -> Self {
+        let observations: Vec<QueryEntry> = search
             .observations
             .into_iter()
-            .map(|observation| Entry {
+            .map(|observation| QueryEntry {
                 mjd: observation.mjd(),
                 download_url: client.url(&Target::new(&observation, None)).to_string(),
                 observation,
@@ -79,7 +94,7 @@ impl QuerySummary {
             n_observations: observations.len(),
             time_span_days: (last - first).max(0.0),
             total_size_gb: bytes as f64 / 1e9,
-            region: Region::of(selection.shape),
+            region: QueryRegion::of(selection.shape),
             band_counts,
             observations,
             superseded: search.superseded,
@@ -87,20 +102,26 @@ impl QuerySummary {
     }
 
     /// Reads a summary.
-    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// Where the file cannot be read or is no query summary.
+    pub fn read(path: &Path) -> Result<Self, PipelineError> {
         let context = || format!("query summary {}", path.display());
         let text = std::fs::read_to_string(path).with_context(context)?;
         toml::from_str(&text).with_context(context)
     }
 
-    /// Writes it, replacing what an earlier query left.
-    pub(crate) fn write(&self, path: &Path) -> anyhow::Result<()> {
+    /// Writes it, replacing that of an earlier query.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn write(&self, path: &Path) -> Result<(), PipelineError> {
         let text = toml::to_string(self)?;
         atomic::write(path, text.as_bytes(), true).with_context(|| path.display().to_string())
     }
 }
 
-impl Region {
+impl QueryRegion {
     fn of(shape: Shape) -> Self {
         let centre = shape.centre();
         let point = Self {

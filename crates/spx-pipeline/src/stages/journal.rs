@@ -9,50 +9,50 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context as _, anyhow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::exit::Failure;
+use crate::{PipelineError, ResultContext as _};
 
 /// What is done of a stage.
-pub(crate) struct Journal<T> {
+#[derive(Debug)]
+pub struct Journal<T> {
     /// Results of an earlier run, by item.
-    pub(crate) done: BTreeMap<String, T>,
+    pub done: BTreeMap<String, T>,
     file: Option<Mutex<File>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Head {
+struct JournalHead {
     parameters: String,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line<T> {
+struct JournalLine<T> {
     item: String,
     result: T,
 }
 
 /// `<state>.<stage>.jsonl` beside the state `<state>.toml`.
-pub(super) fn path(state: &Path, stage: &str) -> PathBuf {
+pub(crate) fn path(state: &Path, stage: &str) -> PathBuf {
     let stem = state.file_stem().unwrap_or_default().to_string_lossy();
     state.with_file_name(format!("{stem}.{stage}.jsonl"))
 }
 
 /// Items of a journal; `None` where there is none.
-pub(super) fn count(path: &Path) -> Option<usize> {
+pub(crate) fn count(path: &Path) -> Option<usize> {
     let lines = BufReader::new(File::open(path).ok()?).split(b'\n').count();
     Some(lines.saturating_sub(1))
 }
 
 impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// A journal that is not kept.
-    pub(super) fn transient() -> Self {
+    pub(crate) fn transient() -> Self {
         Self { done: BTreeMap::new(), file: None }
     }
 
     /// Opens a journal; what stands in it counts where `resume` is true and its parameters are these.
-    pub(super) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, Failure> {
+    pub(crate) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, PipelineError> {
         let context = || path.display().to_string();
         let text = match std::fs::read(path) {
             Ok(bytes) if resume => String::from_utf8(bytes).map_err(|e| damaged(path, &e))?,
@@ -60,11 +60,11 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         };
         let whole = text.rfind('\n').map_or(0, |last| last + 1);
         let mut lines = text[..whole].lines().enumerate();
-        let head = lines.next().map(|(_, line)| serde_json::from_str::<Head>(line)).transpose();
+        let head = lines.next().map(|(_, line)| serde_json::from_str::<JournalHead>(line)).transpose();
         if head.map_err(|e| damaged(path, &e))?.is_some_and(|head| head.parameters == parameters) {
             let mut done = BTreeMap::new();
             for (number, line) in lines {
-                let Line { item, result } = serde_json::from_str(line)
+                let JournalLine { item, result } = serde_json::from_str(line)
                     .map_err(|e| damaged(path, &format!("line {}: {e}", number + 1)))?;
                 done.insert(item, result);
             }
@@ -73,7 +73,7 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             return Ok(Self { done, file: Some(Mutex::new(file)) });
         }
         let mut file = File::create(path).with_context(context)?;
-        file.write_all(&line(&Head { parameters: parameters.to_owned() })?).with_context(context)?;
+        file.write_all(&line(&JournalHead { parameters: parameters.to_owned() })?).with_context(context)?;
         Ok(Self { done: BTreeMap::new(), file: Some(Mutex::new(file)) })
     }
 
@@ -81,23 +81,22 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     ///
     /// # Errors
     /// What writing reports.
-    pub(crate) fn add(&self, item: &str, result: &T) -> Result<(), Failure> {
+    pub fn add(&self, item: &str, result: &T) -> Result<(), PipelineError> {
         let Some(file) = &self.file else { return Ok(()) };
-        let line = line(&Line { item: item.to_owned(), result })?;
-        file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line).context("journal")?;
-        Ok(())
+        let line = line(&JournalLine { item: item.to_owned(), result })?;
+        file.lock().unwrap_or_else(PoisonError::into_inner).write_all(&line).context("journal")
     }
 }
 
-fn line(value: &impl Serialize) -> anyhow::Result<Vec<u8>> {
+fn line(value: &impl Serialize) -> Result<Vec<u8>, PipelineError> {
     let mut line = serde_json::to_vec(value)?;
     line.push(b'\n');
     Ok(line)
 }
 
-fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> Failure {
-    let hint = "run without --resume to begin anew";
-    Failure::usage(anyhow!("journal {} is damaged: {problem}; {hint}", path.display()))
+fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> PipelineError {
+    PipelineError::usage(format!("journal {} is damaged: {problem}", path.display()))
+        .with_hint("run without --resume to begin anew")
 }
 
 #[cfg(test)]
@@ -138,7 +137,7 @@ mod tests {
         let whole = std::fs::read_to_string(&path).unwrap();
         for bad in [whole.replace("1.0", "one"), whole.replace("parameters", "?"), "\n".to_owned()] {
             std::fs::write(&path, bad).unwrap();
-            let error = Journal::<f64>::open(&path, "p", true).err().unwrap().to_string();
+            let error = Journal::<f64>::open(&path, "p", true).err().unwrap().one_line();
             assert!(error.contains("is damaged") && error.contains("without --resume"), "{error}");
         }
     }

@@ -2,16 +2,18 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// As many as there are threads at work.
-#[derive(Default)]
-pub(crate) struct BufferPool<T>(Mutex<Vec<T>>);
+/// Buffers that are free; there are as many as threads at work.
+#[derive(Debug, Default)]
+pub struct BufferPool<T>(Mutex<Vec<T>>);
 
 impl<T: Default> BufferPool<T> {
-    pub(crate) fn take(&self) -> T {
+    /// A buffer that was given back, or a new one.
+    pub fn take(&self) -> T {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
 
-    pub(crate) fn give(&self, buffers: T) {
+    /// Gives a buffer back.
+    pub fn give(&self, buffers: T) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 }
