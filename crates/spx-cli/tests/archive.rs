@@ -263,7 +263,7 @@ fn mirrored_files_are_not_asked_for() {
     for command in [&["download", "-o", "none"][..], &[&["drizzle"], &DRIZZLE[..]].concat()] {
         let run =
             ask(&archive, folder.path(), command[0], &[&command[1..], &["--data-mirror=none"]].concat());
-        ends(&run, 2, &["data mirror none is no directory"]);
+        ends(&run, 2, &["data mirror none is not a directory"]);
     }
 }
 
