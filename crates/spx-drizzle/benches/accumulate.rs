@@ -1,10 +1,11 @@
-//! The drizzle of a cube on one thread: turning pixels into filed droplets, as on several threads, and adding them from where
-//! they stand, as on one.
+//! The drizzle of a cube on one thread: turning pixels into filed droplets, as on several threads,
+//! and adding them from where they stand, as on one.
 //!
-//! An exposure of 1000 x 1000 pixels, rolled by 17 degrees, whose wavelength runs over a native axis of 17 bins. Adding
-//! reads 12 bytes a pixel, and reads and writes the 40 bytes of each of the four to eight voxels of a droplet, most of them
-//! in the cache from the droplet before; from memory comes each voxel about once. The last benchmark copies as many bytes,
-//! for the share of the memory bandwidth.
+//! An exposure of 1000 x 1000 pixels, rolled by 17 degrees, whose wavelength runs over a native
+//! axis of 17 bins. Adding reads 12 bytes a pixel, and reads and writes the 40 bytes of each of the
+//! four to eight voxels of a droplet, most of them in the cache from the droplet before; from
+//! memory comes each voxel about once. The last benchmark copies as many bytes, for the share of
+//! the memory bandwidth.
 //!
 //! `cargo bench -p spx-drizzle`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]

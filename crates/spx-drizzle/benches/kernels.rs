@@ -1,11 +1,12 @@
-//! Each kernel on one thread, as `cargo xtask bench-peers kernels` compares it with STScI's drizzle: an image of
-//! 2040 x 2040 pixels, turned by 17 degrees about its middle onto an output as large, in one bin.
+//! Each kernel on one thread, as `cargo xtask bench-peers kernels` compares it with STScI's
+//! drizzle: an image of 2040 x 2040 pixels, turned by 17 degrees about its middle onto an output as
+//! large, in one bin.
 //!
-//! Prints a line for each kernel: its name, the seconds that adding one image and its weights takes where nothing but the
-//! mean is kept, and those of adding an image with variance and flags where all is; each the least of several. And one
-//! line, `map`, for the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on its
-//! processor, where the system tells them.
-//! `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
+//! Prints a line for each kernel: its name, the seconds that adding one image and its weights takes
+//! where nothing but the mean is kept, and those of adding an image with variance and flags where
+//! all is; each the least of several. And one line, `map`, for the map of a real image's pixels
+//! onto a TAN grid by spx-wcs. Seconds are those of the thread on its processor, where the system
+//! tells them. `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! LentSums that last: a drizzler together with the exposures that were given to it.
+//! Sums that last: a drizzler together with the exposures that were given to it.
 
 use std::collections::HashSet;
 
@@ -37,7 +37,7 @@ pub struct Accumulator {
 }
 
 impl Accumulator {
-    /// LentSums that no exposure was given to.
+    /// Sums that no exposure was given to.
     pub fn new(drizzler: Drizzler) -> Self {
         Self { drizzler, entries: Vec::new(), known: HashSet::new() }
     }
@@ -67,8 +67,8 @@ impl Accumulator {
     /// Adds other sums, whose exposures come behind those that are here; see [`Drizzler::merge`].
     ///
     /// # Errors
-    /// [`DrizzleError::Duplicate`] where both have an exposure, and those of [`Drizzler::merge`]. Nothing is added then,
-    /// unless memory is exhausted.
+    /// [`DrizzleError::Duplicate`] where both have an exposure, and those of [`Drizzler::merge`].
+    /// Nothing is added then, unless memory is exhausted.
     pub fn merge(&mut self, other: Self) -> Result<(), DrizzleError> {
         if let Some(twice) = other.entries.iter().find(|entry| self.contains(&entry.id)) {
             return Err(DrizzleError::Duplicate(twice.id.to_string()));

@@ -4,16 +4,12 @@ use std::ops::Range;
 
 use spx_core::map::Passband;
 
-use crate::DrizzleError;
-use crate::collect::{PixelRun, ReachedRegion, Sink, TILE};
-use crate::droplet::{Droplet, LentSums};
-use crate::kernel::{NO_QUAD, Quad, SpatialKernel, Visitor};
+use crate::droplet::{Droplet, NO_QUAD};
+use crate::kernel::{SpatialKernel, Visitor};
 use crate::planes::{OptionalContribution, OptionalSums, OutputPlanes};
+use crate::source::DropletSource;
 use crate::voxel::{Accumulate, Voxels};
 use crate::wavelength::WavelengthGrid;
-
-/// What of the sums may be expected to stay in a processor's own cache \[bytes\].
-const CACHE: usize = 3 << 19;
 
 /// What accumulation needs to know of the output.
 #[derive(Clone, Copy)]
@@ -26,18 +22,6 @@ pub(crate) struct AdditionContext<'a, K> {
     pub(crate) planes: &'a OutputPlanes,
     /// The exposure's number, where the context is kept.
     pub(crate) number: Option<u32>,
-}
-
-/// Droplets on their way to a tile, in the order in which they are added.
-pub(crate) trait DropletSource {
-    /// The droplets, with their positions from the tile's first pixel, and their weights.
-    fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)>;
-    /// Their passbands, where there are several bins or optional planes.
-    fn bands(&self) -> &[Passband];
-    /// The corners of the k-th, where the kernel asks for them.
-    fn quad(&self, k: usize) -> Quad;
-    /// Appends the named variances of the k-th.
-    fn variances(&self, k: usize, out: &mut Vec<f64>);
 }
 
 /// What is kept from one droplet of an exposure to the next.
@@ -69,7 +53,8 @@ struct Bins {
 }
 
 impl Bins {
-    /// Finds them. The shares of all bins add up to one, also where a droplet reaches beyond the grid.
+    /// Finds them. The shares of all bins add up to one, also where a droplet reaches beyond the
+    /// grid.
     #[inline(always)]
     fn find(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
         let nz = edges.len() - 1;
@@ -92,47 +77,8 @@ impl Bins {
     }
 }
 
-/// Adds droplets to sums as they come.
-pub(crate) struct Adding<'a, 'b, K> {
-    pub(crate) sums: &'a mut LentSums,
-    pub(crate) shares: AdditionContext<'b, K>,
-    /// Tiles in a row of the output.
-    pub(crate) columns: usize,
-}
-
-impl<K: SpatialKernel> Sink for Adding<'_, '_, K> {
-    fn prepare(&mut self, region: &ReachedRegion<'_>) {
-        let ReachedRegion { first_row, columns, planes } = region;
-        let voxels =
-            columns.iter().map(ExactSizeIterator::len).sum::<usize>() * (planes.end() + 1 - planes.start());
-        // More would not stay in the cache.
-        if voxels * Voxels::bytes(self.shares.planes.only_mean) > CACHE {
-            return;
-        }
-        let used = || columns.iter().filter(|columns| !columns.is_empty());
-        let first = used().map(|columns| columns.start).min().unwrap_or(0);
-        let end = used().map(|columns| columns.end).max().unwrap_or(0);
-        for row in first_row / TILE..(first_row + columns.len()).div_ceil(TILE) {
-            for column in first / TILE..end.div_ceil(TILE) {
-                if let Some(tile) = self.sums.tiles.get(row * self.columns + column) {
-                    tile.fetch(region);
-                }
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError> {
-        let LentSums { tiles, cursor, failure, .. } = &mut *self.sums;
-        if let Err(error) = tiles[tile].add(part, &self.shares, cursor) {
-            *failure = Some(error.clone());
-            return Err(error);
-        }
-        Ok(())
-    }
-}
-
-/// Adds droplets to the voxels of a tile of shape `[ny, nx]` with the widest instruction set that the machine has.
+/// Adds droplets to the voxels of a tile of shape `[ny, nx]` with the widest instruction set that
+/// the machine has.
 pub(crate) struct Add<'a, 'b, K, S> {
     pub(crate) voxels: &'a mut Voxels,
     pub(crate) optional: &'a mut OptionalSums,
@@ -174,8 +120,8 @@ fn add<K: SpatialKernel, V: Accumulate>(
     }
 }
 
-/// `BANDS`: the droplets bring passbands, for there are several bins or optional planes. `OPTIONAL`: there are such
-/// planes.
+/// `BANDS`: the droplets bring passbands, for there are several bins or optional planes.
+/// `OPTIONAL`: there are such planes.
 #[inline(always)]
 fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>(
     (voxels, optional): (&mut [V], &mut OptionalSums),
@@ -301,7 +247,8 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
 impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
     TileAddition<'_, '_, K, V, BANDS, OPTIONAL>
 {
-    /// The row and the column of a pixel, where all pixels of so many columns and rows from it on lie in the tile.
+    /// The row and the column of a pixel, where all pixels of so many columns and rows from it on
+    /// lie in the tile.
     #[inline(always)]
     fn inside(&self, x: i64, y: i64, columns: usize, rows: usize) -> Option<[usize; 2]> {
         let [height, width] = self.shape;
@@ -346,8 +293,9 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
         any
     }
 
-    /// The same for shares that are products, column by column: where voxels beside each other are added to together, the
-    /// next droplet, which reaches most of them and one more, has to wait until they are written.
+    /// The same for shares that are products, column by column: where voxels beside each other are
+    /// added to together, the next droplet, which reaches most of them and one more, has to wait
+    /// until they are written.
     #[inline(always)]
     fn add_product(
         &mut self,
@@ -382,7 +330,8 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
     }
 }
 
-/// Of `len` pixels from `first` on those that lie among the first `n`: where they begin, and which they are.
+/// Of `len` pixels from `first` on those that lie among the first `n`: where they begin, and which
+/// they are.
 #[inline(always)]
 fn clip(first: i64, len: usize, n: usize) -> Option<(usize, Range<usize>)> {
     if let Ok(first) = usize::try_from(first) {

@@ -4,16 +4,16 @@ use std::ops::{Range, RangeInclusive};
 
 use spx_core::map::{Passband, Spans};
 
-use crate::addition::DropletSource;
-use crate::droplet::{Droplet, FiledDroplets, RowPiece};
-use crate::kernel::{NO_QUAD, Quad, SpatialKernel, floor, min};
-use crate::{DrizzleError, Exposure, OutputPlanes, WavelengthGrid, Weight};
+use crate::droplet::{NO_QUAD, Quad};
+use crate::kernel::SpatialKernel;
+use crate::numbers::{floor, min};
+use crate::region::{ReachedRegion, TILE};
+use crate::source::{PixelRun, RowPiece};
+use crate::{DrizzleError, Exposure, OutputPlanes, WavelengthGrid};
 
-/// Side of a tile \[output px\]. The sums do not depend on it.
-pub(crate) const TILE: usize = 64;
-
-/// Height and width of a block of the image \[input px\]: its pixels follow each other, row by row, before those of the next
-/// block, so that the voxels that they reach stay in a processor's own cache.
+/// Height and width of a block of the image \[input px\]: its pixels follow each other, row by row,
+/// before those of the next block, so that the voxels that they reach stay in a processor's own
+/// cache.
 const HEIGHT: usize = 64;
 const WIDTH: usize = 192;
 
@@ -38,18 +38,9 @@ pub(crate) trait Sink {
     fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError>;
 }
 
-/// A part of the output.
-#[derive(Debug)]
-pub(crate) struct ReachedRegion<'a> {
-    pub(crate) first_row: usize,
-    /// The columns of each row.
-    pub(crate) columns: &'a [Range<usize>],
-    pub(crate) planes: RangeInclusive<usize>,
-}
-
 impl<K: SpatialKernel> CollectionTarget<'_, K> {
-    /// Gives the droplets of the pixels named by `spans` to `sink`, each for every tile that its shares may reach. Tells
-    /// whether there are any.
+    /// Gives the droplets of the pixels named by `spans` to `sink`, each for every tile that its
+    /// shares may reach. Tells whether there are any.
     pub(crate) fn collect(
         &self,
         exposure: &Exposure<'_>,
@@ -61,7 +52,7 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         // What the last exposure brought.
         piece.resize(0);
         let rows = spans.rows();
-        // VarianceBlocks begin at multiples of height and width, wherever the spans begin.
+        // Blocks begin at multiples of height and width, wherever the spans begin.
         for bottom in (rows.start / HEIGHT * HEIGHT..rows.end).step_by(HEIGHT) {
             let rows = rows.start.max(bottom)..rows.end.min(bottom + HEIGHT);
             let spans = &spans.0[rows.clone()];
@@ -93,8 +84,8 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         Ok(any)
     }
 
-    /// The part of the output that a block reaches, if its image has straight sides; `None` where its corners have no
-    /// image, and where there is no such part.
+    /// The part of the output that a block reaches, if its image has straight sides; `None` where
+    /// its corners have no image, and where there is no such part.
     fn region<'a>(
         &self,
         exposure: &Exposure<'_>,
@@ -128,8 +119,8 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         (!memory.is_empty()).then_some(ReachedRegion { first_row: rows.start, columns: memory, planes })
     }
 
-    /// Output positions and passbands of a piece; where the kernel asks for corners, these too, and the position is
-    /// their mean.
+    /// Output positions and passbands of a piece; where the kernel asks for corners, these too, and
+    /// the position is their mean.
     fn project(&self, exposure: &Exposure<'_>, y: usize, columns: &Range<usize>, piece: &mut RowPiece) {
         let (x, y) = (columns.start as f64, y as f64);
         let RowPiece { positions, corners, bands, .. } = piece;
@@ -152,8 +143,8 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         }
     }
 
-    /// Finds out which pixels of a piece take part if they reach the output, and with which weight: step by step over all
-    /// of them, without branches. Comparisons are false for NaN.
+    /// Finds out which pixels of a piece take part if they reach the output, and with which weight:
+    /// step by step over all of them, without branches. Comparisons are false for NaN.
     #[inline(always)]
     fn select(&self, exposure: &Exposure<'_>, pixels: &Range<usize>, piece: &mut RowPiece) {
         let RowPiece {
@@ -303,8 +294,8 @@ fn beside<K: SpatialKernel>(piece: &RowPiece, k: usize, [along, across]: [TileLi
     count
 }
 
-/// The least and the greatest x of the outline of a quadrilateral between two heights; where there is none, from infinity to
-/// minus infinity.
+/// The least and the greatest x of the outline of a quadrilateral between two heights; where there
+/// is none, from infinity to minus infinity.
 fn extent(corners: &Quad, low: f64, high: f64) -> (f64, f64) {
     let (mut first, mut last) = (f64::INFINITY, f64::NEG_INFINITY);
     for k in 0..4 {
@@ -342,86 +333,6 @@ impl<K: SpatialKernel, S: Sink> pulp::WithSimd for SelectPixels<'_, '_, K, S> {
     }
 }
 
-/// Pixels of a piece that follow each other and reach the same tile.
-pub(crate) struct PixelRun<'a> {
-    piece: &'a RowPiece,
-    exposure: &'a Exposure<'a>,
-    /// Where the piece begins in the arrays of the exposure.
-    first: usize,
-    pixels: Range<usize>,
-    /// The tile's first pixel.
-    origin: [f64; 2],
-    /// What belongs to the droplets.
-    corners: bool,
-    with_bands: bool,
-}
-
-impl DropletSource for PixelRun<'_> {
-    #[inline(always)]
-    fn droplets(&self, _: f64) -> impl Iterator<Item = (Droplet, f64)> {
-        let ([left, bottom], pixels) = (self.origin, self.pixels.clone());
-        let flags = &self.piece.flags[pixels.clone()];
-        let values =
-            self.piece.flux[pixels.clone()].iter().zip(&self.piece.variance[pixels.clone()]).zip(flags);
-        let values = values.zip(&self.piece.positions[pixels.clone()]).zip(&self.piece.weight[pixels]);
-        values.map(move |((((flux, variance), flags), [x, y]), weight)| {
-            let (x, y) = (x - left, y - bottom);
-            (Droplet { x, y, flux: *flux, variance: *variance, flags: *flags }, *weight)
-        })
-    }
-
-    #[inline(always)]
-    fn bands(&self) -> &[Passband] {
-        &self.piece.bands[self.pixels.clone()]
-    }
-
-    #[inline(always)]
-    fn quad(&self, k: usize) -> Quad {
-        let ([a, b, c, d], k) = (&self.piece.corners, self.pixels.start + k);
-        [from(a[k], self.origin), from(b[k], self.origin), from(c[k], self.origin), from(d[k], self.origin)]
-    }
-
-    #[inline(always)]
-    fn variances(&self, k: usize, out: &mut Vec<f64>) {
-        out.extend(self.exposure.variances_of(self.first + self.pixels.start + k));
-    }
-}
-
-/// A position as seen from the origin of a tile.
-#[inline(always)]
-fn from([x, y]: [f64; 2], [left, bottom]: [f64; 2]) -> [f64; 2] {
-    [x - left, y - bottom]
-}
-
-/// Files droplets under the tiles that they reach.
-pub(crate) struct Filing<'a> {
-    pub(crate) tiles: &'a mut [FiledDroplets],
-}
-
-impl Sink for Filing<'_> {
-    fn prepare(&mut self, _: &ReachedRegion<'_>) {}
-
-    #[inline(always)]
-    fn take(&mut self, part: &PixelRun<'_>, tile: usize) -> Result<(), DrizzleError> {
-        let filed = &mut self.tiles[tile];
-        let all = 0..part.pixels.len();
-        filed.droplets.extend(part.droplets(0.0).map(|(droplet, _)| droplet));
-        if part.with_bands {
-            filed.bands.extend_from_slice(part.bands());
-        }
-        if part.corners {
-            filed.quads.extend(all.clone().map(|k| part.quad(k)));
-        }
-        if part.exposure.extra.weight != Weight::InverseVariance {
-            filed.weights.extend_from_slice(&part.piece.weight[part.pixels.clone()]);
-        }
-        for k in all {
-            part.variances(k, &mut filed.variances);
-        }
-        Ok(())
-    }
-}
-
 /// Whether there is a pixel nearer than `reach`, along one axis of `n` pixels. False for NaN.
 #[inline(always)]
 fn reaches(position: f64, n: usize, reach: f64) -> bool {
@@ -443,7 +354,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// TileLimits say of a pixel what the tiles that it reaches say.
+        /// Limits say of a pixel what the tiles that it reaches say.
         #[test]
         fn limits_are_those_of_one_tile(
             position in -80.0..400.0f64,
@@ -468,7 +379,8 @@ mod tests {
             shares in prop::array::uniform4(0.0..1.0f64),
             (below, above) in (0.0..3.0f64, 0.0..3.0f64),
         ) {
-            // The corners in their order around the middle make an outline; a mean of two points of it lies within.
+            // The corners in their order around the middle make an outline; a mean of two points of
+            // it lies within.
             let mut corners = corners;
             corners.sort_by(|a, b| a[1].atan2(a[0]).total_cmp(&b[1].atan2(b[0])));
             let along = |k: usize, t: f64| [0, 1].map(|i| corners[k][i] + t * (corners[(k + 1) % 4][i] - corners[k][i]));

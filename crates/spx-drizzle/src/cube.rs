@@ -4,10 +4,11 @@ use ndarray::{Array3, Axis};
 
 use crate::{OutputPlanes, WavelengthGrid};
 
-/// Anything that has the planes of a cube: the running sums, which compute them when asked, or arrays.
+/// Anything that has the planes of a cube: the running sums, which compute them when asked, or
+/// arrays.
 ///
-/// Every method that takes `out` fills it, one value for each pixel of plane `z`, row-major `[y][x]`; planes may
-/// be asked for from several threads.
+/// Every method that takes `out` fills it, one value for each pixel of plane `z`, row-major
+/// `[y][x]`; planes may be asked for from several threads.
 pub trait CubeData: Sync {
     /// `[nz, ny, nx]`.
     fn shape(&self) -> [usize; 3];
@@ -17,8 +18,8 @@ pub trait CubeData: Sync {
     fn inputs_per_plane(&self) -> &[u32];
     /// Weighted mean surface brightness [MJy/sr]; NaN where there are no data.
     fn science(&self, z: usize, out: &mut [f32]);
-    /// Its variance [(MJy/sr)^2]; NaN where there are no data. Neighbouring voxels are correlated, for they
-    /// share input pixels.
+    /// Its variance [(MJy/sr)^2]; NaN where there are no data. Neighbouring voxels are correlated,
+    /// for they share input pixels.
     fn variance(&self, z: usize, out: &mut [f32]);
     /// Flags that all contributions had; 0 where there are none.
     fn and_mask(&self, z: usize, out: &mut [u32]);
@@ -28,12 +29,13 @@ pub trait CubeData: Sync {
     fn count(&self, z: usize, out: &mut [u16]);
     /// Voxels whose number of contributions exceeds 65535 and is therefore given as 65535.
     fn saturated(&self) -> u64;
-    /// The planes that it has or has not; `None` where it has all but optional ones, and no weights.
+    /// The planes that it has or has not; `None` where it has all but optional ones, and no
+    /// weights.
     fn planes(&self) -> Option<&OutputPlanes> {
         None
     }
-    /// An optional plane; NaN, in [`OptionalPlane::Weight`] 0, where there are no data, and everywhere where the cube
-    /// does not have it.
+    /// An optional plane; NaN, in [`OptionalPlane::Weight`] 0, where there are no data, and
+    /// everywhere where the cube does not have it.
     fn optional(&self, plane: OptionalPlane, z: usize, out: &mut [f32]) {
         let _ = (plane, z);
         out.fill(f32::NAN);

@@ -23,9 +23,9 @@ pub enum DrizzleError {
     Size {
         /// Columns.
         nx: usize,
-        /// TileAddition.
+        /// Rows.
         ny: usize,
-        /// OutputPlanes.
+        /// Planes.
         nz: usize,
     },
     /// An array of an exposure that does not have one value for each pixel of its rows.
@@ -44,7 +44,7 @@ pub enum DrizzleError {
         /// Pixels in a row.
         nx: usize,
     },
-    /// TileAddition that the output needs but that the exposure does not hold.
+    /// Rows that the output needs but that the exposure does not hold.
     #[error("the exposure holds rows {held:?}, but the output needs rows {needed:?}")]
     MissingRows {
         /// What it holds.
@@ -69,7 +69,7 @@ pub enum DrizzleError {
     /// An exposure is collected twice, or loading it fails after it was collected.
     #[error("an exposure is to be collected once, at the end of loading it")]
     Collected,
-    /// LentSums of another grid or of other options.
+    /// Sums of another grid or of other options.
     #[error("sums of another grid or of other options cannot be added")]
     OtherPlan,
     /// An exposure that is in the sums already, given as `observation/detector`.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use spx_core::map::{PixelMap, WavelengthMap};
 
-use crate::kernel::min;
+use crate::numbers::min;
 use crate::{DrizzleError, OutputPlanes};
 
 /// Borrowed arrays of an exposure, row-major `[y][x]`, for the rows that the caller has at hand.
@@ -16,10 +16,12 @@ pub struct Exposure<'a> {
     pub rows: Range<usize>,
     /// Surface brightness [MJy/sr]; a pixel that is not finite takes no part.
     pub flux: &'a [f32],
-    /// Variance [(MJy/sr)^2]; a pixel whose variance is not finite and positive takes no part. May be empty where nothing
-    /// needs it: with weights of another kind and [`OutputPlanes::only_mean`](crate::OutputPlanes).
+    /// Variance [(MJy/sr)^2]; a pixel whose variance is not finite and positive takes no part. May
+    /// be empty where nothing needs it: with weights of another kind and
+    /// [`OutputPlanes::only_mean`](crate::OutputPlanes).
     pub variance: &'a [f32],
-    /// Quality bits; they are combined into the masks of the cube. May be empty where no pixel has any.
+    /// Quality bits; they are combined into the masks of the cube. May be empty where no pixel has
+    /// any.
     pub flags: &'a [i32],
     /// A foreground to subtract from `flux`.
     pub foreground: Option<ExposureForeground<'a>>,
@@ -47,9 +49,11 @@ pub struct ExposureForeground<'a> {
 pub struct ExposureExtras<'a> {
     /// Weights of the pixels.
     pub weight: Weight<'a>,
-    /// Named variances [(MJy/sr)^2], in the order of [`OutputPlanes::variances`](crate::OutputPlanes), each as long as the flux.
+    /// Named variances [(MJy/sr)^2], in the order of
+    /// [`OutputPlanes::variances`](crate::OutputPlanes), each as long as the flux.
     pub variances: &'a [&'a [f32]],
-    /// Factor of the flux, for exposures that are not on the same footing; variances are multiplied by its square.
+    /// Factor of the flux, for exposures that are not on the same footing; variances are multiplied
+    /// by its square.
     pub flux_scale: f64,
 }
 
@@ -73,13 +77,14 @@ pub enum Weight<'a> {
     InverseVariance,
     /// The same for all pixels, such as an exposure time.
     Constant(f64),
-    /// One for each pixel, as long as the flux; a pixel whose weight is not finite and positive takes no part.
+    /// One for each pixel, as long as the flux; a pixel whose weight is not finite and positive
+    /// takes no part.
     Map(&'a [f32]),
 }
 
 impl<'a> Exposure<'a> {
-    /// Checks that every array has the length that `rows` asks for, or may be empty, and that there are as many named
-    /// variances as planes of them.
+    /// Checks that every array has the length that `rows` asks for, or may be empty, and that there
+    /// are as many named variances as planes of them.
     pub(crate) fn check(&self, planes: &OutputPlanes) -> Result<(), DrizzleError> {
         let nx = self.shape[1];
         let expected = self.rows.len() * nx;
@@ -105,7 +110,8 @@ impl<'a> Exposure<'a> {
         }
     }
 
-    /// Brings a block of the arrays into the cache at once, which memory does faster than row by row. Changes nothing.
+    /// Brings a block of the arrays into the cache at once, which memory does faster than row by
+    /// row. Changes nothing.
     pub(crate) fn fetch(&self, rows: &Range<usize>, columns: &Range<usize>) {
         const CACHE_LINE: usize = 64;
         // Something of every line of the cache.
@@ -188,8 +194,8 @@ pub(crate) fn inverse(variance: f32, ivar_max: f64) -> f64 {
     min(1.0 / f64::from(variance), ivar_max)
 }
 
-/// Side of an output pixel over that of a pixel in the middle of an image of shape `[ny, nx]`, by areas; 1 where the
-/// map has no image of the middle.
+/// Side of an output pixel over that of a pixel in the middle of an image of shape `[ny, nx]`, by
+/// areas; 1 where the map has no image of the middle.
 pub(crate) fn pixel_scale_ratio(map: &dyn PixelMap, [ny, nx]: [usize; 2]) -> f64 {
     let (x, y) = (0.5 * (nx as f64 - 1.0), 0.5 * (ny as f64 - 1.0));
     let across = |dx, dy| {

@@ -1,10 +1,11 @@
 //! How much the noise of large areas exceeds what independent pixels would have.
 //!
-//! A droplet gives to several output pixels, so their noise is correlated, and the noise of a sum over many pixels
-//! is larger than VARIANCE tells, by the factor R of Fruchter & Hook (2002, section 7, equations 9 and 10). They give it
-//! for the square kernel; it follows for any kernel from the same argument: let many exposures fall at all phases
-//! of the output grid, and let k(d) be the share that a pixel at distance d along one axis gets. Covariances at a
-//! distance of m pixels are proportional to the integral of k(d) k(d + m), so that along one axis
+//! A droplet gives to several output pixels, so their noise is correlated, and the noise of a sum
+//! over many pixels is larger than VARIANCE tells, by the factor R of Fruchter & Hook (2002,
+//! section 7, equations 9 and 10). They give it for the square kernel; it follows for any kernel
+//! from the same argument: let many exposures fall at all phases of the output grid, and let k(d)
+//! be the share that a pixel at distance d along one axis gets. Covariances at a distance of m
+//! pixels are proportional to the integral of k(d) k(d + m), so that along one axis
 //!
 //! ```text
 //! R^2 = sum over m of the integral of k(d) k(d + m) / integral of k(d)^2
@@ -16,13 +17,13 @@ use crate::kernel::{GaussianKernel, LanczosKernel};
 use crate::{DrizzleOptions, Kernel};
 
 impl DrizzleOptions {
-    /// R of the kernel: the standard deviation of the mean over many output pixels of one plane is R times what it
-    /// would be were their errors independent. `pixel_scale_ratio` is the side of an output pixel over that of an input
-    /// pixel.
+    /// R of the kernel: the standard deviation of the mean over many output pixels of one plane is
+    /// R times what it would be were their errors independent. `pixel_scale_ratio` is the side of
+    /// an output pixel over that of an input pixel.
     ///
-    /// It holds for many exposures at random phases, equal weights, and areas that are large against droplet and pixel. The square
-    /// kernel is taken as not turned, as Fruchter & Hook do. OutputPlanes of a cube are correlated besides, where droplets
-    /// lie across their edges.
+    /// It holds for many exposures at random phases, equal weights, and areas that are large
+    /// against droplet and pixel. The square kernel is taken as not turned, as Fruchter & Hook do.
+    /// Planes of a cube are correlated besides, where droplets lie across their edges.
     pub fn noise_factor(&self, pixel_scale_ratio: f64) -> f64 {
         let ratio = pixel_scale_ratio;
         match self.kernel {

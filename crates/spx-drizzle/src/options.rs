@@ -7,22 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::DrizzleError;
 
-/// How an input pixel is spread over the output pixels around it: Fruchter & Hook (2002) and, for all but bilinear,
-/// the definitions of STScI's drizzle.
+/// How an input pixel is spread over the output pixels around it: Fruchter & Hook (2002) and, for
+/// all but bilinear, the definitions of STScI's drizzle.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kernel {
-    /// AdditionContext by distance to the centres of the 2 x 2 output pixels around the projected pixel centre.
+    /// Shares by distance to the centres of the 2 x 2 output pixels around the projected pixel
+    /// centre.
     #[default]
     Bilinear,
-    /// AdditionContext by the exact overlap of the projected, shrunken pixel with the output pixels.
+    /// Shares by the exact overlap of the projected, shrunken pixel with the output pixels.
     Square,
     /// As square, with the droplet turned into the output axes.
     Turbo,
     /// All to the pixel that the centre falls into; `xy_shrink` makes no difference.
     Point,
-    /// A Gaussian whose FWHM is `xy_shrink` input pixels, sampled at the centres of the output pixels.
+    /// A Gaussian whose FWHM is `xy_shrink` input pixels, sampled at the centres of the output
+    /// pixels.
     Gaussian,
     /// Lanczos's kernel of order 2, in input pixels; `xy_shrink` makes no difference.
     Lanczos2,
@@ -73,13 +75,15 @@ impl FromStr for Kernel {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Self::ALL.into_iter().find(|kernel| kernel.name() == text).ok_or_else(|| {
             let names = Self::ALL.map(Self::name).join(", ");
-            format!("there is no kernel `{text}`; there is: {names}")
+            format!("unknown kernel `{text}`: expected one of {names}")
         })
     }
 }
 
-/// What stands in SCI where there are no data.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+/// What stands in SCI where there are no data. In a configuration it is a text, as
+/// [`FromStr`] takes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub enum FillValue {
     /// NaN.
     #[default]
@@ -100,6 +104,20 @@ impl fmt::Display for FillValue {
     }
 }
 
+impl From<FillValue> for String {
+    fn from(value: FillValue) -> Self {
+        value.to_string()
+    }
+}
+
+impl TryFrom<String> for FillValue {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl FromStr for FillValue {
     type Err = String;
 
@@ -110,27 +128,30 @@ impl FromStr for FillValue {
             word => match word.parse::<f32>() {
                 Ok(value) if value.is_nan() => Ok(Self::NaN),
                 Ok(value) => Ok(Self::Value(value)),
-                Err(_) => Err(format!("`{text}` is no fill value: give a number, nan or indef")),
+                Err(_) => Err(format!("unknown fill value `{text}`: expected a number, nan or indef")),
             },
         }
     }
 }
 
-/// The options of a drizzle. Fields are public to be filled in; [`DrizzlePlan::new`](crate::DrizzlePlan::new) checks them.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The options of a drizzle. Fields are public to be filled in;
+/// [`DrizzlePlan::new`](crate::DrizzlePlan::new) checks them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct DrizzleOptions {
     /// Spatial kernel.
     pub kernel: Kernel,
     /// Linear size of the droplet in units of the input pixel, in (0, 1].
     pub xy_shrink: f64,
-    /// Width of the spectral droplet in units of the pixel's bandwidth, in (0, 1]; `None` = `xy_shrink`.
+    /// Width of the spectral droplet in units of the pixel's bandwidth, in (0, 1]; `None` =
+    /// `xy_shrink`.
     pub z_shrink: Option<f64>,
     /// Upper limit of a pixel's weight 1/variance [(MJy/sr)^-2], above 0.
     pub ivar_max: f64,
     /// Contributions with a share `f_xy f_z` below this are dropped, at least 0.
     pub min_overlap: f64,
-    /// Side of an output pixel over that of an input pixel, which sets the size of turbo, gaussian and lanczos on the
-    /// output; `None` = that of the pixel in the middle of each exposure.
+    /// Side of an output pixel over that of an input pixel, which sets the size of turbo, gaussian
+    /// and lanczos on the output; `None` = that of the pixel in the middle of each exposure.
     pub pixel_scale_ratio: Option<f64>,
     /// What stands in SCI where there are no data.
     pub fill: FillValue,

@@ -1,14 +1,19 @@
-//! Optional planes of a cube, and the sums that they come from: in memory of their own, which a drizzle without them
-//! does not take.
+//! Optional planes of a cube, and the sums that they come from: in memory of their own, which a
+//! drizzle without them does not take.
+
+use serde::{Deserialize, Serialize};
 
 use crate::DrizzleError;
 
-/// What a drizzle computes beside flux, variance, masks and counts, or leaves out. The default is neither.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// What a drizzle computes beside flux, variance, masks and counts, or leaves out. The default is
+/// neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct OutputPlanes {
-    /// No variance, masks and counts: nothing but the flux, its weight and what is named below, as STScI's `drizzle` makes
-    /// it of an image and its weights. A voxel takes 16 bytes instead of 40, and the drizzle less time. The planes that are
-    /// left out are NaN or 0; [`file::write`](crate::file::write), whose files have them all, refuses.
+    /// No variance, masks and counts: nothing but the flux, its weight and what is named below, as
+    /// STScI's `drizzle` makes it of an image and its weights. A voxel takes 16 bytes instead of
+    /// 40, and the drizzle less time. The planes that are left out are NaN or 0;
+    /// [`file::write`](crate::file::write), whose files have them all, refuses.
     pub only_mean: bool,
     /// Sum of the weights.
     pub weight: bool,
@@ -25,26 +30,29 @@ pub struct OutputPlanes {
 }
 
 /// What the plane of errors is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum ErrorMethod {
-    /// Square root of the sum of the named variances, where there are any, else of the variance; NaN without either.
+    /// Square root of the sum of the named variances, where there are any, else of the variance;
+    /// NaN without either.
     FromVariances,
     /// Mean of the pixels' errors, resampled as the flux is: no error propagation.
     Resampled,
 }
 
 /// How named variances are combined.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum VarianceMethod {
     /// `sum(a^2 v) / sum(a)^2`, the variance of the weighted mean, as VARIANCE is computed.
     #[default]
     Propagated,
-    /// As STScI's `Resample` does: the errors `sqrt(v)` of each exposure are resampled as its flux is, to `e`, and the
-    /// exposures combined by `sum(c^2 e^2) / sum(c)^2`. `c` is the exposure's constant weight where it has one, else
-    /// 1 over the square of its resampled error.
+    /// As STScI's `Resample` does: the errors `sqrt(v)` of each exposure are resampled as its flux
+    /// is, to `e`, and the exposures combined by `sum(c^2 e^2) / sum(c)^2`. `c` is the exposure's
+    /// constant weight where it has one, else 1 over the square of its resampled error.
     ///
-    /// It takes all pixels of one exposure that share a voxel for fully correlated, so that it does not shrink with the
-    /// size of the output pixel.
+    /// It takes all pixels of one exposure that share a voxel for fully correlated, so that it does
+    /// not shrink with the size of the output pixel.
     Resampled,
 }
 
@@ -105,7 +113,8 @@ pub(crate) struct OptionalSums {
     pub(crate) sums: Vec<f64>,
     /// `[word][voxel]`; words are added as exposures come.
     pub(crate) context: Vec<Vec<u32>>,
-    /// LentSums of the exposure that is being added, `[voxel][sum]`: of the weights, of the errors, of the named errors.
+    /// Sums of the exposure that is being added, `[voxel][sum]`: of the weights, of the errors, of
+    /// the named errors.
     of_exposure: Vec<f64>,
     /// Voxels that it has reached.
     reached: Vec<usize>,
@@ -187,8 +196,8 @@ impl OptionalSums {
         }
     }
 
-    /// Adds those of another drizzle, whose exposures are counted from `first` on. Memory for all but the context is
-    /// there.
+    /// Adds those of another drizzle, whose exposures are counted from `first` on. Memory for all
+    /// but the context is there.
     pub(crate) fn merge(&mut self, other: &Self, first: u32, voxels: usize) -> Result<(), DrizzleError> {
         self.sums.iter_mut().zip(&other.sums).for_each(|(sum, more)| *sum += more);
         let (words, shift) = (first as usize / 32, first % 32);

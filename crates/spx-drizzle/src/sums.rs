@@ -1,14 +1,13 @@
-//! The running sums of a drizzle as arrays: taken out plane by plane, put back to the same bits, and added to
-//! those of another drizzle of the same plan.
+//! The running sums of a drizzle as arrays: taken out plane by plane, put back to the same bits,
+//! and added to those of another drizzle of the same plan.
 //!
-//! What has not been reached is zero in every sum, so arrays of whole planes say all; put back, only the tiles of 64 x
-//! 64 pixels that some exposure has reached take memory.
+//! What has not been reached is zero in every sum, so arrays of whole planes say all; put back,
+//! only the tiles of 64 x 64 pixels that some exposure has reached take memory.
 
 use rayon::prelude::*;
 
-use crate::drizzler::{DrizzlePlan, Drizzler};
 use crate::voxel::Voxel;
-use crate::{CubeData, DrizzleError};
+use crate::{CubeData, DrizzleError, DrizzlePlan, Drizzler};
 
 /// A sum of every voxel in double precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +27,8 @@ pub enum RealSum {
 pub enum BitSum {
     /// Number of contributions, which stops at 2^32 - 1.
     Count,
-    /// Flags that some contribution did not have: the complement of the AND of all, where there are any.
+    /// Flags that some contribution did not have: the complement of the AND of all, where there are
+    /// any.
     Cleared,
     /// Flags that some contribution had.
     Set,
@@ -36,8 +36,8 @@ pub enum BitSum {
     Context(usize),
 }
 
-/// LentSums that were kept somewhere; a plan without some of them does not ask for those. Every method that takes `out` fills it with one value for each pixel of plane `z`,
-/// row-major `[y][x]`.
+/// Sums that were kept somewhere; a plan without some of them does not ask for those. Every method
+/// that takes `out` fills it with one value for each pixel of plane `z`, row-major `[y][x]`.
 pub trait KeptSums {
     /// Why they cannot be had.
     type Error: From<DrizzleError>;
@@ -112,10 +112,12 @@ impl Drizzler {
         }
     }
 
-    /// The drizzler that sums were taken from, or one with the same bits, to which exposures can be added.
+    /// The drizzler that sums were taken from, or one with the same bits, to which exposures can be
+    /// added.
     ///
     /// # Errors
-    /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where they do not fit memory.
+    /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where
+    /// they do not fit memory.
     pub fn restore<K: KeptSums>(plan: DrizzlePlan, kept: &mut K) -> Result<Self, K::Error> {
         let mut drizzler = Self::new(plan.clone());
         let [nz, ny, nx] = plan.cube_shape();
@@ -173,12 +175,13 @@ impl Drizzler {
 
     /// Adds the sums of another drizzler; its exposures come behind those that are here.
     ///
-    /// Counts, masks and context are those of one drizzle over all. The other sums are the same up to rounding: they
-    /// are added in another order.
+    /// Counts, masks and context are those of one drizzle over all. The other sums are the same up
+    /// to rounding: they are added in another order.
     ///
     /// # Errors
-    /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalized`] after
-    /// [`finalize`](Self::finalize), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where memory is exhausted.
+    /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalized`]
+    /// after [`finalize`](Self::finalize), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where
+    /// memory is exhausted.
     pub fn merge(&mut self, other: &Self) -> Result<(), DrizzleError> {
         if self.plan != other.plan {
             return Err(DrizzleError::OtherPlan);

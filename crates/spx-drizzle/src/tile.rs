@@ -5,11 +5,12 @@ use std::ops::Range;
 use spx_core::map::Passband;
 
 use crate::DrizzleError;
-use crate::addition::{Add, AdditionContext, Cursor, DropletSource};
-use crate::collect::ReachedRegion;
-use crate::droplet::FiledDroplets;
-use crate::kernel::{SpatialKernel, floor};
+use crate::addition::{Add, AdditionContext, Cursor};
+use crate::kernel::SpatialKernel;
+use crate::numbers::floor;
 use crate::planes::{OptionalSums, OutputPlanes};
+use crate::region::ReachedRegion;
+use crate::source::{DropletSource, FiledDroplets};
 use crate::voxel::{Voxel, Voxels};
 
 /// A square of output pixels in all planes; its voxels are allocated when the first droplet comes.
@@ -35,14 +36,16 @@ impl SumTile {
         Some((first..first + nx).map(|k| voxels.get(k)))
     }
 
-    /// The optional sums of an output row in a plane, `[x][sum]`; `None` where nothing has come to the tile.
+    /// The optional sums of an output row in a plane, `[x][sum]`; `None` where nothing has come to
+    /// the tile.
     pub(crate) fn optional_row(&self, y: usize, z: usize, sums: usize) -> Option<&[f64]> {
         let nx = self.columns.len();
         let first = (z * self.rows.len() + y - self.rows.start) * nx * sums;
         self.optional.sums.get(first..first + nx * sums)
     }
 
-    /// A word of the context of an output row in a plane; `None` where no exposure of that word has come.
+    /// A word of the context of an output row in a plane; `None` where no exposure of that word has
+    /// come.
     pub(crate) fn context_row(&self, y: usize, z: usize, word: usize) -> Option<&[u32]> {
         let nx = self.columns.len();
         let first = (z * self.rows.len() + y - self.rows.start) * nx;
@@ -103,8 +106,9 @@ impl SumTile {
         self.voxels.as_ref().map_or(0, Voxels::len)
     }
 
-    /// Brings the voxels of a part of the output into the cache, from one end to the other, which memory does several
-    /// times as fast as it serves the droplets' scattered accesses. Changes nothing.
+    /// Brings the voxels of a part of the output into the cache, from one end to the other, which
+    /// memory does several times as fast as it serves the droplets' scattered accesses. Changes
+    /// nothing.
     pub(crate) fn fetch(&self, region: &ReachedRegion<'_>) {
         let Some(voxels) = &self.voxels else { return };
         for (y, columns) in (region.first_row..).zip(region.columns).filter(|(y, _)| self.rows.contains(y)) {
@@ -142,7 +146,7 @@ impl SumTile {
     }
 }
 
-/// LentSums that come from elsewhere.
+/// Sums that come from elsewhere.
 impl SumTile {
     /// Whether an image of `nx` columns has anything in this tile.
     pub(crate) fn any<T: Default + PartialEq>(&self, image: &[T], nx: usize) -> bool {
@@ -192,7 +196,8 @@ impl SumTile {
         Ok(())
     }
 
-    /// Adds the sums of the same tile of another drizzle, whose exposures are counted from `first` on.
+    /// Adds the sums of the same tile of another drizzle, whose exposures are counted from `first`
+    /// on.
     pub(crate) fn merge(
         &mut self,
         other: &Self,

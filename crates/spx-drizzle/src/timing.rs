@@ -1,7 +1,7 @@
 //! When the light of a cube was collected: the times of its inputs, each pointing counted once.
 
-/// The times of one group of inputs: images that were taken at the same time, such as the six detectors of an
-/// observation, or several cutouts of one exposure.
+/// The times of one group of inputs: images that were taken at the same time, such as the six
+/// detectors of an observation, or several cutouts of one exposure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupTime {
     /// What the images of a group have in common.

@@ -56,8 +56,8 @@ impl Accumulate for Voxel {
 }
 
 impl Voxel {
-    /// Mean surface brightness; NaN where there is no weight. (With a kernel whose shares may be negative, so
-    /// may the weight be.)
+    /// Mean surface brightness; NaN where there is no weight. (With a kernel whose shares may be
+    /// negative, so may the weight be.)
     #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
     pub(crate) fn science(&self) -> f32 {
         if self.mean.weight != 0.0 { (self.mean.flux / self.mean.weight) as f32 } else { f32::NAN }

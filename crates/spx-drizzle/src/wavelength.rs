@@ -1,21 +1,38 @@
 //! The wavelength axis of a cube: bins that adjoin each other.
 
+use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_core::units::C_UM_PER_S;
 
 use crate::DrizzleError;
 
 /// Bins `[edge[k], edge[k+1])` in um, increasing.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Vec<f64>", try_from = "Vec<f64>")]
 pub struct WavelengthGrid {
     edges: Vec<f64>,
+}
+
+impl From<WavelengthGrid> for Vec<f64> {
+    fn from(grid: WavelengthGrid) -> Self {
+        grid.edges
+    }
+}
+
+impl TryFrom<Vec<f64>> for WavelengthGrid {
+    type Error = DrizzleError;
+
+    fn try_from(edges: Vec<f64>) -> Result<Self, Self::Error> {
+        Self::custom(edges)
+    }
 }
 
 /// The most bins that a grid may have: far above any use, far below what exhausts memory.
 const MAX_BINS: usize = 100_000;
 
 impl WavelengthGrid {
-    /// The detector's own channels: the lower edges of its 17 channels and the upper edge of the last.
+    /// The detector's own channels: the lower edges of its 17 channels and the upper edge of the
+    /// last.
     pub fn native(detector: Detector) -> Self {
         let channels = detector.channels();
         let last = channels.iter().last().map(|c| c.wl_max);
@@ -23,10 +40,12 @@ impl WavelengthGrid {
     }
 
     /// Constant resolving power `R`, the mean of the detector's channels times `z_oversample`:
-    /// `edge[k+1] = edge[k] (1 + 1/R)` from the first lower edge until the last upper edge is passed.
+    /// `edge[k+1] = edge[k] (1 + 1/R)` from the first lower edge until the last upper edge is
+    /// passed.
     ///
     /// # Errors
-    /// [`DrizzleError::Option`] where `z_oversample` is not positive or asks for more than 100,000 bins.
+    /// [`DrizzleError::Option`] where `z_oversample` is not positive or asks for more than 100,000
+    /// bins.
     pub fn oversampled(detector: Detector, z_oversample: f64) -> Result<Self, DrizzleError> {
         let refuse = |problem| DrizzleError::Option { name: "z_oversample", value: z_oversample, problem };
         if !(z_oversample > 0.0 && z_oversample.is_finite()) {
@@ -51,8 +70,8 @@ impl WavelengthGrid {
     /// Edges given by the user \[um\].
     ///
     /// # Errors
-    /// [`DrizzleError::Edges`] where there are fewer than two or more than 100,001, one is not a positive
-    /// number, or they do not increase.
+    /// [`DrizzleError::Edges`] where there are fewer than two or more than 100,001, one is not a
+    /// positive number, or they do not increase.
     pub fn custom(edges: Vec<f64>) -> Result<Self, DrizzleError> {
         let refuse = |problem: String| Err(DrizzleError::Edges(problem));
         if edges.len() < 2 {
@@ -110,8 +129,9 @@ impl WavelengthGrid {
 
     /// The logarithmic axis whose largest distance from a bin centre, in bins, is the smallest.
     ///
-    /// Found by Lawson's iteration: least squares with weights that grow where the fit is worst. Plain least
-    /// squares would leave the odd first channel of D4 off by 0.16 channel; this leaves 0.08.
+    /// Found by Lawson's iteration: least squares with weights that grow where the fit is worst.
+    /// Plain least squares would leave the odd first channel of D4 off by 0.16 channel; this leaves
+    /// 0.08.
     pub fn log_axis(&self) -> LogAxis {
         const ITERATIONS: usize = 100;
         const GOOD_ENOUGH: f64 = 1e-6; // of a bin

@@ -7,15 +7,17 @@ const BLOCK: usize = 32;
 
 /// Weights 1/variance for [`Weight::Map`](crate::Weight), of a variance smoothed over the image.
 ///
-/// A variance that grows with the measured rate of its own pixel weights down what fluctuates upwards, so that
-/// 1/variance biases the mean of faint fluxes low: by their variance over the flux's own scale, whatever the number
-/// of exposures. The median over a block of 32 x 32 pixels does not know of the single pixel's fluctuation. Between
-/// the centres of the blocks it is interpolated bilinearly, beyond the outermost it is constant.
+/// A variance that grows with the measured rate of its own pixel weights down what fluctuates
+/// upwards, so that 1/variance biases the mean of faint fluxes low: by their variance over the
+/// flux's own scale, whatever the number of exposures. The median over a block of 32 x 32 pixels
+/// does not know of the single pixel's fluctuation. Between the centres of the blocks it is
+/// interpolated bilinearly, beyond the outermost it is constant.
 ///
-/// `variance` and `flags`, row-major `[y][x]`, hold rows `rows` of an image of `nx` columns; blocks begin at multiples
-/// of 32 in the image, and those at the edge of the rows see only the rows that are there. Pixels that are flagged by
-/// `excluded`, or whose variance is not finite and positive, are left out; a block without any other takes the median
-/// of the other blocks. The weights are at most `ivar_max`, and NaN where no block has a usable pixel.
+/// `variance` and `flags`, row-major `[y][x]`, hold rows `rows` of an image of `nx` columns; blocks
+/// begin at multiples of 32 in the image, and those at the edge of the rows see only the rows that
+/// are there. Pixels that are flagged by `excluded`, or whose variance is not finite and positive,
+/// are left out; a block without any other takes the median of the other blocks. The weights are at
+/// most `ivar_max`, and NaN where no block has a usable pixel.
 pub fn smoothed(
     nx: usize,
     rows: Range<usize>,
@@ -82,8 +84,8 @@ impl VarianceBlocks {
         Self { columns, first_row, medians }
     }
 
-    /// Between which blocks a pixel lies, counted from the `first` of `n`: the lower one, and how far it is on the way
-    /// from its centre to the next one's.
+    /// Between which blocks a pixel lies, counted from the `first` of `n`: the lower one, and how
+    /// far it is on the way from its centre to the next one's.
     fn place(&self, pixel: usize, first: usize, n: usize) -> (usize, f64) {
         let position = (pixel as f64 + 0.5) / BLOCK as f64 - 0.5 - first as f64;
         let lower = position.floor().clamp(0.0, n as f64 - 1.0);

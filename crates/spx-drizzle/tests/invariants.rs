@@ -15,8 +15,8 @@ use spx_core::progress::Silent;
 use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
     AccumulatedExposure, Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, DrizzlePlan,
-    Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, GroupTime, Kernel, OutputPlanes, RealSum,
-    VarianceMethod, WavelengthGrid, Weight,
+    Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, FillValue, GroupTime, Kernel, OutputPlanes,
+    RealSum, VarianceMethod, WavelengthGrid, Weight,
 };
 use spx_sim::{FieldOptions, SimulatedSky};
 
@@ -115,8 +115,54 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
-/// An image of several blocks, turned, on a grid of several tiles, with pixels that take no part: the mean has the same
-/// bits with all other sums and without, on one thread, which files no droplets, and on several.
+/// One exposure after another on this thread, without loading, gives the bits of all of them on several.
+#[test]
+fn adding_one_by_one_gives_the_same_bits() {
+    let various: Vec<Various> = (0..7).map(|k| Various::new(f64::from(k))).collect();
+    let exposures: Vec<Exposure<'_>> = various.iter().map(|v| v.exposure(&[])).collect();
+    for kernel in Kernel::ALL {
+        let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+        let axis = WavelengthGrid::custom(vec![2.0, 2.1, 2.2]).unwrap();
+        let plan = DrizzlePlan::new([130, 130], axis, options).unwrap();
+        let mut one = Drizzler::new(plan.clone());
+        let numbers: Vec<_> = exposures.iter().map(|e| one.add(e).unwrap().number).collect();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let mut all = Drizzler::new(plan);
+        assert_eq!(pool.install(|| add(&mut all, &exposures)), numbers);
+        assert!(bits(&one) == bits(&all), "{kernel}");
+        // What does not fit is refused, and changes nothing.
+        let short = Exposure { flux: &exposures[0].flux[1..], ..exposures[0].clone() };
+        assert!(matches!(one.add(&short), Err(DrizzleError::ArrayLength { array: "flux", .. })));
+        assert!(bits(&one) == bits(&all), "{kernel}");
+        one.finalize();
+        assert_eq!(one.add(&exposures[0]), Err(DrizzleError::Finalized));
+    }
+}
+
+/// Options come back from a configuration as they went in; unknown keys and bad values are refused.
+#[test]
+fn options_serialize() {
+    let options = DrizzleOptions {
+        kernel: Kernel::Lanczos3,
+        fill: FillValue::Value(-1.5),
+        z_shrink: Some(0.5),
+        ..DrizzleOptions::default()
+    };
+    let planes = OutputPlanes { error: Some(ErrorMethod::Resampled), ..OutputPlanes::default() };
+    let grid = WavelengthGrid::native(Detector::new(3).unwrap());
+    let text = serde_json::to_string(&(options, &planes, &grid)).unwrap();
+    let back: (DrizzleOptions, OutputPlanes, WavelengthGrid) = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, (options, planes, grid));
+    let read = serde_json::from_str::<DrizzleOptions>;
+    assert_eq!(read("{}").unwrap(), DrizzleOptions::default());
+    assert!(read(r#"{"kernal": "square"}"#).unwrap_err().to_string().contains("kernal"));
+    assert!(read(r#"{"fill": "no number"}"#).is_err());
+    assert!(serde_json::from_str::<WavelengthGrid>("[2.0, 1.0]").is_err());
+}
+
+/// An image of several blocks, turned, on a grid of several tiles, with pixels that take no part:
+/// the mean has the same bits with all other sums and without, on one thread, which files no
+/// droplets, and on several.
 #[test]
 #[expect(clippy::cast_possible_truncation, reason = "any numbers will do")]
 fn the_mean_is_the_same_whatever_else_is_kept() {
@@ -460,8 +506,9 @@ fn options_out_of_range_are_named() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
-    /// Sums that are written, read back and added to are those of all exposures at once, wherever they are cut;
-    /// those of two parts merged have the same counts, masks and context, and values to the last place.
+    /// Sums that are written, read back and added to are those of all exposures at once, wherever
+    /// they are cut; those of two parts merged have the same counts, masks and context, and values
+    /// to the last place.
     #[test]
     fn sums_that_last_are_those_of_one_run(
         seeds in prop::collection::vec(0.0..1.0f64, 2..40),
@@ -551,8 +598,8 @@ proptest! {
         }
     }
 
-    /// The shares of a pixel add up to `xy_shrink^2` wherever it falls. They are seen through a second, much
-    /// heavier exposure of zeros, against which each share is a measurable flux.
+    /// The shares of a pixel add up to `xy_shrink^2` wherever it falls. They are seen through a
+    /// second, much heavier exposure of zeros, against which each share is a measurable flux.
     #[test]
     fn shares_add_up_to_the_droplet(x in 1.0..5.9f64, y in 1.0..3.9f64, xy_shrink in 0.1..=1.0f64) {
         let heavy = ExposureArrays { variance: vec![1e-4; 48], ..ExposureArrays::constant(0.0) };
@@ -563,7 +610,8 @@ proptest! {
         let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
         let exposures = [heavy.exposure(&IDENTITY, &NARROW), star.exposure(&map, &NARROW)];
         let cube = Cube::from_data(&combine(plan(options), &exposures));
-        // SCI = a / (1e4 xy_shrink^2 + a) for the star's share a, so a = 1e4 xy_shrink^2 SCI / (1 - SCI).
+        // SCI = a / (1e4 xy_shrink^2 + a) for the star's share a, so a = 1e4 xy_shrink^2 SCI / (1 -
+        // SCI).
         let area = xy_shrink * xy_shrink;
         let share = |v: &f32| 1e4 * area * f64::from(*v) / (1.0 - f64::from(*v));
         let sum: f64 = cube.science.iter().filter(|v| v.is_finite()).map(share).sum();

@@ -1,8 +1,9 @@
 //! The engine against STScI's `drizzle` and `Resample`, and what must hold of each kernel.
 //!
 //! `testdata/kernels` holds the answers of `drizzle`; `cargo xtask golden kernels` makes them
-//! (xtask/python/golden_kernels.py, whose generator, images, maps and order of cases stand here once more).
-//! `testdata/resample` holds models and answers of `stcal.resample.Resample`, by `cargo xtask golden resample`.
+//! (xtask/python/golden_kernels.py, whose generator, images, maps and order of cases stand here
+//! once more). `testdata/resample` holds models and answers of `stcal.resample.Resample`, by `cargo
+//! xtask golden resample`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small numbers of known range")]
 
@@ -23,7 +24,8 @@ use spx_drizzle::{
 const SHAPE: [usize; 2] = [10, 11];
 const PIXELS: usize = SHAPE[0] * SHAPE[1];
 
-/// A map given at the centres of the pixels: bilinear between them, extrapolated beyond the outermost.
+/// A map given at the centres of the pixels: bilinear between them, extrapolated beyond the
+/// outermost.
 struct ArrayMap {
     shape: [usize; 2],
     positions: Vec<[f64; 2]>,
@@ -519,8 +521,8 @@ fn resample_agrees() {
     println!("{compared} values; worst {worst:.1e}");
 }
 
-/// R of every kernel against the noise of many exposures at random phases: the sum of the covariances with
-/// all neighbours over the variance is R^2.
+/// R of every kernel against the noise of many exposures at random phases: the sum of the
+/// covariances with all neighbours over the variance is R^2.
 #[test]
 fn the_noise_factor_is_that_of_drizzled_noise() {
     const N: usize = 56;

@@ -1,4 +1,5 @@
-//! The cube of a simulated field against the truth: star positions, fluxes, and the noise of blank sky.
+//! The cube of a simulated field against the truth: star positions, fluxes, and the noise of blank
+//! sky.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -61,12 +62,13 @@ fn stars_are_where_and_as_bright_as_they_are() {
     assert!((found / expected - 1.0).abs() < 0.005);
 }
 
-/// Without sources, SCI over its error has unit width, for each voxel is a weighted mean of independent pixels
-/// and VARIANCE is that mean's. Neighbours share input pixels: a triangle of weights two pixels wide in x and in
-/// y correlates next neighbours by (1/6) / (2/3) = 1/4 in either direction, so that the mean of N x N voxels is
-/// 1 + (N - 1) / (2 N) times as wide as if they were independent: 1.44 for N = 8. (With few exposures the
-/// phases of the grids do not average out: a single one at phase p has 1 / ((1-p)^2 + p^2) in place of 3/2,
-/// whose mean over p is pi/2; hence the tolerance.)
+/// Without sources, SCI over its error has unit width, for each voxel is a weighted mean of
+/// independent pixels and VARIANCE is that mean's. Neighbours share input pixels: a triangle of
+/// weights two pixels wide in x and in y correlates next neighbours by (1/6) / (2/3) = 1/4 in
+/// either direction, so that the mean of N x N voxels is 1 + (N - 1) / (2 N) times as wide as if
+/// they were independent: 1.44 for N = 8. (With few exposures the phases of the grids do not
+/// average out: a single one at phase p has 1 / ((1-p)^2 + p^2) in place of 3/2, whose mean over p
+/// is pi/2; hence the tolerance.)
 #[test]
 fn blank_sky_has_the_noise_that_variance_tells() {
     const N: usize = 8;
@@ -100,8 +102,9 @@ fn blank_sky_has_the_noise_that_variance_tells() {
     assert!((many / expected - 1.0).abs() < 0.06);
 }
 
-/// The archive's variance grows with the measured rate, so that 1/variance favours pixels that fluctuate downwards:
-/// stars come out too faint. With the variance smoothed over the image they do not.
+/// The archive's variance grows with the measured rate, so that 1/variance favours pixels that
+/// fluctuate downwards: stars come out too faint. With the variance smoothed over the image they do
+/// not.
 #[test]
 fn smoothed_variances_cure_the_bias_of_inverse_variance() {
     let field = FieldOptions {
@@ -114,7 +117,8 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
     let sky = SimulatedSky::field(centre(), 0.15, 60, 11, &field).unwrap();
     let mut images = exposures(&sky, 30, 300);
     for planes in images.iter_mut().map(|image| &mut image.planes) {
-        // The noise of the counted photons: a pixel that is one sigma high tells two hundredths more variance.
+        // The noise of the counted photons: a pixel that is one sigma high tells two hundredths
+        // more variance.
         for ((v, measured), zodi) in planes.variance.iter_mut().zip(&planes.image).zip(&planes.zodi) {
             *v *= (1.0 + 0.02 * (measured - 1.1 * zodi) / v.sqrt()).max(0.3);
         }

@@ -10,8 +10,8 @@
 //! | 3 | DQ | OR_MASK |
 //! | 4... | AND_MASK, COUNT, WAVELENGTH, ... | as they are; ERR is called ERRORS |
 //!
-//! For tools made for IRSA's products; beside the logarithmic axis the arrays have the exact one as alternate WCS `W`, by
-//! which SPHEREx's spectral images have theirs:
+//! For tools made for IRSA's products; beside the logarithmic axis the arrays have the exact one as
+//! alternate WCS `W`, by which SPHEREx's spectral images have theirs:
 //!
 //! | HDU | name | content |
 //! |---|---|---|
@@ -24,9 +24,9 @@
 //! | 6 | WCS-WAVE | the centres of the planes |
 //! | 7... | AND_MASK, WAVELENGTH, ... | as they are |
 //!
-//! The first HDU has a card LAYOUT. AND_MASK keeps its header as it is, from which the others get theirs back;
-//! HDUs that this module does not know are carried along. So what is exported and imported again is the same file,
-//! byte for byte.
+//! The first HDU has a card LAYOUT. AND_MASK keeps its header as it is, from which the others get
+//! theirs back; HDUs that this module does not know are carried along. So what is exported and
+//! imported again is the same file, byte for byte.
 
 use std::path::Path;
 
@@ -35,82 +35,17 @@ use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
+use super::arrays::{CHANNELS, CubeArray, CubeLayout, LAYOUT, MASK};
+use super::error::{CubeFileError, CubeFileProblem};
+use super::reader::CubeFile;
 use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis, write_exact_table};
-use super::{CubeArray, CubeFile, CubeFileError, CubeFileProblem};
 use crate::{Bin, WavelengthGrid};
 
-/// A layout of another tool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CubeLayout {
-    /// Cubeviz of jdaviz, and specutils.
-    Cubeviz,
-    /// Tools made for IRSA's products, such as Firefly.
-    Irsa,
-}
-
-impl CubeLayout {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Cubeviz, Self::Irsa];
-
-    /// Its name on the card LAYOUT.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Cubeviz => "cubeviz",
-            Self::Irsa => "irsa",
-        }
-    }
-
-    /// The layout that the cards of a first HDU name.
-    pub(super) fn of(primary: &Header) -> Option<Self> {
-        let name = primary.text(LAYOUT).ok()?;
-        Self::ALL.into_iter().find(|layout| layout.name() == name)
-    }
-
-    /// The HDU of an array.
-    fn hdu(self, array: CubeArray) -> &'static str {
-        match (self, array) {
-            (Self::Cubeviz, CubeArray::Science) => "FLUX",
-            (Self::Cubeviz, CubeArray::Variance) => "VAR",
-            (Self::Cubeviz, CubeArray::OrMask) => "DQ",
-            (Self::Irsa, CubeArray::Science) => "IMAGE",
-            (Self::Irsa, CubeArray::Count) => "NHITS",
-            (Self::Irsa, CubeArray::OrMask) => "FLAGS",
-            (_, array) => array.hdu(),
-        }
-    }
-
-    /// HDUs that are called otherwise, though their content is as it is: the name in a cube and that in the layout.
-    fn renamed(self) -> &'static [(&'static str, &'static str)] {
-        match self {
-            // specutils would take ERR for the uncertainty, and fails then.
-            Self::Cubeviz => &[("ERR", "ERRORS")],
-            Self::Irsa => &[],
-        }
-    }
-
-    /// HDUs that hold nothing of their own.
-    fn derived(self) -> &'static [&'static str] {
-        match self {
-            Self::Cubeviz => &[MASK],
-            Self::Irsa => &[CHANNELS],
-        }
-    }
-}
-
-impl std::fmt::Display for CubeLayout {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-const LAYOUT: &str = "LAYOUT";
-const MASK: &str = "MASK";
-const CHANNELS: &str = "SPECTRAL_CHANNELS";
 /// The alternate WCS whose table WCS-WAVE is, in cubes that have it.
 const EXACT_AXIS: &str = "CTYPE3T";
 
-/// Writes a cube in another layout. `progress` is started with as many steps as planes of arrays are written, and is
-/// asked between planes whether to stop.
+/// Writes a cube in another layout. `progress` is started with as many steps as planes of arrays
+/// are written, and is asked between planes whether to stop.
 ///
 /// # Errors
 /// Where the file is no cube, or its checksums do not agree; as [`write`](super::write).
@@ -138,10 +73,12 @@ pub fn export(
     written
 }
 
-/// Turns a file that [`export`] wrote back into the cube that it came from, and says which layout it had.
+/// Turns a file that [`export`] wrote back into the cube that it came from, and says which layout
+/// it had.
 ///
 /// # Errors
-/// Where the file is none of these, is incomplete, or its checksums do not agree; as [`write`](super::write).
+/// Where the file is none of these, is incomplete, or its checksums do not agree; as
+/// [`write`](super::write).
 pub fn import(
     path: &Path,
     to: &Path,
@@ -342,8 +279,8 @@ impl Copy<'_> {
         })
     }
 
-    /// Does something for the first pixel of each plane of the current image, with room for the plane; then the
-    /// checksums.
+    /// Does something for the first pixel of each plane of the current image, with room for the
+    /// plane; then the checksums.
     fn planes<T: FitsNumber>(
         &mut self,
         each: impl Fn(&mut Self, usize, &mut [T]) -> Result<(), CubeFileProblem>,

@@ -10,7 +10,8 @@
 //! | 5 | CON | u32, `[word][y][x]`, which inputs contributed |
 //! | 6 | DQ | u32, flags that any contribution had |
 //!
-//! Behind them stand named variances and MEANWAVE where the drizzle was asked for them. All carry the celestial WCS alone.
+//! Behind them stand named variances and MEANWAVE where the drizzle was asked for them. All carry
+//! the celestial WCS alone.
 
 use std::path::Path;
 
@@ -18,15 +19,18 @@ use spx_core::atomic::AtomicFile;
 use spx_core::fits::FitsWriter;
 use spx_core::progress::Progress;
 
+use super::error::{CubeFileError, CubeFileProblem};
 use super::plane_writer::PlaneWriter;
-use super::writer::{fill_science, primary_cards};
-use super::{CubeFileError, CubeFileProblem, CubeInfo};
+use super::writer::{CubeInfo, fill_science, primary_cards};
 use crate::cube::{CubeData, OptionalPlane};
 
-/// Writes a mosaic under a temporary name, flushes it and gives it its name; `progress` as for [`write`](super::write).
+/// Writes a mosaic under a temporary name, flushes it and gives it its name; `progress` as for
+/// [`write`](super::write).
 ///
-/// An array that the drizzle was not asked for is left out: ERR without [`OutputPlanes::error`](crate::OutputPlanes), CON without
-/// [`OutputPlanes::context`](crate::OutputPlanes), VARIANCE and DQ with [`OutputPlanes::only_mean`](crate::OutputPlanes).
+/// An array that the drizzle was not asked for is left out: ERR without
+/// [`OutputPlanes::error`](crate::OutputPlanes), CON without
+/// [`OutputPlanes::context`](crate::OutputPlanes), VARIANCE and DQ with
+/// [`OutputPlanes::only_mean`](crate::OutputPlanes).
 ///
 /// # Errors
 /// [`CubeFileProblem::NotAMosaic`] for a cube of several bins; else as [`write`](super::write).

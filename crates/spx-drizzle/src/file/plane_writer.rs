@@ -5,7 +5,7 @@ use spx_core::fits::{FitsNumber, FitsWriter};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
-use super::CubeFileProblem;
+use super::error::CubeFileProblem;
 use crate::cube::{CubeData, OptionalPlane};
 
 /// Pixels that are computed and written at a time, if they are more than a plane.
@@ -69,7 +69,8 @@ impl PlaneWriter<'_> {
         cards.extend(&self.wcs);
         let inner = if self.flat { &self.shape[1..] } else { &self.shape[..] };
         self.fits.image::<T>(&[outer, inner].concat(), &cards)?;
-        // While some planes are written, which is one thread's work, the others compute the next ones.
+        // While some planes are written, which is one thread's work, the others compute the next
+        // ones.
         let total = nz * outer.iter().product::<usize>();
         let batch = (BATCH_PIXELS / (ny * nx)).clamp(1, total);
         let fill = |first: usize, pixels: &mut Vec<T>| {

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use spx_core::fits::{FitsNumber, FitsReader};
 use spx_core::header::Header;
 
-use super::{CubeArray, CubeFileError, CubeFileProblem, CubeLayout, WAVELENGTH};
+use super::arrays::{CubeArray, CubeLayout, WAVELENGTH};
+use super::error::{CubeFileError, CubeFileProblem};
 use crate::WavelengthGrid;
 use crate::cube::{Cube, array};
 
@@ -25,7 +26,8 @@ impl CubeFile {
     /// Opens a cube and checks that its seven HDUs are there and fit each other.
     ///
     /// # Errors
-    /// [`CubeFileError`] where the file is not FITS, truncated within its headers, or no cube of spx.
+    /// [`CubeFileError`] where the file is not FITS, truncated within its headers, or no cube of
+    /// spx.
     pub fn open(path: &Path) -> Result<Self, CubeFileError> {
         Self::try_open(path).map_err(|problem| CubeFileError { path: path.to_owned(), problem })
     }

@@ -1,4 +1,5 @@
-//! The file of an accumulator: the sums themselves, from which a drizzle goes on as if it had never stopped.
+//! The file of an accumulator: the sums themselves, from which a drizzle goes on as if it had never
+//! stopped.
 //!
 //! | HDU | name | content |
 //! |---|---|---|
@@ -14,8 +15,9 @@
 //! | | EXPOSURES | one row an exposure, in the order in which they came, and what became of it |
 //! | | SETTINGS | lines `key = value` of the caller: what else shapes the sums |
 //!
-//! Where nothing but the mean is kept, COUNT, CLEARED, SET and SUM_VAR are missing. Arrays are `[z][y][x]`. Every HDU has its checksum, and none is believed whose checksum is wrong. The file appears
-//! under its name only when it is complete.
+//! Where nothing but the mean is kept, COUNT, CLEARED, SET and SUM_VAR are missing. Arrays are
+//! `[z][y][x]`. Every HDU has its checksum, and none is believed whose checksum is wrong. The file
+//! appears under its name only when it is complete.
 
 use std::path::{Path, PathBuf};
 
@@ -26,10 +28,12 @@ use spx_core::header::{CardValue, Header};
 use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
 
+use super::arrays::WAVELENGTH;
+use super::error::{CubeFileError, CubeFileProblem};
 use super::plane_writer::PlaneWriter;
 use super::reader::read_wavelengths;
 use super::writer::write_wavelengths;
-use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
+
 use crate::{
     AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, GroupTime,
     KeptSums, RealSum, VarianceMethod, WavelengthGrid,
@@ -76,13 +80,13 @@ const REAL_COLUMNS: [RealColumn; 6] = [
     ("MEASTIME", "s", |e| &mut e.time.measurement),
 ];
 
-/// Writes an accumulator under a temporary name, flushes it and gives it its name. `settings` are lines `key = value`
-/// that an addition must share, `celestial` cards of the celestial WCS. `progress` advances by
-/// [`sums_steps`].
+/// Writes an accumulator under a temporary name, flushes it and gives it its name. `settings` are
+/// lines `key = value` that an addition must share, `celestial` cards of the celestial WCS.
+/// `progress` advances by [`sums_steps`].
 ///
 /// # Errors
-/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk refuses. In any case
-/// a file that was there is still whole.
+/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk
+/// refuses. In any case a file that was there is still whole.
 pub fn write_sums(
     path: &Path,
     accumulator: &Accumulator,
@@ -236,8 +240,9 @@ impl SumsFile {
     /// Opens an accumulator and reads all of it but the sums.
     ///
     /// # Errors
-    /// [`CubeFileProblem::NotSums`] where it is something else, [`CubeFileProblem::Broken`] where an HDU is missing,
-    /// [`CubeFileProblem::Damaged`] where its checksum is wrong, and what the disk refuses.
+    /// [`CubeFileProblem::NotSums`] where it is something else, [`CubeFileProblem::Broken`] where
+    /// an HDU is missing, [`CubeFileProblem::Damaged`] where its checksum is wrong, and what the
+    /// disk refuses.
     pub fn open(path: &Path) -> Result<Self, CubeFileError> {
         Self::try_open(path).map_err(|problem| CubeFileError { path: path.to_owned(), problem })
     }
@@ -306,9 +311,9 @@ impl SumsFile {
     /// Reads the sums, which must be of this plan. `progress` advances by [`steps`](Self::steps).
     ///
     /// # Errors
-    /// [`CubeFileProblem::Differs`] where the plan is another one, [`CubeFileProblem::Broken`] where an array is missing,
-    /// [`CubeFileProblem::Damaged`] where its checksum is wrong, [`CubeFileProblem::Cancelled`], and what disk and
-    /// memory refuse.
+    /// [`CubeFileProblem::Differs`] where the plan is another one, [`CubeFileProblem::Broken`]
+    /// where an array is missing, [`CubeFileProblem::Damaged`] where its checksum is wrong,
+    /// [`CubeFileProblem::Cancelled`], and what disk and memory refuse.
     pub fn load(mut self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
         let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, progress));
         attempt.map_err(|problem| self.error(problem))
@@ -420,7 +425,8 @@ fn shown(value: &CardValue) -> String {
     }
 }
 
-/// Moves to an HDU, compares its checksum with its bytes, and reads it; whatever goes wrong there is damage.
+/// Moves to an HDU, compares its checksum with its bytes, and reads it; whatever goes wrong there
+/// is damage.
 fn checked<T>(
     reader: &mut FitsReader,
     name: &str,

@@ -1,5 +1,7 @@
 //! Cubes written and read back.
 
+use std::path::PathBuf;
+
 use spx_core::detector::Detector;
 use spx_core::fits::{FitsReader, FitsWriter};
 use spx_core::header::Header;

@@ -9,8 +9,10 @@ use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 use spx_core::units::ARCSEC_PER_RADIAN;
 
+use super::arrays::WAVELENGTH;
+use super::error::{CubeFileError, CubeFileProblem};
 use super::plane_writer::PlaneWriter;
-use super::{CubeFileError, CubeFileProblem, WAVELENGTH};
+
 use crate::cube::{CubeData, OptionalPlane};
 use crate::{Bin, DrizzleOptions, FillValue, Timing, WavelengthGrid};
 
@@ -58,12 +60,13 @@ const WAVELENGTH_COLUMNS: [WavelengthColumn; 7] = [
     ("R_EFF", "", Bin::resolving_power),
 ];
 
-/// Writes a cube under a temporary name, flushes it and gives it its name. `progress` is asked between planes
-/// whether to stop, and advances by [`steps`].
+/// Writes a cube under a temporary name, flushes it and gives it its name. `progress` is asked
+/// between planes whether to stop, and advances by [`steps`].
 ///
 /// # Errors
-/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false, [`CubeFileProblem::OnlyMean`] where not all
-/// arrays were kept; whatever the disk refuses. In any case nothing half-written is left.
+/// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false,
+/// [`CubeFileProblem::OnlyMean`] where not all arrays were kept; whatever the disk refuses. In any
+/// case nothing half-written is left.
 pub fn write(
     path: &Path,
     cube: &dyn CubeData,
@@ -221,7 +224,8 @@ fn set_timing(h: &mut Header, timing: &Timing) {
     }
 }
 
-/// The celestial axes of `info`, the logarithmic axis of wavelength, and the exact alternate where asked for.
+/// The celestial axes of `info`, the logarithmic axis of wavelength, and the exact alternate where
+/// asked for.
 fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
     let log = axis.log_axis();
     let mut h = info.celestial.clone();
@@ -238,8 +242,8 @@ fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
     h
 }
 
-/// Adds an alternate WCS of this letter: the celestial axes of another header, and the third axis by its table (Greisen
-/// et al. 2006, section 6).
+/// Adds an alternate WCS of this letter: the celestial axes of another header, and the third axis
+/// by its table (Greisen et al. 2006, section 6).
 pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &str) {
     let mut set = |keyword: &str, value: CardValue| {
         header.set(&format!("{keyword}{letter}"), value, "");

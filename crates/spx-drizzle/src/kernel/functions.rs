@@ -1,12 +1,13 @@
-//! Functions of the kernels, without branches and calls, so that they are computed in vector registers, and with the same
-//! bits on every machine.
+//! Functions of the kernels, without branches and calls, so that they are computed in vector
+//! registers, and with the same bits on every machine.
 
-use super::ROUND;
+use crate::numbers::ROUND;
 
 /// `e^x` for x <= 0, to 1e-14 of its value; below -708 as at -708, which is 1e-308.
 #[inline(always)]
 pub(super) fn exp(x: f64) -> f64 {
-    // ln 2 in two parts, of which the first has so few digits that its multiples are exact (Cody & Waite 1980).
+    // ln 2 in two parts, of which the first has so few digits that its multiples are exact (Cody &
+    // Waite 1980).
     const LN_2: [f64; 2] = [f64::from_bits(0x3fe6_2e42_fee0_0000), 1.908_214_929_270_587_7e-10];
     let x = x.max(-708.0);
     let rounded = x * std::f64::consts::LOG2_E + ROUND;
@@ -45,7 +46,8 @@ const fn inverse_factorials<const N: usize>(first: usize, step: usize) -> [f64; 
 const EXP: [f64; 12] = inverse_factorials(0, 1);
 const SIN: [f64; 10] = inverse_factorials(1, 2);
 
-/// A polynomial, by pairs of terms (Estrin 1960), which waits half as long for its products as Horner's way.
+/// A polynomial, by pairs of terms (Estrin 1960), which waits half as long for its products as
+/// Horner's way.
 #[inline(always)]
 fn polynomial<const N: usize>(x: f64, terms: &[f64; N]) -> f64 {
     let square = x * x;

@@ -1,22 +1,24 @@
 //! The square kernel: the exact overlap of the projected, shrunken pixel with the output pixels
 //! (Fruchter & Hook 2002, section 2).
 
-use super::{Quad, SpatialKernel, Visitor, floor, max, min};
-use crate::droplet::Droplet;
+use super::spatial::{SpatialKernel, Visitor};
+use crate::droplet::{Droplet, Quad};
+use crate::numbers::{floor, max, min};
 
-/// `f = area of the overlap of droplet and output pixel / area of the droplet`, so that the shares of a droplet
-/// add up to 1. The droplet is the quadrilateral whose corners are those of the shrunken input pixel, each mapped
-/// by itself, joined by straight lines.
+/// `f = area of the overlap of droplet and output pixel / area of the droplet`, so that the shares
+/// of a droplet add up to 1. The droplet is the quadrilateral whose corners are those of the
+/// shrunken input pixel, each mapped by itself, joined by straight lines.
 ///
-/// The corners must run once around the droplet in either direction. Where the map folds a pixel onto itself
-/// its area is signed, and so are its shares.
+/// The corners must run once around the droplet in either direction. Where the map folds a pixel
+/// onto itself its area is signed, and so are its shares.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SquareKernel {
     reach: f64,
 }
 
 impl SquareKernel {
-    /// Half an output pixel, and half the diagonal of the droplet with room for maps that stretch one axis.
+    /// Half an output pixel, and half the diagonal of the droplet with room for maps that stretch
+    /// one axis.
     pub(crate) fn new(xy_shrink: f64, pixel_scale_ratio: f64) -> Self {
         Self { reach: 0.5 + 2.0 * xy_shrink / pixel_scale_ratio }
     }
@@ -76,10 +78,10 @@ impl SpatialKernel for SquareKernel {
 
 /// The parts of a droplet's area in the four quadrants around a point, `[above][right]`.
 ///
-/// By Green's theorem an area is the integral of x dy along its outline. That of the part right of the point has max(x, 0)
-/// in place of x, that of the part above it only the pieces of the edges above it. Along a straight piece from `a` to `b`
-/// the mean of max(x, 0) is `(a+ + b+)^2 / (2 (|a| + |b|))`, where `a+ = max(a, 0)`. There are no branches, and the four
-/// edges go side by side.
+/// By Green's theorem an area is the integral of x dy along its outline. That of the part right of
+/// the point has max(x, 0) in place of x, that of the part above it only the pieces of the edges
+/// above it. Along a straight piece from `a` to `b` the mean of max(x, 0) is `(a+ + b+)^2 / (2 (|a|
+/// + |b|))`, where `a+ = max(a, 0)`. There are no branches, and the four edges go side by side.
 #[inline(always)]
 fn quarters(quad: &Quad, [x, y]: [f64; 2], area: f64) -> [[f64; 2]; 2] {
     // So small that it makes no difference but where both ends are at 0.
@@ -117,11 +119,12 @@ fn signed_area(c: &Quad) -> f64 {
     0.5 * ((c[2][0] - c[0][0]) * (c[3][1] - c[1][1]) - (c[3][0] - c[1][0]) * (c[2][1] - c[0][1]))
 }
 
-/// Unit cells `[i, i+1) x [j, j+1)`, one column more than asked for; the area of a polygon in cell i of a row is
-/// the sum of the row's values up to i, once all edges have been added.
+/// Unit cells `[i, i+1) x [j, j+1)`, one column more than asked for; the area of a polygon in cell
+/// i of a row is the sum of the row's values up to i, once all edges have been added.
 ///
-/// By Green's theorem the area in a cell is the sum over all edges of the signed area between the edge and the
-/// cell's right border; what an edge adds to its own cell and to all cells right of it is kept as a difference.
+/// By Green's theorem the area in a cell is the sum over all edges of the signed area between the
+/// edge and the cell's right border; what an edge adds to its own cell and to all cells right of it
+/// is kept as a difference.
 struct OverlapCells<'a> {
     columns: usize,
     rows: usize,
@@ -135,8 +138,9 @@ impl<'a> OverlapCells<'a> {
         Self { columns, rows, sums: memory }
     }
 
-    /// Adds the edge from `a` to `b`: row by row, in each row cell by cell. An edge upwards is a right side of a
-    /// polygon whose corners run against the clock, so what lies to the right of it is taken away.
+    /// Adds the edge from `a` to `b`: row by row, in each row cell by cell. An edge upwards is a
+    /// right side of a polygon whose corners run against the clock, so what lies to the right of it
+    /// is taken away.
     #[inline(always)]
     fn add_edge(&mut self, a: [f64; 2], b: [f64; 2]) {
         if a[1] == b[1] {
@@ -196,16 +200,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::kernel::NO_QUAD;
-    use crate::kernel::tests::{at, shares_of};
+    use crate::droplet::NO_QUAD;
+    use crate::kernel::bilinear::tests::{at, shares_of};
 
     fn shares(quad: &Quad) -> Vec<(i64, i64, f64)> {
         let centre = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
         shares_of(&SquareKernel::new(1.0, 1.0), &at(centre[0], centre[1]), quad)
     }
 
-    /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel one after the other
-    /// (Sutherland & Hodgman 1974).
+    /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel
+    /// one after the other (Sutherland & Hodgman 1974).
     fn clipped(quad: &Quad, x: i64, y: i64) -> f64 {
         let (x, y) = (x as f64, y as f64);
         let sides: [(usize, f64, f64); 4] =

@@ -1,12 +1,17 @@
-//! Kernels that are aligned with the output axes and as large as an input pixel is in output pixels: turbo, point,
-//! gaussian, lanczos. The definitions are those of STScI's drizzle, by its documents and its answers.
+//! Kernels that are aligned with the output axes and as large as an input pixel is in output
+//! pixels: turbo, point, gaussian, lanczos. The definitions are those of STScI's drizzle, by its
+//! documents and its answers.
 //!
-//! A kernel in units of the input pixel is turned into output pixels by the pixel scale ratio, the side of an output
-//! pixel over that of an input pixel.
+//! A kernel in units of the input pixel is turned into output pixels by the pixel scale ratio, the
+//! side of an output pixel over that of an input pixel.
 
 use super::functions::{exp, sin_pi};
-use super::{LANES, Quad, SpatialKernel, Visitor, floor, max, min, round_down};
-use crate::droplet::Droplet;
+use super::spatial::{SpatialKernel, Visitor};
+use crate::droplet::{Droplet, Quad};
+use crate::numbers::{floor, max, min, round_down};
+
+/// Numbers that are computed together.
+const LANES: usize = 4;
 
 /// Pixels whose area the interval `v` +- `half` touches, from the first to the last.
 #[inline(always)]
@@ -17,8 +22,8 @@ fn touched(v: f64, half: f64) -> (i64, i64) {
 /// So that a droplet midway between two pixels reaches both.
 const TIE: f64 = 1e-9;
 
-/// A square of `xy_shrink` input pixels, aligned with the output axes; shares by area, which add up to 1. The square
-/// kernel of an image that is not turned.
+/// A square of `xy_shrink` input pixels, aligned with the output axes; shares by area, which add up
+/// to 1. The square kernel of an image that is not turned.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TurboKernel {
     half: f64,
@@ -39,8 +44,8 @@ impl TurboKernel {
         max((min(k + 0.5, v + self.half) - max(k - 0.5, v - self.half)) * self.density, 0.0)
     }
 
-    /// For x and for y, the parts of a droplet's side in the first pixel that it touches and in the next, beyond which it
-    /// does not reach; and the first pixel.
+    /// For x and for y, the parts of a droplet's side in the first pixel that it touches and in the
+    /// next, beyond which it does not reach; and the first pixel.
     #[inline(always)]
     fn two(&self, droplet: &Droplet) -> ([[f64; 2]; 2], [i64; 2]) {
         let low = [droplet.x - self.half, droplet.y - self.half];
@@ -62,7 +67,8 @@ impl SpatialKernel for TurboKernel {
     #[inline(always)]
     fn shares(&self, droplet: &Droplet, _: &Quad, scratch: &mut Vec<f64>, visitor: &mut impl Visitor) {
         if self.half <= 0.5 {
-            // At most two pixels along either axis: always two, for one that gets nothing costs less than to find out.
+            // At most two pixels along either axis: always two, for one that gets nothing costs
+            // less than to find out.
             let ([along, across], [x, y]) = self.two(droplet);
             return visitor.patch(x, y, &across.map(|across| along.map(|along| across * along)));
         }
@@ -90,11 +96,11 @@ impl SpatialKernel for PointKernel {
     }
 }
 
-/// A Gaussian whose FWHM is `xy_shrink` input pixels, of unit integral, taken at the centres of the output pixels that
-/// the square of +- 2.5 sigma, at least 1.2 input pixels, touches.
+/// A Gaussian whose FWHM is `xy_shrink` input pixels, of unit integral, taken at the centres of the
+/// output pixels that the square of +- 2.5 sigma, at least 1.2 input pixels, touches.
 ///
-/// Its shares do not add up to 1: what is cut off is lost, and a Gaussian narrower than an output pixel is not
-/// sampled well (its shares add up to between 0.1 and 2 at a FWHM of 0.5).
+/// Its shares do not add up to 1: what is cut off is lost, and a Gaussian narrower than an output
+/// pixel is not sampled well (its shares add up to between 0.1 and 2 at a FWHM of 0.5).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GaussianKernel {
     half: f64,
@@ -103,8 +109,8 @@ pub(crate) struct GaussianKernel {
 }
 
 impl GaussianKernel {
-    /// FWHM over sigma, `2 sqrt(2 ln 2)` as STScI's drizzle rounds it: the exact number would change shares by
-    /// some 1e-5.
+    /// FWHM over sigma, `2 sqrt(2 ln 2)` as STScI's drizzle rounds it: the exact number would
+    /// change shares by some 1e-5.
     const FWHM: f64 = 2.3548;
 
     pub(crate) fn new(xy_shrink: f64, pixel_scale_ratio: f64) -> Self {
@@ -114,7 +120,8 @@ impl GaussianKernel {
 }
 
 impl GaussianKernel {
-    /// The share along one axis at this distance, but for a factor; 0 where the pixel is beyond the square.
+    /// The share along one axis at this distance, but for a factor; 0 where the pixel is beyond the
+    /// square.
     pub(crate) fn profile(&self, distance: f64) -> f64 {
         if distance.abs() < self.half + 0.5 { exp(-self.steepness * distance * distance) } else { 0.0 }
     }
@@ -136,11 +143,12 @@ impl SpatialKernel for GaussianKernel {
     }
 }
 
-/// `L(dx) L(dy)` with `L(t) = sinc(t) sinc(t / n)` for `|t| < n`, `t` in input pixels, `sinc(t) = sin(pi t) / (pi t)`.
+/// `L(dx) L(dy)` with `L(t) = sinc(t) sinc(t / n)` for `|t| < n`, `t` in input pixels, `sinc(t) =
+/// sin(pi t) / (pi t)`.
 ///
-/// AdditionContext may be negative, do not add up to 1, and grow with the number of output pixels in an input pixel, as in
-/// STScI's drizzle; `xy_shrink` is not used. That one looks `L` up at the nearest multiple of 0.003, which
-/// makes up to 0.3 % of a share; here it is computed.
+/// Shares may be negative, do not add up to 1, and grow with the number of output pixels in an
+/// input pixel, as in STScI's drizzle; `xy_shrink` is not used. That one looks `L` up at the
+/// nearest multiple of 0.003, which makes up to 0.3 % of a share; here it is computed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct LanczosKernel {
     order: f64,
@@ -155,7 +163,8 @@ impl LanczosKernel {
     /// The share along one axis at this distance.
     pub(crate) fn value(&self, distance: f64) -> f64 {
         let t = distance.abs() * self.pixel_scale_ratio;
-        // Both sines over their angles, in one division; 1 where both are as near to 1 as numbers tell.
+        // Both sines over their angles, in one division; 1 where both are as near to 1 as numbers
+        // tell.
         let angle = std::f64::consts::PI * t;
         let value = sin_pi(t) * sin_pi(t / self.order) * self.order / (angle * angle);
         let value = if t < 1e-9 { 1.0 } else { value };
@@ -177,8 +186,8 @@ impl SpatialKernel for LanczosKernel {
     }
 }
 
-/// Visits the pixels that the square of +- `half` touches with `factor` times the product of a function of the
-/// distance along either axis.
+/// Visits the pixels that the square of +- `half` touches with `factor` times the product of a
+/// function of the distance along either axis.
 #[inline(always)]
 fn separable(
     droplet: &Droplet,

@@ -28,7 +28,8 @@ pub(crate) fn grid(arcmin: f64) -> OutputGrid {
 /// Exposures of detector 3, cutouts of `size` pixels around the centre.
 pub(crate) fn exposures(sky: &SimulatedSky, number: usize, size: usize) -> Vec<SpectralImage> {
     let detectors = vec![Detector::new(3).unwrap()];
-    // The field passes the whole height of the detector and a little more, so that every channel sees it.
+    // The field passes the whole height of the detector and a little more, so that every channel
+    // sees it.
     let plan = SurveyOptions { observations: number, detectors, margin: 80.0, ..SurveyOptions::default() };
     let frame = FrameExtent::Around { position: centre(), size };
     let options = ExposureOptions { frame, zodi_scale: 1.1, ..ExposureOptions::default() };

@@ -1,0 +1,55 @@
+//! The droplets of one exposure.
+
+use crate::DrizzleError;
+use crate::addition::Cursor;
+use crate::source::{FiledDroplets, RowPiece};
+use crate::tile::SumTile;
+
+/// The droplets of one exposure, filed under the tiles of the output grid.
+///
+/// A droplet that reaches into several tiles stands in each. Within a tile the droplets keep the
+/// order of the input pixels (block by block, row by row), which fixes the order of every sum. In a
+/// drizzle on one thread they are added to the sums as they are collected, and none is filed.
+/// Reused from exposure to exposure, it keeps its memory.
+#[derive(Debug, Default)]
+pub struct Droplets {
+    pub(crate) tiles: Vec<FiledDroplets>,
+    /// Where they are added to while they are collected.
+    pub(crate) sums: Option<LentSums>,
+    /// Whether an exposure was collected.
+    pub(crate) collected: bool,
+    /// Whether it has a droplet.
+    pub(crate) any: bool,
+    /// Side of an output pixel over that of an input pixel of this exposure.
+    pub(crate) pixel_scale_ratio: f64,
+    /// The exposure's weight, where it is the same for all its pixels.
+    pub(crate) constant_weight: Option<f64>,
+    pub(crate) piece: RowPiece,
+}
+
+/// Sums that an exposure is added to while it is collected.
+#[derive(Debug)]
+pub(crate) struct LentSums {
+    pub(crate) tiles: Vec<SumTile>,
+    pub(crate) cursor: Cursor,
+    /// Its number, should it have a droplet.
+    pub(crate) number: u32,
+    /// Why it could not be added to the end.
+    pub(crate) failure: Option<DrizzleError>,
+}
+
+impl Droplets {
+    /// True where no pixel takes part.
+    pub fn is_empty(&self) -> bool {
+        !self.any
+    }
+
+    /// Forgets the droplets and keeps the memory. What has been added to sums stays there.
+    pub fn clear(&mut self) {
+        self.tiles.iter_mut().for_each(FiledDroplets::clear);
+        self.constant_weight = None;
+        if self.sums.is_none() {
+            (self.collected, self.any) = (false, false);
+        }
+    }
+}
