@@ -1,5 +1,4 @@
-//! The sums of the zodiacal fit over the rows that are read at a time, on one thread; 16 bytes are read of each
-//! pixel, from the cache.
+//! The fit of the zodiacal light to a full frame in memory, on one thread.
 //!
 //! `cargo bench -p spx-core --bench zodi`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -9,25 +8,48 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
+use spx_core::foreground::{ForegroundInput, ForegroundMode, ForegroundOptions, fit};
 use spx_core::image::PixelPlanes;
+use spx_core::map::{Passband, WavelengthMap};
 use spx_core::zodi::{ZodiOptions, ZodiSums};
+
+struct Ramp;
+
+impl WavelengthMap for Ramp {
+    fn passband(&self, _: f64, y: f64) -> Passband {
+        Passband { center: 1.7 + 0.0003 * y, width: 0.05 }
+    }
+}
 
 fn zodi(c: &mut Criterion) {
     const NX: usize = Detector::NPIX;
-    const PIXELS: usize = 8 * NX;
-    let number = |k: usize| (k % 97) as f32 * 1e-3;
+    const PIXELS: usize = NX * NX;
+    let mut rng = fastrand::Rng::with_seed(1);
+    let mut noise = || (0..4).map(|_| rng.f32() - 0.5).sum::<f32>() * 0.04;
     let planes = PixelPlanes {
-        image: (0..PIXELS).map(|k| 0.3 + number(k)).collect(),
+        image: (0..PIXELS).map(|_| 0.3 + noise()).collect(),
         // Some bad pixels, and a patch of sources in every row.
         flags: (0..PIXELS).map(|k| i32::from(k % 211 == 0) << 10 | i32::from(k % NX < 100) << 21).collect(),
-        variance: (0..PIXELS).map(|k| 1e-4 * (1.0 + number(k))).collect(),
+        variance: vec![1e-4; PIXELS],
         zodi: vec![0.3; PIXELS],
+    };
+    let input = ForegroundInput {
+        shape: [NX; 2],
+        planes: planes.from_pixel(0),
+        flag_names: &FlagNames::default(),
+        detector: Detector::new(3).unwrap(),
+        wavelengths: &Ramp,
+        excluded: &[],
     };
     let mut group = c.benchmark_group("zodi");
     group.throughput(Throughput::Elements(PIXELS as u64));
-    group.bench_function("fit", |b| {
+    for mode in [ForegroundMode::Fit, ForegroundMode::Spectral] {
+        let options = ForegroundOptions { mode, ..ForegroundOptions::default() };
+        group.bench_function(mode.to_string(), |b| b.iter(|| fit(black_box(&input), &options)));
+    }
+    group.bench_function("sums", |b| {
         b.iter(|| {
-            let mut sums = ZodiSums::new([8, NX], &FlagNames::default());
+            let mut sums = ZodiSums::new([NX; 2], &FlagNames::default());
             sums.add(0, black_box(&planes).from_pixel(0));
             sums.fit(&ZodiOptions::default())
         });

@@ -15,6 +15,7 @@
 pub mod atomic;
 pub mod detector;
 pub mod flags;
+pub mod foreground;
 pub mod header;
 pub mod image;
 pub mod map;
