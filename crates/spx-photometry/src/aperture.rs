@@ -7,10 +7,10 @@ use crate::overlap::pixel_overlap;
 
 /// A circle on an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Aperture {
-    /// Column of the centre \[px, 0-based, integers at pixel centres\].
+pub struct CircularAperture {
+    /// Column of the center \[px, 0-based, integers at pixel centers\].
     pub x: f64,
-    /// Row of the centre \[px\].
+    /// Row of the center \[px\].
     pub y: f64,
     /// Radius \[px\].
     pub radius: f64,
@@ -18,7 +18,7 @@ pub struct Aperture {
 
 /// A sum over an aperture.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ApertureSum {
+pub struct CircularApertureSum {
     /// Sum of value times overlap [unit of the values times px^2].
     pub sum: f64,
     /// Sum of the overlaps of the pixels that were counted [px^2].
@@ -27,7 +27,7 @@ pub struct ApertureSum {
     pub masked: usize,
 }
 
-impl Aperture {
+impl CircularAperture {
     /// Area of the whole circle [px^2].
     pub fn area(&self) -> f64 {
         PI * self.radius * self.radius
@@ -36,14 +36,14 @@ impl Aperture {
     /// True where the whole circle lies on the pixels of an image of shape `[ny, nx]`.
     pub fn is_inside(&self, [ny, nx]: [usize; 2]) -> bool {
         let fits =
-            |centre: f64, n: usize| centre - self.radius >= -0.5 && centre + self.radius <= n as f64 - 0.5;
+            |center: f64, n: usize| center - self.radius >= -0.5 && center + self.radius <= n as f64 - 0.5;
         fits(self.x, nx) && fits(self.y, ny)
     }
 
     /// Columns of an image of shape `[ny, nx]` that the circle can touch, and rows.
     pub fn bounds(&self, [ny, nx]: [usize; 2]) -> [Range<usize>; 2] {
-        let span = |centre: f64, n: usize| {
-            clip((centre - self.radius + 0.5).floor(), (centre + self.radius - 0.5).ceil(), n)
+        let span = |center: f64, n: usize| {
+            clip((center - self.radius + 0.5).floor(), (center + self.radius - 0.5).ceil(), n)
         };
         [span(self.x, nx), span(self.y, ny)]
     }
@@ -64,8 +64,8 @@ impl Aperture {
 
     /// Sums `value(x, y)` times overlap over an image of shape `[ny, nx]`; pixels for which it is `None` are left
     /// out and counted. Parts of the circle beyond the image count for nothing.
-    pub fn sum(&self, shape: [usize; 2], value: impl Fn(usize, usize) -> Option<f64>) -> ApertureSum {
-        let mut total = ApertureSum::default();
+    pub fn sum(&self, shape: [usize; 2], value: impl Fn(usize, usize) -> Option<f64>) -> CircularApertureSum {
+        let mut total = CircularApertureSum::default();
         self.for_each(shape, |x, y, overlap| match value(x, y) {
             Some(value) => {
                 total.sum += value * overlap;
@@ -76,8 +76,8 @@ impl Aperture {
         total
     }
 
-    /// Bitwise OR of `flags(x, y)` over the pixels of an image of shape `[ny, nx]` whose centre lies within the radius.
-    /// A circle smaller than a pixel may hold no centre; its answer is 0.
+    /// Bitwise OR of `flags(x, y)` over the pixels of an image of shape `[ny, nx]` whose center lies within the radius.
+    /// A circle smaller than a pixel may hold no center; its answer is 0.
     pub fn flags(&self, shape: [usize; 2], flags: impl Fn(usize, usize) -> u32) -> u32 {
         let [columns, rows] = self.bounds(shape);
         let mut all = 0;
@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn masked_pixels_are_left_out() {
-        let aperture = Aperture { x: 4.0, y: 4.0, radius: 2.0 };
+        let aperture = CircularAperture { x: 4.0, y: 4.0, radius: 2.0 };
         let whole = aperture.sum([9, 9], |_, _| Some(2.0));
         assert!((whole.sum - 2.0 * aperture.area()).abs() < 1e-12);
         let holed = aperture.sum([9, 9], |x, y| ((x, y) != (4, 4)).then_some(2.0));
@@ -135,15 +135,15 @@ mod tests {
             (3, 3) => 1 << 31,
             _ => 0,
         };
-        let at = |radius| Aperture { x: 2.0, y: 2.0, radius }.flags([5, 5], flags);
+        let at = |radius| CircularAperture { x: 2.0, y: 2.0, radius }.flags([5, 5], flags);
         assert_eq!(at(1.4), 0);
         assert_eq!(at(1.5), 1 << 31);
-        assert_eq!(at(2.0), 1 << 31 | 1 << 3, "a centre on the circle is within");
+        assert_eq!(at(2.0), 1 << 31 | 1 << 3, "a center on the circle is within");
     }
 
     #[test]
     fn inside_is_the_whole_circle() {
-        let at = |x| Aperture { x, y: 5.0, radius: 1.5 }.is_inside([10, 10]);
+        let at = |x| CircularAperture { x, y: 5.0, radius: 1.5 }.is_inside([10, 10]);
         assert!(at(1.0) && at(8.0));
         assert!(!at(0.99) && !at(8.01) && !at(f64::NAN));
     }

@@ -9,8 +9,8 @@ use std::ops::Range;
 use crate::aperture::clip;
 use crate::image::CheckedImage;
 use crate::options::{BackgroundMethod, BackgroundOptions};
-use crate::statistics::Sample;
-use crate::{Aperture, NoMeasurement};
+use crate::statistics::BackgroundSample;
+use crate::{CircularAperture, NoMeasurement};
 
 /// The background of one source.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -32,7 +32,7 @@ pub(crate) struct Background {
 }
 
 /// Where background pixels may lie: a rectangle, and limits of the distance from the source.
-struct Region {
+struct BackgroundRegion {
     /// Columns and rows.
     pixels: [Range<usize>; 2],
     inner: f64,
@@ -41,8 +41,8 @@ struct Region {
 }
 
 /// A region whose pixels were gathered.
-struct Found {
-    region: Region,
+struct GatheredBackground {
+    region: BackgroundRegion,
     /// How often it grew.
     growths: usize,
     /// Usable pixels.
@@ -59,18 +59,18 @@ pub(crate) struct Masks {
 /// Estimates the background around an aperture; `sample` is working memory.
 pub(crate) fn estimate(
     image: &CheckedImage<'_>,
-    aperture: &Aperture,
+    aperture: &CircularAperture,
     options: &BackgroundOptions,
     masks: Masks,
-    sample: &mut Sample,
+    sample: &mut BackgroundSample,
 ) -> Result<Background, NoMeasurement> {
-    let search = Search { image, aperture, options, masks };
-    let Found { region, growths, mut pixels } = match options.method {
+    let search = BackgroundSearch { image, aperture, options, masks };
+    let GatheredBackground { region, growths, mut pixels } = match options.method {
         BackgroundMethod::Annulus => search.annulus(sample)?,
         BackgroundMethod::Window => {
             let region = search.window();
             let pixels = search.gather(&region, masks.bad | masks.source, sample);
-            Found { region, growths: 0, pixels }
+            GatheredBackground { region, growths: 0, pixels }
         }
     };
     let needed = options.min_usable_pixels;
@@ -92,16 +92,16 @@ pub(crate) fn estimate(
     })
 }
 
-struct Search<'a> {
+struct BackgroundSearch<'a> {
     image: &'a CheckedImage<'a>,
-    aperture: &'a Aperture,
+    aperture: &'a CircularAperture,
     options: &'a BackgroundOptions,
     masks: Masks,
 }
 
-impl Search<'_> {
+impl BackgroundSearch<'_> {
     /// The annulus, grown until enough pixels are usable or it may grow no more.
-    fn annulus(&self, sample: &mut Sample) -> Result<Found, NoMeasurement> {
+    fn annulus(&self, sample: &mut BackgroundSample) -> Result<GatheredBackground, NoMeasurement> {
         let options = self.options;
         let inner = self.aperture.radius + options.annulus_inner_offset;
         let limit = options.max_outer_radius;
@@ -115,7 +115,7 @@ impl Search<'_> {
             let pixels = self.gather(&region, self.masks.bad | self.masks.source, sample);
             let enough = pixels >= options.min_usable_pixels;
             if enough || growths == options.max_annulus_attempts || outer >= limit {
-                return Ok(Found { region, growths, pixels });
+                return Ok(GatheredBackground { region, growths, pixels });
             }
             outer = (outer + options.annulus_expansion_step).min(limit);
             growths += 1;
@@ -124,7 +124,7 @@ impl Search<'_> {
 
     /// The window: the pixels from `floor(c - size / 2)` up to and without `ceil(c + size / 2)` on either axis, as
     /// spxquery has it, without those that may touch the aperture.
-    fn window(&self) -> Region {
+    fn window(&self) -> BackgroundRegion {
         let size = self.options.window_size.map(|n| n as f64);
         let mut region = self.region(size, self.aperture.radius + FRAC_1_SQRT_2, f64::INFINITY);
         let span = |c: f64, size: f64, n| clip((c - 0.5 * size).floor(), (c + 0.5 * size).ceil() - 1.0, n);
@@ -133,13 +133,13 @@ impl Search<'_> {
         region
     }
 
-    /// A region of `size` `[height, width]` around the source, of pixels whose centres lie within.
-    fn region(&self, size: [f64; 2], inner: f64, outer: f64) -> Region {
+    /// A region of `size` `[height, width]` around the source, of pixels whose centers lie within.
+    fn region(&self, size: [f64; 2], inner: f64, outer: f64) -> BackgroundRegion {
         let [ny, nx] = self.image.view.shape;
-        let Aperture { x, y, .. } = *self.aperture;
+        let CircularAperture { x, y, .. } = *self.aperture;
         let [low, high] = [-1.0, 1.0].map(|side| [x + side * 0.5 * size[1], y + side * 0.5 * size[0]]);
         let beyond = |low: f64, high: f64, n: usize| low < -0.5 || high > n as f64 - 0.5;
-        Region {
+        BackgroundRegion {
             pixels: [clip(low[0].ceil(), high[0].floor(), nx), clip(low[1].ceil(), high[1].floor(), ny)],
             inner,
             outer,
@@ -148,7 +148,7 @@ impl Search<'_> {
     }
 
     /// The usable pixels of a region, into `sample`; gives their number.
-    fn gather(&self, region: &Region, excluded: u32, sample: &mut Sample) -> usize {
+    fn gather(&self, region: &BackgroundRegion, excluded: u32, sample: &mut BackgroundSample) -> usize {
         let [columns, rows] = &region.pixels;
         sample.fill(columns.len() * rows.len(), |values| {
             self.image.copy_values(&region.pixels, excluded, values);
@@ -157,7 +157,7 @@ impl Search<'_> {
     }
 
     /// Takes out the pixels of a region that are too near or too far.
-    fn exclude(&self, region: &Region, values: &mut [f64]) {
+    fn exclude(&self, region: &BackgroundRegion, values: &mut [f64]) {
         let (inner, outer) = (region.inner * region.inner, region.outer * region.outer);
         // Without an outer limit, only pixels near the source have to be looked at.
         let reach = if region.outer.is_finite() { region.outer } else { region.inner };

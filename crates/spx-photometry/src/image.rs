@@ -14,11 +14,11 @@ use spx_core::pixels::{Pixels, Stored};
 
 use crate::PhotometryError;
 use crate::median::median_positive;
-use crate::tile::{Pixel, Tile};
+use crate::tile::{PixelTile, TilePixel};
 
 /// A modelled foreground to subtract.
 #[derive(Debug, Clone, Copy)]
-pub struct Foreground<'a> {
+pub struct ForegroundModel<'a> {
     /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither is the difference.
     pub model: Pixels<'a, f32>,
     /// It is multiplied by this.
@@ -37,12 +37,12 @@ pub struct ImageView<'a> {
     /// Variance [(MJy/sr)^2]; NaN occurs on flagged pixels.
     pub variance: Pixels<'a, f32>,
     /// What is to be subtracted.
-    pub foreground: Option<Foreground<'a>>,
+    pub foreground: Option<ForegroundModel<'a>>,
     /// The names of the bits.
     pub flag_names: &'a FlagNames,
     /// Card PSF_FWHM \[arcsec\], if there is one.
     pub psf_fwhm: Option<f64>,
-    /// Pixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
+    /// TilePixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
     pub parent_offset: [f64; 2],
     /// The caller has [checked the variances](check_variances) of all pixels, so that the photometer need not.
     pub checked: bool,
@@ -63,7 +63,7 @@ impl<'a> ImageView<'a> {
             image: planes.image,
             flags: planes.flags,
             variance: planes.variance,
-            foreground: zodi_scale.map(|scale| Foreground { model: planes.zodi, scale }),
+            foreground: zodi_scale.map(|scale| ForegroundModel { model: planes.zodi, scale }),
             flag_names: &metadata.flag_names,
             psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
             parent_offset: metadata.parent_offset()?,
@@ -76,7 +76,7 @@ impl<'a> ImageView<'a> {
 #[derive(Debug)]
 pub(crate) struct CheckedImage<'a> {
     pub(crate) view: ImageView<'a>,
-    pixels: Planes<'a>,
+    pixels: PlaneStorage<'a>,
     /// What a repaired variance is; computed when one is needed, for the median of a full frame takes longer than
     /// the photometry of a source.
     median: OnceLock<f64>,
@@ -84,12 +84,12 @@ pub(crate) struct CheckedImage<'a> {
 
 /// The planes of a view, all of them stored alike, so that the loops over pixels are compiled for either way.
 #[derive(Debug)]
-enum Planes<'a> {
+enum PlaneStorage<'a> {
     Native(StoredPlanes<'a, f32, i32>),
     Fits(StoredPlanes<'a, [u8; 4], [u8; 4]>),
 }
 
-/// Planes with values of type `P` and flags of type `F`.
+/// PlaneStorage with values of type `P` and flags of type `F`.
 #[derive(Debug)]
 struct StoredPlanes<'a, P: Clone, F: Clone> {
     nx: usize,
@@ -102,7 +102,7 @@ struct StoredPlanes<'a, P: Clone, F: Clone> {
 }
 
 /// Pixels of a row, as they stand in the planes.
-struct Row<'a, P, F> {
+struct StoredRow<'a, P, F> {
     image: &'a [P],
     flags: &'a [F],
     variance: &'a [P],
@@ -112,7 +112,7 @@ struct Row<'a, P, F> {
 
 /// A variance as it is used.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Variance {
+pub(crate) enum PixelVariance {
     /// As in the file.
     Given(f64),
     /// The median in place of an invalid one.
@@ -140,7 +140,7 @@ impl<'a> CheckedImage<'a> {
         if !view.checked {
             check_variances(nx, 0, view.flags, view.variance)?;
         }
-        let pixels = Planes::new(&view);
+        let pixels = PlaneStorage::new(&view);
         Ok(Self { view, pixels, median: OnceLock::new() })
     }
 
@@ -149,31 +149,31 @@ impl<'a> CheckedImage<'a> {
     pub(crate) fn copy_values(&self, [columns, rows]: &[Range<usize>; 2], excluded: u32, to: &mut [f64]) {
         let arch = pulp::Arch::new();
         match &self.pixels {
-            Planes::Native(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
-            Planes::Fits(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
+            PlaneStorage::Native(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
+            PlaneStorage::Fits(planes) => arch.dispatch(CopyValues { planes, columns, rows, excluded, to }),
         }
     }
 
     /// The pixels of a rectangle with all that is known of them.
-    pub(crate) fn copy(&self, rectangle: [Range<usize>; 2], to: &mut Tile) {
+    pub(crate) fn copy(&self, rectangle: [Range<usize>; 2], to: &mut PixelTile) {
         match &self.pixels {
-            Planes::Native(planes) => planes.copy(rectangle, to),
-            Planes::Fits(planes) => planes.copy(rectangle, to),
+            PlaneStorage::Native(planes) => planes.copy(rectangle, to),
+            PlaneStorage::Fits(planes) => planes.copy(rectangle, to),
         }
     }
 
     /// A variance of the file as it is used [(MJy/sr)^2].
-    pub(crate) fn repaired(&self, variance: f32) -> Variance {
+    pub(crate) fn repaired(&self, variance: f32) -> PixelVariance {
         if is_valid(variance) {
-            return Variance::Given(f64::from(variance));
+            return PixelVariance::Given(f64::from(variance));
         }
         let median = *self.median.get_or_init(|| median_positive(self.view.variance));
-        if median.is_nan() { Variance::Missing } else { Variance::Repaired(median) }
+        if median.is_nan() { PixelVariance::Missing } else { PixelVariance::Repaired(median) }
     }
 }
 
-impl<'a> Planes<'a> {
-    /// Planes that are stored differently are copied into memory.
+impl<'a> PlaneStorage<'a> {
+    /// PlaneStorage that are stored differently are copied into memory.
     fn new(view: &ImageView<'a>) -> Self {
         let (nx, scale) = (view.shape[1], view.foreground.map_or(0.0, |f| f.scale));
         let model = view.foreground.map(|f| f.model);
@@ -203,13 +203,13 @@ impl<'a> Planes<'a> {
 impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> {
     /// The pixels of some columns of a row. Nothing else reads the planes around a source.
     #[inline(always)]
-    fn row(&self, columns: &Range<usize>, y: usize) -> Row<'_, P, F> {
+    fn row(&self, columns: &Range<usize>, y: usize) -> StoredRow<'_, P, F> {
         let pixels = y * self.nx + columns.start..y * self.nx + columns.end;
         let image = &self.image[pixels.clone()];
         // Without a foreground, nothing times the image is subtracted.
         let model = self.model.as_ref().map_or(image, |model| &model[pixels.clone()]);
         let (flags, variance) = (&self.flags[pixels.clone()], &self.variance[pixels]);
-        Row { image, flags, variance, model, scale: self.scale }
+        StoredRow { image, flags, variance, model, scale: self.scale }
     }
 
     /// Brings a rectangle into the processor's cache, by looking at one value of each of its lines: without any work
@@ -219,7 +219,7 @@ impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> 
         const LINE: usize = 64 / size_of::<f32>();
         let mut seen = 0u32;
         for y in rows.clone() {
-            let Row { image, flags, model, .. } = self.row(columns, y);
+            let StoredRow { image, flags, model, .. } = self.row(columns, y);
             for at in (0..image.len()).step_by(LINE).chain(image.len().checked_sub(1)) {
                 seen ^= image[at].value().to_bits() ^ model[at].value().to_bits();
                 seen ^= flags[at].value().cast_unsigned();
@@ -228,11 +228,11 @@ impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> 
         std::hint::black_box(seen);
     }
 
-    fn copy(&self, [columns, rows]: [Range<usize>; 2], to: &mut Tile) {
+    fn copy(&self, [columns, rows]: [Range<usize>; 2], to: &mut PixelTile) {
         to.pixels.clear();
         for y in rows.clone() {
             let row = self.row(&columns, y);
-            to.pixels.extend((0..columns.len()).map(|k| Pixel {
+            to.pixels.extend((0..columns.len()).map(|k| TilePixel {
                 value: row.value(k),
                 flags: row.flags[k].value().cast_unsigned(),
                 variance: row.variance[k].value(),
@@ -242,7 +242,7 @@ impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> 
     }
 }
 
-impl<P: Stored<f32> + Default, F: Stored<i32> + Default> Row<'_, P, F> {
+impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredRow<'_, P, F> {
     /// Surface brightness of pixel `k`, the foreground subtracted [MJy/sr].
     fn value(&self, k: usize) -> f64 {
         f64::from(self.image[k].value()) - self.scale * f64::from(self.model[k].value())
@@ -408,8 +408,8 @@ mod tests {
             checked: false,
         };
         let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], variance)).unwrap();
-        assert_eq!(checked.repaired(variance[0]), Variance::Repaired(3.0));
-        assert_eq!(checked.repaired(variance[5]), Variance::Given(0.0));
+        assert_eq!(checked.repaired(variance[0]), PixelVariance::Repaired(3.0));
+        assert_eq!(checked.repaired(variance[5]), PixelVariance::Given(0.0));
         let error = CheckedImage::new(view(&[0; 6], variance)).unwrap_err();
         assert!(matches!(error, PhotometryError::Variance { count: 1, x: 0, y: 0, .. }));
         let negative = &[1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
@@ -417,13 +417,13 @@ mod tests {
         let text = "2 pixels without a flag have no valid variance; the first, at (1, 1), has -2";
         assert_eq!(error.to_string(), text);
         let none = CheckedImage::new(view(&[1; 6], &[f32::NAN; 6])).unwrap();
-        assert_eq!(none.repaired(f32::NAN), Variance::Missing);
+        assert_eq!(none.repaired(f32::NAN), PixelVariance::Missing);
     }
 
     #[test]
     fn arrays_must_have_the_shape() {
         let names = FlagNames::default();
-        let foreground = Some(Foreground { model: Pixels::Native(&[0.0; 3]), scale: 1.0 });
+        let foreground = Some(ForegroundModel { model: Pixels::Native(&[0.0; 3]), scale: 1.0 });
         let view = ImageView {
             shape: [2, 2],
             image: Pixels::Native(&[0.0; 4]),

@@ -11,7 +11,7 @@
 //! position to the time of an exposure.
 //!
 //! **This crate does no I/O and knows nothing of world coordinates.** Callers give positions in pixels (0-based,
-//! integers at pixel centres), the solid angle of the pixel there, and its passband. Surface brightness comes in
+//! integers at pixel centers), the solid angle of the pixel there, and its passband. Surface brightness comes in
 //! MJy/sr; fluxes go out in uJy. A negative flux is a measurement; what cannot be measured has a [`NoMeasurement`] that
 //! says why.
 //!
@@ -19,7 +19,7 @@
 //! use spx_core::flags::FlagNames;
 //! use spx_core::map::Passband;
 //! use spx_core::pixels::Pixels;
-//! use spx_photometry::{ImageView, Photometer, PhotometryOptions, Scratch, Source};
+//! use spx_photometry::{ImageView, Photometer, PhotometryOptions, Scratch, SourceOnImage};
 //!
 //! // A source of 1 MJy/sr in one pixel over an even background.
 //! let names = FlagNames::default();
@@ -39,7 +39,7 @@
 //! let options = PhotometryOptions::default();
 //! let photometer = Photometer::new(view, &options, None)?;
 //! let passband = Passband { center: 2.1, width: 0.05 };
-//! let source = Source { position: [20.0, 20.0], pixel_area: 37.9, passband };
+//! let source = SourceOnImage { position: [20.0, 20.0], pixel_area: 37.9, passband };
 //! let measured = photometer.measure(&source, &mut Scratch::default())?;
 //! let expected = 37.9 * spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 //! assert!((measured.flux / expected - 1.0).abs() < 1e-6);
@@ -62,16 +62,16 @@ mod quality;
 mod statistics;
 mod tile;
 
-pub use aperture::{Aperture, ApertureSum};
+pub use aperture::{CircularAperture, CircularApertureSum};
 pub use epoch::{ProperMotion, julian_epoch};
 pub use error::{NoMeasurement, NoPsfFlux, PhotometryError};
-pub use image::{Foreground, ImageView, check_variances};
+pub use image::{ForegroundModel, ImageView, check_variances};
 pub use magnitude::{AB_ZERO_POINT_UJY, Magnitude};
-pub use measure::{Fallbacks, Measurement, Photometer, Scratch, Source, check_place};
+pub use measure::{Fallbacks, Measurement, Photometer, Scratch, SourceOnImage, check_place};
 pub use options::{
     ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, PhotometryOptions,
 };
 pub use overlap::pixel_overlap;
 pub use psf::{PsfKind, PsfModel, ZonePsf, has_zone_erratum, regular_zones};
 pub use psf_flux::PsfFlux;
-pub use quality::{Quality, QualityCriteria, QualityOptions};
+pub use quality::{MeasurementQuality, QualityCriteria, QualityOptions};

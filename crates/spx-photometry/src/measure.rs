@@ -9,19 +9,20 @@ use spx_core::map::Passband;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use crate::background::{Background, Masks, estimate};
-use crate::image::{CheckedImage, Variance};
+use crate::image::{CheckedImage, PixelVariance};
 use crate::options::{ErrorModel, PhotometryOptions};
-use crate::psf_flux::{Given, fit};
-use crate::statistics::Sample;
-use crate::tile::{Pixel, Tile};
+use crate::psf_flux::{PsfFitInput, fit};
+use crate::statistics::BackgroundSample;
+use crate::tile::{PixelTile, TilePixel};
 use crate::{
-    Aperture, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel, ZonePsf,
+    CircularAperture, ImageView, Magnitude, NoMeasurement, NoPsfFlux, PhotometryError, PsfFlux, PsfModel,
+    ZonePsf,
 };
 
 /// A source on an image.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Source {
-    /// `[x, y]` \[px, 0-based, integers at pixel centres\].
+pub struct SourceOnImage {
+    /// `[x, y]` \[px, 0-based, integers at pixel centers\].
     pub position: [f64; 2],
     /// Solid angle of the pixel at the source [arcsec^2].
     pub pixel_area: f64,
@@ -55,7 +56,7 @@ impl Fallbacks {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measurement {
     /// The source as it was given.
-    pub source: Source,
+    pub source: SourceOnImage,
     /// Flux in the aperture, the background subtracted, times the aperture correction if there is one \[uJy\]. It may
     /// be negative.
     pub flux: f64,
@@ -67,7 +68,7 @@ pub struct Measurement {
     pub snr: f64,
     /// The error is larger than the flux.
     pub is_upper_limit: bool,
-    /// Bitwise OR over the pixels whose centre lies in the aperture.
+    /// Bitwise OR over the pixels whose center lies in the aperture.
     pub flags: u32,
     /// Radius of the aperture \[px\].
     pub radius: f64,
@@ -93,12 +94,12 @@ pub struct Measurement {
 #[derive(Debug, Clone, Default)]
 pub struct Scratch {
     /// The aperture, and the circle of the PSF-weighted flux.
-    tile: Tile,
+    tile: PixelTile,
     /// The background.
-    sample: Sample,
+    sample: BackgroundSample,
 }
 
-/// Sees whether a position `[x, y]` \[px, 0-based, integers at pixel centres\] lies on an image of shape `[ny, nx]`, which a
+/// Sees whether a position `[x, y]` \[px, 0-based, integers at pixel centers\] lies on an image of shape `[ny, nx]`, which a
 /// caller may want to know before it reads the pixels.
 ///
 /// # Errors
@@ -120,11 +121,11 @@ pub struct Photometer<'a> {
 /// A zone and its point spread function.
 type Profile<'a> = (usize, ZonePsf<'a>);
 
-/// Sums over the aperture.
-struct Sums {
+/// SumsInAperture over the aperture.
+struct SumsInAperture {
     /// Image [MJy/sr px^2].
     image: f64,
-    /// Variance by the error model [(MJy/sr)^2 px^2 or px^4].
+    /// PixelVariance by the error model [(MJy/sr)^2 px^2 or px^4].
     variance: f64,
     /// Pixels with a repaired variance.
     repaired: usize,
@@ -164,11 +165,15 @@ impl<'a> Photometer<'a> {
     ///
     /// # Errors
     /// The reason why there is no measurement.
-    pub fn measure(&self, source: &Source, scratch: &mut Scratch) -> Result<Measurement, NoMeasurement> {
+    pub fn measure(
+        &self,
+        source: &SourceOnImage,
+        scratch: &mut Scratch,
+    ) -> Result<Measurement, NoMeasurement> {
         let (aperture, fixed_aperture) = self.aperture(source)?;
         let Scratch { tile, sample } = scratch;
         let fit_radius = if self.options.psf_flux { self.options.psf_fit_radius } else { 0.0 };
-        let all = Aperture { radius: aperture.radius.max(fit_radius), ..aperture };
+        let all = CircularAperture { radius: aperture.radius.max(fit_radius), ..aperture };
         self.image.copy(all.bounds(self.image.view.shape), tile);
         let sums = self.sums(&aperture, tile)?;
         let background = estimate(&self.image, &aperture, &self.options.background, self.masks, sample)?;
@@ -180,9 +185,9 @@ impl<'a> Photometer<'a> {
         let flux = (sums.image - background.level * aperture.area()) * scale;
         let flux_error = sums.variance.sqrt().hypot(background_error * aperture.area()) * scale;
         let psf = profile.filter(|_| self.options.psf_flux).map(|(_, profile)| {
-            let circle = Aperture { radius: self.options.psf_fit_radius, ..aperture };
+            let circle = CircularAperture { radius: self.options.psf_fit_radius, ..aperture };
             let background = [background.level, background_error];
-            fit(tile, &circle, &Given { profile, background, bad: self.masks.bad, unit })
+            fit(tile, &circle, &PsfFitInput { profile, background, bad: self.masks.bad, unit })
         });
         Ok(Measurement {
             source: *source,
@@ -211,7 +216,7 @@ impl<'a> Photometer<'a> {
     }
 
     /// The aperture of a source, and whether its size had to be the fixed one.
-    fn aperture(&self, source: &Source) -> Result<(Aperture, bool), NoMeasurement> {
+    fn aperture(&self, source: &SourceOnImage) -> Result<(CircularAperture, bool), NoMeasurement> {
         let [x, y] = source.position;
         let [ny, nx] = self.image.view.shape;
         check_place(source.position, [ny, nx])?;
@@ -219,28 +224,28 @@ impl<'a> Photometer<'a> {
             return Err(NoMeasurement::PixelArea(source.pixel_area));
         }
         let (radius, fixed) = self.options.aperture.radius(source.pixel_area, self.image.view.psf_fwhm);
-        let aperture = Aperture { x, y, radius };
+        let aperture = CircularAperture { x, y, radius };
         if !aperture.is_inside([ny, nx]) {
             return Err(NoMeasurement::AtEdge { x, y, radius: aperture.radius });
         }
         Ok((aperture, fixed))
     }
 
-    fn sums(&self, aperture: &Aperture, tile: &Tile) -> Result<Sums, NoMeasurement> {
-        let mut sums = Sums { image: 0.0, variance: 0.0, repaired: 0 };
+    fn sums(&self, aperture: &CircularAperture, tile: &PixelTile) -> Result<SumsInAperture, NoMeasurement> {
+        let mut sums = SumsInAperture { image: 0.0, variance: 0.0, repaired: 0 };
         let (mut not_finite, mut missing) = (0, false);
         let squared = self.options.error_model == ErrorModel::Independent;
         aperture.for_each(self.image.view.shape, |x, y, overlap| {
-            let Pixel { value, variance, .. } = tile.at(x, y);
+            let TilePixel { value, variance, .. } = tile.at(x, y);
             not_finite += usize::from(!value.is_finite());
             sums.image += value * overlap;
             let variance = match self.image.repaired(variance) {
-                Variance::Given(variance) => variance,
-                Variance::Repaired(variance) => {
+                PixelVariance::Given(variance) => variance,
+                PixelVariance::Repaired(variance) => {
                     sums.repaired += 1;
                     variance
                 }
-                Variance::Missing => {
+                PixelVariance::Missing => {
                     missing = true;
                     0.0
                 }
@@ -268,7 +273,7 @@ impl<'a> Photometer<'a> {
     }
 
     /// Zone and profile of a source, where the options need them.
-    fn profile(&self, source: &Source) -> Result<Option<Profile<'a>>, NoMeasurement> {
+    fn profile(&self, source: &SourceOnImage) -> Result<Option<Profile<'a>>, NoMeasurement> {
         let Some(psf) = self.psf else { return Ok(None) };
         let [x0, y0] = self.image.view.parent_offset;
         let zone = psf.zone_at([source.position[0] + x0, source.position[1] + y0]);
@@ -279,7 +284,7 @@ impl<'a> Photometer<'a> {
     fn correction(
         &self,
         profile: Option<Profile<'_>>,
-        aperture: &Aperture,
+        aperture: &CircularAperture,
     ) -> Result<Option<f64>, NoMeasurement> {
         let Some((zone, profile)) = profile.filter(|_| self.options.aperture_correction) else {
             return Ok(None);

@@ -42,8 +42,8 @@ fn expected(values: Pixels<'_, f32>) -> RangeInclusive<u32> {
 fn median_within(values: Pixels<'_, f32>, bits: RangeInclusive<u32>) -> Option<f64> {
     let arch = pulp::Arch::new();
     let mut near = match values {
-        Pixels::Native(values) => arch.dispatch(Gather { values, bits }),
-        Pixels::Fits(values) => arch.dispatch(Gather { values, bits }),
+        Pixels::Native(values) => arch.dispatch(CandidatePass { values, bits }),
+        Pixels::Fits(values) => arch.dispatch(CandidatePass { values, bits }),
     };
     let upper = (near.all / 2).checked_sub(near.below).filter(|at| *at < near.within.len())?;
     let (below, &mut at_upper, _) = near.within.select_nth_unstable(upper);
@@ -57,7 +57,7 @@ fn median_within(values: Pixels<'_, f32>, bits: RangeInclusive<u32>) -> Option<f
 
 /// What a pass finds.
 #[derive(Default)]
-struct Near {
+struct MedianCandidates {
     /// Positive finite values.
     all: usize,
     /// Those below the interval.
@@ -67,17 +67,17 @@ struct Near {
 }
 
 /// The pass over the values, compiled for several instruction sets.
-struct Gather<'a, P> {
+struct CandidatePass<'a, P> {
     values: &'a [P],
     bits: RangeInclusive<u32>,
 }
 
-impl<P: Stored<f32>> pulp::WithSimd for Gather<'_, P> {
-    type Output = Near;
+impl<P: Stored<f32>> pulp::WithSimd for CandidatePass<'_, P> {
+    type Output = MedianCandidates;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> Near {
-        let mut near = Near::default();
+    fn with_simd<S: pulp::Simd>(self, _: S) -> MedianCandidates {
+        let mut near = MedianCandidates::default();
         let (blocks, rest) = self.values.as_chunks::<BLOCK>();
         for block in blocks {
             near.add(block, &self.bits);
@@ -87,7 +87,7 @@ impl<P: Stored<f32>> pulp::WithSimd for Gather<'_, P> {
     }
 }
 
-impl Near {
+impl MedianCandidates {
     /// Adds up to a block of values; without branches, for they would go either way at random.
     #[inline(always)]
     fn add<P: Stored<f32>>(&mut self, values: &[P], interval: &RangeInclusive<u32>) {

@@ -158,7 +158,7 @@ pub struct PhotometryOptions {
     pub aperture_correction: bool,
     /// Measure the PSF-weighted flux too.
     pub psf_flux: bool,
-    /// Pixels whose centres lie within this radius take part in the PSF-weighted flux \[px\], above 0.
+    /// Pixels whose centers lie within this radius take part in the PSF-weighted flux \[px\], above 0.
     pub psf_fit_radius: f64,
 }
 

@@ -1,13 +1,13 @@
 //! Exact area of the overlap of a circle and a unit square.
 //!
 //! From elementary geometry. The square is mirrored into the first quadrant and cut along the axes through the
-//! circle's centre, so that at most four rectangles remain, each within one quadrant. There the circle is the
+//! circle's center, so that at most four rectangles remain, each within one quadrant. There the circle is the
 //! graph of a falling function, and a rectangle `[x0, x1] x [y0, y1]` consists of columns below the circle over
 //! their whole height, of columns that the circle cuts, and of columns above it. The middle part is a trapezoid
 //! below the chord plus a circular segment above it. All parts are positive, so that nothing cancels, neither
 //! for circles of 1e-6 pixels nor for those of thousands.
 
-/// Area \[px^2\] that a circle of radius `r` has in common with the unit square whose centre lies at `(dx, dy)`
+/// Area \[px^2\] that a circle of radius `r` has in common with the unit square whose center lies at `(dx, dy)`
 /// from the circle's \[px\]; in [0, 1].
 pub fn pixel_overlap(dx: f64, dy: f64, r: f64) -> f64 {
     let (dx, dy) = (dx.abs(), dy.abs());

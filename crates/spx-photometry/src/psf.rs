@@ -3,7 +3,7 @@
 //! Quick Release 2 holds a cube: 11 x 11 zones, 101 x 101 samples, ten a pixel. It is the *optical* function,
 //! reconstructed from stacked stars and freed from the pixels (Symons et al. 2021, ApJS 252, 24), so that it must
 //! be integrated over them: [`PsfKind::Optical`]. Quick Release 3 holds a table of *effective* functions
-//! (Anderson & King 2000, PASP 112, 1360), in which that has been done, so that it is looked up at the centres of
+//! (Anderson & King 2000, PASP 112, 1360), in which that has been done, so that it is looked up at the centers of
 //! pixels: [`PsfKind::Effective`].
 //!
 //! In both, sample `(i, j)` of a plane lies `((i, j) - (side - 1) / 2) / oversampling` pixels from the source, and
@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 
 use spx_core::header::{Header, HeaderError};
 
-use crate::{Aperture, PhotometryError};
+use crate::{CircularAperture, PhotometryError};
 
 mod version;
 
@@ -24,7 +24,7 @@ pub use version::has_zone_erratum;
 pub enum PsfKind {
     /// Light per area, before the pixels collect it.
     Optical,
-    /// Light in a pixel whose centre lies there.
+    /// Light in a pixel whose center lies there.
     Effective,
 }
 
@@ -35,7 +35,7 @@ pub struct PsfModel {
     side: usize,
     oversampling: f64,
     kind: PsfKind,
-    centres: Vec<[f64; 2]>,
+    centers: Vec<[f64; 2]>,
     reordered: bool,
     tables: Vec<OnceLock<Option<Vec<f64>>>>,
 }
@@ -51,9 +51,9 @@ pub struct ZonePsf<'a> {
 
 impl PsfModel {
     /// `planes` of `side` x `side` samples each, row-major `[zone][y][x]`, `oversampling` samples a pixel; the zone
-    /// of a plane has its centre at `centres` `[x, y]` in pixels of the full frame.
+    /// of a plane has its center at `centers` `[x, y]` in pixels of the full frame.
     ///
-    /// The layout of the 441 zones of Quick Release 3 is not documented; the caller must know their centres
+    /// The layout of the 441 zones of Quick Release 3 is not documented; the caller must know their centers
     /// ([`regular_zones`] where they are a regular grid).
     ///
     /// # Errors
@@ -64,28 +64,28 @@ impl PsfModel {
         side: usize,
         oversampling: f64,
         kind: PsfKind,
-        centres: Vec<[f64; 2]>,
+        centers: Vec<[f64; 2]>,
     ) -> Result<Self, PhotometryError> {
         let refuse = |problem: String| Err(PhotometryError::Psf(problem));
-        if side == 0 || centres.is_empty() || planes.len() != centres.len() * side * side {
-            let (values, zones) = (planes.len(), centres.len());
+        if side == 0 || centers.is_empty() || planes.len() != centers.len() * side * side {
+            let (values, zones) = (planes.len(), centers.len());
             return refuse(format!("{values} values are not {zones} planes of {side} x {side}"));
         }
         if !(oversampling > 0.0 && oversampling.is_finite()) {
             return refuse(format!("an oversampling of {oversampling} makes no sense"));
         }
-        if centres.iter().flatten().any(|c| !c.is_finite()) {
-            return refuse("the centre of a zone is not finite".to_owned());
+        if centers.iter().flatten().any(|c| !c.is_finite()) {
+            return refuse("the center of a zone is not finite".to_owned());
         }
-        let tables = centres.iter().map(|_| OnceLock::new()).collect();
-        Ok(Self { planes, side, oversampling, kind, centres, reordered: false, tables })
+        let tables = centers.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { planes, side, oversampling, kind, centers, reordered: false, tables })
     }
 
     /// The cube of the HDU PSF of Quick Release 2 and its cards `OVERSAMP`, `XCTR_k`, `YCTR_k`; `version` is the card
     /// VERSION of the primary HDU.
     ///
     /// Files before 6.5.6 without `psffix1`, and those without a version, list the cards in the wrong order while
-    /// the planes are right; their centres are put in the order of the planes, `iy * columns + ix`, by the
+    /// the planes are right; their centers are put in the order of the planes, `iy * columns + ix`, by the
     /// `(ix, iy)` in the comments of the cards. Trusting the cards costs up to 5 % of the flux.
     ///
     /// # Errors
@@ -101,27 +101,27 @@ impl PsfModel {
             .map(|k| Ok([header.real(&format!("XCTR_{k}"))?, header.real(&format!("YCTR_{k}"))?]))
             .collect::<Result<Vec<_>, HeaderError>>()?;
         let reordered = has_zone_erratum(version);
-        let centres = if reordered { in_plane_order(header, &listed)? } else { listed };
+        let centers = if reordered { in_plane_order(header, &listed)? } else { listed };
         let oversampling = header.real("OVERSAMP")?;
-        Ok(Self { reordered, ..Self::new(planes, side, oversampling, PsfKind::Optical, centres)? })
+        Ok(Self { reordered, ..Self::new(planes, side, oversampling, PsfKind::Optical, centers)? })
     }
 
-    /// True where the centres of the zones were put in the order of the planes.
+    /// True where the centers of the zones were put in the order of the planes.
     pub fn is_reordered(&self) -> bool {
         self.reordered
     }
 
-    /// Centres of the zones, `[x, y]` in pixels of the full frame, in the order of the planes.
-    pub fn centres(&self) -> &[[f64; 2]] {
-        &self.centres
+    /// Centers of the zones, `[x, y]` in pixels of the full frame, in the order of the planes.
+    pub fn centers(&self) -> &[[f64; 2]] {
+        &self.centers
     }
 
-    /// The zone of a position `[x, y]` in pixels of the full frame: that with the nearest centre, the first of
+    /// The zone of a position `[x, y]` in pixels of the full frame: that with the nearest center, the first of
     /// several.
     pub fn zone_at(&self, [x, y]: [f64; 2]) -> usize {
         let mut nearest = (0, f64::INFINITY);
-        for (zone, centre) in self.centres.iter().enumerate() {
-            let distance = (centre[0] - x).powi(2) + (centre[1] - y).powi(2);
+        for (zone, center) in self.centers.iter().enumerate() {
+            let distance = (center[0] - x).powi(2) + (center[1] - y).powi(2);
             if distance < nearest.1 {
                 nearest = (zone, distance);
             }
@@ -142,14 +142,14 @@ impl PsfModel {
     }
 }
 
-/// Centres of `columns` x `rows` equal zones that cover a frame of `side` x `side` pixels, in the order
-/// `iy * columns + ix` \[px, 0-based, integers at pixel centres\].
+/// Centers of `columns` x `rows` equal zones that cover a frame of `side` x `side` pixels, in the order
+/// `iy * columns + ix` \[px, 0-based, integers at pixel centers\].
 pub fn regular_zones(columns: usize, rows: usize, side: usize) -> Vec<[f64; 2]> {
-    let centre = |k: usize, n: usize| (k as f64 + 0.5) * side as f64 / n as f64 - 0.5;
-    (0..rows).flat_map(|iy| (0..columns).map(move |ix| [centre(ix, columns), centre(iy, rows)])).collect()
+    let center = |k: usize, n: usize| (k as f64 + 0.5) * side as f64 / n as f64 - 0.5;
+    (0..rows).flat_map(|iy| (0..columns).map(move |ix| [center(ix, columns), center(iy, rows)])).collect()
 }
 
-/// The centres in the order of the planes, by the `(ix, iy)` in the comments of their cards.
+/// The centers in the order of the planes, by the `(ix, iy)` in the comments of their cards.
 fn in_plane_order(header: &Header, listed: &[[f64; 2]]) -> Result<Vec<[f64; 2]>, PhotometryError> {
     let places = (1..=listed.len())
         .map(|k| header.comment(&format!("XCTR_{k}")).and_then(place_in_comment))
@@ -157,9 +157,9 @@ fn in_plane_order(header: &Header, listed: &[[f64; 2]]) -> Result<Vec<[f64; 2]>,
         .ok_or_else(|| PhotometryError::Psf("a comment of the cards XCTR names no zone".to_owned()))?;
     let columns = places.iter().map(|place| place[0] + 1).max().unwrap_or_default();
     let mut ordered = vec![None; listed.len()];
-    for (&[ix, iy], &centre) in places.iter().zip(listed) {
+    for (&[ix, iy], &center) in places.iter().zip(listed) {
         if let Some(slot) = ordered.get_mut(iy.saturating_mul(columns).saturating_add(ix)) {
-            *slot = Some(centre);
+            *slot = Some(center);
         }
     }
     ordered.into_iter().collect::<Option<Vec<_>>>().ok_or_else(|| {
@@ -219,7 +219,7 @@ fn cell_light(plane: &[f32], side: usize) -> Vec<f64> {
 }
 
 impl ZonePsf<'_> {
-    /// Share of a source's light in the pixel whose centre lies `(dx, dy)` pixels from the source.
+    /// Share of a source's light in the pixel whose center lies `(dx, dy)` pixels from the source.
     ///
     /// Samples are values of a smooth function at their points. The running sum of optical functions is interpolated at
     /// the corners of the pixel by cubic convolution (Keys 1981, IEEE Trans. ASSP 29, 1153). Effective functions, of
@@ -237,10 +237,10 @@ impl ZonePsf<'_> {
     }
 
     /// Share of a source's light in an aperture about it, summed over pixels by exact overlap: 1 / aperture
-    /// correction. Only where the centre lies within its pixel matters.
-    pub fn enclosed(&self, aperture: &Aperture) -> f64 {
+    /// correction. Only where the center lies within its pixel matters.
+    pub fn enclosed(&self, aperture: &CircularAperture) -> f64 {
         let reach = aperture.radius.ceil() + 1.0;
-        let local = |centre: f64| centre - centre.round() + reach;
+        let local = |center: f64| center - center.round() + reach;
         let (x, y) = (local(aperture.x), local(aperture.y));
         #[expect(
             clippy::cast_possible_truncation,
@@ -249,7 +249,7 @@ impl ZonePsf<'_> {
         )]
         let n = (2.0 * reach) as usize + 1;
         let mut light = 0.0;
-        Aperture { x, y, radius: aperture.radius }.for_each([n, n], |i, j, overlap| {
+        CircularAperture { x, y, radius: aperture.radius }.for_each([n, n], |i, j, overlap| {
             light += overlap * self.pixel(i as f64 - x, j as f64 - y);
         });
         light

@@ -7,9 +7,9 @@
 //! weight.
 
 use crate::NoPsfFlux;
-use crate::aperture::Aperture;
+use crate::aperture::CircularAperture;
 use crate::psf::ZonePsf;
-use crate::tile::Tile;
+use crate::tile::PixelTile;
 
 /// With less of the profile than this on usable pixels, the flux would hang on the wings of the profile.
 const LEAST_FRACTION: f64 = 0.5;
@@ -31,7 +31,7 @@ pub struct PsfFlux {
 
 /// What the fit stands on.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Given<'a> {
+pub(crate) struct PsfFitInput<'a> {
     pub(crate) profile: ZonePsf<'a>,
     /// Level and error [MJy/sr].
     pub(crate) background: [f64; 2],
@@ -41,9 +41,13 @@ pub(crate) struct Given<'a> {
     pub(crate) unit: f64,
 }
 
-/// Fits the flux over the pixels whose centres lie within `circle`, which is centred on the source. Pixels with a bad
+/// Fits the flux over the pixels whose centers lie within `circle`, which is centerd on the source. Pixels with a bad
 /// flag, without a finite value, or without a positive variance in the file are left out. `tile` holds all of them.
-pub(crate) fn fit(tile: &Tile, circle: &Aperture, given: &Given<'_>) -> Result<PsfFlux, NoPsfFlux> {
+pub(crate) fn fit(
+    tile: &PixelTile,
+    circle: &CircularAperture,
+    given: &PsfFitInput<'_>,
+) -> Result<PsfFlux, NoPsfFlux> {
     let (mut pd, mut pp, mut p1, mut dd, mut fraction, mut pixels) = (0.0, 0.0, 0.0, 0.0, 0.0, 0);
     for y in tile.rows.clone() {
         let dy = y as f64 - circle.y;

@@ -49,14 +49,14 @@ pub struct QualityCriteria {
 
 /// What speaks against a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Quality {
+pub struct MeasurementQuality {
     /// The ratio of flux to error is below the threshold, or no number.
     pub low_snr: bool,
     /// Bad flags in the aperture.
     pub bad_flags: u32,
 }
 
-impl Quality {
+impl MeasurementQuality {
     /// True where nothing does.
     pub fn is_good(self) -> bool {
         !self.low_snr && self.bad_flags == 0
@@ -65,14 +65,14 @@ impl Quality {
 
 impl QualityCriteria {
     /// Classifies a measurement.
-    pub fn classify(&self, measurement: &Measurement) -> Quality {
+    pub fn classify(&self, measurement: &Measurement) -> MeasurementQuality {
         self.classify_values(measurement.snr, measurement.flags)
     }
 
     /// Classifies a ratio of flux to error and the flags in the aperture.
-    pub fn classify_values(&self, snr: f64, flags: u32) -> Quality {
+    pub fn classify_values(&self, snr: f64, flags: u32) -> MeasurementQuality {
         let enough = snr >= self.sigma_threshold;
-        Quality { low_snr: !enough, bad_flags: flags & self.bad_flags }
+        MeasurementQuality { low_snr: !enough, bad_flags: flags & self.bad_flags }
     }
 }
 
@@ -87,7 +87,7 @@ mod tests {
         assert!(criteria.classify_values(4.99, 0).low_snr);
         assert!(criteria.classify_values(f64::NAN, 0).low_snr);
         let hot = criteria.classify_values(100.0, 1 << 10 | 1 << 21);
-        assert_eq!(hot, Quality { low_snr: false, bad_flags: 1 << 10 });
+        assert_eq!(hot, MeasurementQuality { low_snr: false, bad_flags: 1 << 10 });
         assert!(!hot.is_good());
     }
 }

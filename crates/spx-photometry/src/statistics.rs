@@ -10,7 +10,7 @@ const LANES: usize = 8;
 const BLOCK: usize = 64;
 /// A pivot farther from the mean than this costs digits of the deviation [standard deviations].
 const FAR: f64 = 4.0;
-/// Sums of squares that shrink by more than this by what is taken from them have lost too many digits.
+/// MomentSums of squares that shrink by more than this by what is taken from them have lost too many digits.
 const LOST: f64 = 1e3;
 /// Share of the clipping interval in which no value is expected to be clipped later.
 const CORE: f64 = 0.8;
@@ -21,11 +21,11 @@ const MANY: usize = 48;
 
 /// Values, of which those count that are finite.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Sample {
+pub(crate) struct BackgroundSample {
     /// Filled up with NaN to whole blocks.
     values: Vec<f64>,
     /// Over all values.
-    all: Sums,
+    all: MomentSums,
     /// Values that may be clipped.
     wings: Vec<f64>,
     /// Values around the median, and nearer ones.
@@ -52,9 +52,9 @@ struct Interval {
 /// Every finite number.
 const ALL: Interval = Interval { low: f64::MIN, high: f64::MAX };
 
-/// Sums over values, by their differences from a pivot.
+/// MomentSums over values, by their differences from a pivot.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-struct Sums {
+struct MomentSums {
     count: usize,
     pivot: f64,
     sum: f64,
@@ -70,7 +70,7 @@ struct Moments {
     deviation: f64,
 }
 
-impl Sample {
+impl BackgroundSample {
     /// Takes `count` values, all of which `fill` writes, and gives the number of those that are finite.
     pub(crate) fn fill(&mut self, count: usize, fill: impl FnOnce(&mut [f64])) -> usize {
         self.values.resize(count.next_multiple_of(BLOCK), f64::NAN);
@@ -78,7 +78,7 @@ impl Sample {
         fill(values);
         rest.fill(f64::NAN);
         let first = self.values.iter().copied().find(|v| v.is_finite());
-        self.all = first.map_or_else(Sums::default, |first| self.sums(ALL, first));
+        self.all = first.map_or_else(MomentSums::default, |first| self.sums(ALL, first));
         self.all.count
     }
 
@@ -102,7 +102,7 @@ impl Sample {
                 core = Some(within);
             }
             let dropped = self.wings.iter().filter(|v| ALL.holds(**v) && !closer.holds(**v));
-            let mut sums = dropped.fold(self.all, Sums::without);
+            let mut sums = dropped.fold(self.all, MomentSums::without);
             if sums.squares * LOST < self.all.squares || sums.is_far() {
                 sums = self.sums(closer, left.mean);
             }
@@ -115,9 +115,11 @@ impl Sample {
         Some(Clipped { median: self.median(kept, left), deviation: left.deviation })
     }
 
-    /// Sums over the values in an interval; the pivot should be a value or near their mean.
-    fn sums(&self, within: Interval, pivot: f64) -> Sums {
-        let sums = |pivot| pulp::Arch::new().dispatch(Sum { blocks: blocks(&self.values), within, pivot });
+    /// MomentSums over the values in an interval; the pivot should be a value or near their mean.
+    fn sums(&self, within: Interval, pivot: f64) -> MomentSums {
+        let sums = |pivot| {
+            pulp::Arch::new().dispatch(ClippedSumPass { blocks: blocks(&self.values), within, pivot })
+        };
         let found = sums(pivot);
         if found.is_far() { sums(found.moments().mean) } else { found }
     }
@@ -210,7 +212,7 @@ impl Interval {
     }
 }
 
-impl Sums {
+impl MomentSums {
     fn without(self, value: &f64) -> Self {
         let difference = value - self.pivot;
         let (sum, squares) = (self.sum - difference, self.squares - difference * difference);
@@ -232,7 +234,7 @@ impl Sums {
 }
 
 /// Partial sums.
-struct Lanes<S: pulp::Simd> {
+struct MomentLanes<S: pulp::Simd> {
     simd: S,
     pivot: f64,
     counts: [S::u64s; LANES],
@@ -241,7 +243,7 @@ struct Lanes<S: pulp::Simd> {
 }
 
 // What is not inlined into `with_simd` is compiled for the oldest instruction set.
-impl<S: pulp::Simd> Lanes<S> {
+impl<S: pulp::Simd> MomentLanes<S> {
     #[inline(always)]
     fn new(simd: S, pivot: f64) -> Self {
         let (none, zero) = (simd.splat_u64s(0), simd.splat_f64s(0.0));
@@ -261,14 +263,14 @@ impl<S: pulp::Simd> Lanes<S> {
 
     /// In the order of the lanes, however many of them stand in a register.
     #[inline(always)]
-    fn total(self) -> Sums {
+    fn total(self) -> MomentSums {
         let sum = |of: [S::f64s; LANES]| {
             let mut lanes = [0.0; LANES];
             S::as_mut_simd_f64s(&mut lanes).0.iter_mut().zip(of).for_each(|(to, of)| *to = of);
             lanes.iter().sum()
         };
         let count = total::<S>(self.counts);
-        Sums { count, pivot: self.pivot, sum: sum(self.sums), squares: sum(self.squares) }
+        MomentSums { count, pivot: self.pivot, sum: sum(self.sums), squares: sum(self.squares) }
     }
 }
 
@@ -340,19 +342,19 @@ fn places<S: pulp::Simd>(
     lanes.iter().fold(0, |all, bits| all | bits)
 }
 
-/// Sums over the values in an interval.
-struct Sum<'a> {
+/// MomentSums over the values in an interval.
+struct ClippedSumPass<'a> {
     blocks: &'a [[f64; BLOCK]],
     within: Interval,
     pivot: f64,
 }
 
-impl pulp::WithSimd for Sum<'_> {
-    type Output = Sums;
+impl pulp::WithSimd for ClippedSumPass<'_> {
+    type Output = MomentSums;
 
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) -> Sums {
-        let mut sums = Lanes::new(simd, self.pivot);
+    fn with_simd<S: pulp::Simd>(self, simd: S) -> MomentSums {
+        let mut sums = MomentLanes::new(simd, self.pivot);
         for lanes in self.blocks.as_flattened().as_chunks::<LANES>().0 {
             for (k, &values) in S::as_simd_f64s(lanes).0.iter().enumerate() {
                 sums.add(k, values, self.within.mask(simd, values));
@@ -411,8 +413,8 @@ mod tests {
 
     use super::*;
 
-    fn sample(values: &[f64]) -> Sample {
-        let mut sample = Sample::default();
+    fn sample(values: &[f64]) -> BackgroundSample {
+        let mut sample = BackgroundSample::default();
         sample.fill(values.len(), |to| to.copy_from_slice(values));
         sample
     }

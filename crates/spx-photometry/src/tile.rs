@@ -4,15 +4,15 @@ use std::ops::Range;
 
 /// The pixels of a rectangle, row by row.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Tile {
+pub(crate) struct PixelTile {
     pub(crate) columns: Range<usize>,
     pub(crate) rows: Range<usize>,
-    pub(crate) pixels: Vec<Pixel>,
+    pub(crate) pixels: Vec<TilePixel>,
 }
 
 /// A pixel.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Pixel {
+pub(crate) struct TilePixel {
     /// Surface brightness, the foreground subtracted [MJy/sr].
     pub(crate) value: f64,
     pub(crate) flags: u32,
@@ -20,10 +20,10 @@ pub(crate) struct Pixel {
     pub(crate) variance: f32,
 }
 
-impl Tile {
+impl PixelTile {
     /// The pixel of a column and a row, which must lie in the rectangle.
     #[inline]
-    pub(crate) fn at(&self, x: usize, y: usize) -> Pixel {
+    pub(crate) fn at(&self, x: usize, y: usize) -> TilePixel {
         self.pixels[(y - self.rows.start) * self.columns.len() + (x - self.columns.start)]
     }
 }

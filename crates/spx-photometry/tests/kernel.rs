@@ -9,8 +9,9 @@ use spx_core::map::Passband;
 use spx_core::pixels::Pixels;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR as UNIT;
 use spx_photometry::{
-    Aperture, ApertureMethod, BackgroundMethod, ErrorModel, Foreground, ImageView, Measurement,
-    NoMeasurement, NoPsfFlux, Photometer, PhotometryError, PhotometryOptions, PsfModel, Scratch, Source,
+    ApertureMethod, BackgroundMethod, CircularAperture, ErrorModel, ForegroundModel, ImageView, Measurement,
+    NoMeasurement, NoPsfFlux, Photometer, PhotometryError, PhotometryOptions, PsfModel, Scratch,
+    SourceOnImage,
 };
 use spx_sim::PixelWindow;
 
@@ -20,7 +21,7 @@ const SOURCE: i32 = 1 << 21;
 const HOT: i32 = 1 << 10;
 
 /// An image of even background with alternating noise of 0.01, and all that goes with it.
-struct Bench {
+struct SmallImage {
     image: Vec<f32>,
     flags: Vec<i32>,
     variance: Vec<f32>,
@@ -31,7 +32,7 @@ struct Bench {
     psf: Option<PsfModel>,
 }
 
-impl Bench {
+impl SmallImage {
     fn new() -> Self {
         let mut options = PhotometryOptions::default();
         options.aperture.method = ApertureMethod::Fixed;
@@ -57,20 +58,23 @@ impl Bench {
             foreground: self
                 .zodi
                 .as_deref()
-                .map(|model| Foreground { model: Pixels::Native(model), scale: 2.0 }),
+                .map(|model| ForegroundModel { model: Pixels::Native(model), scale: 2.0 }),
             flag_names: &self.names,
             psf_fwhm: self.fwhm,
             parent_offset: [0.0; 2],
             checked: false,
         };
-        let source =
-            Source { position: [x, y], pixel_area: AREA, passband: Passband { center: 2.0, width: 0.05 } };
+        let source = SourceOnImage {
+            position: [x, y],
+            pixel_area: AREA,
+            passband: Passband { center: 2.0, width: 0.05 },
+        };
         Photometer::new(view, &self.options, self.psf.as_ref())
             .unwrap()
             .measure(&source, &mut Scratch::default())
     }
 
-    /// Sets flags on the pixels whose centres lie at a distance in `range` from the middle.
+    /// Sets flags on the pixels whose centers lie at a distance in `range` from the middle.
     fn flag(&mut self, flag: i32, range: std::ops::Range<f64>) {
         for (k, flags) in self.flags.iter_mut().enumerate() {
             if range.contains(&((k % SIDE) as f64 - 20.0).hypot((k / SIDE) as f64 - 20.0)) {
@@ -88,10 +92,10 @@ fn threads_may_share_a_photometer() {
 
 #[test]
 fn flux_and_error_are_the_formula() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     bench.image[20 * SIDE + 20] += 3.0;
     let measured = bench.measure(20.3, 19.8).unwrap();
-    let circle = Aperture { x: 20.3, y: 19.8, radius: 1.5 };
+    let circle = CircularAperture { x: 20.3, y: 19.8, radius: 1.5 };
     let sum = circle.sum([SIDE, SIDE], |x, y| Some(f64::from(bench.image[y * SIDE + x]))).sum;
     let flux = (sum * UNIT - measured.background * circle.area()) * AREA;
     assert!((measured.flux / flux - 1.0).abs() < 1e-13);
@@ -110,7 +114,7 @@ fn flux_and_error_are_the_formula() {
 
 #[test]
 fn the_aperture_follows_the_fwhm() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     bench.options.aperture.method = ApertureMethod::Fwhm;
     let measured = bench.measure(20.0, 20.0).unwrap();
     assert!((measured.radius - 5.2 / AREA.sqrt() * 2.5 / 2.0).abs() < 1e-14);
@@ -127,7 +131,7 @@ fn the_aperture_follows_the_fwhm() {
 
 #[test]
 fn the_foreground_is_subtracted() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     let plain = bench.measure(20.0, 20.0).unwrap();
     bench.zodi = Some(vec![0.1; SIDE * SIDE]);
     let less = bench.measure(20.0, 20.0).unwrap();
@@ -137,7 +141,7 @@ fn the_foreground_is_subtracted() {
 
 #[test]
 fn the_annulus_grows_then_takes_source_pixels() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     bench.flag(SOURCE, 0.0..3.8);
     let grown = bench.measure(20.0, 20.0).unwrap();
     assert!(grown.fallbacks.annulus_growths > 0 && !grown.fallbacks.source_pixels);
@@ -154,11 +158,11 @@ fn the_annulus_grows_then_takes_source_pixels() {
 
 #[test]
 fn the_window_leaves_out_the_aperture() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     bench.options.background.method = BackgroundMethod::Window;
     bench.options.background.window_size = [11, 20];
     let measured = bench.measure(20.0, 20.0).unwrap();
-    // Rows 14..26 and columns 10..30; 1.5 + 0.707 px about the source hold 13 centres (the nearest without is
+    // Rows 14..26 and columns 10..30; 1.5 + 0.707 px about the source hold 13 centers (the nearest without is
     // at 2.236 px).
     assert_eq!(measured.background_pixels, 12 * 20 - 13);
     assert_eq!(measured.annulus, None);
@@ -171,7 +175,7 @@ fn the_window_leaves_out_the_aperture() {
 
 #[test]
 fn bad_places_have_their_reason() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     for (x, y) in [(-1.0, 5.0), (5.0, 40.6), (f64::NAN, 5.0), (5.0, f64::INFINITY)] {
         assert!(matches!(bench.measure(x, y), Err(NoMeasurement::OffImage { .. })), "({x}, {y})");
     }
@@ -189,7 +193,7 @@ fn bad_places_have_their_reason() {
 
 #[test]
 fn negative_fluxes_are_measurements() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     bench.image[20 * SIDE + 20] -= 3.0;
     let measured = bench.measure(20.0, 20.0).unwrap();
     assert!(measured.flux < 0.0 && measured.snr < -5.0);
@@ -198,7 +202,7 @@ fn negative_fluxes_are_measurements() {
 
 #[test]
 fn repaired_variances_are_recorded() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     let whole = bench.measure(20.0, 20.0).unwrap();
     bench.variance[20 * SIDE + 20] = f32::NAN;
     bench.flags[20 * SIDE + 20] = 1 << 6;
@@ -209,7 +213,7 @@ fn repaired_variances_are_recorded() {
 
 #[test]
 fn masked_pixels_do_not_touch_the_psf_flux() {
-    let mut bench = Bench::new();
+    let mut bench = SmallImage::new();
     let names = FlagNames::default();
     bench.options.psf_flux = true;
     let view = ImageView {
@@ -234,7 +238,7 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
         *value = 0.5 + 100.0 * light;
     }
     bench.psf = Some(psf);
-    let fit = |bench: &Bench| bench.measure(20.2, 19.9).unwrap().psf.unwrap();
+    let fit = |bench: &SmallImage| bench.measure(20.2, 19.9).unwrap().psf.unwrap();
     let whole = fit(&bench).unwrap();
     assert!((whole.flux / (100.0 * UNIT * AREA) - 1.0).abs() < 1e-5 && whole.chi2 < 1e-3);
     bench.image[20 * SIDE + 21] = 1e6;
@@ -285,7 +289,7 @@ fn cutouts_and_loops_give_the_same_numbers() {
     let (mut scratch, mut compared) = (Scratch::default(), 0);
     for truth in &frame.truths {
         let [x, y] = truth.source.position;
-        let moved = Source { position: [x - 100.0, y - 100.0], ..truth.source };
+        let moved = SourceOnImage { position: [x - 100.0, y - 100.0], ..truth.source };
         let Ok(there) = whole.measure(&truth.source, &mut scratch) else { continue };
         assert_eq!(whole.measure(&truth.source, &mut Scratch::default()), Ok(there));
         let Ok(here) = small.measure(&moved, &mut scratch) else { continue };
@@ -317,7 +321,7 @@ fn pixels_in_a_file_give_the_same_bits() {
     let fits = ImageView {
         flags: Pixels::Fits(&flags),
         variance: Pixels::Fits(&variance),
-        foreground: Some(Foreground { model: Pixels::Fits(&zodi), scale: 1.0 }),
+        foreground: Some(ForegroundModel { model: Pixels::Fits(&zodi), scale: 1.0 }),
         ..mixed.clone()
     };
     for method in [BackgroundMethod::Annulus, BackgroundMethod::Window] {

@@ -7,16 +7,16 @@
     reason = "a test fails by panicking and prints its figures"
 )]
 
-use spx_photometry::Aperture;
+use spx_photometry::CircularAperture;
 
 const NX: usize = 64;
 const NY: usize = 48;
 const ANSWERS: &[u8] = include_bytes!("../../../testdata/photometry/apertures.f64");
 
 /// SplitMix64 (Steele, Lea & Flood 2014).
-struct Generator(u64);
+struct SplitMixGenerator(u64);
 
-impl Generator {
+impl SplitMixGenerator {
     fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -25,7 +25,7 @@ impl Generator {
     }
 }
 
-fn aperture(k: usize, u: f64, v: f64, w: f64) -> Aperture {
+fn aperture(k: usize, u: f64, v: f64, w: f64) -> CircularAperture {
     let (width, height) = (NX as f64, NY as f64);
     let (x, y) = (u * width - 0.5, v * height - 0.5);
     let corner = ((u * width).floor() - 0.5, (v * height).floor() - 0.5);
@@ -39,7 +39,7 @@ fn aperture(k: usize, u: f64, v: f64, w: f64) -> Aperture {
         6 => (corner.0 + 0.5 * (2.0 * v).floor(), corner.1, 0.5 * (1.0 + 20.0 * w).floor()),
         _ => (x, v * 6.0 + height - 3.5, 6.0 * w + 0.1),
     };
-    Aperture { x, y, radius }
+    CircularAperture { x, y, radius }
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn sums_are_those_of_photutils() {
     let answers: Vec<f64> =
         ANSWERS.chunks_exact(8).map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap())).collect();
     assert_eq!(answers.len(), 3 * 10_000);
-    let mut generator = Generator(20_251_121);
+    let mut generator = SplitMixGenerator(20_251_121);
     let image: Vec<f64> = (0..NX * NY).map(|_| generator.uniform() + 0.25).collect();
     let mask: Vec<bool> = (0..NX * NY).map(|_| generator.uniform() < 0.05).collect();
     let (mut worst, mut empty) = ([(0.0f64, 0); 8], 0);

@@ -20,8 +20,8 @@ use spx_core::mef::{MefFile, WholeImage};
 use spx_core::sky::Position;
 use spx_core::zodi::{ZodiFit, ZodiOutcome, ZodiSums};
 use spx_photometry::{
-    ImageView, NoMeasurement, Photometer, ProperMotion, PsfKind, PsfModel, QualityCriteria, Scratch, Source,
-    check_place, check_variances, regular_zones,
+    ImageView, NoMeasurement, Photometer, ProperMotion, PsfKind, PsfModel, QualityCriteria, Scratch,
+    SourceOnImage, check_place, check_variances, regular_zones,
 };
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -239,7 +239,7 @@ impl ExposurePhotometer<'_> {
             None => (self.maps.wave.passband(x, y), WavelengthSource::Table),
         };
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
-        let source = Source { position: [x, y], pixel_area, passband };
+        let source = SourceOnImage { position: [x, y], pixel_area, passband };
         let measured = self.photometer.measure(&source, scratch)?;
         let quality = self.criteria.classify(&measured);
         Ok(Row::new(&measured, Circumstances { position, wavelength_source, pixel_area_source, quality }))

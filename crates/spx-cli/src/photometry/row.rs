@@ -137,7 +137,7 @@ pub(crate) struct Circumstances {
     pub(crate) position: Position,
     pub(crate) wavelength_source: WavelengthSource,
     pub(crate) pixel_area_source: PixelArea,
-    pub(crate) quality: spx_photometry::Quality,
+    pub(crate) quality: spx_photometry::MeasurementQuality,
 }
 
 impl Row {

@@ -16,7 +16,7 @@ fn model(kind: PsfKind) -> PsfModel {
     PsfModel::new(gaussian(side, 0.8 * oversampling), side, oversampling, kind, vec![[0.0; 2]]).unwrap()
 }
 
-/// Light within `radius` of a Gaussian's centre.
+/// Light within `radius` of a Gaussian's center.
 fn within(radius: f64, variance: f64) -> f64 {
     1.0 - (-0.5 * radius * radius / variance).exp()
 }
@@ -27,7 +27,7 @@ fn all_light_is_in_a_large_aperture() {
         let model = model(kind);
         let zone = model.zone(0).unwrap();
         for (x, y) in [(0.0, 0.0), (10.3, 7.9), (3.5, 2.5), (100.25, 1.77)] {
-            let all = zone.enclosed(&Aperture { x, y, radius: 12.0 });
+            let all = zone.enclosed(&CircularAperture { x, y, radius: 12.0 });
             assert!((all - 1.0).abs() < 5e-5, "{kind:?} ({x}, {y}): {all}");
         }
     }
@@ -43,7 +43,7 @@ fn apertures_hold_the_light_of_a_gaussian() {
         for radius in [1.0, 1.5, 2.0, 3.0] {
             let phases =
                 (0..20).flat_map(|j| (0..20).map(move |i| (f64::from(i) / 20.0, f64::from(j) / 20.0)));
-            let sum: f64 = phases.map(|(x, y)| zone.enclosed(&Aperture { x, y, radius })).sum();
+            let sum: f64 = phases.map(|(x, y)| zone.enclosed(&CircularAperture { x, y, radius })).sum();
             let (found, expected) = (sum / 400.0, within(radius, variance));
             assert!((found / expected - 1.0).abs() < 0.005, "{kind:?} {radius}: {found} {expected}");
         }
@@ -55,8 +55,8 @@ fn pixels_of_an_optical_function_are_its_integral() {
     let model = model(PsfKind::Optical);
     let zone = model.zone(0).unwrap();
     // A pixel on the source: erf(0.5 / (0.8 sqrt 2))^2.
-    let centre = zone.pixel(0.0, 0.0);
-    assert!((centre / 0.468_028_942_f64.powi(2) - 1.0).abs() < 1e-4, "{centre}");
+    let center = zone.pixel(0.0, 0.0);
+    assert!((center / 0.468_028_942_f64.powi(2) - 1.0).abs() < 1e-4, "{center}");
     assert_eq!(zone.pixel(7.0, 0.0), 0.0);
     assert!((zone.pixel(0.3, -1.2) - zone.pixel(-0.3, 1.2)).abs() < 1e-8);
 }
@@ -107,19 +107,19 @@ fn zones_are_in_the_order_of_the_planes() {
     let planes = || vec![1.0; 6 * 9];
     let right = PsfModel::from_cube(&cards(false), Some("6.5.7"), planes(), 3).unwrap();
     assert!(!right.is_reordered());
-    assert_eq!(right.centres()[1], [150.0, 50.0]);
+    assert_eq!(right.centers()[1], [150.0, 50.0]);
     for version in [None, Some("6.5.4")] {
         let wrong = PsfModel::from_cube(&cards(true), version, planes(), 3).unwrap();
         assert!(wrong.is_reordered());
-        assert_eq!(wrong.centres(), right.centres());
+        assert_eq!(wrong.centers(), right.centers());
         // Cards that are right stay right.
         assert_eq!(
-            PsfModel::from_cube(&cards(false), version, planes(), 3).unwrap().centres(),
-            right.centres()
+            PsfModel::from_cube(&cards(false), version, planes(), 3).unwrap().centers(),
+            right.centers()
         );
     }
     let fixed = PsfModel::from_cube(&cards(true), Some("6.5.4+psffix1"), planes(), 3).unwrap();
-    assert_eq!(fixed.centres()[1], [50.0, 150.0], "taken as they stand");
+    assert_eq!(fixed.centers()[1], [50.0, 150.0], "taken as they stand");
     assert_eq!(right.zone_at([149.0, 70.0]), 1);
     assert_eq!(right.zone_at([-50.0, 1000.0]), 3);
 }

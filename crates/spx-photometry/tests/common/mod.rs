@@ -12,7 +12,7 @@ use spx_core::detector::Detector;
 use spx_core::image::SpectralImage;
 use spx_core::map::WavelengthMap as _;
 use spx_core::sky::Position;
-use spx_photometry::{PsfKind, PsfModel, Source, regular_zones};
+use spx_photometry::{PsfKind, PsfModel, SourceOnImage, regular_zones};
 use spx_sim::{ExposureOptions, FrameExtent, PixelWindow, Pointing, SimulatedSky, SimulatedStar, observe};
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -21,7 +21,7 @@ pub(crate) const FWHM: f64 = 5.22;
 
 /// Where a star stands on an image and how bright it is there.
 pub(crate) struct Truth {
-    pub(crate) source: Source,
+    pub(crate) source: SourceOnImage,
     /// \[uJy\]
     pub(crate) flux: f64,
 }
@@ -86,14 +86,14 @@ fn truth(image: &SpectralImage, star: &SimulatedStar, shines: bool) -> Truth {
     let waves = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
     let [x, y] = wcs.sky_to_pixel(star.position).unwrap();
     let passband = waves.passband(x, y);
-    let source = Source { position: [x, y], pixel_area: wcs.pixel_area(x, y), passband };
+    let source = SourceOnImage { position: [x, y], pixel_area: wcs.pixel_area(x, y), passband };
     Truth { source, flux: if shines { star.flux(passband.center) } else { 0.0 } }
 }
 
-/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale of its centre.
+/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale of its center.
 pub(crate) fn psf() -> PsfModel {
     let wcs = pointing(0).wcs().unwrap();
-    let centres = regular_zones(11, 11, Detector::NPIX);
+    let centers = regular_zones(11, 11, Detector::NPIX);
     let plane = |&[x, y]: &[f64; 2]| {
         let sigma = 10.0 * FWHM / wcs.pixel_area(x, y).sqrt() / (8.0 * std::f64::consts::LN_2).sqrt();
         let line: Vec<f64> = (-50..=50).map(|k| (-0.5 * (f64::from(k) / sigma).powi(2)).exp()).collect();
@@ -101,8 +101,8 @@ pub(crate) fn psf() -> PsfModel {
         let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
         plane
     };
-    let planes = centres.iter().flat_map(plane).collect();
-    PsfModel::new(planes, 101, 10.0, PsfKind::Optical, centres).unwrap()
+    let planes = centers.iter().flat_map(plane).collect();
+    PsfModel::new(planes, 101, 10.0, PsfKind::Optical, centers).unwrap()
 }
 
 /// The value below which a share of the values lies.
