@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ForegroundInput;
 use crate::flags::FlagSelection;
 use crate::map::{Passband, WavelengthMap};
-use crate::pixels::{Pixels, Sample};
+use crate::pixels::{PlaneSample, Pixels};
 
 /// Background pixels, row by row.
 #[derive(Debug, Clone)]
@@ -184,6 +184,6 @@ impl<'a, 'i> GatheredLine<'a, 'i> {
     }
 }
 
-fn copy_row<T: Sample>(plane: &Pixels<'_, T>, y: usize, to: &mut [T]) {
+fn copy_row<T: PlaneSample>(plane: &Pixels<'_, T>, y: usize, to: &mut [T]) {
     plane.slice(y * to.len()..(y + 1) * to.len()).copy_to(to);
 }
