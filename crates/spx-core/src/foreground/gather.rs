@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::ForegroundInput;
 use crate::flags::FlagSelection;
 use crate::map::{Passband, WavelengthMap};
-use crate::pixels::{PlaneSample, Pixels};
+use crate::pixels::{Pixels, PlaneSample};
 
 /// Background pixels, row by row.
 #[derive(Debug, Clone)]
