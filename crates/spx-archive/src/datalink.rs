@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::error::ArchiveError;
 use crate::hash::fnv1a;
 use crate::http::shown;
-use crate::votable::{Limits, QueryStatus, VoTableError, VoTableReader};
+use spx_votable::{QueryStatus, VoTableError, VoTableLimits, VoTableReader};
 
 /// More links than this no image has.
 const MOST_LINKS: usize = 1000;
@@ -130,8 +130,8 @@ pub(crate) fn links(
     Ok(links)
 }
 
-fn limits() -> Limits {
-    Limits { document: 8 << 20, rows: MOST_LINKS, ..Limits::default() }
+fn limits() -> VoTableLimits {
+    VoTableLimits { document: 8 << 20, rows: MOST_LINKS, ..VoTableLimits::default() }
 }
 
 fn read<R: io::Read>(

@@ -7,7 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::fits_check::FitsProblem;
-use crate::votable::VoTableError;
+use spx_votable::VoTableError;
 
 /// What can go wrong with the archive. Addresses are shown without credentials.
 #[derive(Debug, Error)]

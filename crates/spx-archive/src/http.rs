@@ -268,7 +268,7 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 
 /// The text of a short answer: of a VOTable its error, of a page its words, on one line.
 fn server_words(body: &[u8]) -> String {
-    if let Some(message) = crate::votable::error_message(body) {
+    if let Some(message) = spx_votable::error_message(body) {
         return message;
     }
     let text = String::from_utf8_lossy(body);

@@ -9,7 +9,7 @@
 //!
 //! **Nothing that the archive says is trusted.** Paths are [checked](ArchivePath) so that none leaves the
 //! output directory; redirects keep to the host and to https; tables are read row by row under
-//! [limits](votable::Limits); a file takes its name only after its structure was walked to the end.
+//! [limits](spx_votable::VoTableLimits); a file takes its name only after its structure was walked to the end.
 //!
 //! **No printing, no argument parsing.** Progress is told through [`spx_core::progress::Progress`] and
 //! [`DownloadProgress`], the rest logged by `tracing`. This is the only crate of spx that speaks HTTP as a
@@ -30,8 +30,6 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
-
-pub mod votable;
 
 mod base;
 mod client;

@@ -7,7 +7,7 @@ use crate::error::ArchiveError;
 use crate::http::{Reply, shown};
 use crate::observation::{FileName, Observation, ObservationError};
 use crate::path::ArchivePath;
-use crate::votable::{Cell, Limits, QueryStatus, VoTableError, VoTableReader};
+use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
 
 /// Metres to um.
 const UM_PER_M: f64 = 1e6;
@@ -33,7 +33,8 @@ pub(crate) fn read(reply: Reply, service: Service) -> Result<Rows, ArchiveError>
         }
         source => ArchiveError::Table { url: url.clone(), source },
     };
-    let mut table = VoTableReader::new(reply.into_decoded(), Limits::default()).map_err(table_error)?;
+    let mut table =
+        VoTableReader::new(reply.into_decoded(), VoTableLimits::default()).map_err(table_error)?;
     refuse_error(&url, table.status())?;
     let columns = Columns::find(&table, service).map_err(table_error)?;
     let mut rows = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
@@ -92,7 +93,7 @@ impl Columns {
         })
     }
 
-    fn observation(&self, cells: &[Cell]) -> Result<Observation, ObservationError> {
+    fn observation(&self, cells: &[VoTableCell]) -> Result<Observation, ObservationError> {
         let uri = archive_path(cells[self.file].text().unwrap_or_default())?;
         let value = |at: usize, column| {
             cells[at].real().ok_or_else(|| ObservationError::Value { column, uri: uri.to_string() })

@@ -177,7 +177,7 @@ impl Job<'_> {
     /// The server's words on a job that failed: a VOTable or plain text; else nothing.
     fn message(&self) -> String {
         match self.client.retried(self.cancelled, |_| false, || self.get_once("error")) {
-            Ok(text) => crate::votable::error_message(text.as_bytes()).unwrap_or_else(|| {
+            Ok(text) => spx_votable::error_message(text.as_bytes()).unwrap_or_else(|| {
                 text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
             }),
             Err(ArchiveError::Status { message, .. }) => message,

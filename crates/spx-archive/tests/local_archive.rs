@@ -15,7 +15,7 @@ use spx_archive::{
 };
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
-use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
+use spx_serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, SimulatedRelease, SimulatedSky, SurveyOptions, observe,
     survey, write_mef,

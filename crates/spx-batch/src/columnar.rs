@@ -9,7 +9,6 @@
 //! the others.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -25,6 +24,8 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
+
+use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
 
 use crate::BatchError;
 use crate::row::{COLUMNS, Kind, MJD, Row, Value};
@@ -177,43 +178,36 @@ fn schema() -> Result<TypePtr, ParquetError> {
 /// The description of the columns, VOTable 1.4 without data. Texts have the length of the longest, for astropy 8.0
 /// cannot read them where it is left open (`*`).
 fn votable(texts: &[(usize, bool)]) -> String {
-    let mut text = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n<RESOURCE type=\"results\">\n\
-         <COOSYS ID=\"icrs\" system=\"ICRS\"/>\n\
-         <TIMESYS ID=\"utc\" timeorigin=\"MJD-origin\" timescale=\"UTC\" refposition=\"TOPOCENTER\"/>\n\
-         <TABLE name=\"photometry\">\n\
-         <DESCRIPTION>Photometry of catalogue sources in SPHEREx spectral images</DESCRIPTION>\n",
+    let columns = COLUMNS.iter().zip(texts).map(|(column, (length, ascii))| {
+        let (datatype, size) = match column.kind {
+            Kind::Text if *ascii => (VoTableType::Char, ArraySize::Fixed(*length)),
+            Kind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(*length)),
+            Kind::Real => (VoTableType::Double, ArraySize::Scalar),
+            Kind::Bits => (VoTableType::Long, ArraySize::Scalar),
+            Kind::Truth => (VoTableType::Boolean, ArraySize::Scalar),
+        };
+        VoTableColumn {
+            unit: column.unit,
+            ucd: column.ucd,
+            system: match column.name {
+                "ra" | "dec" => "icrs",
+                "mjd" => "utc",
+                _ => "",
+            },
+            description: column.description,
+            ..VoTableColumn::new(column.name, datatype, size)
+        }
+    });
+    let mut writer = VoTableWriter::new();
+    writer.begin_results();
+    writer.elements(
+        "<COOSYS ID=\"icrs\" system=\"ICRS\"/>\n\
+         <TIMESYS ID=\"utc\" timeorigin=\"MJD-origin\" timescale=\"UTC\" refposition=\"TOPOCENTER\"/>\n",
     );
-    for (column, (length, ascii)) in COLUMNS.iter().zip(texts) {
-        let datatype = match column.kind {
-            Kind::Text => {
-                format!("{}\" arraysize=\"{length}", if *ascii { "char" } else { "unicodeChar" })
-            }
-            Kind::Real => "double".to_owned(),
-            Kind::Bits => "long".to_owned(),
-            Kind::Truth => "boolean".to_owned(),
-        };
-        let unit = match column.unit {
-            "" => String::new(),
-            unit => format!(" unit=\"{unit}\""),
-        };
-        let system = match column.name {
-            "ra" | "dec" => " ref=\"icrs\"",
-            "mjd" => " ref=\"utc\"",
-            _ => "",
-        };
-        // Writing to a string cannot fail. No name, unit or description needs an escape.
-        writeln!(
-            text,
-            "<FIELD name=\"{}\" datatype=\"{datatype}\"{unit} ucd=\"{}\"{system}>\n\
-             <DESCRIPTION>{}</DESCRIPTION>\n</FIELD>",
-            column.name, column.ucd, column.description
-        )
-        .ok();
-    }
-    text.push_str("</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
-    text
+    let description = "Photometry of catalogue sources in SPHEREx spectral images";
+    writer.begin_table("photometry", description, columns.collect());
+    writer.end_table();
+    writer.finish()
 }
 
 /// Shows every row of a file, or those of one source.

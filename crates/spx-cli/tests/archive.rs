@@ -9,9 +9,9 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use spx_archive::votable::{Limits, VoTableReader};
 use spx_core::fits::FitsReader;
-use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind};
+use spx_serve::{Fault, Faults, LocalArchive, RequestKind};
+use spx_votable::{VoTableLimits, VoTableReader};
 use tempfile::tempdir;
 use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
 use tools::{Run, names, spx};
@@ -69,7 +69,7 @@ fn all_forms_of_a_query_tell_the_same() {
         }
     }
     let xml = query(&archive, &["--format=votable"]).succeeds().stdout;
-    let mut table = VoTableReader::new(xml.as_bytes(), Limits::default()).unwrap();
+    let mut table = VoTableReader::new(xml.as_bytes(), VoTableLimits::default()).unwrap();
     let columns: Vec<String> = table.fields().iter().map(|f| f.name.clone()).collect();
     assert_eq!(columns.join(","), lines[0]);
     for row in &rows {
@@ -349,7 +349,7 @@ fn all_arrives_through_faults() {
     let mut met = 0;
     for seed in 1..4 {
         let faults = Faults { rate: 0.2, kinds: kinds.clone(), in_a_row: 2, ..Faults::default() };
-        let options = spx_sim::serve::ServeOptions { faults, seed, ..Default::default() };
+        let options = spx_serve::ServeOptions { faults, seed, ..Default::default() };
         let archive = LocalArchive::start(images(), options).unwrap();
         let folder = tempdir().unwrap();
         let run = ask(&archive, folder.path(), "download", &["-o", "out", "--workers=8"]);

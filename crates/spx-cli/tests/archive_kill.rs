@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use spx_sim::serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
+use spx_serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
 use tempfile::tempdir;
 use tools::command;
 use tools::local::{OBSERVATIONS, PLACE, images, tree};

@@ -11,7 +11,7 @@ use spx_core::detector::Detector;
 use spx_core::fits::FitsWriter;
 use spx_core::header::Header;
 use spx_core::sky::Position;
-use spx_sim::serve::Faults;
+use spx_serve::Faults;
 use spx_sim::{
     ExposureOptions, FrameExtent, SimulatedExposure, SimulatedRelease, SimulatedSky, SimulatedStar,
     SurveyOptions, observe, survey, write_mef,
@@ -312,7 +312,7 @@ fn calibration_products_are_used_where_they_are() {
 }
 
 /// `spx run` for the place, into `out`.
-fn source(archive: &spx_sim::serve::LocalArchive, folder: &Path, more: &[&str]) -> Run {
+fn source(archive: &spx_serve::LocalArchive, folder: &Path, more: &[&str]) -> Run {
     ask(archive, folder, "run", &[&["--name=star", "-o", "out"], more].concat())
 }
 

@@ -4,8 +4,7 @@
 //! 2. [`survey`] plans exposures whose dithers carry a field across all wavelengths of each detector;
 //! 3. [`observe`] renders one exposure, a full frame or a cutout, with noise, flags and NaN pixels;
 //! 4. [`write_mef`] writes it in the layout of Quick Release 2 or 3, [`write_truth`] writes the sky as a
-//!    table;
-//! 5. with the feature `serve`, the module `serve` answers for a directory of files as the archive does.
+//!    table.
 //!
 //! What is simulated exactly, so that a measurement can be compared with the truth: positions through the
 //! full TAN-SIP projection, wavelengths by the table in the file, the flux of a source at each pixel's own
@@ -26,8 +25,6 @@ mod gaussian;
 mod mef_writer;
 mod optics;
 mod render;
-#[cfg(feature = "serve")]
-pub mod serve;
 mod sky;
 mod survey;
 mod truth;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::ValueEnum;
+use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
 
 use spx_pipeline::archive::{QueryEntry, QuerySummary};
 
@@ -20,13 +21,13 @@ pub(crate) enum TableFormat {
 }
 
 /// Name, datatype, unit and UCD of the columns of CSV and VOTable.
-const COLUMNS: [(&str, &str, &str, &str); 6] = [
-    ("obs_id", "char", "", "meta.id;obs"),
-    ("band", "char", "", "instr.bandpass"),
-    ("mjd", "double", "d", "time.epoch;obs"),
-    ("wavelength_min", "double", "um", "em.wl;stat.min"),
-    ("wavelength_max", "double", "um", "em.wl;stat.max"),
-    ("download_url", "char", "", "meta.ref.url"),
+const COLUMNS: [(&str, VoTableType, &str, &str); 6] = [
+    ("obs_id", VoTableType::Char, "", "meta.id;obs"),
+    ("band", VoTableType::Char, "", "instr.bandpass"),
+    ("mjd", VoTableType::Double, "d", "time.epoch;obs"),
+    ("wavelength_min", VoTableType::Double, "um", "em.wl;stat.min"),
+    ("wavelength_max", VoTableType::Double, "um", "em.wl;stat.max"),
+    ("download_url", VoTableType::Char, "", "meta.ref.url"),
 ];
 
 fn cells(entry: &QueryEntry) -> [String; 6] {
@@ -90,30 +91,18 @@ fn csv(summary: &QuerySummary) -> anyhow::Result<String> {
     Ok(String::from_utf8(writer.into_inner()?)?)
 }
 
-/// VOTable 1.4 (IVOA), serialised as TABLEDATA.
+/// VOTable 1.4 (IVOA), serialized as TABLEDATA.
 fn votable(summary: &QuerySummary) -> String {
-    let mut text = String::from(
-        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
-         <VOTABLE version=\"1.4\" xmlns=\"http://www.ivoa.net/xml/VOTable/v1.3\">\n\
-         <RESOURCE type=\"results\">\n<INFO name=\"QUERY_STATUS\" value=\"OK\"/>\n<TABLE name=\"observations\">\n",
-    );
-    for (name, datatype, unit, ucd) in COLUMNS {
-        let size = if datatype == "char" { " arraysize=\"*\"" } else { "" };
-        let unit = if unit.is_empty() { String::new() } else { format!(" unit=\"{unit}\"") };
-        writeln!(text, "<FIELD name=\"{name}\" datatype=\"{datatype}\"{size}{unit} ucd=\"{ucd}\"/>").ok();
-    }
-    text.push_str("<DATA><TABLEDATA>\n");
-    for entry in &summary.observations {
-        text.push_str("<TR>");
-        for cell in cells(entry) {
-            write!(text, "<TD>{}</TD>", escaped(&cell)).ok();
-        }
-        text.push_str("</TR>\n");
-    }
-    text.push_str("</TABLEDATA></DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n");
-    text
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+    let columns = COLUMNS.map(|(name, datatype, unit, ucd)| {
+        let size = if datatype == VoTableType::Char { ArraySize::Variable } else { ArraySize::Scalar };
+        VoTableColumn { unit, ucd, ..VoTableColumn::new(name, datatype, size) }
+    });
+    let rows = summary.observations.iter().map(|entry| cells(entry).map(VoTableCell::Text).to_vec());
+    let mut writer = VoTableWriter::new();
+    writer.begin_results();
+    writer.status(&QueryStatus::Ok);
+    writer.begin_table("observations", "", columns.to_vec());
+    writer.table_data(rows);
+    writer.end_table();
+    writer.finish()
 }

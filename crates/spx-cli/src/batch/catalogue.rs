@@ -5,12 +5,12 @@ use std::io::BufReader;
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
-use spx_archive::votable::{Cell, DataType, Limits, VoTableReader};
 use spx_batch::{Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, FileKind, check_unit};
+use spx_votable::{VoTableCell, VoTableLimits, VoTableReader, VoTableType};
 
 /// A catalogue of the user's own has no limit but the memory.
-const LIMITS: Limits =
-    Limits { document: u64::MAX, rows: usize::MAX, piece: 1 << 20, fields: 10_000, depth: 32 };
+const LIMITS: VoTableLimits =
+    VoTableLimits { document: u64::MAX, rows: usize::MAX, piece: 1 << 20, fields: 10_000, depth: 32 };
 
 /// Reads a catalogue; `epoch` \[yr\] counts where its rows have none.
 ///
@@ -34,7 +34,7 @@ fn votable(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
         check_unit(&fields[column].name, unit).map_err(|e| anyhow!(e))?;
     }
     let id = &fields[columns.id];
-    if matches!(id.datatype, DataType::Float | DataType::Double) {
+    if matches!(id.datatype, VoTableType::Float | VoTableType::Double) {
         return Err(anyhow!("column {} holds floating-point numbers: ids are text or integers", id.name));
     }
     let mut builder = CatalogueBuilder::new(epoch);
@@ -42,9 +42,9 @@ fn votable(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
     while let Some(cells) = reader.next_row()? {
         line += 1;
         let id = match &cells[columns.id] {
-            Cell::Text(text) => text.clone(),
-            Cell::Int(number) => number.to_string(),
-            Cell::Null => String::new(),
+            VoTableCell::Text(text) => text.clone(),
+            VoTableCell::Int(number) => number.to_string(),
+            VoTableCell::Null => String::new(),
             _ => {
                 builder.reject(line, "the targetid is neither text nor an integer".to_owned());
                 continue;

@@ -10,8 +10,8 @@ use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_plot::{Channel, CompositeFigure, Format, render_composite};
+use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
-use spx_sim::serve::{LocalArchive, ServeOptions};
 use spx_sim::{
     ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, SimulatedSky, SimulatedStar, SurveyOptions,
     survey, write_truth,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use spx_sim::serve::{Fault, Faults, LocalArchive, ServeOptions};
+use spx_serve::{Fault, Faults, LocalArchive, ServeOptions};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;

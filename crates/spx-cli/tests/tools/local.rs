@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use spx_core::detector::Detector;
 use spx_core::sky::Position;
-use spx_sim::serve::{Faults, LocalArchive, ServeOptions};
+use spx_serve::{Faults, LocalArchive, ServeOptions};
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, SimulatedRelease, SimulatedSky, SurveyOptions, observe,
     survey, write_mef,
