@@ -1,7 +1,5 @@
 //! What the services share of HTTP: requests with their parameters, answers, percent-encoding, times.
 
-use std::time::Duration;
-
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, Method, StatusCode, header};

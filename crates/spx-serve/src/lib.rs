@@ -169,3 +169,8 @@ impl Drop for LocalArchive {
         }
     }
 }
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

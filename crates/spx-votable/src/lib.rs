@@ -102,3 +102,8 @@ pub fn error_message(body: &[u8]) -> Option<String> {
         _ => None,
     }
 }
+
+/// The example of the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
