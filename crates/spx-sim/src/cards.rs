@@ -37,6 +37,26 @@ const QR2_FLAGS: [(&str, u32, &str); 22] = [
     ("HALO", 28, "Pixel part of a transient halo"),
 ];
 
+/// The flags that Quick Release 3 has besides; PHANTOM and REFERENCE it has not.
+const QR3_FLAGS: [(&str, u32, &str); 2] =
+    [("CROSSTALK", 20, "Affected by crosstalk"), ("STREAK", 25, "Pixel part of a streak")];
+
+/// Side of a pixel \[arcsec\], with which the card PSF_FWHM of Quick Release 3 seems to be convolved.
+const PIXEL_ARCSEC: f64 = 6.16;
+
+/// Calibration products that the HISTORY of Quick Release 3 names, those of D1 last.
+const QR3_CALIBRATION: [&str; 9] = [
+    "dark",
+    "sip",
+    "nonfunc_v2",
+    "epsf",
+    "xtalk_class2",
+    "zodi_scaling_v2",
+    "aurora_template",
+    "he_template",
+    "xtalk_class1",
+];
+
 /// The IMAGE header; `omega` is the median solid angle of a pixel [arcsec^2].
 pub(crate) fn image(
     pointing: &Pointing,
@@ -55,10 +75,21 @@ pub(crate) fn image(
     h.set("DETCOORD", "sky", "MWIR pixels flipped on X to match SWIR view");
     h.set("OMEGA_MEDIAN", omega, "[arcsec**2] solid angle pixel map");
     h.set("FINAST", 0, "good fine-astrometric solution");
-    h.set("PSF_FWHM", options.fwhm_arcsec, "[arcsec] PSF FWHM Median");
+    let optical = options.optical_fwhm(pointing.detector);
+    let is_qr3 = options.realism.is_some() && options.release == SimulatedRelease::Qr3;
+    let fwhm = if is_qr3 { optical.hypot(PIXEL_ARCSEC) } else { optical };
+    h.set("PSF_FWHM", fwhm, "[arcsec] PSF FWHM Median");
     h.set("L2DQAFLG", "Pass", "L2 DQA outcome");
     h.extend(&wcs(pointing, window));
     h.note("HISTORY", &format!("Simulated by spx-sim {}", env!("CARGO_PKG_VERSION")));
+    if is_qr3 {
+        let detector = u32::from(pointing.detector.number());
+        let count = if detector == 1 { QR3_CALIBRATION.len() } else { QR3_CALIBRATION.len() - 3 };
+        for (k, family) in (1_u32..).zip(&QR3_CALIBRATION[..count]) {
+            // Version 8 of RFC 9562: a UUID of one's own making.
+            h.note("HISTORY", &format!("[CALIB] {family} 00000000-0000-8000-8000-{detector:06}{k:06}"));
+        }
+    }
     h
 }
 
@@ -146,7 +177,7 @@ pub(crate) fn wavelength_wcs(h: &mut Header, offset: [usize; 2], cutout: bool) {
 }
 
 /// The cards of FLAGS beside the WCS.
-pub(crate) fn flags(release: SimulatedRelease) -> Header {
+pub(crate) fn flags(release: SimulatedRelease, realistic: bool) -> Header {
     let mut h = Header::new();
     h.set("EXTNAME", "FLAGS", "extension name");
     h.set("BUNIT", "", "Unit of flag pixel value (dimensionless)");
@@ -155,6 +186,13 @@ pub(crate) fn flags(release: SimulatedRelease) -> Header {
         SimulatedRelease::Qr2 => {
             for (name, bit, comment) in QR2_FLAGS {
                 h.set(&format!("MP_{name}"), bit, comment);
+            }
+        }
+        SimulatedRelease::Qr3 if realistic => {
+            let kept = QR2_FLAGS.into_iter().filter(|flag| !["PHANTOM", "REFERENCE"].contains(&flag.0));
+            for (name, bit, comment) in kept.chain(QR3_FLAGS) {
+                h.set(&format!("MSKN{bit:04}"), name, comment);
+                h.set(&format!("MSKM{bit:04}"), 1_i64 << bit, &format!("Mask of {name}"));
             }
         }
         SimulatedRelease::Qr3 => {
@@ -230,8 +268,11 @@ mod tests {
 
     #[test]
     fn flags_are_named_in_both_ways() {
-        assert_eq!(flags(SimulatedRelease::Qr2).integer("MP_SOURCE"), Ok(21));
-        assert_eq!(flags(SimulatedRelease::Qr3).text("MSKN0021"), Ok("SOURCE"));
+        assert_eq!(flags(SimulatedRelease::Qr2, true).integer("MP_SOURCE"), Ok(21));
+        assert_eq!(flags(SimulatedRelease::Qr3, false).text("MSKN0021"), Ok("SOURCE"));
+        let qr3 = flags(SimulatedRelease::Qr3, true);
+        assert_eq!((qr3.text("MSKN0025"), qr3.integer("MSKM0025")), (Ok("STREAK"), Ok(1 << 25)));
+        assert!(qr3.get("MSKN0004").is_none(), "there is no PHANTOM");
         let names = FlagNames::default();
         assert!(QR2_FLAGS.iter().all(|&(name, bit, _)| names.bit(name) == Some(bit)));
     }

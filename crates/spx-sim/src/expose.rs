@@ -16,7 +16,9 @@ use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::cards;
 use crate::error::{SimError, check};
-use crate::optics::wave_table;
+use crate::optics::{optical_fwhm, qr3_wave_table, wave_table};
+use crate::psf::PsfField;
+use crate::realistic::{RealisticOptions, RealisticRows};
 use crate::render;
 use crate::sky::SimulatedSky;
 use crate::survey::Pointing;
@@ -97,7 +99,7 @@ pub struct PixelWindow {
     pub y0: usize,
     /// Columns.
     pub nx: usize,
-    /// ExposureRows.
+    /// Rows.
     pub ny: usize,
 }
 
@@ -132,6 +134,9 @@ pub struct ExposureOptions {
     /// The card VERSION; the release's where `None`. Versions before 6.5.6 without `psffix1` list the PSF
     /// zones in the wrong order, as the archive's did.
     pub version: Option<String>,
+    /// What makes the exposure like a real one, in place of `sigma`, `bad_fraction`, `nan_fraction` and `fwhm_arcsec`,
+    /// which then mean nothing. `None`: a plain Gaussian PSF and noise that does not depend on the light.
+    pub realism: Option<RealisticOptions>,
 }
 
 impl Default for ExposureOptions {
@@ -145,6 +150,7 @@ impl Default for ExposureOptions {
             nan_fraction: 0.002,
             fwhm_arcsec: 5.22,
             version: None,
+            realism: None,
         }
     }
 }
@@ -166,6 +172,8 @@ pub struct SimulatedExposure {
     pub planes: PixelPlanes,
     /// The look-up table of WCS `W`.
     pub wave_table: WaveTableData,
+    /// How it was taken.
+    pub options: ExposureOptions,
 }
 
 impl SimulatedExposure {
@@ -184,7 +192,7 @@ impl SimulatedExposure {
             },
             version: Some(self.version),
             shape: [self.window.ny, self.window.nx],
-            flag_names: FlagNames::from_header(&cards::flags(self.release)),
+            flag_names: FlagNames::from_header(&cards::flags(self.release, self.options.realism.is_some())),
             header: self.header,
             wave_table: self.wave_table,
         };
@@ -196,7 +204,7 @@ impl SimulatedExposure {
 ///
 /// IMAGE holds the sources, `zodi_scale` times the zodiacal light in ZODI, and Gaussian noise with VARIANCE.
 /// Pixels that sources light up are flagged SOURCE; bad pixels get one of the bad bits, hot ones 5 MJy/sr.
-/// A cutout has the very pixels of the full frame.
+/// [`ExposureOptions::realism`] makes all this as in real images. A cutout has the very pixels of the full frame.
 ///
 /// # Errors
 /// Where an option makes no sense or a cutout does not overlap the frame.
@@ -209,12 +217,21 @@ pub fn observe(
     // All is computed in pixels of the full frame, so that a cutout differs in no bit.
     let wcs = pointing.wcs()?;
     let window = options.window(pointing, &wcs)?;
-    let table = wave_table(pointing.detector);
+    let detector = pointing.detector;
+    // The true wavelengths of realistic images are those of Quick Release 3, whatever the file says.
+    let truth = if options.realism.is_some() { qr3_wave_table(detector) } else { wave_table(detector) };
     let full = cards::wcs(pointing, &PixelWindow::FULL);
-    let waves = WaveTable::new(&table.x, &table.y, &table.values, &full)?;
-    let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, centre: pointing.position, window };
-    let sources = frame.sources(sky, options.fwhm_arcsec);
-    let planes = ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources);
+    let waves = WaveTable::new(&truth.x, &truth.y, &truth.values, &full)?;
+    let psf = options.psf(detector, &wcs);
+    let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, psf, center: pointing.position, window };
+    let sources = frame.sources(sky);
+    let planes = match &options.realism {
+        None => ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources),
+        Some(realism) => {
+            RealisticRows { sky, pointing, options, realism, waves: &waves, window }.planes(sources)
+        }
+    };
+    let wave_table = if options.release == SimulatedRelease::Qr2 { wave_table(detector) } else { truth };
     Ok(SimulatedExposure {
         pointing: pointing.clone(),
         release: options.release,
@@ -222,12 +239,32 @@ pub fn observe(
         window,
         header: cards::image(pointing, options, &window, median_area(&wcs)),
         planes,
-        wave_table: table,
+        wave_table,
+        options: options.clone(),
     })
 }
 
 impl ExposureOptions {
+    /// Full width at half maximum of the optical PSF \[arcsec\].
+    pub(crate) fn optical_fwhm(&self, detector: Detector) -> f64 {
+        match &self.realism {
+            None => self.fwhm_arcsec,
+            Some(realism) => realism.fwhm_arcsec.unwrap_or_else(|| optical_fwhm(detector)),
+        }
+    }
+
+    /// The point spread functions of a detector; `wcs` is that of its full frame.
+    pub(crate) fn psf<'a>(&'a self, detector: Detector, wcs: &'a CelestialWcs) -> PsfField<'a> {
+        let fwhm_arcsec = self.optical_fwhm(detector);
+        PsfField { detector, wcs, fwhm_arcsec, realism: self.realism.as_ref() }
+    }
+
     fn check(&self) -> Result<(), SimError> {
+        if let Some(realism) = &self.realism {
+            realism.check()?;
+            let fwhm = realism.fwhm_arcsec.unwrap_or(5.0);
+            check((1.0..=60.0).contains(&fwhm), "fwhm_arcsec", fwhm, "must be 1 to 60")?;
+        }
         let positive = |value: f64| value >= 0.0 && value.is_finite();
         check(positive(self.sigma), "sigma", self.sigma, "must not be negative")?;
         check(self.zodi_scale.is_finite(), "zodi_scale", self.zodi_scale, "must be finite")?;

@@ -16,23 +16,34 @@
 //! Pixels are 0-based with integers at pixel centres; fluxes in uJy, surface brightness in MJy/sr,
 //! wavelengths in um, angles in degrees unless said otherwise.
 
+mod airglow;
 mod calendar;
+mod calibration;
 mod cards;
 pub mod compare;
+mod correction;
+mod epsf;
 mod error;
 mod expose;
 mod gaussian;
 mod mef_writer;
 mod optics;
+mod psf;
+mod realistic;
 mod render;
 mod sky;
 mod survey;
 mod truth;
 
+pub use calibration::write_calibration;
+pub use correction::{flux_correction_plane, write_flux_corrections};
 pub use error::SimError;
 pub use expose::{ExposureOptions, FrameExtent, PixelWindow, SimulatedExposure, SimulatedRelease, observe};
 pub use mef_writer::write_mef;
-pub use optics::wave_table;
-pub use sky::{ExtendedSource, FieldOptions, SimulatedSky, SimulatedStar, ZodiModel};
+pub use optics::{qr3_wave_table, wave_table};
+pub use realistic::{DefectRates, DetectorNoise, RealisticOptions};
+pub use sky::{
+    ExtendedSource, FieldOptions, LineSource, SimulatedSky, SimulatedStar, SurfaceProfile, ZodiModel,
+};
 pub use survey::{Pointing, SurveyOptions, survey};
 pub use truth::write_truth;

@@ -13,12 +13,29 @@ use spx_core::header::Header;
 use spx_wcs::CelestialWcs;
 
 use crate::cards;
+use crate::epsf::write_epsf_table;
 use crate::error::SimError;
 use crate::expose::{SimulatedExposure, SimulatedRelease};
 use crate::optics::{effective_psf, optical_psf};
+use crate::psf::PsfField;
 
 /// Zones of the table EPSF along each axis.
 const EPSF_ZONES: usize = 21;
+
+/// Writes a FITS file under a free name, which is taken when the file is complete.
+pub(crate) fn write_fits(
+    path: &Path,
+    write: impl FnOnce(&mut FitsWriter) -> Result<(), FitsError>,
+) -> Result<(), SimError> {
+    let io = |source| SimError::Io { path: path.to_owned(), source };
+    let file = AtomicFile::new(path, false).map_err(io)?;
+    let written = FitsWriter::create(file.path()).and_then(|mut fits| {
+        write(&mut fits)?;
+        fits.finish()
+    });
+    written.map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
+    file.commit().map_err(io)
+}
 
 /// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where `gzip` is
 /// true, whatever the name. The name must be free; it is taken when the file is complete.
@@ -58,7 +75,7 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
         header.extend(&celestial);
         header
     };
-    let flags = with_wcs(cards::flags(exposure.release));
+    let flags = with_wcs(cards::flags(exposure.release, exposure.options.realism.is_some()));
     match exposure.release {
         SimulatedRelease::Qr2 => file.image::<i32>(&shape, &flags)?,
         SimulatedRelease::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
@@ -82,6 +99,9 @@ fn write_psf(
     exposure: &SimulatedExposure,
     wcs: &CelestialWcs,
 ) -> Result<(), FitsError> {
+    if exposure.options.realism.is_some() {
+        return write_realistic_psf(file, exposure, wcs);
+    }
     let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default();
     let fwhms = |zones: usize| {
         let centre = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
@@ -103,6 +123,41 @@ fn write_psf(
             rows.try_for_each(|(row, fwhm)| file.write_column("EPSF", row, &effective_psf(fwhm, 33, 5.0)))
         }
     }
+}
+
+/// As the real ones: the cube off centre, the table with all its columns.
+fn write_realistic_psf(
+    file: &mut FitsWriter,
+    exposure: &SimulatedExposure,
+    wcs: &CelestialWcs,
+) -> Result<(), FitsError> {
+    let field = exposure.options.psf(exposure.pointing.detector, wcs);
+    match exposure.release {
+        SimulatedRelease::Qr2 => write_psf_cube(file, exposure, &field),
+        SimulatedRelease::Qr3 => write_epsf_table(file, exposure.pointing.detector, &field),
+    }
+}
+
+/// 11 x 11 zones of the optical function.
+fn write_psf_cube(
+    file: &mut FitsWriter,
+    exposure: &SimulatedExposure,
+    field: &PsfField<'_>,
+) -> Result<(), FitsError> {
+    let zones = zone_centers([cards::PSF_ZONES; 2]);
+    let offset = exposure.options.realism.as_ref().map_or([0.0; 2], |realism| realism.cube_offset);
+    let header = cards::psf(cards::has_psf_erratum(&exposure.version));
+    file.image::<f32>(&[zones.len(), 101, 101], &header)?;
+    zones.iter().enumerate().try_for_each(|(zone, &center)| {
+        let plane = field.at(center).optical_plane(offset);
+        file.write_pixels(zone * plane.len(), &plane)
+    })
+}
+
+/// Centers of equal zones of the full frame \[px, 0-based\], x fastest.
+pub(crate) fn zone_centers([columns, rows]: [usize; 2]) -> Vec<[f64; 2]> {
+    let center = |k: usize, zones: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
+    (0..columns * rows).map(|k| [center(k % columns, columns), center(k / columns, rows)]).collect()
 }
 
 /// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then y.

@@ -52,7 +52,32 @@ const SIP: [(&str, f64); 40] = [
     ("BP_3_0", 5.53566543151e-12),
 ];
 
-/// The table WCS-WAVE of a detector: control points in 1-based parent pixels, values rounded to f32 as they
+/// Full width at half maximum of the optical PSF of each detector \[arcsec\]. Those of D1, D3, D4 and D6 follow from the
+/// cards PSF_FWHM of real files, where that of Quick Release 3 is taken to be convolved with a pixel of 6.16 arcsec.
+const OPTICAL_FWHM: [f64; 6] = [4.33, 4.7, 5.22, 6.10, 6.4, 6.62];
+
+/// By how much the tables of D5 and D6 lie higher in Quick Release 3 \[um\].
+const QR3_SHIFT: f64 = 0.0064;
+
+/// Full width at half maximum of the optical PSF \[arcsec\].
+pub(crate) fn optical_fwhm(detector: Detector) -> f64 {
+    OPTICAL_FWHM[usize::from(detector.number()) - 1]
+}
+
+/// The table WCS-WAVE of Quick Release 3: that of Quick Release 2, in D5 and D6 0.0064 um higher.
+pub fn qr3_wave_table(detector: Detector) -> WaveTableData {
+    let mut table = wave_table(detector);
+    if detector.number() > 4 {
+        for pair in table.values.chunks_exact_mut(2) {
+            #[expect(clippy::cast_possible_truncation, reason = "the file holds f32")]
+            let shifted = (pair[0] + QR3_SHIFT) as f32;
+            pair[0] = f64::from(shifted);
+        }
+    }
+    table
+}
+
+/// The table WCS-WAVE of a detector in Quick Release 2: control points in 1-based parent pixels, values rounded to f32 as they
 /// stand in the file.
 pub fn wave_table(detector: Detector) -> WaveTableData {
     let (x, y) = match detector.number() {

@@ -1,13 +1,14 @@
-//! Sources on the detector: Gaussians integrated over pixels.
+//! Sources on the detector, integrated over pixels.
 
-use spx_core::map::WavelengthMap as _;
+use spx_core::map::{Passband, WavelengthMap as _};
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::expose::PixelWindow;
-use crate::gaussian::{FWHM_PER_SIGMA, below};
-use crate::sky::SimulatedSky;
+use crate::gaussian::below;
+use crate::psf::PsfField;
+use crate::sky::{ExtendedSource, SimulatedSky, SurfaceProfile};
 
 /// Reach of a source in standard deviations; beyond lies 1e-8 of its flux.
 const REACH: f64 = 6.0;
@@ -20,51 +21,106 @@ const FARTHEST: f64 = 4.0;
 pub(crate) struct DetectorFrame<'a> {
     pub(crate) wcs: &'a CelestialWcs,
     pub(crate) waves: &'a WaveTable,
-    pub(crate) centre: Position,
+    pub(crate) psf: PsfField<'a>,
+    pub(crate) center: Position,
     pub(crate) window: PixelWindow,
 }
 
 impl DetectorFrame<'_> {
     /// Light of all sources in the window \[MJy/sr\], row-major.
-    pub(crate) fn sources(&self, sky: &SimulatedSky, fwhm_arcsec: f64) -> Vec<f32> {
+    pub(crate) fn sources(&self, sky: &SimulatedSky) -> Vec<f32> {
         let mut plane = vec![0.0; self.window.nx * self.window.ny];
-        let psf = fwhm_arcsec / FWHM_PER_SIGMA;
         for star in &sky.stars {
-            self.add(&mut plane, star.position, psf, |wavelength| star.flux(wavelength));
+            self.add(&mut plane, star.position, 0.0, |band| star.flux(band.center));
         }
         for source in &sky.extended {
-            let sigma = psf.hypot(source.sigma());
-            self.add(&mut plane, source.position, sigma, |wavelength| source.flux(wavelength));
+            match source.profile {
+                SurfaceProfile::Gaussian => {
+                    let sigma = source.sigma();
+                    self.add(&mut plane, source.position, sigma, |band| source.flux(band.center));
+                }
+                SurfaceProfile::Exponential | SurfaceProfile::Uniform => self.spread(&mut plane, source),
+            }
+        }
+        for line in &sky.lines {
+            self.add(&mut plane, line.position, 0.0, |band| line.flux(band));
         }
         plane
     }
 
-    /// Adds a Gaussian of standard deviation `sigma` \[arcsec\] whose flux \[uJy\] depends on the wavelength
-    /// \[um\]: each pixel gets the share of the flux at its own wavelength that falls on it, over its own solid
-    /// angle.
-    fn add(&self, plane: &mut [f32], position: Position, sigma: f64, flux: impl Fn(f64) -> f64) {
-        if position.separation(self.centre) > FARTHEST + REACH * sigma / 3600.0 {
+    /// Adds a Gaussian source of standard deviation `sigma` \[arcsec\], 0 for a point, whose flux \[uJy\] depends on the
+    /// passband: each pixel gets the share of the flux at its own wavelength that falls on it, over its own solid angle.
+    fn add(&self, plane: &mut [f32], position: Position, sigma: f64, flux: impl Fn(Passband) -> f64) {
+        if position.separation(self.center) > FARTHEST + REACH * sigma / 3600.0 {
             return;
         }
         let Some([x, y]) = self.wcs.sky_to_pixel(position) else { return };
-        let sigma = sigma / self.wcs.pixel_area(x, y).sqrt();
         let PixelWindow { x0, y0, nx, ny } = self.window;
-        let columns = shares(x - x0 as f64, sigma, nx);
-        let rows = shares(y - y0 as f64, sigma, ny);
-        for (j, row) in (rows.first..).zip(&rows.shares) {
-            for (i, column) in (columns.first..).zip(&columns.shares) {
-                let [px, py] = [(x0 + i) as f64, (y0 + j) as f64];
-                let per_arcsec2 = row * column / self.wcs.pixel_area(px, py);
-                let ujy = flux(self.waves.passband(px, py).center);
-                #[expect(clippy::cast_possible_truncation, reason = "the plane is f32")]
-                let light = (ujy * per_arcsec2 / UJY_PER_ARCSEC2_PER_MJY_PER_SR) as f32;
-                plane[j * nx + i] += light;
+        for part in self.psf.blurred([x, y], sigma).parts {
+            let columns = shares(x - x0 as f64, part.sigma[0], nx);
+            let rows = shares(y - y0 as f64, part.sigma[1], ny);
+            for (j, row) in (rows.first..).zip(&rows.shares) {
+                for (i, column) in (columns.first..).zip(&columns.shares) {
+                    let [px, py] = [(x0 + i) as f64, (y0 + j) as f64];
+                    let per_arcsec2 = part.share * row * column / self.wcs.pixel_area(px, py);
+                    let ujy = flux(self.waves.passband(px, py));
+                    #[expect(clippy::cast_possible_truncation, reason = "the plane is f32")]
+                    let light = (ujy * per_arcsec2 / UJY_PER_ARCSEC2_PER_MJY_PER_SR) as f32;
+                    plane[j * nx + i] += light;
+                }
             }
+        }
+    }
+
+    /// Adds an extended source of another profile: its surface brightness at the true distances, averaged over the pixel and
+    /// the point spread function by nine places along each axis.
+    fn spread(&self, plane: &mut [f32], source: &ExtendedSource) {
+        if source.position.separation(self.center) > FARTHEST + source.reach() / 3600.0 {
+            return;
+        }
+        let Some(center) = self.wcs.sky_to_pixel(source.position) else { return };
+        let variance = |axis: usize| {
+            let parts = self.psf.at(center).parts;
+            parts.iter().map(|part| part.share * part.sigma[axis].powi(2)).sum::<f64>() + 1.0 / 12.0
+        };
+        let nodes = [0, 1].map(|axis| gaussian_nodes(variance(axis).sqrt()));
+        // Nothing is as far from its center in pixels as in arcsec over 5.
+        let reach = source.reach() / 5.0 + 4.0;
+        let PixelWindow { x0, y0, nx, .. } = self.window;
+        for (index, pixel) in plane.iter_mut().enumerate() {
+            let [px, py] = [(x0 + index % nx) as f64, (y0 + index / nx) as f64];
+            if (px - center[0]).hypot(py - center[1]) > reach {
+                continue;
+            }
+            let wavelength = self.waves.passband(px, py).center;
+            let mut light = 0.0;
+            for (dy, weight_y) in nodes[1] {
+                for (dx, weight_x) in nodes[0] {
+                    let [ra, dec] = self.wcs.pixel_to_sky(px + dx, py + dy);
+                    let Ok(place) = Position::new(ra, dec) else { continue };
+                    let distance = place.separation(source.position) * 3600.0;
+                    light += weight_x * weight_y * source.surface_brightness(distance, wavelength);
+                }
+            }
+            #[expect(clippy::cast_possible_truncation, reason = "the plane is f32")]
+            let light = light as f32;
+            *pixel += light;
         }
     }
 }
 
-/// PixelShares of a Gaussian's flux in consecutive pixels of one axis.
+/// Places and weights that stand for a Gaussian: nine, over three standard deviations to either side.
+fn gaussian_nodes(sigma: f64) -> [(f64, f64); 9] {
+    let mut nodes = std::array::from_fn(|k| {
+        let u = (k as f64 - 4.0) * 0.75;
+        (u * sigma, (-0.5 * u * u).exp())
+    });
+    let sum: f64 = nodes.iter().map(|node: &(f64, f64)| node.1).sum();
+    nodes.iter_mut().for_each(|node| node.1 /= sum);
+    nodes
+}
+
+/// Shares of a Gaussian's flux in consecutive pixels of one axis.
 struct PixelShares {
     first: usize,
     shares: Vec<f64>,

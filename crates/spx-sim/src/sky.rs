@@ -2,6 +2,7 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use spx_core::map::Passband;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
@@ -30,7 +31,43 @@ impl SimulatedStar {
     }
 }
 
-/// A round source with a Gaussian profile and a power-law spectrum.
+/// A point source that shines in one narrow line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LineSource {
+    /// Its name.
+    pub id: String,
+    /// Where it is.
+    pub position: Position,
+    /// Wavelength of the line \[um\].
+    pub wavelength: f64,
+    /// f_nu integrated over the wavelength \[uJy um\]: a passband that holds the line sees this over its width.
+    pub strength: f64,
+}
+
+impl LineSource {
+    /// Mean of f_nu \[uJy\] over a passband.
+    pub fn flux(&self, band: Passband) -> f64 {
+        if (self.wavelength - band.center).abs() < band.width / 2.0 {
+            self.strength / band.width
+        } else {
+            0.0
+        }
+    }
+}
+
+/// How the surface brightness of a source falls with the distance from its center; the radius is the source's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SurfaceProfile {
+    /// A Gaussian; half of the flux lies within the radius.
+    #[default]
+    Gaussian,
+    /// exp(-distance / radius), a galaxy's disk.
+    Exponential,
+    /// Uniform within the radius, a nebula.
+    Uniform,
+}
+
+/// A round source with a power-law spectrum.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExtendedSource {
     /// Its name in the truth table.
@@ -41,7 +78,9 @@ pub struct ExtendedSource {
     pub flux_2um: f64,
     /// f_nu = flux_2um * (wavelength / 2 um)^slope.
     pub slope: f64,
-    /// Radius that holds half of the flux \[arcsec\].
+    /// Its profile.
+    pub profile: SurfaceProfile,
+    /// Radius \[arcsec\]; the profile says what it is.
     pub radius: f64,
 }
 
@@ -51,7 +90,16 @@ impl ExtendedSource {
         power_law(self.flux_2um, self.slope, wavelength)
     }
 
-    /// Standard deviation of its profile \[arcsec\]: half of a Gaussian's flux lies within sqrt(2 ln 2) of it.
+    /// Distance from the center beyond which at most 1e-4 of the flux lies \[arcsec\].
+    pub fn reach(&self) -> f64 {
+        match self.profile {
+            SurfaceProfile::Gaussian => 4.3 * self.sigma(),
+            SurfaceProfile::Exponential => 12.0 * self.radius,
+            SurfaceProfile::Uniform => self.radius,
+        }
+    }
+
+    /// Standard deviation of a Gaussian profile \[arcsec\]: half of its flux lies within sqrt(2 ln 2) of it.
     pub fn sigma(&self) -> f64 {
         self.radius / (2.0 * std::f64::consts::LN_2).sqrt()
     }
@@ -59,8 +107,16 @@ impl ExtendedSource {
     /// Surface brightness \[MJy/sr\] at a distance from its centre \[arcsec\] and a wavelength \[um\], before it is
     /// blurred by the telescope.
     pub fn surface_brightness(&self, distance: f64, wavelength: f64) -> f64 {
-        let variance = self.sigma().powi(2);
-        let per_arcsec2 = (-0.5 * distance * distance / variance).exp() / (std::f64::consts::TAU * variance);
+        let area = std::f64::consts::TAU * self.radius.powi(2);
+        let per_arcsec2 = match self.profile {
+            SurfaceProfile::Gaussian => {
+                let variance = self.sigma().powi(2);
+                (-0.5 * distance * distance / variance).exp() / (std::f64::consts::TAU * variance)
+            }
+            SurfaceProfile::Exponential => (-distance / self.radius).exp() / area,
+            SurfaceProfile::Uniform if distance <= self.radius => 2.0 / area,
+            SurfaceProfile::Uniform => 0.0,
+        };
         self.flux(wavelength) * per_arcsec2 / UJY_PER_ARCSEC2_PER_MJY_PER_SR
     }
 }
@@ -143,8 +199,10 @@ impl FieldOptions {
 pub struct SimulatedSky {
     /// Point sources.
     pub stars: Vec<SimulatedStar>,
-    /// ExtendedSource sources.
+    /// Extended sources.
     pub extended: Vec<ExtendedSource>,
+    /// Sources of a narrow line.
+    pub lines: Vec<LineSource>,
     /// Zodiacal light.
     pub zodi: ZodiModel,
 }
@@ -182,6 +240,7 @@ impl SimulatedSky {
                 position,
                 flux_2um,
                 slope: -0.5,
+                profile: SurfaceProfile::Gaussian,
                 radius: options.extended_radius,
             });
         }
@@ -289,6 +348,29 @@ mod tests {
         let source = &sky.extended[0];
         let ratio = source.surface_brightness(source.radius, 3.0) / source.surface_brightness(0.0, 3.0);
         assert!((ratio - 0.5).abs() < 1e-12, "a Gaussian's half-light radius is its half-width");
+    }
+
+    /// Rings from the center to the reach.
+    #[test]
+    fn profiles_hold_their_flux() {
+        for profile in [SurfaceProfile::Gaussian, SurfaceProfile::Exponential, SurfaceProfile::Uniform] {
+            let source = ExtendedSource { profile, ..field(3).extended[0].clone() };
+            let step = source.reach() / 10_000.0;
+            let ring = |k: u32| {
+                let distance = (f64::from(k) + 0.5) * step;
+                source.surface_brightness(distance, 2.0) * std::f64::consts::TAU * distance * step
+            };
+            let flux: f64 = (0..10_000).map(ring).sum::<f64>() * UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+            assert!((flux / source.flux_2um - 1.0).abs() < 2e-4, "{profile:?}: {flux}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_seen_by_the_passbands_that_hold_it() {
+        let position = Position::new(0.0, 0.0).unwrap();
+        let line = LineSource { id: "L".into(), position, wavelength: 4.05, strength: 20.0 };
+        assert!((line.flux(Passband { center: 4.04, width: 0.04 }) - 500.0).abs() < 1e-9);
+        assert_eq!(line.flux(Passband { center: 4.02, width: 0.04 }), 0.0);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use crate::error::SimError;
-use crate::sky::SimulatedSky;
+use crate::sky::{SimulatedSky, SurfaceProfile};
 
-/// Writes the sources as CSV with the columns `id`, `kind` (`star` or `extended`), `ra`, `dec` \[deg\],
-/// `flux_2um_ujy` (f_nu at 2 um \[uJy\]), `slope` (of f_nu in wavelength) and `radius_arcsec` (half-light
-/// radius, 0 for stars). Numbers have as many digits as read back to the same bits. The name must be free.
+/// Writes stars and extended sources as CSV with the columns `id`, `kind` (`star`, `extended` for a Gaussian,
+/// `exponential`, `uniform`), `ra`, `dec` \[deg\],
+/// `flux_2um_ujy` (f_nu at 2 um \[uJy\]), `slope` (of f_nu in wavelength) and `radius_arcsec` (of the
+/// profile, 0 for stars). Numbers have as many digits as read back to the same bits. The name must be free.
 ///
 /// # Errors
 /// Where the file exists or cannot be written.
@@ -20,8 +21,13 @@ pub fn write_truth(path: &Path, sky: &SimulatedSky) -> Result<(), SimError> {
 fn table(sky: &SimulatedSky) -> String {
     let mut text = "id,kind,ra,dec,flux_2um_ujy,slope,radius_arcsec\n".to_owned();
     let stars = sky.stars.iter().map(|s| (&s.id, "star", s.position, s.flux_2um, s.slope, 0.0));
+    let kind = |profile| match profile {
+        SurfaceProfile::Gaussian => "extended",
+        SurfaceProfile::Exponential => "exponential",
+        SurfaceProfile::Uniform => "uniform",
+    };
     let extended =
-        sky.extended.iter().map(|e| (&e.id, "extended", e.position, e.flux_2um, e.slope, e.radius));
+        sky.extended.iter().map(|e| (&e.id, kind(e.profile), e.position, e.flux_2um, e.slope, e.radius));
     for (id, kind, position, flux, slope, radius) in stars.chain(extended) {
         let (ra, dec) = (position.ra(), position.dec());
         // Writing to a string cannot fail.

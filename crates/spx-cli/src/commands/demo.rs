@@ -13,8 +13,8 @@ use spx_plot::{Channel, CompositeFigure, Format, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
-    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, SimulatedSky, SimulatedStar, SurveyOptions,
-    survey, write_truth,
+    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, SimulatedSky, SimulatedStar, SurfaceProfile,
+    SurveyOptions, survey, write_truth,
 };
 use spx_wcs::OutputGrid;
 
@@ -150,7 +150,14 @@ fn sky() -> anyhow::Result<SimulatedSky> {
     let mut sky = SimulatedSky::field(centre, 0.11, 45, 4395, &field)?;
     let mut add = |id: &str, dra: f64, ddec: f64, flux_2um: f64, slope: f64, radius: f64| {
         let position = Position::new(CENTRE.0 + dra, CENTRE.1 + ddec)?;
-        sky.extended.push(ExtendedSource { id: id.to_owned(), position, flux_2um, slope, radius });
+        sky.extended.push(ExtendedSource {
+            id: id.to_owned(),
+            position,
+            flux_2um,
+            slope,
+            profile: SurfaceProfile::Gaussian,
+            radius,
+        });
         anyhow::Ok(())
     };
     add("disc", 0.0, 0.0, 400_000.0, -0.8, 50.0)?;

@@ -1,0 +1,100 @@
+//! Calibration products of the simulated detectors, in the layout of the archive.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use spx_core::detector::Detector;
+use spx_core::header::Header;
+use spx_core::map::{Passband, WavelengthMap as _};
+use spx_wcs::{CelestialWcs, WaveTable};
+
+use crate::cards::wavelength_wcs;
+use crate::correction::{write_flux_corrections, write_plane};
+use crate::epsf::write_epsf_table;
+use crate::error::SimError;
+use crate::expose::ExposureOptions;
+use crate::mef_writer::write_fits;
+use crate::optics::{celestial, qr3_wave_table};
+use crate::realistic::RealisticOptions;
+
+/// Families and tokens of the products.
+const SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-swcs-v5-2026-191"];
+const SOLID_ANGLE: [&str; 2] = ["solid_angle_pixel_map", "cal-sapm-v3-2026-191"];
+const FLUX_CORRECTIONS: [&str; 2] = ["l3_flux_corrections", "cal-flxc-v1-2026-191"];
+
+/// Writes the calibration products of a detector below `root`, which stands for the archive's `/ibe/data/spherex/`, and
+/// gives their paths: `spectral_wcs` (CWAVE, CBAND \[um\]), `solid_angle_pixel_map` \[arcsec^2\], `epsf` and
+/// `l3_flux_corrections`, all of Quick Release 3. They are what realistic exposures with the same `realism` need.
+///
+/// # Errors
+/// Where a file exists or cannot be written.
+pub fn write_calibration(
+    root: &Path,
+    detector: Detector,
+    realism: &RealisticOptions,
+) -> Result<Vec<PathBuf>, SimError> {
+    // Only the third detector's functions were made a second time.
+    let epsf = ["epsf", if detector.number() == 3 { "cal-epsf-v2-2026-191" } else { "cal-epsf-v1-2026-191" }];
+    let at = |product| place(root, product, detector);
+    let paths = [at(SPECTRAL_WCS)?, at(SOLID_ANGLE)?, at(epsf)?, at(FLUX_CORRECTIONS)?];
+    // Anywhere on the sky: areas and functions of pixels do not depend on it.
+    let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
+    write_spectral_wcs(&paths[0], detector)?;
+    write_solid_angles(&paths[1], detector, &wcs)?;
+    let options = ExposureOptions { realism: Some(realism.clone()), ..ExposureOptions::default() };
+    write_fits(&paths[2], |file| write_epsf_table(file, detector, &options.psf(detector, &wcs)))?;
+    write_flux_corrections(&paths[3], detector)?;
+    Ok(paths.to_vec())
+}
+
+/// `qr3/FAMILY/TOKEN/3/FAMILY_D3_spx_TOKEN.fits`, with its directory.
+fn place(root: &Path, [family, token]: [&str; 2], detector: Detector) -> Result<PathBuf, SimError> {
+    let folder = root.join("qr3").join(family).join(token).join(detector.number().to_string());
+    std::fs::create_dir_all(&folder).map_err(|source| SimError::Io { path: folder.clone(), source })?;
+    Ok(folder.join(format!("{family}_{detector}_spx_{token}.fits")))
+}
+
+/// Cards that all planes have.
+fn plane_cards(name: &str, unit: &str, detector: Detector) -> Header {
+    let mut h = Header::new();
+    h.set("EXTNAME", name, "extension name").set("BUNIT", unit, "Unit of pixel value");
+    h.set("DETECTOR", detector.number().to_string(), "1-3: SWIR, 4-6: MWIR");
+    h
+}
+
+fn write_spectral_wcs(path: &Path, detector: Detector) -> Result<(), SimError> {
+    let table = qr3_wave_table(detector);
+    let mut header = Header::new();
+    wavelength_wcs(&mut header, [0, 0], false);
+    let waves = WaveTable::new(&table.x, &table.y, &table.values, &header)?;
+    let plane = |of: fn(Passband) -> f64| pixels(|x, y| of(waves.passband(x, y)));
+    let planes = [("CWAVE", plane(|band| band.center)), ("CBAND", plane(|band| band.width))];
+    write_fits(path, |file| {
+        file.image::<u8>(&[], &Header::new())?;
+        planes
+            .iter()
+            .try_for_each(|(name, plane)| write_plane(file, &plane_cards(name, "um", detector), plane))
+    })
+}
+
+fn write_solid_angles(path: &Path, detector: Detector, wcs: &CelestialWcs) -> Result<(), SimError> {
+    let plane = pixels(|x, y| wcs.pixel_area(x, y));
+    write_fits(path, |file| {
+        file.image::<u8>(&[], &Header::new())?;
+        write_plane(file, &plane_cards("IMAGE", "arcsec2", detector), &plane)
+    })
+}
+
+/// A function of the pixel, over the full frame.
+fn pixels(value: impl Fn(f64, f64) -> f64 + Sync) -> Vec<f32> {
+    let n = Detector::NPIX;
+    let mut plane = vec![0.0; n * n];
+    plane.par_chunks_mut(n).enumerate().for_each(|(y, row)| {
+        for (x, pixel) in row.iter_mut().enumerate() {
+            #[expect(clippy::cast_possible_truncation, reason = "the products hold f32")]
+            let number = value(x as f64, y as f64) as f32;
+            *pixel = number;
+        }
+    });
+    plane
+}

@@ -1,0 +1,172 @@
+//! Where the light of a point source falls: a sum of elliptical Gaussians, which can be integrated over pixels exactly.
+//!
+//! The same function gives the light in the pixels of a simulated star and the samples that the files hold: the
+//! optical function of Quick Release 2 and the effective one of Quick Release 3 (Anderson & King 2000, PASP 112, 1360).
+
+use std::f64::consts::TAU;
+
+use spx_core::detector::Detector;
+use spx_wcs::CelestialWcs;
+
+use crate::gaussian::{FWHM_PER_SIGMA, below};
+use crate::realistic::RealisticOptions;
+
+/// Share of the light in the wings of the realistic function, and their width over that of its core.
+const WING_SHARE: f64 = 0.12;
+const WING_WIDTH: f64 = 2.0;
+
+/// Periods of the variation of the width over the frame \[px\].
+const PERIODS: [f64; 2] = [1700.0, 1900.0];
+
+/// Relative difference between the widths along x and y where it is largest.
+const ELLIPTICITY: f64 = 0.03;
+
+/// One Gaussian of a point spread function.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct GaussianPart {
+    /// Its share of the light.
+    pub(crate) share: f64,
+    /// Standard deviations along x and y \[px\].
+    pub(crate) sigma: [f64; 2],
+}
+
+/// The point spread function at one place of a detector.
+#[derive(Debug, Clone)]
+pub(crate) struct SourceShape {
+    pub(crate) parts: Vec<GaussianPart>,
+}
+
+impl SourceShape {
+    /// The share of the light in the pixel whose centre lies `[dx, dy]` \[px\] from the source: the effective function.
+    pub(crate) fn pixel_share(&self, [dx, dy]: [f64; 2]) -> f64 {
+        let along = |d: f64, sigma: f64| below(d + 0.5, sigma) - below(d - 0.5, sigma);
+        self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
+    }
+
+    /// Light per area \[1/px^2\] at `[dx, dy]` \[px\] from the source: the optical function.
+    pub(crate) fn density(&self, [dx, dy]: [f64; 2]) -> f64 {
+        let along = |d: f64, sigma: f64| (-0.5 * (d / sigma).powi(2)).exp() / (TAU.sqrt() * sigma);
+        self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
+    }
+
+    /// The optical function at 101 x 101 points, ten a pixel, scaled to sum 1, as in the cube of Quick Release 2; its
+    /// core lies `offset` \[px\] from the middle of the plane.
+    pub(crate) fn optical_plane(&self, offset: [f64; 2]) -> Vec<f64> {
+        let mut plane = samples(101, 10.0, |[x, y]| self.density([x - offset[0], y - offset[1]]));
+        let sum: f64 = plane.iter().sum();
+        plane.iter_mut().for_each(|value| *value /= sum);
+        plane
+    }
+
+    /// The effective function at 33 x 33 points, five a pixel, as in the table of Quick Release 3: a pixel's share of the
+    /// light is 25 times the sample at its centre. Light beyond the samples is not in their sum.
+    pub(crate) fn effective_plane(&self) -> Vec<f64> {
+        samples(33, 5.0, |offset| self.pixel_share(offset) / 25.0)
+    }
+}
+
+/// A function of the offset from the source \[px\] at `size` x `size` points, x fastest.
+fn samples(size: u32, oversampling: f64, value: impl Fn([f64; 2]) -> f64) -> Vec<f64> {
+    let middle = f64::from(size - 1) / 2.0;
+    let at = |k: u32| (f64::from(k) - middle) / oversampling;
+    let value = &value;
+    (0..size).flat_map(|j| (0..size).map(move |i| value([at(i), at(j)]))).collect()
+}
+
+/// The point spread functions of a detector.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PsfField<'a> {
+    pub(crate) detector: Detector,
+    /// Of the full frame.
+    pub(crate) wcs: &'a CelestialWcs,
+    /// Full width at half maximum of the optical function in the middle of its range \[arcsec\].
+    pub(crate) fwhm_arcsec: f64,
+    /// `None`: one Gaussian of the same width \[arcsec\] everywhere.
+    pub(crate) realism: Option<&'a RealisticOptions>,
+}
+
+impl PsfField<'_> {
+    /// The function at a pixel of the full frame.
+    pub(crate) fn at(&self, place: [f64; 2]) -> SourceShape {
+        self.blurred(place, 0.0)
+    }
+
+    /// The image of a Gaussian source of standard deviation `blur` \[arcsec\].
+    pub(crate) fn blurred(&self, [x, y]: [f64; 2], blur: f64) -> SourceShape {
+        let (sigma, scale) = (self.fwhm_arcsec / FWHM_PER_SIGMA, self.wcs.pixel_area(x, y).sqrt());
+        let Some(realism) = self.realism else {
+            let sigma = sigma.hypot(blur) / scale;
+            return SourceShape { parts: vec![GaussianPart { share: 1.0, sigma: [sigma; 2] }] };
+        };
+        let phase = f64::from(self.detector.number());
+        let wave = |d: f64, k: usize| (TAU * d / PERIODS[k] + phase).sin();
+        let sigma = sigma / scale * (1.0 + realism.width_variation * wave(x, 0) * wave(y, 1));
+        let stretch = ELLIPTICITY * wave(y, 0);
+        let sigma = [sigma * (1.0 + stretch), sigma * (1.0 - stretch)];
+        let part = |share: f64, width: f64| GaussianPart {
+            share,
+            sigma: sigma.map(|s| (width * s).hypot(blur / scale)),
+        };
+        SourceShape { parts: vec![part(1.0 - WING_SHARE, 1.0), part(WING_SHARE, WING_WIDTH)] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::optics::celestial;
+
+    fn shape() -> SourceShape {
+        let wcs = CelestialWcs::from_header(&celestial(10.0, 41.0, 24.7)).unwrap();
+        let realism = RealisticOptions::default();
+        let detector = Detector::new(4).unwrap();
+        PsfField { detector, wcs: &wcs, fwhm_arcsec: 6.1, realism: Some(&realism) }.at([300.0, 1500.0])
+    }
+
+    /// Simpson's rule over the pixel, which knows nothing of error functions.
+    fn integrated(shape: &SourceShape, center: [f64; 2]) -> f64 {
+        const N: usize = 40;
+        let weight = |k: usize| if k == 0 || k == N { 1.0 } else { 2.0 + 2.0 * (k % 2) as f64 };
+        let place = |k: usize| k as f64 / N as f64 - 0.5;
+        let mut sum = 0.0;
+        for j in 0..=N {
+            for i in 0..=N {
+                let at = [center[0] + place(i), center[1] + place(j)];
+                sum += weight(i) * weight(j) * shape.density(at);
+            }
+        }
+        sum / (3.0 * N as f64).powi(2)
+    }
+
+    #[test]
+    fn the_light_of_a_pixel_is_the_optical_function_integrated_over_it() {
+        let shape = shape();
+        for center in [[0.0, 0.0], [0.3, -0.2], [1.4, 0.9], [-2.0, 2.6]] {
+            let (exact, numerical) = (shape.pixel_share(center), integrated(&shape, center));
+            assert!((exact - numerical).abs() < 1e-7, "{center:?}: {exact} and {numerical}");
+        }
+    }
+
+    #[test]
+    fn samples_of_the_effective_function_are_the_light_of_pixels() {
+        let (shape, plane) = (shape(), shape().effective_plane());
+        for [i, j] in [[16_usize, 16], [19, 14], [5, 27]] {
+            let center = [i, j].map(|k| (k as f64 - 16.0) / 5.0);
+            let share = 25.0 * plane[j * 33 + i];
+            assert!((share - integrated(&shape, center)).abs() < 1e-7);
+        }
+        let sum: f64 = plane.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-3, "{sum}");
+    }
+
+    #[test]
+    fn the_optical_plane_is_where_it_is_said_to_be() {
+        let plane = shape().optical_plane([-0.05, 0.05]);
+        let moment = |of: fn(usize) -> usize| -> f64 {
+            let moments = plane.iter().enumerate().map(|(k, value)| value * (of(k) as f64 - 50.0));
+            moments.sum::<f64>() / 10.0
+        };
+        assert!((moment(|k| k % 101) + 0.05).abs() < 1e-4 && (moment(|k| k / 101) - 0.05).abs() < 1e-4);
+        assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+    }
+}

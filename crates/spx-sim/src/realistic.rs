@@ -1,0 +1,323 @@
+//! Exposures like real ones: VARIANCE that follows the measured rate, defects at the real rates, airglow, and the
+//! calibration of two releases.
+//!
+//! As in the archive's files VARIANCE is affine in the *observed* rate, noise included, so that 1/VARIANCE favours pixels
+//! that fluctuated downwards.
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+use spx_core::image::PixelPlanes;
+use spx_core::map::{Passband, WavelengthMap as _};
+use spx_wcs::WaveTable;
+
+use crate::airglow::airglow;
+use crate::correction::true_correction;
+use crate::error::{SimError, check};
+use crate::expose::{ExposureOptions, PixelWindow, SimulatedRelease};
+use crate::sky::SimulatedSky;
+use crate::survey::Pointing;
+
+const TRANSIENT: i32 = 1;
+const SUR_ERROR: i32 = 1 << 2;
+const NONFUNC: i32 = 1 << 6;
+const PERSIST: i32 = 1 << 17;
+const OUTLIER: i32 = 1 << 19;
+const SOURCE: i32 = 1 << 21;
+
+/// Light of sources above which a pixel is flagged SOURCE, in standard deviations of the background.
+const SOURCE_SIGMA: f64 = 0.3;
+
+/// Noise of a detector: read noise and the noise of the electrons, which a fit of the ramp increases a little.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DetectorNoise {
+    /// Electrons in an exposure for 1 MJy/sr.
+    pub gain: f64,
+    /// Read noise \[electrons\].
+    pub read_noise: f64,
+    /// Variance of the electrons over their number.
+    pub ramp_factor: f64,
+}
+
+impl Default for DetectorNoise {
+    fn default() -> Self {
+        Self { gain: 713.0, read_noise: 5.0, ramp_factor: 1.2 }
+    }
+}
+
+impl DetectorNoise {
+    /// Variance \[(MJy/sr)^2\] at a rate \[MJy/sr\].
+    pub fn variance(&self, rate: f64) -> f64 {
+        let electrons = self.gain * rate.max(0.0);
+        (self.read_noise.powi(2) + self.ramp_factor * electrons) / self.gain.powi(2)
+    }
+}
+
+/// Shares of the pixels that are flagged, each with a wild value. The defaults are the real ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DefectRates {
+    /// OUTLIER.
+    pub outlier: f64,
+    /// TRANSIENT.
+    pub transient: f64,
+    /// SUR_ERROR.
+    pub sur_error: f64,
+    /// NONFUNC: the same pixels in each exposure of a detector; VARIANCE is NaN, and IMAGE in half of them.
+    pub nonfunctional: f64,
+    /// PERSIST.
+    pub persistence: f64,
+}
+
+impl Default for DefectRates {
+    fn default() -> Self {
+        Self { outlier: 0.017, transient: 0.005, sur_error: 0.004, nonfunctional: 0.003, persistence: 0.002 }
+    }
+}
+
+impl DefectRates {
+    /// No defects.
+    pub const NONE: Self =
+        Self { outlier: 0.0, transient: 0.0, sur_error: 0.0, nonfunctional: 0.0, persistence: 0.0 };
+
+    /// Those that come and go, with their bits.
+    fn passing(&self) -> [(f64, i32); 4] {
+        [
+            (self.outlier, OUTLIER),
+            (self.transient, TRANSIENT),
+            (self.sur_error, SUR_ERROR),
+            (self.persistence, PERSIST),
+        ]
+    }
+}
+
+/// What makes an exposure like a real one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RealisticOptions {
+    /// Noise and VARIANCE.
+    pub noise: DetectorNoise,
+    /// False: IMAGE holds what is expected, without noise and wild values, beside the VARIANCE and FLAGS that it
+    /// would have with them.
+    pub noisy_image: bool,
+    /// Flagged pixels.
+    pub defects: DefectRates,
+    /// Share of pixels with a hit that no flag tells.
+    pub unflagged_hits: f64,
+    /// Mean strength of these hits, which are distributed exponentially \[standard deviations of the pixel\].
+    pub hit_strength: f64,
+    /// Full width at half maximum of the optical PSF \[arcsec\]; the detector's own, 4.3 to 6.6, where `None`.
+    pub fwhm_arcsec: Option<f64>,
+    /// Largest relative change of the width over the frame.
+    pub width_variation: f64,
+    /// Where the core of the PSF cube of Quick Release 2 lies \[px\]; it should lie at 0, 0.
+    pub cube_offset: [f64; 2],
+    /// Relative error of the zodiacal model at the left and right edges of the frame, where it is largest.
+    pub zodi_tilt: f64,
+    /// Airglow of He I at 1.083 um in D1 and D2 where it is strongest, over the zodiacal light there; up to 30.
+    pub airglow: f64,
+    /// Images of Quick Release 2 carry the error of their gain, which the product `l3_flux_corrections` takes out
+    /// ([`write_flux_corrections`](crate::write_flux_corrections)).
+    pub gain_error: bool,
+}
+
+impl Default for RealisticOptions {
+    fn default() -> Self {
+        Self {
+            noise: DetectorNoise::default(),
+            noisy_image: true,
+            defects: DefectRates::default(),
+            unflagged_hits: 0.0,
+            hit_strength: 22.0,
+            fwhm_arcsec: None,
+            width_variation: 0.04,
+            cube_offset: [-0.05, 0.05],
+            zodi_tilt: 0.0,
+            airglow: 0.0,
+            gain_error: false,
+        }
+    }
+}
+
+impl RealisticOptions {
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        let share = 0.0..=1.0;
+        let rates = self.defects.passing().map(|(rate, _)| rate);
+        let total = rates.iter().sum::<f64>() + self.defects.nonfunctional;
+        let fine = rates.iter().all(|rate| *rate >= 0.0) && self.defects.nonfunctional >= 0.0;
+        check(fine && share.contains(&total), "defects", self.defects, "must be 0 to 1 in all")?;
+        let hits = self.unflagged_hits;
+        check(share.contains(&hits), "unflagged_hits", hits, "must be 0 to 1")?;
+        let DetectorNoise { gain, read_noise, ramp_factor } = self.noise;
+        let fine = gain > 0.0 && read_noise > 0.0 && ramp_factor > 0.0 && gain.is_finite();
+        check(fine, "noise", self.noise, "must be positive")?;
+        check((0.0..=100.0).contains(&self.airglow), "airglow", self.airglow, "must be 0 to 100")?;
+        check(self.zodi_tilt.abs() < 1.0, "zodi_tilt", self.zodi_tilt, "must lie within -1 and 1")?;
+        let variation = self.width_variation;
+        check((0.0..0.5).contains(&variation), "width_variation", variation, "must be 0 to 0.5")
+    }
+}
+
+/// What a row of pixels needs.
+pub(crate) struct RealisticRows<'a> {
+    pub(crate) sky: &'a SimulatedSky,
+    pub(crate) pointing: &'a Pointing,
+    pub(crate) options: &'a ExposureOptions,
+    pub(crate) realism: &'a RealisticOptions,
+    /// The true wavelengths.
+    pub(crate) waves: &'a WaveTable,
+    pub(crate) window: PixelWindow,
+}
+
+impl RealisticRows<'_> {
+    /// Adds to the light of the sources \[MJy/sr\] all else.
+    pub(crate) fn planes(&self, sources: Vec<f32>) -> PixelPlanes {
+        let (nx, count) = (self.window.nx, sources.len());
+        let mut planes = PixelPlanes {
+            image: sources,
+            flags: vec![0; count],
+            variance: vec![0.0; count],
+            zodi: vec![0.0; count],
+        };
+        let images = planes.image.par_chunks_mut(nx).zip(planes.flags.par_chunks_mut(nx));
+        let models = planes.variance.par_chunks_mut(nx).zip(planes.zodi.par_chunks_mut(nx));
+        images.zip(models).enumerate().for_each(|(row, ((image, flags), (variance, zodi)))| {
+            let y = self.window.y0 + row;
+            let mut draws = RowDraws::new(self.pointing, y, self.window.x0);
+            let mut bands = vec![Passband { center: 0.0, width: 0.0 }; nx];
+            self.waves.passband_row(self.window.x0 as f64, y as f64, &mut bands);
+            for (i, band) in bands.iter().enumerate() {
+                let pixel = self.pixel([self.window.x0 + i, y], *band, image[i], draws.next());
+                (image[i], flags[i]) = (pixel.image, pixel.flags);
+                (variance[i], zodi[i]) = (pixel.variance, pixel.zodi);
+            }
+        });
+        planes
+    }
+
+    /// One pixel of the full frame, on which `light` \[MJy/sr\] of sources falls.
+    #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
+    fn pixel(&self, [column, row]: [usize; 2], band: Passband, light: f32, draw: PixelChance) -> PixelValue {
+        let realism = self.realism;
+        let (x, y) = (column as f64, row as f64);
+        let zodi = self.sky.zodi.at(x, y, band.center) as f32;
+        let error = 1.0 + realism.zodi_tilt * (x - 1019.5) / 1020.0;
+        let glow = realism.airglow * airglow(self.pointing.detector, &self.sky.zodi, band);
+        let background = self.options.zodi_scale * error * f64::from(zodi) + glow;
+        let expected = f64::from(light) + background;
+        let sigma = realism.noise.variance(expected).sqrt();
+        let defect = draw.defect(&realism.defects);
+        let mut observed = expected + sigma * draw.normal;
+        if draw.hit < realism.unflagged_hits {
+            observed += realism.hit_strength * sigma * draw.exponential;
+        }
+        observed += sigma * defect.excess;
+        // The image and its variance are in the units of their release.
+        let gain_error = match self.options.release {
+            SimulatedRelease::Qr2 if realism.gain_error => true_correction(self.pointing.detector, [x, y]),
+            _ => 1.0,
+        };
+        let variance = realism.noise.variance(observed) / gain_error.powi(2);
+        let value = if realism.noisy_image { observed } else { expected } / gain_error;
+        let is_source = f64::from(light) > SOURCE_SIGMA * realism.noise.variance(background).sqrt();
+        PixelValue {
+            image: if defect.loses_image && realism.noisy_image { f32::NAN } else { value as f32 },
+            flags: defect.flag | if is_source { SOURCE } else { 0 },
+            variance: if defect.flag == NONFUNC { f32::NAN } else { variance as f32 },
+            zodi,
+        }
+    }
+}
+
+/// What the four planes hold of a pixel.
+struct PixelValue {
+    image: f32,
+    flags: i32,
+    variance: f32,
+    zodi: f32,
+}
+
+/// The random numbers of a row of the full frame. Each pixel takes as many, so that a cutout starts where the full frame
+/// is; neither threads nor cutouts change a pixel.
+struct RowDraws {
+    exposure: ChaCha8Rng,
+    detector: ChaCha8Rng,
+}
+
+/// Real numbers that a pixel takes of the generator of its exposure; each is two words of it.
+const EXPOSURE_NUMBERS: usize = 7;
+
+impl RowDraws {
+    fn new(pointing: &Pointing, row: usize, first_column: usize) -> Self {
+        let generator = |seed: u64, numbers: usize| {
+            let mut rng = ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(row as u64);
+            rng.set_word_pos((2 * numbers * first_column) as u128);
+            rng
+        };
+        let detector = u64::from(pointing.detector.number());
+        Self { exposure: generator(pointing.seed, EXPOSURE_NUMBERS), detector: generator(detector, 1) }
+    }
+
+    fn next(&mut self) -> PixelChance {
+        let [a, b, defect, wild, side, hit, strength]: [f64; EXPOSURE_NUMBERS] =
+            std::array::from_fn(|_| self.exposure.random());
+        let exponential = |uniform: f64| -(1.0 - uniform).ln();
+        PixelChance {
+            // Box & Muller 1958, of which the second number is not used.
+            normal: (2.0 * exponential(a)).sqrt() * (std::f64::consts::TAU * b).cos(),
+            defect,
+            wild: exponential(wild),
+            side,
+            hit,
+            exponential: exponential(strength),
+            dead: self.detector.random(),
+        }
+    }
+}
+
+/// All that is random in a pixel; uniform from 0 to 1 where nothing else is said.
+struct PixelChance {
+    /// Normal.
+    normal: f64,
+    defect: f64,
+    /// Exponential.
+    wild: f64,
+    side: f64,
+    hit: f64,
+    /// Exponential.
+    exponential: f64,
+    /// The same in each exposure of a detector.
+    dead: f64,
+}
+
+/// What is wrong with a pixel.
+#[derive(Default)]
+struct PixelDefect {
+    flag: i32,
+    /// Of its value \[standard deviations\].
+    excess: f64,
+    loses_image: bool,
+}
+
+impl PixelChance {
+    fn defect(&self, rates: &DefectRates) -> PixelDefect {
+        let either_side = if self.side < 0.5 { 1.0 } else { -1.0 };
+        if self.dead < rates.nonfunctional {
+            let loses_image = self.dead < rates.nonfunctional / 2.0;
+            return PixelDefect { flag: NONFUNC, excess: 100.0 * either_side * self.wild, loses_image };
+        }
+        let mut limit = 0.0;
+        for (rate, flag) in rates.passing() {
+            limit += rate;
+            if self.defect < limit {
+                let excess = match flag {
+                    OUTLIER => (5.0 + 30.0 * self.wild) * if self.side < 0.8 { 1.0 } else { -1.0 },
+                    TRANSIENT => 10.0 + 100.0 * self.wild,
+                    SUR_ERROR => 200.0 * either_side * self.wild,
+                    _ => 20.0 * self.wild,
+                };
+                return PixelDefect { flag, excess, loses_image: false };
+            }
+        }
+        PixelDefect::default()
+    }
+}
