@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 /// The crates that may name several spx crates, besides dev-dependencies.
-const COMPOSERS: [&str; 7] =
-    ["spx-cli", "spx-pipeline", "spx-py", "spx-serve", "spx-sim", "spx-view", "xtask"];
+const COMPOSERS: [&str; 8] =
+    ["spx-cli", "spx-pipeline", "spx-py", "spx-serve", "spx-sim", "spx-truth", "spx-view", "xtask"];
 /// A leaf that library crates may name besides spx-core, and which of them may.
 const LEAF: (&str, [&str; 2]) = ("spx-votable", ["spx-archive", "spx-batch"]);
 /// Speaking HTTP, or any network, as a client.

@@ -25,9 +25,6 @@ const PERSIST: i32 = 1 << 17;
 const OUTLIER: i32 = 1 << 19;
 const SOURCE: i32 = 1 << 21;
 
-/// Light of sources above which a pixel is flagged SOURCE, in standard deviations of the background.
-const SOURCE_SIGMA: f64 = 0.3;
-
 /// Noise of a detector: read noise and the noise of the electrons, which a fit of the ramp increases a little.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectorNoise {
@@ -100,6 +97,8 @@ pub struct RealisticOptions {
     pub noisy_image: bool,
     /// Flagged pixels.
     pub defects: DefectRates,
+    /// Light of sources above which a pixel is flagged SOURCE \[standard deviations of the background\].
+    pub source_threshold: f64,
     /// Share of pixels with a hit that no flag tells.
     pub unflagged_hits: f64,
     /// Mean strength of these hits, which are distributed exponentially \[standard deviations of the pixel\].
@@ -125,6 +124,7 @@ impl Default for RealisticOptions {
             noise: DetectorNoise::default(),
             noisy_image: true,
             defects: DefectRates::default(),
+            source_threshold: 0.3,
             unflagged_hits: 0.0,
             hit_strength: 22.0,
             fwhm_arcsec: None,
@@ -217,7 +217,7 @@ impl RealisticRows<'_> {
         };
         let variance = realism.noise.variance(observed) / gain_error.powi(2);
         let value = if realism.noisy_image { observed } else { expected } / gain_error;
-        let is_source = f64::from(light) > SOURCE_SIGMA * realism.noise.variance(background).sqrt();
+        let is_source = f64::from(light) > realism.source_threshold * realism.noise.variance(background).sqrt();
         PixelValue {
             image: if defect.loses_image && realism.noisy_image { f32::NAN } else { value as f32 },
             flags: defect.flag | if is_source { SOURCE } else { 0 },

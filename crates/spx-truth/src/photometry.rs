@@ -1,0 +1,226 @@
+//! Fluxes of isolated stars at the real rates of flags, for three widths of the point spread function and both releases.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use spx_core::detector::Detector;
+use spx_core::sky::Position;
+use spx_sim::{
+    ExposureOptions, FrameExtent, PixelWindow, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
+    SimulatedStar,
+};
+
+use crate::cube::UJY_PER_SIGMA;
+use crate::report::{Demand, TruthReport};
+use crate::runner::{SimulationSize, SpxRunner, center};
+use crate::statistics::{mean, median, share, width};
+
+/// Widths of the optical function \[arcsec\].
+const FWHM: [f64; 3] = [4.0, 5.5, 7.0];
+/// Decades of the flux in standard deviations of a measurement.
+const DECADES: [[f64; 2]; 3] = [[0.3, 3.0], [3.0, 30.0], [30.0, 300.0]];
+/// Distance of the stars \[px\].
+const SPACING: usize = 20;
+
+/// Measures stars of 0.3 to 300 standard deviations by aperture and PSF, with default settings: median flux, width of the
+/// pulls, rows that are lost or far off, and the mean of the good rows.
+///
+/// # Errors
+/// Where a file cannot be written or read, or `spx` fails.
+pub fn photometry(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
+    let mut report = TruthReport::default();
+    let mut all = Measured::default();
+    for release in [SimulatedRelease::Qr2, SimulatedRelease::Qr3] {
+        for fwhm in FWHM {
+            let mut measured = Measured::default();
+            for seed in 0..size.choose(6, 1) {
+                measured.extend(frame(spx, size, release, fwhm, seed)?);
+            }
+            let label = format!("{}, FWHM {fwhm}\"", release.name());
+            measured.report(&label, &mut report);
+            all.extend(measured);
+        }
+    }
+    all.report_bias(&mut report);
+    Ok(report)
+}
+
+/// What was found of a star on an image.
+struct StarRow {
+    truth: f64,
+    /// Flux and error by aperture and by PSF, where there are any.
+    fluxes: [Option<(f64, f64)>; 2],
+    good: bool,
+}
+
+#[derive(Default)]
+struct Measured {
+    rows: Vec<StarRow>,
+}
+
+/// Aperture and PSF.
+const METHODS: [&str; 2] = ["aperture", "PSF"];
+
+/// Stars on a jittered grid of pixels.
+fn stars(pointing: &Pointing, window: PixelWindow, rng: &mut Rng) -> Result<Vec<SimulatedStar>> {
+    let wcs = pointing.wcs()?;
+    let mut stars = Vec::new();
+    for j in 0..window.ny / SPACING {
+        for i in 0..window.nx / SPACING {
+            let mut at =
+                |start: usize, cell: usize| (start + cell * SPACING + SPACING / 2) as f64 + 4.0 * (rng.f64() - 0.5);
+            let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
+            let flux_2um = UJY_PER_SIGMA * 0.3 * 1000_f64.powf(rng.f64());
+            stars.push(SimulatedStar {
+                id: format!("S{}", stars.len()),
+                position: Position::new(ra, dec)?,
+                flux_2um,
+                slope: 0.0,
+            });
+        }
+    }
+    Ok(stars)
+}
+
+/// One image and its rows.
+fn frame(
+    spx: &SpxRunner,
+    size: SimulationSize,
+    release: SimulatedRelease,
+    fwhm: f64,
+    seed: u64,
+) -> Result<Measured> {
+    let part = PixelWindow { x0: 700, y0: 500, nx: 600, ny: 600 };
+    let window = size.choose(PixelWindow::FULL, part);
+    let mut rng = Rng::with_seed(1000 * seed + fwhm as u64);
+    let detector = Detector::new([1, 2, 3, 4, 5, 6][(seed as usize + fwhm as usize) % 6])?;
+    let pointing = Pointing {
+        position: center()?,
+        roll_deg: 24.7 + 40.0 * seed as f64,
+        mjd: 61_027.0 + seed as f64,
+        obs_id: format!("2025W51_1A_{seed:04}_1"),
+        detector,
+        seed: 77 + seed,
+    };
+    let stars = stars(&pointing, window, &mut rng)?;
+    let sky = SimulatedSky { stars: stars.clone(), ..SimulatedSky::default() };
+    let realism = RealisticOptions { fwhm_arcsec: Some(fwhm), ..RealisticOptions::default() };
+    let frame = FrameExtent::Cutout(window);
+    let options = ExposureOptions { release, frame, realism: Some(realism), ..ExposureOptions::default() };
+    spx.simulate("frame", &sky, &[(pointing, options)])?;
+    let table = measure(spx, "frame", &stars)?;
+    spx.forget("frame")?;
+    let rows = stars.iter().map(|star| table.row(star)).collect();
+    Ok(Measured { rows })
+}
+
+/// Rows of a table of measurements by source.
+pub(crate) struct MeasuredTable {
+    columns: HashMap<String, usize>,
+    rows: HashMap<String, csv::StringRecord>,
+}
+
+impl MeasuredTable {
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let mut reader = csv::Reader::from_path(path)?;
+        let columns = reader.headers()?.iter().enumerate().map(|(k, name)| (name.to_owned(), k)).collect();
+        let records = reader.records().collect::<Result<Vec<_>, _>>()?;
+        let rows = records.into_iter().map(|record| (record[0].to_owned(), record)).collect();
+        Ok(Self { columns, rows })
+    }
+
+    pub(crate) fn text(&self, id: &str, column: &str) -> Option<&str> {
+        self.rows.get(id)?.get(*self.columns.get(column)?)
+    }
+
+    pub(crate) fn number(&self, id: &str, column: &str) -> Option<f64> {
+        self.text(id, column)?.parse().ok()
+    }
+
+    fn row(&self, star: &SimulatedStar) -> StarRow {
+        let pair = |flux: &str, error: &str| {
+            Some((self.number(&star.id, flux)?, self.number(&star.id, error)?))
+        };
+        // Before is_good spoke of the data alone it also asked for a signal; bad_flag tells of the data.
+        let good = match self.columns.contains_key("is_detected") {
+            true => self.text(&star.id, "is_good") == Some("true"),
+            false => self.text(&star.id, "bad_flag") == Some("0"),
+        };
+        let fluxes = [pair("flux", "flux_error"), pair("psf_flux", "psf_flux_error")];
+        StarRow { truth: star.flux_2um, fluxes, good }
+    }
+}
+
+/// Runs `spx batch` with default settings on the image of a directory.
+pub(crate) fn measure(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> Result<MeasuredTable> {
+    let mut catalog = "targetid,ra,dec\n".to_owned();
+    for star in stars {
+        catalog.push_str(&format!("{},{},{}\n", star.id, star.position.ra(), star.position.dec()));
+    }
+    std::fs::write(spx.path("catalog.csv"), catalog)?;
+    let position = center()?;
+    let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
+    let place = ["batch", "--catalog=catalog.csv", &ra, &dec, "--radius=3"];
+    let mut more = vec!["--input", input, "--output-dir=batch", "--psf-flux"];
+    if !spx.knows("batch", "--no-aperture-correction")? {
+        more.push("--aperture-correction");
+    }
+    spx.run(&[&place[..], &more[..]].concat())?;
+    let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
+    let tables = tables.into_iter().map(|entry| entry.path());
+    let path = tables.into_iter().find(|path| path.extension().is_some_and(|e| e == "csv"));
+    let table = MeasuredTable::read(&path.context("no table of measurements")?)?;
+    spx.forget("batch")?;
+    Ok(table)
+}
+
+impl Measured {
+    fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+
+    /// (flux - truth) / error of the good rows of a decade, by one method.
+    fn pulls(&self, method: usize, [low, high]: [f64; 2]) -> Vec<f64> {
+        let rows = self.rows.iter().filter(|row| row.good);
+        let within = |row: &&StarRow| (low..high).contains(&(row.truth / UJY_PER_SIGMA));
+        rows.filter(within)
+            .filter_map(|row| row.fluxes[method].map(|(flux, error)| (flux - row.truth) / error))
+            .filter(|pull| pull.is_finite())
+            .collect()
+    }
+
+    fn report(&self, label: &str, report: &mut TruthReport) {
+        for (method, name) in METHODS.iter().enumerate() {
+            let bright = self.rows.iter().filter(|row| row.good && row.truth > 10.0 * UJY_PER_SIGMA);
+            let ratios: Vec<f64> =
+                bright.filter_map(|row| Some(row.fluxes[method]?.0 / row.truth)).collect();
+            let what = format!("{name}, {label}: median flux over truth above 10 sigma");
+            report.add(what, median(&ratios), Demand::Near(1.0, 0.003));
+            for decade in DECADES {
+                let what = format!("{name}, {label}: width of pulls, {} to {} sigma", decade[0], decade[1]);
+                report.add(what, width(&self.pulls(method, decade)), Demand::Near(1.0, 0.05));
+            }
+            let pulls = self.pulls(method, [0.0, f64::INFINITY]);
+            let far = pulls.iter().filter(|pull| pull.abs() > 5.0).count();
+            let what = format!("{name}, {label}: good rows beyond 5 sigma");
+            report.add(what, share(far, pulls.len()), Demand::AtMost(0.001));
+        }
+        let lost = self.rows.iter().filter(|row| !row.good || row.fluxes[0].is_none()).count();
+        let what = format!("{label}: rows lost");
+        report.add(what, share(lost, self.rows.len()), Demand::AtMost(0.015));
+    }
+
+    /// Means over all images: 300 visits may bring them off by 0.05 of their combined error.
+    fn report_bias(&self, report: &mut TruthReport) {
+        let limit = 0.05 / 300_f64.sqrt();
+        for (method, name) in METHODS.iter().enumerate() {
+            for decade in DECADES {
+                let pulls = self.pulls(method, decade);
+                let what = format!("{name}, all images: mean pull of good rows, {} to {} sigma", decade[0], decade[1]);
+                report.add(what, mean(&pulls), Demand::Near(0.0, limit));
+            }
+        }
+    }
+}
