@@ -22,6 +22,7 @@ mod parquet;
 mod process;
 mod testdata;
 mod tidy;
+mod truth;
 mod viewers;
 mod vo_clients;
 
@@ -54,6 +55,10 @@ cargo xtask TASK
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason
+  truth [cube|zodiacal|photometry|releases]... [--quick] [--spx PATH]
+                         fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
+                         skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
+                         misses it
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
@@ -81,6 +86,7 @@ fn main() -> ExitCode {
         ["compare-photometry", options @ ..] => compare::photometry(options),
         ["package", arguments @ ..] => package::run(arguments),
         ["parquet", arguments @ ..] => parquet::run(arguments),
+        ["truth", arguments @ ..] => truth::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["light-curve", options @ ..] => viewers::light_curve(options),
         ["browser", options @ ..] => browser::run(options),

@@ -15,8 +15,8 @@ const LINES: [(f64, f64); 3] = [(HELIUM, 1.0), (0.845, 0.1), (1.129, 0.15)];
 /// Standard deviation with which the edges of a passband let light in, over its width.
 const SOFTNESS: f64 = 0.15;
 
-/// Surface brightness \[MJy/sr\] in a passband where He I is as bright as the zodiacal light in the middle of the frame; 0
-/// on detectors 3 to 6.
+/// Surface brightness \[MJy/sr\] in a passband where He I is as bright as the zodiacal light in the
+/// middle of the frame; 0 on detectors 3 to 6.
 pub(crate) fn airglow(detector: Detector, zodi: &ZodiModel, band: Passband) -> f64 {
     if detector.number() > 2 {
         return 0.0;

@@ -32,7 +32,8 @@ pub(crate) fn date(day: i64) -> CalendarDate {
     CalendarDate { year, month, day: rest, day_of_year }
 }
 
-/// Year and number of the ISO 8601 week of a day \[MJD\]: the week belongs to the year of its Thursday.
+/// Year and number of the ISO 8601 week of a day \[MJD\]: the week belongs to the year of its
+/// Thursday.
 pub(crate) fn iso_week(day: i64) -> (i64, u32) {
     // MJD 0 was a Wednesday.
     let weekday = (day + 2).rem_euclid(7);

@@ -22,9 +22,10 @@ const SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-swcs-v5-2026-191"];
 const SOLID_ANGLE: [&str; 2] = ["solid_angle_pixel_map", "cal-sapm-v3-2026-191"];
 const FLUX_CORRECTIONS: [&str; 2] = ["l3_flux_corrections", "cal-flxc-v1-2026-191"];
 
-/// Writes the calibration products of a detector below `root`, which stands for the archive's `/ibe/data/spherex/`, and
-/// gives their paths: `spectral_wcs` (CWAVE, CBAND \[um\]), `solid_angle_pixel_map` \[arcsec^2\], `epsf` and
-/// `l3_flux_corrections`, all of Quick Release 3. They are what realistic exposures with the same `realism` need.
+/// Writes the calibration products of a detector below `root`, which stands for the archive's
+/// `/ibe/data/spherex/`, and gives their paths: `spectral_wcs` (CWAVE, CBAND \[um\]),
+/// `solid_angle_pixel_map` \[arcsec^2\], `epsf` and `l3_flux_corrections`, all of Quick Release 3.
+/// They are what realistic exposures with the same `realism` need.
 ///
 /// # Errors
 /// Where a file exists or cannot be written.

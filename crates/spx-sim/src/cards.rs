@@ -41,7 +41,8 @@ const QR2_FLAGS: [(&str, u32, &str); 22] = [
 const QR3_FLAGS: [(&str, u32, &str); 2] =
     [("CROSSTALK", 20, "Affected by crosstalk"), ("STREAK", 25, "Pixel part of a streak")];
 
-/// Side of a pixel \[arcsec\], with which the card PSF_FWHM of Quick Release 3 seems to be convolved.
+/// Side of a pixel \[arcsec\], with which the card PSF_FWHM of Quick Release 3 seems to be
+/// convolved.
 const PIXEL_ARCSEC: f64 = 6.16;
 
 /// Calibration products that the HISTORY of Quick Release 3 names, those of D1 last.
@@ -144,8 +145,8 @@ fn times(h: &mut Header, mjd: f64) {
     h.set("TELAPSE", 118.1873, "[s] Elapsed time (start to stop)");
 }
 
-/// WCS `W`: wavelength and bandwidth by look-up in parent pixels. A cutout's CRPIX is written as a real
-/// number, a full frame's as an integer, as the archive does.
+/// WCS `W`: wavelength and bandwidth by look-up in parent pixels. A cutout's CRPIX is written as a
+/// real number, a full frame's as an integer, as the archive does.
 pub(crate) fn wavelength_wcs(h: &mut Header, offset: [usize; 2], cutout: bool) {
     const RAW: &str = "[pixel] Lookup table is in raw FITS coordinates";
     h.set("WCSAXESW", 2, "Two output axes: wavelength and bandwidth");
@@ -234,8 +235,8 @@ pub(crate) fn psf(erratum: bool) -> Header {
     h
 }
 
-/// True where files of a pipeline version list the PSF zones in the wrong order: before 6.5.6, unless the
-/// local tag says `psffix1`.
+/// True where files of a pipeline version list the PSF zones in the wrong order: before 6.5.6,
+/// unless the local tag says `psffix1`.
 pub(crate) fn has_psf_erratum(version: &str) -> bool {
     let (public, local) = version.split_once('+').unwrap_or((version, ""));
     let mut numbers = public.split('.').map(|n| n.parse::<u32>().unwrap_or(0));

@@ -11,11 +11,12 @@ pub struct StarMeasurement {
     pub background: f64,
 }
 
-/// Measures the star at `position` `[x, y]` \[px, 0-based\] in a plane of shape `[ny, nx]`, row-major.
+/// Measures the star at `position` `[x, y]` \[px, 0-based\] in a plane of shape `[ny, nx]`,
+/// row-major.
 ///
-/// The aperture is the pixels whose centres lie within `radius` \[px\], which should be several times the width
-/// of the star: nothing is added for light outside. `None` where the aperture leaves the plane or a pixel in it
-/// is not finite, for then the sum would miss a part of the star.
+/// The aperture is the pixels whose centers lie within `radius` \[px\], which should be several
+/// times the width of the star: nothing is added for light outside. `None` where the aperture
+/// leaves the plane or a pixel in it is not finite, for then the sum would miss a part of the star.
 pub fn measure(
     plane: &[f32],
     [ny, nx]: [usize; 2],

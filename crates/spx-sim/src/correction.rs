@@ -17,11 +17,13 @@ const RANGES: [[f64; 2]; 6] =
 /// Share of pixels in which the product holds any number.
 const WILD: f64 = 1e-4;
 
-/// By what IMAGE of Quick Release 2 must be multiplied at a pixel `[x, y]` of the full frame; VARIANCE by its square.
+/// By what IMAGE of Quick Release 2 must be multiplied at a pixel `[x, y]` of the full frame;
+/// VARIANCE by its square.
 pub(crate) fn true_correction(detector: Detector, [x, y]: [f64; 2]) -> f64 {
     let [low, high] = RANGES[usize::from(detector.number()) - 1];
     let t = y / (Detector::NPIX as f64 - 1.0);
-    // Nearer to the upper end of the range on most of the detector, as the medians of the real ones are.
+    // Nearer to the upper end of the range on most of the detector, as the medians of the real ones
+    // are.
     let of_row = low + (high - low) * (1.0 - (1.0 - t).powi(4)) * (0.9 + 0.1 * (9.0 * t).cos());
     of_row * (1.0 + 0.002 * (x / 97.0).sin())
 }
@@ -47,8 +49,8 @@ pub fn flux_correction_plane(detector: Detector) -> Vec<f32> {
     plane
 }
 
-/// Writes the product `l3_flux_corrections` of a detector: HDU 1 `IMAGE`, 2040 x 2040 factors for images of Quick Release
-/// 2, of which one in 10,000 is wild. The name must be free.
+/// Writes the product `l3_flux_corrections` of a detector: HDU 1 `IMAGE`, 2040 x 2040 factors for
+/// images of Quick Release 2, of which one in 10,000 is wild. The name must be free.
 ///
 /// # Errors
 /// Where the file exists or cannot be written.

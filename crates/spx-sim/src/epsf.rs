@@ -1,4 +1,5 @@
-//! The table of effective point spread functions, as it stands in images of Quick Release 3 and in the product `epsf`.
+//! The table of effective point spread functions, as it stands in images of Quick Release 3 and in
+//! the product `epsf`.
 
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
@@ -31,8 +32,8 @@ fn zones(detector: Detector) -> [usize; 2] {
     if detector.number() == 3 { [11, 41] } else { [21, 21] }
 }
 
-/// Appends the table EPSF of a detector: a row a zone, x fastest, each with 33 x 33 samples, five a pixel, and the source
-/// at sample (16, 16).
+/// Appends the table EPSF of a detector: a row a zone, x fastest, each with 33 x 33 samples, five a
+/// pixel, and the source at sample (16, 16).
 pub(crate) fn write_epsf_table(
     file: &mut FitsWriter,
     detector: Detector,

@@ -24,9 +24,9 @@ pub enum SimError {
     /// A cutout that shares no pixel with the frame.
     #[error("the cutout around ({ra}, {dec}) does not overlap the frame of {id}")]
     NoOverlap {
-        /// Right ascension of the centre asked for \[deg\].
+        /// Right ascension of the center asked for \[deg\].
         ra: f64,
-        /// Declination of the centre asked for \[deg\].
+        /// Declination of the center asked for \[deg\].
         dec: f64,
         /// Observation and detector.
         id: String,

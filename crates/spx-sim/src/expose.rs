@@ -26,8 +26,8 @@ use crate::survey::Pointing;
 /// What a hot pixel has too much \[MJy/sr\].
 const HOT_EXCESS: f32 = 5.0;
 
-/// Light of sources above which a pixel is flagged SOURCE: this many times the noise, and at least the
-/// second \[MJy/sr\].
+/// Light of sources above which a pixel is flagged SOURCE: this many times the noise, and at least
+/// the second \[MJy/sr\].
 const SOURCE_SIGMA: f64 = 0.3;
 const SOURCE_FLOOR: f64 = 1e-4;
 
@@ -120,8 +120,8 @@ pub struct ExposureOptions {
     pub release: SimulatedRelease,
     /// How much of the detector is wanted.
     pub frame: FrameExtent,
-    /// Noise of a pixel \[MJy/sr\]; VARIANCE is its square, or up to a fifth more from pixel to pixel. With 0
-    /// there is no noise and VARIANCE is 1e-6.
+    /// Noise of a pixel \[MJy/sr\]; VARIANCE is its square, or up to a fifth more from pixel to
+    /// pixel. With 0 there is no noise and VARIANCE is 1e-6.
     pub sigma: f64,
     /// Zodiacal light in IMAGE over that in ZODI.
     pub zodi_scale: f64,
@@ -131,11 +131,12 @@ pub struct ExposureOptions {
     pub nan_fraction: f64,
     /// Full width at half maximum of the PSF, before the integration over the pixel \[arcsec\].
     pub fwhm_arcsec: f64,
-    /// The card VERSION; the release's where `None`. Versions before 6.5.6 without `psffix1` list the PSF
-    /// zones in the wrong order, as the archive's did.
+    /// The card VERSION; the release's where `None`. Versions before 6.5.6 without `psffix1` list
+    /// the PSF zones in the wrong order, as the archive's did.
     pub version: Option<String>,
-    /// What makes the exposure like a real one, in place of `sigma`, `bad_fraction`, `nan_fraction` and `fwhm_arcsec`,
-    /// which then mean nothing. `None`: a plain Gaussian PSF and noise that does not depend on the light.
+    /// What makes the exposure like a real one, in place of `sigma`, `bad_fraction`, `nan_fraction`
+    /// and `fwhm_arcsec`, which then mean nothing. `None`: a plain Gaussian PSF and noise that does
+    /// not depend on the light.
     pub realism: Option<RealisticOptions>,
 }
 
@@ -202,9 +203,10 @@ impl SimulatedExposure {
 
 /// Observes the sky.
 ///
-/// IMAGE holds the sources, `zodi_scale` times the zodiacal light in ZODI, and Gaussian noise with VARIANCE.
-/// Pixels that sources light up are flagged SOURCE; bad pixels get one of the bad bits, hot ones 5 MJy/sr.
-/// [`ExposureOptions::realism`] makes all this as in real images. A cutout has the very pixels of the full frame.
+/// IMAGE holds the sources, `zodi_scale` times the zodiacal light in ZODI, and Gaussian noise with
+/// VARIANCE. Pixels that sources light up are flagged SOURCE; bad pixels get one of the bad bits,
+/// hot ones 5 MJy/sr. [`ExposureOptions::realism`] makes all this as in real images. A cutout has
+/// the very pixels of the full frame.
 ///
 /// # Errors
 /// Where an option makes no sense or a cutout does not overlap the frame.
@@ -218,17 +220,20 @@ pub fn observe(
     let wcs = pointing.wcs()?;
     let window = options.window(pointing, &wcs)?;
     let detector = pointing.detector;
-    // The true wavelengths of realistic images are those of Quick Release 3, whatever the file says.
+    // The true wavelengths of realistic images are those of Quick Release 3, whatever the file
+    // says.
     let truth = if options.realism.is_some() { qr3_wave_table(detector) } else { wave_table(detector) };
     let full = cards::wcs(pointing, &PixelWindow::FULL);
     let waves = WaveTable::new(&truth.x, &truth.y, &truth.values, &full)?;
     let psf = options.psf(detector, &wcs);
     let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, psf, center: pointing.position, window };
-    let sources = frame.sources(sky);
+    let stars = frame.stars(sky);
+    let mut sources = stars.clone();
+    frame.add_others(&mut sources, sky);
     let planes = match &options.realism {
         None => ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources),
         Some(realism) => {
-            RealisticRows { sky, pointing, options, realism, waves: &waves, window }.planes(sources)
+            RealisticRows { sky, pointing, options, realism, waves: &waves, window }.planes(sources, &stars)
         }
     };
     let wave_table = if options.release == SimulatedRelease::Qr2 { wave_table(detector) } else { truth };
@@ -297,8 +302,8 @@ impl ExposureOptions {
 /// The square of pixels around a position, clipped; `None` where nothing is left.
 fn around(wcs: &CelestialWcs, position: Position, size: usize) -> Option<PixelWindow> {
     let [x, y] = wcs.sky_to_pixel(position)?;
-    let clip = |centre: f64| {
-        let start = (centre - (size as f64 - 1.0) / 2.0).round();
+    let clip = |center: f64| {
+        let start = (center - (size as f64 - 1.0) / 2.0).round();
         let clamp = |value: f64| value.clamp(0.0, Detector::NPIX as f64);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the frame")]
         let (start, end) = (clamp(start) as usize, clamp(start + size as f64) as usize);
@@ -355,8 +360,8 @@ impl ExposureRows<'_> {
         planes
     }
 
-    /// Row `y` of the full frame. Each has a stream of random numbers of its own, drawn from its first column
-    /// on: neither threads nor cutouts change a pixel.
+    /// Row `y` of the full frame. Each has a stream of random numbers of its own, drawn from its
+    /// first column on: neither threads nor cutouts change a pixel.
     fn row(&self, y: usize, row: ExposureRowMut<'_>) {
         let mut rng = ChaCha8Rng::seed_from_u64(self.pointing.seed);
         rng.set_stream(y as u64);

@@ -10,8 +10,8 @@ pub(crate) fn below(distance: f64, sigma: f64) -> f64 {
     0.5 * erf(distance / (sigma * SQRT_2))
 }
 
-/// The error function to 1e-15, by its series in exp(-x^2) (Abramowitz & Stegun 1964, 7.1.6): all terms have
-/// one sign, so nothing cancels.
+/// The error function to 1e-15, by its series in exp(-x^2) (Abramowitz & Stegun 1964, 7.1.6): all
+/// terms have one sign, so nothing cancels.
 fn erf(x: f64) -> f64 {
     if x.abs() > 6.0 {
         return 1f64.copysign(x);

@@ -37,8 +37,8 @@ pub(crate) fn write_fits(
     file.commit().map_err(io)
 }
 
-/// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where `gzip` is
-/// true, whatever the name. The name must be free; it is taken when the file is complete.
+/// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where
+/// `gzip` is true, whatever the name. The name must be free; it is taken when the file is complete.
 ///
 /// # Errors
 /// Where the file exists or cannot be written.
@@ -92,8 +92,8 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
     file.finish()
 }
 
-/// The PSF, zone by zone, a cube of optical ones in QR2, a table of effective ones in QR3: as wide as the pixels of the zone
-/// are small.
+/// The PSF, zone by zone, a cube of optical ones in QR2, a table of effective ones in QR3: as wide
+/// as the pixels of the zone are small.
 fn write_psf(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,
@@ -104,8 +104,8 @@ fn write_psf(
     }
     let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default();
     let fwhms = |zones: usize| {
-        let centre = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
-        (0..zones * zones).map(move |k| fwhm / wcs.pixel_area(centre(k % zones), centre(k / zones)).sqrt())
+        let center = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
+        (0..zones * zones).map(move |k| fwhm / wcs.pixel_area(center(k % zones), center(k / zones)).sqrt())
     };
     match exposure.release {
         SimulatedRelease::Qr2 => {
@@ -125,7 +125,7 @@ fn write_psf(
     }
 }
 
-/// As the real ones: the cube off centre, the table with all its columns.
+/// As the real ones: the cube off center, the table with all its columns.
 fn write_realistic_psf(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,
@@ -160,7 +160,8 @@ pub(crate) fn zone_centers([columns, rows]: [usize; 2]) -> Vec<[f64; 2]> {
     (0..columns * rows).map(|k| [center(k % columns, columns), center(k / columns, rows)]).collect()
 }
 
-/// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then y.
+/// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then
+/// y.
 fn write_wave_table(file: &mut FitsWriter, exposure: &SimulatedExposure) -> Result<(), FitsError> {
     let table = &exposure.wave_table;
     let (nx, ny) = (table.x.len(), table.y.len());

@@ -52,8 +52,9 @@ const SIP: [(&str, f64); 40] = [
     ("BP_3_0", 5.53566543151e-12),
 ];
 
-/// Full width at half maximum of the optical PSF of each detector \[arcsec\]. Those of D1, D3, D4 and D6 follow from the
-/// cards PSF_FWHM of real files, where that of Quick Release 3 is taken to be convolved with a pixel of 6.16 arcsec.
+/// Full width at half maximum of the optical PSF of each detector \[arcsec\]. Those of D1, D3, D4
+/// and D6 follow from the cards PSF_FWHM of real files, where that of Quick Release 3 is taken to
+/// be convolved with a pixel of 6.16 arcsec.
 const OPTICAL_FWHM: [f64; 6] = [4.33, 4.7, 5.22, 6.10, 6.4, 6.62];
 
 /// By how much the tables of D5 and D6 lie higher in Quick Release 3 \[um\].
@@ -77,8 +78,8 @@ pub fn qr3_wave_table(detector: Detector) -> WaveTableData {
     table
 }
 
-/// The table WCS-WAVE of a detector in Quick Release 2: control points in 1-based parent pixels, values rounded to f32 as they
-/// stand in the file.
+/// The table WCS-WAVE of a detector in Quick Release 2: control points in 1-based parent pixels,
+/// values rounded to f32 as they stand in the file.
 pub fn wave_table(detector: Detector) -> WaveTableData {
     let (x, y) = match detector.number() {
         3 => (EVEN_9, D3_Y),
@@ -97,7 +98,8 @@ pub fn wave_table(detector: Detector) -> WaveTableData {
     WaveTableData { x, y, values }
 }
 
-/// Wavelength and bandwidth \[um\] at a 1-based pixel: the wavelength falls as y grows and curves in x.
+/// Wavelength and bandwidth \[um\] at a 1-based pixel: the wavelength falls as y grows and curves
+/// in x.
 fn wavelength_law(detector: Detector, x: f64, y: f64) -> [f64; 2] {
     let index = usize::from(detector.number()) - 1;
     let ([low, high], power) = (BANDS[index], RESOLVING_POWER[index]);
@@ -139,7 +141,8 @@ pub(crate) fn celestial(ra: f64, dec: f64, roll_deg: f64) -> Header {
     h
 }
 
-/// The optical PSF, a Gaussian, at `size` x `size` points, `oversampling` a pixel, normalised to sum 1.
+/// The optical PSF, a Gaussian, at `size` x `size` points, `oversampling` a pixel, normalised to
+/// sum 1.
 pub(crate) fn optical_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
     let sigma = fwhm_px / FWHM_PER_SIGMA;
     psf(size, oversampling, |distance| (-0.5 * (distance / sigma).powi(2)).exp())
@@ -153,8 +156,8 @@ pub(crate) fn effective_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f
 
 /// The product of a function of the distance along each axis \[px\].
 fn psf(size: u32, oversampling: f64, profile: impl Fn(f64) -> f64) -> Vec<f64> {
-    let centre = f64::from(size - 1) / 2.0;
-    let line: Vec<f64> = (0..size).map(|k| profile((f64::from(k) - centre) / oversampling)).collect();
+    let center = f64::from(size - 1) / 2.0;
+    let line: Vec<f64> = (0..size).map(|k| profile((f64::from(k) - center) / oversampling)).collect();
     let sum = line.iter().sum::<f64>().powi(2);
     line.iter().flat_map(|y| line.iter().map(move |x| x * y / sum)).collect()
 }
@@ -200,7 +203,8 @@ mod tests {
     #[test]
     fn the_effective_psf_holds_the_light_of_pixels() {
         let plane = effective_psf(0.85, 33, 5.0);
-        // Every fifth sample is a pixel of a source in the middle of one; together they hold all light.
+        // Every fifth sample is a pixel of a source in the middle of one; together they hold all
+        // light.
         let pixels = || (1..33).step_by(5);
         let light: f64 = pixels().flat_map(|j| pixels().map(move |i| j * 33 + i)).map(|at| plane[at]).sum();
         assert!((25.0 * light - 1.0).abs() < 1e-9, "{light}");

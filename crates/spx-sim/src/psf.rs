@@ -1,7 +1,9 @@
-//! Where the light of a point source falls: a sum of elliptical Gaussians, which can be integrated over pixels exactly.
+//! Where the light of a point source falls: a sum of elliptical Gaussians, which can be integrated
+//! over pixels exactly.
 //!
-//! The same function gives the light in the pixels of a simulated star and the samples that the files hold: the
-//! optical function of Quick Release 2 and the effective one of Quick Release 3 (Anderson & King 2000, PASP 112, 1360).
+//! The same function gives the light in the pixels of a simulated star and the samples that the
+//! files hold: the optical function of Quick Release 2 and the effective one of Quick Release 3
+//! (Anderson & King 2000, PASP 112, 1360).
 
 use std::f64::consts::TAU;
 
@@ -11,7 +13,8 @@ use spx_wcs::CelestialWcs;
 use crate::gaussian::{FWHM_PER_SIGMA, below};
 use crate::realistic::RealisticOptions;
 
-/// Share of the light in the wings of the realistic function, and their width over that of its core.
+/// Share of the light in the wings of the realistic function, and their width over that of its
+/// core.
 const WING_SHARE: f64 = 0.12;
 const WING_WIDTH: f64 = 2.0;
 
@@ -37,7 +40,8 @@ pub(crate) struct SourceShape {
 }
 
 impl SourceShape {
-    /// The share of the light in the pixel whose centre lies `[dx, dy]` \[px\] from the source: the effective function.
+    /// The share of the light in the pixel whose center lies `[dx, dy]` \[px\] from the source: the
+    /// effective function.
     pub(crate) fn pixel_share(&self, [dx, dy]: [f64; 2]) -> f64 {
         let along = |d: f64, sigma: f64| below(d + 0.5, sigma) - below(d - 0.5, sigma);
         self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
@@ -49,8 +53,8 @@ impl SourceShape {
         self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
     }
 
-    /// The optical function at 101 x 101 points, ten a pixel, scaled to sum 1, as in the cube of Quick Release 2; its
-    /// core lies `offset` \[px\] from the middle of the plane.
+    /// The optical function at 101 x 101 points, ten a pixel, scaled to sum 1, as in the cube of
+    /// Quick Release 2; its core lies `offset` \[px\] from the middle of the plane.
     pub(crate) fn optical_plane(&self, offset: [f64; 2]) -> Vec<f64> {
         let mut plane = samples(101, 10.0, |[x, y]| self.density([x - offset[0], y - offset[1]]));
         let sum: f64 = plane.iter().sum();
@@ -58,8 +62,9 @@ impl SourceShape {
         plane
     }
 
-    /// The effective function at 33 x 33 points, five a pixel, as in the table of Quick Release 3: a pixel's share of the
-    /// light is 25 times the sample at its centre. Light beyond the samples is not in their sum.
+    /// The effective function at 33 x 33 points, five a pixel, as in the table of Quick Release 3:
+    /// a pixel's share of the light is 25 times the sample at its center. Light beyond the samples
+    /// is not in their sum.
     pub(crate) fn effective_plane(&self) -> Vec<f64> {
         samples(33, 5.0, |offset| self.pixel_share(offset) / 25.0)
     }

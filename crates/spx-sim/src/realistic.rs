@@ -1,8 +1,8 @@
-//! Exposures like real ones: VARIANCE that follows the measured rate, defects at the real rates, airglow, and the
-//! calibration of two releases.
+//! Exposures like real ones: VARIANCE that follows the measured rate, defects at the real rates,
+//! airglow, and the calibration of two releases.
 //!
-//! As in the archive's files VARIANCE is affine in the *observed* rate, noise included, so that 1/VARIANCE favours pixels
-//! that fluctuated downwards.
+//! As in the archive's files VARIANCE is affine in the *observed* rate, noise included, so that
+//! 1/VARIANCE favours pixels that fluctuated downwards.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -25,7 +25,8 @@ const PERSIST: i32 = 1 << 17;
 const OUTLIER: i32 = 1 << 19;
 const SOURCE: i32 = 1 << 21;
 
-/// Noise of a detector: read noise and the noise of the electrons, which a fit of the ramp increases a little.
+/// Noise of a detector: read noise and the noise of the electrons, which a fit of the ramp
+/// increases a little.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct DetectorNoise {
     /// Electrons in an exposure for 1 MJy/sr.
@@ -59,7 +60,8 @@ pub struct DefectRates {
     pub transient: f64,
     /// SUR_ERROR.
     pub sur_error: f64,
-    /// NONFUNC: the same pixels in each exposure of a detector; VARIANCE is NaN, and IMAGE in half of them.
+    /// NONFUNC: the same pixels in each exposure of a detector; VARIANCE is NaN, and IMAGE in half
+    /// of them.
     pub nonfunctional: f64,
     /// PERSIST.
     pub persistence: f64,
@@ -92,29 +94,34 @@ impl DefectRates {
 pub struct RealisticOptions {
     /// Noise and VARIANCE.
     pub noise: DetectorNoise,
-    /// False: IMAGE holds what is expected, without noise and wild values, beside the VARIANCE and FLAGS that it
-    /// would have with them.
+    /// False: IMAGE holds what is expected, without noise and wild values, beside the VARIANCE and
+    /// FLAGS that it would have with them.
     pub noisy_image: bool,
     /// Flagged pixels.
     pub defects: DefectRates,
-    /// Light of sources above which a pixel is flagged SOURCE \[standard deviations of the background\].
+    /// Light of stars above which a pixel is flagged SOURCE \[standard deviations of the
+    /// background\]; galaxies and nebulae are not flagged.
     pub source_threshold: f64,
     /// Share of pixels with a hit that no flag tells.
     pub unflagged_hits: f64,
-    /// Mean strength of these hits, which are distributed exponentially \[standard deviations of the pixel\].
+    /// Mean strength of these hits, which are distributed exponentially \[standard deviations of
+    /// the pixel\].
     pub hit_strength: f64,
-    /// Full width at half maximum of the optical PSF \[arcsec\]; the detector's own, 4.3 to 6.6, where `None`.
+    /// Full width at half maximum of the optical PSF \[arcsec\]; the detector's own, 4.3 to 6.6,
+    /// where `None`.
     pub fwhm_arcsec: Option<f64>,
     /// Largest relative change of the width over the frame.
     pub width_variation: f64,
     /// Where the core of the PSF cube of Quick Release 2 lies \[px\]; it should lie at 0, 0.
     pub cube_offset: [f64; 2],
-    /// Relative error of the zodiacal model at the left and right edges of the frame, where it is largest.
+    /// Relative error of the zodiacal model at the left and right edges of the frame, where it is
+    /// largest.
     pub zodi_tilt: f64,
-    /// Airglow of He I at 1.083 um in D1 and D2 where it is strongest, over the zodiacal light there; up to 30.
+    /// Airglow of He I at 1.083 um in D1 and D2 where it is strongest, over the zodiacal light
+    /// there; up to 30.
     pub airglow: f64,
-    /// Images of Quick Release 2 carry the error of their gain, which the product `l3_flux_corrections` takes out
-    /// ([`write_flux_corrections`](crate::write_flux_corrections)).
+    /// Images of Quick Release 2 carry the error of their gain, which the product
+    /// `l3_flux_corrections` takes out ([`write_flux_corrections`](crate::write_flux_corrections)).
     pub gain_error: bool,
 }
 
@@ -168,8 +175,9 @@ pub(crate) struct RealisticRows<'a> {
 }
 
 impl RealisticRows<'_> {
-    /// Adds to the light of the sources \[MJy/sr\] all else.
-    pub(crate) fn planes(&self, sources: Vec<f32>) -> PixelPlanes {
+    /// Adds to the light of the sources \[MJy/sr\] all else; `stars` is the light of those that a
+    /// catalog knows.
+    pub(crate) fn planes(&self, sources: Vec<f32>, stars: &[f32]) -> PixelPlanes {
         let (nx, count) = (self.window.nx, sources.len());
         let mut planes = PixelPlanes {
             image: sources,
@@ -185,7 +193,8 @@ impl RealisticRows<'_> {
             let mut bands = vec![Passband { center: 0.0, width: 0.0 }; nx];
             self.waves.passband_row(self.window.x0 as f64, y as f64, &mut bands);
             for (i, band) in bands.iter().enumerate() {
-                let pixel = self.pixel([self.window.x0 + i, y], *band, image[i], draws.next());
+                let light = [image[i], stars[row * nx + i]];
+                let pixel = self.pixel([self.window.x0 + i, y], *band, light, draws.next());
                 (image[i], flags[i]) = (pixel.image, pixel.flags);
                 (variance[i], zodi[i]) = (pixel.variance, pixel.zodi);
             }
@@ -193,9 +202,15 @@ impl RealisticRows<'_> {
         planes
     }
 
-    /// One pixel of the full frame, on which `light` \[MJy/sr\] of sources falls.
+    /// One pixel of the full frame, on which light of all sources and of stars falls \[MJy/sr\].
     #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
-    fn pixel(&self, [column, row]: [usize; 2], band: Passband, light: f32, draw: PixelChance) -> PixelValue {
+    fn pixel(
+        &self,
+        [column, row]: [usize; 2],
+        band: Passband,
+        [light, stars]: [f32; 2],
+        draw: PixelChance,
+    ) -> PixelValue {
         let realism = self.realism;
         let (x, y) = (column as f64, row as f64);
         let zodi = self.sky.zodi.at(x, y, band.center) as f32;
@@ -217,7 +232,8 @@ impl RealisticRows<'_> {
         };
         let variance = realism.noise.variance(observed) / gain_error.powi(2);
         let value = if realism.noisy_image { observed } else { expected } / gain_error;
-        let is_source = f64::from(light) > realism.source_threshold * realism.noise.variance(background).sqrt();
+        let is_source =
+            f64::from(stars) > realism.source_threshold * realism.noise.variance(background).sqrt();
         PixelValue {
             image: if defect.loses_image && realism.noisy_image { f32::NAN } else { value as f32 },
             flags: defect.flag | if is_source { SOURCE } else { 0 },
@@ -235,8 +251,8 @@ struct PixelValue {
     zodi: f32,
 }
 
-/// The random numbers of a row of the full frame. Each pixel takes as many, so that a cutout starts where the full frame
-/// is; neither threads nor cutouts change a pixel.
+/// The random numbers of a row of the full frame. Each pixel takes as many, so that a cutout starts
+/// where the full frame is; neither threads nor cutouts change a pixel.
 struct RowDraws {
     exposure: ChaCha8Rng,
     detector: ChaCha8Rng,

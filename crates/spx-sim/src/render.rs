@@ -13,8 +13,8 @@ use crate::sky::{ExtendedSource, SimulatedSky, SurfaceProfile};
 /// Reach of a source in standard deviations; beyond lies 1e-8 of its flux.
 const REACH: f64 = 6.0;
 
-/// Sources farther from the tangent point cannot touch the frame, whose corners are 2.5 degrees away, and the
-/// distortion polynomials mean nothing there \[deg\].
+/// Sources farther from the tangent point cannot touch the frame, whose corners are 2.5 degrees
+/// away, and the distortion polynomials mean nothing there \[deg\].
 const FARTHEST: f64 = 4.0;
 
 /// What maps the frame to sky and wavelength; both in pixels of the full frame.
@@ -27,29 +27,34 @@ pub(crate) struct DetectorFrame<'a> {
 }
 
 impl DetectorFrame<'_> {
-    /// Light of all sources in the window \[MJy/sr\], row-major.
-    pub(crate) fn sources(&self, sky: &SimulatedSky) -> Vec<f32> {
+    /// Light of stars in the window \[MJy/sr\], row-major.
+    pub(crate) fn stars(&self, sky: &SimulatedSky) -> Vec<f32> {
         let mut plane = vec![0.0; self.window.nx * self.window.ny];
         for star in &sky.stars {
             self.add(&mut plane, star.position, 0.0, |band| star.flux(band.center));
         }
+        plane
+    }
+
+    /// Adds the light of all other sources.
+    pub(crate) fn add_others(&self, plane: &mut [f32], sky: &SimulatedSky) {
         for source in &sky.extended {
             match source.profile {
                 SurfaceProfile::Gaussian => {
                     let sigma = source.sigma();
-                    self.add(&mut plane, source.position, sigma, |band| source.flux(band.center));
+                    self.add(plane, source.position, sigma, |band| source.flux(band.center));
                 }
-                SurfaceProfile::Exponential | SurfaceProfile::Uniform => self.spread(&mut plane, source),
+                SurfaceProfile::Exponential | SurfaceProfile::Uniform => self.spread(plane, source),
             }
         }
         for line in &sky.lines {
-            self.add(&mut plane, line.position, 0.0, |band| line.flux(band));
+            self.add(plane, line.position, 0.0, |band| line.flux(band));
         }
-        plane
     }
 
-    /// Adds a Gaussian source of standard deviation `sigma` \[arcsec\], 0 for a point, whose flux \[uJy\] depends on the
-    /// passband: each pixel gets the share of the flux at its own wavelength that falls on it, over its own solid angle.
+    /// Adds a Gaussian source of standard deviation `sigma` \[arcsec\], 0 for a point, whose flux
+    /// \[uJy\] depends on the passband: each pixel gets the share of the flux at its own wavelength
+    /// that falls on it, over its own solid angle.
     fn add(&self, plane: &mut [f32], position: Position, sigma: f64, flux: impl Fn(Passband) -> f64) {
         if position.separation(self.center) > FARTHEST + REACH * sigma / 3600.0 {
             return;
@@ -72,8 +77,8 @@ impl DetectorFrame<'_> {
         }
     }
 
-    /// Adds an extended source of another profile: its surface brightness at the true distances, averaged over the pixel and
-    /// the point spread function by nine places along each axis.
+    /// Adds an extended source of another profile: its surface brightness at the true distances,
+    /// averaged over the pixel and the point spread function by nine places along each axis.
     fn spread(&self, plane: &mut [f32], source: &ExtendedSource) {
         if source.position.separation(self.center) > FARTHEST + source.reach() / 3600.0 {
             return;
@@ -109,7 +114,8 @@ impl DetectorFrame<'_> {
     }
 }
 
-/// Places and weights that stand for a Gaussian: nine, over three standard deviations to either side.
+/// Places and weights that stand for a Gaussian: nine, over three standard deviations to either
+/// side.
 fn gaussian_nodes(sigma: f64) -> [(f64, f64); 9] {
     let mut nodes = std::array::from_fn(|k| {
         let u = (k as f64 - 4.0) * 0.75;
@@ -126,17 +132,17 @@ struct PixelShares {
     shares: Vec<f64>,
 }
 
-/// The pixels of `0..length` within reach of a Gaussian at `centre`, and the integral over each.
-fn shares(centre: f64, sigma: f64, length: usize) -> PixelShares {
+/// The pixels of `0..length` within reach of a Gaussian at `center`, and the integral over each.
+fn shares(center: f64, sigma: f64, length: usize) -> PixelShares {
     let reach = REACH * sigma + 1.0;
     let last = length as f64 - 1.0;
-    if centre + reach < 0.0 || centre - reach > last {
+    if center + reach < 0.0 || center - reach > last {
         return PixelShares { first: 0, shares: Vec::new() };
     }
     let clamp = |value: f64| value.clamp(0.0, last);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..length")]
-    let (first, end) = (clamp((centre - reach).floor()) as usize, clamp((centre + reach).ceil()) as usize);
-    let edges: Vec<f64> = (first..=end + 1).map(|k| below(k as f64 - 0.5 - centre, sigma)).collect();
+    let (first, end) = (clamp((center - reach).floor()) as usize, clamp((center + reach).ceil()) as usize);
+    let edges: Vec<f64> = (first..=end + 1).map(|k| below(k as f64 - 0.5 - center, sigma)).collect();
     PixelShares { first, shares: edges.windows(2).map(|pair| pair[1] - pair[0]).collect() }
 }
 

@@ -40,7 +40,8 @@ pub struct LineSource {
     pub position: Position,
     /// Wavelength of the line \[um\].
     pub wavelength: f64,
-    /// f_nu integrated over the wavelength \[uJy um\]: a passband that holds the line sees this over its width.
+    /// f_nu integrated over the wavelength \[uJy um\]: a passband that holds the line sees this
+    /// over its width.
     pub strength: f64,
 }
 
@@ -55,7 +56,8 @@ impl LineSource {
     }
 }
 
-/// How the surface brightness of a source falls with the distance from its center; the radius is the source's.
+/// How the surface brightness of a source falls with the distance from its center; the radius is
+/// the source's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SurfaceProfile {
     /// A Gaussian; half of the flux lies within the radius.
@@ -72,7 +74,7 @@ pub enum SurfaceProfile {
 pub struct ExtendedSource {
     /// Its name in the truth table.
     pub id: String,
-    /// Its centre.
+    /// Its center.
     pub position: Position,
     /// f_nu of all of it at 2 um \[uJy\].
     pub flux_2um: f64,
@@ -99,13 +101,14 @@ impl ExtendedSource {
         }
     }
 
-    /// Standard deviation of a Gaussian profile \[arcsec\]: half of its flux lies within sqrt(2 ln 2) of it.
+    /// Standard deviation of a Gaussian profile \[arcsec\]: half of its flux lies within sqrt(2 ln
+    /// 2) of it.
     pub fn sigma(&self) -> f64 {
         self.radius / (2.0 * std::f64::consts::LN_2).sqrt()
     }
 
-    /// Surface brightness \[MJy/sr\] at a distance from its centre \[arcsec\] and a wavelength \[um\], before it is
-    /// blurred by the telescope.
+    /// Surface brightness \[MJy/sr\] at a distance from its center \[arcsec\] and a wavelength
+    /// \[um\], before it is blurred by the telescope.
     pub fn surface_brightness(&self, distance: f64, wavelength: f64) -> f64 {
         let area = std::f64::consts::TAU * self.radius.powi(2);
         let per_arcsec2 = match self.profile {
@@ -159,7 +162,7 @@ pub struct FieldOptions {
     pub slope_range: [f64; 2],
     /// Distance that neighbours keep where there is room \[arcsec\].
     pub separation: f64,
-    /// f_nu at 2 um of the first star, which then stands in the centre of the field \[uJy\].
+    /// f_nu at 2 um of the first star, which then stands in the center of the field \[uJy\].
     pub central_flux: Option<f64>,
     /// f_nu at 2 um of the extended source, if there is to be one \[uJy\].
     pub extended_flux: Option<f64>,
@@ -208,16 +211,16 @@ pub struct SimulatedSky {
 }
 
 impl SimulatedSky {
-    /// A field of `stars` stars within `radius` \[deg\] of a centre, and an extended source half way to its
-    /// edge; the same seed gives the same field.
+    /// A field of `stars` stars within `radius` \[deg\] of a center, and an extended source half
+    /// way to its edge; the same seed gives the same field.
     ///
-    /// Stars are spread evenly. Each keeps its distance from those before it if one of 50 places drawn for it
-    /// allows that, and stands at the loneliest of them if not.
+    /// Stars are spread evenly. Each keeps its distance from those before it if one of 50 places
+    /// drawn for it allows that, and stands at the loneliest of them if not.
     ///
     /// # Errors
     /// Where the radius is not in (0, 30] or an option makes no sense.
     pub fn field(
-        centre: Position,
+        center: Position,
         radius: f64,
         stars: usize,
         seed: u64,
@@ -233,7 +236,7 @@ impl SimulatedSky {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut sky = Self { zodi: options.zodi, ..Self::default() };
         if let Some(flux_2um) = options.extended_flux {
-            let position = offset(centre, radius / 2.0, rng.random_range(0.0..360.0))?;
+            let position = offset(center, radius / 2.0, rng.random_range(0.0..360.0))?;
             let id = "E0001".to_owned();
             sky.extended.push(ExtendedSource {
                 id,
@@ -246,8 +249,8 @@ impl SimulatedSky {
         }
         for k in 0..stars {
             let star = match options.central_flux.filter(|_| k == 0) {
-                Some(flux_2um) => (centre, flux_2um),
-                None => (sky.place(centre, radius, options, &mut rng)?, log_uniform(options, &mut rng)),
+                Some(flux_2um) => (center, flux_2um),
+                None => (sky.place(center, radius, options, &mut rng)?, log_uniform(options, &mut rng)),
             };
             let [low, high] = options.slope_range;
             let slope = low + (high - low) * rng.random::<f64>();
@@ -260,16 +263,17 @@ impl SimulatedSky {
     /// A place for another star.
     fn place(
         &self,
-        centre: Position,
+        center: Position,
         radius: f64,
         options: &FieldOptions,
         rng: &mut ChaCha8Rng,
     ) -> Result<Position, SimError> {
-        let mut best = (centre, -1.0);
+        let mut best = (center, -1.0);
         for _ in 0..50 {
-            // Even over the cap: 1 - cos of the distance is uniform, and so is its half, sin^2 of the half.
+            // Even over the cap: 1 - cos of the distance is uniform, and so is its half, sin^2 of
+            // the half.
             let half = (radius.to_radians() / 2.0).sin() * rng.random::<f64>().sqrt();
-            let candidate = offset(centre, 2.0 * half.asin().to_degrees(), rng.random_range(0.0..360.0))?;
+            let candidate = offset(center, 2.0 * half.asin().to_degrees(), rng.random_range(0.0..360.0))?;
             let nearest = self.nearest(candidate) * 3600.0;
             if nearest > best.1 {
                 best = (candidate, nearest);
@@ -281,7 +285,8 @@ impl SimulatedSky {
         Ok(best.0)
     }
 
-    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius \[deg\].
+    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius
+    /// \[deg\].
     fn nearest(&self, position: Position) -> f64 {
         let stars = self.stars.iter().map(|star| star.position.separation(position));
         let extended =
@@ -320,8 +325,8 @@ mod tests {
     use super::*;
 
     fn field(seed: u64) -> SimulatedSky {
-        let centre = Position::new(0.1, 66.56).unwrap();
-        SimulatedSky::field(centre, 0.5, 100, seed, &FieldOptions::default()).unwrap()
+        let center = Position::new(0.1, 66.56).unwrap();
+        SimulatedSky::field(center, 0.5, 100, seed, &FieldOptions::default()).unwrap()
     }
 
     #[test]
@@ -329,11 +334,11 @@ mod tests {
         let sky = field(1);
         assert_eq!(sky, field(1));
         assert_ne!(sky, field(2));
-        let centre = Position::new(0.1, 66.56).unwrap();
+        let center = Position::new(0.1, 66.56).unwrap();
         assert_eq!((sky.stars.len(), sky.extended.len()), (100, 1));
-        assert_eq!(sky.stars[0].position, centre);
+        assert_eq!(sky.stars[0].position, center);
         for (k, star) in sky.stars.iter().enumerate() {
-            assert!(star.position.separation(centre) <= 0.5 + 1e-9);
+            assert!(star.position.separation(center) <= 0.5 + 1e-9);
             assert!((300.0..=30_000.0).contains(&star.flux_2um));
             assert!(sky.stars[..k].iter().all(|o| o.position.separation(star.position) * 3600.0 >= 90.0));
         }
@@ -388,9 +393,9 @@ mod tests {
 
     #[test]
     fn bad_options_are_refused() {
-        let centre = Position::new(0.0, 0.0).unwrap();
+        let center = Position::new(0.0, 0.0).unwrap();
         let options = FieldOptions { flux_range: [0.0, 1.0], ..FieldOptions::default() };
-        assert!(SimulatedSky::field(centre, 1.0, 1, 1, &options).is_err());
-        assert!(SimulatedSky::field(centre, f64::NAN, 1, 1, &FieldOptions::default()).is_err());
+        assert!(SimulatedSky::field(center, 1.0, 1, 1, &options).is_err());
+        assert!(SimulatedSky::field(center, f64::NAN, 1, 1, &FieldOptions::default()).is_err());
     }
 }

@@ -1,4 +1,5 @@
-//! The plan of exposures: where the telescope points, how it is rolled, when, and what the file is called.
+//! The plan of exposures: where the telescope points, how it is rolled, when, and what the file is
+//! called.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +21,8 @@ const CADENCE_DAYS: f64 = 98.0 / 1440.0 / 4.0;
 pub struct Pointing {
     /// Tangent point of the projection, CRVAL.
     pub position: Position,
-    /// Angle from north to the detector's axes at the tangent point, as it enters the PC matrix \[deg\].
+    /// Angle from north to the detector's axes at the tangent point, as it enters the PC matrix
+    /// \[deg\].
     pub roll_deg: f64,
     /// Start of the exposure \[MJD, UTC\].
     pub mjd: f64,
@@ -75,13 +77,13 @@ pub struct SurveyOptions {
     pub first_mjd: f64,
     /// Most of the dither along the rows of the detector, across the scan in wavelength \[arcmin\].
     pub dither: f64,
-    /// Roll of the first observation, against north in the field's centre \[deg\].
+    /// Roll of the first observation, against north in the field's center \[deg\].
     pub roll: f64,
-    /// Most of the change in roll from one observation to another \[deg\]; every second half of the survey is
-    /// turned by 180 degrees besides, as the real one is after half a year.
+    /// Most of the change in roll from one observation to another \[deg\]; every second half of the
+    /// survey is turned by 180 degrees besides, as the real one is after half a year.
     pub roll_spread: f64,
-    /// Distance of the field's centre from the lower and the upper edge of the detector \[px\] at the ends of
-    /// the scan. A negative one lets it pass the edge.
+    /// Distance of the field's center from the lower and the upper edge of the detector \[px\] at
+    /// the ends of the scan. A negative one lets it pass the edge.
     pub margin: f64,
     /// Of dithers, rolls and the seeds of the exposures.
     pub seed: u64,
@@ -104,24 +106,25 @@ impl Default for SurveyOptions {
 
 /// Plans exposures of a field, by observation, then detector, with times increasing.
 ///
-/// The wavelength of a detector runs along y over its whole height of 3.5 degrees, so the observations carry
-/// the field from one end of each detector to the other in even steps: with 20 and more of them every
-/// channel sees it. Across that scan and in roll they are dithered at random. Unlike in the survey, all
-/// detectors look at the field in each observation.
+/// The wavelength of a detector runs along y over its whole height of 3.5 degrees, so the
+/// observations carry the field from one end of each detector to the other in even steps: with 20
+/// and more of them every channel sees it. Across that scan and in roll they are dithered at
+/// random. Unlike in the survey, all detectors look at the field in each observation.
 ///
 /// # Errors
 /// Where an option makes no sense.
-pub fn survey(centre: Position, options: &SurveyOptions) -> Result<Vec<Pointing>, SimError> {
+pub fn survey(center: Position, options: &SurveyOptions) -> Result<Vec<Pointing>, SimError> {
     options.check()?;
     let mut pointings = Vec::with_capacity(options.observations * options.detectors.len());
     for k in 0..options.observations {
         let mjd = options.first_mjd + k as f64 * CADENCE_DAYS;
         let turn = if 2 * k >= options.observations { 180.0 } else { 0.0 };
         for &detector in &options.detectors {
-            // Drawn by a generator of its own, so that the choice of detectors does not change the others.
+            // Drawn by a generator of its own, so that the choice of detectors does not change the
+            // others.
             let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
             rng.set_stream((k as u64) << 8 | u64::from(detector.number()));
-            let (position, roll_deg) = options.place(centre, k, turn, &mut rng)?;
+            let (position, roll_deg) = options.place(center, k, turn, &mut rng)?;
             let obs_id = observation_id(mjd, k);
             pointings.push(Pointing { position, roll_deg, mjd, obs_id, detector, seed: rng.random() });
         }
@@ -148,7 +151,7 @@ impl SurveyOptions {
     /// Tangent point and roll of observation `k`.
     fn place(
         &self,
-        centre: Position,
+        center: Position,
         k: usize,
         turn: f64,
         rng: &mut ChaCha8Rng,
@@ -159,14 +162,16 @@ impl SurveyOptions {
         let x = size / 2.0 + around_zero(self.dither * 60.0 / SCALE_ARCSEC);
         let y = self.margin + step * (size - 2.0 * self.margin) + around_zero(10.0);
         let spread = if k == 0 { 0.0 } else { around_zero(self.roll_spread) };
-        point(centre, [x, y], self.roll + turn + spread)
+        point(center, [x, y], self.roll + turn + spread)
     }
 }
 
-/// The tangent point and the roll there for which a position falls on a pixel; `roll_deg` is the roll as seen
-/// from the position, whose north differs from that at the tangent point near the poles.
+/// The tangent point and the roll there for which a position falls on a pixel; `roll_deg` is the
+/// roll as seen from the position, whose north differs from that at the tangent point near the
+/// poles.
 fn point(target: Position, pixel: [f64; 2], roll_deg: f64) -> Result<(Position, f64), SimError> {
-    // Distance and direction from the tangent point to the pixel do not depend on where on the sky it is.
+    // Distance and direction from the tangent point to the pixel do not depend on where on the sky
+    // it is.
     let origin = Position::new(180.0, 0.0)?;
     let wcs = CelestialWcs::from_header(&celestial(origin.ra(), origin.dec(), roll_deg))?;
     let [ra, dec] = wcs.pixel_to_sky(pixel[0], pixel[1]);
@@ -215,9 +220,9 @@ mod tests {
     #[test]
     fn the_field_scans_each_detector() {
         for (ra, dec) in [(10.0, 41.0), (359.99, 0.0), (270.0, 66.56), (120.0, -89.0), (5.0, 90.0)] {
-            let centre = at(ra, dec);
+            let center = at(ra, dec);
             let options = SurveyOptions::default();
-            let plan = survey(centre, &options).unwrap();
+            let plan = survey(center, &options).unwrap();
             assert_eq!(plan.len(), 24 * 6);
             let ids: HashSet<_> = plan.iter().map(|p| (&p.obs_id, p.detector)).collect();
             assert_eq!(ids.len(), plan.len());
@@ -226,7 +231,7 @@ mod tests {
                 let pixels = plan.iter().filter(|p| p.detector == detector);
                 let mut rows: Vec<f64> = pixels
                     .map(|p| {
-                        let [x, y] = p.wcs().unwrap().sky_to_pixel(centre).unwrap();
+                        let [x, y] = p.wcs().unwrap().sky_to_pixel(center).unwrap();
                         assert!((x - 1020.0).abs() < 292.5, "dither of {x} at {dec}");
                         y
                     })
@@ -243,11 +248,11 @@ mod tests {
 
     #[test]
     fn one_detector_is_planned_as_among_all() {
-        let centre = at(10.0, 41.0);
-        let all = survey(centre, &SurveyOptions::default()).unwrap();
+        let center = at(10.0, 41.0);
+        let all = survey(center, &SurveyOptions::default()).unwrap();
         let third = Detector::new(3).unwrap();
         let one = SurveyOptions { detectors: vec![third], ..SurveyOptions::default() };
         let expected: Vec<_> = all.into_iter().filter(|p| p.detector == third).collect();
-        assert_eq!(survey(centre, &one).unwrap(), expected);
+        assert_eq!(survey(center, &one).unwrap(), expected);
     }
 }

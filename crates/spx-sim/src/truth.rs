@@ -6,10 +6,10 @@ use std::path::Path;
 use crate::error::SimError;
 use crate::sky::{SimulatedSky, SurfaceProfile};
 
-/// Writes stars and extended sources as CSV with the columns `id`, `kind` (`star`, `extended` for a Gaussian,
-/// `exponential`, `uniform`), `ra`, `dec` \[deg\],
-/// `flux_2um_ujy` (f_nu at 2 um \[uJy\]), `slope` (of f_nu in wavelength) and `radius_arcsec` (of the
-/// profile, 0 for stars). Numbers have as many digits as read back to the same bits. The name must be free.
+/// Writes stars and extended sources as CSV with the columns `id`, `kind` (`star`, `extended` for a
+/// Gaussian, `exponential`, `uniform`), `ra`, `dec` \[deg\], `flux_2um_ujy` (f_nu at 2 um \[uJy\]),
+/// `slope` (of f_nu in wavelength) and `radius_arcsec` (of the profile, 0 for stars). Numbers have
+/// as many digits as read back to the same bits. The name must be free.
 ///
 /// # Errors
 /// Where the file exists or cannot be written.

@@ -17,21 +17,21 @@ use spx_sim::{
 };
 use spx_wcs::{CelestialWcs, WaveTable};
 
-fn centre() -> Position {
+fn center() -> Position {
     Position::new(186.4536, 33.5468).unwrap()
 }
 
 fn plan(detectors: &[i64]) -> Vec<Pointing> {
     let detectors = detectors.iter().map(|&n| Detector::new(n).unwrap()).collect();
-    survey(centre(), &SurveyOptions { observations: 3, detectors, ..SurveyOptions::default() }).unwrap()
+    survey(center(), &SurveyOptions { observations: 3, detectors, ..SurveyOptions::default() }).unwrap()
 }
 
 fn sky() -> SimulatedSky {
-    SimulatedSky::field(centre(), 0.1, 12, 5, &FieldOptions::default()).unwrap()
+    SimulatedSky::field(center(), 0.1, 12, 5, &FieldOptions::default()).unwrap()
 }
 
 fn around(size: usize) -> ExposureOptions {
-    ExposureOptions { frame: FrameExtent::Around { position: centre(), size }, ..ExposureOptions::default() }
+    ExposureOptions { frame: FrameExtent::Around { position: center(), size }, ..ExposureOptions::default() }
 }
 
 fn quiet(size: usize) -> ExposureOptions {
@@ -40,14 +40,14 @@ fn quiet(size: usize) -> ExposureOptions {
 
 #[test]
 fn the_flux_of_a_star_is_its_spectrum_at_the_wavelength_of_its_pixel() {
-    let star = SimulatedStar { id: "S".into(), position: centre(), flux_2um: 1000.0, slope: -1.5 };
+    let star = SimulatedStar { id: "S".into(), position: center(), flux_2um: 1000.0, slope: -1.5 };
     let sky = SimulatedSky { stars: vec![star.clone()], ..SimulatedSky::default() };
     for pointing in plan(&[1, 2, 3, 4, 5, 6]) {
         let exposure = observe(&sky, &pointing, &quiet(31)).unwrap();
         let wcs = CelestialWcs::from_header(&exposure.header).unwrap();
         let table = &exposure.wave_table;
         let waves = WaveTable::new(&table.x, &table.y, &table.values, &exposure.header).unwrap();
-        let [x, y] = wcs.sky_to_pixel(centre()).unwrap();
+        let [x, y] = wcs.sky_to_pixel(center()).unwrap();
         let (mut flux, mut moment) = (0.0, [0.0; 2]);
         for j in 0..exposure.window.ny {
             for i in 0..exposure.window.nx {
@@ -61,7 +61,7 @@ fn the_flux_of_a_star_is_its_spectrum_at_the_wavelength_of_its_pixel() {
             }
         }
         assert!((flux - 1.0).abs() < 1e-4, "{}: {flux}", pointing.detector);
-        // The PSF is undersampled: the centre of gravity of its pixels is off by up to 0.03 px.
+        // The PSF is undersampled: the center of gravity of its pixels is off by up to 0.03 px.
         assert!((moment[0] / flux - x).abs() < 0.035, "x of {}", pointing.detector);
         assert!((moment[1] / flux - y).abs() < 0.035, "y of {}", pointing.detector);
     }

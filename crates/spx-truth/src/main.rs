@@ -1,6 +1,10 @@
-//! `spx-truth SPX [cube|zodiacal|photometry|releases]... [--quick]`: prints figures beside what is demanded of them; exit
-//! code 1 where a demand is not met.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a tool of the developers, not of the product")]
+//! `spx-truth SPX [cube|zodiacal|photometry|releases]... [--quick]`: prints figures beside what is
+//! demanded of them; exit code 1 where a demand is not met.
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a tool of the developers, not of the product"
+)]
 
 use std::path::Path;
 use std::process::ExitCode;

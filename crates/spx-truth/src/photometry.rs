@@ -1,4 +1,5 @@
-//! Fluxes of isolated stars at the real rates of flags, for three widths of the point spread function and both releases.
+//! Fluxes of isolated stars at the real rates of flags, for three widths of the point spread
+//! function and both releases.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -24,8 +25,8 @@ const DECADES: [[f64; 2]; 3] = [[0.3, 3.0], [3.0, 30.0], [30.0, 300.0]];
 /// Distance of the stars \[px\].
 const SPACING: usize = 20;
 
-/// Measures stars of 0.3 to 300 standard deviations by aperture and PSF, with default settings: median flux, width of the
-/// pulls, rows that are lost or far off, and the mean of the good rows.
+/// Measures stars of 0.3 to 300 standard deviations by aperture and PSF, with default settings:
+/// median flux, width of the pulls, rows that are lost or far off, and the mean of the good rows.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.
@@ -69,8 +70,9 @@ fn stars(pointing: &Pointing, window: PixelWindow, rng: &mut Rng) -> Result<Vec<
     let mut stars = Vec::new();
     for j in 0..window.ny / SPACING {
         for i in 0..window.nx / SPACING {
-            let mut at =
-                |start: usize, cell: usize| (start + cell * SPACING + SPACING / 2) as f64 + 4.0 * (rng.f64() - 0.5);
+            let mut at = |start: usize, cell: usize| {
+                (start + cell * SPACING + SPACING / 2) as f64 + 4.0 * (rng.f64() - 0.5)
+            };
             let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
             let flux_2um = UJY_PER_SIGMA * 0.3 * 1000_f64.powf(rng.f64());
             stars.push(SimulatedStar {
@@ -140,10 +142,10 @@ impl MeasuredTable {
     }
 
     fn row(&self, star: &SimulatedStar) -> StarRow {
-        let pair = |flux: &str, error: &str| {
-            Some((self.number(&star.id, flux)?, self.number(&star.id, error)?))
-        };
-        // Before is_good spoke of the data alone it also asked for a signal; bad_flag tells of the data.
+        let pair =
+            |flux: &str, error: &str| Some((self.number(&star.id, flux)?, self.number(&star.id, error)?));
+        // Before is_good spoke of the data alone it also asked for a signal; bad_flag tells of the
+        // data.
         let good = match self.columns.contains_key("is_detected") {
             true => self.text(&star.id, "is_good") == Some("true"),
             false => self.text(&star.id, "bad_flag") == Some("0"),
@@ -194,8 +196,7 @@ impl Measured {
     fn report(&self, label: &str, report: &mut TruthReport) {
         for (method, name) in METHODS.iter().enumerate() {
             let bright = self.rows.iter().filter(|row| row.good && row.truth > 10.0 * UJY_PER_SIGMA);
-            let ratios: Vec<f64> =
-                bright.filter_map(|row| Some(row.fluxes[method]?.0 / row.truth)).collect();
+            let ratios: Vec<f64> = bright.filter_map(|row| Some(row.fluxes[method]?.0 / row.truth)).collect();
             let what = format!("{name}, {label}: median flux over truth above 10 sigma");
             report.add(what, median(&ratios), Demand::Near(1.0, 0.003));
             for decade in DECADES {
@@ -218,7 +219,10 @@ impl Measured {
         for (method, name) in METHODS.iter().enumerate() {
             for decade in DECADES {
                 let pulls = self.pulls(method, decade);
-                let what = format!("{name}, all images: mean pull of good rows, {} to {} sigma", decade[0], decade[1]);
+                let what = format!(
+                    "{name}, all images: mean pull of good rows, {} to {} sigma",
+                    decade[0], decade[1]
+                );
                 report.add(what, mean(&pulls), Demand::Near(0.0, limit));
             }
         }

@@ -14,8 +14,9 @@ use crate::runner::{SimulationSize, SpxRunner, center};
 /// What is compared: columns, and by how much they may differ.
 const COLUMNS: [(&str, f64); 3] = [("flux", 0.005), ("psf_flux", 0.005), ("aperture_radius", 0.05)];
 
-/// Measures a bright star on images of both releases that differ in nothing but what the releases do; first without the
-/// error of the gain that the archive's correction takes out, then with it where spx can correct it.
+/// Measures a bright star on images of both releases that differ in nothing but what the releases
+/// do; first without the error of the gain that the archive's correction takes out, then with it
+/// where spx can correct it.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.

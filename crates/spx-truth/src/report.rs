@@ -91,9 +91,8 @@ mod tests {
 
     #[test]
     fn a_figure_fails_beyond_two_errors_of_its_demand_and_where_it_is_no_number() {
-        let passes = |value, error, demand| {
-            TruthFigure { what: String::new(), value, error, demand }.passes()
-        };
+        let passes =
+            |value, error, demand| TruthFigure { what: String::new(), value, error, demand }.passes();
         assert!(passes(1.004, 0.001, Demand::Near(1.0, 0.003)));
         assert!(!passes(1.004, 0.0001, Demand::Near(1.0, 0.003)));
         assert!(passes(0.011, 0.001, Demand::AtMost(0.01)) && !passes(0.013, 0.001, Demand::AtMost(0.01)));

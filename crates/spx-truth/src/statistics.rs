@@ -22,10 +22,12 @@ pub(crate) fn median(values: &[f64]) -> (f64, f64) {
     (quantile(values, 0.5), 1.2533 * width(values).0 / n.sqrt())
 }
 
-/// Half of the range that holds the middle 68.27 %, the standard deviation of normal values, and its standard error.
+/// Half of the range that holds the middle 68.27 %, the standard deviation of normal values, and
+/// its standard error.
 pub(crate) fn width(values: &[f64]) -> (f64, f64) {
     let width = 0.5 * (quantile(values, 0.841_345) - quantile(values, 0.158_655));
-    // The error of either quantile of a normal sample is 1.51 sigma / sqrt(n), and they are nearly independent.
+    // The error of either quantile of a normal sample is 1.51 sigma / sqrt(n), and they are nearly
+    // independent.
     (width, 1.05 * width / (values.len() as f64).sqrt())
 }
 
@@ -54,11 +56,11 @@ mod tests {
 
     #[test]
     fn of_a_normal_sample() {
-        // Quantiles of the logistic function would do as well; these are of the normal one, by rejection.
+        // Quantiles of the logistic function would do as well; these are of the normal one, by
+        // rejection.
         let mut rng = fastrand::Rng::with_seed(3);
-        let normal: Vec<f64> = (0..40_000)
-            .map(|_| 3.0 + (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0)
-            .collect();
+        let normal: Vec<f64> =
+            (0..40_000).map(|_| 3.0 + (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0).collect();
         let near = |(value, error): (f64, f64), wanted: f64| (value - wanted).abs() < 4.0 * error;
         assert!(near(mean(&normal), 3.0) && near(median(&normal), 3.0) && near(width(&normal), 1.0));
         assert!(near(weighted_mean(&normal, &vec![2.0; normal.len()]), 3.0));
