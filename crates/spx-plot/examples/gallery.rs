@@ -1,13 +1,13 @@
-//! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example gallery --
-//! DIR`.
+//! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example
+//! gallery -- DIR`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView2};
 use spx_plot::{
-    Channel, CompositeFigure, Curve, Format, Limits, Marker, PlaneFigure, Size, SkyFormat, Spectrum,
-    SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_plane, render_spectrum,
+    Channel, CompositeFigure, Curve, DisplayLimits, FigureFormat, Marker, PlaneFigure, Size, SkyFormat,
+    Spectrum, SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_plane, render_spectrum,
 };
 
 const SIZES: [(u32, u32); 3] = [(1000, 900), (600, 500), (2400, 2000)];
@@ -31,20 +31,20 @@ fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {
     for (width, height) in SIZES {
         figure.size = Size { width, height };
         let name = format!("plane-{width}x{height}");
-        std::fs::write(directory.join(format!("{name}.png")), render_plane(&figure, Format::Png)?)?;
-        std::fs::write(directory.join(format!("{name}.svg")), render_plane(&figure, Format::Svg)?)?;
+        std::fs::write(directory.join(format!("{name}.png")), render_plane(&figure, FigureFormat::Png)?)?;
+        std::fs::write(directory.join(format!("{name}.svg")), render_plane(&figure, FigureFormat::Svg)?)?;
     }
     for map in spx_plot::Colormap::ALL {
         figure.colormap = *map;
         figure.size = Size { width: 800, height: 700 };
-        std::fs::write(directory.join(format!("map-{map}.png")), render_plane(&figure, Format::Png)?)?;
+        std::fs::write(directory.join(format!("map-{map}.png")), render_plane(&figure, FigureFormat::Png)?)?;
     }
     Ok(())
 }
 
 fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
     let save = |name: &str, figure: &PlaneFigure<'_>| -> Result<(), Box<dyn Error>> {
-        Ok(std::fs::write(directory.join(format!("{name}.png")), render_plane(figure, Format::Png)?)?)
+        Ok(std::fs::write(directory.join(format!("{name}.png")), render_plane(figure, FigureFormat::Png)?)?)
     };
     let wide = stars(400, 120, 1.0);
     for (name, dec, field, format) in [
@@ -75,13 +75,14 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
         .to_owned();
     figure.stretch = Stretch::Log;
     save("detector", &figure)?;
-    figure.limits = Limits::Range(0.0, 1e-6);
+    figure.limits = DisplayLimits::Range(0.0, 1e-6);
     figure.stretch = Stretch::Linear;
     save("detector-linear", &figure)
 }
 
 fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
-    // Each star has a colour of its own: the planes are weighted by a slow wave, with another phase in each.
+    // Each star has a color of its own: the planes are weighted by a slow wave, with another phase
+    // in each.
     let base = stars(160, 150, 1.0);
     let tinted = [0.0, 2.1, 4.2].map(|phase| {
         Array2::from_shape_fn(base.dim(), |(y, x)| {
@@ -94,15 +95,16 @@ fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
     let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
     let mut figure = CompositeFigure::new([channel(0), channel(1), channel(2)]);
     figure.sky = Some(&sky);
-    figure.title = "Orion in three colours".to_owned();
+    figure.title = "Orion in three colors".to_owned();
     for (width, height) in SIZES {
         figure.size = Size { width, height };
         let name = format!("composite-{width}x{height}.png");
-        std::fs::write(directory.join(name), render_composite(&figure, Format::Png)?)?;
+        std::fs::write(directory.join(name), render_composite(&figure, FigureFormat::Png)?)?;
     }
     figure.size = Size::default();
-    figure.scaling = spx_plot::Scaling::PerChannel { limits: Limits::default(), stretch: Stretch::Asinh };
-    std::fs::write(directory.join("composite-channels.png"), render_composite(&figure, Format::Png)?)?;
+    figure.scaling =
+        spx_plot::Scaling::PerChannel { limits: DisplayLimits::default(), stretch: Stretch::Asinh };
+    std::fs::write(directory.join("composite-channels.png"), render_composite(&figure, FigureFormat::Png)?)?;
     Ok(())
 }
 
@@ -121,21 +123,21 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
             })
             .collect(),
     };
-    let (first, second) = (spectrum("aperture", 0.0, 0.041), spectrum("neighbour", -180.0, 0.11));
+    let (first, second) = (spectrum("aperture", 0.0, 0.041), spectrum("neighbor", -180.0, 0.11));
     let curve = Curve {
         label: "truth".to_owned(),
         points: (0..2000).map(|k| 0.7 + 4.4 * f64::from(k) / 2000.0).map(|w| [w, truth(w)]).collect(),
     };
     let mut figure = SpectrumFigure::new(vec![first.clone()]);
     figure.title = "J053427.6−052345".to_owned();
-    std::fs::write(directory.join("spectrum-one.png"), render_spectrum(&figure, Format::Png)?)?;
+    std::fs::write(directory.join("spectrum-one.png"), render_spectrum(&figure, FigureFormat::Png)?)?;
     figure.spectra.push(second);
     figure.curves.push(curve);
     for (width, height) in SIZES {
         figure.size = Size { width, height };
         let name = format!("spectrum-{width}x{height}");
-        std::fs::write(directory.join(format!("{name}.png")), render_spectrum(&figure, Format::Png)?)?;
-        std::fs::write(directory.join(format!("{name}.svg")), render_spectrum(&figure, Format::Svg)?)?;
+        std::fs::write(directory.join(format!("{name}.png")), render_spectrum(&figure, FigureFormat::Png)?)?;
+        std::fs::write(directory.join(format!("{name}.svg")), render_spectrum(&figure, FigureFormat::Svg)?)?;
     }
     figure.size = Size { width: 1000, height: 700 };
     figure.flux_range = Some([-1e-7, 2.5e-6]);
@@ -145,7 +147,7 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
     });
     figure.curves.iter_mut().flat_map(|c| &mut c.points).for_each(|p| p[1] *= 1e-9);
     figure.flux_label = "Flux density (W m⁻² µm⁻¹)".to_owned();
-    std::fs::write(directory.join("spectrum-small.png"), render_spectrum(&figure, Format::Png)?)?;
+    std::fs::write(directory.join("spectrum-small.png"), render_spectrum(&figure, FigureFormat::Png)?)?;
     Ok(())
 }
 

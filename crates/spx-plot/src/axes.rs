@@ -1,4 +1,4 @@
-//! Ticks: where the numbers along an axis or a colour bar stand, and how they are written.
+//! Ticks: where the numbers along an axis or a color bar stand, and how they are written.
 
 use crate::Stretch;
 
@@ -38,11 +38,11 @@ pub(crate) fn linear(low: f64, high: f64, most: usize) -> NumberAxis {
     NumberAxis { ticks, factor: writer.factor() }
 }
 
-/// Ticks of a colour bar, whose colours are spaced evenly and its numbers therefore by `stretch`; labels keep
-/// a distance of at least `gap` (in parts of the bar).
+/// Ticks of a color bar, whose colors are spaced evenly and its numbers therefore by `stretch`;
+/// labels keep a distance of at least `gap` (in parts of the bar).
 ///
-/// Numbers are taken from the coarsest round ones to finer ones until there are enough, and then only where
-/// the stretch leaves a long piece of the bar bare.
+/// Numbers are taken from the coarsest round ones to finer ones until there are enough, and then
+/// only where the stretch leaves a long piece of the bar bare.
 pub(crate) fn stretched(low: f64, high: f64, stretch: Stretch, gap: f64) -> NumberAxis {
     const LONGEST_BARE: f64 = 0.35;
     let gap = gap.max(0.01);
@@ -72,8 +72,8 @@ pub(crate) fn stretched(low: f64, high: f64, stretch: Stretch, gap: f64) -> Numb
     NumberAxis { ticks: ticks.collect(), factor: writer.factor() }
 }
 
-/// Takes the label from ticks that stand closer to the last labelled one than `gap` of the axis, which may
-/// depend on the label; `ticks` are in order.
+/// Takes the label from ticks that stand closer to the last labeled one than `gap` of the axis,
+/// which may depend on the label; `ticks` are in order.
 pub(crate) fn thinned(mut ticks: Vec<Tick>, gap: impl Fn(&str) -> f64) -> Vec<Tick> {
     let mut last = f64::NEG_INFINITY;
     for tick in &mut ticks {
@@ -88,8 +88,8 @@ pub(crate) fn thinned(mut ticks: Vec<Tick>, gap: impl Fn(&str) -> f64) -> Vec<Ti
     ticks
 }
 
-/// Steps of 10, 5, 1, 0.5, ... times a power of ten, each a multiple of the next, from the size of the limits
-/// down to a thousandth of their distance.
+/// Steps of 10, 5, 1, 0.5, ... times a power of ten, each a multiple of the next, from the size of
+/// the limits down to a thousandth of their distance.
 fn finer_and_finer(low: f64, high: f64) -> impl Iterator<Item = f64> {
     let top = 10_f64.powf(low.abs().max(high.abs()).log10().floor());
     (0..40)
@@ -105,8 +105,8 @@ fn longest_bare(kept: &mut [(f64, f64)]) -> f64 {
     starts.zip(ends).map(|(start, end)| end - start).fold(0.0, f64::max)
 }
 
-/// The smallest of 1, 2, 5 times a power of ten that is not below `least`, and into how many parts minor
-/// ticks divide it.
+/// The smallest of 1, 2, 5 times a power of ten that is not below `least`, and into how many parts
+/// minor ticks divide it.
 pub(crate) fn round_step(least: f64) -> Option<(f64, u32)> {
     if !(least > 0.0 && least.is_finite()) {
         return None;
@@ -119,8 +119,8 @@ pub(crate) fn round_step(least: f64) -> Option<(f64, u32)> {
     (step > 0.0 && step.is_finite()).then_some((step, parts))
 }
 
-/// All k for which `k * step` lies between the limits, ends included; none where they would be too many to
-/// draw or a double does not resolve them.
+/// All k for which `k * step` lies between the limits, ends included; none where they would be too
+/// many to draw or a double does not resolve them.
 pub(crate) fn multiples(low: f64, high: f64, step: f64) -> Vec<i64> {
     const RESOLVED: f64 = 1e14;
     const MOST: f64 = 1000.0;
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_bar_numbers_keep_their_distance() {
+    fn color_bar_numbers_keep_their_distance() {
         for stretch in Stretch::ALL {
             for (low, high) in [(-0.01, 3.0), (0.0, 1.0), (5.0, 5.001), (-7e5, -6e5), (1e-9, 2e-3)] {
                 let axis = stretched(low, high, *stretch, 0.07);
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_bar_numbers_follow_the_stretch() {
+    fn color_bar_numbers_follow_the_stretch() {
         for (stretch, high) in [(Stretch::Sqrt, 90.0), (Stretch::Asinh, 1e4), (Stretch::Log, 50.0)] {
             let axis = stretched(0.0, high, stretch, 0.07);
             for tick in &axis.ticks {

@@ -1,7 +1,7 @@
 //! A list of shapes, in pixels of the final picture, y downwards.
 //!
-//! Figures add shapes; [`crate::encode`] turns the list into a file. So a figure does not know its file
-//! format, and tests can ask where a text lies.
+//! Figures add shapes; [`crate::encode`] turns the list into a file. So a figure does not know its
+//! file format, and tests can ask where a text lies.
 
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH, Typeface};
@@ -83,7 +83,7 @@ impl Raster {
         u32::try_from(self.pixels.len()).unwrap_or(u32::MAX) / self.width.max(1)
     }
 
-    /// The colour at a position of the picture, where the raster covers it.
+    /// The color at a position of the picture, where the raster covers it.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to lie inside")]
     pub(crate) fn at(&self, x: f64, y: f64) -> Option<Rgb> {
         let (x, y) = (x - f64::from(self.left), y - f64::from(self.top));
@@ -96,11 +96,11 @@ impl Raster {
 
 /// Anything that lies above the rasters.
 #[derive(Debug, Clone)]
-pub(crate) enum Shape {
+pub(crate) enum CanvasShape {
     Rect(Rect, Rgb),
     /// A line through points, of a width \[px\].
     Line(Vec<[f64; 2]>, f64, Rgb),
-    /// A filled circle: centre, radius.
+    /// A filled circle: center, radius.
     Disc([f64; 2], f64, Rgb),
     Text(Text),
 }
@@ -112,7 +112,7 @@ pub(crate) struct Canvas {
     pub(crate) points_per_pixel: f64,
     pub(crate) typeface: Typeface,
     pub(crate) rasters: Vec<Raster>,
-    pub(crate) shapes: Vec<Shape>,
+    pub(crate) shapes: Vec<CanvasShape>,
 }
 
 impl Canvas {
@@ -135,13 +135,13 @@ impl Canvas {
 
     /// A filled rectangle.
     pub(crate) fn rect(&mut self, left: f64, top: f64, right: f64, bottom: f64, color: Rgb) {
-        self.shapes.push(Shape::Rect(Rect { left, top, right, bottom }, color));
+        self.shapes.push(CanvasShape::Rect(Rect { left, top, right, bottom }, color));
     }
 
     /// Adds a text.
     pub(crate) fn text(&mut self, text: Text) {
         if !text.text.is_empty() {
-            self.shapes.push(Shape::Text(text));
+            self.shapes.push(CanvasShape::Text(text));
         }
     }
 
@@ -155,8 +155,8 @@ impl Canvas {
         self.typeface.width(text) * em
     }
 
-    /// Shortens a text to a width: first by setting it up to a quarter smaller, then by cutting it, with an
-    /// ellipsis. Returns the text and its size.
+    /// Shortens a text to a width: first by setting it up to a quarter smaller, then by cutting it,
+    /// with an ellipsis. Returns the text and its size.
     pub(crate) fn fit(&self, text: &str, em: f64, width: f64) -> (String, f64) {
         let needed = self.text_width(text, em);
         if needed <= width {
@@ -192,7 +192,7 @@ impl Canvas {
     #[cfg(test)]
     pub(crate) fn text_boxes(&self) -> impl Iterator<Item = (&str, Rect)> {
         self.shapes.iter().filter_map(|shape| match shape {
-            Shape::Text(text) => Some((text.text.as_str(), self.text_box(text))),
+            CanvasShape::Text(text) => Some((text.text.as_str(), self.text_box(text))),
             _ => None,
         })
     }

@@ -1,20 +1,20 @@
-//! Colour maps by the names that matplotlib gives them.
+//! Color maps by the names that matplotlib gives them.
 //!
-//! The tables hold every fifth of the 256 colours that matplotlib publishes for a map, joined by straight
-//! lines; no colour differs by more than 4 of 255 from matplotlib's. viridis, plasma, inferno and magma are
-//! by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C. Anderton and R. Renslow (2018,
-//! PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0). rainbow and gray are formulas. Crates with
-//! maps of these names exist, but they carry D3's polynomial or spline versions, which differ visibly for
-//! turbo and rainbow.
+//! The tables hold every fifth of the 256 colors that matplotlib publishes for a map, joined by
+//! straight lines; no color differs by more than 4 of 255 from matplotlib's. viridis, plasma,
+//! inferno and magma are by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C.
+//! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0).
+//! rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
+//! polynomial or spline versions, which differ visibly for turbo and rainbow.
 
 use std::f64::consts::PI;
 
 use crate::options::named;
 
-/// An 8-bit colour: red, green, blue.
+/// An 8-bit color: red, green, blue.
 pub(crate) type Rgb = [u8; 3];
 
-/// Colours from low to high values.
+/// Colors from low to high values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Colormap {
     /// Blue over green to yellow, even in brightness.
@@ -26,7 +26,7 @@ pub enum Colormap {
     Inferno,
     /// Black over purple to cream, even in brightness.
     Magma,
-    /// Blue to yellow, the same to colour-blind readers.
+    /// Blue to yellow, the same to color-blind readers.
     Cividis,
     /// All hues, smoother than `rainbow`.
     Turbo,
@@ -50,8 +50,8 @@ named!(
 );
 
 impl Colormap {
-    /// The colour (red, green, blue) at `t`, 0 for the lowest value and 1 for the highest; what lies outside
-    /// gets the nearest end, NaN the lower.
+    /// The color (red, green, blue) at `t`, 0 for the lowest value and 1 for the highest; what lies
+    /// outside gets the nearest end, NaN the lower.
     pub fn color(self, t: f64) -> [u8; 3] {
         let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
         match self {
@@ -67,7 +67,7 @@ impl Colormap {
     }
 }
 
-/// Rounds a part of a colour in [0, 1] to a byte; what lies outside gets the nearest end.
+/// Rounds a part of a color in [0, 1] to a byte; what lies outside gets the nearest end.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -91,7 +91,7 @@ fn between(table: &[u32; POINTS], t: f64) -> Rgb {
     [1, 2, 3].map(|k| to_byte((f64::from(a[k]) * (1.0 - part) + f64::from(b[k]) * part) / 255.0))
 }
 
-/// Number of colours in a table: every fifth of 256, both ends included.
+/// Number of colors in a table: every fifth of 256, both ends included.
 const POINTS: usize = 52;
 
 const VIRIDIS: [u32; POINTS] = [

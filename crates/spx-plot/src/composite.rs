@@ -1,6 +1,8 @@
-//! Colour composites of three image planes (Lupton et al. 2004, PASP 116, 133).
+//! Color composites of three image planes (Lupton et al. 2004, PASP 116, 133).
 
 use ndarray::ArrayView2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::canvas::Canvas;
 use crate::colormap::{Rgb, to_byte};
@@ -9,9 +11,11 @@ use crate::frame::Style;
 use crate::image_figure::{ImageFigure, NO_DATA, no_data};
 use crate::plane::shape_of;
 use crate::resample::resample;
-use crate::{Format, Limits, Marker, PixelToSky, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
+use crate::{
+    DisplayLimits, FigureFormat, Marker, PixelToSky, PlotError, Size, SkyFormat, SkyOverlay, Stretch,
+};
 
-/// One colour of a composite.
+/// One color of a composite.
 #[derive(Debug, Clone)]
 pub struct Channel<'a> {
     /// The image, indexed `[y][x]`.
@@ -20,46 +24,46 @@ pub struct Channel<'a> {
     pub label: String,
 }
 
-/// How three values become one colour.
+/// How three values become one color.
 ///
-/// Either way each channel is first scaled by its own limits, so that the lower becomes 0 and the upper 1;
-/// this balances channels of different brightness.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// Either way each channel is first scaled by its own limits, so that the lower becomes 0 and the
+/// upper 1; this balances channels of different brightness.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub enum Scaling {
-    /// That of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales all
-    /// three, so that colours of bright sources are kept; a colour beyond white is divided by its largest
-    /// part.
+    /// That of Lupton et al.: one asinh curve of the mean intensity, `asinh(sinh(q) I) / q`, scales
+    /// all three, so that colors of bright sources are kept; a color beyond white is divided by its
+    /// largest part.
     Lupton {
         /// Limits of each channel.
-        limits: Limits,
+        limits: DisplayLimits,
         /// Softening: the higher, the brighter faint things get; 3 is mild, 8 strong.
         q: f64,
     },
     /// Each channel on its own; bright sources turn white.
     PerChannel {
         /// Limits of each channel.
-        limits: Limits,
+        limits: DisplayLimits,
         /// The curve between them.
         stretch: Stretch,
     },
 }
 
-/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark, and 99.7, the latter
-/// at least 25 widths of the noise above the median.
+/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark,
+/// and 99.7, the latter at least 25 widths of the noise above the median.
 impl Default for Scaling {
     fn default() -> Self {
-        Self::Lupton { limits: Limits::AboveNoise { low: 10.0, high: 99.7, sigmas: 25.0 }, q: 3.0 }
+        Self::Lupton { limits: DisplayLimits::AboveNoise { low: 10.0, high: 99.7, sigmas: 25.0 }, q: 3.0 }
     }
 }
 
-/// A figure of three planes as one colour image.
+/// A figure of three planes as one color image.
 ///
 /// A pixel counts as no data, and is drawn grey, where any of the three is not finite.
 #[derive(Clone)]
 pub struct CompositeFigure<'a> {
     /// Red, green and blue, usually in the order of falling wavelength; all of one shape.
     pub channels: [Channel<'a>; 3],
-    /// How values become colours.
+    /// How values become colors.
     pub scaling: Scaling,
     /// From pixels to the sky; `None` for axes in pixels.
     pub sky: Option<PixelToSky<'a>>,
@@ -91,15 +95,16 @@ impl<'a> CompositeFigure<'a> {
     }
 }
 
-/// Draws a colour composite.
+/// Draws a color composite.
 ///
 /// # Errors
-/// Where the planes differ in shape or have no pixels, or the size, the limits or `q` are impossible.
-pub fn render_composite(figure: &CompositeFigure<'_>, format: Format) -> Result<Vec<u8>, PlotError> {
+/// Where the planes differ in shape or have no pixels, or the size, the limits or `q` are
+/// impossible.
+pub fn render_composite(figure: &CompositeFigure<'_>, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     encode(&draw(figure)?, format)
 }
 
-/// Colours of the names in the legend: readable on paper, unlike pure green.
+/// Colors of the names in the legend: readable on paper, unlike pure green.
 const NAMES: [Rgb; 3] = [[0xd6, 0x27, 0x28], [0x2c, 0xa0, 0x2c], [0x1f, 0x5f, 0xc4]];
 
 fn draw(figure: &CompositeFigure<'_>) -> Result<Canvas, PlotError> {
@@ -133,13 +138,13 @@ fn common_shape([red, green, blue]: &[Channel<'_>; 3]) -> Result<(usize, usize),
     let expected = red.plane.dim();
     for (channel, found) in [("green", green.plane.dim()), ("blue", blue.plane.dim())] {
         if found != expected {
-            return Err(PlotError::Shape { plane: channel.to_owned(), found, expected });
+            return Err(PlotError::CanvasShape { plane: channel.to_owned(), found, expected });
         }
     }
     shape_of(red.plane)
 }
 
-/// Turns three values into a colour.
+/// Turns three values into a color.
 struct Mixer {
     scaling: Scaling,
     /// Lower and upper limit of each channel; `None` for a channel without data.
@@ -178,8 +183,8 @@ impl Mixer {
 /// `sinh` of more overflows what is left of a double.
 const MAX_Q: f64 = 100.0;
 
-/// The scaling of Lupton et al.: `R = r f(I) / I` and so on, with `I = (r + g + b) / 3` and their asinh as f,
-/// here scaled so that f(1) = 1. A pixel whose intensity is not positive is black.
+/// The scaling of Lupton et al.: `R = r f(I) / I` and so on, with `I = (r + g + b) / 3` and their
+/// asinh as f, here scaled so that f(1) = 1. A pixel whose intensity is not positive is black.
 fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
     let intensity = channels.iter().sum::<f64>() / 3.0;
     if intensity <= 0.0 {
@@ -211,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn lupton_keeps_the_ratios_of_colours() {
+    fn lupton_keeps_the_ratios_of_colors() {
         for brightness in [0.001, 0.1, 1.0, 50.0, 1e6] {
             let [r, g, b] = lupton([0.6 * brightness, 0.3 * brightness, 0.1 * brightness], 8.0);
             assert!((r / g - 2.0).abs() < 1e-9 && (g / b - 3.0).abs() < 1e-9, "{r} {g} {b}");
@@ -221,7 +226,8 @@ mod tests {
 
     #[test]
     fn noise_alone_is_dark() {
-        // Sums of twelve numbers of a linear congruential generator (Numerical Recipes): nearly normal.
+        // Sums of twelve numbers of a linear congruential generator (Numerical Recipes): nearly
+        // normal.
         let mut state = 1_u32;
         let mut uniform = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
@@ -237,19 +243,19 @@ mod tests {
     }
 
     #[test]
-    fn channels_become_colours_at_their_places() {
+    fn channels_become_colors_at_their_places() {
         let nan = f32::NAN;
         let red = array![[1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, nan]];
         let green = array![[0.0, 1.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0]];
         let blue = array![[0.0, 0.0, 1.0, 0.0], [1.0, 0.0, 0.0, 0.0]];
         let mut figure = figure_of([&red, &green, &blue], "name");
-        let limits = Limits::Range(0.0, 1.0);
+        let limits = DisplayLimits::Range(0.0, 1.0);
         for scaling in
             [Scaling::Lupton { limits, q: 3.0 }, Scaling::PerChannel { limits, stretch: Stretch::Linear }]
         {
             figure.scaling = scaling;
             let canvas = draw(&figure).unwrap();
-            let picture = Picture::decode(&render_composite(&figure, Format::Png).unwrap());
+            let picture = Picture::decode(&render_composite(&figure, FigureFormat::Png).unwrap());
             let at = |x, y| picture.pixel(&canvas.rasters[0], (4, 2), x, y);
             assert_eq!([at(0, 1), at(1, 1), at(3, 1)], [[0xff; 3], [0; 3], NO_DATA]);
             // A single full channel has a third of the intensity, and so ends above full.
@@ -267,7 +273,7 @@ mod tests {
             channel("a channel whose name is rather long for a legend"),
             channel(""),
         ]);
-        figure.title = "Three colours".to_owned();
+        figure.title = "Three colors".to_owned();
         for (width, height) in [(1000, 900), (600, 500), (2400, 2000), (200, 200), (300, 1200)] {
             figure.size = Size { width, height };
             assert_texts_are_free(&draw(&figure).unwrap(), "composite");
@@ -278,12 +284,12 @@ mod tests {
     fn impossible_composites_are_errors() {
         let (wide, tall) = (Array2::zeros((2, 3)), Array2::zeros((3, 2)));
         let figure = figure_of([&wide, &wide, &tall], "");
-        let error = render_composite(&figure, Format::Png).unwrap_err().to_string();
+        let error = render_composite(&figure, FigureFormat::Png).unwrap_err().to_string();
         assert_eq!(error, "the blue plane has 2 x 3 pixels, the first one 3 x 2");
         let mut figure = figure_of([&wide, &wide, &wide], "");
         for q in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-            figure.scaling = Scaling::Lupton { limits: Limits::default(), q };
-            let error = render_composite(&figure, Format::Png).unwrap_err();
+            figure.scaling = Scaling::Lupton { limits: DisplayLimits::default(), q };
+            let error = render_composite(&figure, FigureFormat::Png).unwrap_err();
             assert!(matches!(error, PlotError::Parameter { .. }), "{error}");
         }
     }

@@ -1,8 +1,8 @@
 //! From a list of shapes to a file; PDF is written by [`crate::pdf`].
 //!
-//! In PNG and SVG shapes are drawn by plotters' backends, whose coordinates are whole numbers. Pictures are therefore drawn
-//! several times larger and averaged down, which also smooths edges; SVG gets coordinates in fractions of a
-//! pixel. Rasters keep their pixels exactly.
+//! In PNG and SVG shapes are drawn by plotters' backends, whose coordinates are whole numbers.
+//! Pictures are therefore drawn several times larger and averaged down, which also smooths edges;
+//! SVG gets coordinates in fractions of a pixel. Rasters keep their pixels exactly.
 
 use std::fmt::Write as _;
 
@@ -13,11 +13,11 @@ use plotters_backend::{BackendColor, BackendStyle, DrawingBackend, DrawingErrorK
 use plotters_bitmap::BitMapBackend;
 use plotters_svg::SVGBackend;
 
-use crate::canvas::{Anchor, Canvas, PAPER, Raster, Rect, Shape, Text};
+use crate::canvas::{Anchor, Canvas, CanvasShape, PAPER, Raster, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::{HALF_X_HEIGHT, TextStyle, Typeface};
 use crate::pdf::pdf;
-use crate::{Format, PlotError, Size};
+use crate::{FigureFormat, PlotError, Size};
 
 /// Parts of a pixel that SVG coordinates resolve.
 const SVG_PARTS: u32 = 20;
@@ -25,11 +25,11 @@ const SVG_PARTS: u32 = 20;
 const LARGE: u64 = 2_000_000;
 
 /// Draws and encodes a picture.
-pub(crate) fn encode(canvas: &Canvas, format: Format) -> Result<Vec<u8>, PlotError> {
+pub(crate) fn encode(canvas: &Canvas, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     match format {
-        Format::Png => png(canvas.size.width, canvas.size.height, &pixels(canvas)?),
-        Format::Svg => svg(canvas).map(String::into_bytes),
-        Format::Pdf => Ok(pdf(canvas)),
+        FigureFormat::Png => png(canvas.size.width, canvas.size.height, &pixels(canvas)?),
+        FigureFormat::Svg => svg(canvas).map(String::into_bytes),
+        FigureFormat::Pdf => Ok(pdf(canvas)),
     }
 }
 
@@ -64,7 +64,8 @@ fn pixels(canvas: &Canvas) -> Result<Vec<u8>, PlotError> {
     Ok(average(&fine, width as usize, parts))
 }
 
-/// Copies a raster into a buffer, every pixel as `parts` x `parts`; `stride` is the width of the buffer.
+/// Copies a raster into a buffer, every pixel as `parts` x `parts`; `stride` is the width of the
+/// buffer.
 fn enlarge(raster: &Raster, parts: usize, stride: usize, buffer: &mut [u8]) {
     let (left, top) = (raster.left as usize * parts, raster.top as usize * parts);
     for (y, row) in raster.pixels.chunks_exact(raster.width as usize).enumerate() {
@@ -99,8 +100,8 @@ fn average(fine: &[u8], width: usize, parts: u32) -> Vec<u8> {
     result
 }
 
-/// The picture as an SVG document. Its head, the paper and the images are written here, since plotters knows
-/// neither fractions of a pixel nor, without the `image` crate, images.
+/// The picture as an SVG document. Its head, the paper and the images are written here, since
+/// plotters knows neither fractions of a pixel nor, without the `image` crate, images.
 fn svg(canvas: &Canvas) -> Result<String, PlotError> {
     let Size { width, height } = canvas.size;
     let (wide, high) = (width * SVG_PARTS, height * SVG_PARTS);
@@ -136,12 +137,12 @@ struct Pen<'a, B> {
     backend: &'a mut B,
     typeface: &'a Typeface,
     parts: u32,
-    /// Whether lines are drawn with a round nib rather than by plotters, whose lines in bitmaps vary in width
-    /// and fill wrongly where they turn back on themselves.
+    /// Whether lines are drawn with a round nib rather than by plotters, whose lines in bitmaps
+    /// vary in width and fill wrongly where they turn back on themselves.
     stamps: bool,
 }
 
-/// Colour and width of a line, as plotters asks for them.
+/// Color and width of a line, as plotters asks for them.
 struct Stroke(Rgb, u32);
 
 impl BackendStyle for Stroke {
@@ -159,12 +160,12 @@ fn color([r, g, b]: Rgb) -> BackendColor {
 }
 
 impl<B: DrawingBackend> Pen<'_, B> {
-    fn draw(&mut self, shape: &Shape) -> Result<(), PlotError> {
+    fn draw(&mut self, shape: &CanvasShape) -> Result<(), PlotError> {
         match shape {
-            Shape::Rect(rect, color) => self.rect(*rect, *color),
-            Shape::Line(points, width, color) => self.line(points, *width, *color),
-            Shape::Disc(centre, radius, color) => self.disc(*centre, *radius, *color),
-            Shape::Text(text) => self.text(text),
+            CanvasShape::Rect(rect, color) => self.rect(*rect, *color),
+            CanvasShape::Line(points, width, color) => self.line(points, *width, *color),
+            CanvasShape::Disc(center, radius, color) => self.disc(*center, *radius, *color),
+            CanvasShape::Text(text) => self.text(text),
         }
     }
 
@@ -217,10 +218,10 @@ impl<B: DrawingBackend> Pen<'_, B> {
         Ok(())
     }
 
-    fn disc(&mut self, centre: [f64; 2], radius: f64, color: Rgb) -> Result<(), PlotError> {
-        let (centre, radius) = (self.point(centre), self.length(radius));
+    fn disc(&mut self, center: [f64; 2], radius: f64, color: Rgb) -> Result<(), PlotError> {
+        let (center, radius) = (self.point(center), self.length(radius));
         self.backend
-            .draw_circle(centre, radius, &Stroke(color, 1), true)
+            .draw_circle(center, radius, &Stroke(color, 1), true)
             .map_err(|e| PlotError::Draw(e.to_string()))
     }
 

@@ -26,7 +26,7 @@ pub enum PlotError {
         low: f64,
         /// The upper limit as given.
         high: f64,
-        /// What else they must fulfil, or nothing.
+        /// What else they must fulfill, or nothing.
         hint: &'static str,
     },
     /// A parameter that is not a positive number, or too large.
@@ -52,7 +52,7 @@ pub enum PlotError {
         "the {plane} plane has {} x {} pixels, the first one {} x {}",
         found.1, found.0, expected.1, expected.0
     )]
-    Shape {
+    CanvasShape {
         /// `green` or `blue`, or its label.
         plane: String,
         /// Its shape, (rows, columns).

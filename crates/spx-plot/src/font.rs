@@ -16,7 +16,8 @@ const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 pub(crate) const CAP_HEIGHT: f64 = 0.729;
 /// Depth of the letters below the line \[em\].
 pub(crate) const DEPTH: f64 = 0.236;
-/// Half of the height of a small x \[em\]: this far above the line plotters' SVG backend centres a text.
+/// Half of the height of a small x \[em\]: this far above the line plotters' SVG backend centers a
+/// text.
 pub(crate) const HALF_X_HEIGHT: f64 = 0.2735;
 /// plotters' SVG backend divides the size that a style gives by this to get the em.
 const PLOTTERS_SIZE: f64 = 1.24;
@@ -75,8 +76,8 @@ impl Typeface {
         PxScale::from((em * f64::from(self.0.height_unscaled()) / units) as f32)
     }
 
-    /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the like count as
-    /// spaces.
+    /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the
+    /// like count as spaces.
     fn glyphs(&self, text: &str, em: f64, mut each: impl FnMut(ab_glyph::GlyphId, f32, f32)) {
         let font = self.0.as_scaled(self.scale(em));
         let mut at = 0.0;
@@ -91,7 +92,8 @@ impl Typeface {
     }
 }
 
-/// A text as plotters draws it. It is placed by the point in its middle, half an x height above the line.
+/// A text as plotters draws it. It is placed by the point in its middle, half an x height above the
+/// line.
 pub(crate) struct TextStyle<'a> {
     pub(crate) typeface: &'a Typeface,
     /// Size [px of the backend].
@@ -124,7 +126,8 @@ impl BackendTextStyle for TextStyle<'_> {
         FontFamily::Name(FAMILY)
     }
 
-    /// Of no height, so that plotters moves the text along the line only and `draw` sets the height.
+    /// Of no height, so that plotters moves the text along the line only and `draw` sets the
+    /// height.
     fn layout_box(&self, text: &str) -> Result<(BackendCoord, BackendCoord), Infallible> {
         #[expect(clippy::cast_possible_truncation, reason = "rounded; saturates for absurd lengths")]
         let width = (self.typeface.width(text) * self.em).round() as i32;

@@ -1,4 +1,4 @@
-//! The pieces around the data: frame, ticks and labels, colour bar, title.
+//! The pieces around the data: frame, ticks and labels, color bar, title.
 
 use crate::Size;
 use crate::axes::{NumberAxis, Tick};
@@ -70,14 +70,14 @@ pub(crate) fn frame(canvas: &mut Canvas, inside: Rect, style: &Style) {
     canvas.rect(right, top, right + t, bottom, INK);
 }
 
-/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better along that
-/// side.
+/// Ticks along a side, inwards. Over an image they are black or white, whichever is seen better
+/// along that side.
 pub(crate) fn ticks(canvas: &mut Canvas, inside: Rect, side: Side, ticks: &[Tick], style: &Style) {
     let rects: Vec<Rect> = ticks.iter().map(|tick| tick_rect(inside, side, tick, style)).collect();
     let lights: Vec<Option<f64>> = rects.iter().map(|rect| lightness(canvas, *rect)).collect();
     let known = || lights.iter().flatten();
     let mean = known().sum::<f64>() / known().count().max(1) as f64;
-    // A tick leaves the colour of its side where it would hardly be seen.
+    // A tick leaves the color of its side where it would hardly be seen.
     let dark_below = if mean < 140.0 { 190.0 } else { 70.0 };
     for (rect, light) in rects.into_iter().zip(&lights) {
         let color = if light.is_some_and(|light| light < dark_below) { [0xff; 3] } else { INK };
@@ -192,15 +192,15 @@ pub(crate) fn title(canvas: &mut Canvas, inside: Rect, y: f64, title: &str, styl
     canvas.label(text, [x, y], Anchor::Middle, em);
 }
 
-/// Where the colour bar of a frame goes.
+/// Where the color bar of a frame goes.
 pub(crate) fn bar_place(inside: Rect, style: &Style) -> Rect {
     let left = (inside.right + style.line + 1.6 * style.gap).round();
     let width = (2.4 * style.gap).round().max(2.0);
     Rect { left, right: left + width, ..inside }
 }
 
-/// A colour bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand right of
-/// it.
+/// A color bar that fills `inside`, whose sides are whole pixels; its numbers and its name stand
+/// right of it.
 pub(crate) fn color_bar(
     canvas: &mut Canvas,
     inside: Rect,

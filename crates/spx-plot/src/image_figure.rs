@@ -1,16 +1,16 @@
-//! The layout that figures of images share: title, legend, image with axes and markers, colour bar.
+//! The layout that figures of images share: title, legend, image with axes and markers, color bar.
 
 use crate::axes::{NumberAxis, Tick, linear, stretched};
-use crate::canvas::{Anchor, Canvas, Raster, Rect, Shape};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Raster, Rect};
 use crate::colormap::{Colormap, Rgb};
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
 use crate::markers::{self, Marker};
-use crate::overlay::{self, Place, SkyOverlay};
+use crate::overlay::{self, LabelPlace, SkyOverlay};
 use crate::sky_axes::{Room, SkyTicks};
 use crate::{PixelToSky, PlotError, SkyFormat, Stretch};
 
-/// Colour of pixels without data.
+/// Color of pixels without data.
 pub(crate) const NO_DATA: Rgb = [0xc8; 3];
 
 /// An image with what surrounds it.
@@ -21,14 +21,14 @@ pub(crate) struct ImageFigure<'a> {
     pub(crate) sky_format: SkyFormat,
     pub(crate) overlay: SkyOverlay,
     pub(crate) title: &'a str,
-    /// Names with their colours, in one line above the frame.
+    /// Names with their colors, in one line above the frame.
     pub(crate) legend: Vec<(&'a str, Rgb)>,
-    pub(crate) bar: Option<Bar<'a>>,
+    pub(crate) bar: Option<ColorBarSettings<'a>>,
     pub(crate) markers: &'a [Marker],
 }
 
-/// A colour bar.
-pub(crate) struct Bar<'a> {
+/// A color bar.
+pub(crate) struct ColorBarSettings<'a> {
     pub(crate) map: Colormap,
     /// The values of its ends; `None` for a bar without numbers.
     pub(crate) limits: Option<(f64, f64)>,
@@ -36,7 +36,7 @@ pub(crate) struct Bar<'a> {
     pub(crate) name: &'a str,
 }
 
-impl Bar<'_> {
+impl ColorBarSettings<'_> {
     /// Its numbers, for a bar of this height.
     pub(crate) fn numbers(&self, height: f64, style: &Style) -> NumberAxis {
         // They stand at least two lines apart.
@@ -46,14 +46,15 @@ impl Bar<'_> {
     }
 }
 
-/// Ticks of the four sides and the names of the labelled ones.
+/// Ticks of the four sides and the names of the labeled ones.
 pub(crate) struct Sides {
     pub(crate) bottom: Vec<Tick>,
     pub(crate) left: Vec<Tick>,
     top: Vec<Tick>,
     right: Vec<Tick>,
     pub(crate) names: [&'static str; 2],
-    /// Distances of the labelled ticks in right ascension and declination \[deg\]; `None` for pixels.
+    /// Distances of the labeled ticks in right ascension and declination \[deg\]; `None` for
+    /// pixels.
     pub(crate) steps: Option<[f64; 2]>,
 }
 
@@ -101,23 +102,23 @@ impl Sides {
     }
 }
 
-/// Ticks of an image and numbers of its colour bar.
+/// Ticks of an image and numbers of its color bar.
 struct Axes {
     sides: Sides,
     bar: NumberAxis,
 }
 
 impl ImageFigure<'_> {
-    /// Draws all of it and returns the place of the image; `pixels` gives the image at a size, rows from the
-    /// top.
+    /// Draws all of it and returns the place of the image; `pixels` gives the image at a size, rows
+    /// from the top.
     pub(crate) fn draw(
         &self,
         canvas: &mut Canvas,
         style: &Style,
         pixels: impl FnOnce(u32, u32) -> Vec<Rgb>,
     ) -> Result<Rect, PlotError> {
-        // The ticks depend on the size of the image, which depends on the widths of the labels; a second
-        // round settles both.
+        // The ticks depend on the size of the image, which depends on the widths of the labels; a
+        // second round settles both.
         let bounds = canvas.bounds();
         let guess = Rect { left: 0.0, top: 0.0, right: 0.7 * bounds.right, bottom: 0.8 * bounds.bottom };
         let axes = self.axes(canvas, guess, style);
@@ -205,8 +206,8 @@ fn pixel_ticks(count: usize, most: usize) -> Vec<Tick> {
     whole.collect()
 }
 
-/// The whole number just below a scale, where that costs little room: all pixels of the image then have the
-/// same size.
+/// The whole number just below a scale, where that costs little room: all pixels of the image then
+/// have the same size.
 fn whole_if_near(scale: f64) -> f64 {
     if scale > 1.0 && scale.floor() / scale > 0.93 { scale.floor() } else { scale }
 }
@@ -220,7 +221,8 @@ fn draw_axes(canvas: &mut Canvas, inside: Rect, sides: &Sides, style: &Style) {
     frame::name_beside(canvas, inside, Side::Left, sides.names[1], widest, style);
 }
 
-/// Draws what is asked for over an image whose place on the sky is known; returns the places that it takes.
+/// Draws what is asked for over an image whose place on the sky is known; returns the places that
+/// it takes.
 pub(crate) fn draw_overlay(
     canvas: &mut Canvas,
     inside: Rect,
@@ -231,7 +233,7 @@ pub(crate) fn draw_overlay(
     style: &Style,
 ) -> Vec<Rect> {
     let Some(sky) = sky else { return Vec::new() };
-    let place = Place { inside, shape, sky };
+    let place = LabelPlace { inside, shape, sky };
     if let Some(steps) = steps.filter(|_| overlay.grid) {
         overlay::grid(canvas, place, steps, style);
     }
@@ -254,7 +256,7 @@ fn draw_legend(canvas: &mut Canvas, inside: Rect, line: f64, entries: &[(&str, R
     let reach = (canvas.bounds().width() - style.margin - width).max(0.0);
     let mut x = ((inside.left + inside.right - width) / 2.0).clamp(style.margin.min(reach), reach);
     for ((name, em), color) in fitted {
-        canvas.shapes.push(Shape::Disc([x + radius, line - CAP_HEIGHT / 2.0 * em], radius, color));
+        canvas.shapes.push(CanvasShape::Disc([x + radius, line - CAP_HEIGHT / 2.0 * em], radius, color));
         x += 2.0 * radius + after_disc;
         let width = canvas.text_width(&name, em);
         canvas.label(name, [x, line], Anchor::Start, em);

@@ -1,12 +1,12 @@
 //! Names of points and curves inside a frame.
 
-use crate::canvas::{Anchor, Canvas, Rect, Shape};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Rect};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
 
 /// One line of a legend.
-pub(crate) struct Entry<'a> {
+pub(crate) struct LegendEntry<'a> {
     pub(crate) name: &'a str,
     pub(crate) color: Rgb,
     /// A line rather than a point.
@@ -16,12 +16,12 @@ pub(crate) struct Entry<'a> {
 const BORDER: Rgb = [0xcc; 3];
 const GROUND: Rgb = [0xff; 3];
 
-/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it hides the
-/// fewest of `occupied`. Entries for which the frame has no room are left out.
+/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it
+/// hides the fewest of `occupied`. Entries for which the frame has no room are left out.
 pub(crate) fn draw(
     canvas: &mut Canvas,
     inside: Rect,
-    entries: &[Entry<'_>],
+    entries: &[LegendEntry<'_>],
     occupied: &[[f64; 2]],
     style: &Style,
 ) {
@@ -43,9 +43,9 @@ pub(crate) fn draw(
     for (entry, (name, em)) in entries.iter().zip(fitted) {
         let (from, to) = (left + pad, left + pad + sample);
         if entry.line {
-            canvas.shapes.push(Shape::Line(vec![[from, y], [to, y]], 0.2 * style.gap, entry.color));
+            canvas.shapes.push(CanvasShape::Line(vec![[from, y], [to, y]], 0.2 * style.gap, entry.color));
         } else {
-            canvas.shapes.push(Shape::Disc([(from + to) / 2.0, y], 0.4 * style.gap, entry.color));
+            canvas.shapes.push(CanvasShape::Disc([(from + to) / 2.0, y], 0.4 * style.gap, entry.color));
         }
         let base = y + CAP_HEIGHT / 2.0 * em;
         canvas.label(name, [to + 0.8 * style.gap, base], Anchor::Start, em);

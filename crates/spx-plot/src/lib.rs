@@ -1,28 +1,29 @@
-//! Figures of spx: image planes, colour composites, spectra, light curves.
+//! Figures of spx: image planes, color composites, spectra, light curves.
 //!
 //! Each figure is a struct that holds its data and its options, and a function that draws it:
-//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return the encoded file, PNG,
-//! SVG or PDF, as bytes. The same figure gives the same bytes on every machine: text is set in a font that is part of the
-//! crate.
+//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return
+//! the encoded file, PNG, SVG or PDF, as bytes. The same figure gives the same bytes on every
+//! machine: text is set in a font that is part of the crate.
 //!
-//! **No I/O at all**: no files, no system fonts, no network, no printing. The caller writes the bytes.
+//! **No I/O at all**: no files, no system fonts, no network, no printing. The caller writes the
+//! bytes.
 //!
 //! ```
 //! use ndarray::Array2;
-//! use spx_plot::{Format, PlaneFigure, render_plane};
+//! use spx_plot::{FigureFormat, PlaneFigure, render_plane};
 //!
 //! let plane = Array2::from_shape_fn((30, 40), |(y, x)| (x + y) as f32);
 //! let mut figure = PlaneFigure::new(plane.view());
 //! figure.title = "A slope".to_owned();
 //! figure.sky = Some(&|x, y| [10.0 - 0.01 * x, 20.0 + 0.01 * y]);
-//! let bytes: Vec<u8> = render_plane(&figure, Format::Png)?;
+//! let bytes: Vec<u8> = render_plane(&figure, FigureFormat::Png)?;
 //! # Ok::<(), spx_plot::PlotError>(())
 //! ```
 //!
 //! A source's spectrum and light curve:
 //!
 //! ```
-//! use spx_plot::{Format, LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
+//! use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve};
 //!
 //! let points = [(61_027.2, 0.9), (61_031.6, 1.7)].map(|(mjd, wavelength)| LightCurvePoint {
 //!     mjd,
@@ -30,20 +31,20 @@
 //!     bandwidth: wavelength / 41.0,
 //!     flux: 500.0,
 //!     error: 20.0,
-//!     quality: Quality::Good,
+//!     quality: PointQuality::Good,
 //! });
 //! let options = LightCurveOptions { use_magnitude: true, ..LightCurveOptions::default() };
 //! let figure = LightCurveFigure { title: "A source".to_owned(), points: points.to_vec(), options };
-//! let bytes: Vec<u8> = render_light_curve(&figure, Format::Svg)?;
+//! let bytes: Vec<u8> = render_light_curve(&figure, FigureFormat::Svg)?;
 //! # Ok::<(), spx_plot::PlotError>(())
 //! ```
 //!
-//! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and `encode` and
-//! `pdf` (files from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame, labels, colour bar, title), `panel` (a
-//! frame with two axes of numbers).
+//! Figures are made of pieces that know nothing of the data: `canvas` (a list of shapes) and
+//! `encode` and `pdf` (files from it), `axes` and `sky_axes` (where ticks stand), `frame` (frame,
+//! labels, color bar, title), `panel` (a frame with two axes of numbers).
 //!
-//! Conventions are those of spx: pixels are 0-based with integers at their centres, arrays are indexed
-//! `[y][x]`, positions are ICRS degrees, wavelengths um.
+//! Conventions are those of spx: pixels are 0-based with integers at their centers, arrays are
+//! indexed `[y][x]`, positions are ICRS degrees, wavelengths um.
 
 mod axes;
 mod canvas;
@@ -71,14 +72,20 @@ mod spectrum;
 #[cfg(test)]
 mod testing;
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;
+
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
-pub use light_curve::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
+pub use light_curve::{
+    LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve,
+};
 pub use markers::Marker;
 pub use montage::{MontageFigure, MontagePlane, render_montage};
-pub use options::{Format, Size, SkyFormat};
+pub use options::{FigureFormat, Size, SkyFormat};
 pub use overlay::SkyOverlay;
 pub use plane::{PixelToSky, PlaneFigure, render_plane};
-pub use scale::{Limits, Stretch};
+pub use scale::{DisplayLimits, Stretch};
 pub use spectrum::{Curve, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};

@@ -5,6 +5,9 @@ mod points;
 #[cfg(test)]
 mod tests;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::axes::{NumberAxis, stretched};
 use crate::canvas::{Canvas, Rect};
 use crate::colormap::Rgb;
@@ -13,19 +16,19 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::panel::{Axis, Panel};
 use crate::scale::check_percentiles;
-use crate::{Colormap, Format, PlotError, Size, Stretch};
+use crate::{Colormap, FigureFormat, PlotError, Size, Stretch};
 use marks::Marks;
-use points::{Drawable, Point};
+use points::{Drawable, DrawablePoint};
 
 /// What a measurement is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quality {
-    /// Drawn as a filled disc with error bars, coloured.
+pub enum PointQuality {
+    /// Drawn as a filled disc with error bars, colored.
     Good,
     /// Too low a signal-to-noise ratio, or bad flags: drawn as a grey cross.
     Rejected,
-    /// Hidden in the noise, though nothing else speaks against it: drawn as a coloured arrow that hangs from
-    /// `max(flux, 0) + 3 error`.
+    /// Hidden in the noise, though nothing else speaks against it: drawn as a colored arrow that
+    /// hangs from `max(flux, 0) + 3 error`.
     UpperLimit,
 }
 
@@ -43,46 +46,53 @@ pub struct LightCurvePoint {
     /// One standard deviation of the flux \[uJy\]; NaN or 0 for none.
     pub error: f64,
     /// What it is worth.
-    pub quality: Quality,
+    pub quality: PointQuality,
 }
 
-/// How the figure looks. The names are those of spxquery's `VisualizationConfig`; departures: markers are larger by
-/// default, nothing is sigma-clipped (percentiles set the limits, and what lies beyond them leaves a mark at the
-/// edge), alpha mixes with the paper.
-#[derive(Debug, Clone, PartialEq)]
+/// How the figure looks. The names are those of spxquery's `VisualizationConfig`; departures:
+/// markers are larger by default, nothing is sigma-clipped (percentiles set the limits, and what
+/// lies beyond them leaves a mark at the edge), alpha mixes with the paper.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
 pub struct LightCurveOptions {
-    /// AB magnitudes rather than fluxes; points whose flux is not positive have none, and the head counts them.
+    /// Draw AB magnitudes instead of fluxes
+    ///
+    /// Points whose flux is not positive have none, and the head of the figure counts them.
     pub use_magnitude: bool,
-    /// Draw error bars.
+    /// Draw error bars
     pub show_errorbars: bool,
-    /// Colours of dates, in the spectrum.
+    /// Color map of the dates, in the spectrum
     pub date_cmap: Colormap,
-    /// Colours of wavelengths, in the light curve.
+    /// Color map of the wavelengths, in the light curve
     pub wavelength_cmap: Colormap,
-    /// The signal-to-noise ratio that good points have at least, as the legend says it.
+    /// Least signal-to-noise ratio of good points, as the legend names it
     pub sigma_threshold: f64,
-    /// Lower limit of the vertical axes: a percentile of the lower ends of good points' error bars and of upper limits
-    /// (where there are neither, of the rejected points).
+    /// Lower end of the vertical axes \[percentile\]
+    ///
+    /// Of the lower ends of good points' error bars and of upper limits (where there are neither,
+    /// of the rejected points).
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub ylim_percentile_min: f64,
-    /// Upper limit, likewise.
+    /// Upper end of the vertical axes \[percentile\]
+    #[schemars(range(min = 0.0, max = 100.0))]
     pub ylim_percentile_max: f64,
-    /// By this part the vertical axes are longer at either end.
+    /// Fraction of their length that is added to the vertical axes at either end
     pub ylim_padding_fraction: f64,
-    /// Diameter of good points \[pt\]; `None`: 5, and less where there are more than a hundred points.
+    /// Diameter of good points \[pt\]; by default 5, less where there are many
     pub marker_size_good: Option<f64>,
-    /// Size of crosses \[pt\]; `None`: 4, and less likewise.
+    /// Size of rejected points \[pt\]; by default 4, less where there are many
     pub marker_size_rejected: Option<f64>,
-    /// Length of arrows \[pt\]; `None`: 9, and less likewise.
+    /// Length of the arrows of upper limits \[pt\]; by default 9, less where there are many
     pub marker_size_upper_limit: Option<f64>,
-    /// Strength of the colour of error bars, above 0 to 1; `None`: 0.4, and less likewise.
+    /// Opacity of error bars, above 0 to 1; by default 0.4, less where there are many
     pub errorbar_alpha: Option<f64>,
-    /// Strength of the colour of points, above 0 to 1.
+    /// Opacity of points, above 0 to 1
     pub marker_alpha: f64,
-    /// Width of error bars \[pt\].
+    /// Line width of error bars \[pt\]
     pub errorbar_linewidth: f64,
-    /// Width and height \[inch\].
+    /// Width and height of the figure \[inch\]
     pub figsize: [f64; 2],
-    /// Pixels an inch.
+    /// Pixels per inch
     pub dpi: u32,
 }
 
@@ -157,21 +167,21 @@ fn positive(what: &'static str, value: f64, most: f64) -> Result<(), PlotError> 
 pub struct LightCurveFigure {
     /// Title above all; empty for none.
     pub title: String,
-    /// The measurements, in any order. Those whose date, wavelength or flux is not finite are left out, and the
-    /// head counts them.
+    /// The measurements, in any order. Those whose date, wavelength or flux is not finite are left
+    /// out, and the head counts them.
     pub points: Vec<LightCurvePoint>,
     /// How it looks.
     pub options: LightCurveOptions,
 }
 
-/// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars, coloured by date)
-/// above the light curve (against date, coloured by wavelength).
+/// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars,
+/// colored by date) above the light curve (against date, colored by wavelength).
 ///
 /// Both have the same vertical axis. A small arrowhead at its end stands for each point beyond it.
 ///
 /// # Errors
 /// Where an option is impossible, or no point can be drawn.
-pub fn render_light_curve(figure: &LightCurveFigure, format: Format) -> Result<Vec<u8>, PlotError> {
+pub fn render_light_curve(figure: &LightCurveFigure, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     encode(&draw(figure)?, format)
 }
 
@@ -200,24 +210,30 @@ fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     Ok(canvas)
 }
 
-/// A colour bar, and what colours mean.
+/// A color bar, and what colors mean.
 struct ColorBar {
     map: Colormap,
     range: [f64; 2],
     numbers: NumberAxis,
     name: &'static str,
     /// The coordinate that it shows.
-    of: fn(&Point) -> f64,
+    of: fn(&DrawablePoint) -> f64,
 }
 
 impl ColorBar {
     /// With numbers that keep a distance of `gap` parts of its length.
-    fn new(map: Colormap, range: [f64; 2], gap: f64, name: &'static str, of: fn(&Point) -> f64) -> Self {
+    fn new(
+        map: Colormap,
+        range: [f64; 2],
+        gap: f64,
+        name: &'static str,
+        of: fn(&DrawablePoint) -> f64,
+    ) -> Self {
         let numbers = stretched(range[0], range[1], Stretch::Linear, gap);
         Self { map, range, numbers, name, of }
     }
 
-    fn color(&self, point: &Point) -> Rgb {
+    fn color(&self, point: &DrawablePoint) -> Rgb {
         self.map.color(((self.of)(point) - self.range[0]) / (self.range[1] - self.range[0]))
     }
 }
@@ -230,7 +246,7 @@ const ONE_DATE: f64 = 0.5;
 /// By this part horizontal axes are longer at either end.
 const BESIDE: f64 = 0.03;
 
-/// The two panels with their colour bars.
+/// The two panels with their color bars.
 struct Panels {
     spectrum: Panel,
     light_curve: Panel,

@@ -2,7 +2,7 @@
 
 use std::f64::consts::TAU;
 
-use crate::canvas::{Anchor, Canvas, Rect, Shape, Text};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Rect, Text};
 use crate::clip;
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH};
@@ -17,8 +17,8 @@ pub struct Marker {
     pub y: f64,
     /// Radius in pixels of the image; `None` for a circle of fixed size in the picture.
     pub radius: Option<f64>,
-    /// Text beside the circle; empty for none. It is left out where it finds no free place, the circle is
-    /// not.
+    /// Text beside the circle; empty for none. It is left out where it finds no free place, the
+    /// circle is not.
     pub label: String,
 }
 
@@ -27,8 +27,8 @@ const DARK: Rgb = [0x20; 3];
 /// Corners of the polygon that stands for a circle.
 const CORNERS: u32 = 72;
 
-/// Draws those markers whose centre lies in the image of `shape` (nx, ny) pixels that fills `inside`; their names keep
-/// away from what is `taken`.
+/// Draws those markers whose center lies in the image of `shape` (nx, ny) pixels that fills
+/// `inside`; their names keep away from what is `taken`.
 pub(crate) fn draw(
     canvas: &mut Canvas,
     inside: Rect,
@@ -50,12 +50,12 @@ pub(crate) fn draw(
             radius > 0.0 && inside.holds(Rect { left: x, right: x, top: y, bottom: y })
         })
         .collect();
-    for &(_, centre, radius) in &circles {
-        circle(canvas, inside, centre, radius, style);
+    for &(_, center, radius) in &circles {
+        circle(canvas, inside, center, radius, style);
     }
-    taken.extend(circles.iter().map(|&(_, centre, radius)| square(centre, radius)));
-    for &(marker, centre, radius) in &circles {
-        name(canvas, inside, &marker.label, centre, radius, &mut taken, style);
+    taken.extend(circles.iter().map(|&(_, center, radius)| square(center, radius)));
+    for &(marker, center, radius) in &circles {
+        name(canvas, inside, &marker.label, center, radius, &mut taken, style);
     }
 }
 
@@ -64,7 +64,7 @@ fn square([x, y]: [f64; 2], radius: f64) -> Rect {
     Rect { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius }
 }
 
-/// A circle to be seen on any colour; cut off at the frame.
+/// A circle to be seen on any color; cut off at the frame.
 fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, style: &Style) {
     let points: Vec<[f64; 2]> = (0..=CORNERS)
         .map(|k| {
@@ -78,7 +78,7 @@ fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, styl
 /// Light lines with dark borders.
 pub(crate) fn outlined_line(canvas: &mut Canvas, lines: &[Vec<[f64; 2]>], width: f64) {
     for (width, color) in [(2.2 * width, DARK), (width, LIGHT)] {
-        canvas.shapes.extend(lines.iter().map(|line| Shape::Line(line.clone(), width, color)));
+        canvas.shapes.extend(lines.iter().map(|line| CanvasShape::Line(line.clone(), width, color)));
     }
 }
 

@@ -7,12 +7,12 @@ use crate::canvas::{Anchor, Canvas, Raster, Rect, Text};
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
-use crate::image_figure::{Bar, Sides, draw_overlay, no_data};
+use crate::image_figure::{ColorBarSettings, Sides, draw_overlay, no_data};
 use crate::markers::{self, LIGHT, Marker, outlined};
 use crate::overlay::SkyOverlay;
 use crate::plane::{color, shape_of};
 use crate::resample::resample;
-use crate::{Colormap, Format, Limits, PixelToSky, PlotError, Size, SkyFormat, Stretch};
+use crate::{Colormap, DisplayLimits, FigureFormat, PixelToSky, PlotError, Size, SkyFormat, Stretch};
 
 /// One image of a montage.
 #[derive(Debug, Clone)]
@@ -23,7 +23,8 @@ pub struct MontagePlane<'a> {
     pub label: String,
 }
 
-/// A figure of several planes of one shape and one place on the sky, in reading order, with one scale.
+/// A figure of several planes of one shape and one place on the sky, in reading order, with one
+/// scale.
 #[derive(Clone)]
 pub struct MontageFigure<'a> {
     /// The images, at least one.
@@ -32,20 +33,21 @@ pub struct MontageFigure<'a> {
     pub sky: Option<PixelToSky<'a>>,
     /// How positions are written along the axes.
     pub sky_format: SkyFormat,
-    /// What lies over the images, where `sky` is known: the grid over all, scale bar and compass over the first.
+    /// What lies over the images, where `sky` is known: the grid over all, scale bar and compass
+    /// over the first.
     pub overlay: SkyOverlay,
     /// Size of the picture; 1600 x 1200 px by default.
     pub size: Size,
     /// Title above all; empty for none.
     pub title: String,
-    /// Label of the colour bar, with the unit.
+    /// Label of the color bar, with the unit.
     pub value_label: String,
-    /// Colours; viridis by default.
+    /// Colors; viridis by default.
     pub colormap: Colormap,
-    /// From values to colours; asinh by default.
+    /// From values to colors; asinh by default.
     pub stretch: Stretch,
-    /// The values that get the first and the last colour, found from all planes together.
-    pub limits: Limits,
+    /// The values that get the first and the last color, found from all planes together.
+    pub limits: DisplayLimits,
     /// Circles, over all images; names over the first.
     pub markers: Vec<Marker>,
 }
@@ -63,7 +65,7 @@ impl<'a> MontageFigure<'a> {
             value_label: "Surface brightness (MJy/sr)".to_owned(),
             colormap: Colormap::default(),
             stretch: Stretch::default(),
-            limits: Limits::default(),
+            limits: DisplayLimits::default(),
             markers: Vec::new(),
         }
     }
@@ -72,8 +74,9 @@ impl<'a> MontageFigure<'a> {
 /// Draws a montage, in as many columns as make the images largest.
 ///
 /// # Errors
-/// Where there is no plane, planes differ in shape or have no pixels, or the size or the limits are impossible.
-pub fn render_montage(figure: &MontageFigure<'_>, format: Format) -> Result<Vec<u8>, PlotError> {
+/// Where there is no plane, planes differ in shape or have no pixels, or the size or the limits are
+/// impossible.
+pub fn render_montage(figure: &MontageFigure<'_>, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     encode(&draw(figure)?, format)
 }
 
@@ -82,14 +85,16 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     let style = Style::new(figure.size);
     let shape = common_shape(&figure.planes)?;
     let limits = figure.limits.of_all(figure.planes.iter().map(|p| p.plane))?;
-    let bar = Bar { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label };
-    // Labels take room from the images, whose size decides on the labels; a second round settles both.
+    let bar =
+        ColorBarSettings { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label };
+    // Labels take room from the images, whose size decides on the labels; a second round settles
+    // both.
     let bounds = canvas.bounds();
     let guess = Rect { left: 0.0, top: 0.0, right: bounds.right / 5.0, bottom: bounds.bottom / 5.0 };
     let sides = |inside| Sides::new(&canvas, inside, shape, figure.sky, figure.sky_format, &style);
     let numbers = bar.numbers(0.8 * bounds.bottom, &style);
-    let layout = Layout::new(&canvas, figure, shape, &sides(guess), &numbers, &style);
-    let layout = Layout::new(&canvas, figure, shape, &sides(layout.panel(0)), &numbers, &style);
+    let layout = MontageLayout::new(&canvas, figure, shape, &sides(guess), &numbers, &style);
+    let layout = MontageLayout::new(&canvas, figure, shape, &sides(layout.panel(0)), &numbers, &style);
     let mut sides = sides(layout.panel(0));
     let width = |text: &str| canvas.text_width(text, style.small) / layout.size[0];
     keep_within(&mut sides.bottom, width);
@@ -102,8 +107,8 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     Ok(canvas)
 }
 
-/// Takes the labels that reach beyond their image, where those of the next one may stand; `length` is that of a label in
-/// parts of the image.
+/// Takes the labels that reach beyond their image, where those of the next one may stand; `length`
+/// is that of a label in parts of the image.
 fn keep_within(ticks: &mut [Tick], length: impl Fn(&str) -> f64) {
     for tick in ticks {
         let half = |label: &String| length(label) / 2.0;
@@ -116,13 +121,17 @@ fn common_shape(planes: &[MontagePlane<'_>]) -> Result<(usize, usize), PlotError
     let first = planes.first().ok_or(PlotError::NoPixels { width: 0, height: 0 })?;
     let expected = first.plane.dim();
     if let Some(other) = planes.iter().find(|p| p.plane.dim() != expected) {
-        return Err(PlotError::Shape { plane: other.label.clone(), found: other.plane.dim(), expected });
+        return Err(PlotError::CanvasShape {
+            plane: other.label.clone(),
+            found: other.plane.dim(),
+            expected,
+        });
     }
     shape_of(first.plane)
 }
 
 /// Where the images lie.
-struct Layout {
+struct MontageLayout {
     columns: usize,
     count: usize,
     shape: (usize, usize),
@@ -133,7 +142,7 @@ struct Layout {
     gap: f64,
 }
 
-impl Layout {
+impl MontageLayout {
     fn new(
         canvas: &Canvas,
         figure: &MontageFigure<'_>,
@@ -234,12 +243,12 @@ impl Layout {
         Some(area)
     }
 
-    /// Title, names of the axes, colour bar.
+    /// Title, names of the axes, color bar.
     fn draw_surroundings(
         &self,
         canvas: &mut Canvas,
         figure: &MontageFigure<'_>,
-        bar: &Bar<'_>,
+        bar: &ColorBarSettings<'_>,
         numbers: &NumberAxis,
         sides: &Sides,
         style: &Style,

@@ -1,10 +1,13 @@
 //! Options that several figures share.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::PlotError;
 
 /// File format of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Format {
+pub enum FigureFormat {
     /// 8-bit RGB.
     #[default]
     Png,
@@ -16,8 +19,9 @@ pub enum Format {
 
 /// Size of a picture \[px\].
 ///
-/// Text and lines grow with the square root of the area; they have their nominal size at 1000 x 900.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Text and lines grow with the square root of the area; they have their nominal size at 1000 x
+/// 900.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Size {
     /// Width \[px\].
     pub width: u32,
@@ -31,8 +35,8 @@ impl Size {
     /// The longest side that is drawn \[px\].
     pub const MAX_SIDE: u32 = 6000;
 
-    /// The factor by which text and lines are larger than at 1000 x 900 px. A narrow picture has smaller ones
-    /// than its area would give, to leave room for the data.
+    /// The factor by which text and lines are larger than at 1000 x 900 px. A narrow picture has
+    /// smaller ones than its area would give, to leave room for the data.
     pub(crate) fn scale(self) -> f64 {
         let [width, height] = [self.width, self.height].map(f64::from);
         (width * height / 9e5).sqrt().min(width.min(height) / 450.0)
@@ -64,7 +68,8 @@ pub enum SkyFormat {
     Degrees,
 }
 
-/// Implements `FromStr` and `Display` of an enum by a table of names, and lists the names.
+/// Implements `FromStr`, `Display`, serialization and the JSON schema of an enum by a table of
+/// names, and lists the names.
 macro_rules! named {
     ($type:ident, $what:literal, $($variant:ident = $name:literal),+ $(,)?) => {
         impl $type {
@@ -82,6 +87,33 @@ macro_rules! named {
         impl ::std::fmt::Display for $type {
             fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
                 f.pad(self.name())
+            }
+        }
+
+        impl ::serde::Serialize for $type {
+            fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $type {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let name: String = ::serde::Deserialize::deserialize(deserializer)?;
+                name.parse().map_err(::serde::de::Error::custom)
+            }
+        }
+
+        impl ::schemars::JsonSchema for $type {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($type).into()
+            }
+
+            fn json_schema(_: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                ::schemars::json_schema!({ "type": "string", "enum": [$($name),+] })
             }
         }
 
@@ -103,5 +135,20 @@ macro_rules! named {
 }
 pub(crate) use named;
 
-named!(Format, "figure format", Png = "png", Svg = "svg", Pdf = "pdf");
+named!(FigureFormat, "figure format", Png = "png", Svg = "svg", Pdf = "pdf");
 named!(SkyFormat, "format of sky positions", Sexagesimal = "sexagesimal", Degrees = "degrees");
+
+#[cfg(test)]
+mod tests {
+    use crate::{Colormap, LightCurveOptions};
+
+    #[test]
+    fn options_come_back_from_json() {
+        let options = LightCurveOptions { marker_size_good: Some(3.0), ..LightCurveOptions::default() };
+        let text = serde_json::to_string(&options).unwrap();
+        assert_eq!(serde_json::from_str::<LightCurveOptions>(&text).unwrap(), options);
+        let sparse: LightCurveOptions = serde_json::from_str(r#"{"date_cmap": "Magma"}"#).unwrap();
+        assert_eq!(sparse, LightCurveOptions { date_cmap: Colormap::Magma, ..LightCurveOptions::default() });
+        assert!(serde_json::from_str::<LightCurveOptions>(r#"{"date_cmap": "jet"}"#).is_err());
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::PixelToSky;
 use crate::axes::multiples;
-use crate::canvas::{Anchor, Canvas, Rect, Shape, Text};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
@@ -14,7 +14,7 @@ use crate::sky_axes::MOST_IN_A_STEP;
 /// What to draw over an image whose place on the sky is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SkyOverlay {
-    /// Lines of equal right ascension and declination through the labelled ticks.
+    /// Lines of equal right ascension and declination through the labeled ticks.
     pub grid: bool,
     /// A bar of a round length, in the lower left corner.
     pub scale_bar: bool,
@@ -31,13 +31,13 @@ impl Default for SkyOverlay {
 
 /// An image of `shape` (nx, ny) pixels that fills `inside`.
 #[derive(Clone, Copy)]
-pub(crate) struct Place<'a> {
+pub(crate) struct LabelPlace<'a> {
     pub(crate) inside: Rect,
     pub(crate) shape: (usize, usize),
     pub(crate) sky: PixelToSky<'a>,
 }
 
-impl Place<'_> {
+impl LabelPlace<'_> {
     /// From a pixel to the picture.
     fn point(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let (nx, ny) = (self.shape.0 as f64, self.shape.1 as f64);
@@ -51,7 +51,7 @@ const GRID: Rgb = [0xd8; 3];
 const CELLS: usize = 64;
 
 /// Lines of equal coordinates, `steps` (right ascension, declination) \[deg\] apart.
-pub(crate) fn grid(canvas: &mut Canvas, place: Place<'_>, steps: [f64; 2], style: &Style) {
+pub(crate) fn grid(canvas: &mut Canvas, place: LabelPlace<'_>, steps: [f64; 2], style: &Style) {
     let (nx, ny) = (place.shape.0 as f64, place.shape.1 as f64);
     let node = |k: usize, n: f64| -0.5 + n * k as f64 / CELLS as f64;
     let nodes: Vec<([f64; 2], [f64; 2])> = (0..=CELLS)
@@ -72,7 +72,7 @@ pub(crate) fn grid(canvas: &mut Canvas, place: Place<'_>, steps: [f64; 2], style
     }
     for line in lines.into_values().flatten() {
         let line = line.into_iter().map(|at| place.point(at)).collect();
-        canvas.shapes.push(Shape::Line(line, 0.8 * style.line, GRID));
+        canvas.shapes.push(CanvasShape::Line(line, 0.8 * style.line, GRID));
     }
 }
 
@@ -98,7 +98,8 @@ fn join(lines: &mut Vec<Vec<[f64; 2]>>, piece: [[f64; 2]; 2]) {
     lines.push(line);
 }
 
-/// The pieces of lines in one cell, each with its multiple of `step`; corners in order around it, (pixel, sky).
+/// The pieces of lines in one cell, each with its multiple of `step`; corners in order around it,
+/// (pixel, sky).
 fn crossings(corners: &[([f64; 2], [f64; 2]); 4], axis: usize, step: f64) -> Vec<(i64, [[f64; 2]; 2])> {
     let first = corners[0].1[axis];
     let values = corners.map(|(_, sky)| match axis {
@@ -140,7 +141,7 @@ struct Local {
 }
 
 impl Local {
-    fn new(place: Place<'_>) -> Option<Self> {
+    fn new(place: LabelPlace<'_>) -> Option<Self> {
         let (x, y) = ((place.shape.0 as f64 - 1.0) / 2.0, (place.shape.1 as f64 - 1.0) / 2.0);
         let cos_dec = (place.sky)(x, y)[1].to_radians().cos();
         // From half a pixel before to half a pixel behind: degrees towards east and north.
@@ -165,7 +166,12 @@ impl Local {
 }
 
 /// Draws scale bar and compass as asked, and returns the places that they take.
-pub(crate) fn draw(canvas: &mut Canvas, place: Place<'_>, overlay: SkyOverlay, style: &Style) -> Vec<Rect> {
+pub(crate) fn draw(
+    canvas: &mut Canvas,
+    place: LabelPlace<'_>,
+    overlay: SkyOverlay,
+    style: &Style,
+) -> Vec<Rect> {
     let Some(local) = Local::new(place) else { return Vec::new() };
     let mut taken = Vec::new();
     if overlay.scale_bar {
@@ -191,7 +197,7 @@ fn lengths() -> impl Iterator<Item = (f64, String)> {
 }
 
 /// At most three tenths of the image long; nothing where a tenth of an arcsecond is longer.
-fn scale_bar(canvas: &mut Canvas, place: Place<'_>, scale: f64, style: &Style) -> Option<Rect> {
+fn scale_bar(canvas: &mut Canvas, place: LabelPlace<'_>, scale: f64, style: &Style) -> Option<Rect> {
     let inside = place.inside;
     let pixel = inside.width() / place.shape.0 as f64;
     let width = |arcsec: f64| arcsec / 3600.0 / scale * pixel;
@@ -239,17 +245,17 @@ fn compass(canvas: &mut Canvas, inside: Rect, local: &Local, style: &Style) -> O
         tips.fold(0.3 * style.gap, f64::max)
     };
     let away = away(inside, style);
-    let centre = [inside.right - away - reach(0, 1.0), inside.bottom - away - reach(1, 1.0)];
+    let center = [inside.right - away - reach(0, 1.0), inside.bottom - away - reach(1, 1.0)];
     let area = Rect {
-        left: centre[0] - reach(0, -1.0),
-        right: centre[0] + reach(0, 1.0),
-        top: centre[1] - reach(1, -1.0),
-        bottom: centre[1] + reach(1, 1.0),
+        left: center[0] - reach(0, -1.0),
+        right: center[0] + reach(0, 1.0),
+        top: center[1] - reach(1, -1.0),
+        bottom: center[1] + reach(1, 1.0),
     };
     if !inside.holds(area) {
         return None;
     }
-    let from = |[x, y]: [f64; 2]| [centre[0] + x, centre[1] + y];
+    let from = |[x, y]: [f64; 2]| [center[0] + x, center[1] + y];
     let arrows = [local.north, local.east]
         .map(|direction| arrow(direction, length).map(|line| line.into_iter().map(from).collect::<Vec<_>>()));
     outlined_line(canvas, arrows.as_flattened(), 0.16 * style.gap);
@@ -288,7 +294,7 @@ mod tests {
     fn overlaid(sky: PixelToSky<'_>) -> (Canvas, Vec<Rect>) {
         let size = Size { width: 800, height: 700 };
         let mut canvas = Canvas::new(size).unwrap();
-        let place = Place { inside: INSIDE, shape: (100, 100), sky };
+        let place = LabelPlace { inside: INSIDE, shape: (100, 100), sky };
         let taken = draw(&mut canvas, place, SkyOverlay::default(), &Style::new(size));
         (canvas, taken)
     }
@@ -298,7 +304,7 @@ mod tests {
         let sky = turned(20.0);
         let (canvas, taken) = overlaid(&sky);
         let length = canvas.shapes.iter().find_map(|shape| match shape {
-            Shape::Line(p, ..) if p.len() == 2 && p[0][1] == p[1][1] => Some(p[1][0] - p[0][0]),
+            CanvasShape::Line(p, ..) if p.len() == 2 && p[0][1] == p[1][1] => Some(p[1][0] - p[0][0]),
             _ => None,
         });
         // 10' of the 60' that the image is wide.
@@ -313,7 +319,7 @@ mod tests {
     fn arrows_point_north_and_east() {
         for angle in [0.0, 30.0, 135.0, -80.0] {
             let sky = turned(angle);
-            let local = Local::new(Place { inside: INSIDE, shape: (100, 100), sky: &sky }).unwrap();
+            let local = Local::new(LabelPlace { inside: INSIDE, shape: (100, 100), sky: &sky }).unwrap();
             let (sin, cos) = f64::to_radians(angle).sin_cos();
             for (found, expected) in [(local.north, [sin, cos]), (local.east, [-cos, sin])] {
                 assert!((found[0] - expected[0]).abs() < 1e-6 && (found[1] - expected[1]).abs() < 1e-6);
@@ -321,7 +327,7 @@ mod tests {
             assert!((local.scale * 100.0 - 1.0).abs() < 1e-6);
         }
         let mirrored = |x: f64, y: f64| [10.0 + 0.01 * x, 0.01 * y];
-        let local = Local::new(Place { inside: INSIDE, shape: (100, 100), sky: &mirrored }).unwrap();
+        let local = Local::new(LabelPlace { inside: INSIDE, shape: (100, 100), sky: &mirrored }).unwrap();
         assert!(local.east[0] > 0.999 && local.north[1] > 0.999, "{:?} {:?}", local.east, local.north);
     }
 
@@ -330,12 +336,12 @@ mod tests {
         let sky = turned(30.0);
         let size = Size { width: 800, height: 700 };
         let mut canvas = Canvas::new(size).unwrap();
-        let place = Place { inside: INSIDE, shape: (100, 100), sky: &sky };
+        let place = LabelPlace { inside: INSIDE, shape: (100, 100), sky: &sky };
         grid(&mut canvas, place, [0.5, 0.25], &Style::new(size));
         // A diagonal of 1.37 degrees: at least 4 lines of each coordinate, hardly broken.
         assert!((8..=16).contains(&canvas.shapes.len()), "{}", canvas.shapes.len());
         for shape in &canvas.shapes {
-            let Shape::Line(points, ..) = shape else { panic!("{shape:?}") };
+            let CanvasShape::Line(points, ..) = shape else { panic!("{shape:?}") };
             let on_line = |axis: usize, step: f64| {
                 let off = |value: f64| (value / step - (value / step).round()).abs();
                 let at = |p: &[f64; 2]| sky((p[0] - 100.0) / 6.0 - 0.5, (650.0 - p[1]) / 6.0 - 0.5);

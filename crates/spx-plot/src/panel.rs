@@ -2,7 +2,7 @@
 
 use crate::PlotError;
 use crate::axes::{NumberAxis, linear};
-use crate::canvas::{Canvas, Rect, Shape};
+use crate::canvas::{Canvas, CanvasShape, Rect};
 use crate::clip;
 use crate::colormap::Rgb;
 use crate::frame::{self, Side, Style};
@@ -65,7 +65,8 @@ pub(crate) fn checked(what: &'static str, [low, high]: [f64; 2]) -> Result<[f64;
     }
 }
 
-/// The range of values with bars to both sides, and a part of it more at either end; never of no length.
+/// The range of values with bars to both sides, and a part of it more at either end; never of no
+/// length.
 pub(crate) fn padded(values: impl Iterator<Item = (f64, f64)>, part: f64) -> [f64; 2] {
     let ends = values.fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], (value, bar)| {
         [low.min(value - bar), high.max(value + bar)]
@@ -117,7 +118,7 @@ impl Panel {
     /// A line through positions \[px\], cut off at the frame.
     pub(crate) fn line(&self, canvas: &mut Canvas, points: &[[f64; 2]], width: f64, color: Rgb) {
         let lines = clip::line(points, self.inside);
-        canvas.shapes.extend(lines.into_iter().map(|line| Shape::Line(line, width, color)));
+        canvas.shapes.extend(lines.into_iter().map(|line| CanvasShape::Line(line, width, color)));
     }
 
     /// The bars of a point: half lengths in the units of the axes.
@@ -146,7 +147,8 @@ impl Panel {
         }
     }
 
-    /// Frame, ticks, numbers and the names of the axes; `widest` is the room that numbers at the left take.
+    /// Frame, ticks, numbers and the names of the axes; `widest` is the room that numbers at the
+    /// left take.
     pub(crate) fn axes(&self, canvas: &mut Canvas, names: [&str; 2], widest: f64, style: &Style) {
         let inside = self.inside;
         let (bottom, left) = (&self.bottom.numbers, &self.left.numbers);

@@ -1,5 +1,5 @@
-//! From a list of shapes to a PDF file of one page (ISO 32000-1): shapes as vectors, images without interpolation,
-//! texts as texts in the embedded font. Nothing in it tells when it was made.
+//! From a list of shapes to a PDF file of one page (ISO 32000-1): shapes as vectors, images without
+//! interpolation, texts as texts in the embedded font. Nothing in it tells when it was made.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -11,7 +11,7 @@ use pdf_writer::types::{
 };
 use pdf_writer::{Content, Filter, Finish as _, Name, Pdf, Rect as Box, Ref, Str};
 
-use crate::canvas::{Anchor, Canvas, Raster, Rect, Shape, Text};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Raster, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, Typeface};
 
@@ -29,8 +29,8 @@ const FIRST_IMAGE: i32 = 10;
 const FONT_KEY: Name<'static> = Name(b"F");
 /// Six letters mark a font that is cut down.
 const FONT_NAME: Name<'static> = Name(b"SPXFIG+DejaVuSans");
-/// The box of all glyphs of DejaVu Sans 2.37 and the width of its upright stems \[1/1000 em\]; readers need them only
-/// where they replace the font.
+/// The box of all glyphs of DejaVu Sans 2.37 and the width of its upright stems \[1/1000 em\];
+/// readers need them only where they replace the font.
 const FONT_BOX: Box = Box { x1: -1021.0, y1: -463.0, x2: 1793.0, y2: 1232.0 };
 const STEM: f32 = 90.0;
 
@@ -106,10 +106,10 @@ fn contents(canvas: &Canvas, used: &mut Used) -> Content {
     }
     for shape in &canvas.shapes {
         match shape {
-            Shape::Rect(rect, color) => rectangle(&mut content, *rect, *color),
-            Shape::Line(points, width, color) => line(&mut content, points, *width, *color),
-            Shape::Disc(centre, radius, color) => disc(&mut content, *centre, *radius, *color),
-            Shape::Text(text) => write_text(&mut content, text, &canvas.typeface, used),
+            CanvasShape::Rect(rect, color) => rectangle(&mut content, *rect, *color),
+            CanvasShape::Line(points, width, color) => line(&mut content, points, *width, *color),
+            CanvasShape::Disc(center, radius, color) => disc(&mut content, *center, *radius, *color),
+            CanvasShape::Text(text) => write_text(&mut content, text, &canvas.typeface, used),
         }
     }
     content
@@ -256,8 +256,8 @@ mod tests {
         let mut canvas = Canvas::new(Size { width: 400, height: 200 }).unwrap();
         canvas.rasters.push(Raster { left: 10, top: 20, width: 2, pixels: vec![[1, 2, 3]; 6] });
         canvas.rect(0.0, 50.0, 100.0, 60.0, [0xff, 0, 0]);
-        canvas.shapes.push(Shape::Line(vec![[1.0, 2.0], [3.0, 4.5]], 2.0, [0; 3]));
-        canvas.shapes.push(Shape::Disc([50.0, 50.0], 10.0, [0, 0xff, 0]));
+        canvas.shapes.push(CanvasShape::Line(vec![[1.0, 2.0], [3.0, 4.5]], 2.0, [0; 3]));
+        canvas.shapes.push(CanvasShape::Disc([50.0, 50.0], 10.0, [0, 0xff, 0]));
         canvas.label("µm".to_owned(), [200.0, 100.0], Anchor::Start, 20.0);
         canvas
     }

@@ -1,4 +1,4 @@
-//! One image plane with sky axes and a colour bar.
+//! One image plane with sky axes and a color bar.
 
 use ndarray::ArrayView2;
 
@@ -6,15 +6,15 @@ use crate::canvas::Canvas;
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::frame::Style;
-use crate::image_figure::{Bar, ImageFigure, NO_DATA, no_data};
+use crate::image_figure::{ColorBarSettings, ImageFigure, NO_DATA, no_data};
 use crate::resample::resample;
-use crate::{Colormap, Format, Limits, Marker, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
+use crate::{Colormap, DisplayLimits, FigureFormat, Marker, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
 
-/// Colour of pixels without data where the colour map itself is grey: a pale blue.
+/// Color of pixels without data where the color map itself is grey: a pale blue.
 const NO_DATA_BESIDE_GRAY: Rgb = [0xbd, 0xd0, 0xea];
 
-/// From a pixel (x, y), 0-based with integers at pixel centres, to `[ra, dec]` in degrees; NaN where there is
-/// no such position.
+/// From a pixel (x, y), 0-based with integers at pixel centers, to `[ra, dec]` in degrees; NaN
+/// where there is no such position.
 pub type PixelToSky<'a> = &'a dyn Fn(f64, f64) -> [f64; 2];
 
 /// A figure of one image plane.
@@ -34,15 +34,16 @@ pub struct PlaneFigure<'a> {
     pub size: Size,
     /// Title above the frame; empty for none.
     pub title: String,
-    /// Label of the colour bar, with the unit, e.g. `Surface brightness (MJy/sr)`.
+    /// Label of the color bar, with the unit, e.g. `Surface brightness (MJy/sr)`.
     pub value_label: String,
-    /// Colours; viridis by default.
+    /// Colors; viridis by default.
     pub colormap: Colormap,
-    /// From values to colours; asinh by default.
+    /// From values to colors; asinh by default.
     pub stretch: Stretch,
-    /// The values that get the first and the last colour.
-    pub limits: Limits,
-    /// Circles, e.g. around catalogue stars; those with their centre outside the image are left out.
+    /// The values that get the first and the last color.
+    pub limits: DisplayLimits,
+    /// Circles, e.g. around catalogue stars; those with their center outside the image are left
+    /// out.
     pub markers: Vec<Marker>,
 }
 
@@ -59,7 +60,7 @@ impl<'a> PlaneFigure<'a> {
             value_label: "Surface brightness (MJy/sr)".to_owned(),
             colormap: Colormap::default(),
             stretch: Stretch::default(),
-            limits: Limits::default(),
+            limits: DisplayLimits::default(),
             markers: Vec::new(),
         }
     }
@@ -68,9 +69,9 @@ impl<'a> PlaneFigure<'a> {
 /// Draws an image plane.
 ///
 /// # Errors
-/// Where the plane has no pixels, or the size or the limits are impossible. A plane without a single finite
-/// value is drawn grey, with the words `no data` and a colour bar without numbers.
-pub fn render_plane(figure: &PlaneFigure<'_>, format: Format) -> Result<Vec<u8>, PlotError> {
+/// Where the plane has no pixels, or the size or the limits are impossible. A plane without a
+/// single finite value is drawn grey, with the words `no data` and a color bar without numbers.
+pub fn render_plane(figure: &PlaneFigure<'_>, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     encode(&draw(figure)?, format)
 }
 
@@ -86,7 +87,12 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
         overlay: figure.overlay,
         title: &figure.title,
         legend: Vec::new(),
-        bar: Some(Bar { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label }),
+        bar: Some(ColorBarSettings {
+            map: figure.colormap,
+            limits,
+            stretch: figure.stretch,
+            name: &figure.value_label,
+        }),
         markers: &figure.markers,
     };
     let inside = image.draw(&mut canvas, &style, |width, height| {
@@ -109,7 +115,7 @@ pub(crate) fn shape_of(plane: ArrayView2<'_, f32>) -> Result<(usize, usize), Plo
     Ok((width, height))
 }
 
-/// The colour of a value.
+/// The color of a value.
 pub(crate) fn color(map: Colormap, stretch: Stretch, limits: Option<(f64, f64)>, value: f32) -> Rgb {
     let value = f64::from(value);
     match limits {

@@ -2,11 +2,11 @@
 
 use ndarray::ArrayView2;
 
-/// Samples a plane at `width` x `height` pixels of the picture: rows from the top, so that `[0, 0]` of the
-/// plane is at the start of the last row.
+/// Samples a plane at `width` x `height` pixels of the picture: rows from the top, so that `[0, 0]`
+/// of the plane is at the start of the last row.
 ///
-/// Where the picture is finer than the plane, each of its pixels takes the nearest value; where it is
-/// coarser, the mean of the finite values that it covers. NaN where there is none.
+/// Where the picture is finer than the plane, each of its pixels takes the nearest value; where it
+/// is coarser, the mean of the finite values that it covers. NaN where there is none.
 pub(crate) fn resample(plane: ArrayView2<'_, f32>, width: u32, height: u32) -> Vec<f32> {
     let (ny, nx) = plane.dim();
     let columns: Vec<_> = (0..width as usize).map(|i| covered(i, width as usize, nx)).collect();

@@ -3,11 +3,13 @@
 use std::cmp::Ordering;
 
 use ndarray::ArrayView2;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::PlotError;
 use crate::options::named;
 
-/// The curve from a value, scaled so that the limits are 0 and 1, to the position in the colour map.
+/// The curve from a value, scaled so that the limits are 0 and 1, to the position in the color map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Stretch {
     /// `x`.
@@ -23,7 +25,8 @@ pub enum Stretch {
 
 named!(Stretch, "stretch", Linear = "linear", Asinh = "asinh", Log = "log", Sqrt = "sqrt");
 
-/// `x / ASINH_SOFTENING` is where the asinh stretch turns from linear to logarithmic; astropy's default.
+/// `x / ASINH_SOFTENING` is where the asinh stretch turns from linear to logarithmic; astropy's
+/// default.
 const ASINH_SOFTENING: f64 = 0.1;
 /// The contrast of the logarithmic stretch; astropy's default.
 const LOG_CONTRAST: f64 = 1000.0;
@@ -42,15 +45,17 @@ impl Stretch {
 }
 
 /// The values that become 0 and 1.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Limits {
-    /// Percentiles of the finite values, in [0, 100], interpolated linearly between neighbours in rank.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub enum DisplayLimits {
+    /// Percentiles of the finite values, in [0, 100], interpolated linearly between neighbors in
+    /// rank.
     Percentile(f64, f64),
     /// Fixed values, in the unit of the data.
     Range(f64, f64),
-    /// Percentiles likewise, but the upper limit at least `sigmas` widths of the noise above the median, so that noise
-    /// stays dark where there is little else. The width is the distance from the median down to the percentile 15.87,
-    /// one standard deviation of normal noise: sources, which are positive, hardly change it.
+    /// Percentiles likewise, but the upper limit at least `sigmas` widths of the noise above the
+    /// median, so that noise stays dark where there is little else. The width is the distance from
+    /// the median down to the percentile 15.87, one standard deviation of normal noise: sources,
+    /// which are positive, hardly change it.
     AboveNoise {
         /// Percentile of the lower limit.
         low: f64,
@@ -62,7 +67,7 @@ pub enum Limits {
 }
 
 /// Percentiles 0.5 and 99.5, the upper limit at least 15 widths of the noise above the median.
-impl Default for Limits {
+impl Default for DisplayLimits {
     fn default() -> Self {
         Self::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 }
     }
@@ -71,13 +76,14 @@ impl Default for Limits {
 /// Normal noise lies with this probability \[percent\] below minus one standard deviation.
 const ONE_SIGMA_BELOW: f64 = 15.865_525_393_145_708;
 
-impl Limits {
-    /// The limits for one plane, lower one first and below the other; `None` where they depend on the values and
-    /// none is finite. Where all values between the percentiles are equal, the limits are put around that value.
+impl DisplayLimits {
+    /// The limits for one plane, lower one first and below the other; `None` where they depend on
+    /// the values and none is finite. Where all values between the percentiles are equal, the
+    /// limits are put around that value.
     ///
     /// # Errors
-    /// [`PlotError::Limits`] where the limits are not finite or not in order, or a percentile lies outside
-    /// [0, 100].
+    /// [`PlotError::Limits`] where the limits are not finite or not in order, or a percentile lies
+    /// outside [0, 100].
     pub fn of(self, plane: ArrayView2<'_, f32>) -> Result<Option<(f64, f64)>, PlotError> {
         self.of_all([plane])
     }
@@ -118,7 +124,7 @@ impl Limits {
                 let mut values = finite();
                 let ends = percentiles(&mut values, low, high, f32::total_cmp);
                 let noise = percentiles(&mut values, ONE_SIGMA_BELOW, 50.0, f32::total_cmp);
-                let limits = |((low, high), (below, median)): (Pair, Pair)| {
+                let limits = |((low, high), (below, median)): (ValuePair, ValuePair)| {
                     (low, high.max(median + sigmas * (median - below)))
                 };
                 Ok(ends.zip(noise).map(limits).map(apart))
@@ -135,18 +141,19 @@ pub(crate) fn check_percentiles(low: f64, high: f64) -> Result<(), PlotError> {
     Err(PlotError::Limits { what: "percentiles", low, high, hint: ", within 0 to 100" })
 }
 
-type Pair = (f64, f64);
+type ValuePair = (f64, f64);
 
 /// More than a picture of single precision can show.
 const MOST_SIGMAS: f64 = 1e6;
 
-/// Two percentiles of finite values, by selection rather than sorting; `None` of none. `values` are reordered.
+/// Two percentiles of finite values, by selection rather than sorting; `None` of none. `values` are
+/// reordered.
 pub(crate) fn percentiles<T: Copy + Into<f64>>(
     values: &mut [T],
     low: f64,
     high: f64,
     order: fn(&T, &T) -> Ordering,
-) -> Option<Pair> {
+) -> Option<ValuePair> {
     if values.is_empty() {
         return None;
     }
@@ -192,8 +199,8 @@ mod tests {
         }
     }
 
-    /// The formulas that astropy documents for `AsinhStretch(0.1)` and `LogStretch(1000)`, by Python's
-    /// `math`.
+    /// The formulas that astropy documents for `AsinhStretch(0.1)` and `LogStretch(1000)`, by
+    /// Python's `math`.
     #[test]
     fn stretches_have_the_formulas_of_astropy() {
         assert!((Stretch::Asinh.apply(0.25) - 0.549_402_487_299_148_4).abs() < 1e-12);
@@ -205,15 +212,15 @@ mod tests {
     #[test]
     fn percentiles_interpolate_and_leave_out_what_is_not_finite() {
         let plane = array![[4.0, f32::NAN, 1.0], [3.0, 2.0, f32::INFINITY]];
-        assert_eq!(Limits::Percentile(0.0, 100.0).of(plane.view()).unwrap(), Some((1.0, 4.0)));
-        assert_eq!(Limits::Percentile(50.0, 75.0).of(plane.view()).unwrap(), Some((2.5, 3.25)));
+        assert_eq!(DisplayLimits::Percentile(0.0, 100.0).of(plane.view()).unwrap(), Some((1.0, 4.0)));
+        assert_eq!(DisplayLimits::Percentile(50.0, 75.0).of(plane.view()).unwrap(), Some((2.5, 3.25)));
     }
 
     /// Uniform noise in [-1, 1]: median 0, 15.87 % below -0.6827.
     #[test]
     fn noise_alone_stays_in_the_lower_part() {
         let noise = Array2::from_shape_fn((1, 2001), |(_, x)| x as f32 / 1000.0 - 1.0);
-        let limits = Limits::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 };
+        let limits = DisplayLimits::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 };
         let (low, high) = limits.of(noise.view()).unwrap().unwrap();
         assert!((low + 0.99).abs() < 1e-6 && (high - 15.0 * 0.682_689).abs() < 1e-4, "{low} {high}");
         let mut sources = noise.clone();
@@ -225,33 +232,34 @@ mod tests {
 
     #[test]
     fn limits_of_equal_values_enclose_them() {
-        let (low, high) = Limits::default().of(Array2::from_elem((3, 3), -5.0).view()).unwrap().unwrap();
+        let (low, high) =
+            DisplayLimits::default().of(Array2::from_elem((3, 3), -5.0).view()).unwrap().unwrap();
         assert!(low < -5.0 && -5.0 < high, "{low} {high}");
-        let (low, high) = Limits::default().of(Array2::zeros((1, 1)).view()).unwrap().unwrap();
+        let (low, high) = DisplayLimits::default().of(Array2::zeros((1, 1)).view()).unwrap().unwrap();
         assert_eq!((low, high), (-1.0, 1.0));
     }
 
     #[test]
     fn nothing_finite_has_no_limits() {
         let plane = Array2::from_elem((2, 2), f32::NAN);
-        assert_eq!(Limits::default().of(plane.view()).unwrap(), None);
-        assert_eq!(Limits::Range(0.0, 1.0).of(plane.view()).unwrap(), Some((0.0, 1.0)));
+        assert_eq!(DisplayLimits::default().of(plane.view()).unwrap(), None);
+        assert_eq!(DisplayLimits::Range(0.0, 1.0).of(plane.view()).unwrap(), Some((0.0, 1.0)));
     }
 
     #[test]
     fn impossible_limits_are_errors() {
         let plane = Array2::zeros((2, 2));
         for limits in [
-            Limits::Range(1.0, 1.0),
-            Limits::Range(2.0, 1.0),
-            Limits::Range(f64::NAN, 1.0),
-            Limits::Range(0.0, f64::INFINITY),
-            Limits::Range(-f64::MAX, f64::MAX),
-            Limits::Percentile(-1.0, 50.0),
-            Limits::Percentile(50.0, 100.5),
-            Limits::Percentile(50.0, 50.0),
-            Limits::Percentile(0.0, f64::NAN),
-            Limits::AboveNoise { low: 5.0, high: 1.0, sigmas: 5.0 },
+            DisplayLimits::Range(1.0, 1.0),
+            DisplayLimits::Range(2.0, 1.0),
+            DisplayLimits::Range(f64::NAN, 1.0),
+            DisplayLimits::Range(0.0, f64::INFINITY),
+            DisplayLimits::Range(-f64::MAX, f64::MAX),
+            DisplayLimits::Percentile(-1.0, 50.0),
+            DisplayLimits::Percentile(50.0, 100.5),
+            DisplayLimits::Percentile(50.0, 50.0),
+            DisplayLimits::Percentile(0.0, f64::NAN),
+            DisplayLimits::AboveNoise { low: 5.0, high: 1.0, sigmas: 5.0 },
         ] {
             assert!(matches!(limits.of(plane.view()), Err(PlotError::Limits { .. })), "{limits:?}");
         }

@@ -1,8 +1,8 @@
 //! Ticks along the edges of an image at round right ascensions and declinations.
 //!
-//! Each edge is walked in small steps and asked where the coordinate passes a multiple of the tick distance.
-//! So any projection is labelled rightly, also near a pole, where right ascension runs through many hours
-//! along an edge.
+//! Each edge is walked in small steps and asked where the coordinate passes a multiple of the tick
+//! distance. So any projection is labeled rightly, also near a pole, where right ascension runs
+//! through many hours along an edge.
 
 use crate::axes::{Tick, multiples, round_step, thinned};
 use crate::{PixelToSky, SkyFormat};
@@ -14,7 +14,7 @@ pub(crate) enum Coordinate {
     Declination,
 }
 
-/// What is written along the two labelled edges and marked along all four.
+/// What is written along the two labeled edges and marked along all four.
 #[derive(Debug, Clone)]
 pub(crate) struct SkyTicks {
     /// The coordinate along the bottom; the other one stands at the left.
@@ -23,7 +23,7 @@ pub(crate) struct SkyTicks {
     pub(crate) left: Vec<Tick>,
     pub(crate) top: Vec<Tick>,
     pub(crate) right: Vec<Tick>,
-    /// Distances of the labelled ticks in right ascension and declination \[deg\].
+    /// Distances of the labeled ticks in right ascension and declination \[deg\].
     pub(crate) steps: [f64; 2],
 }
 
@@ -41,7 +41,8 @@ pub(crate) struct Room<'a> {
 
 /// Steps along an edge; a sky position is computed at each.
 const STEPS: u32 = 400;
-/// A coordinate that passes more ticks than this in one step jumps there, as at a pole, rather than runs.
+/// A coordinate that passes more ticks than this in one step jumps there, as at a pole, rather than
+/// runs.
 pub(crate) const MOST_IN_A_STEP: usize = 4;
 /// The most labels along an edge.
 const MOST_LABELS: f64 = 6.0;
@@ -145,24 +146,24 @@ impl Edge {
         if along_dec > along_ra { Coordinate::Declination } else { Coordinate::RightAscension }
     }
 
-    /// The smallest distance of ticks that `fits`, given the distance, the range of the coordinate along the
-    /// edge and a label as wide as any.
+    /// The smallest distance of ticks that `fits`, given the distance, the range of the coordinate
+    /// along the edge and a label as wide as any.
     fn step(
         &self,
         coordinate: Coordinate,
         format: SkyFormat,
-        fits: impl Fn(&Step, f64, &str) -> bool,
-    ) -> Step {
+        fits: impl Fn(&GridStep, f64, &str) -> bool,
+    ) -> GridStep {
         let finite = || self.values(coordinate).filter(|v| v.is_finite());
         let low = finite().fold(f64::INFINITY, f64::min);
         let high = finite().fold(f64::NEG_INFINITY, f64::max);
-        let candidates = Step::candidates(coordinate, format, (high - low) / MOST_LABELS);
+        let candidates = GridStep::candidates(coordinate, format, (high - low) / MOST_LABELS);
         let fitting = candidates.iter().find(|step| fits(step, high - low, &step.label(low)));
-        fitting.or(candidates.last()).copied().unwrap_or(Step::coarsest(coordinate))
+        fitting.or(candidates.last()).copied().unwrap_or(GridStep::coarsest(coordinate))
     }
 
     /// Where the coordinate passes a multiple of the tick distance or of its parts.
-    fn ticks(&self, coordinate: Coordinate, step: &Step) -> Vec<Tick> {
+    fn ticks(&self, coordinate: Coordinate, step: &GridStep) -> Vec<Tick> {
         let values: Vec<f64> = self.values(coordinate).collect();
         let minor = step.size / f64::from(step.parts);
         let mut ticks = Vec::new();
@@ -191,17 +192,17 @@ impl Edge {
 
 /// A distance of ticks.
 #[derive(Debug, Clone, Copy)]
-struct Step {
+struct GridStep {
     /// \[deg\]
     size: f64,
     /// Number of parts into which minor ticks divide it.
     parts: u32,
-    style: Style,
+    style: CoordinateStyle,
 }
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy)]
-enum Style {
+enum CoordinateStyle {
     Degrees {
         coordinate: Coordinate,
         decimals: usize,
@@ -217,7 +218,7 @@ enum Style {
 /// Tick distances below a full hour or degree, in minutes or seconds, and their parts.
 const SIXTIETHS: [(f64, u32); 6] = [(1.0, 4), (2.0, 4), (5.0, 5), (10.0, 5), (20.0, 4), (30.0, 3)];
 
-impl Step {
+impl GridStep {
     /// Distances in rising order, from about `least` \[deg\] on.
     fn candidates(coordinate: Coordinate, format: SkyFormat, least: f64) -> Vec<Self> {
         let mut steps = match format {
@@ -229,11 +230,11 @@ impl Step {
     }
 
     fn coarsest(coordinate: Coordinate) -> Self {
-        Self { size: 90.0, parts: 3, style: Style::Degrees { coordinate, decimals: 0 } }
+        Self { size: 90.0, parts: 3, style: CoordinateStyle::Degrees { coordinate, decimals: 0 } }
     }
 
     fn decimal(coordinate: Coordinate, least: f64) -> Vec<Self> {
-        let style = |decimals| Style::Degrees { coordinate, decimals };
+        let style = |decimals| CoordinateStyle::Degrees { coordinate, decimals };
         let mut steps = Vec::new();
         let mut next = least.max(1e-9);
         while let Some((size, parts)) = round_step(next)
@@ -251,7 +252,7 @@ impl Step {
             Coordinate::RightAscension => (15.0, &[(1.0, 4), (2.0, 4), (3.0, 3), (6.0, 6), (12.0, 4)]),
             Coordinate::Declination => (1.0, &[(1.0, 4), (2.0, 4), (5.0, 5)]),
         };
-        let style = |last, decimals| Style::Sexagesimal { coordinate, last, decimals };
+        let style = |last, decimals| CoordinateStyle::Sexagesimal { coordinate, last, decimals };
         let mut steps = Vec::new();
         let mut next = (least / unit * 3600.0).max(1e-6);
         while let Some((seconds, parts)) = round_step(next)
@@ -275,8 +276,8 @@ impl Step {
     /// A value \[deg\] as text.
     fn label(&self, degrees: f64) -> String {
         match self.style {
-            Style::Degrees { coordinate, decimals } => decimal(coordinate, degrees, decimals),
-            Style::Sexagesimal { coordinate, last, decimals } => {
+            CoordinateStyle::Degrees { coordinate, decimals } => decimal(coordinate, degrees, decimals),
+            CoordinateStyle::Sexagesimal { coordinate, last, decimals } => {
                 sexagesimal(coordinate, degrees, last, decimals)
             }
         }
@@ -356,7 +357,8 @@ mod tests {
         ticks.iter().filter_map(|t| t.label.as_deref()).collect()
     }
 
-    /// A tangent plane around (ra, dec) with `scale` \[deg/px\], north up, turned by `angle` \[deg\].
+    /// A tangent plane around (ra, dec) with `scale` \[deg/px\], north up, turned by `angle`
+    /// \[deg\].
     fn tangent(ra: f64, dec: f64, scale: f64, pixels: usize, angle: f64) -> impl Fn(f64, f64) -> [f64; 2] {
         move |x, y| {
             let middle = (pixels as f64 - 1.0) / 2.0;

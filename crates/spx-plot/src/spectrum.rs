@@ -1,13 +1,13 @@
 //! Spectra: points with bandwidths and errors, and model curves.
 
-use crate::canvas::{Canvas, Rect, Shape};
+use crate::canvas::{Canvas, CanvasShape, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
-use crate::legend::{self, Entry};
+use crate::legend::{self, LegendEntry};
 use crate::panel::{Axis, Panel, bar, checked, padded};
-use crate::{Format, PlotError, Size};
+use crate::{FigureFormat, PlotError, Size};
 
 /// One measurement of a spectrum.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -22,7 +22,7 @@ pub struct SpectrumPoint {
     pub error: f64,
 }
 
-/// A set of points drawn in one colour.
+/// A set of points drawn in one color.
 ///
 /// Points whose wavelength or flux is not finite are left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,8 +38,8 @@ pub struct Spectrum {
 pub struct Curve {
     /// Name in the legend.
     pub label: String,
-    /// Wavelength \[um\] and flux, in the order in which they are joined; the line breaks where either is not
-    /// finite.
+    /// Wavelength \[um\] and flux, in the order in which they are joined; the line breaks where
+    /// either is not finite.
     pub points: Vec<[f64; 2]>,
 }
 
@@ -60,13 +60,13 @@ pub struct SpectrumFigure {
     pub curves: Vec<Curve>,
     /// Range of the wavelength axis \[um\]; `None` to enclose all points with their bars.
     pub wavelength_range: Option<[f64; 2]>,
-    /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most three
-    /// times the median length counts.
+    /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most
+    /// three times the median length counts.
     pub flux_range: Option<[f64; 2]>,
 }
 
 impl SpectrumFigure {
-    /// A figure of these spectra, labelled `Wavelength (µm)` and `Flux density (µJy)`.
+    /// A figure of these spectra, labeled `Wavelength (µm)` and `Flux density (µJy)`.
     pub fn new(spectra: Vec<Spectrum>) -> Self {
         Self {
             size: Size { width: 1000, height: 700 },
@@ -85,11 +85,12 @@ impl SpectrumFigure {
 ///
 /// # Errors
 /// Where the size or a range is impossible, or no point is finite.
-pub fn render_spectrum(figure: &SpectrumFigure, format: Format) -> Result<Vec<u8>, PlotError> {
+pub fn render_spectrum(figure: &SpectrumFigure, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     encode(&draw(figure)?, format)
 }
 
-/// Colours of spectra, distinct to colour-blind readers (Okabe and Ito 2008); more spectra start over.
+/// Colors of spectra, distinct to color-blind readers (Okabe and Ito 2008); more spectra start
+/// over.
 const COLORS: [Rgb; 6] = [
     [0x00, 0x72, 0xb2],
     [0xd5, 0x5e, 0x00],
@@ -98,13 +99,13 @@ const COLORS: [Rgb; 6] = [
     [0x56, 0xb4, 0xe9],
     [0xe6, 0x9f, 0x00],
 ];
-/// Colours of curves: greys, so that they stand behind the points.
+/// Colors of curves: greys, so that they stand behind the points.
 const CURVE_COLORS: [Rgb; 3] = [[0x55; 3], [0x99; 3], [0xbb; 3]];
 
 fn draw(figure: &SpectrumFigure) -> Result<Canvas, PlotError> {
     let mut canvas = Canvas::new(figure.size)?;
     let style = Style::new(figure.size);
-    let names: Vec<Entry<'_>> = entries(figure);
+    let names: Vec<LegendEntry<'_>> = entries(figure);
     let panel = panel(&canvas, figure, &Ranges::of(figure)?, &style);
     panel.zero_line(&mut canvas, &style);
     for (curve, color) in figure.curves.iter().zip(CURVE_COLORS.iter().cycle()) {
@@ -125,11 +126,11 @@ fn draw(figure: &SpectrumFigure) -> Result<Canvas, PlotError> {
     Ok(canvas)
 }
 
-fn entries(figure: &SpectrumFigure) -> Vec<Entry<'_>> {
+fn entries(figure: &SpectrumFigure) -> Vec<LegendEntry<'_>> {
     let points = figure.spectra.iter().zip(COLORS.iter().cycle());
     let curves = figure.curves.iter().zip(CURVE_COLORS.iter().cycle());
-    let points = points.map(|(s, &color)| Entry { name: &s.label, color, line: false });
-    points.chain(curves.map(|(c, &color)| Entry { name: &c.label, color, line: true })).collect()
+    let points = points.map(|(s, &color)| LegendEntry { name: &s.label, color, line: false });
+    points.chain(curves.map(|(c, &color)| LegendEntry { name: &c.label, color, line: true })).collect()
 }
 
 /// The points that can be drawn.
@@ -195,7 +196,7 @@ fn draw_points(canvas: &mut Canvas, panel: &Panel, spectrum: &Spectrum, color: R
     for p in finite(spectrum) {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
-            canvas.shapes.push(Shape::Disc(at, POINT * style.gap, color));
+            canvas.shapes.push(CanvasShape::Disc(at, POINT * style.gap, color));
         }
     }
 }

@@ -24,13 +24,13 @@ impl Picture {
         [self.rgb[start], self.rgb[start + 1], self.rgb[start + 2]]
     }
 
-    /// The colour at the rounded position.
+    /// The color at the rounded position.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "inside of the picture")]
     pub(crate) fn near(&self, x: f64, y: f64) -> Rgb {
         self.at(x.round() as usize, y.round() as usize)
     }
 
-    /// The colour in the middle of pixel (x, y) of an image of `shape` (nx, ny) that fills a raster.
+    /// The color in the middle of pixel (x, y) of an image of `shape` (nx, ny) that fills a raster.
     pub(crate) fn pixel(&self, raster: &Raster, shape: (usize, usize), x: usize, y: usize) -> Rgb {
         let (width, height) = (raster.width as usize, raster.height() as usize);
         let right = raster.left as usize + (2 * x + 1) * width / (2 * shape.0);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use spx_batch::{Row, light_curve};
-use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality, render_light_curve};
+use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -107,9 +107,9 @@ fn figure(args: &LightCurveArgs, rows: &[Row<'_>]) -> LightCurveFigure {
         flux: row.flux,
         error: row.flux_error,
         quality: match (row.is_good, row.is_upper_limit && row.bad_flag == 0) {
-            (true, _) => Quality::Good,
-            (false, true) => Quality::UpperLimit,
-            (false, false) => Quality::Rejected,
+            (true, _) => PointQuality::Good,
+            (false, true) => PointQuality::UpperLimit,
+            (false, false) => PointQuality::Rejected,
         },
     };
     LightCurveFigure {

@@ -9,7 +9,7 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
-use spx_plot::{Channel, CompositeFigure, Format, render_composite};
+use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
@@ -211,7 +211,7 @@ fn draw(cube: &mut CubeFile, path: &Path) -> Result<(), Failure> {
     let sky = |x: f64, y: f64| grid.wcs().pixel_to_sky(x, y);
     figure.sky = Some(&sky);
     figure.title = "Simulated field around NGC 4395, D3".to_owned();
-    let bytes = render_composite(&figure, Format::Png)?;
+    let bytes = render_composite(&figure, FigureFormat::Png)?;
     atomic::write(path, &bytes, true).with_context(|| path.display().to_string())?;
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use spx_plot::{Format, PlotError};
+use spx_plot::{FigureFormat, PlotError};
 
 use crate::exit::Failure;
 use spx_pipeline::output::write_output;
@@ -14,7 +14,7 @@ pub(crate) enum Kind {
     /// A table.
     Csv,
     /// A picture.
-    Figure(Format),
+    Figure(FigureFormat),
 }
 
 /// A file to write.
@@ -31,9 +31,9 @@ impl Output {
         let kind = match ending.as_str() {
             _ if !allowed.contains(&ending.as_str()) => None,
             "csv" => Some(Kind::Csv),
-            "png" => Some(Kind::Figure(Format::Png)),
-            "svg" => Some(Kind::Figure(Format::Svg)),
-            "pdf" => Some(Kind::Figure(Format::Pdf)),
+            "png" => Some(Kind::Figure(FigureFormat::Png)),
+            "svg" => Some(Kind::Figure(FigureFormat::Svg)),
+            "pdf" => Some(Kind::Figure(FigureFormat::Pdf)),
             _ => None,
         };
         let kind = kind.ok_or_else(|| {
@@ -91,8 +91,8 @@ mod tests {
         let all = ["csv", "png", "svg"];
         let kind = |name: &str, allowed: &[&str]| Output::new(Path::new(name), allowed).map(|o| o.kind).ok();
         assert_eq!(kind("a.csv", &all), Some(Kind::Csv));
-        assert_eq!(kind("a.PNG", &all), Some(Kind::Figure(Format::Png)));
-        assert_eq!(kind("a.b.svg", &all), Some(Kind::Figure(Format::Svg)));
+        assert_eq!(kind("a.PNG", &all), Some(Kind::Figure(FigureFormat::Png)));
+        assert_eq!(kind("a.b.svg", &all), Some(Kind::Figure(FigureFormat::Svg)));
         assert_eq!(kind("a.csv", &["png", "svg"]), None);
         for bad in ["a.fits", "csv", "a", "a.png.gz"] {
             assert_eq!(kind(bad, &all), None, "{bad}");

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use serde::Serialize;
-use spx_plot::{Colormap, Limits, Scaling, Size, Stretch};
+use spx_plot::{Colormap, DisplayLimits, Scaling, Size, Stretch};
 
 use super::combine::{Quantity, Range};
 use super::output::{self, Kind, Output, parse_size};
@@ -135,9 +135,9 @@ pub(crate) fn run(args: &PlotArgs, global: &Global) -> CommandResult {
 }
 
 impl PlotArgs {
-    fn limits(&self) -> Option<Limits> {
-        let range = self.limits.map(|Pair(low, high)| Limits::Range(low, high));
-        range.or(self.percentile.map(|Pair(low, high)| Limits::Percentile(low, high)))
+    fn limits(&self) -> Option<DisplayLimits> {
+        let range = self.limits.map(|Pair(low, high)| DisplayLimits::Range(low, high));
+        range.or(self.percentile.map(|Pair(low, high)| DisplayLimits::Percentile(low, high)))
     }
 
     /// How the colours of a composite are scaled.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::CubeFile;
-use spx_plot::{Format, Size, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};
+use spx_plot::{FigureFormat, Size, Spectrum, SpectrumFigure, SpectrumPoint, render_spectrum};
 
 use super::extract::{Aperture, Miss, PlaneSum, sum_planes};
 use super::output::{self, Kind, Output, parse_size, plot_failure};
@@ -228,7 +228,7 @@ impl Report {
         spectra
     }
 
-    fn figure(&self, size: Option<Size>, format: Format) -> Result<Vec<u8>, Failure> {
+    fn figure(&self, size: Option<Size>, format: FigureFormat) -> Result<Vec<u8>, Failure> {
         let mut figure = SpectrumFigure::new(self.spectra());
         figure.size = size.unwrap_or(figure.size);
         figure.title = format!("{}, RA {:.5}° Dec {:+.5}°", self.detector, self.ra, self.dec);

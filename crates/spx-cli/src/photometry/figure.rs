@@ -2,7 +2,7 @@
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality};
+use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality};
 
 use super::row::{ExposureInfo, Row};
 
@@ -109,9 +109,9 @@ pub(crate) fn figure<'a>(
         flux: row.flux,
         error: row.flux_error,
         quality: match row {
-            row if row.is_good() => Quality::Good,
-            row if row.bad_flags == 0 && row.is_upper_limit() => Quality::UpperLimit,
-            _ => Quality::Rejected,
+            row if row.is_good() => PointQuality::Good,
+            row if row.bad_flags == 0 && row.is_upper_limit() => PointQuality::UpperLimit,
+            _ => PointQuality::Rejected,
         },
     });
     LightCurveFigure { title: title.to_owned(), points: points.collect(), options }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use serde::Serialize;
 use spx_archive::{Layout, Selection, Shape};
-use spx_plot::{Format, render_light_curve};
+use spx_plot::{FigureFormat, render_light_curve};
 
 use super::Made;
 use super::settings::{RunParameters, RunSettings};
@@ -27,7 +27,8 @@ pub(super) const STAGES: [&str; 4] = ["query", "download", "processing", "visual
 
 /// Files of the last stage, in `results/`.
 const TABLES: [(&str, Form); 2] = [("lightcurve.csv", Form::Csv), ("lightcurve.ecsv", Form::Ecsv)];
-const FIGURES: [(&str, Format); 2] = [("combined_plot.png", Format::Png), ("combined_plot.svg", Format::Svg)];
+const FIGURES: [(&str, FigureFormat); 2] =
+    [("combined_plot.png", FigureFormat::Png), ("combined_plot.svg", FigureFormat::Svg)];
 
 /// A run with all that it needs.
 pub(super) struct Pipeline<'a> {

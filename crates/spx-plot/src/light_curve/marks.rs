@@ -1,8 +1,8 @@
 //! Points, bars and arrows, and the legend that explains them.
 
-use super::points::{Drawable, LIMIT_SIGMA, Point};
-use super::{ColorBar, LightCurveOptions, Quality};
-use crate::canvas::{Anchor, Canvas, PAPER, Rect, Shape};
+use super::points::{Drawable, DrawablePoint, LIMIT_SIGMA};
+use super::{ColorBar, LightCurveOptions, PointQuality};
+use crate::canvas::{Anchor, Canvas, CanvasShape, PAPER, Rect};
 use crate::colormap::{Rgb, to_byte};
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
@@ -42,37 +42,37 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// All points in a panel whose horizontal coordinate is `along`, coloured by the other one. Rejected points lie
-    /// behind, then bars, then limits, then good points.
+    /// All points in a panel whose horizontal coordinate is `along`, colored by the other one.
+    /// Rejected points lie behind, then bars, then limits, then good points.
     pub(super) fn draw(
         &self,
         canvas: &mut Canvas,
         panel: &Panel,
-        along: fn(&Point) -> f64,
-        half_width: fn(&Point) -> f64,
+        along: fn(&DrawablePoint) -> f64,
+        half_width: fn(&DrawablePoint) -> f64,
         bar: &ColorBar,
         drawable: &Drawable,
     ) {
         let of = |quality| drawable.points.iter().filter(move |p| p.quality == quality);
-        let place = |p: &Point| [panel.x(along(p)), panel.y(p.value)];
-        let strong = |p: &Point| mixed(bar.color(p), self.options.marker_alpha);
-        for p in of(Quality::Rejected) {
+        let place = |p: &DrawablePoint| [panel.x(along(p)), panel.y(p.value)];
+        let strong = |p: &DrawablePoint| mixed(bar.color(p), self.options.marker_alpha);
+        for p in of(PointQuality::Rejected) {
             self.point(canvas, panel, place(p), REJECTED, |canvas, at| self.cross(canvas, at));
         }
         if self.options.show_errorbars {
-            for p in of(Quality::Good) {
+            for p in of(PointQuality::Good) {
                 let faint = mixed(bar.color(p), self.bar_alpha);
                 panel.bars(canvas, [along(p), p.value], [half_width(p), p.error], self.line, faint);
             }
         }
-        for p in of(Quality::UpperLimit) {
+        for p in of(PointQuality::UpperLimit) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| {
                 for line in self.arrow(at) {
                     panel.line(canvas, &line, self.line, strong(p));
                 }
             });
         }
-        for p in of(Quality::Good) {
+        for p in of(PointQuality::Good) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| self.disc(canvas, at, strong(p)));
         }
     }
@@ -96,20 +96,20 @@ impl<'a> Marks<'a> {
         panel.line(canvas, &head, self.line, color);
     }
 
-    /// With a dark rim, so that pale colours are seen on white.
+    /// With a dark rim, so that pale colors are seen on white.
     fn disc(&self, canvas: &mut Canvas, at: [f64; 2], color: Rgb) {
         let dark = color.map(|part| to_byte(f64::from(part) / 255.0 * 0.6));
         if self.rim > 0.0 {
-            canvas.shapes.push(Shape::Disc(at, 0.5 * self.good, dark));
+            canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good, dark));
         }
-        canvas.shapes.push(Shape::Disc(at, 0.5 * self.good - self.rim, color));
+        canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good - self.rim, color));
     }
 
     fn cross(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
         let half = 0.4 * self.rejected;
         for sign in [-1.0, 1.0] {
             let line = vec![[x - half, y - sign * half], [x + half, y + sign * half]];
-            canvas.shapes.push(Shape::Line(line, self.line, REJECTED));
+            canvas.shapes.push(CanvasShape::Line(line, self.line, REJECTED));
         }
     }
 
@@ -123,8 +123,8 @@ impl<'a> Marks<'a> {
         ]
     }
 
-    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn how, and how many
-    /// there are.
+    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn
+    /// how, and how many there are.
     pub(super) fn legend(
         &self,
         canvas: &mut Canvas,
@@ -135,13 +135,13 @@ impl<'a> Marks<'a> {
     ) {
         let entries = self.entries(drawable);
         let (sample, after_name) = (2.0 * style.gap, 2.4 * style.gap);
-        let room = |mark: Option<Quality>| if mark.is_some() { sample } else { 0.0 };
+        let room = |mark: Option<PointQuality>| if mark.is_some() { sample } else { 0.0 };
         let most = (canvas.bounds().width() - 2.0 * style.margin) / entries.len().max(1) as f64;
         let fitted: Vec<_> = entries
             .into_iter()
             .map(|(mark, name)| (mark, canvas.fit(&name, style.small, most - room(mark) - after_name)))
             .collect();
-        let width = |(mark, (name, em)): &(Option<Quality>, (String, f64))| {
+        let width = |(mark, (name, em)): &(Option<PointQuality>, (String, f64))| {
             room(*mark) + canvas.text_width(name, *em) + after_name
         };
         let half = (fitted.iter().map(width).sum::<f64>() - after_name) / 2.0;
@@ -150,11 +150,11 @@ impl<'a> Marks<'a> {
         for (mark, (name, em)) in fitted {
             let middle = [x + 0.35 * sample, line - CAP_HEIGHT / 2.0 * em];
             match mark {
-                Some(Quality::Good) => self.disc(canvas, middle, SAMPLE),
-                Some(Quality::Rejected) => self.cross(canvas, middle),
-                Some(Quality::UpperLimit) => {
+                Some(PointQuality::Good) => self.disc(canvas, middle, SAMPLE),
+                Some(PointQuality::Rejected) => self.cross(canvas, middle),
+                Some(PointQuality::UpperLimit) => {
                     let lines = self.arrow([middle[0], middle[1] - self.limit / 2.0]);
-                    canvas.shapes.extend(lines.map(|line| Shape::Line(line, self.line, SAMPLE)));
+                    canvas.shapes.extend(lines.map(|line| CanvasShape::Line(line, self.line, SAMPLE)));
                 }
                 None => {}
             }
@@ -165,13 +165,21 @@ impl<'a> Marks<'a> {
         }
     }
 
-    fn entries(&self, drawable: &Drawable) -> Vec<(Option<Quality>, String)> {
+    fn entries(&self, drawable: &Drawable) -> Vec<(Option<PointQuality>, String)> {
         let count = |quality| drawable.points.iter().filter(|p| p.quality == quality).count();
         let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
         [
-            (Some(Quality::Good), format!("S/N ≥ {}", self.options.sigma_threshold), count(Quality::Good)),
-            (Some(Quality::UpperLimit), format!("{LIMIT_SIGMA}σ upper limit"), count(Quality::UpperLimit)),
-            (Some(Quality::Rejected), "rejected".to_owned(), count(Quality::Rejected)),
+            (
+                Some(PointQuality::Good),
+                format!("S/N ≥ {}", self.options.sigma_threshold),
+                count(PointQuality::Good),
+            ),
+            (
+                Some(PointQuality::UpperLimit),
+                format!("{LIMIT_SIGMA}σ upper limit"),
+                count(PointQuality::UpperLimit),
+            ),
+            (Some(PointQuality::Rejected), "rejected".to_owned(), count(PointQuality::Rejected)),
             (None, missing.to_owned(), drawable.left_out),
         ]
         .into_iter()
@@ -181,7 +189,7 @@ impl<'a> Marks<'a> {
     }
 }
 
-/// A colour of this strength on paper.
+/// A color of this strength on paper.
 fn mixed(color: Rgb, alpha: f64) -> Rgb {
     let mut mixed = color;
     for (part, paper) in mixed.iter_mut().zip(PAPER) {

@@ -2,7 +2,7 @@
 
 use spx_core::units::AB_ZERO_POINT_UJY;
 
-use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, Quality};
+use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality};
 use crate::PlotError;
 use crate::panel::{bar, checked, widened};
 use crate::scale::percentiles;
@@ -12,7 +12,7 @@ pub(super) const LIMIT_SIGMA: f64 = 3.0;
 
 /// A point with a place in the figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Point {
+pub(super) struct DrawablePoint {
     pub(super) mjd: f64,
     pub(super) wavelength: f64,
     pub(super) half_bandwidth: f64,
@@ -22,13 +22,13 @@ pub(super) struct Point {
     pub(super) error: f64,
     /// What the vertical axis should show of it: its error bar, or from the flux to its limit.
     ends: [f64; 2],
-    pub(super) quality: Quality,
+    pub(super) quality: PointQuality,
 }
 
-impl Point {
+impl DrawablePoint {
     fn new(p: &LightCurvePoint, use_magnitude: bool) -> Option<Self> {
         let (flux, error) = match p.quality {
-            Quality::UpperLimit => (p.flux.max(0.0) + LIMIT_SIGMA * bar(p.error), 0.0),
+            PointQuality::UpperLimit => (p.flux.max(0.0) + LIMIT_SIGMA * bar(p.error), 0.0),
             _ => (p.flux, bar(p.error)),
         };
         let (value, error) = if use_magnitude {
@@ -37,13 +37,14 @@ impl Point {
             (flux, error)
         };
         let ends = match p.quality {
-            Quality::UpperLimit if !use_magnitude => [p.flux, value],
+            PointQuality::UpperLimit if !use_magnitude => [p.flux, value],
             _ => [value - error, value + error],
         };
         let half_bandwidth = bar(p.bandwidth) / 2.0;
         let LightCurvePoint { mjd, wavelength, quality, .. } = *p;
         let point = Self { mjd, wavelength, half_bandwidth, value, error, ends, quality };
-        // The logarithm of what is not positive is not finite. A NaN flux would pass as a limit above zero.
+        // The logarithm of what is not positive is not finite. A NaN flux would pass as a limit
+        // above zero.
         let finite = [p.mjd, p.wavelength, p.flux, value].into_iter().all(f64::is_finite);
         finite.then_some(point)
     }
@@ -51,7 +52,7 @@ impl Point {
 
 /// The points of a figure that can be drawn, at least one.
 pub(super) struct Drawable {
-    pub(super) points: Vec<Point>,
+    pub(super) points: Vec<DrawablePoint>,
     /// How many cannot.
     pub(super) left_out: usize,
 }
@@ -59,7 +60,8 @@ pub(super) struct Drawable {
 impl Drawable {
     pub(super) fn new(figure: &LightCurveFigure) -> Result<Self, PlotError> {
         let use_magnitude = figure.options.use_magnitude;
-        let points: Vec<Point> = figure.points.iter().filter_map(|p| Point::new(p, use_magnitude)).collect();
+        let points: Vec<DrawablePoint> =
+            figure.points.iter().filter_map(|p| DrawablePoint::new(p, use_magnitude)).collect();
         if points.is_empty() {
             let what =
                 if use_magnitude { "date, wavelength and magnitude" } else { "date, wavelength and flux" };
@@ -69,18 +71,18 @@ impl Drawable {
         Ok(Self { points, left_out })
     }
 
-    /// The points that matter for limits and colours: those that are not rejected, if there are any.
-    fn relevant(&self) -> impl Iterator<Item = &Point> {
-        let none = self.points.iter().all(|p| p.quality == Quality::Rejected);
-        self.points.iter().filter(move |p| none || p.quality != Quality::Rejected)
+    /// The points that matter for limits and colors: those that are not rejected, if there are any.
+    fn relevant(&self) -> impl Iterator<Item = &DrawablePoint> {
+        let none = self.points.iter().all(|p| p.quality == PointQuality::Rejected);
+        self.points.iter().filter(move |p| none || p.quality != PointQuality::Rejected)
     }
 
-    /// The range of a coordinate of all points with the bars along it, with a part of it more at either end; of one
-    /// value without bar a range around it, of length 2 `least`.
+    /// The range of a coordinate of all points with the bars along it, with a part of it more at
+    /// either end; of one value without bar a range around it, of length 2 `least`.
     pub(super) fn extent(
         &self,
-        of: fn(&Point) -> f64,
-        bar: fn(&Point) -> f64,
+        of: fn(&DrawablePoint) -> f64,
+        bar: fn(&DrawablePoint) -> f64,
         least: f64,
         part: f64,
     ) -> [f64; 2] {
@@ -88,8 +90,8 @@ impl Drawable {
         padded_ends(ends, least, part)
     }
 
-    /// The range of the coordinate that colours show.
-    pub(super) fn colored(&self, of: fn(&Point) -> f64, least: f64) -> [f64; 2] {
+    /// The range of the coordinate that colors show.
+    pub(super) fn colored(&self, of: fn(&DrawablePoint) -> f64, least: f64) -> [f64; 2] {
         padded_ends(self.relevant().map(of), least, 0.0)
     }
 

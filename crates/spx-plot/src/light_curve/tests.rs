@@ -1,7 +1,7 @@
 //! The picture of a source: where points lie, and what is said of them.
 
 use super::*;
-use crate::canvas::Shape;
+use crate::canvas::CanvasShape;
 use crate::testing::{Picture, assert_texts_are_free};
 
 /// SplitMix64 (Steele et al. 2014), numbers in [0, 1).
@@ -32,10 +32,10 @@ fn source(count: u32, brightness: f64) -> Vec<LightCurvePoint> {
         let outlier = if spoiled { 4.0 * error * random.noise() } else { 0.0 };
         let flux = brightness * (0.3 + 1.2 / wavelength) + line + error * random.noise() + outlier;
         let quality = match flux / error {
-            _ if spoiled => Quality::Rejected,
-            snr if snr < 1.0 => Quality::UpperLimit,
-            snr if snr < 5.0 => Quality::Rejected,
-            _ => Quality::Good,
+            _ if spoiled => PointQuality::Rejected,
+            snr if snr < 1.0 => PointQuality::UpperLimit,
+            snr if snr < 5.0 => PointQuality::Rejected,
+            _ => PointQuality::Good,
         };
         let mjd = 60_800.0 + 15.0 * random.next() + 183.0 * (2.0 * random.next()).floor();
         LightCurvePoint { mjd, wavelength, bandwidth: wavelength / 40.0, flux, error, quality }
@@ -73,19 +73,19 @@ fn three() -> LightCurveFigure {
         quality,
     };
     figure(vec![
-        point(60_000.0, 1.0, 100.0, 10.0, Quality::Good),
-        point(60_100.0, 4.0, 200.0, 10.0, Quality::Good),
-        point(60_050.0, 2.5, -20.0, 30.0, Quality::UpperLimit),
-        point(60_020.0, 3.0, 150.0, 10.0, Quality::Rejected),
+        point(60_000.0, 1.0, 100.0, 10.0, PointQuality::Good),
+        point(60_100.0, 4.0, 200.0, 10.0, PointQuality::Good),
+        point(60_050.0, 2.5, -20.0, 30.0, PointQuality::UpperLimit),
+        point(60_020.0, 3.0, 150.0, 10.0, PointQuality::Rejected),
     ])
 }
 
 #[test]
-fn points_lie_where_the_numbers_say_and_have_the_colours_of_the_other_axis() {
+fn points_lie_where_the_numbers_say_and_have_the_colors_of_the_other_axis() {
     let mut figure = three();
     figure.options.marker_size_good = Some(8.0);
     let (_, Panels { spectrum, light_curve, .. }) = panels(&figure);
-    let picture = Picture::decode(&render_light_curve(&figure, Format::Png).unwrap());
+    let picture = Picture::decode(&render_light_curve(&figure, FigureFormat::Png).unwrap());
     let Rect { left, right, top, bottom } = spectrum.inside;
     // The axes reach 3 % beyond the first and the last point, passbands included.
     let along = |part: f64| left + (0.03 + part) / 1.06 * (right - left);
@@ -113,8 +113,8 @@ fn an_upper_limit_hangs_from_three_errors_above_zero() {
     let (canvas, Panels { spectrum, dates, .. }) = panels(&figure);
     let color = dates.map.color(0.5);
     let (x, y) = (spectrum.x(2.5), spectrum.y(90.0));
-    let lines = |shape: &Shape| match shape {
-        Shape::Line(points, _, found) if *found == color => Some(points.clone()),
+    let lines = |shape: &CanvasShape| match shape {
+        CanvasShape::Line(points, _, found) if *found == color => Some(points.clone()),
         _ => None,
     };
     let arrow: Vec<_> = canvas.shapes.iter().filter_map(lines).collect();
@@ -131,7 +131,7 @@ fn magnitudes_run_downwards_and_need_a_positive_flux() {
     let (_, Panels { spectrum, .. }) = panels(&figure);
     // 23.9 - 2.5 log10(100) and 23.9 - 2.5 log10(200).
     assert!(spectrum.y(18.9) > spectrum.y(18.147_425));
-    let picture = Picture::decode(&render_light_curve(&figure, Format::Png).unwrap());
+    let picture = Picture::decode(&render_light_curve(&figure, FigureFormat::Png).unwrap());
     assert_eq!(picture.near(spectrum.x(1.0), spectrum.y(18.9)), Colormap::Viridis.color(0.0));
     let texts = texts(&figure);
     assert!(texts.contains(&"without magnitude (1)".to_owned()), "{texts:?}");
@@ -153,13 +153,13 @@ fn the_head_says_how_many_there_are_of_each() {
 #[test]
 fn percentiles_bound_the_axis_and_what_lies_beyond_is_marked() {
     let mut figure = figure(source(400, 500.0));
-    figure.points[0] = LightCurvePoint { flux: 1e6, quality: Quality::Good, ..figure.points[0] };
+    figure.points[0] = LightCurvePoint { flux: 1e6, quality: PointQuality::Good, ..figure.points[0] };
     let (canvas, Panels { spectrum, .. }) = panels(&figure);
     let top = spectrum.y(2000.0);
     assert!(top < spectrum.inside.top, "one outlier does not stretch the axis");
     let edge = spectrum.inside.top + 0.8 * 150.0 / 72.0;
-    let head = |shape: &&Shape| {
-        matches!(shape, Shape::Line(p, ..) if p.len() == 3 && (p[1][1] - edge).abs() < 1e-6
+    let head = |shape: &&CanvasShape| {
+        matches!(shape, CanvasShape::Line(p, ..) if p.len() == 3 && (p[1][1] - edge).abs() < 1e-6
             && (p[1][0] - spectrum.x(figure.points[0].wavelength)).abs() < 1e-6)
     };
     assert_eq!(canvas.shapes.iter().filter(head).count(), 1);
@@ -182,8 +182,8 @@ fn odd_sources_are_drawn_and_texts_are_free() {
         ("one", source(1, 500.0)),
         ("faint", source(200, 5.0)),
         ("bright", source(50, 5e8)),
-        ("rejected", only(Quality::Rejected)),
-        ("limits", only(Quality::UpperLimit)),
+        ("rejected", only(PointQuality::Rejected)),
+        ("limits", only(PointQuality::UpperLimit)),
         ("without errors", odd(|p| (p.error, p.bandwidth) = (f64::NAN, f64::NAN))),
         ("infinite errors", odd(|p| p.error = f64::INFINITY)),
         ("one date", odd(|p| p.mjd = 60_000.0)),
@@ -208,11 +208,11 @@ fn odd_sources_are_drawn_and_texts_are_free() {
 
 #[test]
 fn both_formats_are_written_the_same_every_time() {
-    for format in [Format::Png, Format::Svg] {
+    for format in [FigureFormat::Png, FigureFormat::Svg] {
         let figure = figure(source(100, 100.0));
         let file = render_light_curve(&figure, format).unwrap();
         assert_eq!(file, render_light_curve(&figure, format).unwrap());
-        if format == Format::Png {
+        if format == FigureFormat::Png {
             let picture = Picture::decode(&file);
             assert_eq!((picture.width, picture.height), (1500, 1200));
         }
@@ -224,7 +224,7 @@ fn impossible_options_are_errors() {
     let error = |change: fn(&mut LightCurveOptions)| {
         let mut figure = three();
         change(&mut figure.options);
-        render_light_curve(&figure, Format::Png).unwrap_err().to_string()
+        render_light_curve(&figure, FigureFormat::Png).unwrap_err().to_string()
     };
     assert!(error(|o| o.ylim_percentile_min = 99.5).contains("percentiles from 99.5 to 99"));
     assert!(error(|o| o.dpi = 5).contains("50 x 40 px"));
@@ -232,7 +232,7 @@ fn impossible_options_are_errors() {
     assert!(error(|o| o.marker_size_good = Some(-1.0)).contains("marker_size_good"));
     assert!(error(|o| o.errorbar_alpha = Some(2.0)).contains("errorbar_alpha"));
     assert!(error(|o| o.errorbar_linewidth = f64::NAN).contains("errorbar_linewidth"));
-    let error = render_light_curve(&figure(Vec::new()), Format::Png).unwrap_err().to_string();
+    let error = render_light_curve(&figure(Vec::new()), FigureFormat::Png).unwrap_err().to_string();
     assert_eq!(
         error,
         "no point with a finite date, wavelength and flux among 0 points; there is nothing to draw"

@@ -19,10 +19,10 @@ fn figure(planes: &[Array2<f32>]) -> MontageFigure<'_> {
 fn all_planes_have_one_scale() {
     let planes = [array![[0.0, 1.0]], array![[2.0, 3.0]], array![[4.0, f32::NAN]]];
     let mut figure = figure(&planes);
-    figure.limits = Limits::Percentile(0.0, 100.0);
+    figure.limits = DisplayLimits::Percentile(0.0, 100.0);
     figure.stretch = Stretch::Linear;
     let canvas = draw(&figure).unwrap();
-    let picture = Picture::decode(&render_montage(&figure, Format::Png).unwrap());
+    let picture = Picture::decode(&render_montage(&figure, FigureFormat::Png).unwrap());
     let bar = canvas.rasters.last().unwrap();
     assert_eq!(canvas.rasters.len(), 4, "three planes and the bar");
     for (k, values) in [[0.0, 1.0], [2.0, 3.0], [4.0, f64::NAN]].into_iter().enumerate() {

@@ -17,12 +17,12 @@ fn sky(x: f64, y: f64) -> [f64; 2] {
 fn the_first_pixel_is_lower_left() {
     let plane = array![[1.0, 0.0, 0.25], [0.0, f32::NAN, 0.0]];
     let mut figure = PlaneFigure::new(plane.view());
-    figure.limits = Limits::Range(0.0, 1.0);
+    figure.limits = DisplayLimits::Range(0.0, 1.0);
     figure.stretch = Stretch::Linear;
     for (width, height) in SIZES {
         figure.size = Size { width, height };
         let canvas = draw(&figure).unwrap();
-        let picture = Picture::decode(&render_plane(&figure, Format::Png).unwrap());
+        let picture = Picture::decode(&render_plane(&figure, FigureFormat::Png).unwrap());
         assert_eq!((picture.width, picture.height), (width as usize, height as usize));
         let at = |x, y| picture.pixel(&canvas.rasters[0], (3, 2), x, y);
         assert_eq!(at(0, 0), Colormap::Viridis.color(1.0), "bright");
@@ -43,7 +43,7 @@ fn pixels_are_square_and_the_bar_has_the_height_of_the_image() {
     assert!((x - y).abs() < 0.05, "{x} {y}");
     assert_eq!((image.top, image.height()), (bar.top, bar.height()));
     assert!(image.left + image.width < bar.left);
-    let picture = Picture::decode(&encode(&canvas, Format::Png).unwrap());
+    let picture = Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
     let middle = (bar.left + bar.width / 2) as usize;
     for (y, end) in [(bar.top, 1.0), (bar.top + bar.height() - 1, 0.0)] {
         let found = picture.at(middle, y as usize);
@@ -59,7 +59,7 @@ fn the_same_figure_gives_the_same_bytes() {
     let mut figure = PlaneFigure::new(plane.view());
     figure.sky = Some(&sky);
     figure.title = "Twice".to_owned();
-    for format in [Format::Png, Format::Svg] {
+    for format in [FigureFormat::Png, FigureFormat::Svg] {
         assert_eq!(render_plane(&figure, format).unwrap(), render_plane(&figure, format).unwrap());
     }
 }
@@ -86,7 +86,7 @@ fn odd_planes_are_drawn() {
             figure.title = "Odd".to_owned();
             let canvas = draw(&figure).unwrap();
             assert_texts_are_free(&canvas, &format!("{:?} {stretch}", plane.dim()));
-            Picture::decode(&encode(&canvas, Format::Png).unwrap());
+            Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
         }
     }
 }
@@ -124,7 +124,7 @@ fn markers_circle_their_pixel() {
     figure.markers =
         vec![marker(5.0, 4.0, "A"), marker(30.0, 4.0, "outside"), marker(f64::NAN, 0.0, "nowhere")];
     let canvas = draw(&figure).unwrap();
-    let picture = Picture::decode(&encode(&canvas, Format::Png).unwrap());
+    let picture = Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
     let at = |x, y| picture.pixel(&canvas.rasters[0], (20, 20), x, y);
     let ground = at(15, 15);
     assert_eq!(at(5, 4), ground, "the middle is free");
@@ -156,7 +156,7 @@ fn svg_holds_the_texts_and_the_image() {
     let plane = array![[1.0, 2.0]];
     let mut figure = PlaneFigure::new(plane.view());
     figure.title = "a < b & \"c\"".to_owned();
-    let svg = String::from_utf8(render_plane(&figure, Format::Svg).unwrap()).unwrap();
+    let svg = String::from_utf8(render_plane(&figure, FigureFormat::Svg).unwrap()).unwrap();
     assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"900\""));
     assert!(svg.contains("a &lt; b &amp; &quot;c&quot;"));
     assert!(svg.contains("Surface brightness (MJy/sr)"));
@@ -169,13 +169,13 @@ fn impossible_figures_are_errors() {
     let plane = array![[1.0, 2.0]];
     let mut figure = PlaneFigure::new(plane.view());
     figure.size = Size { width: 10, height: 900 };
-    let error = render_plane(&figure, Format::Png).unwrap_err().to_string();
+    let error = render_plane(&figure, FigureFormat::Png).unwrap_err().to_string();
     assert_eq!(error, "a figure of 10 x 900 px cannot be drawn: sides must lie between 200 and 6000 px");
     figure.size = Size::default();
-    figure.limits = Limits::Range(3.0, 2.0);
-    let error = render_plane(&figure, Format::Png).unwrap_err().to_string();
+    figure.limits = DisplayLimits::Range(3.0, 2.0);
+    let error = render_plane(&figure, FigureFormat::Png).unwrap_err().to_string();
     assert_eq!(error, "limits from 3 to 2: they must be finite, the lower one first");
     let empty = Array2::zeros((0, 5));
-    let error = render_plane(&PlaneFigure::new(empty.view()), Format::Png).unwrap_err();
+    let error = render_plane(&PlaneFigure::new(empty.view()), FigureFormat::Png).unwrap_err();
     assert!(matches!(error, PlotError::NoPixels { width: 5, height: 0 }), "{error}");
 }

@@ -31,7 +31,7 @@ fn a_point_and_its_bars_lie_where_the_numbers_say() {
     figure.flux_range = Some([0.0, 120.0]);
     let canvas = draw(&figure).unwrap();
     let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size));
-    let picture = Picture::decode(&render_spectrum(&figure, Format::Png).unwrap());
+    let picture = Picture::decode(&render_spectrum(&figure, FigureFormat::Png).unwrap());
     let Rect { left, right, top, bottom } = panel.inside;
     let at = |wavelength: f64, flux: f64| {
         let x = left + (wavelength - 1.0) / 4.0 * (right - left);
@@ -54,7 +54,7 @@ fn a_curve_is_drawn_and_cut_off_at_the_frame() {
     let canvas = draw(&figure).unwrap();
     let inside = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size)).inside;
     for shape in &canvas.shapes {
-        if let Shape::Line(points, ..) = shape {
+        if let CanvasShape::Line(points, ..) = shape {
             for &[x, y] in points {
                 assert!(x >= inside.left - 1e-6 && x <= inside.right + 1e-6, "{x}");
                 assert!(y >= inside.top - 1e-6 && y <= inside.bottom + 1e-6, "{y}");
@@ -104,7 +104,7 @@ fn odd_spectra_are_drawn() {
         let figure = SpectrumFigure::new(vec![spectrum("odd", points.clone()), spectrum("none", Vec::new())]);
         let canvas = draw(&figure).unwrap();
         assert_texts_are_free(&canvas, &format!("{points:?}"));
-        Picture::decode(&encode(&canvas, Format::Png).unwrap());
+        Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
     }
 }
 
@@ -117,20 +117,26 @@ fn one_huge_error_bar_does_not_flatten_the_rest() {
 
 #[test]
 fn nothing_to_draw_is_an_error() {
-    let error = render_spectrum(&SpectrumFigure::new(Vec::new()), Format::Png).unwrap_err().to_string();
+    let error = render_spectrum(&SpectrumFigure::new(Vec::new()), FigureFormat::Png).unwrap_err().to_string();
     assert_eq!(error, "no point with a finite wavelength and flux among 0 points; there is nothing to draw");
     let figure = SpectrumFigure::new(vec![spectrum("a", vec![point(f64::NAN, 1.0, 1.0)])]);
-    assert!(matches!(render_spectrum(&figure, Format::Svg), Err(PlotError::NoPoints { points: 1, .. })));
+    assert!(matches!(
+        render_spectrum(&figure, FigureFormat::Svg),
+        Err(PlotError::NoPoints { points: 1, .. })
+    ));
     let mut figure = many();
     for range in [[1.0, 1.0], [2.0, 1.0], [f64::NAN, 1.0], [-f64::MAX, f64::MAX]] {
         figure.flux_range = Some(range);
-        assert!(matches!(render_spectrum(&figure, Format::Png), Err(PlotError::Limits { .. })), "{range:?}");
+        assert!(
+            matches!(render_spectrum(&figure, FigureFormat::Png), Err(PlotError::Limits { .. })),
+            "{range:?}"
+        );
     }
 }
 
 #[test]
 fn the_same_figure_gives_the_same_bytes() {
-    for format in [Format::Png, Format::Svg] {
+    for format in [FigureFormat::Png, FigureFormat::Svg] {
         assert_eq!(render_spectrum(&many(), format).unwrap(), render_spectrum(&many(), format).unwrap());
     }
 }

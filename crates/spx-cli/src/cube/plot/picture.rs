@@ -5,8 +5,9 @@ use ndarray::Array2;
 use spx_drizzle::WavelengthGrid;
 use spx_drizzle::file::CubeFile;
 use spx_plot::{
-    Channel, CompositeFigure, Format, Limits, Marker, MontageFigure, MontagePlane, PlaneFigure, SkyOverlay,
-    Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane, render_spectrum,
+    Channel, CompositeFigure, DisplayLimits, FigureFormat, Marker, MontageFigure, MontagePlane, PlaneFigure,
+    SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane,
+    render_spectrum,
 };
 use spx_wcs::CelestialWcs;
 
@@ -116,7 +117,7 @@ impl Picture {
         &self,
         args: &PlotArgs,
         markers: &[Marker],
-        format: Format,
+        format: FigureFormat,
     ) -> Result<Vec<u8>, Failure> {
         let markers = markers.to_vec();
         let overlay = SkyOverlay { grid: args.grid, scale_bar: !args.plain, compass: !args.plain };
@@ -267,10 +268,10 @@ impl Content {
 
 impl PlotArgs {
     /// Limits and stretch of a plane, from its defaults and what the user says.
-    fn scale(&self, default: Limits) -> (Limits, Stretch) {
+    fn scale(&self, default: DisplayLimits) -> (DisplayLimits, Stretch) {
         let (limits, stretch) = match self.array {
-            Quantity::Count => (Limits::Percentile(0.0, 100.0), Stretch::Linear),
-            Quantity::Variance => (Limits::Percentile(0.5, 99.5), Stretch::default()),
+            Quantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
+            Quantity::Variance => (DisplayLimits::Percentile(0.5, 99.5), Stretch::default()),
             Quantity::Sci | Quantity::Snr => (default, Stretch::default()),
         };
         (self.limits().unwrap_or(limits), self.stretch.unwrap_or(stretch))
