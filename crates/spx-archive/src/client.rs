@@ -8,8 +8,8 @@ use url::Url;
 
 use crate::base::ArchiveUrl;
 use crate::cutout::Cutout;
-use crate::datalink::{self, Link, LinkCache};
-use crate::download::Target;
+use crate::datalink::{self, DataLinkRow, LinkCache};
+use crate::download::DownloadTarget;
 use crate::error::ArchiveError;
 use crate::http::{Http, Request};
 use crate::observation::{Newest, Observation, newest};
@@ -56,7 +56,7 @@ impl Default for ClientOptions {
 
 /// The service that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum SearchService {
     /// A synchronous TAP query.
     TapSync,
     /// An asynchronous TAP job.
@@ -67,7 +67,7 @@ pub enum Service {
 
 /// A row of the answer that is no observation.
 #[derive(Debug)]
-pub struct Rejected {
+pub struct RejectedRow {
     /// Its number, from 1.
     pub row: usize,
     /// Why.
@@ -76,28 +76,28 @@ pub struct Rejected {
 
 /// What a search has found.
 #[derive(Debug)]
-pub struct Search {
+pub struct SearchResult {
     /// One an exposure and detector, by time.
     pub observations: Vec<Observation>,
     /// Older processings of them.
     pub superseded: Vec<Observation>,
     /// Rows that were refused.
-    pub rejected: Vec<Rejected>,
+    pub rejected: Vec<RejectedRow>,
     /// Who answered.
-    pub service: Service,
+    pub service: SearchService,
     /// What was asked: ADQL, or the address of the SIA query.
     pub query: String,
 }
 
 /// Speaks to one archive. It may be shared by threads; connections are reused.
 #[derive(Debug)]
-pub struct Client {
+pub struct ArchiveClient {
     base: ArchiveUrl,
     options: ClientOptions,
     http: Http,
 }
 
-impl Client {
+impl ArchiveClient {
     /// A client of the archive at `base`. Nothing is asked yet.
     pub fn new(base: ArchiveUrl, options: ClientOptions) -> Self {
         Self { base, http: Http::new(&options), options }
@@ -118,7 +118,11 @@ impl Client {
     /// # Errors
     /// [`ArchiveError`] where the archive cannot be asked, refuses, cuts its answer off, or where more
     /// images are found than the selection allows.
-    pub fn search(&self, selection: &Selection, progress: &dyn Progress) -> Result<Search, ArchiveError> {
+    pub fn search(
+        &self,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<SearchResult, ArchiveError> {
         let query = selection.adql();
         let (rows, service) = tap::query(self, &query, &|| progress.cancelled())?;
         found(rows, selection, service, query)
@@ -130,9 +134,13 @@ impl Client {
     ///
     /// # Errors
     /// As [`search`](Self::search).
-    pub fn search_sia(&self, selection: &Selection, progress: &dyn Progress) -> Result<Search, ArchiveError> {
+    pub fn search_sia(
+        &self,
+        selection: &Selection,
+        progress: &dyn Progress,
+    ) -> Result<SearchResult, ArchiveError> {
         let (rows, query) = sia::query(self, selection, &|| progress.cancelled())?;
-        found(rows, selection, Service::Sia, query)
+        found(rows, selection, SearchService::Sia, query)
     }
 
     /// What a spectral image is linked to, from the cache where it is there and fresh.
@@ -144,12 +152,12 @@ impl Client {
         publisher_did: &str,
         cache: Option<&LinkCache>,
         progress: &dyn Progress,
-    ) -> Result<Vec<Link>, ArchiveError> {
+    ) -> Result<Vec<DataLinkRow>, ArchiveError> {
         datalink::links(self, publisher_did, cache, &|| progress.cancelled())
     }
 
     /// The address of a file, or of a cutout.
-    pub fn url(&self, target: &Target) -> Url {
+    pub fn url(&self, target: &DownloadTarget) -> Url {
         let mut url = self.base.file(&target.uri);
         url.set_query(target.cutout.as_ref().map(Cutout::query).as_deref());
         url
@@ -190,14 +198,19 @@ impl Client {
 }
 
 /// The rows that the selection accepts, the newest of each exposure.
-fn found(rows: Rows, selection: &Selection, service: Service, query: String) -> Result<Search, ArchiveError> {
+fn found(
+    rows: Rows,
+    selection: &Selection,
+    service: SearchService,
+    query: String,
+) -> Result<SearchResult, ArchiveError> {
     let accepted = rows.observations.into_iter().filter(|o| selection.accepts(o)).collect();
     let Newest { kept, superseded } = newest(accepted);
-    for Rejected { row, cause } in &rows.rejected {
+    for RejectedRow { row, cause } in &rows.rejected {
         tracing::warn!("row {row} of the answer is refused: {cause}");
     }
     match selection.max_images {
         Some(limit) if kept.len() > limit => Err(ArchiveError::TooMany { found: kept.len(), limit }),
-        _ => Ok(Search { observations: kept, superseded, rejected: rows.rejected, service, query }),
+        _ => Ok(SearchResult { observations: kept, superseded, rejected: rows.rejected, service, query }),
     }
 }

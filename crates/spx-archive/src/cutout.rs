@@ -37,7 +37,7 @@ pub enum CutoutError {
         /// The number.
         value: f64,
         /// Its unit.
-        unit: Unit,
+        unit: CutoutUnit,
     },
     /// A size below one pixel.
     #[error("cutout {side} {value}{unit} is less than a pixel of {PIXEL_ARCSEC} arcsec")]
@@ -47,7 +47,7 @@ pub enum CutoutError {
         /// The number.
         value: f64,
         /// Its unit.
-        unit: Unit,
+        unit: CutoutUnit,
     },
     /// A size above that of the detector.
     #[error(
@@ -61,7 +61,7 @@ pub enum CutoutError {
         /// The number.
         value: f64,
         /// Its unit.
-        unit: Unit,
+        unit: CutoutUnit,
     },
     /// A centre that lies nowhere.
     #[error("cutout centre {x},{y}{unit}: {problem}")]
@@ -71,7 +71,7 @@ pub enum CutoutError {
         /// Second coordinate.
         y: f64,
         /// Unit of both.
-        unit: Unit,
+        unit: CutoutUnit,
         /// What is wrong with it.
         problem: String,
     },
@@ -79,7 +79,7 @@ pub enum CutoutError {
 
 /// A unit in which sizes and centres are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum CutoutUnit {
     /// Pixels.
     Pixel,
     /// Arcseconds.
@@ -92,7 +92,7 @@ pub enum Unit {
     Radian,
 }
 
-impl Unit {
+impl CutoutUnit {
     /// The unit at the end of a text, and what stands before it; degrees where there is none.
     fn split(text: &str) -> Option<(&str, Self)> {
         let at = text
@@ -127,7 +127,7 @@ impl Unit {
     }
 }
 
-impl fmt::Display for Unit {
+impl fmt::Display for CutoutUnit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Pixel => "px",
@@ -149,7 +149,7 @@ fn full_degrees() -> f64 {
 pub struct CutoutSize {
     width: f64,
     height: f64,
-    unit: Unit,
+    unit: CutoutUnit,
 }
 
 impl CutoutSize {
@@ -157,7 +157,7 @@ impl CutoutSize {
     ///
     /// # Errors
     /// [`CutoutError`] where a side is no positive number, below a pixel or above the detector.
-    pub fn new(width: f64, height: f64, unit: Unit) -> Result<Self, CutoutError> {
+    pub fn new(width: f64, height: f64, unit: CutoutUnit) -> Result<Self, CutoutError> {
         for (side, value) in [("width", width), ("height", height)] {
             if !(value > 0.0 && value.is_finite()) {
                 return Err(CutoutError::NotPositive { side, value, unit });
@@ -216,18 +216,18 @@ impl fmt::Display for CutoutSize {
 /// The centre of a cutout: right ascension and declination as angles, or a pixel of the full frame
 /// (1-based, as the archive counts).
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct CutoutCentre {
+pub struct CutoutCenter {
     x: f64,
     y: f64,
-    unit: Unit,
+    unit: CutoutUnit,
 }
 
-impl CutoutCentre {
+impl CutoutCenter {
     /// A centre in a unit.
     ///
     /// # Errors
     /// [`CutoutError::Centre`] where it is no position on the sky, or a pixel off the detector.
-    pub fn new(x: f64, y: f64, unit: Unit) -> Result<Self, CutoutError> {
+    pub fn new(x: f64, y: f64, unit: CutoutUnit) -> Result<Self, CutoutError> {
         let wrong = |problem: String| CutoutError::Centre { x, y, unit, problem };
         match unit.degrees(x).zip(unit.degrees(y)) {
             Some((ra, dec)) => {
@@ -244,13 +244,13 @@ impl CutoutCentre {
     }
 }
 
-impl From<Position> for CutoutCentre {
+impl From<Position> for CutoutCenter {
     fn from(at: Position) -> Self {
-        Self { x: at.ra(), y: at.dec(), unit: Unit::Degree }
+        Self { x: at.ra(), y: at.dec(), unit: CutoutUnit::Degree }
     }
 }
 
-impl FromStr for CutoutCentre {
+impl FromStr for CutoutCenter {
     type Err = CutoutError;
 
     /// Reads `304.7,42.5` (degrees), `304.7,42.5deg`, `1020,1020px`.
@@ -263,7 +263,7 @@ impl FromStr for CutoutCentre {
     }
 }
 
-impl fmt::Display for CutoutCentre {
+impl fmt::Display for CutoutCenter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{},{}{}", self.x, self.y, self.unit)
     }
@@ -275,7 +275,7 @@ pub struct Cutout {
     /// Its size.
     pub size: CutoutSize,
     /// Its centre.
-    pub centre: CutoutCentre,
+    pub centre: CutoutCenter,
 }
 
 impl Cutout {
@@ -310,8 +310,12 @@ fn notation(text: &str, what: &'static str, problem: String) -> CutoutError {
 }
 
 /// Numbers with commas between them and one unit behind the last.
-fn parse_numbers(text: &str, what: &'static str, example: &str) -> Result<(Vec<f64>, Unit), CutoutError> {
-    let (numbers, unit) = Unit::split(text.trim()).ok_or_else(|| {
+fn parse_numbers(
+    text: &str,
+    what: &'static str,
+    example: &str,
+) -> Result<(Vec<f64>, CutoutUnit), CutoutError> {
+    let (numbers, unit) = CutoutUnit::split(text.trim()).ok_or_else(|| {
         notation(text, what, "the unit must be px, pix, pixels, arcsec, arcmin, deg or rad".into())
     })?;
     let numbers: Result<Vec<f64>, _> = numbers.split(',').map(|n| n.trim().parse()).collect();
@@ -388,7 +392,7 @@ mod tests {
             ("10.3,5.2arcmin", "10.3,5.2arcmin"),
             ("5.3,-0.7rad", "5.3,-0.7rad"),
         ] {
-            assert_eq!(text.parse::<CutoutCentre>().unwrap().to_string(), shown);
+            assert_eq!(text.parse::<CutoutCenter>().unwrap().to_string(), shown);
         }
         for (text, words) in [
             ("304.7", "two numbers are expected"),
@@ -399,7 +403,7 @@ mod tests {
             ("0,1020px", "pixels are numbered from 1 to 2040"),
             ("1,2041px", "pixels are numbered from 1 to 2040"),
         ] {
-            let error = text.parse::<CutoutCentre>().unwrap_err().to_string();
+            let error = text.parse::<CutoutCenter>().unwrap_err().to_string();
             assert!(error.contains(words), "{text}: {error}");
         }
     }

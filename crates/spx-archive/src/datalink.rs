@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
-use crate::client::Client;
+use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::hash::fnv1a;
 use crate::http::shown;
@@ -24,7 +24,7 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
 /// What a spectral image is linked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Link {
+pub struct DataLinkRow {
     /// How it belongs to the image: `#this` is the file, `#cutout` the cutout service, `#calibration` and
     /// others what was used for it.
     pub semantics: String,
@@ -62,7 +62,7 @@ struct Entry {
     id: String,
     /// Seconds since 1970.
     fetched: u64,
-    links: Vec<Link>,
+    links: Vec<DataLinkRow>,
 }
 
 impl LinkCache {
@@ -71,7 +71,7 @@ impl LinkCache {
     }
 
     /// The links of an image, if they are there and fresh. A file that cannot be read is no links.
-    fn get(&self, archive: &str, id: &str) -> Option<Vec<Link>> {
+    fn get(&self, archive: &str, id: &str) -> Option<Vec<DataLinkRow>> {
         let text = fs::read_to_string(self.path(archive, id)).ok()?;
         let entry: Entry = toml::from_str(&text).ok()?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
@@ -80,7 +80,7 @@ impl LinkCache {
         (entry.archive == archive && entry.id == id && age < self.expiry.as_secs()).then_some(entry.links)
     }
 
-    fn put(&self, archive: &str, id: &str, links: &[Link]) -> io::Result<()> {
+    fn put(&self, archive: &str, id: &str, links: &[DataLinkRow]) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?;
         let entry = Entry {
             archive: archive.to_owned(),
@@ -101,11 +101,11 @@ impl LinkCache {
 
 /// The links of an image, from the cache or the archive.
 pub(crate) fn links(
-    client: &Client,
+    client: &ArchiveClient,
     publisher_did: &str,
     cache: Option<&LinkCache>,
     cancelled: &dyn Fn() -> bool,
-) -> Result<Vec<Link>, ArchiveError> {
+) -> Result<Vec<DataLinkRow>, ArchiveError> {
     let archive = client.base().to_string();
     if let Some(links) = cache.and_then(|cache| cache.get(&archive, publisher_did)) {
         return Ok(links);
@@ -137,7 +137,7 @@ fn limits() -> VoTableLimits {
 fn read<R: io::Read>(
     table: Result<VoTableReader<R>, VoTableError>,
     url: &str,
-) -> Result<Vec<Link>, ArchiveError> {
+) -> Result<Vec<DataLinkRow>, ArchiveError> {
     let table_error = |source| ArchiveError::Table { url: url.to_owned(), source };
     let mut table = table.map_err(table_error)?;
     if let Some(QueryStatus::Error(message)) = table.status() {
@@ -150,7 +150,7 @@ fn read<R: io::Read>(
     while let Some(cells) = table.next_row().map_err(table_error)? {
         let text = |at: Option<usize>| at.and_then(|at| cells[at].text()).map(str::to_owned);
         let [access_url, service_def, error_message, content_type, content_length] = optional;
-        links.push(Link {
+        links.push(DataLinkRow {
             semantics: cells[semantics].text().unwrap_or_default().to_owned(),
             access_url: text(access_url),
             service_def: text(service_def),
@@ -166,8 +166,8 @@ fn read<R: io::Read>(
 mod tests {
     use super::*;
 
-    fn link() -> Link {
-        Link {
+    fn link() -> DataLinkRow {
+        DataLinkRow {
             semantics: "#this".into(),
             access_url: Some("https://example.org/a.fits".into()),
             service_def: None,

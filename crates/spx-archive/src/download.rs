@@ -27,7 +27,7 @@ pub use downloader::Downloader;
 
 /// A file to be had.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Target {
+pub struct DownloadTarget {
     /// The file of the archive.
     pub uri: ArchivePath,
     /// The part of it that is wanted; all where `None`.
@@ -38,7 +38,7 @@ pub struct Target {
     pub size: Option<u64>,
 }
 
-impl Target {
+impl DownloadTarget {
     /// The spectral image of an observation, or a cutout of it.
     pub fn new(observation: &Observation, cutout: Option<Cutout>) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Target {
 
 /// Where files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum DownloadSource {
     /// A directory with the paths of the archive below `ibe/data/spherex/`: `qr2/level2/...`. It has whole
     /// images only; they serve for cutouts too where [`DownloadOptions::whole_for_cutout`] says so.
     Mirror(PathBuf),
@@ -85,7 +85,7 @@ pub enum Source {
     Archive,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for DownloadSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Mirror(directory) => write!(f, "mirror {}", directory.display()),
@@ -107,7 +107,7 @@ pub enum MirrorUse {
 
 /// How files are laid out below the output directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Layout {
+pub enum DownloadLayout {
     /// All in one directory.
     #[default]
     Flat,
@@ -115,7 +115,7 @@ pub enum Layout {
     ByDetector,
 }
 
-impl FromStr for Layout {
+impl FromStr for DownloadLayout {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -133,13 +133,13 @@ pub struct DownloadOptions {
     /// Files at a time, at least one.
     pub workers: usize,
     /// Where files are looked for, in this order.
-    pub sources: Vec<Source>,
+    pub sources: Vec<DownloadSource>,
     /// What is done with files of a mirror.
     pub mirror_use: MirrorUse,
     /// True where a mirror's whole image will do for a cutout.
     pub whole_for_cutout: bool,
     /// Where files go.
-    pub layout: Layout,
+    pub layout: DownloadLayout,
     /// Tries and waits.
     pub retry: RetryOptions,
 }
@@ -148,10 +148,10 @@ impl Default for DownloadOptions {
     fn default() -> Self {
         Self {
             workers: 4,
-            sources: vec![Source::Archive],
+            sources: vec![DownloadSource::Archive],
             mirror_use: MirrorUse::default(),
             whole_for_cutout: false,
-            layout: Layout::default(),
+            layout: DownloadLayout::default(),
             retry: RetryOptions::default(),
         }
     }
@@ -175,7 +175,7 @@ pub trait DownloadProgress: Progress {
     }
 
     /// A worker waits before it tries again.
-    fn waiting(&self, target: &Target, why: &ArchiveError, wait: Duration) {
+    fn waiting(&self, target: &DownloadTarget, why: &ArchiveError, wait: Duration) {
         let _ = (target, why, wait);
     }
 
@@ -189,7 +189,7 @@ impl DownloadProgress for Silent {}
 
 /// What is to be done for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DownloadState {
     /// It is there, whole.
     Present,
     /// A mirror has it, whole.
@@ -205,11 +205,11 @@ pub enum State {
 #[derive(Debug)]
 pub struct PlannedFile {
     /// The file.
-    pub target: Target,
+    pub target: DownloadTarget,
     /// Where it will be, or is.
     pub path: PathBuf,
     /// What is to be done.
-    pub state: State,
+    pub state: DownloadState,
 }
 
 /// What a download will do.
@@ -226,18 +226,21 @@ pub struct DownloadPlan {
 impl DownloadPlan {
     /// Bytes still to come, as far as is known.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|f| if let State::Missing { bytes } = f.state { bytes } else { 0 }).sum()
+        self.files
+            .iter()
+            .map(|f| if let DownloadState::Missing { bytes } = f.state { bytes } else { 0 })
+            .sum()
     }
 
     /// Files that have to be fetched.
     pub fn missing(&self) -> usize {
-        self.files.iter().filter(|f| matches!(f.state, State::Missing { .. })).count()
+        self.files.iter().filter(|f| matches!(f.state, DownloadState::Missing { .. })).count()
     }
 }
 
 /// How a file came out.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum DownloadOutcome {
     /// It was fetched.
     Fetched {
         /// Bytes that came over the network for it.
@@ -265,20 +268,20 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct FileReport {
     /// The file.
-    pub target: Target,
+    pub target: DownloadTarget,
     /// Where it is, or would be.
     pub path: PathBuf,
     /// Where it came from, where it came.
-    pub source: Option<Source>,
+    pub source: Option<DownloadSource>,
     /// Requests that were made for it.
     pub attempts: u32,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: DownloadOutcome,
 }
 
 impl FileReport {
     /// The file, where it is there and whole.
     pub fn file(&self) -> Option<&Path> {
-        (!matches!(self.outcome, Outcome::Failed { .. })).then_some(self.path.as_path())
+        (!matches!(self.outcome, DownloadOutcome::Failed { .. })).then_some(self.path.as_path())
     }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use spx_core::header::{CARD_LEN, Header};
 use thiserror::Error;
 
-use crate::download::Target;
+use crate::download::DownloadTarget;
 
 /// Length of a FITS block \[bytes\].
 const BLOCK: usize = 2880;
@@ -140,7 +140,7 @@ impl Walker {
     }
 
     /// The file has ended: is it whole, and what it should be?
-    pub(crate) fn finish(&self, target: &Target) -> Result<(), FitsProblem> {
+    pub(crate) fn finish(&self, target: &DownloadTarget) -> Result<(), FitsProblem> {
         let hdu = self.hdus.saturating_sub(1);
         match &self.within {
             Within::Header(header) if header.is_empty() && self.hdus > 0 => {}
@@ -304,7 +304,7 @@ fn data_bytes(cards: &Header) -> Result<u64, String> {
 }
 
 /// Checks a file on disk by its headers, or, where it is compressed, by all of it.
-pub(crate) fn check_file(path: &Path, target: &Target) -> io::Result<Result<(), FitsProblem>> {
+pub(crate) fn check_file(path: &Path, target: &DownloadTarget) -> io::Result<Result<(), FitsProblem>> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len();
     if is_gzip(&mut file)? {
@@ -357,7 +357,7 @@ pub(crate) fn walk_file(
 }
 
 /// Decompresses to the end, which checks the sums of the stream too.
-fn check_gzip(stream: &mut dyn Read, target: &Target) -> io::Result<Result<(), FitsProblem>> {
+fn check_gzip(stream: &mut dyn Read, target: &DownloadTarget) -> io::Result<Result<(), FitsProblem>> {
     let mut walker = Walker::new();
     let mut buffer = vec![0; 1 << 16];
     loop {
@@ -380,8 +380,8 @@ mod tests {
 
     use super::*;
 
-    fn any_file() -> Target {
-        Target::file("ibe/data/spherex/a.fits".parse().unwrap())
+    fn any_file() -> DownloadTarget {
+        DownloadTarget::file("ibe/data/spherex/a.fits".parse().unwrap())
     }
 
     fn block(cards: &[&str]) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! The client of the IRSA archive of SPHEREx data: what images there are of a place, and the files.
 //!
-//! - [`Selection`] says what is looked for; [`Client::search`] asks TAP (at once, or by a job), and
-//!   [`Client::search_sia`] SIA2. Both give [`Observation`]s, the newest processing of each.
-//! - [`Client::links`] asks DataLink what belongs to an image, with a cache on disk.
+//! - [`Selection`] says what is looked for; [`ArchiveClient::search`] asks TAP (at once, or by a job), and
+//!   [`ArchiveClient::search_sia`] SIA2. Both give [`Observation`]s, the newest processing of each.
+//! - [`ArchiveClient::links`] asks DataLink what belongs to an image, with a cache on disk.
 //! - [`Cutout`] is a part of an image, checked before anybody is asked for it.
 //! - [`Downloader`] fetches many files from a mirror, the cloud copy and the archive: in parallel, taking up
 //!   what was broken off, each file whole or not there at all, each with a [`FileReport`].
@@ -16,13 +16,13 @@
 //! client.
 //!
 //! ```no_run
-//! use spx_archive::{ArchiveUrl, Client, ClientOptions, DownloadOptions, Downloader, Selection, Shape, Target};
+//! use spx_archive::{ArchiveUrl, ArchiveClient, ClientOptions, DownloadOptions, Downloader, Selection, SearchShape, DownloadTarget};
 //! use spx_core::{progress::Silent, sky::Position};
 //!
-//! let client = Client::new(ArchiveUrl::default(), ClientOptions::default());
-//! let selection = Selection::new(Shape::Point(Position::new(304.69, 42.44)?));
+//! let client = ArchiveClient::new(ArchiveUrl::default(), ClientOptions::default());
+//! let selection = Selection::new(SearchShape::Point(Position::new(304.69, 42.44)?));
 //! let found = client.search(&selection, &Silent)?;
-//! let targets = found.observations.iter().map(|o| Target::new(o, None)).collect();
+//! let targets = found.observations.iter().map(|o| DownloadTarget::new(o, None)).collect();
 //! let downloader = Downloader::new(&client, "data".as_ref(), DownloadOptions::default())?;
 //! let plan = downloader.plan(targets, &Silent)?;
 //! for report in downloader.run(plan, &Silent) {
@@ -49,16 +49,25 @@ mod sia;
 mod tap;
 
 pub use base::{ArchiveUrl, ArchiveUrlError};
-pub use client::{Client, ClientOptions, Rejected, Search, Service};
-pub use cutout::{Cutout, CutoutCentre, CutoutError, CutoutSize, FULL_FRAME_BYTES, Unit};
-pub use datalink::{Link, LinkCache};
+pub use client::{ArchiveClient, ClientOptions, RejectedRow, SearchResult, SearchService};
+pub use cutout::{Cutout, CutoutCenter, CutoutError, CutoutSize, CutoutUnit, FULL_FRAME_BYTES};
+pub use datalink::{DataLinkRow, LinkCache};
 pub use download::{
-    DownloadOptions, DownloadPlan, DownloadProgress, Downloader, FileReport, Layout, MirrorUse, Outcome,
-    PlannedFile, Source, State, Target,
+    DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,
+    DownloadState, DownloadTarget, Downloader, FileReport, MirrorUse, PlannedFile,
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
 pub use observation::{Newest, Observation, ObservationError, ObservationId, Processing, newest};
 pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;
-pub use selection::{Circle, Coverage, MjdRange, Selection, SelectionError, Shape};
+pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError};
+
+// Former names, until their users have changed.
+#[doc(hidden)]
+pub use {
+    ArchiveClient as Client, CutoutCenter as CutoutCentre, CutoutUnit as Unit, DataLinkRow as Link,
+    DownloadLayout as Layout, DownloadOutcome as Outcome, DownloadSource as Source, DownloadState as State,
+    DownloadTarget as Target, RejectedRow as Rejected, SearchCircle as Circle, SearchResult as Search,
+    SearchService as Service, SearchShape as Shape,
+};

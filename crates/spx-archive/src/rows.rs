@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use crate::client::{Rejected, Service};
+use crate::client::{RejectedRow, SearchService};
 use crate::error::ArchiveError;
 use crate::http::{Reply, shown};
 use crate::observation::{FileName, Observation, ObservationError};
@@ -19,13 +19,13 @@ const BYTES_PER_KB: f64 = 1e3;
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) observations: Vec<Observation>,
-    pub(crate) rejected: Vec<Rejected>,
+    pub(crate) rejected: Vec<RejectedRow>,
     /// True where the service cut its answer off.
     pub(crate) overflow: bool,
 }
 
 /// Reads an answer; whatever its status says, an error in it is one.
-pub(crate) fn read(reply: Reply, service: Service) -> Result<Rows, ArchiveError> {
+pub(crate) fn read(reply: Reply, service: SearchService) -> Result<Rows, ArchiveError> {
     let url = shown(&reply.url);
     let table_error = |source: VoTableError| match source {
         VoTableError::Io { problem, timeout } => {
@@ -43,7 +43,7 @@ pub(crate) fn read(reply: Reply, service: Service) -> Result<Rows, ArchiveError>
         number += 1;
         match columns.observation(&cells) {
             Ok(observation) => rows.observations.push(observation),
-            Err(cause) => rows.rejected.push(Rejected { row: number, cause: cause.to_string() }),
+            Err(cause) => rows.rejected.push(RejectedRow { row: number, cause: cause.to_string() }),
         }
     }
     refuse_error(&url, table.status())?;
@@ -72,10 +72,10 @@ struct Columns {
 }
 
 impl Columns {
-    fn find<R: Read>(table: &VoTableReader<R>, service: Service) -> Result<Self, VoTableError> {
+    fn find<R: Read>(table: &VoTableReader<R>, service: SearchService) -> Result<Self, VoTableError> {
         let [file, t0, t1, w0, w1] = match service {
-            Service::Sia => ["access_url", "t_min", "t_max", "em_min", "em_max"],
-            Service::TapSync | Service::TapAsync => [
+            SearchService::Sia => ["access_url", "t_min", "t_max", "em_min", "em_max"],
+            SearchService::TapSync | SearchService::TapAsync => [
                 "uri",
                 "time_bounds_lower",
                 "time_bounds_upper",

@@ -17,7 +17,7 @@ pub enum SelectionError {
     #[error(transparent)]
     Sky(#[from] SkyError),
     /// A radius that is not above 0, or larger than any search needs.
-    #[error("radius {0} deg must lie above 0 and be at most {max} deg", max = Circle::MAX_RADIUS)]
+    #[error("radius {0} deg must lie above 0 and be at most {max} deg", max = SearchCircle::MAX_RADIUS)]
     Radius(f64),
     /// A range of dates that is none.
     #[error("the MJD range `{0}` must be two numbers MIN,MAX with MIN not above MAX")]
@@ -60,12 +60,12 @@ impl FromStr for Coverage {
 
 /// A circle on the sky.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Circle {
+pub struct SearchCircle {
     centre: Position,
     radius: f64,
 }
 
-impl Circle {
+impl SearchCircle {
     /// The largest radius \[deg\].
     pub const MAX_RADIUS: f64 = 30.0;
 
@@ -94,16 +94,16 @@ impl Circle {
 
 /// The place that images must show.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Shape {
+pub enum SearchShape {
     /// Images that contain a point.
     Point(Position),
     /// Images that overlap or contain a circle.
-    Circle(Circle, Coverage),
+    Circle(SearchCircle, Coverage),
     /// Images that overlap a rectangle on the tangent plane.
     Rectangle(Rectangle),
 }
 
-impl Shape {
+impl SearchShape {
     /// The point, or the centre.
     pub fn centre(self) -> Position {
         match self {
@@ -161,7 +161,7 @@ impl FromStr for MjdRange {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     /// The place.
-    pub shape: Shape,
+    pub shape: SearchShape,
     /// The detectors; all where empty.
     pub bands: Vec<Detector>,
     /// The time of mid-exposure, where it matters.
@@ -174,7 +174,7 @@ pub struct Selection {
 
 impl Selection {
     /// All images of a place.
-    pub fn new(shape: Shape) -> Self {
+    pub fn new(shape: SearchShape) -> Self {
         Self { shape, bands: Vec::new(), mjd_range: None, releases: Vec::new(), max_images: None }
     }
 
@@ -212,13 +212,14 @@ impl Selection {
     }
 }
 
-fn condition(shape: Shape) -> String {
-    let circle = |c: Circle| format!("CIRCLE('ICRS', {}, {}, {})", c.centre.ra(), c.centre.dec(), c.radius);
+fn condition(shape: SearchShape) -> String {
+    let circle =
+        |c: SearchCircle| format!("CIRCLE('ICRS', {}, {}, {})", c.centre.ra(), c.centre.dec(), c.radius);
     match shape {
-        Shape::Point(at) => format!("CONTAINS(POINT('ICRS', {}, {}), p.poly) = 1", at.ra(), at.dec()),
-        Shape::Circle(c, Coverage::Any) => format!("INTERSECTS(p.poly, {}) = 1", circle(c)),
-        Shape::Circle(c, Coverage::Full) => format!("CONTAINS({}, p.poly) = 1", circle(c)),
-        Shape::Rectangle(rectangle) => {
+        SearchShape::Point(at) => format!("CONTAINS(POINT('ICRS', {}, {}), p.poly) = 1", at.ra(), at.dec()),
+        SearchShape::Circle(c, Coverage::Any) => format!("INTERSECTS(p.poly, {}) = 1", circle(c)),
+        SearchShape::Circle(c, Coverage::Full) => format!("CONTAINS({}, p.poly) = 1", circle(c)),
+        SearchShape::Rectangle(rectangle) => {
             let corners = corners(rectangle).map(|[ra, dec]| format!("{ra}, {dec}")).join(", ");
             format!("INTERSECTS(p.poly, POLYGON('ICRS', {corners})) = 1")
         }
@@ -249,13 +250,13 @@ mod tests {
 
     #[test]
     fn queries_are_as_the_archive_documents_them() {
-        let mut selection = Selection::new(Shape::Point(at(304.69, 42.44)));
+        let mut selection = Selection::new(SearchShape::Point(at(304.69, 42.44)));
         let adql = selection.adql();
         assert!(adql.contains("WHERE CONTAINS(POINT('ICRS', 304.69, 42.44), p.poly) = 1 ORDER BY"), "{adql}");
-        let circle = Circle::new(at(270.0, 66.56), 1.0).unwrap();
-        selection.shape = Shape::Circle(circle, Coverage::Full);
+        let circle = SearchCircle::new(at(270.0, 66.56), 1.0).unwrap();
+        selection.shape = SearchShape::Circle(circle, Coverage::Full);
         assert!(selection.adql().contains("CONTAINS(CIRCLE('ICRS', 270, 66.56, 1), p.poly) = 1"));
-        selection.shape = Shape::Circle(circle, Coverage::Any);
+        selection.shape = SearchShape::Circle(circle, Coverage::Any);
         selection.bands = vec!["D3".parse().unwrap(), "D4".parse().unwrap()];
         selection.mjd_range = Some("60800, 61000.5".parse().unwrap());
         let adql = selection.adql();
@@ -287,8 +288,8 @@ mod tests {
 
     #[test]
     fn what_makes_no_sense_is_refused() {
-        assert!(Circle::new(at(0.0, 0.0), 0.0).is_err());
-        assert!(Circle::new(at(0.0, 0.0), f64::NAN).is_err());
+        assert!(SearchCircle::new(at(0.0, 0.0), 0.0).is_err());
+        assert!(SearchCircle::new(at(0.0, 0.0), f64::NAN).is_err());
         for bad in ["", "1", "2,1", "a,b", "NaN,1", "1,inf", "1,2,3"] {
             assert!(bad.parse::<MjdRange>().is_err(), "{bad}");
         }
@@ -297,8 +298,10 @@ mod tests {
 
     #[test]
     fn numbers_are_never_written_with_exponents() {
-        let selection =
-            Selection::new(Shape::Circle(Circle::new(at(1e-9, -1e-9), 1e-7).unwrap(), Coverage::Any));
+        let selection = Selection::new(SearchShape::Circle(
+            SearchCircle::new(at(1e-9, -1e-9), 1e-7).unwrap(),
+            Coverage::Any,
+        ));
         assert!(selection.adql().contains("CIRCLE('ICRS', 0.000000001, -0.000000001, 0.0000001)"));
     }
 }

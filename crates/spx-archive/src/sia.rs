@@ -6,10 +6,10 @@ use spx_core::sky::Position;
 use ureq::http::Method;
 use url::Url;
 
-use crate::client::{Client, Service};
+use crate::client::{ArchiveClient, SearchService};
 use crate::error::ArchiveError;
 use crate::rows::{self, Rows};
-use crate::selection::{Selection, Shape, corners};
+use crate::selection::{SearchShape, Selection, corners};
 
 /// The release that is searched where the selection names none.
 const DEFAULT_RELEASE: &str = "qr2";
@@ -18,9 +18,9 @@ const DEFAULT_RELEASE: &str = "qr2";
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Searches each release of the selection. A circle with full coverage is searched as one with any: the
-/// service knows no other, and the caller is told so by [`Client::search_sia`].
+/// service knows no other, and the caller is told so by [`ArchiveClient::search_sia`].
 pub(crate) fn query(
-    client: &Client,
+    client: &ArchiveClient,
     selection: &Selection,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(Rows, String), ArchiveError> {
@@ -34,7 +34,7 @@ pub(crate) fn query(
         let rows = client.retried(
             cancelled,
             |_| false,
-            || rows::read(client.http().send(&request)?, Service::Sia),
+            || rows::read(client.http().send(&request)?, SearchService::Sia),
         )?;
         if rows.overflow {
             let count = rows.observations.len() + rows.rejected.len();
@@ -47,7 +47,7 @@ pub(crate) fn query(
     Ok((all, queries.join(" ")))
 }
 
-fn address(client: &Client, selection: &Selection, release: &str) -> Url {
+fn address(client: &ArchiveClient, selection: &Selection, release: &str) -> Url {
     let mut url = client.base().sia();
     {
         let mut query = url.query_pairs_mut();
@@ -63,13 +63,13 @@ fn address(client: &Client, selection: &Selection, release: &str) -> Url {
 
 /// SIA knows circles that overlap. A point is a circle of nearly nothing, a rectangle its circumscribed
 /// circle.
-fn position(shape: Shape) -> String {
+fn position(shape: SearchShape) -> String {
     let circle = |at: Position, radius: f64| format!("circle {} {} {radius}", at.ra(), at.dec());
     match shape {
         // A tenth of an arcsecond.
-        Shape::Point(at) => circle(at, 0.000_03),
-        Shape::Circle(c, _) => circle(c.centre(), c.radius()),
-        Shape::Rectangle(rectangle) => {
+        SearchShape::Point(at) => circle(at, 0.000_03),
+        SearchShape::Circle(c, _) => circle(c.centre(), c.radius()),
+        SearchShape::Rectangle(rectangle) => {
             let centre = rectangle.center();
             let corners = corners(rectangle).into_iter().filter_map(|[ra, dec]| Position::new(ra, dec).ok());
             circle(centre, corners.map(|corner| corner.separation(centre)).fold(0.0, f64::max))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ureq::http::Method;
 use url::Url;
 
-use crate::client::{Client, Service};
+use crate::client::{ArchiveClient, SearchService};
 use crate::error::ArchiveError;
 use crate::http::{Request, shown};
 use crate::retry::sleep_until;
@@ -26,12 +26,12 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(1800);
 
 /// Asks synchronously, then by a job where the server does not manage otherwise.
 pub(crate) fn query(
-    client: &Client,
+    client: &ArchiveClient,
     adql: &str,
     cancelled: &dyn Fn() -> bool,
-) -> Result<(Rows, Service), ArchiveError> {
+) -> Result<(Rows, SearchService), ArchiveError> {
     match sync(client, adql, cancelled) {
-        Ok(rows) if !rows.overflow => return Ok((rows, Service::TapSync)),
+        Ok(rows) if !rows.overflow => return Ok((rows, SearchService::TapSync)),
         Ok(rows) => {
             tracing::info!("the answer was cut off after {} rows; asking by a job", rows.observations.len())
         }
@@ -43,7 +43,7 @@ pub(crate) fn query(
         let count = rows.observations.len() + rows.rejected.len();
         return Err(ArchiveError::Overflow { url: shown(&client.base().tap_async()), rows: count });
     }
-    Ok((rows, Service::TapAsync))
+    Ok((rows, SearchService::TapAsync))
 }
 
 /// True where a job may manage what a synchronous query did not.
@@ -71,18 +71,18 @@ fn form(adql: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-fn sync(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn sync(client: &ArchiveClient, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
     request.form = form(adql);
     // What a job may manage is not tried again here.
-    client.retried(cancelled, wants_job, || rows::read(client.http().send(&request)?, Service::TapSync))
+    client.retried(cancelled, wants_job, || rows::read(client.http().send(&request)?, SearchService::TapSync))
 }
 
 /// Jobs that are made for a query, in case the server forgets one.
 const MOST_JOBS: usize = 3;
 
 /// Makes a job, starts it, waits for it and fetches what it found; the job is deleted in the end.
-fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn by_job(client: &ArchiveClient, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_async(), ANSWER_DEADLINE);
     request.form = form(adql);
     let mut jobs = 0;
@@ -104,7 +104,7 @@ fn by_job(client: &Client, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<R
 }
 
 /// The answer to the making of a job redirects to the job.
-fn make_job(client: &Client, request: &Request) -> Result<Url, ArchiveError> {
+fn make_job(client: &ArchiveClient, request: &Request) -> Result<Url, ArchiveError> {
     let jobs = client.base().tap_async();
     let is_job = |url: &Url| {
         url.path().strip_prefix(jobs.path()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
@@ -117,7 +117,7 @@ fn make_job(client: &Client, request: &Request) -> Result<Url, ArchiveError> {
 
 /// A job of the archive.
 struct Job<'a> {
-    client: &'a Client,
+    client: &'a ArchiveClient,
     url: Url,
     cancelled: &'a dyn Fn() -> bool,
 }
@@ -130,7 +130,7 @@ impl Job<'_> {
         self.client.retried(
             self.cancelled,
             |_| false,
-            || rows::read(self.client.http().send(&request)?, Service::TapAsync),
+            || rows::read(self.client.http().send(&request)?, SearchService::TapAsync),
         )
     }
 

@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use spx_archive::{
-    ArchiveError, Client, Cutout, DownloadOptions, DownloadProgress, Downloader, FileReport, Layout,
-    MirrorUse, Outcome, Source, State, Target,
+    ArchiveClient, ArchiveError, Cutout, DownloadLayout, DownloadOptions, DownloadOutcome, DownloadProgress,
+    DownloadSource, DownloadState, DownloadTarget, Downloader, FileReport, MirrorUse,
 };
 use spx_core::progress::{Progress, Silent};
 use support::{Reply, Request, Server, file_name, number_in, observation, options, retry, spectral_image};
@@ -25,14 +25,14 @@ fn download_options() -> DownloadOptions {
     DownloadOptions { retry: retry(), ..DownloadOptions::default() }
 }
 
-fn targets(count: usize) -> Vec<Target> {
-    (0..count).map(|k| Target::new(&observation(k), None)).collect()
+fn targets(count: usize) -> Vec<DownloadTarget> {
+    (0..count).map(|k| DownloadTarget::new(&observation(k), None)).collect()
 }
 
 fn download_with(
-    client: &Client,
+    client: &ArchiveClient,
     directory: &Path,
-    targets: Vec<Target>,
+    targets: Vec<DownloadTarget>,
     options: DownloadOptions,
     progress: &dyn DownloadProgress,
 ) -> Vec<FileReport> {
@@ -41,7 +41,7 @@ fn download_with(
     downloader.run(plan, progress)
 }
 
-fn download(client: &Client, directory: &Path, targets: Vec<Target>) -> Vec<FileReport> {
+fn download(client: &ArchiveClient, directory: &Path, targets: Vec<DownloadTarget>) -> Vec<FileReport> {
     download_with(client, directory, targets, download_options(), &Silent)
 }
 
@@ -84,7 +84,7 @@ impl OneFile {
     /// The file must fail, and nothing have its name.
     fn fails(&self) -> String {
         let report = self.get();
-        let Outcome::Failed { cause } = report.outcome else { panic!("{:?}", report.outcome) };
+        let DownloadOutcome::Failed { cause } = report.outcome else { panic!("{:?}", report.outcome) };
         assert!(!report.path.exists());
         cause.to_string()
     }
@@ -103,13 +103,13 @@ fn files_arrive_once() {
     let (client, directory) = (server.client(), tempdir().unwrap());
     let reports = download(&client, directory.path(), targets(12));
     for (k, report) in reports.iter().enumerate() {
-        assert!(matches!(report.outcome, Outcome::Fetched { .. }), "{:?}", report.outcome);
+        assert!(matches!(report.outcome, DownloadOutcome::Fetched { .. }), "{:?}", report.outcome);
         assert!(fs::read(&report.path).unwrap() == spectral_image(k, SIDE));
-        assert_eq!((report.attempts, &report.source), (1, &Some(Source::Archive)));
+        assert_eq!((report.attempts, &report.source), (1, &Some(DownloadSource::Archive)));
     }
     assert_eq!(names(directory.path()), (0..12).map(file_name).collect());
     let again = download(&client, directory.path(), targets(12));
-    assert!(again.iter().all(|r| matches!(r.outcome, Outcome::AlreadyThere)));
+    assert!(again.iter().all(|r| matches!(r.outcome, DownloadOutcome::AlreadyThere)));
     assert_eq!(server.log().len(), 12, "nothing is downloaded twice");
 }
 
@@ -170,7 +170,9 @@ fn broken_connections_are_taken_up_where_they_broke() {
     let report = file.arrives();
     let half = file.body.len() as u64 / 2;
     match report.outcome {
-        Outcome::Resumed { bytes, from } => assert_eq!((bytes, from), (file.body.len() as u64 - half, half)),
+        DownloadOutcome::Resumed { bytes, from } => {
+            assert_eq!((bytes, from), (file.body.len() as u64 - half, half))
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -185,7 +187,7 @@ fn without_a_validator_a_file_begins_anew() {
         assert_eq!(r.range_from(), None);
         (r.time == 1).then(|| broken(body))
     });
-    assert!(matches!(file.arrives().outcome, Outcome::Fetched { .. }));
+    assert!(matches!(file.arrives().outcome, DownloadOutcome::Fetched { .. }));
 }
 
 #[test]
@@ -195,7 +197,7 @@ fn ranges_that_are_ignored_or_wrong_do_no_harm() {
         1 => Some(Reply::broken(body, 9000, ETAG)),
         _ => Some(Reply::ok(body)),
     });
-    assert!(matches!(ignored.arrives().outcome, Outcome::Fetched { .. }));
+    assert!(matches!(ignored.arrives().outcome, DownloadOutcome::Fetched { .. }));
     // The file has changed meanwhile.
     let changed = OneFile::new(|r, body| {
         (r.time == 1).then(|| {
@@ -355,10 +357,10 @@ fn damaged_files_on_disk_are_replaced() {
     let path = file.directory.path().join(file_name(0));
     for damaged in [&b""[..], b"<html>", &file.body[..20_000], &spectral_image(4, SIDE)] {
         fs::write(&path, damaged).unwrap();
-        assert!(matches!(file.arrives().outcome, Outcome::Fetched { .. }));
+        assert!(matches!(file.arrives().outcome, DownloadOutcome::Fetched { .. }));
     }
     fs::write(&path, &file.body).unwrap();
-    assert!(matches!(file.arrives().outcome, Outcome::AlreadyThere));
+    assert!(matches!(file.arrives().outcome, DownloadOutcome::AlreadyThere));
 }
 
 #[test]
@@ -371,24 +373,24 @@ fn mirrors_come_first() {
     fs::create_dir_all(whole.parent().unwrap()).unwrap();
     fs::write(&whole, spectral_image(0, SIDE)).unwrap();
     fs::write(&damaged, &spectral_image(1, SIDE)[..20_000]).unwrap();
-    let sources = vec![Source::Mirror(mirror.path().into()), Source::Archive];
+    let sources = vec![DownloadSource::Mirror(mirror.path().into()), DownloadSource::Archive];
     let mut options = DownloadOptions { sources, ..download_options() };
     let reports = download_with(&client, directory.path(), targets(3), options.clone(), &Silent);
-    assert!(matches!(reports[0].outcome, Outcome::FromMirror));
+    assert!(matches!(reports[0].outcome, DownloadOutcome::FromMirror));
     assert_eq!((&reports[0].path, &reports[0].source), (&whole, &Some(options.sources[0].clone())));
-    assert!(reports[1..].iter().all(|r| matches!(r.outcome, Outcome::Fetched { .. })));
+    assert!(reports[1..].iter().all(|r| matches!(r.outcome, DownloadOutcome::Fetched { .. })));
 
     options.mirror_use = MirrorUse::Copy;
     let reports = download_with(&client, directory.path(), targets(1), options.clone(), &Silent);
-    assert!(matches!(reports[0].outcome, Outcome::FromMirror));
+    assert!(matches!(reports[0].outcome, DownloadOutcome::FromMirror));
     assert!(fs::read(directory.path().join(file_name(0))).unwrap() == spectral_image(0, SIDE));
     assert_eq!(server.log().len(), 2);
 
     // A cutout comes from the archive, unless the whole image will do.
     let cutout = Cutout { size: "4px".parse().unwrap(), centre: "304.7,42.5".parse().unwrap() };
-    let target = vec![Target::new(&observation(0), Some(cutout))];
+    let target = vec![DownloadTarget::new(&observation(0), Some(cutout))];
     let reports = download_with(&client, directory.path(), target.clone(), options.clone(), &Silent);
-    assert!(matches!(reports[0].outcome, Outcome::Fetched { .. }));
+    assert!(matches!(reports[0].outcome, DownloadOutcome::Fetched { .. }));
     assert!(server.log().last().unwrap().ends_with(".fits?center=304.7,42.5deg&size=4px"));
     options.whole_for_cutout = true;
     fs::remove_file(&reports[0].path).unwrap();
@@ -406,10 +408,13 @@ fn the_cloud_comes_before_the_archive_where_told() {
     let client =
         archive.client_with(spx_archive::ClientOptions { cloud: cloud.url().parse().unwrap(), ..options() });
     let directory = tempdir().unwrap();
-    let options = DownloadOptions { sources: vec![Source::Cloud, Source::Archive], ..download_options() };
+    let options = DownloadOptions {
+        sources: vec![DownloadSource::Cloud, DownloadSource::Archive],
+        ..download_options()
+    };
     let reports = download_with(&client, directory.path(), targets(2), options, &Silent);
-    assert_eq!(reports[0].source, Some(Source::Cloud));
-    assert_eq!(reports[1].source, Some(Source::Archive));
+    assert_eq!(reports[0].source, Some(DownloadSource::Cloud));
+    assert_eq!(reports[1].source, Some(DownloadSource::Archive));
     assert!(cloud.log()[0].starts_with("GET /qr2/level2/2025W51_1A/"), "{:?}", cloud.log());
 }
 
@@ -417,9 +422,10 @@ fn the_cloud_comes_before_the_archive_where_told() {
 fn nothing_is_fetched_where_no_source_may_have_it() {
     let server = Server::start(|_| Reply::status(500));
     let directory = tempdir().unwrap();
-    let options = DownloadOptions { sources: vec![Source::Mirror("/nowhere".into())], ..download_options() };
+    let options =
+        DownloadOptions { sources: vec![DownloadSource::Mirror("/nowhere".into())], ..download_options() };
     let reports = download_with(&server.client(), directory.path(), targets(1), options, &Silent);
-    let Outcome::Failed { cause } = &reports[0].outcome else { panic!() };
+    let DownloadOutcome::Failed { cause } = &reports[0].outcome else { panic!() };
     assert!(cause.to_string().contains("none of the sources that are allowed: mirror /nowhere"), "{cause}");
 }
 
@@ -430,11 +436,11 @@ fn repetitions_and_conflicts_are_noticed() {
     let mut list = targets(1);
     list.extend(targets(1));
     let elsewhere = format!("ibe/data/spherex/qr3/level2/{}", file_name(0));
-    list.push(Target::file(elsewhere.parse().unwrap()));
+    list.push(DownloadTarget::file(elsewhere.parse().unwrap()));
     let reports = download(&server.client(), directory.path(), list);
     assert_eq!(reports.len(), 2);
     assert!(reports[0].file().is_some());
-    assert!(matches!(reports[1].outcome, Outcome::Failed { cause: ArchiveError::Conflict { .. } }));
+    assert!(matches!(reports[1].outcome, DownloadOutcome::Failed { cause: ArchiveError::Conflict { .. } }));
 }
 
 #[test]
@@ -504,23 +510,23 @@ fn what_is_cancelled_is_taken_up_again() {
     let client = file.server.client();
     let counter = Counter { stop_after: Some(1), ..Counter::default() };
     let reports = download_with(&client, file.directory.path(), targets(1), download_options(), &counter);
-    assert!(matches!(reports[0].outcome, Outcome::Failed { cause: ArchiveError::Cancelled }));
+    assert!(matches!(reports[0].outcome, DownloadOutcome::Failed { cause: ArchiveError::Cancelled }));
     assert!(!file.directory.path().join(file_name(0)).exists());
     let got = counter.received.load(Ordering::SeqCst);
     let downloader = Downloader::new(&client, file.directory.path(), download_options()).unwrap();
     let plan = downloader.plan(targets(1), &Silent).unwrap();
-    assert!(matches!(plan.files[0].state, State::Missing { .. }));
+    assert!(matches!(plan.files[0].state, DownloadState::Missing { .. }));
     drop(downloader);
     let report = file.arrives();
     if got < file.body.len() as u64 {
         assert!(
-            matches!(report.outcome, Outcome::Resumed { from, .. } if from == got),
+            matches!(report.outcome, DownloadOutcome::Resumed { from, .. } if from == got),
             "{:?}",
             report.outcome
         );
     } else {
         // All of it had arrived when the run was stopped: it only takes its name.
-        assert!(matches!(report.outcome, Outcome::Resumed { bytes: 0, .. }), "{:?}", report.outcome);
+        assert!(matches!(report.outcome, DownloadOutcome::Resumed { bytes: 0, .. }), "{:?}", report.outcome);
         assert_eq!(file.server.log().len(), 1);
     }
 }
@@ -548,12 +554,12 @@ fn progress_adds_up_whatever_happens() {
 fn layouts_and_names() {
     let server = Server::start(|r| Reply::ok(spectral_image(number_in(&r.target), 8)));
     let directory = tempdir().unwrap();
-    let options = DownloadOptions { layout: Layout::ByDetector, ..download_options() };
+    let options = DownloadOptions { layout: DownloadLayout::ByDetector, ..download_options() };
     let cutout = |size: &str| {
         let cutout = Cutout { size: size.parse().unwrap(), centre: "304.7,42.5".parse().unwrap() };
-        Target::new(&observation(0), Some(cutout))
+        DownloadTarget::new(&observation(0), Some(cutout))
     };
-    let list = vec![Target::new(&observation(0), None), cutout("4px"), cutout("5px")];
+    let list = vec![DownloadTarget::new(&observation(0), None), cutout("4px"), cutout("5px")];
     let reports = download_with(&server.client(), directory.path(), list, options, &Silent);
     assert!(reports.iter().all(|r| r.file().is_some()));
     let found = names(&directory.path().join("D3"));

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use spx_archive::{Client, DownloadOptions, Downloader, FileReport, Target};
+use spx_archive::{ArchiveClient, DownloadOptions, DownloadTarget, Downloader, FileReport};
 use spx_core::progress::Silent;
 use support::{Reply, Server, file_name, number_in, observation, options, spectral_image};
 
@@ -21,8 +21,8 @@ const SIDE: usize = 100;
 const KILLS: usize = 50;
 
 fn run(url: &str, directory: &Path) -> Vec<FileReport> {
-    let client = Client::new(url.parse().unwrap(), options());
-    let targets = (0..FILES).map(|k| Target::new(&observation(k), None)).collect();
+    let client = ArchiveClient::new(url.parse().unwrap(), options());
+    let targets = (0..FILES).map(|k| DownloadTarget::new(&observation(k), None)).collect();
     let downloader = Downloader::new(&client, directory, DownloadOptions::default()).unwrap();
     downloader.run(downloader.plan(targets, &Silent).unwrap(), &Silent)
 }

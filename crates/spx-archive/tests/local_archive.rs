@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use spx_archive::{
-    Circle, Client, ClientOptions, Coverage, Cutout, DownloadOptions, Downloader, Observation, Outcome,
-    RetryOptions, Search, Selection, Service, Shape, Target,
+    ArchiveClient, ClientOptions, Coverage, Cutout, DownloadOptions, DownloadOutcome, DownloadTarget,
+    Downloader, Observation, RetryOptions, SearchCircle, SearchResult, SearchService, SearchShape, Selection,
 };
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
@@ -43,7 +43,7 @@ fn images(observations: usize) -> TempDir {
     dir
 }
 
-fn client(archive: &LocalArchive) -> Client {
+fn client(archive: &LocalArchive) -> ArchiveClient {
     let retry = RetryOptions {
         attempts: 6,
         first_wait: Duration::from_millis(20),
@@ -56,18 +56,18 @@ fn client(archive: &LocalArchive) -> Client {
         answer_timeout: Duration::from_secs(5),
         ..ClientOptions::default()
     };
-    Client::new(archive.url().parse().unwrap(), options)
+    ArchiveClient::new(archive.url().parse().unwrap(), options)
 }
 
 fn point() -> Selection {
-    Selection::new(Shape::Point(centre()))
+    Selection::new(SearchShape::Point(centre()))
 }
 
 fn serve(dir: &Path, faults: Faults, seed: u64) -> LocalArchive {
     LocalArchive::start(dir, ServeOptions { faults, seed, ..ServeOptions::default() }).unwrap()
 }
 
-fn ids(search: &Search) -> Vec<String> {
+fn ids(search: &SearchResult) -> Vec<String> {
     search.observations.iter().map(|o| format!("{} {}", o.obs_id, o.detector)).collect()
 }
 
@@ -82,22 +82,22 @@ fn all_ways_to_search_find_the_same() {
     let client = client(&archive);
     let found = client.search(&point(), &Silent).unwrap();
     assert_eq!((found.observations.len(), found.rejected.len()), (4, 0), "{:?}", found.rejected);
-    let circle = Circle::new(centre(), 0.02).unwrap();
+    let circle = SearchCircle::new(centre(), 0.02).unwrap();
     let rectangle = Rectangle::new(centre(), 2.0, 2.0).unwrap();
     for shape in [
-        Shape::Circle(circle, Coverage::Any),
-        Shape::Circle(circle, Coverage::Full),
-        Shape::Rectangle(rectangle),
+        SearchShape::Circle(circle, Coverage::Any),
+        SearchShape::Circle(circle, Coverage::Full),
+        SearchShape::Rectangle(rectangle),
     ] {
         assert_eq!(ids(&client.search(&Selection::new(shape), &Silent).unwrap()), ids(&found), "{shape:?}");
     }
-    let wide = Circle::new(centre(), 2.0).unwrap();
-    let full = Selection::new(Shape::Circle(wide, Coverage::Full));
+    let wide = SearchCircle::new(centre(), 2.0).unwrap();
+    let full = Selection::new(SearchShape::Circle(wide, Coverage::Full));
     assert!(client.search(&full, &Silent).unwrap().observations.is_empty());
     let sia = client.search_sia(&point(), &Silent).unwrap();
     assert_eq!(ids(&sia), ids(&found));
     assert!(sia.observations.iter().all(|o| o.size.is_some()));
-    let elsewhere = Selection::new(Shape::Point(Position::new(10.0, -33.0).unwrap()));
+    let elsewhere = Selection::new(SearchShape::Point(Position::new(10.0, -33.0).unwrap()));
     assert!(client.search(&elsewhere, &Silent).unwrap().observations.is_empty());
     let mut one = point();
     one.bands = vec!["D3".parse().unwrap()];
@@ -142,8 +142,9 @@ fn searches_come_through_faults() {
         let archive = serve(dir.path(), faults, seed);
         let mut options = client(&archive).options().clone();
         options.answer_timeout = Duration::from_millis(700);
-        let found = Client::new(archive.url().parse().unwrap(), options).search(&point(), &Silent).unwrap();
-        assert_eq!((found.service, found.observations.len()), (Service::TapAsync, 2), "seed {seed}");
+        let found =
+            ArchiveClient::new(archive.url().parse().unwrap(), options).search(&point(), &Silent).unwrap();
+        assert_eq!((found.service, found.observations.len()), (SearchService::TapAsync, 2), "seed {seed}");
     }
 }
 
@@ -161,7 +162,7 @@ fn faults() -> Vec<Fault> {
 }
 
 /// What every target should be, from an archive that behaves.
-fn originals(dir: &Path, targets: &[Target]) -> HashMap<PathBuf, Vec<u8>> {
+fn originals(dir: &Path, targets: &[DownloadTarget]) -> HashMap<PathBuf, Vec<u8>> {
     let archive = serve(dir, Faults::default(), 1);
     let (client, out) = (client(&archive), tempdir().unwrap());
     let downloader = Downloader::new(&client, out.path(), DownloadOptions::default()).unwrap();
@@ -182,10 +183,10 @@ fn through_faults(observations: usize, rounds: u64) -> usize {
         let archive = serve(dir.path(), Faults::default(), 1);
         client(&archive).search(&point(), &Silent).unwrap().observations
     };
-    let cut = |o: &Observation| Target::new(o, Some(cutout()));
+    let cut = |o: &Observation| DownloadTarget::new(o, Some(cutout()));
     let targets: Vec<_> = found
         .iter()
-        .map(|o| Target::new(o, None))
+        .map(|o| DownloadTarget::new(o, None))
         .chain(found.iter().take(found.len() / 4).map(cut))
         .collect();
     let originals = originals(dir.path(), &targets);
@@ -215,7 +216,9 @@ fn through_faults(observations: usize, rounds: u64) -> usize {
             if let Some(k) =
                 lost.iter().position(|l| report.target.uri.file_name() == l && report.target.cutout.is_none())
             {
-                let Outcome::Failed { cause } = &report.outcome else { panic!("{:?}", report.outcome) };
+                let DownloadOutcome::Failed { cause } = &report.outcome else {
+                    panic!("{:?}", report.outcome)
+                };
                 assert!(cause.to_string().contains(words[k]), "{cause}");
                 assert!(!report.path.exists());
                 continue;

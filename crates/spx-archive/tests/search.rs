@@ -8,7 +8,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use spx_archive::{ArchiveError, Circle, Coverage, LinkCache, Search, Selection, Service, Shape};
+use spx_archive::{
+    ArchiveError, Coverage, LinkCache, SearchCircle, SearchResult, SearchService, SearchShape, Selection,
+};
 use spx_core::progress::{Progress, Silent};
 use spx_core::sky::{Position, Rectangle};
 use support::{Reply, Request, Server, options};
@@ -23,10 +25,10 @@ fn at(ra: f64, dec: f64) -> Position {
 }
 
 fn selection() -> Selection {
-    Selection::new(Shape::Point(at(304.69, 42.44)))
+    Selection::new(SearchShape::Point(at(304.69, 42.44)))
 }
 
-fn search(server: &Server) -> Result<Search, ArchiveError> {
+fn search(server: &Server) -> Result<SearchResult, ArchiveError> {
     server.client().search(&selection(), &Silent)
 }
 
@@ -66,7 +68,7 @@ fn answers_of_every_kind_become_observations() {
             Reply::ok(golden(file))
         });
         let found = search(&server).unwrap();
-        assert_eq!(found.service, Service::TapSync);
+        assert_eq!(found.service, SearchService::TapSync);
         let listed: Vec<_> = found
             .observations
             .iter()
@@ -176,7 +178,7 @@ fn jobs_do_what_cannot_be_done_at_once() {
     for reason in reasons {
         let server = jobs(&["PENDING", "QUEUED", "EXECUTING", "COMPLETED"], reason);
         let found = search(&server).unwrap();
-        assert_eq!((found.service, found.observations.len()), (Service::TapAsync, 2));
+        assert_eq!((found.service, found.observations.len()), (SearchService::TapAsync, 2));
         let log = server.log();
         assert_eq!(log.iter().filter(|l| *l == "POST /TAP/sync").count(), 1, "{log:?}");
         assert_eq!(log.last().unwrap(), "DELETE /TAP/async/job1", "{log:?}");
@@ -281,15 +283,16 @@ fn sia_is_the_second_way() {
     .fold(table, |t, (tap, sia)| t.replace(&format!("'{tap}'"), &format!("'{sia}'")));
     let server = Server::start(move |_| Reply::ok(table.clone()));
     let client = server.client();
-    let mut wanted = Selection::new(Shape::Circle(Circle::new(at(10.0, -5.0), 0.5).unwrap(), Coverage::Any));
+    let mut wanted =
+        Selection::new(SearchShape::Circle(SearchCircle::new(at(10.0, -5.0), 0.5).unwrap(), Coverage::Any));
     wanted.mjd_range = Some("61000,61100".parse().unwrap());
     let found = client.search_sia(&wanted, &Silent).unwrap();
-    assert_eq!((found.service, found.observations.len()), (Service::Sia, 1));
+    assert_eq!((found.service, found.observations.len()), (SearchService::Sia, 1));
     assert_eq!(found.observations[0].uri.release(), "qr2");
     let expected =
         "GET /SIA?COLLECTION=spherex_qr2&POS=circle+10+-5+0.5&TIME=61000+61100&RESPONSEFORMAT=votable";
     assert_eq!(server.log()[0], expected);
-    wanted.shape = Shape::Rectangle(Rectangle::new(at(0.0, 0.0), 60.0, 80.0).unwrap());
+    wanted.shape = SearchShape::Rectangle(Rectangle::new(at(0.0, 0.0), 60.0, 80.0).unwrap());
     client.search_sia(&wanted, &Silent).unwrap();
     let asked = server.log()[1].clone();
     let radius: f64 = asked.split("circle+0+0+").nth(1).unwrap().split('&').next().unwrap().parse().unwrap();

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use spx_archive::{DownloadOptions, Downloader, Target};
+use spx_archive::{DownloadOptions, DownloadTarget, Downloader};
 use spx_core::progress::Silent;
 use support::{Reply, Server, file_name, number_in, observation, spectral_image};
 
@@ -31,8 +31,9 @@ fn server() -> Server {
 fn ours(server: &Server, directory: &Path) -> f64 {
     let client = server.client();
     let options = DownloadOptions { workers: WORKERS, ..DownloadOptions::default() };
-    let targets: Vec<_> =
-        (0..FILES).map(|k| Target { exposure: None, ..Target::new(&observation(k), None) }).collect();
+    let targets: Vec<_> = (0..FILES)
+        .map(|k| DownloadTarget { exposure: None, ..DownloadTarget::new(&observation(k), None) })
+        .collect();
     let start = Instant::now();
     let downloader = Downloader::new(&client, directory, options).unwrap();
     let reports = downloader.run(downloader.plan(targets, &Silent).unwrap(), &Silent);

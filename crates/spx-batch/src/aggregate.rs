@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use spx_core::progress::Progress;
 
-use crate::{BatchError, TableFormat, columnar, file_stem, row, row::Row};
+use crate::{BatchError, ImageTableFormat, columnar, file_stem, row, row::BatchRow};
 use buckets::Buckets;
 use curves::Output;
 
@@ -46,14 +46,14 @@ pub struct AggregateOptions {
     /// Keep the sorted buckets as text, in `buckets/`.
     pub keep_buckets: bool,
     /// What is written.
-    pub format: TableFormat,
+    pub format: ImageTableFormat,
     /// Memory for the rows that are being sorted, on all threads together \[bytes\], at least 1 MiB.
     pub memory: usize,
 }
 
 impl Default for AggregateOptions {
     fn default() -> Self {
-        Self { buckets: 64, keep_buckets: false, format: TableFormat::Csv, memory: 48 << 20 }
+        Self { buckets: 64, keep_buckets: false, format: ImageTableFormat::Csv, memory: 48 << 20 }
     }
 }
 
@@ -138,7 +138,7 @@ pub fn has_light_curves(output: &Path, options: &AggregateOptions) -> bool {
 ///
 /// # Errors
 /// Where a file cannot be read, or there are no light curves at all.
-pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<Row<'static>>, BatchError> {
+pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<BatchRow<'static>>, BatchError> {
     let mut rows = Vec::new();
     let curves = output.join(LIGHT_CURVES);
     let data_set = output.join(DATA_SET);
@@ -150,7 +150,7 @@ pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<Row<'static>>, 
         };
         for (number, line) in text.lines().enumerate().skip(1) {
             let wrong = |problem| BatchError::table(&path)(format!("line {}: {problem}", number + 1));
-            rows.push(Row::parse_line(line).map_err(wrong)?.into_owned());
+            rows.push(BatchRow::parse_line(line).map_err(wrong)?.into_owned());
         }
         return Ok(rows);
     }

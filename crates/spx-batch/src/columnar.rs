@@ -28,7 +28,7 @@ use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
 
 use crate::BatchError;
-use crate::row::{COLUMNS, Kind, MJD, Row, Value};
+use crate::row::{BatchRow, BatchValue, BatchValueKind, COLUMNS, MJD};
 
 /// Rows of a row group: some megabytes in memory.
 const GROUP: usize = 1 << 14;
@@ -52,28 +52,28 @@ enum Cells {
 }
 
 impl Cells {
-    fn new(kind: Kind) -> Self {
+    fn new(kind: BatchValueKind) -> Self {
         match kind {
-            Kind::Text => Self::Text(Vec::new()),
-            Kind::Real => Self::Real(Vec::new(), Vec::new()),
-            Kind::Bits => Self::Bits(Vec::new()),
-            Kind::Truth => Self::Truth(Vec::new()),
+            BatchValueKind::Text => Self::Text(Vec::new()),
+            BatchValueKind::Real => Self::Real(Vec::new(), Vec::new()),
+            BatchValueKind::Bits => Self::Bits(Vec::new()),
+            BatchValueKind::Truth => Self::Truth(Vec::new()),
         }
     }
 
-    fn push(&mut self, value: &Value<'_>) {
+    fn push(&mut self, value: &BatchValue<'_>) {
         match (self, value) {
-            (Self::Text(cells), Value::Text(text)) => {
+            (Self::Text(cells), BatchValue::Text(text)) => {
                 // Rows are sorted, so that most texts repeat; a repeated one shares its memory.
                 let same = cells.last().filter(|last| last.data() == text.as_bytes()).cloned();
                 cells.push(same.unwrap_or_else(|| ByteArray::from(text.as_bytes().to_vec())));
             }
-            (Self::Real(cells, levels), Value::Real(real)) => {
+            (Self::Real(cells, levels), BatchValue::Real(real)) => {
                 levels.push(i16::from(!real.is_nan()));
                 cells.extend((!real.is_nan()).then_some(*real));
             }
-            (Self::Bits(cells), Value::Bits(bits)) => cells.push(i64::from(*bits)),
-            (Self::Truth(cells), Value::Truth(truth)) => cells.push(*truth),
+            (Self::Bits(cells), BatchValue::Bits(bits)) => cells.push(i64::from(*bits)),
+            (Self::Truth(cells), BatchValue::Truth(truth)) => cells.push(*truth),
             // The kinds of cells and values are those of one column.
             _ => {}
         }
@@ -117,9 +117,9 @@ impl<W: Write + Send> RowWriter<W> {
     }
 
     /// Appends a row.
-    pub(crate) fn push(&mut self, row: &Row<'_>) -> Result<(), ParquetError> {
+    pub(crate) fn push(&mut self, row: &BatchRow<'_>) -> Result<(), ParquetError> {
         for ((cells, texts), value) in self.columns.iter_mut().zip(&mut self.texts).zip(row.values()) {
-            if let Value::Text(text) = &value {
+            if let BatchValue::Text(text) = &value {
                 let ascii = text.is_ascii();
                 let length = if ascii { text.len() } else { text.encode_utf16().count() };
                 *texts = (texts.0.max(length), texts.1 && ascii);
@@ -136,7 +136,9 @@ impl<W: Write + Send> RowWriter<W> {
         for (key, value) in [("version", "1.0".to_owned()), ("content", votable(&self.texts))] {
             self.file.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
         }
-        for (column, (length, _)) in COLUMNS.iter().zip(self.texts).filter(|(c, _)| c.kind == Kind::Text) {
+        for (column, (length, _)) in
+            COLUMNS.iter().zip(self.texts).filter(|(c, _)| c.kind == BatchValueKind::Text)
+        {
             let key = format!("table::len::{}", column.name);
             self.file.append_key_value_metadata(KeyValue::new(key, length.to_string()));
         }
@@ -163,10 +165,10 @@ impl<W: Write + Send> RowWriter<W> {
 fn schema() -> Result<TypePtr, ParquetError> {
     let fields = COLUMNS.iter().map(|column| {
         let (physical, logical, repetition) = match column.kind {
-            Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
-            Kind::Real => (Physical::DOUBLE, None, Repetition::OPTIONAL),
-            Kind::Bits => (Physical::INT64, None, Repetition::REQUIRED),
-            Kind::Truth => (Physical::BOOLEAN, None, Repetition::REQUIRED),
+            BatchValueKind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
+            BatchValueKind::Real => (Physical::DOUBLE, None, Repetition::OPTIONAL),
+            BatchValueKind::Bits => (Physical::INT64, None, Repetition::REQUIRED),
+            BatchValueKind::Truth => (Physical::BOOLEAN, None, Repetition::REQUIRED),
         };
         let builder = Type::primitive_type_builder(column.name, physical);
         builder.with_logical_type(logical).with_repetition(repetition).build().map(Arc::new)
@@ -180,11 +182,11 @@ fn schema() -> Result<TypePtr, ParquetError> {
 fn votable(texts: &[(usize, bool)]) -> String {
     let columns = COLUMNS.iter().zip(texts).map(|(column, (length, ascii))| {
         let (datatype, size) = match column.kind {
-            Kind::Text if *ascii => (VoTableType::Char, ArraySize::Fixed(*length)),
-            Kind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(*length)),
-            Kind::Real => (VoTableType::Double, ArraySize::Scalar),
-            Kind::Bits => (VoTableType::Long, ArraySize::Scalar),
-            Kind::Truth => (VoTableType::Boolean, ArraySize::Scalar),
+            BatchValueKind::Text if *ascii => (VoTableType::Char, ArraySize::Fixed(*length)),
+            BatchValueKind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(*length)),
+            BatchValueKind::Real => (VoTableType::Double, ArraySize::Scalar),
+            BatchValueKind::Bits => (VoTableType::Long, ArraySize::Scalar),
+            BatchValueKind::Truth => (VoTableType::Boolean, ArraySize::Scalar),
         };
         VoTableColumn {
             unit: column.unit,
@@ -217,7 +219,7 @@ fn votable(texts: &[(usize, bool)]) -> String {
 pub(crate) fn read(
     path: &Path,
     target_id: Option<&str>,
-    mut see: impl FnMut(Row<'_>) -> Result<(), BatchError>,
+    mut see: impl FnMut(BatchRow<'_>) -> Result<(), BatchError>,
 ) -> Result<(), BatchError> {
     let damaged = |e: ParquetError| BatchError::table(path)(e);
     let file = File::open(path).map_err(BatchError::io(path))?;
@@ -237,7 +239,7 @@ pub(crate) fn read(
         for row in 0..rows {
             let cells = columns.iter().map(|column| column.cell(row)).collect::<Result<Vec<_>, _>>();
             let cells = cells.map_err(BatchError::table(path))?;
-            let row = Row::from_values(cells);
+            let row = BatchRow::from_values(cells);
             let row = row.ok_or_else(|| BatchError::table(path)("a column is of another type"))?;
             if target_id.is_none_or(|id| row.target_id == id) {
                 see(row)?;
@@ -278,18 +280,18 @@ impl Read {
         })
     }
 
-    fn cell(&self, row: usize) -> Result<Value<'_>, &'static str> {
+    fn cell(&self, row: usize) -> Result<BatchValue<'_>, &'static str> {
         Ok(match self {
             Self::Text(cells) => {
                 let text = cells[row].as_ref().map_or(Ok(""), |bytes| bytes.as_utf8());
-                Value::Text(Cow::Borrowed(text.map_err(|_| "a text is no UTF-8")?))
+                BatchValue::Text(Cow::Borrowed(text.map_err(|_| "a text is no UTF-8")?))
             }
-            Self::Real(cells) => Value::Real(cells[row].unwrap_or(f64::NAN)),
+            Self::Real(cells) => BatchValue::Real(cells[row].unwrap_or(f64::NAN)),
             Self::Bits(cells) => {
                 let bits = u32::try_from(cells[row].unwrap_or_default());
-                Value::Bits(bits.map_err(|_| "flags are more than 32 bits")?)
+                BatchValue::Bits(bits.map_err(|_| "flags are more than 32 bits")?)
             }
-            Self::Truth(cells) => Value::Truth(cells[row].unwrap_or_default()),
+            Self::Truth(cells) => BatchValue::Truth(cells[row].unwrap_or_default()),
         })
     }
 }
@@ -321,8 +323,8 @@ pub(crate) fn next<T: DataType>(
 mod tests {
     use super::*;
 
-    fn rows(count: usize) -> Vec<Row<'static>> {
-        let row = |k: usize| Row {
+    fn rows(count: usize) -> Vec<BatchRow<'static>> {
+        let row = |k: usize| BatchRow {
             target_id: format!("s{:06}", k / 4).into(),
             mjd: 61_000.0 + k as f64,
             flux: if k.is_multiple_of(7) { -1.5 } else { 0.1 * k as f64 },
@@ -330,12 +332,12 @@ mod tests {
             flag: u32::MAX - u32::try_from(k).unwrap(),
             is_upper_limit: k.is_multiple_of(3),
             filename: "naïve, \"file\".fits".into(),
-            ..Row::default()
+            ..BatchRow::default()
         };
         (0..count).map(row).collect()
     }
 
-    fn written(rows: &[Row<'_>]) -> tempfile::NamedTempFile {
+    fn written(rows: &[BatchRow<'_>]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut writer = RowWriter::new(file.reopen().unwrap(), true).unwrap();
         rows.iter().for_each(|row| writer.push(row).unwrap());
@@ -344,7 +346,7 @@ mod tests {
     }
 
     /// Rows as text, for NaN is not equal to itself.
-    fn lines(rows: &[Row<'_>]) -> String {
+    fn lines(rows: &[BatchRow<'_>]) -> String {
         let mut text = String::new();
         rows.iter().for_each(|row| row.write_line(&mut text));
         text

@@ -1,11 +1,11 @@
-//! What can go wrong with catalogues and tables.
+//! What can go wrong with catalogs and tables.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-/// Why a catalogue, a table or the light curves could not be read or written.
+/// Why a catalog, a table or the light curves could not be read or written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BatchError {
@@ -17,9 +17,9 @@ pub enum BatchError {
         /// What it said.
         source: io::Error,
     },
-    /// A catalogue that cannot be used at all.
-    #[error("catalogue {}: {problem}", path.display())]
-    Catalogue {
+    /// A catalog that cannot be used at all.
+    #[error("catalog {}: {problem}", path.display())]
+    Catalog {
         /// The file.
         path: PathBuf,
         /// What is wrong, with the column or line.

@@ -1,8 +1,8 @@
 //! Photometry of many sources in many images: what comes before and after the measuring.
 //!
-//! - A [`Catalogue`] is read from CSV, ECSV or Parquet, or built row by row; a [`SkyIndex`] tells which of its sources
+//! - A [`Catalog`] is read from CSV, ECSV or Parquet, or built row by row; a [`SkyIndex`] tells which of its sources
 //!   lie near an image.
-//! - The measurements of an image are [`Row`]s of a table, [written](ImageTables) with a record of what they were made
+//! - The measurements of an image are [`BatchRow`]s of a table, [written](ImageTables) with a record of what they were made
 //!   with, so that a later run knows what it need not do again.
 //! - [`aggregate`] sorts the tables of all images into light curves, one file a source or a Parquet data set, in
 //!   bounded memory.
@@ -11,7 +11,7 @@
 //! and prints nothing; files appear under their names only when they are complete.
 
 mod aggregate;
-mod catalogue;
+mod catalog;
 mod columnar;
 mod error;
 mod hash;
@@ -21,13 +21,24 @@ mod row;
 mod tables;
 
 pub use aggregate::{AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, has_light_curves, light_curve};
-pub use catalogue::{
-    Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, FileKind, Motion, Rejected, Target,
-    check_unit,
+pub use catalog::{
+    Catalog, CatalogBuilder, CatalogColumns, CatalogFormat, CatalogMotion, CatalogRow, CatalogTarget,
+    RejectedCatalogRow, check_unit,
 };
 pub use error::BatchError;
 pub use hash::bucket_of;
 pub use index::SkyIndex;
 pub use names::file_stem;
-pub use row::{COLUMNS, Column, Kind, Row, header};
-pub use tables::{ImageRecord, ImageTables, Recorded, TableFormat, Tables, Unmeasured, WrittenTables};
+pub use row::{BatchColumn, BatchRow, BatchValueKind, COLUMNS, header};
+pub use tables::{
+    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, Unmeasured, WrittenTables,
+};
+
+// Former names, until their users have changed.
+#[doc(hidden)]
+pub use {
+    BatchColumn as Column, BatchRow as Row, BatchTables as Tables, BatchValueKind as Kind,
+    Catalog as Catalogue, CatalogBuilder as CatalogueBuilder, CatalogColumns as CatalogueColumns,
+    CatalogFormat as FileKind, CatalogMotion as Motion, CatalogRow as CatalogueRow, CatalogTarget as Target,
+    ImageTableFormat as TableFormat, RejectedCatalogRow as Rejected,
+};

@@ -3,7 +3,7 @@
 //! The columns stand in one list, with what the CSV files cannot say: types, units, UCDs (IVOA UCD1+), descriptions.
 //! The first nineteen have the names and the order of spxquery's per-image tables.
 //!
-//! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break: catalogues with such ids
+//! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break: catalogs with such ids
 //! are refused. Numbers are written so that they read back to the same bits; NaN, "there is none", is empty.
 
 use std::borrow::Cow;
@@ -14,7 +14,7 @@ use serde::Serialize;
 
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum BatchValueKind {
     /// Text without line breaks.
     Text,
     /// A number; NaN where there is none.
@@ -27,11 +27,11 @@ pub enum Kind {
 
 /// A column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub struct BatchColumn {
     /// Its name.
     pub name: &'static str,
     /// What its cells are.
-    pub kind: Kind,
+    pub kind: BatchValueKind,
     /// Unit, as VOUnits writes it; empty where there is none.
     pub unit: &'static str,
     /// UCD1+.
@@ -42,7 +42,7 @@ pub struct Column {
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Value<'a> {
+pub(crate) enum BatchValue<'a> {
     Text(Cow<'a, str>),
     Real(f64),
     Bits(u32),
@@ -57,13 +57,13 @@ macro_rules! cell_type {
     ($life:lifetime, Truth) => { bool };
 }
 
-/// A cell of a kind as a [`Value`] that borrows.
+/// A cell of a kind as a [`BatchValue`] that borrows.
 macro_rules! borrowed {
     (Text, $cell:expr) => {
-        Value::Text(Cow::Borrowed(&$cell))
+        BatchValue::Text(Cow::Borrowed(&$cell))
     };
     ($kind:ident, $cell:expr) => {
-        Value::$kind($cell)
+        BatchValue::$kind($cell)
     };
 }
 
@@ -81,39 +81,39 @@ macro_rules! columns {
     ($($name:ident: $kind:ident, $unit:literal, $ucd:literal, $description:literal;)+) => {
         /// A measurement of one source in one image.
         #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-        pub struct Row<'a> {
+        pub struct BatchRow<'a> {
             $(#[doc = concat!($description, " \\[", $unit, "\\]")] pub $name: cell_type!('a, $kind),)+
         }
 
         /// The columns of every table, in order.
-        pub const COLUMNS: [Column; [$(stringify!($name)),+].len()] = [$(Column {
+        pub const COLUMNS: [BatchColumn; [$(stringify!($name)),+].len()] = [$(BatchColumn {
             name: stringify!($name),
-            kind: Kind::$kind,
+            kind: BatchValueKind::$kind,
             unit: $unit,
             ucd: $ucd,
             description: $description,
         }),+];
 
-        impl<'a> Row<'a> {
+        impl<'a> BatchRow<'a> {
             /// Its cells in the order of [`COLUMNS`].
-            pub(crate) fn values(&self) -> [Value<'_>; COLUMNS.len()] {
+            pub(crate) fn values(&self) -> [BatchValue<'_>; COLUMNS.len()] {
                 [$(borrowed!($kind, self.$name)),+]
             }
 
             /// A row of as many cells, each of its column's kind, as there are columns; `None` for others.
-            pub(crate) fn from_values(values: impl IntoIterator<Item = Value<'a>>) -> Option<Self> {
+            pub(crate) fn from_values(values: impl IntoIterator<Item = BatchValue<'a>>) -> Option<Self> {
                 let mut values = values.into_iter();
                 Some(Self {
                     $($name: match values.next()? {
-                        Value::$kind(cell) => cell,
+                        BatchValue::$kind(cell) => cell,
                         _ => return None,
                     }),+
                 })
             }
 
             /// A row that lives on its own.
-            pub fn into_owned(self) -> Row<'static> {
-                Row { $($name: owned!($kind, self.$name)),+ }
+            pub fn into_owned(self) -> BatchRow<'static> {
+                BatchRow { $($name: owned!($kind, self.$name)),+ }
             }
         }
     };
@@ -162,7 +162,7 @@ pub fn header() -> String {
     COLUMNS.map(|column| column.name).join(",")
 }
 
-impl<'a> Row<'a> {
+impl<'a> BatchRow<'a> {
     /// Appends its line, with its end.
     pub fn write_line(&self, out: &mut String) {
         for (k, value) in self.values().into_iter().enumerate() {
@@ -171,11 +171,11 @@ impl<'a> Row<'a> {
             }
             // Writing to a string cannot fail.
             match value {
-                Value::Text(text) => push_text(out, &text),
-                Value::Real(real) if real.is_nan() => {}
-                Value::Real(real) => push_real(out, real),
-                Value::Bits(bits) => write!(out, "{bits}").unwrap_or_default(),
-                Value::Truth(truth) => write!(out, "{truth}").unwrap_or_default(),
+                BatchValue::Text(text) => push_text(out, &text),
+                BatchValue::Real(real) if real.is_nan() => {}
+                BatchValue::Real(real) => push_real(out, real),
+                BatchValue::Bits(bits) => write!(out, "{bits}").unwrap_or_default(),
+                BatchValue::Truth(truth) => write!(out, "{truth}").unwrap_or_default(),
             }
         }
         out.push('\n');
@@ -191,11 +191,11 @@ impl<'a> Row<'a> {
             let column = COLUMNS.get(cells.len()).ok_or("the line has too many cells")?;
             let wrong = || format!("column {}: `{text}` is no {:?}", column.name, column.kind);
             cells.push(match column.kind {
-                Kind::Real if text.is_empty() => Value::Real(f64::NAN),
-                Kind::Real => Value::Real(text.parse().map_err(|_| wrong())?),
-                Kind::Bits => Value::Bits(text.parse().map_err(|_| wrong())?),
-                Kind::Truth => Value::Truth(text.parse().map_err(|_| wrong())?),
-                Kind::Text => Value::Text(text),
+                BatchValueKind::Real if text.is_empty() => BatchValue::Real(f64::NAN),
+                BatchValueKind::Real => BatchValue::Real(text.parse().map_err(|_| wrong())?),
+                BatchValueKind::Bits => BatchValue::Bits(text.parse().map_err(|_| wrong())?),
+                BatchValueKind::Truth => BatchValue::Truth(text.parse().map_err(|_| wrong())?),
+                BatchValueKind::Text => BatchValue::Text(text),
             });
         }
         Self::from_values(cells).ok_or_else(|| "the line has too few cells".to_owned())
@@ -277,7 +277,7 @@ mod tests {
             cells[20] = "true";
             cells[22] = "false";
             change(&mut cells);
-            Row::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
+            BatchRow::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
         };
         assert!(line(|cells| cells[1] = "east").contains("column ra: `east`"));
         assert!(line(|cells| cells[14] = "-1").contains("column flag"));
@@ -312,19 +312,19 @@ mod tests {
         ) {
             let mut texts = texts.into_iter();
             let mut reals = reals.into_iter();
-            let row = Row::from_values(COLUMNS.iter().map(|column| match column.kind {
-                Kind::Text => Value::Text(texts.next().unwrap().into()),
-                Kind::Real => Value::Real(reals.next().unwrap()),
-                Kind::Bits => Value::Bits(flag),
-                Kind::Truth => Value::Truth(truth),
+            let row = BatchRow::from_values(COLUMNS.iter().map(|column| match column.kind {
+                BatchValueKind::Text => BatchValue::Text(texts.next().unwrap().into()),
+                BatchValueKind::Real => BatchValue::Real(reals.next().unwrap()),
+                BatchValueKind::Bits => BatchValue::Bits(flag),
+                BatchValueKind::Truth => BatchValue::Truth(truth),
             })).unwrap();
             let mut text = String::new();
             row.write_line(&mut text);
             let line = text.strip_suffix('\n').unwrap();
-            let read = Row::parse_line(line).unwrap();
+            let read = BatchRow::parse_line(line).unwrap();
             for (a, b) in row.values().into_iter().zip(read.values()) {
                 match (a, b) {
-                    (Value::Real(a), Value::Real(b)) => {
+                    (BatchValue::Real(a), BatchValue::Real(b)) => {
                         prop_assert!(a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan());
                     }
                     (a, b) => prop_assert_eq!(a, b),

@@ -15,7 +15,7 @@ use spx_core::atomic::{self, AtomicFile};
 
 use crate::BatchError;
 use crate::columnar::RowWriter;
-use crate::row::{self, Row};
+use crate::row::{self, BatchRow};
 
 /// The form of a record; another one is not of this version's making.
 const VERSION: u32 = 1;
@@ -25,7 +25,7 @@ const CHUNK: usize = 1 << 16;
 /// In which forms tables are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum TableFormat {
+pub enum ImageTableFormat {
     /// Text.
     #[default]
     Csv,
@@ -35,7 +35,7 @@ pub enum TableFormat {
     Both,
 }
 
-impl TableFormat {
+impl ImageTableFormat {
     /// True where text is wanted.
     pub fn csv(self) -> bool {
         self != Self::Parquet
@@ -47,7 +47,7 @@ impl TableFormat {
     }
 }
 
-impl fmt::Display for TableFormat {
+impl fmt::Display for ImageTableFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Csv => "csv",
@@ -57,7 +57,7 @@ impl fmt::Display for TableFormat {
     }
 }
 
-impl FromStr for TableFormat {
+impl FromStr for ImageTableFormat {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -86,8 +86,9 @@ pub struct ImageRecord {
     pub image: String,
     /// Its size \[bytes\].
     pub image_bytes: u64,
-    /// [Digest](crate::Catalogue::digest) of the catalogue.
-    pub catalogue: String,
+    /// [Digest](crate::Catalog::digest) of the catalog.
+    #[serde(rename = "catalogue")]
+    pub catalog: String,
     /// The settings of the photometry, in any form that changes with them.
     pub photometry: String,
     /// Rows of the tables.
@@ -103,12 +104,12 @@ pub struct ImageRecord {
 
 impl ImageRecord {
     /// A record of an image before it is measured.
-    pub fn new(image: &str, image_bytes: u64, catalogue: &str, photometry: &str) -> Self {
+    pub fn new(image: &str, image_bytes: u64, catalog: &str, photometry: &str) -> Self {
         Self {
             version: VERSION,
             image: image.to_owned(),
             image_bytes,
-            catalogue: catalogue.to_owned(),
+            catalog: catalog.to_owned(),
             photometry: photometry.to_owned(),
             measured: 0,
             remark: None,
@@ -132,7 +133,7 @@ pub enum Recorded {
 
 /// The tables in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tables {
+pub struct BatchTables {
     /// Those of one making that have rows, with their sizes \[bytes\], sorted by name.
     pub tables: Vec<(PathBuf, u64)>,
     /// How many images have tables of another making, or incomplete ones.
@@ -165,7 +166,7 @@ impl ImageTables {
     }
 
     /// The one that aggregation reads: text, which need not be parsed, where both are there.
-    pub fn best(&self, format: TableFormat) -> PathBuf {
+    pub fn best(&self, format: ImageTableFormat) -> PathBuf {
         if format.csv() { self.csv() } else { self.parquet() }
     }
 
@@ -184,7 +185,7 @@ impl ImageTables {
     }
 
     /// Whether the tables are what a run would make that begins with `fresh`.
-    pub fn recorded(&self, fresh: &ImageRecord, format: TableFormat) -> Recorded {
+    pub fn recorded(&self, fresh: &ImageRecord, format: ImageTableFormat) -> Recorded {
         if !self.record().exists() {
             let unfinished = self.csv().exists() || self.parquet().exists();
             return if unfinished { Recorded::Again("its table has no record") } else { Recorded::Never };
@@ -199,8 +200,8 @@ impl ImageTables {
         if found.photometry != fresh.photometry {
             return Recorded::Again("its table was made with other photometry settings");
         }
-        if found.catalogue != fresh.catalogue {
-            return Recorded::Again("its table was made with another catalogue");
+        if found.catalog != fresh.catalog {
+            return Recorded::Again("its table was made with another catalog");
         }
         if (&found.image, found.image_bytes) != (&fresh.image, fresh.image_bytes) {
             return Recorded::Again("its table was made from another file");
@@ -213,17 +214,17 @@ impl ImageTables {
         Recorded::Done(found)
     }
 
-    /// The tables in a directory that were made with this catalogue (by its digest) and these settings.
+    /// The tables in a directory that were made with this catalog (by its digest) and these settings.
     ///
     /// # Errors
     /// Where the directory cannot be listed.
     pub fn made_with(
         directory: &Path,
-        catalogue: &str,
+        catalog: &str,
         photometry: &str,
-        format: TableFormat,
-    ) -> Result<Tables, BatchError> {
-        let mut found = Tables::default();
+        format: ImageTableFormat,
+    ) -> Result<BatchTables, BatchError> {
+        let mut found = BatchTables::default();
         for entry in fs::read_dir(directory).map_err(BatchError::io(directory))? {
             let path = entry.map_err(BatchError::io(directory))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -232,7 +233,7 @@ impl ImageTables {
             };
             let tables = Self { directory: directory.to_owned(), stem: stem.to_owned() };
             let (image, bytes) = tables.read().map_or_else(Default::default, |r| (r.image, r.image_bytes));
-            let fresh = ImageRecord::new(&image, bytes, catalogue, photometry);
+            let fresh = ImageRecord::new(&image, bytes, catalog, photometry);
             match tables.recorded(&fresh, format) {
                 Recorded::Done(record) if record.measured == 0 => {}
                 Recorded::Done(record) => {
@@ -253,9 +254,9 @@ impl ImageTables {
     /// What the system reports; the image is then not done.
     pub fn write<'a>(
         &self,
-        rows: impl ExactSizeIterator<Item = Row<'a>> + Clone,
+        rows: impl ExactSizeIterator<Item = BatchRow<'a>> + Clone,
         record: ImageRecord,
-        format: TableFormat,
+        format: ImageTableFormat,
     ) -> Result<ImageRecord, BatchError> {
         let written = self.start(rows, record, format)?;
         let record = written.record().clone();
@@ -269,9 +270,9 @@ impl ImageTables {
     /// As there.
     pub fn start<'a>(
         &self,
-        rows: impl ExactSizeIterator<Item = Row<'a>> + Clone,
+        rows: impl ExactSizeIterator<Item = BatchRow<'a>> + Clone,
         mut record: ImageRecord,
-        format: TableFormat,
+        format: ImageTableFormat,
     ) -> Result<WrittenTables, BatchError> {
         remove(&self.record())?;
         let mut files = Vec::new();
@@ -320,7 +321,7 @@ impl WrittenTables {
     }
 }
 
-fn write_text<'a>(file: &mut File, rows: impl Iterator<Item = Row<'a>>) -> io::Result<()> {
+fn write_text<'a>(file: &mut File, rows: impl Iterator<Item = BatchRow<'a>>) -> io::Result<()> {
     let mut text = row::header();
     text.push('\n');
     for row in rows {
@@ -333,7 +334,7 @@ fn write_text<'a>(file: &mut File, rows: impl Iterator<Item = Row<'a>>) -> io::R
     file.write_all(text.as_bytes())
 }
 
-fn write_rows<'a>(file: &mut File, mut rows: impl Iterator<Item = Row<'a>>) -> Result<(), ParquetError> {
+fn write_rows<'a>(file: &mut File, mut rows: impl Iterator<Item = BatchRow<'a>>) -> Result<(), ParquetError> {
     let mut writer = RowWriter::new(file, false)?;
     rows.try_for_each(|row| writer.push(&row))?;
     writer.finish().map(|_| ())
@@ -367,8 +368,8 @@ fn remove(path: &Path) -> Result<(), BatchError> {
 mod tests {
     use super::*;
 
-    fn rows() -> Vec<Row<'static>> {
-        ["b", "a"].map(|id| Row { target_id: id.into(), mjd: 61_000.5, ..Row::default() }).into()
+    fn rows() -> Vec<BatchRow<'static>> {
+        ["b", "a"].map(|id| BatchRow { target_id: id.into(), mjd: 61_000.5, ..BatchRow::default() }).into()
     }
 
     #[test]
@@ -377,20 +378,22 @@ mod tests {
         let tables = ImageTables::new(dir.path(), "level2_x.fits.gz");
         assert_eq!(tables.csv(), dir.path().join("level2_x_photometry.csv"));
         let fresh = ImageRecord::new("level2_x.fits.gz", 7, "c", "p");
-        assert_eq!(tables.recorded(&fresh, TableFormat::Csv), Recorded::Never);
+        assert_eq!(tables.recorded(&fresh, ImageTableFormat::Csv), Recorded::Never);
         let unmeasured = vec![Unmeasured { target_id: "é".into(), reason: "at the edge".into() }];
         let record = ImageRecord { unmeasured, remark: Some("odd".into()), ..fresh.clone() };
-        let record = tables.write(rows().into_iter(), record, TableFormat::Both).unwrap();
+        let record = tables.write(rows().into_iter(), record, ImageTableFormat::Both).unwrap();
         assert_eq!(record.measured, 2);
-        for format in [TableFormat::Csv, TableFormat::Parquet, TableFormat::Both] {
+        for format in [ImageTableFormat::Csv, ImageTableFormat::Parquet, ImageTableFormat::Both] {
             assert_eq!(tables.recorded(&fresh, format), Recorded::Done(record.clone()));
         }
         for (other, word) in [
             (ImageRecord::new("level2_x.fits.gz", 7, "c", "q"), "settings"),
-            (ImageRecord::new("level2_x.fits.gz", 7, "d", "p"), "catalogue"),
+            (ImageRecord::new("level2_x.fits.gz", 7, "d", "p"), "catalog"),
             (ImageRecord::new("level2_x.fits.gz", 8, "c", "p"), "file"),
         ] {
-            let Recorded::Again(reason) = tables.recorded(&other, TableFormat::Csv) else { panic!("{word}") };
+            let Recorded::Again(reason) = tables.recorded(&other, ImageTableFormat::Csv) else {
+                panic!("{word}")
+            };
             assert!(reason.contains(word), "{reason}");
         }
     }
@@ -398,17 +401,19 @@ mod tests {
     #[test]
     fn tables_of_one_making_are_listed() {
         let dir = tempfile::tempdir().unwrap();
-        for (image, catalogue) in [("b.fits", "c"), ("a.fits", "c"), ("x.fits", "d"), ("y.fits", "c")] {
+        for (image, catalog) in [("b.fits", "c"), ("a.fits", "c"), ("x.fits", "d"), ("y.fits", "c")] {
             let tables = ImageTables::new(dir.path(), image);
             tables
-                .write(rows().into_iter(), ImageRecord::new(image, 7, catalogue, "p"), TableFormat::Csv)
+                .write(rows().into_iter(), ImageRecord::new(image, 7, catalog, "p"), ImageTableFormat::Csv)
                 .unwrap();
         }
         fs::remove_file(ImageTables::new(dir.path(), "y.fits").csv()).unwrap();
         let empty = ImageTables::new(dir.path(), "0.fits");
-        empty.write(std::iter::empty(), ImageRecord::new("0.fits", 7, "c", "p"), TableFormat::Csv).unwrap();
+        empty
+            .write(std::iter::empty(), ImageRecord::new("0.fits", 7, "c", "p"), ImageTableFormat::Csv)
+            .unwrap();
         fs::write(dir.path().join("notes.txt"), "").unwrap();
-        let found = ImageTables::made_with(dir.path(), "c", "p", TableFormat::Csv).unwrap();
+        let found = ImageTables::made_with(dir.path(), "c", "p", ImageTableFormat::Csv).unwrap();
         let names: Vec<_> = found.tables.iter().map(|(path, _)| path.file_name().unwrap()).collect();
         assert_eq!(
             (names, found.others),
@@ -423,20 +428,20 @@ mod tests {
         let tables = ImageTables::new(dir.path(), "i.fits");
         let fresh = ImageRecord::new("i.fits", 7, "c", "p");
         let again = |format| matches!(tables.recorded(&fresh, format), Recorded::Again(_));
-        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Csv).unwrap();
-        assert!(!again(TableFormat::Csv) && again(TableFormat::Both));
+        tables.write(rows().into_iter(), fresh.clone(), ImageTableFormat::Csv).unwrap();
+        assert!(!again(ImageTableFormat::Csv) && again(ImageTableFormat::Both));
         let whole = fs::read(tables.csv()).unwrap();
         fs::write(tables.csv(), &whole[..whole.len() - 9]).unwrap();
-        assert!(again(TableFormat::Csv), "a table that was cut off");
-        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Csv).unwrap();
+        assert!(again(ImageTableFormat::Csv), "a table that was cut off");
+        tables.write(rows().into_iter(), fresh.clone(), ImageTableFormat::Csv).unwrap();
         assert_eq!(fs::read(tables.csv()).unwrap(), whole);
         fs::write(tables.record(), "version = 1\n").unwrap();
-        assert!(again(TableFormat::Csv), "a damaged record");
+        assert!(again(ImageTableFormat::Csv), "a damaged record");
         fs::remove_file(tables.record()).unwrap();
-        assert!(again(TableFormat::Csv), "no record");
-        tables.write(rows().into_iter(), fresh.clone(), TableFormat::Parquet).unwrap();
+        assert!(again(ImageTableFormat::Csv), "no record");
+        tables.write(rows().into_iter(), fresh.clone(), ImageTableFormat::Parquet).unwrap();
         assert!(!tables.csv().exists(), "what would be out of date is removed");
         fs::remove_file(tables.parquet()).unwrap();
-        assert!(again(TableFormat::Parquet), "the table is gone");
+        assert!(again(ImageTableFormat::Parquet), "the table is gone");
     }
 }

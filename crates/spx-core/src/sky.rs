@@ -1,6 +1,10 @@
 //! Positions and regions on the sky, checked when they are made.
 
+mod sexagesimal;
+
 use thiserror::Error;
+
+pub use sexagesimal::{AngleError, parse_declination, parse_right_ascension};
 
 /// What can be wrong with a position or a region.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]

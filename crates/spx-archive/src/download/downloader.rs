@@ -17,10 +17,10 @@ use super::fetch::{Arrived, Fetch};
 use super::gate::Gate;
 use super::part::Part;
 use super::{
-    DownloadOptions, DownloadPlan, DownloadProgress, FileReport, Layout, MirrorUse, Outcome, PlannedFile,
-    Source, State, Target,
+    DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,
+    DownloadState, DownloadTarget, FileReport, MirrorUse, PlannedFile,
 };
-use crate::client::Client;
+use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::fits_check::check_file;
 use crate::http::Request;
@@ -33,7 +33,7 @@ const HEADWAY: u64 = 1 << 20;
 /// Downloads into one directory, which is locked against other downloads as long as this lives.
 #[derive(Debug)]
 pub struct Downloader<'a> {
-    client: &'a Client,
+    client: &'a ArchiveClient,
     directory: PathBuf,
     options: DownloadOptions,
     gate: Gate,
@@ -47,7 +47,11 @@ impl<'a> Downloader<'a> {
     /// # Errors
     /// [`ArchiveError::Busy`] where another download into it is under way, [`ArchiveError::Io`] where it
     /// cannot be made.
-    pub fn new(client: &'a Client, directory: &Path, options: DownloadOptions) -> Result<Self, ArchiveError> {
+    pub fn new(
+        client: &'a ArchiveClient,
+        directory: &Path,
+        options: DownloadOptions,
+    ) -> Result<Self, ArchiveError> {
         fs::create_dir_all(directory).map_err(ArchiveError::io(directory))?;
         let gate = Gate::new(options.workers.max(1));
         Ok(Self { client, directory: directory.to_owned(), options, gate, _lock: lock(directory)? })
@@ -60,12 +64,12 @@ impl<'a> Downloader<'a> {
     /// [`ArchiveError::DiskSpace`], [`ArchiveError::Cancelled`], [`ArchiveError::Io`].
     pub fn plan(
         &self,
-        targets: Vec<Target>,
+        targets: Vec<DownloadTarget>,
         progress: &dyn DownloadProgress,
     ) -> Result<DownloadPlan, ArchiveError> {
         let free = fs4::available_space(&self.directory).ok();
         let mut plan = DownloadPlan { files: Vec::new(), free, conflicts: Vec::new() };
-        let mut names: HashMap<PathBuf, Target> = HashMap::new();
+        let mut names: HashMap<PathBuf, DownloadTarget> = HashMap::new();
         for target in targets {
             if progress.cancelled() {
                 return Err(ArchiveError::Cancelled);
@@ -113,36 +117,36 @@ impl<'a> Downloader<'a> {
     }
 
     /// Where a file goes. Every part of it was checked when the target was made.
-    fn path(&self, target: &Target) -> PathBuf {
+    fn path(&self, target: &DownloadTarget) -> PathBuf {
         match (self.options.layout, &target.exposure) {
-            (Layout::ByDetector, Some((_, detector))) => {
+            (DownloadLayout::ByDetector, Some((_, detector))) => {
                 self.directory.join(detector.to_string()).join(target.file_name())
             }
             _ => self.directory.join(target.file_name()),
         }
     }
 
-    fn planned(&self, target: Target, path: PathBuf) -> Result<PlannedFile, ArchiveError> {
+    fn planned(&self, target: DownloadTarget, path: PathBuf) -> Result<PlannedFile, ArchiveError> {
         if is_whole(&path, &target)? {
             // A run that was killed behind the rename may have left these.
             Part::of(&path).discard();
-            return Ok(PlannedFile { target, path, state: State::Present });
+            return Ok(PlannedFile { target, path, state: DownloadState::Present });
         }
         if let Some((_, mirrored)) = self.mirrored(&target)? {
             let path = if self.copies(&target) { path } else { mirrored };
-            return Ok(PlannedFile { target, path, state: State::Mirrored });
+            return Ok(PlannedFile { target, path, state: DownloadState::Mirrored });
         }
         let bytes = target.estimated_bytes().saturating_sub(Part::of(&path).length());
-        Ok(PlannedFile { target, path, state: State::Missing { bytes } })
+        Ok(PlannedFile { target, path, state: DownloadState::Missing { bytes } })
     }
 
     /// The file in a mirror, where one has it whole.
-    fn mirrored(&self, target: &Target) -> Result<Option<(Source, PathBuf)>, ArchiveError> {
+    fn mirrored(&self, target: &DownloadTarget) -> Result<Option<(DownloadSource, PathBuf)>, ArchiveError> {
         if target.cutout.is_some() && !self.options.whole_for_cutout {
             return Ok(None);
         }
         for source in &self.options.sources {
-            let Source::Mirror(directory) = source else { continue };
+            let DownloadSource::Mirror(directory) = source else { continue };
             let path = directory.join(target.uri.mirror_path());
             if is_whole(&path, target)? {
                 return Ok(Some((source.clone(), path)));
@@ -152,7 +156,7 @@ impl<'a> Downloader<'a> {
     }
 
     /// A whole image that stands in for a cutout is never copied under the cutout's name.
-    fn copies(&self, target: &Target) -> bool {
+    fn copies(&self, target: &DownloadTarget) -> bool {
         self.options.mirror_use == MirrorUse::Copy && target.cutout.is_none()
     }
 
@@ -179,7 +183,9 @@ impl<'a> Downloader<'a> {
                 scope.spawn(|| {
                     loop {
                         let file = files.lock().unwrap_or_else(PoisonError::into_inner).next();
-                        let Some(PlannedFile { target, path, state: State::Missing { bytes } }) = file else {
+                        let Some(PlannedFile { target, path, state: DownloadState::Missing { bytes } }) =
+                            file
+                        else {
                             match file {
                                 Some(_) => continue,
                                 None => break,
@@ -194,7 +200,7 @@ impl<'a> Downloader<'a> {
         });
     }
 
-    fn ask_size(&self, target: &Target) -> Option<u64> {
+    fn ask_size(&self, target: &DownloadTarget) -> Option<u64> {
         let (_, url) = self.addresses(target).into_iter().next().filter(|_| target.cutout.is_none())?;
         let patience = self.client.options().stall_timeout;
         let reply = self.client.http().send(&Request::new(Method::HEAD, url, patience, patience)).ok()?;
@@ -202,12 +208,12 @@ impl<'a> Downloader<'a> {
     }
 
     /// Sources with an address for a file, in order.
-    fn addresses(&self, target: &Target) -> Vec<(Source, Url)> {
-        let address = |source: &Source| match source {
-            Source::Mirror(_) => None,
-            Source::Cloud if target.cutout.is_some() => None,
-            Source::Cloud => Some(self.client.options().cloud.cloud_file(&target.uri)),
-            Source::Archive => Some(self.client.url(target)),
+    fn addresses(&self, target: &DownloadTarget) -> Vec<(DownloadSource, Url)> {
+        let address = |source: &DownloadSource| match source {
+            DownloadSource::Mirror(_) => None,
+            DownloadSource::Cloud if target.cutout.is_some() => None,
+            DownloadSource::Cloud => Some(self.client.options().cloud.cloud_file(&target.uri)),
+            DownloadSource::Archive => Some(self.client.url(target)),
         };
         self.options.sources.iter().filter_map(|s| address(s).map(|url| (s.clone(), url))).collect()
     }
@@ -227,17 +233,17 @@ fn lock(directory: &Path) -> Result<Option<File>, ArchiveError> {
     }
 }
 
-fn conflict(target: Target, path: PathBuf, first: &Target) -> FileReport {
+fn conflict(target: DownloadTarget, path: PathBuf, first: &DownloadTarget) -> FileReport {
     let cause = ArchiveError::Conflict {
         path: path.clone(),
         first: first.uri.to_string(),
         second: target.uri.to_string(),
     };
-    FileReport { target, path, source: None, attempts: 0, outcome: Outcome::Failed { cause } }
+    FileReport { target, path, source: None, attempts: 0, outcome: DownloadOutcome::Failed { cause } }
 }
 
 /// True where a file is there and whole. One that is damaged is as good as missing, and replaced in the end.
-fn is_whole(path: &Path, target: &Target) -> Result<bool, ArchiveError> {
+fn is_whole(path: &Path, target: &DownloadTarget) -> Result<bool, ArchiveError> {
     match check_file(path, target) {
         Ok(Ok(())) => Ok(true),
         Ok(Err(problem)) => {
@@ -265,18 +271,18 @@ impl Run<'_> {
             path: file.path.clone(),
             source: None,
             attempts: 0,
-            outcome: Outcome::AlreadyThere,
+            outcome: DownloadOutcome::AlreadyThere,
         };
         let done = match file.state {
-            State::Present => Ok(Outcome::AlreadyThere),
-            State::Mirrored => self.take_mirrored(&mut report),
-            State::Missing { bytes } => self.fetch(&mut report, bytes),
+            DownloadState::Present => Ok(DownloadOutcome::AlreadyThere),
+            DownloadState::Mirrored => self.take_mirrored(&mut report),
+            DownloadState::Missing { bytes } => self.fetch(&mut report, bytes),
         };
-        report.outcome = done.unwrap_or_else(|cause| Outcome::Failed { cause });
+        report.outcome = done.unwrap_or_else(|cause| DownloadOutcome::Failed { cause });
         report
     }
 
-    fn take_mirrored(&self, report: &mut FileReport) -> Result<Outcome, ArchiveError> {
+    fn take_mirrored(&self, report: &mut FileReport) -> Result<DownloadOutcome, ArchiveError> {
         let downloader = self.downloader;
         let Some((source, original)) = downloader.mirrored(&report.target)? else {
             return self.fetch(report, report.target.estimated_bytes());
@@ -290,11 +296,11 @@ impl Run<'_> {
             io::copy(&mut source, &mut copy).map_err(ArchiveError::io(&report.path))?;
             part.commit_copy(&copy)?;
         }
-        Ok(Outcome::FromMirror)
+        Ok(DownloadOutcome::FromMirror)
     }
 
     /// Tries the sources in order; the cause that is reported is that of the last.
-    fn fetch(&self, report: &mut FileReport, estimate: u64) -> Result<Outcome, ArchiveError> {
+    fn fetch(&self, report: &mut FileReport, estimate: u64) -> Result<DownloadOutcome, ArchiveError> {
         make_parent(&report.path)?;
         let addresses = self.downloader.addresses(&report.target);
         let sources = &self.downloader.options.sources;
@@ -313,8 +319,8 @@ impl Run<'_> {
                     report.source = Some(source);
                     self.downloader.gate.succeeded();
                     return Ok(match arrived {
-                        Arrived { bytes, from: 0 } => Outcome::Fetched { bytes },
-                        Arrived { bytes, from } => Outcome::Resumed { bytes, from },
+                        Arrived { bytes, from: 0 } => DownloadOutcome::Fetched { bytes },
+                        Arrived { bytes, from } => DownloadOutcome::Resumed { bytes, from },
                     });
                 }
                 Err(ArchiveError::Cancelled) => return Err(ArchiveError::Cancelled),
@@ -364,7 +370,12 @@ impl Run<'_> {
     }
 
     /// Waits before another try; with all the others, where the server is busy.
-    fn wait(&self, target: &Target, error: &ArchiveError, wait: Duration) -> Result<(), ArchiveError> {
+    fn wait(
+        &self,
+        target: &DownloadTarget,
+        error: &ArchiveError,
+        wait: Duration,
+    ) -> Result<(), ArchiveError> {
         tracing::info!("{error}; trying again in {:.1} s", wait.as_secs_f64());
         self.progress.waiting(target, error, wait);
         if is_busy(error) {

@@ -10,8 +10,8 @@ use ureq::http::{Method, header};
 use url::Url;
 
 use super::part::{Note, Part};
-use super::{DownloadProgress, Target};
-use crate::client::Client;
+use super::{DownloadProgress, DownloadTarget};
+use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::fits_check::{FitsProblem, GZIP_MAGIC, Walker, is_gzip, walk_file};
 use crate::http::{Reply, Request, body_error, shown};
@@ -33,8 +33,8 @@ pub(super) struct Arrived {
 
 /// One file from one address.
 pub(super) struct Fetch<'a> {
-    pub(super) client: &'a Client,
-    pub(super) target: &'a Target,
+    pub(super) client: &'a ArchiveClient,
+    pub(super) target: &'a DownloadTarget,
     pub(super) url: Url,
     pub(super) path: &'a Path,
     pub(super) progress: &'a dyn DownloadProgress,

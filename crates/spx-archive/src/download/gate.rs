@@ -14,13 +14,13 @@ const LOOK: Duration = Duration::from_millis(50);
 /// So each such answer lowers the number by one, and a run of successes raises it again.
 #[derive(Debug)]
 pub(super) struct Gate {
-    state: Mutex<State>,
+    state: Mutex<DownloadState>,
     changed: Condvar,
     most: usize,
 }
 
 #[derive(Debug)]
-struct State {
+struct DownloadState {
     active: usize,
     limit: usize,
     successes: usize,
@@ -32,7 +32,7 @@ pub(super) struct Permit<'a>(&'a Gate);
 
 impl Gate {
     pub(super) fn new(most: usize) -> Self {
-        let state = State { active: 0, limit: most, successes: 0, closed_until: None };
+        let state = DownloadState { active: 0, limit: most, successes: 0, closed_until: None };
         Self { state: Mutex::new(state), changed: Condvar::new(), most }
     }
 
@@ -79,7 +79,7 @@ impl Gate {
     }
 
     /// A panic elsewhere leaves numbers that are still right.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, DownloadState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use spx_archive::{Client, ClientOptions, Observation, RetryOptions};
+use spx_archive::{ArchiveClient, ClientOptions, Observation, RetryOptions};
 
 /// A request as the server sees it.
 pub struct Request {
@@ -105,12 +105,12 @@ impl Server {
     }
 
     /// A client that loses no time.
-    pub fn client(&self) -> Client {
+    pub fn client(&self) -> ArchiveClient {
         self.client_with(options())
     }
 
-    pub fn client_with(&self, options: ClientOptions) -> Client {
-        Client::new(self.url().parse().unwrap(), options)
+    pub fn client_with(&self, options: ClientOptions) -> ArchiveClient {
+        ArchiveClient::new(self.url().parse().unwrap(), options)
     }
 }
 

@@ -8,7 +8,7 @@ use parquet::errors::ParquetError;
 
 use super::{AggregateOptions, Aggregated, DATA_SET, KEPT, LIGHT_CURVES, data_file};
 use crate::columnar::RowWriter;
-use crate::row::{self, Row};
+use crate::row::{self, BatchRow};
 use crate::{BatchError, file_stem};
 
 /// A light curve is written when it has so many bytes, and again with what follows.
@@ -63,7 +63,7 @@ impl Output {
             curves.push(id, line)?;
         }
         if let Some((path, writer)) = &mut self.rows {
-            let row = Row::parse_line(line).map_err(BatchError::table(path))?;
+            let row = BatchRow::parse_line(line).map_err(BatchError::table(path))?;
             writer.push(&row).map_err(failed(path))?;
         }
         if let Some((path, file)) = &mut self.kept {

@@ -12,13 +12,13 @@ use crate::{ImageRecord, ImageTables};
 const IDS: [&str; 9] = ["../../etc/passwd", "a/b", "CON", "con", "🚀", "00012", "12", "a,\"b\"", "x y"];
 
 /// Tables of so many images in which every source has a row.
-fn tables(directory: &Path, images: usize, ids: &[String], format: TableFormat) -> Vec<PathBuf> {
+fn tables(directory: &Path, images: usize, ids: &[String], format: ImageTableFormat) -> Vec<PathBuf> {
     let table = |image: usize| {
         let name = format!("i{image}.fits");
-        let rows: Vec<Row<'_>> = ids
+        let rows: Vec<BatchRow<'_>> = ids
             .iter()
             .enumerate()
-            .map(|(k, id)| Row {
+            .map(|(k, id)| BatchRow {
                 target_id: id.into(),
                 // Neither in the order of the images nor without ties.
                 mjd: 61_000.0 + ((image * 7) % images / 2) as f64,
@@ -26,7 +26,7 @@ fn tables(directory: &Path, images: usize, ids: &[String], format: TableFormat) 
                 flux: k as f64 - 1.5,
                 mag_ab: f64::NAN,
                 filename: name.clone().into(),
-                ..Row::default()
+                ..BatchRow::default()
             })
             .collect();
         let tables = ImageTables::new(directory, &name);
@@ -50,11 +50,11 @@ fn tree(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-fn options(format: TableFormat) -> AggregateOptions {
+fn options(format: ImageTableFormat) -> AggregateOptions {
     AggregateOptions { buckets: 5, format, memory: 1 << 20, ..AggregateOptions::default() }
 }
 
-fn sorted(rows: &[Row<'_>]) -> bool {
+fn sorted(rows: &[BatchRow<'_>]) -> bool {
     rows.is_sorted_by(|a, b| (&a.target_id, a.mjd, &a.obs_id) <= (&b.target_id, b.mjd, &b.obs_id))
 }
 
@@ -63,8 +63,8 @@ fn every_source_has_its_own_whole_light_curve() {
     let dir = tempfile::tempdir().unwrap();
     let mut ids: Vec<String> = IDS.map(str::to_owned).into();
     ids.push("é".repeat(300));
-    let tables = tables(dir.path(), 6, &ids, TableFormat::Both);
-    for format in [TableFormat::Csv, TableFormat::Parquet] {
+    let tables = tables(dir.path(), 6, &ids, ImageTableFormat::Both);
+    for format in [ImageTableFormat::Csv, ImageTableFormat::Parquet] {
         let out = dir.path().join(format!("{format:?}"));
         let made = aggregate(&tables, &out, &options(format), &Silent).unwrap();
         assert_eq!(made, Aggregated { rows: 60, sources: 10 });
@@ -85,7 +85,7 @@ fn five_thousand_consecutive_ids_give_five_thousand_files() {
     let dir = tempfile::tempdir().unwrap();
     let first = 39_633_458_707_826_492u64;
     let ids: Vec<String> = (first..first + 5000).map(|id| id.to_string()).collect();
-    let tables = tables(dir.path(), 2, &ids, TableFormat::Csv);
+    let tables = tables(dir.path(), 2, &ids, ImageTableFormat::Csv);
     aggregate(&tables, dir.path(), &AggregateOptions::default(), &Silent).unwrap();
     let curves = tree(&dir.path().join(LIGHT_CURVES));
     assert_eq!(curves.len(), 5000);
@@ -100,8 +100,8 @@ fn five_thousand_consecutive_ids_give_five_thousand_files() {
 fn one_bucket_is_opened_for_one_source() {
     let dir = tempfile::tempdir().unwrap();
     let ids = IDS.map(str::to_owned);
-    let tables = tables(dir.path(), 3, &ids, TableFormat::Csv);
-    aggregate(&tables, dir.path(), &options(TableFormat::Parquet), &Silent).unwrap();
+    let tables = tables(dir.path(), 3, &ids, ImageTableFormat::Csv);
+    aggregate(&tables, dir.path(), &options(ImageTableFormat::Parquet), &Silent).unwrap();
     let data_set = dir.path().join(DATA_SET);
     assert_eq!(fs::read_dir(&data_set).unwrap().count(), 5, "empty buckets are there, too");
     let wanted = crate::bucket_of("a/b", 5);
@@ -118,13 +118,14 @@ fn the_bytes_depend_neither_on_threads_nor_on_memory_nor_on_order() {
     let dir = tempfile::tempdir().unwrap();
     let mut ids: Vec<String> = (0..300).map(|n| format!("s{n}")).collect();
     ids.push("a source, in quotes".into());
-    let mut tables = tables(dir.path(), 40, &ids, TableFormat::Csv);
+    let mut tables = tables(dir.path(), 40, &ids, ImageTableFormat::Csv);
     let mut results = Vec::new();
     for (threads, memory) in [(1, 64 << 20), (1, 1 << 20), (3, 1 << 20)] {
         let out = dir.path().join("out");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         // One bucket of some megabytes: with little memory it is sorted in pieces.
-        let options = AggregateOptions { buckets: 1, keep_buckets: true, format: TableFormat::Both, memory };
+        let options =
+            AggregateOptions { buckets: 1, keep_buckets: true, format: ImageTableFormat::Both, memory };
         pool.install(|| aggregate(&tables, &out, &options, &Silent)).unwrap();
         results.push(tree(&out));
         fs::remove_dir_all(&out).unwrap();
@@ -139,18 +140,18 @@ fn the_bytes_depend_neither_on_threads_nor_on_memory_nor_on_order() {
 fn a_new_run_replaces_an_old_one_and_leaves_what_is_not_its_own() {
     let dir = tempfile::tempdir().unwrap();
     let ids = IDS.map(str::to_owned);
-    let old = tables(dir.path(), 2, &ids, TableFormat::Csv);
+    let old = tables(dir.path(), 2, &ids, ImageTableFormat::Csv);
     let out = dir.path().join("out");
-    aggregate(&old, &out, &options(TableFormat::Both), &Silent).unwrap();
+    aggregate(&old, &out, &options(ImageTableFormat::Both), &Silent).unwrap();
     fs::write(out.join("lightcurves/notes.txt"), "mine").unwrap();
     fs::write(out.join("lightcurves/mine.csv"), "a,b\n").unwrap();
-    let new = tables(&dir.path().join("out"), 3, &ids[..4], TableFormat::Csv);
-    let few = AggregateOptions { buckets: 2, ..options(TableFormat::Both) };
+    let new = tables(&dir.path().join("out"), 3, &ids[..4], ImageTableFormat::Csv);
+    let few = AggregateOptions { buckets: 2, ..options(ImageTableFormat::Both) };
     aggregate(&new, &out, &few, &Silent).unwrap();
     assert_eq!(fs::read_dir(out.join(LIGHT_CURVES)).unwrap().count(), 4 + 2);
     assert_eq!(fs::read_dir(out.join(DATA_SET)).unwrap().count(), 2);
     assert_eq!(light_curve(&out, IDS[0]).unwrap().len(), 3);
-    aggregate(&new, &out, &options(TableFormat::Csv), &Silent).unwrap();
+    aggregate(&new, &out, &options(ImageTableFormat::Csv), &Silent).unwrap();
     assert!(!out.join(DATA_SET).exists(), "what would be out of date is removed");
 }
 
@@ -163,17 +164,17 @@ fn a_run_that_fails_leaves_the_light_curves_as_they_were() {
         }
     }
     let dir = tempfile::tempdir().unwrap();
-    let mut tables = tables(dir.path(), 3, &IDS.map(str::to_owned), TableFormat::Csv);
+    let mut tables = tables(dir.path(), 3, &IDS.map(str::to_owned), ImageTableFormat::Csv);
     let out = dir.path().join("out");
-    aggregate(&tables, &out, &options(TableFormat::Both), &Silent).unwrap();
+    aggregate(&tables, &out, &options(ImageTableFormat::Both), &Silent).unwrap();
     let before = tree(&out);
-    let cancelled = aggregate(&tables, &out, &options(TableFormat::Both), &After(AtomicUsize::new(0)));
+    let cancelled = aggregate(&tables, &out, &options(ImageTableFormat::Both), &After(AtomicUsize::new(0)));
     assert!(matches!(cancelled, Err(BatchError::Cancelled)));
     for text in ["", "a,b\n1,2\n", &format!("{}\n1,2", row::header()), &format!("{}\n1,2\n", row::header())] {
         let bad = dir.path().join("bad.csv");
         fs::write(&bad, text).unwrap();
         tables.push(bad);
-        let result = aggregate(&tables, &out, &options(TableFormat::Both), &Silent);
+        let result = aggregate(&tables, &out, &options(ImageTableFormat::Both), &Silent);
         assert_eq!(result.is_ok(), text.is_empty(), "{text}: {result:?}");
         tables.pop();
         assert_eq!(tree(&out).keys().count(), before.len());

@@ -1,4 +1,4 @@
-//! Catalogues of sources: identifiers, positions, proper motions.
+//! Catalogs of sources: identifiers, positions, proper motions.
 //!
 //! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array. What a row is refused
 //! for is remembered with its line.
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 1000;
 
 /// A motion along the sky, and the epoch of the position that it belongs to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Motion {
+pub struct CatalogMotion {
     /// Along right ascension, cos(dec) included [mas/yr].
     pub ra_cos_dec: f64,
     /// Along declination [mas/yr].
@@ -30,27 +30,27 @@ pub struct Motion {
     pub epoch: f64,
 }
 
-/// A source of a catalogue.
+/// A source of a catalog.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Target<'a> {
-    /// Its id, as it stands in the catalogue.
+pub struct CatalogTarget<'a> {
+    /// Its id, as it stands in the catalog.
     pub id: &'a str,
-    /// Its position at the epoch of the catalogue.
+    /// Its position at the epoch of the catalog.
     pub position: Position,
-    /// Its motion, where the catalogue has one.
-    pub motion: Option<Motion>,
+    /// Its motion, where the catalog has one.
+    pub motion: Option<CatalogMotion>,
 }
 
 /// A row that is not used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
+pub struct RejectedCatalogRow {
     /// Line of a text, or row of a table, from 1.
     pub line: u64,
     /// Why.
     pub problem: String,
 }
 
-impl fmt::Display for Rejected {
+impl fmt::Display for RejectedCatalogRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "line {}: {}", self.line, self.problem)
     }
@@ -58,20 +58,20 @@ impl fmt::Display for Rejected {
 
 /// Sources, in the order of their file.
 #[derive(Debug, Clone, Default)]
-pub struct Catalogue {
+pub struct Catalog {
     ids: String,
     /// Where each id ends.
     ends: Vec<usize>,
     positions: Vec<Position>,
     /// One for each position, or none at all.
-    motions: Vec<Option<Motion>>,
-    rejected: Vec<Rejected>,
+    motions: Vec<Option<CatalogMotion>>,
+    rejected: Vec<RejectedCatalogRow>,
     rejected_count: usize,
 }
 
-/// What kind of file a catalogue is.
+/// What kind of file a catalog is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileKind {
+pub enum CatalogFormat {
     /// Values between commas, names in the first line.
     Csv,
     /// Astropy's enhanced CSV (APE 6).
@@ -82,7 +82,7 @@ pub enum FileKind {
     Parquet,
 }
 
-impl FileKind {
+impl CatalogFormat {
     /// Tells by the first bytes.
     ///
     /// # Errors
@@ -104,26 +104,26 @@ impl FileKind {
     }
 }
 
-/// An error of a catalogue as a whole.
+/// An error of a catalog as a whole.
 fn wrong(path: &Path, problem: impl ToString) -> BatchError {
-    BatchError::Catalogue { path: path.to_owned(), problem: problem.to_string() }
+    BatchError::Catalog { path: path.to_owned(), problem: problem.to_string() }
 }
 
-impl Catalogue {
+impl Catalog {
     /// Reads CSV, ECSV or Parquet. Columns are known by their names in any letter case: `targetid` or `target_id`,
     /// `ra`, `dec` \[deg\], and if there are any, `pmra`, `pmdec` \[mas/yr\] and `ref_epoch` \[yr\]; `epoch` stands for
     /// a `ref_epoch` that is not there. Other columns do not count.
     ///
-    /// VOTables are not read here: a caller who has a reader fills a [`CatalogueBuilder`].
+    /// VOTables are not read here: a caller who has a reader fills a [`CatalogBuilder`].
     ///
     /// # Errors
     /// Where the file cannot be read, is a VOTable, lacks a column, has one in another unit, or has no good row.
     pub fn read(path: &Path, epoch: Option<f64>) -> Result<Self, BatchError> {
-        match FileKind::of(path)? {
-            FileKind::Csv => text::read(path, b',', 0, epoch),
-            FileKind::Ecsv => ecsv::read(path, epoch),
-            FileKind::Parquet => parquet::read(path, epoch),
-            FileKind::VoTable => Err(wrong(path, "VOTables are not read here")),
+        match CatalogFormat::of(path)? {
+            CatalogFormat::Csv => text::read(path, b',', 0, epoch),
+            CatalogFormat::Ecsv => ecsv::read(path, epoch),
+            CatalogFormat::Parquet => parquet::read(path, epoch),
+            CatalogFormat::VoTable => Err(wrong(path, "VOTables are not read here")),
         }
     }
 
@@ -141,9 +141,9 @@ impl Catalogue {
     ///
     /// # Panics
     /// Where there are not so many.
-    pub fn target(&self, number: usize) -> Target<'_> {
+    pub fn target(&self, number: usize) -> CatalogTarget<'_> {
         let start = number.checked_sub(1).map_or(0, |before| self.ends[before]);
-        Target {
+        CatalogTarget {
             id: &self.ids[start..self.ends[number]],
             position: self.positions[number],
             motion: self.motions.get(number).copied().flatten(),
@@ -157,12 +157,12 @@ impl Catalogue {
 
     /// How far the fastest source may be from its catalogued position at a time \[deg\].
     pub fn farthest_motion(&self, julian_epoch: f64) -> f64 {
-        let moved = |m: &Motion| m.ra_cos_dec.hypot(m.dec) * (julian_epoch - m.epoch).abs() / 3.6e6;
+        let moved = |m: &CatalogMotion| m.ra_cos_dec.hypot(m.dec) * (julian_epoch - m.epoch).abs() / 3.6e6;
         self.motions.iter().flatten().map(moved).fold(0.0, f64::max)
     }
 
     /// The first rows that are not used, by line.
-    pub fn rejected(&self) -> &[Rejected] {
+    pub fn rejected(&self) -> &[RejectedCatalogRow] {
         &self.rejected
     }
 
@@ -189,9 +189,9 @@ impl Catalogue {
     }
 }
 
-/// A row of a catalogue as it was found; numbers that are missing are NaN.
+/// A row of a catalog as it was found; numbers that are missing are NaN.
 #[derive(Debug, Clone, Copy)]
-pub struct CatalogueRow<'a> {
+pub struct CatalogRow<'a> {
     /// The source's id.
     pub id: &'a str,
     /// Right ascension \[deg\].
@@ -206,7 +206,7 @@ pub struct CatalogueRow<'a> {
 
 /// Which of a file's columns hold what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CatalogueColumns {
+pub struct CatalogColumns {
     /// The id.
     pub id: usize,
     /// Right ascension and declination.
@@ -217,7 +217,7 @@ pub struct CatalogueColumns {
     pub epoch: Option<usize>,
 }
 
-impl CatalogueColumns {
+impl CatalogColumns {
     /// Finds columns by their names; `has_epoch` where an epoch is known for all.
     ///
     /// # Errors
@@ -257,33 +257,33 @@ pub fn check_unit(name: &str, unit: &str) -> Result<(), String> {
 
 /// Takes rows one by one.
 #[derive(Debug, Default)]
-pub struct CatalogueBuilder {
-    catalogue: Catalogue,
+pub struct CatalogBuilder {
+    catalog: Catalog,
     /// Of each source.
     lines: Vec<u64>,
     epoch: Option<f64>,
 }
 
-impl CatalogueBuilder {
+impl CatalogBuilder {
     /// A builder; `epoch` \[yr\] counts where a row has none.
     pub fn new(epoch: Option<f64>) -> Self {
         Self { epoch, ..Self::default() }
     }
 
     /// Takes a row, or remembers why not.
-    pub fn push(&mut self, line: u64, row: CatalogueRow<'_>) {
+    pub fn push(&mut self, line: u64, row: CatalogRow<'_>) {
         match self.check(&row) {
             Err(problem) => self.reject(line, problem),
             Ok((position, motion)) => {
-                let catalogue = &mut self.catalogue;
-                catalogue.ids.push_str(row.id);
-                catalogue.ends.push(catalogue.ids.len());
-                if motion.is_some() && catalogue.motions.is_empty() {
-                    catalogue.motions.resize(catalogue.positions.len(), None);
+                let catalog = &mut self.catalog;
+                catalog.ids.push_str(row.id);
+                catalog.ends.push(catalog.ids.len());
+                if motion.is_some() && catalog.motions.is_empty() {
+                    catalog.motions.resize(catalog.positions.len(), None);
                 }
-                catalogue.positions.push(position);
-                if motion.is_some() || !catalogue.motions.is_empty() {
-                    catalogue.motions.push(motion);
+                catalog.positions.push(position);
+                if motion.is_some() || !catalog.motions.is_empty() {
+                    catalog.motions.push(motion);
                 }
                 self.lines.push(line);
             }
@@ -292,13 +292,13 @@ impl CatalogueBuilder {
 
     /// Remembers a row that could not be read.
     pub fn reject(&mut self, line: u64, problem: String) {
-        self.catalogue.rejected_count += 1;
-        if self.catalogue.rejected.len() < REMEMBERED {
-            self.catalogue.rejected.push(Rejected { line, problem });
+        self.catalog.rejected_count += 1;
+        if self.catalog.rejected.len() < REMEMBERED {
+            self.catalog.rejected.push(RejectedCatalogRow { line, problem });
         }
     }
 
-    fn check(&self, row: &CatalogueRow<'_>) -> Result<(Position, Option<Motion>), String> {
+    fn check(&self, row: &CatalogRow<'_>) -> Result<(Position, Option<CatalogMotion>), String> {
         if row.id.is_empty() {
             return Err("it has no targetid".into());
         }
@@ -315,7 +315,7 @@ impl CatalogueBuilder {
             return Ok((position, None));
         }
         let epoch = if row.epoch.is_nan() { self.epoch.unwrap_or(f64::NAN) } else { row.epoch };
-        let motion = Motion { ra_cos_dec: east, dec: north, epoch };
+        let motion = CatalogMotion { ra_cos_dec: east, dec: north, epoch };
         match (east.is_finite() && north.is_finite(), (1000.0..3000.0).contains(&epoch)) {
             (false, _) => Err(about(format!("a proper motion of {east}, {north} mas/yr"))),
             (_, false) => Err(about("it has a proper motion, but no epoch between 1000 and 3000".into())),
@@ -323,34 +323,34 @@ impl CatalogueBuilder {
         }
     }
 
-    /// The catalogue, without the rows that repeat an id: the first counts.
+    /// The catalog, without the rows that repeat an id: the first counts.
     ///
     /// # Errors
     /// Where no row is left; `path` is for the message.
-    pub fn finish(mut self, path: &Path) -> Result<Catalogue, BatchError> {
+    pub fn finish(mut self, path: &Path) -> Result<Catalog, BatchError> {
         self.drop_repeats();
-        let mut catalogue = self.catalogue;
-        catalogue.rejected.sort_by_key(|rejected| rejected.line);
-        if catalogue.is_empty() {
-            let why = catalogue.rejected.first().map_or("it has no rows".to_owned(), |first| {
-                format!("none of its {} rows can be used; {first}", catalogue.rejected_count)
+        let mut catalog = self.catalog;
+        catalog.rejected.sort_by_key(|rejected| rejected.line);
+        if catalog.is_empty() {
+            let why = catalog.rejected.first().map_or("it has no rows".to_owned(), |first| {
+                format!("none of its {} rows can be used; {first}", catalog.rejected_count)
             });
             return Err(wrong(path, why));
         }
-        Ok(catalogue)
+        Ok(catalog)
     }
 
     fn drop_repeats(&mut self) {
         let mut hashed: Vec<(u64, u32)> = (0u32..)
             .zip(&self.lines)
-            .map(|(number, _)| (hash::fnv1a(self.catalogue.target(number as usize).id.as_bytes()), number))
+            .map(|(number, _)| (hash::fnv1a(self.catalog.target(number as usize).id.as_bytes()), number))
             .collect();
         hashed.sort_unstable();
         let mut repeats: Vec<(u32, u32)> = Vec::new();
         for group in hashed.chunk_by(|a, b| a.0 == b.0) {
             for (k, (_, number)) in group.iter().enumerate() {
-                let id = self.catalogue.target(*number as usize).id;
-                let same = |(_, other): &&(u64, u32)| self.catalogue.target(*other as usize).id == id;
+                let id = self.catalog.target(*number as usize).id;
+                let same = |(_, other): &&(u64, u32)| self.catalog.target(*other as usize).id == id;
                 if let Some((_, first)) = group[..k].iter().find(same) {
                     repeats.push((*number, *first));
                 }
@@ -362,13 +362,13 @@ impl CatalogueBuilder {
         repeats.sort_unstable();
         for (number, first) in &repeats {
             let (line, first) = (self.lines[*number as usize], self.lines[*first as usize]);
-            let id = self.catalogue.target(*number as usize).id.to_owned();
+            let id = self.catalog.target(*number as usize).id.to_owned();
             self.reject(line, format!("{id}: line {first} has this targetid already"));
         }
-        let old = std::mem::take(&mut self.catalogue);
+        let old = std::mem::take(&mut self.catalog);
         let lines = std::mem::take(&mut self.lines);
-        self.catalogue.rejected = old.rejected.clone();
-        self.catalogue.rejected_count = old.rejected_count;
+        self.catalog.rejected = old.rejected.clone();
+        self.catalog.rejected_count = old.rejected_count;
         let mut repeats = repeats.into_iter().map(|(number, _)| number as usize).peekable();
         for (number, line) in lines.into_iter().enumerate() {
             if repeats.next_if_eq(&number).is_some() {
@@ -378,7 +378,7 @@ impl CatalogueBuilder {
             let motion = target.motion.map_or([f64::NAN; 3], |m| [m.ra_cos_dec, m.dec, m.epoch]);
             let (ra, dec) = (target.position.ra(), target.position.dec());
             let [east, north, epoch] = motion;
-            self.push(line, CatalogueRow { id: target.id, ra, dec, motion: [east, north], epoch });
+            self.push(line, CatalogRow { id: target.id, ra, dec, motion: [east, north], epoch });
         }
     }
 }

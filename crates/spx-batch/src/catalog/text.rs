@@ -1,4 +1,4 @@
-//! Catalogues as text: a line of names, then a line a source.
+//! Catalogs as text: a line of names, then a line a source.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
@@ -6,16 +6,11 @@ use std::path::Path;
 
 use csv::ByteRecord;
 
-use super::{Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, wrong};
+use super::{Catalog, CatalogBuilder, CatalogColumns, CatalogRow, wrong};
 use crate::BatchError;
 
 /// Reads delimited text behind `skip` lines.
-pub(super) fn read(
-    path: &Path,
-    delimiter: u8,
-    skip: u64,
-    epoch: Option<f64>,
-) -> Result<Catalogue, BatchError> {
+pub(super) fn read(path: &Path, delimiter: u8, skip: u64, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(BatchError::io(path))?);
     for _ in 0..skip {
         file.skip_until(b'\n').map_err(BatchError::io(path))?;
@@ -29,12 +24,12 @@ fn parse(
     mut reader: csv::Reader<impl io::Read>,
     skip: u64,
     epoch: Option<f64>,
-) -> Result<Catalogue, BatchError> {
+) -> Result<Catalog, BatchError> {
     let names = reader.headers().map_err(|e| wrong(path, e))?.clone();
     // A byte order mark would belong to the first name.
     let names = names.iter().map(|name| name.trim_start_matches('\u{feff}'));
-    let columns = CatalogueColumns::find(names, epoch.is_some()).map_err(|e| wrong(path, e))?;
-    let mut builder = CatalogueBuilder::new(epoch);
+    let columns = CatalogColumns::find(names, epoch.is_some()).map_err(|e| wrong(path, e))?;
+    let mut builder = CatalogBuilder::new(epoch);
     let mut record = ByteRecord::new();
     while reader.read_byte_record(&mut record).map_err(|e| wrong(path, e))? {
         let line = skip + record.position().map_or(0, csv::Position::line);
@@ -46,7 +41,7 @@ fn parse(
     builder.finish(path)
 }
 
-fn row<'a>(record: &'a ByteRecord, columns: &CatalogueColumns) -> Result<CatalogueRow<'a>, String> {
+fn row<'a>(record: &'a ByteRecord, columns: &CatalogColumns) -> Result<CatalogRow<'a>, String> {
     let text = |column: usize, name: &str| {
         let bytes = record.get(column).ok_or_else(|| format!("the row ends before {name}"))?;
         std::str::from_utf8(bytes).map_err(|_| format!("{name} is no UTF-8"))
@@ -60,7 +55,7 @@ fn row<'a>(record: &'a ByteRecord, columns: &CatalogueColumns) -> Result<Catalog
     };
     let optional = |column: Option<usize>, name| column.map_or(Ok(f64::NAN), |column| number(column, name));
     let [ra, dec] = columns.position;
-    Ok(CatalogueRow {
+    Ok(CatalogRow {
         id: text(columns.id, "targetid")?,
         ra: number(ra, "ra")?,
         dec: number(dec, "dec")?,

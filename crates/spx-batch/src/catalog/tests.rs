@@ -1,4 +1,4 @@
-//! Catalogues in every form, good and bad.
+//! Catalogs in every form, good and bad.
 
 use std::fs;
 
@@ -10,38 +10,38 @@ use ::parquet::schema::parser::parse_message_type;
 
 use super::*;
 
-fn catalogue(text: &str, epoch: Option<f64>) -> Result<Catalogue, BatchError> {
+fn catalog(text: &str, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), text).unwrap();
-    Catalogue::read(file.path(), epoch)
+    Catalog::read(file.path(), epoch)
 }
 
-fn problems(catalogue: &Catalogue) -> Vec<String> {
-    catalogue.rejected().iter().map(Rejected::to_string).collect()
+fn problems(catalog: &Catalog) -> Vec<String> {
+    catalog.rejected().iter().map(RejectedCatalogRow::to_string).collect()
 }
 
-fn ids(catalogue: &Catalogue) -> Vec<&str> {
-    (0..catalogue.len()).map(|n| catalogue.target(n).id).collect()
+fn ids(catalog: &Catalog) -> Vec<&str> {
+    (0..catalog.len()).map(|n| catalog.target(n).id).collect()
 }
 
 #[test]
 fn names_in_any_case_and_other_columns() {
     let text = "\u{feff}z,TargetID,RA,Dec\n0.5,39633458707826492,265.623,66.531\n,00012,0, -90\n,12,360.0,+9e1\n\
                 ,\"NGC 4395, \"\"a\"\"\",10,20\n";
-    let catalogue = catalogue(text, None).unwrap();
-    assert_eq!(ids(&catalogue), ["39633458707826492", "00012", "12", "NGC 4395, \"a\""]);
-    assert_eq!(catalogue.target(2).position, Position::new(0.0, 90.0).unwrap());
-    assert_eq!(catalogue.rejected_count(), 0);
-    assert_eq!(catalogue.farthest_motion(2030.0), 0.0);
+    let catalog = catalog(text, None).unwrap();
+    assert_eq!(ids(&catalog), ["39633458707826492", "00012", "12", "NGC 4395, \"a\""]);
+    assert_eq!(catalog.target(2).position, Position::new(0.0, 90.0).unwrap());
+    assert_eq!(catalog.rejected_count(), 0);
+    assert_eq!(catalog.farthest_motion(2030.0), 0.0);
 }
 
 #[test]
 fn bad_rows_are_told_with_their_lines() {
     let text = "targetid,ra,dec\na,1,2\nb,361,2\nc,1,-90.5\nd,nan,2\ne,,2\nf,x,2\n,1,2\ng,1\na,1,2\nh,1,inf\n\
                 i,3,4\na,5,6\n";
-    let catalogue = catalogue(text, None).unwrap();
-    assert_eq!(ids(&catalogue), ["a", "i"]);
-    let found = problems(&catalogue);
+    let catalog = catalog(text, None).unwrap();
+    assert_eq!(ids(&catalog), ["a", "i"]);
+    let found = problems(&catalog);
     let words = [
         "line 3: b",
         "line 4: c",
@@ -58,14 +58,14 @@ fn bad_rows_are_told_with_their_lines() {
     for (problem, word) in found.iter().zip(words) {
         assert!(problem.contains(word), "{problem}: {word}");
     }
-    assert_eq!(catalogue.rejected_count(), 10);
+    assert_eq!(catalog.rejected_count(), 10);
 }
 
 #[test]
 fn ids_with_control_characters_are_refused() {
-    let catalogue = catalogue("targetid,ra,dec\n\"a\nb\",1,2\nc,1,2\n", None).unwrap();
-    assert_eq!(ids(&catalogue), ["c"]);
-    assert!(problems(&catalogue)[0].contains("line 2: the targetid \"a\\nb\""));
+    let catalog = catalog("targetid,ra,dec\n\"a\nb\",1,2\nc,1,2\n", None).unwrap();
+    assert_eq!(ids(&catalog), ["c"]);
+    assert!(problems(&catalog)[0].contains("line 2: the targetid \"a\\nb\""));
 }
 
 #[test]
@@ -80,24 +80,24 @@ fn what_is_no_catalogue() {
         ("targetid,ra,dec,pmra,pmdec\n1,2,3,4,5\n", "no column ref_epoch"),
         ("<VOTABLE/>", "VOTables"),
     ] {
-        let error = catalogue(text, None).unwrap_err().to_string();
+        let error = catalog(text, None).unwrap_err().to_string();
         assert!(error.contains(word), "{error}: {word}");
     }
-    assert!(matches!(Catalogue::read(Path::new("/nowhere"), None), Err(BatchError::Io { .. })));
+    assert!(matches!(Catalog::read(Path::new("/nowhere"), None), Err(BatchError::Io { .. })));
 }
 
 #[test]
 fn proper_motions_come_with_their_epoch() {
     let text = "target_id,ra,dec,PMRA,pmdec,ref_epoch\na,1,2,3,4,2016\nb,1,2,,,\nc,1,2,3,4,\nd,1,2,3,,2016\n";
-    let given = catalogue(text, Some(2000.0)).unwrap();
-    let motion = |epoch| Some(Motion { ra_cos_dec: 3.0, dec: 4.0, epoch });
+    let given = catalog(text, Some(2000.0)).unwrap();
+    let motion = |epoch| Some(CatalogMotion { ra_cos_dec: 3.0, dec: 4.0, epoch });
     assert_eq!(given.target(0).motion, motion(2016.0));
     assert_eq!(given.target(1).motion, None);
     assert_eq!(given.target(2).motion, motion(2000.0));
     assert_eq!(problems(&given).len(), 1);
     assert!(problems(&given)[0].contains("line 5: d: a proper motion of 3, NaN"));
     assert!((given.farthest_motion(2020.0) - 20.0 * 5.0 / 3.6e6).abs() < 1e-15);
-    let alone = catalogue(text, None).unwrap();
+    let alone = catalog(text, None).unwrap();
     assert!(problems(&alone)[0].contains("line 4: c: it has a proper motion, but no epoch"));
 }
 
@@ -106,15 +106,15 @@ fn ecsv_in_both_forms_of_its_header() {
     let flow = "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: targetid, datatype: int64}\n\
                 # - {name: ra, unit: deg, datatype: float64}\n# - {name: dec, unit: deg, datatype: float64}\n\
                 # schema: astropy-2.0\ntargetid,ra,dec\n39633458707826492,1.5,2.5\nx,y,2\n";
-    let found = catalogue(flow, None).unwrap();
+    let found = catalog(flow, None).unwrap();
     assert_eq!(ids(&found), ["39633458707826492"]);
     assert!(problems(&found)[0].starts_with("line 11: ra `y`"));
     let block = "# %ECSV 1.0\n# ---\n# datatype:\n# - name: targetid\n#   datatype: string\n# - name: ra\n\
                  #   unit: deg\n#   datatype: float64\n# - {name: dec, unit: deg, datatype: float64}\n\
                  targetid ra dec\n\"NGC 1\" 1.5 2.5\n";
-    assert_eq!(ids(&catalogue(block, None).unwrap()), ["NGC 1"]);
+    assert_eq!(ids(&catalog(block, None).unwrap()), ["NGC 1"]);
     let radians = flow.replace("name: ra, unit: deg", "name: ra, unit: rad");
-    assert!(catalogue(&radians, None).unwrap_err().to_string().contains("column ra is in rad"));
+    assert!(catalog(&radians, None).unwrap_err().to_string().contains("column ra is in rad"));
 }
 
 /// A file of one row group with a column of ids, and coordinates that may be null.
@@ -159,7 +159,7 @@ fn parquet_with_texts_and_integers() {
         let ColumnWriter::ByteArrayColumnWriter(w) = column else { panic!() };
         w.write_batch(&["a", "b", "c"].map(ByteArray::from), None, None).unwrap();
     });
-    let found = Catalogue::read(text.path(), None).unwrap();
+    let found = Catalog::read(text.path(), None).unwrap();
     assert_eq!(ids(&found), ["a"]);
     assert_eq!(found.target(0).position, Position::new(1.5, -1.0).unwrap());
     assert!(problems(&found)[0].starts_with("line 2: b: no number for ra"));
@@ -168,21 +168,21 @@ fn parquet_with_texts_and_integers() {
         let ColumnWriter::Int64ColumnWriter(w) = column else { panic!() };
         w.write_batch(&[39_633_458_707_826_492, -3], Some(&[1, 0, 1]), None).unwrap();
     });
-    let found = Catalogue::read(integers.path(), None).unwrap();
+    let found = Catalog::read(integers.path(), None).unwrap();
     assert_eq!(ids(&found), ["39633458707826492"]);
     assert_eq!(problems(&found)[0], "line 2: it has no targetid");
     let truths = parquet_file("required boolean", |column| {
         let ColumnWriter::BoolColumnWriter(w) = column else { panic!() };
         w.write_batch(&[true; 3], None, None).unwrap();
     });
-    let error = Catalogue::read(truths.path(), None).unwrap_err().to_string();
+    let error = Catalog::read(truths.path(), None).unwrap_err().to_string();
     assert!(error.contains("column TargetId is of type BOOLEAN"), "{error}");
 }
 
 #[test]
 fn the_digest_changes_with_everything() {
     let base = "targetid,ra,dec,pmra,pmdec,ref_epoch\na,1,2,3,4,2016\nb,5,6,,,\n";
-    let digest = |text: &str| catalogue(text, None).unwrap().digest();
+    let digest = |text: &str| catalog(text, None).unwrap().digest();
     let mut seen = vec![digest(base)];
     for (from, to) in [
         ("a,1", "c,1"),

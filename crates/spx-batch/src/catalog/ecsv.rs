@@ -7,11 +7,11 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 
-use super::{Catalogue, check_unit, text, wrong};
+use super::{Catalog, check_unit, text, wrong};
 use crate::BatchError;
 
 /// Reads a table.
-pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalogue, BatchError> {
+pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     let file = BufReader::new(File::open(path).map_err(BatchError::io(path))?);
     let mut header = Vec::new();
     for line in file.lines() {

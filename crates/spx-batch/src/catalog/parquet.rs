@@ -1,4 +1,4 @@
-//! Catalogues as Parquet files: five columns of all that there are.
+//! Catalogs as Parquet files: five columns of all that there are.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,7 +9,7 @@ use ::parquet::errors::ParquetError;
 use ::parquet::file::reader::{FileReader as _, RowGroupReader, SerializedFileReader};
 use ::parquet::schema::types::ColumnDescPtr;
 
-use super::{Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, wrong};
+use super::{Catalog, CatalogBuilder, CatalogColumns, CatalogRow, wrong};
 use crate::BatchError;
 use crate::columnar::next;
 
@@ -17,16 +17,16 @@ use crate::columnar::next;
 const BATCH: usize = 1 << 16;
 
 /// Reads a table. Lines are its rows, counted from 1.
-pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalogue, BatchError> {
+pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     let damaged = |e: ParquetError| wrong(path, e);
     let file = File::open(path).map_err(BatchError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr_ptr();
     let leaves = schema.columns();
     let names = leaves.iter().map(|leaf| leaf.name());
-    let columns = CatalogueColumns::find(names, epoch.is_some()).map_err(|e| wrong(path, e))?;
+    let columns = CatalogColumns::find(names, epoch.is_some()).map_err(|e| wrong(path, e))?;
     check_id(&leaves[columns.id]).map_err(|e| wrong(path, e))?;
-    let mut builder = CatalogueBuilder::new(epoch);
+    let mut builder = CatalogBuilder::new(epoch);
     let mut line = 0;
     for number in 0..reader.num_row_groups() {
         let group = reader.get_row_group(number).map_err(damaged)?;
@@ -50,7 +50,7 @@ pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalogue, BatchEr
                 match id {
                     Ok(id) => {
                         let (ra, dec) = (reals[0][k], reals[1][k]);
-                        builder.push(line, CatalogueRow { id, ra, dec, motion, epoch: own });
+                        builder.push(line, CatalogRow { id, ra, dec, motion, epoch: own });
                     }
                     Err(problem) => builder.reject(line, problem.clone()),
                 }
