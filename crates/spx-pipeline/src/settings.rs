@@ -14,6 +14,7 @@
 //! | `extend("enum" = NAMES)` | the values, for a type of another crate that does not list them in its schema |
 //! | `extend("x-value" = "DEG")` | the name of the value in help; `FILE`, `DIR` and `PATH` make a setting a path |
 //! | `extend("x-short" = "o")` | the option of one letter |
+//! | `extend("x-hyphen" = true)` | its values may begin with a hyphen |
 //! | `extend("x-alias" = ["old"])` | former names of the option |
 //! | `extend("x-needed" = true)` | it must be given: templates set it |
 //! | `extend("x-infinite" = true)` | infinity and NaN are values, too |

@@ -27,6 +27,8 @@ pub struct SettingDeclaration {
     pub value_name: String,
     /// Its option of one letter.
     pub short: Option<char>,
+    /// Its values may begin with a hyphen without being options.
+    pub hyphen: bool,
     /// Former names of its option.
     pub aliases: Vec<String>,
     /// The value where none is given; `None` where the setting then does nothing, or must be given.
@@ -154,6 +156,7 @@ impl SettingDeclaration {
                 name => name.to_owned(),
             },
             short: text("x-short").chars().next(),
+            hyphen: is("x-hyphen"),
             aliases: aliases.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect(),
             default: schema.get("default").and_then(to_toml),
             example: example.and_then(to_toml),
