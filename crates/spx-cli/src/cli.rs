@@ -6,13 +6,12 @@ use crate::batch::{self, BatchArgs, LightCurveArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
 use crate::commands::download::{self, DownloadArgs};
+use crate::commands::drizzle::{DrizzleArgs, MosaicArgs, run_drizzle, run_mosaic};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
 use crate::commands::query::{self, QueryArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
-use crate::drizzle::mosaic::{self, MosaicArgs};
-use crate::drizzle::{DrizzleArgs, run as run_drizzle};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
@@ -67,7 +66,7 @@ impl Cli {
             Command::LightCurve(args) => batch::run_light_curve(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
-            Command::Mosaic(args) => mosaic::run(&args, &self.global),
+            Command::Mosaic(args) => run_mosaic(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
-use spx_pipeline::settings::{Configuration, SettingDeclaration, SettingKind, check_setting, resolve, settings_of};
+use spx_pipeline::settings::{
+    Configuration, SettingDeclaration, SettingKind, check_setting, resolve, settings_of,
+};
 use toml::{Table, Value};
 
 use crate::exit::Failure;
@@ -51,7 +53,8 @@ impl<C: Configuration + 'static> Args for SettingArgs<C> {
 
 impl<C: Configuration> FromArgMatches for SettingArgs<C> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let values = settings_of::<C>().into_iter().filter_map(|setting| Some((value(&setting, matches)?, setting)));
+        let values =
+            settings_of::<C>().into_iter().filter_map(|setting| Some((value(&setting, matches)?, setting)));
         Ok(Self {
             file: matches.get_one::<PathBuf>("config").cloned(),
             given: values.map(|(value, setting)| (setting.key, value)).collect(),
@@ -93,7 +96,8 @@ fn items(value: Value) -> Vec<Value> {
 
 /// The option of a setting, and for a switch its opposite.
 fn options<C: Configuration + 'static>(setting: &SettingDeclaration) -> Vec<Arg> {
-    let numbers = matches!(item_kind(&setting.kind), SettingKind::Integer | SettingKind::Number | SettingKind::Free);
+    let numbers =
+        matches!(item_kind(&setting.kind), SettingKind::Integer | SettingKind::Number | SettingKind::Free);
     let mut option = Arg::new(setting.key.clone())
         .long(setting.option())
         .value_name(setting.value_name.clone())

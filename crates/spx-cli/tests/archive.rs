@@ -150,7 +150,7 @@ fn what_cannot_be_asked_is_refused_before_anything_is() {
         ("download", &["--workers=0"], &["1 to 64"]),
         ("download", &["--sources=tape"], &["tape"]),
         ("download", &["--query=none.toml"], &["none.toml"]),
-        ("drizzle", &["--width=3", "--height=3", "--workers=0"], &["workers = 0"]),
+        ("drizzle", &["--width=3", "--height=3", "--workers=0"], &["--workers", "from 1 to 64"]),
         ("drizzle", &["--width=3", "--height=3", "--mjd-range=1"], &["mjd_range"]),
         ("drizzle", &["--width=3", "--height=3", "--sources=tape"], &["tape"]),
         ("drizzle", &["--width=3", "--height=3", "--max-images=2"], &["--max-images"]),

@@ -176,19 +176,19 @@ fn nothing_to_work_on() -> Result<()> {
 #[test]
 fn settings_out_of_range() -> Result<()> {
     let cases = [
-        ("--xy-shrink=0", "xy_shrink"),
-        ("--xy-shrink=nan", "xy_shrink"),
+        ("--xy-shrink=0", "--xy-shrink"),
+        ("--xy-shrink=nan", "--xy-shrink"),
         ("--z-shrink=1.2", "z_shrink"),
-        ("--xy-oversample=-1", "xy_oversample"),
-        ("--z-oversample=0", "z_oversample"),
+        ("--xy-oversample=-1", "--xy-oversample"),
+        ("--z-oversample=0", "--z-oversample"),
         ("--z-oversample=1e9", "z_oversample"),
         ("--z-edges=2,1", "z_edges"),
         ("--z-edges=2", "z_edges"),
-        ("--ivar-max=0", "ivar_max"),
-        ("--min-overlap=-1", "min_overlap"),
+        ("--ivar-max=0", "--ivar-max"),
+        ("--min-overlap=-1", "--min-overlap"),
         ("--exclude-flags=32", "32"),
         ("--exclude-flags=HOT;COLD", "HOT;COLD"),
-        ("--bg-fraction-min=2", "bg_fraction_min"),
+        ("--bg-fraction-min=2", "--bg-fraction-min"),
         ("--kernel=cubic", "cubic"),
         ("--xy-oversample=100000", "too large"),
         ("--xy-oversample=2000", "GiB"),
@@ -218,7 +218,7 @@ fn settings_out_of_range() -> Result<()> {
 fn configuration_files_are_strict() -> Result<()> {
     let dir = tempfile::tempdir()?;
     for (text, word) in
-        [("xy_shrunk = 0.5", "xy_shrunk"), ("xy_shrink = 'half'", "xy_shrink"), ("[[", "line 1")]
+        [("xy_shrunk = 0.5", "xy_shrunk"), ("xy_shrink = 'half'", "--xy-shrink"), ("[[", "line 1")]
     {
         fs::write(dir.path().join("c.toml"), text)?;
         let output = drizzle(dir.path(), &[&good()], &["--config=c.toml"])?;

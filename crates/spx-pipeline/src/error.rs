@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::path::Path;
 
+use spx_drizzle::file::{CubeFileError, CubeFileProblem};
+
 /// Any error, or a text in its place.
 pub type BoxedError = Box<dyn Error + Send + Sync>;
 
@@ -168,6 +170,27 @@ impl From<spx_archive::ArchiveError> for PipelineError {
         match error {
             spx_archive::ArchiveError::Cancelled => Self::Interrupted,
             other => Self::failed(other),
+        }
+    }
+}
+
+impl From<spx_drizzle::DrizzleError> for PipelineError {
+    fn from(error: spx_drizzle::DrizzleError) -> Self {
+        match error {
+            spx_drizzle::DrizzleError::Cancelled => Self::Interrupted,
+            other => Self::failed(other),
+        }
+    }
+}
+
+impl From<CubeFileError> for PipelineError {
+    fn from(error: CubeFileError) -> Self {
+        match error.problem {
+            CubeFileProblem::Cancelled => Self::Interrupted,
+            CubeFileProblem::Exists => Self::exists(&error.path),
+            // Settings other than those of running sums are the user's to set right.
+            CubeFileProblem::Differs { .. } => Self::usage(error),
+            _ => Self::failed(error),
         }
     }
 }

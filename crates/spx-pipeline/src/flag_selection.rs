@@ -40,7 +40,7 @@ impl Item {
 /// Those of the serializer.
 pub fn serialize<T: Display, S: Serializer>(value: &Option<T>, s: S) -> Result<S::Ok, S::Error> {
     match value {
-        Some(value) => s.collect_str(value),
+        Some(value) => required::serialize(value, s),
         None => s.serialize_none(),
     }
 }
@@ -54,9 +54,34 @@ where
     T: FromStr<Err: Display>,
     D: Deserializer<'de>,
 {
-    let text = match Form::deserialize(d)? {
-        Form::One(item) => item.into_text(),
-        Form::List(items) => items.into_iter().map(Item::into_text).collect::<Vec<_>>().join(","),
-    };
-    text.parse().map(Some).map_err(D::Error::custom)
+    required::deserialize(d).map(Some)
+}
+
+/// The same for a value that is always there.
+pub mod required {
+    use super::*;
+
+    /// Writes a value as its text.
+    ///
+    /// # Errors
+    /// Those of the serializer.
+    pub fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(value)
+    }
+
+    /// Reads a value from a text, a number or a list of them.
+    ///
+    /// # Errors
+    /// Where the type does not take the text.
+    pub fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
+    where
+        T: FromStr<Err: Display>,
+        D: Deserializer<'de>,
+    {
+        let text = match Form::deserialize(d)? {
+            Form::One(item) => item.into_text(),
+            Form::List(items) => items.into_iter().map(Item::into_text).collect::<Vec<_>>().join(","),
+        };
+        text.parse().map_err(D::Error::custom)
+    }
 }

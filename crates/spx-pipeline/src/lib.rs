@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod buffers;
+pub mod drizzle;
 mod error;
 pub mod flag_selection;
 pub mod inputs;

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Command, Subcommand, ValueEnum};
+use spx_pipeline::drizzle::{DrizzleConfig, MosaicConfig};
 use spx_pipeline::output::write_output;
+use spx_pipeline::settings::template;
 
-use crate::drizzle::{DrizzleArgs, TEMPLATE};
 use crate::exit::{CommandResult, Outcome};
 use crate::run::RunSettings;
+use crate::setting_args::SettingArgs;
 use crate::ui;
 
 /// Write a commented configuration, or show the resolved one.
@@ -41,13 +43,14 @@ Examples:
 Examples:
   spx config show --config ngc4395.toml
   SPX_XY_SHRINK=0.6 spx config show --config ngc4395.toml --z-oversample 2")]
-    Show(Box<DrizzleArgs>),
+    Show(Box<SettingArgs<DrizzleConfig>>),
 }
 
 /// A command with a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Pipeline {
     Drizzle,
+    Mosaic,
     Run,
 }
 
@@ -56,7 +59,8 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
     match &args.command {
         ConfigCommand::Init { pipeline, output: file, overwrite } => {
             let text = match pipeline {
-                Pipeline::Drizzle => TEMPLATE.to_owned(),
+                Pipeline::Drizzle => template::<DrizzleConfig>("drizzle"),
+                Pipeline::Mosaic => template::<MosaicConfig>("mosaic"),
                 Pipeline::Run => of_run()?,
             };
             match file {
@@ -64,7 +68,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
                 Some(path) => write_output(path, text.as_bytes(), *overwrite)?,
             }
         }
-        ConfigCommand::Show(drizzle) => ui::data(&toml::to_string(&drizzle.resolve()?)?)?,
+        ConfigCommand::Show(drizzle) => ui::data(&toml::to_string(&drizzle.resolve()?.resolved())?)?,
     }
     Ok(Outcome::Done)
 }

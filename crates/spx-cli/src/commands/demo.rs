@@ -9,6 +9,8 @@ use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
+use spx_pipeline::archive::ArchiveSettings;
+use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
 use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
@@ -19,9 +21,7 @@ use spx_sim::{
 use spx_wcs::OutputGrid;
 
 use super::simulate::write_all;
-use crate::archive::settings::ArchiveSettings;
 use crate::cube::combine::{Range, mean_plane};
-use crate::drizzle::{DrizzleSettings, drizzle};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::photometry::row::Row;
@@ -74,8 +74,8 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     let archive = LocalArchive::start(&data, ServeOptions::default())?;
     say(&format!("   served as a local archive at {}", archive.url()));
     say("2. spx drizzle: query, download, all of them into a cube");
-    let cubes = drizzle(&settings(&archive.url(), output), false, global)?;
-    let report = cubes.reports.first().ok_or_else(|| anyhow!("no cube was made"))?;
+    let cubes = drizzle(&settings(&archive.url(), output), &global.terminal())?;
+    let report = cubes.cubes.first().ok_or_else(|| anyhow!("no cube was made"))?;
     let [nz, ny, nx] = report.shape;
     say(&format!("   {nx} x {ny} x {nz} voxels from {} exposures: {}", report.used, report.file));
     let mut cube = CubeFile::open(Path::new(&report.file))?;
@@ -183,18 +183,19 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
 
-fn settings(archive: &str, output: &Path) -> DrizzleSettings {
-    DrizzleSettings {
-        ra: Some(CENTRE.0),
-        dec: Some(CENTRE.1),
-        width: Some(SIDE),
-        height: Some(SIDE),
-        detector: Some(3),
-        archive: ArchiveSettings { archive_url: Some(archive.to_owned()), ..ArchiveSettings::default() },
-        output_dir: Some(output.to_owned()),
-        ..DrizzleSettings::default()
+fn settings(archive: &str, output: &Path) -> DrizzleConfig {
+    DrizzleConfig {
+        region: RegionSettings {
+            ra: Some(CENTRE.0),
+            dec: Some(CENTRE.1),
+            width: Some(SIDE),
+            height: Some(SIDE),
+            detector: 3,
+        },
+        archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
+        output: OutputSettings { output_dir: output.to_owned(), ..OutputSettings::default() },
+        ..DrizzleConfig::default()
     }
-    .completed()
 }
 
 /// A colour composite of the three thirds of the wavelength range, the longest in red.
@@ -342,7 +343,10 @@ impl<'a> SingleSource<'a> {
             },
             output_dir: Some(output.to_owned()),
             cutout_size: Some("60px".to_owned()),
-            archive: ArchiveSettings { archive_url: Some(archive.to_owned()), ..ArchiveSettings::default() },
+            archive: crate::archive::settings::ArchiveSettings {
+                archive_url: Some(archive.to_owned()),
+                ..crate::archive::settings::ArchiveSettings::default()
+            },
             photometry: PhotometrySettings {
                 aperture_correction: Some(true),
                 psf_flux: Some(true),

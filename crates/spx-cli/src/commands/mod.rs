@@ -4,6 +4,7 @@
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod download;
+pub(crate) mod drizzle;
 pub(crate) mod generate;
 pub(crate) mod query;
 pub(crate) mod serve;

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::settings::Product;
-use spx_pipeline::inputs::{InputError, InputFile};
+use super::settings::DrizzleProduct;
+use crate::inputs::{InputError, InputFile};
 
 /// The end of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
+pub enum InputStatus {
     /// Pixels of it are in the cube.
     Used,
     /// It was read, and no pixel took part.
@@ -21,38 +21,41 @@ pub(crate) enum Status {
 
 /// One input and its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct InputReport {
-    pub(crate) file: String,
-    pub(crate) exposure: Option<String>,
-    pub(crate) status: Status,
+pub struct InputReport {
+    /// The name of the file.
+    pub file: String,
+    /// Observation and detector; `None` where the file could not even be opened.
+    pub exposure: Option<String>,
+    /// What became of it.
+    pub status: InputStatus,
     /// Why it was not used, or what was unusual.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// The scale of the zodiacal light that was subtracted.
-    pub(crate) zodi_scale: Option<f64>,
+    pub zodi_scale: Option<f64>,
     /// Its bit in the context, where that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) context: Option<u32>,
+    pub context: Option<u32>,
 }
 
 impl InputReport {
-    pub(crate) fn of(source: &InputFile, status: Status, reason: Option<String>) -> Self {
+    pub(super) fn of(source: &InputFile, status: InputStatus, reason: Option<String>) -> Self {
         Self { exposure: Some(source.id.to_string()), ..Self::new(&source.name, status, reason) }
     }
 
-    pub(crate) fn failed(error: &InputError) -> Self {
-        Self::new(&error.name, Status::Failed, Some(error.problem.clone()))
+    pub(super) fn failed(error: &InputError) -> Self {
+        Self::new(&error.name, InputStatus::Failed, Some(error.problem.clone()))
     }
 
-    fn new(file: &str, status: Status, reason: Option<String>) -> Self {
+    fn new(file: &str, status: InputStatus, reason: Option<String>) -> Self {
         Self { file: file.to_owned(), exposure: None, status, reason, zodi_scale: None, context: None }
     }
 
     /// A line for the cube's history.
-    pub(crate) fn history(&self) -> String {
+    pub(super) fn history(&self) -> String {
         let status = match self.status {
-            Status::Used => "used",
-            Status::Rejected => "rejected",
-            Status::Failed => "failed",
+            InputStatus::Used => "used",
+            InputStatus::Rejected => "rejected",
+            InputStatus::Failed => "failed",
         };
         let mut line = format!("input {}: {status}", self.file);
         if let Some(scale) = self.zodi_scale {
@@ -68,30 +71,44 @@ impl InputReport {
     }
 }
 
+/// What a drizzle has made.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct DrizzleReport {
+    /// Cubes, or the mosaic.
+    pub cubes: Vec<CubeReport>,
+    /// Why others could not be made.
+    pub failures: Vec<String>,
+}
+
 /// A cube that was written, or the sums of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct CubeReport {
-    pub(crate) detector: String,
-    pub(crate) file: String,
+pub struct CubeReport {
+    /// `D1` to `D6`, or `mosaic`.
+    pub detector: String,
+    /// The file of the cube, or of the sums where nothing else is written.
+    pub file: String,
     /// The file of running sums, where one is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) accumulator: Option<String>,
+    pub accumulator: Option<String>,
     /// `[nz, ny, nx]`.
-    pub(crate) shape: [usize; 3],
-    pub(crate) used: usize,
-    pub(crate) rejected: usize,
-    pub(crate) failed: usize,
+    pub shape: [usize; 3],
+    /// Inputs that contribute, with those of earlier runs.
+    pub used: usize,
+    /// Inputs of which no pixel takes part.
+    pub rejected: usize,
+    /// Inputs that could not be read.
+    pub failed: usize,
     /// Exposures of earlier runs, which are in the running sums.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) accumulated: Vec<InputReport>,
+    pub accumulated: Vec<InputReport>,
     /// Inputs of this run.
-    pub(crate) inputs: Vec<InputReport>,
+    pub inputs: Vec<InputReport>,
 }
 
 impl CubeReport {
     /// The report of a cube or mosaic that becomes the file `path`.
-    pub(crate) fn new(
-        product: Product,
+    pub(super) fn new(
+        product: DrizzleProduct,
         path: &Path,
         shape: [usize; 3],
         accumulated: Vec<InputReport>,
@@ -108,19 +125,19 @@ impl CubeReport {
             accumulated,
             inputs,
         };
-        report.used = report.count(Status::Used);
-        report.rejected = report.count(Status::Rejected);
-        report.failed = report.count(Status::Failed);
+        report.used = report.count(InputStatus::Used);
+        report.rejected = report.count(InputStatus::Rejected);
+        report.failed = report.count(InputStatus::Failed);
         report
     }
 
     /// Counts the inputs of one end, of earlier runs too.
-    fn count(&self, status: Status) -> usize {
+    fn count(&self, status: InputStatus) -> usize {
         self.all().filter(|i| i.status == status).count()
     }
 
     /// What went in or should have: those that could not even be opened, those of earlier runs, those of this one.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &InputReport> {
+    pub fn all(&self) -> impl Iterator<Item = &InputReport> {
         let (closed, opened): (Vec<_>, Vec<_>) = self.inputs.iter().partition(|i| i.exposure.is_none());
         closed.into_iter().chain(&self.accumulated).chain(opened)
     }

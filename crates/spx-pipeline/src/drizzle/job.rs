@@ -1,29 +1,25 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::anyhow;
 use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
-use spx_core::progress::Progress;
 use spx_core::zodi::{ZodiFit, ZodiSums};
-use spx_drizzle::file::{self, CubeFileProblem, CubeInfo};
 use spx_drizzle::{
-    Contribution, DrizzleError, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime,
-    Timing,
+    Contribution, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime, Timing,
 };
-use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
+use spx_wcs::{CelestialWcs, GridMap};
 
-use super::accumulate::{self, Additions, Sums};
+use super::accumulate::{self, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
-use super::report::{CubeReport, InputReport, Status};
-use super::settings::{DrizzleParameters, Product};
-use crate::exit::Failure;
-use crate::ui::Verbosity;
-use spx_pipeline::buffers::BufferPool;
-use spx_pipeline::inputs::{InputError, InputFile, wave_table};
-use spx_pipeline::zodi::{ZodiTreatment, zodi_remark};
+use super::report::{CubeReport, InputReport, InputStatus};
+use super::settings::{DrizzleParameters, DrizzleProduct};
+use super::writer::CubeWriter;
+use crate::buffers::BufferPool;
+use crate::inputs::{InputError, InputFile, wave_table};
+use crate::zodi::{ZodiTreatment, zodi_remark};
+use crate::{Listener, PipelineError};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;
@@ -31,18 +27,18 @@ const PLANE_BYTES: u64 = 16;
 const DROPLET_BYTES: u64 = 48;
 
 /// A cube or a mosaic, not yet made.
-pub(crate) struct Job<'a> {
-    pub(crate) parameters: &'a DrizzleParameters,
-    pub(crate) product: Product,
+pub(super) struct DrizzleJob<'a> {
+    pub(super) parameters: &'a DrizzleParameters,
+    pub(super) product: DrizzleProduct,
     /// Its exposures, sorted.
-    pub(crate) sources: Vec<InputFile>,
+    pub(super) files: Vec<InputFile>,
     /// Inputs that could not even be opened.
-    pub(crate) failed: &'a [InputError],
+    pub(super) failed: &'a [InputError],
     /// Whether a cube that is there may be replaced.
-    pub(crate) overwrite: bool,
+    pub(super) overwrite: bool,
     /// The configuration, line by line, for the history.
-    pub(crate) configuration: Vec<String>,
-    pub(crate) verbosity: Verbosity,
+    pub(super) history: Vec<String>,
+    pub(super) listener: &'a dyn Listener,
 }
 
 /// What loading tells of a source beside its droplets.
@@ -57,7 +53,7 @@ enum Loaded {
 type Answer = Result<(Loaded, Contribution), InputError>;
 
 /// What became of a source.
-pub(super) struct Added {
+pub(super) struct AddedFile {
     pub(super) report: InputReport,
     /// Its number in the context.
     pub(super) number: Option<u32>,
@@ -65,40 +61,35 @@ pub(super) struct Added {
     pub(super) time: Option<GroupTime>,
 }
 
-impl Job<'_> {
+impl DrizzleJob<'_> {
     /// `drizzle_D<n>.fits` or `mosaic.fits` in the output directory.
-    pub(crate) fn output(&self) -> PathBuf {
+    pub(super) fn output(&self) -> PathBuf {
         self.parameters.output_dir.join(format!("{}.fits", self.product.stem()))
     }
 
     /// The same with `.toml`, beside it.
-    pub(crate) fn configuration_file(&self) -> PathBuf {
+    pub(super) fn configuration_file(&self) -> PathBuf {
         self.output().with_extension("toml")
     }
 
     /// What the cube depends on.
-    pub(crate) fn fingerprint(&self) -> String {
-        let sources = self.sources.iter().map(|s| s.name.clone());
+    pub(super) fn fingerprint(&self) -> String {
+        let sources = self.files.iter().map(|s| s.name.clone());
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
-        let lines = self.configuration.iter().cloned().chain(sums).chain(sources).chain(failed);
+        let lines = self.history.iter().cloned().chain(sums).chain(sources).chain(failed);
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// What the drizzle will be.
-    pub(crate) fn plan(&self) -> anyhow::Result<DrizzlePlan> {
-        plan(self.parameters, self.product)
-    }
-
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
-    pub(crate) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
+    pub(super) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
         let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &InputFile| (s.shape[0] * s.shape[1]) as u64;
-        let largest = self.sources.iter().map(pixels).max().unwrap_or(0);
+        let largest = self.files.iter().map(pixels).max().unwrap_or(0);
         // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
-        let workers = rayon::current_num_threads().min(self.sources.len()) as u64;
-        plan.accumulator_bytes(accumulated + self.sources.len())
+        let workers = rayon::current_num_threads().min(self.files.len()) as u64;
+        plan.accumulator_bytes(accumulated + self.files.len())
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
@@ -107,66 +98,60 @@ impl Job<'_> {
     /// # Errors
     /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses. A single
     /// input that fails is no error here: it stands in the report.
-    pub(crate) fn run(
+    pub(super) fn run(
         &self,
         plan: DrizzlePlan,
-        sums: Option<Sums>,
-        progress: &dyn Progress,
-    ) -> Result<CubeReport, Failure> {
+        sums: Option<SumsInUse>,
+    ) -> Result<CubeReport, PipelineError> {
         match sums {
-            None => self.run_at_once(plan, progress),
-            Some(sums) => self.run_accumulating(plan, sums, progress),
+            None => self.run_at_once(plan),
+            Some(sums) => self.run_accumulating(plan, sums),
         }
     }
 
-    fn run_at_once(&self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<CubeReport, Failure> {
+    fn run_at_once(&self, plan: DrizzlePlan) -> Result<CubeReport, PipelineError> {
         let mut drizzler = Drizzler::new(plan);
-        let answers = self.add(&mut drizzler, &self.sources, progress)?;
+        let answers = self.add(&mut drizzler, &self.files)?;
         drizzler.finalize();
         let mut timing = Timing::default();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
-        for (source, answer) in self.sources.iter().zip(answers) {
-            let Added { report, time, .. } = self.added(source, answer);
+        for (source, answer) in self.files.iter().zip(answers) {
+            let AddedFile { report, time, .. } = self.added(source, answer);
             time.into_iter().for_each(|time| timing.add(time));
             inputs.push(report);
         }
         let report = self.report(&drizzler, Vec::new(), inputs);
-        self.write(&drizzler, &report, timing, progress)?;
+        self.write(&drizzler, &report, timing)?;
         Ok(report)
     }
 
-    fn run_accumulating(
-        &self,
-        plan: DrizzlePlan,
-        mut sums: Sums,
-        progress: &dyn Progress,
-    ) -> Result<CubeReport, Failure> {
-        let mut accumulator = sums.load(plan, progress)?;
+    fn run_accumulating(&self, plan: DrizzlePlan, mut sums: SumsInUse) -> Result<CubeReport, PipelineError> {
+        let mut accumulator = sums.load(plan, self.listener)?;
         let context = self.parameters.resampling.planes.context;
         let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
-        let additions = Additions::among(&self.sources, &accumulator);
-        additions.tell(&sums.path, self.verbosity);
-        let answers = self.add(&mut accumulator.drizzler, &additions.new, progress)?;
+        let additions = AddedFiles::among(&self.files, &accumulator);
+        additions.tell(&sums.path, self.listener);
+        let answers = self.add(&mut accumulator.drizzler, &additions.new)?;
         accumulator.drizzler.finalize();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
         let before = accumulator.entries().len();
         for (source, answer) in additions.new.iter().zip(answers) {
             let added = self.added(source, answer);
-            if added.report.status != Status::Failed {
+            if added.report.status != InputStatus::Failed {
                 accumulator.note(accumulate::entry(source, &added))?;
             }
             inputs.push(added.report);
         }
         if accumulator.entries().len() > before {
             let celestial = self.parameters.grid.header();
-            sums.write(&accumulator, &self.configuration, &celestial, progress)?;
+            sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
         let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
         report.accumulator = Some(sums.path.display().to_string());
         if self.parameters.sums_only {
             report.file = sums.path.display().to_string();
         } else {
-            self.write(&accumulator.drizzler, &report, accumulator.timing(), progress)?;
+            self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
         // They are no inputs of this cube.
         report.failed += additions.refused.len();
@@ -175,21 +160,16 @@ impl Job<'_> {
     }
 
     /// Adds sources to sums.
-    fn add(
-        &self,
-        drizzler: &mut Drizzler,
-        sources: &[InputFile],
-        progress: &dyn Progress,
-    ) -> Result<Vec<Answer>, Failure> {
+    fn add(&self, drizzler: &mut Drizzler, files: &[InputFile]) -> Result<Vec<Answer>, PipelineError> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
-        progress.start(&format!("drizzle {}", self.product), sources.len() as u64);
+        self.listener.start(&format!("drizzle {}", self.product), files.len() as u64);
         let load = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
             self.load(plan, source, &pool, map.as_ref(), out)
         };
-        let answers = drizzler.add_all(sources, load, progress);
-        progress.finish();
-        answers.map_err(drizzle_failure)
+        let answers = drizzler.add_all(files, load, self.listener);
+        self.listener.finish();
+        answers.map_err(PipelineError::from)
     }
 
     fn load(
@@ -262,31 +242,31 @@ impl Job<'_> {
     }
 
     /// What became of a source.
-    fn added(&self, source: &InputFile, answer: Answer) -> Added {
-        let rejected = |reason: &str| Added {
-            report: InputReport::of(source, Status::Rejected, Some(reason.into())),
+    fn added(&self, source: &InputFile, answer: Answer) -> AddedFile {
+        let rejected = |reason: &str| AddedFile {
+            report: InputReport::of(source, InputStatus::Rejected, Some(reason.into())),
             number: None,
             time: None,
         };
         match answer {
-            Err(error) => Added {
+            Err(error) => AddedFile {
                 report: InputReport { exposure: Some(source.id.to_string()), ..InputReport::failed(&error) },
                 number: None,
                 time: None,
             },
             Ok((Loaded::Outside, _)) => rejected("it does not reach the region"),
-            Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => Added {
+            Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => AddedFile {
                 number: contribution.number,
                 ..rejected("no pixel in the region and the wavelength range is usable")
             },
-            Ok((Loaded::Read { fit, time }, contribution)) => Added {
+            Ok((Loaded::Read { fit, time }, contribution)) => AddedFile {
                 report: InputReport {
                     zodi_scale: match self.parameters.zodi {
                         ZodiTreatment::Static => Some(1.0),
                         _ => fit.map(|f| f.scale),
                     },
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
-                    ..InputReport::of(source, Status::Used, fit.as_ref().and_then(zodi_remark))
+                    ..InputReport::of(source, InputStatus::Used, fit.as_ref().and_then(zodi_remark))
                 },
                 number: contribution.number,
                 time: Some(time),
@@ -304,105 +284,14 @@ impl Job<'_> {
         CubeReport::new(self.product, &self.output(), shape, accumulated, inputs)
     }
 
-    fn write(
-        &self,
-        drizzler: &Drizzler,
-        report: &CubeReport,
-        timing: Timing,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
+    fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
         CubeWriter {
             parameters: self.parameters,
             product: self.product,
-            configuration: &self.configuration,
+            history: &self.history,
             overwrite: self.overwrite,
         }
-        .write(&self.output(), drizzler, report, timing, progress)
-    }
-}
-
-/// The plan of a cube or a mosaic.
-pub(crate) fn plan(parameters: &DrizzleParameters, product: Product) -> anyhow::Result<DrizzlePlan> {
-    let plan =
-        DrizzlePlan::new(parameters.grid.shape(), parameters.wavelengths(product)?, parameters.options)?;
-    Ok(plan.with_planes(parameters.resampling.planes.clone()))
-}
-
-/// What a cube is written with.
-pub(crate) struct CubeWriter<'a> {
-    pub(crate) parameters: &'a DrizzleParameters,
-    pub(crate) product: Product,
-    /// The configuration, line by line, for the history.
-    pub(crate) configuration: &'a [String],
-    pub(crate) overwrite: bool,
-}
-
-impl CubeWriter<'_> {
-    /// Writes the cube.
-    ///
-    /// # Errors
-    /// Nothing found where no exposure contributes; otherwise what the disk refuses.
-    pub(crate) fn write(
-        &self,
-        path: &Path,
-        drizzler: &Drizzler,
-        report: &CubeReport,
-        timing: Timing,
-        progress: &dyn Progress,
-    ) -> Result<(), Failure> {
-        if report.used == 0 {
-            return Err(self.nothing_used(report));
-        }
-        let parameters = self.parameters;
-        let inputs = report.all().map(InputReport::history);
-        let configuration = self.configuration.iter().map(|line| format!("config {line}"));
-        let info = CubeInfo {
-            detector: self.product.detector(),
-            inputs: report.used,
-            rejected: report.rejected,
-            failed: report.failed,
-            options: parameters.options,
-            xy_oversample: parameters.xy_oversample,
-            z_oversample: parameters.z_oversample,
-            base_pixel_scale: OutputGrid::NATIVE_SCALE,
-            celestial: parameters.grid.header(),
-            exact_wavelength_wcs: parameters.exact_wavelength_wcs,
-            weighting: parameters.resampling.weight.to_string(),
-            timing,
-            history: configuration.chain(inputs).collect(),
-        };
-        progress.start(&format!("write {}", self.product), file::steps(drizzler));
-        let write = match self.product {
-            Product::Cube(_) => file::write,
-            Product::Mosaic => file::write_mosaic,
-        };
-        let written = write(path, drizzler, &info, self.overwrite, progress);
-        progress.finish();
-        written.map_err(|error| match error.problem {
-            CubeFileProblem::Cancelled => Failure::interrupted(),
-            CubeFileProblem::Exists => Failure::exists(&error.path),
-            _ => error.into(),
-        })
-    }
-
-    fn nothing_used(&self, report: &CubeReport) -> Failure {
-        let all: Vec<&InputReport> = report.all().collect();
-        let reasons: Vec<String> = all
-            .iter()
-            .take(3)
-            .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
-            .collect();
-        let error = anyhow!(
-            "no {}: of {} exposures none has a usable pixel there ({}{})",
-            match self.product {
-                Product::Cube(detector) => format!("{detector} cube"),
-                Product::Mosaic => "mosaic".to_owned(),
-            },
-            all.len(),
-            reasons.join("; "),
-            if all.len() > reasons.len() { "; ..." } else { "" }
-        );
-        if report.failed > 0 { Failure::from(error) } else { Failure::nothing_found(error) }
+        .write(&self.output(), drizzler, report, timing, self.listener)
     }
 }
 
@@ -410,11 +299,4 @@ impl CubeWriter<'_> {
 fn group_time(metadata: &Metadata) -> GroupTime {
     let ObservationTime { begin, end, exposure, measurement, .. } = metadata.time;
     GroupTime { id: metadata.id.observation.clone(), begin, end, exposure, measurement }
-}
-
-fn drizzle_failure(error: DrizzleError) -> Failure {
-    match error {
-        DrizzleError::Cancelled => Failure::interrupted(),
-        other => other.into(),
-    }
 }

@@ -4,25 +4,22 @@ use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
 use spx_core::atomic;
 use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
-use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, SumsFile};
+use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
-use super::pipeline::Added;
-use super::report::{InputReport, Status};
-use crate::exit::Failure;
-use crate::ui::{self, Verbosity};
-use spx_pipeline::inputs::{ExposureBegin, InputFile};
-use spx_pipeline::output::OutputDirectory;
-use spx_pipeline::stages;
+use super::job::AddedFile;
+use super::report::{InputReport, InputStatus};
+use crate::inputs::{ExposureBegin, InputFile};
+use crate::output::OutputDirectory;
+use crate::{Listener, PipelineError, ResultContext as _, stages};
 
 /// The file of an accumulator while a run adds to it.
-pub(crate) struct Sums {
-    pub(crate) path: PathBuf,
+pub(super) struct SumsInUse {
+    pub(super) path: PathBuf,
     /// Until it is read; `None` where this run makes it.
     file: Option<SumsFile>,
     exists: bool,
@@ -32,12 +29,12 @@ pub(crate) struct Sums {
     _directory: OutputDirectory,
 }
 
-impl Sums {
+impl SumsInUse {
     /// Opens a file if it is there, and checks that it was made with these settings, lines `key = value`.
     ///
     /// # Errors
     /// Usage where the settings are others; where the file is damaged, no accumulator, or in use.
-    pub(crate) fn open(path: &Path, settings: &[String]) -> Result<Self, Failure> {
+    pub(super) fn open(path: &Path, settings: &[String]) -> Result<Self, PipelineError> {
         let path = path.to_owned();
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = OutputDirectory::create(directory)?;
@@ -45,13 +42,13 @@ impl Sums {
             return Ok(Self { path, file: None, exists: false, _lock: None, _directory: directory });
         }
         let lock = lock(&path)?;
-        let file = SumsFile::open(&path).map_err(failure)?;
-        file.check_settings(settings).map_err(failure)?;
+        let file = SumsFile::open(&path)?;
+        file.check_settings(settings)?;
         Ok(Self { path, file: Some(file), exists: true, _lock: lock, _directory: directory })
     }
 
     /// Exposures in it.
-    pub(crate) fn exposures(&self) -> usize {
+    pub(super) fn exposures(&self) -> usize {
         self.file.as_ref().map_or(0, |file| file.entries().len())
     }
 
@@ -60,7 +57,7 @@ impl Sums {
         &mut self,
         plan: DrizzlePlan,
         progress: &dyn Progress,
-    ) -> Result<Accumulator, Failure> {
+    ) -> Result<Accumulator, PipelineError> {
         match self.file.take() {
             Some(file) => load(file, plan, progress),
             None => Ok(Accumulator::new(Drizzler::new(plan))),
@@ -74,19 +71,19 @@ impl Sums {
         settings: &[String],
         celestial: &Header,
         progress: &dyn Progress,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), PipelineError> {
         write(&self.path, accumulator, settings, celestial, self.exists, progress)
     }
 }
 
 /// Locks an accumulator, and removes what killed runs have left beside it.
-fn lock(path: &Path) -> Result<Option<File>, Failure> {
+fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
     let lock = stages::lock(path)?;
     if let Some(locked) = &lock {
         let (held, there) = (locked.metadata()?, path.metadata()?);
         // Between opening and locking it, another run may have replaced it.
         if (held.len(), held.modified().ok()) != (there.len(), there.modified().ok()) {
-            return Err(anyhow!("another run is at work in {}", path.display()).into());
+            return Err(stages::at_work(path));
         }
         atomic::remove_leftovers(path).with_context(|| path.display().to_string())?;
     }
@@ -94,45 +91,35 @@ fn lock(path: &Path) -> Result<Option<File>, Failure> {
 }
 
 /// Reads the sums of a file.
-pub(crate) fn load(
+pub(super) fn load(
     file: SumsFile,
     plan: DrizzlePlan,
     progress: &dyn Progress,
-) -> Result<Accumulator, Failure> {
+) -> Result<Accumulator, PipelineError> {
     progress.start("read sums", file.steps(&plan));
     let loaded = file.load(plan, progress);
     progress.finish();
-    loaded.map_err(failure)
+    loaded.map_err(PipelineError::from)
 }
 
 /// Writes sums to a file.
-pub(crate) fn write(
+pub(super) fn write(
     path: &Path,
     accumulator: &Accumulator,
     settings: &[String],
     celestial: &Header,
     overwrite: bool,
     progress: &dyn Progress,
-) -> Result<(), Failure> {
+) -> Result<(), PipelineError> {
     progress.start("write sums", file::sums_steps(&accumulator.drizzler));
     let written = file::write_sums(path, accumulator, settings, celestial, overwrite, progress);
     progress.finish();
-    written.map_err(failure)
-}
-
-/// Other settings are the user's to set right.
-pub(crate) fn failure(error: CubeFileError) -> Failure {
-    match error.problem {
-        CubeFileProblem::Cancelled => Failure::interrupted(),
-        CubeFileProblem::Exists => Failure::exists(&error.path),
-        CubeFileProblem::Differs { .. } => Failure::usage(error),
-        _ => error.into(),
-    }
+    written.map_err(PipelineError::from)
 }
 
 /// Sources as an accumulator sees them.
 #[derive(Default)]
-pub(super) struct Additions {
+pub(super) struct AddedFiles {
     pub(super) new: Vec<InputFile>,
     /// Those that come twice, or that the user has named although they are in the sums.
     pub(super) refused: Vec<InputReport>,
@@ -142,7 +129,7 @@ pub(super) struct Additions {
     pub(super) early: usize,
 }
 
-impl Additions {
+impl AddedFiles {
     /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among the sources.
     pub(super) fn among(sources: &[InputFile], accumulator: &Accumulator) -> Self {
         let last = accumulator.entries().iter().map(order).max();
@@ -164,19 +151,19 @@ impl Additions {
                 }
             };
             let reason = format!("{} {reason}", source.id);
-            additions.refused.push(InputReport::of(source, Status::Failed, Some(reason)));
+            additions.refused.push(InputReport::of(source, InputStatus::Failed, Some(reason)));
         }
         additions
     }
 
     /// Says what the user should know of the sources.
-    pub(super) fn tell(&self, path: &Path, verbosity: Verbosity) {
+    pub(super) fn tell(&self, path: &Path, listener: &dyn Listener) {
         let file = path.display();
         if self.aside > 0 {
-            ui::note(verbosity, &format!("{} images are in {file} already and are left aside", self.aside));
+            listener.note(&format!("{} images are in {file} already and are left aside", self.aside));
         }
         if self.early > 0 {
-            ui::warning(&format!(
+            listener.warning(&format!(
                 "{} exposures are earlier than the last one in {file}: in the last place the cube may differ from \
                  that of one run over all",
                 self.early
@@ -191,20 +178,20 @@ fn order(entry: &AccumulatedExposure) -> (ExposureBegin, &ExposureId, &String) {
 }
 
 /// The earliest exposure of sums, as sources are sorted.
-pub(crate) fn first(entries: &[AccumulatedExposure]) -> Option<(ExposureBegin, &ExposureId, &String)> {
+pub(super) fn first(entries: &[AccumulatedExposure]) -> Option<(ExposureBegin, &ExposureId, &String)> {
     entries.iter().map(order).min()
 }
 
 /// What the sums keep of a source.
-pub(super) fn entry(source: &InputFile, added: &Added) -> AccumulatedExposure {
-    let Added { report, number, time } = added;
+pub(super) fn entry(source: &InputFile, added: &AddedFile) -> AccumulatedExposure {
+    let AddedFile { report, number, time } = added;
     let no_time =
         || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
     AccumulatedExposure {
         id: source.id.clone(),
         file: source.name.clone(),
         mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
-        used: report.status == Status::Used,
+        used: report.status == InputStatus::Used,
         remark: report.reason.clone(),
         foreground_scale: report.zodi_scale,
         number: *number,
@@ -213,11 +200,11 @@ pub(super) fn entry(source: &InputFile, added: &Added) -> AccumulatedExposure {
 }
 
 /// The report of an exposure that is in the sums.
-pub(crate) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport {
+pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport {
     InputReport {
         file: entry.file.clone(),
         exposure: Some(entry.id.to_string()),
-        status: if entry.used { Status::Used } else { Status::Rejected },
+        status: if entry.used { InputStatus::Used } else { InputStatus::Rejected },
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,
         context: entry.number.filter(|_| context),

@@ -2,14 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use spx_core::fits::{FitsError, FitsReader};
 use spx_core::image::SpectralImage;
 use spx_drizzle::{ExposureExtras, Weight, weights};
 
-use super::resampling::{ResamplingParameters, Weighting};
-use crate::exit::Failure;
-use spx_pipeline::inputs::InputError;
+use super::resampling::{PixelWeighting, ResamplingParameters};
+use crate::inputs::InputError;
+use crate::{PipelineError, ResultContext as _};
 
 /// A weight for each pixel of the full frame.
 pub(super) struct WeightMap {
@@ -23,7 +22,7 @@ impl WeightMap {
     ///
     /// # Errors
     /// Usage, where there is none.
-    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+    pub(super) fn read(path: &Path) -> Result<Self, PipelineError> {
         let read = || -> Result<Option<Self>, FitsError> {
             let mut file = FitsReader::open(path)?;
             for index in 0..file.hdu_names()?.len() {
@@ -38,9 +37,11 @@ impl WeightMap {
             }
             Ok(None)
         };
-        let map = read().with_context(|| format!("weight map {}", path.display())).map_err(Failure::usage)?;
-        let none = || anyhow::anyhow!("weight map {}: no HDU holds an image of two axes", path.display());
-        map.ok_or_else(|| Failure::usage(none()))
+        let map = read()
+            .with_context(|| format!("weight map {}", path.display()))
+            .map_err(PipelineError::into_usage)?;
+        let none = || format!("weight map {}: no HDU holds an image of two axes", path.display());
+        map.ok_or_else(|| PipelineError::usage(none()))
     }
 
     /// The weights of the rows of an image, by its place in the full frame; NaN, hence no weight, beside the map.
@@ -83,16 +84,16 @@ impl ExtraArrays {
     ) -> Result<Self, InputError> {
         let (planes, nx) = (&image.planes, image.metadata.shape[1]);
         let constant = match parameters.weight {
-            Weighting::Exptime => Some(exposure_time(image)?),
-            Weighting::None => Some(1.0),
+            PixelWeighting::Exptime => Some(exposure_time(image)?),
+            PixelWeighting::None => Some(1.0),
             _ => None,
         };
         let weights = match (parameters.weight, map) {
-            (Weighting::IvmSmooth, _) => {
+            (PixelWeighting::IvmSmooth, _) => {
                 let rows = image.rows.clone();
                 Some(weights::smoothed(nx, rows, &planes.variance, &planes.flags, excluded, ivar_max))
             }
-            (Weighting::Map, Some(map)) => Some(map.of(image)?),
+            (PixelWeighting::Map, Some(map)) => Some(map.of(image)?),
             _ => None,
         };
         let variances = parameters.planes.variances.iter().map(|name| read_rows(image, name));

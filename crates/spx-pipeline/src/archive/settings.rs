@@ -1,0 +1,84 @@
+//! Settings of the archive where a pipeline asks it.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_archive::{ArchiveUrl, MjdRange};
+
+use super::access::ArchiveAccess;
+use super::files::{RemoteSource, sources};
+use super::search::MAX_IMAGES;
+use crate::PipelineError;
+use crate::settings::SettingHeading;
+
+/// Settings of the archive, which all pipelines share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Archive"))]
+pub struct ArchiveSettings {
+    /// Base address of the archive; plain http on this machine only
+    #[schemars(extend("x-value" = "URL"))]
+    pub archive_url: String,
+    /// Only images taken between these dates, MIN,MAX [MJD]
+    #[schemars(extend("examples" = [[60_791.0, 60_850.0]], "x-value" = "MIN,MAX"))]
+    pub mjd_range: Option<Vec<f64>>,
+    /// More images than this are an error
+    pub max_images: usize,
+    /// Downloads at a time
+    #[schemars(range(min = 1, max = 64))]
+    pub workers: usize,
+    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are read where they are
+    #[schemars(extend("examples" = ["/data/spherex"], "x-value" = "DIR"))]
+    pub data_mirror: Option<PathBuf>,
+    /// Where else to look for files, in this order: cloud, irsa; by default both, or the archive alone where it is not
+    /// IRSA
+    #[schemars(extend("examples" = [["cloud", "irsa"]]))]
+    pub sources: Option<Vec<String>>,
+}
+
+impl Default for ArchiveSettings {
+    fn default() -> Self {
+        Self {
+            archive_url: ArchiveUrl::IRSA.to_owned(),
+            mjd_range: None,
+            max_images: MAX_IMAGES,
+            workers: 4,
+            data_mirror: None,
+            sources: None,
+        }
+    }
+}
+
+impl ArchiveSettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is out of range.
+    pub fn access(&self) -> Result<ArchiveAccess, PipelineError> {
+        let url: ArchiveUrl = self.archive_url.parse().map_err(PipelineError::usage)?;
+        let mjd_range = match self.mjd_range.as_deref() {
+            None => None,
+            Some(&[min, max]) => Some(MjdRange::new(min, max).map_err(PipelineError::usage)?),
+            Some(other) => {
+                return Err(PipelineError::usage(format!("mjd_range takes two dates, not {}", other.len())));
+            }
+        };
+        if !(1..=64).contains(&self.workers) {
+            let workers = self.workers;
+            return Err(PipelineError::usage(format!(
+                "workers = {workers} is not allowed: it must be from 1 to 64"
+            )));
+        }
+        let named = self.sources.iter().flatten().map(|name| name.parse());
+        let named = named.collect::<Result<Vec<RemoteSource>, _>>();
+        let named = named.map_err(|e| PipelineError::usage(format!("sources: {e}")))?;
+        Ok(ArchiveAccess {
+            sources: sources(self.data_mirror.as_deref(), &named, &url),
+            url,
+            mjd_range,
+            max_images: self.max_images,
+            workers: self.workers,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are kept in a file.
+//!
+//! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the steps one by one has
+//! [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and [`download_observations`] for the images, and
+//! [`drizzle_detector`] for the cube of files that are at hand.
+
+mod accumulate;
+mod duplicates;
+mod extra;
+mod finalize;
+mod job;
+mod memory;
+mod mosaic;
+mod report;
+mod resampling;
+mod run;
+mod settings;
+mod writer;
+
+pub use finalize::{FinalizeRequest, finalize};
+pub use mosaic::{MosaicConfig, WaveRange, mosaic, resume_mosaic};
+pub use report::{CubeReport, DrizzleReport, InputReport, InputStatus};
+pub use resampling::{ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination};
+pub use run::{download_observations, drizzle, drizzle_detector, query_observations, resume_drizzle};
+pub use settings::{
+    DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
+};

@@ -1,0 +1,33 @@
+//! Memory: what there is, and the refusal of what would not fit.
+
+use crate::PipelineError;
+
+const GIB: f64 = 1_073_741_824.0;
+
+/// Refuses what would not fit before anything is allocated; `needed` is in bytes, `max_memory` in GiB.
+///
+/// # Errors
+/// Usage.
+pub(super) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), PipelineError> {
+    let (allowed, name) = match max_memory {
+        Some(gib) => (gib * GIB, "max_memory allows"),
+        None => (0.9 * available_memory() as f64, "is available"),
+    };
+    if needed as f64 <= allowed {
+        return Ok(());
+    }
+    Err(PipelineError::usage(format!(
+        "a cube of this size needs about {:.1} GiB of memory, and {:.1} GiB {name}: make the region smaller or \
+         the sampling coarser",
+        needed as f64 / GIB,
+        allowed / GIB
+    )))
+}
+
+/// Memory that the system, or the control group that we run in, can still give [bytes].
+fn available_memory() -> u64 {
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
+    system.available_memory().min(group)
+}

@@ -1,0 +1,219 @@
+//! Settings of the resampling beyond kernel and sampling: weights, masks, optional planes.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_core::flags::GoodBits;
+use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, VarianceMethod};
+
+use crate::PipelineError;
+use crate::flag_selection as text;
+use crate::settings::SettingHeading;
+
+/// Settings of the resampling, which drizzle and mosaic share.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Optional planes"))]
+pub struct ResamplingSettings {
+    /// Flags that may be ignored, all others exclude a pixel: sum or list of bit values or names (12, 4,8, 4+8, HOT|COLD),
+    /// ~ for the reverse, none to ignore all; instead of exclude_flags
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("examples" = ["SOURCE,OVERFLOW"]))]
+    #[schemars(extend("x-value" = "BITS", "x-heading" = "Pixels and weights"))]
+    pub good_bits: Option<GoodBits>,
+    /// Weights of the pixels: ivm (1/variance), ivm-smooth (of the variance smoothed over the image), exptime, map, none;
+    /// by default ivm, or map where a weight_map is given
+    #[schemars(extend("examples" = ["ivm"], "x-value" = "TYPE", "x-heading" = "Pixels and weights"))]
+    pub weight: Option<PixelWeighting>,
+    /// FITS image with a weight for each pixel of the full frame, for the weights map
+    #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
+    pub weight_map: Option<PathBuf>,
+    /// Only pixels of each input file in this box, counted from 0, ends included
+    #[schemars(extend("examples" = [[20, 2019, 20, 2019]]))]
+    #[schemars(extend("x-value" = "XMIN,XMAX,YMIN,YMAX", "x-heading" = "Pixels and weights"))]
+    pub input_box: Option<Vec<usize>>,
+    /// Factor of every input's flux, by default 1; variances are multiplied by its square
+    #[schemars(extend("examples" = [1.0], "x-heading" = "Pixels and weights"))]
+    pub flux_scale: Option<f64>,
+    /// Side of an output pixel over that of an input pixel, for turbo, gaussian and lanczos; by default that in the middle
+    /// of each input
+    #[schemars(extend("examples" = [1.0], "x-heading" = "Drizzle"))]
+    pub pixel_scale_ratio: Option<f64>,
+
+    /// Value of SCI where there are no data: a number, nan (the default), or indef
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("examples" = ["nan"], "x-value" = "VALUE", "x-infinite" = true))]
+    pub fillval: Option<FillValue>,
+    /// Further planes of the output: weight, wavelength (mean of the pixels), context
+    #[schemars(extend("examples" = [["weight", "wavelength"]]))]
+    pub planes: Option<Vec<OptionalPlane>>,
+    /// A plane of errors: from_var (from the variances) or driz_err (the pixels' errors, resampled as the flux is)
+    #[schemars(extend("examples" = ["from_var"], "x-value" = "METHOD"))]
+    pub err: Option<ErrorPlane>,
+    /// Names of HDUs of the inputs with further variances, each to be resampled
+    #[schemars(extend("examples" = [["VAR_POISSON", "VAR_RNOISE"]]))]
+    pub variances: Option<Vec<String>>,
+    /// How those are combined: propagated (as VARIANCE, the default) or resampled (as in STScI's Resample)
+    #[schemars(extend("examples" = ["propagated"], "x-value" = "METHOD"))]
+    pub variance_method: Option<VarianceCombination>,
+}
+
+/// How pixels are weighted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelWeighting {
+    /// 1/variance
+    #[default]
+    Ivm,
+    /// 1/variance, smoothed over the image
+    IvmSmooth,
+    /// Measurement time, else exposure time
+    Exptime,
+    /// A map of the user's
+    Map,
+    /// All alike
+    None,
+}
+
+impl fmt::Display for PixelWeighting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ivm => "ivm",
+            Self::IvmSmooth => "ivm-smooth",
+            Self::Exptime => "exptime",
+            Self::Map => "map",
+            Self::None => "none",
+        })
+    }
+}
+
+/// A plane that the output may have besides, by its name in settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OptionalPlane {
+    /// Sum of the weights
+    Weight,
+    /// Mean wavelength
+    Wavelength,
+    /// Which exposures contributed
+    Context,
+}
+
+/// [`ErrorMethod`] by the names of STScI's Resample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorPlane {
+    /// From the variances
+    FromVar,
+    /// The pixels' errors, resampled as the flux is
+    DrizErr,
+}
+
+/// [`VarianceMethod`] by its name in settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VarianceCombination {
+    /// As VARIANCE
+    Propagated,
+    /// As in STScI's Resample
+    Resampled,
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone)]
+pub(super) struct ResamplingParameters {
+    pub(super) good_bits: Option<GoodBits>,
+    pub(super) weight: PixelWeighting,
+    /// Where `weight` is a map.
+    pub(super) weight_map: Option<PathBuf>,
+    /// Columns and rows, half-open.
+    pub(super) input_box: Option<[Range<usize>; 2]>,
+    pub(super) flux_scale: f64,
+    pub(super) pixel_scale_ratio: Option<f64>,
+    pub(super) fill: FillValue,
+    pub(super) planes: OutputPlanes,
+}
+
+impl ResamplingSettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// The first that is out of range or does not go with another, by its name.
+    pub(super) fn parameters(&self) -> Result<ResamplingParameters, PipelineError> {
+        let input_box = match self.input_box.as_deref() {
+            None => None,
+            Some(&[x0, x1, y0, y1]) if x0 <= x1 && y0 <= y1 => Some([x0..x1 + 1, y0..y1 + 1]),
+            Some(_) => {
+                return Err(PipelineError::usage(
+                    "input_box takes XMIN,XMAX,YMIN,YMAX, each maximum at least its minimum",
+                ));
+            }
+        };
+        let weight = match (self.weight, &self.weight_map) {
+            (None, Some(_)) => PixelWeighting::Map,
+            (Some(PixelWeighting::Map), None) => {
+                return Err(PipelineError::usage("weight = map needs weight_map"));
+            }
+            (Some(other), Some(_)) if other != PixelWeighting::Map => {
+                return Err(PipelineError::usage(format!(
+                    "weight = {other} and weight_map exclude each other"
+                )));
+            }
+            (weight, _) => weight.unwrap_or_default(),
+        };
+        let flux_scale = self.flux_scale.unwrap_or(1.0);
+        if !(flux_scale.is_finite() && flux_scale != 0.0) {
+            return Err(PipelineError::usage(format!(
+                "flux_scale = {flux_scale} is not allowed: it must be a number other than 0"
+            )));
+        }
+        Ok(ResamplingParameters {
+            good_bits: self.good_bits.clone(),
+            weight,
+            weight_map: self.weight_map.clone(),
+            input_box,
+            flux_scale,
+            pixel_scale_ratio: self.pixel_scale_ratio,
+            fill: self.fillval.unwrap_or_default(),
+            planes: self.optional_planes()?,
+        })
+    }
+
+    /// The planes, but for what makes a mosaic different.
+    fn optional_planes(&self) -> Result<OutputPlanes, PipelineError> {
+        let has = |plane| self.planes.iter().flatten().any(|p| *p == plane);
+        let variances: Vec<String> =
+            self.variances.iter().flatten().map(|n| n.trim().to_ascii_uppercase()).collect();
+        for (k, name) in variances.iter().enumerate() {
+            let formed =
+                !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            if !formed || RESERVED.contains(&name.as_str()) || variances[..k].contains(name) {
+                return Err(PipelineError::usage(format!(
+                    "variances: `{name}` is empty, not a name of an HDU, named twice, or an HDU of the output"
+                )));
+            }
+        }
+        Ok(OutputPlanes {
+            only_mean: false,
+            weight: has(OptionalPlane::Weight),
+            wavelength: has(OptionalPlane::Wavelength),
+            context: has(OptionalPlane::Context),
+            error: self.err.map(|method| match method {
+                ErrorPlane::FromVar => ErrorMethod::FromVariances,
+                ErrorPlane::DrizErr => ErrorMethod::Resampled,
+            }),
+            variances,
+            variance_method: match self.variance_method {
+                Some(VarianceCombination::Resampled) => VarianceMethod::Resampled,
+                _ => VarianceMethod::Propagated,
+            },
+        })
+    }
+}
+
+/// Names that the output has for its own arrays.
+const RESERVED: [&str; 11] =
+    ["SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WAVELENGTH", "WHT", "MEANWAVE", "ERR", "CON", "DQ"];

@@ -1,0 +1,326 @@
+//! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube after cube.
+
+use std::path::{Path, PathBuf};
+
+use spx_archive::{Layout, Selection, Shape};
+use spx_core::detector::Detector;
+
+use super::accumulate::SumsInUse;
+use super::duplicates::warn_of_duplicates;
+use super::job::DrizzleJob;
+use super::memory::check_memory;
+use super::mosaic::MosaicConfig;
+use super::report::{CubeReport, DrizzleReport};
+use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
+use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::inputs::{InputError, InputFile, find_inputs};
+use crate::output::OutputDirectory;
+use crate::settings::write_configuration;
+use crate::stages::{StageSelection, Stages};
+use crate::{Listener, PipelineError};
+
+/// The name of the file that says how far a run from the archive has come.
+const STATE: &str = "drizzle_state.toml";
+
+/// What is to be made, with its settings.
+pub(super) enum DrizzleTask<'a> {
+    /// A cube of each detector.
+    Cubes(&'a DrizzleConfig),
+    /// One mosaic.
+    Mosaic(&'a MosaicConfig),
+}
+
+/// Makes the cubes of the inputs that the settings name, or of what the archive has: one for each detector.
+///
+/// They are written to `drizzle_D<n>.fits` in the output directory, and beside each the settings that it was made with.
+///
+/// # Errors
+/// Where no cube could be made: usage where the settings are wrong or a cube exists; nothing found where no exposure
+/// contributes. A cube that fails beside others that are made stands in the report.
+pub fn drizzle(config: &DrizzleConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
+    make(&DrizzleTask::Cubes(config), false, listener)
+}
+
+/// As [`drizzle`], going on with an earlier run in the same directory: stages that are done, with the same settings and
+/// the same inputs, are not repeated.
+///
+/// # Errors
+/// As [`drizzle`].
+pub fn resume_drizzle(
+    config: &DrizzleConfig,
+    listener: &dyn Listener,
+) -> Result<DrizzleReport, PipelineError> {
+    make(&DrizzleTask::Cubes(config), true, listener)
+}
+
+/// Makes the cube of one detector from files and directories that are at hand.
+///
+/// # Errors
+/// As [`drizzle`].
+pub fn drizzle_detector(
+    inputs: &[PathBuf],
+    config: &DrizzleConfig,
+    detector: Detector,
+    listener: &dyn Listener,
+) -> Result<CubeReport, PipelineError> {
+    let mut config = config.clone();
+    config.region.detector = detector.number();
+    config.output.input = Some(inputs.to_vec());
+    let mut report = drizzle(&config, listener)?;
+    report.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))
+}
+
+/// Asks the archive for the images of the region; the answer is also written to `query_summary.toml` in the output
+/// directory.
+///
+/// # Errors
+/// Nothing found where the archive has no such image; otherwise where it cannot be asked.
+pub fn query_observations(
+    config: &DrizzleConfig,
+    listener: &dyn Listener,
+) -> Result<QuerySummary, PipelineError> {
+    let parameters = config.parameters()?;
+    let output = OutputDirectory::create(&parameters.output_dir)?;
+    let summary = order(&parameters).query(&mut Stages::transient(listener))?;
+    output.keep();
+    Ok(summary)
+}
+
+/// Downloads the images of a query to `data/D1` to `data/D6` in the output directory; what is there already is not
+/// fetched again.
+///
+/// # Errors
+/// Where the disk is too small. A file that cannot be fetched is no error here: it stands among the missing ones.
+pub fn download_observations(
+    config: &DrizzleConfig,
+    summary: &QuerySummary,
+    listener: &dyn Listener,
+) -> Result<DeliveredFiles, PipelineError> {
+    let parameters = config.parameters()?;
+    order(&parameters).download(summary, &mut Stages::transient(listener))
+}
+
+impl DrizzleTask<'_> {
+    fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
+        match self {
+            Self::Cubes(config) => config.parameters(),
+            Self::Mosaic(config) => config.parameters(),
+        }
+    }
+
+    /// The configuration, line by line, for the history of a product.
+    fn history(&self, product: DrizzleProduct) -> Result<Vec<String>, PipelineError> {
+        match self {
+            Self::Cubes(config) => Ok(config.history(product)),
+            Self::Mosaic(config) => config.history(),
+        }
+    }
+
+    /// Writes the resolved configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`.
+    fn write_configuration(&self, job: &DrizzleJob<'_>) -> Result<(), PipelineError> {
+        let path = job.configuration_file();
+        let comment = format!("What {}.fits was made with.", job.product.stem());
+        match self {
+            Self::Cubes(config) => write_configuration(&path, &comment, &config.of_product(job.product)),
+            Self::Mosaic(config) => write_configuration(&path, &comment, &config.resolved()?),
+        }
+    }
+
+    /// What is made of the inputs, which are sorted.
+    fn products(&self, inputs: Vec<InputFile>) -> Vec<(DrizzleProduct, Vec<InputFile>)> {
+        match self {
+            Self::Mosaic(_) if inputs.is_empty() => Vec::new(),
+            Self::Mosaic(_) => vec![(DrizzleProduct::Mosaic, inputs)],
+            Self::Cubes(_) => Detector::ALL
+                .into_iter()
+                .map(|detector| {
+                    let of_it = inputs.iter().filter(|input| input.id.detector == detector);
+                    (DrizzleProduct::Cube(detector), of_it.cloned().collect::<Vec<_>>())
+                })
+                .filter(|(_, inputs)| !inputs.is_empty())
+                .collect(),
+        }
+    }
+}
+
+/// Makes what a task asks for.
+pub(super) fn make(
+    task: &DrizzleTask<'_>,
+    resume: bool,
+    listener: &dyn Listener,
+) -> Result<DrizzleReport, PipelineError> {
+    let parameters = task.parameters()?;
+    if !parameters.options.kernel.conserves_flux() {
+        listener.warning(&format!("kernel {}: it does not conserve flux", parameters.options.kernel));
+    }
+    if !parameters.input.is_empty() {
+        let mut stages = Stages::transient(listener);
+        return combine(task, &parameters, &parameters.input, Vec::new(), &mut stages);
+    }
+    let output = OutputDirectory::create(&parameters.output_dir)?;
+    let state = parameters.output_dir.join(STATE);
+    let mut stages = Stages::open(&state, StageSelection { resume, ..StageSelection::default() }, listener)?;
+    let order = order(&parameters);
+    let summary = order.query(&mut stages)?;
+    let delivered = order.download(&summary, &mut stages)?;
+    output.keep();
+    combine(task, &parameters, &delivered.files, delivered.failed().collect(), &mut stages)
+}
+
+/// The images of the region; files go to `data/D1` to `data/D6` in the output directory.
+fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
+    let archive = &parameters.archive;
+    ArchiveOrder {
+        archive,
+        selection: Selection {
+            bands: parameters.detector.into_iter().collect(),
+            mjd_range: archive.mjd_range,
+            max_images: Some(archive.max_images),
+            ..Selection::new(Shape::Rectangle(parameters.region))
+        },
+        cutout: None,
+        summary: parameters.output_dir.join(QUERY_SUMMARY),
+        data: parameters.output_dir.join("data"),
+        layout: Layout::ByDetector,
+    }
+}
+
+/// Makes the products of inputs that are at hand; `undelivered` are those that are not, which the user has been told.
+fn combine(
+    task: &DrizzleTask<'_>,
+    parameters: &DrizzleParameters,
+    inputs: &[PathBuf],
+    undelivered: Vec<InputError>,
+    stages: &mut Stages<'_>,
+) -> Result<DrizzleReport, PipelineError> {
+    let found = find_inputs(inputs);
+    if found.is_empty() && undelivered.is_empty() {
+        return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
+    }
+    let listener = stages.listener();
+    let (mut files, mut failed) = found.scan();
+    if parameters.input.is_empty() {
+        // The archive's choice, not the user's.
+        files.iter_mut().for_each(|file| file.named = false);
+    }
+    failed.extend(undelivered.iter().cloned());
+    if parameters.accumulate.is_none() {
+        warn_of_duplicates(&files, listener);
+    }
+    let (files, failed) = select(files, failed, parameters.detector, listener);
+    let untold = failed.iter().filter(|error| !undelivered.contains(error));
+    untold.for_each(|error| listener.warning(&error.to_string()));
+    let mut jobs = Vec::new();
+    for (product, files) in task.products(files) {
+        jobs.push(DrizzleJob {
+            parameters,
+            product,
+            files,
+            failed: &failed,
+            overwrite: parameters.overwrite || stages.resuming(),
+            history: task.history(product)?,
+            listener,
+        });
+    }
+    if jobs.is_empty() {
+        return Err(match failed.len() {
+            0 => PipelineError::nothing_found("no input is of the detector that was asked for"),
+            n => PipelineError::failed(format!("none of the {n} inputs could be used")),
+        });
+    }
+    run_jobs(task, &jobs, stages)
+}
+
+/// Files of the detector that is wanted, in order. Those of another detector have failed where the user named them, and
+/// are left aside where they were found in a directory.
+fn select(
+    files: Vec<InputFile>,
+    mut failed: Vec<InputError>,
+    wanted: Option<Detector>,
+    listener: &dyn Listener,
+) -> (Vec<InputFile>, Vec<InputError>) {
+    let Some(wanted) = wanted else {
+        failed.sort();
+        return (files, failed);
+    };
+    let (selected, others): (Vec<_>, Vec<_>) = files.into_iter().partition(|file| file.id.detector == wanted);
+    let (named, aside): (Vec<_>, Vec<_>) = others.into_iter().partition(|file| file.named);
+    failed.extend(named.iter().map(|file| {
+        let (found, expected) = (file.id.detector.number(), wanted.number());
+        InputError::new(&file.path, format!("HDU IMAGE: card DETECTOR is {found}, not {expected}"))
+    }));
+    if !aside.is_empty() {
+        listener.note(&format!("{} images of other detectors are left aside", aside.len()));
+    }
+    failed.sort();
+    (selected, failed)
+}
+
+/// Checks all that can be checked before the work begins, then makes product after product.
+fn run_jobs(
+    task: &DrizzleTask<'_>,
+    jobs: &[DrizzleJob<'_>],
+    stages: &mut Stages<'_>,
+) -> Result<DrizzleReport, PipelineError> {
+    let plans = check_jobs(jobs, stages)?;
+    let first = jobs[0].parameters;
+    let output = if first.sums_only { None } else { Some(OutputDirectory::create(&first.output_dir)?) };
+    let (mut report, mut errors) = (DrizzleReport::default(), Vec::new());
+    for (job, (plan, sums)) in jobs.iter().zip(plans) {
+        let is_there = |report: &CubeReport| {
+            report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
+        };
+        let made = stages.run(&job.product.stem(), job.fingerprint(), is_there, || {
+            let report = job.run(plan, sums)?;
+            if !job.parameters.sums_only {
+                task.write_configuration(job)?;
+            }
+            Ok::<_, PipelineError>(report)
+        });
+        match made {
+            Ok(cube) => report.cubes.push(cube),
+            Err(PipelineError::Interrupted) => return Err(PipelineError::Interrupted),
+            Err(error) => errors.push(error),
+        }
+    }
+    if report.cubes.is_empty()
+        && let Some(error) = errors.pop()
+    {
+        errors.iter().for_each(|other| jobs[0].listener.warning(&other.one_line()));
+        return Err(error);
+    }
+    report.failures = errors.iter().map(PipelineError::one_line).collect();
+    output.into_iter().for_each(OutputDirectory::keep);
+    Ok(report)
+}
+
+/// What each job needs: its plan, and its running sums where it has some.
+type Prepared = (spx_drizzle::DrizzlePlan, Option<SumsInUse>);
+
+/// Refuses what is too large, has settings that do not go together, or would replace a file.
+fn check_jobs(jobs: &[DrizzleJob<'_>], stages: &Stages<'_>) -> Result<Vec<Prepared>, PipelineError> {
+    if jobs.len() > 1 && jobs[0].parameters.accumulate.is_some() {
+        let detectors: Vec<String> = jobs.iter().map(|job| job.product.to_string()).collect();
+        let found = detectors.join(", ");
+        return Err(PipelineError::usage(format!(
+            "accumulate takes one detector, and the inputs are of {found}"
+        )));
+    }
+    let mut plans = Vec::new();
+    for job in jobs {
+        let plan = job.parameters.plan(job.product)?;
+        let accumulate = job.parameters.accumulate.as_deref();
+        let sums = accumulate.map(|path| SumsInUse::open(path, &job.history)).transpose()?;
+        let accumulated = sums.as_ref().map_or(0, SumsInUse::exposures);
+        check_memory(job.memory(&plan, accumulated), job.parameters.max_memory)?;
+        if !job.parameters.sums_only {
+            if !job.overwrite && job.output().symlink_metadata().is_ok() {
+                return Err(PipelineError::exists(&job.output()));
+            }
+            stages.clear(&job.output())?;
+            stages.clear(&job.configuration_file())?;
+        }
+        plans.push((plan, sums));
+    }
+    Ok(plans)
+}

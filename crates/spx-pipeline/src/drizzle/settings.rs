@@ -1,0 +1,410 @@
+//! Settings of a drizzle, and the parameters that come of them.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
+use spx_core::flags::{FlagError, FlagNames, FlagSelection};
+use spx_core::sky::{Position, Rectangle};
+use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
+use spx_wcs::OutputGrid;
+
+use super::resampling::{ResamplingParameters, ResamplingSettings};
+use crate::PipelineError;
+use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::flag_selection as text;
+use crate::settings::SettingHeading;
+use crate::zodi::{ZodiSettings, ZodiTreatment};
+
+/// Settings of [`drizzle`](super::drizzle).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Input and output"))]
+pub struct DrizzleConfig {
+    /// Where on the sky.
+    #[serde(flatten)]
+    pub region: RegionSettings,
+    /// What goes in and where the output goes.
+    #[serde(flatten)]
+    pub output: OutputSettings,
+    /// File of running sums: made where it does not exist; otherwise the exposures are added to those in it, each once, and
+    /// the cube is that of all of them
+    #[schemars(extend("examples" = ["sums_D3.fits"], "x-value" = "FILE"))]
+    pub accumulate: Option<PathBuf>,
+    /// With accumulate: write no cube, which `spx cube finalize` makes of the sums
+    pub sums_only: bool,
+    /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
+    pub exact_wavelength_wcs: bool,
+    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is available
+    #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
+    pub max_memory: Option<f64>,
+    /// The archive, where no input is given.
+    #[serde(flatten)]
+    pub archive: ArchiveSettings,
+    /// How pixels are spread.
+    #[serde(flatten)]
+    pub sampling: SamplingSettings,
+    /// Output planes in a native channel; other than 1 the axis has constant resolving power
+    #[schemars(extend("exclusiveMinimum" = 0, "x-heading" = "Drizzle"))]
+    pub z_oversample: f64,
+    /// Edges of the planes [um], increasing, instead of the detector's channels
+    #[schemars(extend("examples" = [[1.65, 1.85, 2.05, 2.25]], "x-value" = "E1,E2,...", "x-heading" = "Drizzle"))]
+    pub z_edges: Option<Vec<f64>>,
+    /// Which pixels count, and how much.
+    #[serde(flatten)]
+    pub pixels: PixelSettings,
+    /// Weights, masks, optional planes.
+    #[serde(flatten)]
+    pub resampling: ResamplingSettings,
+    /// The zodiacal light.
+    #[serde(flatten)]
+    pub zodi: ZodiSettings,
+}
+
+impl Default for DrizzleConfig {
+    fn default() -> Self {
+        Self {
+            region: RegionSettings::default(),
+            output: OutputSettings::default(),
+            accumulate: None,
+            sums_only: false,
+            exact_wavelength_wcs: false,
+            max_memory: None,
+            archive: ArchiveSettings::default(),
+            sampling: SamplingSettings::default(),
+            z_oversample: 1.0,
+            z_edges: None,
+            pixels: PixelSettings::default(),
+            resampling: ResamplingSettings::default(),
+            zodi: ZodiSettings::default(),
+        }
+    }
+}
+
+/// Settings of the region and the detector.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Region"))]
+pub struct RegionSettings {
+    /// Right ascension of the center [deg, ICRS]
+    #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true))]
+    pub ra: Option<f64>,
+    /// Declination of the center [deg, ICRS]
+    #[schemars(extend("examples" = [33.5468], "x-value" = "DEG", "x-needed" = true))]
+    pub dec: Option<f64>,
+    /// Width of the output along right ascension, on the tangent plane at the center [arcmin]
+    #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]
+    pub width: Option<f64>,
+    /// Height of the output along declination [arcmin]
+    #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]
+    pub height: Option<f64>,
+    /// Detector, 1 to 6; 0 stands for all that the inputs have
+    #[schemars(range(min = 0, max = 6))]
+    pub detector: u8,
+}
+
+/// Settings of the inputs and the output.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Input and output"))]
+pub struct OutputSettings {
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively); without it the archive is
+    /// asked for images of the region
+    #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
+    pub input: Option<Vec<PathBuf>>,
+    /// Directory for the output and the resolved configuration
+    #[schemars(extend("x-value" = "DIR", "x-short" = "o"))]
+    pub output_dir: PathBuf,
+    /// Replace existing output
+    pub overwrite: bool,
+}
+
+impl Default for OutputSettings {
+    fn default() -> Self {
+        Self { input: None, output_dir: "drizzle_output".into(), overwrite: false }
+    }
+}
+
+/// Settings of the kernel and of the sampling of the sky.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Drizzle"))]
+pub struct SamplingSettings {
+    /// Spatial kernel
+    #[schemars(with = "String")]
+    #[schemars(extend("enum" = Kernel::ALL.map(Kernel::name)))]
+    pub kernel: Kernel,
+    /// Size of a droplet in units of the input pixel
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    pub xy_shrink: f64,
+    /// Width of a droplet in units of the bandwidth, above 0 and at most 1; by default as xy_shrink
+    #[schemars(extend("examples" = [0.8]))]
+    pub z_shrink: Option<f64>,
+    /// Output pixels in a native pixel of 6.15", along each axis
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub xy_oversample: f64,
+}
+
+impl Default for SamplingSettings {
+    fn default() -> Self {
+        let DrizzleOptions { kernel, xy_shrink, z_shrink, .. } = DrizzleOptions::default();
+        Self { kernel, xy_shrink, z_shrink, xy_oversample: 1.0 }
+    }
+}
+
+/// Settings of the pixels that take part.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Pixels and weights"))]
+pub struct PixelSettings {
+    /// Leave out pixels with these flags: bit numbers and names, or a preset: mosaic (what IRSA's mosaicker masks; the
+    /// default), photometry (also OVERFLOW and OUTLIER, but no ghosts), none
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("examples" = ["mosaic"], "x-value" = "LIST|PRESET"))]
+    pub exclude_flags: Option<FlagSelection>,
+    /// Upper limit of the weight 1/variance [(MJy/sr)^-2]
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub ivar_max: f64,
+    /// Drop contributions whose share of the pixel is below this
+    #[schemars(range(min = 0))]
+    pub min_overlap: f64,
+}
+
+impl Default for PixelSettings {
+    fn default() -> Self {
+        let DrizzleOptions { ivar_max, min_overlap, .. } = DrizzleOptions::default();
+        Self { exclude_flags: None, ivar_max, min_overlap }
+    }
+}
+
+/// What a drizzle makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrizzleProduct {
+    /// The cube of a detector.
+    Cube(Detector),
+    /// One image of all.
+    Mosaic,
+}
+
+impl DrizzleProduct {
+    /// The detector of a cube.
+    pub fn detector(self) -> Option<Detector> {
+        match self {
+            Self::Cube(detector) => Some(detector),
+            Self::Mosaic => None,
+        }
+    }
+
+    /// The name of its file, without the ending.
+    pub fn stem(self) -> String {
+        match self {
+            Self::Cube(detector) => format!("drizzle_{detector}"),
+            Self::Mosaic => "mosaic".to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for DrizzleProduct {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Cube(detector) => write!(f, "{detector}"),
+            Self::Mosaic => f.write_str("mosaic"),
+        }
+    }
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone)]
+pub(super) struct DrizzleParameters {
+    pub(super) region: Rectangle,
+    pub(super) grid: OutputGrid,
+    pub(super) detector: Option<Detector>,
+    /// Files and directories; where empty, what the archive has.
+    pub(super) input: Vec<PathBuf>,
+    pub(super) archive: ArchiveAccess,
+    pub(super) output_dir: PathBuf,
+    pub(super) overwrite: bool,
+    pub(super) accumulate: Option<PathBuf>,
+    pub(super) sums_only: bool,
+    pub(super) exact_wavelength_wcs: bool,
+    pub(super) max_memory: Option<f64>,
+    pub(super) options: DrizzleOptions,
+    pub(super) xy_oversample: f64,
+    pub(super) z_oversample: f64,
+    pub(super) z_edges: Option<Vec<f64>>,
+    exclude_flags: FlagSelection,
+    pub(super) resampling: ResamplingParameters,
+    pub(super) zodi: ZodiTreatment,
+}
+
+impl DrizzleConfig {
+    /// The output grid, the wavelength axis of a detector's cube, and the options: what the drizzle will be.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub fn plan(&self, detector: Detector) -> Result<DrizzlePlan, PipelineError> {
+        self.parameters()?.plan(DrizzleProduct::Cube(detector))
+    }
+
+    /// These settings with every value filled in that depends on another.
+    #[must_use]
+    pub fn resolved(&self) -> Self {
+        let mut config = self.clone();
+        config.sampling.z_shrink.get_or_insert(self.sampling.xy_shrink);
+        if self.resampling.good_bits.is_none() {
+            config.pixels.exclude_flags.get_or_insert(FlagSelection::Mosaic);
+        }
+        config
+    }
+
+    /// The configuration as it stands in the history of a cube: what shapes the result, not where it was made.
+    pub(super) fn history(&self, product: DrizzleProduct) -> Vec<String> {
+        let mut table = toml::Table::try_from(self.of_product(product)).unwrap_or_default();
+        let archive = toml::Table::try_from(&self.archive).unwrap_or_default();
+        for key in NOT_IN_HISTORY.iter().copied().chain(archive.keys().map(String::as_str)) {
+            table.remove(key);
+        }
+        table.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    }
+
+    /// The resolved settings of one output.
+    pub(super) fn of_product(&self, product: DrizzleProduct) -> Self {
+        let mut config = self.resolved();
+        if let Some(detector) = product.detector() {
+            config.region.detector = detector.number();
+        }
+        config
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(super) fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
+        let region = self.region.rectangle()?;
+        let xy_oversample = positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let z_oversample = positive(self.z_oversample, "z_oversample")?;
+        if self.z_edges.is_some() && z_oversample != 1.0 {
+            return Err(exclude("z_edges", "z_oversample"));
+        }
+        if self.pixels.exclude_flags.is_some() && self.resampling.good_bits.is_some() {
+            return Err(exclude("exclude_flags", "good_bits"));
+        }
+        if self.sums_only && self.accumulate.is_none() {
+            return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
+        }
+        let resampling = self.resampling.parameters()?;
+        let parameters = DrizzleParameters {
+            region,
+            grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)
+                .map_err(PipelineError::usage)?,
+            detector: self.region.detector()?,
+            input: self.output.input.clone().unwrap_or_default(),
+            archive: self.archive.access()?,
+            output_dir: self.output.output_dir.clone(),
+            overwrite: self.output.overwrite,
+            accumulate: self.accumulate.clone(),
+            sums_only: self.sums_only,
+            exact_wavelength_wcs: self.exact_wavelength_wcs,
+            max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
+            options: DrizzleOptions {
+                kernel: self.sampling.kernel,
+                xy_shrink: self.sampling.xy_shrink,
+                z_shrink: self.resolved().sampling.z_shrink,
+                ivar_max: self.pixels.ivar_max,
+                min_overlap: self.pixels.min_overlap,
+                pixel_scale_ratio: resampling.pixel_scale_ratio,
+                fill: resampling.fill,
+                ..DrizzleOptions::default()
+            },
+            xy_oversample,
+            z_oversample,
+            z_edges: self.z_edges.clone(),
+            exclude_flags: self.pixels.exclude_flags.clone().unwrap_or(FlagSelection::Mosaic),
+            resampling,
+            zodi: self.zodi.treatment()?,
+        };
+        parameters.options.validate().map_err(PipelineError::usage)?;
+        for detector in Detector::ALL {
+            parameters.wavelengths(DrizzleProduct::Cube(detector))?;
+        }
+        Ok(parameters)
+    }
+}
+
+/// Settings that say where and how a cube is made, besides those of the archive.
+const NOT_IN_HISTORY: [&str; 6] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "max_memory"];
+
+impl RegionSettings {
+    /// The region, checked.
+    pub(super) fn rectangle(&self) -> Result<Rectangle, PipelineError> {
+        let need = |value: Option<f64>, name: &str| {
+            value.ok_or_else(|| {
+                PipelineError::usage(format!("--{name} is needed (or `{name}` in the configuration)"))
+            })
+        };
+        let center = Position::new(need(self.ra, "ra")?, need(self.dec, "dec")?);
+        let center = center.map_err(PipelineError::usage)?;
+        Rectangle::new(center, need(self.width, "width")?, need(self.height, "height")?)
+            .map_err(PipelineError::usage)
+    }
+
+    /// The detector, `None` for all.
+    pub(super) fn detector(&self) -> Result<Option<Detector>, PipelineError> {
+        match self.detector {
+            0 => Ok(None),
+            n => Detector::new(n.into()).map(Some).map_err(|error| {
+                PipelineError::usage(error).with_context("detector: 0 stands for all that are present")
+            }),
+        }
+    }
+}
+
+fn positive(value: f64, name: &str) -> Result<f64, PipelineError> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(value);
+    }
+    Err(PipelineError::usage(format!("{name} = {value} is not allowed: it must be above 0")))
+}
+
+fn exclude(one: &str, other: &str) -> PipelineError {
+    PipelineError::usage(format!("{one} and {other} exclude each other: give one of them"))
+}
+
+impl DrizzleParameters {
+    /// The mask of the flags that exclude a pixel of a file with these names.
+    ///
+    /// # Errors
+    /// Where the file does not know a flag.
+    pub(super) fn excluded(&self, names: &FlagNames) -> Result<u32, FlagError> {
+        match &self.resampling.good_bits {
+            Some(good) => good.excluded(names),
+            None => self.exclude_flags.mask(names),
+        }
+    }
+
+    /// The wavelength axis of a detector's cube, or of the mosaic.
+    pub(super) fn wavelengths(&self, product: DrizzleProduct) -> Result<WavelengthGrid, PipelineError> {
+        let grid = match (&self.z_edges, product) {
+            (Some(edges), _) => WavelengthGrid::custom(edges.clone()),
+            (None, DrizzleProduct::Mosaic) => {
+                return Err(PipelineError::usage("a mosaic needs a range of wavelengths"));
+            }
+            (None, DrizzleProduct::Cube(detector)) if self.z_oversample == 1.0 => {
+                Ok(WavelengthGrid::native(detector))
+            }
+            (None, DrizzleProduct::Cube(detector)) => {
+                WavelengthGrid::oversampled(detector, self.z_oversample)
+            }
+        };
+        grid.map_err(PipelineError::usage)
+    }
+
+    /// What the drizzle of a cube or a mosaic will be.
+    pub(super) fn plan(&self, product: DrizzleProduct) -> Result<DrizzlePlan, PipelineError> {
+        let plan = DrizzlePlan::new(self.grid.shape(), self.wavelengths(product)?, self.options);
+        Ok(plan.map_err(PipelineError::usage)?.with_planes(self.resampling.planes.clone()))
+    }
+}

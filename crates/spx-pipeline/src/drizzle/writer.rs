@@ -1,0 +1,86 @@
+//! Writing cubes and mosaics.
+
+use std::path::Path;
+
+use spx_core::progress::Progress;
+use spx_drizzle::file::{self, CubeInfo};
+use spx_drizzle::{Drizzler, Timing};
+use spx_wcs::OutputGrid;
+
+use super::report::{CubeReport, InputReport};
+use super::settings::{DrizzleParameters, DrizzleProduct};
+use crate::PipelineError;
+
+/// What a cube is written with.
+pub(super) struct CubeWriter<'a> {
+    pub(super) parameters: &'a DrizzleParameters,
+    pub(super) product: DrizzleProduct,
+    /// The history, line by line, for the history.
+    pub(super) history: &'a [String],
+    pub(super) overwrite: bool,
+}
+
+impl CubeWriter<'_> {
+    /// Writes the cube.
+    ///
+    /// # Errors
+    /// Nothing found where no exposure contributes; otherwise what the disk refuses.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        drizzler: &Drizzler,
+        report: &CubeReport,
+        timing: Timing,
+        progress: &dyn Progress,
+    ) -> Result<(), PipelineError> {
+        if report.used == 0 {
+            return Err(self.nothing_used(report));
+        }
+        let parameters = self.parameters;
+        let inputs = report.all().map(InputReport::history);
+        let history = self.history.iter().map(|line| format!("config {line}"));
+        let info = CubeInfo {
+            detector: self.product.detector(),
+            inputs: report.used,
+            rejected: report.rejected,
+            failed: report.failed,
+            options: parameters.options,
+            xy_oversample: parameters.xy_oversample,
+            z_oversample: parameters.z_oversample,
+            base_pixel_scale: OutputGrid::NATIVE_SCALE,
+            celestial: parameters.grid.header(),
+            exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            weighting: parameters.resampling.weight.to_string(),
+            timing,
+            history: history.chain(inputs).collect(),
+        };
+        progress.start(&format!("write {}", self.product), file::steps(drizzler));
+        let write = match self.product {
+            DrizzleProduct::Cube(_) => file::write,
+            DrizzleProduct::Mosaic => file::write_mosaic,
+        };
+        let written = write(path, drizzler, &info, self.overwrite, progress);
+        progress.finish();
+        written.map_err(PipelineError::from)
+    }
+
+    fn nothing_used(&self, report: &CubeReport) -> PipelineError {
+        let all: Vec<&InputReport> = report.all().collect();
+        let reasons: Vec<String> = all
+            .iter()
+            .take(3)
+            .map(|i| format!("{}: {}", i.file, i.reason.as_deref().unwrap_or_default()))
+            .collect();
+        let error = format!(
+            "no {}: of {} exposures none has a usable pixel there ({}{})",
+            match self.product {
+                DrizzleProduct::Cube(detector) => format!("{detector} cube"),
+                DrizzleProduct::Mosaic => "mosaic".to_owned(),
+            },
+            all.len(),
+            reasons.join("; "),
+            if all.len() > reasons.len() { "; ..." } else { "" }
+        );
+        if report.failed > 0 { PipelineError::failed(error) } else { PipelineError::nothing_found(error) }
+    }
+}
