@@ -141,7 +141,7 @@ fn times(h: &mut Header, mjd: f64) {
         h.set(&format!("DATE-{name}"), iso_time(mjd + after), &format!("ISO-8601 time {what}"));
         h.set(&format!("MJD-{name}"), mjd + after, &format!("[d] MJD {what}"));
     }
-    h.set("XPOSURE", 113.5826, "[s] SimulatedExposure (integration) time");
+    h.set("XPOSURE", 113.5826, "[s] Exposure (integration) time");
     h.set("TELAPSE", 118.1873, "[s] Elapsed time (start to stop)");
 }
 
