@@ -1,25 +1,28 @@
-//! FITS files through CFITSIO: a small safe layer over `fitsio-sys`.
+//! FITS files (FITS Standard 4.0; Pence et al. 2010, A&A 524, A42), read and written in safe Rust.
 //!
-//! [`FitsReader`] and [`FitsWriter`] hold one file each. They can be sent to another thread but not
-//! shared: CFITSIO keeps one position in the file per handle. Several files, or one file opened several
-//! times for reading, can be in use in as many threads.
-//!
-//! `fitsio-sys` is used directly and not through the crate `fitsio` because that one allocates for each
-//! read, parses CFITSIO's extended file-name syntax out of paths (a file `a[1].fits` cannot be opened), and
-//! offers neither checksums nor a header as a whole.
+//! [`FitsReader`] reads headers, images, tile-compressed images and binary tables of files that anybody may have made: it
+//! trusts no length, allocates no more than the file's own bytes can stand for, and names HDU and card where something is
+//! wrong. [`FitsWriter`] writes what spx makes. Both can be sent to another thread; one file can be opened several times.
 //!
 //! Conventions: HDUs, rows and pixels are counted from 0 (HDU 0 is the primary), shapes are given with the
 //! slowest axis first, so that `[ny, nx]` belongs to NAXIS1 = nx, NAXIS2 = ny. NaN is kept as NaN; integers
-//! marked as undefined by BLANK or TNULL come back as they stand in the file.
+//! marked as undefined by BLANK or TNULL become NaN where real numbers are asked for, and else come back as they stand.
 //!
 //! This layer knows no SPHEREx; [`mef`](crate::mef) does.
 
 mod cards;
+mod checksum;
+mod dither;
 mod error;
-mod ffi;
+mod hdu;
+mod image;
 mod mapped;
-mod pixel;
+mod number;
 mod reader;
+mod rice;
+mod source;
+mod table;
+mod tiles;
 mod writer;
 
 #[cfg(test)]
@@ -27,6 +30,7 @@ mod tests;
 
 pub use error::FitsError;
 pub use mapped::MappedImage;
-pub use pixel::FitsNumber;
-pub use reader::{FitsColumn, FitsReader};
+pub use number::FitsNumber;
+pub use reader::{FitsReader, verify_file};
+pub use table::FitsColumn;
 pub use writer::{ColumnSpec, FitsWriter};

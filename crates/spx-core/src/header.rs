@@ -35,6 +35,18 @@ impl CardValue {
     }
 }
 
+impl std::fmt::Display for CardValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Logical(value) => value.fmt(f),
+            Self::Integer(value) => value.fmt(f),
+            Self::Real(value) => value.fmt(f),
+            Self::Text(text) => text.fmt(f),
+            Self::Undefined => Ok(()),
+        }
+    }
+}
+
 impl From<bool> for CardValue {
     fn from(v: bool) -> Self {
         Self::Logical(v)
@@ -129,8 +141,7 @@ pub enum HeaderError {
 
 /// An ordered list of cards with look-up by keyword.
 ///
-/// Where a keyword stands more than once, look-up finds the last one, as astropy and CFITSIO's
-/// update functions do for a header that was appended to.
+/// Where a keyword stands more than once, look-up finds the last one: headers are appended to.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Header {
     cards: Vec<Card>,
@@ -149,19 +160,43 @@ impl Header {
     /// # Errors
     /// [`HeaderError::Malformed`] where a value cannot be read as FITS.
     pub fn parse(text: &str) -> Result<Self, HeaderError> {
+        let malformed = |number, image: &str| HeaderError::Malformed { number, image: image.to_owned() };
+        Self::parse_where(text, |_| true, |number, image| Err(malformed(number, image)))
+    }
+
+    /// The cards whose first eight characters, without trailing blanks, are `wanted`; those that cannot be read are left
+    /// out.
+    pub(crate) fn parse_readable(text: &str, wanted: impl Fn(&str) -> bool) -> Self {
+        let parsed = Self::parse_where(text, wanted, |_, _| Ok::<(), std::convert::Infallible>(()));
+        parsed.unwrap_or_else(|never| match never {})
+    }
+
+    fn parse_where<E>(
+        text: &str,
+        wanted: impl Fn(&str) -> bool,
+        malformed: impl Fn(usize, &str) -> Result<(), E>,
+    ) -> Result<Self, E> {
         let mut header = Self::new();
+        let mut kept = false;
         for (k, image) in split_cards(text).enumerate() {
             let image = image.trim_end();
             if image == "END" {
                 break;
             }
             if let Some(rest) = image.strip_prefix("CONTINUE") {
-                header.continue_last(rest);
+                if kept {
+                    header.continue_last(rest);
+                }
                 continue;
             }
-            let card = parse_card(image)
-                .ok_or_else(|| HeaderError::Malformed { number: k + 1, image: image.to_owned() })?;
-            header.push(card);
+            let start = image.char_indices().nth(8).map_or(image, |(at, _)| &image[..at]);
+            kept = wanted(start.trim_end());
+            if kept {
+                match parse_card(image) {
+                    Some(card) => header.push(card),
+                    None => malformed(k + 1, image)?,
+                }
+            }
         }
         Ok(header)
     }
@@ -232,13 +267,13 @@ impl Header {
         self.optional_real(keyword)?.ok_or_else(|| missing(keyword))
     }
 
-    /// A finite real number, or `None` where there is no such card.
+    /// A finite real number, or `None` where there is no such card, or it has no value.
     ///
     /// # Errors
     /// Where the card is there but is no finite number.
     pub fn optional_real(&self, keyword: &str) -> Result<Option<f64>, HeaderError> {
         let number = match self.get(keyword) {
-            None => return Ok(None),
+            None | Some(CardValue::Undefined) => return Ok(None),
             Some(CardValue::Real(v)) => *v,
             // Cards hold integers far below 2^53 where a real number is asked for.
             Some(CardValue::Integer(v)) => *v as f64,
@@ -259,13 +294,13 @@ impl Header {
         self.optional_integer(keyword)?.ok_or_else(|| missing(keyword))
     }
 
-    /// An integer, or `None` where there is no such card.
+    /// An integer, or `None` where there is no such card, or it has no value.
     ///
     /// # Errors
     /// Where the card is there but is no integer.
     pub fn optional_integer(&self, keyword: &str) -> Result<Option<i64>, HeaderError> {
         match self.get(keyword) {
-            None => Ok(None),
+            None | Some(CardValue::Undefined) => Ok(None),
             Some(CardValue::Integer(v)) => Ok(Some(*v)),
             #[expect(clippy::cast_possible_truncation, reason = "checked to be integral and below 2^53")]
             Some(CardValue::Real(v)) if v.fract() == 0.0 && v.abs() < 9e15 => Ok(Some(*v as i64)),
@@ -281,13 +316,13 @@ impl Header {
         self.optional_text(keyword)?.ok_or_else(|| missing(keyword))
     }
 
-    /// A string, or `None` where there is no such card.
+    /// A string, or `None` where there is no such card, or it has no value.
     ///
     /// # Errors
     /// Where the card is there but is no string.
     pub fn optional_text(&self, keyword: &str) -> Result<Option<&str>, HeaderError> {
         match self.get(keyword) {
-            None => Ok(None),
+            None | Some(CardValue::Undefined) => Ok(None),
             Some(CardValue::Text(v)) => Ok(Some(v)),
             Some(other) => Err(mistyped(keyword, "a string", other)),
         }

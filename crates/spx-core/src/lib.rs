@@ -9,7 +9,7 @@
 //! that pixel `i` spans `[i - 0.5, i + 0.5)`; arrays are indexed `[y][x]`, cubes `[z][y][x]`; angles are
 //! degrees (ICRS), wavelengths um, surface brightness MJy/sr, fluxes uJy.
 //!
-//! **No network, no printing.** File access is limited to the feature `fits` (CFITSIO) and to
+//! **No network, no printing.** File access is limited to the feature `fits` and to
 //! [`atomic`], which gives a file its final name only when it is complete.
 
 pub mod atomic;

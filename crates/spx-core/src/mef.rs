@@ -31,7 +31,7 @@ pub struct MefError {
 /// What is wrong in an HDU.
 #[derive(Debug, Error)]
 pub enum MefProblem {
-    /// CFITSIO could not open or read it.
+    /// It cannot be opened or read.
     #[error(transparent)]
     Fits(#[from] FitsError),
     /// A card is missing or wrong.
@@ -74,7 +74,7 @@ pub struct MefFile {
     reader: FitsReader,
     /// Where it is.
     hdu: &'static str,
-    /// `None` where the planes have to be read by CFITSIO: gzipped, compressed, of other types.
+    /// `None` where the planes have to be converted: compressed, scaled, of other types.
     mapped: Option<MappedPlanes>,
     metadata: Metadata,
 }
@@ -225,11 +225,14 @@ impl MefFile {
             }
         }
         kept.truncate(pixels);
+        // Rows that were only looked at.
+        if let Some(mapped) = &self.mapped {
+            mapped.check(&self.metadata.path)?;
+        }
         Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
     }
 
-    /// How many rows are best read at a time. CFITSIO reads the whole header again whenever it changes the HDU, so that
-    /// it is not to do so for a few rows.
+    /// How many rows are best read at a time. Tiles may span many rows, and are unpacked whole.
     fn step(&self) -> usize {
         const MANY: usize = 512;
         if self.mapped.is_some() { FEW } else { MANY }
@@ -254,7 +257,7 @@ impl MefFile {
             rows.flags.copy_to(flags);
             rows.variance.copy_to(variance);
             rows.zodi.copy_to(zodi);
-            return Ok(());
+            return mapped.check(&self.metadata.path);
         }
         self.plane(IMAGE, first, image)?;
         self.plane(FLAGS, first, flags)?;
@@ -271,7 +274,7 @@ impl MefFile {
         Ok(&mut self.reader)
     }
 
-    /// Reads pixels of a plane through CFITSIO.
+    /// Reads pixels of a plane.
     fn plane<T: FitsNumber>(
         &mut self,
         hdu: &'static str,
@@ -284,6 +287,20 @@ impl MefFile {
 }
 
 impl MappedPlanes {
+    /// Sees that all that was read was there.
+    fn check(&self, path: &Path) -> Result<(), MefError> {
+        let Self { image, flags, variance, zodi } = self;
+        // All are parts of one file.
+        if image.is_intact() && flags.is_intact() && variance.is_intact() && zodi.is_intact() {
+            return Ok(());
+        }
+        let error = std::io::Error::new(
+            std::io::ErrorKind::UnexpectedEof,
+            "the file was shortened while it was read, or the disk failed",
+        );
+        Err(MefError { path: path.to_owned(), hdu: IMAGE, problem: FitsError::Io(error).into() })
+    }
+
     fn views(&self) -> PlaneViews<'_> {
         let Self { image, flags, variance, zodi } = self;
         let (image, flags) = (image.pixels(), flags.pixels());
@@ -325,11 +342,15 @@ impl WholeImage {
         rows.map(move |rows| (rows.start, views.slice(rows.start * nx..rows.end * nx)))
     }
 
-    /// The memory of the pixels, for the next image.
-    pub fn into_memory(self) -> PixelPlanes {
+    /// The memory of the pixels, for the next image, once all was done with this one.
+    ///
+    /// # Errors
+    /// Where the file was shortened while it was read, or the disk failed: pixels that were missing were NaN with all
+    /// flags set, and what was made of them is not to be trusted.
+    pub fn into_memory(self) -> Result<PixelPlanes, MefError> {
         match self.pixels {
-            Whole::Mapped(_) => self.unused,
-            Whole::Held(planes) => planes,
+            Whole::Mapped(mapped) => mapped.check(&self.metadata.path).map(|()| self.unused),
+            Whole::Held(planes) => Ok(planes),
         }
     }
 }
@@ -451,9 +472,9 @@ fn read_wave_table(reader: &mut FitsReader) -> Result<WaveTableData, MefProblem>
     if rows != 1 {
         return Err(MefProblem::Table(format!("the table has {rows} rows, expected 1")));
     }
-    let x = read_cell(reader, "X")?;
-    let y = read_cell(reader, "Y")?;
-    let values = read_cell(reader, "VALUES")?;
+    let x: Vec<f64> = reader.read_cell("X", 0)?;
+    let y: Vec<f64> = reader.read_cell("Y", 0)?;
+    let values: Vec<f64> = reader.read_cell("VALUES", 0)?;
     if values.len() != 2 * x.len() * y.len() {
         return Err(MefProblem::Table(format!(
             "VALUES holds {} numbers, expected 2 x {} x {} to fit X and Y",
@@ -463,10 +484,4 @@ fn read_wave_table(reader: &mut FitsReader) -> Result<WaveTableData, MefProblem>
         )));
     }
     Ok(WaveTableData { x, y, values })
-}
-
-fn read_cell(reader: &mut FitsReader, column: &str) -> Result<Vec<f64>, MefProblem> {
-    let mut cell = vec![0.0; reader.column_len(column)?];
-    reader.read_column(column, 0, &mut cell)?;
-    Ok(cell)
 }

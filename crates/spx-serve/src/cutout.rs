@@ -12,7 +12,6 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use spx_core::fits::{FitsError, FitsReader, FitsWriter};
-use spx_core::header::Header;
 use spx_core::sky::Position;
 use spx_wcs::CelestialWcs;
 use thiserror::Error;
@@ -222,7 +221,7 @@ fn cut_compressed(
 ) -> Result<Vec<u8>, CutoutError> {
     let mut reader = FitsReader::open(path)?;
     reader.move_to(name)?;
-    let mut header = without_praise(&reader.header()?);
+    let mut header = reader.header()?;
     for (axis, offset) in offsets(window) {
         for alternate in REFERENCES {
             let keyword = format!("CRPIX{axis}{alternate}");
@@ -248,18 +247,6 @@ fn cut_compressed(
     file.seek(SeekFrom::Start(last.header.start))?;
     file.take(last.data.end - last.header.start).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// A header without the comments on the FITS format that CFITSIO puts into that of every compressed image.
-fn without_praise(header: &Header) -> Header {
-    let mut kept = Header::new();
-    let praise = ["FITS (Flexible Image Transport System)", "and Astrophysics', volume 376"];
-    for card in header.cards() {
-        if card.keyword != "COMMENT" || !praise.iter().any(|p| card.comment.trim_start().starts_with(p)) {
-            kept.push(card.clone());
-        }
-    }
-    kept
 }
 
 /// A name for a short-lived file, which is removed at the end.

@@ -223,7 +223,7 @@ impl Extraction<'_> {
         let exposure = opened.read(self.setup, pool.take())?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
-        pool.give(exposure.into_memory());
+        pool.give(exposure.into_memory()?);
         measured.map(|(rows, unmeasured)| Measured { info, rows, unmeasured })
     }
 

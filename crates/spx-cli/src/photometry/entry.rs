@@ -134,6 +134,6 @@ fn measure_on(
         },
     };
     let entry = ended(exposure.info(), outcome);
-    pool.give(exposure.into_memory());
+    pool.give(exposure.into_memory()?);
     Ok(entry)
 }

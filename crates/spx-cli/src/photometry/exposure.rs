@@ -156,8 +156,11 @@ impl Exposure {
     }
 
     /// The memory of the pixels, for the next exposure.
-    pub(crate) fn into_memory(self) -> PixelPlanes {
-        self.image.into_memory()
+    ///
+    /// # Errors
+    /// Where the file was shortened while it was read, or the disk failed.
+    pub(crate) fn into_memory(self) -> Result<PixelPlanes, InputError> {
+        Ok(self.image.into_memory()?)
     }
 
     /// Prepares to measure.

@@ -1,93 +1,122 @@
 //! Reading a FITS file.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
+use super::checksum;
 use super::error::FitsError;
-use super::ffi::Handle;
-use super::mapped::{MappedImage, Mapping, map};
-use super::pixel::FitsNumber;
-use crate::header::Header;
+use super::hdu::{HduEntry, NextHdu, header_error, header_text, read_hdu};
+use super::image::ImageLayout;
+use super::mapped::MappedImage;
+use super::number::{FitsNumber, NumberType};
+use super::source::ByteSource;
+use super::table::{FitsColumn, TableLayout};
+use super::tiles::TiledImage;
+use crate::header::{CardValue, Header};
 use crate::pixels::PlaneSample;
 
 type Result<T> = std::result::Result<T, FitsError>;
 
-/// A column of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FitsColumn {
-    /// TTYPE, without trailing blanks.
-    pub name: String,
-    /// TFORM, e.g. `252E`.
-    pub format: String,
-    /// TUNIT; empty where there is none.
-    pub unit: String,
-    /// Elements in a cell; of a string column the characters.
-    pub repeat: usize,
-}
-
 /// A FITS file open for reading, at one of its HDUs; at the primary after opening.
 ///
-/// A gzipped file is unpacked into memory when it is opened; CFITSIO does that for one file at a time.
+/// A gzipped file is unpacked into memory when it is opened.
+#[derive(Debug)]
 pub struct FitsReader {
-    pub(super) handle: Handle,
-    /// EXTNAMEs of the first HDUs, as far as they were looked for: CFITSIO parses a header whenever it comes to it.
-    names: Vec<String>,
-    /// Columns of the current HDU, once they were asked for.
-    columns: Option<Vec<FitsColumn>>,
-    /// The file as it was opened, and mapped once that was asked for; `None` where it is gzipped.
-    file: Option<File>,
-    mapping: Option<Mapping>,
+    pub(super) source: ByteSource,
+    /// The first HDUs, as far as they were looked for.
+    hdus: Vec<HduEntry>,
+    /// What follows them, in words; `None` until all of them were found.
+    rest: Option<String>,
+    /// The current one.
+    current: usize,
+    /// What it holds, once that was asked for.
+    content: Option<HduContent>,
+}
+
+/// What an HDU holds.
+#[derive(Debug)]
+enum HduContent {
+    Image(ImageLayout),
+    Tiles(TiledImage),
+    Table(TableLayout),
+    /// An extension of another kind.
+    Other,
 }
 
 impl FitsReader {
-    /// Opens a file, plain or gzipped, whatever its name; the path is taken literally, `a[1].fits` too.
+    /// Opens a file, plain or gzipped, whatever its name.
     ///
     /// # Errors
-    /// Where the file cannot be read, is a directory, is empty or begins as no FITS file does.
+    /// Where the file cannot be read, is a directory, is empty or does not begin as a FITS file.
     pub fn open(path: &Path) -> Result<Self> {
-        let file = open_plain(path)?;
-        Ok(Self { handle: Handle::open(path)?, names: Vec::new(), columns: None, file, mapping: None })
+        Self::new(ByteSource::open(path)?)
+    }
+
+    /// Reads a file, plain or gzipped, that is in memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn from_bytes(bytes: Vec<u8>) -> Result<Self> {
+        Self::new(ByteSource::from_bytes(bytes)?)
+    }
+
+    fn new(source: ByteSource) -> Result<Self> {
+        let mut reader = Self { source, hdus: Vec::new(), rest: None, current: 0, content: None };
+        if reader.find_next()? {
+            return Ok(reader);
+        }
+        Err(FitsError::NotFits("its first card is not `SIMPLE  = `".to_owned()))
+    }
+
+    /// Finds one more HDU; false where there is none.
+    fn find_next(&mut self) -> Result<bool> {
+        if self.rest.is_some() {
+            return Ok(false);
+        }
+        let start = self.hdus.last().map_or(0, HduEntry::end);
+        match read_hdu(&self.source, self.hdus.len(), start)? {
+            NextHdu::Found(entry) => {
+                self.hdus.push(*entry);
+                return Ok(true);
+            }
+            NextHdu::End => self.rest = Some(self.cut().unwrap_or_default()),
+            NextHdu::Other => {
+                let bytes = self.source.len() - start;
+                self.rest = Some(format!("; {bytes} bytes behind them are no HDU"));
+            }
+        }
+        Ok(false)
+    }
+
+    /// In words that the last HDU is incomplete, where it is.
+    fn cut(&self) -> Option<String> {
+        let last = self.hdus.last()?;
+        let missing =
+            (last.data + last.size).checked_sub(self.source.len()).filter(|&missing| missing > 0)?;
+        Some(format!("; the last {missing} bytes of {} are missing", last.label()))
+    }
+
+    fn entry(&self) -> &HduEntry {
+        // The primary was found when the file was opened, and only what was found becomes the current one.
+        &self.hdus[self.current]
     }
 
     /// The number of HDUs, the primary included.
     ///
     /// # Errors
-    /// Where CFITSIO cannot walk through the file.
+    /// Where the header of one is damaged.
     pub fn hdu_count(&mut self) -> Result<usize> {
-        self.handle.hdu_count()
+        while self.find_next()? {}
+        Ok(self.hdus.len())
     }
 
     /// EXTNAME of each HDU; without one `PRIMARY` for the first and an empty string for others. The current
     /// HDU stays.
     ///
     /// # Errors
-    /// Where CFITSIO cannot walk through the file.
+    /// As [`hdu_count`](Self::hdu_count).
     pub fn hdu_names(&mut self) -> Result<Vec<String>> {
-        let current = self.handle.hdu_number();
-        let walked = self.walk(|_| false);
-        self.handle.move_to(current)?;
-        walked?;
-        Ok(self.names.clone())
-    }
-
-    /// Learns the names of more HDUs until one is wanted, or there are no more. Tells whether it was found; it is
-    /// then the current HDU.
-    fn walk(&mut self, wanted: impl Fn(&str) -> bool) -> Result<bool> {
-        self.columns = None;
-        loop {
-            let number = self.names.len() + 1;
-            if let Err(error) = self.handle.move_to(number) {
-                return if number > self.handle.hdu_count()? { Ok(false) } else { Err(error) };
-            }
-            let name = self.handle.text_card("EXTNAME")?;
-            let name = name.unwrap_or_else(|| if number == 1 { "PRIMARY".into() } else { String::new() });
-            let found = wanted(&name);
-            self.names.push(name);
-            if found {
-                return Ok(true);
-            }
-        }
+        self.hdu_count()?;
+        Ok(self.hdus.iter().map(|hdu| hdu.name().to_owned()).collect())
     }
 
     /// Moves to the first HDU with that EXTNAME, whatever its type; letter case does not count. `PRIMARY` is
@@ -99,18 +128,17 @@ impl FitsReader {
         if name.eq_ignore_ascii_case("PRIMARY") {
             return self.move_to_index(0);
         }
-        if let Some(index) = self.names.iter().position(|n| n.eq_ignore_ascii_case(name)) {
-            return self.move_to_index(index);
+        for index in 0.. {
+            if index == self.hdus.len() && !self.find_next()? {
+                break;
+            }
+            if self.hdus[index].name().eq_ignore_ascii_case(name) {
+                return self.move_to_index(index);
+            }
         }
-        let current = self.handle.hdu_number();
-        let found = self.walk(|n| n.eq_ignore_ascii_case(name));
-        if !matches!(found, Ok(true)) {
-            self.handle.move_to(current)?;
-        }
-        if found? {
-            return Ok(());
-        }
-        Err(FitsError::NoSuchHdu { name: name.to_owned(), present: self.names.join(", ") })
+        let names: Vec<&str> = self.hdus.iter().map(HduEntry::name).collect();
+        let present = format!("{}{}", names.join(", "), self.rest.as_deref().unwrap_or_default());
+        Err(FitsError::NoSuchHdu { name: name.to_owned(), present })
     }
 
     /// Moves to an HDU by its number, the primary being 0.
@@ -118,26 +146,22 @@ impl FitsReader {
     /// # Errors
     /// [`FitsError::NoSuchHdu`], and the current HDU stays.
     pub fn move_to_index(&mut self, index: usize) -> Result<()> {
-        let current = self.handle.hdu_number();
-        self.columns = None;
-        if current == index + 1 {
-            return Ok(());
-        }
-        if let Err(error) = self.handle.move_to(index + 1) {
-            self.handle.move_to(current)?;
-            let count = self.hdu_count()?;
-            if index < count {
-                return Err(error);
+        while self.hdus.len() <= index {
+            if !self.find_next()? {
+                let rest = self.rest.as_deref().unwrap_or_default();
+                let present = format!("{} HDUs{rest}", self.hdus.len());
+                return Err(FitsError::NoSuchHdu { name: index.to_string(), present });
             }
-            let present = format!("{count} HDUs");
-            return Err(FitsError::NoSuchHdu { name: index.to_string(), present });
+        }
+        if self.current != index {
+            (self.current, self.content) = (index, None);
         }
         Ok(())
     }
 
     /// The current HDU for messages: `HDU 1 (IMAGE)`, counted from 0.
-    pub fn hdu_label(&mut self) -> String {
-        self.handle.hdu_label()
+    pub fn hdu_label(&self) -> String {
+        self.entry().label()
     }
 
     /// The header of the current HDU; of a tile-compressed image the header of the image.
@@ -145,137 +169,137 @@ impl FitsReader {
     /// # Errors
     /// Where it cannot be read, or a card has no FITS form.
     pub fn header(&mut self) -> Result<Header> {
-        let text = self.handle.header_text()?;
-        Header::parse(&text)
-            .map_err(|source| FitsError::Header { hdu: self.hdu_label(), source: Box::new(source) })
+        let text = header_text(&self.source, self.current, self.entry().start)?;
+        let header = Header::parse(&text).map_err(|source| header_error(self.hdu_label(), source))?;
+        Ok(if is_tiled(self.entry()) { image_header(&header) } else { header })
+    }
+
+    /// The header of the current HDU as it stands, and its data.
+    pub(super) fn parts(&self) -> Result<(String, std::ops::Range<u64>)> {
+        let entry = self.entry();
+        complete(entry, &self.source)?;
+        Ok((header_text(&self.source, self.current, entry.start)?, entry.data..entry.data + entry.size))
+    }
+
+    /// What the current HDU holds; its data are all there.
+    fn content(&mut self) -> Result<&mut HduContent> {
+        let content = match self.content.take() {
+            Some(content) => content,
+            None => content_of(self.entry(), &self.source)?,
+        };
+        Ok(self.content.insert(content))
     }
 
     /// The shape of the current image, slowest axis first: `[ny, nx]`; empty where there are no data. A
     /// tile-compressed image counts as an image.
     ///
     /// # Errors
-    /// [`FitsError::NotAnImage`] where the HDU is a table.
+    /// [`FitsError::NotAnImage`] where the HDU is a table; where the file does not hold all of its data.
     pub fn image_shape(&mut self) -> Result<Vec<usize>> {
-        match self.handle.axes()? {
-            Some(mut axes) => {
-                axes.reverse();
-                Ok(axes)
-            }
-            None => Err(FitsError::NotAnImage { hdu: self.hdu_label() }),
+        match self.content()? {
+            HduContent::Image(image) => return Ok(image.shape.clone()),
+            HduContent::Tiles(image) => return Ok(image.shape.clone()),
+            HduContent::Table(_) | HduContent::Other => {}
         }
+        Err(FitsError::NotAnImage { hdu: self.hdu_label() })
     }
 
     /// Fills `out` with elements of the current image, from number `first` [0-based, in the order of the
     /// file: the x axis runs fastest].
     ///
-    /// BSCALE and BZERO are applied. NaN stays NaN; integers equal to BLANK are not told apart. Data of the
-    /// type of the file are read without a copy.
+    /// BSCALE and BZERO are applied. NaN stays NaN, and integers equal to BLANK become NaN where `T` is `f32` or `f64`;
+    /// in other types they are not told apart.
     ///
     /// # Errors
-    /// Where the HDU is no image or has fewer elements, the file ends early, or a value does not fit `T`.
+    /// Where the HDU is no image or has fewer elements, the file is damaged, or a value does not fit `T`.
     pub fn read_pixels<T: FitsNumber>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
         let available = count(&self.image_shape()?);
         if out.is_empty() {
             return Ok(());
         }
-        check_range(first, out.len(), available, || self.handle.hdu_label())?;
-        self.handle.read_pixels(first + 1, out)
+        let label = self.hdu_label();
+        check_range(first, out.len(), available, || label.clone())?;
+        self.content()?;
+        let Self { source, content, .. } = self;
+        match content {
+            Some(HduContent::Image(image)) => image.read(source, &label, first, out),
+            Some(HduContent::Tiles(image)) => image.read(source, first, out),
+            _ => Err(FitsError::NotAnImage { hdu: label }),
+        }
     }
 
     /// The current image where it stands in the file; `None` where it does not stand there as plain numbers of this type:
-    /// where it is gzipped, tile-compressed, scaled or incomplete, or the system cannot map the file. Such an image
-    /// is [read](Self::read_pixels), which also tells what is wrong with it.
+    /// where it is gzipped, tile-compressed or scaled, or the system cannot map the file. Such an image
+    /// is [read](Self::read_pixels).
     ///
     /// # Errors
-    /// Where the header cannot be read.
+    /// Where the header cannot be read, or the file does not hold all of the data.
     pub fn mapped_image<T: PlaneSample + FitsNumber>(&mut self) -> Result<Option<MappedImage<T>>> {
-        let Some((_, start)) = self.handle.pixels_in_file()?.filter(|found| found.0 == T::BITPIX) else {
+        let HduContent::Image(image) = self.content()? else { return Ok(None) };
+        let plain = image.scaling.is_plain() && image.scaling.null.is_none();
+        if !plain || NumberType::from_bitpix(T::BITPIX.into()) != Some(image.kind) {
             return Ok(None);
-        };
-        for (keyword, plain) in [("BSCALE", 1.0), ("BZERO", 0.0)] {
-            let card = self.handle.text_card(keyword)?;
-            if card.is_some_and(|value| value.trim().parse() != Ok(plain)) {
-                return Ok(None);
-            }
         }
-        if self.mapping.is_none() {
-            self.mapping = self.file.as_ref().and_then(map);
+        let (start, count) = (image.data, count(&image.shape));
+        Ok(self.source.mapping().and_then(|file| MappedImage::new(file, start, count)))
+    }
+
+    fn table(&mut self) -> Result<(&TableLayout, &ByteSource)> {
+        let label = self.hdu_label();
+        self.content()?;
+        match &self.content {
+            Some(HduContent::Table(table)) => Ok((table, &self.source)),
+            _ => Err(FitsError::NotATable { hdu: label }),
         }
-        let count = count(&self.image_shape()?);
-        Ok(self.mapping.clone().and_then(|file| MappedImage::new(file, start, count)))
     }
 
     /// The number of rows of the current table.
     ///
     /// # Errors
-    /// Where the HDU is no table.
+    /// Where the HDU is no table, or the file does not hold all of its data.
     pub fn table_rows(&mut self) -> Result<usize> {
-        self.handle.rows()
+        Ok(self.table()?.0.rows())
     }
 
     /// The columns of the current table.
     ///
     /// # Errors
-    /// Where the HDU is no table.
+    /// As [`table_rows`](Self::table_rows).
     pub fn columns(&mut self) -> Result<Vec<FitsColumn>> {
-        Ok(self.cached_columns()?.to_vec())
+        Ok(self.table()?.0.columns().cloned().collect())
     }
 
-    fn cached_columns(&mut self) -> Result<&[FitsColumn]> {
-        if self.columns.is_none() {
-            let columns = (1..=self.handle.column_count()?).map(|k| self.column(k)).collect::<Result<_>>()?;
-            self.columns = Some(columns);
-        }
-        Ok(self.columns.as_deref().unwrap_or_default())
-    }
-
-    fn column(&mut self, number: usize) -> Result<FitsColumn> {
-        let mut card = |stem: &str| self.handle.text_card(&format!("{stem}{number}"));
-        let (name, format, unit) = (card("TTYPE")?, card("TFORM")?, card("TUNIT")?);
-        Ok(FitsColumn {
-            name: name.unwrap_or_default(),
-            format: format.unwrap_or_default(),
-            unit: unit.unwrap_or_default(),
-            repeat: self.handle.cell(number)?.repeat,
-        })
-    }
-
-    /// The number, from 1, of a column of the current table; letter case does not count.
-    fn find_column(&mut self, name: &str) -> Result<usize> {
-        let found = self.cached_columns()?.iter().position(|column| column.name.eq_ignore_ascii_case(name));
-        match found {
-            Some(index) => Ok(index + 1),
-            None => Err(FitsError::NoSuchColumn { name: name.to_owned(), hdu: self.hdu_label() }),
-        }
-    }
-
-    /// Elements in a cell of a column; of a string column the characters.
+    /// Elements in a cell of a column; of a string column the characters, of a column of variable length 1.
     ///
     /// # Errors
     /// Where the HDU is no table or has no such column.
     pub fn column_len(&mut self, name: &str) -> Result<usize> {
-        let number = self.find_column(name)?;
-        Ok(self.handle.cell(number)?.repeat)
+        self.table()?.0.repeat(name)
     }
 
     /// Fills `out` with elements of a column, from the first of row `row` [0-based] on; a cell with several
     /// elements is read in the order of the file (the first axis of TDIM runs fastest), and where `out` is
-    /// longer than a cell the following rows follow.
+    /// longer than a cell the following rows follow. Of a column of variable length only one cell is read.
     ///
-    /// TSCAL and TZERO are applied. NaN stays NaN; integers equal to TNULL are not told apart.
+    /// TSCAL and TZERO are applied. NaN stays NaN, and integers equal to TNULL become NaN where `T` is `f32` or `f64`.
     ///
     /// # Errors
     /// Where there is no such column, it has fewer elements, or a value does not fit `T`.
     pub fn read_column<T: FitsNumber>(&mut self, name: &str, row: usize, out: &mut [T]) -> Result<()> {
-        let number = self.find_column(name)?;
-        if out.is_empty() {
+        let (table, source) = self.table()?;
+        if out.is_empty() && table.has(name) {
             return Ok(());
         }
-        let (repeat, rows) = (self.handle.cell(number)?.repeat, self.handle.rows()?);
-        check_range(row.saturating_mul(repeat), out.len(), rows.saturating_mul(repeat), || {
-            format!("column {name} of {}", self.handle.hdu_label())
-        })?;
-        self.handle.read_column(number, row + 1, out)
+        table.read(source, name, row, out)
+    }
+
+    /// All elements of one cell of a column of numbers, which may be of variable length.
+    ///
+    /// # Errors
+    /// As [`read_column`](Self::read_column).
+    pub fn read_cell<T: FitsNumber>(&mut self, name: &str, row: usize) -> Result<Vec<T>> {
+        let (table, source) = self.table()?;
+        table.read_cell(source, name, row)
     }
 
     /// The strings of a column in `rows` rows from row `row` [0-based] on, without trailing blanks.
@@ -283,33 +307,107 @@ impl FitsReader {
     /// # Errors
     /// Where there is no such column, it holds no strings or several a cell, or it has fewer rows.
     pub fn read_text_column(&mut self, name: &str, row: usize, rows: usize) -> Result<Vec<String>> {
-        let number = self.find_column(name)?;
-        let cell = self.handle.cell(number)?;
-        if !cell.text || cell.width != cell.repeat {
-            return Err(FitsError::Unsupported(
-                "reading strings from a column that is not of one string a row",
-            ));
-        }
-        check_range(row, rows, self.handle.rows()?, || {
-            format!("column {name} of {}", self.handle.hdu_label())
-        })?;
-        if rows == 0 { Ok(Vec::new()) } else { self.handle.read_strings(number, row + 1, rows, cell.width) }
+        let (table, source) = self.table()?;
+        check_range(row, rows, table.rows(), || format!("column {name}"))?;
+        table.read_text(source, name, row..row + rows)
     }
 
     /// Compares DATASUM and CHECKSUM of the current HDU with its bytes: true where those that are there are
     /// right, `None` where there are none.
     ///
     /// # Errors
-    /// Where the HDU cannot be read.
+    /// Where the HDU cannot be read, or is not there up to the end of its last block.
     pub fn verify_checksum(&mut self) -> Result<Option<bool>> {
-        Ok(match self.handle.verify_sums()? {
-            (0, 0) => None,
-            (data, all) => Some(data >= 0 && all >= 0),
-        })
+        let entry = self.entry();
+        let (found, expected) = (self.source.len().saturating_sub(entry.data), entry.end() - entry.data);
+        if found < expected {
+            return Err(FitsError::Truncated { hdu: entry.label(), found, expected });
+        }
+        checksum::verify(&self.source, entry)
     }
 }
 
-/// The number of elements of a shape; no axes mean no data, not one element.
+/// Compares DATASUM and CHECKSUM of all HDUs of a file with its bytes. Gives the labels of the HDUs whose sums are right;
+/// HDUs without sums are passed over.
+///
+/// # Errors
+/// [`FitsError::Damaged`] at the first HDU whose sums are wrong; where the file cannot be read or is incomplete.
+pub fn verify_file(path: &Path) -> Result<Vec<String>> {
+    let mut reader = FitsReader::open(path)?;
+    let mut verified = Vec::new();
+    for index in 0..reader.hdu_count()? {
+        reader.move_to_index(index)?;
+        match reader.verify_checksum()? {
+            Some(true) => verified.push(reader.hdu_label()),
+            Some(false) => {
+                return Err(reader
+                    .entry()
+                    .damaged("its bytes do not have the sum that CHECKSUM or DATASUM says"));
+            }
+            None => {}
+        }
+    }
+    Ok(verified)
+}
+
+/// Whether an HDU is a tile-compressed image.
+fn is_tiled(hdu: &HduEntry) -> bool {
+    hdu.extension() == "BINTABLE" && hdu.cards.get("ZIMAGE") == Some(&CardValue::Logical(true))
+}
+
+fn content_of(hdu: &HduEntry, source: &ByteSource) -> Result<HduContent> {
+    complete(hdu, source)?;
+    Ok(match hdu.extension() {
+        "" | "IMAGE" => HduContent::Image(ImageLayout::new(hdu)?),
+        "BINTABLE" if is_tiled(hdu) => HduContent::Tiles(TiledImage::new(hdu)?),
+        "BINTABLE" => HduContent::Table(TableLayout::new(hdu)?),
+        _ => HduContent::Other,
+    })
+}
+
+/// Sees that the file holds all of an HDU's data, so that nothing larger than the file is allocated for them.
+fn complete(hdu: &HduEntry, source: &ByteSource) -> Result<()> {
+    let found = source.len().saturating_sub(hdu.data);
+    if found >= hdu.size {
+        return Ok(());
+    }
+    Err(FitsError::Truncated { hdu: hdu.label(), found, expected: hdu.size })
+}
+
+/// The header of the image that a table holds in tiles: the cards of the table's form give way to those of the image's.
+fn image_header(table: &Header) -> Header {
+    const OF_TABLE: [&str; 9] =
+        ["XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "CHECKSUM", "DATASUM"];
+    const OF_TILES: [&str; 11] = [
+        "ZIMAGE", "ZCMPTYPE", "ZQUANTIZ", "ZDITHER0", "ZMASKCMP", "ZSCALE", "ZZERO", "ZBLANK", "ZPCOUNT",
+        "ZGCOUNT", "ZEXTEND",
+    ];
+    const NUMBERED: [&str; 9] =
+        ["NAXIS", "TTYPE", "TFORM", "TUNIT", "TDIM", "TDISP", "ZTILE", "ZNAME", "ZVAL"];
+    let mut image = Header::new();
+    image.set("XTENSION", "IMAGE", "image extension");
+    for card in table.cards() {
+        let keyword = card.keyword.as_str();
+        let stem = keyword.trim_end_matches(|c: char| c.is_ascii_digit());
+        let numbered = stem != keyword && NUMBERED.contains(&stem);
+        if numbered || OF_TABLE.contains(&keyword) || OF_TILES.contains(&keyword) {
+            continue;
+        }
+        let mut card = card.clone();
+        match keyword {
+            "ZSIMPLE" | "ZTENSION" | "ZBLOCKED" => continue,
+            "ZHECKSUM" => card.keyword = "CHECKSUM".to_owned(),
+            "ZDATASUM" => card.keyword = "DATASUM".to_owned(),
+            _ if keyword == "ZBITPIX" || stem == "ZNAXIS" => card.keyword = keyword[1..].to_owned(),
+            _ => {}
+        }
+        image.push(card);
+    }
+    image
+}
+
+/// The number of elements of a shape; no axes mean no data, not one element. Shapes of files do not overflow: their data
+/// are there.
 pub(super) fn count(shape: &[usize]) -> usize {
     if shape.is_empty() { 0 } else { shape.iter().product() }
 }
@@ -325,26 +423,4 @@ pub(super) fn check_range(
         return Ok(());
     }
     Err(FitsError::OutOfRange { hdu: label(), first, count, available })
-}
-
-/// Looks at the first bytes, so that a directory, an empty file or a saved error page is called what it is.
-///
-/// Also keeps CFITSIO from opening `x.fits.gz` where `x.fits` does not exist, and from unpacking formats
-/// other than gzip, whose code in it is not safe to run in several threads. `None` where it is gzipped.
-fn open_plain(path: &Path) -> Result<Option<File>> {
-    let file = File::open(path)?;
-    if file.metadata()?.is_dir() {
-        return Err(FitsError::NotFits("it is a directory".to_owned()));
-    }
-    let mut start = Vec::new();
-    (&file).take(9).read_to_end(&mut start)?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        Ok(None)
-    } else if start.starts_with(b"SIMPLE") {
-        Ok(Some(file))
-    } else if start.is_empty() {
-        Err(FitsError::NotFits("it is empty".to_owned()))
-    } else {
-        Err(FitsError::NotFits(format!("it begins with `{}`", start.escape_ascii())))
-    }
 }

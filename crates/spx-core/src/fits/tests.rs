@@ -117,7 +117,7 @@ fn cards_survive() {
     file.finish().unwrap();
 
     let mut file = FitsReader::open(&path).unwrap();
-    assert!(file.header().unwrap().cards().iter().all(|card| card.value.is_some()), "CFITSIO's comments");
+    assert!(file.header().unwrap().cards().iter().all(|card| card.value.is_some()), "no comments");
     file.move_to("IMAGE").unwrap();
     let header = file.header().unwrap();
     assert_eq!(header.integer("NAXIS"), Ok(2));
@@ -275,7 +275,7 @@ fn plain_images_are_read_where_they_stand() {
     let bytes = fs::read(&path).unwrap();
     let broken = dir.path().join("broken.fits");
     fs::write(&broken, gzip(&bytes)).unwrap();
-    assert_eq!(mapped::<f32>(&broken), None, "gzipped");
+    assert_eq!(mapped::<f32>(&broken), Some(ramp()), "unpacked");
 
     let mut file = FitsWriter::create(&dir.path().join("rice.fits")).unwrap();
     let mut cards = Header::new();
@@ -310,8 +310,9 @@ fn scaled_and_incomplete_images_are_not_read_where_they_stand() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..20_000]).unwrap();
     let mut file = FitsReader::open(&path).unwrap();
-    // CFITSIO may see by itself that the end is missing.
-    assert!(file.move_to("IMAGE").is_err() || file.mapped_image::<f32>().unwrap().is_none());
+    file.move_to("IMAGE").unwrap();
+    let error = file.mapped_image::<f32>().unwrap_err().to_string();
+    assert_eq!(error, "the file ends within HDU 1 (IMAGE): 14240 of 24000 bytes are there");
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -355,7 +356,7 @@ fn what_is_no_fits_file_is_called_so() {
     assert_eq!(error(dir.path()), "not a FITS file: it is a directory");
     assert!(error(&dir.path().join("none.fits")).starts_with("No such file"));
     let broken = error(&file("c", &format!("SIMPLE  = nonsense{}", " ".repeat(5000))));
-    assert!(broken.starts_with("cannot open the file: illegal SIMPLE"), "{broken}");
+    assert!(broken.starts_with("the file ends within the header of HDU 0"), "{broken}");
 }
 
 #[test]

@@ -1,15 +1,25 @@
 //! Writing a FITS file.
 
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use super::cards;
+use super::checksum::{self, WordSum};
 use super::error::FitsError;
-use super::ffi::{Handle, encode_checksum};
-use super::pixel::FitsNumber;
+use super::hdu::BLOCK;
+use super::number::{FitsNumber, NumberType, encode};
 use super::reader::{FitsReader, check_range, count};
-use crate::header::{CARD_LEN, Card, Header};
+use super::rice;
+use super::table::{CellFormat, CellKind};
+use crate::header::{CARD_LEN, Card, CardValue, Header};
 
 type Result<T> = std::result::Result<T, FitsError>;
+
+/// Values that are converted at a time.
+const CHUNK: usize = 1 << 16;
+/// Values of a block of RICE_1.
+const RICE_BLOCK: usize = 32;
 
 /// A column of a table to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,31 +37,94 @@ pub struct ColumnSpec<'a> {
 /// A FITS file being written, HDU after HDU.
 ///
 /// It writes to the path that it is given: to have a file appear under its final name only when it is
-/// complete, give the temporary one of [`atomic`](crate::atomic). Dropped without [`finish`](Self::finish)
-/// it closes the file as it is and tells no errors.
+/// complete, give the temporary one of [`atomic`](crate::atomic).
 ///
-/// The same calls give the same bytes: nothing that CFITSIO would date is written.
+/// The same calls give the same bytes: no time is written.
+#[derive(Debug)]
 pub struct FitsWriter {
-    handle: Handle,
-    empty: bool,
-    /// Columns of the current HDU, where it is a table.
-    columns: Vec<String>,
+    file: File,
+    /// The HDU that is being written; `None` before the first.
+    hdu: Option<OpenHdu>,
+    /// How many HDUs there are.
+    hdus: usize,
+    /// Where the file is written next, so that it is not sought in vain.
+    position: u64,
+}
+
+/// The last HDU of the file.
+#[derive(Debug)]
+struct OpenHdu {
+    /// Byte at which its header begins.
+    start: u64,
+    /// Card images of 80 bytes, without END.
+    cards: Vec<u8>,
+    /// Bytes of its data, without fill.
+    size: u64,
+    content: OpenContent,
+}
+
+#[derive(Debug)]
+enum OpenContent {
+    Image {
+        kind: NumberType,
+        zero: i64,
+        count: usize,
+    },
+    Tiles(OpenTiles),
+    Table {
+        width: usize,
+        rows: usize,
+        columns: Vec<OpenColumn>,
+    },
+    /// A copy.
+    Whole,
+}
+
+/// Rows of an image that are packed one after the other.
+#[derive(Debug)]
+struct OpenTiles {
+    shape: [usize; 2],
+    bytes: usize,
+    zero: i64,
+    /// Rows that are written.
+    done: usize,
+    /// The longest of them, packed.
+    longest: usize,
+    /// Bytes of all of them, packed.
+    heap: usize,
+}
+
+#[derive(Debug)]
+struct OpenColumn {
+    name: String,
+    format: CellFormat,
+    /// Bytes of the row before it.
+    offset: usize,
+}
+
+impl OpenHdu {
+    fn data(&self) -> u64 {
+        self.start + (self.cards.len() as u64 + CARD_LEN as u64).next_multiple_of(BLOCK)
+    }
+
+    fn end(&self) -> u64 {
+        self.data() + self.size.next_multiple_of(BLOCK)
+    }
 }
 
 impl FitsWriter {
-    /// Creates a file; the path is taken literally.
+    /// Creates a file.
     ///
     /// # Errors
     /// Where it exists or cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
-        if path.symlink_metadata().is_ok() {
-            return Err(FitsError::Io(std::io::ErrorKind::AlreadyExists.into()));
-        }
-        Ok(Self { handle: Handle::create(path)?, empty: true, columns: Vec::new() })
+        // Readable, too, for the checksums.
+        let file = File::options().read(true).write(true).create_new(true).open(path)?;
+        Ok(Self { file, hdu: None, hdus: 0, position: 0 })
     }
 
     /// Appends an image HDU, the primary where it is the first; `shape` is slowest axis first, empty for no
-    /// data. Elements that are not written are 0.
+    /// data. Elements that are not written are 0 in the file (of unsigned types: BZERO).
     ///
     /// `cards` follow the cards that describe the layout (BITPIX, NAXIS, BZERO, ...), which are the writer's
     /// own: such keywords in `cards`, and checksums, are skipped. Keywords that are none of the standard's
@@ -59,42 +132,78 @@ impl FitsWriter {
     /// be read back to the same bits.
     ///
     /// # Errors
-    /// Where a card has no FITS form, or CFITSIO cannot write.
+    /// Where a card has no FITS form, or the file cannot be written.
     pub fn image<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
-        let axes: Vec<usize> = shape.iter().rev().copied().collect();
-        let images = card_images(cards)?;
-        self.handle.create_image(T::BITPIX, &axes)?;
-        if std::mem::take(&mut self.empty) {
-            // CFITSIO's praise of the FITS format.
-            while self.handle.delete_card("COMMENT")? {}
+        let images = card_images(cards, None)?;
+        let mut form = Form::default();
+        if self.hdus == 0 {
+            form.logical("SIMPLE", "file does conform to FITS standard");
+        } else {
+            form.text("XTENSION", "IMAGE", "IMAGE extension");
         }
-        self.append(&images)
+        form.integer("BITPIX", T::BITPIX.into(), "number of bits per data pixel");
+        form.count("NAXIS", shape.len(), "number of data axes");
+        for (k, &length) in shape.iter().rev().enumerate() {
+            form.count(&format!("NAXIS{}", k + 1), length, &format!("length of data axis {}", k + 1));
+        }
+        if self.hdus == 0 {
+            form.logical("EXTEND", "FITS dataset may contain extensions");
+        } else {
+            form.integer("PCOUNT", 0, "required keyword; must = 0");
+            form.integer("GCOUNT", 1, "required keyword; must = 1");
+        }
+        form.zero::<T>();
+        form.images(&images);
+        let count = count(shape);
+        let size = (count as u64).checked_mul(kind_of::<T>().size() as u64);
+        let size = size.ok_or(FitsError::Unsupported("an image larger than any file"))?;
+        self.begin(form, size, OpenContent::Image { kind: kind_of::<T>(), zero: T::ZERO, count })
     }
 
-    /// Appends the current HDU of another file as it is, its checksums too.
+    /// Appends a binary table with EXTNAME `name`; as first HDU it gets an empty primary before it. `cards`
+    /// as for [`image`](Self::image), an EXTNAME among them is skipped. Cells that are not written are 0.
     ///
     /// # Errors
-    /// Where it would be the first HDU, or CFITSIO cannot read or write.
-    pub fn copy(&mut self, from: &mut FitsReader) -> Result<()> {
-        if self.empty {
-            return Err(FitsError::Unsupported("an HDU of another file as the first one"));
+    /// Where a card or a format is not FITS, or the file cannot be written.
+    pub fn table(
+        &mut self,
+        name: &str,
+        rows: usize,
+        columns: &[ColumnSpec<'_>],
+        cards: &Header,
+    ) -> Result<()> {
+        let images = card_images(cards, Some("EXTNAME"))?;
+        let (open, width) = open_columns(columns)?;
+        let mut form = Form::default();
+        form.table(width, rows, 0, columns.len());
+        for (k, column) in columns.iter().enumerate() {
+            let of = |stem: &str| format!("{stem}{}", k + 1);
+            form.text(&of("TTYPE"), column.name, &format!("label for field {:>3}", k + 1));
+            form.text(
+                &of("TFORM"),
+                column.format,
+                &format!("data format of field: {}", type_name(column.format)),
+            );
+            if !column.unit.is_empty() {
+                form.text(&of("TUNIT"), column.unit, "physical unit of field");
+            }
         }
-        self.columns.clear();
-        self.handle.copy_hdu(&mut from.handle)
-    }
-
-    /// The same under another EXTNAME, with checksums of its own.
-    ///
-    /// # Errors
-    /// As [`copy`](Self::copy).
-    pub fn copy_as(&mut self, from: &mut FitsReader, name: &str) -> Result<()> {
-        self.copy(from)?;
-        self.handle.update_text_card("EXTNAME", name, "")?;
-        self.checksum()
+        form.text("EXTNAME", name, "name of this binary table extension");
+        for (k, column) in columns.iter().enumerate() {
+            if let Some(dim) = column.dim {
+                form.text(&format!("TDIM{}", k + 1), dim, "");
+            }
+        }
+        form.images(&images);
+        self.with_primary()?;
+        let size = (width as u64).checked_mul(rows as u64);
+        let size = size.ok_or(FitsError::Unsupported("a table larger than any file"))?;
+        self.begin(form, size, OpenContent::Table { width, rows, columns: open })
     }
 
     /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for
-    /// [`image`](Self::image). As first HDU it gets an empty primary before it.
+    /// [`image`](Self::image). As first HDU it gets an empty primary before it. Its rows must be written whole and in
+    /// their order.
     ///
     /// # Errors
     /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not 2-D.
@@ -103,74 +212,127 @@ impl FitsWriter {
         if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
             return Err(FitsError::Unsupported("compressing other than integers of up to 32 bits"));
         }
-        let images = card_images(cards)?;
-        if self.empty {
-            self.image::<u8>(&[], &Header::new())?;
-        }
-        self.handle.compress_rows(true, nx)?;
-        let created = self.handle.create_image(T::BITPIX, &[nx, ny]);
-        self.handle.compress_rows(false, nx)?;
-        created?;
-        self.append(&images)
+        let images = card_images(cards, None)?;
+        let bytes = kind_of::<T>().size();
+        let mut form = Form::default();
+        form.table(8, ny, 0, 1);
+        form.text("TTYPE1", "COMPRESSED_DATA", "label for field   1");
+        form.text("TFORM1", "1PB(0)", TILE_FORMAT);
+        form.logical("ZIMAGE", "extension contains compressed image");
+        form.integer("ZBITPIX", T::BITPIX.into(), "data type of original image");
+        form.integer("ZNAXIS", 2, "dimension of original image");
+        form.count("ZNAXIS1", nx, "length of original image axis");
+        form.count("ZNAXIS2", ny, "length of original image axis");
+        form.count("ZTILE1", nx, "size of tiles to be compressed");
+        form.integer("ZTILE2", 1, "size of tiles to be compressed");
+        form.text("ZCMPTYPE", "RICE_1", "compression algorithm");
+        form.text("ZNAME1", "BLOCKSIZE", "compression block size");
+        form.count("ZVAL1", RICE_BLOCK, "pixels per block");
+        form.text("ZNAME2", "BYTEPIX", "bytes per pixel (1, 2, 4, or 8)");
+        form.count("ZVAL2", bytes, "bytes per pixel (1, 2, 4, or 8)");
+        form.zero::<T>();
+        form.images(&images);
+        self.with_primary()?;
+        let tiles = OpenTiles { shape: [ny, nx], bytes, zero: T::ZERO, done: 0, longest: 0, heap: 0 };
+        self.begin(form, 8 * ny as u64, OpenContent::Tiles(tiles))
     }
 
-    fn append(&mut self, images: &[String]) -> Result<()> {
-        self.columns.clear();
-        images.iter().try_for_each(|image| self.handle.append_card(image))
+    /// Appends the current HDU of another file as it is, its checksums too.
+    ///
+    /// # Errors
+    /// Where it would be the first HDU, or is the first of the other file, or either file fails.
+    pub fn copy(&mut self, from: &FitsReader) -> Result<()> {
+        if self.hdus == 0 {
+            return Err(FitsError::Unsupported("an HDU of another file as the first one"));
+        }
+        let (text, data) = from.parts()?;
+        if !text.starts_with("XTENSION") {
+            return Err(FitsError::Unsupported("copying a primary HDU"));
+        }
+        let cards = text.into_bytes();
+        let form = Form(cards[..cards.len() - CARD_LEN].to_vec());
+        self.begin(form, data.end - data.start, OpenContent::Whole)?;
+        let to = self.open()?.data();
+        let mut bytes = vec![0; CHUNK];
+        let mut at = data.start;
+        while at < data.end {
+            let part = &mut bytes[..usize::try_from(data.end - at).unwrap_or(usize::MAX).min(CHUNK)];
+            from.source.read_at(at, part)?;
+            self.write_at(to + (at - data.start), part)?;
+            at += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// The same under another EXTNAME, with checksums of its own.
+    ///
+    /// # Errors
+    /// As [`copy`](Self::copy).
+    pub fn copy_as(&mut self, from: &FitsReader, name: &str) -> Result<()> {
+        self.copy(from)?;
+        self.set_text("EXTNAME", name, "")?;
+        self.checksum()
     }
 
     /// Writes elements of the current image, from number `first` [0-based, in the order of the file: the x
     /// axis runs fastest]. The data may be of another type than the image, if the values fit.
     ///
     /// # Errors
-    /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full; as what is
-    /// written is buffered, a full disk may show no earlier than in [`finish`](Self::finish).
+    /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full; of a compressed
+    /// image, where it is not the next row that begins, or the last one is incomplete.
     pub fn write_pixels<T: FitsNumber>(&mut self, first: usize, data: &[T]) -> Result<()> {
-        let Some(axes) = self.handle.axes()? else {
-            return Err(FitsError::NotAnImage { hdu: self.handle.hdu_label() });
-        };
-        check_range(first, data.len(), count(&axes), || self.handle.hdu_label())?;
-        if data.is_empty() { Ok(()) } else { self.handle.write_pixels(first + 1, data) }
-    }
-
-    /// Appends a binary table with EXTNAME `name`; as first HDU it gets an empty primary before it. `cards`
-    /// as for [`image`](Self::image), an EXTNAME among them is skipped. Cells that are not written are 0.
-    ///
-    /// # Errors
-    /// Where a card or a format is not FITS, or CFITSIO cannot write.
-    pub fn table(
-        &mut self,
-        name: &str,
-        rows: usize,
-        columns: &[ColumnSpec<'_>],
-        cards: &Header,
-    ) -> Result<()> {
-        let images = card_images_without(cards, Some("EXTNAME"))?;
-        let mut dims = Header::new();
-        for (k, column) in columns.iter().enumerate() {
-            if let Some(dim) = column.dim {
-                dims.set(&format!("TDIM{}", k + 1), dim, "");
+        let label = self.label();
+        let hdu = self.open()?;
+        let at = hdu.data();
+        match &hdu.content {
+            &OpenContent::Image { kind, zero, count } => {
+                check_range(first, data.len(), count, || label.clone())?;
+                self.write_numbers(at + (first * kind.size()) as u64, data, kind, zero)
+                    .map_err(|error| does_not_fit(error, "write pixels", &label, first))
             }
+            OpenContent::Tiles(tiles) => {
+                check_range(first, data.len(), count(&tiles.shape), || label.clone())?;
+                let nx = tiles.shape[1];
+                if first != tiles.done * nx || !data.len().is_multiple_of(nx.max(1)) {
+                    return Err(FitsError::Unsupported(
+                        "rows of a compressed image in another order than theirs",
+                    ));
+                }
+                data.chunks_exact(nx.max(1)).try_for_each(|row| self.write_tile(row, &label))
+            }
+            OpenContent::Table { .. } | OpenContent::Whole => Err(FitsError::NotAnImage { hdu: label }),
         }
-        if self.empty {
-            self.image::<u8>(&[], &Header::new())?;
-        }
-        let specs: Vec<_> = columns.iter().map(|c| (c.name, c.format, c.unit)).collect();
-        self.handle.create_table(name, rows, &specs)?;
-        for card in dims.cards() {
-            self.append(&cards::images(card)?)?;
-        }
-        self.append(&images)?;
-        self.columns = columns.iter().map(|column| column.name.to_owned()).collect();
-        Ok(())
     }
 
-    /// The number, from 1, of a column of the current table.
-    fn find_column(&mut self, name: &str) -> Result<usize> {
-        match self.columns.iter().position(|column| column == name) {
-            Some(index) => Ok(index + 1),
-            None => Err(FitsError::NoSuchColumn { name: name.to_owned(), hdu: self.handle.hdu_label() }),
+    /// Packs the next row of a compressed image.
+    fn write_tile<T: FitsNumber>(&mut self, row: &[T], label: &str) -> Result<()> {
+        let hdu = self.open()?;
+        let at = hdu.data();
+        let OpenContent::Tiles(tiles) = &mut hdu.content else { return Ok(()) };
+        let number = |value: &T| {
+            let number = value.to_integer()?.checked_sub(tiles.zero)?;
+            let fits = match tiles.bytes {
+                1 => (0..256).contains(&number),
+                2 => i16::try_from(number).is_ok(),
+                _ => true,
+            };
+            i32::try_from(number).ok().filter(|_| fits)
+        };
+        let numbers: Vec<i32> = row.iter().map_while(number).collect();
+        if numbers.len() < row.len() {
+            let error = WriteFault::DoesNotFit(numbers.len());
+            return Err(does_not_fit(error, "write pixels", label, tiles.done * row.len()));
         }
+        let packed = rice::encode(&numbers, tiles.bytes, RICE_BLOCK);
+        let descriptor =
+            [packed.len(), tiles.heap].map(|n| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes());
+        let (to, heap) = (at + 8 * tiles.done as u64, at + (8 * tiles.shape[0] + tiles.heap) as u64);
+        tiles.done += 1;
+        tiles.longest = tiles.longest.max(packed.len());
+        tiles.heap += packed.len();
+        hdu.size += packed.len() as u64;
+        self.write_at(to, &descriptor.concat())?;
+        self.write_at(heap, &packed)
     }
 
     /// Writes elements of a column of the current table, from the first of row `row` [0-based] on; the
@@ -179,12 +341,19 @@ impl FitsWriter {
     /// # Errors
     /// Where there is no such column, it has fewer elements, a value does not fit, or the disk is full.
     pub fn write_column<T: FitsNumber>(&mut self, name: &str, row: usize, data: &[T]) -> Result<()> {
-        let number = self.find_column(name)?;
-        let (repeat, rows) = (self.handle.cell(number)?.repeat, self.handle.rows()?);
-        check_range(row.saturating_mul(repeat), data.len(), rows.saturating_mul(repeat), || {
-            format!("column {name} of {}", self.handle.hdu_label())
-        })?;
-        if data.is_empty() { Ok(()) } else { self.handle.write_column(number, row + 1, data) }
+        let label = format!("column {name} of {}", self.label());
+        let (at, width, rows, format) = self.column(name)?;
+        let CellKind::Number(kind) = format.kind else {
+            return Err(FitsError::Unsupported("writing numbers to a column of another kind"));
+        };
+        let repeat = format.repeat;
+        let first = row.saturating_mul(repeat);
+        check_range(first, data.len(), rows.saturating_mul(repeat), || label.clone())?;
+        for (k, cell) in data.chunks(repeat.max(1)).enumerate() {
+            let written = self.write_numbers(at + ((row + k) * width) as u64, cell, kind, 0);
+            written.map_err(|error| does_not_fit(error, "write the column", &label, first + k * repeat))?;
+        }
+        Ok(())
     }
 
     /// Writes strings, one a row, from row `row` [0-based] on.
@@ -193,86 +362,342 @@ impl FitsWriter {
     /// Where there is no such column, it holds no strings, has fewer rows, or a string is longer than its
     /// cells.
     pub fn write_text_column(&mut self, name: &str, row: usize, strings: &[&str]) -> Result<()> {
-        let number = self.find_column(name)?;
-        let cell = self.handle.cell(number)?;
-        if !cell.text || cell.width != cell.repeat {
+        let label = format!("column {name} of {}", self.label());
+        let (at, width, rows, format) = self.column(name)?;
+        if format.kind != CellKind::Text {
             return Err(FitsError::Unsupported(
                 "writing strings to a column that is not of one string a row",
             ));
         }
-        if strings.iter().any(|s| s.len() > cell.width) {
+        if strings.iter().any(|s| s.len() > format.width) {
             return Err(FitsError::Unsupported("a string that is longer than the cells of its column"));
         }
-        check_range(row, strings.len(), self.handle.rows()?, || {
-            format!("column {name} of {}", self.handle.hdu_label())
-        })?;
-        if strings.is_empty() { Ok(()) } else { self.handle.write_strings(number, row + 1, strings) }
+        check_range(row, strings.len(), rows, || label)?;
+        for (k, string) in strings.iter().enumerate() {
+            let mut cell = string.as_bytes().to_vec();
+            cell.resize(format.width, b' ');
+            self.write_at(at + ((row + k) * width) as u64, &cell)?;
+        }
+        Ok(())
+    }
+
+    /// Byte of the first cell of a column, bytes and number of the rows, and the column's format.
+    fn column(&mut self, name: &str) -> Result<(u64, usize, usize, CellFormat)> {
+        let label = self.label();
+        let hdu = self.open()?;
+        let data = hdu.data();
+        let OpenContent::Table { width, rows, columns } = &hdu.content else {
+            return Err(FitsError::NotATable { hdu: label });
+        };
+        match columns.iter().find(|column| column.name == name) {
+            Some(column) => Ok((data + column.offset as u64, *width, *rows, column.format)),
+            None => Err(FitsError::NoSuchColumn { name: name.to_owned(), hdu: label }),
+        }
     }
 
     /// Writes DATASUM and CHECKSUM of the current HDU, which must not change any more.
     ///
     /// # Errors
-    /// Where CFITSIO cannot write.
+    /// Where the file cannot be read or written.
     pub fn checksum(&mut self) -> Result<()> {
-        // CFITSIO's own function (ffpcks) puts the time into the comments, so that no two files are alike.
-        self.set_sum("CHECKSUM", &"0".repeat(16))?;
-        self.set_sum("DATASUM", "0")?;
-        self.handle.define()?;
-        // Leaving the HDU completes it: the fill, and the longest row in the TFORM of a compressed image.
-        let number = self.handle.hdu_number();
-        self.handle.move_to(1)?;
-        self.handle.move_to(number)?;
-        let (data, all) = self.handle.sums()?;
-        let before = card_sum(&self.handle.card_image("DATASUM")?);
-        self.set_sum("DATASUM", &data.to_string())?;
-        let after = card_sum(&self.handle.card_image("DATASUM")?);
-        // Only that card has changed since the sum was taken; the data need not be read a second time.
-        let all = fold(all + u64::from(u32::MAX - before) + u64::from(after));
-        self.set_sum("CHECKSUM", &encode_checksum(all.into()))
-    }
-
-    fn set_sum(&mut self, keyword: &str, value: &str) -> Result<()> {
-        let what = if keyword == "DATASUM" { "data unit checksum" } else { "HDU checksum" };
-        self.handle.update_text_card(keyword, value, what)
+        self.complete()?;
+        self.set_text("CHECKSUM", &"0".repeat(16), "HDU checksum")?;
+        self.set_text("DATASUM", "0", "data unit checksum")?;
+        let hdu = self.open()?;
+        let (data, end) = (hdu.data(), hdu.end());
+        let (file, position) = (&mut self.file, &mut self.position);
+        let read = |at: u64, out: &mut [u8]| {
+            *position = u64::MAX;
+            file.seek(SeekFrom::Start(at))?;
+            file.read_exact(out)
+        };
+        let of_data = checksum::sum(read, data..end)?;
+        self.set_text("DATASUM", &of_data.value().to_string(), "data unit checksum")?;
+        let all = WordSum::default().add(&header_bytes(&self.open()?.cards)).plus(of_data);
+        self.set_text("CHECKSUM", &all.encoded(), "HDU checksum")
     }
 
     /// Completes the last HDU and closes the file.
     ///
     /// # Errors
-    /// Where what was buffered cannot be written (the disk is full), or no HDU was written.
-    pub fn finish(self) -> Result<()> {
-        if self.empty {
+    /// Where the last header cannot be written (the disk is full), or no HDU was written.
+    pub fn finish(mut self) -> Result<()> {
+        if self.hdus == 0 {
             return Err(FitsError::Unsupported("a file without HDUs"));
         }
-        self.handle.close()
+        self.complete()
+    }
+
+    /// The HDU that is being written.
+    fn open(&mut self) -> Result<&mut OpenHdu> {
+        self.hdu.as_mut().ok_or(FitsError::Unsupported("a file without HDUs"))
+    }
+
+    /// `HDU 1 (IMAGE)`, for messages.
+    fn label(&self) -> String {
+        let name = self.hdu.as_ref().and_then(|hdu| {
+            let text = std::str::from_utf8(&hdu.cards).ok()?;
+            Header::parse(text).ok()?.optional_text("EXTNAME").ok().flatten().map(str::to_owned)
+        });
+        let primary = if self.hdus == 1 { "PRIMARY" } else { "" };
+        super::hdu::label(self.hdus.saturating_sub(1), name.as_deref().unwrap_or(primary))
+    }
+
+    /// Writes an empty primary where there is none.
+    fn with_primary(&mut self) -> Result<()> {
+        if self.hdus == 0 { self.image::<u8>(&[], &Header::new()) } else { Ok(()) }
+    }
+
+    /// Begins an HDU behind the last one, whose data are zeros.
+    fn begin(&mut self, form: Form, size: u64, content: OpenContent) -> Result<()> {
+        self.complete()?;
+        let start = self.hdu.as_ref().map_or(0, OpenHdu::end);
+        self.hdu = Some(OpenHdu { start, cards: form.0, size, content });
+        self.hdus += 1;
+        self.write_header()?;
+        self.lengthen()
+    }
+
+    /// Writes the header of the current HDU.
+    fn write_header(&mut self) -> Result<()> {
+        let hdu = self.open()?;
+        let (start, bytes) = (hdu.start, header_bytes(&hdu.cards));
+        self.write_at(start, &bytes)
+    }
+
+    /// Makes the file as long as the HDUs are; new bytes are zeros.
+    fn lengthen(&mut self) -> Result<()> {
+        let end = self.open()?.end();
+        Ok(self.file.set_len(end)?)
+    }
+
+    /// Completes the current HDU: the fill of its last block and, of a compressed image, what its rows have become.
+    fn complete(&mut self) -> Result<()> {
+        let Some(OpenHdu { content: OpenContent::Tiles(tiles), .. }) = &self.hdu else { return Ok(()) };
+        if tiles.done < tiles.shape[0] {
+            return Err(FitsError::Unsupported("a compressed image without all of its rows"));
+        }
+        let (longest, heap) = (tiles.longest, tiles.heap);
+        self.set_card("PCOUNT", |card| {
+            *card = card_image("PCOUNT", heap_count(heap), "size of special data area")
+        })?;
+        let format = format!("1PB({longest})");
+        self.set_card("TFORM1", |card| *card = card_image("TFORM1", format.as_str().into(), TILE_FORMAT))?;
+        self.write_header()?;
+        self.lengthen()
+    }
+
+    /// Sets a string card of the current header, appended where it is not there. Where it needs one more block, the data
+    /// move.
+    fn set_text(&mut self, keyword: &str, value: &str, comment: &str) -> Result<()> {
+        let image = card_image(keyword, value.into(), comment);
+        let before = self.open()?.data();
+        if !self.set_card(keyword, |card| card.clone_from(&image))? {
+            self.open()?.cards.extend(&image);
+            let hdu = self.open()?;
+            let (after, size) = (hdu.data(), hdu.size);
+            if after > before {
+                self.lengthen()?;
+                self.move_data(before, after, size)?;
+            }
+        }
+        self.write_header()
+    }
+
+    /// Changes the first card of that keyword; false where there is none.
+    fn set_card(&mut self, keyword: &str, change: impl FnOnce(&mut Vec<u8>)) -> Result<bool> {
+        let name = format!("{keyword:<8}");
+        let cards = &mut self.open()?.cards;
+        let Some(place) = cards.chunks_exact_mut(CARD_LEN).find(|card| card.starts_with(name.as_bytes()))
+        else {
+            return Ok(false);
+        };
+        let mut card = place.to_vec();
+        change(&mut card);
+        place.copy_from_slice(&card);
+        Ok(true)
+    }
+
+    /// Moves data backwards in the file, from the last part to the first, and zeros what they leave behind of a block.
+    fn move_data(&mut self, from: u64, to: u64, size: u64) -> Result<()> {
+        let mut bytes = vec![0; CHUNK];
+        let mut left = size;
+        while left > 0 {
+            let part = left.min(CHUNK as u64);
+            left -= part;
+            let bytes = &mut bytes[..usize::try_from(part).unwrap_or(CHUNK)];
+            self.file.seek(SeekFrom::Start(from + left))?;
+            self.file.read_exact(bytes)?;
+            self.position = u64::MAX;
+            self.write_at(to + left, bytes)?;
+        }
+        let fill = usize::try_from(size.next_multiple_of(BLOCK) - size).unwrap_or(0);
+        self.write_at(to + size, &vec![0; fill])
+    }
+
+    /// Writes numbers one after the other.
+    fn write_numbers<T: FitsNumber>(
+        &mut self,
+        at: u64,
+        data: &[T],
+        kind: NumberType,
+        zero: i64,
+    ) -> std::result::Result<(), WriteFault> {
+        let mut bytes = Vec::new();
+        for (k, values) in data.chunks(CHUNK).enumerate() {
+            bytes.clear();
+            encode(values, kind, zero, &mut bytes)
+                .map_err(|index| WriteFault::DoesNotFit(k * CHUNK + index))?;
+            let to = at + (k * CHUNK * kind.size()) as u64;
+            self.write_at(to, &bytes).map_err(WriteFault::Other)?;
+        }
+        Ok(())
+    }
+
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        if self.position != at {
+            self.file.seek(SeekFrom::Start(at))?;
+        }
+        self.position = u64::MAX;
+        self.file.write_all(bytes)?;
+        self.position = at + bytes.len() as u64;
+        Ok(())
     }
 }
 
-/// The images of all cards that are not the writer's own.
-fn card_images(cards: &Header) -> Result<Vec<String>> {
-    card_images_without(cards, None)
+/// Why numbers were not written.
+enum WriteFault {
+    /// The one at this place does not fit the type.
+    DoesNotFit(usize),
+    Other(FitsError),
 }
 
-fn card_images_without(cards: &Header, skip: Option<&str>) -> Result<Vec<String>> {
+fn does_not_fit(fault: WriteFault, operation: &'static str, label: &str, first: usize) -> FitsError {
+    match fault {
+        WriteFault::DoesNotFit(index) => {
+            FitsError::DoesNotFit { operation, hdu: label.to_owned(), index: first + index }
+        }
+        WriteFault::Other(error) => error,
+    }
+}
+
+/// The comment of the format of packed rows.
+const TILE_FORMAT: &str = "data format of field: variable length array";
+
+/// The type of the numbers of an image.
+fn kind_of<T: FitsNumber>() -> NumberType {
+    NumberType::from_bitpix(T::BITPIX.into()).unwrap_or(NumberType::U8)
+}
+
+fn heap_count(bytes: usize) -> CardValue {
+    CardValue::Integer(i64::try_from(bytes).unwrap_or(i64::MAX))
+}
+
+/// Cards that describe the form of an HDU, and those that follow: images of 80 bytes.
+#[derive(Debug, Default)]
+struct Form(Vec<u8>);
+
+impl Form {
+    fn integer(&mut self, keyword: &str, value: i64, comment: &str) {
+        self.0.extend(card_image(keyword, value.into(), comment));
+    }
+
+    fn count(&mut self, keyword: &str, value: usize, comment: &str) {
+        self.integer(keyword, i64::try_from(value).unwrap_or(i64::MAX), comment);
+    }
+
+    fn text(&mut self, keyword: &str, value: &str, comment: &str) {
+        self.0.extend(card_image(keyword, value.into(), comment));
+    }
+
+    /// `T`.
+    fn logical(&mut self, keyword: &str, comment: &str) {
+        self.0.extend(card_image(keyword, true.into(), comment));
+    }
+
+    /// The first cards of a binary table.
+    fn table(&mut self, width: usize, rows: usize, heap: usize, columns: usize) {
+        self.text("XTENSION", "BINTABLE", "binary table extension");
+        self.integer("BITPIX", 8, "8-bit bytes");
+        self.integer("NAXIS", 2, "2-dimensional binary table");
+        self.count("NAXIS1", width, "width of table in bytes");
+        self.count("NAXIS2", rows, "number of rows in table");
+        self.count("PCOUNT", heap, "size of special data area");
+        self.integer("GCOUNT", 1, "one data group (required keyword)");
+        self.count("TFIELDS", columns, "number of fields in each row");
+    }
+
+    /// BZERO and BSCALE of an unsigned type.
+    fn zero<T: FitsNumber>(&mut self) {
+        if T::ZERO != 0 {
+            let name = if T::BITPIX == 16 { "short" } else { "long" };
+            self.integer("BZERO", T::ZERO, &format!("offset data range to that of unsigned {name}"));
+            self.integer("BSCALE", 1, "default scaling factor");
+        }
+    }
+
+    fn images(&mut self, images: &[String]) {
+        for image in images {
+            self.0.extend(format!("{image:<CARD_LEN$}").into_bytes());
+        }
+    }
+}
+
+/// A card that has a form and needs no CONTINUE, as 80 bytes; what does not fit is cut.
+fn card_image(keyword: &str, value: CardValue, comment: &str) -> Vec<u8> {
+    let card = Card { keyword: keyword.to_owned(), value: Some(value), comment: comment.to_owned() };
+    let image = cards::images(&card).unwrap_or_default().into_iter().next().unwrap_or_default();
+    let mut bytes = image.into_bytes();
+    bytes.resize(CARD_LEN, b' ');
+    bytes
+}
+
+/// Cards, END and blanks to the end of the block.
+fn header_bytes(cards: &[u8]) -> Vec<u8> {
+    let mut bytes = cards.to_vec();
+    bytes.extend(b"END");
+    // Blocks are of 2880 bytes, far below the range of usize.
+    bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), b' ');
+    bytes
+}
+
+/// Columns side by side, and the bytes of a row.
+fn open_columns(columns: &[ColumnSpec<'_>]) -> Result<(Vec<OpenColumn>, usize)> {
+    let mut width = 0;
+    let mut open = Vec::new();
+    for column in columns {
+        let format = CellFormat::parse(column.format).filter(|f| !matches!(f.kind, CellKind::Array { .. }));
+        let format =
+            format.ok_or(FitsError::Unsupported("a format that is none of a column of fixed length"))?;
+        open.push(OpenColumn { name: column.name.to_owned(), format, offset: width });
+        width += format.width;
+    }
+    Ok((open, width))
+}
+
+/// What a TFORM is called in comments.
+fn type_name(format: &str) -> &'static str {
+    match format.trim_start_matches(|c: char| c.is_ascii_digit()).chars().next() {
+        Some('A') => "ASCII Character",
+        Some('B') => "BYTE",
+        Some('I') => "2-byte INTEGER",
+        Some('J') => "4-byte INTEGER",
+        Some('K') => "8-byte INTEGER",
+        Some('E') => "4-byte REAL",
+        Some('D') => "8-byte DOUBLE",
+        Some('L') => "1-byte LOGICAL",
+        Some('X') => "BIT",
+        Some('C') => "COMPLEX",
+        _ => "DOUBLE COMPLEX",
+    }
+}
+
+/// The images of all cards that are not the writer's own, nor `skip`.
+fn card_images(cards: &Header, skip: Option<&str>) -> Result<Vec<String>> {
     let wanted = |card: &&Card| !cards::is_structural(&card.keyword) && Some(card.keyword.as_str()) != skip;
     let mut images = Vec::new();
     for card in cards.cards().iter().filter(wanted) {
         images.extend(cards::images(card)?);
     }
     Ok(images)
-}
-
-/// The sum of a card image: its 20 big-endian words, in ones' complement (FITS Standard 4.0, appendix J).
-fn card_sum(image: &str) -> u32 {
-    let padded = format!("{image:<CARD_LEN$}");
-    let word = |bytes: &[u8]| bytes.iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
-    fold(padded.as_bytes().chunks_exact(4).map(word).sum())
-}
-
-/// Brings the carries of a sum of 32-bit words back in.
-fn fold(sum: u64) -> u32 {
-    let once = (sum & 0xffff_ffff) + (sum >> 32);
-    let twice = (once & 0xffff_ffff) + (once >> 32);
-    // After two rounds nothing is left above 32 bits.
-    u32::try_from(twice).unwrap_or(u32::MAX)
 }

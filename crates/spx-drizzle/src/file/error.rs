@@ -30,7 +30,7 @@ pub enum CubeFileProblem {
     /// The file system refuses.
     #[error(transparent)]
     Io(io::Error),
-    /// CFITSIO refuses.
+    /// The file cannot be read or written.
     #[error(transparent)]
     Fits(#[from] FitsError),
     /// A card is missing or wrong.
