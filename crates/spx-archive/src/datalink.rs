@@ -9,10 +9,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use ureq::http::Method;
 
-use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::hash::fnv1a;
 use crate::http::shown;
+use crate::session::Session;
 use spx_votable::{QueryStatus, VoTableError, VoTableLimits, VoTableReader};
 
 /// More links than this no image has.
@@ -101,7 +101,7 @@ impl LinkCache {
 
 /// The links of an image, from the cache or the archive.
 pub(crate) fn links(
-    client: &ArchiveClient,
+    client: &Session,
     publisher_did: &str,
     cache: Option<&LinkCache>,
     cancelled: &dyn Fn() -> bool,
@@ -117,7 +117,7 @@ pub(crate) fn links(
         cancelled,
         |_| false,
         || {
-            let reply = client.http().send(&request)?;
+            let reply = client.http().send(&request, cancelled)?;
             let address = shown(&reply.url);
             read(VoTableReader::new(reply.into_decoded(), limits()), &address)
         },

@@ -14,64 +14,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use spx_core::detector::Detector;
 use spx_core::progress::{Progress, Silent};
 
-use crate::cutout::{Cutout, FULL_FRAME_BYTES};
 use crate::error::ArchiveError;
-use crate::observation::{Observation, ObservationId};
-use crate::path::ArchivePath;
 use crate::retry::RetryOptions;
+use crate::target::DownloadTarget;
 
 pub use downloader::Downloader;
-
-/// A file to be had.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DownloadTarget {
-    /// The file of the archive.
-    pub uri: ArchivePath,
-    /// The part of it that is wanted; all where `None`.
-    pub cutout: Option<Cutout>,
-    /// What it must be, where it is a spectral image.
-    pub exposure: Option<(ObservationId, Detector)>,
-    /// Size that the archive states for the whole file \[bytes\].
-    pub size: Option<u64>,
-}
-
-impl DownloadTarget {
-    /// The spectral image of an observation, or a cutout of it.
-    pub fn new(observation: &Observation, cutout: Option<Cutout>) -> Self {
-        Self {
-            uri: observation.uri.clone(),
-            cutout,
-            exposure: Some((observation.obs_id.clone(), observation.detector)),
-            size: observation.size,
-        }
-    }
-
-    /// Any FITS file of the archive, such as a calibration product.
-    pub fn file(uri: ArchivePath) -> Self {
-        Self { uri, cutout: None, exposure: None, size: None }
-    }
-
-    /// The name that the file gets. That of a cutout tells which, so that several fit one directory:
-    /// `<name>_cutout_<hash of centre and size>.fits`.
-    pub fn file_name(&self) -> String {
-        let name = self.uri.file_name();
-        let Some(cutout) = &self.cutout else { return name.to_owned() };
-        let stem = name.strip_suffix(".gz").unwrap_or(name);
-        let stem = stem.strip_suffix(".fits").unwrap_or(stem);
-        format!("{stem}_cutout_{:08x}.fits", crate::hash::fnv1a(&cutout.query()) >> 32)
-    }
-
-    /// Bytes that it is thought to have.
-    pub fn estimated_bytes(&self) -> u64 {
-        match &self.cutout {
-            Some(cutout) => cutout.estimated_bytes(),
-            None => self.size.unwrap_or(FULL_FRAME_BYTES),
-        }
-    }
-}
 
 /// Where files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::fits_check::FitsProblem;
 use spx_votable::VoTableError;
+
+use crate::fits_check::FitsProblem;
 
 /// What can go wrong with the archive. Addresses are shown without credentials.
 #[derive(Debug, Error)]
@@ -112,6 +113,20 @@ pub enum ArchiveError {
         received: u64,
         /// Bytes that were announced.
         expected: u64,
+    },
+    /// A file that is much larger than it should be, as it arrives or when it is unpacked.
+    #[error("{url}: more than {most} bytes, which is more than is accepted for it")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// Bytes that are accepted.
+        most: u64,
+    },
+    /// The proxy of the environment cannot be used.
+    #[error("{problem}")]
+    Proxy {
+        /// The proxy, its variable, and what is wrong.
+        problem: String,
     },
     /// A file that is not the FITS file it claims to be.
     #[error("{place}: {source}")]

@@ -8,7 +8,7 @@ use std::path::Path;
 use spx_core::header::{CARD_LEN, Header};
 use thiserror::Error;
 
-use crate::download::DownloadTarget;
+use crate::target::DownloadTarget;
 
 /// Length of a FITS block \[bytes\].
 const BLOCK: usize = 2880;

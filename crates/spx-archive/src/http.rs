@@ -1,14 +1,15 @@
 //! One request and its answer: redirects under a policy, statuses and failures as errors, bodies as streams.
 
 use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use ureq::http::{HeaderMap, Method, header};
 use url::Url;
 
 use crate::base::{is_loopback, without_credentials};
-use crate::client::ClientOptions;
 use crate::error::ArchiveError;
+use crate::options::ClientOptions;
 
 /// Redirects that are followed for one request.
 const MOST_REDIRECTS: usize = 5;
@@ -26,6 +27,8 @@ pub(crate) struct Http {
     /// The same without a proxy: what is on this machine is not asked for through another one.
     local: ureq::Agent,
     allowed_hosts: Vec<String>,
+    /// Why the proxy of the environment cannot be used.
+    unusable_proxy: Option<String>,
 }
 
 /// What is asked for.
@@ -48,16 +51,123 @@ impl Request {
     }
 }
 
+/// How often a wait for the server looks whether the user has asked to stop.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Bytes of a body that are handed on at a time.
+const CHUNK: usize = 256 << 10;
+
+/// What the thread that speaks to the server tells.
+enum Told {
+    /// Status and headers, or why there are none.
+    Head(Result<ureq::http::response::Parts, ureq::Error>),
+    /// Some of the body, or how it broke off.
+    Body(io::Result<Vec<u8>>),
+}
+
+/// The body of an answer. A read ends with an error as soon as the user has asked to stop: the connection, on
+/// which a silent server may be waited for, belongs to another thread.
+pub(crate) struct ReplyBody<'a> {
+    told: Receiver<Told>,
+    cancelled: &'a dyn Fn() -> bool,
+    chunk: Vec<u8>,
+    used: usize,
+}
+
+impl Read for ReplyBody<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.used == self.chunk.len() {
+            match next(&self.told, self.cancelled) {
+                Some(Told::Body(chunk)) => (self.chunk, self.used) = (chunk?, 0),
+                Some(Told::Head(_)) => {}
+                None if (self.cancelled)() => return Err(io::Error::other("cancelled")),
+                None => return Ok(0),
+            }
+        }
+        let taken = out.len().min(self.chunk.len() - self.used);
+        out[..taken].copy_from_slice(&self.chunk[self.used..self.used + taken]);
+        self.used += taken;
+        Ok(taken)
+    }
+}
+
+/// What comes next; `None` at the end, or once the user has asked to stop.
+fn next(told: &Receiver<Told>, cancelled: &dyn Fn() -> bool) -> Option<Told> {
+    loop {
+        if cancelled() {
+            return None;
+        }
+        match told.recv_timeout(LOOK) {
+            Err(RecvTimeoutError::Timeout) => {}
+            told => return told.ok(),
+        }
+    }
+}
+
+/// Sends a request and tells what comes, until nobody listens any more.
+fn exchange(agent: &ureq::Agent, request: &Request, told: &SyncSender<Told>) {
+    let (parts, body) = match ask(agent, request) {
+        Ok(answer) => answer.into_parts(),
+        Err(error) => return drop(told.send(Told::Head(Err(error)))),
+    };
+    if told.send(Told::Head(Ok(parts))).is_err() {
+        return;
+    }
+    let mut body = TypedErrors(body.into_reader());
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let read = match body.read(&mut chunk) {
+            Ok(0) => return,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read,
+        };
+        let failed = read.is_err();
+        let chunk = read.map(|count| {
+            chunk.truncate(count);
+            chunk
+        });
+        if told.send(Told::Body(chunk)).is_err() || failed {
+            return;
+        }
+    }
+}
+
+fn ask(agent: &ureq::Agent, request: &Request) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {
+    let mut builder = ureq::http::Request::builder().method(request.method.clone()).uri(request.url.as_str());
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    if request.method == Method::POST {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
+        let built = builder.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)?;
+        agent.run(timed(agent, built, request))
+    } else {
+        agent.run(timed(agent, builder.body(())?, request))
+    }
+}
+
+/// The first proxy of the environment that cannot be used, with its variable.
+fn unusable_proxy() -> Option<String> {
+    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].iter().find_map(
+        |variable| {
+            let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty())?;
+            let problem = ureq::Proxy::new(&value).err()?;
+            let shown = value.parse().map_or_else(|_| printable(&value), |url| shown(&url));
+            Some(format!("the proxy {shown} of {variable} cannot be used: {problem}"))
+        },
+    )
+}
+
 /// A successful answer, its body still to be read.
-pub(crate) struct Reply {
+pub(crate) struct Reply<'a> {
     /// Where it came from in the end.
     pub(crate) url: Url,
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: ureq::Body,
+    pub(crate) body: ReplyBody<'a>,
 }
 
-impl Reply {
+impl<'a> Reply<'a> {
     /// A header that is text.
     pub(crate) fn header(&self, name: header::HeaderName) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
@@ -69,9 +179,9 @@ impl Reply {
     }
 
     /// The body, decompressed where the server compressed it.
-    pub(crate) fn into_decoded(self) -> Box<dyn Read> {
+    pub(crate) fn into_decoded(self) -> Box<dyn Read + 'a> {
         let gzip = self.header(header::CONTENT_ENCODING).is_some_and(|e| e.contains("gzip"));
-        let reader = TypedErrors(self.body.into_reader());
+        let reader = self.body;
         if gzip { Box::new(flate2::read::MultiGzDecoder::new(reader)) } else { Box::new(reader) }
     }
 }
@@ -112,14 +222,18 @@ impl Http {
         };
         let mut allowed_hosts = options.allowed_hosts.clone();
         allowed_hosts.extend(options.cloud.url().host_str().map(str::to_owned));
-        Self { agent: agent(false), local: agent(true), allowed_hosts }
+        Self { agent: agent(false), local: agent(true), allowed_hosts, unusable_proxy: unusable_proxy() }
     }
 
     /// Sends a request and follows redirects; statuses that are no success are errors.
-    pub(crate) fn send(&self, request: &Request) -> Result<Reply, ArchiveError> {
+    pub(crate) fn send<'a>(
+        &self,
+        request: &Request,
+        cancelled: &'a dyn Fn() -> bool,
+    ) -> Result<Reply<'a>, ArchiveError> {
         let mut request = request.clone();
         for _ in 0..=MOST_REDIRECTS {
-            let reply = self.send_once(&request)?;
+            let reply = self.send_once(&request, cancelled)?;
             match reply.status {
                 200..=299 => return Ok(reply),
                 301 | 302 | 303 | 307 | 308 => {
@@ -141,8 +255,12 @@ impl Http {
 
     /// Sends a request whose answer is where it leads: the address, where that may be followed, and `None`
     /// where the answer is no redirect.
-    pub(crate) fn location(&self, request: &Request) -> Result<Option<Url>, ArchiveError> {
-        let reply = self.send_once(request)?;
+    pub(crate) fn location(
+        &self,
+        request: &Request,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<Option<Url>, ArchiveError> {
+        let reply = self.send_once(request, cancelled)?;
         match reply.status {
             200..=299 => Ok(None),
             301 | 302 | 303 | 307 | 308 => self.redirect(&request.url, &reply).map(Some),
@@ -150,37 +268,40 @@ impl Http {
         }
     }
 
-    fn send_once(&self, request: &Request) -> Result<Reply, ArchiveError> {
-        let transport = |error: ureq::Error| transport_error(&request.url, &error);
-        let build_error = |error: ureq::http::Error| transport(error.into());
-        let mut builder =
-            ureq::http::Request::builder().method(request.method.clone()).uri(request.url.as_str());
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
+    fn send_once<'a>(
+        &self,
+        request: &Request,
+        cancelled: &'a dyn Fn() -> bool,
+    ) -> Result<Reply<'a>, ArchiveError> {
+        let local = is_loopback(&request.url);
+        let failed =
+            |cause: String| ArchiveError::Transport { url: shown(&request.url), cause, timeout: false };
+        if let Some(problem) = self.unusable_proxy.as_ref().filter(|_| !local) {
+            return Err(ArchiveError::Proxy { problem: problem.clone() });
         }
-        let agent = if is_loopback(&request.url) { &self.local } else { &self.agent };
-        let answer = if request.method == Method::POST {
-            let body =
-                url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&request.form).finish();
-            let built = builder
-                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-                .body(body)
-                .map_err(build_error)?;
-            agent.run(timed(agent, built, request))
-        } else {
-            agent.run(timed(agent, builder.body(()).map_err(build_error)?, request))
+        let agent = if local { self.local.clone() } else { self.agent.clone() };
+        let (tell, told) = sync_channel(2);
+        let asked = request.clone();
+        let spawned = std::thread::Builder::new()
+            .name("spx-archive-http".into())
+            .spawn(move || exchange(&agent, &asked, &tell));
+        spawned.map_err(|e| failed(e.to_string()))?;
+        let parts = match next(&told, cancelled) {
+            Some(Told::Head(head)) => head.map_err(|error| transport_error(&request.url, &error))?,
+            _ if cancelled() => return Err(ArchiveError::Cancelled),
+            _ => return Err(failed("the connection ended without an answer".into())),
         };
-        let (parts, body) = answer.map_err(transport)?.into_parts();
+        let body = ReplyBody { told, cancelled, chunk: Vec::new(), used: 0 };
         Ok(Reply { url: request.url.clone(), status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
     /// Where a redirect leads, if it may: to the same host or one that is allowed, and never from https
     /// to plain http.
-    fn redirect(&self, from: &Url, reply: &Reply) -> Result<Url, ArchiveError> {
+    fn redirect(&self, from: &Url, reply: &Reply<'_>) -> Result<Url, ArchiveError> {
         let location = reply.header(header::LOCATION).unwrap_or_default();
         let refuse = |target: &str, problem| ArchiveError::Redirect {
             url: shown(from),
-            target: target.chars().take(300).collect(),
+            target: printable(&target.chars().take(300).collect::<String>()),
             problem,
         };
         let target = from.join(location).map_err(|_| refuse("?", "its target is no address"))?;
@@ -248,7 +369,7 @@ pub(crate) fn body_error(url: &Url, error: &io::Error) -> ArchiveError {
     }
 }
 
-fn status_error(reply: Reply) -> ArchiveError {
+fn status_error(reply: Reply<'_>) -> ArchiveError {
     let (url, status) = (shown(&reply.url), reply.status);
     let retry_after = reply.header(header::RETRY_AFTER).and_then(|text| retry_after(text, SystemTime::now()));
     let mut body = Vec::new();
@@ -266,10 +387,15 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
     Some(date.duration_since(now).unwrap_or_default())
 }
 
+/// Text of a server for a message: without control characters, which terminals would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// The text of a short answer: of a VOTable its error, of a page its words, on one line.
-fn server_words(body: &[u8]) -> String {
+pub(crate) fn server_words(body: &[u8]) -> String {
     if let Some(message) = spx_votable::error_message(body) {
-        return message;
+        return printable(&message);
     }
     let text = String::from_utf8_lossy(body);
     let mut words = String::new();
@@ -330,6 +456,14 @@ mod tests {
         assert_eq!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(Duration::from_secs(7)));
         assert_eq!(retry_after("Tue, 06 Nov 1984 08:49:37 GMT", now), Some(Duration::ZERO));
         assert_eq!(retry_after("soon", now), None);
+    }
+
+    #[test]
+    fn escape_sequences_of_servers_are_not_passed_on() {
+        assert_eq!(server_words(b"busy\x1b[2J\x07 now"), "busy [2J now");
+        let table = "<VOTABLE><RESOURCE type='results'><INFO name='QUERY_STATUS' value='ERROR'>no\u{9b}31m</INFO>\
+            </RESOURCE></VOTABLE>";
+        assert_eq!(server_words(table.as_bytes()), "no\u{fffd}31m");
     }
 
     #[test]

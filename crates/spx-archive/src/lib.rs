@@ -41,27 +41,33 @@ mod fits_check;
 mod hash;
 mod http;
 mod observation;
+mod options;
 mod path;
 mod retry;
 mod rows;
 mod selection;
+mod session;
 mod sia;
 mod tap;
+mod target;
 
 pub use base::{ArchiveUrl, ArchiveUrlError};
-pub use client::{ArchiveClient, ClientOptions, RejectedRow, SearchResult, SearchService};
+pub use client::{ArchiveClient, SearchResult};
 pub use cutout::{Cutout, CutoutCenter, CutoutError, CutoutSize, CutoutUnit, FULL_FRAME_BYTES};
 pub use datalink::{DataLinkRow, LinkCache};
 pub use download::{
     DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,
-    DownloadState, DownloadTarget, Downloader, FileReport, MirrorUse, PlannedFile,
+    DownloadState, Downloader, FileReport, MirrorUse, PlannedFile,
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
 pub use observation::{Newest, Observation, ObservationError, ObservationId, Processing, newest};
+pub use options::ClientOptions;
 pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;
+pub use rows::{RejectedRow, SearchService};
 pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError};
+pub use target::DownloadTarget;
 
 // Former names, until their users have changed.
 #[doc(hidden)]

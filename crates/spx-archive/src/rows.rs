@@ -2,9 +2,8 @@
 
 use std::io::Read;
 
-use crate::client::{RejectedRow, SearchService};
 use crate::error::ArchiveError;
-use crate::http::{Reply, shown};
+use crate::http::{Reply, printable, shown};
 use crate::observation::{FileName, Observation, ObservationError};
 use crate::path::ArchivePath;
 use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
@@ -14,6 +13,26 @@ const UM_PER_M: f64 = 1e6;
 
 /// Bytes of the kB in which SIA states sizes.
 const BYTES_PER_KB: f64 = 1e3;
+
+/// The service that answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchService {
+    /// A synchronous TAP query.
+    TapSync,
+    /// An asynchronous TAP job.
+    TapAsync,
+    /// SIA2.
+    Sia,
+}
+
+/// A row of the answer that is no observation.
+#[derive(Debug)]
+pub struct RejectedRow {
+    /// Its number, from 1.
+    pub row: usize,
+    /// Why.
+    pub cause: String,
+}
 
 /// The rows of an answer.
 #[derive(Debug)]
@@ -25,7 +44,7 @@ pub(crate) struct Rows {
 }
 
 /// Reads an answer; whatever its status says, an error in it is one.
-pub(crate) fn read(reply: Reply, service: SearchService) -> Result<Rows, ArchiveError> {
+pub(crate) fn read(reply: Reply<'_>, service: SearchService) -> Result<Rows, ArchiveError> {
     let url = shown(&reply.url);
     let table_error = |source: VoTableError| match source {
         VoTableError::Io { problem, timeout } => {
@@ -43,7 +62,9 @@ pub(crate) fn read(reply: Reply, service: SearchService) -> Result<Rows, Archive
         number += 1;
         match columns.observation(&cells) {
             Ok(observation) => rows.observations.push(observation),
-            Err(cause) => rows.rejected.push(RejectedRow { row: number, cause: cause.to_string() }),
+            Err(cause) => {
+                rows.rejected.push(RejectedRow { row: number, cause: printable(&cause.to_string()) })
+            }
         }
     }
     refuse_error(&url, table.status())?;

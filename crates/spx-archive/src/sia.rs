@@ -6,10 +6,11 @@ use spx_core::sky::Position;
 use ureq::http::Method;
 use url::Url;
 
-use crate::client::{ArchiveClient, SearchService};
 use crate::error::ArchiveError;
+use crate::rows::SearchService;
 use crate::rows::{self, Rows};
 use crate::selection::{SearchShape, Selection, corners};
+use crate::session::Session;
 
 /// The release that is searched where the selection names none.
 const DEFAULT_RELEASE: &str = "qr2";
@@ -18,9 +19,9 @@ const DEFAULT_RELEASE: &str = "qr2";
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 
 /// Searches each release of the selection. A circle with full coverage is searched as one with any: the
-/// service knows no other, and the caller is told so by [`ArchiveClient::search_sia`].
+/// service knows no other, and the caller is told so by [`Session::search_sia`].
 pub(crate) fn query(
-    client: &ArchiveClient,
+    client: &Session,
     selection: &Selection,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(Rows, String), ArchiveError> {
@@ -34,7 +35,7 @@ pub(crate) fn query(
         let rows = client.retried(
             cancelled,
             |_| false,
-            || rows::read(client.http().send(&request)?, SearchService::Sia),
+            || rows::read(client.http().send(&request, cancelled)?, SearchService::Sia),
         )?;
         if rows.overflow {
             let count = rows.observations.len() + rows.rejected.len();
@@ -47,7 +48,7 @@ pub(crate) fn query(
     Ok((all, queries.join(" ")))
 }
 
-fn address(client: &ArchiveClient, selection: &Selection, release: &str) -> Url {
+fn address(client: &Session, selection: &Selection, release: &str) -> Url {
     let mut url = client.base().sia();
     {
         let mut query = url.query_pairs_mut();

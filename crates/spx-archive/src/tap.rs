@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use ureq::http::Method;
 use url::Url;
 
-use crate::client::{ArchiveClient, SearchService};
 use crate::error::ArchiveError;
 use crate::http::{Request, shown};
 use crate::retry::sleep_until;
+use crate::rows::SearchService;
 use crate::rows::{self, Rows};
+use crate::session::Session;
 
 /// The longest text that a job's phase or error is read for \[bytes\].
 const SHORT_TEXT: u64 = 64 << 10;
@@ -21,12 +22,15 @@ const FIRST_POLL: Duration = Duration::from_millis(250);
 /// The longest wait between two looks at a job.
 const LONGEST_POLL: Duration = Duration::from_secs(20);
 
+/// How long the answer to the deletion of a job is waited for.
+const DELETION_WAIT: Duration = Duration::from_millis(500);
+
 /// The longest time for the body of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(1800);
 
 /// Asks synchronously, then by a job where the server does not manage otherwise.
 pub(crate) fn query(
-    client: &ArchiveClient,
+    client: &Session,
     adql: &str,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(Rows, SearchService), ArchiveError> {
@@ -71,23 +75,25 @@ fn form(adql: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-fn sync(client: &ArchiveClient, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn sync(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
     request.form = form(adql);
     // What a job may manage is not tried again here.
-    client.retried(cancelled, wants_job, || rows::read(client.http().send(&request)?, SearchService::TapSync))
+    client.retried(cancelled, wants_job, || {
+        rows::read(client.http().send(&request, cancelled)?, SearchService::TapSync)
+    })
 }
 
 /// Jobs that are made for a query, in case the server forgets one.
 const MOST_JOBS: usize = 3;
 
 /// Makes a job, starts it, waits for it and fetches what it found; the job is deleted in the end.
-fn by_job(client: &ArchiveClient, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn by_job(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_async(), ANSWER_DEADLINE);
     request.form = form(adql);
     let mut jobs = 0;
     loop {
-        let url = client.retried(cancelled, |_| false, || make_job(client, &request))?;
+        let url = client.retried(cancelled, |_| false, || make_job(client, &request, cancelled))?;
         let job = Job { client, url, cancelled };
         let rows = job.run();
         jobs += 1;
@@ -104,12 +110,12 @@ fn by_job(client: &ArchiveClient, adql: &str, cancelled: &dyn Fn() -> bool) -> R
 }
 
 /// The answer to the making of a job redirects to the job.
-fn make_job(client: &ArchiveClient, request: &Request) -> Result<Url, ArchiveError> {
+fn make_job(client: &Session, request: &Request, cancelled: &dyn Fn() -> bool) -> Result<Url, ArchiveError> {
     let jobs = client.base().tap_async();
     let is_job = |url: &Url| {
         url.path().strip_prefix(jobs.path()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/'))
     };
-    client.http().location(request)?.filter(is_job).ok_or_else(|| ArchiveError::Protocol {
+    client.http().location(request, cancelled)?.filter(is_job).ok_or_else(|| ArchiveError::Protocol {
         url: shown(&jobs),
         problem: "the archive did not say where the job is".into(),
     })
@@ -117,7 +123,7 @@ fn make_job(client: &ArchiveClient, request: &Request) -> Result<Url, ArchiveErr
 
 /// A job of the archive.
 struct Job<'a> {
-    client: &'a ArchiveClient,
+    client: &'a Session,
     url: Url,
     cancelled: &'a dyn Fn() -> bool,
 }
@@ -130,7 +136,7 @@ impl Job<'_> {
         self.client.retried(
             self.cancelled,
             |_| false,
-            || rows::read(self.client.http().send(&request)?, SearchService::TapAsync),
+            || rows::read(self.client.http().send(&request, self.cancelled)?, SearchService::TapAsync),
         )
     }
 
@@ -177,9 +183,7 @@ impl Job<'_> {
     /// The server's words on a job that failed: a VOTable or plain text; else nothing.
     fn message(&self) -> String {
         match self.client.retried(self.cancelled, |_| false, || self.get_once("error")) {
-            Ok(text) => spx_votable::error_message(text.as_bytes()).unwrap_or_else(|| {
-                text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(300).collect()
-            }),
+            Ok(text) => crate::http::server_words(text.as_bytes()),
             Err(ArchiveError::Status { message, .. }) => message,
             Err(_) => String::new(),
         }
@@ -197,11 +201,13 @@ impl Job<'_> {
         let mut request = self.request(Method::POST, "phase");
         request.form = vec![("PHASE", "RUN".to_owned())];
         // It redirects to the job, which there is no need to look at.
-        self.client.retried(self.cancelled, |_| false, || self.client.http().location(&request)).map(|_| ())
+        self.client
+            .retried(self.cancelled, |_| false, || self.client.http().location(&request, self.cancelled))
+            .map(|_| ())
     }
 
     fn get_once(&self, below: &str) -> Result<String, ArchiveError> {
-        let reply = self.client.http().send(&self.request(Method::GET, below))?;
+        let reply = self.client.http().send(&self.request(Method::GET, below), self.cancelled)?;
         let url = reply.url.clone();
         let mut text = Vec::new();
         let read = reply.into_decoded().take(SHORT_TEXT).read_to_end(&mut text);
@@ -211,7 +217,10 @@ impl Job<'_> {
 
     /// A job that is left behind costs the archive little, so that a failure here is none of the query.
     fn delete(&self) {
-        if let Err(e) = self.client.http().send(&self.request(Method::DELETE, "")) {
+        // Nor is it waited for: the user may have asked to stop.
+        let start = Instant::now();
+        let late = || start.elapsed() > DELETION_WAIT;
+        if let Err(e) = self.client.http().send(&self.request(Method::DELETE, ""), &late) {
             tracing::debug!("the job could not be deleted: {e}");
         }
     }

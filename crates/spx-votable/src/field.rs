@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::VoTableError;
+use crate::{VoTableError, printable};
 
 /// The primitive types of VOTable (section 2.1 of the Recommendation).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +139,7 @@ impl VoTableField {
     }
 
     pub(crate) fn error(&self, problem: impl Into<String>) -> VoTableError {
-        VoTableError::Field { name: self.name.clone(), problem: problem.into() }
+        VoTableError::Field { name: printable(&self.name), problem: printable(&problem.into()) }
     }
 }
 

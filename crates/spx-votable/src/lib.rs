@@ -95,6 +95,11 @@ pub enum VoTableError {
     },
 }
 
+/// Text of a document for a message: without control characters, which terminals would obey.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// The message of a VOTable that reports a failed query; `None` where the bytes are something else.
 pub fn error_message(body: &[u8]) -> Option<String> {
     match VoTableReader::new(body, VoTableLimits::default()).ok()?.status() {

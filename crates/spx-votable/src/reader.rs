@@ -8,7 +8,7 @@ use quick_xml::events::{BytesStart, Event};
 use crate::binary::{Base64, Binary, Failure};
 use crate::field::{ArraySize, VoTableCell, VoTableField, VoTableType};
 use crate::limited::Limited;
-use crate::{VoTableError, VoTableLimits, tabledata};
+use crate::{VoTableError, VoTableLimits, printable, tabledata};
 
 /// What a service says of its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -264,7 +264,8 @@ impl<R: Read> VoTableReader<R> {
             "OVERFLOW" => Some(QueryStatus::Overflow),
             "ERROR" => {
                 let words: Vec<_> = message.split_whitespace().collect();
-                Some(QueryStatus::Error(words.join(" ").chars().take(1000).collect()))
+                let words: String = words.join(" ").chars().take(1000).collect();
+                Some(QueryStatus::Error(printable(&words)))
             }
             _ => self.status.take(),
         };
@@ -422,17 +423,21 @@ impl<R: Read> VoTableReader<R> {
 
     fn refused_or_syntax(&self, problem: Problem) -> VoTableError {
         match problem {
-            Problem::Refused(what) => VoTableError::Refused(what),
+            Problem::Refused(what) => VoTableError::Refused(printable(&what)),
             Problem::Syntax(what) => self.syntax(what),
         }
     }
 
     fn syntax(&self, problem: impl Into<String>) -> VoTableError {
-        VoTableError::Syntax { position: self.xml.buffer_position(), problem: problem.into() }
+        VoTableError::Syntax { position: self.xml.buffer_position(), problem: printable(&problem.into()) }
     }
 
     fn cell_error(&self, column: &str, problem: impl Into<String>) -> VoTableError {
-        VoTableError::Cell { row: self.count + 1, column: column.to_owned(), problem: problem.into() }
+        VoTableError::Cell {
+            row: self.count + 1,
+            column: printable(column),
+            problem: printable(&problem.into()),
+        }
     }
 }
 

@@ -162,6 +162,20 @@ fn malformed_documents_are_named() {
 }
 
 #[test]
+fn escape_sequences_are_not_passed_on() {
+    let escape = '\u{1b}';
+    for document in [
+        table("datatype='int'", &format!("<TABLEDATA><TR><TD>{escape}[2J</TD></TR></TABLEDATA>")),
+        table(&format!("datatype='{escape}[2J'"), ""),
+        format!("{escape}[2J"),
+        format!("<VOTABLE>&{escape};</VOTABLE>"),
+    ] {
+        let found = error(&document);
+        assert!(!found.contains(char::is_control), "{found:?}");
+    }
+}
+
+#[test]
 fn entities_and_encodings_are_refused() {
     let bomb = "<!DOCTYPE lolz [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;'>]><VOTABLE>&b;</VOTABLE>";
     assert_eq!(error(bomb), "VOTable refused: it has a DOCTYPE");

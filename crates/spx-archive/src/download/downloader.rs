@@ -18,17 +18,18 @@ use super::gate::Gate;
 use super::part::Part;
 use super::{
     DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,
-    DownloadState, DownloadTarget, FileReport, MirrorUse, PlannedFile,
+    DownloadState, FileReport, MirrorUse, PlannedFile,
 };
 use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::fits_check::check_file;
 use crate::http::Request;
 use crate::retry::sleep_until;
+use crate::target::DownloadTarget;
 
-/// A try that brought at least this much further counts as none \[bytes\]: a connection that breaks now and
-/// then still carries a large file to its end.
-const HEADWAY: u64 = 1 << 20;
+/// A try that brought at least this much further does not count \[bytes\]: a connection that breaks again and
+/// again still carries a large file to its end, and one that brings less and less does not keep us for ever.
+const HEADWAY: u64 = 4 << 10;
 
 /// Downloads into one directory, which is locked against other downloads as long as this lives.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl<'a> Downloader<'a> {
                 }
             }
         }
-        self.check_room(&mut plan)?;
+        self.check_room(&mut plan, &|| progress.cancelled())?;
         Ok(plan)
     }
 
@@ -161,12 +162,19 @@ impl<'a> Downloader<'a> {
     }
 
     /// Where the estimates say that there is no room, the archive is asked before the user is told so.
-    fn check_room(&self, plan: &mut DownloadPlan) -> Result<(), ArchiveError> {
+    fn check_room(
+        &self,
+        plan: &mut DownloadPlan,
+        cancelled: &(dyn Fn() -> bool + Sync),
+    ) -> Result<(), ArchiveError> {
         let Some(free) = plan.free else { return Ok(()) };
         if plan.bytes() <= free {
             return Ok(());
         }
-        self.ask_sizes(plan);
+        self.ask_sizes(plan, cancelled);
+        if cancelled() {
+            return Err(ArchiveError::Cancelled);
+        }
         match plan.bytes() {
             needed if needed > free => {
                 Err(ArchiveError::DiskSpace { directory: self.directory.clone(), needed, free })
@@ -176,7 +184,7 @@ impl<'a> Downloader<'a> {
     }
 
     /// Replaces estimates by what the archive says, for whole files; those of cutouts are close.
-    fn ask_sizes(&self, plan: &mut DownloadPlan) {
+    fn ask_sizes(&self, plan: &mut DownloadPlan, cancelled: &(dyn Fn() -> bool + Sync)) {
         let files = Mutex::new(plan.files.iter_mut());
         std::thread::scope(|scope| {
             for _ in 0..self.options.workers.max(1) {
@@ -191,7 +199,7 @@ impl<'a> Downloader<'a> {
                                 None => break,
                             }
                         };
-                        if let Some(size) = self.ask_size(target) {
+                        if let Some(size) = self.ask_size(target, cancelled) {
                             *bytes = size.saturating_sub(Part::of(path).length());
                         }
                     }
@@ -200,10 +208,11 @@ impl<'a> Downloader<'a> {
         });
     }
 
-    fn ask_size(&self, target: &DownloadTarget) -> Option<u64> {
+    fn ask_size(&self, target: &DownloadTarget, cancelled: &dyn Fn() -> bool) -> Option<u64> {
         let (_, url) = self.addresses(target).into_iter().next().filter(|_| target.cutout.is_none())?;
         let patience = self.client.options().stall_timeout;
-        let reply = self.client.http().send(&Request::new(Method::HEAD, url, patience, patience)).ok()?;
+        let request = Request::new(Method::HEAD, url, patience, patience);
+        let reply = self.client.session().http().send(&request, cancelled).ok()?;
         reply.content_length()
     }
 
@@ -341,11 +350,12 @@ impl Run<'_> {
         let cancelled = || self.progress.cancelled();
         let target = report.target.clone();
         let fetch = Fetch {
-            client: self.downloader.client,
+            session: self.downloader.client.session(),
             target: &target,
             url,
             path: &report.path,
             progress: self.progress,
+            cancelled: &cancelled,
             resized: &|bytes| self.resize(expected, bytes),
             received: Cell::new(0),
         };

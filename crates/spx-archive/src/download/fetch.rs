@@ -9,12 +9,13 @@ use std::time::Duration;
 use ureq::http::{Method, header};
 use url::Url;
 
+use super::DownloadProgress;
 use super::part::{Note, Part};
-use super::{DownloadProgress, DownloadTarget};
-use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
 use crate::fits_check::{FitsProblem, GZIP_MAGIC, Walker, is_gzip, walk_file};
 use crate::http::{Reply, Request, body_error, shown};
+use crate::session::Session;
+use crate::target::DownloadTarget;
 
 /// Bytes that are read, looked at and written at a time.
 const BUFFER: usize = 512 << 10;
@@ -33,11 +34,13 @@ pub(super) struct Arrived {
 
 /// One file from one address.
 pub(super) struct Fetch<'a> {
-    pub(super) client: &'a ArchiveClient,
+    pub(super) session: &'a Session,
     pub(super) target: &'a DownloadTarget,
     pub(super) url: Url,
     pub(super) path: &'a Path,
     pub(super) progress: &'a dyn DownloadProgress,
+    /// True once the user has asked to stop.
+    pub(super) cancelled: &'a dyn Fn() -> bool,
     /// Hears how many bytes this run moves for the file, once that is known.
     pub(super) resized: &'a dyn Fn(u64),
     /// Bytes that this run has received and that still count.
@@ -57,12 +60,12 @@ impl Fetch<'_> {
                 return Ok(arrived);
             }
         }
-        let reply = self.client.http().send(&self.request())?;
+        let reply = self.session.http().send(&self.request(), self.cancelled)?;
         self.fresh(&part, reply)
     }
 
     fn request(&self) -> Request {
-        Request::new(Method::GET, self.url.clone(), self.client.options().stall_timeout, FILE_DEADLINE)
+        Request::new(Method::GET, self.url.clone(), self.session.options().stall_timeout, FILE_DEADLINE)
     }
 
     /// All bytes were there when an earlier run ended, though not checked.
@@ -78,7 +81,7 @@ impl Fetch<'_> {
         let mut request = self.request();
         request.headers.push((header::RANGE, format!("bytes={from}-")));
         request.headers.push((header::IF_RANGE, validator.to_owned()));
-        let reply = match self.client.http().send(&request) {
+        let reply = match self.session.http().send(&request, self.cancelled) {
             Err(ArchiveError::Status { status: 416, .. }) => return Ok(None),
             reply => reply?,
         };
@@ -97,7 +100,7 @@ impl Fetch<'_> {
     }
 
     /// The whole file, from its first byte.
-    fn fresh(&self, part: &Part, reply: Reply) -> Result<Arrived, ArchiveError> {
+    fn fresh(&self, part: &Part, reply: Reply<'_>) -> Result<Arrived, ArchiveError> {
         if reply.status != 200 {
             let problem = format!("status {} where 200 is expected", reply.status);
             return Err(ArchiveError::Protocol { url: shown(&reply.url), problem });
@@ -117,12 +120,14 @@ impl Fetch<'_> {
     fn receive(
         &self,
         part: &Part,
-        reply: Reply,
+        reply: Reply<'_>,
         body: &mut Body,
         length: Option<u64>,
     ) -> Result<(), ArchiveError> {
         let url = reply.url.clone();
-        let mut reader = reply.body.into_reader();
+        let mut room = Room::new(part.data(), self.target, &url)?;
+        room.announced(length.map(|length| length.saturating_sub(body.position)))?;
+        let mut reader = reply.body;
         let mut buffer = vec![0; BUFFER];
         loop {
             if self.progress.cancelled() {
@@ -134,8 +139,10 @@ impl Fetch<'_> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 // The length says more than the way in which it broke off.
                 Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => break,
+                Err(_) if (self.cancelled)() => return Err(ArchiveError::Cancelled),
                 Err(e) => return Err(body_error(&url, &e)),
             };
+            room.take(n as u64)?;
             body.take(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
             body.file.write_all(&buffer[..n]).map_err(ArchiveError::io(part.data()))?;
             self.received.set(self.received.get() + n as u64);
@@ -168,6 +175,7 @@ impl Fetch<'_> {
         let source = File::open(part.data()).map_err(ArchiveError::io(part.data()))?;
         let mut stream = flate2::read::MultiGzDecoder::new(io::BufReader::with_capacity(BUFFER, source));
         let mut file = part.begin_copy()?;
+        let mut room = Room::new(part.data(), self.target, &self.url)?;
         let mut walker = Walker::new();
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -177,6 +185,13 @@ impl Fetch<'_> {
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
                 Err(e) => return Err(self.refuse(part, FitsProblem::Gzip(e.to_string()))),
             };
+            if self.progress.cancelled() {
+                return Err(ArchiveError::Cancelled);
+            }
+            room.take(n as u64).inspect_err(|_| {
+                self.lose();
+                part.discard();
+            })?;
             walker.feed(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
             file.write_all(&buffer[..n]).map_err(ArchiveError::io(self.path))?;
         }
@@ -197,6 +212,63 @@ impl Fetch<'_> {
         self.lose();
         part.discard();
         ArchiveError::Fits { place: shown(&self.url), source }
+    }
+}
+
+/// Bytes of the disk that a download leaves free.
+const RESERVE: u64 = 64 << 20;
+
+/// How many bytes may still come: as the target allows, and as the disk has room for.
+struct Room<'a> {
+    directory: &'a Path,
+    url: String,
+    most: u64,
+    taken: u64,
+    /// Bytes that may come before the disk is asked again.
+    free: u64,
+}
+
+impl<'a> Room<'a> {
+    fn new(file: &'a Path, target: &DownloadTarget, url: &Url) -> Result<Self, ArchiveError> {
+        let directory = file.parent().unwrap_or(file);
+        let mut room = Self { directory, url: shown(url), most: target.most_bytes(), taken: 0, free: 0 };
+        room.ask(0)?;
+        Ok(room)
+    }
+
+    /// Refuses what is announced to be too much before any of it comes.
+    fn announced(&mut self, bytes: Option<u64>) -> Result<(), ArchiveError> {
+        let Some(bytes) = bytes else { return Ok(()) };
+        if bytes > self.most {
+            return Err(ArchiveError::TooLarge { url: self.url.clone(), most: self.most });
+        }
+        self.ask(bytes)
+    }
+
+    fn take(&mut self, bytes: u64) -> Result<(), ArchiveError> {
+        self.taken += bytes;
+        if self.taken > self.most {
+            return Err(ArchiveError::TooLarge { url: self.url.clone(), most: self.most });
+        }
+        match self.free.checked_sub(bytes) {
+            Some(free) => self.free = free,
+            None => self.ask(bytes)?,
+        }
+        Ok(())
+    }
+
+    /// Asks how much room there is; half of it may be used before the question is asked again.
+    fn ask(&mut self, needed: u64) -> Result<(), ArchiveError> {
+        let Ok(free) = fs4::available_space(self.directory) else {
+            self.free = u64::MAX;
+            return Ok(());
+        };
+        if free < needed.saturating_add(RESERVE) {
+            let directory = self.directory.to_owned();
+            return Err(ArchiveError::DiskSpace { directory, needed: needed + RESERVE, free });
+        }
+        self.free = (free - RESERVE) / 2;
+        Ok(())
     }
 }
 
@@ -242,7 +314,7 @@ impl Body {
 }
 
 /// First byte and whole length of `Content-Range: bytes FIRST-LAST/LENGTH`, where the range runs to the end.
-fn content_range(reply: &Reply) -> Option<(u64, u64)> {
+fn content_range(reply: &Reply<'_>) -> Option<(u64, u64)> {
     let (range, length) = reply.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;
     let (first, last, length): (u64, u64, u64) =

@@ -4,7 +4,7 @@
 //! on disk is either nothing, a note without a file, or a note with a beginning of what it names.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -42,7 +42,7 @@ pub(super) struct Note {
 }
 
 impl Note {
-    pub(super) fn new(url: &str, reply: &Reply) -> Self {
+    pub(super) fn new(url: &str, reply: &Reply<'_>) -> Self {
         let text = |name| reply.header(name).map(str::to_owned);
         Self {
             url: url.to_owned(),
@@ -76,13 +76,16 @@ impl Part {
         &self.data
     }
 
-    /// Bytes that are there; 0 where there is nothing.
+    /// Bytes that are there; 0 where there is nothing, or a link, which is never followed.
     pub(super) fn length(&self) -> u64 {
-        self.data.metadata().map_or(0, |m| m.len())
+        self.data.symlink_metadata().ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len())
     }
 
     /// The note and the bytes that are there, if they belong to `url` and can be of use.
     pub(super) fn usable(&self, url: &str) -> Option<(Note, u64)> {
+        if !self.note.symlink_metadata().ok()?.is_file() {
+            return None;
+        }
         let note: Note = toml::from_str(&fs::read_to_string(&self.note).ok()?).ok()?;
         let length = self.length();
         let fits = length > 0 && note.length.is_some_and(|whole| length <= whole);
@@ -93,10 +96,8 @@ impl Part {
     pub(super) fn begin(&self, note: &Note) -> Result<File, ArchiveError> {
         self.discard();
         let text = toml::to_string(note).map_err(io::Error::other).map_err(ArchiveError::io(&self.note))?;
-        fs::write(&self.note, text).map_err(ArchiveError::io(&self.note))?;
-        // Read as well, for a gzip stream is decompressed from it.
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&self.data);
-        file.map_err(ArchiveError::io(&self.data))
+        create(&self.note)?.write_all(text.as_bytes()).map_err(ArchiveError::io(&self.note))?;
+        create(&self.data)
     }
 
     /// Opens what is there, to read it and to append to it.
@@ -115,7 +116,8 @@ impl Part {
 
     /// Begins a copy.
     pub(super) fn begin_copy(&self) -> Result<File, ArchiveError> {
-        File::create(&self.copy).map_err(ArchiveError::io(&self.copy))
+        remove(&self.copy);
+        create(&self.copy)
     }
 
     /// Gives the copy the file's name; what it was made of is of no more use.
@@ -128,12 +130,21 @@ impl Part {
 
     /// Removes what is there; the bytes first.
     pub(super) fn discard(&self) {
-        for path in [&self.data, &self.note, &self.copy] {
-            if let Err(e) = fs::remove_file(path)
-                && e.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!("{}: {e}", path.display());
-            }
-        }
+        [&self.data, &self.note, &self.copy].into_iter().for_each(|path| remove(path));
+    }
+}
+
+/// Makes a file where there is nothing, not even a link: what a link points to would be overwritten.
+fn create(path: &Path) -> Result<File, ArchiveError> {
+    // Read as well, for a gzip stream is decompressed from it.
+    let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);
+    file.map_err(ArchiveError::io(path))
+}
+
+fn remove(path: &Path) {
+    if let Err(e) = fs::remove_file(path)
+        && e.kind() != io::ErrorKind::NotFound
+    {
+        tracing::warn!("{}: {e}", path.display());
     }
 }
