@@ -2,21 +2,22 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::batch::{self, BatchArgs, LightCurveArgs};
+use crate::commands::batch::{self, BatchArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
 use crate::commands::download::{self, DownloadArgs};
 use crate::commands::drizzle::{DrizzleArgs, MosaicArgs, run_drizzle, run_mosaic};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
+use crate::commands::light_curve::{self, LightCurveArgs};
+use crate::commands::photometry::{self, PhotometryArgs};
 use crate::commands::query::{self, QueryArgs};
+use crate::commands::run::{self, RunArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
 use crate::cube::{self, CubeArgs};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
-use crate::photometry::{self, PhotometryArgs};
-use crate::run::{self, RunArgs};
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
 #[derive(Debug, Parser)]
@@ -63,7 +64,7 @@ impl Cli {
             Command::Serve(args) => serve::run(&args, &self.global),
             Command::Run(args) => run::run(&args, &self.global),
             Command::Batch(args) => batch::run(&args, &self.global),
-            Command::LightCurve(args) => batch::run_light_curve(&args, &self.global),
+            Command::LightCurve(args) => light_curve::run(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Mosaic(args) => run_mosaic(&args, &self.global),

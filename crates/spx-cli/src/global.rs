@@ -1,7 +1,5 @@
 //! Options that commands share.
 
-use std::path::PathBuf;
-
 use clap::{ArgAction, Args};
 
 use crate::ui::{Terminal, Verbosity};
@@ -37,12 +35,4 @@ impl Global {
             (false, n) => Verbosity::Verbose(n),
         }
     }
-}
-
-/// Where a command reads its settings from.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct ConfigFile {
-    /// Read settings from a TOML file; the environment and the command line win over it
-    #[arg(long, value_name = "FILE", env = "SPX_CONFIG")]
-    pub(crate) config: Option<PathBuf>,
 }

@@ -5,20 +5,15 @@
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
 mod archive;
-mod batch;
 mod cli;
 mod commands;
-mod config;
 mod cube;
 mod exit;
 mod global;
 mod inspect;
-mod photometry;
-mod run;
 mod setting_args;
 mod text;
 mod ui;
-mod zodi;
 
 use std::process::ExitCode;
 

@@ -161,6 +161,8 @@ failed!(
     serde_json::Error,
     toml::de::Error,
     toml::ser::Error,
+    csv::Error,
+    spx_votable::VoTableError,
     spx_core::fits::FitsError,
     spx_core::mef::MefError,
 );
@@ -191,6 +193,15 @@ impl From<CubeFileError> for PipelineError {
             // Settings other than those of running sums are the user's to set right.
             CubeFileProblem::Differs { .. } => Self::usage(error),
             _ => Self::failed(error),
+        }
+    }
+}
+
+impl From<spx_batch::BatchError> for PipelineError {
+    fn from(error: spx_batch::BatchError) -> Self {
+        match error {
+            spx_batch::BatchError::Cancelled => Self::Interrupted,
+            other => Self::failed(other),
         }
     }
 }

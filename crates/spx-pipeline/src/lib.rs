@@ -5,13 +5,18 @@
 //! its callers.
 
 pub mod archive;
+pub mod batch;
 pub mod buffers;
 pub mod drizzle;
 mod error;
 pub mod flag_selection;
+pub mod frame;
 pub mod inputs;
 mod listener;
+pub mod outcome;
 pub mod output;
+pub mod photometry;
+pub mod run;
 pub mod settings;
 pub mod stages;
 pub mod statistics;

@@ -1,7 +1,6 @@
 //! The archive as the commands see it: which one, which images of a place, and their files.
 
 pub(crate) mod format;
-pub(crate) mod settings;
 
 use anyhow::anyhow;
 use clap::Args;

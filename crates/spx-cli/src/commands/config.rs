@@ -2,13 +2,15 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Command, Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
+use spx_pipeline::batch::BatchConfig;
 use spx_pipeline::drizzle::{DrizzleConfig, MosaicConfig};
 use spx_pipeline::output::write_output;
-use spx_pipeline::settings::template;
+use spx_pipeline::photometry::PhotometryConfig;
+use spx_pipeline::run::RunConfig;
+use spx_pipeline::settings::{Configuration, template};
 
-use crate::exit::{CommandResult, Outcome};
-use crate::run::RunSettings;
+use crate::exit::{CommandResult, Failure, Outcome};
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
@@ -30,7 +32,7 @@ Examples:
     Init {
         /// The command that it is for
         #[arg(value_name = "COMMAND", default_value = "drizzle")]
-        pipeline: Pipeline,
+        command: ConfiguredCommand,
         /// File to write; standard output by default
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -38,93 +40,145 @@ Examples:
         #[arg(long)]
         overwrite: bool,
     },
-    /// Show what `spx drizzle` would use: file, environment and command line merged, defaults filled in
+    /// Show what a command would use: file, environment and command line merged, defaults filled in
     #[command(after_help = "\
 Examples:
   spx config show --config ngc4395.toml
-  SPX_XY_SHRINK=0.6 spx config show --config ngc4395.toml --z-oversample 2")]
-    Show(Box<SettingArgs<DrizzleConfig>>),
+  SPX_XY_SHRINK=0.6 spx config show drizzle --config ngc4395.toml --z-oversample 2
+  spx config show run --config cloverleaf.toml")]
+    Show(Box<ShowArgs>),
+}
+
+/// The settings of a command, of `spx drizzle` where none is named.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct ShowArgs {
+    #[command(subcommand)]
+    command: Option<ShowCommand>,
+    #[command(flatten)]
+    drizzle: SettingArgs<DrizzleConfig>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShowCommand {
+    /// The settings of `spx drizzle`
+    Drizzle(SettingArgs<DrizzleConfig>),
+    /// The settings of `spx mosaic`
+    Mosaic(SettingArgs<MosaicConfig>),
+    /// The settings of `spx run`
+    Run(SettingArgs<RunConfig>),
+    /// The settings of `spx photometry`
+    Photometry(SettingArgs<PhotometryConfig>),
+    /// The settings of `spx batch`
+    Batch(SettingArgs<BatchConfig>),
 }
 
 /// A command with a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Pipeline {
+enum ConfiguredCommand {
     Drizzle,
     Mosaic,
     Run,
+    Photometry,
+    Batch,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
     match &args.command {
-        ConfigCommand::Init { pipeline, output: file, overwrite } => {
-            let text = match pipeline {
-                Pipeline::Drizzle => template::<DrizzleConfig>("drizzle"),
-                Pipeline::Mosaic => template::<MosaicConfig>("mosaic"),
-                Pipeline::Run => of_run()?,
+        ConfigCommand::Init { command, output: file, overwrite } => {
+            let text = match command {
+                ConfiguredCommand::Drizzle => template::<DrizzleConfig>("drizzle"),
+                ConfiguredCommand::Mosaic => template::<MosaicConfig>("mosaic"),
+                ConfiguredCommand::Run => template::<RunConfig>("run"),
+                ConfiguredCommand::Photometry => template::<PhotometryConfig>("photometry"),
+                ConfiguredCommand::Batch => template::<BatchConfig>("batch"),
             };
             match file {
                 None => ui::data(&text)?,
                 Some(path) => write_output(path, text.as_bytes(), *overwrite)?,
             }
         }
-        ConfigCommand::Show(drizzle) => ui::data(&toml::to_string(&drizzle.resolve()?.resolved())?)?,
+        ConfigCommand::Show(args) => match &args.command {
+            None => show(&args.drizzle.resolve()?.resolved())?,
+            Some(ShowCommand::Drizzle(settings)) => show(&settings.resolve()?.resolved())?,
+            Some(ShowCommand::Mosaic(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Run(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Photometry(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Batch(settings)) => show(&settings.resolve()?)?,
+        },
     }
     Ok(Outcome::Done)
 }
 
-fn of_run() -> anyhow::Result<String> {
-    let command = RunSettings::augment_args(Command::new("run"));
-    let defaults = toml::Table::try_from(RunSettings::default().completed())?;
-    Ok(commented(&command, &defaults))
-}
-
-/// Every option of a command as a key: its help, and the default where it has one, behind `#`.
-fn commented(command: &Command, defaults: &toml::Table) -> String {
-    let mut text = format!(
-        "# Configuration of `spx {}`. Keys are the options of the command line with underscores.\n\
-         # The environment wins over this file, the command line over both.\n\
-         # Take the `#` before a key away to set it; where a value stands there, that is the default.\n",
-        command.get_name()
-    );
-    let mut heading = None;
-    // A switch that takes a setting back is no key.
-    let keys = command.get_arguments().filter(|arg| !arg.get_id().as_str().starts_with("no_"));
-    for arg in keys {
-        if arg.get_help_heading() != heading {
-            heading = arg.get_help_heading();
-            text.push_str(&format!("\n## {}\n", heading.unwrap_or("Other")));
-        }
-        let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-        let help = help.split(" [default:").next().unwrap_or_default().replace('\n', " ");
-        let key = arg.get_id().as_str();
-        let value = defaults.get(key).map(ToString::to_string).unwrap_or_default();
-        text.push_str(&format!("\n# {help}\n#{}\n", format!("{key} = {value}").trim_end()));
-    }
-    text
+fn show(config: &impl Configuration) -> Result<(), Failure> {
+    Ok(ui::data(&toml::to_string(config)?)?)
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::Command;
+    use spx_pipeline::settings::settings_of;
+
     use super::*;
 
-    #[test]
-    fn the_configuration_of_a_run_tells_every_key_and_default() {
-        let text = of_run().unwrap();
-        let keys: Vec<&str> = text
+    /// Help, template and library defaults of a command agree.
+    fn agree<C: Configuration + 'static>() {
+        let text = template::<C>("test");
+        let key = |line: &str| line.split_once(" =").map(|(key, _)| key.to_owned());
+        let lines: Vec<&str> = text
             .lines()
-            .filter_map(|line| {
-                line.strip_prefix('#').filter(|l| l.starts_with(|c: char| c.is_ascii_lowercase()))
-            })
+            .map(|line| line.strip_prefix('#').unwrap_or(line))
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_lowercase()))
             .collect();
-        let given: String =
-            keys.iter().filter(|line| !line.ends_with('=')).map(|line| format!("{line}\n")).collect();
-        let told: RunSettings = toml::from_str(&given).unwrap();
-        let defaults = RunSettings::default().completed();
-        assert_eq!(toml::Table::try_from(told).unwrap(), toml::Table::try_from(defaults).unwrap());
-        for key in ["ra =", "cutout_size =", "figsize =", "data_mirror ="] {
-            assert!(keys.contains(&key), "{key} {keys:?}");
+        let mut settings = settings_of::<C>();
+        let mut keys: Vec<String> = lines.iter().filter_map(|line| key(line)).collect();
+        keys.sort();
+        settings.sort_by(|a, b| a.key.cmp(&b.key));
+        assert_eq!(keys, settings.iter().map(|setting| setting.key.clone()).collect::<Vec<_>>());
+        // Every line is one that the configuration takes, and those of defaults change nothing.
+        let defaults = toml::Table::try_from(C::default()).unwrap();
+        for (line, key) in lines.iter().filter_map(|line| Some((line, key(line)?))) {
+            let given = line.trim_end();
+            if given.ends_with('=') {
+                assert!(!defaults.contains_key(&key), "{line}");
+                continue;
+            }
+            let read: C = toml::from_str(given).unwrap_or_else(|error| panic!("{line}: {error}"));
+            if defaults.contains_key(&key) {
+                assert_eq!(toml::Table::try_from(&read).unwrap(), defaults, "{line}");
+            }
         }
-        assert!(!text.contains("no_subtract_zodi"));
+        let command = SettingArgs::<C>::augment_args(Command::new("test"));
+        command.clone().debug_assert();
+        for setting in &settings {
+            let option = command.get_arguments().find(|arg| arg.get_id().as_str() == setting.key).unwrap();
+            let help = option.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.starts_with(&setting.documentation) && !setting.documentation.is_empty(), "{help}");
+            assert_eq!(help.contains("[default: "), setting.default.is_some(), "{help}");
+            assert_eq!(option.get_env().and_then(|e| e.to_str()), Some(setting.environment().as_str()));
+        }
+    }
+
+    #[test]
+    fn help_template_and_defaults_agree() {
+        agree::<DrizzleConfig>();
+        agree::<MosaicConfig>();
+        agree::<RunConfig>();
+        agree::<PhotometryConfig>();
+        agree::<BatchConfig>();
+    }
+
+    /// Paths of configuration files may begin with `~`, so that every setting that is one must be known as such.
+    #[test]
+    fn paths_are_known() {
+        fn paths<C: Configuration>() -> Vec<String> {
+            settings_of::<C>().into_iter().filter(|s| s.kind.is_path()).map(|s| s.key).collect()
+        }
+        let calibration = ["spectral_wcs", "solid_angle_map"];
+        assert_eq!(paths::<RunConfig>(), ["output_dir", "data_mirror", calibration[0], calibration[1]]);
+        assert_eq!(paths::<PhotometryConfig>(), ["data_mirror", calibration[0], calibration[1]]);
+        let batch = ["catalog", "input", "output_dir", "data_mirror", calibration[0], calibration[1]];
+        assert_eq!(paths::<BatchConfig>(), batch);
     }
 }

@@ -11,6 +11,8 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_pipeline::archive::ArchiveSettings;
 use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
+use spx_pipeline::photometry::{MeasurementRow, PhotometrySettings, SourceSettings};
+use spx_pipeline::run::{RunConfig, run_source};
 use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
@@ -24,10 +26,6 @@ use super::simulate::write_all;
 use crate::cube::combine::{Range, mean_plane};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::photometry::row::Row;
-use crate::photometry::settings::PhotometrySettings;
-use crate::photometry::source::SourceSettings;
-use crate::run::{RunSettings, make};
 use crate::ui;
 
 /// NGC 4395, as in the tutorial of the reference.
@@ -334,31 +332,28 @@ struct SingleSource<'a> {
 
 impl<'a> SingleSource<'a> {
     fn new(star: &'a SimulatedStar, archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
-        let settings = RunSettings {
-            name: Some(star.id.clone()),
+        let config = RunConfig {
+            name: star.id.clone(),
             source: SourceSettings {
                 ra: Some(star.position.ra()),
                 dec: Some(star.position.dec()),
                 ..SourceSettings::default()
             },
-            output_dir: Some(output.to_owned()),
+            output_dir: output.to_owned(),
             cutout_size: Some("60px".to_owned()),
-            archive: crate::archive::settings::ArchiveSettings {
-                archive_url: Some(archive.to_owned()),
-                ..crate::archive::settings::ArchiveSettings::default()
-            },
+            archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
             photometry: PhotometrySettings {
-                aperture_correction: Some(true),
-                psf_flux: Some(true),
+                aperture_correction: true,
+                psf_flux: true,
                 ..PhotometrySettings::default()
             },
-            ..RunSettings::default()
+            ..RunConfig::default()
         };
-        let made = make(&settings.completed(), false, &[], global)?;
-        let entries = made.entries.unwrap_or_default();
+        let report = run_source(&config, &global.terminal())?;
+        let entries = report.entries.unwrap_or_default();
         let rows: Vec<_> = entries.iter().filter_map(|entry| Some(*entry.row()?.1)).collect();
         let good = || rows.iter().filter(|row| row.is_good());
-        let truth = |row: &Row| star.flux(row.wavelength);
+        let truth = |row: &MeasurementRow| star.flux(row.wavelength);
         let mut by_aperture: Vec<f64> = good().map(|row| row.flux / truth(row)).collect();
         let mut by_psf: Vec<f64> = good().filter_map(|row| Some(row.psf?.flux / truth(row))).collect();
         let ratios = [&mut by_aperture, &mut by_psf].map(|ratios| median(ratios).unwrap_or(f64::NAN));

@@ -1,11 +1,15 @@
 //! Commands that need no module of their own: the archive's, simulation, demonstration, configuration, shell
 //! completions, manual pages.
 
+pub(crate) mod batch;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod download;
 pub(crate) mod drizzle;
 pub(crate) mod generate;
+pub(crate) mod light_curve;
+pub(crate) mod photometry;
 pub(crate) mod query;
+pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod simulate;

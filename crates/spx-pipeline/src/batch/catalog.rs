@@ -1,43 +1,49 @@
-//! The catalogue, whatever kind of file holds it.
+//! The catalog, whatever kind of file holds it.
 
 use std::fs::File;
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context as _, anyhow};
-use spx_batch::{Catalogue, CatalogueBuilder, CatalogueColumns, CatalogueRow, FileKind, check_unit};
+use spx_batch::{Catalog, CatalogBuilder, CatalogColumns, CatalogFormat, CatalogRow, check_unit};
 use spx_votable::{VoTableCell, VoTableLimits, VoTableReader, VoTableType};
 
-/// A catalogue of the user's own has no limit but the memory.
+use crate::{PipelineError, ResultContext as _};
+
+/// A catalog of the user's own has no limit but the memory.
 const LIMITS: VoTableLimits =
     VoTableLimits { document: u64::MAX, rows: usize::MAX, piece: 1 << 20, fields: 10_000, depth: 32 };
 
-/// Reads a catalogue; `epoch` \[yr\] counts where its rows have none.
+/// Reads a catalog; `epoch` \[yr\] counts where its rows have none.
 ///
 /// # Errors
-/// The file, and what makes it no catalogue. Single bad rows are no error: the catalogue remembers them.
-pub(super) fn read(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
-    match FileKind::of(path)? {
-        FileKind::VoTable => votable(path, epoch).with_context(|| format!("catalogue {}", path.display())),
-        FileKind::Csv | FileKind::Ecsv | FileKind::Parquet => Ok(Catalogue::read(path, epoch)?),
+/// The file, and what makes it unusable as a catalog. Single bad rows are no error: the catalog remembers them.
+pub fn read_catalog(path: &Path, epoch: Option<f64>) -> Result<Catalog, PipelineError> {
+    match CatalogFormat::of(path).map_err(PipelineError::failed)? {
+        CatalogFormat::VoTable => votable(path, epoch).with_context(|| format!("catalog {}", path.display())),
+        CatalogFormat::Csv | CatalogFormat::Ecsv | CatalogFormat::Parquet => {
+            Catalog::read(path, epoch).map_err(PipelineError::failed)
+        }
     }
 }
 
 /// Lines are rows of the table, counted from 1.
-fn votable(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
+fn votable(path: &Path, epoch: Option<f64>) -> Result<Catalog, PipelineError> {
     let mut reader = VoTableReader::new(BufReader::new(File::open(path)?), LIMITS)?;
     let fields = reader.fields();
-    let columns = CatalogueColumns::find(fields.iter().map(|f| f.name.as_str()), epoch.is_some());
-    let columns = columns.map_err(|e| anyhow!(e))?;
+    let columns = CatalogColumns::find(fields.iter().map(|f| f.name.as_str()), epoch.is_some());
+    let columns = columns.map_err(PipelineError::failed)?;
     for column in columns.position {
         let unit = fields[column].unit.as_deref().unwrap_or_default();
-        check_unit(&fields[column].name, unit).map_err(|e| anyhow!(e))?;
+        check_unit(&fields[column].name, unit).map_err(PipelineError::failed)?;
     }
     let id = &fields[columns.id];
     if matches!(id.datatype, VoTableType::Float | VoTableType::Double) {
-        return Err(anyhow!("column {} holds floating-point numbers: ids are text or integers", id.name));
+        return Err(PipelineError::failed(format!(
+            "column {} holds floating-point numbers: ids are text or integers",
+            id.name
+        )));
     }
-    let mut builder = CatalogueBuilder::new(epoch);
+    let mut builder = CatalogBuilder::new(epoch);
     let mut line = 0;
     while let Some(cells) = reader.next_row()? {
         line += 1;
@@ -53,7 +59,7 @@ fn votable(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
         let number = |column: usize| cells[column].real().unwrap_or(f64::NAN);
         builder.push(
             line,
-            CatalogueRow {
+            CatalogRow {
                 id: &id,
                 ra: number(columns.position[0]),
                 dec: number(columns.position[1]),
@@ -62,21 +68,21 @@ fn votable(path: &Path, epoch: Option<f64>) -> anyhow::Result<Catalogue> {
             },
         );
     }
-    Ok(builder.finish(path)?)
+    builder.finish(path).map_err(PipelineError::failed)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn catalogue(fields: &str, rows: &str) -> anyhow::Result<Catalogue> {
+    fn catalog(fields: &str, rows: &str) -> Result<Catalog, PipelineError> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let text = format!(
             "<?xml version=\"1.0\"?>\n<VOTABLE version=\"1.4\"><RESOURCE><TABLE>{fields}<DATA><TABLEDATA>{rows}\
              </TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
         );
         std::fs::write(file.path(), text).unwrap();
-        read(file.path(), None)
+        read_catalog(file.path(), None)
     }
 
     fn fields(id: &str, unit: &str) -> String {
@@ -90,7 +96,7 @@ mod tests {
     fn votables_are_catalogues() {
         let row = |id: &str, ra: &str| format!("<TR><TD>{id}</TD><TD>{ra}</TD><TD>2.5</TD></TR>");
         let rows = [row("39633458707826492", "1.5"), row("2", "NaN"), row("39633458707826492", "3")].concat();
-        let found = catalogue(&fields("long", "deg"), &rows).unwrap();
+        let found = catalog(&fields("long", "deg"), &rows).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found.target(0).id, "39633458707826492");
         assert_eq!((found.target(0).position.ra(), found.target(0).position.dec()), (1.5, 2.5));
@@ -107,7 +113,7 @@ mod tests {
             (fields("long", "rad"), "column RA is in rad"),
             (fields("long", "deg").replace("TARGETID", "ID"), "no column targetid"),
         ] {
-            let error = format!("{:#}", catalogue(&fields, row).unwrap_err());
+            let error = catalog(&fields, row).unwrap_err().one_line();
             assert!(error.contains(word), "{error}");
         }
     }

@@ -5,19 +5,19 @@
 //! same unit as the uncertainty; and its rows are in order of wavelength, for specutils wants that.
 
 use std::path::Path;
-use std::str::FromStr;
 
-use anyhow::{Context as _, anyhow};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::columns::{COLUMNS, Column, Kind, Value};
-use super::entry::Entry;
+use super::columns::{COLUMNS, CellValue, ColumnKind, MeasurementColumn};
+use super::entry::PhotometryEntry;
+use crate::{PipelineError, ResultContext as _};
 
 /// The names of the columns.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Names {
+pub enum ColumnNames {
     /// As spxquery's light curves have them.
     #[default]
     Spxquery,
@@ -25,61 +25,63 @@ pub(crate) enum Names {
     Irsa,
 }
 
-impl FromStr for Names {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "spxquery" => Ok(Self::Spxquery),
-            "irsa" => Ok(Self::Irsa),
-            _ => Err(format!("there are no columns `{text}`; there are: spxquery, irsa")),
-        }
-    }
-}
-
 /// The form of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub enum TableForm {
+    /// Comma-separated values.
     Csv,
+    /// The same with a header that astropy reads.
     Ecsv,
+    /// JSON.
     Json,
 }
 
-impl Form {
+impl TableForm {
     /// By the ending of a file's name.
     ///
     /// # Errors
     /// Where it is none of the three.
-    pub(crate) fn of(path: &Path) -> anyhow::Result<Self> {
+    pub fn of(path: &Path) -> Result<Self, PipelineError> {
         match path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase().as_str() {
             "csv" => Ok(Self::Csv),
             "ecsv" => Ok(Self::Ecsv),
             "json" => Ok(Self::Json),
-            _ => Err(anyhow!("--output {}: the name must end in .csv, .ecsv or .json", path.display())),
+            _ => Err(PipelineError::usage(format!(
+                "--output {}: the name must end in .csv, .ecsv or .json",
+                path.display()
+            ))),
         }
     }
 }
 
+/// The program that makes the tables.
+const CREATOR: &str = concat!("spx ", env!("CARGO_PKG_VERSION"));
+
 /// What the head of a table says.
 #[derive(Debug, Clone)]
-pub(crate) struct Head {
-    pub(crate) name: String,
-    /// As it was given \[deg\].
-    pub(crate) ra: f64,
-    pub(crate) dec: f64,
+pub struct TableHead {
+    /// Name of the source.
+    pub name: String,
+    /// Its right ascension as it was given \[deg\].
+    pub ra: f64,
+    /// Its declination \[deg\].
+    pub dec: f64,
     /// When the table was made, UTC; `None` where it is not to say so.
-    pub(crate) generated: Option<String>,
-    /// Names of calibration products that were at hand.
-    pub(crate) calibration: Vec<String>,
+    pub generated: Option<String>,
+    /// ColumnNames of calibration products that were at hand.
+    pub calibration: Vec<String>,
 }
 
 /// The measurements of one source.
-pub(crate) struct Table<'a> {
-    pub(crate) head: Head,
-    pub(crate) entries: &'a [Entry],
-    pub(crate) names: Names,
+pub struct MeasurementTable<'a> {
+    /// What its head says.
+    pub head: TableHead,
+    /// What became of each file.
+    pub entries: &'a [PhotometryEntry],
+    /// Names of its columns.
+    pub names: ColumnNames,
     /// Also files without a measurement (but not in ECSV, which is a spectrum), and the columns file, status, reason.
-    pub(crate) all: bool,
+    pub all: bool,
 }
 
 /// Columns of a table of all files beside [`COLUMNS`].
@@ -93,51 +95,52 @@ const STATUS: [(&str, &str, &str); 3] = [
     ("reason", "meta.note", "Why there is no measurement"),
 ];
 
-impl Table<'_> {
+impl MeasurementTable<'_> {
     /// Renders the table.
     ///
     /// # Errors
     /// None that is known of.
-    pub(crate) fn render(&self, form: Form) -> anyhow::Result<Vec<u8>> {
+    pub fn render(&self, form: TableForm) -> Result<Vec<u8>, PipelineError> {
         match form {
-            Form::Csv => {
+            TableForm::Csv => {
                 let head = if self.all { String::new() } else { self.comments() };
                 self.csv(head, &COLUMNS.each_ref(), self.listed())
             }
-            Form::Ecsv => {
+            TableForm::Ecsv => {
                 let columns = spectrum_first();
-                let mut measured: Vec<&Entry> = self.entries.iter().filter(|e| e.row().is_some()).collect();
-                let wavelength = |e: &Entry| e.row().map_or(f64::NAN, |(_, row)| row.wavelength);
+                let mut measured: Vec<&PhotometryEntry> =
+                    self.entries.iter().filter(|e| e.row().is_some()).collect();
+                let wavelength = |e: &PhotometryEntry| e.row().map_or(f64::NAN, |(_, row)| row.wavelength);
                 measured.sort_by(|a, b| wavelength(a).total_cmp(&wavelength(b)));
                 self.csv(self.yaml(&columns), &columns, measured)
             }
-            Form::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&self.json())?).into_bytes()),
+            TableForm::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&self.json())?).into_bytes()),
         }
     }
 
-    fn name(&self, column: &Column) -> &'static str {
+    fn name(&self, column: &MeasurementColumn) -> &'static str {
         match self.names {
-            Names::Spxquery => column.name,
-            Names::Irsa => column.irsa.unwrap_or(column.name),
+            ColumnNames::Spxquery => column.name,
+            ColumnNames::Irsa => column.irsa.unwrap_or(column.name),
         }
     }
 
     /// Entries that have a row in the table.
-    fn listed(&self) -> impl Iterator<Item = &Entry> {
+    fn listed(&self) -> impl Iterator<Item = &PhotometryEntry> {
         self.entries.iter().filter(|entry| self.all || entry.row().is_some())
     }
 
-    fn cells<'e>(&self, entry: &'e Entry, columns: &[&Column]) -> Vec<Value<'e>> {
+    fn cells<'e>(&self, entry: &'e PhotometryEntry, columns: &[&MeasurementColumn]) -> Vec<CellValue<'e>> {
         let row = entry.row().map(|(_, row)| row);
-        let value = |column: &&Column| match &entry.exposure {
+        let value = |column: &&MeasurementColumn| match &entry.exposure {
             Some(info) => column.value(info, row),
-            None => Value::Empty,
+            None => CellValue::Empty,
         };
-        let mut cells: Vec<Value<'e>> = columns.iter().map(value).collect();
+        let mut cells: Vec<CellValue<'e>> = columns.iter().map(value).collect();
         if self.all {
             let (status, reason) = entry.status();
-            let text = |text: &'e str| Value::Text(text.into());
-            cells.extend([text(&entry.file), text(status), reason.map_or(Value::Empty, text)]);
+            let text = |text: &'e str| CellValue::Text(text.into());
+            cells.extend([text(&entry.file), text(status.name()), reason.map_or(CellValue::Empty, text)]);
         }
         cells
     }
@@ -145,21 +148,21 @@ impl Table<'_> {
     fn csv<'e>(
         &self,
         head: String,
-        columns: &[&Column],
-        entries: impl IntoIterator<Item = &'e Entry>,
-    ) -> anyhow::Result<Vec<u8>> {
+        columns: &[&MeasurementColumn],
+        entries: impl IntoIterator<Item = &'e PhotometryEntry>,
+    ) -> Result<Vec<u8>, PipelineError> {
         let mut writer = csv::Writer::from_writer(head.into_bytes());
         let status = STATUS.iter().filter(|_| self.all).map(|column| column.0);
         writer.write_record(columns.iter().map(|column| self.name(column)).chain(status))?;
         for entry in entries {
             writer.write_record(self.cells(entry, columns).iter().map(text))?;
         }
-        writer.into_inner().context("csv")
+        writer.into_inner().map_err(|error| PipelineError::failed(error.into_error())).context("csv")
     }
 
     /// The head of spxquery's light curves, with our columns.
     fn comments(&self) -> String {
-        let Head { name, ra, dec, generated, calibration } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration } = &self.head;
         let mut text = format!("# SPHEREx Light Curve Data\n# Source: {name}\n# RA: {ra}\n# Dec: {dec}\n");
         let mut line = |line: String| text.extend(["# ", &line, "\n"]);
         if let Some(time) = generated {
@@ -169,7 +172,7 @@ impl Table<'_> {
         if !calibration.is_empty() {
             line(format!("Calibration: {}", calibration.join(", ")));
         }
-        line("\n# Column descriptions:".to_owned());
+        line("\n# MeasurementColumn descriptions:".to_owned());
         for column in &COLUMNS {
             let unit = if column.unit.is_empty() { String::new() } else { format!(" [{}]", column.unit) };
             line(format!("- {}: {}{unit}", self.name(column), column.description));
@@ -177,15 +180,15 @@ impl Table<'_> {
         text.replace("# \n", "#\n") + "#\n"
     }
 
-    fn yaml(&self, columns: &[&Column]) -> String {
-        let Head { name, ra, dec, generated, calibration } = &self.head;
+    fn yaml(&self, columns: &[&MeasurementColumn]) -> String {
+        let TableHead { name, ra, dec, generated, calibration } = &self.head;
         let mut text = String::from("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n");
-        let mut column = |name: &str, kind: Kind, unit: &str, ucd: &str, description: &str| {
+        let mut column = |name: &str, kind: ColumnKind, unit: &str, ucd: &str, description: &str| {
             let datatype = match kind {
-                Kind::Text => "string",
-                Kind::Real => "float64",
-                Kind::Integer => "int64",
-                Kind::Logical => "bool",
+                ColumnKind::Text => "string",
+                ColumnKind::Real => "float64",
+                ColumnKind::Integer => "int64",
+                ColumnKind::Logical => "bool",
             };
             let unit = if unit.is_empty() { String::new() } else { format!(", unit: {}", quoted(unit)) };
             text.push_str(&format!(
@@ -198,12 +201,12 @@ impl Table<'_> {
             column(self.name(c), c.kind, c.unit, c.ucd, c.description);
         }
         for (name, ucd, description) in STATUS.iter().filter(|_| self.all) {
-            column(name, Kind::Text, "", ucd, description);
+            column(name, ColumnKind::Text, "", ucd, description);
         }
         text.push_str(&format!(
             "# meta:\n#   source: {}\n#   ra: {ra:?}\n#   dec: {dec:?}\n#   creator: {}\n",
             quoted(name),
-            quoted(concat!("spx ", env!("CARGO_PKG_VERSION")))
+            quoted(CREATOR)
         ));
         if let Some(time) = generated {
             text.push_str(&format!("#   generated: {}\n", quoted(time)));
@@ -216,7 +219,7 @@ impl Table<'_> {
     }
 
     fn json(&self) -> serde_json::Value {
-        let Head { name, ra, dec, generated, calibration } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration } = &self.head;
         let names: Vec<&str> = COLUMNS.iter().map(|column| self.name(column)).collect();
         let rows = self.listed().map(|entry| {
             let cells = self.cells(entry, &COLUMNS.each_ref());
@@ -226,7 +229,7 @@ impl Table<'_> {
         });
         json!({
             "source": {"name": name, "ra": ra, "dec": dec},
-            "creator": concat!("spx ", env!("CARGO_PKG_VERSION")),
+            "creator": CREATOR,
             "generated": generated,
             "calibration": calibration,
             "photometry": rows.collect::<Vec<_>>(),
@@ -235,33 +238,33 @@ impl Table<'_> {
 }
 
 /// The columns of a spectrum before all others but the observation.
-fn spectrum_first() -> Vec<&'static Column> {
+fn spectrum_first() -> Vec<&'static MeasurementColumn> {
     const FIRST: [&str; 6] = ["obs_id", "mjd", "wavelength", "bandwidth", "flux", "flux_error"];
     let first = FIRST.iter().filter_map(|name| COLUMNS.iter().find(|column| column.name == *name));
     first.chain(COLUMNS.iter().filter(|column| !FIRST.contains(&column.name))).collect()
 }
 
 /// A cell of CSV. Numbers have as many digits as it takes to read the same number back; logical values are Python's.
-fn text(value: &Value<'_>) -> String {
+fn text(value: &CellValue<'_>) -> String {
     match value {
-        Value::Text(text) => text.clone().into_owned(),
-        Value::Real(number) if number.is_nan() => "nan".to_owned(),
-        Value::Real(number) => format!("{number:?}"),
-        Value::Integer(number) => number.to_string(),
-        Value::Logical(true) => "True".to_owned(),
-        Value::Logical(false) => "False".to_owned(),
-        Value::Empty => String::new(),
+        CellValue::Text(text) => text.clone().into_owned(),
+        CellValue::Real(number) if number.is_nan() => "nan".to_owned(),
+        CellValue::Real(number) => format!("{number:?}"),
+        CellValue::Integer(number) => number.to_string(),
+        CellValue::Logical(true) => "True".to_owned(),
+        CellValue::Logical(false) => "False".to_owned(),
+        CellValue::Empty => String::new(),
     }
 }
 
-fn in_json(value: &Value<'_>) -> serde_json::Value {
+fn in_json(value: &CellValue<'_>) -> serde_json::Value {
     match value {
-        Value::Text(text) => json!(text),
+        CellValue::Text(text) => json!(text),
         // What is not finite has no JSON form, and becomes null.
-        Value::Real(number) => json!(number),
-        Value::Integer(number) => json!(number),
-        Value::Logical(value) => json!(value),
-        Value::Empty => serde_json::Value::Null,
+        CellValue::Real(number) => json!(number),
+        CellValue::Integer(number) => json!(number),
+        CellValue::Logical(value) => json!(value),
+        CellValue::Empty => serde_json::Value::Null,
     }
 }
 

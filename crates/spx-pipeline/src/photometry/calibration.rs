@@ -7,34 +7,35 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use anyhow::{Context as _, anyhow};
 use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
 use spx_core::map::Passband;
 
-use spx_pipeline::inputs::{self, file_name};
+use crate::inputs::{self, file_name};
+use crate::{PipelineError, ResultContext as _};
 
 /// A kind of product: its name, as in names of files, and its planes.
-struct Kind {
+struct ProductKind {
     name: &'static str,
     /// HDUs by name; `None` for the first image.
     planes: &'static [Option<&'static str>],
 }
 
-const SPECTRAL_WCS: Kind = Kind { name: "spectral_wcs", planes: &[Some("CWAVE"), Some("CBAND")] };
-const SOLID_ANGLE: Kind = Kind { name: "solid_angle_pixel_map", planes: &[None] };
+const SPECTRAL_WCS: ProductKind =
+    ProductKind { name: "spectral_wcs", planes: &[Some("CWAVE"), Some("CBAND")] };
+const SOLID_ANGLE: ProductKind = ProductKind { name: "solid_angle_pixel_map", planes: &[None] };
 
 /// The products at hand, by detector; each is read when the first exposure needs it, and then kept: 17 MB a plane.
 #[derive(Default)]
-pub(crate) struct Calibration {
-    wavelengths: [Option<Product>; 6],
-    areas: [Option<Product>; 6],
+pub struct Calibration {
+    wavelengths: [Option<CalibrationProduct>; 6],
+    areas: [Option<CalibrationProduct>; 6],
 }
 
 /// One product of one detector.
-pub(crate) struct Product {
+pub struct CalibrationProduct {
     path: PathBuf,
-    kind: &'static Kind,
+    kind: &'static ProductKind,
     planes: OnceLock<Result<Vec<Vec<f32>>, String>>,
 }
 
@@ -44,11 +45,11 @@ impl Calibration {
     ///
     /// # Errors
     /// Where a path that is given does not exist, or a file does not say its detector.
-    pub(crate) fn find(
+    pub fn find(
         spectral_wcs: &[PathBuf],
         solid_angle_map: &[PathBuf],
         mirror: Option<&Path>,
-    ) -> anyhow::Result<Self> {
+    ) -> Result<Self, PipelineError> {
         Ok(Self {
             wavelengths: SPECTRAL_WCS.find(spectral_wcs, mirror)?,
             areas: SOLID_ANGLE.find(solid_angle_map, mirror)?,
@@ -56,17 +57,17 @@ impl Calibration {
     }
 
     /// The product with the wavelengths of a detector.
-    pub(crate) fn wavelengths(&self, detector: Detector) -> Option<&Product> {
+    pub fn wavelengths(&self, detector: Detector) -> Option<&CalibrationProduct> {
         self.wavelengths[index(detector)].as_ref()
     }
 
     /// The product with the solid angles of a detector's pixels.
-    pub(crate) fn areas(&self, detector: Detector) -> Option<&Product> {
+    pub fn areas(&self, detector: Detector) -> Option<&CalibrationProduct> {
         self.areas[index(detector)].as_ref()
     }
 
     /// The names of the files.
-    pub(crate) fn files(&self) -> impl Iterator<Item = String> + '_ {
+    pub fn files(&self) -> impl Iterator<Item = String> + '_ {
         self.wavelengths.iter().chain(&self.areas).flatten().map(|product| file_name(&product.path))
     }
 }
@@ -75,8 +76,12 @@ fn index(detector: Detector) -> usize {
     usize::from(detector.number()) - 1
 }
 
-impl Kind {
-    fn find(&'static self, given: &[PathBuf], mirror: Option<&Path>) -> anyhow::Result<[Option<Product>; 6]> {
+impl ProductKind {
+    fn find(
+        &'static self,
+        given: &[PathBuf],
+        mirror: Option<&Path>,
+    ) -> Result<[Option<CalibrationProduct>; 6], PipelineError> {
         let mut newest: [Option<PathBuf>; 6] = Default::default();
         let mut consider = |path: PathBuf, detector: Detector| {
             let best = &mut newest[index(detector)];
@@ -86,13 +91,18 @@ impl Kind {
         };
         let found = inputs::find_inputs(given);
         if let Some(error) = found.failed().first() {
-            return Err(anyhow!("{}: {error}", self.name));
+            return Err(PipelineError::failed(format!("{}: {error}", self.name)));
         }
         for (path, named) in found.files() {
             let ours = file_name(path).starts_with(self.name);
             match detector_of(path) {
                 Some(detector) if *named || ours => consider(path.clone(), detector),
-                None if *named => return Err(anyhow!("{}: it does not say its detector", path.display())),
+                None if *named => {
+                    return Err(PipelineError::failed(format!(
+                        "{}: it does not say its detector",
+                        path.display()
+                    )));
+                }
                 _ => {}
             }
         }
@@ -103,7 +113,8 @@ impl Kind {
                 }
             }
         }
-        Ok(newest.map(|path| path.map(|path| Product { path, kind: self, planes: OnceLock::new() })))
+        Ok(newest
+            .map(|path| path.map(|path| CalibrationProduct { path, kind: self, planes: OnceLock::new() })))
     }
 
     /// `<release>/<name>/cal-...-v<n>-<date>/<d>/<name>_D<d>_*.fits`.
@@ -150,17 +161,17 @@ fn detector_of(path: &Path) -> Option<Detector> {
     })
 }
 
-impl Product {
+impl CalibrationProduct {
     /// The planes, read at the first call.
     ///
     /// # Errors
     /// The same at every call where the file is not what it should be.
-    pub(crate) fn load(&self) -> Result<Loaded<'_>, String> {
-        let read = || self.read().map_err(|error| format!("{}: {error:#}", self.path.display()));
-        self.planes.get_or_init(read).as_deref().map(Loaded).map_err(Clone::clone)
+    pub fn load(&self) -> Result<LoadedProduct<'_>, String> {
+        let read = || self.read().map_err(|error| format!("{}: {}", self.path.display(), error.one_line()));
+        self.planes.get_or_init(read).as_deref().map(LoadedProduct).map_err(Clone::clone)
     }
 
-    fn read(&self) -> anyhow::Result<Vec<Vec<f32>>> {
+    fn read(&self) -> Result<Vec<Vec<f32>>, PipelineError> {
         let mut file = FitsReader::open(&self.path)?;
         let planes = self.kind.planes.iter().map(|hdu| {
             match hdu {
@@ -169,7 +180,10 @@ impl Product {
             }
             let shape = file.image_shape()?;
             if shape != [Detector::NPIX; 2] {
-                return Err(anyhow!("{} has shape {shape:?}, not that of the detector", file.hdu_label()));
+                return Err(PipelineError::failed(format!(
+                    "{} has shape {shape:?}, not that of the detector",
+                    file.hdu_label()
+                )));
             }
             let mut plane = vec![0.0; Detector::NPIX * Detector::NPIX];
             file.read_pixels(0, &mut plane)?;
@@ -180,28 +194,28 @@ impl Product {
 }
 
 /// Moves to the first HDU with an image.
-fn first_image(file: &mut FitsReader) -> anyhow::Result<()> {
+fn first_image(file: &mut FitsReader) -> Result<(), PipelineError> {
     for hdu in 0..file.hdu_count()? {
         file.move_to_index(hdu)?;
         if file.image_shape().is_ok_and(|shape| !shape.is_empty()) {
             return Ok(());
         }
     }
-    Err(anyhow!("it has no image")).context("solid angles")
+    Err(PipelineError::failed("it has no image")).context("solid angles")
 }
 
 /// A product in memory.
 #[derive(Clone, Copy)]
-pub(crate) struct Loaded<'a>(&'a [Vec<f32>]);
+pub struct LoadedProduct<'a>(&'a [Vec<f32>]);
 
-impl Loaded<'_> {
+impl LoadedProduct<'_> {
     /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where both are above zero.
-    pub(crate) fn passband(self, at: [f64; 2]) -> Option<Passband> {
+    pub fn passband(self, at: [f64; 2]) -> Option<Passband> {
         Some(Passband { center: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
     }
 
     /// Solid angle [arcsec^2] at a position, where it is above zero.
-    pub(crate) fn area(self, at: [f64; 2]) -> Option<f64> {
+    pub fn area(self, at: [f64; 2]) -> Option<f64> {
         bilinear(&self.0[0], at)
     }
 }

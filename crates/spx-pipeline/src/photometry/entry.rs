@@ -8,67 +8,81 @@ use spx_core::image::PixelPlanes;
 use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, Scratch};
 
-use super::exposure::{Exposure, Setup, Target};
-use super::row::{ExposureInfo, Row};
-use crate::exit::Failure;
-use spx_pipeline::buffers::BufferPool;
-use spx_pipeline::inputs::InputError;
+use super::exposure::{OpenExposure, PhotometrySetup};
+use super::row::MeasurementRow;
+use super::source::SkyTarget;
+use crate::PipelineError;
+use crate::buffers::BufferPool;
+use crate::frame::ExposureInfo;
+use crate::inputs::InputError;
+use crate::outcome::InputOutcome;
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub struct PhotometryEntry {
     /// Its path as it was given.
-    pub(crate) file: String,
+    pub file: String,
     /// `None` where the file could not be read so far.
-    pub(crate) exposure: Option<ExposureInfo>,
+    pub exposure: Option<ExposureInfo>,
+    /// How it ended.
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
+    pub outcome: MeasurementOutcome,
 }
 
 /// How a file ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "status", rename_all = "lowercase")]
-pub(crate) enum Outcome {
+pub enum MeasurementOutcome {
     /// The source was measured.
-    Used { row: Row },
+    Used {
+        /// The measurement.
+        row: MeasurementRow,
+    },
     /// The file is whole, but the source cannot be measured on it.
-    Rejected { reason: String },
+    Rejected {
+        /// Why.
+        reason: String,
+    },
     /// The file is not what it should be.
-    Failed { reason: String },
+    Failed {
+        /// What is wrong.
+        reason: String,
+    },
 }
 
-impl Entry {
-    pub(crate) fn failed(error: &InputError) -> Self {
+impl PhotometryEntry {
+    /// A file that could not be read.
+    pub fn failed(error: &InputError) -> Self {
         Self {
             file: error.path.display().to_string(),
             exposure: None,
-            outcome: Outcome::Failed { reason: error.problem.clone() },
+            outcome: MeasurementOutcome::Failed { reason: error.problem.clone() },
         }
     }
 
     /// The measurement, where there is one.
-    pub(crate) fn row(&self) -> Option<(&ExposureInfo, &Row)> {
+    pub fn row(&self) -> Option<(&ExposureInfo, &MeasurementRow)> {
         match &self.outcome {
-            Outcome::Used { row } => Some((self.exposure.as_ref()?, row)),
-            Outcome::Rejected { .. } | Outcome::Failed { .. } => None,
+            MeasurementOutcome::Used { row } => Some((self.exposure.as_ref()?, row)),
+            MeasurementOutcome::Rejected { .. } | MeasurementOutcome::Failed { .. } => None,
         }
     }
 
-    /// `used`, `rejected` or `failed`, and why.
-    pub(crate) fn status(&self) -> (&'static str, Option<&str>) {
+    /// How the file ended, and why.
+    pub fn status(&self) -> (InputOutcome, Option<&str>) {
         match &self.outcome {
-            Outcome::Used { .. } => ("used", None),
-            Outcome::Rejected { reason } => ("rejected", Some(reason)),
-            Outcome::Failed { reason } => ("failed", Some(reason)),
+            MeasurementOutcome::Used { .. } => (InputOutcome::Used, None),
+            MeasurementOutcome::Rejected { reason } => (InputOutcome::Rejected, Some(reason)),
+            MeasurementOutcome::Failed { reason } => (InputOutcome::Failed, Some(reason)),
         }
     }
 }
 
 /// Sorts by time, observation and detector, then by file; files without a time come last.
-pub(crate) fn sort(entries: &mut [Entry]) {
+pub fn sort_entries(entries: &mut [PhotometryEntry]) {
     entries.sort_by(|a, b| {
-        let mjd = |e: &Entry| e.exposure.as_ref().map_or(f64::INFINITY, |i| i.mjd);
-        let rest = |e: &Entry| {
+        let mjd = |e: &PhotometryEntry| e.exposure.as_ref().map_or(f64::INFINITY, |i| i.mjd);
+        let rest = |e: &PhotometryEntry| {
             let id = e.exposure.as_ref().map(|i| (i.obs_id.clone(), i.detector));
             (id, e.file.clone())
         };
@@ -80,20 +94,20 @@ pub(crate) fn sort(entries: &mut [Entry]) {
 ///
 /// # Errors
 /// Interrupted by the user; those of `done`.
-pub(crate) fn measure_all(
+pub fn measure_all(
     files: &[PathBuf],
-    target: &Target,
-    setup: &Setup,
+    target: &SkyTarget,
+    setup: &PhotometrySetup,
     progress: &dyn Progress,
-    done: impl Fn(&Entry) -> Result<(), Failure> + Sync,
-) -> Result<Vec<Entry>, Failure> {
+    done: impl Fn(&PhotometryEntry) -> Result<(), PipelineError> + Sync,
+) -> Result<Vec<PhotometryEntry>, PipelineError> {
     let pool = BufferPool::default();
     progress.start("photometry", files.len() as u64);
     let measured = files
         .par_iter()
         .map(|file| {
             if progress.cancelled() {
-                return Err(Failure::interrupted());
+                return Err(PipelineError::Interrupted);
             }
             let entry = measure(file, target, setup, &pool);
             done(&entry)?;
@@ -105,31 +119,36 @@ pub(crate) fn measure_all(
     measured
 }
 
-fn measure(file: &Path, target: &Target, setup: &Setup, pool: &BufferPool<PixelPlanes>) -> Entry {
-    measure_on(file, target, setup, pool).unwrap_or_else(|error| Entry::failed(&error))
+fn measure(
+    file: &Path,
+    target: &SkyTarget,
+    setup: &PhotometrySetup,
+    pool: &BufferPool<PixelPlanes>,
+) -> PhotometryEntry {
+    measure_on(file, target, setup, pool).unwrap_or_else(|error| PhotometryEntry::failed(&error))
 }
 
 fn measure_on(
     file: &Path,
-    target: &Target,
-    setup: &Setup,
+    target: &SkyTarget,
+    setup: &PhotometrySetup,
     pool: &BufferPool<PixelPlanes>,
-) -> Result<Entry, InputError> {
-    let ended = |exposure: &ExposureInfo, outcome| Entry {
+) -> Result<PhotometryEntry, InputError> {
+    let ended = |exposure: &ExposureInfo, outcome| PhotometryEntry {
         file: file.display().to_string(),
         exposure: Some(exposure.clone()),
         outcome,
     };
-    let rejected = |reason: &NoMeasurement| Outcome::Rejected { reason: reason.to_string() };
-    let opened = Exposure::open(file)?;
+    let rejected = |reason: &NoMeasurement| MeasurementOutcome::Rejected { reason: reason.to_string() };
+    let opened = OpenExposure::open(file)?;
     if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));
     }
     let exposure = opened.read(setup, pool.take())?;
     let outcome = match exposure.photometer(setup) {
-        Err(error) => Outcome::Failed { reason: error.problem },
+        Err(error) => MeasurementOutcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {
-            Ok(row) => Outcome::Used { row },
+            Ok(row) => MeasurementOutcome::Used { row },
             Err(reason) => rejected(&reason),
         },
     };

@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::Args;
-use spx_batch::{Row, light_curve};
+use spx_batch::BatchRow;
+use spx_pipeline::batch::light_curve;
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
-use crate::exit::{CommandResult, Failure, Outcome};
+use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::text::{Align, Table, number};
 use crate::ui;
@@ -24,7 +24,7 @@ Examples:
   spx lightcurve 'NGC 4395' batch_output -o ngc4395.png -o ngc4395.csv
   spx lightcurve 12 batch_output --json")]
 pub(crate) struct LightCurveArgs {
-    /// The source's id, as it stands in the catalogue
+    /// The source's id, as it stands in the catalog
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     id: String,
     /// Output directory of the batch
@@ -45,10 +45,6 @@ pub(crate) struct LightCurveArgs {
 pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
     let rows = light_curve(&args.directory, &args.id)?;
-    if rows.is_empty() {
-        let problem = anyhow!("{} has no measurement of `{}`", args.directory.display(), args.id);
-        return Err(Failure::nothing_found(problem));
-    }
     for output in &outputs {
         let contents = match output.kind {
             Kind::Csv => csv(&rows).into_bytes(),
@@ -64,14 +60,14 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-fn csv(rows: &[Row<'_>]) -> String {
+fn csv(rows: &[BatchRow<'_>]) -> String {
     let mut text = spx_batch::header();
     text.push('\n');
     rows.iter().for_each(|row| row.write_line(&mut text));
     text
 }
 
-fn table(rows: &[Row<'_>]) -> String {
+fn table(rows: &[BatchRow<'_>]) -> String {
     let mut table = Table::new([
         ("obs_id", Align::Left),
         ("band", Align::Left),
@@ -99,8 +95,8 @@ fn table(rows: &[Row<'_>]) -> String {
     format!("{}wavelength in um, flux and error in uJy\n", table.render(""))
 }
 
-fn figure(args: &LightCurveArgs, rows: &[Row<'_>]) -> LightCurveFigure {
-    let point = |row: &Row<'_>| LightCurvePoint {
+fn figure(args: &LightCurveArgs, rows: &[BatchRow<'_>]) -> LightCurveFigure {
+    let point = |row: &BatchRow<'_>| LightCurvePoint {
         mjd: row.mjd,
         wavelength: row.wavelength,
         bandwidth: row.bandwidth,

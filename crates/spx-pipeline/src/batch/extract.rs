@@ -1,4 +1,4 @@
-//! The stage `extract`: every source of the catalogue that lies on an image, measured.
+//! The stage `extract`: every source of the catalog that lies on an image, measured.
 //!
 //! Images are measured side by side, each by one thread: it is opened, the index tells the sources near it, and only
 //! where there are any its pixels are read, once. An image whose tables are of the same making is left as it is.
@@ -8,54 +8,43 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use anyhow::Context as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use spx_batch::{
-    Catalogue, ImageRecord, ImageTables, Recorded, SkyIndex, TableFormat, Unmeasured, WrittenTables,
+    Catalog, ImageRecord, ImageTableFormat, ImageTables, Recorded, SkyIndex, Unmeasured, WrittenTables,
 };
 use spx_core::atomic;
 use spx_core::image::PixelPlanes;
-use spx_core::progress::Progress;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
-use crate::exit::Failure;
+use crate::buffers::BufferPool;
+use crate::frame::ExposureInfo;
+use crate::inputs::{InputError, file_name};
+use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
-use crate::photometry::exposure::{Exposure, Setup, Target};
-use crate::photometry::row::{ExposureInfo, Row};
-use crate::ui::{self, Verbosity};
-use spx_pipeline::buffers::BufferPool;
-use spx_pipeline::inputs::{InputError, file_name};
+use crate::photometry::exposure::{OpenExposure, PhotometrySetup, ReadExposure};
+use crate::photometry::{MeasurementRow, SkyTarget};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Directory of the tables.
 pub(super) const TABLES: &str = "per_image";
 
-/// How an image ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Status {
-    /// Sources were measured on it.
-    Used,
-    /// It was read, and none could be.
-    Rejected,
-    /// It could not be read.
-    Failed,
-}
-
 /// An image and its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ImageReport {
-    pub(crate) file: String,
-    pub(crate) status: Status,
+pub struct ImageReport {
+    /// The file.
+    pub file: String,
+    /// How it ended.
+    pub status: InputOutcome,
     /// Why it was not used, or what was unusual.
-    pub(crate) reason: Option<String>,
+    pub reason: Option<String>,
     /// It was done before: so are all that a state file tells of.
     #[serde(skip, default = "yes")]
-    pub(crate) before: bool,
+    pub before: bool,
     /// Rows of its table.
-    pub(crate) measured: usize,
+    pub measured: usize,
     /// Sources on it without a row; its record has the reasons.
-    pub(crate) unmeasured: usize,
+    pub unmeasured: usize,
 }
 
 fn yes() -> bool {
@@ -63,10 +52,11 @@ fn yes() -> bool {
 }
 
 impl ImageReport {
-    pub(crate) fn failed(error: &InputError) -> Self {
+    /// An image that could not be read.
+    pub fn failed(error: &InputError) -> Self {
         Self {
             file: error.path.display().to_string(),
-            status: Status::Failed,
+            status: InputOutcome::Failed,
             reason: Some(error.problem.clone()),
             before: false,
             measured: 0,
@@ -76,12 +66,14 @@ impl ImageReport {
 
     fn of(path: &Path, record: &ImageRecord, before: bool) -> Self {
         let (status, reason) = match (record.measured, record.unmeasured.as_slice()) {
-            (1.., _) => (Status::Used, record.remark.clone()),
-            (0, []) => (Status::Rejected, Some("no source of the catalogue lies on it".to_owned())),
-            (0, [one]) => (Status::Rejected, Some(format!("its one source is not measured: {}", one.reason))),
+            (1.., _) => (InputOutcome::Used, record.remark.clone()),
+            (0, []) => (InputOutcome::Rejected, Some("no source of the catalog lies on it".to_owned())),
+            (0, [one]) => {
+                (InputOutcome::Rejected, Some(format!("its one source is not measured: {}", one.reason)))
+            }
             (0, all) => {
                 let reason = format!("none of its {} sources is measured: {}", all.len(), all[0].reason);
-                (Status::Rejected, Some(reason))
+                (InputOutcome::Rejected, Some(reason))
             }
         };
         let file = path.display().to_string();
@@ -92,17 +84,17 @@ impl ImageReport {
 
 /// What all images have in common.
 pub(super) struct Extraction<'a> {
-    pub(super) setup: &'a Setup,
-    pub(super) catalogue: &'a Catalogue,
-    /// Of the catalogue.
+    pub(super) setup: PhotometrySetup,
+    pub(super) catalog: Catalog,
+    /// Of the catalog.
     pub(super) digest: String,
     /// The photometry's settings.
     pub(super) settings: String,
     pub(super) directory: PathBuf,
-    pub(super) format: TableFormat,
+    pub(super) format: ImageTableFormat,
     /// Measure images again that are done.
     pub(super) overwrite: bool,
-    pub(super) verbosity: Verbosity,
+    pub(super) listener: &'a dyn Listener,
     /// Made when the first image needs it.
     pub(super) index: OnceLock<SkyIndex>,
 }
@@ -110,7 +102,7 @@ pub(super) struct Extraction<'a> {
 impl Extraction<'_> {
     /// What the tables depend on, beside the images.
     pub(super) fn fingerprint(&self) -> String {
-        format!("catalogue {}\n{:?}\n{}", self.digest, self.format, self.settings)
+        format!("catalog {}\n{:?}\n{}", self.digest, self.format, self.settings)
     }
 
     /// True where nothing of what an earlier run reported has to be done again.
@@ -119,7 +111,7 @@ impl Extraction<'_> {
             && reports.iter().all(|report| {
                 let path = Path::new(&report.file);
                 let recorded = self.fresh(path).map(|(tables, fresh)| tables.recorded(&fresh, self.format));
-                report.status != Status::Failed && matches!(recorded, Ok(Recorded::Done(_)))
+                report.status != InputOutcome::Failed && matches!(recorded, Ok(Recorded::Done(_)))
             })
     }
 
@@ -127,11 +119,8 @@ impl Extraction<'_> {
     ///
     /// # Errors
     /// Where a table cannot be written; interrupted by the user.
-    pub(super) fn run(
-        &self,
-        images: &[PathBuf],
-        progress: &dyn Progress,
-    ) -> Result<Vec<ImageReport>, Failure> {
+    pub(super) fn run(&self, images: &[PathBuf]) -> Result<Vec<ImageReport>, PipelineError> {
+        let listener = self.listener;
         let context = || self.directory.display().to_string();
         std::fs::create_dir_all(&self.directory).with_context(context)?;
         atomic::remove_all_leftovers(&self.directory).with_context(context)?;
@@ -140,15 +129,15 @@ impl Extraction<'_> {
             .iter()
             .map(|path| names.insert(ImageTables::new(&self.directory, &file_name(path)).csv(), path))
             .collect();
-        progress.start("extract", images.len() as u64);
+        listener.start("extract", images.len() as u64);
         let reports = finishing(|finish| {
             let pool = BufferPool::default();
             images
                 .par_iter()
                 .zip(first)
                 .map(|(path, first)| {
-                    if progress.cancelled() {
-                        return Err(Failure::interrupted());
+                    if listener.cancelled() {
+                        return Err(PipelineError::Interrupted);
                     }
                     let report = match first {
                         Some(first) => {
@@ -157,12 +146,12 @@ impl Extraction<'_> {
                         }
                         None => self.image(path, &pool, finish)?,
                     };
-                    progress.advance(1);
+                    listener.advance(1);
                     Ok(report)
                 })
                 .collect()
         });
-        progress.finish();
+        listener.finish();
         reports
     }
 
@@ -179,7 +168,7 @@ impl Extraction<'_> {
         path: &Path,
         pool: &BufferPool<PixelPlanes>,
         finish: &SyncSender<WrittenTables>,
-    ) -> Result<ImageReport, Failure> {
+    ) -> Result<ImageReport, PipelineError> {
         let (tables, fresh) = match self.fresh(path) {
             Ok(fresh) => fresh,
             Err(error) => return Ok(ImageReport::failed(&error)),
@@ -187,7 +176,7 @@ impl Extraction<'_> {
         match tables.recorded(&fresh, self.format) {
             Recorded::Done(record) if !self.overwrite => return Ok(ImageReport::of(path, &record, true)),
             Recorded::Again(why) => {
-                ui::note(self.verbosity, &format!("{}: measured again, for {why}", fresh.image));
+                self.listener.note(&format!("{}: measured again, for {why}", fresh.image));
             }
             Recorded::Done(_) | Recorded::Never => {}
         }
@@ -203,39 +192,39 @@ impl Extraction<'_> {
                 let written = tables.start(rows, record, self.format)?;
                 let report = ImageReport::of(path, written.record(), false);
                 // It hangs up after an error, which it tells itself.
-                finish.send(written).map_err(|_| Failure::interrupted())?;
+                finish.send(written).map_err(|_| PipelineError::Interrupted)?;
                 Ok(report)
             }
         }
     }
 
     fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
-        let opened = Exposure::open(path)?;
+        let opened = OpenExposure::open(path)?;
         let (centre, radius) = opened.circle()?;
-        let motion = self.catalogue.farthest_motion(julian_epoch(opened.info().mjd));
-        let positions = self.catalogue.positions();
+        let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
+        let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
         let near = index.within(centre, radius + motion, |number| positions[number as usize]);
         if near.is_empty() {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
-        let exposure = opened.read(self.setup, pool.take())?;
+        let exposure = opened.read(&self.setup, pool.take())?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
         pool.give(exposure.into_memory()?);
         measured.map(|(rows, unmeasured)| Measured { info, rows, unmeasured })
     }
 
-    fn measure_all(&self, exposure: &Exposure, near: &[u32]) -> Result<Rows, InputError> {
-        let photometer = exposure.photometer(self.setup)?;
+    fn measure_all(&self, exposure: &ReadExposure, near: &[u32]) -> Result<Rows, InputError> {
+        let photometer = exposure.photometer(&self.setup)?;
         let mut scratch = Scratch::default();
         let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
         for number in near {
-            let found = self.catalogue.target(*number as usize);
+            let found = self.catalog.target(*number as usize);
             let motion =
                 found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
-            match photometer.measure(&Target { position: found.position, motion }, &mut scratch) {
+            match photometer.measure(&SkyTarget { position: found.position, motion }, &mut scratch) {
                 Ok(row) => rows.push((*number, row)),
                 // The circle is larger than the image.
                 Err(NoMeasurement::OffImage { .. }) => {}
@@ -245,7 +234,7 @@ impl Extraction<'_> {
                 }
             }
         }
-        // In the order of the catalogue again.
+        // In the order of the catalog again.
         rows.sort_unstable_by_key(|(number, _)| *number);
         unmeasured.sort_unstable_by_key(|(number, _)| *number);
         Ok((rows, unmeasured.into_iter().map(|(_, source)| source).collect()))
@@ -256,11 +245,11 @@ impl Extraction<'_> {
         number: u32,
         info: &'a ExposureInfo,
         band: &'a str,
-        row: &Row,
-    ) -> spx_batch::Row<'a> {
-        let target = self.catalogue.target(number as usize);
+        row: &MeasurementRow,
+    ) -> spx_batch::BatchRow<'a> {
+        let target = self.catalog.target(number as usize);
         let magnitude = row.magnitude();
-        spx_batch::Row {
+        spx_batch::BatchRow {
             target_id: target.id.into(),
             ra: target.position.ra(),
             dec: target.position.dec(),
@@ -300,8 +289,8 @@ impl Extraction<'_> {
 /// Runs `measure` while another thread finishes the tables that it sends, so that the measuring does not wait for the
 /// disk. All are finished when this returns; an error of theirs comes first.
 fn finishing<T>(
-    measure: impl FnOnce(&SyncSender<WrittenTables>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    measure: impl FnOnce(&SyncSender<WrittenTables>) -> Result<T, PipelineError>,
+) -> Result<T, PipelineError> {
     // A few tables may wait: each holds an open name, no memory.
     let (sender, receiver) = sync_channel::<WrittenTables>(4);
     std::thread::scope(|scope| {
@@ -317,11 +306,11 @@ fn finishing<T>(
 }
 
 /// Rows by the numbers of their sources, and sources without one.
-type Rows = (Vec<(u32, Row)>, Vec<Unmeasured>);
+type Rows = (Vec<(u32, MeasurementRow)>, Vec<Unmeasured>);
 
 /// What an image gave.
 struct Measured {
     info: ExposureInfo,
-    rows: Vec<(u32, Row)>,
+    rows: Vec<(u32, MeasurementRow)>,
     unmeasured: Vec<Unmeasured>,
 }

@@ -2,121 +2,104 @@
 //!
 //! A pipeline of one source and one of a million use it alike:
 //!
-//! 1. [`Setup`] is made once for a run;
-//! 2. [`Exposure::open`] makes the maps of a file, [`OpenExposure::read`] goes over its pixels once: the zodiacal light is
-//!    fitted and the variances are checked;
-//! 3. [`Exposure::photometer`] borrows it, checks it, and resolves flags by their names in the file;
-//! 4. [`ExposurePhotometer::measure`] gives a [`Row`] of numbers for a target, or the reason why there is none. It
-//!    allocates nothing, costs the pixels around the target, and may be called from several threads at once, each with a
-//!    [`Scratch`] of its own; what it gives does not depend on the order.
-//! 5. [`Exposure::into_buffers`] gives the memory back for the next file.
+//! 1. [`PhotometrySetup`] is made once for a run;
+//! 2. [`OpenExposure::open`] makes the maps of a file, [`OpenExposure::read`] goes over its pixels once: the zodiacal light
+//!    is fitted and the variances are checked;
+//! 3. [`ReadExposure::photometer`] borrows it, checks it, and resolves flags by their names in the file;
+//! 4. [`ExposurePhotometer::measure`] gives a [`MeasurementRow`] of numbers for a target, or the reason why there is none.
+//!    It allocates nothing, costs the pixels around the target, and may be called from several threads at once, each with
+//!    a [`Scratch`] of its own; what it gives does not depend on the order.
+//! 5. [`ReadExposure::into_memory`] gives the memory back for the next file.
 
 use std::path::Path;
 
-use spx_core::detector::Detector;
-use spx_core::image::{Metadata, PixelPlanes, PsfData, PsfOrigin};
+use spx_core::image::PixelPlanes;
 use spx_core::map::WavelengthMap as _;
-use spx_core::mef::{MefFile, WholeImage};
+use spx_core::mef::WholeImage;
 use spx_core::sky::Position;
 use spx_core::zodi::{ZodiFit, ZodiOutcome, ZodiSums};
 use spx_photometry::{
-    ImageView, NoMeasurement, Photometer, ProperMotion, PsfKind, PsfModel, QualityCriteria, Scratch,
-    SourceOnImage, check_place, check_variances, regular_zones,
+    ImageView, NoMeasurement, Photometer, PsfModel, QualityCriteria, Scratch, SourceOnImage, check_place,
+    check_variances,
 };
-use spx_wcs::{CelestialWcs, WaveTable};
 
-use super::calibration::{Calibration, Loaded, Product};
-use super::row::{Circumstances, ExposureInfo, Row, WavelengthSource};
+use super::calibration::{Calibration, CalibrationProduct, LoadedProduct};
+use super::row::{MeasurementCircumstances, MeasurementRow, WavelengthSource};
 use super::settings::{PhotometryParameters, PixelArea};
-use spx_pipeline::inputs::{InputError, file_name, wave_table};
-use spx_pipeline::zodi::ZodiTreatment;
-
-/// Samples a pixel of the table EPSF.
-const EPSF_OVERSAMPLING: f64 = 5.0;
+use super::source::SkyTarget;
+use crate::PipelineError;
+use crate::frame::{ExposureInfo, Frame, FrameMaps};
+use crate::inputs::InputError;
+use crate::zodi::ZodiTreatment;
 
 /// What all exposures of a run have in common.
-pub(crate) struct Setup {
-    pub(crate) parameters: PhotometryParameters,
-    pub(crate) calibration: Calibration,
+pub struct PhotometrySetup {
+    /// The settings, checked.
+    pub parameters: PhotometryParameters,
+    /// Calibration products at hand.
+    pub calibration: Calibration,
 }
 
-impl Setup {
+impl PhotometrySetup {
     /// Looks for the calibration products that the parameters name, or else in a mirror.
     ///
     /// # Errors
     /// Where a path does not exist, or a file that is named does not say its detector.
-    pub(crate) fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> anyhow::Result<Self> {
+    pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
         let calibration = Calibration::find(&parameters.spectral_wcs, &parameters.solid_angle_map, mirror)?;
         Ok(Self { parameters, calibration })
     }
 }
 
-/// A source on the sky.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Target {
-    /// At the epoch of the motion, where it has one.
-    pub(crate) position: Position,
-    pub(crate) motion: Option<ProperMotion>,
-}
-
-impl Target {
-    /// Where it is at a time \[MJD\]; `None` for a motion that is not finite.
-    pub(crate) fn position_at(&self, mjd: f64) -> Option<Position> {
-        match &self.motion {
-            None => Some(self.position),
-            Some(motion) => motion.position_at(self.position, mjd).ok(),
-        }
-    }
-}
-
 /// An exposure whose pixels were gone over.
-pub(crate) struct Exposure {
+pub struct ReadExposure {
     info: ExposureInfo,
-    maps: Maps,
+    maps: FrameMaps,
+    parent_offset: [f64; 2],
     image: WholeImage,
     psf: Option<PsfModel>,
 }
 
 /// An exposure whose pixels are not yet read.
-pub(crate) struct OpenExposure {
-    file: MefFile,
-    maps: Maps,
+pub struct OpenExposure {
+    frame: Frame,
     info: ExposureInfo,
-}
-
-/// Where and when the pixels of an exposure look.
-struct Maps {
-    celestial: CelestialWcs,
-    wave: WaveTable,
-    /// Middle of the exposure \[MJD\].
-    mjd: f64,
     /// Pixel of the full frame of pixel (0, 0).
     parent_offset: [f64; 2],
 }
 
 impl OpenExposure {
+    /// Opens a file and makes its maps; no pixel is read.
+    ///
+    /// # Errors
+    /// The file, the HDU and what is wrong there.
+    pub fn open(path: &Path) -> Result<Self, InputError> {
+        let frame = Frame::open(path)?;
+        let info = frame.exposure_info()?;
+        let parent_offset = frame.parent_offset()?;
+        Ok(Self { frame, info, parent_offset })
+    }
+
     /// What is known of it so far.
-    pub(crate) fn info(&self) -> &ExposureInfo {
+    pub fn info(&self) -> &ExposureInfo {
         &self.info
     }
 
-    /// A circle on the sky that holds it: centre, and radius \[deg\].
+    /// A circle on the sky that holds it: center, and radius \[deg\].
     ///
     /// # Errors
     /// Where the WCS gives no positions.
-    pub(crate) fn circle(&self) -> Result<(Position, f64), InputError> {
-        let metadata = self.file.metadata();
-        let circle = self.maps.celestial.circle_around(metadata.shape);
-        circle.ok_or_else(|| InputError::new(&metadata.path, "HDU IMAGE: its WCS gives no positions"))
+    pub fn circle(&self) -> Result<(Position, f64), InputError> {
+        self.frame.circle()
     }
 
-    /// Sees whether a target lies on the image, before any pixel is read.
+    /// Tests whether a target lies on the image, before any pixel is read.
     ///
     /// # Errors
     /// The reason why it cannot be measured.
-    pub(crate) fn check_place(&self, target: &Target) -> Result<(), NoMeasurement> {
-        let place = self.maps.place(target).map_or([f64::NAN; 2], |(_, pixel)| pixel);
-        check_place(place, self.file.metadata().shape)
+    pub fn check_place(&self, target: &SkyTarget) -> Result<(), NoMeasurement> {
+        let place = place_on(&self.frame.maps, self.info.mjd, target);
+        check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
     /// Goes over the pixels once: fits the zodiacal light where that is asked for, and checks the variances. Pixels that
@@ -124,34 +107,29 @@ impl OpenExposure {
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub(crate) fn read(self, setup: &Setup, reuse: PixelPlanes) -> Result<Exposure, InputError> {
-        let Self { mut file, maps, mut info } = self;
-        let path = file.metadata().path.clone();
+    pub fn read(self, setup: &PhotometrySetup, reuse: PixelPlanes) -> Result<ReadExposure, InputError> {
+        let Self { mut frame, mut info, parent_offset } = self;
         let options = &setup.parameters.options;
         let psf = match options.aperture_correction || options.psf_flux {
-            true => psf_model(&path, &mut file)?,
+            true => frame.psf()?,
             false => None,
         };
+        let Frame { file, maps } = frame;
         let image = file.whole(reuse)?;
         info.set_zodi(go_over(&image, setup.parameters.zodi)?);
-        Ok(Exposure { info, maps, image, psf })
+        Ok(ReadExposure { info, maps, parent_offset, image, psf })
     }
 }
 
-impl Exposure {
-    /// Opens a file and makes its maps; no pixel is read.
-    ///
-    /// # Errors
-    /// The file, the HDU and what is wrong there.
-    pub(crate) fn open(path: &Path) -> Result<OpenExposure, InputError> {
-        let file = MefFile::open(path)?;
-        let maps = Maps::new(path, file.metadata())?;
-        let info = ExposureInfo::new(&file.metadata().id, file_name(path), maps.mjd);
-        Ok(OpenExposure { file, maps, info })
-    }
+/// Where a target is at a time \[MJD\], on the sky and on the image.
+fn place_on(maps: &FrameMaps, mjd: f64, target: &SkyTarget) -> Option<(Position, [f64; 2])> {
+    let position = target.position_at(mjd)?;
+    Some((position, maps.celestial.sky_to_pixel(position)?))
+}
 
+impl ReadExposure {
     /// What its rows have in common.
-    pub(crate) fn info(&self) -> &ExposureInfo {
+    pub fn info(&self) -> &ExposureInfo {
         &self.info
     }
 
@@ -159,7 +137,7 @@ impl Exposure {
     ///
     /// # Errors
     /// Where the file was shortened while it was read, or the disk failed.
-    pub(crate) fn into_memory(self) -> Result<PixelPlanes, InputError> {
+    pub fn into_memory(self) -> Result<PixelPlanes, InputError> {
         Ok(self.image.into_memory()?)
     }
 
@@ -168,7 +146,10 @@ impl Exposure {
     /// # Errors
     /// Where a flag has no name in this file, a pixel without a flag has no valid variance, a PSF is needed and there is
     /// none, or a calibration product is missing or cannot be read.
-    pub(crate) fn photometer<'a>(&'a self, setup: &'a Setup) -> Result<ExposurePhotometer<'a>, InputError> {
+    pub fn photometer<'a>(
+        &'a self,
+        setup: &'a PhotometrySetup,
+    ) -> Result<ExposurePhotometer<'a>, InputError> {
         let metadata = self.image.metadata();
         let failed = |e: &dyn std::fmt::Display| InputError::new(&metadata.path, e);
         let parameters = &setup.parameters;
@@ -178,8 +159,9 @@ impl Exposure {
         let photometer = photometer.map_err(|e| failed(&e))?;
         let criteria = parameters.quality.resolve(&metadata.flag_names).map_err(|e| failed(&e))?;
         let calibration = &setup.calibration;
-        let load =
-            |product: Option<&'a Product>| product.map(Product::load).transpose().map_err(|e| failed(&e));
+        let load = |product: Option<&'a CalibrationProduct>| {
+            product.map(CalibrationProduct::load).transpose().map_err(|e| failed(&e))
+        };
         let areas = match parameters.pixel_area {
             None | Some(PixelArea::Map) => load(calibration.areas(metadata.id.detector))?,
             Some(PixelArea::Local | PixelArea::Constant) => None,
@@ -189,7 +171,7 @@ impl Exposure {
         }
         let wavelengths = load(calibration.wavelengths(metadata.id.detector))?;
         Ok(ExposurePhotometer {
-            maps: &self.maps,
+            exposure: self,
             photometer,
             criteria,
             wavelengths,
@@ -199,32 +181,13 @@ impl Exposure {
     }
 }
 
-impl Maps {
-    fn new(path: &Path, metadata: &Metadata) -> Result<Self, InputError> {
-        let header = |e: &dyn std::fmt::Display| InputError::new(path, format!("HDU IMAGE: {e}"));
-        let wcs = |e: spx_wcs::WcsError| InputError::wcs(path, &e);
-        Ok(Self {
-            celestial: CelestialWcs::from_header(&metadata.header).map_err(wcs)?,
-            wave: wave_table(metadata).map_err(wcs)?,
-            mjd: mid_exposure(metadata).ok_or_else(|| header(&"card MJD-AVG is missing"))?,
-            parent_offset: metadata.parent_offset().map_err(|e| header(&e))?,
-        })
-    }
-
-    /// Where a target stands at the time of the exposure, on the sky and on the image.
-    fn place(&self, target: &Target) -> Option<(Position, [f64; 2])> {
-        let position = target.position_at(self.mjd)?;
-        Some((position, self.celestial.sky_to_pixel(position)?))
-    }
-}
-
 /// An exposure on which sources can be measured.
-pub(crate) struct ExposurePhotometer<'a> {
-    maps: &'a Maps,
+pub struct ExposurePhotometer<'a> {
+    exposure: &'a ReadExposure,
     photometer: Photometer<'a>,
     criteria: QualityCriteria,
-    wavelengths: Option<Loaded<'a>>,
-    areas: Option<Loaded<'a>>,
+    wavelengths: Option<LoadedProduct<'a>>,
+    areas: Option<LoadedProduct<'a>>,
     pixel_area: Option<PixelArea>,
 }
 
@@ -233,29 +196,41 @@ impl ExposurePhotometer<'_> {
     ///
     /// # Errors
     /// The reason why there is no measurement.
-    pub(crate) fn measure(&self, target: &Target, scratch: &mut Scratch) -> Result<Row, NoMeasurement> {
+    pub fn measure(
+        &self,
+        target: &SkyTarget,
+        scratch: &mut Scratch,
+    ) -> Result<MeasurementRow, NoMeasurement> {
         let off = NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN };
-        let (position, [x, y]) = self.maps.place(target).ok_or(off)?;
-        let parent = [x + self.maps.parent_offset[0], y + self.maps.parent_offset[1]];
+        let ReadExposure { maps, info, parent_offset, .. } = self.exposure;
+        let (position, [x, y]) = place_on(maps, info.mjd, target).ok_or(off)?;
+        let parent = [x + parent_offset[0], y + parent_offset[1]];
         let (passband, wavelength_source) = match self.wavelengths.and_then(|map| map.passband(parent)) {
             Some(passband) => (passband, WavelengthSource::Calibration),
-            None => (self.maps.wave.passband(x, y), WavelengthSource::Table),
+            None => (maps.wave.passband(x, y), WavelengthSource::Table),
         };
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
         let source = SourceOnImage { position: [x, y], pixel_area, passband };
         let measured = self.photometer.measure(&source, scratch)?;
         let quality = self.criteria.classify(&measured);
-        Ok(Row::new(&measured, Circumstances { position, wavelength_source, pixel_area_source, quality }))
+        Ok(MeasurementRow::new(
+            &measured,
+            MeasurementCircumstances { position, wavelength_source, pixel_area_source, quality },
+        ))
     }
 
     /// The solid angle of the pixel [arcsec^2]; NaN where the map was asked for and has no value there.
     fn area(&self, [x, y]: [f64; 2], parent: [f64; 2]) -> (f64, PixelArea) {
         let of_map = self.areas.and_then(|map| map.area(parent));
         match (self.pixel_area, of_map) {
-            (Some(PixelArea::Constant), _) => (self.maps.celestial.linear_pixel_area(), PixelArea::Constant),
+            (Some(PixelArea::Constant), _) => {
+                (self.exposure.maps.celestial.linear_pixel_area(), PixelArea::Constant)
+            }
             (Some(PixelArea::Map), area) => (area.unwrap_or(f64::NAN), PixelArea::Map),
             (None, Some(area)) => (area, PixelArea::Map),
-            (Some(PixelArea::Local) | None, _) => (self.maps.celestial.pixel_area(x, y), PixelArea::Local),
+            (Some(PixelArea::Local) | None, _) => {
+                (self.exposure.maps.celestial.pixel_area(x, y), PixelArea::Local)
+            }
         }
     }
 }
@@ -283,32 +258,9 @@ fn go_over(image: &WholeImage, zodi: ZodiTreatment) -> Result<Option<ZodiFit>, I
     })
 }
 
-/// MJD-AVG, or the middle between MJD-BEG and MJD-END.
-fn mid_exposure(metadata: &Metadata) -> Option<f64> {
-    let time = metadata.time;
-    time.average.or_else(|| Some(f64::midpoint(time.begin?, time.end?)))
-}
-
-/// The point spread functions of a file, `None` where it has none.
-fn psf_model(path: &Path, file: &mut MefFile) -> Result<Option<PsfModel>, InputError> {
-    let Some(PsfData { planes, side, origin }) = file.read_psf()? else { return Ok(None) };
-    let model = match origin {
-        PsfOrigin::Cube(header) => {
-            PsfModel::from_cube(&header, file.metadata().version.as_deref(), planes, side)
-        }
-        PsfOrigin::Table(centres) => {
-            let zones = planes.len() / (side * side);
-            let columns = zones.isqrt();
-            let regular = || regular_zones(columns, zones.div_ceil(columns), Detector::NPIX);
-            let centres = centres.unwrap_or_else(regular);
-            PsfModel::new(planes, side, EPSF_OVERSAMPLING, PsfKind::Effective, centres)
-        }
-    };
-    model.map(Some).map_err(|e| InputError::new(path, e))
-}
-
 #[cfg(test)]
 mod tests {
+    use spx_core::detector::Detector;
     use spx_core::pixels::Pixels;
     use spx_sim::{
         ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SurveyOptions, observe,
@@ -316,7 +268,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::photometry::settings::PhotometrySettings;
+    use crate::photometry::PhotometrySettings;
 
     /// Pixels in the file and pixels in memory give the same to the last bit; NaN variances are repaired in both.
     #[test]
@@ -339,15 +291,15 @@ mod tests {
         let (mut measured, mut repaired) = (0, 0);
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
-            let setup = Setup::new(settings.parameters().unwrap(), None).unwrap();
+            let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let read =
-                |path: &Path| Exposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
+                |path: &Path| OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert!(matches!(unpacked.image.views().image, Pixels::Native(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);
             for star in &sky.stars {
-                let target = Target { position: star.position, motion: None };
+                let target = SkyTarget { position: star.position, motion: None };
                 let [row, expected] = [&plain, &unpacked].map(|exposure| {
                     exposure.photometer(&setup).unwrap().measure(&target, &mut Scratch::default())
                 });

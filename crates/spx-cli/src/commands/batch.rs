@@ -1,0 +1,82 @@
+//! `spx batch`: every source of a catalog in every image of a region.
+
+use clap::Args;
+use spx_pipeline::batch::{
+    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, run_batch_stages,
+};
+use spx_pipeline::outcome::InputOutcome;
+
+use crate::exit::{CommandResult, Outcome};
+use crate::global::Global;
+use crate::setting_args::SettingArgs;
+use crate::ui;
+
+/// Measure every source of a catalog in every image of a region, and make their light curves.
+///
+/// Four stages: query, download (full frames, to images/), extract (a table for each image, in per_image/), aggregate (a
+/// light curve for each source, in lightcurves/). Images that are done are not measured again, unless the catalog or
+/// the photometry has changed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx batch --catalog sources.csv --ra 270 --dec 66.56 --radius 1 --bands D3,D4
+  spx batch --catalog sources.csv --ra 270 --dec 66.56 --radius 1 --bands D3,D4 --resume
+  spx batch --catalog sources.parquet --input images/ --format parquet -o survey
+  spx batch --catalog sources.csv --input images/ --stages aggregate --num-buckets 128
+  spx lightcurve 39633458707826492 batch_output")]
+pub(crate) struct BatchArgs {
+    #[command(flatten)]
+    settings: SettingArgs<BatchConfig>,
+    /// Continue an earlier run in the same output directory: stages that are done, with the same parameters, are not
+    /// repeated
+    #[arg(long)]
+    resume: bool,
+    /// Run only these of query, download, extract, aggregate; those before them must be done
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    stages: Vec<String>,
+    /// Measure images again that are done
+    #[arg(long)]
+    overwrite: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
+    let config = args.settings.resolve()?;
+    ui::catch_interrupts()?;
+    let wanted = BatchStages { resume: args.resume, only: args.stages.clone(), overwrite: args.overwrite };
+    let report = run_batch_stages(&config, wanted, &global.terminal())?;
+    summarize(&report, global)
+}
+
+/// Says how the images ended and what was made of them.
+fn summarize(report: &BatchReport, global: &Global) -> CommandResult {
+    for image in &report.images {
+        let Some(reason) = &image.reason else { continue };
+        let text = format!("{}: {reason}", image.file);
+        match image.status {
+            InputOutcome::Failed | InputOutcome::Used => ui::warning(&text),
+            InputOutcome::Rejected => ui::note(global.verbosity(), &format!("  rejected {text}")),
+        }
+    }
+    let count = |of: fn(&ImageReport) -> usize| report.images.iter().map(of).sum::<usize>();
+    let BatchReport { used, rejected, failed, light_curves, .. } = report;
+    let text = format!(
+        "{} images: {used} used ({} done before), {rejected} rejected, {failed} failed; {} measurements, {} sources \
+         on images not measured",
+        report.images.len(),
+        count(|image| usize::from(image.before)),
+        count(|image| image.measured),
+        count(|image| image.unmeasured),
+    );
+    ui::note(global.verbosity(), &text);
+    if light_curves.sources > 0 {
+        let AggregatedCurves { sources, rows } = light_curves;
+        ui::note(global.verbosity(), &format!("light curves of {sources} sources, {rows} rows"));
+    }
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(report)?))?;
+    } else {
+        ui::data(&format!("{}\n", report.output_dir.display()))?;
+    }
+    Ok(if *failed > 0 || report.rejected_sources > 0 { Outcome::Failed } else { Outcome::Done })
+}

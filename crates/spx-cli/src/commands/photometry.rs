@@ -1,0 +1,88 @@
+//! `spx photometry`: one source on local files.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use spx_pipeline::PipelineError;
+use spx_pipeline::outcome::InputOutcome;
+use spx_pipeline::output::write_output;
+use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, now, photometry};
+
+use crate::exit::{CommandResult, Outcome};
+use crate::global::Global;
+use crate::setting_args::SettingArgs;
+use crate::ui;
+
+/// Measure a source on local spectral images.
+///
+/// Aperture photometry over a local background, on each file. The table has a line for every file, including those on
+/// which the source cannot be measured, with the reason. Fluxes are in uJy, wavelengths in um.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx photometry data/D3/*.fits --ra 213.9427 --dec 11.4954
+  spx photometry data/ --ra 213.9427 --dec 11.4954 -o cloverleaf.ecsv
+  spx photometry data/ --ra 269.4520 --dec 4.6934 --pm-ra -801.551 --pm-dec 10362.394 --ref-epoch 2016
+  spx photometry d3.fits --ra 10.1 --dec 40.9 --aperture-method fixed --aperture-diameter 4 --psf-flux")]
+pub(crate) struct PhotometryArgs {
+    /// Spectral images, or directories that are searched for them (*.fits, *.fits.gz)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// File for the table, by its ending .csv, .ecsv or .json; without it CSV on standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Replace an existing file
+    #[arg(long)]
+    overwrite: bool,
+    #[command(flatten)]
+    settings: SettingArgs<PhotometryConfig>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
+    let config = args.settings.resolve()?;
+    let form = args.output.as_deref().map(TableForm::of).transpose()?;
+    let replaced = args.output.as_deref().filter(|path| path.symlink_metadata().is_ok());
+    if let Some(path) = replaced.filter(|_| !args.overwrite) {
+        return Err(PipelineError::exists(path).into());
+    }
+    ui::catch_interrupts()?;
+    let report = photometry(&args.files, &config, &global.terminal())?;
+    let table = report.table(args.output.as_ref().map(|_| now()));
+    if let (Some(path), Some(form)) = (&args.output, form) {
+        write_output(path, &table.render(form)?, args.overwrite)?;
+    }
+    match (global.json, &args.output) {
+        (true, _) => ui::data_bytes(&table.render(TableForm::Json)?)?,
+        (false, None) => ui::data_bytes(&table.render(TableForm::Csv)?)?,
+        (false, Some(_)) => {}
+    }
+    summarize(&report.entries, global)
+}
+
+/// Says how many files ended how, and which failed.
+pub(crate) fn summarize(entries: &[PhotometryEntry], global: &Global) -> CommandResult {
+    let [mut used, mut rejected, mut failed] = [0; 3];
+    for entry in entries {
+        let (outcome, reason) = entry.status();
+        match outcome {
+            InputOutcome::Used => used += 1,
+            InputOutcome::Rejected => rejected += 1,
+            InputOutcome::Failed => {
+                failed += 1;
+                // The download has reported its own.
+                let reason = reason.unwrap_or_default();
+                if !reason.starts_with("download: ") {
+                    ui::warning(&format!("{}: {reason}", entry.file));
+                }
+            }
+        }
+    }
+    let files = if entries.len() == 1 { "1 file" } else { &format!("{} files", entries.len()) };
+    ui::note(global.verbosity(), &format!("{files}: {used} used, {rejected} rejected, {failed} failed"));
+    Ok(match (used, failed) {
+        (_, 1..) => Outcome::Failed,
+        (0, 0) => Outcome::NothingFound,
+        _ => Outcome::Done,
+    })
+}

@@ -1,0 +1,78 @@
+//! Every source of a catalog in every image of a region, in stages that are not repeated without need.
+
+mod catalog;
+mod extract;
+mod settings;
+mod stages;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Listener, PipelineError};
+
+pub use catalog::read_catalog;
+pub use extract::ImageReport;
+pub use settings::BatchConfig;
+pub use stages::{BATCH_STAGES, BatchRun, light_curve};
+
+/// Which stages of a batch are done, and how.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BatchStages {
+    /// Stages that an earlier run has done, with the same parameters, are not repeated.
+    pub resume: bool,
+    /// These of [`BATCH_STAGES`] alone; those before them must be done. All of them where empty.
+    pub only: Vec<String>,
+    /// Images that are done, with the same settings, are measured again.
+    pub overwrite: bool,
+}
+
+/// What came of a batch.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BatchReport {
+    /// Where everything is.
+    pub output_dir: PathBuf,
+    /// Images on which sources are measured.
+    pub used: usize,
+    /// Images on which none could be.
+    pub rejected: usize,
+    /// Images that could not be read.
+    pub failed: usize,
+    /// Rows of the catalog that are not used.
+    pub rejected_sources: usize,
+    /// Light curves of all tables.
+    pub light_curves: AggregatedCurves,
+    /// What became of each image.
+    pub images: Vec<ImageReport>,
+}
+
+/// What the stage `aggregate` gave.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AggregatedCurves {
+    /// Sources with a light curve.
+    pub sources: u64,
+    /// Their measurements.
+    pub rows: u64,
+}
+
+/// Measures every source of a catalog in every image of a region, and makes their light curves. Images that are done are
+/// not measured again, unless the catalog or the photometry has changed.
+///
+/// # Errors
+/// Nothing found where there is no image, or no source is measured on any; usage where settings or catalog are wrong;
+/// otherwise what archive and disk report. An image that fails is no error here.
+pub fn run_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<BatchReport, PipelineError> {
+    run_batch_stages(config, BatchStages::default(), listener)
+}
+
+/// As [`run_batch`], for some stages alone or to go on with an earlier run.
+///
+/// # Errors
+/// As [`run_batch`]; usage where stages that are left out are not done.
+pub fn run_batch_stages(
+    config: &BatchConfig,
+    wanted: BatchStages,
+    listener: &dyn Listener,
+) -> Result<BatchReport, PipelineError> {
+    BatchRun::open(config, wanted, listener)?.run()
+}

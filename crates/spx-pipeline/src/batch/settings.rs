@@ -1,0 +1,167 @@
+//! Settings of a batch, and the parameters that come of them.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_archive::{Coverage, SearchCircle, SearchShape, Selection};
+use spx_batch::{AggregateOptions, ImageTableFormat};
+use spx_core::sky::Position;
+
+use crate::PipelineError;
+use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
+use crate::run::detectors;
+use crate::settings::SettingHeading;
+
+/// Settings of a batch: every source of a catalog in every image of a region.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Input and output"))]
+pub struct BatchConfig {
+    /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and optionally pmra, pmdec
+    /// [mas/yr], ref_epoch
+    #[schemars(example = "sources.csv")]
+    #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
+    pub catalog: Option<PathBuf>,
+    /// Epoch of the positions, where the catalog has proper motions and no column ref_epoch [Julian year]
+    #[schemars(range(min = 1000, max = 3000), example = 2016.0)]
+    #[schemars(extend("x-heading" = "Sources", "x-value" = "YEAR"))]
+    pub ref_epoch: Option<f64>,
+
+    /// Right ascension of the center of the region [deg]
+    #[schemars(example = 270.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    pub ra: Option<f64>,
+    /// Declination of the center of the region [deg]
+    #[schemars(example = 66.56, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    pub dec: Option<f64>,
+    /// Radius of the region [deg]
+    #[schemars(example = 1.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    pub radius: Option<f64>,
+    /// Images that overlap the region (any), or that contain all of it (full)
+    #[schemars(extend("enum" = ["any", "full"], "x-heading" = "Region"))]
+    pub coverage_mode: String,
+    /// Detectors, such as D1,D3; all by default
+    #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Region"))]
+    pub bands: Option<Vec<String>>,
+
+    /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz); without it the archive is
+    /// asked for images of the region
+    #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH"))]
+    pub input: Option<Vec<PathBuf>>,
+    /// Directory for images/, per_image/, lightcurves/ and the resolved configuration
+    #[schemars(extend("x-value" = "DIR", "x-short" = "o"))]
+    pub output_dir: PathBuf,
+    /// Format of the tables
+    #[schemars(with = "String", extend("enum" = ["csv", "parquet", "both"], "x-value" = "FORMAT"))]
+    pub format: ImageTableFormat,
+    /// Parts in which rows are sorted into light curves; a Parquet data set has a file for each
+    #[schemars(range(min = 1, max = 512))]
+    pub num_buckets: usize,
+    /// Keep these parts, sorted, as buckets/*.csv
+    pub keep_bucket_files: bool,
+
+    /// The archive.
+    #[serde(flatten)]
+    pub archive: ArchiveSettings,
+    /// How sources are measured.
+    #[serde(flatten)]
+    pub photometry: PhotometrySettings,
+}
+
+impl Default for BatchConfig {
+    fn default() -> Self {
+        let options = AggregateOptions::default();
+        Self {
+            catalog: None,
+            ref_epoch: None,
+            ra: None,
+            dec: None,
+            radius: None,
+            coverage_mode: Coverage::default().to_string(),
+            bands: None,
+            input: None,
+            output_dir: "batch_output".into(),
+            format: options.format,
+            num_buckets: options.buckets,
+            keep_bucket_files: options.keep_buckets,
+            archive: ArchiveSettings::default(),
+            photometry: PhotometrySettings::default(),
+        }
+    }
+}
+
+/// Settings that have been checked.
+#[derive(Debug, Clone)]
+pub(super) struct BatchParameters {
+    pub(super) catalog: PathBuf,
+    /// Of positions that have none of their own \[yr\].
+    pub(super) epoch: Option<f64>,
+    pub(super) images: BatchImages,
+    pub(super) output_dir: PathBuf,
+    pub(super) aggregate: AggregateOptions,
+    pub(super) photometry: PhotometryParameters,
+}
+
+/// Where the images come from.
+#[derive(Debug, Clone)]
+pub(super) enum BatchImages {
+    /// Files and directories.
+    Local(Vec<PathBuf>),
+    /// What the archive has.
+    Archive(Box<(ArchiveAccess, Selection)>),
+}
+
+impl BatchConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(super) fn parameters(&self) -> Result<BatchParameters, PipelineError> {
+        let aggregate = AggregateOptions {
+            buckets: self.num_buckets,
+            keep_buckets: self.keep_bucket_files,
+            format: self.format,
+            ..AggregateOptions::default()
+        };
+        aggregate.validate().map_err(PipelineError::usage)?;
+        if let Some(epoch) = self.ref_epoch.filter(|epoch| !(1000.0..3000.0).contains(epoch)) {
+            return Err(PipelineError::usage(format!(
+                "ref_epoch = {epoch} is not allowed: it must be a year from 1000 to 3000"
+            )));
+        }
+        Ok(BatchParameters {
+            catalog: self.catalog.clone().ok_or_else(|| missing("catalog"))?,
+            epoch: self.ref_epoch,
+            images: match &self.input {
+                Some(paths) => BatchImages::Local(paths.clone()),
+                None => BatchImages::Archive(Box::new((self.archive.access()?, self.selection()?))),
+            },
+            output_dir: self.output_dir.clone(),
+            aggregate,
+            photometry: self.photometry.parameters()?,
+        })
+    }
+
+    fn selection(&self) -> Result<Selection, PipelineError> {
+        let need = |value: Option<f64>, name: &str| value.ok_or_else(|| missing(name));
+        let center =
+            Position::new(need(self.ra, "ra")?, need(self.dec, "dec")?).map_err(PipelineError::usage)?;
+        let circle = SearchCircle::new(center, need(self.radius, "radius")?).map_err(PipelineError::usage)?;
+        let coverage: Coverage = self
+            .coverage_mode
+            .parse()
+            .map_err(|error| PipelineError::usage(format!("coverage_mode: {error}")))?;
+        let ArchiveAccess { mjd_range, max_images, .. } = self.archive.access()?;
+        Ok(Selection {
+            bands: detectors(self.bands.as_deref())?,
+            mjd_range,
+            max_images: Some(max_images),
+            ..Selection::new(SearchShape::Circle(circle, coverage))
+        })
+    }
+}
+
+fn missing(name: &str) -> PipelineError {
+    PipelineError::usage(format!("--{name} is needed (or `{name}` in the configuration)"))
+}

@@ -1,0 +1,283 @@
+//! The four stages of a batch, in their order; each needs those before it.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use spx_archive::DownloadLayout;
+use spx_batch::{Aggregated, Catalog, ImageTables, aggregate};
+
+use super::catalog::read_catalog;
+use super::extract::{Extraction, ImageReport, TABLES};
+use super::settings::{BatchConfig, BatchImages, BatchParameters};
+use super::{AggregatedCurves, BatchReport, BatchStages};
+use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::inputs::{file_name, find_inputs};
+use crate::outcome::InputOutcome;
+use crate::output::OutputDirectory;
+use crate::photometry::PhotometrySetup;
+use crate::settings::write_configuration;
+use crate::stages::{StageSelection, Stages};
+use crate::{Listener, PipelineError};
+
+/// The stages in their order.
+pub const BATCH_STAGES: [&str; 4] = ["query", "download", "extract", "aggregate"];
+/// Tells how far a batch has come.
+const STATE: &str = "batch_state.toml";
+/// The resolved configuration.
+const CONFIGURATION: &str = "batch.toml";
+/// So many bad rows of a catalog are reported one by one.
+const REPORTED: usize = 20;
+
+/// A batch, stage by stage. A stage does those before it where they are not yet done.
+pub struct BatchRun<'a> {
+    parameters: BatchParameters,
+    only: Vec<String>,
+    extraction: Extraction<'a>,
+    stages: Stages<'a>,
+    summary: Option<QuerySummary>,
+    delivered: Option<DeliveredFiles>,
+    extracted: Option<Vec<ImageReport>>,
+}
+
+impl<'a> BatchRun<'a> {
+    /// Reads the catalog, makes the output directory, locks it, reads how far an earlier run came, and writes the settings
+    /// down.
+    ///
+    /// # Errors
+    /// Usage where settings, catalog or state are wrong; otherwise what the disk reports.
+    pub fn open(
+        config: &BatchConfig,
+        wanted: BatchStages,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
+        let parameters = config.parameters()?;
+        check_stages(&wanted.only, &parameters.images)?;
+        let mirror = config.archive.data_mirror.as_deref();
+        let setup =
+            PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
+        let catalog =
+            read_catalog(&parameters.catalog, parameters.epoch).map_err(PipelineError::into_usage)?;
+        report_rejected(&catalog, listener);
+        let output = OutputDirectory::create(&parameters.output_dir)?;
+        let selection =
+            StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };
+        let stages = Stages::open(&parameters.output_dir.join(STATE), selection, listener)?;
+        let configuration = parameters.output_dir.join(CONFIGURATION);
+        stages.clear(&configuration)?;
+        write_configuration(&configuration, "What this batch was made with.", config)?;
+        output.keep();
+        let extraction = Extraction {
+            digest: catalog.digest(),
+            settings: photometry_lines(config, &setup)?,
+            directory: parameters.output_dir.join(TABLES),
+            format: parameters.aggregate.format,
+            overwrite: wanted.overwrite,
+            listener,
+            index: OnceLock::new(),
+            setup,
+            catalog,
+        };
+        let only = wanted.only;
+        Ok(Self { parameters, only, extraction, stages, summary: None, delivered: None, extracted: None })
+    }
+
+    /// The stage `query`: which images there are; `None` where local images are named.
+    ///
+    /// # Errors
+    /// Nothing found where the archive has no image of the region; otherwise where it cannot be asked.
+    pub fn query(&mut self) -> Result<Option<QuerySummary>, PipelineError> {
+        if let (None, Some(order)) = (&self.summary, order(&self.parameters)) {
+            self.summary = Some(order.query(&mut self.stages)?);
+        }
+        Ok(self.summary.clone())
+    }
+
+    /// The stage `download`: their files, in `images/`; `None` where local images are named.
+    ///
+    /// # Errors
+    /// Where the disk is too small. A file that cannot be downloaded is no error here.
+    pub fn download(&mut self) -> Result<Option<DeliveredFiles>, PipelineError> {
+        let summary = self.query()?;
+        if let (None, Some(order), Some(summary)) = (&self.delivered, order(&self.parameters), summary) {
+            self.delivered = Some(order.download(&summary, &mut self.stages)?);
+        }
+        Ok(self.delivered.clone())
+    }
+
+    /// The stage `extract`: a table for each image, in `per_image/`. Gives what became of each image.
+    ///
+    /// # Errors
+    /// Nothing found where there is no image; otherwise where a table cannot be written. An image that fails is no error
+    /// here.
+    pub fn extract(&mut self) -> Result<Vec<ImageReport>, PipelineError> {
+        if let Some(extracted) = &self.extracted {
+            return Ok(extracted.clone());
+        }
+        let (images, mut reports) = self.images()?;
+        if images.is_empty() && reports.is_empty() {
+            return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
+        }
+        let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let lines = images.iter().map(|path| format!("{} {}", path.display(), size(path)));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let Self { extraction, stages, .. } = self;
+        let parameters = format!("{}\n{lines}", extraction.fingerprint());
+        let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);
+        reports.extend(stages.run("extract", parameters, still_good, || extraction.run(&images))?);
+        Ok(self.extracted.insert(reports).clone())
+    }
+
+    /// The stage `aggregate`: light curves, in `lightcurves/`, from all tables that were made with these settings, also those
+    /// of images of earlier runs.
+    ///
+    /// # Errors
+    /// Nothing found, or failed, where no source is measured on any image; otherwise where the disk refuses.
+    pub fn aggregate(&mut self) -> Result<AggregatedCurves, PipelineError> {
+        let reports = self.extract()?;
+        let BatchParameters { output_dir, aggregate: options, .. } = &self.parameters;
+        let Extraction { directory, digest, settings, format, listener, .. } = &self.extraction;
+        let found = ImageTables::made_with(directory, digest, settings, *format)?;
+        if found.others > 0 {
+            listener.warning(&format!(
+                "{} tables in {} were made with other photometry settings or another catalog, and are left out",
+                found.others,
+                directory.display()
+            ));
+        }
+        if found.tables.is_empty() {
+            return Err(nothing_measured(&reports));
+        }
+        let lines = found.tables.iter().map(|(path, bytes)| format!("{} {bytes}", path.display()));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let parameters = format!("{}\n{options:?}\n{lines}", self.extraction.fingerprint());
+        let are_there = |_: &AggregatedCurves| spx_batch::has_light_curves(output_dir, options);
+        self.stages.run("aggregate", parameters, are_there, || {
+            let tables: Vec<PathBuf> = found.tables.iter().map(|(path, _)| path.clone()).collect();
+            let Aggregated { rows, sources } = aggregate(&tables, output_dir, options, *listener)?;
+            Ok::<_, PipelineError>(AggregatedCurves { sources, rows })
+        })
+    }
+
+    /// Runs the stages that are wanted.
+    ///
+    /// # Errors
+    /// Those of the stages.
+    pub(super) fn run(&mut self) -> Result<BatchReport, PipelineError> {
+        let wanted = |only: &[String], stage: &str| only.is_empty() || only.iter().any(|one| one == stage);
+        let mut light_curves = AggregatedCurves::default();
+        if wanted(&self.only, "aggregate") {
+            light_curves = self.aggregate()?;
+        } else if wanted(&self.only, "extract") {
+            self.extract()?;
+        } else if wanted(&self.only, "download") {
+            self.extracted = Some(self.images()?.1);
+        } else {
+            self.query()?;
+        }
+        let images = self.extracted.clone().unwrap_or_default();
+        let count = |outcome| images.iter().filter(|report| report.status == outcome).count();
+        Ok(BatchReport {
+            output_dir: self.parameters.output_dir.clone(),
+            used: count(InputOutcome::Used),
+            rejected: count(InputOutcome::Rejected),
+            failed: count(InputOutcome::Failed),
+            rejected_sources: self.extraction.catalog.rejected_count(),
+            light_curves,
+            images,
+        })
+    }
+
+    /// The images that are there, sorted by name, and those that are not.
+    fn images(&mut self) -> Result<(Vec<PathBuf>, Vec<ImageReport>), PipelineError> {
+        let delivered = self.download()?;
+        let missing: Vec<_> = delivered.iter().flat_map(DeliveredFiles::failed).collect();
+        let inputs = match (delivered, &self.parameters.images) {
+            (Some(delivered), _) => delivered.files,
+            (None, BatchImages::Local(paths)) => paths.clone(),
+            (None, BatchImages::Archive(_)) => Vec::new(),
+        };
+        let found = find_inputs(&inputs);
+        let mut images: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
+        images.sort_by_cached_key(|path| (file_name(path), path.clone()));
+        let failed = found.failed().iter().chain(&missing).map(ImageReport::failed).collect();
+        Ok((images, failed))
+    }
+}
+
+/// What the archive is asked for; `None` where local images are named.
+fn order(parameters: &BatchParameters) -> Option<ArchiveOrder<'_>> {
+    let BatchImages::Archive(ask) = &parameters.images else { return None };
+    let (archive, selection) = &**ask;
+    Some(ArchiveOrder {
+        archive,
+        selection: selection.clone(),
+        cutout: None,
+        summary: parameters.output_dir.join(QUERY_SUMMARY),
+        data: parameters.output_dir.join("images"),
+        layout: DownloadLayout::Flat,
+    })
+}
+
+/// Refuses stages that do not exist, or are not those of local images.
+fn check_stages(only: &[String], images: &BatchImages) -> Result<(), PipelineError> {
+    for stage in only {
+        if !BATCH_STAGES.contains(&stage.as_str()) {
+            let known = BATCH_STAGES.join(", ");
+            return Err(PipelineError::usage(format!("unknown stage `{stage}`: expected one of {known}")));
+        }
+        if matches!(images, BatchImages::Local(_)) && BATCH_STAGES[..2].contains(&stage.as_str()) {
+            let text = format!("stage {stage}: with --input the archive is not asked");
+            return Err(PipelineError::usage(text));
+        }
+    }
+    Ok(())
+}
+
+fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
+    for rejected in catalog.rejected().iter().take(REPORTED) {
+        listener.warning(&format!("catalog, {rejected}"));
+    }
+    if let Some(more) = catalog.rejected_count().checked_sub(REPORTED).filter(|more| *more > 0) {
+        listener.warning(&format!("catalog: {more} more rows are not used"));
+    }
+}
+
+/// The settings that shape a measurement, line by line.
+fn photometry_lines(config: &BatchConfig, setup: &PhotometrySetup) -> Result<String, PipelineError> {
+    let mut photometry = config.photometry.clone();
+    // Calibration products count by their names, wherever they are.
+    (photometry.spectral_wcs, photometry.solid_angle_map) = (None, None);
+    let table = toml::Table::try_from(photometry)?;
+    let lines = table.iter().map(|(key, value)| format!("{key} = {value}"));
+    let products = setup.calibration.files().map(|name| format!("calibration {name}"));
+    Ok(lines.chain(products).collect::<Vec<_>>().join("\n"))
+}
+
+fn nothing_measured(reports: &[ImageReport]) -> PipelineError {
+    let reasons: Vec<String> = reports
+        .iter()
+        .take(3)
+        .map(|report| format!("{}: {}", report.file, report.reason.as_deref().unwrap_or_default()))
+        .collect();
+    let more = if reports.len() > reasons.len() { "; ..." } else { "" };
+    let text =
+        format!("no source is measured on any of {} images ({}{more})", reports.len(), reasons.join("; "));
+    if reports.iter().any(|report| report.status == InputOutcome::Failed) {
+        PipelineError::failed(text)
+    } else {
+        PipelineError::nothing_found(text)
+    }
+}
+
+/// The rows of one source of a finished batch.
+///
+/// # Errors
+/// Nothing found where the batch has no measurement of it; otherwise where its files cannot be read.
+pub fn light_curve(directory: &Path, id: &str) -> Result<Vec<spx_batch::BatchRow<'static>>, PipelineError> {
+    let rows = spx_batch::light_curve(directory, id)?;
+    if rows.is_empty() {
+        let text = format!("{} has no measurement of `{id}`", directory.display());
+        return Err(PipelineError::nothing_found(text));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,96 @@
+//! Photometry of one source on local files.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::entry::{PhotometryEntry, measure_all, sort_entries};
+use super::exposure::PhotometrySetup;
+use super::settings::PhotometrySettings;
+use super::source::{SkyTarget, SourceSettings};
+use super::table::{ColumnNames, MeasurementTable, TableHead};
+use crate::inputs::find_inputs;
+use crate::{Listener, PipelineError};
+
+/// Settings of the photometry of one source on local files.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct PhotometryConfig {
+    /// The source.
+    #[serde(flatten)]
+    pub source: SourceSettings,
+    /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
+    #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
+    pub columns: ColumnNames,
+    /// A directory with the paths of the archive, searched for calibration products
+    #[schemars(extend("x-heading" = "Calibration", "x-value" = "DIR"))]
+    pub data_mirror: Option<PathBuf>,
+    /// How it is measured.
+    #[serde(flatten)]
+    pub photometry: PhotometrySettings,
+}
+
+/// What became of a source on each file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PhotometryReport {
+    /// The source.
+    #[serde(skip)]
+    pub target: SkyTarget,
+    /// Names of the columns of tables.
+    pub columns: ColumnNames,
+    /// Names of the calibration products at hand.
+    pub calibration: Vec<String>,
+    /// One for each file, by time.
+    pub entries: Vec<PhotometryEntry>,
+}
+
+/// Measures a source on files, and on the spectral images in directories. A file that cannot be read does not stop the
+/// others.
+///
+/// # Errors
+/// Usage where the settings are wrong; nothing found where there is no image; interrupted.
+pub fn photometry(
+    files: &[PathBuf],
+    config: &PhotometryConfig,
+    listener: &dyn Listener,
+) -> Result<PhotometryReport, PipelineError> {
+    let target = config.source.target()?;
+    let parameters = config.photometry.parameters()?;
+    let setup =
+        PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
+    let found = find_inputs(files);
+    if found.is_empty() {
+        return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
+    }
+    let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
+    let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
+    entries.extend(found.failed().iter().map(PhotometryEntry::failed));
+    sort_entries(&mut entries);
+    let calibration = setup.calibration.files().collect();
+    Ok(PhotometryReport { target, columns: config.columns, calibration, entries })
+}
+
+impl PhotometryReport {
+    /// The table of all files; `generated` is when it is made, where it is to say so.
+    pub fn table(&self, generated: Option<String>) -> MeasurementTable<'_> {
+        MeasurementTable {
+            head: TableHead {
+                name: "source".to_owned(),
+                ra: self.target.position.ra(),
+                dec: self.target.position.dec(),
+                generated,
+                calibration: self.calibration.clone(),
+            },
+            entries: &self.entries,
+            names: self.columns,
+            all: true,
+        }
+    }
+}
+
+/// The time in UTC, as it stands in tables.
+pub fn now() -> String {
+    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
+}

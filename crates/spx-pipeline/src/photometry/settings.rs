@@ -1,0 +1,268 @@
+//! Settings of photometry, wherever it is done.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_core::flags::FlagSelection;
+use spx_photometry::{
+    ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, PhotometryOptions,
+    QualityOptions,
+};
+
+use crate::PipelineError;
+use crate::flag_selection::required as text;
+use crate::settings::SettingHeading;
+use crate::zodi::{ZodiSettings, ZodiTreatment};
+
+/// Settings that photometry of one source, of files and of a catalog share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Photometry"))]
+pub struct PhotometrySettings {
+    /// Size of the aperture: fixed, or a multiple of the FWHM of the image's PSF
+    #[schemars(with = "String", extend("enum" = ["fixed", "fwhm"]))]
+    pub aperture_method: ApertureMethod,
+    /// Diameter of a fixed aperture, and where an image has no PSF_FWHM [px]
+    #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
+    pub aperture_diameter: f64,
+    /// Diameter of the aperture in units of the FWHM
+    #[schemars(extend("exclusiveMinimum" = 0))]
+    pub fwhm_multiplier: f64,
+    /// Region of the background
+    #[schemars(with = "String", extend("enum" = ["annulus", "window"]))]
+    pub background_method: BackgroundMethod,
+    /// Side of the window, or HEIGHT,WIDTH [px]
+    #[schemars(with = "serde_json::Value", extend("x-value" = "PX"))]
+    pub window_size: WindowSize,
+    /// Distance between the aperture and the annulus [px]
+    #[schemars(range(min = 0), extend("x-value" = "PX"))]
+    pub annulus_inner_offset: f64,
+    /// Area of the annulus before it grows [px^2]
+    #[schemars(extend("x-value" = "PX2", "exclusiveMinimum" = 0))]
+    pub min_annulus_area: f64,
+    /// Largest outer radius of the annulus [px]
+    #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
+    pub max_outer_radius: f64,
+    /// Number of usable pixels that a background needs
+    #[schemars(range(min = 1))]
+    pub min_usable_pixels: usize,
+    /// How often the annulus may grow
+    pub max_annulus_attempts: usize,
+    /// Step by which the outer radius grows [px]
+    #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
+    pub annulus_expansion_step: f64,
+    /// Clip background pixels that are farther than this from the mean [standard deviations]
+    #[schemars(range(min = 1), extend("x-infinite" = true))]
+    pub bg_sigma_clip_sigma: f64,
+    /// How often they are clipped
+    pub bg_sigma_clip_maxiters: usize,
+    /// Propagation of errors: overlap (as photutils) or independent (correct for apertures of few pixels)
+    #[schemars(with = "String", extend("enum" = ["overlap", "independent"]))]
+    pub error_model: ErrorModel,
+    /// Solid angle of the pixel: local (from the full WCS at the source), constant (without distortion) or map (the
+    /// calibration product); by default the map where there is one, else local
+    pub pixel_area: Option<PixelArea>,
+    /// Correct for the light outside the aperture, with the PSF of the source's zone
+    pub aperture_correction: bool,
+    /// Also measure the PSF-weighted flux
+    pub psf_flux: bool,
+    /// Radius of the pixels that take part in the PSF-weighted flux [px]
+    #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
+    pub psf_fit_radius: f64,
+
+    /// Least ratio of flux to error of a good measurement
+    #[schemars(extend("x-heading" = "Quality"))]
+    pub sigma_threshold: f64,
+    /// Flags that exclude a pixel from the background and mark a measurement as bad: bit numbers and names, or mosaic,
+    /// photometry, none
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("x-heading" = "Quality", "x-value" = "LIST|PRESET"))]
+    pub bad_flags: FlagSelection,
+
+    /// Calibration products spectral_wcs (CWAVE, CBAND), files or directories that hold them: wavelengths for science
+    #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
+    pub spectral_wcs: Option<Vec<PathBuf>>,
+    /// Calibration products solid_angle_pixel_map, files or directories that hold them
+    #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
+    pub solid_angle_map: Option<Vec<PathBuf>>,
+
+    /// The zodiacal light.
+    #[serde(flatten)]
+    pub zodi: ZodiSettings,
+}
+
+/// Where the solid angle of a pixel comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PixelArea {
+    /// The Jacobian of the full WCS at the source.
+    Local,
+    /// The matrix of the WCS alone, as spxquery has it.
+    Constant,
+    /// The calibration product.
+    Map,
+}
+
+impl PixelArea {
+    /// The name in settings and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Constant => "constant",
+            Self::Map => "map",
+        }
+    }
+}
+
+/// `[height, width]` of a window \[px\]. One number stands for both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "WindowForm")]
+pub struct WindowSize(pub [usize; 2]);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number of pixels, or HEIGHT,WIDTH")]
+enum WindowForm {
+    Side(usize),
+    Sides([usize; 2]),
+    Text(#[serde(with = "text")] WindowText),
+}
+
+/// As a command line gives it.
+struct WindowText([usize; 2]);
+
+impl std::str::FromStr for WindowText {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (height, width) = text.split_once(',').unwrap_or((text, text));
+        let side = |text: &str| text.trim().parse().map_err(|_| "expected PX or HEIGHT,WIDTH".to_owned());
+        Ok(Self([side(height)?, side(width)?]))
+    }
+}
+
+impl From<WindowForm> for WindowSize {
+    fn from(form: WindowForm) -> Self {
+        match form {
+            WindowForm::Side(side) => Self([side; 2]),
+            WindowForm::Sides(sides) | WindowForm::Text(WindowText(sides)) => Self(sides),
+        }
+    }
+}
+
+/// Settings of photometry that have been checked.
+#[derive(Debug, Clone)]
+pub struct PhotometryParameters {
+    /// How a source is measured.
+    pub options: PhotometryOptions,
+    /// What makes a measurement good.
+    pub quality: QualityOptions,
+    /// What becomes of the zodiacal light.
+    pub zodi: ZodiTreatment,
+    /// `None` for the map where there is one, else the local one.
+    pub pixel_area: Option<PixelArea>,
+    /// Files and directories with wavelengths.
+    pub spectral_wcs: Vec<PathBuf>,
+    /// Files and directories with solid angles.
+    pub solid_angle_map: Vec<PathBuf>,
+}
+
+impl Default for PhotometrySettings {
+    fn default() -> Self {
+        let PhotometryOptions { aperture, background, bad_flags, error_model, psf_fit_radius, .. } =
+            PhotometryOptions::default();
+        Self {
+            aperture_method: aperture.method,
+            aperture_diameter: aperture.diameter,
+            fwhm_multiplier: aperture.fwhm_multiplier,
+            background_method: background.method,
+            window_size: WindowSize(background.window_size),
+            annulus_inner_offset: background.annulus_inner_offset,
+            min_annulus_area: background.min_annulus_area,
+            max_outer_radius: background.max_outer_radius,
+            min_usable_pixels: background.min_usable_pixels,
+            max_annulus_attempts: background.max_annulus_attempts,
+            annulus_expansion_step: background.annulus_expansion_step,
+            bg_sigma_clip_sigma: background.clip_sigma,
+            bg_sigma_clip_maxiters: background.clip_iterations,
+            error_model,
+            pixel_area: None,
+            aperture_correction: false,
+            psf_flux: false,
+            psf_fit_radius,
+            sigma_threshold: QualityOptions::default().sigma_threshold,
+            bad_flags,
+            spectral_wcs: None,
+            solid_angle_map: None,
+            zodi: ZodiSettings::default(),
+        }
+    }
+}
+
+impl PhotometrySettings {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is out of range.
+    pub fn parameters(&self) -> Result<PhotometryParameters, PipelineError> {
+        let options = self.options();
+        options.validate().map_err(PipelineError::usage)?;
+        let quality =
+            QualityOptions { sigma_threshold: self.sigma_threshold, bad_flags: options.bad_flags.clone() };
+        quality.validate().map_err(PipelineError::usage)?;
+        Ok(PhotometryParameters {
+            options,
+            quality,
+            zodi: self.zodi.treatment()?,
+            pixel_area: self.pixel_area,
+            spectral_wcs: self.spectral_wcs.clone().unwrap_or_default(),
+            solid_angle_map: self.solid_angle_map.clone().unwrap_or_default(),
+        })
+    }
+
+    fn options(&self) -> PhotometryOptions {
+        PhotometryOptions {
+            aperture: ApertureOptions {
+                method: self.aperture_method,
+                diameter: self.aperture_diameter,
+                fwhm_multiplier: self.fwhm_multiplier,
+            },
+            background: BackgroundOptions {
+                method: self.background_method,
+                window_size: self.window_size.0,
+                annulus_inner_offset: self.annulus_inner_offset,
+                min_annulus_area: self.min_annulus_area,
+                max_outer_radius: self.max_outer_radius,
+                min_usable_pixels: self.min_usable_pixels,
+                max_annulus_attempts: self.max_annulus_attempts,
+                annulus_expansion_step: self.annulus_expansion_step,
+                clip_sigma: self.bg_sigma_clip_sigma,
+                clip_iterations: self.bg_sigma_clip_maxiters,
+            },
+            bad_flags: self.bad_flags.clone(),
+            error_model: self.error_model,
+            aperture_correction: self.aperture_correction,
+            psf_flux: self.psf_flux,
+            psf_fit_radius: self.psf_fit_radius,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_settings_are_the_default_options() {
+        assert_eq!(PhotometrySettings::default().options(), PhotometryOptions::default());
+    }
+
+    #[test]
+    fn windows_have_one_side_or_two() {
+        let read = |text: &str| toml::from_str::<PhotometrySettings>(text).map(|s| s.window_size.0);
+        assert_eq!(read("window_size = 30").unwrap(), [30, 30]);
+        assert_eq!(read("window_size = [30, 40]").unwrap(), [30, 40]);
+        assert_eq!(read("window_size = '30,40'").unwrap(), [30, 40]);
+        assert!(read("window_size = '30,x'").is_err());
+    }
+}

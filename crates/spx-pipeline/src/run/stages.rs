@@ -1,0 +1,334 @@
+//! The four stages of a run, in their order; each needs those before it.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+use spx_archive::{DownloadLayout, SearchShape, Selection};
+use spx_plot::{FigureFormat, render_light_curve};
+
+use super::settings::{RunConfig, RunParameters};
+use super::{RunReport, RunStages};
+use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::outcome::InputOutcome;
+use crate::output::{OutputDirectory, write_output};
+use crate::photometry::entry::{measure_all, sort_entries};
+use crate::photometry::figure::source_figure;
+use crate::photometry::files::now;
+use crate::photometry::settings::PhotometrySettings;
+use crate::photometry::{
+    ColumnNames, MeasurementTable, PhotometryEntry, PhotometrySetup, SourceSettings, TableForm, TableHead,
+};
+use crate::settings::write_configuration;
+use crate::stages::{Journal, StageSelection, Stages};
+use crate::{Listener, PipelineError, ResultContext as _};
+
+/// The stages in their order.
+pub const RUN_STAGES: [&str; 4] = ["query", "download", "processing", "visualization"];
+
+/// Files of the last stage, in `results/`.
+const TABLES: [(&str, TableForm); 2] =
+    [("lightcurve.csv", TableForm::Csv), ("lightcurve.ecsv", TableForm::Ecsv)];
+const FIGURES: [(&str, FigureFormat); 2] =
+    [("combined_plot.png", FigureFormat::Png), ("combined_plot.svg", FigureFormat::Svg)];
+
+/// A run, stage by stage. A stage does those before it where they are not yet done.
+pub struct SourceRun<'a> {
+    config: &'a RunConfig,
+    parameters: RunParameters,
+    /// The directory `results`.
+    results: PathBuf,
+    setup: PhotometrySetup,
+    stages: Stages<'a>,
+    summary: Option<QuerySummary>,
+    delivered: Option<DeliveredFiles>,
+    processed: Option<ProcessedImages>,
+}
+
+/// What the stage `processing` gave.
+#[derive(Clone)]
+struct ProcessedImages {
+    entries: Vec<PhotometryEntry>,
+    /// What that depends on.
+    depends: String,
+}
+
+impl<'a> SourceRun<'a> {
+    /// Makes the output directory, locks it, reads how far an earlier run came, and writes the settings down.
+    ///
+    /// # Errors
+    /// Usage where settings or state are wrong, or the directory holds the run of another source; otherwise what the disk
+    /// reports.
+    pub fn open(
+        config: &'a RunConfig,
+        wanted: RunStages,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
+        let parameters = config.parameters()?;
+        if let Some(warning) = parameters.cutout.as_ref().and_then(|cutout| cutout.warning()) {
+            listener.warning(&warning);
+        }
+        let output = OutputDirectory::create(&config.output_dir)?;
+        let results = config.output_dir.join("results");
+        let position = parameters.target.position;
+        let selection = StageSelection {
+            resume: wanted.resume,
+            only: wanted.only,
+            subject: format!("the source at {} {:+}", position.ra(), position.dec()),
+        };
+        let stages = Stages::open(&config.state_file()?, selection, listener)?;
+        std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
+        let saved = config.saved_file()?;
+        stages.clear(&saved)?;
+        write_configuration(&saved, &format!("What the run of {} was made with.", config.name), config)?;
+        let mirror = config.archive.data_mirror.as_deref();
+        let setup =
+            PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
+        output.keep();
+        Ok(Self {
+            config,
+            parameters,
+            results,
+            setup,
+            stages,
+            summary: None,
+            delivered: None,
+            processed: None,
+        })
+    }
+
+    /// The stage `query`: which images there are.
+    ///
+    /// # Errors
+    /// Nothing found where the archive has no image of the source; otherwise where it cannot be asked.
+    pub fn query(&mut self) -> Result<QuerySummary, PipelineError> {
+        if let Some(summary) = &self.summary {
+            return Ok(summary.clone());
+        }
+        let summary = order(self.config, &self.parameters, &self.results).query(&mut self.stages)?;
+        Ok(self.summary.insert(summary).clone())
+    }
+
+    /// The stage `download`: their files, below `data/`.
+    ///
+    /// # Errors
+    /// Where the disk is too small. A file that cannot be downloaded is no error here.
+    pub fn download(&mut self) -> Result<DeliveredFiles, PipelineError> {
+        if let Some(delivered) = &self.delivered {
+            return Ok(delivered.clone());
+        }
+        let summary = self.query()?;
+        let order = order(self.config, &self.parameters, &self.results);
+        let delivered = order.download(&summary, &mut self.stages)?;
+        Ok(self.delivered.insert(delivered).clone())
+    }
+
+    /// The stage `processing`: the source is measured on each image. Gives what became of each.
+    ///
+    /// # Errors
+    /// Where no image could be downloaded. An image that fails is no error here.
+    pub fn process(&mut self) -> Result<Vec<PhotometryEntry>, PipelineError> {
+        Ok(self.processed()?.entries)
+    }
+
+    /// The stage `visualization`: tables and figures in `results/`. Gives their files.
+    ///
+    /// # Errors
+    /// Nothing found, or failed, where the source is measured on no image.
+    pub fn visualize(&mut self) -> Result<Vec<PathBuf>, PipelineError> {
+        let processed = self.processed()?;
+        self.draw(&processed)
+    }
+
+    /// Runs the stages up to number `last` of [`RUN_STAGES`].
+    ///
+    /// # Errors
+    /// Those of the stages.
+    pub(super) fn run(&mut self, last: usize) -> Result<RunReport, PipelineError> {
+        self.query()?;
+        let mut outputs = vec![self.results.join(QUERY_SUMMARY)];
+        if last == 0 {
+            return Ok(RunReport::new(outputs, None));
+        }
+        let delivered = self.download()?;
+        if last == 1 {
+            outputs.extend(delivered.files);
+            return Ok(RunReport::new(outputs, None));
+        }
+        let entries = self.process()?;
+        outputs.push(self.results.join("photometry.json"));
+        if last > 2 {
+            outputs.extend(self.visualize()?);
+        }
+        Ok(RunReport::new(outputs, Some(entries)))
+    }
+
+    fn processed(&mut self) -> Result<ProcessedImages, PipelineError> {
+        if let Some(processed) = &self.processed {
+            return Ok(processed.clone());
+        }
+        let delivered = self.download()?;
+        let processed = self.measure_images(&delivered)?;
+        Ok(self.processed.insert(processed).clone())
+    }
+
+    fn measure_images(&mut self, delivered: &DeliveredFiles) -> Result<ProcessedImages, PipelineError> {
+        let undelivered: Vec<PhotometryEntry> =
+            delivered.failed().map(|error| PhotometryEntry::failed(&error)).collect();
+        if delivered.files.is_empty() {
+            let text = format!("none of the {} images could be downloaded", undelivered.len());
+            return Err(PipelineError::failed(text));
+        }
+        let json = self.results.join("photometry.json");
+        self.stages.clear(&json)?;
+        let of_a_file = self.of_a_file()?;
+        let files = delivered.files.iter().map(|file| file.display().to_string());
+        let depends = of_a_file.lines().map(str::to_owned).chain(files).collect::<Vec<_>>().join("\n");
+        let is_good = |entries: &Vec<PhotometryEntry>| {
+            json.exists() && entries.iter().all(|entry| entry.status().0 != InputOutcome::Failed)
+        };
+        let Self { config, parameters, setup, stages, .. } = self;
+        let listener = stages.listener();
+        let entries = stages.run_items("processing", depends.clone(), &of_a_file, is_good, |journal| {
+            let mut entries = measure(&delivered.files, parameters, setup, journal, listener)?;
+            entries.extend(undelivered);
+            sort_entries(&mut entries);
+            let table = MeasurementTable {
+                all: true,
+                names: ColumnNames::default(),
+                ..table(config, parameters, setup, &entries)
+            };
+            write_output(&json, &table.render(TableForm::Json)?, true)?;
+            Ok::<_, PipelineError>(entries)
+        })?;
+        Ok(ProcessedImages { entries, depends })
+    }
+
+    /// What the measurement on a file depends on, line by line.
+    fn of_a_file(&self) -> Result<String, PipelineError> {
+        #[derive(Serialize)]
+        struct Depends<'a> {
+            source: &'a SourceSettings,
+            photometry: &'a PhotometrySettings,
+            calibration: Vec<String>,
+        }
+        let RunConfig { source, photometry, .. } = self.config;
+        Ok(toml::to_string(&Depends {
+            source,
+            photometry,
+            calibration: self.setup.calibration.files().collect(),
+        })?)
+    }
+
+    fn draw(&mut self, processed: &ProcessedImages) -> Result<Vec<PathBuf>, PipelineError> {
+        let ProcessedImages { entries, depends } = processed;
+        if entries.iter().all(|entry| entry.row().is_none()) {
+            return Err(nothing_measured(entries));
+        }
+        let RunConfig { name, columns, .. } = self.config;
+        let options = &self.parameters.figure;
+        let names = TABLES.iter().map(|t| t.0).chain(FIGURES.iter().map(|f| f.0));
+        let files: Vec<PathBuf> = names.map(|name| self.results.join(name)).collect();
+        files.iter().try_for_each(|file| self.stages.clear(file))?;
+        let depends = format!("{columns:?} {options:?}\n{depends}");
+        let all_there = |files: &Vec<PathBuf>| files.iter().all(|file| file.exists());
+        let table = table(self.config, &self.parameters, &self.setup, entries);
+        let results = &self.results;
+        self.stages.run("visualization", depends, all_there, || {
+            for (name, form) in TABLES {
+                write_output(&results.join(name), &table.render(form)?, true)?;
+            }
+            let rows = entries.iter().filter_map(PhotometryEntry::row);
+            let figure = source_figure(name, rows, options.clone());
+            for (name, format) in FIGURES {
+                let drawn = render_light_curve(&figure, format).map_err(PipelineError::failed)?;
+                write_output(&results.join(name), &drawn, true)?;
+            }
+            Ok::<_, PipelineError>(files.clone())
+        })
+    }
+}
+
+fn order<'p>(
+    config: &RunConfig,
+    parameters: &'p RunParameters,
+    results: &std::path::Path,
+) -> ArchiveOrder<'p> {
+    let RunParameters { place, bands, cutout, archive, .. } = parameters;
+    ArchiveOrder {
+        archive,
+        selection: Selection {
+            bands: bands.clone(),
+            mjd_range: archive.mjd_range,
+            max_images: Some(archive.max_images),
+            ..Selection::new(SearchShape::Point(*place))
+        },
+        cutout: *cutout,
+        summary: results.join(QUERY_SUMMARY),
+        data: config.output_dir.join("data"),
+        layout: DownloadLayout::ByDetector,
+    }
+}
+
+/// Measures the files that an earlier run has not.
+fn measure(
+    files: &[PathBuf],
+    parameters: &RunParameters,
+    setup: &PhotometrySetup,
+    mut journal: Journal<PhotometryEntry>,
+    listener: &dyn Listener,
+) -> Result<Vec<PhotometryEntry>, PipelineError> {
+    let (mut entries, mut left) = (Vec::new(), Vec::new());
+    for file in files {
+        match journal.done.remove(&file.display().to_string()) {
+            Some(entry) => entries.push(entry),
+            None => left.push(file.clone()),
+        }
+    }
+    if !entries.is_empty() {
+        listener.note(&format!("processing: {} of {} files done before", entries.len(), files.len()));
+    }
+    let add = |entry: &PhotometryEntry| journal.add(&entry.file, entry);
+    entries.extend(measure_all(&left, &parameters.target, setup, listener, add)?);
+    Ok(entries)
+}
+
+fn table<'e>(
+    config: &RunConfig,
+    parameters: &RunParameters,
+    setup: &PhotometrySetup,
+    entries: &'e [PhotometryEntry],
+) -> MeasurementTable<'e> {
+    let position = parameters.target.position;
+    MeasurementTable {
+        head: TableHead {
+            name: config.name.clone(),
+            ra: position.ra(),
+            dec: position.dec(),
+            generated: Some(now()),
+            calibration: setup.calibration.files().collect(),
+        },
+        entries,
+        names: config.columns,
+        all: false,
+    }
+}
+
+/// The source is measured on no image; `results/photometry.json` has all reasons.
+fn nothing_measured(entries: &[PhotometryEntry]) -> PipelineError {
+    let reasons: Vec<String> = entries
+        .iter()
+        .take(3)
+        .map(|entry| format!("{}: {}", entry.file, entry.status().1.unwrap_or_default()))
+        .collect();
+    let more = if entries.len() > reasons.len() { "; ..." } else { "" };
+    let text = format!(
+        "the source could be measured on none of {} images ({}{more})",
+        entries.len(),
+        reasons.join("; ")
+    );
+    if entries.iter().any(|entry| entry.status().0 == InputOutcome::Failed) {
+        PipelineError::failed(text)
+    } else {
+        PipelineError::nothing_found(text)
+    }
+}
