@@ -9,6 +9,7 @@ use crate::kernel::SpatialKernel;
 use crate::numbers::{floor, min};
 use crate::region::{ReachedRegion, TILE};
 use crate::source::{PixelRun, RowPiece};
+use crate::weights::PixelWeights;
 use crate::{DrizzleError, Exposure, OutputPlanes, WavelengthGrid};
 
 /// Height and width of a block of the image \[input px\]: its pixels follow each other, row by row,
@@ -27,6 +28,7 @@ pub(crate) struct CollectionTarget<'a, K> {
     pub(crate) half_xy_shrink: f64,
     pub(crate) ivar_max: f64,
     pub(crate) planes: &'a OutputPlanes,
+    pub(crate) weights: PixelWeights<'a>,
 }
 
 /// Where droplets go.
@@ -153,7 +155,7 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         exposure.fluxes(pixels, flux);
         exposure.variances(pixels, variance);
         exposure.flags(pixels, flags);
-        exposure.weights(pixels, variance, self.ivar_max, weight);
+        self.weights.fill(exposure, pixels, variance, self.ivar_max, weight);
         if !exposure.variance.is_empty() || !exposure.flags.is_empty() {
             for ((refused, variance), flags) in refused.iter_mut().zip(&*variance).zip(&*flags) {
                 let fine = (*variance > 0.0) & (*variance < f32::INFINITY);

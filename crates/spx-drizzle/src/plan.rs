@@ -12,6 +12,7 @@ use crate::sinks::{Adding, Filing};
 use crate::source::FiledDroplets;
 use crate::tile::SumTile;
 use crate::voxel::Voxels;
+use crate::weights::PixelWeights;
 use crate::{DrizzleError, DrizzleOptions, Exposure, Kernel, OutputPlanes, WavelengthGrid};
 
 /// The most voxels: what fits a FITS file and the address space with room to spare.
@@ -165,8 +166,12 @@ impl DrizzlePlan {
         let constant_weight = exposure.extra.constant_weight();
         (out.collected, out.pixel_scale_ratio, out.constant_weight) = (true, ratio, constant_weight);
         let Droplets { tiles, sums, any, piece, .. } = out;
+        if needed.is_empty() {
+            return Ok(());
+        }
+        let weights = PixelWeights::new(exposure, spans);
         with_kernel!(self.options, ratio, kernel => {
-            let target = self.target(kernel);
+            let target = self.target(kernel, weights);
             *any = if let Some(sums) = sums {
                 let shares = self.shares(kernel, Some(sums.number));
                 let columns = self.shape[1].div_ceil(TILE);
@@ -182,7 +187,7 @@ impl DrizzlePlan {
         Ok(())
     }
 
-    fn target<K>(&self, kernel: K) -> CollectionTarget<'_, K> {
+    fn target<'a, K>(&'a self, kernel: K, weights: PixelWeights<'a>) -> CollectionTarget<'a, K> {
         CollectionTarget {
             kernel,
             shape: self.shape,
@@ -191,6 +196,7 @@ impl DrizzlePlan {
             half_xy_shrink: 0.5 * self.options.xy_shrink,
             ivar_max: self.options.ivar_max,
             planes: &self.planes,
+            weights,
         }
     }
 

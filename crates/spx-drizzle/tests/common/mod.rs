@@ -11,7 +11,7 @@ use spx_core::sky::{Position, Rectangle};
 use spx_core::zodi;
 use spx_drizzle::{
     DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, ExposureForeground,
-    WavelengthGrid, Weight, weights,
+    WavelengthGrid, Weight,
 };
 use spx_sim::{ExposureOptions, FrameExtent, SimulatedSky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
@@ -49,7 +49,7 @@ pub(crate) enum TestWeighting {
 
 /// Drizzles images as `spx drizzle` does by default.
 pub(crate) fn drizzle(images: &[SpectralImage], grid: &OutputGrid, options: DrizzleOptions) -> Drizzler {
-    drizzle_weighted(images, grid, options, TestWeighting::Raw)
+    drizzle_weighted(images, grid, options, TestWeighting::Smoothed)
 }
 
 /// Drizzles images with other weights.
@@ -70,9 +70,6 @@ pub(crate) fn drizzle_weighted(
             let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
             let fit = zodi::fit(image, &zodi::ZodiOptions::default());
             let excluded = FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap();
-            let (nx, rows, planes) = (metadata.shape[1], image.rows.clone(), &image.planes);
-            let smooth =
-                weights::smoothed(nx, rows, &planes.variance, &planes.flags, excluded, options.ivar_max);
             let exposure = Exposure {
                 shape: metadata.shape,
                 rows: image.rows.clone(),
@@ -86,9 +83,10 @@ pub(crate) fn drizzle_weighted(
                 extra: ExposureExtras {
                     weight: match weighting {
                         TestWeighting::Raw => Weight::InverseVariance,
-                        TestWeighting::Smoothed => Weight::Map(&smooth),
+                        TestWeighting::Smoothed => Weight::SmoothedVariance,
                         TestWeighting::Constant => Weight::Constant(1.0),
                     },
+                    sources: metadata.flag_names.mask("SOURCE"),
                     ..ExposureExtras::default()
                 },
             };
