@@ -101,6 +101,7 @@ mod output;
 mod plan;
 mod planes;
 mod region;
+mod resolution;
 mod sinks;
 mod source;
 mod sums;

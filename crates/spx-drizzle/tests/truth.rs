@@ -9,8 +9,12 @@
 mod common;
 
 use common::{TestWeighting, centre, drizzle, drizzle_weighted, exposures, grid};
+use spx_core::detector::Detector;
+use spx_core::map::{Passband, PixelMap};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_drizzle::{CubeData, DrizzleOptions};
+use spx_drizzle::{
+    CubeData, DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, Kernel, WavelengthGrid,
+};
 use spx_sim::compare::{measure, median};
 use spx_sim::{FieldOptions, SimulatedSky};
 
@@ -142,4 +146,55 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
     println!("flux over truth: 1/variance {raw:.4}, smoothed {smooth:.4}, constant {none:.4}");
     assert!(raw < none - 0.01, "the bias is there to be cured");
     assert!((smooth - none).abs() < 0.2 * (none - raw));
+}
+
+/// A narrow line in a cube is as wide as R_DATA tells: every row of an image sees another line, every
+/// exposure has another wavelength, and one plane's values along the rows are its response.
+#[test]
+fn a_narrow_line_has_the_resolution_that_is_stated() {
+    const LINES: usize = 600;
+    let detector = Detector::new(3).unwrap();
+    for z_oversample in [1.0, 3.0] {
+        let grid = match z_oversample {
+            1.0 => WavelengthGrid::native(detector),
+            z => WavelengthGrid::oversampled(detector, z).unwrap(),
+        };
+        let bin = grid.bin(grid.bins() / 2);
+        let (bandwidth, step) = (bin.center() / 41.0, 4.0 * bin.center() / 41.0 / LINES as f64);
+        let line = |row: usize| bin.center() + step * (row as f64 - 0.5 * LINES as f64);
+        let options = DrizzleOptions { kernel: Kernel::Point, ..DrizzleOptions::default() };
+        let mut drizzler = Drizzler::new(DrizzlePlan::new([LINES, 1], grid.clone(), options).unwrap());
+        for k in 0..1200 {
+            let center = bin.center() + (f64::from(k) - 599.5) / 300.0 * bandwidth;
+            let sees = |row: usize| f32::from((line(row) - center).abs() < 0.5 * bandwidth);
+            let exposure = Exposure {
+                shape: [LINES, 1],
+                rows: 0..LINES,
+                flux: &(0..LINES).map(sees).collect::<Vec<f32>>(),
+                variance: &[1.0; LINES],
+                flags: &[],
+                foreground: None,
+                excluded: 0,
+                pixel_map: &Identity,
+                wavelength_map: &Passband { center, width: bandwidth },
+                extra: ExposureExtras::default(),
+            };
+            drizzler.add(&exposure).unwrap();
+        }
+        let response = plane(&drizzler, grid.bins() / 2, |c, z, out| c.science(z, out));
+        let half = 0.5 * response.iter().copied().fold(0.0, f32::max);
+        let width = step * response.iter().filter(|v| **v > half).count() as f64;
+        let (found, stated) =
+            (bin.center() / width, bin.data_resolving_power(bandwidth, options.effective_z_shrink()));
+        println!("R_EFF {:.1}, R_DATA {stated:.1}, found {found:.1}", bin.resolving_power());
+        assert!((found / stated - 1.0).abs() < 0.01 && bin.resolving_power() > 1.1 * stated);
+    }
+}
+
+struct Identity;
+
+impl PixelMap for Identity {
+    fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
+        Some([x, y])
+    }
 }

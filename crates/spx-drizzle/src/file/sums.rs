@@ -154,7 +154,7 @@ fn write_hdus(
     if drizzler.context_words() > 0 {
         out.context(drizzler)?;
     }
-    write_wavelengths(fits, drizzler)
+    write_wavelengths(fits, drizzler, None)
 }
 
 /// Grid and options: all of a plan that the sums depend on but the edges of the planes.

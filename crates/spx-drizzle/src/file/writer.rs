@@ -95,7 +95,7 @@ fn write_hdus(
 ) -> Result<(), CubeFileProblem> {
     fits.image::<u8>(&[], &primary_cards(cube, info))?;
     fits.checksum()?;
-    let wcs = wcs_cards(cube.wavelengths(), info);
+    let (wcs, z_shrink) = (wcs_cards(cube.wavelengths(), info), info.options.effective_z_shrink());
     let mut out = PlaneWriter { fits, shape: cube.shape(), flat: false, wcs: wcs.clone(), progress };
     let fill = info.options.fill;
     out.image("SCI", "MJy/sr", |z, plane: &mut [f32]| fill_science(cube, fill, z, plane))?;
@@ -103,7 +103,7 @@ fn write_hdus(
     out.image("AND_MASK", "", |z, plane: &mut [u32]| cube.and_mask(z, plane))?;
     out.image("OR_MASK", "", |z, plane: &mut [u32]| cube.or_mask(z, plane))?;
     out.image("COUNT", "", |z, plane: &mut [u16]| cube.count(z, plane))?;
-    write_wavelengths(fits, cube)?;
+    write_wavelengths(fits, cube, info.detector.map(|detector| (detector, z_shrink)))?;
     if info.exact_wavelength_wcs {
         write_exact_table(fits, cube.wavelengths())?;
     }
@@ -276,11 +276,18 @@ pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &s
 /// The table of an exact axis of wavelength.
 pub(super) const WAVE_TABLE: &str = "WCS-WAVE";
 
-pub(super) fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> Result<(), CubeFileProblem> {
+/// Writes the table of planes. R_DATA, the resolving power that the data have, is there where the detector
+/// and `z_shrink` are known.
+pub(super) fn write_wavelengths(
+    fits: &mut FitsWriter,
+    cube: &dyn CubeData,
+    data: Option<(Detector, f64)>,
+) -> Result<(), CubeFileProblem> {
     let bins: Vec<Bin> = cube.wavelengths().iter().collect();
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
     let mut columns = vec![column("INDEX", "1J", "")];
     columns.extend(WAVELENGTH_COLUMNS.iter().map(|&(name, unit, _)| column(name, "1D", unit)));
+    columns.extend(data.map(|_| column("R_DATA", "1D", "")));
     columns.push(column("N_INPUT_SC", "1J", ""));
     fits.table(WAVELENGTH, bins.len(), &columns, &Header::new())?;
     // At most 100,000 bins, by the making of a grid.
@@ -289,6 +296,10 @@ pub(super) fn write_wavelengths(fits: &mut FitsWriter, cube: &dyn CubeData) -> R
     for (name, _, value) in WAVELENGTH_COLUMNS {
         let values: Vec<f64> = bins.iter().map(|&b| value(b)).collect();
         fits.write_column(name, 0, &values)?;
+    }
+    if let Some((detector, z_shrink)) = data {
+        let values = bins.iter().map(|bin| bin.detector_resolving_power(detector, z_shrink));
+        fits.write_column("R_DATA", 0, &values.collect::<Vec<f64>>())?;
     }
     fits.write_column("N_INPUT_SC", 0, cube.inputs_per_plane())?;
     Ok(fits.checksum()?)
