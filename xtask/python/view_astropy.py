@@ -16,7 +16,7 @@ from astropy.wcs import WCS
 from viewlib import Checks, Table
 
 NAMES = ["PRIMARY", "SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WAVELENGTH"]
-COLUMNS = ["INDEX", "LAMBDA", "LAMBDA_MIN", "LAMBDA_MAX", "DLAMBDA", "NU", "DNU", "R_EFF", "N_INPUT_SC"]
+COLUMNS = ["INDEX", "LAMBDA", "LAMBDA_MIN", "LAMBDA_MAX", "DLAMBDA", "NU", "DNU", "R_EFF", "N_INPUT_SC", "R_DATA"]
 
 
 def structure(c, path):

@@ -287,8 +287,8 @@ pub(super) fn write_wavelengths(
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
     let mut columns = vec![column("INDEX", "1J", "")];
     columns.extend(WAVELENGTH_COLUMNS.iter().map(|&(name, unit, _)| column(name, "1D", unit)));
-    columns.extend(data.map(|_| column("R_DATA", "1D", "")));
     columns.push(column("N_INPUT_SC", "1J", ""));
+    columns.extend(data.map(|_| column("R_DATA", "1D", "")));
     fits.table(WAVELENGTH, bins.len(), &columns, &Header::new())?;
     // At most 100,000 bins, by the making of a grid.
     let index: Vec<i64> = (0..).take(bins.len()).collect();
