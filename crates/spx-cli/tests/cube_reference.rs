@@ -80,7 +80,7 @@ fn drizzle(folder: &Path, case: &Case, arguments: &[String]) -> Result<PathBuf> 
     }
     let output = command
         .current_dir(folder)
-        .arg("drizzle")
+        .args(["drizzle", "--weight=ivm"])
         .args(arguments)
         .arg("--input")
         .args(&case.inputs)
@@ -149,8 +149,18 @@ impl Report {
 
     fn wavelengths(&mut self, paths: [&Path; 2]) -> Result<()> {
         let same = |a: f64, b: f64| (a - b).abs() <= WAVELENGTHS * b.abs();
-        let names =
-            ["INDEX", "LAMBDA", "LAMBDA_MIN", "LAMBDA_MAX", "DLAMBDA", "NU", "DNU", "R_EFF", "N_INPUT_SC", "R_DATA"];
+        let names = [
+            "INDEX",
+            "LAMBDA",
+            "LAMBDA_MIN",
+            "LAMBDA_MAX",
+            "DLAMBDA",
+            "NU",
+            "DNU",
+            "R_EFF",
+            "N_INPUT_SC",
+            "R_DATA",
+        ];
         for name in names {
             let (got, wanted) = (column(paths[0], name)?, column(paths[1], name)?);
             if got.len() != wanted.len() || !got.iter().zip(&wanted).all(|(a, b)| same(*a, *b)) {

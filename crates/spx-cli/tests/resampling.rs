@@ -98,7 +98,7 @@ fn optional_planes_stand_behind_the_seven_hdus() {
         let near = (min - half_band..=max + half_band).contains(&f64::from(wave[k]));
         assert!(n == 0 || near, "voxel {k}: {} beside {min} to {max}", wave[k]);
     }
-    assert_eq!((primary.integer("POINTNGS"), primary.text("WEIGHTS")), (Ok(3), Ok("ivm")));
+    assert_eq!((primary.integer("POINTNGS"), primary.text("WEIGHTS")), (Ok(3), Ok("ivm-smooth")));
     assert_eq!(primary.real("NOISE_R"), Ok(1.5));
     assert!((primary.real("EXPTIME").unwrap() - 3.0 * 113.5826).abs() < 1e-6);
 }

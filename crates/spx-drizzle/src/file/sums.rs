@@ -39,8 +39,9 @@ use crate::{
     KeptSums, RealSum, VarianceMethod, WavelengthGrid,
 };
 
-/// The form of the file; another one is refused.
-const VERSION: i64 = 1;
+/// The form of the file. Version 1 is read, too: its settings name the weights only where they were not
+/// those of its time.
+const VERSION: i64 = 2;
 const FILETYPE: &str = "DRIZZLE_SUMS";
 const EXPOSURES: &str = "EXPOSURES";
 const SETTINGS: &str = "SETTINGS";
@@ -255,18 +256,22 @@ impl SumsFile {
             return Err(CubeFileProblem::NotSums(format!("its card FILETYPE says {kind}")));
         }
         let card = |key| primary.integer(key).map_err(|e| CubeFileProblem::Broken(e.to_string()));
-        if card("SUMSVER")? != VERSION {
-            let problem = format!("it has version {}, this spx knows {VERSION}", card("SUMSVER")?);
+        let version = card("SUMSVER")?;
+        if !(1..=VERSION).contains(&version) {
+            let problem = format!("it has version {version}, this spx knows 1 to {VERSION}");
             return Err(CubeFileProblem::NotSums(problem));
         }
         let exposures = u32::try_from(card("EXPOSURS")?).unwrap_or(0);
         verify(&mut reader, "PRIMARY")?;
         let (wavelengths, inputs_per_plane) = checked(&mut reader, WAVELENGTH, read_wavelengths)?;
         let entries = checked(&mut reader, EXPOSURES, read_entries)?;
-        let settings = checked(&mut reader, SETTINGS, |reader| {
+        let mut settings = checked(&mut reader, SETTINGS, |reader| {
             let rows = reader.table_rows()?;
             Ok(reader.read_text_column("LINE", 0, rows)?)
         })?;
+        if version == 1 {
+            name_weight(&mut settings);
+        }
         let path = path.to_owned();
         Ok(Self { path, reader, primary, exposures, wavelengths, inputs_per_plane, entries, settings })
     }
@@ -410,6 +415,16 @@ impl KeptSums for Kept<'_> {
     }
 }
 
+/// Adds the weights that version 1 did not name: those of a map where there is one, else 1/variance.
+fn name_weight(settings: &mut Vec<String>) {
+    let has = |settings: &[String], key: &str| settings.iter().any(|line| line.starts_with(key));
+    if !has(settings, "weight = ") {
+        let weight = if has(settings, "weight_map = ") { "map" } else { "ivm" };
+        settings.push(format!("weight = \"{weight}\""));
+        settings.sort();
+    }
+}
+
 fn differs(found: Option<String>, expected: Option<String>) -> CubeFileProblem {
     let text = |line: Option<String>| line.unwrap_or_else(|| "without that".into());
     CubeFileProblem::Differs { found: text(found), expected: text(expected) }
@@ -479,4 +494,24 @@ fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, Cub
         }
     }
     Ok(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_former_weights_are_named() {
+        let named = |lines: &[&str]| {
+            let mut lines = lines.iter().map(|line| (*line).to_owned()).collect();
+            name_weight(&mut lines);
+            lines
+        };
+        assert_eq!(
+            named(&["ra = 1.0", "xy_shrink = 0.8"]),
+            ["ra = 1.0", "weight = \"ivm\"", "xy_shrink = 0.8"]
+        );
+        assert_eq!(named(&["weight_map = \"m.fits\""]), ["weight = \"map\"", "weight_map = \"m.fits\""]);
+        assert_eq!(named(&["weight = \"none\""]), ["weight = \"none\""]);
+    }
 }

@@ -1,10 +1,10 @@
-//! What an exposure brings to the drizzle beside its pixels: weights other than 1/variance, named variances.
+//! What an exposure brings to the drizzle beside its pixels: weights, flags of sources, named variances.
 
 use std::path::Path;
 
 use spx_core::fits::{FitsError, FitsReader};
 use spx_core::image::SpectralImage;
-use spx_drizzle::{ExposureExtras, Weight, weights};
+use spx_drizzle::{ExposureExtras, Weight};
 
 use super::resampling::{PixelWeighting, ResamplingParameters};
 use crate::inputs::InputError;
@@ -66,10 +66,19 @@ impl WeightMap {
     }
 }
 
+/// The weights of an exposure's pixels.
+enum ExposureWeights {
+    SmoothedVariance,
+    InverseVariance,
+    Constant(f64),
+    Map(Vec<f32>),
+}
+
 /// The arrays of one exposure.
 pub(super) struct ExtraArrays {
-    constant: Option<f64>,
-    weights: Option<Vec<f32>>,
+    weights: ExposureWeights,
+    /// Flags of pixels that see a source.
+    sources: u32,
     variances: Vec<Vec<f32>>,
 }
 
@@ -79,25 +88,17 @@ impl ExtraArrays {
         parameters: &ResamplingParameters,
         map: Option<&WeightMap>,
         image: &SpectralImage,
-        excluded: u32,
-        ivar_max: f64,
     ) -> Result<Self, InputError> {
-        let (planes, nx) = (&image.planes, image.metadata.shape[1]);
-        let constant = match parameters.weight {
-            PixelWeighting::Exptime => Some(exposure_time(image)?),
-            PixelWeighting::None => Some(1.0),
-            _ => None,
-        };
         let weights = match (parameters.weight, map) {
-            (PixelWeighting::IvmSmooth, _) => {
-                let rows = image.rows.clone();
-                Some(weights::smoothed(nx, rows, &planes.variance, &planes.flags, excluded, ivar_max))
-            }
-            (PixelWeighting::Map, Some(map)) => Some(map.of(image)?),
-            _ => None,
+            (PixelWeighting::IvmSmooth, _) => ExposureWeights::SmoothedVariance,
+            (PixelWeighting::Exptime, _) => ExposureWeights::Constant(exposure_time(image)?),
+            (PixelWeighting::None, _) => ExposureWeights::Constant(1.0),
+            (PixelWeighting::Map, Some(map)) => ExposureWeights::Map(map.of(image)?),
+            (PixelWeighting::Ivm | PixelWeighting::Map, _) => ExposureWeights::InverseVariance,
         };
+        let sources = image.metadata.flag_names.mask("SOURCE");
         let variances = parameters.planes.variances.iter().map(|name| read_rows(image, name));
-        Ok(Self { constant, weights, variances: variances.collect::<Result<_, _>>()? })
+        Ok(Self { weights, sources, variances: variances.collect::<Result<_, _>>()? })
     }
 
     /// The named variances.
@@ -107,12 +108,13 @@ impl ExtraArrays {
 
     /// What the drizzle is given; `variances` are [`variances`](Self::variances).
     pub(super) fn borrow<'a>(&'a self, variances: &'a [&'a [f32]], flux_scale: f64) -> ExposureExtras<'a> {
-        let weight = match (self.constant, &self.weights) {
-            (Some(constant), _) => Weight::Constant(constant),
-            (None, Some(weights)) => Weight::Map(weights),
-            (None, None) => Weight::InverseVariance,
+        let weight = match &self.weights {
+            ExposureWeights::SmoothedVariance => Weight::SmoothedVariance,
+            ExposureWeights::InverseVariance => Weight::InverseVariance,
+            ExposureWeights::Constant(weight) => Weight::Constant(*weight),
+            ExposureWeights::Map(map) => Weight::Map(map),
         };
-        ExposureExtras { weight, variances, flux_scale }
+        ExposureExtras { weight, sources: self.sources, variances, flux_scale }
     }
 }
 

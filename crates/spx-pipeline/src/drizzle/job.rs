@@ -203,8 +203,7 @@ impl DrizzleJob<'_> {
             ZodiTreatment::Fit(_) => fit.map(|f| f.scale),
         };
         let resampling = &self.parameters.resampling;
-        let ivar_max = self.parameters.options.ivar_max;
-        let extra = ExtraArrays::load(resampling, weights, &image, excluded, ivar_max)?;
+        let extra = ExtraArrays::load(resampling, weights, &image)?;
         let variances = extra.variances();
         let exposure = Exposure {
             shape: image.metadata.shape,

@@ -24,9 +24,10 @@ pub struct ResamplingSettings {
     #[schemars(with = "serde_json::Value", extend("examples" = ["SOURCE,OVERFLOW"]))]
     #[schemars(extend("x-value" = "BITS", "x-heading" = "Pixels and weights"))]
     pub good_bits: Option<GoodBits>,
-    /// Weights of the pixels: ivm (1/variance), ivm-smooth (of the variance smoothed over the image), exptime, map, none;
-    /// by default ivm, or map where a weight_map is given
-    #[schemars(extend("examples" = ["ivm"], "x-value" = "TYPE", "x-heading" = "Pixels and weights"))]
+    /// Weights of the pixels: ivm-smooth (1/variance, the variance smoothed over the image), exptime, map, none, or
+    /// ivm (1/variance of each pixel, which loses up to half of a star's flux); by default ivm-smooth, or map where
+    /// a weight_map is given
+    #[schemars(extend("examples" = ["ivm-smooth"], "x-value" = "TYPE", "x-heading" = "Pixels and weights"))]
     pub weight: Option<PixelWeighting>,
     /// FITS image with a weight for each pixel of the full frame, for the weights map
     #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
@@ -65,10 +66,10 @@ pub struct ResamplingSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PixelWeighting {
-    /// 1/variance
-    #[default]
+    /// 1/variance of each pixel, which favors pixels that fluctuated downwards and a star's wings over its core
     Ivm,
-    /// 1/variance, smoothed over the image
+    /// 1/variance, the variance smoothed over the image
+    #[default]
     IvmSmooth,
     /// Measurement time, else exposure time
     Exptime,
@@ -152,18 +153,18 @@ impl ResamplingSettings {
                 ));
             }
         };
-        let weight = match (self.weight, &self.weight_map) {
-            (None, Some(_)) => PixelWeighting::Map,
-            (Some(PixelWeighting::Map), None) => {
+        let weight = self.weighting();
+        match (weight, &self.weight_map) {
+            (PixelWeighting::Map, None) => {
                 return Err(PipelineError::usage("weight = map needs weight_map"));
             }
-            (Some(other), Some(_)) if other != PixelWeighting::Map => {
+            (other, Some(_)) if other != PixelWeighting::Map => {
                 return Err(PipelineError::usage(format!(
                     "weight = {other} and weight_map exclude each other"
                 )));
             }
-            (weight, _) => weight.unwrap_or_default(),
-        };
+            _ => {}
+        }
         let flux_scale = self.flux_scale.unwrap_or(1.0);
         if !(flux_scale.is_finite() && flux_scale != 0.0) {
             return Err(PipelineError::usage(format!(
@@ -180,6 +181,12 @@ impl ResamplingSettings {
             fill: self.fillval.unwrap_or_default(),
             planes: self.optional_planes()?,
         })
+    }
+
+    /// The weights that are asked for: a map, where one is given.
+    pub(super) fn weighting(&self) -> PixelWeighting {
+        let map = self.weight_map.as_ref().map(|_| PixelWeighting::Map);
+        self.weight.or(map).unwrap_or_default()
     }
 
     /// The planes, but for what makes a mosaic different.

@@ -252,6 +252,7 @@ impl DrizzleConfig {
     pub fn resolved(&self) -> Self {
         let mut config = self.clone();
         config.sampling.z_shrink.get_or_insert(self.sampling.xy_shrink);
+        config.resampling.weight.get_or_insert(self.resampling.weighting());
         if self.resampling.good_bits.is_none() {
             config.pixels.exclude_flags.get_or_insert(FlagSelection::Mosaic);
         }
