@@ -29,7 +29,7 @@ pub(crate) struct AdditionContext<'a, K> {
 pub(crate) struct Cursor {
     /// Whether the exposure has reached a plane.
     pub(crate) reached: Vec<bool>,
-    bins: Bins,
+    bins: WavelengthShares,
     /// Named variances, where there are optional planes.
     variances: Vec<f64>,
     /// Memory for the kernel.
@@ -45,18 +45,18 @@ impl Cursor {
 
 /// The bins that a droplet reaches.
 #[derive(Debug, Default)]
-struct Bins {
+pub(crate) struct WavelengthShares {
     /// Where the last one began in wavelength, which is where the next most likely begins.
     first: usize,
     /// The bins, and the droplet's share in each.
-    shares: Vec<(usize, f64)>,
+    pub(crate) shares: Vec<(usize, f64)>,
 }
 
-impl Bins {
+impl WavelengthShares {
     /// Finds them. The shares of all bins add up to one, also where a droplet reaches beyond the
     /// grid.
     #[inline(always)]
-    fn find(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
+    pub(crate) fn find(&mut self, band: Passband, edges: &[f64], half_z_shrink: f64) {
         let nz = edges.len() - 1;
         let half = band.width * half_z_shrink;
         let low = (band.center - half).max(edges[0]);
@@ -175,7 +175,7 @@ struct TileAddition<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
     reached: &'a mut [bool],
     /// Whether the first plane was reached, where there is no other.
     any: bool,
-    bins: &'a mut Bins,
+    bins: &'a mut WavelengthShares,
     /// The droplet in hand.
     droplet: Droplet,
     weight: f64,

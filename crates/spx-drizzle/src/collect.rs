@@ -29,6 +29,8 @@ pub(crate) struct CollectionTarget<'a, K> {
     pub(crate) ivar_max: f64,
     pub(crate) planes: &'a OutputPlanes,
     pub(crate) weights: PixelWeights<'a>,
+    /// Not 0 for pixels that are rejected as outliers, row-major for the rows that the exposure holds.
+    pub(crate) outliers: Option<Vec<u32>>,
 }
 
 /// Where droplets go.
@@ -161,6 +163,12 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
                 let fine = (*variance > 0.0) & (*variance < f32::INFINITY);
                 *refused = (flags & exposure.excluded) | u32::from(!fine);
             }
+        }
+        if let Some(outliers) = &self.outliers {
+            refused
+                .iter_mut()
+                .zip(&outliers[pixels.clone()])
+                .for_each(|(refused, outlier)| *refused |= outlier);
         }
         if K::CORNERS {
             let [a, b, c, d] = corners.each_ref().map(Vec::as_slice);

@@ -1,11 +1,15 @@
 //! The engine: a plan of the output, and the sums that grow as exposures are added.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 use spx_core::progress::Progress;
 
 use crate::addition::Cursor;
 use crate::droplets::{Droplets, LentSums};
 use crate::plan::{DrizzlePlan, with_kernel};
+use crate::reject::{MedianCube, RejectionOptions};
+use crate::stack::{DrizzleStack, parts};
 use crate::tile::SumTile;
 use crate::{DrizzleError, Exposure};
 
@@ -17,6 +21,8 @@ pub struct Contribution {
     /// The number of the exposure in the context, from 0; `None` where no pixel of it reaches the
     /// output.
     pub number: Option<u32>,
+    /// Pixels that were judged where outliers are rejected, and how many of those were rejected.
+    pub judged: [u64; 2],
 }
 
 /// For each source, in order: what loading it told and what it contributed, or why it failed.
@@ -103,7 +109,7 @@ impl Drizzler {
         let collected = self.plan.collect(exposure, &spans, &mut droplets);
         let contribution = self.take_back(&mut droplets)?;
         collected?;
-        Ok(contribution.unwrap_or_else(|| Contribution { planes: Vec::new(), number: None }))
+        Ok(contribution.unwrap_or_else(|| Contribution { planes: Vec::new(), number: None, judged: [0; 2] }))
     }
 
     /// Adds one exposure after another, in the order of `sources`.
@@ -133,12 +139,83 @@ impl Drizzler {
         E: Send,
         F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
+        self.add_judged(sources, &load, None, progress)
+    }
+
+    /// As [`add_all`](Self::add_all), without outliers: pixels that differ from what the other exposures
+    /// have seen; see [`RejectionOptions`].
+    ///
+    /// Every source is loaded at least twice, first for the medians by which its pixels are judged:
+    /// `progress` advances by [`rejection_steps`](Self::rejection_steps). A pixel that is rejected takes no
+    /// part; [`Contribution::judged`] counts them. Only the exposures of one call are compared with each
+    /// other. The result has the same bits for any number of threads and any memory.
+    ///
+    /// # Errors
+    /// As [`add_all`](Self::add_all), and [`DrizzleError::Option`] for an option out of range.
+    pub fn add_all_rejecting<S, T, E, F>(
+        &mut self,
+        sources: &[S],
+        load: F,
+        options: &RejectionOptions,
+        progress: &dyn Progress,
+    ) -> Result<Answers<T, E>, DrizzleError>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+    {
+        options.validate()?;
+        let plan = &self.plan;
+        let mut median = MedianCube::new(plan.shape, plan.wavelengths.clone(), &plan.options, *options)?;
+        let mut buffers = buffers(sources.len());
+        for part in parts(plan, sources.len(), options.memory) {
+            let mut stack = DrizzleStack::new(plan, part);
+            for batch in sources.chunks(buffers.len().max(1)) {
+                if progress.cancelled() {
+                    return Err(DrizzleError::Cancelled);
+                }
+                batch.par_iter().zip(&mut buffers).for_each(|(source, out)| {
+                    out.clear();
+                    // A source that fails is told of when it is added.
+                    if load(plan, source, out).is_err() {
+                        out.clear();
+                    }
+                });
+                stack.add(&buffers[..batch.len()])?;
+                progress.advance(batch.len() as u64);
+            }
+            stack.finish(&mut median);
+        }
+        drop(buffers);
+        self.add_judged(sources, &load, Some(&Arc::new(median)), progress)
+    }
+
+    /// The steps of progress that [`add_all_rejecting`](Self::add_all_rejecting) takes for so many sources.
+    pub fn rejection_steps(&self, sources: usize, options: &RejectionOptions) -> u64 {
+        (sources * (1 + parts(&self.plan, sources, options.memory).len())) as u64
+    }
+
+    /// Adds exposures; where there is a median, without the outliers.
+    fn add_judged<S, T, E, F>(
+        &mut self,
+        sources: &[S],
+        load: &F,
+        median: Option<&Arc<MedianCube>>,
+        progress: &dyn Progress,
+    ) -> Result<Answers<T, E>, DrizzleError>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+    {
         if self.finalized {
             return Err(DrizzleError::Finalized);
         }
         let mut answers = Vec::with_capacity(sources.len());
-        let mut buffers: Vec<Droplets> = Vec::new();
-        buffers.resize_with(rayon::current_num_threads().min(sources.len()), Droplets::default);
+        let mut buffers = buffers(sources.len());
+        buffers.iter_mut().for_each(|droplets| droplets.median = median.cloned());
         let directly = rayon::current_num_threads() == 1;
         for batch in sources.chunks(buffers.len().max(1)) {
             if progress.cancelled() {
@@ -186,7 +263,7 @@ impl Drizzler {
             return Err(failure);
         }
         let number = (!exposure.is_empty()).then_some(sums.number);
-        Ok(Some(self.note(Contribution { planes: sums.cursor.reached, number })))
+        Ok(Some(self.note(Contribution { planes: sums.cursor.reached, number, judged: exposure.judged })))
     }
 
     /// Counts an exposure.
@@ -232,8 +309,15 @@ impl Drizzler {
             .collect::<Result<_, DrizzleError>>()?;
         let contributions = numbers.into_iter().enumerate().map(|(exposure, number)| {
             let planes = (0..nz).map(|z| reached.iter().any(|tile| tile[exposure][z])).collect();
-            self.note(Contribution { planes, number })
+            self.note(Contribution { planes, number, judged: exposures[exposure].judged })
         });
         Ok(contributions.collect())
     }
+}
+
+/// Memory for the droplets of as many sources as are loaded side by side.
+fn buffers(sources: usize) -> Vec<Droplets> {
+    let mut buffers = Vec::new();
+    buffers.resize_with(rayon::current_num_threads().min(sources), Droplets::default);
+    buffers
 }

@@ -1,7 +1,10 @@
 //! The droplets of one exposure.
 
+use std::sync::Arc;
+
 use crate::DrizzleError;
 use crate::addition::Cursor;
+use crate::reject::MedianCube;
 use crate::source::{FiledDroplets, RowPiece};
 use crate::tile::SumTile;
 
@@ -25,6 +28,10 @@ pub struct Droplets {
     /// The exposure's weight, where it is the same for all its pixels.
     pub(crate) constant_weight: Option<f64>,
     pub(crate) piece: RowPiece,
+    /// What its pixels are judged by, where outliers are rejected.
+    pub(crate) median: Option<Arc<MedianCube>>,
+    /// How many of its pixels were judged, and how many of those rejected.
+    pub(crate) judged: [u64; 2],
 }
 
 /// Sums that an exposure is added to while it is collected.
@@ -47,7 +54,7 @@ impl Droplets {
     /// Forgets the droplets and keeps the memory. What has been added to sums stays there.
     pub fn clear(&mut self) {
         self.tiles.iter_mut().for_each(FiledDroplets::clear);
-        self.constant_weight = None;
+        (self.constant_weight, self.judged) = (None, [0; 2]);
         if self.sums.is_none() {
             (self.collected, self.any) = (false, false);
         }

@@ -125,6 +125,13 @@ impl<'a> Exposure<'a> {
         }
     }
 
+    /// Whether flux, variance and flags allow a pixel of the arrays to take part.
+    pub(crate) fn usable(&self, pixel: usize) -> bool {
+        let flags = self.flags.get(pixel).map_or(0, |flags| flags.cast_unsigned());
+        let fine = self.variance.get(pixel).is_none_or(|v| *v > 0.0 && *v < f32::INFINITY);
+        self.flux[pixel].is_finite() && fine && flags & self.excluded == 0
+    }
+
     /// Brings a block of the arrays into the cache at once, which memory does faster than row by
     /// row. Changes nothing.
     pub(crate) fn fetch(&self, rows: &Range<usize>, columns: &Range<usize>) {

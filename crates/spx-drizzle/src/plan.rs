@@ -165,13 +165,16 @@ impl DrizzlePlan {
         let ratio = self.pixel_scale_ratio(exposure.pixel_map, exposure.shape);
         let constant_weight = exposure.extra.constant_weight();
         (out.collected, out.pixel_scale_ratio, out.constant_weight) = (true, ratio, constant_weight);
-        let Droplets { tiles, sums, any, piece, .. } = out;
         if needed.is_empty() {
             return Ok(());
         }
+        let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans));
+        out.judged = verdict.as_ref().map_or([0; 2], |verdict| [verdict.judged, verdict.rejected]);
+        let outliers = verdict.map(|verdict| verdict.refused);
         let weights = PixelWeights::new(exposure, spans);
+        let Droplets { tiles, sums, any, piece, .. } = out;
         with_kernel!(self.options, ratio, kernel => {
-            let target = self.target(kernel, weights);
+            let target = self.target(kernel, weights, outliers);
             *any = if let Some(sums) = sums {
                 let shares = self.shares(kernel, Some(sums.number));
                 let columns = self.shape[1].div_ceil(TILE);
@@ -187,7 +190,12 @@ impl DrizzlePlan {
         Ok(())
     }
 
-    fn target<'a, K>(&'a self, kernel: K, weights: PixelWeights<'a>) -> CollectionTarget<'a, K> {
+    fn target<'a, K>(
+        &'a self,
+        kernel: K,
+        weights: PixelWeights<'a>,
+        outliers: Option<Vec<u32>>,
+    ) -> CollectionTarget<'a, K> {
         CollectionTarget {
             kernel,
             shape: self.shape,
@@ -197,6 +205,7 @@ impl DrizzlePlan {
             ivar_max: self.options.ivar_max,
             planes: &self.planes,
             weights,
+            outliers,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::numbers::floor;
 use crate::planes::{OptionalSums, OutputPlanes};
 use crate::region::ReachedRegion;
 use crate::source::{DropletSource, FiledDroplets};
-use crate::voxel::{Voxel, Voxels};
+use crate::voxel::{Mean, Voxel, Voxels};
 
 /// A square of output pixels in all planes; its voxels are allocated when the first droplet comes.
 #[derive(Debug)]
@@ -83,6 +83,30 @@ impl SumTile {
             pulp::Arch::new().dispatch(Add { voxels, optional, shape, source, shares, cursor });
         }
         Ok(())
+    }
+
+    /// Stands for another place of the output from now on, with the same memory; false where its shape does not
+    /// allow that.
+    pub(crate) fn take_place(&mut self, rows: &Range<usize>, columns: &Range<usize>) -> bool {
+        let fits = (self.rows.len(), self.columns.len()) == (rows.len(), columns.len());
+        if fits {
+            (self.rows, self.columns) = (rows.clone(), columns.clone());
+        }
+        fits
+    }
+
+    /// Gives away the means of plane `z`, of a plan that keeps nothing else, with the number of their voxel;
+    /// the plane is empty then.
+    #[expect(clippy::cast_possible_truncation, reason = "means in single precision; a tile has few voxels")]
+    pub(crate) fn drain_means(&mut self, z: usize, mut take: impl FnMut(u32, f32)) {
+        let plane = self.plane_len();
+        let Some(Voxels::Means(means)) = &mut self.voxels else { return };
+        for (voxel, mean) in (z * plane..).zip(&mut means[z * plane..(z + 1) * plane]) {
+            let Mean { flux, weight } = std::mem::take(mean);
+            if weight != 0.0 {
+                take(voxel as u32, (flux / weight) as f32);
+            }
+        }
     }
 
     /// Ends an exposure, which had this constant weight.

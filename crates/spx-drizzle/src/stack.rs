@@ -1,0 +1,142 @@
+//! Single drizzles: each exposure by itself, voxel by voxel, and the medians over them.
+//!
+//! A tile keeps a voxel's number and value for every exposure that reaches it; most exposures reach two
+//! or three planes of it. Each is drizzled as into sums, tile by tile, so that the values do not depend on
+//! the number of threads.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::addition::Cursor;
+use crate::droplets::Droplets;
+use crate::plan::{DrizzlePlan, with_kernel};
+use crate::reject::MedianCube;
+use crate::tile::SumTile;
+use crate::{DrizzleError, OutputPlanes};
+
+/// A voxel of a tile, and its value in a single drizzle.
+type StackEntry = (u32, f32);
+
+/// The single drizzles of exposures on some tiles of the output.
+#[derive(Debug)]
+pub(crate) struct DrizzleStack {
+    plan: DrizzlePlan,
+    first: usize,
+    tiles: Vec<TileStack>,
+}
+
+#[derive(Debug)]
+struct TileStack {
+    /// The tile, without voxels.
+    tile: SumTile,
+    entries: Vec<StackEntry>,
+}
+
+/// Ranges of tiles whose stacks fit a memory, if so many exposures reach all of the output.
+pub(crate) fn parts(plan: &DrizzlePlan, exposures: usize, memory: u64) -> Vec<Range<usize>> {
+    // A pixel gives to about two planes; vectors grow to twice what they hold.
+    const ENTRY: usize = 2 * 2 * size_of::<StackEntry>();
+    let tiles = plan.tiles().count();
+    let tile = plan.tiles().map(|tile| tile.rows.len() * tile.columns.len()).max().unwrap_or(1);
+    let fits = memory / (exposures * tile * ENTRY).max(1) as u64;
+    let step = usize::try_from(fits).unwrap_or(usize::MAX).clamp(1, tiles);
+    (0..tiles).step_by(step).map(|first| first..(first + step).min(tiles)).collect()
+}
+
+impl DrizzleStack {
+    /// An empty stack for these tiles.
+    pub(crate) fn new(plan: &DrizzlePlan, tiles: Range<usize>) -> Self {
+        let planes = OutputPlanes { only_mean: true, ..OutputPlanes::default() };
+        let of_part = plan.tiles().skip(tiles.start).take(tiles.len());
+        let tiles_of_part = of_part.map(|tile| TileStack { tile, entries: Vec::new() }).collect();
+        Self { plan: plan.clone().with_planes(planes), first: tiles.start, tiles: tiles_of_part }
+    }
+
+    /// Adds exposures, whose droplets are filed.
+    pub(crate) fn add(&mut self, exposures: &[Droplets]) -> Result<(), DrizzleError> {
+        let (plan, first) = (&self.plan, self.first);
+        let nz = plan.wavelengths().bins();
+        self.tiles.par_iter_mut().enumerate().try_for_each_init(
+            || None,
+            |scratch: &mut Option<SumTile>, (k, stack)| {
+                let (rows, columns) = (stack.tile.rows.clone(), stack.tile.columns.clone());
+                for exposure in exposures {
+                    let filed = exposure.tiles.get(first + k);
+                    let Some(filed) = filed.filter(|filed| !filed.droplets.is_empty()) else { continue };
+                    let fresh = || SumTile::new(rows.clone(), columns.clone());
+                    let tile = scratch.get_or_insert_with(fresh);
+                    if !tile.take_place(&rows, &columns) {
+                        *tile = fresh();
+                    }
+                    let mut cursor = Cursor::new(nz);
+                    with_kernel!(plan.options(), exposure.pixel_scale_ratio, kernel => {
+                        tile.add(filed, &plan.shares(kernel, None), &mut cursor)?;
+                    });
+                    for (z, _) in cursor.reached.iter().enumerate().filter(|(_, reached)| **reached) {
+                        tile.drain_means(z, |voxel, mean| stack.entries.push((voxel, mean)));
+                    }
+                }
+                Ok(())
+            },
+        )
+    }
+}
+
+impl DrizzleStack {
+    /// Hands the medians over.
+    pub(crate) fn finish(self, median: &mut MedianCube) {
+        let (nz, least) = (self.plan.wavelengths().bins(), median.options.min_coverage);
+        let medians: Vec<(SumTile, Vec<f32>)> =
+            self.tiles.into_par_iter().map(|tile| tile.medians(nz, least)).collect();
+        for (tile, medians) in medians {
+            median.set(&tile.rows, &tile.columns, &medians);
+        }
+    }
+}
+
+impl TileStack {
+    /// The median of every voxel, `[z][y][x]` within the tile; NaN where there are fewer than `least` values.
+    fn medians(self, nz: usize, least: usize) -> (SumTile, Vec<f32>) {
+        let voxels = nz * self.tile.rows.len() * self.tile.columns.len();
+        // The values, voxel after voxel.
+        let mut ends = vec![0; voxels + 1];
+        self.entries.iter().for_each(|(voxel, _)| ends[*voxel as usize + 1] += 1);
+        for voxel in 0..voxels {
+            ends[voxel + 1] += ends[voxel];
+        }
+        let (starts, mut next) = (ends.clone(), ends);
+        let mut values = vec![0.0; self.entries.len()];
+        for (voxel, value) in self.entries {
+            let place = &mut next[voxel as usize];
+            values[*place] = value;
+            *place += 1;
+        }
+        let medians = starts.windows(2).map(|ends| {
+            let values = &mut values[ends[0]..ends[1]];
+            if values.len() >= least { median(values) } else { f32::NAN }
+        });
+        let medians = medians.collect();
+        (self.tile, medians)
+    }
+}
+
+/// The median: of an even number the mean of the two in the middle.
+fn median(values: &mut [f32]) -> f32 {
+    let (n, even) = (values.len(), values.len().is_multiple_of(2));
+    let (below, middle, _) = values.select_nth_unstable_by(n / 2, f32::total_cmp);
+    let lower = below.iter().copied().max_by(f32::total_cmp).filter(|_| even);
+    lower.map_or(*middle, |lower| 0.5 * (lower + *middle))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_of_odd_and_even_numbers() {
+        assert_eq!(median(&mut [3.0, -1.0, 7.0]), 3.0);
+        assert_eq!(median(&mut [3.0, -1.0, 7.0, 4.0]), 3.5);
+        assert_eq!(median(&mut [2.0]), 2.0);
+    }
+}

@@ -1,0 +1,251 @@
+//! Rejection of outliers on a simulated sky: hits are found, stars of any brightness are left, and the noise
+//! stays what VARIANCE says.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test panics, and prints its figures")]
+#![allow(clippy::cast_possible_truncation, reason = "images are in single precision")]
+
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Exp, StandardNormal, Uniform};
+use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
+use spx_drizzle::progress::Silent;
+use spx_drizzle::{
+    Cube, DrizzleOptions, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureExtras, Kernel,
+    RejectionOptions, WavelengthGrid,
+};
+
+const GAIN: f64 = 713.0;
+const ZODI: f64 = 0.3;
+const PSF_SIGMA: f64 = 0.36;
+const SIDE: usize = 100;
+const OUTPUT: usize = 70;
+
+fn variance(rate: f64) -> f64 {
+    (25.0 + 1.2 * GAIN * rate.max(0.0)) / (GAIN * GAIN)
+}
+
+fn noise() -> f64 {
+    variance(ZODI).sqrt()
+}
+
+struct Pointing {
+    sin: f64,
+    cos: f64,
+    shift: [f64; 2],
+    /// Wavelength in the middle \[um\].
+    wavelength: f64,
+}
+
+impl PixelMap for Pointing {
+    fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
+        let (x, y) = (x - 49.5, y - 49.5);
+        let [dx, dy] = self.shift;
+        Some([34.5 + self.cos * x - self.sin * y + dx, 34.5 + self.sin * x + self.cos * y + dy])
+    }
+}
+
+impl WavelengthMap for Pointing {
+    fn passband(&self, _: f64, y: f64) -> Passband {
+        Passband { center: self.wavelength - 0.0004 * (y - 49.5), width: 0.05 }
+    }
+}
+
+impl Pointing {
+    fn back(&self, [u, v]: [f64; 2]) -> [f64; 2] {
+        let (u, v) = (u - 34.5 - self.shift[0], v - 34.5 - self.shift[1]);
+        [49.5 + self.cos * u + self.sin * v, 49.5 - self.sin * u + self.cos * v]
+    }
+}
+
+struct SkyExposure {
+    map: Pointing,
+    flux: Vec<f32>,
+    /// Without the hits.
+    clean: Vec<f32>,
+    variance: Vec<f32>,
+    /// Pixels that were hit, with the hit in units of the noise of the sky.
+    hits: Vec<(usize, f64)>,
+}
+
+/// Nine stars from 3 sigma an exposure to a million.
+fn stars() -> Vec<([f64; 2], f64)> {
+    let flux = [3.0, 10.0, 30.0, 100.0, 1e3, 1e4, 1e5, 1e6, 20.0].map(|ratio| ratio * 1.64 * noise());
+    flux.iter()
+        .enumerate()
+        .map(|(k, f)| ([12.3 + 22.4 * (k % 3) as f64, 11.8 + 22.7 * (k / 3) as f64], *f))
+        .collect()
+}
+
+fn exposures(count: usize, hit_rate: f64) -> Vec<SkyExposure> {
+    let mut rng = ChaCha8Rng::seed_from_u64(42);
+    let uniform = Uniform::new(0.0, 1.0).unwrap();
+    let strength = Exp::new(1.0 / 22.5).unwrap();
+    (0..count)
+        .map(|k| {
+            let (sin, cos) = (std::f64::consts::TAU * uniform.sample(&mut rng)).sin_cos();
+            let shift = [0, 1].map(|_| 6.0 * uniform.sample(&mut rng) - 3.0);
+            let map = Pointing { sin, cos, shift, wavelength: 2.0 + 0.1 * (k % 3) as f64 };
+            let mut rate = vec![ZODI; SIDE * SIDE];
+            for (place, flux) in stars() {
+                let [sx, sy] = map.back(place);
+                let profile = |v: f64| {
+                    let sub = (0..9).map(|k| (v + (f64::from(k) - 4.0) / 9.0) / PSF_SIGMA);
+                    sub.map(|t| (-0.5 * t * t).exp()).sum::<f64>()
+                        / (PSF_SIGMA * std::f64::consts::TAU.sqrt() * 9.0)
+                };
+                for (pixel, rate) in rate.iter_mut().enumerate() {
+                    let (dx, dy) = ((pixel % SIDE) as f64 - sx, (pixel / SIDE) as f64 - sy);
+                    if dx.abs() < 5.0 && dy.abs() < 5.0 {
+                        *rate += flux * profile(dx) * profile(dy);
+                    }
+                }
+            }
+            let (mut flux, mut clean, mut of_flux, mut hits) = (vec![], vec![], vec![], vec![]);
+            for (pixel, rate) in rate.iter().enumerate() {
+                let normal: f64 = StandardNormal.sample(&mut rng);
+                let mut value = rate + variance(*rate).sqrt() * normal;
+                clean.push((value - ZODI) as f32);
+                if uniform.sample(&mut rng) < hit_rate {
+                    let hit: f64 = strength.sample(&mut rng);
+                    value += hit * noise();
+                    hits.push((pixel, hit));
+                }
+                flux.push((value - ZODI) as f32);
+                of_flux.push(variance(value) as f32);
+            }
+            SkyExposure { map, flux, clean, variance: of_flux, hits }
+        })
+        .collect()
+}
+
+fn exposure<'a>(sky: &'a SkyExposure, flux: &'a [f32]) -> Exposure<'a> {
+    Exposure {
+        shape: [SIDE; 2],
+        rows: 0..SIDE,
+        flux,
+        variance: &sky.variance,
+        flags: &[],
+        foreground: None,
+        excluded: 0,
+        pixel_map: &sky.map,
+        wavelength_map: &sky.map,
+        extra: ExposureExtras::default(),
+    }
+}
+
+fn plan(kernel: Kernel) -> DrizzlePlan {
+    let grid = WavelengthGrid::custom(vec![1.9, 1.95, 2.0, 2.05, 2.1, 2.15, 2.2, 2.25, 2.3]).unwrap();
+    let options = DrizzleOptions { kernel, ..DrizzleOptions::default() };
+    DrizzlePlan::new([OUTPUT; 2], grid, options).unwrap()
+}
+
+/// Drizzles with rejection; counts pixels that were judged and rejected.
+fn reject(
+    exposures: &[SkyExposure],
+    kernel: Kernel,
+    options: &RejectionOptions,
+    threads: usize,
+) -> (Cube, [u64; 2]) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut drizzler = Drizzler::new(plan(kernel));
+    let load = |plan: &DrizzlePlan, sky: &SkyExposure, out: &mut Droplets| {
+        let exposure = exposure(sky, &sky.flux);
+        plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), out)
+    };
+    let answers = pool.install(|| drizzler.add_all_rejecting(exposures, load, options, &Silent)).unwrap();
+    let judged = answers.into_iter().map(|answer| answer.unwrap().1.judged);
+    let sum = judged.fold([0, 0], |[a, b], [judged, rejected]| [a + judged, b + rejected]);
+    (Cube::from_data(&drizzler), sum)
+}
+
+fn without(exposures: &[SkyExposure], flux: impl Fn(&SkyExposure) -> &[f32]) -> Cube {
+    let mut drizzler = Drizzler::new(plan(Kernel::Bilinear));
+    for sky in exposures {
+        drizzler.add(&exposure(sky, flux(sky))).unwrap();
+    }
+    Cube::from_data(&drizzler)
+}
+
+/// The flux in an aperture of all planes.
+fn aperture(cube: &Cube, [x, y]: [f64; 2]) -> f64 {
+    let near = |v: usize, u: usize| (u as f64 - x).hypot(v as f64 - y) < 4.5;
+    let pixels = cube.science.indexed_iter().filter(|((_, v, u), value)| near(*v, *u) && value.is_finite());
+    pixels.map(|(_, value)| f64::from(*value)).sum()
+}
+
+/// Blank voxels over their errors: their width, and the share beyond 5.
+fn blank(cube: &Cube) -> (f64, f64) {
+    let far = |v: usize, u: usize| stars().iter().all(|([x, y], _)| (u as f64 - x).hypot(v as f64 - y) > 5.0);
+    let pulls = cube.science.indexed_iter().zip(&cube.variance);
+    let pulls: Vec<f64> = pulls
+        .filter(|(((_, v, u), value), _)| value.is_finite() && far(*v, *u))
+        .map(|((_, value), variance)| f64::from(*value) / f64::from(*variance).sqrt())
+        .collect();
+    let n = pulls.len() as f64;
+    let squares: f64 = pulls.iter().filter(|p| p.abs() < 5.0).map(|p| p * p).sum();
+    let beyond = pulls.iter().filter(|p| p.abs() > 5.0).count() as f64;
+    ((squares / (n - beyond)).sqrt(), beyond / n)
+}
+
+#[test]
+fn hits_go_and_stars_stay() {
+    let sky = exposures(60, 0.001);
+    let (cube, [judged, rejected]) = reject(&sky, Kernel::Bilinear, &RejectionOptions::default(), 2);
+    let (clean, spoiled) = (without(&sky, |sky| &sky.clean), without(&sky, |sky| &sky.flux));
+    let strong = |least: f64| sky.iter().flat_map(|s| &s.hits).filter(|(_, hit)| *hit > least).count();
+    println!("{rejected} of {judged} pixels rejected; {} hits, {} above 6 sigma", strong(0.0), strong(6.0));
+    for (place, flux) in stars() {
+        let [found, expected] = [&cube, &clean].map(|cube| aperture(cube, place));
+        let error = 30.0 * noise();
+        println!("star of {flux:.1}: {:+.5} of its flux", found / expected - 1.0);
+        assert!((found - expected).abs() < 0.002 * expected.abs() + error, "{found} for {expected}");
+    }
+    let ((width, beyond), (_, before)) = (blank(&cube), blank(&spoiled));
+    println!("blank sky: width {width:.4}, beyond 5 sigma {beyond:.5}, without rejection {before:.5}");
+    assert!((0.99..1.03).contains(&width) && beyond < 3e-4 && before > 3e-3);
+}
+
+/// Without hits next to nothing is rejected, and no star at all.
+#[test]
+fn a_clean_sky_is_left_alone() {
+    let sky = exposures(45, 0.0);
+    let (cube, [judged, rejected]) = reject(&sky, Kernel::Bilinear, &RejectionOptions::default(), 2);
+    println!("{rejected} of {judged} pixels rejected");
+    assert!(judged > 100_000 && (rejected as f64) < 2e-4 * judged as f64);
+    let clean = without(&sky, |sky| &sky.flux);
+    for (place, flux) in stars() {
+        let [found, expected] = [&cube, &clean].map(|cube| aperture(cube, place));
+        println!("star of {flux:.1}: {:+.6} of its flux", found / expected - 1.0);
+        assert!((found - expected).abs() < 0.001 * expected.abs() + 3.0 * noise());
+    }
+}
+
+/// The result depends neither on the threads, nor on how much memory the stack may take.
+#[test]
+fn the_same_bits_whatever_the_threads_and_the_memory() {
+    let sky = exposures(24, 0.002);
+    for kernel in [Kernel::Bilinear, Kernel::Square, Kernel::Gaussian] {
+        let with = |threads, memory| {
+            let options = RejectionOptions { memory, ..RejectionOptions::default() };
+            let (cube, judged) = reject(&sky, kernel, &options, threads);
+            let bits: Vec<u32> = cube.science.iter().chain(&cube.variance).map(|v| v.to_bits()).collect();
+            (bits, cube.count, judged)
+        };
+        let one = with(1, 4 << 30);
+        assert!(one.2[1] > 0);
+        assert!(one == with(3, 4 << 30) && one == with(2, 1), "{kernel}");
+    }
+}
+
+/// Where fewer than four exposures overlap nothing is judged.
+#[test]
+fn too_few_exposures_judge_nothing() {
+    let sky = exposures(3, 0.01);
+    let (cube, judged) = reject(&sky, Kernel::Bilinear, &RejectionOptions::default(), 2);
+    assert_eq!(judged, [0, 0]);
+    let all = without(&sky, |sky| &sky.flux);
+    assert_eq!(cube.count, all.count);
+    let bad = RejectionOptions { sigma: f64::NAN, ..RejectionOptions::default() };
+    let load = |_: &DrizzlePlan, (): &(), _: &mut Droplets| Ok::<(), ()>(());
+    let error = Drizzler::new(plan(Kernel::Point)).add_all_rejecting(&[()], load, &bad, &Silent).unwrap_err();
+    assert!(error.to_string().contains("sigma"));
+}
