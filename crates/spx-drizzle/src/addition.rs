@@ -1,12 +1,13 @@
 //! Addition: droplets become contributions to the voxels of a tile.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use spx_core::map::Passband;
 
 use crate::droplet::{Droplet, NO_QUAD};
 use crate::kernel::{SpatialKernel, Visitor};
-use crate::planes::{OptionalContribution, OptionalSums, OutputPlanes};
+use crate::planes::{OptionalContribution, OptionalSums, OutputPlanes, SumPlaces};
 use crate::source::DropletSource;
 use crate::voxel::{Accumulate, Voxels};
 use crate::wavelength::WavelengthGrid;
@@ -134,6 +135,12 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
     let kernel = shares.kernel;
     let edges = shares.wavelengths.edges();
     let Cursor { reached, bins, variances, scratch } = cursor;
+    // The word that holds the exposure's bit, by itself: to look for it at each voxel takes as long as to add.
+    let word_of = |number: u32| number as usize / 32;
+    let mut word = match shares.number {
+        Some(number) if OPTIONAL => std::mem::take(&mut optional.context[word_of(number)]),
+        _ => Vec::new(),
+    };
     let mut rows = TileAddition::<K, V, BANDS, OPTIONAL> {
         shape,
         voxels,
@@ -144,9 +151,12 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
         droplet: Droplet::default(),
         weight: 0.0,
         least: shares.min_overlap.max(K::LEAST),
+        word: &mut word,
+        bit: shares.number.map_or(0, |number| 1 << (number % 32)),
+        places: shares.planes.places(),
         wavelength: 0.0,
         variances,
-        shares,
+        kernel: PhantomData,
     };
     for (k, (droplet, weight)) in source.droplets(shares.ivar_max).enumerate() {
         (rows.droplet, rows.weight) = (droplet, weight);
@@ -162,13 +172,17 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
         let quad = if K::CORNERS { source.quad(k) } else { NO_QUAD };
         kernel.shares(&droplet, &quad, scratch, &mut rows);
     }
+    let any = rows.any;
     if !BANDS {
-        reached[0] |= rows.any;
+        reached[0] |= any;
+    }
+    if let Some(number) = shares.number.filter(|_| OPTIONAL) {
+        optional.context[word_of(number)] = word;
     }
 }
 
 /// Adds the shares of droplets to the voxels of a tile.
-struct TileAddition<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
+struct TileAddition<'a, K, V, const BANDS: bool, const OPTIONAL: bool> {
     shape: [usize; 2],
     voxels: &'a mut [V],
     optional: &'a mut OptionalSums,
@@ -184,11 +198,16 @@ struct TileAddition<'a, 'b, K, V, const BANDS: bool, const OPTIONAL: bool> {
     variances: &'a mut Vec<f64>,
     /// A share that is smaller is dropped.
     least: f64,
-    shares: &'a AdditionContext<'b, K>,
+    /// Where the context is kept, the word of the exposure, `[voxel]`, and its bit.
+    word: &'a mut [u32],
+    bit: u32,
+    /// Where the optional sums stand.
+    places: SumPlaces,
+    kernel: PhantomData<K>,
 }
 
 impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> Visitor
-    for TileAddition<'_, '_, K, V, BANDS, OPTIONAL>
+    for TileAddition<'_, K, V, BANDS, OPTIONAL>
 {
     #[inline(always)]
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
@@ -209,7 +228,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
 
     #[inline(always)]
     fn patch<const N: usize>(&mut self, x: i64, y: i64, shares: &[[f64; N]; N]) {
-        let Some([row, column]) = self.inside(x, y, N, N).filter(|_| !OPTIONAL) else {
+        let Some([row, column]) = self.inside(x, y, N, N) else {
             for (y, row) in (y..).zip(shares) {
                 self.row(x, y, 1.0, row);
             }
@@ -227,7 +246,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
 
     #[inline(always)]
     fn product(&mut self, x: i64, y: i64, factor: f64, across: &[f64], along: &[f64]) {
-        let Some([row, column]) = self.inside(x, y, along.len(), across.len()).filter(|_| !OPTIONAL) else {
+        let Some([row, column]) = self.inside(x, y, along.len(), across.len()) else {
             for (y, across) in (y..).zip(across) {
                 self.row(x, y, factor * across, along);
             }
@@ -245,7 +264,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
 }
 
 impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
-    TileAddition<'_, '_, K, V, BANDS, OPTIONAL>
+    TileAddition<'_, K, V, BANDS, OPTIONAL>
 {
     /// The row and the column of a pixel, where all pixels of so many columns and rows from it on
     /// lie in the tile.
@@ -271,9 +290,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
             let share = self.counted(factor * share);
             any |= share != 0.0;
             self.voxels[voxel].add(share, self.weight, &self.droplet);
-            if OPTIONAL && share != 0.0 {
-                self.add_optional(voxel, self.weight * share);
-            }
+            self.add_optional(voxel, share);
         }
         any
     }
@@ -288,6 +305,7 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
             for (share, voxel) in shares.iter().zip(row * width + column..) {
                 any |= *share != 0.0;
                 self.voxels[voxel].add(*share, self.weight, &self.droplet);
+                self.add_optional(voxel, *share);
             }
         }
         any
@@ -313,19 +331,26 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
                 let share = self.counted(factor * across * spectral * along);
                 any |= share != 0.0;
                 self.voxels[first + j * width].add(share, self.weight, &self.droplet);
+                self.add_optional(first + j * width, share);
             }
         }
         any
     }
 
-    /// Adds a contribution to the optional sums of a voxel.
+    /// Adds a share to what is kept besides of a voxel.
     #[inline(always)]
-    fn add_optional(&mut self, voxel: usize, a: f64) {
-        let (wavelength, variances) = (self.wavelength, &*self.variances);
-        let part = OptionalContribution { a, wavelength, variance: self.droplet.variance.into(), variances };
-        self.optional.add(self.shares.planes, voxel, &part);
-        if let Some(number) = self.shares.number {
-            self.optional.mark(number, voxel);
+    fn add_optional(&mut self, voxel: usize, share: f64) {
+        if !OPTIONAL {
+            return;
+        }
+        if let Some(word) = self.word.get_mut(voxel) {
+            *word |= if share == 0.0 { 0 } else { self.bit };
+        }
+        if self.places.sums > 0 && share != 0.0 {
+            let (wavelength, variances) = (self.wavelength, &*self.variances);
+            let (a, variance) = (self.weight * share, self.droplet.variance.into());
+            let part = OptionalContribution { a, wavelength, variance, variances };
+            self.optional.add(&self.places, voxel, &part);
         }
     }
 }

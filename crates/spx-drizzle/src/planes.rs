@@ -75,6 +75,17 @@ impl OutputPlanes {
         self.first_variance_sum() + self.variances.len() + usize::from(self.resamples())
     }
 
+    /// All of the following.
+    pub(crate) fn places(&self) -> SumPlaces {
+        SumPlaces {
+            sums: self.sums(),
+            wavelength: self.wavelength_sum(),
+            mean_error: self.mean_error_sum(),
+            first_variance: self.first_variance_sum(),
+            of_exposure: if self.resamples() { exposure_sums(self) } else { 0 },
+        }
+    }
+
     /// Where a voxel's sums for the mean wavelength stand.
     pub(crate) fn wavelength_sum(&self) -> Option<usize> {
         self.wavelength.then_some(0)
@@ -94,6 +105,18 @@ impl OutputPlanes {
     pub(crate) fn exposure_weight_sum(&self) -> Option<usize> {
         self.resamples().then(|| self.first_variance_sum() + self.variances.len())
     }
+}
+
+/// Where the optional sums of a voxel stand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SumPlaces {
+    /// How many there are.
+    pub(crate) sums: usize,
+    wavelength: Option<usize>,
+    mean_error: Option<usize>,
+    first_variance: usize,
+    /// Sums of the exposure that is being added, where variances are resampled; else 0.
+    of_exposure: usize,
 }
 
 /// One contribution to a voxel, as the optional sums see it.
@@ -143,25 +166,24 @@ impl OptionalSums {
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, planes: &OutputPlanes, voxel: usize, part: &OptionalContribution<'_>) {
-        let n = planes.sums();
+    pub(crate) fn add(&mut self, places: &SumPlaces, voxel: usize, part: &OptionalContribution<'_>) {
+        let n = places.sums;
         let sums = &mut self.sums[n * voxel..n * (voxel + 1)];
-        if let Some(k) = planes.wavelength_sum() {
+        if let Some(k) = places.wavelength {
             sums[k] += part.a * part.wavelength;
         }
-        if let Some(k) = planes.mean_error_sum() {
+        if let Some(k) = places.mean_error {
             sums[k] += part.a * part.variance.sqrt();
         }
-        if planes.resamples() {
-            return self.add_to_exposure(planes, voxel, part);
+        if places.of_exposure > 0 {
+            return self.add_to_exposure(places.of_exposure, voxel, part);
         }
-        for (sum, variance) in sums[planes.first_variance_sum()..].iter_mut().zip(part.variances) {
+        for (sum, variance) in sums[places.first_variance..].iter_mut().zip(part.variances) {
             *sum += part.a * part.a * variance;
         }
     }
 
-    fn add_to_exposure(&mut self, planes: &OutputPlanes, voxel: usize, part: &OptionalContribution<'_>) {
-        let n = exposure_sums(planes);
+    fn add_to_exposure(&mut self, n: usize, voxel: usize, part: &OptionalContribution<'_>) {
         let sums = &mut self.of_exposure[n * voxel..n * (voxel + 1)];
         if sums[0] == 0.0 {
             self.reached.push(voxel);
@@ -214,11 +236,6 @@ impl OptionalSums {
             }
         }
         Ok(())
-    }
-
-    #[inline(always)]
-    pub(crate) fn mark(&mut self, exposure: u32, voxel: usize) {
-        self.context[exposure as usize / 32][voxel] |= 1 << (exposure % 32);
     }
 }
 
