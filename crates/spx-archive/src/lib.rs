@@ -61,7 +61,9 @@ pub use download::{
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
-pub use observation::{Newest, Observation, ObservationError, ObservationId, Processing, newest};
+pub use observation::{
+    Newest, Observation, ObservationError, ObservationId, Processing, ProductName, newest,
+};
 pub use options::ClientOptions;
 pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;

@@ -93,7 +93,7 @@ impl Observation {
                 return Err(wrong(column));
             }
         }
-        match FileName::parse(self.uri.file_name()) {
+        match ProductName::parse(self.uri.file_name()) {
             Some(name) if name.obs_id != self.obs_id.as_str() || name.detector != self.detector => {
                 Err(ObservationError::Contradiction {
                     uri: self.uri.to_string(),
@@ -134,44 +134,58 @@ impl fmt::Display for ObservationId {
     }
 }
 
-/// How a file was made. A later one is greater: by date, then by version.
+/// How a file was made. A later one is greater: by version, then by date; a repetition (`l2b_retry`) wins where both are
+/// the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Processing {
+    /// Version of the product, `21` of `l2b-v21-2025-354`.
+    pub version: u32,
     /// Year of processing.
     pub year: u16,
     /// Day of that year, from 1.
     pub day: u16,
-    /// Version of the product, `21` of `l2b-v21-2025-354`.
-    pub version: u32,
+    /// Whether it was repeated: `l2b_retry-v27-2026-242`.
+    pub retry: bool,
 }
 
 impl fmt::Display for Processing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "v{}-{:04}-{:03}", self.version, self.year, self.day)
+        let retry = if self.retry { "retry-" } else { "" };
+        write!(f, "{retry}v{}-{:04}-{:03}", self.version, self.year, self.day)
     }
 }
 
 /// What the name of a spectral image says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct FileName<'a> {
-    pub(crate) obs_id: &'a str,
-    pub(crate) detector: Detector,
-    pub(crate) processing: Processing,
+pub struct ProductName<'a> {
+    /// The observation.
+    pub obs_id: &'a str,
+    /// The detector.
+    pub detector: Detector,
+    /// How the file was made.
+    pub processing: Processing,
 }
 
-impl<'a> FileName<'a> {
-    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits`; `None` for any other name.
-    pub(crate) fn parse(name: &'a str) -> Option<Self> {
-        let stem = name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".fits")?;
-        let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_l2b-v")?;
+impl<'a> ProductName<'a> {
+    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with
+    /// whatever follows `.fits` (compression, the query of a saved cutout) in upper or lower case; `None` for any other
+    /// name.
+    pub fn parse(name: &'a str) -> Option<Self> {
+        let stem = name.get(..name.to_ascii_lowercase().find(".fits")?)?;
+        let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_l2b")?;
+        let (retry, made) = match made.strip_prefix("_retry") {
+            Some(made) => (true, made),
+            None => (false, made),
+        };
         let (obs_id, detector) = exposure.rsplit_once('D')?;
-        let mut parts = made.split('-');
+        let mut parts = made.strip_prefix("-v")?.split('-');
         let mut number = || parts.next().and_then(|n| n.parse::<u32>().ok());
         let (version, year, day) = (number()?, number()?, number()?);
         if parts.next().is_some() {
             return None;
         }
-        let processing = Processing { version, year: year.try_into().ok()?, day: day.try_into().ok()? };
+        let processing =
+            Processing { version, year: year.try_into().ok()?, day: day.try_into().ok()?, retry };
         Some(Self { obs_id, detector: detector.parse().ok()?, processing })
     }
 }
@@ -185,7 +199,8 @@ pub struct Newest {
     pub superseded: Vec<Observation>,
 }
 
-/// Keeps the newest processing of each (observation, detector): the latest date, then the highest version.
+/// Keeps the newest processing of each (observation, detector): the highest version, then the latest date, then a
+/// repetition.
 /// Where both are the same, or the name tells neither, the later path in order of text wins, so that the
 /// order of the input makes no difference.
 pub fn newest(observations: Vec<Observation>) -> Newest {
@@ -252,7 +267,7 @@ impl TryFrom<Record> for Observation {
             wavelength_min: record.wavelength_min,
             wavelength_max: record.wavelength_max,
             publisher_did: record.publisher_did,
-            processing: FileName::parse(uri.file_name()).map(|name| name.processing),
+            processing: ProductName::parse(uri.file_name()).map(|name| name.processing),
             uri,
             size: record.size,
         }
@@ -298,14 +313,24 @@ mod tests {
 
     #[test]
     fn names_tell_exposure_and_processing() {
-        let name = FileName::parse("level2_2025W20_2D_0684_2D3_spx_l2b-v21-2025-354.fits").unwrap();
+        let name = ProductName::parse("level2_2025W20_2D_0684_2D3_spx_l2b-v21-2025-354.fits").unwrap();
         assert_eq!((name.obs_id, name.detector.number()), ("2025W20_2D_0684_2", 3));
-        assert_eq!(name.processing, Processing { version: 21, year: 2025, day: 354 });
+        assert_eq!(name.processing, Processing { version: 21, year: 2025, day: 354, retry: false });
         assert_eq!(name.processing.to_string(), "v21-2025-354");
-        for bad in
-            ["", "level2_x.fits", "level2_aD9_spx_l2b-v1-2025-1.fits", "level2_aD1_spx_l2b-v1-2025.fits"]
-        {
-            assert_eq!(FileName::parse(bad), None, "{bad}");
+        for end in [".fits", ".fits.gz", ".FITS", ".fits.fz", ".fits?center=186.4,33.5&size=0.1"] {
+            let name = format!("level2_2025W20_2D_0684_2D3_spx_l2b_retry-v27-2026-242{end}");
+            let name = ProductName::parse(&name).unwrap();
+            assert_eq!((name.obs_id, name.processing.retry), ("2025W20_2D_0684_2", true));
+            assert_eq!(name.processing.to_string(), "retry-v27-2026-242");
+        }
+        for bad in [
+            "",
+            "level2_x.fits",
+            "level2_aD9_spx_l2b-v1-2025-1.fits",
+            "level2_aD1_spx_l2b-v1-2025.fits",
+            "level2_aD1_spx_l2b-v1-2025-1",
+        ] {
+            assert_eq!(ProductName::parse(bad), None, "{bad}");
         }
     }
 
@@ -315,7 +340,7 @@ mod tests {
             made("b_1", 3, "30-2025-300", 2.0),
             made("a_1", 3, "21-2025-354", 1.0),
             made("a_1", 4, "21-2025-354", 1.0),
-            made("a_1", 3, "20-2026-001", 1.0),
+            made("a_1", 3, "22-2025-001", 1.0),
             made("a_1", 3, "9-2025-354", 1.0),
             made("b_1", 3, "31-2025-300", 2.0),
             made("b_1", 3, "31-2025-300", 2.0),
@@ -326,7 +351,7 @@ mod tests {
         let result = newest(list.clone());
         assert_eq!(
             shown(&result.kept),
-            ["a_1 D3 v20-2026-001", "a_1 D4 v21-2025-354", "b_1 D3 v31-2025-300"]
+            ["a_1 D3 v22-2025-001", "a_1 D4 v21-2025-354", "b_1 D3 v31-2025-300"]
         );
         assert_eq!(
             shown(&result.superseded),

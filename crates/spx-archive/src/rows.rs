@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::error::ArchiveError;
 use crate::http::{Reply, printable, shown};
-use crate::observation::{FileName, Observation, ObservationError};
+use crate::observation::{Observation, ObservationError, ProductName};
 use crate::path::ArchivePath;
 use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
 
@@ -119,7 +119,7 @@ impl Columns {
         let value = |at: usize, column| {
             cells[at].real().ok_or_else(|| ObservationError::Value { column, uri: uri.to_string() })
         };
-        let name = FileName::parse(uri.file_name());
+        let name = ProductName::parse(uri.file_name());
         let did = cells[self.publisher_did].text();
         let listed = did.and_then(exposure_of);
         let (obs_id, did_band) = match (listed, &name) {

@@ -3,10 +3,12 @@
 
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag;
 use spx_archive::{ArchiveError, DownloadProgress, FileReport, Outcome, Target};
 use spx_core::progress::Progress;
 use spx_pipeline::Listener;
@@ -71,21 +73,32 @@ pub(crate) fn data_bytes(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
-/// From now on the first Ctrl-C (or TERM) asks the running task to stop and to clean up; a second one ends
-/// the process at once.
+/// Ctrl-C, the request to end, and the end of the terminal.
+const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
+
+/// From now on the first Ctrl-C (or TERM, or HUP) asks the running task to stop and to clean up; a second one ends the
+/// process at once. Signals that were ignored when the program began, as by `nohup`, stay ignored.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     if CAUGHT.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    ctrlc::set_handler(|| {
-        if INTERRUPTED.swap(true, Ordering::SeqCst) {
-            std::process::exit(130);
-        }
-    })?;
+    let ignored = ignored_signals();
+    for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
+        // In this order: the first signal does not yet find the flag set.
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&INTERRUPTED))?;
+        flag::register(signal, Arc::clone(&INTERRUPTED))?;
+    }
     Ok(())
+}
+
+/// The signals that this process ignores, by their bits from 0; none where the system has no such file.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// True once the user has asked to stop.

@@ -5,7 +5,6 @@
 //! [`drizzle_detector`] for the cube of files that are at hand.
 
 mod accumulate;
-mod duplicates;
 mod extra;
 mod finalize;
 mod job;

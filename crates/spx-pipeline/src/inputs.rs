@@ -9,6 +9,10 @@ use rayon::prelude::*;
 use spx_core::image::{ExposureId, Metadata};
 use spx_core::mef::{MefError, MefFile};
 use spx_wcs::{WaveTable, WcsError};
+use walkdir::WalkDir;
+
+use crate::Listener;
+use crate::identity::{ContentStamp, InputProcessing};
 
 /// A spectral image whose metadata could be read.
 ///
@@ -28,6 +32,12 @@ pub struct InputFile {
     pub shape: [usize; 2],
     /// Named by the user, rather than found in a directory.
     pub named: bool,
+    /// How it was made.
+    pub processing: InputProcessing,
+    /// First pixel `[y, x]` in the detector's frame.
+    pub first_pixel: [i64; 2],
+    /// Size and time of the file.
+    pub stamp: ContentStamp,
 }
 
 /// When an exposure began \[MJD, UTC\], NaN where its header does not say. NaN comes last.
@@ -91,20 +101,24 @@ impl From<MefError> for InputError {
 }
 
 /// Files and directories as the user named them, with the files in the directories.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct InputListing {
     files: Vec<(PathBuf, bool)>,
     failed: Vec<InputError>,
+    skipped: Vec<InputError>,
 }
 
-/// Lists the inputs. A file named twice counts once.
+/// Lists the inputs: files, and what looks like an image in directories and below them. A file named twice counts once,
+/// also by way of links, which are followed.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
-    let mut found = InputListing { files: Vec::new(), failed: Vec::new() };
+    let mut found = InputListing::default();
     for input in inputs {
         match std::fs::metadata(input) {
             Err(error) => found.failed.push(InputError::new(input, error)),
             Ok(meta) if meta.is_dir() => found.search(input),
-            Ok(_) => found.files.push((input.clone(), true)),
+            Ok(meta) if meta.is_file() => found.files.push((input.clone(), true)),
+            // Opening a FIFO would wait for someone to write into it.
+            Ok(_) => found.failed.push(InputError::new(input, "it is not a regular file")),
         }
     }
     // A file that is named counts as named even where a directory has it too.
@@ -140,18 +154,36 @@ impl InputListing {
         self.files.is_empty() && self.failed.is_empty()
     }
 
+    /// Says which files in directories are passed over although they may be meant.
+    pub fn tell_skipped(&self, listener: &dyn Listener) {
+        self.skipped.iter().for_each(|skipped| listener.warning(&format!("skipped {skipped}")));
+    }
+
     fn search(&mut self, directory: &Path) {
-        let entries = match std::fs::read_dir(directory) {
-            Ok(entries) => entries,
-            Err(error) => return self.failed.push(InputError::new(directory, error)),
-        };
-        for entry in entries {
-            match entry.and_then(|e| Ok((e.path(), e.file_type()?))) {
-                Err(error) => self.failed.push(InputError::new(directory, error)),
-                // Links to directories are not followed: they may lead back here.
-                Ok((path, kind)) if kind.is_dir() => self.search(&path),
-                Ok((path, _)) if looks_like_an_image(&path) => self.files.push((path, false)),
-                Ok(_) => {}
+        for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // A link that leads back: what it leads to is being listed.
+                Err(error) if error.loop_ancestor().is_some() => continue,
+                Err(error) => {
+                    let path = error.path().unwrap_or(directory).to_owned();
+                    let problem = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                    self.failed.push(InputError::new(&path, problem));
+                    continue;
+                }
+            };
+            let (path, kind) = (entry.path(), entry.file_type());
+            match (name_kind(path), kind) {
+                (_, kind) if kind.is_dir() => {}
+                (NameKind::Other, _) => {}
+                (_, kind) if !kind.is_file() => {
+                    self.skipped.push(InputError::new(path, "it is not a regular file"));
+                }
+                (NameKind::Image, _) => self.files.push((path.to_owned(), false)),
+                (NameKind::Similar, _) => {
+                    let endings = ".fits or .fit, plain, with .gz or .fz, or with the query of a cutout";
+                    self.skipped.push(InputError::new(path, format!("images are named {endings}")));
+                }
             }
         }
     }
@@ -166,7 +198,11 @@ impl InputListing {
                 let metadata = file.metadata();
                 let (id, shape) = (metadata.id.clone(), metadata.shape);
                 let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
-                Ok(InputFile { begin, id, name: file_name(&path), path, shape, named })
+                let name = file_name(&path);
+                let processing = InputProcessing::new(&name, metadata.version.as_deref());
+                let first_pixel = first_pixel(metadata);
+                let stamp = ContentStamp::of(&path);
+                Ok(InputFile { begin, id, name, path, shape, named, processing, first_pixel, stamp })
             })
             .collect();
         let (mut files, mut failed) = (Vec::new(), self.failed);
@@ -182,11 +218,39 @@ impl InputListing {
     }
 }
 
-/// FITS files that are no hidden temporary ones and no cubes or mosaics of our own.
-fn looks_like_an_image(path: &Path) -> bool {
+/// Where a cutout begins in the detector's frame, `[y, x]`; at 0 where its cards do not say.
+#[expect(clippy::cast_possible_truncation, reason = "saturates far beyond any frame")]
+fn first_pixel(metadata: &Metadata) -> [i64; 2] {
+    let [x, y] = metadata.parent_offset().unwrap_or_default();
+    [y.round() as i64, x.round() as i64]
+}
+
+/// What the name of a file in a directory promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NameKind {
+    /// A FITS file that may be a spectral image.
+    Image,
+    /// Something made of a FITS file, such as one compressed otherwise or not yet complete.
+    Similar,
+    /// Anything else: also hidden temporary files, and the cubes and mosaics that spx makes.
+    Other,
+}
+
+fn name_kind(path: &Path) -> NameKind {
     let name = file_name(path);
-    let fits = [".fits", ".fits.gz", ".fit", ".fit.gz"].iter().any(|end| name.ends_with(end));
-    fits && !name.starts_with('.') && !name.starts_with("drizzle_D") && name != "mosaic.fits"
+    if name.starts_with('.') || name.starts_with("drizzle_D") || name == "mosaic.fits" {
+        return NameKind::Other;
+    }
+    let name = name.to_ascii_lowercase();
+    let Some(start) = name.rfind(".fits").or_else(|| name.rfind(".fit")) else { return NameKind::Other };
+    let rest = name[start..].trim_start_matches(".fits").trim_start_matches(".fit");
+    match rest {
+        "" | ".gz" | ".fz" => NameKind::Image,
+        // A cutout that was saved under its whole address.
+        _ if rest.starts_with('?') => NameKind::Image,
+        _ if rest.starts_with(|c: char| c.is_ascii_alphanumeric()) => NameKind::Other,
+        _ => NameKind::Similar,
+    }
 }
 
 /// The last part of a path.
@@ -211,5 +275,50 @@ mod tests {
         assert_eq!(names, [("a.fits".to_owned(), true), ("b.fits.gz".to_owned(), false)]);
         assert_eq!(found.failed.len(), 1);
         assert!(found.failed[0].to_string().contains("none.fits"));
+        assert!(found.skipped.is_empty());
+    }
+
+    #[test]
+    fn names_of_all_kinds() {
+        let kind = |name: &str| name_kind(Path::new(name));
+        for name in [
+            "a.fits",
+            "a.FITS",
+            "a.fit",
+            "a.Fits.GZ",
+            "a.fits.fz",
+            "a.fit.gz",
+            "a.b.fits",
+            "level2_z.fits?center=186.4536,33.5468&size=0.1",
+        ] {
+            assert_eq!(kind(name), NameKind::Image, "{name}");
+        }
+        for name in ["a.fits.bz2", "a.fits.zip", "a.fits.Z", "a.fits.part", "a.fits~", "a.fits%3Fcenter=1,2"]
+        {
+            assert_eq!(kind(name), NameKind::Similar, "{name}");
+        }
+        for name in ["a.txt", ".a.fits", "fits", "a.fitness.csv", "drizzle_D3.fits", "mosaic.fits"] {
+            assert_eq!(kind(name), NameKind::Other, "{name}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_and_those_that_lead_back_end() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let (data, elsewhere) = (dir.path().join("data"), dir.path().join("elsewhere"));
+        std::fs::create_dir_all(&data).unwrap();
+        std::fs::create_dir_all(&elsewhere).unwrap();
+        std::fs::write(elsewhere.join("a.fits"), "").unwrap();
+        symlink(&elsewhere, data.join("one")).unwrap();
+        symlink(&elsewhere, data.join("two")).unwrap();
+        symlink(&data, data.join("back")).unwrap();
+        symlink(dir.path().join("gone.fits"), data.join("gone.fits")).unwrap();
+        let found = find_inputs(std::slice::from_ref(&data));
+        let names: Vec<_> = found.files.iter().map(|(p, _)| file_name(p)).collect();
+        assert_eq!(names, ["a.fits"]);
+        assert_eq!(found.failed.len(), 1, "{:?}", found.failed);
+        assert!(found.failed[0].path.ends_with("gone.fits"));
     }
 }

@@ -14,6 +14,8 @@ pub mod frame;
 pub mod inputs;
 mod listener;
 pub mod outcome;
+pub mod identity;
+pub mod newest;
 pub mod output;
 pub mod photometry;
 pub mod run;

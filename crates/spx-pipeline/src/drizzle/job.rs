@@ -34,6 +34,8 @@ pub(super) struct DrizzleJob<'a> {
     pub(super) files: Vec<InputFile>,
     /// Inputs that could not even be opened.
     pub(super) failed: &'a [InputError],
+    /// Files of exposures that others show better, with the reason.
+    pub(super) aside: Vec<(InputFile, String)>,
     /// Whether a cube that is there may be replaced.
     pub(super) overwrite: bool,
     /// The configuration, line by line, for the history.
@@ -74,7 +76,7 @@ impl DrizzleJob<'_> {
 
     /// What the cube depends on.
     pub(super) fn fingerprint(&self) -> String {
-        let sources = self.files.iter().map(|s| s.name.clone());
+        let sources = self.files.iter().map(|f| format!("{} {}", f.name, f.stamp));
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
         let lines = self.history.iter().cloned().chain(sums).chain(sources).chain(failed);
@@ -120,6 +122,7 @@ impl DrizzleJob<'_> {
             time.into_iter().for_each(|time| timing.add(time));
             inputs.push(report);
         }
+        inputs.extend(self.left_aside());
         let report = self.report(&drizzler, Vec::new(), inputs);
         self.write(&drizzler, &report, timing)?;
         Ok(report)
@@ -156,7 +159,16 @@ impl DrizzleJob<'_> {
         // They are no inputs of this cube.
         report.failed += additions.refused.len();
         report.inputs.extend(additions.refused);
+        report.rejected += self.aside.len();
+        report.inputs.extend(self.left_aside());
         Ok(report)
+    }
+
+    /// Files that are not used because others show the same exposure.
+    fn left_aside(&self) -> impl Iterator<Item = InputReport> {
+        self.aside
+            .iter()
+            .map(|(file, reason)| InputReport::of(file, InputStatus::Rejected, Some(reason.clone())))
     }
 
     /// Adds sources to sums.

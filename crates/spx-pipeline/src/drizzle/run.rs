@@ -6,7 +6,6 @@ use spx_archive::{Layout, Selection, Shape};
 use spx_core::detector::Detector;
 
 use super::accumulate::SumsInUse;
-use super::duplicates::warn_of_duplicates;
 use super::job::DrizzleJob;
 use super::memory::check_memory;
 use super::mosaic::MosaicConfig;
@@ -14,6 +13,7 @@ use super::report::{CubeReport, DrizzleReport};
 use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::inputs::{InputError, InputFile, find_inputs};
+use crate::newest::{NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
 use crate::settings::write_configuration;
 use crate::stages::{StageSelection, Stages};
@@ -198,25 +198,26 @@ fn combine(
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
     }
     let listener = stages.listener();
+    found.tell_skipped(listener);
     let (mut files, mut failed) = found.scan();
     if parameters.input.is_empty() {
         // The archive's choice, not the user's.
         files.iter_mut().for_each(|file| file.named = false);
     }
     failed.extend(undelivered.iter().cloned());
-    if parameters.accumulate.is_none() {
-        warn_of_duplicates(&files, listener);
-    }
     let (files, failed) = select(files, failed, parameters.detector, listener);
+    let NewestInputs { kept, aside } = newest_inputs(files);
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| listener.warning(&error.to_string()));
     let mut jobs = Vec::new();
-    for (product, files) in task.products(files) {
+    for (product, files) in task.products(kept) {
+        let of_it = |file: &InputFile| product.detector().is_none_or(|d| file.id.detector == d);
         jobs.push(DrizzleJob {
             parameters,
             product,
             files,
             failed: &failed,
+            aside: aside.iter().filter(|(file, _)| of_it(file)).cloned().collect(),
             overwrite: parameters.overwrite || stages.resuming(),
             history: task.history(product)?,
             listener,

@@ -1,0 +1,107 @@
+//! An exposure counts once, of several processings the newest; and a file that was replaced is not taken for the one that was
+//! there.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tools::local::{archive, ask, images, tree};
+use tools::{image, spx};
+
+mod tools;
+
+#[path = "../../spx-pipeline/examples/drizzle.rs"]
+mod drizzle_example;
+
+const REGION: [&str; 4] = ["--ra=186.4536", "--dec=33.5468", "--width=3", "--height=3"];
+
+/// The images of D3, copied into a directory.
+fn copied(folder: &Path) -> Vec<PathBuf> {
+    fs::create_dir_all(folder).unwrap();
+    let files = tree(images()).into_iter().filter(|(path, _)| path.contains("D3_spx"));
+    files
+        .map(|(path, bytes)| {
+            let copy = folder.join(path.rsplit('/').next().unwrap());
+            fs::write(&copy, bytes).unwrap();
+            copy
+        })
+        .collect()
+}
+
+/// Changes a pixel of IMAGE, and nothing else but the file's time.
+fn change_a_pixel(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let header = bytes.windows(16).position(|w| w == b"EXTNAME = 'IMAGE").unwrap();
+    let cards = bytes[header..].chunks(80);
+    let end = header + 80 * cards.take_while(|card| !card.starts_with(b"END ")).count() + 80;
+    // 24 rows of 48 pixels, so that it is in the middle.
+    let pixel = end.div_ceil(2880) * 2880 + 4 * (24 * 48 + 24);
+    bytes[pixel..pixel + 4].copy_from_slice(&123.0f32.to_be_bytes());
+    fs::write(path, bytes).unwrap();
+}
+
+fn drizzle(folder: &Path, more: &[&str]) -> tools::Run {
+    spx(folder, &[&["drizzle"], &REGION[..], &["--detector=3"], more].concat())
+}
+
+#[test]
+fn of_two_processings_the_newer_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = copied(&folder.path().join("one"));
+    copied(&folder.path().join("two"));
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    let old = name.replace("l2b-v", "l2b-v1");
+    let retry = name.replace("l2b-v", "l2b_retry-v");
+    assert_eq!(drizzle(folder.path(), &["--input", "one", "-o", "out"]).code, Some(0));
+    let single = image::<f32>(&folder.path().join("out/drizzle_D3.fits"), "VARIANCE");
+    for (other, used) in [(old.as_str(), old.as_str()), (retry.as_str(), retry.as_str()), ("copy.fits", name)] {
+        let copy = folder.path().join("two").join(other);
+        fs::copy(&files[0], &copy).unwrap();
+        let run = drizzle(folder.path(), &["--input", "two", "-o", "both", "--overwrite", "--json"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let report = &run.json()[0];
+        assert_eq!(report["rejected"], 1, "{report}");
+        let inputs = report["inputs"].as_array().unwrap();
+        let status = |name: &str| &inputs.iter().find(|i| i["file"] == name).unwrap()["status"];
+        assert_eq!(status(used), "used", "{report}");
+        let both = image::<f32>(&folder.path().join("both/drizzle_D3.fits"), "VARIANCE");
+        assert!(single.iter().zip(&both).all(|(a, b)| a.to_bits() == b.to_bits()), "{other}");
+        fs::remove_file(copy).unwrap();
+    }
+}
+
+#[test]
+fn a_cube_is_made_anew_where_an_input_was_replaced() {
+    let (archive, folder) = (archive(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    let arguments = ["--width=3", "--height=3", "--detector=3", "-o", "out", "--resume"];
+    assert_eq!(ask(&archive, folder, "drizzle", &arguments).code, Some(0));
+    let cube = folder.join("out/drizzle_D3.fits");
+    let before = fs::read(&cube).unwrap();
+    let again = ask(&archive, folder, "drizzle", &arguments);
+    assert!(again.stderr.contains("drizzle_D3: done before"), "{}", again.stderr);
+    let input = tree(&folder.join("out/data/D3")).into_keys().next().unwrap();
+    change_a_pixel(&folder.join("out/data/D3").join(input));
+    let again = ask(&archive, folder, "drizzle", &arguments);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    let after = fs::read(&cube).unwrap();
+    assert_ne!(before, after);
+    assert_eq!(drizzle(folder, &["--input", "out/data", "-o", "fresh"]).code, Some(0));
+    assert_eq!(after, fs::read(folder.join("fresh/drizzle_D3.fits")).unwrap());
+}
+
+#[test]
+fn the_example_makes_what_the_command_makes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    copied(&data);
+    let text = |path: &Path| path.display().to_string();
+    let words = ["186.4536".into(), "33.5468".into(), "3".into(), text(&data), text(&out)];
+    let cubes = drizzle_example::run(&words).unwrap();
+    assert_eq!(cubes.len(), 1);
+    let made = tree(&out);
+    assert_eq!(made.len(), 2);
+    fs::remove_dir_all(&out).unwrap();
+    let region = [&["drizzle"], &REGION[..], &["--input", &words[3], "-o", &words[4]]].concat();
+    assert_eq!(spx(folder.path(), &region).code, Some(0));
+    assert_eq!(tree(&out), made);
+}
