@@ -432,12 +432,12 @@ fn a_run_resumes_where_it_has_to() {
     ];
     ends(&drizzle(&["--resume", "--max-images=50"]), 0, &words);
     ends(&drizzle(&["--resume"]), 0, &["query: again"]);
-    // A file is gone: it alone is fetched.
+    // A file is gone: it alone is fetched, and what is made of it is made anew.
     let files = requests(&archive, RequestKind::File);
     let name = originals("D3").into_keys().next().unwrap();
     fs::remove_file(folder.path().join("cube/data/D3").join(name)).unwrap();
     let words =
-        ["query: done before", "download: again, for its results are gone", "drizzle_D3: done before"];
+        ["query: done before", "download: again, for its results are gone", "drizzle_D3: again"];
     ends(&drizzle(&["--resume"]), 0, &words);
     assert_eq!(requests(&archive, RequestKind::File), files + 1);
     // The cube is gone.

@@ -218,7 +218,7 @@ fn settings_out_of_range() -> Result<()> {
 fn configuration_files_are_strict() -> Result<()> {
     let dir = tempfile::tempdir()?;
     for (text, word) in
-        [("xy_shrunk = 0.5", "xy_shrunk"), ("xy_shrink = 'half'", "--xy-shrink"), ("[[", "line 1")]
+        [("xy_shrunk = 0.5", "xy_shrunk"), ("xy_shrink = 'half'", "xy_shrink"), ("[[", "line 1")]
     {
         fs::write(dir.path().join("c.toml"), text)?;
         let output = drizzle(dir.path(), &[&good()], &["--config=c.toml"])?;
@@ -278,9 +278,13 @@ fn a_disk_that_fills_up() -> Result<()> {
 fn an_interrupt_leaves_nothing() -> Result<()> {
     let dir = tempfile::tempdir()?;
     fs::create_dir(dir.path().join("data"))?;
-    for k in 0..600 {
-        fs::hard_link(good(), dir.path().join(format!("data/{k}.fits")))
-            .or_else(|_| fs::copy(good(), dir.path().join(format!("data/{k}.fits"))).map(drop))?;
+    // Each of another observation, for an exposure counts once.
+    let mut bytes = fs::read(good())?;
+    let card = b"OBSID   = '";
+    let id = bytes.windows(card.len()).position(|w| w == card).ok_or_else(|| anyhow!("no OBSID"))?;
+    for k in 0..300 {
+        bytes[id + card.len()..][..4].copy_from_slice(format!("{:04}", 1000 + k).as_bytes());
+        fs::write(dir.path().join(format!("data/{k}.fits")), &bytes)?;
     }
     let long = ["--xy-oversample=5", "--z-oversample=15", "--input", "data"];
     let child = spx(dir.path()).args(REGION).args(long).stderr(std::process::Stdio::piped()).spawn()?;

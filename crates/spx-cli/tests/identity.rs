@@ -9,6 +9,7 @@ use tools::{image, spx};
 
 mod tools;
 
+#[allow(dead_code, reason = "its `main` is not called here")]
 #[path = "../../spx-pipeline/examples/drizzle.rs"]
 mod drizzle_example;
 

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Position \[deg\], side \[arcmin\], directory of images, directory for the cubes.
-pub fn run(words: &[String]) -> Result<Vec<CubeReport>, Box<dyn Error>> {
+pub(crate) fn run(words: &[String]) -> Result<Vec<CubeReport>, Box<dyn Error>> {
     let [ra, dec, size, input, output] = words else {
         return Err("RA, DEC, SIZE, INPUT and OUTPUT are needed".into());
     };
