@@ -86,6 +86,9 @@ pub struct ImageRecord {
     pub image: String,
     /// Its size \[bytes\].
     pub image_bytes: u64,
+    /// When it was last modified, since 1970 \[ns\], where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_modified: Option<i64>,
     /// [Digest](crate::Catalog::digest) of the catalog.
     #[serde(rename = "catalogue")]
     pub catalog: String,
@@ -109,6 +112,7 @@ impl ImageRecord {
             version: VERSION,
             image: image.to_owned(),
             image_bytes,
+            image_modified: None,
             catalog: catalog.to_owned(),
             photometry: photometry.to_owned(),
             measured: 0,
@@ -205,6 +209,10 @@ impl ImageTables {
         }
         if (&found.image, found.image_bytes) != (&fresh.image, fresh.image_bytes) {
             return Recorded::Again("its table was made from another file");
+        }
+        let times = found.image_modified.zip(fresh.image_modified);
+        if times.is_some_and(|(found, fresh)| found != fresh) {
+            return Recorded::Again("its image was replaced");
         }
         if !whole(format.csv(), self.csv(), found.csv_bytes)
             || !whole(format.parquet(), self.parquet(), found.parquet_bytes)

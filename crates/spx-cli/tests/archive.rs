@@ -436,8 +436,7 @@ fn a_run_resumes_where_it_has_to() {
     let files = requests(&archive, RequestKind::File);
     let name = originals("D3").into_keys().next().unwrap();
     fs::remove_file(folder.path().join("cube/data/D3").join(name)).unwrap();
-    let words =
-        ["query: done before", "download: again, for its results are gone", "drizzle_D3: again"];
+    let words = ["query: done before", "download: again, for its results are gone", "drizzle_D3: again"];
     ends(&drizzle(&["--resume"]), 0, &words);
     assert_eq!(requests(&archive, RequestKind::File), files + 1);
     // The cube is gone.

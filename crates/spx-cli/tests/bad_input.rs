@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use spx_core::fits::FitsReader;
 
 const REGION: [&str; 9] = [
@@ -76,7 +76,7 @@ fn refuses(name: &str, bytes: &[u8], words: &[&str]) -> Result<()> {
     let dir = tempfile::tempdir()?;
     let bad = dir.path().join(name);
     fs::write(&bad, bytes)?;
-    let both = drizzle(dir.path(), &[&bad, &good()], &[])?;
+    let both = drizzle(dir.path(), &[&bad, &good().with_file_name("d3_b.fits")], &[])?;
     let message = stderr(&both);
     ensure!(both.status.code() == Some(1), "{name}: {:?} {message}", both.status);
     for word in words.iter().chain(&[name]) {
@@ -281,7 +281,7 @@ fn an_interrupt_leaves_nothing() -> Result<()> {
     // Each of another observation, for an exposure counts once.
     let mut bytes = fs::read(good())?;
     let card = b"OBSID   = '";
-    let id = bytes.windows(card.len()).position(|w| w == card).ok_or_else(|| anyhow!("no OBSID"))?;
+    let id = bytes.windows(card.len()).position(|w| w == card).context("no OBSID")?;
     for k in 0..300 {
         bytes[id + card.len()..][..4].copy_from_slice(format!("{:04}", 1000 + k).as_bytes());
         fs::write(dir.path().join(format!("data/{k}.fits")), &bytes)?;

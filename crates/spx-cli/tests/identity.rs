@@ -54,7 +54,8 @@ fn of_two_processings_the_newer_is_used() {
     let retry = name.replace("l2b-v", "l2b_retry-v");
     assert_eq!(drizzle(folder.path(), &["--input", "one", "-o", "out"]).code, Some(0));
     let single = image::<f32>(&folder.path().join("out/drizzle_D3.fits"), "VARIANCE");
-    for (other, used) in [(old.as_str(), old.as_str()), (retry.as_str(), retry.as_str()), ("copy.fits", name)] {
+    for (other, used) in [(old.as_str(), old.as_str()), (retry.as_str(), retry.as_str()), ("copy.fits", name)]
+    {
         let copy = folder.path().join("two").join(other);
         fs::copy(&files[0], &copy).unwrap();
         let run = drizzle(folder.path(), &["--input", "two", "-o", "both", "--overwrite", "--json"]);

@@ -50,7 +50,7 @@ impl fmt::Display for InputProcessing {
 pub struct ContentStamp {
     bytes: u64,
     /// Since 1970 \[ns\].
-    modified: u128,
+    modified: i64,
 }
 
 impl ContentStamp {
@@ -60,8 +60,13 @@ impl ContentStamp {
         let modified = metadata.as_ref().and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());
         Self {
             bytes: metadata.map_or(0, |m| m.len()),
-            modified: modified.map_or(0, |since| since.as_nanos()),
+            modified: modified.and_then(|since| since.as_nanos().try_into().ok()).unwrap_or(0),
         }
+    }
+
+    /// When the file was last modified, since 1970 \[ns\], where that is known.
+    pub fn modified(self) -> Option<i64> {
+        Some(self.modified).filter(|modified| *modified != 0)
     }
 }
 

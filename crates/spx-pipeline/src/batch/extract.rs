@@ -19,6 +19,7 @@ use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
+use crate::identity::ContentStamp;
 use crate::inputs::{InputError, file_name};
 use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
@@ -62,6 +63,12 @@ impl ImageReport {
             measured: 0,
             unmeasured: 0,
         }
+    }
+
+    /// An image that is not used, for a reason.
+    pub(super) fn left_aside(path: &Path, reason: String) -> Self {
+        let error = InputError::new(path, reason);
+        Self { status: InputOutcome::Rejected, ..Self::failed(&error) }
     }
 
     fn of(path: &Path, record: &ImageRecord, before: bool) -> Self {
@@ -159,7 +166,8 @@ impl Extraction<'_> {
     fn fresh(&self, path: &Path) -> Result<(ImageTables, ImageRecord), InputError> {
         let name = file_name(path);
         let bytes = std::fs::metadata(path).map_err(|e| InputError::new(path, e))?.len();
-        let record = ImageRecord::new(&name, bytes, &self.digest, &self.settings);
+        let mut record = ImageRecord::new(&name, bytes, &self.digest, &self.settings);
+        record.image_modified = ContentStamp::of(path).modified();
         Ok((ImageTables::new(&self.directory, &name), record))
     }
 

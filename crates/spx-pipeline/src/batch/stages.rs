@@ -1,5 +1,6 @@
 //! The four stages of a batch, in their order; each needs those before it.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -11,7 +12,9 @@ use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::identity::identity_line;
 use crate::inputs::{file_name, find_inputs};
+use crate::newest::newest_by_name;
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::photometry::PhotometrySetup;
@@ -117,9 +120,7 @@ impl<'a> BatchRun<'a> {
         if images.is_empty() && reports.is_empty() {
             return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
         }
-        let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let lines = images.iter().map(|path| format!("{} {}", path.display(), size(path)));
-        let lines = lines.collect::<Vec<_>>().join("\n");
+        let lines = images.iter().map(|path| identity_line(path)).collect::<Vec<_>>().join("\n");
         let Self { extraction, stages, .. } = self;
         let parameters = format!("{}\n{lines}", extraction.fingerprint());
         let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);
@@ -136,7 +137,13 @@ impl<'a> BatchRun<'a> {
         let reports = self.extract()?;
         let BatchParameters { output_dir, aggregate: options, .. } = &self.parameters;
         let Extraction { directory, digest, settings, format, listener, .. } = &self.extraction;
-        let found = ImageTables::made_with(directory, digest, settings, *format)?;
+        let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
+        let tables = found.tables.len();
+        keep_newest(&mut found.tables);
+        if found.tables.len() < tables {
+            let older = tables - found.tables.len();
+            listener.note(&format!("{older} tables of older processings of their exposures are left out"));
+        }
         if found.others > 0 {
             listener.warning(&format!(
                 "{} tables in {} were made with other photometry settings or another catalog, and are left out",
@@ -199,9 +206,23 @@ impl<'a> BatchRun<'a> {
         let found = find_inputs(&inputs);
         let mut images: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
-        let failed = found.failed().iter().chain(&missing).map(ImageReport::failed).collect();
-        Ok((images, failed))
+        found.tell_skipped(self.extraction.listener);
+        let (images, aside) = newest_by_name(images);
+        let failed = found.failed().iter().chain(&missing).map(ImageReport::failed);
+        let aside = aside.into_iter().map(|(path, reason)| ImageReport::left_aside(&path, reason));
+        Ok((images, failed.chain(aside).collect()))
     }
+}
+
+/// Removes the tables of images that a newer processing of the same exposure has superseded.
+fn keep_newest(tables: &mut Vec<(PathBuf, u64)>) {
+    let image = |table: &Path| {
+        let name = file_name(table);
+        PathBuf::from(format!("{}.fits", name.split("_photometry.").next().unwrap_or_default()))
+    };
+    let (kept, _) = newest_by_name(tables.iter().map(|(table, _)| image(table)).collect());
+    let kept: HashSet<PathBuf> = kept.into_iter().collect();
+    tables.retain(|(table, _)| kept.contains(&image(table)));
 }
 
 /// What the archive is asked for; `None` where local images are named.

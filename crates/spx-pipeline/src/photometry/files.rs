@@ -1,16 +1,19 @@
 //! Photometry of one source on local files.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::entry::{PhotometryEntry, measure_all, sort_entries};
+use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, sort_entries};
 use super::exposure::PhotometrySetup;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
+use crate::identity::InputProcessing;
 use crate::inputs::find_inputs;
 use crate::{Listener, PipelineError};
 
@@ -64,10 +67,12 @@ pub fn photometry(
     if found.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
     }
+    found.tell_skipped(listener);
     let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
     let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
     entries.extend(found.failed().iter().map(PhotometryEntry::failed));
     sort_entries(&mut entries);
+    count_once(&mut entries);
     let calibration = setup.calibration.files().collect();
     Ok(PhotometryReport { target, columns: config.columns, calibration, entries })
 }
@@ -86,6 +91,33 @@ impl PhotometryReport {
             entries: &self.entries,
             names: self.columns,
             all: true,
+        }
+    }
+}
+
+/// Of several files of one exposure on which the source is measured, the newest processing counts, and of copies the first
+/// by name; the others are rejected.
+fn count_once(entries: &mut [PhotometryEntry]) {
+    let key = |entry: &PhotometryEntry| {
+        let (exposure, _) = entry.row()?;
+        let name = exposure.file.clone();
+        let rank = (InputProcessing::new(&name, None), Reverse((name, entry.file.clone())));
+        Some(((exposure.obs_id.clone(), exposure.detector), rank))
+    };
+    let mut newest = HashMap::new();
+    for (exposure, rank) in entries.iter().filter_map(key) {
+        let best = newest.entry(exposure).or_insert_with(|| rank.clone());
+        if rank > *best {
+            *best = rank;
+        }
+    }
+    for entry in entries.iter_mut() {
+        let Some((exposure, rank)) = key(entry) else { continue };
+        let best = &newest[&exposure];
+        if *best != rank {
+            let (_, Reverse((name, _))) = best;
+            let reason = format!("{name} is used for this exposure");
+            entry.outcome = MeasurementOutcome::Rejected { reason };
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The four stages of a run, in their order; each needs those before it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use spx_archive::{DownloadLayout, SearchShape, Selection};
@@ -9,6 +9,7 @@ use spx_plot::{FigureFormat, render_light_curve};
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::identity::identity_line;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::entry::{measure_all, sort_entries};
@@ -181,7 +182,7 @@ impl<'a> SourceRun<'a> {
         let json = self.results.join("photometry.json");
         self.stages.clear(&json)?;
         let of_a_file = self.of_a_file()?;
-        let files = delivered.files.iter().map(|file| file.display().to_string());
+        let files = delivered.files.iter().map(|file| identity_line(file));
         let depends = of_a_file.lines().map(str::to_owned).chain(files).collect::<Vec<_>>().join("\n");
         let is_good = |entries: &Vec<PhotometryEntry>| {
             json.exists() && entries.iter().all(|entry| entry.status().0 != InputOutcome::Failed)
@@ -279,7 +280,7 @@ fn measure(
 ) -> Result<Vec<PhotometryEntry>, PipelineError> {
     let (mut entries, mut left) = (Vec::new(), Vec::new());
     for file in files {
-        match journal.done.remove(&file.display().to_string()) {
+        match journal.done.remove(&identity_line(file)) {
             Some(entry) => entries.push(entry),
             None => left.push(file.clone()),
         }
@@ -287,7 +288,7 @@ fn measure(
     if !entries.is_empty() {
         listener.note(&format!("processing: {} of {} files done before", entries.len(), files.len()));
     }
-    let add = |entry: &PhotometryEntry| journal.add(&entry.file, entry);
+    let add = |entry: &PhotometryEntry| journal.add(&identity_line(Path::new(&entry.file)), entry);
     entries.extend(measure_all(&left, &parameters.target, setup, listener, add)?);
     Ok(entries)
 }
