@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use ndarray::Array2;
 use spx_plot::{
-    FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, PlaneFigure, PointQuality,
-    render_light_curve, render_plane,
+    FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, PlaneFigure, render_light_curve,
+    render_plane,
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             bandwidth: wavelength / 41.0,
             flux: 800.0 / wavelength,
             error: 25.0,
-            quality: PointQuality::Good,
+            flagged: false,
         }
     });
     let figure = LightCurveFigure {

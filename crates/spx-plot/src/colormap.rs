@@ -67,6 +67,36 @@ impl Colormap {
     }
 }
 
+/// The largest luminance of a color on white paper: a contrast of 2 to 1 against the paper.
+const PAPER_LUMINANCE: f64 = 0.475;
+
+impl Colormap {
+    /// The color at `t` for points on white paper: of the map only the part that is dark enough.
+    pub(crate) fn color_on_paper(self, t: f64) -> Rgb {
+        let t = if t.is_nan() { 0.0 } else { t.clamp(0.0, 1.0) };
+        let dark = |k: &u32| luminance(self.color(f64::from(*k) / 255.0)) <= PAPER_LUMINANCE;
+        let (low, high) = ((0..256).find(dark).unwrap_or(0), (0..256).rev().find(dark).unwrap_or(255));
+        let (low, high) = (f64::from(low) / 255.0, f64::from(high) / 255.0);
+        let color = self.color(low + t * (high - low));
+        // Maps that are light in their middle are darkened there.
+        let light = luminance(color) / PAPER_LUMINANCE;
+        if light > 1.0 {
+            color.map(|part| to_byte(f64::from(part) / 255.0 / light.powf(1.0 / 2.2)))
+        } else {
+            color
+        }
+    }
+}
+
+/// Relative luminance of sRGB, 0 to 1 (WCAG 2.1).
+pub(crate) fn luminance(color: Rgb) -> f64 {
+    let [r, g, b] = color.map(|part| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
 /// Rounds a part of a color in [0, 1] to a byte; what lies outside gets the nearest end.
 #[expect(
     clippy::cast_possible_truncation,

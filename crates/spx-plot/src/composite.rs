@@ -48,11 +48,10 @@ pub enum Scaling {
     },
 }
 
-/// Lupton's scaling with q = 3 between the percentiles 10, which makes most of an empty sky dark,
-/// and 99.7, the latter at least 25 widths of the noise above the median.
+/// Lupton's scaling with q = 3 and [`DisplayLimits::COMPOSITE`].
 impl Default for Scaling {
     fn default() -> Self {
-        Self::Lupton { limits: DisplayLimits::AboveNoise { low: 10.0, high: 99.7, sigmas: 25.0 }, q: 3.0 }
+        Self::Lupton { limits: DisplayLimits::COMPOSITE, q: 3.0 }
     }
 }
 

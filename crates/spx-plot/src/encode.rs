@@ -19,6 +19,7 @@ use crate::font::{HALF_X_HEIGHT, TextStyle, Typeface};
 use crate::pdf::pdf;
 use crate::{FigureFormat, PlotError, Size};
 
+const METERS_PER_INCH: f64 = 0.0254;
 /// Parts of a pixel that SVG coordinates resolve.
 const SVG_PARTS: u32 = 20;
 /// A picture of more pixels than this \[px\] is drawn 2 rather than 4 times larger, to save memory.
@@ -27,19 +28,34 @@ const LARGE: u64 = 2_000_000;
 /// Draws and encodes a picture.
 pub(crate) fn encode(canvas: &Canvas, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
     match format {
-        FigureFormat::Png => png(canvas.size.width, canvas.size.height, &pixels(canvas)?),
+        FigureFormat::Png => {
+            let Size { width, height } = canvas.size;
+            png(width, height, &pixels(canvas)?, Some(canvas.points_per_pixel))
+        }
         FigureFormat::Svg => svg(canvas).map(String::into_bytes),
         FigureFormat::Pdf => Ok(pdf(canvas)),
     }
 }
 
-/// An 8-bit RGB PNG file; `rgb` holds its rows from the top.
-fn png(width: u32, height: u32, rgb: &[u8]) -> Result<Vec<u8>, PlotError> {
+/// An 8-bit RGB PNG file; `rgb` holds its rows from the top, and `pixel_size` \[pt\] says how large it
+/// is on paper.
+fn png(width: u32, height: u32, rgb: &[u8], pixel_size: Option<f64>) -> Result<Vec<u8>, PlotError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
     encoder.set_color(png::ColorType::Rgb);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "pixels per meter; saturates"
+    )]
+    let per_meter = pixel_size.map(|size| (72.0 / size / METERS_PER_INCH).round() as u32);
+    encoder.set_pixel_dims(per_meter.map(|n| png::PixelDimensions {
+        xppu: n,
+        yppu: n,
+        unit: png::Unit::Meter,
+    }));
     let mut writer = encoder.write_header()?;
     writer.write_image_data(rgb)?;
     writer.finish()?;
@@ -113,12 +129,15 @@ fn svg(canvas: &Canvas) -> Result<String, PlotError> {
     drop(backend);
     let shapes = body.split_once('\n').map_or("", |(_, shapes)| shapes);
 
+    let inches = |pixels: u32| f64::from(pixels) * canvas.points_per_pixel / 72.0;
     let mut document = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {wide} {high}\">\n<rect width=\"{wide}\" height=\"{high}\" fill=\"#ffffff\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{:.4}in\" height=\"{:.4}in\" \
+         viewBox=\"0 0 {wide} {high}\">\n<rect width=\"{wide}\" height=\"{high}\" fill=\"#ffffff\"/>\n",
+        inches(width),
+        inches(height)
     );
     for raster in &canvas.rasters {
-        let file = png(raster.width, raster.height(), raster.pixels.as_flattened())?;
+        let file = png(raster.width, raster.height(), raster.pixels.as_flattened(), None)?;
         let [x, y, w, h] = [raster.left, raster.top, raster.width, raster.height()].map(|v| v * SVG_PARTS);
         // Writing to a string cannot fail.
         let _ = writeln!(

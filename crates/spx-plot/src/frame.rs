@@ -3,7 +3,7 @@
 use crate::Size;
 use crate::axes::{NumberAxis, Tick};
 use crate::canvas::{Anchor, Canvas, INK, Raster, Rect, Text};
-use crate::colormap::Colormap;
+use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH};
 
 /// Sizes of letters, lines and gaps \[px\].
@@ -204,7 +204,7 @@ pub(crate) fn bar_place(inside: Rect, style: &Style) -> Rect {
 pub(crate) fn color_bar(
     canvas: &mut Canvas,
     inside: Rect,
-    map: Colormap,
+    color: impl Fn(f64) -> Rgb,
     axis: &NumberAxis,
     name: &str,
     style: &Style,
@@ -217,7 +217,7 @@ pub(crate) fn color_bar(
     let [left, top, width, height] =
         [inside.left, inside.top, inside.width(), inside.height()].map(|v| v as u32);
     let row = |y: u32| 1.0 - (f64::from(y) + 0.5) / f64::from(height);
-    let pixels = (0..height).flat_map(|y| std::iter::repeat_n(map.color(row(y)), width as usize)).collect();
+    let pixels = (0..height).flat_map(|y| std::iter::repeat_n(color(row(y)), width as usize)).collect();
     canvas.rasters.push(Raster { left, top, width, pixels });
     frame(canvas, inside, style);
     ticks(canvas, inside, Side::Right, &axis.ticks, style);

@@ -140,7 +140,7 @@ impl ImageFigure<'_> {
         self.draw_head(canvas, inside, &axes, style);
         if let Some(bar) = &self.bar {
             let place = frame::bar_place(inside, style);
-            frame::color_bar(canvas, place, bar.map, &axes.bar, bar.name, style);
+            frame::color_bar(canvas, place, |t| bar.map.color(t), &axes.bar, bar.name, style);
         }
         Ok(inside)
     }

@@ -5,51 +5,109 @@ use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
 
+/// How a point is drawn: with its color it tells more spectra apart than there are colors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PointMark {
+    Disc,
+    Ring,
+    Square,
+}
+
+impl PointMark {
+    /// The mark of a spectrum of which `rounds` times all colors stand before it.
+    pub(crate) fn of_round(rounds: usize) -> Self {
+        [Self::Disc, Self::Ring, Self::Square][rounds % 3]
+    }
+
+    /// Draws it around a place.
+    pub(crate) fn draw(self, canvas: &mut Canvas, [x, y]: [f64; 2], radius: f64, color: Rgb) {
+        match self {
+            Self::Disc => canvas.shapes.push(CanvasShape::Disc([x, y], radius, color)),
+            Self::Ring => {
+                canvas.shapes.push(CanvasShape::Disc([x, y], radius, color));
+                canvas.shapes.push(CanvasShape::Disc([x, y], 0.6 * radius, GROUND));
+            }
+            Self::Square => {
+                let half = 0.85 * radius;
+                canvas.rect(x - half, y - half, x + half, y + half, color);
+            }
+        }
+    }
+}
+
 /// One line of a legend.
 pub(crate) struct LegendEntry<'a> {
     pub(crate) name: &'a str,
     pub(crate) color: Rgb,
-    /// A line rather than a point.
-    pub(crate) line: bool,
+    /// `None` for a line.
+    pub(crate) mark: Option<PointMark>,
 }
 
+/// Room for a point or a line before a name, in gaps.
+const SAMPLE: f64 = 2.2;
 const BORDER: Rgb = [0xcc; 3];
 const GROUND: Rgb = [0xff; 3];
 
-/// Draws a legend in the corner of `inside`, or the middle of its upper or lower side, where it
-/// hides the fewest of `occupied`. Entries for which the frame has no room are left out.
-pub(crate) fn draw(
-    canvas: &mut Canvas,
-    inside: Rect,
-    entries: &[LegendEntry<'_>],
-    occupied: &[[f64; 2]],
-    style: &Style,
-) {
-    let (pad, sample, row) = (0.8 * style.gap, 2.2 * style.gap, 1.45 * style.small);
-    let room = 0.5 * inside.width();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen rows")]
-    let most = ((inside.height() - 6.0 * pad) / row).max(1.0) as usize;
-    let entries = &entries[..entries.len().min(most)];
-    let fitted: Vec<(String, f64)> = entries.iter().map(|e| canvas.fit(e.name, style.small, room)).collect();
-    let widest = fitted.iter().map(|(name, em)| canvas.text_width(name, *em)).fold(0.0, f64::max);
-    let width = (2.0 * pad + sample + 0.8 * style.gap + widest).round();
-    let height = (2.0 * pad + CAP_HEIGHT * style.small + row * (entries.len().max(1) - 1) as f64).round();
-    let area = place(inside, width, height, occupied, style.major + style.gap);
+/// A legend that has been measured.
+pub(crate) struct Legend<'a> {
+    entries: &'a [LegendEntry<'a>],
+    /// Names with their sizes.
+    fitted: Vec<(String, f64)>,
+    pub(crate) width: f64,
+    height: f64,
+    style: Style,
+}
 
-    let Rect { left, top, right, bottom } = area;
-    canvas.rect(left, top, right, bottom, BORDER);
-    canvas.rect(left + style.line, top + style.line, right - style.line, bottom - style.line, GROUND);
-    let mut y = top + pad + CAP_HEIGHT / 2.0 * style.small;
-    for (entry, (name, em)) in entries.iter().zip(fitted) {
-        let (from, to) = (left + pad, left + pad + sample);
-        if entry.line {
-            canvas.shapes.push(CanvasShape::Line(vec![[from, y], [to, y]], 0.2 * style.gap, entry.color));
-        } else {
-            canvas.shapes.push(CanvasShape::Disc([(from + to) / 2.0, y], 0.4 * style.gap, entry.color));
+impl<'a> Legend<'a> {
+    /// A legend for a frame of this size; entries for which it has no room are left out.
+    pub(crate) fn new(canvas: &Canvas, inside: Rect, entries: &'a [LegendEntry<'a>], style: &Style) -> Self {
+        let (pad, row) = (0.8 * style.gap, 1.45 * style.small);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few dozen rows")]
+        let most = ((inside.height() - 6.0 * pad) / row).max(1.0) as usize;
+        let entries = &entries[..entries.len().min(most)];
+        let room = 0.4 * inside.width();
+        let fitted: Vec<(String, f64)> =
+            entries.iter().map(|e| canvas.fit(e.name, style.small, room)).collect();
+        let widest = fitted.iter().map(|(name, em)| canvas.text_width(name, *em)).fold(0.0, f64::max);
+        let width = (2.0 * pad + SAMPLE * style.gap + 0.8 * style.gap + widest).round();
+        let height = (2.0 * pad + CAP_HEIGHT * style.small + row * (entries.len().max(1) - 1) as f64).round();
+        Self { entries, fitted, width, height, style: *style }
+    }
+
+    /// The corner of `inside`, or the middle of its upper or lower side, where the legend hides none
+    /// of `occupied`; `None` where it would everywhere.
+    pub(crate) fn free_place(&self, inside: Rect, occupied: &[[f64; 2]]) -> Option<Rect> {
+        let area = place(inside, self.width, self.height, occupied, self.style.major + self.style.gap);
+        (!occupied.iter().any(|p| holds(area, *p))).then_some(area)
+    }
+
+    /// The place right of a frame.
+    pub(crate) fn outside(&self, inside: Rect) -> Rect {
+        let left = (inside.right + self.style.line + self.style.gap).round();
+        Rect { left, right: left + self.width, top: inside.top, bottom: inside.top + self.height }
+    }
+
+    /// Draws the legend in its place.
+    pub(crate) fn draw(&self, canvas: &mut Canvas, area: Rect) {
+        let Self { entries, fitted, style, .. } = self;
+        let (pad, sample, row) = (0.8 * style.gap, SAMPLE * style.gap, 1.45 * style.small);
+        let Rect { left, top, right, bottom } = area;
+        canvas.rect(left, top, right, bottom, BORDER);
+        canvas.rect(left + style.line, top + style.line, right - style.line, bottom - style.line, GROUND);
+        let mut y = top + pad + CAP_HEIGHT / 2.0 * style.small;
+        for (entry, (name, em)) in entries.iter().zip(fitted) {
+            let (from, to) = (left + pad, left + pad + sample);
+            match entry.mark {
+                None => {
+                    let line = vec![[from, y], [to, y]];
+                    canvas.shapes.push(CanvasShape::Line(line, 0.2 * style.gap, entry.color));
+                }
+                Some(mark) => mark.draw(canvas, [(from + to) / 2.0, y], 0.4 * style.gap, entry.color),
+            }
+            let base = y + CAP_HEIGHT / 2.0 * em;
+            canvas.label(name.clone(), [to + 0.8 * style.gap, base], Anchor::Start, *em);
+            y += row;
         }
-        let base = y + CAP_HEIGHT / 2.0 * em;
-        canvas.label(name, [to + 0.8 * style.gap, base], Anchor::Start, em);
-        y += row;
     }
 }
 

@@ -23,7 +23,7 @@
 //! A source's spectrum and light curve:
 //!
 //! ```
-//! use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve};
+//! use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 //!
 //! let points = [(61_027.2, 0.9), (61_031.6, 1.7)].map(|(mjd, wavelength)| LightCurvePoint {
 //!     mjd,
@@ -31,7 +31,7 @@
 //!     bandwidth: wavelength / 41.0,
 //!     flux: 500.0,
 //!     error: 20.0,
-//!     quality: PointQuality::Good,
+//!     flagged: false,
 //! });
 //! let options = LightCurveOptions { use_magnitude: true, ..LightCurveOptions::default() };
 //! let figure = LightCurveFigure { title: "A source".to_owned(), points: points.to_vec(), options };
@@ -80,7 +80,7 @@ pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
 pub use light_curve::{
-    LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve,
+    LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity, render_light_curve,
 };
 pub use markers::Marker;
 pub use montage::{MontageFigure, MontagePlane, render_montage};

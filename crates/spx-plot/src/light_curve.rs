@@ -1,36 +1,27 @@
 //! One source: its spectrum above its light curve.
 
+mod channels;
+mod dates;
 mod marks;
+mod panels;
 mod points;
+mod smooth;
 #[cfg(test)]
 mod tests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::axes::{NumberAxis, stretched};
-use crate::canvas::{Canvas, Rect};
-use crate::colormap::Rgb;
+use crate::canvas::Canvas;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
-use crate::panel::{Axis, Panel};
+use crate::options::named;
 use crate::scale::check_percentiles;
-use crate::{Colormap, FigureFormat, PlotError, Size, Stretch};
+use crate::{Colormap, FigureFormat, PlotError, Size};
 use marks::Marks;
-use points::{Drawable, DrawablePoint};
-
-/// What a measurement is worth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PointQuality {
-    /// Drawn as a filled disc with error bars, colored.
-    Good,
-    /// Too low a signal-to-noise ratio, or bad flags: drawn as a grey cross.
-    Rejected,
-    /// Hidden in the noise, though nothing else speaks against it: drawn as a colored arrow that
-    /// hangs from `max(flux, 0) + 3 error`.
-    UpperLimit,
-}
+use panels::Panels;
+use points::Drawable;
 
 /// One measurement of a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,9 +36,23 @@ pub struct LightCurvePoint {
     pub flux: f64,
     /// One standard deviation of the flux \[uJy\]; NaN or 0 for none.
     pub error: f64,
-    /// What it is worth.
-    pub quality: PointQuality,
+    /// Whether something speaks against the measurement, such as a bad pixel in the aperture.
+    pub flagged: bool,
 }
+
+/// What the lower panel shows against the date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LightCurveQuantity {
+    /// The flux over the source's own smooth spectrum (in magnitudes the difference), in which a
+    /// source that does not vary is a level line. Sources that are too faint for it, or have fewer
+    /// than 20 points, are drawn as [`Flux`](Self::Flux).
+    #[default]
+    Relative,
+    /// The flux (or magnitude) as it was measured.
+    Flux,
+}
+
+named!(LightCurveQuantity, "quantity of the light curve", Relative = "relative", Flux = "flux");
 
 /// How the figure looks. The names are those of spxquery's `VisualizationConfig`; departures:
 /// markers are larger by default, nothing is sigma-clipped (percentiles set the limits, and what
@@ -59,13 +64,22 @@ pub struct LightCurveOptions {
     ///
     /// Points whose flux is not positive have none, and the head of the figure counts them.
     pub use_magnitude: bool,
+    /// Light curve relative to the source's own spectrum, or as fluxes
+    pub light_curve: LightCurveQuantity,
     /// Draw error bars
     pub show_errorbars: bool,
+    /// Draw faint points that are smaller than their errors as upper limits
+    ///
+    /// The arrow hangs from three errors above the flux, or above zero where the flux is negative.
+    /// Fluxes that are five errors below zero stay where they are.
+    pub show_limits: bool,
+    /// Draw the mean flux of each channel over the points of the spectrum, where there are many
+    pub show_channels: bool,
     /// Color map of the dates, in the spectrum
     pub date_cmap: Colormap,
     /// Color map of the wavelengths, in the light curve
     pub wavelength_cmap: Colormap,
-    /// Least signal-to-noise ratio of good points, as the legend names it
+    /// Least signal-to-noise ratio of detections
     pub sigma_threshold: f64,
     /// Lower end of the vertical axes \[percentile\]
     ///
@@ -78,13 +92,13 @@ pub struct LightCurveOptions {
     pub ylim_percentile_max: f64,
     /// Fraction of their length that is added to the vertical axes at either end
     pub ylim_padding_fraction: f64,
-    /// Diameter of good points \[pt\]; by default 5, less where there are many
+    /// Diameter of detections and faint points \[pt\]; by default 5, less where there are many
     pub marker_size_good: Option<f64>,
-    /// Size of rejected points \[pt\]; by default 4, less where there are many
+    /// Size of flagged points \[pt\]; by default 4, less where there are many
     pub marker_size_rejected: Option<f64>,
     /// Length of the arrows of upper limits \[pt\]; by default 9, less where there are many
     pub marker_size_upper_limit: Option<f64>,
-    /// Opacity of error bars, above 0 to 1; by default 0.4, less where there are many
+    /// Opacity of error bars, above 0 to 1; by default 0.6, less where there are many
     pub errorbar_alpha: Option<f64>,
     /// Opacity of points, above 0 to 1
     pub marker_alpha: f64,
@@ -100,9 +114,12 @@ impl Default for LightCurveOptions {
     fn default() -> Self {
         Self {
             use_magnitude: false,
+            light_curve: LightCurveQuantity::Relative,
             show_errorbars: true,
+            show_limits: false,
+            show_channels: true,
             date_cmap: Colormap::Viridis,
-            wavelength_cmap: Colormap::Rainbow,
+            wavelength_cmap: Colormap::Plasma,
             sigma_threshold: 5.0,
             ylim_percentile_min: 1.0,
             ylim_percentile_max: 99.0,
@@ -177,7 +194,9 @@ pub struct LightCurveFigure {
 /// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars,
 /// colored by date) above the light curve (against date, colored by wavelength).
 ///
-/// Both have the same vertical axis. A small arrowhead at its end stands for each point beyond it.
+/// Detections are filled, fainter points open, flagged ones gray crosses, fluxes five errors below zero
+/// diamonds; the head counts each. The date axis is broken between visits that are more than 15 days
+/// apart. A small arrowhead at the edge stands for each point beyond the vertical axis.
 ///
 /// # Errors
 /// Where an option is impossible, or no point can be drawn.
@@ -194,129 +213,13 @@ fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     let drawable = Drawable::new(figure)?;
     let panels = Panels::new(&canvas, figure, &drawable, &style)?;
     let marks = Marks::new(options, drawable.points.len());
-    if !options.use_magnitude {
-        panels.spectrum.zero_line(&mut canvas, &style);
-        panels.light_curve.zero_line(&mut canvas, &style);
-    }
-    let Panels { spectrum, light_curve, dates, wavelengths, .. } = &panels;
-    marks.draw(&mut canvas, spectrum, |p| p.wavelength, |p| p.half_bandwidth, dates, &drawable);
-    marks.draw(&mut canvas, light_curve, |p| p.mjd, |_| 0.0, wavelengths, &drawable);
-    panels.draw_axes(&mut canvas, options.use_magnitude, &style);
+    let channels = panels.draw_points(&mut canvas, figure, &drawable, &marks, &style);
+    panels.draw_axes(&mut canvas, &drawable, options.use_magnitude, &style);
 
-    let line = spectrum.inside.top - style.line - panels.factors[0] - style.gap;
-    marks.legend(&mut canvas, &drawable, spectrum.inside, line, &style);
+    let spectrum = panels.spectrum.inside;
+    let line = spectrum.top - style.line - panels.factors[0] - style.gap;
+    marks.legend(&mut canvas, &drawable, channels, spectrum, line, &style);
     let title = line - (CAP_HEIGHT * style.small + 1.2 * style.gap);
-    frame::title(&mut canvas, spectrum.inside, title, &figure.title, &style);
+    frame::title(&mut canvas, spectrum, title, &panels.title(figure), &style);
     Ok(canvas)
-}
-
-/// A color bar, and what colors mean.
-struct ColorBar {
-    map: Colormap,
-    range: [f64; 2],
-    numbers: NumberAxis,
-    name: &'static str,
-    /// The coordinate that it shows.
-    of: fn(&DrawablePoint) -> f64,
-}
-
-impl ColorBar {
-    /// With numbers that keep a distance of `gap` parts of its length.
-    fn new(
-        map: Colormap,
-        range: [f64; 2],
-        gap: f64,
-        name: &'static str,
-        of: fn(&DrawablePoint) -> f64,
-    ) -> Self {
-        let numbers = stretched(range[0], range[1], Stretch::Linear, gap);
-        Self { map, range, numbers, name, of }
-    }
-
-    fn color(&self, point: &DrawablePoint) -> Rgb {
-        self.map.color(((self.of)(point) - self.range[0]) / (self.range[1] - self.range[0]))
-    }
-}
-
-const WAVELENGTH: &str = "Wavelength (µm)";
-const DATE: &str = "Date (MJD)";
-/// Of a figure of one wavelength [um] or one date [d], half the length of the axis.
-const ONE_WAVELENGTH: f64 = 0.05;
-const ONE_DATE: f64 = 0.5;
-/// By this part horizontal axes are longer at either end.
-const BESIDE: f64 = 0.03;
-
-/// The two panels with their color bars.
-struct Panels {
-    spectrum: Panel,
-    light_curve: Panel,
-    dates: ColorBar,
-    wavelengths: ColorBar,
-    /// Heights of the powers of ten above each.
-    factors: [f64; 2],
-}
-
-impl Panels {
-    fn new(
-        canvas: &Canvas,
-        figure: &LightCurveFigure,
-        drawable: &Drawable,
-        style: &Style,
-    ) -> Result<Self, PlotError> {
-        let (bounds, options) = (canvas.bounds(), &figure.options);
-        let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
-        let above = style.margin + title + CAP_HEIGHT * style.small + style.gap + style.line;
-        let below = frame::room_below(style);
-        // Numbers along the axes are chosen before powers of ten take their share of the height.
-        let height = ((bounds.height() - above - 2.0 * below) / 2.0).max(style.small);
-        let left = Axis::upward(drawable.values(options)?, options.use_magnitude, height, style);
-        let gap = 2.2 * style.small / height;
-        let dates = drawable.colored(|p| p.mjd, ONE_DATE);
-        let dates = ColorBar::new(options.date_cmap, dates, gap, DATE, |p| p.mjd);
-        let wavelengths = drawable.colored(|p| p.wavelength, ONE_WAVELENGTH);
-        let wavelengths =
-            ColorBar::new(options.wavelength_cmap, wavelengths, gap, WAVELENGTH, |p| p.wavelength);
-        let factors = [&dates, &wavelengths].map(|bar| {
-            frame::factor_height(&left.numbers, style).max(frame::factor_height(&bar.numbers, style))
-        });
-        let height = height - (factors[0] + factors[1]) / 2.0;
-
-        let widest = |numbers: &NumberAxis| frame::widest(canvas, &numbers.ticks, style.small);
-        let beside = frame::room_beside(style, widest(&dates.numbers).max(widest(&wavelengths.numbers)));
-        let bar = frame::bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right;
-        let top = (above + factors[0]).round();
-        let upper = Rect {
-            left: frame::room_beside(style, widest(&left.numbers)).round(),
-            right: (bounds.right - bar - beside).round(),
-            top,
-            bottom: (top + height).round(),
-        };
-        let lower = Rect {
-            top: (upper.bottom + below + factors[1]).round(),
-            bottom: (bounds.bottom - below).round(),
-            ..upper
-        };
-        let wavelength = drawable.extent(|p| p.wavelength, |p| p.half_bandwidth, ONE_WAVELENGTH, BESIDE);
-        let date = drawable.extent(|p| p.mjd, |_| 0.0, ONE_DATE, BESIDE);
-        let across = |range, widest| Axis::across(canvas, range, upper.width(), widest, style);
-        Ok(Self {
-            spectrum: Panel { inside: upper, bottom: across(wavelength, "0.000"), left: left.clone() },
-            light_curve: Panel { inside: lower, bottom: across(date, "00000"), left },
-            dates,
-            wavelengths,
-            factors,
-        })
-    }
-
-    fn draw_axes(&self, canvas: &mut Canvas, use_magnitude: bool, style: &Style) {
-        let value = if use_magnitude { "AB magnitude" } else { "Flux density (µJy)" };
-        for (panel, below, bar) in
-            [(&self.spectrum, WAVELENGTH, &self.dates), (&self.light_curve, DATE, &self.wavelengths)]
-        {
-            let widest = frame::widest(canvas, &panel.left.numbers.ticks, style.small);
-            panel.axes(canvas, [below, value], widest, style);
-            let place = frame::bar_place(panel.inside, style);
-            frame::color_bar(canvas, place, bar.map, &bar.numbers, bar.name, style);
-        }
-    }
 }

@@ -259,7 +259,14 @@ impl MontageLayout {
         frame::name_beside(canvas, whole, Side::Left, sides.names[1], widest, style);
         let line = whole.top - style.line - frame::factor_height(numbers, style) - 1.2 * style.gap;
         frame::title(canvas, whole, line, &figure.title, style);
-        frame::color_bar(canvas, frame::bar_place(whole, style), bar.map, numbers, bar.name, style);
+        frame::color_bar(
+            canvas,
+            frame::bar_place(whole, style),
+            |t| bar.map.color(t),
+            numbers,
+            bar.name,
+            style,
+        );
     }
 }
 

@@ -1,14 +1,14 @@
 //! A frame with two axes of numbers, as spectra and light curves are drawn in.
 
 use crate::PlotError;
-use crate::axes::{NumberAxis, linear};
+use crate::axes::{NumberAxis, Tick, linear};
 use crate::canvas::{Canvas, CanvasShape, Rect};
 use crate::clip;
 use crate::colormap::Rgb;
 use crate::frame::{self, Side, Style};
 
-/// Of the line at zero.
-const ZERO_LINE: Rgb = [0xcc; 3];
+/// Of lines at zero and at one.
+const LEVEL_LINE: Rgb = [0xcc; 3];
 
 /// An axis and what it spans.
 #[derive(Debug, Clone)]
@@ -28,6 +28,16 @@ impl Axis {
             numbers.ticks.reverse();
         }
         Self { range, reversed, numbers }
+    }
+
+    /// An axis whose ticks are given.
+    pub(crate) fn with_ticks(range: [f64; 2], ticks: Vec<Tick>) -> Self {
+        Self { range, reversed: false, numbers: NumberAxis { ticks, factor: String::new() } }
+    }
+
+    /// Whether a value lies on the axis.
+    pub(crate) fn holds(&self, value: f64) -> bool {
+        (self.range[0]..=self.range[1]).contains(&value)
     }
 
     /// Along the bottom of a frame of this width \[px\]; `widest` is a label as wide as any.
@@ -138,12 +148,12 @@ impl Panel {
         }
     }
 
-    /// A line at zero, where the vertical axis passes it.
-    pub(crate) fn zero_line(&self, canvas: &mut Canvas, style: &Style) {
+    /// A line at a value, where the vertical axis passes it.
+    pub(crate) fn level_line(&self, canvas: &mut Canvas, value: f64, style: &Style) {
         let [low, high] = self.left.range;
-        if low < 0.0 && 0.0 < high {
-            let y = (self.y(0.0) - style.line / 2.0).round();
-            canvas.rect(self.inside.left, y, self.inside.right, y + style.line, ZERO_LINE);
+        if low < value && value < high {
+            let y = (self.y(value) - style.line / 2.0).round();
+            canvas.rect(self.inside.left, y, self.inside.right, y + style.line, LEVEL_LINE);
         }
     }
 

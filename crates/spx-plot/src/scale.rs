@@ -52,13 +52,14 @@ pub enum DisplayLimits {
     Percentile(f64, f64),
     /// Fixed values, in the unit of the data.
     Range(f64, f64),
-    /// Percentiles likewise, but the upper limit at least `sigmas` widths of the noise above the
-    /// median, so that noise stays dark where there is little else. The width is the distance from
-    /// the median down to the percentile 15.87, one standard deviation of normal noise: sources,
-    /// which are positive, hardly change it.
+    /// The sky dark and what is brighter above it: the lower limit lies `below` widths of the noise below
+    /// the median, the upper one at a percentile, but at least `sigmas` widths above the median, so that
+    /// noise stays dark where there is little else. The width is the distance from the median down to
+    /// the percentile 15.87, one standard deviation of normal noise: sources, which are positive,
+    /// hardly change it. Values without noise have the percentile `100 - high` as their lower limit.
     AboveNoise {
-        /// Percentile of the lower limit.
-        low: f64,
+        /// Distance of the lower limit from the median, in widths of the noise.
+        below: f64,
         /// Percentile of the upper limit.
         high: f64,
         /// Least distance of the upper limit from the median, in widths of the noise.
@@ -66,10 +67,20 @@ pub enum DisplayLimits {
     },
 }
 
-/// Percentiles 0.5 and 99.5, the upper limit at least 15 widths of the noise above the median.
+impl DisplayLimits {
+    /// How far below the median of the sky pictures begin, in widths of the noise: dark, with the
+    /// noise just visible.
+    const BELOW_SKY: f64 = 1.5;
+    /// The rule for planes.
+    pub const PLANE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.5, sigmas: 15.0 };
+    /// The rule for the channels of a composite, in which bright sources need more room.
+    pub const COMPOSITE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.7, sigmas: 25.0 };
+}
+
+/// [`DisplayLimits::PLANE`].
 impl Default for DisplayLimits {
     fn default() -> Self {
-        Self::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 }
+        Self::PLANE
     }
 }
 
@@ -116,16 +127,20 @@ impl DisplayLimits {
                 check_percentiles(low, high)?;
                 Ok(percentiles(&mut finite(), low, high, f32::total_cmp).map(apart))
             }
-            Self::AboveNoise { low, high, sigmas } => {
-                check_percentiles(low, high)?;
-                if !(sigmas > 0.0 && sigmas <= MOST_SIGMAS) {
-                    return Err(PlotError::Parameter { what: "sigmas", most: MOST_SIGMAS, value: sigmas });
+            Self::AboveNoise { below, high, sigmas } => {
+                check_percentiles(0.0, high)?;
+                for (what, value) in [("sigmas", sigmas), ("below", below)] {
+                    if !(value > 0.0 && value <= MOST_SIGMAS) {
+                        return Err(PlotError::Parameter { what, most: MOST_SIGMAS, value });
+                    }
                 }
                 let mut values = finite();
-                let ends = percentiles(&mut values, low, high, f32::total_cmp);
+                let ends = percentiles(&mut values, 100.0 - high, high, f32::total_cmp);
                 let noise = percentiles(&mut values, ONE_SIGMA_BELOW, 50.0, f32::total_cmp);
-                let limits = |((low, high), (below, median)): (ValuePair, ValuePair)| {
-                    (low, high.max(median + sigmas * (median - below)))
+                let limits = |((low, high), (one_below, median)): (ValuePair, ValuePair)| {
+                    let noise = median - one_below;
+                    let low = if noise > 0.0 { median - below * noise } else { low };
+                    (low, high.max(median + sigmas * noise))
                 };
                 Ok(ends.zip(noise).map(limits).map(apart))
             }
@@ -220,9 +235,12 @@ mod tests {
     #[test]
     fn noise_alone_stays_in_the_lower_part() {
         let noise = Array2::from_shape_fn((1, 2001), |(_, x)| x as f32 / 1000.0 - 1.0);
-        let limits = DisplayLimits::AboveNoise { low: 0.5, high: 99.5, sigmas: 15.0 };
+        let limits = DisplayLimits::AboveNoise { below: 1.5, high: 99.5, sigmas: 15.0 };
         let (low, high) = limits.of(noise.view()).unwrap().unwrap();
-        assert!((low + 0.99).abs() < 1e-6 && (high - 15.0 * 0.682_689).abs() < 1e-4, "{low} {high}");
+        assert!(
+            (low + 1.5 * 0.682_689).abs() < 1e-4 && (high - 15.0 * 0.682_689).abs() < 1e-4,
+            "{low} {high}"
+        );
         let mut sources = noise.clone();
         sources.slice_mut(ndarray::s![0, 1900..]).fill(500.0);
         assert_eq!(limits.of(sources.view()).unwrap().unwrap().1, 500.0, "bright sources set the limit");
@@ -259,7 +277,7 @@ mod tests {
             DisplayLimits::Percentile(50.0, 100.5),
             DisplayLimits::Percentile(50.0, 50.0),
             DisplayLimits::Percentile(0.0, f64::NAN),
-            DisplayLimits::AboveNoise { low: 5.0, high: 1.0, sigmas: 5.0 },
+            DisplayLimits::AboveNoise { below: 1.0, high: 101.0, sigmas: 5.0 },
         ] {
             assert!(matches!(limits.of(plane.view()), Err(PlotError::Limits { .. })), "{limits:?}");
         }

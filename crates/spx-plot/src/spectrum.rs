@@ -1,11 +1,11 @@
 //! Spectra: points with bandwidths and errors, and model curves.
 
-use crate::canvas::{Canvas, CanvasShape, Rect};
+use crate::canvas::{Canvas, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
-use crate::legend::{self, LegendEntry};
+use crate::legend::{Legend, LegendEntry, PointMark};
 use crate::panel::{Axis, Panel, bar, checked, padded};
 use crate::{FigureFormat, PlotError, Size};
 
@@ -105,32 +105,50 @@ const CURVE_COLORS: [Rgb; 3] = [[0x55; 3], [0x99; 3], [0xbb; 3]];
 fn draw(figure: &SpectrumFigure) -> Result<Canvas, PlotError> {
     let mut canvas = Canvas::new(figure.size)?;
     let style = Style::new(figure.size);
+    let ranges = Ranges::of(figure)?;
     let names: Vec<LegendEntry<'_>> = entries(figure);
-    let panel = panel(&canvas, figure, &Ranges::of(figure)?, &style);
-    panel.zero_line(&mut canvas, &style);
+    let mut panel = panel(&canvas, figure, &ranges, 0.0, &style);
+    let legend = (names.len() > 1).then(|| {
+        let legend = Legend::new(&canvas, panel.inside, &names, &style);
+        let place = legend.free_place(panel.inside, &occupied(&panel, figure));
+        // Where it would hide data it stands beside the frame, which makes room for it.
+        let place = place.unwrap_or_else(|| {
+            panel = self::panel(&canvas, figure, &ranges, legend.width + style.gap, &style);
+            legend.outside(panel.inside)
+        });
+        (legend, place)
+    });
+    panel.level_line(&mut canvas, 0.0, &style);
     for (curve, color) in figure.curves.iter().zip(CURVE_COLORS.iter().cycle()) {
         let points: Vec<[f64; 2]> = curve.points.iter().map(|p| [panel.x(p[0]), panel.y(p[1])]).collect();
         panel.line(&mut canvas, &points, 0.18 * style.gap, *color);
     }
-    for (spectrum, color) in figure.spectra.iter().zip(COLORS.iter().cycle()) {
-        draw_points(&mut canvas, &panel, spectrum, *color, &style);
+    for (k, spectrum) in figure.spectra.iter().enumerate() {
+        draw_points(&mut canvas, &panel, spectrum, look(k), &style);
     }
     let left = &panel.left.numbers;
     let widest = frame::widest(&canvas, &left.ticks, style.small);
     panel.axes(&mut canvas, [&figure.wavelength_label, &figure.flux_label], widest, &style);
     let line = panel.inside.top - style.line - frame::factor_height(left, &style) - 1.2 * style.gap;
     frame::title(&mut canvas, panel.inside, line, &figure.title, &style);
-    if names.len() > 1 {
-        legend::draw(&mut canvas, panel.inside, &names, &occupied(&panel, figure), &style);
+    if let Some((legend, place)) = legend {
+        legend.draw(&mut canvas, place);
     }
     Ok(canvas)
 }
 
+/// Color and mark of the spectrum of this number: another mark where the colors start over.
+fn look(number: usize) -> (Rgb, PointMark) {
+    (COLORS[number % COLORS.len()], PointMark::of_round(number / COLORS.len()))
+}
+
 fn entries(figure: &SpectrumFigure) -> Vec<LegendEntry<'_>> {
-    let points = figure.spectra.iter().zip(COLORS.iter().cycle());
+    let points = figure.spectra.iter().enumerate().map(|(k, spectrum)| {
+        let (color, mark) = look(k);
+        LegendEntry { name: &spectrum.label, color, mark: Some(mark) }
+    });
     let curves = figure.curves.iter().zip(CURVE_COLORS.iter().cycle());
-    let points = points.map(|(s, &color)| LegendEntry { name: &s.label, color, line: false });
-    points.chain(curves.map(|(c, &color)| LegendEntry { name: &c.label, color, line: true })).collect()
+    points.chain(curves.map(|(c, &color)| LegendEntry { name: &c.label, color, mark: None })).collect()
 }
 
 /// The points that can be drawn.
@@ -168,10 +186,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// The frame and its axes.
-fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, style: &Style) -> Panel {
+/// The frame and its axes; `beside` \[px\] are left free at the right.
+fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, beside: f64, style: &Style) -> Panel {
     let bounds = canvas.bounds();
-    let bottom = Axis::across(canvas, ranges.wavelength, bounds.width(), "0.000", style);
+    let bottom = Axis::across(canvas, ranges.wavelength, bounds.width() - beside, "0.000", style);
     let left = Axis::upward(ranges.flux, false, 0.7 * bounds.height(), style);
     let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
     // Half of the last number may stand out to the right.
@@ -179,7 +197,7 @@ fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, style: &Styl
     let widest = frame::widest(canvas, &left.numbers.ticks, style.small);
     let inside = Rect {
         left: frame::room_beside(style, widest).round(),
-        right: (bounds.right - style.margin.max(out) - style.line).round(),
+        right: (bounds.right - style.margin.max(out) - style.line - beside).round(),
         top: (style.margin + style.line + title + frame::factor_height(&left.numbers, style)).round(),
         bottom: (bounds.bottom - frame::room_below(style)).round(),
     };
@@ -187,7 +205,13 @@ fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, style: &Styl
 }
 
 /// Bars first, so that no bar crosses a point.
-fn draw_points(canvas: &mut Canvas, panel: &Panel, spectrum: &Spectrum, color: Rgb, style: &Style) {
+fn draw_points(
+    canvas: &mut Canvas,
+    panel: &Panel,
+    spectrum: &Spectrum,
+    (color, mark): (Rgb, PointMark),
+    style: &Style,
+) {
     let faint = color.map(|part| part / 2 + 0x80);
     for p in finite(spectrum) {
         let bars = [p.half_bandwidth, p.error];
@@ -196,7 +220,7 @@ fn draw_points(canvas: &mut Canvas, panel: &Panel, spectrum: &Spectrum, color: R
     for p in finite(spectrum) {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
-            canvas.shapes.push(CanvasShape::Disc(at, POINT * style.gap, color));
+            mark.draw(canvas, at, POINT * style.gap, color);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Points, bars and arrows, and the legend that explains them.
 
-use super::points::{Drawable, DrawablePoint, LIMIT_SIGMA};
-use super::{ColorBar, LightCurveOptions, PointQuality};
-use crate::canvas::{Anchor, Canvas, CanvasShape, PAPER, Rect};
+use super::LightCurveOptions;
+use super::channels::Channels;
+use super::panels::ColorBar;
+use super::points::{Drawable, DrawablePoint, DrawnValue, LIMIT_SIGMA, NEGATIVE_SIGMA, PointClass};
+use crate::canvas::{Anchor, Canvas, CanvasShape, INK, PAPER, Rect};
 use crate::colormap::{Rgb, to_byte};
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
@@ -12,7 +14,7 @@ use crate::panel::Panel;
 pub(super) struct Marks<'a> {
     options: &'a LightCurveOptions,
     good: f64,
-    rejected: f64,
+    flagged: f64,
     limit: f64,
     line: f64,
     bar_alpha: f64,
@@ -20,7 +22,7 @@ pub(super) struct Marks<'a> {
     rim: f64,
 }
 
-const REJECTED: Rgb = [0xa0; 3];
+const FLAGGED: Rgb = [0x8c; 3];
 /// Of samples in the legend.
 const SAMPLE: Rgb = [0x60; 3];
 
@@ -34,46 +36,72 @@ impl<'a> Marks<'a> {
         Self {
             options,
             good,
-            rejected: size(options.marker_size_rejected, 4.0),
+            flagged: size(options.marker_size_rejected, 4.0),
             limit: size(options.marker_size_upper_limit, 9.0),
             line: options.errorbar_linewidth * pixel,
-            bar_alpha: options.errorbar_alpha.unwrap_or(0.4 * crowd),
+            bar_alpha: options.errorbar_alpha.unwrap_or(0.6 * crowd),
             rim: if good > 3.0 * pixel { 0.5 * pixel } else { 0.0 },
         }
     }
 
-    /// All points in a panel whose horizontal coordinate is `along`, colored by the other one.
-    /// Rejected points lie behind, then bars, then limits, then good points.
+    /// Points in a panel whose horizontal coordinate and half width are `along`, colored by the other
+    /// coordinate. Flagged points lie behind, then bars, then faint points, limits, detections, and
+    /// what lies far below zero.
     pub(super) fn draw(
         &self,
         canvas: &mut Canvas,
         panel: &Panel,
-        along: fn(&DrawablePoint) -> f64,
-        half_width: fn(&DrawablePoint) -> f64,
+        along: [fn(&DrawablePoint) -> f64; 2],
+        value: fn(&DrawablePoint) -> DrawnValue,
         bar: &ColorBar,
-        drawable: &Drawable,
+        points: &[DrawablePoint],
     ) {
-        let of = |quality| drawable.points.iter().filter(move |p| p.quality == quality);
-        let place = |p: &DrawablePoint| [panel.x(along(p)), panel.y(p.value)];
+        let of = |class| points.iter().filter(move |p| p.class == class);
+        let place = |p: &DrawablePoint| [panel.x(along[0](p)), panel.y(value(p).at)];
         let strong = |p: &DrawablePoint| mixed(bar.color(p), self.options.marker_alpha);
-        for p in of(PointQuality::Rejected) {
-            self.point(canvas, panel, place(p), REJECTED, |canvas, at| self.cross(canvas, at));
+        for p in of(PointClass::Flagged) {
+            self.point(canvas, panel, place(p), FLAGGED, |canvas, at| self.cross(canvas, at));
         }
         if self.options.show_errorbars {
-            for p in of(PointQuality::Good) {
-                let faint = mixed(bar.color(p), self.bar_alpha);
-                panel.bars(canvas, [along(p), p.value], [half_width(p), p.error], self.line, faint);
+            for p in
+                [PointClass::Faint, PointClass::Detected, PointClass::FarNegative].into_iter().flat_map(of)
+            {
+                let faint = mixed(darkened(bar.color(p)), self.bar_alpha);
+                panel.bars(
+                    canvas,
+                    [along[0](p), value(p).at],
+                    [along[1](p), value(p).error],
+                    self.line,
+                    faint,
+                );
             }
         }
-        for p in of(PointQuality::UpperLimit) {
+        for p in of(PointClass::Faint) {
+            self.point(canvas, panel, place(p), strong(p), |canvas, at| self.ring(canvas, at, strong(p)));
+        }
+        for p in of(PointClass::UpperLimit) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| {
                 for line in self.arrow(at) {
                     panel.line(canvas, &line, self.line, strong(p));
                 }
             });
         }
-        for p in of(PointQuality::Good) {
+        for p in of(PointClass::Detected) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| self.disc(canvas, at, strong(p)));
+        }
+        for p in of(PointClass::FarNegative) {
+            self.point(canvas, panel, place(p), INK, |canvas, at| self.diamond(canvas, at));
+        }
+    }
+
+    /// Means of channels, in black over the points.
+    pub(super) fn draw_channels(&self, canvas: &mut Canvas, panel: &Panel, channels: &Channels) {
+        for (wavelength, value) in &channels.0 {
+            panel.bars(canvas, [*wavelength, value.at], [0.0, value.error], 1.2 * self.line, INK);
+            let at = [panel.x(*wavelength), panel.y(value.at)];
+            if panel.holds(at) {
+                self.square(canvas, at);
+            }
         }
     }
 
@@ -90,7 +118,7 @@ impl<'a> Marks<'a> {
             return draw(canvas, [x, y]);
         }
         let Rect { top, bottom, .. } = panel.inside;
-        let size = 0.45 * self.rejected;
+        let size = 0.45 * self.flagged;
         let (edge, inwards) = if y < top { (top + self.line, size) } else { (bottom - self.line, -size) };
         let head = [[x - size, edge + inwards], [x, edge], [x + size, edge + inwards]];
         panel.line(canvas, &head, self.line, color);
@@ -106,11 +134,29 @@ impl<'a> Marks<'a> {
     }
 
     fn cross(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
-        let half = 0.4 * self.rejected;
+        let half = 0.4 * self.flagged;
         for sign in [-1.0, 1.0] {
             let line = vec![[x - half, y - sign * half], [x + half, y + sign * half]];
-            canvas.shapes.push(CanvasShape::Line(line, self.line, REJECTED));
+            canvas.shapes.push(CanvasShape::Line(line, self.line, FLAGGED));
         }
+    }
+
+    /// An open circle, its inside in the color of the paper.
+    fn ring(&self, canvas: &mut Canvas, at: [f64; 2], color: Rgb) {
+        let radius = 0.5 * self.good;
+        canvas.shapes.push(CanvasShape::Disc(at, radius, darkened(color)));
+        canvas.shapes.push(CanvasShape::Disc(at, (radius - self.line.max(0.22 * radius)).max(0.0), PAPER));
+    }
+
+    fn diamond(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
+        let half = 0.65 * self.good;
+        let corners = [[x - half, y], [x, y - half], [x + half, y], [x, y + half], [x - half, y]];
+        canvas.shapes.push(CanvasShape::Line(corners.to_vec(), 1.5 * self.line, INK));
+    }
+
+    fn square(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
+        let half = 0.36 * self.good;
+        canvas.rect(x - half, y - half, x + half, y + half, INK);
     }
 
     /// A bar at a place, an arrow that hangs from it, and its head.
@@ -123,41 +169,31 @@ impl<'a> Marks<'a> {
         ]
     }
 
-    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn
-    /// how, and how many there are.
+    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn how,
+    /// and how many there are.
     pub(super) fn legend(
         &self,
         canvas: &mut Canvas,
         drawable: &Drawable,
+        channels: Channels,
         frame: Rect,
         line: f64,
         style: &Style,
     ) {
-        let entries = self.entries(drawable);
-        let (sample, after_name) = (2.0 * style.gap, 2.4 * style.gap);
-        let room = |mark: Option<PointQuality>| if mark.is_some() { sample } else { 0.0 };
-        let most = (canvas.bounds().width() - 2.0 * style.margin) / entries.len().max(1) as f64;
-        let fitted: Vec<_> = entries
-            .into_iter()
-            .map(|(mark, name)| (mark, canvas.fit(&name, style.small, most - room(mark) - after_name)))
-            .collect();
-        let width = |(mark, (name, em)): &(Option<PointQuality>, (String, f64))| {
-            room(*mark) + canvas.text_width(name, *em) + after_name
-        };
-        let half = (fitted.iter().map(width).sum::<f64>() - after_name) / 2.0;
+        let entries = self.entries(drawable, channels.0.len());
+        let (sample, after_name) = (2.0 * style.gap, 2.0 * style.gap);
+        let room = |mark: LegendMark| if mark == LegendMark::None { 0.0 } else { sample };
+        let taken: f64 = entries.iter().map(|(mark, _)| room(*mark) + after_name).sum::<f64>() - after_name;
+        let names: f64 = entries.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
+        // All names are set in the same size, as small as it takes.
+        let most = canvas.bounds().width() - 2.0 * style.margin - taken;
+        let em = style.small * (most / names.max(1.0)).min(1.0);
+        let half = (taken + names * em / style.small) / 2.0;
         let reach = canvas.bounds().width() - style.margin - half;
         let mut x = ((frame.left + frame.right) / 2.0).clamp((style.margin + half).min(reach), reach) - half;
-        for (mark, (name, em)) in fitted {
+        for (mark, name) in entries {
             let middle = [x + 0.35 * sample, line - CAP_HEIGHT / 2.0 * em];
-            match mark {
-                Some(PointQuality::Good) => self.disc(canvas, middle, SAMPLE),
-                Some(PointQuality::Rejected) => self.cross(canvas, middle),
-                Some(PointQuality::UpperLimit) => {
-                    let lines = self.arrow([middle[0], middle[1] - self.limit / 2.0]);
-                    canvas.shapes.extend(lines.map(|line| CanvasShape::Line(line, self.line, SAMPLE)));
-                }
-                None => {}
-            }
+            self.sample(canvas, mark, middle);
             x += room(mark);
             let width = canvas.text_width(&name, em);
             canvas.label(name, [x, line], Anchor::Start, em);
@@ -165,28 +201,58 @@ impl<'a> Marks<'a> {
         }
     }
 
-    fn entries(&self, drawable: &Drawable) -> Vec<(Option<PointQuality>, String)> {
-        let count = |quality| drawable.points.iter().filter(|p| p.quality == quality).count();
-        let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
-        [
-            (
-                Some(PointQuality::Good),
-                format!("S/N ≥ {}", self.options.sigma_threshold),
-                count(PointQuality::Good),
-            ),
-            (
-                Some(PointQuality::UpperLimit),
-                format!("{LIMIT_SIGMA}σ upper limit"),
-                count(PointQuality::UpperLimit),
-            ),
-            (Some(PointQuality::Rejected), "rejected".to_owned(), count(PointQuality::Rejected)),
-            (None, missing.to_owned(), drawable.left_out),
-        ]
-        .into_iter()
-        .filter(|(.., count)| *count > 0)
-        .map(|(mark, name, count)| (mark, format!("{name} ({count})")))
-        .collect()
+    fn sample(&self, canvas: &mut Canvas, mark: LegendMark, middle: [f64; 2]) {
+        match mark {
+            LegendMark::Point(PointClass::Detected) => self.disc(canvas, middle, SAMPLE),
+            LegendMark::Point(PointClass::Faint) => self.ring(canvas, middle, SAMPLE),
+            LegendMark::Point(PointClass::FarNegative) => self.diamond(canvas, middle),
+            LegendMark::Point(PointClass::Flagged) => self.cross(canvas, middle),
+            LegendMark::Point(PointClass::UpperLimit) => {
+                let lines = self.arrow([middle[0], middle[1] - self.limit / 2.0]);
+                canvas.shapes.extend(lines.map(|line| CanvasShape::Line(line, self.line, SAMPLE)));
+            }
+            LegendMark::Mean => self.square(canvas, middle),
+            LegendMark::None => {}
+        }
     }
+
+    /// Every class that is there, with its number.
+    fn entries(&self, drawable: &Drawable, channels: usize) -> Vec<(LegendMark, String)> {
+        let count = |class| drawable.points.iter().filter(|p| p.class == class).count();
+        let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
+        let threshold = self.options.sigma_threshold;
+        let classes = [
+            (PointClass::Detected, format!("S/N ≥ {threshold}")),
+            (PointClass::Faint, format!("S/N < {threshold}")),
+            (PointClass::UpperLimit, format!("{LIMIT_SIGMA}σ upper limit")),
+            (PointClass::FarNegative, format!("below −{}σ", -NEGATIVE_SIGMA)),
+            (PointClass::Flagged, "flagged".to_owned()),
+        ];
+        let classes = classes.map(|(class, name)| (LegendMark::Point(class), name, count(class)));
+        let others = [
+            (LegendMark::Mean, "channel mean".to_owned(), channels),
+            (LegendMark::None, missing.to_owned(), drawable.left_out),
+        ];
+        classes
+            .into_iter()
+            .chain(others)
+            .filter(|(.., count)| *count > 0)
+            .map(|(mark, name, count)| (mark, format!("{name} ({count})")))
+            .collect()
+    }
+}
+
+/// What stands before a name in the legend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LegendMark {
+    Point(PointClass),
+    Mean,
+    None,
+}
+
+/// A color that holds on white, for lines.
+fn darkened(color: Rgb) -> Rgb {
+    color.map(|part| to_byte(f64::from(part) / 255.0 * 0.75))
 }
 
 /// A color of this strength on paper.

@@ -1,14 +1,57 @@
-//! Which points can be drawn, and the ranges that they span.
+//! Which points can be drawn, to which class each belongs, and the ranges that they span.
 
 use spx_core::units::AB_ZERO_POINT_UJY;
 
-use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality};
+use super::smooth::SmoothSpectrum;
+use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity};
 use crate::PlotError;
 use crate::panel::{bar, checked, widened};
 use crate::scale::percentiles;
 
 /// An upper limit lies this many errors above the flux, or above zero where that is negative.
 pub(super) const LIMIT_SIGMA: f64 = 3.0;
+/// A flux so many errors below zero is no noise: something is wrong with the measurement.
+pub(super) const NEGATIVE_SIGMA: f64 = -5.0;
+/// A light curve relative to the spectrum needs at least so many points that are not flagged.
+const LEAST_FOR_RELATIVE: usize = 20;
+/// Larger relative errors than this, in the median, would hide any variation.
+const LARGEST_RELATIVE_ERROR: f64 = 0.5;
+
+/// How a point is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum PointClass {
+    /// A pixel of the aperture has a bad flag: a gray cross.
+    Flagged,
+    /// Below [`NEGATIVE_SIGMA`]: a diamond where it is.
+    FarNegative,
+    /// Below the threshold of detections: an open circle.
+    Faint,
+    /// Where limits are asked for, a faint point that is smaller than its error: an arrow.
+    UpperLimit,
+    /// A filled disc.
+    Detected,
+}
+
+impl PointClass {
+    fn of(point: &LightCurvePoint, options: &LightCurveOptions) -> Self {
+        let snr = point.flux / point.error;
+        match snr {
+            _ if point.flagged => Self::Flagged,
+            snr if snr < NEGATIVE_SIGMA => Self::FarNegative,
+            snr if snr >= options.sigma_threshold => Self::Detected,
+            snr if options.show_limits && snr < 1.0 => Self::UpperLimit,
+            _ => Self::Faint,
+        }
+    }
+}
+
+/// A value with its error on a vertical axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct DrawnValue {
+    pub(super) at: f64,
+    /// In the same unit; 0 for none.
+    pub(super) error: f64,
+}
 
 /// A point with a place in the figure.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,37 +59,43 @@ pub(super) struct DrawablePoint {
     pub(super) mjd: f64,
     pub(super) wavelength: f64,
     pub(super) half_bandwidth: f64,
-    /// Flux \[uJy\] or magnitude; of an upper limit the limit.
-    pub(super) value: f64,
-    /// In the same unit; 0 for none.
-    pub(super) error: f64,
-    /// What the vertical axis should show of it: its error bar, or from the flux to its limit.
-    ends: [f64; 2],
-    pub(super) quality: PointQuality,
+    /// In the spectrum: flux or magnitude; of an upper limit the limit.
+    pub(super) value: DrawnValue,
+    /// In the light curve: the same, or relative to the spectrum.
+    pub(super) relative: DrawnValue,
+    /// Flux and error as they were given \[uJy\].
+    pub(super) flux: DrawnValue,
+    pub(super) class: PointClass,
 }
 
 impl DrawablePoint {
-    fn new(p: &LightCurvePoint, use_magnitude: bool) -> Option<Self> {
-        let (flux, error) = match p.quality {
-            PointQuality::UpperLimit => (p.flux.max(0.0) + LIMIT_SIGMA * bar(p.error), 0.0),
-            _ => (p.flux, bar(p.error)),
+    fn new(p: &LightCurvePoint, options: &LightCurveOptions, unit: f64) -> Option<Self> {
+        let class = PointClass::of(p, options);
+        let flux = DrawnValue { at: p.flux, error: bar(p.error) };
+        let shown = match class {
+            PointClass::UpperLimit => {
+                DrawnValue { at: p.flux.max(0.0) + LIMIT_SIGMA * flux.error, error: 0.0 }
+            }
+            _ => flux,
         };
-        let (value, error) = if use_magnitude {
-            (AB_ZERO_POINT_UJY - 2.5 * flux.log10(), 2.5 / std::f64::consts::LN_10 * error / flux)
+        let value = if options.use_magnitude {
+            magnitude(shown)
         } else {
-            (flux, error)
-        };
-        let ends = match p.quality {
-            PointQuality::UpperLimit if !use_magnitude => [p.flux, value],
-            _ => [value - error, value + error],
+            DrawnValue { at: shown.at / unit, error: shown.error / unit }
         };
         let half_bandwidth = bar(p.bandwidth) / 2.0;
-        let LightCurvePoint { mjd, wavelength, quality, .. } = *p;
-        let point = Self { mjd, wavelength, half_bandwidth, value, error, ends, quality };
-        // The logarithm of what is not positive is not finite. A NaN flux would pass as a limit
-        // above zero.
-        let finite = [p.mjd, p.wavelength, p.flux, value].into_iter().all(f64::is_finite);
-        finite.then_some(point)
+        let LightCurvePoint { mjd, wavelength, .. } = *p;
+        // The logarithm of what is not positive is not finite.
+        let finite = [p.mjd, p.wavelength, p.flux, value.at].into_iter().all(f64::is_finite);
+        finite.then_some(Self { mjd, wavelength, half_bandwidth, value, relative: value, flux, class })
+    }
+}
+
+/// AB magnitude of a flux \[uJy\].
+fn magnitude(flux: DrawnValue) -> DrawnValue {
+    DrawnValue {
+        at: AB_ZERO_POINT_UJY - 2.5 * flux.at.log10(),
+        error: 2.5 / std::f64::consts::LN_10 * flux.error / flux.at,
     }
 }
 
@@ -55,26 +104,66 @@ pub(super) struct Drawable {
     pub(super) points: Vec<DrawablePoint>,
     /// How many cannot.
     pub(super) left_out: usize,
+    /// Name of the unit of fluxes.
+    pub(super) unit: &'static str,
+    /// Whether the light curve is relative to the spectrum.
+    pub(super) is_relative: bool,
 }
 
 impl Drawable {
     pub(super) fn new(figure: &LightCurveFigure) -> Result<Self, PlotError> {
-        let use_magnitude = figure.options.use_magnitude;
+        let options = &figure.options;
+        let (unit, factor) = unit_of(&figure.points);
         let points: Vec<DrawablePoint> =
-            figure.points.iter().filter_map(|p| DrawablePoint::new(p, use_magnitude)).collect();
+            figure.points.iter().filter_map(|p| DrawablePoint::new(p, options, factor)).collect();
         if points.is_empty() {
-            let what =
-                if use_magnitude { "date, wavelength and magnitude" } else { "date, wavelength and flux" };
+            let what = if options.use_magnitude {
+                "date, wavelength and magnitude"
+            } else {
+                "date, wavelength and flux"
+            };
             return Err(PlotError::NoPoints { what, points: figure.points.len() });
         }
         let left_out = figure.points.len() - points.len();
-        Ok(Self { points, left_out })
+        let mut drawable = Self { points, left_out, unit, is_relative: false };
+        if options.light_curve == LightCurveQuantity::Relative {
+            drawable.make_relative(options.use_magnitude);
+        }
+        Ok(drawable)
     }
 
-    /// The points that matter for limits and colors: those that are not rejected, if there are any.
+    /// Divides the values of the light curve by the source's own smooth spectrum, where that is
+    /// bright enough everywhere.
+    fn make_relative(&mut self, use_magnitude: bool) {
+        let spectrum = SmoothSpectrum::new(self.points.iter().filter(|p| p.class != PointClass::Flagged));
+        if spectrum.len() < LEAST_FOR_RELATIVE {
+            return;
+        }
+        let models: Vec<f64> = self.points.iter().map(|p| spectrum.at(p.wavelength)).collect();
+        let mut errors: Vec<f64> = self.points.iter().zip(&models).map(|(p, m)| p.flux.error / m).collect();
+        let median = percentiles(&mut errors, 50.0, 50.0, f64::total_cmp).map_or(f64::NAN, |(m, _)| m);
+        if !(models.iter().all(|m| *m > 0.0) && median < LARGEST_RELATIVE_ERROR) {
+            return;
+        }
+        self.is_relative = true;
+        for (point, model) in self.points.iter_mut().zip(models) {
+            point.relative = if use_magnitude {
+                let model = magnitude(DrawnValue { at: model, error: 0.0 }).at;
+                DrawnValue { at: point.value.at - model, error: point.value.error }
+            } else {
+                let scale = point.flux.at / model / point.value.at;
+                match point.class {
+                    PointClass::UpperLimit => DrawnValue { at: point.value.at * scale, error: 0.0 },
+                    _ => DrawnValue { at: point.flux.at / model, error: point.flux.error / model },
+                }
+            };
+        }
+    }
+
+    /// The points that matter for limits and colors: those without flags, if there are any.
     fn relevant(&self) -> impl Iterator<Item = &DrawablePoint> {
-        let none = self.points.iter().all(|p| p.quality == PointQuality::Rejected);
-        self.points.iter().filter(move |p| none || p.quality != PointQuality::Rejected)
+        let none = self.points.iter().all(|p| p.class == PointClass::Flagged);
+        self.points.iter().filter(move |p| none || p.class != PointClass::Flagged)
     }
 
     /// The range of a coordinate of all points with the bars along it, with a part of it more at
@@ -95,14 +184,37 @@ impl Drawable {
         padded_ends(self.relevant().map(of), least, 0.0)
     }
 
-    /// The range of the values, by percentiles.
-    pub(super) fn values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
+    /// The range of the values, by percentiles of what is drawn; points far below zero are always
+    /// inside.
+    pub(super) fn values(
+        &self,
+        of: fn(&DrawablePoint) -> DrawnValue,
+        options: &LightCurveOptions,
+    ) -> Result<[f64; 2], PlotError> {
         let (low, high) = (options.ylim_percentile_min, options.ylim_percentile_max);
-        let ends = |k: usize| {
-            let mut ends: Vec<f64> = self.relevant().map(|p| p.ends[k]).collect();
+        let ends = |sign: f64| {
+            let reach = |p| {
+                let DrawnValue { at, error } = of(p);
+                // Bars of infinite length say nothing about the range.
+                at + sign * if options.show_errorbars { error } else { 0.0 }
+            };
+            let mut ends: Vec<f64> = self.relevant().map(reach).collect();
             percentiles(&mut ends, low, high, f64::total_cmp).unwrap_or_default()
         };
-        checked("values", widened([ends(0).0, ends(1).1], options.ylim_padding_fraction))
+        let negative = self.points.iter().filter(|p| p.class == PointClass::FarNegative).map(|p| of(p).at);
+        let low = negative.fold(ends(-1.0).0, f64::min);
+        checked("values", widened([low, ends(1.0).1], options.ylim_padding_fraction))
+    }
+}
+
+/// The unit in which fluxes \[uJy\] are easily read, and its size \[uJy\].
+fn unit_of(points: &[LightCurvePoint]) -> (&'static str, f64) {
+    let mut sizes: Vec<f64> = points.iter().map(|p| p.flux.abs()).filter(|size| size.is_finite()).collect();
+    let typical = percentiles(&mut sizes, 50.0, 90.0, f64::total_cmp).map_or(0.0, |(_, high)| high);
+    match typical {
+        size if size >= 1e7 => ("Jy", 1e6),
+        size if size >= 1e4 => ("mJy", 1e3),
+        _ => ("µJy", 1.0),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The picture of a source: where points lie, and what is said of them.
 
 use super::*;
-use crate::canvas::CanvasShape;
+use crate::canvas::{CanvasShape, INK, Rect};
+use crate::colormap::{Rgb, luminance};
 use crate::testing::{Picture, assert_texts_are_free};
 
 /// SplitMix64 (Steele et al. 2014), numbers in [0, 1).
@@ -31,14 +32,8 @@ fn source(count: u32, brightness: f64) -> Vec<LightCurvePoint> {
         let spoiled = random.next() < 1.0 / 12.0;
         let outlier = if spoiled { 4.0 * error * random.noise() } else { 0.0 };
         let flux = brightness * (0.3 + 1.2 / wavelength) + line + error * random.noise() + outlier;
-        let quality = match flux / error {
-            _ if spoiled => PointQuality::Rejected,
-            snr if snr < 1.0 => PointQuality::UpperLimit,
-            snr if snr < 5.0 => PointQuality::Rejected,
-            _ => PointQuality::Good,
-        };
         let mjd = 60_800.0 + 15.0 * random.next() + 183.0 * (2.0 * random.next()).floor();
-        LightCurvePoint { mjd, wavelength, bandwidth: wavelength / 40.0, flux, error, quality }
+        LightCurvePoint { mjd, wavelength, bandwidth: wavelength / 40.0, flux, error, flagged: spoiled }
     };
     (0..count).map(|_| point()).collect()
 }
@@ -62,65 +57,161 @@ fn panels(figure: &LightCurveFigure) -> (Canvas, Panels) {
     (canvas, panels)
 }
 
-/// Two good points, a limit and a rejected one.
+/// Two detections in two visits, a faint point and a flagged one.
 fn three() -> LightCurveFigure {
-    let point = |mjd, wavelength, flux, error, quality| LightCurvePoint {
+    let point = |mjd, wavelength, flux, error, flagged| LightCurvePoint {
         mjd,
         wavelength,
         bandwidth: 0.1,
         flux,
         error,
-        quality,
+        flagged,
     };
-    figure(vec![
-        point(60_000.0, 1.0, 100.0, 10.0, PointQuality::Good),
-        point(60_100.0, 4.0, 200.0, 10.0, PointQuality::Good),
-        point(60_050.0, 2.5, -20.0, 30.0, PointQuality::UpperLimit),
-        point(60_020.0, 3.0, 150.0, 10.0, PointQuality::Rejected),
-    ])
+    let mut figure = figure(vec![
+        point(60_000.0, 1.0, 100.0, 10.0, false),
+        point(60_100.0, 4.0, 200.0, 10.0, false),
+        point(60_002.0, 2.5, -20.0, 30.0, false),
+        point(60_001.0, 3.0, 150.0, 10.0, true),
+    ]);
+    figure.options.marker_size_good = Some(8.0);
+    figure
+}
+
+/// Visits of a few days, half a year apart.
+fn four_visits(count: u32) -> Vec<LightCurvePoint> {
+    let mut points = source(count, 500.0);
+    let mut random = Random(9);
+    points
+        .iter_mut()
+        .for_each(|p| p.mjd = 60_800.0 + 183.0 * (4.0 * random.next()).floor() + 2.0 * random.next());
+    points
+}
+
+/// Lines of a color.
+fn lines(canvas: &Canvas, color: Rgb) -> Vec<Vec<[f64; 2]>> {
+    let of = |shape: &CanvasShape| match shape {
+        CanvasShape::Line(points, _, found) if *found == color => Some(points.clone()),
+        _ => None,
+    };
+    canvas.shapes.iter().filter_map(of).collect()
 }
 
 #[test]
 fn points_lie_where_the_numbers_say_and_have_the_colors_of_the_other_axis() {
-    let mut figure = three();
-    figure.options.marker_size_good = Some(8.0);
+    let figure = three();
     let (_, Panels { spectrum, light_curve, .. }) = panels(&figure);
+    assert_eq!(light_curve.len(), 2, "two visits");
     let picture = Picture::decode(&render_light_curve(&figure, FigureFormat::Png).unwrap());
     let Rect { left, right, top, bottom } = spectrum.inside;
     // The axes reach 3 % beyond the first and the last point, passbands included.
     let along = |part: f64| left + (0.03 + part) / 1.06 * (right - left);
-    for (end, flux) in [(0.0, 100.0), (1.0, 200.0)] {
+    for (end, flux, mjd) in [(0.0, 100.0, 60_000.0), (1.0, 200.0, 60_100.0)] {
         let (x, y) = (along((0.05 + 3.0 * end) / 3.1), spectrum.y(flux));
         assert!((top..bottom).contains(&y));
-        assert_eq!(picture.near(x, y), Colormap::Viridis.color(end), "in the spectrum at {flux}");
-        let (x, y) = (along(end), light_curve.y(flux));
-        assert_eq!(picture.near(x, y), Colormap::Rainbow.color(end), "in the light curve at {flux}");
+        let color = Colormap::Viridis.color_on_paper(end);
+        assert_eq!(picture.near(x, y), color, "in the spectrum at {flux}");
+        let (panel, _) = light_curve.iter().find(|(panel, _)| panel.bottom.holds(mjd)).unwrap();
+        let color = Colormap::Plasma.color_on_paper(end);
+        assert_eq!(picture.near(panel.x(mjd), panel.y(flux)), color, "in the light curve at {flux}");
     }
     let bar = picture.near(spectrum.x(1.04), spectrum.y(100.0));
     assert_ne!(bar, [0xff; 3], "the passband");
-    assert_eq!(
-        picture.near(light_curve.x(60_000.0) + 12.0, light_curve.y(100.0)),
-        [0xff; 3],
-        "no bar in time"
-    );
-    let rejected = picture.near(spectrum.x(3.0), spectrum.y(150.0));
-    assert!(rejected[0] == rejected[1] && rejected[1] == rejected[2] && rejected[0] < 0xff, "{rejected:?}");
+    let faint = picture.near(spectrum.x(2.5), spectrum.y(-20.0));
+    assert_eq!(faint, [0xff; 3], "the faint point is open");
+    let flagged = picture.near(spectrum.x(3.0), spectrum.y(150.0));
+    assert!(flagged[0] == flagged[1] && flagged[1] == flagged[2] && flagged[0] < 0xff, "{flagged:?}");
 }
 
 #[test]
-fn an_upper_limit_hangs_from_three_errors_above_zero() {
-    let figure = three();
-    let (canvas, Panels { spectrum, dates, .. }) = panels(&figure);
-    let color = dates.map.color(0.5);
+fn an_upper_limit_hangs_from_three_errors_above_zero_where_limits_are_asked_for() {
+    let mut figure = three();
+    let color = panels(&figure).1.dates.color(&Drawable::new(&figure).unwrap().points[2]);
+    assert!(lines(&draw(&figure).unwrap(), color).is_empty(), "no limit unless it is asked for");
+    figure.options.show_limits = true;
+    let (canvas, Panels { spectrum, .. }) = panels(&figure);
     let (x, y) = (spectrum.x(2.5), spectrum.y(90.0));
-    let lines = |shape: &CanvasShape| match shape {
-        CanvasShape::Line(points, _, found) if *found == color => Some(points.clone()),
-        _ => None,
-    };
-    let arrow: Vec<_> = canvas.shapes.iter().filter_map(lines).collect();
+    let arrow = lines(&canvas, color);
     assert_eq!(arrow.len(), 3, "a bar, an arrow, its head");
     assert!(arrow[0].iter().all(|p| (p[1] - y).abs() < 1e-9), "the bar lies at 90: {arrow:?}");
     assert!((arrow[1][0][0] - x).abs() < 1e-9 && arrow[1][1][1] > y, "it points downwards: {arrow:?}");
+}
+
+#[test]
+fn a_flux_far_below_zero_is_shown_where_it_is() {
+    let mut figure = figure(source(300, 200.0));
+    figure.points[7] = LightCurvePoint { flux: -900.0, error: 20.0, flagged: false, ..figure.points[7] };
+    for show_limits in [false, true] {
+        figure.options.show_limits = show_limits;
+        let (canvas, Panels { spectrum, .. }) = panels(&figure);
+        let at = [spectrum.x(figure.points[7].wavelength), spectrum.y(-900.0)];
+        assert!(spectrum.holds(at), "the axis reaches down to it");
+        let is_there = |line: &Vec<[f64; 2]>| {
+            line.len() == 5
+                && (line[0][1] - at[1]).abs() < 1e-9
+                && ((line[0][0] + line[2][0]) / 2.0 - at[0]).abs() < 1e-9
+        };
+        assert_eq!(lines(&canvas, INK).iter().filter(|line| is_there(line)).count(), 1);
+        assert!(texts(&figure).contains(&"below −5σ (1)".to_owned()));
+    }
+}
+
+/// A star whose flux changes by 30 % from visit to visit; its spectrum varies by a factor of five.
+#[test]
+fn the_light_curve_shows_variation_and_not_the_spectrum() {
+    let mut random = Random(3);
+    let mut points: Vec<LightCurvePoint> = source(600, 20_000.0);
+    for p in &mut points {
+        let spectrum = 20_000.0 / p.wavelength;
+        p.error = 0.01 * spectrum;
+        let factor = if p.mjd > 60_900.0 { 1.15 } else { 0.85 };
+        (p.flux, p.flagged) = (factor * spectrum + p.error * random.noise(), false);
+    }
+    let drawable = Drawable::new(&figure(points)).unwrap();
+    assert!(drawable.is_relative);
+    for (late, expected) in [(false, 0.85), (true, 1.15)] {
+        let of = drawable.points.iter().filter(|p| (p.mjd > 60_900.0) == late);
+        let values: Vec<f64> = of.map(|p| p.relative.at).collect();
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        let scatter = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / values.len() as f64).sqrt();
+        // Each neighborhood has its own share of early and late points, about 15 of each.
+        assert!((mean - expected).abs() < 0.02 && scatter < 0.05, "{late}: {mean} {scatter}");
+    }
+    assert!(!Drawable::new(&figure(source(200, 1.0))).unwrap().is_relative, "too faint");
+    assert!(!Drawable::new(&figure(source(10, 5e4))).unwrap().is_relative, "too few points");
+}
+
+#[test]
+fn channel_means_follow_the_spectrum() {
+    let drawable = Drawable::new(&figure(source(2000, 800.0))).unwrap();
+    let found = channels::channel_means(&drawable).0;
+    assert!(found.len() > 40, "{}", found.len());
+    let near: Vec<f64> = found
+        .iter()
+        .filter(|(wavelength, _)| (wavelength - 2.6).abs() > 0.4)
+        .map(|(wavelength, v)| (v.at - 800.0 * (0.3 + 1.2 / wavelength)) / v.error)
+        .collect();
+    let width = (near.iter().map(|pull| pull * pull).sum::<f64>() / near.len() as f64).sqrt();
+    assert!((0.7..1.4).contains(&width), "pulls of width {width}");
+    let few = Drawable::new(&figure(source(40, 800.0))).unwrap();
+    assert!(channels::channel_means(&few).0.is_empty());
+}
+
+#[test]
+fn large_fluxes_have_larger_units() {
+    let names = |brightness| texts(&figure(source(50, brightness)));
+    assert!(names(300.0).contains(&"Flux density (µJy)".to_owned()));
+    assert!(names(3e5).contains(&"Flux density (mJy)".to_owned()));
+    assert!(names(3e8).contains(&"Flux density (Jy)".to_owned()));
+}
+
+#[test]
+fn colors_hold_on_white() {
+    for map in Colormap::ALL {
+        for k in 0..=100 {
+            let contrast = 1.05 / (luminance(map.color_on_paper(f64::from(k) / 100.0)) + 0.05);
+            assert!(contrast >= 1.9, "{map} {k}: {contrast}");
+        }
+    }
 }
 
 #[test]
@@ -128,11 +219,12 @@ fn magnitudes_run_downwards_and_need_a_positive_flux() {
     let mut figure = three();
     figure.options.use_magnitude = true;
     figure.points[3].flux = -150.0;
+    figure.points.remove(2);
     let (_, Panels { spectrum, .. }) = panels(&figure);
     // 23.9 - 2.5 log10(100) and 23.9 - 2.5 log10(200).
     assert!(spectrum.y(18.9) > spectrum.y(18.147_425));
     let picture = Picture::decode(&render_light_curve(&figure, FigureFormat::Png).unwrap());
-    assert_eq!(picture.near(spectrum.x(1.0), spectrum.y(18.9)), Colormap::Viridis.color(0.0));
+    assert_eq!(picture.near(spectrum.x(1.0), spectrum.y(18.9)), Colormap::Viridis.color_on_paper(0.0));
     let texts = texts(&figure);
     assert!(texts.contains(&"without magnitude (1)".to_owned()), "{texts:?}");
     assert!(texts.contains(&"AB magnitude".to_owned()));
@@ -145,7 +237,7 @@ fn the_head_says_how_many_there_are_of_each() {
     figure.points.push(LightCurvePoint { flux: f64::NAN, ..figure.points[0] });
     figure.points.push(LightCurvePoint { mjd: f64::INFINITY, ..figure.points[2] });
     let texts = texts(&figure);
-    for name in ["S/N ≥ 3.5 (2)", "3σ upper limit (1)", "rejected (1)", "without value (2)"] {
+    for name in ["S/N ≥ 3.5 (2)", "S/N < 3.5 (1)", "flagged (1)", "without value (2)"] {
         assert!(texts.contains(&name.to_owned()), "{name}: {texts:?}");
     }
 }
@@ -153,7 +245,7 @@ fn the_head_says_how_many_there_are_of_each() {
 #[test]
 fn percentiles_bound_the_axis_and_what_lies_beyond_is_marked() {
     let mut figure = figure(source(400, 500.0));
-    figure.points[0] = LightCurvePoint { flux: 1e6, quality: PointQuality::Good, ..figure.points[0] };
+    figure.points[0] = LightCurvePoint { flux: 1e6, flagged: false, ..figure.points[0] };
     let (canvas, Panels { spectrum, .. }) = panels(&figure);
     let top = spectrum.y(2000.0);
     assert!(top < spectrum.inside.top, "one outlier does not stretch the axis");
@@ -170,9 +262,8 @@ fn percentiles_bound_the_axis_and_what_lies_beyond_is_marked() {
 
 #[test]
 fn odd_sources_are_drawn_and_texts_are_free() {
-    let only = |quality| -> Vec<LightCurvePoint> {
-        source(30, 200.0).into_iter().map(|p| LightCurvePoint { quality, ..p }).collect()
-    };
+    let flagged: Vec<LightCurvePoint> =
+        source(30, 200.0).into_iter().map(|p| LightCurvePoint { flagged: true, ..p }).collect();
     let odd = |change: fn(&mut LightCurvePoint)| {
         let mut points = source(5, 100.0);
         points.iter_mut().for_each(change);
@@ -182,8 +273,8 @@ fn odd_sources_are_drawn_and_texts_are_free() {
         ("one", source(1, 500.0)),
         ("faint", source(200, 5.0)),
         ("bright", source(50, 5e8)),
-        ("rejected", only(PointQuality::Rejected)),
-        ("limits", only(PointQuality::UpperLimit)),
+        ("flagged", flagged),
+        ("four visits", four_visits(400)),
         ("without errors", odd(|p| (p.error, p.bandwidth) = (f64::NAN, f64::NAN))),
         ("infinite errors", odd(|p| p.error = f64::INFINITY)),
         ("one date", odd(|p| p.mjd = 60_000.0)),

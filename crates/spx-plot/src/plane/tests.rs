@@ -157,7 +157,9 @@ fn svg_holds_the_texts_and_the_image() {
     let mut figure = PlaneFigure::new(plane.view());
     figure.title = "a < b & \"c\"".to_owned();
     let svg = String::from_utf8(render_plane(&figure, FigureFormat::Svg).unwrap()).unwrap();
-    assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"900\""));
+    assert!(
+        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10.4167in\" height=\"9.3750in\"")
+    );
     assert!(svg.contains("a &lt; b &amp; &quot;c&quot;"));
     assert!(svg.contains("Surface brightness (MJy/sr)"));
     assert_eq!(svg.matches("<image ").count(), 2, "the image and the bar");

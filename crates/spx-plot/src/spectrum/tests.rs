@@ -1,6 +1,7 @@
 //! The picture of a spectrum, pixel by pixel.
 
 use super::*;
+use crate::canvas::CanvasShape;
 use crate::canvas::INK;
 use crate::testing::{Picture, assert_texts_are_free};
 
@@ -30,7 +31,7 @@ fn a_point_and_its_bars_lie_where_the_numbers_say() {
     figure.wavelength_range = Some([1.0, 5.0]);
     figure.flux_range = Some([0.0, 120.0]);
     let canvas = draw(&figure).unwrap();
-    let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size));
+    let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), 0.0, &Style::new(figure.size));
     let picture = Picture::decode(&render_spectrum(&figure, FigureFormat::Png).unwrap());
     let Rect { left, right, top, bottom } = panel.inside;
     let at = |wavelength: f64, flux: f64| {
@@ -52,7 +53,7 @@ fn a_curve_is_drawn_and_cut_off_at_the_frame() {
     figure.wavelength_range = Some([1.0, 5.0]);
     figure.flux_range = Some([0.0, 50.0]);
     let canvas = draw(&figure).unwrap();
-    let inside = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), &Style::new(figure.size)).inside;
+    let inside = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), 0.0, &Style::new(figure.size)).inside;
     for shape in &canvas.shapes {
         if let CanvasShape::Line(points, ..) = shape {
             for &[x, y] in points {
@@ -139,4 +140,48 @@ fn the_same_figure_gives_the_same_bytes() {
     for format in [FigureFormat::Png, FigureFormat::Svg] {
         assert_eq!(render_spectrum(&many(), format).unwrap(), render_spectrum(&many(), format).unwrap());
     }
+}
+
+/// A legend over data is beside the frame, one over empty paper inside.
+#[test]
+fn a_legend_hides_no_data() {
+    let spectrum = |label: &str, everywhere: bool| Spectrum {
+        label: label.to_owned(),
+        points: (0..2000)
+            .map(|k| SpectrumPoint {
+                wavelength: 1.0 + f64::from(k) / 500.0,
+                half_bandwidth: 0.0,
+                flux: if everywhere { f64::from(k * 37 % 101) } else { f64::from(k) },
+                error: 0.0,
+            })
+            .collect(),
+    };
+    for everywhere in [false, true] {
+        let figure = SpectrumFigure::new(vec![spectrum("one", everywhere), spectrum("two", everywhere)]);
+        let canvas = draw(&figure).unwrap();
+        let names: Vec<Rect> = canvas
+            .text_boxes()
+            .filter(|(text, _)| ["one", "two"].contains(text))
+            .map(|(_, area)| area)
+            .collect();
+        assert_eq!(names.len(), 2);
+        let points = canvas.shapes.iter().filter_map(|shape| match shape {
+            CanvasShape::Disc(at, radius, _) if *radius < 3.4 => Some(*at),
+            _ => None,
+        });
+        let points: Vec<[f64; 2]> = points.collect();
+        assert_eq!(points.len(), 4000);
+        let right = points.iter().map(|p| p[0]).fold(0.0, f64::max);
+        assert_eq!(names[0].left > right, everywhere, "beside the frame where there is no free place");
+        let hidden = |p: &&[f64; 2]| {
+            names.iter().any(|n| n.holds(Rect { left: p[0], right: p[0], top: p[1], bottom: p[1] }))
+        };
+        assert_eq!(points.iter().filter(hidden).count(), 0);
+    }
+}
+
+#[test]
+fn more_spectra_than_colors_have_other_marks() {
+    assert_eq!(look(0).0, look(6).0);
+    assert_ne!(look(0).1, look(6).1);
 }
