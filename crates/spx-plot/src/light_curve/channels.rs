@@ -1,6 +1,6 @@
 //! Mean fluxes of channels, drawn over the points of a spectrum that has many.
 
-use super::points::{Drawable, DrawablePoint, DrawnValue, PointClass};
+use super::points::{Drawable, DrawnValue, MeasuredFlux};
 use crate::scale::percentiles;
 
 /// Widths of bins in ln(wavelength): one over the resolving power, 41 up to 3.82 um and about 120 above.
@@ -19,20 +19,19 @@ pub(super) struct Channels(pub(super) Vec<(f64, DrawnValue)>);
 
 /// The means of all bins that have enough points; none where they would say little more than the points.
 pub(super) fn channel_means(drawable: &Drawable) -> Channels {
-    let usable = |p: &&DrawablePoint| {
-        [PointClass::Detected, PointClass::Faint].contains(&p.class) && p.value.error > 0.0
-    };
-    let mut points: Vec<&DrawablePoint> = drawable.points.iter().filter(usable).collect();
+    let mut points = drawable.fluxes.clone();
     points.sort_by(|a, b| a.wavelength.total_cmp(&b.wavelength));
-    let bins: Vec<&[&DrawablePoint]> = points.chunk_by(|a, b| bin(a) == bin(b)).collect();
+    let bins: Vec<&[MeasuredFlux]> = points.chunk_by(|a, b| bin(a) == bin(b)).collect();
     if bins.len() * POINTS_PER_MEAN > points.len() {
         return Channels::default();
     }
-    Channels(bins.into_iter().filter(|bin| bin.len() >= LEAST).map(mean).collect())
+    let means = bins.into_iter().filter(|bin| bin.len() >= LEAST).map(mean);
+    let shown = means.map(|(wavelength, flux)| (wavelength, drawable.shown(flux)));
+    Channels(shown.filter(|(_, value)| value.at.is_finite()).collect())
 }
 
 /// Number of the bin that a point falls into; those of the finer ones follow.
-fn bin(p: &DrawablePoint) -> (bool, i64) {
+fn bin(p: &MeasuredFlux) -> (bool, i64) {
     let fine = p.wavelength >= FINE_FROM;
     #[expect(clippy::cast_possible_truncation, reason = "some hundreds")]
     let number = ((p.wavelength / FINE_FROM).ln() / WIDTHS[usize::from(fine)]).floor() as i64;
@@ -40,14 +39,14 @@ fn bin(p: &DrawablePoint) -> (bool, i64) {
 }
 
 /// The weighted mean of the points that lie near their median.
-fn mean(points: &[&DrawablePoint]) -> (f64, DrawnValue) {
-    let mut values: Vec<f64> = points.iter().map(|p| p.value.at).collect();
+fn mean(points: &[MeasuredFlux]) -> (f64, DrawnValue) {
+    let mut values: Vec<f64> = points.iter().map(|p| p.flux).collect();
     let median = percentiles(&mut values, 50.0, 50.0, f64::total_cmp).map_or(0.0, |(median, _)| median);
-    let near = |p: &&&DrawablePoint| (p.value.at - median).abs() <= CLIP * p.value.error;
+    let near = |p: &&MeasuredFlux| (p.flux - median).abs() <= CLIP * p.error;
     let mut sums = [0.0; 3];
     for p in points.iter().filter(near) {
-        let weight = p.value.error.powi(-2);
-        for (sum, term) in sums.iter_mut().zip([1.0, p.wavelength, p.value.at]) {
+        let weight = p.error.powi(-2);
+        for (sum, term) in sums.iter_mut().zip([1.0, p.wavelength, p.flux]) {
             *sum += weight * term;
         }
     }

@@ -64,7 +64,7 @@ pub(super) struct DrawablePoint {
     /// In the light curve: the same, or relative to the spectrum.
     pub(super) relative: DrawnValue,
     /// Flux and error as they were given \[uJy\].
-    pub(super) flux: DrawnValue,
+    flux: DrawnValue,
     pub(super) class: PointClass,
 }
 
@@ -99,9 +99,22 @@ fn magnitude(flux: DrawnValue) -> DrawnValue {
     }
 }
 
+/// A flux \[uJy\] with a positive error at a wavelength \[um\].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MeasuredFlux {
+    pub(super) wavelength: f64,
+    pub(super) flux: f64,
+    pub(super) error: f64,
+}
+
 /// The points of a figure that can be drawn, at least one.
 pub(super) struct Drawable {
     pub(super) points: Vec<DrawablePoint>,
+    /// All measurements without flags, those that have no magnitude among them: leaving these out would
+    /// bias every mean.
+    pub(super) fluxes: Vec<MeasuredFlux>,
+    /// Size of the unit of fluxes \[uJy\]; `None` for magnitudes.
+    factor: Option<f64>,
     /// How many cannot.
     pub(super) left_out: usize,
     /// Name of the unit of fluxes.
@@ -125,7 +138,14 @@ impl Drawable {
             return Err(PlotError::NoPoints { what, points: figure.points.len() });
         }
         let left_out = figure.points.len() - points.len();
-        let mut drawable = Self { points, left_out, unit, is_relative: false };
+        let usable = |p: &&LightCurvePoint| {
+            !p.flagged && p.error > 0.0 && [p.wavelength, p.flux, p.error].into_iter().all(f64::is_finite)
+        };
+        let fluxes = figure.points.iter().filter(usable);
+        let fluxes: Vec<MeasuredFlux> =
+            fluxes.map(|p| MeasuredFlux { wavelength: p.wavelength, flux: p.flux, error: p.error }).collect();
+        let factor = (!options.use_magnitude).then_some(factor);
+        let mut drawable = Self { points, fluxes, factor, left_out, unit, is_relative: false };
         if options.light_curve == LightCurveQuantity::Relative {
             drawable.make_relative(options.use_magnitude);
         }
@@ -135,7 +155,7 @@ impl Drawable {
     /// Divides the values of the light curve by the source's own smooth spectrum, where that is
     /// bright enough everywhere.
     fn make_relative(&mut self, use_magnitude: bool) {
-        let spectrum = SmoothSpectrum::new(self.points.iter().filter(|p| p.class != PointClass::Flagged));
+        let spectrum = SmoothSpectrum::new(&self.fluxes);
         if spectrum.len() < LEAST_FOR_RELATIVE {
             return;
         }
@@ -157,6 +177,14 @@ impl Drawable {
                     _ => DrawnValue { at: point.flux.at / model, error: point.flux.error / model },
                 }
             };
+        }
+    }
+
+    /// A flux \[uJy\] as the spectrum shows it.
+    pub(super) fn shown(&self, flux: DrawnValue) -> DrawnValue {
+        match self.factor {
+            Some(unit) => DrawnValue { at: flux.at / unit, error: flux.error / unit },
+            None => magnitude(flux),
         }
     }
 

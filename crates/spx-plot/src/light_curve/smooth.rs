@@ -1,6 +1,6 @@
 //! The source's own spectrum, smoothed: what its light curve is compared with.
 
-use super::points::DrawablePoint;
+use super::points::MeasuredFlux;
 
 /// Half the width in ln(wavelength) of the neighborhood in which a line is fitted, as a channel of
 /// the resolving power 41 is wide; it grows where there are too few points.
@@ -22,10 +22,11 @@ struct SmoothedPoint {
 }
 
 impl SmoothSpectrum {
-    /// Of points with positive wavelengths.
-    pub(super) fn new<'a>(points: impl Iterator<Item = &'a DrawablePoint>) -> Self {
-        let mut kept: Vec<SmoothedPoint> = points
-            .map(|p| SmoothedPoint { x: p.wavelength.ln(), flux: p.flux.at, weight: p.flux.error.powi(-2) })
+    /// Of measurements with positive wavelengths.
+    pub(super) fn new(fluxes: &[MeasuredFlux]) -> Self {
+        let mut kept: Vec<SmoothedPoint> = fluxes
+            .iter()
+            .map(|p| SmoothedPoint { x: p.wavelength.ln(), flux: p.flux, weight: p.error.powi(-2) })
             .filter(|p| p.x.is_finite() && p.weight.is_finite() && p.weight > 0.0)
             .collect();
         kept.sort_by(|a, b| a.x.total_cmp(&b.x));
