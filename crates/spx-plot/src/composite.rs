@@ -70,7 +70,7 @@ pub struct CompositeFigure<'a> {
     pub sky_format: SkyFormat,
     /// What lies over the image, where `sky` is known; scale bar and compass by default.
     pub overlay: SkyOverlay,
-    /// Size of the picture; 1000 x 900 px by default.
+    /// Size of the picture; by default 1000 px wide or high, the other side following the field.
     pub size: Size,
     /// Title above the frame; empty for none.
     pub title: String,
@@ -81,13 +81,14 @@ pub struct CompositeFigure<'a> {
 impl<'a> CompositeFigure<'a> {
     /// A figure of these channels (red, green, blue), with the defaults that the fields name.
     pub fn new(channels: [Channel<'a>; 3]) -> Self {
+        let size = Size::for_field(channels[0].plane.dim().into());
         Self {
             channels,
             scaling: Scaling::default(),
             sky: None,
             sky_format: SkyFormat::default(),
             overlay: SkyOverlay::default(),
-            size: Size::default(),
+            size,
             title: String::new(),
             markers: Vec::new(),
         }

@@ -35,6 +35,22 @@ impl Size {
     /// The longest side that is drawn \[px\].
     pub const MAX_SIDE: u32 = 6000;
 
+    /// A size that follows a field of this many pixels: as wide or as high as the default, and as much
+    /// of the other side as the field, its axes and its title need.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+    pub(crate) fn for_field([ny, nx]: [usize; 2]) -> Self {
+        // What axes, title and color bar take of 1000 x 900 px.
+        const BESIDE: f64 = 260.0;
+        const ABOVE_AND_BELOW: f64 = 140.0;
+        let aspect = ny.max(1) as f64 / nx.max(1) as f64;
+        let height = (1000.0 - BESIDE) * aspect + ABOVE_AND_BELOW;
+        if height <= 1000.0 {
+            return Self { width: 1000, height: height.clamp(360.0, 1000.0).round() as u32 };
+        }
+        let width = (1000.0 - ABOVE_AND_BELOW) / aspect + BESIDE;
+        Self { width: width.clamp(420.0, 1000.0).round() as u32, height: 1000 }
+    }
+
     /// The factor by which text and lines are larger than at 1000 x 900 px. A narrow picture has
     /// smaller ones than its area would give, to leave room for the data.
     pub(crate) fn scale(self) -> f64 {

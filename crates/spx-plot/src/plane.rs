@@ -30,7 +30,7 @@ pub struct PlaneFigure<'a> {
     pub sky_format: SkyFormat,
     /// What lies over the image, where `sky` is known; scale bar and compass by default.
     pub overlay: SkyOverlay,
-    /// Size of the picture; 1000 x 900 px by default.
+    /// Size of the picture; by default 1000 px wide or high, the other side following the field.
     pub size: Size,
     /// Title above the frame; empty for none.
     pub title: String,
@@ -55,7 +55,7 @@ impl<'a> PlaneFigure<'a> {
             sky: None,
             sky_format: SkyFormat::default(),
             overlay: SkyOverlay::default(),
-            size: Size::default(),
+            size: Size::for_field(plane.dim().into()),
             title: String::new(),
             value_label: "Surface brightness (MJy/sr)".to_owned(),
             colormap: Colormap::default(),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spx_batch::BatchRow;
 use spx_pipeline::batch::light_curve;
-use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality, render_light_curve};
+use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
 use crate::exit::{CommandResult, Outcome};
@@ -102,11 +102,7 @@ fn figure(args: &LightCurveArgs, rows: &[BatchRow<'_>]) -> LightCurveFigure {
         bandwidth: row.bandwidth,
         flux: row.flux,
         error: row.flux_error,
-        quality: match (row.is_good, row.is_upper_limit && row.bad_flag == 0) {
-            (true, _) => PointQuality::Good,
-            (false, true) => PointQuality::UpperLimit,
-            (false, false) => PointQuality::Rejected,
-        },
+        flagged: row.bad_flag != 0,
     };
     LightCurveFigure {
         title: args.id.clone(),

@@ -2,7 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, PointQuality};
+use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint};
 
 use super::row::MeasurementRow;
 use crate::PipelineError;
@@ -16,6 +16,13 @@ use crate::settings::SettingHeading;
 pub struct FigureSettings {
     /// Draw AB magnitudes instead of fluxes
     use_magnitude: Option<bool>,
+    /// Light curve as flux over the source's own spectrum (where it is bright enough), or as measured: relative, flux
+    #[schemars(extend("x-value" = "NAME"))]
+    light_curve: Option<String>,
+    /// Draw faint points that are smaller than their errors as upper limits
+    show_limits: Option<bool>,
+    /// Draw the mean of each channel over the points of the spectrum, where there are many
+    show_channels: Option<bool>,
     /// Draw error bars
     show_errorbars: Option<bool>,
     /// Colors of wavelengths: rainbow, viridis, plasma, inferno, magma, cividis, turbo
@@ -30,10 +37,10 @@ pub struct FigureSettings {
     ylim_percentile_max: Option<f64>,
     /// Extend the vertical axes by this fraction at either end
     ylim_padding_fraction: Option<f64>,
-    /// Diameter of good points [pt]; by default 5, less where there are many
+    /// Diameter of detections and faint points [pt]; by default 5, less where there are many
     #[schemars(extend("x-value" = "PT"))]
     marker_size_good: Option<f64>,
-    /// Size of rejected points [pt]; by default 4, less where there are many
+    /// Size of flagged points [pt]; by default 4, less where there are many
     #[schemars(extend("x-value" = "PT"))]
     marker_size_rejected: Option<f64>,
     /// Length of the arrows of upper limits [pt]; by default 9, less where there are many
@@ -41,7 +48,7 @@ pub struct FigureSettings {
     marker_size_upper_limit: Option<f64>,
     /// Opacity of points
     marker_alpha: Option<f64>,
-    /// Opacity of error bars; by default 0.4, less where there are many
+    /// Opacity of error bars; by default 0.6, less where there are many
     errorbar_alpha: Option<f64>,
     /// Width of error bars [pt]
     #[schemars(extend("x-value" = "PT"))]
@@ -63,6 +70,12 @@ impl FigureSettings {
         let cmap = |name: &Option<String>, default| name.as_ref().map_or(Ok(default), |name| name.parse());
         let options = LightCurveOptions {
             use_magnitude: self.use_magnitude.unwrap_or(defaults.use_magnitude),
+            light_curve: match &self.light_curve {
+                Some(name) => name.parse().map_err(PipelineError::usage)?,
+                None => defaults.light_curve,
+            },
+            show_limits: self.show_limits.unwrap_or(defaults.show_limits),
+            show_channels: self.show_channels.unwrap_or(defaults.show_channels),
             show_errorbars: self.show_errorbars.unwrap_or(defaults.show_errorbars),
             date_cmap: cmap(&self.date_cmap, defaults.date_cmap).map_err(PipelineError::usage)?,
             wavelength_cmap: cmap(&self.wavelength_cmap, defaults.wavelength_cmap)
@@ -97,11 +110,7 @@ pub fn source_figure<'a>(
         bandwidth: row.bandwidth,
         flux: row.flux,
         error: row.flux_error,
-        quality: match row {
-            row if row.is_good() => PointQuality::Good,
-            row if row.bad_flags == 0 && row.is_upper_limit() => PointQuality::UpperLimit,
-            _ => PointQuality::Rejected,
-        },
+        flagged: row.bad_flags != 0,
     });
     LightCurveFigure { title: title.to_owned(), points: points.collect(), options }
 }

@@ -158,7 +158,7 @@ fn svg_holds_the_texts_and_the_image() {
     figure.title = "a < b & \"c\"".to_owned();
     let svg = String::from_utf8(render_plane(&figure, FigureFormat::Svg).unwrap()).unwrap();
     assert!(
-        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10.4167in\" height=\"9.3750in\"")
+        svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10.4167in\" height=\"5.3125in\"")
     );
     assert!(svg.contains("a &lt; b &amp; &quot;c&quot;"));
     assert!(svg.contains("Surface brightness (MJy/sr)"));
