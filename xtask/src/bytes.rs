@@ -27,7 +27,7 @@ const VARYING: [&str; 5] =
 
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq)]
-enum Line {
+enum ListedLine {
     /// Makes inputs, with the first program only.
     Input(Vec<String>),
     /// Runs a command; the flag says that its standard output is data.
@@ -69,16 +69,16 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 }
 
 /// The lines of the list, with the cases of testdata/cube in their place.
-fn list(text: &str) -> Result<Vec<Line>> {
+fn list(text: &str) -> Result<Vec<ListedLine>> {
     let mut lines = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
         let words = rest.split_whitespace().map(str::to_owned).collect();
         match kind {
-            "inputs" => lines.push(Line::Input(words)),
-            "$" => lines.push(Line::Command(words, false)),
-            ">" => lines.push(Line::Command(words, true)),
-            "@serve" => lines.push(Line::Serve(rest.to_owned())),
+            "inputs" => lines.push(ListedLine::Input(words)),
+            "$" => lines.push(ListedLine::Command(words, false)),
+            ">" => lines.push(ListedLine::Command(words, true)),
+            "@serve" => lines.push(ListedLine::Serve(rest.to_owned())),
             "@cases" => lines.extend(cases()?),
             _ => bail!("xtask/bytes/commands.txt: {line}"),
         }
@@ -87,7 +87,7 @@ fn list(text: &str) -> Result<Vec<Line>> {
 }
 
 /// `spx drizzle` for each case of testdata/cube.
-fn cases() -> Result<Vec<Line>> {
+fn cases() -> Result<Vec<ListedLine>> {
     let text = fs::read_to_string(process::root().join("testdata/cube/cases.json"))?;
     let cases: Vec<Value> = serde_json::from_str(&text).context("testdata/cube/cases.json")?;
     let command = |case: &Value| {
@@ -98,7 +98,7 @@ fn cases() -> Result<Vec<Line>> {
             words.push(format!("--{}={}", key.replace('_', "-"), word(value)));
         }
         words.push(format!("--output-dir=case_{}", word(&case["name"])));
-        Ok(Line::Command(words, false))
+        Ok(ListedLine::Command(words, false))
     };
     cases.iter().map(command).collect()
 }
@@ -112,7 +112,7 @@ fn word(value: &Value) -> String {
     }
 }
 
-fn make_inputs(lines: &[Line], program: &Path, scratch: &Path) -> Result<()> {
+fn make_inputs(lines: &[ListedLine], program: &Path, scratch: &Path) -> Result<()> {
     let inputs = scratch.join("inputs");
     let cube = inputs.join("cube");
     fs::create_dir_all(&cube).with_context(|| format!("cannot make {}", cube.display()))?;
@@ -123,7 +123,7 @@ fn make_inputs(lines: &[Line], program: &Path, scratch: &Path) -> Result<()> {
     }
     fs::copy(root.join("xtask/bytes/sources.csv"), inputs.join("sources.csv"))?;
     for line in lines {
-        if let Line::Input(words) = line {
+        if let ListedLine::Input(words) = line {
             process::output(clean(program).args(words).arg("--quiet").current_dir(&inputs))?;
         }
     }
@@ -141,7 +141,7 @@ fn clean(program: &Path) -> Command {
 
 /// Runs all commands in `scratch/work`, which is called `scratch/NAME` afterwards.
 fn traces(
-    lines: &[Line],
+    lines: &[ListedLine],
     program: &Path,
     scratch: &Path,
     name: &str,
@@ -156,9 +156,9 @@ fn traces(
     let mut archive = None;
     for line in lines {
         match line {
-            Line::Input(_) => {}
-            Line::Serve(folder) => archive = Some(Archive::start(&program, &work, folder, port)?),
-            Line::Command(words, data) => {
+            ListedLine::Input(_) => {}
+            ListedLine::Serve(folder) => archive = Some(ServedArchive::start(&program, &work, folder, port)?),
+            ListedLine::Command(words, data) => {
                 let mut command = clean(&program);
                 command.args(words).current_dir(&work).env("SPX_THREADS", threads.to_string());
                 if archive.is_some() {
@@ -182,9 +182,9 @@ fn traces(
 }
 
 /// `spx serve`, which ends with this value.
-struct Archive(Child);
+struct ServedArchive(Child);
 
-impl Archive {
+impl ServedArchive {
     fn start(program: &Path, work: &Path, folder: &str, port: u16) -> Result<Self> {
         let mut command = clean(program);
         command.args(["serve", folder, "--quiet", "--port", &port.to_string()]).current_dir(work);
@@ -200,7 +200,7 @@ impl Archive {
     }
 }
 
-impl Drop for Archive {
+impl Drop for ServedArchive {
     fn drop(&mut self) {
         // It may have ended by itself; there is nobody left to tell.
         drop(self.0.kill());
@@ -283,13 +283,13 @@ fn differences(before: &Traces, after: &Traces) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Traces, differences, list, stable, without_comments};
+    use super::{ListedLine, Traces, differences, list, stable, without_comments};
 
     #[test]
     fn the_committed_list_is_read() {
         let lines = list(include_str!("../bytes/commands.txt")).unwrap();
         let cases = lines.iter().filter(|line| match line {
-            Line::Command(words, _) => words.iter().any(|word| word.starts_with("--output-dir=case_")),
+            ListedLine::Command(words, _) => words.iter().any(|word| word.starts_with("--output-dir=case_")),
             _ => false,
         });
         assert!(cases.count() > 10);

@@ -8,14 +8,14 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 
 #[derive(Debug, PartialEq)]
-struct Options {
+struct ComparisonOptions {
     exposures: usize,
     /// Another build of spx than the workspace's own.
     spx: Option<PathBuf>,
 }
 
-fn parse(arguments: &[&str]) -> Result<Options> {
-    let mut options = Options { exposures: 60, spx: None };
+fn parse(arguments: &[&str]) -> Result<ComparisonOptions> {
+    let mut options = ComparisonOptions { exposures: 60, spx: None };
     let mut rest = arguments.iter();
     while let Some(&name) = rest.next() {
         let value = *rest.next().with_context(|| format!("{name} needs a value"))?;
@@ -41,12 +41,12 @@ pub(crate) fn photometry(arguments: &[&str]) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, parse};
+    use super::{ComparisonOptions, parse};
 
     #[test]
     fn options_have_defaults_and_are_checked() {
-        assert_eq!(parse(&[]).unwrap(), Options { exposures: 60, spx: None });
-        let few = Options { exposures: 6, spx: Some("a/spx".into()) };
+        assert_eq!(parse(&[]).unwrap(), ComparisonOptions { exposures: 60, spx: None });
+        let few = ComparisonOptions { exposures: 6, spx: Some("a/spx".into()) };
         assert_eq!(parse(&["--exposures", "6", "--spx", "a/spx"]).unwrap(), few);
         for words in [&["--exposures"][..], &["--exposures", "0"], &["--what", "1"]] {
             assert!(parse(words).is_err(), "{words:?}");

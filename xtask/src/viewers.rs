@@ -12,13 +12,13 @@ use crate::process;
 /// The tools, in the order in which they run; `exports` stands for all of them on what `spx cube export` makes.
 const TOOLS: [&str; 6] = ["fitsverify", "astropy", "spectral_cube", "cubeviz", "ds9", "exports"];
 
-struct Options {
+struct ViewerOptions {
     cube: PathBuf,
     screenshot: PathBuf,
     only: Option<String>,
 }
 
-fn parse(arguments: &[&str]) -> Result<Options> {
+fn parse(arguments: &[&str]) -> Result<ViewerOptions> {
     let (mut cube, mut screenshot, mut only) = (None, None, None);
     let mut rest = arguments.iter();
     while let Some(&word) = rest.next() {
@@ -35,7 +35,7 @@ fn parse(arguments: &[&str]) -> Result<Options> {
     }
     let cube = cube.context("which cube? cargo xtask viewers CUBE.fits")?;
     let screenshot = screenshot.unwrap_or_else(|| cube.with_extension("ds9.png"));
-    Ok(Options { cube, screenshot, only })
+    Ok(ViewerOptions { cube, screenshot, only })
 }
 
 /// Runs every tool, also after one has failed.
@@ -98,7 +98,7 @@ fn exports(cube: &Path) -> Result<()> {
     process::run(&mut check)
 }
 
-fn view(tool: &str, options: &Options) -> Result<()> {
+fn view(tool: &str, options: &ViewerOptions) -> Result<()> {
     let python = process::python("venv-viewers", "requirements-viewers.txt")?;
     let mut command = Command::new(python);
     command.arg(process::script(&format!("view_{tool}.py"))).arg(&options.cube);

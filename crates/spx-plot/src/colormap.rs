@@ -225,4 +225,57 @@ mod tests {
         let error = "jet".parse::<Colormap>().unwrap_err().to_string();
         assert!(error.starts_with("there is no colormap `jet`; known are viridis, plasma"), "{error}");
     }
+    /// Linear sRGB as readers without one kind of cones see it (Viénot, Brettel and Mollon 1999).
+    const DICHROMATS: [[[f64; 3]; 3]; 2] = [
+        [[0.11238, 0.88762, 0.0], [0.11238, 0.88762, 0.0], [0.00401, -0.00401, 1.0]],
+        [[0.29275, 0.70725, 0.0], [0.29275, 0.70725, 0.0], [-0.02234, 0.02234, 1.0]],
+    ];
+
+    /// CIE L*a*b* of a color, through the eyes that a matrix describes.
+    fn lab(color: Rgb, seen: &[[f64; 3]; 3]) -> [f64; 3] {
+        const XYZ: [[f64; 3]; 3] =
+            [[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0178, 0.1095, 0.8727]];
+        let times =
+            |m: &[[f64; 3]; 3], v: [f64; 3]| m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
+        let linear = color.map(|part| {
+            let part = f64::from(part) / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        });
+        let [x, y, z] = times(&XYZ, times(seen, linear))
+            .map(|t| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 });
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    fn distance(a: Rgb, b: Rgb, seen: &[[f64; 3]; 3]) -> f64 {
+        let (a, b) = (lab(a, seen), lab(b, seen));
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    }
+
+    #[test]
+    fn color_blind_readers_tell_the_spectra_apart() {
+        for seen in &DICHROMATS {
+            for (k, a) in crate::spectrum::COLORS.iter().enumerate() {
+                for b in &crate::spectrum::COLORS[..k] {
+                    let found = distance(*a, *b, seen);
+                    assert!(found > 10.0, "{a:?} {b:?}: {found}");
+                }
+            }
+        }
+    }
+
+    /// The default maps tell values apart by lightness alone, rainbow does not.
+    #[test]
+    fn color_blind_readers_can_read_the_default_maps() {
+        let rises = |map: Colormap, seen| {
+            let lightness: Vec<f64> =
+                (0..=20).map(|k| lab(map.color_on_paper(f64::from(k) / 20.0), seen)[0]).collect();
+            lightness.is_sorted()
+        };
+        for seen in &DICHROMATS {
+            for map in [Colormap::Viridis, Colormap::Plasma, Colormap::Cividis] {
+                assert!(rises(map, seen), "{map}");
+            }
+            assert!(!rises(Colormap::Rainbow, seen));
+        }
+    }
 }

@@ -74,7 +74,7 @@ mod testing;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct ReadmeExample;
+struct PlotReadmeExample;
 
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};

@@ -91,7 +91,7 @@ pub fn render_spectrum(figure: &SpectrumFigure, format: FigureFormat) -> Result<
 
 /// Colors of spectra, distinct to color-blind readers (Okabe and Ito 2008); more spectra start
 /// over.
-const COLORS: [Rgb; 6] = [
+pub(crate) const COLORS: [Rgb; 6] = [
     [0x00, 0x72, 0xb2],
     [0xd5, 0x5e, 0x00],
     [0x00, 0x9e, 0x73],

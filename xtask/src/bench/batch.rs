@@ -30,7 +30,7 @@ const TWO_THREADS: f64 = 1.7;
 /// What spxquery's batch does whatever its configuration says.
 const AS_SPXQUERY: [&str; 2] = ["--pixel-area=constant", "--background-method=window"];
 
-struct Options {
+struct BatchBenchOptions {
     sources: Vec<usize>,
     /// How often a frame is measured in one run; by the number of sources where it is not given.
     frames: Option<usize>,
@@ -38,8 +38,8 @@ struct Options {
     light_curves: usize,
 }
 
-fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
-    let mut options = Options {
+fn parse(arguments: &[&str]) -> Result<(Common, BatchBenchOptions)> {
+    let mut options = BatchBenchOptions {
         sources: EXTRACT_TARGETS.map(|(sources, _)| sources).into(),
         frames: None,
         rows: 5_000_000,
@@ -163,7 +163,7 @@ fn extraction(bench: &Bench, frame: &Path, sources: usize, frames: usize, runs: 
     Ok(good)
 }
 
-fn aggregation(bench: &Bench, options: &Options, runs: usize) -> Result<bool> {
+fn aggregation(bench: &Bench, options: &BatchBenchOptions, runs: usize) -> Result<bool> {
     let images = options.rows.div_ceil(options.light_curves);
     println!(
         "\n{} rows of {} sources in {images} tables",

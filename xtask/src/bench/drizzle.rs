@@ -19,20 +19,20 @@ const FLAT: f64 = 1.1;
 const LINEAR: f64 = 0.15;
 
 #[derive(Debug, Clone, PartialEq)]
-struct Options {
+struct DrizzleBenchOptions {
     exposures: usize,
     sizes: Vec<f64>,
     scaling: Vec<usize>,
 }
 
-impl Default for Options {
+impl Default for DrizzleBenchOptions {
     fn default() -> Self {
         Self { exposures: 20, sizes: vec![30.0, 120.0], scaling: vec![5, 10, 20, 40] }
     }
 }
 
-fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
-    let mut options = Options::default();
+fn parse(arguments: &[&str]) -> Result<(Common, DrizzleBenchOptions)> {
+    let mut options = DrizzleBenchOptions::default();
     let common = Common::parse(arguments, |name, value| {
         match name {
             "--exposures" => options.exposures = count(name, value)?,
@@ -85,7 +85,7 @@ fn ours(bench: &Bench, width: f64, inputs: &[PathBuf]) -> Result<Sample> {
 }
 
 /// spx alone with more and more exposures: time linear, memory flat.
-fn scaling(bench: &Bench, inputs: &[PathBuf], options: &Options, runs: usize) -> Result<bool> {
+fn scaling(bench: &Bench, inputs: &[PathBuf], options: &DrizzleBenchOptions, runs: usize) -> Result<bool> {
     let width = options.sizes.first().copied().unwrap_or(30.0);
     println!("\nspx with more exposures, {width}' x {width}', medians of {runs}");
     let mut points = Vec::new();
@@ -119,13 +119,13 @@ fn line(points: impl Iterator<Item = (f64, f64)>) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, line, parse};
+    use super::{DrizzleBenchOptions, line, parse};
 
     #[test]
     fn options_have_defaults_and_are_checked() {
-        assert_eq!(parse(&[]).unwrap().1, Options::default());
+        assert_eq!(parse(&[]).unwrap().1, DrizzleBenchOptions::default());
         let words = ["--exposures", "2", "--sizes", "30", "--scaling", "none", "--runs", "1"];
-        let few = Options { exposures: 2, sizes: vec![30.0], scaling: vec![] };
+        let few = DrizzleBenchOptions { exposures: 2, sizes: vec![30.0], scaling: vec![] };
         let (common, options) = parse(&words).unwrap();
         assert_eq!((common.runs, options), (1, few));
         for words in [&["--exposures", "0"][..], &["--sizes", "a"], &["--size", "30"]] {

@@ -16,13 +16,13 @@ const SPEED_TARGET: f64 = 20.0;
 const PLACE: [&str; 2] = ["186.45", "33.55"];
 
 #[derive(Debug, Clone, PartialEq)]
-struct Options {
+struct PhotometryBenchOptions {
     cutouts: usize,
     frames: usize,
 }
 
-fn parse(arguments: &[&str]) -> Result<(Common, Options)> {
-    let mut options = Options { cutouts: 100, frames: 20 };
+fn parse(arguments: &[&str]) -> Result<(Common, PhotometryBenchOptions)> {
+    let mut options = PhotometryBenchOptions { cutouts: 100, frames: 20 };
     let common = Common::parse(arguments, |name, value| {
         match name {
             "--cutouts" => options.cutouts = count(name, value)?,
@@ -64,13 +64,13 @@ fn ours(bench: &Bench, inputs: &[PathBuf]) -> Result<Sample> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, parse};
+    use super::{PhotometryBenchOptions, parse};
 
     #[test]
     fn options_have_defaults_and_are_checked() {
-        assert_eq!(parse(&[]).unwrap().1, Options { cutouts: 100, frames: 20 });
+        assert_eq!(parse(&[]).unwrap().1, PhotometryBenchOptions { cutouts: 100, frames: 20 });
         let (common, options) = parse(&["--cutouts", "10", "--frames", "2", "--runs", "1"]).unwrap();
-        assert_eq!((common.runs, options), (1, Options { cutouts: 10, frames: 2 }));
+        assert_eq!((common.runs, options), (1, PhotometryBenchOptions { cutouts: 10, frames: 2 }));
         for words in [&["--frames", "0"][..], &["--sizes", "30"]] {
             assert!(parse(words).is_err(), "{words:?}");
         }

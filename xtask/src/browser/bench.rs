@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::chromium::{self, Browser};
 use super::explorer::Page;
-use super::{Setup, View};
+use super::{BrowserSetup, View};
 use crate::process;
 
 /// FITS files are made of blocks of these bytes.
@@ -29,7 +29,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     }
     let program = chromium::find().context("no Chromium on this machine")?;
     let spx = spx.map_or_else(|| process::build_spx("release"), Ok)?;
-    let setup = Setup::new(program, Some(spx))?;
+    let setup = BrowserSetup::new(program, Some(spx))?;
     let cube = kept.unwrap_or_else(|| setup.folder.0.join("large.fits"));
     if !cube.exists() {
         println!("writing {}", cube.display());
@@ -39,7 +39,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     measure(&setup, &cube)
 }
 
-fn measure(setup: &Setup, cube: &Path) -> Result<()> {
+fn measure(setup: &BrowserSetup, cube: &Path) -> Result<()> {
     let browser = Browser::start(&setup.program, &setup.folder.0, [1366, 768])?;
     let start = Instant::now();
     let view = View::start(&setup.spx, cube, &[])?;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use super::chromium::Browser;
-use super::{Setup, View, check};
+use super::{BrowserSetup, View, check};
 
 /// The window of the checks.
 const SIZE: [u32; 2] = [1366, 768];
@@ -38,7 +38,7 @@ const CHECKS: [Check; 15] = [
 ];
 
 /// Runs the checks on a served page; gives the names of those that failed.
-pub(super) fn run(setup: &Setup) -> Result<Vec<&'static str>> {
+pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<&'static str>> {
     let stars = setup.stars.display().to_string();
     let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;
     let browser = Browser::start(&setup.program, &setup.folder.0, SIZE)?;
@@ -55,7 +55,7 @@ pub(super) fn run(setup: &Setup) -> Result<Vec<&'static str>> {
 
 /// The page in the browser.
 pub(super) struct Page<'a> {
-    pub(super) setup: &'a Setup,
+    pub(super) setup: &'a BrowserSetup,
     pub(super) url: String,
     pub(super) browser: Browser,
 }

@@ -8,12 +8,12 @@ use base64::Engine as _;
 
 use super::chromium::Browser;
 use super::explorer::Page;
-use super::{Setup, View};
+use super::{BrowserSetup, View};
 
 const SIZES: [[u32; 2]; 2] = [[1366, 768], [2560, 1440]];
 
 /// Writes a picture of one plane and of a composite for each size, light and dark.
-pub(super) fn run(setup: &Setup, folder: &Path) -> Result<()> {
+pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let stars = setup.stars.display().to_string();
     let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;

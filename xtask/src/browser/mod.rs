@@ -36,7 +36,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         println!("*** no Chromium on this machine: browser test skipped ***");
         return Ok(());
     };
-    let setup = Setup::new(program, spx)?;
+    let setup = BrowserSetup::new(program, spx)?;
     let mut failed = explorer::run(&setup)?;
     failed.extend(one_file::run(&setup)?);
     if let Some(folder) = pictures {
@@ -82,7 +82,7 @@ impl Drop for Folder {
 }
 
 /// What the checks work with: the demonstration's cube, and the stars in it.
-struct Setup {
+struct BrowserSetup {
     program: PathBuf,
     spx: PathBuf,
     cube: PathBuf,
@@ -90,7 +90,7 @@ struct Setup {
     folder: Folder,
 }
 
-impl Setup {
+impl BrowserSetup {
     fn new(program: PathBuf, spx: Option<PathBuf>) -> Result<Self> {
         let spx = spx.map_or_else(|| process::build_spx("dev"), Ok)?;
         let folder = Folder::new("browser")?;

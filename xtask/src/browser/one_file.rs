@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::chromium::Browser;
 use super::explorer::Page;
-use super::{Setup, check};
+use super::{BrowserSetup, check};
 use crate::process;
 
 /// Runs the checks; gives the names of those that failed.
-pub(super) fn run(setup: &Setup) -> Result<Vec<&'static str>> {
+pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<&'static str>> {
     let file = setup.folder.0.join("page.html");
     let mut command = Command::new(&setup.spx);
     command.args(["cube", "view", "--json"]).arg(&setup.cube).arg("--html").arg(&file);
