@@ -29,8 +29,11 @@ pub const RUN_STAGES: [&str; 4] = ["query", "download", "processing", "visualiza
 /// Files of the last stage, in `results/`.
 const TABLES: [(&str, TableForm); 2] =
     [("lightcurve.csv", TableForm::Csv), ("lightcurve.ecsv", TableForm::Ecsv)];
-const FIGURES: [(&str, FigureFormat); 2] =
-    [("combined_plot.png", FigureFormat::Png), ("combined_plot.svg", FigureFormat::Svg)];
+const FIGURES: [(&str, FigureFormat); 3] = [
+    ("combined_plot.png", FigureFormat::Png),
+    ("combined_plot.svg", FigureFormat::Svg),
+    ("combined_plot.pdf", FigureFormat::Pdf),
+];
 
 /// A run, stage by stage. A stage does those before it where they are not yet done.
 pub struct SourceRun<'a> {
