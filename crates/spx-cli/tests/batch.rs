@@ -243,7 +243,7 @@ fn what_is_done_is_kept_and_what_has_changed_is_done_again() {
     assert_eq!(said.matches("made with other photometry settings").count(), 6, "{said}");
     fs::write(folder.path().join("c.csv"), catalogue(["new".to_owned()])).unwrap();
     let said = run(&["--fwhm-multiplier=3"]);
-    assert_eq!(said.matches("made with another catalogue").count(), 6, "{said}");
+    assert_eq!(said.matches("made with another catalog").count(), 6, "{said}");
     assert_eq!(tools::names(&out.join("lightcurves")), ["new.csv"], "what is out of date is gone");
     let said = run(&["--fwhm-multiplier=3", "--overwrite"]);
     assert!(said.contains("(0 done before)"), "{said}");
@@ -296,7 +296,7 @@ fn bad_input_is_told_and_loses_nothing() {
     for name in ["cut.fits: ", "text.fits: ", "nowhere.fits: "] {
         assert!(run.stderr.contains(name), "{name}: {}", run.stderr);
     }
-    batch(folder.path(), &["--stages=extrakt"]).fails(2, &["no stage `extrakt`", "aggregate"]);
+    batch(folder.path(), &["--stages=extrakt"]).fails(2, &["unknown stage `extrakt`", "aggregate"]);
     batch(folder.path(), &["--stages=query"]).fails(2, &["--input"]);
     batch(folder.path(), &["--num-buckets=0"]).fails(2, &["num_buckets = 0"]);
     spx(folder.path(), &["batch", "--catalog=c.csv", "--ra=1", "--dec=2"]).fails(2, &["--radius is needed"]);

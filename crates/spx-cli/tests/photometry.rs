@@ -1,6 +1,9 @@
 //! `spx photometry` and `spx run` as a user runs them, on the images of the local archive and on broken ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
+#[path = "../../spx-pipeline/examples/source.rs"]
+#[allow(dead_code, reason = "its main is that of a program of its own")]
+mod source_example;
 mod tools;
 
 use std::collections::BTreeMap;
@@ -136,7 +139,7 @@ fn options_come_from_file_environment_and_command_line() {
     assert_eq!(column(&csv, "aperture_radius"), vec!["1.5"; 2 * OBSERVATIONS]);
     std::fs::write(folder.path().join("a.toml"), "aperture_diametre = 4.0\n").unwrap();
     photometry(folder.path(), &["--config=a.toml"]).fails(2, &["line 1", "aperture_diametre"]);
-    photometry(folder.path(), &["--fwhm-multiplier=-1"]).fails(2, &["fwhm_multiplier"]);
+    photometry(folder.path(), &["--fwhm-multiplier=-1"]).fails(2, &["--fwhm-multiplier", "above 0"]);
 }
 
 /// Flux of the star of [`exposure`] \[uJy\].
@@ -361,6 +364,36 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
     spx(folder.path(), &["run", "--status"]).fails(3, &["there is no run"]);
 }
 
+/// Everything in a directory but the lines that say when it was made.
+fn timeless(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let timed = |line: &&[u8]| {
+        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+        line.contains("generated") || line.contains("query_time")
+    };
+    let files = tree(directory).into_iter();
+    files
+        .map(|(name, bytes)| {
+            (name, bytes.split(|b| *b == b'\n').filter(|l| !timed(l)).collect::<Vec<_>>().concat())
+        })
+        .collect()
+}
+
+#[test]
+fn the_example_makes_what_the_command_makes() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let output = folder.path().join("out");
+    let directory = output.to_str().unwrap();
+    ask(&archive, folder.path(), "run", &["-o", directory, "-q"]).succeeds();
+    let command = timeless(&output);
+    fs::remove_dir_all(&output).unwrap();
+    source_example::make(&archive.url(), 186.4536, 33.5468, directory).unwrap();
+    let example = timeless(&output);
+    assert!(command.keys().any(|name| name == "results/combined_plot.png"));
+    assert_eq!(command.keys().collect::<Vec<_>>(), example.keys().collect::<Vec<_>>());
+    // The state tells of directories and sizes alone, and is the same, too.
+    command.iter().for_each(|(name, bytes)| assert!(example[name] == *bytes, "{name}"));
+}
+
 #[test]
 fn stages_need_those_before_them() {
     let (archive, folder) = (archive(), tempdir().unwrap());
@@ -403,7 +436,7 @@ fn a_run_without_images_says_so() {
     }
     let run = source(&archive, folder.path(), &["-q", "--bands=D1", "--resume"]);
     assert_eq!(run.code, Some(1));
-    assert!(run.stderr.ends_with("error: none of the 3 images could be had\n"), "{}", run.stderr);
+    assert!(run.stderr.ends_with("error: none of the 3 images could be downloaded\n"), "{}", run.stderr);
     let mut now = tree(&folder.path().join("out/results"));
     now.insert("query_summary.toml".into(), earlier["query_summary.toml"].clone());
     assert!(now == earlier);

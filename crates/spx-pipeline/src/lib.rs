@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod batch;
 pub mod buffers;
+pub mod cube;
 pub mod drizzle;
 mod error;
 pub mod flag_selection;
@@ -26,3 +27,8 @@ pub mod zodi;
 
 pub use error::{BoxedError, PipelineError, PipelineProblem, ResultContext};
 pub use listener::{Listener, SilentListener};
+
+/// The example of the README is tested with the crate.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeExample;

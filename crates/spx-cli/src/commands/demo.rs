@@ -23,10 +23,10 @@ use spx_sim::{
 use spx_wcs::OutputGrid;
 
 use super::simulate::write_all;
-use crate::cube::combine::{Range, mean_plane};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
+use spx_pipeline::cube::{WavelengthRange, mean_plane};
 
 /// NGC 4395, as in the tutorial of the reference.
 const CENTRE: (f64, f64) = (186.4536, 33.5468);
@@ -200,7 +200,7 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
 fn draw(cube: &mut CubeFile, path: &Path) -> Result<(), Failure> {
     let grid = grid(cube)?;
     let mut planes = Vec::new();
-    for range in Range::thirds(cube.wavelengths()).into_iter().rev() {
+    for range in WavelengthRange::thirds(cube.wavelengths()).into_iter().rev() {
         let numbers = range.planes(cube.wavelengths());
         let label = format!("{:.2}–{:.2} µm", range.min, range.max);
         planes.push((mean_plane(cube, &numbers)?, label));

@@ -105,7 +105,7 @@ fn failure(input: &Path, error: CubeFileError) -> Failure {
     match error.problem {
         CubeFileProblem::Cancelled => Failure::interrupted(),
         CubeFileProblem::Exists => Failure::exists(&error.path),
-        _ => super::not_a_cube(input, error),
+        _ => spx_pipeline::cube::not_a_cube(input, error).into(),
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) struct InfoArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &InfoArgs, global: &Global) -> CommandResult {
-    let mut cube = super::open(&args.file)?;
+    let mut cube = spx_pipeline::cube::open_cube(&args.file)?;
     let info = Info::read(&args.file, &mut cube)?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&info)?))?;
@@ -125,7 +125,7 @@ impl Info {
         let count = |card: &str| primary.integer(card).ok();
         Ok(Self {
             file: path.display().to_string(),
-            detector: super::detector_name(cube),
+            detector: spx_pipeline::cube::cube_detector(cube),
             version: primary.text("DRIZVER").ok().map(str::to_owned),
             shape: cube.shape(),
             region: Region {

@@ -1,8 +1,6 @@
 //! `spx cube`: what a drizzled cube holds, spectra out of it, pictures of it, and the explorer.
 
-pub(crate) mod combine;
 mod convert;
-mod extract;
 mod finalize;
 mod info;
 pub(crate) mod output;
@@ -10,15 +8,9 @@ mod plot;
 mod spectrum;
 mod view;
 
-use std::path::Path;
-
-use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
-use spx_core::fits::FitsReader;
-use spx_drizzle::file::{CubeFile, CubeFileError, CubeFileProblem};
-use spx_wcs::CelestialWcs;
 
-use crate::exit::{CommandResult, Failure};
+use crate::exit::CommandResult;
 use crate::global::Global;
 
 /// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for other tools;
@@ -61,50 +53,4 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::Import(args) => convert::import(args, global),
         CubeCommand::Finalize(args) => finalize::run(args, global),
     }
-}
-
-/// Opens a cube.
-fn open(path: &Path) -> Result<CubeFile, Failure> {
-    CubeFile::open(path).map_err(|error| not_a_cube(path, error))
-}
-
-/// A spectral image in the place of a cube, a cube for another tool, and one that is cut off, are called what they are.
-fn not_a_cube(path: &Path, error: CubeFileError) -> Failure {
-    let file = path.display();
-    match &error.problem {
-        CubeFileProblem::NotACube(problem) if begins_as_cube(path) => {
-            anyhow!("{file}: the cube is incomplete: {problem}").into()
-        }
-        CubeFileProblem::NotACube(_) if holds_spectral_image(path) => anyhow!(
-            "{file}: it is a spectral image, no cube: `spx inspect` shows it, `spx drizzle` makes cubes of such"
-        )
-        .into(),
-        CubeFileProblem::Exported(layout) => anyhow!(
-            "{file}: it is a cube in the layout for {layout}: `spx cube import` turns it back into one of spx"
-        )
-        .into(),
-        _ => error.into(),
-    }
-}
-
-fn begins_as_cube(path: &Path) -> bool {
-    let primary = FitsReader::open(path).and_then(|mut file| file.header());
-    primary.is_ok_and(|header| header.text("FILETYPE") == Ok("DRIZZLED_CUBE"))
-}
-
-fn holds_spectral_image(path: &Path) -> bool {
-    let names = FitsReader::open(path).and_then(|mut file| file.hdu_names()).unwrap_or_default();
-    ["IMAGE", "FLAGS"].iter().all(|hdu| names.iter().any(|name| name == hdu))
-}
-
-/// The celestial axes of a cube.
-fn celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, Failure> {
-    let wcs = CelestialWcs::from_header(cube.science_header());
-    Ok(wcs.with_context(|| format!("{}: HDU SCI", path.display()))?)
-}
-
-/// The name of the detector, `D3`.
-fn detector_name(cube: &CubeFile) -> String {
-    let number = cube.primary().integer("DETECTOR");
-    number.map_or_else(|_| "unknown detector".to_owned(), |n| format!("D{n}"))
 }

@@ -7,16 +7,17 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use spx_plot::{Colormap, DisplayLimits, Scaling, Size, Stretch};
 
-use super::combine::{Quantity, Range};
 use super::output::{self, Kind, Output, parse_size};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 use parse::{Mark, Pair, RgbRanges, parse_range};
 use picture::{Layer, Picture};
+use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 
 /// Draw planes of a cube, a colour composite of three ranges of wavelength, or spectra
 ///
@@ -72,7 +73,7 @@ pub(crate) struct PlotArgs {
     /// All planes beside each other, with one scale; or those of a range of wavelength [um]
     #[arg(long, value_name = "A..B", num_args = 0..=1, value_parser = parse_range, group = "what")]
     #[arg(help_heading = "What to draw")]
-    montage: Option<Option<Range>>,
+    montage: Option<Option<WavelengthRange>>,
     /// The spectrum of the pixel that holds a position [deg], with a name for the legend; repeat for several
     #[arg(long, value_name = "RA,DEC[,LABEL]", group = "what", help_heading = "What to draw")]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["mark", "grid", "plain", "stretch", "range", "cmap"])]
@@ -82,9 +83,9 @@ pub(crate) struct PlotArgs {
     #[arg(allow_negative_numbers = true)]
     radius: Option<f64>,
     /// What to draw of a plane
-    #[arg(long, value_enum, default_value_t = Quantity::Sci, hide_default_value = true)]
+    #[arg(long, value_name = "NAME", value_parser = quantity(), default_value = "sci", hide_default_value = true)]
     #[arg(help_heading = "What to draw", conflicts_with_all = ["rgb", "spectrum"])]
-    array: Quantity,
+    array: PlaneQuantity,
     /// Put a circle at a position [deg], with a name beside it; repeat for several
     #[arg(long, value_name = "RA,DEC[,LABEL]", help_heading = "What to draw", allow_hyphen_values = true)]
     mark: Vec<Mark>,
@@ -114,13 +115,19 @@ pub(crate) struct PlotArgs {
     size: Option<Size>,
 }
 
+/// Reads a quantity by its name, and lists the names in help.
+fn quantity() -> impl TypedValueParser<Value = PlaneQuantity> {
+    PossibleValuesParser::new(PlaneQuantity::NAMES.map(|(name, _)| name))
+        .try_map(|name| name.parse::<PlaneQuantity>())
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &PlotArgs, global: &Global) -> CommandResult {
     if let Some(radius) = args.radius.filter(|r| !(*r > 0.0 && r.is_finite())) {
         return Err(Failure::usage(anyhow!("--radius {radius} is not allowed: it must be above 0")));
     }
     let outputs = output::outputs(&args.output, &["png", "svg", "pdf"], args.overwrite)?;
-    let mut cube = super::open(&args.file)?;
+    let mut cube = spx_pipeline::cube::open_cube(&args.file)?;
     let picture = Picture::read(args, &mut cube)?;
     if !picture.has_data() {
         ui::warning(&format!("{}: no pixel of this picture has data", args.file.display()));
@@ -157,7 +164,7 @@ impl PlotArgs {
 struct Report {
     outputs: Vec<String>,
     file: String,
-    array: Quantity,
+    array: PlaneQuantity,
     /// One; or those of red, green and blue; or of a montage; none of spectra.
     layers: Vec<ReportLayer>,
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use spx_core::sky::Position;
 
-use crate::cube::combine::Range;
+use spx_pipeline::cube::WavelengthRange;
 
 /// Two numbers with a comma.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,23 +21,23 @@ impl FromStr for Pair {
 
 /// Three ranges of wavelength: red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct RgbRanges(pub(super) [Range; 3]);
+pub(super) struct RgbRanges(pub(super) [WavelengthRange; 3]);
 
 impl FromStr for RgbRanges {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let ranges = text.split(',').map(parse_range).collect::<Result<Vec<Range>, _>>()?;
+        let ranges = text.split(',').map(parse_range).collect::<Result<Vec<WavelengthRange>, _>>()?;
         let count = ranges.len();
         ranges.try_into().map(Self).map_err(|_| format!("expected three ranges, A..B,C..D,E..F, not {count}"))
     }
 }
 
-pub(super) fn parse_range(text: &str) -> Result<Range, String> {
+pub(super) fn parse_range(text: &str) -> Result<WavelengthRange, String> {
     let ends = text.split_once("..").and_then(|(a, b)| Some((number(a)?, number(b)?)));
     let (min, max) = ends.ok_or_else(|| format!("`{text}` is no range A..B in um"))?;
     if min < max {
-        Ok(Range { min, max })
+        Ok(WavelengthRange { min, max })
     } else {
         Err(format!("`{text}`: the first end must be below the second"))
     }
@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn ranges_parse() {
         let RgbRanges([red, _, blue]) = "3..4.5, 2..3,1.0..2".parse().unwrap();
-        assert_eq!((red, blue), (Range { min: 3.0, max: 4.5 }, Range { min: 1.0, max: 2.0 }));
+        assert_eq!(
+            (red, blue),
+            (WavelengthRange { min: 3.0, max: 4.5 }, WavelengthRange { min: 1.0, max: 2.0 })
+        );
         for bad in [
             "",
             "1..2",

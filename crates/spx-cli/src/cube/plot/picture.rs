@@ -4,6 +4,10 @@ use anyhow::anyhow;
 use ndarray::Array2;
 use spx_drizzle::WavelengthGrid;
 use spx_drizzle::file::CubeFile;
+use spx_pipeline::cube::{
+    CubeSpectrum, PlaneQuantity, WavelengthRange, cube_celestial, cube_detector, flux_label, mean_plane,
+    middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
+};
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, Marker, MontageFigure, MontagePlane, PlaneFigure,
     SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane,
@@ -13,12 +17,7 @@ use spx_wcs::CelestialWcs;
 
 use super::PlotArgs;
 use super::parse::{Mark, RgbRanges};
-use crate::cube::combine::{
-    Quantity, Range, mean_plane, middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
-};
 use crate::cube::output::plot_failure;
-use crate::cube::spectrum::{self, Report};
-use crate::cube::{celestial, detector_name};
 use crate::exit::Failure;
 use crate::ui;
 
@@ -41,14 +40,14 @@ enum Content {
     /// Red, green, blue.
     Composite(Box<[Layer; 3]>),
     /// Names and spectra.
-    Spectra(Vec<(String, Report)>),
+    Spectra(Vec<(String, CubeSpectrum)>),
 }
 
 /// An image, and the planes of the cube that it was made of.
 pub(super) struct Layer {
     pub(super) planes: Vec<usize>,
     /// From the lower edge of the first plane to the upper edge of the last.
-    pub(super) range: Range,
+    pub(super) range: WavelengthRange,
     image: Array2<f32>,
 }
 
@@ -56,7 +55,7 @@ impl Layer {
     /// Of planes in order, at least one.
     fn new(planes: &[usize], image: Array2<f32>, axis: &WavelengthGrid) -> Self {
         let (first, last) = (axis.bin(planes[0]), axis.bin(planes[planes.len() - 1]));
-        Self { planes: planes.to_vec(), range: Range { min: first.min, max: last.max }, image }
+        Self { planes: planes.to_vec(), range: WavelengthRange { min: first.min, max: last.max }, image }
     }
 }
 
@@ -66,9 +65,9 @@ const MONTAGE_SIDE: usize = 600;
 
 impl Picture {
     pub(super) fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
-        let wcs = celestial(&args.file, cube)?;
+        let wcs = cube_celestial(&args.file, cube)?;
         let [_, ny, nx] = cube.shape();
-        Ok(Self { detector: detector_name(cube), wcs, shape: [ny, nx], content: Content::read(args, cube)? })
+        Ok(Self { detector: cube_detector(cube), wcs, shape: [ny, nx], content: Content::read(args, cube)? })
     }
 
     /// Whether any pixel has data, in a composite in all colours.
@@ -167,7 +166,7 @@ impl Picture {
         .map_err(plot_failure)
     }
 
-    fn spectra(&self, args: &PlotArgs, spectra: &[(String, Report)]) -> SpectrumFigure {
+    fn spectra(&self, args: &PlotArgs, spectra: &[(String, CubeSpectrum)]) -> SpectrumFigure {
         let mut sets = Vec::new();
         for (name, report) in spectra {
             for (whole, label) in [(true, name.clone()), (false, format!("{name}, some pixels without data"))]
@@ -180,7 +179,7 @@ impl Picture {
         }
         let mut figure = SpectrumFigure::new(sets);
         figure.size = args.size.unwrap_or(figure.size);
-        figure.flux_label = spectrum::flux_label(args.radius).to_owned();
+        figure.flux_label = flux_label(args.radius).to_owned();
         figure.title = match args.radius {
             Some(radius) => format!("{}, within {radius}″", self.detector),
             None => self.detector.clone(),
@@ -207,7 +206,7 @@ impl Shrunk {
 }
 
 fn montage(layers: &[Layer]) -> MontageFigure<'_> {
-    let label = |range: Range| format!("{:.3} µm", (range.min + range.max) / 2.0);
+    let label = |range: WavelengthRange| format!("{:.3} µm", (range.min + range.max) / 2.0);
     let planes =
         layers.iter().map(|layer| MontagePlane { plane: layer.image.view(), label: label(layer.range) });
     MontageFigure::new(planes.collect())
@@ -233,7 +232,11 @@ impl Content {
         Ok(Self::Plane(Layer::new(&[z], read_plane(cube, args.array, z)?, &axis)))
     }
 
-    fn montage(args: &PlotArgs, range: Option<Range>, cube: &mut CubeFile) -> Result<Self, Failure> {
+    fn montage(
+        args: &PlotArgs,
+        range: Option<WavelengthRange>,
+        cube: &mut CubeFile,
+    ) -> Result<Self, Failure> {
         let axis = cube.wavelengths().clone();
         let planes = range.map_or_else(|| (0..axis.bins()).collect(), |range| range.planes(&axis));
         if let Some(range) = range.filter(|_| planes.is_empty()) {
@@ -256,7 +259,7 @@ impl Content {
                 "" => format!("{:.5}° {:+.5}°", position.ra(), position.dec()),
                 label => label.to_owned(),
             };
-            let report = Report::extract(&args.file, cube, *position, args.radius)?;
+            let report = CubeSpectrum::extract(&args.file, cube, *position, args.radius)?;
             if report.clipped {
                 ui::warning(&format!("the circle around {name} reaches beyond the edge of the cube"));
             }
@@ -270,9 +273,9 @@ impl PlotArgs {
     /// Limits and stretch of a plane, from its defaults and what the user says.
     fn scale(&self, default: DisplayLimits) -> (DisplayLimits, Stretch) {
         let (limits, stretch) = match self.array {
-            Quantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
-            Quantity::Variance => (DisplayLimits::Percentile(0.5, 99.5), Stretch::default()),
-            Quantity::Sci | Quantity::Snr => (default, Stretch::default()),
+            PlaneQuantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
+            PlaneQuantity::Variance => (DisplayLimits::Percentile(0.5, 99.5), Stretch::default()),
+            PlaneQuantity::Sci | PlaneQuantity::Snr => (default, Stretch::default()),
         };
         (self.limits().unwrap_or(limits), self.stretch.unwrap_or(stretch))
     }
@@ -285,7 +288,7 @@ fn colours(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Resul
         let thirds = thirds_with_data(cube).map(|[short, middle, long]| [long, middle, short]);
         return thirds.ok_or_else(|| nothing_there(args, axis, "no plane has data"));
     };
-    let with_data = |range: Range| -> Result<Vec<usize>, Failure> {
+    let with_data = |range: WavelengthRange| -> Result<Vec<usize>, Failure> {
         let mut planes = range.planes(axis);
         planes.retain(|&z| cube.inputs_per_plane()[z] > 0);
         let problem = || format!("no plane with data lies in {}..{} um", range.min, range.max);
@@ -316,11 +319,11 @@ fn nothing_there(args: &PlotArgs, axis: &WavelengthGrid, problem: &str) -> Failu
     Failure::nothing_found(anyhow!("{file}: {problem}; the cube covers {lower} to {upper} um"))
 }
 
-fn value_label(quantity: Quantity) -> &'static str {
+fn value_label(quantity: PlaneQuantity) -> &'static str {
     match quantity {
-        Quantity::Sci => "Surface brightness (MJy/sr)",
-        Quantity::Variance => "Variance (MJy²/sr²)",
-        Quantity::Snr => "Signal-to-noise ratio",
-        Quantity::Count => "Contributions",
+        PlaneQuantity::Sci => "Surface brightness (MJy/sr)",
+        PlaneQuantity::Variance => "Variance (MJy²/sr²)",
+        PlaneQuantity::Snr => "Signal-to-noise ratio",
+        PlaneQuantity::Count => "Contributions",
     }
 }

@@ -1,4 +1,4 @@
-// A DataSource (see server_source.js): the planes that a self-contained page holds, rounded as view/quantise.rs says.
+// A DataSource (see server_source.js): the planes that a self-contained page holds, rounded as quantize.rs says.
 // Spectra are sums over these, by the rules of `spx cube spectrum`.
 
 import { Tan, separation } from "./wcs.js";

@@ -12,17 +12,17 @@ use spx_pipeline::statistics::median;
 
 /// A plane of which each pixel stands for `bin` x `bin` pixels of the cube, `[y][x]`.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Plane {
+pub(crate) struct Plane {
     /// Mean over the pixels with data [MJy/sr]; NaN = no data.
-    pub(super) science: Vec<f32>,
+    pub(crate) science: Vec<f32>,
     /// Its standard deviation, taking the pixels for independent [MJy/sr]; NaN = no data.
-    pub(super) error: Vec<f32>,
+    pub(crate) error: Vec<f32>,
     /// Sum, at most 65535.
-    pub(super) count: Vec<u16>,
+    pub(crate) count: Vec<u16>,
     /// Flags that all pixels with data have.
-    pub(super) and_mask: Vec<u32>,
+    pub(crate) and_mask: Vec<u32>,
     /// Flags that any pixel has.
-    pub(super) or_mask: Vec<u32>,
+    pub(crate) or_mask: Vec<u32>,
 }
 
 /// What becomes one pixel.
@@ -41,7 +41,7 @@ impl Plane {
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub(super) fn read(cube: &mut CubeFile, z: usize, bin: usize) -> Result<Self, CubeFileError> {
+    pub(crate) fn read(cube: &mut CubeFile, z: usize, bin: usize) -> Result<Self, CubeFileError> {
         let [_, ny, _] = cube.shape();
         let mut plane = Self::default();
         for first in (0..ny).step_by(bin) {
@@ -93,7 +93,7 @@ impl Plane {
 
 /// How the numbers of a plane are to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Code {
+pub(crate) struct Code {
     /// [MJy/sr]
     scale: f64,
     step: f64,
@@ -104,15 +104,15 @@ pub(super) struct Code {
 
 /// What is lost in a self-contained page.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Loss {
+pub(crate) struct Loss {
     /// Pixels of the cube along each side of a pixel of the page.
-    pub(super) bin: usize,
+    pub(crate) bin: usize,
     /// The largest change of a brightness, of its error.
-    pub(super) science: f64,
+    pub(crate) science: f64,
     /// The largest change of an error, of itself.
-    pub(super) error: f64,
+    pub(crate) error: f64,
     /// Of each plane.
-    pub(super) codes: Vec<Code>,
+    pub(crate) codes: Vec<Code>,
 }
 
 /// The middle of the numbers of brightness, which stands for 0.
@@ -124,7 +124,7 @@ const ERROR_STEPS: f64 = 65533.0;
 
 impl Code {
     /// The code that suits a plane.
-    pub(super) fn of(plane: &Plane) -> Self {
+    pub(crate) fn of(plane: &Plane) -> Self {
         let mut errors = plane.error.clone();
         errors.retain(|e| *e > 0.0);
         let scale = median(&mut errors).unwrap_or(1.0);
@@ -172,12 +172,12 @@ fn whole(number: f64) -> u16 {
 
 impl Loss {
     /// Nothing yet, of pages with that binning.
-    pub(super) fn new(bin: usize) -> Self {
+    pub(crate) fn new(bin: usize) -> Self {
         Self { bin, science: 0.0, error: 0.0, codes: Vec::new() }
     }
 
     /// Rounds brightness and errors of the next plane, and measures what that changes.
-    pub(super) fn encode(&mut self, plane: &Plane) -> [Vec<u16>; 2] {
+    pub(crate) fn encode(&mut self, plane: &Plane) -> [Vec<u16>; 2] {
         let code = Code::of(plane);
         let science: Vec<u16> = plane.science.iter().map(|v| code.science(*v)).collect();
         let error: Vec<u16> = plane.error.iter().map(|e| code.error(*e)).collect();

@@ -10,44 +10,45 @@ use spx_wcs::CelestialWcs;
 
 /// The pixels of every plane that make a spectrum.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Aperture {
+pub struct CubeAperture {
     /// `[x, y]`, 0-based, by y and then by x; at least one.
-    pub(crate) pixels: Vec<[usize; 2]>,
-    /// Where the position lies, 0-based with integers at pixel centres.
-    pub(crate) at: [f64; 2],
+    pub pixels: Vec<[usize; 2]>,
+    /// Where the position lies, 0-based with integers at pixel centers.
+    pub at: [f64; 2],
     /// Solid angle of a pixel there [arcsec^2].
-    pub(crate) pixel_area: f64,
+    pub pixel_area: f64,
     /// True where a part of the circle lies outside the image.
-    pub(crate) clipped: bool,
+    pub clipped: bool,
 }
 
 /// Why there is no aperture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Miss {
+pub enum ApertureMiss {
     /// The position lies outside the image.
     Outside,
-    /// No centre of a pixel lies within the radius.
-    NoCentre,
+    /// No center of a pixel lies within the radius.
+    NoCenter,
 }
 
-impl Aperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centres lie within `radius` [arcsec] of a position, or
+impl CubeAperture {
+    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` [arcsec] of a position, or
     /// without a radius the pixel that the position lies in.
-    pub(crate) fn new(
+    pub fn new(
         wcs: &CelestialWcs,
         shape: [usize; 2],
         position: Position,
         radius: Option<f64>,
-    ) -> Result<Self, Miss> {
+    ) -> Result<Self, ApertureMiss> {
         let [ny, nx] = shape;
-        let at = wcs.sky_to_pixel(position).ok_or(Miss::Outside)?;
-        let nearest = [index(at[0], nx).ok_or(Miss::Outside)?, index(at[1], ny).ok_or(Miss::Outside)?];
+        let at = wcs.sky_to_pixel(position).ok_or(ApertureMiss::Outside)?;
+        let nearest =
+            [index(at[0], nx).ok_or(ApertureMiss::Outside)?, index(at[1], ny).ok_or(ApertureMiss::Outside)?];
         let (pixels, clipped) = match radius {
             None => (vec![nearest], false),
             Some(radius) => circle(wcs, shape, position, radius),
         };
         if pixels.is_empty() {
-            return Err(Miss::NoCentre);
+            return Err(ApertureMiss::NoCenter);
         }
         Ok(Self { pixels, at, pixel_area: wcs.pixel_area(at[0], at[1]), clipped })
     }
@@ -69,13 +70,13 @@ fn index(coordinate: f64, n: usize) -> Option<usize> {
 fn circle(
     wcs: &CelestialWcs,
     [ny, nx]: [usize; 2],
-    centre: Position,
+    center: Position,
     radius: f64,
 ) -> (Vec<[usize; 2]>, bool) {
-    let (columns, rows, clipped) = enclosing_box(wcs, [ny, nx], centre, radius);
+    let (columns, rows, clipped) = enclosing_box(wcs, [ny, nx], center, radius);
     let inside = |x: usize, y: usize| {
         let [ra, dec] = wcs.pixel_to_sky(x as f64, y as f64);
-        Position::new(ra, dec).is_ok_and(|p| p.separation(centre) * 3600.0 <= radius)
+        Position::new(ra, dec).is_ok_and(|p| p.separation(center) * 3600.0 <= radius)
     };
     let mut pixels = Vec::new();
     for y in rows {
@@ -88,7 +89,7 @@ fn circle(
 fn enclosing_box(
     wcs: &CelestialWcs,
     [ny, nx]: [usize; 2],
-    centre: Position,
+    center: Position,
     radius: f64,
 ) -> (Range<usize>, Range<usize>, bool) {
     const POINTS: u32 = 64;
@@ -97,7 +98,7 @@ fn enclosing_box(
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for k in 0..POINTS {
         let bearing = f64::from(k) / f64::from(POINTS) * std::f64::consts::TAU;
-        let Some(at) = offset(centre, bearing, around).and_then(|p| wcs.sky_to_pixel(p)) else {
+        let Some(at) = offset(center, bearing, around).and_then(|p| wcs.sky_to_pixel(p)) else {
             return (0..nx, 0..ny, true);
         };
         for axis in 0..2 {
@@ -128,21 +129,21 @@ fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
 
 /// What the pixels of an aperture hold in one plane.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct PlaneSum {
+pub struct PlaneSum {
     /// The plane.
-    pub(crate) bin: Bin,
+    pub bin: Bin,
     /// Sum of the surface brightness [MJy/sr] of the pixels with data.
-    pub(crate) sum: f64,
+    pub sum: f64,
     /// Sum of their variances [(MJy/sr)^2].
-    pub(crate) variance: f64,
+    pub variance: f64,
     /// Pixels with data: surface brightness and variance are finite.
-    pub(crate) pixels: usize,
+    pub pixels: usize,
     /// Sum of COUNT.
-    pub(crate) count: u64,
+    pub count: u64,
     /// Flags that all contributions to the pixels with data had, 0 where there are none.
-    pub(crate) and_mask: u32,
+    pub and_mask: u32,
     /// Flags that any contribution had.
-    pub(crate) or_mask: u32,
+    pub or_mask: u32,
 }
 
 impl PlaneSum {
@@ -151,26 +152,26 @@ impl PlaneSum {
     }
 
     /// Mean surface brightness [MJy/sr] and its error, taking the pixels for independent.
-    pub(crate) fn mean(&self) -> Option<[f64; 2]> {
+    pub fn mean(&self) -> Option<[f64; 2]> {
         let n = self.pixels as f64;
         (self.pixels > 0).then(|| [self.sum / n, self.variance.sqrt() / n])
     }
 
     /// Sum and its error, taking the pixels for independent; times `factor`.
-    pub(crate) fn total(&self, factor: f64) -> Option<[f64; 2]> {
+    pub fn total(&self, factor: f64) -> Option<[f64; 2]> {
         (self.pixels > 0).then(|| [self.sum * factor, self.variance.sqrt() * factor])
     }
 }
 
 /// Sums each plane of a cube over an aperture, reading no more than the rows that it covers.
-pub(crate) fn sum_planes(cube: &mut CubeFile, aperture: &Aperture) -> Result<Vec<PlaneSum>, CubeFileError> {
+pub fn sum_planes(cube: &mut CubeFile, aperture: &CubeAperture) -> Result<Vec<PlaneSum>, CubeFileError> {
     let axis: WavelengthGrid = cube.wavelengths().clone();
     axis.iter().enumerate().map(|(z, bin)| sum_plane(cube, aperture, z, bin)).collect()
 }
 
 fn sum_plane(
     cube: &mut CubeFile,
-    aperture: &Aperture,
+    aperture: &CubeAperture,
     z: usize,
     bin: Bin,
 ) -> Result<PlaneSum, CubeFileError> {
@@ -199,7 +200,7 @@ fn sum_plane(
 /// The values of the aperture's pixels.
 fn pick<T: FitsNumber>(
     cube: &mut CubeFile,
-    aperture: &Aperture,
+    aperture: &CubeAperture,
     array: CubeArray,
     z: usize,
 ) -> Result<Vec<T>, CubeFileError> {
@@ -233,15 +234,15 @@ mod tests {
         let wcs = grid.wcs();
         for (x, y, pixel) in [(20.0, 15.0, [20, 15]), (3.49, 7.51, [3, 8]), (-0.49, 30.49, [0, 30])] {
             let [ra, dec] = wcs.pixel_to_sky(x, y);
-            let aperture = Aperture::new(wcs, grid.shape(), at(ra, dec), None).unwrap();
+            let aperture = CubeAperture::new(wcs, grid.shape(), at(ra, dec), None).unwrap();
             assert_eq!(aperture.pixels, [pixel]);
             assert!((aperture.pixel_area - 6.15 * 6.15).abs() < 1e-4, "{}", aperture.pixel_area);
         }
         for (x, y) in [(-0.51, 3.0), (3.0, -0.51), (40.51, 3.0), (3.0, 30.51)] {
             let [ra, dec] = wcs.pixel_to_sky(x, y);
-            assert_eq!(Aperture::new(wcs, grid.shape(), at(ra, dec), None), Err(Miss::Outside));
+            assert_eq!(CubeAperture::new(wcs, grid.shape(), at(ra, dec), None), Err(ApertureMiss::Outside));
         }
-        assert_eq!(Aperture::new(wcs, grid.shape(), at(190.0, -20.0), None), Err(Miss::Outside));
+        assert_eq!(CubeAperture::new(wcs, grid.shape(), at(190.0, -20.0), None), Err(ApertureMiss::Outside));
     }
 
     /// The box must lose no pixel: the same circles found by trying every pixel.
@@ -254,7 +255,7 @@ mod tests {
                 [(20.0, 15.0, 6.2), (3.3, 7.7, 40.0), (39.0, 1.0, 100.0), (20.2, 15.1, 2000.0)]
             {
                 let [ra, dec] = wcs.pixel_to_sky(x, y);
-                let aperture = Aperture::new(wcs, grid.shape(), at(ra, dec), Some(radius)).unwrap();
+                let aperture = CubeAperture::new(wcs, grid.shape(), at(ra, dec), Some(radius)).unwrap();
                 let distance = |x: usize, y: usize| {
                     let [ra2, dec2] = wcs.pixel_to_sky(x as f64, y as f64);
                     at(ra2, dec2).separation(at(ra, dec)) * 3600.0
@@ -268,10 +269,13 @@ mod tests {
     }
 
     #[test]
-    fn a_circle_between_the_centres_holds_none() {
+    fn a_circle_between_the_centers_holds_none() {
         let grid = grid(10.0, 20.0);
         let [ra, dec] = grid.wcs().pixel_to_sky(20.5, 15.5);
-        assert_eq!(Aperture::new(grid.wcs(), grid.shape(), at(ra, dec), Some(1.0)), Err(Miss::NoCentre));
+        assert_eq!(
+            CubeAperture::new(grid.wcs(), grid.shape(), at(ra, dec), Some(1.0)),
+            Err(ApertureMiss::NoCenter)
+        );
     }
 
     #[test]

@@ -2,26 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use spx_core::flags::FlagNames;
 use spx_drizzle::file::CubeFile;
 use spx_plot::Colormap;
 use spx_wcs::TanNumbers;
 
-use super::super::combine::{middle_plane, thirds_with_data};
-use super::super::{celestial, detector_name};
-use super::quantise::Loss;
-use crate::exit::Failure;
+use crate::quantize::Loss;
+use spx_pipeline::PipelineError;
+use spx_pipeline::cube::{cube_celestial, cube_detector, middle_plane, thirds_with_data};
 
 /// The description of a cube; its field names are those that the page's scripts use.
 #[derive(Debug, Serialize)]
-pub(super) struct Meta {
+pub(crate) struct Meta {
     file: String,
     detector: String,
     version: &'static str,
     /// `[nz, ny, nx]`.
-    pub(super) shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
     /// Lower and upper edge of each plane [um].
     wavelengths: Vec<[f64; 2]>,
     /// Input images of each plane.
@@ -38,7 +36,7 @@ pub(super) struct Meta {
     /// Name of the catalogue to lay over the image.
     catalogue: Option<String>,
     /// What a self-contained page has lost of the cube; `None` where the page has the cube itself.
-    pub(super) loss: Option<Loss>,
+    pub(crate) loss: Option<Loss>,
 }
 
 /// [`TanNumbers`] as JSON.
@@ -52,22 +50,23 @@ struct Wcs {
 
 impl Meta {
     /// Describes a cube of which `bin` x `bin` pixels are one pixel of the page.
-    pub(super) fn new(
+    pub(crate) fn new(
         path: &Path,
         cube: &CubeFile,
         bin: usize,
         catalogue: Option<&Path>,
-    ) -> Result<Self, Failure> {
-        let wcs = celestial(path, cube)?;
-        let tan = wcs.tan_numbers().with_context(|| {
-            format!("{}: HDU SCI: the projection of a cube has no distortion", path.display())
+    ) -> Result<Self, PipelineError> {
+        let wcs = cube_celestial(path, cube)?;
+        let tan = wcs.tan_numbers().ok_or_else(|| {
+            let problem = "HDU SCI: the projection of a cube has no distortion";
+            PipelineError::failed(format!("{}: {problem}", path.display()))
         })?;
         let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let [nz, ny, nx] = cube.shape();
         let blue_first = thirds_with_data(cube);
         Ok(Self {
             file: name(path),
-            detector: detector_name(cube),
+            detector: cube_detector(cube),
             version: env!("CARGO_PKG_VERSION"),
             shape: [nz, ny.div_ceil(bin), nx.div_ceil(bin)],
             wavelengths: cube.wavelengths().iter().map(|bin| [bin.min, bin.max]).collect(),

@@ -1,10 +1,9 @@
-//! `spx cube view --html`: the page, its scripts and the planes in one file.
+//! The self-contained page: page, scripts and planes in one file.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
@@ -12,40 +11,47 @@ use flate2::write::GzEncoder;
 use serde::Serialize;
 use spx_core::atomic::AtomicFile;
 use spx_drizzle::file::CubeFile;
+use spx_pipeline::cube::open_cube;
+use spx_pipeline::{PipelineError, ResultContext as _};
 
-use super::meta::Meta;
-use super::quantise::{Loss, Plane};
-use super::{ViewArgs, page};
-use crate::exit::{CommandResult, Failure, Outcome};
-use crate::global::Global;
-use crate::ui;
+use crate::meta::Meta;
+use crate::page;
+use crate::quantize::{Loss, Plane};
 
 /// Larger pages (some 5 bytes a voxel) are no pleasure to mail or to open.
 const MAX_VOXELS: usize = 20_000_000;
 
+/// A page that was written.
 #[derive(Debug, Serialize)]
-struct Report<'a> {
-    outputs: [String; 1],
-    file: &'a Path,
-    bytes: u64,
-    loss: &'a Loss,
+pub struct PageReport {
+    /// The page.
+    pub outputs: [String; 1],
+    /// The cube.
+    pub file: PathBuf,
+    /// Size of the page.
+    pub bytes: u64,
+    loss: Loss,
 }
 
-/// Writes the page.
-pub(super) fn run(
-    args: &ViewArgs,
+/// Writes a page with the planes of a cube, of which `bin` x `bin` pixels become one, and a catalog `(path, text)`.
+///
+/// # Errors
+/// Usage where the page exists and is not to be replaced, or the cube is too large for one; otherwise where the cube
+/// cannot be read or the page cannot be written.
+pub fn write_page(
+    cube_file: &Path,
     target: &Path,
     catalogue: Option<(&Path, String)>,
-    global: &Global,
-) -> CommandResult {
-    if !args.overwrite && target.symlink_metadata().is_ok() {
-        return Err(Failure::exists(target));
+    bin: usize,
+    overwrite: bool,
+) -> Result<PageReport, PipelineError> {
+    if !overwrite && target.symlink_metadata().is_ok() {
+        return Err(PipelineError::exists(target));
     }
-    let mut cube = super::super::open(&args.file)?;
-    let bin = usize::from(args.bin);
-    check_size(&args.file, cube.shape(), bin)?;
-    let meta = Meta::new(&args.file, &cube, bin, catalogue.as_ref().map(|(path, _)| *path))?;
-    let written = AtomicFile::new(target, args.overwrite).map_err(anyhow::Error::from).and_then(|file| {
+    let mut cube = open_cube(cube_file)?;
+    check_size(cube_file, cube.shape(), bin)?;
+    let meta = Meta::new(cube_file, &cube, bin, catalogue.as_ref().map(|(path, _)| *path))?;
+    let written = AtomicFile::new(target, overwrite).map_err(PipelineError::from).and_then(|file| {
         let mut out = BufWriter::new(File::create_new(file.path())?);
         let loss = write(&mut out, &mut cube, meta, catalogue.map(|(_, text)| text), bin)?;
         out.flush()?;
@@ -55,16 +61,10 @@ pub(super) fn run(
     });
     let (loss, bytes) = written.with_context(|| target.display().to_string())?;
     let outputs = [target.display().to_string()];
-    if global.json {
-        let report = Report { outputs, file: &args.file, bytes, loss: &loss };
-        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
-    } else {
-        ui::data(&format!("{}\n{}\n", outputs[0], statement(&loss, bytes)))?;
-    }
-    Ok(Outcome::Done)
+    Ok(PageReport { outputs, file: cube_file.to_owned(), bytes, loss })
 }
 
-fn check_size(path: &Path, [nz, ny, nx]: [usize; 3], bin: usize) -> Result<(), Failure> {
+fn check_size(path: &Path, [nz, ny, nx]: [usize; 3], bin: usize) -> Result<(), PipelineError> {
     let voxels = |bin: usize| nz * ny.div_ceil(bin) * nx.div_ceil(bin);
     if voxels(bin) <= MAX_VOXELS {
         return Ok(());
@@ -72,7 +72,7 @@ fn check_size(path: &Path, [nz, ny, nx]: [usize; 3], bin: usize) -> Result<(), F
     let enough = (bin + 1..=ny.max(nx)).find(|bin| voxels(*bin) <= MAX_VOXELS);
     let advice =
         enough.map_or_else(String::new, |bin| format!("; --bin {bin} averages {bin} x {bin} pixels"));
-    Err(Failure::usage(anyhow!(
+    Err(PipelineError::usage(format!(
         "{}: {} million voxels are too many for one page, {} million fit{advice}",
         path.display(),
         voxels(bin) / 1_000_000,
@@ -80,18 +80,21 @@ fn check_size(path: &Path, [nz, ny, nx]: [usize; 3], bin: usize) -> Result<(), F
     )))
 }
 
-/// What was lost, in words.
-fn statement(loss: &Loss, bytes: u64) -> String {
-    let binned = match loss.bin {
-        1 => String::new(),
-        n => format!("{n} x {n} pixels averaged; "),
-    };
-    let (science, error) = (loss.science, 100.0 * loss.error);
-    format!(
-        "  {:.1} MB; {binned}rounding changes brightness by at most {science:.2e} of its error, errors by at most \
+impl PageReport {
+    /// The size of the page, and what was lost of the cube, in words.
+    pub fn statement(&self) -> String {
+        let Self { loss, bytes, .. } = self;
+        let binned = match loss.bin {
+            1 => String::new(),
+            n => format!("{n} x {n} pixels averaged; "),
+        };
+        let (science, error) = (loss.science, 100.0 * loss.error);
+        format!(
+            "  {:.1} MB; {binned}rounding changes brightness by at most {science:.2e} of its error, errors by at most \
          {error:.2e} %; counts and flags are exact",
-        bytes as f64 / 1e6
-    )
+            *bytes as f64 / 1e6
+        )
+    }
 }
 
 fn write(
@@ -100,7 +103,7 @@ fn write(
     mut meta: Meta,
     catalogue: Option<String>,
     bin: usize,
-) -> anyhow::Result<Loss> {
+) -> Result<Loss, PipelineError> {
     let mut loss = Loss::new(bin);
     let [before, after] = page::alone();
     out.write_all(before.as_bytes())?;
@@ -135,7 +138,7 @@ fn write_array<T: Copy, const N: usize>(
 }
 
 /// JSON in which no tag can end the element.
-fn write_json(out: &mut impl Write, id: &str, value: &impl Serialize) -> anyhow::Result<()> {
+fn write_json(out: &mut impl Write, id: &str, value: &impl Serialize) -> Result<(), PipelineError> {
     let text = serde_json::to_string(value)?.replace('<', "\\u003c");
     writeln!(out, "<script type=\"application/json\" id=\"data-{id}\">{text}</script>")?;
     Ok(())

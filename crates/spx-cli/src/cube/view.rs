@@ -1,15 +1,4 @@
 //! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one file.
-//!
-//! The page (folder `page`: HTML, style, and ES modules without any framework) draws; it gets its numbers
-//! from a source, which is this server or the planes that the file itself holds.
-
-mod html;
-mod meta;
-mod page;
-mod quantise;
-mod routes;
-mod server;
-mod window;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -17,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
+use spx_view::{ExplorerServer, write_page};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -66,7 +56,7 @@ pub(crate) struct ViewArgs {
 pub(crate) fn run(args: &ViewArgs, global: &Global) -> CommandResult {
     let catalogue = args.catalog.as_deref().map(read_catalogue).transpose()?;
     match &args.html {
-        Some(target) => html::run(args, target, catalogue, global),
+        Some(target) => write(args, target, catalogue, global),
         None => serve(args, catalogue, global),
     }
 }
@@ -76,9 +66,24 @@ fn read_catalogue(path: &Path) -> Result<(&Path, String), Failure> {
     Ok((path, text.map_err(Failure::usage)?))
 }
 
+fn write(
+    args: &ViewArgs,
+    target: &Path,
+    catalogue: Option<(&Path, String)>,
+    global: &Global,
+) -> CommandResult {
+    let report = write_page(&args.file, target, catalogue, args.bin.into(), args.overwrite)?;
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    } else {
+        ui::data(&format!("{}\n{}\n", report.outputs[0], report.statement()))?;
+    }
+    Ok(Outcome::Done)
+}
+
 fn serve(args: &ViewArgs, catalogue: Option<(&Path, String)>, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let server = server::Server::start(&args.file, catalogue, args.port)?;
+    let server = ExplorerServer::start(&args.file, catalogue, args.port)?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::json!({ "file": args.file, "url": server.url() })))?;
     } else {

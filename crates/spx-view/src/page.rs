@@ -29,12 +29,12 @@ const FILES: [(&str, &str); 18] = [
 ];
 
 /// The names of what the page loads.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     FILES.into_iter().map(|(name, _)| name).filter(|name| *name != INDEX)
 }
 
 /// Style or a module as an answer; empty where there is none of that name.
-pub(super) fn file(name: &str) -> impl IntoResponse + use<> {
+pub(crate) fn file(name: &str) -> impl IntoResponse + use<> {
     let kind = match name.rsplit_once('.') {
         Some((_, "js")) => "text/javascript; charset=utf-8",
         _ => "text/css; charset=utf-8",
@@ -56,7 +56,7 @@ const POLICY: &str = concat!(
 );
 
 /// The page as it is served: it names its modules, so that the browser need not find them one by one.
-pub(super) fn index() -> impl IntoResponse + use<> {
+pub(crate) fn index() -> impl IntoResponse + use<> {
     let modules = names().filter(|name| name.ends_with(".js"));
     let links: String =
         modules.map(|name| format!("<link rel=\"modulepreload\" href=\"{name}\">\n")).collect();
@@ -65,7 +65,7 @@ pub(super) fn index() -> impl IntoResponse + use<> {
 }
 
 /// The page with style and scripts in it, in two parts: the data stand between them.
-pub(super) fn alone() -> [String; 2] {
+pub(crate) fn alone() -> [String; 2] {
     let style = format!("{POLICY}\n<style>\n{}</style>", text("style.css"));
     let page = text(INDEX).replace(STYLE, &style);
     let (before, after) = page.split_once(SCRIPT).unwrap_or((&page, ""));

@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use anyhow::{Context as _, anyhow};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -19,41 +18,42 @@ use axum::serve::ListenerExt as _;
 use spx_drizzle::file::CubeFile;
 use tokio::runtime::Runtime;
 
-use super::meta::Meta;
-use super::{page, routes};
-use crate::exit::Failure;
+use crate::meta::Meta;
+use crate::{page, routes};
+use spx_pipeline::cube::open_cube;
+use spx_pipeline::{PipelineError, ResultContext as _};
 
 /// What is served.
-pub(super) struct Site {
-    pub(super) path: PathBuf,
+pub(crate) struct Site {
+    pub(crate) path: PathBuf,
     /// `[nz, ny, nx]`.
-    pub(super) shape: [usize; 3],
+    pub(crate) shape: [usize; 3],
     /// JSON.
-    pub(super) meta: String,
+    pub(crate) meta: String,
     /// CSV.
-    pub(super) catalogue: Option<String>,
+    pub(crate) catalogue: Option<String>,
     /// For planes, which take long.
-    pub(super) planes: Arc<Mutex<CubeFile>>,
+    pub(crate) planes: Arc<Mutex<CubeFile>>,
     /// For pixels and spectra, which do not wait for planes.
-    pub(super) points: Arc<Mutex<CubeFile>>,
+    pub(crate) points: Arc<Mutex<CubeFile>>,
     token: String,
     port: u16,
 }
 
 /// A running server; it stops when it is dropped.
-pub(super) struct Server {
+pub struct ExplorerServer {
     runtime: Option<Runtime>,
     url: String,
 }
 
-impl Server {
+impl ExplorerServer {
     /// Serves a cube, and a catalogue `(path, text)` with it. When this returns, requests are answered.
     ///
     /// # Errors
     /// Where the cube cannot be read or the port is taken.
-    pub(super) fn start(path: &Path, catalogue: Option<(&Path, String)>, port: u16) -> Result<Self, Failure> {
-        let planes = super::super::open(path)?;
-        let points = super::super::open(path)?;
+    pub fn start(path: &Path, catalogue: Option<(&Path, String)>, port: u16) -> Result<Self, PipelineError> {
+        let planes = open_cube(path)?;
+        let points = open_cube(path)?;
         let meta = Meta::new(path, &planes, 1, catalogue.as_ref().map(|(path, _)| *path))?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
@@ -88,12 +88,12 @@ impl Server {
     }
 
     /// Where the page is, token included.
-    pub(super) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 }
 
-impl Drop for Server {
+impl Drop for ExplorerServer {
     fn drop(&mut self) {
         // Not waited for: a plane that is being read serves nobody any more.
         if let Some(runtime) = self.runtime.take() {
@@ -103,9 +103,10 @@ impl Drop for Server {
 }
 
 /// 128 random bits.
-fn token() -> anyhow::Result<String> {
+fn token() -> Result<String, PipelineError> {
     let mut bits = [0; 16];
-    getrandom::fill(&mut bits).map_err(|error| anyhow!("no random numbers for the token: {error}"))?;
+    getrandom::fill(&mut bits)
+        .map_err(|error| PipelineError::failed(format!("no random numbers for the token: {error}")))?;
     Ok(format!("{:032x}", u128::from_be_bytes(bits)))
 }
 

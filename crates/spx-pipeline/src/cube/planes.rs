@@ -5,10 +5,11 @@ use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, WavelengthGrid};
 
 /// What a picture of one plane shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Quantity {
+pub enum PlaneQuantity {
     /// Surface brightness [MJy/sr]
+    #[default]
     Sci,
     /// Its variance [(MJy/sr)^2]
     Variance,
@@ -19,9 +20,12 @@ pub(crate) enum Quantity {
 }
 
 /// Reads a plane as an image `[y][x]`; NaN = no data.
-pub(crate) fn read_plane(
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read_plane(
     cube: &mut CubeFile,
-    quantity: Quantity,
+    quantity: PlaneQuantity,
     z: usize,
 ) -> Result<Array2<f32>, CubeFileError> {
     let [_, ny, nx] = cube.shape();
@@ -29,18 +33,21 @@ pub(crate) fn read_plane(
 }
 
 /// Reads rows of a plane, `[y][x]`; NaN = no data.
-pub(crate) fn read_rows(
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn read_rows(
     cube: &mut CubeFile,
-    quantity: Quantity,
+    quantity: PlaneQuantity,
     z: usize,
     rows: std::ops::Range<usize>,
 ) -> Result<Vec<f32>, CubeFileError> {
     let mut read = |array| cube.read::<f32>(array, z, rows.clone());
     Ok(match quantity {
-        Quantity::Sci => read(CubeArray::Science)?,
-        Quantity::Variance => read(CubeArray::Variance)?,
-        Quantity::Count => read(CubeArray::Count)?,
-        Quantity::Snr => {
+        PlaneQuantity::Sci => read(CubeArray::Science)?,
+        PlaneQuantity::Variance => read(CubeArray::Variance)?,
+        PlaneQuantity::Count => read(CubeArray::Count)?,
+        PlaneQuantity::Snr => {
             let mut values = read(CubeArray::Science)?;
             values.iter_mut().zip(read(CubeArray::Variance)?).for_each(|(v, variance)| *v /= variance.sqrt());
             values
@@ -49,13 +56,19 @@ pub(crate) fn read_rows(
 }
 
 /// The mean surface brightness of several planes, weighted by inverse variance; NaN where none has data.
-pub(crate) fn mean_plane(cube: &mut CubeFile, planes: &[usize]) -> Result<Array2<f32>, CubeFileError> {
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn mean_plane(cube: &mut CubeFile, planes: &[usize]) -> Result<Array2<f32>, CubeFileError> {
     let [_, ny, nx] = cube.shape();
     Ok(image([ny, nx], mean_rows(cube, planes, 0..ny)?))
 }
 
 /// Rows `[y][x]` of what [`mean_plane`] gives.
-pub(crate) fn mean_rows(
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn mean_rows(
     cube: &mut CubeFile,
     planes: &[usize],
     rows: std::ops::Range<usize>,
@@ -83,7 +96,7 @@ fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
 
 /// An image whose pixels are the means of `factor` x `factor` pixels of another, of those that are finite; the last ones
 /// may cover fewer.
-pub(crate) fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
+pub fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
     let (ny, nx) = image.dim();
     Array2::from_shape_fn((ny.div_ceil(factor), nx.div_ceil(factor)), |(y, x)| {
         let (top, right) = (((y + 1) * factor).min(ny), ((x + 1) * factor).min(nx));
@@ -96,24 +109,44 @@ pub(crate) fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
     })
 }
 
+impl PlaneQuantity {
+    /// All of them, with the names by which they are chosen.
+    pub const NAMES: [(&str, Self); 4] =
+        [("sci", Self::Sci), ("variance", Self::Variance), ("snr", Self::Snr), ("count", Self::Count)];
+}
+
+impl std::str::FromStr for PlaneQuantity {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let found = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        found.map(|(_, quantity)| quantity).ok_or_else(|| {
+            let names = Self::NAMES.map(|(name, _)| name).join(", ");
+            format!("unknown quantity `{text}`: expected one of {names}")
+        })
+    }
+}
+
 /// A range of wavelengths [um].
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Range {
-    pub(crate) min: f64,
-    pub(crate) max: f64,
+pub struct WavelengthRange {
+    /// Lower end.
+    pub min: f64,
+    /// Upper end.
+    pub max: f64,
 }
 
 /// `1.998–2.046`.
-impl std::fmt::Display for Range {
+impl std::fmt::Display for WavelengthRange {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:.3}–{:.3}", self.min, self.max)
     }
 }
 
-impl Range {
-    /// The planes whose centres lie in the range, the upper end excluded; where there are none, those that
+impl WavelengthRange {
+    /// The planes whose centers lie in the range, the upper end excluded; where there are none, those that
     /// overlap it. They may be without data.
-    pub(crate) fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
+    pub fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
         };
@@ -122,7 +155,7 @@ impl Range {
     }
 
     /// The thirds of a cube's range, in order of wavelength.
-    pub(crate) fn thirds(axis: &WavelengthGrid) -> [Self; 3] {
+    pub fn thirds(axis: &WavelengthGrid) -> [Self; 3] {
         let (lower, width) = (axis.lower(), (axis.upper() - axis.lower()) / 3.0);
         [0.0, 1.0, 2.0].map(|k| Self { min: lower + k * width, max: lower + (k + 1.0) * width })
     }
@@ -130,7 +163,7 @@ impl Range {
 
 /// Thirds of the planes that some image contributed to, in order of wavelength; where these are fewer than three,
 /// thirds share planes. `None` where there is no such plane.
-pub(crate) fn thirds_with_data(cube: &CubeFile) -> Option<[Vec<usize>; 3]> {
+pub fn thirds_with_data(cube: &CubeFile) -> Option<[Vec<usize>; 3]> {
     let planes = planes_with_data(cube.inputs_per_plane());
     (!planes.is_empty()).then(|| split_in_three(&planes))
 }
@@ -141,7 +174,7 @@ fn split_in_three(planes: &[usize]) -> [Vec<usize>; 3] {
 }
 
 /// The middle one of the planes that some image contributed to.
-pub(crate) fn middle_plane(cube: &CubeFile) -> usize {
+pub fn middle_plane(cube: &CubeFile) -> usize {
     let planes = planes_with_data(cube.inputs_per_plane());
     planes.get(planes.len() / 2).copied().unwrap_or(cube.wavelengths().bins() / 2)
 }
@@ -152,7 +185,7 @@ fn planes_with_data(images: &[u32]) -> Vec<usize> {
 }
 
 /// The plane that holds a wavelength, the upper edge of the last plane included.
-pub(crate) fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
+pub fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
     if wavelength == axis.upper() {
         return Some(axis.bins() - 1);
     }
@@ -168,11 +201,11 @@ mod tests {
     }
 
     #[test]
-    fn ranges_take_planes_by_their_centres() {
-        let planes = |min, max| Range { min, max }.planes(&axis());
+    fn ranges_take_planes_by_their_centers() {
+        let planes = |min, max| WavelengthRange { min, max }.planes(&axis());
         assert_eq!(planes(1.0, 2.0), [0, 1, 2, 3]);
-        assert_eq!(planes(1.2, 1.45), [1], "1.45 is the centre of plane 2 and the excluded end");
-        assert_eq!(planes(1.25, 1.35), [1, 2], "no centre, so what overlaps");
+        assert_eq!(planes(1.2, 1.45), [1], "1.45 is the center of plane 2 and the excluded end");
+        assert_eq!(planes(1.25, 1.35), [1, 2], "no center, so what overlaps");
         assert_eq!(planes(1.31, 1.32), [2]);
         assert!(planes(2.0, 2.5).is_empty());
         assert!(planes(0.1, 1.0).is_empty());
@@ -182,7 +215,8 @@ mod tests {
     fn thirds_share_all_planes_of_a_detector() {
         for detector in spx_core::detector::Detector::ALL {
             let axis = WavelengthGrid::native(detector);
-            let mut all: Vec<usize> = Range::thirds(&axis).iter().flat_map(|r| r.planes(&axis)).collect();
+            let mut all: Vec<usize> =
+                WavelengthRange::thirds(&axis).iter().flat_map(|r| r.planes(&axis)).collect();
             all.sort_unstable();
             assert_eq!(all, (0..17).collect::<Vec<_>>(), "{detector}");
         }
@@ -191,7 +225,7 @@ mod tests {
     #[test]
     fn one_plane_makes_all_three_colours() {
         let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
-        for range in Range::thirds(&axis) {
+        for range in WavelengthRange::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);
         }
     }

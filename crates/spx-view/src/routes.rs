@@ -21,15 +21,14 @@ use serde::{Deserialize, Serialize};
 use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile};
 
-use super::server::Site;
-use super::window::{Values, Window, read_flags};
-use crate::cube::combine::Quantity;
-use crate::cube::spectrum::Report;
-use crate::exit::{Failure, Outcome};
+use crate::server::Site;
+use crate::window::{Values, Window, read_flags};
+use spx_pipeline::PipelineError;
+use spx_pipeline::cube::{CubeSpectrum, PlaneQuantity};
 
 /// An answer that is one line of text.
 #[derive(Debug)]
-pub(super) struct Refusal(StatusCode, String);
+pub(crate) struct Refusal(StatusCode, String);
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
@@ -37,15 +36,15 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl<E: Into<Failure>> From<E> for Refusal {
+impl<E: Into<PipelineError>> From<E> for Refusal {
     fn from(error: E) -> Self {
-        let failure: Failure = error.into();
-        let status = match failure.outcome() {
-            Outcome::Usage => StatusCode::BAD_REQUEST,
-            Outcome::NothingFound => StatusCode::NOT_FOUND,
+        let error: PipelineError = error.into();
+        let status = match error {
+            PipelineError::Usage(_) => StatusCode::BAD_REQUEST,
+            PipelineError::NothingFound(_) => StatusCode::NOT_FOUND,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        Self(status, failure.to_string())
+        Self(status, error.one_line())
     }
 }
 
@@ -66,11 +65,11 @@ async fn blocking<T: Send + 'static>(
     task.await.map_err(|error| Refusal(StatusCode::INTERNAL_SERVER_ERROR, error.to_string()))?
 }
 
-pub(super) async fn meta(State(site): State<Arc<Site>>) -> Response {
+pub(crate) async fn meta(State(site): State<Arc<Site>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], site.meta.clone()).into_response()
 }
 
-pub(super) async fn catalogue(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
+pub(crate) async fn catalogue(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
     let text = site.catalogue.clone();
     let text = text.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no catalogue was given".to_owned()))?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
@@ -88,7 +87,7 @@ enum Layer {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct PlaneQuery {
+pub(crate) struct PlaneQuery {
     array: Layer,
     z: usize,
     x: usize,
@@ -98,7 +97,7 @@ pub(super) struct PlaneQuery {
     bin: usize,
 }
 
-pub(super) async fn plane(
+pub(crate) async fn plane(
     State(site): State<Arc<Site>>,
     Query(query): Query<PlaneQuery>,
 ) -> Result<Response, Refusal> {
@@ -107,9 +106,11 @@ pub(super) async fn plane(
     site.check_plane(z)?;
     let bytes = blocking(&site.planes, move |cube| {
         Ok(match array {
-            Layer::Sci => bytes(&Values::Plane(Quantity::Sci, z).read(cube, window)?, f32::to_le_bytes),
-            Layer::Snr => bytes(&Values::Plane(Quantity::Snr, z).read(cube, window)?, f32::to_le_bytes),
-            Layer::Count => bytes(&Values::Plane(Quantity::Count, z).read(cube, window)?, f32::to_le_bytes),
+            Layer::Sci => bytes(&Values::Plane(PlaneQuantity::Sci, z).read(cube, window)?, f32::to_le_bytes),
+            Layer::Snr => bytes(&Values::Plane(PlaneQuantity::Snr, z).read(cube, window)?, f32::to_le_bytes),
+            Layer::Count => {
+                bytes(&Values::Plane(PlaneQuantity::Count, z).read(cube, window)?, f32::to_le_bytes)
+            }
             Layer::Error => bytes(&Values::Error(z).read(cube, window)?, f32::to_le_bytes),
             Layer::AndMask => bytes(&read_flags(cube, CubeArray::AndMask, z, window)?, u32::to_le_bytes),
             Layer::OrMask => bytes(&read_flags(cube, CubeArray::OrMask, z, window)?, u32::to_le_bytes),
@@ -119,7 +120,7 @@ pub(super) async fn plane(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct MeanQuery {
+pub(crate) struct MeanQuery {
     planes: String,
     x: usize,
     y: usize,
@@ -128,7 +129,7 @@ pub(super) struct MeanQuery {
     bin: usize,
 }
 
-pub(super) async fn mean(
+pub(crate) async fn mean(
     State(site): State<Arc<Site>>,
     Query(query): Query<MeanQuery>,
 ) -> Result<Response, Refusal> {
@@ -152,7 +153,7 @@ fn binary(bytes: Vec<u8>) -> Response {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct PixelQuery {
+pub(crate) struct PixelQuery {
     z: usize,
     x: usize,
     y: usize,
@@ -168,7 +169,7 @@ struct Pixel {
     or_mask: u32,
 }
 
-pub(super) async fn pixel(
+pub(crate) async fn pixel(
     State(site): State<Arc<Site>>,
     Query(PixelQuery { z, x, y }): Query<PixelQuery>,
 ) -> Result<Response, Refusal> {
@@ -188,22 +189,22 @@ pub(super) async fn pixel(
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct SpectrumQuery {
+pub(crate) struct SpectrumQuery {
     ra: f64,
     dec: f64,
     radius: Option<f64>,
 }
 
-pub(super) async fn spectrum(
+pub(crate) async fn spectrum(
     State(site): State<Arc<Site>>,
     Query(SpectrumQuery { ra, dec, radius }): Query<SpectrumQuery>,
 ) -> Result<Response, Refusal> {
-    let position = Position::new(ra, dec).map_err(Failure::usage)?;
+    let position = Position::new(ra, dec).map_err(PipelineError::usage)?;
     if radius.is_some_and(|radius| !(radius > 0.0 && radius.is_finite())) {
         return Err(bad_request("the radius must be above 0"));
     }
     let path = site.path.clone();
-    let read = move |cube: &mut CubeFile| Ok(Report::extract(&path, cube, position, radius)?);
+    let read = move |cube: &mut CubeFile| Ok(CubeSpectrum::extract(&path, cube, position, radius)?);
     json(&blocking(&site.points, read).await?)
 }
 

@@ -4,25 +4,25 @@
 
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
-use crate::cube::combine::{Quantity, mean_rows, read_rows};
+use spx_pipeline::cube::{PlaneQuantity, mean_rows, read_rows};
 
 /// Pixels that are read at once.
 const BLOCK: usize = 1 << 20;
 
 /// A rectangle of pixels, of which `bin` x `bin` become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// Of the first pixel, 0-based.
-    pub(super) x: usize,
-    pub(super) y: usize,
-    pub(super) width: usize,
-    pub(super) height: usize,
-    pub(super) bin: usize,
+    pub(crate) x: usize,
+    pub(crate) y: usize,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
+    pub(crate) bin: usize,
 }
 
 impl Window {
     /// Says what is wrong with a window of an image of shape `[ny, nx]`.
-    pub(super) fn check(&self, [ny, nx]: [usize; 2]) -> Result<(), String> {
+    pub(crate) fn check(&self, [ny, nx]: [usize; 2]) -> Result<(), String> {
         let fits = |start: usize, length: usize, available: usize| {
             length > 0 && start.checked_add(length).is_some_and(|end| end <= available)
         };
@@ -42,9 +42,9 @@ impl Window {
 
 /// What is shown of a cube as numbers.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Values {
+pub(crate) enum Values {
     /// A quantity of a plane.
-    Plane(Quantity, usize),
+    Plane(PlaneQuantity, usize),
     /// The standard deviation of a plane [MJy/sr].
     Error(usize),
     /// The mean of planes, weighted by inverse variances.
@@ -57,11 +57,11 @@ impl Values {
     ///
     /// # Errors
     /// Where the file cannot be read. The window and the planes have to exist.
-    pub(super) fn read(&self, cube: &mut CubeFile, window: Window) -> Result<Vec<f32>, CubeFileError> {
+    pub(crate) fn read(&self, cube: &mut CubeFile, window: Window) -> Result<Vec<f32>, CubeFileError> {
         reduced(cube, window, mean, |cube, rows| match self {
             Self::Plane(quantity, z) => read_rows(cube, *quantity, *z, rows),
             Self::Error(z) => {
-                let variance = read_rows(cube, Quantity::Variance, *z, rows)?;
+                let variance = read_rows(cube, PlaneQuantity::Variance, *z, rows)?;
                 Ok(variance.into_iter().map(f32::sqrt).collect())
             }
             Self::Mean(planes) => mean_rows(cube, planes, rows),
@@ -73,7 +73,7 @@ impl Values {
 ///
 /// # Errors
 /// As [`Values::read`].
-pub(super) fn read_flags(
+pub(crate) fn read_flags(
     cube: &mut CubeFile,
     mask: CubeArray,
     z: usize,

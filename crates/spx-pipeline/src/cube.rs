@@ -1,0 +1,70 @@
+//! What a drizzled cube holds: planes, means of planes, spectra.
+
+mod aperture;
+mod planes;
+mod spectrum;
+
+use std::path::Path;
+
+use spx_core::fits::FitsReader;
+use spx_drizzle::file::{CubeFile, CubeFileError, CubeFileProblem};
+use spx_wcs::CelestialWcs;
+
+use crate::{PipelineError, ResultContext as _};
+
+pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, sum_planes};
+pub use planes::{
+    PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
+    shrunk, thirds_with_data,
+};
+pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
+
+/// Opens a cube.
+///
+/// # Errors
+/// What is wrong with the file, and what it is instead.
+pub fn open_cube(path: &Path) -> Result<CubeFile, PipelineError> {
+    CubeFile::open(path).map_err(|error| not_a_cube(path, error))
+}
+
+/// A spectral image in the place of a cube, a cube for another tool, and one that is cut off, are called what they are.
+pub fn not_a_cube(path: &Path, error: CubeFileError) -> PipelineError {
+    let file = path.display();
+    match &error.problem {
+        CubeFileProblem::NotACube(problem) if begins_as_cube(path) => {
+            PipelineError::failed(format!("{file}: the cube is incomplete: {problem}"))
+        }
+        CubeFileProblem::NotACube(_) if holds_spectral_image(path) => PipelineError::failed(format!(
+            "{file}: it is a spectral image, not a cube: `spx inspect` shows it, `spx drizzle` makes cubes of such"
+        )),
+        CubeFileProblem::Exported(layout) => PipelineError::failed(format!(
+            "{file}: it is a cube in the layout for {layout}: `spx cube import` turns it back into one of spx"
+        )),
+        _ => error.into(),
+    }
+}
+
+fn begins_as_cube(path: &Path) -> bool {
+    let primary = FitsReader::open(path).and_then(|mut file| file.header());
+    primary.is_ok_and(|header| header.text("FILETYPE") == Ok("DRIZZLED_CUBE"))
+}
+
+fn holds_spectral_image(path: &Path) -> bool {
+    let names = FitsReader::open(path).and_then(|mut file| file.hdu_names()).unwrap_or_default();
+    ["IMAGE", "FLAGS"].iter().all(|hdu| names.iter().any(|name| name == hdu))
+}
+
+/// The celestial axes of a cube.
+///
+/// # Errors
+/// Where its header is not as it should be.
+pub fn cube_celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, PipelineError> {
+    let wcs = CelestialWcs::from_header(cube.science_header());
+    wcs.map_err(PipelineError::failed).with_context(|| format!("{}: HDU SCI", path.display()))
+}
+
+/// The name of the detector, `D3`.
+pub fn cube_detector(cube: &CubeFile) -> String {
+    let number = cube.primary().integer("DETECTOR");
+    number.map_or_else(|_| "unknown detector".to_owned(), |n| format!("D{n}"))
+}
