@@ -3,6 +3,7 @@
 mod access;
 mod deliver;
 mod files;
+mod query;
 mod search;
 mod settings;
 mod summary;
@@ -10,6 +11,7 @@ mod summary;
 pub use access::ArchiveAccess;
 pub use deliver::{ArchiveOrder, DeliveredFiles};
 pub use files::{FetchReport, FetchedFiles, RemoteSource, check_mirror, fetch, sources};
+pub use query::{DownloadRequest, QueryReport, QueryRequest, download, load_query_summary, query};
 pub use search::{MAX_IMAGES, client, search};
 pub use settings::ArchiveSettings;
 pub use summary::{QUERY_SUMMARY, QueryEntry, QueryRegion, QuerySummary};

@@ -165,6 +165,8 @@ failed!(
     spx_votable::VoTableError,
     spx_core::fits::FitsError,
     spx_core::mef::MefError,
+    spx_core::header::HeaderError,
+    spx_wcs::WcsError,
 );
 
 impl From<spx_archive::ArchiveError> for PipelineError {

@@ -14,6 +14,7 @@ pub mod flag_selection;
 pub mod frame;
 pub mod identity;
 pub mod inputs;
+pub mod inspect;
 mod listener;
 pub mod newest;
 pub mod outcome;

@@ -4,11 +4,10 @@ pub(crate) mod format;
 
 use anyhow::anyhow;
 use clap::Args;
-use spx_archive::{ArchiveUrl, Circle, Client, Coverage, MjdRange, Search, Selection, Shape};
+use spx_archive::{ArchiveUrl, Coverage, MjdRange, SearchCircle, SearchShape, Selection};
 use spx_core::detector::Detector;
-use spx_core::progress::Progress;
 use spx_core::sky::{Position, Rectangle};
-use spx_pipeline::archive::{MAX_IMAGES, QuerySummary, client, search};
+use spx_pipeline::archive::{MAX_IMAGES, QueryRequest};
 
 use crate::exit::Failure;
 
@@ -59,25 +58,14 @@ pub(crate) struct SelectionArgs {
 }
 
 impl ArchiveArgs {
-    pub(crate) fn client(&self, connections: usize) -> Client {
-        client(self.archive_url.clone().unwrap_or_default(), connections)
+    /// The archive that the user names.
+    pub(crate) fn url(&self) -> Option<ArchiveUrl> {
+        self.archive_url.clone()
     }
 
-    /// The archive that the user names, or else the one that a summary is of.
-    pub(crate) fn of_summary(&self, summary: &QuerySummary) -> Result<ArchiveUrl, Failure> {
-        match &self.archive_url {
-            Some(url) => Ok(url.clone()),
-            None => summary.archive.parse().map_err(|e| Failure::usage(anyhow!("query summary: {e}"))),
-        }
-    }
-
-    pub(crate) fn search(
-        &self,
-        client: &Client,
-        selection: &Selection,
-        progress: &dyn Progress,
-    ) -> Result<Search, Failure> {
-        Ok(search(client, selection, self.sia, progress)?)
+    /// A query of this archive.
+    pub(crate) fn request(&self, selection: Selection) -> QueryRequest {
+        QueryRequest { selection, archive: self.url().unwrap_or_default(), sia: self.sia }
     }
 }
 
@@ -87,12 +75,16 @@ impl SelectionArgs {
         let (Some(ra), Some(dec)) = (self.ra, self.dec) else {
             return Err(Failure::usage(anyhow!("--ra and --dec are needed")));
         };
-        let shape = || -> anyhow::Result<Shape> {
+        let shape = || -> anyhow::Result<SearchShape> {
             let position = Position::new(ra, dec)?;
             Ok(match (self.radius, self.width, self.height) {
-                (Some(radius), ..) => Shape::Circle(Circle::new(position, radius)?, self.coverage_mode),
-                (_, Some(width), Some(height)) => Shape::Rectangle(Rectangle::new(position, width, height)?),
-                _ => Shape::Point(position),
+                (Some(radius), ..) => {
+                    SearchShape::Circle(SearchCircle::new(position, radius)?, self.coverage_mode)
+                }
+                (_, Some(width), Some(height)) => {
+                    SearchShape::Rectangle(Rectangle::new(position, width, height)?)
+                }
+                _ => SearchShape::Point(position),
             })
         };
         Ok(Selection {

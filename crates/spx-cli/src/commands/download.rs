@@ -2,16 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Args;
-use spx_archive::{
-    ArchiveUrl, Cutout, CutoutCentre, CutoutSize, DownloadOptions, Downloader, Layout, MirrorUse,
-    Observation, Target,
-};
-use spx_core::atomic;
-use spx_core::sky::Position;
+use spx_archive::{CutoutCenter, CutoutSize, DownloadLayout};
+use spx_pipeline::PipelineError;
 use spx_pipeline::archive::{
-    QUERY_SUMMARY, QuerySummary, RemoteSource, check_mirror, client, fetch, sources,
+    DownloadRequest, QuerySummary, RemoteSource, download, load_query_summary, query,
 };
 
 use crate::archive::{ArchiveArgs, SelectionArgs};
@@ -22,7 +17,7 @@ use crate::ui;
 /// Fetch the spectral images of a place, whole or as cutouts.
 ///
 /// A file appears under its name only when it is complete; what is there already and whole is not fetched again, and
-/// what was begun is continued. A file that cannot be had does not stop the others.
+/// partial downloads are continued. A file that cannot be downloaded does not stop the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -44,15 +39,15 @@ pub(crate) struct DownloadArgs {
     /// Cutouts of this size instead of full frames
     #[arg(long, value_name = "SIZE")]
     cutout_size: Option<CutoutSize>,
-    /// Centre of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; the selection's centre by default
+    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; the selection's center by default
     #[arg(long, value_name = "X,Y", requires = "cutout_size", allow_hyphen_values = true)]
-    cutout_center: Option<CutoutCentre>,
+    cutout_center: Option<CutoutCenter>,
     /// Directory for the files and query_summary.toml
     #[arg(short, long, value_name = "DIR", default_value = "data")]
     output_dir: PathBuf,
     /// One directory (flat), or one for each detector (by-detector)
     #[arg(long, value_name = "NAME", default_value = "flat")]
-    layout: Layout,
+    layout: DownloadLayout,
 }
 
 /// How files are fetched.
@@ -77,34 +72,27 @@ fn parse_workers(text: &str) -> Result<usize, String> {
     }
 }
 
-impl TransferArgs {
-    fn options(&self, archive: &ArchiveUrl, layout: Layout) -> DownloadOptions {
-        DownloadOptions {
-            workers: self.workers,
-            sources: sources(self.data_mirror.as_deref(), &self.sources, archive),
-            mirror_use: MirrorUse::Copy,
-            layout,
-            ..DownloadOptions::default()
-        }
-    }
-}
-
 impl DownloadArgs {
     /// What to fetch, by a summary at hand or by asking.
     fn summary(&self, global: &Global) -> Result<QuerySummary, Failure> {
         if let Some(path) = &self.query {
-            return QuerySummary::read(path).map_err(|e| e.into_usage().into());
+            return Ok(load_query_summary(path).map_err(PipelineError::into_usage)?);
         }
-        let selection = self.selection.selection()?;
-        let client = self.archive.client(1);
-        let search = self.archive.search(&client, &selection, &global.terminal())?;
-        Ok(QuerySummary::new(&client, &selection, search))
+        let request = self.archive.request(self.selection.selection()?);
+        Ok(query(&request, &global.terminal())?.summary)
     }
 
-    /// The cutout, checked before anything is asked.
-    fn cutout(&self, centre: Position) -> Option<Cutout> {
-        let size = self.cutout_size?;
-        Some(Cutout { size, centre: self.cutout_center.unwrap_or_else(|| centre.into()) })
+    fn request(&self) -> DownloadRequest {
+        DownloadRequest {
+            archive: self.archive.url(),
+            cutout_size: self.cutout_size,
+            cutout_center: self.cutout_center,
+            output_dir: self.output_dir.clone(),
+            layout: self.layout,
+            workers: self.transfer.workers,
+            data_mirror: self.transfer.data_mirror.clone(),
+            sources: self.transfer.sources.clone(),
+        }
     }
 }
 
@@ -112,24 +100,7 @@ impl DownloadArgs {
 pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let summary = args.summary(global)?;
-    let centre =
-        Position::new(summary.region.center_ra, summary.region.center_dec).map_err(Failure::usage)?;
-    let cutout = args.cutout(centre);
-    if let Some(warning) = cutout.as_ref().and_then(Cutout::warning) {
-        ui::warning(&warning);
-    }
-    let archive = args.archive.of_summary(&summary)?;
-    let options = args.transfer.options(&archive, args.layout);
-    check_mirror(&options.sources)?;
-    let client = client(archive, args.transfer.workers);
-    // It locks the directory.
-    let downloader = Downloader::new(&client, &args.output_dir, options)?;
-    let list = args.output_dir.join(QUERY_SUMMARY);
-    atomic::remove_leftovers(&list).with_context(|| list.display().to_string())?;
-    summary.write(&list)?;
-    let observations = summary.observations.iter().map(|entry| &entry.observation);
-    let targets = observations.map(|o: &Observation| Target::new(o, cutout)).collect();
-    let fetched = fetch(&downloader, targets, &global.terminal())?;
+    let fetched = download(&summary, &args.request(), &global.terminal())?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&fetched.reports)?))?;
     } else {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spx_pipeline::archive::QuerySummary;
+use spx_pipeline::archive::{QueryReport, query};
 
 use crate::archive::format::{TableFormat, render};
 use crate::archive::{ArchiveArgs, SelectionArgs};
@@ -38,11 +38,8 @@ pub(crate) struct QueryArgs {
 /// Runs the command.
 pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let selection = args.selection.selection()?;
-    let client = args.archive.client(1);
-    let search = args.archive.search(&client, &selection, &global.terminal())?;
-    let refused = search.rejected.len();
-    let summary = QuerySummary::new(&client, &selection, search);
+    let request = args.archive.request(args.selection.selection()?);
+    let QueryReport { summary, refused } = query(&request, &global.terminal())?;
     if let Some(path) = &args.output {
         summary.write(path)?;
     }

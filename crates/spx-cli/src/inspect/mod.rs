@@ -1,19 +1,17 @@
 //! `spx inspect`: what a spectral image holds.
 
-mod hdus;
-mod summary;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
 use spx_core::image::PixelPlanes;
+use spx_pipeline::inspect::{ImageSummary, inspect};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
-use summary::Summary;
 
 /// Show what a spectral image (Level-2 MEF) holds.
 ///
@@ -44,7 +42,7 @@ pub(crate) struct InspectArgs {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Entry {
-    Read(Box<Summary>),
+    Read(Box<ImageSummary>),
     Failed { file: String, error: String },
 }
 
@@ -55,7 +53,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
     let mut planes = PixelPlanes::default();
     let mut gap = "";
     for path in &args.files {
-        match summarise(path, &mut planes) {
+        match inspect(path, &mut planes) {
             Ok(summary) if global.json => entries.push(Entry::Read(Box::new(summary))),
             Ok(summary) => {
                 ui::data(&format!("{gap}{}", text::render(&summary)))?;
@@ -74,12 +72,4 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&entries)?))?;
     }
     Ok(outcome)
-}
-
-/// Reads a file whole; the memory of the planes is used again for the next one.
-fn summarise(path: &Path, planes: &mut PixelPlanes) -> anyhow::Result<Summary> {
-    let hdus = hdus::list(path)?;
-    let (summary, used) = Summary::read(path, hdus, std::mem::take(planes))?;
-    *planes = used;
-    Ok(summary)
 }

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::hdus::{Content, Hdu};
-use super::summary::{Extent, Sky, Summary};
+use spx_pipeline::inspect::{HduContent, HduListing, ImageSky, ImageSummary, ValueExtent};
+
 use crate::text::{Align, Table, number, percent};
 
 /// Everything, file name first.
-pub(super) fn render(summary: &Summary) -> String {
+pub(super) fn render(summary: &ImageSummary) -> String {
     let mut out = format!("{}\n", summary.file);
     for (name, value) in lines(summary) {
         // Writing to a string cannot fail.
@@ -20,7 +20,7 @@ pub(super) fn render(summary: &Summary) -> String {
     out
 }
 
-fn lines(s: &Summary) -> Vec<(&'static str, String)> {
+fn lines(s: &ImageSummary) -> Vec<(&'static str, String)> {
     let unknown = || "unknown".to_owned();
     let mut lines = vec![
         ("exposure", format!("{}, detector {}", s.observation, s.detector)),
@@ -47,13 +47,13 @@ fn lines(s: &Summary) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn time(s: &Summary) -> String {
+fn time(s: &ImageSummary) -> String {
     let mjd = |time: Option<f64>| time.map_or_else(|| "?".to_owned(), |t| format!("{t:.6}"));
     let exposure = s.time.exposure.map_or_else(String::new, |t| format!(", exposure {t} s"));
     format!("MJD {} to {}{exposure}", mjd(s.time.begin), mjd(s.time.end))
 }
 
-fn place(s: &Summary) -> String {
+fn place(s: &ImageSummary) -> String {
     let ([ny, nx], [x, y]) = (s.shape, s.parent_offset);
     let place = if s.full_frame {
         "a full frame".to_owned()
@@ -63,7 +63,7 @@ fn place(s: &Summary) -> String {
     format!("{nx} x {ny} pixels, {place}")
 }
 
-fn sky(sky: &Sky) -> Vec<(&'static str, String)> {
+fn sky(sky: &ImageSky) -> Vec<(&'static str, String)> {
     let position = |[ra, dec]: [f64; 2]| format!("{ra:.6} {dec:+.6}");
     let angle = |a: Option<f64>| a.map_or_else(|| "undefined".to_owned(), |a| format!("{a:.3} deg"));
     let corners = sky.footprint.map(position);
@@ -79,22 +79,22 @@ fn sky(sky: &Sky) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn extent(extent: Extent) -> String {
+fn extent(extent: ValueExtent) -> String {
     format!("{:.5} to {:.5}", extent.min, extent.max)
 }
 
-fn count(s: &Summary, pixels: usize) -> String {
+fn count(s: &ImageSummary, pixels: usize) -> String {
     format!("{pixels} pixels ({})", percent(pixels, s.pixels()))
 }
 
-fn zodi(s: &Summary) -> String {
+fn zodi(s: &ImageSummary) -> String {
     match &s.zodi_scale.remark {
         None => format!("{:.5}, fitted", s.zodi_scale.scale),
         Some(remark) => format!("{} ({remark})", s.zodi_scale.scale),
     }
 }
 
-fn hdu_table(hdus: &[Hdu]) -> Table<4> {
+fn hdu_table(hdus: &[HduListing]) -> Table<4> {
     let mut table = Table::new([
         ("name", Align::Left),
         ("type", Align::Left),
@@ -103,12 +103,12 @@ fn hdu_table(hdus: &[Hdu]) -> Table<4> {
     ]);
     for hdu in hdus {
         let [kind, shape, unit] = match &hdu.content {
-            Content::Empty => ["header only".to_owned(), String::new(), String::new()],
-            Content::Image { pixels, shape, unit } => {
+            HduContent::Empty => ["header only".to_owned(), String::new(), String::new()],
+            HduContent::Image { pixels, shape, unit } => {
                 let sides: Vec<String> = shape.iter().rev().map(usize::to_string).collect();
                 [pixels.clone(), sides.join(" x "), unit.clone().unwrap_or_default()]
             }
-            Content::Table { rows, columns } => {
+            HduContent::Table { rows, columns } => {
                 let columns: Vec<String> =
                     columns.iter().map(|[name, form]| format!("{name} {form}")).collect();
                 let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
@@ -120,7 +120,7 @@ fn hdu_table(hdus: &[Hdu]) -> Table<4> {
     table
 }
 
-fn flag_table(s: &Summary) -> Table<4> {
+fn flag_table(s: &ImageSummary) -> Table<4> {
     let mut table = Table::new([
         ("bit", Align::Right),
         ("name", Align::Left),

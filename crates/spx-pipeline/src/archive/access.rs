@@ -1,6 +1,6 @@
 //! Where images come from when none are named.
 
-use spx_archive::{ArchiveUrl, MjdRange, Source};
+use spx_archive::{ArchiveUrl, DownloadSource, MjdRange};
 
 /// An archive, checked, and how it is asked.
 #[derive(Debug, Clone)]
@@ -14,5 +14,5 @@ pub struct ArchiveAccess {
     /// Downloads at a time.
     pub workers: usize,
     /// Where files are looked for, in this order.
-    pub sources: Vec<Source>,
+    pub sources: Vec<DownloadSource>,
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use spx_archive::{Cutout, DownloadOptions, Downloader, Layout, Selection, Target};
+use spx_archive::{Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downloader, Selection};
 
 use super::access::ArchiveAccess;
 use super::files::{check_mirror, fetch};
@@ -27,7 +27,7 @@ pub struct ArchiveOrder<'a> {
     /// Directory for the files.
     pub data: PathBuf,
     /// Directories below `data`.
-    pub layout: Layout,
+    pub layout: DownloadLayout,
 }
 
 /// What the download gave.
@@ -88,7 +88,7 @@ impl ArchiveOrder<'_> {
         let parameters = format!("{} from {sources:?}{part}", self.asked());
         stages.run("download", parameters, all_there, || {
             let entries = summary.observations.iter();
-            let targets = entries.map(|entry| Target::new(&entry.observation, self.cutout)).collect();
+            let targets = entries.map(|entry| DownloadTarget::new(&entry.observation, self.cutout)).collect();
             let options = DownloadOptions {
                 workers: *workers,
                 sources: sources.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::Serialize;
-use spx_archive::{ArchiveUrl, Downloader, FileReport, Outcome, Source, Target};
+use spx_archive::{ArchiveUrl, DownloadOutcome, DownloadSource, DownloadTarget, Downloader, FileReport};
 
 use crate::{Listener, PipelineError};
 
@@ -32,16 +32,16 @@ impl FromStr for RemoteSource {
 
 /// The order of the sources: the mirror where there is one, then those that are named; by default the cloud copy
 /// and IRSA, or for another archive that one alone, for the cloud has no copy of it.
-pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveUrl) -> Vec<Source> {
+pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveUrl) -> Vec<DownloadSource> {
     let default: &[RemoteSource] = match *archive == ArchiveUrl::default() {
         true => &[RemoteSource::Cloud, RemoteSource::Irsa],
         false => &[RemoteSource::Irsa],
     };
     let remotes = if named.is_empty() { default } else { named };
-    let mirror = mirror.map(|path| Source::Mirror(path.to_owned()));
+    let mirror = mirror.map(|path| DownloadSource::Mirror(path.to_owned()));
     let remotes = remotes.iter().map(|remote| match remote {
-        RemoteSource::Cloud => Source::Cloud,
-        RemoteSource::Irsa => Source::Archive,
+        RemoteSource::Cloud => DownloadSource::Cloud,
+        RemoteSource::Irsa => DownloadSource::Archive,
     });
     mirror.into_iter().chain(remotes).collect()
 }
@@ -50,9 +50,9 @@ pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveU
 ///
 /// # Errors
 /// Usage.
-pub fn check_mirror(sources: &[Source]) -> Result<(), PipelineError> {
+pub fn check_mirror(sources: &[DownloadSource]) -> Result<(), PipelineError> {
     for source in sources {
-        if let Source::Mirror(path) = source
+        if let DownloadSource::Mirror(path) = source
             && !path.is_dir()
         {
             return Err(PipelineError::usage(format!("data mirror {} is not a directory", path.display())));
@@ -113,7 +113,7 @@ impl fmt::Display for FetchedFiles {
 /// Where the disk is too small, or the user interrupts.
 pub fn fetch(
     downloader: &Downloader<'_>,
-    targets: Vec<Target>,
+    targets: Vec<DownloadTarget>,
     listener: &dyn Listener,
 ) -> Result<FetchedFiles, PipelineError> {
     let plan = downloader.plan(targets, listener)?;
@@ -135,11 +135,11 @@ pub fn fetch(
 
 fn told(report: &FileReport) -> FetchReport {
     let (status, bytes, reason) = match &report.outcome {
-        Outcome::Fetched { bytes } => ("fetched", *bytes, None),
-        Outcome::Resumed { bytes, .. } => ("resumed", *bytes, None),
-        Outcome::AlreadyThere => ("present", 0, None),
-        Outcome::FromMirror => ("mirror", 0, None),
-        Outcome::Failed { cause } => ("failed", 0, Some(cause.to_string())),
+        DownloadOutcome::Fetched { bytes } => ("fetched", *bytes, None),
+        DownloadOutcome::Resumed { bytes, .. } => ("resumed", *bytes, None),
+        DownloadOutcome::AlreadyThere => ("present", 0, None),
+        DownloadOutcome::FromMirror => ("mirror", 0, None),
+        DownloadOutcome::Failed { cause } => ("failed", 0, Some(cause.to_string())),
     };
     FetchReport { file: report.path.display().to_string(), status, bytes, reason }
 }

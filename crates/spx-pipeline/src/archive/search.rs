@@ -1,6 +1,6 @@
 //! Asking the archive which images there are.
 
-use spx_archive::{ArchiveError, ArchiveUrl, Client, ClientOptions, Search, Selection};
+use spx_archive::{ArchiveClient, ArchiveError, ArchiveUrl, ClientOptions, SearchResult, Selection};
 use spx_core::progress::Progress;
 
 use crate::PipelineError;
@@ -9,9 +9,12 @@ use crate::PipelineError;
 pub const MAX_IMAGES: usize = 500;
 
 /// A client of an archive that keeps so many connections open.
-pub fn client(archive: ArchiveUrl, connections: usize) -> Client {
+pub fn client(archive: ArchiveUrl, connections: usize) -> ArchiveClient {
     let defaults = ClientOptions::default();
-    Client::new(archive, ClientOptions { connections: defaults.connections.max(connections), ..defaults })
+    ArchiveClient::new(
+        archive,
+        ClientOptions { connections: defaults.connections.max(connections), ..defaults },
+    )
 }
 
 /// Searches by TAP, or by SIA2.
@@ -19,11 +22,11 @@ pub fn client(archive: ArchiveUrl, connections: usize) -> Client {
 /// # Errors
 /// Nothing found where there is no image; usage where there are more than the limit.
 pub fn search(
-    client: &Client,
+    client: &ArchiveClient,
     selection: &Selection,
     sia: bool,
     progress: &dyn Progress,
-) -> Result<Search, PipelineError> {
+) -> Result<SearchResult, PipelineError> {
     let found = match sia {
         true => client.search_sia(selection, progress),
         false => client.search(selection, progress),

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
-use spx_archive::{Client, FULL_FRAME_BYTES, Observation, Search, Selection, Shape, Target};
+use spx_archive::{
+    ArchiveClient, DownloadTarget, FULL_FRAME_BYTES, Observation, SearchResult, SearchShape, Selection,
+};
 use spx_core::atomic;
 
 use crate::{PipelineError, ResultContext as _};
@@ -70,13 +72,13 @@ pub struct QueryEntry {
 
 impl QuerySummary {
     /// The summary of a search.
-    pub fn new(client: &Client, selection: &Selection, search: Search) -> Self {
+    pub fn new(client: &ArchiveClient, selection: &Selection, search: SearchResult) -> Self {
         let observations: Vec<QueryEntry> = search
             .observations
             .into_iter()
             .map(|observation| QueryEntry {
                 mjd: observation.mjd(),
-                download_url: client.url(&Target::new(&observation, None)).to_string(),
+                download_url: client.url(&DownloadTarget::new(&observation, None)).to_string(),
                 observation,
             })
             .collect();
@@ -122,7 +124,7 @@ impl QuerySummary {
 }
 
 impl QueryRegion {
-    fn of(shape: Shape) -> Self {
+    fn of(shape: SearchShape) -> Self {
         let centre = shape.centre();
         let point = Self {
             center_ra: centre.ra(),
@@ -133,11 +135,11 @@ impl QueryRegion {
             height_arcmin: None,
         };
         match shape {
-            Shape::Point(_) => point,
-            Shape::Circle(circle, coverage) => {
+            SearchShape::Point(_) => point,
+            SearchShape::Circle(circle, coverage) => {
                 Self { radius_deg: Some(circle.radius()), coverage_mode: Some(coverage.to_string()), ..point }
             }
-            Shape::Rectangle(rectangle) => Self {
+            SearchShape::Rectangle(rectangle) => Self {
                 width_arcmin: Some(rectangle.width()),
                 height_arcmin: Some(rectangle.height()),
                 ..point
@@ -160,15 +162,16 @@ mod tests {
         )
         .unwrap();
         let position = spx_core::sky::Position::new(10.0, 41.0).unwrap();
-        let client = Client::new(spx_archive::ArchiveUrl::default(), spx_archive::ClientOptions::default());
-        let search = Search {
+        let client =
+            ArchiveClient::new(spx_archive::ArchiveUrl::default(), spx_archive::ClientOptions::default());
+        let search = SearchResult {
             observations: vec![observation.clone()],
             superseded: vec![observation],
             rejected: Vec::new(),
             service: spx_archive::Service::TapSync,
             query: "SELECT".into(),
         };
-        let summary = QuerySummary::new(&client, &Selection::new(Shape::Point(position)), search);
+        let summary = QuerySummary::new(&client, &Selection::new(SearchShape::Point(position)), search);
         let file = tempfile::NamedTempFile::new().unwrap();
         summary.write(file.path()).unwrap();
         assert_eq!(QuerySummary::read(file.path()).unwrap(), summary);

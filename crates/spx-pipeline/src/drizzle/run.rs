@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use spx_archive::{Layout, Selection, Shape};
+use spx_archive::{DownloadLayout, SearchShape, Selection};
 use spx_core::detector::Detector;
 
 use super::accumulate::SumsInUse;
@@ -176,12 +176,12 @@ fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
             bands: parameters.detector.into_iter().collect(),
             mjd_range: archive.mjd_range,
             max_images: Some(archive.max_images),
-            ..Selection::new(Shape::Rectangle(parameters.region))
+            ..Selection::new(SearchShape::Rectangle(parameters.region))
         },
         cutout: None,
         summary: parameters.output_dir.join(QUERY_SUMMARY),
         data: parameters.output_dir.join("data"),
-        layout: Layout::ByDetector,
+        layout: DownloadLayout::ByDetector,
     }
 }
 

@@ -2,25 +2,28 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
 use serde::Serialize;
 use spx_core::fits::{FitsError, FitsReader};
 use spx_core::header::Header;
 
+use crate::{PipelineError, ResultContext as _};
+
 /// An HDU as it is listed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Hdu {
+pub struct HduListing {
     /// EXTNAME, or PRIMARY.
-    pub(super) name: String,
-    pub(super) content: Content,
+    pub name: String,
+    /// What it holds.
+    pub content: HduContent,
 }
 
 /// What an HDU holds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "kind")]
-pub(super) enum Content {
+pub enum HduContent {
     /// A header only.
     Empty,
+    /// An image.
     Image {
         /// Such as `float32`.
         pixels: String,
@@ -29,7 +32,9 @@ pub(super) enum Content {
         /// BUNIT.
         unit: Option<String>,
     },
+    /// A table.
     Table {
+        /// Number of rows.
         rows: usize,
         /// Name and TFORM.
         columns: Vec<[String; 2]>,
@@ -38,8 +43,8 @@ pub(super) enum Content {
 
 /// The HDUs of a file, and to which release it belongs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Hdus {
-    pub(super) list: Vec<Hdu>,
+pub(super) struct HduList {
+    pub(super) list: Vec<HduListing>,
     /// `QR2` or `QR3`; `None` where nothing tells.
     pub(super) release: Option<&'static str>,
 }
@@ -48,13 +53,16 @@ pub(super) struct Hdus {
 ///
 /// # Errors
 /// Where the file is no FITS file or is damaged, and where it is a cube; the message names the file.
-pub(super) fn list(path: &Path) -> anyhow::Result<Hdus> {
+pub(super) fn list(path: &Path) -> Result<HduList, PipelineError> {
     let file = || path.display().to_string();
     let mut reader = FitsReader::open(path).with_context(file)?;
     let names = reader.hdu_names().with_context(file)?;
     let has = |name: &str| names.iter().any(|n| n == name);
     if has("SCI") && has("WAVELENGTH") {
-        bail!("{0}: it is a cube, no spectral image: `spx cube info {0}` shows it", path.display());
+        let problem = format!("{}: it is a cube, not a spectral image", path.display());
+        return Err(
+            PipelineError::failed(problem).with_hint(format!("`spx cube info {}` shows it", path.display()))
+        );
     }
     let mut list = Vec::new();
     let mut flags = Header::new();
@@ -62,26 +70,26 @@ pub(super) fn list(path: &Path) -> anyhow::Result<Hdus> {
         reader.move_to_index(index).with_context(file)?;
         let header = reader.header().with_context(file)?;
         let content = content(&mut reader, &header).with_context(file)?;
-        list.push(Hdu { name: name.clone(), content });
+        list.push(HduListing { name: name.clone(), content });
         if name == "FLAGS" {
             flags = header;
         }
     }
     let release = release(&list, &flags);
-    Ok(Hdus { list, release })
+    Ok(HduList { list, release })
 }
 
-fn content(reader: &mut FitsReader, header: &Header) -> Result<Content, FitsError> {
+fn content(reader: &mut FitsReader, header: &Header) -> Result<HduContent, FitsError> {
     match reader.image_shape() {
-        Ok(shape) if shape.is_empty() => Ok(Content::Empty),
-        Ok(shape) => Ok(Content::Image {
+        Ok(shape) if shape.is_empty() => Ok(HduContent::Empty),
+        Ok(shape) => Ok(HduContent::Image {
             pixels: pixel_type(header),
             shape,
             unit: header.optional_text("BUNIT").ok().flatten().map(str::to_owned),
         }),
         Err(FitsError::NotAnImage { .. }) => {
             let columns = reader.columns()?.into_iter().map(|c| [c.name, c.format]).collect();
-            Ok(Content::Table { rows: reader.table_rows()?, columns })
+            Ok(HduContent::Table { rows: reader.table_rows()?, columns })
         }
         Err(error) => Err(error),
     }
@@ -100,7 +108,7 @@ fn pixel_type(header: &Header) -> String {
 }
 
 /// Quick Release 3 has EPSF for PSF, and names the flags in cards MSKNnnnn rather than `MP_<NAME>`.
-fn release(list: &[Hdu], flags: &Header) -> Option<&'static str> {
+fn release(list: &[HduListing], flags: &Header) -> Option<&'static str> {
     let has = |name: &str| list.iter().any(|hdu| hdu.name == name);
     let card = |start: &str| flags.cards().iter().any(|card| card.keyword.starts_with(start));
     if has("EPSF") || card("MSKN") {
@@ -127,7 +135,7 @@ mod tests {
 
     #[test]
     fn releases_differ_in_hdus_and_cards() {
-        let hdu = |name: &str| [Hdu { name: name.to_owned(), content: Content::Empty }];
+        let hdu = |name: &str| [HduListing { name: name.to_owned(), content: HduContent::Empty }];
         let flags = |cards: &str| Header::parse(cards).unwrap();
         assert_eq!(release(&hdu("PSF"), &Header::new()), Some("QR2"));
         assert_eq!(release(&hdu("EPSF"), &Header::new()), Some("QR3"));

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
 use serde::Serialize;
 use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
@@ -13,74 +12,96 @@ use spx_core::sky::Position;
 use spx_core::zodi::{self, ZodiFit, ZodiOptions};
 use spx_wcs::{CelestialWcs, WaveTable};
 
-use super::hdus::{Hdu, Hdus};
-use spx_pipeline::statistics::median;
-use spx_pipeline::zodi::zodi_remark;
+use super::hdus::{HduList, HduListing};
+use crate::statistics::median;
+use crate::zodi::zodi_remark;
+use crate::{PipelineError, ResultContext as _};
 
 /// A spectral image in numbers.
 #[derive(Debug, Serialize)]
-pub(super) struct Summary {
-    pub(super) file: String,
-    pub(super) observation: String,
-    pub(super) detector: String,
+pub struct ImageSummary {
+    /// Its path.
+    pub file: String,
+    /// Observation id.
+    pub observation: String,
+    /// `D1` to `D6`.
+    pub detector: String,
     /// `QR2` or `QR3`.
-    pub(super) release: Option<&'static str>,
+    pub release: Option<&'static str>,
     /// Of the pipeline.
-    pub(super) version: Option<String>,
-    pub(super) time: Time,
+    pub version: Option<String>,
+    /// When it was taken.
+    pub time: ImageTimes,
     /// `[ny, nx]`.
-    pub(super) shape: [usize; 2],
+    pub shape: [usize; 2],
     /// 0-based pixel `[x, y]` of the detector's frame at which the image begins.
-    pub(super) parent_offset: [f64; 2],
-    pub(super) full_frame: bool,
-    pub(super) sky: Sky,
-    /// Centres of the passbands [um].
-    pub(super) wavelength: Extent,
-    /// Widths of the passbands [um].
-    pub(super) bandwidth: Extent,
-    pub(super) flags: Vec<FlagCount>,
+    pub parent_offset: [f64; 2],
+    /// Whether it is all of the frame.
+    pub full_frame: bool,
+    /// Where it lies.
+    pub sky: ImageSky,
+    /// Centres of the passbands \[um\].
+    pub wavelength: ValueExtent,
+    /// Widths of the passbands \[um\].
+    pub bandwidth: ValueExtent,
+    /// Pixels of each flag.
+    pub flags: Vec<FlagCount>,
     /// Pixels that have none of the flags.
-    pub(super) unflagged: usize,
+    pub unflagged: usize,
     /// Pixels that are no finite numbers.
-    pub(super) not_finite: NotFinite,
-    /// [MJy/sr]
-    pub(super) median_image: Option<f64>,
-    pub(super) median_zodi: Option<f64>,
-    pub(super) zodi_scale: ZodiScale,
-    pub(super) hdus: Vec<Hdu>,
+    pub not_finite: NotFiniteCounts,
+    /// \[MJy/sr\]
+    pub median_image: Option<f64>,
+    /// \[MJy/sr\]
+    pub median_zodi: Option<f64>,
+    /// What the zodiacal light would be multiplied with.
+    pub zodi_scale: ZodiScaleReport,
+    /// Its HDUs.
+    pub hdus: Vec<HduListing>,
 }
 
-/// MJD, UTC; exposure [s].
+/// MJD, UTC; exposure \[s\].
 #[derive(Debug, Serialize)]
-pub(super) struct Time {
-    pub(super) begin: Option<f64>,
-    pub(super) average: Option<f64>,
-    pub(super) end: Option<f64>,
-    pub(super) exposure: Option<f64>,
+pub struct ImageTimes {
+    /// First moment.
+    pub begin: Option<f64>,
+    /// Middle.
+    pub average: Option<f64>,
+    /// Last moment.
+    pub end: Option<f64>,
+    /// Duration \[s\].
+    pub exposure: Option<f64>,
 }
 
-/// Where the image lies; [deg] where nothing else is said.
+/// Where the image lies; \[deg\] where nothing else is said.
 #[derive(Debug, Serialize)]
-pub(super) struct Sky {
-    pub(super) centre: [f64; 2],
-    pub(super) footprint: [[f64; 2]; 4],
+pub struct ImageSky {
+    /// Right ascension and declination of the center.
+    pub centre: [f64; 2],
+    /// Outer corners: lower left, lower right, upper right, upper left.
+    pub footprint: [[f64; 2]; 4],
     /// At the centre.
-    pub(super) pixel_area_arcsec2: f64,
-    pub(super) pixel_scale_arcsec: f64,
+    pub pixel_area_arcsec2: f64,
+    /// Square root of that.
+    pub pixel_scale_arcsec: f64,
     /// From +y towards -x, at the centre.
-    pub(super) north: Option<f64>,
-    pub(super) east: Option<f64>,
-    pub(super) sip: bool,
+    pub north: Option<f64>,
+    /// Likewise.
+    pub east: Option<f64>,
+    /// Whether there is distortion.
+    pub sip: bool,
 }
 
 /// Least and greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Extent {
-    pub(super) min: f64,
-    pub(super) max: f64,
+pub struct ValueExtent {
+    /// Least.
+    pub min: f64,
+    /// Greatest.
+    pub max: f64,
 }
 
-impl Extent {
+impl ValueExtent {
     const EMPTY: Self = Self { min: f64::INFINITY, max: f64::NEG_INFINITY };
 
     fn add(&mut self, value: f64) {
@@ -90,33 +111,45 @@ impl Extent {
 
 /// How many pixels have a flag.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct FlagCount {
-    pub(super) bit: u32,
+pub struct FlagCount {
+    /// From 0.
+    pub bit: u32,
     /// `None` where a pixel has a bit that the file does not name.
-    pub(super) name: Option<String>,
-    pub(super) pixels: usize,
+    pub name: Option<String>,
+    /// Number of pixels.
+    pub pixels: usize,
 }
 
+/// Pixels that are not finite.
 #[derive(Debug, Serialize)]
-pub(super) struct NotFinite {
-    pub(super) image: usize,
-    pub(super) variance: usize,
-    pub(super) zodi: usize,
+pub struct NotFiniteCounts {
+    /// In IMAGE.
+    pub image: usize,
+    /// In VARIANCE.
+    pub variance: usize,
+    /// In ZODI.
+    pub zodi: usize,
 }
 
+/// The scale of the zodiacal light.
 #[derive(Debug, Serialize)]
-pub(super) struct ZodiScale {
-    pub(super) scale: f64,
+pub struct ZodiScaleReport {
+    /// The scale.
+    pub scale: f64,
     /// Why it is not a fit.
-    pub(super) remark: Option<String>,
+    pub remark: Option<String>,
 }
 
-impl Summary {
+impl ImageSummary {
     /// Reads metadata and pixels; the planes come back for the next image.
     ///
     /// # Errors
     /// Where the file cannot be read as a spectral image; the message names the file and the HDU.
-    pub(super) fn read(path: &Path, hdus: Hdus, reuse: PixelPlanes) -> anyhow::Result<(Self, PixelPlanes)> {
+    pub(super) fn read(
+        path: &Path,
+        hdus: HduList,
+        reuse: PixelPlanes,
+    ) -> Result<(Self, PixelPlanes), PipelineError> {
         let file = MefFile::open(path)?;
         let rows = 0..file.metadata().shape[0];
         let image = file.read(rows, reuse)?;
@@ -134,7 +167,7 @@ impl Summary {
             detector: metadata.id.detector.to_string(),
             release: hdus.release,
             version: metadata.version,
-            time: Time {
+            time: ImageTimes {
                 begin: metadata.time.begin,
                 average: metadata.time.average,
                 end: metadata.time.end,
@@ -143,37 +176,37 @@ impl Summary {
             shape: metadata.shape,
             parent_offset,
             full_frame: metadata.shape == [Detector::NPIX; 2] && parent_offset == [0.0; 2],
-            sky: Sky::new(&celestial, metadata.shape),
+            sky: ImageSky::new(&celestial, metadata.shape),
             wavelength,
             bandwidth,
             flags,
             unflagged,
-            not_finite: NotFinite {
+            not_finite: NotFiniteCounts {
                 image: not_finite(&planes.image),
                 variance: not_finite(&planes.variance),
                 zodi: not_finite(&planes.zodi),
             },
             median_image: median_of(&planes.image, &mut scratch),
             median_zodi: median_of(&planes.zodi, &mut scratch),
-            zodi_scale: ZodiScale::from(fit),
+            zodi_scale: ZodiScaleReport::from(fit),
             hdus: hdus.list,
         };
         Ok((summary, planes))
     }
 
     /// Number of pixels.
-    pub(super) fn pixels(&self) -> usize {
+    pub fn pixels(&self) -> usize {
         self.shape[0] * self.shape[1]
     }
 }
 
-impl From<ZodiFit> for ZodiScale {
+impl From<ZodiFit> for ZodiScaleReport {
     fn from(fit: ZodiFit) -> Self {
         Self { scale: fit.scale, remark: zodi_remark(&fit) }
     }
 }
 
-impl Sky {
+impl ImageSky {
     fn new(wcs: &CelestialWcs, [ny, nx]: [usize; 2]) -> Self {
         let at = [(nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0];
         let area = wcs.pixel_area(at[0], at[1]);
@@ -209,13 +242,13 @@ fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
 }
 
 /// Ranges of the passbands of all pixels.
-fn wavelengths(metadata: &Metadata) -> anyhow::Result<(Extent, Extent)> {
+fn wavelengths(metadata: &Metadata) -> Result<(ValueExtent, ValueExtent), PipelineError> {
     let table = &metadata.wave_table;
     let map = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
         .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
     let [ny, nx] = metadata.shape;
     let mut row = vec![Passband { center: f64::NAN, width: f64::NAN }; nx];
-    let (mut centre, mut width) = (Extent::EMPTY, Extent::EMPTY);
+    let (mut centre, mut width) = (ValueExtent::EMPTY, ValueExtent::EMPTY);
     for y in 0..ny {
         map.passband_row(0.0, y as f64, &mut row);
         for band in &row {
