@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 /// Longer forms are refused \[bytes\].
-const MAX_FORM: usize = 4 << 20;
+const MAX_FORM: usize = 1 << 20;
 
 /// Parameters in order; their names are compared without letter case (DALI 1.1, section 3.1).
 #[derive(Debug, Clone, Default, PartialEq)]

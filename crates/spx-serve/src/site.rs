@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicUsize;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
+use tokio::sync::Semaphore;
 
 use crate::body::{Outgoing, Plan, Ticket};
 use crate::faults::{Asked, Dice, Fault, content_length, instead, plan, too_many};
@@ -20,6 +21,9 @@ use crate::listener::{Connection, Port};
 use crate::log::{Recorder, RequestEntry, RequestKind};
 use crate::table::Table;
 use crate::{ServeOptions, datalink, files, schema, sia, tap, uws, vosi};
+
+/// Queries that are answered at a time.
+const MOST_QUERIES: usize = 4;
 
 /// An archive's content and state.
 pub(crate) struct Site {
@@ -34,6 +38,8 @@ pub(crate) struct Site {
     /// What SIA searches: images and calibration files.
     pub(crate) sia: Table,
     pub(crate) jobs: uws::Jobs,
+    /// Queries that are answered at a time.
+    pub(crate) turns: Semaphore,
     dice: Dice,
     running: Arc<AtomicUsize>,
 }
@@ -44,7 +50,8 @@ impl Site {
         let dice = Dice::new(options.faults.clone(), options.seed);
         let sia = schema::sia(&index, &base);
         let (recorder, jobs, running) = (Recorder::default(), uws::Jobs::default(), Arc::default());
-        Self { root, index, tables, base, options, recorder, sia, jobs, dice, running }
+        let turns = Semaphore::new(MOST_QUERIES);
+        Self { root, index, tables, base, options, recorder, sia, jobs, turns, dice, running }
     }
 }
 
@@ -84,6 +91,9 @@ async fn answer(
     request: Request,
     next: Next,
 ) -> Response {
+    if !is_ours(request.headers(), &site.base) {
+        return plain(StatusCode::FORBIDDEN, "this archive answers programs on its own machine alone");
+    }
     let (ticket, parallel) = Ticket::take(&site.running);
     let entry = entry(&request);
     let asked = Asked { kind: entry.kind, method: request.method(), path: &entry.path, query: &entry.query };
@@ -122,6 +132,16 @@ async fn answer(
             rest: Bytes::new(),
         })
     })
+}
+
+/// True where Host, and Origin if there is one, name this server: a page of another site, whatever its name
+/// resolves to, must not read the files.
+fn is_ours(headers: &HeaderMap, base: &str) -> bool {
+    let port = base.rsplit(':').next().unwrap_or_default();
+    let ours = |host: &str| ["127.0.0.1", "localhost"].iter().any(|name| host == format!("{name}:{port}"));
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    text(header::HOST).is_none_or(ours)
+        && text(header::ORIGIN).is_none_or(|origin| origin.strip_prefix("http://").is_some_and(ours))
 }
 
 fn entry(request: &Request) -> RequestEntry {

@@ -21,9 +21,7 @@ pub(crate) struct Document {
 
 /// `/TAP/sync`
 pub(crate) async fn sync(State(site): State<Arc<Site>>, call: Call) -> Response {
-    let shared = Arc::clone(&site);
-    let done = spawn_blocking(move || run(&shared, &call.params)).await;
-    match done.unwrap_or_else(|error| Err(error.to_string())) {
+    match run_in_turn(Arc::clone(&site), call.params).await {
         Ok(document) => reply(StatusCode::OK, document.content_type, document.text),
         Err(problem) => failure(&site, &problem),
     }
@@ -53,8 +51,16 @@ pub(crate) fn format(params: &Params) -> Result<Format, String> {
     Format::parse(name).ok_or_else(|| format!("the format {} is not supported", name.unwrap_or_default()))
 }
 
+/// Answers a query once its turn has come: few are answered at a time, for each may take much memory.
+pub(crate) async fn run_in_turn(site: Arc<Site>, params: Params) -> Result<Document, String> {
+    let _turn = site.turns.acquire().await.map_err(|error| error.to_string())?;
+    let shared = Arc::clone(&site);
+    let done = spawn_blocking(move || run(&shared, &params)).await;
+    done.unwrap_or_else(|error| Err(error.to_string()))
+}
+
 /// Answers a query.
-pub(crate) fn run(site: &Site, params: &Params) -> Result<Document, String> {
+fn run(site: &Site, params: &Params) -> Result<Document, String> {
     if let Some(request) = params.get("REQUEST").filter(|r| !r.eq_ignore_ascii_case("doQuery")) {
         return Err(format!("REQUEST={request} is not supported, only doQuery"));
     }

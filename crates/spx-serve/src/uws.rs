@@ -9,7 +9,6 @@ use std::time::{Duration, Instant, SystemTime};
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
 use crate::Site;
@@ -23,6 +22,11 @@ pub(crate) const PATH: &str = "/TAP/async";
 const MAX_WAIT: Duration = Duration::from_secs(60);
 /// How often a waiting request looks.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// Jobs that are kept at a time.
+const MOST_JOBS: usize = 200;
+/// Bytes of answers that are kept for the jobs that have ended.
+const MOST_BYTES: usize = 256 << 20;
 
 /// Phases of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +71,22 @@ struct Job {
     outcome: Option<Result<Document, String>>,
 }
 
+impl Job {
+    /// Bytes of its answer.
+    fn bytes(&self) -> usize {
+        match &self.outcome {
+            Some(Ok(document)) => document.text.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Forgets the oldest job that has ended; false where none has. Ids count up.
+fn forget_oldest(jobs: &mut BTreeMap<String, Job>) -> bool {
+    let oldest = jobs.iter().find(|(_, job)| !job.phase.is_active()).map(|(id, _)| id.clone());
+    oldest.is_some_and(|id| jobs.remove(&id).is_some())
+}
+
 /// All jobs by their ids.
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
@@ -100,7 +120,8 @@ impl Jobs {
         }
     }
 
-    fn create(&self, params: &Params, lifetime: Duration) -> String {
+    /// A new job; `None` where there are too many that have not ended.
+    fn create(&self, params: &Params, lifetime: Duration) -> Option<String> {
         let id = format!("{:08}", self.serial.fetch_add(1, Ordering::Relaxed) + 1);
         let now = SystemTime::now();
         let job = Job {
@@ -113,8 +134,25 @@ impl Jobs {
             duration: 3600,
             outcome: None,
         };
-        self.lock().insert(id.clone(), job);
-        id
+        let mut jobs = self.lock();
+        if jobs.len() >= MOST_JOBS {
+            forget_oldest(&mut jobs);
+        }
+        if jobs.len() >= MOST_JOBS {
+            return None;
+        }
+        jobs.insert(id.clone(), job);
+        Some(id)
+    }
+
+    /// Forgets the oldest answers where they take too much memory.
+    fn make_room(&self) {
+        let mut jobs = self.lock();
+        while jobs.values().map(Job::bytes).sum::<usize>() > MOST_BYTES && jobs.len() > 1 {
+            if !forget_oldest(&mut jobs) {
+                return;
+            }
+        }
     }
 }
 
@@ -123,7 +161,9 @@ pub(crate) async fn jobs(State(site): State<Arc<Site>>, call: Call) -> Response 
     if call.method != Method::POST {
         return xml(job_list(&site));
     }
-    let id = site.jobs.create(&call.params, site.options.job_lifetime);
+    let Some(id) = site.jobs.create(&call.params, site.options.job_lifetime) else {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "there are too many jobs that have not ended");
+    };
     if call.params.get("PHASE").is_some_and(|p| p.eq_ignore_ascii_case("RUN")) {
         run(&site, &id);
     }
@@ -223,8 +263,7 @@ async fn execute(site: Arc<Site>, id: String) {
     let Some(params) = params else { return };
     sleep(half).await;
     let shared = Arc::clone(&site);
-    let outcome = spawn_blocking(move || tap::run(&shared, &params)).await;
-    let outcome = outcome.unwrap_or_else(|error| Err(error.to_string()));
+    let outcome = tap::run_in_turn(shared, params).await;
     site.jobs.change(&id, |job| {
         if job.phase == Phase::Executing {
             job.phase = if outcome.is_ok() { Phase::Completed } else { Phase::Error };
@@ -232,6 +271,7 @@ async fn execute(site: Arc<Site>, id: String) {
         }
         true
     });
+    site.jobs.make_room();
 }
 
 async fn get(site: &Site, id: &str, part: &str, params: &Params) -> Response {

@@ -4,15 +4,21 @@
 //! true.
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use super::AdqlError;
 use super::bind::{Bound, Place, Term, Test, Total, apply};
 use super::parser::Comparison;
+use super::{AdqlError, fail};
 use crate::table::{Answer, Table, Value};
 
 /// For each table of FROM the number of its row; shorter while the tables are being joined.
 type Tuple = Vec<usize>;
+
+/// Pairs of rows that a join may try.
+const MOST_PAIRS: usize = 50_000_000;
+
+/// Combinations of rows that a join may give.
+const MOST_COMBINATIONS: usize = 2_000_000;
 
 /// The rows of the answer, at most `limit`.
 pub(super) fn run(query: &Bound<'_>, limit: usize) -> Result<Answer, AdqlError> {
@@ -21,11 +27,12 @@ pub(super) fn run(query: &Bound<'_>, limit: usize) -> Result<Answer, AdqlError> 
     if query.outputs.iter().any(|o| o.total.is_some()) {
         return Ok(Answer { columns, rows: vec![totals(query, &tuples)?], overflow: false });
     }
+    let mut seen = HashSet::new();
     let mut keyed = Vec::with_capacity(tuples.len());
     for tuple in &tuples {
         let row: Vec<Value> =
             query.outputs.iter().map(|o| value(query, &o.term, tuple)).collect::<Result<_, _>>()?;
-        if query.distinct && keyed.iter().any(|(_, seen): &(Vec<Value>, Vec<Value>)| *seen == row) {
+        if query.distinct && !seen.insert(format!("{row:?}")) {
             continue;
         }
         keyed.push((keys(query, &row, tuple)?, row));
@@ -120,10 +127,17 @@ fn joined(
             let key = format!("{:?}", value(query, &left, tuple)?);
             let matches = rows.get(&key).map_or(&[][..], Vec::as_slice);
             found.extend(matches.iter().map(|row| [tuple.as_slice(), &[*row]].concat()));
+            check_combinations(&found)?;
         }
         return Ok(found);
     }
+    if tuples.len().saturating_mul(table.rows.len()) > MOST_PAIRS {
+        return fail(format!(
+            "the join has more than {MOST_PAIRS} pairs of rows; give it a condition a.x = b.y"
+        ));
+    }
     for tuple in tuples {
+        check_combinations(&found)?;
         for row in 0..table.rows.len() {
             let candidate = [tuple.as_slice(), &[row]].concat();
             let fits = match join {
@@ -136,6 +150,13 @@ fn joined(
         }
     }
     Ok(found)
+}
+
+fn check_combinations(found: &[Tuple]) -> Result<(), AdqlError> {
+    match found.len() > MOST_COMBINATIONS {
+        true => fail(format!("the join gives more than {MOST_COMBINATIONS} rows")),
+        false => Ok(()),
+    }
 }
 
 /// `a.x = b.y` between an earlier table and the one with number `new`, both of one type.

@@ -286,19 +286,19 @@ impl Parser {
     }
 
     fn condition(&mut self) -> Result<Expr, AdqlError> {
-        let mut left = self.conjunction()?;
+        let mut terms = vec![self.conjunction()?];
         while self.word("OR") {
-            left = Expr::Or(Box::new(left), Box::new(self.conjunction()?));
+            terms.push(self.conjunction()?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::Or))
     }
 
     fn conjunction(&mut self) -> Result<Expr, AdqlError> {
-        let mut left = self.negation()?;
+        let mut terms = vec![self.negation()?];
         while self.word("AND") {
-            left = Expr::And(Box::new(left), Box::new(self.negation()?));
+            terms.push(self.negation()?);
         }
-        Ok(left)
+        Ok(balanced(terms, Expr::And))
     }
 
     fn negation(&mut self) -> Result<Expr, AdqlError> {
@@ -447,6 +447,22 @@ impl Parser {
         self.at = start;
         Ok(Expr::Call(function, self.arguments()?))
     }
+}
+
+/// Terms in their order as a tree of little depth, for everything that walks it does so by recursion.
+fn balanced(mut terms: Vec<Expr>, join: fn(Box<Expr>, Box<Expr>) -> Expr) -> Expr {
+    while terms.len() > 1 {
+        let mut pairs = terms.into_iter();
+        let mut joined = Vec::new();
+        while let Some(left) = pairs.next() {
+            joined.push(match pairs.next() {
+                Some(right) => join(Box::new(left), Box::new(right)),
+                None => left,
+            });
+        }
+        terms = joined;
+    }
+    terms.pop().unwrap_or(Expr::Literal(Value::Null))
 }
 
 fn negate(condition: Expr, not: bool) -> Expr {

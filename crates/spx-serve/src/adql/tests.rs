@@ -169,3 +169,26 @@ fn depth_is_limited() {
     assert!(error(&deep("NOT ", "")).contains("too deeply"));
     assert!(error(&format!("SELECT {} FROM spherex.plane", "LOWER(".repeat(5000))).contains("too deeply"));
 }
+
+#[test]
+fn long_conditions_are_answered() {
+    let long = |word: &str, term: &str| vec![term; 20_000].join(word);
+    assert_eq!(planes(&long(" AND ", "planeid < 3")), "1 2");
+    assert_eq!(planes(&long(" OR ", "planeid > 3")), "4");
+}
+
+#[test]
+fn joins_without_a_condition_are_bounded() {
+    let many = (0..10_000_i64).map(|k| vec![k.into(), Value::Null]).collect();
+    let columns = vec![column("a", Kind::Long, "", ""), column("b", Kind::Long, "", "")];
+    let table = Table { name: "spherex.many", description: "", columns, rows: many };
+    let ask = |text: &str| query(std::slice::from_ref(&table), text, 10).map(|answer| answer.rows.len());
+    for text in [
+        "SELECT x.a FROM spherex.many x, spherex.many y",
+        "SELECT x.a FROM spherex.many x JOIN spherex.many y ON x.a < y.a",
+    ] {
+        assert!(ask(text).unwrap_err().to_string().contains("pairs of rows"), "{text}");
+    }
+    assert_eq!(ask("SELECT x.a FROM spherex.many x JOIN spherex.many y ON x.a = y.a"), Ok(10));
+    assert_eq!(ask("SELECT DISTINCT b FROM spherex.many"), Ok(1));
+}

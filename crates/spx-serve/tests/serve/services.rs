@@ -147,3 +147,37 @@ fn the_index_takes_what_is_good_and_leaves_the_rest() {
     let missing = spx_serve::LocalArchive::start(&nothing.path().join("x"), ServeOptions::default());
     assert!(missing.is_err());
 }
+
+#[test]
+fn pages_of_other_sites_are_refused() {
+    let dir = small();
+    let archive = serve(dir.path(), ServeOptions::default());
+    let (url, host) = (archive.url(), archive.url().replace("http://", ""));
+    let port = host.rsplit(':').next().unwrap();
+    let status =
+        |name: &str, value: &str| request(&url, "GET", "/TAP/availability", &[(name, value)], "").status;
+    assert_eq!(status("Origin", &url), 200);
+    for origin in ["http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1"] {
+        assert_eq!(status("Origin", origin), 403, "{origin}");
+    }
+    // A page whose name is made to resolve to this machine has its own name in Host.
+    let mut stream = std::net::TcpStream::connect(&host).unwrap();
+    let rebound = format!("GET /SIA HTTP/1.1\r\nHost: evil.example:{port}\r\nConnection: close\r\n\r\n");
+    std::io::Write::write_all(&mut stream, rebound.as_bytes()).unwrap();
+    let mut answer = String::new();
+    std::io::Read::read_to_string(&mut stream, &mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+}
+
+#[test]
+fn jobs_are_bounded() {
+    let dir = small();
+    let archive = serve(dir.path(), ServeOptions::default());
+    let url = archive.url();
+    let make = |form: &str| request(&url, "POST", "/TAP/async", &[], form).status;
+    let pending = "LANG=ADQL&QUERY=SELECT+planeid+FROM+spherex.plane";
+    let made = (0..210).map(|_| make(pending)).collect::<Vec<_>>();
+    assert_eq!((made[..200].iter().all(|s| *s == 303), made[200..].iter().all(|s| *s == 503)), (true, true));
+    assert_eq!(request(&url, "POST", "/TAP/async/00000001/phase", &[], "PHASE=ABORT").status, 303);
+    assert_eq!(make(pending), 303, "jobs that have ended give way");
+}
