@@ -172,7 +172,7 @@ impl MeasurementTable<'_> {
         if !calibration.is_empty() {
             line(format!("Calibration: {}", calibration.join(", ")));
         }
-        line("\n# MeasurementColumn descriptions:".to_owned());
+        line("\n# Column descriptions:".to_owned());
         for column in &COLUMNS {
             let unit = if column.unit.is_empty() { String::new() } else { format!(" [{}]", column.unit) };
             line(format!("- {}: {}{unit}", self.name(column), column.description));
