@@ -31,6 +31,11 @@ TOLERANCE = 1e-7
 # Of positions: astropy, which spxquery uses, inverts the distortion to this [px].
 PIXELS = 1e-4
 UNKNOWN = "UNKNOWN"
+# What spx does otherwise by choice, one option each.
+CHOICES = [
+    "--no-aperture-correction", "--no-fill-bad-pixels", "--flag-rule=center", "--bad-flags=spxquery",
+    "--aperture-fwhm=card", "--error-model=overlap", "--pixel-area=constant", "--zodi-fit=ivm",
+]  # fmt: skip
 
 
 def main():
@@ -80,7 +85,7 @@ def compare(spx, path, setting, place, position):
 
 
 def run(spx, path, position, options):
-    command = [spx, "photometry", "-q", "--threads=1", "--pixel-area=constant", *options.split(), str(path)]
+    command = [spx, "photometry", "-q", "--threads=1", *CHOICES, *options.split(), str(path)]
     command += [f"--ra={position[0]!r}", f"--dec={position[1]!r}"]
     output = subprocess.run(command, capture_output=True, text=True, check=False)
     (row,) = csv.DictReader(io.StringIO(output.stdout))

@@ -155,7 +155,7 @@ def cases():
     edges = [1.63, 1.7, 1.89, 1.9, 1.905, 1.935, 1.98, 2.31, 2.335]
     yield "default", [*mine, "d3_wrap_a.fits"], field
     yield "flags_list", mine[:4], field | {"exclude_flags": [0, "COLD", 10, 21, "NONFUNC"]}
-    yield "flags_photometry", mine[:4], field | {"exclude_flags": "photometry"}
+    yield "flags_photometry", mine[:4], field | {"exclude_flags": "spxquery"}
     yield "flags_none", mine[:4], field | {"exclude_flags": "none"}
     yield "z_oversample", mine, field | {"z_oversample": 2}
     yield "z_edges", mine, field | {"z_edges": edges}

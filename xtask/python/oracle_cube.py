@@ -35,7 +35,7 @@ BITS = {
     "BLOOM": 26, "SNOWBALL": 27, "HALO": 28, "SATELLITE_HALO": 29,
 }  # fmt: skip
 BAD = [0, 1, 2, 6, 7, 9, 10, 11, 14, 15, 17, 19]
-PRESETS = {"mosaic": [0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 20, *range(22, 30)], "photometry": BAD, "none": []}
+PRESETS = {"mosaic": [0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 20, *range(22, 30)], "spxquery": BAD, "none": []}
 DEFAULTS = {
     "xy_shrink": 0.8, "z_shrink": None, "xy_oversample": 1, "z_oversample": 1, "z_edges": None,
     "exclude_flags": "mosaic", "ivar_max": 1e10, "min_overlap": 0.0, "subtract_zodi": True, "static_zodi": False,

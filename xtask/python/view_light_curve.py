@@ -23,10 +23,10 @@ COLUMNS = {
     "mag_ab_error": ("f", u.mag), "wavelength": ("f", u.um), "bandwidth": ("f", u.um), "band": ("U", None),
     "flag": ("i", None), "flag_binary": ("U", None), "pix_x": ("f", u.pix), "pix_y": ("f", u.pix),
     "is_upper_limit": ("b", None), "snr": ("f", None), "ra": ("f", u.deg), "dec": ("f", u.deg), "detector": ("i", None),
-    "is_good": ("b", None), "bad_flag": ("i", None), "bg_level": ("f", u.uJy / u.arcsec**2),
+    "is_good": ("b", None), "bad_flag": ("i", None), "is_detected": ("b", None), "masked_fraction": ("f", None), "bg_level": ("f", u.uJy / u.arcsec**2),
     "bg_error": ("f", u.uJy / u.arcsec**2), "bg_pixels": ("i", None), "aperture_radius": ("f", u.pix),
     "aperture_correction": ("f", None), "psf_flux": ("f", u.uJy), "psf_flux_error": ("f", u.uJy), "psf_chi2": ("f", None),
-    "psf_pixels": ("i", None), "pixel_area": ("f", u.arcsec**2), "zodi_scale": ("f", None),
+    "psf_pixels": ("i", None), "pixel_area": ("f", u.arcsec**2), "zodi_scale": ("f", None), "zodi_scale_error": ("f", None),
     "wavelength_source": ("U", None), "pixel_area_source": ("U", None), "fallbacks": ("U", None),
 }  # fmt: skip
 # Side by side, for specutils takes the next column of the unit of the flux as its uncertainty.

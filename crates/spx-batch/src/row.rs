@@ -134,15 +134,17 @@ columns! {
     mag_ab_error: Real, "mag", "stat.error;phot.mag;em.IR", "Error of the AB magnitude";
     wavelength: Real, "um", "em.wl.central", "Central wavelength of the pixel at the source";
     bandwidth: Real, "um", "instr.bandwidth", "Bandwidth of the pixel at the source";
-    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags in the aperture";
+    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags of the pixels that the aperture touches";
     bg_level: Real, "uJy/arcsec**2", "phot.flux.sb;em.IR;instr.background", "Background around the source";
     bg_error: Real, "uJy/arcsec**2", "stat.error;phot.flux.sb;em.IR;instr.background", "Error of the background";
     aperture_radius: Real, "pix", "phys.angSize;instr", "Radius of the aperture";
     filename: Text, "", "meta.id;meta.file", "File of the spectral image";
     snr: Real, "", "stat.snr;phot.flux.density", "Flux over its error";
     is_upper_limit: Truth, "", "meta.code", "True if the error is larger than the flux";
-    bad_flag: Bits, "", "meta.code.qual", "Those bits of flag that are bad";
-    is_good: Truth, "", "meta.code.qual", "True if snr reaches sigma_threshold and no bad flag is in the aperture";
+    bad_flag: Bits, "", "meta.code.qual", "Bad flags of the pixels that the flux holds";
+    is_good: Truth, "", "meta.code.qual", "True if no pixel that the flux holds has a bad flag";
+    is_detected: Truth, "", "meta.code", "True if snr reaches sigma_threshold";
+    masked_fraction: Real, "", "stat.value", "Share of the light of the source on bad pixels of the aperture";
     aperture_correction: Real, "", "arith.factor", "What flux and error were multiplied with, if asked for";
     psf_flux: Real, "uJy", "phot.flux.density;em.IR;stat.fit", "PSF-weighted flux density, if asked for";
     psf_flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR;stat.fit", "Error of psf_flux";
@@ -276,6 +278,7 @@ mod tests {
             let mut cells = vec!["0"; COLUMNS.len()];
             cells[20] = "true";
             cells[22] = "false";
+            cells[23] = "false";
             change(&mut cells);
             BatchRow::parse_line(&cells.join(",")).map(|_| ()).unwrap_err()
         };

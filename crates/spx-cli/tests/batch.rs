@@ -135,6 +135,8 @@ fn a_row_is_that_of_spx_photometry_to_the_last_bit() {
         ["psf_chi2"; 2],
         ["pixel_area"; 2],
         ["is_good"; 2],
+        ["is_detected"; 2],
+        ["masked_fraction"; 2],
         ["fallbacks"; 2],
     ];
     let option_sets: [&[&str]; 3] = [

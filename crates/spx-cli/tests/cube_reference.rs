@@ -84,7 +84,8 @@ fn drizzle(folder: &Path, case: &Case, arguments: &[String]) -> Result<PathBuf> 
         .args(arguments)
         .arg("--input")
         .args(&case.inputs)
-        .args(["-o", "out"])
+        // As spxquery and the oracle have it.
+        .args(["--zodi-fit=ivm", "-o", "out"])
         .output()?;
     ensure!(
         output.status.success(),

@@ -34,6 +34,18 @@ fn number(row: &Row, column: &str) -> f64 {
     row[column].parse().unwrap_or_else(|_| panic!("{column}: {row:?}"))
 }
 
+/// What restores spxquery's choices.
+const SPXQUERY: [&str; 8] = [
+    "--pixel-area=constant",
+    "--no-aperture-correction",
+    "--no-fill-bad-pixels",
+    "--flag-rule=center",
+    "--bad-flags=spxquery",
+    "--aperture-fwhm=card",
+    "--error-model=overlap",
+    "--zodi-fit=ivm",
+];
+
 /// The table of a place on all files of a folder.
 fn measure(files: &Path, ra: &str, dec: &str, options: &[&str]) -> Vec<Row> {
     let files = files.display().to_string();
@@ -54,7 +66,7 @@ fn fluxes_are_those_of_spxquery_where_it_is_right() {
     let (mut measured, mut nothing) = (0, 0);
     for ([ra, dec, options], expected) in &reference {
         let mut words: Vec<&str> = options.split_whitespace().collect();
-        words.push("--pixel-area=constant");
+        words.extend(SPXQUERY);
         let found = measure(&folder, ra, dec, &words);
         for theirs in expected {
             let ours = found.iter().find(|row| row["file"].ends_with(&theirs["file"])).unwrap();

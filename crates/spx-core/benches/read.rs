@@ -12,10 +12,11 @@ use std::path::Path;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsWriter};
+use spx_core::foreground::{ForegroundInput, ForegroundOptions, fit};
 use spx_core::header::Header;
 use spx_core::image::PixelPlanes;
+use spx_core::map::Passband;
 use spx_core::mef::MefFile;
-use spx_core::zodi::{ZodiOptions, ZodiSums};
 
 const PIXELS: usize = Detector::NPIX * Detector::NPIX;
 
@@ -57,15 +58,21 @@ fn read(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
-    group.bench_function("four planes where they stand, for the zodiacal light", |b| {
+    group.bench_function("the rows for the zodiacal light, where they stand", |b| {
         b.iter_batched(
             || MefFile::open(&path).unwrap(),
             |file| {
                 let image = file.whole(PixelPlanes::default()).unwrap();
                 let metadata = image.metadata();
-                let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
-                image.blocks().for_each(|(first, rows)| sums.add(first, rows));
-                sums.fit(&ZodiOptions::default())
+                let input = ForegroundInput {
+                    shape: metadata.shape,
+                    planes: image.views(),
+                    flag_names: &metadata.flag_names,
+                    detector: metadata.id.detector,
+                    wavelengths: &Passband { center: 2.0, width: 0.05 },
+                    excluded: &[],
+                };
+                fit(&input, &ForegroundOptions::default())
             },
             BatchSize::PerIteration,
         );

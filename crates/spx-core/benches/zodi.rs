@@ -11,7 +11,6 @@ use spx_core::flags::FlagNames;
 use spx_core::foreground::{ForegroundInput, ForegroundMode, ForegroundOptions, fit};
 use spx_core::image::PixelPlanes;
 use spx_core::map::{Passband, WavelengthMap};
-use spx_core::zodi::{ZodiOptions, ZodiSums};
 
 struct Ramp;
 
@@ -47,13 +46,6 @@ fn zodi(c: &mut Criterion) {
         let options = ForegroundOptions { mode, ..ForegroundOptions::default() };
         group.bench_function(mode.to_string(), |b| b.iter(|| fit(black_box(&input), &options)));
     }
-    group.bench_function("sums", |b| {
-        b.iter(|| {
-            let mut sums = ZodiSums::new([NX; 2], &FlagNames::default());
-            sums.add(0, black_box(&planes).from_pixel(0));
-            sums.fit(&ZodiOptions::default())
-        });
-    });
     group.finish();
 }
 

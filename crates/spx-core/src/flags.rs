@@ -63,8 +63,11 @@ const MOSAIC: [&str; 19] = [
     "SATELLITE_HALO",
 ];
 
-/// What spoils a measurement of flux: the bad flags of photometry and of the zodiacal fit.
-const PHOTOMETRY: [&str; 12] = [
+/// What spoils a measurement of flux besides: values beyond the range, and cosmic rays and the like, which are wild.
+const WILD: [&str; 2] = ["OVERFLOW", "OUTLIER"];
+
+/// The bad flags of spxquery 0.4.1.
+const SPXQUERY: [&str; 12] = [
     "TRANSIENT",
     "OVERFLOW",
     "SUR_ERROR",
@@ -84,7 +87,7 @@ const PHOTOMETRY: [&str; 12] = [
 pub enum FlagError {
     /// A word that is neither a bit number, nor the name of a flag, nor a preset.
     #[error(
-        "`{0}` is no flag: give bit numbers (0 to 31), names such as HOT, or one of the presets mosaic, photometry, none"
+        "`{0}` is no flag: give bit numbers (0 to 31), names such as HOT, or one of the presets mosaic (or irsa), photometry, spxquery, none"
     )]
     Unknown(String),
     /// A word that is neither a sum of flags nor the name of one.
@@ -160,10 +163,13 @@ impl FlagNames {
 /// A selection of flags by preset, bit number or name, to be resolved with the names of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlagSelection {
-    /// What IRSA's mosaicker masks.
+    /// What IRSA's mosaicker masks; `irsa` is another name of it.
     Mosaic,
-    /// The bad flags of photometry.
+    /// The bad flags of photometry and of the zodiacal fit: those of the mosaicker, OVERFLOW and OUTLIER. Flags that only
+    /// one release has are passed over in files of the other.
     Photometry,
+    /// The bad flags of spxquery, which knows none of CROSSTALK, STREAK, BLOOM, SNOWBALL, halos and ghosts.
+    Spxquery,
     /// These flags; none where empty.
     List(Vec<Flag>),
     /// All but these.
@@ -219,7 +225,8 @@ impl FlagSelection {
         let preset = |list: &[&str]| list.iter().fold(0, |mask, name| mask | names.mask(name));
         match self {
             Self::Mosaic => Ok(preset(&MOSAIC)),
-            Self::Photometry => Ok(preset(&PHOTOMETRY)),
+            Self::Photometry => Ok(preset(&MOSAIC) | preset(&WILD)),
+            Self::Spxquery => Ok(preset(&SPXQUERY)),
             Self::List(flags) => mask_of(flags, names),
             Self::Not(others) => Ok(!others.mask(names)?),
         }
@@ -233,8 +240,9 @@ impl FromStr for FlagSelection {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (reversed, text) = reversed(text);
         let selection = match text.to_ascii_lowercase().as_str() {
-            "mosaic" => Self::Mosaic,
+            "mosaic" | "irsa" => Self::Mosaic,
             "photometry" => Self::Photometry,
+            "spxquery" => Self::Spxquery,
             "none" | "" => Self::NONE,
             _ => Self::List(list(text, parse_flag)?),
         };
@@ -336,7 +344,7 @@ fn parse_flag(word: &str) -> Result<Flag, FlagError> {
         return word.parse().ok().filter(|bit| *bit < 32).map(Flag::Bit).ok_or_else(unknown);
     }
     let name = word.to_ascii_uppercase();
-    let preset = matches!(name.as_str(), "MOSAIC" | "PHOTOMETRY" | "NONE");
+    let preset = matches!(name.as_str(), "MOSAIC" | "IRSA" | "PHOTOMETRY" | "SPXQUERY" | "NONE");
     let formed = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if formed && !preset { Ok(Flag::Name(name)) } else { Err(unknown()) }
 }
@@ -346,6 +354,7 @@ impl fmt::Display for FlagSelection {
         match self {
             Self::Mosaic => f.write_str("mosaic"),
             Self::Photometry => f.write_str("photometry"),
+            Self::Spxquery => f.write_str("spxquery"),
             Self::List(flags) if flags.is_empty() => f.write_str("none"),
             Self::List(flags) => f.write_str(&joined(flags)),
             Self::Not(others) => write!(f, "~{others}"),
@@ -366,8 +375,10 @@ mod tests {
         let names = FlagNames::default();
         let mosaic = bits([0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 20].into_iter().chain(22..=29));
         assert_eq!(FlagSelection::Mosaic.mask(&names), Ok(mosaic));
-        let photometry = bits([0, 1, 2, 6, 7, 9, 10, 11, 14, 15, 17, 19]);
-        assert_eq!(FlagSelection::Photometry.mask(&names), Ok(photometry));
+        assert_eq!(FlagSelection::Photometry.mask(&names), Ok(mosaic | bits([1, 19])));
+        let spxquery = bits([0, 1, 2, 6, 7, 9, 10, 11, 14, 15, 17, 19]);
+        assert_eq!(FlagSelection::Spxquery.mask(&names), Ok(spxquery));
+        assert_eq!("irsa".parse(), Ok(FlagSelection::Mosaic));
         assert_eq!(FlagSelection::NONE.mask(&names), Ok(0));
     }
 
@@ -399,7 +410,7 @@ mod tests {
             assert_eq!((list.to_string().as_str(), list.mask(&FlagNames::default())), (told, Ok(selected)));
             assert_eq!(told.parse(), Ok(list));
         }
-        for preset in ["mosaic", "photometry", "none"] {
+        for preset in ["mosaic", "photometry", "spxquery", "none"] {
             assert_eq!(preset.parse::<FlagSelection>().unwrap().to_string(), preset);
         }
         for bad in ["32", "-1", "1,,2", "HOT COLD", "1;2", "0,mosaic", "1,2+3", "~~1"] {

@@ -82,14 +82,26 @@ pub struct WaveTableData {
 }
 
 /// The point spread functions of an image as they stand in the file, one a zone, row-major `[zone][y][x]`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct PsfData {
     /// The samples.
-    pub planes: Vec<f32>,
+    pub planes: PsfSamples,
+    /// How many zones there are.
+    pub zones: usize,
     /// Samples along either side of a plane.
     pub side: usize,
     /// Where they come from.
     pub origin: PsfOrigin,
+}
+
+/// The samples of point spread functions.
+#[derive(Debug)]
+pub enum PsfSamples {
+    /// In memory.
+    Held(Vec<f32>),
+    /// Where they stand in the file: a source needs four zones of more than a hundred.
+    #[cfg(feature = "fits")]
+    Mapped(crate::fits::MappedImage<f32>),
 }
 
 /// The HDU that holds the point spread functions.
@@ -97,9 +109,13 @@ pub struct PsfData {
 pub enum PsfOrigin {
     /// The cube PSF of Quick Release 2, with its cards.
     Cube(Header),
-    /// The table EPSF of Quick Release 3, with the centres of the zones (columns XCENTER, YCENTER, pixels of the full
-    /// frame) where it has them.
-    Table(Option<Vec<[f64; 2]>>),
+    /// The table EPSF of Quick Release 3.
+    Table {
+        /// Centers of the zones (columns XCENTER, YCENTER, pixels of the full frame), where it has them.
+        centers: Option<Vec<[f64; 2]>>,
+        /// Samples a pixel (card OVSMPX), where it says so.
+        oversampling: Option<f64>,
+    },
 }
 
 /// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that

@@ -23,7 +23,6 @@ pub mod pixels;
 pub mod progress;
 pub mod sky;
 pub mod units;
-pub mod zodi;
 
 #[cfg(feature = "fits")]
 pub mod fits;

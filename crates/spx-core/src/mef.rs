@@ -11,8 +11,8 @@ use crate::fits::{FitsError, FitsNumber, FitsReader, MappedImage};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
 use crate::image::{
-    ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, SpectralImage,
-    WaveTableData,
+    ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, PsfSamples,
+    SpectralImage, WaveTableData,
 };
 
 /// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
@@ -342,6 +342,29 @@ impl WholeImage {
         rows.map(move |rows| (rows.start, views.slice(rows.start * nx..rows.end * nx)))
     }
 
+    /// Some of its rows in the memory of `reuse`, and memory that is not in them.
+    ///
+    /// # Errors
+    /// As [`into_memory`](Self::into_memory).
+    ///
+    /// # Panics
+    /// Where `rows` reaches beyond the image.
+    pub fn into_rows(
+        self,
+        rows: Range<usize>,
+        mut reuse: PixelPlanes,
+    ) -> Result<(SpectralImage, PixelPlanes), MefError> {
+        let nx = self.metadata.shape[1];
+        let some = self.views().slice(rows.start * nx..rows.end * nx);
+        let count = rows.len() * nx;
+        some.image.copy_to(behind(&mut reuse.image, 0, count));
+        some.flags.copy_to(behind(&mut reuse.flags, 0, count));
+        some.variance.copy_to(behind(&mut reuse.variance, 0, count));
+        some.zodi.copy_to(behind(&mut reuse.zodi, 0, count));
+        let metadata = self.metadata.clone();
+        Ok((SpectralImage { metadata, rows, planes: reuse }, self.into_memory()?))
+    }
+
     /// The memory of the pixels, for the next image, once all was done with this one.
     ///
     /// # Errors
@@ -430,6 +453,19 @@ fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
     })
 }
 
+/// Reads the point spread functions of a calibration product `epsf`.
+///
+/// # Errors
+/// [`MefError`] where the file is not FITS or has no table EPSF of square planes.
+pub fn read_psf_product(path: &Path) -> Result<PsfData, MefError> {
+    let read = || -> Result<PsfData, MefProblem> {
+        let mut reader = FitsReader::open(path)?;
+        reader.move_to(EPSF)?;
+        read_psf_table(&mut reader)
+    };
+    read().map_err(|problem| MefError { path: path.to_owned(), hdu: EPSF, problem })
+}
+
 /// A cube of square planes.
 fn read_psf_cube(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
     let found = reader.image_shape()?;
@@ -437,10 +473,16 @@ fn read_psf_cube(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
         &[zones, ny, nx] if ny == nx && zones > 0 && nx > 0 => [zones, nx],
         _ => return Err(MefProblem::Shape { found, expected: "a cube of square planes".into() }),
     };
-    let mut planes = vec![0.0; zones * side * side];
     let header = reader.header()?;
-    reader.read_pixels(0, &mut planes)?;
-    Ok(PsfData { planes, side, origin: PsfOrigin::Cube(header) })
+    let planes = match reader.mapped_image()? {
+        Some(mapped) => PsfSamples::Mapped(mapped),
+        None => {
+            let mut planes = vec![0.0; zones * side * side];
+            reader.read_pixels(0, &mut planes)?;
+            PsfSamples::Held(planes)
+        }
+    };
+    Ok(PsfData { planes, zones, side, origin: PsfOrigin::Cube(header) })
 }
 
 /// A row a zone, each with a square plane in the column EPSF.
@@ -453,16 +495,19 @@ fn read_psf_table(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
     }
     let mut planes = vec![0.0; zones * samples];
     reader.read_column(EPSF, 0, &mut planes)?;
+    let planes = PsfSamples::Held(planes);
+    let oversampling = reader.header()?.optional_real("OVSMPX")?;
     let columns = reader.columns()?;
     let has = |name: &str| columns.iter().any(|column| column.name.eq_ignore_ascii_case(name));
     if !(has("XCENTER") && has("YCENTER")) {
-        return Ok(PsfData { planes, side, origin: PsfOrigin::Table(None) });
+        let origin = PsfOrigin::Table { centers: None, oversampling };
+        return Ok(PsfData { planes, zones, side, origin });
     }
     let (mut x, mut y) = (vec![0.0; zones], vec![0.0; zones]);
     reader.read_column("XCENTER", 0, &mut x)?;
     reader.read_column("YCENTER", 0, &mut y)?;
-    let centres = x.into_iter().zip(y).map(|(x, y)| [x, y]).collect();
-    Ok(PsfData { planes, side, origin: PsfOrigin::Table(Some(centres)) })
+    let centers = Some(x.into_iter().zip(y).map(|(x, y)| [x, y]).collect());
+    Ok(PsfData { planes, zones, side, origin: PsfOrigin::Table { centers, oversampling } })
 }
 
 /// One row: X `(n)`, Y `(m)`, VALUES `(2, n, m)`, whatever FITS types hold them.

@@ -1,4 +1,5 @@
-//! Sources a second on one thread, on a full frame with a star every 28 pixels; and what is done once for a frame.
+//! Sources a second on one thread, on a full frame with a star every 28 pixels; and what is done
+//! once for a frame.
 //!
 //! `cargo bench -p spx-photometry`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]
@@ -45,7 +46,8 @@ fn measure(c: &mut Criterion) {
     let mut group = c.benchmark_group("frame");
     group.throughput(Throughput::Elements(scene.image.planes.image.len() as u64));
     group.bench_function("check", |b| b.iter(|| Photometer::new(view(), &options, None).is_ok()));
-    // With the median that stands in for variances, which the first source that needs it has to wait for.
+    // With the median that stands in for variances, which the first source that needs it has to
+    // wait for.
     let photometer = Photometer::new(view(), &options, None).unwrap();
     let mut scratch = Scratch::default();
     let needs_repair = |truth: &&common::Truth| {

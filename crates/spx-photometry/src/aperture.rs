@@ -48,8 +48,8 @@ impl CircularAperture {
         [span(self.x, nx), span(self.y, ny)]
     }
 
-    /// Calls `visit(x, y, overlap)` for every pixel of an image of shape `[ny, nx]` with which the circle has an
-    /// area above zero in common [px^2], row by row.
+    /// Calls `visit(x, y, overlap)` for every pixel of an image of shape `[ny, nx]` with which the
+    /// circle has an area above zero in common [px^2], row by row.
     pub fn for_each(&self, shape: [usize; 2], mut visit: impl FnMut(usize, usize, f64)) {
         let [columns, rows] = self.bounds(shape);
         for y in rows {
@@ -62,8 +62,8 @@ impl CircularAperture {
         }
     }
 
-    /// Sums `value(x, y)` times overlap over an image of shape `[ny, nx]`; pixels for which it is `None` are left
-    /// out and counted. Parts of the circle beyond the image count for nothing.
+    /// Sums `value(x, y)` times overlap over an image of shape `[ny, nx]`; pixels for which it is
+    /// `None` are left out and counted. Parts of the circle beyond the image count for nothing.
     pub fn sum(&self, shape: [usize; 2], value: impl Fn(usize, usize) -> Option<f64>) -> CircularApertureSum {
         let mut total = CircularApertureSum::default();
         self.for_each(shape, |x, y, overlap| match value(x, y) {
@@ -76,8 +76,8 @@ impl CircularAperture {
         total
     }
 
-    /// Bitwise OR of `flags(x, y)` over the pixels of an image of shape `[ny, nx]` whose center lies within the radius.
-    /// A circle smaller than a pixel may hold no center; its answer is 0.
+    /// Bitwise OR of `flags(x, y)` over the pixels of an image of shape `[ny, nx]` whose center
+    /// lies within the radius. A circle smaller than a pixel may hold no center; its answer is 0.
     pub fn flags(&self, shape: [usize; 2], flags: impl Fn(usize, usize) -> u32) -> u32 {
         let [columns, rows] = self.bounds(shape);
         let mut all = 0;

@@ -1,9 +1,10 @@
 //! Where a star with proper motion is at the time of an exposure.
 //!
-//! Uniform motion along a straight line in space, without parallax and radial velocity (ESA 1997, The
-//! Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.5 with those set to zero): the unit vector `p` of the reference
-//! epoch goes to the direction of `p + t (mu_east e + mu_north n)`, with `e`, `n` the unit vectors towards east
-//! and north. Vectors have no pole at which that would break down.
+//! Uniform motion along a straight line in space, without parallax and radial velocity (ESA 1997,
+//! The Hipparcos and Tycho Catalogues, vol. 1, eq. 1.5.5 with those set to zero): the unit vector
+//! `p` of the reference epoch goes to the direction of `p + t (mu_east e + mu_north n)`, with `e`,
+//! `n` the unit vectors towards east and north. Vectors have no pole at which that would break
+//! down.
 
 use spx_core::sky::{Position, SkyError};
 
@@ -24,17 +25,18 @@ pub struct ProperMotion {
     pub epoch: f64,
 }
 
-/// The Julian epoch of a time \[MJD\]. The difference between UTC and barycentric time, a minute, is passed over:
-/// the fastest star moves 2e-5 arcsec in it.
+/// The Julian epoch of a time \[MJD\]. The difference between UTC and barycentric time, a minute,
+/// is passed over: the fastest star moves 2e-5 arcsec in it.
 pub fn julian_epoch(mjd: f64) -> f64 {
     2000.0 + (mjd - MJD_J2000) / 365.25
 }
 
 impl ProperMotion {
-    /// Where a source that stood at `reference` at the reference epoch is at the time `mjd` \[MJD\].
+    /// Where a source that stood at `reference` at the reference epoch is at the time `mjd`
+    /// \[MJD\].
     ///
-    /// At a pole of the coordinates, east is the direction in which right ascension grows along the meridian
-    /// of `reference`'s right ascension.
+    /// At a pole of the coordinates, east is the direction in which right ascension grows along the
+    /// meridian of `reference`'s right ascension.
     ///
     /// # Errors
     /// Where a motion or the time is not finite.
@@ -81,7 +83,8 @@ mod tests {
         assert!(((to.ra() - from.ra()) * 3600.0 * from.dec().to_radians().cos() + 8.0155).abs() < 2e-3);
     }
 
-    /// astropy 7.2, `SkyCoord(..., distance=1 pc, radial_velocity=0).apply_space_motion(new_obstime)`.
+    /// astropy 7.2, `SkyCoord(..., distance=1 pc,
+    /// radial_velocity=0).apply_space_motion(new_obstime)`.
     #[test]
     fn motions_are_those_of_astropy() {
         let cases = [

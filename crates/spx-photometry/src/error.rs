@@ -1,4 +1,5 @@
-//! Why an image, an option or a point spread function is refused, and why a source has no measurement.
+//! Why an image, an option or a point spread function is refused, and why a source has no
+//! measurement.
 
 use spx_core::flags::FlagError;
 use spx_core::header::HeaderError;
@@ -32,18 +33,6 @@ pub enum PhotometryError {
         ny: usize,
         /// Columns of the image.
         nx: usize,
-    },
-    /// Pixels without a flag whose variance is no number that a variance can be.
-    #[error("{count} pixels without a flag have no valid variance; the first, at ({x}, {y}), has {value}")]
-    Variance {
-        /// How many.
-        count: usize,
-        /// Column of the first.
-        x: usize,
-        /// Row of the first.
-        y: usize,
-        /// What stands there [(MJy/sr)^2].
-        value: f32,
     },
     /// A point spread function whose arrays do not fit together.
     #[error("point spread function: {0}")]
@@ -89,6 +78,27 @@ pub enum NoMeasurement {
         /// How many.
         pixels: usize,
     },
+    /// Too much of the source's light falls on bad pixels and such without a finite value.
+    #[error(
+        "{:.0} % of the source's light falls on bad pixels (max_masked_fraction: {:.0} %)",
+        100.0 * .fraction,
+        100.0 * .limit
+    )]
+    Masked {
+        /// Its share.
+        fraction: f64,
+        /// The option `max_masked_fraction`.
+        limit: f64,
+    },
+    /// Pixels in the aperture are bad or have no finite value, and there is no PSF to make up for
+    /// them.
+    #[error(
+        "{pixels} pixels in the aperture are bad, and the image has no point spread function to make up for them"
+    )]
+    CannotFill {
+        /// How many.
+        pixels: usize,
+    },
     /// The annulus is empty, for its outer radius is limited to less than its inner radius.
     #[error("the background annulus begins at {inner:.2} px, but max_outer_radius is {outer:.2} px")]
     EmptyAnnulus {
@@ -125,8 +135,8 @@ fn place(x: f64, y: f64) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 #[non_exhaustive]
 pub enum NoPsfFlux {
-    /// Too much of the profile falls on pixels that are flagged bad, not finite, without variance or off the
-    /// image.
+    /// Too much of the profile falls on pixels that are flagged bad, not finite, without variance
+    /// or off the image.
     #[error("only {:.0} % of the profile falls on usable pixels", 100.0 * .fraction)]
     Masked {
         /// Share of the profile on usable pixels.

@@ -12,8 +12,8 @@ pub struct Magnitude {
 }
 
 impl Magnitude {
-    /// The AB magnitude of a flux \[uJy\]; `None` where that is not above zero. (spxquery loses such fluxes
-    /// altogether.)
+    /// The AB magnitude of a flux \[uJy\]; `None` where that is not above zero. (spxquery loses
+    /// such fluxes altogether.)
     pub fn from_flux(flux: f64, error: f64) -> Option<Self> {
         (flux > 0.0 && flux.is_finite()).then(|| Self {
             value: AB_ZERO_POINT_UJY - 2.5 * flux.log10(),

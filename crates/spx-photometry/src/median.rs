@@ -1,8 +1,9 @@
 //! The median of a plane, for which each pixel is looked at once.
 //!
-//! A sample of the pixels tells a narrow interval in which the median is to be expected. One pass then counts the values
-//! below it and collects those in it, among which the median is selected. The answer is exact: where it lies outside of the
-//! interval after all, the interval of all values is taken. (The idea is that of SELECT, Floyd & Rivest 1975.)
+//! A sample of the pixels tells a narrow interval in which the median is to be expected. One pass
+//! then counts the values below it and collects those in it, among which the median is selected.
+//! The answer is exact: where it lies outside of the interval after all, the interval of all values
+//! is taken. (The idea is that of SELECT, Floyd & Rivest 1975.)
 
 use std::ops::RangeInclusive;
 
@@ -12,14 +13,14 @@ use spx_core::pixels::{Pixels, Stored};
 const POSITIVE: RangeInclusive<u32> = 1..=f32::MAX.to_bits();
 /// Pixels of the sample.
 const SAMPLE: usize = 1 << 14;
-/// Half the width of the interval, as a multiple of the standard deviation of the median's rank in the sample, which is
-/// half the root of its size.
+/// Half the width of the interval, as a multiple of the standard deviation of the median's rank in
+/// the sample, which is half the root of its size.
 const DEVIATIONS: usize = 5;
 /// Pixels that are looked at together.
 const BLOCK: usize = 64;
 
-/// Median of the positive finite values, the mean of the two in the middle where their number is even; NaN where there
-/// are none.
+/// Median of the positive finite values, the mean of the two in the middle where their number is
+/// even; NaN where there are none.
 pub(crate) fn median_positive(values: Pixels<'_, f32>) -> f64 {
     [expected(values), POSITIVE].into_iter().find_map(|bits| median_within(values, bits)).unwrap_or(f64::NAN)
 }

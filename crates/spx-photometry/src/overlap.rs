@@ -1,14 +1,15 @@
 //! Exact area of the overlap of a circle and a unit square.
 //!
-//! From elementary geometry. The square is mirrored into the first quadrant and cut along the axes through the
-//! circle's center, so that at most four rectangles remain, each within one quadrant. There the circle is the
-//! graph of a falling function, and a rectangle `[x0, x1] x [y0, y1]` consists of columns below the circle over
-//! their whole height, of columns that the circle cuts, and of columns above it. The middle part is a trapezoid
-//! below the chord plus a circular segment above it. All parts are positive, so that nothing cancels, neither
-//! for circles of 1e-6 pixels nor for those of thousands.
+//! From elementary geometry. The square is mirrored into the first quadrant and cut along the axes
+//! through the circle's center, so that at most four rectangles remain, each within one quadrant.
+//! There the circle is the graph of a falling function, and a rectangle `[x0, x1] x [y0, y1]`
+//! consists of columns below the circle over their whole height, of columns that the circle cuts,
+//! and of columns above it. The middle part is a trapezoid below the chord plus a circular segment
+//! above it. All parts are positive, so that nothing cancels, neither for circles of 1e-6 pixels
+//! nor for those of thousands.
 
-/// Area \[px^2\] that a circle of radius `r` has in common with the unit square whose center lies at `(dx, dy)`
-/// from the circle's \[px\]; in [0, 1].
+/// Area \[px^2\] that a circle of radius `r` has in common with the unit square whose center lies
+/// at `(dx, dy)` from the circle's \[px\]; in [0, 1].
 pub fn pixel_overlap(dx: f64, dy: f64, r: f64) -> f64 {
     let (dx, dy) = (dx.abs(), dy.abs());
     let far = (dx + 0.5) * (dx + 0.5) + (dy + 0.5) * (dy + 0.5);
@@ -25,7 +26,8 @@ pub fn pixel_overlap(dx: f64, dy: f64, r: f64) -> f64 {
     area.min(1.0)
 }
 
-/// The interval `[d - 0.5, d + 0.5]`, `d >= 0`, as distances from zero: cut at zero where that lies within.
+/// The interval `[d - 0.5, d + 0.5]`, `d >= 0`, as distances from zero: cut at zero where that lies
+/// within.
 fn pieces(d: f64) -> [[f64; 2]; 2] {
     if d < 0.5 { [[0.0, 0.5 - d], [0.0, 0.5 + d]] } else { [[d - 0.5, d + 0.5], [0.0, 0.0]] }
 }
@@ -38,8 +40,8 @@ fn quadrant_overlap([x0, x1]: [f64; 2], [y0, y1]: [f64; 2], r: f64) -> f64 {
     if x1 * x1 + y1 * y1 <= r * r {
         return (x1 - x0) * (y1 - y0);
     }
-    // The arc enters through the upper or the left side, and leaves through the lower or the right side. The
-    // coordinate of that side is known exactly; only the other is computed.
+    // The arc enters through the upper or the left side, and leaves through the lower or the right
+    // side. The coordinate of that side is known exactly; only the other is computed.
     let enters = if y1 < r && leg(y1, r) > x0 { (leg(y1, r), y1) } else { (x0, leg(x0, r)) };
     let leaves = if leg(y0, r) < x1 { (leg(y0, r), y0) } else { (x1, leg(x1, r)) };
     let width = leaves.0 - enters.0;
@@ -54,7 +56,8 @@ fn leg(h: f64, r: f64) -> f64 {
     ((r - h) * (r + h)).max(0.0).sqrt()
 }
 
-/// Area between a chord and its arc, `r^2 (t - sin t) / 2` with `t` the angle that the chord subtends.
+/// Area between a chord and its arc, `r^2 (t - sin t) / 2` with `t` the angle that the chord
+/// subtends.
 fn segment(chord: f64, r: f64) -> f64 {
     let t = 2.0 * (0.5 * chord / r).min(1.0).asin();
     0.5 * r * r * angle_less_sine(t)
@@ -101,8 +104,8 @@ mod tests {
             assert!((pixel_overlap(0.1, -0.2, r) / (PI * r * r) - 1.0).abs() < 1e-14);
             assert!((pixel_overlap(0.5, 0.1, r) / (PI * r * r / 2.0) - 1.0).abs() < 1e-14);
         }
-        // The edge of a huge circle is straight: it cuts half of the pixel on which it lies, less a sagitta of
-        // 1 / (24 r) on the average.
+        // The edge of a huge circle is straight: it cuts half of the pixel on which it lies, less a
+        // sagitta of 1 / (24 r) on the average.
         let r = 1e6;
         assert!((pixel_overlap(r, 0.0, r) - (0.5 - 1.0 / (24.0 * r))).abs() < 1e-9);
     }

@@ -1,8 +1,9 @@
 //! Sigma clipping and the median.
 //!
-//! Values come with NaN or an infinity in the places where there is none, so that nothing has to be moved: what is clipped
-//! away lies outside of an interval, and every pass over the values is a loop without branches. Loops are compiled for
-//! several instruction sets (`pulp`), with a fixed number of partial sums, so that every machine finds the same bits.
+//! Values come with NaN or an infinity in the places where there is none, so that nothing has to be
+//! moved: what is clipped away lies outside of an interval, and every pass over the values is a
+//! loop without branches. Loops are compiled for several instruction sets (`pulp`), with a fixed
+//! number of partial sums, so that every machine finds the same bits.
 
 /// Partial sums that need not wait for each other.
 const LANES: usize = 8;
@@ -10,11 +11,13 @@ const LANES: usize = 8;
 const BLOCK: usize = 64;
 /// A pivot farther from the mean than this costs digits of the deviation [standard deviations].
 const FAR: f64 = 4.0;
-/// MomentSums of squares that shrink by more than this by what is taken from them have lost too many digits.
+/// MomentSums of squares that shrink by more than this by what is taken from them have lost too
+/// many digits.
 const LOST: f64 = 1e3;
 /// Share of the clipping interval in which no value is expected to be clipped later.
 const CORE: f64 = 0.8;
-/// Half the widths of the intervals in which the median is looked for [standard deviations]. It lies within one.
+/// Half the widths of the intervals in which the median is looked for [standard deviations]. It
+/// lies within one.
 const REACHES: [f64; 3] = [0.08, 0.3, 1.0];
 /// From so many values on, those around the median are sought out first.
 const MANY: usize = 48;
@@ -71,7 +74,8 @@ struct Moments {
 }
 
 impl BackgroundSample {
-    /// Takes `count` values, all of which `fill` writes, and gives the number of those that are finite.
+    /// Takes `count` values, all of which `fill` writes, and gives the number of those that are
+    /// finite.
     pub(crate) fn fill(&mut self, count: usize, fill: impl FnOnce(&mut [f64])) -> usize {
         self.values.resize(count.next_multiple_of(BLOCK), f64::NAN);
         let (values, rest) = self.values.split_at_mut(count);
@@ -82,11 +86,13 @@ impl BackgroundSample {
         self.all.count
     }
 
-    /// Clips the values about their mean: up to `iterations` times those farther than `sigma` standard deviations (by
-    /// `n`) are dropped; it ends early where none is, or all would be. `None` where there is no value.
+    /// Clips the values about their mean: up to `iterations` times those farther than `sigma`
+    /// standard deviations (by `n`) are dropped; it ends early where none is, or all would be.
+    /// `None` where there is no value.
     ///
-    /// Values that an iteration may drop are sought out once for all iterations, as long as none drops others; what is
-    /// dropped is taken from the sums over all, unless too few digits would be left of these.
+    /// Values that an iteration may drop are sought out once for all iterations, as long as none
+    /// drops others; what is dropped is taken from the sums over all, unless too few digits would
+    /// be left of these.
     pub(crate) fn sigma_clip(&mut self, sigma: f64, iterations: usize) -> Option<Clipped> {
         if self.all.count == 0 {
             return None;
@@ -106,7 +112,8 @@ impl BackgroundSample {
             if sums.squares * LOST < self.all.squares || sums.is_far() {
                 sums = self.sums(closer, left.mean);
             }
-            // All may be lost to rounding where sigma is 1, for one value at least lies within the deviation.
+            // All may be lost to rounding where sigma is 1, for one value at least lies within the
+            // deviation.
             if sums.count == left.count || sums.count == 0 {
                 break;
             }
@@ -131,10 +138,11 @@ impl BackgroundSample {
         pulp::Arch::new().dispatch(Outside { blocks, core, wings });
     }
 
-    /// The median of the values in an interval, the mean of the two in the middle where their number is even.
+    /// The median of the values in an interval, the mean of the two in the middle where their
+    /// number is even.
     ///
-    /// It lies within a standard deviation of the mean, and mostly much nearer: the values below an interval about the
-    /// mean are counted, those in it collected, and only these put into order.
+    /// It lies within a standard deviation of the mean, and mostly much nearer: the values below an
+    /// interval about the mean are counted, those in it collected, and only these put into order.
     fn median(&mut self, kept: Interval, moments: Moments) -> f64 {
         let Self { values, near, nearest, .. } = self;
         let about = |reach: f64| kept.and(Interval::about(moments.mean, reach * moments.deviation));
@@ -152,12 +160,13 @@ impl BackgroundSample {
     }
 }
 
-/// The mean of two neighbours, or the same, in the order of the values of an interval. Reorders `values`; `few` is working
-/// memory.
+/// The mean of two neighbours, or the same, in the order of the values of an interval. Reorders
+/// `values`; `few` is working memory.
 fn middle(values: &mut Vec<f64>, interval: Interval, [lower, upper]: [usize; 2], few: &mut Vec<f64>) -> f64 {
     let n = values.len();
     if n >= MANY {
-        // Were they spread evenly, the places would scatter about the value by half of the root of their number.
+        // Were they spread evenly, the places would scatter about the value by half of the root of
+        // their number.
         let step = (interval.high - interval.low) / n as f64;
         let closer = Interval::about(interval.low + upper as f64 * step, 1.5 * (n as f64).sqrt() * step);
         values.resize(n.next_multiple_of(BLOCK), f64::NAN);
@@ -301,7 +310,8 @@ const PLACES: [u64; BLOCK] = {
     places
 };
 
-/// Appends those values to `into` for which `chosen` says so; it is given the number of the partial sum, and values.
+/// Appends those values to `into` for which `chosen` says so; it is given the number of the partial
+/// sum, and values.
 #[inline(always)]
 fn choose<S: pulp::Simd>(
     simd: S,
@@ -472,7 +482,8 @@ mod tests {
         assert_eq!(clipped, Some(Clipped { median: 0.1, deviation: 0.0 }));
     }
 
-    /// The pivot of the sums is the first value; that it is far from the others must cost no digits.
+    /// The pivot of the sums is the first value; that it is far from the others must cost no
+    /// digits.
     #[test]
     fn the_first_value_may_be_an_outlier() {
         let mut values: Vec<f64> = (0..1000).map(|k| 0.5 + 0.01 * f64::from(k * 7919 % 1000)).collect();
@@ -483,7 +494,8 @@ mod tests {
         assert!((clipped.deviation / expected.deviation - 1.0).abs() < 1e-13);
     }
 
-    /// Values of many kinds: a few or many, spread evenly or in a heap with outliers, or few different ones.
+    /// Values of many kinds: a few or many, spread evenly or in a heap with outliers, or few
+    /// different ones.
     fn values() -> impl Strategy<Value = Vec<f64>> {
         let even = prop::collection::vec(-1.0..1.0f64, 1..300);
         let heap = prop::collection::vec(

@@ -3,15 +3,15 @@
 
 mod common;
 
-use common::{psf, scene};
+use common::{FWHM, psf, scene};
 use spx_core::flags::FlagNames;
 use spx_core::map::Passband;
 use spx_core::pixels::Pixels;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR as UNIT;
 use spx_photometry::{
-    ApertureMethod, BackgroundMethod, CircularAperture, ErrorModel, ForegroundModel, ImageView, Measurement,
-    NoMeasurement, NoPsfFlux, Photometer, PhotometryError, PhotometryOptions, PsfModel, Scratch,
-    SourceOnImage,
+    ApertureMethod, BackgroundMethod, CircularAperture, ErrorModel, FlagRule, ForegroundModel, FwhmSource,
+    ImageView, Measurement, NoMeasurement, NoPsfFlux, Photometer, PhotometryError, PhotometryOptions,
+    PsfModel, QualityOptions, Scratch, SourceOnImage,
 };
 use spx_sim::PixelWindow;
 
@@ -34,7 +34,7 @@ struct SmallImage {
 
 impl SmallImage {
     fn new() -> Self {
-        let mut options = PhotometryOptions::default();
+        let mut options = PhotometryOptions::spxquery();
         options.aperture.method = ApertureMethod::Fixed;
         let noise = |k: usize| if (k / SIDE + k % SIDE).is_multiple_of(2) { 0.01 } else { -0.01 };
         Self {
@@ -62,7 +62,6 @@ impl SmallImage {
             flag_names: &self.names,
             psf_fwhm: self.fwhm,
             parent_offset: [0.0; 2],
-            checked: false,
         };
         let source = SourceOnImage {
             position: [x, y],
@@ -162,8 +161,8 @@ fn the_window_leaves_out_the_aperture() {
     bench.options.background.method = BackgroundMethod::Window;
     bench.options.background.window_size = [11, 20];
     let measured = bench.measure(20.0, 20.0).unwrap();
-    // Rows 14..26 and columns 10..30; 1.5 + 0.707 px about the source hold 13 centers (the nearest without is
-    // at 2.236 px).
+    // Rows 14..26 and columns 10..30; 1.5 + 0.707 px about the source hold 13 centers (the nearest
+    // without is at 2.236 px).
     assert_eq!(measured.background_pixels, 12 * 20 - 13);
     assert_eq!(measured.annulus, None);
     assert!(!measured.fallbacks.clipped_background);
@@ -185,10 +184,11 @@ fn bad_places_have_their_reason() {
     assert_eq!(bench.measure(20.0, 20.0), Err(NoMeasurement::NotFinite { pixels: 1 }));
     let beside = bench.measure(24.0, 20.0).unwrap();
     assert!(beside.flux.is_finite() && beside.background.is_finite());
+    let variance = std::mem::replace(&mut bench.variance, vec![f32::NAN; SIDE * SIDE]);
+    assert_eq!(bench.measure(24.0, 20.0), Err(NoMeasurement::NoVariance));
+    bench.variance = variance;
     bench.flag(HOT, 0.0..100.0);
     assert!(matches!(bench.measure(24.0, 20.0), Err(NoMeasurement::Background { found: 0, needed: 10 })));
-    bench.variance.fill(f32::NAN);
-    assert_eq!(bench.measure(24.0, 20.0), Err(NoMeasurement::NoVariance));
 }
 
 #[test]
@@ -225,7 +225,6 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
         flag_names: &names,
         psf_fwhm: None,
         parent_offset: [0.0; 2],
-        checked: false,
     };
     let error = Photometer::new(view, &bench.options, None).unwrap_err();
     assert_eq!(error, PhotometryError::NeedsPsf("psf_flux"));
@@ -254,8 +253,8 @@ fn masked_pixels_do_not_touch_the_psf_flux() {
     assert!(matches!(fit(&bench), Err(NoPsfFlux::Masked { .. })));
 }
 
-/// What was measured before, and how much of the frame is there, changes no bit; the median variance aside, which is
-/// that of the pixels that are there.
+/// What was measured before, and how much of the frame is there, changes no bit; the median
+/// variance aside, which is that of the pixels that are there.
 #[test]
 fn cutouts_and_loops_give_the_same_numbers() {
     let part = PixelWindow { x0: 500, y0: 600, nx: 300, ny: 200 };
@@ -307,7 +306,8 @@ fn cutouts_and_loops_give_the_same_numbers() {
     assert!(compared > 20, "{compared}");
 }
 
-/// Pixels as they stand in a file give the same bits as in memory, and so do planes of which only some stand in a file.
+/// Pixels as they stand in a file give the same bits as in memory, and so do planes of which only
+/// some stand in a file.
 #[test]
 fn pixels_in_a_file_give_the_same_bits() {
     let scene = scene(3, PixelWindow { x0: 120, y0: 300, nx: 200, ny: 220 }, 40, true);
@@ -339,4 +339,108 @@ fn pixels_in_a_file_give_the_same_bits() {
         }
         assert!(measured > 10, "{measured}");
     }
+}
+
+/// With the PSF of the simulation, a star of 1000 uJy at (20.2, 19.9), without noise, and the
+/// default options.
+fn star() -> SmallImage {
+    let psf = psf();
+    let mut bench = SmallImage { options: PhotometryOptions::default(), ..SmallImage::new() };
+    bench.options.psf_flux = true;
+    let profile = psf.at([20.2, 19.9], bench.options.psf_zones).unwrap();
+    for (k, value) in bench.image.iter_mut().enumerate() {
+        let light = profile.pixel((k % SIDE) as f64 - 20.2, (k / SIDE) as f64 - 19.9);
+        #[expect(clippy::cast_possible_truncation, reason = "the image is f32")]
+        let bright = (1000.0 * light / (UNIT * AREA)) as f32;
+        *value = 0.5 + bright;
+    }
+    bench.psf = Some(psf);
+    bench
+}
+
+#[test]
+fn all_light_of_a_star_is_found() {
+    let mut bench = star();
+    for radius in [None, Some(0.7), Some(1.5), Some(2.5)] {
+        if let Some(radius) = radius {
+            bench.options.aperture.method = ApertureMethod::Fixed;
+            bench.options.aperture.diameter = 2.0 * radius;
+        }
+        let measured = bench.measure(20.2, 19.9).unwrap();
+        assert!((measured.flux / 1000.0 - 1.0).abs() < 2e-5, "{radius:?}: {}", measured.flux);
+        assert!((measured.psf.unwrap().unwrap().flux / 1000.0 - 1.0).abs() < 2e-5);
+        assert!((measured.background / UNIT - 0.5).abs() < 1e-5, "no light of the star is in it");
+        assert_eq!(measured.masked_fraction, Some(0.0));
+    }
+}
+
+#[test]
+fn the_psf_makes_up_for_bad_pixels() {
+    let mut bench = star();
+    let whole = bench.measure(20.2, 19.9).unwrap();
+    (bench.image[20 * SIDE + 21], bench.flags[20 * SIDE + 21]) = (1e6, HOT);
+    bench.image[19 * SIDE + 20] = f32::NAN;
+    let filled = bench.measure(20.2, 19.9).unwrap();
+    assert!((filled.flux / whole.flux - 1.0).abs() < 1e-4 && filled.flux_error > whole.flux_error);
+    assert_eq!((filled.fallbacks.filled_pixels, filled.bad_flags_used, filled.flags), (2, 0, 1 << 10));
+    let light = bench.psf.as_ref().unwrap().at([20.2, 19.9], bench.options.psf_zones).unwrap();
+    let masked = filled.masked_fraction.unwrap();
+    assert!(masked > 0.05 && masked <= light.pixel(0.8, 0.1) + light.pixel(-0.2, -0.9));
+    assert!(QualityOptions::default().classify(&filled).is_good);
+    bench.flags[20 * SIDE + 20] = HOT;
+    let rejected = bench.measure(20.2, 19.9).unwrap_err();
+    assert!(matches!(rejected, NoMeasurement::Masked { fraction, limit: 0.5 } if fraction > 0.5));
+    // Without a PSF nothing can be made up for.
+    bench.psf = None;
+    (bench.options.psf_flux, bench.options.aperture_correction) = (false, false);
+    assert_eq!(bench.measure(20.2, 19.9), Err(NoMeasurement::CannotFill { pixels: 3 }));
+    bench.options.fill_bad_pixels = false;
+    assert_eq!(bench.measure(20.2, 19.9), Err(NoMeasurement::NotFinite { pixels: 1 }));
+    bench.image[19 * SIDE + 20] = 0.5;
+    let spoiled = bench.measure(20.2, 19.9).unwrap();
+    assert_eq!(spoiled.bad_flags_used, 1 << 10);
+    assert!(!QualityOptions::default().classify(&spoiled).is_good);
+    assert!(spoiled.fallbacks.card_fwhm);
+}
+
+#[test]
+fn flags_are_those_of_every_pixel_that_is_touched() {
+    let mut bench = SmallImage::new();
+    // Its center lies 1.6 px off, its edge 1.1.
+    bench.flags[20 * SIDE + 22] = HOT;
+    assert_eq!(bench.measure(20.4, 20.0).unwrap().flags, 0);
+    bench.options.flag_rule = FlagRule::Overlap;
+    let measured = bench.measure(20.4, 20.0).unwrap();
+    assert_eq!((measured.flags, measured.bad_flags_used), (1 << 10, 1 << 10));
+}
+
+/// One wrong variance costs one repair in the sources that touch it, and nothing in others.
+#[test]
+fn wrong_variances_touch_their_own_sources_only() {
+    let mut bench = star();
+    let (clean, beside) = (bench.measure(20.2, 19.9).unwrap(), bench.measure(30.0, 30.0).unwrap());
+    for wrong in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        for flags in [0, 1 << 6] {
+            (bench.variance[20 * SIDE + 20], bench.flags[20 * SIDE + 20]) = (wrong, flags);
+            bench.options.fill_bad_pixels = flags == 0;
+            let repaired = bench.measure(20.2, 19.9).unwrap();
+            assert_eq!(repaired.fallbacks.repaired_variances, 1, "{wrong}");
+            assert!((repaired.flux_error / clean.flux_error - 1.0).abs() < 1e-6);
+            assert_eq!(bench.measure(30.0, 30.0).unwrap().flux_error, beside.flux_error);
+        }
+    }
+}
+
+#[test]
+fn apertures_are_those_of_the_psf() {
+    let mut bench = star();
+    let fwhm = bench.psf.as_ref().unwrap().at([20.2, 19.9], bench.options.psf_zones).unwrap().fwhm();
+    // A Gaussian of 5.22", and the pixel that adds 1/12 px^2 to its variance; a box is a little
+    // wider at half its height than a Gaussian of its variance.
+    let sigma = FWHM / AREA.sqrt() / 2.354_82;
+    assert!((fwhm / (2.354_82 * (sigma * sigma + 1.0 / 12.0).sqrt()) - 1.0).abs() < 0.07, "{fwhm}");
+    let measured = bench.measure(20.2, 19.9).unwrap();
+    assert!((measured.radius - 1.25 * fwhm).abs() < 1e-12);
+    bench.options.aperture.fwhm_source = FwhmSource::Card;
+    assert!((bench.measure(20.2, 19.9).unwrap().radius - 1.25 * 5.2 / AREA.sqrt()).abs() < 1e-12);
 }

@@ -47,10 +47,9 @@ fn measure(scenes: &[Scene], options: &PhotometryOptions, psf: &PsfModel) -> Vec
         let view =
             ImageView::new(&scene.image.metadata, scene.image.planes.from_pixel(0), Some(1.0)).unwrap();
         let photometer = Photometer::new(view, options, Some(psf)).unwrap();
-        let criteria = QualityOptions::default().resolve(&scene.image.metadata.flag_names).unwrap();
         for truth in &scene.truths {
             if let Ok(measured) = photometer.measure(&truth.source, &mut scratch)
-                && criteria.classify(&measured).bad_flags == 0
+                && QualityOptions::default().classify(&measured).is_good
             {
                 all.push((measured, truth.flux));
             }
@@ -106,8 +105,8 @@ fn fluxes_are_true() {
                 for found in [&sums, &fits] {
                     assert!((found.ratio - 1.0).abs() < 0.005 && found.pull.abs() < 0.1);
                 }
-                // In a window the background is so well known that it shows how the model by overlap overstates the
-                // noise in an aperture of few pixels.
+                // In a window the background is so well known that it shows how the model by
+                // overlap overstates the noise in an aperture of few pixels.
                 let overstated = model == ErrorModel::Overlap && background == BackgroundMethod::Window;
                 assert!((sums.width - if overstated { 0.9 } else { 1.0 }).abs() < 0.1);
                 assert!((fits.width - 1.0).abs() < 0.1);

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
-use spx_core::image::{Metadata, PsfData, PsfOrigin};
+use spx_core::foreground::ForegroundFit;
+use spx_core::image::{Metadata, PsfData, PsfOrigin, PsfSamples};
 use spx_core::mef::MefFile;
 use spx_core::sky::Position;
-use spx_core::zodi::{ZodiFit, ZodiOutcome};
-use spx_photometry::{PsfKind, PsfModel, regular_zones};
+use spx_photometry::{PhotometryError, PsfKind, PsfModel, PsfPlanes, regular_zones};
 use spx_wcs::{CelestialWcs, WaveTable, WcsError};
 
 use crate::inputs::{InputError, file_name};
 
-/// Samples a pixel of the table EPSF.
+/// Samples a pixel of a table EPSF that does not say so.
 const EPSF_OVERSAMPLING: f64 = 5.0;
 
 /// An opened image: its headers and maps are read, its pixels are not.
@@ -47,8 +47,14 @@ pub struct ExposureInfo {
     pub file: String,
     /// What the zodiacal light was multiplied with; `None` where it was left in.
     pub zodi_scale: Option<f64>,
-    /// The fit of that scale was not used, and it is 1.
+    /// Its statistical error, where it was fitted.
+    #[serde(default)]
+    pub zodi_scale_error: Option<f64>,
+    /// The scale was not fitted to this exposure.
     pub zodi_not_fitted: bool,
+    /// What the user should know of the fit.
+    #[serde(default)]
+    pub zodi_remark: Option<String>,
 }
 
 impl Frame {
@@ -86,7 +92,9 @@ impl Frame {
             mjd,
             file: file_name(&metadata.path),
             zodi_scale: None,
+            zodi_scale_error: None,
             zodi_not_fitted: false,
+            zodi_remark: None,
         })
     }
 
@@ -119,19 +127,8 @@ impl Frame {
     /// # Errors
     /// Where they are not as they should be.
     pub fn psf(&mut self) -> Result<Option<PsfModel>, InputError> {
-        let Some(PsfData { planes, side, origin }) = self.file.read_psf()? else { return Ok(None) };
-        let model = match origin {
-            PsfOrigin::Cube(header) => {
-                PsfModel::from_cube(&header, self.metadata().version.as_deref(), planes, side)
-            }
-            PsfOrigin::Table(centres) => {
-                let zones = planes.len() / (side * side);
-                let columns = zones.isqrt();
-                let regular = || regular_zones(columns, zones.div_ceil(columns), Detector::NPIX);
-                let centres = centres.unwrap_or_else(regular);
-                PsfModel::new(planes, side, EPSF_OVERSAMPLING, PsfKind::Effective, centres)
-            }
-        };
+        let Some(data) = self.file.read_psf()? else { return Ok(None) };
+        let model = psf_model(data, self.metadata().version.as_deref());
         model.map(Some).map_err(|e| InputError::new(&self.metadata().path, e))
     }
 
@@ -142,13 +139,40 @@ impl Frame {
 
 impl ExposureInfo {
     /// Notes a fit of the zodiacal light; `None` where it is left in.
-    pub fn set_zodi(&mut self, fit: Option<ZodiFit>) {
+    pub fn set_zodi(&mut self, fit: Option<&ForegroundFit>) {
         self.zodi_scale = fit.map(|fit| fit.scale);
-        self.zodi_not_fitted = fit.is_some_and(|fit| fit.outcome != ZodiOutcome::Fitted);
+        self.zodi_scale_error = fit.and_then(|fit| fit.scale_error);
+        self.zodi_not_fitted = fit.is_some_and(ForegroundFit::is_unfitted);
+        self.zodi_remark = fit.and_then(ForegroundFit::remark);
     }
 
     /// `D1` to `D6`.
     pub fn band(&self) -> Option<Detector> {
         Detector::new(self.detector.into()).ok()
+    }
+}
+
+/// The model of the point spread functions of a file of this version, or of a calibration product.
+///
+/// # Errors
+/// Where they do not fit together.
+pub(crate) fn psf_model(data: PsfData, version: Option<&str>) -> Result<PsfModel, PhotometryError> {
+    let PsfData { planes, zones, side, origin } = data;
+    let planes = match planes {
+        PsfSamples::Held(planes) => PsfPlanes::Held(planes),
+        PsfSamples::Mapped(image) => PsfPlanes::Lent(Box::new(move |zone| {
+            let samples = side * side;
+            image.pixels().slice(zone * samples..(zone + 1) * samples).to_native().into_owned()
+        })),
+    };
+    match origin {
+        PsfOrigin::Cube(header) => PsfModel::from_cube(&header, version, planes, zones, side),
+        PsfOrigin::Table { centers, oversampling } => {
+            let columns = zones.isqrt();
+            let regular = || regular_zones(columns, zones.div_ceil(columns), Detector::NPIX);
+            let (centers, samples) =
+                (centers.unwrap_or_else(regular), oversampling.unwrap_or(EPSF_OVERSAMPLING));
+            PsfModel::new(planes, side, samples, PsfKind::Effective, centers)
+        }
     }
 }

@@ -175,10 +175,17 @@ mod tests {
         fn paths<C: Configuration>() -> Vec<String> {
             settings_of::<C>().into_iter().filter(|s| s.kind.is_path()).map(|s| s.key).collect()
         }
-        let calibration = ["spectral_wcs", "solid_angle_map"];
-        assert_eq!(paths::<RunConfig>(), ["output_dir", "data_mirror", calibration[0], calibration[1]]);
-        assert_eq!(paths::<PhotometryConfig>(), ["data_mirror", calibration[0], calibration[1]]);
-        let batch = ["catalog", "input", "output_dir", "data_mirror", calibration[0], calibration[1]];
+        let calibration = ["spectral_wcs", "solid_angle_map", "epsf"];
+        assert_eq!(
+            paths::<RunConfig>(),
+            ["output_dir", "data_mirror", calibration[0], calibration[1], calibration[2]]
+        );
+        assert_eq!(
+            paths::<PhotometryConfig>(),
+            ["data_mirror", calibration[0], calibration[1], calibration[2]]
+        );
+        let batch =
+            ["catalog", "input", "output_dir", "data_mirror", calibration[0], calibration[1], calibration[2]];
         assert_eq!(paths::<BatchConfig>(), batch);
     }
 }

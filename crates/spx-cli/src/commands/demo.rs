@@ -352,7 +352,7 @@ impl<'a> SingleSource<'a> {
         let report = run_source(&config, &global.terminal())?;
         let entries = report.entries.unwrap_or_default();
         let rows: Vec<_> = entries.iter().filter_map(|entry| Some(*entry.row()?.1)).collect();
-        let good = || rows.iter().filter(|row| row.is_good());
+        let good = || rows.iter().filter(|row| row.is_good && row.is_detected);
         let truth = |row: &MeasurementRow| star.flux(row.wavelength);
         let mut by_aperture: Vec<f64> = good().map(|row| row.flux / truth(row)).collect();
         let mut by_psf: Vec<f64> = good().filter_map(|row| Some(row.psf?.flux / truth(row))).collect();

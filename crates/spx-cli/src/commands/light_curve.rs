@@ -102,7 +102,7 @@ fn figure(args: &LightCurveArgs, rows: &[BatchRow<'_>]) -> LightCurveFigure {
         bandwidth: row.bandwidth,
         flux: row.flux,
         error: row.flux_error,
-        flagged: row.bad_flag != 0,
+        flagged: !row.is_good,
     };
     LightCurveFigure {
         title: args.id.clone(),

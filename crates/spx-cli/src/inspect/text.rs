@@ -88,10 +88,12 @@ fn count(s: &ImageSummary, pixels: usize) -> String {
 }
 
 fn zodi(s: &ImageSummary) -> String {
-    match &s.zodi_scale.remark {
-        None => format!("{:.5}, fitted", s.zodi_scale.scale),
-        Some(remark) => format!("{} ({remark})", s.zodi_scale.scale),
-    }
+    let scale = match s.zodi_scale.error {
+        Some(error) => format!("{:.5} +- {error:.5}, fitted", s.zodi_scale.scale),
+        None => s.zodi_scale.scale.to_string(),
+    };
+    let remark = s.zodi_scale.remark.as_ref();
+    remark.map_or(scale.clone(), |remark| format!("{scale} ({remark})"))
 }
 
 fn hdu_table(hdus: &[HduListing]) -> Table<4> {

@@ -1,4 +1,5 @@
-//! The scale of the zodiacal light by clipped least squares, and without what stands above the background as a whole.
+//! The scale of the zodiacal light by clipped least squares, and without what stands above the
+//! background as a whole.
 
 use super::gather::BackgroundPixels;
 
@@ -56,7 +57,8 @@ pub(super) fn inverse_variance(pixels: &BackgroundPixels) -> UnextendedScale {
     UnextendedScale { scale, kept: vec![true; pixels], extended_fraction: 0.0 }
 }
 
-/// Fits the scale, and again without the blocks of pixels that stand above or below the others, until these stay the same.
+/// Fits the scale, and again without the blocks of pixels that stand above or below the others,
+/// until these stay the same.
 pub(super) fn without_extended(pixels: &BackgroundPixels) -> UnextendedScale {
     let mut kept = vec![true; pixels.len()];
     let mut extended_fraction = 0.0;
@@ -184,10 +186,12 @@ impl BackgroundBlocks {
         Self { side, columns, out: vec![false; sums.len()], sums }
     }
 
-    /// Marks the blocks that stand out, those above with their neighbors; gives the share of those above.
+    /// Marks the blocks that stand out, those above with their neighbors; gives the share of those
+    /// above.
     ///
-    /// A block stands out whose mean is farther from the median of all than 3 standard deviations of a mean of so many
-    /// pixels, by the blocks below the median, which extended light does not touch; or most of whose pixels are clipped.
+    /// A block stands out whose mean is farther from the median of all than 3 standard deviations
+    /// of a mean of so many pixels, by the blocks below the median, which extended light does not
+    /// touch; or most of whose pixels are clipped.
     fn judge(&mut self) -> f64 {
         let mean = |&(all, inside, sum): &(u32, u32, f32)| {
             (all >= FEWEST).then(|| if 2 * inside < all { f32::INFINITY } else { sum / inside as f32 })

@@ -31,8 +31,14 @@ pub(super) struct BackgroundPixels {
 }
 
 impl BackgroundPixels {
-    /// Those of every `step`-th row, not within `growth` pixels of one that is flagged SOURCE.
-    pub(super) fn gather(input: &ForegroundInput<'_>, growth: usize, step: usize) -> Self {
+    /// Those of every `step`-th row without any of the flags of a preset, not within `growth`
+    /// pixels of one that is flagged SOURCE.
+    pub(super) fn gather(
+        input: &ForegroundInput<'_>,
+        bad: &FlagSelection,
+        growth: usize,
+        step: usize,
+    ) -> Self {
         let [ny, nx] = input.shape;
         let lines: Vec<usize> = (step / 2..ny).step_by(step).collect();
         let capacity = lines.len() * nx;
@@ -47,7 +53,7 @@ impl BackgroundPixels {
             zodi: Vec::with_capacity(capacity),
             variance: Vec::with_capacity(capacity),
         };
-        let mut line = GatheredLine::new(input, growth);
+        let mut line = GatheredLine::new(input, bad, growth);
         for y in lines {
             line.read(y);
             pixels.append(y, &line);
@@ -85,7 +91,8 @@ impl BackgroundPixels {
         Self { image, ..self.clone() }
     }
 
-    /// Wavelengths \[um\] of at least some `wanted` pixels, of evenly spaced rows; NaN for the others.
+    /// Wavelengths \[um\] of at least some `wanted` pixels, of evenly spaced rows; NaN for the
+    /// others.
     pub(super) fn wavelengths(&self, map: &dyn WavelengthMap, wanted: usize) -> Vec<f32> {
         let every = (self.len() / wanted.max(1)).max(1);
         let mut wavelengths = vec![f32::NAN; self.len()];
@@ -119,13 +126,13 @@ struct GatheredLine<'a, 'i> {
 }
 
 impl<'a, 'i> GatheredLine<'a, 'i> {
-    fn new(input: &'a ForegroundInput<'i>, growth: usize) -> Self {
+    fn new(input: &'a ForegroundInput<'i>, bad: &FlagSelection, growth: usize) -> Self {
         let nx = input.shape[1];
         let names = input.flag_names;
         Self {
             input,
-            // The preset cannot fail to resolve: it passes over names that a file lacks.
-            bad: FlagSelection::Photometry.mask(names).unwrap_or_default(),
+            // Presets cannot fail to resolve: they pass over names that a file lacks.
+            bad: bad.mask(names).unwrap_or_default(),
             source: names.mask("SOURCE"),
             growth,
             image: vec![0.0; nx],
@@ -161,10 +168,9 @@ impl<'a, 'i> GatheredLine<'a, 'i> {
                 & (variance.is_finite() & (variance > 0.0));
         }
         for circle in self.input.excluded {
-            let half = (circle.radius * circle.radius - (y as f64 - circle.center[1]).powi(2)).sqrt();
+            let square = circle.radius * circle.radius - (y as f64 - circle.center[1]).powi(2);
             for (x, usable) in self.usable.iter_mut().enumerate() {
-                // Beyond the circle `half` is NaN.
-                *usable &= !((x as f64 - circle.center[0]).abs() <= half);
+                *usable &= (x as f64 - circle.center[0]).powi(2) > square;
             }
         }
         self.near_source = 0;

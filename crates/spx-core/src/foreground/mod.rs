@@ -1,18 +1,22 @@
-//! The foreground of an image: zodiacal light, whose modeled plane (HDU ZODI) is scaled to the pixels that hold no
-//! source, and on demand whatever else depends on wavelength alone, such as airglow.
+//! The foreground of an image: zodiacal light, whose modeled plane (HDU ZODI) is scaled to the
+//! pixels that hold no source, and on demand whatever else depends on wavelength alone, such as
+//! airglow.
 //!
-//! `scale = sum(I Z) / sum(Z^2)` over background pixels, all with the same weight. The archive's VARIANCE follows the
-//! observed rate, noise included, so that weights of 1/VARIANCE favor pixels that fluctuated downward: on blank sky
-//! they give a scale of 0.989 where the truth is 1. The zodiacal light is smooth, so equal weights lose nothing.
+//! `scale = sum(I Z) / sum(Z^2)` over background pixels, all with the same weight. The archive's
+//! VARIANCE follows the observed rate, noise included, so that weights of 1/VARIANCE favor pixels
+//! that fluctuated downward: on blank sky they give a scale of 0.989 where the truth is 1. The
+//! zodiacal light is smooth, so equal weights lose nothing.
 //!
-//! A background pixel has none of the bad flags, does not lie within 2 pixels of a pixel flagged SOURCE nor in a region
-//! that the caller excludes, has finite image and zodi, zodi other than zero, and a finite variance above zero. Values
-//! of `I - scale Z` farther than 3 sigma from zero are clipped, on both sides alike, until the fit settles. Blocks of
-//! pixels that stand above (or below) the rest as a whole, such as a galaxy or a nebula, are left out before the fit is
+//! A background pixel has none of the bad flags, does not lie within 2 pixels of a pixel flagged
+//! SOURCE nor in a region that the caller excludes, has finite image and zodi, zodi other than
+//! zero, and a finite variance above zero. Values of `I - scale Z` farther than 3 sigma from zero
+//! are clipped, on both sides alike, until the fit settles. Blocks of pixels that stand above (or
+//! below) the rest as a whole, such as a galaxy or a nebula, are left out before the fit is
 //! repeated ([`ForegroundFit::extended_fraction`] says how much stands above).
 //!
-//! Of large images, evenly spaced rows are looked at, about [`ForegroundOptions::max_pixels`] pixels in all; the
-//! reported error is that of the pixels used. All sums run in a fixed order, so every machine finds the same bits.
+//! Of large images, evenly spaced rows are looked at, about [`ForegroundOptions::max_pixels`]
+//! pixels in all; the reported error is that of the pixels used. All sums run in a fixed order, so
+//! every machine finds the same bits.
 
 mod clip;
 mod gather;
@@ -27,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::detector::Detector;
-use crate::flags::FlagNames;
+use crate::flags::{FlagNames, FlagSelection};
 use crate::image::PlaneViews;
 use crate::map::{Passband, WavelengthMap};
 
@@ -37,7 +41,8 @@ pub use spectrum::{ForegroundSpectrum, ResidualBin, SPECTRUM_BINS};
 
 /// Pixels this near to one that is flagged SOURCE are no background \[px, along either axis\].
 const SOURCE_GROWTH: usize = 2;
-/// More than this share of blocks above the background is worth a warning (noise alone puts 0.1 % there).
+/// More than this share of blocks above the background is worth a warning (noise alone puts 0.1 %
+/// there).
 const EXTENDED_LIMIT: f64 = 0.03;
 /// A scale farther than this from 1 is worth a warning.
 const SCALE_LIMIT: f64 = 0.2;
@@ -104,7 +109,8 @@ pub enum ForegroundEstimator {
     /// As the head of this module describes.
     #[default]
     Robust,
-    /// spxquery's: weights of 1/VARIANCE, SOURCE pixels not grown, nothing clipped. Biased low by about 1 %.
+    /// spxquery's: weights of 1/VARIANCE, its bad flags, SOURCE pixels not grown, nothing clipped.
+    /// Biased low by about 1 %.
     Ivm,
 }
 
@@ -147,7 +153,8 @@ pub struct ForegroundOptions {
     pub scale_min: f64,
     /// A fitted scale must not exceed this.
     pub scale_max: f64,
-    /// Rows are thinned out evenly so that no more than about this many pixels are looked at, above 0.
+    /// Rows are thinned out evenly so that no more than about this many pixels are looked at, above
+    /// 0.
     pub max_pixels: usize,
 }
 
@@ -219,13 +226,15 @@ pub struct ForegroundFit {
     pub scale_error: Option<f64>,
     /// Where it comes from.
     pub origin: ScaleOrigin,
-    /// Of how many other exposures of the run the scale is the median, where it could not be fitted here.
+    /// Of how many other exposures of the run the scale is the median, where it could not be fitted
+    /// here.
     pub from_run: Option<usize>,
     /// Pixels that the fit used, after clipping.
     pub pixels: usize,
     /// Share of the image, in blocks, that stands above its background as a whole.
     pub extended_fraction: f64,
-    /// What is left after the scaled model is subtracted, by wavelength; bins of fewer than 20 pixels are missing.
+    /// What is left after the scaled model is subtracted, by wavelength; bins of fewer than 20
+    /// pixels are missing.
     pub residual: Vec<ResidualBin>,
     /// What is subtracted besides, in the mode `spectral`.
     pub spectrum: Option<ForegroundSpectrum>,
@@ -238,11 +247,14 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
         ForegroundMode::Static => return Some(ForegroundFit::fixed(ScaleOrigin::Static)),
         ForegroundMode::Fit | ForegroundMode::Spectral => {}
     }
-    let (growth, rows) = match options.estimator {
-        ForegroundEstimator::Robust => (SOURCE_GROWTH, options.max_pixels.div_ceil(input.shape[1].max(1))),
-        ForegroundEstimator::Ivm => (0, input.shape[0]),
+    let pixels = match options.estimator {
+        ForegroundEstimator::Robust => {
+            let rows = options.max_pixels.div_ceil(input.shape[1].max(1)).max(1);
+            let step = input.shape[0].div_ceil(rows).max(1);
+            BackgroundPixels::gather(input, &FlagSelection::Photometry, SOURCE_GROWTH, step)
+        }
+        ForegroundEstimator::Ivm => BackgroundPixels::gather(input, &FlagSelection::Spxquery, 0, 1),
     };
-    let pixels = BackgroundPixels::gather(input, growth, input.shape[0].div_ceil(rows.max(1)).max(1));
     let mut found = match options.estimator {
         ForegroundEstimator::Robust => clip::without_extended(&pixels),
         ForegroundEstimator::Ivm => clip::inverse_variance(&pixels),
@@ -251,7 +263,8 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     // Pixels near a source are good sky, which is left out because it can be afforded.
     let fraction = (used + pixels.near_source) as f64 / pixels.sampled.max(1) as f64;
     let mut fit = ForegroundFit::judged(&found.scale, fraction, options);
-    // Airglow stands above the background as a whole, too; hence the residual is that of all background pixels.
+    // Airglow stands above the background as a whole, too; hence the residual is that of all
+    // background pixels.
     let (residual, spectral) = (pixels.less_zodi(fit.scale), options.mode == ForegroundMode::Spectral);
     let wavelengths =
         pixels.wavelengths(input.wavelengths, if spectral { usize::MAX } else { REPORT_PIXELS });
@@ -306,9 +319,9 @@ impl ForegroundFit {
         matches!(self.origin, ScaleOrigin::TooFewPixels { .. } | ScaleOrigin::OutOfRange { .. })
     }
 
-    /// Takes the median of the scales that were fitted to other exposures of the run, of the same detector, where it could
-    /// not be fitted here and there are any. A `spectrum` stays: it was found with scale 1 and is subtracted with it, so the
-    /// scale stays, too.
+    /// Takes the median of the scales that were fitted to other exposures of the run, of the same
+    /// detector, where it could not be fitted here and there are any. A `spectrum` stays: it was
+    /// found with scale 1 and is subtracted with it, so the scale stays, too.
     pub fn take_from_run(&mut self, fitted: &[f64]) {
         if self.is_unfitted() && self.spectrum.is_none() && !fitted.is_empty() {
             let mut sorted = fitted.to_vec();
@@ -352,8 +365,8 @@ impl ForegroundFit {
         }
     }
 
-    /// All that is to be subtracted, pixel by pixel [MJy/sr], row-major `[y][x]`: the plane to use with a scale of 1 in
-    /// place of ZODI. Only needed in the mode `spectral`.
+    /// All that is to be subtracted, pixel by pixel [MJy/sr], row-major `[y][x]`: the plane to use
+    /// with a scale of 1 in place of ZODI. Only needed in the mode `spectral`.
     pub fn plane(&self, input: &ForegroundInput<'_>) -> Vec<f32> {
         let nx = input.shape[1];
         let mut plane = input.planes.zodi.to_native().into_owned();

@@ -1,5 +1,5 @@
-//! What is left of the sky as a function of wavelength: medians in bins, joined by a monotone cubic (Fritsch & Carlson
-//! 1980, SIAM J. Numer. Anal. 17, 238).
+//! What is left of the sky as a function of wavelength: medians in bins, joined by a monotone cubic
+//! (Fritsch & Carlson 1980, SIAM J. Numer. Anal. 17, 238).
 
 use serde::{Deserialize, Serialize};
 
@@ -8,13 +8,14 @@ use crate::detector::Detector;
 
 /// Bins over the channels of a detector, in which the residual is reported.
 pub const SPECTRUM_BINS: usize = 48;
-/// Nodes of the spectrum that is subtracted. The monotone cubic cuts the peak of a line between two nodes; with 48 it would
-/// leave up to 1 % of an airglow line in a channel. The noise of a channel does not depend on the number.
+/// Nodes of the spectrum that is subtracted. The monotone cubic cuts the peak of a line between two
+/// nodes; with 48 it would leave up to 1 % of an airglow line in a channel. The noise of a channel
+/// does not depend on the number.
 const NODES: usize = 3 * SPECTRUM_BINS;
 /// Bins of fewer pixels are left out.
 const FEWEST: usize = 20;
-/// How often the medians of what is still left are added: a line is curved within a bin, so the median of the bin is not
-/// the value at its center.
+/// How often the medians of what is still left are added: a line is curved within a bin, so the
+/// median of the bin is not the value at its center.
 const ROUNDS: usize = 3;
 /// A median absolute deviation times this is the standard error of the median of one normal value.
 const ERROR: f64 = 1.4826 * 1.2533;
@@ -101,7 +102,8 @@ pub(super) fn bins(
 }
 
 impl ForegroundSpectrum {
-    /// The spectrum whose subtraction leaves medians of zero in each bin; `None` where no bin has pixels enough.
+    /// The spectrum whose subtraction leaves medians of zero in each bin; `None` where no bin has
+    /// pixels enough.
     pub(super) fn fit(residuals: &[f32], wavelengths: &[f32], detector: Detector) -> Option<Self> {
         let mut spectrum: Option<Self> = None;
         let mut left = residuals.to_vec();

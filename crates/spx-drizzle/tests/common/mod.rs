@@ -5,10 +5,10 @@ use std::path::Path;
 
 use spx_core::detector::Detector;
 use spx_core::flags::FlagSelection;
+use spx_core::foreground::{self, ForegroundInput, ForegroundOptions};
 use spx_core::image::SpectralImage;
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
-use spx_core::zodi;
 use spx_drizzle::{
     DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, ExposureForeground,
     WavelengthGrid, Weight,
@@ -68,7 +68,15 @@ pub(crate) fn drizzle_weighted(
             let map = GridMap::new(&CelestialWcs::from_header(&metadata.header).unwrap(), grid);
             let table = &metadata.wave_table;
             let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).unwrap();
-            let fit = zodi::fit(image, &zodi::ZodiOptions::default());
+            let input = ForegroundInput {
+                shape: metadata.shape,
+                planes: image.planes.from_pixel(0),
+                flag_names: &metadata.flag_names,
+                detector: metadata.id.detector,
+                wavelengths: &wave,
+                excluded: &[],
+            };
+            let fit = foreground::fit(&input, &ForegroundOptions::default()).unwrap();
             let excluded = FlagSelection::Mosaic.mask(&metadata.flag_names).unwrap();
             let exposure = Exposure {
                 shape: metadata.shape,

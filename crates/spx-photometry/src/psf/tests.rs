@@ -1,6 +1,7 @@
 //! Tests of the point spread function.
 
 use super::*;
+use crate::CircularAperture;
 
 /// A Gaussian plane, as spx-sim writes it.
 fn gaussian(side: usize, sigma: f64) -> Vec<f32> {
@@ -35,8 +36,8 @@ fn all_light_is_in_a_large_aperture() {
 
 #[test]
 fn apertures_hold_the_light_of_a_gaussian() {
-    // Averaged over the phase, a pixel adds 1/12 to the variance; sampling the circle by exact overlap adds as much
-    // again, for a pixel's light is spread over it evenly.
+    // Averaged over the phase, a pixel adds 1/12 to the variance; sampling the circle by exact
+    // overlap adds as much again, for a pixel's light is spread over it evenly.
     for (kind, variance) in [(PsfKind::Optical, 0.64 + 2.0 / 12.0), (PsfKind::Effective, 0.64 + 1.0 / 12.0)] {
         let model = model(kind);
         let zone = model.zone(0).unwrap();
@@ -105,20 +106,20 @@ fn cards(by_columns: bool) -> Header {
 #[test]
 fn zones_are_in_the_order_of_the_planes() {
     let planes = || vec![1.0; 6 * 9];
-    let right = PsfModel::from_cube(&cards(false), Some("6.5.7"), planes(), 3).unwrap();
+    let right = PsfModel::from_cube(&cards(false), Some("6.5.7"), planes(), 6, 3).unwrap();
     assert!(!right.is_reordered());
     assert_eq!(right.centers()[1], [150.0, 50.0]);
     for version in [None, Some("6.5.4")] {
-        let wrong = PsfModel::from_cube(&cards(true), version, planes(), 3).unwrap();
+        let wrong = PsfModel::from_cube(&cards(true), version, planes(), 6, 3).unwrap();
         assert!(wrong.is_reordered());
         assert_eq!(wrong.centers(), right.centers());
         // Cards that are right stay right.
         assert_eq!(
-            PsfModel::from_cube(&cards(false), version, planes(), 3).unwrap().centers(),
+            PsfModel::from_cube(&cards(false), version, planes(), 6, 3).unwrap().centers(),
             right.centers()
         );
     }
-    let fixed = PsfModel::from_cube(&cards(true), Some("6.5.4+psffix1"), planes(), 3).unwrap();
+    let fixed = PsfModel::from_cube(&cards(true), Some("6.5.4+psffix1"), planes(), 6, 3).unwrap();
     assert_eq!(fixed.centers()[1], [50.0, 150.0], "taken as they stand");
     assert_eq!(right.zone_at([149.0, 70.0]), 1);
     assert_eq!(right.zone_at([-50.0, 1000.0]), 3);
@@ -128,10 +129,10 @@ fn zones_are_in_the_order_of_the_planes() {
 fn bad_zones_are_refused() {
     let mut header = cards(true);
     header.set("XCTR_3", 1.0, "no zone");
-    assert!(PsfModel::from_cube(&header, None, vec![1.0; 54], 3).is_err());
+    assert!(PsfModel::from_cube(&header, None, vec![1.0; 54], 6, 3).is_err());
     header.set("XCTR_3", 1.0, "zone (0, 0)");
-    assert!(PsfModel::from_cube(&header, None, vec![1.0; 54], 3).is_err());
-    assert!(PsfModel::from_cube(&cards(true), None, vec![1.0; 63], 3).is_err(), "a zone without cards");
+    assert!(PsfModel::from_cube(&header, None, vec![1.0; 54], 6, 3).is_err());
+    assert!(PsfModel::from_cube(&cards(true), None, vec![1.0; 63], 7, 3).is_err(), "a zone without cards");
     assert!(PsfModel::new(vec![1.0; 10], 3, 10.0, PsfKind::Optical, vec![[0.0; 2]]).is_err());
     assert!(PsfModel::new(vec![1.0; 9], 3, 0.0, PsfKind::Optical, vec![[0.0; 2]]).is_err());
     assert!(PsfModel::new(Vec::new(), 0, 1.0, PsfKind::Optical, Vec::new()).is_err());
@@ -144,4 +145,51 @@ fn regular_zones_cover_the_frame() {
     assert!((zones[0][0] - 48.071_428_571_428_57).abs() < 1e-12);
     assert!((zones[220][0] - 1019.5).abs() < 1e-12 && (zones[220][1] - 1019.5).abs() < 1e-12);
     assert!(zones[1][0] > zones[0][0] && zones[1][1] == zones[0][1]);
+}
+
+/// A cube that is off its middle is centered; a table is taken as it stands.
+#[test]
+fn cubes_are_centered() {
+    let middle = 50.0;
+    for [x0, y0] in [[0.0, 0.0], [-0.53, 0.4], [1.1, -0.9]] {
+        let plane: Vec<f32> = (0..101 * 101)
+            .map(|k| {
+                let [x, y] = [(k % 101) as f64 - middle - x0, (k / 101) as f64 - middle - y0];
+                #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
+                let value = (-0.5 * (x * x + y * y) / 16.0).exp() as f32;
+                value
+            })
+            .collect();
+        let model = PsfModel::new(plane, 101, 10.0, PsfKind::Optical, vec![[0.0; 2]]).unwrap();
+        let zone = model.zone(0).unwrap();
+        // erf(0.5 / (0.4 sqrt 2))^2.
+        let center = zone.pixel(0.0, 0.0);
+        assert!((center / 0.788_700_452_f64.powi(2) - 1.0).abs() < 2e-3, "({x0}, {y0}): {center}");
+        let [left, right] = [zone.pixel(-0.8, 0.3), zone.pixel(0.8, -0.3)];
+        assert!((left / right - 1.0).abs() < 2e-3, "({x0}, {y0}): {left} {right}");
+    }
+}
+
+#[test]
+fn zones_are_interpolated() {
+    let planes = [3.0, 4.0, 5.0, 6.0].into_iter().flat_map(|s| gaussian(33, s)).collect::<Vec<_>>();
+    let centers = vec![[100.0, 100.0], [200.0, 100.0], [100.0, 300.0], [200.0, 300.0]];
+    let model = PsfModel::new(planes, 33, 5.0, PsfKind::Effective, centers).unwrap();
+    let at = |x: f64, y: f64, zones| model.at([x, y], zones).unwrap().pixel(0.3, 0.1);
+    let alone = |zone: usize| model.zone(zone).unwrap().pixel(0.3, 0.1);
+    let mixed = 0.75 * (0.5 * alone(0) + 0.5 * alone(1)) + 0.25 * (0.5 * alone(2) + 0.5 * alone(3));
+    assert!((at(150.0, 150.0, PsfZones::Bilinear) - mixed).abs() < 1e-12);
+    assert_eq!(at(140.0, 120.0, PsfZones::Nearest), alone(0));
+    assert_eq!(at(0.0, 900.0, PsfZones::Bilinear), alone(2), "clamped beyond the outermost");
+    // Whole tiles are what single pixels are.
+    let psf = model.at([130.0, 210.0], PsfZones::Bilinear).unwrap();
+    let mut tile = ProfileTile::default();
+    psf.fill([130.3, 209.6], [120..141, 203..217], &mut tile);
+    let mut sum = 0.0;
+    for (y, x) in (203..217).flat_map(|y| (120..141).map(move |x| (y, x))) {
+        let expected = psf.pixel(x as f64 - 130.3, y as f64 - 209.6);
+        assert!((tile.at(x, y) - expected).abs() < 1e-12, "({x}, {y})");
+        sum += tile.at(x, y);
+    }
+    assert!((sum - 1.0).abs() < 0.05, "{sum}");
 }

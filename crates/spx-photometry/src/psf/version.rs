@@ -3,9 +3,10 @@
 /// The first version whose cards are in the order of the planes.
 const FIRST_RIGHT: [u64; 3] = [6, 5, 6];
 
-/// True where files of a pipeline version list the zones of the PSF in the wrong order: before 6.5.6 unless the
-/// local part of the version contains `psffix1`; also where there is no version, or none that can be read, for
-/// ordering zones by their names does no harm to cards that are right.
+/// True where files of a pipeline version list the zones of the PSF in the wrong order: before
+/// 6.5.6 unless the local part of the version contains `psffix1`; also where there is no version,
+/// or none that can be read, for ordering zones by their names does no harm to cards that are
+/// right.
 pub fn has_zone_erratum(version: Option<&str>) -> bool {
     let Some(version) = version else { return true };
     let (public, local) = version.split_once('+').unwrap_or((version, ""));
@@ -14,8 +15,9 @@ pub fn has_zone_erratum(version: Option<&str>) -> bool {
 
 /// Whether the public part of a version lies before [`FIRST_RIGHT`]; `None` where it is no version.
 ///
-/// PEP 440: an epoch `N!` goes before all else; missing release numbers are zero; of the same release, `dev` and
-/// pre-releases (`a`, `b`, `rc` and their other spellings) come before it, post-releases after it.
+/// PEP 440: an epoch `N!` goes before all else; missing release numbers are zero; of the same
+/// release, `dev` and pre-releases (`a`, `b`, `rc` and their other spellings) come before it,
+/// post-releases after it.
 fn is_before_first_right(public: &str) -> Option<bool> {
     let text = public.trim().to_ascii_lowercase();
     let text = text.strip_prefix('v').unwrap_or(&text);

@@ -1,4 +1,5 @@
-//! Simulated stars on a jittered grid of pixels, so that each stands alone, and the PSF of the simulation.
+//! Simulated stars on a jittered grid of pixels, so that each stands alone, and the PSF of the
+//! simulation.
 #![allow(
     clippy::unwrap_used,
     dead_code,
@@ -32,8 +33,9 @@ pub(crate) struct Scene {
     pub(crate) truths: Vec<Truth>,
 }
 
-/// An exposure of `window` with a star every `spacing` pixels, its place drawn over a pixel's width and more, its
-/// flux between 50 and 50,000 uJy with the logarithm spread evenly; or with nothing, where `stars` is false.
+/// An exposure of `window` with a star every `spacing` pixels, its place drawn over a pixel's width
+/// and more, its flux between 50 and 50,000 uJy with the logarithm spread evenly; or with nothing,
+/// where `stars` is false.
 pub(crate) fn scene(seed: u64, window: PixelWindow, spacing: usize, stars: bool) -> Scene {
     let mut rng = Rng::with_seed(seed);
     let pointing = pointing(seed);
@@ -90,7 +92,8 @@ fn truth(image: &SpectralImage, star: &SimulatedStar, shines: bool) -> Truth {
     Truth { source, flux: if shines { star.flux(passband.center) } else { 0.0 } }
 }
 
-/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale of its center.
+/// The PSF of the simulated files: the Gaussian, in 11 x 11 equal zones, each with the pixel scale
+/// of its center.
 pub(crate) fn psf() -> PsfModel {
     let wcs = pointing(0).wcs().unwrap();
     let centers = regular_zones(11, 11, Detector::NPIX);
@@ -101,7 +104,7 @@ pub(crate) fn psf() -> PsfModel {
         let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
         plane
     };
-    let planes = centers.iter().flat_map(plane).collect();
+    let planes: Vec<f32> = centers.iter().flat_map(plane).collect();
     PsfModel::new(planes, 101, 10.0, PsfKind::Optical, centers).unwrap()
 }
 
@@ -113,7 +116,8 @@ pub(crate) fn quantile(values: &[f64], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share).round() as usize]
 }
 
-/// Half of the range that holds 68.27 % in its middle: the standard deviation, were the values normal.
+/// Half of the range that holds 68.27 % in its middle: the standard deviation, were the values
+/// normal.
 pub(crate) fn width(values: &[f64]) -> f64 {
     0.5 * (quantile(values, 0.841_35) - quantile(values, 0.158_65))
 }

@@ -193,8 +193,7 @@ impl Extraction<'_> {
             Ok(Measured { info, rows, unmeasured }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
                 let rows = rows.iter().map(|(n, row)| self.row(*n, &info, &band, row));
-                let remark =
-                    info.zodi_not_fitted.then(|| "zodiacal light not fitted, its scale is 1".to_owned());
+                let remark = info.zodi_remark.clone();
                 let mut record = fresh;
                 (record.unmeasured, record.remark) = (unmeasured, remark);
                 let written = tables.start(rows, record, self.format)?;
@@ -217,7 +216,7 @@ impl Extraction<'_> {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
-        let exposure = opened.read(&self.setup, pool.take())?;
+        let exposure = opened.read(&self.setup, pool.take(), None)?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
         pool.give(exposure.into_memory()?);
@@ -280,7 +279,9 @@ impl Extraction<'_> {
             snr: row.snr(),
             is_upper_limit: row.is_upper_limit(),
             bad_flag: row.bad_flags,
-            is_good: row.is_good(),
+            is_good: row.is_good,
+            is_detected: row.is_detected,
+            masked_fraction: row.masked_fraction.unwrap_or(f64::NAN),
             aperture_correction: row.aperture_correction.unwrap_or(f64::NAN),
             psf_flux: row.psf.map_or(f64::NAN, |psf| psf.flux),
             psf_flux_error: row.psf.map_or(f64::NAN, |psf| psf.error),

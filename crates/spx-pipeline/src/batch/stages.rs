@@ -267,7 +267,7 @@ fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
 fn photometry_lines(config: &BatchConfig, setup: &PhotometrySetup) -> Result<String, PipelineError> {
     let mut photometry = config.photometry.clone();
     // Calibration products count by their names, wherever they are.
-    (photometry.spectral_wcs, photometry.solid_angle_map) = (None, None);
+    (photometry.spectral_wcs, photometry.solid_angle_map, photometry.epsf) = (None, None, None);
     let table = toml::Table::try_from(photometry)?;
     let lines = table.iter().map(|(key, value)| format!("{key} = {value}"));
     let products = setup.calibration.files().map(|name| format!("calibration {name}"));

@@ -3,13 +3,13 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
+use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
 use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
-use spx_core::zodi::{ZodiFit, ZodiSums};
 use spx_drizzle::{
     Contribution, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime, Timing,
 };
-use spx_wcs::{CelestialWcs, GridMap};
+use spx_wcs::{CelestialWcs, GridMap, WaveTable};
 
 use super::accumulate::{self, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
@@ -18,7 +18,7 @@ use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
 use crate::inputs::{InputError, InputFile, wave_table};
-use crate::zodi::{ZodiTreatment, zodi_remark};
+use crate::zodi::FittedForeground;
 use crate::{Listener, PipelineError};
 
 /// Bytes of the four planes for each pixel.
@@ -48,7 +48,9 @@ enum Loaded {
     /// The image does not reach the region.
     Outside,
     /// Its pixels were read.
-    Read { fit: Option<ZodiFit>, time: GroupTime },
+    Read { fit: Option<ForegroundFit>, time: GroupTime },
+    /// Its zodiacal scale could not be fitted; it waits for those of the others.
+    Waiting,
 }
 
 /// What adding a source brought.
@@ -113,7 +115,9 @@ impl DrizzleJob<'_> {
 
     fn run_at_once(&self, plan: DrizzlePlan) -> Result<CubeReport, PipelineError> {
         let mut drizzler = Drizzler::new(plan);
-        let answers = self.add(&mut drizzler, &self.files)?;
+        // spxquery knows no median of the run.
+        let alone = self.parameters.zodi.options.estimator == ForegroundEstimator::Ivm;
+        let answers = self.add(&mut drizzler, &self.files, alone.then_some(&[]))?;
         drizzler.finalize();
         let mut timing = Timing::default();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
@@ -134,7 +138,8 @@ impl DrizzleJob<'_> {
         let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
         let additions = AddedFiles::among(&self.files, &accumulator);
         additions.tell(&sums.path, self.listener);
-        let answers = self.add(&mut accumulator.drizzler, &additions.new)?;
+        // Sums must not depend on how they were cut into runs, so none looks at the others.
+        let answers = self.add(&mut accumulator.drizzler, &additions.new, Some(&[]))?;
         accumulator.drizzler.finalize();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
         let before = accumulator.entries().len();
@@ -171,25 +176,59 @@ impl DrizzleJob<'_> {
             .map(|(file, reason)| InputReport::of(file, InputStatus::Rejected, Some(reason.clone())))
     }
 
-    /// Adds sources to sums.
-    fn add(&self, drizzler: &mut Drizzler, files: &[InputFile]) -> Result<Vec<Answer>, PipelineError> {
+    /// Adds sources to sums. Those whose zodiacal scale cannot be fitted come last, with the median of
+    /// the others of their detector, unless the scales to look at are given as `run`.
+    fn add(
+        &self,
+        drizzler: &mut Drizzler,
+        files: &[InputFile],
+        run: Option<&[f64]>,
+    ) -> Result<Vec<Answer>, PipelineError> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
         self.listener.start(&format!("drizzle {}", self.product), files.len() as u64);
-        let load = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
-            self.load(plan, source, &pool, map.as_ref(), out)
+        let first = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
+            self.load(plan, source, (&pool, map.as_ref()), run, out)
         };
-        let answers = drizzler.add_all(files, load, self.listener);
+        let answers = drizzler.add_all(files, first, self.listener);
         self.listener.finish();
-        answers.map_err(PipelineError::from)
+        let mut answers = answers?;
+        let waiting = |answer: &Answer| matches!(answer, Ok((Loaded::Waiting, _)));
+        let late: Vec<usize> = (0..files.len()).filter(|&k| waiting(&answers[k])).collect();
+        if late.is_empty() {
+            return Ok(answers);
+        }
+        let scales = |detector| -> Vec<f64> {
+            let fitted = files.iter().zip(&answers).filter(|(file, _)| file.id.detector == detector);
+            fitted
+                .filter_map(|(_, answer)| match answer {
+                    Ok((Loaded::Read { fit: Some(fit), .. }, _)) => Some(fit.scale),
+                    _ => None,
+                })
+                .collect()
+        };
+        let (late_files, scales): (Vec<InputFile>, Vec<_>) = late
+            .iter()
+            .map(|&k| (files[k].clone(), (files[k].id.detector, scales(files[k].id.detector))))
+            .unzip();
+        let second = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
+            let of = scales.iter().find(|(detector, _)| *detector == source.id.detector);
+            let run = of.map_or(&[][..], |(_, scales)| scales);
+            self.load(plan, source, (&pool, map.as_ref()), Some(run), out)
+        };
+        let found = drizzler.add_all(&late_files, second, self.listener)?;
+        for (k, answer) in late.into_iter().zip(found) {
+            answers[k] = answer;
+        }
+        Ok(answers)
     }
 
     fn load(
         &self,
         plan: &DrizzlePlan,
         source: &InputFile,
-        pool: &BufferPool<ReadBuffers>,
-        weights: Option<&WeightMap>,
+        (pool, weights): (&BufferPool<ReadBuffers>, Option<&WeightMap>),
+        run: Option<&[f64]>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
         let file = MefFile::open(&source.path)?;
@@ -208,22 +247,35 @@ impl DrizzleJob<'_> {
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
-        let (image, block, fit) = self.read(file, spans.rows(), pool)?;
-        let scale = match self.parameters.zodi {
-            ZodiTreatment::Keep => None,
-            ZodiTreatment::Static => Some(1.0),
-            ZodiTreatment::Fit(_) => fit.map(|f| f.scale),
-        };
+        let (image, block, mut foreground) = self.read(file, spans.rows(), (&celestial, &wave), pool)?;
+        if let Some(FittedForeground { fit, .. }) = &mut foreground
+            && fit.is_unfitted()
+        {
+            match run {
+                Some(run) => fit.take_from_run(run),
+                None => {
+                    pool.give(ReadBuffers { image: image.planes, block });
+                    return Ok(Loaded::Waiting);
+                }
+            }
+        }
         let resampling = &self.parameters.resampling;
         let extra = ExtraArrays::load(resampling, weights, &image)?;
         let variances = extra.variances();
+        let nx = image.metadata.shape[1];
         let exposure = Exposure {
             shape: image.metadata.shape,
             rows: image.rows.clone(),
             flux: &image.planes.image,
             variance: &image.planes.variance,
             flags: &image.planes.flags,
-            foreground: scale.map(|scale| ExposureForeground { model: &image.planes.zodi, scale }),
+            foreground: foreground.as_ref().map(|found| match &found.plane {
+                Some(plane) => ExposureForeground {
+                    model: &plane[image.rows.start * nx..image.rows.end * nx],
+                    scale: 1.0,
+                },
+                None => ExposureForeground { model: &image.planes.zodi, scale: found.fit.scale },
+            }),
             excluded,
             pixel_map: &map,
             wavelength_map: &wave,
@@ -232,24 +284,30 @@ impl DrizzleJob<'_> {
         let collected = plan.collect(&exposure, &spans, out);
         pool.give(ReadBuffers { image: image.planes, block });
         collected.map_err(|e| InputError::new(&source.path, e))?;
-        Ok(Loaded::Read { fit, time })
+        Ok(Loaded::Read { fit: foreground.map(|found| found.fit), time })
     }
 
-    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at all others. Gives the
-    /// image, memory that is to go back to the pool with the image's, and the fit.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others. Gives the image, memory
+    /// that is to go back to the pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
         needed: Range<usize>,
+        (celestial, wave): (&CelestialWcs, &WaveTable),
         pool: &BufferPool<ReadBuffers>,
-    ) -> Result<(SpectralImage, PixelPlanes, Option<ZodiFit>), InputError> {
-        let buffers = pool.take();
-        let ZodiTreatment::Fit(options) = self.parameters.zodi else {
-            return Ok((file.read(needed, buffers.image)?, buffers.block, None));
-        };
-        let mut sums = ZodiSums::new(file.metadata().shape, &file.metadata().flag_names);
-        let (image, block) = file.read_all(needed, buffers, |first, rows| sums.add(first, rows))?;
-        Ok((image, block, Some(sums.fit(&options))))
+    ) -> Result<(SpectralImage, PixelPlanes, Option<FittedForeground>), InputError> {
+        let ReadBuffers { image: reuse, block } = pool.take();
+        let treatment = &self.parameters.zodi;
+        let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, celestial, wave, None);
+        if !treatment.looks_at_pixels() {
+            let image = file.read(needed, reuse)?;
+            let found = fit(&image.metadata, image.planes.from_pixel(0));
+            return Ok((image, block, found));
+        }
+        let whole = file.whole(block)?;
+        let found = fit(whole.metadata(), whole.views());
+        let (image, block) = whole.into_rows(needed, reuse)?;
+        Ok((image, block, found))
     }
 
     /// What became of a source.
@@ -265,19 +323,16 @@ impl DrizzleJob<'_> {
                 number: None,
                 time: None,
             },
-            Ok((Loaded::Outside, _)) => rejected("it does not reach the region"),
+            Ok((Loaded::Outside | Loaded::Waiting, _)) => rejected("it does not reach the region"),
             Ok((Loaded::Read { .. }, contribution)) if !contribution.took_part() => AddedFile {
                 number: contribution.number,
                 ..rejected("no pixel in the region and the wavelength range is usable")
             },
             Ok((Loaded::Read { fit, time }, contribution)) => AddedFile {
                 report: InputReport {
-                    zodi_scale: match self.parameters.zodi {
-                        ZodiTreatment::Static => Some(1.0),
-                        _ => fit.map(|f| f.scale),
-                    },
+                    zodi_scale: fit.as_ref().map(|f| f.scale),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
-                    ..InputReport::of(source, InputStatus::Used, fit.as_ref().and_then(zodi_remark))
+                    ..InputReport::of(source, InputStatus::Used, fit.as_ref().and_then(ForegroundFit::remark))
                 },
                 number: contribution.number,
                 time: Some(time),

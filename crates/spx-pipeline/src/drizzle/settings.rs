@@ -15,7 +15,7 @@ use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
 use crate::flag_selection as text;
 use crate::settings::SettingHeading;
-use crate::zodi::{ZodiSettings, ZodiTreatment};
+use crate::zodi::{ForegroundTreatment, ZodiSettings};
 
 /// Settings of [`drizzle`](super::drizzle).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -158,8 +158,8 @@ impl Default for SamplingSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Pixels and weights"))]
 pub struct PixelSettings {
-    /// Leave out pixels with these flags: bit numbers and names, or a preset: mosaic (what IRSA's mosaicker masks; the
-    /// default), photometry (also OVERFLOW and OUTLIER, but no ghosts), none
+    /// Leave out pixels with these flags: bit numbers and names, or a preset: mosaic (what IRSA's mosaicker masks, also
+    /// called irsa; the default), photometry (these, OVERFLOW and OUTLIER), spxquery, none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["mosaic"], "x-value" = "LIST|PRESET"))]
     pub exclude_flags: Option<FlagSelection>,
@@ -235,7 +235,7 @@ pub(super) struct DrizzleParameters {
     pub(super) z_edges: Option<Vec<f64>>,
     exclude_flags: FlagSelection,
     pub(super) resampling: ResamplingParameters,
-    pub(super) zodi: ZodiTreatment,
+    pub(super) zodi: ForegroundTreatment,
 }
 
 impl DrizzleConfig {

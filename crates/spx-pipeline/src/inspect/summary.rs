@@ -9,12 +9,11 @@ use spx_core::image::{Metadata, PixelPlanes, SpectralImage};
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_core::mef::MefFile;
 use spx_core::sky::Position;
-use spx_core::zodi::{self, ZodiFit, ZodiOptions};
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use super::hdus::{HduList, HduListing};
 use crate::statistics::median;
-use crate::zodi::zodi_remark;
+use crate::zodi::ZodiSettings;
 use crate::{PipelineError, ResultContext as _};
 
 /// A spectral image in numbers.
@@ -136,7 +135,9 @@ pub struct NotFiniteCounts {
 pub struct ZodiScaleReport {
     /// The scale.
     pub scale: f64,
-    /// Why it is not a fit.
+    /// Its statistical error, where it was fitted.
+    pub error: Option<f64>,
+    /// What is to be known of the fit.
     pub remark: Option<String>,
 }
 
@@ -153,10 +154,10 @@ impl ImageSummary {
         let file = MefFile::open(path)?;
         let rows = 0..file.metadata().shape[0];
         let image = file.read(rows, reuse)?;
-        let fit = zodi::fit(&image, &ZodiOptions::default());
         let SpectralImage { metadata, planes, .. } = image;
         let in_image = || format!("{}: HDU IMAGE", path.display());
         let celestial = CelestialWcs::from_header(&metadata.header).with_context(in_image)?;
+        let zodi_scale = zodi_scale(&metadata, &planes, &celestial)?;
         let (wavelength, bandwidth) = wavelengths(&metadata)?;
         let parent_offset = metadata.parent_offset().with_context(in_image)?;
         let (flags, unflagged) = count_flags(&planes.flags, &metadata.flag_names);
@@ -188,7 +189,7 @@ impl ImageSummary {
             },
             median_image: median_of(&planes.image, &mut scratch),
             median_zodi: median_of(&planes.zodi, &mut scratch),
-            zodi_scale: ZodiScaleReport::from(fit),
+            zodi_scale,
             hdus: hdus.list,
         };
         Ok((summary, planes))
@@ -200,10 +201,19 @@ impl ImageSummary {
     }
 }
 
-impl From<ZodiFit> for ZodiScaleReport {
-    fn from(fit: ZodiFit) -> Self {
-        Self { scale: fit.scale, remark: zodi_remark(&fit) }
-    }
+/// The scale of the zodiacal light, with the default settings.
+fn zodi_scale(
+    metadata: &Metadata,
+    planes: &PixelPlanes,
+    celestial: &CelestialWcs,
+) -> Result<ZodiScaleReport, PipelineError> {
+    let table = &metadata.wave_table;
+    let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
+        .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
+    let treatment = ZodiSettings::default().treatment()?;
+    let found = treatment.fit(metadata, planes.from_pixel(0), celestial, &wave, None);
+    let fit = found.map(|found| found.fit).ok_or_else(|| PipelineError::failed("no zodiacal scale"))?;
+    Ok(ZodiScaleReport { scale: fit.scale, error: fit.scale_error, remark: fit.remark() })
 }
 
 impl ImageSky {

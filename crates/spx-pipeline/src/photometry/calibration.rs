@@ -1,7 +1,7 @@
-//! Calibration products of a detector: exact wavelengths (`spectral_wcs`) and solid angles of its pixels
-//! (`solid_angle_pixel_map`), where they are given or a mirror has them.
+//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its pixels
+//! (`solid_angle_pixel_map`) and its point spread functions (`epsf`), where they are given or a mirror has them.
 //!
-//! They are images of the full frame. A value at a position is bilinear between the centres of pixels; half a pixel at
+//! Wavelengths and solid angles are images of the full frame. A value at a position is bilinear between the centres of pixels; half a pixel at
 //! the edges has the value of the outermost centre.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,10 @@ use std::sync::OnceLock;
 use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
 use spx_core::map::Passband;
+use spx_core::mef::read_psf_product;
+use spx_photometry::PsfModel;
 
+use crate::frame::psf_model;
 use crate::inputs::{self, file_name};
 use crate::{PipelineError, ResultContext as _};
 
@@ -24,12 +27,14 @@ struct ProductKind {
 const SPECTRAL_WCS: ProductKind =
     ProductKind { name: "spectral_wcs", planes: &[Some("CWAVE"), Some("CBAND")] };
 const SOLID_ANGLE: ProductKind = ProductKind { name: "solid_angle_pixel_map", planes: &[None] };
+const EPSF: ProductKind = ProductKind { name: "epsf", planes: &[] };
 
 /// The products at hand, by detector; each is read when the first exposure needs it, and then kept: 17 MB a plane.
 #[derive(Default)]
 pub struct Calibration {
     wavelengths: [Option<CalibrationProduct>; 6],
     areas: [Option<CalibrationProduct>; 6],
+    psfs: [Option<CalibrationProduct>; 6],
 }
 
 /// One product of one detector.
@@ -37,6 +42,7 @@ pub struct CalibrationProduct {
     path: PathBuf,
     kind: &'static ProductKind,
     planes: OnceLock<Result<Vec<Vec<f32>>, String>>,
+    psf: OnceLock<Result<PsfModel, String>>,
 }
 
 impl Calibration {
@@ -48,11 +54,13 @@ impl Calibration {
     pub fn find(
         spectral_wcs: &[PathBuf],
         solid_angle_map: &[PathBuf],
+        epsf: &[PathBuf],
         mirror: Option<&Path>,
     ) -> Result<Self, PipelineError> {
         Ok(Self {
             wavelengths: SPECTRAL_WCS.find(spectral_wcs, mirror)?,
             areas: SOLID_ANGLE.find(solid_angle_map, mirror)?,
+            psfs: EPSF.find(epsf, mirror)?,
         })
     }
 
@@ -66,9 +74,19 @@ impl Calibration {
         self.areas[index(detector)].as_ref()
     }
 
+    /// The product with the point spread functions of a detector, which serve images of both releases.
+    pub fn psf(&self, detector: Detector) -> Option<&CalibrationProduct> {
+        self.psfs[index(detector)].as_ref()
+    }
+
     /// The names of the files.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
-        self.wavelengths.iter().chain(&self.areas).flatten().map(|product| file_name(&product.path))
+        self.wavelengths
+            .iter()
+            .chain(&self.areas)
+            .chain(&self.psfs)
+            .flatten()
+            .map(|product| file_name(&product.path))
     }
 }
 
@@ -113,8 +131,14 @@ impl ProductKind {
                 }
             }
         }
-        Ok(newest
-            .map(|path| path.map(|path| CalibrationProduct { path, kind: self, planes: OnceLock::new() })))
+        Ok(newest.map(|path| {
+            path.map(|path| CalibrationProduct {
+                path,
+                kind: self,
+                planes: OnceLock::new(),
+                psf: OnceLock::new(),
+            })
+        }))
     }
 
     /// `<release>/<name>/cal-...-v<n>-<date>/<d>/<name>_D<d>_*.fits`.
@@ -169,6 +193,18 @@ impl CalibrationProduct {
     pub fn load(&self) -> Result<LoadedProduct<'_>, String> {
         let read = || self.read().map_err(|error| format!("{}: {}", self.path.display(), error.one_line()));
         self.planes.get_or_init(read).as_deref().map(LoadedProduct).map_err(Clone::clone)
+    }
+
+    /// The point spread functions, read at the first call.
+    ///
+    /// # Errors
+    /// The same at every call where the file is not what it should be.
+    pub fn load_psf(&self) -> Result<&PsfModel, String> {
+        let read = || {
+            let data = read_psf_product(&self.path).map_err(|error| error.to_string())?;
+            psf_model(data, None).map_err(|error| format!("{}: {error}", self.path.display()))
+        };
+        self.psf.get_or_init(read).as_ref().map_err(Clone::clone)
     }
 
     fn read(&self) -> Result<Vec<Vec<f32>>, PipelineError> {

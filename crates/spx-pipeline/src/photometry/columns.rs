@@ -109,7 +109,7 @@ use ColumnSource::{Exposure as E, Row as R};
 
 /// All columns, in the order of `lightcurve.csv`.
 #[rustfmt::skip]
-pub static COLUMNS: [MeasurementColumn; 34] = [
+pub static COLUMNS: [MeasurementColumn; 37] = [
     column("obs_id", Text, "", "meta.id;obs", E(|e| CellValue::Text((&e.obs_id).into())), "Observation identifier"),
     column("mjd", Real, "d", "time.epoch;obs", E(|e| CellValue::Real(e.mjd)), "Modified Julian Date (UTC), middle of the exposure").at_irsa("mjd"),
     column("flux", Real, "uJy", "phot.flux.density;em.IR", R(|r| CellValue::Real(r.flux)), "Flux density, the background subtracted; it may be negative").at_irsa("flux"),
@@ -119,7 +119,7 @@ pub static COLUMNS: [MeasurementColumn; 34] = [
     column("wavelength", Real, "um", "em.wl.central", R(|r| CellValue::Real(r.wavelength)), "Central wavelength of the pixel at the source").at_irsa("lambda"),
     column("bandwidth", Real, "um", "instr.bandwidth", R(|r| CellValue::Real(r.bandwidth)), "Bandwidth of the pixel at the source").at_irsa("lambda_width"),
     column("band", Text, "", "instr.bandpass", E(|e| CellValue::Text(e.band().map(|d| d.to_string()).unwrap_or_default().into())), "SPHEREx detector (D1 to D6)"),
-    column("flag", Integer, "", "meta.code.qual", R(|r| CellValue::Integer(r.flags.into())), "Bitwise OR of the flags of the pixels whose centre lies in the aperture").at_irsa("flags"),
+    column("flag", Integer, "", "meta.code.qual", R(|r| CellValue::Integer(r.flags.into())), "Bitwise OR of the flags of the pixels that the aperture touches, those that are left out included").at_irsa("flags"),
     column("flag_binary", Text, "", "meta.code.qual", R(|r| CellValue::Text(format!("{:022b}", r.flags).into())), "The same in binary digits"),
     column("pix_x", Real, "pix", "pos.cartesian.x;instr.det", R(|r| CellValue::Real(r.x)), "Column of the source in the file, 0-based, integers at pixel centres").at_irsa("x_image"),
     column("pix_y", Real, "pix", "pos.cartesian.y;instr.det", R(|r| CellValue::Real(r.y)), "Row of the source in the file, 0-based, integers at pixel centres").at_irsa("y_image"),
@@ -128,8 +128,10 @@ pub static COLUMNS: [MeasurementColumn; 34] = [
     column("ra", Real, "deg", "pos.eq.ra;meta.main", R(|r| CellValue::Real(r.ra)), "Right ascension of the source at the time of the exposure (ICRS)").at_irsa("ra"),
     column("dec", Real, "deg", "pos.eq.dec;meta.main", R(|r| CellValue::Real(r.dec)), "Declination of the source at the time of the exposure (ICRS)").at_irsa("dec"),
     column("detector", Integer, "", "meta.id;instr.det", E(|e| CellValue::Integer(e.detector.into())), "Detector number, 1 to 6").at_irsa("det_id"),
-    column("is_good", Logical, "", "meta.code.qual", R(|r| CellValue::Logical(r.is_good())), "True if snr reaches sigma_threshold and no bad flag is in the aperture"),
-    column("bad_flag", Integer, "", "meta.code.qual", R(|r| CellValue::Integer(r.bad_flags.into())), "Those bits of flag that are bad"),
+    column("is_good", Logical, "", "meta.code.qual", R(|r| CellValue::Logical(r.is_good)), "True if no pixel that the flux holds has a bad flag; says nothing of the flux"),
+    column("bad_flag", Integer, "", "meta.code.qual", R(|r| CellValue::Integer(r.bad_flags.into())), "Bad flags of the pixels that the flux holds; pixels that were left out have none"),
+    column("is_detected", Logical, "", "meta.code", R(|r| CellValue::Logical(r.is_detected)), "True if snr reaches sigma_threshold"),
+    column("masked_fraction", Real, "", "stat.value", R(|r| CellValue::real(r.masked_fraction)), "Share of the light of the source, by its PSF, on pixels of the aperture that are bad or not finite; empty without a PSF"),
     column("bg_level", Real, "uJy/arcsec**2", "phot.flux.sb;em.IR;instr.background", R(|r| CellValue::Real(r.background)), "Background: sigma-clipped median around the source").at_irsa("flux_bkg"),
     column("bg_error", Real, "uJy/arcsec**2", "stat.error;phot.flux.sb;em.IR;instr.background", R(|r| CellValue::Real(r.background_error)), "Error of the background"),
     column("bg_pixels", Integer, "", "meta.number", R(|r| CellValue::integer(Some(r.background_pixels))), "Usable pixels of the background, before clipping"),
@@ -141,6 +143,7 @@ pub static COLUMNS: [MeasurementColumn; 34] = [
     column("psf_pixels", Integer, "", "meta.number", R(|r| CellValue::integer(r.psf.map(|p| p.pixels))), "Pixels that took part in the PSF-weighted flux"),
     column("pixel_area", Real, "arcsec**2", "phys.angArea;instr.pixel", R(|r| CellValue::Real(r.pixel_area)), "Solid angle of the pixel at the source"),
     column("zodi_scale", Real, "", "arith.factor", E(|e| CellValue::real(e.zodi_scale)), "The subtracted zodiacal light is this times the plane ZODI; empty where it was left in"),
+    column("zodi_scale_error", Real, "", "stat.error;arith.factor", E(|e| CellValue::real(e.zodi_scale_error)), "Statistical error of zodi_scale; empty where it was not fitted to this image"),
     column("wavelength_source", Text, "", "meta.code;em.wl", R(|r| CellValue::Text(r.wavelength_source.name().into())), "Where wavelength and bandwidth come from: table (of the file, about 1 nm), calibration (spectral_wcs)"),
     column("pixel_area_source", Text, "", "meta.code;instr.pixel", R(|r| CellValue::Text(r.pixel_area_source.name().into())), "Where pixel_area comes from: local (the full WCS), constant (without distortion), map (calibration product)"),
     column("fallbacks", Text, "", "meta.note", ColumnSource::Both(|e, r| CellValue::Text(fallbacks(e, r).into())), "What had to stand in for what was asked for; empty where nothing had to"),
@@ -150,20 +153,24 @@ pub static COLUMNS: [MeasurementColumn; 34] = [
 pub fn fallbacks(info: &ExposureInfo, row: &MeasurementRow) -> String {
     let RowFallbacks {
         fixed_aperture,
+        card_fwhm,
         annulus_growths,
         source_pixels,
         clipped_background,
         repaired_variances,
+        filled_pixels,
         psf_masked,
     } = row.fallbacks;
     let flag = |on: bool, word: &str| on.then(|| word.to_owned());
     let count = |n: usize, word: &str| (n > 0).then(|| format!("{word}={n}"));
     let words = [
         flag(fixed_aperture, "fixed_aperture"),
+        flag(card_fwhm, "card_fwhm"),
         count(annulus_growths, "annulus_growths"),
         flag(source_pixels, "source_pixels"),
         flag(clipped_background, "clipped_background"),
         count(repaired_variances, "repaired_variances"),
+        count(filled_pixels, "filled_pixels"),
         flag(psf_masked, "psf_masked"),
         flag(info.zodi_not_fitted, "zodi_not_fitted"),
     ];

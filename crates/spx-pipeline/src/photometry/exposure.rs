@@ -3,8 +3,7 @@
 //! A pipeline of one source and one of a million use it alike:
 //!
 //! 1. [`PhotometrySetup`] is made once for a run;
-//! 2. [`OpenExposure::open`] makes the maps of a file, [`OpenExposure::read`] goes over its pixels once: the zodiacal light
-//!    is fitted and the variances are checked;
+//! 2. [`OpenExposure::open`] makes the maps of a file, [`OpenExposure::read`] fits the zodiacal light;
 //! 3. [`ReadExposure::photometer`] borrows it, checks it, and resolves flags by their names in the file;
 //! 4. [`ExposurePhotometer::measure`] gives a [`MeasurementRow`] of numbers for a target, or the reason why there is none.
 //!    It allocates nothing, costs the pixels around the target, and may be called from several threads at once, each with
@@ -16,11 +15,11 @@ use std::path::Path;
 use spx_core::image::PixelPlanes;
 use spx_core::map::WavelengthMap as _;
 use spx_core::mef::WholeImage;
+use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
-use spx_core::zodi::{ZodiFit, ZodiOutcome, ZodiSums};
 use spx_photometry::{
-    ImageView, NoMeasurement, Photometer, PsfModel, QualityCriteria, Scratch, SourceOnImage, check_place,
-    check_variances,
+    ForegroundModel, ImageView, NoMeasurement, Photometer, PsfModel, QualityOptions, Scratch, SourceOnImage,
+    check_place,
 };
 
 use super::calibration::{Calibration, CalibrationProduct, LoadedProduct};
@@ -30,7 +29,10 @@ use super::source::SkyTarget;
 use crate::PipelineError;
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
 use crate::inputs::InputError;
-use crate::zodi::ZodiTreatment;
+use crate::zodi::{ExcludedRegion, FittedForeground};
+
+/// Pixels nearer to the target than this are no background of the zodiacal fit \[arcsec\].
+const TARGET_RADIUS: f64 = 60.0;
 
 /// What all exposures of a run have in common.
 pub struct PhotometrySetup {
@@ -46,18 +48,24 @@ impl PhotometrySetup {
     /// # Errors
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
-        let calibration = Calibration::find(&parameters.spectral_wcs, &parameters.solid_angle_map, mirror)?;
+        let calibration = Calibration::find(
+            &parameters.spectral_wcs,
+            &parameters.solid_angle_map,
+            &parameters.epsf,
+            mirror,
+        )?;
         Ok(Self { parameters, calibration })
     }
 }
 
-/// An exposure whose pixels were gone over.
+/// An exposure whose pixels can be measured.
 pub struct ReadExposure {
     info: ExposureInfo,
     maps: FrameMaps,
     parent_offset: [f64; 2],
     image: WholeImage,
     psf: Option<PsfModel>,
+    foreground: Option<FittedForeground>,
 }
 
 /// An exposure whose pixels are not yet read.
@@ -102,22 +110,30 @@ impl OpenExposure {
         check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
-    /// Goes over the pixels once: fits the zodiacal light where that is asked for, and checks the variances. Pixels that
-    /// do not stand in the file as plain numbers are read into the memory of `reuse`.
+    /// Fits the zodiacal light where that is asked for, without the surroundings of the target, where there is one. Pixels
+    /// that do not stand in the file as plain numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub fn read(self, setup: &PhotometrySetup, reuse: PixelPlanes) -> Result<ReadExposure, InputError> {
+    pub fn read(
+        self,
+        setup: &PhotometrySetup,
+        reuse: PixelPlanes,
+        target: Option<&SkyTarget>,
+    ) -> Result<ReadExposure, InputError> {
         let Self { mut frame, mut info, parent_offset } = self;
         let options = &setup.parameters.options;
-        let psf = match options.aperture_correction || options.psf_flux {
-            true => frame.psf()?,
-            false => None,
-        };
+        let product = setup.calibration.psf(frame.metadata().id.detector);
+        let psf = if options.wants_psf() && product.is_none() { frame.psf()? } else { None };
         let Frame { file, maps } = frame;
         let image = file.whole(reuse)?;
-        info.set_zodi(go_over(&image, setup.parameters.zodi)?);
-        Ok(ReadExposure { info, maps, parent_offset, image, psf })
+        let center = target.and_then(|target| target.position_at(info.mjd));
+        let around = center.map(|center| ExcludedRegion { center, radius: TARGET_RADIUS });
+        let (metadata, views) = (image.metadata(), image.views());
+        let treatment = &setup.parameters.zodi;
+        let foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave, around);
+        info.set_zodi(foreground.as_ref().map(|found| &found.fit));
+        Ok(ReadExposure { info, maps, parent_offset, image, psf, foreground })
     }
 }
 
@@ -144,8 +160,7 @@ impl ReadExposure {
     /// Prepares to measure.
     ///
     /// # Errors
-    /// Where a flag has no name in this file, a pixel without a flag has no valid variance, a PSF is needed and there is
-    /// none, or a calibration product is missing or cannot be read.
+    /// Where a flag has no name in this file, a PSF is needed and there is none, or a calibration product is missing or cannot be read.
     pub fn photometer<'a>(
         &'a self,
         setup: &'a PhotometrySetup,
@@ -154,10 +169,14 @@ impl ReadExposure {
         let failed = |e: &dyn std::fmt::Display| InputError::new(&metadata.path, e);
         let parameters = &setup.parameters;
         let view = ImageView::new(metadata, self.image.views(), self.info.zodi_scale);
-        let view = ImageView { checked: true, ..view.map_err(|e| failed(&e))? };
-        let photometer = Photometer::new(view, &parameters.options, self.psf.as_ref());
+        let mut view = view.map_err(|e| failed(&e))?;
+        let product = setup.calibration.psf(metadata.id.detector).map(CalibrationProduct::load_psf);
+        let psf = product.transpose().map_err(|e| failed(&e))?.or(self.psf.as_ref());
+        if let Some(plane) = self.foreground.as_ref().and_then(|found| found.plane.as_deref()) {
+            view.foreground = Some(ForegroundModel { model: Pixels::Native(plane), scale: 1.0 });
+        }
+        let photometer = Photometer::new(view, &parameters.options, psf);
         let photometer = photometer.map_err(|e| failed(&e))?;
-        let criteria = parameters.quality.resolve(&metadata.flag_names).map_err(|e| failed(&e))?;
         let calibration = &setup.calibration;
         let load = |product: Option<&'a CalibrationProduct>| {
             product.map(CalibrationProduct::load).transpose().map_err(|e| failed(&e))
@@ -173,7 +192,7 @@ impl ReadExposure {
         Ok(ExposurePhotometer {
             exposure: self,
             photometer,
-            criteria,
+            quality: parameters.quality,
             wavelengths,
             areas,
             pixel_area: parameters.pixel_area,
@@ -185,7 +204,7 @@ impl ReadExposure {
 pub struct ExposurePhotometer<'a> {
     exposure: &'a ReadExposure,
     photometer: Photometer<'a>,
-    criteria: QualityCriteria,
+    quality: QualityOptions,
     wavelengths: Option<LoadedProduct<'a>>,
     areas: Option<LoadedProduct<'a>>,
     pixel_area: Option<PixelArea>,
@@ -212,7 +231,7 @@ impl ExposurePhotometer<'_> {
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
         let source = SourceOnImage { position: [x, y], pixel_area, passband };
         let measured = self.photometer.measure(&source, scratch)?;
-        let quality = self.criteria.classify(&measured);
+        let quality = self.quality.classify(&measured);
         Ok(MeasurementRow::new(
             &measured,
             MeasurementCircumstances { position, wavelength_source, pixel_area_source, quality },
@@ -233,29 +252,6 @@ impl ExposurePhotometer<'_> {
             }
         }
     }
-}
-
-/// Looks at every pixel once: checks the variances, and fits the zodiacal light; `None` where that stays in.
-fn go_over(image: &WholeImage, zodi: ZodiTreatment) -> Result<Option<ZodiFit>, InputError> {
-    let metadata = image.metadata();
-    let [_, nx] = metadata.shape;
-    let mut sums = ZodiSums::new(metadata.shape, &metadata.flag_names);
-    let mut good = true;
-    for (first, rows) in image.blocks() {
-        if let ZodiTreatment::Fit(_) = zodi {
-            sums.add(first, rows);
-        }
-        good &= check_variances(nx, first, rows.flags, rows.variance).is_ok();
-    }
-    if !good {
-        let all = image.views();
-        check_variances(nx, 0, all.flags, all.variance).map_err(|e| InputError::new(&metadata.path, e))?;
-    }
-    Ok(match zodi {
-        ZodiTreatment::Fit(options) => Some(sums.fit(&options)),
-        ZodiTreatment::Static => Some(ZodiFit { scale: 1.0, outcome: ZodiOutcome::Fitted }),
-        ZodiTreatment::Keep => None,
-    })
 }
 
 #[cfg(test)]
@@ -292,8 +288,9 @@ mod tests {
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
-            let read =
-                |path: &Path| OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
+            let read = |path: &Path| {
+                OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default(), None).unwrap()
+            };
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert!(matches!(unpacked.image.views().image, Pixels::Native(_)));

@@ -110,7 +110,7 @@ pub fn source_figure<'a>(
         bandwidth: row.bandwidth,
         flux: row.flux,
         error: row.flux_error,
-        flagged: row.bad_flags != 0,
+        flagged: !row.is_good,
     });
     LightCurveFigure { title: title.to_owned(), points: points.collect(), options }
 }

@@ -49,10 +49,14 @@ pub struct MeasurementRow {
     pub wavelength_source: WavelengthSource,
     /// Bitwise OR over the aperture.
     pub flags: u32,
-    /// Those of them that are bad.
+    /// Bad flags of the pixels that the flux holds.
     pub bad_flags: u32,
-    /// Flux over error is below the threshold.
-    pub low_snr: bool,
+    /// Share of the source's light on bad pixels and such without a finite value; `None` without a PSF.
+    pub masked_fraction: Option<f64>,
+    /// The data are good.
+    pub is_good: bool,
+    /// The ratio of flux to error reaches the threshold.
+    pub is_detected: bool,
     /// Background [uJy/arcsec^2].
     pub background: f64,
     /// Its error [uJy/arcsec^2].
@@ -92,8 +96,10 @@ pub struct PsfRow {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RowFallbacks {
-    /// A fixed aperture, for the image has no FWHM.
+    /// A fixed aperture, for no FWHM is known.
     pub fixed_aperture: bool,
+    /// The FWHM is that of the card PSF_FWHM, for the image has no PSF.
+    pub card_fwhm: bool,
     /// How often the annulus grew.
     pub annulus_growths: usize,
     /// Pixels with the flag SOURCE are in the background.
@@ -102,6 +108,8 @@ pub struct RowFallbacks {
     pub clipped_background: bool,
     /// Pixels whose variance was repaired.
     pub repaired_variances: usize,
+    /// Pixels of the aperture that were left out and made up for by the PSF.
+    pub filled_pixels: usize,
     /// A PSF-weighted flux was asked for, but too much of the profile falls on unusable pixels.
     pub psf_masked: bool,
 }
@@ -124,10 +132,12 @@ impl MeasurementRow {
     pub fn new(measured: &Measurement, beside: MeasurementCircumstances) -> Self {
         let Fallbacks {
             fixed_aperture,
+            card_fwhm,
             annulus_growths,
             source_pixels,
             clipped_background,
             repaired_variances,
+            filled_pixels,
         } = measured.fallbacks;
         let psf = measured.psf.and_then(Result::ok);
         Self {
@@ -141,8 +151,10 @@ impl MeasurementRow {
             bandwidth: measured.source.passband.width,
             wavelength_source: beside.wavelength_source,
             flags: measured.flags,
-            bad_flags: beside.quality.bad_flags,
-            low_snr: beside.quality.low_snr,
+            bad_flags: measured.bad_flags_used,
+            masked_fraction: measured.masked_fraction,
+            is_good: beside.quality.is_good,
+            is_detected: beside.quality.is_detected,
             background: measured.background,
             background_error: measured.background_error,
             background_pixels: measured.background_pixels,
@@ -154,10 +166,12 @@ impl MeasurementRow {
             psf: psf.map(|p| PsfRow { flux: p.flux, error: p.error, chi2: p.chi2, pixels: p.pixels }),
             fallbacks: RowFallbacks {
                 fixed_aperture,
+                card_fwhm,
                 annulus_growths,
                 source_pixels,
                 clipped_background,
                 repaired_variances,
+                filled_pixels,
                 psf_masked: measured.psf.is_some_and(|psf| psf.is_err()),
             },
         }
@@ -176,10 +190,5 @@ impl MeasurementRow {
     /// The error is larger than the flux.
     pub fn is_upper_limit(&self) -> bool {
         self.flux_error > self.flux
-    }
-
-    /// Bright enough and without bad flags.
-    pub fn is_good(&self) -> bool {
-        !self.low_snr && self.bad_flags == 0
     }
 }

@@ -6,24 +6,28 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_core::flags::FlagSelection;
 use spx_photometry::{
-    ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, PhotometryOptions,
-    QualityOptions,
+    ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, FlagRule, FwhmSource,
+    PhotometryOptions, PsfZones, QualityOptions,
 };
 
 use crate::PipelineError;
 use crate::flag_selection::required as text;
 use crate::settings::SettingHeading;
-use crate::zodi::{ZodiSettings, ZodiTreatment};
+use crate::zodi::{ForegroundTreatment, ZodiSettings};
 
 /// Settings that photometry of one source, of files and of a catalog share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Photometry"))]
 pub struct PhotometrySettings {
-    /// Size of the aperture: fixed, or a multiple of the FWHM of the image's PSF
+    /// Size of the aperture: fixed, or a multiple of the FWHM of the PSF
     #[schemars(with = "String", extend("enum" = ["fixed", "fwhm"]))]
     pub aperture_method: ApertureMethod,
-    /// Diameter of a fixed aperture, and where an image has no PSF_FWHM [px]
+    /// Where the FWHM comes from: psf (measured on the PSF at the source, the same for both releases) or card (PSF_FWHM, as
+    /// spxquery)
+    #[schemars(with = "String", extend("enum" = ["psf", "card"]))]
+    pub aperture_fwhm: FwhmSource,
+    /// Diameter of a fixed aperture, and where no FWHM is known [px]
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub aperture_diameter: f64,
     /// Diameter of the aperture in units of the FWHM
@@ -57,28 +61,42 @@ pub struct PhotometrySettings {
     pub bg_sigma_clip_sigma: f64,
     /// How often they are clipped
     pub bg_sigma_clip_maxiters: usize,
-    /// Propagation of errors: overlap (as photutils) or independent (correct for apertures of few pixels)
+    /// Propagation of errors: independent (that of independent pixels) or overlap (as photutils and spxquery; too large for
+    /// apertures of few pixels)
     #[schemars(with = "String", extend("enum" = ["overlap", "independent"]))]
     pub error_model: ErrorModel,
     /// Solid angle of the pixel: local (from the full WCS at the source), constant (without distortion) or map (the
     /// calibration product); by default the map where there is one, else local
     pub pixel_area: Option<PixelArea>,
-    /// Correct for the light outside the aperture, with the PSF of the source's zone
+    /// Give the flux of the whole source, by the PSF: add the light outside the aperture, and take that of the source out of
+    /// its own background
     pub aperture_correction: bool,
+    /// Leave bad pixels out of the aperture and make up for them by the PSF
+    pub fill_bad_pixels: bool,
+    /// Largest share of the source's light on pixels that are left out
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
+    pub max_masked_fraction: f64,
     /// Also measure the PSF-weighted flux
     pub psf_flux: bool,
     /// Radius of the pixels that take part in the PSF-weighted flux [px]
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub psf_fit_radius: f64,
+    /// The PSF between the centers of its zones: bilinear or nearest
+    #[schemars(with = "String", extend("enum" = ["bilinear", "nearest"]))]
+    pub psf_zone: PsfZones,
 
-    /// Least ratio of flux to error of a good measurement
+    /// Least ratio of flux to error of a detection
     #[schemars(extend("x-heading" = "Quality"))]
     pub sigma_threshold: f64,
-    /// Flags that exclude a pixel from the background and mark a measurement as bad: bit numbers and names, or mosaic,
-    /// photometry, none
+    /// Flags of pixels that are left out of background and flux, or else mark a measurement as bad: bit numbers and names, or
+    /// a preset: photometry (those of IRSA's mosaicker, OVERFLOW and OUTLIER), mosaic (irsa), spxquery, none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-heading" = "Quality", "x-value" = "LIST|PRESET"))]
     pub bad_flags: FlagSelection,
+    /// Whose flags a measurement has: overlap (all pixels that the aperture touches) or center (pixels whose centers lie in
+    /// it, as spxquery)
+    #[schemars(with = "String", extend("enum" = ["overlap", "center"], "x-heading" = "Quality"))]
+    pub flag_rule: FlagRule,
 
     /// Calibration products spectral_wcs (CWAVE, CBAND), files or directories that hold them: wavelengths for science
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
@@ -86,6 +104,9 @@ pub struct PhotometrySettings {
     /// Calibration products solid_angle_pixel_map, files or directories that hold them
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
     pub solid_angle_map: Option<Vec<PathBuf>>,
+    /// Calibration products epsf, files or directories that hold them: the PSF of images of both releases
+    #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
+    pub epsf: Option<Vec<PathBuf>>,
 
     /// The zodiacal light.
     #[serde(flatten)]
@@ -158,21 +179,25 @@ pub struct PhotometryParameters {
     /// What makes a measurement good.
     pub quality: QualityOptions,
     /// What becomes of the zodiacal light.
-    pub zodi: ZodiTreatment,
+    pub zodi: ForegroundTreatment,
     /// `None` for the map where there is one, else the local one.
     pub pixel_area: Option<PixelArea>,
     /// Files and directories with wavelengths.
     pub spectral_wcs: Vec<PathBuf>,
     /// Files and directories with solid angles.
     pub solid_angle_map: Vec<PathBuf>,
+    /// Files and directories with point spread functions.
+    pub epsf: Vec<PathBuf>,
 }
 
 impl Default for PhotometrySettings {
     fn default() -> Self {
+        let defaults = PhotometryOptions::default();
         let PhotometryOptions { aperture, background, bad_flags, error_model, psf_fit_radius, .. } =
-            PhotometryOptions::default();
+            defaults.clone();
         Self {
             aperture_method: aperture.method,
+            aperture_fwhm: aperture.fwhm_source,
             aperture_diameter: aperture.diameter,
             fwhm_multiplier: aperture.fwhm_multiplier,
             background_method: background.method,
@@ -187,13 +212,18 @@ impl Default for PhotometrySettings {
             bg_sigma_clip_maxiters: background.clip_iterations,
             error_model,
             pixel_area: None,
-            aperture_correction: false,
-            psf_flux: false,
+            aperture_correction: defaults.aperture_correction,
+            fill_bad_pixels: defaults.fill_bad_pixels,
+            max_masked_fraction: defaults.max_masked_fraction,
+            psf_flux: defaults.psf_flux,
             psf_fit_radius,
+            psf_zone: defaults.psf_zones,
             sigma_threshold: QualityOptions::default().sigma_threshold,
             bad_flags,
+            flag_rule: defaults.flag_rule,
             spectral_wcs: None,
             solid_angle_map: None,
+            epsf: None,
             zodi: ZodiSettings::default(),
         }
     }
@@ -207,8 +237,7 @@ impl PhotometrySettings {
     pub fn parameters(&self) -> Result<PhotometryParameters, PipelineError> {
         let options = self.options();
         options.validate().map_err(PipelineError::usage)?;
-        let quality =
-            QualityOptions { sigma_threshold: self.sigma_threshold, bad_flags: options.bad_flags.clone() };
+        let quality = QualityOptions { sigma_threshold: self.sigma_threshold };
         quality.validate().map_err(PipelineError::usage)?;
         Ok(PhotometryParameters {
             options,
@@ -217,6 +246,7 @@ impl PhotometrySettings {
             pixel_area: self.pixel_area,
             spectral_wcs: self.spectral_wcs.clone().unwrap_or_default(),
             solid_angle_map: self.solid_angle_map.clone().unwrap_or_default(),
+            epsf: self.epsf.clone().unwrap_or_default(),
         })
     }
 
@@ -224,6 +254,7 @@ impl PhotometrySettings {
         PhotometryOptions {
             aperture: ApertureOptions {
                 method: self.aperture_method,
+                fwhm_source: self.aperture_fwhm,
                 diameter: self.aperture_diameter,
                 fwhm_multiplier: self.fwhm_multiplier,
             },
@@ -240,10 +271,14 @@ impl PhotometrySettings {
                 clip_iterations: self.bg_sigma_clip_maxiters,
             },
             bad_flags: self.bad_flags.clone(),
+            flag_rule: self.flag_rule,
+            fill_bad_pixels: self.fill_bad_pixels,
+            max_masked_fraction: self.max_masked_fraction,
             error_model: self.error_model,
             aperture_correction: self.aperture_correction,
             psf_flux: self.psf_flux,
             psf_fit_radius: self.psf_fit_radius,
+            psf_zones: self.psf_zone,
         }
     }
 }

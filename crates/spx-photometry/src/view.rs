@@ -1,8 +1,10 @@
-//! An image as photometry sees it: borrowed planes, what is to be subtracted, and the repair of variances.
+//! An image as photometry sees it: borrowed planes, what is to be subtracted, and the repair of
+//! variances.
 //!
-//! Repair: files have NaN in VARIANCE on pixels that they flag. Such a pixel counts with the median of the
-//! positive finite variances of the image. On a pixel without any flag an invalid variance is an error of the
-//! image. Zero is valid. (spxquery repairs NaN alone and lets infinite and negative variances through.)
+//! Repair: a variance that is zero, negative, infinite or NaN is no measurement of noise. Such a
+//! pixel, flagged or not, counts with the median of the positive finite variances of the image;
+//! other pixels are untouched. (spxquery repairs NaN on flagged pixels alone, takes zero for no
+//! noise, and lets infinite and negative variances through.)
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -14,18 +16,21 @@ use spx_core::pixels::{Pixels, Stored};
 
 use crate::PhotometryError;
 use crate::median::median_positive;
+use crate::noise::NoiseLaw;
 use crate::tile::{PixelTile, TilePixel};
 
 /// A modelled foreground to subtract.
 #[derive(Debug, Clone, Copy)]
 pub struct ForegroundModel<'a> {
-    /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither is the difference.
+    /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither
+    /// is the difference.
     pub model: Pixels<'a, f32>,
     /// It is multiplied by this.
     pub scale: f64,
 }
 
-/// The planes of an image, each row-major `[y][x]` of one shape, and what photometry must know of it.
+/// The planes of an image, each row-major `[y][x]` of one shape, and what photometry must know of
+/// it.
 #[derive(Debug, Clone)]
 pub struct ImageView<'a> {
     /// `[ny, nx]` of the whole image.
@@ -34,7 +39,7 @@ pub struct ImageView<'a> {
     pub image: Pixels<'a, f32>,
     /// Bits of the FLAGS plane.
     pub flags: Pixels<'a, i32>,
-    /// Variance [(MJy/sr)^2]; NaN occurs on flagged pixels.
+    /// Variance [(MJy/sr)^2]; NaN occurs.
     pub variance: Pixels<'a, f32>,
     /// What is to be subtracted.
     pub foreground: Option<ForegroundModel<'a>>,
@@ -44,8 +49,6 @@ pub struct ImageView<'a> {
     pub psf_fwhm: Option<f64>,
     /// TilePixel of the full frame of pixel (0, 0), `[x, y]`; zones of the PSF are counted there.
     pub parent_offset: [f64; 2],
-    /// The caller has [checked the variances](check_variances) of all pixels, so that the photometer need not.
-    pub checked: bool,
 }
 
 impl<'a> ImageView<'a> {
@@ -67,7 +70,6 @@ impl<'a> ImageView<'a> {
             flag_names: &metadata.flag_names,
             psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
             parent_offset: metadata.parent_offset()?,
-            checked: false,
         })
     }
 }
@@ -77,12 +79,13 @@ impl<'a> ImageView<'a> {
 pub(crate) struct CheckedImage<'a> {
     pub(crate) view: ImageView<'a>,
     pixels: PlaneStorage<'a>,
-    /// What a repaired variance is; computed when one is needed, for the median of a full frame takes longer than
-    /// the photometry of a source.
+    /// What a repaired variance is; computed when one is needed, for the median of a full frame
+    /// takes longer than the photometry of a source.
     median: OnceLock<f64>,
 }
 
-/// The planes of a view, all of them stored alike, so that the loops over pixels are compiled for either way.
+/// The planes of a view, all of them stored alike, so that the loops over pixels are compiled for
+/// either way.
 #[derive(Debug)]
 enum PlaneStorage<'a> {
     Native(StoredPlanes<'a, f32, i32>),
@@ -122,7 +125,7 @@ pub(crate) enum PixelVariance {
 }
 
 impl<'a> CheckedImage<'a> {
-    /// Checks lengths and variances.
+    /// Checks lengths.
     pub(crate) fn new(view: ImageView<'a>) -> Result<Self, PhotometryError> {
         let [ny, nx] = view.shape;
         let model = view.foreground.map_or(view.image.len(), |f| f.model.len());
@@ -137,15 +140,12 @@ impl<'a> CheckedImage<'a> {
                 return Err(PhotometryError::ArrayLength { array, found, ny, nx });
             }
         }
-        if !view.checked {
-            check_variances(nx, 0, view.flags, view.variance)?;
-        }
         let pixels = PlaneStorage::new(&view);
         Ok(Self { view, pixels, median: OnceLock::new() })
     }
 
-    /// The values of a rectangle, row by row: surface brightness, the foreground subtracted [MJy/sr]; NaN where the pixel
-    /// has one of the flags `excluded`. They need not be finite.
+    /// The values of a rectangle, row by row: surface brightness, the foreground subtracted
+    /// [MJy/sr]; NaN where the pixel has one of the flags `excluded`. They need not be finite.
     pub(crate) fn copy_values(&self, [columns, rows]: &[Range<usize>; 2], excluded: u32, to: &mut [f64]) {
         let arch = pulp::Arch::new();
         match &self.pixels {
@@ -160,6 +160,21 @@ impl<'a> CheckedImage<'a> {
             PlaneStorage::Native(planes) => planes.copy(rectangle, to),
             PlaneStorage::Fits(planes) => planes.copy(rectangle, to),
         }
+    }
+
+    /// The foreground that was subtracted from a pixel [MJy/sr].
+    pub(crate) fn foreground(&self, x: usize, y: usize) -> f64 {
+        let at = y * self.view.shape[1] + x;
+        self.view.foreground.map_or(0.0, |f| f.scale * f64::from(f.model.get(at)))
+    }
+
+    /// The noise law of the pixels without any of the flags `bad`.
+    pub(crate) fn noise_law(&self, bad: u32) -> Option<NoiseLaw> {
+        let ImageView { image, flags, variance, .. } = &self.view;
+        NoiseLaw::fit(image.len(), |at| {
+            let good = flags.get(at).cast_unsigned() & bad == 0;
+            good.then(|| [f64::from(image.get(at)), f64::from(variance.get(at))])
+        })
     }
 
     /// A variance of the file as it is used [(MJy/sr)^2].
@@ -212,8 +227,8 @@ impl<P: Stored<f32> + Default, F: Stored<i32> + Default> StoredPlanes<'_, P, F> 
         StoredRow { image, flags, variance, model, scale: self.scale }
     }
 
-    /// Brings a rectangle into the processor's cache, by looking at one value of each of its lines: without any work
-    /// between them, many are on their way at a time. Changes nothing.
+    /// Brings a rectangle into the processor's cache, by looking at one value of each of its lines:
+    /// without any work between them, many are on their way at a time. Changes nothing.
     #[inline(always)]
     fn fetch(&self, columns: &Range<usize>, rows: &Range<usize>) {
         const LINE: usize = 64 / size_of::<f32>();
@@ -328,63 +343,9 @@ impl<P: Stored<f32> + Default, F: Stored<i32> + Default> pulp::WithSimd for Copy
     }
 }
 
-/// Sees whether every pixel without a flag has a variance that is finite and not negative, in rows of `nx` pixels of
-/// which the first is row `first` of the image.
-///
-/// # Errors
-/// [`PhotometryError::Variance`] with the number of those that have none and the place of the first.
-pub fn check_variances(
-    nx: usize,
-    first: usize,
-    flags: Pixels<'_, i32>,
-    variance: Pixels<'_, f32>,
-) -> Result<(), PhotometryError> {
-    // Counting has no branch, so that several pixels are looked at in one step; the place is looked for only where it is
-    // needed.
-    let arch = pulp::Arch::new();
-    let count = match (flags, variance) {
-        (Pixels::Fits(flags), Pixels::Fits(variance)) => arch.dispatch(CountWrong { flags, variance }),
-        (flags, variance) => {
-            let (flags, variance) = (&*flags.to_native(), &*variance.to_native());
-            arch.dispatch(CountWrong { flags, variance })
-        }
-    };
-    if count == 0 {
-        return Ok(());
-    }
-    let at = (0..flags.len()).find(|&at| is_wrong(flags.get(at), variance.get(at))).unwrap_or_default();
-    Err(PhotometryError::Variance {
-        count: count as usize,
-        x: at % nx,
-        y: first + at / nx,
-        value: variance.get(at),
-    })
-}
-
-/// Counts the pixels that are wrong, compiled for several instruction sets, of which the widest that the machine has is
-/// run.
-struct CountWrong<'a, F, V> {
-    flags: &'a [F],
-    variance: &'a [V],
-}
-
-impl<F: Stored<i32>, V: Stored<f32>> pulp::WithSimd for CountWrong<'_, F, V> {
-    type Output = u32;
-
-    #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _: S) -> u32 {
-        self.flags.iter().zip(self.variance).map(|(f, v)| u32::from(is_wrong(f.value(), v.value()))).sum()
-    }
-}
-
-#[inline(always)]
-fn is_wrong(flags: i32, variance: f32) -> bool {
-    (flags == 0) & !is_valid(variance)
-}
-
-#[inline(always)]
+/// Whether a variance is a measurement of noise.
 fn is_valid(variance: f32) -> bool {
-    (0.0..f32::INFINITY).contains(&variance)
+    variance > 0.0 && variance.is_finite()
 }
 
 #[cfg(test)]
@@ -392,31 +353,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variances_are_repaired_on_flagged_pixels_only() {
+    fn variances_are_repaired_one_by_one() {
         let names = FlagNames::default();
-        let image = [1.0; 6];
-        let variance = &[f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0];
-        let view = |flags: &'static [i32; 6], variance: &'static [f32; 6]| ImageView {
-            shape: [2, 3],
-            image: Pixels::Native(&image),
-            flags: Pixels::Native(flags),
+        let variance = [f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0, -2.0, f32::INFINITY];
+        let view = |variance: &'static [f32; 8]| ImageView {
+            shape: [2, 4],
+            image: Pixels::Native(&[1.0; 8]),
+            flags: Pixels::Native(&[0; 8]),
             variance: Pixels::Native(variance),
             foreground: None,
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
-            checked: false,
         };
-        let checked = CheckedImage::new(view(&[64, 0, 0, 0, 0, 0], variance)).unwrap();
-        assert_eq!(checked.repaired(variance[0]), PixelVariance::Repaired(3.0));
-        assert_eq!(checked.repaired(variance[5]), PixelVariance::Given(0.0));
-        let error = CheckedImage::new(view(&[0; 6], variance)).unwrap_err();
-        assert!(matches!(error, PhotometryError::Variance { count: 1, x: 0, y: 0, .. }));
-        let negative = &[1.0, 1.0, 1.0, 1.0, -2.0, f32::INFINITY];
-        let error = CheckedImage::new(view(&[0; 6], negative)).unwrap_err();
-        let text = "2 pixels without a flag have no valid variance; the first, at (1, 1), has -2";
-        assert_eq!(error.to_string(), text);
-        let none = CheckedImage::new(view(&[1; 6], &[f32::NAN; 6])).unwrap();
+        let checked =
+            CheckedImage::new(view(&[f32::NAN, 1.0, 2.0, 4.0, 8.0, 0.0, -2.0, f32::INFINITY])).unwrap();
+        for (given, used) in variance.into_iter().zip([3.0, 1.0, 2.0, 4.0, 8.0, 3.0, 3.0, 3.0]) {
+            let expected = if f64::from(given) == used {
+                PixelVariance::Given(used)
+            } else {
+                PixelVariance::Repaired(used)
+            };
+            assert_eq!(checked.repaired(given), expected);
+        }
+        let none = CheckedImage::new(view(&[f32::NAN; 8])).unwrap();
         assert_eq!(none.repaired(f32::NAN), PixelVariance::Missing);
     }
 
@@ -433,7 +393,6 @@ mod tests {
             flag_names: &names,
             psf_fwhm: None,
             parent_offset: [0.0; 2],
-            checked: false,
         };
         let error = CheckedImage::new(view).unwrap_err();
         assert_eq!(error.to_string(), "foreground holds 3 values, expected 2 x 2");
