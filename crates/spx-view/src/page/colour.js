@@ -39,6 +39,20 @@ export function limitsOf(sorted, [low, high]) {
   return [ends[0] - half, ends[0] + half];
 }
 
+/** Percentiles that the page opens with. Until they are changed, limits follow the rule of `aboveSky`. */
+export const FIRST_PERCENTILES = [0.5, 99.5];
+export const FIRST_COLOUR_PERCENTILES = [10, 99.7];
+
+/** A dark sky, and what is brighter above it, as in `spx cube plot`: from 1.5 widths of the noise below the median
+ * to a percentile, but at least `sigmas` widths above the median; null without values. */
+export function aboveSky(sorted, high, sigmas) {
+  if (sorted.length === 0) return null;
+  const median = percentile(sorted, 50);
+  const noise = median - percentile(sorted, 15.865525393145708);
+  if (!(noise > 0)) return limitsOf(sorted, [100 - high, high]);
+  return [median - 1.5 * noise, Math.max(percentile(sorted, high), median + sigmas * noise)];
+}
+
 /** The colours of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */
 export function colours(hex, reversed) {
   const list = Array.from({ length: hex.length / 6 }, (_, k) => pack(parseInt(hex.slice(6 * k, 6 * k + 6), 16)));

@@ -1,6 +1,7 @@
 // The image: which planes it needs, how they become colours, where they lie on the screen.
 
-import { colours, colourTable, limitsOf, pack, paintComposite, paintPlane, sample, tint } from "./colour.js";
+import { aboveSky, colours, colourTable, FIRST_COLOUR_PERCENTILES, FIRST_PERCENTILES, limitsOf, pack, paintComposite } from "./colour.js";
+import { paintPlane, sample, tint } from "./colour.js";
 import { sizeOf } from "./planes.js";
 import { attempt } from "./state.js";
 
@@ -157,9 +158,15 @@ export class Picture extends EventTarget {
   }
 
   limits(image, mode) {
-    const { limits, percentiles, colourPercentiles } = this.state;
+    const { array, limits, percentiles, colourPercentiles } = this.state;
     if (mode === "plane" && limits) return limits;
-    return limitsOf(sample(image), mode === "plane" ? percentiles : colourPercentiles);
+    const sorted = sample(image);
+    if (mode !== "plane") {
+      const first = colourPercentiles === FIRST_COLOUR_PERCENTILES;
+      return first ? aboveSky(sorted, colourPercentiles[1], 25) : limitsOf(sorted, colourPercentiles);
+    }
+    const first = percentiles === FIRST_PERCENTILES && ["sci", "snr"].includes(array);
+    return first ? aboveSky(sorted, percentiles[1], 15) : limitsOf(sorted, percentiles);
   }
 
   paint(wanted, images, limits, key, pixels) {

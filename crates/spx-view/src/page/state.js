@@ -1,5 +1,7 @@
 // What the page shows, in one place: parts of the page change it by `set` and listen for changes.
 
+import { FIRST_COLOUR_PERCENTILES, FIRST_PERCENTILES } from "./colour.js";
+
 export class State extends EventTarget {
   constructor(values) {
     super();
@@ -28,7 +30,7 @@ export function initialState(meta) {
     stretch: "asinh",
     map: "viridis",
     reversed: false,
-    percentiles: [0.5, 99.5],
+    percentiles: FIRST_PERCENTILES,
     /** Values in place of the percentiles. */
     limits: null,
     /** The limits that are in use. */
@@ -36,7 +38,7 @@ export function initialState(meta) {
     /** Planes of red, green and blue. */
     colours: meta.colours,
     q: 3,
-    colourPercentiles: [10, 99.7],
+    colourPercentiles: FIRST_COLOUR_PERCENTILES,
     /** Which mask is laid over the image; none where empty. */
     mask: "",
     maskBits: 0xffffffff,
