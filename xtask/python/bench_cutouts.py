@@ -34,7 +34,7 @@ def main():
             partial = path.with_suffix(".partial")
             hdul = make_mef.build(
                 ra, dec, roll=roll, detector=detector, seed=k, mjd=61027 + k, obsid=f"2025W51_1A_{k:04d}_1",
-                cutout=(SIDE, SIDE, *corner), sources=[(*STAR, 5000.0)],
+                cutout=(SIDE, SIDE, *corner), sources=[(*STAR, 5000.0)], sigma=0.01,
             )  # fmt: skip
             hdul.writeto(partial, overwrite=True)
             partial.rename(path)

@@ -28,7 +28,7 @@ def main():
             partial = path.with_suffix(".partial")
             hdul = make_mef.build(
                 ra, dec, roll=roll, detector=3, seed=k, mjd=61027 + k, obsid=f"2025W51_1A_{k:04d}_1",
-                sources=[(186.45, 33.55, 5000.0)],
+                sources=[(186.45, 33.55, 5000.0)], sigma=0.01,
             )  # fmt: skip
             hdul.writeto(partial, overwrite=True)
             partial.rename(path)

@@ -95,7 +95,7 @@ def write_input(path, target, corner, size, roll, seed, detector=3, shift=(0.37,
         sources.append((at.ra.deg, at.dec.deg, ujy))
     hdul = make_mef.build(
         ra, dec, roll, detector, seed, (*size, *corner), sources, mjd=61027.2 + seed,
-        obsid=f"2025W51_1A_{seed:04d}_1", **build,
+        obsid=f"2025W51_1A_{seed:04d}_1", sigma=0.01, **build,
     )  # fmt: skip
     roughen(hdul, rng)
     if spoil:

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Write synthetic SPHEREx Level-2 spectral-image MEFs laid out like the archive's QR2 (or QR3) files.
+"""Write synthetic SPHEREx Level-2 spectral-image MEFs laid out like the archive's QR2 (R6) or QR3 (R7) files.
 
 The header cards, SIP terms, WCS-WAVE grids and HDU order follow those files, so astropy/wcslib
 reads the result exactly as it reads a real file. Pixel values are simulated: zodiacal light,
-point sources of known flux, Gaussian noise, flagged and NaN pixels.
+point sources of known flux, photon and read noise, flagged and NaN pixels. As in the real products VARIANCE is affine in
+the *observed* rate, noise included; `sigma=` gives a flat variance instead.
 
     pip install "astropy>=7" numpy
     make_mef.py OUT.fits --ra 186.4536 --dec 33.5468 --detector 3 --seed 1 \
@@ -47,6 +48,9 @@ SIP = dict(
 MASKS = dict(TRANSIENT=0, OVERFLOW=1, SUR_ERROR=2, PHANTOM=4, REFERENCE=5, NONFUNC=6, DICHROIC=7, MISSING_DATA=9, HOT=10,
              COLD=11, FULLSAMPLE=12, PHANMISS=14, NONLINEAR=15, PERSIST=17, OUTLIER=19, SOURCE=21, GHOST=22, GHOST_FPA=23,
              GHOST_EXT=24, BLOOM=26, SNOWBALL=27, HALO=28)
+R7_MASKS = {k: b for k, b in MASKS.items() if b not in (4, 5)} | dict(CROSSTALK=20, STREAK=25)
+GAIN, READ_NOISE, RAMP = 713.0, 5.0, 1.2  # electrons per MJy/sr in an exposure, electrons, photon-noise factor of a ramp fit
+R7_SHIFT = 0.0064  # um, by which the tables of D5 and D6 lie higher in R7
 
 
 def law(det, x, y):
@@ -57,9 +61,11 @@ def law(det, x, y):
     return lam, lam / RES[det] * (1 + 0.05 * np.sin(3 * t))
 
 
-def wave_table(det):
+def wave_table(det, release="qr2"):
     gx, gy = (np.array(g, np.int32) for g in GRID[det])
     lam, dlam = law(det, *np.meshgrid(gx.astype(float), gy.astype(float)))
+    if release == "qr3" and det > 4:
+        lam = lam + R7_SHIFT
     return gx, gy, np.stack([lam, dlam], -1).astype(np.float32)  # (ny, nx, 2)
 
 
@@ -106,6 +112,34 @@ def psf_cube(fwhm_px, n=101, over=10):
     return cube
 
 
+def epsf_table(det, fwhm_px, n=33, over=5):
+    """The effective PSFs of R7: 5x oversampled, convolved with the pixel, sum 1, source at sample (16, 16); zones x fast."""
+    mx, my = (11, 41) if det == 3 else (21, 21)
+    k = np.arange(mx * my)
+    bx, by = k % mx, k // mx
+    s, off = fwhm_px / 2.3548, (np.arange(15) + 0.5) / 15 - 0.5
+    u = (np.arange(n) - (n - 1) / 2) / over
+    line = lambda sig: np.exp(-((u[:, None] + off) ** 2) / (2 * sig * sig)).mean(1)
+    cells = []
+    for i in range(k.size):
+        p = line(s * (1 + 0.04 * (bx[i] / (mx - 1) - 0.5)))
+        cells.append(np.outer(p, p) / p.sum() ** 2)
+    cells = np.array(cells)
+    x, y = (bx + 0.5) * NPIX / mx - 0.5, (by + 0.5) * NPIX / my - 0.5
+    cw, cb = law(det, x + 1, y + 1)
+    neff = 1 / (25 * (cells**2).sum((1, 2)))
+    f = lambda name, fmt, a, unit=None: fits.Column(name, fmt, unit=unit, array=a)
+    t = fits.BinTableHDU.from_columns([
+        f("BINX", "J", bx), f("BINY", "J", by), f("XCENTER", "E", x, "pixel"), f("YCENTER", "E", y, "pixel"),
+        f("XWIDTH", "E", np.full(k.size, NPIX / mx), "pixel"), f("YWIDTH", "E", np.full(k.size, NPIX / my), "pixel"),
+        f("NSTAR", "J", np.full(k.size, 200)), f("NEFF_MEAN", "E", neff), f("CWAVE", "E", cw, "um"), f("CBAND", "E", cb, "um"),
+        fits.Column("EPSF", "1089D", dim="(33,33)", array=cells)], name="EPSF")
+    t.header["OVSMPX"], t.header["OVSMPY"], t.header["DETCOORD"], t.header["DETECTOR"] = over, over, "sky", str(det)
+    t.header["ORDERING"] = "x-fast then y"
+    t.header["HISTORY"] = f"Calibration source file: epsf_{det}_20260507.fits"
+    return t
+
+
 def psf_header(wrong_order=False):
     """Zone cards. wrong_order writes the erratum of VERSION <= 6.5.5 without +psffix1: centres listed y-fastest."""
     h = fits.Header()
@@ -119,16 +153,17 @@ def psf_header(wrong_order=False):
     return h
 
 
-def build(ra, dec, roll=17.0, detector=3, seed=1, cutout=None, sources=(), zodi_level=0.3, sigma=0.01, bad_fraction=0.005,
+def build(ra, dec, roll=17.0, detector=3, seed=1, cutout=None, sources=(), zodi_level=0.3, sigma=None, bad_fraction=0.005,
           nan_fraction=0.002, mjd=61027.215, obsid="2025W51_1A_0684_2", fwhm_arcsec=5.22, zodi_scale=1.0, release="qr2",
           version="6.5.7", wrong_psf_order=False):
-    """Return the HDUList. cutout = (nx, ny, x0, y0) in 0-based parent pixels; zodi_scale = true ZODI amplitude in IMAGE."""
+    """Return the HDUList. cutout = (nx, ny, x0, y0) in 0-based parent pixels; zodi_scale = true ZODI amplitude in IMAGE;
+    sigma = None: photon and read noise, VARIANCE from the observed rate; a number: flat [MJy/sr]."""
     rng = np.random.default_rng(seed)
     nx, ny, x0, y0 = cutout if cutout else (NPIX, NPIX, 0, 0)
     h = celestial(ra, dec, roll)
     parent = WCS(h)
     yy, xx = np.mgrid[y0:y0 + ny, x0:x0 + nx].astype(np.float64)
-    table = wave_table(detector)
+    table = wave_table(detector, release)
     lam, _ = interpolate(table, xx + 1, yy + 1)
     zodi = (zodi_level * (1 + 0.05 * (xx - 1020) / 1020 - 0.03 * (yy - 1020) / 1020) * (lam / 2.0) ** -0.5).astype(np.float32)
     img = zodi_scale * zodi.astype(np.float64)
@@ -148,8 +183,13 @@ def build(ra, dec, roll=17.0, detector=3, seed=1, cutout=None, sources=(), zodi_
         acc /= off.size**2 * 2 * np.pi * s * s  # fraction of the flux in each pixel
         img[ys, xs] += acc * ujy * (lam[ys, xs] / 2.0) * 1e-12 / sr
         flags[ys, xs] |= np.where(acc > 0.003, 1 << MASKS["SOURCE"], 0).astype(np.int32)
-    var = (sigma**2 * (1 + 0.2 * rng.random((ny, nx)))).astype(np.float32)
-    img += rng.normal(size=(ny, nx)) * np.sqrt(var)
+    if sigma is None:
+        variance = lambda rate: (READ_NOISE**2 + RAMP * GAIN * np.clip(rate, 0, None)) / GAIN**2
+        img += rng.normal(size=(ny, nx)) * np.sqrt(variance(img))
+        var = variance(img).astype(np.float32)
+    else:
+        var = (sigma**2 * (1 + 0.2 * rng.random((ny, nx)))).astype(np.float32)
+        img += rng.normal(size=(ny, nx)) * np.sqrt(var)
     bad = rng.random((ny, nx)) < bad_fraction
     bits = rng.choice([0, 1, 2, 6, 9, 10, 11, 15, 17, 19], size=(ny, nx))
     flags |= np.where(bad, 1 << bits, 0).astype(np.int32)
@@ -162,7 +202,7 @@ def build(ra, dec, roll=17.0, detector=3, seed=1, cutout=None, sources=(), zodi_
     ih = fits.Header()
     ih["EXTTYPE"], ih["BUNIT"] = "IMAGE", "MJy / sr"
     ih["DETECTOR"], ih["OBSID"], ih["DETCOORD"] = detector, obsid, "sky"
-    ih["PSF_FWHM"] = fwhm_arcsec
+    ih["PSF_FWHM"] = np.hypot(fwhm_arcsec, 6.16) if release == "qr3" else fwhm_arcsec  # R7's looks convolved with the pixel
     ih["HIERARCH OMEGA_MEDIAN"] = scale**2
     ih.extend(h)
     ih["CRPIX1"] -= x0
@@ -193,12 +233,10 @@ def build(ra, dec, roll=17.0, detector=3, seed=1, cutout=None, sources=(), zodi_
     img = img.astype(np.float32)
     if release == "qr3":
         prim.header["VERSION"] = "7.0.5"
-        for n, (k, bit) in enumerate(MASKS.items()):
-            fh[f"MSKN{bit:04d}"] = k
+        for k, bit in R7_MASKS.items():
+            fh[f"MSKN{bit:04d}"], fh[f"MSKM{bit:04d}"] = k, 1 << bit
         fl = fits.CompImageHDU(flags, fh, name="FLAGS", compression_type="RICE_1", tile_shape=(1, nx))
-        g = psf_cube(fwhm_arcsec / scale, 33, 5)
-        epsf = np.repeat(g[60][None], 441, 0).astype(np.float64)
-        psf = fits.BinTableHDU.from_columns([fits.Column("EPSF", "1089D", dim="(33,33)", array=epsf)], name="EPSF")
+        psf = epsf_table(detector, fwhm_arcsec / scale)
     else:
         prim.header["VERSION"] = version
         for k, bit in MASKS.items():

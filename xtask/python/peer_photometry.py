@@ -74,7 +74,7 @@ def exposure(k, detector, side, corner, unflagged_nan=False, crowded=False):
     sources += [(*place(*at["bright"]), 5000.0), (*place(*at["faint"]), 60.0)]
     hdul = make_mef.build(
         ra, dec, roll=roll, detector=detector, seed=[k, detector], cutout=(side, side, *corner), sources=sources,
-        mjd=61027.0 + k, obsid=f"2025W51_1A_{k:04d}_1", zodi_scale=rng.uniform(0.8, 1.2),
+        mjd=61027.0 + k, obsid=f"2025W51_1A_{k:04d}_1", zodi_scale=rng.uniform(0.8, 1.2), sigma=0.01,
     )  # fmt: skip
     spoil(hdul, at)
     image, flags, variance = (hdul[name].data for name in ("IMAGE", "FLAGS", "VARIANCE"))

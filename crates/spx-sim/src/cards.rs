@@ -1,6 +1,5 @@
 //! Header cards in the order and with the keywords of the archive's files.
 
-use spx_core::flags::FlagNames;
 use spx_core::header::Header;
 
 use crate::calendar::iso_time;
@@ -77,7 +76,7 @@ pub(crate) fn image(
     h.set("OMEGA_MEDIAN", omega, "[arcsec**2] solid angle pixel map");
     h.set("FINAST", 0, "good fine-astrometric solution");
     let optical = options.optical_fwhm(pointing.detector);
-    let is_qr3 = options.realism.is_some() && options.release == SimulatedRelease::Qr3;
+    let is_qr3 = options.release == SimulatedRelease::Qr3;
     let fwhm = if is_qr3 { optical.hypot(PIXEL_ARCSEC) } else { optical };
     h.set("PSF_FWHM", fwhm, "[arcsec] PSF FWHM Median");
     h.set("L2DQAFLG", "Pass", "L2 DQA outcome");
@@ -178,7 +177,7 @@ pub(crate) fn wavelength_wcs(h: &mut Header, offset: [usize; 2], cutout: bool) {
 }
 
 /// The cards of FLAGS beside the WCS.
-pub(crate) fn flags(release: SimulatedRelease, realistic: bool) -> Header {
+pub(crate) fn flags(release: SimulatedRelease) -> Header {
     let mut h = Header::new();
     h.set("EXTNAME", "FLAGS", "extension name");
     h.set("BUNIT", "", "Unit of flag pixel value (dimensionless)");
@@ -189,16 +188,11 @@ pub(crate) fn flags(release: SimulatedRelease, realistic: bool) -> Header {
                 h.set(&format!("MP_{name}"), bit, comment);
             }
         }
-        SimulatedRelease::Qr3 if realistic => {
+        SimulatedRelease::Qr3 => {
             let kept = QR2_FLAGS.into_iter().filter(|flag| !["PHANTOM", "REFERENCE"].contains(&flag.0));
             for (name, bit, comment) in kept.chain(QR3_FLAGS) {
                 h.set(&format!("MSKN{bit:04}"), name, comment);
                 h.set(&format!("MSKM{bit:04}"), 1_i64 << bit, &format!("Mask of {name}"));
-            }
-        }
-        SimulatedRelease::Qr3 => {
-            for (bit, name) in FlagNames::default().by_bit() {
-                h.set(&format!("MSKN{bit:04}"), name, "");
             }
         }
     }
@@ -246,6 +240,8 @@ pub(crate) fn has_psf_erratum(version: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::flags::FlagNames;
+
     use super::*;
 
     #[test]
@@ -269,9 +265,8 @@ mod tests {
 
     #[test]
     fn flags_are_named_in_both_ways() {
-        assert_eq!(flags(SimulatedRelease::Qr2, true).integer("MP_SOURCE"), Ok(21));
-        assert_eq!(flags(SimulatedRelease::Qr3, false).text("MSKN0021"), Ok("SOURCE"));
-        let qr3 = flags(SimulatedRelease::Qr3, true);
+        assert_eq!(flags(SimulatedRelease::Qr2).integer("MP_SOURCE"), Ok(21));
+        let qr3 = flags(SimulatedRelease::Qr3);
         assert_eq!((qr3.text("MSKN0025"), qr3.integer("MSKM0025")), (Ok("STREAK"), Ok(1 << 25)));
         assert!(qr3.get("MSKN0004").is_none(), "there is no PHANTOM");
         let names = FlagNames::default();

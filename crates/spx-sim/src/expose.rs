@@ -68,7 +68,15 @@ impl SimulatedRelease {
     pub(crate) fn processing_version(self) -> u32 {
         match self {
             Self::Qr2 => 21,
-            Self::Qr3 => 30,
+            Self::Qr3 => 27,
+        }
+    }
+
+    /// The day on which its processing began \[MJD\], 2026-08-10 for Quick Release 3.
+    pub(crate) fn first_processing_day(self) -> i64 {
+        match self {
+            Self::Qr2 => 0,
+            Self::Qr3 => 61_262,
         }
     }
 }
@@ -193,7 +201,7 @@ impl SimulatedExposure {
             },
             version: Some(self.version),
             shape: [self.window.ny, self.window.nx],
-            flag_names: FlagNames::from_header(&cards::flags(self.release, self.options.realism.is_some())),
+            flag_names: FlagNames::from_header(&cards::flags(self.release)),
             header: self.header,
             wave_table: self.wave_table,
         };

@@ -16,11 +16,7 @@ use crate::cards;
 use crate::epsf::write_epsf_table;
 use crate::error::SimError;
 use crate::expose::{SimulatedExposure, SimulatedRelease};
-use crate::optics::{effective_psf, optical_psf};
 use crate::psf::PsfField;
-
-/// Zones of the table EPSF along each axis.
-const EPSF_ZONES: usize = 21;
 
 /// Writes a FITS file under a free name, which is taken when the file is complete.
 pub(crate) fn write_fits(
@@ -75,7 +71,7 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
         header.extend(&celestial);
         header
     };
-    let flags = with_wcs(cards::flags(exposure.release, exposure.options.realism.is_some()));
+    let flags = with_wcs(cards::flags(exposure.release));
     match exposure.release {
         SimulatedRelease::Qr2 => file.image::<i32>(&shape, &flags)?,
         SimulatedRelease::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
@@ -92,41 +88,8 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
     file.finish()
 }
 
-/// The PSF, zone by zone, a cube of optical ones in QR2, a table of effective ones in QR3: as wide
-/// as the pixels of the zone are small.
+/// The PSF, zone by zone: a cube of optical ones in Quick Release 2, a table of effective ones in 3.
 fn write_psf(
-    file: &mut FitsWriter,
-    exposure: &SimulatedExposure,
-    wcs: &CelestialWcs,
-) -> Result<(), FitsError> {
-    if exposure.options.realism.is_some() {
-        return write_realistic_psf(file, exposure, wcs);
-    }
-    let fwhm = exposure.header.optional_real("PSF_FWHM").ok().flatten().unwrap_or_default();
-    let fwhms = |zones: usize| {
-        let center = move |k: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
-        (0..zones * zones).map(move |k| fwhm / wcs.pixel_area(center(k % zones), center(k / zones)).sqrt())
-    };
-    match exposure.release {
-        SimulatedRelease::Qr2 => {
-            let zones = cards::PSF_ZONES * cards::PSF_ZONES;
-            file.image::<f32>(&[zones, 101, 101], &cards::psf(cards::has_psf_erratum(&exposure.version)))?;
-            fwhms(cards::PSF_ZONES).enumerate().try_for_each(|(zone, fwhm)| {
-                let plane = optical_psf(fwhm, 101, 10.0);
-                file.write_pixels(zone * plane.len(), &plane)
-            })
-        }
-        SimulatedRelease::Qr3 => {
-            let column = ColumnSpec { name: "EPSF", format: "1089D", unit: "", dim: Some("(33,33)") };
-            file.table("EPSF", EPSF_ZONES * EPSF_ZONES, &[column], &Header::new())?;
-            let mut rows = fwhms(EPSF_ZONES).enumerate();
-            rows.try_for_each(|(row, fwhm)| file.write_column("EPSF", row, &effective_psf(fwhm, 33, 5.0)))
-        }
-    }
-}
-
-/// As the real ones: the cube off center, the table with all its columns.
-fn write_realistic_psf(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,
     wcs: &CelestialWcs,

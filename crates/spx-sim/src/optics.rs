@@ -1,4 +1,4 @@
-//! The instrument: projection and distortion, wavelengths, point spread function.
+//! The instrument: projection and distortion, wavelengths, width of the point spread function.
 //!
 //! SIP terms and the control points of the wavelength tables are those of the archive's files; the
 //! wavelength law between them is a smooth stand-in with the real range and resolving power.
@@ -6,8 +6,6 @@
 use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
-
-use crate::gaussian::{FWHM_PER_SIGMA, below};
 
 /// Pixel scale at the reference point without distortion \[arcsec\].
 pub(crate) const SCALE_ARCSEC: f64 = 6.155;
@@ -141,27 +139,6 @@ pub(crate) fn celestial(ra: f64, dec: f64, roll_deg: f64) -> Header {
     h
 }
 
-/// The optical PSF, a Gaussian, at `size` x `size` points, `oversampling` a pixel, normalised to
-/// sum 1.
-pub(crate) fn optical_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
-    let sigma = fwhm_px / FWHM_PER_SIGMA;
-    psf(size, oversampling, |distance| (-0.5 * (distance / sigma).powi(2)).exp())
-}
-
-/// The effective PSF, which is the optical one collected by a pixel centred on the point, likewise.
-pub(crate) fn effective_psf(fwhm_px: f64, size: u32, oversampling: f64) -> Vec<f64> {
-    let sigma = fwhm_px / FWHM_PER_SIGMA;
-    psf(size, oversampling, |distance| below(distance + 0.5, sigma) - below(distance - 0.5, sigma))
-}
-
-/// The product of a function of the distance along each axis \[px\].
-fn psf(size: u32, oversampling: f64, profile: impl Fn(f64) -> f64) -> Vec<f64> {
-    let center = f64::from(size - 1) / 2.0;
-    let line: Vec<f64> = (0..size).map(|k| profile((f64::from(k) - center) / oversampling)).collect();
-    let sum = line.iter().sum::<f64>().powi(2);
-    line.iter().flat_map(|y| line.iter().map(move |x| x * y / sum)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use spx_wcs::{CelestialWcs, WaveTable};
@@ -188,25 +165,5 @@ mod tests {
         let wcs = CelestialWcs::from_header(&celestial(10.0, 41.0, 24.7)).unwrap();
         let area = wcs.pixel_area(1019.5, 1019.5);
         assert!((area - 37.86).abs() < 0.05, "{area}");
-    }
-
-    #[test]
-    fn psf_planes_are_normalised() {
-        for (plane, size) in [(optical_psf(0.85, 101, 10.0), 101), (effective_psf(0.85, 33, 5.0), 33)] {
-            assert_eq!(plane.len(), size * size);
-            assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-            let peak = plane.iter().copied().fold(0.0, f64::max);
-            assert_eq!(plane[size * size / 2], peak);
-        }
-    }
-
-    #[test]
-    fn the_effective_psf_holds_the_light_of_pixels() {
-        let plane = effective_psf(0.85, 33, 5.0);
-        // Every fifth sample is a pixel of a source in the middle of one; together they hold all
-        // light.
-        let pixels = || (1..33).step_by(5);
-        let light: f64 = pixels().flat_map(|j| pixels().map(move |i| j * 33 + i)).map(|at| plane[at]).sum();
-        assert!((25.0 * light - 1.0).abs() < 1e-9, "{light}");
     }
 }

@@ -50,10 +50,11 @@ impl Pointing {
         format!("{}/level2/{period}/{processing}/{number}/{}", release.name(), self.file_name(release))
     }
 
-    /// `l2b-v21-2025-354`: pipeline level and date, here two days after the observation.
+    /// `l2b-v21-2025-354`: pipeline level and date, here two days after the observation, and not
+    /// before the release.
     fn processing(&self, release: SimulatedRelease) -> String {
         #[expect(clippy::cast_possible_truncation, reason = "a day number")]
-        let day = date(self.mjd.floor() as i64 + 2);
+        let day = date((self.mjd.floor() as i64 + 2).max(release.first_processing_day()));
         format!("l2b-v{}-{}-{:03}", release.processing_version(), day.year, day.day_of_year)
     }
 

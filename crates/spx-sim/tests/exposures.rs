@@ -218,7 +218,7 @@ fn the_layout_is_the_releases() {
     assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-5, "the last plane of the PSF is normalised");
     let (qr3, mut file) = names(SimulatedRelease::Qr3);
     assert_eq!(qr3, ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI", "EPSF", "WCS-WAVE"]);
-    assert_eq!((file.table_rows().unwrap(), file.column_len("EPSF").unwrap()), (441, 1089));
+    assert_eq!((file.table_rows().unwrap(), file.column_len("EPSF").unwrap()), (451, 1089));
 }
 
 #[test]

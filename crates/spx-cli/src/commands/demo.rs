@@ -6,23 +6,24 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::atomic;
 use spx_core::detector::Detector;
+use spx_core::flags::FlagSelection;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_pipeline::archive::ArchiveSettings;
-use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
-use spx_pipeline::photometry::{MeasurementRow, PhotometrySettings, SourceSettings};
+use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, PixelSettings, RegionSettings, drizzle};
+use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
 use spx_pipeline::run::{RunConfig, run_source};
 use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
-    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, SimulatedSky, SimulatedStar, SurfaceProfile,
-    SurveyOptions, survey, write_truth,
+    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedSky,
+    SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_truth,
 };
 use spx_wcs::OutputGrid;
 
-use super::simulate::write_all;
+use super::simulate::{SimulatedFile, write_all};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
@@ -36,6 +37,10 @@ const SIDE: f64 = 10.0;
 const CUTOUT: usize = 150;
 /// Exposures of detector 3; each sees the field in one or two of the 17 channels.
 const EXPOSURES: usize = 30;
+/// Zodiacal light in the images over that of the model beside them.
+const ZODI_SCALE: f64 = 1.1;
+/// Voxels farther than this from stars are blank sky [arcsec].
+const BLANK_DISTANCE: f64 = 40.0;
 /// Radius in which stars are measured [px]; practically all of their light lies within.
 const APERTURE: f64 = 4.5;
 
@@ -146,21 +151,15 @@ fn sky() -> anyhow::Result<SimulatedSky> {
         ..FieldOptions::default()
     };
     let mut sky = SimulatedSky::field(centre, 0.11, 45, 4395, &field)?;
-    let mut add = |id: &str, dra: f64, ddec: f64, flux_2um: f64, slope: f64, radius: f64| {
+    let (disk, knot) = (SurfaceProfile::Exponential, SurfaceProfile::Gaussian);
+    let mut add = |id: &str, profile, [dra, ddec]: [f64; 2], flux_2um: f64, slope: f64, radius: f64| {
         let position = Position::new(CENTRE.0 + dra, CENTRE.1 + ddec)?;
-        sky.extended.push(ExtendedSource {
-            id: id.to_owned(),
-            position,
-            flux_2um,
-            slope,
-            profile: SurfaceProfile::Gaussian,
-            radius,
-        });
+        sky.extended.push(ExtendedSource { id: id.to_owned(), position, flux_2um, slope, profile, radius });
         anyhow::Ok(())
     };
-    add("disc", 0.0, 0.0, 400_000.0, -0.8, 50.0)?;
-    add("knot 1", 0.012, 0.008, 40_000.0, 1.5, 9.0)?;
-    add("knot 2", -0.010, -0.009, 30_000.0, 1.0, 7.0)?;
+    add("disk", disk, [0.0, 0.0], 400_000.0, -0.8, 30.0)?;
+    add("knot 1", knot, [0.012, 0.008], 40_000.0, 1.5, 9.0)?;
+    add("knot 2", knot, [-0.010, -0.009], 30_000.0, 1.0, 7.0)?;
     Ok(sky)
 }
 
@@ -172,12 +171,17 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
         SurveyOptions { observations: EXPOSURES, detectors, margin: -20.0, ..SurveyOptions::default() };
     let options = ExposureOptions {
         frame: FrameExtent::Around { position: centre, size: CUTOUT },
-        zodi_scale: 1.1,
+        zodi_scale: ZODI_SCALE,
+        realism: Some(RealisticOptions::default()),
         ..ExposureOptions::default()
     };
-    let pointings = survey(centre, &plan)?;
-    let files: Vec<_> = pointings.into_iter().map(|p| (data.join(p.file_name(options.release)), p)).collect();
-    write_all(sky, &files, &options, false, &global.terminal())?;
+    let file = |pointing: Pointing| SimulatedFile {
+        path: data.join(pointing.file_name(options.release)),
+        pointing,
+        options: options.clone(),
+    };
+    let files: Vec<_> = survey(centre, &plan)?.into_iter().map(file).collect();
+    write_all(sky, &files, false, &global.terminal())?;
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
 
@@ -192,6 +196,8 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
         },
         archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
         output: OutputSettings { output_dir: output.to_owned(), ..OutputSettings::default() },
+        // The preset `mosaic` keeps OUTLIER pixels, which carry wild values.
+        pixels: PixelSettings { exclude_flags: Some(FlagSelection::Photometry), ..PixelSettings::default() },
         ..DrizzleConfig::default()
     }
 }
@@ -233,6 +239,8 @@ struct Match<'a> {
 struct Comparison<'a> {
     matches: Vec<Match<'a>>,
     pixel_scale: f64,
+    /// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) away from the stars.
+    blank: [f64; 2],
 }
 
 impl<'a> Comparison<'a> {
@@ -243,7 +251,7 @@ impl<'a> Comparison<'a> {
         let planes =
             (0..nz).map(|z| cube.read(CubeArray::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
         let clear = |star: &&SimulatedStar| {
-            sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 3.0 * e.sigma())
+            sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 0.4 * e.reach())
         };
         let mut matches = Vec::new();
         for star in sky.stars.iter().filter(clear) {
@@ -264,7 +272,8 @@ impl<'a> Comparison<'a> {
             }
         }
         matches.sort_by(|a, b| b.star.flux_2um.total_cmp(&a.star.flux_2um));
-        Ok(Self { matches, pixel_scale: grid.pixel_scale() })
+        let blank = blank_sky(cube, &planes, sky, &grid)?;
+        Ok(Self { matches, pixel_scale: grid.pixel_scale(), blank })
     }
 
     /// A bright star not far from the middle, which most exposures see.
@@ -296,8 +305,11 @@ impl<'a> Comparison<'a> {
             ));
         }
         let ([dx, dy], ratio) = self.summary();
+        let [mean, width] = self.blank;
         text.push_str(&format!(
-            "{} stars, medians: offset ({dx:+.4}, {dy:+.4}) px, found/true flux {ratio:.4}\n",
+            "{} stars, medians: offset ({dx:+.4}, {dy:+.4}) px, found/true flux {ratio:.4}\n\
+             between the stars: (SCI - truth) / sqrt(VARIANCE) has mean {mean:+.3} (0 is right) and standard \
+             deviation {width:.3} (1 is right)\n",
             self.matches.len()
         ));
         text
@@ -316,7 +328,77 @@ impl<'a> Comparison<'a> {
                 })
             })
             .collect();
-        serde_json::json!({ "stars": stars, "median_offset_px": offset, "median_flux_ratio": ratio })
+        serde_json::json!({ "stars": stars, "median_offset_px": offset, "median_flux_ratio": ratio, "blank_sky": self.blank })
+    }
+}
+
+/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and no knot of the galaxy
+/// lights up; the truth is the light of the disk.
+fn blank_sky(
+    cube: &mut CubeFile,
+    planes: &[Vec<f32>],
+    sky: &SimulatedSky,
+    grid: &OutputGrid,
+) -> anyhow::Result<[f64; 2]> {
+    let [_, ny, nx] = cube.shape();
+    let positions = sky.stars.iter().map(|star| star.position);
+    let lit: Vec<Position> = positions.chain(sky.extended.iter().map(|e| e.position)).collect();
+    let is_blank = |position: Position| lit.iter().all(|l| l.separation(position) * 3600.0 > BLANK_DISTANCE);
+    let place = |k: usize| {
+        let [ra, dec] = grid.wcs().pixel_to_sky((k % nx) as f64, (k / nx) as f64);
+        Position::new(ra, dec).ok().filter(|&position| is_blank(position)).map(|position| (k, position))
+    };
+    let blank: Vec<(usize, Position)> = (0..ny * nx).filter_map(place).collect();
+    let centers: Vec<f64> = cube.wavelengths().iter().map(|bin| bin.center()).collect();
+    let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
+    for (z, (plane, wavelength)) in planes.iter().zip(centers).enumerate() {
+        let variance: Vec<f32> = cube.read(CubeArray::Variance, z, 0..ny)?;
+        for &(k, position) in &blank {
+            let light = |e: &ExtendedSource| {
+                e.surface_brightness(e.position.separation(position) * 3600.0, wavelength)
+            };
+            let truth: f64 = sky.extended.iter().map(light).sum();
+            let pull = (f64::from(plane[k]) - truth) / f64::from(variance[k]).sqrt();
+            if pull.is_finite() {
+                (sum, squares, count) = (sum + pull, squares + pull * pull, count + 1.0);
+            }
+        }
+    }
+    let mean: f64 = sum / count;
+    Ok([mean, (squares / count - mean * mean).sqrt()])
+}
+
+/// Fluxes found on several images against the truth.
+#[derive(Default)]
+struct FluxAccuracy {
+    /// Found over true.
+    ratios: Vec<f64>,
+    /// (found - true) / error.
+    pulls: Vec<f64>,
+}
+
+impl FluxAccuracy {
+    fn add(&mut self, flux: f64, error: f64, truth: f64) {
+        self.ratios.push(flux / truth);
+        self.pulls.push((flux - truth) / error);
+    }
+
+    /// Median of found over true, mean and standard deviation of the pulls.
+    fn figures(&self) -> [f64; 3] {
+        let n = self.pulls.len() as f64;
+        let mean = self.pulls.iter().sum::<f64>() / n;
+        let variance = self.pulls.iter().map(|pull| (pull - mean).powi(2)).sum::<f64>() / (n - 1.0);
+        [median(&mut self.ratios.clone()).unwrap_or(f64::NAN), mean, variance.sqrt()]
+    }
+
+    fn text(&self) -> String {
+        let [ratio, mean, width] = self.figures();
+        format!("{ratio:.4}, {mean:+.2} +- {width:.2}")
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let [ratio, mean, width] = self.figures();
+        serde_json::json!({ "median_flux_ratio": ratio, "mean_pull": mean, "pull_width": width })
     }
 }
 
@@ -325,8 +407,8 @@ struct SingleSource<'a> {
     star: &'a SimulatedStar,
     /// Images on which it was measured.
     images: usize,
-    /// Medians of found over true flux: of the aperture, with its correction, and by the PSF.
-    ratios: [f64; 2],
+    aperture: FluxAccuracy,
+    psf: FluxAccuracy,
     figure: PathBuf,
 }
 
@@ -352,28 +434,33 @@ impl<'a> SingleSource<'a> {
         let report = run_source(&config, &global.terminal())?;
         let entries = report.entries.unwrap_or_default();
         let rows: Vec<_> = entries.iter().filter_map(|entry| Some(*entry.row()?.1)).collect();
-        let good = || rows.iter().filter(|row| row.is_good && row.is_detected);
-        let truth = |row: &MeasurementRow| star.flux(row.wavelength);
-        let mut by_aperture: Vec<f64> = good().map(|row| row.flux / truth(row)).collect();
-        let mut by_psf: Vec<f64> = good().filter_map(|row| Some(row.psf?.flux / truth(row))).collect();
-        let ratios = [&mut by_aperture, &mut by_psf].map(|ratios| median(ratios).unwrap_or(f64::NAN));
+        let (mut aperture, mut psf) = (FluxAccuracy::default(), FluxAccuracy::default());
+        for row in rows.iter().filter(|row| row.is_good) {
+            let truth = star.flux(row.wavelength);
+            aperture.add(row.flux, row.flux_error, truth);
+            if let Some(fit) = row.psf {
+                psf.add(fit.flux, fit.error, truth);
+            }
+        }
         let figure = output.join("results").join("combined_plot.png");
-        Ok(Self { star, images: rows.len(), ratios, figure })
+        Ok(Self { star, images: rows.len(), aperture, psf, figure })
     }
 
     fn line(&self) -> String {
-        let [aperture, psf] = self.ratios;
         format!(
-            "{} on {} images, median found/true flux: aperture {aperture:.4}, PSF-weighted {psf:.4}\n",
-            self.star.id, self.images
+            "{} on {} images, median found/true flux, mean and standard deviation of (found - true) / error:\n  \
+             aperture {}\n  PSF      {}\n",
+            self.star.id,
+            self.images,
+            self.aperture.text(),
+            self.psf.text()
         )
     }
 
     fn json(&self) -> serde_json::Value {
-        let [aperture, psf] = self.ratios;
         serde_json::json!({
             "id": self.star.id, "images": self.images,
-            "median_flux_ratio": aperture, "median_psf_flux_ratio": psf,
+            "aperture": self.aperture.json(), "psf": self.psf.json(),
         })
     }
 }

@@ -9,8 +9,8 @@ use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::Position;
 use spx_sim::{
-    ExposureOptions, FieldOptions, FrameExtent, Pointing, SimulatedRelease, SimulatedSky, SurveyOptions,
-    observe, survey, write_mef, write_truth,
+    ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
+    SurveyOptions, observe, survey, write_calibration, write_mef, write_truth,
 };
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -19,21 +19,24 @@ use crate::ui;
 
 /// Write simulated exposures of a field of stars, and the truth as a table.
 ///
-/// The files have the layout of the archive's, so that every command takes them. Stars have power-law spectra,
-/// an extended source stands half way to the edge of the field, zodiacal light lies over all; there are
-/// noise, flagged pixels and NaN. The truth goes to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy,
-/// slope (of f_nu in wavelength), radius_arcsec.
+/// The files have the layout of the archive's, so every command takes them. Stars have power-law spectra, an
+/// extended source stands half way to the edge of the field, and zodiacal light lies over everything. The
+/// detectors are like the real ones: VARIANCE follows the observed rate, the PSF varies over the detector, and
+/// pixels are flagged at the real rates and carry wild values. --plain gives a Gaussian PSF and noise that does
+/// not depend on the light instead. The truth goes to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope
+/// (of f_nu in wavelength), radius_arcsec.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx simulate --ra 186.4536 --dec 33.5468 -o data
   spx simulate --ra 270 --dec 66.56 --detectors D3,D4 --exposures 40 --size full -o frames
-  spx simulate --ra 10 --dec 41 --release qr3 --gzip -o data && spx inspect data/*.fits")]
+  spx simulate --ra 10 --dec 41 --release qr3 --gzip -o data && spx inspect data/*.fits
+  spx simulate --ra 10 --dec 41 --release mixed --detectors D1,D5 --layout archive -o mirror")]
 pub(crate) struct SimulateArgs {
-    /// Right ascension of the field's centre [deg]
+    /// Right ascension of the field's center [deg]
     #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
     ra: f64,
-    /// Declination of the field's centre [deg]
+    /// Declination of the field's center [deg]
     #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
     dec: f64,
     /// Directory for the files
@@ -45,7 +48,7 @@ pub(crate) struct SimulateArgs {
     /// Detectors, such as D1,D3
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "D3")]
     detectors: Vec<Detector>,
-    /// Cutouts of this many pixels around the centre, or full
+    /// Cutouts of this many pixels around the center, or full
     #[arg(long, value_name = "PX|full", default_value = "200", value_parser = parse_size)]
     size: FrameSize,
     /// Radius of the field of stars [deg]
@@ -54,13 +57,23 @@ pub(crate) struct SimulateArgs {
     /// Number of stars
     #[arg(long, value_name = "N", default_value_t = 40)]
     stars: usize,
-    /// Noise of a pixel [MJy/sr]
-    #[arg(long, value_name = "X", default_value_t = 0.01)]
+    /// A Gaussian PSF, noise that does not depend on the light, few bad pixels
+    #[arg(long)]
+    plain: bool,
+    /// Noise of a pixel of plain images [MJy/sr]
+    #[arg(long, value_name = "X", default_value_t = 0.01, requires = "plain")]
     noise: f64,
+    /// Share of pixels with a cosmic-ray hit that no flag tells
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0, conflicts_with = "plain")]
+    unflagged_hits: f64,
+    /// Airglow of He I at 1.083 um in D1 and D2, over the zodiacal light; up to 30 in real images
+    #[arg(long, value_name = "X", default_value_t = 0.0, conflicts_with = "plain")]
+    airglow: f64,
     /// Zodiacal light in the images over that of the model beside them
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     zodi_scale: f64,
-    /// Layout of which release
+    /// Release; mixed: every other observation is of Quick Release 3, the others have the gain error of Quick
+    /// Release 2, and the calibration products that bring both to one scale are written to DIR/qr3
     #[arg(long, value_name = "NAME", default_value = "qr2")]
     release: ReleaseName,
     /// Compress the files; they keep their names
@@ -99,6 +112,8 @@ enum ReleaseName {
     Qr2,
     /// Quick Release 3
     Qr3,
+    /// Both in turn
+    Mixed,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -110,50 +125,85 @@ enum Layout {
 }
 
 impl SimulateArgs {
-    fn release(&self) -> SimulatedRelease {
+    /// Releases of the observations, in turn.
+    fn releases(&self) -> &'static [SimulatedRelease] {
         match self.release {
-            ReleaseName::Qr2 => SimulatedRelease::Qr2,
-            ReleaseName::Qr3 => SimulatedRelease::Qr3,
+            ReleaseName::Qr2 => &[SimulatedRelease::Qr2],
+            ReleaseName::Qr3 => &[SimulatedRelease::Qr3],
+            ReleaseName::Mixed => &[SimulatedRelease::Qr2, SimulatedRelease::Qr3],
         }
     }
 
-    fn path(&self, pointing: &Pointing) -> PathBuf {
-        self.output_dir.join(match self.layout {
-            Layout::Flat => pointing.file_name(self.release()),
-            Layout::Archive => pointing.archive_path(self.release()),
-        })
+    fn realism(&self) -> Option<RealisticOptions> {
+        let realism = RealisticOptions {
+            unflagged_hits: self.unflagged_hits,
+            airglow: self.airglow,
+            gain_error: matches!(self.release, ReleaseName::Mixed),
+            ..RealisticOptions::default()
+        };
+        (!self.plain).then_some(realism)
     }
+
+    fn options(&self, center: Position) -> ExposureOptions {
+        ExposureOptions {
+            frame: match self.size {
+                FrameSize::Full => FrameExtent::Full,
+                FrameSize::Cutout(size) => FrameExtent::Around { position: center, size },
+            },
+            sigma: self.noise,
+            zodi_scale: self.zodi_scale,
+            realism: self.realism(),
+            ..ExposureOptions::default()
+        }
+    }
+
+    /// The files to be written, one for each pointing.
+    fn files(&self, center: Position) -> Result<Vec<SimulatedFile>, Failure> {
+        let plan = SurveyOptions {
+            observations: self.exposures,
+            detectors: self.detectors.clone(),
+            first_mjd: self.mjd,
+            seed: self.seed,
+            ..SurveyOptions::default()
+        };
+        let (releases, options) = (self.releases(), self.options(center));
+        let pointings = survey(center, &plan).map_err(Failure::usage)?;
+        let file = |(k, pointing): (usize, Pointing)| {
+            // All detectors of an observation are of one release.
+            let release = releases[k / self.detectors.len().max(1) % releases.len()];
+            let path = self.output_dir.join(match self.layout {
+                Layout::Flat => pointing.file_name(release),
+                Layout::Archive => pointing.archive_path(release),
+            });
+            SimulatedFile { path, pointing, options: ExposureOptions { release, ..options.clone() } }
+        };
+        Ok(pointings.into_iter().enumerate().map(file).collect())
+    }
+}
+
+/// A file to be written.
+pub(crate) struct SimulatedFile {
+    pub(crate) path: PathBuf,
+    pub(crate) pointing: Pointing,
+    pub(crate) options: ExposureOptions,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let centre = Position::new(args.ra, args.dec).map_err(Failure::usage)?;
-    let sky = SimulatedSky::field(centre, args.radius, args.stars, args.seed, &FieldOptions::default());
+    let center = Position::new(args.ra, args.dec).map_err(Failure::usage)?;
+    let sky = SimulatedSky::field(center, args.radius, args.stars, args.seed, &FieldOptions::default());
     let sky = sky.map_err(Failure::usage)?;
-    let plan = SurveyOptions {
-        observations: args.exposures,
-        detectors: args.detectors.clone(),
-        first_mjd: args.mjd,
-        seed: args.seed,
-        ..SurveyOptions::default()
-    };
-    let options = ExposureOptions {
-        release: args.release(),
-        frame: match args.size {
-            FrameSize::Full => FrameExtent::Full,
-            FrameSize::Cutout(size) => FrameExtent::Around { position: centre, size },
-        },
-        sigma: args.noise,
-        zodi_scale: args.zodi_scale,
-        ..ExposureOptions::default()
-    };
-    let pointings = survey(centre, &plan).map_err(Failure::usage)?;
-    let files: Vec<(PathBuf, Pointing)> = pointings.into_iter().map(|p| (args.path(&p), p)).collect();
-    write_all(&sky, &files, &options, args.gzip, &global.terminal())?;
+    let files = args.files(center)?;
+    write_all(&sky, &files, args.gzip, &global.terminal())?;
     write_truth(&args.output_dir.join("truth.csv"), &sky)?;
-    for (path, _) in &files {
-        ui::data(&format!("{}\n", path.display()))?;
+    if let (ReleaseName::Mixed, Some(realism)) = (args.release, args.realism()) {
+        for &detector in &args.detectors {
+            write_calibration(&args.output_dir, detector, &realism)?;
+        }
+    }
+    for file in &files {
+        ui::data(&format!("{}\n", file.path.display()))?;
     }
     ui::note(
         global.verbosity(),
@@ -168,13 +218,13 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
 /// Where a file exists or cannot be written, or the user has interrupted; files that are complete stay.
 pub(crate) fn write_all(
     sky: &SimulatedSky,
-    files: &[(PathBuf, Pointing)],
-    options: &ExposureOptions,
+    files: &[SimulatedFile],
     gzip: bool,
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
     progress.start("simulate", files.len() as u64);
-    let written = files.par_iter().try_for_each(|(path, pointing)| -> Result<(), Failure> {
+    let written = files.par_iter().try_for_each(|file| -> Result<(), Failure> {
+        let SimulatedFile { path, pointing, options } = file;
         if progress.cancelled() {
             return Err(Failure::interrupted());
         }
