@@ -107,3 +107,74 @@ fn the_example_makes_what_the_command_makes() {
     assert_eq!(spx(folder.path(), &region).code, Some(0));
     assert_eq!(tree(&out), made);
 }
+
+/// A file as text.
+fn text(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap()
+}
+
+#[test]
+fn a_run_measures_a_replaced_file_again() {
+    let (archive, folder) = (archive(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    let arguments = ["--name=star", "-o", "out", "--bands=D3", "--resume"];
+    assert_eq!(ask(&archive, folder, "run", &arguments).code, Some(0));
+    let before = text(folder, "out/results/lightcurve.csv");
+    let again = ask(&archive, folder, "run", &arguments);
+    assert!(again.stderr.contains("processing: done before"), "{}", again.stderr);
+    let input = tree(&folder.join("out/data/D3")).into_keys().next().unwrap();
+    change_a_pixel(&folder.join("out/data/D3").join(input));
+    let again = ask(&archive, folder, "run", &arguments);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert!(again.stderr.contains("processing: again"), "{}", again.stderr);
+    assert_ne!(before, text(folder, "out/results/lightcurve.csv"));
+}
+
+/// Light curve of the one source of a batch over a directory.
+fn batch(folder: &Path, input: &str) -> String {
+    fs::write(folder.join("catalog.csv"), "targetid,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let arguments = ["batch", "--catalog=catalog.csv", "--input", input, "-o", "batch", "--resume"];
+    let run = spx(folder, &arguments);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    text(folder, "batch/lightcurves/1.csv")
+}
+
+#[test]
+fn a_batch_measures_a_replaced_file_again_and_takes_the_newest() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let files = copied(&folder.join("data"));
+    let before = batch(folder, "data");
+    assert_eq!(before.lines().count(), 1 + files.len());
+    change_a_pixel(&files[0]);
+    let after = batch(folder, "data");
+    assert_ne!(before, after);
+    assert_eq!(after.lines().count(), 1 + files.len());
+    // A newer processing of the first exposure, whose older table is still there.
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    let retry = name.replace("l2b-v", "l2b_retry-v");
+    fs::copy(&files[0], files[0].with_file_name(&retry)).unwrap();
+    for _ in 0..2 {
+        let newest = batch(folder, "data");
+        assert_eq!(newest.lines().count(), 1 + files.len(), "{newest}");
+        assert!(newest.contains(&retry) && !newest.contains(name), "{newest}");
+        // Once more without the older file.
+        fs::remove_file(&files[0]).ok();
+    }
+}
+
+#[test]
+fn photometry_of_files_counts_an_exposure_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let files = copied(&folder.join("data"));
+    let measure = || {
+        let run = spx(folder, &["photometry", "--ra=186.4536", "--dec=33.5468", "data"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stdout
+    };
+    let single = measure();
+    fs::copy(&files[0], folder.join("data/copy.fits")).unwrap();
+    fs::copy(&files[0], files[0].with_file_name("level2_old.FITS")).unwrap();
+    assert_eq!(measure().lines().count(), single.lines().count());
+}

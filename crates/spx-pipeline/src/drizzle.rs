@@ -17,10 +17,13 @@ mod settings;
 mod writer;
 
 pub use finalize::{FinalizeRequest, finalize};
-pub use mosaic::{MosaicConfig, WaveRange, mosaic, resume_mosaic};
+pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport, InputStatus};
 pub use resampling::{ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination};
-pub use run::{download_observations, drizzle, drizzle_detector, query_observations, resume_drizzle};
+pub use run::{
+    download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,
+    resume_mosaic,
+};
 pub use settings::{
     DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
 };

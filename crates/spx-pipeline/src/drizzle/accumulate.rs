@@ -11,7 +11,6 @@ use spx_core::progress::Progress;
 use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
-use super::job::AddedFile;
 use super::report::{InputReport, InputStatus};
 use crate::inputs::{ExposureBegin, InputFile};
 use crate::output::OutputDirectory;
@@ -115,6 +114,15 @@ pub(super) fn write(
     let written = file::write_sums(path, accumulator, settings, celestial, overwrite, progress);
     progress.finish();
     written.map_err(PipelineError::from)
+}
+
+/// What became of a source.
+pub(super) struct AddedFile {
+    pub(super) report: InputReport,
+    /// Its number in the context.
+    pub(super) number: Option<u32>,
+    /// Its time, where it is used.
+    pub(super) time: Option<GroupTime>,
 }
 
 /// Sources as an accumulator sees them.

@@ -11,7 +11,7 @@ use spx_drizzle::{
 };
 use spx_wcs::{CelestialWcs, GridMap, WaveTable};
 
-use super::accumulate::{self, AddedFiles, SumsInUse};
+use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
 use super::report::{CubeReport, InputReport, InputStatus};
 use super::settings::{DrizzleParameters, DrizzleProduct};
@@ -55,15 +55,6 @@ enum Loaded {
 
 /// What adding a source brought.
 type Answer = Result<(Loaded, Contribution), InputError>;
-
-/// What became of a source.
-pub(super) struct AddedFile {
-    pub(super) report: InputReport,
-    /// Its number in the context.
-    pub(super) number: Option<u32>,
-    /// Its time, where it is used.
-    pub(super) time: Option<GroupTime>,
-}
 
 impl DrizzleJob<'_> {
     /// `drizzle_D<n>.fits` or `mosaic.fits` in the output directory.

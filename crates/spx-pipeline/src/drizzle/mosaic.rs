@@ -8,20 +8,18 @@ use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_drizzle::ErrorMethod;
 
-use super::report::DrizzleReport;
 use super::resampling::ResamplingSettings;
-use super::run::{DrizzleTask, make};
 use super::settings::{
     DrizzleConfig, DrizzleParameters, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
     SamplingSettings,
 };
+use crate::PipelineError;
 use crate::archive::ArchiveSettings;
 use crate::flag_selection as text;
 use crate::settings::SettingHeading;
 use crate::zodi::ZodiSettings;
-use crate::{Listener, PipelineError};
 
-/// Settings of [`mosaic`].
+/// Settings of [`mosaic`](super::mosaic).
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Region"))]
@@ -86,25 +84,6 @@ impl fmt::Display for WaveRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.0[0], self.0[1])
     }
-}
-
-/// Makes the mosaic of the inputs that the settings name, or of what the archive has.
-///
-/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the output directory.
-///
-/// # Errors
-/// Usage where the settings are wrong or the output exists; nothing found where no exposure contributes.
-pub fn mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
-    make(&DrizzleTask::Mosaic(config), false, listener)
-}
-
-/// As [`mosaic`], going on with an earlier run in the same directory: stages that are done, with the same settings and the
-/// same inputs, are not repeated.
-///
-/// # Errors
-/// As [`mosaic`].
-pub fn resume_mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
-    make(&DrizzleTask::Mosaic(config), true, listener)
 }
 
 impl MosaicConfig {

@@ -53,6 +53,25 @@ pub fn resume_drizzle(
     make(&DrizzleTask::Cubes(config), true, listener)
 }
 
+/// Makes the mosaic of the inputs that the settings name, or of what the archive has.
+///
+/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the output directory.
+///
+/// # Errors
+/// Usage where the settings are wrong or the output exists; nothing found where no exposure contributes.
+pub fn mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
+    make(&DrizzleTask::Mosaic(config), false, listener)
+}
+
+/// As [`mosaic`], going on with an earlier run in the same directory: stages that are done, with the same settings and the
+/// same inputs, are not repeated.
+///
+/// # Errors
+/// As [`mosaic`].
+pub fn resume_mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
+    make(&DrizzleTask::Mosaic(config), true, listener)
+}
+
 /// Makes the cube of one detector from files and directories that are at hand.
 ///
 /// # Errors
