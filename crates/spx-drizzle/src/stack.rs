@@ -11,7 +11,8 @@ use rayon::prelude::*;
 use crate::addition::Cursor;
 use crate::droplets::Droplets;
 use crate::plan::{DrizzlePlan, with_kernel};
-use crate::reject::MedianCube;
+use crate::region::TILE;
+use crate::reject::{MedianCube, RejectionOptions};
 use crate::tile::SumTile;
 use crate::{DrizzleError, OutputPlanes};
 
@@ -33,15 +34,28 @@ struct TileStack {
     entries: Vec<StackEntry>,
 }
 
+/// What an output pixel takes for each exposure: this gives to about two planes, and vectors grow to twice
+/// what they hold \[bytes\].
+const ENTRY: usize = 2 * 2 * size_of::<StackEntry>();
+
 /// Ranges of tiles whose stacks fit a memory, if so many exposures reach all of the output.
 pub(crate) fn parts(plan: &DrizzlePlan, exposures: usize, memory: u64) -> Vec<Range<usize>> {
-    // A pixel gives to about two planes; vectors grow to twice what they hold.
-    const ENTRY: usize = 2 * 2 * size_of::<StackEntry>();
     let tiles = plan.tiles().count();
     let tile = plan.tiles().map(|tile| tile.rows.len() * tile.columns.len()).max().unwrap_or(1);
     let fits = memory / (exposures * tile * ENTRY).max(1) as u64;
     let step = usize::try_from(fits).unwrap_or(usize::MAX).clamp(1, tiles);
     (0..tiles).step_by(step).map(|first| first..(first + step).min(tiles)).collect()
+}
+
+impl DrizzlePlan {
+    /// Upper bound of the memory that rejecting the outliers of so many exposures takes besides \[bytes\].
+    pub fn rejection_bytes(&self, exposures: usize, options: &RejectionOptions) -> u64 {
+        let voxels = self.cube_shape().iter().map(|&n| n as u64).product::<u64>();
+        let [_, ny, nx] = self.cube_shape();
+        let stack = (exposures * ny * nx * ENTRY) as u64;
+        let tile = (exposures * TILE * TILE * ENTRY) as u64;
+        voxels * size_of::<f32>() as u64 + stack.min(options.memory.max(tile))
+    }
 }
 
 impl DrizzleStack {

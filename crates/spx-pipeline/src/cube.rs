@@ -12,7 +12,7 @@ use spx_wcs::CelestialWcs;
 
 use crate::{PipelineError, ResultContext as _};
 
-pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, sum_planes};
+pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 pub use planes::{
     PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
     shrunk, thirds_with_data,

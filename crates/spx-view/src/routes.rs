@@ -204,7 +204,7 @@ pub(crate) async fn spectrum(
         return Err(bad_request("the radius must be above 0"));
     }
     let path = site.path.clone();
-    let read = move |cube: &mut CubeFile| Ok(CubeSpectrum::extract(&path, cube, position, radius)?);
+    let read = move |cube: &mut CubeFile| Ok(CubeSpectrum::extract(&path, cube, position, radius, false)?);
     json(&blocking(&site.points, read).await?)
 }
 

@@ -21,8 +21,8 @@ use crate::ui;
 /// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
 /// flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
-/// Errors are propagated as if voxels were independent. Neighbouring voxels are not, for they share input pixels:
-/// errors of sums and means over a circle are underestimated. No background is subtracted (beyond the zodiacal
+/// Neighboring voxels share input pixels. Errors of sums and means over a circle account for that by the correlation
+/// that the cube's kernel makes; --independent-errors takes voxels for independent. No background is subtracted (beyond the zodiacal
 /// light that the drizzle took off), and nothing is added for light outside the circle.
 ///
 /// The figure shows the flux in the circle, or without --radius the surface brightness. Planes in which a part of
@@ -67,6 +67,9 @@ pub(crate) struct SpectrumArgs {
     /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output; repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
+    /// Errors as if voxels were independent, which are too small for a circle
+    #[arg(long)]
+    independent_errors: bool,
     /// Size of the figure [px] [default: 1000x700]
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     size: Option<Size>,
@@ -97,7 +100,13 @@ impl SpectrumArgs {
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let parameters = args.parameters()?;
     let mut cube = open_cube(&args.file)?;
-    let report = CubeSpectrum::extract(&args.file, &mut cube, parameters.position, parameters.radius)?;
+    let report = CubeSpectrum::extract(
+        &args.file,
+        &mut cube,
+        parameters.position,
+        parameters.radius,
+        args.independent_errors,
+    )?;
     if report.clipped {
         ui::warning("the circle reaches beyond the edge of the cube; only the part inside counts");
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use spx_core::fits::FitsNumber;
 use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
-use spx_drizzle::{Bin, WavelengthGrid};
+use spx_drizzle::{Bin, DrizzleOptions, WavelengthGrid};
 use spx_wcs::CelestialWcs;
 
 /// The pixels of every plane that make a spectrum.
@@ -134,7 +134,7 @@ pub struct PlaneSum {
     pub bin: Bin,
     /// Sum of the surface brightness [MJy/sr] of the pixels with data.
     pub sum: f64,
-    /// Sum of their variances [(MJy/sr)^2].
+    /// Variance of that sum [(MJy/sr)^2].
     pub variance: f64,
     /// Pixels with data: surface brightness and variance are finite.
     pub pixels: usize,
@@ -151,29 +151,65 @@ impl PlaneSum {
         Self { bin, sum: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 }
     }
 
-    /// Mean surface brightness [MJy/sr] and its error, taking the pixels for independent.
+    /// Mean surface brightness [MJy/sr] and its error.
     pub fn mean(&self) -> Option<[f64; 2]> {
         let n = self.pixels as f64;
         (self.pixels > 0).then(|| [self.sum / n, self.variance.sqrt() / n])
     }
 
-    /// Sum and its error, taking the pixels for independent; times `factor`.
+    /// Sum and its error; times `factor`.
     pub fn total(&self, factor: f64) -> Option<[f64; 2]> {
         (self.pixels > 0).then(|| [self.sum * factor, self.variance.sqrt() * factor])
     }
 }
 
-/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers.
-pub fn sum_planes(cube: &mut CubeFile, aperture: &CubeAperture) -> Result<Vec<PlaneSum>, CubeFileError> {
+/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one axis, by the kernel that
+/// a cube was made with: neighboring pixels share input pixels. Without that knowledge, pixels are independent.
+pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
+    let primary = cube.primary();
+    let options = || -> Option<(DrizzleOptions, f64)> {
+        let kernel = primary.text("KERNEL").ok()?.parse().ok()?;
+        let xy_shrink = primary.real("XYSHRINK").ok()?;
+        let options = DrizzleOptions { kernel, xy_shrink, ..DrizzleOptions::default() };
+        Some((options, 1.0 / primary.real("XYOVRSM").ok()?))
+    };
+    options().map_or_else(|| vec![1.0], |(options, ratio)| options.noise_correlation(ratio))
+}
+
+/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers. `correlation` is
+/// [`error_correlation`], or `[1.0]` for errors of independent pixels.
+pub fn sum_planes(
+    cube: &mut CubeFile,
+    aperture: &CubeAperture,
+    correlation: &[f64],
+) -> Result<Vec<PlaneSum>, CubeFileError> {
     let axis: WavelengthGrid = cube.wavelengths().clone();
-    axis.iter().enumerate().map(|(z, bin)| sum_plane(cube, aperture, z, bin)).collect()
+    axis.iter().enumerate().map(|(z, bin)| sum_plane(cube, aperture, (z, bin), correlation)).collect()
+}
+
+/// The variance of a sum over pixels with these errors, `[x, y]` and error, by y and then by x.
+fn variance_of_sum(errors: &[([usize; 2], f64)], correlation: &[f64]) -> f64 {
+    let mut variance = 0.0;
+    for &([x, y], error) in errors {
+        for (v, across) in (y..).zip(correlation) {
+            // Those of the row that lie behind this pixel in the list and have something in common with it.
+            let first = if v == y { x } else { x.saturating_sub(correlation.len() - 1) };
+            let begin = errors.partition_point(|([u, w], _)| (*w, *u) < (v, first));
+            let near = errors[begin..].iter().take_while(|([u, w], _)| *w == v && *u < x + correlation.len());
+            for &([u, w], other) in near {
+                let twice = if (u, w) == (x, y) { 1.0 } else { 2.0 };
+                variance += twice * error * other * correlation[u.abs_diff(x)] * across;
+            }
+        }
+    }
+    variance
 }
 
 fn sum_plane(
     cube: &mut CubeFile,
     aperture: &CubeAperture,
-    z: usize,
-    bin: Bin,
+    (z, bin): (usize, Bin),
+    correlation: &[f64],
 ) -> Result<PlaneSum, CubeFileError> {
     let science: Vec<f32> = pick(cube, aperture, CubeArray::Science, z)?;
     let variance: Vec<f32> = pick(cube, aperture, CubeArray::Variance, z)?;
@@ -181,12 +217,13 @@ fn sum_plane(
     let or_mask: Vec<u32> = pick(cube, aperture, CubeArray::OrMask, z)?;
     let count: Vec<u16> = pick(cube, aperture, CubeArray::Count, z)?;
     let mut sum = PlaneSum::nothing(bin);
+    let mut errors = Vec::new();
     for k in 0..science.len() {
         sum.or_mask |= or_mask[k];
         sum.count += u64::from(count[k]);
         if science[k].is_finite() && variance[k].is_finite() {
             sum.sum += f64::from(science[k]);
-            sum.variance += f64::from(variance[k]);
+            errors.push((aperture.pixels[k], f64::from(variance[k]).sqrt()));
             sum.and_mask &= and_mask[k];
             sum.pixels += 1;
         }
@@ -194,6 +231,7 @@ fn sum_plane(
     if sum.pixels == 0 {
         sum.and_mask = 0;
     }
+    sum.variance = variance_of_sum(&errors, correlation);
     Ok(sum)
 }
 
@@ -276,6 +314,20 @@ mod tests {
             CubeAperture::new(grid.wcs(), grid.shape(), at(ra, dec), Some(1.0)),
             Err(ApertureMiss::NoCenter)
         );
+    }
+
+    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n - 1) / (2 n).
+    #[test]
+    fn errors_of_blocks_are_correlated() {
+        let correlation = DrizzleOptions::default().noise_correlation(1.0);
+        for n in [1, 2, 5, 8] {
+            let errors: Vec<_> = (0..n * n).map(|k| ([7 + k % n, 3 + k / n], 0.5)).collect();
+            let independent = variance_of_sum(&errors, &[1.0]);
+            assert!((independent - 0.25 * (n * n) as f64).abs() < 1e-12);
+            let factor = (variance_of_sum(&errors, &correlation) / independent).sqrt();
+            let expected = 1.0 + (n as f64 - 1.0) / (2.0 * n as f64);
+            assert!((factor / expected - 1.0).abs() < 1e-4, "{factor} for {expected}");
+        }
     }
 
     #[test]

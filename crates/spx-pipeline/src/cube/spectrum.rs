@@ -8,7 +8,7 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::CubeFile;
 use spx_plot::{Size, Spectrum, SpectrumFigure, SpectrumPoint};
 
-use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, sum_planes};
+use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 use crate::PipelineError;
 
 /// A spectrum and where it was taken.
@@ -66,7 +66,8 @@ pub struct CubeSpectrumPoint {
 }
 
 impl CubeSpectrum {
-    /// The spectrum of the pixel that holds a position, or of the circle of `radius` [arcsec] around it.
+    /// The spectrum of the pixel that holds a position, or of the circle of `radius` [arcsec] around it. Errors are those of
+    /// pixels that share input pixels, or, where that is asked for, of independent ones.
     ///
     /// # Errors
     /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be read.
@@ -75,6 +76,7 @@ impl CubeSpectrum {
         cube: &mut CubeFile,
         position: Position,
         radius: Option<f64>,
+        independent_errors: bool,
     ) -> Result<Self, PipelineError> {
         let wcs = super::cube_celestial(file, cube)?;
         let [_, ny, nx] = cube.shape();
@@ -82,7 +84,8 @@ impl CubeSpectrum {
             |problem: String| PipelineError::nothing_found(format!("{}: {problem}", file.display()));
         let aperture = CubeAperture::new(&wcs, [ny, nx], position, radius)
             .map_err(|miss| nothing(miss_message(miss, position, radius)))?;
-        let planes = sum_planes(cube, &aperture)?;
+        let correlation = if independent_errors { vec![1.0] } else { error_correlation(cube) };
+        let planes = sum_planes(cube, &aperture, &correlation)?;
         if planes.iter().all(|plane| plane.pixels == 0) {
             return Err(nothing(format!("no plane has data at RA {} Dec {}", position.ra(), position.dec())));
         }

@@ -216,5 +216,6 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,
         context: entry.number.filter(|_| context),
+        outliers: None,
     }
 }

@@ -84,7 +84,9 @@ impl DrizzleJob<'_> {
         // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
+        let rejection = self.parameters.resampling.reject;
         plan.accumulator_bytes(accumulated + self.files.len())
+            + rejection.map_or(0, |options| plan.rejection_bytes(self.files.len(), &options))
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
@@ -177,13 +179,10 @@ impl DrizzleJob<'_> {
     ) -> Result<Vec<Answer>, PipelineError> {
         let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
-        self.listener.start(&format!("drizzle {}", self.product), files.len() as u64);
         let first = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
             self.load(plan, source, (&pool, map.as_ref()), run, out)
         };
-        let answers = drizzler.add_all(files, first, self.listener);
-        self.listener.finish();
-        let mut answers = answers?;
+        let mut answers = self.add_once(drizzler, files, first)?;
         let waiting = |answer: &Answer| matches!(answer, Ok((Loaded::Waiting, _)));
         let late: Vec<usize> = (0..files.len()).filter(|&k| waiting(&answers[k])).collect();
         if late.is_empty() {
@@ -207,11 +206,47 @@ impl DrizzleJob<'_> {
             let run = of.map_or(&[][..], |(_, scales)| scales);
             self.load(plan, source, (&pool, map.as_ref()), Some(run), out)
         };
-        let found = drizzler.add_all(&late_files, second, self.listener)?;
+        let found = self.add_once(drizzler, &late_files, second)?;
         for (k, answer) in late.into_iter().zip(found) {
             answers[k] = answer;
         }
         Ok(answers)
+    }
+
+    /// Adds sources by this way of loading them, where it is asked for without their outliers.
+    fn add_once<F>(
+        &self,
+        drizzler: &mut Drizzler,
+        files: &[InputFile],
+        load: F,
+    ) -> Result<Vec<Answer>, PipelineError>
+    where
+        F: Fn(&DrizzlePlan, &InputFile, &mut Droplets) -> Result<Loaded, InputError> + Sync,
+    {
+        let title = format!("drizzle {}", self.product);
+        let Some(options) = &self.parameters.resampling.reject else {
+            self.listener.start(&title, files.len() as u64);
+            let answers = drizzler.add_all(files, load, self.listener);
+            self.listener.finish();
+            return answers.map_err(PipelineError::from);
+        };
+        self.listener.start(&title, drizzler.rejection_steps(files.len(), options));
+        let answers = drizzler.add_all_rejecting(files, load, options, self.listener);
+        self.listener.finish();
+        let answers = answers?;
+        self.tell_outliers(&answers);
+        Ok(answers)
+    }
+
+    /// Says how many pixels were rejected as outliers.
+    fn tell_outliers(&self, answers: &[Answer]) {
+        let judged = answers.iter().flatten().map(|(_, contribution)| contribution.judged);
+        let [judged, rejected] = judged.fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
+        let product = self.product;
+        self.listener.note(&match judged {
+            0 => format!("{product}: no voxel has the exposures to tell outliers by, none is rejected"),
+            _ => format!("{product}: {rejected} of {judged} pixels are rejected as outliers"),
+        });
     }
 
     fn load(
@@ -323,6 +358,7 @@ impl DrizzleJob<'_> {
                 report: InputReport {
                     zodi_scale: fit.as_ref().map(|f| f.scale),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
+                    outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
                     ..InputReport::of(source, InputStatus::Used, fit.as_ref().and_then(ForegroundFit::remark))
                 },
                 number: contribution.number,

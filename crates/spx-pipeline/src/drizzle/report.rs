@@ -35,6 +35,9 @@ pub struct InputReport {
     /// Its bit in the context, where that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<u32>,
+    /// Pixels of it that were rejected as outliers, where that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outliers: Option<u64>,
 }
 
 impl InputReport {
@@ -47,7 +50,15 @@ impl InputReport {
     }
 
     fn new(file: &str, status: InputStatus, reason: Option<String>) -> Self {
-        Self { file: file.to_owned(), exposure: None, status, reason, zodi_scale: None, context: None }
+        Self {
+            file: file.to_owned(),
+            exposure: None,
+            status,
+            reason,
+            zodi_scale: None,
+            context: None,
+            outliers: None,
+        }
     }
 
     /// A line for the cube's history.
@@ -63,6 +74,9 @@ impl InputReport {
         }
         if let Some(bit) = self.context {
             line.push_str(&format!(", context bit {bit}"));
+        }
+        if let Some(outliers) = self.outliers {
+            line.push_str(&format!(", {outliers} outliers"));
         }
         if let Some(reason) = &self.reason {
             line.push_str(&format!(" ({reason})"));

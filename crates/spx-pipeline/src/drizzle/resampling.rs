@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_core::flags::GoodBits;
-use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, VarianceMethod};
+use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, RejectionOptions, VarianceMethod};
 
 use crate::PipelineError;
 use crate::flag_selection as text;
@@ -32,6 +32,10 @@ pub struct ResamplingSettings {
     /// FITS image with a weight for each pixel of the full frame, for the weights map
     #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
     pub weight_map: Option<PathBuf>,
+    /// Reject outliers: pixels that lie this many errors from what the other exposures saw (hits, satellites, moving objects).
+    /// Voxels need 4 exposures; 4.5 is a good limit
+    #[schemars(extend("examples" = [4.5], "x-value" = "SIGMA", "x-heading" = "Pixels and weights"))]
+    pub reject: Option<f64>,
     /// Only pixels of each input file in this box, counted from 0, ends included
     #[schemars(extend("examples" = [[20, 2019, 20, 2019]]))]
     #[schemars(extend("x-value" = "XMIN,XMAX,YMIN,YMAX", "x-heading" = "Pixels and weights"))]
@@ -130,6 +134,8 @@ pub(super) struct ResamplingParameters {
     pub(super) weight: PixelWeighting,
     /// Where `weight` is a map.
     pub(super) weight_map: Option<PathBuf>,
+    /// Where outliers are rejected.
+    pub(super) reject: Option<RejectionOptions>,
     /// Columns and rows, half-open.
     pub(super) input_box: Option<[Range<usize>; 2]>,
     pub(super) flux_scale: f64,
@@ -165,6 +171,10 @@ impl ResamplingSettings {
             }
             _ => {}
         }
+        let reject = self.reject.map(|sigma| RejectionOptions { sigma, ..RejectionOptions::default() });
+        if let Some(problem) = reject.and_then(|options| options.validate().err()) {
+            return Err(PipelineError::usage(format!("reject: {problem}")));
+        }
         let flux_scale = self.flux_scale.unwrap_or(1.0);
         if !(flux_scale.is_finite() && flux_scale != 0.0) {
             return Err(PipelineError::usage(format!(
@@ -175,6 +185,7 @@ impl ResamplingSettings {
             good_bits: self.good_bits.clone(),
             weight,
             weight_map: self.weight_map.clone(),
+            reject,
             input_box,
             flux_scale,
             pixel_scale_ratio: self.pixel_scale_ratio,

@@ -295,6 +295,10 @@ impl DrizzleConfig {
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
         }
+        if self.resampling.reject.is_some() && self.accumulate.is_some() {
+            // The sums of earlier runs cannot be taken apart again.
+            return Err(exclude("reject", "accumulate"));
+        }
         let resampling = self.resampling.parameters()?;
         let parameters = DrizzleParameters {
             region,

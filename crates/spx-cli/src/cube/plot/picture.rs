@@ -259,7 +259,7 @@ impl Content {
                 "" => format!("{:.5}° {:+.5}°", position.ra(), position.dec()),
                 label => label.to_owned(),
             };
-            let report = CubeSpectrum::extract(&args.file, cube, *position, args.radius)?;
+            let report = CubeSpectrum::extract(&args.file, cube, *position, args.radius, false)?;
             if report.clipped {
                 ui::warning(&format!("the circle around {name} reaches beyond the edge of the cube"));
             }
