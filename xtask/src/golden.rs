@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 7] = ["wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample"];
+const SETS: [&str; 8] = ["wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample", "fits"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

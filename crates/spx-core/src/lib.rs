@@ -22,6 +22,7 @@ pub mod map;
 pub mod pixels;
 pub mod progress;
 pub mod sky;
+pub mod time;
 pub mod units;
 pub mod zodi;
 

@@ -10,6 +10,7 @@ use crate::detector::Detector;
 use crate::fits::{FitsError, FitsNumber, FitsReader, MappedImage};
 use crate::flags::FlagNames;
 use crate::header::{Header, HeaderError};
+use crate::time::TimeScale;
 use crate::image::{
     ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, SpectralImage,
     WaveTableData,
@@ -125,7 +126,7 @@ impl MefFile {
         let metadata = Metadata {
             path: path.to_owned(),
             id: exposure_id(&header).map_err(at(IMAGE))?,
-            time: observation_time(&header).map_err(|e| at(IMAGE)(e.into()))?,
+            time: observation_time(&primary, &header).map_err(|e| at(IMAGE)(e.into()))?,
             version: primary.optional_text("VERSION").ok().flatten().map(str::to_owned),
             shape,
             flag_names: FlagNames::from_header(&flags),
@@ -420,11 +421,23 @@ fn exposure_id(header: &Header) -> Result<ExposureId, MefProblem> {
     Ok(ExposureId { observation: header.text("OBSID")?.to_owned(), detector })
 }
 
-fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
+/// Times in UTC; TIMESYS says what they are in the file.
+fn observation_time(primary: &Header, header: &Header) -> Result<ObservationTime, HeaderError> {
+    const SCALE: &str = "TIMESYS";
+    let card = match header.optional_text(SCALE)? {
+        Some(card) => Some(card),
+        None => primary.optional_text(SCALE)?,
+    };
+    let scale = TimeScale::from_card(card.unwrap_or_default()).map_err(|e| HeaderError::Invalid {
+        keyword: SCALE.into(),
+        value: e.0.clone(),
+        problem: e.to_string(),
+    })?;
+    let mjd = |keyword| Ok(header.optional_real(keyword)?.map(|mjd| scale.to_utc(mjd)));
     Ok(ObservationTime {
-        begin: header.optional_real("MJD-BEG")?,
-        average: header.optional_real("MJD-AVG")?,
-        end: header.optional_real("MJD-END")?,
+        begin: mjd("MJD-BEG")?,
+        average: mjd("MJD-AVG")?,
+        end: mjd("MJD-END")?,
         exposure: header.optional_real("XPOSURE")?,
         measurement: header.optional_real("TMEASURE")?,
     })
