@@ -1,5 +1,6 @@
-//! `cargo xtask compare-fits` and `cargo xtask fuzz`: the FITS reader of spx-core against astropy on any number of random
-//! files, and on files that are changed at random, for as long as one likes.
+//! `cargo xtask compare-fits` and `cargo xtask fuzz`: the FITS reader of spx-core against astropy
+//! on any number of random files, and on files that are changed at random, for as long as one
+//! likes.
 
 use std::fs;
 use std::process::Command;
@@ -43,7 +44,15 @@ pub(crate) fn fuzz(options: &[&str]) -> Result<()> {
         ["--minutes", value] => process::count("--minutes", value)?,
         _ => bail!("expected --minutes N, found {options:?}"),
     };
-    process::run(&mut process::cargo(&["test", "--release", "-p", "spx-core", "--test", "fits_fuzz", "--no-run"]))?;
+    process::run(&mut process::cargo(&[
+        "test",
+        "--release",
+        "-p",
+        "spx-core",
+        "--test",
+        "fits_fuzz",
+        "--no-run",
+    ]))?;
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seed = now.context("the clock stands before 1970")?.as_secs();
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());

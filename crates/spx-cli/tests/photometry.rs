@@ -332,8 +332,14 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert!(run.stderr.contains("6 files: 6 used, 0 rejected, 0 failed"), "{}", run.stderr);
     let results = folder.path().join("out/results");
-    let made =
-        ["combined_plot.pdf", "combined_plot.png", "combined_plot.svg", "lightcurve.csv", "lightcurve.ecsv", "photometry.json"];
+    let made = [
+        "combined_plot.pdf",
+        "combined_plot.png",
+        "combined_plot.svg",
+        "lightcurve.csv",
+        "lightcurve.ecsv",
+        "photometry.json",
+    ];
     assert_eq!(names(&results), [&made[..], &["query_summary.toml"]].concat());
     assert_eq!(names(&folder.path().join("out")), ["data", "results", "star.toml", "star_config.toml"]);
     assert_eq!(names(&folder.path().join("out/data")), ["D1", "D3"]);

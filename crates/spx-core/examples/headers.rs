@@ -1,4 +1,5 @@
-//! Lists the HDUs of a FITS file, and compares their checksums: `cargo run -p spx-core --example headers FILE`.
+//! Lists the HDUs of a FITS file, and compares their checksums: `cargo run -p spx-core --example
+//! headers FILE`.
 #![allow(clippy::print_stdout, reason = "an example")]
 
 use std::path::Path;

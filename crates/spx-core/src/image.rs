@@ -81,7 +81,8 @@ pub struct WaveTableData {
     pub values: Vec<f64>,
 }
 
-/// The point spread functions of an image as they stand in the file, one a zone, row-major `[zone][y][x]`.
+/// The point spread functions of an image as they stand in the file, one a zone, row-major
+/// `[zone][y][x]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PsfData {
     /// The samples.
@@ -97,13 +98,13 @@ pub struct PsfData {
 pub enum PsfOrigin {
     /// The cube PSF of Quick Release 2, with its cards.
     Cube(Header),
-    /// The table EPSF of Quick Release 3, with the centres of the zones (columns XCENTER, YCENTER, pixels of the full
-    /// frame) where it has them.
+    /// The table EPSF of Quick Release 3, with the centres of the zones (columns XCENTER, YCENTER,
+    /// pixels of the full frame) where it has them.
     Table(Option<Vec<[f64; 2]>>),
 }
 
-/// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that
-/// its memory can be used for the next exposure.
+/// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so
+/// that its memory can be used for the next exposure.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PixelPlanes {
     /// Surface brightness with the zodiacal light still in it [MJy/sr]; NaN occurs.

@@ -23,8 +23,8 @@ pub enum TimeScale {
     Tdb,
 }
 
-/// TAI - UTC \[s\] from the MJD (UTC) on: IERS Bulletin C and its predecessors. The last leap second was that at the end
-/// of 2016.
+/// TAI - UTC \[s\] from the MJD (UTC) on: IERS Bulletin C and its predecessors. The last leap
+/// second was that at the end of 2016.
 const LEAP_SECONDS: [(f64, f64); 28] = [
     (41_317.0, 10.0),
     (41_499.0, 11.0),
@@ -75,8 +75,8 @@ impl TimeScale {
         }
     }
 
-    /// MJD in UTC of an MJD in this scale. UTC stays as it is, to the last bit; before 1972 the leap seconds of its first
-    /// day are taken.
+    /// MJD in UTC of an MJD in this scale. UTC stays as it is, to the last bit; before 1972 the
+    /// leap seconds of its first day are taken.
     pub fn to_utc(self, mjd: f64) -> f64 {
         let to_tai = match self {
             Self::Utc => return mjd,

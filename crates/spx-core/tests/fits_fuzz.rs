@@ -1,5 +1,6 @@
-//! FITS files changed at random: whatever comes in, reading ends, with values or with an error. Half a second of it in the
-//! suite; more by `cargo xtask fuzz --minutes N`, which sets SPX_FUZZ_SECONDS and bounds the memory.
+//! FITS files changed at random: whatever comes in, reading ends, with values or with an error.
+//! Half a second of it in the suite; more by `cargo xtask fuzz --minutes N`, which sets
+//! SPX_FUZZ_SECONDS and bounds the memory.
 #![cfg(feature = "fits")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test")]
 
@@ -15,8 +16,24 @@ use common::read_everything;
 
 /// Values of cards and words that have done harm somewhere.
 const HARMFUL: [&str; 18] = [
-    "0", "-1", "1", "8", "-32", "2147483647", "-2147483648", "9223372036854775807", "4294967296", "1E300", "T", "'",
-    "'RICE_1'", "'GZIP_2'", "'HCOMPRESS_1'", "'1QD(0)'", "''", "NaN",
+    "0",
+    "-1",
+    "1",
+    "8",
+    "-32",
+    "2147483647",
+    "-2147483648",
+    "9223372036854775807",
+    "4294967296",
+    "1E300",
+    "T",
+    "'",
+    "'RICE_1'",
+    "'GZIP_2'",
+    "'HCOMPRESS_1'",
+    "'1QD(0)'",
+    "''",
+    "NaN",
 ];
 
 /// The HDUs of the reference file, each behind a primary of its own: one of a few kB each.
@@ -68,7 +85,8 @@ fn changed_files_do_no_harm() {
         let start = Instant::now();
         let header: String = bytes.iter().skip(2880).take(2880).map(|&byte| char::from(byte)).collect();
         Header::parse(&header).ok();
-        read += u64::from(FitsReader::from_bytes(bytes).and_then(|mut file| read_everything(&mut file)).is_ok());
+        read +=
+            u64::from(FitsReader::from_bytes(bytes).and_then(|mut file| read_everything(&mut file)).is_ok());
         assert!(start.elapsed() < Duration::from_secs(10), "execution {executions} of seed {seed} hangs");
         executions += 1;
     }

@@ -1,5 +1,5 @@
-//! Files that are made to do harm, and files that are shortened while they are read: each is refused with a message, soon,
-//! and without more memory than its bytes can stand for.
+//! Files that are made to do harm, and files that are shortened while they are read: each is
+//! refused with a message, soon, and without more memory than its bytes can stand for.
 #![cfg(feature = "fits")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
@@ -33,13 +33,29 @@ fn file(cards: &[&str], data: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A tile-compressed image of 8 x 8 pixels: 8 rows of descriptors, then a heap; some cards are exchanged.
+/// A tile-compressed image of 8 x 8 pixels: 8 rows of descriptors, then a heap; some cards are
+/// exchanged.
 fn tiles(changed: &[&str], data: &[u8]) -> Vec<u8> {
     let mut cards = vec![
-        "XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", "NAXIS2  = 8", "PCOUNT  = 256",
-        "GCOUNT  = 1", "TFIELDS = 1", "TTYPE1  = 'COMPRESSED_DATA'", "TFORM1  = '1PB(32)'", "ZIMAGE  = T",
-        "ZBITPIX = 32", "ZNAXIS  = 2", "ZNAXIS1 = 8", "ZNAXIS2 = 8", "ZTILE1  = 8", "ZTILE2  = 1",
-        "ZCMPTYPE= 'RICE_1'", "EXTNAME = 'FLAGS'",
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 8",
+        "NAXIS2  = 8",
+        "PCOUNT  = 256",
+        "GCOUNT  = 1",
+        "TFIELDS = 1",
+        "TTYPE1  = 'COMPRESSED_DATA'",
+        "TFORM1  = '1PB(32)'",
+        "ZIMAGE  = T",
+        "ZBITPIX = 32",
+        "ZNAXIS  = 2",
+        "ZNAXIS1 = 8",
+        "ZNAXIS2 = 8",
+        "ZTILE1  = 8",
+        "ZTILE2  = 1",
+        "ZCMPTYPE= 'RICE_1'",
+        "EXTNAME = 'FLAGS'",
     ];
     for &change in changed {
         match cards.iter_mut().find(|card| card[..8] == change[..8]) {
@@ -77,7 +93,11 @@ fn compressed_images_that_lie() {
         (&["ZBITPIX = 7"], sound(), "ZBITPIX = 7"),
         (&["ZNAXIS1 = 100000", "ZNAXIS2 = 100000", "ZTILE1  = 100000"], sound(), "rows for"),
         (&["ZNAXIS1 = 10000000000", "ZTILE1  = 10000000000"], sound(), "cannot have been packed"),
-        (&["ZNAXIS1 = 9223372036854775807", "ZNAXIS2 = 9223372036854775807"], sound(), "larger than any file"),
+        (
+            &["ZNAXIS1 = 9223372036854775807", "ZNAXIS2 = 9223372036854775807"],
+            sound(),
+            "larger than any file",
+        ),
         (&["ZNAXIS1 = -8"], sound(), "ZNAXIS1 = -8"),
         (&["ZNAXIS  = 1000000"], sound(), "ZNAXIS = 1000000"),
         (&["ZNAME1  = 'BYTEPIX'", "ZVAL1   = 8"], sound(), "BYTEPIX"),
@@ -108,27 +128,39 @@ fn headers_that_lie() {
         file(&all, &[])
     };
     for (bytes, message) in [
-        (image(&["BITPIX  = -32", "NAXIS   = 2", "NAXIS1  = 100000", "NAXIS2  = 100000"]), "ends within HDU 1 (IMAGE)"),
-        (image(&["BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 4294967296", "NAXIS2  = 4294967296"]), "larger than any"),
+        (
+            image(&["BITPIX  = -32", "NAXIS   = 2", "NAXIS1  = 100000", "NAXIS2  = 100000"]),
+            "ends within HDU 1 (IMAGE)",
+        ),
+        (
+            image(&["BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 4294967296", "NAXIS2  = 4294967296"]),
+            "larger than any",
+        ),
         (image(&["BITPIX  = 8", "NAXIS   = 999"]), "NAXIS1 is missing"),
         (image(&["BITPIX  = 8", "NAXIS   = -1"]), "NAXIS = -1"),
         (image(&["BITPIX  = 0", "NAXIS   = 0"]), "BITPIX = 0"),
         (image(&["BITPIX  = BBB", "NAXIS   = 0"]), "BITPIX is missing"),
         (image(&["BITPIX  = 8", "NAXIS   = 1", "NAXIS1  ="]), "NAXIS1 is missing"),
-        ([primary(), header(&["XTENSION= 'IMAGE'"])[..1000].to_vec()].concat(), "ends within the header of HDU 1"),
+        (
+            [primary(), header(&["XTENSION= 'IMAGE'"])[..1000].to_vec()].concat(),
+            "ends within the header of HDU 1",
+        ),
     ] {
         let found = refused(message, bytes);
         assert!(found.contains(message), "{message}: {found}");
     }
-    // A card of nothing but letters is nobody's form: the file opens, and its header is refused by the card.
+    // A card of nothing but letters is nobody's form: the file opens, and its header is refused by
+    // the card.
     let long = format!("A={}", "B".repeat(76));
     let table = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 0", "NAXIS2  = 0", &long];
     let mut odd = FitsReader::from_bytes(file(&table, &[])).unwrap();
     odd.move_to_index(1).unwrap();
     assert_eq!(odd.table_rows().unwrap(), 0);
-    let rows = ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 0", "NAXIS2  = 1000000000000"];
+    let rows =
+        ["XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 0", "NAXIS2  = 1000000000000"];
     assert!(refused("rows", file(&rows, &[])).contains("NAXIS2 = 1000000000000"));
-    let endless = [primary(), format!("{:<80}", "XTENSION= 'IMAGE'").into_bytes(), vec![b' '; 50_000_000]].concat();
+    let endless =
+        [primary(), format!("{:<80}", "XTENSION= 'IMAGE'").into_bytes(), vec![b' '; 50_000_000]].concat();
     assert!(refused("endless", endless).contains("no END card"));
 }
 

@@ -1,5 +1,6 @@
-//! What astropy wrote and read, read by us: pairs of HDUs in the files that `xtask/python/golden_fits.py` makes
-//! (`cargo xtask golden fits`; any number of cases by `cargo xtask compare-fits --cases N`).
+//! What astropy wrote and read, read by us: pairs of HDUs in the files that
+//! `xtask/python/golden_fits.py` makes (`cargo xtask golden fits`; any number of cases by `cargo
+//! xtask compare-fits --cases N`).
 #![cfg(feature = "fits")]
 #![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
 
