@@ -6,8 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 8] =
-    ["catalog", "wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample"];
+const SETS: [&str; 9] =
+    ["catalog", "wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample", "fits"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

@@ -13,6 +13,7 @@ mod browser;
 mod bytes;
 mod check;
 mod compare;
+mod fits;
 mod golden;
 mod habits;
 mod house;
@@ -55,6 +56,11 @@ cargo xtask TASK
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason
+  compare-fits [--cases N] [--seed N]
+                         the FITS reader against astropy on random compressed images, scaled images and tables
+                         (default: 100,000)
+  fuzz [--minutes N]     FITS files changed at random, read within 1 GB of memory: nothing but values and errors may
+                         come out (default: 5 minutes)
   truth [cube|zodiacal|photometry|releases]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
@@ -81,6 +87,8 @@ fn main() -> ExitCode {
         ["bytes", programs @ ..] => bytes::run(programs),
         ["house", root @ ..] => house::run(root),
         ["golden", which @ ..] => golden::run(which),
+        ["compare-fits", options @ ..] => fits::compare(options),
+        ["fuzz", options @ ..] => fits::fuzz(options),
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
         ["compare-photometry", options @ ..] => compare::photometry(options),

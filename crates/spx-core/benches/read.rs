@@ -1,6 +1,7 @@
-//! Reading the four planes of a full frame (2040 x 2040, 66.6 MB) into reused memory, and fitting the zodiacal light
-//! where they stand in the file, beside a copy of as many bytes in memory: the quotient of the rates is the share of the
-//! memory bandwidth that reading reaches. The file is in the page cache, so the disk plays no part.
+//! Reading the four planes of a full frame (2040 x 2040, 66.6 MB) into reused memory, and fitting
+//! the zodiacal light where they stand in the file, beside a copy of as many bytes in memory: the
+//! quotient of the rates is the share of the memory bandwidth that reading reaches. The file is in
+//! the page cache, so the disk plays no part.
 //!
 //! `cargo bench -p spx-core`
 #![allow(clippy::unwrap_used, missing_docs, reason = "a benchmark")]

@@ -1,5 +1,5 @@
-//! Files that appear under their final name only when they are complete: a temporary name in the same
-//! directory, flush to disk, rename.
+//! Files that appear under their final name only when they are complete: a temporary name in the
+//! same directory, flush to disk, rename.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -66,8 +66,8 @@ impl Drop for AtomicFile {
     }
 }
 
-/// Removes the temporary files of `target` that killed processes have left. The caller knows that no process is
-/// writing it now.
+/// Removes the temporary files of `target` that killed processes have left. The caller knows that
+/// no process is writing it now.
 ///
 /// # Errors
 /// What listing the directory or removing a file reports.
@@ -79,8 +79,8 @@ pub fn remove_leftovers(target: &Path) -> io::Result<()> {
     remove_temporary(directory, |of| of == name)
 }
 
-/// Removes the temporary files in a directory that killed processes have left, whatever they were to become. The caller
-/// knows that no process is writing there now.
+/// Removes the temporary files in a directory that killed processes have left, whatever they were
+/// to become. The caller knows that no process is writing there now.
 ///
 /// # Errors
 /// What listing the directory or removing a file reports.

@@ -1,4 +1,5 @@
-//! The six detectors and their 102 spectral channels (IRSA calibration product `cal-sch-v1-2026-106`).
+//! The six detectors and their 102 spectral channels (IRSA calibration product
+//! `cal-sch-v1-2026-106`).
 
 use std::fmt;
 use std::str::FromStr;

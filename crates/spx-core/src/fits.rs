@@ -1,12 +1,14 @@
 //! FITS files (FITS Standard 4.0; Pence et al. 2010, A&A 524, A42), read and written in safe Rust.
 //!
-//! [`FitsReader`] reads headers, images, tile-compressed images and binary tables of files that anybody may have made: it
-//! trusts no length, allocates no more than the file's own bytes can stand for, and names HDU and card where something is
-//! wrong. [`FitsWriter`] writes what spx makes. Both can be sent to another thread; one file can be opened several times.
+//! [`FitsReader`] reads headers, images, tile-compressed images and binary tables of files that
+//! anybody may have made: it trusts no length, allocates no more than the file's own bytes can
+//! stand for, and names HDU and card where something is wrong. [`FitsWriter`] writes what spx
+//! makes. Both can be sent to another thread; one file can be opened several times.
 //!
-//! Conventions: HDUs, rows and pixels are counted from 0 (HDU 0 is the primary), shapes are given with the
-//! slowest axis first, so that `[ny, nx]` belongs to NAXIS1 = nx, NAXIS2 = ny. NaN is kept as NaN; integers
-//! marked as undefined by BLANK or TNULL become NaN where real numbers are asked for, and else come back as they stand.
+//! Conventions: HDUs, rows and pixels are counted from 0 (HDU 0 is the primary), shapes are given
+//! with the slowest axis first, so that `[ny, nx]` belongs to NAXIS1 = nx, NAXIS2 = ny. NaN is kept
+//! as NaN; integers marked as undefined by BLANK or TNULL become NaN where real numbers are asked
+//! for, and else come back as they stand.
 //!
 //! This layer knows no SPHEREx; [`mef`](crate::mef) does.
 

@@ -1,7 +1,7 @@
 //! Quality flags: the names of the bits of a FLAGS plane, and selections of them.
 //!
-//! A file names its bits in its own cards, and those win over the list that is built in; that is why the
-//! names are data here and no compile-time constants.
+//! A file names its bits in its own cards, and those win over the list that is built in; that is
+//! why the names are data here and no compile-time constants.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,7 +40,8 @@ const STANDARD: [(&str, u32); 25] = [
     ("SATELLITE_HALO", 29),
 ];
 
-/// What IRSA's mosaicker masks: all but SOURCE, OVERFLOW, OUTLIER, FULLSAMPLE and the detector-state bits.
+/// What IRSA's mosaicker masks: all but SOURCE, OVERFLOW, OUTLIER, FULLSAMPLE and the
+/// detector-state bits.
 const MOSAIC: [&str; 19] = [
     "TRANSIENT",
     "SUR_ERROR",
@@ -114,8 +115,8 @@ impl Default for FlagNames {
 }
 
 impl FlagNames {
-    /// The names in a FLAGS header, `MP_<NAME> = bit` (QR2) or `MSKNnnnn = 'NAME'` (QR3), completed by the
-    /// built-in list where the file names neither the flag nor its bit.
+    /// The names in a FLAGS header, `MP_<NAME> = bit` (QR2) or `MSKNnnnn = 'NAME'` (QR3), completed
+    /// by the built-in list where the file names neither the flag nor its bit.
     pub fn from_header(header: &Header) -> Self {
         let mut names = BTreeMap::new();
         for card in header.cards() {
@@ -219,8 +220,8 @@ impl FlagSelection {
     /// The mask of the selected bits in a file with these names.
     ///
     /// # Errors
-    /// [`FlagError::NotInFile`] for a listed name that the file does not know. The presets pass over
-    /// names that a file lacks, for releases differ in them.
+    /// [`FlagError::NotInFile`] for a listed name that the file does not know. The presets pass
+    /// over names that a file lacks, for releases differ in them.
     pub fn mask(&self, names: &FlagNames) -> Result<u32, FlagError> {
         let preset = |list: &[&str]| list.iter().fold(0, |mask, name| mask | names.mask(name));
         match self {
@@ -236,7 +237,8 @@ impl FlagSelection {
 impl FromStr for FlagSelection {
     type Err = FlagError;
 
-    /// Reads a preset or a list: `mosaic`, `none`, `0,2,HOT`, `HOT|COLD`, and `~` before it for all other flags.
+    /// Reads a preset or a list: `mosaic`, `none`, `0,2,HOT`, `HOT|COLD`, and `~` before it for all
+    /// other flags.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (reversed, text) = reversed(text);
         let selection = match text.to_ascii_lowercase().as_str() {
@@ -250,7 +252,8 @@ impl FromStr for FlagSelection {
     }
 }
 
-/// The flags that may be ignored, in the notation of STScI's `Resample`: all others exclude a pixel.
+/// The flags that may be ignored, in the notation of STScI's `Resample`: all others exclude a
+/// pixel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GoodBits {
     /// Flags are not looked at.
@@ -278,8 +281,9 @@ impl GoodBits {
 impl FromStr for GoodBits {
     type Err = FlagError;
 
-    /// Reads a sum of bit values (`12`), a list of such or of names (`4,8`, `4+8`, `JUMP|HOT`), either with `~` before
-    /// it, or `none`. Unlike in [`FlagSelection`], numbers are values and not bit numbers.
+    /// Reads a sum of bit values (`12`), a list of such or of names (`4,8`, `4+8`, `JUMP|HOT`),
+    /// either with `~` before it, or `none`. Unlike in [`FlagSelection`], numbers are values and
+    /// not bit numbers.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (reversed, text) = reversed(text);
         if text.eq_ignore_ascii_case("none") && !reversed {

@@ -1,5 +1,5 @@
-//! FITS header cards, parsed and formatted without a FITS library (FITS Standard 4.0, section 4; the
-//! HIERARCH and CONTINUE conventions of the FITS registry).
+//! FITS header cards, parsed and formatted without a FITS library (FITS Standard 4.0, section 4;
+//! the HIERARCH and CONTINUE conventions of the FITS registry).
 
 use std::collections::HashMap;
 
@@ -15,7 +15,8 @@ pub enum CardValue {
     Logical(bool),
     /// An integer that fits 64 bits.
     Integer(i64),
-    /// A floating-point number; `NaN` and infinities cannot be written in FITS but are read where found.
+    /// A floating-point number; `NaN` and infinities cannot be written in FITS but are read where
+    /// found.
     Real(f64),
     /// A character string without its quotes and trailing blanks.
     Text(String),
@@ -154,8 +155,9 @@ impl Header {
         Self::default()
     }
 
-    /// Parses card images: `text` is a run of 80-character cards without line ends (as in a file), or one
-    /// card a line (as `fitsheader` prints them). Reading stops at END; CONTINUE cards are joined.
+    /// Parses card images: `text` is a run of 80-character cards without line ends (as in a file),
+    /// or one card a line (as `fitsheader` prints them). Reading stops at END; CONTINUE cards are
+    /// joined.
     ///
     /// # Errors
     /// [`HeaderError::Malformed`] where a value cannot be read as FITS.
@@ -164,8 +166,8 @@ impl Header {
         Self::parse_where(text, |_| true, |number, image| Err(malformed(number, image)))
     }
 
-    /// The cards whose first eight characters, without trailing blanks, are `wanted`; those that cannot be read are left
-    /// out.
+    /// The cards whose first eight characters, without trailing blanks, are `wanted`; those that
+    /// cannot be read are left out.
     pub(crate) fn parse_readable(text: &str, wanted: impl Fn(&str) -> bool) -> Self {
         let parsed = Self::parse_where(text, wanted, |_, _| Ok::<(), std::convert::Infallible>(()));
         parsed.unwrap_or_else(|never| match never {})

@@ -118,8 +118,8 @@ pub enum PsfOrigin {
     },
 }
 
-/// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so that
-/// its memory can be used for the next exposure.
+/// Pixels of consecutive rows, each plane row-major `[y][x]`. Kept apart from [`SpectralImage`] so
+/// that its memory can be used for the next exposure.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PixelPlanes {
     /// Surface brightness with the zodiacal light still in it [MJy/sr]; NaN occurs.

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 /// Columns of an input image, row by row: which pixels can reach an output grid.
 ///
-/// `spans[y]` is the half-open range of columns of row `y`; an empty range means no pixel of that row.
+/// `spans[y]` is the half-open range of columns of row `y`; an empty range means no pixel of that
+/// row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Spans(pub Vec<Range<usize>>);
 
@@ -24,7 +25,8 @@ impl Spans {
         Self(self.0.into_iter().enumerate().map(cut).collect())
     }
 
-    /// The half-open range of rows from the first to the last that is not empty; `0..0` where all are.
+    /// The half-open range of rows from the first to the last that is not empty; `0..0` where all
+    /// are.
     pub fn rows(&self) -> Range<usize> {
         let used = |r: &Range<usize>| !r.is_empty();
         match (self.0.iter().position(used), self.0.iter().rposition(used)) {
@@ -46,8 +48,9 @@ impl Spans {
 
 /// Input pixel to output pixel.
 pub trait PixelMap: Sync {
-    /// Output position `[x, y]` [px, 0-based, integers at centres] of the input position `(x, y)` [same
-    /// convention], `None` where it has none (behind the tangent plane, outside the map's domain).
+    /// Output position `[x, y]` [px, 0-based, integers at centres] of the input position `(x, y)`
+    /// [same convention], `None` where it has none (behind the tangent plane, outside the map's
+    /// domain).
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]>;
 
     /// Maps `(x0 + k, y)` for `k` in `0..out.len()`; positions without an image become NaN.
@@ -60,8 +63,9 @@ pub trait PixelMap: Sync {
         }
     }
 
-    /// The input pixels, of an image of shape `input` = `[ny, nx]`, that may come within `margin` pixels of
-    /// an output grid of shape `output` = `[ny, nx]`. May name more, never fewer; the default names all.
+    /// The input pixels, of an image of shape `input` = `[ny, nx]`, that may come within `margin`
+    /// pixels of an output grid of shape `output` = `[ny, nx]`. May name more, never fewer; the
+    /// default names all.
     fn spans(&self, input: [usize; 2], output: [usize; 2], margin: f64) -> Spans {
         let _ = (output, margin);
         Spans::whole(input)
@@ -79,7 +83,8 @@ pub struct Passband {
 
 /// Input pixel to passband.
 pub trait WavelengthMap: Sync {
-    /// The passband at the input position `(x, y)` [px, 0-based, integers at centres]; NaN where unknown.
+    /// The passband at the input position `(x, y)` [px, 0-based, integers at centres]; NaN where
+    /// unknown.
     fn passband(&self, x: f64, y: f64) -> Passband;
 
     /// The passbands at `(x0 + k, y)` for `k` in `0..out.len()`.

@@ -1,5 +1,5 @@
-//! Reading Level-2 spectral images: multi-extension FITS files of Quick Releases 2 and 3, full frames and
-//! cutouts, plain and gzipped, whole or only the rows that are needed.
+//! Reading Level-2 spectral images: multi-extension FITS files of Quick Releases 2 and 3, full
+//! frames and cutouts, plain and gzipped, whole or only the rows that are needed.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use crate::image::{
     ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, PsfSamples,
     SpectralImage, WaveTableData,
 };
+use crate::time::TimeScale;
 
 /// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
 #[derive(Debug, Error)]
@@ -97,11 +98,13 @@ pub struct ReadBuffers {
 }
 
 impl MefFile {
-    /// Opens a file and reads what is known of it: the cards of PRIMARY, IMAGE and FLAGS and the table
-    /// WCS-WAVE. The shapes and units of all planes are checked here, before any pixel is read.
+    /// Opens a file and reads what is known of it: the cards of PRIMARY, IMAGE and FLAGS and the
+    /// table WCS-WAVE. The shapes and units of all planes are checked here, before any pixel is
+    /// read.
     ///
     /// # Errors
-    /// [`MefError`] where the file is not FITS, an HDU or a card is missing, or shapes or units are wrong.
+    /// [`MefError`] where the file is not FITS, an HDU or a card is missing, or shapes or units are
+    /// wrong.
     pub fn open(path: &Path) -> Result<Self, MefError> {
         let at = |hdu| move |problem: MefProblem| MefError { path: path.to_owned(), hdu, problem };
         let mut reader = FitsReader::open(path).map_err(|e| at("PRIMARY")(e.into()))?;
@@ -125,7 +128,7 @@ impl MefFile {
         let metadata = Metadata {
             path: path.to_owned(),
             id: exposure_id(&header).map_err(at(IMAGE))?,
-            time: observation_time(&header).map_err(|e| at(IMAGE)(e.into()))?,
+            time: observation_time(&primary, &header).map_err(|e| at(IMAGE)(e.into()))?,
             version: primary.optional_text("VERSION").ok().flatten().map(str::to_owned),
             shape,
             flag_names: FlagNames::from_header(&flags),
@@ -173,8 +176,8 @@ impl MefFile {
         Ok(SpectralImage { metadata: self.metadata, rows, planes })
     }
 
-    /// All pixels of the image: where they stand in the file, if it holds them as plain numbers, else read into the
-    /// memory of `reuse`.
+    /// All pixels of the image: where they stand in the file, if it holds them as plain numbers,
+    /// else read into the memory of `reuse`.
     ///
     /// # Errors
     /// [`MefError`] where the file ends early or a tile cannot be decompressed.
@@ -187,11 +190,12 @@ impl MefFile {
         Ok(WholeImage { metadata, pixels: Whole::Held(planes), unused: PixelPlanes::default() })
     }
 
-    /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see` (the number of
-    /// the first, and their pixels), and keeps the range `rows`. The memory of a whole image is not needed.
+    /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see`
+    /// (the number of the first, and their pixels), and keeps the range `rows`. The memory of a
+    /// whole image is not needed.
     ///
-    /// `see` is shown blocks of rows from the first to the last. Gives the image with the rows that are kept, and
-    /// the memory that is not in it.
+    /// `see` is shown blocks of rows from the first to the last. Gives the image with the rows that
+    /// are kept, and the memory that is not in it.
     ///
     /// # Errors
     /// As [`read`](Self::read).
@@ -308,7 +312,8 @@ impl MappedPlanes {
     }
 }
 
-/// A spectral image with all its pixels, in the file or in memory. May be looked at from several threads.
+/// A spectral image with all its pixels, in the file or in memory. May be looked at from several
+/// threads.
 pub struct WholeImage {
     metadata: Metadata,
     pixels: Whole,
@@ -335,7 +340,8 @@ impl WholeImage {
         }
     }
 
-    /// The same, a few rows at a time, which fit the processor's cache, each time with the number of the first.
+    /// The same, a few rows at a time, which fit the processor's cache, each time with the number
+    /// of the first.
     pub fn blocks(&self) -> impl Iterator<Item = (usize, PlaneViews<'_>)> {
         let ([ny, nx], views) = (self.metadata.shape, self.views());
         let rows = (0..ny).step_by(FEW).map(move |first| first..ny.min(first + FEW));
@@ -368,8 +374,8 @@ impl WholeImage {
     /// The memory of the pixels, for the next image, once all was done with this one.
     ///
     /// # Errors
-    /// Where the file was shortened while it was read, or the disk failed: pixels that were missing were NaN with all
-    /// flags set, and what was made of them is not to be trusted.
+    /// Where the file was shortened while it was read, or the disk failed: pixels that were missing
+    /// were NaN with all flags set, and what was made of them is not to be trusted.
     pub fn into_memory(self) -> Result<PixelPlanes, MefError> {
         match self.pixels {
             Whole::Mapped(mapped) => mapped.check(&self.metadata.path).map(|()| self.unused),
@@ -443,11 +449,23 @@ fn exposure_id(header: &Header) -> Result<ExposureId, MefProblem> {
     Ok(ExposureId { observation: header.text("OBSID")?.to_owned(), detector })
 }
 
-fn observation_time(header: &Header) -> Result<ObservationTime, HeaderError> {
+/// Times in UTC; TIMESYS says what they are in the file.
+fn observation_time(primary: &Header, header: &Header) -> Result<ObservationTime, HeaderError> {
+    const SCALE: &str = "TIMESYS";
+    let card = match header.optional_text(SCALE)? {
+        Some(card) => Some(card),
+        None => primary.optional_text(SCALE)?,
+    };
+    let scale = TimeScale::from_card(card.unwrap_or_default()).map_err(|e| HeaderError::Invalid {
+        keyword: SCALE.into(),
+        value: e.0.clone(),
+        problem: e.to_string(),
+    })?;
+    let mjd = |keyword| Ok(header.optional_real(keyword)?.map(|mjd| scale.to_utc(mjd)));
     Ok(ObservationTime {
-        begin: header.optional_real("MJD-BEG")?,
-        average: header.optional_real("MJD-AVG")?,
-        end: header.optional_real("MJD-END")?,
+        begin: mjd("MJD-BEG")?,
+        average: mjd("MJD-AVG")?,
+        end: mjd("MJD-END")?,
         exposure: header.optional_real("XPOSURE")?,
         measurement: header.optional_real("TMEASURE")?,
     })

@@ -114,7 +114,8 @@ impl<'a, T: PlaneSample> Pixels<'a, T> {
     }
 }
 
-/// Turns bytes about, compiled for several instruction sets, of which the widest that the machine has is run.
+/// Turns bytes about, compiled for several instruction sets, of which the widest that the machine
+/// has is run.
 struct FromFits<'a, 'b, T> {
     bytes: &'a [[u8; 4]],
     out: &'b mut [T],

@@ -17,8 +17,8 @@ pub trait Progress: Sync {
     /// The task has ended, with or without success.
     fn finish(&self) {}
 
-    /// True once the user has asked to stop; a library then returns its `Cancelled` error as soon as it can
-    /// and leaves no file behind.
+    /// True once the user has asked to stop; a library then returns its `Cancelled` error as soon
+    /// as it can and leaves no file behind.
     fn cancelled(&self) -> bool {
         false
     }

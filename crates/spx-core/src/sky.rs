@@ -68,7 +68,8 @@ impl Position {
     }
 }
 
-/// A rectangle on the tangent plane at its centre, sides along right ascension and declination there.
+/// A rectangle on the tangent plane at its centre, sides along right ascension and declination
+/// there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rectangle {
     centre: Position,

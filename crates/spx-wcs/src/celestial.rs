@@ -1,12 +1,13 @@
 //! Pixel to sky and back: gnomonic projection (TAN) with SIP distortion.
 //!
-//! Calabretta & Greisen 2002, A&A 395, 1077 (Paper II) for the projection and the rotation, Greisen &
-//! Calabretta 2002, A&A 395, 1061 (Paper I) for the cards, Shupe et al. 2005 for SIP.
+//! Calabretta & Greisen 2002, A&A 395, 1077 (Paper II) for the projection and the rotation, Greisen
+//! & Calabretta 2002, A&A 395, 1061 (Paper I) for the cards, Shupe et al. 2005 for SIP.
 //!
-//! The gnomonic projection takes the point (xi, eta) of the tangent plane \[rad\] to the direction of
-//! (xi, eta, 1): Paper II's native spherical coordinates (eq. 14, 15, 54, 55) need not appear. The rotation
-//! to the sky (eq. 2) is a 3 x 3 matrix, here in a frame whose longitude counts from CRVAL1, so that right
-//! ascension is added at the end, and a map between two planes needs the difference of their CRVAL1 alone.
+//! The gnomonic projection takes the point (xi, eta) of the tangent plane \[rad\] to the direction
+//! of (xi, eta, 1): Paper II's native spherical coordinates (eq. 14, 15, 54, 55) need not appear.
+//! The rotation to the sky (eq. 2) is a 3 x 3 matrix, here in a frame whose longitude counts from
+//! CRVAL1, so that right ascension is added at the end, and a map between two planes needs the
+//! difference of their CRVAL1 alone.
 
 use spx_core::header::{Header, HeaderError};
 use spx_core::sky::Position;
@@ -20,8 +21,8 @@ pub(crate) type Matrix3 = [[f64; 3]; 3];
 
 /// A celestial WCS: `RA---TAN`, `DEC--TAN`, with or without `-SIP`, in ICRS.
 ///
-/// Pixels are 0-based with integers at pixel centres, angles degrees. The functions are defined for every
-/// pixel position, also outside the image.
+/// Pixels are 0-based with integers at pixel centres, angles degrees. The functions are defined for
+/// every pixel position, also outside the image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CelestialWcs {
     /// CRPIX, 0-based \[px\].
@@ -54,12 +55,12 @@ pub struct TanNumbers {
 }
 
 impl CelestialWcs {
-    /// Reads the primary WCS of a header: CTYPEi, CRPIXi, CRVALi, CUNITi, LONPOLE, SIP, and the matrix in
-    /// one of the forms PCi_j with CDELTi, CDi_j, CDELTi alone, CDELTi with CROTAi.
+    /// Reads the primary WCS of a header: CTYPEi, CRPIXi, CRVALi, CUNITi, LONPOLE, SIP, and the
+    /// matrix in one of the forms PCi_j with CDELTi, CDi_j, CDELTi alone, CDELTi with CROTAi.
     ///
-    /// Axis 1 may be the declination. Further axes of a cube are ignored. LATPOLE has no effect on a zenithal
-    /// projection. SIP cards are applied where CTYPE ends in `-SIP`; where it does not, they are an error,
-    /// since readers disagree about such headers.
+    /// Axis 1 may be the declination. Further axes of a cube are ignored. LATPOLE has no effect on
+    /// a zenithal projection. SIP cards are applied where CTYPE ends in `-SIP`; where it does not,
+    /// they are an error, since readers disagree about such headers.
     ///
     /// # Errors
     /// Names the card that is missing, of the wrong type, not finite, or not supported.
@@ -79,7 +80,8 @@ impl CelestialWcs {
         check_parameters(header, lon, lat)?;
         let (matrix, cards) = linear_matrix(header, lon, lat)?;
         let matrix = [matrix[0].map(|m| m * units[0]), matrix[1].map(|m| m * units[1])];
-        // Paper II, section 2.4: the default is 180 degrees, but 0 where the reference point is the pole.
+        // Paper II, section 2.4: the default is 180 degrees, but 0 where the reference point is the
+        // pole.
         let lonpole = header.optional_real("LONPOLE")?.unwrap_or(if crval[1] >= 90.0 { 0.0 } else { 180.0 });
         let mut wcs = Self::tan(crval, lonpole, crpix, matrix).ok_or(WcsError::Singular { cards })?;
         wcs.sip = axes.distortion(header)?;
@@ -91,7 +93,8 @@ impl CelestialWcs {
         let matrix = matrix.map(|row| row.map(f64::to_radians));
         let [[a, b], [c, d]] = matrix;
         let det = a * d - b * c;
-        // A matrix whose rows are parallel to within rounding is singular, whatever its determinant.
+        // A matrix whose rows are parallel to within rounding is singular, whatever its
+        // determinant.
         if !(det.is_finite() && det.abs() > 1e-10 * a.hypot(b) * c.hypot(d)) {
             return None;
         }
@@ -118,10 +121,10 @@ impl CelestialWcs {
 
     /// The pixel position of a sky position.
     ///
-    /// `None` for positions 90 degrees or more from the tangent point, and where the inverse of the SIP
-    /// polynomials does not converge: its last Newton step has to be below 1e-9 px (plus 4 units in the last
-    /// place), and as the iteration converges quadratically the answer is then good to rounding, some
-    /// 1e-11 px. AP and BP serve as a first guess alone.
+    /// `None` for positions 90 degrees or more from the tangent point, and where the inverse of the
+    /// SIP polynomials does not converge: its last Newton step has to be below 1e-9 px (plus 4
+    /// units in the last place), and as the iteration converges quadratically the answer is then
+    /// good to rounding, some 1e-11 px. AP and BP serve as a first guess alone.
     pub fn sky_to_pixel(&self, sky: Position) -> Option<[f64; 2]> {
         let (sin_ra, cos_ra) = (sky.ra() - self.crval[0]).to_radians().sin_cos();
         let (sin_dec, cos_dec) = sky.dec().to_radians().sin_cos();
@@ -138,16 +141,18 @@ impl CelestialWcs {
         Some([self.crpix[0] + u, self.crpix[1] + v])
     }
 
-    /// Sky positions `[ra, dec]` \[deg\] of the outer corners of an image of shape `[ny, nx]`, at the pixel
-    /// positions (-0.5, -0.5), (nx - 0.5, -0.5), (nx - 0.5, ny - 0.5), (-0.5, ny - 0.5).
+    /// Sky positions `[ra, dec]` \[deg\] of the outer corners of an image of shape `[ny, nx]`, at
+    /// the pixel positions (-0.5, -0.5), (nx - 0.5, -0.5), (nx - 0.5, ny - 0.5), (-0.5, ny - 0.5).
     pub fn footprint(&self, [ny, nx]: [usize; 2]) -> [[f64; 2]; 4] {
         let (right, top) = (nx as f64 - 0.5, ny as f64 - 0.5);
         [[-0.5, -0.5], [right, -0.5], [right, top], [-0.5, top]].map(|[x, y]| self.pixel_to_sky(x, y))
     }
 
-    /// A circle on the sky that holds an image of shape `[ny, nx]`: its centre, and its radius \[deg\].
+    /// A circle on the sky that holds an image of shape `[ny, nx]`: its centre, and its radius
+    /// \[deg\].
     ///
-    /// The outline is looked at in 65 places a side; a hundredth of the radius is added for what it does between them.
+    /// The outline is looked at in 65 places a side; a hundredth of the radius is added for what it
+    /// does between them.
     ///
     /// `None` where the image has no finite position.
     pub fn circle_around(&self, [ny, nx]: [usize; 2]) -> Option<(Position, f64)> {
@@ -169,16 +174,18 @@ impl CelestialWcs {
         Some((centre, 1.01 * radius))
     }
 
-    /// Solid angle of the pixel at `(x, y)` \[arcsec^2\], from the Jacobian of the full WCS at its centre,
-    /// SIP included.
+    /// Solid angle of the pixel at `(x, y)` \[arcsec^2\], from the Jacobian of the full WCS at its
+    /// centre, SIP included.
     pub fn pixel_area(&self, x: f64, y: f64) -> f64 {
         let ([xi, eta], [[a, b], [c, d]]) = self.plane(x, y);
-        // An area of the tangent plane, seen from the centre of the sphere, shrinks by cos^3 of its distance.
+        // An area of the tangent plane, seen from the centre of the sphere, shrinks by cos^3 of its
+        // distance.
         let steradian = (a * d - b * c).abs() / (1.0 + xi * xi + eta * eta).powf(1.5);
         steradian * 1f64.to_degrees().powi(2) * 3600.0 * 3600.0
     }
 
-    /// Solid angle of a pixel without distortion [arcsec^2], from the matrix alone: the same for all pixels.
+    /// Solid angle of a pixel without distortion [arcsec^2], from the matrix alone: the same for
+    /// all pixels.
     pub fn linear_pixel_area(&self) -> f64 {
         (self.scale() * ARCSEC_PER_RADIAN).powi(2)
     }
@@ -219,9 +226,9 @@ impl CelestialWcs {
         (a * d - b * c).abs().sqrt()
     }
 
-    /// The matrix H by which undistorted offsets (u', v') of `self` become pixels of `to`, whose own
-    /// distortion is left out: with (X, Y, W) = H (u', v', 1) they are (X/W, Y/W), and W > 0 where the
-    /// position lies before the tangent plane of `to`.
+    /// The matrix H by which undistorted offsets (u', v') of `self` become pixels of `to`, whose
+    /// own distortion is left out: with (X, Y, W) = H (u', v', 1) they are (X/W, Y/W), and W > 0
+    /// where the position lies before the tangent plane of `to`.
     ///
     /// Both planes are central projections of one sphere, so the map between them is projective.
     pub(crate) fn homography(&self, to: &Self) -> Matrix3 {
@@ -310,8 +317,8 @@ fn check_frame(header: &Header) -> Result<(), WcsError> {
     }
 }
 
-/// PV cards of the celestial axes may only repeat the defaults of a TAN projection: anything else is
-/// another reference point, or one of the distortions that are written under the name TAN.
+/// PV cards of the celestial axes may only repeat the defaults of a TAN projection: anything else
+/// is another reference point, or one of the distortions that are written under the name TAN.
 fn check_parameters(header: &Header, lon: usize, lat: usize) -> Result<(), WcsError> {
     let prefixes = [format!("PV{lon}_"), format!("PV{lat}_")];
     for card in header.cards() {
@@ -330,8 +337,8 @@ fn check_parameters(header: &Header, lon: usize, lat: usize) -> Result<(), WcsEr
     Ok(())
 }
 
-/// Pixel offsets to intermediate coordinates in units of CUNIT, the row of the longitude first, and the
-/// cards that it was read from.
+/// Pixel offsets to intermediate coordinates in units of CUNIT, the row of the longitude first, and
+/// the cards that it was read from.
 fn linear_matrix(header: &Header, lon: usize, lat: usize) -> Result<(Matrix2, &'static str), WcsError> {
     let element = |name: &str, i: usize, j: usize| header.optional_real(&format!("{name}{i}_{j}"));
     let square = |name: &str| -> Result<[[Option<f64>; 2]; 2], HeaderError> {

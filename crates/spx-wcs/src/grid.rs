@@ -1,5 +1,5 @@
-//! The grid that exposures are drizzled onto: an undistorted gnomonic projection, north up, centred on the
-//! region that was asked for.
+//! The grid that exposures are drizzled onto: an undistorted gnomonic projection, north up, centred
+//! on the region that was asked for.
 
 use spx_core::header::Header;
 use spx_core::sky::{Position, Rectangle};
@@ -7,14 +7,15 @@ use spx_core::sky::{Position, Rectangle};
 use crate::celestial::CelestialWcs;
 use crate::error::{WcsError, invalid};
 
-/// An output image of `ny` x `nx` square pixels: TAN, tangent point at the centre of the image, right
-/// ascension decreasing with x, declination growing with y.
+/// An output image of `ny` x `nx` square pixels: TAN, tangent point at the centre of the image,
+/// right ascension decreasing with x, declination growing with y.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputGrid {
     centre: Position,
     /// \[arcsec\]
     pixel_scale: f64,
-    /// \[deg\], positive. Kept beside the scale so that a header survives reading and writing unchanged.
+    /// \[deg\], positive. Kept beside the scale so that a header survives reading and writing
+    /// unchanged.
     cdelt: f64,
     shape: [usize; 2],
     wcs: CelestialWcs,
@@ -29,9 +30,9 @@ impl OutputGrid {
 
     /// The grid over a region: `floor(width * 60 / scale)` by `floor(height * 60 / scale)` pixels.
     ///
-    /// `pixel_scale_arcsec` is [`NATIVE_SCALE`](Self::NATIVE_SCALE) divided by the oversampling. The sizes
-    /// are those that IEEE arithmetic gives for just these expressions: 1.025 arcmin at 6.15 arcsec makes 9
-    /// pixels, not 10, as it does in Python.
+    /// `pixel_scale_arcsec` is [`NATIVE_SCALE`](Self::NATIVE_SCALE) divided by the oversampling.
+    /// The sizes are those that IEEE arithmetic gives for just these expressions: 1.025 arcmin at
+    /// 6.15 arcsec makes 9 pixels, not 10, as it does in Python.
     ///
     /// # Errors
     /// Where the scale is not positive, or a side has no pixel or more than 2^20.
@@ -44,8 +45,8 @@ impl OutputGrid {
         Self::build(region.center(), pixel_scale_arcsec, pixel_scale_arcsec / 3600.0, [ny, nx])
     }
 
-    /// Reads the grid back from a header that [`header`](Self::header) wrote, such as that of a cube, whose
-    /// third axis is ignored; `shape` is `[ny, nx]`.
+    /// Reads the grid back from a header that [`header`](Self::header) wrote, such as that of a
+    /// cube, whose third axis is ignored; `shape` is `[ny, nx]`.
     ///
     /// # Errors
     /// Names the card that is missing or that no grid of this kind has.

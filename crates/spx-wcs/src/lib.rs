@@ -1,5 +1,5 @@
-//! World coordinates of SPHEREx spectral images: celestial positions, wavelengths, output grids, and the
-//! map from an input pixel to an output pixel.
+//! World coordinates of SPHEREx spectral images: celestial positions, wavelengths, output grids,
+//! and the map from an input pixel to an output pixel.
 //!
 //! - [`CelestialWcs`]: gnomonic projection with SIP distortion, both ways;
 //! - [`OutputGrid`]: the undistorted grid that a mosaic or cube is drizzled onto;
@@ -7,8 +7,8 @@
 //! - [`WaveTable`]: wavelength and bandwidth of a pixel, as a
 //!   [`WavelengthMap`](spx_core::map::WavelengthMap).
 //!
-//! Pixel coordinates are 0-based with integers at pixel centres, image shapes `[ny, nx]`, angles degrees
-//! (ICRS), wavelengths um. FITS cards count pixels from 1; only this crate converts.
+//! Pixel coordinates are 0-based with integers at pixel centres, image shapes `[ny, nx]`, angles
+//! degrees (ICRS), wavelengths um. FITS cards count pixels from 1; only this crate converts.
 //!
 //! **No I/O of any kind:** headers and tables go in, maps come out.
 
@@ -24,3 +24,10 @@ pub use error::WcsError;
 pub use grid::OutputGrid;
 pub use pixel_map::GridMap;
 pub use wave_tab::WaveTable;
+
+// What a caller needs of the types that the crates share.
+pub use spx_core::{header, image, map, sky};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadmeOfWcs;

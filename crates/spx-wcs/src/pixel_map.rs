@@ -1,11 +1,13 @@
 //! Input pixel to output pixel by the projective shortcut.
 //!
-//! Two gnomonic projections (Calabretta & Greisen 2002, section 5.1.3) are central projections of one
-//! sphere onto two planes, hence related by a projective map: after the SIP polynomials one 3 x 3 matrix and
-//! one division lead from the input image to the output grid, without any trigonometry.
+//! Two gnomonic projections (Calabretta & Greisen 2002, section 5.1.3) are central projections of
+//! one sphere onto two planes, hence related by a projective map: after the SIP polynomials one 3 x
+//! 3 matrix and one division lead from the input image to the output grid, without any
+//! trigonometry.
 //!
-//! For a fixed row, A(u, v) and B(u, v) are polynomials in u alone, and so are the three homogeneous
-//! coordinates of the output position. A row therefore costs three cubics and a division a pixel.
+//! For a fixed row, A(u, v) and B(u, v) are polynomials in u alone, and so are the three
+//! homogeneous coordinates of the output position. A row therefore costs three cubics and a
+//! division a pixel.
 
 use std::ops::Range;
 
@@ -17,8 +19,8 @@ use crate::sip::{MAX_TERMS, Polynomial};
 
 /// The map from an input image to an output grid.
 ///
-/// Positions 90 degrees or more from the centre of the grid have no image. Pixels are 0-based with integers
-/// at pixel centres.
+/// Positions 90 degrees or more from the centre of the grid have no image. Pixels are 0-based with
+/// integers at pixel centres.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GridMap {
     /// CRPIX of the input, 0-based \[px\].
@@ -43,9 +45,9 @@ impl GridMap {
         }
     }
 
-    /// False where no pixel of an input image of shape `[ny, nx]` comes near the grid (within 4 input and 4
-    /// output pixels, more than any kernel reaches), so that the image need not be read. May be true where
-    /// none does. Takes about 0.15 ms for a full frame.
+    /// False where no pixel of an input image of shape `[ny, nx]` comes near the grid (within 4
+    /// input and 4 output pixels, more than any kernel reaches), so that the image need not be
+    /// read. May be true where none does. Takes about 0.15 ms for a full frame.
     pub fn may_overlap(&self, input_shape: [usize; 2]) -> bool {
         !self.spans(input_shape, self.output, 4.0 + 4.0 * self.ratio).is_empty()
     }
@@ -92,8 +94,9 @@ impl PixelMap for GridMap {
         }
     }
 
-    /// Decided for blocks of 16 x 16 pixels by the bounding box of their corners' images, generously grown.
-    /// Blocks with some corners behind the tangent plane are kept, those with all are not.
+    /// Decided for blocks of 16 x 16 pixels by the bounding box of their corners' images,
+    /// generously grown. Blocks with some corners behind the tangent plane are kept, those with all
+    /// are not.
     fn spans(&self, input: [usize; 2], output: [usize; 2], margin: f64) -> Spans {
         let mut spans = Spans(vec![0..0; input[0]]);
         if input.contains(&0) {
@@ -149,8 +152,8 @@ impl<const N: usize> GridMapRow<N> {
         [x * inverse, y * inverse]
     }
 
-    /// The positions `x0 + k`. The counter is 32 bits wide because only those convert to floating point in
-    /// vector registers; a row is far shorter.
+    /// The positions `x0 + k`. The counter is 32 bits wide because only those convert to floating
+    /// point in vector registers; a row is far shorter.
     fn fill(&self, x0: f64, out: &mut [[f64; 2]]) {
         for (position, k) in out.iter_mut().zip(0_i32..) {
             *position = self.at(x0 + f64::from(k));
@@ -173,10 +176,10 @@ fn stations(n: usize) -> Vec<usize> {
 
 /// Decides which blocks of the input come near the output.
 ///
-/// A block reaches as far as the bounding box of its corners, grown by 1 px and a quarter of its size. The
-/// deviation of the map from a bilinear one inside a block is at most B^2/8 of its second derivatives; on a
-/// SPHEREx frame that is 0.001 px, and a quarter of the size allows for a relative change of scale of 2
-/// across one block.
+/// A block reaches as far as the bounding box of its corners, grown by 1 px and a quarter of its
+/// size. The deviation of the map from a bilinear one inside a block is at most B^2/8 of its second
+/// derivatives; on a SPHEREx frame that is 0.001 px, and a quarter of the size allows for a
+/// relative change of scale of 2 across one block.
 struct InputBlocks<'a> {
     columns: &'a [usize],
     output: [usize; 2],
@@ -193,8 +196,8 @@ impl InputBlocks<'_> {
         Some([self.columns[first], self.columns[last + 1]])
     }
 
-    /// Whether a block may come within the margin of the output. In doubt, where some corners have no image,
-    /// it does; where none has, it does not.
+    /// Whether a block may come within the margin of the output. In doubt, where some corners have
+    /// no image, it does; where none has, it does not.
     fn near(&self, corners: [[f64; 2]; 4]) -> bool {
         let missing = corners.iter().filter(|corner| corner[0].is_nan()).count();
         if missing > 0 {

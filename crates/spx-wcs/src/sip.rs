@@ -1,8 +1,9 @@
-//! Distortion polynomials of the SIP convention (Shupe et al. 2005, ADASS XIV, ASP Conf. Ser. 347, 491).
+//! Distortion polynomials of the SIP convention (Shupe et al. 2005, ADASS XIV, ASP Conf. Ser. 347,
+//! 491).
 //!
-//! With u, v the pixel offsets from CRPIX, the undistorted offsets are u + A(u, v) and v + B(u, v), where
-//! A(u, v) is the sum of A_p_q u^p v^q over p + q <= A_ORDER. Unlike the paper, constant and linear terms
-//! are applied where they are there: SPHEREx headers have them.
+//! With u, v the pixel offsets from CRPIX, the undistorted offsets are u + A(u, v) and v + B(u, v),
+//! where A(u, v) is the sum of A_p_q u^p v^q over p + q <= A_ORDER. Unlike the paper, constant and
+//! linear terms are applied where they are there: SPHEREx headers have them.
 
 use spx_core::header::Header;
 
@@ -16,7 +17,8 @@ pub(crate) const MAX_TERMS: usize = MAX_ORDER + 1;
 /// The Newton iteration has converged where its step falls below this \[px\]. As it converges
 /// quadratically, the error then left is that of rounding, some 1e-12 px on a full frame.
 const STEP_TOLERANCE: f64 = 1e-9;
-/// From the guess u' the iteration takes 3 or 4 steps on any real header; this many means divergence.
+/// From the guess u' the iteration takes 3 or 4 steps on any real header; this many means
+/// divergence.
 const MAX_STEPS: usize = 40;
 
 /// A distortion and, where the header has one, its approximate inverse.
@@ -53,8 +55,8 @@ impl Sip {
         ([u + a[0], v + b[0]], [[1.0 + a[1], a[2]], [b[1], 1.0 + b[2]]])
     }
 
-    /// Undistorted offset to distorted offset \[px\], by Newton's iteration on A and B; `None` where it does
-    /// not come to rest within [`STEP_TOLERANCE`] (plus rounding).
+    /// Undistorted offset to distorted offset \[px\], by Newton's iteration on A and B; `None`
+    /// where it does not come to rest within [`STEP_TOLERANCE`] (plus rounding).
     pub(crate) fn distort(&self, target: [f64; 2]) -> Option<[f64; 2]> {
         let mut at = target;
         if let Some([ap, bp]) = &self.backward {
@@ -85,7 +87,8 @@ pub(crate) struct Polynomial {
 }
 
 impl Polynomial {
-    /// Reads `<name>_ORDER` and `<name>_p_q`; absent coefficients are 0, those above the order are ignored.
+    /// Reads `<name>_ORDER` and `<name>_p_q`; absent coefficients are 0, those above the order are
+    /// ignored.
     fn from_header(header: &Header, name: &str) -> Result<Option<Self>, WcsError> {
         let keyword = format!("{name}_ORDER");
         let Some(order) = header.optional_integer(&keyword)? else { return Ok(None) };

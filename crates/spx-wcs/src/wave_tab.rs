@@ -1,19 +1,21 @@
-//! Wavelength and bandwidth of a pixel by table look-up: the -TAB algorithm of Greisen et al. 2006, A&A 446,
-//! 747 (Paper III), section 6, for two axes.
+//! Wavelength and bandwidth of a pixel by table look-up: the -TAB algorithm of Greisen et al. 2006,
+//! A&A 446, 747 (Paper III), section 6, for two axes.
 //!
-//! Two departures from the paper. It lets a reader refuse positions beyond half a cell outside the table
-//! (and WCSLIB does); here the outermost cells are continued linearly without end, since pixel edges and
-//! detectors' margins lie there. And SIP never applies to this WCS, whatever the header says: the table is
-//! indexed by detector pixels.
+//! Two departures from the paper. It lets a reader refuse positions beyond half a cell outside the
+//! table (and WCSLIB does); here the outermost cells are continued linearly without end, since
+//! pixel edges and detectors' margins lie there. And SIP never applies to this WCS, whatever the
+//! header says: the table is indexed by detector pixels.
 
 use spx_core::header::Header;
 use spx_core::map::{Passband, WavelengthMap};
 
 use crate::error::{WcsError, invalid};
 
-/// The wavelength table of an exposure, with the place of the image (a full frame or a cutout) in it.
+/// The wavelength table of an exposure, with the place of the image (a full frame or a cutout) in
+/// it.
 ///
-/// Between control points wavelength and bandwidth \[um\] are bilinear, beyond them the outermost cell goes on.
+/// Between control points wavelength and bandwidth \[um\] are bilinear, beyond them the outermost
+/// cell goes on.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WaveTable {
     x: TableAxis,
@@ -25,11 +27,12 @@ pub struct WaveTable {
 impl WaveTable {
     /// A table from the columns of WCS-WAVE and the alternate WCS `W` of the image's header.
     ///
-    /// `x` and `y` are the control points of image axis 1 and 2, 1-based parent pixels, strictly monotonic, at
-    /// least two each. `values` is the VALUES cell as it stands, `values[(j * nx + i) * 2 + k]`, `k` = 0 the
-    /// wavelength and 1 the bandwidth. The header gives CTYPEiW, CUNITiW (um, m, nm or Angstrom), CRPIXiW,
-    /// CRVALiW and CDELTiW; PV1_3W = 1 and PV2_3W = 2 is the order just named, and where they are exchanged
-    /// so are, by Paper III, the places of `i` and `j` and those of wavelength and bandwidth.
+    /// `x` and `y` are the control points of image axis 1 and 2, 1-based parent pixels, strictly
+    /// monotonic, at least two each. `values` is the VALUES cell as it stands, `values[(j * nx + i)
+    /// * 2 + k]`, `k` = 0 the wavelength and 1 the bandwidth. The header gives CTYPEiW, CUNITiW
+    /// (um, m, nm or Angstrom), CRPIXiW, CRVALiW and CDELTiW; PV1_3W = 1 and PV2_3W = 2 is the
+    /// order just named, and where they are exchanged so are, by Paper III, the places of `i` and
+    /// `j` and those of wavelength and bandwidth.
     ///
     /// # Errors
     /// Names the card or the column at fault.
@@ -60,11 +63,12 @@ impl WaveTable {
         Ok(Self { x: TableAxis::new(header, 1, x)?, y: TableAxis::new(header, 2, y)?, values: table })
     }
 
-    /// Smallest and largest central wavelength \[um\] over the pixel centres of an image of shape `[ny, nx]`;
-    /// NaN where it has none.
+    /// Smallest and largest central wavelength \[um\] over the pixel centres of an image of shape
+    /// `[ny, nx]`; NaN where it has none.
     pub fn range(&self, [ny, nx]: [usize; 2]) -> [f64; 2] {
         let mut range = [f64::INFINITY, f64::NEG_INFINITY];
-        // Within a cell the table is bilinear, so its extremes lie at the corners of the pixels of that cell.
+        // Within a cell the table is bilinear, so its extremes lie at the corners of the pixels of
+        // that cell.
         for y in self.y.corner_pixels(ny) {
             for x in self.x.corner_pixels(nx) {
                 let centre = self.passband(x, y).center;
@@ -74,7 +78,8 @@ impl WaveTable {
         if range[0] <= range[1] { range } else { [f64::NAN; 2] }
     }
 
-    /// The straight line of a cell along a row: values at its first control point, and slopes a parent pixel.
+    /// The straight line of a cell along a row: values at its first control point, and slopes a
+    /// parent pixel.
     fn line(&self, cell: usize, row: (usize, f64)) -> [[f64; 2]; 2] {
         let (j, fraction) = row;
         let nx = self.x.points.len();
@@ -147,13 +152,15 @@ impl TableAxis {
         (pixel - self.crpix) * self.cdelt + self.crval
     }
 
-    /// The cell of a parent position: the last whose first control point is not above it, or an outermost.
+    /// The cell of a parent position: the last whose first control point is not above it, or an
+    /// outermost.
     fn cell(&self, parent: f64) -> usize {
         let inner = &self.points[1..self.points.len() - 1];
         inner.iter().take_while(|point| **point <= parent).count()
     }
 
-    /// The end of the run of pixels `x0 + k`, from `start` up to `len`, that lie in the same cell as `start`.
+    /// The end of the run of pixels `x0 + k`, from `start` up to `len`, that lie in the same cell
+    /// as `start`.
     fn run(&self, cell: usize, x0: f64, start: usize, len: usize) -> usize {
         let low = if cell == 0 { f64::NEG_INFINITY } else { self.points[cell] };
         let high = if cell + 2 == self.points.len() { f64::INFINITY } else { self.points[cell + 1] };
@@ -258,8 +265,8 @@ fn unit(header: &Header, keyword: &str) -> Result<f64, WcsError> {
     }
 }
 
-/// A column number in the 32 bits that convert to floating point in vector registers; no row is so long
-/// that it would be cut.
+/// A column number in the 32 bits that convert to floating point in vector registers; no row is so
+/// long that it would be cut.
 fn counter(k: usize) -> i32 {
     i32::try_from(k).unwrap_or(i32::MAX)
 }

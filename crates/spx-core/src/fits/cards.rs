@@ -6,7 +6,8 @@ use crate::header::{CARD_LEN, Card, CardValue};
 /// Room for text behind the keyword of a commentary card \[bytes\].
 const COMMENTARY_LEN: usize = CARD_LEN - 8;
 
-/// Width to which strings of standard cards are filled before a comment, as CFITSIO and astropy do \[bytes\].
+/// Width to which strings of standard cards are filled before a comment, as CFITSIO and astropy do
+/// \[bytes\].
 const STRING_WIDTH: usize = 20;
 
 /// True for keywords that describe the layout of the data, which the writer itself decides.
@@ -26,15 +27,15 @@ pub(super) fn is_structural(keyword: &str) -> bool {
     WORDS.contains(&keyword) || NUMBERED.iter().any(numbered)
 }
 
-/// The 80-byte images of a card, trailing blanks left off: one, or more where a string or a commentary text
-/// is long.
+/// The 80-byte images of a card, trailing blanks left off: one, or more where a string or a
+/// commentary text is long.
 ///
 /// Real numbers are written with as few digits as read back to the same bits. Characters other than
 /// printable ASCII become `?` in comments; a comment that does not fit is cut.
 ///
 /// # Errors
-/// Where the value has no form in FITS: NaN, infinity, a string with characters other than printable ASCII,
-/// a keyword that leaves no room.
+/// Where the value has no form in FITS: NaN, infinity, a string with characters other than
+/// printable ASCII, a keyword that leaves no room.
 pub(super) fn images(card: &Card) -> Result<Vec<String>, FitsError> {
     let comment = printable(&card.comment);
     let Some(value) = &card.value else {
@@ -113,8 +114,8 @@ fn continued(prefix: &str, room: usize, quoted: &str, comment: &str) -> Vec<Stri
     let mut images = Vec::new();
     let (mut prefix, mut room, mut rest) = (prefix, room, quoted);
     while rest.len() > room {
-        // One byte is for the `&`. A doubled quote must not be parted: of a run of quotes that ends at the
-        // cut, an odd number means that the cut goes through a pair.
+        // One byte is for the `&`. A doubled quote must not be parted: of a run of quotes that ends
+        // at the cut, an odd number means that the cut goes through a pair.
         let mut cut = room - 1;
         let quotes = rest[..cut].bytes().rev().take_while(|&b| b == b'\'').count();
         cut -= quotes % 2;

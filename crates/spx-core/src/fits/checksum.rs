@@ -1,4 +1,5 @@
-//! DATASUM and CHECKSUM (FITS Standard 4.0, section 4.4.2.7 and appendix J): sums of 32-bit words in ones' complement.
+//! DATASUM and CHECKSUM (FITS Standard 4.0, section 4.4.2.7 and appendix J): sums of 32-bit words
+//! in ones' complement.
 
 use super::error::FitsError;
 use super::hdu::{BLOCK, HduEntry};
@@ -29,13 +30,14 @@ impl WordSum {
         self.add(&other.0.to_be_bytes())
     }
 
-    /// The 16 characters of CHECKSUM with which an HDU of this sum, CHECKSUM being sixteen zeros, has the sum of minus
-    /// zero.
+    /// The 16 characters of CHECKSUM with which an HDU of this sum, CHECKSUM being sixteen zeros,
+    /// has the sum of minus zero.
     pub(super) fn encoded(self) -> String {
         let mut text = [0; 16];
         for (k, byte) in (!self.0).to_be_bytes().into_iter().enumerate() {
             for (j, letter) in four_letters(byte).into_iter().enumerate() {
-                // The string begins at the fourth byte of a word of its card: everything moves by one.
+                // The string begins at the fourth byte of a word of its card: everything moves by
+                // one.
                 text[(4 * j + k + 1) % 16] = letter;
             }
         }
@@ -77,7 +79,8 @@ pub(super) fn sum(
     Ok(sum)
 }
 
-/// Compares an HDU, all of which is there, with the sums in its header; `None` where there are none.
+/// Compares an HDU, all of which is there, with the sums in its header; `None` where there are
+/// none.
 pub(super) fn verify(source: &ByteSource, hdu: &HduEntry) -> Result<Option<bool>, FitsError> {
     let of = |keyword: &str| hdu.text(keyword).ok().flatten().filter(|text| !text.is_empty());
     let (data_sum, checksum) = (of("DATASUM"), of("CHECKSUM"));

@@ -1,5 +1,5 @@
-//! Real numbers from quantized ones (FITS Standard 4.0, section 10.2 and appendix I; Pence, White & Seaman 2010, PASP 122,
-//! 1065).
+//! Real numbers from quantized ones (FITS Standard 4.0, section 10.2 and appendix I; Pence, White &
+//! Seaman 2010, PASP 122, 1065).
 
 use std::sync::OnceLock;
 
@@ -13,8 +13,8 @@ const EXACT_ZERO: i32 = -2_147_483_646;
 pub(super) enum Dither {
     /// NO_DITHER.
     No,
-    /// SUBTRACTIVE_DITHER_1; `zeros` where it is SUBTRACTIVE_DITHER_2, which keeps exact zeros. `seed` is ZDITHER0, 1 to
-    /// 10,000.
+    /// SUBTRACTIVE_DITHER_1; `zeros` where it is SUBTRACTIVE_DITHER_2, which keeps exact zeros.
+    /// `seed` is ZDITHER0, 1 to 10,000.
     Subtractive { zeros: bool, seed: usize },
 }
 

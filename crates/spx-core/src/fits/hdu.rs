@@ -1,4 +1,5 @@
-//! The chain of HDUs of a file: headers, sizes and places, without their data (FITS Standard 4.0, section 3).
+//! The chain of HDUs of a file: headers, sizes and places, without their data (FITS Standard 4.0,
+//! section 3).
 
 use super::cards::is_structural;
 use super::error::FitsError;
@@ -143,8 +144,8 @@ pub(super) fn entry(text: &str, number: usize, start: u64, data: u64) -> Result<
     Ok(HduEntry { number, extname, start, data, size, cards })
 }
 
-/// The cards of the header that begins at a byte, in runs of 80 characters, from the first to END. Bytes that are no
-/// printable ASCII become `?`.
+/// The cards of the header that begins at a byte, in runs of 80 characters, from the first to END.
+/// Bytes that are no printable ASCII become `?`.
 pub(super) fn header_text(source: &ByteSource, number: usize, start: u64) -> Result<String, FitsError> {
     let mut text = String::new();
     for k in 0..MAX_HEADER_BLOCKS {
@@ -173,7 +174,8 @@ fn too_large() -> HeaderError {
     HeaderError::Invalid { keyword: "NAXIS".into(), value: "...".into(), problem }
 }
 
-/// Bytes of the data that a header declares: `|BITPIX| / 8 * GCOUNT * (PCOUNT + NAXIS1 * NAXIS2 * ...)`.
+/// Bytes of the data that a header declares: `|BITPIX| / 8 * GCOUNT * (PCOUNT + NAXIS1 * NAXIS2 *
+/// ...)`.
 fn data_size(cards: &Header) -> Result<u64, HeaderError> {
     let bitpix = cards.integer("BITPIX")?;
     if NumberType::from_bitpix(bitpix).is_none() {

@@ -1,16 +1,18 @@
-//! Images read where they stand: in the file, mapped into the address space, or in the memory that it was unpacked into.
+//! Images read where they stand: in the file, mapped into the address space, or in the memory that
+//! it was unpacked into.
 //!
-//! Most images of the archive stand in their files as plain big-endian numbers. Those need not be copied from the
-//! system's memory into ours, which costs more than what is then done with them.
+//! Most images of the archive stand in their files as plain big-endian numbers. Those need not be
+//! copied from the system's memory into ours, which costs more than what is then done with them.
 //!
-//! A mapped file may be shortened by another program, or its disk may fail, while it is read. The system then sends the
-//! reading thread the signal SIGBUS, which would end the process. Here a handler puts bytes of 0xff in the place of the
-//! missing ones, lets the thread go on and remembers it. As numbers these bytes are NaN, and all flags set, so that no sum
-//! takes them for data; [`MappedImage::is_intact`] tells afterwards, and the image is then reported as failed. The
+//! A mapped file may be shortened by another program, or its disk may fail, while it is read. The
+//! system then sends the reading thread the signal SIGBUS, which would end the process. Here a
+//! handler puts bytes of 0xff in the place of the missing ones, lets the thread go on and remembers
+//! it. As numbers these bytes are NaN, and all flags set, so that no sum takes them for data;
+//! [`MappedImage::is_intact`] tells afterwards, and the image is then reported as failed. The
 //! handler passes signals about other addresses on to the handler that was there before it.
 //!
-//! Only Linux can exchange pages in one step (`mremap`), which the handler needs; on other systems files are read and not
-//! mapped.
+//! Only Linux can exchange pages in one step (`mremap`), which the handler needs; on other systems
+//! files are read and not mapped.
 #![cfg_attr(
     target_os = "linux",
     expect(unsafe_code, reason = "a mapped file is no memory that the compiler knows of")
@@ -76,8 +78,8 @@ impl<T: PlaneSample> MappedImage<T> {
         Pixels::Fits(self.file[self.bytes.clone()].as_chunks().0)
     }
 
-    /// False once a part of the file was asked for that could not be read, because the file was shortened or the disk
-    /// failed; pixels in it are NaN, flags all set.
+    /// False once a part of the file was asked for that could not be read, because the file was
+    /// shortened or the disk failed; pixels in it are NaN, flags all set.
     pub fn is_intact(&self) -> bool {
         match &self.file {
             #[cfg(target_os = "linux")]
@@ -102,8 +104,8 @@ mod guarded {
     /// Bytes that the handler replaces at a time, from the page on that is missing.
     const PATCH: usize = 1 << 20;
 
-    /// The addresses of a mapped file, which the handler looks up. `start` is 0 where the slot is free, 1 while it is being
-    /// filled.
+    /// The addresses of a mapped file, which the handler looks up. `start` is 0 where the slot is
+    /// free, 1 while it is being filled.
     struct Slot {
         start: AtomicUsize,
         end: AtomicUsize,
@@ -132,9 +134,10 @@ mod guarded {
             let claim =
                 |slot: &Slot| slot.start.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok();
             let slot = TABLE.iter().position(claim)?;
-            // SAFETY: the bytes are only read, as numbers of which every bit pattern is valid, and each is read at most
-            // a few times without relying on its being the same again, should another program write to the file. Pages
-            // that are missing are replaced by the handler, before which no byte is read: the slot is filled below.
+            // SAFETY: the bytes are only read, as numbers of which every bit pattern is valid, and
+            // each is read at most a few times without relying on its being the same again, should
+            // another program write to the file. Pages that are missing are replaced by the
+            // handler, before which no byte is read: the slot is filled below.
             let Ok(map) = (unsafe { MmapOptions::new().len(len).map(file) }) else {
                 TABLE[slot].start.store(0, Ordering::Release);
                 return None;
@@ -175,8 +178,8 @@ mod guarded {
     fn install() -> bool {
         static DONE: OnceLock<bool> = OnceLock::new();
         *DONE.get_or_init(|| {
-            // SAFETY: `sigaction` structures may be all zeros, and both live through the calls. The one that is asked
-            // for is stored before the handler, which reads it, is installed.
+            // SAFETY: `sigaction` structures may be all zeros, and both live through the calls. The
+            // one that is asked for is stored before the handler, which reads it, is installed.
             unsafe {
                 let mut before: libc::sigaction = std::mem::zeroed();
                 if libc::sigaction(libc::SIGBUS, std::ptr::null(), &mut before) != 0 {
@@ -192,8 +195,8 @@ mod guarded {
         })
     }
 
-    /// Called by the system in the thread that reads a page that is not there. It calls nothing that takes a lock or
-    /// allocates through the allocator.
+    /// Called by the system in the thread that reads a page that is not there. It calls nothing
+    /// that takes a lock or allocates through the allocator.
     extern "C" fn handle(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
         // SAFETY: the system passes a valid `info`; the location of errno is valid in every thread.
         let (address, errno) = unsafe { ((*info).si_addr() as usize, *libc::__errno_location()) };
@@ -214,9 +217,9 @@ mod guarded {
         let page = address - address % page_size();
         let len = PATCH.min(slot.end.load(Ordering::Relaxed) - page);
         slot.broken.store(true, Ordering::Release);
-        // SAFETY: new pages are made, filled, and moved in one step to where the missing ones were, within the file's
-        // mapping, which lives: the interrupted thread is reading it. Afterwards they belong to that mapping and are
-        // released with it.
+        // SAFETY: new pages are made, filled, and moved in one step to where the missing ones were,
+        // within the file's mapping, which lives: the interrupted thread is reading it. Afterwards
+        // they belong to that mapping and are released with it.
         unsafe {
             let access = libc::PROT_READ | libc::PROT_WRITE;
             let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
@@ -233,8 +236,9 @@ mod guarded {
     /// Does what would have been done without this handler.
     fn pass_on(signal: c_int, info: *mut libc::siginfo_t, context: *mut c_void) {
         let Some(before) = BEFORE.get() else { return };
-        // SAFETY: what `sigaction` gave as handler is one of the two constants or a function of the form that its flags
-        // tell. Where it is none, it is put back, and the instruction that failed, tried again, ends the process as usual.
+        // SAFETY: what `sigaction` gave as handler is one of the two constants or a function of the
+        // form that its flags tell. Where it is none, it is put back, and the instruction that
+        // failed, tried again, ends the process as usual.
         unsafe {
             match before.sa_sigaction {
                 libc::SIG_DFL | libc::SIG_IGN => {

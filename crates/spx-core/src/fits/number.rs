@@ -1,11 +1,12 @@
-//! Numbers as FITS files hold them (FITS Standard 4.0, sections 4.4.2 and 5): big-endian, scaled or shifted, and their
-//! conversion from and to the types that callers ask for.
+//! Numbers as FITS files hold them (FITS Standard 4.0, sections 4.4.2 and 5): big-endian, scaled or
+//! shifted, and their conversion from and to the types that callers ask for.
 
-/// A number that images and columns are read into and written from: `u8`, `i16`, `u16`, `i32`, `u32`, `i64`, `f32`,
-/// `f64`.
+/// A number that images and columns are read into and written from: `u8`, `i16`, `u16`, `i32`,
+/// `u32`, `i64`, `f32`, `f64`.
 ///
-/// A file may hold another type: values are converted, fractions are cut off where an integer is asked for, and a value
-/// that does not fit is an error. `u16` and `u32` are stored by the BZERO convention.
+/// A file may hold another type: values are converted, fractions are cut off where an integer is
+/// asked for, and a value that does not fit is an error. `u16` and `u32` are stored by the BZERO
+/// convention.
 pub trait FitsNumber: Copy + Default + Send + Sync + 'static + sealed::Sealed {
     /// BITPIX of an image of this type.
     #[doc(hidden)]

@@ -96,7 +96,8 @@ impl FitsReader {
     }
 
     fn entry(&self) -> &HduEntry {
-        // The primary was found when the file was opened, and only what was found becomes the current one.
+        // The primary was found when the file was opened, and only what was found becomes the
+        // current one.
         &self.hdus[self.current]
     }
 
@@ -109,8 +110,8 @@ impl FitsReader {
         Ok(self.hdus.len())
     }
 
-    /// EXTNAME of each HDU; without one `PRIMARY` for the first and an empty string for others. The current
-    /// HDU stays.
+    /// EXTNAME of each HDU; without one `PRIMARY` for the first and an empty string for others. The
+    /// current HDU stays.
     ///
     /// # Errors
     /// As [`hdu_count`](Self::hdu_count).
@@ -119,8 +120,8 @@ impl FitsReader {
         Ok(self.hdus.iter().map(|hdu| hdu.name().to_owned()).collect())
     }
 
-    /// Moves to the first HDU with that EXTNAME, whatever its type; letter case does not count. `PRIMARY` is
-    /// the first HDU.
+    /// Moves to the first HDU with that EXTNAME, whatever its type; letter case does not count.
+    /// `PRIMARY` is the first HDU.
     ///
     /// # Errors
     /// [`FitsError::NoSuchHdu`], and the current HDU stays.
@@ -190,11 +191,12 @@ impl FitsReader {
         Ok(self.content.insert(content))
     }
 
-    /// The shape of the current image, slowest axis first: `[ny, nx]`; empty where there are no data. A
-    /// tile-compressed image counts as an image.
+    /// The shape of the current image, slowest axis first: `[ny, nx]`; empty where there are no
+    /// data. A tile-compressed image counts as an image.
     ///
     /// # Errors
-    /// [`FitsError::NotAnImage`] where the HDU is a table; where the file does not hold all of its data.
+    /// [`FitsError::NotAnImage`] where the HDU is a table; where the file does not hold all of its
+    /// data.
     pub fn image_shape(&mut self) -> Result<Vec<usize>> {
         match self.content()? {
             HduContent::Image(image) => return Ok(image.shape.clone()),
@@ -204,14 +206,15 @@ impl FitsReader {
         Err(FitsError::NotAnImage { hdu: self.hdu_label() })
     }
 
-    /// Fills `out` with elements of the current image, from number `first` [0-based, in the order of the
-    /// file: the x axis runs fastest].
+    /// Fills `out` with elements of the current image, from number `first` [0-based, in the order
+    /// of the file: the x axis runs fastest].
     ///
-    /// BSCALE and BZERO are applied. NaN stays NaN, and integers equal to BLANK become NaN where `T` is `f32` or `f64`;
-    /// in other types they are not told apart.
+    /// BSCALE and BZERO are applied. NaN stays NaN, and integers equal to BLANK become NaN where
+    /// `T` is `f32` or `f64`; in other types they are not told apart.
     ///
     /// # Errors
-    /// Where the HDU is no image or has fewer elements, the file is damaged, or a value does not fit `T`.
+    /// Where the HDU is no image or has fewer elements, the file is damaged, or a value does not
+    /// fit `T`.
     pub fn read_pixels<T: FitsNumber>(&mut self, first: usize, out: &mut [T]) -> Result<()> {
         let available = count(&self.image_shape()?);
         if out.is_empty() {
@@ -228,9 +231,9 @@ impl FitsReader {
         }
     }
 
-    /// The current image where it stands in the file; `None` where it does not stand there as plain numbers of this type:
-    /// where it is gzipped, tile-compressed or scaled, or the system cannot map the file. Such an image
-    /// is [read](Self::read_pixels).
+    /// The current image where it stands in the file; `None` where it does not stand there as plain
+    /// numbers of this type: where it is gzipped, tile-compressed or scaled, or the system cannot
+    /// map the file. Such an image is [read](Self::read_pixels).
     ///
     /// # Errors
     /// Where the header cannot be read, or the file does not hold all of the data.
@@ -269,7 +272,8 @@ impl FitsReader {
         Ok(self.table()?.0.columns().cloned().collect())
     }
 
-    /// Elements in a cell of a column; of a string column the characters, of a column of variable length 1.
+    /// Elements in a cell of a column; of a string column the characters, of a column of variable
+    /// length 1.
     ///
     /// # Errors
     /// Where the HDU is no table or has no such column.
@@ -277,11 +281,13 @@ impl FitsReader {
         self.table()?.0.repeat(name)
     }
 
-    /// Fills `out` with elements of a column, from the first of row `row` [0-based] on; a cell with several
-    /// elements is read in the order of the file (the first axis of TDIM runs fastest), and where `out` is
-    /// longer than a cell the following rows follow. Of a column of variable length only one cell is read.
+    /// Fills `out` with elements of a column, from the first of row `row` [0-based] on; a cell with
+    /// several elements is read in the order of the file (the first axis of TDIM runs fastest), and
+    /// where `out` is longer than a cell the following rows follow. Of a column of variable length
+    /// only one cell is read.
     ///
-    /// TSCAL and TZERO are applied. NaN stays NaN, and integers equal to TNULL become NaN where `T` is `f32` or `f64`.
+    /// TSCAL and TZERO are applied. NaN stays NaN, and integers equal to TNULL become NaN where `T`
+    /// is `f32` or `f64`.
     ///
     /// # Errors
     /// Where there is no such column, it has fewer elements, or a value does not fit `T`.
@@ -312,8 +318,8 @@ impl FitsReader {
         table.read_text(source, name, row..row + rows)
     }
 
-    /// Compares DATASUM and CHECKSUM of the current HDU with its bytes: true where those that are there are
-    /// right, `None` where there are none.
+    /// Compares DATASUM and CHECKSUM of the current HDU with its bytes: true where those that are
+    /// there are right, `None` where there are none.
     ///
     /// # Errors
     /// Where the HDU cannot be read, or is not there up to the end of its last block.
@@ -327,11 +333,12 @@ impl FitsReader {
     }
 }
 
-/// Compares DATASUM and CHECKSUM of all HDUs of a file with its bytes. Gives the labels of the HDUs whose sums are right;
-/// HDUs without sums are passed over.
+/// Compares DATASUM and CHECKSUM of all HDUs of a file with its bytes. Gives the labels of the HDUs
+/// whose sums are right; HDUs without sums are passed over.
 ///
 /// # Errors
-/// [`FitsError::Damaged`] at the first HDU whose sums are wrong; where the file cannot be read or is incomplete.
+/// [`FitsError::Damaged`] at the first HDU whose sums are wrong; where the file cannot be read or
+/// is incomplete.
 pub fn verify_file(path: &Path) -> Result<Vec<String>> {
     let mut reader = FitsReader::open(path)?;
     let mut verified = Vec::new();
@@ -365,7 +372,8 @@ fn content_of(hdu: &HduEntry, source: &ByteSource) -> Result<HduContent> {
     })
 }
 
-/// Sees that the file holds all of an HDU's data, so that nothing larger than the file is allocated for them.
+/// Sees that the file holds all of an HDU's data, so that nothing larger than the file is allocated
+/// for them.
 fn complete(hdu: &HduEntry, source: &ByteSource) -> Result<()> {
     let found = source.len().saturating_sub(hdu.data);
     if found >= hdu.size {
@@ -374,7 +382,8 @@ fn complete(hdu: &HduEntry, source: &ByteSource) -> Result<()> {
     Err(FitsError::Truncated { hdu: hdu.label(), found, expected: hdu.size })
 }
 
-/// The header of the image that a table holds in tiles: the cards of the table's form give way to those of the image's.
+/// The header of the image that a table holds in tiles: the cards of the table's form give way to
+/// those of the image's.
 fn image_header(table: &Header) -> Header {
     const OF_TABLE: [&str; 9] =
         ["XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "TFIELDS", "THEAP", "CHECKSUM", "DATASUM"];
@@ -406,8 +415,8 @@ fn image_header(table: &Header) -> Header {
     image
 }
 
-/// The number of elements of a shape; no axes mean no data, not one element. Shapes of files do not overflow: their data
-/// are there.
+/// The number of elements of a shape; no axes mean no data, not one element. Shapes of files do not
+/// overflow: their data are there.
 pub(super) fn count(shape: &[usize]) -> usize {
     if shape.is_empty() { 0 } else { shape.iter().product() }
 }

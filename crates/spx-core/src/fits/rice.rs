@@ -1,9 +1,10 @@
-//! Rice coding of integers, RICE_1 (FITS Standard 4.0, section 10.4.1; Rice, Yeh & Miller 1993, NASA/CR-193079; White &
-//! Becker 1998; Pence, Seaman & White 2009, PASP 121, 414).
+//! Rice coding of integers, RICE_1 (FITS Standard 4.0, section 10.4.1; Rice, Yeh & Miller 1993,
+//! NASA/CR-193079; White & Becker 1998; Pence, Seaman & White 2009, PASP 121, 414).
 //!
-//! The first value stands as it is, then blocks of differences of neighbors, folded to be positive. A block begins with
-//! one more than the number `fs` of low bits that each of its differences has; the rest of a difference is as many zeros,
-//! ended by a one, as it is large. A block of no differences has 0 there, one of noise its differences as they are.
+//! The first value stands as it is, then blocks of differences of neighbors, folded to be positive.
+//! A block begins with one more than the number `fs` of low bits that each of its differences has;
+//! the rest of a difference is as many zeros, ended by a one, as it is large. A block of no
+//! differences has 0 there, one of noise its differences as they are.
 
 /// How integers of a size are coded.
 struct Coding {
@@ -74,8 +75,8 @@ impl<'a> BitReader<'a> {
         value as u32
     }
 
-    /// Counts the zeros before the next one and takes them with it; leaves at least 23 bits available. `None` behind the
-    /// end.
+    /// Counts the zeros before the next one and takes them with it; leaves at least 23 bits
+    /// available. `None` behind the end.
     #[inline(always)]
     fn zeros(&mut self) -> Option<u32> {
         let mut count = 0;
@@ -102,7 +103,8 @@ impl<'a> BitReader<'a> {
     }
 }
 
-/// Values from their code: `out` is filled, of integers of `bytes` = 1 (without sign), 2 or 4 bytes.
+/// Values from their code: `out` is filled, of integers of `bytes` = 1 (without sign), 2 or 4
+/// bytes.
 ///
 /// # Errors
 /// What is wrong, where the code ends early.
@@ -235,8 +237,8 @@ pub(super) fn encode(values: &[i32], bytes: usize, block: usize) -> Vec<u8> {
     out.finish()
 }
 
-/// The number of low bits with which differences of that sum take least room: about the binary logarithm of their mean,
-/// less one.
+/// The number of low bits with which differences of that sum take least room: about the binary
+/// logarithm of their mean, less one.
 fn low_bits(sum: u64, count: u64) -> u32 {
     let half_mean = sum.saturating_sub(count / 2 + 1) / count >> 1;
     u64::BITS - half_mean.leading_zeros()
@@ -265,7 +267,8 @@ mod tests {
             let mut out = vec![0; values.len()];
             decode(&packed, bytes, block, &mut out).unwrap();
             prop_assert_eq!(&out, &values);
-            // Without its last byte the code is short, but for a fill that happens to be a whole byte.
+            // Without its last byte the code is short, but for a fill that happens to be a whole
+            // byte.
             let _ = decode(&packed[..packed.len() - 1], bytes, block, &mut out);
         }
 

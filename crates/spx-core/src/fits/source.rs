@@ -1,7 +1,8 @@
 //! Where the bytes of a file come from: the file itself, opened once, or memory.
 //!
-//! A gzipped file is unpacked into memory, HDU by HDU: the size that a header declares is compared with what the packed
-//! bytes can hold and with the memory that there is, so that a small file cannot fill a large machine.
+//! A gzipped file is unpacked into memory, HDU by HDU: the size that a header declares is compared
+//! with what the packed bytes can hold and with the memory that there is, so that a small file
+//! cannot fill a large machine.
 
 use std::fs::File;
 use std::io::Read;
@@ -14,7 +15,8 @@ use super::error::FitsError;
 use super::hdu::{BLOCK, NextHdu, label, read_hdu};
 use super::mapped::{Mapping, map};
 
-/// Bytes that one byte of a deflated stream can stand for at most: 258 bytes in two bits, beside a little overhead.
+/// Bytes that one byte of a deflated stream can stand for at most: 258 bytes in two bits, beside a
+/// little overhead.
 pub(super) const DEFLATE_RATIO: u64 = 1032;
 
 /// The bytes of a file.
@@ -173,7 +175,8 @@ struct Unpacked<R> {
 }
 
 impl<R: Read> Unpacked<R> {
-    /// Unpacks up to a number of bytes, or to the end; gives the number of bytes that there are then.
+    /// Unpacks up to a number of bytes, or to the end; gives the number of bytes that there are
+    /// then.
     fn extend_to(&mut self, end: u64, hdu: &str) -> Result<u64, FitsError> {
         let more = end.saturating_sub(self.bytes.len() as u64);
         let fail = |problem: String| FitsError::Gzip { hdu: hdu.to_owned(), problem };

@@ -1,4 +1,5 @@
-//! Binary tables: the form of their columns, and cells of fixed and of variable length (FITS Standard 4.0, section 7.3).
+//! Binary tables: the form of their columns, and cells of fixed and of variable length (FITS
+//! Standard 4.0, section 7.3).
 
 use super::error::FitsError;
 use super::hdu::HduEntry;
@@ -41,8 +42,8 @@ pub(super) enum CellKind {
     Number(NumberType),
     /// One string of `repeat` characters.
     Text,
-    /// A descriptor (number of elements, place in the heap) of 32 (`P`) or 64 bits (`Q`), of an array of that type,
-    /// `None` where it is none of numbers.
+    /// A descriptor (number of elements, place in the heap) of 32 (`P`) or 64 bits (`Q`), of an
+    /// array of that type, `None` where it is none of numbers.
     Array { wide: bool, of: Option<NumberType> },
     /// Bits, logicals, complex numbers, several strings.
     Other,
@@ -246,8 +247,8 @@ impl TableLayout {
         Ok(cell)
     }
 
-    /// The descriptor of an array of variable length: how many elements it has, and the byte of the heap at which they
-    /// begin.
+    /// The descriptor of an array of variable length: how many elements it has, and the byte of the
+    /// heap at which they begin.
     fn descriptor(&self, source: &ByteSource, name: &str, row: usize) -> Result<[i64; 2], FitsError> {
         let column = self.find(name)?;
         let CellKind::Array { wide, .. } = column.format.kind else {

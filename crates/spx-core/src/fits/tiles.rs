@@ -1,8 +1,8 @@
-//! Tile-compressed images (FITS Standard 4.0, section 10): RICE_1, GZIP_1, GZIP_2 and NOCOMPRESS, of integers, of real
-//! numbers and of quantized ones. HCOMPRESS_1 and PLIO_1 are refused.
+//! Tile-compressed images (FITS Standard 4.0, section 10): RICE_1, GZIP_1, GZIP_2 and NOCOMPRESS,
+//! of integers, of real numbers and of quantized ones. HCOMPRESS_1 and PLIO_1 are refused.
 //!
-//! Nothing is allocated that the packed bytes could not fill: a header that declares more pixels than its data can hold
-//! is refused.
+//! Nothing is allocated that the packed bytes could not fill: a header that declares more pixels
+//! than its data can hold is refused.
 
 use std::io::Read as _;
 use std::ops::Range;
@@ -221,7 +221,8 @@ impl TiledImage {
         Ok(out)
     }
 
-    /// The scale and the zero of a tile of quantized real numbers; `None` where it holds values as they are.
+    /// The scale and the zero of a tile of quantized real numbers; `None` where it holds values as
+    /// they are.
     fn quantization(&self, source: &ByteSource, tile: usize) -> Result<Option<[f64; 2]>, FitsError> {
         let known = self.table.has("ZSCALE") || self.quantized.is_some();
         if !self.kind.is_real() || !known || self.array_len(source, PACKED, tile)? == 0 {
@@ -382,7 +383,8 @@ fn convert<N, T>(numbers: &[N], out: &mut [T], value: impl Fn(&N) -> Option<T>) 
     Ok(())
 }
 
-/// Puts the bytes of each number together again: first come the highest bytes of all, last the lowest.
+/// Puts the bytes of each number together again: first come the highest bytes of all, last the
+/// lowest.
 fn unshuffle(bytes: &[u8], size: usize) -> Vec<u8> {
     let count = bytes.len() / size;
     let mut out = vec![0; bytes.len()];

@@ -36,8 +36,8 @@ pub struct ColumnSpec<'a> {
 
 /// A FITS file being written, HDU after HDU.
 ///
-/// It writes to the path that it is given: to have a file appear under its final name only when it is
-/// complete, give the temporary one of [`atomic`](crate::atomic).
+/// It writes to the path that it is given: to have a file appear under its final name only when it
+/// is complete, give the temporary one of [`atomic`](crate::atomic).
 ///
 /// The same calls give the same bytes: no time is written.
 #[derive(Debug)]
@@ -123,13 +123,14 @@ impl FitsWriter {
         Ok(Self { file, hdu: None, hdus: 0, position: 0 })
     }
 
-    /// Appends an image HDU, the primary where it is the first; `shape` is slowest axis first, empty for no
-    /// data. Elements that are not written are 0 in the file (of unsigned types: BZERO).
+    /// Appends an image HDU, the primary where it is the first; `shape` is slowest axis first,
+    /// empty for no data. Elements that are not written are 0 in the file (of unsigned types:
+    /// BZERO).
     ///
-    /// `cards` follow the cards that describe the layout (BITPIX, NAXIS, BZERO, ...), which are the writer's
-    /// own: such keywords in `cards`, and checksums, are skipped. Keywords that are none of the standard's
-    /// become HIERARCH cards, long strings are continued, real numbers have as many digits as they need to
-    /// be read back to the same bits.
+    /// `cards` follow the cards that describe the layout (BITPIX, NAXIS, BZERO, ...), which are the
+    /// writer's own: such keywords in `cards`, and checksums, are skipped. Keywords that are none
+    /// of the standard's become HIERARCH cards, long strings are continued, real numbers have as
+    /// many digits as they need to be read back to the same bits.
     ///
     /// # Errors
     /// Where a card has no FITS form, or the file cannot be written.
@@ -160,8 +161,9 @@ impl FitsWriter {
         self.begin(form, size, OpenContent::Image { kind: kind_of::<T>(), zero: T::ZERO, count })
     }
 
-    /// Appends a binary table with EXTNAME `name`; as first HDU it gets an empty primary before it. `cards`
-    /// as for [`image`](Self::image), an EXTNAME among them is skipped. Cells that are not written are 0.
+    /// Appends a binary table with EXTNAME `name`; as first HDU it gets an empty primary before it.
+    /// `cards` as for [`image`](Self::image), an EXTNAME among them is skipped. Cells that are not
+    /// written are 0.
     ///
     /// # Errors
     /// Where a card or a format is not FITS, or the file cannot be written.
@@ -202,11 +204,12 @@ impl FitsWriter {
     }
 
     /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for
-    /// [`image`](Self::image). As first HDU it gets an empty primary before it. Its rows must be written whole and in
-    /// their order.
+    /// [`image`](Self::image). As first HDU it gets an empty primary before it. Its rows must be
+    /// written whole and in their order.
     ///
     /// # Errors
-    /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not 2-D.
+    /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not
+    /// 2-D.
     pub fn image_rice<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
         let &[ny, nx] = shape else { return Err(FitsError::Unsupported("compressing what is no 2-D image")) };
         if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
@@ -274,12 +277,14 @@ impl FitsWriter {
         self.checksum()
     }
 
-    /// Writes elements of the current image, from number `first` [0-based, in the order of the file: the x
-    /// axis runs fastest]. The data may be of another type than the image, if the values fit.
+    /// Writes elements of the current image, from number `first` [0-based, in the order of the
+    /// file: the x axis runs fastest]. The data may be of another type than the image, if the
+    /// values fit.
     ///
     /// # Errors
-    /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full; of a compressed
-    /// image, where it is not the next row that begins, or the last one is incomplete.
+    /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full;
+    /// of a compressed image, where it is not the next row that begins, or the last one is
+    /// incomplete.
     pub fn write_pixels<T: FitsNumber>(&mut self, first: usize, data: &[T]) -> Result<()> {
         let label = self.label();
         let hdu = self.open()?;
@@ -335,11 +340,12 @@ impl FitsWriter {
         self.write_at(heap, &packed)
     }
 
-    /// Writes elements of a column of the current table, from the first of row `row` [0-based] on; the
-    /// following rows follow where `data` is longer than a cell.
+    /// Writes elements of a column of the current table, from the first of row `row` [0-based] on;
+    /// the following rows follow where `data` is longer than a cell.
     ///
     /// # Errors
-    /// Where there is no such column, it has fewer elements, a value does not fit, or the disk is full.
+    /// Where there is no such column, it has fewer elements, a value does not fit, or the disk is
+    /// full.
     pub fn write_column<T: FitsNumber>(&mut self, name: &str, row: usize, data: &[T]) -> Result<()> {
         let label = format!("column {name} of {}", self.label());
         let (at, width, rows, format) = self.column(name)?;
@@ -359,8 +365,8 @@ impl FitsWriter {
     /// Writes strings, one a row, from row `row` [0-based] on.
     ///
     /// # Errors
-    /// Where there is no such column, it holds no strings, has fewer rows, or a string is longer than its
-    /// cells.
+    /// Where there is no such column, it holds no strings, has fewer rows, or a string is longer
+    /// than its cells.
     pub fn write_text_column(&mut self, name: &str, row: usize, strings: &[&str]) -> Result<()> {
         let label = format!("column {name} of {}", self.label());
         let (at, width, rows, format) = self.column(name)?;
@@ -471,7 +477,8 @@ impl FitsWriter {
         Ok(self.file.set_len(end)?)
     }
 
-    /// Completes the current HDU: the fill of its last block and, of a compressed image, what its rows have become.
+    /// Completes the current HDU: the fill of its last block and, of a compressed image, what its
+    /// rows have become.
     fn complete(&mut self) -> Result<()> {
         let Some(OpenHdu { content: OpenContent::Tiles(tiles), .. }) = &self.hdu else { return Ok(()) };
         if tiles.done < tiles.shape[0] {
@@ -487,8 +494,8 @@ impl FitsWriter {
         self.lengthen()
     }
 
-    /// Sets a string card of the current header, appended where it is not there. Where it needs one more block, the data
-    /// move.
+    /// Sets a string card of the current header, appended where it is not there. Where it needs one
+    /// more block, the data move.
     fn set_text(&mut self, keyword: &str, value: &str, comment: &str) -> Result<()> {
         let image = card_image(keyword, value.into(), comment);
         let before = self.open()?.data();
@@ -518,7 +525,8 @@ impl FitsWriter {
         Ok(true)
     }
 
-    /// Moves data backwards in the file, from the last part to the first, and zeros what they leave behind of a block.
+    /// Moves data backwards in the file, from the last part to the first, and zeros what they leave
+    /// behind of a block.
     fn move_data(&mut self, from: u64, to: u64, size: u64) -> Result<()> {
         let mut bytes = vec![0; CHUNK];
         let mut left = size;

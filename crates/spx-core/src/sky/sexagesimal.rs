@@ -1,9 +1,10 @@
 //! Angles and positions as astronomers write them: decimal degrees, hours and sexagesimal forms.
 //!
-//! Accepted are `186.4536`, `186.4536d`, `12.43h`, `12:25:48.9`, `12 25 48.9`, `12h25m48.9s`, `12h25m48s.9`,
-//! `+33d32m48s`, `+33°32'48"`, and the same without seconds, whose last number may have decimals. A right
-//! ascension is in hours where it has several parts and its first is not marked as degrees; one number
-//! alone is in degrees unless marked `h`. Declinations are in degrees.
+//! Accepted are `186.4536`, `186.4536d`, `12.43h`, `12:25:48.9`, `12 25 48.9`, `12h25m48.9s`,
+//! `12h25m48s.9`, `+33d32m48s`, `+33°32'48"`, and the same without seconds, whose last number may
+//! have decimals. A right ascension is in hours where it has several parts and its first is not
+//! marked as degrees; one number alone is in degrees unless marked `h`. Declinations are in
+//! degrees.
 
 use std::str::FromStr;
 
@@ -140,7 +141,8 @@ fn parse(text: &str) -> Result<ParsedAngle, &'static str> {
     Ok(ParsedAngle { value: if negative { -value } else { value }, parts: numbers.len(), unit })
 }
 
-/// The marks of units as the letters d, h, m and s, each behind its number and the decimals before it.
+/// The marks of units as the letters d, h, m and s, each behind its number and the decimals before
+/// it.
 fn plain_marks(text: &str) -> String {
     let mut plain = text.to_lowercase().replace("''", "s");
     for (mark, letter) in [
