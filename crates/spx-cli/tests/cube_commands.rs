@@ -157,7 +157,7 @@ fn a_circle_sums_the_pixels_whose_centres_it_holds() {
         .collect();
     assert!(inside.len() > 25, "{}", inside.len());
     let [ra, dec] = at([ra, dec]);
-    let arguments = ["cube", "spectrum", "cube.fits", &ra, &dec, "--radius=20"];
+    let arguments = ["cube", "spectrum", "cube.fits", &ra, &dec, "--radius=20", "--independent-errors"];
     let to_flux = wcs.pixel_area(12.3, 9.8) * UJY_PER_ARCSEC2_PER_MJY_PER_SR;
     let mut planes = 0;
     for (z, row) in rows(&spx(folder.path(), &arguments).succeeds().stdout).iter().enumerate() {
