@@ -195,8 +195,11 @@ fn data_size(cards: &Header) -> Result<u64, HeaderError> {
         let value = cards.optional_integer(keyword)?.unwrap_or(usual);
         u64::try_from(value).map_err(|_| invalid(cards, keyword, "it must not be negative"))
     };
-    let (parameters, groups) = (count("PCOUNT", 0)?, count("GCOUNT", 1)?);
-    let elements = elements.checked_add(parameters).and_then(|n| n.checked_mul(groups));
+    let (parameters, members) = (count("PCOUNT", 0)?, count("GCOUNT", 1)?);
+    if members != 1 && !groups {
+        return Err(invalid(cards, "GCOUNT", "it must be 1"));
+    }
+    let elements = elements.checked_add(parameters).and_then(|n| n.checked_mul(members));
     elements.and_then(|n| n.checked_mul(bitpix.unsigned_abs() / 8)).ok_or_else(too_large)
 }
 

@@ -418,7 +418,7 @@ fn image_header(table: &Header) -> Header {
 /// The number of elements of a shape; no axes mean no data, not one element. Shapes of files do not
 /// overflow: their data are there.
 pub(super) fn count(shape: &[usize]) -> usize {
-    if shape.is_empty() { 0 } else { shape.iter().product() }
+    if shape.is_empty() || shape.contains(&0) { 0 } else { shape.iter().product() }
 }
 
 /// Refuses a range that does not lie within the elements that there are.

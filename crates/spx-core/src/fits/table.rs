@@ -233,6 +233,7 @@ impl TableLayout {
         row: usize,
     ) -> Result<Vec<T>, FitsError> {
         let column = self.find(name)?;
+        super::reader::check_range(row, 1, self.rows, || self.at(name))?;
         let CellKind::Array { of, .. } = column.format.kind else {
             let mut cell = vec![T::default(); column.format.repeat];
             self.read(source, name, row, &mut cell)?;

@@ -14,7 +14,8 @@ pub(crate) fn read_everything(file: &mut FitsReader) -> Result<(), FitsError> {
         file.move_to_index(hdu)?;
         match file.image_shape() {
             Ok(shape) => {
-                let count: usize = if shape.is_empty() { 0 } else { shape.iter().product() };
+                let none = shape.is_empty() || shape.contains(&0);
+                let count: usize = if none { 0 } else { shape.iter().product() };
                 file.mapped_image::<f32>()?;
                 let mut pixels = vec![0f64; count.min(MOST)];
                 file.read_pixels(count - pixels.len(), &mut pixels)?;
