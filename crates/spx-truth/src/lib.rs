@@ -1,7 +1,7 @@
 //! How right the numbers of spx are: skies whose truth is known are simulated, `spx` is run on them
 //! as a user runs it, and what it wrote is compared with the truth.
 //!
-//! [`cube`], [`zodiacal`], [`photometry`] and [`releases`] each give a [`TruthReport`]: figures
+//! [`cube()`], [`zodiacal()`], [`photometry()`] and [`releases()`] each give a [`TruthReport`]: figures
 //! with their statistical errors beside what is demanded of them. `cargo xtask truth NAME` runs
 //! them; the test of this crate runs small ones.
 //!

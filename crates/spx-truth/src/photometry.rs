@@ -87,6 +87,7 @@ fn stars(pointing: &Pointing, window: PixelWindow, rng: &mut Rng) -> Result<Vec<
 }
 
 /// One image and its rows.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small positive numbers")]
 fn frame(
     spx: &SpxRunner,
     size: SimulationSize,
@@ -171,8 +172,8 @@ pub(crate) fn measure(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> 
     }
     spx.run(&[&place[..], &more[..]].concat())?;
     let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
-    let tables = tables.into_iter().map(|entry| entry.path());
-    let path = tables.into_iter().find(|path| path.extension().is_some_and(|e| e == "csv"));
+    let mut paths = tables.into_iter().map(|entry| entry.path());
+    let path = paths.find(|path| path.extension().is_some_and(|e| e == "csv"));
     let table = MeasuredTable::read(&path.context("no table of measurements")?)?;
     spx.forget("batch")?;
     Ok(table)
