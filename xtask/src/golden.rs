@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 7] = ["wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample"];
+const SETS: [&str; 8] =
+    ["catalog", "wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {
@@ -16,6 +17,7 @@ pub(crate) fn run(which: &[&str]) -> Result<()> {
     for set in SETS.iter().filter(|s| which.is_empty() || which.contains(s)) {
         println!("golden {set}");
         let python = match *set {
+            "catalog" => process::python("venv-parquet", "requirements-parquet.txt")?,
             "resample" => process::python("venv-stcal", "requirements-stcal.txt")?,
             _ => process::oracle_python()?,
         };

@@ -3,18 +3,28 @@
 //! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array. What a row is refused
 //! for is remembered with its line.
 
+mod columns;
 mod ecsv;
 mod parquet;
+mod source;
 mod text;
+mod votable;
+mod zstd;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
+use spx_core::progress::Progress;
 use spx_core::sky::Position;
 
+pub use columns::CatalogOptions;
+use source::CatalogFormat;
+use source::CatalogSource;
+
 use crate::{BatchError, hash};
+
+/// More rows than this no catalog has.
+const MOST_ROWS: usize = 1_000_000_000;
 
 /// How many refused rows are remembered in full.
 const REMEMBERED: usize = 1000;
@@ -67,41 +77,7 @@ pub struct Catalog {
     motions: Vec<Option<CatalogMotion>>,
     rejected: Vec<RejectedCatalogRow>,
     rejected_count: usize,
-}
-
-/// What kind of file a catalog is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CatalogFormat {
-    /// Values between commas, names in the first line.
-    Csv,
-    /// Astropy's enhanced CSV (APE 6).
-    Ecsv,
-    /// IVOA VOTable, in XML.
-    VoTable,
-    /// Apache Parquet.
-    Parquet,
-}
-
-impl CatalogFormat {
-    /// Tells by the first bytes.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or is empty.
-    pub fn of(path: &Path) -> Result<Self, BatchError> {
-        let mut start = Vec::new();
-        let file = File::open(path).map_err(BatchError::io(path))?;
-        file.take(512).read_to_end(&mut start).map_err(BatchError::io(path))?;
-        let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&start).trim_ascii_start();
-        if text.is_empty() {
-            return Err(wrong(path, "it is empty"));
-        }
-        Ok(match text {
-            text if text.starts_with(b"PAR1") => Self::Parquet,
-            text if text.starts_with(b"# %ECSV") => Self::Ecsv,
-            text if text.starts_with(b"<") => Self::VoTable,
-            _ => Self::Csv,
-        })
-    }
+    notes: Vec<String>,
 }
 
 /// An error of a catalog as a whole.
@@ -110,21 +86,32 @@ fn wrong(path: &Path, problem: impl ToString) -> BatchError {
 }
 
 impl Catalog {
-    /// Reads CSV, ECSV or Parquet. Columns are known by their names in any letter case: `targetid` or `target_id`,
-    /// `ra`, `dec` \[deg\], and if there are any, `pmra`, `pmdec` \[mas/yr\] and `ref_epoch` \[yr\]; `epoch` stands for
-    /// a `ref_epoch` that is not there. Other columns do not count.
-    ///
-    /// VOTables are not read here: a caller who has a reader fills a [`CatalogBuilder`].
+    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable or Parquet, text and
+    /// VOTables also gzipped. Columns are found by their usual names, in any case: ids (`targetid`, `source_id`,
+    /// `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`, `_RAJ2000` and `_DEJ2000`), and if
+    /// there are any, proper motions (`pmra`, `pmdec`, cos(dec) included) and `ref_epoch`. Units are taken from
+    /// the file; where it declares none, positions are degrees or sexagesimal (right ascension in hours), motions
+    /// mas/yr. Other columns do not count.
     ///
     /// # Errors
-    /// Where the file cannot be read, is a VOTable, lacks a column, has one in another unit, or has no good row.
-    pub fn read(path: &Path, epoch: Option<f64>) -> Result<Self, BatchError> {
-        match CatalogFormat::of(path)? {
-            CatalogFormat::Csv => text::read(path, b',', 0, epoch),
-            CatalogFormat::Ecsv => ecsv::read(path, epoch),
-            CatalogFormat::Parquet => parquet::read(path, epoch),
-            CatalogFormat::VoTable => Err(wrong(path, "VOTables are not read here")),
+    /// Where the file cannot be read, lacks a column, has two that could be meant or one in an unknown unit, or
+    /// has no good row; [`BatchError::Cancelled`] where the user asked to stop.
+    pub fn read(path: &Path, options: &CatalogOptions, progress: &dyn Progress) -> Result<Self, BatchError> {
+        let source = CatalogSource::open(path, progress)?;
+        match source.format {
+            CatalogFormat::Text => text::read(path, source, options, progress),
+            CatalogFormat::VoTable => votable::read(path, source, options, progress),
+            CatalogFormat::Parquet if source.gzipped => {
+                Err(wrong(path, "it is a gzipped Parquet file: unpack it"))
+            }
+            CatalogFormat::Parquet => parquet::read(path, options, progress),
+            CatalogFormat::Fits => Err(wrong(path, "FITS tables are not read")),
         }
+    }
+
+    /// What the user should know of how the catalog was read, such as that its server cut it off.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// The number of sources.
@@ -189,75 +176,22 @@ impl Catalog {
     }
 }
 
-/// A row of a catalog as it was found; numbers that are missing are NaN.
+/// A row of a catalog as it was found, without its id; numbers that are missing are NaN.
 #[derive(Debug, Clone, Copy)]
-pub struct CatalogRow<'a> {
-    /// The source's id.
-    pub id: &'a str,
+struct CatalogRow {
     /// Right ascension \[deg\].
-    pub ra: f64,
+    ra: f64,
     /// Declination \[deg\].
-    pub dec: f64,
+    dec: f64,
     /// Motion along right ascension and declination [mas/yr].
-    pub motion: [f64; 2],
+    motion: [f64; 2],
     /// Epoch of the position \[yr\].
-    pub epoch: f64,
-}
-
-/// Which of a file's columns hold what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CatalogColumns {
-    /// The id.
-    pub id: usize,
-    /// Right ascension and declination.
-    pub position: [usize; 2],
-    /// Proper motions.
-    pub motion: Option<[usize; 2]>,
-    /// The epoch.
-    pub epoch: Option<usize>,
-}
-
-impl CatalogColumns {
-    /// Finds columns by their names; `has_epoch` where an epoch is known for all.
-    ///
-    /// # Errors
-    /// The column that is missing.
-    pub fn find<'a>(names: impl Iterator<Item = &'a str>, has_epoch: bool) -> Result<Self, String> {
-        let names: Vec<String> = names.map(|name| name.trim().to_ascii_lowercase()).collect();
-        let find = |wanted: &[&str]| names.iter().position(|name| wanted.contains(&name.as_str()));
-        let need = |wanted: &[&str]| {
-            find(wanted)
-                .ok_or_else(|| format!("it has no column {}; it has: {}", wanted[0], names.join(", ")))
-        };
-        let columns = Self {
-            id: need(&["targetid", "target_id"])?,
-            position: [need(&["ra"])?, need(&["dec"])?],
-            motion: find(&["pmra"]).zip(find(&["pmdec"])).map(|(ra, dec)| [ra, dec]),
-            epoch: find(&["ref_epoch"]),
-        };
-        if columns.motion.is_some() && columns.epoch.is_none() && !has_epoch {
-            return Err(
-                "it has proper motions, but no column ref_epoch, and no epoch is given for all".into()
-            );
-        }
-        Ok(columns)
-    }
-}
-
-/// Refuses units other than degrees, as a file declares them.
-///
-/// # Errors
-/// Says which column has which unit.
-pub fn check_unit(name: &str, unit: &str) -> Result<(), String> {
-    match unit.trim() {
-        "" | "deg" | "degree" | "degrees" => Ok(()),
-        other => Err(format!("column {name} is in {other}, and not in degrees")),
-    }
+    epoch: f64,
 }
 
 /// Takes rows one by one.
 #[derive(Debug, Default)]
-pub struct CatalogBuilder {
+struct CatalogBuilder {
     catalog: Catalog,
     /// Of each source.
     lines: Vec<u64>,
@@ -266,17 +200,25 @@ pub struct CatalogBuilder {
 
 impl CatalogBuilder {
     /// A builder; `epoch` \[yr\] counts where a row has none.
-    pub fn new(epoch: Option<f64>) -> Self {
+    fn new(epoch: Option<f64>) -> Self {
         Self { epoch, ..Self::default() }
     }
 
+    /// Takes a row of a table, or remembers what is wrong with it.
+    fn take(&mut self, line: u64, row: Result<(String, CatalogRow), String>) {
+        match row {
+            Ok((id, row)) => self.push(line, &id, &row),
+            Err(problem) => self.reject(line, problem),
+        }
+    }
+
     /// Takes a row, or remembers why not.
-    pub fn push(&mut self, line: u64, row: CatalogRow<'_>) {
-        match self.check(&row) {
+    fn push(&mut self, line: u64, id: &str, row: &CatalogRow) {
+        match self.check(id, row) {
             Err(problem) => self.reject(line, problem),
             Ok((position, motion)) => {
                 let catalog = &mut self.catalog;
-                catalog.ids.push_str(row.id);
+                catalog.ids.push_str(id);
                 catalog.ends.push(catalog.ids.len());
                 if motion.is_some() && catalog.motions.is_empty() {
                     catalog.motions.resize(catalog.positions.len(), None);
@@ -291,21 +233,21 @@ impl CatalogBuilder {
     }
 
     /// Remembers a row that could not be read.
-    pub fn reject(&mut self, line: u64, problem: String) {
+    fn reject(&mut self, line: u64, problem: String) {
         self.catalog.rejected_count += 1;
         if self.catalog.rejected.len() < REMEMBERED {
             self.catalog.rejected.push(RejectedCatalogRow { line, problem });
         }
     }
 
-    fn check(&self, row: &CatalogRow<'_>) -> Result<(Position, Option<CatalogMotion>), String> {
-        if row.id.is_empty() {
-            return Err("it has no targetid".into());
+    fn check(&self, id: &str, row: &CatalogRow) -> Result<(Position, Option<CatalogMotion>), String> {
+        if id.is_empty() {
+            return Err("it has no id".into());
         }
-        if row.id.chars().any(char::is_control) {
-            return Err(format!("the targetid {:?} has a line break or another control character", row.id));
+        if id.chars().any(char::is_control) {
+            return Err(format!("the id {id:?} has a line break or another control character"));
         }
-        let about = |problem: String| format!("{}: {problem}", row.id);
+        let about = |problem: String| format!("{id}: {problem}");
         if row.ra.is_nan() || row.dec.is_nan() {
             return Err(about(format!("no number for {}", if row.ra.is_nan() { "ra" } else { "dec" })));
         }
@@ -327,9 +269,9 @@ impl CatalogBuilder {
     ///
     /// # Errors
     /// Where no row is left; `path` is for the message.
-    pub fn finish(mut self, path: &Path) -> Result<Catalog, BatchError> {
+    fn finish(mut self, path: &Path, notes: Vec<String>) -> Result<Catalog, BatchError> {
         self.drop_repeats();
-        let mut catalog = self.catalog;
+        let mut catalog = Catalog { notes, ..self.catalog };
         catalog.rejected.sort_by_key(|rejected| rejected.line);
         if catalog.is_empty() {
             let why = catalog.rejected.first().map_or("it has no rows".to_owned(), |first| {
@@ -363,7 +305,7 @@ impl CatalogBuilder {
         for (number, first) in &repeats {
             let (line, first) = (self.lines[*number as usize], self.lines[*first as usize]);
             let id = self.catalog.target(*number as usize).id.to_owned();
-            self.reject(line, format!("{id}: line {first} has this targetid already"));
+            self.reject(line, format!("{id}: line {first} has this id already"));
         }
         let old = std::mem::take(&mut self.catalog);
         let lines = std::mem::take(&mut self.lines);
@@ -378,7 +320,7 @@ impl CatalogBuilder {
             let motion = target.motion.map_or([f64::NAN; 3], |m| [m.ra_cos_dec, m.dec, m.epoch]);
             let (ra, dec) = (target.position.ra(), target.position.dec());
             let [east, north, epoch] = motion;
-            self.push(line, CatalogRow { id: target.id, ra, dec, motion: [east, north], epoch });
+            self.push(line, target.id, &CatalogRow { ra, dec, motion: [east, north], epoch });
         }
     }
 }

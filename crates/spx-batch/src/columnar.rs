@@ -303,7 +303,8 @@ pub(crate) fn next<T: DataType>(
     count: usize,
     present: i16,
 ) -> Result<Vec<Option<T::T>>, ParquetError> {
-    let (mut values, mut levels) = (Vec::with_capacity(count), Vec::new());
+    // What a file claims to hold is not reserved before it is there.
+    let (mut values, mut levels) = (Vec::with_capacity(count.min(1 << 16)), Vec::new());
     let mut read = 0;
     while read < count {
         let levels = (present > 0).then_some(&mut levels);

@@ -1,6 +1,6 @@
 //! Photometry of many sources in many images: what comes before and after the measuring.
 //!
-//! - A [`Catalog`] is read from CSV, ECSV or Parquet, or built row by row; a [`SkyIndex`] tells which of its sources
+//! - A [`Catalog`] is read from text, VOTable or Parquet, with the usual names and units; a [`SkyIndex`] tells which of its sources
 //!   lie near an image.
 //! - The measurements of an image are [`BatchRow`]s of a table, [written](ImageTables) with a record of what they were made
 //!   with, so that a later run knows what it need not do again.
@@ -21,10 +21,7 @@ mod row;
 mod tables;
 
 pub use aggregate::{AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, has_light_curves, light_curve};
-pub use catalog::{
-    Catalog, CatalogBuilder, CatalogColumns, CatalogFormat, CatalogMotion, CatalogRow, CatalogTarget,
-    RejectedCatalogRow, check_unit,
-};
+pub use catalog::{Catalog, CatalogMotion, CatalogOptions, CatalogTarget, RejectedCatalogRow};
 pub use error::BatchError;
 pub use hash::bucket_of;
 pub use index::SkyIndex;
@@ -38,7 +35,6 @@ pub use tables::{
 #[doc(hidden)]
 pub use {
     BatchColumn as Column, BatchRow as Row, BatchTables as Tables, BatchValueKind as Kind,
-    Catalog as Catalogue, CatalogBuilder as CatalogueBuilder, CatalogColumns as CatalogueColumns,
-    CatalogFormat as FileKind, CatalogMotion as Motion, CatalogRow as CatalogueRow, CatalogTarget as Target,
-    ImageTableFormat as TableFormat, RejectedCatalogRow as Rejected,
+    Catalog as Catalogue, CatalogMotion as Motion, CatalogTarget as Target, ImageTableFormat as TableFormat,
+    RejectedCatalogRow as Rejected,
 };

@@ -1,6 +1,5 @@
 //! Every source of a catalog in every image of a region, in stages that are not repeated without need.
 
-mod catalog;
 mod extract;
 mod settings;
 mod stages;
@@ -11,7 +10,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Listener, PipelineError};
 
-pub use catalog::read_catalog;
 pub use extract::ImageReport;
 pub use settings::BatchConfig;
 pub use stages::{BATCH_STAGES, BatchRun, light_curve};

@@ -1,33 +1,32 @@
-//! Enhanced CSV of astropy (APE 6): lines of YAML behind `# `, then delimited text.
+//! The header of astropy's enhanced CSV (APE 6): lines of YAML in comments.
 //!
-//! Of the YAML only the delimiter and the units of columns are looked at, in the two forms in which astropy writes
-//! columns: `- {name: ra, unit: deg, datatype: float64}` and one key a line.
+//! Of the YAML only the delimiter and the units of columns are looked at, in the two forms in which astropy
+//! writes columns: `- {name: ra, unit: deg, datatype: float64}` and one key a line.
 
-use std::fs::File;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+/// What the comments declare.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) delimiter: u8,
+    units: Vec<(String, String)>,
+}
 
-use super::{Catalog, check_unit, text, wrong};
-use crate::BatchError;
-
-/// Reads a table.
-pub(super) fn read(path: &Path, epoch: Option<f64>) -> Result<Catalog, BatchError> {
-    let file = BufReader::new(File::open(path).map_err(BatchError::io(path))?);
-    let mut header = Vec::new();
-    for line in file.lines() {
-        let line = line.map_err(BatchError::io(path))?;
-        match line.strip_prefix('#') {
-            Some(yaml) => header.push(yaml.to_owned()),
-            None => break,
+impl Header {
+    /// Reads the comments of a text, without their `#`; `None` where they are no such header.
+    pub(super) fn parse(comments: &[String]) -> Option<Self> {
+        if !comments.first()?.trim_start().starts_with("%ECSV") {
+            return None;
         }
+        let comma = comments.iter().any(|line| key(line, "delimiter").is_some_and(|value| value == ","));
+        Some(Self {
+            delimiter: if comma { b',' } else { b' ' },
+            units: units(comments.iter().map(String::as_str)),
+        })
     }
-    for (name, unit) in units(&header) {
-        if matches!(name.to_ascii_lowercase().as_str(), "ra" | "dec") {
-            check_unit(&name, &unit).map_err(|e| wrong(path, e))?;
-        }
+
+    /// The unit of a column, empty where it has none.
+    pub(super) fn unit(&self, name: &str) -> Option<String> {
+        self.units.iter().find(|(column, _)| column == name).map(|(_, unit)| unit.clone())
     }
-    let comma = header.iter().any(|line| key(line, "delimiter").is_some_and(|value| value == ","));
-    text::read(path, if comma { b',' } else { b' ' }, header.len() as u64, epoch)
 }
 
 /// The value of `key: value`, without quotes, up to the next comma or brace.
@@ -43,14 +42,18 @@ fn key(text: &str, name: &str) -> Option<String> {
             return quoted.split(quote).next().map(str::to_owned);
         }
     }
+    // An object such as `!astropy.units.Unit {unit: deg}` has the unit within.
+    if rest.starts_with('!') {
+        return rest.split_once('{').and_then(|(_, inside)| key(inside, name));
+    }
     Some(rest.split([',', '}']).next().unwrap_or_default().trim().to_owned())
 }
 
-/// Names and units of columns.
-fn units(header: &[String]) -> Vec<(String, String)> {
+/// Names and units of the columns that have one.
+pub(super) fn units<'a>(lines: impl Iterator<Item = &'a str>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut current = None;
-    for line in header {
+    for line in lines {
         if let Some(name) = key(line, "name") {
             current = Some(name);
         }

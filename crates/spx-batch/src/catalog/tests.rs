@@ -1,6 +1,7 @@
 //! Catalogs in every form, good and bad.
 
 use std::fs;
+use std::path::PathBuf;
 
 use ::parquet::column::writer::ColumnWriter;
 use ::parquet::data_type::ByteArray;
@@ -8,12 +9,22 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::SerializedFileWriter;
 use ::parquet::schema::parser::parse_message_type;
 
+use spx_core::progress::Silent;
+
 use super::*;
 
-fn catalog(text: &str, epoch: Option<f64>) -> Result<Catalog, BatchError> {
+fn read(path: &Path, epoch: Option<f64>) -> Result<Catalog, BatchError> {
+    Catalog::read(path, &CatalogOptions { epoch, ..CatalogOptions::default() }, &Silent)
+}
+
+fn catalog(text: impl AsRef<[u8]>, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), text).unwrap();
-    Catalog::read(file.path(), epoch)
+    read(file.path(), epoch)
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/catalog").join(name)
 }
 
 fn problems(catalog: &Catalog) -> Vec<String> {
@@ -47,8 +58,8 @@ fn bad_rows_are_told_with_their_lines() {
         "line 4: c",
         "line 5: d: no number for ra",
         "line 6: e",
-        "line 7: ra `x`",
-        "line 8: it has no targetid",
+        "line 7: f: ra `x`",
+        "line 8: it has no id",
         "line 9: the row ends before dec",
         "line 10: a: line 2 has",
         "line 11: h",
@@ -65,7 +76,7 @@ fn bad_rows_are_told_with_their_lines() {
 fn ids_with_control_characters_are_refused() {
     let catalog = catalog("targetid,ra,dec\n\"a\nb\",1,2\nc,1,2\n", None).unwrap();
     assert_eq!(ids(&catalog), ["c"]);
-    assert!(problems(&catalog)[0].contains("line 2: the targetid \"a\\nb\""));
+    assert!(problems(&catalog)[0].contains("line 2: the id \"a\\nb\""));
 }
 
 #[test]
@@ -74,16 +85,16 @@ fn what_is_no_catalogue() {
         ("", "it is empty"),
         ("   \n", "it is empty"),
         ("targetid,ra,dec\n", "it has no rows"),
-        ("id,ra,dec\n1,2,3\n", "no column targetid"),
-        ("targetid,RAJ2000,dec\n1,2,3\n", "no column ra; it has: targetid, raj2000, dec"),
+        ("x,ra,dec\n1,2,3\n", "no column targetid"),
+        ("targetid,RAB1950,dec\n1,2,3\n", "it has: targetid, RAB1950, dec"),
         ("targetid,ra,dec\n1,400,3\n2,400,3\n", "none of its 2 rows can be used; line 2: 1"),
         ("targetid,ra,dec,pmra,pmdec\n1,2,3,4,5\n", "no column ref_epoch"),
-        ("<VOTABLE/>", "VOTables"),
+        ("<VOTABLE/>", "it has no column"),
     ] {
         let error = catalog(text, None).unwrap_err().to_string();
         assert!(error.contains(word), "{error}: {word}");
     }
-    assert!(matches!(Catalog::read(Path::new("/nowhere"), None), Err(BatchError::Io { .. })));
+    assert!(matches!(read(Path::new("/nowhere"), None), Err(BatchError::Io { .. })));
 }
 
 #[test]
@@ -108,13 +119,15 @@ fn ecsv_in_both_forms_of_its_header() {
                 # schema: astropy-2.0\ntargetid,ra,dec\n39633458707826492,1.5,2.5\nx,y,2\n";
     let found = catalog(flow, None).unwrap();
     assert_eq!(ids(&found), ["39633458707826492"]);
-    assert!(problems(&found)[0].starts_with("line 11: ra `y`"));
+    assert!(problems(&found)[0].starts_with("line 11: x: ra `y`"));
     let block = "# %ECSV 1.0\n# ---\n# datatype:\n# - name: targetid\n#   datatype: string\n# - name: ra\n\
                  #   unit: deg\n#   datatype: float64\n# - {name: dec, unit: deg, datatype: float64}\n\
                  targetid ra dec\n\"NGC 1\" 1.5 2.5\n";
     assert_eq!(ids(&catalog(block, None).unwrap()), ["NGC 1"]);
-    let radians = flow.replace("name: ra, unit: deg", "name: ra, unit: rad");
-    assert!(catalog(&radians, None).unwrap_err().to_string().contains("column ra is in rad"));
+    let radians = catalog(flow.replace("name: ra, unit: deg", "name: ra, unit: rad"), None).unwrap();
+    assert_eq!(radians.target(0).position.ra(), 1.5f64.to_degrees());
+    let unknown = flow.replace("name: ra, unit: deg", "name: ra, unit: furlong");
+    assert!(catalog(&unknown, None).unwrap_err().to_string().contains("column ra is in furlong"));
 }
 
 /// A file of one row group with a column of ids, and coordinates that may be null.
@@ -159,7 +172,7 @@ fn parquet_with_texts_and_integers() {
         let ColumnWriter::ByteArrayColumnWriter(w) = column else { panic!() };
         w.write_batch(&["a", "b", "c"].map(ByteArray::from), None, None).unwrap();
     });
-    let found = Catalog::read(text.path(), None).unwrap();
+    let found = read(text.path(), None).unwrap();
     assert_eq!(ids(&found), ["a"]);
     assert_eq!(found.target(0).position, Position::new(1.5, -1.0).unwrap());
     assert!(problems(&found)[0].starts_with("line 2: b: no number for ra"));
@@ -168,14 +181,14 @@ fn parquet_with_texts_and_integers() {
         let ColumnWriter::Int64ColumnWriter(w) = column else { panic!() };
         w.write_batch(&[39_633_458_707_826_492, -3], Some(&[1, 0, 1]), None).unwrap();
     });
-    let found = Catalog::read(integers.path(), None).unwrap();
+    let found = read(integers.path(), None).unwrap();
     assert_eq!(ids(&found), ["39633458707826492"]);
-    assert_eq!(problems(&found)[0], "line 2: it has no targetid");
+    assert_eq!(problems(&found)[0], "line 2: it has no id");
     let truths = parquet_file("required boolean", |column| {
         let ColumnWriter::BoolColumnWriter(w) = column else { panic!() };
         w.write_batch(&[true; 3], None, None).unwrap();
     });
-    let error = Catalog::read(truths.path(), None).unwrap_err().to_string();
+    let error = read(truths.path(), None).unwrap_err().to_string();
     assert!(error.contains("column TargetId is of type BOOLEAN"), "{error}");
 }
 
@@ -198,4 +211,153 @@ fn the_digest_changes_with_everything() {
     seen.dedup();
     assert_eq!(seen.len(), number);
     assert_eq!(digest(base), digest(&base.replace("b,5,6", "b,5.0,6.0")));
+}
+
+/// The position of the only source.
+fn only(text: impl AsRef<[u8]>) -> (String, f64, f64) {
+    let found = catalog(text, None).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((found.len(), problems(&found)), (1, Vec::<String>::new()));
+    let target = found.target(0);
+    (target.id.to_owned(), target.position.ra(), target.position.dec())
+}
+
+#[test]
+fn texts_of_every_kind() {
+    let expected = ("NGC 1".to_owned(), 186.5, -33.25);
+    for text in [
+        "name;ra;dec\nNGC 1;186.5;-33.25\n",
+        "name\tra\tdec\nNGC 1\t186.5\t-33.25\n",
+        "name|ra|dec\nNGC 1|186.5|-33.25\n",
+        "# a comment\n# another, with a comma\n\nname,ra,dec\n# within\nNGC 1,186.5,-33.25\n",
+        "  name      ra      dec\n\"NGC 1\"   186.5   -33.25\n",
+        "# name,ra,dec\nNGC 1,186.5,-33.25\n",
+        "name,ra [deg],dec (deg)\r\nNGC 1,186.5,-33.25\r\n",
+        "#\n#Table J_x\n_RAJ2000;_DEJ2000;Name\ndeg;deg;\n--------;--------;-----\n186.50000;-33.25000;NGC 1\n",
+        "_RAJ2000\t_DEJ2000\tName\n\"h:m:s\"\t\"d:m:s\"\t\n---\t---\t---\n12 26 00.0\t-33 15 00\tNGC 1\n",
+        "name,ra,dec\nNGC 1,12:26:00,-33:15:00\n",
+        "name,ra,dec\nNGC 1,12h26m00s,-33d15m00s\n",
+    ] {
+        let (id, ra, dec) = only(text);
+        assert!((ra - expected.1).abs() < 1e-12 && (dec - expected.2).abs() < 1e-12, "{text}: {ra} {dec}");
+        assert_eq!(id, expected.0, "{text}");
+    }
+}
+
+#[test]
+fn gzipped_texts_and_their_limits() {
+    use std::io::Write as _;
+    let packed = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    assert_eq!(only(packed(b"name,ra,dec\nNGC 1,186.5,-33.25\n")).0, "NGC 1");
+    for endless in [vec![b'x'; 20 << 20], [b"name,ra,dec\n\"".as_slice(), &vec![b'x'; 20 << 20]].concat()] {
+        let error = catalog(packed(&endless), None).unwrap_err().to_string();
+        assert!(error.contains("a row has more than 16777216 bytes"), "{error}");
+    }
+}
+
+#[test]
+fn the_user_can_stop_any_reading() {
+    struct Stopped;
+    impl Progress for Stopped {
+        fn cancelled(&self) -> bool {
+            true
+        }
+    }
+    let text = tempfile::NamedTempFile::new().unwrap();
+    for (path, content) in [
+        (text.path().to_owned(), Some("name,ra,dec\nNGC 1,186.5,-33.25\n")),
+        (text.path().to_owned(), Some("<VOTABLE/>")),
+        (golden("zstd_v1.parquet"), None),
+    ] {
+        content.inspect(|content| fs::write(&path, content).unwrap());
+        let stopped = Catalog::read(&path, &CatalogOptions::default(), &Stopped);
+        assert!(matches!(stopped, Err(BatchError::Cancelled)), "{stopped:?}");
+    }
+}
+
+#[test]
+fn parquet_of_every_codec_without_the_fields_of_structs() {
+    for codec in ["none", "snappy", "gzip", "brotli", "lz4", "zstd"] {
+        for version in [1, 2] {
+            let found = read(&golden(&format!("{codec}_v{version}.parquet")), None);
+            let found = found.unwrap_or_else(|e| panic!("{codec}: {e}"));
+            assert_eq!((found.len(), found.rejected_count()), (294, 6), "{codec}");
+            assert_eq!(problems(&found)[0], "line 8: 18446744073709551608: no number for dec");
+            let target = found.target(10);
+            assert_eq!(target.id, "18446744073709551604");
+            assert_eq!((target.position.ra(), target.position.dec()), (0.110_000_11, 11.0));
+        }
+    }
+}
+
+#[test]
+fn damaged_parquet_is_refused() {
+    let good = fs::read(golden("zstd_v1.parquet")).unwrap();
+    for at in (4..good.len() - 8).step_by(97) {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0xff;
+        catalog(&bytes, None).ok();
+    }
+    assert!(catalog(&good[..good.len() / 2], None).is_err());
+}
+
+#[test]
+fn astropys_parquet_has_units() {
+    let found = read(&golden("astropy_rad.parquet"), None).unwrap();
+    assert_eq!(ids(&found), ["a", "b", "c"]);
+    let target = found.target(2);
+    assert!((target.position.ra() - 30.0).abs() < 1e-12 && (target.position.dec() - 5.0).abs() < 1e-12);
+    let motion = target.motion.unwrap();
+    assert_eq!((motion.ra_cos_dec, motion.dec, motion.epoch), (-100.0, 50.0, 2015.5));
+    assert_eq!(found.target(1).motion, None);
+}
+
+/// A VOTable with these fields and rows.
+fn votable(fields: &str, rows: &str, behind: &str) -> String {
+    format!(
+        "<?xml version=\"1.0\"?>\n<VOTABLE version=\"1.4\"><RESOURCE type=\"results\"><TABLE>{fields}<DATA>\
+         <TABLEDATA>{rows}</TABLEDATA></DATA></TABLE>{behind}</RESOURCE></VOTABLE>"
+    )
+}
+
+fn votable_fields(id: &str, unit: &str) -> String {
+    format!(
+        "<FIELD name=\"TARGETID\" datatype=\"{id}\"/><FIELD name=\"RA\" datatype=\"double\" unit=\"{unit}\"/>\
+         <FIELD name=\"dec\" datatype=\"float\" unit=\"deg\"/>"
+    )
+}
+
+#[test]
+fn votables_are_catalogs() {
+    let row = |id: &str, ra: &str| format!("<TR><TD>{id}</TD><TD>{ra}</TD><TD>2.5</TD></TR>");
+    let rows = [row("39633458707826492", "1.5"), row("2", "NaN"), row("39633458707826492", "3")].concat();
+    let found = catalog(votable(&votable_fields("long", "deg"), &rows, ""), None).unwrap();
+    assert_eq!(ids(&found), ["39633458707826492"]);
+    assert_eq!((found.target(0).position.ra(), found.target(0).position.dec()), (1.5, 2.5));
+    assert!(problems(&found)[0].starts_with("line 2: 2: no number for ra"), "{:?}", problems(&found));
+    assert!(problems(&found)[1].starts_with("line 3: 39633458707826492: line 1 has"));
+    assert!(found.notes().is_empty());
+    let radians = catalog(votable(&votable_fields("double", "rad"), &row("7", "1.5"), ""), None).unwrap();
+    assert_eq!((ids(&radians), radians.target(0).position.ra()), (vec!["7"], 1.5f64.to_degrees()));
+}
+
+#[test]
+fn votables_that_were_cut_off_or_failed_are_told() {
+    let row = "<TR><TD>1</TD><TD>1.5</TD><TD>2.5</TD></TR>";
+    let overflow = "<INFO name=\"QUERY_STATUS\" value=\"OVERFLOW\"/>";
+    let found = catalog(votable(&votable_fields("long", "deg"), row, overflow), None).unwrap();
+    assert!(found.notes()[0].contains("OVERFLOW"), "{:?}", found.notes());
+    let failed = "<VOTABLE><RESOURCE type='results'><INFO name='QUERY_STATUS' value='ERROR'>no such table</INFO>\
+        </RESOURCE></VOTABLE>";
+    assert!(catalog(failed, None).unwrap_err().to_string().contains("no such table"));
+    let unexact = row.replace("<TD>1<", "<TD>39633458707826492<");
+    let error = catalog(votable(&votable_fields("double", "deg"), &unexact, ""), None).unwrap_err();
+    assert!(error.to_string().contains("floating-point"), "{error}");
+    let endless = "<VOTABLE><RESOURCE><TABLE><FIELD name='id' datatype='char' arraysize='0'/>\
+        <FIELD name='ra' datatype='double' arraysize='0'/><FIELD name='dec' datatype='double' arraysize='0'/>\
+        <DATA><BINARY><STREAM encoding='base64'>AAAA</STREAM></BINARY></DATA></TABLE></RESOURCE></VOTABLE>";
+    assert!(catalog(endless, None).unwrap_err().to_string().contains("take no bytes"));
 }

@@ -1,68 +1,302 @@
 //! Catalogs as text: a line of names, then a line a source.
+//!
+//! Values stand between commas, semicolons, tabs, bars or blanks, whichever the line of names has most of.
+//! Lines that begin with `#` are comments; the last one before the first row is the line of names where it
+//! holds known names and the first other line does not. The table may be astropy's enhanced CSV (APE 6), whose
+//! comments declare delimiter and units, or VizieR's, which has a line of units and a line of dashes below
+//! the names. A unit may also stand behind a name, in brackets.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
+use std::io::{self, BufRead as _, Read};
 use std::path::Path;
 
 use csv::ByteRecord;
+use spx_core::progress::Progress;
 
-use super::{Catalog, CatalogBuilder, CatalogColumns, CatalogRow, wrong};
+use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField};
+use super::source::CatalogSource;
+use super::{Catalog, CatalogBuilder, MOST_ROWS, ecsv, wrong};
 use crate::BatchError;
 
-/// Reads delimited text behind `skip` lines.
-pub(super) fn read(path: &Path, delimiter: u8, skip: u64, epoch: Option<f64>) -> Result<Catalog, BatchError> {
-    let mut file = BufReader::with_capacity(1 << 18, File::open(path).map_err(BatchError::io(path))?);
-    for _ in 0..skip {
-        file.skip_until(b'\n').map_err(BatchError::io(path))?;
-    }
-    let reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(file);
-    parse(path, reader, skip, epoch)
+/// Bytes of the longest line.
+const LONGEST_LINE: u64 = 1 << 24;
+
+/// Bytes of comments that are kept, for the header of an enhanced CSV.
+const KEPT_COMMENTS: usize = 1 << 20;
+
+/// The beginning of a text.
+struct Beginning {
+    comments: Vec<String>,
+    names: String,
+    /// Lines so far.
+    lines: u64,
 }
 
-fn parse(
+/// Reads a table; lines are counted from 1.
+pub(super) fn read(
     path: &Path,
-    mut reader: csv::Reader<impl io::Read>,
-    skip: u64,
-    epoch: Option<f64>,
+    mut source: CatalogSource<'_>,
+    options: &CatalogOptions,
+    progress: &dyn Progress,
 ) -> Result<Catalog, BatchError> {
-    let names = reader.headers().map_err(|e| wrong(path, e))?.clone();
-    // A byte order mark would belong to the first name.
-    let names = names.iter().map(|name| name.trim_start_matches('\u{feff}'));
-    let columns = CatalogColumns::find(names, epoch.is_some()).map_err(|e| wrong(path, e))?;
-    let mut builder = CatalogBuilder::new(epoch);
-    let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(|e| wrong(path, e))? {
-        let line = skip + record.position().map_or(0, csv::Position::line);
-        match row(&record, &columns) {
-            Ok(row) => builder.push(line, row),
-            Err(problem) => builder.reject(line, problem),
+    let failed = |e: io::Error| match e.kind() {
+        _ if progress.cancelled() => BatchError::Cancelled,
+        io::ErrorKind::InvalidData => wrong(path, e),
+        _ => BatchError::io(path)(e),
+    };
+    let beginning = beginning(&mut source).map_err(failed)?;
+    let header = ecsv::Header::parse(&beginning.comments);
+    let delimiter = header.as_ref().map_or_else(|| delimiter(&beginning.names), |header| header.delimiter);
+    let (names, first) = names(&beginning, delimiter, options);
+    let mut records = Records::new(source, delimiter, header.is_some(), beginning.lines);
+    // VizieR's units, and the line of dashes below them.
+    let ahead = records.ahead(first).map_err(failed)?;
+    let (units, ahead) = match &ahead[..] {
+        [(_, units), (_, dashes)] if is_ruler(dashes) => (Some(units.clone()), Vec::new()),
+        _ => (None, ahead),
+    };
+    let fields = names.iter().enumerate().map(|(k, name)| {
+        let declared = header.as_ref().and_then(|header| header.unit(name));
+        let below =
+            units.as_ref().and_then(|units| units.get(k)).map(|u| String::from_utf8_lossy(u).into_owned());
+        match declared.or(below) {
+            Some(unit) => TableField { name: name.clone(), unit },
+            None => bracketed(name),
         }
+    });
+    let fields: Vec<TableField> = fields.collect();
+    let columns = CatalogColumns::find(&fields, options).map_err(|e| wrong(path, e))?;
+    let mut builder = CatalogBuilder::new(options.epoch);
+    for (line, record) in &ahead {
+        builder.take(*line, row(record, &columns, &names));
     }
-    builder.finish(path)
+    let (mut record, mut count) = (ByteRecord::new(), 0);
+    while let Some(line) = records.next(&mut record).map_err(failed)? {
+        count += 1;
+        if count > MOST_ROWS {
+            return Err(wrong(path, format!("it has more than {MOST_ROWS} rows")));
+        }
+        builder.take(line, row(&record, &columns, &names));
+    }
+    builder.finish(path, columns.notes)
 }
 
-fn row<'a>(record: &'a ByteRecord, columns: &CatalogColumns) -> Result<CatalogRow<'a>, String> {
-    let text = |column: usize, name: &str| {
-        let bytes = record.get(column).ok_or_else(|| format!("the row ends before {name}"))?;
-        std::str::from_utf8(bytes).map_err(|_| format!("{name} is no UTF-8"))
-    };
-    let number = |column: usize, name: &str| {
-        let text = text(column, name)?.trim();
-        match text {
-            "" => Ok(f64::NAN),
-            _ => text.parse::<f64>().map_err(|_| format!("{name} `{text}` is no number")),
+/// Reads up to the first line that is neither blank nor a comment.
+fn beginning(source: &mut CatalogSource<'_>) -> io::Result<Beginning> {
+    let (mut comments, mut kept, mut lines) = (Vec::new(), 0, 0);
+    loop {
+        let mut bytes = Vec::new();
+        let read = source.bytes.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut bytes)?;
+        if read as u64 == LONGEST_LINE {
+            return Err(too_long());
         }
+        lines += 1;
+        let text = String::from_utf8_lossy(&bytes);
+        let text = text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']);
+        match text.strip_prefix('#') {
+            Some(comment) => {
+                kept += comment.len();
+                if kept > KEPT_COMMENTS {
+                    comments.clear();
+                    kept = comment.len();
+                }
+                comments.push(comment.to_owned());
+            }
+            None if read == 0 || !text.trim().is_empty() => {
+                return Ok(Beginning { comments, names: text.to_owned(), lines });
+            }
+            None => {}
+        }
+    }
+}
+
+/// The names of the columns; and the first line, where the names stand in the comment above it.
+fn names(beginning: &Beginning, delimiter: u8, options: &CatalogOptions) -> (Vec<String>, Option<String>) {
+    let known = |names: &[String]| {
+        let fields: Vec<TableField> = names.iter().map(|name| bracketed(name)).collect();
+        CatalogColumns::find(&fields, options).is_ok()
     };
-    let optional = |column: Option<usize>, name| column.map_or(Ok(f64::NAN), |column| number(column, name));
-    let [ra, dec] = columns.position;
-    Ok(CatalogRow {
-        id: text(columns.id, "targetid")?,
-        ra: number(ra, "ra")?,
-        dec: number(dec, "dec")?,
-        motion: [
-            optional(columns.motion.map(|m| m[0]), "pmra")?,
-            optional(columns.motion.map(|m| m[1]), "pmdec")?,
-        ],
-        epoch: optional(columns.epoch, "ref_epoch")?,
+    let names = split(&beginning.names, delimiter);
+    if !known(&names)
+        && let Some(comment) = beginning.comments.last()
+    {
+        let above = split(comment.trim(), self::delimiter(comment.trim()));
+        if known(&above) {
+            return (above, Some(beginning.names.clone()));
+        }
+    }
+    (names, None)
+}
+
+/// What stands most often between the words of a line, outside of quotes; blanks where nothing else does.
+fn delimiter(line: &str) -> u8 {
+    let mut counts = [(b',', 0), (b'\t', 0), (b';', 0), (b'|', 0)];
+    let mut quoted = false;
+    for byte in line.bytes() {
+        quoted ^= byte == b'"';
+        if let Some((_, count)) = counts.iter_mut().find(|(d, _)| *d == byte && !quoted) {
+            *count += 1;
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max().unwrap_or_default();
+    let first = counts.iter().find(|(_, count)| *count == most && most > 0);
+    first.map_or(b' ', |(delimiter, _)| *delimiter)
+}
+
+/// The values of one line.
+fn split(line: &str, delimiter: u8) -> Vec<String> {
+    let record = line_record(line.as_bytes(), delimiter);
+    record.iter().map(|value| String::from_utf8_lossy(value).trim().to_owned()).collect()
+}
+
+fn line_record(line: &[u8], delimiter: u8) -> ByteRecord {
+    if delimiter == b' ' {
+        return words(line);
+    }
+    let mut record = ByteRecord::new();
+    let mut reader =
+        csv::ReaderBuilder::new().delimiter(delimiter).has_headers(false).flexible(true).from_reader(line);
+    // Bytes in memory can be read, and any bytes are a record of a flexible table.
+    reader.read_byte_record(&mut record).ok();
+    record
+}
+
+/// Words between blanks; one in quotes may hold blanks.
+fn words(line: &[u8]) -> ByteRecord {
+    let mut record = ByteRecord::new();
+    let mut rest = line.trim_ascii();
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix(b"\"").and_then(|inside| {
+            inside.iter().position(|&b| b == b'"').map(|end| (&inside[..end], &inside[end + 1..]))
+        });
+        let (word, behind) = quoted.unwrap_or_else(|| {
+            let end = rest.iter().position(u8::is_ascii_whitespace).unwrap_or(rest.len());
+            rest.split_at(end)
+        });
+        record.push_field(word);
+        rest = behind.trim_ascii_start();
+    }
+    record
+}
+
+/// A name with its unit in brackets behind it, such as `ra [deg]`.
+fn bracketed(name: &str) -> TableField {
+    let name = name.trim();
+    for (open, close) in [('[', ']'), ('(', ')')] {
+        if let Some((before, unit)) = name.strip_suffix(close).and_then(|inside| inside.rsplit_once(open))
+            && !before.trim().is_empty()
+        {
+            return TableField { name: before.trim().to_owned(), unit: unit.trim().to_owned() };
+        }
+    }
+    TableField { name: name.to_owned(), unit: String::new() }
+}
+
+/// True for a line of dashes below each name.
+fn is_ruler(record: &ByteRecord) -> bool {
+    record.iter().any(|cell| cell.trim_ascii().starts_with(b"--"))
+        && record.iter().all(|cell| cell.trim_ascii().iter().all(|&b| b == b'-'))
+}
+
+/// The rows of a text.
+enum Records<'a> {
+    /// Words between blanks, one row a line.
+    Words(CatalogSource<'a>, u64),
+    /// Delimited values, which may be quoted and then hold line breaks.
+    Delimited(Box<csv::Reader<LimitedLines<'a>>>, u64),
+}
+
+impl<'a> Records<'a> {
+    /// `lines` have been read; an enhanced CSV has one blank between its values.
+    fn new(source: CatalogSource<'a>, delimiter: u8, enhanced: bool, lines: u64) -> Self {
+        if delimiter == b' ' && !enhanced {
+            return Self::Words(source, lines);
+        }
+        let reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .from_reader(LimitedLines { source, left: LONGEST_LINE });
+        Self::Delimited(Box::new(reader), lines)
+    }
+
+    /// Reads the next row and gives its line; `None` behind the last.
+    fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<u64>> {
+        match self {
+            Self::Words(source, lines) => loop {
+                let mut line = Vec::new();
+                let read = source.bytes.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+                if read == 0 {
+                    return Ok(None);
+                }
+                if read as u64 == LONGEST_LINE {
+                    return Err(too_long());
+                }
+                *lines += 1;
+                if !line.starts_with(b"#") && !line.trim_ascii().is_empty() {
+                    *record = words(&line);
+                    return Ok(Some(*lines));
+                }
+            },
+            Self::Delimited(reader, lines) => {
+                reader.get_mut().left = LONGEST_LINE;
+                let more = reader.read_byte_record(record).map_err(io::Error::from)?;
+                Ok(more.then(|| *lines + record.position().map_or(0, csv::Position::line)))
+            }
+        }
+    }
+
+    /// The first two rows, the one that has been read already before them.
+    fn ahead(&mut self, first: Option<String>) -> io::Result<Vec<(u64, ByteRecord)>> {
+        let mut rows = Vec::new();
+        if let Some(line) = first {
+            let (Self::Words(_, lines) | Self::Delimited(_, lines)) = &*self;
+            let delimiter = if matches!(self, Self::Words(..)) { b' ' } else { self::delimiter(&line) };
+            rows.push((*lines, line_record(line.as_bytes(), delimiter)));
+        }
+        while rows.len() < 2 {
+            let mut record = ByteRecord::new();
+            let Some(line) = self.next(&mut record)? else { break };
+            rows.push((line, record));
+        }
+        Ok(rows)
+    }
+}
+
+/// Gives so many bytes and no more, until it is told that a new row begins.
+struct LimitedLines<'a> {
+    source: CatalogSource<'a>,
+    left: u64,
+}
+
+impl Read for LimitedLines<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(too_long());
+        }
+        let read = self.source.bytes.read(out)?;
+        self.left = self.left.saturating_sub(read as u64);
+        Ok(read)
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("a row has more than {LONGEST_LINE} bytes"))
+}
+
+fn row(
+    record: &ByteRecord,
+    columns: &CatalogColumns,
+    names: &[String],
+) -> Result<(String, super::CatalogRow), String> {
+    let needed = [columns.id, columns.position[0], columns.position[1]];
+    let needed = needed.into_iter().chain(columns.motion.into_iter().flatten()).chain(columns.epoch);
+    for column in needed {
+        let bytes = record.get(column).ok_or_else(|| format!("the row ends before {}", names[column]))?;
+        std::str::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8", names[column]))?;
+    }
+    columns.row(|column| {
+        let text = record.get(column).and_then(|bytes| std::str::from_utf8(bytes).ok());
+        text.map_or(TableCell::Null, |text| TableCell::Text(text.into()))
     })
 }

@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, Catalog, ImageTables, aggregate};
+use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, aggregate};
 
-use super::catalog::read_catalog;
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::{AggregatedCurves, BatchReport, BatchStages};
@@ -58,8 +57,11 @@ impl<'a> BatchRun<'a> {
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
-        let catalog =
-            read_catalog(&parameters.catalog, parameters.epoch).map_err(PipelineError::into_usage)?;
+        let options = CatalogOptions { epoch: parameters.epoch, ..CatalogOptions::default() };
+        let catalog = Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
+            BatchError::Cancelled => PipelineError::Interrupted,
+            error => PipelineError::from(error).into_usage(),
+        })?;
         report_rejected(&catalog, listener);
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
@@ -255,6 +257,9 @@ fn check_stages(only: &[String], images: &BatchImages) -> Result<(), PipelineErr
 }
 
 fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
+    for note in catalog.notes() {
+        listener.warning(&format!("catalog: {note}"));
+    }
     for rejected in catalog.rejected().iter().take(REPORTED) {
         listener.warning(&format!("catalog, {rejected}"));
     }

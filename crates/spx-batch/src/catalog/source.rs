@@ -1,0 +1,72 @@
+//! The bytes of a catalog: unpacked where they are gzipped, told by their beginning, and read so that the
+//! user can stop.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+use spx_core::progress::Progress;
+
+use super::{BatchError, wrong};
+
+/// Bytes that are read at a time.
+const BUFFER: usize = 1 << 18;
+
+/// What kind of file a catalog is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CatalogFormat {
+    /// Text with commas, semicolons, tabs, bars or blanks between values.
+    Text,
+    /// IVOA VOTable, in XML.
+    VoTable,
+    /// Apache Parquet.
+    Parquet,
+    /// FITS.
+    Fits,
+}
+
+/// A file that is open, and what is known of it.
+pub(super) struct CatalogSource<'a> {
+    pub(super) format: CatalogFormat,
+    pub(super) gzipped: bool,
+    pub(super) bytes: BufReader<Interruptible<'a>>,
+}
+
+/// Fails as soon as the user has asked to stop, whatever reads through it.
+pub(super) struct Interruptible<'a> {
+    inner: Box<dyn Read>,
+    progress: &'a dyn Progress,
+}
+
+impl Read for Interruptible<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.progress.cancelled() {
+            return Err(io::Error::other("cancelled"));
+        }
+        self.inner.read(out)
+    }
+}
+
+impl<'a> CatalogSource<'a> {
+    /// Opens a catalog and looks at its beginning.
+    pub(super) fn open(path: &Path, progress: &'a dyn Progress) -> Result<Self, BatchError> {
+        let io_error = |e| if progress.cancelled() { BatchError::Cancelled } else { BatchError::io(path)(e) };
+        let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(io_error)?);
+        let gzipped = file.fill_buf().map_err(io_error)?.starts_with(&[0x1f, 0x8b]);
+        let inner: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let mut bytes = BufReader::with_capacity(BUFFER, Interruptible { inner, progress });
+        let start = bytes.fill_buf().map_err(io_error)?;
+        let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
+        if text.is_empty() {
+            return Err(wrong(path, "it is empty"));
+        }
+        let format = match text {
+            text if text.starts_with(b"PAR1") => CatalogFormat::Parquet,
+            text if text.starts_with(b"<") => CatalogFormat::VoTable,
+            text if text.starts_with(b"SIMPLE  =") => CatalogFormat::Fits,
+            _ => CatalogFormat::Text,
+        };
+        Ok(Self { format, gzipped, bytes })
+    }
+}
