@@ -58,10 +58,11 @@ impl<'a> BatchRun<'a> {
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
         let options = CatalogOptions { epoch: parameters.epoch, ..CatalogOptions::default() };
-        let catalog = Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
-            BatchError::Cancelled => PipelineError::Interrupted,
-            error => PipelineError::from(error).into_usage(),
-        })?;
+        let catalog =
+            Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
+                BatchError::Cancelled => PipelineError::Interrupted,
+                error => PipelineError::from(error).into_usage(),
+            })?;
         report_rejected(&catalog, listener);
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
