@@ -27,6 +27,16 @@ const NETWORK: [&str; 12] = [
 ];
 /// The only crates that may bring those in: the archive's client, and the server that spx-sim and spx-cli may use.
 const NETWORK_GATES: [&str; 2] = ["spx-archive", "axum"];
+/// Front ends, and the libraries that each may name although spx-pipeline composes them: what pictures, cubes and
+/// tables still need of them directly. Whatever moves to spx-pipeline leaves this list.
+const FRONT_ENDS: [(&str, &[&str]); 3] = [
+    ("spx-cli", &["spx-archive", "spx-batch", "spx-drizzle", "spx-plot", "spx-votable", "spx-wcs"]),
+    ("spx-view", &["spx-drizzle", "spx-plot", "spx-wcs"]),
+    ("spx-py", &["spx-archive", "spx-batch", "spx-drizzle", "spx-photometry", "spx-plot", "spx-wcs"]),
+];
+/// The libraries that spx-pipeline composes.
+const COMPOSED: [&str; 7] =
+    ["spx-archive", "spx-batch", "spx-drizzle", "spx-photometry", "spx-plot", "spx-votable", "spx-wcs"];
 /// Direct dependencies of one crate alone.
 const RESERVED: [(&str, &str); 3] = [("clap", "spx-cli"), ("indicatif", "spx-cli"), ("ureq", "spx-archive")];
 /// Wrappers of CFITSIO: no byte of a foreign file may reach it.
@@ -109,6 +119,7 @@ impl Graph {
         for member in self.members() {
             found.extend(self.siblings(member));
             found.extend(reserved(member));
+            found.extend(composed(member));
             found.extend(self.network(member));
         }
         let wrappers = self.0.values().filter(|package| {
@@ -179,6 +190,15 @@ impl Graph {
             })
             .collect()
     }
+}
+
+/// A front end calls spx-pipeline rather than the libraries that it composes.
+fn composed(member: &Package) -> Vec<String> {
+    let Some((name, may)) = FRONT_ENDS.iter().find(|(name, _)| *name == member.name) else {
+        return Vec::new();
+    };
+    let named = COMPOSED.iter().filter(|library| member.normal.contains(**library) && !may.contains(library));
+    named.map(|library| format!("{name} depends on {library}: spx-pipeline composes it")).collect()
 }
 
 /// Some crates are the direct dependency of one member alone.
@@ -271,6 +291,16 @@ mod tests {
 
     fn dev(name: &str) -> (&str, Value) {
         (name, json!("dev"))
+    }
+
+    #[test]
+    fn a_front_end_names_no_library_that_the_pipelines_compose() {
+        let graph = graph(&[
+            ("spx-cli", true, None, &[normal("spx-photometry"), normal("spx-plot")]),
+            ("spx-photometry", true, None, &[]),
+            ("spx-plot", true, None, &[]),
+        ]);
+        assert_eq!(graph.violations(), ["spx-cli depends on spx-photometry: spx-pipeline composes it"]);
     }
 
     #[test]
