@@ -66,12 +66,13 @@ fn pixels_are_counted() {
     assert_eq!(report["median_image"].as_f64(), Some(median));
 }
 
-/// The scale is the one that the drizzle subtracts, and its remark the drizzle's.
+/// The scale is the one that the drizzle subtracts; where it cannot be fitted, the drizzle takes the median
+/// of the others.
 #[test]
 fn the_zodiacal_scale_is_that_of_the_drizzle() {
     let folder = folder_with_cube();
     let cube = spx(folder.path(), &["cube", "info", "cube.fits", "--json"]).succeeds().json();
-    for name in ["d3_a.fits", "d3_f.fits"] {
+    for name in ["d3_a.fits", "d3_b.fits"] {
         let scale = &inspect(folder.path(), input(name).to_str().unwrap())["zodi_scale"];
         let mut line = format!("input {name}: used, zodi scale {}", scale["scale"].as_f64().unwrap());
         if let Some(remark) = scale["remark"].as_str() {
@@ -80,6 +81,12 @@ fn the_zodiacal_scale_is_that_of_the_drizzle() {
         let history = cube["history"].as_array().unwrap();
         assert!(history.iter().any(|h| h.as_str() == Some(&line)), "{line}: {history:?}");
     }
+    let scale = &inspect(folder.path(), input("d3_f.fits").to_str().unwrap())["zodi_scale"];
+    assert_eq!(scale["scale"], 1.0);
+    assert!(scale["remark"].as_str().unwrap().starts_with("zodiacal light not fitted, scale 1: only"));
+    let median = cube["history"].as_array().unwrap().iter().filter_map(|h| h.as_str());
+    let said: Vec<&str> = median.filter(|h| h.starts_with("input d3_f.fits: used")).collect();
+    assert!(said.iter().any(|h| h.contains("the median of ")), "{said:?}");
 }
 
 #[test]
