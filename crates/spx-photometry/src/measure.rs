@@ -303,13 +303,14 @@ impl<'a> Photometer<'a> {
 
     /// Sees whether what is missing in the aperture can be made up for.
     fn check_values(&self, aperture: &CircularAperture, tile: &PixelTile) -> Result<(), NoMeasurement> {
-        let (mut masked, mut not_finite) = (0, 0);
+        let (mut all, mut masked, mut not_finite) = (0, 0, 0);
         aperture.for_each(self.image.view.shape, |x, y, _| {
             let pixel = tile.at(x, y);
+            all += 1;
             masked += usize::from(self.is_masked(&pixel));
             not_finite += usize::from(!pixel.value.is_finite());
         });
-        if self.options.fill_bad_pixels {
+        if self.options.fill_bad_pixels && not_finite < all {
             let cannot = masked > 0 && self.psf.is_none();
             return if cannot { Err(NoMeasurement::CannotFill { pixels: masked }) } else { Ok(()) };
         }

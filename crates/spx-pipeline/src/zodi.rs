@@ -156,22 +156,20 @@ impl ForegroundTreatment {
         matches!(self.options.mode, ForegroundMode::Fit | ForegroundMode::Spectral)
     }
 
-    /// Finds the foreground of an image; `None` where nothing is subtracted. `besides` is left out of the background, too.
+    /// Finds the foreground of an image; `None` where nothing is subtracted.
     pub fn fit(
         &self,
         metadata: &Metadata,
         planes: PlaneViews<'_>,
         celestial: &CelestialWcs,
         wavelengths: &dyn WavelengthMap,
-        besides: Option<ExcludedRegion>,
     ) -> Option<FittedForeground> {
         let scale = celestial.linear_pixel_area().sqrt();
         let on_image = |region: &ExcludedRegion| {
             let center = celestial.sky_to_pixel(region.center)?;
             Some(ExcludedCircle { center, radius: region.radius / scale })
         };
-        let excluded: Vec<ExcludedCircle> =
-            self.excluded.iter().chain(&besides).filter_map(on_image).collect();
+        let excluded: Vec<ExcludedCircle> = self.excluded.iter().filter_map(on_image).collect();
         let input = ForegroundInput {
             shape: metadata.shape,
             planes,

@@ -43,9 +43,11 @@ pub use spectrum::{ForegroundSpectrum, ResidualBin, SPECTRUM_BINS};
 const SOURCE_GROWTH: usize = 2;
 /// More than this share of blocks above the background is worth a warning (noise alone puts 0.1 %
 /// there).
-const EXTENDED_LIMIT: f64 = 0.03;
+const EXTENDED_LIMIT: f64 = 0.15;
 /// A scale farther than this from 1 is worth a warning.
-const SCALE_LIMIT: f64 = 0.2;
+const SCALE_LIMIT: f64 = 0.3;
+/// With less of the image than this left for the fit there is none, whatever share is background.
+const LEAST_LEFT: f64 = 0.05;
 /// Pixels whose wavelengths are looked at for the report, where no spectrum is subtracted.
 const REPORT_PIXELS: usize = 1 << 17;
 
@@ -261,7 +263,10 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     };
     let used = found.kept.iter().filter(|kept| **kept).count();
     // Pixels near a source are good sky, which is left out because it can be afforded.
-    let fraction = (used + pixels.near_source) as f64 / pixels.sampled.max(1) as f64;
+    // So is what stands out: the rule is about pixels that are no sky at all.
+    let share = |count: usize| count as f64 / pixels.sampled.max(1) as f64;
+    let (background, left) = (share(pixels.len() + pixels.near_source), share(used));
+    let fraction = if left < LEAST_LEFT { left } else { background };
     let mut fit = ForegroundFit::judged(&found.scale, fraction, options);
     // Airglow stands above the background as a whole, too; hence the residual is that of all
     // background pixels.

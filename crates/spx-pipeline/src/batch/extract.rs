@@ -216,7 +216,7 @@ impl Extraction<'_> {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
-        let exposure = opened.read(&self.setup, pool.take(), None)?;
+        let exposure = opened.read(&self.setup, pool.take())?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
         pool.give(exposure.into_memory()?);

@@ -324,7 +324,7 @@ impl DrizzleJob<'_> {
     ) -> Result<(SpectralImage, PixelPlanes, Option<FittedForeground>), InputError> {
         let ReadBuffers { image: reuse, block } = pool.take();
         let treatment = &self.parameters.zodi;
-        let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, celestial, wave, None);
+        let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, celestial, wave);
         if !treatment.looks_at_pixels() {
             let image = file.read(needed, reuse)?;
             let found = fit(&image.metadata, image.planes.from_pixel(0));

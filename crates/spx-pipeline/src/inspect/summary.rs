@@ -211,7 +211,7 @@ fn zodi_scale(
     let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
         .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
     let treatment = ZodiSettings::default().treatment()?;
-    let found = treatment.fit(metadata, planes.from_pixel(0), celestial, &wave, None);
+    let found = treatment.fit(metadata, planes.from_pixel(0), celestial, &wave);
     let fit = found.map(|found| found.fit).ok_or_else(|| PipelineError::failed("no zodiacal scale"))?;
     Ok(ZodiScaleReport { scale: fit.scale, error: fit.scale_error, remark: fit.remark() })
 }

@@ -144,7 +144,7 @@ fn measure_on(
     if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));
     }
-    let exposure = opened.read(setup, pool.take(), Some(target))?;
+    let exposure = opened.read(setup, pool.take())?;
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {

@@ -29,10 +29,7 @@ use super::source::SkyTarget;
 use crate::PipelineError;
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
 use crate::inputs::InputError;
-use crate::zodi::{ExcludedRegion, FittedForeground};
-
-/// Pixels nearer to the target than this are no background of the zodiacal fit \[arcsec\].
-const TARGET_RADIUS: f64 = 60.0;
+use crate::zodi::FittedForeground;
 
 /// What all exposures of a run have in common.
 pub struct PhotometrySetup {
@@ -110,28 +107,21 @@ impl OpenExposure {
         check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
-    /// Fits the zodiacal light where that is asked for, without the surroundings of the target, where there is one. Pixels
-    /// that do not stand in the file as plain numbers are read into the memory of `reuse`.
+    /// Fits the zodiacal light where that is asked for. Pixels that do not stand in the file as plain
+    /// numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub fn read(
-        self,
-        setup: &PhotometrySetup,
-        reuse: PixelPlanes,
-        target: Option<&SkyTarget>,
-    ) -> Result<ReadExposure, InputError> {
+    pub fn read(self, setup: &PhotometrySetup, reuse: PixelPlanes) -> Result<ReadExposure, InputError> {
         let Self { mut frame, mut info, parent_offset } = self;
         let options = &setup.parameters.options;
         let product = setup.calibration.psf(frame.metadata().id.detector);
         let psf = if options.wants_psf() && product.is_none() { frame.psf()? } else { None };
         let Frame { file, maps } = frame;
         let image = file.whole(reuse)?;
-        let center = target.and_then(|target| target.position_at(info.mjd));
-        let around = center.map(|center| ExcludedRegion { center, radius: TARGET_RADIUS });
         let (metadata, views) = (image.metadata(), image.views());
         let treatment = &setup.parameters.zodi;
-        let foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave, around);
+        let foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave);
         info.set_zodi(foreground.as_ref().map(|found| &found.fit));
         Ok(ReadExposure { info, maps, parent_offset, image, psf, foreground })
     }
@@ -288,9 +278,8 @@ mod tests {
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
-            let read = |path: &Path| {
-                OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default(), None).unwrap()
-            };
+            let read =
+                |path: &Path| OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert!(matches!(unpacked.image.views().image, Pixels::Native(_)));
