@@ -282,7 +282,7 @@ fn bad_input_is_told_and_loses_nothing() {
     let folder = folder(&format!("{good}a,1,2,0\nc,361,2,0\n"));
     let run = batch(folder.path(), &[]);
     assert_eq!(run.code, Some(1), "rows that are not used are failures: {}", run.stderr);
-    assert!(run.stderr.contains("line 4: a: line 2 has this targetid already"), "{}", run.stderr);
+    assert!(run.stderr.contains("line 4: a: line 2 has this id already"), "{}", run.stderr);
     assert!(run.stderr.contains("line 5: c: ") && run.stderr.contains("light curves of 2 sources, 12 rows"));
 
     fs::write(folder.path().join("c.csv"), &good).unwrap();
