@@ -17,6 +17,7 @@ mod checksum;
 mod dither;
 mod error;
 mod hdu;
+mod header_form;
 mod image;
 mod mapped;
 mod number;

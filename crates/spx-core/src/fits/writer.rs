@@ -4,15 +4,15 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use super::cards;
 use super::checksum::{self, WordSum};
 use super::error::FitsError;
 use super::hdu::BLOCK;
+use super::header_form::{HeaderForm, card_image, card_images, header_bytes};
 use super::number::{FitsNumber, NumberType, encode};
 use super::reader::{FitsReader, check_range, count};
 use super::rice;
 use super::table::{CellFormat, CellKind};
-use crate::header::{CARD_LEN, Card, CardValue, Header};
+use crate::header::{CARD_LEN, CardValue, Header};
 
 type Result<T> = std::result::Result<T, FitsError>;
 
@@ -136,7 +136,7 @@ impl FitsWriter {
     /// Where a card has no FITS form, or the file cannot be written.
     pub fn image<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
         let images = card_images(cards, None)?;
-        let mut form = Form::default();
+        let mut form = HeaderForm::default();
         if self.hdus == 0 {
             form.logical("SIMPLE", "file does conform to FITS standard");
         } else {
@@ -176,7 +176,7 @@ impl FitsWriter {
     ) -> Result<()> {
         let images = card_images(cards, Some("EXTNAME"))?;
         let (open, width) = open_columns(columns)?;
-        let mut form = Form::default();
+        let mut form = HeaderForm::default();
         form.table(width, rows, 0, columns.len());
         for (k, column) in columns.iter().enumerate() {
             let of = |stem: &str| format!("{stem}{}", k + 1);
@@ -217,7 +217,7 @@ impl FitsWriter {
         }
         let images = card_images(cards, None)?;
         let bytes = kind_of::<T>().size();
-        let mut form = Form::default();
+        let mut form = HeaderForm::default();
         form.table(8, ny, 0, 1);
         form.text("TTYPE1", "COMPRESSED_DATA", "label for field   1");
         form.text("TFORM1", "1PB(0)", TILE_FORMAT);
@@ -253,7 +253,7 @@ impl FitsWriter {
             return Err(FitsError::Unsupported("copying a primary HDU"));
         }
         let cards = text.into_bytes();
-        let form = Form(cards[..cards.len() - CARD_LEN].to_vec());
+        let form = HeaderForm(cards[..cards.len() - CARD_LEN].to_vec());
         self.begin(form, data.end - data.start, OpenContent::Whole)?;
         let to = self.open()?.data();
         let mut bytes = vec![0; CHUNK];
@@ -455,7 +455,7 @@ impl FitsWriter {
     }
 
     /// Begins an HDU behind the last one, whose data are zeros.
-    fn begin(&mut self, form: Form, size: u64, content: OpenContent) -> Result<()> {
+    fn begin(&mut self, form: HeaderForm, size: u64, content: OpenContent) -> Result<()> {
         self.complete()?;
         let start = self.hdu.as_ref().map_or(0, OpenHdu::end);
         self.hdu = Some(OpenHdu { start, cards: form.0, size, content });
@@ -601,74 +601,6 @@ fn heap_count(bytes: usize) -> CardValue {
     CardValue::Integer(i64::try_from(bytes).unwrap_or(i64::MAX))
 }
 
-/// Cards that describe the form of an HDU, and those that follow: images of 80 bytes.
-#[derive(Debug, Default)]
-struct Form(Vec<u8>);
-
-impl Form {
-    fn integer(&mut self, keyword: &str, value: i64, comment: &str) {
-        self.0.extend(card_image(keyword, value.into(), comment));
-    }
-
-    fn count(&mut self, keyword: &str, value: usize, comment: &str) {
-        self.integer(keyword, i64::try_from(value).unwrap_or(i64::MAX), comment);
-    }
-
-    fn text(&mut self, keyword: &str, value: &str, comment: &str) {
-        self.0.extend(card_image(keyword, value.into(), comment));
-    }
-
-    /// `T`.
-    fn logical(&mut self, keyword: &str, comment: &str) {
-        self.0.extend(card_image(keyword, true.into(), comment));
-    }
-
-    /// The first cards of a binary table.
-    fn table(&mut self, width: usize, rows: usize, heap: usize, columns: usize) {
-        self.text("XTENSION", "BINTABLE", "binary table extension");
-        self.integer("BITPIX", 8, "8-bit bytes");
-        self.integer("NAXIS", 2, "2-dimensional binary table");
-        self.count("NAXIS1", width, "width of table in bytes");
-        self.count("NAXIS2", rows, "number of rows in table");
-        self.count("PCOUNT", heap, "size of special data area");
-        self.integer("GCOUNT", 1, "one data group (required keyword)");
-        self.count("TFIELDS", columns, "number of fields in each row");
-    }
-
-    /// BZERO and BSCALE of an unsigned type.
-    fn zero<T: FitsNumber>(&mut self) {
-        if T::ZERO != 0 {
-            let name = if T::BITPIX == 16 { "short" } else { "long" };
-            self.integer("BZERO", T::ZERO, &format!("offset data range to that of unsigned {name}"));
-            self.integer("BSCALE", 1, "default scaling factor");
-        }
-    }
-
-    fn images(&mut self, images: &[String]) {
-        for image in images {
-            self.0.extend(format!("{image:<CARD_LEN$}").into_bytes());
-        }
-    }
-}
-
-/// A card that has a form and needs no CONTINUE, as 80 bytes; what does not fit is cut.
-fn card_image(keyword: &str, value: CardValue, comment: &str) -> Vec<u8> {
-    let card = Card { keyword: keyword.to_owned(), value: Some(value), comment: comment.to_owned() };
-    let image = cards::images(&card).unwrap_or_default().into_iter().next().unwrap_or_default();
-    let mut bytes = image.into_bytes();
-    bytes.resize(CARD_LEN, b' ');
-    bytes
-}
-
-/// Cards, END and blanks to the end of the block.
-fn header_bytes(cards: &[u8]) -> Vec<u8> {
-    let mut bytes = cards.to_vec();
-    bytes.extend(b"END");
-    // Blocks are of 2880 bytes, far below the range of usize.
-    bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), b' ');
-    bytes
-}
-
 /// Columns side by side, and the bytes of a row.
 fn open_columns(columns: &[ColumnSpec<'_>]) -> Result<(Vec<OpenColumn>, usize)> {
     let mut width = 0;
@@ -698,14 +630,4 @@ fn type_name(format: &str) -> &'static str {
         Some('C') => "COMPLEX",
         _ => "DOUBLE COMPLEX",
     }
-}
-
-/// The images of all cards that are not the writer's own, nor `skip`.
-fn card_images(cards: &Header, skip: Option<&str>) -> Result<Vec<String>> {
-    let wanted = |card: &&Card| !cards::is_structural(&card.keyword) && Some(card.keyword.as_str()) != skip;
-    let mut images = Vec::new();
-    for card in cards.cards().iter().filter(wanted) {
-        images.extend(cards::images(card)?);
-    }
-    Ok(images)
 }
