@@ -28,7 +28,7 @@ pub use index::SkyIndex;
 pub use names::file_stem;
 pub use row::{BatchColumn, BatchRow, BatchValueKind, COLUMNS, header};
 pub use tables::{
-    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, Unmeasured, WrittenTables,
+    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, TableState, Unmeasured, WrittenTables,
 };
 
 // Former names, until their users have changed.

@@ -138,11 +138,15 @@ pub enum Recorded {
 /// The tables in a directory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchTables {
-    /// Those of one making that have rows, with their sizes \[bytes\], sorted by name.
-    pub tables: Vec<(PathBuf, u64)>,
+    /// Those of one making that have rows, with what they hold, sorted by name.
+    pub tables: Vec<(PathBuf, TableState)>,
     /// How many images have tables of another making, or incomplete ones.
     pub others: usize,
 }
+
+/// What a table holds, as far as its record says: its size \[bytes\], and when the image was last modified, since 1970
+/// \[ns\]. A table that is written again for another image may well have the size that it had.
+pub type TableState = (u64, Option<i64>);
 
 /// Where the tables of one image are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -246,7 +250,9 @@ impl ImageTables {
                 Recorded::Done(record) if record.measured == 0 => {}
                 Recorded::Done(record) => {
                     let bytes = if format.csv() { record.csv_bytes } else { record.parquet_bytes };
-                    found.tables.push((tables.best(format), bytes.unwrap_or_default()));
+                    found
+                        .tables
+                        .push((tables.best(format), (bytes.unwrap_or_default(), record.image_modified)));
                 }
                 Recorded::Never | Recorded::Again(_) => found.others += 1,
             }
@@ -427,7 +433,7 @@ mod tests {
             (names, found.others),
             (vec!["a_photometry.csv".as_ref(), "b_photometry.csv".as_ref()], 2)
         );
-        assert_eq!(fs::metadata(&found.tables[0].0).unwrap().len(), found.tables[0].1);
+        assert_eq!(fs::metadata(&found.tables[0].0).unwrap().len(), found.tables[0].1.0);
     }
 
     #[test]

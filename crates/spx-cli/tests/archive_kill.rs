@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use spx_serve::{Fault, Faults, LocalArchive, RequestKind, ServeOptions};
 use tempfile::tempdir;
-use tools::{command, without_modification_times};
 use tools::local::{OBSERVATIONS, PLACE, images, tree};
+use tools::{command, without_modification_times};
 
 /// A command that writes into the directory `out`.
 struct Victim {

@@ -300,7 +300,8 @@ fn bad_input_is_told_and_loses_nothing() {
     }
     batch(folder.path(), &["--stages=extrakt"]).fails(2, &["unknown stage `extrakt`", "aggregate"]);
     batch(folder.path(), &["--stages=query"]).fails(2, &["--input"]);
-    batch(folder.path(), &["--num-buckets=0"]).fails(2, &["num_buckets = 0"]);
+    let run = batch(folder.path(), &["--num-buckets=0"]);
+    assert!(run.code == Some(2) && run.stderr.contains("--num-buckets"), "{}", run.stderr);
     spx(folder.path(), &["batch", "--catalog=c.csv", "--ra=1", "--dec=2"]).fails(2, &["--radius is needed"]);
     spx(folder.path(), &["batch", "--ra=1", "--dec=2", "--radius=1"]).fails(2, &["--catalog is needed"]);
 }

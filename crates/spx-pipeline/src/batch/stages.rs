@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, aggregate};
+use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, TableState, aggregate};
 
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
@@ -157,7 +157,11 @@ impl<'a> BatchRun<'a> {
         if found.tables.is_empty() {
             return Err(nothing_measured(&reports));
         }
-        let lines = found.tables.iter().map(|(path, bytes)| format!("{} {bytes}", path.display()));
+        // Tables that were written again may well have the size that they had.
+        let line = |(path, (bytes, image)): &(PathBuf, TableState)| {
+            format!("{} {bytes} {}", path.display(), image.unwrap_or_default())
+        };
+        let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");
         let parameters = format!("{}\n{options:?}\n{lines}", self.extraction.fingerprint());
         let are_there = |_: &AggregatedCurves| spx_batch::has_light_curves(output_dir, options);
@@ -218,7 +222,7 @@ impl<'a> BatchRun<'a> {
 }
 
 /// Removes the tables of images that a newer processing of the same exposure has superseded.
-fn keep_newest(tables: &mut Vec<(PathBuf, u64)>) {
+fn keep_newest(tables: &mut Vec<(PathBuf, TableState)>) {
     let image = |table: &Path| {
         let name = file_name(table);
         PathBuf::from(format!("{}.fits", name.split("_photometry.").next().unwrap_or_default()))
