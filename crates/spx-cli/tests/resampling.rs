@@ -237,7 +237,7 @@ fn with_variances(folder: &Path, name: &str, values: &[Named]) -> String {
     fits.image::<u8>(&[], &from.header().unwrap()).unwrap();
     for index in 1..from.hdu_names().unwrap().len() {
         from.move_to_index(index).unwrap();
-        fits.copy(&mut from).unwrap();
+        fits.copy(&from).unwrap();
     }
     from.move_to("VARIANCE").unwrap();
     let shape = from.image_shape().unwrap();

@@ -106,7 +106,7 @@ mod tests {
         assert!(apart(TimeScale::Tai.to_utc(61_041.250428240744), utc) < 1e-5);
         assert!(apart(TimeScale::Tt.to_utc(61_041.25080074074), utc) < 1e-5);
         assert!(apart(TimeScale::Tdb.to_utc(61_041.250800740476), utc) < 2e-3);
-        assert!(apart(TimeScale::Gps.to_utc(61_041.250208333333), utc) < 1e-5);
+        assert!(apart(TimeScale::Gps.to_utc(61_041.250_208_333_33), utc) < 1e-5);
         assert_eq!(TimeScale::Utc.to_utc(utc).to_bits(), utc.to_bits());
     }
 

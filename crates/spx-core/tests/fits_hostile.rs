@@ -1,7 +1,7 @@
 //! Files that are made to do harm, and files that are shortened while they are read: each is
 //! refused with a message, soon, and without more memory than its bytes can stand for.
 #![cfg(feature = "fits")]
-#![allow(clippy::unwrap_used, missing_docs, reason = "a test")]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test")]
 
 use std::io::Write as _;
 use std::time::{Duration, Instant};

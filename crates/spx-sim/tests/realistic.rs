@@ -157,7 +157,7 @@ fn files_of_quick_release_3_have_the_real_layout() {
         for cell in cells.chunks_exact(1089) {
             assert!((cell.iter().sum::<f64>() - 1.0).abs() < 1e-3);
         }
-        let expected = [7.53, 0.0, 8.06, 0.0, 8.88][detector as usize - 1];
+        let expected = [7.53, 0.0, 8.06, 0.0, 8.88][usize::try_from(detector).unwrap() - 1];
         assert!((exposure.header.real("PSF_FWHM").unwrap() - expected).abs() < 0.02);
     }
 }

@@ -157,7 +157,7 @@ impl<'a> VoTableWriter<'a> {
     pub fn binary2(&mut self, rows: impl IntoIterator<Item = Vec<VoTableCell>>) {
         let bytes = encode(&self.columns, rows);
         let text = STANDARD.encode(bytes);
-        write!(self.xml, "<DATA><BINARY2><STREAM encoding=\"base64\">{text}</STREAM></BINARY2></DATA>\n")
+        writeln!(self.xml, "<DATA><BINARY2><STREAM encoding=\"base64\">{text}</STREAM></BINARY2></DATA>")
             .ok();
     }
 

@@ -67,6 +67,7 @@ pub(super) fn read(
             let count = BATCH.min(rows - start);
             let batch = cells.iter_mut().map(|cells| cells.next(count)).collect::<Result<Vec<_>, _>>();
             let batch = batch.map_err(damaged)?;
+            #[expect(clippy::needless_range_loop, reason = "a row of all columns, not the values of one")]
             for k in 0..count {
                 line += 1;
                 let cell = |column: usize| {

@@ -2,7 +2,7 @@
 //! in ones' complement.
 
 use super::error::FitsError;
-use super::hdu::{BLOCK, HduEntry};
+use super::hdu::{BLOCK_BYTES, HduEntry};
 use super::source::ByteSource;
 
 /// A sum of 32-bit big-endian words in ones' complement.
@@ -66,12 +66,12 @@ pub(super) fn sum(
     mut read: impl FnMut(u64, &mut [u8]) -> std::io::Result<()>,
     range: std::ops::Range<u64>,
 ) -> std::io::Result<WordSum> {
-    const CHUNK: u64 = BLOCK * 91;
-    let mut bytes = vec![0; CHUNK as usize];
+    const CHUNK: usize = BLOCK_BYTES * 91;
+    let mut bytes = vec![0; CHUNK];
     let mut sum = WordSum::default();
     let mut at = range.start;
     while at < range.end {
-        let count = CHUNK.min(range.end - at) as usize;
+        let count = usize::try_from(range.end - at).map_or(CHUNK, |left| left.min(CHUNK));
         read(at, &mut bytes[..count])?;
         sum = sum.add(&bytes[..count]);
         at += count as u64;

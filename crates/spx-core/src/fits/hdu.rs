@@ -8,7 +8,9 @@ use super::source::ByteSource;
 use crate::header::{CARD_LEN, CardValue, Header, HeaderError};
 
 /// Files consist of blocks of so many bytes.
-pub(super) const BLOCK: u64 = 2880;
+pub(super) const BLOCK: u64 = BLOCK_BYTES as u64;
+/// The same as a length in memory.
+pub(super) const BLOCK_BYTES: usize = 2880;
 /// The longest header that is read \[blocks\]: 47 MB, a hundred times the longest of the archive.
 const MAX_HEADER_BLOCKS: u64 = 16_384;
 /// The most HDUs of a file that are looked at.
@@ -149,7 +151,7 @@ pub(super) fn entry(text: &str, number: usize, start: u64, data: u64) -> Result<
 pub(super) fn header_text(source: &ByteSource, number: usize, start: u64) -> Result<String, FitsError> {
     let mut text = String::new();
     for k in 0..MAX_HEADER_BLOCKS {
-        let mut block = [0; BLOCK as usize];
+        let mut block = [0; BLOCK_BYTES];
         let at = start + k * BLOCK;
         let there = source.len().saturating_sub(at);
         if there < BLOCK {

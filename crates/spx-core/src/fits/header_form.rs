@@ -2,7 +2,7 @@
 
 use super::cards;
 use super::error::FitsError;
-use super::hdu::BLOCK;
+use super::hdu::BLOCK_BYTES;
 use super::number::FitsNumber;
 use crate::header::{CARD_LEN, Card, CardValue, Header};
 
@@ -69,8 +69,7 @@ pub(super) fn card_image(keyword: &str, value: CardValue, comment: &str) -> Vec<
 pub(super) fn header_bytes(cards: &[u8]) -> Vec<u8> {
     let mut bytes = cards.to_vec();
     bytes.extend(b"END");
-    // Blocks are of 2880 bytes, far below the range of usize.
-    bytes.resize(bytes.len().next_multiple_of(BLOCK as usize), b' ');
+    bytes.resize(bytes.len().next_multiple_of(BLOCK_BYTES), b' ');
     bytes
 }
 

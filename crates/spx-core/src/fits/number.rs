@@ -270,7 +270,10 @@ pub(super) fn encode<T: FitsNumber>(
             }
             NumberType::I64 => integer(value).map(|v| out.extend(v.to_be_bytes())),
             NumberType::F32 => f32::from_real(value.to_real()).map(|v| out.extend(v.to_be_bytes())),
-            NumberType::F64 => Some(out.extend(value.to_real().to_be_bytes())),
+            NumberType::F64 => {
+                out.extend(value.to_real().to_be_bytes());
+                Some(())
+            }
         };
         put.ok_or(k)?;
     }

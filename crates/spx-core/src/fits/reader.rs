@@ -36,7 +36,7 @@ pub struct FitsReader {
 #[derive(Debug)]
 enum HduContent {
     Image(ImageLayout),
-    Tiles(TiledImage),
+    Tiles(Box<TiledImage>),
     Table(TableLayout),
     /// An extension of another kind.
     Other,
@@ -366,7 +366,7 @@ fn content_of(hdu: &HduEntry, source: &ByteSource) -> Result<HduContent> {
     complete(hdu, source)?;
     Ok(match hdu.extension() {
         "" | "IMAGE" => HduContent::Image(ImageLayout::new(hdu)?),
-        "BINTABLE" if is_tiled(hdu) => HduContent::Tiles(TiledImage::new(hdu)?),
+        "BINTABLE" if is_tiled(hdu) => HduContent::Tiles(Box::new(TiledImage::new(hdu)?)),
         "BINTABLE" => HduContent::Table(TableLayout::new(hdu)?),
         _ => HduContent::Other,
     })

@@ -67,6 +67,7 @@ impl<'a> BitReader<'a> {
 
     /// Takes up to 32 bits, which are available.
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "no more than 32 bits are left")]
     fn take(&mut self, count: u32) -> u32 {
         // In two steps, for a shift by 64 is none.
         let value = (self.buffer >> 1) >> (63 - count);
@@ -108,11 +109,12 @@ impl<'a> BitReader<'a> {
 ///
 /// # Errors
 /// What is wrong, where the code ends early.
+#[expect(clippy::cast_possible_truncation, reason = "the bits of an integer of that size")]
 pub(super) fn decode(packed: &[u8], bytes: usize, block: usize, out: &mut [i32]) -> Result<(), &'static str> {
     match bytes {
         1 => decode_as::<1>(packed, block, out, |value| i32::from(value as u8)),
-        2 => decode_as::<2>(packed, block, out, |value| i32::from(value as u16 as i16)),
-        _ => decode_as::<4>(packed, block, out, |value| value as i32),
+        2 => decode_as::<2>(packed, block, out, |value| i32::from((value as u16).cast_signed())),
+        _ => decode_as::<4>(packed, block, out, u32::cast_signed),
     }
 }
 
@@ -174,6 +176,7 @@ struct BitWriter {
 
 impl BitWriter {
     /// Appends up to 32 bits.
+    #[expect(clippy::cast_possible_truncation, reason = "one byte after the other")]
     fn put(&mut self, value: u32, count: u32) {
         self.buffer = (self.buffer << count) | u64::from(value);
         self.bits += count;
@@ -207,13 +210,13 @@ pub(super) fn encode(values: &[i32], bytes: usize, block: usize) -> Vec<u8> {
     let mask = u32::MAX >> (32 - value_bits);
     let mut out = BitWriter::default();
     let Some(&first) = values.first() else { return Vec::new() };
-    out.put(first as u32 & mask, value_bits);
+    out.put(first.cast_unsigned() & mask, value_bits);
     let mut last = first;
     for values in values.chunks(block) {
         let fold = |difference: i32| {
             // The difference in integers of this size, which wraps around.
             let difference = difference << (32 - value_bits) >> (32 - value_bits);
-            ((difference << 1) ^ (difference >> 31)) as u32 & mask
+            ((difference << 1) ^ (difference >> 31)).cast_unsigned() & mask
         };
         let neighbors = std::iter::once(last).chain(values.iter().copied());
         let folded: Vec<u32> =
@@ -240,7 +243,7 @@ pub(super) fn encode(values: &[i32], bytes: usize, block: usize) -> Vec<u8> {
 /// The number of low bits with which differences of that sum take least room: about the binary
 /// logarithm of their mean, less one.
 fn low_bits(sum: u64, count: u64) -> u32 {
-    let half_mean = sum.saturating_sub(count / 2 + 1) / count >> 1;
+    let half_mean = (sum.saturating_sub(count / 2 + 1) / count) >> 1;
     u64::BITS - half_mean.leading_zeros()
 }
 
@@ -257,6 +260,11 @@ mod tests {
             bytes in prop_oneof![Just(1usize), Just(2), Just(4)],
             block in prop_oneof![Just(16usize), Just(32)],
         ) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "cut to integers of that size"
+            )]
             let values: Vec<i32> = values.iter().map(|&v| match bytes {
                 1 => i32::from(v as u8),
                 2 => i32::from(v as i16),

@@ -362,10 +362,10 @@ impl TilePlace {
         let lines: usize = self.lengths[1..].iter().product();
         (0..lines).map(move |line| {
             let (mut rest, mut start, mut stride) = (line, self.origin[0], axes[0]);
-            for k in 1..axes.len() {
-                start += (self.origin[k] + rest % self.lengths[k]) * stride;
-                rest /= self.lengths[k];
-                stride *= axes[k];
+            for ((axis, origin), length) in axes.iter().zip(&self.origin).zip(&self.lengths).skip(1) {
+                start += (origin + rest % length) * stride;
+                rest /= length;
+                stride *= axis;
             }
             start..start + self.lengths[0]
         })

@@ -240,7 +240,7 @@ fn other_hdus_are_carried_along() {
     fits.checksum().unwrap();
     for index in 1..reader.hdu_count().unwrap() {
         reader.move_to_index(index).unwrap();
-        fits.copy(&mut reader).unwrap();
+        fits.copy(&reader).unwrap();
     }
     let mut cards = Header::new();
     cards.set("EXTNAME", "ERR", "").set("BUNIT", "MJy/sr", "");

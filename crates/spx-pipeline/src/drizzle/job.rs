@@ -48,7 +48,7 @@ enum Loaded {
     /// The image does not reach the region.
     Outside,
     /// Its pixels were read.
-    Read { fit: Option<ForegroundFit>, time: GroupTime },
+    Read { fit: Option<Box<ForegroundFit>>, time: GroupTime },
     /// Its zodiacal scale could not be fitted; it waits for those of the others.
     Waiting,
 }
@@ -310,7 +310,7 @@ impl DrizzleJob<'_> {
         let collected = plan.collect(&exposure, &spans, out);
         pool.give(ReadBuffers { image: image.planes, block });
         collected.map_err(|e| InputError::new(&source.path, e))?;
-        Ok(Loaded::Read { fit: foreground.map(|found| found.fit), time })
+        Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time })
     }
 
     /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others. Gives the image, memory
@@ -359,7 +359,11 @@ impl DrizzleJob<'_> {
                     zodi_scale: fit.as_ref().map(|f| f.scale),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
                     outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
-                    ..InputReport::of(source, InputStatus::Used, fit.as_ref().and_then(ForegroundFit::remark))
+                    ..InputReport::of(
+                        source,
+                        InputStatus::Used,
+                        fit.as_deref().and_then(ForegroundFit::remark),
+                    )
                 },
                 number: contribution.number,
                 time: Some(time),

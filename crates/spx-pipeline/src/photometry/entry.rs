@@ -36,7 +36,7 @@ pub enum MeasurementOutcome {
     /// The source was measured.
     Used {
         /// The measurement.
-        row: MeasurementRow,
+        row: Box<MeasurementRow>,
     },
     /// The file is whole, but the source cannot be measured on it.
     Rejected {
@@ -63,7 +63,7 @@ impl PhotometryEntry {
     /// The measurement, where there is one.
     pub fn row(&self) -> Option<(&ExposureInfo, &MeasurementRow)> {
         match &self.outcome {
-            MeasurementOutcome::Used { row } => Some((self.exposure.as_ref()?, row)),
+            MeasurementOutcome::Used { row } => Some((self.exposure.as_ref()?, row.as_ref())),
             MeasurementOutcome::Rejected { .. } | MeasurementOutcome::Failed { .. } => None,
         }
     }
@@ -148,7 +148,7 @@ fn measure_on(
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {
-            Ok(row) => MeasurementOutcome::Used { row },
+            Ok(row) => MeasurementOutcome::Used { row: Box::new(row) },
             Err(reason) => rejected(&reason),
         },
     };
