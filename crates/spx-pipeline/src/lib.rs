@@ -24,6 +24,7 @@ pub mod run;
 pub mod settings;
 pub mod stages;
 pub mod statistics;
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub mod zodi;
 
 pub use error::{BoxedError, PipelineError, PipelineProblem, ResultContext};

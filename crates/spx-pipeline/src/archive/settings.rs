@@ -16,6 +16,7 @@ use crate::settings::SettingHeading;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Archive"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[MJD]` is a unit")]
 pub struct ArchiveSettings {
     /// Base address of the archive; plain http on this machine only
     #[schemars(extend("x-value" = "URL"))]

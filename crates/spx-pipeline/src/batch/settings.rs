@@ -18,6 +18,7 @@ use crate::settings::SettingHeading;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
     /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and optionally pmra, pmdec
     /// [mas/yr], ref_epoch

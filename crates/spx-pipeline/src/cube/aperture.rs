@@ -31,7 +31,7 @@ pub enum ApertureMiss {
 }
 
 impl CubeAperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` [arcsec] of a position, or
+    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` \[arcsec\] of a position, or
     /// without a radius the pixel that the position lies in.
     pub fn new(
         wcs: &CelestialWcs,
@@ -116,7 +116,7 @@ fn enclosing_box(
     (range(0, nx), range(1, ny), outside(0, nx) || outside(1, ny))
 }
 
-/// The position at a distance [arcsec] in a direction [rad, east of north].
+/// The position at a distance \[arcsec\] in a direction [rad, east of north].
 fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
     let (sin_dec, cos_dec) = from.dec().to_radians().sin_cos();
     let (sin, cos) = (arcsec / 3600.0).to_radians().sin_cos();

@@ -127,7 +127,7 @@ impl std::str::FromStr for PlaneQuantity {
     }
 }
 
-/// A range of wavelengths [um].
+/// A range of wavelengths \[um\].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WavelengthRange {
     /// Lower end.

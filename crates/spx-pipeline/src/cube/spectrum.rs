@@ -18,9 +18,9 @@ pub struct CubeSpectrum {
     pub file: String,
     /// Its detector.
     pub detector: String,
-    /// Right ascension [deg].
+    /// Right ascension \[deg\].
     pub ra: f64,
-    /// Declination [deg].
+    /// Declination \[deg\].
     pub dec: f64,
     /// Radius of the circle; `None` for a single pixel.
     pub radius_arcsec: Option<f64>,
@@ -39,19 +39,19 @@ pub struct CubeSpectrum {
 pub struct CubeSpectrumPoint {
     /// Number of the plane, from 0.
     pub plane: usize,
-    /// Center [um].
+    /// Center \[um\].
     pub wavelength: f64,
-    /// Lower edge [um].
+    /// Lower edge \[um\].
     pub wavelength_min: f64,
-    /// Upper edge [um].
+    /// Upper edge \[um\].
     pub wavelength_max: f64,
     /// Mean over the pixels with data [MJy/sr].
     pub surface_brightness: Option<f32>,
     /// Its standard deviation [MJy/sr].
     pub surface_brightness_error: Option<f32>,
-    /// Sum over the pixels with data, times the area of a pixel [uJy].
+    /// Sum over the pixels with data, times the area of a pixel \[uJy\].
     pub flux: Option<f32>,
-    /// Its standard deviation [uJy].
+    /// Its standard deviation \[uJy\].
     pub flux_error: Option<f32>,
     /// Pixels with data.
     pub n_pixels: usize,
@@ -66,7 +66,7 @@ pub struct CubeSpectrumPoint {
 }
 
 impl CubeSpectrum {
-    /// The spectrum of the pixel that holds a position, or of the circle of `radius` [arcsec] around it. Errors are those of
+    /// The spectrum of the pixel that holds a position, or of the circle of `radius` \[arcsec\] around it. Errors are those of
     /// pixels that share input pixels, or, where that is asked for, of independent ones.
     ///
     /// # Errors

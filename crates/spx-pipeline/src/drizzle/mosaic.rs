@@ -23,6 +23,7 @@ use crate::zodi::ZodiSettings;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Region"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[um]` is a unit")]
 pub struct MosaicConfig {
     /// Where on the sky.
     #[serde(flatten)]

@@ -21,6 +21,7 @@ use crate::zodi::{ForegroundTreatment, ZodiSettings};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[um]` is a unit")]
 pub struct DrizzleConfig {
     /// Where on the sky.
     #[serde(flatten)]
@@ -86,6 +87,7 @@ impl Default for DrizzleConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Region"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcmin]` is a unit")]
 pub struct RegionSettings {
     /// Right ascension of the center [deg, ICRS]
     #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true))]
@@ -321,7 +323,6 @@ impl DrizzleConfig {
                 min_overlap: self.pixels.min_overlap,
                 pixel_scale_ratio: resampling.pixel_scale_ratio,
                 fill: resampling.fill,
-                ..DrizzleOptions::default()
             },
             xy_oversample,
             z_oversample,

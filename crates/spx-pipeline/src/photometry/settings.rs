@@ -19,6 +19,7 @@ use crate::zodi::{ForegroundTreatment, ZodiSettings};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Photometry"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[px]` is a unit")]
 pub struct PhotometrySettings {
     /// Size of the aperture: fixed, or a multiple of the FWHM of the PSF
     #[schemars(with = "String", extend("enum" = ["fixed", "fwhm"]))]
