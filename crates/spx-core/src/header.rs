@@ -168,6 +168,7 @@ impl Header {
 
     /// The cards whose first eight characters, without trailing blanks, are `wanted`; those that
     /// cannot be read are left out.
+    #[cfg(feature = "fits")]
     pub(crate) fn parse_readable(text: &str, wanted: impl Fn(&str) -> bool) -> Self {
         let parsed = Self::parse_where(text, wanted, |_, _| Ok::<(), std::convert::Infallible>(()));
         parsed.unwrap_or_else(|never| match never {})
