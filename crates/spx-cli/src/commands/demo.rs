@@ -6,12 +6,11 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::atomic;
 use spx_core::detector::Detector;
-use spx_core::flags::FlagSelection;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_pipeline::archive::ArchiveSettings;
-use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, PixelSettings, RegionSettings, drizzle};
+use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
 use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
 use spx_pipeline::run::{RunConfig, run_source};
 use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
@@ -196,8 +195,6 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
         },
         archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
         output: OutputSettings { output_dir: output.to_owned(), ..OutputSettings::default() },
-        // The preset `mosaic` keeps OUTLIER pixels, which carry wild values.
-        pixels: PixelSettings { exclude_flags: Some(FlagSelection::Photometry), ..PixelSettings::default() },
         ..DrizzleConfig::default()
     }
 }

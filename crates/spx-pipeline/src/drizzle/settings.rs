@@ -17,6 +17,10 @@ use crate::flag_selection as text;
 use crate::settings::SettingHeading;
 use crate::zodi::{ForegroundTreatment, ZodiSettings};
 
+/// Flags of pixels that are left out where nothing else is said. IRSA's mosaicker keeps OUTLIER, 1.7 % of all pixels with
+/// wild values, and rejects outliers afterwards; here rejection is an option, so that they must not go in.
+const DEFAULT_FLAGS: FlagSelection = FlagSelection::Photometry;
+
 /// Settings of [`drizzle`](super::drizzle).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -160,10 +164,10 @@ impl Default for SamplingSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Pixels and weights"))]
 pub struct PixelSettings {
-    /// Leave out pixels with these flags: bit numbers and names, or a preset: mosaic (what IRSA's mosaicker masks, also
-    /// called irsa; the default), photometry (these, OVERFLOW and OUTLIER), spxquery, none
+    /// Leave out pixels with these flags: bit numbers and names, or a preset: photometry (the default: what IRSA's
+    /// mosaicker masks, OVERFLOW and OUTLIER), mosaic (without these two, also called irsa), spxquery, none
     #[serde(with = "text")]
-    #[schemars(with = "serde_json::Value", extend("examples" = ["mosaic"], "x-value" = "LIST|PRESET"))]
+    #[schemars(with = "serde_json::Value", extend("examples" = ["photometry"], "x-value" = "LIST|PRESET"))]
     pub exclude_flags: Option<FlagSelection>,
     /// Upper limit of the weight 1/variance [(MJy/sr)^-2]
     #[schemars(extend("exclusiveMinimum" = 0))]
@@ -256,7 +260,7 @@ impl DrizzleConfig {
         config.sampling.z_shrink.get_or_insert(self.sampling.xy_shrink);
         config.resampling.weight.get_or_insert(self.resampling.weighting());
         if self.resampling.good_bits.is_none() {
-            config.pixels.exclude_flags.get_or_insert(FlagSelection::Mosaic);
+            config.pixels.exclude_flags.get_or_insert(DEFAULT_FLAGS);
         }
         config
     }
@@ -327,7 +331,7 @@ impl DrizzleConfig {
             xy_oversample,
             z_oversample,
             z_edges: self.z_edges.clone(),
-            exclude_flags: self.pixels.exclude_flags.clone().unwrap_or(FlagSelection::Mosaic),
+            exclude_flags: self.pixels.exclude_flags.clone().unwrap_or(DEFAULT_FLAGS),
             resampling,
             zodi: self.zodi.treatment()?,
         };
