@@ -168,7 +168,7 @@ impl Default for ForegroundOptions {
             bg_fraction_min: 0.5,
             scale_min: 0.0,
             scale_max: 10.0,
-            max_pixels: 1 << 20,
+            max_pixels: 1 << 18,
         }
     }
 }
