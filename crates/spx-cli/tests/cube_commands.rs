@@ -413,12 +413,16 @@ fn what_is_no_cube_is_called_what_it_is() {
 }
 
 #[test]
-fn a_cube_that_is_cut_off_is_refused_by_name() {
+fn a_cube_that_is_cut_off_is_called_incomplete() {
     let folder = folder_with_cube();
     let whole = std::fs::read(folder.path().join("cube.fits")).unwrap();
-    for length in [20_000, 50_000, 100_000, 190_000] {
+    // The second cut is within a header, and the message says which.
+    let within = "the file ends within the header of HDU 2";
+    for (length, word) in
+        [(20_000, "incomplete"), (50_000, within), (100_000, "incomplete"), (190_000, "incomplete")]
+    {
         std::fs::write(folder.path().join("cut.fits"), &whole[..length]).unwrap();
-        refused_by_all(folder.path(), "cut.fits", &["cut.fits"]);
+        refused_by_all(folder.path(), "cut.fits", &[word]);
     }
 }
 
