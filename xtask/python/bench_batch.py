@@ -30,7 +30,7 @@ FIRST_ID = 39633458707826492
 
 
 def write_catalogue(path, ra, dec):
-    ids = FIRST_ID + 1024 * np.arange(len(ra), dtype=np.int64)  # 1024 apart: spxquery takes neighbours for one
+    ids = FIRST_ID + 1024 * np.arange(len(ra), dtype=np.int64)  # 1024 apart: spxquery takes neighbors for one
     pd.DataFrame({"targetid": ids, "ra": ra, "dec": dec}).to_csv(path, index=False)
 
 

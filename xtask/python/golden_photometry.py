@@ -34,7 +34,7 @@ class Generator:
 
 
 def aperture(k, u, v, w):
-    """Centre and radius of case k from three numbers in [0, 1)."""
+    """Center and radius of case k from three numbers in [0, 1)."""
     x, y = u * NX - 0.5, v * NY - 0.5
     corner = (np.floor(u * NX) - 0.5, np.floor(v * NY) - 0.5)
     return {

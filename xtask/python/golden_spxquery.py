@@ -70,8 +70,8 @@ def reference(path, place, position, setting, detector):
     if nothing:
         return (*head, *[""] * 8)
     fit = SETTINGS[setting][1].get("subtract_zodi", True)
-    spoilt = [NAN] if fit and detector == UNFLAGGED_NAN else []
-    for mended in (spoilt, [*spoilt, LOST]):
+    spoiled = [NAN] if fit and detector == UNFLAGGED_NAN else []
+    for mended in (spoiled, [*spoiled, LOST]):
         found, _ = measure(path, position, setting, mended)
         if found is not None:
             break

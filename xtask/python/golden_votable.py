@@ -7,9 +7,9 @@
 Writes into <testdata dir>/votable:
 
 tabledata.xml, binary.xml, binary2.xml   one table of all datatypes with nulls, unicode, fixed and variable
-                                         arrays, in the three serialisations
+                                         arrays, in the three serializations
 expected.json                            its columns and values as astropy reads the file tabledata.xml back
-answer_*.xml                             an answer of the archive's TAP service, in the three serialisations,
+answer_*.xml                             an answer of the archive's TAP service, in the three serializations,
                                          with an overflow behind the rows of answer_binary.xml
 error.xml                                an answer that tells of an error
 

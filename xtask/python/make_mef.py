@@ -141,7 +141,7 @@ def epsf_table(det, fwhm_px, n=33, over=5):
 
 
 def psf_header(wrong_order=False):
-    """Zone cards. wrong_order writes the erratum of VERSION <= 6.5.5 without +psffix1: centres listed y-fastest."""
+    """Zone cards. wrong_order writes the erratum of VERSION <= 6.5.5 without +psffix1: centers listed y-fastest."""
     h = fits.Header()
     h["OVERSAMP"] = 10
     for k in range(121):

@@ -11,7 +11,7 @@ from here.
 OPTIONS.json holds the keys of the spx configuration (`ra`, `dec`, `width`, `height`, `detector` and any of
 `DEFAULTS` below). Needs numpy and astropy (xtask/python/requirements.txt).
 
-Conventions: pixels count from 0 at pixel centres; arrays are [y][x] and cubes [z][y][x]; wavelengths in um.
+Conventions: pixels count from 0 at pixel centers; arrays are [y][x] and cubes [z][y][x]; wavelengths in um.
 """
 import csv
 import json
@@ -98,7 +98,7 @@ def celestial_wcs(header):
 
 
 def project(header, shape, out):
-    """Output position (x, y) of every input pixel centre; NaN where it lies behind the tangent plane."""
+    """Output position (x, y) of every input pixel center; NaN where it lies behind the tangent plane."""
     yy, xx = np.mgrid[: shape[0], : shape[1]].astype(float)
     ra, dec = celestial_wcs(header).all_pix2world(xx, yy, 0)
     ra0, dec0 = np.deg2rad(out.wcs.crval)
@@ -110,7 +110,7 @@ def project(header, shape, out):
 
 
 def passbands(header, table, shape):
-    """Centre and full width [um] of every pixel: bilinear in the table, extrapolated linearly; SIP has no part."""
+    """Center and full width [um] of every pixel: bilinear in the table, extrapolated linearly; SIP has no part."""
     row = table[0]
     gx, gy = np.asarray(row["X"], float).ravel(), np.asarray(row["Y"], float).ravel()
     values = np.asarray(row["VALUES"], float).reshape(gy.size, gx.size, 2)
@@ -169,12 +169,12 @@ def read(path):
         return hdul["IMAGE"].header.copy(), np.array(hdul["WCS-WAVE"].data), *planes, flags
 
 
-def spectral_shares(centre, width, edges):
+def spectral_shares(center, width, edges):
     """Pairs (pixel, bin): their indices, the share of each, and whether it lies at a boundary.
 
     The droplet is a top-hat of `width`; its shares are its overlaps over their sum.
     """
-    low, high = centre - width / 2, centre + width / 2
+    low, high = center - width / 2, center + width / 2
     overlap = np.minimum(high[:, None], edges[None, 1:]) - np.maximum(low[:, None], edges[None, :-1])
     slack = TOLERANCE * np.diff(edges)[None, :]
     total = np.maximum(overlap, 0).sum(axis=1)
@@ -211,15 +211,15 @@ def drizzle(paths, **options):
             image = image - zodis[-1][0] * zodi
         else:
             zodis.append((0.0, "off"))
-        centre, width = passbands(header, table, image.shape)
+        center, width = passbands(header, table, image.shape)
         x, y = project(header, image.shape, wcs)
         with np.errstate(invalid="ignore"):
-            part = np.isfinite(image) & np.isfinite(variance) & np.isfinite(centre) & np.isfinite(width)
-            part &= (variance > 0) & (centre > 0) & (width > 0) & ((flags & excluded) == 0)
+            part = np.isfinite(image) & np.isfinite(variance) & np.isfinite(center) & np.isfinite(width)
+            part &= (variance > 0) & (center > 0) & (width > 0) & ((flags & excluded) == 0)
             part &= (x > -2) & (x < nx + 1) & (y > -2) & (y < ny + 1)
         x, y, f, s2, q = x[part], y[part], image[part], variance[part], flags[part]
         w = np.minimum(1 / s2, o["ivar_max"])
-        pixel, plane, share, at_edge = spectral_shares(centre[part], width[part] * z_shrink, edges)
+        pixel, plane, share, at_edge = spectral_shares(center[part], width[part] * z_shrink, edges)
         planes = np.zeros(shape[0], bool)
         # One output pixel more on either side than the 2 x 2 of the kernel, for the sake of `near`.
         for oy in range(-1, 3):
@@ -268,15 +268,15 @@ def to_hdus(cube):
     primary.header["N_REJECT"] = (len(cube.used) - sum(cube.used), "input images of which no pixel took part")
     header = cube.wcs.to_header()
     low, high = cube.edges[:-1], cube.edges[1:]
-    centre = (low + high) / 2
+    center = (low + high) / 2
     images = [
         ("SCI", cube.sci), ("VARIANCE", cube.variance), ("AND_MASK", cube.and_mask), ("OR_MASK", cube.or_mask),
         ("COUNT", cube.count.astype(np.int32)), ("NEAR", cube.near),
     ]  # fmt: skip
     columns = [
-        ("INDEX", "J", None, np.arange(centre.size)), ("LAMBDA", "D", "um", centre), ("LAMBDA_MIN", "D", "um", low),
-        ("LAMBDA_MAX", "D", "um", high), ("DLAMBDA", "D", "um", high - low), ("NU", "D", "Hz", LIGHT / (centre * 1e-6)),
-        ("DNU", "D", "Hz", LIGHT / (low * 1e-6) - LIGHT / (high * 1e-6)), ("R_EFF", "D", None, centre / (high - low)),
+        ("INDEX", "J", None, np.arange(center.size)), ("LAMBDA", "D", "um", center), ("LAMBDA_MIN", "D", "um", low),
+        ("LAMBDA_MAX", "D", "um", high), ("DLAMBDA", "D", "um", high - low), ("NU", "D", "Hz", LIGHT / (center * 1e-6)),
+        ("DNU", "D", "Hz", LIGHT / (low * 1e-6) - LIGHT / (high * 1e-6)), ("R_EFF", "D", None, center / (high - low)),
         ("N_INPUT_SC", "J", None, cube.n_input),
     ]  # fmt: skip
     table = fits.BinTableHDU.from_columns(

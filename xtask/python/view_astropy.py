@@ -67,7 +67,7 @@ def coordinates(c, path):
         if "CTYPE3T" in hdul["SCI"].header:
             for name in ("SCI", "VARIANCE"):
                 exact = planes(WCS(hdul[name].header, hdul, key="T"), hdul[name].shape)
-                off = np.abs(exact[:, :, 2] / table.centre[:, None] - 1).max()
+                off = np.abs(exact[:, :, 2] / table.center[:, None] - 1).max()
                 c.check(off < 1e-12, f"{name}: alternate WCS T, exact to {off:.1e}")
                 primary = planes(WCS(hdul[name].header, hdul), hdul[name].shape)
                 c.check(np.abs(exact - primary)[:, :, :2].max() < 1e-11, f"{name}: alternate WCS T, the same sky")

@@ -87,11 +87,11 @@ def astropy(cube, path):
             z = np.arange(cube.flux.shape[0])
             wcs = WCS(file[name].header, file, key="W")
             world = wcs.wcs_pix2world(0 * z, 0 * z, z, 0)[2] * Unit(str(wcs.wcs.cunit[2])).to("um")
-            off = np.abs(world / Table(path, name).centre - 1).max()
+            off = np.abs(world / Table(path, name).center - 1).max()
             c.check(off < 1e-12, f"{name}: exact wavelengths to {off:.1e}")
         rows = file["SPECTRAL_CHANNELS"].data
         table = Table(path, "IMAGE")
-        c.check(same(rows["WAVELENGTH"], table.centre), "SPECTRAL_CHANNELS: centres")
+        c.check(same(rows["WAVELENGTH"], table.center), "SPECTRAL_CHANNELS: centers")
         c.check(same(rows["WL_MAX"] - rows["WL_MIN"], table.width), "SPECTRAL_CHANNELS: widths")
     return c.failed
 

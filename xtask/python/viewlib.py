@@ -24,28 +24,28 @@ class Checks:
 
 
 class Table:
-    """Bin centres and widths [um] of the WAVELENGTH table, and the wavelengths of an HDU's WAVE-LOG axis."""
+    """Bin centers and widths [um] of the WAVELENGTH table, and the wavelengths of an HDU's WAVE-LOG axis."""
 
-    # The logarithmic axis of the header may leave the exact centre by this fraction of a channel.
+    # The logarithmic axis of the header may leave the exact center by this fraction of a channel.
     TOLERANCE = 0.08
 
     def __init__(self, path, hdu="SCI"):
         rows = fits.getdata(path, "WAVELENGTH")
-        self.centre = np.array(rows["LAMBDA"], float)
+        self.center = np.array(rows["LAMBDA"], float)
         self.width = np.array(rows["LAMBDA_MAX"], float) - np.array(rows["LAMBDA_MIN"], float)
         header = fits.getheader(path, hdu)
         ref, step, pixel = header["CRVAL3"], header["CDELT3"], header["CRPIX3"]
         # FITS paper III: WAVE-LOG is ref * exp(offset / ref).
-        self.axis = ref * np.exp(step * (np.arange(self.centre.size) + 1 - pixel) / ref)
+        self.axis = ref * np.exp(step * (np.arange(self.center.size) + 1 - pixel) / ref)
 
     def off(self, wavelength):
-        """The largest distance from the exact centres, in channels."""
-        return float(np.max(np.abs(np.asarray(wavelength) - self.centre) / self.width))
+        """The largest distance from the exact centers, in channels."""
+        return float(np.max(np.abs(np.asarray(wavelength) - self.center) / self.width))
 
     def check(self, checks, wavelength, what):
-        """`wavelength` [um], one a plane: as the header says it, and near enough to the exact centres."""
+        """`wavelength` [um], one a plane: as the header says it, and near enough to the exact centers."""
         wavelength = np.asarray(wavelength, float)
-        if not checks.check(wavelength.shape == self.centre.shape, f"{what}: {wavelength.size} planes"):
+        if not checks.check(wavelength.shape == self.center.shape, f"{what}: {wavelength.size} planes"):
             return
         same = float(np.max(np.abs(wavelength / self.axis - 1)))
         checks.check(same < 1e-9, f"{what}: the header's logarithmic axis to {same:.1e}")

@@ -1,8 +1,9 @@
 //! `cargo xtask bytes BEFORE [AFTER]`: do two builds of spx write the same bytes?
 //!
-//! Both run the commands of `xtask/bytes/commands.txt` on the same inputs, one after the other in a directory of the same
-//! name, with different numbers of threads. Exit codes, files and the standard output that is data are compared. What
-//! differs by its nature is left out of the comparison: [`SKIPPED`] and [`VARYING`] say what, and why.
+//! Both run the commands of `xtask/bytes/commands.txt` on the same inputs, one after the other in a
+//! directory of the same name, with different numbers of threads. Exit codes, files and the
+//! standard output that is data are compared. What differs by its nature is left out of the
+//! comparison: [`SKIPPED`] and [`VARYING`] say what, and why.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -17,8 +18,8 @@ use sha2::{Digest, Sha256};
 
 use crate::process;
 
-/// Files of which only the name is compared, by the end of the name: the state of a pipeline, whose form may change as long
-/// as later versions read it, and pages whose words are meant for people.
+/// Files of which only the name is compared, by the end of the name: the state of a pipeline, whose
+/// form may change as long as later versions read it, and pages whose words are meant for people.
 const SKIPPED: [&str; 6] =
     ["_state.toml", "_photometry.toml", "run/star.toml", "star/S0042.toml", "README.txt", "explorer.html"];
 /// Lines of text files that hold the time at which the program ran.
@@ -231,7 +232,8 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Text without the lines of [`VARYING`] and without the ports of this machine's archives; other bytes as they are.
+/// Text without the lines of [`VARYING`] and without the ports of this machine's archives; other
+/// bytes as they are.
 fn stable(bytes: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
     let mut kept = String::with_capacity(text.len());

@@ -1,4 +1,5 @@
-//! `cargo xtask check`: the gate that stands beside `cargo test`. Every step runs, also after one has failed.
+//! `cargo xtask check`: the gate that stands beside `cargo test`. Every step runs, also after one
+//! has failed.
 
 use anyhow::{Context, Result, bail};
 
@@ -32,7 +33,8 @@ fn always(done: Result<()>) -> Result<StepOutcome> {
     done.map(|()| StepOutcome::Passed)
 }
 
-/// Runs the named steps, or all; an error names those that failed, and the last line those that did not run.
+/// Runs the named steps, or all; an error names those that failed, and the last line those that did
+/// not run.
 pub(crate) fn run(which: &[&str]) -> Result<()> {
     if let Some(unknown) = which.iter().find(|name| STEPS.iter().all(|(step, _)| step != *name)) {
         bail!("no step {unknown}: there are {}", STEPS.map(|(name, _)| name).join(", "));

@@ -1,4 +1,5 @@
-//! `cargo xtask compare-photometry`: the numbers of spx against those of spxquery, on the same files.
+//! `cargo xtask compare-photometry`: the numbers of spx against those of spxquery, on the same
+//! files.
 
 use std::path::PathBuf;
 use std::process::Command;

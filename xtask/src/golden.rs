@@ -1,4 +1,5 @@
-//! `cargo xtask golden`: the reference values of testdata, made again by the oracles in `xtask/python`.
+//! `cargo xtask golden`: the reference values of testdata, made again by the oracles in
+//! `xtask/python`.
 
 use std::process::Command;
 

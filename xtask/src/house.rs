@@ -1,6 +1,8 @@
-//! `cargo xtask house`: figures of the source code, and the limits that `cargo xtask check house` sets to them.
+//! `cargo xtask house`: figures of the source code, and the limits that `cargo xtask check house`
+//! sets to them.
 //!
-//! Code is what stands in `src` of a crate, without test modules; names in tests and examples do not count.
+//! Code is what stands in `src` of a crate, without test modules; names in tests and examples do
+//! not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,7 +20,8 @@ const MAX_CIRCLES: usize = 10;
 const MAX_LONG_COMMENTS: usize = 932;
 /// The longest a line of comment or documentation should be, in characters.
 const COMMENT_WIDTH: usize = 100;
-/// Settings whose places are counted: of photometry, drizzle, zodiacal light, archive, batch, figures, and runs.
+/// Settings whose places are counted: of photometry, drizzle, zodiacal light, archive, batch,
+/// figures, and runs.
 const SETTINGS: [&str; 8] = [
     "annulus_inner_offset",
     "sigma_threshold",
@@ -173,8 +176,8 @@ fn sources(root: &Path) -> Result<Vec<SourceFile>> {
     .collect()
 }
 
-/// The name of the type or trait that a line declares; types of implementations, which are indented, are not new
-/// names.
+/// The name of the type or trait that a line declares; types of implementations, which are
+/// indented, are not new names.
 fn declared(line: &str) -> Option<&str> {
     let indented = line.starts_with(char::is_whitespace);
     let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| !word.is_empty());
@@ -220,7 +223,8 @@ fn names_module(code: &str, module: &str) -> bool {
         })
 }
 
-/// Places of comment lines that are too long; a line that is one word (an address) has no place to be broken.
+/// Places of comment lines that are too long; a line that is one word (an address) has no place to
+/// be broken.
 fn long_comments(file: &SourceFile) -> Vec<String> {
     let is_long = |line: &&str| line.chars().count() > COMMENT_WIDTH && line.trim_start().starts_with("//");
     let lines = file.text.lines().enumerate().filter(|(_, line)| is_long(line));

@@ -1,4 +1,5 @@
-//! The layer rules of ARCHITECTURE.md that a machine can test, on what `cargo metadata` and the manifests say.
+//! The layer rules of ARCHITECTURE.md that a machine can test, on what `cargo metadata` and the
+//! manifests say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,10 +26,12 @@ const NETWORK: [&str; 12] = [
     "tokio",
     "mio",
 ];
-/// The only crates that may bring those in: the archive's client, and the server that spx-sim and spx-cli may use.
+/// The only crates that may bring those in: the archive's client, and the server that spx-sim and
+/// spx-cli may use.
 const NETWORK_GATES: [&str; 2] = ["spx-archive", "axum"];
-/// Front ends, and the libraries that each may name although spx-pipeline composes them: what pictures, cubes and
-/// tables still need of them directly. Whatever moves to spx-pipeline leaves this list.
+/// Front ends, and the libraries that each may name although spx-pipeline composes them: what
+/// pictures, cubes and tables still need of them directly. Whatever moves to spx-pipeline leaves
+/// this list.
 const FRONT_ENDS: [(&str, &[&str]); 3] = [
     ("spx-cli", &["spx-archive", "spx-batch", "spx-drizzle", "spx-plot", "spx-votable", "spx-wcs"]),
     ("spx-view", &["spx-drizzle", "spx-plot", "spx-wcs"]),
@@ -169,7 +172,8 @@ impl Graph {
         None
     }
 
-    /// What a package depends on, with the way to it. A server may name the runtime that axum runs in.
+    /// What a package depends on, with the way to it. A server may name the runtime that axum runs
+    /// in.
     fn below<'a>(&'a self, package: &'a Package, way: &str) -> Vec<(&'a str, String)> {
         let serves = package.member && package.normal.contains("axum");
         let is_runtime = |id: &&String| self.0.get(*id).is_some_and(|p| p.name == "tokio");
@@ -217,7 +221,7 @@ pub(crate) fn tree_names(output: &str) -> BTreeSet<String> {
     output.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// A member takes its versions, lints, edition and licence from the workspace.
+/// A member takes its versions, lints, edition and license from the workspace.
 pub(crate) fn manifest_violations(name: &str, manifest: &str) -> Vec<String> {
     let mut found = Vec::new();
     let (mut section, mut lints) = (String::new(), false);

@@ -1,7 +1,9 @@
-//! The project's own tasks, run as `cargo xtask TASK`: the gate before a commit, reference values, comparisons.
+//! The project's own tasks, run as `cargo xtask TASK`: the gate before a commit, reference values,
+//! comparisons.
 //!
-//! `check` needs nothing but Rust and a C compiler, `fetch-testdata` the network besides. The others run the scripts of `xtask/python` in virtual
-//! environments, which they make under `$XDG_CACHE_HOME/spx` (`~/.cache/spx`) from pinned requirements.
+//! `check` needs nothing but Rust and a C compiler, `fetch-testdata` the network besides. The
+//! others run the scripts of `xtask/python` in virtual environments, which they make under
+//! `$XDG_CACHE_HOME/spx` (`~/.cache/spx`) from pinned requirements.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

@@ -1,7 +1,8 @@
 //! `cargo xtask package`: the crates as they would be published, and their tests.
 //!
-//! The packages are unpacked as a workspace of their own, in which each finds the others instead of those of a registry, and
-//! the repository's `testdata` where the tests look for it. Nothing is sent anywhere.
+//! The packages are unpacked as a workspace of their own, in which each finds the others instead of
+//! those of a registry, and the repository's `testdata` where the tests look for it. Nothing is
+//! sent anywhere.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -46,7 +47,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     process::run(test.current_dir(&folder).env("CARGO_TARGET_DIR", &target))
 }
 
-/// The step `package` of `cargo xtask check`: does every crate have what a registry wants, and its files?
+/// The step `package` of `cargo xtask check`: does every crate have what a registry wants, and its
+/// files?
 pub(crate) fn manifests() -> Result<()> {
     let mut found = Vec::new();
     for member in published()? {
@@ -104,7 +106,8 @@ fn unpack(crates: &[Published], packages: &Path, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The manifest of the workspace: the profiles of ours, and every package in place of that of the registry.
+/// The manifest of the workspace: the profiles of ours, and every package in place of that of the
+/// registry.
 fn workspace(crates: &[Published]) -> Result<String> {
     let ours = fs::read_to_string(process::root().join("Cargo.toml"))?;
     let profiles = ours.find("[profile.").context("Cargo.toml without profiles")?;

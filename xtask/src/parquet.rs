@@ -1,4 +1,5 @@
-//! `cargo xtask parquet BATCH_DIR`: do pandas, DuckDB and astropy read the data set of `spx batch --format both`?
+//! `cargo xtask parquet BATCH_DIR`: do pandas, DuckDB and astropy read the data set of
+//! `spx batch --format both`?
 
 use std::process::Command;
 

@@ -73,9 +73,11 @@ pub(crate) fn build_spx(profile: &str) -> Result<PathBuf> {
     Ok(target_directory()?.join(folder).join(format!("spx{}", std::env::consts::EXE_SUFFIX)))
 }
 
-/// The Python of the environment `name` of the cache, with the packages of `requirements` (in `xtask/python`).
+/// The Python of the environment `name` of the cache, with the packages of `requirements` (in
+/// `xtask/python`).
 ///
-/// It is made where it is missing, and brought up to date where the requirements have changed since.
+/// It is made where it is missing, and brought up to date where the requirements have changed
+/// since.
 pub(crate) fn python(name: &str, requirements: &str) -> Result<PathBuf> {
     let folder = cache()?.join(name);
     let python = folder.join("bin/python");

@@ -1,9 +1,9 @@
-//! `cargo xtask fetch-testdata`: the real files that `testdata/real_files.json` names, into the ignored folder
-//! `testdata/real`.
+//! `cargo xtask fetch-testdata`: the real files that `testdata/real_files.json` names, into the
+//! ignored folder `testdata/real`.
 //!
-//! spx itself asks and downloads. Each entry of the manifest gets a folder with its files and `selected.toml`, the list
-//! of them, so that a query is asked once. SHA-256 sums are written to `checksums.json` on first sight, and every later
-//! run compares.
+//! spx itself asks and downloads. Each entry of the manifest gets a folder with its files and
+//! `selected.toml`, the list of them, so that a query is asked once. SHA-256 sums are written to
+//! `checksums.json` on first sight, and every later run compares.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -118,7 +118,8 @@ impl Fetch {
     }
 }
 
-/// Of the images that a query has found, superseded ones too, the first of each band that are of a release.
+/// Of the images that a query has found, superseded ones too, the first of each band that are of a
+/// release.
 fn first_of_each(found: &Value, bands: &[&str], release: &str, take: usize) -> Result<Vec<Value>> {
     let begin = format!("ibe/data/spherex/{release}/");
     let lists = ["observations", "superseded"].map(|key| found[key].as_array());

@@ -1,4 +1,4 @@
-//! Tidiness of the source files: module documentation, length, `unsafe`, leftovers, licences.
+//! Tidiness of the source files: module documentation, length, `unsafe`, leftovers, licenses.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,8 @@ use anyhow::{Context, Result};
 
 /// The longest a source file may be, in lines.
 const MAX_LINES: usize = 700;
+/// The longest a comment line may be, in characters; rows of tables are not broken.
+const MAX_COMMENT: usize = 100;
 /// What no committed file may keep; spelled so that this file does not trip over itself.
 const LEFTOVERS: [&str; 3] = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
 /// The one module that may use unsafe code: the mapping of a file.
@@ -61,6 +63,9 @@ fn file_violations(name: &str, text: &str) -> Vec<String> {
     }
     let may_be_unsafe = name == UNSAFE_HOME;
     for (number, line) in text.lines().enumerate().map(|(k, line)| (k + 1, line)) {
+        if rust && is_long_comment(line) {
+            found.push(format!("{name}:{number}: a comment of more than {MAX_COMMENT} characters"));
+        }
         if let Some(word) = LEFTOVERS.iter().find(|word| has_word(line, word)) {
             found.push(format!("{name}:{number}: {word}"));
         }
@@ -69,6 +74,12 @@ fn file_violations(name: &str, text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+fn is_long_comment(line: &str) -> bool {
+    let Some(comment) = line.trim_start().strip_prefix("//") else { return false };
+    let table = comment.trim_start_matches(['/', '!', ' ']).starts_with('|');
+    line.chars().count() > MAX_COMMENT && !table
 }
 
 /// `word` in `line`, not as a part of a longer name.
@@ -80,8 +91,8 @@ pub(crate) fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// A line without its string literals and line comment. Good enough for a tidy check: it knows no raw strings
-/// and no literals of several lines.
+/// A line without its string literals and line comment. Good enough for a tidy check: it knows no
+/// raw strings and no literals of several lines.
 fn code_of(line: &str) -> String {
     let (mut code, mut in_string) = (String::new(), false);
     let mut characters = line.chars().peekable();
@@ -99,7 +110,7 @@ fn code_of(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{MAX_LINES, code_of, file_violations, has_word};
+    use super::{MAX_COMMENT, MAX_LINES, code_of, file_violations, has_word};
 
     fn count(name: &str, text: &str) -> usize {
         file_violations(name, text).len()
@@ -119,6 +130,14 @@ mod tests {
         let long = |lines| "//! x\n".repeat(lines);
         assert_eq!(count("a.rs", &long(MAX_LINES)), 0);
         assert_eq!(count("a.rs", &long(MAX_LINES + 1)), 1);
+    }
+
+    #[test]
+    fn comments_are_narrow() {
+        let comment = |start: &str| format!("//! x\n{start}{}\n", "a".repeat(MAX_COMMENT - 3));
+        assert_eq!(count("a.rs", &comment("// ")), 0);
+        assert_eq!(count("a.rs", &comment("/// ")), 1);
+        assert_eq!(count("a.rs", &comment("//! | ")), 0);
     }
 
     #[test]

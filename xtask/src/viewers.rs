@@ -1,6 +1,6 @@
-//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people use?
-//! `cargo xtask light-curve`: do they take a light curve, with all types and units? And do the files
-//! that `spx cube export` makes of it?
+//! `cargo xtask viewers`: does a cube open, with right sky and wavelength, in the tools that people
+//! use? `cargo xtask light-curve`: do they take a light curve, with all types and units? And do the
+//! files that `spx cube export` makes of it?
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::process;
 
-/// The tools, in the order in which they run; `exports` stands for all of them on what `spx cube export` makes.
+/// The tools, in the order in which they run; `exports` stands for all of them on what
+/// `spx cube export` makes.
 const TOOLS: [&str; 6] = ["fitsverify", "astropy", "spectral_cube", "cubeviz", "ds9", "exports"];
 
 struct ViewerOptions {
@@ -70,8 +71,8 @@ fn fitsverify(file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The cube in the layouts for other tools: does each see flux, uncertainty, mask and wavelengths, and does `spx cube import`
-/// give the same bytes again?
+/// The cube in the layouts for other tools: does each see flux, uncertainty, mask and wavelengths,
+/// and does `spx cube import` give the same bytes again?
 fn exports(cube: &Path) -> Result<()> {
     let spx = process::build_spx("dev")?;
     let folder = process::cache()?.join("exports");
@@ -108,7 +109,8 @@ fn view(tool: &str, options: &ViewerOptions) -> Result<()> {
     process::run(&mut command)
 }
 
-/// A light curve in astropy, pandas and specutils: that in a folder, or the one that `spx demo` makes.
+/// A light curve in astropy, pandas and specutils: that in a folder, or the one that `spx demo`
+/// makes.
 pub(crate) fn light_curve(arguments: &[&str]) -> Result<()> {
     let folder = match arguments {
         [folder] if !folder.starts_with('-') => PathBuf::from(folder),

@@ -1,4 +1,5 @@
-//! `cargo xtask vo-clients`: do the clients of others, pyvo and astroquery, understand the local archive?
+//! `cargo xtask vo-clients`: do the clients of others, pyvo and astroquery, understand the local
+//! archive?
 //!
 //! What they understand, our own client is then tested against.
 

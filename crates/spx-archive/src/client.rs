@@ -55,8 +55,8 @@ impl ArchiveClient {
     /// Searches by TAP: synchronously, and by a job where the server does not manage otherwise.
     ///
     /// # Errors
-    /// [`ArchiveError`] where the archive cannot be asked, refuses, cuts its answer off, or where more
-    /// images are found than the selection allows.
+    /// [`ArchiveError`] where the archive cannot be asked, refuses, cuts its answer off, or where
+    /// more images are found than the selection allows.
     pub fn search(
         &self,
         selection: &Selection,
@@ -67,9 +67,9 @@ impl ArchiveClient {
         found(rows, selection, service, query)
     }
 
-    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing else: a
-    /// rectangle is searched by its circumscribed circle, full coverage as any. Where the selection names
-    /// no release, `qr2` is searched.
+    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing
+    /// else: a rectangle is searched by its circumscribed circle, full coverage as any. Where the
+    /// selection names no release, `qr2` is searched.
     ///
     /// # Errors
     /// As [`search`](Self::search).
@@ -85,7 +85,8 @@ impl ArchiveClient {
     /// What a spectral image is linked to, from the cache where it is there and fresh.
     ///
     /// # Errors
-    /// [`ArchiveError`] where the archive cannot be asked or refuses; a cache that fails is no error.
+    /// [`ArchiveError`] where the archive cannot be asked or refuses; a cache that fails is no
+    /// error.
     pub fn links(
         &self,
         publisher_did: &str,

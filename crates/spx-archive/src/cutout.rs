@@ -19,12 +19,12 @@ pub const FULL_FRAME_BYTES: u64 = 71_600_000;
 /// What can be wrong with a cutout.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum CutoutError {
-    /// Text that is no size or centre.
+    /// Text that is no size or center.
     #[error("`{text}` is no {what}: {problem}")]
     Notation {
         /// The text.
         text: String,
-        /// `cutout size` or `cutout centre`.
+        /// `cutout size` or `cutout center`.
         what: &'static str,
         /// What is wrong, and what is expected.
         problem: String,
@@ -63,9 +63,9 @@ pub enum CutoutError {
         /// Its unit.
         unit: CutoutUnit,
     },
-    /// A centre that lies nowhere.
-    #[error("cutout centre {x},{y}{unit}: {problem}")]
-    Centre {
+    /// A center that lies nowhere.
+    #[error("cutout center {x},{y}{unit}: {problem}")]
+    Center {
         /// First coordinate.
         x: f64,
         /// Second coordinate.
@@ -77,7 +77,7 @@ pub enum CutoutError {
     },
 }
 
-/// A unit in which sizes and centres are given.
+/// A unit in which sizes and centers are given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CutoutUnit {
     /// Pixels.
@@ -174,7 +174,8 @@ impl CutoutSize {
         Ok(Self { width, height, unit })
     }
 
-    /// `[width, height]` in pixels, rounded up; for angles a close estimate, as pixels differ in size.
+    /// `[width, height]` in pixels, rounded up; for angles a close estimate, as pixels differ in
+    /// size.
     pub fn pixels(self) -> [u64; 2] {
         [self.width, self.height].map(|side| {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 2040")]
@@ -213,7 +214,7 @@ impl fmt::Display for CutoutSize {
     }
 }
 
-/// The centre of a cutout: right ascension and declination as angles, or a pixel of the full frame
+/// The center of a cutout: right ascension and declination as angles, or a pixel of the full frame
 /// (1-based, as the archive counts).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct CutoutCenter {
@@ -223,12 +224,12 @@ pub struct CutoutCenter {
 }
 
 impl CutoutCenter {
-    /// A centre in a unit.
+    /// A center in a unit.
     ///
     /// # Errors
-    /// [`CutoutError::Centre`] where it is no position on the sky, or a pixel off the detector.
+    /// [`CutoutError::Center`] where it is no position on the sky, or a pixel off the detector.
     pub fn new(x: f64, y: f64, unit: CutoutUnit) -> Result<Self, CutoutError> {
-        let wrong = |problem: String| CutoutError::Centre { x, y, unit, problem };
+        let wrong = |problem: String| CutoutError::Center { x, y, unit, problem };
         match unit.degrees(x).zip(unit.degrees(y)) {
             Some((ra, dec)) => {
                 Position::new(ra, dec).map_err(|e| wrong(e.to_string()))?;
@@ -255,10 +256,10 @@ impl FromStr for CutoutCenter {
 
     /// Reads `304.7,42.5` (degrees), `304.7,42.5deg`, `1020,1020px`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (numbers, unit) = parse_numbers(text, "cutout centre", "such as 304.7,42.5 or 1020,1020px")?;
+        let (numbers, unit) = parse_numbers(text, "cutout center", "such as 304.7,42.5 or 1020,1020px")?;
         match numbers[..] {
             [x, y] => Self::new(x, y, unit),
-            _ => Err(notation(text, "cutout centre", "two numbers are expected".into())),
+            _ => Err(notation(text, "cutout center", "two numbers are expected".into())),
         }
     }
 }
@@ -274,20 +275,22 @@ impl fmt::Display for CutoutCenter {
 pub struct Cutout {
     /// Its size.
     pub size: CutoutSize,
-    /// Its centre.
-    pub centre: CutoutCenter,
+    /// Its center.
+    pub center: CutoutCenter,
 }
 
 impl Cutout {
-    /// The query that makes the URL of a file into that of a cutout, without `?`: `center=..&size=..`.
+    /// The query that makes the URL of a file into that of a cutout, without `?`:
+    /// `center=..&size=..`.
     ///
     /// Everything in it is a number, a comma or a unit, so nothing has to be escaped.
     pub fn query(&self) -> String {
-        format!("center={}&size={}", self.centre, self.size)
+        format!("center={}&size={}", self.center, self.size)
     }
 
-    /// Bytes of the file, without compression: the pixels that are asked for, and what every file carries
-    /// whole, the PSF and the table of wavelengths (about 5 MB). Less where the image ends in the cutout.
+    /// Bytes of the file, without compression: the pixels that are asked for, and what every file
+    /// carries whole, the PSF and the table of wavelengths (about 5 MB). Less where the image ends
+    /// in the cutout.
     pub fn estimated_bytes(&self) -> u64 {
         let [width, height] = self.size.pixels();
         let full = (Detector::NPIX * Detector::NPIX) as u64;
@@ -333,8 +336,8 @@ mod tests {
         text.parse()
     }
 
-    fn cutout(size: &str, centre: &str) -> Cutout {
-        Cutout { size: size.parse().unwrap(), centre: centre.parse().unwrap() }
+    fn cutout(size: &str, center: &str) -> Cutout {
+        Cutout { size: size.parse().unwrap(), center: center.parse().unwrap() }
     }
 
     #[test]
@@ -384,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn every_notation_of_a_centre_is_read() {
+    fn every_notation_of_a_center_is_read() {
         for (text, shown) in [
             ("304.7,42.5", "304.7,42.5deg"),
             ("304.7, 42.5deg", "304.7,42.5deg"),

@@ -1,5 +1,5 @@
-//! DataLink (IVOA Recommendation 1.1): what belongs to a spectral image, kept on disk for a while because
-//! an answer takes seconds.
+//! DataLink (IVOA Recommendation 1.1): what belongs to a spectral image, kept on disk for a while
+//! because an answer takes seconds.
 
 use std::fs;
 use std::io;
@@ -25,8 +25,8 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(300);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataLinkRow {
-    /// How it belongs to the image: `#this` is the file, `#cutout` the cutout service, `#calibration` and
-    /// others what was used for it.
+    /// How it belongs to the image: `#this` is the file, `#cutout` the cutout service,
+    /// `#calibration` and others what was used for it.
     pub semantics: String,
     /// Its address, where it is a file. It is the server's word: check it before it is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]

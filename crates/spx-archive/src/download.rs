@@ -1,8 +1,9 @@
 //! Downloads: many files, a few at a time, each of them whole or not there at all.
 //!
-//! A file grows under the hidden name `.NAME.part`, beside `.NAME.part.toml` which says what it is part of,
-//! and takes its own name only after every byte announced has arrived and its structure as a FITS file has
-//! been walked to the end. Whenever a run is killed, the next one takes up what is there.
+//! A file grows under the hidden name `.NAME.part`, beside `.NAME.part.toml` which says what it is
+//! part of, and takes its own name only after every byte announced has arrived and its structure as
+//! a FITS file has been walked to the end. Whenever a run is killed, the next one takes up what is
+//! there.
 
 mod downloader;
 mod fetch;
@@ -25,8 +26,9 @@ pub use downloader::Downloader;
 /// Where files come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DownloadSource {
-    /// A directory with the paths of the archive below `ibe/data/spherex/`: `qr2/level2/...`. It has whole
-    /// images only; they serve for cutouts too where [`DownloadOptions::whole_for_cutout`] says so.
+    /// A directory with the paths of the archive below `ibe/data/spherex/`: `qr2/level2/...`. It
+    /// has whole images only; they serve for cutouts too where
+    /// [`DownloadOptions::whole_for_cutout`] says so.
     Mirror(PathBuf),
     /// The copy in the cloud, which has whole images only and is passed over for cutouts.
     Cloud,

@@ -184,8 +184,8 @@ pub enum ArchiveError {
 }
 
 impl ArchiveError {
-    /// True for what may pass when it is tried again: timeouts, resets, 408, 425, 429, 5xx, and answers
-    /// and files that arrive incomplete, damaged or as a web page, as now and then they do.
+    /// True for what may pass when it is tried again: timeouts, resets, 408, 425, 429, 5xx, and
+    /// answers and files that arrive incomplete, damaged or as a web page, as now and then they do.
     pub fn may_pass(&self) -> bool {
         match self {
             Self::Status { status, .. } => {

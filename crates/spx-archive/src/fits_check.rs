@@ -1,5 +1,5 @@
-//! Is a file a whole FITS file? Walks the headers (FITS Standard 4.0, sections 3.1 and 4.4.1) as bytes come
-//! by, and skips the data; nothing else of the file is looked at.
+//! Is a file a whole FITS file? Walks the headers (FITS Standard 4.0, sections 3.1 and 4.4.1) as
+//! bytes come by, and skips the data; nothing else of the file is looked at.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -205,7 +205,8 @@ impl Walker {
     }
 }
 
-/// Where a header has a byte that none may have (FITS Standard 4.0, section 4.1.2.1): damage shows there.
+/// Where a header has a byte that none may have (FITS Standard 4.0, section 4.1.2.1): damage shows
+/// there.
 fn odd_byte(header: &[u8]) -> Option<usize> {
     let cards = header.chunks(CARD_LEN).take_while(|card| !is_end(card)).count();
     header[..cards * CARD_LEN].iter().position(|b| !(b' '..=b'~').contains(b))
@@ -266,7 +267,8 @@ fn structural_cards(header: &[u8]) -> Result<Header, String> {
     Header::parse(&wanted).map_err(|e| e.to_string())
 }
 
-/// Equations 1 and 2 of the standard: `|BITPIX| GCOUNT (PCOUNT + NAXIS1 ... NAXISm) / 8`, in whole blocks.
+/// Equations 1 and 2 of the standard: `|BITPIX| GCOUNT (PCOUNT + NAXIS1 ... NAXISm) / 8`, in whole
+/// blocks.
 fn data_bytes(cards: &Header) -> Result<u64, String> {
     let integer = |keyword: &str| cards.integer(keyword).map_err(|e| e.to_string());
     let count = |keyword: &str, absent: u64| match cards.optional_integer(keyword) {

@@ -1,6 +1,7 @@
 //! A small stable hash for names of files.
 
-/// FNV-1a, 64 bits: the same on every machine and in every version, which the standard library's is not.
+/// FNV-1a, 64 bits: the same on every machine and in every version, which the standard library's is
+/// not.
 pub(crate) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)

@@ -1,4 +1,5 @@
-//! One request and its answer: redirects under a policy, statuses and failures as errors, bodies as streams.
+//! One request and its answer: redirects under a policy, statuses and failures as errors, bodies as
+//! streams.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -65,8 +66,8 @@ enum Told {
     Body(io::Result<Vec<u8>>),
 }
 
-/// The body of an answer. A read ends with an error as soon as the user has asked to stop: the connection, on
-/// which a silent server may be waited for, belongs to another thread.
+/// The body of an answer. A read ends with an error as soon as the user has asked to stop: the
+/// connection, on which a silent server may be waited for, belongs to another thread.
 pub(crate) struct ReplyBody<'a> {
     told: Receiver<Told>,
     cancelled: &'a dyn Fn() -> bool,
@@ -253,8 +254,8 @@ impl Http {
         Err(ArchiveError::Redirect { target: url.clone(), url, problem: "it is the sixth in a row" })
     }
 
-    /// Sends a request whose answer is where it leads: the address, where that may be followed, and `None`
-    /// where the answer is no redirect.
+    /// Sends a request whose answer is where it leads: the address, where that may be followed, and
+    /// `None` where the answer is no redirect.
     pub(crate) fn location(
         &self,
         request: &Request,
@@ -295,8 +296,8 @@ impl Http {
         Ok(Reply { url: request.url.clone(), status: parts.status.as_u16(), headers: parts.headers, body })
     }
 
-    /// Where a redirect leads, if it may: to the same host or one that is allowed, and never from https
-    /// to plain http.
+    /// Where a redirect leads, if it may: to the same host or one that is allowed, and never from
+    /// https to plain http.
     fn redirect(&self, from: &Url, reply: &Reply<'_>) -> Result<Url, ArchiveError> {
         let location = reply.header(header::LOCATION).unwrap_or_default();
         let refuse = |target: &str, problem| ArchiveError::Redirect {

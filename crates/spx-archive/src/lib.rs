@@ -1,22 +1,28 @@
 //! The client of the IRSA archive of SPHEREx data: what images there are of a place, and the files.
 //!
-//! - [`Selection`] says what is looked for; [`ArchiveClient::search`] asks TAP (at once, or by a job), and
-//!   [`ArchiveClient::search_sia`] SIA2. Both give [`Observation`]s, the newest processing of each.
+//! - [`Selection`] says what is looked for; [`ArchiveClient::search`] asks TAP (at once, or by a
+//!   job), and [`ArchiveClient::search_sia`] SIA2. Both give [`Observation`]s, the newest
+//!   processing of each.
 //! - [`ArchiveClient::links`] asks DataLink what belongs to an image, with a cache on disk.
 //! - [`Cutout`] is a part of an image, checked before anybody is asked for it.
-//! - [`Downloader`] fetches many files from a mirror, the cloud copy and the archive: in parallel, taking up
-//!   what was broken off, each file whole or not there at all, each with a [`FileReport`].
+//! - [`Downloader`] fetches many files from a mirror, the cloud copy and the archive: in parallel,
+//!   taking up what was broken off, each file whole or not there at all, each with a
+//!   [`FileReport`].
 //!
-//! **Nothing that the archive says is trusted.** Paths are [checked](ArchivePath) so that none leaves the
-//! output directory; redirects keep to the host and to https; tables are read row by row under
-//! [limits](spx_votable::VoTableLimits); a file takes its name only after its structure was walked to the end.
+//! **Nothing that the archive says is trusted.** Paths are [checked](ArchivePath) so that none
+//! leaves the output directory; redirects keep to the host and to https; tables are read row by row
+//! under [limits](spx_votable::VoTableLimits); a file takes its name only after its structure was
+//! walked to the end.
 //!
-//! **No printing, no argument parsing.** Progress is told through [`spx_core::progress::Progress`] and
-//! [`DownloadProgress`], the rest logged by `tracing`. This is the only crate of spx that speaks HTTP as a
-//! client.
+//! **No printing, no argument parsing.** Progress is told through [`spx_core::progress::Progress`]
+//! and [`DownloadProgress`], the rest logged by `tracing`. This is the only crate of spx that
+//! speaks HTTP as a client.
 //!
 //! ```no_run
-//! use spx_archive::{ArchiveUrl, ArchiveClient, ClientOptions, DownloadOptions, Downloader, Selection, SearchShape, DownloadTarget};
+//! use spx_archive::{
+//!     ArchiveClient, ArchiveUrl, ClientOptions, DownloadOptions, DownloadTarget, Downloader,
+//!     SearchShape, Selection,
+//! };
 //! use spx_core::{progress::Silent, sky::Position};
 //!
 //! let client = ArchiveClient::new(ArchiveUrl::default(), ClientOptions::default());
@@ -70,12 +76,3 @@ pub use retry::RetryOptions;
 pub use rows::{RejectedRow, SearchService};
 pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError};
 pub use target::DownloadTarget;
-
-// Former names, until their users have changed.
-#[doc(hidden)]
-pub use {
-    ArchiveClient as Client, CutoutCenter as CutoutCentre, CutoutUnit as Unit, DataLinkRow as Link,
-    DownloadLayout as Layout, DownloadOutcome as Outcome, DownloadSource as Source, DownloadState as State,
-    DownloadTarget as Target, RejectedRow as Rejected, SearchCircle as Circle, SearchResult as Search,
-    SearchService as Service, SearchShape as Shape,
-};

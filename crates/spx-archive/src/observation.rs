@@ -134,8 +134,8 @@ impl fmt::Display for ObservationId {
     }
 }
 
-/// How a file was made. A later one is greater: by version, then by date; a repetition (`l2b_retry`) wins where both are
-/// the same.
+/// How a file was made. A later one is greater: by version, then by date; a repetition
+/// (`l2b_retry`) wins where both are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Processing {
     /// Version of the product, `21` of `l2b-v21-2025-354`.
@@ -167,9 +167,9 @@ pub struct ProductName<'a> {
 }
 
 impl<'a> ProductName<'a> {
-    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with
-    /// whatever follows `.fits` (compression, the query of a saved cutout) in upper or lower case; `None` for any other
-    /// name.
+    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and
+    /// `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with whatever follows `.fits` (compression, the
+    /// query of a saved cutout) in upper or lower case; `None` for any other name.
     pub fn parse(name: &'a str) -> Option<Self> {
         let stem = name.get(..name.to_ascii_lowercase().find(".fits")?)?;
         let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_l2b")?;
@@ -199,10 +199,9 @@ pub struct Newest {
     pub superseded: Vec<Observation>,
 }
 
-/// Keeps the newest processing of each (observation, detector): the highest version, then the latest date, then a
-/// repetition.
-/// Where both are the same, or the name tells neither, the later path in order of text wins, so that the
-/// order of the input makes no difference.
+/// Keeps the newest processing of each (observation, detector): the highest version, then the
+/// latest date, then a repetition. Where both are the same, or the name tells neither, the later
+/// path in order of text wins, so that the order of the input makes no difference.
 pub fn newest(observations: Vec<Observation>) -> Newest {
     let mut best: HashMap<(ObservationId, Detector), Observation> = HashMap::new();
     let mut result = Newest::default();

@@ -6,7 +6,8 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The path of a file in the archive, `ibe/data/spherex/qr2/level2/.../name.fits`, without leading slash.
+/// The path of a file in the archive, `ibe/data/spherex/qr2/level2/.../name.fits`, without leading
+/// slash.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ArchivePath(String);
 
@@ -30,7 +31,8 @@ impl ArchivePath {
         &self.0
     }
 
-    /// The path below [`ROOT`](Self::ROOT), as it stands in the cloud copy: `qr2/level2/.../name.fits`.
+    /// The path below [`ROOT`](Self::ROOT), as it stands in the cloud copy:
+    /// `qr2/level2/.../name.fits`.
     pub fn below_root(&self) -> &str {
         &self.0[Self::ROOT.len()..]
     }
@@ -60,8 +62,8 @@ impl fmt::Display for ArchivePath {
 impl FromStr for ArchivePath {
     type Err = ArchivePathError;
 
-    /// Takes only plain relative paths below [`ROOT`](Self::ROOT) that name a FITS file: no `..`, no hidden
-    /// or empty segment, no backslash, colon, percent sign or control character.
+    /// Takes only plain relative paths below [`ROOT`](Self::ROOT) that name a FITS file: no `..`,
+    /// no hidden or empty segment, no backslash, colon, percent sign or control character.
     fn from_str(path: &str) -> Result<Self, Self::Err> {
         match problem_of(path) {
             None => Ok(Self(path.to_owned())),

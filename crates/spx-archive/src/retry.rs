@@ -29,7 +29,8 @@ impl Default for RetryOptions {
 }
 
 impl RetryOptions {
-    /// The wait after `failures` failures (at least 1): doubled each time, between half and all of it.
+    /// The wait after `failures` failures (at least 1): doubled each time, between half and all of
+    /// it.
     ///
     /// The jitter keeps workers, and the clients of the whole world, from coming back in step.
     pub(crate) fn wait(&self, failures: u32) -> Duration {

@@ -8,7 +8,7 @@ use crate::observation::{Observation, ObservationError, ProductName};
 use crate::path::ArchivePath;
 use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
 
-/// Metres to um.
+/// Meters to um.
 const UM_PER_M: f64 = 1e6;
 
 /// Bytes of the kB in which SIA states sizes.
@@ -153,7 +153,8 @@ fn bytes(kb: f64) -> Option<u64> {
     (kb > 0.0 && kb < 1e12).then_some((kb * BYTES_PER_KB) as u64)
 }
 
-/// TAP lists paths, SIA whole addresses; of these only the path counts, below the archive that was asked.
+/// TAP lists paths, SIA whole addresses; of these only the path counts, below the archive that was
+/// asked.
 fn archive_path(text: &str) -> Result<ArchivePath, ObservationError> {
     let path = match text.split_once("://") {
         Some(_) => text.find(ArchivePath::ROOT).map_or(text, |at| &text[at..]),

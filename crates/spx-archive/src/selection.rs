@@ -61,7 +61,7 @@ impl FromStr for Coverage {
 /// A circle on the sky.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchCircle {
-    centre: Position,
+    center: Position,
     radius: f64,
 }
 
@@ -73,17 +73,17 @@ impl SearchCircle {
     ///
     /// # Errors
     /// Where the radius is not in (0, [`MAX_RADIUS`](Self::MAX_RADIUS)].
-    pub fn new(centre: Position, radius: f64) -> Result<Self, SelectionError> {
+    pub fn new(center: Position, radius: f64) -> Result<Self, SelectionError> {
         if radius > 0.0 && radius <= Self::MAX_RADIUS {
-            Ok(Self { centre, radius })
+            Ok(Self { center, radius })
         } else {
             Err(SelectionError::Radius(radius))
         }
     }
 
-    /// The centre.
-    pub fn centre(self) -> Position {
-        self.centre
+    /// The center.
+    pub fn center(self) -> Position {
+        self.center
     }
 
     /// The radius \[deg\].
@@ -104,11 +104,11 @@ pub enum SearchShape {
 }
 
 impl SearchShape {
-    /// The point, or the centre.
-    pub fn centre(self) -> Position {
+    /// The point, or the center.
+    pub fn center(self) -> Position {
         match self {
             Self::Point(at) => at,
-            Self::Circle(circle, _) => circle.centre(),
+            Self::Circle(circle, _) => circle.center(),
             Self::Rectangle(rectangle) => rectangle.center(),
         }
     }
@@ -202,8 +202,8 @@ impl Selection {
         adql
     }
 
-    /// True where an observation is of the detectors, dates and releases that are looked for; its place
-    /// is not looked at.
+    /// True where an observation is of the detectors, dates and releases that are looked for; its
+    /// place is not looked at.
     pub fn accepts(&self, observation: &Observation) -> bool {
         let mjd = observation.mjd();
         (self.bands.is_empty() || self.bands.contains(&observation.detector))
@@ -214,7 +214,7 @@ impl Selection {
 
 fn condition(shape: SearchShape) -> String {
     let circle =
-        |c: SearchCircle| format!("CIRCLE('ICRS', {}, {}, {})", c.centre.ra(), c.centre.dec(), c.radius);
+        |c: SearchCircle| format!("CIRCLE('ICRS', {}, {}, {})", c.center.ra(), c.center.dec(), c.radius);
     match shape {
         SearchShape::Point(at) => format!("CONTAINS(POINT('ICRS', {}, {}), p.poly) = 1", at.ra(), at.dec()),
         SearchShape::Circle(c, Coverage::Any) => format!("INTERSECTS(p.poly, {}) = 1", circle(c)),
@@ -226,8 +226,9 @@ fn condition(shape: SearchShape) -> String {
     }
 }
 
-/// The corners of a rectangle `[ra, dec]` \[deg\], counter-clockwise as the sky is seen (north up, east
-/// left), by deprojection from the tangent plane (Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3).
+/// The corners of a rectangle `[ra, dec]` \[deg\], counter-clockwise as the sky is seen (north up,
+/// east left), by deprojection from the tangent plane (Calabretta & Greisen 2002, A&A 395, 1077,
+/// section 5.1.3).
 pub(crate) fn corners(rectangle: Rectangle) -> [[f64; 2]; 4] {
     let half = [rectangle.width(), rectangle.height()].map(|side| (side / 120.0).to_radians());
     let [ra0, dec0] = [rectangle.center().ra(), rectangle.center().dec()].map(f64::to_radians);

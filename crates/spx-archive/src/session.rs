@@ -41,7 +41,8 @@ impl Session {
         Request::new(method, url, self.options.answer_timeout, deadline)
     }
 
-    /// Does something, again where it fails in a way that may pass, unless `give_up` says otherwise.
+    /// Does something, again where it fails in a way that may pass, unless `give_up` says
+    /// otherwise.
     pub(crate) fn retried<T>(
         &self,
         cancelled: &dyn Fn() -> bool,

@@ -18,8 +18,8 @@ const DEFAULT_RELEASE: &str = "qr2";
 /// The longest time for the body of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Searches each release of the selection. A circle with full coverage is searched as one with any: the
-/// service knows no other, and the caller is told so by [`Session::search_sia`].
+/// Searches each release of the selection. A circle with full coverage is searched as one with any:
+/// the service knows no other, and the caller is told so by [`Session::search_sia`].
 pub(crate) fn query(
     client: &Session,
     selection: &Selection,
@@ -62,18 +62,18 @@ fn address(client: &Session, selection: &Selection, release: &str) -> Url {
     url
 }
 
-/// SIA knows circles that overlap. A point is a circle of nearly nothing, a rectangle its circumscribed
-/// circle.
+/// SIA knows circles that overlap. A point is a circle of nearly nothing, a rectangle its
+/// circumscribed circle.
 fn position(shape: SearchShape) -> String {
     let circle = |at: Position, radius: f64| format!("circle {} {} {radius}", at.ra(), at.dec());
     match shape {
         // A tenth of an arcsecond.
         SearchShape::Point(at) => circle(at, 0.000_03),
-        SearchShape::Circle(c, _) => circle(c.centre(), c.radius()),
+        SearchShape::Circle(c, _) => circle(c.center(), c.radius()),
         SearchShape::Rectangle(rectangle) => {
-            let centre = rectangle.center();
+            let center = rectangle.center();
             let corners = corners(rectangle).into_iter().filter_map(|[ra, dec]| Position::new(ra, dec).ok());
-            circle(centre, corners.map(|corner| corner.separation(centre)).fold(0.0, f64::max))
+            circle(center, corners.map(|corner| corner.separation(center)).fold(0.0, f64::max))
         }
     }
 }

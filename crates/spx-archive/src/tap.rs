@@ -1,4 +1,5 @@
-//! TAP (IVOA Recommendation 1.1): a query answered at once, or by a job (UWS 1.1) that is waited for.
+//! TAP (IVOA Recommendation 1.1): a query answered at once, or by a job (UWS 1.1) that is waited
+//! for.
 
 use std::io::Read;
 use std::time::{Duration, Instant};
@@ -215,7 +216,8 @@ impl Job<'_> {
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 
-    /// A job that is left behind costs the archive little, so that a failure here is none of the query.
+    /// A job that is left behind costs the archive little, so that a failure here is none of the
+    /// query.
     fn delete(&self) {
         // Nor is it waited for: the user may have asked to stop.
         let start = Instant::now();

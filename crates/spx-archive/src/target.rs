@@ -36,8 +36,8 @@ impl DownloadTarget {
         Self { uri, cutout: None, exposure: None, size: None }
     }
 
-    /// The name that the file gets. That of a cutout tells which, so that several fit one directory:
-    /// `<name>_cutout_<hash of centre and size>.fits`.
+    /// The name that the file gets. That of a cutout tells which, so that several fit one
+    /// directory: `<name>_cutout_<hash of center and size>.fits`.
     pub fn file_name(&self) -> String {
         let name = self.uri.file_name();
         let Some(cutout) = &self.cutout else { return name.to_owned() };
@@ -54,8 +54,8 @@ impl DownloadTarget {
         }
     }
 
-    /// Bytes that are accepted for it, packed or not: several times what it is thought to have, so that a
-    /// server cannot fill the disk.
+    /// Bytes that are accepted for it, packed or not: several times what it is thought to have, so
+    /// that a server cannot fill the disk.
     pub(crate) fn most_bytes(&self) -> u64 {
         self.estimated_bytes().saturating_mul(4).max(1 << 30)
     }

@@ -387,7 +387,7 @@ fn mirrors_come_first() {
     assert_eq!(server.log().len(), 2);
 
     // A cutout comes from the archive, unless the whole image will do.
-    let cutout = Cutout { size: "4px".parse().unwrap(), centre: "304.7,42.5".parse().unwrap() };
+    let cutout = Cutout { size: "4px".parse().unwrap(), center: "304.7,42.5".parse().unwrap() };
     let target = vec![DownloadTarget::new(&observation(0), Some(cutout))];
     let reports = download_with(&client, directory.path(), target.clone(), options.clone(), &Silent);
     assert!(matches!(reports[0].outcome, DownloadOutcome::Fetched { .. }));
@@ -556,7 +556,7 @@ fn layouts_and_names() {
     let directory = tempdir().unwrap();
     let options = DownloadOptions { layout: DownloadLayout::ByDetector, ..download_options() };
     let cutout = |size: &str| {
-        let cutout = Cutout { size: size.parse().unwrap(), centre: "304.7,42.5".parse().unwrap() };
+        let cutout = Cutout { size: size.parse().unwrap(), center: "304.7,42.5".parse().unwrap() };
         DownloadTarget::new(&observation(0), Some(cutout))
     };
     let list = vec![DownloadTarget::new(&observation(0), None), cutout("4px"), cutout("5px")];

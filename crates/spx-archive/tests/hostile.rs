@@ -1,5 +1,5 @@
-//! Servers and directories that mean harm: silence, endless and oversized files, links in the way, proxies that
-//! cannot be used.
+//! Servers and directories that mean harm: silence, endless and oversized files, links in the way,
+//! proxies that cannot be used.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is test code")]
 
@@ -169,7 +169,8 @@ fn proxies_are_used_or_refused_by_name() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let came = std::thread::spawn(move || listener.accept().is_ok());
-        // An address that the proxy need not resolve would fail before; the name is one that nobody has.
+        // An address that the proxy need not resolve would fail before; the name is one that nobody
+        // has.
         let failed = error(&format!("{scheme}://{address}"));
         if scheme == "socks5" {
             // Names are looked up here, so that nobody comes.

@@ -1,6 +1,7 @@
-//! Searches and downloads from the local archive of spx-sim, which was written apart from this client.
+//! Searches and downloads from the local archive of spx-sim, which was written apart from this
+//! client.
 //!
-//!     cargo test --release -p spx-archive --test local_archive -- --ignored --nocapture     # 1,000 downloads
+//!     cargo test --release -p spx-archive --test local_archive -- --ignored --nocapture
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
@@ -22,7 +23,7 @@ use spx_sim::{
 };
 use tempfile::{TempDir, tempdir};
 
-fn centre() -> Position {
+fn center() -> Position {
     Position::new(186.4536, 33.5468).unwrap()
 }
 
@@ -30,10 +31,10 @@ fn centre() -> Position {
 fn images(observations: usize) -> TempDir {
     let dir = tempdir().unwrap();
     let detectors = [1, 3].map(|n| spx_core::detector::Detector::new(n).unwrap()).to_vec();
-    let sky = SimulatedSky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
-    let frame = FrameExtent::Around { position: centre(), size: 60 };
+    let sky = SimulatedSky::field(center(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
+    let frame = FrameExtent::Around { position: center(), size: 60 };
     for pointing in
-        survey(centre(), &SurveyOptions { observations, detectors, ..Default::default() }).unwrap()
+        survey(center(), &SurveyOptions { observations, detectors, ..Default::default() }).unwrap()
     {
         let exposure = observe(&sky, &pointing, &ExposureOptions { frame, ..Default::default() }).unwrap();
         let path = dir.path().join(pointing.archive_path(SimulatedRelease::Qr2));
@@ -60,7 +61,7 @@ fn client(archive: &LocalArchive) -> ArchiveClient {
 }
 
 fn point() -> Selection {
-    Selection::new(SearchShape::Point(centre()))
+    Selection::new(SearchShape::Point(center()))
 }
 
 fn serve(dir: &Path, faults: Faults, seed: u64) -> LocalArchive {
@@ -72,7 +73,7 @@ fn ids(search: &SearchResult) -> Vec<String> {
 }
 
 fn cutout() -> Cutout {
-    Cutout { size: "20px".parse().unwrap(), centre: centre().into() }
+    Cutout { size: "20px".parse().unwrap(), center: center().into() }
 }
 
 #[test]
@@ -82,8 +83,8 @@ fn all_ways_to_search_find_the_same() {
     let client = client(&archive);
     let found = client.search(&point(), &Silent).unwrap();
     assert_eq!((found.observations.len(), found.rejected.len()), (4, 0), "{:?}", found.rejected);
-    let circle = SearchCircle::new(centre(), 0.02).unwrap();
-    let rectangle = Rectangle::new(centre(), 2.0, 2.0).unwrap();
+    let circle = SearchCircle::new(center(), 0.02).unwrap();
+    let rectangle = Rectangle::new(center(), 2.0, 2.0).unwrap();
     for shape in [
         SearchShape::Circle(circle, Coverage::Any),
         SearchShape::Circle(circle, Coverage::Full),
@@ -91,7 +92,7 @@ fn all_ways_to_search_find_the_same() {
     ] {
         assert_eq!(ids(&client.search(&Selection::new(shape), &Silent).unwrap()), ids(&found), "{shape:?}");
     }
-    let wide = SearchCircle::new(centre(), 2.0).unwrap();
+    let wide = SearchCircle::new(center(), 2.0).unwrap();
     let full = Selection::new(SearchShape::Circle(wide, Coverage::Full));
     assert!(client.search(&full, &Silent).unwrap().observations.is_empty());
     let sia = client.search_sia(&point(), &Silent).unwrap();
@@ -176,7 +177,8 @@ fn originals(dir: &Path, targets: &[DownloadTarget]) -> HashMap<PathBuf, Vec<u8>
     reports.iter().map(whole).collect()
 }
 
-/// Downloads whole files and cutouts through faults, `rounds` times; returns the number of downloads.
+/// Downloads whole files and cutouts through faults, `rounds` times; returns the number of
+/// downloads.
 fn through_faults(observations: usize, rounds: u64) -> usize {
     let dir = images(observations);
     let found = {

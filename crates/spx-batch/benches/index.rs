@@ -1,5 +1,6 @@
-//! Ten million positions over the sky: the index is made, then asked for the sources of full frames, a circle of
-//! 2.6 degrees each. To be compared with what reading a frame takes: `cargo bench -p spx-core --bench read`.
+//! Ten million positions over the sky: the index is made, then asked for the sources of full
+//! frames, a circle of 2.6 degrees each. To be compared with what reading a frame takes:
+//! `cargo bench -p spx-core --bench read`.
 
 use std::hint::black_box;
 

@@ -1,13 +1,13 @@
 //! From the tables of images to light curves, in bounded memory.
 //!
 //! 1. Every line goes to the file of its [bucket](crate::bucket_of).
-//! 2. Each bucket is sorted by (target_id, mjd), rows that agree in both by their text; a bucket that is larger than its
-//!    share of the memory is sorted in pieces, which are then merged.
+//! 2. Each bucket is sorted by (target_id, mjd), rows that agree in both by their text; a bucket
+//!    that is larger than its share of the memory is sorted in pieces, which are then merged.
 //! 3. The sorted rows become one CSV file a source, or one Parquet file a bucket, or both.
 //!
-//! All is made in a hidden directory and moved to its place at the end, so that light curves of an earlier run stay as
-//! they are until then. The result does not depend on the number of threads, on the order of the tables or, but for the
-//! buckets themselves, on their number.
+//! All is made in a hidden directory and moved to its place at the end, so that light curves of an
+//! earlier run stay as they are until then. The result does not depend on the number of threads, on
+//! the order of the tables or, but for the buckets themselves, on their number.
 
 mod buckets;
 mod curves;
@@ -47,7 +47,8 @@ pub struct AggregateOptions {
     pub keep_buckets: bool,
     /// What is written.
     pub format: ImageTableFormat,
-    /// Memory for the rows that are being sorted, on all threads together \[bytes\], at least 1 MiB.
+    /// Memory for the rows that are being sorted, on all threads together \[bytes\], at least 1
+    /// MiB.
     pub memory: usize,
 }
 
@@ -84,12 +85,12 @@ pub struct Aggregated {
 }
 
 /// Makes the light curves of the sources in `tables` (files `.csv` or `.parquet` of
-/// [`ImageTables`](crate::ImageTables)) below the directory `output`, replacing those of an earlier run. Only one call
-/// may be at work in a directory.
+/// [`ImageTables`](crate::ImageTables)) below the directory `output`, replacing those of an earlier
+/// run. Only one call may be at work in a directory.
 ///
 /// # Errors
-/// Where an option is out of range, a table cannot be read, or the disk refuses; the earlier light curves are then as
-/// they were. [`BatchError::Cancelled`] where `progress` asks for it.
+/// Where an option is out of range, a table cannot be read, or the disk refuses; the earlier light
+/// curves are then as they were. [`BatchError::Cancelled`] where `progress` asks for it.
 pub fn aggregate(
     tables: &[PathBuf],
     output: &Path,
@@ -133,8 +134,8 @@ pub fn has_light_curves(output: &Path, options: &AggregateOptions) -> bool {
         && there(options.keep_buckets, KEPT)
 }
 
-/// The light curve of one source below a directory, by time; empty where it has none. Of a Parquet data set the one
-/// bucket is opened that the source belongs to.
+/// The light curve of one source below a directory, by time; empty where it has none. Of a Parquet
+/// data set the one bucket is opened that the source belongs to.
 ///
 /// # Errors
 /// Where a file cannot be read, or there are no light curves at all.
@@ -189,8 +190,8 @@ impl Drop for Staging {
     }
 }
 
-/// Moves the files of a staged directory, which need not be there, to their place, and removes those of an earlier run
-/// that have no successor. Files that are not ours stay.
+/// Moves the files of a staged directory, which need not be there, to their place, and removes
+/// those of an earlier run that have no successor. Files that are not ours stay.
 fn publish(staged: &Path, target: &Path) -> io::Result<()> {
     if target.is_dir() {
         for entry in fs::read_dir(target)? {

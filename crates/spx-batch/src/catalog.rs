@@ -1,7 +1,7 @@
 //! Catalogs of sources: identifiers, positions, proper motions.
 //!
-//! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array. What a row is refused
-//! for is remembered with its line.
+//! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array.
+//! What a row is refused for is remembered with its line.
 
 mod columns;
 mod ecsv;
@@ -86,16 +86,17 @@ fn wrong(path: &Path, problem: impl ToString) -> BatchError {
 }
 
 impl Catalog {
-    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable or Parquet, text and
-    /// VOTables also gzipped. Columns are found by their usual names, in any case: ids (`targetid`, `source_id`,
-    /// `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`, `_RAJ2000` and `_DEJ2000`), and if
-    /// there are any, proper motions (`pmra`, `pmdec`, cos(dec) included) and `ref_epoch`. Units are taken from
-    /// the file; where it declares none, positions are degrees or sexagesimal (right ascension in hours), motions
-    /// mas/yr. Other columns do not count.
+    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable or Parquet,
+    /// text and VOTables also gzipped. Columns are found by their usual names, in any case: ids
+    /// (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`,
+    /// `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`, `pmdec`, cos(dec)
+    /// included) and `ref_epoch`. Units are taken from the file; where it declares none, positions
+    /// are degrees or sexagesimal (right ascension in hours), motions mas/yr. Other columns do not
+    /// count.
     ///
     /// # Errors
-    /// Where the file cannot be read, lacks a column, has two that could be meant or one in an unknown unit, or
-    /// has no good row; [`BatchError::Cancelled`] where the user asked to stop.
+    /// Where the file cannot be read, lacks a column, has two that could be meant or one in an
+    /// unknown unit, or has no good row; [`BatchError::Cancelled`] where the user asked to stop.
     pub fn read(path: &Path, options: &CatalogOptions, progress: &dyn Progress) -> Result<Self, BatchError> {
         let source = CatalogSource::open(path, progress)?;
         match source.format {
@@ -158,7 +159,8 @@ impl Catalog {
         self.rejected_count
     }
 
-    /// Sixteen hexadecimal digits that change with any id, position or motion, and with their order.
+    /// Sixteen hexadecimal digits that change with any id, position or motion, and with their
+    /// order.
     pub fn digest(&self) -> String {
         let mut digest = hash::Fnv::default();
         digest.add(self.ids.as_bytes());

@@ -1,12 +1,13 @@
-//! Rows as Parquet, with what VOTable says of their columns in the file's metadata: VOParquet 1.0 (IVOA Note, M. Taylor
-//! et al. 2025).
+//! Rows as Parquet, with what VOTable says of their columns in the file's metadata: VOParquet 1.0
+//! (IVOA Note, M. Taylor et al. 2025).
 //!
-//! The key `IVOA.VOTable-Parquet.content` holds a VOTable whose one TABLE has a FIELD for each column and no DATA,
-//! `IVOA.VOTable-Parquet.version` the version of the convention. Numbers that are not there are nulls. The keys
-//! `table::len::<column>`, the lengths of texts, are astropy's: without them it cannot read a file without rows.
+//! The key `IVOA.VOTable-Parquet.content` holds a VOTable whose one TABLE has a FIELD for each
+//! column and no DATA, `IVOA.VOTable-Parquet.version` the version of the convention. Numbers that
+//! are not there are nulls. The keys `table::len::<column>`, the lengths of texts, are astropy's:
+//! without them it cannot read a file without rows.
 //!
-//! Row groups have statistics and a Bloom filter of `target_id`, so that a reader who looks for one source passes over
-//! the others.
+//! Row groups have statistics and a Bloom filter of `target_id`, so that a reader who looks for one
+//! source passes over the others.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -177,8 +178,8 @@ fn schema() -> Result<TypePtr, ParquetError> {
     Type::group_type_builder("photometry").with_fields(fields).build().map(Arc::new)
 }
 
-/// The description of the columns, VOTable 1.4 without data. Texts have the length of the longest, for astropy 8.0
-/// cannot read them where it is left open (`*`).
+/// The description of the columns, VOTable 1.4 without data. Texts have the length of the longest,
+/// for astropy 8.0 cannot read them where it is left open (`*`).
 fn votable(texts: &[(usize, bool)]) -> String {
     let columns = COLUMNS.iter().zip(texts).map(|(column, (length, ascii))| {
         let (datatype, size) = match column.kind {
@@ -296,8 +297,8 @@ impl Read {
     }
 }
 
-/// The next `count` values of a column that is no list, `None` for nulls; `present` is the level of values that are
-/// there, 0 where nulls cannot be.
+/// The next `count` values of a column that is no list, `None` for nulls; `present` is the level of
+/// values that are there, 0 where nulls cannot be.
 pub(crate) fn next<T: DataType>(
     reader: &mut ColumnReaderImpl<T>,
     count: usize,

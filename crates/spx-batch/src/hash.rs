@@ -30,7 +30,8 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     hash.finish()
 }
 
-/// The bucket of a source among `buckets`: FNV-1a (64 bits) of the UTF-8 bytes of its id, modulo `buckets`.
+/// The bucket of a source among `buckets`: FNV-1a (64 bits) of the UTF-8 bytes of its id, modulo
+/// `buckets`.
 ///
 /// # Panics
 /// Where there are no buckets.

@@ -1,8 +1,9 @@
 //! Which sources lie near a place, without looking at all of them.
 //!
-//! The sky is cut into bands of declination, each band into cells of about the same width, so that cells are alike from
-//! the equator to the poles. Sources are sorted by cell; a search visits the cells that a circle can touch and tests
-//! the sources in them one by one, so that its answer is exact.
+//! The sky is cut into bands of declination, each band into cells of about the same width, so that
+//! cells are alike from the equator to the poles. Sources are sorted by cell; a search visits the
+//! cells that a circle can touch and tests the sources in them one by one, so that its answer is
+//! exact.
 
 use std::ops::Range;
 
@@ -50,17 +51,18 @@ impl SkyIndex {
         index
     }
 
-    /// Numbers of the positions within `radius` \[deg\] of `centre`, cell by cell, so that neighbours on the sky follow
-    /// each other and their pixels are found in the processor's cache. `position` gives the position of a number.
-    pub fn within(&self, centre: Position, radius: f64, position: impl Fn(u32) -> Position) -> Vec<u32> {
+    /// Numbers of the positions within `radius` \[deg\] of `center`, cell by cell, so that
+    /// neighbors on the sky follow each other and their pixels are found in the processor's cache.
+    /// `position` gives the position of a number.
+    pub fn within(&self, center: Position, radius: f64, position: impl Fn(u32) -> Position) -> Vec<u32> {
         let mut found = Vec::new();
-        let (south, north) = (centre.dec() - radius, centre.dec() + radius);
+        let (south, north) = (center.dec() - radius, center.dec() + radius);
         for band in band_of(south.max(-90.0))..=band_of(north.min(90.0)) {
-            for cells in self.cells_near(band, centre, radius) {
+            for cells in self.cells_near(band, center, radius) {
                 let (from, to) = (self.starts[cells.start] as usize, self.starts[cells.end] as usize);
                 let near = |number: &u32| {
                     let at = position(*number);
-                    (south..=north).contains(&at.dec()) && at.separation(centre) <= radius
+                    (south..=north).contains(&at.dec()) && at.separation(center) <= radius
                 };
                 found.extend(self.order[from..to].iter().copied().filter(near));
             }
@@ -74,12 +76,13 @@ impl SkyIndex {
     }
 
     /// Cells of a band that a circle can touch.
-    fn cells_near(&self, band: usize, centre: Position, radius: f64) -> [Range<usize>; 2] {
+    fn cells_near(&self, band: usize, center: Position, radius: f64) -> [Range<usize>; 2] {
         let (first, cells) = (self.first_cell[band], cells_of(band));
         let all = [first..first + cells, 0..0];
-        // How far a circle reaches in right ascension; one around a pole, or as wide as a hemisphere, all around.
-        let reach = radius.to_radians().sin() / centre.dec().to_radians().cos();
-        if centre.dec().abs() + radius >= 90.0 || reach >= 1.0 {
+        // How far a circle reaches in right ascension; one around a pole, or as wide as a
+        // hemisphere, all around.
+        let reach = radius.to_radians().sin() / center.dec().to_radians().cos();
+        if center.dec().abs() + radius >= 90.0 || reach >= 1.0 {
             return all;
         }
         // A little more, for rounding.
@@ -87,8 +90,8 @@ impl SkyIndex {
         if 2.0 * reach + 2.0 * 360.0 / cells as f64 >= 360.0 {
             return all;
         }
-        let from = slot((centre.ra() - reach).rem_euclid(360.0), cells);
-        let to = slot((centre.ra() + reach).rem_euclid(360.0), cells);
+        let from = slot((center.ra() - reach).rem_euclid(360.0), cells);
+        let to = slot((center.ra() + reach).rem_euclid(360.0), cells);
         match from <= to {
             true => [first + from..first + to + 1, 0..0],
             false => [first..first + to + 1, first + from..first + cells],
@@ -143,14 +146,14 @@ mod tests {
         let index = SkyIndex::new(positions.iter().copied());
         let mut random = fastrand::Rng::with_seed(2);
         let mut hits = 0;
-        for centre in sky(3, 100) {
+        for center in sky(3, 100) {
             for radius in [0.0, 0.3, 2.7, 10.0 * random.f64(), 180.0 * random.f64()] {
-                let mut found = index.within(centre, radius, |n| positions[n as usize]);
+                let mut found = index.within(center, radius, |n| positions[n as usize]);
                 found.sort_unstable();
                 let all = (0u32..).zip(&positions);
                 let expected: Vec<u32> =
-                    all.filter(|(_, p)| p.separation(centre) <= radius).map(|(n, _)| n).collect();
-                assert_eq!(found, expected, "{centre:?} {radius}");
+                    all.filter(|(_, p)| p.separation(center) <= radius).map(|(n, _)| n).collect();
+                assert_eq!(found, expected, "{center:?} {radius}");
                 hits += found.len();
             }
         }
@@ -166,7 +169,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_position_is_found_from_its_neighbourhood(
+        fn a_position_is_found_from_its_neighborhood(
             ra in 0.0..360.0f64, dec in -90.0..=90.0f64, bearing in 0.0..360.0f64, distance in 0.0..5.0f64,
         ) {
             // A step along a great circle.

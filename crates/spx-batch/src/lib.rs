@@ -1,14 +1,15 @@
 //! Photometry of many sources in many images: what comes before and after the measuring.
 //!
-//! - A [`Catalog`] is read from text, VOTable or Parquet, with the usual names and units; a [`SkyIndex`] tells which of its sources
-//!   lie near an image.
-//! - The measurements of an image are [`BatchRow`]s of a table, [written](ImageTables) with a record of what they were made
-//!   with, so that a later run knows what it need not do again.
-//! - [`aggregate`] sorts the tables of all images into light curves, one file a source or a Parquet data set, in
-//!   bounded memory.
+//! - A [`Catalog`] is read from text, VOTable or Parquet, with the usual names and units; a
+//!   [`SkyIndex`] tells which of its sources lie near an image.
+//! - The measurements of an image are [`BatchRow`]s of a table, [written](ImageTables) with a
+//!   record of what they were made with, so that a later run knows what it need not do again.
+//! - [`aggregate`] sorts the tables of all images into light curves, one file a source or a Parquet
+//!   data set, in bounded memory.
 //!
-//! **Tables in, tables out.** This crate knows no images, no world coordinates and no photometry, speaks to no network
-//! and prints nothing; files appear under their names only when they are complete.
+//! **Tables in, tables out.** This crate knows no images, no world coordinates and no photometry,
+//! speaks to no network and prints nothing; files appear under their names only when they are
+//! complete.
 
 mod aggregate;
 mod catalog;
@@ -29,12 +30,4 @@ pub use names::file_stem;
 pub use row::{BatchColumn, BatchRow, BatchValueKind, COLUMNS, header};
 pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, TableState, Unmeasured, WrittenTables,
-};
-
-// Former names, until their users have changed.
-#[doc(hidden)]
-pub use {
-    BatchColumn as Column, BatchRow as Row, BatchTables as Tables, BatchValueKind as Kind,
-    Catalog as Catalogue, CatalogMotion as Motion, CatalogTarget as Target, ImageTableFormat as TableFormat,
-    RejectedCatalogRow as Rejected,
 };

@@ -1,10 +1,11 @@
 //! File names of sources: every id has one, no two share one, none leaves its directory.
 //!
-//! - ASCII letters, digits, `-`, `_`, `+` and `.` stand for themselves, but letters in lower case; any other byte of the
-//!   UTF-8 text is `%` and two hexadecimal digits. A `.` in front, and the first letter of a name that Windows reserves
-//!   for a device (`con`, `nul.x`), are written that way too.
-//! - Where letters were upper case, `~` and a hexadecimal number follow, whose bit k tells it of letter k: files must
-//!   not meet on file systems that take `a` and `A` for the same.
+//! - ASCII letters, digits, `-`, `_`, `+` and `.` stand for themselves, but letters in lower case;
+//!   any other byte of the UTF-8 text is `%` and two hexadecimal digits. A `.` in front, and the
+//!   first letter of a name that Windows reserves for a device (`con`, `nul.x`), are written that
+//!   way too.
+//! - Where letters were upper case, `~` and a hexadecimal number follow, whose bit k tells it of
+//!   letter k: files must not meet on file systems that take `a` and `A` for the same.
 //! - What would be longer than [`LONGEST`] bytes is cut, and `~~` and the SHA-256 of the id follow.
 //!
 //! The first two can be undone, so that they are injective; the third is as injective as SHA-256.
@@ -58,8 +59,8 @@ fn escape(stem: &mut String, byte: u8) {
     write!(stem, "%{byte:02x}").ok();
 }
 
-/// Which of the ASCII letters are upper case, bit k for letter k, in hexadecimal digits, the lowest first; `None`
-/// where none is.
+/// Which of the ASCII letters are upper case, bit k for letter k, in hexadecimal digits, the lowest
+/// first; `None` where none is.
 fn upper_case(text: &str) -> Option<String> {
     let mut digits: Vec<u8> = Vec::new();
     for (k, byte) in text.bytes().filter(u8::is_ascii_alphabetic).enumerate() {

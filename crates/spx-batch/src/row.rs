@@ -1,10 +1,12 @@
 //! A measurement of one source in one image as tables hold it, and its line of CSV.
 //!
-//! The columns stand in one list, with what the CSV files cannot say: types, units, UCDs (IVOA UCD1+), descriptions.
-//! The first nineteen have the names and the order of spxquery's per-image tables.
+//! The columns stand in one list, with what the CSV files cannot say: types, units, UCDs (IVOA
+//! UCD1+), descriptions. The first nineteen have the names and the order of spxquery's per-image
+//! tables.
 //!
-//! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break: catalogs with such ids
-//! are refused. Numbers are written so that they read back to the same bits; NaN, "there is none", is empty.
+//! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break:
+//! catalogs with such ids are refused. Numbers are written so that they read back to the same bits;
+//! NaN, "there is none", is empty.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -100,7 +102,8 @@ macro_rules! columns {
                 [$(borrowed!($kind, self.$name)),+]
             }
 
-            /// A row of as many cells, each of its column's kind, as there are columns; `None` for others.
+            /// A row of as many cells, each of its column's kind, as there are columns; `None` for
+            /// others.
             pub(crate) fn from_values(values: impl IntoIterator<Item = BatchValue<'a>>) -> Option<Self> {
                 let mut values = values.into_iter();
                 Some(Self {
@@ -204,10 +207,12 @@ impl<'a> BatchRow<'a> {
     }
 }
 
-/// The shortest digits that read back, with an exponent where there would be many zeros: as `{:?}` writes them.
+/// The shortest digits that read back, with an exponent where there would be many zeros: as `{:?}`
+/// writes them.
 fn push_real(out: &mut String, real: f64) {
-    // Far faster, and the same but for numbers that lie in the middle between two candidates, of which it takes the even one;
-    // these have few digits, so that their last bits are zero. Beyond the bounds it writes another form.
+    // Far faster, and the same but for numbers that lie in the middle between two candidates, of
+    // which it takes the even one; these have few digits, so that their last bits are zero. Beyond
+    // the bounds it writes another form.
     if (1e-4..1e11).contains(&real.abs()) && real.to_bits().trailing_zeros() < 8 {
         out.push_str(zmij::Buffer::new().format_finite(real));
     } else {

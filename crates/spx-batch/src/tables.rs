@@ -1,7 +1,8 @@
 //! The tables of single images, and the record of what each was made with.
 //!
-//! Beside `<image>_photometry.csv` (and `.parquet`) stands `<image>_photometry.toml`. It is written last and removed
-//! first, so that an image whose record is there, of the same making and with tables of the size that it tells, is done.
+//! Beside `<image>_photometry.csv` (and `.parquet`) stands `<image>_photometry.toml`. It is written
+//! last and removed first, so that an image whose record is there, of the same making and with
+//! tables of the size that it tells, is done.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -144,8 +145,9 @@ pub struct BatchTables {
     pub others: usize,
 }
 
-/// What a table holds, as far as its record says: its size \[bytes\], and when the image was last modified, since 1970
-/// \[ns\]. A table that is written again for another image may well have the size that it had.
+/// What a table holds, as far as its record says: its size \[bytes\], and when the image was last
+/// modified, since 1970 \[ns\]. A table that is written again for another image may well have the
+/// size that it had.
 pub type TableState = (u64, Option<i64>);
 
 /// Where the tables of one image are.
@@ -156,7 +158,8 @@ pub struct ImageTables {
 }
 
 impl ImageTables {
-    /// Tables in `directory` of an image by its file name: `<name without .fits, .fits.gz>_photometry.*`.
+    /// Tables in `directory` of an image by its file name:
+    /// `<name without .fits, .fits.gz>_photometry.*`.
     pub fn new(directory: &Path, image: &str) -> Self {
         let plain = image.strip_suffix(".gz").unwrap_or(image);
         let plain = plain.strip_suffix(".fits").or_else(|| plain.strip_suffix(".fit")).unwrap_or(plain);
@@ -226,7 +229,8 @@ impl ImageTables {
         Recorded::Done(found)
     }
 
-    /// The tables in a directory that were made with this catalog (by its digest) and these settings.
+    /// The tables in a directory that were made with this catalog (by its digest) and these
+    /// settings.
     ///
     /// # Errors
     /// Where the directory cannot be listed.
@@ -261,8 +265,8 @@ impl ImageTables {
         Ok(found)
     }
 
-    /// Writes the tables, then the record, replacing earlier ones. A table in a form that is not wanted, which would
-    /// be out of date now, is removed.
+    /// Writes the tables, then the record, replacing earlier ones. A table in a form that is not
+    /// wanted, which would be out of date now, is removed.
     ///
     /// # Errors
     /// What the system reports; the image is then not done.
@@ -277,8 +281,8 @@ impl ImageTables {
         written.finish().map(|()| record)
     }
 
-    /// The first part of [`write`](Self::write): the tables under temporary names, not yet flushed to the disk. What
-    /// is left to do waits for the disk and needs no processor.
+    /// The first part of [`write`](Self::write): the tables under temporary names, not yet flushed
+    /// to the disk. What is left to do waits for the disk and needs no processor.
     ///
     /// # Errors
     /// As there.
@@ -306,7 +310,8 @@ impl ImageTables {
     }
 }
 
-/// Tables that were written and have not their names yet. Dropped, they are gone, and the image is not done.
+/// Tables that were written and have not their names yet. Dropped, they are gone, and the image is
+/// not done.
 #[derive(Debug)]
 pub struct WrittenTables {
     /// Each with its name.

@@ -78,8 +78,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 }
 
 impl fmt::Display for Failure {
-    /// The error and its causes on one line, without repeating a cause that the text before it contains; then, of a
-    /// pipeline's error, the way out.
+    /// The error and its causes on one line, without repeating a cause that the text before it
+    /// contains; then, of a pipeline's error, the way out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = String::new();
         for cause in self.error.chain() {

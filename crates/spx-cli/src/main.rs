@@ -1,7 +1,8 @@
 //! The `spx` command: SPHEREx spectral images to data cubes.
 //!
 //! This binary is glue: it parses arguments, merges configuration, composes the library crates into
-//! pipelines, draws progress and chooses exit codes. Data go to standard output, messages to standard error.
+//! pipelines, draws progress and chooses exit codes. Data go to standard output, messages to
+//! standard error.
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
 mod archive;

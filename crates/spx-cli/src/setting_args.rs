@@ -13,7 +13,8 @@ use toml::{Table, Value};
 
 use crate::exit::Failure;
 
-/// The option `--config` and one for each setting of a configuration, with its variable of the environment.
+/// The option `--config` and one for each setting of a configuration, with its variable of the
+/// environment.
 #[derive(Debug, Clone)]
 pub(crate) struct SettingArgs<C> {
     /// The file that `--config` names.
@@ -71,7 +72,8 @@ impl<C: Configuration> FromArgMatches for SettingArgs<C> {
 /// What was given for a setting, `None` where nothing was.
 fn value(setting: &SettingDeclaration, matches: &ArgMatches) -> Option<Value> {
     let SettingDeclaration { key, kind, .. } = setting;
-    // clap has already dropped the one of the two that stands first on the command line; the environment is below both.
+    // clap has already dropped the one of the two that stands first on the command line; the
+    // environment is below both.
     if *kind == SettingKind::Boolean && matches.get_flag(&negative(setting)) {
         return Some(Value::Boolean(false));
     }
@@ -140,8 +142,8 @@ fn item_kind(kind: &SettingKind) -> &SettingKind {
     }
 }
 
-/// Reads a value and tries whether the configuration takes it. Of paths each is a value of its own, for commas may stand
-/// in them.
+/// Reads a value and tries whether the configuration takes it. Of paths each is a value of its own,
+/// for commas may stand in them.
 fn parser<C: Configuration + 'static>(setting: &SettingDeclaration) -> ValueParser {
     let setting = setting.clone();
     let paths = matches!(&setting.kind, SettingKind::List(item) if item.is_path());

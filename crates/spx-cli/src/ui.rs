@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use spx_archive::{ArchiveError, DownloadProgress, FileReport, Outcome, Target};
+use spx_archive::{ArchiveError, DownloadOutcome, DownloadProgress, DownloadTarget, FileReport};
 use spx_core::progress::Progress;
 use spx_pipeline::Listener;
 use tracing_subscriber::filter::LevelFilter;
@@ -78,8 +78,9 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// Ctrl-C, the request to end, and the end of the terminal.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
-/// From now on the first Ctrl-C (or TERM, or HUP) asks the running task to stop and to clean up; a second one ends the
-/// process at once. Signals that were ignored when the program began, as by `nohup`, stay ignored.
+/// From now on the first Ctrl-C (or TERM, or HUP) asks the running task to stop and to clean up; a
+/// second one ends the process at once. Signals that were ignored when the program began, as by
+/// `nohup`, stay ignored.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     if CAUGHT.swap(true, Ordering::SeqCst) {
@@ -94,7 +95,8 @@ pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The signals that this process ignores, by their bits from 0; none where the system has no such file.
+/// The signals that this process ignores, by their bits from 0; none where the system has no such
+/// file.
 fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
@@ -113,7 +115,8 @@ pub(crate) fn wait_for_interrupt() {
     }
 }
 
-/// The user's terminal as a pipeline sees it: messages, a progress bar, Ctrl-C. The bar is drawn on a terminal only.
+/// The user's terminal as a pipeline sees it: messages, a progress bar, Ctrl-C. The bar is drawn on
+/// a terminal only.
 pub(crate) struct Terminal {
     bar: ProgressBar,
     verbosity: Verbosity,
@@ -195,14 +198,14 @@ impl DownloadProgress for Terminal {
         self.bar.set_position(self.bar.position().saturating_sub(bytes));
     }
 
-    fn waiting(&self, target: &Target, why: &ArchiveError, wait: Duration) {
+    fn waiting(&self, target: &DownloadTarget, why: &ArchiveError, wait: Duration) {
         if self.verbosity > Verbosity::Normal {
             self.note(&format!("{}: {why}; again in {:.1} s", target.file_name(), wait.as_secs_f64()));
         }
     }
 
     fn done(&self, report: &FileReport) {
-        if let Outcome::Failed { cause } = &report.outcome {
+        if let DownloadOutcome::Failed { cause } = &report.outcome {
             self.warning(&format!("{}: {cause}", report.target.file_name()));
         }
     }

@@ -12,8 +12,8 @@ use tempfile::{TempDir, tempdir};
 use tools::local::{archive, ask};
 use tools::{Run, command, image, input, names, spx};
 
-/// By default an exposure whose zodiacal scale cannot be fitted has the median of its run, which sums in
-/// parts cannot know; hence the fit that looks at no others.
+/// By default an exposure whose zodiacal scale cannot be fitted has the median of its run, which
+/// sums in parts cannot know; hence the fit that looks at no others.
 const REGION: [&str; 8] = [
     "drizzle",
     "-q",

@@ -1,4 +1,5 @@
-//! `spx download`, `spx drizzle` and `spx run` killed at any moment: the next run ends where an undisturbed one does.
+//! `spx download`, `spx drizzle` and `spx run` killed at any moment: the next run ends where an
+//! undisturbed one does.
 //!
 //!     cargo test -p spx-cli --test archive_kill -- --ignored --nocapture     # 50 kills of each
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
@@ -155,8 +156,9 @@ fn count(phases: &mut Phases, victim: &Victim, folder: &Path, over: bool) {
     } += 1;
 }
 
-/// Kills a command so many times at moments that a seed decides. A chain of kills ends with a run that is left
-/// alone, whose end state must be that of an undisturbed one; then the next chain begins with an empty directory.
+/// Kills a command so many times at moments that a seed decides. A chain of kills ends with a run
+/// that is left alone, whose end state must be that of an undisturbed one; then the next chain
+/// begins with an empty directory.
 fn kill(archive: &LocalArchive, victim: &Victim, kills: usize, seed: u64) -> Phases {
     let never = Moment::After(Duration::from_secs(60));
     let undisturbed = tempdir().unwrap();
@@ -169,7 +171,8 @@ fn kill(archive: &LocalArchive, victim: &Victim, kills: usize, seed: u64) -> Pha
     let (mut folder, mut again) = (tempdir().unwrap(), false);
     for k in 0..kills {
         let last = random.bool() || k == kills - 1;
-        // Early moments are more likely where there is a query to be met; a run that resumes is shorter.
+        // Early moments are more likely where there is a query to be met; a run that resumes is
+        // shorter.
         let share = if again { 0.5 * random.f64() } else { random.f64().powi(2) };
         let moment = match random.u8(0..3) {
             0 if victim.state == "source.toml" => Moment::Processed(random.usize(1..=2 * OBSERVATIONS)),

@@ -1,4 +1,5 @@
-//! Bad input: each kind gives a clear error that names what is wrong, the right exit code, and leaves no file.
+//! Bad input: each kind gives a clear error that names what is wrong, the right exit code, and
+//! leaves no file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -289,7 +290,8 @@ fn an_interrupt_leaves_nothing() -> Result<()> {
     let long = ["--xy-oversample=5", "--z-oversample=15", "--input", "data"];
     let child = spx(dir.path()).args(REGION).args(long).stderr(std::process::Stdio::piped()).spawn()?;
     std::thread::sleep(Duration::from_millis(400));
-    // TERM, for a shell without job control starts what is in the background with INT ignored, and ignored signals stay so.
+    // TERM, for a shell without job control starts what is in the background with INT ignored, and
+    // ignored signals stay so.
     Command::new("kill").args(["-TERM", &child.id().to_string()]).status()?;
     let output = child.wait_with_output()?;
     ensure!(output.status.code() == Some(130), "{:?} {}", output.status, stderr(&output));

@@ -1,6 +1,6 @@
 //! `spx batch` and `spx lightcurve` as a user runs them.
 //!
-//!     cargo test -p spx-cli --test batch -- --ignored --nocapture     # 50 kills; a full disk (mounts a tmpfs)
+//!     cargo test -p spx-cli --test batch -- --ignored --nocapture
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests panic and print")]
 
 mod tools;
@@ -17,8 +17,8 @@ use tempfile::tempdir;
 use tools::local::{PLACE, archive, images, tree};
 use tools::{Run, command, spx};
 
-/// The centre of the images, which reach 2.4' from it.
-const CENTRE: [f64; 2] = [186.4536, 33.5468];
+/// The center of the images, which reach 2.4' from it.
+const CENTER: [f64; 2] = [186.4536, 33.5468];
 
 /// Ids that are hard on file systems.
 const HARD: [&str; 9] = ["../../etc/passwd", "a/b", "CON", "con", "🚀", "00012", "12", "a,\"b\"", "x y"];
@@ -28,7 +28,7 @@ fn catalogue(ids: impl IntoIterator<Item = String>) -> String {
     let mut random = fastrand::Rng::with_seed(7);
     let mut text = "TARGETID,RA,Dec,z\n".to_owned();
     for id in ids {
-        let [ra, dec] = CENTRE.map(|c| c + 0.03 * (random.f64() - 0.5));
+        let [ra, dec] = CENTER.map(|c| c + 0.03 * (random.f64() - 0.5));
         writeln!(text, "\"{}\",{ra},{dec},0.5", id.replace('"', "\"\"")).unwrap();
     }
     text
@@ -102,7 +102,7 @@ fn a_row_is_that_of_spx_photometry_to_the_last_bit() {
     let mut random = fastrand::Rng::with_seed(3);
     let sources: Vec<[f64; 4]> = (0..4)
         .map(|_| {
-            let [ra, dec] = CENTRE.map(|c| c + 0.03 * (random.f64() - 0.5));
+            let [ra, dec] = CENTER.map(|c| c + 0.03 * (random.f64() - 0.5));
             [ra, dec, 1e4 * (random.f64() - 0.5), 1e4 * (random.f64() - 0.5)]
         })
         .collect();
@@ -315,7 +315,8 @@ struct Phases {
     over: usize,
 }
 
-/// Kills batches at moments that a seed decides; each chain of kills ends with a run that is left alone.
+/// Kills batches at moments that a seed decides; each chain of kills ends with a run that is left
+/// alone.
 fn kill(kills: usize, seed: u64) -> Phases {
     let text = catalogue((0..1000).map(|n| format!("s{n}")));
     let undisturbed = folder(&text);

@@ -1,4 +1,5 @@
-//! `spx cube info`, `spectrum`, `plot`, `export` and `import` as a user runs them, compared with what FITS files hold.
+//! `spx cube info`, `spectrum`, `plot`, `export` and `import` as a user runs them, compared with
+//! what FITS files hold.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
@@ -144,15 +145,15 @@ fn wavelengths_are_those_of_the_table() {
 }
 
 #[test]
-fn a_circle_sums_the_pixels_whose_centres_it_holds() {
+fn a_circle_sums_the_pixels_whose_centers_it_holds() {
     let folder = folder_with_cube();
     let (wcs, arrays) = (wcs(folder.path()), Arrays::read(folder.path()));
     let [ra, dec] = wcs.pixel_to_sky(12.3, 9.8);
-    let centre = Position::new(ra, dec).unwrap();
+    let center = Position::new(ra, dec).unwrap();
     let inside: Vec<usize> = (0..NY * NX)
         .filter(|k| {
             let [ra, dec] = wcs.pixel_to_sky((k % NX) as f64, (k / NX) as f64);
-            Position::new(ra, dec).unwrap().separation(centre) * 3600.0 <= 20.0
+            Position::new(ra, dec).unwrap().separation(center) * 3600.0 <= 20.0
         })
         .collect();
     assert!(inside.len() > 25, "{}", inside.len());
@@ -224,9 +225,9 @@ fn positions_without_spectrum_are_said_to_be_so() {
     };
     spectrum(&["--ra=10", "--dec=-33.5"]).fails(3, &["cube.fits", "10", "-33.5", "outside the cube"]);
     spectrum(&["--ra=186.48", "--dec=33.5468"]).fails(3, &["outside the cube"]);
-    // Between four pixels no centre is near.
+    // Between four pixels no center is near.
     let [ra, dec] = at(wcs(folder.path()).pixel_to_sky(10.5, 10.5));
-    spectrum(&[&ra, &dec, "--radius=1"]).fails(3, &["cube.fits", "no pixel has its centre within 1\""]);
+    spectrum(&[&ra, &dec, "--radius=1"]).fails(3, &["cube.fits", "no pixel has its center within 1\""]);
     for (more, word) in [
         (["--ra=400", "--dec=0", "--radius=1"], "400"),
         (["--ra=1", "--dec=-91", "--radius=1"], "-91"),
@@ -277,7 +278,7 @@ fn plots_have_the_size_and_the_planes_asked_for() {
     for (k, more) in [
         ["--array=count", "--limits=-1,5", "--cmap=gray"],
         ["--array=snr", "--percentile=1,99", "--stretch=linear"],
-        ["--array=variance", "--mark=186.4536,33.5468,centre", "--stretch=log"],
+        ["--array=variance", "--mark=186.4536,33.5468,center", "--stretch=log"],
     ]
     .iter()
     .enumerate()
@@ -300,9 +301,9 @@ fn spectra_of_several_positions_stand_in_one_figure() {
     let plot = |more: &[&str]| {
         spx(folder.path(), &[&["cube", "plot", "cube.fits", "-o", "s.svg", "--overwrite"], more].concat())
     };
-    plot(&["--spectrum=186.4536,33.5468,centre", "--spectrum=186.4536,33.5500", "--radius=12"]).succeeds();
+    plot(&["--spectrum=186.4536,33.5468,center", "--spectrum=186.4536,33.5500", "--radius=12"]).succeeds();
     let svg = std::fs::read_to_string(folder.path().join("s.svg")).unwrap();
-    for text in ["centre", "186.45360° +33.55000°", "within 12″", "Flux density"] {
+    for text in ["center", "186.45360° +33.55000°", "within 12″", "Flux density"] {
         assert!(svg.contains(text), "{text}");
     }
     plot(&["--spectrum=186.4536,33.5468"]).succeeds();

@@ -1,7 +1,8 @@
 //! The cube of the real binary against an independent computation with numpy and astropy.
 //!
-//! `testdata/cube` holds the inputs, the cases and the reference cubes; `cargo xtask golden cube` makes them from the
-//! definitions alone (xtask/python/oracle_cube.py). The reference is kept in double precision.
+//! `testdata/cube` holds the inputs, the cases and the reference cubes; `cargo xtask golden cube`
+//! makes them from the definitions alone (xtask/python/oracle_cube.py). The reference is kept in
+//! double precision.
 
 use std::fmt::Display;
 use std::fs;
@@ -14,7 +15,8 @@ use spx_core::fits::{FitsNumber, FitsReader};
 
 /// SCI and VARIANCE agree to this fraction of their value.
 const RELATIVE: f64 = 1e-5;
-/// Columns of the WAVELENGTH table agree to this fraction: both sides compute them in double precision.
+/// Columns of the WAVELENGTH table agree to this fraction: both sides compute them in double
+/// precision.
 const WAVELENGTHS: f64 = 1e-12;
 /// Bits of NEAR: rounding may decide whether a pixel counts; it may change the values.
 const NEAR_COUNT: u8 = 1;

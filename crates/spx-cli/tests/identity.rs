@@ -1,5 +1,5 @@
-//! An exposure counts once, of several processings the newest; and a file that was replaced is not taken for the one that was
-//! there.
+//! An exposure counts once, of several processings the newest; and a file that was replaced is not
+//! taken for the one that was there.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 use std::fs;

@@ -66,8 +66,8 @@ fn pixels_are_counted() {
     assert_eq!(report["median_image"].as_f64(), Some(median));
 }
 
-/// The scale is the one that the drizzle subtracts; where it cannot be fitted, the drizzle takes the median
-/// of the others.
+/// The scale is the one that the drizzle subtracts; where it cannot be fitted, the drizzle takes
+/// the median of the others.
 #[test]
 fn the_zodiacal_scale_is_that_of_the_drizzle() {
     let folder = folder_with_cube();

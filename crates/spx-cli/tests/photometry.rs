@@ -1,4 +1,5 @@
-//! `spx photometry` and `spx run` as a user runs them, on the images of the local archive and on broken ones.
+//! `spx photometry` and `spx run` as a user runs them, on the images of the local archive and on
+//! broken ones.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 #[path = "../../spx-pipeline/examples/source.rs"]
@@ -77,7 +78,8 @@ fn all_forms_of_the_table_tell_the_same() {
     photometry(folder.path(), &["-o", "a.txt"]).fails(2, &[".csv, .ecsv or .json"]);
 }
 
-/// astropy, and through it specutils, takes types and units from these lines; `cargo xtask light-curve` tries both.
+/// astropy, and through it specutils, takes types and units from these lines;
+/// `cargo xtask light-curve` tries both.
 #[test]
 fn the_head_of_an_ecsv_tells_types_and_units() {
     let folder = tempdir().unwrap();
@@ -147,7 +149,7 @@ fn options_come_from_file_environment_and_command_line() {
 /// Flux of the star of [`exposure`] \[uJy\].
 const FLUX: f64 = 5_000.0;
 
-/// Writes an image of D3 of 60 px around the field's centre, with a star there, after a change.
+/// Writes an image of D3 of 60 px around the field's center, with a star there, after a change.
 fn exposure(path: &Path, options: ExposureOptions, change: impl FnOnce(&mut SimulatedExposure)) {
     let position = Position::new(186.4536, 33.5468).unwrap();
     let star = SimulatedStar { id: "star".to_owned(), position, flux_2um: FLUX, slope: 0.0 };
@@ -251,7 +253,8 @@ fn a_moving_source_is_found_where_it_was() {
     let folder = tempdir().unwrap();
     exposure(&folder.path().join("a.fits"), ExposureOptions::default(), |_| {});
     let still = flux(folder.path(), &[], "flux");
-    // MJD 61027.2 is 2025.96: ten arcseconds north since 2015.96, from a place ten arcseconds south.
+    // MJD 61027.2 is 2025.96: ten arcseconds north since 2015.96, from a place ten arcseconds
+    // south.
     let south = format!("--dec={}", 33.5468 - 10.0 / 3600.0);
     let place = ["photometry", "a.fits", "-q", "--ra=186.4536", &south];
     let motion = ["--pm-dec=1000", "--ref-epoch=2015.9617"];

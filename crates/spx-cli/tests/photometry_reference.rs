@@ -1,7 +1,9 @@
-//! The numbers of `spx photometry`: against spxquery on the same files, and against the truth of simulated ones.
+//! The numbers of `spx photometry`: against spxquery on the same files, and against the truth of
+//! simulated ones.
 //!
-//! `testdata/photometry/spxquery` holds cutouts and what spxquery measures on them; `cargo xtask golden spxquery` makes
-//! both. `cargo xtask compare-photometry` is the long version of that comparison.
+//! `testdata/photometry/spxquery` holds cutouts and what spxquery measures on them;
+//! `cargo xtask golden spxquery` makes both. `cargo xtask compare-photometry` is the long version
+//! of that comparison.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -82,8 +84,9 @@ fn fluxes_are_those_of_spxquery_where_it_is_right() {
     assert!(measured > 200 && nothing > 50, "{measured} measured, {nothing} not");
 }
 
-/// To 1e-5: spxquery subtracts the zodiacal light in single precision, so that a flux of nearly zero is only known to
-/// that fraction of its error; it places sources to 1e-4 px, the tolerance of astropy.
+/// To 1e-5: spxquery subtracts the zodiacal light in single precision, so that a flux of nearly
+/// zero is only known to that fraction of its error; it places sources to 1e-4 px, the tolerance of
+/// astropy.
 fn assert_same(ours: &Row, theirs: &Row) {
     let difference = |column| (number(ours, column) - number(theirs, column)).abs();
     let error = number(theirs, "flux_error");
@@ -98,7 +101,8 @@ fn assert_same(ours: &Row, theirs: &Row) {
     assert_eq!(ours["flag"], theirs["flag"], "{ours:?}\n{theirs:?}");
 }
 
-/// Stars on a grid of 5 x 5, 24 px from each other, on 40 images of two detectors and both releases.
+/// Stars on a grid of 5 x 5, 24 px from each other, on 40 images of two detectors and both
+/// releases.
 struct Field {
     folder: TempDir,
     stars: Vec<SimulatedStar>,
@@ -107,7 +111,7 @@ struct Field {
 }
 
 impl Field {
-    const CENTRE: [f64; 2] = [186.4536, 33.5468];
+    const CENTER: [f64; 2] = [186.4536, 33.5468];
     const EXPOSURES: usize = 40;
 
     fn new() -> Self {
@@ -115,8 +119,8 @@ impl Field {
         let step = 24.0 * 6.155 / 3600.0;
         let mut place = |i: f64, j: f64| {
             let mut jitter = || (rng.f64() - 0.5) / 10.0;
-            let dec = Self::CENTRE[1] + (j - 2.0 + jitter()) * step;
-            let ra = Self::CENTRE[0] + (i - 2.0 + jitter()) * step / dec.to_radians().cos();
+            let dec = Self::CENTER[1] + (j - 2.0 + jitter()) * step;
+            let ra = Self::CENTER[0] + (i - 2.0 + jitter()) * step / dec.to_radians().cos();
             Position::new(ra, dec).unwrap()
         };
         let cells = |n: u8| (0..n).flat_map(move |j| (0..n).map(move |i| (f64::from(i), f64::from(j))));
@@ -135,10 +139,10 @@ impl Field {
         field
     }
 
-    /// Exposure `k`, with more zodiacal light than its model says, anywhere on the detector, at any angle. Zones of the
-    /// PSF are listed in the wrong order by a half of QR2's.
+    /// Exposure `k`, with more zodiacal light than its model says, anywhere on the detector, at any
+    /// angle. Zones of the PSF are listed in the wrong order by a half of QR2's.
     fn expose(&self, sky: &SimulatedSky, k: usize, rng: &mut Rng) {
-        let [ra, dec] = Self::CENTRE;
+        let [ra, dec] = Self::CENTER;
         let position = Position::new(ra + 1.8 * (rng.f64() - 0.5), dec + 1.5 * (rng.f64() - 0.5)).unwrap();
         let detector = Detector::new(if k % 4 < 2 { 2 } else { 3 }).unwrap();
         let (roll_deg, mjd) = (360.0 * rng.f64(), 61_027.0 + k as f64);

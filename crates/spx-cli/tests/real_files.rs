@@ -1,5 +1,5 @@
-//! Real files, where `cargo xtask fetch-testdata` has fetched them to `testdata/real` (or to the directory
-//! `SPX_REAL_FILES`). Where it has not, these tests say that they are skipped.
+//! Real files, where `cargo xtask fetch-testdata` has fetched them to `testdata/real` (or to the
+//! directory `SPX_REAL_FILES`). Where it has not, these tests say that they are skipped.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;

@@ -1,4 +1,5 @@
-//! Kernels, weights, masks and optional planes of `spx drizzle`, and `spx mosaic`, as a user runs them.
+//! Kernels, weights, masks and optional planes of `spx drizzle`, and `spx mosaic`, as a user runs
+//! them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
@@ -11,7 +12,8 @@ use tools::{Run, image, input, names, spx};
 
 const INPUTS: [&str; 3] = ["d3_a.fits", "d3_b.fits", "d3_c.fits"];
 
-/// Runs `spx drizzle` or `spx mosaic` on the committed inputs, in the order in which they are given.
+/// Runs `spx drizzle` or `spx mosaic` on the committed inputs, in the order in which they are
+/// given.
 fn run(folder: &Path, command: &str, inputs: &[&str], options: &[&str]) -> Run {
     let mut arguments = vec![command, "--ra=186.4536", "--dec=33.5468", "--width=2.6", "--height=2.2", "-q"];
     arguments.extend(options);
@@ -123,7 +125,8 @@ fn fill_values_weights_and_good_bits() {
     }
     assert_eq!(bits(&science(&["--exclude-flags=10,11"])), bits(&hot));
 
-    // All exposures are as long, so that their time weights as none does, but for the rounding of the sums.
+    // All exposures are as long, so that their time weights as none does, but for the rounding of
+    // the sums.
     let (time, none) = (science(&["--weight=exptime"]), science(&["--weight=none"]));
     assert!(time.iter().zip(&none).all(|(a, b)| a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * b.abs()));
     // A map that is 0 but for one column of the detector.

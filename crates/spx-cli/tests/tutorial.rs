@@ -1,4 +1,5 @@
-//! docs/tutorial.md, run as it stands: each command of its console blocks, in order, and what it prints.
+//! docs/tutorial.md, run as it stands: each command of its console blocks, in order, and what it
+//! prints.
 //!
 //! `SPX_TUTORIAL_PICTURES=DIR` keeps the pictures that the commands make, for docs/images/tutorial.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
@@ -20,7 +21,8 @@ fn docs() -> PathBuf {
 #[derive(Debug)]
 struct Step {
     command: String,
-    /// What it is said to print; `...` stands for any lines or text. Nothing is compared where nothing is said.
+    /// What it is said to print; `...` stands for any lines or text. Nothing is compared where
+    /// nothing is said.
     prints: Vec<String>,
 }
 

@@ -64,7 +64,8 @@ const MOSAIC: [&str; 19] = [
     "SATELLITE_HALO",
 ];
 
-/// What spoils a measurement of flux besides: values beyond the range, and cosmic rays and the like, which are wild.
+/// What spoils a measurement of flux besides: values beyond the range, and cosmic rays and the
+/// like, which are wild.
 const WILD: [&str; 2] = ["OVERFLOW", "OUTLIER"];
 
 /// The bad flags of spxquery 0.4.1.
@@ -166,10 +167,11 @@ impl FlagNames {
 pub enum FlagSelection {
     /// What IRSA's mosaicker masks; `irsa` is another name of it.
     Mosaic,
-    /// The bad flags of photometry and of the zodiacal fit: those of the mosaicker, OVERFLOW and OUTLIER. Flags that only
-    /// one release has are passed over in files of the other.
+    /// The bad flags of photometry and of the zodiacal fit: those of the mosaicker, OVERFLOW and
+    /// OUTLIER. Flags that only one release has are passed over in files of the other.
     Photometry,
-    /// The bad flags of spxquery, which knows none of CROSSTALK, STREAK, BLOOM, SNOWBALL, halos and ghosts.
+    /// The bad flags of spxquery, which knows none of CROSSTALK, STREAK, BLOOM, SNOWBALL, halos and
+    /// ghosts.
     Spxquery,
     /// These flags; none where empty.
     List(Vec<Flag>),

@@ -81,7 +81,8 @@ pub struct WaveTableData {
     pub values: Vec<f64>,
 }
 
-/// The point spread functions of an image as they stand in the file, one a zone, row-major `[zone][y][x]`.
+/// The point spread functions of an image as they stand in the file, one a zone, row-major
+/// `[zone][y][x]`.
 #[derive(Debug)]
 pub struct PsfData {
     /// The samples.
@@ -111,7 +112,8 @@ pub enum PsfOrigin {
     Cube(Header),
     /// The table EPSF of Quick Release 3.
     Table {
-        /// Centers of the zones (columns XCENTER, YCENTER, pixels of the full frame), where it has them.
+        /// Centers of the zones (columns XCENTER, YCENTER, pixels of the full frame), where it has
+        /// them.
         centers: Option<Vec<[f64; 2]>>,
         /// Samples a pixel (card OVSMPX), where it says so.
         oversampling: Option<f64>,
@@ -128,7 +130,7 @@ pub struct PixelPlanes {
     pub flags: Vec<i32>,
     /// Variance [(MJy/sr)^2]; NaN occurs.
     pub variance: Vec<f32>,
-    /// Modelled zodiacal light [MJy/sr].
+    /// Modeled zodiacal light [MJy/sr].
     pub zodi: Vec<f32>,
 }
 
@@ -141,7 +143,7 @@ pub struct PlaneViews<'a> {
     pub flags: Pixels<'a, i32>,
     /// Variance \[(MJy/sr)^2\].
     pub variance: Pixels<'a, f32>,
-    /// Modelled zodiacal light \[MJy/sr\].
+    /// Modeled zodiacal light \[MJy/sr\].
     pub zodi: Pixels<'a, f32>,
 }
 

@@ -6,7 +6,7 @@
 //! map](map::WavelengthMap) and reports its [progress](progress::Progress).
 //!
 //! Conventions, in force throughout spx: pixel coordinates are 0-based with integers at pixel
-//! centres, so that pixel `i` spans `[i - 0.5, i + 0.5)`; arrays are indexed `[y][x]`, cubes
+//! centers, so that pixel `i` spans `[i - 0.5, i + 0.5)`; arrays are indexed `[y][x]`, cubes
 //! `[z][y][x]`; angles are degrees (ICRS), wavelengths um, surface brightness MJy/sr, fluxes uJy.
 //!
 //! **No network, no printing.** File access is limited to the feature `fits` and to [`atomic`],

@@ -48,7 +48,7 @@ impl Spans {
 
 /// Input pixel to output pixel.
 pub trait PixelMap: Sync {
-    /// Output position `[x, y]` [px, 0-based, integers at centres] of the input position `(x, y)`
+    /// Output position `[x, y]` [px, 0-based, integers at centers] of the input position `(x, y)`
     /// [same convention], `None` where it has none (behind the tangent plane, outside the map's
     /// domain).
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]>;
@@ -83,7 +83,7 @@ pub struct Passband {
 
 /// Input pixel to passband.
 pub trait WavelengthMap: Sync {
-    /// The passband at the input position `(x, y)` [px, 0-based, integers at centres]; NaN where
+    /// The passband at the input position `(x, y)` [px, 0-based, integers at centers]; NaN where
     /// unknown.
     fn passband(&self, x: f64, y: f64) -> Passband;
 

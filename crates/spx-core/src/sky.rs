@@ -68,11 +68,11 @@ impl Position {
     }
 }
 
-/// A rectangle on the tangent plane at its centre, sides along right ascension and declination
+/// A rectangle on the tangent plane at its center, sides along right ascension and declination
 /// there.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Rectangle {
-    centre: Position,
+    center: Position,
     width: f64,
     height: f64,
 }
@@ -85,18 +85,18 @@ impl Rectangle {
     ///
     /// # Errors
     /// Where a side is not in (0, [`MAX_ARCMIN`](Self::MAX_ARCMIN)].
-    pub fn new(centre: Position, width: f64, height: f64) -> Result<Self, SkyError> {
+    pub fn new(center: Position, width: f64, height: f64) -> Result<Self, SkyError> {
         for (what, arcmin) in [("width", width), ("height", height)] {
             if !(arcmin > 0.0 && arcmin <= Self::MAX_ARCMIN) {
                 return Err(SkyError::Size { what, arcmin });
             }
         }
-        Ok(Self { centre, width, height })
+        Ok(Self { center, width, height })
     }
 
-    /// The centre.
+    /// The center.
     pub fn center(self) -> Position {
-        self.centre
+        self.center
     }
 
     /// Side along right ascension \[arcmin\].
@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn rectangles_are_checked() {
-        let centre = Position::new(10.0, 10.0).unwrap();
+        let center = Position::new(10.0, 10.0).unwrap();
         for bad in [0.0, -1.0, f64::NAN, f64::INFINITY, 3601.0] {
-            assert!(Rectangle::new(centre, bad, 1.0).is_err(), "{bad}");
-            assert!(Rectangle::new(centre, 1.0, bad).is_err(), "{bad}");
+            assert!(Rectangle::new(center, bad, 1.0).is_err(), "{bad}");
+            assert!(Rectangle::new(center, 1.0, bad).is_err(), "{bad}");
         }
     }
 

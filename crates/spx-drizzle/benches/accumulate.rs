@@ -36,8 +36,8 @@ struct Scan;
 
 impl WavelengthMap for Scan {
     fn passband(&self, _: f64, y: f64) -> Passband {
-        let centre = 2.4 - 0.7 * y / SIDE as f64;
-        Passband { center: centre, width: centre / 41.0 }
+        let center = 2.4 - 0.7 * y / SIDE as f64;
+        Passband { center, width: center / 41.0 }
     }
 }
 

@@ -106,9 +106,9 @@ fn map() {
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../testdata/real_headers/qr2_cutout_IMAGE_header.txt");
     let header = Header::parse(&std::fs::read_to_string(file).unwrap()).unwrap();
     let celestial = CelestialWcs::from_header(&header).unwrap();
-    let centre = Position::new(header.real("CRVAL1").unwrap(), header.real("CRVAL2").unwrap()).unwrap();
+    let center = Position::new(header.real("CRVAL1").unwrap(), header.real("CRVAL2").unwrap()).unwrap();
     let arcmin = SIDE as f64 * OutputGrid::NATIVE_SCALE / 60.0;
-    let region = Rectangle::new(centre, arcmin, arcmin).unwrap();
+    let region = Rectangle::new(center, arcmin, arcmin).unwrap();
     let map = GridMap::new(&celestial, &OutputGrid::new(region, OutputGrid::NATIVE_SCALE).unwrap());
     let mut positions = vec![[0.0; 2]; SIDE * SIDE];
     let seconds = least(1, || {

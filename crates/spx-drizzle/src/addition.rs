@@ -135,7 +135,8 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
     let kernel = shares.kernel;
     let edges = shares.wavelengths.edges();
     let Cursor { reached, bins, variances, scratch } = cursor;
-    // The word that holds the exposure's bit, by itself: to look for it at each voxel takes as long as to add.
+    // The word that holds the exposure's bit, by itself: to look for it at each voxel takes as long
+    // as to add.
     let word_of = |number: u32| number as usize / 32;
     let mut word = match shares.number {
         Some(number) if OPTIONAL => std::mem::take(&mut optional.context[word_of(number)]),

@@ -29,7 +29,8 @@ pub(crate) struct CollectionTarget<'a, K> {
     pub(crate) ivar_max: f64,
     pub(crate) planes: &'a OutputPlanes,
     pub(crate) weights: PixelWeights<'a>,
-    /// Not 0 for pixels that are rejected as outliers, row-major for the rows that the exposure holds.
+    /// Not 0 for pixels that are rejected as outliers, row-major for the rows that the exposure
+    /// holds.
     pub(crate) outliers: Option<Vec<u32>>,
 }
 

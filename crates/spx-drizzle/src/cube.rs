@@ -18,7 +18,7 @@ pub trait CubeData: Sync {
     fn inputs_per_plane(&self) -> &[u32];
     /// Weighted mean surface brightness [MJy/sr]; NaN where there are no data.
     fn science(&self, z: usize, out: &mut [f32]);
-    /// Its variance [(MJy/sr)^2]; NaN where there are no data. Neighbouring voxels are correlated,
+    /// Its variance [(MJy/sr)^2]; NaN where there are no data. Neighboring voxels are correlated,
     /// for they share input pixels.
     fn variance(&self, z: usize, out: &mut [f32]);
     /// Flags that all contributions had; 0 where there are none.

@@ -142,13 +142,14 @@ impl Drizzler {
         self.add_judged(sources, &load, None, progress)
     }
 
-    /// As [`add_all`](Self::add_all), without outliers: pixels that differ from what the other exposures
-    /// have seen; see [`RejectionOptions`].
+    /// As [`add_all`](Self::add_all), without outliers: pixels that differ from what the other
+    /// exposures have seen; see [`RejectionOptions`].
     ///
     /// Every source is loaded at least twice, first for the medians by which its pixels are judged:
-    /// `progress` advances by [`rejection_steps`](Self::rejection_steps). A pixel that is rejected takes no
-    /// part; [`Contribution::judged`] counts them. Only the exposures of one call are compared with each
-    /// other. The result has the same bits for any number of threads and any memory.
+    /// `progress` advances by [`rejection_steps`](Self::rejection_steps). A pixel that is rejected
+    /// takes no part; [`Contribution::judged`] counts them. Only the exposures of one call are
+    /// compared with each other. The result has the same bits for any number of threads and any
+    /// memory.
     ///
     /// # Errors
     /// As [`add_all`](Self::add_all), and [`DrizzleError::Option`] for an option out of range.
@@ -191,7 +192,8 @@ impl Drizzler {
         self.add_judged(sources, &load, Some(&Arc::new(median)), progress)
     }
 
-    /// The steps of progress that [`add_all_rejecting`](Self::add_all_rejecting) takes for so many sources.
+    /// The steps of progress that [`add_all_rejecting`](Self::add_all_rejecting) takes for so many
+    /// sources.
     pub fn rejection_steps(&self, sources: usize, options: &RejectionOptions) -> u64 {
         (sources * (1 + parts(&self.plan, sources, options.memory).len())) as u64
     }

@@ -35,7 +35,7 @@ pub struct Exposure<'a> {
     pub extra: ExposureExtras<'a>,
 }
 
-/// A modelled foreground: `scale * model` is subtracted from the flux in double precision.
+/// A modeled foreground: `scale * model` is subtracted from the flux in double precision.
 #[derive(Debug, Clone, Copy)]
 pub struct ExposureForeground<'a> {
     /// Its model [MJy/sr], as long as the flux.
@@ -75,18 +75,18 @@ impl ExposureExtras<'_> {
 /// How much a pixel counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub enum Weight<'a> {
-    /// 1 over the variance smoothed over the image ([`SmoothedVariance`](crate::weights::SmoothedVariance)), at
-    /// most `ivar_max`.
+    /// 1 over the variance smoothed over the image
+    /// ([`SmoothedVariance`](crate::weights::SmoothedVariance)), at most `ivar_max`.
     #[default]
     SmoothedVariance,
-    /// 1 over the pixel's own variance, at most `ivar_max`. Where that variance follows the measured
-    /// rate, as in SPHEREx images, this loses flux: 13 % of a star of 7 sigma an exposure, 57 % of one
-    /// of 700 sigma.
+    /// 1 over the pixel's own variance, at most `ivar_max`. Where that variance follows the
+    /// measured rate, as in SPHEREx images, this loses flux: 13 % of a star of 7 sigma an exposure,
+    /// 57 % of one of 700 sigma.
     InverseVariance,
     /// The same for all pixels, such as an exposure time.
     Constant(f64),
-    /// One for each pixel, as long as the flux; a pixel whose weight is not finite and positive takes
-    /// no part.
+    /// One for each pixel, as long as the flux; a pixel whose weight is not finite and positive
+    /// takes no part.
     Map(&'a [f32]),
 }
 

@@ -9,7 +9,7 @@
 //! | 4 | OR_MASK | u32, flags that any contribution had |
 //! | 5 | COUNT | u16, number of contributions, saturating |
 //! | 6 | WAVELENGTH | one row a plane: the exact wavelengths |
-//! | 7 | WCS-WAVE | optional: the exact centres once more, as the table of the alternate WCS `T` |
+//! | 7 | WCS-WAVE | optional: the exact centers once more, as the table of the alternate WCS `T` |
 //!
 //! Behind them, where the drizzle was asked for them: ERR [MJy/sr], named variances under their
 //! names, WHT (sum of the weights), MEANWAVE (mean wavelength of the pixels, um), all f32, and CON,
@@ -17,7 +17,7 @@
 //! bit 32 w + k`.
 //!
 //! Arrays are `[z][y][x]`, slowest axis first. All image HDUs carry the celestial WCS and an
-//! approximate third axis for viewers: WAVE-LOG in um, fitted to the bin centres to better than
+//! approximate third axis for viewers: WAVE-LOG in um, fitted to the bin centers to better than
 //! 0.08 channel where a linear one would be off by up to 0.92; `DISPAXIS = 3` lets Cubeviz find it.
 //! The same inputs give the same bytes: nothing in the file tells when it was made.
 //!

@@ -1,13 +1,13 @@
 //! Drizzles spectral exposures, in which every pixel sees another wavelength, into a cube.
 //!
-//! The method is that of Fruchter & Hook (2002, PASP 114, 144) in the plane of the sky, and the same
-//! idea along wavelength: each input pixel becomes a droplet, a spot on the output grid times a
-//! top-hat in wavelength, and adds its flux to the voxels that it overlaps.
+//! The method is that of Fruchter & Hook (2002, PASP 114, 144) in the plane of the sky, and the
+//! same idea along wavelength: each input pixel becomes a droplet, a spot on the output grid times
+//! a top-hat in wavelength, and adds its flux to the voxels that it overlaps.
 //!
 //! For an input pixel with flux `F`, variance `s2`, flags `q`, wavelength `L`, bandwidth `D` and
-//! weight `w` ([`Weight`]), a voxel with the spatial share `f_xy` ([`Kernel`]) and the spectral share
-//! `f_z` (overlap of `[L - D z_shrink/2, L + D z_shrink/2]` with the bin, normalized to sum 1 over the
-//! bins) gets `a = w f_xy f_z`. Then
+//! weight `w` ([`Weight`]), a voxel with the spatial share `f_xy` ([`Kernel`]) and the spectral
+//! share `f_z` (overlap of `[L - D z_shrink/2, L + D z_shrink/2]` with the bin, normalized to sum 1
+//! over the bins) gets `a = w f_xy f_z`. Then
 //!
 //! ```text
 //! SCI      = sum(a F) / sum(a)        VARIANCE = sum(a^2 s2) / sum(a)^2
@@ -15,11 +15,11 @@
 //! ```
 //!
 //! An [`Exposure`] is a set of borrowed arrays and two maps: from input to output pixels, and from
-//! input pixels to wavelengths. The maps are the traits of [`map`]; **this crate knows nothing of FITS
-//! WCS**. With default features off it does no I/O and compiles no C.
+//! input pixels to wavelengths. The maps are the traits of [`map`]; **this crate knows nothing of
+//! FITS WCS**. With default features off it does no I/O and compiles no C.
 //!
-//! [`Drizzler::add`] adds one exposure. [`Drizzler::add_all`] loads and adds many on several threads;
-//! the sums have the same bits whatever the number of threads.
+//! [`Drizzler::add`] adds one exposure. [`Drizzler::add_all`] loads and adds many on several
+//! threads; the sums have the same bits whatever the number of threads.
 //!
 //! A 2-D image is a cube with one bin:
 //!
@@ -39,7 +39,8 @@
 //! impl PixelMap for ArrayMap {
 //!     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
 //!         let [ny, nx] = self.shape;
-//!         let (i, j) = (x.floor().clamp(0.0, nx as f64 - 2.0), y.floor().clamp(0.0, ny as f64 - 2.0));
+//!         let i = x.floor().clamp(0.0, nx as f64 - 2.0);
+//!         let j = y.floor().clamp(0.0, ny as f64 - 2.0);
 //!         let (fx, fy, first) = (x - i, y - j, j as usize * nx + i as usize);
 //!         let at = |k: usize| self.positions[first + k];
 //!         let mix = |a: f64, b: f64, t: f64| a + t * (b - a);

@@ -20,14 +20,15 @@ use crate::{DrizzleOptions, Kernel};
 const STEPS: i32 = 200;
 
 impl DrizzleOptions {
-    /// R of the kernel: the standard deviation of the mean over many output pixels of one plane is R
-    /// times what it would be were their errors independent. `pixel_scale_ratio` is the side of an
-    /// output pixel over that of an input pixel.
+    /// R of the kernel: the standard deviation of the mean over many output pixels of one plane is
+    /// R times what it would be were their errors independent. `pixel_scale_ratio` is the side of
+    /// an output pixel over that of an input pixel.
     ///
-    /// It holds for many exposures at random phases, equal weights, and areas that are large against
-    /// droplet and pixel; for smaller areas see [`noise_correlation`](Self::noise_correlation). The
-    /// square kernel is taken as not turned, as Fruchter & Hook do. Planes of a cube are correlated
-    /// besides, where droplets lie across their edges.
+    /// It holds for many exposures at random phases, equal weights, and areas that are large
+    /// against droplet and pixel; for smaller areas see
+    /// [`noise_correlation`](Self::noise_correlation). The square kernel is taken as not turned, as
+    /// Fruchter & Hook do. Planes of a cube are correlated besides, where droplets lie across their
+    /// edges.
     pub fn noise_factor(&self, pixel_scale_ratio: f64) -> f64 {
         let ratio = pixel_scale_ratio;
         match self.kernel {
@@ -44,9 +45,9 @@ impl DrizzleOptions {
         }
     }
 
-    /// The correlation of the errors of two output pixels of one plane that lie 0, 1, 2, ... pixels from
-    /// each other along one axis; 0 beyond the last. Across both axes it is the product of both, so that
-    /// the variance of a sum with weights `w` is
+    /// The correlation of the errors of two output pixels of one plane that lie 0, 1, 2, ... pixels
+    /// from each other along one axis; 0 beyond the last. Across both axes it is the product of
+    /// both, so that the variance of a sum with weights `w` is
     /// `sum over i, j of w_i w_j sigma_i sigma_j c(|x_i - x_j|) c(|y_i - y_j|)`.
     ///
     /// It holds where [`noise_factor`](Self::noise_factor) does, for areas of any size.
@@ -68,8 +69,8 @@ impl DrizzleOptions {
     }
 }
 
-/// The integrals of `k(d) k(d + m)` over that of `k(d)^2` along one axis for m = 0, 1, ..., of a kernel that is
-/// 0 beyond `reach`, by the rule of midpoints.
+/// The integrals of `k(d) k(d + m)` over that of `k(d)^2` along one axis for m = 0, 1, ..., of a
+/// kernel that is 0 beyond `reach`, by the rule of midpoints.
 fn correlation(k: impl Fn(f64) -> f64, reach: f64) -> Vec<f64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "kernels reach few pixels")]
     let pixels = (reach + 1.0).ceil() as usize;
@@ -92,7 +93,8 @@ fn correlation(k: impl Fn(f64) -> f64, reach: f64) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// The sum of all correlations is R^2 along one axis, which is R of the plane, by the other derivation.
+    /// The sum of all correlations is R^2 along one axis, which is R of the plane, by the other
+    /// derivation.
     #[test]
     fn correlations_add_up_to_the_noise_factor() {
         for kernel in Kernel::ALL {

@@ -13,17 +13,17 @@ use crate::DrizzleError;
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kernel {
-    /// Shares by distance to the centres of the 2 x 2 output pixels around the projected pixel
-    /// centre.
+    /// Shares by distance to the centers of the 2 x 2 output pixels around the projected pixel
+    /// center.
     #[default]
     Bilinear,
     /// Shares by the exact overlap of the projected, shrunken pixel with the output pixels.
     Square,
     /// As square, with the droplet turned into the output axes.
     Turbo,
-    /// All to the pixel that the centre falls into; `xy_shrink` makes no difference.
+    /// All to the pixel that the center falls into; `xy_shrink` makes no difference.
     Point,
-    /// A Gaussian whose FWHM is `xy_shrink` input pixels, sampled at the centres of the output
+    /// A Gaussian whose FWHM is `xy_shrink` input pixels, sampled at the centers of the output
     /// pixels.
     Gaussian,
     /// Lanczos's kernel of order 2, in input pixels; `xy_shrink` makes no difference.

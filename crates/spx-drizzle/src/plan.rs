@@ -126,7 +126,7 @@ impl DrizzlePlan {
     /// read.
     pub fn spans(&self, map: &dyn PixelMap, input: [usize; 2]) -> Spans {
         // A droplet reaches as far as its kernel; the grid ends half a pixel beyond its last
-        // centre.
+        // center.
         let ratio = self.pixel_scale_ratio(map, input);
         map.spans(input, self.shape, with_kernel!(self.options, ratio, kernel => kernel.reach()))
     }

@@ -1,22 +1,22 @@
 //! Rejection of outliers: hits, satellites, and moving objects that no flag marks.
 //!
 //! The method is that of Fruchter & Hook (2002, section 5), in three dimensions. Each exposure is
-//! drizzled by itself; a voxel's median over these is what the sky is taken to be; the median is seen
-//! through the exposure's map ("blotted"), and a pixel is rejected where
+//! drizzled by itself; a voxel's median over these is what the sky is taken to be; the median is
+//! seen through the exposure's map ("blotted"), and a pixel is rejected where
 //!
 //! ```text
 //! |I - blot| > sigma s + contrast max(blot)
 //! ```
 //!
-//! with the greatest blot of the pixel and its eight neighbors. They compare with the derivative of the
-//! blot; in images as undersampled as those of SPHEREx that removes a quarter of the stars, whereas the
-//! greatest blot leaves them: with `contrast` 2 one pixel in 60,000 goes, all of them in the cores of
-//! stars, where voxels have few exposures; with the default of 3 none. The error `s` is the root of the
-//! smoothed variance ([`SmoothedVariance`]): one that followed the pixel's own rate would spare what is
-//! too bright and reject what is too faint.
+//! with the greatest blot of the pixel and its eight neighbors. They compare with the derivative of
+//! the blot; in images as undersampled as those of SPHEREx that removes a quarter of the stars,
+//! whereas the greatest blot leaves them: with `contrast` 2 one pixel in 60,000 goes, all of them
+//! in the cores of stars, where voxels have few exposures; with the default of 3 none. The error
+//! `s` is the root of the smoothed variance ([`SmoothedVariance`]): one that followed the pixel's
+//! own rate would spare what is too bright and reject what is too faint.
 //!
-//! A pixel that falls on voxels with fewer than `min_coverage` exposures is not judged. A variable source
-//! is kept as long as it stays below `1 + contrast` times its median.
+//! A pixel that falls on voxels with fewer than `min_coverage` exposures is not judged. A variable
+//! source is kept as long as it stays below `1 + contrast` times its median.
 
 use std::ops::Range;
 
@@ -33,12 +33,13 @@ use crate::{DrizzleError, DrizzleOptions, Exposure, WavelengthGrid};
 pub struct RejectionOptions {
     /// How many errors a pixel may lie from the blotted median.
     pub sigma: f64,
-    /// How many times the greatest blotted median among the pixel and its neighbors it may lie from it besides.
+    /// How many times the greatest blotted median among the pixel and its neighbors it may lie from
+    /// it besides.
     pub contrast: f64,
     /// The fewest exposures of a voxel by which pixels are judged, at least 3.
     pub min_coverage: usize,
-    /// Memory that the stack of single drizzles may take \[bytes\], about; exposures are loaded once
-    /// more for each part of the output whose stack fits.
+    /// Memory that the stack of single drizzles may take \[bytes\], about; exposures are loaded
+    /// once more for each part of the output whose stack fits.
     pub memory: u64,
 }
 
@@ -138,7 +139,8 @@ impl MedianCube {
         verdict
     }
 
-    /// The median as an exposure would see it, row-major for the rows that it holds; NaN where it is not known.
+    /// The median as an exposure would see it, row-major for the rows that it holds; NaN where it
+    /// is not known.
     #[expect(clippy::cast_possible_truncation, reason = "medians are in single precision")]
     fn blot(&self, exposure: &Exposure<'_>, spans: &Spans) -> Vec<f32> {
         let nx = exposure.shape[1];
@@ -167,8 +169,8 @@ impl MedianCube {
         blot
     }
 
-    /// The median at a position of plane `z`, bilinear between the four voxels around it; NaN where one is
-    /// not known.
+    /// The median at a position of plane `z`, bilinear between the four voxels around it; NaN where
+    /// one is not known.
     fn between(&self, z: usize, [x, y]: [f64; 2]) -> f64 {
         let [_, ny, nx] = self.shape;
         let inside = x >= 0.0 && y >= 0.0 && x <= nx as f64 - 1.0 && y <= ny as f64 - 1.0;

@@ -1,19 +1,19 @@
 //! How narrow a line can be in a cube.
 //!
-//! A pixel of bandwidth D records a narrow line at any wavelength within D/2 of its center. Its droplet
-//! spreads that flux over `D z_shrink`, and the plane collects what falls into its bin. Where the centers of
-//! the pixels are spread evenly in wavelength, the response of a plane to a line is therefore the
-//! convolution of three top-hats: bandwidth, droplet, and bin. R_DATA is the wavelength over the full
-//! width of that response at half its maximum. R_EFF, center over width of the bin, tells the sampling
-//! alone, and is larger.
+//! A pixel of bandwidth D records a narrow line at any wavelength within D/2 of its center. Its
+//! droplet spreads that flux over `D z_shrink`, and the plane collects what falls into its bin.
+//! Where the centers of the pixels are spread evenly in wavelength, the response of a plane to a
+//! line is therefore the convolution of three top-hats: bandwidth, droplet, and bin. R_DATA is the
+//! wavelength over the full width of that response at half its maximum. R_EFF, center over width of
+//! the bin, tells the sampling alone, and is larger.
 
 use spx_core::detector::{Detector, SpectralChannel};
 
 use crate::Bin;
 
 impl Bin {
-    /// The resolving power that data of this bandwidth \[um\] have in the bin, for droplets of `z_shrink`
-    /// bandwidths.
+    /// The resolving power that data of this bandwidth \[um\] have in the bin, for droplets of
+    /// `z_shrink` bandwidths.
     pub fn data_resolving_power(self, bandwidth: f64, z_shrink: f64) -> f64 {
         self.center() / full_width([bandwidth, bandwidth * z_shrink, self.width()])
     }
@@ -41,7 +41,8 @@ fn full_width(widths: [f64; 3]) -> f64 {
 }
 
 /// The convolution at a distance from its center, but for a factor: a sum of eight squares, for the
-/// integral of a step, taken three times, is a square over 2, and a top-hat is the difference of two steps.
+/// integral of a step, taken three times, is a square over 2, and a top-hat is the difference of
+/// two steps.
 fn response([a, b, c]: [f64; 3], distance: f64) -> f64 {
     let signs = [1.0, -1.0];
     let corners = signs.iter().flat_map(|s| signs.iter().flat_map(move |t| signs.map(|u| (*s, *t, u))));
@@ -59,7 +60,8 @@ mod tests {
         // Two top-hats make a triangle or a trapezoid, whose width is that of the wider one.
         assert!((full_width([1.0, 1.0, 1e-6]) - 1.0).abs() < 1e-5);
         assert!((full_width([2.0, 0.3, 1e-6]) - 2.0).abs() < 1e-5);
-        // Three equal ones make a parabola of three pieces: 3/4 in the middle, (3/2 - x)^2 / 2 outside.
+        // Three equal ones make a parabola of three pieces: 3/4 in the middle, (3/2 - x)^2 / 2
+        // outside.
         assert!((full_width([1.0; 3]) - (3.0 - 3f64.sqrt())).abs() < 1e-12);
     }
 }

@@ -1,8 +1,8 @@
 //! Single drizzles: each exposure by itself, voxel by voxel, and the medians over them.
 //!
-//! A tile keeps a voxel's number and value for every exposure that reaches it; most exposures reach two
-//! or three planes of it. Each is drizzled as into sums, tile by tile, so that the values do not depend on
-//! the number of threads.
+//! A tile keeps a voxel's number and value for every exposure that reaches it; most exposures reach
+//! two or three planes of it. Each is drizzled as into sums, tile by tile, so that the values do
+//! not depend on the number of threads.
 
 use std::ops::Range;
 
@@ -34,8 +34,8 @@ struct TileStack {
     entries: Vec<StackEntry>,
 }
 
-/// What an output pixel takes for each exposure: this gives to about two planes, and vectors grow to twice
-/// what they hold \[bytes\].
+/// What an output pixel takes for each exposure: this gives to about two planes, and vectors grow
+/// to twice what they hold \[bytes\].
 const ENTRY: usize = 2 * 2 * size_of::<StackEntry>();
 
 /// Ranges of tiles whose stacks fit a memory, if so many exposures reach all of the output.
@@ -48,7 +48,8 @@ pub(crate) fn parts(plan: &DrizzlePlan, exposures: usize, memory: u64) -> Vec<Ra
 }
 
 impl DrizzlePlan {
-    /// Upper bound of the memory that rejecting the outliers of so many exposures takes besides \[bytes\].
+    /// Upper bound of the memory that rejecting the outliers of so many exposures takes besides
+    /// \[bytes\].
     pub fn rejection_bytes(&self, exposures: usize, options: &RejectionOptions) -> u64 {
         let voxels = self.cube_shape().iter().map(|&n| n as u64).product::<u64>();
         let [_, ny, nx] = self.cube_shape();
@@ -110,7 +111,8 @@ impl DrizzleStack {
 }
 
 impl TileStack {
-    /// The median of every voxel, `[z][y][x]` within the tile; NaN where there are fewer than `least` values.
+    /// The median of every voxel, `[z][y][x]` within the tile; NaN where there are fewer than
+    /// `least` values.
     fn medians(self, nz: usize, least: usize) -> (SumTile, Vec<f32>) {
         let voxels = nz * self.tile.rows.len() * self.tile.columns.len();
         // The values, voxel after voxel.

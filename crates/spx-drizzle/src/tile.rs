@@ -85,8 +85,8 @@ impl SumTile {
         Ok(())
     }
 
-    /// Stands for another place of the output from now on, with the same memory; false where its shape does not
-    /// allow that.
+    /// Stands for another place of the output from now on, with the same memory; false where its
+    /// shape does not allow that.
     pub(crate) fn take_place(&mut self, rows: &Range<usize>, columns: &Range<usize>) -> bool {
         let fits = (self.rows.len(), self.columns.len()) == (rows.len(), columns.len());
         if fits {
@@ -95,8 +95,8 @@ impl SumTile {
         fits
     }
 
-    /// Gives away the means of plane `z`, of a plan that keeps nothing else, with the number of their voxel;
-    /// the plane is empty then.
+    /// Gives away the means of plane `z`, of a plan that keeps nothing else, with the number of
+    /// their voxel; the plane is empty then.
     #[expect(clippy::cast_possible_truncation, reason = "means in single precision; a tile has few voxels")]
     pub(crate) fn drain_means(&mut self, z: usize, mut take: impl FnMut(u32, f32)) {
         let plane = self.plane_len();

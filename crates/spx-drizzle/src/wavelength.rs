@@ -127,7 +127,7 @@ impl WavelengthGrid {
         self.edges.windows(2).map(|w| Bin { min: w[0], max: w[1] })
     }
 
-    /// The logarithmic axis whose largest distance from a bin centre, in bins, is the smallest.
+    /// The logarithmic axis whose largest distance from a bin center, in bins, is the smallest.
     ///
     /// Found by Lawson's iteration: least squares with weights that grow where the fit is worst.
     /// Plain least squares would leave the odd first channel of D4 off by 0.16 channel; this leaves
@@ -165,7 +165,7 @@ impl WavelengthGrid {
 struct LogPoint {
     /// Plane number from the reference.
     plane: f64,
-    /// Logarithm of the centre.
+    /// Logarithm of the center.
     log: f64,
     /// Bins in a unit of the logarithm.
     scale: f64,
@@ -212,7 +212,7 @@ impl Bin {
         self.max - self.min
     }
 
-    /// Frequency of the centre \[Hz\].
+    /// Frequency of the center \[Hz\].
     pub fn frequency(self) -> f64 {
         C_UM_PER_S / self.center()
     }
@@ -222,7 +222,7 @@ impl Bin {
         C_UM_PER_S / self.min - C_UM_PER_S / self.max
     }
 
-    /// Effective resolving power, centre over width.
+    /// Effective resolving power, center over width.
     pub fn resolving_power(self) -> f64 {
         self.center() / self.width()
     }

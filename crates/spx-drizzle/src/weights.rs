@@ -1,9 +1,9 @@
 //! Weights that do not follow the noise, or the light, of the pixel that they weight.
 //!
 //! The variance of a SPHEREx pixel grows with its measured rate. Weights of one over that variance
-//! therefore favor pixels that fluctuated downwards, and pixels that saw a star's wing rather than its
-//! core: with them a cube keeps 87 % of the flux of a star of 7 sigma an exposure, and 43 % of one of
-//! 700 sigma. A variance that is smoothed over the image knows neither.
+//! therefore favor pixels that fluctuated downwards, and pixels that saw a star's wing rather than
+//! its core: with them a cube keeps 87 % of the flux of a star of 7 sigma an exposure, and 43 % of
+//! one of 700 sigma. A variance that is smoothed over the image knows neither.
 
 use std::ops::Range;
 
@@ -25,9 +25,9 @@ const LEAST_PIXELS: usize = 64;
 ///
 /// Blocks divide the rows that the exposure holds, and a range of columns, evenly. A pixel counts
 /// in the median of its block if its variance is positive and finite and it has neither an excluded
-/// flag nor one of [`ExposureExtras::sources`](crate::ExposureExtras). A block with fewer than 64 such
-/// pixels gets the mean of its neighbors. Where no block has that many, all blocks get the median of
-/// the whole image, sources included; NaN where no pixel counts.
+/// flag nor one of [`ExposureExtras::sources`](crate::ExposureExtras). A block with fewer than 64
+/// such pixels gets the mean of its neighbors. Where no block has that many, all blocks get the
+/// median of the whole image, sources included; NaN where no pixel counts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SmoothedVariance {
     /// The columns and rows of the image for which it is known.
@@ -63,7 +63,8 @@ impl SmoothedVariance {
         Self { columns, rows, lines }
     }
 
-    /// The smoothed variance at a pixel of the image, of a row that the exposure holds \[(MJy/sr)^2\].
+    /// The smoothed variance at a pixel of the image, of a row that the exposure holds
+    /// \[(MJy/sr)^2\].
     ///
     /// # Panics
     /// Where the pixel does not lie in those rows and columns.
@@ -73,8 +74,8 @@ impl SmoothedVariance {
         below[x] + t * (above[x] - below[x])
     }
 
-    /// Weights of the pixels from `(x, y)` on, of the variance times `scale`; at most `ivar_max`, and
-    /// NaN where there is no variance.
+    /// Weights of the pixels from `(x, y)` on, of the variance times `scale`; at most `ivar_max`,
+    /// and NaN where there is no variance.
     #[inline(always)]
     pub(crate) fn weights(&self, x: usize, y: usize, scale: f64, ivar_max: f64, out: &mut [f64]) {
         let (below, above, t) = self.row(y);
@@ -121,8 +122,8 @@ impl<'a> PixelWeights<'a> {
         }
     }
 
-    /// Fills in the weights of pixels of a row, by their place in the arrays of the exposure; these are
-    /// their scaled variances.
+    /// Fills in the weights of pixels of a row, by their place in the arrays of the exposure; these
+    /// are their scaled variances.
     #[inline(always)]
     pub(crate) fn fill(
         &self,
@@ -170,8 +171,8 @@ fn medians(exposure: &Exposure<'_>, used: &Range<usize>, [lines, columns]: [usiz
     medians
 }
 
-/// Collects the variances that count in every `step`-th of some rows of the arrays, as their bits, which
-/// are in the order of the numbers.
+/// Collects the variances that count in every `step`-th of some rows of the arrays, as their bits,
+/// which are in the order of the numbers.
 fn gather(
     exposure: &Exposure<'_>,
     ys: &Range<usize>,
@@ -195,8 +196,8 @@ fn gather(
     }
 }
 
-/// The median of numbers above 0 that are given by their bits: of an even number the upper of the two
-/// in the middle; NaN where there is none.
+/// The median of numbers above 0 that are given by their bits: of an even number the upper of the
+/// two in the middle; NaN where there is none.
 fn median(values: &mut [u32]) -> f64 {
     if values.is_empty() {
         return f64::NAN;
@@ -205,7 +206,8 @@ fn median(values: &mut [u32]) -> f64 {
     f32::from_bits(*values.select_nth_unstable(middle).1).into()
 }
 
-/// Gives blocks that are not known the mean of those around them that are, from the known ones outwards.
+/// Gives blocks that are not known the mean of those around them that are, from the known ones
+/// outwards.
 fn fill_unknown(medians: &mut [f64], [lines, columns]: [usize; 2]) {
     while medians.iter().any(|v| v.is_nan()) && medians.iter().any(|v| !v.is_nan()) {
         let before = medians.to_vec();
@@ -221,7 +223,8 @@ fn fill_unknown(medians: &mut [f64], [lines, columns]: [usize; 2]) {
     }
 }
 
-/// Between the centers of which of so many blocks a pixel of `n` lies, and how far it is on the way.
+/// Between the centers of which of so many blocks a pixel of `n` lies, and how far it is on the
+/// way.
 #[inline(always)]
 fn between(pixel: usize, n: usize, blocks: usize) -> (usize, usize, f64) {
     let last = blocks as f64 - 1.0;

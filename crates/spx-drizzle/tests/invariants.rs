@@ -5,7 +5,7 @@ mod common;
 
 use std::ops::Range;
 
-use common::{centre, drizzle, exposures, grid};
+use common::{center, drizzle, exposures, grid};
 use proptest::prelude::*;
 use spx_core::detector::Detector;
 use spx_core::header::Header;
@@ -100,7 +100,7 @@ fn bits(cube: &Drizzler) -> (Vec<u32>, Vec<u32>, Cube) {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits() {
-    let sky = SimulatedSky::field(centre(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
+    let sky = SimulatedSky::field(center(), 0.1, 30, 3, &FieldOptions::default()).unwrap();
     let (images, grid) = (exposures(&sky, 9, 150), grid(12.0));
     for kernel in Kernel::ALL {
         let with = |threads| {
@@ -115,7 +115,8 @@ fn any_number_of_threads_gives_the_same_bits() {
     }
 }
 
-/// One exposure after another on this thread, without loading, gives the bits of all of them on several.
+/// One exposure after another on this thread, without loading, gives the bits of all of them on
+/// several.
 #[test]
 fn adding_one_by_one_gives_the_same_bits() {
     let various: Vec<Various> = (0..7).map(|k| Various::new(f64::from(k))).collect();
@@ -583,13 +584,13 @@ proptest! {
         angle in 0.0..std::f64::consts::TAU,
         scale in 0.3..2.0f64,
         xy_shrink in 0.05..=1.0f64,
-        centre in 1.95..2.25f64,
+        center in 1.95..2.25f64,
         width in 0.01..0.5f64,
     ) {
         let (s, c) = (scale * angle.sin(), scale * angle.cos());
         let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
         let arrays = ExposureArrays::constant(flux);
-        let sees = Passband { center: centre, width };
+        let sees = Passband { center, width };
         let options = DrizzleOptions { xy_shrink, ..DrizzleOptions::default() };
         let cube = Cube::from_data(&combine(plan(options), &[arrays.exposure(&map, &sees)]));
         for (value, count) in cube.science.iter().zip(&cube.count) {

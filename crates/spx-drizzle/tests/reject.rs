@@ -1,5 +1,5 @@
-//! Rejection of outliers on a simulated sky: hits are found, stars of any brightness are left, and the noise
-//! stays what VARIANCE says.
+//! Rejection of outliers on a simulated sky: hits are found, stars of any brightness are left, and
+//! the noise stays what VARIANCE says.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test panics, and prints its figures")]
 #![allow(clippy::cast_possible_truncation, reason = "images are in single precision")]
 

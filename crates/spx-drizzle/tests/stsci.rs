@@ -24,7 +24,7 @@ use spx_drizzle::{
 const SHAPE: [usize; 2] = [10, 11];
 const PIXELS: usize = SHAPE[0] * SHAPE[1];
 
-/// A map given at the centres of the pixels: bilinear between them, extrapolated beyond the
+/// A map given at the centers of the pixels: bilinear between them, extrapolated beyond the
 /// outermost.
 struct ArrayMap {
     shape: [usize; 2],
@@ -361,7 +361,7 @@ proptest! {
 
 /// What a caller does: add, finalize, and then nothing until reset.
 #[test]
-fn finalised_sums_take_no_more() {
+fn finalized_sums_take_no_more() {
     let image = plain(|x, y| [x + 10.0, y + 10.0]);
     let mut drizzler = drizzle(DrizzleOptions::default(), OUTPUT, std::slice::from_ref(&image));
     let before = plane(OUTPUT, |out| drizzler.science(0, out));
@@ -522,7 +522,7 @@ fn resample_agrees() {
 }
 
 /// R of every kernel against the noise of many exposures at random phases: the sum of the
-/// covariances with all neighbours over the variance is R^2.
+/// covariances with all neighbors over the variance is R^2.
 #[test]
 fn the_noise_factor_is_that_of_drizzled_noise() {
     const N: usize = 56;

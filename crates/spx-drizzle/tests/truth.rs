@@ -8,7 +8,7 @@
 
 mod common;
 
-use common::{TestWeighting, centre, drizzle, drizzle_weighted, exposures, grid};
+use common::{TestWeighting, center, drizzle, drizzle_weighted, exposures, grid};
 use spx_core::detector::Detector;
 use spx_core::map::{Passband, PixelMap};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
@@ -35,7 +35,7 @@ fn stars_are_where_and_as_bright_as_they_are() {
         ..FieldOptions::default()
     };
     let grid = grid(24.0);
-    let sky = SimulatedSky::field(centre(), 0.18, 100, 7, &field).unwrap();
+    let sky = SimulatedSky::field(center(), 0.18, 100, 7, &field).unwrap();
     let cube = drizzle(&exposures(&sky, 40, 340), &grid, DrizzleOptions::default());
     let (mut dx, mut dy, mut found, mut expected) = (Vec::new(), Vec::new(), 0.0, 0.0);
     let mut ratios = Vec::new();
@@ -67,8 +67,8 @@ fn stars_are_where_and_as_bright_as_they_are() {
 }
 
 /// Without sources, SCI over its error has unit width, for each voxel is a weighted mean of
-/// independent pixels and VARIANCE is that mean's. Neighbours share input pixels: a triangle of
-/// weights two pixels wide in x and in y correlates next neighbours by (1/6) / (2/3) = 1/4 in
+/// independent pixels and VARIANCE is that mean's. Neighbors share input pixels: a triangle of
+/// weights two pixels wide in x and in y correlates next neighbors by (1/6) / (2/3) = 1/4 in
 /// either direction, so that the mean of N x N voxels is 1 + (N - 1) / (2 N) times as wide as if
 /// they were independent: 1.44 for N = 8. (With few exposures the phases of the grids do not
 /// average out: a single one at phase p has 1 / ((1-p)^2 + p^2) in place of 3/2, whose mean over p
@@ -106,7 +106,7 @@ fn blank_sky_has_the_noise_that_variance_tells() {
     assert!((many / expected - 1.0).abs() < 0.06);
 }
 
-/// The archive's variance grows with the measured rate, so that 1/variance favours pixels that
+/// The archive's variance grows with the measured rate, so that 1/variance favors pixels that
 /// fluctuate downwards: stars come out too faint. With the variance smoothed over the image they do
 /// not.
 #[test]
@@ -118,7 +118,7 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
         ..FieldOptions::default()
     };
     let grid = grid(20.0);
-    let sky = SimulatedSky::field(centre(), 0.15, 60, 11, &field).unwrap();
+    let sky = SimulatedSky::field(center(), 0.15, 60, 11, &field).unwrap();
     let mut images = exposures(&sky, 30, 300);
     for planes in images.iter_mut().map(|image| &mut image.planes) {
         // The noise of the counted photons: a pixel that is one sigma high tells two hundredths
@@ -148,8 +148,8 @@ fn smoothed_variances_cure_the_bias_of_inverse_variance() {
     assert!((smooth - none).abs() < 0.2 * (none - raw));
 }
 
-/// A narrow line in a cube is as wide as R_DATA tells: every row of an image sees another line, every
-/// exposure has another wavelength, and one plane's values along the rows are its response.
+/// A narrow line in a cube is as wide as R_DATA tells: every row of an image sees another line,
+/// every exposure has another wavelength, and one plane's values along the rows are its response.
 #[test]
 fn a_narrow_line_has_the_resolution_that_is_stated() {
     const LINES: usize = 600;

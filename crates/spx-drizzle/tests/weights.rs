@@ -1,9 +1,10 @@
 //! Do weights bias? On skies whose variance follows the observed rate, as the archive's does.
 //!
-//! The law is that of a ramp fit: `variance = (read_noise^2 + 1.2 gain rate) / gain^2`, with the rate as
-//! observed, noise and photons of the stars included. Every sky is drizzled twice, with its noise and
-//! with the same noise of the other sign. In the mean of both, whatever is linear in the noise cancels,
-//! so that 40 exposures show biases of 0.1 %, for which thousands would be needed otherwise.
+//! The law is that of a ramp fit: `variance = (read_noise^2 + 1.2 gain rate) / gain^2`, with the
+//! rate as observed, noise and photons of the stars included. Every sky is drizzled twice, with its
+//! noise and with the same noise of the other sign. In the mean of both, whatever is linear in the
+//! noise cancels, so that 40 exposures show biases of 0.1 %, for which thousands would be needed
+//! otherwise.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test panics, and prints its figures")]
 #![allow(clippy::cast_possible_truncation, reason = "images are in single precision")]
 
@@ -166,8 +167,8 @@ fn aperture(cube: &Cube, [x, y]: [f64; 2]) -> f64 {
     inside.map(|(_, value)| f64::from(*value)).sum()
 }
 
-/// For each ratio, the flux with this weight over the flux of noiseless images with equal weights, and
-/// its error; the mean of blank sky in units of a voxel's error, and the width of its pulls.
+/// For each ratio, the flux with this weight over the flux of noiseless images with equal weights,
+/// and its error; the mean of blank sky in units of a voxel's error, and the width of its pulls.
 struct Biases {
     flux: [f64; 5],
     error: [f64; 5],
@@ -234,8 +235,8 @@ fn no_weight_but_the_raw_variance_loses_flux() {
     }
 }
 
-/// Nor does the smoothed variance in small cutouts, with bad pixels, regions without data, and flagged
-/// sources, however large.
+/// Nor does the smoothed variance in small cutouts, with bad pixels, regions without data, and
+/// flagged sources, however large.
 #[test]
 fn smoothed_variances_do_not_bias_on_real_images() {
     let setups = [

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn flags_are_of_the_pixels_whose_centre_lies_within() {
+    fn flags_are_of_the_pixels_whose_center_lies_within() {
         let flags = |x, y| match (x, y) {
             (4, 2) => 1 << 3,
             (3, 3) => 1 << 31,

@@ -160,7 +160,7 @@ impl BackgroundSample {
     }
 }
 
-/// The mean of two neighbours, or the same, in the order of the values of an interval. Reorders
+/// The mean of two neighbors, or the same, in the order of the values of an interval. Reorders
 /// `values`; `few` is working memory.
 fn middle(values: &mut Vec<f64>, interval: Interval, [lower, upper]: [usize; 2], few: &mut Vec<f64>) -> f64 {
     let n = values.len();

@@ -19,7 +19,7 @@ use crate::median::median_positive;
 use crate::noise::NoiseLaw;
 use crate::tile::{PixelTile, TilePixel};
 
-/// A modelled foreground to subtract.
+/// A modeled foreground to subtract.
 #[derive(Debug, Clone, Copy)]
 pub struct ForegroundModel<'a> {
     /// Its surface brightness [MJy/sr], of the shape of the image; where it is not finite, neither

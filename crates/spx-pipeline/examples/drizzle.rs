@@ -1,4 +1,5 @@
-//! A cube of spectral images, as `spx drizzle` makes it: `cargo run --example drizzle -- RA DEC SIZE INPUT OUTPUT`.
+//! A cube of spectral images, as `spx drizzle` makes it:
+//! `cargo run --example drizzle -- RA DEC SIZE INPUT OUTPUT`.
 
 use std::error::Error;
 

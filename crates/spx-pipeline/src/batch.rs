@@ -1,4 +1,5 @@
-//! Every source of a catalog in every image of a region, in stages that are not repeated without need.
+//! Every source of a catalog in every image of a region, in stages that are not repeated without
+//! need.
 
 mod extract;
 mod settings;
@@ -53,12 +54,12 @@ pub struct AggregatedCurves {
     pub rows: u64,
 }
 
-/// Measures every source of a catalog in every image of a region, and makes their light curves. Images that are done are
-/// not measured again, unless the catalog or the photometry has changed.
+/// Measures every source of a catalog in every image of a region, and makes their light curves.
+/// Images that are done are not measured again, unless the catalog or the photometry has changed.
 ///
 /// # Errors
-/// Nothing found where there is no image, or no source is measured on any; usage where settings or catalog are wrong;
-/// otherwise what archive and disk report. An image that fails is no error here.
+/// Nothing found where there is no image, or no source is measured on any; usage where settings or
+/// catalog are wrong; otherwise what archive and disk report. An image that fails is no error here.
 pub fn run_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<BatchReport, PipelineError> {
     run_batch_stages(config, BatchStages::default(), listener)
 }

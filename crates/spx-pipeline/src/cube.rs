@@ -27,7 +27,8 @@ pub fn open_cube(path: &Path) -> Result<CubeFile, PipelineError> {
     CubeFile::open(path).map_err(|error| not_a_cube(path, error))
 }
 
-/// A spectral image in the place of a cube, a cube for another tool, and one that is cut off, are called what they are.
+/// A spectral image in the place of a cube, a cube for another tool, and one that is cut off, are
+/// called what they are.
 pub fn not_a_cube(path: &Path, error: CubeFileError) -> PipelineError {
     let file = path.display();
     match &error.problem {

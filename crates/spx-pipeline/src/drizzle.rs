@@ -1,8 +1,10 @@
-//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are kept in a file.
+//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are
+//! kept in a file.
 //!
-//! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the steps one by one has
-//! [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and [`download_observations`] for the images, and
-//! [`drizzle_detector`] for the cube of files that are at hand.
+//! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the
+//! steps one by one has [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and
+//! [`download_observations`] for the images, and [`drizzle_detector`] for the cube of files that
+//! are at hand.
 
 mod accumulate;
 mod extra;

@@ -1,4 +1,5 @@
-//! How a pipeline fails: four ways, which front ends turn into exit codes or exceptions, each with its reason.
+//! How a pipeline fails: four ways, which front ends turn into exit codes or exceptions, each with
+//! its reason.
 
 use std::error::Error;
 use std::fmt;
@@ -18,7 +19,8 @@ pub enum PipelineError {
     /// There is nothing to work on, or no input contributes.
     #[error(transparent)]
     NothingFound(PipelineProblem),
-    /// The listener asked to stop. Nothing incomplete stands under a final name, and a run that resumes goes on from here.
+    /// The listener asked to stop. Nothing incomplete stands under a final name, and a run that
+    /// resumes goes on from here.
     #[error("interrupted")]
     Interrupted,
     /// The work could not be finished.
@@ -101,7 +103,8 @@ impl PipelineError {
         })
     }
 
-    /// The same problem as one of the settings: for steps whose failure means that the user named the wrong thing.
+    /// The same problem as one of the settings: for steps whose failure means that the user named
+    /// the wrong thing.
     #[must_use]
     pub fn into_usage(self) -> Self {
         match self {
@@ -118,7 +121,8 @@ impl PipelineError {
         }
     }
 
-    /// The error, its causes and its hint on one line, without repeating a cause that the text before it contains.
+    /// The error, its causes and its hint on one line, without repeating a cause that the text
+    /// before it contains.
     pub fn one_line(&self) -> String {
         let mut text = self.to_string();
         let mut cause = self.source();
@@ -210,8 +214,8 @@ impl From<spx_batch::BatchError> for PipelineError {
 
 /// Context for results of any error.
 pub trait ResultContext<T> {
-    /// Turns the error into a [`PipelineError::Failed`], or leaves the kind of one that is a [`PipelineError`], with a
-    /// text before it.
+    /// Turns the error into a [`PipelineError::Failed`], or leaves the kind of one that is a
+    /// [`PipelineError`], with a text before it.
     ///
     /// # Errors
     /// The same as before, with its context.

@@ -1,5 +1,5 @@
-//! Values with a text of their own in a configuration file, such as a selection of flags: a string (`"mosaic"`,
-//! `"0,HOT"`), a number, or a list (`[0, "HOT"]`).
+//! Values with a text of their own in a configuration file, such as a selection of flags: a string
+//! (`"mosaic"`, `"0,HOT"`), a number, or a list (`[0, "HOT"]`).
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,5 +1,5 @@
-//! A spectral image with all that is known of it: celestial map, wavelength map, PSF, identity. Every pipeline opens its
-//! images here.
+//! A spectral image with all that is known of it: celestial map, wavelength map, PSF, identity.
+//! Every pipeline opens its images here.
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! What tells one input from another: which exposure, made how, and which content. Every resume, table and accumulator goes
-//! by this.
+//! What tells one input from another: which exposure, made how, and which content. Every resume,
+//! table and accumulator goes by this.
 
 use std::fmt;
 use std::path::Path;
@@ -10,8 +10,8 @@ use spx_core::detector::Detector;
 
 /// How an input was made. A later processing is greater.
 ///
-/// The file's name says it; where it does not, the card VERSION of its header decides, and such a file is older than
-/// every one whose name does.
+/// The file's name says it; where it does not, the card VERSION of its header decides, and such a
+/// file is older than every one whose name does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InputProcessing {
     /// Version, date and repetition, by the name.
@@ -44,8 +44,8 @@ impl fmt::Display for InputProcessing {
     }
 }
 
-/// Which content a file has, as far as can be seen without reading it: another size or time of modification means that
-/// it was replaced. All 0 for a file that cannot be looked at.
+/// Which content a file has, as far as can be seen without reading it: another size or time of
+/// modification means that it was replaced. All 0 for a file that cannot be looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ContentStamp {
     bytes: u64,

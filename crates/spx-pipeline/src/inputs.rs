@@ -16,8 +16,8 @@ use crate::identity::{ContentStamp, InputProcessing};
 
 /// A spectral image whose metadata could be read.
 ///
-/// Files sort by time, then by exposure, file name and path, which fixes the order of every sum whatever the order in
-/// which the user names them, and puts later exposures behind earlier ones.
+/// Files sort by time, then by exposure, file name and path, which fixes the order of every sum
+/// whatever the order in which the user names them, and puts later exposures behind earlier ones.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InputFile {
     /// When the exposure began.
@@ -87,7 +87,8 @@ impl InputError {
         Self { name: file_name(path), path: path.to_owned(), problem: problem.to_string() }
     }
 
-    /// A problem of the world coordinates: celestial ones stand in the cards of IMAGE, wavelengths in their table.
+    /// A problem of the world coordinates: celestial ones stand in the cards of IMAGE, wavelengths
+    /// in their table.
     pub fn wcs(path: &Path, error: &WcsError) -> Self {
         let hdu = if matches!(error, WcsError::Table { .. }) { "WCS-WAVE" } else { "IMAGE" };
         Self::new(path, format!("HDU {hdu}: {error}"))
@@ -108,8 +109,8 @@ pub struct InputListing {
     skipped: Vec<InputError>,
 }
 
-/// Lists the inputs: files, and what looks like an image in directories and below them. A file named twice counts once,
-/// also by way of links, which are followed.
+/// Lists the inputs: files, and what looks like an image in directories and below them. A file
+/// named twice counts once, also by way of links, which are followed.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
     let mut found = InputListing::default();
     for input in inputs {

@@ -14,7 +14,8 @@ pub use summary::{
 
 use crate::PipelineError;
 
-/// Reads a spectral image whole and sums it up; the memory of `planes` is used, and given back for the next file.
+/// Reads a spectral image whole and sums it up; the memory of `planes` is used, and given back for
+/// the next file.
 ///
 /// # Errors
 /// Where the file is not a spectral image; the message names the file and the HDU.

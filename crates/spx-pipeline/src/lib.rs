@@ -1,8 +1,8 @@
 //! The pipelines of spx, for programs: what the command line does can be called from here.
 //!
-//! A pipeline takes settings that serialize, talks through a [`Listener`], and gives a typed report or a
-//! [`PipelineError`]. It parses no arguments, prints nothing and never ends the process; those are the business of
-//! its callers.
+//! A pipeline takes settings that serialize, talks through a [`Listener`], and gives a typed report
+//! or a [`PipelineError`]. It parses no arguments, prints nothing and never ends the process; those
+//! are the business of its callers.
 
 pub mod archive;
 pub mod batch;

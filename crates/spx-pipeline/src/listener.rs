@@ -5,8 +5,9 @@ use spx_core::progress::Progress;
 
 /// Hears a pipeline at work, from several threads at once.
 ///
-/// As a [`Progress`] it is told how far a task is and says whether to stop; as a [`DownloadProgress`] it hears of the bytes
-/// and files of downloads besides. One task runs at a time. Every method has an empty default.
+/// As a [`Progress`] it is told how far a task is and says whether to stop; as a
+/// [`DownloadProgress`] it hears of the bytes and files of downloads besides. One task runs at a
+/// time. Every method has an empty default.
 pub trait Listener: DownloadProgress {
     /// A line of a summary.
     fn note(&self, text: &str) {

@@ -1,4 +1,5 @@
-//! One exposure counts once: of several processings the newest, of several files of the same pixels one.
+//! One exposure counts once: of several processings the newest, of several files of the same pixels
+//! one.
 //!
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
@@ -20,7 +21,8 @@ pub struct NewestInputs {
     pub aside: Vec<(InputFile, String)>,
 }
 
-/// Keeps, of the files of each exposure, the newest, and older ones only where they show other pixels.
+/// Keeps, of the files of each exposure, the newest, and older ones only where they show other
+/// pixels.
 pub fn newest_inputs(files: Vec<InputFile>) -> NewestInputs {
     let mut by_exposure: BTreeMap<ExposureId, Vec<InputFile>> = BTreeMap::new();
     for file in files {
@@ -48,8 +50,8 @@ pub fn newest_inputs(files: Vec<InputFile>) -> NewestInputs {
     newest
 }
 
-/// As [`newest_inputs`], by the names of the files alone, none of which is opened. Names that do not tell exposure and
-/// processing are kept.
+/// As [`newest_inputs`], by the names of the files alone, none of which is opened. Names that do
+/// not tell exposure and processing are kept.
 pub fn newest_by_name(paths: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
     let mut newest = HashMap::new();
     for path in &paths {

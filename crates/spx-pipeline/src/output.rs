@@ -18,7 +18,8 @@ pub fn write_output(path: &Path, contents: &[u8], overwrite: bool) -> Result<(),
     }
 }
 
-/// An output directory. Where it was made for this run and nothing is kept in it, it is removed again.
+/// An output directory. Where it was made for this run and nothing is kept in it, it is removed
+/// again.
 #[derive(Debug)]
 pub struct OutputDirectory {
     path: PathBuf,
@@ -40,7 +41,8 @@ impl OutputDirectory {
         Ok(directory)
     }
 
-    /// The file with which a directory is tested; a run that is killed then may leave its temporary file.
+    /// The file with which a directory is tested; a run that is killed then may leave its temporary
+    /// file.
     pub fn probe(path: &Path) -> PathBuf {
         path.join("probe")
     }

@@ -59,8 +59,9 @@ impl RunReport {
 /// Makes the spectrum and light curve of a source from the archive, all stages anew.
 ///
 /// # Errors
-/// Nothing found where the archive has no image, or the source could be measured on none; usage where the settings are
-/// wrong; otherwise what archive and disk report. An image that fails is no error here.
+/// Nothing found where the archive has no image, or the source could be measured on none; usage
+/// where the settings are wrong; otherwise what archive and disk report. An image that fails is no
+/// error here.
 pub fn run_source(config: &RunConfig, listener: &dyn Listener) -> Result<RunReport, PipelineError> {
     run_source_stages(config, RunStages::default(), listener)
 }

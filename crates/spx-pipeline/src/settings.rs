@@ -1,9 +1,10 @@
 //! Settings, each declared once: as a field of a configuration, whose documentation is its help.
 //!
-//! A configuration is a flat struct with `Default`, of groups that are flattened into it. From its JSON schema and its
-//! default value come the [`SettingDeclaration`]s, of which front ends make options, and this module configuration
-//! files: [`resolve`] lays what a command line gives over a file, [`template`] writes a file to begin with, and
-//! [`write_configuration`] keeps what a run was made with.
+//! A configuration is a flat struct with `Default`, of groups that are flattened into it. From its
+//! JSON schema and its default value come the [`SettingDeclaration`]s, of which front ends make
+//! options, and this module configuration files: [`resolve`] lays what a command line gives over a
+//! file, [`template`] writes a file to begin with, and [`write_configuration`] keeps what a run was
+//! made with.
 //!
 //! What a field's type does not say stands in its attribute `schemars`:
 //!
@@ -37,8 +38,8 @@ pub use template::{template, write_configuration};
 
 /// A struct of settings that can be read from a file, made into options and written down.
 ///
-/// Its fields have names that are unique over all groups. Each can be given alone, the others then have their defaults
-/// (`#[serde(default)]` on the struct).
+/// Its fields have names that are unique over all groups. Each can be given alone, the others then
+/// have their defaults (`#[serde(default)]` on the struct).
 pub trait Configuration: Default + Serialize + DeserializeOwned + JsonSchema {}
 
 impl<T: Default + Serialize + DeserializeOwned + JsonSchema> Configuration for T {}

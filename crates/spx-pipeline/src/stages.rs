@@ -1,9 +1,10 @@
-//! The stages of a pipeline: each runs once, is written down with what it was run with, and is not repeated by a
-//! run that resumes.
+//! The stages of a pipeline: each runs once, is written down with what it was run with, and is not
+//! repeated by a run that resumes.
 //!
-//! The state is a TOML file that is replaced as a whole after each stage, so that a run that is killed at any moment
-//! leaves the state of the stage before. A stage of many items keeps a [`Journal`] beside it, to which each item's
-//! result is added as it comes; it goes when the stage is done. The directory is locked as long as a pipeline works in it.
+//! The state is a TOML file that is replaced as a whole after each stage, so that a run that is
+//! killed at any moment leaves the state of the stage before. A stage of many items keeps a
+//! [`Journal`] beside it, to which each item's result is added as it comes; it goes when the stage
+//! is done. The directory is locked as long as a pipeline works in it.
 
 mod journal;
 
@@ -31,8 +32,8 @@ pub struct StageSelection {
     pub resume: bool,
     /// These stages alone; those before them must be done. All of them where empty.
     pub only: Vec<String>,
-    /// What the pipeline is about, such as a source; a directory holds the pipeline of one subject. Empty where that
-    /// does not matter.
+    /// What the pipeline is about, such as a source; a directory holds the pipeline of one subject.
+    /// Empty where that does not matter.
     pub subject: String,
 }
 
@@ -73,12 +74,12 @@ impl<'a> Stages<'a> {
         Self { file: None, wanted: StageSelection::default(), listener, state, lock: None }
     }
 
-    /// Stages that are written down in a file. What stands there counts where the run resumes or does some stages
-    /// alone; otherwise every stage is run, and replaces its record.
+    /// Stages that are written down in a file. What stands there counts where the run resumes or
+    /// does some stages alone; otherwise every stage is run, and replaces its record.
     ///
     /// # Errors
-    /// Usage, where a state that counts is damaged or of a newer spx, or the directory holds the pipeline of another
-    /// subject; also where another run is at work in the directory.
+    /// Usage, where a state that counts is damaged or of a newer spx, or the directory holds the
+    /// pipeline of another subject; also where another run is at work in the directory.
     pub fn open(
         file: &Path,
         wanted: StageSelection,
@@ -146,8 +147,8 @@ impl<'a> Stages<'a> {
         self.wanted.resume
     }
 
-    /// Removes what runs that were killed left of a file that this one writes. Without a lock nothing is removed, for
-    /// another run may be writing it.
+    /// Removes what runs that were killed left of a file that this one writes. Without a lock
+    /// nothing is removed, for another run may be writing it.
     ///
     /// # Errors
     /// What removing reports.
@@ -158,13 +159,14 @@ impl<'a> Stages<'a> {
         Ok(())
     }
 
-    /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters are the same and
-    /// `still_good` says so; otherwise that of `work`, which is then written down.
+    /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters
+    /// are the same and `still_good` says so; otherwise that of `work`, which is then written down.
     ///
     /// A stage that is not wanted must be done, with these parameters.
     ///
     /// # Errors
-    /// Those of `work`, and where the state cannot be written; usage, where a stage that is not wanted is not done.
+    /// Those of `work`, and where the state cannot be written; usage, where a stage that is not
+    /// wanted is not done.
     pub fn run<T: Serialize + DeserializeOwned, E: From<PipelineError>>(
         &mut self,
         name: &str,
@@ -217,8 +219,8 @@ impl<'a> Stages<'a> {
         self.remove_journal(name)
     }
 
-    /// As [`run`](Self::run), for a stage of many items: `work` is given those that are done, of an earlier run that was
-    /// killed with the same `item_parameters`, and adds each as it comes.
+    /// As [`run`](Self::run), for a stage of many items: `work` is given those that are done, of an
+    /// earlier run that was killed with the same `item_parameters`, and adds each as it comes.
     ///
     /// # Errors
     /// As [`run`](Self::run); usage, where the journal is damaged.

@@ -1,7 +1,7 @@
 //! Statistics of pixels.
 
-/// The median of the finite values, the mean of the middle two where their number is even; `None` where there
-/// are none. `values` is left in another order and without those that are not finite.
+/// The median of the finite values, the mean of the middle two where their number is even; `None`
+/// where there are none. `values` is left in another order and without those that are not finite.
 pub fn median(values: &mut Vec<f32>) -> Option<f64> {
     values.retain(|v| v.is_finite());
     let middle = values.len() / 2;

@@ -19,18 +19,18 @@ use crate::settings::SettingHeading;
 #[serde(default)]
 #[schemars(transform = SettingHeading("Background"))]
 pub struct ZodiSettings {
-    /// What is subtracted from each image: fit (the zodiacal model, scaled to the image; the default), static (the model as it
-    /// is), spectral (as fit, then the median of what is left by wavelength: airglow, but also uniform line emission of the
-    /// sky), none
+    /// What is subtracted from each image: fit (the zodiacal model, scaled to the image; the
+    /// default), static (the model as it is), spectral (as fit, then the median of what is left by
+    /// wavelength: airglow, but also uniform line emission of the sky), none
     #[schemars(with = "Option<String>")]
     #[schemars(extend("enum" = ["fit", "static", "spectral", "none"]))]
     pub background: Option<ForegroundMode>,
-    /// Circles that are no background, such as an extended source: right ascension and declination [deg, ICRS] and radius
-    /// [arcsec] of each
+    /// Circles that are no background, such as an extended source: right ascension and declination
+    /// [deg, ICRS] and radius [arcsec] of each
     #[schemars(extend("examples" = [[186.4536, 33.5468, 400.0]], "x-value" = "RA,DEC,RADIUS"))]
     pub background_exclude: Option<Vec<f64>>,
-    /// How the scale of the zodiacal light is estimated: robust, or ivm (raw inverse variances without clipping, as spxquery
-    /// has it; biased low by about 1 %)
+    /// How the scale of the zodiacal light is estimated: robust, or ivm (raw inverse variances
+    /// without clipping, as spxquery has it; biased low by about 1 %)
     #[schemars(with = "String")]
     #[schemars(extend("enum" = ["robust", "ivm"]))]
     pub zodi_fit: ForegroundEstimator,
@@ -38,7 +38,8 @@ pub struct ZodiSettings {
     pub subtract_zodi: bool,
     /// Subtract the model as it is; short for background = "static"
     pub static_zodi: bool,
-    /// Least share of background pixels for a fit; with fewer the scale is the median of the run's other exposures, else 1
+    /// Least share of background pixels for a fit; with fewer the scale is the median of the run's
+    /// other exposures, else 1
     #[schemars(range(min = 0, max = 1))]
     pub bg_fraction_min: f64,
     /// A fitted scale must be above this; otherwise it is as where too few pixels are background

@@ -1,5 +1,5 @@
-//! Light curves of made-up sources at the survey's cadence, visits of some days half a year apart, to look
-//! at: `cargo run -p spx-plot --example light_curves -- DIR`.
+//! Light curves of made-up sources at the survey's cadence, visits of some days half a year apart,
+//! to look at: `cargo run -p spx-plot --example light_curves -- DIR`.
 
 use std::error::Error;
 use std::path::PathBuf;

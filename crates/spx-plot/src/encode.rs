@@ -37,8 +37,8 @@ pub(crate) fn encode(canvas: &Canvas, format: FigureFormat) -> Result<Vec<u8>, P
     }
 }
 
-/// An 8-bit RGB PNG file; `rgb` holds its rows from the top, and `pixel_size` \[pt\] says how large it
-/// is on paper.
+/// An 8-bit RGB PNG file; `rgb` holds its rows from the top, and `pixel_size` \[pt\] says how large
+/// it is on paper.
 fn png(width: u32, height: u32, rgb: &[u8], pixel_size: Option<f64>) -> Result<Vec<u8>, PlotError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);

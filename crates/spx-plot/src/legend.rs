@@ -74,8 +74,8 @@ impl<'a> Legend<'a> {
         Self { entries, fitted, width, height, style: *style }
     }
 
-    /// The corner of `inside`, or the middle of its upper or lower side, where the legend hides none
-    /// of `occupied`; `None` where it would everywhere.
+    /// The corner of `inside`, or the middle of its upper or lower side, where the legend hides
+    /// none of `occupied`; `None` where it would everywhere.
     pub(crate) fn free_place(&self, inside: Rect, occupied: &[[f64; 2]]) -> Option<Rect> {
         let area = place(inside, self.width, self.height, occupied, self.style.major + self.style.gap);
         (!occupied.iter().any(|p| holds(area, *p))).then_some(area)

@@ -23,7 +23,9 @@
 //! A source's spectrum and light curve:
 //!
 //! ```
-//! use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
+//! use spx_plot::{
+//!     FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve,
+//! };
 //!
 //! let points = [(61_027.2, 0.9), (61_031.6, 1.7)].map(|(mjd, wavelength)| LightCurvePoint {
 //!     mjd,
@@ -34,7 +36,8 @@
 //!     flagged: false,
 //! });
 //! let options = LightCurveOptions { use_magnitude: true, ..LightCurveOptions::default() };
-//! let figure = LightCurveFigure { title: "A source".to_owned(), points: points.to_vec(), options };
+//! let title = "A source".to_owned();
+//! let figure = LightCurveFigure { title, points: points.to_vec(), options };
 //! let bytes: Vec<u8> = render_light_curve(&figure, FigureFormat::Svg)?;
 //! # Ok::<(), spx_plot::PlotError>(())
 //! ```

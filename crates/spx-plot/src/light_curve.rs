@@ -194,9 +194,9 @@ pub struct LightCurveFigure {
 /// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars,
 /// colored by date) above the light curve (against date, colored by wavelength).
 ///
-/// Detections are filled, fainter points open, flagged ones gray crosses, fluxes five errors below zero
-/// diamonds; the head counts each. The date axis is broken between visits that are more than 15 days
-/// apart. A small arrowhead at the edge stands for each point beyond the vertical axis.
+/// Detections are filled, fainter points open, flagged ones gray crosses, fluxes five errors below
+/// zero diamonds; the head counts each. The date axis is broken between visits that are more than
+/// 15 days apart. A small arrowhead at the edge stands for each point beyond the vertical axis.
 ///
 /// # Errors
 /// Where an option is impossible, or no point can be drawn.

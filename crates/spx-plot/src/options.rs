@@ -35,8 +35,8 @@ impl Size {
     /// The longest side that is drawn \[px\].
     pub const MAX_SIDE: u32 = 6000;
 
-    /// A size that follows a field of this many pixels: as wide or as high as the default, and as much
-    /// of the other side as the field, its axes and its title need.
+    /// A size that follows a field of this many pixels: as wide or as high as the default, and as
+    /// much of the other side as the field, its axes and its title need.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     pub(crate) fn for_field([ny, nx]: [usize; 2]) -> Self {
         // What axes, title and color bar take of 1000 x 900 px.

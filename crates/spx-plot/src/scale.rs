@@ -52,11 +52,12 @@ pub enum DisplayLimits {
     Percentile(f64, f64),
     /// Fixed values, in the unit of the data.
     Range(f64, f64),
-    /// The sky dark and what is brighter above it: the lower limit lies `below` widths of the noise below
-    /// the median, the upper one at a percentile, but at least `sigmas` widths above the median, so that
-    /// noise stays dark where there is little else. The width is the distance from the median down to
-    /// the percentile 15.87, one standard deviation of normal noise: sources, which are positive,
-    /// hardly change it. Values without noise have the percentile `100 - high` as their lower limit.
+    /// The sky dark and what is brighter above it: the lower limit lies `below` widths of the noise
+    /// below the median, the upper one at a percentile, but at least `sigmas` widths above the
+    /// median, so that noise stays dark where there is little else. The width is the distance from
+    /// the median down to the percentile 15.87, one standard deviation of normal noise: sources,
+    /// which are positive, hardly change it. Values without noise have the percentile `100 - high`
+    /// as their lower limit.
     AboveNoise {
         /// Distance of the lower limit from the median, in widths of the noise.
         below: f64,

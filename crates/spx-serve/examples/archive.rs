@@ -1,4 +1,5 @@
-//! Serves a directory of spectral images until it is killed: `cargo run --example archive -- DIRECTORY`.
+//! Serves a directory of spectral images until it is killed:
+//! `cargo run --example archive -- DIRECTORY`.
 
 use spx_serve::{LocalArchive, ServeOptions};
 

@@ -1,4 +1,5 @@
-//! Bodies of answers: files that are streamed, and the wrapper that counts, slows, cuts and corrupts.
+//! Bodies of answers: files that are streamed, and the wrapper that counts, slows, cuts and
+//! corrupts.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};

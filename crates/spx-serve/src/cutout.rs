@@ -1,5 +1,5 @@
-//! Cutouts as the archive makes them: every HDU is kept, the four planes are cut, of the cards only NAXIS and
-//! CRPIX of the three WCS change.
+//! Cutouts as the archive makes them: every HDU is kept, the four planes are cut, of the cards only
+//! NAXIS and CRPIX of the three WCS change.
 //!
 //! Plain HDUs are copied and cut as bytes, so that no other card and no pixel can change. Only a
 //! tile-compressed FLAGS is unpacked and packed again.
@@ -57,18 +57,19 @@ enum Unit {
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Request {
-    centre: [f64; 2],
-    centre_unit: Unit,
+    center: [f64; 2],
+    center_unit: Unit,
     size: [f64; 2],
     size_unit: Unit,
 }
 
 impl Request {
-    /// Reads `center=x,y[unit]` and `size=w[,h][unit]`. Pixels of a centre are FITS pixels, counted from 1.
-    pub(crate) fn parse(centre: &str, size: &str) -> Result<Self, CutoutError> {
+    /// Reads `center=x,y[unit]` and `size=w[,h][unit]`. Pixels of a center are FITS pixels, counted
+    /// from 1.
+    pub(crate) fn parse(center: &str, size: &str) -> Result<Self, CutoutError> {
         let bad = |what: &str, text: &str| CutoutError::Request(format!("{what}={text} cannot be read"));
-        let (numbers, centre_unit) = numbers(centre).ok_or_else(|| bad("center", centre))?;
-        let [x, y] = numbers[..] else { return Err(bad("center", centre)) };
+        let (numbers, center_unit) = numbers(center).ok_or_else(|| bad("center", center))?;
+        let [x, y] = numbers[..] else { return Err(bad("center", center)) };
         let (numbers, size_unit) = self::numbers(size).ok_or_else(|| bad("size", size))?;
         let size = match numbers[..] {
             [w] => [w, w],
@@ -78,7 +79,7 @@ impl Request {
         if size.iter().any(|v| *v <= 0.0) {
             return Err(CutoutError::Request("the size of a cutout must be positive".into()));
         }
-        Ok(Self { centre: [x, y], centre_unit, size, size_unit })
+        Ok(Self { center: [x, y], center_unit, size, size_unit })
     }
 
     /// The pixels of an image of shape `[ny, nx]` that are meant, clipped to it.
@@ -88,10 +89,10 @@ impl Request {
         [ny, nx]: [usize; 2],
     ) -> Result<CutoutWindow, CutoutError> {
         let outside = || CutoutError::Request("the cutout does not overlap the image".into());
-        let [x, y] = match self.centre_unit {
-            Unit::Pixels => self.centre.map(|v| v - 1.0),
+        let [x, y] = match self.center_unit {
+            Unit::Pixels => self.center.map(|v| v - 1.0),
             Unit::Angle(degree) => {
-                let [ra, dec] = self.centre.map(|v| v * degree);
+                let [ra, dec] = self.center.map(|v| v * degree);
                 let position = Position::new(ra.rem_euclid(360.0), dec)
                     .map_err(|e| CutoutError::Request(e.to_string()))?;
                 wcs.sky_to_pixel(position).ok_or_else(outside)?
@@ -127,12 +128,13 @@ fn numbers(text: &str) -> Option<(Vec<f64>, Unit)> {
     Some((numbers?, unit))
 }
 
-/// The first pixel and the count of `size` pixels around `centre`, as far as they lie in `0..available`.
-fn clip(centre: f64, size: f64, available: usize) -> Option<(usize, usize)> {
+/// The first pixel and the count of `size` pixels around `center`, as far as they lie in
+/// `0..available`.
+fn clip(center: f64, size: f64, available: usize) -> Option<(usize, usize)> {
     let available = available as f64;
     let size = size.round().max(1.0);
     // Halves go up on either side of 0, so that a clipped cutout is a part of the whole one.
-    let start = (centre - (size - 1.0) / 2.0 + 0.5).floor();
+    let start = (center - (size - 1.0) / 2.0 + 0.5).floor();
     let (first, end) = (start.max(0.0), (start + size).min(available));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clipped to the image")]
     (first < end).then_some((first as usize, (end - first) as usize))
@@ -290,9 +292,9 @@ mod tests {
             assert_eq!(Request::parse("1,2", text).unwrap().size_unit, unit, "{text}");
         }
         let request = Request::parse("304.7, -42.5deg", "200,400px").unwrap();
-        assert_eq!((request.centre, request.size), ([304.7, -42.5], [200.0, 400.0]));
-        for (centre, size) in [("1", "1"), ("1,2,3", "1"), ("1,2", ""), ("1,2", "1,2,3"), ("a,b", "1")] {
-            assert!(Request::parse(centre, size).is_err(), "{centre} {size}");
+        assert_eq!((request.center, request.size), ([304.7, -42.5], [200.0, 400.0]));
+        for (center, size) in [("1", "1"), ("1,2,3", "1"), ("1,2", ""), ("1,2", "1,2,3"), ("a,b", "1")] {
+            assert!(Request::parse(center, size).is_err(), "{center} {size}");
         }
         for size in ["0px", "-1", "1furlong", "nan", "inf"] {
             assert!(Request::parse("1,2", size).is_err(), "{size}");

@@ -148,13 +148,14 @@ fn cutout_service(name: &str, url: &str) -> String {
          <PARAM name=\"accessURL\" datatype=\"char\" arraysize=\"*\" value=\"{}\"/>\n\
          <GROUP name=\"inputParams\">\n{}{}{}</GROUP>\n</RESOURCE>\n",
         spx_votable::escape(url),
-        text("center", "Centre: x,y with a unit (px, arcsec, arcmin, deg, rad), degrees by default"),
+        text("center", "Center: x,y with a unit (px, arcsec, arcmin, deg, rad), degrees by default"),
         text("size", "Size: one or two numbers with a unit, degrees by default"),
         text("gzip", "false for a file that is not gzipped"),
     )
 }
 
-/// The descriptor of this service, for answers that have the column `obs_publisher_did`; else nothing.
+/// The descriptor of this service, for answers that have the column `obs_publisher_did`; else
+/// nothing.
 pub(crate) fn descriptor(site: &Site, columns: &[Column]) -> String {
     if !columns.iter().any(|c| c.name == "obs_publisher_did") {
         return String::new();

@@ -1,8 +1,8 @@
 //! An archive that misbehaves: which request meets which fault, and how its answer is spoiled.
 //!
-//! A fault never passes for an answer: what a client gets is detectably wrong. Bytes are corrupted where
-//! that shows, in the CRC of gzip, in headers of FITS files (which are ASCII) and in texts (which are UTF-8); a
-//! range of a file that has no header in it is truncated instead.
+//! A fault never passes for an answer: what a client gets is detectably wrong. Bytes are corrupted
+//! where that shows, in the CRC of gzip, in headers of FITS files (which are ASCII) and in texts
+//! (which are UTF-8); a range of a file that has no header in it is truncated instead.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -51,7 +51,8 @@ pub struct Faults {
     pub kinds: Vec<Fault>,
     /// The requests that can meet a fault; empty for all.
     pub requests: Vec<RequestKind>,
-    /// After so many faults in a row on one path and query it is answered well; 0 for no such limit.
+    /// After so many faults in a row on one path and query it is answered well; 0 for no such
+    /// limit.
     pub in_a_row: u32,
     /// How long every answer takes at least.
     pub latency: Duration,
@@ -136,7 +137,8 @@ impl Dice {
     }
 }
 
-/// Bytes of a body whose corruption shows. Without this extension of an answer they are all of its bytes.
+/// Bytes of a body whose corruption shows. Without this extension of an answer they are all of its
+/// bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Fragile(pub(crate) Vec<Range<u64>>);
 
@@ -197,7 +199,8 @@ fn corruption(response: &Response, length: u64, number: u64) -> Option<Range<u64
     Some(start..(start + 8).min(range.end))
 }
 
-/// The length of the body, where it is known; written into the headers, for a spoiled body tells none.
+/// The length of the body, where it is known; written into the headers, for a spoiled body tells
+/// none.
 pub(crate) fn content_length(response: &mut Response) -> Option<u64> {
     if let Some(length) = response.headers().get(header::CONTENT_LENGTH) {
         return length.to_str().ok()?.parse().ok();

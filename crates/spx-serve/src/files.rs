@@ -27,11 +27,11 @@ pub(crate) const CLOUD: &str = "/cloud/";
 /// Answers from the archive: a cutout where `center` or `size` is given, else the file.
 pub(crate) async fn ibe(State(site): State<Arc<Site>>, call: Call) -> Response {
     let path = call.path.strip_prefix(IBE).unwrap_or_default();
-    let (centre, size) = (call.params.get("center"), call.params.get("size"));
-    match (centre, size, site.index.find(path)) {
+    let (center, size) = (call.params.get("center"), call.params.get("size"));
+    match (center, size, site.index.find(path)) {
         (None, None, _) => file(&site, &call, path).await,
         (_, _, None) => plain(StatusCode::NOT_FOUND, "there is no such image"),
-        (Some(centre), Some(size), Some(image)) => cutout(&site, &call, image, centre, size).await,
+        (Some(center), Some(size), Some(image)) => cutout(&site, &call, image, center, size).await,
         _ => plain(StatusCode::BAD_REQUEST, "a cutout needs both center and size"),
     }
 }
@@ -42,9 +42,9 @@ pub(crate) async fn cloud(State(site): State<Arc<Site>>, call: Call) -> Response
     file(&site, &call, path).await
 }
 
-async fn cutout(site: &Site, call: &Call, image: &Image, centre: &str, size: &str) -> Response {
+async fn cutout(site: &Site, call: &Call, image: &Image, center: &str, size: &str) -> Response {
     let gzip = !call.params.get("gzip").is_some_and(|v| v.eq_ignore_ascii_case("false") || v == "0");
-    let window = Request::parse(centre, size).and_then(|r| r.window(&image.wcs, image.shape));
+    let window = Request::parse(center, size).and_then(|r| r.window(&image.wcs, image.shape));
     let made = match window {
         Err(error) => Err(error),
         Ok(window) => {
@@ -153,7 +153,8 @@ enum Asked {
     Beyond,
 }
 
-/// One range of bytes (RFC 9110, section 14.1.2). Several, and what cannot be read, are answered by the whole.
+/// One range of bytes (RFC 9110, section 14.1.2). Several, and what cannot be read, are answered by
+/// the whole.
 fn range(text: &str, size: u64) -> Asked {
     let Some((first, last)) = text.trim().strip_prefix("bytes=").and_then(|spec| spec.split_once('-')) else {
         return Asked::Whole;
@@ -175,8 +176,8 @@ fn range(text: &str, size: u64) -> Asked {
     }
 }
 
-/// The bytes of headers in a part of a file, counted from the start of the part; of a file that is not plain
-/// FITS all bytes (gzip has a checksum).
+/// The bytes of headers in a part of a file, counted from the start of the part; of a file that is
+/// not plain FITS all bytes (gzip has a checksum).
 fn headers<R: std::io::Read + std::io::Seek>(mut file: R, part: Range<u64>) -> Vec<Range<u64>> {
     let Ok(found) = hdus(&mut file) else {
         let length = part.end - part.start;

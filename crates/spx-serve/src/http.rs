@@ -1,4 +1,5 @@
-//! What the services share of HTTP: requests with their parameters, answers, percent-encoding, times.
+//! What the services share of HTTP: requests with their parameters, answers, percent-encoding,
+//! times.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
@@ -110,7 +111,8 @@ fn multipart(text: &str, boundary: &str) -> Params {
     Params(text.split(&format!("--{boundary}")).filter_map(field).collect())
 }
 
-/// The decoded path; `None` where a part of it is `.`, `..`, or holds a character that no file name may.
+/// The decoded path; `None` where a part of it is `.`, `..`, or holds a character that no file name
+/// may.
 fn safe_path(path: &str) -> Option<String> {
     let decoded = decode(path, false)?;
     let bad = |part: &str| matches!(part, "." | "..") || part.contains(['\\', '\0']);

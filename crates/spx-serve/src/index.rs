@@ -1,4 +1,5 @@
-//! What a directory holds: the spectral images below it, with what the archive's tables say of each.
+//! What a directory holds: the spectral images below it, with what the archive's tables say of
+//! each.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -33,7 +34,7 @@ pub(crate) struct Image {
     /// Corners of its outline.
     pub(crate) outline: Polygon,
     /// Sky position of its middle, `[ra, dec]` \[deg\].
-    pub(crate) centre: [f64; 2],
+    pub(crate) center: [f64; 2],
     /// Start and end \[MJD\].
     pub(crate) time: [Option<f64>; 2],
     /// Exposure time \[s\].
@@ -69,9 +70,9 @@ pub(crate) struct Index {
 const PRODUCTS: [&str; 3] = ["average_psf", "solid_angle_pixel_map", "spectral_wcs"];
 
 impl Index {
-    /// Reads the headers of all spectral images below `root`, a canonical path. What cannot be read is logged
-    /// and left out; so are links that lead out of it, and all but one of files with the same path in the
-    /// archive.
+    /// Reads the headers of all spectral images below `root`, a canonical path. What cannot be read
+    /// is logged and left out; so are links that lead out of it, and all but one of files with the
+    /// same path in the archive.
     pub(crate) fn scan(root: &Path) -> std::io::Result<Self> {
         let mut files = Vec::new();
         walk(root, root, 0, &mut files)?;
@@ -198,7 +199,7 @@ fn read(root: &Path, file: &Path) -> Result<Image, String> {
         id: metadata.id.clone(),
         quality: header.optional_text("L2DQAFLG").ok().flatten().map(str::to_owned),
         outline: Polygon::new(&wcs.footprint(shape)).map_err(at)?,
-        centre: wcs.pixel_to_sky((nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0),
+        center: wcs.pixel_to_sky((nx as f64 - 1.0) / 2.0, (ny as f64 - 1.0) / 2.0),
         time: times(header, metadata),
         exposure: metadata.time.exposure,
         energy: waves.range(shape).map(|um| um * 1e-6),
@@ -214,7 +215,8 @@ fn times(header: &Header, metadata: &Metadata) -> [Option<f64>; 2] {
     [start, metadata.time.end.or(start)]
 }
 
-/// The path as it stands below `root` where that is one of the archive's, else formed from the file's name.
+/// The path as it stands below `root` where that is one of the archive's, else formed from the
+/// file's name.
 fn archive_path(root: &Path, file: &Path, metadata: &Metadata, version: &str) -> String {
     let path = relative(root, file);
     let parts: Vec<&str> = path.split('/').collect();

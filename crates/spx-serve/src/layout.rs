@@ -1,5 +1,5 @@
-//! Where the HDUs of a FITS file lie, and single cards as they stand: for copying and cutting without
-//! writing any card anew (FITS Standard 4.0, sections 3 and 4).
+//! Where the HDUs of a FITS file lie, and single cards as they stand: for copying and cutting
+//! without writing any card anew (FITS Standard 4.0, sections 3 and 4).
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
@@ -133,7 +133,8 @@ pub(crate) fn value<'a>(cards: &'a [u8], keyword: &str) -> Option<&'a str> {
     }
 }
 
-/// Puts another number into a card and leaves its keyword and comment; nothing where there is no such card.
+/// Puts another number into a card and leaves its keyword and comment; nothing where there is no
+/// such card.
 pub(crate) fn set_number(cards: &mut [u8], keyword: &str, number: &str) {
     let Some(at) = find(cards, keyword) else { return };
     let card = &mut cards[at..at + CARD];

@@ -7,10 +7,12 @@
 //! - `/SIA`: SIA2; `/datalink/links/spherex`: DataLink with a service descriptor for cutouts;
 //! - `/ibe/data/spherex/...`: files with ranges, and true cutouts; `/cloud/...`: the same files.
 //!
-//! It can be told to misbehave ([`Faults`]), and it [logs](LocalArchive::log) what it was asked for.
+//! It can be told to misbehave ([`Faults`]), and it [logs](LocalArchive::log) what it was asked
+//! for.
 //!
-//! It is a stand-in for tests, demonstrations and offline work: it knows no access control, and nothing
-//! outside its directory can be reached through it. Files that are added later are not seen.
+//! It is a stand-in for tests, demonstrations and offline work: it knows no access control, and
+//! nothing outside its directory can be reached through it. Files that are added later are not
+//! seen.
 
 mod adql;
 mod body;
@@ -118,8 +120,8 @@ pub struct LocalArchive {
 impl LocalArchive {
     /// Serves the spectral images below a directory. When this returns, requests are answered.
     ///
-    /// Files that cannot be read as spectral images are logged (`tracing`, at the level of warnings) and left
-    /// out; an empty archive is no error.
+    /// Files that cannot be read as spectral images are logged (`tracing`, at the level of
+    /// warnings) and left out; an empty archive is no error.
     ///
     /// # Errors
     /// Where the directory cannot be read or the port is taken.

@@ -93,7 +93,8 @@ impl RequestLog {
         self.entries.iter().filter(|e| e.fault.is_some()).count()
     }
 
-    /// Paths with queries of files and cutouts that were delivered whole and in one piece, with how often.
+    /// Paths with queries of files and cutouts that were delivered whole and in one piece, with how
+    /// often.
     pub fn downloads(&self) -> std::collections::BTreeMap<String, usize> {
         let mut counts = std::collections::BTreeMap::new();
         let wanted = |e: &&RequestEntry| {

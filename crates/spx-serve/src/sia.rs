@@ -130,7 +130,8 @@ impl Place {
     }
 }
 
-/// `circle ra dec r`, `range ra1 ra2 dec1 dec2`, `polygon ra dec ra dec ra dec ...` (SIA2, section 2.1.1).
+/// `circle ra dec r`, `range ra1 ra2 dec1 dec2`, `polygon ra dec ra dec ra dec ...` (SIA2, section
+/// 2.1.1).
 fn place(text: &str) -> Result<Place, String> {
     let bad = || format!("POS={text} cannot be read");
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -168,8 +169,8 @@ fn range(name: &str, text: &str) -> Result<[f64; 2], String> {
 /// Steps along each side of an outline, and along each edge of a range, when the two are compared.
 const STEPS: usize = 200;
 
-/// A range has parallels for sides, which are no great circles; it is compared point by point, which can
-/// miss an overlap narrower than a hundredth of the sides.
+/// A range has parallels for sides, which are no great circles; it is compared point by point,
+/// which can miss an overlap narrower than a hundredth of the sides.
 fn range_meets([ra1, ra2, dec1, dec2]: [f64; 4], region: &Region) -> bool {
     let width = if ra2 - ra1 >= 360.0 { 360.0 } else { (ra2 - ra1).rem_euclid(360.0) };
     let bounds = [dec1.max(-90.0), dec2.min(90.0)];

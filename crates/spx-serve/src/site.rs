@@ -134,8 +134,8 @@ async fn answer(
     })
 }
 
-/// True where Host, and Origin if there is one, name this server: a page of another site, whatever its name
-/// resolves to, must not read the files.
+/// True where Host, and Origin if there is one, name this server: a page of another site, whatever
+/// its name resolves to, must not read the files.
 fn is_ours(headers: &HeaderMap, base: &str) -> bool {
     let port = base.rsplit(':').next().unwrap_or_default();
     let ours = |host: &str| ["127.0.0.1", "localhost"].iter().any(|name| host == format!("{name}:{port}"));

@@ -1,9 +1,9 @@
-//! Regions on the sphere: points, circles, and polygons whose sides are great circles, and whether one
-//! contains or meets another.
+//! Regions on the sphere: points, circles, and polygons whose sides are great circles, and whether
+//! one contains or meets another.
 //!
-//! Everything is done with unit vectors, so neither the poles nor right ascension 0 are special. A polygon
-//! is simple (its sides do not cross) and lies within a hemisphere around the mean of its corners, convex or
-//! not, in either sense of rotation. Boundaries belong to the region.
+//! Everything is done with unit vectors, so neither the poles nor right ascension 0 are special. A
+//! polygon is simple (its sides do not cross) and lies within a hemisphere around the mean of its
+//! corners, convex or not, in either sense of rotation. Boundaries belong to the region.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 
@@ -16,7 +16,7 @@ const TOUCH: f64 = 1e-12;
 /// A disc of the sphere.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Circle {
-    centre: Direction,
+    center: Direction,
     /// \[rad\]
     radius: f64,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Circle {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Polygon {
     corners: Vec<Direction>,
-    centre: Direction,
+    center: Direction,
 }
 
 /// What a query can name.
@@ -42,12 +42,12 @@ impl Circle {
         if !(0.0..=180.0).contains(&radius) {
             return Err(format!("a radius of {radius} is outside 0 to 180 degrees"));
         }
-        Ok(Self { centre: direction(ra, dec)?, radius: radius.to_radians() })
+        Ok(Self { center: direction(ra, dec)?, radius: radius.to_radians() })
     }
 
     /// Right ascension, declination and radius \[deg\].
     pub(crate) fn numbers(&self) -> [f64; 3] {
-        let [ra, dec] = position(self.centre);
+        let [ra, dec] = position(self.center);
         [ra, dec, self.radius.to_degrees()]
     }
 }
@@ -65,9 +65,9 @@ impl Polygon {
         let corners: Vec<Direction> =
             open.iter().map(|&[ra, dec]| direction(ra, dec)).collect::<Result<_, _>>()?;
         let sum = corners.iter().fold([0.0; 3], |sum, c| add(sum, *c));
-        let centre = unit(sum).filter(|centre| corners.iter().all(|c| dot(*centre, *c) > 0.0));
-        let centre = centre.ok_or("the corners of a polygon must lie within a hemisphere around it")?;
-        Ok(Self { corners, centre })
+        let center = unit(sum).filter(|center| corners.iter().all(|c| dot(*center, *c) > 0.0));
+        let center = center.ok_or("the corners of a polygon must lie within a hemisphere around it")?;
+        Ok(Self { corners, center })
     }
 
     /// Corners \[deg\], `[ra, dec]` with `ra` in [0, 360).
@@ -100,7 +100,7 @@ impl Polygon {
         if self.boundary_distance(point) <= TOUCH {
             return true;
         }
-        if dot(self.centre, point) <= 0.0 {
+        if dot(self.center, point) <= 0.0 {
             return false;
         }
         // The directions of the corners, seen from the point, turn by a full circle or not at all.
@@ -136,16 +136,16 @@ impl Region {
     pub(crate) fn contains(&self, inner: &Region) -> bool {
         match (self, inner) {
             (Self::Point(a), Self::Point(b)) => angle(*a, *b) <= TOUCH,
-            (Self::Point(a), Self::Circle(c)) => c.radius <= TOUCH && angle(*a, c.centre) <= TOUCH,
+            (Self::Point(a), Self::Circle(c)) => c.radius <= TOUCH && angle(*a, c.center) <= TOUCH,
             (Self::Point(_), Self::Polygon(_)) => false,
-            (Self::Circle(c), Self::Point(p)) => angle(c.centre, *p) <= c.radius + TOUCH,
-            (Self::Circle(c), Self::Circle(d)) => angle(c.centre, d.centre) + d.radius <= c.radius + TOUCH,
+            (Self::Circle(c), Self::Point(p)) => angle(c.center, *p) <= c.radius + TOUCH,
+            (Self::Circle(c), Self::Circle(d)) => angle(c.center, d.center) + d.radius <= c.radius + TOUCH,
             (Self::Circle(c), Self::Polygon(p)) => circle_covers(c, p),
             (Self::Polygon(p), Self::Point(point)) => p.contains(*point),
             (Self::Polygon(p), Self::Circle(c)) => {
                 c.radius < FRAC_PI_2
-                    && p.contains(c.centre)
-                    && p.boundary_distance(c.centre) >= c.radius - TOUCH
+                    && p.contains(c.center)
+                    && p.boundary_distance(c.center) >= c.radius - TOUCH
             }
             (Self::Polygon(p), Self::Polygon(q)) => p.covers(q),
         }
@@ -156,21 +156,22 @@ impl Region {
         match (self, other) {
             (Self::Point(_), _) => other.contains(self),
             (_, Self::Point(_)) => self.contains(other),
-            (Self::Circle(c), Self::Circle(d)) => angle(c.centre, d.centre) <= c.radius + d.radius + TOUCH,
+            (Self::Circle(c), Self::Circle(d)) => angle(c.center, d.center) <= c.radius + d.radius + TOUCH,
             (Self::Circle(c), Self::Polygon(p)) | (Self::Polygon(p), Self::Circle(c)) => {
-                p.contains(c.centre) || p.boundary_distance(c.centre) <= c.radius + TOUCH
+                p.contains(c.center) || p.boundary_distance(c.center) <= c.radius + TOUCH
             }
             (Self::Polygon(p), Self::Polygon(q)) => p.meets(q),
         }
     }
 }
 
-/// The complement of a circle beyond a hemisphere is itself a circle, and it must not meet the polygon.
+/// The complement of a circle beyond a hemisphere is itself a circle, and it must not meet the
+/// polygon.
 fn circle_covers(c: &Circle, p: &Polygon) -> bool {
     if c.radius <= FRAC_PI_2 {
-        return p.corners.iter().all(|corner| angle(c.centre, *corner) <= c.radius + TOUCH);
+        return p.corners.iter().all(|corner| angle(c.center, *corner) <= c.radius + TOUCH);
     }
-    let opposite = c.centre.map(|v| -v);
+    let opposite = c.center.map(|v| -v);
     !p.contains(opposite) && p.boundary_distance(opposite) >= PI - c.radius - TOUCH
 }
 
@@ -205,8 +206,8 @@ fn arc_distance(point: Direction, [a, b]: [Direction; 2]) -> f64 {
     if before_end { dot(pole, point).clamp(-1.0, 1.0).asin().abs().min(ends) } else { ends }
 }
 
-/// The angle by which the direction to `a`, seen from `point`, turns to that of `b` \[rad\], within a half
-/// circle either way.
+/// The angle by which the direction to `a`, seen from `point`, turns to that of `b` \[rad\], within
+/// a half circle either way.
 fn turn(point: Direction, a: Direction, b: Direction) -> f64 {
     let (na, nb) = (cross(point, a), cross(point, b));
     dot(point, cross(na, nb)).atan2(dot(na, nb))
@@ -363,11 +364,11 @@ mod tests {
         match region {
             Region::Point(p) => Region::Point(turned(*p, angles)),
             Region::Circle(c) => {
-                Region::Circle(Circle { centre: turned(c.centre, angles), radius: c.radius })
+                Region::Circle(Circle { center: turned(c.center, angles), radius: c.radius })
             }
             Region::Polygon(p) => Region::Polygon(Polygon {
                 corners: p.corners.iter().map(|c| turned(*c, angles)).collect(),
-                centre: turned(p.centre, angles),
+                center: turned(p.center, angles),
             }),
         }
     }

@@ -31,7 +31,8 @@ impl Value {
     /// A number, if it is one.
     pub(crate) fn real(&self) -> Option<f64> {
         match self {
-            // Integers here are ids, sizes and counts; only ids exceed 2^53, and they are compared as integers.
+            // Integers here are ids, sizes and counts; only ids exceed 2^53, and they are compared
+            // as integers.
             Self::Integer(v) => Some(*v as f64),
             Self::Real(v) => Some(*v),
             _ => None,

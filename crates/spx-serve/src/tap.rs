@@ -51,7 +51,8 @@ pub(crate) fn format(params: &Params) -> Result<Format, String> {
     Format::parse(name).ok_or_else(|| format!("the format {} is not supported", name.unwrap_or_default()))
 }
 
-/// Answers a query once its turn has come: few are answered at a time, for each may take much memory.
+/// Answers a query once its turn has come: few are answered at a time, for each may take much
+/// memory.
 pub(crate) async fn run_in_turn(site: Arc<Site>, params: Params) -> Result<Document, String> {
     let _turn = site.turns.acquire().await.map_err(|error| error.to_string())?;
     let shared = Arc::clone(&site);

@@ -14,7 +14,8 @@ pub(crate) enum Format {
 }
 
 impl Format {
-    /// From FORMAT or RESPONSEFORMAT; VOTable with TABLEDATA where none is given. `None` for what is unknown.
+    /// From FORMAT or RESPONSEFORMAT; VOTable with TABLEDATA where none is given. `None` for what
+    /// is unknown.
     pub(crate) fn parse(name: Option<&str>) -> Option<Self> {
         let Some(name) = name else { return Some(Self::TableData) };
         let plain: String = name.to_ascii_lowercase().chars().filter(|c| !c.is_whitespace()).collect();

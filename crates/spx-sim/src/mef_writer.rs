@@ -88,7 +88,8 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
     file.finish()
 }
 
-/// The PSF, zone by zone: a cube of optical ones in Quick Release 2, a table of effective ones in 3.
+/// The PSF, zone by zone: a cube of optical ones in Quick Release 2, a table of effective ones in
+/// 3.
 fn write_psf(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,

@@ -2,7 +2,7 @@
 //! airglow, and the calibration of two releases.
 //!
 //! As in the archive's files VARIANCE is affine in the *observed* rate, noise included, so that
-//! 1/VARIANCE favours pixels that fluctuated downwards.
+//! 1/VARIANCE favors pixels that fluctuated downwards.
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;

@@ -160,7 +160,7 @@ pub struct FieldOptions {
     pub flux_range: [f64; 2],
     /// Range of the exponents of the spectra.
     pub slope_range: [f64; 2],
-    /// Distance that neighbours keep where there is room \[arcsec\].
+    /// Distance that neighbors keep where there is room \[arcsec\].
     pub separation: f64,
     /// f_nu at 2 um of the first star, which then stands in the center of the field \[uJy\].
     pub central_flux: Option<f64>,

@@ -94,13 +94,13 @@ fn noise_and_flags_are_as_asked() {
     let options = ExposureOptions { bad_fraction: 0.02, nan_fraction: 0.01, ..ExposureOptions::default() };
     let PixelPlanes { image, flags, variance, zodi } =
         observe(&SimulatedSky::default(), &plan(&[2])[0], &options).unwrap().planes;
-    let (mut normalised, mut good, mut nan, mut hot) = (0.0, 0.0, 0.0, 0.0);
+    let (mut normalized, mut good, mut nan, mut hot) = (0.0, 0.0, 0.0, 0.0);
     for k in 0..image.len() {
         if variance[k].is_nan() {
             assert_ne!(flags[k] & 1 << 6, 0, "NaN in VARIANCE is flagged");
             nan += 1.0;
         } else if flags[k] == 0 {
-            normalised += f64::from((image[k] - zodi[k]).powi(2) / variance[k]);
+            normalized += f64::from((image[k] - zodi[k]).powi(2) / variance[k]);
             good += 1.0;
         } else if flags[k] & 1 << 10 != 0 {
             assert!(image[k] > 4.0);
@@ -110,7 +110,7 @@ fn noise_and_flags_are_as_asked() {
         assert_eq!(flags[k] & 1 << 21, 0, "an empty sky has no sources");
     }
     let count = image.len() as f64;
-    assert!((normalised / good - 1.0_f64).abs() < 0.003, "reduced chi square {}", normalised / good);
+    assert!((normalized / good - 1.0_f64).abs() < 0.003, "reduced chi square {}", normalized / good);
     assert!((nan / count - 0.01).abs() < 3e-4);
     assert!((good / count - 0.98 * 0.99).abs() < 5e-4);
     assert!((hot / count - 0.002 * 0.99).abs() < 2e-4);
@@ -215,7 +215,7 @@ fn the_layout_is_the_releases() {
     assert_eq!(file.image_shape().unwrap(), [121, 101, 101]);
     let mut plane = vec![0f64; 101 * 101];
     file.read_pixels(120 * plane.len(), &mut plane).unwrap();
-    assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-5, "the last plane of the PSF is normalised");
+    assert!((plane.iter().sum::<f64>() - 1.0).abs() < 1e-5, "the last plane of the PSF is normalized");
     let (qr3, mut file) = names(SimulatedRelease::Qr3);
     assert_eq!(qr3, ["PRIMARY", "IMAGE", "FLAGS", "VARIANCE", "ZODI", "EPSF", "WCS-WAVE"]);
     assert_eq!((file.table_rows().unwrap(), file.column_len("EPSF").unwrap()), (451, 1089));

@@ -63,8 +63,8 @@ pub fn cube(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
         }
     }
     let defaults = CubePair::make_with(spx, "default", &[])?;
-    // Other pixels take part than in the plain cube, so that the noise of faint stars stays. Without rejection of
-    // outliers the default flags keep pixels with wild values.
+    // Other pixels take part than in the plain cube, so that the noise of faint stars stays.
+    // Without rejection of outliers the default flags keep pixels with wild values.
     defaults.report(None, &sky, "all defaults", f64::INFINITY, &mut report)?;
     if spx.knows("drizzle", "--reject")? {
         let rejecting = CubePair::make_with(spx, "reject", &["--weight=ivm-smooth", "--reject=4.5"])?;

@@ -97,7 +97,8 @@ fn frame(
 ) -> Result<Measured> {
     let part = PixelWindow { x0: 700, y0: 500, nx: 600, ny: 600 };
     let window = size.choose(PixelWindow::FULL, part);
-    // Each image has noise of its own, so that means over all of them have the errors that they are given.
+    // Each image has noise of its own, so that means over all of them have the errors that they are
+    // given.
     let releases = u64::from(release == SimulatedRelease::Qr3);
     let mut rng = Rng::with_seed(10_000 * releases + 1000 * seed + fwhm as u64);
     let detector = Detector::new([1, 2, 3, 4, 5, 6][(seed as usize + fwhm as usize) % 6])?;
@@ -214,8 +215,8 @@ impl Measured {
         report.add(format!("{label}: rows lost"), self.lost(), Demand::None);
     }
 
-    /// Share of the rows without a good flux. A narrow PSF puts most of its light on one pixel, and where that is bad
-    /// nothing is left; hence the demand is on all widths together.
+    /// Share of the rows without a good flux. A narrow PSF puts most of its light on one pixel, and
+    /// where that is bad nothing is left; hence the demand is on all widths together.
     fn lost(&self) -> (f64, f64) {
         let lost = self.rows.iter().filter(|row| !row.good || row.fluxes[0].is_none()).count();
         share(lost, self.rows.len())

@@ -33,11 +33,12 @@ pub struct PageReport {
     loss: Loss,
 }
 
-/// Writes a page with the planes of a cube, of which `bin` x `bin` pixels become one, and a catalog `(path, text)`.
+/// Writes a page with the planes of a cube, of which `bin` x `bin` pixels become one, and a catalog
+/// `(path, text)`.
 ///
 /// # Errors
-/// Usage where the page exists and is not to be replaced, or the cube is too large for one; otherwise where the cube
-/// cannot be read or the page cannot be written.
+/// Usage where the page exists and is not to be replaced, or the cube is too large for one;
+/// otherwise where the cube cannot be read or the page cannot be written.
 pub fn write_page(
     cube_file: &Path,
     target: &Path,

@@ -1,7 +1,9 @@
-//! The explorer of drizzled cubes: a page in the browser, served on this machine or written as one file.
+//! The explorer of drizzled cubes: a page in the browser, served on this machine or written as one
+//! file.
 //!
-//! The page (folder `page`: HTML, style, and ES modules without any framework) draws; it gets its numbers from a source,
-//! which is [`ExplorerServer`] or the planes that the file of [`write_page`] itself holds.
+//! The page (folder `page`: HTML, style, and ES modules without any framework) draws; it gets its
+//! numbers from a source, which is [`ExplorerServer`] or the planes that the file of [`write_page`]
+//! itself holds.
 
 mod html;
 mod meta;

@@ -27,11 +27,11 @@ pub(crate) struct Meta {
     /// The plane that is shown first.
     first_plane: usize,
     /// Planes for red, green and blue; `None` where no plane has data.
-    colours: Option<[Vec<usize>; 3]>,
+    colors: Option<[Vec<usize>; 3]>,
     wcs: Wcs,
     /// Bit and name.
     flags: Vec<(u32, String)>,
-    /// Name, and 256 colours `rrggbb` one after the other.
+    /// Name, and 256 colors `rrggbb` one after the other.
     colormaps: Vec<(&'static str, String)>,
     /// Name of the catalogue to lay over the image.
     catalogue: Option<String>,
@@ -72,14 +72,14 @@ impl Meta {
             wavelengths: cube.wavelengths().iter().map(|bin| [bin.min, bin.max]).collect(),
             images: cube.inputs_per_plane().to_vec(),
             first_plane: middle_plane(cube),
-            colours: blue_first.map(|[blue, green, red]| [red, green, blue]),
+            colors: blue_first.map(|[blue, green, red]| [red, green, blue]),
             wcs: Wcs::binned(&tan, bin),
             flags: FlagNames::default()
                 .by_bit()
                 .into_iter()
                 .map(|(bit, name)| (bit, name.to_owned()))
                 .collect(),
-            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colours(*map))).collect(),
+            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colors(*map))).collect(),
             catalogue: catalogue.map(name),
             loss: None,
         })
@@ -98,7 +98,7 @@ impl Wcs {
     }
 }
 
-fn colours(map: Colormap) -> String {
+fn colors(map: Colormap) -> String {
     let hex = |k: u32| {
         let [r, g, b] = map.color(f64::from(k) / 255.0);
         format!("{r:02x}{g:02x}{b:02x}")

@@ -12,7 +12,7 @@ const FILES: [(&str, &str); 18] = [
     ("style.css", include_str!("page/style.css")),
     ("wcs.js", include_str!("page/wcs.js")),
     ("table.js", include_str!("page/table.js")),
-    ("colour.js", include_str!("page/colour.js")),
+    ("color.js", include_str!("page/color.js")),
     ("planes.js", include_str!("page/planes.js")),
     ("server_source.js", include_str!("page/server_source.js")),
     ("file_source.js", include_str!("page/file_source.js")),
@@ -55,7 +55,8 @@ const POLICY: &str = concat!(
     "script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:\">",
 );
 
-/// The page as it is served: it names its modules, so that the browser need not find them one by one.
+/// The page as it is served: it names its modules, so that the browser need not find them one by
+/// one.
 pub(crate) fn index() -> impl IntoResponse + use<> {
     let modules = names().filter(|name| name.ends_with(".js"));
     let links: String =
@@ -72,8 +73,8 @@ pub(crate) fn alone() -> [String; 2] {
     [before.to_owned(), format!("<script type=\"module\">\n{}</script>{after}", bundle())]
 }
 
-/// All modules as one: in the order of the list, without imports and exports. No two of them may give the same name
-/// to something at their top level.
+/// All modules as one: in the order of the list, without imports and exports. No two of them may
+/// give the same name to something at their top level.
 fn bundle() -> String {
     let modules = FILES.iter().filter(|(name, _)| name.ends_with(".js"));
     let lines = modules.flat_map(|(_, text)| text.lines()).filter(|line| !line.starts_with("import "));

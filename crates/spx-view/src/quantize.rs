@@ -1,9 +1,10 @@
 //! Planes rounded to 16 bits, for the self-contained page.
 //!
-//! Brightness v becomes the number q of 1 to 65535 with `v = scale sinh((q - 32768) step)`: faint values are rounded
-//! to a constant fraction of the plane's typical error, bright ones to a constant fraction of themselves. Errors are
-//! rounded by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for 0. Of both, 0 stands for no
-//! data. Counts and flags are kept as they are.
+//! Brightness v becomes the number q of 1 to 65535 with `v = scale sinh((q - 32768) step)`: faint
+//! values are rounded to a constant fraction of the plane's typical error, bright ones to a
+//! constant fraction of themselves. Errors are rounded by a constant factor:
+//! `e = error_min exp((q - 2) error_step)`, 1 stands for 0. Of both, 0 stands for no data. Counts
+//! and flags are kept as they are.
 
 use serde::Serialize;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};

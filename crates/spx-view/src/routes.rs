@@ -9,8 +9,8 @@
 //! | `spectrum` | `ra`, `dec`, `radius` | what `spx cube spectrum --json` reports |
 //! | `catalogue` | | the CSV text |
 //!
-//! A window is `x`, `y`, `width`, `height`, `bin` [px]. Errors are one line of text: 400 for requests that make no
-//! sense, 404 where there is nothing, 500 where the file cannot be read.
+//! A window is `x`, `y`, `width`, `height`, `bin` [px]. Errors are one line of text: 400 for
+//! requests that make no sense, 404 where there is nothing, 500 where the file cannot be read.
 
 use std::sync::{Arc, Mutex};
 

@@ -52,8 +52,8 @@ pub(crate) enum Values {
 }
 
 impl Values {
-    /// The pixels of a window, `[y][x]`; of each bin the mean over its finite pixels, NaN where there is none. Bins
-    /// at the right and upper edge may hold fewer pixels.
+    /// The pixels of a window, `[y][x]`; of each bin the mean over its finite pixels, NaN where
+    /// there is none. Bins at the right and upper edge may hold fewer pixels.
     ///
     /// # Errors
     /// Where the file cannot be read. The window and the planes have to exist.

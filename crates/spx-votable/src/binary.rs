@@ -1,4 +1,5 @@
-//! Values as bytes: BINARY and BINARY2 (sections 5.3 and 5.4 of the Recommendation), big-endian, in base64.
+//! Values as bytes: BINARY and BINARY2 (sections 5.3 and 5.4 of the Recommendation), big-endian, in
+//! base64.
 
 use std::io::{self, BufRead};
 
@@ -122,7 +123,8 @@ impl Binary {
             ArraySize::Fixed(items) => items,
             ArraySize::Variable => {
                 let count = self.take(4, fill)?;
-                // The standard's integers have signs; a negative one is as wrong as one that is too large.
+                // The standard's integers have signs; a negative one is as wrong as one that is too
+                // large.
                 u32::from_be_bytes(array(count)) as usize
             }
         };

@@ -120,8 +120,8 @@ pub struct VoTableField {
 }
 
 impl VoTableField {
-    /// Reads `arraysize`: `n`, `*`, `n*`, or several with `x` between them; all dimensions are one row of
-    /// values here.
+    /// Reads `arraysize`: `n`, `*`, `n*`, or several with `x` between them; all dimensions are one
+    /// row of values here.
     pub(crate) fn array_size(text: Option<&str>, longest: usize) -> Result<ArraySize, String> {
         let Some(text) = text.map(str::trim).filter(|t| !t.is_empty()) else { return Ok(ArraySize::Scalar) };
         if text.ends_with('*') {
@@ -164,8 +164,8 @@ pub enum VoTableCell {
     Reals(Vec<f64>),
 }
 
-/// The cell as TABLEDATA has it: nothing for null, the values of an array with spaces between them, real
-/// numbers with as many digits as it takes to read the same bits.
+/// The cell as TABLEDATA has it: nothing for null, the values of an array with spaces between them,
+/// real numbers with as many digits as it takes to read the same bits.
 impl fmt::Display for VoTableCell {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn array<T>(f: &mut fmt::Formatter<'_>, values: &[T], show: impl Fn(&T) -> String) -> fmt::Result {

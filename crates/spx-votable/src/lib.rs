@@ -1,9 +1,10 @@
 //! VOTables (IVOA Recommendation VOTable 1.4): a streaming reader under limits, and a writer.
 //!
-//! [`VoTableReader`] finds the first table of results and gives its rows one by one, whether TABLEDATA,
-//! BINARY or BINARY2 holds them. It keeps one row and one event of the XML in memory, never the table; every
-//! length that a document declares is checked before memory is reserved for it. Documents with a DOCTYPE are
-//! refused, and only the five entities of XML itself are known, so that there is nothing to expand.
+//! [`VoTableReader`] finds the first table of results and gives its rows one by one, whether
+//! TABLEDATA, BINARY or BINARY2 holds them. It keeps one row and one event of the XML in memory,
+//! never the table; every length that a document declares is checked before memory is reserved for
+//! it. Documents with a DOCTYPE are refused, and only the five entities of XML itself are known, so
+//! that there is nothing to expand.
 //!
 //! [`VoTableWriter`] writes a document with one table, as text (TABLEDATA) or binary (BINARY2).
 //!

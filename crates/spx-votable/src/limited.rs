@@ -5,8 +5,9 @@ use std::io::{self, BufRead, BufReader, Read};
 /// Bytes that are read at a time.
 const BUFFER: usize = 64 << 10;
 
-/// Gives at most `document` bytes, and at most `piece` between two calls of [`next_piece`](Self::next_piece):
-/// a parser that collects a piece in memory then cannot be made to collect more.
+/// Gives at most `document` bytes, and at most `piece` between two calls of
+/// [`next_piece`](Self::next_piece): a parser that collects a piece in memory then cannot be made
+/// to collect more.
 #[derive(Debug)]
 pub(crate) struct Limited<R> {
     inner: BufReader<R>,

@@ -73,8 +73,8 @@ impl<R: Read> VoTableReader<R> {
     /// Reads a document up to its first row.
     ///
     /// # Errors
-    /// [`VoTableError`] where it is no VOTable, or is refused. A document that tells of an error in the
-    /// query is none of these: see [`status`](Self::status).
+    /// [`VoTableError`] where it is no VOTable, or is refused. A document that tells of an error in
+    /// the query is none of these: see [`status`](Self::status).
     pub fn new(document: R, limits: VoTableLimits) -> Result<Self, VoTableError> {
         let mut xml = quick_xml::Reader::from_reader(Limited::new(document, limits.document, limits.piece));
         xml.config_mut().expand_empty_elements = true;
@@ -97,7 +97,8 @@ impl<R: Read> VoTableReader<R> {
         &self.fields
     }
 
-    /// What the service says of its answer, as far as has been read: an overflow stands behind the rows.
+    /// What the service says of its answer, as far as has been read: an overflow stands behind the
+    /// rows.
     pub fn status(&self) -> Option<&QueryStatus> {
         self.status.as_ref()
     }
@@ -119,7 +120,8 @@ impl<R: Read> VoTableReader<R> {
         self.position(|f| f.ucd.as_deref().is_some_and(|u| u.eq_ignore_ascii_case(ucd)))
     }
 
-    /// The next row, a cell a column; `None` behind the last, when the document has been read to its end.
+    /// The next row, a cell a column; `None` behind the last, when the document has been read to
+    /// its end.
     ///
     /// # Errors
     /// [`VoTableError`] where a row cannot be read. No further row can be had then.

@@ -1,4 +1,5 @@
-//! VOTables that astropy wrote (`xtask/python/golden_votable.py`), and those that nobody should write.
+//! VOTables that astropy wrote (`xtask/python/golden_votable.py`), and those that nobody should
+//! write.
 
 use std::fs;
 use std::io::{self, Read};
@@ -57,12 +58,12 @@ fn json(cell: &VoTableCell) -> Value {
 }
 
 /// Nothing and an empty row are the same to astropy.
-fn normalised(value: Value) -> Value {
+fn normalized(value: Value) -> Value {
     if value == Value::Array(Vec::new()) { Value::Null } else { value }
 }
 
 #[test]
-fn all_three_serialisations_hold_what_astropy_reads() {
+fn all_three_serializations_hold_what_astropy_reads() {
     let expected: Value = serde_json::from_slice(&golden("expected.json")).unwrap();
     let names: Vec<_> = expected["columns"].as_array().unwrap().iter().map(|c| c["name"].clone()).collect();
     for file in ["tabledata.xml", "binary.xml", "binary2.xml"] {
@@ -76,7 +77,7 @@ fn all_three_serialisations_hold_what_astropy_reads() {
                 if file == "binary.xml" && k == 1 && name == "flag" {
                     continue;
                 }
-                let (ours, wanted) = (normalised(json(cell)), normalised(wanted.clone()));
+                let (ours, wanted) = (normalized(json(cell)), normalized(wanted.clone()));
                 assert_eq!(ours, wanted, "{file}, row {}, {name}", k + 1);
             }
         }

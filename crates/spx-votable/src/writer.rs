@@ -65,7 +65,8 @@ impl<'a> VoTableColumn<'a> {
 /// ```
 /// use spx_votable::{ArraySize, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
 ///
-/// let flux = VoTableColumn { unit: "uJy", ..VoTableColumn::new("flux", VoTableType::Double, ArraySize::Scalar) };
+/// let flux = VoTableColumn::new("flux", VoTableType::Double, ArraySize::Scalar);
+/// let flux = VoTableColumn { unit: "uJy", ..flux };
 /// let mut writer = VoTableWriter::new();
 /// writer.begin_results();
 /// writer.begin_table("photometry", "", vec![flux]);
@@ -118,8 +119,8 @@ impl<'a> VoTableWriter<'a> {
         writeln!(self.xml, "<INFO name=\"QUERY_STATUS\" value=\"{value}\"{end}").ok();
     }
 
-    /// Writes elements that this writer does not know, such as COOSYS or service descriptors. The caller
-    /// answers for their being well formed and in the right place.
+    /// Writes elements that this writer does not know, such as COOSYS or service descriptors. The
+    /// caller answers for their being well formed and in the right place.
     pub fn elements(&mut self, xml: &str) {
         self.xml.push_str(xml);
     }
@@ -138,8 +139,8 @@ impl<'a> VoTableWriter<'a> {
         self.columns = columns;
     }
 
-    /// Writes rows as text, a cell for each column. Text in a column of numbers is written as it stands, for
-    /// callers who choose the number of digits.
+    /// Writes rows as text, a cell for each column. Text in a column of numbers is written as it
+    /// stands, for callers who choose the number of digits.
     pub fn table_data(&mut self, rows: impl IntoIterator<Item = Vec<VoTableCell>>) {
         self.xml.push_str("<DATA><TABLEDATA>\n");
         for row in rows {
@@ -152,8 +153,8 @@ impl<'a> VoTableWriter<'a> {
         self.xml.push_str("</TABLEDATA></DATA>\n");
     }
 
-    /// Writes rows in binary (section 5.4 of the Recommendation), a cell for each column. A cell of another
-    /// type than its column is written as null.
+    /// Writes rows in binary (section 5.4 of the Recommendation), a cell for each column. A cell of
+    /// another type than its column is written as null.
     pub fn binary2(&mut self, rows: impl IntoIterator<Item = Vec<VoTableCell>>) {
         let bytes = encode(&self.columns, rows);
         let text = STANDARD.encode(bytes);
@@ -166,7 +167,8 @@ impl<'a> VoTableWriter<'a> {
         self.xml.push_str("</TABLE>\n");
     }
 
-    /// Ends the RESOURCE of the results. [`finish`](Self::finish) does so too where nothing follows it.
+    /// Ends the RESOURCE of the results. [`finish`](Self::finish) does so too where nothing follows
+    /// it.
     pub fn end_results(&mut self) {
         self.xml.push_str("</RESOURCE>\n");
         self.in_results = false;

@@ -1,7 +1,8 @@
 //! Throughput of the maps of one full frame, in pixels a second, on one thread.
 //!
-//! Bytes written per pixel: 16 for the pixel map (`[f64; 2]`), 16 for the wavelength map (`Passband`), both
-//! into a row buffer that stays in the cache. The target is 8 ns a pixel for both maps together.
+//! Bytes written per pixel: 16 for the pixel map (`[f64; 2]`), 16 for the wavelength map
+//! (`Passband`), both into a row buffer that stays in the cache. The target is 8 ns a pixel for
+//! both maps together.
 
 #![allow(
     clippy::unwrap_used,

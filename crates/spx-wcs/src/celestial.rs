@@ -21,7 +21,7 @@ pub(crate) type Matrix3 = [[f64; 3]; 3];
 
 /// A celestial WCS: `RA---TAN`, `DEC--TAN`, with or without `-SIP`, in ICRS.
 ///
-/// Pixels are 0-based with integers at pixel centres, angles degrees. The functions are defined for
+/// Pixels are 0-based with integers at pixel centers, angles degrees. The functions are defined for
 /// every pixel position, also outside the image.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CelestialWcs {
@@ -44,7 +44,7 @@ pub struct CelestialWcs {
 /// `to_sky (xi, eta, 1)` in a frame whose longitude counts from `crval[0]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TanNumbers {
-    /// The reference pixel, 0-based with integers at pixel centres \[px\].
+    /// The reference pixel, 0-based with integers at pixel centers \[px\].
     pub crpix: [f64; 2],
     /// Its position \[deg\], right ascension first, in [0, 360).
     pub crval: [f64; 2],
@@ -148,7 +148,7 @@ impl CelestialWcs {
         [[-0.5, -0.5], [right, -0.5], [right, top], [-0.5, top]].map(|[x, y]| self.pixel_to_sky(x, y))
     }
 
-    /// A circle on the sky that holds an image of shape `[ny, nx]`: its centre, and its radius
+    /// A circle on the sky that holds an image of shape `[ny, nx]`: its center, and its radius
     /// \[deg\].
     ///
     /// The outline is looked at in 65 places a side; a hundredth of the radius is added for what it
@@ -162,23 +162,23 @@ impl CelestialWcs {
             Position::new(ra, dec).ok()
         };
         let (nx, ny) = (nx as f64, ny as f64);
-        let centre = sky((nx - 1.0) / 2.0, (ny - 1.0) / 2.0)?;
+        let center = sky((nx - 1.0) / 2.0, (ny - 1.0) / 2.0)?;
         let mut radius: f64 = 0.0;
         for step in 0..=STEPS {
             let part = step as f64 / STEPS as f64;
             let (x, y) = (part * nx - 0.5, part * ny - 0.5);
             for [x, y] in [[x, -0.5], [x, ny - 0.5], [-0.5, y], [nx - 0.5, y]] {
-                radius = radius.max(centre.separation(sky(x, y)?));
+                radius = radius.max(center.separation(sky(x, y)?));
             }
         }
-        Some((centre, 1.01 * radius))
+        Some((center, 1.01 * radius))
     }
 
     /// Solid angle of the pixel at `(x, y)` \[arcsec^2\], from the Jacobian of the full WCS at its
-    /// centre, SIP included.
+    /// center, SIP included.
     pub fn pixel_area(&self, x: f64, y: f64) -> f64 {
         let ([xi, eta], [[a, b], [c, d]]) = self.plane(x, y);
-        // An area of the tangent plane, seen from the centre of the sphere, shrinks by cos^3 of its
+        // An area of the tangent plane, seen from the center of the sphere, shrinks by cos^3 of its
         // distance.
         let steradian = (a * d - b * c).abs() / (1.0 + xi * xi + eta * eta).powf(1.5);
         steradian * 1f64.to_degrees().powi(2) * 3600.0 * 3600.0

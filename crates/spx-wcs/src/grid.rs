@@ -1,5 +1,5 @@
-//! The grid that exposures are drizzled onto: an undistorted gnomonic projection, north up, centred
-//! on the region that was asked for.
+//! The grid that exposures are drizzled onto: an undistorted gnomonic projection, north up,
+//! centered on the region that was asked for.
 
 use spx_core::header::Header;
 use spx_core::sky::{Position, Rectangle};
@@ -7,11 +7,11 @@ use spx_core::sky::{Position, Rectangle};
 use crate::celestial::CelestialWcs;
 use crate::error::{WcsError, invalid};
 
-/// An output image of `ny` x `nx` square pixels: TAN, tangent point at the centre of the image,
+/// An output image of `ny` x `nx` square pixels: TAN, tangent point at the center of the image,
 /// right ascension decreasing with x, declination growing with y.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputGrid {
-    centre: Position,
+    center: Position,
     /// \[arcsec\]
     pixel_scale: f64,
     /// \[deg\], positive. Kept beside the scale so that a header survives reading and writing
@@ -65,7 +65,7 @@ impl OutputGrid {
                 return Err(invalid(keyword, side, "the grid holds no pixel"));
             }
             if (crpix - reference(side)).abs() > 1e-6 {
-                return Err(invalid(&format!("CRPIX{axis}"), crpix + 1.0, "is not the centre of the image"));
+                return Err(invalid(&format!("CRPIX{axis}"), crpix + 1.0, "is not the center of the image"));
             }
         }
         let [ra, dec] = wcs.crval();
@@ -87,14 +87,14 @@ impl OutputGrid {
         self.shape
     }
 
-    /// Side of a pixel at the centre \[arcsec\].
+    /// Side of a pixel at the center \[arcsec\].
     pub fn pixel_scale(&self) -> f64 {
         self.pixel_scale
     }
 
-    /// The tangent point: the centre of the image, at pixel ((nx - 1)/2, (ny - 1)/2).
+    /// The tangent point: the center of the image, at pixel ((nx - 1)/2, (ny - 1)/2).
     pub fn center(&self) -> Position {
-        self.centre
+        self.center
     }
 
     /// The projection.
@@ -105,7 +105,7 @@ impl OutputGrid {
     /// The celestial cards of a two-dimensional image: scale in CDELT \[deg\], neither PC nor CD.
     pub fn header(&self) -> Header {
         let [ny, nx] = self.shape;
-        let (ra, dec) = (self.centre.ra(), self.centre.dec());
+        let (ra, dec) = (self.center.ra(), self.center.dec());
         let mut header = Header::new();
         header
             .set("WCSAXES", 2, "number of coordinate axes")
@@ -125,12 +125,12 @@ impl OutputGrid {
         header
     }
 
-    fn build(centre: Position, pixel_scale: f64, cdelt: f64, shape: [usize; 2]) -> Result<Self, WcsError> {
+    fn build(center: Position, pixel_scale: f64, cdelt: f64, shape: [usize; 2]) -> Result<Self, WcsError> {
         let crpix = [reference(shape[1]), reference(shape[0])];
         let matrix = [[-cdelt, 0.0], [0.0, cdelt]];
-        let wcs = CelestialWcs::tan([centre.ra(), centre.dec()], 180.0, crpix, matrix)
+        let wcs = CelestialWcs::tan([center.ra(), center.dec()], 180.0, crpix, matrix)
             .ok_or(WcsError::Scale(pixel_scale))?;
-        Ok(Self { centre, pixel_scale, cdelt, shape, wcs })
+        Ok(Self { center, pixel_scale, cdelt, shape, wcs })
     }
 }
 

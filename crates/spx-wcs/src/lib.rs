@@ -7,7 +7,7 @@
 //! - [`WaveTable`]: wavelength and bandwidth of a pixel, as a
 //!   [`WavelengthMap`](spx_core::map::WavelengthMap).
 //!
-//! Pixel coordinates are 0-based with integers at pixel centres, image shapes `[ny, nx]`, angles
+//! Pixel coordinates are 0-based with integers at pixel centers, image shapes `[ny, nx]`, angles
 //! degrees (ICRS), wavelengths um. FITS cards count pixels from 1; only this crate converts.
 //!
 //! **No I/O of any kind:** headers and tables go in, maps come out.

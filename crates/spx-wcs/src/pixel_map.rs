@@ -19,8 +19,8 @@ use crate::sip::{MAX_TERMS, Polynomial};
 
 /// The map from an input image to an output grid.
 ///
-/// Positions 90 degrees or more from the centre of the grid have no image. Pixels are 0-based with
-/// integers at pixel centres.
+/// Positions 90 degrees or more from the center of the grid have no image. Pixels are 0-based with
+/// integers at pixel centers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GridMap {
     /// CRPIX of the input, 0-based \[px\].

@@ -63,7 +63,7 @@ impl WaveTable {
         Ok(Self { x: TableAxis::new(header, 1, x)?, y: TableAxis::new(header, 2, y)?, values: table })
     }
 
-    /// Smallest and largest central wavelength \[um\] over the pixel centres of an image of shape
+    /// Smallest and largest central wavelength \[um\] over the pixel centers of an image of shape
     /// `[ny, nx]`; NaN where it has none.
     pub fn range(&self, [ny, nx]: [usize; 2]) -> [f64; 2] {
         let mut range = [f64::INFINITY, f64::NEG_INFINITY];
@@ -71,8 +71,8 @@ impl WaveTable {
         // that cell.
         for y in self.y.corner_pixels(ny) {
             for x in self.x.corner_pixels(nx) {
-                let centre = self.passband(x, y).center;
-                range = [range[0].min(centre), range[1].max(centre)];
+                let center = self.passband(x, y).center;
+                range = [range[0].min(center), range[1].max(center)];
             }
         }
         if range[0] <= range[1] { range } else { [f64::NAN; 2] }
@@ -254,7 +254,7 @@ fn axis_order(header: &Header) -> Result<bool, WcsError> {
     }
 }
 
-/// Micrometres in the unit of an axis.
+/// Micrometers in the unit of an axis.
 fn unit(header: &Header, keyword: &str) -> Result<f64, WcsError> {
     match header.text(keyword)? {
         "um" | "micron" => Ok(1.0),

@@ -1,4 +1,5 @@
-//! Pixel to sky and back against astropy (testdata/wcs/celestial.json) and against the archive itself.
+//! Pixel to sky and back against astropy (testdata/wcs/celestial.json) and against the archive
+//! itself.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
 
@@ -118,9 +119,9 @@ fn footprint_names_the_outer_corners() {
 #[test]
 fn a_circle_around_an_image_holds_all_of_it_and_little_more() {
     for (case, wcs) in &cases().1 {
-        let Some((centre, radius)) = wcs.circle_around(case.shape) else { panic!("{}", case.name) };
+        let Some((center, radius)) = wcs.circle_around(case.shape) else { panic!("{}", case.name) };
         let [ny, nx] = case.shape.map(|n| n as f64);
-        let away = |x: f64, y: f64| centre.separation(at(wcs.pixel_to_sky(x, y)));
+        let away = |x: f64, y: f64| center.separation(at(wcs.pixel_to_sky(x, y)));
         let mut farthest: f64 = 0.0;
         for step in 0..=1000 {
             let part = f64::from(step) / 1000.0;
@@ -133,7 +134,8 @@ fn a_circle_around_an_image_holds_all_of_it_and_little_more() {
     }
 }
 
-/// The archive's own `s_region`, `s_ra` and `s_dec` of the exposure whose cutout's header is committed.
+/// The archive's own `s_region`, `s_ra` and `s_dec` of the exposure whose cutout's header is
+/// committed.
 #[test]
 fn real_header_reproduces_the_archives_footprint() {
     let wcs = CelestialWcs::from_header(&real_full_frame()).unwrap();
@@ -147,8 +149,8 @@ fn real_header_reproduces_the_archives_footprint() {
     for (corner, expected) in wcs.footprint([SIDE, SIDE]).into_iter().zip(expected) {
         assert!(distance(corner, expected) * 3600.0 < 0.01, "{corner:?} {expected:?}");
     }
-    let centre = wcs.pixel_to_sky(1019.5, 1019.5);
-    assert!(distance(centre, [10.086254818464036, 40.90022754355935]) * 3600.0 < 0.01, "{centre:?}");
+    let center = wcs.pixel_to_sky(1019.5, 1019.5);
+    assert!(distance(center, [10.086254818464036, 40.90022754355935]) * 3600.0 < 0.01, "{center:?}");
 }
 
 /// `OMEGA_MEDIAN`, the median solid angle of a pixel by the archive's reckoning.
@@ -187,7 +189,8 @@ fn nothing_behind_the_tangent_plane() {
     assert!(plain.sky_to_pixel(at([190.0, 49.9])).is_none(), "90.1 degrees away");
 }
 
-/// Far from the frame a cubic can fold back; whatever is returned must at least map to the position asked for.
+/// Far from the frame a cubic can fold back; whatever is returned must at least map to the position
+/// asked for.
 #[test]
 fn far_positions_never_come_back_as_others() {
     let wcs = spherex(10.0, 40.0, 17.0);

@@ -1,4 +1,5 @@
-//! Output grids and the map onto them, against astropy (testdata/wcs/maps.json) and the way by the sky.
+//! Output grids and the map onto them, against astropy (testdata/wcs/maps.json) and the way by the
+//! sky.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
 
@@ -112,7 +113,7 @@ fn rows_have_the_bits_of_single_positions() {
 #[test]
 fn nothing_comes_from_behind_the_tangent_plane() {
     let grid = grid(190.0, 50.0, 30.0, 30.0, OutputGrid::NATIVE_SCALE);
-    let wcs = spherex(10.0, 40.0, 17.0); // its centre lies just 90 degrees from the grid's
+    let wcs = spherex(10.0, 40.0, 17.0); // its center lies just 90 degrees from the grid's
     let map = GridMap::new(&wcs, &grid);
     let mut seen = [0; 2];
     for y in 0..51 {

@@ -1,4 +1,5 @@
-//! Properties that hold for every pointing: round trips, the shortcut, and that no pixel is forgotten.
+//! Properties that hold for every pointing: round trips, the shortcut, and that no pixel is
+//! forgotten.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
 
@@ -27,7 +28,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    /// A frame with real distortion, a part of it as an image, and a grid within some degrees of it.
+    /// A frame with real distortion, a part of it as an image, and a grid within some degrees of
+    /// it.
     fn scene()(
         [ra, dec, roll] in pointing(),
         shape in prop_oneof![Just([SIDE, SIDE]), [1..200_usize, 1..200_usize], [1..17_usize, 1..17_usize]],

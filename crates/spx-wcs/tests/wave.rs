@@ -1,4 +1,5 @@
-//! Wavelength look-up against WCSLIB, and beyond its reach against a formula (testdata/wcs/wave.json).
+//! Wavelength look-up against WCSLIB, and beyond its reach against a formula
+//! (testdata/wcs/wave.json).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failed set-up fails the test")]
 
@@ -53,8 +54,8 @@ fn look_up_agrees_within_1e_9_um() {
     for (case, table) in cases() {
         assert!(case.wcslib.len() >= 20 && !case.beyond.is_empty());
         for &[x, y, wave, band] in case.wcslib.iter().chain(&case.beyond) {
-            let Passband { center: centre, width } = table.passband(x, y);
-            assert!((centre - wave).abs() < 1e-9, "D{} ({x}, {y}): {centre}, {wave}", case.table);
+            let Passband { center, width } = table.passband(x, y);
+            assert!((center - wave).abs() < 1e-9, "D{} ({x}, {y}): {center}, {wave}", case.table);
             assert!((width - band).abs() < 1e-9, "D{} ({x}, {y}): {width}, {band}", case.table);
         }
     }
@@ -96,9 +97,9 @@ fn range_is_that_of_all_pixels() {
     }
 }
 
-/// Control points between pixel centres, with the extremes there.
+/// Control points between pixel centers, with the extremes there.
 #[test]
-fn range_looks_at_pixel_centres_alone() {
+fn range_looks_at_pixel_centers_alone() {
     for offset in [1.25, 1.5, 0.9] {
         let mut header = Header::parse(CARDS).unwrap();
         header.set("CRPIX1W", offset, "").set("CRPIX2W", offset, "");

@@ -1,11 +1,14 @@
-//! `cargo xtask bench-peers batch`: against spxquery's `process_single_image` and `aggregate_lightcurves`.
+//! `cargo xtask bench-peers batch`: against spxquery's `process_single_image` and
+//! `aggregate_lightcurves`.
 //!
-//! - Agreement: the tables of a full frame with a thousand sources, with spxquery's background and pixel area; and the light
-//!   curves of a thousand sources on forty images, which both make of the same tables.
-//! - Extraction: so many sources in a full frame, several times over; spx on one thread against spxquery's single
-//!   process, then spx on two threads.
-//! - Aggregation: the tables of a hundred images (links to forty) of the same sources; spxquery is given the same
-//!   rows without the columns that it does not know. Then spx alone with twice as many rows.
+//! - Agreement: the tables of a full frame with a thousand sources, with spxquery's background and
+//!   pixel area; and the light curves of a thousand sources on forty images, which both make of the
+//!   same tables.
+//! - Extraction: so many sources in a full frame, several times over; spx on one thread against
+//!   spxquery's single process, then spx on two threads.
+//! - Aggregation: the tables of a hundred images (links to forty) of the same sources; spxquery is
+//!   given the same rows without the columns that it does not know. Then spx alone with twice as
+//!   many rows.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,13 +20,15 @@ use crate::process::{self, count};
 
 /// What the project has set itself: sources in a frame, and how many times faster than spxquery.
 const EXTRACT_TARGETS: [(usize, f64); 3] = [(34, 10.0), (1000, 30.0), (10_000, 60.0)];
-/// Frames of a run, where no number is given: for few sources more, so that spx's run takes some tenths of a second.
+/// Frames of a run, where no number is given: for few sources more, so that spx's run takes some
+/// tenths of a second.
 const FRAMES: [(usize, usize); 2] = [(100, 40), (2000, 16)];
 const FRAMES_OF_MANY: usize = 8;
 const AGGREGATE_TARGET: f64 = 20.0;
 /// Peak memory of an aggregation \[MB\].
 const MEMORY_TARGET: f64 = 300.0;
-/// The peak memory with twice the rows may exceed that with the rows by this factor and still count as the same.
+/// The peak memory with twice the rows may exceed that with the rows by this factor and still count
+/// as the same.
 const FLAT: f64 = 1.1;
 /// Two threads are this much faster than one.
 const TWO_THREADS: f64 = 1.7;

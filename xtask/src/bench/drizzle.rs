@@ -1,5 +1,5 @@
-//! `cargo xtask bench-peers drizzle`: against spxquery's `drizzle_detector` on full frames, then spx alone with more
-//! and more exposures.
+//! `cargo xtask bench-peers drizzle`: against spxquery's `drizzle_detector` on full frames, then
+//! spx alone with more and more exposures.
 //!
 //! Both leave no flag out (spxquery's default), and both fit and subtract the zodiacal light.
 
@@ -10,10 +10,12 @@ use anyhow::Result;
 use super::{Bench, Common, Sample, Targets, median, numbers, pairs, verdict};
 use crate::process::count;
 
-/// What the project has set itself, by width of the field \[arcmin\]: how many times faster than spxquery.
+/// What the project has set itself, by width of the field \[arcmin\]: how many times faster than
+/// spxquery.
 const SPEED_TARGETS: [(f64, f64); 2] = [(30.0, 100.0), (120.0, 80.0)];
 const MEMORY_TARGET: f64 = 0.25;
-/// The peak memory at the most exposures may exceed that at the fewest by this factor and still count as flat.
+/// The peak memory at the most exposures may exceed that at the fewest by this factor and still
+/// count as flat.
 const FLAT: f64 = 1.1;
 /// The scaling run is linear where no time leaves the fitted line by more than this fraction.
 const LINEAR: f64 = 0.15;

@@ -1,9 +1,11 @@
-//! `cargo xtask bench-peers kernels`: the kernels against STScI's drizzle, the pixel map against astropy, on one thread.
+//! `cargo xtask bench-peers kernels`: the kernels against STScI's drizzle, the pixel map against
+//! astropy, on one thread.
 //!
-//! Both add an image of 2040 x 2040 pixels, turned by 17 degrees, onto an output as large: first an image and its weights,
-//! of which both make the mean and its weight; then with variance and flags, of which spx makes variance, masks and counts,
-//! and drizzle variance, mask and context. drizzle is given its pixel map ready made, spx computes its own. Processor time is
-//! compared, in paired runs.
+//! Both add an image of 2040 x 2040 pixels, turned by 17 degrees, onto an output as large: first an
+//! image and its weights, of which both make the mean and its weight; then with variance and flags,
+//! of which spx makes variance, masks and counts, and drizzle variance, mask and context. drizzle
+//! is given its pixel map ready made, spx computes its own. Processor time is compared, in paired
+//! runs.
 
 use std::collections::BTreeMap;
 use std::process::Command;

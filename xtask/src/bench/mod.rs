@@ -1,7 +1,8 @@
-//! `cargo xtask bench-peers WHAT`: spx against spxquery, and against STScI's drizzle, on the same files.
+//! `cargo xtask bench-peers WHAT`: spx against spxquery, and against STScI's drizzle, on the same
+//! files.
 //!
-//! The runs are paired, A B A B, so that a slow spell of the machine meets both; medians are reported. spxquery is
-//! timed without the start of Python and its imports, spx as a whole process.
+//! The runs are paired, A B A B, so that a slow spell of the machine meets both; medians are
+//! reported. spxquery is timed without the start of Python and its imports, spx as a whole process.
 
 mod batch;
 mod drizzle;
@@ -32,8 +33,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The options of a comparison, `--name value` throughout: those that all know, and the rest for `special`, which
-/// says whether it knows the name.
+/// The options of a comparison, `--name value` throughout: those that all know, and the rest for
+/// `special`, which says whether it knows the name.
 #[derive(Debug, Clone, PartialEq)]
 struct Common {
     /// Pairs of runs.
@@ -82,7 +83,8 @@ impl Bench {
         Ok(Self { python, spx, scratch })
     }
 
-    /// The first `count` full-frame exposures of D3, 72 MB each; they are made where they are missing.
+    /// The first `count` full-frame exposures of D3, 72 MB each; they are made where they are
+    /// missing.
     fn full_frames(&self, count: usize) -> Result<Vec<PathBuf>> {
         let folder = process::cache()?.join("bench");
         println!("{count} full-frame exposures in {}", folder.display());
@@ -100,7 +102,8 @@ impl Bench {
         Ok(inputs)
     }
 
-    /// An output directory in which nothing is left of an earlier run, so that none pays for replacing it.
+    /// An output directory in which nothing is left of an earlier run, so that none pays for
+    /// replacing it.
     fn fresh(&self, name: &str) -> Result<PathBuf> {
         self.clear(name)?;
         Ok(self.scratch.join(name))
@@ -137,8 +140,8 @@ struct Sample {
 }
 
 impl Sample {
-    /// Runs a command that prints its sample as the last line, after the `inputs` were brought into the page cache.
-    /// What it says besides is shown only if it fails.
+    /// Runs a command that prints its sample as the last line, after the `inputs` were brought into
+    /// the page cache. What it says besides is shown only if it fails.
     fn take(command: &mut Command, inputs: &[PathBuf]) -> Result<Self> {
         warm(inputs)?;
         let output = command.output().with_context(|| format!("cannot run {command:?}"))?;
@@ -154,8 +157,8 @@ impl Sample {
     }
 }
 
-/// Reads the files once, so that the run that follows finds them in the page cache: a system may drop them while
-/// the peer computes, and the disk is nobody's merit.
+/// Reads the files once, so that the run that follows finds them in the page cache: a system may
+/// drop them while the peer computes, and the disk is nobody's merit.
 fn warm(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         let mut file = fs::File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
@@ -173,7 +176,8 @@ struct Targets {
     memory: Option<f64>,
 }
 
-/// `runs` pairs of spxquery and spx: prints each, then the medians against the targets, and says whether they are met.
+/// `runs` pairs of spxquery and spx: prints each, then the medians against the targets, and says
+/// whether they are met.
 fn pairs(
     runs: usize,
     targets: Targets,

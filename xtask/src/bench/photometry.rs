@@ -1,5 +1,5 @@
-//! `cargo xtask bench-peers photometry`: one source on many files, against spxquery's `process_all_observations` with
-//! as many workers as cores.
+//! `cargo xtask bench-peers photometry`: one source on many files, against spxquery's
+//! `process_all_observations` with as many workers as cores.
 //!
 //! Both fit and subtract the zodiacal light, and both have their default settings.
 

@@ -1,4 +1,5 @@
-//! `cargo xtask bench-view`: a cube of 3 GB in the explorer: the first plane, the steps of the slider, memory.
+//! `cargo xtask bench-view`: a cube of 3 GB in the explorer: the first plane, the steps of the
+//! slider, memory.
 
 use std::fs::{self, File};
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -17,7 +18,8 @@ const BLOCK: usize = 2880;
 /// The demonstration's cube side by side so many times along x and y makes 3.1 GB.
 const TIMES: usize = 33;
 
-/// Measures; `--spx PATH` takes another binary, `--keep PATH` keeps the cube there, or takes it where it is.
+/// Measures; `--spx PATH` takes another binary, `--keep PATH` keeps the cube there, or takes it
+/// where it is.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
     let (mut spx, mut kept) = (None, None);
     for pair in options.chunks(2) {
@@ -75,8 +77,8 @@ fn measure(setup: &BrowserSetup, cube: &Path) -> Result<()> {
     println!("spectrum of a circle: {:.0} ms", millis(start.elapsed()));
     let start = Instant::now();
     page.browser.key("m")?;
-    page.shows("colours")?;
-    println!("colour composite of all planes: {:.0} ms", millis(start.elapsed()));
+    page.shows("colors")?;
+    println!("color composite of all planes: {:.0} ms", millis(start.elapsed()));
     println!("peak memory of the server: {:.0} MB", peak_memory(view.server.id())?);
     page.no_errors()
 }

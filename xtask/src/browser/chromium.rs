@@ -1,6 +1,8 @@
-//! Driving Chromium: the DevTools protocol over a pair of pipes (`--remote-debugging-pipe`), messages ended by NUL.
+//! Driving Chromium: the DevTools protocol over a pair of pipes (`--remote-debugging-pipe`),
+//! messages ended by NUL.
 //!
-//! The shell ties Chromium's descriptors 3 and 4 to our pipes, so that neither a port nor a websocket is needed.
+//! The shell ties Chromium's descriptors 3 and 4 to our pipes, so that neither a port nor a
+//! websocket is needed.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

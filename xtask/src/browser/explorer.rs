@@ -27,8 +27,8 @@ const CHECKS: [Check; 15] = [
     ("several spectra, renamed and removed", several),
     ("positions are those of the command line", positions),
     ("zoom and pan", zoom),
-    ("stretches, colour maps, limits", stretches),
-    ("a colour composite", composite),
+    ("stretches, color maps, limits", stretches),
+    ("a color composite", composite),
     ("flags and counts", layers),
     ("a catalogue over the image", catalogue),
     ("going to a position", go_to),
@@ -294,10 +294,10 @@ fn several(page: &mut Page<'_>) -> Result<()> {
         page.browser.click(at)?;
         page.spectrum(k + 1)?;
     }
-    let colours = page.browser.value(
+    let colors = page.browser.value(
         "new Set([...document.querySelectorAll('#spectra .swatch')].map((s) => s.style.background)).size",
     )?;
-    ensure!(colours == 3, "{colours} colours for 3 spectra");
+    ensure!(colors == 3, "{colors} colors for 3 spectra");
     page.browser.value(
         "(() => { const e = document.querySelector('#spectra .name'); e.value = 'core'; \
          e.dispatchEvent(new Event('change')); })()",
@@ -386,15 +386,15 @@ fn stretches(page: &mut Page<'_>) -> Result<()> {
 }
 
 fn composite(page: &mut Page<'_>) -> Result<()> {
-    page.changes(&setting("mode", "colours"))?;
-    page.shows("colours")?;
-    let coloured = page.browser.value(
+    page.changes(&setting("mode", "colors"))?;
+    page.shows("colors")?;
+    let colored = page.browser.value(
         "(() => { const c = document.getElementById('picture'); \
          const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let n = 0; \
          for (let k = 0; k < d.length; k += 4) \
          if (Math.max(d[k], d[k + 1], d[k + 2]) - Math.min(d[k], d[k + 1], d[k + 2]) > 40) n += 1; return n; })()",
     )?;
-    ensure!(coloured.as_u64().is_some_and(|n| n > 200), "{coloured} coloured pixels");
+    ensure!(colored.as_u64().is_some_and(|n| n > 200), "{colored} colored pixels");
     page.changes(&setting("red-from", "2.2"))?;
     page.changes(&setting("q", "8"))?;
     page.set("blue-from", "9")?;
@@ -530,7 +530,7 @@ fn keyboard(page: &mut Page<'_>) -> Result<()> {
     page.browser.key("End")?;
     page.shows("sci 16")?;
     page.browser.key("m")?;
-    page.shows("colours")?;
+    page.shows("colors")?;
     page.browser.key("m")?;
     page.shows("sci 16")?;
     for key in ["+", "0", "-"] {
@@ -570,15 +570,15 @@ fn keyboard(page: &mut Page<'_>) -> Result<()> {
 }
 
 fn themes(page: &mut Page<'_>) -> Result<()> {
-    let colour = "getComputedStyle(document.body).backgroundColor";
-    let light = page.browser.text(colour)?;
+    let color = "getComputedStyle(document.body).backgroundColor";
+    let light = page.browser.text(color)?;
     page.browser.key("t")?;
-    let dark = page.browser.text(colour)?;
+    let dark = page.browser.text(color)?;
     ensure!(light != dark, "{light}");
     page.browser.key("t")?;
-    ensure!(page.browser.text(colour)? == light, "light again");
+    ensure!(page.browser.text(color)? == light, "light again");
     page.browser.resize(SIZE, true)?;
     page.open()?;
-    ensure!(page.browser.text(colour)? == dark, "dark where the system is");
+    ensure!(page.browser.text(color)? == dark, "dark where the system is");
     page.browser.resize(SIZE, false)
 }

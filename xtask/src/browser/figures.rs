@@ -32,9 +32,9 @@ pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
             };
             save(&mut page, &folder.join(name("plane")))?;
             page.browser.key("m")?;
-            page.shows("colours")?;
+            page.shows("colors")?;
             page.browser.value("document.getElementById('overlay').blur()")?;
-            save(&mut page, &folder.join(name("colours")))?;
+            save(&mut page, &folder.join(name("colors")))?;
             if size == SIZES[0] {
                 page.browser.value("document.getElementById('numbers').open = true")?;
                 save(&mut page, &folder.join(name("numbers")))?;

@@ -1,7 +1,8 @@
-//! `cargo xtask browser` and `bench-view`: the explorer (`spx cube view`) in a real browser, headless Chromium.
+//! `cargo xtask browser` and `bench-view`: the explorer (`spx cube view`) in a real browser,
+//! headless Chromium.
 //!
-//! Nothing is installed: where there is no Chromium, the test says so and is skipped, or fails if CI_REQUIRE_BROWSER is
-//! set. `CHROMIUM` names another program.
+//! Nothing is installed: where there is no Chromium, the test says so and is skipped, or fails if
+//! CI_REQUIRE_BROWSER is set. `CHROMIUM` names another program.
 
 mod bench;
 mod chromium;
@@ -19,7 +20,8 @@ use crate::process;
 
 pub(crate) use bench::run as bench;
 
-/// Runs all checks; `--screenshots DIR` writes pictures of the page besides, `--spx PATH` takes another binary.
+/// Runs all checks; `--screenshots DIR` writes pictures of the page besides, `--spx PATH` takes
+/// another binary.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
     let (mut pictures, mut spx) = (None, None);
     for pair in options.chunks(2) {

@@ -33,7 +33,7 @@ fn works(page: &mut Page<'_>, loss: &Value) -> Result<()> {
     page.browser.key("]")?;
     page.shows("sci 9")?;
     page.browser.key("m")?;
-    page.shows("colours")?;
+    page.shows("colors")?;
     page.browser.wait("document.getElementById('objects').textContent.includes('in the image')")?;
     let (from, to) = ([48.0, 48.0], [55.0, 52.0]);
     // The line about the loss makes the image lower: the places are those of now.
@@ -44,7 +44,8 @@ fn works(page: &mut Page<'_>, loss: &Value) -> Result<()> {
     compare(page, 2, loss)
 }
 
-/// The spectrum is that of the command within the loss that the file states; counts and flags are the same.
+/// The spectrum is that of the command within the loss that the file states; counts and flags are
+/// the same.
 fn compare(page: &mut Page<'_>, count: usize, loss: &Value) -> Result<()> {
     let shown = page.spectrum(count)?;
     let printed = page.setup.spectrum(&page.setup.cube, &shown.place)?;
@@ -56,7 +57,8 @@ fn compare(page: &mut Page<'_>, count: usize, loss: &Value) -> Result<()> {
         for (value, error) in [(4, 5), (6, 7)] {
             let [v, e] = [number(&found[value])?, number(&found[error])?];
             let [v0, e0] = [number(&expected[value])?, number(&expected[error])?];
-            // Of n pixels each is off by at most that part of its error: together by at most sqrt(n) of the sum's.
+            // Of n pixels each is off by at most that part of its error: together by at most
+            // sqrt(n) of the sum's.
             let pixels = number(&found[8])?.sqrt();
             let near = (v - v0).abs() <= pixels * science * e0 + 1e-6 * v0.abs()
                 && (e - e0).abs() <= (relative + 1e-6) * e0;

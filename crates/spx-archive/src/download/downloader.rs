@@ -27,8 +27,9 @@ use crate::http::Request;
 use crate::retry::sleep_until;
 use crate::target::DownloadTarget;
 
-/// A try that brought at least this much further does not count \[bytes\]: a connection that breaks again and
-/// again still carries a large file to its end, and one that brings less and less does not keep us for ever.
+/// A try that brought at least this much further does not count \[bytes\]: a connection that breaks
+/// again and again still carries a large file to its end, and one that brings less and less does
+/// not keep us for ever.
 const HEADWAY: u64 = 4 << 10;
 
 /// Downloads into one directory, which is locked against other downloads as long as this lives.
@@ -46,8 +47,8 @@ impl<'a> Downloader<'a> {
     /// Makes the directory where it is missing, and locks it.
     ///
     /// # Errors
-    /// [`ArchiveError::Busy`] where another download into it is under way, [`ArchiveError::Io`] where it
-    /// cannot be made.
+    /// [`ArchiveError::Busy`] where another download into it is under way, [`ArchiveError::Io`]
+    /// where it cannot be made.
     pub fn new(
         client: &'a ArchiveClient,
         directory: &Path,
@@ -58,8 +59,8 @@ impl<'a> Downloader<'a> {
         Ok(Self { client, directory: directory.to_owned(), options, gate, _lock: lock(directory)? })
     }
 
-    /// Looks at what is there and what is missing, and whether there is room for it. Files that are there
-    /// are checked as if they had just arrived.
+    /// Looks at what is there and what is missing, and whether there is room for it. Files that are
+    /// there are checked as if they had just arrived.
     ///
     /// # Errors
     /// [`ArchiveError::DiskSpace`], [`ArchiveError::Cancelled`], [`ArchiveError::Io`].
@@ -89,8 +90,8 @@ impl<'a> Downloader<'a> {
         Ok(plan)
     }
 
-    /// Fetches what is missing. One report a file, in the order of the plan, conflicts last; a file that
-    /// fails never stops the rest.
+    /// Fetches what is missing. One report a file, in the order of the plan, conflicts last; a file
+    /// that fails never stops the rest.
     pub fn run(&self, plan: DownloadPlan, progress: &dyn DownloadProgress) -> Vec<FileReport> {
         progress.start("download", plan.files.len() as u64);
         let run = Run { downloader: self, progress, total: AtomicU64::new(plan.bytes()) };
@@ -161,7 +162,8 @@ impl<'a> Downloader<'a> {
         self.options.mirror_use == MirrorUse::Copy && target.cutout.is_none()
     }
 
-    /// Where the estimates say that there is no room, the archive is asked before the user is told so.
+    /// Where the estimates say that there is no room, the archive is asked before the user is told
+    /// so.
     fn check_room(
         &self,
         plan: &mut DownloadPlan,
@@ -251,7 +253,8 @@ fn conflict(target: DownloadTarget, path: PathBuf, first: &DownloadTarget) -> Fi
     FileReport { target, path, source: None, attempts: 0, outcome: DownloadOutcome::Failed { cause } }
 }
 
-/// True where a file is there and whole. One that is damaged is as good as missing, and replaced in the end.
+/// True where a file is there and whole. One that is damaged is as good as missing, and replaced in
+/// the end.
 fn is_whole(path: &Path, target: &DownloadTarget) -> Result<bool, ArchiveError> {
     match check_file(path, target) {
         Ok(Ok(())) => Ok(true),
@@ -317,7 +320,7 @@ impl Run<'_> {
             uri: report.target.uri.to_string(),
             sources: sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
         };
-        // Size is learnt once; a second source says the same.
+        // Size is learned once; a second source says the same.
         let expected = AtomicU64::new(estimate);
         for (k, (source, url)) in addresses.into_iter().enumerate() {
             if k > 0 {

@@ -313,7 +313,8 @@ impl Body {
     }
 }
 
-/// First byte and whole length of `Content-Range: bytes FIRST-LAST/LENGTH`, where the range runs to the end.
+/// First byte and whole length of `Content-Range: bytes FIRST-LAST/LENGTH`, where the range runs to
+/// the end.
 fn content_range(reply: &Reply<'_>) -> Option<(u64, u64)> {
     let (range, length) = reply.header(header::CONTENT_RANGE)?.strip_prefix("bytes ")?.split_once('/')?;
     let (first, last) = range.split_once('-')?;

@@ -1,4 +1,5 @@
-//! What the workers share: when the server has enough, all of them wait, and fewer of them come back.
+//! What the workers share: when the server has enough, all of them wait, and fewer of them come
+//! back.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,8 +11,8 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Lets so many requests through at a time, and none for a while after the server said it is busy.
 ///
-/// The archive answers 502 or 503 when too many requests come at once, without saying how many it bears.
-/// So each such answer lowers the number by one, and a run of successes raises it again.
+/// The archive answers 502 or 503 when too many requests come at once, without saying how many it
+/// bears. So each such answer lowers the number by one, and a run of successes raises it again.
 #[derive(Debug)]
 pub(super) struct Gate {
     state: Mutex<DownloadState>,

@@ -1,7 +1,8 @@
 //! A file that is still growing, and the note beside it that says what it is part of.
 //!
-//! The note is written before the first byte and removed after the rename, so that at every moment what is
-//! on disk is either nothing, a note without a file, or a note with a beginning of what it names.
+//! The note is written before the first byte and removed after the rename, so that at every moment
+//! what is on disk is either nothing, a note without a file, or a note with a beginning of what it
+//! names.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,9 +14,9 @@ use ureq::http::header;
 use crate::error::ArchiveError;
 use crate::http::Reply;
 
-/// The names of a growing file: `.NAME.part`, `.NAME.part.toml`, and `.NAME.part.copy` for what is made
-/// of bytes that are there already, by decompression or by copying. They are always the same, so that a
-/// later run finds what a killed one has left.
+/// The names of a growing file: `.NAME.part`, `.NAME.part.toml`, and `.NAME.part.copy` for what is
+/// made of bytes that are there already, by decompression or by copying. They are always the same,
+/// so that a later run finds what a killed one has left.
 #[derive(Debug)]
 pub(super) struct Part {
     target: PathBuf,
@@ -134,7 +135,8 @@ impl Part {
     }
 }
 
-/// Makes a file where there is nothing, not even a link: what a link points to would be overwritten.
+/// Makes a file where there is nothing, not even a link: what a link points to would be
+/// overwritten.
 fn create(path: &Path) -> Result<File, ArchiveError> {
     // Read as well, for a gzip stream is decompressed from it.
     let file = OpenOptions::new().read(true).write(true).create_new(true).open(path);

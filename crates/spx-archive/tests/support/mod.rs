@@ -1,4 +1,5 @@
-//! A small HTTP server on this machine that answers as a test tells it to, however wrong, and small files.
+//! A small HTTP server on this machine that answers as a test tells it to, however wrong, and small
+//! files.
 
 #![allow(dead_code, unreachable_pub, reason = "each test uses its part of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "all of it is test code")]

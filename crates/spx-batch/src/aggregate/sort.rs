@@ -15,8 +15,8 @@ const BESIDE: usize = 48;
 /// Lines are about this long, at least.
 const SHORT: usize = 96;
 
-/// Gives the lines of a file in order, without their ends, each with its id. What is read at a time takes about
-/// `memory` bytes.
+/// Gives the lines of a file in order, without their ends, each with its id. What is read at a time
+/// takes about `memory` bytes.
 pub(super) fn sorted(
     path: &Path,
     memory: usize,

@@ -106,11 +106,11 @@ fn one_bucket_is_opened_for_one_source() {
     assert_eq!(fs::read_dir(&data_set).unwrap().count(), 5, "empty buckets are there, too");
     let wanted = crate::bucket_of("a/b", 5);
     for bucket in (0..5).filter(|bucket| *bucket != wanted) {
-        fs::write(data_file(&data_set, bucket), "spoilt").unwrap();
+        fs::write(data_file(&data_set, bucket), "spoiled").unwrap();
     }
     assert_eq!(light_curve(dir.path(), "a/b").unwrap().len(), 3);
-    let spoilt = ids.iter().find(|id| crate::bucket_of(id, 5) != wanted).unwrap();
-    assert!(light_curve(dir.path(), spoilt).is_err());
+    let spoiled = ids.iter().find(|id| crate::bucket_of(id, 5) != wanted).unwrap();
+    assert!(light_curve(dir.path(), spoiled).is_err());
 }
 
 #[test]

@@ -7,8 +7,8 @@ use spx_core::sky::{parse_declination, parse_right_ascension};
 
 use super::CatalogRow;
 
-/// Usual names of ids, the first of these groups that a table has counts. Case, underscores, dots and
-/// hyphens do not.
+/// Usual names of ids, the first of these groups that a table has counts. Case, underscores, dots
+/// and hyphens do not.
 const IDS: [&[&str]; 4] = [
     &["targetid"],
     &["sourceid", "source"],
@@ -99,8 +99,8 @@ impl CatalogColumns {
     /// Finds the columns.
     ///
     /// # Errors
-    /// The column that is missing, or in a unit that is not understood; the names between which the choice
-    /// is not clear.
+    /// The column that is missing, or in a unit that is not understood; the names between which the
+    /// choice is not clear.
     pub(super) fn find(fields: &[TableField], options: &CatalogOptions) -> Result<Self, String> {
         let keys: Vec<String> = fields.iter().map(|field| key(&field.name)).collect();
         let names: Vec<String> = fields.iter().map(|field| field.name.trim().to_owned()).collect();

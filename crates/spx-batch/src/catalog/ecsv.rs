@@ -1,7 +1,7 @@
 //! The header of astropy's enhanced CSV (APE 6): lines of YAML in comments.
 //!
-//! Of the YAML only the delimiter and the units of columns are looked at, in the two forms in which astropy
-//! writes columns: `- {name: ra, unit: deg, datatype: float64}` and one key a line.
+//! Of the YAML only the delimiter and the units of columns are looked at, in the two forms in which
+//! astropy writes columns: `- {name: ra, unit: deg, datatype: float64}` and one key a line.
 
 /// What the comments declare.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Catalogs as Parquet files: a few columns of all that there are.
 //!
-//! Only columns of the table itself count, not the fields of structs. All codecs are read: zstd through
-//! `ruzstd` (`zstd.rs`), the others by the crate `parquet`, none of them in C. Units are those of VOParquet
-//! or of astropy, where the file's metadata have them.
+//! Only columns of the table itself count, not the fields of structs. All codecs are read: zstd
+//! through `ruzstd` (`zstd.rs`), the others by the crate `parquet`, none of them in C. Units are
+//! those of VOParquet or of astropy, where the file's metadata have them.
 
 use std::fs::File;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The bytes of a catalog: unpacked where they are gzipped, told by their beginning, and read so that the
-//! user can stop.
+//! The bytes of a catalog: unpacked where they are gzipped, told by their beginning, and read so
+//! that the user can stop.
 
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read};

@@ -1,10 +1,11 @@
 //! Catalogs as text: a line of names, then a line a source.
 //!
-//! Values stand between commas, semicolons, tabs, bars or blanks, whichever the line of names has most of.
-//! Lines that begin with `#` are comments; the last one before the first row is the line of names where it
-//! holds known names and the first other line does not. The table may be astropy's enhanced CSV (APE 6), whose
-//! comments declare delimiter and units, or VizieR's, which has a line of units and a line of dashes below
-//! the names. A unit may also stand behind a name, in brackets.
+//! Values stand between commas, semicolons, tabs, bars or blanks, whichever the line of names has
+//! most of. Lines that begin with `#` are comments; the last one before the first row is the line
+//! of names where it holds known names and the first other line does not. The table may be
+//! astropy's enhanced CSV (APE 6), whose comments declare delimiter and units, or VizieR's, which
+//! has a line of units and a line of dashes below the names. A unit may also stand behind a name,
+//! in brackets.
 
 use std::io::{self, BufRead as _, Read};
 use std::path::Path;
@@ -127,7 +128,8 @@ fn names(beginning: &Beginning, delimiter: u8, options: &CatalogOptions) -> (Vec
     (names, None)
 }
 
-/// What stands most often between the words of a line, outside of quotes; blanks where nothing else does.
+/// What stands most often between the words of a line, outside of quotes; blanks where nothing else
+/// does.
 fn delimiter(line: &str) -> u8 {
     let mut counts = [(b',', 0), (b'\t', 0), (b';', 0), (b'|', 0)];
     let mut quoted = false;

@@ -1,4 +1,5 @@
-//! Parquet pages that are compressed with zstd, by `ruzstd`: the crate `parquet` would take the C library.
+//! Parquet pages that are compressed with zstd, by `ruzstd`: the crate `parquet` would take the C
+//! library.
 //!
 //! The pages are asked for as if they were not compressed, and unpacked here.
 

@@ -13,9 +13,9 @@ use crate::ui;
 
 /// Measure every source of a catalog in every image of a region, and make their light curves.
 ///
-/// Four stages: query, download (full frames, to images/), extract (a table for each image, in per_image/), aggregate (a
-/// light curve for each source, in lightcurves/). Images that are done are not measured again, unless the catalog or
-/// the photometry has changed.
+/// Four stages: query, download (full frames, to images/), extract (a table for each image, in
+/// per_image/), aggregate (a light curve for each source, in lightcurves/). Images that are done
+/// are not measured again, unless the catalog or the photometry has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,8 +27,8 @@ Examples:
 pub(crate) struct BatchArgs {
     #[command(flatten)]
     settings: SettingArgs<BatchConfig>,
-    /// Continue an earlier run in the same output directory: stages that are done, with the same parameters, are not
-    /// repeated
+    /// Continue an earlier run in the same output directory: stages that are done, with the same
+    /// parameters, are not repeated
     #[arg(long)]
     resume: bool,
     /// Run only these of query, download, extract, aggregate; those before them must be done

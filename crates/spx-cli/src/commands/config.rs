@@ -169,7 +169,8 @@ mod tests {
         agree::<BatchConfig>();
     }
 
-    /// Paths of configuration files may begin with `~`, so that every setting that is one must be known as such.
+    /// Paths of configuration files may begin with `~`, so that every setting that is one must be
+    /// known as such.
     #[test]
     fn paths_are_known() {
         fn paths<C: Configuration>() -> Vec<String> {

@@ -29,7 +29,7 @@ use crate::ui;
 use spx_pipeline::cube::{WavelengthRange, mean_plane};
 
 /// NGC 4395, as in the tutorial of the reference.
-const CENTRE: (f64, f64) = (186.4536, 33.5468);
+const CENTER: (f64, f64) = (186.4536, 33.5468);
 /// Side of the cube [arcmin].
 const SIDE: f64 = 10.0;
 /// Side of the cutouts [px]: the cube's diagonal and some more.
@@ -45,9 +45,10 @@ const APERTURE: f64 = 4.5;
 
 /// Make a whole run on simulated data, without network, and compare it with the truth.
 ///
-/// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and downloads from that,
-/// drizzles the exposures into a cube, measures the stars in it, and writes the cube and a picture; then makes the
-/// spectrum and light curve of one star from cutouts. Takes some seconds and 480 MB of disk.
+/// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and
+/// downloads from that, drizzles the exposures into a cube, measures the stars in it, and writes
+/// the cube and a picture; then makes the spectrum and light curve of one star from cutouts. Takes
+/// some seconds and 480 MB of disk.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
 pub(crate) struct DemoArgs {
@@ -125,7 +126,7 @@ fn prepare(output: &Path) -> Result<(), Failure> {
 }
 
 fn next_steps(cube: &str, archive: &Path) -> String {
-    let (ra, dec) = CENTRE;
+    let (ra, dec) = CENTER;
     let archive = archive.display();
     format!(
         "Try next:\n  \
@@ -141,7 +142,7 @@ fn next_steps(cube: &str, archive: &Path) -> String {
 
 /// Stars, and a galaxy with two bright knots in the place of NGC 4395.
 fn sky() -> anyhow::Result<SimulatedSky> {
-    let centre = Position::new(CENTRE.0, CENTRE.1)?;
+    let center = Position::new(CENTER.0, CENTER.1)?;
     let field = FieldOptions {
         flux_range: [1_000.0, 60_000.0],
         separation: 60.0,
@@ -149,10 +150,10 @@ fn sky() -> anyhow::Result<SimulatedSky> {
         extended_flux: None,
         ..FieldOptions::default()
     };
-    let mut sky = SimulatedSky::field(centre, 0.11, 45, 4395, &field)?;
+    let mut sky = SimulatedSky::field(center, 0.11, 45, 4395, &field)?;
     let (disk, knot) = (SurfaceProfile::Exponential, SurfaceProfile::Gaussian);
     let mut add = |id: &str, profile, [dra, ddec]: [f64; 2], flux_2um: f64, slope: f64, radius: f64| {
-        let position = Position::new(CENTRE.0 + dra, CENTRE.1 + ddec)?;
+        let position = Position::new(CENTER.0 + dra, CENTER.1 + ddec)?;
         sky.extended.push(ExtendedSource { id: id.to_owned(), position, flux_2um, slope, profile, radius });
         anyhow::Ok(())
     };
@@ -163,13 +164,14 @@ fn sky() -> anyhow::Result<SimulatedSky> {
 }
 
 fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Failure> {
-    let centre = Position::new(CENTRE.0, CENTRE.1)?;
+    let center = Position::new(CENTER.0, CENTER.1)?;
     let detectors = vec![Detector::new(3)?];
-    // The field passes both ends of the detector, so that the first and the last channel see it whole.
+    // The field passes both ends of the detector, so that the first and the last channel see it
+    // whole.
     let plan =
         SurveyOptions { observations: EXPOSURES, detectors, margin: -20.0, ..SurveyOptions::default() };
     let options = ExposureOptions {
-        frame: FrameExtent::Around { position: centre, size: CUTOUT },
+        frame: FrameExtent::Around { position: center, size: CUTOUT },
         zodi_scale: ZODI_SCALE,
         realism: Some(RealisticOptions::default()),
         ..ExposureOptions::default()
@@ -179,7 +181,7 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
         pointing,
         options: options.clone(),
     };
-    let files: Vec<_> = survey(centre, &plan)?.into_iter().map(file).collect();
+    let files: Vec<_> = survey(center, &plan)?.into_iter().map(file).collect();
     write_all(sky, &files, false, &global.terminal())?;
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
@@ -187,8 +189,8 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
 fn settings(archive: &str, output: &Path) -> DrizzleConfig {
     DrizzleConfig {
         region: RegionSettings {
-            ra: Some(CENTRE.0),
-            dec: Some(CENTRE.1),
+            ra: Some(CENTER.0),
+            dec: Some(CENTER.1),
             width: Some(SIDE),
             height: Some(SIDE),
             detector: 3,
@@ -199,7 +201,7 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
     }
 }
 
-/// A colour composite of the three thirds of the wavelength range, the longest in red.
+/// A color composite of the three thirds of the wavelength range, the longest in red.
 fn draw(cube: &mut CubeFile, path: &Path) -> Result<(), Failure> {
     let grid = grid(cube)?;
     let mut planes = Vec::new();
@@ -275,8 +277,8 @@ impl<'a> Comparison<'a> {
 
     /// A bright star not far from the middle, which most exposures see.
     fn example(&self) -> Option<&'a SimulatedStar> {
-        let centre = Position::new(CENTRE.0, CENTRE.1).ok()?;
-        self.matches.iter().map(|m| m.star).find(|star| star.position.separation(centre) < 0.07)
+        let center = Position::new(CENTER.0, CENTER.1).ok()?;
+        self.matches.iter().map(|m| m.star).find(|star| star.position.separation(center) < 0.07)
     }
 
     /// Medians over all stars: offset [px] along right ascension and declination, and flux ratio.
@@ -329,8 +331,8 @@ impl<'a> Comparison<'a> {
     }
 }
 
-/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and no knot of the galaxy
-/// lights up; the truth is the light of the disk.
+/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and
+/// no knot of the galaxy lights up; the truth is the light of the disk.
 fn blank_sky(
     cube: &mut CubeFile,
     planes: &[Vec<f32>],

@@ -16,8 +16,9 @@ use crate::ui;
 
 /// Fetch the spectral images of a place, whole or as cutouts.
 ///
-/// A file appears under its name only when it is complete; what is there already and whole is not fetched again, and
-/// partial downloads are continued. A file that cannot be downloaded does not stop the others.
+/// A file appears under its name only when it is complete; what is there already and whole is not
+/// fetched again, and partial downloads are continued. A file that cannot be downloaded does not
+/// stop the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,7 +40,8 @@ pub(crate) struct DownloadArgs {
     /// Cutouts of this size instead of full frames
     #[arg(long, value_name = "SIZE")]
     cutout_size: Option<CutoutSize>,
-    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; the selection's center by default
+    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; the selection's center by
+    /// default
     #[arg(long, value_name = "X,Y", requires = "cutout_size", allow_hyphen_values = true)]
     cutout_center: Option<CutoutCenter>,
     /// Directory for the files and query_summary.toml
@@ -57,7 +59,8 @@ pub(crate) struct TransferArgs {
     /// Files at a time
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = parse_workers)]
     workers: usize,
-    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are copied
+    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are
+    /// copied
     #[arg(long, value_name = "DIR", env = "SPX_DATA_MIRROR")]
     data_mirror: Option<PathBuf>,
     /// Where else to look, in this order: cloud, irsa

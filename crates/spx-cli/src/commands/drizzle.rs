@@ -14,12 +14,12 @@ use crate::ui;
 
 /// Combine spectral images into data cubes (x, y, wavelength), one for each detector.
 ///
-/// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps in
-/// position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY, SCI, VARIANCE,
-/// AND_MASK, OR_MASK, COUNT, WAVELENGTH.
+/// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps
+/// in position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY,
+/// SCI, VARIANCE, AND_MASK, OR_MASK, COUNT, WAVELENGTH.
 ///
-/// Without --input the archive is asked for images of the region, which are downloaded to data/ in the output directory,
-/// or read from a mirror. --resume continues a run that was interrupted.
+/// Without --input the archive is asked for images of the region, which are downloaded to data/ in
+/// the output directory, or read from a mirror. --resume continues a run that was interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -33,17 +33,18 @@ Examples:
 pub(crate) struct DrizzleArgs {
     #[command(flatten)]
     settings: SettingArgs<DrizzleConfig>,
-    /// Continue an earlier run in the same output directory: stages that are done, with the same settings and inputs, are
-    /// not repeated
+    /// Continue an earlier run in the same output directory: stages that are done, with the same
+    /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
 }
 
 /// Combine spectral images into one image over a range of wavelengths.
 ///
-/// A mosaic is a cube with one bin: pixels are chosen, weighted and spread as by `spx drizzle`, with the same options. The
-/// file, mosaic.fits, has the images SCI, ERR, VARIANCE, WHT (sum of the weights), CON (which inputs contributed) and DQ
-/// (flags). Exposures of all detectors that see the range go into it.
+/// A mosaic is a cube with one bin: pixels are chosen, weighted and spread as by `spx drizzle`,
+/// with the same options. The file, mosaic.fits, has the images SCI, ERR, VARIANCE, WHT (sum of the
+/// weights), CON (which inputs contributed) and DQ (flags). Exposures of all detectors that see the
+/// range go into it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -55,8 +56,8 @@ In a configuration, z_edges = [2.0, 2.2] is the range, too.")]
 pub(crate) struct MosaicArgs {
     #[command(flatten)]
     settings: SettingArgs<MosaicConfig>,
-    /// Continue an earlier run in the same output directory: stages that are done, with the same settings and inputs, are
-    /// not repeated
+    /// Continue an earlier run in the same output directory: stages that are done, with the same
+    /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
 }

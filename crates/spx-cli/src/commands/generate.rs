@@ -1,4 +1,5 @@
-//! `spx completions` and `spx man`: what shells and `man` want, made from the command line's own definition.
+//! `spx completions` and `spx man`: what shells and `man` want, made from the command line's own
+//! definition.
 
 use std::path::{Path, PathBuf};
 

@@ -15,8 +15,8 @@ use crate::ui;
 
 /// Show one source of a finished batch.
 ///
-/// Without --output a table on standard output. Of a Parquet data set only the file is opened that the source belongs
-/// to.
+/// Without --output a table on standard output. Of a Parquet data set only the file is opened that
+/// the source belongs to.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,7 +30,8 @@ pub(crate) struct LightCurveArgs {
     /// Output directory of the batch
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// File to write, by its ending: .csv for all columns, .png or .svg for a figure; may be given several times
+    /// File to write, by its ending: .csv for all columns, .png or .svg for a figure; may be given
+    /// several times
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Replace existing files

@@ -1,5 +1,5 @@
-//! Commands that need no module of their own: the archive's, simulation, demonstration, configuration, shell
-//! completions, manual pages.
+//! Commands that need no module of their own: the archive's, simulation, demonstration,
+//! configuration, shell completions, manual pages.
 
 pub(crate) mod batch;
 pub(crate) mod config;

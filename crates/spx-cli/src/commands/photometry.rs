@@ -15,8 +15,9 @@ use crate::ui;
 
 /// Measure a source on local spectral images.
 ///
-/// Aperture photometry over a local background, on each file. The table has a line for every file, including those on
-/// which the source cannot be measured, with the reason. Fluxes are in uJy, wavelengths in um.
+/// Aperture photometry over a local background, on each file. The table has a line for every file,
+/// including those on which the source cannot be measured, with the reason. Fluxes are in uJy,
+/// wavelengths in um.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -12,10 +12,11 @@ use crate::ui;
 
 /// Make the spectrum and light curve of a source from the archive.
 ///
-/// Four stages: query (which images there are), download (whole or as cutouts), processing (photometry on each),
-/// visualization (tables and a figure). The directory gets data/D1 to D6, results/query_summary.toml, photometry.json,
-/// lightcurve.csv, lightcurve.ecsv, combined_plot.png, .svg and .pdf, and NAME.toml, from which --resume continues a run
-/// that was interrupted or whose parameters have changed: only stages that need it run again.
+/// Four stages: query (which images there are), download (whole or as cutouts), processing
+/// (photometry on each), visualization (tables and a figure). The directory gets data/D1 to D6,
+/// results/query_summary.toml, photometry.json, lightcurve.csv, lightcurve.ecsv, combined_plot.png,
+/// .svg and .pdf, and NAME.toml, from which --resume continues a run that was interrupted or whose
+/// parameters have changed: only stages that need it run again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,8 +28,8 @@ Examples:
 
 The settings of a run are kept in NAME_config.toml; --resume reads them, unless --config names another file.")]
 pub(crate) struct RunArgs {
-    /// Continue an earlier run of the same name: stages and files that are done, with the same parameters, are not
-    /// repeated
+    /// Continue an earlier run of the same name: stages and files that are done, with the same
+    /// parameters, are not repeated
     #[arg(long)]
     resume: bool,
     /// Run only these of query, download, processing, visualization; those before them must be done
@@ -42,8 +43,8 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
-    /// File, environment and command line merged, defaults filled in. Without a file, a run that resumes or does only some
-    /// stages has the settings of the earlier one.
+    /// File, environment and command line merged, defaults filled in. Without a file, a run that
+    /// resumes or does only some stages has the settings of the earlier one.
     fn resolve(&self) -> Result<RunConfig, Failure> {
         let resolved = self.settings.resolve()?;
         let earlier = resolved.saved_file()?;

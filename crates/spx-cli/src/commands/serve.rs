@@ -12,8 +12,9 @@ use crate::ui;
 
 /// Serve a directory of spectral images as the archive would, on this machine only.
 ///
-/// Answers TAP (at once and by jobs), SIA2, DataLink, whole files with ranges, and cutouts. Prints its address,
-/// to be given to other commands as --archive-url or SPX_ARCHIVE_URL, and runs until it is interrupted.
+/// Answers TAP (at once and by jobs), SIA2, DataLink, whole files with ranges, and cutouts. Prints
+/// its address, to be given to other commands as --archive-url or SPX_ARCHIVE_URL, and runs until
+/// it is interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -27,17 +28,17 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
     /// Share of requests that go wrong, from 0 to 1
-    #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehaviour")]
+    #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehavior")]
     fault_rate: f64,
     /// What goes wrong: 500, 503, reset, truncate, stall, html, length, corrupt, expire
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_fault)]
-    #[arg(default_value = "500,503,reset,truncate,html,length,corrupt", help_heading = "Misbehaviour")]
+    #[arg(default_value = "500,503,reset,truncate,html,length,corrupt", help_heading = "Misbehavior")]
     faults: Vec<Fault>,
     /// Wait before each answer [s]
-    #[arg(long, value_name = "S", default_value_t = 0.0, help_heading = "Misbehaviour")]
+    #[arg(long, value_name = "S", default_value_t = 0.0, help_heading = "Misbehavior")]
     latency: f64,
     /// Seed of the faults
-    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Misbehaviour")]
+    #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Misbehavior")]
     seed: u64,
 }
 

@@ -19,12 +19,13 @@ use crate::ui;
 
 /// Write simulated exposures of a field of stars, and the truth as a table.
 ///
-/// The files have the layout of the archive's, so every command takes them. Stars have power-law spectra, an
-/// extended source stands half way to the edge of the field, and zodiacal light lies over everything. The
-/// detectors are like the real ones: VARIANCE follows the observed rate, the PSF varies over the detector, and
-/// pixels are flagged at the real rates and carry wild values. --plain gives a Gaussian PSF and noise that does
-/// not depend on the light instead. The truth goes to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope
-/// (of f_nu in wavelength), radius_arcsec.
+/// The files have the layout of the archive's, so every command takes them. Stars have power-law
+/// spectra, an extended source stands half way to the edge of the field, and zodiacal light lies
+/// over everything. The detectors are like the real ones: VARIANCE follows the observed rate, the
+/// PSF varies over the detector, and pixels are flagged at the real rates and carry wild values.
+/// --plain gives a Gaussian PSF and noise that does not depend on the light instead. The truth goes
+/// to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope (of f_nu in wavelength),
+/// radius_arcsec.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -72,8 +73,9 @@ pub(crate) struct SimulateArgs {
     /// Zodiacal light in the images over that of the model beside them
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     zodi_scale: f64,
-    /// Release; mixed: every other observation is of Quick Release 3, the others have the gain error of Quick
-    /// Release 2, and the calibration products that bring both to one scale are written to DIR/qr3
+    /// Release; mixed: every other observation is of Quick Release 3, the others have the gain
+    /// error of Quick Release 2, and the calibration products that bring both to one scale are
+    /// written to DIR/qr3
     #[arg(long, value_name = "NAME", default_value = "qr2")]
     release: ReleaseName,
     /// Compress the files; they keep their names
@@ -215,7 +217,8 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
 /// Writes exposures side by side.
 ///
 /// # Errors
-/// Where a file exists or cannot be written, or the user has interrupted; files that are complete stay.
+/// Where a file exists or cannot be written, or the user has interrupted; files that are complete
+/// stay.
 pub(crate) fn write_all(
     sky: &SimulatedSky,
     files: &[SimulatedFile],

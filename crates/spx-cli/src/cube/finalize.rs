@@ -1,4 +1,5 @@
-//! `spx cube finalize`: the cube of running sums that `spx drizzle --accumulate` keeps, of one file or merged from several.
+//! `spx cube finalize`: the cube of running sums that `spx drizzle --accumulate` keeps, of one file
+//! or merged from several.
 
 use std::path::PathBuf;
 
@@ -11,10 +12,11 @@ use crate::ui;
 
 /// Turn running sums into their cube
 ///
-/// Takes files that `spx drizzle --accumulate` keeps. Several must be of the same grid and the same settings, and no
-/// exposure may be in two of them; they are merged in the order of their first exposures' times. The cube of one file
-/// is, byte for byte, the one that a run over its exposures, in their order, writes. Counts and masks of merged
-/// files are, too; other values may differ in the last place, for sums of sums round otherwise.
+/// Takes files that `spx drizzle --accumulate` keeps. Several must be of the same grid and the same
+/// settings, and no exposure may be in two of them; they are merged in the order of their first
+/// exposures' times. The cube of one file is, byte for byte, the one that a run over its exposures,
+/// in their order, writes. Counts and masks of merged files are, too; other values may differ in
+/// the last place, for sums of sums round otherwise.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -19,10 +19,11 @@ use spx_pipeline::statistics::median;
 
 /// Show what a cube holds: region, inputs, options, and a table of its planes.
 ///
-/// The table has for each plane the number (from 0, as INDEX of HDU WAVELENGTH), the central wavelength and the
-/// width [um], the resolving power, the number of input images that contributed, the share of pixels with data,
-/// and over these the median surface brightness (SCI) and the median of its error, the square root of VARIANCE
-/// [both MJy/sr]. `-v` adds the history: the configuration and what became of each input.
+/// The table has for each plane the number (from 0, as INDEX of HDU WAVELENGTH), the central
+/// wavelength and the width [um], the resolving power, the number of input images that contributed,
+/// the share of pixels with data, and over these the median surface brightness (SCI) and the median
+/// of its error, the square root of VARIANCE [both MJy/sr]. `-v` adds the history: the
+/// configuration and what became of each input.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -76,7 +77,7 @@ struct Region {
     /// [arcmin]
     width_arcmin: f64,
     height_arcmin: f64,
-    /// At the centre.
+    /// At the center.
     pixel_scale_arcsec: f64,
 }
 
@@ -159,7 +160,7 @@ impl Info {
             ("file", self.file.clone()),
             ("detector", self.detector.clone()),
             ("shape", format!("{nx} x {ny} pixels, {nz} planes")),
-            ("centre", format!("{ra:.6} {dec:+.6} deg (ICRS)")),
+            ("center", format!("{ra:.6} {dec:+.6} deg (ICRS)")),
             (
                 "size",
                 format!("{width_arcmin:.3}' x {height_arcmin:.3}', {}\" pixels", short(pixel_scale_arcsec)),
@@ -247,8 +248,8 @@ fn options(primary: &Header) -> Map<String, Json> {
     OPTIONS.iter().filter_map(|(card, name)| Some(((*name).to_owned(), value(card)?))).collect()
 }
 
-/// The lines of the history. Lines longer than a card's 72 characters stand in several cards; a line begins with
-/// `config` or `input`.
+/// The lines of the history. Lines longer than a card's 72 characters stand in several cards; a
+/// line begins with `config` or `input`.
 fn history(primary: &Header) -> Vec<String> {
     const CARD: usize = 72;
     let mut lines: Vec<String> = Vec::new();

@@ -13,14 +13,14 @@ use clap::{Args, Subcommand};
 use crate::exit::CommandResult;
 use crate::global::Global;
 
-/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for other tools;
-/// cubes of running sums.
+/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for
+/// other tools; cubes of running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx cube info output/drizzle_D3.fits
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12
-  spx cube plot output/drizzle_D3.fits --rgb -o colours.png
+  spx cube plot output/drizzle_D3.fits --rgb -o colors.png
   spx cube view output/drizzle_D3.fits
   spx cube export output/drizzle_D3.fits --for cubeviz -o ngc4395_cubeviz.fits
   spx cube finalize sums_D3.fits -o output/drizzle_D3.fits

@@ -52,7 +52,8 @@ impl Output {
 /// Checks the outputs that the user named before any work is done.
 ///
 /// # Errors
-/// Usage, where an ending is not allowed, a name is given twice, or a file is there and not to be replaced.
+/// Usage, where an ending is not allowed, a name is given twice, or a file is there and not to be
+/// replaced.
 pub(crate) fn outputs(paths: &[PathBuf], allowed: &[&str], overwrite: bool) -> Result<Vec<Output>, Failure> {
     for (k, path) in paths.iter().enumerate() {
         if paths[..k].contains(path) {

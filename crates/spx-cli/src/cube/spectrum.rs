@@ -15,23 +15,25 @@ use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a circle
 ///
-/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels whose centres
-/// lie within the radius. The table is CSV with one row for each plane; its columns are explained below.
+/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
+/// whose centers lie within the radius. The table is CSV with one row for each plane; its columns
+/// are explained below.
 ///
-/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
-/// flux is the sum over these: compare n_pixels with n_pixels_total.
+/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
+/// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
-/// Neighboring voxels share input pixels. Errors of sums and means over a circle account for that by the correlation
-/// that the cube's kernel makes; --independent-errors takes voxels for independent. No background is subtracted (beyond the zodiacal
-/// light that the drizzle took off), and nothing is added for light outside the circle.
+/// Neighboring voxels share input pixels. Errors of sums and means over a circle account for that
+/// by the correlation that the cube's kernel makes; --independent-errors takes voxels for
+/// independent. No background is subtracted (beyond the zodiacal light that the drizzle took off),
+/// and nothing is added for light outside the circle.
 ///
-/// The figure shows the flux in the circle, or without --radius the surface brightness. Planes in which a part of
-/// the circle has no data have a colour of their own.
+/// The figure shows the flux in the circle, or without --radius the surface brightness. Planes in
+/// which a part of the circle has no data have a color of their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
   plane                      number of the plane, from 0, as in HDU WAVELENGTH
-  wavelength                 centre [um]
+  wavelength                 center [um]
   wavelength_min, _max       edges [um]
   surface_brightness         mean over the pixels with data [MJy/sr]
   surface_brightness_error   its standard deviation [MJy/sr]
@@ -64,7 +66,8 @@ pub(crate) struct SpectrumArgs {
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true)]
     radius: Option<f64>,
-    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output; repeat for several
+    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;
+    /// repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
     /// Errors as if voxels were independent, which are too small for a circle

@@ -15,14 +15,15 @@ use crate::ui;
 
 /// Show what a spectral image (Level-2 MEF) holds.
 ///
-/// For each file: its HDUs, exposure and times, pipeline version and quick release, place in the detector's frame,
-/// position and orientation on the sky, wavelengths, how many pixels have each flag, pixels without a number, medians
-/// of IMAGE and ZODI, and the scale by which `spx drizzle` would multiply the zodiacal light before subtracting it.
-/// All pixels are read.
+/// For each file: its HDUs, exposure and times, pipeline version and quick release, place in the
+/// detector's frame, position and orientation on the sky, wavelengths, how many pixels have each
+/// flag, pixels without a number, medians of IMAGE and ZODI, and the scale by which `spx drizzle`
+/// would multiply the zodiacal light before subtracting it. All pixels are read.
 ///
-/// `north` is the direction of north at the centre of the image, in degrees from the +y axis towards -x:
-/// counter-clockwise in a viewer that puts the first pixel lower left; `east` likewise. The footprint lists the outer
-/// corners of the pixels lower left, lower right, upper right, upper left in such a viewer.
+/// `north` is the direction of north at the center of the image, in degrees from the +y axis
+/// towards -x: counter-clockwise in a viewer that puts the first pixel lower left; `east` likewise.
+/// The footprint lists the outer corners of the pixels lower left, lower right, upper right, upper
+/// left in such a viewer.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -68,11 +68,11 @@ fn sky(sky: &ImageSky) -> Vec<(&'static str, String)> {
     let angle = |a: Option<f64>| a.map_or_else(|| "undefined".to_owned(), |a| format!("{a:.3} deg"));
     let corners = sky.footprint.map(position);
     vec![
-        ("centre", format!("{} deg (ICRS)", position(sky.centre))),
+        ("center", format!("{} deg (ICRS)", position(sky.center))),
         ("footprint", corners.join(", ")),
         (
             "pixel",
-            format!("{:.4}\" at the centre, {:.4} arcsec2", sky.pixel_scale_arcsec, sky.pixel_area_arcsec2),
+            format!("{:.4}\" at the center, {:.4} arcsec2", sky.pixel_scale_arcsec, sky.pixel_area_arcsec2),
         ),
         ("north", format!("{} from +y towards -x; east {}", angle(sky.north), angle(sky.east))),
         ("distortion", if sky.sip { "SIP".to_owned() } else { "none".to_owned() }),

@@ -15,13 +15,13 @@ use spx_sim::{
 
 use super::{Run, spx};
 
-/// The field's centre, as arguments.
+/// The field's center, as arguments.
 pub(crate) const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
 /// Observations; each has an image of D1 and one of D3.
 pub(crate) const OBSERVATIONS: usize = 3;
 
-/// The files of the archive: cutouts of 48 px, 5 MB each for their PSFs. They are made once and kept in the
-/// target directory.
+/// The files of the archive: cutouts of 48 px, 5 MB each for their PSFs. They are made once and
+/// kept in the target directory.
 pub(crate) fn images() -> &'static Path {
     static IMAGES: OnceLock<PathBuf> = OnceLock::new();
     IMAGES.get_or_init(|| {
@@ -37,12 +37,12 @@ pub(crate) fn images() -> &'static Path {
 }
 
 fn simulate(directory: &Path) {
-    let centre = Position::new(186.4536, 33.5468).unwrap();
+    let center = Position::new(186.4536, 33.5468).unwrap();
     let detectors = [1, 3].map(|n| Detector::new(n).unwrap()).to_vec();
-    let sky = SimulatedSky::field(centre, 0.03, 5, 5, &FieldOptions::default()).unwrap();
-    let frame = FrameExtent::Around { position: centre, size: 48 };
+    let sky = SimulatedSky::field(center, 0.03, 5, 5, &FieldOptions::default()).unwrap();
+    let frame = FrameExtent::Around { position: center, size: 48 };
     let options = SurveyOptions { observations: OBSERVATIONS, detectors, ..Default::default() };
-    for pointing in survey(centre, &options).unwrap() {
+    for pointing in survey(center, &options).unwrap() {
         let exposure = observe(&sky, &pointing, &ExposureOptions { frame, ..Default::default() }).unwrap();
         let path = directory.join(pointing.archive_path(SimulatedRelease::Qr2));
         fs::create_dir_all(path.parent().unwrap()).unwrap();

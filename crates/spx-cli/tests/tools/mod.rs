@@ -1,4 +1,5 @@
-//! What the tests of several commands share: running the binary, making a cube, reading files directly.
+//! What the tests of several commands share: running the binary, making a cube, reading files
+//! directly.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod local;
@@ -96,7 +97,8 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// A state file without the times at which inputs were modified, which no two runs share; other bytes as they are.
+/// A state file without the times at which inputs were modified, which no two runs share; other
+/// bytes as they are.
 pub(crate) fn without_modification_times(bytes: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
     let mut parts = text.split(" bytes of ");

@@ -1,4 +1,5 @@
-//! Headers as the writer writes them: the cards that describe the form of an HDU, and the images of those that follow.
+//! Headers as the writer writes them: the cards that describe the form of an HDU, and the images of
+//! those that follow.
 
 use super::cards;
 use super::error::FitsError;

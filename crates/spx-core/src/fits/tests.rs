@@ -242,7 +242,7 @@ fn the_same_calls_give_the_same_bytes() {
 }
 
 #[test]
-fn gzip_is_recognised_by_its_contents() {
+fn gzip_is_recognized_by_its_contents() {
     let dir = directory();
     let path = dir.path().join("x.fits");
     sample(&path);

@@ -21,7 +21,7 @@
 //! | 3 | FLAGS | OR_MASK |
 //! | 4 | VARIANCE | |
 //! | 5 | SPECTRAL_CHANNELS | a row a plane, the columns of IRSA's table of channels |
-//! | 6 | WCS-WAVE | the centres of the planes |
+//! | 6 | WCS-WAVE | the centers of the planes |
 //! | 7... | AND_MASK, WAVELENGTH, ... | as they are |
 //!
 //! The first HDU has a card LAYOUT. AND_MASK keeps its header as it is, from which the others get

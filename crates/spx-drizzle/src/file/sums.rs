@@ -39,8 +39,8 @@ use crate::{
     KeptSums, RealSum, VarianceMethod, WavelengthGrid,
 };
 
-/// The form of the file. Version 1 is read, too: its settings name the weights only where they were not
-/// those of its time.
+/// The form of the file. Version 1 is read, too: its settings name the weights only where they were
+/// not those of its time.
 const VERSION: i64 = 2;
 const FILETYPE: &str = "DRIZZLE_SUMS";
 const EXPOSURES: &str = "EXPOSURES";
@@ -415,7 +415,8 @@ impl KeptSums for Kept<'_> {
     }
 }
 
-/// Adds the weights that version 1 did not name: those of a map where there is one, else 1/variance.
+/// Adds the weights that version 1 did not name: those of a map where there is one, else
+/// 1/variance.
 fn name_weight(settings: &mut Vec<String>) {
     let has = |settings: &[String], key: &str| settings.iter().any(|line| line.starts_with(key));
     if !has(settings, "weight = ") {

@@ -219,14 +219,14 @@ fn exported_cubes_have_the_hdus_that_tools_look_for() {
     assert_eq!((header.text("CTYPE3"), header.text("CTYPE3W")), (Ok("WAVE-LOG"), Ok("WAVE-TAB")));
     assert_eq!((header.real("CRVAL1W"), header.text("PS3_0W")), (Ok(10.0), Ok("WCS-WAVE")));
     irsa.move_to("SPECTRAL_CHANNELS").unwrap();
-    let (mut centres, mut channels) = ([0.0; 3], [0_i64; 3]);
-    irsa.read_column("WAVELENGTH", 0, &mut centres).unwrap();
+    let (mut centers, mut channels) = ([0.0; 3], [0_i64; 3]);
+    irsa.read_column("WAVELENGTH", 0, &mut centers).unwrap();
     irsa.read_column("SUBCHANNEL", 0, &mut channels).unwrap();
-    assert_eq!((centres, channels), ([1.05, 1.175, 1.325], [1, 2, 3]));
+    assert_eq!((centers, channels), ([1.05, 1.175, 1.325], [1, 2, 3]));
     irsa.move_to("WCS-WAVE").unwrap();
     let mut table = [0.0; 3];
     irsa.read_column("COORDS", 0, &mut table).unwrap();
-    assert_eq!(table, centres);
+    assert_eq!(table, centers);
 }
 
 #[test]

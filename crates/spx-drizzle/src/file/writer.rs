@@ -276,8 +276,8 @@ pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &s
 /// The table of an exact axis of wavelength.
 pub(super) const WAVE_TABLE: &str = "WCS-WAVE";
 
-/// Writes the table of planes. R_DATA, the resolving power that the data have, is there where the detector
-/// and `z_shrink` are known.
+/// Writes the table of planes. R_DATA, the resolving power that the data have, is there where the
+/// detector and `z_shrink` are known.
 pub(super) fn write_wavelengths(
     fits: &mut FitsWriter,
     cube: &dyn CubeData,
@@ -307,12 +307,12 @@ pub(super) fn write_wavelengths(
 
 /// One row, COORDS (1, K), as -TAB wants it (Greisen et al. 2006, section 6.1).
 pub(super) fn write_exact_table(fits: &mut FitsWriter, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
-    let centres: Vec<f64> = axis.iter().map(Bin::center).collect();
-    let (format, dim) = (format!("{}D", centres.len()), format!("(1,{})", centres.len()));
+    let centers: Vec<f64> = axis.iter().map(Bin::center).collect();
+    let (format, dim) = (format!("{}D", centers.len()), format!("(1,{})", centers.len()));
     let coords = ColumnSpec { name: "COORDS", format: &format, unit: "um", dim: Some(&dim) };
     let mut cards = Header::new();
     cards.set("EXTVER", 1, "").set("EXTLEVEL", 1, "");
     fits.table(WAVE_TABLE, 1, &[coords], &cards)?;
-    fits.write_column("COORDS", 0, &centres)?;
+    fits.write_column("COORDS", 0, &centers)?;
     Ok(fits.checksum()?)
 }

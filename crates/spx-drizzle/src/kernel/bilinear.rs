@@ -5,7 +5,7 @@ use crate::droplet::{Droplet, Quad};
 use crate::numbers::floor;
 
 /// `f = max(1 - |dx|, 0) max(1 - |dy|, 0) xy_shrink^2`, with the distances measured from the
-/// centres of the 2 x 2 output pixels around the droplet, so that the shares add up to
+/// centers of the 2 x 2 output pixels around the droplet, so that the shares add up to
 /// `xy_shrink^2` wherever it falls.
 ///
 /// spxquery measures from `ox + 0.5` and never looks at the pixel to the left or below; its stars
@@ -82,12 +82,12 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_droplet_on_a_centre_stays_there() {
+    fn a_droplet_on_a_center_stays_there() {
         assert_eq!(shares(3.0, -2.0, 1.0), [(3, -2, 1.0)]);
     }
 
     #[test]
-    fn a_droplet_between_four_centres_is_quartered() {
+    fn a_droplet_between_four_centers_is_quartered() {
         let quarter = 0.25 * 0.8 * 0.8;
         let expected = [(3, 7, quarter), (4, 7, quarter), (3, 8, quarter), (4, 8, quarter)];
         assert_eq!(shares(3.5, 7.5, 0.8), expected);

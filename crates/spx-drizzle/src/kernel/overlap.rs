@@ -34,8 +34,8 @@ impl SpatialKernel for SquareKernel {
     }
 
     #[inline(always)]
-    fn reach_of(&self, centre: [f64; 2], quad: &Quad) -> f64 {
-        let far = |k: usize| max((quad[k][0] - centre[0]).abs(), (quad[k][1] - centre[1]).abs());
+    fn reach_of(&self, center: [f64; 2], quad: &Quad) -> f64 {
+        let far = |k: usize| max((quad[k][0] - center[0]).abs(), (quad[k][1] - center[1]).abs());
         0.5 + max(max(far(0), far(1)), max(far(2), far(3)))
     }
 
@@ -204,8 +204,8 @@ mod tests {
     use crate::kernel::bilinear::tests::{at, shares_of};
 
     fn shares(quad: &Quad) -> Vec<(i64, i64, f64)> {
-        let centre = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
-        shares_of(&SquareKernel::new(1.0, 1.0), &at(centre[0], centre[1]), quad)
+        let center = [0, 1].map(|k| 0.25 * quad.iter().map(|c| c[k]).sum::<f64>());
+        shares_of(&SquareKernel::new(1.0, 1.0), &at(center[0], center[1]), quad)
     }
 
     /// The area of the part of a polygon in a pixel, by cutting it at the four sides of the pixel

@@ -12,12 +12,12 @@ pub(crate) trait SpatialKernel: Copy + Sync {
     /// A share smaller than this is none.
     const LEAST: f64 = f64::from_bits(1);
 
-    /// How far from a droplet's centre its shares reach at most, along either axis \[output px\].
+    /// How far from a droplet's center its shares reach at most, along either axis \[output px\].
     fn reach(&self) -> f64;
 
     /// The same for one droplet with these corners.
     #[inline(always)]
-    fn reach_of(&self, _centre: [f64; 2], _quad: &Quad) -> f64 {
+    fn reach_of(&self, _center: [f64; 2], _quad: &Quad) -> f64 {
         self.reach()
     }
 

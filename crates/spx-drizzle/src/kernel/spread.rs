@@ -81,7 +81,7 @@ impl SpatialKernel for TurboKernel {
     }
 }
 
-/// All of it to the pixel that the centre falls into; midway between two, to the higher one.
+/// All of it to the pixel that the center falls into; midway between two, to the higher one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PointKernel;
 
@@ -96,7 +96,7 @@ impl SpatialKernel for PointKernel {
     }
 }
 
-/// A Gaussian whose FWHM is `xy_shrink` input pixels, of unit integral, taken at the centres of the
+/// A Gaussian whose FWHM is `xy_shrink` input pixels, of unit integral, taken at the centers of the
 /// output pixels that the square of +- 2.5 sigma, at least 1.2 input pixels, touches.
 ///
 /// Its shares do not add up to 1: what is cut off is lost, and a Gaussian narrower than an output

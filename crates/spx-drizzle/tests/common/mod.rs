@@ -16,24 +16,24 @@ use spx_drizzle::{
 use spx_sim::{ExposureOptions, FrameExtent, SimulatedSky, SurveyOptions, observe, survey};
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid, WaveTable};
 
-pub(crate) fn centre() -> Position {
+pub(crate) fn center() -> Position {
     Position::new(186.4536, 33.5468).unwrap()
 }
 
-/// A square output grid around [`centre`].
+/// A square output grid around [`center`].
 pub(crate) fn grid(arcmin: f64) -> OutputGrid {
-    OutputGrid::new(Rectangle::new(centre(), arcmin, arcmin).unwrap(), OutputGrid::NATIVE_SCALE).unwrap()
+    OutputGrid::new(Rectangle::new(center(), arcmin, arcmin).unwrap(), OutputGrid::NATIVE_SCALE).unwrap()
 }
 
-/// Exposures of detector 3, cutouts of `size` pixels around the centre.
+/// Exposures of detector 3, cutouts of `size` pixels around the center.
 pub(crate) fn exposures(sky: &SimulatedSky, number: usize, size: usize) -> Vec<SpectralImage> {
     let detectors = vec![Detector::new(3).unwrap()];
     // The field passes the whole height of the detector and a little more, so that every channel
     // sees it.
     let plan = SurveyOptions { observations: number, detectors, margin: 80.0, ..SurveyOptions::default() };
-    let frame = FrameExtent::Around { position: centre(), size };
+    let frame = FrameExtent::Around { position: center(), size };
     let options = ExposureOptions { frame, zodi_scale: 1.1, ..ExposureOptions::default() };
-    let observed = survey(centre(), &plan).unwrap();
+    let observed = survey(center(), &plan).unwrap();
     let images = observed.iter().map(|p| observe(sky, p, &options).unwrap());
     images.map(|exposure| exposure.into_spectral_image(Path::new("simulated"))).collect()
 }

@@ -30,8 +30,8 @@ impl FromStr for RemoteSource {
     }
 }
 
-/// The order of the sources: the mirror where there is one, then those that are named; by default the cloud copy
-/// and IRSA, or for another archive that one alone, for the cloud has no copy of it.
+/// The order of the sources: the mirror where there is one, then those that are named; by default
+/// the cloud copy and IRSA, or for another archive that one alone, for the cloud has no copy of it.
 pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveUrl) -> Vec<DownloadSource> {
     let default: &[RemoteSource] = match *archive == ArchiveUrl::default() {
         true => &[RemoteSource::Cloud, RemoteSource::Irsa],

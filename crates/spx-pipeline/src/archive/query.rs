@@ -73,7 +73,8 @@ impl Default for DownloadRequest {
 /// Asks the archive which images it has.
 ///
 /// # Errors
-/// Nothing found where there is no image; usage where there are more than the limit; otherwise where it cannot be asked.
+/// Nothing found where there is no image; usage where there are more than the limit; otherwise
+/// where it cannot be asked.
 pub fn query(request: &QueryRequest, listener: &dyn Listener) -> Result<QueryReport, PipelineError> {
     let client = client(request.archive.clone(), 1);
     let found = search(&client, &request.selection, request.sia, listener)?;
@@ -89,12 +90,12 @@ pub fn load_query_summary(path: &Path) -> Result<QuerySummary, PipelineError> {
     if path.is_dir() { QuerySummary::read(&path.join(QUERY_SUMMARY)) } else { QuerySummary::read(path) }
 }
 
-/// Downloads what a query has found, and writes its summary beside the files. What is there already and whole is not
-/// fetched again; a file that fails does not stop the others.
+/// Downloads what a query has found, and writes its summary beside the files. What is there already
+/// and whole is not fetched again; a file that fails does not stop the others.
 ///
 /// # Errors
-/// Usage where the cutout or the mirror is not as it should be; where the disk is too small, or another run is at work in
-/// the directory; interrupted.
+/// Usage where the cutout or the mirror is not as it should be; where the disk is too small, or
+/// another run is at work in the directory; interrupted.
 pub fn download(
     summary: &QuerySummary,
     request: &DownloadRequest,
@@ -102,8 +103,8 @@ pub fn download(
 ) -> Result<FetchedFiles, PipelineError> {
     let center = Position::new(summary.region.center_ra, summary.region.center_dec);
     let center: CutoutCenter = center.map_err(PipelineError::usage)?.into();
-    let centre = request.cutout_center.unwrap_or(center);
-    let cutout = request.cutout_size.map(|size| Cutout { size, centre });
+    let center = request.cutout_center.unwrap_or(center);
+    let cutout = request.cutout_size.map(|size| Cutout { size, center });
     if let Some(warning) = cutout.as_ref().and_then(Cutout::warning) {
         listener.warning(&warning);
     }

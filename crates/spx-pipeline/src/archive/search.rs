@@ -5,7 +5,8 @@ use spx_core::progress::Progress;
 
 use crate::PipelineError;
 
-/// More images than this are an error where nothing else is said; it protects from a download of terabytes.
+/// More images than this are an error where nothing else is said; it protects from a download of
+/// terabytes.
 pub const MAX_IMAGES: usize = 500;
 
 /// A client of an archive that keeps so many connections open.

@@ -29,11 +29,12 @@ pub struct ArchiveSettings {
     /// Downloads at a time
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
-    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are read where they are
+    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are
+    /// read where they are
     #[schemars(extend("examples" = ["/data/spherex"], "x-value" = "DIR"))]
     pub data_mirror: Option<PathBuf>,
-    /// Where else to look for files, in this order: cloud, irsa; by default both, or the archive alone where it is not
-    /// IRSA
+    /// Where else to look for files, in this order: cloud, irsa; by default both, or the archive
+    /// alone where it is not IRSA
     #[schemars(extend("examples" = [["cloud", "irsa"]]))]
     pub sources: Option<Vec<String>>,
 }

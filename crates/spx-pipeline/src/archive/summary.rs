@@ -125,10 +125,10 @@ impl QuerySummary {
 
 impl QueryRegion {
     fn of(shape: SearchShape) -> Self {
-        let centre = shape.centre();
+        let center = shape.center();
         let point = Self {
-            center_ra: centre.ra(),
-            center_dec: centre.dec(),
+            center_ra: center.ra(),
+            center_dec: center.dec(),
             radius_deg: None,
             coverage_mode: None,
             width_arcmin: None,
@@ -168,7 +168,7 @@ mod tests {
             observations: vec![observation.clone()],
             superseded: vec![observation],
             rejected: Vec::new(),
-            service: spx_archive::Service::TapSync,
+            service: spx_archive::SearchService::TapSync,
             query: "SELECT".into(),
         };
         let summary = QuerySummary::new(&client, &Selection::new(SearchShape::Point(position)), search);

@@ -1,7 +1,8 @@
 //! The stage `extract`: every source of the catalog that lies on an image, measured.
 //!
-//! Images are measured side by side, each by one thread: it is opened, the index tells the sources near it, and only
-//! where there are any its pixels are read, once. An image whose tables are of the same making is left as it is.
+//! Images are measured side by side, each by one thread: it is opened, the index tells the sources
+//! near it, and only where there are any its pixels are read, once. An image whose tables are of
+//! the same making is left as it is.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -207,11 +208,11 @@ impl Extraction<'_> {
 
     fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
         let opened = OpenExposure::open(path)?;
-        let (centre, radius) = opened.circle()?;
+        let (center, radius) = opened.circle()?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
-        let near = index.within(centre, radius + motion, |number| positions[number as usize]);
+        let near = index.within(center, radius + motion, |number| positions[number as usize]);
         if near.is_empty() {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
@@ -295,8 +296,8 @@ impl Extraction<'_> {
     }
 }
 
-/// Runs `measure` while another thread finishes the tables that it sends, so that the measuring does not wait for the
-/// disk. All are finished when this returns; an error of theirs comes first.
+/// Runs `measure` while another thread finishes the tables that it sends, so that the measuring
+/// does not wait for the disk. All are finished when this returns; an error of theirs comes first.
 fn finishing<T>(
     measure: impl FnOnce(&SyncSender<WrittenTables>) -> Result<T, PipelineError>,
 ) -> Result<T, PipelineError> {

@@ -20,12 +20,13 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Input and output"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
-    /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and optionally pmra, pmdec
-    /// [mas/yr], ref_epoch
+    /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and
+    /// optionally pmra, pmdec [mas/yr], ref_epoch
     #[schemars(example = "sources.csv")]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
     pub catalog: Option<PathBuf>,
-    /// Epoch of the positions, where the catalog has proper motions and no column ref_epoch [Julian year]
+    /// Epoch of the positions, where the catalog has proper motions and no column ref_epoch [Julian
+    /// year]
     #[schemars(range(min = 1000, max = 3000), example = 2016.0)]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "YEAR"))]
     pub ref_epoch: Option<f64>,
@@ -46,8 +47,8 @@ pub struct BatchConfig {
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Region"))]
     pub bands: Option<Vec<String>>,
 
-    /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz); without it the archive is
-    /// asked for images of the region
+    /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz);
+    /// without it the archive is asked for images of the region
     #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for images/, per_image/, lightcurves/ and the resolved configuration

@@ -42,8 +42,8 @@ pub struct BatchRun<'a> {
 }
 
 impl<'a> BatchRun<'a> {
-    /// Reads the catalog, makes the output directory, locks it, reads how far an earlier run came, and writes the settings
-    /// down.
+    /// Reads the catalog, makes the output directory, locks it, reads how far an earlier run came,
+    /// and writes the settings down.
     ///
     /// # Errors
     /// Usage where settings, catalog or state are wrong; otherwise what the disk reports.
@@ -90,7 +90,8 @@ impl<'a> BatchRun<'a> {
     /// The stage `query`: which images there are; `None` where local images are named.
     ///
     /// # Errors
-    /// Nothing found where the archive has no image of the region; otherwise where it cannot be asked.
+    /// Nothing found where the archive has no image of the region; otherwise where it cannot be
+    /// asked.
     pub fn query(&mut self) -> Result<Option<QuerySummary>, PipelineError> {
         if let (None, Some(order)) = (&self.summary, order(&self.parameters)) {
             self.summary = Some(order.query(&mut self.stages)?);
@@ -110,11 +111,12 @@ impl<'a> BatchRun<'a> {
         Ok(self.delivered.clone())
     }
 
-    /// The stage `extract`: a table for each image, in `per_image/`. Gives what became of each image.
+    /// The stage `extract`: a table for each image, in `per_image/`. Gives what became of each
+    /// image.
     ///
     /// # Errors
-    /// Nothing found where there is no image; otherwise where a table cannot be written. An image that fails is no error
-    /// here.
+    /// Nothing found where there is no image; otherwise where a table cannot be written. An image
+    /// that fails is no error here.
     pub fn extract(&mut self) -> Result<Vec<ImageReport>, PipelineError> {
         if let Some(extracted) = &self.extracted {
             return Ok(extracted.clone());
@@ -131,11 +133,12 @@ impl<'a> BatchRun<'a> {
         Ok(self.extracted.insert(reports).clone())
     }
 
-    /// The stage `aggregate`: light curves, in `lightcurves/`, from all tables that were made with these settings, also those
-    /// of images of earlier runs.
+    /// The stage `aggregate`: light curves, in `lightcurves/`, from all tables that were made with
+    /// these settings, also those of images of earlier runs.
     ///
     /// # Errors
-    /// Nothing found, or failed, where no source is measured on any image; otherwise where the disk refuses.
+    /// Nothing found, or failed, where no source is measured on any image; otherwise where the disk
+    /// refuses.
     pub fn aggregate(&mut self) -> Result<AggregatedCurves, PipelineError> {
         let reports = self.extract()?;
         let BatchParameters { output_dir, aggregate: options, .. } = &self.parameters;
@@ -303,7 +306,8 @@ fn nothing_measured(reports: &[ImageReport]) -> PipelineError {
 /// The rows of one source of a finished batch.
 ///
 /// # Errors
-/// Nothing found where the batch has no measurement of it; otherwise where its files cannot be read.
+/// Nothing found where the batch has no measurement of it; otherwise where its files cannot be
+/// read.
 pub fn light_curve(directory: &Path, id: &str) -> Result<Vec<spx_batch::BatchRow<'static>>, PipelineError> {
     let rows = spx_batch::light_curve(directory, id)?;
     if rows.is_empty() {

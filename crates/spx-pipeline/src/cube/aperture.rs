@@ -31,8 +31,8 @@ pub enum ApertureMiss {
 }
 
 impl CubeAperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` \[arcsec\] of a position, or
-    /// without a radius the pixel that the position lies in.
+    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` \[arcsec\] of a
+    /// position, or without a radius the pixel that the position lies in.
     pub fn new(
         wcs: &CelestialWcs,
         shape: [usize; 2],
@@ -93,7 +93,8 @@ fn enclosing_box(
     radius: f64,
 ) -> (Range<usize>, Range<usize>, bool) {
     const POINTS: u32 = 64;
-    // The circle lies within the polygon of the points around it, taken at a radius larger by 1/cos(pi/64).
+    // The circle lies within the polygon of the points around it, taken at a radius larger by
+    // 1/cos(pi/64).
     let around = radius / (std::f64::consts::PI / f64::from(POINTS)).cos();
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for k in 0..POINTS {
@@ -163,8 +164,9 @@ impl PlaneSum {
     }
 }
 
-/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one axis, by the kernel that
-/// a cube was made with: neighboring pixels share input pixels. Without that knowledge, pixels are independent.
+/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one
+/// axis, by the kernel that a cube was made with: neighboring pixels share input pixels. Without
+/// that knowledge, pixels are independent.
 pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     let primary = cube.primary();
     let options = || -> Option<(DrizzleOptions, f64)> {
@@ -176,8 +178,8 @@ pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     options().map_or_else(|| vec![1.0], |(options, ratio)| options.noise_correlation(ratio))
 }
 
-/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers. `correlation` is
-/// [`error_correlation`], or `[1.0]` for errors of independent pixels.
+/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers.
+/// `correlation` is [`error_correlation`], or `[1.0]` for errors of independent pixels.
 pub fn sum_planes(
     cube: &mut CubeFile,
     aperture: &CubeAperture,
@@ -192,7 +194,8 @@ fn variance_of_sum(errors: &[([usize; 2], f64)], correlation: &[f64]) -> f64 {
     let mut variance = 0.0;
     for &([x, y], error) in errors {
         for (v, across) in (y..).zip(correlation) {
-            // Those of the row that lie behind this pixel in the list and have something in common with it.
+            // Those of the row that lie behind this pixel in the list and have something in common
+            // with it.
             let first = if v == y { x } else { x.saturating_sub(correlation.len() - 1) };
             let begin = errors.partition_point(|([u, w], _)| (*w, *u) < (v, first));
             let near = errors[begin..].iter().take_while(|([u, w], _)| *w == v && *u < x + correlation.len());
@@ -316,7 +319,8 @@ mod tests {
         );
     }
 
-    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n - 1) / (2 n).
+    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n -
+    /// 1) / (2 n).
     #[test]
     fn errors_of_blocks_are_correlated() {
         let correlation = DrizzleOptions::default().noise_correlation(1.0);

@@ -55,7 +55,8 @@ pub fn read_rows(
     })
 }
 
-/// The mean surface brightness of several planes, weighted by inverse variance; NaN where none has data.
+/// The mean surface brightness of several planes, weighted by inverse variance; NaN where none has
+/// data.
 ///
 /// # Errors
 /// Where the file cannot be read.
@@ -94,8 +95,8 @@ fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
     Array2::from_shape_vec((ny, nx), values).unwrap_or_default()
 }
 
-/// An image whose pixels are the means of `factor` x `factor` pixels of another, of those that are finite; the last ones
-/// may cover fewer.
+/// An image whose pixels are the means of `factor` x `factor` pixels of another, of those that are
+/// finite; the last ones may cover fewer.
 pub fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
     let (ny, nx) = image.dim();
     Array2::from_shape_fn((ny.div_ceil(factor), nx.div_ceil(factor)), |(y, x)| {
@@ -144,14 +145,14 @@ impl std::fmt::Display for WavelengthRange {
 }
 
 impl WavelengthRange {
-    /// The planes whose centers lie in the range, the upper end excluded; where there are none, those that
-    /// overlap it. They may be without data.
+    /// The planes whose centers lie in the range, the upper end excluded; where there are none,
+    /// those that overlap it. They may be without data.
     pub fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
         };
-        let centred = pick(&|bin| (self.min..self.max).contains(&bin.center()));
-        if centred.is_empty() { pick(&|bin| bin.min < self.max && self.min < bin.max) } else { centred }
+        let centered = pick(&|bin| (self.min..self.max).contains(&bin.center()));
+        if centered.is_empty() { pick(&|bin| bin.min < self.max && self.min < bin.max) } else { centered }
     }
 
     /// The thirds of a cube's range, in order of wavelength.
@@ -161,8 +162,8 @@ impl WavelengthRange {
     }
 }
 
-/// Thirds of the planes that some image contributed to, in order of wavelength; where these are fewer than three,
-/// thirds share planes. `None` where there is no such plane.
+/// Thirds of the planes that some image contributed to, in order of wavelength; where these are
+/// fewer than three, thirds share planes. `None` where there is no such plane.
 pub fn thirds_with_data(cube: &CubeFile) -> Option<[Vec<usize>; 3]> {
     let planes = planes_with_data(cube.inputs_per_plane());
     (!planes.is_empty()).then(|| split_in_three(&planes))
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn one_plane_makes_all_three_colours() {
+    fn one_plane_makes_all_three_colors() {
         let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
         for range in WavelengthRange::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);

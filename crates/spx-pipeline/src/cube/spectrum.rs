@@ -24,7 +24,7 @@ pub struct CubeSpectrum {
     pub dec: f64,
     /// Radius of the circle; `None` for a single pixel.
     pub radius_arcsec: Option<f64>,
-    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centres.
+    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centers.
     pub pixel: [f64; 2],
     /// Solid angle of a pixel there.
     pub pixel_area_arcsec2: f64,
@@ -66,11 +66,13 @@ pub struct CubeSpectrumPoint {
 }
 
 impl CubeSpectrum {
-    /// The spectrum of the pixel that holds a position, or of the circle of `radius` \[arcsec\] around it. Errors are those of
-    /// pixels that share input pixels, or, where that is asked for, of independent ones.
+    /// The spectrum of the pixel that holds a position, or of the circle of `radius` \[arcsec\]
+    /// around it. Errors are those of pixels that share input pixels, or, where that is asked for,
+    /// of independent ones.
     ///
     /// # Errors
-    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be read.
+    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be
+    /// read.
     pub fn extract(
         file: &Path,
         cube: &mut CubeFile,
@@ -115,8 +117,9 @@ impl CubeSpectrum {
         writer.into_inner().map_err(|error| PipelineError::failed(error.into_error()))
     }
 
-    /// The points of a figure, of a circle the flux, of a single pixel the surface brightness: those planes in which
-    /// all pixels have data, or those in which only some have, whose flux is too small.
+    /// The points of a figure, of a circle the flux, of a single pixel the surface brightness:
+    /// those planes in which all pixels have data, or those in which only some have, whose flux is
+    /// too small.
     pub fn figure_points(&self, whole: bool) -> Vec<SpectrumPoint> {
         let point = |p: &CubeSpectrumPoint| {
             let (value, error) = match self.radius_arcsec {
@@ -201,7 +204,7 @@ fn miss_message(miss: ApertureMiss, position: Position, radius: Option<f64>) -> 
             "RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
         ),
         ApertureMiss::NoCenter => format!(
-            "no pixel has its centre within {}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
+            "no pixel has its center within {}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
              position is taken",
             radius.unwrap_or_default()
         ),

@@ -29,7 +29,8 @@ pub(super) struct SumsInUse {
 }
 
 impl SumsInUse {
-    /// Opens a file if it is there, and checks that it was made with these settings, lines `key = value`.
+    /// Opens a file if it is there, and checks that it was made with these settings, lines
+    /// `key = value`.
     ///
     /// # Errors
     /// Usage where the settings are others; where the file is damaged, no accumulator, or in use.
@@ -138,7 +139,8 @@ pub(super) struct AddedFiles {
 }
 
 impl AddedFiles {
-    /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among the sources.
+    /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among
+    /// the sources.
     pub(super) fn among(sources: &[InputFile], accumulator: &Accumulator) -> Self {
         let last = accumulator.entries().iter().map(order).max();
         let mut additions = Self::default();

@@ -1,4 +1,5 @@
-//! What an exposure brings to the drizzle beside its pixels: weights, flags of sources, named variances.
+//! What an exposure brings to the drizzle beside its pixels: weights, flags of sources, named
+//! variances.
 
 use std::path::Path;
 
@@ -44,7 +45,8 @@ impl WeightMap {
         map.ok_or_else(|| PipelineError::usage(none()))
     }
 
-    /// The weights of the rows of an image, by its place in the full frame; NaN, hence no weight, beside the map.
+    /// The weights of the rows of an image, by its place in the full frame; NaN, hence no weight,
+    /// beside the map.
     fn of(&self, image: &SpectralImage) -> Result<Vec<f32>, InputError> {
         let path = &image.metadata.path;
         let offset = image.metadata.parent_offset();

@@ -1,4 +1,5 @@
-//! The cube of running sums that a drizzle keeps with `accumulate`, of one file or merged from several.
+//! The cube of running sums that a drizzle keeps with `accumulate`, of one file or merged from
+//! several.
 
 use std::path::{Path, PathBuf};
 
@@ -27,14 +28,15 @@ pub struct FinalizeRequest {
 
 /// Turns running sums into their cube.
 ///
-/// Several files must be of the same grid and the same settings, and no exposure may be in two of them; they are merged in
-/// the order of their first exposures' times. The cube of one file is, byte for byte, the one that a run over its exposures,
-/// in their order, writes. Counts and masks of merged files are, too; other values may differ in the last place, for
-/// sums of sums round otherwise.
+/// Several files must be of the same grid and the same settings, and no exposure may be in two of
+/// them; they are merged in the order of their first exposures' times. The cube of one file is,
+/// byte for byte, the one that a run over its exposures, in their order, writes. Counts and masks
+/// of merged files are, too; other values may differ in the last place, for sums of sums round
+/// otherwise.
 ///
 /// # Errors
-/// Usage where a file is named twice, an output exists, or the settings differ; otherwise where a file is damaged or
-/// cannot be written.
+/// Usage where a file is named twice, an output exists, or the settings differ; otherwise where a
+/// file is damaged or cannot be written.
 pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<CubeReport, PipelineError> {
     check_outputs(request)?;
     let files = open(&request.files)?;

@@ -76,12 +76,14 @@ impl DrizzleJob<'_> {
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// Upper bound of the memory that the run needs, with so many exposures of earlier runs [bytes].
+    /// Upper bound of the memory that the run needs, with so many exposures of earlier runs
+    /// [bytes].
     pub(super) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
         let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &InputFile| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.files.iter().map(pixels).max().unwrap_or(0);
-        // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
+        // An output pixel gets about one droplet of an exposure; vectors grow to twice what they
+        // hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
         let rejection = self.parameters.resampling.reject;
@@ -90,11 +92,12 @@ impl DrizzleJob<'_> {
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
-    /// Drizzles and writes the cube; where there are running sums, adds to them and writes them before the cube.
+    /// Drizzles and writes the cube; where there are running sums, adds to them and writes them
+    /// before the cube.
     ///
     /// # Errors
-    /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses. A single
-    /// input that fails is no error here: it stands in the report.
+    /// Nothing found where no exposure contributes; otherwise what the disk or the memory refuses.
+    /// A single input that fails is no error here: it stands in the report.
     pub(super) fn run(
         &self,
         plan: DrizzlePlan,
@@ -169,8 +172,8 @@ impl DrizzleJob<'_> {
             .map(|(file, reason)| InputReport::of(file, InputStatus::Rejected, Some(reason.clone())))
     }
 
-    /// Adds sources to sums. Those whose zodiacal scale cannot be fitted come last, with the median of
-    /// the others of their detector, unless the scales to look at are given as `run`.
+    /// Adds sources to sums. Those whose zodiacal scale cannot be fitted come last, with the median
+    /// of the others of their detector, unless the scales to look at are given as `run`.
     fn add(
         &self,
         drizzler: &mut Drizzler,
@@ -313,8 +316,9 @@ impl DrizzleJob<'_> {
         Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time })
     }
 
-    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others. Gives the image, memory
-    /// that is to go back to the pool with the image's, and what is to be subtracted.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others.
+    /// Gives the image, memory that is to go back to the pool with the image's, and what is to be
+    /// subtracted.
     fn read(
         &self,
         file: MefFile,

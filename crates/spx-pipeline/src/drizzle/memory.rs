@@ -4,7 +4,8 @@ use crate::PipelineError;
 
 const GIB: f64 = 1_073_741_824.0;
 
-/// Refuses what would not fit before anything is allocated; `needed` is in bytes, `max_memory` in GiB.
+/// Refuses what would not fit before anything is allocated; `needed` is in bytes, `max_memory` in
+/// GiB.
 ///
 /// # Errors
 /// Usage.

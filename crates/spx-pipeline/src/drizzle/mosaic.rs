@@ -1,4 +1,5 @@
-//! Mosaics: spectral images to one image over a range of wavelengths. A mosaic is a cube with one bin, in another file.
+//! Mosaics: spectral images to one image over a range of wavelengths. A mosaic is a cube with one
+//! bin, in another file.
 
 use std::fmt;
 use std::str::FromStr;
@@ -41,7 +42,8 @@ pub struct MosaicConfig {
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is available
+    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
+    /// available
     #[schemars(extend("examples" = [8.0], "x-value" = "GIB", "x-heading" = "Input and output"))]
     pub max_memory: Option<f64>,
     /// The archive, where no input is given.
@@ -56,7 +58,8 @@ pub struct MosaicConfig {
     /// Weights, masks, optional planes.
     #[serde(flatten)]
     pub resampling: ResamplingSettings,
-    /// Only SCI and WHT, and what planes, err and variances name: takes less than half the memory, and less time
+    /// Only SCI and WHT, and what planes, err and variances name: takes less than half the memory,
+    /// and less time
     #[schemars(extend("x-heading" = "Optional planes"))]
     pub only_mean: bool,
     /// The zodiacal light.

@@ -150,7 +150,8 @@ impl CubeReport {
         self.all().filter(|i| i.status == status).count()
     }
 
-    /// What went in or should have: those that could not even be opened, those of earlier runs, those of this one.
+    /// What went in or should have: those that could not even be opened, those of earlier runs,
+    /// those of this one.
     pub fn all(&self) -> impl Iterator<Item = &InputReport> {
         let (closed, opened): (Vec<_>, Vec<_>) = self.inputs.iter().partition(|i| i.exposure.is_none());
         closed.into_iter().chain(&self.accumulated).chain(opened)

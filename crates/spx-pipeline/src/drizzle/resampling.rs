@@ -18,22 +18,22 @@ use crate::settings::SettingHeading;
 #[serde(default)]
 #[schemars(transform = SettingHeading("Optional planes"))]
 pub struct ResamplingSettings {
-    /// Flags that may be ignored, all others exclude a pixel: sum or list of bit values or names (12, 4,8, 4+8, HOT|COLD),
-    /// ~ for the reverse, none to ignore all; instead of exclude_flags
+    /// Flags that may be ignored, all others exclude a pixel: sum or list of bit values or names
+    /// (12, 4,8, 4+8, HOT|COLD), ~ for the reverse, none to ignore all; instead of exclude_flags
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["SOURCE,OVERFLOW"]))]
     #[schemars(extend("x-value" = "BITS", "x-heading" = "Pixels and weights"))]
     pub good_bits: Option<GoodBits>,
-    /// Weights of the pixels: ivm-smooth (1/variance, the variance smoothed over the image), exptime, map, none, or
-    /// ivm (1/variance of each pixel, which loses up to half of a star's flux); by default ivm-smooth, or map where
-    /// a weight_map is given
+    /// Weights of the pixels: ivm-smooth (1/variance, the variance smoothed over the image),
+    /// exptime, map, none, or ivm (1/variance of each pixel, which loses up to half of a star's
+    /// flux); by default ivm-smooth, or map where a weight_map is given
     #[schemars(extend("examples" = ["ivm-smooth"], "x-value" = "TYPE", "x-heading" = "Pixels and weights"))]
     pub weight: Option<PixelWeighting>,
     /// FITS image with a weight for each pixel of the full frame, for the weights map
     #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
     pub weight_map: Option<PathBuf>,
-    /// Reject outliers: pixels that lie this many errors from what the other exposures saw (hits, satellites, moving objects).
-    /// Voxels need 4 exposures; 4.5 is a good limit
+    /// Reject outliers: pixels that lie this many errors from what the other exposures saw (hits,
+    /// satellites, moving objects). Voxels need 4 exposures; 4.5 is a good limit
     #[schemars(extend("examples" = [4.5], "x-value" = "SIGMA", "x-heading" = "Pixels and weights"))]
     pub reject: Option<f64>,
     /// Only pixels of each input file in this box, counted from 0, ends included
@@ -43,8 +43,8 @@ pub struct ResamplingSettings {
     /// Factor of every input's flux, by default 1; variances are multiplied by its square
     #[schemars(extend("examples" = [1.0], "x-heading" = "Pixels and weights"))]
     pub flux_scale: Option<f64>,
-    /// Side of an output pixel over that of an input pixel, for turbo, gaussian and lanczos; by default that in the middle
-    /// of each input
+    /// Side of an output pixel over that of an input pixel, for turbo, gaussian and lanczos; by
+    /// default that in the middle of each input
     #[schemars(extend("examples" = [1.0], "x-heading" = "Drizzle"))]
     pub pixel_scale_ratio: Option<f64>,
 
@@ -55,13 +55,15 @@ pub struct ResamplingSettings {
     /// Further planes of the output: weight, wavelength (mean of the pixels), context
     #[schemars(extend("examples" = [["weight", "wavelength"]]))]
     pub planes: Option<Vec<OptionalPlane>>,
-    /// A plane of errors: from_var (from the variances) or driz_err (the pixels' errors, resampled as the flux is)
+    /// A plane of errors: from_var (from the variances) or driz_err (the pixels' errors, resampled
+    /// as the flux is)
     #[schemars(extend("examples" = ["from_var"], "x-value" = "METHOD"))]
     pub err: Option<ErrorPlane>,
     /// Names of HDUs of the inputs with further variances, each to be resampled
     #[schemars(extend("examples" = [["VAR_POISSON", "VAR_RNOISE"]]))]
     pub variances: Option<Vec<String>>,
-    /// How those are combined: propagated (as VARIANCE, the default) or resampled (as in STScI's Resample)
+    /// How those are combined: propagated (as VARIANCE, the default) or resampled (as in STScI's
+    /// Resample)
     #[schemars(extend("examples" = ["propagated"], "x-value" = "METHOD"))]
     pub variance_method: Option<VarianceCombination>,
 }
@@ -70,7 +72,8 @@ pub struct ResamplingSettings {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PixelWeighting {
-    /// 1/variance of each pixel, which favors pixels that fluctuated downwards and a star's wings over its core
+    /// 1/variance of each pixel, which favors pixels that fluctuated downwards and a star's wings
+    /// over its core
     Ivm,
     /// 1/variance, the variance smoothed over the image
     #[default]

@@ -1,4 +1,5 @@
-//! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube after cube.
+//! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube
+//! after cube.
 
 use std::path::{Path, PathBuf};
 
@@ -30,19 +31,22 @@ pub(super) enum DrizzleTask<'a> {
     Mosaic(&'a MosaicConfig),
 }
 
-/// Makes the cubes of the inputs that the settings name, or of what the archive has: one for each detector.
+/// Makes the cubes of the inputs that the settings name, or of what the archive has: one for each
+/// detector.
 ///
-/// They are written to `drizzle_D<n>.fits` in the output directory, and beside each the settings that it was made with.
+/// They are written to `drizzle_D<n>.fits` in the output directory, and beside each the settings
+/// that it was made with.
 ///
 /// # Errors
-/// Where no cube could be made: usage where the settings are wrong or a cube exists; nothing found where no exposure
-/// contributes. A cube that fails beside others that are made stands in the report.
+/// Where no cube could be made: usage where the settings are wrong or a cube exists; nothing found
+/// where no exposure contributes. A cube that fails beside others that are made stands in the
+/// report.
 pub fn drizzle(config: &DrizzleConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
     make(&DrizzleTask::Cubes(config), false, listener)
 }
 
-/// As [`drizzle`], going on with an earlier run in the same directory: stages that are done, with the same settings and
-/// the same inputs, are not repeated.
+/// As [`drizzle`], going on with an earlier run in the same directory: stages that are done, with
+/// the same settings and the same inputs, are not repeated.
 ///
 /// # Errors
 /// As [`drizzle`].
@@ -55,16 +59,18 @@ pub fn resume_drizzle(
 
 /// Makes the mosaic of the inputs that the settings name, or of what the archive has.
 ///
-/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the output directory.
+/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the
+/// output directory.
 ///
 /// # Errors
-/// Usage where the settings are wrong or the output exists; nothing found where no exposure contributes.
+/// Usage where the settings are wrong or the output exists; nothing found where no exposure
+/// contributes.
 pub fn mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
     make(&DrizzleTask::Mosaic(config), false, listener)
 }
 
-/// As [`mosaic`], going on with an earlier run in the same directory: stages that are done, with the same settings and the
-/// same inputs, are not repeated.
+/// As [`mosaic`], going on with an earlier run in the same directory: stages that are done, with
+/// the same settings and the same inputs, are not repeated.
 ///
 /// # Errors
 /// As [`mosaic`].
@@ -89,8 +95,8 @@ pub fn drizzle_detector(
     report.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))
 }
 
-/// Asks the archive for the images of the region; the answer is also written to `query_summary.toml` in the output
-/// directory.
+/// Asks the archive for the images of the region; the answer is also written to
+/// `query_summary.toml` in the output directory.
 ///
 /// # Errors
 /// Nothing found where the archive has no such image; otherwise where it cannot be asked.
@@ -105,11 +111,12 @@ pub fn query_observations(
     Ok(summary)
 }
 
-/// Downloads the images of a query to `data/D1` to `data/D6` in the output directory; what is there already is not
-/// fetched again.
+/// Downloads the images of a query to `data/D1` to `data/D6` in the output directory; what is there
+/// already is not fetched again.
 ///
 /// # Errors
-/// Where the disk is too small. A file that cannot be fetched is no error here: it stands among the missing ones.
+/// Where the disk is too small. A file that cannot be fetched is no error here: it stands among the
+/// missing ones.
 pub fn download_observations(
     config: &DrizzleConfig,
     summary: &QuerySummary,
@@ -204,7 +211,8 @@ fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
     }
 }
 
-/// Makes the products of inputs that are at hand; `undelivered` are those that are not, which the user has been told.
+/// Makes the products of inputs that are at hand; `undelivered` are those that are not, which the
+/// user has been told.
 fn combine(
     task: &DrizzleTask<'_>,
     parameters: &DrizzleParameters,
@@ -251,8 +259,8 @@ fn combine(
     run_jobs(task, &jobs, stages)
 }
 
-/// Files of the detector that is wanted, in order. Those of another detector have failed where the user named them, and
-/// are left aside where they were found in a directory.
+/// Files of the detector that is wanted, in order. Those of another detector have failed where the
+/// user named them, and are left aside where they were found in a directory.
 fn select(
     files: Vec<InputFile>,
     mut failed: Vec<InputError>,

@@ -17,8 +17,9 @@ use crate::flag_selection as text;
 use crate::settings::SettingHeading;
 use crate::zodi::{ForegroundTreatment, ZodiSettings};
 
-/// Flags of pixels that are left out where nothing else is said. IRSA's mosaicker keeps OUTLIER, 1.7 % of all pixels with
-/// wild values, and rejects outliers afterwards; here rejection is an option, so that they must not go in.
+/// Flags of pixels that are left out where nothing else is said. IRSA's mosaicker keeps OUTLIER,
+/// 1.7 % of all pixels with wild values, and rejects outliers afterwards; here rejection is an
+/// option, so that they must not go in.
 const DEFAULT_FLAGS: FlagSelection = FlagSelection::Photometry;
 
 /// Settings of [`drizzle`](super::drizzle).
@@ -33,15 +34,16 @@ pub struct DrizzleConfig {
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
-    /// File of running sums: made where it does not exist; otherwise the exposures are added to those in it, each once, and
-    /// the cube is that of all of them
+    /// File of running sums: made where it does not exist; otherwise the exposures are added to
+    /// those in it, each once, and the cube is that of all of them
     #[schemars(extend("examples" = ["sums_D3.fits"], "x-value" = "FILE"))]
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube, which `spx cube finalize` makes of the sums
     pub sums_only: bool,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is available
+    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
+    /// available
     #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
     pub max_memory: Option<f64>,
     /// The archive, where no input is given.
@@ -115,8 +117,8 @@ pub struct RegionSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct OutputSettings {
-    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively); without it the archive is
-    /// asked for images of the region
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively);
+    /// without it the archive is asked for images of the region
     #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for the output and the resolved configuration
@@ -164,8 +166,9 @@ impl Default for SamplingSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Pixels and weights"))]
 pub struct PixelSettings {
-    /// Leave out pixels with these flags: bit numbers and names, or a preset: photometry (the default: what IRSA's
-    /// mosaicker masks, OVERFLOW and OUTLIER), mosaic (without these two, also called irsa), spxquery, none
+    /// Leave out pixels with these flags: bit numbers and names, or a preset: photometry (the
+    /// default: what IRSA's mosaicker masks, OVERFLOW and OUTLIER), mosaic (without these two, also
+    /// called irsa), spxquery, none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["photometry"], "x-value" = "LIST|PRESET"))]
     pub exclude_flags: Option<FlagSelection>,
@@ -245,7 +248,8 @@ pub(super) struct DrizzleParameters {
 }
 
 impl DrizzleConfig {
-    /// The output grid, the wavelength axis of a detector's cube, and the options: what the drizzle will be.
+    /// The output grid, the wavelength axis of a detector's cube, and the options: what the drizzle
+    /// will be.
     ///
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
@@ -265,7 +269,8 @@ impl DrizzleConfig {
         config
     }
 
-    /// The configuration as it stands in the history of a cube: what shapes the result, not where it was made.
+    /// The configuration as it stands in the history of a cube: what shapes the result, not where
+    /// it was made.
     pub(super) fn history(&self, product: DrizzleProduct) -> Vec<String> {
         let mut table = toml::Table::try_from(self.of_product(product)).unwrap_or_default();
         let archive = toml::Table::try_from(&self.archive).unwrap_or_default();

@@ -52,7 +52,8 @@ pub(super) struct HduList {
 /// Lists the HDUs of a spectral image.
 ///
 /// # Errors
-/// Where the file is no FITS file or is damaged, and where it is a cube; the message names the file.
+/// Where the file is no FITS file or is damaged, and where it is a cube; the message names the
+/// file.
 pub(super) fn list(path: &Path) -> Result<HduList, PipelineError> {
     let file = || path.display().to_string();
     let mut reader = FitsReader::open(path).with_context(file)?;

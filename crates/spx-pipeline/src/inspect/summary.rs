@@ -39,7 +39,7 @@ pub struct ImageSummary {
     pub full_frame: bool,
     /// Where it lies.
     pub sky: ImageSky,
-    /// Centres of the passbands \[um\].
+    /// Centers of the passbands \[um\].
     pub wavelength: ValueExtent,
     /// Widths of the passbands \[um\].
     pub bandwidth: ValueExtent,
@@ -76,14 +76,14 @@ pub struct ImageTimes {
 #[derive(Debug, Serialize)]
 pub struct ImageSky {
     /// Right ascension and declination of the center.
-    pub centre: [f64; 2],
+    pub center: [f64; 2],
     /// Outer corners: lower left, lower right, upper right, upper left.
     pub footprint: [[f64; 2]; 4],
-    /// At the centre.
+    /// At the center.
     pub pixel_area_arcsec2: f64,
     /// Square root of that.
     pub pixel_scale_arcsec: f64,
-    /// From +y towards -x, at the centre.
+    /// From +y towards -x, at the center.
     pub north: Option<f64>,
     /// Likewise.
     pub east: Option<f64>,
@@ -222,7 +222,7 @@ impl ImageSky {
         let area = wcs.pixel_area(at[0], at[1]);
         let [north, east] = directions(wcs, at);
         Self {
-            centre: wcs.pixel_to_sky(at[0], at[1]),
+            center: wcs.pixel_to_sky(at[0], at[1]),
             footprint: wcs.footprint([ny, nx]),
             pixel_area_arcsec2: area,
             pixel_scale_arcsec: area.sqrt(),
@@ -233,7 +233,8 @@ impl ImageSky {
     }
 }
 
-/// Directions of north and east at a pixel, from +y towards -x [deg], in (-180, 180]; `None` at a pole.
+/// Directions of north and east at a pixel, from +y towards -x [deg], in (-180, 180]; `None` at a
+/// pole.
 fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
     // Half a pixel either way, through which the distortion is straight.
     const STEP: f64 = 3.0 / 3600.0;
@@ -258,18 +259,19 @@ fn wavelengths(metadata: &Metadata) -> Result<(ValueExtent, ValueExtent), Pipeli
         .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
     let [ny, nx] = metadata.shape;
     let mut row = vec![Passband { center: f64::NAN, width: f64::NAN }; nx];
-    let (mut centre, mut width) = (ValueExtent::EMPTY, ValueExtent::EMPTY);
+    let (mut center, mut width) = (ValueExtent::EMPTY, ValueExtent::EMPTY);
     for y in 0..ny {
         map.passband_row(0.0, y as f64, &mut row);
         for band in &row {
-            centre.add(band.center);
+            center.add(band.center);
             width.add(band.width);
         }
     }
-    Ok((centre, width))
+    Ok((center, width))
 }
 
-/// Pixels of each flag that the file names, and of each other bit that occurs; and pixels without any.
+/// Pixels of each flag that the file names, and of each other bit that occurs; and pixels without
+/// any.
 fn count_flags(flags: &[i32], names: &FlagNames) -> (Vec<FlagCount>, usize) {
     let mut counts = [0usize; 32];
     let mut unflagged = 0;
@@ -322,7 +324,8 @@ mod tests {
         assert_eq!(count(30), None);
     }
 
-    /// An image turned by 30 degrees: y points 30 degrees east of north, so north lies 30 degrees clockwise of y.
+    /// An image turned by 30 degrees: y points 30 degrees east of north, so north lies 30 degrees
+    /// clockwise of y.
     #[test]
     fn north_and_east_follow_the_rotation() {
         let (sin, cos) = 30f64.to_radians().sin_cos();

@@ -1,8 +1,9 @@
-//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its pixels
-//! (`solid_angle_pixel_map`) and its point spread functions (`epsf`), where they are given or a mirror has them.
+//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its
+//! pixels (`solid_angle_pixel_map`) and its point spread functions (`epsf`), where they are given
+//! or a mirror has them.
 //!
-//! Wavelengths and solid angles are images of the full frame. A value at a position is bilinear between the centres of pixels; half a pixel at
-//! the edges has the value of the outermost centre.
+//! Wavelengths and solid angles are images of the full frame. A value at a position is bilinear
+//! between the centers of pixels; half a pixel at the edges has the value of the outermost center.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -29,7 +30,8 @@ const SPECTRAL_WCS: ProductKind =
 const SOLID_ANGLE: ProductKind = ProductKind { name: "solid_angle_pixel_map", planes: &[None] };
 const EPSF: ProductKind = ProductKind { name: "epsf", planes: &[] };
 
-/// The products at hand, by detector; each is read when the first exposure needs it, and then kept: 17 MB a plane.
+/// The products at hand, by detector; each is read when the first exposure needs it, and then kept:
+/// 17 MB a plane.
 #[derive(Default)]
 pub struct Calibration {
     wavelengths: [Option<CalibrationProduct>; 6],
@@ -46,8 +48,8 @@ pub struct CalibrationProduct {
 }
 
 impl Calibration {
-    /// The products in the files and directories that are given, or else in a mirror; of several for a detector, the
-    /// newest.
+    /// The products in the files and directories that are given, or else in a mirror; of several
+    /// for a detector, the newest.
     ///
     /// # Errors
     /// Where a path that is given does not exist, or a file does not say its detector.
@@ -74,7 +76,8 @@ impl Calibration {
         self.areas[index(detector)].as_ref()
     }
 
-    /// The product with the point spread functions of a detector, which serve images of both releases.
+    /// The product with the point spread functions of a detector, which serve images of both
+    /// releases.
     pub fn psf(&self, detector: Detector) -> Option<&CalibrationProduct> {
         self.psfs[index(detector)].as_ref()
     }
@@ -245,7 +248,8 @@ fn first_image(file: &mut FitsReader) -> Result<(), PipelineError> {
 pub struct LoadedProduct<'a>(&'a [Vec<f32>]);
 
 impl LoadedProduct<'_> {
-    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where both are above zero.
+    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where
+    /// both are above zero.
     pub fn passband(self, at: [f64; 2]) -> Option<Passband> {
         Some(Passband { center: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
     }
@@ -256,7 +260,8 @@ impl LoadedProduct<'_> {
     }
 }
 
-/// The value of a plane at a position on it; `None` off it, or where it is not finite and above zero.
+/// The value of a plane at a position on it; `None` off it, or where it is not finite and above
+/// zero.
 fn bilinear(plane: &[f32], [x, y]: [f64; 2]) -> Option<f64> {
     let last = (Detector::NPIX - 1) as f64;
     let on = |c: f64| (-0.5..last + 0.5).contains(&c);

@@ -1,6 +1,8 @@
-//! The columns of every table of measurements: name, unit, meaning, and how the value is had from a [`MeasurementRow`].
+//! The columns of every table of measurements: name, unit, meaning, and how the value is had from a
+//! [`MeasurementRow`].
 //!
-//! The first fifteen are those of spxquery's light curves, in its order. UCDs follow the IVOA's UCD1+ vocabulary 1.5.
+//! The first fifteen are those of spxquery's light curves, in its order. UCDs follow the IVOA's
+//! UCD1+ vocabulary 1.5.
 
 use std::borrow::Cow;
 

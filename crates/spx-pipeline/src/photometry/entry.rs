@@ -90,7 +90,8 @@ pub fn sort_entries(entries: &mut [PhotometryEntry]) {
     });
 }
 
-/// Measures a target on each file, on all cores; `done` hears of each as it comes, from several threads.
+/// Measures a target on each file, on all cores; `done` hears of each as it comes, from several
+/// threads.
 ///
 /// # Errors
 /// Interrupted by the user; those of `done`.

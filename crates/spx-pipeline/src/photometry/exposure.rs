@@ -3,11 +3,14 @@
 //! A pipeline of one source and one of a million use it alike:
 //!
 //! 1. [`PhotometrySetup`] is made once for a run;
-//! 2. [`OpenExposure::open`] makes the maps of a file, [`OpenExposure::read`] fits the zodiacal light;
-//! 3. [`ReadExposure::photometer`] borrows it, checks it, and resolves flags by their names in the file;
-//! 4. [`ExposurePhotometer::measure`] gives a [`MeasurementRow`] of numbers for a target, or the reason why there is none.
-//!    It allocates nothing, costs the pixels around the target, and may be called from several threads at once, each with
-//!    a [`Scratch`] of its own; what it gives does not depend on the order.
+//! 2. [`OpenExposure::open`] makes the maps of a file, [`OpenExposure::read`] fits the zodiacal
+//!    light;
+//! 3. [`ReadExposure::photometer`] borrows it, checks it, and resolves flags by their names in the
+//!    file;
+//! 4. [`ExposurePhotometer::measure`] gives a [`MeasurementRow`] of numbers for a target, or the
+//!    reason why there is none. It allocates nothing, costs the pixels around the target, and may
+//!    be called from several threads at once, each with a [`Scratch`] of its own; what it gives
+//!    does not depend on the order.
 //! 5. [`ReadExposure::into_memory`] gives the memory back for the next file.
 
 use std::path::Path;
@@ -107,8 +110,8 @@ impl OpenExposure {
         check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
-    /// Fits the zodiacal light where that is asked for. Pixels that do not stand in the file as plain
-    /// numbers are read into the memory of `reuse`.
+    /// Fits the zodiacal light where that is asked for. Pixels that do not stand in the file as
+    /// plain numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
@@ -150,7 +153,8 @@ impl ReadExposure {
     /// Prepares to measure.
     ///
     /// # Errors
-    /// Where a flag has no name in this file, a PSF is needed and there is none, or a calibration product is missing or cannot be read.
+    /// Where a flag has no name in this file, a PSF is needed and there is none, or a calibration
+    /// product is missing or cannot be read.
     pub fn photometer<'a>(
         &'a self,
         setup: &'a PhotometrySetup,
@@ -228,7 +232,8 @@ impl ExposurePhotometer<'_> {
         ))
     }
 
-    /// The solid angle of the pixel [arcsec^2]; NaN where the map was asked for and has no value there.
+    /// The solid angle of the pixel [arcsec^2]; NaN where the map was asked for and has no value
+    /// there.
     fn area(&self, [x, y]: [f64; 2], parent: [f64; 2]) -> (f64, PixelArea) {
         let of_map = self.areas.and_then(|map| map.area(parent));
         match (self.pixel_area, of_map) {
@@ -256,14 +261,15 @@ mod tests {
     use super::*;
     use crate::photometry::PhotometrySettings;
 
-    /// Pixels in the file and pixels in memory give the same to the last bit; bad pixels are filled in both.
+    /// Pixels in the file and pixels in memory give the same to the last bit; bad pixels are filled
+    /// in both.
     #[test]
     fn plain_and_gzipped_files_are_measured_alike() {
-        let centre = Position::new(186.4536, 33.5468).unwrap();
-        let sky = SimulatedSky::field(centre, 0.4, 60, 7, &FieldOptions::default()).unwrap();
+        let center = Position::new(186.4536, 33.5468).unwrap();
+        let sky = SimulatedSky::field(center, 0.4, 60, 7, &FieldOptions::default()).unwrap();
         let detectors = vec![Detector::new(3).unwrap()];
         let plan = SurveyOptions { observations: 1, detectors, ..SurveyOptions::default() };
-        let pointing = &survey(centre, &plan).unwrap()[0];
+        let pointing = &survey(center, &plan).unwrap()[0];
         let window = PixelWindow { x0: 700, y0: 700, nx: 300, ny: 300 };
         let options =
             ExposureOptions { frame: FrameExtent::Cutout(window), nan_fraction: 0.05, ..Default::default() };

@@ -16,7 +16,8 @@ use crate::settings::SettingHeading;
 pub struct FigureSettings {
     /// Draw AB magnitudes instead of fluxes
     use_magnitude: Option<bool>,
-    /// Light curve as flux over the source's own spectrum (where it is bright enough), or as measured: relative, flux
+    /// Light curve as flux over the source's own spectrum (where it is bright enough), or as
+    /// measured: relative, flux
     #[schemars(extend("x-value" = "NAME"))]
     light_curve: Option<String>,
     /// Draw faint points that are smaller than their errors as upper limits

@@ -49,8 +49,8 @@ pub struct PhotometryReport {
     pub entries: Vec<PhotometryEntry>,
 }
 
-/// Measures a source on files, and on the spectral images in directories. A file that cannot be read does not stop the
-/// others.
+/// Measures a source on files, and on the spectral images in directories. A file that cannot be
+/// read does not stop the others.
 ///
 /// # Errors
 /// Usage where the settings are wrong; nothing found where there is no image; interrupted.
@@ -95,8 +95,8 @@ impl PhotometryReport {
     }
 }
 
-/// Of several files of one exposure on which the source is measured, the newest processing counts, and of copies the first
-/// by name; the others are rejected.
+/// Of several files of one exposure on which the source is measured, the newest processing counts,
+/// and of copies the first by name; the others are rejected.
 fn count_once(entries: &mut [PhotometryEntry]) {
     let key = |entry: &PhotometryEntry| {
         let (exposure, _) = entry.row()?;

@@ -51,7 +51,8 @@ pub struct MeasurementRow {
     pub flags: u32,
     /// Bad flags of the pixels that the flux holds.
     pub bad_flags: u32,
-    /// Share of the source's light on bad pixels and such without a finite value; `None` without a PSF.
+    /// Share of the source's light on bad pixels and such without a finite value; `None` without a
+    /// PSF.
     pub masked_fraction: Option<f64>,
     /// The data are good.
     pub is_good: bool,

@@ -24,8 +24,8 @@ pub struct PhotometrySettings {
     /// Size of the aperture: fixed, or a multiple of the FWHM of the PSF
     #[schemars(with = "String", extend("enum" = ["fixed", "fwhm"]))]
     pub aperture_method: ApertureMethod,
-    /// Where the FWHM comes from: psf (measured on the PSF at the source, the same for both releases) or card (PSF_FWHM, as
-    /// spxquery)
+    /// Where the FWHM comes from: psf (measured on the PSF at the source, the same for both
+    /// releases) or card (PSF_FWHM, as spxquery)
     #[schemars(with = "String", extend("enum" = ["psf", "card"]))]
     pub aperture_fwhm: FwhmSource,
     /// Diameter of a fixed aperture, and where no FWHM is known [px]
@@ -62,15 +62,16 @@ pub struct PhotometrySettings {
     pub bg_sigma_clip_sigma: f64,
     /// How often they are clipped
     pub bg_sigma_clip_maxiters: usize,
-    /// Propagation of errors: independent (that of independent pixels) or overlap (as photutils and spxquery; too large for
-    /// apertures of few pixels)
+    /// Propagation of errors: independent (that of independent pixels) or overlap (as photutils and
+    /// spxquery; too large for apertures of few pixels)
     #[schemars(with = "String", extend("enum" = ["overlap", "independent"]))]
     pub error_model: ErrorModel,
-    /// Solid angle of the pixel: local (from the full WCS at the source), constant (without distortion) or map (the
-    /// calibration product); by default the map where there is one, else local
+    /// Solid angle of the pixel: local (from the full WCS at the source), constant (without
+    /// distortion) or map (the calibration product); by default the map where there is one, else
+    /// local
     pub pixel_area: Option<PixelArea>,
-    /// Give the flux of the whole source, by the PSF: add the light outside the aperture, and take that of the source out of
-    /// its own background
+    /// Give the flux of the whole source, by the PSF: add the light outside the aperture, and take
+    /// that of the source out of its own background
     pub aperture_correction: bool,
     /// Leave bad pixels out of the aperture and make up for them by the PSF
     pub fill_bad_pixels: bool,
@@ -89,23 +90,26 @@ pub struct PhotometrySettings {
     /// Least ratio of flux to error of a detection
     #[schemars(extend("x-heading" = "Quality"))]
     pub sigma_threshold: f64,
-    /// Flags of pixels that are left out of background and flux, or else mark a measurement as bad: bit numbers and names, or
-    /// a preset: photometry (those of IRSA's mosaicker, OVERFLOW and OUTLIER), mosaic (irsa), spxquery, none
+    /// Flags of pixels that are left out of background and flux, or else mark a measurement as bad:
+    /// bit numbers and names, or a preset: photometry (those of IRSA's mosaicker, OVERFLOW and
+    /// OUTLIER), mosaic (irsa), spxquery, none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-heading" = "Quality", "x-value" = "LIST|PRESET"))]
     pub bad_flags: FlagSelection,
-    /// Whose flags a measurement has: overlap (all pixels that the aperture touches) or center (pixels whose centers lie in
-    /// it, as spxquery)
+    /// Whose flags a measurement has: overlap (all pixels that the aperture touches) or center
+    /// (pixels whose centers lie in it, as spxquery)
     #[schemars(with = "String", extend("enum" = ["overlap", "center"], "x-heading" = "Quality"))]
     pub flag_rule: FlagRule,
 
-    /// Calibration products spectral_wcs (CWAVE, CBAND), files or directories that hold them: wavelengths for science
+    /// Calibration products spectral_wcs (CWAVE, CBAND), files or directories that hold them:
+    /// wavelengths for science
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
     pub spectral_wcs: Option<Vec<PathBuf>>,
     /// Calibration products solid_angle_pixel_map, files or directories that hold them
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
     pub solid_angle_map: Option<Vec<PathBuf>>,
-    /// Calibration products epsf, files or directories that hold them: the PSF of images of both releases
+    /// Calibration products epsf, files or directories that hold them: the PSF of images of both
+    /// releases
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
     pub epsf: Option<Vec<PathBuf>>,
 

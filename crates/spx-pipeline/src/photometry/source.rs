@@ -28,7 +28,8 @@ pub struct SourceSettings {
     /// Proper motion along declination [mas/yr]
     #[schemars(example = 10362.394, extend("x-value" = "MAS/YR"))]
     pub pm_dec: Option<f64>,
-    /// Epoch of the position of a source with proper motion [Julian year]; by default 2016, that of Gaia DR3
+    /// Epoch of the position of a source with proper motion [Julian year]; by default 2016, that of
+    /// Gaia DR3
     #[schemars(example = 2016.0, extend("x-value" = "YEAR"))]
     pub ref_epoch: Option<f64>,
 }

@@ -1,8 +1,9 @@
 //! Tables of measurements as CSV, ECSV and JSON.
 //!
-//! ECSV is astropy's Enhanced Character-Separated Values 1.0 (APE 6): a YAML header in comments, then CSV. Its columns
-//! begin with time, wavelength, bandwidth, flux and its error, side by side, for specutils takes the next column of the
-//! same unit as the uncertainty; and its rows are in order of wavelength, for specutils wants that.
+//! ECSV is astropy's Enhanced Character-Separated Values 1.0 (APE 6): a YAML header in comments,
+//! then CSV. Its columns begin with time, wavelength, bandwidth, flux and its error, side by side,
+//! for specutils takes the next column of the same unit as the uncertainty; and its rows are in
+//! order of wavelength, for specutils wants that.
 
 use std::path::Path;
 
@@ -80,7 +81,8 @@ pub struct MeasurementTable<'a> {
     pub entries: &'a [PhotometryEntry],
     /// Names of its columns.
     pub names: ColumnNames,
-    /// Also files without a measurement (but not in ECSV, which is a spectrum), and the columns file, status, reason.
+    /// Also files without a measurement (but not in ECSV, which is a spectrum), and the columns
+    /// file, status, reason.
     pub all: bool,
 }
 
@@ -244,7 +246,8 @@ fn spectrum_first() -> Vec<&'static MeasurementColumn> {
     first.chain(COLUMNS.iter().filter(|column| !FIRST.contains(&column.name))).collect()
 }
 
-/// A cell of CSV. Numbers have as many digits as it takes to read the same number back; logical values are Python's.
+/// A cell of CSV. Numbers have as many digits as it takes to read the same number back; logical
+/// values are Python's.
 fn text(value: &CellValue<'_>) -> String {
     match value {
         CellValue::Text(text) => text.clone().into_owned(),

@@ -39,10 +39,12 @@ pub struct RunConfig {
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
     pub bands: Option<Vec<String>>,
-    /// Cutouts of this size instead of full frames, such as 60px, 3arcmin, 0.1 (degrees) or 200,400px
+    /// Cutouts of this size instead of full frames, such as 60px, 3arcmin, 0.1 (degrees) or
+    /// 200,400px
     #[schemars(example = "60px", extend("x-heading" = "Archive", "x-value" = "SIZE"))]
     pub cutout_size: Option<String>,
-    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; by default the source, at its position of 2026.0
+    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; by default the source, at
+    /// its position of 2026.0
     #[schemars(example = "1020,1020px")]
     #[schemars(extend("x-heading" = "Archive", "x-value" = "X,Y", "x-hyphen" = true))]
     pub cutout_center: Option<String>,
@@ -148,7 +150,7 @@ impl RunConfig {
             None => place.into(),
             Some(center) => center.parse::<CutoutCenter>().map_err(PipelineError::usage)?,
         };
-        Ok(Some(Cutout { size, centre: center }))
+        Ok(Some(Cutout { size, center }))
     }
 }
 
@@ -179,7 +181,7 @@ mod tests {
         let moving = of(&format!("{star}pm_ra = -801.551\npm_dec = 10362.394\n")).unwrap();
         let moved = moving.place.separation(moving.target.position) * 3600.0;
         assert!((moved - 103.93).abs() < 0.02, "{moved}");
-        assert_eq!(moving.cutout.unwrap().centre, moving.place.into());
+        assert_eq!(moving.cutout.unwrap().center, moving.place.into());
         for (more, word) in [
             ("name = \"../x\"\n", "name"),
             ("cutout_center = \"1,x\"\n", "cent"),

@@ -57,11 +57,12 @@ struct ProcessedImages {
 }
 
 impl<'a> SourceRun<'a> {
-    /// Makes the output directory, locks it, reads how far an earlier run came, and writes the settings down.
+    /// Makes the output directory, locks it, reads how far an earlier run came, and writes the
+    /// settings down.
     ///
     /// # Errors
-    /// Usage where settings or state are wrong, or the directory holds the run of another source; otherwise what the disk
-    /// reports.
+    /// Usage where settings or state are wrong, or the directory holds the run of another source;
+    /// otherwise what the disk reports.
     pub fn open(
         config: &'a RunConfig,
         wanted: RunStages,
@@ -103,7 +104,8 @@ impl<'a> SourceRun<'a> {
     /// The stage `query`: which images there are.
     ///
     /// # Errors
-    /// Nothing found where the archive has no image of the source; otherwise where it cannot be asked.
+    /// Nothing found where the archive has no image of the source; otherwise where it cannot be
+    /// asked.
     pub fn query(&mut self) -> Result<QuerySummary, PipelineError> {
         if let Some(summary) = &self.summary {
             return Ok(summary.clone());

@@ -73,7 +73,8 @@ pub struct SettingLimits {
     pub infinite: bool,
 }
 
-/// Puts the settings of a struct under a heading: an attribute `#[schemars(transform = SettingHeading("Archive"))]`.
+/// Puts the settings of a struct under a heading: an attribute
+/// `#[schemars(transform = SettingHeading("Archive"))]`.
 #[derive(Debug, Clone, Copy)]
 pub struct SettingHeading(pub &'static str);
 

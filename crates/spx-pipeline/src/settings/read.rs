@@ -35,14 +35,15 @@ pub enum SettingsError {
     },
 }
 
-/// Lays the settings that are given (on the command line, in the environment) over those of a file; what neither has is
-/// at its default.
+/// Lays the settings that are given (on the command line, in the environment) over those of a file;
+/// what neither has is at its default.
 ///
 /// Keys of `given` are those of files, with underscores.
 ///
 /// # Errors
-/// Where the file cannot be read or is not TOML, and for unknown keys, values of the wrong type, and numbers that are out
-/// of their limits or not finite; the message has the line, and for an unknown key the nearest known one.
+/// Where the file cannot be read or is not TOML, and for unknown keys, values of the wrong type,
+/// and numbers that are out of their limits or not finite; the message has the line, and for an
+/// unknown key the nearest known one.
 pub fn resolve<C: Configuration>(file: Option<&Path>, given: Table) -> Result<C, SettingsError> {
     let mut table = match file {
         None => Table::new(),
@@ -80,7 +81,8 @@ fn check<C: Configuration>(settings: &[SettingDeclaration], key: &str, value: &V
     read.map(|_| ()).map_err(|error| error.message().to_owned())
 }
 
-/// Checks each key of the file by itself, so that messages have its line, and gives the table for merging.
+/// Checks each key of the file by itself, so that messages have its line, and gives the table for
+/// merging.
 fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, String> {
     let document = DeTable::parse(text).map_err(|error| error.to_string())?;
     let mut table: Table = toml::from_str(text).map_err(|error| error.to_string())?;

@@ -8,10 +8,11 @@ use spx_core::atomic;
 use super::{Configuration, SettingDeclaration, settings_of};
 use crate::{PipelineError, ResultContext as _};
 
-/// A commented configuration with every setting of a command: its documentation, limits and default.
+/// A commented configuration with every setting of a command: its documentation, limits and
+/// default.
 ///
-/// Settings that must be given are set to an example; all others stand behind `#`, with their default or, where there is
-/// none, an example.
+/// Settings that must be given are set to an example; all others stand behind `#`, with their
+/// default or, where there is none, an example.
 pub fn template<C: Configuration>(command: &str) -> String {
     let mut text = format!(
         "# Configuration of `spx {command}`. Keys are the options of the command line with underscores.\n\
@@ -50,7 +51,8 @@ fn entry(setting: &SettingDeclaration) -> String {
     format!("\n# {about}\n{hash}{}\n", format!("{key} = {value}").trim_end())
 }
 
-/// Writes the configuration of a run beside its results, with a comment that says what it belongs to.
+/// Writes the configuration of a run beside its results, with a comment that says what it belongs
+/// to.
 ///
 /// # Errors
 /// What the disk reports.

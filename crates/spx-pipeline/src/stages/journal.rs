@@ -1,7 +1,8 @@
-//! The results of a stage's items as they come: a file of lines, to which each result is added by one write.
+//! The results of a stage's items as they come: a file of lines, to which each result is added by
+//! one write.
 //!
-//! The first line has what the stage depends on, each other an item and its result, as JSON. Where a run was killed the
-//! last line may be incomplete; it is cut off.
+//! The first line has what the stage depends on, each other an item and its result, as JSON. Where
+//! a run was killed the last line may be incomplete; it is cut off.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -51,7 +52,8 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
         Self { done: BTreeMap::new(), file: None }
     }
 
-    /// Opens a journal; what stands in it counts where `resume` is true and its parameters are these.
+    /// Opens a journal; what stands in it counts where `resume` is true and its parameters are
+    /// these.
     pub(crate) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, PipelineError> {
         let context = || path.display().to_string();
         let text = match std::fs::read(path) {

@@ -3,7 +3,8 @@
 use super::points::{Drawable, DrawnValue, MeasuredFlux};
 use crate::scale::percentiles;
 
-/// Widths of bins in ln(wavelength): one over the resolving power, 41 up to 3.82 um and about 120 above.
+/// Widths of bins in ln(wavelength): one over the resolving power, 41 up to 3.82 um and about 120
+/// above.
 const WIDTHS: [f64; 2] = [1.0 / 41.0, 1.0 / 120.0];
 const FINE_FROM: f64 = 3.82;
 /// Points without flags that a bin needs for a mean.
@@ -17,7 +18,8 @@ const CLIP: f64 = 5.0;
 #[derive(Debug, Default)]
 pub(super) struct Channels(pub(super) Vec<(f64, DrawnValue)>);
 
-/// The means of all bins that have enough points; none where they would say little more than the points.
+/// The means of all bins that have enough points; none where they would say little more than the
+/// points.
 pub(super) fn channel_means(drawable: &Drawable) -> Channels {
     let mut points = drawable.fluxes.clone();
     points.sort_by(|a, b| a.wavelength.total_cmp(&b.wavelength));

@@ -44,9 +44,9 @@ impl<'a> Marks<'a> {
         }
     }
 
-    /// Points in a panel whose horizontal coordinate and half width are `along`, colored by the other
-    /// coordinate. Flagged points lie behind, then bars, then faint points, limits, detections, and
-    /// what lies far below zero.
+    /// Points in a panel whose horizontal coordinate and half width are `along`, colored by the
+    /// other coordinate. Flagged points lie behind, then bars, then faint points, limits,
+    /// detections, and what lies far below zero.
     pub(super) fn draw(
         &self,
         canvas: &mut Canvas,
@@ -169,8 +169,8 @@ impl<'a> Marks<'a> {
         ]
     }
 
-    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn how,
-    /// and how many there are.
+    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn
+    /// how, and how many there are.
     pub(super) fn legend(
         &self,
         canvas: &mut Canvas,

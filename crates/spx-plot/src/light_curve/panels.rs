@@ -1,4 +1,5 @@
-//! The frames of the figure: the spectrum, one part of the light curve for each visit, the color bars.
+//! The frames of the figure: the spectrum, one part of the light curve for each visit, the color
+//! bars.
 
 use super::channels::{Channels, channel_means};
 use super::dates::{Calendar, DateTicks, date_ticks, visits};

@@ -110,8 +110,8 @@ pub(super) struct MeasuredFlux {
 /// The points of a figure that can be drawn, at least one.
 pub(super) struct Drawable {
     pub(super) points: Vec<DrawablePoint>,
-    /// All measurements without flags, those that have no magnitude among them: leaving these out would
-    /// bias every mean.
+    /// All measurements without flags, those that have no magnitude among them: leaving these out
+    /// would bias every mean.
     pub(super) fluxes: Vec<MeasuredFlux>,
     /// Size of the unit of fluxes \[uJy\]; `None` for magnitudes.
     factor: Option<f64>,

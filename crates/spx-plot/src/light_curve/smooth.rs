@@ -37,8 +37,8 @@ impl SmoothSpectrum {
         self.0.len()
     }
 
-    /// The value at a wavelength \[um\], by a line through the points around it, from which outliers
-    /// are taken twice; NaN where there are no points.
+    /// The value at a wavelength \[um\], by a line through the points around it, from which
+    /// outliers are taken twice; NaN where there are no points.
     pub(super) fn at(&self, wavelength: f64) -> f64 {
         let x = wavelength.ln();
         let mut near: Vec<SmoothedPoint> = self.neighborhood(x).to_vec();

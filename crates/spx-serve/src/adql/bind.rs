@@ -340,7 +340,8 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// The archive has the same tables under the name of the model that they follow, with those of all missions.
+/// The archive has the same tables under the name of the model that they follow, with those of all
+/// missions.
 fn full_name(parts: &[String]) -> String {
     let name = parts.join(".");
     let (schema, table) = name.split_once('.').unwrap_or(("", &name));
@@ -416,7 +417,7 @@ pub(super) fn apply(function: Function, args: &[Value]) -> Result<Value, AdqlErr
             let [ra, dec] = numbers(args)?[..] else { return fail("POINT takes two numbers") };
             region(Region::Point(direction(ra, dec).map_err(AdqlError)?))
         }
-        (Function::Circle, [Value::Region(centre), radius]) => circle_around(centre, radius),
+        (Function::Circle, [Value::Region(center), radius]) => circle_around(center, radius),
         (Function::Circle, _) => {
             let [ra, dec, radius] = numbers(args)?[..] else { return fail("CIRCLE takes three numbers") };
             region(Region::Circle(Circle::new(ra, dec, radius).map_err(AdqlError)?))
@@ -425,8 +426,8 @@ pub(super) fn apply(function: Function, args: &[Value]) -> Result<Value, AdqlErr
     }
 }
 
-fn circle_around(centre: &Region, radius: &Value) -> Result<Value, AdqlError> {
-    let Some([ra, dec]) = centre.point() else { return fail("the centre of CIRCLE must be a POINT") };
+fn circle_around(center: &Region, radius: &Value) -> Result<Value, AdqlError> {
+    let Some([ra, dec]) = center.point() else { return fail("the center of CIRCLE must be a POINT") };
     let [radius] = numbers(std::slice::from_ref(radius))?[..] else { return fail("CIRCLE needs a radius") };
     Ok(Value::Region(Arc::new(Region::Circle(Circle::new(ra, dec, radius).map_err(AdqlError)?))))
 }

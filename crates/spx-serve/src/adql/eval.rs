@@ -1,7 +1,7 @@
 //! Answering a query whose names are resolved.
 //!
-//! Conditions have three values, as in SQL: `None` is unknown, and a row is taken where the condition is
-//! true.
+//! Conditions have three values, as in SQL: `None` is unknown, and a row is taken where the
+//! condition is true.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -91,7 +91,7 @@ fn totals(query: &Bound<'_>, tuples: &[Tuple]) -> Result<Vec<Value>, AdqlError> 
     Ok(row)
 }
 
-/// The combinations of rows that fulfil all conditions.
+/// The combinations of rows that fulfill all conditions.
 fn selected(query: &Bound<'_>) -> Result<Vec<Tuple>, AdqlError> {
     let Some(first) = query.tables.first() else { return Ok(Vec::new()) };
     let mut tuples: Vec<Tuple> = (0..first.rows.len()).map(|row| vec![row]).collect();
@@ -108,7 +108,8 @@ fn selected(query: &Bound<'_>) -> Result<Vec<Tuple>, AdqlError> {
     Ok(kept)
 }
 
-/// Pairs each combination with the rows of one more table; an equality is looked up instead of tried.
+/// Pairs each combination with the rows of one more table; an equality is looked up instead of
+/// tried.
 fn joined(
     query: &Bound<'_>,
     tuples: &[Tuple],

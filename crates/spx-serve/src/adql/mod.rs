@@ -1,6 +1,7 @@
 //! The part of ADQL 2.1 that users of the archive write: one SELECT over one or more joined tables.
 //!
-//! Not there, and refused with an error that says so: subqueries, GROUP BY, outer joins, arithmetic, unions.
+//! Not there, and refused with an error that says so: subqueries, GROUP BY, outer joins,
+//! arithmetic, unions.
 
 mod bind;
 mod eval;

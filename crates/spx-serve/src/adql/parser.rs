@@ -315,7 +315,8 @@ impl Parser {
         condition
     }
 
-    /// A comparison, or a condition in parentheses: which of them can only be seen behind the closing one.
+    /// A comparison, or a condition in parentheses: which of them can only be seen behind the
+    /// closing one.
     fn predicate(&mut self) -> Result<Expr, AdqlError> {
         if self.sign("(") {
             let inner = self.condition()?;
@@ -449,7 +450,8 @@ impl Parser {
     }
 }
 
-/// Terms in their order as a tree of little depth, for everything that walks it does so by recursion.
+/// Terms in their order as a tree of little depth, for everything that walks it does so by
+/// recursion.
 fn balanced(mut terms: Vec<Expr>, join: fn(Box<Expr>, Box<Expr>) -> Expr) -> Expr {
     while terms.len() > 1 {
         let mut pairs = terms.into_iter();

@@ -4,7 +4,8 @@ use super::*;
 use crate::sphere::Polygon;
 use crate::table::{Kind, Value, column};
 
-/// Planes 1 to 4, squares of one degree at right ascensions 10, 20, 30 and 359.8; the fourth has no quality.
+/// Planes 1 to 4, squares of one degree at right ascensions 10, 20, 30 and 359.8; the fourth has no
+/// quality.
 fn tables() -> Vec<Table> {
     let square = |ra: f64| {
         let corners = [[ra - 0.5, -0.5], [ra + 0.5, -0.5], [ra + 0.5, 0.5], [ra - 0.5, 0.5]];

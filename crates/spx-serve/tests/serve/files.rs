@@ -8,7 +8,7 @@ use spx_sim::{FrameExtent, SimulatedRelease};
 use spx_wcs::CelestialWcs;
 
 use crate::client::{get, request};
-use crate::fixture::{around, centre, plan, serve, small, write};
+use crate::fixture::{around, center, plan, serve, small, write};
 
 #[test]
 fn files_arrive_whole_and_in_parts() {
@@ -81,8 +81,8 @@ fn a_cutout_is_a_part_of_its_parent() {
         let path = pointing.archive_path(release);
         let target = format!(
             "/ibe/data/spherex/{path}?center={},{}deg&size=60,40px&gzip=false",
-            centre().ra(),
-            centre().dec()
+            center().ra(),
+            center().dec()
         );
         let answer = get(&archive.url(), &target);
         assert_eq!(answer.status, 200, "{}", String::from_utf8_lossy(&answer.body));
@@ -93,7 +93,7 @@ fn a_cutout_is_a_part_of_its_parent() {
         let [x0, y0] = part.metadata().parent_offset().unwrap();
         let sky = CelestialWcs::from_header(&part.metadata().header).unwrap();
         let parent_sky = CelestialWcs::from_header(&whole.metadata().header).unwrap();
-        let [x, y] = sky.sky_to_pixel(centre()).unwrap();
+        let [x, y] = sky.sky_to_pixel(center()).unwrap();
         assert!((x - 29.5).abs() <= 0.5 && (y - 19.5).abs() <= 0.5, "{x} {y}");
         assert_eq!(sky.pixel_to_sky(3.0, 7.0), parent_sky.pixel_to_sky(3.0 + x0, 7.0 + y0));
         let first = (0..2040 * 2040_usize).find(|&k| [(k % 2040) as f64, (k / 2040) as f64] == [x0, y0]);
@@ -153,8 +153,8 @@ fn cutouts_in_all_units() {
         std::fs::write(&file, &answer.body).unwrap();
         MefFile::open(&file).unwrap().metadata().shape
     };
-    let at = format!("center={},{}", centre().ra(), centre().dec());
-    let rad = format!("center={},{}rad", centre().ra().to_radians(), centre().dec().to_radians());
+    let at = format!("center={},{}", center().ra(), center().dec());
+    let rad = format!("center={},{}rad", center().ra().to_radians(), center().dec().to_radians());
     assert_eq!(shape(&format!("{at}&size=0.2")), [117, 117], "as the archive's own example");
     assert_eq!(shape(&format!("{at}deg&size=12arcmin")), [117, 117]);
     assert_eq!(shape(&format!("{at}&size=720arcsec&gzip=false")), [117, 117]);

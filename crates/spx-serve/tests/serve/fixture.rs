@@ -11,14 +11,14 @@ use spx_sim::{
 };
 use tempfile::TempDir;
 
-pub(crate) fn centre() -> Position {
+pub(crate) fn center() -> Position {
     Position::new(186.4536, 33.5468).unwrap()
 }
 
 /// Observes the field with detectors 1 and 3, each `observations` times.
 pub(crate) fn plan(observations: usize) -> Vec<Pointing> {
     let detectors = [1, 3].map(|n| Detector::new(n).unwrap()).to_vec();
-    survey(centre(), &SurveyOptions { observations, detectors, ..SurveyOptions::default() }).unwrap()
+    survey(center(), &SurveyOptions { observations, detectors, ..SurveyOptions::default() }).unwrap()
 }
 
 /// Writes an exposure below `dir` as the archive lays its files out, or by its name alone.
@@ -29,7 +29,7 @@ pub(crate) fn write(
     frame: FrameExtent,
     laid_out: bool,
 ) -> PathBuf {
-    let sky = SimulatedSky::field(centre(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
+    let sky = SimulatedSky::field(center(), 0.1, 5, 5, &FieldOptions::default()).unwrap();
     let exposure =
         observe(&sky, pointing, &ExposureOptions { release, frame, ..Default::default() }).unwrap();
     let name = if laid_out { pointing.archive_path(release) } else { pointing.file_name(release) };
@@ -40,7 +40,7 @@ pub(crate) fn write(
 }
 
 pub(crate) fn around(size: usize) -> FrameExtent {
-    FrameExtent::Around { position: centre(), size }
+    FrameExtent::Around { position: center(), size }
 }
 
 /// Cutouts of 100 px of two observations by two detectors, in the layout of the archive.

@@ -1,4 +1,5 @@
-//! The local archive as a client sees it: queries and their formats, files and ranges, cutouts, faults.
+//! The local archive as a client sees it: queries and their formats, files and ranges, cutouts,
+//! faults.
 
 #![allow(clippy::unwrap_used, reason = "a failed set-up fails the test")]
 

@@ -38,7 +38,7 @@ fn the_archives_own_query() {
 fn regions_select_as_on_the_sky() {
     let dir = small();
     let archive = serve(dir.path(), ServeOptions::default());
-    // Frames of 100 px are 10 arcmin wide and centred on the field.
+    // Frames of 100 px are 10 arcmin wide and centered on the field.
     let count = |condition: &str| {
         csv(&archive.url(), &format!("SELECT COUNT(*) FROM spherex.plane p WHERE {condition}"))[1][0].clone()
     };

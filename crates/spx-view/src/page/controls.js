@@ -5,16 +5,16 @@ import { attempt, element, say } from "./state.js";
 import { parseCatalogue, save } from "./table.js";
 import { parsePosition } from "./wcs.js";
 
-const COLOUR_NAMES = ["Red", "Green", "Blue"];
+const COLOR_NAMES = ["Red", "Green", "Blue"];
 
 export class Controls {
   constructor({ state, picture, pointer, tan, meta }) {
     Object.assign(this, { state, picture, pointer, tan, meta, object: -1 });
     this.imageFields();
-    this.colourFields();
+    this.colorFields();
     this.layerFields();
     this.buttons();
-    state.on(["mode", "array", "shownLimits", "limits", "tool", "colours"], () => this.show());
+    state.on(["mode", "array", "shownLimits", "limits", "tool", "colors"], () => this.show());
     this.show();
   }
 
@@ -52,14 +52,14 @@ export class Controls {
     });
   }
 
-  colourFields() {
-    this.pair(["low-colour", "high-colour"], "colourPercentiles");
+  colorFields() {
+    this.pair(["low-color", "high-color"], "colorPercentiles");
     this.field("q", "q", (input) => input.valueAsNumber);
-    if (!this.meta.colours) {
-      element("mode").querySelector("[value=colours]").disabled = true;
+    if (!this.meta.colors) {
+      element("mode").querySelector("[value=colors]").disabled = true;
       return;
     }
-    const rows = COLOUR_NAMES.map((name, k) => {
+    const rows = COLOR_NAMES.map((name, k) => {
       const row = Object.assign(document.createElement("div"), { className: `range ${name.toLowerCase()}` });
       const ends = ["from", "to"].map((end) =>
         Object.assign(document.createElement("input"), {
@@ -69,7 +69,7 @@ export class Controls {
           ariaLabel: `${name} ${end} [µm]`,
         }),
       );
-      const planes = this.meta.colours[k];
+      const planes = this.meta.colors[k];
       ends[0].value = String(this.meta.wavelengths[planes[0]][0]);
       ends[1].value = String(this.meta.wavelengths[planes.at(-1)][1]);
       ends.forEach((input) => input.addEventListener("change", () => this.range(k, ends)));
@@ -79,17 +79,17 @@ export class Controls {
     element("ranges").replaceChildren(...rows);
   }
 
-  /** The planes of a colour: those whose centres lie in the range, or where there are none, that overlap it. */
+  /** The planes of a color: those whose centers lie in the range, or where there are none, that overlap it. */
   range(k, ends) {
     const [min, max] = ends.map((input) => input.valueAsNumber);
     const pick = (test) => this.meta.wavelengths.flatMap((edges, z) => (test(edges) ? [z] : []));
-    const centred = pick(([a, b]) => (a + b) / 2 >= min && (a + b) / 2 < max);
-    const planes = centred.length > 0 ? centred : pick(([a, b]) => a < max && min < b);
+    const centered = pick(([a, b]) => (a + b) / 2 >= min && (a + b) / 2 < max);
+    const planes = centered.length > 0 ? centered : pick(([a, b]) => a < max && min < b);
     if (!(min < max) || planes.length === 0) {
-      say(`${COLOUR_NAMES[k]}: no plane lies in this range`, true);
+      say(`${COLOR_NAMES[k]}: no plane lies in this range`, true);
       return;
     }
-    this.state.set({ colours: this.state.colours.with(k, planes) });
+    this.state.set({ colors: this.state.colors.with(k, planes) });
   }
 
   layerFields() {
@@ -211,7 +211,7 @@ export class Controls {
     const { mode, z, array, shownLimits, stretch } = this.state;
     const range = (planes) =>
       `${shortNumber(this.meta.wavelengths[planes[0]][0])}–${shortNumber(this.meta.wavelengths[planes.at(-1)][1])}`;
-    if (mode === "colours") return `${this.meta.file}  ${this.state.colours.map(range).join(", ")} µm (red, green, blue)`;
+    if (mode === "colors") return `${this.meta.file}  ${this.state.colors.map(range).join(", ")} µm (red, green, blue)`;
     const [low, high] = shownLimits?.[0] ?? [null, null];
     return `${this.meta.file}  ${range([z])} µm  ${array} ${shortNumber(low)} to ${shortNumber(high)} ${UNITS[array]}, ${stretch}`;
   }

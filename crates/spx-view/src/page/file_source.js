@@ -95,7 +95,7 @@ export class FileSource {
     const inside = at && at[0] >= -0.5 && at[1] >= -0.5 && at[0] < shape[2] - 0.5 && at[1] < shape[1] - 0.5;
     if (!inside) throw new Error(`${file}: RA ${ra} Dec ${dec} lies outside the cube`);
     const { pixels, clipped } = this.aperture(at, [ra, dec], radius);
-    if (pixels.length === 0) throw new Error(`${file}: no pixel has its centre within ${radius}" of RA ${ra} Dec ${dec}`);
+    if (pixels.length === 0) throw new Error(`${file}: no pixel has its center within ${radius}" of RA ${ra} Dec ${dec}`);
     const area = this.tan.pixelArea(...at);
     const points = await Promise.all(wavelengths.map((edges, z) => this.point(z, edges, pixels, area)));
     if (points.every((point) => point.n_pixels === 0)) {
@@ -104,8 +104,8 @@ export class FileSource {
     return { file, detector, ra, dec, radius_arcsec: radius, pixel: at, pixel_area_arcsec2: area, clipped, points };
   }
 
-  /** The pixels whose centres lie in the circle, or the one that holds its centre. */
-  aperture([x, y], centre, radius) {
+  /** The pixels whose centers lie in the circle, or the one that holds its center. */
+  aperture([x, y], center, radius) {
     const nx = this.cube.shape[2];
     if (radius === null) return { pixels: [Math.floor(y + 0.5) * nx + Math.floor(x + 0.5)], clipped: false };
     // The projection stretches pixels on the sky by less than this within the 60 degrees that a cube may have.
@@ -115,7 +115,7 @@ export class FileSource {
     const pixels = [];
     for (let j = y0; j <= y1; j += 1) {
       for (let i = x0; i <= x1; i += 1) {
-        if (separation(this.tan.toSky(i, j), centre) * 3600 <= radius) pixels.push(j * nx + i);
+        if (separation(this.tan.toSky(i, j), center) * 3600 <= radius) pixels.push(j * nx + i);
       }
     }
     const r = radius / this.tan.pixelSide(x, y);

@@ -1,4 +1,4 @@
-// What is drawn over the image: apertures, objects of the catalogue, the cross, compass, scale bar, colour bar.
+// What is drawn over the image: apertures, objects of the catalogue, the cross, compass, scale bar, color bar.
 
 /** Lengths that a scale bar may have [arcsec]. */
 const LENGTHS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000];
@@ -35,42 +35,42 @@ export class Overlay {
     if (this.state.cross) this.drawCross(context, picture.toScreen(this.state.cross));
     this.drawScaleBar(context);
     this.drawCompass(context);
-    if (this.state.mode === "plane" && this.state.shownLimits?.[0]) this.drawColourBar(context);
+    if (this.state.mode === "plane" && this.state.shownLimits?.[0]) this.drawColorBar(context);
   }
 
   /** Strokes the present path light on dark, so that it is seen on any image. */
-  stroke(context, colour, width = 2) {
+  stroke(context, color, width = 2) {
     context.strokeStyle = SHADE;
     context.lineWidth = width + 2;
     context.stroke();
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.lineWidth = width;
     context.stroke();
   }
 
-  text(context, words, x, y, colour = INK) {
+  text(context, words, x, y, color = INK) {
     context.strokeStyle = SHADE;
     context.lineWidth = 3;
     context.strokeText(words, x, y);
-    context.fillStyle = colour;
+    context.fillStyle = color;
     context.fillText(words, x, y);
   }
 
-  circle(context, at, radius, colour) {
+  circle(context, at, radius, color) {
     const [sx, sy] = this.picture.toScreen(at);
     context.beginPath();
     context.arc(sx, sy, Math.max(radius * this.picture.scale, 2), 0, 2 * Math.PI);
-    this.stroke(context, colour);
+    this.stroke(context, color);
     return [sx, sy];
   }
 
-  drawAperture(context, { ra, dec, radius, colour, label }) {
+  drawAperture(context, { ra, dec, radius, color, label }) {
     const at = this.tan.toPixel(ra, dec);
     if (!at) return;
     const { scale } = this.picture;
     if (radius !== null) {
       const pixels = radius / this.tan.pixelSide(...at);
-      const [sx, sy] = this.circle(context, at, pixels, colour);
+      const [sx, sy] = this.circle(context, at, pixels, color);
       this.text(context, label, sx + pixels * scale * 0.71 + 5, sy - pixels * scale * 0.71 - 4);
       return;
     }
@@ -78,7 +78,7 @@ export class Overlay {
     const half = Math.max(scale / 2, 4);
     context.beginPath();
     context.rect(sx - half, sy - half, 2 * half, 2 * half);
-    this.stroke(context, colour);
+    this.stroke(context, color);
     this.text(context, label, sx + half + 5, sy - half - 3);
   }
 
@@ -111,7 +111,7 @@ export class Overlay {
 
   drawScaleBar(context) {
     const { picture } = this;
-    const perPixel = this.tan.pixelSide(...picture.centre) / picture.scale;
+    const perPixel = this.tan.pixelSide(...picture.center) / picture.scale;
     const length = LENGTHS.findLast((arcsec) => arcsec / perPixel <= 160 * this.size) ?? LENGTHS[0];
     const width = length / perPixel;
     const [x, y] = [16, picture.height - 18];
@@ -127,13 +127,13 @@ export class Overlay {
   /** North and east where the middle of the screen is. */
   drawCompass(context) {
     const { picture, tan, size } = this;
-    const [ra, dec] = tan.toSky(...picture.centre);
+    const [ra, dec] = tan.toSky(...picture.center);
     const [x0, y0] = [picture.width - 34 * size, picture.height - 30 * size];
     const step = 1 / 3600;
     const cos = Math.max(Math.cos((dec * Math.PI) / 180), 1e-6);
     for (const [name, to] of [["N", [ra, Math.min(dec + step, 90)]], ["E", [(ra + step / cos) % 360, dec]]]) {
       const at = tan.toPixel(...to);
-      const [dx, dy] = [at[0] - picture.centre[0], picture.centre[1] - at[1]];
+      const [dx, dy] = [at[0] - picture.center[0], picture.center[1] - at[1]];
       const length = Math.hypot(dx, dy) || 1;
       const [ux, uy] = [dx / length, dy / length];
       const [x, y] = [x0 + 28 * size * ux, y0 + 28 * size * uy];
@@ -149,13 +149,13 @@ export class Overlay {
   }
 
   /** At the right, from the lower limit at the bottom to the upper. */
-  drawColourBar(context) {
+  drawColorBar(context) {
     const { picture, state, size } = this;
     const [low, high] = state.shownLimits[0];
     const height = Math.round(Math.min(180 * size, picture.height - 170));
     if (height < 60) return;
     const [x, y, width] = [picture.width - 12 - 12 * size, 20, 12 * size];
-    const map = picture.colourMap();
+    const map = picture.colorMap();
     context.fillStyle = SHADE;
     context.fillRect(x - 1, y - 1, width + 2, height + 2);
     for (let k = 0; k < height; k += 1) {

@@ -1,11 +1,11 @@
-// The image: which planes it needs, how they become colours, where they lie on the screen.
+// The image: which planes it needs, how they become colors, where they lie on the screen.
 
-import { aboveSky, colours, colourTable, FIRST_COLOUR_PERCENTILES, FIRST_PERCENTILES, limitsOf, pack, paintComposite } from "./colour.js";
-import { paintPlane, sample, tint } from "./colour.js";
+import { aboveSky, colors, colorTable, FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES, limitsOf, pack, paintComposite } from "./color.js";
+import { paintPlane, sample, tint } from "./color.js";
 import { sizeOf } from "./planes.js";
 import { attempt } from "./state.js";
 
-/** Colours of flags and of few contributions over the image. */
+/** Colors of flags and of few contributions over the image. */
 const FLAGGED = 0xff2fd0;
 const FEW = 0xff8c1a;
 /** How long the view has to rest before its details are read [ms]. */
@@ -15,11 +15,11 @@ export class Picture extends EventTarget {
   constructor(canvas, state, planes, meta) {
     super();
     Object.assign(this, { canvas, state, planes, meta, overview: null, detail: null, table: null });
-    this.centre = [(planes.nx - 1) / 2, (planes.ny - 1) / 2];
+    this.center = [(planes.nx - 1) / 2, (planes.ny - 1) / 2];
     this.scale = 1;
     this.fitted = true;
-    const what = ["z", "mode", "array", "colours", "mask", "maskBits", "fewerThan"];
-    const how = ["stretch", "map", "reversed", "percentiles", "limits", "q", "colourPercentiles"];
+    const what = ["z", "mode", "array", "colors", "mask", "maskBits", "fewerThan"];
+    const how = ["stretch", "map", "reversed", "percentiles", "limits", "q", "colorPercentiles"];
     state.on([...what, ...how], () => this.refresh());
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
   }
@@ -28,15 +28,15 @@ export class Picture extends EventTarget {
 
   toScreen([x, y]) {
     return [
-      this.width / 2 + (x - this.centre[0]) * this.scale,
-      this.height / 2 - (y - this.centre[1]) * this.scale,
+      this.width / 2 + (x - this.center[0]) * this.scale,
+      this.height / 2 - (y - this.center[1]) * this.scale,
     ];
   }
 
   toImage([sx, sy]) {
     return [
-      this.centre[0] + (sx - this.width / 2) / this.scale,
-      this.centre[1] - (sy - this.height / 2) / this.scale,
+      this.center[0] + (sx - this.width / 2) / this.scale,
+      this.center[1] - (sy - this.height / 2) / this.scale,
     ];
   }
 
@@ -54,7 +54,7 @@ export class Picture extends EventTarget {
   fit() {
     const { nx, ny } = this.planes;
     this.fitted = true;
-    this.centre = [(nx - 1) / 2, (ny - 1) / 2];
+    this.center = [(nx - 1) / 2, (ny - 1) / 2];
     this.scale = Math.min(this.width / nx, this.height / ny) * 0.96;
     this.moved();
   }
@@ -65,27 +65,27 @@ export class Picture extends EventTarget {
     this.fitted = false;
     const smallest = Math.min(this.width / this.planes.nx, this.height / this.planes.ny) / 4;
     this.scale = Math.min(64, Math.max(Math.min(smallest, 1), this.scale * factor));
-    this.centre = [x - (at[0] - this.width / 2) / this.scale, y + (at[1] - this.height / 2) / this.scale];
+    this.center = [x - (at[0] - this.width / 2) / this.scale, y + (at[1] - this.height / 2) / this.scale];
     this.moved();
   }
 
   pan(dx, dy) {
     this.fitted = false;
-    this.centre = [this.centre[0] - dx / this.scale, this.centre[1] + dy / this.scale];
+    this.center = [this.center[0] - dx / this.scale, this.center[1] + dy / this.scale];
     this.moved();
   }
 
   /** Brings a pixel to the middle, and near enough to be seen. */
   show([x, y]) {
     this.fitted = false;
-    this.centre = [x, y];
+    this.center = [x, y];
     this.scale = Math.max(this.scale, Math.min(8, (4 * this.width) / this.planes.nx));
     this.moved();
   }
 
   moved() {
     const inside = (at, n) => Math.min(n - 0.5, Math.max(-0.5, at));
-    this.centre = [inside(this.centre[0], this.planes.nx), inside(this.centre[1], this.planes.ny)];
+    this.center = [inside(this.center[0], this.planes.nx), inside(this.center[1], this.planes.ny)];
     this.draw();
     clearTimeout(this.rest);
     this.rest = setTimeout(() => this.refresh(), REST);
@@ -115,7 +115,7 @@ export class Picture extends EventTarget {
     const window = this.visible();
     if (this.detail && !(this.detail.key === overview.key && same(this.detail.window, window))) this.detail = null;
     this.draw();
-    this.canvas.dataset.shown = wanted.mode === "plane" ? `${wanted.array} ${wanted.z}` : "colours";
+    this.canvas.dataset.shown = wanted.mode === "plane" ? `${wanted.array} ${wanted.z}` : "colors";
     if (window && !this.again) {
       this.detail = await this.layer(wanted, window, overview);
       this.draw();
@@ -124,7 +124,7 @@ export class Picture extends EventTarget {
   }
 
   wanted() {
-    const { z, mode, array, colours: planes, mask, fewerThan } = this.state;
+    const { z, mode, array, colors: planes, mask, fewerThan } = this.state;
     const flags = mask && mode === "plane" ? [{ array: mask, z }] : [];
     const counts = fewerThan > 0 && mode === "plane" ? [{ array: "count", z }] : [];
     const images = mode === "plane" ? [{ array, z }] : planes.map((mean) => ({ mean }));
@@ -158,12 +158,12 @@ export class Picture extends EventTarget {
   }
 
   limits(image, mode) {
-    const { array, limits, percentiles, colourPercentiles } = this.state;
+    const { array, limits, percentiles, colorPercentiles } = this.state;
     if (mode === "plane" && limits) return limits;
     const sorted = sample(image);
     if (mode !== "plane") {
-      const first = colourPercentiles === FIRST_COLOUR_PERCENTILES;
-      return first ? aboveSky(sorted, colourPercentiles[1], 25) : limitsOf(sorted, colourPercentiles);
+      const first = colorPercentiles === FIRST_COLOR_PERCENTILES;
+      return first ? aboveSky(sorted, colorPercentiles[1], 25) : limitsOf(sorted, colorPercentiles);
     }
     const first = percentiles === FIRST_PERCENTILES && ["sci", "snr"].includes(array);
     return first ? aboveSky(sorted, percentiles[1], 15) : limitsOf(sorted, percentiles);
@@ -171,22 +171,22 @@ export class Picture extends EventTarget {
 
   paint(wanted, images, limits, key, pixels) {
     const { stretch, map, reversed, q } = this.state;
-    if (wanted.mode === "colours") {
+    if (wanted.mode === "colors") {
       paintComposite(images, limits, q, this.empty(), pixels);
       return;
     }
     const tableKey = JSON.stringify([stretch, map, reversed, stretch === "rank" && [key, limits]]);
     if (this.table?.key !== tableKey) {
-      const table = colourTable(this.colourMap(), stretch, limits[0], stretch === "rank" ? sample(images[0]) : null);
+      const table = colorTable(this.colorMap(), stretch, limits[0], stretch === "rank" ? sample(images[0]) : null);
       this.table = { key: tableKey, table };
     }
     paintPlane(images[0], limits[0], this.table.table, this.empty(), pixels);
   }
 
-  /** The colours of the map that is chosen. */
-  colourMap() {
+  /** The colors of the map that is chosen. */
+  colorMap() {
     const hex = this.meta.colormaps.find(([name]) => name === this.state.map)[1];
-    return colours(hex, this.state.reversed);
+    return colors(hex, this.state.reversed);
   }
 
   key({ images, flags, counts }) {
@@ -194,7 +194,7 @@ export class Picture extends EventTarget {
     return JSON.stringify([images, flags, counts, maskBits, fewerThan, stretch, map, reversed, q]);
   }
 
-  /** The colour of pixels without data, as the style has it. */
+  /** The color of pixels without data, as the style has it. */
   empty() {
     const text = getComputedStyle(this.canvas).getPropertyValue("--empty").trim();
     return pack(parseInt(text.slice(1), 16));

@@ -128,7 +128,7 @@ export class Plot {
 
   drawSpectrum(context, spectrum) {
     const points = this.points(spectrum);
-    context.strokeStyle = spectrum.colour;
+    context.strokeStyle = spectrum.color;
     context.globalAlpha = 0.45;
     context.lineWidth = 1.5;
     context.beginPath();
@@ -144,15 +144,15 @@ export class Plot {
       line(context, x, this.y(value - error), x, this.y(value + error));
       context.beginPath();
       context.arc(x, y, 3.2 * this.size, 0, 2 * Math.PI);
-      context.fillStyle = whole ? spectrum.colour : this.ink("panel");
+      context.fillStyle = whole ? spectrum.color : this.ink("panel");
       context.fill();
       context.stroke();
     }
   }
 
   drawCounts(context) {
-    for (const { report, colour } of this.state.spectra) {
-      context.strokeStyle = colour;
+    for (const { report, color } of this.state.spectra) {
+      context.strokeStyle = color;
       context.lineWidth = 1.5;
       context.beginPath();
       for (const { wavelength_min, wavelength_max, count } of report.points) {
@@ -178,7 +178,7 @@ export class Plot {
       const box = this.canvas.getBoundingClientRect();
       const [x, y] = [event.clientX - box.left, event.clientY - box.top];
       const all = this.state.spectra.flatMap((spectrum) =>
-        this.points(spectrum).map((found) => ({ ...found, colour: spectrum.colour, label: spectrum.label })),
+        this.points(spectrum).map((found) => ({ ...found, color: spectrum.color, label: spectrum.label })),
       );
       const distance = (found) => Math.hypot(this.x(found.wavelength) - x, this.y(found.value) - y);
       const nearest = all.sort((a, b) => distance(a) - distance(b))[0];
@@ -188,7 +188,7 @@ export class Plot {
   }
 
   drawHover(context) {
-    const { label, wavelength, value, error, point, colour } = this.hover;
+    const { label, wavelength, value, error, point, color } = this.hover;
     const lines = [
       `${label}: ${shortNumber(value)} ± ${shortNumber(error)} ${this.unit[0]}`,
       `${shortNumber(wavelength)} µm, plane ${point.plane}`,
@@ -200,7 +200,7 @@ export class Plot {
     const x = Math.min(Math.max(this.x(wavelength) + 12, this.box.left), this.box.right - width);
     const y = Math.min(Math.max(this.y(value) - height - 8, this.box.top), this.box.floor - height);
     context.fillStyle = this.ink("panel");
-    context.strokeStyle = colour;
+    context.strokeStyle = color;
     context.lineWidth = 1.5;
     context.beginPath();
     context.roundRect(x, y, width, height, 6);

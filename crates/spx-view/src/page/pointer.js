@@ -60,8 +60,8 @@ export class Pointer {
   up(event) {
     const { press } = this;
     if (press && !press.panning) {
-      const centre = this.picture.toImage(press.from);
-      this.take(centre, press.moved ? this.dragged(this.place(event)) : null);
+      const center = this.picture.toImage(press.from);
+      this.take(center, press.moved ? this.dragged(this.place(event)) : null);
     }
     this.cancel();
   }
@@ -84,7 +84,7 @@ export class Pointer {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (step) {
       const far = event.shiftKey ? 10 : 1;
-      const [x, y] = this.state.cross ?? this.picture.centre.map(Math.round);
+      const [x, y] = this.state.cross ?? this.picture.center.map(Math.round);
       this.cross([x + far * step[0], y + far * step[1]]);
     } else if ((event.key === "Enter" || event.key === " ") && this.state.cross) {
       this.take(this.state.cross, null);

@@ -5,7 +5,7 @@ import { attempt, element, say } from "./state.js";
 import { COLUMNS, save, toCsv, toEcsv } from "./table.js";
 import { sexagesimal } from "./wcs.js";
 
-/** Colours that are told apart on light and dark, one after the other. */
+/** Colors that are told apart on light and dark, one after the other. */
 const PALETTE = ["#e5592b", "#1c92d2", "#8f5be0", "#12a150", "#d99a00", "#d9469a", "#5f7fa8", "#9a7440"];
 
 export class Spectra {
@@ -29,10 +29,10 @@ export class Spectra {
     const report = await attempt(() => this.source.spectrum(ra % 360, dec, radius));
     if (!report) return;
     const label = `S${(this.taken += 1)}`;
-    const used = this.state.spectra.map(({ colour }) => colour);
-    const colour = PALETTE.find((c) => !used.includes(c)) ?? PALETTE[this.taken % PALETTE.length];
+    const used = this.state.spectra.map(({ color }) => color);
+    const color = PALETTE.find((c) => !used.includes(c)) ?? PALETTE[this.taken % PALETTE.length];
     this.chosen = label;
-    this.state.set({ spectra: [...this.state.spectra, { label, colour, ra: report.ra, dec, radius, report }] });
+    this.state.set({ spectra: [...this.state.spectra, { label, color, ra: report.ra, dec, radius, report }] });
     const cut = report.clipped ? "; the circle reaches beyond the edge of the cube, only the part inside counts" : "";
     say(`${label}: ${place({ ra, dec, radius })}${cut}`);
   }
@@ -50,7 +50,7 @@ export class Spectra {
     const item = document.createElement("li");
     const swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.background = spectrum.colour;
+    swatch.style.background = spectrum.color;
     const name = document.createElement("input");
     Object.assign(name, { value: spectrum.label, className: "name", ariaLabel: "Label", spellcheck: false });
     name.addEventListener("change", () => this.rename(spectrum, name.value.trim() || spectrum.label));

@@ -1,6 +1,6 @@
 // What the page shows, in one place: parts of the page change it by `set` and listen for changes.
 
-import { FIRST_COLOUR_PERCENTILES, FIRST_PERCENTILES } from "./colour.js";
+import { FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES } from "./color.js";
 
 export class State extends EventTarget {
   constructor(values) {
@@ -36,9 +36,9 @@ export function initialState(meta) {
     /** The limits that are in use. */
     shownLimits: null,
     /** Planes of red, green and blue. */
-    colours: meta.colours,
+    colors: meta.colors,
     q: 3,
-    colourPercentiles: FIRST_COLOUR_PERCENTILES,
+    colorPercentiles: FIRST_COLOR_PERCENTILES,
     /** Which mask is laid over the image; none where empty. */
     mask: "",
     maskBits: 0xffffffff,
@@ -49,7 +49,7 @@ export function initialState(meta) {
     radius: null,
     /** The cross that keys move, [x, y]; null where there is none. */
     cross: null,
-    /** {label, colour, ra, dec, radius, report} */
+    /** {label, color, ra, dec, radius, report} */
     spectra: [],
     quantity: "flux",
     /** {ra, dec, label} */

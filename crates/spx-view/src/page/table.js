@@ -3,7 +3,7 @@
 /** The columns of a spectrum: name, unit, type, description. */
 export const COLUMNS = [
   ["plane", "", "int32", "number of the plane, from 0"],
-  ["wavelength", "um", "float64", "centre"],
+  ["wavelength", "um", "float64", "center"],
   ["wavelength_min", "um", "float64", "lower edge"],
   ["wavelength_max", "um", "float64", "upper edge"],
   ["surface_brightness", "MJy / sr", "float32", "mean over the pixels with data"],

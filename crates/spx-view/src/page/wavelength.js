@@ -14,7 +14,7 @@ export class Wavelength {
     slider.addEventListener("input", () => state.set({ z: slider.valueAsNumber, mode: "plane" }));
     element("play").addEventListener("click", () => this.toggle());
     element("strip").addEventListener("pointerdown", (event) => this.choose(event));
-    state.on(["z", "mode", "colours"], () => this.show());
+    state.on(["z", "mode", "colors"], () => this.show());
     new ResizeObserver(() => this.show()).observe(element("track"));
   }
 
@@ -46,14 +46,14 @@ export class Wavelength {
   show() {
     const { z, mode } = this.state;
     const [min, max] = this.meta.wavelengths[z];
-    const centre = (min + max) / 2;
+    const center = (min + max) / 2;
     element("slider").value = String(z);
-    const words = `${centre.toFixed(4)} µm, plane ${z} of ${this.meta.shape[0]}`;
+    const words = `${center.toFixed(4)} µm, plane ${z} of ${this.meta.shape[0]}`;
     element("slider").setAttribute("aria-valuetext", words);
     element("plane").replaceChildren(
-      Object.assign(document.createElement("strong"), { textContent: `${centre.toFixed(4)} µm` }),
-      mode === "colours"
-        ? "three colours"
+      Object.assign(document.createElement("strong"), { textContent: `${center.toFixed(4)} µm` }),
+      mode === "colors"
+        ? "three colors"
         : `plane ${z} of 0–${this.meta.shape[0] - 1}, ${this.meta.images[z]} images`,
     );
     this.drawStrip();
@@ -75,8 +75,8 @@ export class Wavelength {
       const shown = this.state.mode === "plane" && z === this.state.z;
       context.fillStyle = style.getPropertyValue(shown ? "--accent" : "--bar");
       context.fillRect(z * step + gap / 2, height - 4 - bar, step - gap, bar);
-      if (this.state.mode !== "colours") return;
-      this.state.colours.forEach((planes, k) => {
+      if (this.state.mode !== "colors") return;
+      this.state.colors.forEach((planes, k) => {
         context.fillStyle = RGB[k];
         if (planes.includes(z)) context.fillRect(z * step, height - 3, step, 3);
       });

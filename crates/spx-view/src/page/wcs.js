@@ -1,5 +1,5 @@
 // Pixels and sky: the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077) with the numbers of
-// spx_wcs::TanNumbers, and positions as text. Pixels are 0-based with integers at their centres, angles degrees.
+// spx_wcs::TanNumbers, and positions as text. Pixels are 0-based with integers at their centers, angles degrees.
 
 const DEGREE = Math.PI / 180;
 

@@ -59,8 +59,8 @@ impl Layer {
     }
 }
 
-/// Images of a montage are shrunk by whole factors, but not below this side; they are small in the picture, and all
-/// are held in memory.
+/// Images of a montage are shrunk by whole factors, but not below this side; they are small in the
+/// picture, and all are held in memory.
 const MONTAGE_SIDE: usize = 600;
 
 impl Picture {
@@ -70,7 +70,7 @@ impl Picture {
         Ok(Self { detector: cube_detector(cube), wcs, shape: [ny, nx], content: Content::read(args, cube)? })
     }
 
-    /// Whether any pixel has data, in a composite in all colours.
+    /// Whether any pixel has data, in a composite in all colors.
     pub(super) fn has_data(&self) -> bool {
         match &self.content {
             Content::Composite(layers) => {
@@ -216,7 +216,7 @@ impl Content {
     fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
         let axis = cube.wavelengths().clone();
         if let Some(ranges) = args.rgb {
-            let [red, green, blue] = colours(args, ranges, cube)?;
+            let [red, green, blue] = colors(args, ranges, cube)?;
             let mut layer = |planes: &[usize]| -> Result<Layer, Failure> {
                 Ok(Layer::new(planes, mean_plane(cube, planes)?, &axis))
             };
@@ -282,7 +282,7 @@ impl PlotArgs {
 }
 
 /// The planes of red, green and blue, each at least one.
-fn colours(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Result<[Vec<usize>; 3], Failure> {
+fn colors(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Result<[Vec<usize>; 3], Failure> {
     let axis = cube.wavelengths();
     let Some(RgbRanges(ranges)) = ranges else {
         let thirds = thirds_with_data(cube).map(|[short, middle, long]| [long, middle, short]);

@@ -1,7 +1,7 @@
-// From values to colours: limits, stretches, colour maps, composites. Stretches and composites are those of
+// From values to colors: limits, stretches, color maps, composites. Stretches and composites are those of
 // `spx cube plot` (spx_plot).
 
-/** Entries of a table from scaled value to colour; fine enough for the steep start of the log stretch. */
+/** Entries of a table from scaled value to color; fine enough for the steep start of the log stretch. */
 const STEPS = 65536;
 /** Values that percentiles are taken of; of larger planes, every so many-th. */
 const SAMPLE = 65536;
@@ -22,7 +22,7 @@ export function sample(values) {
   return found.subarray(0, n).sort();
 }
 
-/** A percentile of sorted values, linear between neighbours. */
+/** A percentile of sorted values, linear between neighbors. */
 export function percentile(sorted, percent) {
   const rank = (percent / 100) * (sorted.length - 1);
   const below = Math.floor(rank);
@@ -41,7 +41,7 @@ export function limitsOf(sorted, [low, high]) {
 
 /** Percentiles that the page opens with. Until they are changed, limits follow the rule of `aboveSky`. */
 export const FIRST_PERCENTILES = [0.5, 99.5];
-export const FIRST_COLOUR_PERCENTILES = [10, 99.7];
+export const FIRST_COLOR_PERCENTILES = [10, 99.7];
 
 /** A dark sky, and what is brighter above it, as in `spx cube plot`: from 1.5 widths of the noise below the median
  * to a percentile, but at least `sigmas` widths above the median; null without values. */
@@ -53,8 +53,8 @@ export function aboveSky(sorted, high, sigmas) {
   return [median - 1.5 * noise, Math.max(percentile(sorted, high), median + sigmas * noise)];
 }
 
-/** The colours of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */
-export function colours(hex, reversed) {
+/** The colors of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */
+export function colors(hex, reversed) {
   const list = Array.from({ length: hex.length / 6 }, (_, k) => pack(parseInt(hex.slice(6 * k, 6 * k + 6), 16)));
   return Uint32Array.from(reversed ? list.reverse() : list);
 }
@@ -64,8 +64,8 @@ export function pack(rgb) {
   return (0xff000000 | ((rgb & 0xff) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
 }
 
-/** A table of colours for values between limits, of which `sorted` is a sample. */
-export function colourTable(map, stretch, [low, high], sorted) {
+/** A table of colors for values between limits, of which `sorted` is a sample. */
+export function colorTable(map, stretch, [low, high], sorted) {
   const table = new Uint32Array(STEPS);
   const curve = STRETCHES[stretch] ?? rankCurve(sorted, low, high);
   for (let k = 0; k < STEPS; k += 1) {
@@ -86,7 +86,7 @@ function rankCurve(sorted, low, high) {
   };
 }
 
-/** Paints values through a table of colours; `out` has one number for each. */
+/** Paints values through a table of colors; `out` has one number for each. */
 export function paintPlane(values, [low, high], table, empty, out) {
   const factor = (STEPS - 1) / (high - low);
   for (let k = 0; k < values.length; k += 1) {
@@ -98,7 +98,7 @@ export function paintPlane(values, [low, high], table, empty, out) {
 
 /**
  * Paints three planes as one (Lupton et al. 2004, PASP 116, 133): one asinh curve of the mean intensity scales all
- * three, so that colours of bright sources are kept. The higher `q`, the brighter faint things get.
+ * three, so that colors of bright sources are kept. The higher `q`, the brighter faint things get.
  */
 export function paintComposite(planes, limits, q, empty, out) {
   const [[r0, r1], [g0, g1], [b0, b1]] = limits;
@@ -119,7 +119,7 @@ export function paintComposite(planes, limits, q, empty, out) {
   }
 }
 
-/** Mixes a colour 0xRRGGBB over those pixels for which `test(k)` holds. */
+/** Mixes a color 0xRRGGBB over those pixels for which `test(k)` holds. */
 export function tint(out, rgb, share, test) {
   const over = [rgb >> 16, (rgb >> 8) & 0xff, rgb & 0xff];
   const bytes = new Uint8ClampedArray(out.buffer, out.byteOffset, out.byteLength);
