@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
+use spx_core::release::{Processing, ProductName};
 use thiserror::Error;
 
 use crate::path::{ArchivePath, ArchivePathError};
@@ -134,62 +135,6 @@ impl fmt::Display for ObservationId {
     }
 }
 
-/// How a file was made. A later one is greater: by version, then by date; a repetition
-/// (`l2b_retry`) wins where both are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Processing {
-    /// Version of the product, `21` of `l2b-v21-2025-354`.
-    pub version: u32,
-    /// Year of processing.
-    pub year: u16,
-    /// Day of that year, from 1.
-    pub day: u16,
-    /// Whether it was repeated: `l2b_retry-v27-2026-242`.
-    pub retry: bool,
-}
-
-impl fmt::Display for Processing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let retry = if self.retry { "retry-" } else { "" };
-        write!(f, "{retry}v{}-{:04}-{:03}", self.version, self.year, self.day)
-    }
-}
-
-/// What the name of a spectral image says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ProductName<'a> {
-    /// The observation.
-    pub obs_id: &'a str,
-    /// The detector.
-    pub detector: Detector,
-    /// How the file was made.
-    pub processing: Processing,
-}
-
-impl<'a> ProductName<'a> {
-    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and
-    /// `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with whatever follows `.fits` (compression, the
-    /// query of a saved cutout) in upper or lower case; `None` for any other name.
-    pub fn parse(name: &'a str) -> Option<Self> {
-        let stem = name.get(..name.to_ascii_lowercase().find(".fits")?)?;
-        let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_l2b")?;
-        let (retry, made) = match made.strip_prefix("_retry") {
-            Some(made) => (true, made),
-            None => (false, made),
-        };
-        let (obs_id, detector) = exposure.rsplit_once('D')?;
-        let mut parts = made.strip_prefix("-v")?.split('-');
-        let mut number = || parts.next().and_then(|n| n.parse::<u32>().ok());
-        let (version, year, day) = (number()?, number()?, number()?);
-        if parts.next().is_some() {
-            return None;
-        }
-        let processing =
-            Processing { version, year: year.try_into().ok()?, day: day.try_into().ok()?, retry };
-        Some(Self { obs_id, detector: detector.parse().ok()?, processing })
-    }
-}
-
 /// Observations with only the newest processing of each exposure, and the others.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Newest {
@@ -311,29 +256,6 @@ mod tests {
     }
 
     #[test]
-    fn names_tell_exposure_and_processing() {
-        let name = ProductName::parse("level2_2025W20_2D_0684_2D3_spx_l2b-v21-2025-354.fits").unwrap();
-        assert_eq!((name.obs_id, name.detector.number()), ("2025W20_2D_0684_2", 3));
-        assert_eq!(name.processing, Processing { version: 21, year: 2025, day: 354, retry: false });
-        assert_eq!(name.processing.to_string(), "v21-2025-354");
-        for end in [".fits", ".fits.gz", ".FITS", ".fits.fz", ".fits?center=186.4,33.5&size=0.1"] {
-            let name = format!("level2_2025W20_2D_0684_2D3_spx_l2b_retry-v27-2026-242{end}");
-            let name = ProductName::parse(&name).unwrap();
-            assert_eq!((name.obs_id, name.processing.retry), ("2025W20_2D_0684_2", true));
-            assert_eq!(name.processing.to_string(), "retry-v27-2026-242");
-        }
-        for bad in [
-            "",
-            "level2_x.fits",
-            "level2_aD9_spx_l2b-v1-2025-1.fits",
-            "level2_aD1_spx_l2b-v1-2025.fits",
-            "level2_aD1_spx_l2b-v1-2025-1",
-        ] {
-            assert_eq!(ProductName::parse(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn the_newest_processing_is_kept() {
         let list = vec![
             made("b_1", 3, "30-2025-300", 2.0),
@@ -350,11 +272,11 @@ mod tests {
         let result = newest(list.clone());
         assert_eq!(
             shown(&result.kept),
-            ["a_1 D3 v22-2025-001", "a_1 D4 v21-2025-354", "b_1 D3 v31-2025-300"]
+            ["a_1 D3 l2b-v22-2025-001", "a_1 D4 l2b-v21-2025-354", "b_1 D3 l2b-v31-2025-300"]
         );
         assert_eq!(
             shown(&result.superseded),
-            ["a_1 D3 v21-2025-354", "a_1 D3 v9-2025-354", "b_1 D3 v30-2025-300"]
+            ["a_1 D3 l2b-v21-2025-354", "a_1 D3 l2b-v9-2025-354", "b_1 D3 l2b-v30-2025-300"]
         );
         let backwards = newest(list.into_iter().rev().collect());
         assert_eq!(backwards, result, "the order of the input makes no difference");

@@ -4,7 +4,9 @@ use std::io::Read;
 
 use crate::error::ArchiveError;
 use crate::http::{Reply, printable, shown};
-use crate::observation::{Observation, ObservationError, ProductName};
+use spx_core::release::ProductName;
+
+use crate::observation::{Observation, ObservationError};
 use crate::path::ArchivePath;
 use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
 

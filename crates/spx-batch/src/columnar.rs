@@ -26,10 +26,11 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
+use spx_core::columns::ColumnKind;
 use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
 
 use crate::BatchError;
-use crate::row::{BatchRow, BatchValue, BatchValueKind, COLUMNS, MJD};
+use crate::row::{BatchRow, BatchValue, COLUMNS, MJD};
 
 /// Rows of a row group: some megabytes in memory.
 const GROUP: usize = 1 << 14;
@@ -53,12 +54,12 @@ enum Cells {
 }
 
 impl Cells {
-    fn new(kind: BatchValueKind) -> Self {
+    fn new(kind: ColumnKind) -> Self {
         match kind {
-            BatchValueKind::Text => Self::Text(Vec::new()),
-            BatchValueKind::Real => Self::Real(Vec::new(), Vec::new()),
-            BatchValueKind::Bits => Self::Bits(Vec::new()),
-            BatchValueKind::Truth => Self::Truth(Vec::new()),
+            ColumnKind::Text => Self::Text(Vec::new()),
+            ColumnKind::Real => Self::Real(Vec::new(), Vec::new()),
+            ColumnKind::Integer => Self::Bits(Vec::new()),
+            ColumnKind::Logical => Self::Truth(Vec::new()),
         }
     }
 
@@ -73,8 +74,8 @@ impl Cells {
                 levels.push(i16::from(!real.is_nan()));
                 cells.extend((!real.is_nan()).then_some(*real));
             }
-            (Self::Bits(cells), BatchValue::Bits(bits)) => cells.push(i64::from(*bits)),
-            (Self::Truth(cells), BatchValue::Truth(truth)) => cells.push(*truth),
+            (Self::Bits(cells), BatchValue::Integer(bits)) => cells.push(i64::from(*bits)),
+            (Self::Truth(cells), BatchValue::Logical(truth)) => cells.push(*truth),
             // The kinds of cells and values are those of one column.
             _ => {}
         }
@@ -138,7 +139,7 @@ impl<W: Write + Send> RowWriter<W> {
             self.file.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
         }
         for (column, (length, _)) in
-            COLUMNS.iter().zip(self.texts).filter(|(c, _)| c.kind == BatchValueKind::Text)
+            COLUMNS.iter().zip(self.texts).filter(|(c, _)| c.kind == ColumnKind::Text)
         {
             let key = format!("table::len::{}", column.name);
             self.file.append_key_value_metadata(KeyValue::new(key, length.to_string()));
@@ -166,10 +167,10 @@ impl<W: Write + Send> RowWriter<W> {
 fn schema() -> Result<TypePtr, ParquetError> {
     let fields = COLUMNS.iter().map(|column| {
         let (physical, logical, repetition) = match column.kind {
-            BatchValueKind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
-            BatchValueKind::Real => (Physical::DOUBLE, None, Repetition::OPTIONAL),
-            BatchValueKind::Bits => (Physical::INT64, None, Repetition::REQUIRED),
-            BatchValueKind::Truth => (Physical::BOOLEAN, None, Repetition::REQUIRED),
+            ColumnKind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String), Repetition::REQUIRED),
+            ColumnKind::Real => (Physical::DOUBLE, None, Repetition::OPTIONAL),
+            ColumnKind::Integer => (Physical::INT64, None, Repetition::REQUIRED),
+            ColumnKind::Logical => (Physical::BOOLEAN, None, Repetition::REQUIRED),
         };
         let builder = Type::primitive_type_builder(column.name, physical);
         builder.with_logical_type(logical).with_repetition(repetition).build().map(Arc::new)
@@ -183,11 +184,11 @@ fn schema() -> Result<TypePtr, ParquetError> {
 fn votable(texts: &[(usize, bool)]) -> String {
     let columns = COLUMNS.iter().zip(texts).map(|(column, (length, ascii))| {
         let (datatype, size) = match column.kind {
-            BatchValueKind::Text if *ascii => (VoTableType::Char, ArraySize::Fixed(*length)),
-            BatchValueKind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(*length)),
-            BatchValueKind::Real => (VoTableType::Double, ArraySize::Scalar),
-            BatchValueKind::Bits => (VoTableType::Long, ArraySize::Scalar),
-            BatchValueKind::Truth => (VoTableType::Boolean, ArraySize::Scalar),
+            ColumnKind::Text if *ascii => (VoTableType::Char, ArraySize::Fixed(*length)),
+            ColumnKind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(*length)),
+            ColumnKind::Real => (VoTableType::Double, ArraySize::Scalar),
+            ColumnKind::Integer => (VoTableType::Long, ArraySize::Scalar),
+            ColumnKind::Logical => (VoTableType::Boolean, ArraySize::Scalar),
         };
         VoTableColumn {
             unit: column.unit,
@@ -290,9 +291,9 @@ impl Read {
             Self::Real(cells) => BatchValue::Real(cells[row].unwrap_or(f64::NAN)),
             Self::Bits(cells) => {
                 let bits = u32::try_from(cells[row].unwrap_or_default());
-                BatchValue::Bits(bits.map_err(|_| "flags are more than 32 bits")?)
+                BatchValue::Integer(bits.map_err(|_| "flags are more than 32 bits")?)
             }
-            Self::Truth(cells) => BatchValue::Truth(cells[row].unwrap_or_default()),
+            Self::Truth(cells) => BatchValue::Logical(cells[row].unwrap_or_default()),
         })
     }
 }

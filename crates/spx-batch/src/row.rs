@@ -1,8 +1,7 @@
 //! A measurement of one source in one image as tables hold it, and its line of CSV.
 //!
-//! The columns stand in one list, with what the CSV files cannot say: types, units, UCDs (IVOA
-//! UCD1+), descriptions. The first nineteen have the names and the order of spxquery's per-image
-//! tables.
+//! What the CSV files cannot say of the columns, types, units, UCDs and descriptions, is in [`spx_core::columns`]. The
+//! first nineteen have the names and the order of spxquery's per-image tables.
 //!
 //! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break:
 //! catalogs with such ids are refused. Numbers are written so that they read back to the same bits;
@@ -13,50 +12,23 @@ use std::fmt::Write as _;
 
 use memchr::{memchr, memchr3};
 use serde::Serialize;
-
-/// What the cells of a column are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BatchValueKind {
-    /// Text without line breaks.
-    Text,
-    /// A number; NaN where there is none.
-    Real,
-    /// 32 bits.
-    Bits,
-    /// True or false.
-    Truth,
-}
-
-/// A column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BatchColumn {
-    /// Its name.
-    pub name: &'static str,
-    /// What its cells are.
-    pub kind: BatchValueKind,
-    /// Unit, as VOUnits writes it; empty where there is none.
-    pub unit: &'static str,
-    /// UCD1+.
-    pub ucd: &'static str,
-    /// For people.
-    pub description: &'static str,
-}
+use spx_core::columns::{ColumnKind, TableColumn, measurement_column};
 
 /// A cell.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum BatchValue<'a> {
     Text(Cow<'a, str>),
     Real(f64),
-    Bits(u32),
-    Truth(bool),
+    Integer(u32),
+    Logical(bool),
 }
 
 /// The type of the cells of a kind.
 macro_rules! cell_type {
     ($life:lifetime, Text) => { Cow<$life, str> };
     ($life:lifetime, Real) => { f64 };
-    ($life:lifetime, Bits) => { u32 };
-    ($life:lifetime, Truth) => { bool };
+    ($life:lifetime, Integer) => { u32 };
+    ($life:lifetime, Logical) => { bool };
 }
 
 /// A cell of a kind as a [`BatchValue`] that borrows.
@@ -80,21 +52,21 @@ macro_rules! owned {
 }
 
 macro_rules! columns {
-    ($($name:ident: $kind:ident, $unit:literal, $ucd:literal, $description:literal;)+) => {
+    ($($name:ident: $kind:ident, $column:literal;)+) => {
         /// A measurement of one source in one image.
         #[derive(Debug, Clone, PartialEq, Default, Serialize)]
         pub struct BatchRow<'a> {
-            $(#[doc = concat!($description, " \\[", $unit, "\\]")] pub $name: cell_type!('a, $kind),)+
+            $(#[doc = concat!("Column `", $column, "` of [`spx_core::columns`].")] pub $name: cell_type!('a, $kind),)+
         }
 
         /// The columns of every table, in order.
-        pub const COLUMNS: [BatchColumn; [$(stringify!($name)),+].len()] = [$(BatchColumn {
-            name: stringify!($name),
-            kind: BatchValueKind::$kind,
-            unit: $unit,
-            ucd: $ucd,
-            description: $description,
-        }),+];
+        pub const COLUMNS: [TableColumn; [$(stringify!($name)),+].len()] =
+            [$(measurement_column($column).named(stringify!($name))),+];
+
+        // The type of a field is that of its column.
+        const _: () = {
+            $(assert!(matches!(measurement_column($column).kind, ColumnKind::$kind));)+
+        };
 
         impl<'a> BatchRow<'a> {
             /// Its cells in the order of [`COLUMNS`].
@@ -123,40 +95,43 @@ macro_rules! columns {
 }
 
 columns! {
-    target_id: Text, "", "meta.id;meta.main", "Source, as the catalogue names it";
-    ra: Real, "deg", "pos.eq.ra;meta.main", "Right ascension in the catalogue (ICRS)";
-    dec: Real, "deg", "pos.eq.dec;meta.main", "Declination in the catalogue (ICRS)";
-    obs_id: Text, "", "meta.id;obs", "Observation identifier";
-    band: Text, "", "instr.bandpass", "Detector";
-    mjd: Real, "d", "time.epoch;obs", "Modified Julian Date (UTC), middle of the exposure";
-    x: Real, "pix", "pos.cartesian.x;instr.det", "Column on the image, 0-based, whole at pixel centres";
-    y: Real, "pix", "pos.cartesian.y;instr.det", "Row on the image, 0-based, whole at pixel centres";
-    flux: Real, "uJy", "phot.flux.density;em.IR", "Flux density, the background subtracted; it may be negative";
-    flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of the flux density";
-    mag_ab: Real, "mag", "phot.mag;em.IR", "AB magnitude; none where the flux is not above zero";
-    mag_ab_error: Real, "mag", "stat.error;phot.mag;em.IR", "Error of the AB magnitude";
-    wavelength: Real, "um", "em.wl.central", "Central wavelength of the pixel at the source";
-    bandwidth: Real, "um", "instr.bandwidth", "Bandwidth of the pixel at the source";
-    flag: Bits, "", "meta.code.qual", "Bitwise OR of the flags of the pixels that the aperture touches";
-    bg_level: Real, "uJy/arcsec**2", "phot.flux.sb;em.IR;instr.background", "Background around the source";
-    bg_error: Real, "uJy/arcsec**2", "stat.error;phot.flux.sb;em.IR;instr.background", "Error of the background";
-    aperture_radius: Real, "pix", "phys.angSize;instr", "Radius of the aperture";
-    filename: Text, "", "meta.id;meta.file", "File of the spectral image";
-    snr: Real, "", "stat.snr;phot.flux.density", "Flux over its error";
-    is_upper_limit: Truth, "", "meta.code", "True if the error is larger than the flux";
-    bad_flag: Bits, "", "meta.code.qual", "Bad flags of the pixels that the flux holds";
-    is_good: Truth, "", "meta.code.qual", "True if no pixel that the flux holds has a bad flag";
-    is_detected: Truth, "", "meta.code", "True if snr reaches sigma_threshold";
-    masked_fraction: Real, "", "stat.value", "Share of the light of the source on bad pixels of the aperture";
-    aperture_correction: Real, "", "arith.factor", "What flux and error were multiplied with, if asked for";
-    psf_flux: Real, "uJy", "phot.flux.density;em.IR;stat.fit", "PSF-weighted flux density, if asked for";
-    psf_flux_error: Real, "uJy", "stat.error;phot.flux.density;em.IR;stat.fit", "Error of psf_flux";
-    psf_chi2: Real, "", "stat.fit.chi2", "Chi-square of psf_flux over its degrees of freedom";
-    pixel_area: Real, "arcsec**2", "phys.angArea;instr.pixel", "Solid angle of the pixel at the source";
-    zodi_scale: Real, "", "arith.factor", "The subtracted zodiacal light is this times the plane ZODI";
-    wavelength_source: Text, "", "meta.code;em.wl", "Where wavelength and bandwidth come from";
-    pixel_area_source: Text, "", "meta.code;instr.pixel", "Where pixel_area comes from";
-    fallbacks: Text, "", "meta.note", "What had to stand in for what was asked for";
+    target_id: Text, "target_id";
+    ra: Real, "catalog_ra";
+    dec: Real, "catalog_dec";
+    obs_id: Text, "obs_id";
+    band: Text, "band";
+    mjd: Real, "mjd";
+    x: Real, "pix_x";
+    y: Real, "pix_y";
+    flux: Real, "flux";
+    flux_error: Real, "flux_error";
+    mag_ab: Real, "mag_ab";
+    mag_ab_error: Real, "mag_ab_error";
+    wavelength: Real, "wavelength";
+    bandwidth: Real, "bandwidth";
+    flag: Integer, "flag";
+    bg_level: Real, "bg_level";
+    bg_error: Real, "bg_error";
+    aperture_radius: Real, "aperture_radius";
+    filename: Text, "filename";
+    snr: Real, "snr";
+    is_upper_limit: Logical, "is_upper_limit";
+    bad_flag: Integer, "bad_flag";
+    is_good: Logical, "is_good";
+    is_detected: Logical, "is_detected";
+    masked_fraction: Real, "masked_fraction";
+    aperture_correction: Real, "aperture_correction";
+    psf_flux: Real, "psf_flux";
+    psf_flux_error: Real, "psf_flux_error";
+    psf_chi2: Real, "psf_chi2";
+    pixel_area: Real, "pixel_area";
+    zodi_scale: Real, "zodi_scale";
+    release: Text, "release";
+    version: Text, "version";
+    processing: Text, "processing";
+    wavelength_source: Text, "wavelength_source";
+    pixel_area_source: Text, "pixel_area_source";
+    fallbacks: Text, "fallbacks";
 }
 
 /// Place of the time among the columns.
@@ -179,8 +154,8 @@ impl<'a> BatchRow<'a> {
                 BatchValue::Text(text) => push_text(out, &text),
                 BatchValue::Real(real) if real.is_nan() => {}
                 BatchValue::Real(real) => push_real(out, real),
-                BatchValue::Bits(bits) => write!(out, "{bits}").unwrap_or_default(),
-                BatchValue::Truth(truth) => write!(out, "{truth}").unwrap_or_default(),
+                BatchValue::Integer(bits) => write!(out, "{bits}").unwrap_or_default(),
+                BatchValue::Logical(truth) => write!(out, "{truth}").unwrap_or_default(),
             }
         }
         out.push('\n');
@@ -196,11 +171,11 @@ impl<'a> BatchRow<'a> {
             let column = COLUMNS.get(cells.len()).ok_or("the line has too many cells")?;
             let wrong = || format!("column {}: `{text}` is no {:?}", column.name, column.kind);
             cells.push(match column.kind {
-                BatchValueKind::Real if text.is_empty() => BatchValue::Real(f64::NAN),
-                BatchValueKind::Real => BatchValue::Real(text.parse().map_err(|_| wrong())?),
-                BatchValueKind::Bits => BatchValue::Bits(text.parse().map_err(|_| wrong())?),
-                BatchValueKind::Truth => BatchValue::Truth(text.parse().map_err(|_| wrong())?),
-                BatchValueKind::Text => BatchValue::Text(text),
+                ColumnKind::Real if text.is_empty() => BatchValue::Real(f64::NAN),
+                ColumnKind::Real => BatchValue::Real(text.parse().map_err(|_| wrong())?),
+                ColumnKind::Integer => BatchValue::Integer(text.parse().map_err(|_| wrong())?),
+                ColumnKind::Logical => BatchValue::Logical(text.parse().map_err(|_| wrong())?),
+                ColumnKind::Text => BatchValue::Text(text),
             });
         }
         Self::from_values(cells).ok_or_else(|| "the line has too few cells".to_owned())
@@ -321,10 +296,10 @@ mod tests {
             let mut texts = texts.into_iter();
             let mut reals = reals.into_iter();
             let row = BatchRow::from_values(COLUMNS.iter().map(|column| match column.kind {
-                BatchValueKind::Text => BatchValue::Text(texts.next().unwrap().into()),
-                BatchValueKind::Real => BatchValue::Real(reals.next().unwrap()),
-                BatchValueKind::Bits => BatchValue::Bits(flag),
-                BatchValueKind::Truth => BatchValue::Truth(truth),
+                ColumnKind::Text => BatchValue::Text(texts.next().unwrap().into()),
+                ColumnKind::Real => BatchValue::Real(reals.next().unwrap()),
+                ColumnKind::Integer => BatchValue::Integer(flag),
+                ColumnKind::Logical => BatchValue::Logical(truth),
             })).unwrap();
             let mut text = String::new();
             row.write_line(&mut text);

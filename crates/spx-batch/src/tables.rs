@@ -13,13 +13,15 @@ use std::str::FromStr;
 use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 use spx_core::atomic::{self, AtomicFile};
+use spx_core::release::ReleaseIdentity;
 
 use crate::BatchError;
 use crate::columnar::RowWriter;
+use crate::hash::fnv1a;
 use crate::row::{self, BatchRow};
 
 /// The form of a record; another one is not of this version's making.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Text is written in pieces of this size \[bytes\].
 const CHUNK: usize = 1 << 16;
 
@@ -83,8 +85,16 @@ pub struct Unmeasured {
 #[serde(deny_unknown_fields)]
 pub struct ImageRecord {
     version: u32,
+    /// Changes with the columns of the tables.
+    columns: String,
     /// File name of the image.
     pub image: String,
+    /// Observation and detector of the image.
+    #[serde(default)]
+    pub exposure: String,
+    /// Release, version and processing of the image.
+    #[serde(default)]
+    pub identity: ReleaseIdentity,
     /// Its size \[bytes\].
     pub image_bytes: u64,
     /// When it was last modified, since 1970 \[ns\], where that is known.
@@ -111,7 +121,10 @@ impl ImageRecord {
     pub fn new(image: &str, image_bytes: u64, catalog: &str, photometry: &str) -> Self {
         Self {
             version: VERSION,
+            columns: columns(),
             image: image.to_owned(),
+            exposure: String::new(),
+            identity: ReleaseIdentity::default(),
             image_bytes,
             image_modified: None,
             catalog: catalog.to_owned(),
@@ -123,6 +136,11 @@ impl ImageRecord {
             unmeasured: Vec::new(),
         }
     }
+}
+
+/// What changes with the columns of the tables.
+fn columns() -> String {
+    format!("{:016x}", fnv1a(row::header().as_bytes()))
 }
 
 /// What is known of an earlier run's tables.
@@ -140,15 +158,28 @@ pub enum Recorded {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchTables {
     /// Those of one making that have rows, with what they hold, sorted by name.
-    pub tables: Vec<(PathBuf, TableState)>,
+    pub tables: Vec<RecordedTable>,
     /// How many images have tables of another making, or incomplete ones.
     pub others: usize,
 }
 
-/// What a table holds, as far as its record says: its size \[bytes\], and when the image was last
-/// modified, since 1970 \[ns\]. A table that is written again for another image may well have the
-/// size that it had.
-pub type TableState = (u64, Option<i64>);
+/// A table, and what its record says of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecordedTable {
+    /// The table.
+    pub path: PathBuf,
+    /// Its size.
+    pub bytes: u64,
+    /// File name of the image.
+    pub image: String,
+    /// When the image was last modified, since 1970 \[ns\]: a table that is written again for another image may well have
+    /// the size that it had.
+    pub image_modified: Option<i64>,
+    /// Observation and detector of the image.
+    pub exposure: String,
+    /// Release, version and processing of the image.
+    pub identity: ReleaseIdentity,
+}
 
 /// Where the tables of one image are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -184,7 +215,7 @@ impl ImageTables {
     /// The record, where it is there and of this version.
     fn read(&self) -> Option<ImageRecord> {
         let text = fs::read_to_string(self.record()).ok()?;
-        toml::from_str::<ImageRecord>(&text).ok().filter(|record| record.version == VERSION)
+        toml::from_str::<ImageRecord>(&text).ok().filter(|r| r.version == VERSION && r.columns == columns())
     }
 
     fn record(&self) -> PathBuf {
@@ -254,9 +285,14 @@ impl ImageTables {
                 Recorded::Done(record) if record.measured == 0 => {}
                 Recorded::Done(record) => {
                     let bytes = if format.csv() { record.csv_bytes } else { record.parquet_bytes };
-                    found
-                        .tables
-                        .push((tables.best(format), (bytes.unwrap_or_default(), record.image_modified)));
+                    found.tables.push(RecordedTable {
+                        path: tables.best(format),
+                        bytes: bytes.unwrap_or_default(),
+                        image: record.image,
+                        image_modified: record.image_modified,
+                        exposure: record.exposure,
+                        identity: record.identity,
+                    });
                 }
                 Recorded::Never | Recorded::Again(_) => found.others += 1,
             }
@@ -433,12 +469,12 @@ mod tests {
             .unwrap();
         fs::write(dir.path().join("notes.txt"), "").unwrap();
         let found = ImageTables::made_with(dir.path(), "c", "p", ImageTableFormat::Csv).unwrap();
-        let names: Vec<_> = found.tables.iter().map(|(path, _)| path.file_name().unwrap()).collect();
+        let names: Vec<_> = found.tables.iter().map(|table| table.path.file_name().unwrap()).collect();
         assert_eq!(
             (names, found.others),
             (vec!["a_photometry.csv".as_ref(), "b_photometry.csv".as_ref()], 2)
         );
-        assert_eq!(fs::metadata(&found.tables[0].0).unwrap().len(), found.tables[0].1.0);
+        assert_eq!(fs::metadata(&found.tables[0].path).unwrap().len(), found.tables[0].bytes);
     }
 
     #[test]

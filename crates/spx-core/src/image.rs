@@ -7,6 +7,7 @@ use crate::detector::Detector;
 use crate::flags::FlagNames;
 use crate::header::Header;
 use crate::pixels::Pixels;
+use crate::release::ReleaseIdentity;
 
 /// What is known of a spectral image before its pixels are read.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,6 +31,11 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// Release, version and processing, by header and path.
+    pub fn release(&self) -> ReleaseIdentity {
+        ReleaseIdentity::new(&self.path, self.version.as_deref())
+    }
+
     /// 0-based parent pixel of pixel (0, 0), `[x, y]`: `1 - CRPIXiA`, 0 where there is no WCS `A`.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //! which gives a file its final name only when it is complete.
 
 pub mod atomic;
+pub mod columns;
 pub mod detector;
 pub mod flags;
 pub mod foreground;
@@ -21,6 +22,7 @@ pub mod image;
 pub mod map;
 pub mod pixels;
 pub mod progress;
+pub mod release;
 pub mod sky;
 pub mod time;
 pub mod units;

@@ -8,6 +8,7 @@ use spx_core::detector::Detector;
 use spx_core::foreground::ForegroundFit;
 use spx_core::image::{Metadata, PsfData, PsfOrigin, PsfSamples};
 use spx_core::mef::MefFile;
+use spx_core::release::ReleaseIdentity;
 use spx_core::sky::Position;
 use spx_photometry::{PhotometryError, PsfKind, PsfModel, PsfPlanes, regular_zones};
 use spx_wcs::{CelestialWcs, WaveTable, WcsError};
@@ -45,6 +46,9 @@ pub struct ExposureInfo {
     pub mjd: f64,
     /// Name of the file.
     pub file: String,
+    /// Release, version and processing.
+    #[serde(default)]
+    pub identity: ReleaseIdentity,
     /// What the zodiacal light was multiplied with; `None` where it was left in.
     pub zodi_scale: Option<f64>,
     /// Its statistical error, where it was fitted.
@@ -91,6 +95,7 @@ impl Frame {
             detector: metadata.id.detector.number(),
             mjd,
             file: file_name(&metadata.path),
+            identity: metadata.release(),
             zodi_scale: None,
             zodi_scale_error: None,
             zodi_not_fitted: false,

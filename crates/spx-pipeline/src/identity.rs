@@ -5,44 +5,7 @@ use std::fmt;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use spx_archive::{Processing, ProductName};
-use spx_core::detector::Detector;
-
-/// How an input was made. A later processing is greater.
-///
-/// The file's name says it; where it does not, the card VERSION of its header decides, and such a
-/// file is older than every one whose name does.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct InputProcessing {
-    /// Version, date and repetition, by the name.
-    pub product: Option<Processing>,
-    /// The numbers of VERSION: `[6, 4, 1]`.
-    version: Vec<u64>,
-    /// The card VERSION.
-    pub pipeline: Option<String>,
-}
-
-impl InputProcessing {
-    /// What a file name and the card VERSION say.
-    pub fn new(name: &str, version: Option<&str>) -> Self {
-        let numbers = version.into_iter().flat_map(|text| text.split(|c: char| !c.is_ascii_digit()));
-        Self {
-            product: ProductName::parse(name).map(|name| name.processing),
-            version: numbers.filter_map(|number| number.parse().ok()).collect(),
-            pipeline: version.map(str::to_owned),
-        }
-    }
-}
-
-impl fmt::Display for InputProcessing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.product, &self.pipeline) {
-            (Some(product), _) => product.fmt(f),
-            (None, Some(version)) => write!(f, "version {version}"),
-            (None, None) => f.write_str("unknown version"),
-        }
-    }
-}
+pub use spx_core::release::{DataRelease, Processing, ReleaseChoice, ReleaseIdentity};
 
 /// Which content a file has, as far as can be seen without reading it: another size or time of
 /// modification means that it was replaced. All 0 for a file that cannot be looked at.
@@ -81,40 +44,9 @@ pub fn identity_line(path: &Path) -> String {
     format!("{}: {}", path.display(), ContentStamp::of(path))
 }
 
-/// Exposure and processing by the name of a file, `None` where the name does not say.
-pub(crate) fn named_exposure(name: &str) -> Option<((&str, Detector), Processing)> {
-    ProductName::parse(name).map(|name| ((name.obs_id, name.detector), name.processing))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn later_processings_are_greater() {
-        let of = |name: &str, version: &str| {
-            InputProcessing::new(&format!("level2_2025W51_1A_0684_2D3_spx_{name}.fits"), Some(version))
-        };
-        let mut made = [
-            of("l2b_retry-v27-2026-242", "6.5.5"),
-            of("l2b-v27-2026-242", "6.5.5"),
-            of("l2b-v9-2027-001", "6.5.5"),
-            of("copy", "6.10.1"),
-            of("copy", "6.9.2"),
-            of("l2b-v27-2026-243", "6.5.5"),
-        ];
-        made.sort();
-        let shown: Vec<String> = made.iter().map(ToString::to_string).collect();
-        let expected = [
-            "version 6.9.2",
-            "version 6.10.1",
-            "v9-2027-001",
-            "v27-2026-242",
-            "retry-v27-2026-242",
-            "v27-2026-243",
-        ];
-        assert_eq!(shown, expected);
-    }
 
     #[test]
     fn a_replaced_file_has_another_stamp() {

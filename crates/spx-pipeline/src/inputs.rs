@@ -12,7 +12,7 @@ use spx_wcs::{WaveTable, WcsError};
 use walkdir::WalkDir;
 
 use crate::Listener;
-use crate::identity::{ContentStamp, InputProcessing};
+use crate::identity::{ContentStamp, ReleaseIdentity};
 
 /// A spectral image whose metadata could be read.
 ///
@@ -32,8 +32,8 @@ pub struct InputFile {
     pub shape: [usize; 2],
     /// Named by the user, rather than found in a directory.
     pub named: bool,
-    /// How it was made.
-    pub processing: InputProcessing,
+    /// Release, version and processing.
+    pub identity: ReleaseIdentity,
     /// First pixel `[y, x]` in the detector's frame.
     pub first_pixel: [i64; 2],
     /// Size and time of the file.
@@ -200,10 +200,10 @@ impl InputListing {
                 let (id, shape) = (metadata.id.clone(), metadata.shape);
                 let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
                 let name = file_name(&path);
-                let processing = InputProcessing::new(&name, metadata.version.as_deref());
+                let identity = metadata.release();
                 let first_pixel = first_pixel(metadata);
                 let stamp = ContentStamp::of(&path);
-                Ok(InputFile { begin, id, name, path, shape, named, processing, first_pixel, stamp })
+                Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel, stamp })
             })
             .collect();
         let (mut files, mut failed) = (Vec::new(), self.failed);

@@ -4,13 +4,11 @@
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
 
 use spx_core::image::ExposureId;
 
-use crate::identity::named_exposure;
-use crate::inputs::{InputFile, file_name};
+use crate::inputs::InputFile;
 
 /// Inputs of which each exposure counts once, and those left aside.
 #[derive(Debug, Clone, Default)]
@@ -32,7 +30,7 @@ pub fn newest_inputs(files: Vec<InputFile>) -> NewestInputs {
     for mut files in by_exposure.into_values() {
         files.sort_by_cached_key(|f| {
             let pixels = f.shape[0] * f.shape[1];
-            (Reverse((f.processing.clone(), pixels, f.named)), f.name.clone(), f.path.clone())
+            (Reverse((f.identity.clone(), pixels, f.named)), f.name.clone(), f.path.clone())
         });
         let first = newest.kept.len();
         for file in files {
@@ -50,36 +48,6 @@ pub fn newest_inputs(files: Vec<InputFile>) -> NewestInputs {
     newest
 }
 
-/// As [`newest_inputs`], by the names of the files alone, none of which is opened. Names that do
-/// not tell exposure and processing are kept.
-pub fn newest_by_name(paths: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<(PathBuf, String)>) {
-    let mut newest = HashMap::new();
-    for path in &paths {
-        let name = file_name(path);
-        if let Some(((obs_id, detector), processing)) = named_exposure(&name) {
-            let best = newest.entry((obs_id.to_owned(), detector)).or_insert((processing, path.clone()));
-            if processing > best.0 {
-                *best = (processing, path.clone());
-            }
-        }
-    }
-    let superseding = |path: &Path| {
-        let name = file_name(path);
-        let ((obs_id, detector), processing) = named_exposure(&name)?;
-        let (best, other) = newest.get(&(obs_id.to_owned(), detector))?;
-        let newer = file_name(other);
-        (processing < *best).then(|| format!("{newer} is a newer processing of the same exposure"))
-    };
-    let (mut kept, mut aside) = (Vec::new(), Vec::new());
-    for path in paths {
-        match superseding(&path) {
-            None => kept.push(path),
-            Some(reason) => aside.push((path, reason)),
-        }
-    }
-    (kept, aside)
-}
-
 /// Whether two files show a pixel of the detector both.
 fn overlap(a: &InputFile, b: &InputFile) -> bool {
     (0..2).all(|axis| {
@@ -90,18 +58,20 @@ fn overlap(a: &InputFile, b: &InputFile) -> bool {
 
 fn reason(file: &InputFile, kept: &InputFile) -> String {
     let (id, name) = (&kept.id, &kept.name);
-    if file.processing == kept.processing {
+    if file.identity == kept.identity {
         return format!("{name} has the same pixels of {id}");
     }
-    format!("{name} is a newer processing of {id}, {} after {}", kept.processing, file.processing)
+    format!("{name} is a newer processing of {id}, {} after {}", kept.identity, file.identity)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use spx_core::detector::Detector;
 
     use super::*;
-    use crate::identity::{ContentStamp, InputProcessing};
+    use crate::identity::{ContentStamp, ReleaseIdentity};
     use crate::inputs::ExposureBegin;
 
     fn made(processing: &str, first_pixel: [i64; 2], folder: &str) -> InputFile {
@@ -110,7 +80,7 @@ mod tests {
         InputFile {
             begin: ExposureBegin(61_000.0),
             id: ExposureId { observation: "2025W51_1A_0684_2".into(), detector: Detector::new(3).unwrap() },
-            processing: InputProcessing::new(&name, Some("6.5")),
+            identity: ReleaseIdentity::new(&path, Some("6.5")),
             stamp: ContentStamp::of(&path),
             name,
             path,
@@ -132,10 +102,10 @@ mod tests {
         ];
         for files in [files.clone(), files.into_iter().rev().collect()] {
             let NewestInputs { kept, aside } = newest_inputs(files);
-            let kept: Vec<_> = kept.iter().map(|f| (f.processing.to_string(), f.first_pixel)).collect();
-            let old = || "v20-2025-250".to_owned();
+            let kept: Vec<_> = kept.iter().map(|f| (f.identity.to_string(), f.first_pixel)).collect();
+            let old = || "qr2 l2b-v20-2025-250".to_owned();
             let expected =
-                [(old(), [0, 150]), (old(), [100, 50]), ("retry-v21-2025-354".to_owned(), [0, 50])];
+                [(old(), [0, 150]), (old(), [100, 50]), ("qr2 l2b_retry-v21-2025-354".to_owned(), [0, 50])];
             assert_eq!(kept.len(), 3, "{kept:?}");
             assert!(expected.iter().all(|file| kept.contains(file)), "{kept:?}");
             let reasons: Vec<&str> = aside.iter().map(|(_, reason)| reason.as_str()).collect();
@@ -143,21 +113,5 @@ mod tests {
             assert_eq!(reasons.iter().filter(|r| r.contains("newer processing")).count(), 2, "{reasons:?}");
             assert_eq!(reasons.iter().filter(|r| r.contains("same pixels")).count(), 1, "{reasons:?}");
         }
-    }
-
-    #[test]
-    fn names_alone_tell_the_newest() {
-        let paths: Vec<PathBuf> = [
-            "a/level2_2025W51_1A_0684_2D3_spx_l2b-v20-2025-250.fits",
-            "a/level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits.gz",
-            "a/level2_2025W51_1A_0684_2D4_spx_l2b-v20-2025-250.fits",
-            "a/other.fits",
-        ]
-        .map(PathBuf::from)
-        .into();
-        let (kept, aside) = newest_by_name(paths.clone());
-        assert_eq!(kept, paths[1..]);
-        assert_eq!(aside.len(), 1);
-        assert!(aside[0].1.contains("v21-2025-354.fits.gz"), "{aside:?}");
     }
 }

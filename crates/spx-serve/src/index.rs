@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use spx_core::header::Header;
 use spx_core::image::{ExposureId, Metadata};
 use spx_core::mef::MefFile;
+use spx_core::release::DataRelease;
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::sphere::Polygon;
@@ -194,7 +195,7 @@ fn read(root: &Path, file: &Path) -> Result<Image, String> {
     let version = metadata.version.clone().unwrap_or_default();
     Ok(Image {
         file: file.to_owned(),
-        path: archive_path(root, file, metadata, &version),
+        path: archive_path(root, file, metadata),
         size: fs::metadata(file).map_err(|e| at(e.to_string()))?.len(),
         id: metadata.id.clone(),
         quality: header.optional_text("L2DQAFLG").ok().flatten().map(str::to_owned),
@@ -215,45 +216,25 @@ fn times(header: &Header, metadata: &Metadata) -> [Option<f64>; 2] {
     [start, metadata.time.end.or(start)]
 }
 
-/// The path as it stands below `root` where that is one of the archive's, else formed from the
-/// file's name.
-fn archive_path(root: &Path, file: &Path, metadata: &Metadata, version: &str) -> String {
+/// The path as it stands below `root` where that is one of the archive's, else formed from the file's name.
+fn archive_path(root: &Path, file: &Path, metadata: &Metadata) -> String {
     let path = relative(root, file);
     let parts: Vec<&str> = path.split('/').collect();
-    if parts.len() >= 3 && parts[0].starts_with("qr") && parts[1] == "level2" {
+    if parts.len() >= 3 && parts[0].parse::<DataRelease>().is_ok() && parts[1] == "level2" {
         return path;
     }
-    let release =
-        if version.split('.').next().and_then(|v| v.parse::<u32>().ok()) >= Some(7) { "qr3" } else { "qr2" };
+    let identity = metadata.release();
+    let release = identity.release.unwrap_or(DataRelease::Qr2);
     let (observation, detector) = (&metadata.id.observation, metadata.id.detector.number());
     let period = observation.rsplitn(3, '_').last().unwrap_or(observation);
     let name = parts.last().copied().unwrap_or_default();
-    let processing = processing(name).unwrap_or("l2b-v0-0000-000");
+    let processing =
+        identity.processing.map_or_else(|| "l2b-v0-0000-000".to_owned(), |processing| processing.to_string());
     format!("{release}/level2/{period}/{processing}/{detector}/{name}")
-}
-
-/// `l2b-v21-2025-354` of `level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits`.
-fn processing(name: &str) -> Option<&str> {
-    let (_, rest) = name.strip_prefix("level2_")?.split_once("_spx_")?;
-    let end = rest.find(['.', '_']).unwrap_or(rest.len());
-    rest[..end].starts_with("l2b-v").then_some(&rest[..end])
 }
 
 /// True where a file begins as gzip does.
 pub(crate) fn is_gzip(file: &Path) -> bool {
     let mut start = [0; 2];
     File::open(file).and_then(|mut f| f.read_exact(&mut start)).is_ok() && start == [0x1f, 0x8b]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::processing;
-
-    #[test]
-    fn processing_from_names() {
-        let name = "level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits";
-        assert_eq!(processing(name), Some("l2b-v21-2025-354"));
-        assert_eq!(processing(&name.replace(".fits", "_cutout.fits.gz")), Some("l2b-v21-2025-354"));
-        assert_eq!(processing("image.fits"), None);
-    }
 }

@@ -16,6 +16,7 @@ use spx_batch::{
 };
 use spx_core::atomic;
 use spx_core::image::PixelPlanes;
+use spx_core::release::DataRelease;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
 use crate::buffers::BufferPool;
@@ -47,6 +48,9 @@ pub struct ImageReport {
     pub measured: usize,
     /// Sources on it without a row; its record has the reasons.
     pub unmeasured: usize,
+    /// Another file of the same exposure is used.
+    #[serde(default)]
+    pub is_aside: bool,
 }
 
 fn yes() -> bool {
@@ -63,13 +67,14 @@ impl ImageReport {
             before: false,
             measured: 0,
             unmeasured: 0,
+            is_aside: false,
         }
     }
 
     /// An image that is not used, for a reason.
     pub(super) fn left_aside(path: &Path, reason: String) -> Self {
         let error = InputError::new(path, reason);
-        Self { status: InputOutcome::Rejected, ..Self::failed(&error) }
+        Self { status: InputOutcome::Rejected, is_aside: true, ..Self::failed(&error) }
     }
 
     fn of(path: &Path, record: &ImageRecord, before: bool) -> Self {
@@ -86,7 +91,7 @@ impl ImageReport {
         };
         let file = path.display().to_string();
         let (measured, unmeasured) = (record.measured, record.unmeasured.len());
-        Self { file, status, reason, before, measured, unmeasured }
+        Self { file, status, reason, before, measured, unmeasured, is_aside: false }
     }
 }
 
@@ -193,10 +198,13 @@ impl Extraction<'_> {
             Err(error) => Ok(ImageReport::failed(&error)),
             Ok(Measured { info, rows, unmeasured }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
-                let rows = rows.iter().map(|(n, row)| self.row(*n, &info, &band, row));
+                let made = info.identity.processing.map_or_else(String::new, |made| made.to_string());
+                let rows = rows.iter().map(|(n, row)| self.row(*n, &info, [&band, &made], row));
                 let remark = info.zodi_remark.clone();
                 let mut record = fresh;
                 (record.unmeasured, record.remark) = (unmeasured, remark);
+                record.exposure = format!("{}/{band}", info.obs_id);
+                record.identity = info.identity.clone();
                 let written = tables.start(rows, record, self.format)?;
                 let report = ImageReport::of(path, written.record(), false);
                 // It hangs up after an error, which it tells itself.
@@ -252,7 +260,7 @@ impl Extraction<'_> {
         &'a self,
         number: u32,
         info: &'a ExposureInfo,
-        band: &'a str,
+        [band, processing]: [&'a str; 2],
         row: &MeasurementRow,
     ) -> spx_batch::BatchRow<'a> {
         let target = self.catalog.target(number as usize);
@@ -289,6 +297,9 @@ impl Extraction<'_> {
             psf_chi2: row.psf.map_or(f64::NAN, |psf| psf.chi2),
             pixel_area: row.pixel_area,
             zodi_scale: info.zodi_scale.unwrap_or(f64::NAN),
+            release: info.identity.release.map_or("", DataRelease::name).into(),
+            version: info.identity.version.as_deref().unwrap_or_default().into(),
+            processing: processing.into(),
             wavelength_source: row.wavelength_source.name().into(),
             pixel_area_source: row.pixel_area_source.name().into(),
             fallbacks: fallbacks(info, row).into(),

@@ -1,19 +1,19 @@
 //! The four stages of a batch, in their order; each needs those before it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, TableState, aggregate};
+use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, RecordedTable, aggregate};
 
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
-use crate::identity::identity_line;
+use crate::identity::{ReleaseIdentity, identity_line};
 use crate::inputs::{file_name, find_inputs};
-use crate::newest::newest_by_name;
+use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::photometry::PhotometrySetup;
@@ -145,10 +145,10 @@ impl<'a> BatchRun<'a> {
         let Extraction { directory, digest, settings, format, listener, .. } = &self.extraction;
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();
-        keep_newest(&mut found.tables);
+        keep_newest(&mut found.tables, &reports);
         if found.tables.len() < tables {
             let older = tables - found.tables.len();
-            listener.note(&format!("{older} tables of older processings of their exposures are left out"));
+            listener.note(&format!("{older} tables of images that others supersede are left out"));
         }
         if found.others > 0 {
             listener.warning(&format!(
@@ -160,16 +160,15 @@ impl<'a> BatchRun<'a> {
         if found.tables.is_empty() {
             return Err(nothing_measured(&reports));
         }
-        // Tables that were written again may well have the size that they had.
-        let line = |(path, (bytes, image)): &(PathBuf, TableState)| {
-            format!("{} {bytes} {}", path.display(), image.unwrap_or_default())
+        let line = |table: &RecordedTable| {
+            format!("{} {} {}", table.path.display(), table.bytes, table.image_modified.unwrap_or_default())
         };
         let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");
         let parameters = format!("{}\n{options:?}\n{lines}", self.extraction.fingerprint());
         let are_there = |_: &AggregatedCurves| spx_batch::has_light_curves(output_dir, options);
         self.stages.run("aggregate", parameters, are_there, || {
-            let tables: Vec<PathBuf> = found.tables.iter().map(|(path, _)| path.clone()).collect();
+            let tables: Vec<PathBuf> = found.tables.iter().map(|table| table.path.clone()).collect();
             let Aggregated { rows, sources } = aggregate(&tables, output_dir, options, *listener)?;
             Ok::<_, PipelineError>(AggregatedCurves { sources, rows })
         })
@@ -214,25 +213,34 @@ impl<'a> BatchRun<'a> {
             (None, BatchImages::Archive(_)) => Vec::new(),
         };
         let found = find_inputs(&inputs);
-        let mut images: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
-        images.sort_by_cached_key(|path| (file_name(path), path.clone()));
         found.tell_skipped(self.extraction.listener);
-        let (images, aside) = newest_by_name(images);
-        let failed = found.failed().iter().chain(&missing).map(ImageReport::failed);
-        let aside = aside.into_iter().map(|(path, reason)| ImageReport::left_aside(&path, reason));
+        let (files, unreadable) = found.scan();
+        let NewestInputs { kept, aside } = newest_inputs(files);
+        let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
+        images.sort_by_cached_key(|path| (file_name(path), path.clone()));
+        let failed = unreadable.iter().chain(&missing).map(ImageReport::failed);
+        let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
     }
 }
 
-/// Removes the tables of images that a newer processing of the same exposure has superseded.
-fn keep_newest(tables: &mut Vec<(PathBuf, TableState)>) {
-    let image = |table: &Path| {
-        let name = file_name(table);
-        PathBuf::from(format!("{}.fits", name.split("_photometry.").next().unwrap_or_default()))
+/// Removes the tables of images that this run leaves aside, or that a newer processing of the same exposure supersedes:
+/// the tables of earlier runs are there, too.
+fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) {
+    let named = |wanted: bool| {
+        let reports = reports.iter().filter(move |report| report.is_aside == wanted);
+        reports.map(|report| file_name(Path::new(&report.file))).collect::<HashSet<String>>()
     };
-    let (kept, _) = newest_by_name(tables.iter().map(|(table, _)| image(table)).collect());
-    let kept: HashSet<PathBuf> = kept.into_iter().collect();
-    tables.retain(|(table, _)| kept.contains(&image(table)));
+    let (aside, used) = (named(true), named(false));
+    tables.retain(|table| !aside.contains(&table.image) || used.contains(&table.image));
+    let mut newest: HashMap<String, ReleaseIdentity> = HashMap::new();
+    for table in tables.iter() {
+        let best = newest.entry(table.exposure.clone()).or_default();
+        if table.identity > *best {
+            *best = table.identity.clone();
+        }
+    }
+    tables.retain(|table| newest.get(&table.exposure) == Some(&table.identity));
 }
 
 /// What the archive is asked for; `None` where local images are named.

@@ -13,7 +13,6 @@ use super::exposure::PhotometrySetup;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
-use crate::identity::InputProcessing;
 use crate::inputs::find_inputs;
 use crate::{Listener, PipelineError};
 
@@ -100,8 +99,7 @@ impl PhotometryReport {
 fn count_once(entries: &mut [PhotometryEntry]) {
     let key = |entry: &PhotometryEntry| {
         let (exposure, _) = entry.row()?;
-        let name = exposure.file.clone();
-        let rank = (InputProcessing::new(&name, None), Reverse((name, entry.file.clone())));
+        let rank = (exposure.identity.clone(), Reverse((exposure.file.clone(), entry.file.clone())));
         Some(((exposure.obs_id.clone(), exposure.detector), rank))
     };
     let mut newest = HashMap::new();
@@ -116,7 +114,7 @@ fn count_once(entries: &mut [PhotometryEntry]) {
         let best = &newest[&exposure];
         if *best != rank {
             let (_, Reverse((name, _))) = best;
-            let reason = format!("{name} is used for this exposure");
+            let reason = format!("{name} is used for this exposure ({})", best.0);
             entry.outcome = MeasurementOutcome::Rejected { reason };
         }
     }

@@ -10,8 +10,9 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use spx_core::columns::{ColumnKind, TableColumn};
 
-use super::columns::{COLUMNS, CellValue, ColumnKind, MeasurementColumn};
+use super::columns::{COLUMNS, CellValue, MeasurementColumn};
 use super::entry::PhotometryEntry;
 use crate::{PipelineError, ResultContext as _};
 
@@ -122,8 +123,8 @@ impl MeasurementTable<'_> {
 
     fn name(&self, column: &MeasurementColumn) -> &'static str {
         match self.names {
-            ColumnNames::Spxquery => column.name,
-            ColumnNames::Irsa => column.irsa.unwrap_or(column.name),
+            ColumnNames::Spxquery => column.column.name,
+            ColumnNames::Irsa => column.irsa.unwrap_or(column.column.name),
         }
     }
 
@@ -176,8 +177,9 @@ impl MeasurementTable<'_> {
         }
         line("\n# Column descriptions:".to_owned());
         for column in &COLUMNS {
-            let unit = if column.unit.is_empty() { String::new() } else { format!(" [{}]", column.unit) };
-            line(format!("- {}: {}{unit}", self.name(column), column.description));
+            let TableColumn { unit, description, .. } = column.column;
+            let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
+            line(format!("- {}: {description}{unit}", self.name(column)));
         }
         text.replace("# \n", "#\n") + "#\n"
     }
@@ -200,7 +202,8 @@ impl MeasurementTable<'_> {
             ));
         };
         for c in columns {
-            column(self.name(c), c.kind, c.unit, c.ucd, c.description);
+            let TableColumn { kind, unit, ucd, description, .. } = c.column;
+            column(self.name(c), kind, unit, ucd, description);
         }
         for (name, ucd, description) in STATUS.iter().filter(|_| self.all) {
             column(name, ColumnKind::Text, "", ucd, description);
@@ -242,8 +245,8 @@ impl MeasurementTable<'_> {
 /// The columns of a spectrum before all others but the observation.
 fn spectrum_first() -> Vec<&'static MeasurementColumn> {
     const FIRST: [&str; 6] = ["obs_id", "mjd", "wavelength", "bandwidth", "flux", "flux_error"];
-    let first = FIRST.iter().filter_map(|name| COLUMNS.iter().find(|column| column.name == *name));
-    first.chain(COLUMNS.iter().filter(|column| !FIRST.contains(&column.name))).collect()
+    let first = FIRST.iter().filter_map(|name| COLUMNS.iter().find(|column| column.column.name == *name));
+    first.chain(COLUMNS.iter().filter(|column| !FIRST.contains(&column.column.name))).collect()
 }
 
 /// A cell of CSV. Numbers have as many digits as it takes to read the same number back; logical
