@@ -67,9 +67,8 @@ impl ArchiveClient {
         found(rows, selection, service, query)
     }
 
-    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing
-    /// else: a rectangle is searched by its circumscribed circle, full coverage as any. Where the
-    /// selection names no release, `qr2` is searched.
+    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing else: a
+    /// rectangle is searched by its circumscribed circle, full coverage as any.
     ///
     /// # Errors
     /// As [`search`](Self::search).
@@ -116,7 +115,7 @@ fn found(
     query: String,
 ) -> Result<SearchResult, ArchiveError> {
     let accepted = rows.observations.into_iter().filter(|o| selection.accepts(o)).collect();
-    let Newest { kept, superseded } = newest(accepted);
+    let Newest { kept, superseded } = newest(accepted, selection.release);
     for RejectedRow { row, cause } in &rows.rejected {
         tracing::warn!("row {row} of the answer is refused: {cause}");
     }

@@ -74,6 +74,8 @@ pub use options::ClientOptions;
 pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;
 pub use rows::{RejectedRow, SearchService};
-pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError};
+pub use selection::{
+    Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError, SurveyFields,
+};
 pub use spx_core::release::{DataRelease, Processing, ProductName, ReleaseChoice, ReleaseIdentity};
 pub use target::DownloadTarget;

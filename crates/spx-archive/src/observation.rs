@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
-use spx_core::release::{Processing, ProductName};
+use spx_core::release::{DataRelease, Processing, ProductName, ReleaseChoice, ReleaseIdentity};
 use thiserror::Error;
 
 use crate::path::{ArchivePath, ArchivePathError};
@@ -71,6 +72,11 @@ impl Observation {
     /// Middle of the exposure \[MJD\].
     pub fn mjd(&self) -> f64 {
         f64::midpoint(self.mjd_begin, self.mjd_end)
+    }
+
+    /// Release and processing, by the path of the file.
+    pub fn identity(&self) -> ReleaseIdentity {
+        ReleaseIdentity::new(Path::new(self.uri.as_str()), None)
     }
 
     /// The file's name.
@@ -144,20 +150,23 @@ pub struct Newest {
     pub superseded: Vec<Observation>,
 }
 
-/// Keeps the newest processing of each (observation, detector): the highest version, then the
-/// latest date, then a repetition. Where both are the same, or the name tells neither, the later
-/// path in order of text wins, so that the order of the input makes no difference.
-pub fn newest(observations: Vec<Observation>) -> Newest {
-    let mut best: HashMap<(ObservationId, Detector), Observation> = HashMap::new();
+/// Keeps the newest processing of each (observation, detector): the highest version, then the latest date, then a
+/// repetition.
+/// Where both are the same, or the name tells neither, the later path in order of text wins, so that the
+/// order of the input makes no difference. Pipeline 7 wins over pipeline 6; with [`ReleaseChoice::Any`] each release has its
+/// own.
+pub fn newest(observations: Vec<Observation>, choice: ReleaseChoice) -> Newest {
+    let mut best: HashMap<(ObservationId, Detector, Option<DataRelease>), Observation> = HashMap::new();
     let mut result = Newest::default();
     for observation in observations {
-        let key = (observation.obs_id.clone(), observation.detector);
+        let group = choice.group(observation.identity().release);
+        let key = (observation.obs_id.clone(), observation.detector, group);
         match best.remove(&key) {
             None => {
                 best.insert(key, observation);
             }
             Some(other) => {
-                let rank = |o: &Observation| (o.processing, o.uri.clone());
+                let rank = |o: &Observation| (o.identity(), o.uri.clone());
                 let (new, old) = if rank(&observation) > rank(&other) {
                     (observation, other)
                 } else {
@@ -269,7 +278,7 @@ mod tests {
         let shown = |list: &[Observation]| -> Vec<String> {
             list.iter().map(|o| format!("{} {} {}", o.obs_id, o.detector, o.processing.unwrap())).collect()
         };
-        let result = newest(list.clone());
+        let result = newest(list.clone(), ReleaseChoice::Newest);
         assert_eq!(
             shown(&result.kept),
             ["a_1 D3 l2b-v22-2025-001", "a_1 D4 l2b-v21-2025-354", "b_1 D3 l2b-v31-2025-300"]
@@ -278,7 +287,7 @@ mod tests {
             shown(&result.superseded),
             ["a_1 D3 l2b-v21-2025-354", "a_1 D3 l2b-v9-2025-354", "b_1 D3 l2b-v30-2025-300"]
         );
-        let backwards = newest(list.into_iter().rev().collect());
+        let backwards = newest(list.into_iter().rev().collect(), ReleaseChoice::Newest);
         assert_eq!(backwards, result, "the order of the input makes no difference");
     }
 

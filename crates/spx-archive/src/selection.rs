@@ -4,7 +4,9 @@ use std::f64::consts::FRAC_PI_2;
 use std::fmt::{self, Write as _};
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
+use spx_core::release::{DataRelease, ReleaseChoice};
 use spx_core::sky::{Position, Rectangle, SkyError};
 use thiserror::Error;
 
@@ -25,6 +27,9 @@ pub enum SelectionError {
     /// A coverage mode that is none.
     #[error("there is no coverage mode `{0}`: it is `any` or `full`")]
     Coverage(String),
+    /// Fields that are none.
+    #[error("unknown fields `{0}`: expected all, wide or deep")]
+    Fields(String),
 }
 
 /// Which images of a circle are taken.
@@ -89,6 +94,38 @@ impl SearchCircle {
     /// The radius \[deg\].
     pub fn radius(self) -> f64 {
         self.radius
+    }
+}
+
+/// Which fields of the survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SurveyFields {
+    /// All.
+    #[default]
+    All,
+    /// The survey of the whole sky.
+    Wide,
+    /// The deep fields at the poles of the ecliptic.
+    Deep,
+}
+
+impl fmt::Display for SurveyFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::All => "all",
+            Self::Wide => "wide",
+            Self::Deep => "deep",
+        })
+    }
+}
+
+impl FromStr for SurveyFields {
+    type Err = SelectionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Self::All, Self::Wide, Self::Deep];
+        all.into_iter().find(|f| f.to_string() == text).ok_or_else(|| SelectionError::Fields(text.to_owned()))
     }
 }
 
@@ -166,8 +203,10 @@ pub struct Selection {
     pub bands: Vec<Detector>,
     /// The time of mid-exposure, where it matters.
     pub mjd_range: Option<MjdRange>,
-    /// The releases, such as `qr2`; all where empty.
-    pub releases: Vec<String>,
+    /// Which releases.
+    pub release: ReleaseChoice,
+    /// Wide survey, deep fields, or both.
+    pub fields: SurveyFields,
     /// More images than this are an error rather than a long download.
     pub max_images: Option<usize>,
 }
@@ -175,7 +214,14 @@ pub struct Selection {
 impl Selection {
     /// All images of a place.
     pub fn new(shape: SearchShape) -> Self {
-        Self { shape, bands: Vec::new(), mjd_range: None, releases: Vec::new(), max_images: None }
+        Self {
+            shape,
+            bands: Vec::new(),
+            mjd_range: None,
+            release: ReleaseChoice::Newest,
+            fields: SurveyFields::All,
+            max_images: None,
+        }
     }
 
     /// The TAP query. It holds numbers and constants only, so nothing in it can be injected.
@@ -187,9 +233,12 @@ impl Selection {
             "SELECT a.uri, p.obs_publisher_did, p.time_bounds_lower, p.time_bounds_upper, \
              p.energy_bandpassname, p.energy_bounds_lower, p.energy_bounds_upper, \
              p.provenance_version, p.quality_flag \
-             FROM spherex.artifact a JOIN spherex.plane p ON a.planeid = p.planeid WHERE {}",
+             FROM spherex.artifact a JOIN spherex.plane p ON a.planeid = p.planeid \
+             JOIN spherex.observation o ON o.obsid = p.obsid WHERE {}",
             condition(self.shape)
         );
+        let names: Vec<_> = self.collections().iter().map(|name| format!("'{name}'")).collect();
+        write!(adql, " AND o.collection IN ({})", names.join(", ")).ok();
         // Writing to a string cannot fail.
         if !self.bands.is_empty() {
             let names: Vec<_> = self.bands.iter().map(|band| format!("'SPHEREx-{band}'")).collect();
@@ -202,13 +251,26 @@ impl Selection {
         adql
     }
 
-    /// True where an observation is of the detectors, dates and releases that are looked for; its
-    /// place is not looked at.
+    /// The collections of the archive that hold such images: `spherex_qr2`, `spherex_qr2_deep` and so on. A row of
+    /// `spherex.plane` stands in one of them, but the same plane may be listed for both fields, so that the collection
+    /// has to be asked for.
+    pub fn collections(&self) -> Vec<String> {
+        let releases = DataRelease::ALL.into_iter().filter(|release| self.release.allows(Some(*release)));
+        let suffixes: &[&str] = match self.fields {
+            SurveyFields::All => &["", "_deep"],
+            SurveyFields::Wide => &[""],
+            SurveyFields::Deep => &["_deep"],
+        };
+        releases.flat_map(|r| suffixes.iter().map(move |suffix| format!("spherex_{r}{suffix}"))).collect()
+    }
+
+    /// True where an observation is of the detectors, dates and releases that are looked for; its place
+    /// is not looked at.
     pub fn accepts(&self, observation: &Observation) -> bool {
         let mjd = observation.mjd();
         (self.bands.is_empty() || self.bands.contains(&observation.detector))
             && self.mjd_range.is_none_or(|range| range.min <= mjd && mjd <= range.max)
-            && (self.releases.is_empty() || self.releases.iter().any(|r| r == observation.uri.release()))
+            && self.release.allows(observation.identity().release)
     }
 }
 

@@ -12,47 +12,38 @@ use crate::rows::{self, Rows};
 use crate::selection::{SearchShape, Selection, corners};
 use crate::session::Session;
 
-/// The release that is searched where the selection names none.
-const DEFAULT_RELEASE: &str = "qr2";
-
 /// The longest time for the body of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Searches each release of the selection. A circle with full coverage is searched as one with any:
-/// the service knows no other, and the caller is told so by [`Session::search_sia`].
+/// Searches the collections of the selection. A circle with full coverage is searched as one with any: the service knows no
+/// other, and the caller is told so by [`Session::search_sia`].
 pub(crate) fn query(
     client: &Session,
     selection: &Selection,
     cancelled: &dyn Fn() -> bool,
 ) -> Result<(Rows, String), ArchiveError> {
-    let mut all = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
-    let mut queries = Vec::new();
-    let default = [DEFAULT_RELEASE.to_owned()];
-    let releases = if selection.releases.is_empty() { &default[..] } else { &selection.releases };
-    for release in releases {
-        let url = address(client, selection, release);
-        let request = client.request(Method::GET, url.clone(), ANSWER_DEADLINE);
-        let rows = client.retried(
-            cancelled,
-            |_| false,
-            || rows::read(client.http().send(&request, cancelled)?, SearchService::Sia),
-        )?;
-        if rows.overflow {
-            let count = rows.observations.len() + rows.rejected.len();
-            return Err(ArchiveError::Overflow { url: url.into(), rows: count });
-        }
-        all.observations.extend(rows.observations);
-        all.rejected.extend(rows.rejected);
-        queries.push(url.to_string());
+    let url = address(client, selection);
+    let request = client.request(Method::GET, url.clone(), ANSWER_DEADLINE);
+    let rows = client.retried(
+        cancelled,
+        |_| false,
+        || rows::read(client.http().send(&request, cancelled)?, SearchService::Sia),
+    )?;
+    if rows.overflow {
+        let count = rows.observations.len() + rows.rejected.len();
+        return Err(ArchiveError::Overflow { url: url.into(), rows: count });
     }
-    Ok((all, queries.join(" ")))
+    Ok((rows, url.to_string()))
 }
 
-fn address(client: &Session, selection: &Selection, release: &str) -> Url {
+fn address(client: &Session, selection: &Selection) -> Url {
     let mut url = client.base().sia();
     {
         let mut query = url.query_pairs_mut();
-        query.append_pair("COLLECTION", &format!("spherex_{release}"));
+        // A service that knows a name not yet ignores it.
+        for collection in selection.collections() {
+            query.append_pair("COLLECTION", &collection);
+        }
         query.append_pair("POS", &position(selection.shape));
         if let Some(range) = selection.mjd_range {
             query.append_pair("TIME", &format!("{} {}", range.min(), range.max()));

@@ -129,6 +129,7 @@ columns! {
     release: Text, "release";
     version: Text, "version";
     processing: Text, "processing";
+    flux_correction: Text, "flux_correction";
     wavelength_source: Text, "wavelength_source";
     pixel_area_source: Text, "pixel_area_source";
     fallbacks: Text, "fallbacks";

@@ -13,7 +13,7 @@ use std::str::FromStr;
 use parquet::errors::ParquetError;
 use serde::{Deserialize, Serialize};
 use spx_core::atomic::{self, AtomicFile};
-use spx_core::release::ReleaseIdentity;
+use spx_core::release::{FluxCorrection, ReleaseIdentity};
 
 use crate::BatchError;
 use crate::columnar::RowWriter;
@@ -95,6 +95,9 @@ pub struct ImageRecord {
     /// Release, version and processing of the image.
     #[serde(default)]
     pub identity: ReleaseIdentity,
+    /// What became of its flux scale.
+    #[serde(default)]
+    pub flux_correction: FluxCorrection,
     /// Its size \[bytes\].
     pub image_bytes: u64,
     /// When it was last modified, since 1970 \[ns\], where that is known.
@@ -125,6 +128,7 @@ impl ImageRecord {
             image: image.to_owned(),
             exposure: String::new(),
             identity: ReleaseIdentity::default(),
+            flux_correction: FluxCorrection::default(),
             image_bytes,
             image_modified: None,
             catalog: catalog.to_owned(),
@@ -179,6 +183,8 @@ pub struct RecordedTable {
     pub exposure: String,
     /// Release, version and processing of the image.
     pub identity: ReleaseIdentity,
+    /// What became of its flux scale.
+    pub flux_correction: FluxCorrection,
 }
 
 /// Where the tables of one image are.
@@ -292,6 +298,7 @@ impl ImageTables {
                         image_modified: record.image_modified,
                         exposure: record.exposure,
                         identity: record.identity,
+                        flux_correction: record.flux_correction,
                     });
                 }
                 Recorded::Never | Recorded::Again(_) => found.others += 1,

@@ -127,7 +127,8 @@ pub const MEASUREMENT_COLUMNS: &[TableColumn] = &[
     column("release", Text, "", "meta.id", "Data release: qr2, qr3 or dr1; empty where the file does not tell"),
     column("version", Text, "", "meta.version", "Version of the pipeline that made the image, card VERSION"),
     column("processing", Text, "", "meta.version", "Processing of the image, by the name of its file, such as l2b-v21-2025-354"),
-    column("wavelength_source", Text, "", "meta.code;em.wl", "Where wavelength and bandwidth come from: table (of the file, about 1 nm), calibration (spectral_wcs)"),
+    column("flux_correction", Text, "", "meta.code;phot.calib", "Flux scale: applied (l3_flux_corrections, to the scale of pipeline 7), not_needed (pipeline 7), missing (pipeline 6 as it is), unknown"),
+    column("wavelength_source", Text, "", "meta.code;em.wl", "Where wavelength and bandwidth come from: table (of the file, about 1 nm), shifted (the same, shifted to the scale of pipeline 7), calibration (spectral_wcs)"),
     column("pixel_area_source", Text, "", "meta.code;instr.pixel", "Where pixel_area comes from: local (the full WCS), constant (without distortion), map (calibration product)"),
     column("fallbacks", Text, "", "meta.note", "What had to stand in for what was asked for; empty where nothing had to"),
 ];

@@ -16,6 +16,7 @@ pub mod atomic;
 pub mod columns;
 pub mod detector;
 pub mod flags;
+pub mod flux;
 pub mod foreground;
 pub mod header;
 pub mod image;

@@ -3,17 +3,20 @@
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
 use crate::detector::Detector;
 use crate::fits::{FitsError, FitsNumber, FitsReader, MappedImage};
 use crate::flags::FlagNames;
+use crate::flux::{FluxFactorError, FluxFactors, PlacedFactors};
 use crate::header::{Header, HeaderError};
 use crate::image::{
     ExposureId, Metadata, ObservationTime, PixelPlanes, PlaneViews, PsfData, PsfOrigin, PsfSamples,
     SpectralImage, WaveTableData,
 };
+use crate::pixels::Pixels;
 use crate::time::TimeScale;
 
 /// Why a file could not be read as a spectral image: the file, the HDU and the card or the shape.
@@ -54,6 +57,9 @@ pub enum MefProblem {
         /// What it should be.
         expected: &'static str,
     },
+    /// Flux corrections do not fit.
+    #[error(transparent)]
+    Factors(#[from] FluxFactorError),
     /// The look-up table is not one row of X, Y and VALUES that fit each other.
     #[error("{0}")]
     Table(String),
@@ -67,9 +73,6 @@ const WAVE: &str = "WCS-WAVE";
 const PSF: &str = "PSF";
 const EPSF: &str = "EPSF";
 
-/// Rows whose pixels fit a processor's own cache: 8 rows of a full frame are 261 kB.
-const FEW: usize = 8;
-
 /// An open spectral image: its metadata are read, its pixels not yet.
 pub struct MefFile {
     reader: FitsReader,
@@ -77,6 +80,8 @@ pub struct MefFile {
     hdu: &'static str,
     /// `None` where the planes have to be converted: compressed, scaled, of other types.
     mapped: Option<MappedPlanes>,
+    /// By what IMAGE and VARIANCE are corrected.
+    factors: Option<PlacedFactors>,
     metadata: Metadata,
 }
 
@@ -135,12 +140,24 @@ impl MefFile {
             header,
             wave_table,
         };
-        Ok(Self { reader, hdu: WAVE, mapped, metadata })
+        Ok(Self { reader, hdu: WAVE, mapped, factors: None, metadata })
     }
 
     /// What is known of the image.
     pub fn metadata(&self) -> &Metadata {
         &self.metadata
+    }
+
+    /// Multiplies IMAGE by these factors of its detector, and VARIANCE by their squares, whenever pixels are read.
+    ///
+    /// # Errors
+    /// [`MefError`] where the image does not lie on the detector.
+    pub fn correct(&mut self, factors: Arc<FluxFactors>) -> Result<(), MefError> {
+        let at = |problem: MefProblem| self.error(IMAGE, problem);
+        let offset = self.metadata.parent_offset().map_err(|e| at(e.into()))?;
+        let placed = PlacedFactors::new(factors, offset, self.metadata.shape);
+        self.factors = Some(placed.map_err(|e| at(e.into()))?);
+        Ok(())
     }
 
     /// Reads the point spread functions, `None` where the file has neither PSF nor EPSF.
@@ -183,63 +200,20 @@ impl MefFile {
     /// [`MefError`] where the file ends early or a tile cannot be decompressed.
     pub fn whole(self, reuse: PixelPlanes) -> Result<WholeImage, MefError> {
         if let Some(mapped) = self.mapped {
-            return Ok(WholeImage { metadata: self.metadata, pixels: Whole::Mapped(mapped), unused: reuse });
+            let mut unused = reuse;
+            let corrected = self.factors.is_some();
+            if let Some(factors) = &self.factors {
+                let (views, count) = (mapped.views(), self.metadata.shape[0] * self.metadata.shape[1]);
+                views.image.copy_to(behind(&mut unused.image, 0, count));
+                views.variance.copy_to(behind(&mut unused.variance, 0, count));
+                factors.apply(0, &mut unused.image, &mut unused.variance);
+            }
+            let pixels = Whole::Mapped { mapped, corrected };
+            return Ok(WholeImage { metadata: self.metadata, pixels, memory: unused });
         }
         let rows = 0..self.metadata.shape[0];
         let SpectralImage { metadata, planes, .. } = self.read(rows, reuse)?;
-        Ok(WholeImage { metadata, pixels: Whole::Held(planes), unused: PixelPlanes::default() })
-    }
-
-    /// Reads every row, a few at a time while they fit the processor's cache, shows them to `see`
-    /// (the number of the first, and their pixels), and keeps the range `rows`. The memory of a
-    /// whole image is not needed.
-    ///
-    /// `see` is shown blocks of rows from the first to the last. Gives the image with the rows that
-    /// are kept, and the memory that is not in it.
-    ///
-    /// # Errors
-    /// As [`read`](Self::read).
-    ///
-    /// # Panics
-    /// Where `rows` reaches beyond the image.
-    pub fn read_all(
-        mut self,
-        rows: Range<usize>,
-        buffers: ReadBuffers,
-        mut see: impl FnMut(usize, PlaneViews<'_>),
-    ) -> Result<(SpectralImage, PixelPlanes), MefError> {
-        let ReadBuffers { image: mut kept, mut block } = buffers;
-        let [ny, nx] = self.metadata.shape;
-        let step = self.step();
-        let mut pixels = 0;
-        for (part, keep) in [(0..rows.start, false), (rows.clone(), true), (rows.end..ny, false)] {
-            for first in part.clone().step_by(step) {
-                let some = first..part.end.min(first + step);
-                if keep {
-                    let count = some.len() * nx;
-                    self.read_block(some, pixels, &mut kept)?;
-                    see(first, kept.from_pixel(pixels));
-                    pixels += count;
-                } else if let Some(mapped) = &self.mapped {
-                    see(first, mapped.views().slice(some.start * nx..some.end * nx));
-                } else {
-                    self.read_block(some, 0, &mut block)?;
-                    see(first, block.from_pixel(0));
-                }
-            }
-        }
-        kept.truncate(pixels);
-        // Rows that were only looked at.
-        if let Some(mapped) = &self.mapped {
-            mapped.check(&self.metadata.path)?;
-        }
-        Ok((SpectralImage { metadata: self.metadata, rows, planes: kept }, block))
-    }
-
-    /// How many rows are best read at a time. Tiles may span many rows, and are unpacked whole.
-    fn step(&self) -> usize {
-        const MANY: usize = 512;
-        if self.mapped.is_some() { FEW } else { MANY }
+        Ok(WholeImage { metadata, pixels: Whole::Held, memory: planes })
     }
 
     /// Reads rows behind the first `keep` pixels of `planes`.
@@ -251,7 +225,7 @@ impl MefFile {
     ) -> Result<(), MefError> {
         let [ny, nx] = self.metadata.shape;
         assert!(rows.start <= rows.end && rows.end <= ny, "rows {rows:?} of an image of {ny} rows");
-        let (first, count) = (rows.start * nx, rows.len() * nx);
+        let (first, count, start) = (rows.start * nx, rows.len() * nx, rows.start);
         let (image, flags) = (behind(&mut planes.image, keep, count), behind(&mut planes.flags, keep, count));
         let (variance, zodi) =
             (behind(&mut planes.variance, keep, count), behind(&mut planes.zodi, keep, count));
@@ -261,12 +235,17 @@ impl MefFile {
             rows.flags.copy_to(flags);
             rows.variance.copy_to(variance);
             rows.zodi.copy_to(zodi);
-            return mapped.check(&self.metadata.path);
+            mapped.check(&self.metadata.path)?;
+        } else {
+            self.plane(IMAGE, first, image)?;
+            self.plane(FLAGS, first, flags)?;
+            self.plane(VARIANCE, first, variance)?;
+            self.plane(ZODI, first, zodi)?;
         }
-        self.plane(IMAGE, first, image)?;
-        self.plane(FLAGS, first, flags)?;
-        self.plane(VARIANCE, first, variance)?;
-        self.plane(ZODI, first, zodi)
+        if let Some(factors) = &self.factors {
+            factors.apply(start, &mut planes.image[keep..], &mut planes.variance[keep..]);
+        }
+        Ok(())
     }
 
     /// The reader of the whole file, at an HDU.
@@ -317,13 +296,16 @@ impl MappedPlanes {
 pub struct WholeImage {
     metadata: Metadata,
     pixels: Whole,
-    /// Memory that was not needed.
-    unused: PixelPlanes,
+    /// Pixels that do not stand in the file as they are wanted, or memory that is not needed.
+    memory: PixelPlanes,
 }
 
+/// Where the pixels are.
 enum Whole {
-    Mapped(MappedPlanes),
-    Held(PixelPlanes),
+    /// In the file, but for IMAGE and VARIANCE where these are corrected.
+    Mapped { mapped: MappedPlanes, corrected: bool },
+    /// In memory.
+    Held,
 }
 
 impl WholeImage {
@@ -335,17 +317,14 @@ impl WholeImage {
     /// Its pixels.
     pub fn views(&self) -> PlaneViews<'_> {
         match &self.pixels {
-            Whole::Mapped(mapped) => mapped.views(),
-            Whole::Held(planes) => planes.from_pixel(0),
+            Whole::Mapped { mapped, corrected: false } => mapped.views(),
+            Whole::Mapped { mapped, corrected: true } => PlaneViews {
+                image: Pixels::Native(&self.memory.image),
+                variance: Pixels::Native(&self.memory.variance),
+                ..mapped.views()
+            },
+            Whole::Held => self.memory.from_pixel(0),
         }
-    }
-
-    /// The same, a few rows at a time, which fit the processor's cache, each time with the number
-    /// of the first.
-    pub fn blocks(&self) -> impl Iterator<Item = (usize, PlaneViews<'_>)> {
-        let ([ny, nx], views) = (self.metadata.shape, self.views());
-        let rows = (0..ny).step_by(FEW).map(move |first| first..ny.min(first + FEW));
-        rows.map(move |rows| (rows.start, views.slice(rows.start * nx..rows.end * nx)))
     }
 
     /// Some of its rows in the memory of `reuse`, and memory that is not in them.
@@ -378,8 +357,8 @@ impl WholeImage {
     /// were NaN with all flags set, and what was made of them is not to be trusted.
     pub fn into_memory(self) -> Result<PixelPlanes, MefError> {
         match self.pixels {
-            Whole::Mapped(mapped) => mapped.check(&self.metadata.path).map(|()| self.unused),
-            Whole::Held(planes) => Ok(planes),
+            Whole::Mapped { mapped, .. } => mapped.check(&self.metadata.path).map(|()| self.memory),
+            Whole::Held => Ok(self.memory),
         }
     }
 }

@@ -256,6 +256,78 @@ impl fmt::Display for ReleaseIdentity {
     }
 }
 
+/// What became of the flux scale of an exposure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FluxCorrection {
+    /// It is not known of which release the exposure is.
+    #[default]
+    Unknown,
+    /// An image of pipeline 7, which has the scale that the others are brought to.
+    NotNeeded,
+    /// An image of pipeline 6 that was multiplied by `l3_flux_corrections`.
+    Applied,
+    /// An image of pipeline 6 that was not: its scale is another.
+    Missing,
+}
+
+impl FluxCorrection {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Unknown, Self::NotNeeded, Self::Applied, Self::Missing];
+
+    /// The name in tables and cards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::NotNeeded => "not_needed",
+            Self::Applied => "applied",
+            Self::Missing => "missing",
+        }
+    }
+}
+
+/// Where wavelength and bandwidth come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WavelengthSource {
+    /// The table WCS-WAVE of the file, good to about 1 nm.
+    #[default]
+    Table,
+    /// The same, shifted to the scale of pipeline 7.
+    Shifted,
+    /// The calibration product spectral_wcs.
+    Calibration,
+}
+
+impl WavelengthSource {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Table, Self::Shifted, Self::Calibration];
+
+    /// The name in tables and cards.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::Shifted => "shifted",
+            Self::Calibration => "calibration",
+        }
+    }
+
+    /// By how much the tables of pipeline 6 are to be shifted to the scale of pipeline 7 \[um\]: a fifth of a channel in D5
+    /// and D6 (measured by clients of the archive on both releases), nothing in the others.
+    pub fn shift_of_pipeline_6(detector: Detector) -> f64 {
+        if detector.number() > 4 { 0.0064 } else { 0.0 }
+    }
+}
+
+/// How an exposure was calibrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ExposureCalibration {
+    /// Its flux scale.
+    pub flux_correction: FluxCorrection,
+    /// Its wavelengths.
+    pub wavelength_source: WavelengthSource,
+}
+
 /// Which releases are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

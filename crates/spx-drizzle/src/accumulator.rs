@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use spx_core::image::ExposureId;
+use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 
 use crate::{DrizzleError, Drizzler, GroupTime, Timing};
 
@@ -13,6 +14,10 @@ pub struct AccumulatedExposure {
     pub id: ExposureId,
     /// The name of its file.
     pub file: String,
+    /// Its release, version and processing.
+    pub identity: ReleaseIdentity,
+    /// Its flux scale and wavelengths, where that is known.
+    pub calibration: Option<ExposureCalibration>,
     /// The time by which exposures are ordered \[MJD, UTC\].
     pub mjd: Option<f64>,
     /// Whether any pixel of it took part.

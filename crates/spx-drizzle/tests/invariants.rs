@@ -12,6 +12,7 @@ use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
+use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
     AccumulatedExposure, Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, DrizzlePlan,
@@ -286,6 +287,8 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
         sums.note(AccumulatedExposure {
             id: ExposureId { observation: mjd.to_string(), detector: Detector::ALL[2] },
             file: format!("größe {mjd}.fits"),
+            identity: ReleaseIdentity { version: Some("7.0.5".into()), ..ReleaseIdentity::default() },
+            calibration: number.map(|_| ExposureCalibration::default()),
             mjd: Some(mjd),
             used: number.is_some(),
             remark: number.is_none().then(|| "outside".to_owned()),

@@ -8,11 +8,12 @@ use spx_core::detector::Detector;
 use spx_core::foreground::ForegroundFit;
 use spx_core::image::{Metadata, PsfData, PsfOrigin, PsfSamples};
 use spx_core::mef::MefFile;
-use spx_core::release::ReleaseIdentity;
+use spx_core::release::{ExposureCalibration, FluxCorrection, ReleaseIdentity};
 use spx_core::sky::Position;
 use spx_photometry::{PhotometryError, PsfKind, PsfModel, PsfPlanes, regular_zones};
-use spx_wcs::{CelestialWcs, WaveTable, WcsError};
+use spx_wcs::CelestialWcs;
 
+use crate::calibration::{Calibration, FrameWavelengths};
 use crate::inputs::{InputError, file_name};
 
 /// Samples a pixel of a table EPSF that does not say so.
@@ -24,6 +25,8 @@ pub struct Frame {
     pub file: MefFile,
     /// Where its pixels look, and at which wavelengths.
     pub maps: FrameMaps,
+    /// What becomes of its flux scale when its pixels are read.
+    pub flux_correction: FluxCorrection,
 }
 
 /// Where the pixels of a frame look.
@@ -31,8 +34,8 @@ pub struct Frame {
 pub struct FrameMaps {
     /// Pixels to positions on the sky, and back.
     pub celestial: CelestialWcs,
-    /// Wavelength and bandwidth at a position on the image, by the table in the file.
-    pub wave: WaveTable,
+    /// Wavelength and bandwidth at a position on the image.
+    pub wave: FrameWavelengths,
 }
 
 /// What all measurements on one exposure have in common.
@@ -49,6 +52,9 @@ pub struct ExposureInfo {
     /// Release, version and processing.
     #[serde(default)]
     pub identity: ReleaseIdentity,
+    /// What became of its flux scale.
+    #[serde(default)]
+    pub flux_correction: FluxCorrection,
     /// What the zodiacal light was multiplied with; `None` where it was left in.
     pub zodi_scale: Option<f64>,
     /// Its statistical error, where it was fitted.
@@ -62,20 +68,27 @@ pub struct ExposureInfo {
 }
 
 impl Frame {
-    /// Opens a file and makes its maps.
+    /// Opens a file and makes its maps. Its pixels, when they are read, are on the flux scale of pipeline 7 where the
+    /// calibration can bring them there.
     ///
     /// # Errors
-    /// The file, the HDU and what is wrong there.
-    pub fn open(path: &Path) -> Result<Self, InputError> {
-        let file = MefFile::open(path)?;
+    /// The file, the HDU and what is wrong there; a calibration product that is damaged.
+    pub fn open(path: &Path, calibration: &Calibration) -> Result<Self, InputError> {
+        let mut file = MefFile::open(path)?;
+        let flux_correction = calibration.correct(&mut file)?;
         let metadata = file.metadata();
-        let wcs = |e: WcsError| InputError::wcs(path, &e);
-        let table = &metadata.wave_table;
+        let celestial = CelestialWcs::from_header(&metadata.header);
         let maps = FrameMaps {
-            celestial: CelestialWcs::from_header(&metadata.header).map_err(wcs)?,
-            wave: WaveTable::new(&table.x, &table.y, &table.values, &metadata.header).map_err(wcs)?,
+            celestial: celestial.map_err(|e| InputError::wcs(path, &e))?,
+            wave: calibration.wavelengths(metadata)?,
         };
-        Ok(Self { file, maps })
+        Ok(Self { file, maps, flux_correction })
+    }
+
+    /// How it is calibrated.
+    pub fn calibration(&self) -> ExposureCalibration {
+        let Self { flux_correction, maps, .. } = self;
+        ExposureCalibration { flux_correction: *flux_correction, wavelength_source: maps.wave.source() }
     }
 
     /// Header, time, names of flags and more.
@@ -96,6 +109,7 @@ impl Frame {
             mjd,
             file: file_name(&metadata.path),
             identity: metadata.release(),
+            flux_correction: self.flux_correction,
             zodi_scale: None,
             zodi_scale_error: None,
             zodi_not_fitted: false,

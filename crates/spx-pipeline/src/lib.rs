@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod batch;
 pub mod buffers;
+pub mod calibration;
 pub mod cube;
 pub mod drizzle;
 mod error;

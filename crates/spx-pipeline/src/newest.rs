@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use spx_core::image::ExposureId;
 
+use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::InputFile;
 
 /// Inputs of which each exposure counts once, and those left aside.
@@ -19,14 +20,20 @@ pub struct NewestInputs {
     pub aside: Vec<(InputFile, String)>,
 }
 
-/// Keeps, of the files of each exposure, the newest, and older ones only where they show other
-/// pixels.
-pub fn newest_inputs(files: Vec<InputFile>) -> NewestInputs {
-    let mut by_exposure: BTreeMap<ExposureId, Vec<InputFile>> = BTreeMap::new();
-    for file in files {
-        by_exposure.entry(file.id.clone()).or_default().push(file);
-    }
+/// Keeps, of the files of each exposure that are of the releases that are chosen, the newest, and older ones only where they
+/// show other pixels.
+pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInputs {
+    let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
     let mut newest = NewestInputs::default();
+    for file in files {
+        let release = file.identity.release;
+        if !choice.allows(release) {
+            let found = release.map_or("of unknown release", DataRelease::name);
+            newest.aside.push((file, format!("it is {found}, and release = {choice}")));
+            continue;
+        }
+        by_exposure.entry((file.id.clone(), choice.group(release))).or_default().push(file);
+    }
     for mut files in by_exposure.into_values() {
         files.sort_by_cached_key(|f| {
             let pixels = f.shape[0] * f.shape[1];
@@ -101,7 +108,7 @@ mod tests {
             made("l2b-v20-2025-250", [100, 50], "a"),
         ];
         for files in [files.clone(), files.into_iter().rev().collect()] {
-            let NewestInputs { kept, aside } = newest_inputs(files);
+            let NewestInputs { kept, aside } = newest_inputs(files, ReleaseChoice::Newest);
             let kept: Vec<_> = kept.iter().map(|f| (f.identity.to_string(), f.first_pixel)).collect();
             let old = || "qr2 l2b-v20-2025-250".to_owned();
             let expected =

@@ -2,7 +2,6 @@
 //!
 //! [`exposure`] says how sources are measured, one or many.
 
-pub mod calibration;
 pub mod columns;
 pub mod entry;
 pub mod exposure;

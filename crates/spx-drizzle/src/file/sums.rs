@@ -27,6 +27,9 @@ use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::{CardValue, Header};
 use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
+use spx_core::release::{
+    DataRelease, ExposureCalibration, FluxCorrection, ReleaseIdentity, WavelengthSource,
+};
 
 use super::arrays::WAVELENGTH;
 use super::error::{CubeFileError, CubeFileProblem};
@@ -39,9 +42,10 @@ use crate::{
     KeptSums, RealSum, VarianceMethod, WavelengthGrid,
 };
 
-/// The form of the file. Version 1 is read, too: its settings name the weights only where they were
-/// not those of its time.
-const VERSION: i64 = 2;
+/// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights only
+/// where they were not those of its time, and before version 3 exposures had the wavelengths of their
+/// files, and nothing told their releases.
+const VERSION: i64 = 3;
 const FILETYPE: &str = "DRIZZLE_SUMS";
 const EXPOSURES: &str = "EXPOSURES";
 const SETTINGS: &str = "SETTINGS";
@@ -184,11 +188,18 @@ fn plan_cards(plan: &DrizzlePlan) -> Header {
 }
 
 fn write_entries(fits: &mut FitsWriter, entries: &[AccumulatedExposure]) -> Result<(), CubeFileProblem> {
-    let texts: [(&str, Vec<&str>); 4] = [
+    let processings: Vec<String> =
+        entries.iter().map(|e| e.identity.processing.map_or_else(String::new, |p| p.to_string())).collect();
+    let texts: [(&str, Vec<&str>); 9] = [
         ("OBSERVATION", entries.iter().map(|e| e.id.observation.as_str()).collect()),
         ("FILE", entries.iter().map(|e| e.file.as_str()).collect()),
         ("GROUP", entries.iter().map(|e| e.time.id.as_str()).collect()),
         ("REMARK", entries.iter().map(|e| e.remark.as_deref().unwrap_or_default()).collect()),
+        ("RELEASE", entries.iter().map(|e| e.identity.release.map_or("", DataRelease::name)).collect()),
+        ("VERSION", entries.iter().map(|e| e.identity.version.as_deref().unwrap_or_default()).collect()),
+        ("PROCESSING", processings.iter().map(String::as_str).collect()),
+        ("FLUXCORR", entries.iter().map(|e| e.calibration.map_or("", |c| c.flux_correction.name())).collect()),
+        ("WAVESRC", entries.iter().map(|e| e.calibration.map_or("", |c| c.wavelength_source.name())).collect()),
     ];
     let formats = texts.each_ref().map(|(_, texts)| text_format(texts));
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
@@ -271,6 +282,10 @@ impl SumsFile {
         })?;
         if version == 1 {
             name_weight(&mut settings);
+        }
+        if version < 3 {
+            settings.push("shift_wavelengths = false".to_owned());
+            settings.sort();
         }
         let path = path.to_owned();
         Ok(Self { path, reader, primary, exposures, wavelengths, inputs_per_plane, entries, settings })
@@ -461,11 +476,41 @@ fn verify(reader: &mut FitsReader, name: &str) -> Result<(), CubeFileProblem> {
     }
 }
 
+/// Releases of exposures and how they were calibrated; what is not known where the columns are missing.
+fn read_identities(
+    reader: &mut FitsReader,
+    rows: usize,
+) -> Result<Vec<(ReleaseIdentity, Option<ExposureCalibration>)>, CubeFileProblem> {
+    let mut found = Vec::with_capacity(rows);
+    if !reader.columns()?.iter().any(|column| column.name == "RELEASE") {
+        return Ok(vec![Default::default(); rows]);
+    }
+    let mut texts = |name| reader.read_text_column(name, 0, rows);
+    let [releases, versions, processings] = [texts("RELEASE")?, texts("VERSION")?, texts("PROCESSING")?];
+    let (corrections, waves) = (texts("FLUXCORR")?, texts("WAVESRC")?);
+    for (k, release) in releases.iter().enumerate() {
+        let identity = ReleaseIdentity {
+            release: release.parse().ok(),
+            version: Some(versions[k].clone()).filter(|version| !version.is_empty()),
+            processing: processings[k].parse().ok(),
+        };
+        let flux = FluxCorrection::ALL.into_iter().find(|c| c.name() == corrections[k]);
+        let wave = WavelengthSource::ALL.into_iter().find(|s| s.name() == waves[k]);
+        let calibration = flux.zip(wave).map(|(flux_correction, wavelength_source)| ExposureCalibration {
+            flux_correction,
+            wavelength_source,
+        });
+        found.push((identity, calibration));
+    }
+    Ok(found)
+}
+
 fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, CubeFileProblem> {
     let rows = reader.table_rows()?;
     let mut texts = |name| reader.read_text_column(name, 0, rows);
     let (observations, files, groups, remarks) =
         (texts("OBSERVATION")?, texts("FILE")?, texts("GROUP")?, texts("REMARK")?);
+    let mut identities = read_identities(reader, rows)?.into_iter();
     let mut integers = |name| -> Result<Vec<i64>, CubeFileProblem> {
         let mut values = vec![0; rows];
         reader.read_column(name, 0, &mut values)?;
@@ -476,9 +521,12 @@ fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, Cub
     let texts = observations.into_iter().zip(files).zip(groups).zip(remarks);
     for (k, (((observation, file), group), remark)) in texts.enumerate() {
         let detector = Detector::new(detectors[k]).map_err(|e| CubeFileProblem::Broken(e.to_string()))?;
+        let (identity, calibration) = identities.next().unwrap_or_default();
         entries.push(AccumulatedExposure {
             id: ExposureId { observation, detector },
             file,
+            identity,
+            calibration,
             mjd: None,
             used: used[k] != 0,
             remark: (!remark.is_empty()).then_some(remark),

@@ -48,6 +48,7 @@ fn info() -> CubeInfo {
         exact_wavelength_wcs: true,
         weighting: "ivm".into(),
         timing: Timing::default(),
+        provenance: Header::new(),
         history: vec!["x".repeat(100), "input 2025W51_1A_0684_2/D3".into()],
     }
 }

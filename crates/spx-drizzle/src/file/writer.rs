@@ -43,6 +43,8 @@ pub struct CubeInfo {
     pub weighting: String,
     /// When the inputs were taken.
     pub timing: Timing,
+    /// Further cards of the primary header: releases and calibration of the inputs.
+    pub provenance: Header,
     /// Lines of provenance: inputs, their fate, the configuration.
     pub history: Vec<String>,
 }
@@ -197,6 +199,7 @@ pub(super) fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         .set("NX", count(nx), "columns")
         .set("NY", count(ny), "rows")
         .set("NZ", count(nz), "planes");
+    h.extend(&info.provenance);
     set_timing(&mut h, &info.timing);
     for line in &info.history {
         // A commentary card holds 72 characters.

@@ -48,8 +48,10 @@ impl DeliveredFiles {
 
 impl ArchiveOrder<'_> {
     fn asked(&self) -> String {
-        let ArchiveAccess { url, max_images, .. } = self.archive;
-        format!("{url} {} at most {max_images}", self.selection.adql())
+        let ArchiveAccess { url, .. } = self.archive;
+        let Selection { release, max_images, .. } = &self.selection;
+        let limit = max_images.map_or_else(String::new, |limit| format!(" at most {limit}"));
+        format!("{url} {} release {release}{limit}", self.selection.adql())
     }
 
     /// The stage `query`.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, MjdRange};
+use spx_archive::{ArchiveUrl, MjdRange, SurveyFields};
+use spx_core::release::ReleaseChoice;
 
 use super::access::ArchiveAccess;
 use super::files::{RemoteSource, sources};
-use super::search::MAX_IMAGES;
 use crate::PipelineError;
 use crate::settings::SettingHeading;
 
@@ -24,8 +24,16 @@ pub struct ArchiveSettings {
     /// Only images taken between these dates, MIN,MAX [MJD]
     #[schemars(extend("examples" = [[60_791.0, 60_850.0]], "x-value" = "MIN,MAX"))]
     pub mjd_range: Option<Vec<f64>>,
-    /// More images than this are an error
-    pub max_images: usize,
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or any (of each exposure the
+    /// newest in each release); also of local images
+    #[schemars(with = "String", extend("enum" = ["newest", "qr2", "qr3", "dr1", "any"]))]
+    pub release: ReleaseChoice,
+    /// Which fields of the archive: all, wide (the survey of the whole sky) or deep (the fields at the poles of the ecliptic)
+    #[schemars(with = "String", extend("enum" = ["all", "wide", "deep"]))]
+    pub fields: SurveyFields,
+    /// More images than this are an error; by default 500 for cubes, mosaics and catalogs, without limit for one source
+    #[schemars(extend("examples" = [500]))]
+    pub max_images: Option<usize>,
     /// Downloads at a time
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
@@ -44,7 +52,9 @@ impl Default for ArchiveSettings {
         Self {
             archive_url: ArchiveUrl::IRSA.to_owned(),
             mjd_range: None,
-            max_images: MAX_IMAGES,
+            release: ReleaseChoice::default(),
+            fields: SurveyFields::default(),
+            max_images: None,
             workers: 4,
             data_mirror: None,
             sources: None,
@@ -80,6 +90,8 @@ impl ArchiveSettings {
             url,
             mjd_range,
             max_images: self.max_images,
+            release: self.release,
+            fields: self.fields,
             workers: self.workers,
         })
     }

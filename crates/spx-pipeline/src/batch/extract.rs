@@ -205,6 +205,7 @@ impl Extraction<'_> {
                 (record.unmeasured, record.remark) = (unmeasured, remark);
                 record.exposure = format!("{}/{band}", info.obs_id);
                 record.identity = info.identity.clone();
+                record.flux_correction = info.flux_correction;
                 let written = tables.start(rows, record, self.format)?;
                 let report = ImageReport::of(path, written.record(), false);
                 // It hangs up after an error, which it tells itself.
@@ -215,8 +216,8 @@ impl Extraction<'_> {
     }
 
     fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
-        let opened = OpenExposure::open(path)?;
-        let (center, radius) = opened.circle()?;
+        let opened = OpenExposure::open(path, &self.setup)?;
+        let (centre, radius) = opened.circle()?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
@@ -300,6 +301,7 @@ impl Extraction<'_> {
             release: info.identity.release.map_or("", DataRelease::name).into(),
             version: info.identity.version.as_deref().unwrap_or_default().into(),
             processing: processing.into(),
+            flux_correction: info.flux_correction.name().into(),
             wavelength_source: row.wavelength_source.name().into(),
             pixel_area_source: row.pixel_area_source.name().into(),
             fallbacks: fallbacks(info, row).into(),

@@ -100,6 +100,7 @@ pub(super) struct BatchParameters {
     /// Of positions that have none of their own \[yr\].
     pub(super) epoch: Option<f64>,
     pub(super) images: BatchImages,
+    pub(super) release: ReleaseChoice,
     pub(super) output_dir: PathBuf,
     pub(super) aggregate: AggregateOptions,
     pub(super) photometry: PhotometryParameters,
@@ -139,6 +140,7 @@ impl BatchConfig {
                 Some(paths) => BatchImages::Local(paths.clone()),
                 None => BatchImages::Archive(Box::new((self.archive.access()?, self.selection()?))),
             },
+            release: self.archive.release,
             output_dir: self.output_dir.clone(),
             aggregate,
             photometry: self.photometry.parameters()?,
@@ -154,12 +156,9 @@ impl BatchConfig {
             .coverage_mode
             .parse()
             .map_err(|error| PipelineError::usage(format!("coverage_mode: {error}")))?;
-        let ArchiveAccess { mjd_range, max_images, .. } = self.archive.access()?;
         Ok(Selection {
             bands: detectors(self.bands.as_deref())?,
-            mjd_range,
-            max_images: Some(max_images),
-            ..Selection::new(SearchShape::Circle(circle, coverage))
+            ..self.archive.access()?.selection(SearchShape::Circle(circle, coverage), Some(MAX_IMAGES))
         })
     }
 }

@@ -11,6 +11,7 @@ use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::calibration::{CalibrationSettings, mixed_scales_warning};
 use crate::identity::{ReleaseIdentity, identity_line};
 use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
@@ -160,6 +161,10 @@ impl<'a> BatchRun<'a> {
         if found.tables.is_empty() {
             return Err(nothing_measured(&reports));
         }
+        let scales = found.tables.iter().map(|table| (&table.identity, table.flux_correction));
+        if let Some(warning) = mixed_scales_warning(scales) {
+            listener.warning(&warning);
+        }
         let line = |table: &RecordedTable| {
             format!("{} {} {}", table.path.display(), table.bytes, table.image_modified.unwrap_or_default())
         };
@@ -215,7 +220,7 @@ impl<'a> BatchRun<'a> {
         let found = find_inputs(&inputs);
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
-        let NewestInputs { kept, aside } = newest_inputs(files);
+        let NewestInputs { kept, aside } = newest_inputs(files, self.parameters.release);
         let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
         let failed = unreadable.iter().chain(&missing).map(ImageReport::failed);
@@ -286,10 +291,11 @@ fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
 
 /// The settings that shape a measurement, line by line.
 fn photometry_lines(config: &BatchConfig, setup: &PhotometrySetup) -> Result<String, PipelineError> {
-    let mut photometry = config.photometry.clone();
+    let mut table = toml::Table::try_from(config.photometry.clone())?;
     // Calibration products count by their names, wherever they are.
-    (photometry.spectral_wcs, photometry.solid_angle_map, photometry.epsf) = (None, None, None);
-    let table = toml::Table::try_from(photometry)?;
+    for key in CalibrationSettings::PLACES.into_iter().chain(["solid_angle_map", "epsf"]) {
+        table.remove(key);
+    }
     let lines = table.iter().map(|(key, value)| format!("{key} = {value}"));
     let products = setup.calibration.files().map(|name| format!("calibration {name}"));
     Ok(lines.chain(products).collect::<Vec<_>>().join("\n"))

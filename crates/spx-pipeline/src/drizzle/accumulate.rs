@@ -200,6 +200,8 @@ pub(super) fn entry(source: &InputFile, added: &AddedFile) -> AccumulatedExposur
     AccumulatedExposure {
         id: source.id.clone(),
         file: source.name.clone(),
+        identity: source.identity.clone(),
+        calibration: report.calibration,
         mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
         used: report.status == InputStatus::Used,
         remark: report.reason.clone(),
@@ -214,6 +216,8 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
     InputReport {
         file: entry.file.clone(),
         exposure: Some(entry.id.to_string()),
+        identity: entry.identity.clone(),
+        calibration: entry.calibration,
         status: if entry.used { InputStatus::Used } else { InputStatus::Rejected },
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,

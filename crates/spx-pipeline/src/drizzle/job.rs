@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
 use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
+use spx_core::release::ExposureCalibration;
 use spx_drizzle::{
-    Contribution, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime, Timing,
+    AccumulatedExposure, Accumulator, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime, Timing,
 };
-use spx_wcs::{CelestialWcs, GridMap, WaveTable};
+use spx_wcs::GridMap;
 
 use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
@@ -17,7 +18,10 @@ use super::report::{CubeReport, InputReport, InputStatus};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
-use crate::inputs::{InputError, InputFile, wave_table};
+use crate::calibration::{Calibration, mixed_scales_warning};
+use crate::frame::{Frame, FrameMaps};
+use crate::identity::identity_line;
+use crate::inputs::{InputError, InputFile, file_name};
 use crate::zodi::FittedForeground;
 use crate::{Listener, PipelineError};
 
@@ -30,6 +34,8 @@ const DROPLET_BYTES: u64 = 48;
 pub(super) struct DrizzleJob<'a> {
     pub(super) parameters: &'a DrizzleParameters,
     pub(super) product: DrizzleProduct,
+    /// Wavelengths and flux scale.
+    pub(super) calibration: &'a Calibration,
     /// Its exposures, sorted.
     pub(super) files: Vec<InputFile>,
     /// Inputs that could not even be opened.
@@ -48,7 +54,7 @@ enum Loaded {
     /// The image does not reach the region.
     Outside,
     /// Its pixels were read.
-    Read { fit: Option<Box<ForegroundFit>>, time: GroupTime },
+    Read { fit: Option<Box<ForegroundFit>>, time: GroupTime, calibration: ExposureCalibration },
     /// Its zodiacal scale could not be fitted; it waits for those of the others.
     Waiting,
 }
@@ -72,7 +78,9 @@ impl DrizzleJob<'_> {
         let sources = self.files.iter().map(|f| format!("{} {}", f.name, f.stamp));
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
-        let lines = self.history.iter().cloned().chain(sums).chain(sources).chain(failed);
+        let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
+        let products = products.map(|path| format!("calibration {}", identity_line(path)));
+        let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
         lines.collect::<Vec<_>>().join("\n")
     }
 
@@ -134,6 +142,7 @@ impl DrizzleJob<'_> {
         let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
         let additions = AddedFiles::among(&self.files, &accumulator);
         additions.tell(&sums.path, self.listener);
+        self.refuse_mixed_scales(&accumulator, &additions.new)?;
         // Sums must not depend on how they were cut into runs, so none looks at the others.
         let answers = self.add(&mut accumulator.drizzler, &additions.new, Some(&[]))?;
         accumulator.drizzler.finalize();
@@ -260,14 +269,13 @@ impl DrizzleJob<'_> {
         run: Option<&[f64]>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
-        let file = MefFile::open(&source.path)?;
+        let frame = Frame::open(&source.path, self.calibration)?;
+        let calibration = frame.calibration();
+        let Frame { file, maps, .. } = frame;
         let metadata = file.metadata();
-        let celestial = CelestialWcs::from_header(&metadata.header);
-        let celestial = celestial.map_err(|e| InputError::wcs(&source.path, &e))?;
-        let wave = wave_table(metadata).map_err(|e| InputError::wcs(&source.path, &e))?;
         let excluded = self.parameters.excluded(&metadata.flag_names);
         let excluded = excluded.map_err(|e| InputError::new(&source.path, format!("HDU FLAGS: {e}")))?;
-        let map = GridMap::new(&celestial, &self.parameters.grid);
+        let map = GridMap::new(&maps.celestial, &self.parameters.grid);
         let mut spans = plan.spans(&map, metadata.shape);
         if let Some([columns, rows]) = &self.parameters.resampling.input_box {
             spans = spans.within(columns.clone(), rows.clone());
@@ -276,7 +284,7 @@ impl DrizzleJob<'_> {
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
-        let (image, block, mut foreground) = self.read(file, spans.rows(), (&celestial, &wave), pool)?;
+        let (image, block, mut foreground) = self.read(file, spans.rows(), &maps, pool)?;
         if let Some(FittedForeground { fit, .. }) = &mut foreground
             && fit.is_unfitted()
         {
@@ -307,13 +315,13 @@ impl DrizzleJob<'_> {
             }),
             excluded,
             pixel_map: &map,
-            wavelength_map: &wave,
+            wavelength_map: &maps.wave,
             extra: extra.borrow(&variances, resampling.flux_scale),
         };
         let collected = plan.collect(&exposure, &spans, out);
         pool.give(ReadBuffers { image: image.planes, block });
         collected.map_err(|e| InputError::new(&source.path, e))?;
-        Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time })
+        Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time, calibration })
     }
 
     /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others.
@@ -323,12 +331,12 @@ impl DrizzleJob<'_> {
         &self,
         file: MefFile,
         needed: Range<usize>,
-        (celestial, wave): (&CelestialWcs, &WaveTable),
+        maps: &FrameMaps,
         pool: &BufferPool<ReadBuffers>,
     ) -> Result<(SpectralImage, PixelPlanes, Option<FittedForeground>), InputError> {
         let ReadBuffers { image: reuse, block } = pool.take();
         let treatment = &self.parameters.zodi;
-        let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, celestial, wave);
+        let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, &maps.celestial, &maps.wave);
         if !treatment.looks_at_pixels() {
             let image = file.read(needed, reuse)?;
             let found = fit(&image.metadata, image.planes.from_pixel(0));
@@ -358,8 +366,9 @@ impl DrizzleJob<'_> {
                 number: contribution.number,
                 ..rejected("no pixel in the region and the wavelength range is usable")
             },
-            Ok((Loaded::Read { fit, time }, contribution)) => AddedFile {
+            Ok((Loaded::Read { fit, time, calibration }, contribution)) => AddedFile {
                 report: InputReport {
+                    calibration: Some(calibration),
                     zodi_scale: fit.as_ref().map(|f| f.scale),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
                     outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
@@ -382,7 +391,28 @@ impl DrizzleJob<'_> {
         inputs: Vec<InputReport>,
     ) -> CubeReport {
         let shape = drizzler.plan().cube_shape();
-        CubeReport::new(self.product, &self.output(), shape, accumulated, inputs)
+        let report = CubeReport::new(self.product, &self.output(), shape, accumulated, inputs);
+        if let Some(warning) = report.mixed_scales() {
+            self.listener.warning(&format!("{}: {warning}", self.product));
+        }
+        let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
+        CubeReport { calibration: products.map(file_name).collect(), ..report }
+    }
+
+    /// Sums cannot be brought to another flux scale afterwards, and so take no exposures on two.
+    fn refuse_mixed_scales(&self, sums: &Accumulator, new: &[InputFile]) -> Result<(), PipelineError> {
+        let flux = |entry: &AccumulatedExposure| entry.calibration.unwrap_or_default().flux_correction;
+        let before = sums.entries().iter().filter(|entry| entry.used);
+        let before = before.map(|entry| (&entry.identity, flux(entry)));
+        let after = new.iter().map(|file| {
+            (&file.identity, self.calibration.flux_correction(&file.identity, file.id.detector))
+        });
+        match mixed_scales_warning(before.chain(after)) {
+            Some(problem) if !new.is_empty() => {
+                Err(PipelineError::usage(format!("running sums take one flux scale alone: {problem}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {

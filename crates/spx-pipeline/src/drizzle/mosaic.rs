@@ -16,6 +16,7 @@ use super::settings::{
 };
 use crate::PipelineError;
 use crate::archive::ArchiveSettings;
+use crate::calibration::CalibrationSettings;
 use crate::flag_selection as text;
 use crate::settings::SettingHeading;
 use crate::zodi::ZodiSettings;
@@ -62,6 +63,9 @@ pub struct MosaicConfig {
     /// and less time
     #[schemars(extend("x-heading" = "Optional planes"))]
     pub only_mean: bool,
+    /// Wavelengths and flux scale.
+    #[serde(flatten)]
+    pub calibration: CalibrationSettings,
     /// The zodiacal light.
     #[serde(flatten)]
     pub zodi: ZodiSettings,
@@ -123,6 +127,7 @@ impl MosaicConfig {
             z_edges: Some(self.range()?.into()),
             pixels: self.pixels.clone(),
             resampling: self.resampling.clone(),
+            calibration: self.calibration.clone(),
             zodi: self.zodi.clone(),
             ..DrizzleConfig::default()
         })

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use spx_core::release::{ExposureCalibration, ReleaseIdentity};
+
 use super::settings::DrizzleProduct;
+use crate::calibration::mixed_scales_warning;
 use crate::inputs::{InputError, InputFile};
 
 /// The end of an input.
@@ -26,6 +29,12 @@ pub struct InputReport {
     pub file: String,
     /// Observation and detector; `None` where the file could not even be opened.
     pub exposure: Option<String>,
+    /// Its release, version and processing.
+    #[serde(flatten)]
+    pub identity: ReleaseIdentity,
+    /// Flux scale and wavelengths, where its pixels were read.
+    #[serde(flatten)]
+    pub calibration: Option<ExposureCalibration>,
     /// What became of it.
     pub status: InputStatus,
     /// Why it was not used, or what was unusual.
@@ -42,7 +51,11 @@ pub struct InputReport {
 
 impl InputReport {
     pub(super) fn of(source: &InputFile, status: InputStatus, reason: Option<String>) -> Self {
-        Self { exposure: Some(source.id.to_string()), ..Self::new(&source.name, status, reason) }
+        Self {
+            exposure: Some(source.id.to_string()),
+            identity: source.identity.clone(),
+            ..Self::new(&source.name, status, reason)
+        }
     }
 
     pub(super) fn failed(error: &InputError) -> Self {
@@ -53,6 +66,8 @@ impl InputReport {
         Self {
             file: file.to_owned(),
             exposure: None,
+            identity: ReleaseIdentity::default(),
+            calibration: None,
             status,
             reason,
             zodi_scale: None,
@@ -69,6 +84,13 @@ impl InputReport {
             InputStatus::Failed => "failed",
         };
         let mut line = format!("input {}: {status}", self.file);
+        if let Some(release) = self.identity.release {
+            line.push_str(&format!(", {release}"));
+        }
+        if let Some(ExposureCalibration { flux_correction, wavelength_source }) = self.calibration {
+            let (flux, waves) = (flux_correction.name(), wavelength_source.name());
+            line.push_str(&format!(", flux correction {flux}, wavelengths {waves}"));
+        }
         if let Some(scale) = self.zodi_scale {
             line.push_str(&format!(", zodi scale {scale}"));
         }
@@ -117,6 +139,9 @@ pub struct CubeReport {
     pub accumulated: Vec<InputReport>,
     /// Inputs of this run.
     pub inputs: Vec<InputReport>,
+    /// Calibration products at hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calibration: Vec<String>,
 }
 
 impl CubeReport {
@@ -138,11 +163,19 @@ impl CubeReport {
             failed: 0,
             accumulated,
             inputs,
+            calibration: Vec::new(),
         };
         report.used = report.count(InputStatus::Used);
         report.rejected = report.count(InputStatus::Rejected);
         report.failed = report.count(InputStatus::Failed);
         report
+    }
+
+    /// Says so where the inputs that contribute are on two flux scales.
+    pub fn mixed_scales(&self) -> Option<String> {
+        let used = self.all().filter(|input| input.status == InputStatus::Used);
+        let flux = |i: &InputReport| i.calibration.unwrap_or_default().flux_correction;
+        mixed_scales_warning(used.map(|input| (&input.identity, flux(input))))
     }
 
     /// Counts the inputs of one end, of earlier runs too.

@@ -12,7 +12,8 @@ use super::memory::check_memory;
 use super::mosaic::MosaicConfig;
 use super::report::{CubeReport, DrizzleReport};
 use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
-use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::calibration::Calibration;
+use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
 use crate::inputs::{InputError, InputFile, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
@@ -200,9 +201,7 @@ fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
         archive,
         selection: Selection {
             bands: parameters.detector.into_iter().collect(),
-            mjd_range: archive.mjd_range,
-            max_images: Some(archive.max_images),
-            ..Selection::new(SearchShape::Rectangle(parameters.region))
+            ..archive.selection(SearchShape::Rectangle(parameters.region), Some(MAX_IMAGES))
         },
         cutout: None,
         summary: parameters.output_dir.join(QUERY_SUMMARY),
@@ -233,7 +232,9 @@ fn combine(
     }
     failed.extend(undelivered.iter().cloned());
     let (files, failed) = select(files, failed, parameters.detector, listener);
-    let NewestInputs { kept, aside } = newest_inputs(files);
+    let NewestInputs { kept, aside } = newest_inputs(files, parameters.archive.release);
+    let mirror = parameters.archive.mirror();
+    let calibration = Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| listener.warning(&error.to_string()));
     let mut jobs = Vec::new();
@@ -242,6 +243,7 @@ fn combine(
         jobs.push(DrizzleJob {
             parameters,
             product,
+            calibration: &calibration,
             files,
             failed: &failed,
             aside: aside.iter().filter(|(file, _)| of_it(file)).cloned().collect(),

@@ -13,6 +13,7 @@ use spx_wcs::OutputGrid;
 use super::resampling::{ResamplingParameters, ResamplingSettings};
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::calibration::{CalibrationPaths, CalibrationSettings};
 use crate::flag_selection as text;
 use crate::settings::SettingHeading;
 use crate::zodi::{ForegroundTreatment, ZodiSettings};
@@ -64,6 +65,9 @@ pub struct DrizzleConfig {
     /// Weights, masks, optional planes.
     #[serde(flatten)]
     pub resampling: ResamplingSettings,
+    /// Wavelengths and flux scale.
+    #[serde(flatten)]
+    pub calibration: CalibrationSettings,
     /// The zodiacal light.
     #[serde(flatten)]
     pub zodi: ZodiSettings,
@@ -84,6 +88,7 @@ impl Default for DrizzleConfig {
             z_edges: None,
             pixels: PixelSettings::default(),
             resampling: ResamplingSettings::default(),
+            calibration: CalibrationSettings::default(),
             zodi: ZodiSettings::default(),
         }
     }
@@ -244,6 +249,7 @@ pub(super) struct DrizzleParameters {
     pub(super) z_edges: Option<Vec<f64>>,
     exclude_flags: FlagSelection,
     pub(super) resampling: ResamplingParameters,
+    pub(super) calibration: CalibrationPaths,
     pub(super) zodi: ForegroundTreatment,
 }
 
@@ -274,7 +280,8 @@ impl DrizzleConfig {
     pub(super) fn history(&self, product: DrizzleProduct) -> Vec<String> {
         let mut table = toml::Table::try_from(self.of_product(product)).unwrap_or_default();
         let archive = toml::Table::try_from(&self.archive).unwrap_or_default();
-        for key in NOT_IN_HISTORY.iter().copied().chain(archive.keys().map(String::as_str)) {
+        let elsewhere = NOT_IN_HISTORY.iter().copied().chain(CalibrationSettings::PLACES);
+        for key in elsewhere.chain(archive.keys().map(String::as_str)) {
             table.remove(key);
         }
         table.iter().map(|(key, value)| format!("{key} = {value}")).collect()
@@ -338,6 +345,7 @@ impl DrizzleConfig {
             z_edges: self.z_edges.clone(),
             exclude_flags: self.pixels.exclude_flags.clone().unwrap_or(DEFAULT_FLAGS),
             resampling,
+            calibration: self.calibration.paths(),
             zodi: self.zodi.treatment()?,
         };
         parameters.options.validate().map_err(PipelineError::usage)?;

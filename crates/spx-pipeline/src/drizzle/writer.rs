@@ -1,13 +1,16 @@
 //! Writing cubes and mosaics.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
+use spx_core::header::Header;
 use spx_core::progress::Progress;
+use spx_core::release::{DataRelease, ExposureCalibration};
 use spx_drizzle::file::{self, CubeInfo};
 use spx_drizzle::{Drizzler, Timing};
 use spx_wcs::OutputGrid;
 
-use super::report::{CubeReport, InputReport};
+use super::report::{CubeReport, InputReport, InputStatus};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use crate::PipelineError;
 
@@ -18,6 +21,33 @@ pub(super) struct CubeWriter<'a> {
     /// The history, line by line, for the history.
     pub(super) history: &'a [String],
     pub(super) overwrite: bool,
+}
+
+/// Cards that say of which releases the inputs are that contribute, and how they were calibrated.
+fn provenance(report: &CubeReport) -> Header {
+    let used: Vec<&InputReport> = report.all().filter(|input| input.status == InputStatus::Used).collect();
+    let listed = |name: &dyn Fn(&InputReport) -> Option<String>| {
+        let names: BTreeSet<String> = used.iter().filter_map(|input| name(input)).collect();
+        let text = names.into_iter().collect::<Vec<_>>().join(",");
+        // A card holds 68 characters.
+        if text.len() > 68 { format!("{}...", &text[..65]) } else { text }
+    };
+    let mut h = Header::new();
+    h.set("RELEASES", listed(&|i| i.identity.release.map(|r| r.to_string())), "releases of the inputs");
+    for release in DataRelease::ALL {
+        let of_it = used.iter().filter(|input| input.identity.release == Some(release)).count();
+        if of_it > 0 {
+            let of_it = i64::try_from(of_it).unwrap_or(i64::MAX);
+            h.set(&format!("N_{}", release.name().to_uppercase()), of_it, &format!("inputs of {release}"));
+        }
+    }
+    let calibrated =
+        |name: fn(ExposureCalibration) -> &'static str| listed(&|i| Some(name(i.calibration?).to_owned()));
+    h.set("VERSIONS", listed(&|i| i.identity.version.clone()), "versions of the pipeline of the inputs")
+        .set("FLUXCORR", calibrated(|c| c.flux_correction.name()), "l3_flux_corrections on images of qr2")
+        .set("WAVESRC", calibrated(|c| c.wavelength_source.name()), "where wavelengths come from")
+        .set("MIXSCALE", report.mixed_scales().is_some(), "inputs are on two flux scales");
+    h
 }
 
 impl CubeWriter<'_> {
@@ -52,6 +82,7 @@ impl CubeWriter<'_> {
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
             weighting: parameters.resampling.weight.to_string(),
             timing,
+            provenance: provenance(report),
             history: history.chain(inputs).collect(),
         };
         progress.start(&format!("write {}", self.product), file::steps(drizzler));

@@ -88,7 +88,7 @@ fn text(text: Option<&str>) -> CellValue<'_> {
 
 /// All columns, in the order of `lightcurve.csv`.
 #[rustfmt::skip]
-pub static COLUMNS: [MeasurementColumn; 40] = [
+pub static COLUMNS: [MeasurementColumn; 41] = [
     column("obs_id", E(|e| CellValue::Text((&e.obs_id).into()))),
     column("mjd", E(|e| CellValue::Real(e.mjd))).at_irsa("mjd"),
     column("flux", R(|r| CellValue::Real(r.flux))).at_irsa("flux"),
@@ -126,6 +126,7 @@ pub static COLUMNS: [MeasurementColumn; 40] = [
     column("release", E(|e| text(e.identity.release.map(DataRelease::name)))),
     column("version", E(|e| text(e.identity.version.as_deref()))),
     column("processing", E(|e| e.identity.processing.map_or(CellValue::Empty, |made| CellValue::Text(made.to_string().into())))),
+    column("flux_correction", E(|e| CellValue::Text(e.flux_correction.name().into()))),
     column("wavelength_source", R(|r| CellValue::Text(r.wavelength_source.name().into()))),
     column("pixel_area_source", R(|r| CellValue::Text(r.pixel_area_source.name().into()))),
     column("fallbacks", ColumnSource::Both(|e, r| CellValue::Text(fallbacks(e, r).into()))),

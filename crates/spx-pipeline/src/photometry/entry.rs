@@ -141,7 +141,7 @@ fn measure_on(
         outcome,
     };
     let rejected = |reason: &NoMeasurement| MeasurementOutcome::Rejected { reason: reason.to_string() };
-    let opened = OpenExposure::open(file)?;
+    let opened = OpenExposure::open(file, setup)?;
     if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));
     }

@@ -16,7 +16,6 @@
 use std::path::Path;
 
 use spx_core::image::PixelPlanes;
-use spx_core::map::WavelengthMap as _;
 use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
@@ -25,11 +24,11 @@ use spx_photometry::{
     check_place,
 };
 
-use super::calibration::{Calibration, CalibrationProduct, LoadedProduct};
-use super::row::{MeasurementCircumstances, MeasurementRow, WavelengthSource};
+use super::row::{MeasurementCircumstances, MeasurementRow};
 use super::settings::{PhotometryParameters, PixelArea};
 use super::source::SkyTarget;
 use crate::PipelineError;
+use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
 use crate::inputs::InputError;
 use crate::zodi::FittedForeground;
@@ -48,12 +47,7 @@ impl PhotometrySetup {
     /// # Errors
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
-        let calibration = Calibration::find(
-            &parameters.spectral_wcs,
-            &parameters.solid_angle_map,
-            &parameters.epsf,
-            mirror,
-        )?;
+        let calibration = Calibration::find(&parameters.calibration, mirror)?;
         Ok(Self { parameters, calibration })
     }
 }
@@ -81,8 +75,8 @@ impl OpenExposure {
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub fn open(path: &Path) -> Result<Self, InputError> {
-        let frame = Frame::open(path)?;
+    pub fn open(path: &Path, setup: &PhotometrySetup) -> Result<Self, InputError> {
+        let frame = Frame::open(path, &setup.calibration)?;
         let info = frame.exposure_info()?;
         let parent_offset = frame.parent_offset()?;
         Ok(Self { frame, info, parent_offset })
@@ -120,7 +114,7 @@ impl OpenExposure {
         let options = &setup.parameters.options;
         let product = setup.calibration.psf(frame.metadata().id.detector);
         let psf = if options.wants_psf() && product.is_none() { frame.psf()? } else { None };
-        let Frame { file, maps } = frame;
+        let Frame { file, maps, .. } = frame;
         let image = file.whole(reuse)?;
         let (metadata, views) = (image.metadata(), image.views());
         let treatment = &setup.parameters.zodi;
@@ -172,7 +166,7 @@ impl ReadExposure {
         let photometer = Photometer::new(view, &parameters.options, psf);
         let photometer = photometer.map_err(|e| failed(&e))?;
         let calibration = &setup.calibration;
-        let load = |product: Option<&'a CalibrationProduct>| {
+        let load = |product: Option<&CalibrationProduct>| {
             product.map(CalibrationProduct::load).transpose().map_err(|e| failed(&e))
         };
         let areas = match parameters.pixel_area {
@@ -182,12 +176,10 @@ impl ReadExposure {
         if parameters.pixel_area == Some(PixelArea::Map) && areas.is_none() {
             return Err(failed(&format!("there is no solid_angle_pixel_map of {}", metadata.id.detector)));
         }
-        let wavelengths = load(calibration.wavelengths(metadata.id.detector))?;
         Ok(ExposurePhotometer {
             exposure: self,
             photometer,
             quality: parameters.quality,
-            wavelengths,
             areas,
             pixel_area: parameters.pixel_area,
         })
@@ -199,8 +191,7 @@ pub struct ExposurePhotometer<'a> {
     exposure: &'a ReadExposure,
     photometer: Photometer<'a>,
     quality: QualityOptions,
-    wavelengths: Option<LoadedProduct<'a>>,
-    areas: Option<LoadedProduct<'a>>,
+    areas: Option<LoadedProduct>,
     pixel_area: Option<PixelArea>,
 }
 
@@ -218,10 +209,7 @@ impl ExposurePhotometer<'_> {
         let ReadExposure { maps, info, parent_offset, .. } = self.exposure;
         let (position, [x, y]) = place_on(maps, info.mjd, target).ok_or(off)?;
         let parent = [x + parent_offset[0], y + parent_offset[1]];
-        let (passband, wavelength_source) = match self.wavelengths.and_then(|map| map.passband(parent)) {
-            Some(passband) => (passband, WavelengthSource::Calibration),
-            None => (maps.wave.passband(x, y), WavelengthSource::Table),
-        };
+        let (passband, wavelength_source) = maps.wave.at(x, y);
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
         let source = SourceOnImage { position: [x, y], pixel_area, passband };
         let measured = self.photometer.measure(&source, scratch)?;
@@ -235,7 +223,7 @@ impl ExposurePhotometer<'_> {
     /// The solid angle of the pixel [arcsec^2]; NaN where the map was asked for and has no value
     /// there.
     fn area(&self, [x, y]: [f64; 2], parent: [f64; 2]) -> (f64, PixelArea) {
-        let of_map = self.areas.and_then(|map| map.area(parent));
+        let of_map = self.areas.as_ref().and_then(|map| map.area(parent));
         match (self.pixel_area, of_map) {
             (Some(PixelArea::Constant), _) => {
                 (self.exposure.maps.celestial.linear_pixel_area(), PixelArea::Constant)
@@ -285,7 +273,7 @@ mod tests {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let read =
-                |path: &Path| OpenExposure::open(path).unwrap().read(&setup, PixelPlanes::default()).unwrap();
+                |path: &Path| OpenExposure::open(path, &setup).unwrap().read(&setup, PixelPlanes::default()).unwrap();
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);

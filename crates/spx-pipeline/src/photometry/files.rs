@@ -13,6 +13,8 @@ use super::exposure::PhotometrySetup;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
+use crate::calibration::mixed_scales_warning;
+use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::find_inputs;
 use crate::{Listener, PipelineError};
 
@@ -26,6 +28,10 @@ pub struct PhotometryConfig {
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
     pub columns: ColumnNames,
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or any (of each exposure the
+    /// newest in each release)
+    #[schemars(with = "String", extend("enum" = ["newest", "qr2", "qr3", "dr1", "any"], "x-heading" = "Input"))]
+    pub release: ReleaseChoice,
     /// A directory with the paths of the archive, searched for calibration products
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "DIR"))]
     pub data_mirror: Option<PathBuf>,
@@ -71,7 +77,8 @@ pub fn photometry(
     let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
     entries.extend(found.failed().iter().map(PhotometryEntry::failed));
     sort_entries(&mut entries);
-    count_once(&mut entries);
+    count_once(&mut entries, config.release);
+    warn_of_mixed_scales(&entries, listener);
     let calibration = setup.calibration.files().collect();
     Ok(PhotometryReport { target, columns: config.columns, calibration, entries })
 }
@@ -94,13 +101,30 @@ impl PhotometryReport {
     }
 }
 
-/// Of several files of one exposure on which the source is measured, the newest processing counts,
-/// and of copies the first by name; the others are rejected.
-fn count_once(entries: &mut [PhotometryEntry]) {
+/// Says so where the rows are on two flux scales.
+pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn Listener) {
+    let rows = entries.iter().filter_map(PhotometryEntry::row);
+    if let Some(warning) = mixed_scales_warning(rows.map(|(info, _)| (&info.identity, info.flux_correction))) {
+        listener.warning(&warning);
+    }
+}
+
+/// Of several files of one exposure on which the source is measured, the newest processing counts, and of copies the first
+/// by name; the others are rejected.
+fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
+    for entry in entries.iter_mut() {
+        let release = entry.exposure.as_ref().map(|exposure| exposure.identity.release);
+        if let Some(release) = release.filter(|release| !choice.allows(*release)) {
+            let found = release.map_or("of unknown release", DataRelease::name);
+            let reason = format!("it is {found}, and release = {choice}");
+            entry.outcome = MeasurementOutcome::Rejected { reason };
+        }
+    }
     let key = |entry: &PhotometryEntry| {
         let (exposure, _) = entry.row()?;
         let rank = (exposure.identity.clone(), Reverse((exposure.file.clone(), entry.file.clone())));
-        Some(((exposure.obs_id.clone(), exposure.detector), rank))
+        let group = choice.group(exposure.identity.release);
+        Some(((exposure.obs_id.clone(), exposure.detector, group), rank))
     };
     let mut newest = HashMap::new();
     for (exposure, rank) in entries.iter().filter_map(key) {

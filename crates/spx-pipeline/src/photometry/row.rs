@@ -1,30 +1,11 @@
 //! A measurement as it goes into a table: numbers alone, for there may be millions.
 
 use serde::{Deserialize, Serialize};
+pub use spx_core::release::WavelengthSource;
 use spx_core::sky::Position;
 use spx_photometry::{Fallbacks, Magnitude, Measurement};
 
 use super::settings::PixelArea;
-
-/// Where wavelength and bandwidth come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum WavelengthSource {
-    /// The table WCS-WAVE of the file, good to about 1 nm.
-    Table,
-    /// The calibration product spectral_wcs.
-    Calibration,
-}
-
-impl WavelengthSource {
-    /// The name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Table => "table",
-            Self::Calibration => "calibration",
-        }
-    }
-}
 
 /// One source on one exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ use spx_photometry::{
 };
 
 use crate::PipelineError;
+use crate::calibration::{CalibrationPaths, CalibrationSettings};
 use crate::flag_selection::required as text;
 use crate::settings::SettingHeading;
 use crate::zodi::{ForegroundTreatment, ZodiSettings};
@@ -101,10 +102,9 @@ pub struct PhotometrySettings {
     #[schemars(with = "String", extend("enum" = ["overlap", "center"], "x-heading" = "Quality"))]
     pub flag_rule: FlagRule,
 
-    /// Calibration products spectral_wcs (CWAVE, CBAND), files or directories that hold them:
-    /// wavelengths for science
-    #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
-    pub spectral_wcs: Option<Vec<PathBuf>>,
+    /// Wavelengths and flux scale.
+    #[serde(flatten)]
+    pub calibration: CalibrationSettings,
     /// Calibration products solid_angle_pixel_map, files or directories that hold them
     #[schemars(extend("x-heading" = "Calibration", "x-value" = "PATH"))]
     pub solid_angle_map: Option<Vec<PathBuf>>,
@@ -187,12 +187,8 @@ pub struct PhotometryParameters {
     pub zodi: ForegroundTreatment,
     /// `None` for the map where there is one, else the local one.
     pub pixel_area: Option<PixelArea>,
-    /// Files and directories with wavelengths.
-    pub spectral_wcs: Vec<PathBuf>,
-    /// Files and directories with solid angles.
-    pub solid_angle_map: Vec<PathBuf>,
-    /// Files and directories with point spread functions.
-    pub epsf: Vec<PathBuf>,
+    /// Where calibration products are.
+    pub calibration: CalibrationPaths,
 }
 
 impl Default for PhotometrySettings {
@@ -226,7 +222,7 @@ impl Default for PhotometrySettings {
             sigma_threshold: QualityOptions::default().sigma_threshold,
             bad_flags,
             flag_rule: defaults.flag_rule,
-            spectral_wcs: None,
+            calibration: CalibrationSettings::default(),
             solid_angle_map: None,
             epsf: None,
             zodi: ZodiSettings::default(),
@@ -249,9 +245,11 @@ impl PhotometrySettings {
             quality,
             zodi: self.zodi.treatment()?,
             pixel_area: self.pixel_area,
-            spectral_wcs: self.spectral_wcs.clone().unwrap_or_default(),
-            solid_angle_map: self.solid_angle_map.clone().unwrap_or_default(),
-            epsf: self.epsf.clone().unwrap_or_default(),
+            calibration: CalibrationPaths {
+                solid_angle_map: self.solid_angle_map.clone().unwrap_or_default(),
+                epsf: self.epsf.clone().unwrap_or_default(),
+                ..self.calibration.paths()
+            },
         })
     }
 

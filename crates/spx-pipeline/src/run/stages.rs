@@ -206,6 +206,7 @@ impl<'a> SourceRun<'a> {
             write_output(&json, &table.render(TableForm::Json)?, true)?;
             Ok::<_, PipelineError>(entries)
         })?;
+        warn_of_mixed_scales(&entries, listener);
         Ok(ProcessedImages { entries, depends })
     }
 
@@ -264,9 +265,8 @@ fn order<'p>(
         archive,
         selection: Selection {
             bands: bands.clone(),
-            mjd_range: archive.mjd_range,
-            max_images: Some(archive.max_images),
-            ..Selection::new(SearchShape::Point(*place))
+            // A point has hundreds of images, the poles tens of thousands; the search says how large they are.
+            ..archive.selection(SearchShape::Point(*place), None)
         },
         cutout: *cutout,
         summary: results.join(QUERY_SUMMARY),

@@ -1,21 +1,31 @@
-//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its
-//! pixels (`solid_angle_pixel_map`) and its point spread functions (`epsf`), where they are given
-//! or a mirror has them.
+//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its pixels
+//! (`solid_angle_pixel_map`), its point spread functions (`epsf`), and the factors that bring images of pipeline 6 to the
+//! flux scale of pipeline 7 (`l3_flux_corrections`).
 //!
-//! Wavelengths and solid angles are images of the full frame. A value at a position is bilinear
-//! between the centers of pixels; half a pixel at the edges has the value of the outermost center.
+//! They are those that are named, or else the newest in a directory, in a mirror, and in the cache that
+//! `spx calibration fetch` fills. All but the point spread functions are images of the full frame. A value at a position is
+//! bilinear between the centers of pixels; half a pixel at the edges has the value of the outermost center.
+
+pub mod settings;
+pub mod wavelengths;
 
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
+use spx_core::flux::FluxFactors;
+use spx_core::image::Metadata;
 use spx_core::map::Passband;
-use spx_core::mef::read_psf_product;
+use spx_core::mef::{MefFile, read_psf_product};
+use spx_core::release::{FluxCorrection, ReleaseIdentity};
 use spx_photometry::PsfModel;
 
+pub use settings::{CalibrationChoice, CalibrationPaths, CalibrationSettings};
+pub use wavelengths::FrameWavelengths;
+
 use crate::frame::psf_model;
-use crate::inputs::{self, file_name};
+use crate::inputs::{self, InputError, file_name};
 use crate::{PipelineError, ResultContext as _};
 
 /// A kind of product: its name, as in names of files, and its planes.
@@ -29,6 +39,8 @@ const SPECTRAL_WCS: ProductKind =
     ProductKind { name: "spectral_wcs", planes: &[Some("CWAVE"), Some("CBAND")] };
 const SOLID_ANGLE: ProductKind = ProductKind { name: "solid_angle_pixel_map", planes: &[None] };
 const EPSF: ProductKind = ProductKind { name: "epsf", planes: &[] };
+const FLUX_CORRECTIONS: ProductKind =
+    ProductKind { name: "l3_flux_corrections", planes: &[Some("IMAGE")] };
 
 /// The products at hand, by detector; each is read when the first exposure needs it, and then kept:
 /// 17 MB a plane.
@@ -37,38 +49,73 @@ pub struct Calibration {
     wavelengths: [Option<CalibrationProduct>; 6],
     areas: [Option<CalibrationProduct>; 6],
     psfs: [Option<CalibrationProduct>; 6],
+    corrections: [Option<CalibrationProduct>; 6],
+    /// Whether wavelengths of pipeline 6 are brought to the scale of pipeline 7 where there is no product.
+    shift: bool,
 }
 
 /// One product of one detector.
 pub struct CalibrationProduct {
     path: PathBuf,
     kind: &'static ProductKind,
-    planes: OnceLock<Result<Vec<Vec<f32>>, String>>,
+    planes: OnceLock<Result<LoadedProduct, String>>,
     psf: OnceLock<Result<PsfModel, String>>,
+    factors: OnceLock<Result<Arc<FluxFactors>, String>>,
 }
 
 impl Calibration {
-    /// The products in the files and directories that are given, or else in a mirror; of several
-    /// for a detector, the newest.
+    /// The products that the settings name, or else the newest where they are looked for.
     ///
     /// # Errors
     /// Where a path that is given does not exist, or a file does not say its detector.
-    pub fn find(
-        spectral_wcs: &[PathBuf],
-        solid_angle_map: &[PathBuf],
-        epsf: &[PathBuf],
-        mirror: Option<&Path>,
-    ) -> Result<Self, PipelineError> {
+    pub fn find(paths: &CalibrationPaths, mirror: Option<&Path>) -> Result<Self, PipelineError> {
+        let roots = paths.choice.roots(mirror)?;
         Ok(Self {
-            wavelengths: SPECTRAL_WCS.find(spectral_wcs, mirror)?,
-            areas: SOLID_ANGLE.find(solid_angle_map, mirror)?,
-            psfs: EPSF.find(epsf, mirror)?,
+            wavelengths: SPECTRAL_WCS.find(&paths.spectral_wcs, &roots)?,
+            areas: SOLID_ANGLE.find(&paths.solid_angle_map, &roots)?,
+            psfs: EPSF.find(&paths.epsf, &roots)?,
+            corrections: FLUX_CORRECTIONS.find(&paths.flux_corrections, &roots)?,
+            shift: paths.shift_wavelengths,
         })
     }
 
-    /// The product with the wavelengths of a detector.
-    pub fn wavelengths(&self, detector: Detector) -> Option<&CalibrationProduct> {
-        self.wavelengths[index(detector)].as_ref()
+    /// Where the wavelengths of an exposure come from.
+    ///
+    /// # Errors
+    /// Where the product or the table in the file is not what it should be.
+    pub fn wavelengths(&self, metadata: &Metadata) -> Result<FrameWavelengths, InputError> {
+        let failed = |e: String| InputError::new(&metadata.path, e);
+        let table = inputs::wave_table(metadata).map_err(|e| InputError::wcs(&metadata.path, &e))?;
+        let detector = metadata.id.detector;
+        let product = self.wavelengths[index(detector)].as_ref().map(CalibrationProduct::load);
+        let offset = metadata.parent_offset().map_err(|e| failed(format!("HDU IMAGE: {e}")))?;
+        let shifted = self.shift && metadata.release().pipeline() == Some(6);
+        Ok(FrameWavelengths::new(table, product.transpose().map_err(failed)?, offset, shifted, detector))
+    }
+
+    /// Brings an image to the flux scale of pipeline 7 where it needs that and the factors are at hand.
+    ///
+    /// # Errors
+    /// Where the factors are not what they should be, or the image does not lie on the detector.
+    pub fn correct(&self, file: &mut MefFile) -> Result<FluxCorrection, InputError> {
+        let metadata = file.metadata();
+        let detector = metadata.id.detector;
+        let correction = self.flux_correction(&metadata.release(), detector);
+        if let (FluxCorrection::Applied, Some(product)) = (correction, &self.corrections[index(detector)]) {
+            let factors = product.load_factors().map_err(|e| InputError::new(&metadata.path, e))?;
+            file.correct(factors)?;
+        }
+        Ok(correction)
+    }
+
+    /// What becomes of the flux scale of an image.
+    pub fn flux_correction(&self, identity: &ReleaseIdentity, detector: Detector) -> FluxCorrection {
+        match (identity.pipeline(), &self.corrections[index(detector)]) {
+            (None, _) => FluxCorrection::Unknown,
+            (Some(7..), _) => FluxCorrection::NotNeeded,
+            (Some(_), Some(_)) => FluxCorrection::Applied,
+            (Some(_), None) => FluxCorrection::Missing,
+        }
     }
 
     /// The product with the solid angles of a detector's pixels.
@@ -82,15 +129,44 @@ impl Calibration {
         self.psfs[index(detector)].as_ref()
     }
 
+    /// The files.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> + '_ {
+        let all = self.wavelengths.iter().chain(&self.areas).chain(&self.psfs).chain(&self.corrections);
+        all.flatten().map(|product| product.path.as_path())
+    }
+
+    /// Those that shape a cube: wavelengths and factors.
+    pub(crate) fn paths_of_cubes(&self, detector: Option<Detector>) -> Vec<&Path> {
+        let wanted = |k: usize| detector.is_none_or(|detector| index(detector) == k);
+        let products = self.wavelengths.iter().enumerate().chain(self.corrections.iter().enumerate());
+        products.filter(|(k, _)| wanted(*k)).filter_map(|(_, p)| Some(p.as_ref()?.path.as_path())).collect()
+    }
+
     /// The names of the files.
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
-        self.wavelengths
-            .iter()
-            .chain(&self.areas)
-            .chain(&self.psfs)
-            .flatten()
-            .map(|product| file_name(&product.path))
+        self.paths().map(file_name)
     }
+}
+
+/// Says so where images of both pipelines are used side by side on different flux scales.
+pub fn mixed_scales_warning<'a>(
+    exposures: impl IntoIterator<Item = (&'a ReleaseIdentity, FluxCorrection)>,
+) -> Option<String> {
+    let (mut missing, mut others) = (0, 0);
+    for (identity, correction) in exposures {
+        match correction {
+            FluxCorrection::Missing => missing += 1,
+            FluxCorrection::Applied | FluxCorrection::NotNeeded => others += 1,
+            FluxCorrection::Unknown => others += usize::from(identity.pipeline() == Some(7)),
+        }
+    }
+    (missing > 0 && others > 0).then(|| {
+        format!(
+            "{missing} images of pipeline 6 (qr2) without l3_flux_corrections stand beside {others} on the flux scale of \
+             pipeline 7: fluxes differ by 3 % in D1 (up to 12 % at its shortest wavelengths) and 1 to 3 % elsewhere; \
+             `spx calibration fetch` gets the corrections, `--release` keeps to one release"
+        )
+    })
 }
 
 fn index(detector: Detector) -> usize {
@@ -101,7 +177,7 @@ impl ProductKind {
     fn find(
         &'static self,
         given: &[PathBuf],
-        mirror: Option<&Path>,
+        roots: &[PathBuf],
     ) -> Result<[Option<CalibrationProduct>; 6], PipelineError> {
         let mut newest: [Option<PathBuf>; 6] = Default::default();
         let mut consider = |path: PathBuf, detector: Detector| {
@@ -128,7 +204,7 @@ impl ProductKind {
             }
         }
         if given.is_empty() {
-            for path in mirror.map(|mirror| self.in_mirror(mirror)).unwrap_or_default() {
+            for path in roots.iter().flat_map(|root| self.in_mirror(root)) {
                 if let Some(detector) = detector_of(&path) {
                     consider(path, detector);
                 }
@@ -140,6 +216,7 @@ impl ProductKind {
                 kind: self,
                 planes: OnceLock::new(),
                 psf: OnceLock::new(),
+                factors: OnceLock::new(),
             })
         }))
     }
@@ -193,9 +270,27 @@ impl CalibrationProduct {
     ///
     /// # Errors
     /// The same at every call where the file is not what it should be.
-    pub fn load(&self) -> Result<LoadedProduct<'_>, String> {
-        let read = || self.read().map_err(|error| format!("{}: {}", self.path.display(), error.one_line()));
-        self.planes.get_or_init(read).as_deref().map(LoadedProduct).map_err(Clone::clone)
+    pub fn load(&self) -> Result<LoadedProduct, String> {
+        let read = || self.read().map(|planes| LoadedProduct(Arc::new(planes))).map_err(|e| self.damaged(&e));
+        self.planes.get_or_init(read).clone()
+    }
+
+    /// The factors of the flux scale, read at the first call.
+    ///
+    /// # Errors
+    /// The same at every call where the file is not what it should be.
+    fn load_factors(&self) -> Result<Arc<FluxFactors>, String> {
+        let read = || {
+            let plane = self.read().map_err(|e| self.damaged(&e))?.swap_remove(0);
+            let factors = FluxFactors::new(plane);
+            factors.map(Arc::new).map_err(|e| format!("{}: {e}", self.path.display()))
+        };
+        self.factors.get_or_init(read).clone()
+    }
+
+    fn damaged(&self, error: &PipelineError) -> String {
+        let text = format!("{}: {}", self.path.display(), error.one_line());
+        format!("calibration product {text} (`spx calibration status` checks them, `fetch` replaces damaged ones)")
     }
 
     /// The point spread functions, read at the first call.
@@ -244,18 +339,17 @@ fn first_image(file: &mut FitsReader) -> Result<(), PipelineError> {
 }
 
 /// A product in memory.
-#[derive(Clone, Copy)]
-pub struct LoadedProduct<'a>(&'a [Vec<f32>]);
+#[derive(Debug, Clone)]
+pub struct LoadedProduct(Arc<Vec<Vec<f32>>>);
 
-impl LoadedProduct<'_> {
-    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where
-    /// both are above zero.
-    pub fn passband(self, at: [f64; 2]) -> Option<Passband> {
+impl LoadedProduct {
+    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where both are above zero.
+    pub fn passband(&self, at: [f64; 2]) -> Option<Passband> {
         Some(Passband { center: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
     }
 
     /// Solid angle [arcsec^2] at a position, where it is above zero.
-    pub fn area(self, at: [f64; 2]) -> Option<f64> {
+    pub fn area(&self, at: [f64; 2]) -> Option<f64> {
         bilinear(&self.0[0], at)
     }
 }
@@ -280,9 +374,13 @@ fn bilinear(plane: &[f32], [x, y]: [f64; 2]) -> Option<f64> {
     };
     let ((i, u), (j, v)) = (split(x), split(y));
     let at = |i: usize, j: usize| f64::from(plane[j * Detector::NPIX + i]);
+    let valid = |value: f64| (value > 0.0 && value.is_finite()).then_some(value);
+    // Centers of pixels have their values, whatever their neighbors are.
+    if u == 0.0 && v == 0.0 {
+        return valid(at(i, j));
+    }
     let row = |j: usize| at(i, j) + u * (at(i + 1, j) - at(i, j));
-    let value = row(j) + v * (row(j + 1) - row(j));
-    (value > 0.0 && value.is_finite()).then_some(value)
+    valid(row(j) + v * (row(j + 1) - row(j)))
 }
 
 #[cfg(test)]
