@@ -67,8 +67,8 @@ impl ArchiveClient {
         found(rows, selection, service, query)
     }
 
-    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing else: a
-    /// rectangle is searched by its circumscribed circle, full coverage as any.
+    /// Searches by SIA2, which lags TAP by about a day and knows circles that overlap and nothing
+    /// else: a rectangle is searched by its circumscribed circle, full coverage as any.
     ///
     /// # Errors
     /// As [`search`](Self::search).

@@ -150,11 +150,10 @@ pub struct Newest {
     pub superseded: Vec<Observation>,
 }
 
-/// Keeps the newest processing of each (observation, detector): the highest version, then the latest date, then a
-/// repetition.
-/// Where both are the same, or the name tells neither, the later path in order of text wins, so that the
-/// order of the input makes no difference. Pipeline 7 wins over pipeline 6; with [`ReleaseChoice::Any`] each release has its
-/// own.
+/// Keeps the newest processing of each (observation, detector): the highest version, then the
+/// latest date, then a repetition. Where both are the same, or the name tells neither, the later
+/// path in order of text wins, so that the order of the input makes no difference. Pipeline 7 wins
+/// over pipeline 6; with [`ReleaseChoice::Any`] each release has its own.
 pub fn newest(observations: Vec<Observation>, choice: ReleaseChoice) -> Newest {
     let mut best: HashMap<(ObservationId, Detector, Option<DataRelease>), Observation> = HashMap::new();
     let mut result = Newest::default();

@@ -251,9 +251,9 @@ impl Selection {
         adql
     }
 
-    /// The collections of the archive that hold such images: `spherex_qr2`, `spherex_qr2_deep` and so on. A row of
-    /// `spherex.plane` stands in one of them, but the same plane may be listed for both fields, so that the collection
-    /// has to be asked for.
+    /// The collections of the archive that hold such images: `spherex_qr2`, `spherex_qr2_deep` and
+    /// so on. A row of `spherex.plane` stands in one of them, but the same plane may be listed for
+    /// both fields, so that the collection has to be asked for.
     pub fn collections(&self) -> Vec<String> {
         let releases = DataRelease::ALL.into_iter().filter(|release| self.release.allows(Some(*release)));
         let suffixes: &[&str] = match self.fields {
@@ -264,8 +264,8 @@ impl Selection {
         releases.flat_map(|r| suffixes.iter().map(move |suffix| format!("spherex_{r}{suffix}"))).collect()
     }
 
-    /// True where an observation is of the detectors, dates and releases that are looked for; its place
-    /// is not looked at.
+    /// True where an observation is of the detectors, dates and releases that are looked for; its
+    /// place is not looked at.
     pub fn accepts(&self, observation: &Observation) -> bool {
         let mjd = observation.mjd();
         (self.bands.is_empty() || self.bands.contains(&observation.detector))

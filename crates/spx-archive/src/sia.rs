@@ -15,8 +15,8 @@ use crate::session::Session;
 /// The longest time for the body of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Searches the collections of the selection. A circle with full coverage is searched as one with any: the service knows no
-/// other, and the caller is told so by [`Session::search_sia`].
+/// Searches the collections of the selection. A circle with full coverage is searched as one with
+/// any: the service knows no other, and the caller is told so by [`Session::search_sia`].
 pub(crate) fn query(
     client: &Session,
     selection: &Selection,

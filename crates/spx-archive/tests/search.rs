@@ -74,7 +74,7 @@ fn answers_of_every_kind_become_observations() {
             .iter()
             .map(|o| format!("{} {} {}", o.obs_id, o.detector, o.processing.unwrap()))
             .collect();
-        assert_eq!(listed, ["2025W51_1A_0684_2 D3 v22-2026-010", "2025W51_1A_0684_2 D4 v21-2025-354"]);
+        assert_eq!(listed, ["2025W51_1A_0684_2 D3 l2b-v22-2026-010", "2025W51_1A_0684_2 D4 l2b-v21-2025-354"]);
         let first = &found.observations[0];
         assert!(
             (first.wavelength_min - 1.6301).abs() < 1e-12 && (first.wavelength_max - 2.4346).abs() < 1e-12
@@ -102,7 +102,7 @@ fn the_selection_is_applied_to_what_is_found() {
     assert!(matches!(error, ArchiveError::TooMany { found: 2, limit: 1 }), "{error}");
     few.max_images = Some(2);
     assert!(client.search(&few, &Silent).is_ok(), "older processings do not count");
-    few.releases = vec!["qr3".into()];
+    few.release = "qr3".parse().unwrap();
     assert!(client.search(&few, &Silent).unwrap().observations.is_empty());
 }
 

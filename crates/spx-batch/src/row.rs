@@ -1,7 +1,8 @@
 //! A measurement of one source in one image as tables hold it, and its line of CSV.
 //!
-//! What the CSV files cannot say of the columns, types, units, UCDs and descriptions, is in [`spx_core::columns`]. The
-//! first nineteen have the names and the order of spxquery's per-image tables.
+//! What the CSV files cannot say of the columns, types, units, UCDs and descriptions, is in
+//! [`spx_core::columns`]. The first nineteen have the names and the order of spxquery's per-image
+//! tables.
 //!
 //! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break:
 //! catalogs with such ids are refused. Numbers are written so that they read back to the same bits;

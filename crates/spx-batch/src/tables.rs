@@ -176,8 +176,8 @@ pub struct RecordedTable {
     pub bytes: u64,
     /// File name of the image.
     pub image: String,
-    /// When the image was last modified, since 1970 \[ns\]: a table that is written again for another image may well have
-    /// the size that it had.
+    /// When the image was last modified, since 1970 \[ns\]: a table that is written again for
+    /// another image may well have the size that it had.
     pub image_modified: Option<i64>,
     /// Observation and detector of the image.
     pub exposure: String,

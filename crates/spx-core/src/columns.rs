@@ -1,8 +1,9 @@
-//! The columns of every table of measurements, each described once: light curves, spectra and tables of images, as CSV,
-//! ECSV, VOTable and Parquet.
+//! The columns of every table of measurements, each described once: light curves, spectra and
+//! tables of images, as CSV, ECSV, VOTable and Parquet.
 //!
-//! A table takes its columns from this list, in its own order and, for the names that spxquery's tables have, under
-//! another name. Units are in the notation of VOUnits, UCDs of the IVOA's UCD1+ vocabulary 1.5.
+//! A table takes its columns from this list, in its own order and, for the names that spxquery's
+//! tables have, under another name. Units are in the notation of VOUnits, UCDs of the IVOA's UCD1+
+//! vocabulary 1.5.
 
 /// The type of the cells of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

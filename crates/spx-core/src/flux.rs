@@ -1,7 +1,8 @@
-//! Correction of the flux scale: by what the images of one release are multiplied so that they have the scale of another.
+//! Correction of the flux scale: by what the images of one release are multiplied so that they have
+//! the scale of another.
 //!
-//! IRSA's product `l3_flux_corrections` holds a factor for each pixel of a detector. IMAGE is multiplied by it and VARIANCE
-//! by its square; ZODI, a model, is left as it is.
+//! IRSA's product `l3_flux_corrections` holds a factor for each pixel of a detector. IMAGE is
+//! multiplied by it and VARIANCE by its square; ZODI, a model, is left as it is.
 
 use std::ops::Range;
 
@@ -9,7 +10,8 @@ use thiserror::Error;
 
 use crate::detector::Detector;
 
-/// Factors outside this range are no factors: one pixel in 10,000 of the product holds anything from 0.01 to 3,700.
+/// Factors outside this range are no factors: one pixel in 10,000 of the product holds anything
+/// from 0.01 to 3,700.
 const PLAUSIBLE: std::ops::RangeInclusive<f32> = 0.5..=2.0;
 
 /// Factors of the pixels of a detector, row-major `[y][x]` over the full frame.
@@ -31,8 +33,8 @@ pub enum FluxFactorError {
 }
 
 impl FluxFactors {
-    /// Factors of a full frame. Those that are NaN or not from 0.5 to 2 are replaced by the median of the others of
-    /// their row.
+    /// Factors of a full frame. Those that are NaN or not from 0.5 to 2 are replaced by the median
+    /// of the others of their row.
     ///
     /// # Errors
     /// Where there are too many or too few, or a row has none that is plausible.
@@ -74,7 +76,8 @@ pub(crate) struct PlacedFactors {
 }
 
 impl PlacedFactors {
-    /// `offset` is the pixel `[x, y]` of the full frame at which an image of `shape` `[ny, nx]` begins.
+    /// `offset` is the pixel `[x, y]` of the full frame at which an image of `shape` `[ny, nx]`
+    /// begins.
     pub(crate) fn new(
         factors: std::sync::Arc<FluxFactors>,
         offset: [f64; 2],

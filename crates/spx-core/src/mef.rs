@@ -148,7 +148,8 @@ impl MefFile {
         &self.metadata
     }
 
-    /// Multiplies IMAGE by these factors of its detector, and VARIANCE by their squares, whenever pixels are read.
+    /// Multiplies IMAGE by these factors of its detector, and VARIANCE by their squares, whenever
+    /// pixels are read.
     ///
     /// # Errors
     /// [`MefError`] where the image does not lie on the detector.

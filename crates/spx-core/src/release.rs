@@ -1,8 +1,9 @@
 //! Which data release a spectral image belongs to, and how it was made.
 //!
-//! The card VERSION of the primary HDU decides the release; where a file has none, its path in the archive does
-//! (`qr3/level2/...`), and then the version of the processing in its name. IRSA's Quick Release 2 is made by pipeline 6,
-//! Quick Release 3 and Data Release 1 by pipeline 7: their gains, point spread functions and wavelengths differ.
+//! The card VERSION of the primary HDU decides the release; where a file has none, its path in the
+//! archive does (`qr3/level2/...`), and then the version of the processing in its name. IRSA's
+//! Quick Release 2 is made by pipeline 6, Quick Release 3 and Data Release 1 by pipeline 7: their
+//! gains, point spread functions and wavelengths differ.
 
 use std::fmt;
 use std::path::Path;
@@ -92,8 +93,8 @@ fn version_numbers(version: &str) -> Vec<u64> {
     public[..end].split('.').map_while(|number| number.parse().ok()).collect()
 }
 
-/// How a file was made. A later one is greater: by version, then by date; a repetition (`l2b_retry`) wins where both are
-/// the same.
+/// How a file was made. A later one is greater: by version, then by date; a repetition
+/// (`l2b_retry`) wins where both are the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Processing {
@@ -173,9 +174,10 @@ pub struct ProductName<'a> {
 }
 
 impl<'a> ProductName<'a> {
-    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with
-    /// whatever follows the date after `_` (`_cutout`) and follows `.fits` (compression, the query of a saved cutout), in
-    /// upper or lower case; `None` for any other name.
+    /// Reads `level2_<obs_id>D<d>_spx_l2b-v<ver>-<YYYY-DDD>.fits` and
+    /// `..._spx_l2b_retry-v<ver>-<YYYY-DDD>.fits`, with whatever follows the date after `_`
+    /// (`_cutout`) and follows `.fits` (compression, the query of a saved cutout), in upper or
+    /// lower case; `None` for any other name.
     pub fn parse(name: &'a str) -> Option<Self> {
         let stem = name.get(..name.to_ascii_lowercase().find(".fits")?)?;
         let (exposure, made) = stem.strip_prefix("level2_")?.split_once("_spx_")?;
@@ -189,8 +191,8 @@ impl<'a> ProductName<'a> {
 
 /// Release, version and processing of a file. Of two of one exposure the greater is to be used.
 ///
-/// They compare by pipeline, then processing by the name, then the numbers of VERSION; what is not known is less than
-/// what is.
+/// They compare by pipeline, then processing by the name, then the numbers of VERSION; what is not
+/// known is less than what is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ReleaseIdentity {
     /// `None` where neither VERSION nor path nor name tell.
@@ -312,8 +314,9 @@ impl WavelengthSource {
         }
     }
 
-    /// By how much the tables of pipeline 6 are to be shifted to the scale of pipeline 7 \[um\]: a fifth of a channel in D5
-    /// and D6 (measured by clients of the archive on both releases), nothing in the others.
+    /// By how much the tables of pipeline 6 are to be shifted to the scale of pipeline 7 \[um\]: a
+    /// fifth of a channel in D5 and D6 (measured by clients of the archive on both releases),
+    /// nothing in the others.
     pub fn shift_of_pipeline_6(detector: Detector) -> f64 {
         if detector.number() > 4 { 0.0064 } else { 0.0 }
     }
@@ -347,7 +350,8 @@ pub enum ReleaseChoice {
 pub struct UnknownReleaseChoice(String);
 
 impl ReleaseChoice {
-    /// Whether files of a release may be used. What does not tell its release may, unless one release is asked for.
+    /// Whether files of a release may be used. What does not tell its release may, unless one
+    /// release is asked for.
     pub fn allows(self, release: Option<DataRelease>) -> bool {
         match self {
             Self::Newest | Self::Any => true,

@@ -1,10 +1,11 @@
-//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its pixels
-//! (`solid_angle_pixel_map`), its point spread functions (`epsf`), and the factors that bring images of pipeline 6 to the
-//! flux scale of pipeline 7 (`l3_flux_corrections`).
+//! Calibration products of a detector: exact wavelengths (`spectral_wcs`), solid angles of its
+//! pixels (`solid_angle_pixel_map`), its point spread functions (`epsf`), and the factors that
+//! bring images of pipeline 6 to the flux scale of pipeline 7 (`l3_flux_corrections`).
 //!
-//! They are those that are named, or else the newest in a directory, in a mirror, and in the cache that
-//! `spx calibration fetch` fills. All but the point spread functions are images of the full frame. A value at a position is
-//! bilinear between the centers of pixels; half a pixel at the edges has the value of the outermost center.
+//! They are those that are named, or else the newest in a directory, in a mirror, and in the cache
+//! that `spx calibration fetch` fills. All but the point spread functions are images of the full
+//! frame. A value at a position is bilinear between the centers of pixels; half a pixel at the
+//! edges has the value of the outermost center.
 
 pub mod settings;
 pub mod wavelengths;
@@ -50,7 +51,8 @@ pub struct Calibration {
     areas: [Option<CalibrationProduct>; 6],
     psfs: [Option<CalibrationProduct>; 6],
     corrections: [Option<CalibrationProduct>; 6],
-    /// Whether wavelengths of pipeline 6 are brought to the scale of pipeline 7 where there is no product.
+    /// Whether wavelengths of pipeline 6 are brought to the scale of pipeline 7 where there is no
+    /// product.
     shift: bool,
 }
 
@@ -93,7 +95,8 @@ impl Calibration {
         Ok(FrameWavelengths::new(table, product.transpose().map_err(failed)?, offset, shifted, detector))
     }
 
-    /// Brings an image to the flux scale of pipeline 7 where it needs that and the factors are at hand.
+    /// Brings an image to the flux scale of pipeline 7 where it needs that and the factors are at
+    /// hand.
     ///
     /// # Errors
     /// Where the factors are not what they should be, or the image does not lie on the detector.
@@ -343,7 +346,8 @@ fn first_image(file: &mut FitsReader) -> Result<(), PipelineError> {
 pub struct LoadedProduct(Arc<Vec<Vec<f32>>>);
 
 impl LoadedProduct {
-    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where both are above zero.
+    /// Wavelength and bandwidth at a position `[x, y]` \[px of the full frame, 0-based\], where
+    /// both are above zero.
     pub fn passband(&self, at: [f64; 2]) -> Option<Passband> {
         Some(Passband { center: bilinear(&self.0[0], at)?, width: bilinear(&self.0[1], at)? })
     }

@@ -68,8 +68,8 @@ pub struct ExposureInfo {
 }
 
 impl Frame {
-    /// Opens a file and makes its maps. Its pixels, when they are read, are on the flux scale of pipeline 7 where the
-    /// calibration can bring them there.
+    /// Opens a file and makes its maps. Its pixels, when they are read, are on the flux scale of
+    /// pipeline 7 where the calibration can bring them there.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there; a calibration product that is damaged.

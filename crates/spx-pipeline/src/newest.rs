@@ -20,8 +20,8 @@ pub struct NewestInputs {
     pub aside: Vec<(InputFile, String)>,
 }
 
-/// Keeps, of the files of each exposure that are of the releases that are chosen, the newest, and older ones only where they
-/// show other pixels.
+/// Keeps, of the files of each exposure that are of the releases that are chosen, the newest, and
+/// older ones only where they show other pixels.
 pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInputs {
     let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
     let mut newest = NewestInputs::default();

@@ -216,7 +216,8 @@ fn times(header: &Header, metadata: &Metadata) -> [Option<f64>; 2] {
     [start, metadata.time.end.or(start)]
 }
 
-/// The path as it stands below `root` where that is one of the archive's, else formed from the file's name.
+/// The path as it stands below `root` where that is one of the archive's, else formed from the
+/// file's name.
 fn archive_path(root: &Path, file: &Path, metadata: &Metadata) -> String {
     let path = relative(root, file);
     let parts: Vec<&str> = path.split('/').collect();

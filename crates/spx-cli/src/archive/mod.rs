@@ -4,10 +4,12 @@ pub(crate) mod format;
 
 use anyhow::anyhow;
 use clap::Args;
-use spx_archive::{ArchiveUrl, Coverage, MjdRange, SearchCircle, SearchShape, Selection};
+use spx_archive::{
+    ArchiveUrl, Coverage, MjdRange, ReleaseChoice, SearchCircle, SearchShape, Selection, SurveyFields,
+};
 use spx_core::detector::Detector;
 use spx_core::sky::{Position, Rectangle};
-use spx_pipeline::archive::{MAX_IMAGES, QueryRequest};
+use spx_pipeline::archive::QueryRequest;
 
 use crate::exit::Failure;
 
@@ -52,9 +54,16 @@ pub(crate) struct SelectionArgs {
     /// Images that overlap the circle (any), or that hold all of it (full)
     #[arg(long, value_name = "any|full", default_value = "any")]
     coverage_mode: Coverage,
-    /// More images than this are an error
-    #[arg(long, value_name = "N", default_value_t = MAX_IMAGES)]
-    max_images: usize,
+    /// Releases: of each exposure the newest processing (newest), one release (qr2, qr3, dr1), or of each exposure the newest
+    /// in each release (any)
+    #[arg(long, value_name = "NAME", default_value = "newest")]
+    release: ReleaseChoice,
+    /// Fields: all, wide (the survey of the whole sky), deep (the fields at the poles of the ecliptic)
+    #[arg(long, value_name = "NAME", default_value = "all")]
+    fields: SurveyFields,
+    /// More images than this are an error [default: no limit]
+    #[arg(long, value_name = "N")]
+    max_images: Option<usize>,
 }
 
 impl ArchiveArgs {
@@ -91,8 +100,9 @@ impl SelectionArgs {
             shape: shape().map_err(Failure::usage)?,
             bands: self.bands.clone(),
             mjd_range: self.mjd_range,
-            releases: Vec::new(),
-            max_images: Some(self.max_images),
+            release: self.release,
+            fields: self.fields,
+            max_images: self.max_images,
         })
     }
 }

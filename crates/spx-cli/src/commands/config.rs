@@ -176,17 +176,10 @@ mod tests {
         fn paths<C: Configuration>() -> Vec<String> {
             settings_of::<C>().into_iter().filter(|s| s.kind.is_path()).map(|s| s.key).collect()
         }
-        let calibration = ["spectral_wcs", "solid_angle_map", "epsf"];
-        assert_eq!(
-            paths::<RunConfig>(),
-            ["output_dir", "data_mirror", calibration[0], calibration[1], calibration[2]]
-        );
-        assert_eq!(
-            paths::<PhotometryConfig>(),
-            ["data_mirror", calibration[0], calibration[1], calibration[2]]
-        );
-        let batch =
-            ["catalog", "input", "output_dir", "data_mirror", calibration[0], calibration[1], calibration[2]];
-        assert_eq!(paths::<BatchConfig>(), batch);
+        let calibration = ["spectral_wcs", "flux_corrections", "solid_angle_map", "epsf"];
+        let with = |others: &[&'static str]| [others, &calibration[..]].concat();
+        assert_eq!(paths::<RunConfig>(), with(&["output_dir", "data_mirror"]));
+        assert_eq!(paths::<PhotometryConfig>(), with(&["data_mirror"]));
+        assert_eq!(paths::<BatchConfig>(), with(&["catalog", "input", "output_dir", "data_mirror"]));
     }
 }

@@ -47,6 +47,8 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPX_")) {
         command.env_remove(name);
     }
+    // Calibration products of the user are none of theirs.
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
     command
 }
 

@@ -42,9 +42,9 @@ use crate::{
     KeptSums, RealSum, VarianceMethod, WavelengthGrid,
 };
 
-/// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights only
-/// where they were not those of its time, and before version 3 exposures had the wavelengths of their
-/// files, and nothing told their releases.
+/// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights
+/// only where they were not those of its time, and before version 3 exposures had the wavelengths
+/// of their files, and nothing told their releases.
 const VERSION: i64 = 3;
 const FILETYPE: &str = "DRIZZLE_SUMS";
 const EXPOSURES: &str = "EXPOSURES";
@@ -476,7 +476,8 @@ fn verify(reader: &mut FitsReader, name: &str) -> Result<(), CubeFileProblem> {
     }
 }
 
-/// Releases of exposures and how they were calibrated; what is not known where the columns are missing.
+/// Releases of exposures and how they were calibrated; what is not known where the columns are
+/// missing.
 fn read_identities(
     reader: &mut FitsReader,
     rows: usize,

@@ -24,14 +24,16 @@ pub struct ArchiveSettings {
     /// Only images taken between these dates, MIN,MAX [MJD]
     #[schemars(extend("examples" = [[60_791.0, 60_850.0]], "x-value" = "MIN,MAX"))]
     pub mjd_range: Option<Vec<f64>>,
-    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or any (of each exposure the
-    /// newest in each release); also of local images
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or
+    /// any (of each exposure the newest in each release); also of local images
     #[schemars(with = "String", extend("enum" = ["newest", "qr2", "qr3", "dr1", "any"]))]
     pub release: ReleaseChoice,
-    /// Which fields of the archive: all, wide (the survey of the whole sky) or deep (the fields at the poles of the ecliptic)
+    /// Which fields of the archive: all, wide (the survey of the whole sky) or deep (the fields at
+    /// the poles of the ecliptic)
     #[schemars(with = "String", extend("enum" = ["all", "wide", "deep"]))]
     pub fields: SurveyFields,
-    /// More images than this are an error; by default 500 for cubes, mosaics and catalogs, without limit for one source
+    /// More images than this are an error; by default 500 for cubes, mosaics and catalogs, without
+    /// limit for one source
     #[schemars(extend("examples" = [500]))]
     pub max_images: Option<usize>,
     /// Downloads at a time

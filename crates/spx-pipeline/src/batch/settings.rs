@@ -6,10 +6,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_archive::{Coverage, SearchCircle, SearchShape, Selection};
 use spx_batch::{AggregateOptions, ImageTableFormat};
+use spx_core::release::ReleaseChoice;
 use spx_core::sky::Position;
 
 use crate::PipelineError;
-use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::archive::{ArchiveAccess, ArchiveSettings, MAX_IMAGES};
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::run::detectors;
 use crate::settings::SettingHeading;

@@ -229,8 +229,8 @@ impl<'a> BatchRun<'a> {
     }
 }
 
-/// Removes the tables of images that this run leaves aside, or that a newer processing of the same exposure supersedes:
-/// the tables of earlier runs are there, too.
+/// Removes the tables of images that this run leaves aside, or that a newer processing of the same
+/// exposure supersedes: the tables of earlier runs are there, too.
 fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) {
     let named = |wanted: bool| {
         let reports = reports.iter().filter(move |report| report.is_aside == wanted);

@@ -17,20 +17,22 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Calibration"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[um]` is a unit")]
 pub struct CalibrationSettings {
-    /// Where calibration products are looked for: auto (the data mirror, and the cache that `spx calibration fetch` fills), a
-    /// directory with the paths of the archive (qr3/spectral_wcs/...), or none
+    /// Where calibration products are looked for: auto (the data mirror, and the cache that `spx
+    /// calibration fetch` fills), a directory with the paths of the archive (qr3/spectral_wcs/...),
+    /// or none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-value" = "auto|DIR|none"))]
     pub calibration: CalibrationChoice,
-    /// Products spectral_wcs (CWAVE, CBAND), files or directories that hold them: wavelengths for science
+    /// Products spectral_wcs (CWAVE, CBAND), files or directories that hold them: wavelengths for
+    /// science
     #[schemars(extend("x-value" = "PATH"))]
     pub spectral_wcs: Option<Vec<PathBuf>>,
-    /// Products l3_flux_corrections, files or directories that hold them: they bring images of Quick Release 2 to the flux
-    /// scale of Quick Release 3
+    /// Products l3_flux_corrections, files or directories that hold them: they bring images of
+    /// Quick Release 2 to the flux scale of Quick Release 3
     #[schemars(extend("x-value" = "PATH"))]
     pub flux_corrections: Option<Vec<PathBuf>>,
-    /// Where there is no spectral_wcs, add 0.0064 um to the wavelengths of D5 and D6 of Quick Release 2, which brings them to
-    /// the scale of Quick Release 3
+    /// Where there is no spectral_wcs, add 0.0064 um to the wavelengths of D5 and D6 of Quick
+    /// Release 2, which brings them to the scale of Quick Release 3
     pub shift_wavelengths: bool,
 }
 
@@ -74,7 +76,8 @@ pub struct CalibrationPaths {
     pub epsf: Vec<PathBuf>,
     /// Files and directories with factors of the flux scale.
     pub flux_corrections: Vec<PathBuf>,
-    /// Whether wavelengths of pipeline 6 are brought to the scale of pipeline 7 where there is no product.
+    /// Whether wavelengths of pipeline 6 are brought to the scale of pipeline 7 where there is no
+    /// product.
     pub shift_wavelengths: bool,
 }
 
@@ -130,8 +133,9 @@ impl CalibrationChoice {
     }
 }
 
-/// Where calibration products are kept: `spx/calibration` in the user's cache (`$XDG_CACHE_HOME`, else `~/.cache`; XDG Base
-/// Directory Specification 0.8); `None` where the environment names neither.
+/// Where calibration products are kept: `spx/calibration` in the user's cache (`$XDG_CACHE_HOME`,
+/// else `~/.cache`; XDG Base Directory Specification 0.8); `None` where the environment names
+/// neither.
 pub fn cache_directory() -> Option<PathBuf> {
     let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;

@@ -1,4 +1,5 @@
-//! The wavelengths of an exposure: by the calibration product where there is one, else by the table in the file.
+//! The wavelengths of an exposure: by the calibration product where there is one, else by the table
+//! in the file.
 
 use spx_core::detector::Detector;
 use spx_core::map::{Passband, WavelengthMap};
@@ -19,8 +20,8 @@ pub struct FrameWavelengths {
 }
 
 impl FrameWavelengths {
-    /// The table of a file, `shifted` to the scale of pipeline 7 where it is to be, and the product of its detector.
-    /// `offset` is the pixel of the full frame at which pixel (0, 0) lies.
+    /// The table of a file, `shifted` to the scale of pipeline 7 where it is to be, and the product
+    /// of its detector. `offset` is the pixel of the full frame at which pixel (0, 0) lies.
     pub fn new(
         table: WaveTable,
         product: Option<LoadedProduct>,
@@ -41,7 +42,8 @@ impl FrameWavelengths {
         }
     }
 
-    /// The passband at a position on the image, and where it comes from: the table where the product has no value.
+    /// The passband at a position on the image, and where it comes from: the table where the
+    /// product has no value.
     pub fn at(&self, x: f64, y: f64) -> (Passband, WavelengthSource) {
         let parent = [x + self.offset[0], y + self.offset[1]];
         if let Some(passband) = self.product.as_ref().and_then(|product| product.passband(parent)) {

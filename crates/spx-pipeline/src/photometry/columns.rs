@@ -1,5 +1,5 @@
-//! How the cells of every table of measurements are had from a [`MeasurementRow`]. The columns themselves are described in
-//! [`spx_core::columns`].
+//! How the cells of every table of measurements are had from a [`MeasurementRow`]. The columns
+//! themselves are described in [`spx_core::columns`].
 //!
 //! The first fifteen are those of spxquery's light curves, in its order.
 

@@ -28,8 +28,8 @@ pub struct PhotometryConfig {
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
     pub columns: ColumnNames,
-    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or any (of each exposure the
-    /// newest in each release)
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3, dr1, or
+    /// any (of each exposure the newest in each release)
     #[schemars(with = "String", extend("enum" = ["newest", "qr2", "qr3", "dr1", "any"], "x-heading" = "Input"))]
     pub release: ReleaseChoice,
     /// A directory with the paths of the archive, searched for calibration products
@@ -109,8 +109,8 @@ pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn L
     }
 }
 
-/// Of several files of one exposure on which the source is measured, the newest processing counts, and of copies the first
-/// by name; the others are rejected.
+/// Of several files of one exposure on which the source is measured, the newest processing counts,
+/// and of copies the first by name; the others are rejected.
 fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
     for entry in entries.iter_mut() {
         let release = entry.exposure.as_ref().map(|exposure| exposure.identity.release);

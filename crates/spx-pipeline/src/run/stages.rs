@@ -14,7 +14,7 @@ use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::entry::{measure_all, sort_entries};
 use crate::photometry::figure::source_figure;
-use crate::photometry::files::now;
+use crate::photometry::files::{now, warn_of_mixed_scales};
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
     ColumnNames, MeasurementTable, PhotometryEntry, PhotometrySetup, SourceSettings, TableForm, TableHead,
@@ -265,7 +265,8 @@ fn order<'p>(
         archive,
         selection: Selection {
             bands: bands.clone(),
-            // A point has hundreds of images, the poles tens of thousands; the search says how large they are.
+            // A point has hundreds of images, the poles tens of thousands; the search says how
+            // large they are.
             ..archive.selection(SearchShape::Point(*place), None)
         },
         cutout: *cutout,
