@@ -170,15 +170,6 @@ impl PlaneViews<'_> {
 }
 
 impl PixelPlanes {
-    /// Forgets the pixels behind the first `pixels`.
-    #[cfg(feature = "fits")]
-    pub(crate) fn truncate(&mut self, pixels: usize) {
-        self.image.truncate(pixels);
-        self.flags.truncate(pixels);
-        self.variance.truncate(pixels);
-        self.zodi.truncate(pixels);
-    }
-
     /// The pixels from number `first` on.
     ///
     /// # Panics

@@ -217,7 +217,7 @@ impl Extraction<'_> {
 
     fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
         let opened = OpenExposure::open(path, &self.setup)?;
-        let (centre, radius) = opened.circle()?;
+        let (center, radius) = opened.circle()?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
