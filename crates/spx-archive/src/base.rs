@@ -58,6 +58,11 @@ impl ArchiveUrl {
         self.below("datalink/links/spherex")
     }
 
+    /// Where a folder below [`ArchivePath::ROOT`] is listed.
+    pub fn listing(&self, folder: &str) -> Url {
+        self.below(&format!("ibe/dir/list/spherex/{folder}"))
+    }
+
     /// The address of a file.
     pub fn file(&self, path: &ArchivePath) -> Url {
         self.below(path.as_str())

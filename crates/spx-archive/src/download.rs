@@ -64,6 +64,8 @@ pub enum DownloadLayout {
     Flat,
     /// In `D1` to `D6`; what is no spectral image stays above them.
     ByDetector,
+    /// As in the archive below `ibe/data/spherex/`, so that the directory serves as a mirror.
+    AsArchive,
 }
 
 impl FromStr for DownloadLayout {
@@ -73,7 +75,8 @@ impl FromStr for DownloadLayout {
         match text {
             "flat" => Ok(Self::Flat),
             "by-detector" => Ok(Self::ByDetector),
-            _ => Err(format!("there is no layout `{text}`: it is `flat` or `by-detector`")),
+            "archive" => Ok(Self::AsArchive),
+            _ => Err(format!("unknown layout `{text}`: expected flat, by-detector or archive")),
         }
     }
 }

@@ -46,6 +46,7 @@ mod error;
 mod fits_check;
 mod hash;
 mod http;
+mod listing;
 mod observation;
 mod options;
 mod path;
@@ -67,6 +68,7 @@ pub use download::{
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
+pub use listing::{CalibrationAge, CalibrationFamily, ListedProduct, calibration_age};
 pub use observation::{
     Newest, Observation, ObservationError, ObservationId, newest,
 };

@@ -18,6 +18,8 @@ pub struct DownloadTarget {
     pub exposure: Option<(ObservationId, Detector)>,
     /// Size that the archive states for the whole file \[bytes\].
     pub size: Option<u64>,
+    /// The ETag that the file must still have when it is fetched (`If-Match`), where that matters.
+    pub etag: Option<String>,
 }
 
 impl DownloadTarget {
@@ -28,12 +30,13 @@ impl DownloadTarget {
             cutout,
             exposure: Some((observation.obs_id.clone(), observation.detector)),
             size: observation.size,
+            etag: None,
         }
     }
 
     /// Any FITS file of the archive, such as a calibration product.
     pub fn file(uri: ArchivePath) -> Self {
-        Self { uri, cutout: None, exposure: None, size: None }
+        Self { uri, cutout: None, exposure: None, size: None, etag: None }
     }
 
     /// The name that the file gets. That of a cutout tells which, so that several fit one

@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::commands::batch::{self, BatchArgs};
+use crate::commands::calibration::{self, CalibrationArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
 use crate::commands::download::{self, DownloadArgs};
@@ -44,6 +45,7 @@ enum Command {
     Drizzle(Box<DrizzleArgs>),
     Mosaic(Box<MosaicArgs>),
     Cube(CubeArgs),
+    Calibration(CalibrationArgs),
     Inspect(InspectArgs),
     Serve(ServeArgs),
     Simulate(SimulateArgs),
@@ -71,6 +73,7 @@ impl Cli {
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),
+            Command::Calibration(args) => calibration::run(&args, &self.global),
             Command::Inspect(args) => inspect::run(&args, &self.global),
             Command::Config(args) => config::run(&args),
             Command::Completions(args) => generate::completions(&args),

@@ -111,7 +111,7 @@ fn the_head_of_an_ecsv_tells_types_and_units() {
 }
 
 #[test]
-fn columns_can_have_the_names_of_irsa() {
+fn tables_can_have_the_columns_of_irsa() {
     let folder = tempdir().unwrap();
     let plain = photometry(folder.path(), &[]).succeeds().stdout;
     let irsa = photometry(folder.path(), &["--columns=irsa"]).succeeds().stdout;
@@ -121,12 +121,32 @@ fn columns_can_have_the_names_of_irsa() {
         ("flux", "flux"),
         ("flux_error", "flux_err"),
         ("detector", "det_id"),
-        ("flag", "flags"),
-        ("pix_x", "x_image"),
-        ("pix_y", "y_image"),
     ] {
         assert_eq!(column(&plain, ours), column(&irsa, theirs), "{theirs}");
     }
+    let names = "ra,dec,x_image,y_image,mjd,flux_bkg,local_bkg_flg,flags,fit_ql,deep_flg,det_id,lvf_id,\
+                 obs_publisher_did,lambda,lambda_width,flux,flux_err,flux_err_tractor,data_collection,\
+                 shape_r,phi,sersic,ab_ratio,source_id,";
+    assert!(irsa.starts_with(names), "{irsa}");
+    let numbers = |table: &str, name: &str| -> Vec<f64> {
+        column(table, name).iter().map(|text| text.parse().unwrap()).collect()
+    };
+    // 1 MJy/sr is 23.5 uJy/arcsec^2.
+    for (ours, theirs) in numbers(&plain, "bg_level").iter().zip(numbers(&irsa, "flux_bkg")) {
+        assert!((ours / theirs - 23.504_430_538).abs() < 1e-6, "{ours} {theirs}");
+    }
+    let low = |flags: f64| (flags as u64 & u64::from(u32::MAX)) as f64;
+    let flags: Vec<f64> = numbers(&irsa, "flags").into_iter().map(low).collect();
+    assert_eq!(flags, numbers(&plain, "flag"));
+    let dids = column(&irsa, "obs_publisher_did");
+    assert!(dids.iter().all(|did| did.starts_with("ivo://irsa.ipac/spherex_qr2?2025W51_")), "{dids:?}");
+
+    let file = folder.path().join("irsa.vot");
+    photometry(folder.path(), &["--columns=irsa", "-o", file.to_str().unwrap()]).succeeds();
+    let table = std::fs::read_to_string(file).unwrap();
+    let fields = table.matches("<FIELD name=\"").count();
+    assert_eq!(fields, 24 + 3, "{table}");
+    assert!(table.contains("name=\"flags\" datatype=\"long\"") && table.contains("unit=\"MJy/sr\""));
 }
 
 #[test]

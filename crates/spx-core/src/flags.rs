@@ -116,6 +116,21 @@ impl Default for FlagNames {
 }
 
 impl FlagNames {
+    /// The bits that a FLAGS header of Quick Release 3 gives to two cards that contradict each
+    /// other: `MSKNnnnn = 'NAME'` names bit `nnnn`, of which `MSKMnnnn` must hold `1 << nnnn`.
+    pub fn contradictions(header: &Header) -> Vec<String> {
+        let masks = header.cards().iter().filter_map(|card| {
+            let bit: u32 = card.keyword.strip_prefix("MSKM")?.parse().ok()?;
+            let CardValue::Integer(mask) = card.value.as_ref()? else { return None };
+            let expected = 1_i64.checked_shl(bit).filter(|_| bit < 32)?;
+            // Bit 31 of a signed mask is its sign.
+            let agrees = *mask == expected || (bit == 31 && *mask == i64::from(i32::MIN));
+            let name = header.optional_text(&format!("MSKN{bit:04}")).ok().flatten().unwrap_or_default();
+            (!agrees).then(|| format!("{name}: MSKN{bit:04} says bit {bit}, MSKM{bit:04} mask {mask}"))
+        });
+        masks.collect()
+    }
+
     /// The names in a FLAGS header, `MP_<NAME> = bit` (QR2) or `MSKNnnnn = 'NAME'` (QR3), completed
     /// by the built-in list where the file names neither the flag nor its bit.
     pub fn from_header(header: &Header) -> Self {
@@ -374,6 +389,18 @@ mod tests {
 
     fn bits(list: impl IntoIterator<Item = u32>) -> u32 {
         list.into_iter().fold(0, |mask, bit| mask | 1 << bit)
+    }
+
+    #[test]
+    fn names_and_masks_must_agree() {
+        let mut header = Header::new();
+        header.set("MSKN0020", "CROSSTALK", "").set("MSKM0020", 1_i64 << 20, "");
+        header.set("MSKN0031", "LAST", "").set("MSKM0031", i64::from(i32::MIN), "");
+        assert!(FlagNames::contradictions(&header).is_empty());
+        header.set("MSKM0020", 1_i64 << 21, "");
+        let found = FlagNames::contradictions(&header);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("CROSSTALK") && found[0].contains("2097152"), "{found:?}");
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub enum MefProblem {
         /// What it should be.
         expected: &'static str,
     },
+    /// Cards of FLAGS contradict each other.
+    #[error("its cards contradict each other: {0}")]
+    Flags(String),
     /// Flux corrections do not fit.
     #[error(transparent)]
     Factors(#[from] FluxFactorError),
@@ -130,6 +133,9 @@ impl MefFile {
             _ => None,
         };
         let wave_table = read_wave_table(&mut reader).map_err(at(WAVE))?;
+        if let Some(contradiction) = FlagNames::contradictions(&flags).into_iter().next() {
+            return Err(at(FLAGS)(MefProblem::Flags(contradiction)));
+        }
         let metadata = Metadata {
             path: path.to_owned(),
             id: exposure_id(&header).map_err(at(IMAGE))?,

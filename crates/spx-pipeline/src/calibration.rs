@@ -8,11 +8,13 @@
 //! edges has the value of the outermost center.
 
 pub mod settings;
+pub mod store;
 pub mod wavelengths;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use spx_archive::{CalibrationAge, calibration_age};
 use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
 use spx_core::flux::FluxFactors;
@@ -22,7 +24,11 @@ use spx_core::mef::{MefFile, read_psf_product};
 use spx_core::release::{FluxCorrection, ReleaseIdentity};
 use spx_photometry::PsfModel;
 
-pub use settings::{CalibrationChoice, CalibrationPaths, CalibrationSettings};
+pub use settings::{CalibrationChoice, CalibrationPaths, CalibrationSettings, cache_directory};
+pub use store::{
+    CalibrationEntry, CalibrationRequest, CalibrationStatus, calibration_directory, calibration_status,
+    fetch_calibration, list_calibration,
+};
 pub use wavelengths::FrameWavelengths;
 
 use crate::frame::psf_model;
@@ -177,6 +183,12 @@ fn index(detector: Detector) -> usize {
 }
 
 impl ProductKind {
+    /// The kind that the name of a file says.
+    fn of_name(name: &str) -> Option<&'static Self> {
+        let all = [&SPECTRAL_WCS, &SOLID_ANGLE, &EPSF, &FLUX_CORRECTIONS];
+        all.into_iter().find(|kind| name.starts_with(kind.name))
+    }
+
     fn find(
         &'static self,
         given: &[PathBuf],
@@ -214,13 +226,7 @@ impl ProductKind {
             }
         }
         Ok(newest.map(|path| {
-            path.map(|path| CalibrationProduct {
-                path,
-                kind: self,
-                planes: OnceLock::new(),
-                psf: OnceLock::new(),
-                factors: OnceLock::new(),
-            })
+            path.map(|path| CalibrationProduct::new(path, self))
         }))
     }
 
@@ -241,18 +247,11 @@ impl ProductKind {
 }
 
 /// What makes a file newer: date, version, then name.
-fn rank(path: &Path) -> (u32, u32, u32, String) {
+fn rank(path: &Path) -> (Option<CalibrationAge>, String) {
     let name = file_name(path);
-    let numbers = |text: &str| -> Option<(u32, u32, u32)> {
-        let stem = text.split('.').next()?;
-        let mut parts = stem.split_once("-v")?.1.split('-').map(str::parse);
-        let mut number = || parts.next().and_then(Result::ok);
-        let (version, year, day) = (number()?, number()?, number()?);
-        Some((year, day, version))
-    };
-    let (year, day, version) =
-        name.split_once("_cal-").and_then(|(_, made)| numbers(made)).unwrap_or_default();
-    (year, day, version, name)
+    let stem = name.split('.').next().unwrap_or_default();
+    let token = stem.find("_cal-").map(|at| &stem[at + 1..]);
+    (token.and_then(calibration_age), name)
 }
 
 /// By the name (`..._D3_...`), or else by the card DETECTOR of one of the first two HDUs.
@@ -269,6 +268,19 @@ fn detector_of(path: &Path) -> Option<Detector> {
 }
 
 impl CalibrationProduct {
+    fn new(path: PathBuf, kind: &'static ProductKind) -> Self {
+        Self { path, kind, planes: OnceLock::new(), psf: OnceLock::new(), factors: OnceLock::new() }
+    }
+
+    /// Whether it can be used.
+    fn check(&self) -> Result<(), String> {
+        match self.kind.name {
+            name if name == EPSF.name => self.load_psf().map(|_| ()),
+            name if name == FLUX_CORRECTIONS.name => self.load_factors().map(|_| ()),
+            _ => self.load().map(|_| ()),
+        }
+    }
+
     /// The planes, read at the first call.
     ///
     /// # Errors
@@ -395,7 +407,7 @@ mod tests {
     fn the_newest_product_is_taken() {
         let of = |name: &str| rank(Path::new(name));
         let old = of("spectral_wcs_D3_spx_cal-wcs-v4-2025-254.fits");
-        assert_eq!((old.0, old.1, old.2), (2025, 254, 4));
+        assert!(old.0.is_some());
         assert!(of("spectral_wcs_D3_spx_cal-wcs-v4-2026-001.fits") > old);
         assert!(of("spectral_wcs_D3_spx_cal-wcs-v10-2025-254.fits") > old);
         assert!(of("spectral_wcs_D3.fits") < old);

@@ -55,6 +55,12 @@ pub struct ExposureInfo {
     /// What became of its flux scale.
     #[serde(default)]
     pub flux_correction: FluxCorrection,
+    /// Pixel `[x, y]` of the full frame at which pixel (0, 0) lies.
+    #[serde(default)]
+    pub parent_offset: [f64; 2],
+    /// Card EXPIDN, where there is one.
+    #[serde(default)]
+    pub exposure_number: Option<i64>,
     /// What the zodiacal light was multiplied with; `None` where it was left in.
     pub zodi_scale: Option<f64>,
     /// Its statistical error, where it was fitted.
@@ -110,6 +116,8 @@ impl Frame {
             file: file_name(&metadata.path),
             identity: metadata.release(),
             flux_correction: self.flux_correction,
+            parent_offset: self.parent_offset()?,
+            exposure_number: metadata.header.optional_integer("EXPIDN").ok().flatten(),
             zodi_scale: None,
             zodi_scale_error: None,
             zodi_not_fitted: false,

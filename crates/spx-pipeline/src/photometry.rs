@@ -7,6 +7,7 @@ pub mod entry;
 pub mod exposure;
 pub mod figure;
 pub mod files;
+pub mod irsa;
 pub mod row;
 pub mod settings;
 pub mod source;

@@ -23,6 +23,8 @@ use crate::layout::hdus;
 /// Below which files are, in the archive and in its copy in the cloud.
 pub(crate) const IBE: &str = "/ibe/data/spherex/";
 pub(crate) const CLOUD: &str = "/cloud/";
+/// Below which folders are listed.
+const LISTING: &str = "/ibe/dir/list/spherex/";
 
 /// Answers from the archive: a cutout where `center` or `size` is given, else the file.
 pub(crate) async fn ibe(State(site): State<Arc<Site>>, call: Call) -> Response {
@@ -34,6 +36,22 @@ pub(crate) async fn ibe(State(site): State<Arc<Site>>, call: Call) -> Response {
         (Some(center), Some(size), Some(image)) => cutout(&site, &call, image, center, size).await,
         _ => plain(StatusCode::BAD_REQUEST, "a cutout needs both center and size"),
     }
+}
+
+/// Answers with what a folder holds, a JSON object a line.
+pub(crate) async fn listing(State(site): State<Arc<Site>>, call: Call) -> Response {
+    let folder = call.path.strip_prefix(LISTING).unwrap_or_default();
+    let names = site.index.folder(folder);
+    if names.is_empty() {
+        return plain(StatusCode::NOT_FOUND, "there is no such folder");
+    }
+    // Names of the archive hold nothing that would have to be escaped.
+    let line = |(name, size): (&str, Option<u64>)| match size {
+        Some(size) => format!("{{\"name\": \"{name}\", \"size\": \"{size}\"}}\n"),
+        None => format!("{{\"name\": \"{name}\", \"size\": \"-\"}}\n"),
+    };
+    let lines: String = names.into_iter().map(line).collect();
+    reply(StatusCode::OK, "application/x-ndjson", lines.into_bytes())
 }
 
 /// Answers from the copy in the cloud, which makes no cutouts.
@@ -120,6 +138,9 @@ fn whole_or_part(call: &Call, mut file: File, metadata: &Metadata) -> Response {
     ];
     if call.header(header::IF_NONE_MATCH).is_some_and(|tag| tag == "*" || tag.contains(&etag)) {
         return (StatusCode::NOT_MODIFIED, common).into_response();
+    }
+    if call.header(header::IF_MATCH).is_some_and(|tag| tag != "*" && !tag.contains(&etag)) {
+        return (StatusCode::PRECONDITION_FAILED, common).into_response();
     }
     let unchanged = call.header(header::IF_RANGE).is_none_or(|v| v == etag || v == date);
     let asked = call.header(header::RANGE).filter(|_| unchanged).map_or(Asked::Whole, |r| range(r, size));

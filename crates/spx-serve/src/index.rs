@@ -1,7 +1,7 @@
 //! What a directory holds: the spectral images below it, with what the archive's tables say of
 //! each.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ pub(crate) struct Calibration {
     pub(crate) path: String,
     /// Size \[bytes\].
     pub(crate) size: u64,
-    /// `average_psf`, `solid_angle_pixel_map` or `spectral_wcs`.
+    /// The family: `average_psf`, `solid_angle_pixel_map`, `spectral_wcs` and others.
     pub(crate) product: &'static str,
     /// 1 to 6; `None` where the path does not tell.
     pub(crate) detector: Option<u8>,
@@ -68,7 +68,8 @@ pub(crate) struct Index {
 }
 
 /// The directories of calibration products.
-const PRODUCTS: [&str; 3] = ["average_psf", "solid_angle_pixel_map", "spectral_wcs"];
+const PRODUCTS: [&str; 5] =
+    ["average_psf", "solid_angle_pixel_map", "spectral_wcs", "epsf", "l3_flux_corrections"];
 
 impl Index {
     /// Reads the headers of all spectral images below `root`, a canonical path. What cannot be read
@@ -93,6 +94,17 @@ impl Index {
         }
         index.images.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(index)
+    }
+
+    /// What a folder of the archive holds, each once: names, and sizes of files \[bytes\].
+    pub(crate) fn folder(&self, folder: &str) -> BTreeMap<&str, Option<u64>> {
+        let images = self.images.iter().map(|image| (image.path.as_str(), image.size));
+        let files = images.chain(self.calibrations.iter().map(|c| (c.path.as_str(), c.size)));
+        let below = files.filter_map(|(path, size)| {
+            let rest = path.strip_prefix(folder.trim_matches('/'))?.strip_prefix('/')?;
+            Some(rest.split_once('/').map_or((rest, Some(size)), |(name, _)| (name, None)))
+        });
+        below.collect()
     }
 
     /// The image of a path in the archive.

@@ -80,6 +80,7 @@ fn routes() -> Router<Arc<Site>> {
         .route("/datalink/capabilities", any(vosi::datalink))
         .route("/datalink/availability", any(vosi::availability))
         .route("/ibe/data/spherex/{*path}", any(files::ibe))
+        .route("/ibe/dir/list/spherex/{*path}", any(files::listing))
         .route("/cloud/{*path}", any(files::cloud))
         .fallback(|| async { plain(StatusCode::NOT_FOUND, "there is no such service") })
 }

@@ -124,6 +124,9 @@ impl<'a> Downloader<'a> {
             (DownloadLayout::ByDetector, Some((_, detector))) => {
                 self.directory.join(detector.to_string()).join(target.file_name())
             }
+            (DownloadLayout::AsArchive, _) => {
+                self.directory.join(target.uri.mirror_path()).with_file_name(target.file_name())
+            }
             _ => self.directory.join(target.file_name()),
         }
     }

@@ -65,7 +65,10 @@ impl Fetch<'_> {
     }
 
     fn request(&self) -> Request {
-        Request::new(Method::GET, self.url.clone(), self.session.options().stall_timeout, FILE_DEADLINE)
+        let patience = self.session.options().stall_timeout;
+        let mut request = Request::new(Method::GET, self.url.clone(), patience, FILE_DEADLINE);
+        request.headers.extend(self.target.etag.clone().map(|etag| (header::IF_MATCH, etag)));
+        request
     }
 
     /// All bytes were there when an earlier run ended, though not checked.

@@ -54,11 +54,12 @@ pub(crate) struct SelectionArgs {
     /// Images that overlap the circle (any), or that hold all of it (full)
     #[arg(long, value_name = "any|full", default_value = "any")]
     coverage_mode: Coverage,
-    /// Releases: of each exposure the newest processing (newest), one release (qr2, qr3, dr1), or of each exposure the newest
-    /// in each release (any)
+    /// Releases: of each exposure the newest processing (newest), one release (qr2, qr3, dr1), or
+    /// of each exposure the newest in each release (any)
     #[arg(long, value_name = "NAME", default_value = "newest")]
     release: ReleaseChoice,
-    /// Fields: all, wide (the survey of the whole sky), deep (the fields at the poles of the ecliptic)
+    /// Fields: all, wide (the survey of the whole sky), deep (the fields at the poles of the
+    /// ecliptic)
     #[arg(long, value_name = "NAME", default_value = "all")]
     fields: SurveyFields,
     /// More images than this are an error [default: no limit]

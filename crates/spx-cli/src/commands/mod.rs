@@ -2,6 +2,7 @@
 //! configuration, shell completions, manual pages.
 
 pub(crate) mod batch;
+pub(crate) mod calibration;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod download;

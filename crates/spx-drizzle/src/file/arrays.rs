@@ -2,6 +2,8 @@
 
 use spx_core::header::Header;
 
+use super::writer::WAVE_TABLE;
+
 /// One of the five arrays of a cube file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CubeArray {
@@ -82,7 +84,8 @@ impl CubeLayout {
         match self {
             // specutils would take ERR for the uncertainty, and fails then.
             Self::Cubeviz => &[("ERR", "ERRORS")],
-            Self::Irsa => &[],
+            // IRSA's table has this name.
+            Self::Irsa => &[(WAVE_TABLE, "WCS-WAVE-T")],
         }
     }
 
@@ -90,7 +93,7 @@ impl CubeLayout {
     pub(super) fn derived(self) -> &'static [&'static str] {
         match self {
             Self::Cubeviz => &[MASK],
-            Self::Irsa => &[CHANNELS],
+            Self::Irsa => &[CHANNELS, WAVE_TABLE],
         }
     }
 }

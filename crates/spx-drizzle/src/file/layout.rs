@@ -21,7 +21,7 @@
 //! | 3 | FLAGS | OR_MASK |
 //! | 4 | VARIANCE | |
 //! | 5 | SPECTRAL_CHANNELS | a row a plane, the columns of IRSA's table of channels |
-//! | 6 | WCS-WAVE | the centers of the planes |
+//! | 6 | WCS-WAVE | a row: PLANE, WAVELENGTHS, BANDWIDTHS, as IRSA's mosaics have it |
 //! | 7... | AND_MASK, WAVELENGTH, ... | as they are |
 //!
 //! The first HDU has a card LAYOUT. AND_MASK keeps its header as it is, from which the others get
@@ -38,11 +38,8 @@ use spx_core::progress::Progress;
 use super::arrays::{CHANNELS, CubeArray, CubeLayout, LAYOUT, MASK};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::reader::CubeFile;
-use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis, write_exact_table};
+use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis};
 use crate::{Bin, WavelengthGrid};
-
-/// The alternate WCS whose table WCS-WAVE is, in cubes that have it.
-const EXACT_AXIS: &str = "CTYPE3T";
 
 /// Writes a cube in another layout. `progress` is started with as many steps as planes of arrays
 /// are written, and is asked between planes whether to stop.
@@ -176,16 +173,14 @@ impl Copy<'_> {
         self.fits.image::<u8>(&[], &primary)?;
         self.fits.checksum()?;
         let original = self.wcs()?;
-        let has_table = original.get(EXACT_AXIS).is_some();
         let mut wcs = original.clone();
         add_exact_axis(&mut wcs, &original, "W");
+        wcs.set("PS3_1W", "WAVELENGTHS", "").set("PS3_2W", "PLANE", "");
         for array in [CubeArray::Science, CubeArray::Count, CubeArray::OrMask, CubeArray::Variance] {
             self.array(array, array.hdu(), layout.hdu(array), &wcs)?;
         }
         self.channels(axis)?;
-        if !has_table {
-            write_exact_table(self.fits, axis)?;
-        }
+        self.wave_table(axis)?;
         self.rest(&["PRIMARY", "SCI", "COUNT", "OR_MASK", "VARIANCE"], layout.renamed())
     }
 
@@ -208,9 +203,6 @@ impl Copy<'_> {
         let mut done: Vec<&str> = CubeArray::ALL.iter().map(|array| layout.hdu(*array)).collect();
         done.push("PRIMARY");
         done.extend(layout.derived());
-        if wcs.get(EXACT_AXIS).is_none() {
-            done.push(WAVE_TABLE);
-        }
         let back: Vec<(&str, &str)> = layout.renamed().iter().map(|&(ours, theirs)| (theirs, ours)).collect();
         self.rest(&done, &back)
     }
@@ -310,6 +302,31 @@ impl Copy<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The table WCS-WAVE of IRSA's mosaics: a row with the numbers of the planes, their
+    /// wavelengths and bandwidths. COORDS repeats the wavelengths, for the axis `T` of cubes that
+    /// have it.
+    fn wave_table(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+        let bins: Vec<Bin> = axis.iter().collect();
+        let (format, dim) = (format!("{}D", bins.len()), format!("(1,{})", bins.len()));
+        let column = |name, unit, dim| ColumnSpec { name, format: &format, unit, dim };
+        let columns = [
+            column("PLANE", "", None),
+            column("WAVELENGTHS", "um", Some(dim.as_str())),
+            column("BANDWIDTHS", "um", Some(dim.as_str())),
+            column("COORDS", "um", Some(dim.as_str())),
+        ];
+        let mut cards = Header::new();
+        cards.set("EXTVER", 1, "").set("EXTLEVEL", 1, "");
+        self.fits.table(WAVE_TABLE, 1, &columns, &cards)?;
+        let numbers: Vec<f64> = (1_u32..).map(f64::from).take(bins.len()).collect();
+        let of = |value: fn(Bin) -> f64| bins.iter().map(|&bin| value(bin)).collect::<Vec<f64>>();
+        self.fits.write_column("PLANE", 0, &numbers)?;
+        self.fits.write_column("WAVELENGTHS", 0, &of(Bin::center))?;
+        self.fits.write_column("BANDWIDTHS", 0, &of(Bin::width))?;
+        self.fits.write_column("COORDS", 0, &of(Bin::center))?;
+        Ok(self.fits.checksum()?)
     }
 
     /// The planes in the columns of IRSA's table of channels; SUBCHANNEL counts from 1.

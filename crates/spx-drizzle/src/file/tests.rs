@@ -226,8 +226,17 @@ fn exported_cubes_have_the_hdus_that_tools_look_for() {
     assert_eq!((centers, channels), ([1.05, 1.175, 1.325], [1, 2, 3]));
     irsa.move_to("WCS-WAVE").unwrap();
     let mut table = [0.0; 3];
-    irsa.read_column("COORDS", 0, &mut table).unwrap();
-    assert_eq!(table, centers);
+    for (name, expected) in [
+        ("PLANE", [1.0, 2.0, 3.0]),
+        ("WAVELENGTHS", centers),
+        ("BANDWIDTHS", [0.1, 0.15, 0.15]),
+        ("COORDS", centers),
+    ] {
+        irsa.read_column(name, 0, &mut table).unwrap();
+        let near = table.iter().zip(expected).all(|(a, b): (&f64, f64)| (a - b).abs() < 1e-12);
+        assert!(near, "{name}: {table:?}");
+    }
+    assert_eq!(irsa.table_rows().unwrap(), 1);
 }
 
 #[test]

@@ -7,9 +7,9 @@ use spx_archive::{Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downl
 
 use super::access::ArchiveAccess;
 use super::files::{check_mirror, fetch};
-use super::search::{client, search};
+use super::search::{MAX_IMAGES, client, search};
 use super::summary::QuerySummary;
-use crate::PipelineError;
+use crate::{Listener, PipelineError};
 use crate::inputs::InputError;
 use crate::stages::Stages;
 
@@ -66,10 +66,25 @@ impl ArchiveOrder<'_> {
         stages.run("query", self.asked(), is_there, || {
             let client = client(self.archive.url.clone(), self.archive.workers);
             let found = search(&client, &self.selection, false, listener)?;
-            QuerySummary::new(&client, &self.selection, found).write(&self.summary)?;
+            let mut summary = QuerySummary::new(&client, &self.selection, found);
+            self.warn_of_size(&summary, listener);
+            summary.estimated_download_gb = Some(summary.estimated_bytes(self.cutout) as f64 / 1e9);
+            summary.write(&self.summary)?;
             Ok::<_, PipelineError>(self.summary.clone())
         })?;
         QuerySummary::read(&self.summary)
+    }
+
+    /// Without a limit, a place may have tens of thousands of images.
+    fn warn_of_size(&self, summary: &QuerySummary, listener: &dyn Listener) {
+        let count = summary.n_observations;
+        if self.selection.max_images.is_none() && count > MAX_IMAGES {
+            let size = summary.estimated_bytes(self.cutout) as f64 / 1e9;
+            listener.warning(&format!(
+                "{count} images, about {size:.1} GB to download: --bands, --mjd-range, --release, --fields and \
+                 --cutout-size take less, --max-images sets a limit"
+            ));
+        }
     }
 
     /// The stage `download`.
@@ -88,7 +103,7 @@ impl ArchiveOrder<'_> {
         };
         let part = self.cutout.as_ref().map(|cutout| format!(" {cutout:?}")).unwrap_or_default();
         let parameters = format!("{} from {sources:?}{part}", self.asked());
-        stages.run("download", parameters, all_there, || {
+        let delivered = stages.run("download", parameters, all_there, || {
             let entries = summary.observations.iter();
             let targets = entries.map(|entry| DownloadTarget::new(&entry.observation, self.cutout)).collect();
             let options = DownloadOptions {
@@ -104,6 +119,10 @@ impl ArchiveOrder<'_> {
             let reports = fetched.reports.into_iter();
             let missing = reports.filter_map(|r| Some((PathBuf::from(r.file), r.reason?)));
             Ok::<_, PipelineError>(DeliveredFiles { files: fetched.files, missing: missing.collect() })
-        })
+        })?;
+        let mut summary = summary.clone();
+        summary.note_sizes(self.cutout, &delivered.files);
+        summary.write(&self.summary)?;
+        Ok(delivered)
     }
 }

@@ -131,5 +131,9 @@ pub fn download(
     summary.write(&list)?;
     let entries = summary.observations.iter();
     let targets = entries.map(|entry| DownloadTarget::new(&entry.observation, cutout)).collect();
-    fetch(&downloader, targets, listener)
+    let fetched = fetch(&downloader, targets, listener)?;
+    let mut summary = summary.clone();
+    summary.note_sizes(cutout, &fetched.files);
+    summary.write(&list)?;
+    Ok(fetched)
 }

@@ -1,12 +1,13 @@
 //! `query_summary.toml`: what was asked of the archive, and which images it has.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{
-    ArchiveClient, DownloadTarget, FULL_FRAME_BYTES, Observation, SearchResult, SearchShape, Selection,
+    ArchiveClient, Cutout, DownloadTarget, FULL_FRAME_BYTES, Observation, ReleaseChoice, SearchResult,
+    SearchShape, Selection, SurveyFields,
 };
 use spx_core::atomic;
 
@@ -30,15 +31,56 @@ pub struct QuerySummary {
     pub time_span_days: f64,
     /// Of the whole files, where the archive does not say, estimated.
     pub total_size_gb: f64,
+    /// What a download is expected to fetch: cutouts, where these are asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimated_download_gb: Option<f64>,
+    /// What the files have that were downloaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downloaded_gb: Option<f64>,
+    /// What else was asked for.
+    #[serde(default)]
+    pub filters: QueryFilters,
     /// The place.
     pub region: QueryRegion,
     /// Images of each detector.
     pub band_counts: BTreeMap<String, usize>,
+    /// Their sizes, as whole files.
+    #[serde(default)]
+    pub band_sizes_gb: BTreeMap<String, f64>,
     /// The images, in order of time.
     pub observations: Vec<QueryEntry>,
     /// Older processings of the same exposures, which are not used.
     #[serde(default)]
-    pub superseded: Vec<Observation>,
+    pub superseded: Vec<SupersededEntry>,
+}
+
+/// Which images of the place were asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct QueryFilters {
+    /// Detectors; all where empty.
+    pub bands: Vec<String>,
+    /// Dates \[MJD\].
+    pub mjd_range: Option<[f64; 2]>,
+    /// Releases.
+    pub release: ReleaseChoice,
+    /// Fields of the survey.
+    pub fields: SurveyFields,
+    /// The collections of the archive that were searched.
+    pub collections: Vec<String>,
+    /// Limit of the number of images.
+    pub max_images: Option<usize>,
+}
+
+/// An image that is not used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SupersededEntry {
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+    /// What the archive says of it.
+    #[serde(flatten)]
+    pub observation: Observation,
 }
 
 /// The place that was asked for.
@@ -82,10 +124,13 @@ impl QuerySummary {
                 observation,
             })
             .collect();
-        let mut band_counts = BTreeMap::new();
-        for entry in &observations {
-            *band_counts.entry(entry.observation.detector.to_string()).or_insert(0) += 1;
+        let (mut band_counts, mut band_sizes_gb) = (BTreeMap::new(), BTreeMap::new());
+        for QueryEntry { observation, .. } in &observations {
+            let (band, size) = (observation.detector.to_string(), observation.size);
+            *band_sizes_gb.entry(band.clone()).or_insert(0.0) += gb(size.unwrap_or(FULL_FRAME_BYTES));
+            *band_counts.entry(band).or_insert(0) += 1;
         }
+        let superseded = search.superseded.into_iter().map(|old| superseded(old, &observations)).collect();
         let first = observations.iter().map(|e| e.observation.mjd_begin).fold(f64::INFINITY, f64::min);
         let last = observations.iter().map(|e| e.observation.mjd_end).fold(f64::NEG_INFINITY, f64::max);
         let bytes: u64 = observations.iter().map(|e| e.observation.size.unwrap_or(FULL_FRAME_BYTES)).sum();
@@ -95,12 +140,29 @@ impl QuerySummary {
             query: search.query,
             n_observations: observations.len(),
             time_span_days: (last - first).max(0.0),
-            total_size_gb: bytes as f64 / 1e9,
+            total_size_gb: gb(bytes),
+            estimated_download_gb: None,
+            downloaded_gb: None,
+            filters: QueryFilters::of(selection),
             region: QueryRegion::of(selection.shape),
             band_counts,
+            band_sizes_gb,
             observations,
-            superseded: search.superseded,
+            superseded,
         }
+    }
+
+    /// Bytes that a download of these images, or of cutouts of them, is expected to have.
+    pub fn estimated_bytes(&self, cutout: Option<Cutout>) -> u64 {
+        let entries = self.observations.iter();
+        entries.map(|entry| DownloadTarget::new(&entry.observation, cutout).estimated_bytes()).sum()
+    }
+
+    /// Notes what a download was expected to have, and what its files have.
+    pub fn note_sizes(&mut self, cutout: Option<Cutout>, files: &[PathBuf]) {
+        self.estimated_download_gb = Some(gb(self.estimated_bytes(cutout)));
+        let sizes = files.iter().filter_map(|file| std::fs::metadata(file).ok());
+        self.downloaded_gb = Some(gb(sizes.map(|metadata| metadata.len()).sum()));
     }
 
     /// Reads a summary.
@@ -120,6 +182,37 @@ impl QuerySummary {
     pub fn write(&self, path: &Path) -> Result<(), PipelineError> {
         let text = toml::to_string(self)?;
         atomic::write(path, text.as_bytes(), true).with_context(|| path.display().to_string())
+    }
+}
+
+fn gb(bytes: u64) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// Why an image is not used.
+fn superseded(old: Observation, kept: &[QueryEntry]) -> SupersededEntry {
+    let same = |entry: &&QueryEntry| {
+        (&entry.observation.obs_id, entry.observation.detector) == (&old.obs_id, old.detector)
+    };
+    // With all releases there may be one of each.
+    let newer = kept.iter().filter(same).map(|entry| entry.observation.identity()).max();
+    let reason = match newer {
+        Some(newer) => format!("{newer} is newer than {}", old.identity()),
+        None => String::new(),
+    };
+    SupersededEntry { reason, observation: old }
+}
+
+impl QueryFilters {
+    fn of(selection: &Selection) -> Self {
+        Self {
+            bands: selection.bands.iter().map(ToString::to_string).collect(),
+            mjd_range: selection.mjd_range.map(|range| [range.min(), range.max()]),
+            release: selection.release,
+            fields: selection.fields,
+            collections: selection.collections(),
+            max_images: selection.max_images,
+        }
     }
 }
 
@@ -175,6 +268,10 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         summary.write(file.path()).unwrap();
         assert_eq!(QuerySummary::read(file.path()).unwrap(), summary);
+        assert_eq!(summary.band_counts["D3"], 1);
+        assert!((summary.band_sizes_gb["D3"] - summary.total_size_gb).abs() < 1e-12);
+        assert_eq!(summary.filters.collections.len(), 6);
+        assert!(summary.superseded[0].reason.contains("l2b-v21-2025-354"));
         assert!(summary.observations[0].download_url.starts_with("https://irsa.ipac.caltech.edu/ibe/data/"));
     }
 }

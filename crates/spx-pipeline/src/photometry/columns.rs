@@ -27,7 +27,7 @@ pub enum CellValue<'a> {
 }
 
 impl CellValue<'_> {
-    fn real(value: Option<f64>) -> Self {
+    pub(super) fn real(value: Option<f64>) -> Self {
         value.map_or(Self::Empty, Self::Real)
     }
 
@@ -52,8 +52,6 @@ pub enum ColumnSource {
 pub struct MeasurementColumn {
     /// Name, type, unit and meaning.
     pub column: TableColumn,
-    /// Its name in tables of IRSA's Spectrophotometry Tool, where they have it.
-    pub irsa: Option<&'static str>,
     /// How its value is obtained.
     pub of: ColumnSource,
 }
@@ -71,13 +69,7 @@ impl MeasurementColumn {
 }
 
 const fn column(name: &'static str, of: ColumnSource) -> MeasurementColumn {
-    MeasurementColumn { column: measurement_column(name), irsa: None, of }
-}
-
-impl MeasurementColumn {
-    const fn at_irsa(self, name: &'static str) -> Self {
-        Self { irsa: Some(name), ..self }
-    }
+    MeasurementColumn { column: measurement_column(name), of }
 }
 
 use ColumnSource::{Exposure as E, Row as R};
@@ -90,28 +82,28 @@ fn text(text: Option<&str>) -> CellValue<'_> {
 #[rustfmt::skip]
 pub static COLUMNS: [MeasurementColumn; 41] = [
     column("obs_id", E(|e| CellValue::Text((&e.obs_id).into()))),
-    column("mjd", E(|e| CellValue::Real(e.mjd))).at_irsa("mjd"),
-    column("flux", R(|r| CellValue::Real(r.flux))).at_irsa("flux"),
-    column("flux_error", R(|r| CellValue::Real(r.flux_error))).at_irsa("flux_err"),
+    column("mjd", E(|e| CellValue::Real(e.mjd))),
+    column("flux", R(|r| CellValue::Real(r.flux))),
+    column("flux_error", R(|r| CellValue::Real(r.flux_error))),
     column("mag_ab", R(|r| CellValue::real(r.magnitude().map(|m| m.value)))),
     column("mag_ab_error", R(|r| CellValue::real(r.magnitude().map(|m| m.error)))),
-    column("wavelength", R(|r| CellValue::Real(r.wavelength))).at_irsa("lambda"),
-    column("bandwidth", R(|r| CellValue::Real(r.bandwidth))).at_irsa("lambda_width"),
+    column("wavelength", R(|r| CellValue::Real(r.wavelength))),
+    column("bandwidth", R(|r| CellValue::Real(r.bandwidth))),
     column("band", E(|e| CellValue::Text(e.band().map(|d| d.to_string()).unwrap_or_default().into()))),
-    column("flag", R(|r| CellValue::Integer(r.flags.into()))).at_irsa("flags"),
+    column("flag", R(|r| CellValue::Integer(r.flags.into()))),
     column("flag_binary", R(|r| CellValue::Text(format!("{:022b}", r.flags).into()))),
-    column("pix_x", R(|r| CellValue::Real(r.x))).at_irsa("x_image"),
-    column("pix_y", R(|r| CellValue::Real(r.y))).at_irsa("y_image"),
+    column("pix_x", R(|r| CellValue::Real(r.x))),
+    column("pix_y", R(|r| CellValue::Real(r.y))),
     column("is_upper_limit", R(|r| CellValue::Logical(r.is_upper_limit()))),
     column("snr", R(|r| CellValue::Real(r.snr()))),
-    column("ra", R(|r| CellValue::Real(r.ra))).at_irsa("ra"),
-    column("dec", R(|r| CellValue::Real(r.dec))).at_irsa("dec"),
-    column("detector", E(|e| CellValue::Integer(e.detector.into()))).at_irsa("det_id"),
+    column("ra", R(|r| CellValue::Real(r.ra))),
+    column("dec", R(|r| CellValue::Real(r.dec))),
+    column("detector", E(|e| CellValue::Integer(e.detector.into()))),
     column("is_good", R(|r| CellValue::Logical(r.is_good))),
     column("bad_flag", R(|r| CellValue::Integer(r.bad_flags.into()))),
     column("is_detected", R(|r| CellValue::Logical(r.is_detected))),
     column("masked_fraction", R(|r| CellValue::real(r.masked_fraction))),
-    column("bg_level", R(|r| CellValue::Real(r.background))).at_irsa("flux_bkg"),
+    column("bg_level", R(|r| CellValue::Real(r.background))),
     column("bg_error", R(|r| CellValue::Real(r.background_error))),
     column("bg_pixels", R(|r| CellValue::integer(Some(r.background_pixels)))),
     column("aperture_radius", R(|r| CellValue::Real(r.aperture_radius))),

@@ -1,4 +1,4 @@
-//! Tables of measurements as CSV, ECSV and JSON.
+//! Tables of measurements as CSV, ECSV, JSON and VOTable.
 //!
 //! ECSV is astropy's Enhanced Character-Separated Values 1.0 (APE 6): a YAML header in comments,
 //! then CSV. Its columns begin with time, wavelength, bandwidth, flux and its error, side by side,
@@ -11,19 +11,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spx_core::columns::{ColumnKind, TableColumn};
+use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
 
 use super::columns::{COLUMNS, CellValue, MeasurementColumn};
 use super::entry::PhotometryEntry;
+use super::irsa::IRSA_COLUMNS;
 use crate::{PipelineError, ResultContext as _};
 
-/// The names of the columns.
+/// Which columns a table has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ColumnNames {
     /// As spxquery's light curves have them.
     #[default]
     Spxquery,
-    /// As tables of IRSA's Spectrophotometry Tool have them, where they do.
+    /// The columns of IRSA's Spectrophotometry Tool, and no others.
     Irsa,
 }
 
@@ -36,20 +38,23 @@ pub enum TableForm {
     Ecsv,
     /// JSON.
     Json,
+    /// VOTable 1.4.
+    VoTable,
 }
 
 impl TableForm {
     /// By the ending of a file's name.
     ///
     /// # Errors
-    /// Where it is none of the three.
+    /// Where it is none of them.
     pub fn of(path: &Path) -> Result<Self, PipelineError> {
         match path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase().as_str() {
             "csv" => Ok(Self::Csv),
             "ecsv" => Ok(Self::Ecsv),
             "json" => Ok(Self::Json),
+            "vot" | "votable" | "xml" => Ok(Self::VoTable),
             _ => Err(PipelineError::usage(format!(
-                "--output {}: the name must end in .csv, .ecsv or .json",
+                "--output {}: the name must end in .csv, .ecsv, .json or .vot",
                 path.display()
             ))),
         }
@@ -107,10 +112,13 @@ impl MeasurementTable<'_> {
         match form {
             TableForm::Csv => {
                 let head = if self.all { String::new() } else { self.comments() };
-                self.csv(head, &COLUMNS.each_ref(), self.listed())
+                self.csv(head, &self.columns(), self.listed())
             }
             TableForm::Ecsv => {
-                let columns = spectrum_first();
+                let columns = match self.names {
+                    ColumnNames::Spxquery => spectrum_first(),
+                    ColumnNames::Irsa => self.columns(),
+                };
                 let mut measured: Vec<&PhotometryEntry> =
                     self.entries.iter().filter(|e| e.row().is_some()).collect();
                 let wavelength = |e: &PhotometryEntry| e.row().map_or(f64::NAN, |(_, row)| row.wavelength);
@@ -118,14 +126,49 @@ impl MeasurementTable<'_> {
                 self.csv(self.yaml(&columns), &columns, measured)
             }
             TableForm::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&self.json())?).into_bytes()),
+            TableForm::VoTable => Ok(self.votable().into_bytes()),
         }
     }
 
-    fn name(&self, column: &MeasurementColumn) -> &'static str {
+    /// The columns, but for those of a table of all files.
+    fn columns(&self) -> Vec<&'static MeasurementColumn> {
         match self.names {
-            ColumnNames::Spxquery => column.column.name,
-            ColumnNames::Irsa => column.irsa.unwrap_or(column.column.name),
+            ColumnNames::Spxquery => COLUMNS.iter().collect(),
+            ColumnNames::Irsa => IRSA_COLUMNS.iter().collect(),
         }
+    }
+
+    /// A VOTable of the measurements; texts have the length of the longest, for some readers want
+    /// that.
+    fn votable(&self) -> String {
+        let columns = self.columns();
+        let rows: Vec<Vec<CellValue<'_>>> = self.listed().map(|entry| self.cells(entry, &columns)).collect();
+        let status = STATUS.iter().filter(|_| self.all).map(|&(name, ucd, description)| TableColumn {
+            name,
+            kind: ColumnKind::Text,
+            unit: "",
+            ucd,
+            description,
+        });
+        let described: Vec<TableColumn> = columns.iter().map(|c| c.column).chain(status).collect();
+        let fields = described.iter().enumerate().map(|(k, column)| {
+            let (datatype, size) = match column.kind {
+                ColumnKind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(longest(&rows, k))),
+                ColumnKind::Real => (VoTableType::Double, ArraySize::Scalar),
+                ColumnKind::Integer => (VoTableType::Long, ArraySize::Scalar),
+                ColumnKind::Logical => (VoTableType::Boolean, ArraySize::Scalar),
+            };
+            let TableColumn { name, unit, ucd, description, .. } = *column;
+            VoTableColumn { unit, ucd, description, ..VoTableColumn::new(name, datatype, size) }
+        });
+        let mut writer = VoTableWriter::new();
+        writer.begin_results();
+        writer.status(&QueryStatus::Ok);
+        let title = format!("{}: {CREATOR}", self.head.name);
+        writer.begin_table("photometry", &title, fields.collect());
+        writer.table_data(rows.iter().map(|row| row.iter().map(in_votable).collect()));
+        writer.end_table();
+        writer.finish()
     }
 
     /// Entries that have a row in the table.
@@ -156,7 +199,7 @@ impl MeasurementTable<'_> {
     ) -> Result<Vec<u8>, PipelineError> {
         let mut writer = csv::Writer::from_writer(head.into_bytes());
         let status = STATUS.iter().filter(|_| self.all).map(|column| column.0);
-        writer.write_record(columns.iter().map(|column| self.name(column)).chain(status))?;
+        writer.write_record(columns.iter().map(|column| column.column.name).chain(status))?;
         for entry in entries {
             writer.write_record(self.cells(entry, columns).iter().map(text))?;
         }
@@ -176,10 +219,10 @@ impl MeasurementTable<'_> {
             line(format!("Calibration: {}", calibration.join(", ")));
         }
         line("\n# Column descriptions:".to_owned());
-        for column in &COLUMNS {
+        for column in self.columns() {
             let TableColumn { unit, description, .. } = column.column;
             let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
-            line(format!("- {}: {description}{unit}", self.name(column)));
+            line(format!("- {}: {description}{unit}", column.column.name));
         }
         text.replace("# \n", "#\n") + "#\n"
     }
@@ -203,7 +246,7 @@ impl MeasurementTable<'_> {
         };
         for c in columns {
             let TableColumn { kind, unit, ucd, description, .. } = c.column;
-            column(self.name(c), kind, unit, ucd, description);
+            column(c.column.name, kind, unit, ucd, description);
         }
         for (name, ucd, description) in STATUS.iter().filter(|_| self.all) {
             column(name, ColumnKind::Text, "", ucd, description);
@@ -225,9 +268,10 @@ impl MeasurementTable<'_> {
 
     fn json(&self) -> serde_json::Value {
         let TableHead { name, ra, dec, generated, calibration } = &self.head;
-        let names: Vec<&str> = COLUMNS.iter().map(|column| self.name(column)).collect();
+        let columns = self.columns();
+        let names: Vec<&str> = columns.iter().map(|column| column.column.name).collect();
         let rows = self.listed().map(|entry| {
-            let cells = self.cells(entry, &COLUMNS.each_ref());
+            let cells = self.cells(entry, &columns);
             let status = STATUS.iter().map(|column| column.0);
             let names = names.iter().copied().chain(status);
             serde_json::Value::from_iter(names.zip(&cells).map(|(name, cell)| (name, in_json(cell))))
@@ -260,6 +304,25 @@ fn text(value: &CellValue<'_>) -> String {
         CellValue::Logical(true) => "True".to_owned(),
         CellValue::Logical(false) => "False".to_owned(),
         CellValue::Empty => String::new(),
+    }
+}
+
+/// The length of the longest text of a column, at least 1 \[UTF-16 units\].
+fn longest(rows: &[Vec<CellValue<'_>>], column: usize) -> usize {
+    let length = |row: &Vec<CellValue<'_>>| match &row[column] {
+        CellValue::Text(text) => text.encode_utf16().count(),
+        _ => 0,
+    };
+    rows.iter().map(length).max().unwrap_or(0).max(1)
+}
+
+fn in_votable(value: &CellValue<'_>) -> VoTableCell {
+    match value {
+        CellValue::Text(text) => VoTableCell::Text(text.clone().into_owned()),
+        CellValue::Real(number) => VoTableCell::Real(*number),
+        CellValue::Integer(number) => VoTableCell::Int(*number),
+        CellValue::Logical(value) => VoTableCell::Bool(*value),
+        CellValue::Empty => VoTableCell::Null,
     }
 }
 

@@ -1,0 +1,118 @@
+//! `spx calibration`: what the archive has of calibration products, getting them, looking at them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use spx_archive::{ArchiveUrl, CalibrationFamily};
+use spx_core::detector::Detector;
+use spx_pipeline::calibration::{
+    CalibrationEntry, CalibrationRequest, CalibrationStatus, calibration_directory, calibration_status,
+    fetch_calibration, list_calibration,
+};
+
+use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
+use crate::ui;
+
+/// List, fetch and check calibration products.
+///
+/// Products are wavelengths (spectral_wcs), solid angles (solid_angle_pixel_map), effective point
+/// spread functions (epsf), and the factors that bring images of Quick Release 2 to the flux scale
+/// of Quick Release 3 (l3_flux_corrections). Once fetched they are used by photometry, run, batch,
+/// drizzle and mosaic without further ado (`--calibration none` keeps them out).
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx calibration list
+  spx calibration fetch --detectors D4,D5
+  spx calibration status --json
+  spx calibration fetch --directory /data/calibration && spx run --calibration /data/calibration ...")]
+pub(crate) struct CalibrationArgs {
+    #[command(subcommand)]
+    command: CalibrationCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum CalibrationCommand {
+    /// The newest products that the archive has
+    List(StoreArgs),
+    /// Get those that are not there, are damaged, or were replaced in the archive
+    Fetch(StoreArgs),
+    /// Check the products that are there; the archive is not asked
+    Status(StoreArgs),
+}
+
+/// Which products, and where they are kept.
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// Detectors, such as D1,D3; all by default
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    detectors: Vec<Detector>,
+    /// Kinds: spectral_wcs, solid_angle_pixel_map, epsf, l3_flux_corrections; all by default
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    kinds: Vec<CalibrationFamily>,
+    /// Where they are kept [default: spx/calibration in the user's cache, $XDG_CACHE_HOME or
+    /// ~/.cache]
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+    /// Base address of the archive; plain http on this machine only [default: IRSA,
+    /// irsa.ipac.caltech.edu]
+    #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
+    archive_url: Option<ArchiveUrl>,
+    /// Files at a time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    workers: usize,
+}
+
+impl StoreArgs {
+    fn directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.directory.clone().map_or_else(calibration_directory, Ok)?)
+    }
+
+    fn request(&self) -> Result<CalibrationRequest, Failure> {
+        let all = |given: &[Detector]| if given.is_empty() { Detector::ALL.to_vec() } else { given.to_vec() };
+        let families =
+            if self.kinds.is_empty() { CalibrationFamily::ALL.to_vec() } else { self.kinds.clone() };
+        Ok(CalibrationRequest {
+            archive: self.archive_url.clone().unwrap_or_default(),
+            families,
+            detectors: all(&self.detectors),
+            directory: self.directory()?,
+            workers: self.workers.clamp(1, 64),
+        })
+    }
+
+    /// Whether a product is one of those that are asked for.
+    fn wants(&self, entry: &CalibrationEntry) -> bool {
+        let is = |name: String, wanted: &str| name == wanted;
+        (self.detectors.is_empty() || self.detectors.iter().any(|d| is(d.to_string(), &entry.detector)))
+            && (self.kinds.is_empty() || self.kinds.iter().any(|k| is(k.to_string(), &entry.family)))
+    }
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &CalibrationArgs, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let entries = match &args.command {
+        CalibrationCommand::List(store) => list_calibration(&store.request()?, &global.terminal())?,
+        CalibrationCommand::Fetch(store) => fetch_calibration(&store.request()?, &global.terminal())?,
+        CalibrationCommand::Status(store) => {
+            let all = calibration_status(&store.directory()?)?;
+            all.into_iter().filter(|entry| store.wants(entry)).collect()
+        }
+    };
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&entries)?))?;
+    } else {
+        entries.iter().try_for_each(|entry| ui::data(&line(entry)))?;
+    }
+    let wrong = [CalibrationStatus::Damaged, CalibrationStatus::Failed];
+    let failed = entries.iter().any(|entry| wrong.contains(&entry.status));
+    Ok(if failed { Outcome::Failed } else { Outcome::Done })
+}
+
+fn line(entry: &CalibrationEntry) -> String {
+    let CalibrationEntry { family, detector, token, status, file, reason, .. } = entry;
+    let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    format!("{family:<21} {detector} {token:<23} {:<10} {file}{reason}\n", status.name())
+}
