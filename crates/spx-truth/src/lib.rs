@@ -10,6 +10,7 @@
 //! rates and carry wild values.
 
 mod cube;
+mod mixed;
 mod photometry;
 mod releases;
 mod report;

@@ -7,6 +7,7 @@ use spx_sim::{
     write_calibration,
 };
 
+use crate::mixed::mixed;
 use crate::photometry::{MeasuredTable, measure};
 use crate::report::{Demand, TruthReport};
 use crate::runner::{SimulationSize, SpxRunner, center};
@@ -15,23 +16,21 @@ use crate::runner::{SimulationSize, SpxRunner, center};
 const COLUMNS: [(&str, f64); 3] = [("flux", 0.005), ("psf_flux", 0.005), ("aperture_radius", 0.05)];
 
 /// Measures a bright star on images of both releases that differ in nothing but what the releases
-/// do; first without the error of the gain that the archive's correction takes out, then with it
-/// where spx can correct it.
+/// do; first without the error of the gain that the archive's correction takes out, then with it and
+/// the products of the archive. Then 200 images of both releases together.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.
 pub fn releases(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
     let mut report = TruthReport::default();
-    let corrects = spx.knows("batch", "--calibration ")?;
     for number in size.choose(1..=6, 4..=5) {
         let detector = Detector::new(number)?;
         compare(spx, detector, RealisticOptions::default(), "same gain", &mut report)?;
-        if corrects {
-            let realism = RealisticOptions { gain_error: true, ..RealisticOptions::default() };
-            write_calibration(&spx.path("calibration"), detector, &realism)?;
-            compare(spx, detector, realism, "gain corrected", &mut report)?;
-        }
+        let realism = RealisticOptions { gain_error: true, ..RealisticOptions::default() };
+        write_calibration(&spx.path("cache/spx/calibration"), detector, &realism)?;
+        compare(spx, detector, realism, "gain corrected", &mut report)?;
     }
+    mixed(spx, size, &mut report)?;
     Ok(report)
 }
 

@@ -87,6 +87,8 @@ impl SpxRunner {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPX_")) {
             command.env_remove(name);
         }
+        // Calibration products are those that the measurement puts there.
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         let output = command.output().with_context(|| self.spx.display().to_string())?;
         if !output.status.success() {
             let told = String::from_utf8_lossy(&output.stderr);
