@@ -19,6 +19,7 @@ mod fits;
 mod golden;
 mod habits;
 mod house;
+mod irsa;
 mod layers;
 mod package;
 mod parquet;
@@ -79,7 +80,8 @@ cargo xtask TASK
                          a cube of 3 GB in the explorer: first plane, steps of the slider, memory
   parquet BATCH_DIR      do pandas, DuckDB and astropy read the data set of `spx batch --format both`, with units?
   vo-clients [--url URL] do pyvo and astroquery understand the local archive, or that at URL?
-                         (default: simulates a few exposures and serves them)";
+                         (default: simulates a few exposures and serves them)
+  irsa-tutorial          do the steps of IRSA's tutorials on spectra and cubes work on what spx exports?";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         ["light-curve", options @ ..] => viewers::light_curve(options),
         ["browser", options @ ..] => browser::run(options),
         ["bench-view", options @ ..] => browser::bench(options),
+        ["irsa-tutorial", options @ ..] => irsa::run(options),
         ["vo-clients", options @ ..] => vo_clients::run(options),
         _ => {
             eprintln!("{USAGE}");
