@@ -315,7 +315,17 @@ mod tests {
     fn queries_are_as_the_archive_documents_them() {
         let mut selection = Selection::new(SearchShape::Point(at(304.69, 42.44)));
         let adql = selection.adql();
-        assert!(adql.contains("WHERE CONTAINS(POINT('ICRS', 304.69, 42.44), p.poly) = 1 ORDER BY"), "{adql}");
+        assert!(
+            adql.contains("JOIN spherex.observation o ON o.obsid = p.obsid WHERE CONTAINS(POINT('ICRS', 304.69"),
+            "{adql}"
+        );
+        let all = "IN ('spherex_qr2', 'spherex_qr2_deep', 'spherex_qr3', 'spherex_qr3_deep', 'spherex_dr1', \
+                   'spherex_dr1_deep') ORDER BY";
+        assert!(adql.contains(all), "{adql}");
+        selection.release = "qr3".parse().unwrap();
+        selection.fields = SurveyFields::Deep;
+        assert!(selection.adql().contains("o.collection IN ('spherex_qr3_deep')"));
+        (selection.release, selection.fields) = (ReleaseChoice::Newest, SurveyFields::Wide);
         let circle = SearchCircle::new(at(270.0, 66.56), 1.0).unwrap();
         selection.shape = SearchShape::Circle(circle, Coverage::Full);
         assert!(selection.adql().contains("CONTAINS(CIRCLE('ICRS', 270, 66.56, 1), p.poly) = 1"));

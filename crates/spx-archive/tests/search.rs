@@ -289,8 +289,9 @@ fn sia_is_the_second_way() {
     let found = client.search_sia(&wanted, &Silent).unwrap();
     assert_eq!((found.service, found.observations.len()), (SearchService::Sia, 1));
     assert_eq!(found.observations[0].uri.release(), "qr2");
-    let expected =
-        "GET /SIA?COLLECTION=spherex_qr2&POS=circle+10+-5+0.5&TIME=61000+61100&RESPONSEFORMAT=votable";
+    let collections = ["qr2", "qr2_deep", "qr3", "qr3_deep", "dr1", "dr1_deep"];
+    let collections = collections.map(|name| format!("COLLECTION=spherex_{name}")).join("&");
+    let expected = format!("GET /SIA?{collections}&POS=circle+10+-5+0.5&TIME=61000+61100&RESPONSEFORMAT=votable");
     assert_eq!(server.log()[0], expected);
     wanted.shape = SearchShape::Rectangle(Rectangle::new(at(0.0, 0.0), 60.0, 80.0).unwrap());
     client.search_sia(&wanted, &Silent).unwrap();

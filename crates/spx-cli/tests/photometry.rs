@@ -75,7 +75,7 @@ fn all_forms_of_the_table_tell_the_same() {
     let again = photometry(folder.path(), &["-o", "a.ecsv"]);
     again.fails(2, &["a.ecsv exists", "--overwrite"]);
     photometry(folder.path(), &["-o", "a.ecsv", "--overwrite"]).succeeds();
-    photometry(folder.path(), &["-o", "a.txt"]).fails(2, &[".csv, .ecsv or .json"]);
+    photometry(folder.path(), &["-o", "a.txt"]).fails(2, &[".csv, .ecsv, .json or .vot"]);
 }
 
 /// astropy, and through it specutils, takes types and units from these lines;

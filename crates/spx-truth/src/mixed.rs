@@ -185,7 +185,8 @@ fn line(spx: &SpxRunner, detector: Detector, images: usize, report: &mut TruthRe
     let source = LineSource { id: "L".to_owned(), position: place, wavelength: LINE, strength: 300.0 };
     let sky = SimulatedSky { lines: vec![source], ..SimulatedSky::default() };
     let mut rng = Rng::with_seed(5);
-    // Rows around the one that sees the line, in even steps, so that a centroid is that of the line.
+    // Rows around the one that sees the line, in even steps, so that a centroid is that of the
+    // line.
     let row = row_of(detector, LINE);
     let pixel = |k: usize, rng: &mut Rng| {
         let strip = ((k / 2) as f64 + 0.5) / images.div_ceil(2) as f64 - 0.5;

@@ -16,8 +16,8 @@ use crate::runner::{SimulationSize, SpxRunner, center};
 const COLUMNS: [(&str, f64); 3] = [("flux", 0.005), ("psf_flux", 0.005), ("aperture_radius", 0.05)];
 
 /// Measures a bright star on images of both releases that differ in nothing but what the releases
-/// do; first without the error of the gain that the archive's correction takes out, then with it and
-/// the products of the archive. Then 200 images of both releases together.
+/// do; first without the error of the gain that the archive's correction takes out, then with it
+/// and the products of the archive. Then 200 images of both releases together.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.

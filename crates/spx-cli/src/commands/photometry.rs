@@ -29,7 +29,8 @@ pub(crate) struct PhotometryArgs {
     /// Spectral images, or directories that are searched for them (*.fits, *.fits.gz)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// File for the table, by its ending .csv, .ecsv, .json or .vot; without it CSV on standard output
+    /// File for the table, by its ending .csv, .ecsv, .json or .vot; without it CSV on standard
+    /// output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Replace an existing file

@@ -273,7 +273,11 @@ impl FitsWriter {
     /// As [`copy`](Self::copy).
     pub fn copy_as(&mut self, from: &FitsReader, name: &str) -> Result<()> {
         self.copy(from)?;
-        self.set_text("EXTNAME", name, "")?;
+        let cards = &self.open()?.cards;
+        let old = cards.chunks_exact(CARD_LEN).find(|card| card.starts_with(b"EXTNAME "));
+        let old = old.and_then(|card| Header::parse(std::str::from_utf8(card).ok()?).ok());
+        let comment = old.as_ref().and_then(|card| card.comment("EXTNAME")).unwrap_or_default().to_owned();
+        self.set_text("EXTNAME", name, &comment)?;
         self.checksum()
     }
 

@@ -84,13 +84,6 @@ impl InputReport {
             InputStatus::Failed => "failed",
         };
         let mut line = format!("input {}: {status}", self.file);
-        if let Some(release) = self.identity.release {
-            line.push_str(&format!(", {release}"));
-        }
-        if let Some(ExposureCalibration { flux_correction, wavelength_source }) = self.calibration {
-            let (flux, waves) = (flux_correction.name(), wavelength_source.name());
-            line.push_str(&format!(", flux correction {flux}, wavelengths {waves}"));
-        }
         if let Some(scale) = self.zodi_scale {
             line.push_str(&format!(", zodi scale {scale}"));
         }
@@ -99,6 +92,13 @@ impl InputReport {
         }
         if let Some(outliers) = self.outliers {
             line.push_str(&format!(", {outliers} outliers"));
+        }
+        if let Some(release) = self.identity.release {
+            line.push_str(&format!(", {release}"));
+        }
+        if let Some(ExposureCalibration { flux_correction, wavelength_source }) = self.calibration {
+            let (flux, waves) = (flux_correction.name(), wavelength_source.name());
+            line.push_str(&format!(", flux correction {flux}, wavelengths {waves}"));
         }
         if let Some(reason) = &self.reason {
             line.push_str(&format!(" ({reason})"));
