@@ -69,15 +69,11 @@ pub use download::{
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
 pub use listing::{CalibrationAge, CalibrationFamily, ListedProduct, calibration_age};
-pub use observation::{
-    Newest, Observation, ObservationError, ObservationId, newest,
-};
+pub use observation::{Newest, Observation, ObservationError, ObservationId, newest};
 pub use options::ClientOptions;
 pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;
 pub use rows::{RejectedRow, SearchService};
-pub use selection::{
-    Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError, SurveyFields,
-};
+pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError, SurveyFields};
 pub use spx_core::release::{DataRelease, Processing, ProductName, ReleaseChoice, ReleaseIdentity};
 pub use target::DownloadTarget;

@@ -100,22 +100,26 @@ impl ArchiveClient {
     /// # Errors
     /// [`ArchiveError`] where the archive cannot be asked, or answers something else than a
     /// listing.
-    pub fn list_folder(
-        &self,
-        folder: &str,
-        progress: &dyn Progress,
-    ) -> Result<Vec<String>, ArchiveError> {
+    pub fn list_folder(&self, folder: &str, progress: &dyn Progress) -> Result<Vec<String>, ArchiveError> {
         let url = self.base().listing(folder);
         let session = self.session();
         let patience = session.options().stall_timeout;
         let request = session.request(Method::GET, url.clone(), patience);
         let cancelled = || progress.cancelled();
-        let text = session.retried(&cancelled, |_| false, || {
-            let reply = session.http().send(&request, &cancelled)?;
-            let mut text = String::new();
-            reply.into_decoded().take(LONGEST).read_to_string(&mut text).map_err(|e| body_error(&url, &e))?;
-            Ok(text)
-        });
+        let text = session.retried(
+            &cancelled,
+            |_| false,
+            || {
+                let reply = session.http().send(&request, &cancelled)?;
+                let mut text = String::new();
+                reply
+                    .into_decoded()
+                    .take(LONGEST)
+                    .read_to_string(&mut text)
+                    .map_err(|e| body_error(&url, &e))?;
+                Ok(text)
+            },
+        );
         let text = match text {
             Err(ArchiveError::Status { status: 404, .. }) => return Ok(Vec::new()),
             text => text?,
@@ -147,7 +151,8 @@ impl ArchiveClient {
             let mut tokens = Vec::new();
             for release in DataRelease::ALL {
                 let names = self.list_folder(&format!("{release}/{family}"), progress)?;
-                tokens.extend(names.into_iter().filter_map(|token| Some((calibration_age(&token)?, release))));
+                tokens
+                    .extend(names.into_iter().filter_map(|token| Some((calibration_age(&token)?, release))));
             }
             // Newest first: a detector is taken from the first token whose folder has it.
             tokens.sort_by(|a, b| b.cmp(a));
@@ -162,7 +167,8 @@ impl ArchiveClient {
                     let Some(at) = at else { continue };
                     let detector = left.swap_remove(at);
                     let file = format!("{family}_{detector}_spx_{token}.fits");
-                    let uri = format!("{}{release}/{family}/{token}/{name}/{file}", ArchivePath::ROOT).parse();
+                    let uri =
+                        format!("{}{release}/{family}/{token}/{name}/{file}", ArchivePath::ROOT).parse();
                     let uri = uri.map_err(|e: crate::path::ArchivePathError| ArchiveError::Protocol {
                         url: self.base().to_string(),
                         problem: e.to_string(),
@@ -188,11 +194,15 @@ impl ArchiveClient {
         let patience = session.options().stall_timeout;
         let request = Request::new(Method::HEAD, self.base().file(uri), patience, patience);
         let cancelled = || progress.cancelled();
-        session.retried(&cancelled, |_| false, || {
-            let reply = session.http().send(&request, &cancelled)?;
-            let etag = reply.header(header::ETAG).filter(|etag| !etag.starts_with("W/"));
-            Ok((etag.map(str::to_owned), reply.content_length()))
-        })
+        session.retried(
+            &cancelled,
+            |_| false,
+            || {
+                let reply = session.http().send(&request, &cancelled)?;
+                let etag = reply.header(header::ETAG).filter(|etag| !etag.starts_with("W/"));
+                Ok((etag.map(str::to_owned), reply.content_length()))
+            },
+        )
     }
 }
 

@@ -316,7 +316,9 @@ mod tests {
         let mut selection = Selection::new(SearchShape::Point(at(304.69, 42.44)));
         let adql = selection.adql();
         assert!(
-            adql.contains("JOIN spherex.observation o ON o.obsid = p.obsid WHERE CONTAINS(POINT('ICRS', 304.69"),
+            adql.contains(
+                "JOIN spherex.observation o ON o.obsid = p.obsid WHERE CONTAINS(POINT('ICRS', 304.69"
+            ),
             "{adql}"
         );
         let all = "IN ('spherex_qr2', 'spherex_qr2_deep', 'spherex_qr3', 'spherex_qr3_deep', 'spherex_dr1', \

@@ -74,7 +74,10 @@ fn answers_of_every_kind_become_observations() {
             .iter()
             .map(|o| format!("{} {} {}", o.obs_id, o.detector, o.processing.unwrap()))
             .collect();
-        assert_eq!(listed, ["2025W51_1A_0684_2 D3 l2b-v22-2026-010", "2025W51_1A_0684_2 D4 l2b-v21-2025-354"]);
+        assert_eq!(
+            listed,
+            ["2025W51_1A_0684_2 D3 l2b-v22-2026-010", "2025W51_1A_0684_2 D4 l2b-v21-2025-354"]
+        );
         let first = &found.observations[0];
         assert!(
             (first.wavelength_min - 1.6301).abs() < 1e-12 && (first.wavelength_max - 2.4346).abs() < 1e-12
@@ -291,7 +294,8 @@ fn sia_is_the_second_way() {
     assert_eq!(found.observations[0].uri.release(), "qr2");
     let collections = ["qr2", "qr2_deep", "qr3", "qr3_deep", "dr1", "dr1_deep"];
     let collections = collections.map(|name| format!("COLLECTION=spherex_{name}")).join("&");
-    let expected = format!("GET /SIA?{collections}&POS=circle+10+-5+0.5&TIME=61000+61100&RESPONSEFORMAT=votable");
+    let expected =
+        format!("GET /SIA?{collections}&POS=circle+10+-5+0.5&TIME=61000+61100&RESPONSEFORMAT=votable");
     assert_eq!(server.log()[0], expected);
     wanted.shape = SearchShape::Rectangle(Rectangle::new(at(0.0, 0.0), 60.0, 80.0).unwrap());
     client.search_sia(&wanted, &Silent).unwrap();

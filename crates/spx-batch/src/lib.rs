@@ -30,13 +30,13 @@ pub use names::file_stem;
 pub use row::{BatchRow, COLUMNS, header};
 pub use spx_core::columns::{ColumnKind, TableColumn};
 pub use tables::{
-    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, Unmeasured, WrittenTables,
+    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, Unmeasured,
+    WrittenTables,
 };
 
 // Former names, until their users have changed.
 #[doc(hidden)]
 pub use {
-    BatchRow as Row, BatchTables as Tables,
-    Catalog as Catalogue, CatalogMotion as Motion, CatalogTarget as Target, ImageTableFormat as TableFormat,
-    RejectedCatalogRow as Rejected,
+    BatchRow as Row, BatchTables as Tables, Catalog as Catalogue, CatalogMotion as Motion,
+    CatalogTarget as Target, ImageTableFormat as TableFormat, RejectedCatalogRow as Rejected,
 };

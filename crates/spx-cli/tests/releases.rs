@@ -44,8 +44,7 @@ fn simulate(world: &Path) {
     let detector = Detector::new(5).unwrap();
     let star = SimulatedStar { id: "S".into(), position: center, flux_2um: 30_000.0, slope: 0.0 };
     let sky = SimulatedSky { stars: vec![star], ..SimulatedSky::default() };
-    let realism =
-        RealisticOptions { gain_error: true, noisy_image: false, ..RealisticOptions::default() };
+    let realism = RealisticOptions { gain_error: true, noisy_image: false, ..RealisticOptions::default() };
     let plan = SurveyOptions { observations: EACH, detectors: vec![detector], ..Default::default() };
     fs::create_dir_all(world.join("images")).unwrap();
     for mut pointing in survey(center, &plan).unwrap() {
@@ -92,7 +91,8 @@ fn products_bring_both_releases_to_one_scale() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let corrected = photometry(folder, &[&products()]);
-    assert_eq!((corrected.code, corrected.stderr.as_str()), (Some(0), ""));
+    assert_eq!(corrected.code, Some(0), "{}", corrected.stderr);
+    assert!(!corrected.stderr.contains("pipeline 6"), "{}", corrected.stderr);
     let table = &corrected.stdout;
     assert_eq!(column(table, "flux_correction"), [vec!["applied"; EACH], vec!["not_needed"; EACH]]);
     assert_eq!(column(table, "wavelength_source"), [vec!["calibration"; EACH], vec!["calibration"; EACH]]);
@@ -191,7 +191,9 @@ fn of_an_exposure_in_both_releases_the_newer_is_used() {
     let old = name.replace("l2b-v27-2026-222", "l2b-v24-2027-001");
     let retry = name.replace("l2b-v", "l2b_retry-v");
     assert_ne!(old, name);
-    for (file, version) in [(name.as_str(), "7.0.5"), (&old, "6.5.6"), (&retry, "7.0.5"), ("copy.fits", "7.0.5")] {
+    for (file, version) in
+        [(name.as_str(), "7.0.5"), (&old, "6.5.6"), (&retry, "7.0.5"), ("copy.fits", "7.0.5")]
+    {
         let mut bytes = fs::read(&newest).unwrap();
         let at = bytes.windows(7).position(|w| w == b"'7.0.5 ").unwrap();
         bytes[at + 1..at + 6].copy_from_slice(version.as_bytes());

@@ -487,7 +487,9 @@ mod tests {
         for name in ["newest", "qr2", "qr3", "dr1", "any"] {
             assert_eq!(name.parse::<ReleaseChoice>().unwrap().to_string(), name);
         }
-        assert!("qr9".parse::<ReleaseChoice>().unwrap_err().to_string().contains("newest, qr2, qr3, dr1 or any"));
+        assert!(
+            "qr9".parse::<ReleaseChoice>().unwrap_err().to_string().contains("newest, qr2, qr3, dr1 or any")
+        );
         let only: ReleaseChoice = "qr3".parse().unwrap();
         assert!(only.allows(Some(DataRelease::Qr3)) && !only.allows(Some(DataRelease::Dr1)));
         assert!(!only.allows(None) && ReleaseChoice::Newest.allows(None));

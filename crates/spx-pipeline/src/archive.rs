@@ -14,6 +14,4 @@ pub use files::{FetchReport, FetchedFiles, RemoteSource, check_mirror, fetch, so
 pub use query::{DownloadRequest, QueryReport, QueryRequest, download, load_query_summary, query};
 pub use search::{MAX_IMAGES, client, search};
 pub use settings::ArchiveSettings;
-pub use summary::{
-    QUERY_SUMMARY, QueryEntry, QueryFilters, QueryRegion, QuerySummary, SupersededEntry,
-};
+pub use summary::{QUERY_SUMMARY, QueryEntry, QueryFilters, QueryRegion, QuerySummary, SupersededEntry};

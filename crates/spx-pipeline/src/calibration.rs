@@ -46,8 +46,7 @@ const SPECTRAL_WCS: ProductKind =
     ProductKind { name: "spectral_wcs", planes: &[Some("CWAVE"), Some("CBAND")] };
 const SOLID_ANGLE: ProductKind = ProductKind { name: "solid_angle_pixel_map", planes: &[None] };
 const EPSF: ProductKind = ProductKind { name: "epsf", planes: &[] };
-const FLUX_CORRECTIONS: ProductKind =
-    ProductKind { name: "l3_flux_corrections", planes: &[Some("IMAGE")] };
+const FLUX_CORRECTIONS: ProductKind = ProductKind { name: "l3_flux_corrections", planes: &[Some("IMAGE")] };
 
 /// The products at hand, by detector; each is read when the first exposure needs it, and then kept:
 /// 17 MB a plane.
@@ -225,9 +224,7 @@ impl ProductKind {
                 }
             }
         }
-        Ok(newest.map(|path| {
-            path.map(|path| CalibrationProduct::new(path, self))
-        }))
+        Ok(newest.map(|path| path.map(|path| CalibrationProduct::new(path, self))))
     }
 
     /// `<release>/<name>/cal-...-v<n>-<date>/<d>/<name>_D<d>_*.fits`.
@@ -305,7 +302,9 @@ impl CalibrationProduct {
 
     fn damaged(&self, error: &PipelineError) -> String {
         let text = format!("{}: {}", self.path.display(), error.one_line());
-        format!("calibration product {text} (`spx calibration status` checks them, `fetch` replaces damaged ones)")
+        format!(
+            "calibration product {text} (`spx calibration status` checks them, `fetch` replaces damaged ones)"
+        )
     }
 
     /// The point spread functions, read at the first call.

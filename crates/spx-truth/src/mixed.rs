@@ -165,7 +165,8 @@ fn sky_step(
     // The star fills the middle; what is left of each plane is flat.
     let [nz, ny, nx] = new.shape;
     let sky = |cube: &MeasuredCube, z: usize| {
-        let far = |k: &usize| ((k / nx) as f64 - ny as f64 / 2.0).hypot((k % nx) as f64 - nx as f64 / 2.0) > 15.0;
+        let far =
+            |k: &usize| ((k / nx) as f64 - ny as f64 / 2.0).hypot((k % nx) as f64 - nx as f64 / 2.0) > 15.0;
         let plane = cube.plane(z);
         let values = (0..plane.len()).filter(far).map(|k| f64::from(plane[k])).filter(|v| v.is_finite());
         values.collect::<Vec<f64>>()

@@ -198,8 +198,14 @@ fn write_entries(fits: &mut FitsWriter, entries: &[AccumulatedExposure]) -> Resu
         ("RELEASE", entries.iter().map(|e| e.identity.release.map_or("", DataRelease::name)).collect()),
         ("VERSION", entries.iter().map(|e| e.identity.version.as_deref().unwrap_or_default()).collect()),
         ("PROCESSING", processings.iter().map(String::as_str).collect()),
-        ("FLUXCORR", entries.iter().map(|e| e.calibration.map_or("", |c| c.flux_correction.name())).collect()),
-        ("WAVESRC", entries.iter().map(|e| e.calibration.map_or("", |c| c.wavelength_source.name())).collect()),
+        (
+            "FLUXCORR",
+            entries.iter().map(|e| e.calibration.map_or("", |c| c.flux_correction.name())).collect(),
+        ),
+        (
+            "WAVESRC",
+            entries.iter().map(|e| e.calibration.map_or("", |c| c.wavelength_source.name())).collect(),
+        ),
     ];
     let formats = texts.each_ref().map(|(_, texts)| text_format(texts));
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };

@@ -9,9 +9,9 @@ use super::access::ArchiveAccess;
 use super::files::{check_mirror, fetch};
 use super::search::{MAX_IMAGES, client, search};
 use super::summary::QuerySummary;
-use crate::{Listener, PipelineError};
 use crate::inputs::InputError;
 use crate::stages::Stages;
+use crate::{Listener, PipelineError};
 
 /// What a pipeline wants of the archive.
 #[derive(Debug)]

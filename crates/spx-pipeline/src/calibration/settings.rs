@@ -126,9 +126,10 @@ impl CalibrationChoice {
             Self::Nowhere => Ok(Vec::new()),
             Self::Auto => Ok(mirror.map(Path::to_owned).into_iter().chain(cache_directory()).collect()),
             Self::Directory(directory) if directory.is_dir() => Ok(vec![directory.clone()]),
-            Self::Directory(directory) => {
-                Err(PipelineError::usage(format!("calibration = {}: it is not a directory", directory.display())))
-            }
+            Self::Directory(directory) => Err(PipelineError::usage(format!(
+                "calibration = {}: it is not a directory",
+                directory.display()
+            ))),
         }
     }
 }

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{
-    ArchiveClient, ArchiveUrl, CalibrationFamily, DownloadLayout, DownloadOptions,
-    DownloadTarget, Downloader, ListedProduct, calibration_age,
+    ArchiveClient, ArchiveUrl, CalibrationFamily, DownloadLayout, DownloadOptions, DownloadTarget,
+    Downloader, ListedProduct, calibration_age,
 };
 use spx_core::atomic;
 use spx_core::detector::Detector;
@@ -155,8 +155,7 @@ pub fn fetch_calibration(
             continue;
         }
         entry.reason = None;
-        entry.status =
-            if replaced { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
+        entry.status = if replaced { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
         wanted.push(DownloadTarget { etag, size, ..DownloadTarget::file(product.uri.clone()) });
     }
     // The downloader keeps what it takes for whole; what is damaged or out of date must go first,
@@ -172,7 +171,8 @@ pub fn fetch_calibration(
             (entry.status, entry.reason) = (CalibrationStatus::Failed, Some(problem));
             continue;
         }
-        let target = wanted.iter().find(|target| directory.join(target.uri.mirror_path()) == Path::new(&entry.file));
+        let target =
+            wanted.iter().find(|target| directory.join(target.uri.mirror_path()) == Path::new(&entry.file));
         if let Some(DownloadTarget { uri, etag: Some(etag), .. }) = target {
             notes.etags.insert(uri.below_root().to_owned(), etag.clone());
         }
@@ -202,7 +202,8 @@ pub fn calibration_status(directory: &Path) -> Result<Vec<CalibrationEntry>, Pip
             (entry.status, entry.reason) = (CalibrationStatus::Damaged, Some(problem));
         }
         let age = calibration_age(&entry.token);
-        let best = newest.entry((entry.family.clone(), entry.detector.clone())).or_insert_with(|| age.clone());
+        let best =
+            newest.entry((entry.family.clone(), entry.detector.clone())).or_insert_with(|| age.clone());
         if age > *best {
             *best = age;
         }

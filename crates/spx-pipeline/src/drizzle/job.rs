@@ -8,7 +8,8 @@ use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::release::ExposureCalibration;
 use spx_drizzle::{
-    AccumulatedExposure, Accumulator, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureForeground, GroupTime, Timing,
+    AccumulatedExposure, Accumulator, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure,
+    ExposureForeground, GroupTime, Timing,
 };
 use spx_wcs::GridMap;
 
@@ -404,9 +405,9 @@ impl DrizzleJob<'_> {
         let flux = |entry: &AccumulatedExposure| entry.calibration.unwrap_or_default().flux_correction;
         let before = sums.entries().iter().filter(|entry| entry.used);
         let before = before.map(|entry| (&entry.identity, flux(entry)));
-        let after = new.iter().map(|file| {
-            (&file.identity, self.calibration.flux_correction(&file.identity, file.id.detector))
-        });
+        let after = new
+            .iter()
+            .map(|file| (&file.identity, self.calibration.flux_correction(&file.identity, file.id.detector)));
         match mixed_scales_warning(before.chain(after)) {
             Some(problem) if !new.is_empty() => {
                 Err(PipelineError::usage(format!("running sums take one flux scale alone: {problem}")))

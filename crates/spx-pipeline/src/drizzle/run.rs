@@ -12,8 +12,8 @@ use super::memory::check_memory;
 use super::mosaic::MosaicConfig;
 use super::report::{CubeReport, DrizzleReport};
 use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
-use crate::calibration::Calibration;
 use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
+use crate::calibration::Calibration;
 use crate::inputs::{InputError, InputFile, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
@@ -234,7 +234,8 @@ fn combine(
     let (files, failed) = select(files, failed, parameters.detector, listener);
     let NewestInputs { kept, aside } = newest_inputs(files, parameters.archive.release);
     let mirror = parameters.archive.mirror();
-    let calibration = Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
+    let calibration =
+        Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| listener.warning(&error.to_string()));
     let mut jobs = Vec::new();

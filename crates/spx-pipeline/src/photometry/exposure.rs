@@ -272,8 +272,9 @@ mod tests {
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
-            let read =
-                |path: &Path| OpenExposure::open(path, &setup).unwrap().read(&setup, PixelPlanes::default()).unwrap();
+            let read = |path: &Path| {
+                OpenExposure::open(path, &setup).unwrap().read(&setup, PixelPlanes::default()).unwrap()
+            };
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);

@@ -104,7 +104,8 @@ impl PhotometryReport {
 /// Says so where the rows are on two flux scales.
 pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn Listener) {
     let rows = entries.iter().filter_map(PhotometryEntry::row);
-    if let Some(warning) = mixed_scales_warning(rows.map(|(info, _)| (&info.identity, info.flux_correction))) {
+    if let Some(warning) = mixed_scales_warning(rows.map(|(info, _)| (&info.identity, info.flux_correction)))
+    {
         listener.warning(&warning);
     }
 }
