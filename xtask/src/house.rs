@@ -15,11 +15,7 @@ use crate::{process, tidy};
 /// The largest share of declarations of types whose name is declared again elsewhere.
 const MAX_REPEATED: f64 = 0.15;
 /// Pairs of modules of one crate that import each other.
-const MAX_CIRCLES: usize = 10;
-/// Comment lines that are longer than [`COMMENT_WIDTH`].
-const MAX_LONG_COMMENTS: usize = 932;
-/// The longest a line of comment or documentation should be, in characters.
-const COMMENT_WIDTH: usize = 100;
+const MAX_CIRCLES: usize = 2;
 /// Settings whose places are counted: of photometry, drizzle, zodiacal light, archive, batch,
 /// figures, and runs.
 const SETTINGS: [&str; 8] = [
@@ -69,7 +65,6 @@ struct Figures {
     repeated: BTreeMap<String, Vec<String>>,
     declarations: usize,
     circles: Vec<String>,
-    long_comments: Vec<String>,
 }
 
 impl Figures {
@@ -85,8 +80,7 @@ impl Figures {
         let declarations = names.values().map(Vec::len).sum();
         names.retain(|_, places| places.len() > 1);
         let circles = circles(&code);
-        let long_comments = files.iter().flat_map(long_comments).collect();
-        Ok(Self { files, repeated: names, declarations, circles, long_comments })
+        Ok(Self { files, repeated: names, declarations, circles })
     }
 
     fn share(&self) -> f64 {
@@ -129,7 +123,6 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         let (lines, places) = named(&figures.files, setting);
         println!("  {setting:<22} {lines:>3} ({places})");
     }
-    println!("comment lines of more than {COMMENT_WIDTH} characters: {}", figures.long_comments.len());
     Ok(())
 }
 
@@ -144,11 +137,6 @@ pub(crate) fn violations(root: &Path) -> Result<Vec<String>> {
     }
     if figures.circles.len() > MAX_CIRCLES {
         found.push(format!("{} circles of modules: {}", figures.circles.len(), figures.circles.join(", ")));
-    }
-    if figures.long_comments.len() > MAX_LONG_COMMENTS {
-        let of = figures.long_comments.len();
-        found.push(format!("{of} comment lines of more than {COMMENT_WIDTH} characters; the first ones:"));
-        found.extend(figures.long_comments.into_iter().take(20));
     }
     Ok(found)
 }
@@ -223,15 +211,6 @@ fn names_module(code: &str, module: &str) -> bool {
         })
 }
 
-/// Places of comment lines that are too long; a line that is one word (an address) has no place to
-/// be broken.
-fn long_comments(file: &SourceFile) -> Vec<String> {
-    let is_long = |line: &&str| line.chars().count() > COMMENT_WIDTH && line.trim_start().starts_with("//");
-    let lines = file.text.lines().enumerate().filter(|(_, line)| is_long(line));
-    let breakable = lines.filter(|(_, line)| line.split_whitespace().count() > 3);
-    breakable.map(|(k, _)| format!("{}:{}", file.name, k + 1)).collect()
-}
-
 /// How many lines of code name a setting, as a key or as an option, and in how many files.
 fn named(files: &[SourceFile], setting: &str) -> (usize, usize) {
     let option = setting.replace('_', "-");
@@ -242,7 +221,7 @@ fn named(files: &[SourceFile], setting: &str) -> (usize, usize) {
 
 #[cfg(test)]
 mod tests {
-    use super::{SourceFile, circles, declared, long_comments, named, names_module};
+    use super::{SourceFile, circles, declared, named, names_module};
 
     fn file(name: &str, text: &str) -> SourceFile {
         SourceFile { krate: "a".to_owned(), name: name.to_owned(), text: text.to_owned() }
@@ -272,12 +251,5 @@ mod tests {
             "// max_images\nlet max_images = 1;\n\"--max-images\"\n#[cfg(test)]\nmod tests {\nmax_images\n";
         assert_eq!(named(&[file("crates/a/src/one.rs", text)], "max_images"), (2, 1));
         assert_eq!(named(&[file("crates/a/tests/one.rs", text)], "max_images"), (0, 0));
-    }
-
-    #[test]
-    fn only_comments_are_measured() {
-        let long = "word ".repeat(30);
-        let text = format!("// {long}\nlet a = \"{long}\";\n// {}\n", "x".repeat(120));
-        assert_eq!(long_comments(&file("crates/a/src/one.rs", &text)), ["crates/a/src/one.rs:1"]);
     }
 }

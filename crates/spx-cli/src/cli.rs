@@ -1,6 +1,6 @@
 //! The command line as the user types it.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::commands::batch::{self, BatchArgs};
 use crate::commands::calibration::{self, CalibrationArgs};
@@ -76,8 +76,8 @@ impl Cli {
             Command::Calibration(args) => calibration::run(&args, &self.global),
             Command::Inspect(args) => inspect::run(&args, &self.global),
             Command::Config(args) => config::run(&args),
-            Command::Completions(args) => generate::completions(&args),
-            Command::Man(args) => generate::man(&args),
+            Command::Completions(args) => generate::completions(&args, Self::command()),
+            Command::Man(args) => generate::man(&args, Self::command()),
         }
     }
 }

@@ -89,12 +89,12 @@ const SPXQUERY: [&str; 12] = [
 pub enum FlagError {
     /// A word that is neither a bit number, nor the name of a flag, nor a preset.
     #[error(
-        "`{0}` is no flag: give bit numbers (0 to 31), names such as HOT, or one of the presets mosaic (or irsa), photometry, spxquery, none"
+        "unknown flag `{0}`: expected bit numbers (0 to 31), names such as HOT, or the presets mosaic (or irsa), photometry, spxquery, none"
     )]
     Unknown(String),
     /// A word that is neither a sum of flags nor the name of one.
     #[error(
-        "`{0}` is no flag: good_bits takes sums of bit values such as 12, lists such as 4,8 or HOT|COLD, `~` before them, or none"
+        "unknown flag `{0}`: good_bits takes sums of bit values such as 12, lists such as 4,8 or HOT|COLD, `~` before them, or none"
     )]
     NotGood(String),
     /// A list with more than one kind of separator.
@@ -190,6 +190,8 @@ pub enum FlagSelection {
     Spxquery,
     /// These flags; none where empty.
     List(Vec<Flag>),
+    /// All of several selections, one of which is a preset.
+    Union(Vec<Self>),
     /// All but these.
     Not(Box<Self>),
 }
@@ -246,7 +248,22 @@ impl FlagSelection {
             Self::Photometry => Ok(preset(&MOSAIC) | preset(&WILD)),
             Self::Spxquery => Ok(preset(&SPXQUERY)),
             Self::List(flags) => mask_of(flags, names),
+            Self::Union(parts) => parts.iter().try_fold(0, |mask, part| Ok(mask | part.mask(names)?)),
             Self::Not(others) => Ok(!others.mask(names)?),
+        }
+    }
+}
+
+impl FlagSelection {
+    fn union(mut parts: Vec<Self>) -> Self {
+        let flags = |part: &Self| match part {
+            Self::List(flags) => Some(flags.clone()),
+            _ => None,
+        };
+        match parts.iter().map(flags).collect::<Option<Vec<_>>>() {
+            Some(lists) => Self::List(lists.concat()),
+            None if parts.len() == 1 => parts.remove(0),
+            None => Self::Union(parts),
         }
     }
 }
@@ -254,16 +271,13 @@ impl FlagSelection {
 impl FromStr for FlagSelection {
     type Err = FlagError;
 
-    /// Reads a preset or a list: `mosaic`, `none`, `0,2,HOT`, `HOT|COLD`, and `~` before it for all
-    /// other flags.
+    /// Reads a preset or a list, in which presets may stand, too: `mosaic`, `none`, `0,2,HOT`,
+    /// `HOT|COLD`, `photometry,GHOST`, and `~` before it for all other flags.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (reversed, text) = reversed(text);
         let selection = match text.to_ascii_lowercase().as_str() {
-            "mosaic" | "irsa" => Self::Mosaic,
-            "photometry" => Self::Photometry,
-            "spxquery" => Self::Spxquery,
             "none" | "" => Self::NONE,
-            _ => Self::List(list(text, parse_flag)?),
+            _ => Self::union(list(text, parse_selected)?),
         };
         Ok(if reversed { Self::Not(Box::new(selection)) } else { selection })
     }
@@ -325,8 +339,8 @@ impl fmt::Display for GoodBits {
     }
 }
 
-fn joined(flags: &[Flag]) -> String {
-    flags.iter().map(Flag::to_string).collect::<Vec<_>>().join(",")
+fn joined(parts: &[impl fmt::Display]) -> String {
+    parts.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Whether `~` stands before it, and what stands behind, without a pair of parentheses around it.
@@ -339,7 +353,7 @@ fn reversed(text: &str) -> (bool, &str) {
 }
 
 /// The words between separators, all of which must be the same.
-fn list(text: &str, parse: fn(&str) -> Result<Flag, FlagError>) -> Result<Vec<Flag>, FlagError> {
+fn list<T>(text: &str, parse: fn(&str) -> Result<T, FlagError>) -> Result<Vec<T>, FlagError> {
     let used: Vec<char> = [',', '+', '|'].into_iter().filter(|c| text.contains(*c)).collect();
     match used.as_slice() {
         [] => Ok(vec![parse(text)?]),
@@ -356,6 +370,15 @@ fn parse_value(word: &str) -> Result<Flag, FlagError> {
             _ => Err(FlagError::NotGood(word.to_owned())),
         },
     }
+}
+
+fn parse_selected(word: &str) -> Result<FlagSelection, FlagError> {
+    Ok(match word.to_ascii_lowercase().as_str() {
+        "mosaic" | "irsa" => FlagSelection::Mosaic,
+        "photometry" => FlagSelection::Photometry,
+        "spxquery" => FlagSelection::Spxquery,
+        _ => FlagSelection::List(vec![parse_flag(word)?]),
+    })
 }
 
 /// Names are checked for their form only: which of them exist is known when a file is open.
@@ -378,6 +401,7 @@ impl fmt::Display for FlagSelection {
             Self::Spxquery => f.write_str("spxquery"),
             Self::List(flags) if flags.is_empty() => f.write_str("none"),
             Self::List(flags) => f.write_str(&joined(flags)),
+            Self::Union(parts) => f.write_str(&joined(parts)),
             Self::Not(others) => write!(f, "~{others}"),
         }
     }
@@ -433,11 +457,15 @@ mod tests {
         let list: FlagSelection = "0, hot ,31".parse().unwrap();
         assert_eq!(list.to_string(), "0,HOT,31");
         assert_eq!(list.mask(&FlagNames::default()), Ok(bits([0, 10, 31])));
+        let mask = |preset: FlagSelection| preset.mask(&FlagNames::default()).unwrap();
+        let (mosaic, spxquery) = (mask(FlagSelection::Mosaic), mask(FlagSelection::Spxquery));
         for (text, told, selected) in [
             ("HOT|COLD", "HOT,COLD", bits([10, 11])),
             ("1+ 2", "1,2", bits([1, 2])),
             ("~(0,hot)", "~0,HOT", !bits([0, 10])),
             ("~none", "~none", !0),
+            ("spxquery, GHOST", "spxquery,GHOST", spxquery | bits([22])),
+            ("~1+irsa", "~1,mosaic", !(mosaic | bits([1]))),
         ] {
             let list: FlagSelection = text.parse().unwrap();
             assert_eq!((list.to_string().as_str(), list.mask(&FlagNames::default())), (told, Ok(selected)));
@@ -446,7 +474,7 @@ mod tests {
         for preset in ["mosaic", "photometry", "spxquery", "none"] {
             assert_eq!(preset.parse::<FlagSelection>().unwrap().to_string(), preset);
         }
-        for bad in ["32", "-1", "1,,2", "HOT COLD", "1;2", "0,mosaic", "1,2+3", "~~1"] {
+        for bad in ["32", "-1", "1,,2", "HOT COLD", "1;2", "0,none", "1,2+3", "~~1"] {
             assert!(bad.parse::<FlagSelection>().is_err(), "{bad}");
         }
         let unknown: FlagSelection = "LUKEWARM".parse().unwrap();

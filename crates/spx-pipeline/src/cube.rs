@@ -1,8 +1,10 @@
 //! What a drizzled cube holds: planes, means of planes, spectra.
 
 mod aperture;
+mod convert;
 mod planes;
 mod spectrum;
+mod summary;
 
 use std::path::Path;
 
@@ -13,11 +15,14 @@ use spx_wcs::CelestialWcs;
 use crate::{PipelineError, ResultContext as _};
 
 pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
+pub use convert::{CubeConversion, export_cube, import_cube};
 pub use planes::{
     PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
     shrunk, thirds_with_data,
 };
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
+pub use spx_drizzle::file::CubeLayout;
+pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};
 
 /// Opens a cube.
 ///

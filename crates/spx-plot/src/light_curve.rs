@@ -64,7 +64,8 @@ pub struct LightCurveOptions {
     ///
     /// Points whose flux is not positive have none, and the head of the figure counts them.
     pub use_magnitude: bool,
-    /// Light curve relative to the source's own spectrum, or as fluxes
+    /// Light curve as flux over the source's own spectrum (where it is bright enough), or as
+    /// measured
     pub light_curve: LightCurveQuantity,
     /// Draw error bars
     pub show_errorbars: bool,
@@ -80,6 +81,9 @@ pub struct LightCurveOptions {
     /// Color map of the wavelengths, in the light curve
     pub wavelength_cmap: Colormap,
     /// Least signal-to-noise ratio of detections
+    ///
+    /// It belongs to the measurements, and is not stored with the options.
+    #[serde(skip)]
     pub sigma_threshold: f64,
     /// Lower end of the vertical axes \[percentile\]
     ///
@@ -90,21 +94,26 @@ pub struct LightCurveOptions {
     /// Upper end of the vertical axes \[percentile\]
     #[schemars(range(min = 0.0, max = 100.0))]
     pub ylim_percentile_max: f64,
-    /// Fraction of their length that is added to the vertical axes at either end
+    /// Extend the vertical axes by this fraction of their length at either end
     pub ylim_padding_fraction: f64,
     /// Diameter of detections and faint points \[pt\]; by default 5, less where there are many
+    #[schemars(extend("x-value" = "PT"))]
     pub marker_size_good: Option<f64>,
     /// Size of flagged points \[pt\]; by default 4, less where there are many
+    #[schemars(extend("x-value" = "PT"))]
     pub marker_size_rejected: Option<f64>,
     /// Length of the arrows of upper limits \[pt\]; by default 9, less where there are many
+    #[schemars(extend("x-value" = "PT"))]
     pub marker_size_upper_limit: Option<f64>,
     /// Opacity of error bars, above 0 to 1; by default 0.6, less where there are many
     pub errorbar_alpha: Option<f64>,
     /// Opacity of points, above 0 to 1
     pub marker_alpha: f64,
     /// Line width of error bars \[pt\]
+    #[schemars(extend("x-value" = "PT"))]
     pub errorbar_linewidth: f64,
     /// Width and height of the figure \[inch\]
+    #[schemars(extend("x-value" = "W,H"))]
     pub figsize: [f64; 2],
     /// Pixels per inch
     pub dpi: u32,

@@ -126,8 +126,7 @@ impl Outgoing {
 
     fn finish(&self) {
         self.recorder.update(self.number, |entry| {
-            let whole = matches!(entry.fault, None | Some(crate::faults::Fault::Stall(_)));
-            entry.complete = whole;
+            entry.complete = entry.is_unspoiled();
         });
     }
 }

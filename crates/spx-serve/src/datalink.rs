@@ -9,11 +9,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::Site;
+use crate::answer::{failure, format};
 use crate::http::{Call, reply};
 use crate::index::{Calibration, Image};
 use crate::schema::access_url;
 use crate::table::{Answer, Column, Kind, Value, column};
-use crate::tap::{failure, format};
 use crate::votable::{self};
 
 /// Where links are.

@@ -17,7 +17,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::body::Plan;
 use crate::http::reply;
-use crate::log::RequestKind;
+use crate::request_kind::RequestKind;
 
 /// A way to misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@
 //! seen.
 
 mod adql;
+mod answer;
 mod body;
 mod cutout;
 mod datalink;
@@ -25,6 +26,7 @@ mod index;
 mod layout;
 mod listener;
 mod log;
+mod request_kind;
 mod schema;
 mod sia;
 mod site;
@@ -44,7 +46,8 @@ use thiserror::Error;
 use tokio::runtime::Runtime;
 
 pub use faults::{Fault, Faults};
-pub use log::{RequestEntry, RequestKind, RequestLog};
+pub use log::{RequestEntry, RequestLog};
+pub use request_kind::RequestKind;
 use site::Site;
 
 /// How the archive answers.

@@ -3,49 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::faults::Fault;
-
-/// Which service a request is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum RequestKind {
-    /// A synchronous query.
-    TapSync,
-    /// An asynchronous job: creation, phases, results.
-    TapAsync,
-    /// Descriptions of the services: capabilities, availability, tables.
-    Vosi,
-    /// A query of SIA2.
-    Sia,
-    /// Links of an image.
-    DataLink,
-    /// A whole file or a range of it, from `/ibe/data` or `/cloud`.
-    File,
-    /// A cutout.
-    Cutout,
-    /// Anything else.
-    Other,
-}
-
-impl RequestKind {
-    /// By the path and whether the query asks for a cutout.
-    pub(crate) fn of(path: &str, query: &str) -> Self {
-        let vosi = ["/capabilities", "/availability", "/tables"];
-        if vosi.iter().any(|end| path.ends_with(end)) {
-            return Self::Vosi;
-        }
-        if path.starts_with("/ibe/data/") || path.starts_with("/cloud/") {
-            let cutout =
-                query.split('&').any(|pair| pair.starts_with("center=") || pair.starts_with("size="));
-            return if cutout { Self::Cutout } else { Self::File };
-        }
-        match path.split('/').nth(1) {
-            Some("TAP") if path.starts_with("/TAP/async") => Self::TapAsync,
-            Some("TAP") => Self::TapSync,
-            Some("SIA") => Self::Sia,
-            Some("datalink") => Self::DataLink,
-            _ => Self::Other,
-        }
-    }
-}
+use crate::request_kind::RequestKind;
 
 /// A request and what became of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,6 +26,14 @@ pub struct RequestEntry {
     pub sent: u64,
     /// All of the body was handed to the connection, and no fault changed it.
     pub complete: bool,
+}
+
+impl RequestEntry {
+    /// Whether its answer, once it is sent, is as it should be: a fault that only delays it counts
+    /// as none.
+    pub(crate) fn is_unspoiled(&self) -> bool {
+        matches!(self.fault, None | Some(Fault::Stall(_)))
+    }
 }
 
 /// All requests so far, oldest first.

@@ -7,12 +7,13 @@ use axum::http::StatusCode;
 use axum::response::Response;
 
 use crate::Site;
+use crate::answer::{failure, format};
 use crate::datalink;
 use crate::http::{Call, Params, reply};
 use crate::schema::region_of;
 use crate::sphere::{Circle, Polygon, Region};
 use crate::table::{Answer, Table, Value};
-use crate::tap::{failure, format, limit};
+use crate::tap::limit;
 use crate::votable;
 
 /// Parameters that are ranges, with the columns whose range they have to meet.

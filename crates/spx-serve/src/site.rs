@@ -18,7 +18,8 @@ use crate::faults::{Asked, Dice, Fault, content_length, instead, plan, too_many}
 use crate::http::plain;
 use crate::index::Index;
 use crate::listener::{Connection, Port};
-use crate::log::{Recorder, RequestEntry, RequestKind};
+use crate::log::{Recorder, RequestEntry};
+use crate::request_kind::RequestKind;
 use crate::table::Table;
 use crate::{ServeOptions, datalink, files, schema, sia, tap, uws, vosi};
 

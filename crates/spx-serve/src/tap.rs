@@ -8,8 +8,9 @@ use axum::response::Response;
 use tokio::task::spawn_blocking;
 
 use crate::Site;
+use crate::answer::{failure, format};
 use crate::http::{Call, Params, reply};
-use crate::votable::{self, Format};
+use crate::votable;
 use crate::{adql, datalink};
 
 /// The document that answers a query.
@@ -27,12 +28,6 @@ pub(crate) async fn sync(State(site): State<Arc<Site>>, call: Call) -> Response 
     }
 }
 
-/// An error as a VOTable.
-pub(crate) fn failure(site: &Site, problem: &str) -> Response {
-    let status = if site.options.errors_with_200 { StatusCode::OK } else { StatusCode::BAD_REQUEST };
-    reply(status, Format::TableData.content_type(), votable::error(problem))
-}
-
 /// The largest number of rows that an answer has: MAXREC, as far as the service allows.
 pub(crate) fn limit(site: &Site, params: &Params) -> Result<usize, String> {
     let most = site.options.max_rows;
@@ -43,12 +38,6 @@ pub(crate) fn limit(site: &Site, params: &Params) -> Result<usize, String> {
             Err(_) => Err(format!("MAXREC={text} is no number of rows")),
         },
     }
-}
-
-/// The form that is asked for.
-pub(crate) fn format(params: &Params) -> Result<Format, String> {
-    let name = params.get("RESPONSEFORMAT").or_else(|| params.get("FORMAT"));
-    Format::parse(name).ok_or_else(|| format!("the format {} is not supported", name.unwrap_or_default()))
 }
 
 /// Answers a query once its turn has come: few are answered at a time, for each may take much

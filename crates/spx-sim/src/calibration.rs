@@ -12,9 +12,9 @@ use crate::cards::wavelength_wcs;
 use crate::correction::{write_flux_corrections, write_plane};
 use crate::epsf::write_epsf_table;
 use crate::error::SimError;
-use crate::expose::ExposureOptions;
 use crate::mef_writer::write_fits;
 use crate::optics::{celestial, qr3_wave_table};
+use crate::options::ExposureOptions;
 use crate::realistic::RealisticOptions;
 
 /// Families and tokens of the products.

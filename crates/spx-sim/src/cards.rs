@@ -3,8 +3,9 @@
 use spx_core::header::Header;
 
 use crate::calendar::iso_time;
-use crate::expose::{ExposureOptions, PixelWindow, SimulatedRelease};
+use crate::layout::{PixelWindow, SimulatedRelease};
 use crate::optics::celestial;
+use crate::options::ExposureOptions;
 use crate::survey::Pointing;
 
 /// From the start of an exposure to its middle \[days\].

@@ -8,7 +8,6 @@ use spx_core::map::WavelengthMap as _;
 use spx_wcs::WaveTable;
 
 use crate::cards::wavelength_wcs;
-use crate::mef_writer::zone_centers;
 use crate::optics::qr3_wave_table;
 use crate::psf::PsfField;
 
@@ -90,4 +89,10 @@ fn passbands(detector: Detector, centers: &[[f64; 2]]) -> Vec<[f64; 2]> {
         band.map_or([f64::NAN; 2], |band| [band.center, band.width])
     };
     centers.iter().map(at).collect()
+}
+
+/// Centers of equal zones of the full frame \[px, 0-based\], x fastest.
+pub(crate) fn zone_centers([columns, rows]: [usize; 2]) -> Vec<[f64; 2]> {
+    let center = |k: usize, zones: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
+    (0..columns * rows).map(|k| [center(k % columns, columns), center(k / columns, rows)]).collect()
 }

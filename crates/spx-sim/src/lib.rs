@@ -42,8 +42,10 @@ mod epsf;
 mod error;
 mod expose;
 mod gaussian;
+mod layout;
 mod mef_writer;
 mod optics;
+mod options;
 mod psf;
 mod realistic;
 mod render;
@@ -57,9 +59,11 @@ pub use spx_core::{detector::Detector, sky::Position};
 pub use calibration::write_calibration;
 pub use correction::{flux_correction_plane, write_flux_corrections};
 pub use error::SimError;
-pub use expose::{ExposureOptions, FrameExtent, PixelWindow, SimulatedExposure, SimulatedRelease, observe};
+pub use expose::{SimulatedExposure, observe};
+pub use layout::{FrameExtent, PixelWindow, SimulatedRelease};
 pub use mef_writer::write_mef;
 pub use optics::{qr3_wave_table, wave_table};
+pub use options::ExposureOptions;
 pub use realistic::{DefectRates, DetectorNoise, RealisticOptions};
 pub use sky::{
     ExtendedSource, FieldOptions, LineSource, SimulatedSky, SimulatedStar, SurfaceProfile, ZodiModel,

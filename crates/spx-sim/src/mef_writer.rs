@@ -7,15 +7,15 @@ use std::path::Path;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use spx_core::atomic::AtomicFile;
-use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::Header;
 use spx_wcs::CelestialWcs;
 
 use crate::cards;
-use crate::epsf::write_epsf_table;
+use crate::epsf::{write_epsf_table, zone_centers};
 use crate::error::SimError;
-use crate::expose::{SimulatedExposure, SimulatedRelease};
+use crate::expose::SimulatedExposure;
+use crate::layout::SimulatedRelease;
 use crate::psf::PsfField;
 
 /// Writes a FITS file under a free name, which is taken when the file is complete.
@@ -116,12 +116,6 @@ fn write_psf_cube(
         let plane = field.at(center).optical_plane(offset);
         file.write_pixels(zone * plane.len(), &plane)
     })
-}
-
-/// Centers of equal zones of the full frame \[px, 0-based\], x fastest.
-pub(crate) fn zone_centers([columns, rows]: [usize; 2]) -> Vec<[f64; 2]> {
-    let center = |k: usize, zones: usize| (k as f64 + 0.5) * Detector::NPIX as f64 / zones as f64 - 0.5;
-    (0..columns * rows).map(|k| [center(k % columns, columns), center(k / columns, rows)]).collect()
 }
 
 /// One row: X and Y as integers, VALUES as f32 with (wavelength, bandwidth) fastest, then x, then

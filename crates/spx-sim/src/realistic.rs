@@ -14,7 +14,8 @@ use spx_wcs::WaveTable;
 use crate::airglow::airglow;
 use crate::correction::true_correction;
 use crate::error::{SimError, check};
-use crate::expose::{ExposureOptions, PixelWindow, SimulatedRelease};
+use crate::layout::{PixelWindow, SimulatedRelease};
+use crate::options::ExposureOptions;
 use crate::sky::SimulatedSky;
 use crate::survey::Pointing;
 

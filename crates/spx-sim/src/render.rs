@@ -5,8 +5,8 @@ use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_wcs::{CelestialWcs, WaveTable};
 
-use crate::expose::PixelWindow;
 use crate::gaussian::below;
+use crate::layout::PixelWindow;
 use crate::psf::PsfField;
 use crate::sky::{ExtendedSource, SimulatedSky, SurfaceProfile};
 

@@ -9,7 +9,7 @@ use spx_wcs::CelestialWcs;
 
 use crate::calendar::{date, iso_week};
 use crate::error::{SimError, check};
-use crate::expose::SimulatedRelease;
+use crate::layout::SimulatedRelease;
 use crate::optics::{SCALE_ARCSEC, celestial};
 use crate::sky::{offset, position_angle};
 

@@ -4,11 +4,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command};
 use clap_complete::Shell;
 use spx_core::atomic;
 
-use crate::cli::Cli;
 use crate::exit::{CommandResult, Outcome};
 use crate::ui;
 
@@ -36,17 +35,16 @@ pub(crate) struct ManArgs {
     output: Option<PathBuf>,
 }
 
-/// Runs `spx completions`.
-pub(crate) fn completions(args: &CompletionsArgs) -> CommandResult {
+/// Runs `spx completions` for the whole command line.
+pub(crate) fn completions(args: &CompletionsArgs, mut command: Command) -> CommandResult {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "spx", &mut script);
+    clap_complete::generate(args.shell, &mut command, "spx", &mut script);
     ui::data_bytes(&script)?;
     Ok(Outcome::Done)
 }
 
-/// Runs `spx man`.
-pub(crate) fn man(args: &ManArgs) -> CommandResult {
-    let mut command = Cli::command();
+/// Runs `spx man` for the whole command line.
+pub(crate) fn man(args: &ManArgs, mut command: Command) -> CommandResult {
     command.build();
     match &args.output {
         None => ui::data_bytes(&page(&command)?)?,

@@ -1,13 +1,11 @@
 //! `spx cube export` and `spx cube import`: cubes in the layouts of other tools, and back.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::{Args, ValueEnum};
-use serde::Serialize;
-use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, CubeLayout};
+use spx_pipeline::cube::{CubeConversion, CubeLayout, export_cube, import_cube};
 
-use crate::exit::{CommandResult, Failure, Outcome};
+use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::ui;
 
@@ -74,58 +72,22 @@ pub(crate) fn export(args: &ExportArgs, global: &Global) -> CommandResult {
         Tool::Cubeviz => CubeLayout::Cubeviz,
         Tool::Irsa => CubeLayout::Irsa,
     };
-    check(&args.file, &args.output, args.overwrite)?;
     ui::catch_interrupts()?;
-    let bar = global.terminal();
-    let done = file::export(&args.file, &args.output, layout, args.overwrite, &bar);
-    done.map_err(|error| failure(&args.file, error))?;
-    report(&args.file, &args.output, layout, global)
+    let terminal = global.terminal();
+    report(&export_cube(&args.file, &args.output, layout, args.overwrite, &terminal)?, global)
 }
 
 /// Runs `spx cube import`.
 pub(crate) fn import(args: &ImportArgs, global: &Global) -> CommandResult {
-    check(&args.file, &args.output, args.overwrite)?;
     ui::catch_interrupts()?;
-    let bar = global.terminal();
-    let layout = file::import(&args.file, &args.output, args.overwrite, &bar);
-    let layout = layout.map_err(|error| failure(&args.file, error))?;
-    report(&args.file, &args.output, layout, global)
+    report(&import_cube(&args.file, &args.output, args.overwrite, &global.terminal())?, global)
 }
 
-/// What can be refused before any work is done.
-fn check(input: &Path, output: &Path, overwrite: bool) -> Result<(), Failure> {
-    if input == output {
-        return Err(Failure::usage(anyhow!("--output {}: that is the file to read", output.display())));
-    }
-    if !overwrite && output.symlink_metadata().is_ok() {
-        return Err(Failure::exists(output));
-    }
-    Ok(())
-}
-
-fn failure(input: &Path, error: CubeFileError) -> Failure {
-    match error.problem {
-        CubeFileProblem::Cancelled => Failure::interrupted(),
-        CubeFileProblem::Exists => Failure::exists(&error.path),
-        _ => spx_pipeline::cube::not_a_cube(input, error).into(),
-    }
-}
-
-#[derive(Serialize)]
-struct Report {
-    file: String,
-    output: String,
-    /// Of the file that is not a cube of spx.
-    layout: &'static str,
-}
-
-fn report(input: &Path, output: &Path, layout: CubeLayout, global: &Global) -> CommandResult {
-    let (file, output) = (input.display().to_string(), output.display().to_string());
+fn report(conversion: &CubeConversion, global: &Global) -> CommandResult {
     if global.json {
-        let report = Report { file, output, layout: layout.name() };
-        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(conversion)?))?;
     } else {
-        ui::data(&format!("{output}\n"))?;
+        ui::data(&format!("{}\n", conversion.output))?;
     }
     Ok(Outcome::Done)
 }

@@ -12,7 +12,7 @@ use crate::settings::SettingHeading;
 const REF_EPOCH: f64 = 2016.0;
 
 /// Settings that name a source.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Source"))]
 pub struct SourceSettings {
@@ -28,10 +28,16 @@ pub struct SourceSettings {
     /// Proper motion along declination [mas/yr]
     #[schemars(example = 10362.394, extend("x-value" = "MAS/YR"))]
     pub pm_dec: Option<f64>,
-    /// Epoch of the position of a source with proper motion [Julian year]; by default 2016, that of
-    /// Gaia DR3
-    #[schemars(example = 2016.0, extend("x-value" = "YEAR"))]
-    pub ref_epoch: Option<f64>,
+    /// Epoch of the position of a source with proper motion, by default that of Gaia DR3 [Julian
+    /// year]
+    #[schemars(extend("x-value" = "YEAR"))]
+    pub ref_epoch: f64,
+}
+
+impl Default for SourceSettings {
+    fn default() -> Self {
+        Self { ra: None, dec: None, pm_ra: None, pm_dec: None, ref_epoch: REF_EPOCH }
+    }
 }
 
 /// A source on the sky.
@@ -69,7 +75,7 @@ impl SourceSettings {
             (ra, dec) => Some(ProperMotion {
                 ra_cos_dec: ra.unwrap_or(0.0),
                 dec: dec.unwrap_or(0.0),
-                epoch: self.ref_epoch.unwrap_or(REF_EPOCH),
+                epoch: self.ref_epoch,
             }),
         };
         if let Some(ProperMotion { ra_cos_dec, dec, epoch }) = motion

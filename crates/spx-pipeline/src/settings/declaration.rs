@@ -17,7 +17,8 @@ pub struct SettingDeclaration {
     pub key: String,
     /// The group that help and templates list it under.
     pub heading: String,
-    /// What it means, on one line, with its unit in brackets.
+    /// What it means, on one line, with its unit in brackets: the first paragraph of the
+    /// documentation of the field.
     pub documentation: String,
     /// Which values it takes.
     pub kind: SettingKind,
@@ -150,7 +151,7 @@ impl SettingDeclaration {
                 "" => "Other".to_owned(),
                 heading => heading.to_owned(),
             },
-            documentation: text("description").replace('\n', " "),
+            documentation: short(text("description")),
             limits: SettingLimits::new(schema, is("x-infinite")),
             value_name: match value_name {
                 "" => kind.value_name().to_owned(),
@@ -254,6 +255,12 @@ impl SettingLimits {
             infinite,
         }
     }
+}
+
+/// The first paragraph on one line, without the backslashes that keep rustdoc from links.
+fn short(description: &str) -> String {
+    let first = description.split("\n\n").next().unwrap_or_default();
+    first.replace('\n', " ").replace("\\[", "[").replace("\\]", "]")
 }
 
 fn to_toml(value: &Json) -> Option<toml::Value> {

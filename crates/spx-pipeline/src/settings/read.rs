@@ -73,12 +73,15 @@ pub fn check_setting<C: Configuration>(key: &str, value: &Value) -> Result<(), S
 
 fn check<C: Configuration>(settings: &[SettingDeclaration], key: &str, value: &Value) -> Result<(), String> {
     let Some(setting) = settings.iter().find(|setting| setting.key == key) else {
-        return Err(unknown(settings, key));
+        return Err(unknown("key", settings.iter().map(|setting| setting.key.as_str()), key));
     };
     setting.check_limits(value)?;
     let alone = Table::from_iter([(key.to_owned(), value.clone())]);
     let read: Result<C, _> = alone.try_into();
-    read.map(|_| ()).map_err(|error| error.message().to_owned())
+    read.map(|_| ()).map_err(|error| match (setting.kind.choices(), value) {
+        (Some(names), Value::String(text)) => unknown("value", names.iter().map(String::as_str), text),
+        _ => error.message().to_owned(),
+    })
 }
 
 /// Checks each key of the file by itself, so that messages have its line, and gives the table for
@@ -101,12 +104,13 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
     Ok(table)
 }
 
-fn unknown(settings: &[SettingDeclaration], key: &str) -> String {
-    let likeness = |setting: &&SettingDeclaration| strsim::jaro_winkler(&setting.key, key);
-    let nearest = settings.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|setting| likeness(setting) > 0.7) {
-        Some(setting) => format!("unknown key `{key}`; did you mean `{}`?", setting.key),
-        None => format!("unknown key `{key}`"),
+/// A word that is none of the known ones, and the nearest of them.
+fn unknown<'a>(what: &str, known: impl Iterator<Item = &'a str>, word: &str) -> String {
+    let likeness = |name: &&str| strsim::jaro_winkler(name, word);
+    let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match nearest.filter(|name| likeness(name) > 0.7) {
+        Some(name) => format!("unknown {what} `{word}`; did you mean `{name}`?"),
+        None => format!("unknown {what} `{word}`"),
     }
 }
 
@@ -145,8 +149,17 @@ mod tests {
         width: f64,
         /// Edges
         edges: Option<Vec<f64>>,
+        /// Where they are measured
+        side: SideName,
         #[serde(flatten)]
         place: PlaceConfig,
+    }
+
+    #[derive(Debug, PartialEq, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum SideName {
+        Inside,
+        Outside,
     }
 
     #[derive(Debug, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -162,7 +175,7 @@ mod tests {
 
     impl Default for SizesConfig {
         fn default() -> Self {
-            Self { width: 3.0, edges: None, place: PlaceConfig::default() }
+            Self { width: 3.0, edges: None, side: SideName::Inside, place: PlaceConfig::default() }
         }
     }
 
@@ -178,7 +191,8 @@ mod tests {
         let given = Table::from_iter([("width".to_owned(), Value::Float(2.0))]);
         let resolved: SizesConfig = resolve(Some(file.path()), given).unwrap();
         let place = PlaceConfig { output_dir: "a".into(), input: None };
-        assert_eq!(resolved, SizesConfig { width: 2.0, edges: Some(vec![1.0, 2.5]), place });
+        let expected = SizesConfig { width: 2.0, edges: Some(vec![1.0, 2.5]), place, ..Default::default() };
+        assert_eq!(resolved, expected);
         assert_eq!(resolve::<SizesConfig>(None, Table::new()).unwrap(), SizesConfig::default());
     }
 
@@ -193,6 +207,8 @@ mod tests {
             ("width = 0.0\n", "line 1: `width = 0.0`: 0 is not allowed: it must be above 0"),
             ("edges = [1.0, inf]\n", "inf is not allowed: it must be a finite number"),
             ("width = nan\n", "NaN is not allowed"),
+            ("side = 'outsde'\n", "unknown value `outsde`; did you mean `outside`?"),
+            ("side = 'x'\n", "line 1: `side = 'x'`: unknown value `x`"),
             ("width = \n", "line 1"),
         ] {
             let file = file(text);
