@@ -187,7 +187,6 @@ mod tests {
             ("cutout_center = \"1,x\"\n", "cent"),
             ("bands = [\"D7\"]\n", "bands"),
             ("pm_ra = nan\n", "finite"),
-            ("date_cmap = \"jet\"\n", "jet"),
         ] {
             let error = of(&format!("{star}{more}")).err().unwrap().one_line();
             assert!(error.contains(word), "{error}");
