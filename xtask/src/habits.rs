@@ -41,22 +41,12 @@ pub(crate) fn unused() -> Result<StepOutcome> {
     Ok(StepOutcome::Passed)
 }
 
-/// British spellings that are left; the number may only fall.
-const MAX_MISSPELLED: usize = 4;
-
 /// American spelling of code, comments and documents.
 pub(crate) fn spelling() -> Result<StepOutcome> {
     if let Some(missing) = missing("typos", "cargo install --locked typos-cli")? {
         return Ok(missing);
     }
-    let mut typos = Command::new("typos");
-    let output = typos.args(["--format", "brief"]).current_dir(process::root()).output()?;
-    let found = String::from_utf8_lossy(&output.stdout);
-    let count = found.lines().count();
-    if count > MAX_MISSPELLED {
-        bail!("{count} misspelled words, more than {MAX_MISSPELLED}:\n{found}");
-    }
-    println!("  {count} British spellings are left");
+    process::run(Command::new("typos").args(["--format", "brief"]).current_dir(process::root()))?;
     Ok(StepOutcome::Passed)
 }
 

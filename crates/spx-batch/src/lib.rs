@@ -33,10 +33,3 @@ pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, Unmeasured,
     WrittenTables,
 };
-
-// Former names, until their users have changed.
-#[doc(hidden)]
-pub use {
-    BatchRow as Row, BatchTables as Tables, Catalog as Catalogue, CatalogMotion as Motion,
-    CatalogTarget as Target, ImageTableFormat as TableFormat, RejectedCatalogRow as Rejected,
-};
