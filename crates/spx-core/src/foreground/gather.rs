@@ -1,81 +1,97 @@
-//! The background pixels of an image, of evenly spaced rows.
-
-use std::ops::Range;
+//! The background pixels of an image, of evenly spaced pairs of rows.
 
 use super::ForegroundInput;
 use crate::flags::FlagSelection;
 use crate::map::{Passband, WavelengthMap};
 use crate::pixels::{Pixels, PlaneSample};
 
-/// Background pixels, row by row.
+/// Which pixels are background.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct BackgroundRule {
+    /// Flags of bad pixels.
+    pub(super) bad: u32,
+    /// The flag of sources.
+    pub(super) source: u32,
+    /// Pixels this near to a source are none, along either axis.
+    pub(super) growth: usize,
+    /// Whether variances are kept.
+    pub(super) with_variance: bool,
+}
+
+impl BackgroundRule {
+    pub(super) fn new(input: &ForegroundInput<'_>, bad: &FlagSelection, growth: usize) -> Self {
+        let names = input.flag_names;
+        // Presets cannot fail to resolve: they pass over names that a file lacks.
+        let bad = bad.mask(names).unwrap_or_default();
+        Self { bad, source: names.mask("SOURCE"), growth, with_variance: false }
+    }
+}
+
+/// Some rows of an image, in which NaN marks the pixels that are no background.
 #[derive(Debug, Clone)]
 pub(super) struct BackgroundPixels {
     /// `[ny, nx]` of the image.
     pub(super) shape: [usize; 2],
-    /// From one row to the next.
+    /// One in so many rows was looked at.
     pub(super) step: usize,
-    /// All pixels of the rows that were looked at.
-    pub(super) sampled: usize,
-    /// Those of them that are usable but for a source near them.
-    pub(super) near_source: usize,
-    /// Rows, and the background pixels in each.
-    pub(super) rows: Vec<(usize, Range<usize>)>,
-    /// Columns.
-    pub(super) x: Vec<u32>,
-    /// [MJy/sr]
+    /// Those of the pixels that do not lie near a source.
+    pub(super) open: usize,
+    /// Those that are background.
+    pub(super) background: usize,
+    /// The rows.
+    pub(super) rows: Vec<usize>,
+    /// Row by row [MJy/sr]; NaN where a pixel is no background.
     pub(super) image: Vec<f32>,
     /// [MJy/sr]
     pub(super) zodi: Vec<f32>,
-    /// [(MJy/sr)^2]
+    /// [(MJy/sr)^2]; empty where the rule does not ask for it.
     pub(super) variance: Vec<f32>,
 }
 
 impl BackgroundPixels {
-    /// Those of every `step`-th row without any of the flags of a preset, not within `growth`
-    /// pixels of one that is flagged SOURCE.
-    pub(super) fn gather(
-        input: &ForegroundInput<'_>,
-        bad: &FlagSelection,
-        growth: usize,
-        step: usize,
-    ) -> Self {
+    /// Those of so many rows that about `wanted` pixels are looked at; of more rows where sources
+    /// leave less than half of that.
+    pub(super) fn sample(input: &ForegroundInput<'_>, rule: BackgroundRule, wanted: usize) -> Self {
+        let rows = wanted.div_ceil(input.shape[1].max(1)).max(1);
+        let step = input.shape[0].div_ceil(rows).max(1);
+        let pixels = Self::gather(input, rule, step);
+        let denser = (step * pixels.background).div_ceil((wanted / 2).max(1)).max(1);
+        if denser < step { Self::gather(input, rule, denser) } else { pixels }
+    }
+
+    /// Those of one in `step` rows, two by two: neighbors share the rows in which sources are
+    /// looked for.
+    pub(super) fn gather(input: &ForegroundInput<'_>, rule: BackgroundRule, step: usize) -> Self {
         let [ny, nx] = input.shape;
-        let lines: Vec<usize> = (step / 2..ny).step_by(step).collect();
-        let capacity = lines.len() * nx;
+        let pairs: Vec<usize> = (step - 1..if nx == 0 { 0 } else { ny }).step_by(2 * step).collect();
+        let rows: Vec<usize> = pairs.iter().flat_map(|&y| y..(y + 2).min(ny)).collect();
+        let count = rows.len() * nx;
         let mut pixels = Self {
             shape: input.shape,
             step,
-            sampled: capacity,
-            near_source: 0,
-            rows: Vec::with_capacity(lines.len()),
-            x: Vec::with_capacity(capacity),
-            image: Vec::with_capacity(capacity),
-            zodi: Vec::with_capacity(capacity),
-            variance: Vec::with_capacity(capacity),
+            open: 0,
+            background: 0,
+            rows,
+            image: vec![0.0; count],
+            zodi: vec![0.0; count],
+            variance: Vec::with_capacity(if rule.with_variance { count } else { 0 }),
         };
-        let mut line = GatheredLine::new(input, bad, growth);
-        for y in lines {
-            line.read(y);
-            pixels.append(y, &line);
+        let mut lines = GatheredLines::new(input, rule);
+        let mut planes = pixels.image.chunks_exact_mut(nx.max(1)).zip(pixels.zodi.chunks_exact_mut(nx.max(1)));
+        for first in pairs {
+            let last = (first + 1).min(ny - 1);
+            lines.find_sources(first, last);
+            for y in first..=last {
+                let Some((image, zodi)) = planes.next() else { break };
+                let [open, background] = lines.read(y, image, zodi);
+                pixels.open += open;
+                pixels.background += background;
+                if rule.with_variance {
+                    pixels.variance.extend_from_slice(&lines.variance);
+                }
+            }
         }
         pixels
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.x.len()
-    }
-
-    fn append(&mut self, y: usize, line: &GatheredLine<'_, '_>) {
-        let start = self.len();
-        let usable = (0u32..).zip(&line.usable).filter(|(_, usable)| **usable).map(|(x, _)| x);
-        self.x.extend(usable);
-        let columns = &self.x[start..];
-        let chosen = |plane: &[f32], to: &mut Vec<f32>| to.extend(columns.iter().map(|x| plane[*x as usize]));
-        chosen(&line.image, &mut self.image);
-        chosen(&line.zodi, &mut self.zodi);
-        chosen(&line.variance, &mut self.variance);
-        self.near_source += line.near_source;
-        self.rows.push((y, start..self.x.len()));
     }
 
     /// The image less the zodiacal light [MJy/sr].
@@ -91,17 +107,17 @@ impl BackgroundPixels {
         Self { image, ..self.clone() }
     }
 
-    /// Wavelengths \[um\] of at least some `wanted` pixels, of evenly spaced rows; NaN for the
-    /// others.
+    /// Wavelengths \[um\] of about `wanted` pixels, of evenly spaced columns; NaN for the others.
     pub(super) fn wavelengths(&self, map: &dyn WavelengthMap, wanted: usize) -> Vec<f32> {
-        let every = (self.len() / wanted.max(1)).max(1);
-        let mut wavelengths = vec![f32::NAN; self.len()];
-        let mut bands = vec![Passband { center: f64::NAN, width: f64::NAN }; self.shape[1]];
-        for (y, pixels) in self.rows.iter().step_by(every) {
+        let every = (self.background / wanted.max(1)).max(1);
+        let mut wavelengths = vec![f32::NAN; self.image.len()];
+        let nx = self.shape[1];
+        let mut bands = vec![Passband { center: f64::NAN, width: f64::NAN }; nx];
+        for (y, line) in self.rows.iter().zip(wavelengths.chunks_exact_mut(nx.max(1))) {
             map.passband_row(0.0, *y as f64, &mut bands);
-            for (wavelength, x) in wavelengths[pixels.clone()].iter_mut().zip(&self.x[pixels.clone()]) {
+            for (wavelength, band) in line.iter_mut().zip(&bands).step_by(every) {
                 #[expect(clippy::cast_possible_truncation, reason = "six digits are enough for a bin")]
-                let center = bands[*x as usize].center as f32;
+                let center = band.center as f32;
                 *wavelength = center;
             }
         }
@@ -109,83 +125,88 @@ impl BackgroundPixels {
     }
 }
 
-/// One row of the image, in memory.
-struct GatheredLine<'a, 'i> {
+/// Rows of the image that are looked at together.
+struct GatheredLines<'a, 'i> {
     input: &'a ForegroundInput<'i>,
-    bad: u32,
-    source: u32,
-    growth: usize,
-    image: Vec<f32>,
-    zodi: Vec<f32>,
-    variance: Vec<f32>,
-    flags: Vec<i32>,
-    /// SOURCE in this row or one near it, with `growth` places on either side.
+    rule: BackgroundRule,
+    /// Number of the first row in `sources`.
+    first: usize,
+    /// The flag of sources of some rows, with `growth` places on either side of each.
+    sources: Vec<u32>,
+    /// The same of a row and those near it.
     near: Vec<u32>,
-    usable: Vec<bool>,
-    near_source: usize,
+    flags: Vec<i32>,
+    variance: Vec<f32>,
 }
 
-impl<'a, 'i> GatheredLine<'a, 'i> {
-    fn new(input: &'a ForegroundInput<'i>, bad: &FlagSelection, growth: usize) -> Self {
+impl<'a, 'i> GatheredLines<'a, 'i> {
+    fn new(input: &'a ForegroundInput<'i>, rule: BackgroundRule) -> Self {
         let nx = input.shape[1];
-        let names = input.flag_names;
-        Self {
-            input,
-            // Presets cannot fail to resolve: they pass over names that a file lacks.
-            bad: bad.mask(names).unwrap_or_default(),
-            source: names.mask("SOURCE"),
-            growth,
-            image: vec![0.0; nx],
-            zodi: vec![0.0; nx],
-            variance: vec![0.0; nx],
-            flags: vec![0; nx],
-            near: vec![0; nx + 2 * growth],
-            usable: vec![false; nx],
-            near_source: 0,
+        let near = vec![0; nx + 2 * rule.growth];
+        Self { input, rule, first: 0, sources: Vec::new(), near, flags: vec![0; nx], variance: vec![0.0; nx] }
+    }
+
+    /// Looks for sources in some rows and near them.
+    fn find_sources(&mut self, first: usize, last: usize) {
+        let growth = self.rule.growth;
+        self.first = first.saturating_sub(growth);
+        let rows = self.first..(last + growth + 1).min(self.input.shape[0]);
+        let width = self.near.len();
+        self.sources.clear();
+        self.sources.resize(rows.len() * width, 0);
+        for (y, line) in rows.zip(self.sources.chunks_exact_mut(width)) {
+            copy_row(&self.input.planes.flags, y, &mut self.flags);
+            for (source, flags) in line[growth..].iter_mut().zip(&self.flags) {
+                *source = flags.cast_unsigned() & self.rule.source;
+            }
         }
     }
 
-    fn read(&mut self, y: usize) {
-        let [ny, nx] = self.input.shape;
+    /// One of these rows; how many of its pixels do not lie near a source, and how many are
+    /// background.
+    fn read(&mut self, y: usize, image: &mut [f32], zodi: &mut [f32]) -> [usize; 2] {
+        self.add_near(y);
         let planes = &self.input.planes;
-        self.near.fill(0);
-        for near in y.saturating_sub(self.growth)..(y + self.growth + 1).min(ny) {
-            if near != y {
-                copy_row(&planes.flags, near, &mut self.flags);
-                self.add_sources();
-            }
-        }
         copy_row(&planes.flags, y, &mut self.flags);
-        self.add_sources();
-        copy_row(&planes.image, y, &mut self.image);
-        copy_row(&planes.zodi, y, &mut self.zodi);
+        copy_row(&planes.image, y, image);
+        copy_row(&planes.zodi, y, zodi);
         copy_row(&planes.variance, y, &mut self.variance);
-        for x in 0..nx {
-            let (image, zodi, variance) = (self.image[x], self.zodi[x], self.variance[x]);
-            self.usable[x] = (self.flags[x].cast_unsigned() & (self.bad | self.source) == 0)
-                & image.is_finite()
-                & (zodi.is_finite() & (zodi != 0.0))
-                & (variance.is_finite() & (variance > 0.0));
-        }
         for circle in self.input.excluded {
             let square = circle.radius * circle.radius - (y as f64 - circle.center[1]).powi(2);
-            for (x, usable) in self.usable.iter_mut().enumerate() {
-                *usable &= (x as f64 - circle.center[0]).powi(2) > square;
+            for (x, image) in image.iter_mut().enumerate() {
+                if (x as f64 - circle.center[0]).powi(2) <= square {
+                    *image = f32::NAN;
+                }
             }
         }
-        self.near_source = 0;
-        let wide = 2 * self.growth + 1;
-        for (x, usable) in self.usable.iter_mut().enumerate() {
-            let near = self.near[x..x + wide].iter().fold(0, |all, near| all | near) != 0;
-            self.near_source += usize::from(*usable & near);
-            *usable &= !near;
+        let (mut open, mut background) = (0u32, 0u32);
+        let bad = self.rule.bad;
+        let seen = self.near.iter().zip(&self.flags).zip(&self.variance);
+        for ((image, zodi), ((near, flags), variance)) in image.iter_mut().zip(zodi).zip(seen) {
+            let positive = (*variance > 0.0) & (*variance < f32::INFINITY);
+            let finite = (image.abs() < f32::INFINITY) & (zodi.abs() < f32::INFINITY) & (*zodi != 0.0);
+            let good = ((near | (flags.cast_unsigned() & bad)) == 0) & positive & finite;
+            open += u32::from(*near == 0);
+            background += u32::from(good);
+            *image = if good { *image } else { f32::NAN };
         }
+        [open as usize, background as usize]
     }
 
-    /// Notes the sources of the row in `flags`.
-    fn add_sources(&mut self) {
-        for (near, flags) in self.near[self.growth..].iter_mut().zip(&self.flags) {
-            *near |= flags.cast_unsigned() & self.source;
+    /// Notes in `near`, from place 0 on, whether a source is near the pixels of a row.
+    fn add_near(&mut self, y: usize) {
+        let (growth, width) = (self.rule.growth, self.near.len());
+        self.near.fill(0);
+        let lines = y.saturating_sub(growth)..(y + growth + 1).min(self.first + self.sources.len() / width);
+        for line in lines {
+            let line = &self.sources[(line - self.first) * width..][..width];
+            self.near.iter_mut().zip(line).for_each(|(near, source)| *near |= source);
+        }
+        // Each time the places behind tell of one more.
+        for _ in 0..2 * growth {
+            for x in 1..width {
+                self.near[x - 1] |= self.near[x];
+            }
         }
     }
 }

@@ -15,7 +15,7 @@
 //! repeated ([`ForegroundFit::extended_fraction`] says how much stands above).
 //!
 //! Of large images, evenly spaced rows are looked at, about [`ForegroundOptions::max_pixels`]
-//! pixels in all; the reported error is that of the pixels used. All sums run in a fixed order, so
+//! pixels in all, and more where sources leave few; the reported error is that of the pixels used. All sums run in a fixed order, so
 //! every machine finds the same bits.
 
 mod clip;
@@ -35,8 +35,8 @@ use crate::flags::{FlagNames, FlagSelection};
 use crate::image::PlaneViews;
 use crate::map::{Passband, WavelengthMap};
 
-use clip::ClippedScale;
-use gather::BackgroundPixels;
+use clip::{ClippedScale, UnextendedScale};
+use gather::{BackgroundPixels, BackgroundRule};
 pub use spectrum::{ForegroundSpectrum, ResidualBin, SPECTRUM_BINS};
 
 /// Pixels this near to one that is flagged SOURCE are no background \[px, along either axis\].
@@ -46,10 +46,12 @@ const SOURCE_GROWTH: usize = 2;
 const EXTENDED_LIMIT: f64 = 0.15;
 /// A scale farther than this from 1 is worth a warning.
 const SCALE_LIMIT: f64 = 0.3;
-/// With less of the image than this left for the fit there is none, whatever share is background.
+/// With less than this of the pixels between the sources left for the fit there is none.
 const LEAST_LEFT: f64 = 0.05;
+/// With fewer pixels than this there is no fit: its error would be 0.5 % and more.
+const LEAST_PIXELS: usize = 200;
 /// Pixels whose wavelengths are looked at for the report, where no spectrum is subtracted.
-const REPORT_PIXELS: usize = 1 << 17;
+const REPORT_PIXELS: usize = 1 << 15;
 
 /// What is subtracted from an image.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,14 +151,15 @@ pub struct ForegroundOptions {
     pub mode: ForegroundMode,
     /// How the scale is estimated.
     pub estimator: ForegroundEstimator,
-    /// The least share of all pixels that must be background for a fit, from 0 to 1.
+    /// The least share of background among the pixels that do not lie near a source, from 0 to 1;
+    /// among all pixels with [`ForegroundEstimator::Ivm`].
     pub bg_fraction_min: f64,
     /// A fitted scale must lie above this.
     pub scale_min: f64,
     /// A fitted scale must not exceed this.
     pub scale_max: f64,
-    /// Rows are thinned out evenly so that no more than about this many pixels are looked at, above
-    /// 0.
+    /// Rows are thinned out evenly so that about this many pixels are looked at, more where sources
+    /// leave less than half of them; above 0. A pixel tells the scale to 5 to 10 %.
     pub max_pixels: usize,
 }
 
@@ -209,8 +212,11 @@ pub enum ScaleOrigin {
     Static,
     /// Not fitted, for too few pixels are background: 1, or see [`ForegroundFit::from_run`].
     TooFewPixels {
-        /// Their share of all pixels.
+        /// Their share of the pixels that do not lie near a source.
         fraction: f64,
+        /// How many were looked at and not clipped.
+        #[serde(default)]
+        pixels: usize,
     },
     /// Not used, for it lies outside the limits: 1, or see [`ForegroundFit::from_run`].
     OutOfRange {
@@ -251,22 +257,19 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     }
     let pixels = match options.estimator {
         ForegroundEstimator::Robust => {
-            let rows = options.max_pixels.div_ceil(input.shape[1].max(1)).max(1);
-            let step = input.shape[0].div_ceil(rows).max(1);
-            BackgroundPixels::gather(input, &FlagSelection::Photometry, SOURCE_GROWTH, step)
+            let rule = BackgroundRule::new(input, &FlagSelection::Photometry, SOURCE_GROWTH);
+            BackgroundPixels::sample(input, rule, options.max_pixels)
         }
-        ForegroundEstimator::Ivm => BackgroundPixels::gather(input, &FlagSelection::Spxquery, 0, 1),
+        ForegroundEstimator::Ivm => {
+            let rule = BackgroundRule::new(input, &FlagSelection::Spxquery, 0);
+            BackgroundPixels::gather(input, BackgroundRule { with_variance: true, ..rule }, 1)
+        }
     };
     let mut found = match options.estimator {
         ForegroundEstimator::Robust => clip::without_extended(&pixels),
         ForegroundEstimator::Ivm => clip::inverse_variance(&pixels),
     };
-    let used = found.kept.iter().filter(|kept| **kept).count();
-    // Pixels near a source are good sky, which is left out because it can be afforded.
-    // So is what stands out: the rule is about pixels that are no sky at all.
-    let share = |count: usize| count as f64 / pixels.sampled.max(1) as f64;
-    let (background, left) = (share(pixels.len() + pixels.near_source), share(used));
-    let fraction = if left < LEAST_LEFT { left } else { background };
+    let fraction = usable_fraction(&pixels, &found, options.estimator);
     let mut fit = ForegroundFit::judged(&found.scale, fraction, options);
     // Airglow stands above the background as a whole, too; hence the residual is that of all
     // background pixels.
@@ -277,14 +280,29 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     if spectral && let Some(all) = ForegroundSpectrum::fit(&residual, &wavelengths, input.detector) {
         // A galaxy is what still stands above when the spectrum of the sky is subtracted.
         found = clip::without_extended(&pixels.less(|at| all.at(wavelengths[at])));
-        let kept = |values: &[f32]| -> Vec<f32> {
-            values.iter().zip(&found.kept).filter(|(_, kept)| **kept).map(|(value, _)| *value).collect()
-        };
-        let sky = ForegroundSpectrum::fit(&kept(&residual), &kept(&wavelengths), input.detector);
+        let left = found.blocks.without(&pixels, &residual);
+        let sky = ForegroundSpectrum::fit(&left, &wavelengths, input.detector);
         fit.spectrum = Some(sky.unwrap_or(all));
     }
     fit.extended_fraction = found.extended_fraction;
     Some(fit)
+}
+
+/// The share that `bg_fraction_min` is about.
+///
+/// Sources do not count against an image: where they cover nine tenths of it, the rest still tells
+/// the scale. What counts is how many of the pixels between them are background. Bad ones are not,
+/// nor are those of an excluded region: where that is most of the image, what is left of it holds
+/// the outskirts of what was to be excluded. And where what stands above the background as a whole
+/// leaves next to nothing, there is no background to speak of. (spxquery counts the background among
+/// all pixels.)
+fn usable_fraction(pixels: &BackgroundPixels, found: &UnextendedScale, estimator: ForegroundEstimator) -> f64 {
+    let share = |part: usize, all: usize| part as f64 / all.max(1) as f64;
+    if estimator == ForegroundEstimator::Ivm {
+        return share(pixels.background, pixels.image.len());
+    }
+    let left = share(found.blocks.kept(), pixels.open);
+    if left < LEAST_LEFT { left } else { share(pixels.background, pixels.open) }
 }
 
 impl ForegroundFit {
@@ -304,9 +322,9 @@ impl ForegroundFit {
 
     /// What comes of a fit to so many of the pixels: its scale where the options accept it, else 1.
     fn judged(found: &ClippedScale, fraction: f64, options: &ForegroundOptions) -> Self {
-        let fitted = found.scale;
-        if found.pixels == 0 || fraction < options.bg_fraction_min {
-            return Self::fixed(ScaleOrigin::TooFewPixels { fraction });
+        let (fitted, pixels) = (found.scale, found.pixels);
+        if pixels < LEAST_PIXELS || fraction < options.bg_fraction_min {
+            return Self::fixed(ScaleOrigin::TooFewPixels { fraction, pixels });
         }
         if !(fitted > options.scale_min && fitted <= options.scale_max) {
             return Self::fixed(ScaleOrigin::OutOfRange { fitted });
@@ -314,7 +332,7 @@ impl ForegroundFit {
         Self {
             scale: fitted,
             scale_error: Some(found.error),
-            pixels: found.pixels,
+            pixels,
             ..Self::fixed(ScaleOrigin::Fitted)
         }
     }
@@ -348,8 +366,12 @@ impl ForegroundFit {
             None => "scale 1".to_owned(),
         };
         match self.origin {
-            ScaleOrigin::TooFewPixels { fraction } => Some(format!(
-                "zodiacal light not fitted, {stands_for}: only {:.1} % of the pixels are background",
+            ScaleOrigin::TooFewPixels { pixels, .. } if pixels < LEAST_PIXELS => {
+                let unit = if pixels == 1 { "pixel is" } else { "pixels are" };
+                Some(format!("zodiacal light not fitted, {stands_for}: only {pixels} {unit} background"))
+            }
+            ScaleOrigin::TooFewPixels { fraction, .. } => Some(format!(
+                "zodiacal light not fitted, {stands_for}: only {:.1} % of the pixels between sources are background",
                 100.0 * fraction
             )),
             ScaleOrigin::OutOfRange { fitted } => {

@@ -72,7 +72,7 @@ impl BinRule {
     }
 }
 
-/// Medians of residuals by wavelength; pixels whose wavelength is NaN are left out.
+/// Medians of residuals by wavelength; pixels whose residual or wavelength is NaN are left out.
 pub(super) fn bins(
     residuals: &[f32],
     wavelengths: &[f32],
@@ -83,7 +83,7 @@ pub(super) fn bins(
     let mut values = vec![Vec::new(); count];
     let mut sums = vec![0.0; count];
     for (residual, wavelength) in residuals.iter().zip(wavelengths) {
-        if let Some(bin) = rule.bin(*wavelength) {
+        if let Some(bin) = rule.bin(*wavelength).filter(|_| !residual.is_nan()) {
             values[bin].push(*residual);
             sums[bin] += f64::from(*wavelength);
         }

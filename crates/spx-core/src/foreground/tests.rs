@@ -107,13 +107,15 @@ fn default_fit(sky: &TestSky) -> ForegroundFit {
 
 #[test]
 fn blank_sky_has_scale_one() {
-    for (seed, share) in [(1, 0.0), (2, 0.2), (3, 0.45)] {
-        let sky = TestSky::new(seed, [700, 1000], |_, _| 0.0).with_sources(share);
+    for (seed, share) in [(1, 0.0), (2, 0.2), (3, 0.45), (4, 0.75), (5, 0.9)] {
+        // Where little is left between the sources, it takes a large image.
+        let rows = if share > 0.8 { 2000 } else { 700 };
+        let sky = TestSky::new(seed, [rows, 1000], |_, _| 0.0).with_sources(share);
         let found = default_fit(&sky);
         let error = found.scale_error.unwrap();
         println!("SOURCE {share}: {:.6} +- {error:.6}", found.scale);
         assert_eq!(found.origin, ScaleOrigin::Fitted);
-        assert!((found.scale - 1.0).abs() < 5e-4 && error < 3e-4, "{found:?}");
+        assert!((found.scale - 1.0).abs() < f64::max(5e-4, 2.5 * error) && error < 5e-4, "{found:?}");
         assert!((found.scale - 1.0).abs() < 4.0 * error && found.remark().is_none(), "{:?}", found.remark());
         let pull = found.residual.iter().map(|bin| bin.significance().powi(2)).sum::<f64>();
         assert!(found.residual.len() >= 40 && pull / (found.residual.len() as f64) < 2.0, "{pull}");
@@ -148,11 +150,23 @@ fn gradients_do_no_harm() {
     assert!((found.scale - 1.0).abs() < 1.5e-3, "{found:?}");
 }
 
+/// Sources do not count against an image, bad pixels do.
 #[test]
-fn where_most_pixels_are_sources_the_run_helps() {
-    let sky = TestSky::new(6, [300, 300], |_, _| 0.0).with_sources(0.7);
+fn where_most_pixels_are_bad_the_run_helps() {
+    let crowded = TestSky::new(6, [300, 300], |_, _| 0.0).with_sources(0.7);
+    let found = default_fit(&crowded);
+    assert!((found.scale - 1.0).abs() < 4.0 * found.scale_error.unwrap(), "{found:?}");
+    let ivm = ForegroundOptions { estimator: ForegroundEstimator::Ivm, ..Default::default() };
+    assert!(crowded.fit(&ivm, &[]).is_unfitted(), "spxquery counts all pixels");
+
+    let mut sky = TestSky::new(6, [300, 300], |_, _| 0.0);
+    sky.planes.flags.iter_mut().step_by(5).for_each(|flags| *flags |= 1 << 10);
+    assert!(!default_fit(&sky).is_unfitted());
+    sky.planes.flags.iter_mut().step_by(2).for_each(|flags| *flags |= 1 << 10);
     let mut found = default_fit(&sky);
-    assert!(matches!(found.origin, ScaleOrigin::TooFewPixels { fraction } if fraction < 0.4));
+    assert!(
+        matches!(found.origin, ScaleOrigin::TooFewPixels { fraction, .. } if (fraction - 0.4).abs() < 0.01)
+    );
     assert!(found.is_unfitted() && found.scale == 1.0);
     found.take_from_run(&[]);
     assert!(found.scale == 1.0 && found.from_run.is_none());
@@ -250,7 +264,8 @@ fn bad_pixels_do_not_count() {
     }
     let left = |sky: &TestSky| {
         sky.with_input(&[], |input| {
-            BackgroundPixels::gather(input, &FlagSelection::Photometry, SOURCE_GROWTH, 1).len()
+            let rule = BackgroundRule::new(input, &FlagSelection::Photometry, SOURCE_GROWTH);
+            BackgroundPixels::gather(input, rule, 1).background
         })
     };
     assert_eq!(left(&clean), 10_000);
@@ -268,7 +283,7 @@ fn limits_and_empty_images_are_told() {
     let mut nothing = TestSky::new(12, [30, 30], |_, _| 0.0);
     nothing.planes.flags.fill(1 << 10);
     assert!(
-        matches!(default_fit(&nothing).origin, ScaleOrigin::TooFewPixels { fraction } if fraction == 0.0)
+        matches!(default_fit(&nothing).origin, ScaleOrigin::TooFewPixels { fraction: 0.0, pixels: 0 })
     );
     let fixed = ForegroundOptions { mode: ForegroundMode::Static, ..Default::default() };
     assert_eq!(nothing.fit(&fixed, &[]).origin, ScaleOrigin::Static);
