@@ -30,6 +30,6 @@ pub use names::file_stem;
 pub use row::{BatchRow, COLUMNS, header};
 pub use spx_core::columns::{ColumnKind, TableColumn};
 pub use tables::{
-    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, Unmeasured,
-    WrittenTables,
+    BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, RecordedZodi,
+    Unmeasured, WrittenTables,
 };

@@ -80,8 +80,19 @@ pub struct Unmeasured {
     pub reason: String,
 }
 
+/// The scale of the zodiacal light that was subtracted from an image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RecordedZodi {
+    /// Number of the detector.
+    pub detector: u8,
+    /// The zodiacal light is this times its model.
+    pub scale: f64,
+    /// The scale was fitted to this image; `false` where it should have been and could not.
+    pub fitted: bool,
+}
+
 /// What the tables of an image were made with, and what they hold.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImageRecord {
     version: u32,
@@ -112,6 +123,9 @@ pub struct ImageRecord {
     pub measured: usize,
     /// What was unusual about the image.
     pub remark: Option<String>,
+    /// The zodiacal light, where its scale was to be fitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zodi: Option<RecordedZodi>,
     csv_bytes: Option<u64>,
     parquet_bytes: Option<u64>,
     /// Sources on the image without a row.
@@ -135,6 +149,7 @@ impl ImageRecord {
             photometry: photometry.to_owned(),
             measured: 0,
             remark: None,
+            zodi: None,
             csv_bytes: None,
             parquet_bytes: None,
             unmeasured: Vec::new(),
@@ -148,7 +163,7 @@ fn columns() -> String {
 }
 
 /// What is known of an earlier run's tables.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Recorded {
     /// They are what this run would make.
     Done(ImageRecord),

@@ -3,7 +3,7 @@
 //! `flux = (sum(image overlap) - b pi r^2) pixel_area / light`, with `b` the sigma-clipped median
 //! of the pixels around and `light` the share of the source's light in the aperture, by the PSF;
 //! errors by [`ErrorModel`]. Pixels that are left out are missing from sum, area and light alike,
-//! so that the others make up for them. The light of the source in its own background is taken out
+//! so that the others make up for them, with the error of the PSF. The light of the source in its own background is taken out
 //! of that until the flux settles. Batch photometry is this in a loop.
 
 use std::f64::consts::FRAC_PI_2;
@@ -16,6 +16,7 @@ use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use crate::background::{Background, BackgroundRegion, Masks, estimate};
 use crate::noise::NoiseLaw;
 use crate::options::{ApertureMethod, ErrorModel, FlagRule, FwhmSource, PhotometryOptions};
+use crate::psf::fill_error;
 use crate::psf_flux::{PsfFitInput, fit};
 use crate::statistics::BackgroundSample;
 use crate::tile::{PixelTile, TilePixel};
@@ -173,6 +174,8 @@ struct ApertureScale {
     area: f64,
     /// To the flux [MJy/sr px^2].
     factor: f64,
+    /// Relative error of the flux from making up for pixels that were left out.
+    fill_error: f64,
 }
 
 impl<'a> Photometer<'a> {
@@ -231,7 +234,8 @@ impl<'a> Photometer<'a> {
         let background_error = self.background_error(&background);
         let unit = UJY_PER_ARCSEC2_PER_MJY_PER_SR * source.pixel_area;
         let flux = (sums.image - background.level * scale.area) * (scale.factor * unit);
-        let flux_error = sums.variance.sqrt().hypot(background_error * scale.area) * (scale.factor * unit);
+        let noise = sums.variance.sqrt().hypot(background_error * scale.area) * (scale.factor * unit);
+        let flux_error = noise.hypot(flux * scale.fill_error);
         let psf_flux = profile.filter(|_| self.options.psf_flux).map(|profile| {
             let circle = CircularAperture { radius: self.options.psf_fit_radius, ..aperture };
             self.psf_flux(tile, &circle, profile, [background.level, background_error], unit)
@@ -371,7 +375,7 @@ impl<'a> Photometer<'a> {
         let whole = sums.left_out == 0;
         let area = if whole { aperture.area() } else { sums.area };
         let Some(psf) = psf.filter(|_| self.options.aperture_correction || !whole) else {
-            return Ok(ApertureScale { area, factor: 1.0 });
+            return Ok(ApertureScale { area, factor: 1.0, fill_error: 0.0 });
         };
         if sums.all_light.is_nan() || sums.all_light <= 0.0 {
             return Err(NoMeasurement::Psf { zone: psf.zone() });
@@ -381,7 +385,8 @@ impl<'a> Photometer<'a> {
             return Err(NoMeasurement::Masked { fraction, limit });
         }
         let all = if self.options.aperture_correction { 1.0 } else { sums.all_light };
-        Ok(ApertureScale { area, factor: all / sums.light })
+        let fill_error = if whole { 0.0 } else { fill_error(fraction, sums.light) };
+        Ok(ApertureScale { area, factor: all / sums.light, fill_error })
     }
 
     /// Takes the light of the source out of its own background.
@@ -425,7 +430,8 @@ impl<'a> Photometer<'a> {
         let [x, y] = [circle.x, circle.y].map(|c| c.round().max(0.0) as usize);
         let foreground = self.image.foreground(x, y);
         let foreground = if foreground.is_finite() { foreground } else { 0.0 };
-        fit(tile, circle, &PsfFitInput { profile, background, foreground, law, bad, unit })
+        let least_fraction = 1.0 - self.options.max_masked_fraction;
+        fit(tile, circle, &PsfFitInput { profile, background, foreground, law, bad, least_fraction, unit })
     }
 
     /// The error of the background by the error model [MJy/sr].

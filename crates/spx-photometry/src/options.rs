@@ -200,7 +200,8 @@ pub struct PhotometryOptions {
     /// finite value costs the measurement.
     pub fill_bad_pixels: bool,
     /// With more of the source's light than this on pixels that are left out there is no
-    /// measurement; from 0 to below 1.
+    /// measurement, by aperture or by PSF; from 0 to below 1. An undersampled star has up to 0.8 of
+    /// its light on one pixel.
     pub max_masked_fraction: f64,
     /// How errors propagate.
     pub error_model: ErrorModel,
@@ -224,7 +225,7 @@ impl Default for PhotometryOptions {
             bad_flags: FlagSelection::Photometry,
             flag_rule: FlagRule::default(),
             fill_bad_pixels: true,
-            max_masked_fraction: 0.5,
+            max_masked_fraction: 0.7,
             error_model: ErrorModel::default(),
             aperture_correction: true,
             psf_flux: false,

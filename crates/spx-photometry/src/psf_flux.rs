@@ -4,7 +4,7 @@
 //! With data `d`, background `b`, profile `p` (share of the source's light in a pixel), variance
 //! `v`, over the pixels that are usable: `F = sum(p (d - b) / v) / sum(p^2 / v)`, with the variance
 //! `1 / sum(p^2 / v) + (b_err sum(p / v) / sum(p^2 / v))^2`. Pixels left out leave the flux
-//! unbiased; it only loses weight.
+//! unbiased; it only loses weight, and the error grows by that of the profile ([`fill_error`]).
 //!
 //! `v` is that of the model, background plus source, through the noise law of the image: weights
 //! that follow the noise of their pixel would make the flux low by 0.12 sigma a visit. For the same
@@ -14,12 +14,9 @@
 use crate::NoPsfFlux;
 use crate::aperture::CircularAperture;
 use crate::noise::NoiseLaw;
-use crate::psf::ProfileTile;
+use crate::psf::{ProfileTile, fill_error};
 use crate::tile::PixelTile;
 
-/// With less of the profile than this on usable pixels, the flux would hang on the wings of the
-/// profile.
-const LEAST_FRACTION: f64 = 0.5;
 /// Rounds of flux and variance; of a bright source two are enough.
 const ROUNDS: usize = 3;
 /// A flux of so many standard deviations enters its own variance by half.
@@ -51,6 +48,9 @@ pub(crate) struct PsfFitInput<'a> {
     pub(crate) law: NoiseLaw,
     /// Flags of pixels to leave out.
     pub(crate) bad: u32,
+    /// With less of the profile than this on usable pixels there is no flux: it would hang on the
+    /// wings of the profile.
+    pub(crate) least_fraction: f64,
     /// uJy in a pixel of 1 MJy/sr.
     pub(crate) unit: f64,
 }
@@ -86,14 +86,15 @@ pub(crate) fn fit(
             fraction += profile;
             pixels += 1;
         });
-        if !(fraction >= LEAST_FRACTION && sums.pp > 0.0) {
+        if !(fraction >= input.least_fraction && sums.pp > 0.0) {
             return Err(NoPsfFlux::Masked { fraction });
         }
         flux = sums.pd / sums.pp;
         let squared = flux.max(0.0).powi(2) * sums.pp;
         source = flux.max(0.0) * squared / (squared + HALF * HALF);
     }
-    let error = (1.0 / sums.pp).sqrt().hypot(input.background[1] * sums.p1 / sums.pp);
+    let noise = (1.0 / sums.pp).sqrt().hypot(input.background[1] * sums.p1 / sums.pp);
+    let error = noise.hypot(flux * fill_error(1.0 - fraction, fraction));
     let chi2 = (sums.dd - flux * sums.pd).max(0.0);
     Ok(PsfFlux { flux: flux * input.unit, error: error * input.unit, chi2, pixels, fraction })
 }

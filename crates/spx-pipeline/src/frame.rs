@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
-use spx_core::foreground::ForegroundFit;
+use spx_core::foreground::{ForegroundFit, ResidualBin};
 use spx_core::image::{Metadata, PsfData, PsfOrigin, PsfSamples};
 use spx_core::mef::MefFile;
 use spx_core::release::{ExposureCalibration, FluxCorrection, ReleaseIdentity};
@@ -68,6 +68,9 @@ pub struct ExposureInfo {
     pub zodi_scale_error: Option<f64>,
     /// The scale was not fitted to this exposure.
     pub zodi_not_fitted: bool,
+    /// The bin of wavelength in which the sky, less the scaled model, stands out most from zero.
+    #[serde(default)]
+    pub zodi_residual: Option<ResidualBin>,
     /// What the user should know of the fit.
     #[serde(default)]
     pub zodi_remark: Option<String>,
@@ -120,6 +123,7 @@ impl Frame {
             exposure_number: metadata.header.optional_integer("EXPIDN").ok().flatten(),
             zodi_scale: None,
             zodi_scale_error: None,
+            zodi_residual: None,
             zodi_not_fitted: false,
             zodi_remark: None,
         })
@@ -170,6 +174,7 @@ impl ExposureInfo {
         self.zodi_scale = fit.map(|fit| fit.scale);
         self.zodi_scale_error = fit.and_then(|fit| fit.scale_error);
         self.zodi_not_fitted = fit.is_some_and(ForegroundFit::is_unfitted);
+        self.zodi_residual = fit.and_then(|fit| fit.strongest_residual().copied());
         self.zodi_remark = fit.and_then(ForegroundFit::remark);
     }
 

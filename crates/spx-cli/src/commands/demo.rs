@@ -42,6 +42,8 @@ const ZODI_SCALE: f64 = 1.1;
 const BLANK_DISTANCE: f64 = 40.0;
 /// Radius in which stars are measured [px]; practically all of their light lies within.
 const APERTURE: f64 = 4.5;
+/// Pixels nearer than this to another star are no background [px].
+const NEIGHBOR: f64 = 4.0;
 
 /// Make a whole run on simulated data, without network, and compare it with the truth.
 ///
@@ -247,8 +249,11 @@ impl<'a> Comparison<'a> {
     fn new(cube: &mut CubeFile, sky: &'a SimulatedSky) -> anyhow::Result<Self> {
         let grid = grid(cube)?;
         let [nz, ny, _] = cube.shape();
-        let planes =
+        let mut planes =
             (0..nz).map(|z| cube.read(CubeArray::Science, z, 0..ny)).collect::<Result<Vec<Vec<f32>>, _>>()?;
+        // The galaxy's light is curved: the background around a star is not that under it.
+        let wavelengths = cube.wavelengths().iter().map(|bin| bin.center());
+        planes.iter_mut().zip(wavelengths).for_each(|(plane, um)| subtract_extended(plane, sky, &grid, um));
         let clear = |star: &&SimulatedStar| {
             sky.extended.iter().all(|e| e.position.separation(star.position) * 3600.0 > 0.4 * e.reach())
         };
@@ -256,9 +261,12 @@ impl<'a> Comparison<'a> {
         for star in sky.stars.iter().filter(clear) {
             let Some([x, y]) = grid.wcs().sky_to_pixel(star.position) else { continue };
             let area = UJY_PER_ARCSEC2_PER_MJY_PER_SR * grid.wcs().pixel_area(x, y);
+            let neighbors = neighbors(star, sky, &grid);
             let (mut spots, mut found, mut expected) = (Vec::new(), 0.0, 0.0);
             for (plane, bin) in planes.iter().zip(cube.wavelengths().iter()) {
-                let Some(spot) = measure(plane, grid.shape(), [x, y], APERTURE) else { continue };
+                let mut alone = plane.clone();
+                neighbors.iter().for_each(|&k| alone[k] = f32::NAN);
+                let Some(spot) = measure(&alone, grid.shape(), [x, y], APERTURE) else { continue };
                 found += spot.sum * area;
                 expected += star.flux(bin.center());
                 spots.push(spot.offset);
@@ -281,14 +289,16 @@ impl<'a> Comparison<'a> {
         self.matches.iter().map(|m| m.star).find(|star| star.position.separation(center) < 0.07)
     }
 
-    /// Medians over all stars: offset [px] along right ascension and declination, and flux ratio.
-    fn summary(&self) -> ([f64; 2], f64) {
+    /// Over all stars: medians of the offset [px] along right ascension and declination; mean of the
+    /// flux ratio, weighted by the flux, which is nearly the inverse variance, and its error.
+    fn summary(&self) -> ([f64; 2], [f64; 2]) {
         let middle = |of: &dyn Fn(&Match<'_>) -> f64| {
             let mut values: Vec<f64> = self.matches.iter().map(of).collect();
             median(&mut values).unwrap_or(f64::NAN)
         };
         let offset = [0, 1].map(|k| middle(&|m| m.offset[k] / self.pixel_scale));
-        (offset, middle(&|m| m.ratio))
+        let ratios = self.matches.iter().map(|m| (m.ratio, m.star.flux_2um));
+        (offset, weighted_mean(&ratios.collect::<Vec<_>>()))
     }
 
     fn table(&self) -> String {
@@ -303,10 +313,10 @@ impl<'a> Comparison<'a> {
                 star.id, star.flux_2um
             ));
         }
-        let ([dx, dy], ratio) = self.summary();
+        let ([dx, dy], [ratio, error]) = self.summary();
         let [mean, width] = self.blank;
         text.push_str(&format!(
-            "{} stars, medians: offset ({dx:+.4}, {dy:+.4}) px, found/true flux {ratio:.4}\n\
+            "{} stars: median offset ({dx:+.4}, {dy:+.4}) px, mean found/true flux {ratio:.4} +- {error:.4}\n\
              between the stars: (SCI - truth) / sqrt(VARIANCE) has mean {mean:+.3} (0 is right) and standard \
              deviation {width:.3} (1 is right)\n",
             self.matches.len()
@@ -315,7 +325,7 @@ impl<'a> Comparison<'a> {
     }
 
     fn json(&self) -> serde_json::Value {
-        let (offset, ratio) = self.summary();
+        let (offset, [ratio, error]) = self.summary();
         let stars: Vec<_> = self
             .matches
             .iter()
@@ -327,12 +337,46 @@ impl<'a> Comparison<'a> {
                 })
             })
             .collect();
-        serde_json::json!({ "stars": stars, "median_offset_px": offset, "median_flux_ratio": ratio, "blank_sky": self.blank })
+        serde_json::json!({ "stars": stars, "median_offset_px": offset, "mean_flux_ratio": ratio, "mean_flux_ratio_error": error, "blank_sky": self.blank })
     }
 }
 
-/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and
-/// no knot of the galaxy lights up; the truth is the light of the disk.
+/// Takes the light of the galaxy out of a plane at a wavelength [um].
+fn subtract_extended(plane: &mut [f32], sky: &SimulatedSky, grid: &OutputGrid, wavelength: f64) {
+    let nx = grid.shape()[1];
+    for (k, value) in plane.iter_mut().enumerate() {
+        let [ra, dec] = grid.wcs().pixel_to_sky((k % nx) as f64, (k / nx) as f64);
+        let Ok(place) = Position::new(ra, dec) else { continue };
+        let light =
+            |e: &ExtendedSource| e.surface_brightness(e.position.separation(place) * 3600.0, wavelength);
+        #[expect(clippy::cast_possible_truncation, reason = "planes are f32")]
+        let light = sky.extended.iter().map(light).sum::<f64>() as f32;
+        *value -= light;
+    }
+}
+
+/// Pixels that belong to other stars than this.
+fn neighbors(star: &SimulatedStar, sky: &SimulatedSky, grid: &OutputGrid) -> Vec<usize> {
+    let nx = grid.shape()[1];
+    let others = sky.stars.iter().filter(|other| other.id != star.id);
+    let others: Vec<[f64; 2]> = others.filter_map(|other| grid.wcs().sky_to_pixel(other.position)).collect();
+    let is_lit = |k: usize| {
+        let (x, y) = ((k % nx) as f64, (k / nx) as f64);
+        others.iter().any(|other| (x - other[0]).hypot(y - other[1]) < NEIGHBOR)
+    };
+    (0..nx * grid.shape()[0]).filter(|&k| is_lit(k)).collect()
+}
+
+/// Mean of values with weights, and its error from the scatter.
+fn weighted_mean(values: &[(f64, f64)]) -> [f64; 2] {
+    let total: f64 = values.iter().map(|(_, weight)| weight).sum();
+    let mean = values.iter().map(|(value, weight)| value * weight).sum::<f64>() / total;
+    let scatter: f64 = values.iter().map(|(value, weight)| (weight * (value - mean)).powi(2)).sum();
+    [mean, scatter.sqrt() / total]
+}
+
+/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and no
+/// knot of the galaxy lights up; the galaxy is not in the planes any more.
 fn blank_sky(
     cube: &mut CubeFile,
     planes: &[Vec<f32>],
@@ -342,22 +386,17 @@ fn blank_sky(
     let [_, ny, nx] = cube.shape();
     let positions = sky.stars.iter().map(|star| star.position);
     let lit: Vec<Position> = positions.chain(sky.extended.iter().map(|e| e.position)).collect();
-    let is_blank = |position: Position| lit.iter().all(|l| l.separation(position) * 3600.0 > BLANK_DISTANCE);
-    let place = |k: usize| {
+    let is_blank = |k: usize| {
         let [ra, dec] = grid.wcs().pixel_to_sky((k % nx) as f64, (k / nx) as f64);
-        Position::new(ra, dec).ok().filter(|&position| is_blank(position)).map(|position| (k, position))
+        let far = |position: Position| lit.iter().all(|l| l.separation(position) * 3600.0 > BLANK_DISTANCE);
+        Position::new(ra, dec).is_ok_and(far)
     };
-    let blank: Vec<(usize, Position)> = (0..ny * nx).filter_map(place).collect();
-    let centers: Vec<f64> = cube.wavelengths().iter().map(|bin| bin.center()).collect();
+    let blank: Vec<usize> = (0..ny * nx).filter(|&k| is_blank(k)).collect();
     let (mut sum, mut squares, mut count) = (0.0, 0.0, 0.0);
-    for (z, (plane, wavelength)) in planes.iter().zip(centers).enumerate() {
+    for (z, plane) in planes.iter().enumerate() {
         let variance: Vec<f32> = cube.read(CubeArray::Variance, z, 0..ny)?;
-        for &(k, position) in &blank {
-            let light = |e: &ExtendedSource| {
-                e.surface_brightness(e.position.separation(position) * 3600.0, wavelength)
-            };
-            let truth: f64 = sky.extended.iter().map(light).sum();
-            let pull = (f64::from(plane[k]) - truth) / f64::from(variance[k]).sqrt();
+        for &k in &blank {
+            let pull = f64::from(plane[k]) / f64::from(variance[k]).sqrt();
             if pull.is_finite() {
                 (sum, squares, count) = (sum + pull, squares + pull * pull, count + 1.0);
             }
@@ -370,34 +409,36 @@ fn blank_sky(
 /// Fluxes found on several images against the truth.
 #[derive(Default)]
 struct FluxAccuracy {
-    /// Found over true.
-    ratios: Vec<f64>,
+    /// Found over true, and the weight that it has.
+    ratios: Vec<(f64, f64)>,
     /// (found - true) / error.
     pulls: Vec<f64>,
 }
 
 impl FluxAccuracy {
     fn add(&mut self, flux: f64, error: f64, truth: f64) {
-        self.ratios.push(flux / truth);
+        // Where photons make the noise, the flux is the inverse of the relative variance.
+        self.ratios.push((flux / truth, truth));
         self.pulls.push((flux - truth) / error);
     }
 
-    /// Median of found over true, mean and standard deviation of the pulls.
+    /// Weighted mean of found over true with its error, and the standard deviation of the pulls.
     fn figures(&self) -> [f64; 3] {
         let n = self.pulls.len() as f64;
         let mean = self.pulls.iter().sum::<f64>() / n;
         let variance = self.pulls.iter().map(|pull| (pull - mean).powi(2)).sum::<f64>() / (n - 1.0);
-        [median(&mut self.ratios.clone()).unwrap_or(f64::NAN), mean, variance.sqrt()]
+        let [ratio, error] = weighted_mean(&self.ratios);
+        [ratio, error, variance.sqrt()]
     }
 
     fn text(&self) -> String {
-        let [ratio, mean, width] = self.figures();
-        format!("{ratio:.4}, {mean:+.2} +- {width:.2}")
+        let [ratio, error, width] = self.figures();
+        format!("{ratio:.4} +- {error:.4}, {width:.2}")
     }
 
     fn json(&self) -> serde_json::Value {
-        let [ratio, mean, width] = self.figures();
-        serde_json::json!({ "median_flux_ratio": ratio, "mean_pull": mean, "pull_width": width })
+        let [ratio, error, width] = self.figures();
+        serde_json::json!({ "mean_flux_ratio": ratio, "mean_flux_ratio_error": error, "pull_width": width })
     }
 }
 
@@ -423,11 +464,7 @@ impl<'a> SingleSource<'a> {
             output_dir: output.to_owned(),
             cutout_size: Some("60px".to_owned()),
             archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
-            photometry: PhotometrySettings {
-                aperture_correction: true,
-                psf_flux: true,
-                ..PhotometrySettings::default()
-            },
+            photometry: PhotometrySettings { psf_flux: true, ..PhotometrySettings::default() },
             ..RunConfig::default()
         };
         let report = run_source(&config, &global.terminal())?;
@@ -447,7 +484,7 @@ impl<'a> SingleSource<'a> {
 
     fn line(&self) -> String {
         format!(
-            "{} on {} images, median found/true flux, mean and standard deviation of (found - true) / error:\n  \
+            "{} on {} images, mean found/true flux, standard deviation of (found - true) / error (1 is right):\n  \
              aperture {}\n  PSF      {}\n",
             self.star.id,
             self.images,

@@ -77,7 +77,8 @@ impl BackgroundPixels {
             variance: Vec::with_capacity(if rule.with_variance { count } else { 0 }),
         };
         let mut lines = GatheredLines::new(input, rule);
-        let mut planes = pixels.image.chunks_exact_mut(nx.max(1)).zip(pixels.zodi.chunks_exact_mut(nx.max(1)));
+        let mut planes =
+            pixels.image.chunks_exact_mut(nx.max(1)).zip(pixels.zodi.chunks_exact_mut(nx.max(1)));
         for first in pairs {
             let last = (first + 1).min(ny - 1);
             lines.find_sources(first, last);
@@ -92,6 +93,12 @@ impl BackgroundPixels {
             }
         }
         pixels
+    }
+
+    /// Mean of the zodiacal model over the background [MJy/sr]; 0 where there is none.
+    pub(super) fn mean_zodi(&self) -> f64 {
+        let background = self.image.iter().zip(&self.zodi).filter(|(image, _)| !image.is_nan());
+        background.map(|(_, zodi)| f64::from(*zodi)).sum::<f64>() / self.background.max(1) as f64
     }
 
     /// The image less the zodiacal light [MJy/sr].

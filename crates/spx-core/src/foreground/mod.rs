@@ -46,6 +46,9 @@ const SOURCE_GROWTH: usize = 2;
 const EXTENDED_LIMIT: f64 = 0.15;
 /// A scale farther than this from 1 is worth a warning.
 const SCALE_LIMIT: f64 = 0.3;
+/// A residual in a bin of wavelength of more than this share of the zodiacal light, and so many of
+/// its errors, is worth a warning.
+const RESIDUAL_LIMIT: (f64, f64) = (0.1, 10.0);
 /// With less than this of the pixels between the sources left for the fit there is none.
 const LEAST_LEFT: f64 = 0.05;
 /// With fewer pixels than this there is no fit: its error would be 0.5 % and more.
@@ -241,6 +244,10 @@ pub struct ForegroundFit {
     pub pixels: usize,
     /// Share of the image, in blocks, that stands above its background as a whole.
     pub extended_fraction: f64,
+    /// Mean of the zodiacal model over the background pixels, scaled [MJy/sr]; 0 where no pixel was
+    /// looked at.
+    #[serde(default)]
+    pub zodi_level: f64,
     /// What is left after the scaled model is subtracted, by wavelength; bins of fewer than 20
     /// pixels are missing.
     pub residual: Vec<ResidualBin>,
@@ -271,6 +278,7 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     };
     let fraction = usable_fraction(&pixels, &found, options.estimator);
     let mut fit = ForegroundFit::judged(&found.scale, fraction, options);
+    fit.zodi_level = fit.scale * pixels.mean_zodi();
     // Airglow stands above the background as a whole, too; hence the residual is that of all
     // background pixels.
     let (residual, spectral) = (pixels.less_zodi(fit.scale), options.mode == ForegroundMode::Spectral);
@@ -288,6 +296,15 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
     Some(fit)
 }
 
+/// The scale for exposures to which none can be fitted: the median of those that were fitted to
+/// others, `None` without any.
+pub fn run_scale(fitted: &[f64]) -> Option<f64> {
+    let mut sorted = fitted.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let last = sorted.len().checked_sub(1)?;
+    Some(f64::midpoint(sorted[last / 2], sorted[sorted.len() / 2]))
+}
+
 /// The share that `bg_fraction_min` is about.
 ///
 /// Sources do not count against an image: where they cover nine tenths of it, the rest still tells
@@ -296,7 +313,11 @@ pub fn fit(input: &ForegroundInput<'_>, options: &ForegroundOptions) -> Option<F
 /// the outskirts of what was to be excluded. And where what stands above the background as a whole
 /// leaves next to nothing, there is no background to speak of. (spxquery counts the background among
 /// all pixels.)
-fn usable_fraction(pixels: &BackgroundPixels, found: &UnextendedScale, estimator: ForegroundEstimator) -> f64 {
+fn usable_fraction(
+    pixels: &BackgroundPixels,
+    found: &UnextendedScale,
+    estimator: ForegroundEstimator,
+) -> f64 {
     let share = |part: usize, all: usize| part as f64 / all.max(1) as f64;
     if estimator == ForegroundEstimator::Ivm {
         return share(pixels.background, pixels.image.len());
@@ -315,6 +336,7 @@ impl ForegroundFit {
             from_run: None,
             pixels: 0,
             extended_fraction: 0.0,
+            zodi_level: 0.0,
             residual: Vec::new(),
             spectrum: None,
         }
@@ -329,12 +351,7 @@ impl ForegroundFit {
         if !(fitted > options.scale_min && fitted <= options.scale_max) {
             return Self::fixed(ScaleOrigin::OutOfRange { fitted });
         }
-        Self {
-            scale: fitted,
-            scale_error: Some(found.error),
-            pixels,
-            ..Self::fixed(ScaleOrigin::Fitted)
-        }
+        Self { scale: fitted, scale_error: Some(found.error), pixels, ..Self::fixed(ScaleOrigin::Fitted) }
     }
 
     /// True where the scale should have been fitted to this image and was not.
@@ -346,10 +363,11 @@ impl ForegroundFit {
     /// detector, where it could not be fitted here and there are any. A `spectrum` stays: it was
     /// found with scale 1 and is subtracted with it, so the scale stays, too.
     pub fn take_from_run(&mut self, fitted: &[f64]) {
-        if self.is_unfitted() && self.spectrum.is_none() && !fitted.is_empty() {
-            let mut sorted = fitted.to_vec();
-            sorted.sort_unstable_by(f64::total_cmp);
-            self.scale = f64::midpoint(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2]);
+        if self.is_unfitted()
+            && self.spectrum.is_none()
+            && let Some(scale) = run_scale(fitted)
+        {
+            self.scale = scale;
             self.from_run = Some(fitted.len());
         }
     }
@@ -388,8 +406,24 @@ impl ForegroundFit {
                  (see --background-exclude and --background static)",
                 self.scale
             )),
-            ScaleOrigin::Fitted | ScaleOrigin::Static => None,
+            ScaleOrigin::Fitted | ScaleOrigin::Static => self.residual_remark(),
         }
+    }
+
+    /// What is left of the sky, where it is much and nothing takes it out.
+    fn residual_remark(&self) -> Option<String> {
+        let strongest = self.strongest_residual().filter(|_| self.spectrum.is_none())?;
+        let (share, significance) = (strongest.level / self.zodi_level, strongest.significance());
+        let (limit, errors) = RESIDUAL_LIMIT;
+        (share.abs() > limit && significance.abs() > errors).then(|| {
+            format!(
+                "the sky at {:.3} um is {:+.3} MJy/sr off the zodiacal model, {:+.0} % of it: airglow, where it is \
+                 in D1 or D2 (see --background spectral)",
+                strongest.wavelength,
+                strongest.level,
+                100.0 * share
+            )
+        })
     }
 
     /// All that is to be subtracted, pixel by pixel [MJy/sr], row-major `[y][x]`: the plane to use

@@ -217,6 +217,8 @@ fn airglow_is_seen_and_subtracted() {
         if peak > 0.0 {
             assert!((strongest.wavelength - 1.083).abs() < 0.01 && strongest.significance() > 20.0);
             assert!((strongest.level / (peak * ZODI) - 1.0).abs() < 0.2, "{strongest:?}");
+            assert!(plain.remark().unwrap().contains("airglow"), "{:?}", plain.remark());
+            assert!(spectral.remark().is_none_or(|remark| !remark.contains("airglow, where")));
         } else {
             assert!(strongest.significance().abs() < 5.0, "{strongest:?}");
         }
@@ -282,9 +284,7 @@ fn limits_and_empty_images_are_told() {
     assert_eq!(found.scale, 1.0);
     let mut nothing = TestSky::new(12, [30, 30], |_, _| 0.0);
     nothing.planes.flags.fill(1 << 10);
-    assert!(
-        matches!(default_fit(&nothing).origin, ScaleOrigin::TooFewPixels { fraction: 0.0, pixels: 0 })
-    );
+    assert!(matches!(default_fit(&nothing).origin, ScaleOrigin::TooFewPixels { fraction: 0.0, pixels: 0 }));
     let fixed = ForegroundOptions { mode: ForegroundMode::Static, ..Default::default() };
     assert_eq!(nothing.fit(&fixed, &[]).origin, ScaleOrigin::Static);
     for mode in ["fit", "static", "spectral", "none"] {

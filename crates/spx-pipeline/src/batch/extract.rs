@@ -12,9 +12,11 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use spx_batch::{
-    Catalog, ImageRecord, ImageTableFormat, ImageTables, Recorded, SkyIndex, Unmeasured, WrittenTables,
+    Catalog, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedZodi, SkyIndex, Unmeasured,
+    WrittenTables,
 };
 use spx_core::atomic;
+use spx_core::foreground::run_scale;
 use spx_core::image::PixelPlanes;
 use spx_core::release::DataRelease;
 use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
@@ -51,6 +53,9 @@ pub struct ImageReport {
     /// Another file of the same exposure is used.
     #[serde(default)]
     pub is_aside: bool,
+    /// Its zodiacal light, where the scale was to be fitted.
+    #[serde(skip)]
+    pub zodi: Option<RecordedZodi>,
 }
 
 fn yes() -> bool {
@@ -68,6 +73,7 @@ impl ImageReport {
             measured: 0,
             unmeasured: 0,
             is_aside: false,
+            zodi: None,
         }
     }
 
@@ -91,7 +97,8 @@ impl ImageReport {
         };
         let file = path.display().to_string();
         let (measured, unmeasured) = (record.measured, record.unmeasured.len());
-        Self { file, status, reason, before, measured, unmeasured, is_aside: false }
+        let zodi = record.zodi;
+        Self { file, status, reason, before, measured, unmeasured, is_aside: false, zodi }
     }
 }
 
@@ -145,7 +152,7 @@ impl Extraction<'_> {
         listener.start("extract", images.len() as u64);
         let reports = finishing(|finish| {
             let pool = BufferPool::default();
-            images
+            let mut reports = images
                 .par_iter()
                 .zip(first)
                 .map(|(path, first)| {
@@ -157,15 +164,47 @@ impl Extraction<'_> {
                             let problem = format!("{} has the same name", first.display());
                             ImageReport::failed(&InputError::new(path, problem))
                         }
-                        None => self.image(path, &pool, finish)?,
+                        None => self.image(path, None, &pool, finish)?,
                     };
                     listener.advance(1);
                     Ok(report)
                 })
-                .collect()
+                .collect::<Result<Vec<_>, _>>()?;
+            self.unfitted_again(&mut reports, &pool, finish)?;
+            Ok(reports)
         });
         listener.finish();
         reports
+    }
+
+    /// Measures once more where the zodiacal light could not be fitted, with the median of the scales
+    /// of the other images of the detector, unless it was measured with that before.
+    fn unfitted_again(
+        &self,
+        reports: &mut [ImageReport],
+        pool: &BufferPool<PixelPlanes>,
+        finish: &SyncSender<WrittenTables>,
+    ) -> Result<(), PipelineError> {
+        let fitted = |detector: u8| -> Vec<f64> {
+            let all = reports.iter().filter_map(|report| report.zodi);
+            all.filter(|zodi| zodi.fitted && zodi.detector == detector).map(|zodi| zodi.scale).collect()
+        };
+        let late: Vec<(usize, Vec<f64>)> = (0..reports.len())
+            .filter_map(|k| {
+                let zodi = reports[k].zodi.filter(|zodi| !zodi.fitted)?;
+                let run = fitted(zodi.detector);
+                run_scale(&run).filter(|scale| *scale != zodi.scale)?;
+                Some((k, run))
+            })
+            .collect();
+        let again = late
+            .par_iter()
+            .map(|(k, run)| self.image(Path::new(&reports[*k].file), Some(run), pool, finish))
+            .collect::<Result<Vec<_>, _>>()?;
+        for ((k, _), report) in late.into_iter().zip(again) {
+            reports[k] = report;
+        }
+        Ok(())
     }
 
     /// The tables of an image, and how their record begins.
@@ -177,9 +216,12 @@ impl Extraction<'_> {
         Ok((ImageTables::new(&self.directory, &name), record))
     }
 
+    /// Measures the sources on an image, where that was not done before; `run`: with the scales of the
+    /// zodiacal light of other images, whatever was done before.
     fn image(
         &self,
         path: &Path,
+        run: Option<&[f64]>,
         pool: &BufferPool<PixelPlanes>,
         finish: &SyncSender<WrittenTables>,
     ) -> Result<ImageReport, PipelineError> {
@@ -188,13 +230,14 @@ impl Extraction<'_> {
             Err(error) => return Ok(ImageReport::failed(&error)),
         };
         match tables.recorded(&fresh, self.format) {
+            _ if run.is_some() => {}
             Recorded::Done(record) if !self.overwrite => return Ok(ImageReport::of(path, &record, true)),
             Recorded::Again(why) => {
                 self.listener.note(&format!("{}: measured again, for {why}", fresh.image));
             }
             Recorded::Done(_) | Recorded::Never => {}
         }
-        match self.measure(path, pool) {
+        match self.measure(path, run.unwrap_or_default(), pool) {
             Err(error) => Ok(ImageReport::failed(&error)),
             Ok(Measured { info, rows, unmeasured }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
@@ -202,7 +245,7 @@ impl Extraction<'_> {
                 let rows = rows.iter().map(|(n, row)| self.row(*n, &info, [&band, &made], row));
                 let remark = info.zodi_remark.clone();
                 let mut record = fresh;
-                (record.unmeasured, record.remark) = (unmeasured, remark);
+                (record.unmeasured, record.remark, record.zodi) = (unmeasured, remark, recorded_zodi(&info));
                 record.exposure = format!("{}/{band}", info.obs_id);
                 record.identity = info.identity.clone();
                 record.flux_correction = info.flux_correction;
@@ -215,7 +258,12 @@ impl Extraction<'_> {
         }
     }
 
-    fn measure(&self, path: &Path, pool: &BufferPool<PixelPlanes>) -> Result<Measured, InputError> {
+    fn measure(
+        &self,
+        path: &Path,
+        run: &[f64],
+        pool: &BufferPool<PixelPlanes>,
+    ) -> Result<Measured, InputError> {
         let opened = OpenExposure::open(path, &self.setup)?;
         let (center, radius) = opened.circle()?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
@@ -226,7 +274,7 @@ impl Extraction<'_> {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
-        let exposure = opened.read(&self.setup, pool.take())?;
+        let exposure = opened.read(&self.setup, run, pool.take())?;
         let measured = self.measure_all(&exposure, &near);
         let info = exposure.info().clone();
         pool.give(exposure.into_memory()?);
@@ -307,6 +355,13 @@ impl Extraction<'_> {
             fallbacks: fallbacks(info, row).into(),
         }
     }
+}
+
+/// The scale of an image, where it was fitted or should have been.
+fn recorded_zodi(info: &ExposureInfo) -> Option<RecordedZodi> {
+    let fitted = info.zodi_scale_error.is_some();
+    let scale = info.zodi_scale.filter(|_| fitted || info.zodi_not_fitted)?;
+    Some(RecordedZodi { detector: info.detector, scale, fitted })
 }
 
 /// Runs `measure` while another thread finishes the tables that it sends, so that the measuring

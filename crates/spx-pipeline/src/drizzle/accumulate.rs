@@ -221,6 +221,7 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         status: if entry.used { InputStatus::Used } else { InputStatus::Rejected },
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,
+        zodi_residual: None,
         context: entry.number.filter(|_| context),
         outliers: None,
     }

@@ -371,6 +371,7 @@ impl DrizzleJob<'_> {
                 report: InputReport {
                     calibration: Some(calibration),
                     zodi_scale: fit.as_ref().map(|f| f.scale),
+                    zodi_residual: fit.as_ref().and_then(|f| f.strongest_residual().copied()),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
                     outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
                     ..InputReport::of(

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use spx_core::foreground::ResidualBin;
 
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 
@@ -41,6 +42,9 @@ pub struct InputReport {
     pub reason: Option<String>,
     /// The scale of the zodiacal light that was subtracted.
     pub zodi_scale: Option<f64>,
+    /// The bin of wavelength in which the sky, less that light, stands out most from zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zodi_residual: Option<ResidualBin>,
     /// Its bit in the context, where that is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<u32>,
@@ -71,6 +75,7 @@ impl InputReport {
             status,
             reason,
             zodi_scale: None,
+            zodi_residual: None,
             context: None,
             outliers: None,
         }

@@ -110,7 +110,7 @@ pub fn measure_all(
             if progress.cancelled() {
                 return Err(PipelineError::Interrupted);
             }
-            let entry = measure(file, target, setup, &pool);
+            let entry = measure(file, target, setup, &[], &pool);
             done(&entry)?;
             progress.advance(1);
             Ok(entry)
@@ -120,19 +120,49 @@ pub fn measure_all(
     measured
 }
 
+/// Measures once more where the zodiacal light could not be fitted, with the median of the scales
+/// that were fitted to the other exposures of the detector. What is measured once more does not
+/// depend on what was measured in which run.
+pub fn measure_unfitted_again(entries: &mut [PhotometryEntry], target: &SkyTarget, setup: &PhotometrySetup) {
+    let fitted = |detector: u8| -> Vec<f64> {
+        let infos = entries.iter().filter_map(|entry| entry.exposure.as_ref());
+        infos
+            .filter(|info| info.detector == detector && info.zodi_scale_error.is_some())
+            .filter_map(|info| info.zodi_scale)
+            .collect()
+    };
+    let unfitted = |entry: &PhotometryEntry| {
+        entry.exposure.as_ref().filter(|info| info.zodi_not_fitted).map(|info| info.detector)
+    };
+    let late: Vec<(usize, Vec<f64>)> = (0..entries.len())
+        .filter_map(|k| Some((k, fitted(unfitted(&entries[k])?))))
+        .filter(|(_, run)| !run.is_empty())
+        .collect();
+    let pool = BufferPool::default();
+    let again: Vec<PhotometryEntry> = late
+        .par_iter()
+        .map(|(k, run)| measure(Path::new(&entries[*k].file), target, setup, run, &pool))
+        .collect();
+    for ((k, _), entry) in late.into_iter().zip(again) {
+        entries[k] = entry;
+    }
+}
+
 fn measure(
     file: &Path,
     target: &SkyTarget,
     setup: &PhotometrySetup,
+    run: &[f64],
     pool: &BufferPool<PixelPlanes>,
 ) -> PhotometryEntry {
-    measure_on(file, target, setup, pool).unwrap_or_else(|error| PhotometryEntry::failed(&error))
+    measure_on(file, target, setup, run, pool).unwrap_or_else(|error| PhotometryEntry::failed(&error))
 }
 
 fn measure_on(
     file: &Path,
     target: &SkyTarget,
     setup: &PhotometrySetup,
+    run: &[f64],
     pool: &BufferPool<PixelPlanes>,
 ) -> Result<PhotometryEntry, InputError> {
     let ended = |exposure: &ExposureInfo, outcome| PhotometryEntry {
@@ -145,7 +175,7 @@ fn measure_on(
     if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));
     }
-    let exposure = opened.read(setup, pool.take())?;
+    let exposure = opened.read(setup, run, pool.take())?;
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {

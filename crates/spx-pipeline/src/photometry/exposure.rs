@@ -104,12 +104,18 @@ impl OpenExposure {
         check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
-    /// Fits the zodiacal light where that is asked for. Pixels that do not stand in the file as
+    /// Fits the zodiacal light where that is asked for; where it cannot be, its scale is the median of
+    /// `run`, the scales of other exposures, if there are any. Pixels that do not stand in the file as
     /// plain numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
-    pub fn read(self, setup: &PhotometrySetup, reuse: PixelPlanes) -> Result<ReadExposure, InputError> {
+    pub fn read(
+        self,
+        setup: &PhotometrySetup,
+        run: &[f64],
+        reuse: PixelPlanes,
+    ) -> Result<ReadExposure, InputError> {
         let Self { mut frame, mut info, parent_offset } = self;
         let options = &setup.parameters.options;
         let product = setup.calibration.psf(frame.metadata().id.detector);
@@ -118,7 +124,10 @@ impl OpenExposure {
         let image = file.whole(reuse)?;
         let (metadata, views) = (image.metadata(), image.views());
         let treatment = &setup.parameters.zodi;
-        let foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave);
+        let mut foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave);
+        if let Some(found) = &mut foreground {
+            found.fit.take_from_run(run);
+        }
         info.set_zodi(foreground.as_ref().map(|found| &found.fit));
         Ok(ReadExposure { info, maps, parent_offset, image, psf, foreground })
     }
@@ -273,7 +282,7 @@ mod tests {
             let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let read = |path: &Path| {
-                OpenExposure::open(path, &setup).unwrap().read(&setup, PixelPlanes::default()).unwrap()
+                OpenExposure::open(path, &setup).unwrap().read(&setup, &[], PixelPlanes::default()).unwrap()
             };
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, sort_entries};
+use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, measure_unfitted_again, sort_entries};
 use super::exposure::PhotometrySetup;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
@@ -75,6 +75,7 @@ pub fn photometry(
     found.tell_skipped(listener);
     let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
     let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
+    measure_unfitted_again(&mut entries, &target, &setup);
     entries.extend(found.failed().iter().map(PhotometryEntry::failed));
     sort_entries(&mut entries);
     count_once(&mut entries, config.release);

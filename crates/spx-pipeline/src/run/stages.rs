@@ -12,7 +12,7 @@ use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::identity::identity_line;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
-use crate::photometry::entry::{measure_all, sort_entries};
+use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
 use crate::photometry::files::{now, warn_of_mixed_scales};
 use crate::photometry::settings::PhotometrySettings;
@@ -296,6 +296,7 @@ fn measure(
     }
     let add = |entry: &PhotometryEntry| journal.add(&identity_line(Path::new(&entry.file)), entry);
     entries.extend(measure_all(&left, &parameters.target, setup, listener, add)?);
+    measure_unfitted_again(&mut entries, &parameters.target, setup);
     Ok(entries)
 }
 
