@@ -50,7 +50,7 @@ fn rows(csv: &str) -> Vec<Vec<String>> {
     let mut reader = csv::Reader::from_reader(csv.as_bytes());
     let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let expected = "plane,wavelength,wavelength_min,wavelength_max,surface_brightness,surface_brightness_error,\
-                    flux,flux_error,n_pixels,n_pixels_total,count,and_mask,or_mask";
+                    flux,flux_error,n_pixels,n_pixels_total,count,and_mask,or_mask,background,background_error,background_pixels,detector,label";
     assert_eq!(header.join(","), expected);
     reader.records().map(|r| r.unwrap().iter().map(str::to_owned).collect()).collect()
 }
@@ -118,7 +118,7 @@ fn a_spectrum_is_the_column_of_its_pixel() {
             assert_eq!(row[0], z.to_string());
             assert_eq!(row[9], "1");
             assert_eq!(
-                row[10..],
+                row[10..13],
                 [arrays.count[k].to_string(), arrays.and_mask[k].to_string(), arrays.or_mask[k].to_string()]
             );
             if science.is_nan() {
@@ -215,6 +215,52 @@ fn spectra_as_json_have_null_without_data() {
     assert!(points[1]["flux"].is_null() && points[7]["flux"].is_number(), "{report}");
     assert!(report["radius_arcsec"].is_null());
     assert!((report["pixel_area_arcsec2"].as_f64().unwrap() - 6.15 * 6.15).abs() < 1e-4);
+}
+
+/// Pixels of a region file with a ring around each, against sums and medians of the arrays.
+#[test]
+fn regions_have_their_background_subtracted() {
+    let folder = folder_with_cube();
+    let (wcs, arrays) = (wcs(folder.path()), Arrays::read(folder.path()));
+    let [ra, dec] = wcs.pixel_to_sky(12.0, 10.0);
+    let file = format!("fk5\nbox({ra},{dec},30\",18\",0) # text={{a, b}}\npoint({ra},{dec})\n");
+    std::fs::write(folder.path().join("two.reg"), file).unwrap();
+    let arguments =
+        ["cube", "spectrum", "cube.fits", "--region=two.reg", "--annulus=30,50", "--independent-errors"];
+    let table = spx(folder.path(), &arguments).succeeds().stdout;
+    let rows = rows(&table.replace("\"a, b\"", "a b"));
+    assert_eq!(rows.len(), 2 * NZ);
+    // Pixels of 6.15": a box of 5 x 3 of them, north up.
+    let inside: Vec<usize> = (9..12).flat_map(|y| (10..15).map(move |x| y * NX + x)).collect();
+    let center = Position::new(ra, dec).unwrap();
+    let far = |k: usize| {
+        let [ra, dec] = wcs.pixel_to_sky((k % NX) as f64, (k / NX) as f64);
+        Position::new(ra, dec).unwrap().separation(center) * 3600.0
+    };
+    let ring: Vec<usize> = (0..NY * NX).filter(|k| (30.0..=50.0).contains(&far(*k))).collect();
+    let mut planes = 0;
+    for (z, row) in rows.iter().take(NZ).enumerate().filter(|(_, row)| !row[6].is_empty()) {
+        let voxel = |k: &usize| f64::from(arrays.science[z * NY * NX + k]);
+        let mut around: Vec<f64> = ring.iter().map(voxel).filter(|v| v.is_finite()).collect();
+        around.sort_by(f64::total_cmp);
+        let n = around.len();
+        let median = f64::midpoint(around[(n - 1) / 2], around[n / 2]);
+        let good: Vec<f64> = inside.iter().map(voxel).filter(|v| v.is_finite()).collect();
+        let mean = good.iter().sum::<f64>() / good.len() as f64 - median;
+        let number = |k: usize| row[k].parse::<f64>().unwrap();
+        assert!((number(4) - mean).abs() < 1e-5 * mean.abs().max(median.abs()), "{z}: {} {mean}", row[4]);
+        assert!((number(13) - median).abs() <= 1e-6 * median.abs(), "{z}");
+        assert_eq!((number(15), row[17].as_str()), (n as f64, "a b"));
+        planes += 1;
+    }
+    assert!(planes > 2, "{planes}");
+    for (more, word) in [
+        (["--region=none.reg", "--annulus=1,2"], "none.reg"),
+        (["--region=circle(1,2)", "--annulus=1,2"], "2 numbers"),
+        (["--region=two.reg", "--annulus=9,2"], "INNER,OUTER"),
+    ] {
+        spx(folder.path(), &[&["cube", "spectrum", "cube.fits"], &more[..]].concat()).fails(2, &[word]);
+    }
 }
 
 #[test]

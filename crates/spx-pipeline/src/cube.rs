@@ -2,7 +2,9 @@
 
 mod aperture;
 mod convert;
+mod line;
 mod planes;
+mod region;
 mod spectrum;
 mod summary;
 
@@ -16,10 +18,12 @@ use crate::{PipelineError, ResultContext as _};
 
 pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 pub use convert::{CubeConversion, export_cube, import_cube};
+pub use line::{LinePlanes, line_plane, line_rows};
 pub use planes::{
     PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
     shrunk, thirds_with_data,
 };
+pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
 pub use spx_drizzle::file::CubeLayout;
 pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};

@@ -14,7 +14,7 @@ use spx_drizzle::file::CubeFile;
 use spx_pipeline::cube::open_cube;
 use spx_pipeline::{PipelineError, ResultContext as _};
 
-use crate::meta::Meta;
+use crate::meta::{CubeMeta, Meta};
 use crate::page;
 use crate::quantize::{Loss, Plane};
 
@@ -42,7 +42,7 @@ pub struct PageReport {
 pub fn write_page(
     cube_file: &Path,
     target: &Path,
-    catalogue: Option<(&Path, String)>,
+    catalog: Option<(&Path, String)>,
     bin: usize,
     overwrite: bool,
 ) -> Result<PageReport, PipelineError> {
@@ -51,10 +51,11 @@ pub fn write_page(
     }
     let mut cube = open_cube(cube_file)?;
     check_size(cube_file, cube.shape(), bin)?;
-    let meta = Meta::new(cube_file, &cube, bin, catalogue.as_ref().map(|(path, _)| *path))?;
+    let shown = CubeMeta::new(cube_file, &cube, bin)?;
+    let meta = Meta::new(vec![shown], catalog.as_ref().map(|(path, _)| *path));
     let written = AtomicFile::new(target, overwrite).map_err(PipelineError::from).and_then(|file| {
         let mut out = BufWriter::new(File::create_new(file.path())?);
-        let loss = write(&mut out, &mut cube, meta, catalogue.map(|(_, text)| text), bin)?;
+        let loss = write(&mut out, &mut cube, meta, catalog.map(|(_, text)| text), bin)?;
         out.flush()?;
         let bytes = out.get_ref().metadata()?.len();
         file.commit()?;
@@ -102,15 +103,15 @@ fn write(
     out: &mut impl Write,
     cube: &mut CubeFile,
     mut meta: Meta,
-    catalogue: Option<String>,
+    catalog: Option<String>,
     bin: usize,
 ) -> Result<Loss, PipelineError> {
     let mut loss = Loss::new(bin);
     let [before, after] = page::alone();
     out.write_all(before.as_bytes())?;
-    for z in 0..meta.shape[0] {
+    for z in 0..cube.shape()[0] {
         let plane = Plane::read(cube, z, bin)?;
-        let [science, error] = loss.encode(&plane);
+        let (science, error) = loss.encode(&plane);
         write_array(out, &format!("sci-{z}"), &science, |v| v.to_le_bytes())?;
         write_array(out, &format!("error-{z}"), &error, |v| v.to_le_bytes())?;
         write_array(out, &format!("count-{z}"), &plane.count, |v| v.to_le_bytes())?;
@@ -119,7 +120,7 @@ fn write(
     }
     meta.loss = Some(loss.clone());
     write_json(out, "meta", &meta)?;
-    write_json(out, "catalogue", &catalogue)?;
+    write_json(out, "catalog", &catalog)?;
     out.write_all(after.as_bytes())?;
     Ok(loss)
 }

@@ -10,16 +10,34 @@ use spx_wcs::TanNumbers;
 
 use crate::quantize::Loss;
 use spx_pipeline::PipelineError;
-use spx_pipeline::cube::{cube_celestial, cube_detector, middle_plane, thirds_with_data};
+use spx_pipeline::cube::{cube_celestial, cube_detector, error_correlation, middle_plane, thirds_with_data};
 
-/// The description of a cube; its field names are those that the page's scripts use.
+/// The description of a page; its field names are those that the page's scripts use.
 #[derive(Debug, Serialize)]
 pub(crate) struct Meta {
-    file: String,
-    detector: String,
     version: &'static str,
+    /// At least one.
+    cubes: Vec<CubeMeta>,
+    /// Bit and name.
+    flags: Vec<(u32, String)>,
+    /// Name, and 256 colors `rrggbb` one after the other.
+    colormaps: Vec<(&'static str, String)>,
+    /// Name of the catalog to lay over the image.
+    catalog: Option<String>,
+    /// What a self-contained page has lost of the cube; `None` where the page has the cube itself.
+    pub(crate) loss: Option<Loss>,
+}
+
+/// The description of a cube.
+#[derive(Debug, Serialize)]
+pub(crate) struct CubeMeta {
+    /// Its name without folders.
+    file: String,
+    /// As the user named it.
+    path: String,
+    detector: String,
     /// `[nz, ny, nx]`.
-    pub(crate) shape: [usize; 3],
+    shape: [usize; 3],
     /// Lower and upper edge of each plane [um].
     wavelengths: Vec<[f64; 2]>,
     /// Input images of each plane.
@@ -29,14 +47,8 @@ pub(crate) struct Meta {
     /// Planes for red, green and blue; `None` where no plane has data.
     colors: Option<[Vec<usize>; 3]>,
     wcs: Wcs,
-    /// Bit and name.
-    flags: Vec<(u32, String)>,
-    /// Name, and 256 colors `rrggbb` one after the other.
-    colormaps: Vec<(&'static str, String)>,
-    /// Name of the catalogue to lay over the image.
-    catalogue: Option<String>,
-    /// What a self-contained page has lost of the cube; `None` where the page has the cube itself.
-    pub(crate) loss: Option<Loss>,
+    /// Of the errors of pixels 0, 1, 2, ... pixels from each other along an axis.
+    correlation: Vec<f64>,
 }
 
 /// [`TanNumbers`] as JSON.
@@ -49,41 +61,49 @@ struct Wcs {
 }
 
 impl Meta {
+    /// Describes a page with cubes and a catalog.
+    pub(crate) fn new(cubes: Vec<CubeMeta>, catalog: Option<&Path>) -> Self {
+        let names = FlagNames::default();
+        let flags = names.by_bit();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            cubes,
+            flags: flags.into_iter().map(|(bit, name)| (bit, name.to_owned())).collect(),
+            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colors(*map))).collect(),
+            catalog: catalog.map(file_name),
+            loss: None,
+        }
+    }
+}
+
+impl CubeMeta {
     /// Describes a cube of which `bin` x `bin` pixels are one pixel of the page.
-    pub(crate) fn new(
-        path: &Path,
-        cube: &CubeFile,
-        bin: usize,
-        catalogue: Option<&Path>,
-    ) -> Result<Self, PipelineError> {
+    pub(crate) fn new(path: &Path, cube: &CubeFile, bin: usize) -> Result<Self, PipelineError> {
         let wcs = cube_celestial(path, cube)?;
         let tan = wcs.tan_numbers().ok_or_else(|| {
             let problem = "HDU SCI: the projection of a cube has no distortion";
             PipelineError::failed(format!("{}: {problem}", path.display()))
         })?;
-        let name = |path: &Path| path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let [nz, ny, nx] = cube.shape();
         let blue_first = thirds_with_data(cube);
         Ok(Self {
-            file: name(path),
+            file: file_name(path),
+            path: path.display().to_string(),
             detector: cube_detector(cube),
-            version: env!("CARGO_PKG_VERSION"),
             shape: [nz, ny.div_ceil(bin), nx.div_ceil(bin)],
             wavelengths: cube.wavelengths().iter().map(|bin| [bin.min, bin.max]).collect(),
             images: cube.inputs_per_plane().to_vec(),
             first_plane: middle_plane(cube),
             colors: blue_first.map(|[blue, green, red]| [red, green, blue]),
             wcs: Wcs::binned(&tan, bin),
-            flags: FlagNames::default()
-                .by_bit()
-                .into_iter()
-                .map(|(bit, name)| (bit, name.to_owned()))
-                .collect(),
-            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colors(*map))).collect(),
-            catalogue: catalogue.map(name),
-            loss: None,
+            // Means of several pixels are nearly independent of each other.
+            correlation: if bin == 1 { error_correlation(cube) } else { vec![1.0] },
         })
     }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 impl Wcs {

@@ -7,10 +7,11 @@ use axum::response::IntoResponse;
 const INDEX: &str = "index.html";
 
 /// Names and contents, modules after those that they import.
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 23] = [
     (INDEX, include_str!("page/index.html")),
     ("style.css", include_str!("page/style.css")),
     ("wcs.js", include_str!("page/wcs.js")),
+    ("regions.js", include_str!("page/regions.js")),
     ("table.js", include_str!("page/table.js")),
     ("color.js", include_str!("page/color.js")),
     ("planes.js", include_str!("page/planes.js")),
@@ -18,12 +19,16 @@ const FILES: [(&str, &str); 18] = [
     ("file_source.js", include_str!("page/file_source.js")),
     ("state.js", include_str!("page/state.js")),
     ("picture.js", include_str!("page/picture.js")),
+    ("grid.js", include_str!("page/grid.js")),
     ("overlay.js", include_str!("page/overlay.js")),
-    ("pointer.js", include_str!("page/pointer.js")),
+    ("spectral_lines.js", include_str!("page/spectral_lines.js")),
     ("plot.js", include_str!("page/plot.js")),
     ("spectra.js", include_str!("page/spectra.js")),
+    ("pointer.js", include_str!("page/pointer.js")),
     ("wavelength.js", include_str!("page/wavelength.js")),
     ("controls.js", include_str!("page/controls.js")),
+    ("saving.js", include_str!("page/saving.js")),
+    ("session.js", include_str!("page/session.js")),
     ("keys.js", include_str!("page/keys.js")),
     ("main.js", include_str!("page/main.js")),
 ];

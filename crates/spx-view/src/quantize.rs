@@ -1,10 +1,10 @@
-//! Planes rounded to 16 bits, for the self-contained page.
+//! Planes rounded to whole numbers, for the self-contained page.
 //!
-//! Brightness v becomes the number q of 1 to 65535 with `v = scale sinh((q - 32768) step)`: faint
-//! values are rounded to a constant fraction of the plane's typical error, bright ones to a
-//! constant fraction of themselves. Errors are rounded by a constant factor:
-//! `e = error_min exp((q - 2) error_step)`, 1 stands for 0. Of both, 0 stands for no data. Counts
-//! and flags are kept as they are.
+//! Brightness v becomes the number q of 24 bits with `v = scale sinh((q - 2^23) step)`: faint values are rounded to a
+//! constant fraction of the plane's typical error, bright ones to a constant fraction of themselves. The step is as
+//! coarse as it may be for no value to change by more than a fiftieth of its error: finer ones would only make the page
+//! larger. Errors are rounded to 16 bits by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for 0.
+//! Of both, 0 stands for no data. Counts and flags are kept as they are.
 
 use serde::Serialize;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
@@ -117,9 +117,11 @@ pub(crate) struct Loss {
 }
 
 /// The middle of the numbers of brightness, which stands for 0.
-const ZERO: f64 = 32768.0;
+const ZERO: f64 = 8_388_608.0;
 /// The largest distance from it.
-const REACH: f64 = 32767.0;
+const REACH: f64 = ZERO - 1.0;
+/// The part of its error by which a brightness may change.
+const TOLERANCE: f64 = 0.02;
 /// Steps from the smallest error to the largest.
 const ERROR_STEPS: f64 = 65533.0;
 
@@ -129,36 +131,39 @@ impl Code {
         let mut errors = plane.error.clone();
         errors.retain(|e| *e > 0.0);
         let scale = median(&mut errors).unwrap_or(1.0);
-        let largest =
-            plane.science.iter().filter(|v| v.is_finite()).fold(0.0, |most, v| f64::from(v.abs()).max(most));
+        let values =
+            || plane.science.iter().map(|v| f64::from(*v)).zip(&plane.error).filter(|(v, _)| v.is_finite());
+        let largest = values().fold(0.0, |most: f64, (v, _)| most.max(v.abs()));
+        // Half a step is what a value changes by, and the slope of the curve at v is sqrt(scale^2 + v^2).
+        let steps = values()
+            .filter(|(_, e)| **e > 0.0)
+            .map(|(v, e)| 2.0 * TOLERANCE * f64::from(*e) / scale.hypot(v));
+        let coarse = steps.fold(2.0 * TOLERANCE, f64::min);
         let finite = errors.iter().map(|e| f64::from(*e));
         let (least, most) = finite.fold((f64::INFINITY, 0.0f64), |(a, b), e| (a.min(e), b.max(e)));
         let (error_min, ratio) = if least <= most { (least, most / least) } else { (1.0, 1.0) };
-        Self {
-            scale,
-            step: (largest / scale).asinh() / REACH,
-            error_min,
-            error_step: ratio.ln() / ERROR_STEPS,
-        }
+        let step = coarse.max((largest / scale).asinh() / REACH);
+        Self { scale, step, error_min, error_step: ratio.ln() / ERROR_STEPS }
     }
 
-    fn science(&self, value: f32) -> u16 {
-        let steps = if self.step > 0.0 { (f64::from(value) / self.scale).asinh() / self.step } else { 0.0 };
+    fn science(&self, value: f32) -> u32 {
+        let steps = (f64::from(value) / self.scale).asinh() / self.step;
         whole(if value.is_finite() { ZERO + steps.round().clamp(-REACH, REACH) } else { 0.0 })
     }
 
-    fn science_back(&self, number: u16) -> f64 {
+    fn science_back(&self, number: u32) -> f64 {
         self.scale * ((f64::from(number) - ZERO) * self.step).sinh()
     }
 
     fn error(&self, value: f32) -> u16 {
         let steps = (f64::from(value) / self.error_min).ln() / self.error_step;
-        whole(match value {
+        let number = match value {
             e if !e.is_finite() => 0.0,
             e if e <= 0.0 => 1.0,
             _ if self.error_step > 0.0 => 2.0 + steps.round().clamp(0.0, ERROR_STEPS),
             _ => 2.0,
-        })
+        };
+        u16::try_from(whole(number)).unwrap_or(u16::MAX)
     }
 
     fn error_back(&self, number: u16) -> f64 {
@@ -166,9 +171,9 @@ impl Code {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 65535")]
-fn whole(number: f64) -> u16 {
-    number as u16
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to below 2^24")]
+fn whole(number: f64) -> u32 {
+    number as u32
 }
 
 impl Loss {
@@ -178,9 +183,9 @@ impl Loss {
     }
 
     /// Rounds brightness and errors of the next plane, and measures what that changes.
-    pub(crate) fn encode(&mut self, plane: &Plane) -> [Vec<u16>; 2] {
+    pub(crate) fn encode(&mut self, plane: &Plane) -> (Vec<u32>, Vec<u16>) {
         let code = Code::of(plane);
-        let science: Vec<u16> = plane.science.iter().map(|v| code.science(*v)).collect();
+        let science: Vec<u32> = plane.science.iter().map(|v| code.science(*v)).collect();
         let error: Vec<u16> = plane.error.iter().map(|e| code.error(*e)).collect();
         for (k, e) in plane.error.iter().map(|e| f64::from(*e)).enumerate() {
             if plane.science[k].is_finite() && e > 0.0 && e.is_finite() {
@@ -190,7 +195,7 @@ impl Loss {
             }
         }
         self.codes.push(code);
-        [science, error]
+        (science, error)
     }
 }
 
@@ -208,27 +213,35 @@ mod tests {
         let error = [0.005, 0.004, 0.005, 2.0, 0.1, f32::NAN, 0.0];
         let plane = plane(&science, &error);
         let mut loss = Loss::new(1);
-        let [numbers, errors] = loss.encode(&plane);
+        let (numbers, errors) = loss.encode(&plane);
         let code = loss.codes[0];
         for (value, number) in science.iter().zip(&numbers).filter(|(v, _)| v.is_finite()) {
             let (value, back) = (f64::from(*value), code.science_back(*number));
-            assert!((back - value).abs() <= 2.5e-4 * value.abs().max(0.005), "{value} became {back}");
+            assert!((back - value).abs() <= 1e-3 * value.abs().max(0.1), "{value} became {back}");
         }
         for (value, number) in error.iter().zip(&errors).filter(|(v, _)| v.is_finite()) {
             let (value, back) = (f64::from(*value), code.error_back(*number));
             assert!((back - value).abs() <= 6e-5 * value, "{value} became {back}");
         }
         assert_eq!((numbers[5], errors[5], errors[6]), (0, 0, 1));
-        // 900 with an error of 2 is the worst: half a step of 2.0e-4 is 0.18.
-        assert!(loss.science > 1e-5 && loss.science < 0.2, "{}", loss.science);
+        assert!(loss.science > 0.005 && loss.science < 0.0201, "{}", loss.science);
         assert!(loss.error > 0.0 && loss.error < 6e-5, "{}", loss.error);
+    }
+
+    /// A source 100,000 times its error, whose own error is small: 24 bits still hold it to a hundredth of that.
+    #[test]
+    fn very_bright_values_with_small_errors_survive() {
+        let mut loss = Loss::new(1);
+        loss.encode(&plane(&[500.0, 0.001, -0.002], &[0.005, 0.005, 0.005]));
+        assert!(loss.science < 0.1, "{}", loss.science);
     }
 
     #[test]
     fn planes_without_data_or_contrast_can_be_coded() {
         let mut loss = Loss::new(1);
-        assert_eq!(loss.encode(&plane(&[f32::NAN], &[f32::NAN])), [[0], [0]]);
-        assert_eq!(loss.encode(&plane(&[0.0, 0.0], &[0.5, 0.5])), [[32768, 32768], [2, 2]]);
+        assert_eq!(loss.encode(&plane(&[f32::NAN], &[f32::NAN])), (vec![0], vec![0]));
+        let zero = 1 << 23;
+        assert_eq!(loss.encode(&plane(&[0.0, 0.0], &[0.5, 0.5])), (vec![zero, zero], vec![2, 2]));
         assert_eq!((loss.science, loss.error), (0.0, 0.0));
         assert_eq!(loss.codes[1].error_back(2), 0.5);
     }

@@ -5,12 +5,14 @@
 //! | `meta` | | [`Meta`](super::meta::Meta) as JSON |
 //! | `plane` | `array`, `z`, window | f32 or, of masks, u32, little endian, `[y][x]` |
 //! | `mean` | `planes` (numbers with commas), window | f32, as above |
+//! | `line` | `planes`, `continuum` (numbers with commas), window | f32, as above |
 //! | `pixel` | `z`, `x`, `y` | the five arrays at a pixel, as JSON |
-//! | `spectrum` | `ra`, `dec`, `radius` | what `spx cube spectrum --json` reports |
-//! | `catalogue` | | the CSV text |
+//! | `spectrum` | `region` (as in a file of DS9), `annulus` (two radii with a comma) | what `spx cube spectrum --json` reports, or `nothing`: why |
+//! | `catalog` | | the CSV text |
 //!
-//! A window is `x`, `y`, `width`, `height`, `bin` [px]. Errors are one line of text: 400 for
-//! requests that make no sense, 404 where there is nothing, 500 where the file cannot be read.
+//! All but the first and the last take `cube`, the number of the cube, without which it is the first. A window is `x`, `y`,
+//! `width`, `height`, `bin` [px]. Errors are one line of text: 400 for requests that make no
+//! sense, 404 where there is nothing, 500 where the file cannot be read.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,13 +20,12 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile};
 
-use crate::server::Site;
+use crate::server::{ServedCube, Site};
 use crate::window::{Values, Window, read_flags};
 use spx_pipeline::PipelineError;
-use spx_pipeline::cube::{CubeSpectrum, PlaneQuantity};
+use spx_pipeline::cube::{CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, parse_annulus};
 
 /// An answer that is one line of text.
 #[derive(Debug)]
@@ -69,9 +70,9 @@ pub(crate) async fn meta(State(site): State<Arc<Site>>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], site.meta.clone()).into_response()
 }
 
-pub(crate) async fn catalogue(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
-    let text = site.catalogue.clone();
-    let text = text.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no catalogue was given".to_owned()))?;
+pub(crate) async fn catalog(State(site): State<Arc<Site>>) -> Result<Response, Refusal> {
+    let text = site.catalog.clone();
+    let text = text.ok_or_else(|| Refusal(StatusCode::NOT_FOUND, "no catalog was given".to_owned()))?;
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], text).into_response())
 }
 
@@ -88,6 +89,8 @@ enum Layer {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct PlaneQuery {
+    #[serde(default)]
+    cube: usize,
     array: Layer,
     z: usize,
     x: usize,
@@ -101,17 +104,20 @@ pub(crate) async fn plane(
     State(site): State<Arc<Site>>,
     Query(query): Query<PlaneQuery>,
 ) -> Result<Response, Refusal> {
-    let PlaneQuery { array, z, x, y, width, height, bin } = query;
-    let window = site.window(Window { x, y, width, height, bin })?;
-    site.check_plane(z)?;
-    let bytes = blocking(&site.planes, move |cube| {
+    let PlaneQuery { cube, array, z, x, y, width, height, bin } = query;
+    let served = site.cube(cube)?;
+    let window = served.window(Window { x, y, width, height, bin })?;
+    served.check_plane(z)?;
+    let bytes = blocking(&served.planes, move |cube| {
         Ok(match array {
             Layer::Sci => bytes(&Values::Plane(PlaneQuantity::Sci, z).read(cube, window)?, f32::to_le_bytes),
             Layer::Snr => bytes(&Values::Plane(PlaneQuantity::Snr, z).read(cube, window)?, f32::to_le_bytes),
             Layer::Count => {
                 bytes(&Values::Plane(PlaneQuantity::Count, z).read(cube, window)?, f32::to_le_bytes)
             }
-            Layer::Error => bytes(&Values::Error(z).read(cube, window)?, f32::to_le_bytes),
+            Layer::Error => {
+                bytes(&Values::Plane(PlaneQuantity::Error, z).read(cube, window)?, f32::to_le_bytes)
+            }
             Layer::AndMask => bytes(&read_flags(cube, CubeArray::AndMask, z, window)?, u32::to_le_bytes),
             Layer::OrMask => bytes(&read_flags(cube, CubeArray::OrMask, z, window)?, u32::to_le_bytes),
         })
@@ -120,8 +126,12 @@ pub(crate) async fn plane(
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct MeanQuery {
+pub(crate) struct SeveralQuery {
+    #[serde(default)]
+    cube: usize,
     planes: String,
+    #[serde(default)]
+    continuum: String,
     x: usize,
     y: usize,
     width: usize,
@@ -131,15 +141,27 @@ pub(crate) struct MeanQuery {
 
 pub(crate) async fn mean(
     State(site): State<Arc<Site>>,
-    Query(query): Query<MeanQuery>,
+    Query(query): Query<SeveralQuery>,
 ) -> Result<Response, Refusal> {
-    let MeanQuery { x, y, width, height, bin, .. } = query;
-    let window = site.window(Window { x, y, width, height, bin })?;
-    let planes: Result<Vec<usize>, _> = query.planes.split(',').map(str::parse).collect();
-    let planes = planes.map_err(|_| bad_request("planes are numbers with commas between them"))?;
-    planes.iter().try_for_each(|z| site.check_plane(*z))?;
-    let read = move |cube: &mut CubeFile| Ok(Values::Mean(planes).read(cube, window)?);
-    Ok(binary(bytes(&blocking(&site.planes, read).await?, f32::to_le_bytes)))
+    let planes = site.cube(query.cube)?.planes_of(&query.planes)?;
+    several(&site, &query, Values::Mean(planes)).await
+}
+
+pub(crate) async fn line(
+    State(site): State<Arc<Site>>,
+    Query(query): Query<SeveralQuery>,
+) -> Result<Response, Refusal> {
+    let served = site.cube(query.cube)?;
+    let (line, continuum) = (served.planes_of(&query.planes)?, served.planes_of(&query.continuum)?);
+    several(&site, &query, Values::Line(LinePlanes { line, continuum })).await
+}
+
+async fn several(site: &Site, query: &SeveralQuery, values: Values) -> Result<Response, Refusal> {
+    let SeveralQuery { x, y, width, height, bin, .. } = *query;
+    let served = site.cube(query.cube)?;
+    let window = served.window(Window { x, y, width, height, bin })?;
+    let read = move |cube: &mut CubeFile| Ok(values.read(cube, window)?);
+    Ok(binary(bytes(&blocking(&served.planes, read).await?, f32::to_le_bytes)))
 }
 
 fn bytes<T: Copy>(values: &[T], encode: impl Fn(T) -> [u8; 4]) -> Vec<u8> {
@@ -154,6 +176,8 @@ fn binary(bytes: Vec<u8>) -> Response {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct PixelQuery {
+    #[serde(default)]
+    cube: usize,
     z: usize,
     x: usize,
     y: usize,
@@ -171,11 +195,12 @@ struct Pixel {
 
 pub(crate) async fn pixel(
     State(site): State<Arc<Site>>,
-    Query(PixelQuery { z, x, y }): Query<PixelQuery>,
+    Query(PixelQuery { cube, z, x, y }): Query<PixelQuery>,
 ) -> Result<Response, Refusal> {
-    site.window(Window { x, y, width: 1, height: 1, bin: 1 })?;
-    site.check_plane(z)?;
-    let pixel = blocking(&site.points, move |cube| {
+    let served = site.cube(cube)?;
+    served.window(Window { x, y, width: 1, height: 1, bin: 1 })?;
+    served.check_plane(z)?;
+    let pixel = blocking(&served.points, move |cube| {
         let rows = y..y + 1;
         Ok(Pixel {
             sci: cube.read::<f32>(CubeArray::Science, z, rows.clone())?[x],
@@ -190,22 +215,33 @@ pub(crate) async fn pixel(
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct SpectrumQuery {
-    ra: f64,
-    dec: f64,
-    radius: Option<f64>,
+    #[serde(default)]
+    cube: usize,
+    region: String,
+    annulus: Option<String>,
 }
 
 pub(crate) async fn spectrum(
     State(site): State<Arc<Site>>,
-    Query(SpectrumQuery { ra, dec, radius }): Query<SpectrumQuery>,
+    Query(query): Query<SpectrumQuery>,
 ) -> Result<Response, Refusal> {
-    let position = Position::new(ra, dec).map_err(PipelineError::usage)?;
-    if radius.is_some_and(|radius| !(radius > 0.0 && radius.is_finite())) {
-        return Err(bad_request("the radius must be above 0"));
-    }
-    let path = site.path.clone();
-    let read = move |cube: &mut CubeFile| Ok(CubeSpectrum::extract(&path, cube, position, radius, false)?);
-    json(&blocking(&site.points, read).await?)
+    let served = site.cube(query.cube)?;
+    let region: SkyRegion = query.region.parse().map_err(PipelineError::usage)?;
+    let annulus = query.annulus.as_deref().map(parse_annulus).transpose().map_err(PipelineError::usage)?;
+    let path = served.path.clone();
+    let read = move |cube: &mut CubeFile| match CubeSpectrum::extract(&path, cube, &region, annulus, false) {
+        Ok(spectrum) => json(&spectrum),
+        // Of several cubes some need not reach there: that is an answer, and no error in the browser's console.
+        Err(PipelineError::NothingFound(problem)) => json(&Nothing { nothing: problem.to_string() }),
+        Err(error) => Err(error.into()),
+    };
+    blocking(&served.points, read).await
+}
+
+/// Why there is no spectrum.
+#[derive(Debug, Serialize)]
+struct Nothing {
+    nothing: String,
 }
 
 fn json(value: &impl Serialize) -> Result<Response, Refusal> {
@@ -214,6 +250,13 @@ fn json(value: &impl Serialize) -> Result<Response, Refusal> {
 }
 
 impl Site {
+    fn cube(&self, number: usize) -> Result<&ServedCube, Refusal> {
+        let count = self.cubes.len();
+        self.cubes.get(number).ok_or_else(|| bad_request(&format!("there are {count} cubes")))
+    }
+}
+
+impl ServedCube {
     fn window(&self, window: Window) -> Result<Window, Refusal> {
         let [_, ny, nx] = self.shape;
         window.check([ny, nx]).map(|()| window).map_err(|problem| bad_request(&problem))
@@ -222,5 +265,12 @@ impl Site {
     fn check_plane(&self, z: usize) -> Result<(), Refusal> {
         let nz = self.shape[0];
         if z < nz { Ok(()) } else { Err(bad_request(&format!("there are {nz} planes"))) }
+    }
+
+    /// Numbers of planes with commas between them, at least one.
+    fn planes_of(&self, text: &str) -> Result<Vec<usize>, Refusal> {
+        let planes: Result<Vec<usize>, _> = text.split(',').map(str::parse).collect();
+        let planes = planes.map_err(|_| bad_request("planes are numbers with commas between them"))?;
+        planes.iter().try_for_each(|z| self.check_plane(*z)).map(|()| planes)
     }
 }

@@ -1,8 +1,8 @@
 //! The server of the explorer: on 127.0.0.1 alone, for whoever knows the token.
 //!
-//! The token is the first part of every path. Requests without it get 403, and so do those whose
-//! Host is not this server's: a page elsewhere that lets its own name point to 127.0.0.1 must not
-//! reach it. The page may load nothing but from here.
+//! The token is the first part of every path. Requests without it get 403, and so do those whose Host is not this
+//! server's: a page elsewhere that lets its own name point to 127.0.0.1 must not reach it. The page may load
+//! nothing but from here.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -18,26 +18,32 @@ use axum::serve::ListenerExt as _;
 use spx_drizzle::file::CubeFile;
 use tokio::runtime::Runtime;
 
-use crate::meta::Meta;
+use crate::meta::{CubeMeta, Meta};
 use crate::{page, routes};
 use spx_pipeline::cube::open_cube;
 use spx_pipeline::{PipelineError, ResultContext as _};
 
 /// What is served.
 pub(crate) struct Site {
-    pub(crate) path: PathBuf,
-    /// `[nz, ny, nx]`.
-    pub(crate) shape: [usize; 3],
+    /// At least one.
+    pub(crate) cubes: Vec<ServedCube>,
     /// JSON.
     pub(crate) meta: String,
     /// CSV.
-    pub(crate) catalogue: Option<String>,
+    pub(crate) catalog: Option<String>,
+    token: String,
+    port: u16,
+}
+
+/// A cube that is served.
+pub(crate) struct ServedCube {
+    pub(crate) path: PathBuf,
+    /// `[nz, ny, nx]`.
+    pub(crate) shape: [usize; 3],
     /// For planes, which take long.
     pub(crate) planes: Arc<Mutex<CubeFile>>,
     /// For pixels and spectra, which do not wait for planes.
     pub(crate) points: Arc<Mutex<CubeFile>>,
-    token: String,
-    port: u16,
 }
 
 /// A running server; it stops when it is dropped.
@@ -47,26 +53,36 @@ pub struct ExplorerServer {
 }
 
 impl ExplorerServer {
-    /// Serves a cube, and a catalogue `(path, text)` with it. When this returns, requests are
-    /// answered.
+    /// Serves cubes, and a catalog `(path, text)` with them. When this returns, requests are answered.
     ///
     /// # Errors
-    /// Where the cube cannot be read or the port is taken.
-    pub fn start(path: &Path, catalogue: Option<(&Path, String)>, port: u16) -> Result<Self, PipelineError> {
-        let planes = open_cube(path)?;
-        let points = open_cube(path)?;
-        let meta = Meta::new(path, &planes, 1, catalogue.as_ref().map(|(path, _)| *path))?;
+    /// Where there is no cube, one cannot be read, or the port is taken.
+    pub fn start(
+        paths: &[PathBuf],
+        catalog: Option<(&Path, String)>,
+        port: u16,
+    ) -> Result<Self, PipelineError> {
+        if paths.is_empty() {
+            return Err(PipelineError::usage("no cube was named"));
+        }
+        let mut cubes = Vec::new();
+        let mut described = Vec::new();
+        for path in paths {
+            let (planes, points) = (open_cube(path)?, open_cube(path)?);
+            described.push(CubeMeta::new(path, &planes, 1)?);
+            let shape = planes.shape();
+            let [planes, points] = [planes, points].map(|cube| Arc::new(Mutex::new(cube)));
+            cubes.push(ServedCube { path: path.clone(), shape, planes, points });
+        }
+        let meta = Meta::new(described, catalog.as_ref().map(|(path, _)| *path));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         listener.set_nonblocking(true)?;
         let port = listener.local_addr()?.port();
         let site = Site {
-            path: path.to_owned(),
-            shape: planes.shape(),
+            cubes,
             meta: serde_json::to_string(&meta)?,
-            catalogue: catalogue.map(|(_, text)| text),
-            planes: Arc::new(Mutex::new(planes)),
-            points: Arc::new(Mutex::new(points)),
+            catalog: catalog.map(|(_, text)| text),
             token: token()?,
             port,
         };
@@ -120,7 +136,8 @@ fn router(site: Arc<Site>) -> Router {
         .route(&at("mean"), get(routes::mean))
         .route(&at("pixel"), get(routes::pixel))
         .route(&at("spectrum"), get(routes::spectrum))
-        .route(&at("catalogue"), get(routes::catalogue));
+        .route(&at("line"), get(routes::line))
+        .route(&at("catalog"), get(routes::catalog));
     for name in page::names() {
         router = router.route(&at(name), get(move || async move { page::file(name).into_response() }));
     }

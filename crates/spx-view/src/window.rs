@@ -4,7 +4,7 @@
 
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
-use spx_pipeline::cube::{PlaneQuantity, mean_rows, read_rows};
+use spx_pipeline::cube::{LinePlanes, PlaneQuantity, line_rows, mean_rows, read_rows};
 
 /// Pixels that are read at once.
 const BLOCK: usize = 1 << 20;
@@ -45,10 +45,10 @@ impl Window {
 pub(crate) enum Values {
     /// A quantity of a plane.
     Plane(PlaneQuantity, usize),
-    /// The standard deviation of a plane [MJy/sr].
-    Error(usize),
     /// The mean of planes, weighted by inverse variances.
     Mean(Vec<usize>),
+    /// A line over its continuum.
+    Line(LinePlanes),
 }
 
 impl Values {
@@ -60,11 +60,8 @@ impl Values {
     pub(crate) fn read(&self, cube: &mut CubeFile, window: Window) -> Result<Vec<f32>, CubeFileError> {
         reduced(cube, window, mean, |cube, rows| match self {
             Self::Plane(quantity, z) => read_rows(cube, *quantity, *z, rows),
-            Self::Error(z) => {
-                let variance = read_rows(cube, PlaneQuantity::Variance, *z, rows)?;
-                Ok(variance.into_iter().map(f32::sqrt).collect())
-            }
             Self::Mean(planes) => mean_rows(cube, planes, rows),
+            Self::Line(planes) => line_rows(cube, planes, rows),
         })
     }
 }

@@ -2,33 +2,34 @@
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
+use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::sky::Position;
-use spx_pipeline::cube::{CubeSpectrum, open_cube};
+use spx_pipeline::cube::{CubeSpectrum, SkyRegion, open_cube, parse_annulus};
 use spx_plot::{Size, render_spectrum};
 
-use super::output::{self, Kind, Output, parse_size, plot_failure};
+use super::output::{self, Kind, parse_size, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Extract the spectrum at a position: of one voxel column, or summed over a circle
+/// Extract the spectrum at a position: of one voxel column, or summed over a region
 ///
-/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
-/// whose centers lie within the radius. The table is CSV with one row for each plane; its columns
+/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels whose centers
+/// lie within the radius. --region takes other regions, of which DS9 writes files. Several cubes, those of all
+/// detectors for instance, make one table and one figure. The table is CSV with one row for each plane; its columns
 /// are explained below.
 ///
-/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
-/// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
+/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
+/// flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
-/// Neighboring voxels share input pixels. Errors of sums and means over a circle account for that
-/// by the correlation that the cube's kernel makes; --independent-errors takes voxels for
-/// independent. No background is subtracted (beyond the zodiacal light that the drizzle took off),
-/// and nothing is added for light outside the circle.
+/// Neighboring voxels share input pixels. Errors of sums and means over a region account for that by the correlation
+/// that the cube's kernel makes; --independent-errors takes voxels for independent. With --annulus the median of a ring
+/// is subtracted from every pixel, and its error goes into theirs; without it no background is subtracted beyond the
+/// zodiacal light that the drizzle took off. Nothing is added for light outside the region.
 ///
-/// The figure shows the flux in the circle, or without --radius the surface brightness. Planes in
-/// which a part of the circle has no data have a color of their own.
+/// The figure shows the flux in the region, or of a single pixel the surface brightness. Planes in which a part of
+/// the region has no data have a color of their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
@@ -46,31 +47,46 @@ Columns:
   and_mask                   flags that all contributions to all pixels with data
                              had
   or_mask                    flags that any contribution had
+  background                 median of the ring, which was subtracted [MJy/sr];
+                             empty without --annulus
+  background_error           its standard deviation [MJy/sr]
+  background_pixels          pixels of the ring with data
+  detector                   of the cube
+  label                      of the region
 
 Examples:
   spx cube spectrum cube.fits --ra 186.45 --dec 33.55
   spx cube spectrum cube.fits --ra 186.45 --dec 33.55 --radius 12 -o star.csv -o star.png
+  spx cube spectrum drizzle_D*.fits --ra 186.45 --dec 33.55 --radius 12 --annulus 25,45 -o star.pdf
+  spx cube spectrum cube.fits --region 'ellipse(186.45,33.55,40\",20\",30)' --region hii.reg
   spx cube spectrum cube.fits --ra 186.45 --dec 33.55 --json | jq '.points[].flux'
 
 A position outside the cube, or without data in every plane, ends with exit code 3.")]
 pub(crate) struct SpectrumArgs {
-    /// A cube that `spx drizzle` made
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
+    /// Cubes that `spx drizzle` made
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
     /// Right ascension, ICRS [deg]
     #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
-    ra: f64,
+    #[arg(required_unless_present = "region", requires = "dec")]
+    ra: Option<f64>,
     /// Declination, ICRS [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
-    dec: f64,
+    #[arg(long, value_name = "DEG", allow_negative_numbers = true, requires = "ra")]
+    dec: Option<f64>,
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
-    #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true)]
+    #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]
     radius: Option<f64>,
-    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;
-    /// repeat for several
+    /// A region file of DS9 (ICRS or FK5), or a region as in one: circle, ellipse, box, polygon, annulus, point; repeat
+    /// for several
+    #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
+    region: Vec<String>,
+    /// Subtract the median of a ring of these radii around the center [arcsec]
+    #[arg(long, value_name = "INNER,OUTER")]
+    annulus: Option<String>,
+    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output; repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
-    /// Errors as if voxels were independent, which are too small for a circle
+    /// Errors as if voxels were independent, which are too small for a region
     #[arg(long)]
     independent_errors: bool,
     /// Size of the figure [px] [default: 1000x700]
@@ -81,53 +97,69 @@ pub(crate) struct SpectrumArgs {
     overwrite: bool,
 }
 
-/// Arguments that have been checked.
-struct Parameters {
-    position: Position,
-    radius: Option<f64>,
-    outputs: Vec<Output>,
-}
-
 impl SpectrumArgs {
-    fn parameters(&self) -> Result<Parameters, Failure> {
-        let position = Position::new(self.ra, self.dec).map_err(Failure::usage)?;
-        if let Some(radius) = self.radius.filter(|r| !(*r > 0.0 && r.is_finite())) {
-            return Err(Failure::usage(anyhow!("--radius {radius} is not allowed: it must be above 0")));
+    fn regions(&self) -> Result<Vec<SkyRegion>, Failure> {
+        if let (Some(ra), Some(dec)) = (self.ra, self.dec) {
+            let position = Position::new(ra, dec).map_err(Failure::usage)?;
+            let around = SkyRegion::around(position, self.radius);
+            let radius = self.radius.unwrap_or_default();
+            let problem = || anyhow!("--radius {radius} is not allowed: it must be above 0");
+            return Ok(vec![around.map_err(|_| Failure::usage(problem()))?]);
         }
-        let outputs = output::outputs(&self.output, &["csv", "png", "svg", "pdf"], self.overwrite)?;
-        Ok(Parameters { position, radius: self.radius, outputs })
+        let mut regions = Vec::new();
+        for given in &self.region {
+            let read = || std::fs::read_to_string(given);
+            let text = if given.contains('(') {
+                given.clone()
+            } else {
+                read().with_context(|| given.clone()).map_err(Failure::usage)?
+            };
+            regions.extend(
+                SkyRegion::parse(&text)
+                    .with_context(|| format!("--region {given}"))
+                    .map_err(Failure::usage)?,
+            );
+        }
+        Ok(regions)
     }
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
-    let parameters = args.parameters()?;
-    let mut cube = open_cube(&args.file)?;
-    let report = CubeSpectrum::extract(
-        &args.file,
-        &mut cube,
-        parameters.position,
-        parameters.radius,
-        args.independent_errors,
-    )?;
-    if report.clipped {
-        ui::warning("the circle reaches beyond the edge of the cube; only the part inside counts");
+    let regions = args.regions()?;
+    let outputs = output::outputs(&args.output, &["csv", "png", "svg", "pdf"], args.overwrite)?;
+    let annulus = args.annulus.as_deref().map(parse_annulus).transpose();
+    let annulus = annulus.context("--annulus").map_err(Failure::usage)?;
+    let mut spectra = Vec::new();
+    for file in &args.files {
+        let mut cube = open_cube(file)?;
+        for region in &regions {
+            spectra.push(CubeSpectrum::extract(file, &mut cube, region, annulus, args.independent_errors)?);
+        }
     }
-    for output in &parameters.outputs {
+    for spectrum in spectra.iter().filter(|spectrum| spectrum.clipped) {
+        let region = &spectrum.region;
+        ui::warning(&format!("{region} reaches beyond the edge of the cube; only the part inside counts"));
+    }
+    for output in &outputs {
         let contents = match output.kind {
-            Kind::Csv => report.csv()?,
+            Kind::Csv => CubeSpectrum::csv(&spectra)?,
             Kind::Figure(format) => {
-                render_spectrum(&report.figure(args.size), format).map_err(plot_failure)?
+                render_spectrum(&CubeSpectrum::figure(&spectra, args.size), format).map_err(plot_failure)?
             }
         };
         output.write(&contents, args.overwrite)?;
     }
     if global.json {
-        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
-    } else if parameters.outputs.is_empty() {
-        ui::data_bytes(&report.csv()?)?;
+        let text = match &spectra[..] {
+            [spectrum] => serde_json::to_string_pretty(spectrum)?,
+            several => serde_json::to_string_pretty(several)?,
+        };
+        ui::data(&format!("{text}\n"))?;
+    } else if outputs.is_empty() {
+        ui::data_bytes(&CubeSpectrum::csv(&spectra)?)?;
     } else {
-        for output in &parameters.outputs {
+        for output in &outputs {
             ui::data(&format!("{}\n", output.path.display()))?;
         }
     }

@@ -1,5 +1,4 @@
-//! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one
-//! file.
+//! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one file.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -13,27 +12,27 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Explore a cube in the browser: planes, colors, spectra, catalogues.
+/// Explore cubes in the browser: planes, colors, line maps, regions and their spectra, catalogs.
 ///
-/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs
-/// until it is interrupted. On a terminal the browser opens by itself. Planes are read when they
-/// are looked at, so that large cubes open as fast as small ones. Spectra are those of
-/// `spx cube spectrum`. In the page, `?` shows the keys.
+/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs until it is
+/// interrupted. On a terminal the browser opens by itself. Planes are read when they are looked at, so that large
+/// cubes open as fast as small ones. Spectra are those of `spx cube spectrum`. In the page, `?` shows the keys.
 ///
-/// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works
-/// without a server and loads nothing. It holds brightness and error rounded to 16 bits, and says
-/// there and here how much was lost; counts and flags are exact.
+/// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works without a server
+/// and loads nothing. It holds brightness and error rounded to 16 bits, and says there and here how much was lost;
+/// counts and flags are exact.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx cube view output/drizzle_D3.fits
+  spx cube view output/drizzle_D*.fits
   spx cube view output/drizzle_D3.fits --catalog stars.csv --port 8080 --no-browser
   spx cube view output/drizzle_D3.fits --html ngc4395.html")]
 pub(crate) struct ViewArgs {
-    /// A cube that `spx drizzle` made
-    #[arg(value_name = "FILE")]
-    file: PathBuf,
-    /// CSV file with columns ra and dec [deg] to lay over the image
+    /// Cubes that `spx drizzle` made; spectra are taken of all of them
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// CSV file with columns ra and dec (degrees or sexagesimal) to lay over the image
     #[arg(long, value_name = "CSV")]
     catalog: Option<PathBuf>,
     /// Port on 127.0.0.1; 0 takes a free one
@@ -56,25 +55,23 @@ pub(crate) struct ViewArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &ViewArgs, global: &Global) -> CommandResult {
-    let catalogue = args.catalog.as_deref().map(read_catalogue).transpose()?;
+    let catalog = args.catalog.as_deref().map(read_catalog).transpose()?;
     match &args.html {
-        Some(target) => write(args, target, catalogue, global),
-        None => serve(args, catalogue, global),
+        Some(target) => write(args, target, catalog, global),
+        None => serve(args, catalog, global),
     }
 }
 
-fn read_catalogue(path: &Path) -> Result<(&Path, String), Failure> {
+fn read_catalog(path: &Path) -> Result<(&Path, String), Failure> {
     let text = std::fs::read_to_string(path).with_context(|| path.display().to_string());
     Ok((path, text.map_err(Failure::usage)?))
 }
 
-fn write(
-    args: &ViewArgs,
-    target: &Path,
-    catalogue: Option<(&Path, String)>,
-    global: &Global,
-) -> CommandResult {
-    let report = write_page(&args.file, target, catalogue, args.bin.into(), args.overwrite)?;
+fn write(args: &ViewArgs, target: &Path, catalog: Option<(&Path, String)>, global: &Global) -> CommandResult {
+    let [file] = &args.files[..] else {
+        return Err(Failure::usage(anyhow::anyhow!("--html takes one cube")));
+    };
+    let report = write_page(file, target, catalog, args.bin.into(), args.overwrite)?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
@@ -83,15 +80,16 @@ fn write(
     Ok(Outcome::Done)
 }
 
-fn serve(args: &ViewArgs, catalogue: Option<(&Path, String)>, global: &Global) -> CommandResult {
+fn serve(args: &ViewArgs, catalog: Option<(&Path, String)>, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let server = ExplorerServer::start(&args.file, catalogue, args.port)?;
+    let server = ExplorerServer::start(&args.files, catalog, args.port)?;
     if global.json {
-        ui::data(&format!("{}\n", serde_json::json!({ "file": args.file, "url": server.url() })))?;
+        ui::data(&format!("{}\n", serde_json::json!({ "files": args.files, "url": server.url() })))?;
     } else {
         ui::data(&format!("{}\n", server.url()))?;
     }
-    ui::note(global.verbosity(), &format!("{}; Ctrl-C ends", args.file.display()));
+    let names: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
+    ui::note(global.verbosity(), &format!("{}; Ctrl-C ends", names.join(", ")));
     if std::io::stdout().is_terminal() && !args.no_browser {
         open_browser(server.url());
     }

@@ -1,4 +1,4 @@
-//! Spectra out of cubes: of one voxel column, or summed over a circle on the sky.
+//! Spectra out of cubes: of one voxel column, or summed over a region of the sky, with a background around it.
 
 use std::ops::Range;
 
@@ -7,6 +7,9 @@ use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, DrizzleOptions, WavelengthGrid};
 use spx_wcs::CelestialWcs;
+
+use super::region::{RegionShape, SkyRegion};
+use crate::statistics::median;
 
 /// The pixels of every plane that make a spectrum.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,8 +20,10 @@ pub struct CubeAperture {
     pub at: [f64; 2],
     /// Solid angle of a pixel there [arcsec^2].
     pub pixel_area: f64,
-    /// True where a part of the circle lies outside the image.
+    /// True where a part of the region lies outside the image.
     pub clipped: bool,
+    /// The pixels whose median is subtracted, ordered alike; `None` where nothing is to be subtracted.
+    pub background: Option<Vec<[usize; 2]>>,
 }
 
 /// Why there is no aperture.
@@ -26,37 +31,46 @@ pub struct CubeAperture {
 pub enum ApertureMiss {
     /// The position lies outside the image.
     Outside,
-    /// No center of a pixel lies within the radius.
+    /// No center of a pixel lies within the region.
     NoCenter,
+    /// No center of a pixel lies within the ring of the background.
+    NoBackground,
 }
 
 impl CubeAperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centers lie within `radius` \[arcsec\] of a
-    /// position, or without a radius the pixel that the position lies in.
+    /// The pixels of an image of shape `[ny, nx]` whose centers lie within a region, or of a point the pixel that it lies
+    /// in. `background` are the inner and outer radius \[arcsec\] of a ring around the region's center, of whose pixels
+    /// those that do not belong to the region are the background.
+    ///
+    /// # Errors
+    /// Where the center lies outside the image, or no pixel's center in the region or in the ring.
     pub fn new(
         wcs: &CelestialWcs,
         shape: [usize; 2],
-        position: Position,
-        radius: Option<f64>,
+        region: &SkyRegion,
+        background: Option<[f64; 2]>,
     ) -> Result<Self, ApertureMiss> {
         let [ny, nx] = shape;
-        let at = wcs.sky_to_pixel(position).ok_or(ApertureMiss::Outside)?;
+        let at = wcs.sky_to_pixel(region.center).ok_or(ApertureMiss::Outside)?;
         let nearest =
             [index(at[0], nx).ok_or(ApertureMiss::Outside)?, index(at[1], ny).ok_or(ApertureMiss::Outside)?];
-        let (pixels, clipped) = match radius {
-            None => (vec![nearest], false),
-            Some(radius) => circle(wcs, shape, position, radius),
+        let (pixels, clipped) = match region.shape {
+            RegionShape::Pixel => (vec![nearest], false),
+            _ => inside(wcs, shape, region),
         };
         if pixels.is_empty() {
             return Err(ApertureMiss::NoCenter);
         }
-        Ok(Self { pixels, at, pixel_area: wcs.pixel_area(at[0], at[1]), clipped })
-    }
-
-    /// The rows that hold them.
-    fn rows(&self) -> Range<usize> {
-        let (first, last) = (self.pixels[0][1], self.pixels[self.pixels.len() - 1][1]);
-        first..last + 1
+        let ring = background.map(|radii| {
+            let ring = SkyRegion { shape: RegionShape::Ring(radii), ..region.clone() };
+            let mut found = inside(wcs, shape, &ring).0;
+            found.retain(|[x, y]| pixels.binary_search_by_key(&[*y, *x], |[u, v]| [*v, *u]).is_err());
+            found
+        });
+        if ring.as_ref().is_some_and(Vec::is_empty) {
+            return Err(ApertureMiss::NoBackground);
+        }
+        Ok(Self { pixels, at, pixel_area: wcs.pixel_area(at[0], at[1]), clipped, background: ring })
     }
 }
 
@@ -67,20 +81,16 @@ fn index(coordinate: f64, n: usize) -> Option<usize> {
     (pixel >= 0.0 && pixel < n as f64).then_some(pixel as usize)
 }
 
-fn circle(
-    wcs: &CelestialWcs,
-    [ny, nx]: [usize; 2],
-    center: Position,
-    radius: f64,
-) -> (Vec<[usize; 2]>, bool) {
-    let (columns, rows, clipped) = enclosing_box(wcs, [ny, nx], center, radius);
-    let inside = |x: usize, y: usize| {
+/// The pixels whose centers lie in a region, and whether it reaches beyond the image.
+fn inside(wcs: &CelestialWcs, [ny, nx]: [usize; 2], region: &SkyRegion) -> (Vec<[usize; 2]>, bool) {
+    let (columns, rows, clipped) = enclosing_box(wcs, [ny, nx], region.center, region.reach());
+    let holds = |x: usize, y: usize| {
         let [ra, dec] = wcs.pixel_to_sky(x as f64, y as f64);
-        Position::new(ra, dec).is_ok_and(|p| p.separation(center) * 3600.0 <= radius)
+        Position::new(ra, dec).is_ok_and(|position| region.contains(position))
     };
     let mut pixels = Vec::new();
     for y in rows {
-        pixels.extend(columns.clone().filter(|&x| inside(x, y)).map(|x| [x, y]));
+        pixels.extend(columns.clone().filter(|&x| holds(x, y)).map(|x| [x, y]));
     }
     (pixels, clipped)
 }
@@ -93,8 +103,7 @@ fn enclosing_box(
     radius: f64,
 ) -> (Range<usize>, Range<usize>, bool) {
     const POINTS: u32 = 64;
-    // The circle lies within the polygon of the points around it, taken at a radius larger by
-    // 1/cos(pi/64).
+    // The circle lies within the polygon of the points around it, taken at a radius larger by 1/cos(pi/64).
     let around = radius / (std::f64::consts::PI / f64::from(POINTS)).cos();
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for k in 0..POINTS {
@@ -133,10 +142,15 @@ fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
 pub struct PlaneSum {
     /// The plane.
     pub bin: Bin,
-    /// Sum of the surface brightness [MJy/sr] of the pixels with data.
+    /// Sum of the surface brightness [MJy/sr] of the pixels with data, without the background; NaN where a background is to be
+    /// subtracted and none is known.
     pub sum: f64,
     /// Variance of that sum [(MJy/sr)^2].
     pub variance: f64,
+    /// Median of the background's pixels and its error [MJy/sr].
+    pub background: Option<[f64; 2]>,
+    /// Pixels of the background with data.
+    pub background_pixels: usize,
     /// Pixels with data: surface brightness and variance are finite.
     pub pixels: usize,
     /// Sum of COUNT.
@@ -148,25 +162,33 @@ pub struct PlaneSum {
 }
 
 impl PlaneSum {
-    fn nothing(bin: Bin) -> Self {
-        Self { bin, sum: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 }
+    pub(super) fn nothing(bin: Bin) -> Self {
+        Self {
+            bin,
+            sum: 0.0,
+            variance: 0.0,
+            background: None,
+            background_pixels: 0,
+            pixels: 0,
+            count: 0,
+            and_mask: u32::MAX,
+            or_mask: 0,
+        }
     }
 
     /// Mean surface brightness [MJy/sr] and its error.
     pub fn mean(&self) -> Option<[f64; 2]> {
-        let n = self.pixels as f64;
-        (self.pixels > 0).then(|| [self.sum / n, self.variance.sqrt() / n])
+        self.total(1.0 / self.pixels as f64)
     }
 
     /// Sum and its error; times `factor`.
     pub fn total(&self, factor: f64) -> Option<[f64; 2]> {
-        (self.pixels > 0).then(|| [self.sum * factor, self.variance.sqrt() * factor])
+        (self.pixels > 0 && self.sum.is_finite()).then(|| [self.sum * factor, self.variance.sqrt() * factor])
     }
 }
 
-/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one
-/// axis, by the kernel that a cube was made with: neighboring pixels share input pixels. Without
-/// that knowledge, pixels are independent.
+/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one axis, by the kernel that
+/// a cube was made with: neighboring pixels share input pixels. Without that knowledge, pixels are independent.
 pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     let primary = cube.primary();
     let options = || -> Option<(DrizzleOptions, f64)> {
@@ -178,8 +200,8 @@ pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     options().map_or_else(|| vec![1.0], |(options, ratio)| options.noise_correlation(ratio))
 }
 
-/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers.
-/// `correlation` is [`error_correlation`], or `[1.0]` for errors of independent pixels.
+/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers. `correlation` is
+/// [`error_correlation`], or `[1.0]` for errors of independent pixels.
 pub fn sum_planes(
     cube: &mut CubeFile,
     aperture: &CubeAperture,
@@ -194,8 +216,7 @@ fn variance_of_sum(errors: &[([usize; 2], f64)], correlation: &[f64]) -> f64 {
     let mut variance = 0.0;
     for &([x, y], error) in errors {
         for (v, across) in (y..).zip(correlation) {
-            // Those of the row that lie behind this pixel in the list and have something in common
-            // with it.
+            // Those of the row that lie behind this pixel in the list and have something in common with it.
             let first = if v == y { x } else { x.saturating_sub(correlation.len() - 1) };
             let begin = errors.partition_point(|([u, w], _)| (*w, *u) < (v, first));
             let near = errors[begin..].iter().take_while(|([u, w], _)| *w == v && *u < x + correlation.len());
@@ -214,11 +235,11 @@ fn sum_plane(
     (z, bin): (usize, Bin),
     correlation: &[f64],
 ) -> Result<PlaneSum, CubeFileError> {
-    let science: Vec<f32> = pick(cube, aperture, CubeArray::Science, z)?;
-    let variance: Vec<f32> = pick(cube, aperture, CubeArray::Variance, z)?;
-    let and_mask: Vec<u32> = pick(cube, aperture, CubeArray::AndMask, z)?;
-    let or_mask: Vec<u32> = pick(cube, aperture, CubeArray::OrMask, z)?;
-    let count: Vec<u16> = pick(cube, aperture, CubeArray::Count, z)?;
+    let pixels = &aperture.pixels;
+    let (science, variance) = values_and_variances(cube, pixels, z)?;
+    let and_mask: Vec<u32> = pick(cube, pixels, CubeArray::AndMask, z)?;
+    let or_mask: Vec<u32> = pick(cube, pixels, CubeArray::OrMask, z)?;
+    let count: Vec<u16> = pick(cube, pixels, CubeArray::Count, z)?;
     let mut sum = PlaneSum::nothing(bin);
     let mut errors = Vec::new();
     for k in 0..science.len() {
@@ -226,7 +247,7 @@ fn sum_plane(
         sum.count += u64::from(count[k]);
         if science[k].is_finite() && variance[k].is_finite() {
             sum.sum += f64::from(science[k]);
-            errors.push((aperture.pixels[k], f64::from(variance[k]).sqrt()));
+            errors.push((pixels[k], f64::from(variance[k]).sqrt()));
             sum.and_mask &= and_mask[k];
             sum.pixels += 1;
         }
@@ -235,20 +256,63 @@ fn sum_plane(
         sum.and_mask = 0;
     }
     sum.variance = variance_of_sum(&errors, correlation);
+    if let Some(around) = &aperture.background {
+        sum.subtract(background(cube, around, z, correlation)?);
+    }
     Ok(sum)
 }
 
-/// The values of the aperture's pixels.
+impl PlaneSum {
+    /// Takes the background off every pixel with data.
+    fn subtract(&mut self, (level, pixels): (Option<[f64; 2]>, usize)) {
+        (self.background, self.background_pixels) = (level, pixels);
+        let n = self.pixels as f64;
+        match level {
+            Some([level, error]) => {
+                self.sum -= n * level;
+                self.variance += (n * error).powi(2);
+            }
+            None => self.sum = f64::NAN,
+        }
+    }
+}
+
+/// The median of the pixels with data and its error, and how many these are. The error is that of the mean, with the
+/// correlation of the pixels, times sqrt(pi / 2), by which a median of normal values is less certain.
+fn background(
+    cube: &mut CubeFile,
+    pixels: &[[usize; 2]],
+    z: usize,
+    correlation: &[f64],
+) -> Result<(Option<[f64; 2]>, usize), CubeFileError> {
+    let (science, variance) = values_and_variances(cube, pixels, z)?;
+    let finite = |k: &usize| science[*k].is_finite() && variance[*k].is_finite();
+    let good: Vec<usize> = (0..science.len()).filter(finite).collect();
+    let errors: Vec<_> = good.iter().map(|&k| (pixels[k], f64::from(variance[k]).sqrt())).collect();
+    let mut values: Vec<f32> = good.iter().map(|&k| science[k]).collect();
+    let of_mean = variance_of_sum(&errors, correlation).sqrt() / good.len() as f64;
+    let level = median(&mut values).map(|level| [level, std::f64::consts::FRAC_PI_2.sqrt() * of_mean]);
+    Ok((level, good.len()))
+}
+
+fn values_and_variances(
+    cube: &mut CubeFile,
+    pixels: &[[usize; 2]],
+    z: usize,
+) -> Result<(Vec<f32>, Vec<f32>), CubeFileError> {
+    Ok((pick(cube, pixels, CubeArray::Science, z)?, pick(cube, pixels, CubeArray::Variance, z)?))
+}
+
+/// The values of pixels, which are ordered by y; at least one.
 fn pick<T: FitsNumber>(
     cube: &mut CubeFile,
-    aperture: &CubeAperture,
+    pixels: &[[usize; 2]],
     array: CubeArray,
     z: usize,
 ) -> Result<Vec<T>, CubeFileError> {
-    let rows = aperture.rows();
-    let (first, nx) = (rows.start, cube.shape()[2]);
-    let values: Vec<T> = cube.read(array, z, rows)?;
-    Ok(aperture.pixels.iter().map(|&[x, y]| values[(y - first) * nx + x]).collect())
+    let (first, last, nx) = (pixels[0][1], pixels[pixels.len() - 1][1], cube.shape()[2]);
+    let values: Vec<T> = cube.read(array, z, first..last + 1)?;
+    Ok(pixels.iter().map(|&[x, y]| values[(y - first) * nx + x]).collect())
 }
 
 #[cfg(test)]
@@ -269,21 +333,59 @@ mod tests {
         OutputGrid::new(region, scale).unwrap()
     }
 
+    fn aperture_at(
+        grid: &OutputGrid,
+        position: Position,
+        radius: Option<f64>,
+    ) -> Result<CubeAperture, ApertureMiss> {
+        let region = SkyRegion::around(position, radius).unwrap();
+        CubeAperture::new(grid.wcs(), grid.shape(), &region, None)
+    }
+
+    /// The pixels of a ring do not belong to the region, whatever its shape; a ring beyond the image is an error.
+    #[test]
+    fn the_background_lies_around_the_region() {
+        let grid = grid(10.0, 20.0);
+        let [ra, dec] = grid.wcs().pixel_to_sky(20.0, 15.0);
+        let shape = RegionShape::Ellipse([60.0, 20.0], 0.0);
+        let region = SkyRegion::new(at(ra, dec), shape).unwrap();
+        let aperture = CubeAperture::new(grid.wcs(), grid.shape(), &region, Some([25.0, 50.0])).unwrap();
+        let ring = aperture.background.unwrap();
+        let far = |[x, y]: [usize; 2]| (x as f64 - 20.0).hypot(y as f64 - 15.0) * 6.15;
+        assert!(ring.iter().all(|at| (25.0..=50.0).contains(&far(*at)) && !aperture.pixels.contains(at)));
+        let area =
+            ring.len() + aperture.pixels.iter().filter(|at| (25.0..=50.0).contains(&far(**at))).count();
+        let expected = std::f64::consts::PI * (50.0f64.powi(2) - 25.0f64.powi(2)) / 6.15f64.powi(2);
+        assert!((area as f64 - expected).abs() < 0.06 * expected, "{area} {expected}");
+        let beyond = CubeAperture::new(grid.wcs(), grid.shape(), &region, Some([500.0, 600.0]));
+        assert_eq!(beyond, Err(ApertureMiss::NoBackground));
+    }
+
+    #[test]
+    fn the_background_is_subtracted_from_every_pixel() {
+        let bin = Bin { min: 1.0, max: 1.1 };
+        let mut sum = PlaneSum { sum: 6.0, variance: 9.0, pixels: 4, ..PlaneSum::nothing(bin) };
+        sum.subtract((Some([0.5, 1.0]), 30));
+        assert_eq!((sum.total(1.0), sum.background_pixels), (Some([4.0, 5.0]), 30));
+        sum.subtract((None, 0));
+        assert_eq!(sum.total(1.0), None);
+    }
+
     #[test]
     fn without_radius_it_is_the_pixel_that_holds_the_position() {
         let grid = grid(10.0, 20.0);
         let wcs = grid.wcs();
         for (x, y, pixel) in [(20.0, 15.0, [20, 15]), (3.49, 7.51, [3, 8]), (-0.49, 30.49, [0, 30])] {
             let [ra, dec] = wcs.pixel_to_sky(x, y);
-            let aperture = CubeAperture::new(wcs, grid.shape(), at(ra, dec), None).unwrap();
+            let aperture = aperture_at(&grid, at(ra, dec), None).unwrap();
             assert_eq!(aperture.pixels, [pixel]);
             assert!((aperture.pixel_area - 6.15 * 6.15).abs() < 1e-4, "{}", aperture.pixel_area);
         }
         for (x, y) in [(-0.51, 3.0), (3.0, -0.51), (40.51, 3.0), (3.0, 30.51)] {
             let [ra, dec] = wcs.pixel_to_sky(x, y);
-            assert_eq!(CubeAperture::new(wcs, grid.shape(), at(ra, dec), None), Err(ApertureMiss::Outside));
+            assert_eq!(aperture_at(&grid, at(ra, dec), None), Err(ApertureMiss::Outside));
         }
-        assert_eq!(CubeAperture::new(wcs, grid.shape(), at(190.0, -20.0), None), Err(ApertureMiss::Outside));
+        assert_eq!(aperture_at(&grid, at(190.0, -20.0), None), Err(ApertureMiss::Outside));
     }
 
     /// The box must lose no pixel: the same circles found by trying every pixel.
@@ -296,7 +398,7 @@ mod tests {
                 [(20.0, 15.0, 6.2), (3.3, 7.7, 40.0), (39.0, 1.0, 100.0), (20.2, 15.1, 2000.0)]
             {
                 let [ra, dec] = wcs.pixel_to_sky(x, y);
-                let aperture = CubeAperture::new(wcs, grid.shape(), at(ra, dec), Some(radius)).unwrap();
+                let aperture = aperture_at(&grid, at(ra, dec), Some(radius)).unwrap();
                 let distance = |x: usize, y: usize| {
                     let [ra2, dec2] = wcs.pixel_to_sky(x as f64, y as f64);
                     at(ra2, dec2).separation(at(ra, dec)) * 3600.0
@@ -313,14 +415,10 @@ mod tests {
     fn a_circle_between_the_centers_holds_none() {
         let grid = grid(10.0, 20.0);
         let [ra, dec] = grid.wcs().pixel_to_sky(20.5, 15.5);
-        assert_eq!(
-            CubeAperture::new(grid.wcs(), grid.shape(), at(ra, dec), Some(1.0)),
-            Err(ApertureMiss::NoCenter)
-        );
+        assert_eq!(aperture_at(&grid, at(ra, dec), Some(1.0)), Err(ApertureMiss::NoCenter));
     }
 
-    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n -
-    /// 1) / (2 n).
+    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n - 1) / (2 n).
     #[test]
     fn errors_of_blocks_are_correlated() {
         let correlation = DrizzleOptions::default().noise_correlation(1.0);

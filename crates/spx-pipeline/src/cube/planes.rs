@@ -13,6 +13,8 @@ pub enum PlaneQuantity {
     Sci,
     /// Its variance [(MJy/sr)^2]
     Variance,
+    /// Its standard deviation [MJy/sr]
+    Error,
     /// Surface brightness over its error
     Snr,
     /// Number of contributions
@@ -46,6 +48,7 @@ pub fn read_rows(
     Ok(match quantity {
         PlaneQuantity::Sci => read(CubeArray::Science)?,
         PlaneQuantity::Variance => read(CubeArray::Variance)?,
+        PlaneQuantity::Error => read(CubeArray::Variance)?.into_iter().map(f32::sqrt).collect(),
         PlaneQuantity::Count => read(CubeArray::Count)?,
         PlaneQuantity::Snr => {
             let mut values = read(CubeArray::Science)?;
@@ -90,7 +93,8 @@ pub fn mean_rows(
     Ok(sums.into_iter().map(mean).collect())
 }
 
-fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
+/// Values `[y][x]` as an image.
+pub(super) fn image([ny, nx]: [usize; 2], values: Vec<f32>) -> Array2<f32> {
     // There is one value for each pixel, so the shape always fits.
     Array2::from_shape_vec((ny, nx), values).unwrap_or_default()
 }
@@ -112,8 +116,13 @@ pub fn shrunk(image: &Array2<f32>, factor: usize) -> Array2<f32> {
 
 impl PlaneQuantity {
     /// All of them, with the names by which they are chosen.
-    pub const NAMES: [(&str, Self); 4] =
-        [("sci", Self::Sci), ("variance", Self::Variance), ("snr", Self::Snr), ("count", Self::Count)];
+    pub const NAMES: [(&str, Self); 5] = [
+        ("sci", Self::Sci),
+        ("variance", Self::Variance),
+        ("error", Self::Error),
+        ("snr", Self::Snr),
+        ("count", Self::Count),
+    ];
 }
 
 impl std::str::FromStr for PlaneQuantity {

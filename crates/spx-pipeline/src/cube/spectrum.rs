@@ -1,14 +1,15 @@
 //! The spectrum of a cube at a position, as a table and as a figure.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde::Serialize;
-use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::CubeFile;
 use spx_plot::{Size, Spectrum, SpectrumFigure, SpectrumPoint};
 
 use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
+use super::region::SkyRegion;
 use crate::PipelineError;
 
 /// A spectrum and where it was taken.
@@ -22,13 +23,19 @@ pub struct CubeSpectrum {
     pub ra: f64,
     /// Declination \[deg\].
     pub dec: f64,
-    /// Radius of the circle; `None` for a single pixel.
+    /// Radius of a circle; `None` for a single pixel and for other regions.
     pub radius_arcsec: Option<f64>,
-    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centers.
+    /// The region as a line of a region file.
+    pub region: String,
+    /// Name of the region; may be empty.
+    pub label: String,
+    /// Inner and outer radius of the ring of the background, where one was subtracted.
+    pub annulus_arcsec: Option<[f64; 2]>,
+    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centres.
     pub pixel: [f64; 2],
     /// Solid angle of a pixel there.
     pub pixel_area_arcsec2: f64,
-    /// A part of the circle lies outside the cube.
+    /// A part of the region lies outside the cube.
     pub clipped: bool,
     /// One a plane.
     pub points: Vec<CubeSpectrumPoint>,
@@ -63,41 +70,71 @@ pub struct CubeSpectrumPoint {
     pub and_mask: u32,
     /// Flags that any contribution had.
     pub or_mask: u32,
+    /// Median of the ring, which was subtracted from each pixel [MJy/sr].
+    pub background: Option<f32>,
+    /// Its standard deviation [MJy/sr].
+    pub background_error: Option<f32>,
+    /// Pixels of the ring with data.
+    pub background_pixels: usize,
 }
 
+/// The columns of the table: the fields of a point, and of which cube and region it is.
+const COLUMNS: [&str; 18] = [
+    "plane",
+    "wavelength",
+    "wavelength_min",
+    "wavelength_max",
+    "surface_brightness",
+    "surface_brightness_error",
+    "flux",
+    "flux_error",
+    "n_pixels",
+    "n_pixels_total",
+    "count",
+    "and_mask",
+    "or_mask",
+    "background",
+    "background_error",
+    "background_pixels",
+    "detector",
+    "label",
+];
+
 impl CubeSpectrum {
-    /// The spectrum of the pixel that holds a position, or of the circle of `radius` \[arcsec\]
-    /// around it. Errors are those of pixels that share input pixels, or, where that is asked for,
-    /// of independent ones.
+    /// The spectrum of a region, without the median of a ring around it, of inner and outer radius `annulus` \[arcsec\]. Errors
+    /// are those of pixels that share input pixels, or, where that is asked for, of independent ones.
     ///
     /// # Errors
-    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be
-    /// read.
+    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be read.
     pub fn extract(
         file: &Path,
         cube: &mut CubeFile,
-        position: Position,
-        radius: Option<f64>,
+        region: &SkyRegion,
+        annulus: Option<[f64; 2]>,
         independent_errors: bool,
     ) -> Result<Self, PipelineError> {
         let wcs = super::cube_celestial(file, cube)?;
         let [_, ny, nx] = cube.shape();
+        let center = region.center;
         let nothing =
             |problem: String| PipelineError::nothing_found(format!("{}: {problem}", file.display()));
-        let aperture = CubeAperture::new(&wcs, [ny, nx], position, radius)
-            .map_err(|miss| nothing(miss_message(miss, position, radius)))?;
+        let aperture = CubeAperture::new(&wcs, [ny, nx], region, annulus)
+            .map_err(|miss| nothing(miss_message(miss, region)))?;
         let correlation = if independent_errors { vec![1.0] } else { error_correlation(cube) };
         let planes = sum_planes(cube, &aperture, &correlation)?;
         if planes.iter().all(|plane| plane.pixels == 0) {
-            return Err(nothing(format!("no plane has data at RA {} Dec {}", position.ra(), position.dec())));
+            return Err(nothing(format!("no plane has data at RA {} Dec {}", center.ra(), center.dec())));
         }
         let point = |(k, plane): (usize, &PlaneSum)| CubeSpectrumPoint::new(k, plane, &aperture);
         Ok(Self {
             file: file.display().to_string(),
             detector: super::cube_detector(cube),
-            ra: position.ra(),
-            dec: position.dec(),
-            radius_arcsec: radius,
+            ra: center.ra(),
+            dec: center.dec(),
+            radius_arcsec: region.radius(),
+            region: region.to_string(),
+            label: region.label.clone(),
+            annulus_arcsec: annulus,
             pixel: aperture.at,
             pixel_area_arcsec2: aperture.pixel_area,
             clipped: aperture.clipped,
@@ -105,26 +142,34 @@ impl CubeSpectrum {
         })
     }
 
-    /// The table as CSV.
+    /// Spectra as one table, CSV.
     ///
     /// # Errors
     /// None that is known of.
-    pub fn csv(&self) -> Result<Vec<u8>, PipelineError> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        for point in &self.points {
-            writer.serialize(point)?;
+    pub fn csv(spectra: &[Self]) -> Result<Vec<u8>, PipelineError> {
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        writer.write_record(COLUMNS)?;
+        for spectrum in spectra {
+            for point in &spectrum.points {
+                writer.serialize((point, &spectrum.detector, &spectrum.label))?;
+            }
         }
         writer.into_inner().map_err(|error| PipelineError::failed(error.into_error()))
     }
 
-    /// The points of a figure, of a circle the flux, of a single pixel the surface brightness:
-    /// those planes in which all pixels have data, or those in which only some have, whose flux is
-    /// too small.
+    /// Whether the sum over several pixels is what is shown, and not the brightness of one.
+    fn is_sum(&self) -> bool {
+        self.points.iter().any(|point| point.n_pixels_total > 1)
+    }
+
+    /// The points of a figure, of a region the flux, of a single pixel the surface brightness: those planes in which
+    /// all pixels have data, or those in which only some have, whose flux is too small.
     pub fn figure_points(&self, whole: bool) -> Vec<SpectrumPoint> {
         let point = |p: &CubeSpectrumPoint| {
-            let (value, error) = match self.radius_arcsec {
-                Some(_) => (p.flux, p.flux_error),
-                None => (p.surface_brightness, p.surface_brightness_error),
+            let (value, error) = if self.is_sum() {
+                (p.flux, p.flux_error)
+            } else {
+                (p.surface_brightness, p.surface_brightness_error)
             };
             Some(SpectrumPoint {
                 wavelength: p.wavelength,
@@ -137,34 +182,64 @@ impl CubeSpectrum {
         chosen.filter_map(point).collect()
     }
 
-    /// The spectra of a figure.
-    fn spectra(&self) -> Vec<Spectrum> {
-        let set =
-            |label: &str, whole| Spectrum { label: label.to_owned(), points: self.figure_points(whole) };
-        let mut spectra = vec![set("all pixels have data", true), set("some pixels without data", false)];
-        spectra.retain(|spectrum| !spectrum.points.is_empty());
-        spectra
+    /// Where it was taken, in words.
+    pub fn place(&self) -> String {
+        let mut place = match (self.label.as_str(), self.radius_arcsec) {
+            ("", Some(radius)) => format!("RA {:.5}° Dec {:+.5}°, within {radius}″", self.ra, self.dec),
+            ("", None) if !self.is_sum() => format!("RA {:.5}° Dec {:+.5}°", self.ra, self.dec),
+            ("", None) => self.region.clone(),
+            (label, _) => label.to_owned(),
+        };
+        if let Some([inner, outer]) = self.annulus_arcsec {
+            place.push_str(&format!(", less {inner}–{outer}″"));
+        }
+        place
     }
 
-    /// The figure.
-    pub fn figure(&self, size: Option<Size>) -> SpectrumFigure {
-        let mut figure = SpectrumFigure::new(self.spectra());
-        figure.size = size.unwrap_or(figure.size);
-        figure.title = format!("{}, RA {:.5}° Dec {:+.5}°", self.detector, self.ra, self.dec);
-        figure.flux_label = flux_label(self.radius_arcsec).to_owned();
-        if let Some(radius) = self.radius_arcsec {
-            figure.title.push_str(&format!(", within {radius}″"));
+    /// A figure of spectra; those of one place carry their detectors as labels, others their places.
+    pub fn figure(reports: &[Self], size: Option<Size>) -> SpectrumFigure {
+        let places: BTreeSet<String> = reports.iter().map(Self::place).collect();
+        let detectors: BTreeSet<&str> = reports.iter().map(|report| report.detector.as_str()).collect();
+        let mut spectra = Vec::new();
+        for report in reports {
+            let name = match (places.len(), detectors.len()) {
+                (1, 1) => "all pixels have data".to_owned(),
+                (1, _) => report.detector.clone(),
+                (_, 1) => report.place(),
+                _ => format!("{}, {}", report.place(), report.detector),
+            };
+            for (whole, label) in
+                [(true, name.clone()), (false, partial_label(&name, places.len() + detectors.len()))]
+            {
+                let points = report.figure_points(whole);
+                if !points.is_empty() {
+                    spectra.push(Spectrum { label, points });
+                }
+            }
         }
+        let mut figure = SpectrumFigure::new(spectra);
+        figure.size = size.unwrap_or(figure.size);
+        let parts = [
+            (detectors.len() == 1).then(|| reports[0].detector.clone()),
+            (places.len() == 1).then(|| reports[0].place()),
+        ];
+        figure.title = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
+        figure.flux_label = flux_label(reports.iter().any(Self::is_sum)).to_owned();
         figure
     }
 }
 
-/// What the vertical axis of a figure shows.
-pub fn flux_label(radius: Option<f64>) -> &'static str {
-    match radius {
-        Some(_) => "Flux density (µJy)",
-        None => "Surface brightness (MJy/sr)",
+/// The name of those planes of a spectrum in which pixels of the region have no data.
+fn partial_label(name: &str, places_and_detectors: usize) -> String {
+    match places_and_detectors {
+        2 => "some pixels without data".to_owned(),
+        _ => format!("{name}, some pixels without data"),
     }
+}
+
+/// What the vertical axis of a figure shows: sums over regions, or the brightness of single pixels.
+pub fn flux_label(sums: bool) -> &'static str {
+    if sums { "Flux density (µJy)" } else { "Surface brightness (MJy/sr)" }
 }
 
 impl CubeSpectrumPoint {
@@ -172,6 +247,7 @@ impl CubeSpectrumPoint {
         #[expect(clippy::cast_possible_truncation, reason = "the voxels were single precision")]
         let single = |value: f64| value as f32;
         let [brightness, brightness_error] = split(sum.mean().map(|pair| pair.map(single)));
+        let [background, background_error] = split(sum.background.map(|pair| pair.map(single)));
         let factor = aperture.pixel_area * UJY_PER_ARCSEC2_PER_MJY_PER_SR;
         let [flux, flux_error] = split(sum.total(factor).map(|pair| pair.map(single)));
         Self {
@@ -189,6 +265,9 @@ impl CubeSpectrumPoint {
             count: sum.count,
             and_mask: sum.and_mask,
             or_mask: sum.or_mask,
+            background,
+            background_error,
+            background_pixels: sum.background_pixels,
         }
     }
 }
@@ -197,16 +276,42 @@ fn split(pair: Option<[f32; 2]>) -> [Option<f32>; 2] {
     pair.map_or([None; 2], |[a, b]| [Some(a), Some(b)])
 }
 
-fn miss_message(miss: ApertureMiss, position: Position, radius: Option<f64>) -> String {
-    let (ra, dec) = (position.ra(), position.dec());
-    match miss {
-        ApertureMiss::Outside => format!(
+fn miss_message(miss: ApertureMiss, region: &SkyRegion) -> String {
+    let (ra, dec) = (region.center.ra(), region.center.dec());
+    match (miss, region.radius()) {
+        (ApertureMiss::Outside, _) => format!(
             "RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
         ),
-        ApertureMiss::NoCenter => format!(
-            "no pixel has its center within {}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
-             position is taken",
-            radius.unwrap_or_default()
+        (ApertureMiss::NoCenter, Some(radius)) => format!(
+            "no pixel has its center within {radius}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
+             position is taken"
         ),
+        (ApertureMiss::NoCenter, None) => format!("no pixel has its center in {region}"),
+        (ApertureMiss::NoBackground, _) => {
+            format!("no pixel has its center in the ring of the background around RA {ra} Dec {dec}")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The header of the table names the fields in the order in which they are written.
+    #[test]
+    fn columns_are_the_fields_of_a_point() {
+        let bin = spx_drizzle::Bin { min: 1.0, max: 1.1 };
+        let aperture = CubeAperture {
+            pixels: vec![[0, 0]],
+            at: [0.0; 2],
+            pixel_area: 1.0,
+            clipped: false,
+            background: None,
+        };
+        let point = CubeSpectrumPoint::new(3, &PlaneSum::nothing(bin), &aperture);
+        let text = serde_json::to_string(&point).unwrap();
+        let places: Vec<_> = COLUMNS[..16].iter().map(|name| text.find(&format!("\"{name}\":"))).collect();
+        assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
+        assert_eq!(text.matches("\":").count(), 16, "{text}");
     }
 }

@@ -1,21 +1,30 @@
-// Buttons and fields: how the image looks, the layers over it, catalogues, going to a position, saving the view.
+// Buttons and fields: which cube is shown, how the image looks, the layers over it, catalogs, going to a position.
 
-import { shortNumber, UNITS } from "./overlay.js";
+import { unitOf } from "./overlay.js";
 import { attempt, element, say } from "./state.js";
-import { parseCatalogue, save } from "./table.js";
+import { parseCatalog } from "./table.js";
 import { parsePosition } from "./wcs.js";
 
+/** How long each of two planes that blink is shown [ms]. */
+const BLINK = 700;
+const TOOLS = ["spectrum", "ellipse", "box", "polygon", "pan"];
 const COLOR_NAMES = ["Red", "Green", "Blue"];
 
 export class Controls {
-  constructor({ state, picture, pointer, tan, meta }) {
-    Object.assign(this, { state, picture, pointer, tan, meta, object: -1 });
+  constructor({ state, picture, pointer, meta }) {
+    Object.assign(this, { state, picture, pointer, meta, object: -1 });
+    this.cubeFields();
     this.imageFields();
     this.colorFields();
+    this.rangeFields();
     this.layerFields();
     this.buttons();
-    state.on(["mode", "array", "shownLimits", "limits", "tool", "colors"], () => this.show());
+    state.on(["mode", "array", "shownLimits", "limits", "tool", "colors", "pinned", "blinking", "cube"], () => this.show());
     this.show();
+  }
+
+  get cube() {
+    return this.picture.cubes[this.state.cube];
   }
 
   /** Follows a field, and sets it to the value of the state. */
@@ -24,6 +33,32 @@ export class Controls {
     if (input.type === "checkbox") input.checked = this.state[key];
     else input.value = this.state[key];
     input.addEventListener("change", () => this.state.set({ [key]: read(input) }));
+    // What else sets the value is shown, too.
+    this.state.on([key], () => {
+      if (input.type === "checkbox") input.checked = this.state[key];
+      else if (document.activeElement !== input) input.value = this.state[key];
+    });
+  }
+
+  /** Several cubes can be chosen from; one needs no choice. */
+  cubeFields() {
+    const { cubes } = this.picture;
+    element("cube-choice").hidden = cubes.length < 2;
+    element("cube").replaceChildren(...cubes.map(({ detector, file }, k) => new Option(`${detector} · ${file}`, String(k))));
+    element("cube").addEventListener("change", ({ target }) => this.showCube(Number(target.value)));
+    this.state.on(["z"], () => (this.cube.last = this.state.z));
+    this.state.on(["cube"], () => {
+      element("cube").value = String(this.state.cube);
+      this.colorFields();
+    });
+  }
+
+  /** Shows a cube, at the plane that was seen last of it. */
+  showCube(index) {
+    const cube = this.picture.cubes[index];
+    const { mode } = this.state;
+    const keeps = mode === "plane" || (mode === "colors" && cube.colors);
+    this.state.set({ cube: index, z: cube.last, colors: cube.colors, mode: keeps ? mode : "plane", limits: null });
   }
 
   /** Follows two number fields that make a pair; an order that cannot be is put back. */
@@ -43,7 +78,8 @@ export class Controls {
   imageFields() {
     const names = this.meta.colormaps.map(([name]) => new Option(name, name));
     element("map").replaceChildren(...names);
-    for (const id of ["mode", "array", "stretch", "map"]) this.field(id, id);
+    for (const id of ["array", "stretch", "map"]) this.field(id, id);
+    element("mode").addEventListener("change", ({ target }) => this.setMode(target.value));
     this.field("reversed", "reversed", (input) => input.checked);
     this.pair(["low-percent", "high-percent"], "percentiles");
     this.pair(["low", "high"], "limits");
@@ -52,11 +88,70 @@ export class Controls {
     });
   }
 
+  /** Shows a plane, colors, a mean or a line; a range that was not set begins around the plane. */
+  setMode(mode) {
+    const { range, continuum, z } = this.state;
+    if (mode === "colors" && !this.cube.colors) return;
+    if (mode !== "mean" && mode !== "line") {
+      this.state.set({ mode });
+      return;
+    }
+    const [first, last] = [this.cube.wavelengths[0][0], this.cube.wavelengths.at(-1)[1]];
+    const [min, max] = this.cube.wavelengths[z];
+    const width = max - min;
+    const inside = range && range[0] < last && range[1] > first;
+    const on = inside ? range : [min, max];
+    const sides = inside && continuum ? continuum : [[on[0] - 2.5 * width, on[0] - 0.5 * width], [on[1] + 0.5 * width, on[1] + 2.5 * width]];
+    this.tryRange(mode, on, sides);
+  }
+
+  /** Shows the mean or the line of a range, if there are planes with data for it. */
+  tryRange(mode, range, continuum) {
+    const found = (ranges) => this.picture.withData(ranges.flatMap((each) => this.cube.planesIn(each)));
+    const on = found([range]);
+    const around = found(continuum).filter((z) => !on.includes(z));
+    if (!(range[0] < range[1]) || on.length === 0) say("No plane with data lies in this range of wavelength", true);
+    else if (mode === "line" && around.length === 0) say("No plane with data lies in the continuum", true);
+    else this.state.set({ mode, range, continuum });
+    this.show();
+  }
+
+  rangeFields() {
+    const ids = ["range-from", "range-to", "left-from", "left-to", "right-from", "right-to"];
+    const inputs = ids.map(element);
+    const fill = () => {
+      const { range, continuum } = this.state;
+      if (range) [...range, ...continuum.flat()].forEach((value, k) => (inputs[k].value = String(Number(value.toFixed(4)))));
+    };
+    this.state.on(["range", "continuum"], fill);
+    inputs.forEach((input) =>
+      input.addEventListener("change", () => {
+        const [a, b, c, d, e, f] = inputs.map((each) => each.valueAsNumber);
+        this.tryRange(this.state.mode, [a, b], [[c, d], [e, f]]);
+      }),
+    );
+    element("from-plot").addEventListener("click", () => {
+      const { plotRange } = this.state;
+      if (!plotRange) say("Choose a range in the plot first: drag across it");
+      else this.tryRange(this.state.mode, plotRange, this.sidesOf(plotRange));
+    });
+  }
+
+  /** As much continuum on each side of a range as the range is wide, a little away from it. */
+  sidesOf([min, max]) {
+    const width = max - min;
+    return [[min - 1.25 * width, min - 0.25 * width], [max + 0.25 * width, max + 1.25 * width]];
+  }
+
   colorFields() {
-    this.pair(["low-color", "high-color"], "colorPercentiles");
-    this.field("q", "q", (input) => input.valueAsNumber);
-    if (!this.meta.colors) {
-      element("mode").querySelector("[value=colors]").disabled = true;
+    element("mode").querySelector("[value=colors]").disabled = !this.cube.colors;
+    if (!this.colorsBegun) {
+      this.colorsBegun = true;
+      this.pair(["low-color", "high-color"], "colorPercentiles");
+      this.field("q", "q", (input) => input.valueAsNumber);
+    }
+    if (!this.cube.colors) {
+      element("ranges").replaceChildren();
       return;
     }
     const rows = COLOR_NAMES.map((name, k) => {
@@ -69,9 +164,9 @@ export class Controls {
           ariaLabel: `${name} ${end} [µm]`,
         }),
       );
-      const planes = this.meta.colors[k];
-      ends[0].value = String(this.meta.wavelengths[planes[0]][0]);
-      ends[1].value = String(this.meta.wavelengths[planes.at(-1)][1]);
+      const planes = (this.state.colors ?? this.cube.colors)[k];
+      ends[0].value = String(this.cube.wavelengths[planes[0]][0]);
+      ends[1].value = String(this.cube.wavelengths[planes.at(-1)][1]);
       ends.forEach((input) => input.addEventListener("change", () => this.range(k, ends)));
       row.append(Object.assign(document.createElement("span"), { textContent: name }), ends[0], "–", ends[1], k === 2 ? " µm" : "");
       return row;
@@ -79,12 +174,10 @@ export class Controls {
     element("ranges").replaceChildren(...rows);
   }
 
-  /** The planes of a color: those whose centers lie in the range, or where there are none, that overlap it. */
+  /** The planes of a color. */
   range(k, ends) {
     const [min, max] = ends.map((input) => input.valueAsNumber);
-    const pick = (test) => this.meta.wavelengths.flatMap((edges, z) => (test(edges) ? [z] : []));
-    const centered = pick(([a, b]) => (a + b) / 2 >= min && (a + b) / 2 < max);
-    const planes = centered.length > 0 ? centered : pick(([a, b]) => a < max && min < b);
+    const planes = this.cube.planesIn([min, max]);
     if (!(min < max) || planes.length === 0) {
       say(`${COLOR_NAMES[k]}: no plane lies in this range`, true);
       return;
@@ -102,32 +195,25 @@ export class Controls {
     element("fewer").addEventListener("change", ({ target }) => {
       this.state.set({ fewerThan: target.valueAsNumber > 0 ? target.valueAsNumber : 0 });
     });
+    this.field("grid", "grid", (input) => input.checked);
     this.field("show-objects", "showObjects", (input) => input.checked);
-    element("catalogue").addEventListener("change", ({ target }) => {
+    element("catalog").addEventListener("change", ({ target }) => {
       const [file] = target.files;
-      if (file) attempt(async () => this.catalogue(await file.text(), file.name));
+      if (file) attempt(async () => this.catalog(await file.text(), file.name));
       // So that the same file can be chosen again after it has changed.
       target.value = "";
     });
     element("next-object").addEventListener("click", () => this.nextObject());
   }
 
-  /** Lays a catalogue over the image; throws what is wrong with it. */
-  catalogue(text, name) {
-    const objects = parseCatalogue(text);
-    const inside = objects.filter(({ ra, dec }) => this.pixelOf([ra, dec]));
+  /** Lays a catalog over the image; throws what is wrong with it. */
+  catalog(text, name) {
+    const objects = parseCatalog(text);
+    const inside = objects.filter(({ ra, dec }) => this.picture.cubes.some((cube) => cube.pixelOf([ra, dec])));
     this.state.set({ objects: inside });
     this.object = -1;
     element("objects").textContent = `${name}: ${inside.length} of ${objects.length} in the image`;
     element("next-object").disabled = inside.length === 0;
-  }
-
-  /** The pixel of a position, if it lies in the image. */
-  pixelOf([ra, dec]) {
-    const [, ny, nx] = this.meta.shape;
-    const at = this.tan.toPixel(ra, dec);
-    const inside = at && at[0] >= -0.5 && at[1] >= -0.5 && at[0] < nx - 0.5 && at[1] < ny - 0.5;
-    return inside ? at : null;
   }
 
   nextObject() {
@@ -140,7 +226,7 @@ export class Controls {
   }
 
   goTo(position) {
-    const at = this.pixelOf(position);
+    const at = this.cube.pixelOf(position);
     if (!at) {
       say(`${position[0]} ${position[1]} lies outside the cube`, true);
       return;
@@ -152,13 +238,14 @@ export class Controls {
 
   buttons() {
     const press = (id, act) => element(id).addEventListener("click", act);
-    press("tool-spectrum", () => this.state.set({ tool: "spectrum" }));
-    press("tool-pan", () => this.state.set({ tool: "pan" }));
+    for (const tool of TOOLS) press(`tool-${tool}`, () => this.state.set({ tool }));
     press("zoom-in", () => this.picture.zoom(1.5));
     press("zoom-out", () => this.picture.zoom(1 / 1.5));
     press("fit", () => this.picture.fit());
     press("theme", () => this.theme());
-    press("save-view", () => this.saveView());
+    press("pin", () => this.pin());
+    press("blink", () => this.blink());
+    press("auto-blink", () => this.autoBlink());
     element("goto").addEventListener("submit", (event) => {
       event.preventDefault();
       const position = parsePosition(element("position").value);
@@ -167,17 +254,46 @@ export class Controls {
     });
   }
 
+  /** Keeps what is shown, to blink with something else. */
+  pin() {
+    const { cube, z, mode, array } = this.state;
+    this.state.set({ pinned: { cube, z, mode, array } });
+    say("Now choose another plane, array or cube, and blink");
+  }
+
+  /** Changes what is shown with what was kept. */
+  blink() {
+    const { cube, z, mode, array, pinned } = this.state;
+    if (!pinned) {
+      this.pin();
+      return;
+    }
+    const colors = pinned.cube === cube ? this.state.colors : this.picture.cubes[pinned.cube].colors;
+    this.state.set({ ...pinned, colors, pinned: { cube, z, mode, array } });
+  }
+
+  autoBlink() {
+    const blinking = !this.state.blinking && this.state.pinned !== null;
+    this.state.set({ blinking });
+    clearInterval(this.timer);
+    if (blinking) this.timer = setInterval(() => this.blink(), BLINK);
+  }
+
   /** Shows in the fields what the state has. */
   show() {
-    const { mode, array, shownLimits, limits, tool } = this.state;
+    const { mode, shownLimits, limits, tool, pinned, blinking } = this.state;
     document.body.dataset.mode = mode;
     element("mode").value = mode;
     element("fixed").checked = limits !== null;
     const used = limits ?? shownLimits?.[0];
     if (used) [element("low").value, element("high").value] = used.map((v) => Number(v.toPrecision(4)));
-    element("unit").textContent = UNITS[array];
-    for (const name of ["spectrum", "pan"]) element(`tool-${name}`).setAttribute("aria-pressed", String(tool === name));
+    element("unit").textContent = unitOf(this.state);
+    for (const name of TOOLS) element(`tool-${name}`).setAttribute("aria-pressed", String(tool === name));
     element("overlay").dataset.tool = tool;
+    for (const id of ["blink", "auto-blink"]) element(id).disabled = pinned === null;
+    element("auto-blink").setAttribute("aria-pressed", String(blinking));
+    const { file, detector, shape: [nz, ny, nx] } = this.cube;
+    element("title").textContent = `${file} · ${detector} · ${nx} × ${ny} pixels, ${nz} planes`;
   }
 
   /** Light becomes dark and back; at first it is as the system has it. */
@@ -186,33 +302,5 @@ export class Controls {
     const dark = getComputedStyle(root).getPropertyValue("--dark").trim() === "1";
     root.dataset.theme = dark ? "light" : "dark";
     window.dispatchEvent(new Event("theme"));
-  }
-
-  /** The image with all that lies over it, and a line that says what it is. */
-  async saveView() {
-    const { canvas, ratio } = this.picture;
-    const caption = Math.round(30 * ratio);
-    const whole = document.createElement("canvas");
-    [whole.width, whole.height] = [canvas.width, canvas.height + caption];
-    const context = whole.getContext("2d");
-    const style = getComputedStyle(canvas);
-    context.fillStyle = style.getPropertyValue("--stage");
-    context.fillRect(0, 0, whole.width, whole.height);
-    context.drawImage(canvas, 0, 0);
-    context.drawImage(element("overlay"), 0, 0);
-    context.fillStyle = "#e8ebf0";
-    context.font = `${13 * ratio}px ${style.fontFamily}`;
-    context.fillText(this.caption(), 10 * ratio, canvas.height + 20 * ratio);
-    const blob = await new Promise((resolve) => whole.toBlob(resolve, "image/png"));
-    save(`${this.meta.file.replace(/\.fits(\.gz)?$/, "")}_${this.state.mode === "plane" ? this.state.z : "rgb"}.png`, blob);
-  }
-
-  caption() {
-    const { mode, z, array, shownLimits, stretch } = this.state;
-    const range = (planes) =>
-      `${shortNumber(this.meta.wavelengths[planes[0]][0])}–${shortNumber(this.meta.wavelengths[planes.at(-1)][1])}`;
-    if (mode === "colors") return `${this.meta.file}  ${this.state.colors.map(range).join(", ")} µm (red, green, blue)`;
-    const [low, high] = shownLimits?.[0] ?? [null, null];
-    return `${this.meta.file}  ${range([z])} µm  ${array} ${shortNumber(low)} to ${shortNumber(high)} ${UNITS[array]}, ${stretch}`;
   }
 }

@@ -1,10 +1,14 @@
 // A DataSource (see server_source.js): the planes that a self-contained page holds, rounded as quantize.rs says.
 // Spectra are sums over these, by the rules of `spx cube spectrum`.
 
-import { Tan, separation } from "./wcs.js";
+import { holds, reachOf, regionText } from "./regions.js";
+import { Tan } from "./wcs.js";
 
 /** uJy/arcsec^2 in one MJy/sr. */
 const UJY_PER_ARCSEC2 = 1e12 * (Math.PI / 180 / 3600) ** 2;
+
+/** The number that stands for a brightness of 0. */
+const ZERO = 2 ** 23;
 
 export class FileSource {
   binned = false;
@@ -16,17 +20,22 @@ export class FileSource {
   }
 
   async meta() {
-    this.cube = this.json("meta");
+    const meta = this.json("meta");
+    [this.cube] = meta.cubes;
+    this.loss = meta.loss;
     this.tan = new Tan(this.cube.wcs);
-    return this.cube;
+    return meta;
   }
 
-  async catalogue() {
-    return this.json("catalogue");
+  async catalog() {
+    return this.json("catalog");
   }
 
-  async read({ array, z, mean }, { x, y, width, height }) {
-    const whole = mean ? await this.mean(mean) : await this.plane(array, z);
+  async read(_, { array, z, mean, line, continuum }, { x, y, width, height }) {
+    let whole;
+    if (mean) whole = await this.mean(mean);
+    else if (line) whole = await this.line(line, continuum);
+    else whole = await this.plane(array, z);
     const nx = this.cube.shape[2];
     if (width === nx && whole.length === nx * height) return whole;
     const part = new whole.constructor(width * height);
@@ -37,7 +46,7 @@ export class FileSource {
     return part;
   }
 
-  async pixel(z, x, y) {
+  async pixel(_, z, x, y) {
     const k = y * this.cube.shape[2] + x;
     const names = ["sci", "error", "count", "and_mask", "or_mask"];
     const values = await Promise.all(names.map(async (name) => (await this.plane(name, z))[k]));
@@ -58,15 +67,14 @@ export class FileSource {
     }
     const bytes = await gunzip(this.base64(`${array}-${z}`));
     if (array.endsWith("_mask")) return new Uint32Array(bytes);
-    const numbers = new Uint16Array(bytes);
-    if (array === "count") return Float32Array.from(numbers);
-    const { scale, step, error_min, error_step } = this.cube.loss.codes[z];
-    const value =
-      array === "sci"
-        ? (q) => (q === 0 ? NaN : scale * Math.sinh((q - 32768) * step))
-        : (q) => (q === 0 ? NaN : q === 1 ? 0 : error_min * Math.exp((q - 2) * error_step));
+    if (array === "count") return Float32Array.from(new Uint16Array(bytes));
+    const { scale, step, error_min, error_step } = this.loss.codes[z];
+    if (array === "sci") {
+      return Float32Array.from(new Uint32Array(bytes), (q) => (q === 0 ? NaN : scale * Math.sinh((q - ZERO) * step)));
+    }
+    const value = (q) => (q === 0 ? NaN : q === 1 ? 0 : error_min * Math.exp((q - 2) * error_step));
     const table = Float32Array.from({ length: 65536 }, (_, q) => value(q));
-    return Float32Array.from(numbers, (q) => table[q]);
+    return Float32Array.from(new Uint16Array(bytes), (q) => table[q]);
   }
 
   /** The mean of planes, weighted by inverse variances. */
@@ -85,59 +93,122 @@ export class FileSource {
     return Float32Array.from(sums, (sum, k) => sum / weights[k]);
   }
 
+  /**
+   * Intensity of a line over a straight continuum [nW/m^2/sr], as spx_pipeline::cube::line_rows: NaN where a plane of
+   * the line has no data, or no plane of the continuum.
+   */
+  async line(planes, continuum) {
+    const fits = Float64Array.from({ length: 5 * this.pixels() });
+    const middle = planes.reduce((sum, z) => sum + this.center(z), 0) / planes.length;
+    for (const z of continuum) {
+      const [science, error] = [await this.plane("sci", z), await this.plane("error", z)];
+      const at = this.center(z) - middle;
+      for (let k = 0; k < science.length; k += 1) {
+        if (!Number.isFinite(science[k]) || !(error[k] > 0)) continue;
+        const weight = 1 / error[k] ** 2;
+        [weight, weight * at, weight * at * at, weight * science[k], weight * at * science[k]].forEach((part, i) => {
+          fits[5 * k + i] += part;
+        });
+      }
+    }
+    const sums = new Float64Array(this.pixels());
+    for (const z of planes) {
+      const science = await this.plane("sci", z);
+      const [at, width] = [this.center(z) - middle, this.frequencyWidth(z)];
+      for (let k = 0; k < science.length; k += 1) {
+        const [s, sx, sxx, sy, sxy] = fits.subarray(5 * k, 5 * k + 5);
+        const det = s * sxx - sx * sx;
+        const straight = det > 1e-9 * s * sxx;
+        const level = straight ? (sxx * sy - sx * sxy + (s * sxy - sx * sy) * at) / det : sy / s;
+        sums[k] += (science[k] - level) * width;
+      }
+    }
+    return Float32Array.from(sums);
+  }
+
+  center(z) {
+    const [min, max] = this.cube.wavelengths[z];
+    return (min + max) / 2;
+  }
+
+  /** What turns MJy/sr in a plane into nW/m^2/sr. */
+  frequencyWidth(z) {
+    const [min, max] = this.cube.wavelengths[z];
+    return 2.99792458e14 * (1 / min - 1 / max) * 1e-11;
+  }
+
   pixels() {
     return this.cube.shape[1] * this.cube.shape[2];
   }
 
-  async spectrum(ra, dec, radius) {
-    const { file, detector, shape, wavelengths } = this.cube;
+  async spectrum(_, region, label, annulus) {
+    const { file, detector, wavelengths } = this.cube;
+    const { ra, dec } = region;
     const at = this.tan.toPixel(ra, dec);
-    const inside = at && at[0] >= -0.5 && at[1] >= -0.5 && at[0] < shape[2] - 0.5 && at[1] < shape[1] - 0.5;
-    if (!inside) throw new Error(`${file}: RA ${ra} Dec ${dec} lies outside the cube`);
-    const { pixels, clipped } = this.aperture(at, [ra, dec], radius);
-    if (pixels.length === 0) throw new Error(`${file}: no pixel has its center within ${radius}" of RA ${ra} Dec ${dec}`);
+    const [, ny, nx] = this.cube.shape;
+    const inside = at && at[0] >= -0.5 && at[1] >= -0.5 && at[0] < nx - 0.5 && at[1] < ny - 0.5;
+    const nothing = (why) => ({ nothing: `${file}: ${why}` });
+    if (!inside) return nothing(`RA ${ra} Dec ${dec} lies outside the cube`);
+    const pixels = region.shape === "point" ? [Math.floor(at[1] + 0.5) * nx + Math.floor(at[0] + 0.5)] : this.pixelsIn(at, region);
+    if (pixels.length === 0) return nothing(`no pixel has its center in ${regionText(region)}`);
+    const ring = annulus && { shape: "annulus", ra, dec, sizes: annulus };
+    const taken = new Set(pixels);
+    const around = ring && this.pixelsIn(at, ring).filter((k) => !taken.has(k));
+    if (around?.length === 0) return nothing("no pixel has its center in the ring of the background");
     const area = this.tan.pixelArea(...at);
-    const points = await Promise.all(wavelengths.map((edges, z) => this.point(z, edges, pixels, area)));
+    const points = await Promise.all(wavelengths.map((edges, z) => this.point(z, edges, { pixels, around, area })));
     if (points.every((point) => point.n_pixels === 0)) {
-      throw new Error(`${file}: no plane has data at RA ${ra} Dec ${dec}`);
+      return nothing(`no plane has data at RA ${ra} Dec ${dec}`);
     }
-    return { file, detector, ra, dec, radius_arcsec: radius, pixel: at, pixel_area_arcsec2: area, clipped, points };
+    const r = reachOf(region) / this.tan.pixelSide(...at);
+    const clipped = at[0] - r < -0.5 || at[1] - r < -0.5 || at[0] + r > nx - 0.5 || at[1] + r > ny - 0.5;
+    const radius_arcsec = region.shape === "circle" ? region.sizes[0] : null;
+    const of = { file, detector, ra, dec, radius_arcsec, region: regionText(region), label, annulus_arcsec: annulus };
+    return { ...of, pixel: at, pixel_area_arcsec2: area, clipped, points };
   }
 
-  /** The pixels whose centers lie in the circle, or the one that holds its center. */
-  aperture([x, y], center, radius) {
-    const nx = this.cube.shape[2];
-    if (radius === null) return { pixels: [Math.floor(y + 0.5) * nx + Math.floor(x + 0.5)], clipped: false };
+  /** The pixels whose centers lie in a region. */
+  pixelsIn([x, y], region) {
+    const [, ny, nx] = this.cube.shape;
     // The projection stretches pixels on the sky by less than this within the 60 degrees that a cube may have.
-    const reach = (2 * radius) / this.tan.pixelSide(x, y) + 1;
+    const reach = (2 * reachOf(region)) / this.tan.pixelSide(x, y) + 1;
     const ends = (at, n) => [Math.max(0, Math.floor(at - reach)), Math.min(n - 1, Math.ceil(at + reach))];
-    const [[x0, x1], [y0, y1]] = [ends(x, nx), ends(y, this.cube.shape[1])];
+    const [[x0, x1], [y0, y1]] = [ends(x, nx), ends(y, ny)];
     const pixels = [];
     for (let j = y0; j <= y1; j += 1) {
       for (let i = x0; i <= x1; i += 1) {
-        if (separation(this.tan.toSky(i, j), center) * 3600 <= radius) pixels.push(j * nx + i);
+        if (holds(region, this.tan.toSky(i, j))) pixels.push(j * nx + i);
       }
     }
-    const r = radius / this.tan.pixelSide(x, y);
-    const clipped = x - r < -0.5 || y - r < -0.5 || x + r > nx - 0.5 || y + r > this.cube.shape[1] - 0.5;
-    return { pixels, clipped };
+    return pixels;
   }
 
-  async point(z, [wavelength_min, wavelength_max], pixels, area) {
+  async point(z, [wavelength_min, wavelength_max], { pixels, around, area }) {
     const names = ["sci", "error", "count", "and_mask", "or_mask"];
     const [science, error, counts, and, or] = await Promise.all(names.map((name) => this.plane(name, z)));
-    let [sum, variance, n, count, and_mask, or_mask] = [0, 0, 0, 0, 0xffffffff, 0];
+    let [sum, n, count, and_mask, or_mask] = [0, 0, 0, 0xffffffff, 0];
+    const finite = (k) => Number.isFinite(science[k]) && Number.isFinite(error[k]);
     for (const k of pixels) {
       count += counts[k];
       or_mask |= or[k];
-      if (Number.isFinite(science[k]) && Number.isFinite(error[k])) {
+      if (finite(k)) {
         sum += science[k];
-        variance += error[k] ** 2;
         and_mask &= and[k];
         n += 1;
       }
     }
-    const single = (value) => (n > 0 ? Number(Math.fround(value).toPrecision(7)) : null);
+    let variance = this.varianceOfSum(pixels.filter(finite), error);
+    let [background, background_error] = [null, null];
+    const ring = around?.filter(finite) ?? [];
+    if (ring.length > 0) {
+      background = middleOf(ring.map((k) => science[k]));
+      background_error = Math.sqrt((Math.PI / 2) * this.varianceOfSum(ring, error)) / ring.length;
+      sum -= n * background;
+      variance += (n * background_error) ** 2;
+    }
+    const known = n > 0 && (!around || ring.length > 0);
+    const rounded = (value) => (value === null ? null : Number(Math.fround(value).toPrecision(7)));
+    const single = (value) => (known ? rounded(value) : null);
     const factor = area * UJY_PER_ARCSEC2;
     return {
       plane: z,
@@ -153,8 +224,38 @@ export class FileSource {
       count,
       and_mask: n > 0 ? and_mask >>> 0 : 0,
       or_mask: or_mask >>> 0,
+      background: rounded(background),
+      background_error: rounded(background_error),
+      background_pixels: ring.length,
     };
   }
+
+  /** The variance of a sum over pixels, whose errors are correlated along both axes as the cube's kernel makes it. */
+  varianceOfSum(pixels, error) {
+    const [nx, correlation] = [this.cube.shape[2], this.cube.correlation];
+    const wanted = new Set(pixels);
+    const reach = correlation.length - 1;
+    let variance = 0;
+    for (const k of pixels) {
+      const x = k % nx;
+      for (let dy = 0; dy <= reach; dy += 1) {
+        for (let dx = dy === 0 ? 0 : -reach; dx <= reach; dx += 1) {
+          const other = k + dy * nx + dx;
+          if (x + dx < 0 || x + dx >= nx || !wanted.has(other)) continue;
+          const twice = dx === 0 && dy === 0 ? 1 : 2;
+          variance += twice * error[k] * error[other] * correlation[Math.abs(dx)] * correlation[dy];
+        }
+      }
+    }
+    return variance;
+  }
+}
+
+/** The median. */
+function middleOf(values) {
+  const sorted = Float64Array.from(values).sort();
+  const half = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
 }
 
 /** The bytes of gzipped base64. */

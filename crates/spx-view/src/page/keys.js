@@ -3,7 +3,7 @@
 import { element } from "./state.js";
 
 /** Keys, what they do in words, and how. */
-function actions({ state, picture, wavelength, controls, pointer }) {
+function actions({ state, picture, wavelength, controls, pointer, saving }) {
   const toggle = (id) => element(id).click();
   const focus = (id) => () => {
     element(id).focus();
@@ -22,13 +22,21 @@ function actions({ state, picture, wavelength, controls, pointer }) {
     [["x"], "cross to the middle of the screen", () => pointer.cross(picture.center.map(Math.round))],
     [["r"], "radius of a click", focus("radius")],
     [["g"], "go to a position", focus("position")],
-    [["m"], "one plane or three colors", () => controls.meta.colors && state.set({ mode: state.mode === "plane" ? "colors" : "plane" })],
+    [["m"], "one plane or three colors", () => controls.setMode(state.mode === "plane" ? "colors" : "plane")],
+    [["l"], "the line over its continuum, and back", () => controls.setMode(state.mode === "line" ? "plane" : "line")],
     [["a"], "what is shown: brightness, error, ...", focus("array")],
     [["f"], "flags", focus("mask")],
-    [["n"], "next object of the catalogue", () => controls.nextObject()],
-    [["c"], "the pointer takes spectra", () => state.set({ tool: "spectrum" })],
+    [["n"], "next object of the catalog", () => controls.nextObject()],
+    [["d"], "next cube", () => controls.showCube((state.cube + 1) % picture.cubes.length)],
+    [["b"], "blink: keeps this view, then changes with it", () => controls.blink()],
+    [["w"], "lines of equal right ascension and declination", () => state.set({ grid: !state.grid })],
+    [["c"], "the pointer takes spectra of circles", () => state.set({ tool: "spectrum" })],
+    [["e"], "ellipses", () => state.set({ tool: "ellipse" })],
+    [["o"], "boxes", () => state.set({ tool: "box" })],
+    [["y"], "polygons, corner by corner (Enter puts one at the cross, Enter again ends)", () => state.set({ tool: "polygon" })],
     [["h"], "the pointer moves the image", () => state.set({ tool: "pan" })],
-    [["s"], "save the view as PNG", () => controls.saveView()],
+    [["s"], "save the view as PNG", () => saving.picture()],
+    [["k"], "the command that makes this picture", () => saving.commands()],
     [["t"], "light or dark", () => toggle("theme")],
     [["?"], "this list", () => element("help").showModal()],
   ];

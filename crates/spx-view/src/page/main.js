@@ -5,37 +5,38 @@ import { FileSource } from "./file_source.js";
 import { listenForKeys } from "./keys.js";
 import { Overlay } from "./overlay.js";
 import { Picture } from "./picture.js";
-import { Planes } from "./planes.js";
+import { Cube } from "./planes.js";
 import { Plot } from "./plot.js";
 import { Pointer } from "./pointer.js";
+import { Saving } from "./saving.js";
 import { ServerSource } from "./server_source.js";
+import { Session } from "./session.js";
 import { Spectra } from "./spectra.js";
 import { attempt, element, initialState } from "./state.js";
-import { Tan } from "./wcs.js";
 import { Wavelength } from "./wavelength.js";
 
 async function start() {
   // A self-contained page holds its description, and its planes.
   const source = element("data-meta") ? new FileSource(document) : new ServerSource();
   const meta = await source.meta();
-  const [nz, ny, nx] = meta.shape;
-  document.title = `${meta.file} – spx`;
-  element("title").textContent = `${meta.file} · ${meta.detector} · ${nx} × ${ny} pixels, ${nz} planes`;
+  document.title = `${meta.cubes.map(({ file }) => file).join(", ")} – spx`;
   if (meta.loss) showLoss(meta.loss);
 
-  const state = initialState(meta);
-  const tan = new Tan(meta.wcs);
   const { clientWidth, clientHeight } = element("stage");
-  const planes = new Planes(source, meta.shape, clientWidth * clientHeight * window.devicePixelRatio ** 2);
-  const picture = new Picture(element("picture"), state, planes, meta);
-  const overlay = new Overlay(element("overlay"), state, picture, tan);
-  const spectra = new Spectra({ state, source, tan, meta });
-  const take = (at, pixels) => spectra.take(at, pixels);
-  const pointer = new Pointer(element("overlay"), { state, picture, overlay, tan, source, meta, take });
-  const plot = new Plot(element("plot"), state, meta);
-  const wavelength = new Wavelength({ state, picture, meta });
-  const controls = new Controls({ state, picture, pointer, tan, meta });
-  listenForKeys({ state, picture, wavelength, controls, pointer });
+  const pixels = clientWidth * clientHeight * window.devicePixelRatio ** 2;
+  const cubes = meta.cubes.map((cube, k) => new Cube(cube, source, k, pixels));
+  const state = initialState(cubes);
+  const started = { ...state };
+  const picture = new Picture(element("picture"), state, cubes, meta);
+  const overlay = new Overlay(element("overlay"), state, picture);
+  const spectra = new Spectra({ state, source, cubes });
+  const pointer = new Pointer(element("overlay"), { state, picture, overlay, source, meta, spectra });
+  const plot = new Plot(element("plot"), state, cubes);
+  const wavelength = new Wavelength({ state, picture });
+  const controls = new Controls({ state, picture, pointer, meta });
+  const saving = new Saving({ state, picture, overlay, plot, cubes });
+  const session = new Session({ state, picture, spectra, cubes, started });
+  listenForKeys({ state, picture, wavelength, controls, pointer, saving });
 
   const redraw = () => {
     plot.draw();
@@ -47,8 +48,9 @@ async function start() {
   picture.resize();
   wavelength.show();
   spectra.list();
+  await session.open();
   await picture.refresh();
-  if (meta.catalogue) controls.catalogue(await source.catalogue(), meta.catalogue);
+  if (meta.catalog) controls.catalog(await source.catalog(), meta.catalog);
 }
 
 /** Says what a self-contained page has lost. */

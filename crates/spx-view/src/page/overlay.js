@@ -1,4 +1,8 @@
-// What is drawn over the image: apertures, objects of the catalogue, the cross, compass, scale bar, color bar.
+// What is drawn over the image: regions, objects of the catalog, the grid, the cross, compass, scale bar, color bar.
+
+import { crossing, gridLines } from "./grid.js";
+import { handles, outline, reachOf } from "./regions.js";
+import { element } from "./state.js";
 
 /** Lengths that a scale bar may have [arcsec]. */
 const LENGTHS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 18000, 36000];
@@ -8,15 +12,15 @@ const INK = "#ffffff";
 const SHADE = "rgba(0, 0, 0, 0.65)";
 
 export class Overlay {
-  constructor(canvas, state, picture, tan) {
-    Object.assign(this, { canvas, state, picture, tan, dragged: null });
+  constructor(canvas, state, picture) {
+    Object.assign(this, { canvas, state, picture, drawn: null });
     picture.addEventListener("drawn", () => this.draw());
-    state.on(["spectra", "objects", "showObjects", "cross", "shownLimits"], () => this.draw());
+    state.on(["spectra", "objects", "showObjects", "cross", "shownLimits", "selected", "annulus", "grid"], () => this.draw());
   }
 
-  /** The circle that is being drawn: {at: [x, y], radius} in pixels, or null. */
-  drag(circle) {
-    this.dragged = circle;
+  /** The region that is being drawn, or null; of a polygon corners alone. */
+  sketch(region) {
+    this.drawn = region;
     this.draw();
   }
 
@@ -25,17 +29,44 @@ export class Overlay {
     [canvas.width, canvas.height] = [picture.canvas.width, picture.canvas.height];
     const context = canvas.getContext("2d");
     context.setTransform(picture.ratio, 0, 0, picture.ratio, 0, 0);
-    const { fontSize, fontFamily } = getComputedStyle(canvas);
+    this.drawOn(context);
+  }
+
+  /** Draws everything over the image; `inside` are the labels of the grid within the frame. */
+  drawOn(context, inside = true) {
+    const { picture, state } = this;
+    const { fontSize, fontFamily } = getComputedStyle(this.canvas);
     context.font = `${fontSize} ${fontFamily}`;
     this.size = parseFloat(fontSize) / 12;
+    this.tan = picture.cube.tan;
     context.lineJoin = "round";
-    if (this.state.showObjects) this.drawObjects(context);
-    for (const spectrum of this.state.spectra) this.drawAperture(context, spectrum);
-    if (this.dragged) this.circle(context, this.dragged.at, this.dragged.radius, INK);
-    if (this.state.cross) this.drawCross(context, picture.toScreen(this.state.cross));
+    if (state.grid) this.drawGrid(context, inside);
+    if (state.showObjects) this.drawObjects(context);
+    for (const spectrum of state.spectra) this.drawRegion(context, spectrum);
+    if (this.drawn) this.drawOutline(context, this.drawn, INK);
+    if (state.cross) this.drawCross(context, picture.toScreen(state.cross));
     this.drawScaleBar(context);
     this.drawCompass(context);
-    if (this.state.mode === "plane" && this.state.shownLimits?.[0]) this.drawColorBar(context);
+    if (state.mode !== "colors" && state.shownLimits?.[0]) this.drawColorBar(context);
+  }
+
+  drawGrid(context, inside) {
+    const { width, height } = this.picture;
+    const lines = gridLines(this.picture, [width, height]);
+    for (const { points } of lines) {
+      context.beginPath();
+      points.forEach(([x, y], k) => context[k === 0 ? "moveTo" : "lineTo"](x, y));
+      context.strokeStyle = "rgba(255, 255, 255, 0.45)";
+      context.lineWidth = 1;
+      context.stroke();
+    }
+    if (!inside) return;
+    for (const line of lines) {
+      const at = line.isRa ? crossing(line, 1, height - 40 * this.size, width) : crossing(line, 0, 8, height);
+      if (at === null) continue;
+      if (line.isRa && at > 90 && at < width - 130) this.text(context, line.words, at + 4, height - 44 * this.size);
+      if (!line.isRa && at > 64 && at < height - 70) this.text(context, line.words, 10, at - 4);
+    }
   }
 
   /** Strokes the present path light on dark, so that it is seen on any image. */
@@ -56,30 +87,55 @@ export class Overlay {
     context.fillText(words, x, y);
   }
 
-  circle(context, at, radius, color) {
-    const [sx, sy] = this.picture.toScreen(at);
-    context.beginPath();
-    context.arc(sx, sy, Math.max(radius * this.picture.scale, 2), 0, 2 * Math.PI);
-    this.stroke(context, color);
-    return [sx, sy];
-  }
-
-  drawAperture(context, { ra, dec, radius, color, label }) {
-    const at = this.tan.toPixel(ra, dec);
-    if (!at) return;
-    const { scale } = this.picture;
-    if (radius !== null) {
-      const pixels = radius / this.tan.pixelSide(...at);
-      const [sx, sy] = this.circle(context, at, pixels, color);
-      this.text(context, label, sx + pixels * scale * 0.71 + 5, sy - pixels * scale * 0.71 - 4);
-      return;
+  /** Strokes the outline of a region; of a point, its pixel. */
+  drawOutline(context, region, color, dashed = false) {
+    const { picture } = this;
+    const paths = region.sketch ? [region.sketch] : outline(region);
+    context.setLineDash(dashed ? [5, 4] : []);
+    for (const path of paths) {
+      context.beginPath();
+      path.forEach((sky, k) => {
+        const at = this.tan.toPixel(...sky);
+        if (at) context[k === 0 ? "moveTo" : "lineTo"](...picture.toScreen(at));
+      });
+      this.stroke(context, color);
     }
-    const [sx, sy] = this.picture.toScreen(at.map((v) => Math.floor(v + 0.5)));
-    const half = Math.max(scale / 2, 4);
+    context.setLineDash([]);
+    if (paths.length > 0) return;
+    const at = this.tan.toPixel(region.ra, region.dec);
+    if (!at) return;
+    const [sx, sy] = picture.toScreen(at.map((v) => Math.floor(v + 0.5)));
+    const half = Math.max(picture.scale / 2, 4);
     context.beginPath();
     context.rect(sx - half, sy - half, 2 * half, 2 * half);
     this.stroke(context, color);
-    this.text(context, label, sx + half + 5, sy - half - 3);
+  }
+
+  drawRegion(context, { id, region, color, label }) {
+    const { picture, state } = this;
+    const at = this.tan.toPixel(region.ra, region.dec);
+    if (!at) return;
+    this.drawOutline(context, region, color);
+    const selected = id === state.selected;
+    const { annulus } = state;
+    if (annulus && selected) {
+      this.drawOutline(context, { ...region, shape: "annulus", sizes: annulus }, color, true);
+    }
+    const [sx, sy] = picture.toScreen(at);
+    const reach = Math.max((reachOf(region) / this.tan.pixelSide(...at)) * picture.scale, 4) * 0.71;
+    this.text(context, label, sx + reach + 6, sy - reach - 5);
+    if (!selected) return;
+    handles(region).forEach((sky, k) => {
+      const pixel = this.tan.toPixel(...sky);
+      if (!pixel) return;
+      const [x, y] = picture.toScreen(pixel);
+      context.beginPath();
+      if (k === 0) context.arc(x, y, 4, 0, 2 * Math.PI);
+      else context.rect(x - 4, y - 4, 8, 8);
+      context.fillStyle = color;
+      this.stroke(context, INK, 1.5);
+      context.fill();
+    });
   }
 
   drawObjects(context) {
@@ -152,9 +208,12 @@ export class Overlay {
   drawColorBar(context) {
     const { picture, state, size } = this;
     const [low, high] = state.shownLimits[0];
-    const height = Math.round(Math.min(180 * size, picture.height - 170));
+    const toolbar = element("toolbar");
+    // Where the toolbar reaches over the bar, this begins below it.
+    const y = toolbar.offsetLeft + toolbar.offsetWidth > picture.width - 100 * size ? toolbar.offsetTop + toolbar.offsetHeight + 14 : 20;
+    const height = Math.round(Math.min(180 * size, picture.height - 150 - y));
     if (height < 60) return;
-    const [x, y, width] = [picture.width - 12 - 12 * size, 20, 12 * size];
+    const [x, width] = [picture.width - 12 - 12 * size, 12 * size];
     const map = picture.colorMap();
     context.fillStyle = SHADE;
     context.fillRect(x - 1, y - 1, width + 2, height + 2);
@@ -166,13 +225,16 @@ export class Overlay {
     context.textAlign = "right";
     this.text(context, shortNumber(high), x - 6, y + 9);
     this.text(context, shortNumber(low), x - 6, y + height);
-    this.text(context, UNITS[state.array], x - 6, y + height / 2 + 4);
+    this.text(context, unitOf(state), x - 6, y + height / 2 + 4);
     context.textAlign = "left";
   }
 }
 
-/** Units of what an image can show. */
-export const UNITS = { sci: "MJy/sr", error: "MJy/sr", snr: "S/N", count: "counts" };
+/** The unit of what the image shows. */
+export function unitOf({ mode, array }) {
+  if (mode === "line") return "nW/m²/sr";
+  return mode === "mean" ? "MJy/sr" : { sci: "MJy/sr", error: "MJy/sr", snr: "S/N", count: "counts" }[array];
+}
 
 /** A number in four digits. */
 export function shortNumber(value) {

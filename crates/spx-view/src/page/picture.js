@@ -12,16 +12,36 @@ const FEW = 0xff8c1a;
 const REST = 120;
 
 export class Picture extends EventTarget {
-  constructor(canvas, state, planes, meta) {
+  constructor(canvas, state, cubes, meta) {
     super();
-    Object.assign(this, { canvas, state, planes, meta, overview: null, detail: null, table: null });
-    this.center = [(planes.nx - 1) / 2, (planes.ny - 1) / 2];
+    Object.assign(this, { canvas, state, cubes, meta, cube: cubes[state.cube], overview: null, detail: null, table: null });
+    this.center = [(this.planes.nx - 1) / 2, (this.planes.ny - 1) / 2];
     this.scale = 1;
     this.fitted = true;
-    const what = ["z", "mode", "array", "colors", "mask", "maskBits", "fewerThan"];
+    state.on(["cube"], () => this.change());
+    const what = ["cube", "z", "mode", "array", "colors", "range", "continuum", "mask", "maskBits", "fewerThan"];
     const how = ["stretch", "map", "reversed", "percentiles", "limits", "q", "colorPercentiles"];
     state.on([...what, ...how], () => this.refresh());
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
+  }
+
+  get planes() {
+    return this.cube.planes;
+  }
+
+  /** Shows the same part of the sky in the cube that the state now names. */
+  change() {
+    const [old, sky] = [this.cube, this.cube.tan.toSky(...this.center)];
+    this.cube = this.cubes[this.state.cube];
+    [this.overview, this.detail] = [null, null];
+    const at = this.cube.pixelOf(sky);
+    if (this.fitted || !at) {
+      this.fit();
+      return;
+    }
+    this.scale *= this.cube.tan.pixelSide(...at) / old.tan.pixelSide(...this.center);
+    this.center = at;
+    this.moved();
   }
 
   // ---- where pixels lie on the screen [CSS px], y of the image upwards
@@ -91,6 +111,21 @@ export class Picture extends EventTarget {
     this.rest = setTimeout(() => this.refresh(), REST);
   }
 
+  /** The middle of the screen and the size of its pixels: [ra, dec, arcsec]; null while the whole image is shown. */
+  get pointing() {
+    if (this.fitted) return null;
+    return [...this.cube.tan.toSky(...this.center), this.cube.tan.pixelSide(...this.center) / this.scale];
+  }
+
+  set pointing([ra, dec, arcsec]) {
+    const at = this.cube.pixelOf([ra, dec]);
+    if (!at) return;
+    this.fitted = false;
+    this.center = at;
+    this.scale = this.cube.tan.pixelSide(...at) / arcsec;
+    this.moved();
+  }
+
   // ---- what is shown
 
   /** Reads and paints what the state asks for; while that runs, further calls are taken together. */
@@ -110,30 +145,48 @@ export class Picture extends EventTarget {
   async load() {
     const wanted = this.wanted();
     const overview = await this.layer(wanted, this.planes.overview);
+    if (wanted.cube !== this.cube.index) return;
     this.overview = overview;
-    this.state.set({ shownLimits: wanted.mode === "plane" ? overview.limits : null });
+    this.state.set({ shownLimits: wanted.mode === "colors" ? null : overview.limits });
     const window = this.visible();
     if (this.detail && !(this.detail.key === overview.key && same(this.detail.window, window))) this.detail = null;
     this.draw();
-    this.canvas.dataset.shown = wanted.mode === "plane" ? `${wanted.array} ${wanted.z}` : "colors";
+    this.canvas.dataset.shown = wanted.mode === "plane" ? `${wanted.array} ${wanted.z}` : wanted.mode;
+    this.canvas.dataset.cube = String(wanted.cube);
     if (window && !this.again) {
-      this.detail = await this.layer(wanted, window, overview);
+      const detail = await this.layer(wanted, window, overview);
+      if (wanted.cube !== this.cube.index) return;
+      this.detail = detail;
       this.draw();
     }
     if (!this.again && wanted.mode === "plane") this.prefetch(wanted);
   }
 
   wanted() {
-    const { z, mode, array, colors: planes, mask, fewerThan } = this.state;
+    const { cube, z, mode, array, mask, fewerThan } = this.state;
     const flags = mask && mode === "plane" ? [{ array: mask, z }] : [];
     const counts = fewerThan > 0 && mode === "plane" ? [{ array: "count", z }] : [];
-    const images = mode === "plane" ? [{ array, z }] : planes.map((mean) => ({ mean }));
-    return { z, mode, array, images, flags, counts };
+    return { cube, z, mode, array, images: this.images(), flags, counts };
+  }
+
+  /** What is to be read: one image, of a composite three. */
+  images() {
+    const { z, mode, array, colors: planes, range, continuum } = this.state;
+    if (mode === "plane") return [{ array, z }];
+    if (mode === "colors") return planes.map((mean) => ({ mean }));
+    const chosen = this.withData(this.cube.planesIn(range));
+    if (mode === "mean") return [{ mean: chosen }];
+    const around = this.withData(continuum.flatMap((side) => this.cube.planesIn(side)));
+    return [{ line: chosen, continuum: [...new Set(around)].filter((k) => !chosen.includes(k)) }];
+  }
+
+  withData(planes) {
+    return planes.filter((k) => this.cube.images[k] > 0);
   }
 
   /** The next planes in both directions, so that the slider finds them there. */
   prefetch({ array, z }) {
-    for (const next of [z + 1, z - 1].filter((k) => k >= 0 && k < this.meta.shape[0])) {
+    for (const next of [z + 1, z - 1].filter((k) => k >= 0 && k < this.cube.shape[0])) {
       this.planes.get({ array, z: next }, this.planes.overview).catch(() => {});
     }
   }
@@ -159,13 +212,13 @@ export class Picture extends EventTarget {
 
   limits(image, mode) {
     const { array, limits, percentiles, colorPercentiles } = this.state;
-    if (mode === "plane" && limits) return limits;
+    if (mode !== "colors" && limits) return limits;
     const sorted = sample(image);
-    if (mode !== "plane") {
+    if (mode === "colors") {
       const first = colorPercentiles === FIRST_COLOR_PERCENTILES;
       return first ? aboveSky(sorted, colorPercentiles[1], 25) : limitsOf(sorted, colorPercentiles);
     }
-    const first = percentiles === FIRST_PERCENTILES && ["sci", "snr"].includes(array);
+    const first = percentiles === FIRST_PERCENTILES && (mode !== "plane" || ["sci", "snr"].includes(array));
     return first ? aboveSky(sorted, percentiles[1], 15) : limitsOf(sorted, percentiles);
   }
 
@@ -189,9 +242,9 @@ export class Picture extends EventTarget {
     return colors(hex, this.state.reversed);
   }
 
-  key({ images, flags, counts }) {
+  key({ cube, images, flags, counts }) {
     const { maskBits, fewerThan, stretch, map, reversed, q } = this.state;
-    return JSON.stringify([images, flags, counts, maskBits, fewerThan, stretch, map, reversed, q]);
+    return JSON.stringify([cube, images, flags, counts, maskBits, fewerThan, stretch, map, reversed, q]);
   }
 
   /** The color of pixels without data, as the style has it. */
@@ -213,13 +266,18 @@ export class Picture extends EventTarget {
     const context = this.canvas.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    for (const layer of [this.overview, this.detail]) {
-      if (layer) this.drawLayer(context, layer);
-    }
+    this.drawOn(context, this.ratio);
     this.dispatchEvent(new Event("drawn"));
   }
 
-  drawLayer(context, { window: { x, y, width, height, bin }, canvas }) {
+  /** Draws the layers where one CSS pixel has `ratio` pixels. */
+  drawOn(context, ratio) {
+    for (const layer of [this.overview, this.detail]) {
+      if (layer) this.drawLayer(context, layer, ratio);
+    }
+  }
+
+  drawLayer(context, { window: { x, y, width, height, bin }, canvas }, ratio) {
     const [left, bottom] = this.toScreen([x - 0.5, y - 0.5]);
     const [right, top] = this.toScreen([x + width - 0.5, y + height - 0.5]);
     const side = bin * this.scale;
@@ -227,7 +285,7 @@ export class Picture extends EventTarget {
     context.beginPath();
     context.rect(left, top, right - left, bottom - top);
     context.clip();
-    context.imageSmoothingEnabled = side * this.ratio < 1;
+    context.imageSmoothingEnabled = side * ratio < 1;
     context.imageSmoothingQuality = "medium";
     context.drawImage(canvas, left, bottom - canvas.height * side, canvas.width * side, canvas.height * side);
     context.restore();

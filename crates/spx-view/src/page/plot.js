@@ -1,25 +1,49 @@
-// The spectra as a plot: values with error bars, the widths of the planes, and counts below.
+// The spectra as a plot: values with error bars, the widths of the planes, spectral features, and counts below.
+//
+// Wheel or two fingers zoom in wavelength, a drag chooses a range, a double click shows all again, a click shows that plane.
 
 import { shortNumber } from "./overlay.js";
+import { featuresAt } from "./spectral_lines.js";
 
-/** What can be plotted: field, field of the error, axis label, and units from the smallest [how many of the first]. */
+/** Speed of light [um/s]. */
+const LIGHT = 2.99792458e14;
+const SAME = (value) => value;
+
+/**
+ * What can be plotted: field, field of the error, axis label, units from the smallest [how many of the first], and how a value
+ * [uJy] at a wavelength [um] is turned into it.
+ */
 export const QUANTITIES = {
-  flux: ["flux", "flux_error", "Flux density", [["µJy", 1], ["mJy", 1e3], ["Jy", 1e6]]],
-  surface_brightness: ["surface_brightness", "surface_brightness_error", "Surface brightness", [["MJy/sr", 1]]],
+  flux: { field: "flux", label: "Flux density", units: [["µJy", 1], ["mJy", 1e3], ["Jy", 1e6]], of: SAME },
+  ab: { field: "flux", label: "AB magnitude", units: [["mag", 1]], of: (f) => (f > 0 ? 23.9 - 2.5 * Math.log10(f) : NaN), magnitudes: true },
+  flambda: {
+    field: "flux",
+    label: "Flux density",
+    units: [["10⁻¹⁸ W/m²/µm", 1], ["10⁻¹⁵ W/m²/µm", 1e3], ["10⁻¹² W/m²/µm", 1e6]],
+    of: (f, wavelength) => (f * 1e-32 * LIGHT * 1e18) / wavelength ** 2,
+  },
+  surface_brightness: { field: "surface_brightness", label: "Surface brightness", units: [["MJy/sr", 1]], of: SAME },
 };
 /** Margins, and the height of the counts and of the gap above them, for letters of 12 px. */
 const MARGIN = { left: 66, right: 14, top: 12, bottom: 38 };
 const COUNTS = 40;
 const GAP = 12;
+/** A press that moves less than this is a click [CSS px]. */
+const STILL = 5;
 
 export class Plot {
-  constructor(canvas, state, meta) {
-    Object.assign(this, { canvas, state, meta, hover: null });
-    state.on(["spectra", "quantity", "z"], () => this.draw());
+  constructor(canvas, state, cubes) {
+    Object.assign(this, { canvas, state, cubes, hover: null, fingers: new Map(), drag: null });
+    state.on(["spectra", "quantity", "z", "cube", "mode", "range", "continuum", "plotRange", "logX", "logY", "lines", "redshift"], () => this.draw());
     new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
-    canvas.addEventListener("click", (event) => this.choose(event));
-    canvas.addEventListener("pointermove", (event) => this.point(event));
-    canvas.addEventListener("pointerleave", () => this.point(null));
+    const listen = (name, react) => canvas.addEventListener(name, react);
+    listen("pointerdown", (event) => this.down(event));
+    listen("pointermove", (event) => this.moved(event));
+    listen("pointerup", (event) => this.up(event));
+    listen("pointercancel", (event) => this.end(event));
+    listen("pointerleave", () => this.point(null));
+    listen("dblclick", () => this.state.set({ plotRange: null }));
+    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
 
   draw() {
@@ -27,9 +51,13 @@ export class Plot {
     const ratio = window.devicePixelRatio || 1;
     [this.canvas.width, this.canvas.height] = [Math.round(width * ratio), Math.round(height * ratio)];
     const context = this.canvas.getContext("2d");
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawOn(context, width, height);
+  }
+
+  drawOn(context, width, height) {
     const style = getComputedStyle(this.canvas);
     this.ink = (name) => style.getPropertyValue(`--${name}`).trim();
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
     context.font = `${style.fontSize} ${style.fontFamily}`;
     const size = parseFloat(style.fontSize) / 12;
     this.size = size;
@@ -42,79 +70,130 @@ export class Plot {
     };
     if (this.box.bottom - this.box.top < 40) return;
     this.measure();
+    this.drawBands(context);
     this.drawAxes(context);
-    this.drawCounts(context);
-    context.save();
-    context.beginPath();
-    context.rect(this.box.left, this.box.top - 4, this.box.right - this.box.left, this.box.floor - this.box.top + 4);
-    context.clip();
-    for (const spectrum of this.state.spectra) this.drawSpectrum(context, spectrum);
-    context.restore();
+    this.clipped(context, () => {
+      this.drawCounts(context);
+      for (const spectrum of this.state.spectra) this.drawSpectrum(context, spectrum);
+    });
+    this.drawFeatures(context);
     if (this.state.spectra.length === 0) this.drawHint(context);
+    if (this.drag?.to) this.drawDrag(context);
     if (this.hover) this.drawHover(context);
   }
 
-  /** Points with a value: plane, wavelength, value, error, whether all pixels have data. */
-  points({ report }) {
-    const [field, error] = QUANTITIES[this.state.quantity];
-    const seen = report.points.filter((point) => point[field] !== null);
-    return seen.map((point) => ({
-      point,
-      wavelength: point.wavelength,
-      value: point[field] / this.unit[1],
-      error: point[error] / this.unit[1],
-      whole: point.n_pixels === point.n_pixels_total,
-    }));
+  clipped(context, act) {
+    const { left, right, top, floor } = this.box;
+    context.save();
+    context.beginPath();
+    context.rect(left, top - 4, right - left, floor - top + 4);
+    context.clip();
+    act();
+    context.restore();
+  }
+
+  /** Points with a value: cube, plane, wavelength, value, its ends with the error, whether all pixels have data. */
+  points({ reports }) {
+    const { field, of } = QUANTITIES[this.state.quantity];
+    return reports.flatMap((report, cube) =>
+      (report?.points ?? []).flatMap((point) => {
+        const [flux, error] = [point[field], point[`${field}_error`]];
+        const at = (value) => of(value, point.wavelength) / (this.unit?.[1] ?? 1);
+        if (flux === null || Number.isNaN(at(flux))) return [];
+        const ends = [at(flux - error), at(flux + error)];
+        const whole = point.n_pixels === point.n_pixels_total;
+        return [{ point, cube, detector: report.detector, wavelength: point.wavelength, value: at(flux), ends, whole }];
+      }),
+    );
   }
 
   /** Finds the ranges of both axes and the way from values to the screen. */
   measure() {
     const { left, right, top, bottom, floor } = this.box;
-    const edges = this.meta.wavelengths;
-    const [first, last] = [edges[0][0], edges[edges.length - 1][1]];
-    const [field, , , units] = QUANTITIES[this.state.quantity];
-    const values = this.state.spectra.flatMap(({ report }) => report.points.map((point) => Math.abs(point[field] ?? 0)));
-    this.unit = units.findLast(([, size]) => size <= Math.max(...values) / 5) ?? units[0];
+    const { plotRange, logX, quantity } = this.state;
+    const { units, magnitudes } = QUANTITIES[quantity];
+    const edges = this.cubes.flatMap(({ wavelengths }) => [wavelengths[0][0], wavelengths.at(-1)[1]]);
+    const [first, last] = plotRange ?? [Math.min(...edges), Math.max(...edges)];
+    this.unit = null;
     const all = this.state.spectra.flatMap((spectrum) => this.points(spectrum));
-    let low = Math.min(0, ...all.map(({ value, error }) => value - (error || 0)));
-    let high = Math.max(0, ...all.map(({ value, error }) => value + (error || 0)));
-    if (!(high > low)) [low, high] = [0, 1];
+    const seen = all.filter(({ wavelength }) => wavelength >= first && wavelength <= last);
+    const most = Math.max(...seen.map(({ value }) => Math.abs(value)));
+    this.unit = units.findLast(([, size]) => size <= most / 5) ?? units[0];
+    const values = seen.flatMap(({ value, ends }) => [value, ...ends]).filter(Number.isFinite).map((v) => v / this.unit[1]);
+    // A logarithm needs values above 0; magnitudes have one already.
+    this.log = this.state.logY && !magnitudes && values.some((v) => v > 0);
+    let [low, high] = this.valueRange(values, magnitudes);
+    if (magnitudes) [low, high] = [high, low];
+    const counts = this.state.spectra.flatMap(({ reports }) => reports.flatMap((report) => report?.points.map(({ count }) => count) ?? []));
+    Object.assign(this, { first, last, low, high, most: Math.max(1, ...counts) });
+    const across = logX ? Math.log : SAME;
+    const up = this.log ? (v) => Math.log(Math.max(v, low / 10)) : SAME;
+    const part = (scale, value, from, to) => (scale(value) - scale(from)) / (scale(to) - scale(from));
+    this.x = (wavelength) => left + part(across, wavelength, first, last) * (right - left);
+    this.wavelengthAt = (x) => {
+      const t = (x - left) / (right - left);
+      return logX ? first * (last / first) ** t : first + t * (last - first);
+    };
+    this.y = (value) => bottom - part(up, value, low, high) * (bottom - top);
+    this.yCount = (count) => floor - (count / this.most) * COUNTS * this.size;
+  }
+
+  valueRange(values, magnitudes) {
+    if (this.log) {
+      const positive = values.filter((v) => v > 0);
+      return [Math.min(...positive) / 1.3, Math.max(...positive) * (this.state.lines.length > 0 ? 3 : 1.3)];
+    }
+    // Zero is shown, unless the values are magnitudes.
+    let [low, high] = [Math.min(...(magnitudes ? [] : [0]), ...values), Math.max(...(magnitudes ? [] : [0]), ...values)];
+    if (!(high > low)) [low, high] = Number.isFinite(low) ? [low - 0.5, low + 0.5] : [0, 1];
     const pad = 0.06 * (high - low);
-    [low, high] = [low < 0 ? low - pad : 0, high + pad];
-    const counts = this.state.spectra.flatMap(({ report }) => report.points.map((point) => point.count));
-    const most = Math.max(1, ...counts);
-    Object.assign(this, { first, last, low, high, most });
-    this.x = (wavelength) => left + ((wavelength - first) / (last - first)) * (right - left);
-    this.y = (value) => bottom - ((value - low) / (high - low)) * (bottom - top);
-    this.yCount = (count) => floor - (count / most) * COUNTS * this.size;
+    // Names of features need room at the top, where magnitudes are bright.
+    const room = this.state.lines.length > 0 ? 4 * pad : pad;
+    return magnitudes ? [low - room, high + pad] : [low < 0 ? low - pad : 0, high + room];
+  }
+
+  /** The plane that is shown, and the ranges of a mean or a line. */
+  drawBands(context) {
+    const { top, floor, left, right } = this.box;
+    const { mode, range, continuum, cube, z } = this.state;
+    const bands = mode === "mean" || mode === "line" ? [range] : [this.cubes[cube].wavelengths[z]];
+    const fill = ([min, max]) => {
+      const [x0, x1] = [this.x(min), this.x(max)].map((x) => Math.min(Math.max(x, left), right));
+      if (x1 > left && x0 < right) context.fillRect(x0, top, Math.max(2, x1 - x0), floor - top);
+    };
+    context.fillStyle = this.ink("band");
+    bands.forEach(fill);
+    if (mode !== "line") return;
+    context.globalAlpha = 0.45;
+    continuum.forEach(fill);
+    context.globalAlpha = 1;
   }
 
   drawAxes(context) {
     const { left, right, top, bottom, floor } = this.box;
-    const [min, max] = this.meta.wavelengths[this.state.z];
-    context.fillStyle = this.ink("band");
-    context.fillRect(this.x(min), top, Math.max(2, this.x(max) - this.x(min)), floor - top);
     context.strokeStyle = this.ink("grid");
     context.fillStyle = this.ink("text-soft");
     context.lineWidth = 1;
     context.textAlign = "right";
-    for (const tick of ticks(this.low, this.high, (bottom - top) / (42 * this.size))) {
+    const count = (bottom - top) / (42 * this.size);
+    for (const tick of this.log ? decadeTicks(this.low, this.high) : ticks(...[this.low, this.high].sort((a, b) => a - b), count)) {
       line(context, left, this.y(tick), right, this.y(tick));
       context.fillText(shortNumber(tick), left - 8, this.y(tick) + 4);
     }
     context.textAlign = "center";
-    for (const tick of ticks(this.first, this.last, (right - left) / (80 * this.size))) {
+    for (const tick of ticks(this.first, this.last, (right - left) / (60 * this.size))) {
       line(context, this.x(tick), floor, this.x(tick), floor + 5);
       context.fillText(shortNumber(tick), this.x(tick), floor + 5 + 13 * this.size);
     }
     context.fillText("Wavelength (µm)", (left + right) / 2, floor + 4 + 30 * this.size);
     const tall = bottom - top > 150 * this.size;
-    const label = tall ? `${QUANTITIES[this.state.quantity][2]} (${this.unit[0]})` : this.unit[0];
-    for (const [words, y] of [[label, (top + bottom) / 2], ["Counts", floor - (COUNTS * this.size) / 2]]) {
+    const { label } = QUANTITIES[this.state.quantity];
+    const words = tall ? `${label} (${this.unit[0]})` : this.unit[0];
+    for (const [text, y] of [[words, (top + bottom) / 2], ["Counts", floor - (COUNTS * this.size) / 2]]) {
       context.save();
       context.translate(13 * this.size, y);
       context.rotate(-Math.PI / 2);
-      context.fillText(words, 0, 0);
+      context.fillText(text, 0, 0);
       context.restore();
     }
     context.textAlign = "right";
@@ -122,7 +201,7 @@ export class Plot {
     context.fillText("0", left - 8, floor + 2);
     context.strokeStyle = this.ink("axis");
     line(context, left, floor, right, floor);
-    if (this.low < 0) line(context, left, this.y(0), right, this.y(0));
+    if (this.low < 0 && this.high > 0) line(context, left, this.y(0), right, this.y(0));
     context.textAlign = "left";
   }
 
@@ -132,16 +211,19 @@ export class Plot {
     context.globalAlpha = 0.45;
     context.lineWidth = 1.5;
     context.beginPath();
-    points.forEach(({ point, wavelength, value }, k) => {
-      const joined = k > 0 && points[k - 1].point.plane === point.plane - 1;
+    points.forEach(({ point, cube, wavelength, value }, k) => {
+      const before = points[k - 1];
+      const joined = before?.cube === cube && before.point.plane === point.plane - 1;
       context[joined ? "lineTo" : "moveTo"](this.x(wavelength), this.y(value));
     });
     context.stroke();
     context.globalAlpha = 1;
-    for (const { point, wavelength, value, error, whole } of points) {
+    for (const { point, wavelength, value, ends, whole } of points) {
       const [x, y] = [this.x(wavelength), this.y(value)];
       line(context, this.x(point.wavelength_min), y, this.x(point.wavelength_max), y);
-      line(context, x, this.y(value - error), x, this.y(value + error));
+      // A magnitude whose flux less its error is negative has no fainter end.
+      const [faint, bright] = ends.map((end) => (Number.isFinite(end) ? this.y(end) : this.box.bottom));
+      line(context, x, faint, x, bright);
       context.beginPath();
       context.arc(x, y, 3.2 * this.size, 0, 2 * Math.PI);
       context.fillStyle = whole ? spectrum.color : this.ink("panel");
@@ -151,15 +233,51 @@ export class Plot {
   }
 
   drawCounts(context) {
-    for (const { report, color } of this.state.spectra) {
+    for (const { reports, color } of this.state.spectra) {
       context.strokeStyle = color;
       context.lineWidth = 1.5;
       context.beginPath();
-      for (const { wavelength_min, wavelength_max, count } of report.points) {
-        context.lineTo(this.x(wavelength_min), this.yCount(count));
-        context.lineTo(this.x(wavelength_max), this.yCount(count));
+      for (const report of reports.filter(Boolean)) {
+        report.points.forEach(({ wavelength_min, wavelength_max, count }, k) => {
+          context[k === 0 ? "moveTo" : "lineTo"](this.x(wavelength_min), this.yCount(count));
+          context.lineTo(this.x(wavelength_max), this.yCount(count));
+        });
       }
       context.stroke();
+    }
+  }
+
+  /** Lines as dashes, bands as stripes at the top; names where they do not touch the one before. */
+  drawFeatures(context) {
+    const { left, right, top, bottom } = this.box;
+    const found = featuresAt(this.state.lines, this.state.redshift)
+      .filter(({ ends }) => ends[1] >= this.first && ends[0] <= this.last)
+      .sort((a, b) => a.ends[0] - b.ends[0]);
+    const rows = [];
+    context.lineWidth = 1;
+    for (const { name, isBand, ends } of found) {
+      const [x0, x1] = ends.map((wavelength) => Math.min(Math.max(this.x(wavelength), left), right));
+      context.strokeStyle = this.ink("accent");
+      context.fillStyle = this.ink("accent");
+      context.globalAlpha = isBand ? 0.13 : 0.6;
+      if (isBand) context.fillRect(x0, top, Math.max(x1 - x0, 2), bottom - top);
+      else {
+        context.setLineDash([3, 3]);
+        line(context, x0, top, x0, bottom);
+        context.setLineDash([]);
+      }
+      context.globalAlpha = 1;
+      const width = context.measureText(name).width;
+      const at = Math.min(Math.max((x0 + x1) / 2 - width / 2, left), right - width);
+      const row = [0, 1, 2, 3].find((k) => !(rows[k] > at - 4));
+      if (row === undefined) continue;
+      rows[row] = at + width;
+      const y = top + (row + 0.8) * 13 * this.size;
+      context.strokeStyle = this.ink("panel");
+      context.lineWidth = 3;
+      context.strokeText(name, at, y);
+      context.fillText(name, at, y);
+      context.lineWidth = 1;
     }
   }
 
@@ -167,16 +285,95 @@ export class Plot {
     const { left, right, top, bottom } = this.box;
     context.fillStyle = this.ink("text-soft");
     context.textAlign = "center";
-    context.fillText("Click on the image, or drag a circle, for a spectrum", (left + right) / 2, (top + bottom) / 2);
+    context.fillText("Click on the image, or draw a region, for a spectrum", (left + right) / 2, (top + bottom) / 2);
     context.textAlign = "left";
+  }
+
+  drawDrag(context) {
+    const { top, floor } = this.box;
+    const [x0, x1] = [this.drag.from, this.drag.to].sort((a, b) => a - b);
+    context.fillStyle = this.ink("accent");
+    context.globalAlpha = 0.18;
+    context.fillRect(x0, top, x1 - x0, floor - top);
+    context.globalAlpha = 1;
+  }
+
+  // ---- pointer
+
+  placeOf(event) {
+    const box = this.canvas.getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  }
+
+  down(event) {
+    if (!this.x) return;
+    const [x] = this.placeOf(event);
+    this.fingers.set(event.pointerId, x);
+    this.drag = this.fingers.size === 1 ? { from: x, touch: event.pointerType === "touch" } : null;
+    if (!this.drag?.touch) this.canvas.setPointerCapture(event.pointerId);
+  }
+
+  moved(event) {
+    const [x] = this.placeOf(event);
+    if (this.fingers.size === 2 && this.fingers.has(event.pointerId)) {
+      const before = this.spread();
+      this.fingers.set(event.pointerId, x);
+      const after = this.spread();
+      if (before.width > 10 && after.width > 10) this.zoomTo(this.wavelengthAt(before.middle), after.middle, before.width / after.width);
+      return;
+    }
+    if (this.drag && Math.abs(x - this.drag.from) >= STILL) {
+      // One finger moves the range that two have chosen; the page scrolls up and down.
+      if (this.drag.touch) {
+        if (this.state.plotRange) this.zoomTo(this.wavelengthAt(this.drag.from), x, 1);
+        this.drag = { ...this.drag, from: x, moved: true };
+      } else this.drag.to = Math.min(Math.max(x, this.box.left), this.box.right);
+    }
+    this.point(event);
+  }
+
+  spread() {
+    const [a, b] = [...this.fingers.values()];
+    return { middle: (a + b) / 2, width: Math.abs(a - b) };
+  }
+
+  up(event) {
+    const { drag } = this;
+    if (drag?.to) {
+      const range = [drag.from, drag.to].sort((a, b) => a - b).map((x) => this.wavelengthAt(x));
+      this.state.set({ plotRange: range });
+    } else if (drag && !drag.moved) this.choose(event);
+    this.end(event);
+  }
+
+  end(event) {
+    this.fingers.delete(event.pointerId);
+    this.drag = null;
+    this.draw();
+  }
+
+  wheel(event) {
+    if (!this.x) return;
+    event.preventDefault();
+    const [x] = this.placeOf(event);
+    this.zoomTo(this.wavelengthAt(x), x, Math.exp(event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)));
+  }
+
+  /** Shows a range wider by a factor, with a wavelength at a point of the screen. */
+  zoomTo(wavelength, x, factor) {
+    const edges = this.cubes.flatMap(({ wavelengths }) => [wavelengths[0][0], wavelengths.at(-1)[1]]);
+    const [min, max] = [Math.min(...edges), Math.max(...edges)];
+    const t = (x - this.box.left) / (this.box.right - this.box.left);
+    const width = Math.min(Math.max((this.last - this.first) * factor, 0.01), max - min);
+    const from = Math.min(Math.max(wavelength - t * width, min), max - width);
+    this.state.set({ plotRange: width > 0.999 * (max - min) ? null : [from, from + width] });
   }
 
   /** The plane under the pointer, and the point nearest to it. */
   point(event) {
     this.hover = null;
-    if (event && this.x) {
-      const box = this.canvas.getBoundingClientRect();
-      const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    if (event && this.x && !this.drag?.to) {
+      const [x, y] = this.placeOf(event);
       const all = this.state.spectra.flatMap((spectrum) =>
         this.points(spectrum).map((found) => ({ ...found, color: spectrum.color, label: spectrum.label })),
       );
@@ -188,10 +385,12 @@ export class Plot {
   }
 
   drawHover(context) {
-    const { label, wavelength, value, error, point, color } = this.hover;
+    const { label, wavelength, value, ends, point, color, detector } = this.hover;
+    const error = Math.abs(ends[1] - value);
+    const of = this.cubes.length > 1 ? `${detector}, ` : "";
     const lines = [
       `${label}: ${shortNumber(value)} ± ${shortNumber(error)} ${this.unit[0]}`,
-      `${shortNumber(wavelength)} µm, plane ${point.plane}`,
+      `${shortNumber(wavelength)} µm, ${of}plane ${point.plane}`,
       `${point.n_pixels} of ${point.n_pixels_total} pixels, ${point.count} counts`,
     ];
     const width = Math.max(...lines.map((words) => context.measureText(words).width)) + 20;
@@ -210,14 +409,12 @@ export class Plot {
     lines.forEach((words, k) => context.fillText(words, x + 10, y + 3 + leading * (k + 0.85)));
   }
 
-  /** Shows the plane that was clicked at. */
+  /** Shows the plane that was clicked at: of the cube that is shown, or of the first that has it. */
   choose(event) {
-    const box = this.canvas.getBoundingClientRect();
-    const { left, right } = this.box;
-    const part = (event.clientX - box.left - left) / (right - left);
-    const wavelength = this.first + part * (this.last - this.first);
-    const z = this.meta.wavelengths.findIndex(([min, max]) => wavelength >= min && wavelength < max);
-    if (z >= 0) this.state.set({ z, mode: "plane" });
+    const wavelength = this.wavelengthAt(this.placeOf(event)[0]);
+    const order = [this.cubes[this.state.cube], ...this.cubes];
+    const cube = order.find((each) => each.planeAt(wavelength) >= 0);
+    if (cube) this.state.set({ cube: cube.index, z: cube.planeAt(wavelength), mode: "plane" });
   }
 }
 
@@ -229,6 +426,17 @@ export function ticks(low, high, count) {
   const found = [];
   for (let k = Math.ceil(low / step); k * step <= high; k += 1) found.push(Number((k * step).toPrecision(12)));
   return found;
+}
+
+/** Round numbers on a logarithmic axis: 1, 2, 5 of each decade, or where there are many the decades alone. */
+function decadeTicks(low, high) {
+  const parts = Math.log10(high / low) > 3 ? [1] : [1, 2, 5];
+  const found = [];
+  for (let power = Math.floor(Math.log10(low)); power <= Math.log10(high); power += 1) {
+    for (const part of parts) found.push(Number(`${part}e${power}`));
+  }
+  const inside = found.filter((tick) => tick >= low && tick <= high);
+  return inside.length > 1 ? inside : ticks(low, high, 4);
 }
 
 function line(context, x0, y0, x1, y1) {

@@ -1,26 +1,36 @@
-// Mouse, touch and keys on the image: pan, zoom, the readout, positions and circles for spectra.
+// Mouse, touch and keys on the image: pan, zoom, the readout, regions for spectra and their handles.
+//
+// A mouse clicks for a circle of the usual radius, or drags one. With one finger: a tap is a click, a drag moves the image,
+// a drag after a long press draws; two fingers zoom and move.
 
-import { shortNumber } from "./overlay.js";
-import { element } from "./state.js";
+import { shortNumber, unitOf } from "./overlay.js";
+import { changed, circleAt, handles, polygonOf } from "./regions.js";
+import { element, say } from "./state.js";
 import { sexagesimal } from "./wcs.js";
 
 /** A press that moves less than this is a click [CSS px]. */
-const CLICK = 4;
+const CLICK = { mouse: 4, touch: 9 };
+/** Handles are caught from as far away [CSS px]. */
+const CATCH = { mouse: 9, touch: 22 };
+/** How long a finger has to rest to draw [ms]. */
+const LONG_PRESS = 450;
 
 export class Pointer {
-  /** `take([x, y], pixels)` asks for a spectrum: of a circle of so many pixels, or as the state has it. */
-  constructor(canvas, { state, picture, overlay, tan, source, meta, take }) {
-    Object.assign(this, { canvas, state, picture, overlay, tan, source, meta, take, press: null });
+  /** `spectra` takes and changes spectra. */
+  constructor(canvas, { state, picture, overlay, source, meta, spectra }) {
+    Object.assign(this, { canvas, state, picture, overlay, source, meta, spectra, press: null, touches: new Map(), corners: [] });
     const listen = (name, react) => canvas.addEventListener(name, react);
     listen("pointerdown", (event) => this.down(event));
     listen("pointermove", (event) => this.move(event));
     listen("pointerup", (event) => this.up(event));
-    listen("pointercancel", () => this.cancel());
+    listen("pointercancel", (event) => this.lift(event));
     listen("pointerleave", () => this.state.cross || this.readout(null));
     listen("contextmenu", (event) => event.preventDefault());
+    listen("dblclick", () => this.finish());
     listen("keydown", (event) => this.key(event));
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    state.on(["z"], () => this.readout(this.under));
+    state.on(["z", "mode", "array", "cube"], () => this.readout(this.under));
+    state.on(["tool"], () => this.cancel());
   }
 
   place(event) {
@@ -29,47 +39,169 @@ export class Pointer {
   }
 
   down(event) {
-    const panning = this.state.tool === "pan" || event.button !== 0 || event.shiftKey;
-    this.press = { from: this.place(event), last: this.place(event), panning, moved: false };
+    const at = this.place(event);
     this.canvas.setPointerCapture(event.pointerId);
+    const touch = event.pointerType === "touch";
+    if (touch) {
+      this.touches.set(event.pointerId, at);
+      if (this.touches.size > 1) {
+        this.pinch();
+        return;
+      }
+    }
+    const kind = touch ? "touch" : "mouse";
+    const handle = event.button === 0 && !event.shiftKey ? this.caught(at, CATCH[kind]) : null;
+    const panning = !handle && (this.state.tool === "pan" || event.button !== 0 || event.shiftKey || touch);
+    this.press = { from: at, last: at, kind, panning, handle, moved: false, button: event.button };
+    if (touch && !handle && this.state.tool !== "pan") this.timer = setTimeout(() => this.long(), LONG_PRESS);
     this.canvas.classList.toggle("panning", panning);
     this.state.set({ cross: null });
   }
 
+  /** A finger has rested: from now on it draws. */
+  long() {
+    if (!this.press || this.press.moved) return;
+    this.press.panning = false;
+    this.press.long = true;
+    navigator.vibrate?.(15);
+    this.overlay.sketch(this.drawnTo(this.press.last));
+  }
+
+  /** Two fingers: what one of them began is given up. */
+  pinch() {
+    clearTimeout(this.timer);
+    this.press = null;
+    this.overlay.sketch(null);
+    const [a, b] = [...this.touches.values()];
+    this.span = { middle: [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2], length: Math.hypot(a[0] - b[0], a[1] - b[1]) };
+  }
+
   move(event) {
     const at = this.place(event);
+    if (this.touches.has(event.pointerId)) this.touches.set(event.pointerId, at);
+    if (this.touches.size > 1) {
+      const before = this.span;
+      this.pinch();
+      this.picture.pan(this.span.middle[0] - before.middle[0], this.span.middle[1] - before.middle[1]);
+      this.picture.zoom(this.span.length / Math.max(before.length, 1), this.span.middle);
+      return;
+    }
     this.readout(this.picture.toImage(at));
     const { press } = this;
+    if (this.corners.length > 0) this.sketchPolygon(at);
     if (!press) return;
-    press.moved ||= Math.hypot(at[0] - press.from[0], at[1] - press.from[1]) >= CLICK;
+    press.moved ||= Math.hypot(at[0] - press.from[0], at[1] - press.from[1]) >= CLICK[press.kind];
     if (!press.moved) return;
-    if (press.panning) {
-      this.picture.pan(at[0] - press.last[0], at[1] - press.last[1]);
-    } else {
-      this.overlay.drag({ at: this.picture.toImage(press.from), radius: this.dragged(at) });
-    }
+    clearTimeout(this.timer);
+    if (press.handle) this.spectra.preview(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
+    else if (press.panning) this.picture.pan(at[0] - press.last[0], at[1] - press.last[1]);
+    else if (this.state.tool !== "polygon") this.overlay.sketch(this.drawnTo(at));
     press.last = at;
   }
 
-  /** The radius that was drawn so far [px of the image]. */
-  dragged([x, y]) {
+  /** The position on the sky of a point of the screen, rounded as positions are given. */
+  skyAt(at) {
+    const [ra, dec] = this.picture.cube.tan.toSky(...this.picture.toImage(at));
+    return [Number(ra.toFixed(6)) % 360, Number(dec.toFixed(6))];
+  }
+
+  /** The region that was drawn from the press so far. */
+  drawnTo([x, y]) {
+    const { tan } = this.picture.cube;
     const [x0, y0] = this.press.from;
-    return Math.hypot(x - x0, y - y0) / this.picture.scale;
+    const side = tan.pixelSide(...this.picture.toImage([x0, y0])) / this.picture.scale;
+    const arcsec = (pixels) => Number(Math.max(Math.abs(pixels) * side, 0.01).toFixed(2));
+    const [ra, dec] = this.skyAt([x0, y0]);
+    if (this.state.tool === "ellipse" || this.state.tool === "box") {
+      const full = this.state.tool === "box" ? 2 : 1;
+      // The first size lies along the screen's horizontal, which the image's north turns.
+      const sizes = [arcsec(full * (x - x0)), arcsec(full * (y - y0))];
+      return { shape: this.state.tool, ra, dec, sizes, angle: this.tilt([x0, y0]) };
+    }
+    return circleAt([ra, dec], arcsec(Math.hypot(x - x0, y - y0)));
+  }
+
+  /** The angle of the screen's horizontal on the sky [deg]. */
+  tilt(at) {
+    const { tan } = this.picture.cube;
+    const [ra, dec] = tan.toSky(...this.picture.toImage(at));
+    const north = tan.toPixel(ra, Math.min(dec + 1 / 3600, 90));
+    const [x, y] = this.picture.toImage(at);
+    const degrees = 90 - (Math.atan2(north[1] - y, north[0] - x) * 180) / Math.PI;
+    return Number((((degrees % 360) + 360) % 360).toFixed(1)) % 360;
   }
 
   up(event) {
     const { press } = this;
-    if (press && !press.panning) {
-      const center = this.picture.toImage(press.from);
-      this.take(center, press.moved ? this.dragged(this.place(event)) : null);
+    const at = this.place(event);
+    if (press?.handle) {
+      if (press.moved) this.spectra.change(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
+      else this.state.set({ selected: press.handle.spectrum.id });
+    } else if (press && press.button === 0) {
+      const tapped = press.kind === "touch" && !press.moved && this.state.tool !== "pan";
+      if (this.state.tool === "polygon" && !press.moved) this.corner(at);
+      else if (press.moved && !press.panning && this.state.tool !== "polygon") this.spectra.take(this.drawnTo(at));
+      else if (!press.moved && (tapped || !press.panning)) this.spectra.take(circleAt(this.skyAt(press.from), this.state.radius));
     }
-    this.cancel();
+    this.lift(event);
   }
 
-  cancel() {
+  lift(event) {
+    this.touches.delete(event.pointerId);
+    clearTimeout(this.timer);
     this.press = null;
     this.canvas.classList.remove("panning");
-    this.overlay.drag(null);
+    if (this.corners.length === 0) this.overlay.sketch(null);
+  }
+
+  /** Gives up what is being drawn. */
+  cancel() {
+    clearTimeout(this.timer);
+    this.press = null;
+    this.corners = [];
+    this.overlay.sketch(null);
+  }
+
+  /** The handle under a point: those of the selected region, and the centers of all. */
+  caught(at, near) {
+    const { spectra, selected } = this.state;
+    const { tan } = this.picture.cube;
+    let found = null;
+    for (const spectrum of spectra) {
+      const places = spectrum.id === selected ? handles(spectrum.region) : [[spectrum.region.ra, spectrum.region.dec]];
+      places.forEach((sky, k) => {
+        const pixel = tan.toPixel(...sky);
+        const [sx, sy] = pixel ? this.picture.toScreen(pixel) : [Infinity, Infinity];
+        const distance = Math.hypot(sx - at[0], sy - at[1]);
+        if (distance <= Math.min(near, found?.distance ?? near)) found = { spectrum, region: spectrum.region, k, distance };
+      });
+    }
+    return found;
+  }
+
+  // ---- polygons: corner by corner
+
+  corner(at) {
+    const first = this.corners[0] && this.picture.toScreen(this.picture.cube.tan.toPixel(...this.corners[0]));
+    if (this.corners.length > 2 && Math.hypot(first[0] - at[0], first[1] - at[1]) < 14) {
+      this.finish();
+      return;
+    }
+    this.corners.push(this.skyAt(at));
+    this.sketchPolygon(at);
+    if (this.corners.length === 1) say("Corner by corner; a double click, Enter or the first corner ends the polygon");
+  }
+
+  sketchPolygon(at) {
+    this.overlay.sketch({ sketch: [...this.corners, this.skyAt(at)] });
+  }
+
+  finish() {
+    // The second press of a double click has put a corner on the last.
+    const corners = this.corners.filter((corner, k, all) => k === 0 || String(corner) !== String(all[k - 1]));
+    if (corners.length < 3) return;
+    this.cancel();
+    this.spectra.take(polygonOf(corners));
   }
 
   wheel(event) {
@@ -77,7 +209,7 @@ export class Pointer {
     this.picture.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), this.place(event));
   }
 
-  /** Arrows move the cross, Enter takes the spectrum there. */
+  /** Arrows move the cross, Enter takes the spectrum there, or puts a corner. */
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const step = steps[event.key];
@@ -87,10 +219,13 @@ export class Pointer {
       const [x, y] = this.state.cross ?? this.picture.center.map(Math.round);
       this.cross([x + far * step[0], y + far * step[1]]);
     } else if ((event.key === "Enter" || event.key === " ") && this.state.cross) {
-      this.take(this.state.cross, null);
+      const at = this.picture.toScreen(this.state.cross);
+      if (this.state.tool !== "polygon") this.spectra.take(circleAt(this.skyAt(at), this.state.radius));
+      else if (this.corners.length > 2 && String(this.corners.at(-1)) === String(this.skyAt(at))) this.finish();
+      else this.corner(at);
     } else if (event.key === "Escape") {
       this.cancel();
-      this.state.set({ cross: null });
+      this.state.set({ cross: null, selected: null });
     } else {
       return;
     }
@@ -100,7 +235,7 @@ export class Pointer {
 
   /** Puts the cross on a pixel, and the pixel on the screen. */
   cross(pixel) {
-    const [, ny, nx] = this.meta.shape;
+    const [, ny, nx] = this.picture.cube.shape;
     const at = [Math.min(nx - 1, Math.max(0, pixel[0])), Math.min(ny - 1, Math.max(0, pixel[1]))];
     this.state.set({ cross: at });
     const [sx, sy] = this.picture.toScreen(at);
@@ -112,13 +247,12 @@ export class Pointer {
   /** Says where a pixel position is, and asks for what its pixel holds. */
   readout(at) {
     this.under = at;
-    const [, ny, nx] = this.meta.shape;
     const pixel = at?.map((v) => Math.floor(v + 0.5));
-    if (!at || pixel[0] < 0 || pixel[1] < 0 || pixel[0] >= nx || pixel[1] >= ny) {
+    if (!at || !this.picture.cube.holds(at)) {
       for (const id of ["at-sky", "at-degrees", "at-pixel", "at-value"]) element(id).textContent = "–";
       return;
     }
-    const [ra, dec] = this.tan.toSky(...at);
+    const [ra, dec] = this.picture.cube.tan.toSky(...at);
     element("at-sky").textContent = sexagesimal([ra, dec]);
     element("at-degrees").textContent = `${ra.toFixed(6)} ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(6)}`;
     element("at-pixel").textContent = `${at[0].toFixed(2)}, ${at[1].toFixed(2)}`;
@@ -127,15 +261,15 @@ export class Pointer {
 
   /** Shows the voxel; while one is on its way, only the latest of further ones is asked for. */
   async value(pixel) {
-    this.next = [this.state.z, ...pixel];
+    this.next = pixel;
     if (this.asking) return;
     this.asking = true;
     while (this.next) {
-      const [z, x, y] = this.next;
+      const [x, y] = this.next;
       this.next = null;
       try {
-        const voxel = await this.source.pixel(z, x, y);
-        if (!this.next && this.under) element("at-value").textContent = this.inWords(voxel);
+        const words = await this.wordsOf(x, y);
+        if (!this.next && this.under) element("at-value").textContent = words;
       } catch (error) {
         element("at-value").textContent = error.message;
       }
@@ -143,7 +277,13 @@ export class Pointer {
     this.asking = false;
   }
 
-  inWords({ sci, error, count, or_mask }) {
+  async wordsOf(x, y) {
+    const { cube, z, mode } = this.state;
+    if (mode === "mean" || mode === "line") {
+      const [value] = await this.source.read(cube, this.picture.images()[0], { x, y, width: 1, height: 1, bin: 1 });
+      return Number.isFinite(value) ? `${shortNumber(value)} ${unitOf(this.state)}` : "no data";
+    }
+    const { sci, error, count, or_mask } = await this.source.pixel(cube, z, x, y);
     const names = this.meta.flags.filter(([bit]) => (or_mask >>> bit) & 1).map(([, name]) => name);
     const flags = names.length > 0 ? `, flags ${names.join(" ")}` : "";
     const value = sci === null ? "no data" : `${shortNumber(sci)} ± ${shortNumber(error)} MJy/sr`;

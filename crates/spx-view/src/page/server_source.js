@@ -1,13 +1,17 @@
 // A DataSource: the server of `spx cube view`. Paths are relative, so that the token is in each of them.
 //
 // A DataSource has
-//   meta()                              the description of the cube (view/meta.rs)
-//   catalogue()                         the text of the catalogue that came with the page, or null
-//   read({array, z} | {mean}, window)   Float32Array or, of masks, Uint32Array, [y][x]; window as in view/window.rs
-//   pixel(z, x, y)                      {sci, error, count, and_mask, or_mask}, null where there are no data
-//   spectrum(ra, dec, radius)           what `spx cube spectrum --json` reports; radius [arcsec] or null: the pixel
-//   binned                              whether it can reduce windows; where not, bin is always 1
-// Each but the last gives a promise, which fails with a message for the user.
+//   meta()                        the description of page and cubes (spx-view, meta.rs)
+//   catalog()                     the text of the catalog that came with the page, or null
+//   read(cube, what, window)      Float32Array or, of masks, Uint32Array, [y][x]; window as in window.rs; what is
+//                                 {array, z}, {mean: planes}, or {line: planes, continuum: planes}
+//   pixel(cube, z, x, y)          {sci, error, count, and_mask, or_mask}, null where there are no data
+//   spectrum(cube, region, label, annulus)   what `spx cube spectrum --json` reports, or {nothing} where there are no data: why;
+//                                 a region of regions.js; annulus [inner, outer] in arcsec, or null
+//   binned                        whether it can reduce windows; where not, bin is always 1
+// Cubes are numbers. Each but the last gives a promise, which fails with a message for the user.
+
+import { regionText } from "./regions.js";
 
 export class ServerSource {
   binned = true;
@@ -16,22 +20,25 @@ export class ServerSource {
     return (await this.get("meta")).json();
   }
 
-  async catalogue() {
-    return (await this.get("catalogue")).text();
+  async catalog() {
+    return (await this.get("catalog")).text();
   }
 
-  async read({ array, z, mean }, window) {
-    const what = mean ? { planes: mean.join(",") } : { array, z };
-    const bytes = await (await this.get(mean ? "mean" : "plane", { ...what, ...window })).arrayBuffer();
+  async read(cube, { array, z, mean, line, continuum }, window) {
+    let [path, what] = ["plane", { array, z }];
+    if (mean) [path, what] = ["mean", { planes: mean.join(",") }];
+    if (line) [path, what] = ["line", { planes: line.join(","), continuum: continuum.join(",") }];
+    const bytes = await (await this.get(path, { cube, ...what, ...window })).arrayBuffer();
     return array?.endsWith("_mask") ? new Uint32Array(bytes) : new Float32Array(bytes);
   }
 
-  async pixel(z, x, y) {
-    return (await this.get("pixel", { z, x, y })).json();
+  async pixel(cube, z, x, y) {
+    return (await this.get("pixel", { cube, z, x, y })).json();
   }
 
-  async spectrum(ra, dec, radius) {
-    return (await this.get("spectrum", radius === null ? { ra, dec } : { ra, dec, radius })).json();
+  async spectrum(cube, region, label, annulus) {
+    const ring = annulus ? { annulus: annulus.join(",") } : {};
+    return (await this.get("spectrum", { cube, region: regionText(region, label), ...ring })).json();
   }
 
   async get(path, query = {}) {

@@ -1,116 +1,282 @@
-// The spectra that were taken: asking for them, their list, their numbers, their files.
+// The spectra that were taken: asking for them, their list, their regions, their numbers, their files.
 
-import { QUANTITIES } from "./plot.js";
+import { FEATURES } from "./spectral_lines.js";
+import { parseRegions, regionText, toRegionFile } from "./regions.js";
 import { attempt, element, say } from "./state.js";
-import { COLUMNS, save, toCsv, toEcsv } from "./table.js";
+import { COLUMNS, save, tableRows, toCsv, toEcsv } from "./table.js";
 import { sexagesimal } from "./wcs.js";
 
-/** Colors that are told apart on light and dark, one after the other. */
-const PALETTE = ["#e5592b", "#1c92d2", "#8f5be0", "#12a150", "#d99a00", "#d9469a", "#5f7fa8", "#9a7440"];
+/** Colors that are told apart on light and dark, and by color-blind eyes, one after the other (after Okabe & Ito). */
+const PALETTE = ["#d55e00", "#0a8fd0", "#00926a", "#c9569c", "#b98600", "#3a63c9", "#7a7f87", "#8a5a2b"];
 
 export class Spectra {
-  constructor({ state, source, tan, meta }) {
-    Object.assign(this, { state, source, tan, meta, taken: 0, chosen: null });
-    state.on(["spectra"], () => this.list());
-    element("clear").addEventListener("click", () => state.set({ spectra: [] }));
+  constructor({ state, source, cubes }) {
+    Object.assign(this, { state, source, cubes, taken: 0 });
+    state.on(["spectra", "selected"], () => this.list());
+    element("clear").addEventListener("click", () => state.set({ spectra: [], selected: null }));
+    this.fields();
+    this.lineFields();
+    this.regionFiles();
+  }
+
+  fields() {
+    const { state } = this;
+    element("radius").value = state.radius ?? "";
     element("radius").addEventListener("change", ({ target }) => {
       state.set({ radius: target.value === "" || !(target.valueAsNumber > 0) ? null : target.valueAsNumber });
     });
     element("quantity").addEventListener("change", ({ target }) => state.set({ quantity: target.value }));
-    const names = Object.keys(QUANTITIES);
-    element("quantity").value = names.find((name) => name === state.quantity);
+    for (const [id, key] of [["log-x", "logX"], ["log-y", "logY"]]) {
+      element(id).addEventListener("change", ({ target }) => state.set({ [key]: target.checked }));
+    }
+    element("whole-range").addEventListener("click", () => state.set({ plotRange: null }));
+    state.on(["plotRange"], () => {
+      element("whole-range").disabled = state.plotRange === null;
+    });
+    const ring = ["subtract", "ring-inner", "ring-outer"].map(element);
+    ring.forEach((input) => input.addEventListener("change", () => this.annulus(ring)));
+    const side = state.radius / 2;
+    [ring[1].value, ring[2].value] = [(4 * side).toFixed(1), (8 * side).toFixed(1)];
   }
 
-  /** Takes the spectrum around a pixel position: of a circle of so many pixels, or as the radius field says. */
-  async take(at, pixels) {
-    const [ra, dec] = this.tan.toSky(...at).map((v) => Number(v.toFixed(6)));
-    const arcsec = pixels === null ? this.state.radius : pixels * this.tan.pixelSide(...at);
-    const radius = arcsec === null ? null : Number(arcsec.toFixed(2));
-    const report = await attempt(() => this.source.spectrum(ra % 360, dec, radius));
-    if (!report) return;
-    const label = `S${(this.taken += 1)}`;
-    const used = this.state.spectra.map(({ color }) => color);
-    const color = PALETTE.find((c) => !used.includes(c)) ?? PALETTE[this.taken % PALETTE.length];
-    this.chosen = label;
-    this.state.set({ spectra: [...this.state.spectra, { label, color, ra: report.ra, dec, radius, report }] });
-    const cut = report.clipped ? "; the circle reaches beyond the edge of the cube, only the part inside counts" : "";
-    say(`${label}: ${place({ ra, dec, radius })}${cut}`);
+  /** The ring of the background, as the fields have it; all spectra are taken anew. */
+  annulus([subtract, inner, outer]) {
+    const radii = [inner.valueAsNumber, outer.valueAsNumber];
+    if (subtract.checked && !(radii[0] >= 0 && radii[0] < radii[1])) {
+      say("The inner radius of the background has to be below the outer one", true);
+      return;
+    }
+    this.state.set({ annulus: subtract.checked ? radii : null });
+    this.renew();
+  }
+
+  lineFields() {
+    const { state } = this;
+    const boxes = Object.keys(FEATURES).map((group) => {
+      const label = document.createElement("label");
+      const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: state.lines.includes(group), value: group });
+      box.addEventListener("change", () => {
+        const others = state.lines.filter((each) => each !== group);
+        state.set({ lines: box.checked ? [...others, group] : others });
+      });
+      label.append(box, group);
+      return label;
+    });
+    element("features").replaceChildren(...boxes);
+    element("redshift").addEventListener("change", ({ target }) => {
+      const redshift = parseRedshift(target.value);
+      if (redshift === null) say("A redshift is a number such as 0.0011, or a velocity such as 319 km/s", true);
+      else state.set({ redshift });
+    });
+  }
+
+  regionFiles() {
+    element("region-file").addEventListener("change", ({ target }) => {
+      const [file] = target.files;
+      if (file) attempt(async () => this.read(await file.text(), file.name));
+      target.value = "";
+    });
+    element("save-regions").addEventListener("click", () => {
+      const text = toRegionFile(this.state.spectra);
+      save(`${this.cubes[0].stem}.reg`, new Blob([text], { type: "text/plain" }));
+    });
+  }
+
+  /** Takes the spectra of all regions of a text of DS9. */
+  async read(text, name) {
+    const regions = parseRegions(text);
+    const before = this.state.spectra.length;
+    for (const { region, label, color } of regions) await this.take(region, { label, color, quiet: true });
+    say(`${name}: ${this.state.spectra.length - before} of ${regions.length} regions lie in the image`);
+  }
+
+  /** The reports of a region, one a cube, null for cubes without data there; undefined, with a message, where none has any. */
+  async extract(region, label) {
+    return attempt(async () => {
+      const asked = this.cubes.map((cube) => this.source.spectrum(cube.index, region, label, this.state.annulus));
+      const answers = await Promise.all(asked);
+      if (answers.every(({ nothing }) => nothing)) throw new Error(answers[0].nothing);
+      return answers.map((answer) => (answer.nothing ? null : answer));
+    });
+  }
+
+  /** Takes the spectrum of a region. A region that `stays` is kept without data, too. */
+  async take(region, { label, color, quiet = false, stays = false } = {}) {
+    const id = (this.taken += 1);
+    const name = label || `S${id}`;
+    const reports = (await this.extract(region, name)) ?? (stays ? this.cubes.map(() => null) : null);
+    if (!reports) return;
+    const used = this.state.spectra.map((spectrum) => spectrum.color);
+    const free = PALETTE.find((each) => !used.includes(each)) ?? PALETTE[(id - 1) % PALETTE.length];
+    const spectrum = { id, label: name, color: isColor(color) ? color : free, region, reports };
+    this.state.set({ spectra: [...this.state.spectra, spectrum], selected: id });
+    if (!quiet) say(`${name}: ${placeOf(region)}${this.cut(reports)}`);
+  }
+
+  cut(reports) {
+    return reports.some((report) => report?.clipped) ? "; the region reaches beyond the edge of the cube, only the part inside counts" : "";
+  }
+
+  /** Shows a region as it would become, its spectrum as it was. */
+  preview(spectrum, region) {
+    this.replace(spectrum.id, { region });
+  }
+
+  /** Gives a spectrum another region. */
+  async change(spectrum, region) {
+    const reports = await this.extract(region, spectrum.label);
+    // Where that fails, the region goes back.
+    this.replace(spectrum.id, reports ? { region, reports } : { region: spectrum.region });
+    if (reports) say(`${spectrum.label}: ${placeOf(region)}${this.cut(reports)}`);
+    this.state.set({ selected: spectrum.id });
+  }
+
+  replace(id, values) {
+    this.state.set({ spectra: this.state.spectra.map((s) => (s.id === id ? { ...s, ...values } : s)) });
+  }
+
+  /** Takes all spectra again. */
+  async renew() {
+    for (const { id, region, label } of this.state.spectra) {
+      // Numbers that were found in another way must not stay.
+      this.replace(id, { reports: (await this.extract(region, label)) ?? this.cubes.map(() => null) });
+    }
+  }
+
+  get chosen() {
+    const { spectra, selected } = this.state;
+    return spectra.find(({ id }) => id === selected) ?? spectra.at(-1);
   }
 
   list() {
     const { spectra } = this.state;
-    element("spectra").replaceChildren(...spectra.map((spectrum) => this.item(spectrum)));
-    element("clear").disabled = spectra.length === 0;
-    const chosen = spectra.find(({ label }) => label === this.chosen) ?? spectra.at(-1);
-    element("numbers").hidden = !chosen;
-    if (chosen) this.numbers(chosen);
+    const items = spectra.map((spectrum) => this.item(spectrum));
+    // A list that is made anew while someone types would take the focus away.
+    if (!element("spectra").contains(document.activeElement) || spectra.length !== element("spectra").childElementCount) {
+      element("spectra").replaceChildren(...items);
+    } else {
+      spectra.forEach((spectrum, k) => this.update(element("spectra").children[k], spectrum));
+    }
+    for (const id of ["clear", "save-regions"]) element(id).disabled = spectra.length === 0;
+    element("numbers").hidden = !this.chosen;
+    if (this.chosen) this.numbers(this.chosen);
+  }
+
+  update(item, spectrum) {
+    item.classList.toggle("selected", spectrum.id === this.state.selected);
+    item.dataset.region = regionText(spectrum.region, spectrum.label);
+    const where = item.querySelector(".where");
+    where.textContent = placeOf(spectrum.region) + (spectrum.reports.some(Boolean) ? "" : ", no data");
+    where.title = sexagesimal([spectrum.region.ra, spectrum.region.dec]);
+    const text = item.querySelector(".region");
+    if (document.activeElement !== text) text.value = regionText(spectrum.region);
   }
 
   item(spectrum) {
-    const item = document.createElement("li");
-    const swatch = document.createElement("span");
-    swatch.className = "swatch";
-    swatch.style.background = spectrum.color;
-    const name = document.createElement("input");
-    Object.assign(name, { value: spectrum.label, className: "name", ariaLabel: "Label", spellcheck: false });
-    name.addEventListener("change", () => this.rename(spectrum, name.value.trim() || spectrum.label));
-    const where = document.createElement("span");
-    where.className = "where";
-    where.textContent = place(spectrum);
-    where.title = sexagesimal([spectrum.ra, spectrum.dec]);
+    const { id } = spectrum;
+    const make = (tag, values) => Object.assign(document.createElement(tag), values);
+    const item = make("li", {});
+    const now = () => this.state.spectra.find((s) => s.id === id) ?? spectrum;
     const action = (words, title, act) => {
-      const button = document.createElement("button");
-      Object.assign(button, { textContent: words, title, ariaLabel: `${title} (${spectrum.label})` });
-      button.addEventListener("click", act);
+      const button = make("button", { textContent: words, title, ariaLabel: `${title} (${spectrum.label})` });
+      button.addEventListener("click", () => act(now()));
       return button;
     };
+    const swatch = make("button", { className: "swatch", title: "Show its handles", ariaLabel: `Select (${spectrum.label})` });
+    swatch.style.background = spectrum.color;
+    swatch.addEventListener("click", () => this.state.set({ selected: id }));
+    const name = make("input", { value: spectrum.label, className: "name", ariaLabel: "Label", spellcheck: false });
+    name.addEventListener("change", () => this.rename(now(), name.value.trim() || spectrum.label));
+    const text = make("input", { className: "region", ariaLabel: `Region (${spectrum.label})`, spellcheck: false, hidden: true });
+    text.addEventListener("change", () => this.edit(now(), text));
+    const edit = action("✎", "Edit its region", () => {
+      text.hidden = !text.hidden;
+      if (!text.hidden) text.focus();
+    });
     item.append(
       swatch,
       name,
-      where,
-      action("123", "Show its numbers", () => this.show(spectrum)),
-      action("CSV", "Save as CSV", () => this.file(spectrum, "csv", toCsv)),
-      action("ECSV", "Save as ECSV", () => this.file(spectrum, "ecsv", toEcsv)),
-      action("×", "Remove", () => this.remove(spectrum)),
+      make("span", { className: "where" }),
+      action("123", "Show its numbers", () => this.show(now())),
+      action("CSV", "Save as CSV", (s) => this.file(s, "csv", toCsv)),
+      action("ECSV", "Save as ECSV", (s) => this.file(s, "ecsv", toEcsv)),
+      edit,
+      action("×", "Remove", (s) => this.remove(s)),
+      text,
     );
+    this.update(item, spectrum);
     return item;
   }
 
+  /** Takes the region that was typed. */
+  edit(spectrum, input) {
+    attempt(async () => {
+      const [{ region }] = parseRegions(input.value);
+      await this.change(spectrum, region);
+    });
+  }
+
   rename(spectrum, label) {
-    if (this.chosen === spectrum.label) this.chosen = label;
-    this.state.set({ spectra: this.state.spectra.map((s) => (s === spectrum ? { ...s, label } : s)) });
+    const reports = spectrum.reports.map((report) => report && { ...report, label });
+    this.replace(spectrum.id, { label, reports });
   }
 
-  remove(spectrum) {
-    this.state.set({ spectra: this.state.spectra.filter((s) => s !== spectrum) });
+  remove({ id }) {
+    this.state.set({ spectra: this.state.spectra.filter((s) => s.id !== id) });
   }
 
-  show(spectrum) {
-    this.chosen = spectrum.label;
+  show({ id }) {
     element("numbers").open = true;
-    this.numbers(spectrum);
+    this.state.set({ selected: id });
   }
 
-  file({ label, report }, ending, write) {
-    const stem = this.meta.file.replace(/\.fits(\.gz)?$/, "");
-    save(`${stem}_${label.replace(/[^\w.-]+/g, "_")}.${ending}`, new Blob([write(report)], { type: "text/csv" }));
+  file({ label, reports }, ending, write) {
+    if (!reports.some(Boolean)) {
+      say(`${label} has no data`, true);
+      return;
+    }
+    const name = `${this.cubes[0].stem}_${label.replace(/[^\w.-]+/g, "_")}.${ending}`;
+    save(name, new Blob([write(reports.filter(Boolean))], { type: "text/csv" }));
   }
 
-  numbers({ label, report }) {
+  numbers({ label, reports }) {
     element("numbers-of").textContent = label;
     const row = (tag, words) => {
-      const line = document.createElement("tr");
-      for (const word of words) line.append(Object.assign(document.createElement(tag), { textContent: word }));
-      return line;
+      const made = document.createElement("tr");
+      for (const word of words) made.append(Object.assign(document.createElement(tag), { textContent: word }));
+      return made;
     };
     const head = row("th", COLUMNS.map(([name, unit]) => name.replaceAll("_", " ") + (unit && ` [${unit}]`)));
-    const rows = report.points.map((point) => row("td", COLUMNS.map(([name]) => point[name] ?? "")));
+    const rows = tableRows(reports.filter(Boolean)).map((words) => row("td", words));
     element("table").replaceChildren(head, ...rows);
   }
 }
 
 /** Where a spectrum was taken. */
-function place({ ra, dec, radius }) {
-  const size = radius === null ? "1 pixel" : `r ${radius}″`;
-  return `${ra.toFixed(6)} ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(6)}, ${size}`;
+export function placeOf({ shape, ra, dec, sizes, angle, corners }) {
+  const at = `${ra.toFixed(6)} ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(6)}`;
+  switch (shape) {
+    case "point":
+      return `${at}, 1 pixel`;
+    case "circle":
+      return `${at}, r ${sizes[0]}″`;
+    case "polygon":
+      return `${at}, ${corners.length} corners`;
+    default:
+      return `${at}, ${shape} ${sizes.join("″ × ")}″${angle ? ` at ${angle}°` : ""}`;
+  }
+}
+
+/** A color as DS9 names it, or as `#rrggbb`. */
+function isColor(text) {
+  return Boolean(text) && CSS.supports("color", text);
+}
+
+/** `0.0011`, or a velocity `319 km/s`; null of what is none. */
+export function parseRedshift(text) {
+  const plain = text.trim().replace("−", "-");
+  const velocity = plain.match(/^(.*?)\s*km\/?s(-1)?$/i);
+  const value = plain === "" ? 0 : Number(velocity ? velocity[1] : plain);
+  const redshift = velocity ? value / 299792.458 : value;
+  return Number.isFinite(redshift) && redshift > -1 && redshift < 20 ? redshift : null;
 }

@@ -21,10 +21,15 @@ export class State extends EventTarget {
   }
 }
 
-/** The state of the page when it opens. */
-export function initialState(meta) {
+/** The state of the page when it opens, with the first cube. */
+export function initialState(cubes) {
+  const [{ first_plane, colors, tan, shape }] = cubes;
+  const side = tan.pixelSide((shape[2] - 1) / 2, (shape[1] - 1) / 2);
   return new State({
-    z: meta.first_plane,
+    /** Which cube is shown. */
+    cube: 0,
+    z: first_plane,
+    /** `plane`, `colors`, `mean` of a range of wavelength, or `line` over its continuum. */
     mode: "plane",
     array: "sci",
     stretch: "asinh",
@@ -36,22 +41,42 @@ export function initialState(meta) {
     /** The limits that are in use. */
     shownLimits: null,
     /** Planes of red, green and blue. */
-    colors: meta.colors,
+    colors,
     q: 3,
     colorPercentiles: FIRST_COLOR_PERCENTILES,
+    /** Ranges of wavelength [um]: of the mean or the line, and of the continuum on both sides. */
+    range: null,
+    continuum: null,
     /** Which mask is laid over the image; none where empty. */
     mask: "",
     maskBits: 0xffffffff,
     /** Pixels with fewer contributions are marked; 0 for none. */
     fewerThan: 0,
+    /** Lines of equal right ascension and declination. */
+    grid: false,
+    /** The view to blink with: {cube, z, mode, array}. */
+    pinned: null,
+    blinking: false,
+    /** `spectrum` (circles), `ellipse`, `box`, `polygon`, `pan`. */
     tool: "spectrum",
-    /** Of a click [arcsec]; null for the one pixel. */
-    radius: null,
+    /** Of a click [arcsec], at first two pixels; null for the one pixel. */
+    radius: Number((2 * side).toFixed(1)),
+    /** Radii of the ring whose median is subtracted [arcsec]; null for none. */
+    annulus: null,
     /** The cross that keys move, [x, y]; null where there is none. */
     cross: null,
-    /** {label, color, ra, dec, radius, report} */
+    /** {id, label, color, region, reports} */
     spectra: [],
+    /** The spectrum whose region has handles, by its id. */
+    selected: null,
     quantity: "flux",
+    /** The range of wavelength of the plot; null for all. */
+    plotRange: null,
+    logX: false,
+    logY: false,
+    /** Groups of spectral lines that are marked, and their redshift. */
+    lines: [],
+    redshift: 0,
     /** {ra, dec, label} */
     objects: [],
     showObjects: true,
@@ -66,14 +91,20 @@ export function element(id) {
 
 /** Work in progress is counted, so that the page can say whether it is at rest. */
 let working = 0;
+let failures = 0;
 
 /** Runs a task; shows that it runs, and what went wrong. Gives undefined where it failed. */
 export async function attempt(task) {
   working += 1;
+  const fails = failures;
   document.body.setAttribute("aria-busy", "true");
   try {
-    return await task();
+    const done = await task();
+    // What had failed works again.
+    if (element("message").classList.contains("failed") && fails === failures) say("");
+    return done;
   } catch (error) {
+    failures += 1;
     say(error.message, true);
     return undefined;
   } finally {
@@ -82,10 +113,16 @@ export async function attempt(task) {
   }
 }
 
-/** Tells the user something, in the line that screen readers follow. */
+/** How long a message stays [ms]. */
+const STAY = { note: 5000, failure: 12_000 };
+let leaving = 0;
+
+/** Tells the user something, in the line that screen readers follow; it fades by itself. */
 export function say(text, failed = false) {
   const line = element("message");
+  clearTimeout(leaving);
   line.textContent = text;
   line.classList.toggle("failed", failed);
-  line.hidden = text === "";
+  line.classList.toggle("gone", text === "");
+  leaving = setTimeout(() => line.classList.add("gone"), failed ? STAY.failure : STAY.note);
 }

@@ -1,4 +1,6 @@
-// Tables as text: catalogues that are read, spectra that are written (CSV and ECSV), and files that are saved.
+// Tables as text: catalogs that are read, spectra that are written (CSV and ECSV), and files that are saved.
+
+import { parseAngle } from "./wcs.js";
 
 /** The columns of a spectrum: name, unit, type, description. */
 export const COLUMNS = [
@@ -15,29 +17,43 @@ export const COLUMNS = [
   ["count", "", "int64", "contributions to the voxels"],
   ["and_mask", "", "int64", "flags that all contributions to all pixels with data had"],
   ["or_mask", "", "int64", "flags that any contribution had"],
+  ["background", "MJy / sr", "float32", "median of the ring, which was subtracted"],
+  ["background_error", "MJy / sr", "float32", "its standard deviation"],
+  ["background_pixels", "", "int32", "pixels of the ring with data"],
+  ["detector", "", "string", "detector of the cube"],
+  ["label", "", "string", "name of the region"],
 ];
 
-/** A spectrum as CSV; what has no value is empty. */
-export function toCsv(report) {
-  const names = COLUMNS.map(([name]) => name);
-  const rows = report.points.map((point) => names.map((name) => point[name] ?? "").join(","));
-  return [names.join(","), ...rows, ""].join("\n");
+/** Spectra of a region, one a cube, as rows of the table. */
+export function tableRows(reports) {
+  return reports.flatMap((report) =>
+    report.points.map((point) => COLUMNS.map(([name]) => point[name] ?? report[name] ?? "")),
+  );
 }
 
-/** A spectrum as ECSV 1.0 (astropy APE 6), with the place that it was taken at in its header. */
-export function toEcsv(report) {
+/** Spectra of a region as CSV; what has no value is empty. */
+export function toCsv(reports) {
+  const quoted = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+  const rows = tableRows(reports).map((row) => row.map(quoted).join(","));
+  return [COLUMNS.map(([name]) => name).join(","), ...rows, ""].join("\n");
+}
+
+/** The same as ECSV 1.0 (astropy APE 6), with the place that it was taken at in its header. */
+export function toEcsv(reports) {
   const column = ([name, unit, type, description]) =>
     `# - {name: ${name},${unit && ` unit: ${unit},`} datatype: ${type}, description: ${JSON.stringify(description)}}`;
+  const [report] = reports;
   const meta = Object.entries({
-    file: JSON.stringify(report.file),
-    detector: JSON.stringify(report.detector),
+    file: JSON.stringify(reports.map(({ file }) => file).join(" ")),
+    region: JSON.stringify(report.region),
     ra_deg: report.ra,
     dec_deg: report.dec,
     radius_arcsec: report.radius_arcsec ?? "null",
+    annulus_arcsec: JSON.stringify(report.annulus_arcsec ?? null),
     pixel_area_arcsec2: report.pixel_area_arcsec2,
   });
   const head = ["# %ECSV 1.0", "# ---", "# delimiter: ','", "# datatype:", ...COLUMNS.map(column), "# meta:"];
-  return [...head, ...meta.map(([key, value]) => `#   ${key}: ${value}`), toCsv(report)].join("\n");
+  return [...head, ...meta.map(([key, value]) => `#   ${key}: ${value}`), toCsv(reports)].join("\n");
 }
 
 /** The rows of a CSV text as arrays of strings; quotes as in RFC 4180, lines that begin with # are left out. */
@@ -68,23 +84,23 @@ export function parseCsv(text) {
   return rows;
 }
 
-const RA_NAMES = ["ra", "ra_deg", "radeg", "raj2000", "_raj2000", "ra_icrs", "ra_j2000"];
-const DEC_NAMES = ["dec", "dec_deg", "decdeg", "de", "dej2000", "_dej2000", "decj2000", "de_icrs", "dec_icrs", "dec_j2000"];
+const RA_NAMES = ["ra", "ra_deg", "radeg", "raj2000", "_raj2000", "_ra", "ra_icrs", "ra_j2000", "alpha_j2000", "right_ascension"];
+const DEC_NAMES = ["dec", "dec_deg", "decdeg", "de", "dej2000", "_dej2000", "_de", "decj2000", "de_icrs", "dec_icrs", "dec_j2000", "delta_j2000", "declination"];
 const LABEL_NAMES = ["name", "label", "id", "source_id", "designation", "object", "main_id", "objid"];
 
-/** The objects `{ra, dec, label}` of a catalogue; throws what the user should read. */
-export function parseCatalogue(text) {
+/** The objects `{ra, dec, label}` of a catalog, positions in degrees or sexagesimal; throws what the user should read. */
+export function parseCatalog(text) {
   const [header = [], ...rows] = parseCsv(text);
   const names = header.map((name) => name.trim().toLowerCase());
   const find = (known) => names.findIndex((name) => known.includes(name));
   const [ra, dec, label] = [RA_NAMES, DEC_NAMES, LABEL_NAMES].map(find);
-  if (ra < 0 || dec < 0) throw new Error(`the catalogue needs columns ra and dec [deg]; it has ${header.join(", ")}`);
+  if (ra < 0 || dec < 0) throw new Error(`the catalog needs columns ra and dec; it has ${header.join(", ")}`);
   return rows.map((row, k) => {
-    const [a, d] = [row[ra], row[dec]].map((word) => (word?.trim() ? Number(word) : NaN));
-    if (!(a >= 0 && a <= 360 && Math.abs(d) <= 90)) {
-      throw new Error(`row ${k + 1} of the catalogue: ra ${row[ra]}, dec ${row[dec]} is no position in degrees`);
+    const [a, d] = [parseAngle(row[ra] ?? "", true), parseAngle(row[dec] ?? "", false)];
+    if (a === null || d === null) {
+      throw new Error(`row ${k + 1} of the catalog: ra ${row[ra]}, dec ${row[dec]} is no position`);
     }
-    return { ra: a, dec: d, label: row[label] ?? String(k + 1) };
+    return { ra: a % 360, dec: d, label: row[label]?.trim() || String(k + 1) };
   });
 }
 

@@ -7,20 +7,23 @@ const FRAME = 220;
 const RGB = ["#e8453c", "#2fa84f", "#3f7de8"];
 
 export class Wavelength {
-  constructor({ state, picture, meta }) {
-    Object.assign(this, { state, picture, meta });
+  constructor({ state, picture }) {
+    Object.assign(this, { state, picture });
     const slider = element("slider");
-    slider.max = String(meta.shape[0] - 1);
     slider.addEventListener("input", () => state.set({ z: slider.valueAsNumber, mode: "plane" }));
     element("play").addEventListener("click", () => this.toggle());
     element("strip").addEventListener("pointerdown", (event) => this.choose(event));
-    state.on(["z", "mode", "colors"], () => this.show());
+    state.on(["z", "cube", "mode", "colors", "range", "continuum"], () => this.show());
     new ResizeObserver(() => this.show()).observe(element("track"));
+  }
+
+  get cube() {
+    return this.picture.cubes[this.state.cube];
   }
 
   /** Goes so many planes on. */
   step(by) {
-    const last = this.meta.shape[0] - 1;
+    const last = this.cube.shape[0] - 1;
     this.state.set({ z: Math.min(last, Math.max(0, this.state.z + by)), mode: "plane" });
   }
 
@@ -34,7 +37,7 @@ export class Wavelength {
 
   /** Shows one plane after the other, those without data left out, each when it is there. */
   async run() {
-    const withData = this.meta.images.flatMap((images, z) => (images > 0 ? [z] : []));
+    const withData = this.cube.images.flatMap((images, z) => (images > 0 ? [z] : []));
     while (this.state.playing && withData.length > 0) {
       const next = withData.find((z) => z > this.state.z) ?? withData[0];
       this.state.set({ z: next, mode: "plane" });
@@ -45,18 +48,23 @@ export class Wavelength {
 
   show() {
     const { z, mode } = this.state;
-    const [min, max] = this.meta.wavelengths[z];
+    const [min, max] = this.cube.wavelengths[z];
     const center = (min + max) / 2;
+    element("slider").max = String(this.cube.shape[0] - 1);
     element("slider").value = String(z);
-    const words = `${center.toFixed(4)} µm, plane ${z} of ${this.meta.shape[0]}`;
+    const words = `${center.toFixed(4)} µm, plane ${z} of ${this.cube.shape[0]}`;
     element("slider").setAttribute("aria-valuetext", words);
     element("plane").replaceChildren(
       Object.assign(document.createElement("strong"), { textContent: `${center.toFixed(4)} µm` }),
-      mode === "colors"
-        ? "three colors"
-        : `plane ${z} of 0–${this.meta.shape[0] - 1}, ${this.meta.images[z]} images`,
+      this.subtitle(mode, z),
     );
+    if (mode === "mean" || mode === "line") element("plane").firstChild.textContent = this.state.range.map((v) => v.toFixed(3)).join("–") + " µm";
     this.drawStrip();
+  }
+
+  subtitle(mode, z) {
+    const words = { colors: "three colors", mean: "mean of planes", line: "line over continuum" };
+    return words[mode] ?? `plane ${z} of 0–${this.cube.shape[0] - 1}, ${this.cube.images[z]} images`;
   }
 
   drawStrip() {
@@ -67,24 +75,32 @@ export class Wavelength {
     const context = strip.getContext("2d");
     context.scale(ratio, ratio);
     const style = getComputedStyle(strip);
-    const most = Math.max(1, ...this.meta.images);
-    const step = width / this.meta.shape[0];
+    const most = Math.max(1, ...this.cube.images);
+    const step = width / this.cube.shape[0];
     const gap = Math.min(2, step / 4);
-    this.meta.images.forEach((images, z) => {
+    this.cube.images.forEach((images, z) => {
       const bar = Math.max(1.5, (images / most) * (height - 5));
       const shown = this.state.mode === "plane" && z === this.state.z;
       context.fillStyle = style.getPropertyValue(shown ? "--accent" : "--bar");
       context.fillRect(z * step + gap / 2, height - 4 - bar, step - gap, bar);
-      if (this.state.mode !== "colors") return;
-      this.state.colors.forEach((planes, k) => {
-        context.fillStyle = RGB[k];
+      this.marked().forEach(([color, planes]) => {
+        context.fillStyle = color;
         if (planes.includes(z)) context.fillRect(z * step, height - 3, step, 3);
       });
     });
   }
 
+  /** Colors and the planes that they stand for. */
+  marked() {
+    const { mode, colors, range, continuum } = this.state;
+    if (mode === "colors") return colors.map((planes, k) => [RGB[k], planes]);
+    if (mode !== "mean" && mode !== "line") return [];
+    const around = mode === "line" ? continuum.flatMap((side) => this.cube.planesIn(side)) : [];
+    return [[RGB[2], around], [RGB[0], this.cube.planesIn(range)]];
+  }
+
   choose({ offsetX }) {
-    const nz = this.meta.shape[0];
+    const nz = this.cube.shape[0];
     const z = Math.floor((offsetX / element("strip").clientWidth) * nz);
     this.state.set({ z: Math.min(nz - 1, Math.max(0, z)), mode: "plane" });
   }

@@ -50,6 +50,27 @@ export class Tan {
   }
 }
 
+/**
+ * Offsets to the east and north [arcsec] in the plane that touches the sky at a center, in which regions are drawn (as
+ * spx_pipeline::cube::SkyRegion has it); null where the position is 90 degrees or more away.
+ */
+export function offsetOnPlane([ra0, dec0], [ra, dec]) {
+  const [lon, lat, lat0] = [(ra - ra0) * DEGREE, dec * DEGREE, dec0 * DEGREE];
+  const depth = Math.sin(lat0) * Math.sin(lat) + Math.cos(lat0) * Math.cos(lat) * Math.cos(lon);
+  if (!(depth > 0)) return null;
+  const arcsec = 3600 / DEGREE / depth;
+  const north = Math.cos(lat0) * Math.sin(lat) - Math.sin(lat0) * Math.cos(lat) * Math.cos(lon);
+  return [arcsec * Math.cos(lat) * Math.sin(lon), arcsec * north];
+}
+
+/** The position at offsets [arcsec] in that plane. */
+export function onSky([ra0, dec0], [east, north]) {
+  const [xi, eta, lat0] = [(east / 3600) * DEGREE, (north / 3600) * DEGREE, dec0 * DEGREE];
+  const [x, z] = [Math.cos(lat0) - eta * Math.sin(lat0), Math.sin(lat0) + eta * Math.cos(lat0)];
+  const ra = ra0 + Math.atan2(xi, x) / DEGREE;
+  return [((ra % 360) + 360) % 360, Math.atan2(z, Math.hypot(xi, x)) / DEGREE];
+}
+
 /** Distance of two positions [deg], by the haversine formula. */
 export function separation([ra1, dec1], [ra2, dec2]) {
   const ddec = Math.sin(((dec2 - dec1) * DEGREE) / 2);
@@ -79,19 +100,30 @@ export function sexagesimal([ra, dec], decimals = 1) {
  */
 export function parsePosition(text) {
   const plain = text.trim().replace(/[−–]/g, "-");
-  const number = /[+-]?\d+(?:\.\d*)?|[+-]?\.\d+/g;
-  if (/[^\d\s.,:;+\-hmsd°'"′″]/i.test(plain)) return null;
-  const words = plain.match(number) ?? [];
-  const values = words.map(Number);
-  let [ra, dec] = values;
-  if (words.length === 6) {
-    const join = ([a, b, c]) => a + b / 60 + c / 3600;
-    const rest = [...values.slice(1, 3), ...values.slice(4)];
-    if (rest.some((v) => !(v >= 0 && v < 60))) return null;
-    ra = 15 * join(values.slice(0, 3));
-    dec = join([Math.abs(values[3]), values[4], values[5]]) * (words[3].startsWith("-") ? -1 : 1);
-  } else if (words.length !== 2) {
-    return null;
+  const words = plain.match(NUMBER) ?? [];
+  const half = { 2: 1, 6: 3 }[words.length];
+  if (!half) return null;
+  // The right ascension ends where the number after its last begins.
+  const numbers = [...plain.matchAll(NUMBER)];
+  const cut = numbers[half].index;
+  const angles = [parseAngle(plain.slice(0, cut), true), parseAngle(plain.slice(cut), false)];
+  return angles.includes(null) ? null : [angles[0] % 360, angles[1]];
+}
+
+const NUMBER = /[+-]?\d+(?:\.\d*)?|[+-]?\.\d+/g;
+
+/** An angle [deg]: decimal, or hours (of right ascension) or degrees, minutes, seconds; null of what is none. */
+export function parseAngle(text, isRa) {
+  const plain = text.trim().replace(/[−–]/g, "-");
+  if (/[^\d\s.,:;+\-hmsde°'"′″]/i.test(plain)) return null;
+  let value = Number(plain.replace(/(\d)[d°]?[\s,]*$/i, "$1"));
+  if (plain === "" || Number.isNaN(value)) {
+    const words = plain.match(NUMBER) ?? [];
+    const [whole, minutes = 0, seconds = 0] = words.map((word) => Math.abs(Number(word)));
+    if (words.length < 2 || words.length > 3 || !(minutes < 60 && seconds < 60)) return null;
+    value = whole + minutes / 60 + seconds / 3600;
+    if (isRa && !/^[+-]?[\d.]+\s*[d°]/i.test(plain)) value *= 15;
+    if (words[0].startsWith("-")) value = -value;
   }
-  return ra >= 0 && ra <= 360 && Math.abs(dec) <= 90 ? [ra % 360, dec] : null;
+  return (isRa ? value >= 0 && value <= 360 : Math.abs(value) <= 90) ? value : null;
 }

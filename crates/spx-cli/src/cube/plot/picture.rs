@@ -5,8 +5,8 @@ use ndarray::Array2;
 use spx_drizzle::WavelengthGrid;
 use spx_drizzle::file::CubeFile;
 use spx_pipeline::cube::{
-    CubeSpectrum, PlaneQuantity, WavelengthRange, cube_celestial, cube_detector, flux_label, mean_plane,
-    middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
+    CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, WavelengthRange, cube_celestial, cube_detector,
+    flux_label, line_plane, mean_plane, middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
 };
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, Marker, MontageFigure, MontagePlane, PlaneFigure,
@@ -32,6 +32,8 @@ pub(super) struct Picture {
 
 enum Content {
     Plane(Layer),
+    /// A mean, or with `true` a line.
+    Range(Layer, bool),
     Montage {
         layers: Vec<Layer>,
         /// Pixels of the cube along the side of a pixel of a layer.
@@ -85,7 +87,7 @@ impl Picture {
     /// The images; none of spectra.
     pub(super) fn layers(&self) -> &[Layer] {
         match &self.content {
-            Content::Plane(layer) => std::slice::from_ref(layer),
+            Content::Plane(layer) | Content::Range(layer, _) => std::slice::from_ref(layer),
             Content::Montage { layers, .. } => layers,
             Content::Composite(layers) => layers.as_slice(),
             Content::Spectra(_) => &[],
@@ -122,13 +124,18 @@ impl Picture {
         let overlay = SkyOverlay { grid: args.grid, scale_bar: !args.plain, compass: !args.plain };
         let sky = |x: f64, y: f64| self.wcs.pixel_to_sky(x, y);
         match &self.content {
-            Content::Plane(layer) => {
+            Content::Plane(layer) | Content::Range(layer, _) => {
                 let mut figure = PlaneFigure::new(layer.image.view());
                 figure.sky = Some(&sky);
                 figure.overlay = overlay;
                 figure.markers = markers;
-                figure.title = format!("{}, {} µm (plane {})", self.detector, layer.range, layer.planes[0]);
-                figure.value_label = value_label(args.array).to_owned();
+                let (what, label) = match self.content {
+                    Content::Range(_, true) => (", line over its continuum".to_owned(), LINE_LABEL),
+                    Content::Range(_, false) => (", mean".to_owned(), value_label(args.array)),
+                    _ => (format!(" (plane {})", layer.planes[0]), value_label(args.array)),
+                };
+                figure.title = format!("{}, {} µm{what}", self.detector, layer.range);
+                figure.value_label = label.to_owned();
                 figure.colormap = args.cmap.unwrap_or_default();
                 figure.size = args.size.unwrap_or(figure.size);
                 (figure.limits, figure.stretch) = args.scale(figure.limits);
@@ -179,7 +186,7 @@ impl Picture {
         }
         let mut figure = SpectrumFigure::new(sets);
         figure.size = args.size.unwrap_or(figure.size);
-        figure.flux_label = flux_label(args.radius).to_owned();
+        figure.flux_label = flux_label(args.radius.is_some()).to_owned();
         figure.title = match args.radius {
             Some(radius) => format!("{}, within {radius}″", self.detector),
             None => self.detector.clone(),
@@ -222,6 +229,20 @@ impl Content {
             };
             return Ok(Self::Composite(Box::new([layer(&red)?, layer(&green)?, layer(&blue)?])));
         }
+        if let Some(range) = args.mean {
+            let planes = with_data(args, range, cube)?;
+            return Ok(Self::Range(Layer::new(&planes, mean_plane(cube, &planes)?, &axis), false));
+        }
+        if let Some(range) = args.line {
+            let line = with_data(args, range, cube)?;
+            let mut continuum = Vec::new();
+            for range in &args.continuum {
+                continuum.extend(with_data(args, *range, cube)?);
+            }
+            let planes = LinePlanes { line, continuum };
+            let image = line_plane(cube, &planes)?;
+            return Ok(Self::Range(Layer::new(&planes.line, image, &axis), true));
+        }
         if let Some(range) = args.montage {
             return Self::montage(args, range, cube);
         }
@@ -259,7 +280,8 @@ impl Content {
                 "" => format!("{:.5}° {:+.5}°", position.ra(), position.dec()),
                 label => label.to_owned(),
             };
-            let report = CubeSpectrum::extract(&args.file, cube, *position, args.radius, false)?;
+            let region = SkyRegion::around(*position, args.radius).map_err(Failure::usage)?;
+            let report = CubeSpectrum::extract(&args.file, cube, &region, None, false)?;
             if report.clipped {
                 ui::warning(&format!("the circle around {name} reaches beyond the edge of the cube"));
             }
@@ -274,7 +296,9 @@ impl PlotArgs {
     fn scale(&self, default: DisplayLimits) -> (DisplayLimits, Stretch) {
         let (limits, stretch) = match self.array {
             PlaneQuantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
-            PlaneQuantity::Variance => (DisplayLimits::Percentile(0.5, 99.5), Stretch::default()),
+            PlaneQuantity::Variance | PlaneQuantity::Error => {
+                (DisplayLimits::Percentile(0.5, 99.5), Stretch::default())
+            }
             PlaneQuantity::Sci | PlaneQuantity::Snr => (default, Stretch::default()),
         };
         (self.limits().unwrap_or(limits), self.stretch.unwrap_or(stretch))
@@ -288,14 +312,17 @@ fn colors(args: &PlotArgs, ranges: Option<RgbRanges>, cube: &CubeFile) -> Result
         let thirds = thirds_with_data(cube).map(|[short, middle, long]| [long, middle, short]);
         return thirds.ok_or_else(|| nothing_there(args, axis, "no plane has data"));
     };
-    let with_data = |range: WavelengthRange| -> Result<Vec<usize>, Failure> {
-        let mut planes = range.planes(axis);
-        planes.retain(|&z| cube.inputs_per_plane()[z] > 0);
-        let problem = || format!("no plane with data lies in {}..{} um", range.min, range.max);
-        if planes.is_empty() { Err(nothing_there(args, axis, &problem())) } else { Ok(planes) }
-    };
     let [red, green, blue] = ranges;
-    Ok([with_data(red)?, with_data(green)?, with_data(blue)?])
+    Ok([with_data(args, red, cube)?, with_data(args, green, cube)?, with_data(args, blue, cube)?])
+}
+
+/// The planes of a range that have data.
+fn with_data(args: &PlotArgs, range: WavelengthRange, cube: &CubeFile) -> Result<Vec<usize>, Failure> {
+    let axis = cube.wavelengths();
+    let mut planes = range.planes(axis);
+    planes.retain(|&z| cube.inputs_per_plane()[z] > 0);
+    let problem = || format!("no plane with data lies in {}..{} um", range.min, range.max);
+    if planes.is_empty() { Err(nothing_there(args, axis, &problem())) } else { Ok(planes) }
 }
 
 /// The plane that the user asks for.
@@ -319,10 +346,13 @@ fn nothing_there(args: &PlotArgs, axis: &WavelengthGrid, problem: &str) -> Failu
     Failure::nothing_found(anyhow!("{file}: {problem}; the cube covers {lower} to {upper} um"))
 }
 
+const LINE_LABEL: &str = "Line intensity (nW/m²/sr)";
+
 fn value_label(quantity: PlaneQuantity) -> &'static str {
     match quantity {
         PlaneQuantity::Sci => "Surface brightness (MJy/sr)",
         PlaneQuantity::Variance => "Variance (MJy²/sr²)",
+        PlaneQuantity::Error => "Standard deviation (MJy/sr)",
         PlaneQuantity::Snr => "Signal-to-noise ratio",
         PlaneQuantity::Count => "Contributions",
     }

@@ -1,0 +1,105 @@
+// The session: what is shown and which spectra were taken, in the address and in a file, and back.
+
+import { parseRegions, regionText } from "./regions.js";
+import { attempt, element, say } from "./state.js";
+import { save } from "./table.js";
+
+/** What is kept of the state as it is. */
+const KEPT_VALUES = [
+  "cube", "z", "mode", "array", "stretch", "map", "reversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
+  "range", "continuum", "mask", "maskBits", "fewerThan", "grid", "pinned", "radius", "annulus", "quantity", "plotRange",
+  "logX", "logY", "lines", "redshift", "showObjects",
+];
+/** Of changes that follow one another, the last is written [ms]. */
+const CALM = 300;
+
+export class Session {
+  constructor({ state, picture, spectra, cubes, started }) {
+    Object.assign(this, { state, picture, spectra, cubes });
+    // Values that are those of a fresh page need not be kept.
+    this.fresh = Object.fromEntries(KEPT_VALUES.map((key) => [key, JSON.stringify(started[key])]));
+    const later = () => {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.write(), CALM);
+    };
+    state.on([...KEPT_VALUES, "spectra"], later);
+    picture.addEventListener("drawn", later);
+    element("save-session").addEventListener("click", () => this.saveFile());
+    element("session-file").addEventListener("change", ({ target }) => {
+      const [file] = target.files;
+      if (file) attempt(async () => this.restore(JSON.parse(await file.text())));
+      target.value = "";
+    });
+  }
+
+  /** The session as plain values. */
+  get values() {
+    const changed = KEPT_VALUES.filter((key) => JSON.stringify(this.state[key]) !== this.fresh[key]);
+    const values = Object.fromEntries(changed.map((key) => [key, this.state[key]]));
+    const { spectra } = this.state;
+    if (spectra.length > 0) values.regions = spectra.map(({ region, label, color }) => regionText(region, label, color));
+    const at = this.picture.pointing;
+    if (at) values.at = at.map((v, k) => Number(v.toFixed(k === 2 ? 4 : 6)));
+    return values;
+  }
+
+  write() {
+    const { values } = this;
+    const text = Object.keys(values).length > 0 ? `#${encodeURIComponent(JSON.stringify(values))}` : "";
+    if (text !== location.hash) history.replaceState(null, "", text || location.pathname + location.search);
+  }
+
+  saveFile() {
+    const text = JSON.stringify({ spx: "session", files: this.cubes.map(({ file }) => file), ...this.values }, null, 1);
+    save(`${this.cubes[0].stem}_session.json`, new Blob([text], { type: "application/json" }));
+  }
+
+  /** Goes on with the session of the address, if there is one. */
+  async open() {
+    if (location.hash.length < 2) return;
+    await attempt(async () => this.restore(JSON.parse(decodeURIComponent(location.hash.slice(1)))));
+  }
+
+  /** Shows what a session had; of other cubes as much as these have. */
+  async restore(values) {
+    if (values === null || typeof values !== "object") throw new Error("this is no session of the explorer");
+    const known = KEPT_VALUES.filter((key) => key in values).map((key) => [key, values[key]]);
+    const wanted = Object.fromEntries(known);
+    const cube = this.cubes[wanted.cube ?? 0];
+    const planes = cube?.shape[0] ?? 0;
+    const numbers = [wanted.z ?? 0, ...(wanted.colors?.flat() ?? [])];
+    if (!cube || numbers.some((z) => !(z >= 0 && z < planes)) || (wanted.pinned && !this.cubes[wanted.pinned.cube])) {
+      throw new Error("the session belongs to other cubes");
+    }
+    this.state.set({ z: cube.first_plane, ...wanted, spectra: [], selected: null });
+    this.fields();
+    if (values.at) this.picture.pointing = values.at;
+    for (const text of values.regions ?? []) {
+      const [{ region, label, color }] = parseRegions(text);
+      await this.spectra.take(region, { label, color, quiet: true, stays: true });
+    }
+    if (values.files && String(values.files) !== String(this.cubes.map(({ file }) => file))) {
+      say(`The session was made with ${values.files.join(", ")}`);
+    }
+  }
+
+  /** Fields that do not follow the state by themselves. */
+  fields() {
+    const { state } = this;
+    const show = (id, value) => (element(id).value = value ?? "");
+    show("radius", state.radius);
+    show("quantity", state.quantity);
+    show("redshift", state.redshift);
+    show("fewer", state.fewerThan || "");
+    [["low-percent", "high-percent", state.percentiles], ["low-color", "high-color", state.colorPercentiles]].forEach(([a, b, pair]) => {
+      show(a, pair[0]);
+      show(b, pair[1]);
+    });
+    element("log-x").checked = state.logX;
+    element("log-y").checked = state.logY;
+    element("subtract").checked = state.annulus !== null;
+    if (state.annulus) ["ring-inner", "ring-outer"].forEach((id, k) => show(id, state.annulus[k]));
+    for (const box of element("features").querySelectorAll("input")) box.checked = state.lines.includes(box.value);
+    show("flag", state.maskBits === 0xffffffff ? "" : Math.log2(state.maskBits));
+  }
+}
