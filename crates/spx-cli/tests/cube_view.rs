@@ -1,4 +1,5 @@
-//! `spx cube view` as a user runs it, without a browser: who gets in, what is answered, what is refused.
+//! `spx cube view` as a user runs it, without a browser: who gets in, what is answered, what is
+//! refused.
 //!
 //! The page itself is tested by `cargo xtask browser`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
@@ -348,7 +349,8 @@ fn ctrl_c_ends_it_cleanly() {
     let folder = folder_with_cube();
     let mut view = View::start(folder.path(), &[]);
     let id = view.process.id().to_string();
-    // TERM, for a shell without job control starts what is in the background with INT ignored, and ignored signals stay so.
+    // TERM, for a shell without job control starts what is in the background with INT ignored, and
+    // ignored signals stay so.
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     assert_eq!(view.process.wait().unwrap().code(), Some(0));
 }

@@ -1,10 +1,11 @@
 //! Planes rounded to whole numbers, for the self-contained page.
 //!
-//! Brightness v becomes the number q of 24 bits with `v = scale sinh((q - 2^23) step)`: faint values are rounded to a
-//! constant fraction of the plane's typical error, bright ones to a constant fraction of themselves. The step is as
-//! coarse as it may be for no value to change by more than a fiftieth of its error: finer ones would only make the page
-//! larger. Errors are rounded to 16 bits by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for 0.
-//! Of both, 0 stands for no data. Counts and flags are kept as they are.
+//! Brightness v becomes the number q of 24 bits with `v = scale sinh((q - 2^23) step)`: faint
+//! values are rounded to a constant fraction of the plane's typical error, bright ones to a
+//! constant fraction of themselves. The step is as coarse as it may be for no value to change by
+//! more than a fiftieth of its error: finer ones would only make the page larger. Errors are
+//! rounded to 16 bits by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for
+//! 0. Of both, 0 stands for no data. Counts and flags are kept as they are.
 
 use serde::Serialize;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
@@ -134,7 +135,8 @@ impl Code {
         let values =
             || plane.science.iter().map(|v| f64::from(*v)).zip(&plane.error).filter(|(v, _)| v.is_finite());
         let largest = values().fold(0.0, |most: f64, (v, _)| most.max(v.abs()));
-        // Half a step is what a value changes by, and the slope of the curve at v is sqrt(scale^2 + v^2).
+        // Half a step is what a value changes by, and the slope of the curve at v is sqrt(scale^2 +
+        // v^2).
         let steps = values()
             .filter(|(_, e)| **e > 0.0)
             .map(|(v, e)| 2.0 * TOLERANCE * f64::from(*e) / scale.hypot(v));
@@ -228,7 +230,8 @@ mod tests {
         assert!(loss.error > 0.0 && loss.error < 6e-5, "{}", loss.error);
     }
 
-    /// A source 100,000 times its error, whose own error is small: 24 bits still hold it to a hundredth of that.
+    /// A source 100,000 times its error, whose own error is small: 24 bits still hold it to a
+    /// hundredth of that.
     #[test]
     fn very_bright_values_with_small_errors_survive() {
         let mut loss = Loss::new(1);

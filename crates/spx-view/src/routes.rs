@@ -1,18 +1,16 @@
 //! What the page asks for: planes, pixels, spectra.
 //!
-//! | path | query | answer |
-//! |---|---|---|
-//! | `meta` | | [`Meta`](super::meta::Meta) as JSON |
-//! | `plane` | `array`, `z`, window | f32 or, of masks, u32, little endian, `[y][x]` |
-//! | `mean` | `planes` (numbers with commas), window | f32, as above |
-//! | `line` | `planes`, `continuum` (numbers with commas), window | f32, as above |
-//! | `pixel` | `z`, `x`, `y` | the five arrays at a pixel, as JSON |
-//! | `spectrum` | `region` (as in a file of DS9), `annulus` (two radii with a comma) | what `spx cube spectrum --json` reports, or `nothing`: why |
-//! | `catalog` | | the CSV text |
+//! | path | query | answer | |---|---|---| | `meta` | | [`Meta`](super::meta::Meta) as JSON | |
+//! `plane` | `array`, `z`, window | f32 or, of masks, u32, little endian, `[y][x]` | | `mean` |
+//! `planes` (numbers with commas), window | f32, as above | | `line` | `planes`, `continuum`
+//! (numbers with commas), window | f32, as above | | `pixel` | `z`, `x`, `y` | the five arrays at a
+//! pixel, as JSON | | `spectrum` | `region` (as in a file of DS9), `annulus` (two radii with a
+//! comma) | what `spx cube spectrum --json` reports, or `nothing`: why | | `catalog` | | the CSV
+//! text |
 //!
-//! All but the first and the last take `cube`, the number of the cube, without which it is the first. A window is `x`, `y`,
-//! `width`, `height`, `bin` [px]. Errors are one line of text: 400 for requests that make no
-//! sense, 404 where there is nothing, 500 where the file cannot be read.
+//! All but the first and the last take `cube`, the number of the cube, without which it is the
+//! first. A window is `x`, `y`, `width`, `height`, `bin` [px]. Errors are one line of text: 400 for
+//! requests that make no sense, 404 where there is nothing, 500 where the file cannot be read.
 
 use std::sync::{Arc, Mutex};
 
@@ -231,7 +229,8 @@ pub(crate) async fn spectrum(
     let path = served.path.clone();
     let read = move |cube: &mut CubeFile| match CubeSpectrum::extract(&path, cube, &region, annulus, false) {
         Ok(spectrum) => json(&spectrum),
-        // Of several cubes some need not reach there: that is an answer, and no error in the browser's console.
+        // Of several cubes some need not reach there: that is an answer, and no error in the
+        // browser's console.
         Err(PipelineError::NothingFound(problem)) => json(&Nothing { nothing: problem.to_string() }),
         Err(error) => Err(error.into()),
     };

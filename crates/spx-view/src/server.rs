@@ -1,8 +1,8 @@
 //! The server of the explorer: on 127.0.0.1 alone, for whoever knows the token.
 //!
-//! The token is the first part of every path. Requests without it get 403, and so do those whose Host is not this
-//! server's: a page elsewhere that lets its own name point to 127.0.0.1 must not reach it. The page may load
-//! nothing but from here.
+//! The token is the first part of every path. Requests without it get 403, and so do those whose
+//! Host is not this server's: a page elsewhere that lets its own name point to 127.0.0.1 must not
+//! reach it. The page may load nothing but from here.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -53,7 +53,8 @@ pub struct ExplorerServer {
 }
 
 impl ExplorerServer {
-    /// Serves cubes, and a catalog `(path, text)` with them. When this returns, requests are answered.
+    /// Serves cubes, and a catalog `(path, text)` with them. When this returns, requests are
+    /// answered.
     ///
     /// # Errors
     /// Where there is no cube, one cannot be read, or the port is taken.

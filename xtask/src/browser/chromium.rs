@@ -126,6 +126,20 @@ impl Browser {
         Ok(())
     }
 
+    /// Fingers instead of a mouse, as on telephones and tablets.
+    pub(crate) fn use_touch(&mut self) -> Result<()> {
+        self.call("Emulation.setTouchEmulationEnabled", &json!({ "enabled": true, "maxTouchPoints": 2 }))?;
+        Ok(())
+    }
+
+    /// Fingers that come down (`touchStart`), move (`touchMove`) or, without any, go up (`touchEnd`).
+    pub(crate) fn touch(&mut self, kind: &str, fingers: &[[f64; 2]]) -> Result<()> {
+        let point = |(id, [x, y]): (usize, &[f64; 2])| json!({ "x": x, "y": y, "id": id });
+        let points: Vec<Value> = fingers.iter().enumerate().map(point).collect();
+        self.call("Input.dispatchTouchEvent", &json!({ "type": kind, "touchPoints": points }))?;
+        Ok(())
+    }
+
     /// Goes to an address.
     pub(crate) fn open(&mut self, url: &str) -> Result<()> {
         let answer = self.call("Page.navigate", &json!({ "url": url }))?;

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use super::chromium::Browser;
@@ -22,7 +22,7 @@ type Check = (&'static str, fn(&mut Page<'_>) -> Result<()>);
 const CHECKS: [Check; 15] = [
     ("wrong tokens and host names are refused", wrong_tokens),
     ("slider, strip and play", slider),
-    ("a click gives the spectrum of its pixel", click),
+    ("a click gives the spectrum of a circle, or of a pixel", click),
     ("a drag gives the spectrum of its circle", circle),
     ("several spectra, renamed and removed", several),
     ("positions are those of the command line", positions),
@@ -30,7 +30,7 @@ const CHECKS: [Check; 15] = [
     ("stretches, color maps, limits", stretches),
     ("a color composite", composite),
     ("flags and counts", layers),
-    ("a catalogue over the image", catalogue),
+    ("a catalog over the image", catalogue),
     ("going to a position", go_to),
     ("downloads", downloads),
     ("the keyboard alone", keyboard),
@@ -38,7 +38,7 @@ const CHECKS: [Check; 15] = [
 ];
 
 /// Runs the checks on a served page; gives the names of those that failed.
-pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<&'static str>> {
+pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<String>> {
     let stars = setup.stars.display().to_string();
     let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;
     let browser = Browser::start(&setup.program, &setup.folder.0, SIZE)?;
@@ -121,7 +121,7 @@ impl Page<'_> {
     }
 
     /// Sets a field as a user does.
-    fn set(&mut self, id: &str, value: &str) -> Result<()> {
+    pub(super) fn set(&mut self, id: &str, value: &str) -> Result<()> {
         self.browser.value(&setting(id, value))?;
         Ok(())
     }
@@ -130,13 +130,13 @@ impl Page<'_> {
     pub(super) fn spectrum(&mut self, count: usize) -> Result<Shown> {
         self.browser.wait(&format!("document.querySelectorAll('#spectra li').length === {count}"))?;
         self.rest()?;
-        let place =
-            self.browser.text("[...document.querySelectorAll('#spectra .where')].at(-1).textContent")?;
+        let region =
+            self.browser.text("[...document.querySelectorAll('#spectra li')].at(-1).dataset.region")?;
         let rows = self.browser.value(
             "[...document.querySelectorAll('#table tr')].slice(1).map((row) => [...row.cells].map((c) => c.textContent))",
         )?;
         let rows = serde_json::from_value(rows)?;
-        Ok(Shown { place: arguments(&place)?, rows })
+        Ok(Shown { place: vec![format!("--region={region}")], rows })
     }
 
     /// No message of the console is a warning or an error, no exception was left.
@@ -171,13 +171,13 @@ impl Page<'_> {
     }
 }
 
-fn numbers<const N: usize>(value: &Value) -> Result<[f64; N]> {
+pub(super) fn numbers<const N: usize>(value: &Value) -> Result<[f64; N]> {
     let list: Vec<f64> = serde_json::from_value(value.clone())?;
     list.try_into().map_err(|list: Vec<f64>| anyhow::anyhow!("{list:?} are not {N} numbers"))
 }
 
 /// Sets a field and says that it has changed.
-fn setting(id: &str, value: &str) -> String {
+pub(super) fn setting(id: &str, value: &str) -> String {
     format!(
         "(() => {{ const e = document.getElementById('{id}'); \
          if (e.type === 'checkbox') e.checked = {value:?} === 'true'; else e.value = {value:?}; \
@@ -185,21 +185,16 @@ fn setting(id: &str, value: &str) -> String {
     )
 }
 
-/// `186.450000 +33.550000, r 24.5″` as arguments of the command.
-fn arguments(place: &str) -> Result<Vec<String>> {
-    let plain = place.replace('−', "-").replace(['″', ','], " ");
-    let words: Vec<&str> = plain.split_whitespace().collect();
-    match words[..] {
-        [ra, dec, "r", radius] => {
-            Ok(vec![format!("--ra={ra}"), format!("--dec={dec}"), format!("--radius={radius}")])
-        }
-        [ra, dec, "1", "pixel"] => Ok(vec![format!("--ra={ra}"), format!("--dec={dec}")]),
-        _ => bail!("`{place}` is no place"),
-    }
+/// The radius \[arcsec\] of the circle that a spectrum was taken in.
+fn radius_of(shown: &Shown) -> Result<f64> {
+    let region = &shown.place[0];
+    let numbers = region.split_once("circle(").and_then(|(_, rest)| rest.split_once('"'));
+    let radius = numbers.and_then(|(numbers, _)| numbers.rsplit(',').next());
+    Ok(radius.with_context(|| region.clone())?.parse()?)
 }
 
 /// The page shows what the command prints, to the last digit.
-fn equals(shown: &Shown, printed: &[Vec<String>]) -> Result<()> {
+pub(super) fn equals(shown: &Shown, printed: &[Vec<String>]) -> Result<()> {
     ensure!(shown.rows.len() == printed.len() - 1, "{} rows, not {}", shown.rows.len(), printed.len() - 1);
     for (found, expected) in shown.rows.iter().zip(&printed[1..]) {
         ensure!(found.len() == expected.len(), "{found:?} {expected:?}");
@@ -256,11 +251,18 @@ fn slider(page: &mut Page<'_>) -> Result<()> {
 }
 
 fn click(page: &mut Page<'_>) -> Result<()> {
-    for (k, pixel) in [[48.2, 50.1], [60.0, 94.4]].into_iter().enumerate() {
+    for (k, (pixel, radius)) in [([48.2, 50.1], Some("")), ([60.0, 94.4], None)].into_iter().enumerate() {
         let at = page.place(pixel)?;
         page.browser.click(at)?;
         let shown = page.spectrum(k + 1)?;
-        ensure!(shown.place.len() == 2, "{:?}", shown.place);
+        match radius {
+            // Two pixels of 6.15".
+            Some(next) => {
+                ensure!((radius_of(&shown)? - 12.3).abs() < 1e-9, "{:?}", shown.place);
+                page.set("radius", next)?;
+            }
+            None => ensure!(shown.place[0].contains("=point("), "{:?}", shown.place),
+        }
         equals(&shown, &page.setup.spectrum(&page.setup.cube, &shown.place)?)?;
     }
     Ok(())
@@ -273,7 +275,7 @@ fn circle(page: &mut Page<'_>) -> Result<()> {
         let (from, to) = (page.place(from)?, page.place(to)?);
         page.browser.drag(from, to, false)?;
         let shown = page.spectrum(k + 1)?;
-        let radius: f64 = shown.place.get(2).context("no radius")?.replace("--radius=", "").parse()?;
+        let radius = radius_of(&shown)?;
         ensure!((45.0..55.0).contains(&radius), "{radius} is not 8 pixels of 6.15\"");
         equals(&shown, &page.setup.spectrum(&page.setup.cube, &shown.place)?)?;
     }
@@ -284,7 +286,7 @@ fn circle(page: &mut Page<'_>) -> Result<()> {
     let at = page.place([70.0, 30.0])?;
     page.browser.click(at)?;
     let shown = page.spectrum(3)?;
-    ensure!(shown.place.get(2).is_some_and(|radius| radius == "--radius=21.5"), "{:?}", shown.place);
+    ensure!((radius_of(&shown)? - 21.5).abs() < 1e-9, "{:?}", shown.place);
     equals(&shown, &page.setup.spectrum(&page.setup.cube, &shown.place)?)
 }
 
@@ -322,7 +324,9 @@ fn positions(page: &mut Page<'_>) -> Result<()> {
         let sky = page.browser.text("document.getElementById('at-degrees').textContent")?;
         let shown = page.browser.text("document.getElementById('at-pixel').textContent")?;
         let shown: Vec<f64> = shown.split(", ").map(str::parse).collect::<Result<_, _>>()?;
-        let place = arguments(&format!("{sky}, 1 pixel"))?;
+        let plain = sky.replace('−', "-");
+        let (ra, dec) = plain.split_once(' ').context("no position")?;
+        let place = [format!("--ra={ra}"), format!("--dec={dec}")];
         let mut command = std::process::Command::new(&page.setup.spx);
         command.args(["cube", "spectrum", "--json"]).arg(&page.setup.cube).args(&place);
         let report: Value = serde_json::from_str(&crate::process::output(&mut command)?)?;
@@ -428,7 +432,7 @@ fn catalogue(page: &mut Page<'_>) -> Result<()> {
 
     let file = page.setup.folder.0.join("other.csv");
     fs::write(&file, "\"name\",RAJ2000,DEJ2000\n\"a, b\",186.4536,33.5468\nc,10,20\n")?;
-    page.browser.choose_file("#catalogue", &file)?;
+    page.browser.choose_file("#catalog", &file)?;
     page.browser.wait("document.getElementById('objects').textContent.includes('1 of 2 in the image')")?;
     page.browser.key("n")?;
     page.browser.wait("document.getElementById('message').textContent === 'a, b'")?;
@@ -436,7 +440,7 @@ fn catalogue(page: &mut Page<'_>) -> Result<()> {
     ensure!(sky == "186.453600 +33.546800", "{sky}");
 
     fs::write(&file, "x,y\n1,2\n")?;
-    page.browser.choose_file("#catalogue", &file)?;
+    page.browser.choose_file("#catalog", &file)?;
     page.browser.wait("document.getElementById('message').textContent.includes('needs columns ra and dec')")
 }
 
@@ -552,11 +556,11 @@ fn keyboard(page: &mut Page<'_>) -> Result<()> {
     page.browser.key("i")?;
     page.browser.key("Enter")?;
     let shown = page.spectrum(2)?;
-    let place = ["--ra=186.453600", "--dec=+33.546800", "--radius=12"];
-    ensure!(shown.place == place, "{:?}", shown.place);
+    let place = "--region=circle(186.4536,33.5468,12\") # text={S2}";
+    ensure!(shown.place == [place], "{:?}", shown.place);
     equals(&shown, &page.setup.spectrum(&page.setup.cube, &shown.place)?)?;
     // Whatever the Tab key reaches has a visible focus and a name.
-    for _ in 0..40 {
+    for _ in 0..60 {
         page.browser.key("Tab")?;
         let problem = page.browser.value(
             "(() => { const e = document.activeElement; if (e === document.body) return ''; \

@@ -10,7 +10,7 @@ use super::chromium::Browser;
 use super::explorer::Page;
 use super::{BrowserSetup, View};
 
-const SIZES: [[u32; 2]; 2] = [[1366, 768], [2560, 1440]];
+const SIZES: [[u32; 2]; 4] = [[1366, 768], [390, 844], [820, 1180], [2560, 1440]];
 
 /// Writes a picture of one plane and of a composite for each size, light and dark.
 pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
@@ -55,7 +55,7 @@ fn spectra(page: &mut Page<'_>) -> Result<()> {
         page.browser.drag(from, to, false)?;
         page.spectrum(k + 1)?;
     }
-    page.browser.value("document.getElementById('message').hidden = true")?;
+    page.browser.value("document.getElementById('message').classList.add('gone')")?;
     let at = page.place([52.0, 44.0])?;
     page.browser.mouse("mouseMoved", at, false)?;
     page.browser.wait("document.getElementById('at-value').textContent.includes('counts')")

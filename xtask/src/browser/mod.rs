@@ -9,6 +9,7 @@ mod chromium;
 mod explorer;
 mod figures;
 mod one_file;
+mod tasks;
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -35,11 +36,12 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         if std::env::var_os("CI_REQUIRE_BROWSER").is_some() {
             bail!("no Chromium on this machine, and CI_REQUIRE_BROWSER is set");
         }
-        println!("*** no Chromium on this machine: browser test skipped ***");
+        println!("\n*** NO CHROMIUM ON THIS MACHINE: THE EXPLORER WAS NOT TESTED (apt install chromium) ***\n");
         return Ok(());
     };
     let setup = BrowserSetup::new(program, spx)?;
     let mut failed = explorer::run(&setup)?;
+    failed.extend(tasks::run(&setup)?);
     failed.extend(one_file::run(&setup)?);
     if let Some(folder) = pictures {
         figures::run(&setup, &folder)?;
@@ -51,7 +53,8 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
 }
 
 /// Runs one check and says how it ended; gives its name where it failed.
-fn check(name: &'static str, done: Result<()>) -> Option<&'static str> {
+fn check(name: impl Into<String>, done: Result<()>) -> Option<String> {
+    let name = name.into();
     match done {
         Ok(()) => {
             println!("ok   {name}");
@@ -94,7 +97,7 @@ struct BrowserSetup {
 
 impl BrowserSetup {
     fn new(program: PathBuf, spx: Option<PathBuf>) -> Result<Self> {
-        let spx = spx.map_or_else(|| process::build_spx("dev"), Ok)?;
+        let spx = std::path::absolute(spx.map_or_else(|| process::build_spx("dev"), Ok)?)?;
         let folder = Folder::new("browser")?;
         let demo = folder.0.join("demo");
         println!("making a cube: spx demo");

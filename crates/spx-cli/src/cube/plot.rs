@@ -1,5 +1,5 @@
-//! `spx cube plot`: pictures of one plane, of all planes, of a mean or a line, of three ranges of wavelength as colors, of
-//! spectra.
+//! `spx cube plot`: pictures of one plane, of all planes, of a mean or a line, of three ranges of
+//! wavelength as colors, of spectra.
 
 mod parse;
 mod picture;
@@ -20,18 +20,18 @@ use parse::{Mark, Pair, RgbRanges, parse_range};
 use picture::{Layer, Picture};
 use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 
-/// Draw planes of a cube, a colour composite of three ranges of wavelength, or spectra
+/// Draw planes of a cube, a color composite of three ranges of wavelength, or spectra
 ///
-/// One plane by --plane or --wave (without either the middle one of those that have data), all of them with one scale
-/// by --montage, the mean of some by --mean, a line by --line, colors by --rgb, spectra of positions by --spectrum. Images
-/// have axes in sky coordinates, a scale bar and a compass; pixels without data are gray, in a composite those without
-/// data in any of the colors.
+/// One plane by --plane or --wave (without either the middle one of those that have data), all of
+/// them with one scale by --montage, the mean of some by --mean, a line by --line, colors by --rgb,
+/// spectra of positions by --spectrum. Images have axes in sky coordinates, a scale bar and a
+/// compass; pixels without data are gray, in a composite those without data in any of the colors.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx cube plot cube.fits -o middle.png
   spx cube plot cube.fits -o plane.svg --wave 2.06 --limits 0,0.5 --cmap magma
-  spx cube plot cube.fits -o colours.png --rgb --mark 186.45,33.55,star
+  spx cube plot cube.fits -o colors.png --rgb --mark 186.45,33.55,star
   spx cube plot cube.fits -o lines.png --rgb 2.3..2.44,1.95..2.1,1.64..1.8
   spx cube plot cube.fits -o depth.png --array count
   spx cube plot cube.fits -o all.pdf --montage --grid
@@ -68,9 +68,10 @@ pub(crate) struct PlotArgs {
         allow_negative_numbers = true
     )]
     wave: Option<f64>,
-    /// Red, green and blue: for each a range of wavelength [um]. Planes whose centres lie in a range (or, where
-    /// there are none, that overlap it) are averaged with inverse variances as weights. Without ranges (put it
-    /// last or before another option) the planes that have data are cut in three, the longest wavelengths red
+    /// Red, green and blue: for each a range of wavelength [um]. Planes whose centers lie in a
+    /// range (or, where there are none, that overlap it) are averaged with inverse variances as
+    /// weights. Without ranges (put it last or before another option) the planes that have data are
+    /// cut in three, the longest wavelengths red
     #[arg(long, value_name = "A..B,C..D,E..F", num_args = 0..=1, group = "what", help_heading = "What to draw")]
     rgb: Option<Option<RgbRanges>>,
     /// All planes beside each other, with one scale; or those of a range of wavelength [um]
@@ -85,16 +86,17 @@ pub(crate) struct PlotArgs {
     #[arg(long, value_name = "A..B", value_parser = parse_range, group = "what", help_heading = "What to draw")]
     #[arg(requires = "continuum", conflicts_with = "array")]
     line: Option<WavelengthRange>,
-    /// With --line: ranges of wavelength [um] on one side of the line or on both, through which the continuum is a
-    /// straight line
+    /// With --line: ranges of wavelength [um] on one side of the line or on both, through which the
+    /// continuum is a straight line
     #[arg(long, value_name = "A..B[,C..D]", value_parser = parse_range, value_delimiter = ',', requires = "line")]
     #[arg(help_heading = "What to draw")]
     continuum: Vec<WavelengthRange>,
-    /// The spectrum of the pixel that holds a position [deg], with a name for the legend; repeat for several
+    /// The spectrum of the pixel that holds a position [deg], with a name for the legend; repeat
+    /// for several
     #[arg(long, value_name = "RA,DEC[,LABEL]", group = "what", help_heading = "What to draw")]
     #[arg(allow_hyphen_values = true, conflicts_with_all = ["mark", "grid", "plain", "stretch", "range", "cmap"])]
     spectrum: Vec<Mark>,
-    /// With --spectrum: of all pixels whose centres lie within this radius [arcsec]
+    /// With --spectrum: of all pixels whose centers lie within this radius [arcsec]
     #[arg(long, value_name = "ARCSEC", requires = "spectrum", help_heading = "What to draw")]
     #[arg(allow_negative_numbers = true)]
     radius: Option<f64>,
@@ -112,22 +114,23 @@ pub(crate) struct PlotArgs {
     #[arg(long, help_heading = "What to draw")]
     plain: bool,
 
-    /// From values to brightness: linear, sqrt, log, asinh [default: asinh; with --array count linear; with
-    /// --rgb one asinh curve for all three colours, after Lupton et al. 2004]
-    #[arg(long, value_name = "NAME", help_heading = "Colours")]
+    /// From values to brightness: linear, sqrt, log, asinh [default: asinh; with --array count
+    /// linear; with --rgb one asinh curve for all three colors, after Lupton et al. 2004]
+    #[arg(long, value_name = "NAME", help_heading = "Colors")]
     stretch: Option<Stretch>,
-    /// The values that become darkest and brightest; with --rgb for each colour
-    #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colours", allow_hyphen_values = true)]
+    /// The values that become darkest and brightest; with --rgb for each color
+    #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     limits: Option<Pair>,
-    /// The same as percentiles of the pixels with data [default: 0.5,99.5; with --array count 0,100; with --rgb
-    /// 10,99.7; but the brightest at least 15, with --rgb 25 widths of the noise above the median, that noise stays dark]
-    #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colours", allow_hyphen_values = true)]
+    /// The same as percentiles of the pixels with data [default: 0.5,99.5; with --array count
+    /// 0,100; with --rgb 10,99.7; but the brightest at least 15, with --rgb 25 widths of the noise
+    /// above the median, that noise stays dark]
+    #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
-    /// Colour map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray [default: viridis]
-    #[arg(long, value_name = "NAME", help_heading = "Colours", conflicts_with = "rgb")]
+    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray [default: viridis]
+    #[arg(long, value_name = "NAME", help_heading = "Colors", conflicts_with = "rgb")]
     cmap: Option<Colormap>,
     /// Size of the picture [px] [default: 1000x900; --montage 1600x1200; --spectrum 1000x700]
-    #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colours")]
+    #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colors")]
     size: Option<Size>,
 }
 
@@ -163,7 +166,7 @@ impl PlotArgs {
         range.or(self.percentile.map(|Pair(low, high)| DisplayLimits::Percentile(low, high)))
     }
 
-    /// How the colours of a composite are scaled.
+    /// How the colors of a composite are scaled.
     fn scaling(&self) -> Scaling {
         let given = self.limits();
         match (Scaling::default(), self.stretch) {

@@ -15,21 +15,22 @@ use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a region
 ///
-/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels whose centers
-/// lie within the radius. --region takes other regions, of which DS9 writes files. Several cubes, those of all
-/// detectors for instance, make one table and one figure. The table is CSV with one row for each plane; its columns
-/// are explained below.
+/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
+/// whose centers lie within the radius. --region takes other regions, of which DS9 writes files.
+/// Several cubes, those of all detectors for instance, make one table and one figure. The table is
+/// CSV with one row for each plane; its columns are explained below.
 ///
-/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON). Where only some have,
-/// flux is the sum over these: compare n_pixels with n_pixels_total.
+/// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
+/// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
-/// Neighboring voxels share input pixels. Errors of sums and means over a region account for that by the correlation
-/// that the cube's kernel makes; --independent-errors takes voxels for independent. With --annulus the median of a ring
-/// is subtracted from every pixel, and its error goes into theirs; without it no background is subtracted beyond the
-/// zodiacal light that the drizzle took off. Nothing is added for light outside the region.
+/// Neighboring voxels share input pixels. Errors of sums and means over a region account for that
+/// by the correlation that the cube's kernel makes; --independent-errors takes voxels for
+/// independent. With --annulus the median of a ring is subtracted from every pixel, and its error
+/// goes into theirs; without it no background is subtracted beyond the zodiacal light that the
+/// drizzle took off. Nothing is added for light outside the region.
 ///
-/// The figure shows the flux in the region, or of a single pixel the surface brightness. Planes in which a part of
-/// the region has no data have a color of their own.
+/// The figure shows the flux in the region, or of a single pixel the surface brightness. Planes in
+/// which a part of the region has no data have a color of their own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
@@ -76,14 +77,15 @@ pub(crate) struct SpectrumArgs {
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]
     radius: Option<f64>,
-    /// A region file of DS9 (ICRS or FK5), or a region as in one: circle, ellipse, box, polygon, annulus, point; repeat
-    /// for several
+    /// A region file of DS9 (ICRS or FK5), or a region as in one: circle, ellipse, box, polygon,
+    /// annulus, point; repeat for several
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
     /// Subtract the median of a ring of these radii around the center [arcsec]
     #[arg(long, value_name = "INNER,OUTER")]
     annulus: Option<String>,
-    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output; repeat for several
+    /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;
+    /// repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
     /// Errors as if voxels were independent, which are too small for a region

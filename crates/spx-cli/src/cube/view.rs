@@ -1,4 +1,5 @@
-//! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one file.
+//! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one
+//! file.
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -14,13 +15,14 @@ use crate::ui;
 
 /// Explore cubes in the browser: planes, colors, line maps, regions and their spectra, catalogs.
 ///
-/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs until it is
-/// interrupted. On a terminal the browser opens by itself. Planes are read when they are looked at, so that large
-/// cubes open as fast as small ones. Spectra are those of `spx cube spectrum`. In the page, `?` shows the keys.
+/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs
+/// until it is interrupted. On a terminal the browser opens by itself. Planes are read when they
+/// are looked at, so that large cubes open as fast as small ones. Spectra are those of `spx cube
+/// spectrum`. In the page, `?` shows the keys.
 ///
-/// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works without a server
-/// and loads nothing. It holds brightness and error rounded to 16 bits, and says there and here how much was lost;
-/// counts and flags are exact.
+/// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works
+/// without a server and loads nothing. It holds brightness and error rounded to 16 bits, and says
+/// there and here how much was lost; counts and flags are exact.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,5 @@
-//! Spectra out of cubes: of one voxel column, or summed over a region of the sky, with a background around it.
+//! Spectra out of cubes: of one voxel column, or summed over a region of the sky, with a background
+//! around it.
 
 use std::ops::Range;
 
@@ -22,7 +23,8 @@ pub struct CubeAperture {
     pub pixel_area: f64,
     /// True where a part of the region lies outside the image.
     pub clipped: bool,
-    /// The pixels whose median is subtracted, ordered alike; `None` where nothing is to be subtracted.
+    /// The pixels whose median is subtracted, ordered alike; `None` where nothing is to be
+    /// subtracted.
     pub background: Option<Vec<[usize; 2]>>,
 }
 
@@ -38,9 +40,10 @@ pub enum ApertureMiss {
 }
 
 impl CubeAperture {
-    /// The pixels of an image of shape `[ny, nx]` whose centers lie within a region, or of a point the pixel that it lies
-    /// in. `background` are the inner and outer radius \[arcsec\] of a ring around the region's center, of whose pixels
-    /// those that do not belong to the region are the background.
+    /// The pixels of an image of shape `[ny, nx]` whose centers lie within a region, or of a point
+    /// the pixel that it lies in. `background` are the inner and outer radius \[arcsec\] of a ring
+    /// around the region's center, of whose pixels those that do not belong to the region are the
+    /// background.
     ///
     /// # Errors
     /// Where the center lies outside the image, or no pixel's center in the region or in the ring.
@@ -103,7 +106,8 @@ fn enclosing_box(
     radius: f64,
 ) -> (Range<usize>, Range<usize>, bool) {
     const POINTS: u32 = 64;
-    // The circle lies within the polygon of the points around it, taken at a radius larger by 1/cos(pi/64).
+    // The circle lies within the polygon of the points around it, taken at a radius larger by
+    // 1/cos(pi/64).
     let around = radius / (std::f64::consts::PI / f64::from(POINTS)).cos();
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for k in 0..POINTS {
@@ -142,8 +146,8 @@ fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
 pub struct PlaneSum {
     /// The plane.
     pub bin: Bin,
-    /// Sum of the surface brightness [MJy/sr] of the pixels with data, without the background; NaN where a background is to be
-    /// subtracted and none is known.
+    /// Sum of the surface brightness [MJy/sr] of the pixels with data, without the background; NaN
+    /// where a background is to be subtracted and none is known.
     pub sum: f64,
     /// Variance of that sum [(MJy/sr)^2].
     pub variance: f64,
@@ -187,8 +191,9 @@ impl PlaneSum {
     }
 }
 
-/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one axis, by the kernel that
-/// a cube was made with: neighboring pixels share input pixels. Without that knowledge, pixels are independent.
+/// The correlation of the errors of pixels that lie 0, 1, 2, ... pixels from each other along one
+/// axis, by the kernel that a cube was made with: neighboring pixels share input pixels. Without
+/// that knowledge, pixels are independent.
 pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     let primary = cube.primary();
     let options = || -> Option<(DrizzleOptions, f64)> {
@@ -200,8 +205,8 @@ pub fn error_correlation(cube: &CubeFile) -> Vec<f64> {
     options().map_or_else(|| vec![1.0], |(options, ratio)| options.noise_correlation(ratio))
 }
 
-/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers. `correlation` is
-/// [`error_correlation`], or `[1.0]` for errors of independent pixels.
+/// Sums each plane of a cube over an aperture, reading no more than the rows that it covers.
+/// `correlation` is [`error_correlation`], or `[1.0]` for errors of independent pixels.
 pub fn sum_planes(
     cube: &mut CubeFile,
     aperture: &CubeAperture,
@@ -216,7 +221,8 @@ fn variance_of_sum(errors: &[([usize; 2], f64)], correlation: &[f64]) -> f64 {
     let mut variance = 0.0;
     for &([x, y], error) in errors {
         for (v, across) in (y..).zip(correlation) {
-            // Those of the row that lie behind this pixel in the list and have something in common with it.
+            // Those of the row that lie behind this pixel in the list and have something in common
+            // with it.
             let first = if v == y { x } else { x.saturating_sub(correlation.len() - 1) };
             let begin = errors.partition_point(|([u, w], _)| (*w, *u) < (v, first));
             let near = errors[begin..].iter().take_while(|([u, w], _)| *w == v && *u < x + correlation.len());
@@ -277,8 +283,9 @@ impl PlaneSum {
     }
 }
 
-/// The median of the pixels with data and its error, and how many these are. The error is that of the mean, with the
-/// correlation of the pixels, times sqrt(pi / 2), by which a median of normal values is less certain.
+/// The median of the pixels with data and its error, and how many these are. The error is that of
+/// the mean, with the correlation of the pixels, times sqrt(pi / 2), by which a median of normal
+/// values is less certain.
 fn background(
     cube: &mut CubeFile,
     pixels: &[[usize; 2]],
@@ -342,7 +349,8 @@ mod tests {
         CubeAperture::new(grid.wcs(), grid.shape(), &region, None)
     }
 
-    /// The pixels of a ring do not belong to the region, whatever its shape; a ring beyond the image is an error.
+    /// The pixels of a ring do not belong to the region, whatever its shape; a ring beyond the
+    /// image is an error.
     #[test]
     fn the_background_lies_around_the_region() {
         let grid = grid(10.0, 20.0);
@@ -418,7 +426,8 @@ mod tests {
         assert_eq!(aperture_at(&grid, at(ra, dec), Some(1.0)), Err(ApertureMiss::NoCenter));
     }
 
-    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n - 1) / (2 n).
+    /// A block of n x n pixels of the bilinear kernel is noisier than independent ones by 1 + (n -
+    /// 1) / (2 n).
     #[test]
     fn errors_of_blocks_are_correlated() {
         let correlation = DrizzleOptions::default().noise_correlation(1.0);

@@ -18,8 +18,8 @@ pub struct LinePlanes {
     pub continuum: Vec<usize>,
 }
 
-/// Sums of a straight line through the continuum, weighted by inverse variance, with wavelengths counted from that of the
-/// line.
+/// Sums of a straight line through the continuum, weighted by inverse variance, with wavelengths
+/// counted from that of the line.
 #[derive(Debug, Clone, Copy, Default)]
 struct StraightFit {
     s: f64,
@@ -49,9 +49,9 @@ impl StraightFit {
     }
 }
 
-/// The intensity of a line as an image `[y][x]` \[nW/m^2/sr\]: in each pixel the sum over the line's planes of what lies above a
-/// straight continuum, times the width of the plane in frequency. NaN where a plane of the line has no data or no plane of the
-/// continuum has.
+/// The intensity of a line as an image `[y][x]` \[nW/m^2/sr\]: in each pixel the sum over the
+/// line's planes of what lies above a straight continuum, times the width of the plane in
+/// frequency. NaN where a plane of the line has no data or no plane of the continuum has.
 ///
 /// # Errors
 /// Where the file cannot be read.
@@ -94,7 +94,8 @@ pub fn line_rows(
     Ok(sums.into_iter().map(|sum| sum as f32).collect())
 }
 
-/// What turns MJy/sr in a plane into nW/m^2/sr: its width in frequency, times 1e-20 W/m^2/Hz and 1e9.
+/// What turns MJy/sr in a plane into nW/m^2/sr: its width in frequency, times 1e-20 W/m^2/Hz and
+/// 1e9.
 fn frequency_width(bin: Bin) -> f64 {
     C_UM_PER_S * (1.0 / bin.min - 1.0 / bin.max) * 1e-11
 }

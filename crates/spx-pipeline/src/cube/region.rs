@@ -1,9 +1,10 @@
-//! Regions of the sky whose spectra a cube can give: pixel, circle, ellipse, box, polygon, ring; and the region files of
-//! SAOImage DS9, in which they are kept.
+//! Regions of the sky whose spectra a cube can give: pixel, circle, ellipse, box, polygon, ring;
+//! and the region files of SAOImage DS9, in which they are kept.
 //!
-//! Ellipses, boxes and polygons are drawn in the plane that touches the sky at the region's center, so that their sides are
-//! great circles and their sizes arcseconds. Angles are DS9's: from west through north, which is counterclockwise where
-//! north is up and east is left; they turn the first size away from the parallel of declination.
+//! Ellipses, boxes and polygons are drawn in the plane that touches the sky at the region's center,
+//! so that their sides are great circles and their sizes arcseconds. Angles are DS9's: from west
+//! through north, which is counterclockwise where north is up and east is left; they turn the first
+//! size away from the parallel of declination.
 
 mod ds9;
 
@@ -64,7 +65,8 @@ pub enum RegionShape {
     Ellipse([f64; 2], f64),
     /// Width, height and angle.
     Box([f64; 2], f64),
-    /// Corners in the plane that touches the sky at the center: offsets to the east and to the north.
+    /// Corners in the plane that touches the sky at the center: offsets to the east and to the
+    /// north.
     Polygon(Vec<[f64; 2]>),
 }
 
@@ -108,7 +110,8 @@ impl SkyRegion {
         }
     }
 
-    /// The circle of `radius` \[arcsec\] around a position, or without radius the pixel that holds it.
+    /// The circle of `radius` \[arcsec\] around a position, or without radius the pixel that holds
+    /// it.
     ///
     /// # Errors
     /// Where the radius is not above 0.
@@ -200,8 +203,9 @@ fn middle(positions: &[Position]) -> Option<Position> {
     Position::new(ra, sum[2].atan2(sum[0].hypot(sum[1])).to_degrees()).ok()
 }
 
-/// Offsets to the east and to the north \[arcsec\] in the plane that touches the sky at the center (gnomonic; Calabretta &
-/// Greisen 2002, A&A 395, 1077, section 5.1.3); `None` where the position is 90 degrees or more away.
+/// Offsets to the east and to the north \[arcsec\] in the plane that touches the sky at the center
+/// (gnomonic; Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3); `None` where the position
+/// is 90 degrees or more away.
 fn offset_on_plane(center: Position, position: Position) -> Option<[f64; 2]> {
     let (sin0, cos0) = center.dec().to_radians().sin_cos();
     let (sin, cos) = position.dec().to_radians().sin_cos();
@@ -249,7 +253,8 @@ mod tests {
         let holds = |shape: RegionShape, east, north| {
             SkyRegion::new(center, shape).unwrap().contains(near(center, east, north))
         };
-        // Turned by 30 degrees from west to north: the long axis points to (-cos 30, sin 30) and back.
+        // Turned by 30 degrees from west to north: the long axis points to (-cos 30, sin 30) and
+        // back.
         for (east, north, inside) in
             [(-17.0, 9.8, true), (17.0, -9.8, true), (17.0, 9.8, false), (0.0, 6.0, false)]
         {

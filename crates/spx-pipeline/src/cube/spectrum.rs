@@ -31,7 +31,7 @@ pub struct CubeSpectrum {
     pub label: String,
     /// Inner and outer radius of the ring of the background, where one was subtracted.
     pub annulus_arcsec: Option<[f64; 2]>,
-    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centres.
+    /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centers.
     pub pixel: [f64; 2],
     /// Solid angle of a pixel there.
     pub pixel_area_arcsec2: f64,
@@ -101,11 +101,13 @@ const COLUMNS: [&str; 18] = [
 ];
 
 impl CubeSpectrum {
-    /// The spectrum of a region, without the median of a ring around it, of inner and outer radius `annulus` \[arcsec\]. Errors
-    /// are those of pixels that share input pixels, or, where that is asked for, of independent ones.
+    /// The spectrum of a region, without the median of a ring around it, of inner and outer radius
+    /// `annulus` \[arcsec\]. Errors are those of pixels that share input pixels, or, where that is
+    /// asked for, of independent ones.
     ///
     /// # Errors
-    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be read.
+    /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be
+    /// read.
     pub fn extract(
         file: &Path,
         cube: &mut CubeFile,
@@ -162,8 +164,9 @@ impl CubeSpectrum {
         self.points.iter().any(|point| point.n_pixels_total > 1)
     }
 
-    /// The points of a figure, of a region the flux, of a single pixel the surface brightness: those planes in which
-    /// all pixels have data, or those in which only some have, whose flux is too small.
+    /// The points of a figure, of a region the flux, of a single pixel the surface brightness:
+    /// those planes in which all pixels have data, or those in which only some have, whose flux is
+    /// too small.
     pub fn figure_points(&self, whole: bool) -> Vec<SpectrumPoint> {
         let point = |p: &CubeSpectrumPoint| {
             let (value, error) = if self.is_sum() {
@@ -196,7 +199,8 @@ impl CubeSpectrum {
         place
     }
 
-    /// A figure of spectra; those of one place carry their detectors as labels, others their places.
+    /// A figure of spectra; those of one place carry their detectors as labels, others their
+    /// places.
     pub fn figure(reports: &[Self], size: Option<Size>) -> SpectrumFigure {
         let places: BTreeSet<String> = reports.iter().map(Self::place).collect();
         let detectors: BTreeSet<&str> = reports.iter().map(|report| report.detector.as_str()).collect();

@@ -28,6 +28,8 @@ export class Pointer {
     listen("contextmenu", (event) => event.preventDefault());
     listen("dblclick", () => this.finish());
     listen("keydown", (event) => this.key(event));
+    // The browser's own gestures (long press, tap) would swallow the next tap elsewhere.
+    canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
     state.on(["z", "mode", "array", "cube"], () => this.readout(this.under));
     state.on(["tool"], () => this.cancel());

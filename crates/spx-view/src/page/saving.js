@@ -10,7 +10,7 @@ import { save } from "./table.js";
 /** Pixels of a saved picture for one CSS pixel. */
 const TWICE = 2;
 /** Room around the image for its axes [CSS px], for letters of 12 px. */
-const FRAME = { left: 92, right: 48, top: 34, bottom: 46 };
+const ROOM = { left: 92, right: 48, top: 34, bottom: 46 };
 
 export class Saving {
   constructor({ state, picture, overlay, plot, cubes }) {
@@ -33,7 +33,7 @@ export class Saving {
     const { width, height } = this.image;
     const style = getComputedStyle(this.overlay.canvas);
     const size = parseFloat(style.fontSize) / 12;
-    const [left, right, top, bottom] = [FRAME.left, FRAME.right, FRAME.top, FRAME.bottom].map((room) => room * size);
+    const [left, right, top, bottom] = [ROOM.left, ROOM.right, ROOM.top, ROOM.bottom].map((room) => room * size);
     const whole = document.createElement("canvas");
     [whole.width, whole.height] = [left + width + right, top + height + bottom].map((side) => Math.round(side * TWICE));
     const context = whole.getContext("2d");

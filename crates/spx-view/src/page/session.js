@@ -20,6 +20,7 @@ export class Session {
     this.fresh = Object.fromEntries(KEPT_VALUES.map((key) => [key, JSON.stringify(started[key])]));
     const later = () => {
       clearTimeout(this.timer);
+      document.body.dataset.session = "changed";
       this.timer = setTimeout(() => this.write(), CALM);
     };
     state.on([...KEPT_VALUES, "spectra"], later);
@@ -46,6 +47,7 @@ export class Session {
   write() {
     const { values } = this;
     const text = Object.keys(values).length > 0 ? `#${encodeURIComponent(JSON.stringify(values))}` : "";
+    document.body.dataset.session = "written";
     if (text !== location.hash) history.replaceState(null, "", text || location.pathname + location.search);
   }
 

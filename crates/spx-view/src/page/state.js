@@ -91,20 +91,24 @@ export function element(id) {
 
 /** Work in progress is counted, so that the page can say whether it is at rest. */
 let working = 0;
-let failures = 0;
+
+/** The error that is shown; empty where there is none. */
+function failureShown() {
+  const line = element("message");
+  return line.classList.contains("failed") && !line.classList.contains("gone") ? line.textContent : "";
+}
 
 /** Runs a task; shows that it runs, and what went wrong. Gives undefined where it failed. */
 export async function attempt(task) {
   working += 1;
-  const fails = failures;
+  const before = failureShown();
   document.body.setAttribute("aria-busy", "true");
   try {
     const done = await task();
-    // What had failed works again.
-    if (element("message").classList.contains("failed") && fails === failures) say("");
+    // An error that stood there when this began goes, for what failed works again.
+    if (before !== "" && failureShown() === before) say("");
     return done;
   } catch (error) {
-    failures += 1;
     say(error.message, true);
     return undefined;
   } finally {

@@ -1,5 +1,6 @@
-//! Region files of SAOImage DS9 (<http://ds9.si.edu/doc/ref/region.html>), as far as regions of a cube go: positions in ICRS or
-//! FK5, which differ by less than 0.03", shapes point, circle, annulus, ellipse, box and polygon.
+//! Region files of SAOImage DS9 (<http://ds9.si.edu/doc/ref/region.html>), as far as regions of a
+//! cube go: positions in ICRS or FK5, which differ by less than 0.03", shapes point, circle,
+//! annulus, ellipse, box and polygon.
 
 use std::fmt;
 use std::str::FromStr;
@@ -26,12 +27,12 @@ const OTHER_SYSTEMS: [&str; 11] = [
 ];
 
 impl SkyRegion {
-    /// The regions of a text: a file of DS9, or a single region such as `circle(186.45,33.55,12")`. Positions are ICRS
-    /// unless the text names a system; sizes without unit are degrees.
+    /// The regions of a text: a file of DS9, or a single region such as `circle(186.45,33.55,12")`.
+    /// Positions are ICRS unless the text names a system; sizes without unit are degrees.
     ///
     /// # Errors
-    /// The line that cannot be used: other shapes and systems, regions that are to be left out (`-circle`), numbers that
-    /// are none; or there is no region.
+    /// The line that cannot be used: other shapes and systems, regions that are to be left out
+    /// (`-circle`), numbers that are none; or there is no region.
     pub fn parse(text: &str) -> Result<Vec<Self>, RegionError> {
         let mut regions = Vec::new();
         for (k, line) in text.lines().enumerate() {
