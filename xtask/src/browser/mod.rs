@@ -36,7 +36,9 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         if std::env::var_os("CI_REQUIRE_BROWSER").is_some() {
             bail!("no Chromium on this machine, and CI_REQUIRE_BROWSER is set");
         }
-        println!("\n*** NO CHROMIUM ON THIS MACHINE: THE EXPLORER WAS NOT TESTED (apt install chromium) ***\n");
+        println!(
+            "\n*** NO CHROMIUM ON THIS MACHINE: THE EXPLORER WAS NOT TESTED (apt install chromium) ***\n"
+        );
         return Ok(());
     };
     let setup = BrowserSetup::new(program, spx)?;

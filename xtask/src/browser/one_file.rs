@@ -86,10 +86,7 @@ fn compare(page: &mut Page<'_>, count: usize, loss: &Value) -> Result<()> {
                 && (e - e0).abs() <= (relative + 1e-6) * e0;
             ensure!(near || (v.is_nan() && v0.is_nan()), "{v} {e} is not {v0} {e0}: {:?}", shown.place);
         }
-        ensure!(
-            found[8..13] == expected[8..13] && found[15..] == expected[15..],
-            "{found:?} {expected:?}"
-        );
+        ensure!(found[8..13] == expected[8..13] && found[15..] == expected[15..], "{found:?} {expected:?}");
     }
     Ok(())
 }

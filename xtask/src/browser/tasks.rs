@@ -375,8 +375,11 @@ fn messages(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     )?;
     let gone = "document.getElementById('message').classList.contains('gone')";
     ensure!(page.browser.value(gone)? == false, "no message");
-    // A tap where the message stands reaches the image, and what works then takes the error away.
-    let at = middle(page, "message")?;
+    // What is pressed where the message stands is the image; what works then takes the error away.
+    let [x, y] = middle(page, "message")?;
+    let under = page.browser.text(&format!("document.elementFromPoint({x}, {y}).id"))?;
+    ensure!(under == "overlay", "the message stands over #{under}");
+    let at = middle(page, "overlay")?;
     hand.tap(page, at)?;
     count(page, 1)?;
     let failed = page.browser.value("document.getElementById('message').classList.contains('failed')")?;

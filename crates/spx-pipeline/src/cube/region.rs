@@ -9,6 +9,7 @@
 mod ds9;
 
 use spx_core::sky::{Position, SkyError};
+use spx_core::units::ARCSEC_PER_RADIAN;
 
 /// What is wrong with a region, or with a file of them.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -30,8 +31,8 @@ pub enum RegionError {
     /// A polygon has fewer than three corners.
     #[error("a polygon needs three corners, this one has {0}")]
     Corners(usize),
-    /// A corner lies 90 degrees or more from the middle.
-    #[error("the corners of a polygon must lie within one hemisphere")]
+    /// A corner lies more than 45 degrees from the middle.
+    #[error("the corners of a polygon must lie within 45 degrees of its middle")]
     TooWide,
     /// A position that is none.
     #[error(transparent)]
@@ -130,7 +131,8 @@ impl SkyRegion {
         let center = middle(corners).ok_or(RegionError::TooWide)?;
         let offsets: Option<Vec<[f64; 2]>> =
             corners.iter().map(|corner| offset_on_plane(center, *corner)).collect();
-        Self::new(center, RegionShape::Polygon(offsets.ok_or(RegionError::TooWide)?))
+        let region = Self::new(center, RegionShape::Polygon(offsets.ok_or(RegionError::TooWide)?))?;
+        if region.reach() > ARCSEC_PER_RADIAN { Err(RegionError::TooWide) } else { Ok(region) }
     }
 
     /// Whether a position belongs to it; edges do. A single pixel holds no position but its own.
