@@ -12,9 +12,11 @@ expected.json                            its columns and values as astropy reads
 answer_*.xml                             an answer of the archive's TAP service, in the three serializations,
                                          with an overflow behind the rows of answer_binary.xml
 error.xml                                an answer that tells of an error
+sia2_m31_real_rows.xml                   the rows of sia2_m31_real_rows.csv, which IRSA's SIA2 gave in November 2026
 
 Nulls are JSON nulls; so are NaN, and empty texts, which astropy and spx read alike as nothing.
 """
+import csv
 import json
 import math
 import sys
@@ -22,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io.votable import from_table, parse, tree
+from astropy.table import Table
 
 FORMATS = ["tabledata", "binary", "binary2"]
 
@@ -129,6 +132,19 @@ def write(votable, table, form, path):
     votable.to_xml(str(path), tabledata_format=form)
 
 
+def real_rows(out):
+    """Rows that IRSA's SIA2 gave in November 2026, as a VOTable."""
+    rows = list(csv.reader((out / "sia2_m31_real_rows.csv").open()))
+    names = rows[0]
+    numbers = {"s_ra", "s_dec", "em_min", "em_max", "t_min", "t_max", "access_estsize", "t_exptime"}
+    columns = [[row[k] for row in rows[1:]] for k in range(len(names))]
+    data = {n: [float(v) for v in c] if n in numbers else c for n, c in zip(names, columns)}
+    votable = from_table(Table(data))
+    votable.resources[0].type = "results"
+    votable.resources[0].infos.append(tree.Info(name="QUERY_STATUS", value="OK"))
+    votable.to_xml(str(out / "sia2_m31_real_rows.xml"))
+
+
 def main(testdata):
     out = Path(testdata) / "votable"
     out.mkdir(parents=True, exist_ok=True)
@@ -147,6 +163,7 @@ def main(testdata):
     info.content = "ADQL: no table `spherex.plain` (line 1) & <nothing> else"
     votable.resources[0].infos.append(info)
     votable.to_xml(str(out / "error.xml"))
+    real_rows(out)
 
 
 if __name__ == "__main__":

@@ -268,6 +268,44 @@ fn columns_that_are_missing_are_named() {
     assert!(search(&server).unwrap_err().to_string().contains("the table has no column uri"));
 }
 
+/// Rows that IRSA gave: two releases, sizes in kB, columns that nobody needs.
+#[test]
+fn real_rows_of_sia_are_all_found() {
+    let server = Server::start(|_| Reply::ok(golden("sia2_m31_real_rows.xml")));
+    let client = server.client();
+    let mut wanted = Selection::new(SearchShape::Point(at(10.6847, 41.2688)));
+    let found = client.search_sia(&wanted, &Silent).unwrap();
+    assert!(found.rejected.is_empty() && found.superseded.is_empty(), "{found:?}");
+    let listed: Vec<String> =
+        found.observations.iter().map(|o| format!("{} {} {}", o.obs_id, o.detector, o.identity())).collect();
+    assert_eq!(
+        listed,
+        [
+            "2025W51_1A_0684_2 D3 qr2 l2b-v21-2025-354",
+            "2025W51_2A_0258_2 D6 qr2 l2b-v21-2025-357",
+            "2026W30_1B_0051_1 D6 qr3 l2b-v27-2026-222",
+        ]
+    );
+    assert_eq!(found.observations[2].size, Some(65_912_000));
+    for (release, count) in [("qr2", 2), ("qr3", 1), ("dr1", 0), ("any", 3)] {
+        wanted.release = release.parse().unwrap();
+        assert_eq!(client.search_sia(&wanted, &Silent).unwrap().observations.len(), count, "{release}");
+    }
+}
+
+/// Rows of deep fields that come once as wide and once as deep.
+#[test]
+fn doubled_rows_are_one_observation() {
+    let once = String::from_utf8(golden("answer_tabledata.xml")).unwrap();
+    let (start, end) = (once.find("<TR>").unwrap(), once.rfind("</TR>").unwrap() + 5);
+    let twice = format!("{}{}{}", &once[..end], &once[start..end], &once[end..]);
+    let count = |text: String| {
+        let found = search(&Server::start(move |_| Reply::ok(text.clone()))).unwrap();
+        (found.observations.len(), found.superseded.len())
+    };
+    assert_eq!(count(twice), count(once));
+}
+
 #[test]
 fn sia_is_the_second_way() {
     let table = row(

@@ -14,7 +14,7 @@ use spx_sim::{
 
 use crate::report::{Demand, TruthReport};
 use crate::runner::{MeasuredCube, SimulationSize, SpxRunner, center};
-use crate::statistics::mean;
+use crate::statistics::{mean, median};
 
 /// Arguments that use the products, and none.
 const WITH: &[&str] = &["--calibration=products"];
@@ -78,25 +78,27 @@ struct VisitRow {
     wavelength: f64,
     /// Pixel of the full frame.
     pixel: [f64; 2],
+    /// Of the fit of the PSF, over its degrees of freedom.
+    chi2: f64,
 }
 
 fn rows(spx: &SpxRunner, place: Position, calibration: &[&str]) -> Result<Vec<VisitRow>> {
     let [ra, dec] = [format!("--ra={}", place.ra()), format!("--dec={}", place.dec())];
-    let words = ["photometry", &ra, &dec, "images", "--columns=irsa", "--output=table.csv", "--overwrite"];
-    spx.run(&[&words[..], calibration].concat())?;
+    let words = ["photometry", &ra, &dec, "images", "--columns=irsa", "--psf-flux"];
+    let words = [&words[..], &["--output=table.csv", "--overwrite"]].concat();
+    spx.run(&[words.as_slice(), calibration].concat())?;
     let mut reader = csv::Reader::from_path(spx.path("table.csv"))?;
     let headers = reader.headers()?.clone();
     let at = |name: &str| headers.iter().position(|h| h == name).with_context(|| name.to_owned());
-    let columns = ["flux", "lambda", "x_image", "y_image"].map(at);
-    let [flux, wavelength, x, y] = columns;
-    let (columns, collection) = ([flux?, wavelength?, x?, y?], at("data_collection")?);
+    let [flux, wavelength, x, y, chi2] = ["flux", "lambda", "x_image", "y_image", "fit_ql"].map(at);
+    let (columns, collection) = ([flux?, wavelength?, x?, y?, chi2?], at("data_collection")?);
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record?;
         let numbers = columns.map(|k| record[k].parse::<f64>());
-        let [Ok(flux), Ok(wavelength), Ok(x), Ok(y)] = numbers else { continue };
+        let [Ok(flux), Ok(wavelength), Ok(x), Ok(y), Ok(chi2)] = numbers else { continue };
         let is_new = &record[collection] == "spherex_qr3";
-        rows.push(VisitRow { is_new, flux, wavelength, pixel: [x, y] });
+        rows.push(VisitRow { is_new, flux, wavelength, pixel: [x, y], chi2 });
     }
     Ok(rows)
 }
@@ -139,6 +141,13 @@ fn star_and_sky(spx: &SpxRunner, detector: Detector, images: usize, report: &mut
         let wanted = if calibration == WITH { 1.0 } else { known.0 };
         let what = format!("{detector}, {} images {label}: flux of a star, QR3 over QR2", rows.len());
         report.add(what, found, Demand::Near(wanted, 0.003));
+        let chi2: Vec<f64> = rows.iter().filter(|row| !row.is_new).map(|row| row.chi2).collect();
+        let psf = if calibration == WITH { "cal-epsf" } else { "their cubes" };
+        report.add(
+            format!("{detector}, QR2: median chi2/dof of PSF fluxes with {psf}"),
+            median(&chi2),
+            if calibration == WITH { Demand::AtMost(1.6) } else { Demand::None },
+        );
         sky_step(spx, detector, label, calibration, report)?;
     }
     spx.forget("images")

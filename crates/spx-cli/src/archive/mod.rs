@@ -62,7 +62,7 @@ pub(crate) struct SelectionArgs {
     /// ecliptic)
     #[arg(long, value_name = "NAME", default_value = "all")]
     fields: SurveyFields,
-    /// More images than this are an error [default: no limit]
+    /// More images than this are an error [default: 500 for downloads, no limit for queries]
     #[arg(long, value_name = "N")]
     max_images: Option<usize>,
 }

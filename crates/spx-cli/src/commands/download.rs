@@ -6,7 +6,7 @@ use clap::Args;
 use spx_archive::{CutoutCenter, CutoutSize, DownloadLayout};
 use spx_pipeline::PipelineError;
 use spx_pipeline::archive::{
-    DownloadRequest, QuerySummary, RemoteSource, download, load_query_summary, query,
+    DownloadRequest, MAX_IMAGES, QuerySummary, RemoteSource, download, load_query_summary, query,
 };
 
 use crate::archive::{ArchiveArgs, SelectionArgs};
@@ -81,7 +81,10 @@ impl DownloadArgs {
         if let Some(path) = &self.query {
             return Ok(load_query_summary(path).map_err(PipelineError::into_usage)?);
         }
-        let request = self.archive.request(self.selection.selection()?);
+        let mut selection = self.selection.selection()?;
+        // A download of everything that a pole has would take terabytes.
+        selection.max_images.get_or_insert(MAX_IMAGES);
+        let request = self.archive.request(selection);
         Ok(query(&request, &global.terminal())?.summary)
     }
 
