@@ -166,7 +166,7 @@ fn columns() -> String {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recorded {
     /// They are what this run would make.
-    Done(ImageRecord),
+    Done(Box<ImageRecord>),
     /// There are none.
     Never,
     /// They are of another making, or incomplete.
@@ -278,7 +278,7 @@ impl ImageTables {
         {
             return Recorded::Again("its table is not there, or not as it was written");
         }
-        Recorded::Done(found)
+        Recorded::Done(Box::new(found))
     }
 
     /// The tables in a directory that were made with this catalog (by its digest) and these
@@ -461,7 +461,7 @@ mod tests {
         let record = tables.write(rows().into_iter(), record, ImageTableFormat::Both).unwrap();
         assert_eq!(record.measured, 2);
         for format in [ImageTableFormat::Csv, ImageTableFormat::Parquet, ImageTableFormat::Both] {
-            assert_eq!(tables.recorded(&fresh, format), Recorded::Done(record.clone()));
+            assert_eq!(tables.recorded(&fresh, format), Recorded::Done(Box::new(record.clone())));
         }
         for (other, word) in [
             (ImageRecord::new("level2_x.fits.gz", 7, "c", "q"), "settings"),

@@ -221,4 +221,13 @@ fn of_an_exposure_in_both_releases_the_newer_is_used() {
     let inputs = report["inputs"].as_array().unwrap();
     let kept = inputs.iter().find(|input| input["status"] == "used").unwrap();
     assert_eq!((&kept["file"], &kept["release"]), (&retry.as_str().into(), &"qr3".into()));
+
+    // Nobody knows what files of a later pipeline mean.
+    let mut bytes = fs::read(&newest).unwrap();
+    let at = bytes.windows(7).position(|w| w == b"'7.0.5 ").unwrap();
+    bytes[at + 1..at + 6].copy_from_slice(b"8.1.0");
+    fs::write(folder.join("later.fits"), bytes).unwrap();
+    let run = spx(folder, &[&["photometry"], &PLACE[..], &["later.fits"]].concat());
+    assert_eq!(run.code, Some(1), "{}", run.stderr);
+    assert!(run.stdout.contains("VERSION is 8.1.0"), "{}", run.stdout);
 }

@@ -45,6 +45,7 @@ impl TableColumn {
 ///
 /// # Panics
 /// Where no column has the name.
+#[expect(clippy::panic, reason = "in a constant it is an error of compilation")]
 pub const fn measurement_column(name: &str) -> TableColumn {
     let mut k = 0;
     while k < MEASUREMENT_COLUMNS.len() {

@@ -224,6 +224,12 @@ impl ReleaseIdentity {
         Self { release, version: version.map(str::to_owned), processing }
     }
 
+    /// The version of a pipeline that is neither 6 nor 7: what such files mean is not known.
+    pub fn foreign_version(&self) -> Option<&str> {
+        let version = self.version.as_deref().filter(|version| !version_numbers(version).is_empty())?;
+        DataRelease::of_version(version).is_none().then_some(version)
+    }
+
     /// Number of the pipeline, 6 or 7, where it is known.
     pub fn pipeline(&self) -> Option<u8> {
         self.release.map(DataRelease::pipeline)
@@ -452,6 +458,10 @@ mod tests {
         assert_eq!(of("level2_2026W30_1B_0051_1D6_spx_l2b-v27-2026-222.fits", None), Some("qr3"));
         assert_eq!(of("a.fits", None), None);
         assert_eq!(of(&format!("qr2/{name}"), Some("8.0")), None, "of a pipeline that is not known");
+        assert_eq!(identity(name, Some("8.0")).foreign_version(), Some("8.0"));
+        for known in [None, Some("6.4"), Some("7.0.5"), Some("unknown")] {
+            assert_eq!(identity(name, known).foreign_version(), None);
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use spx_photometry::{PhotometryError, PsfKind, PsfModel, PsfPlanes, regular_zone
 use spx_wcs::CelestialWcs;
 
 use crate::calibration::{Calibration, FrameWavelengths};
-use crate::inputs::{InputError, file_name};
+use crate::inputs::{InputError, file_name, known_release};
 
 /// Samples a pixel of a table EPSF that does not say so.
 const EPSF_OVERSAMPLING: f64 = 5.0;
@@ -84,6 +84,7 @@ impl Frame {
     /// The file, the HDU and what is wrong there; a calibration product that is damaged.
     pub fn open(path: &Path, calibration: &Calibration) -> Result<Self, InputError> {
         let mut file = MefFile::open(path)?;
+        known_release(file.metadata())?;
         let flux_correction = calibration.correct(&mut file)?;
         let metadata = file.metadata();
         let celestial = CelestialWcs::from_header(&metadata.header);

@@ -189,7 +189,8 @@ impl InputListing {
         }
     }
 
-    /// Reads the metadata of every file. Files and errors are sorted.
+    /// Reads the metadata of every file; those of pipelines that are not known fail. Files and errors
+    /// are sorted.
     pub fn scan(self) -> (Vec<InputFile>, Vec<InputError>) {
         let scanned: Vec<Result<InputFile, InputError>> = self
             .files
@@ -200,7 +201,7 @@ impl InputListing {
                 let (id, shape) = (metadata.id.clone(), metadata.shape);
                 let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
                 let name = file_name(&path);
-                let identity = metadata.release();
+                let identity = known_release(metadata)?;
                 let first_pixel = first_pixel(metadata);
                 let stamp = ContentStamp::of(&path);
                 Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel, stamp })
@@ -216,6 +217,21 @@ impl InputListing {
         files.sort();
         failed.sort();
         (files, failed)
+    }
+}
+
+/// The release of an image.
+///
+/// # Errors
+/// Where the image is of a pipeline that is not known: its scales, flags and wavelengths may mean anything.
+pub(crate) fn known_release(metadata: &Metadata) -> Result<ReleaseIdentity, InputError> {
+    let identity = metadata.release();
+    match identity.foreign_version() {
+        None => Ok(identity),
+        Some(version) => {
+            let problem = format!("HDU PRIMARY: VERSION is {version}, and only pipelines 6 and 7 are known");
+            Err(InputError::new(&metadata.path, problem))
+        }
     }
 }
 

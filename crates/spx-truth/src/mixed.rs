@@ -126,6 +126,7 @@ fn star_and_sky(spx: &SpxRunner, detector: Detector, images: usize, report: &mut
         (0..images).map(|k| exposure(place, pixel(k, &mut rng), k, detector)).collect();
     spx.simulate("images", &sky, &exposures?)?;
     let factors = flux_correction_plane(detector);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of the detector")]
     let factor = |[x, y]: [f64; 2]| {
         let at = (y.round() as usize) * Detector::NPIX + x.round() as usize;
         f64::from(factors[at])
