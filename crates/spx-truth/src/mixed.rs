@@ -39,6 +39,7 @@ pub(crate) fn mixed(spx: &SpxRunner, size: SimulationSize, report: &mut TruthRep
     write_calibration(&spx.path("products"), detector, &realism)?;
     let images = size.choose(200, 24);
     star_and_sky(spx, detector, images, report)?;
+    fits(spx, detector, images, report)?;
     line(spx, detector, images, report)
 }
 
@@ -142,13 +143,6 @@ fn star_and_sky(spx: &SpxRunner, detector: Detector, images: usize, report: &mut
         let wanted = if calibration == WITH { 1.0 } else { known.0 };
         let what = format!("{detector}, {} images {label}: flux of a star, QR3 over QR2", rows.len());
         report.add(what, found, Demand::Near(wanted, 0.003));
-        let chi2: Vec<f64> = rows.iter().filter(|row| !row.is_new).map(|row| row.chi2).collect();
-        let psf = if calibration == WITH { "cal-epsf" } else { "their cubes" };
-        report.add(
-            format!("{detector}, QR2: median chi2/dof of PSF fluxes with {psf}"),
-            median(&chi2),
-            if calibration == WITH { Demand::AtMost(1.6) } else { Demand::None },
-        );
         sky_step(spx, detector, label, calibration, report)?;
     }
     spx.forget("images")
@@ -189,6 +183,26 @@ fn sky_step(
     let demand = if calibration == WITH { Demand::Near(1.0, 0.003) } else { Demand::None };
     report.add(format!("{detector}, {label}: sky of cubes, QR3 over QR2"), ratio, demand);
     Ok(())
+}
+
+/// How well point spread functions fit images of Quick Release 2, whose own have a core that is off
+/// its center: those of the product, and their own, which spx centers anew.
+fn fits(spx: &SpxRunner, detector: Detector, images: usize, report: &mut TruthReport) -> Result<()> {
+    let place = center()?;
+    let star = SimulatedStar { id: "S".to_owned(), position: place, flux_2um: 3_000.0, slope: 0.0 };
+    let sky = SimulatedSky { stars: vec![star], ..SimulatedSky::default() };
+    let mut rng = Rng::with_seed(4);
+    let mut pixel = || [200.0 + 1600.0 * rng.f64(), 200.0 + 1600.0 * rng.f64()];
+    // Every other image is of Quick Release 2.
+    let exposures: Result<Vec<_>> =
+        (0..images / 2).map(|k| exposure(place, pixel(), 2 * k, detector)).collect();
+    spx.simulate("images", &sky, &exposures?)?;
+    for (psf, calibration) in [("cal-epsf", WITH), ("their own, centered", WITHOUT)] {
+        let chi2: Vec<f64> = rows(spx, place, calibration)?.iter().map(|row| row.chi2).collect();
+        let what = format!("{detector}, QR2: median chi2/dof of PSF fluxes, functions of {psf}");
+        report.add(what, median(&chi2), Demand::AtMost(1.6));
+    }
+    spx.forget("images")
 }
 
 fn line(spx: &SpxRunner, detector: Detector, images: usize, report: &mut TruthReport) -> Result<()> {
