@@ -185,6 +185,8 @@ pub fn newest(observations: Vec<Observation>, choice: ReleaseChoice) -> Newest {
             let key = |o: &Observation| (o.obs_id.clone(), o.detector, o.uri.clone());
             a.mjd_begin.total_cmp(&b.mjd_begin).then_with(|| key(a).cmp(&key(b)))
         });
+        // Rows may be listed for several fields.
+        list.dedup_by(|a, b| a.uri == b.uri);
     }
     result
 }

@@ -75,6 +75,7 @@ fn the_zodiacal_scale_is_that_of_the_drizzle() {
     for name in ["d3_a.fits", "d3_b.fits"] {
         let scale = &inspect(folder.path(), input(name).to_str().unwrap())["zodi_scale"];
         let mut line = format!("input {name}: used, zodi scale {}", scale["scale"].as_f64().unwrap());
+        line.push_str(", qr2, flux correction missing, wavelengths table");
         if let Some(remark) = scale["remark"].as_str() {
             line.push_str(&format!(" ({remark})"));
         }

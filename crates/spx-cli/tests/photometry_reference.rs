@@ -37,7 +37,8 @@ fn number(row: &Row, column: &str) -> f64 {
 }
 
 /// What restores spxquery's choices.
-const SPXQUERY: [&str; 8] = [
+const SPXQUERY: [&str; 9] = [
+    "--no-shift-wavelengths",
     "--pixel-area=constant",
     "--no-aperture-correction",
     "--no-fill-bad-pixels",
@@ -53,7 +54,8 @@ fn measure(files: &Path, ra: &str, dec: &str, options: &[&str]) -> Vec<Row> {
     let files = files.display().to_string();
     let (ra, dec) = (format!("--ra={ra}"), format!("--dec={dec}"));
     let run = spx(Path::new("."), &[&["photometry", "-q", &files, &ra, &dec], options].concat());
-    assert_eq!(run.stderr, "");
+    // Simulated images of both releases have one flux scale, which spx cannot know.
+    assert!(run.stderr.lines().all(|line| line.contains("l3_flux_corrections")), "{}", run.stderr);
     table(&run.stdout)
 }
 
