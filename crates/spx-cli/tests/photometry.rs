@@ -22,7 +22,7 @@ use spx_sim::{
 };
 use tempfile::tempdir;
 use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
-use tools::{Run, names, spx, without_modification_times};
+use tools::{Run, image, names, spx, without_modification_times};
 
 const SPXQUERY: &str = "obs_id,mjd,flux,flux_error,mag_ab,mag_ab_error,wavelength,bandwidth,band,flag,flag_binary,\
                         pix_x,pix_y,is_upper_limit,snr";
@@ -247,6 +247,87 @@ fn broken_files_do_not_stop_the_others() {
     let none = tempdir().unwrap();
     spx(none.path(), &[&["photometry", "."], &PLACE[..]].concat()).fails(3, &["no spectral image"]);
     spx(none.path(), &["photometry", "."]).fails(2, &["--ra and --dec are needed"]);
+}
+
+/// The brightest pixel of an exposure, which is the star's.
+fn brightest(exposure: &SimulatedExposure) -> usize {
+    let image = &exposure.planes.image;
+    (0..image.len()).max_by(|&a, &b| image[a].total_cmp(&image[b])).unwrap()
+}
+
+/// A variance that is no measurement of noise, flagged or not: every source is measured by every
+/// command, the one that is touched says so, and the cube has no voxel without a variance.
+#[test]
+fn one_wrong_variance_touches_its_source_alone() {
+    for (value, flag) in [f32::NAN, f32::INFINITY, 0.0, -1.0].into_iter().flat_map(|v| [(v, 0), (v, 1 << 6)]) {
+        let folder = tempdir().unwrap();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        exposure(&folder.path().join("data/a.fits"), ExposureOptions::default(), |e| {
+            let at = brightest(e) + 1;
+            e.planes.variance[at] = value;
+            e.planes.flags[at] |= flag;
+        });
+        let says = if flag == 0 { "repaired_variances=1" } else { "filled_pixels=1" };
+        let csv = spx(folder.path(), &[&["photometry", "data", "-q"], &PLACE[..]].concat()).succeeds().stdout;
+        assert_eq!(column(&csv, "fallbacks"), [says], "{value} {flag}");
+        let found: f64 = column(&csv, "flux")[0].parse().unwrap();
+        assert!((found / FLUX - 1.0).abs() < 0.03, "{value} {flag}: {found}");
+        let catalog = "id,ra,dec\nstar,186.4536,33.5468\nsky,186.4636,33.5568\n";
+        fs::write(folder.path().join("c.csv"), catalog).unwrap();
+        spx(folder.path(), &["batch", "-q", "--catalog=c.csv", "-o", "batch", "--input", "data"]).succeeds();
+        let tables = names(&folder.path().join("batch/per_image"));
+        let table = tables.iter().find(|name| name.ends_with(".csv")).unwrap();
+        let table = fs::read_to_string(folder.path().join("batch/per_image").join(table)).unwrap();
+        assert_eq!(column(&table, "fallbacks"), [says, ""], "{value} {flag}");
+        let archive = serve(&folder.path().join("data"), Faults::default());
+        let url = archive.url();
+        let run = ["run", "-q", "--name=star", "-o", "run", "--archive-url", &url];
+        spx(folder.path(), &[&run[..], &PLACE].concat()).succeeds();
+        let csv = fs::read_to_string(folder.path().join("run/results/lightcurve.csv")).unwrap();
+        assert_eq!(column(&csv, "fallbacks"), [says], "{value} {flag}");
+        let cube = ["drizzle", "-q", "--width=3", "--height=3", "--detector=3", "-o", "cube", "--input", "data"];
+        spx(folder.path(), &[&cube[..], &PLACE].concat()).succeeds();
+        let file = folder.path().join("cube/drizzle_D3.fits");
+        let [science, variance] = ["SCI", "VARIANCE"].map(|name| image::<f32>(&file, name));
+        assert!(science.iter().any(|value| value.is_finite()));
+        let whole = |(s, v): (&f32, &f32)| s.is_nan() || s.is_finite() && v.is_finite() && *v > 0.0;
+        assert!(science.iter().zip(&variance).all(whole), "{value} {flag}");
+    }
+}
+
+/// Where most pixels are bad the zodiacal light is that of the other exposures.
+#[test]
+fn a_scale_that_cannot_be_fitted_is_that_of_the_run() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    let sky = ExposureOptions { zodi_scale: 1.1, ..ExposureOptions::default() };
+    exposure(&folder.path().join("data/a.fits"), sky.clone(), |_| {});
+    exposure(&folder.path().join("data/b.fits"), sky, |e| {
+        e.header.set("OBSID", "2025W51_1A_0009_1", "another observation");
+        let (star, nx) = (brightest(e), e.window.nx);
+        for (k, flags) in e.planes.flags.iter_mut().enumerate() {
+            let near = (k / nx).abs_diff(star / nx) < 10 && (k % nx).abs_diff(star % nx) < 10;
+            *flags |= if near { 0 } else { 1 << 10 };
+        }
+    });
+    let check = |csv: &str| {
+        let scales: Vec<f64> = column(csv, "zodi_scale").iter().map(|s| s.parse().unwrap()).collect();
+        assert!((scales[0] - 1.1).abs() < 2e-3 && scales[0] == scales[1], "{scales:?}");
+    };
+    let csv = spx(folder.path(), &[&["photometry", "data", "-q"], &PLACE[..]].concat()).succeeds().stdout;
+    check(&csv);
+    assert_eq!(column(&csv, "fallbacks"), ["", "zodi_not_fitted"]);
+    fs::write(folder.path().join("c.csv"), "id,ra,dec\nstar,186.4536,33.5468\n").unwrap();
+    for _ in 0..2 {
+        spx(folder.path(), &["batch", "-q", "--catalog=c.csv", "-o", "batch", "--input", "data"]).succeeds();
+        let tables = folder.path().join("batch/per_image");
+        let mut all = String::new();
+        for name in names(&tables).iter().filter(|name| name.ends_with(".csv")) {
+            let text = fs::read_to_string(tables.join(name)).unwrap();
+            all.push_str(if all.is_empty() { &text } else { text.split_once('\n').unwrap().1 });
+        }
+        check(&all);
+    }
 }
 
 /// One flux of one file.
