@@ -259,7 +259,8 @@ fn brightest(exposure: &SimulatedExposure) -> usize {
 /// command, the one that is touched says so, and the cube has no voxel without a variance.
 #[test]
 fn one_wrong_variance_touches_its_source_alone() {
-    for (value, flag) in [f32::NAN, f32::INFINITY, 0.0, -1.0].into_iter().flat_map(|v| [(v, 0), (v, 1 << 6)]) {
+    for (value, flag) in [f32::NAN, f32::INFINITY, 0.0, -1.0].into_iter().flat_map(|v| [(v, 0), (v, 1 << 6)])
+    {
         let folder = tempdir().unwrap();
         fs::create_dir(folder.path().join("data")).unwrap();
         exposure(&folder.path().join("data/a.fits"), ExposureOptions::default(), |e| {
@@ -285,7 +286,8 @@ fn one_wrong_variance_touches_its_source_alone() {
         spx(folder.path(), &[&run[..], &PLACE].concat()).succeeds();
         let csv = fs::read_to_string(folder.path().join("run/results/lightcurve.csv")).unwrap();
         assert_eq!(column(&csv, "fallbacks"), [says], "{value} {flag}");
-        let cube = ["drizzle", "-q", "--width=3", "--height=3", "--detector=3", "-o", "cube", "--input", "data"];
+        let cube =
+            ["drizzle", "-q", "--width=3", "--height=3", "--detector=3", "-o", "cube", "--input", "data"];
         spx(folder.path(), &[&cube[..], &PLACE].concat()).succeeds();
         let file = folder.path().join("cube/drizzle_D3.fits");
         let [science, variance] = ["SCI", "VARIANCE"].map(|name| image::<f32>(&file, name));
@@ -319,7 +321,9 @@ fn a_scale_that_cannot_be_fitted_is_that_of_the_run() {
     assert_eq!(column(&csv, "fallbacks"), ["", "zodi_not_fitted"]);
     fs::write(folder.path().join("c.csv"), "id,ra,dec\nstar,186.4536,33.5468\n").unwrap();
     for _ in 0..2 {
-        spx(folder.path(), &["batch", "-q", "--catalog=c.csv", "-o", "batch", "--input", "data"]).succeeds();
+        let run = spx(folder.path(), &["batch", "-q", "--catalog=c.csv", "-o", "batch", "--input", "data"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        assert!(run.stderr.contains("that of 1 other exposure"), "{}", run.stderr);
         let tables = folder.path().join("batch/per_image");
         let mut all = String::new();
         for name in names(&tables).iter().filter(|name| name.ends_with(".csv")) {

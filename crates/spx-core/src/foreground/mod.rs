@@ -380,6 +380,7 @@ impl ForegroundFit {
     /// What the user should know: why there is no fit, or why it may be wrong.
     pub fn remark(&self) -> Option<String> {
         let stands_for = match self.from_run {
+            Some(1) => format!("scale {:.5}, that of 1 other exposure", self.scale),
             Some(others) => format!("scale {:.5}, the median of {others} other exposures", self.scale),
             None => "scale 1".to_owned(),
         };
