@@ -51,12 +51,17 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         [before, after] => (PathBuf::from(before), PathBuf::from(after)),
         _ => bail!("bytes BEFORE [AFTER]: one or two programs"),
     };
+    compare(&before, &after)
+}
+
+/// Compares what two programs write: the first on one thread, the second on three.
+pub(crate) fn compare(before: &Path, after: &Path) -> Result<()> {
     let scratch = process::cache()?.join(format!("bytes-{}", std::process::id()));
     let lines = list(&fs::read_to_string(process::root().join("xtask/bytes/commands.txt"))?)?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     make_inputs(&lines, &before.canonicalize().with_context(|| before.display().to_string())?, &scratch)?;
-    let first = traces(&lines, &before, &scratch, "before", 1, port)?;
-    let second = traces(&lines, &after, &scratch, "after", 3, port)?;
+    let first = traces(&lines, before, &scratch, "before", 1, port)?;
+    let second = traces(&lines, after, &scratch, "after", 3, port)?;
     let found = differences(&first, &second);
     for line in &found {
         println!("  {line}");

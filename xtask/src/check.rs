@@ -5,14 +5,14 @@ use anyhow::{Context, Result, bail};
 
 use crate::habits::{self, StepOutcome};
 use crate::layers::{self, Graph};
-use crate::{house, package, process, tidy};
+use crate::{fuzz, house, package, process, tidy};
 
 /// The crates that compile no C and know no FITS library when their default features are off.
 const FITS_FREE: [&str; 3] = ["spx-core", "spx-wcs", "spx-drizzle"];
 
 type Step = (&'static str, fn() -> Result<StepOutcome>);
 
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     ("format", || always(format())),
     ("lints", || always(lints())),
     ("documentation", || always(documentation())),
@@ -25,6 +25,7 @@ const STEPS: [Step; 13] = [
     ("unused", habits::unused),
     ("spelling", habits::spelling),
     ("semver", habits::semver),
+    ("fuzz", fuzz::step),
     ("package", || always(package::manifests())),
 ];
 

@@ -99,7 +99,7 @@ fn missing(tool: &str, install: &str) -> Result<Option<StepOutcome>> {
     if found.is_ok() { Ok(None) } else { missing_tool(tool, install).map(Some) }
 }
 
-fn missing_tool(tool: &str, install: &str) -> Result<StepOutcome> {
+pub(crate) fn missing_tool(tool: &str, install: &str) -> Result<StepOutcome> {
     if std::env::var_os("CI_REQUIRE_TOOLS").is_some() {
         bail!("{tool} is not installed: {install}");
     }

@@ -16,6 +16,7 @@ mod bytes;
 mod check;
 mod compare;
 mod fits;
+mod fuzz;
 mod golden;
 mod habits;
 mod house;
@@ -24,6 +25,7 @@ mod layers;
 mod package;
 mod parquet;
 mod process;
+mod processors;
 mod testdata;
 mod tidy;
 mod truth;
@@ -36,10 +38,12 @@ const USAGE: &str = "\
 cargo xtask TASK
 
   check [STEP...]        the gate beside `cargo test`: format, lints, documentation, no-fits, layers, tidy, house, oldest-rust,
-                         deny, unused, spelling, semver, package. Steps whose tool is not installed do not run, and
+                         deny, unused, spelling, semver, fuzz, package. Steps whose tool is not installed do not run, and
                          say so; CI_REQUIRE_TOOLS=1 makes that an error
   bytes BEFORE [AFTER]   do two programs (AFTER: the workspace's dev build) write the same bytes? Runs the commands of
                          xtask/bytes/commands.txt with both, on 1 and on 3 threads
+  processors [SPX]       does a program (default: the workspace's release build) write the same bytes on an emulated
+                         processor of 2008? Runs the commands of `bytes`; needs qemu-x86_64 (apt install qemu-user)
   house [ROOT]           figures of the source code: lines, repeated type names, circles, places of settings
   package                the crates as they would be published, and the tests of these packages
   golden [SET...]        make the reference values of testdata again (Python, network on first use)
@@ -62,8 +66,8 @@ cargo xtask TASK
   compare-fits [--cases N] [--seed N]
                          the FITS reader against astropy on random compressed images, scaled images and tables
                          (default: 100,000)
-  fuzz [--minutes N]     FITS files changed at random, read within 1 GB of memory: nothing but values and errors may
-                         come out (default: 5 minutes)
+  fuzz [--minutes N]     FITS files, spectral images, headers, VOTables and catalogs changed at random, under the address
+                         sanitizer and with bounded memory (default: 5 minutes; needs cargo-fuzz and nightly Rust)
   truth [cube|zodiacal|photometry|releases]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
@@ -89,10 +93,11 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["check", which @ ..] => check::run(which),
         ["bytes", programs @ ..] => bytes::run(programs),
+        ["processors", program @ ..] => processors::run(program),
         ["house", root @ ..] => house::run(root),
         ["golden", which @ ..] => golden::run(which),
         ["compare-fits", options @ ..] => fits::compare(options),
-        ["fuzz", options @ ..] => fits::fuzz(options),
+        ["fuzz", options @ ..] => fuzz::run(options),
         ["fetch-testdata", options @ ..] => testdata::run(options),
         ["bench-peers", options @ ..] => bench::run(options),
         ["compare-photometry", options @ ..] => compare::photometry(options),

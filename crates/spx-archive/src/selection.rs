@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
+use spx_core::elementary::{atan2, cos, hypot, sin};
 use spx_core::release::{DataRelease, ReleaseChoice};
 use spx_core::sky::{Position, Rectangle, SkyError};
 use thiserror::Error;
@@ -296,15 +297,17 @@ pub(crate) fn corners(rectangle: Rectangle) -> [[f64; 2]; 4] {
     let [ra0, dec0] = [rectangle.center().ra(), rectangle.center().dec()].map(f64::to_radians);
     [[1.0, -1.0], [-1.0, -1.0], [-1.0, 1.0], [1.0, 1.0]].map(|[east, north]| {
         let (xi, eta) = (east * half[0], north * half[1]);
-        let towards_pole = dec0.cos() - eta * dec0.sin();
-        let ra = ra0 + xi.atan2(towards_pole);
-        let dec = (dec0.sin() + eta * dec0.cos()).atan2(xi.hypot(towards_pole));
+        let towards_pole = cos(dec0) - eta * sin(dec0);
+        let ra = ra0 + atan2(xi, towards_pole);
+        let dec = atan2(sin(dec0) + eta * cos(dec0), hypot(xi, towards_pole));
         [ra.to_degrees().rem_euclid(360.0), dec.clamp(-FRAC_PI_2, FRAC_PI_2).to_degrees()]
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::atan;
+
     use super::*;
 
     fn at(ra: f64, dec: f64) -> Position {
@@ -345,7 +348,7 @@ mod tests {
         // On the equator at RA 0 the tangent plane has tan(ra) = xi and tan(dec) = eta cos(ra).
         let corners = corners(Rectangle::new(at(0.0, 0.0), 120.0, 60.0).unwrap());
         let (xi, eta) = (1.0_f64.to_radians(), 0.5_f64.to_radians());
-        let (ra, dec) = (xi.atan().to_degrees(), (eta * xi.atan().cos()).atan().to_degrees());
+        let (ra, dec) = (atan(xi).to_degrees(), atan(eta * cos(atan(xi))).to_degrees());
         let expected = [[ra, -dec], [360.0 - ra, -dec], [360.0 - ra, dec], [ra, dec]];
         for (a, b) in corners.iter().flatten().zip(expected.iter().flatten()) {
             assert!((a - b).abs() < 1e-12, "{corners:?}");

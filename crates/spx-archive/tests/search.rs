@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use spx_archive::{
     ArchiveError, Coverage, LinkCache, SearchCircle, SearchResult, SearchService, SearchShape, Selection,
 };
+use spx_core::elementary::atan;
 use spx_core::progress::{Progress, Silent};
 use spx_core::sky::{Position, Rectangle};
 use support::{Reply, Request, Server, options};
@@ -339,7 +340,7 @@ fn sia_is_the_second_way() {
     client.search_sia(&wanted, &Silent).unwrap();
     let asked = server.log()[1].clone();
     let radius: f64 = asked.split("circle+0+0+").nth(1).unwrap().split('&').next().unwrap().parse().unwrap();
-    let diagonal = (50.0_f64 / 60.0).to_radians().atan().to_degrees();
+    let diagonal = atan((50.0_f64 / 60.0).to_radians()).to_degrees();
     assert!((radius - diagonal).abs() < 1e-9, "{radius} {diagonal}");
 }
 

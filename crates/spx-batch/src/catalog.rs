@@ -14,6 +14,7 @@ mod zstd;
 use std::fmt;
 use std::path::Path;
 
+use spx_core::elementary::hypot;
 use spx_core::progress::Progress;
 use spx_core::sky::Position;
 
@@ -145,7 +146,7 @@ impl Catalog {
 
     /// How far the fastest source may be from its catalogued position at a time \[deg\].
     pub fn farthest_motion(&self, julian_epoch: f64) -> f64 {
-        let moved = |m: &CatalogMotion| m.ra_cos_dec.hypot(m.dec) * (julian_epoch - m.epoch).abs() / 3.6e6;
+        let moved = |m: &CatalogMotion| hypot(m.ra_cos_dec, m.dec) * (julian_epoch - m.epoch).abs() / 3.6e6;
         self.motions.iter().flatten().map(moved).fold(0.0, f64::max)
     }
 

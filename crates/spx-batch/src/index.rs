@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use spx_core::elementary::{asin, cos, sin};
 use spx_core::sky::Position;
 
 /// Height of a band, and about the width of a cell \[deg\].
@@ -81,12 +82,12 @@ impl SkyIndex {
         let all = [first..first + cells, 0..0];
         // How far a circle reaches in right ascension; one around a pole, or as wide as a
         // hemisphere, all around.
-        let reach = radius.to_radians().sin() / center.dec().to_radians().cos();
+        let reach = sin(radius.to_radians()) / cos(center.dec().to_radians());
         if center.dec().abs() + radius >= 90.0 || reach >= 1.0 {
             return all;
         }
         // A little more, for rounding.
-        let reach = reach.asin().to_degrees() + 1e-9;
+        let reach = asin(reach).to_degrees() + 1e-9;
         if 2.0 * reach + 2.0 * 360.0 / cells as f64 >= 360.0 {
             return all;
         }
@@ -107,7 +108,7 @@ fn band_of(dec: f64) -> usize {
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 1 to 720")]
 fn cells_of(band: usize) -> usize {
     let middle = (band as f64 + 0.5) * CELL - 90.0;
-    (360.0 * middle.to_radians().cos() / CELL).ceil().max(1.0) as usize
+    (360.0 * cos(middle.to_radians()) / CELL).ceil().max(1.0) as usize
 }
 
 /// The cell of a right ascension in [0, 360] among the cells of a band.
@@ -120,6 +121,8 @@ fn slot(ra: f64, cells: usize) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use spx_core::elementary::atan2;
+
     use super::*;
 
     fn at([ra, dec]: [f64; 2]) -> Position {
@@ -131,7 +134,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut any = |from: f64, to: f64| from + (to - from) * random.f64();
         let places = (0..number).map(|n| match n % 4 {
-            0 => [any(0.0, 360.0), any(-1.0f64, 1.0).asin().to_degrees()],
+            0 => [any(0.0, 360.0), asin(any(-1.0f64, 1.0)).to_degrees()],
             1 => [any(0.0, 360.0), any(88.0, 90.0)],
             2 => [any(0.0, 360.0), any(-90.0, -88.0)],
             _ => [any(359.0, 361.0) % 360.0, any(-90.0, 90.0)],
@@ -174,9 +177,9 @@ mod tests {
         ) {
             // A step along a great circle.
             let (d, b, r) = (dec.to_radians(), bearing.to_radians(), f64::to_radians(distance));
-            let sine = d.sin() * r.cos() + d.cos() * r.sin() * b.cos();
-            let turn = (b.sin() * r.sin() * d.cos()).atan2(r.cos() - d.sin() * sine);
-            let there = at([(ra + turn.to_degrees()).rem_euclid(360.0), sine.clamp(-1.0, 1.0).asin().to_degrees()]);
+            let sine = sin(d) * cos(r) + cos(d) * sin(r) * cos(b);
+            let turn = atan2(sin(b) * sin(r) * cos(d), cos(r) - sin(d) * sine);
+            let there = at([(ra + turn.to_degrees()).rem_euclid(360.0), asin(sine.clamp(-1.0, 1.0)).to_degrees()]);
             let here = at([ra, dec]);
             let index = SkyIndex::new([here].into_iter());
             prop_assert_eq!(index.within(there, here.separation(there) * (1.0 + 1e-12) + 1e-12, |_| here), vec![0]);

@@ -1,5 +1,7 @@
 //! Text for people: numbers of a sensible length, and tables in columns.
 
+use spx_core::elementary::log10;
+
 /// How a column of a [`Table`] is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -55,7 +57,7 @@ pub(crate) fn number(value: Option<f64>) -> String {
         None => "-".to_owned(),
         Some(0.0) => "0".to_owned(),
         Some(v) => {
-            let magnitude = v.abs().log10().floor();
+            let magnitude = log10(v.abs()).floor();
             if (-4.0..7.0).contains(&magnitude) {
                 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 7")]
                 let decimals = (3.0 - magnitude).max(0.0) as usize;

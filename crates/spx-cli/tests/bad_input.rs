@@ -3,8 +3,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use spx_core::fits::FitsReader;
@@ -297,5 +297,41 @@ fn an_interrupt_leaves_nothing() -> Result<()> {
     ensure!(output.status.code() == Some(130), "{:?} {}", output.status, stderr(&output));
     ensure!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
     ensure!(!dir.path().join("out").exists(), "{:?}", files(&dir.path().join("out"))?);
+    Ok(())
+}
+
+#[test]
+fn a_file_may_be_shortened_at_any_moment() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let words = "simulate --ra 186.4536 --dec 33.5468 --detectors D3 --exposures 1 --size 250 -o in -q";
+    ensure!(spx(dir.path()).args(words.split(' ')).status()?.success());
+    let original = files(&dir.path().join("in"))?.swap_remove(0);
+    let whole = fs::read(&original)?;
+    let cut = dir.path().join("cut.fits");
+    let run = || {
+        let mut command = spx(dir.path());
+        command.args(["photometry", "--ra=186.4536", "--dec=33.5468", "-q", "cut.fits"]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
+    };
+    fs::write(&cut, &whole)?;
+    let begin = Instant::now();
+    ensure!(run()?.wait()?.success());
+    let whole_run = begin.elapsed();
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut failed = 0;
+    for moment in 0..100 {
+        fs::write(&cut, &whole)?;
+        let child = run()?;
+        std::thread::sleep(whole_run.mul_f64(random.f64()));
+        fs::OpenOptions::new().write(true).open(&cut)?.set_len(random.u64(..whole.len() as u64))?;
+        let output = child.wait_with_output()?;
+        // 3: what is left of the planes has no usable pixel there.
+        ensure!(matches!(output.status.code(), Some(0 | 1 | 3)), "moment {moment}: {:?}", output.status);
+        if output.status.code() == Some(1) {
+            failed += 1;
+            ensure!(stderr(&output).contains("cut.fits"), "moment {moment}: {}", stderr(&output));
+        }
+    }
+    ensure!(failed > 0, "no run has met a file that was cut");
     Ok(())
 }

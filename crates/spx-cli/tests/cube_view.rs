@@ -109,6 +109,13 @@ fn only_who_knows_the_token_gets_in() {
         assert_eq!(view.ask("GET", &root, name).0, 403, "Host: {name}");
     }
     assert_eq!(view.ask("GET", &root, &format!("localhost:{port}")).0, 200);
+    // A page that was loaded from elsewhere says so.
+    for (origin, expected) in
+        [("http://example.org", 403), ("null", 403), (&format!("http://{host}"), 200), ("https://x", 403)]
+    {
+        let header = format!("{host}\r\nOrigin: {origin}");
+        assert_eq!(view.ask("GET", &root, &header).0, expected, "{origin}");
+    }
     let (status, head, body) = view.ask("GET", &root, &host);
     assert_eq!(status, 200);
     assert!(String::from_utf8_lossy(&body).contains("main.js"));

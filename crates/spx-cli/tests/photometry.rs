@@ -512,6 +512,30 @@ fn the_example_makes_what_the_command_makes() {
 }
 
 #[test]
+fn a_run_is_moved_and_resumed_from_elsewhere() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    source(&archive, folder.path(), &["-q", "--bands=D1", "--cutout-size=40px"]).succeeds();
+    let elsewhere = tempdir().unwrap();
+    let resumed = |output: &Path| {
+        let output = output.display().to_string();
+        let run = spx(elsewhere.path(), &["run", "--name=star", "-o", &output, "--resume"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        ["query", "download", "processing", "visualization"].map(|stage| told(&run, stage))
+    };
+    let done = ["done before"; 4];
+    assert_eq!(resumed(&folder.path().join("out")), done);
+    let moved = elsewhere.path().join("moved");
+    fs::rename(folder.path().join("out"), &moved).unwrap();
+    assert_eq!(resumed(Path::new("moved")), done);
+    fs::remove_file(moved.join("results/lightcurve.csv")).unwrap();
+    assert_eq!(resumed(&moved)[3], "again, for its results are gone or incomplete");
+    assert!(moved.join("results/lightcurve.csv").exists());
+    // The settings of the run name the directory itself.
+    let saved = fs::read_to_string(moved.join("star_config.toml")).unwrap();
+    assert!(saved.contains(&format!("output_dir = {:?}", moved.display().to_string())), "{saved}");
+}
+
+#[test]
 fn stages_need_those_before_them() {
     let (archive, folder) = (archive(), tempdir().unwrap());
     let run = |stages: &str| source(&archive, folder.path(), &["-q", "--cutout-size=40px", stages]);
@@ -571,9 +595,10 @@ fn states_of_others_and_damaged_ones_are_refused() {
     let before = kept(&out);
     let run = |more: &[&str]| spx(folder.path(), &[&["run", "-q", "-o", "out"], more].concat());
     let other = ["--name=star", "--ra=10", "--dec=20"];
-    run(&other).fails(2, &["of another run", "186.4536 +33.5468, not the source at 10 +20"]);
+    run(&other).fails(2, &["of another run", "186.4536 +33.5468, not star, the source at 10 +20"]);
     run(&[&other[..], &["--resume"]].concat()).fails(2, &["of another run"]);
     run(&["--name=other", "--ra=10", "--dec=20"]).fails(2, &["out holds another run"]);
+    run(&["--name=other", "--ra=186.4536", "--dec=33.5468"]).fails(2, &["out holds another run: star"]);
     let state = fs::read_to_string(out.join("star.toml")).unwrap();
     let newer = state.replace("version = 1", "version = 2");
     let half = &state[..state.len() / 2];

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::{cos, powf};
 use spx_core::sky::Position;
 use spx_sim::{
     ExposureOptions, FrameExtent, Pointing, SimulatedRelease, SimulatedSky, SimulatedStar, observe, write_mef,
@@ -122,14 +123,14 @@ impl Field {
         let mut place = |i: f64, j: f64| {
             let mut jitter = || (rng.f64() - 0.5) / 10.0;
             let dec = Self::CENTER[1] + (j - 2.0 + jitter()) * step;
-            let ra = Self::CENTER[0] + (i - 2.0 + jitter()) * step / dec.to_radians().cos();
+            let ra = Self::CENTER[0] + (i - 2.0 + jitter()) * step / cos(dec.to_radians());
             Position::new(ra, dec).unwrap()
         };
         let cells = |n: u8| (0..n).flat_map(move |j| (0..n).map(move |i| (f64::from(i), f64::from(j))));
         let places: Vec<Position> = cells(5).map(|(i, j)| place(i, j)).collect();
         let empty = cells(4).map(|(i, j)| place(i + 0.5, j + 0.5)).collect();
         let star = |(k, position)| {
-            let flux_2um = 50.0 * 1000f64.powf(k as f64 / 24.0);
+            let flux_2um = 50.0 * powf(1000f64, k as f64 / 24.0);
             SimulatedStar { id: format!("{k}"), position, flux_2um, slope: -0.7 }
         };
         let stars = places.into_iter().enumerate().map(star).collect();

@@ -9,18 +9,21 @@
 //! centers, so that pixel `i` spans `[i - 0.5, i + 0.5)`; arrays are indexed `[y][x]`, cubes
 //! `[z][y][x]`; angles are degrees (ICRS), wavelengths um, surface brightness MJy/sr, fluxes uJy.
 //!
-//! **No network, no printing.** File access is limited to the feature `fits` and to [`atomic`],
-//! which gives a file its final name only when it is complete.
+//! **No network, no printing.** File access is limited to the feature `fits`, to [`atomic`],
+//! which gives a file its final name only when it is complete, and to [`memory`], which asks the
+//! system what is free.
 
 pub mod atomic;
 pub mod columns;
 pub mod detector;
+pub mod elementary;
 pub mod flags;
 pub mod flux;
 pub mod foreground;
 pub mod header;
 pub mod image;
 pub mod map;
+pub mod memory;
 pub mod pixels;
 pub mod progress;
 pub mod release;

@@ -2,6 +2,7 @@
 
 mod sexagesimal;
 
+use crate::elementary::{asin, cos, sin};
 use thiserror::Error;
 
 pub use sexagesimal::{AngleError, parse_declination, parse_right_ascension};
@@ -61,10 +62,10 @@ impl Position {
     /// precision for small distances.
     pub fn separation(self, other: Self) -> f64 {
         let (d1, d2) = (self.dec.to_radians(), other.dec.to_radians());
-        let ddec = ((d2 - d1) / 2.0).sin();
-        let dra = ((other.ra - self.ra).to_radians() / 2.0).sin();
-        let h = ddec * ddec + d1.cos() * d2.cos() * dra * dra;
-        2.0 * h.sqrt().min(1.0).asin().to_degrees()
+        let ddec = sin((d2 - d1) / 2.0);
+        let dra = sin((other.ra - self.ra).to_radians() / 2.0);
+        let h = ddec * ddec + cos(d1) * cos(d2) * dra * dra;
+        2.0 * asin(h.sqrt().min(1.0)).to_degrees()
     }
 }
 

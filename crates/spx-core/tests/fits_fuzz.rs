@@ -1,6 +1,6 @@
 //! FITS files changed at random: whatever comes in, reading ends, with values or with an error.
-//! Half a second of it in the suite; more by `cargo xtask fuzz --minutes N`, which sets
-//! SPX_FUZZ_SECONDS and bounds the memory.
+//! Half a second of it in the suite, or SPX_FUZZ_SECONDS; `cargo xtask fuzz` looks for the inputs
+//! that reach new code.
 #![cfg(feature = "fits")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, missing_docs, reason = "a test")]
 

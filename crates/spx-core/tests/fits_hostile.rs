@@ -174,6 +174,10 @@ fn gzipped_files_that_swell() {
     assert!(refused("zeros", gzip(&vec![0; 100_000_000])).contains("not a FITS file"));
     let swollen = header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 100000000000"]);
     assert!(refused("claims", gzip(&swollen)).contains("more than the packed file can hold"));
+    // It does hold what it declares.
+    let zeros = header(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 300000000"]);
+    let bomb = gzip(&[zeros, vec![0; 300_000_000_usize.next_multiple_of(2880)]].concat());
+    assert!(refused("zeros that are declared", bomb).contains("use gunzip first"));
     // Behind the last HDU nothing is unpacked.
     let tail = gzip(&[primary(), vec![0; 100_000_000]].concat());
     let mut file = FitsReader::from_bytes(tail).unwrap();

@@ -14,6 +14,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spx_core::detector::Detector;
+use spx_core::elementary::sin_cos;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_drizzle::{
@@ -26,7 +27,7 @@ struct RolledMap;
 
 impl PixelMap for RolledMap {
     fn map(&self, x: f64, y: f64) -> Option<[f64; 2]> {
-        let (sin, cos) = 17f64.to_radians().sin_cos();
+        let (sin, cos) = sin_cos(17f64.to_radians());
         let (x, y) = (x - 500.0, y - 500.0);
         Some([500.2 + cos * x - sin * y, 500.7 + sin * x + cos * y])
     }

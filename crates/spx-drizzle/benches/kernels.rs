@@ -11,6 +11,7 @@
 
 use std::time::Instant;
 
+use spx_core::elementary::sin_cos;
 use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
@@ -64,7 +65,7 @@ fn measure() {
     let pixels = SIDE * SIDE;
     let (flux, variance, flags) = (vec![0.1f32; pixels], vec![1e-4f32; pixels], vec![0i32; pixels]);
     let weights = vec![1e4f32; pixels];
-    let (sin, cos) = 17f64.to_radians().sin_cos();
+    let (sin, cos) = sin_cos(17f64.to_radians());
     let whole = Exposure {
         shape: [SIDE; 2],
         rows: 0..SIDE,

@@ -9,6 +9,7 @@
 
 use std::error::Error;
 
+use spx_core::elementary::{exp, hypot, sin_cos};
 use spx_drizzle::detector::Detector;
 use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
 use spx_drizzle::{
@@ -48,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut drizzler = Drizzler::new(plan);
     for k in 0..40 {
         let k = f64::from(k);
-        let (sin, cos) = (0.01 * k).sin_cos();
+        let (sin, cos) = sin_cos(0.01 * k);
         let map = Pointing { sin, cos, shift: [0.37 * k - 7.0, 2.8 * k - 56.0] };
         let flux = observe(&map);
         drizzler.add(&Exposure {
@@ -79,9 +80,9 @@ fn observe(map: &Pointing) -> Vec<f32> {
     let pixel = |k: usize| {
         let (x, y) = ((k % SIDE) as f64, (k / SIDE) as f64);
         let [u, v] = map.map(x, y).unwrap_or([f64::INFINITY; 2]);
-        let distance = (u - 30.0).hypot(v - 30.0);
-        let line = (-0.5 * ((LinearFilter.passband(x, y).center - 2.06) / 0.02).powi(2)).exp();
-        ((1.0 + 3.0 * line) * (-0.5 * (distance / 1.5).powi(2)).exp()) as f32
+        let distance = hypot(u - 30.0, v - 30.0);
+        let line = exp(-0.5 * ((LinearFilter.passband(x, y).center - 2.06) / 0.02).powi(2));
+        ((1.0 + 3.0 * line) * exp(-0.5 * (distance / 1.5).powi(2))) as f32
     };
     (0..SIDE * SIDE).map(pixel).collect()
 }

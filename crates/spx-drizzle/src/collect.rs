@@ -362,6 +362,8 @@ fn tiles_reached(position: f64, n: usize, reach: f64) -> RangeInclusive<usize> {
 mod tests {
     use proptest::prelude::*;
 
+    use spx_core::elementary::atan2;
+
     use super::*;
 
     proptest! {
@@ -393,7 +395,7 @@ mod tests {
             // The corners in their order around the middle make an outline; a mean of two points of
             // it lies within.
             let mut corners = corners;
-            corners.sort_by(|a, b| a[1].atan2(a[0]).total_cmp(&b[1].atan2(b[0])));
+            corners.sort_by(|a, b| atan2(a[1], a[0]).total_cmp(&atan2(b[1], b[0])));
             let along = |k: usize, t: f64| [0, 1].map(|i| corners[k][i] + t * (corners[(k + 1) % 4][i] - corners[k][i]));
             for (k, t) in shares.into_iter().enumerate() {
                 let [x, y] = along(k, t);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
+use spx_core::elementary::{exp, ln};
 use spx_core::units::C_UM_PER_S;
 
 use crate::DrizzleError;
@@ -156,7 +157,7 @@ impl WavelengthGrid {
             }
             weights.iter_mut().zip(&off).for_each(|(w, o)| *w *= o / worst);
         }
-        let value = best.0.exp();
+        let value = exp(best.0);
         LogAxis { reference_pixel: reference, value, increment: best.1 * value }
     }
 }
@@ -173,7 +174,7 @@ struct LogPoint {
 
 impl LogPoint {
     fn new(k: usize, reference: f64, bin: Bin) -> Self {
-        Self { plane: k as f64 + 1.0 - reference, log: bin.center().ln(), scale: bin.resolving_power() }
+        Self { plane: k as f64 + 1.0 - reference, log: ln(bin.center()), scale: bin.resolving_power() }
     }
 
     fn bins_from(&self, (intercept, slope): (f64, f64)) -> f64 {
@@ -243,7 +244,7 @@ pub struct LogAxis {
 impl LogAxis {
     /// Wavelength at a 1-based plane number \[um\].
     pub fn wavelength(self, plane: f64) -> f64 {
-        self.value * (self.increment * (plane - self.reference_pixel) / self.value).exp()
+        self.value * exp(self.increment * (plane - self.reference_pixel) / self.value)
     }
 }
 

@@ -8,6 +8,7 @@ use std::ops::Range;
 use common::{center, drizzle, exposures, grid};
 use proptest::prelude::*;
 use spx_core::detector::Detector;
+use spx_core::elementary::{cos, sin};
 use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
@@ -169,7 +170,7 @@ fn options_serialize() {
 #[expect(clippy::cast_possible_truncation, reason = "any numbers will do")]
 fn the_mean_is_the_same_whatever_else_is_kept() {
     let [ny, nx] = [150, 420];
-    let wave = |p: usize, step: f64| (step * p as f64).sin();
+    let wave = |p: usize, step: f64| sin(step * p as f64);
     let column = |step: f64| (0..ny * nx).map(|p| 2.0 + wave(p, step) as f32).collect::<Vec<f32>>();
     let (mut flux, mut weights, ones) = (column(0.37), column(0.11), vec![1.0; ny * nx]);
     let flags: Vec<i32> = (0..ny * nx).map(|p| i32::from(wave(p, 0.7) > 0.8)).collect();
@@ -260,7 +261,7 @@ struct Various {
 impl Various {
     #[expect(clippy::cast_possible_truncation, reason = "any numbers will do")]
     fn new(seed: f64) -> Self {
-        let wave = |k: f64| (1e3 * (seed + k)).sin();
+        let wave = |k: f64| sin(1e3 * (seed + k));
         let column = |k: f64| (0..48).map(|p| (2.0 + wave(k + f64::from(p))) as f32).collect();
         let flags = (0..48).map(|p| (100.0 * wave(f64::from(p))) as i32).collect();
         Self {
@@ -590,7 +591,7 @@ proptest! {
         center in 1.95..2.25f64,
         width in 0.01..0.5f64,
     ) {
-        let (s, c) = (scale * angle.sin(), scale * angle.cos());
+        let (s, c) = (scale * sin(angle), scale * cos(angle));
         let map = Affine([c, -s, shift[0] + 3.5, s, c, shift[1] + 2.5]);
         let arrays = ExposureArrays::constant(flux);
         let sees = Passband { center, width };

@@ -6,6 +6,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Exp, StandardNormal, Uniform};
+use spx_core::elementary::{exp, hypot, sin_cos};
 use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
 use spx_drizzle::progress::Silent;
 use spx_drizzle::{
@@ -81,7 +82,7 @@ fn exposures(count: usize, hit_rate: f64) -> Vec<SkyExposure> {
     let strength = Exp::new(1.0 / 22.5).unwrap();
     (0..count)
         .map(|k| {
-            let (sin, cos) = (std::f64::consts::TAU * uniform.sample(&mut rng)).sin_cos();
+            let (sin, cos) = sin_cos(std::f64::consts::TAU * uniform.sample(&mut rng));
             let shift = [0, 1].map(|_| 6.0 * uniform.sample(&mut rng) - 3.0);
             let map = Pointing { sin, cos, shift, wavelength: 2.0 + 0.1 * (k % 3) as f64 };
             let mut rate = vec![ZODI; SIDE * SIDE];
@@ -89,7 +90,7 @@ fn exposures(count: usize, hit_rate: f64) -> Vec<SkyExposure> {
                 let [sx, sy] = map.back(place);
                 let profile = |v: f64| {
                     let sub = (0..9).map(|k| (v + (f64::from(k) - 4.0) / 9.0) / PSF_SIGMA);
-                    sub.map(|t| (-0.5 * t * t).exp()).sum::<f64>()
+                    sub.map(|t| exp(-0.5 * t * t)).sum::<f64>()
                         / (PSF_SIGMA * std::f64::consts::TAU.sqrt() * 9.0)
                 };
                 for (pixel, rate) in rate.iter_mut().enumerate() {
@@ -167,14 +168,14 @@ fn without(exposures: &[SkyExposure], flux: impl Fn(&SkyExposure) -> &[f32]) -> 
 
 /// The flux in an aperture of all planes.
 fn aperture(cube: &Cube, [x, y]: [f64; 2]) -> f64 {
-    let near = |v: usize, u: usize| (u as f64 - x).hypot(v as f64 - y) < 4.5;
+    let near = |v: usize, u: usize| hypot(u as f64 - x, v as f64 - y) < 4.5;
     let pixels = cube.science.indexed_iter().filter(|((_, v, u), value)| near(*v, *u) && value.is_finite());
     pixels.map(|(_, value)| f64::from(*value)).sum()
 }
 
 /// Blank voxels over their errors: their width, and the share beyond 5.
 fn blank(cube: &Cube) -> (f64, f64) {
-    let far = |v: usize, u: usize| stars().iter().all(|([x, y], _)| (u as f64 - x).hypot(v as f64 - y) > 5.0);
+    let far = |v: usize, u: usize| stars().iter().all(|([x, y], _)| hypot(u as f64 - x, v as f64 - y) > 5.0);
     let pulls = cube.science.indexed_iter().zip(&cube.variance);
     let pulls: Vec<f64> = pulls
         .filter(|(((_, v, u), value), _)| value.is_finite() && far(*v, *u))

@@ -11,6 +11,7 @@ use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::Value;
+use spx_core::elementary::sin_cos;
 use spx_core::flags::{FlagNames, GoodBits};
 use spx_core::header::Header;
 use spx_core::map::{Passband, PixelMap, Spans};
@@ -320,7 +321,7 @@ proptest! {
         flip in any::<bool>(),
         shift in prop::array::uniform2(-2.0..2.0f64),
     ) {
-        let (sin, cos) = angle.sin_cos();
+        let (sin, cos) = sin_cos(angle);
         let sign = if flip { -1.0 } else { 1.0 };
         let image = plain(|x, y| {
             let (u, v) = (scale * (x - 5.0), sign * scale * (y - 4.5));
@@ -341,7 +342,7 @@ proptest! {
         angle in 0.0..std::f64::consts::TAU,
         scale in 0.5..2.0f64,
     ) {
-        let (sin, cos) = angle.sin_cos();
+        let (sin, cos) = sin_cos(angle);
         let mut image = plain(|x, y| {
             let (u, v) = (scale * (x - 5.0), scale * (y - 4.5));
             [20.0 + cos * u - sin * v, 20.0 + sin * u + cos * v]

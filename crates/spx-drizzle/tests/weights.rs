@@ -11,6 +11,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
+use spx_core::elementary::{exp, hypot, sin_cos};
 use spx_drizzle::map::{Passband, PixelMap};
 use spx_drizzle::{
     Cube, DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, WavelengthGrid, Weight,
@@ -93,7 +94,7 @@ fn stars() -> Vec<([f64; 2], f64, f64)> {
 
 fn expose(setup: &Setup, rng: &mut ChaCha8Rng) -> SkyExposure {
     let uniform = Uniform::new(0.0, 1.0).unwrap();
-    let (sin, cos) = (std::f64::consts::TAU * uniform.sample(rng)).sin_cos();
+    let (sin, cos) = sin_cos(std::f64::consts::TAU * uniform.sample(rng));
     let shift = [0, 1].map(|_| 3.0 * uniform.sample(rng) - 1.5);
     let side = setup.side;
     let map = Pointing { center: 0.5 * (side as f64 - 1.0), sin, cos, shift };
@@ -104,14 +105,14 @@ fn expose(setup: &Setup, rng: &mut ChaCha8Rng) -> SkyExposure {
         let profile = |v: f64| {
             let sub = (0..9).map(|k| (v + (f64::from(k) - 4.0) / 9.0) / PSF_SIGMA);
             let norm = PSF_SIGMA * std::f64::consts::TAU.sqrt() * 9.0;
-            sub.map(|t| (-0.5 * t * t).exp()).sum::<f64>() / norm
+            sub.map(|t| exp(-0.5 * t * t)).sum::<f64>() / norm
         };
         for k in 0..side * side {
             let (dx, dy) = ((k % side) as f64 - sx, (k / side) as f64 - sy);
             if dx.abs() < 5.0 && dy.abs() < 5.0 {
                 rate[k] += flux * profile(dx) * profile(dy);
             }
-            if dx.hypot(dy) < setup.source_radius {
+            if hypot(dx, dy) < setup.source_radius {
                 flags[k] |= SOURCE;
             }
         }
@@ -163,7 +164,7 @@ fn drizzle(setup: &Setup, exposures: &[SkyExposure], which: usize, weight: Weigh
 
 fn aperture(cube: &Cube, [x, y]: [f64; 2]) -> f64 {
     let pixels = cube.science.indexed_iter();
-    let inside = pixels.filter(|((_, v, u), _)| (*u as f64 - x).hypot(*v as f64 - y) < APERTURE);
+    let inside = pixels.filter(|((_, v, u), _)| hypot(*u as f64 - x, *v as f64 - y) < APERTURE);
     inside.map(|(_, value)| f64::from(*value)).sum()
 }
 
@@ -200,7 +201,7 @@ fn biases(setup: &Setup, fields: u64, weight: Weight<'_>) -> Biases {
                 expected[k] += aperture(&truth, place);
             }
             for ((at, value), variance) in cube.science.indexed_iter().zip(&cube.variance) {
-                let far = |[x, y]: [f64; 2]| (at.2 as f64 - x).hypot(at.1 as f64 - y) > 5.0;
+                let far = |[x, y]: [f64; 2]| hypot(at.2 as f64 - x, at.1 as f64 - y) > 5.0;
                 if stars().iter().all(|star| far(star.0)) && value.is_finite() {
                     let pull = f64::from(*value) / f64::from(*variance).sqrt();
                     (pulls, squares, voxels) = (pulls + pull, squares + pull * pull, voxels + 1.0);

@@ -3,6 +3,7 @@
 //! `cargo run -p spx-photometry --example measure`
 #![allow(clippy::cast_possible_truncation, clippy::print_stdout, reason = "an example")]
 
+use spx_core::elementary::exp;
 use spx_photometry::flags::FlagNames;
 use spx_photometry::map::Passband;
 use spx_photometry::pixels::Pixels;
@@ -14,8 +15,8 @@ use spx_photometry::{
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // An effective PSF of one zone: 33 x 33 samples, five a pixel.
     let sample = |k: usize| {
-        let [x, y] = [k % 33, k / 33].map(|c| (c as f32 - 16.0) / 5.0);
-        (-(x * x + y * y) / 0.5).exp()
+        let [x, y] = [k % 33, k / 33].map(|c| (c as f64 - 16.0) / 5.0);
+        exp(-(x * x + y * y) / 0.5) as f32
     };
     let samples: Vec<f32> = (0..33 * 33).map(sample).collect();
     let psf = PsfModel::new(samples, 33, 5.0, PsfKind::Effective, vec![[1019.5, 1019.5]])?;

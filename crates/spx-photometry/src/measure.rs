@@ -10,6 +10,7 @@ use std::f64::consts::FRAC_PI_2;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use spx_core::elementary::hypot;
 use spx_core::map::Passband;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
@@ -234,8 +235,8 @@ impl<'a> Photometer<'a> {
         let background_error = self.background_error(&background);
         let unit = UJY_PER_ARCSEC2_PER_MJY_PER_SR * source.pixel_area;
         let flux = (sums.image - background.level * scale.area) * (scale.factor * unit);
-        let noise = sums.variance.sqrt().hypot(background_error * scale.area) * (scale.factor * unit);
-        let flux_error = noise.hypot(flux * scale.fill_error);
+        let noise = hypot(sums.variance.sqrt(), background_error * scale.area) * (scale.factor * unit);
+        let flux_error = hypot(noise, flux * scale.fill_error);
         let psf_flux = profile.filter(|_| self.options.psf_flux).map(|profile| {
             let circle = CircularAperture { radius: self.options.psf_fit_radius, ..aperture };
             self.psf_flux(tile, &circle, profile, [background.level, background_error], unit)

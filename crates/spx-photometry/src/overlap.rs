@@ -8,6 +8,8 @@
 //! above it. All parts are positive, so that nothing cancels, neither for circles of 1e-6 pixels
 //! nor for those of thousands.
 
+use spx_core::elementary::{asin, sin};
+
 /// Area \[px^2\] that a circle of radius `r` has in common with the unit square whose center lies
 /// at `(dx, dy)` from the circle's \[px\]; in [0, 1].
 pub fn pixel_overlap(dx: f64, dy: f64, r: f64) -> f64 {
@@ -59,14 +61,14 @@ fn leg(h: f64, r: f64) -> f64 {
 /// Area between a chord and its arc, `r^2 (t - sin t) / 2` with `t` the angle that the chord
 /// subtends.
 fn segment(chord: f64, r: f64) -> f64 {
-    let t = 2.0 * (0.5 * chord / r).min(1.0).asin();
+    let t = 2.0 * asin((0.5 * chord / r).min(1.0));
     0.5 * r * r * angle_less_sine(t)
 }
 
 /// `t - sin t` for `0 <= t <= pi`; by its power series where the difference would cancel.
 fn angle_less_sine(t: f64) -> f64 {
     if t > 0.7 {
-        return t - t.sin();
+        return t - sin(t);
     }
     let t2 = t * t;
     let mut sum = 1.0;
@@ -113,7 +115,7 @@ mod tests {
     #[test]
     fn the_series_meets_the_sine() {
         for t in [0.5f64, 0.6, 0.69999] {
-            assert!((angle_less_sine(t) / (t - t.sin()) - 1.0).abs() < 1e-13);
+            assert!((angle_less_sine(t) / (t - sin(t)) - 1.0).abs() < 1e-13);
         }
     }
 

@@ -16,6 +16,7 @@ use crate::aperture::CircularAperture;
 use crate::noise::NoiseLaw;
 use crate::psf::{ProfileTile, fill_error};
 use crate::tile::PixelTile;
+use spx_core::elementary::hypot;
 
 /// Rounds of flux and variance; of a bright source two are enough.
 const ROUNDS: usize = 3;
@@ -93,8 +94,8 @@ pub(crate) fn fit(
         let squared = flux.max(0.0).powi(2) * sums.pp;
         source = flux.max(0.0) * squared / (squared + HALF * HALF);
     }
-    let noise = (1.0 / sums.pp).sqrt().hypot(input.background[1] * sums.p1 / sums.pp);
-    let error = noise.hypot(flux * fill_error(1.0 - fraction, fraction));
+    let noise = hypot((1.0 / sums.pp).sqrt(), input.background[1] * sums.p1 / sums.pp);
+    let error = hypot(noise, flux * fill_error(1.0 - fraction, fraction));
     let chi2 = (sums.dd - flux * sums.pd).max(0.0);
     Ok(PsfFlux { flux: flux * input.unit, error: error * input.unit, chi2, pixels, fraction })
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{FWHM, psf, scene};
+use spx_core::elementary::hypot;
 use spx_core::flags::FlagNames;
 use spx_core::map::Passband;
 use spx_core::pixels::Pixels;
@@ -76,7 +77,7 @@ impl SmallImage {
     /// Sets flags on the pixels whose centers lie at a distance in `range` from the middle.
     fn flag(&mut self, flag: i32, range: std::ops::Range<f64>) {
         for (k, flags) in self.flags.iter_mut().enumerate() {
-            if range.contains(&((k % SIDE) as f64 - 20.0).hypot((k / SIDE) as f64 - 20.0)) {
+            if range.contains(&hypot((k % SIDE) as f64 - 20.0, (k / SIDE) as f64 - 20.0)) {
                 *flags |= flag;
             }
         }

@@ -10,6 +10,7 @@
 mod realistic;
 
 use realistic::{Distribution, RealisticFrame, Release};
+use spx_core::elementary::powf;
 use spx_photometry::{Measurement, NoMeasurement, Photometer, PhotometryOptions, QualityOptions, Scratch};
 
 fn options() -> PhotometryOptions {
@@ -36,7 +37,8 @@ fn fluxes_and_errors_are_true_for_both_releases() {
             .into_iter()
             .enumerate()
     {
-        let frame = RealisticFrame::new(k as u64, 1100, 20, fwhm, true, |rng| 20.0 * 2000f64.powf(rng.f64()));
+        let frame =
+            RealisticFrame::new(k as u64, 1100, 20, fwhm, true, |rng| 20.0 * powf(2000f64, rng.f64()));
         let all = measure(&frame, release, &options());
         let measured: Vec<(f64, Measurement)> =
             all.iter().filter_map(|(flux, m)| Some((*flux, m.ok()?))).collect();

@@ -39,9 +39,12 @@ impl fmt::Display for ContentStamp {
     }
 }
 
-/// A line that changes where the file at a path is replaced by another.
-pub fn identity_line(path: &Path) -> String {
-    format!("{}: {}", path.display(), ContentStamp::of(path))
+/// A line that changes where the file at a path is replaced by another. Files below `directory`,
+/// that of the run, are named from there, so that a run can be moved with its files, and gone on
+/// with from anywhere.
+pub fn identity_line(path: &Path, directory: &Path) -> String {
+    let name = path.strip_prefix(directory).unwrap_or(path);
+    format!("{}: {}", name.display(), ContentStamp::of(path))
 }
 
 #[cfg(test)]

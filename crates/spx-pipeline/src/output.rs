@@ -33,8 +33,15 @@ impl OutputDirectory {
     /// What the disk reports.
     pub fn create(path: &Path) -> Result<Self, PipelineError> {
         let context = || format!("output directory {}", path.display());
-        let made = !path.exists();
-        std::fs::create_dir_all(path).with_context(context)?;
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(context)?;
+        }
+        // Of two runs at the same time one has made it, and the other must not remove it again.
+        let made = match std::fs::create_dir(path) {
+            Ok(()) => true,
+            Err(_) if path.is_dir() => false,
+            Err(error) => return Err(error).with_context(context),
+        };
         let directory = Self { path: path.to_owned(), made };
         let probe = atomic::AtomicFile::new(&Self::probe(path), true).with_context(context)?;
         std::fs::File::create_new(probe.path()).with_context(context)?;
@@ -59,5 +66,39 @@ impl Drop for OutputDirectory {
             // Only an empty directory can be removed this way.
             std::fs::remove_dir(&self.path).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn of_runs_at_the_same_time_one_has_made_the_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new/out");
+        for _ in 0..20 {
+            let start = Barrier::new(8);
+            let made = std::thread::scope(|scope| {
+                let one = || {
+                    start.wait();
+                    let directory = OutputDirectory::create(&path).unwrap();
+                    start.wait();
+                    let made = directory.made;
+                    directory.keep();
+                    made
+                };
+                let all: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+                all.into_iter().map(|one| usize::from(one.join().unwrap())).sum::<usize>()
+            });
+            assert_eq!(made, 1);
+            drop(OutputDirectory::create(&path).unwrap());
+            assert!(path.exists(), "it was there before");
+            std::fs::remove_dir(&path).unwrap();
+        }
+        drop(OutputDirectory::create(&path).unwrap());
+        assert!(!path.exists(), "it was made for nothing");
     }
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use ndarray::{Array2, ArrayView2};
+use spx_core::elementary::{atan2, exp, hypot, sin, sin_cos};
 use spx_plot::{
     Channel, CompositeFigure, Curve, DisplayLimits, FigureFormat, Marker, PlaneFigure, Size, SkyFormat,
     Spectrum, SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_plane, render_spectrum,
@@ -80,14 +81,15 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
     save("detector-linear", &figure)
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
 fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
     // Each star has a color of its own: the planes are weighted by a slow wave, with another phase
     // in each.
     let base = stars(160, 150, 1.0);
     let tinted = [0.0, 2.1, 4.2].map(|phase| {
         Array2::from_shape_fn(base.dim(), |(y, x)| {
-            let weight = 1.0 + 0.6 * (x as f32 / 23.0 + y as f32 / 31.0 + phase).sin();
-            (base[[y, x]] - 0.27) * weight
+            let weight = 1.0 + 0.6 * sin(x as f64 / 23.0 + y as f64 / 31.0 + phase);
+            (base[[y, x]] - 0.27) * weight as f32
         })
     });
     let names = ["4.05 µm", "2.20 µm", "1.10 µm"];
@@ -110,7 +112,7 @@ fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
 
 fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
     let mut noise = Noise(7);
-    let truth = |w: f64| 900.0 / w + 350.0 * (-((w - 3.29) / 0.06).powi(2)).exp();
+    let truth = |w: f64| 900.0 / w + 350.0 * exp(-((w - 3.29) / 0.06).powi(2));
     let mut spectrum = |label: &str, offset: f64, step: f64| Spectrum {
         label: label.to_owned(),
         points: (0..)
@@ -163,7 +165,7 @@ fn stars(nx: usize, ny: usize, scale: f64) -> Array2<f32> {
         for ((row, column), value) in plane.indexed_iter_mut() {
             let distance2 = (row as f64 - y).powi(2) + (column as f64 - x).powi(2);
             if distance2 < 80.0 {
-                *value += peak * (-distance2 / 4.0).exp();
+                *value += peak * exp(-distance2 / 4.0);
             }
         }
     }
@@ -179,7 +181,7 @@ fn markers(plane: &ArrayView2<'_, f32>) -> Vec<Marker> {
     let mut markers: Vec<Marker> = Vec::new();
     for ((y, x), _) in pixels {
         let (x, y) = (x as f64, y as f64);
-        if markers.len() < 8 && markers.iter().all(|m| (m.x - x).hypot(m.y - y) > 6.0) {
+        if markers.len() < 8 && markers.iter().all(|m| hypot(m.x - x, m.y - y) > 6.0) {
             let label = format!("S{}", markers.len() + 1);
             markers.push(Marker { x, y, radius: None, label });
         }
@@ -192,10 +194,10 @@ fn tangent(ra: f64, dec: f64, scale: f64, (nx, ny): (usize, usize)) -> impl Fn(f
     move |x, y| {
         let xi = (((nx as f64 - 1.0) / 2.0 - x) * scale).to_radians();
         let eta = ((y - (ny as f64 - 1.0) / 2.0) * scale).to_radians();
-        let (sin, cos) = dec.to_radians().sin_cos();
+        let (sin, cos) = sin_cos(dec.to_radians());
         let below = cos - eta * sin;
-        let d = (eta * cos + sin).atan2(xi.hypot(below));
-        [(ra + xi.atan2(below).to_degrees()).rem_euclid(360.0), d.to_degrees()]
+        let d = atan2(eta * cos + sin, hypot(xi, below));
+        [(ra + atan2(xi, below).to_degrees()).rem_euclid(360.0), d.to_degrees()]
     }
 }
 

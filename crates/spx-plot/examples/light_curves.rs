@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::path::PathBuf;
 
+use spx_core::elementary::{exp, powf, sin};
 use spx_plot::{
     Colormap, FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity,
     render_light_curve,
@@ -79,14 +80,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn measured(scene: Scene) -> Vec<LightCurvePoint> {
     let mut random = Random(11);
     let one = |k: usize| {
-        let wavelength = 0.75 * (5.0_f64 / 0.75).powf(random.uniform());
+        let wavelength = 0.75 * powf(5.0_f64 / 0.75, random.uniform());
         let visit =
             if scene.visits == 0 { 0.0 } else { (f64::from(scene.visits) * random.uniform()).floor() };
         let days = if scene.visits == 0 { 300.0 } else { 9.0 };
-        let spectrum = scene.flux
-            * (2.0 / wavelength).powi(2)
-            * (1.0 + 0.5 * (-((wavelength - 3.3) / 0.05).powi(2)).exp());
-        let change = 1.0 + scene.variation * (1.7 * visit).sin();
+        let spectrum =
+            scene.flux * (2.0 / wavelength).powi(2) * (1.0 + 0.5 * exp(-((wavelength - 3.3) / 0.05).powi(2)));
+        let change = 1.0 + scene.variation * sin(1.7 * visit);
         let error = scene.error * (0.6 + 0.2 * wavelength);
         let is = |one_in: u64, random: &mut Random| one_in > 0 && random.uniform() < 1.0 / one_in as f64;
         let (flagged, negative) = (is(scene.flagged, &mut random), is(scene.negative, &mut random));

@@ -1,6 +1,7 @@
 //! Ticks: where the numbers along an axis or a color bar stand, and how they are written.
 
 use crate::Stretch;
+use spx_core::elementary::{log10, powf};
 
 /// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,7 +92,7 @@ pub(crate) fn thinned(mut ticks: Vec<Tick>, gap: impl Fn(&str) -> f64) -> Vec<Ti
 /// Steps of 10, 5, 1, 0.5, ... times a power of ten, each a multiple of the next, from the size of
 /// the limits down to a thousandth of their distance.
 fn finer_and_finer(low: f64, high: f64) -> impl Iterator<Item = f64> {
-    let top = 10_f64.powf(low.abs().max(high.abs()).log10().floor());
+    let top = powf(10_f64, log10(low.abs().max(high.abs())).floor());
     (0..40)
         .map(move |k| top / 10_f64.powi(k / 2) * if k % 2 == 0 { 1.0 } else { 0.5 })
         .take_while(move |step| *step > (high - low) / 1000.0)
@@ -111,7 +112,7 @@ pub(crate) fn round_step(least: f64) -> Option<(f64, u32)> {
     if !(least > 0.0 && least.is_finite()) {
         return None;
     }
-    let decade = 10_f64.powf(least.log10().floor());
+    let decade = powf(10_f64, log10(least).floor());
     // A little slack, lest 0.2 / 2 come out just above 0.1.
     let digits = [(1.0, 5), (2.0, 4), (5.0, 5), (10.0, 5)];
     let (digit, parts) = digits.into_iter().find(|(d, _)| d * decade >= least * (1.0 - 1e-9))?;
@@ -144,7 +145,7 @@ impl Writer {
     #[expect(clippy::cast_possible_truncation, reason = "exponents of doubles")]
     fn new(largest: f64, step: f64) -> Self {
         let exponent = power_taken_out(largest);
-        let decimals = exponent - (step * (1.0 + 1e-9)).log10().floor() as i32;
+        let decimals = exponent - log10(step * (1.0 + 1e-9)).floor() as i32;
         Self { exponent, decimals: decimals.clamp(0, MAX_DECIMALS) }
     }
 
@@ -187,7 +188,7 @@ fn power_taken_out(largest: f64) -> i32 {
     if largest == 0.0 || (1e-2..1e5).contains(&largest) {
         return 0;
     }
-    (largest * (1.0 + 1e-9)).log10().floor() as i32
+    log10(largest * (1.0 + 1e-9)).floor() as i32
 }
 
 /// An integer in raised figures.

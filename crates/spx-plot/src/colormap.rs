@@ -10,6 +10,7 @@
 use std::f64::consts::PI;
 
 use crate::options::named;
+use spx_core::elementary::{cos, powf, sin};
 
 /// An 8-bit color: red, green, blue.
 pub(crate) type Rgb = [u8; 3];
@@ -61,7 +62,7 @@ impl Colormap {
             Self::Magma => between(&MAGMA, t),
             Self::Cividis => between(&CIVIDIS, t),
             Self::Turbo => between(&TURBO, t),
-            Self::Rainbow => [(2.0 * t - 0.5).abs(), (PI * t).sin(), (PI / 2.0 * t).cos()].map(to_byte),
+            Self::Rainbow => [(2.0 * t - 0.5).abs(), sin(PI * t), cos(PI / 2.0 * t)].map(to_byte),
             Self::Gray => [to_byte(t); 3],
         }
     }
@@ -81,7 +82,7 @@ impl Colormap {
         // Maps that are light in their middle are darkened there.
         let light = luminance(color) / PAPER_LUMINANCE;
         if light > 1.0 {
-            color.map(|part| to_byte(f64::from(part) / 255.0 / light.powf(1.0 / 2.2)))
+            color.map(|part| to_byte(f64::from(part) / 255.0 / powf(light, 1.0 / 2.2)))
         } else {
             color
         }
@@ -92,7 +93,7 @@ impl Colormap {
 pub(crate) fn luminance(color: Rgb) -> f64 {
     let [r, g, b] = color.map(|part| {
         let part = f64::from(part) / 255.0;
-        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        if part <= 0.04045 { part / 12.92 } else { powf((part + 0.055) / 1.055, 2.4) }
     });
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
@@ -175,6 +176,8 @@ const TURBO: [u32; POINTS] = [
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::cbrt;
+
     use super::*;
 
     /// Entries 0, 64, 128, 191 and 255 of matplotlib 3.11.2's maps:
@@ -239,10 +242,10 @@ mod tests {
             |m: &[[f64; 3]; 3], v: [f64; 3]| m.map(|row| row[0] * v[0] + row[1] * v[1] + row[2] * v[2]);
         let linear = color.map(|part| {
             let part = f64::from(part) / 255.0;
-            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+            if part <= 0.04045 { part / 12.92 } else { powf((part + 0.055) / 1.055, 2.4) }
         });
         let [x, y, z] = times(&XYZ, times(seen, linear))
-            .map(|t| if t > 0.008_856 { t.cbrt() } else { 7.787 * t + 16.0 / 116.0 });
+            .map(|t| if t > 0.008_856 { cbrt(t) } else { 7.787 * t + 16.0 / 116.0 });
         [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
     }
 

@@ -14,6 +14,7 @@ use crate::resample::resample;
 use crate::{
     DisplayLimits, FigureFormat, Marker, PixelToSky, PlotError, Size, SkyFormat, SkyOverlay, Stretch,
 };
+use spx_core::elementary::{asinh, sinh};
 
 /// One color of a composite.
 #[derive(Debug, Clone)]
@@ -190,7 +191,7 @@ fn lupton(channels: [f64; 3], q: f64) -> [f64; 3] {
     if intensity <= 0.0 {
         return [0.0; 3];
     }
-    let factor = (q.sinh() * intensity).asinh() / q / intensity;
+    let factor = asinh(sinh(q) * intensity) / q / intensity;
     let bright = channels.map(|x| (x * factor).max(0.0));
     let most = bright.into_iter().fold(1.0, f64::max);
     bright.map(|x| x / most)

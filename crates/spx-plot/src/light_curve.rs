@@ -22,6 +22,7 @@ use crate::{Colormap, FigureFormat, PlotError, Size};
 use marks::Marks;
 use panels::Panels;
 use points::Drawable;
+use spx_core::elementary::powf;
 
 /// One measurement of a source.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -180,7 +181,7 @@ impl LightCurveOptions {
     /// Letters of 10 pt in a figure of 10 x 8 inch, smaller in smaller ones, but not in proportion.
     fn style(&self) -> Style {
         let area = self.figsize[0] * self.figsize[1] / 80.0;
-        Style::scaled(1.25 * f64::from(self.dpi) / 150.0 * area.powf(0.25))
+        Style::scaled(1.25 * f64::from(self.dpi) / 150.0 * powf(area, 0.25))
     }
 }
 

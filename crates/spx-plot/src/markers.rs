@@ -7,6 +7,7 @@ use crate::clip;
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH};
 use crate::frame::Style;
+use spx_core::elementary::sin_cos;
 
 /// A circle around a position, with a name.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +69,7 @@ fn square([x, y]: [f64; 2], radius: f64) -> Rect {
 fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, style: &Style) {
     let points: Vec<[f64; 2]> = (0..=CORNERS)
         .map(|k| {
-            let (sin, cos) = (f64::from(k % CORNERS) / f64::from(CORNERS) * TAU).sin_cos();
+            let (sin, cos) = sin_cos(f64::from(k % CORNERS) / f64::from(CORNERS) * TAU);
             [x + radius * cos, y + radius * sin]
         })
         .collect();

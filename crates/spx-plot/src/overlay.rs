@@ -10,6 +10,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
 use crate::markers::{LIGHT, outlined, outlined_line};
 use crate::sky_axes::MOST_IN_A_STEP;
+use spx_core::elementary::{cos, hypot};
 
 /// What to draw over an image whose place on the sky is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +144,7 @@ struct Local {
 impl Local {
     fn new(place: LabelPlace<'_>) -> Option<Self> {
         let (x, y) = ((place.shape.0 as f64 - 1.0) / 2.0, (place.shape.1 as f64 - 1.0) / 2.0);
-        let cos_dec = (place.sky)(x, y)[1].to_radians().cos();
+        let cos_dec = cos((place.sky)(x, y)[1].to_radians());
         // From half a pixel before to half a pixel behind: degrees towards east and north.
         let along = |dx: f64, dy: f64| {
             let ([ra0, dec0], [ra1, dec1]) = ((place.sky)(x - dx, y - dy), (place.sky)(x + dx, y + dy));
@@ -152,7 +153,7 @@ impl Local {
         let ([east_x, north_x], [east_y, north_y]) = (along(0.5, 0.0), along(0.0, 0.5));
         let determinant = east_x * north_y - east_y * north_x;
         let unit = |x: f64, y: f64| {
-            let length = x.hypot(y) * determinant.signum();
+            let length = hypot(x, y) * determinant.signum();
             [x / length, y / length]
         };
         let local = Self {
@@ -276,6 +277,8 @@ fn arrow([x, y]: [f64; 2], length: f64) -> [Vec<[f64; 2]>; 2] {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::sin_cos;
+
     use super::*;
     use crate::Size;
 
@@ -283,11 +286,11 @@ mod tests {
 
     /// 6 arcsec a pixel of the picture, turned by an angle from north up and east to the left.
     fn turned(angle: f64) -> impl Fn(f64, f64) -> [f64; 2] {
-        let (sin, cos) = angle.to_radians().sin_cos();
+        let (sin, cos) = sin_cos(angle.to_radians());
         move |x, y| {
             let (dx, dy) = ((x - 49.5) / 100.0, (y - 49.5) / 100.0);
             let (west, north) = (dx * cos - dy * sin, dx * sin + dy * cos);
-            [359.99 - west / 60_f64.to_radians().cos(), 60.0 + north]
+            [359.99 - 2.0 * west, 60.0 + north]
         }
     }
 
@@ -320,7 +323,7 @@ mod tests {
         for angle in [0.0, 30.0, 135.0, -80.0] {
             let sky = turned(angle);
             let local = Local::new(LabelPlace { inside: INSIDE, shape: (100, 100), sky: &sky }).unwrap();
-            let (sin, cos) = f64::to_radians(angle).sin_cos();
+            let (sin, cos) = sin_cos(f64::to_radians(angle));
             for (found, expected) in [(local.north, [sin, cos]), (local.east, [-cos, sin])] {
                 assert!((found[0] - expected[0]).abs() < 1e-6 && (found[1] - expected[1]).abs() < 1e-6);
             }

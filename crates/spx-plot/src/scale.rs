@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PlotError;
 use crate::options::named;
+use spx_core::elementary::{asinh, ln_1p};
 
 /// The curve from a value, scaled so that the limits are 0 and 1, to the position in the color map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -37,8 +38,8 @@ impl Stretch {
         let x = x.clamp(0.0, 1.0);
         match self {
             Self::Linear => x,
-            Self::Asinh => (x / ASINH_SOFTENING).asinh() / (1.0 / ASINH_SOFTENING).asinh(),
-            Self::Log => (LOG_CONTRAST * x).ln_1p() / LOG_CONTRAST.ln_1p(),
+            Self::Asinh => asinh(x / ASINH_SOFTENING) / asinh(1.0 / ASINH_SOFTENING),
+            Self::Log => ln_1p(LOG_CONTRAST * x) / ln_1p(LOG_CONTRAST),
             Self::Sqrt => x.sqrt(),
         }
     }

@@ -6,6 +6,7 @@
 
 use crate::axes::{Tick, multiples, round_step, thinned};
 use crate::{PixelToSky, SkyFormat};
+use spx_core::elementary::{cos, log10};
 
 /// One of the two coordinates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +140,7 @@ impl Edge {
         for pair in self.0.windows(2) {
             let [d_ra, d_dec] = [pair[1][0] - pair[0][0], pair[1][1] - pair[0][1]];
             if d_ra.is_finite() && d_dec.is_finite() {
-                along_ra += (d_ra * pair[0][1].to_radians().cos()).abs();
+                along_ra += (d_ra * cos(pair[0][1].to_radians())).abs();
                 along_dec += d_dec.abs();
             }
         }
@@ -290,7 +291,7 @@ const WHOLE_DEGREES: [(f64, u32); 4] = [(10.0, 5), (20.0, 4), (45.0, 3), (90.0, 
 /// Decimals that a round number below 10 needs.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and not negative")]
 fn decimals_of(step: f64) -> usize {
-    (-(step * (1.0 + 1e-9)).log10().floor()).max(0.0) as usize
+    (-log10(step * (1.0 + 1e-9)).floor()).max(0.0) as usize
 }
 
 /// `182.50°`, `−5.2°`.
@@ -344,6 +345,8 @@ fn sexagesimal(coordinate: Coordinate, degrees: f64, last: usize, decimals: usiz
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::{atan2, hypot, sin_cos};
+
     use super::*;
 
     const WIDTH: fn(&str) -> f64 = |text| 10.0 * text.chars().count() as f64;
@@ -362,13 +365,13 @@ mod tests {
     fn tangent(ra: f64, dec: f64, scale: f64, pixels: usize, angle: f64) -> impl Fn(f64, f64) -> [f64; 2] {
         move |x, y| {
             let middle = (pixels as f64 - 1.0) / 2.0;
-            let (sin, cos) = angle.to_radians().sin_cos();
+            let (sin, cos) = sin_cos(angle.to_radians());
             let (x, y) = ((middle - x) * scale, (y - middle) * scale);
             let (xi, eta) = ((x * cos - y * sin).to_radians(), (x * sin + y * cos).to_radians());
-            let (sin_dec, cos_dec) = dec.to_radians().sin_cos();
+            let (sin_dec, cos_dec) = sin_cos(dec.to_radians());
             let below = cos_dec - eta * sin_dec;
-            let d_ra = xi.atan2(below);
-            let d = (eta * cos_dec + sin_dec).atan2(xi.hypot(below));
+            let d_ra = atan2(xi, below);
+            let d = atan2(eta * cos_dec + sin_dec, hypot(xi, below));
             [(ra + d_ra.to_degrees()).rem_euclid(360.0), d.to_degrees()]
         }
     }

@@ -5,6 +5,7 @@ use crate::http::encode;
 use crate::index::{Calibration, Image, Index};
 use crate::sphere::Region;
 use crate::table::{Column, Kind, Table, Value, column};
+use spx_core::elementary::hypot;
 
 /// The media type of an access_url that is the file itself.
 const FITS: &str = "application/fits";
@@ -235,7 +236,7 @@ fn obscore_row(image: &Image, base: &str) -> Vec<Value> {
         Value::Null,
         image.center[0].into(),
         image.center[1].into(),
-        (scale * (nx as f64).hypot(ny as f64)).into(),
+        (scale * hypot(nx as f64, ny as f64)).into(),
         Value::polygon(&image.outline),
         6.2.into(),
         Value::count(nx as u64),

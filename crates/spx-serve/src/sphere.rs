@@ -5,6 +5,7 @@
 //! polygon is simple (its sides do not cross) and lies within a hemisphere around the mean of its
 //! corners, convex or not, in either sense of rotation. Boundaries belong to the region.
 
+use spx_core::elementary::{asin, atan2, hypot, sin_cos};
 use std::f64::consts::{FRAC_PI_2, PI};
 
 /// A direction as a unit vector.
@@ -183,19 +184,19 @@ pub(crate) fn direction(ra: f64, dec: f64) -> Result<Direction, String> {
     if !(-90.0..=90.0).contains(&dec) {
         return Err(format!("a declination of {dec} is outside -90 to 90 degrees"));
     }
-    let ((sin_ra, cos_ra), (sin_dec, cos_dec)) = (ra.to_radians().sin_cos(), dec.to_radians().sin_cos());
+    let ((sin_ra, cos_ra), (sin_dec, cos_dec)) = (sin_cos(ra.to_radians()), sin_cos(dec.to_radians()));
     Ok([cos_dec * cos_ra, cos_dec * sin_ra, sin_dec])
 }
 
 /// `[ra, dec]` \[deg\] of a unit vector, `ra` in [0, 360).
 fn position([x, y, z]: Direction) -> [f64; 2] {
-    let ra = y.atan2(x).to_degrees().rem_euclid(360.0);
-    [if ra < 360.0 { ra } else { 0.0 }, z.atan2(x.hypot(y)).to_degrees()]
+    let ra = atan2(y, x).to_degrees().rem_euclid(360.0);
+    [if ra < 360.0 { ra } else { 0.0 }, atan2(z, hypot(x, y)).to_degrees()]
 }
 
 /// Great-circle distance \[rad\].
 pub(crate) fn angle(a: Direction, b: Direction) -> f64 {
-    norm(cross(a, b)).atan2(dot(a, b))
+    atan2(norm(cross(a, b)), dot(a, b))
 }
 
 /// Distance of a point from an arc \[rad\].
@@ -203,14 +204,14 @@ fn arc_distance(point: Direction, [a, b]: [Direction; 2]) -> f64 {
     let ends = angle(point, a).min(angle(point, b));
     let Some(pole) = unit(cross(a, b)) else { return ends };
     let before_end = dot(cross(pole, a), point) >= 0.0 && dot(cross(b, pole), point) >= 0.0;
-    if before_end { dot(pole, point).clamp(-1.0, 1.0).asin().abs().min(ends) } else { ends }
+    if before_end { asin(dot(pole, point).clamp(-1.0, 1.0)).abs().min(ends) } else { ends }
 }
 
 /// The angle by which the direction to `a`, seen from `point`, turns to that of `b` \[rad\], within
 /// a half circle either way.
 fn turn(point: Direction, a: Direction, b: Direction) -> f64 {
     let (na, nb) = (cross(point, a), cross(point, b));
-    dot(point, cross(na, nb)).atan2(dot(na, nb))
+    atan2(dot(point, cross(na, nb)), dot(na, nb))
 }
 
 /// Two arcs have a point in common.
@@ -258,6 +259,8 @@ fn unit(a: Direction) -> Option<Direction> {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::{cos, sin};
+
     use super::*;
 
     fn point(ra: f64, dec: f64) -> Region {
@@ -355,9 +358,9 @@ mod tests {
 
     /// Turns a direction by three angles \[rad\].
     fn turned([x, y, z]: Direction, [a, b, c]: [f64; 3]) -> Direction {
-        let ([x, y], z) = ([x * a.cos() - y * a.sin(), x * a.sin() + y * a.cos()], z);
-        let ([y, z], x) = ([y * b.cos() - z * b.sin(), y * b.sin() + z * b.cos()], x);
-        [x * c.cos() - y * c.sin(), x * c.sin() + y * c.cos(), z]
+        let ([x, y], z) = ([x * cos(a) - y * sin(a), x * sin(a) + y * cos(a)], z);
+        let ([y, z], x) = ([y * cos(b) - z * sin(b), y * sin(b) + z * cos(b)], x);
+        [x * cos(c) - y * sin(c), x * sin(c) + y * cos(c), z]
     }
 
     fn turned_region(region: &Region, angles: [f64; 3]) -> Region {

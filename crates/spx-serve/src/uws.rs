@@ -315,7 +315,7 @@ async fn wait(site: &Site, id: &str, params: &Params) {
 }
 
 fn iso(time: SystemTime) -> String {
-    humantime::format_rfc3339_millis(time).to_string()
+    humantime::format_rfc3339_millis(time.max(SystemTime::UNIX_EPOCH)).to_string()
 }
 
 /// `2025-12-18T05:09:34` with or without fraction and `Z`.

@@ -1,5 +1,6 @@
 //! Header cards in the order and with the keywords of the archive's files.
 
+use spx_core::elementary::hypot;
 use spx_core::header::Header;
 
 use crate::calendar::iso_time;
@@ -78,7 +79,7 @@ pub(crate) fn image(
     h.set("FINAST", 0, "good fine-astrometric solution");
     let optical = options.optical_fwhm(pointing.detector);
     let is_qr3 = options.release == SimulatedRelease::Qr3;
-    let fwhm = if is_qr3 { optical.hypot(PIXEL_ARCSEC) } else { optical };
+    let fwhm = if is_qr3 { hypot(optical, PIXEL_ARCSEC) } else { optical };
     h.set("PSF_FWHM", fwhm, "[arcsec] PSF FWHM Median");
     h.set("L2DQAFLG", "Pass", "L2 DQA outcome");
     h.extend(&wcs(pointing, window));

@@ -1,5 +1,7 @@
 //! A picture against the truth: where a star is and how bright, measured in a plane.
 
+use spx_core::elementary::hypot;
+
 /// What is measured of a star.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StarMeasurement {
@@ -29,7 +31,7 @@ pub fn measure(
     let [x0, y0, reach] = [position[0], position[1], 2.0 * radius + 1.0].map(|v| v.round() as i64);
     for y in y0 - reach..=y0 + reach {
         for x in x0 - reach..=x0 + reach {
-            let distance = (x as f64 - position[0]).hypot(y as f64 - position[1]);
+            let distance = hypot(x as f64 - position[0], y as f64 - position[1]);
             let pixel = usize::try_from(x).ok().zip(usize::try_from(y).ok()).filter(|p| p.0 < nx && p.1 < ny);
             let value = pixel.map(|(x, y)| f64::from(plane[y * nx + x])).filter(|v| v.is_finite());
             if distance <= radius {
@@ -56,13 +58,15 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::exp;
+
     use super::*;
 
     /// A Gaussian of unit sum on a background of 3.
     fn star(at: [f64; 2]) -> Vec<f32> {
         let value = |k: usize| {
             let (x, y) = ((k % 40) as f64 - at[0], (k / 40) as f64 - at[1]);
-            3.0 + 100.0 * (-(x * x + y * y) / 4.5).exp() / (4.5 * std::f64::consts::PI)
+            3.0 + 100.0 * exp(-(x * x + y * y) / 4.5) / (4.5 * std::f64::consts::PI)
         };
         #[expect(clippy::cast_possible_truncation, reason = "single precision is meant")]
         (0..1600).map(|k| value(k) as f32).collect()

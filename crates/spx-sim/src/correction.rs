@@ -5,6 +5,7 @@ use std::path::Path;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::{cos, exp, sin};
 use spx_core::fits::FitsWriter;
 use spx_core::header::Header;
 
@@ -24,8 +25,8 @@ pub(crate) fn true_correction(detector: Detector, [x, y]: [f64; 2]) -> f64 {
     let t = y / (Detector::NPIX as f64 - 1.0);
     // Nearer to the upper end of the range on most of the detector, as the medians of the real ones
     // are.
-    let of_row = low + (high - low) * (1.0 - (1.0 - t).powi(4)) * (0.9 + 0.1 * (9.0 * t).cos());
-    of_row * (1.0 + 0.002 * (x / 97.0).sin())
+    let of_row = low + (high - low) * (1.0 - (1.0 - t).powi(4)) * (0.9 + 0.1 * cos(9.0 * t));
+    of_row * (1.0 + 0.002 * sin(x / 97.0))
 }
 
 /// The plane of the product: true factors, and any number in one of 10,000 pixels.
@@ -38,7 +39,7 @@ pub fn flux_correction_plane(detector: Detector) -> Vec<f32> {
             let (chance, wild): (f64, f64) = (rng.random(), rng.random());
             let value = if chance < WILD {
                 // From 0.01 to 3,700, and some that are no numbers.
-                if wild < 0.05 { f64::NAN } else { (wild * 12.8 - 4.6).exp() }
+                if wild < 0.05 { f64::NAN } else { exp(wild * 12.8 - 4.6) }
             } else {
                 true_correction(detector, [x as f64, y as f64])
             };

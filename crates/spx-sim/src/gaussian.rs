@@ -1,5 +1,6 @@
 //! The Gaussian, which is the point spread function of the simulation.
 
+use spx_core::elementary::exp;
 use std::f64::consts::{FRAC_2_SQRT_PI, SQRT_2};
 
 /// FWHM of a Gaussian over its standard deviation, 2 sqrt(2 ln 2).
@@ -22,7 +23,7 @@ fn erf(x: f64) -> f64 {
         term *= 2.0 * x * x / (2.0 * n + 1.0);
         sum += term;
     }
-    FRAC_2_SQRT_PI * (-x * x).exp() * sum
+    FRAC_2_SQRT_PI * exp(-x * x) * sum
 }
 
 #[cfg(test)]

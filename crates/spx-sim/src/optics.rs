@@ -4,6 +4,7 @@
 //! wavelength law between them is a smooth stand-in with the real range and resolving power.
 
 use spx_core::detector::Detector;
+use spx_core::elementary::{powf, sin, sin_cos};
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
 
@@ -102,13 +103,13 @@ fn wavelength_law(detector: Detector, x: f64, y: f64) -> [f64; 2] {
     let index = usize::from(detector.number()) - 1;
     let ([low, high], power) = (BANDS[index], RESOLVING_POWER[index]);
     let t = (2040.0 - y) / 2039.0;
-    let wavelength = low * (high / low).powf(t) * (1.0 + 0.0075 * ((x - 1021.0) / 1020.0).powi(2));
-    [wavelength, wavelength / power * (1.0 + 0.05 * (3.0 * t).sin())]
+    let wavelength = low * powf(high / low, t) * (1.0 + 0.0075 * ((x - 1021.0) / 1020.0).powi(2));
+    [wavelength, wavelength / power * (1.0 + 0.05 * sin(3.0 * t))]
 }
 
 /// The celestial WCS of a full frame: TAN-SIP, PC matrix in degrees with CDELT 1, det(PC) < 0.
 pub(crate) fn celestial(ra: f64, dec: f64, roll_deg: f64) -> Header {
-    let (sin, cos) = roll_deg.to_radians().sin_cos();
+    let (sin, cos) = sin_cos(roll_deg.to_radians());
     let degrees = SCALE_ARCSEC / 3600.0;
     let mut h = Header::new();
     h.set("WCSAXES", 2, "Number of coordinate axes");

@@ -8,6 +8,7 @@
 use std::f64::consts::TAU;
 
 use spx_core::detector::Detector;
+use spx_core::elementary::{exp, hypot, sin};
 use spx_wcs::CelestialWcs;
 
 use crate::gaussian::{FWHM_PER_SIGMA, below};
@@ -49,7 +50,7 @@ impl SourceShape {
 
     /// Light per area \[1/px^2\] at `[dx, dy]` \[px\] from the source: the optical function.
     pub(crate) fn density(&self, [dx, dy]: [f64; 2]) -> f64 {
-        let along = |d: f64, sigma: f64| (-0.5 * (d / sigma).powi(2)).exp() / (TAU.sqrt() * sigma);
+        let along = |d: f64, sigma: f64| exp(-0.5 * (d / sigma).powi(2)) / (TAU.sqrt() * sigma);
         self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
     }
 
@@ -100,17 +101,17 @@ impl PsfField<'_> {
     pub(crate) fn blurred(&self, [x, y]: [f64; 2], blur: f64) -> SourceShape {
         let (sigma, scale) = (self.fwhm_arcsec / FWHM_PER_SIGMA, self.wcs.pixel_area(x, y).sqrt());
         let Some(realism) = self.realism else {
-            let sigma = sigma.hypot(blur) / scale;
+            let sigma = hypot(sigma, blur) / scale;
             return SourceShape { parts: vec![GaussianPart { share: 1.0, sigma: [sigma; 2] }] };
         };
         let phase = f64::from(self.detector.number());
-        let wave = |d: f64, k: usize| (TAU * d / PERIODS[k] + phase).sin();
+        let wave = |d: f64, k: usize| sin(TAU * d / PERIODS[k] + phase);
         let sigma = sigma / scale * (1.0 + realism.width_variation * wave(x, 0) * wave(y, 1));
         let stretch = ELLIPTICITY * wave(y, 0);
         let sigma = [sigma * (1.0 + stretch), sigma * (1.0 - stretch)];
         let part = |share: f64, width: f64| GaussianPart {
             share,
-            sigma: sigma.map(|s| (width * s).hypot(blur / scale)),
+            sigma: sigma.map(|s| hypot(width * s, blur / scale)),
         };
         SourceShape { parts: vec![part(1.0 - WING_SHARE, 1.0), part(WING_SHARE, WING_WIDTH)] }
     }

@@ -7,6 +7,7 @@
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
+use spx_core::elementary::{cos, ln};
 use spx_core::image::PixelPlanes;
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_wcs::WaveTable;
@@ -277,10 +278,10 @@ impl RowDraws {
     fn next(&mut self) -> PixelChance {
         let [a, b, defect, wild, side, hit, strength]: [f64; EXPOSURE_NUMBERS] =
             std::array::from_fn(|_| self.exposure.random());
-        let exponential = |uniform: f64| -(1.0 - uniform).ln();
+        let exponential = |uniform: f64| -ln(1.0 - uniform);
         PixelChance {
             // Box & Muller 1958, of which the second number is not used.
-            normal: (2.0 * exponential(a)).sqrt() * (std::f64::consts::TAU * b).cos(),
+            normal: (2.0 * exponential(a)).sqrt() * cos(std::f64::consts::TAU * b),
             defect,
             wild: exponential(wild),
             side,

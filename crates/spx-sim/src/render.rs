@@ -1,5 +1,6 @@
 //! Sources on the detector, integrated over pixels.
 
+use spx_core::elementary::{exp, hypot};
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
@@ -94,7 +95,7 @@ impl DetectorFrame<'_> {
         let PixelWindow { x0, y0, nx, .. } = self.window;
         for (index, pixel) in plane.iter_mut().enumerate() {
             let [px, py] = [(x0 + index % nx) as f64, (y0 + index / nx) as f64];
-            if (px - center[0]).hypot(py - center[1]) > reach {
+            if hypot(px - center[0], py - center[1]) > reach {
                 continue;
             }
             let wavelength = self.waves.passband(px, py).center;
@@ -119,7 +120,7 @@ impl DetectorFrame<'_> {
 fn gaussian_nodes(sigma: f64) -> [(f64, f64); 9] {
     let mut nodes = std::array::from_fn(|k| {
         let u = (k as f64 - 4.0) * 0.75;
-        (u * sigma, (-0.5 * u * u).exp())
+        (u * sigma, exp(-0.5 * u * u))
     });
     let sum: f64 = nodes.iter().map(|node: &(f64, f64)| node.1).sum();
     nodes.iter_mut().for_each(|node| node.1 /= sum);

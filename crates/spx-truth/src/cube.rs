@@ -9,6 +9,7 @@
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::{cos, powf};
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_sim::compare::measure;
@@ -87,10 +88,10 @@ fn sky() -> Result<SimulatedSky> {
                 f64::from(row) * SPACING + jitter(),
             );
             let dec = center.dec() + north / 3600.0;
-            let ra = center.ra() + east / 3600.0 / center.dec().to_radians().cos();
+            let ra = center.ra() + east / 3600.0 / cos(center.dec().to_radians());
             // Each decade is seen in each part of the field.
             let decade = DECADES[stars.len() % DECADES.len()];
-            let sigmas = decade[0] * (decade[1] / decade[0]).powf(rng.f64());
+            let sigmas = decade[0] * powf(decade[1] / decade[0], rng.f64());
             let (id, flux_2um) = (format!("{}", stars.len()), UJY_PER_SIGMA * sigmas);
             stars.push(SimulatedStar { id, position: Position::new(ra, dec)?, flux_2um, slope: 0.0 });
         }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_sim::{
     ExposureOptions, FrameExtent, LineSource, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
@@ -110,7 +111,7 @@ fn step(values: impl Iterator<Item = (bool, f64)>) -> (f64, f64) {
     let of = |values: Vec<(bool, f64)>| mean(&values.into_iter().map(|(_, v)| v).collect::<Vec<_>>());
     let ((new, new_error), (old, old_error)) = (of(new), of(old));
     let ratio = new / old;
-    (ratio, ratio * (new_error / new).hypot(old_error / old))
+    (ratio, ratio * hypot(new_error / new, old_error / old))
 }
 
 fn star_and_sky(spx: &SpxRunner, detector: Detector, images: usize, report: &mut TruthReport) -> Result<()> {
@@ -170,7 +171,7 @@ fn sky_step(
     let [nz, ny, nx] = new.shape;
     let sky = |cube: &MeasuredCube, z: usize| {
         let far =
-            |k: &usize| ((k / nx) as f64 - ny as f64 / 2.0).hypot((k % nx) as f64 - nx as f64 / 2.0) > 15.0;
+            |k: &usize| hypot((k / nx) as f64 - ny as f64 / 2.0, (k % nx) as f64 - nx as f64 / 2.0) > 15.0;
         let plane = cube.plane(z);
         let values = (0..plane.len()).filter(far).map(|k| f64::from(plane[k])).filter(|v| v.is_finite());
         values.collect::<Vec<f64>>()

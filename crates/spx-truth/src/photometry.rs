@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::powf;
 use spx_core::sky::Position;
 use spx_sim::{
     ExposureOptions, FrameExtent, PixelWindow, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
@@ -77,7 +78,7 @@ fn stars(pointing: &Pointing, window: PixelWindow, rng: &mut Rng) -> Result<Vec<
                 (start + cell * SPACING + SPACING / 2) as f64 + 4.0 * (rng.f64() - 0.5)
             };
             let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
-            let flux_2um = UJY_PER_SIGMA * 0.3 * 1000_f64.powf(rng.f64());
+            let flux_2um = UJY_PER_SIGMA * 0.3 * powf(1000_f64, rng.f64());
             stars.push(SimulatedStar {
                 id: format!("S{}", stars.len()),
                 position: Position::new(ra, dec)?,

@@ -4,6 +4,7 @@
 use anyhow::{Context, Result};
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::{cos, powf};
 use spx_core::sky::Position;
 use spx_sim::{
     ExposureOptions, ExtendedSource, FrameExtent, Pointing, RealisticOptions, SimulatedSky, SimulatedStar,
@@ -50,9 +51,9 @@ fn crowd(number: usize, radius: f64) -> Result<SimulatedSky> {
     let stars = (0..number).map(|k| -> Result<SimulatedStar> {
         let mut around = || radius * (2.0 * rng.f64() - 1.0);
         let (east, north) = (around(), around());
-        let ra = center.ra() + east / center.dec().to_radians().cos();
+        let ra = center.ra() + east / cos(center.dec().to_radians());
         let position = Position::new(ra, center.dec() + north)?;
-        let flux_2um = 200.0 * 100_f64.powf(rng.f64());
+        let flux_2um = 200.0 * powf(100_f64, rng.f64());
         Ok(SimulatedStar { id: k.to_string(), position, flux_2um, slope: 0.0 })
     });
     Ok(SimulatedSky { stars: stars.collect::<Result<_>>()?, ..SimulatedSky::default() })

@@ -5,6 +5,7 @@
 //! numbers from a source, which is [`ExplorerServer`] or the planes that the file of [`write_page`]
 //! itself holds.
 
+mod connections;
 mod html;
 mod meta;
 mod page;

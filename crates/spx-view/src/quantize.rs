@@ -10,6 +10,7 @@
 use serde::Serialize;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 
+use spx_core::elementary::{asinh, exp, hypot, ln, sinh};
 use spx_pipeline::statistics::median;
 
 /// A plane of which each pixel stands for `bin` x `bin` pixels of the cube, `[y][x]`.
@@ -139,26 +140,26 @@ impl Code {
         // v^2).
         let steps = values()
             .filter(|(_, e)| **e > 0.0)
-            .map(|(v, e)| 2.0 * TOLERANCE * f64::from(*e) / scale.hypot(v));
+            .map(|(v, e)| 2.0 * TOLERANCE * f64::from(*e) / hypot(scale, v));
         let coarse = steps.fold(2.0 * TOLERANCE, f64::min);
         let finite = errors.iter().map(|e| f64::from(*e));
         let (least, most) = finite.fold((f64::INFINITY, 0.0f64), |(a, b), e| (a.min(e), b.max(e)));
         let (error_min, ratio) = if least <= most { (least, most / least) } else { (1.0, 1.0) };
-        let step = coarse.max((largest / scale).asinh() / REACH);
-        Self { scale, step, error_min, error_step: ratio.ln() / ERROR_STEPS }
+        let step = coarse.max(asinh(largest / scale) / REACH);
+        Self { scale, step, error_min, error_step: ln(ratio) / ERROR_STEPS }
     }
 
     fn science(&self, value: f32) -> u32 {
-        let steps = (f64::from(value) / self.scale).asinh() / self.step;
+        let steps = asinh(f64::from(value) / self.scale) / self.step;
         whole(if value.is_finite() { ZERO + steps.round().clamp(-REACH, REACH) } else { 0.0 })
     }
 
     fn science_back(&self, number: u32) -> f64 {
-        self.scale * ((f64::from(number) - ZERO) * self.step).sinh()
+        self.scale * sinh((f64::from(number) - ZERO) * self.step)
     }
 
     fn error(&self, value: f32) -> u16 {
-        let steps = (f64::from(value) / self.error_min).ln() / self.error_step;
+        let steps = ln(f64::from(value) / self.error_min) / self.error_step;
         let number = match value {
             e if !e.is_finite() => 0.0,
             e if e <= 0.0 => 1.0,
@@ -169,7 +170,7 @@ impl Code {
     }
 
     fn error_back(&self, number: u16) -> f64 {
-        if number == 1 { 0.0 } else { self.error_min * ((f64::from(number) - 2.0) * self.error_step).exp() }
+        if number == 1 { 0.0 } else { self.error_min * exp((f64::from(number) - 2.0) * self.error_step) }
     }
 }
 

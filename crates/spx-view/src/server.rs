@@ -1,8 +1,8 @@
 //! The server of the explorer: on 127.0.0.1 alone, for whoever knows the token.
 //!
 //! The token is the first part of every path. Requests without it get 403, and so do those whose
-//! Host is not this server's: a page elsewhere that lets its own name point to 127.0.0.1 must not
-//! reach it. The page may load nothing but from here.
+//! Host, or Origin if there is one, is not this server's: a page elsewhere that lets its own name
+//! point to 127.0.0.1 must not reach it. The page may load nothing but from here.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::serve::ListenerExt as _;
 use spx_drizzle::file::CubeFile;
 use tokio::runtime::Runtime;
 
+use crate::connections::{ExplorerPort, SILENCE};
 use crate::meta::{CubeMeta, Meta};
 use crate::{page, routes};
 use spx_pipeline::cube::open_cube;
@@ -90,12 +90,7 @@ impl ExplorerServer {
         let url = format!("http://127.0.0.1:{port}/{}/", site.token);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let entered = runtime.enter();
-        let listener = tokio::net::TcpListener::from_std(listener)?.tap_io(|stream| {
-            // Small answers must not wait for the acknowledgement of the one before.
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!("TCP_NODELAY: {error}");
-            }
-        });
+        let listener = ExplorerPort::new(tokio::net::TcpListener::from_std(listener)?, SILENCE);
         drop(entered);
         runtime.spawn(async move {
             if let Err(error) = axum::serve(listener, router(Arc::new(site))).await {
@@ -150,11 +145,8 @@ fn router(site: Arc<Site>) -> Router {
 
 /// Lets only those pass who know host and token, and tells the browser what the page may do.
 async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let ours = ["127.0.0.1", "localhost"].map(|name| format!("{name}:{}", site.port));
-    let host_fits = host.is_some_and(|host| ours.iter().any(|name| name == host));
     let token = request.uri().path().split('/').nth(1);
-    let mut response = if host_fits && token == Some(&site.token) {
+    let mut response = if names_us(request.headers(), site.port) && token == Some(&site.token) {
         next.run(request).await
     } else {
         (StatusCode::FORBIDDEN, "the address needs the token that `spx cube view` printed\n").into_response()
@@ -169,6 +161,15 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
         headers.insert(name, HeaderValue::from_static(value));
     }
     response
+}
+
+/// Whether Host, and Origin if there is one, name the server on this port.
+fn names_us(headers: &HeaderMap, port: u16) -> bool {
+    let ours = |host: &str| ["127.0.0.1", "localhost"].iter().any(|name| host == format!("{name}:{port}"));
+    // What is no text names nobody.
+    let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    text(header::HOST).is_some_and(ours)
+        && text(header::ORIGIN).is_none_or(|origin| origin.strip_prefix("http://").is_some_and(ours))
 }
 
 /// Everything from this server, nothing from elsewhere, no frame around the page.

@@ -9,6 +9,7 @@
 //! CRVAL1, so that right ascension is added at the end, and a map between two planes needs the
 //! difference of their CRVAL1 alone.
 
+use spx_core::elementary::{atan2, hypot, powf, sin_cos};
 use spx_core::header::{Header, HeaderError};
 use spx_core::sky::Position;
 use spx_core::units::ARCSEC_PER_RADIAN;
@@ -95,13 +96,13 @@ impl CelestialWcs {
         let det = a * d - b * c;
         // A matrix whose rows are parallel to within rounding is singular, whatever its
         // determinant.
-        if !(det.is_finite() && det.abs() > 1e-10 * a.hypot(b) * c.hypot(d)) {
+        if !(det.is_finite() && det.abs() > 1e-10 * hypot(a, b) * hypot(c, d)) {
             return None;
         }
         let inverse = [[d / det, -b / det], [-c / det, a / det]];
         inverse.iter().flatten().all(|m| m.is_finite()).then_some(())?;
-        let (sin_dec, cos_dec) = crval[1].to_radians().sin_cos();
-        let (sin_pole, cos_pole) = lonpole.to_radians().sin_cos();
+        let (sin_dec, cos_dec) = sin_cos(crval[1].to_radians());
+        let (sin_pole, cos_pole) = sin_cos(lonpole.to_radians());
         let to_sky = [
             [-sin_dec * sin_pole, sin_dec * cos_pole, cos_dec],
             [-cos_pole, -sin_pole, 0.0],
@@ -116,7 +117,7 @@ impl CelestialWcs {
     pub fn pixel_to_sky(&self, x: f64, y: f64) -> [f64; 2] {
         let ([xi, eta], _) = self.plane(x, y);
         let [sx, sy, sz] = apply(&self.to_sky, [xi, eta, 1.0]);
-        [wrap(sy.atan2(sx).to_degrees() + self.crval[0]), sz.atan2(sx.hypot(sy)).to_degrees()]
+        [wrap(atan2(sy, sx).to_degrees() + self.crval[0]), atan2(sz, hypot(sx, sy)).to_degrees()]
     }
 
     /// The pixel position of a sky position.
@@ -126,8 +127,8 @@ impl CelestialWcs {
     /// units in the last place), and as the iteration converges quadratically the answer is then
     /// good to rounding, some 1e-11 px. AP and BP serve as a first guess alone.
     pub fn sky_to_pixel(&self, sky: Position) -> Option<[f64; 2]> {
-        let (sin_ra, cos_ra) = (sky.ra() - self.crval[0]).to_radians().sin_cos();
-        let (sin_dec, cos_dec) = sky.dec().to_radians().sin_cos();
+        let (sin_ra, cos_ra) = sin_cos((sky.ra() - self.crval[0]).to_radians());
+        let (sin_dec, cos_dec) = sin_cos(sky.dec().to_radians());
         let [xi, eta, w] = apply(&transpose(&self.to_sky), [cos_dec * cos_ra, cos_dec * sin_ra, sin_dec]);
         if w <= 0.0 {
             return None;
@@ -180,7 +181,7 @@ impl CelestialWcs {
         let ([xi, eta], [[a, b], [c, d]]) = self.plane(x, y);
         // An area of the tangent plane, seen from the center of the sphere, shrinks by cos^3 of its
         // distance.
-        let steradian = (a * d - b * c).abs() / (1.0 + xi * xi + eta * eta).powf(1.5);
+        let steradian = (a * d - b * c).abs() / powf(1.0 + xi * xi + eta * eta, 1.5);
         steradian * 1f64.to_degrees().powi(2) * 3600.0 * 3600.0
     }
 
@@ -232,7 +233,7 @@ impl CelestialWcs {
     ///
     /// Both planes are central projections of one sphere, so the map between them is projective.
     pub(crate) fn homography(&self, to: &Self) -> Matrix3 {
-        let (sin, cos) = (self.crval[0] - to.crval[0]).to_radians().sin_cos();
+        let (sin, cos) = sin_cos((self.crval[0] - to.crval[0]).to_radians());
         let turn = [[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]];
         let [[a, b], [c, d]] = self.matrix;
         let from_pixel = [[a, b, 0.0], [c, d, 0.0], [0.0, 0.0, 1.0]];
@@ -371,7 +372,7 @@ fn linear_matrix(header: &Header, lon: usize, lat: usize) -> Result<(Matrix2, &'
         return Ok(([row(0, lon, cdelt_lon), row(1, lat, cdelt_lat)], "PCi_j, CDELTi"));
     }
     // Paper II, eq. 188: CROTA of the latitude axis turns the scaled axes.
-    let (sin, cos) = header.optional_real(&format!("CROTA{lat}"))?.unwrap_or(0.0).to_radians().sin_cos();
+    let (sin, cos) = sin_cos(header.optional_real(&format!("CROTA{lat}"))?.unwrap_or(0.0).to_radians());
     let row = |of_lon: f64, of_lat: f64| if lon == 1 { [of_lon, of_lat] } else { [of_lat, of_lon] };
     let matrix = [row(cdelt_lon * cos, -cdelt_lat * sin), row(cdelt_lon * sin, cdelt_lat * cos)];
     Ok((matrix, "CDELTi, CROTAi"))

@@ -6,6 +6,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::atomic;
 use spx_core::detector::Detector;
+use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
@@ -362,7 +363,7 @@ fn neighbors(star: &SimulatedStar, sky: &SimulatedSky, grid: &OutputGrid) -> Vec
     let others: Vec<[f64; 2]> = others.filter_map(|other| grid.wcs().sky_to_pixel(other.position)).collect();
     let is_lit = |k: usize| {
         let (x, y) = ((k % nx) as f64, (k / nx) as f64);
-        others.iter().any(|other| (x - other[0]).hypot(y - other[1]) < NEIGHBOR)
+        others.iter().any(|other| hypot(x - other[0], y - other[1]) < NEIGHBOR)
     };
     (0..nx * grid.shape()[0]).filter(|&k| is_lit(k)).collect()
 }

@@ -1,13 +1,14 @@
 //! `spx cube view`: the explorer, a page in the browser, served on this machine or written as one
 //! file.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
 use clap::Args;
 use spx_view::{ExplorerServer, write_page};
+use tempfile::NamedTempFile;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -92,15 +93,30 @@ fn serve(args: &ViewArgs, catalog: Option<(&Path, String)>, global: &Global) -> 
     }
     let names: Vec<String> = args.files.iter().map(|file| file.display().to_string()).collect();
     ui::note(global.verbosity(), &format!("{}; Ctrl-C ends", names.join(", ")));
+    // It goes when the server ends.
+    let mut page = None;
     if std::io::stdout().is_terminal() && !args.no_browser {
-        open_browser(server.url());
+        open_browser(page.insert(leading_page(server.url())?).path());
     }
     ui::wait_for_interrupt();
     Ok(Outcome::Done)
 }
 
-/// Asks the desktop to open an address.
-fn open_browser(url: &str) {
+/// A page that leads to an address and that only this user can read: everybody on this machine sees
+/// the arguments of programs, and the address holds the token.
+fn leading_page(url: &str) -> Result<NamedTempFile, Failure> {
+    let mut page = tempfile::Builder::new().prefix("spx-cube-view-").suffix(".html").tempfile()?;
+    let text = format!(
+        "<!doctype html><meta charset=utf-8><meta name=referrer content=no-referrer>\
+         <meta http-equiv=refresh content=\"0;url={url}\"><title>spx cube view</title>\
+         <a href=\"{url}\">The cube</a>\n"
+    );
+    page.write_all(text.as_bytes())?;
+    Ok(page)
+}
+
+/// Asks the desktop to open a page.
+fn open_browser(page: &Path) {
     let (program, arguments): (_, &[&str]) = if cfg!(target_os = "macos") {
         ("open", &[])
     } else if cfg!(windows) {
@@ -109,8 +125,22 @@ fn open_browser(url: &str) {
         ("xdg-open", &[])
     };
     let mut command = Command::new(program);
-    command.args(arguments).arg(url).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(arguments).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Err(error) = command.spawn() {
         ui::warning(&format!("the browser does not open ({program}: {error}); open the address by hand"));
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn the_page_that_leads_to_the_explorer_is_for_this_user_alone() {
+        let page = super::leading_page("http://127.0.0.1:1/0123/").unwrap();
+        let mode = page.path().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{mode:o}");
+        let text = std::fs::read_to_string(page.path()).unwrap();
+        assert!(text.contains("0;url=http://127.0.0.1:1/0123/"), "{text}");
     }
 }

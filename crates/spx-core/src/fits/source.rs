@@ -14,10 +14,16 @@ use flate2::read::MultiGzDecoder;
 use super::error::FitsError;
 use super::hdu::{BLOCK, NextHdu, label, read_hdu};
 use super::mapped::{Mapping, map};
+use crate::memory::available_memory;
 
 /// Bytes that one byte of a deflated stream can stand for at most: 258 bytes in two bits, beside a
 /// little overhead.
 pub(super) const DEFLATE_RATIO: u64 = 1032;
+
+/// What a gzipped file may unpack to whatever its size, and how many times its size beyond: a few
+/// MB of zeros must not take the memory of a whole machine. Images of noise shrink by a factor of
+/// two; a cube that is nearly empty may be unpacked by hand.
+const UNPACKED: (u64, u64) = (1 << 28, 50);
 
 /// The bytes of a file.
 #[derive(Debug)]
@@ -87,7 +93,12 @@ impl ByteSource {
     /// Where there are fewer, because the file was shortened meanwhile, or the disk fails.
     pub(super) fn read_at(&self, start: u64, out: &mut [u8]) -> std::io::Result<()> {
         match self {
-            Self::File { file, .. } => read_exact_at(file, start, out),
+            Self::File { file, .. } => read_exact_at(file, start, out).map_err(|error| match error.kind() {
+                kind @ std::io::ErrorKind::UnexpectedEof => {
+                    std::io::Error::new(kind, "the file was shortened while it was read")
+                }
+                _ => error,
+            }),
             Self::Memory(bytes) => {
                 let missing = || std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
                 let start = usize::try_from(start).map_err(|_| missing())?;
@@ -154,6 +165,11 @@ fn unpack(packed: &ByteSource) -> Result<ByteSource, FitsError> {
             let problem = format!("{} bytes are declared, more than the packed file can hold", entry.size);
             return Err(FitsError::Gzip { hdu, problem });
         }
+        if end > UNPACKED.0 && end > packed.len().saturating_mul(UNPACKED.1) {
+            let problem =
+                format!("it unpacks to {end} bytes, too much for {}: use gunzip first", packed.len());
+            return Err(FitsError::Gzip { hdu, problem });
+        }
         if entry.size > 1 << 28 && available_memory().is_some_and(|free| entry.size > free) {
             return Err(FitsError::Memory { hdu, bytes: entry.size });
         }
@@ -216,12 +232,4 @@ impl<R: Read> Unpacked<R> {
             }
         }
     }
-}
-
-/// Memory that can be had without swapping \[bytes\], where the system tells.
-pub(super) fn available_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }

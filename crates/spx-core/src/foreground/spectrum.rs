@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clip::median;
 use crate::detector::Detector;
+use crate::elementary::hypot;
 
 /// Bins over the channels of a detector, in which the residual is reported.
 pub const SPECTRUM_BINS: usize = 48;
@@ -143,7 +144,7 @@ impl ForegroundSpectrum {
                 continue;
             }
             // Within a circle of radius 3 in units of the secant the cubic is monotone.
-            let reach = (slopes[k] / step).hypot(slopes[k + 1] / step);
+            let reach = hypot(slopes[k] / step, slopes[k + 1] / step);
             if reach > 3.0 {
                 slopes[k] *= 3.0 / reach;
                 slopes[k + 1] *= 3.0 / reach;

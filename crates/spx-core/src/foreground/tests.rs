@@ -5,6 +5,7 @@
 use fastrand::Rng;
 
 use super::*;
+use crate::elementary::{cos, exp, hypot, ln, powf};
 use crate::image::PixelPlanes;
 
 const ZODI: f64 = 0.3;
@@ -22,7 +23,7 @@ impl WavelengthMap for Ramp {
     fn passband(&self, x: f64, y: f64) -> Passband {
         let channels = self.detector.channels();
         let (low, high) = (channels[0].wl_min, channels[16].wl_max);
-        let center = low * (high / low).powf((y + 0.5) / self.rows) * (1.0 + 1e-9 * x);
+        let center = low * powf(high / low, (y + 0.5) / self.rows) * (1.0 + 1e-9 * x);
         Passband { center, width: center / 41.0 }
     }
 }
@@ -37,7 +38,7 @@ struct TestSky {
 }
 
 fn normal(rng: &mut Rng) -> f64 {
-    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    (-2.0 * ln(1.0 - rng.f64())).sqrt() * cos(std::f64::consts::TAU * rng.f64())
 }
 
 impl TestSky {
@@ -68,7 +69,7 @@ impl TestSky {
             let (x0, y0, radius) = (rng.usize(..nx), rng.usize(..ny), 3 + rng.usize(..9));
             for y in y0.saturating_sub(12)..(y0 + 13).min(ny) {
                 for x in x0.saturating_sub(12)..(x0 + 13).min(nx) {
-                    let distance = (x as f64 - x0 as f64).hypot(y as f64 - y0 as f64);
+                    let distance = hypot(x as f64 - x0 as f64, y as f64 - y0 as f64);
                     let at = y * nx + x;
                     // Its wings end a pixel beyond the mask.
                     if distance <= radius as f64 + 1.0 {
@@ -178,7 +179,7 @@ fn where_most_pixels_are_bad_the_run_helps() {
 #[test]
 fn a_galaxy_is_left_out() {
     // exp(-r / 90") on pixels of 6.15".
-    let galaxy = |peak: f64| move |x: f64, y: f64| peak * (-(x - 74.0).hypot(y - 75.0) * 6.15 / 90.0).exp();
+    let galaxy = |peak: f64| move |x: f64, y: f64| peak * exp(-hypot(x - 74.0, y - 75.0) * 6.15 / 90.0);
     let total = |peak: f64| {
         let light = galaxy(peak);
         (0..150 * 150).map(|k| light(f64::from(k % 150), f64::from(k / 150))).sum::<f64>()
@@ -205,7 +206,7 @@ fn airglow_is_seen_and_subtracted() {
     // He I at 1.083 um, as wide as the passband.
     let glow = |y: f64, rows: f64, peak: f64| {
         let ramp = Ramp { rows, detector: Detector::new(1).unwrap() };
-        peak * ZODI * (-0.5 * ((ramp.passband(0.0, y).center - 1.083) / 0.0118f64).powi(2)).exp()
+        peak * ZODI * exp(-0.5 * ((ramp.passband(0.0, y).center - 1.083) / 0.0118f64).powi(2))
     };
     for peak in [0.0, 1.0, 3.0] {
         let mut sky = TestSky::new(9, [2040, 300], |_, y| glow(y, 2040.0, peak));

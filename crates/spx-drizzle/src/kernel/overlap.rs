@@ -199,6 +199,8 @@ fn index(v: f64) -> usize {
 mod tests {
     use proptest::prelude::*;
 
+    use spx_core::elementary::{cos, sin};
+
     use super::*;
     use crate::droplet::NO_QUAD;
     use crate::kernel::bilinear::tests::{at, shares_of};
@@ -246,7 +248,7 @@ mod tests {
             }
             // The hard cases are corners and edges on the borders of pixels.
             let snap = |v: f64| if on_grid { (2.0 * v).round() / 2.0 } else { v };
-            angles.map(|t| [snap(x + a * t.cos()), snap(y + b * t.sin())])
+            angles.map(|t| [snap(x + a * cos(t)), snap(y + b * sin(t))])
         })
     }
 

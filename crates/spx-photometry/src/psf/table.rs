@@ -2,6 +2,7 @@
 //! distances of its center.
 
 use super::PsfKind;
+use spx_core::elementary::{exp, sin_cos};
 
 /// Zeros on either side of the samples, so that interpolation never runs off the table.
 pub(super) const MARGIN: usize = 3;
@@ -64,7 +65,7 @@ impl ZoneTable {
         let half = 0.5 * self.pixel(0.0, 0.0);
         let mut squares = 0.0;
         for k in 0..DIRECTIONS {
-            let (sin, cos) = (f64::from(k) * std::f64::consts::TAU / f64::from(DIRECTIONS)).sin_cos();
+            let (sin, cos) = sin_cos(f64::from(k) * std::f64::consts::TAU / f64::from(DIRECTIONS));
             let at = |r: f64| self.pixel(r * cos, r * sin) - half;
             let (mut r, mut above) = (0.0, at(0.0));
             loop {
@@ -187,7 +188,7 @@ fn centroid(light: &[f64], side: usize, oversampling: f64) -> [f64; 2] {
     let (middle, sigma) = ((side as f64 - 1.0) / 2.0, 0.5 * oversampling);
     let mut center = [0.0; 2];
     for _ in 0..40 {
-        let window = |k: usize, c: f64| (-0.5 * ((k as f64 - middle - c) / sigma).powi(2)).exp();
+        let window = |k: usize, c: f64| exp(-0.5 * ((k as f64 - middle - c) / sigma).powi(2));
         let [wx, wy] = center.map(|c| (0..side).map(|k| window(k, c)).collect::<Vec<_>>());
         let (mut sum, mut moved) = (0.0, [0.0; 2]);
         for (y, row) in light.chunks_exact(side).enumerate() {

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use fastrand::Rng;
 use spx_core::detector::Detector;
+use spx_core::elementary::{exp, powf};
 use spx_core::image::SpectralImage;
 use spx_core::map::WavelengthMap as _;
 use spx_core::sky::Position;
@@ -47,7 +48,7 @@ pub(crate) fn scene(seed: u64, window: PixelWindow, spacing: usize, stars: bool)
             let mut at =
                 |start: usize, cell: usize| (start + cell * spacing + spacing / 2) as f64 + 4.0 * rng.f64();
             let [ra, dec] = wcs.pixel_to_sky(at(window.x0, i), at(window.y0, j));
-            let flux_2um = 50.0 * 1000f64.powf(rng.f64());
+            let flux_2um = 50.0 * powf(1000f64, rng.f64());
             SimulatedStar {
                 id: k.to_string(),
                 position: Position::new(ra, dec).unwrap(),
@@ -99,7 +100,7 @@ pub(crate) fn psf() -> PsfModel {
     let centers = regular_zones(11, 11, Detector::NPIX);
     let plane = |&[x, y]: &[f64; 2]| {
         let sigma = 10.0 * FWHM / wcs.pixel_area(x, y).sqrt() / (8.0 * std::f64::consts::LN_2).sqrt();
-        let line: Vec<f64> = (-50..=50).map(|k| (-0.5 * (f64::from(k) / sigma).powi(2)).exp()).collect();
+        let line: Vec<f64> = (-50..=50).map(|k| exp(-0.5 * (f64::from(k) / sigma).powi(2))).collect();
         #[expect(clippy::cast_possible_truncation, reason = "the planes are f32")]
         let plane: Vec<f32> = line.iter().flat_map(|y| line.iter().map(move |x| (y * x) as f32)).collect();
         plane

@@ -10,6 +10,7 @@
 )]
 
 use fastrand::Rng;
+use spx_core::elementary::{cos, exp, hypot, ln};
 use spx_core::flags::FlagNames;
 use spx_core::map::Passband;
 use spx_core::pixels::Pixels;
@@ -71,7 +72,7 @@ fn below(x: f64) -> f64 {
         0.5 - sum / std::f64::consts::PI.sqrt()
     } else {
         let fraction = (1..60).rev().fold(0.0, |f, k| 0.5 * f64::from(k) / (z + f));
-        0.5 * (-z * z).exp() / (std::f64::consts::PI.sqrt() * (z + fraction))
+        0.5 * exp(-z * z) / (std::f64::consts::PI.sqrt() * (z + fraction))
     };
     if x > 0.0 { 1.0 - tail } else { tail }
 }
@@ -91,13 +92,13 @@ pub(crate) fn pixel_share(sigma: f64, dx: f64, dy: f64) -> f64 {
 fn density(sigma: f64, dx: f64, dy: f64) -> f64 {
     let part = |(width, share): &(f64, f64)| {
         let s2 = (width * sigma).powi(2);
-        share / s2 * (-0.5 * (dx * dx + dy * dy) / s2).exp()
+        share / s2 * exp(-0.5 * (dx * dx + dy * dy) / s2)
     };
     PARTS.iter().map(part).sum()
 }
 
 pub(crate) fn normal(rng: &mut Rng) -> f64 {
-    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    (-2.0 * ln(1.0 - rng.f64())).sqrt() * cos(std::f64::consts::TAU * rng.f64())
 }
 
 impl RealisticFrame {
@@ -158,7 +159,7 @@ impl RealisticFrame {
 
     pub(crate) fn view(&self, release: Release) -> ImageView<'_> {
         // The card of Quick Release 3 is that of stars as pixels see them.
-        let card = if release == Release::Two { self.fwhm } else { self.fwhm.hypot(6.16) };
+        let card = if release == Release::Two { self.fwhm } else { hypot(self.fwhm, 6.16) };
         ImageView {
             shape: [self.side; 2],
             image: Pixels::Native(&self.image),

@@ -1,6 +1,6 @@
 //! The first stages of every pipeline: ask the archive for images, get them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downloader, Selection};
@@ -62,15 +62,14 @@ impl ArchiveOrder<'_> {
         check_mirror(&self.archive.sources)?;
         let listener = stages.listener();
         stages.clear(&self.summary)?;
-        let is_there = |path: &PathBuf| QuerySummary::read(path).is_ok();
+        let is_there = |(): &()| QuerySummary::read(&self.summary).is_ok();
         stages.run("query", self.asked(), is_there, || {
             let client = client(self.archive.url.clone(), self.archive.workers);
             let found = search(&client, &self.selection, false, listener)?;
             let mut summary = QuerySummary::new(&client, &self.selection, found);
             self.warn_of_size(&summary, listener);
             summary.estimated_download_gb = Some(summary.estimated_bytes(self.cutout) as f64 / 1e9);
-            summary.write(&self.summary)?;
-            Ok::<_, PipelineError>(self.summary.clone())
+            summary.write(&self.summary)
         })?;
         QuerySummary::read(&self.summary)
     }
@@ -99,10 +98,12 @@ impl ArchiveOrder<'_> {
         let ArchiveAccess { url, workers, sources, .. } = self.archive;
         let listener = stages.listener();
         let all_there = |delivered: &DeliveredFiles| {
-            delivered.missing.is_empty() && delivered.files.iter().all(|f| f.exists())
+            delivered.missing.is_empty() && delivered.files.iter().all(|f| self.data.join(f).exists())
         };
         let part = self.cutout.as_ref().map(|cutout| format!(" {cutout:?}")).unwrap_or_default();
         let parameters = format!("{} from {sources:?}{part}", self.asked());
+        // What is written down names files from `data` on: the directory may be moved, and the run gone
+        // on with from anywhere.
         let delivered = stages.run("download", parameters, all_there, || {
             let entries = summary.observations.iter();
             let targets = entries.map(|entry| DownloadTarget::new(&entry.observation, self.cutout)).collect();
@@ -118,8 +119,12 @@ impl ArchiveOrder<'_> {
             let fetched = fetch(&downloader, targets, listener)?;
             let reports = fetched.reports.into_iter();
             let missing = reports.filter_map(|r| Some((PathBuf::from(r.file), r.reason?)));
-            Ok::<_, PipelineError>(DeliveredFiles { files: fetched.files, missing: missing.collect() })
+            let below = |file: PathBuf| file.strip_prefix(&self.data).map_or(file.clone(), Path::to_owned);
+            let files = fetched.files.into_iter().map(below).collect();
+            Ok::<_, PipelineError>(DeliveredFiles { files, missing: missing.collect() })
         })?;
+        let files = delivered.files.iter().map(|file| self.data.join(file)).collect();
+        let delivered = DeliveredFiles { files, ..delivered };
         let mut summary = summary.clone();
         summary.note_sizes(self.cutout, &delivered.files);
         summary.write(&self.summary)?;

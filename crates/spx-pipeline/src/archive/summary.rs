@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{
@@ -11,6 +10,7 @@ use spx_archive::{
 };
 use spx_core::atomic;
 
+use crate::photometry::files::now;
 use crate::{PipelineError, ResultContext as _};
 
 /// The name of its file.
@@ -135,7 +135,7 @@ impl QuerySummary {
         let last = observations.iter().map(|e| e.observation.mjd_end).fold(f64::NEG_INFINITY, f64::max);
         let bytes: u64 = observations.iter().map(|e| e.observation.size.unwrap_or(FULL_FRAME_BYTES)).sum();
         Self {
-            query_time: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+            query_time: now(),
             archive: client.base().to_string(),
             query: search.query,
             n_observations: observations.len(),

@@ -126,7 +126,8 @@ impl<'a> BatchRun<'a> {
         if images.is_empty() && reports.is_empty() {
             return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
         }
-        let lines = images.iter().map(|path| identity_line(path)).collect::<Vec<_>>().join("\n");
+        let directory = &self.parameters.output_dir;
+        let lines = images.iter().map(|path| identity_line(path, directory)).collect::<Vec<_>>().join("\n");
         let Self { extraction, stages, .. } = self;
         let parameters = format!("{}\n{lines}", extraction.fingerprint());
         let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use spx_core::elementary::{atan2, cos, hypot, sin_cos};
 use spx_core::fits::FitsNumber;
 use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
@@ -108,7 +109,7 @@ fn enclosing_box(
     const POINTS: u32 = 64;
     // The circle lies within the polygon of the points around it, taken at a radius larger by
     // 1/cos(pi/64).
-    let around = radius / (std::f64::consts::PI / f64::from(POINTS)).cos();
+    let around = radius / cos(std::f64::consts::PI / f64::from(POINTS));
     let (mut low, mut high) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
     for k in 0..POINTS {
         let bearing = f64::from(k) / f64::from(POINTS) * std::f64::consts::TAU;
@@ -132,13 +133,14 @@ fn enclosing_box(
 
 /// The position at a distance \[arcsec\] in a direction [rad, east of north].
 fn offset(from: Position, bearing: f64, arcsec: f64) -> Option<Position> {
-    let (sin_dec, cos_dec) = from.dec().to_radians().sin_cos();
-    let (sin, cos) = (arcsec / 3600.0).to_radians().sin_cos();
-    let north = cos_dec * cos - sin_dec * sin * bearing.cos();
-    let east = sin * bearing.sin();
-    let up = sin_dec * cos + cos_dec * sin * bearing.cos();
-    let ra = (from.ra() + east.atan2(north).to_degrees()).rem_euclid(360.0);
-    Position::new(ra, up.atan2(east.hypot(north)).to_degrees()).ok()
+    let (sin_dec, cos_dec) = sin_cos(from.dec().to_radians());
+    let (sin, cos) = sin_cos((arcsec / 3600.0).to_radians());
+    let (sin_bearing, cos_bearing) = sin_cos(bearing);
+    let north = cos_dec * cos - sin_dec * sin * cos_bearing;
+    let east = sin * sin_bearing;
+    let up = sin_dec * cos + cos_dec * sin * cos_bearing;
+    let ra = (from.ra() + atan2(east, north).to_degrees()).rem_euclid(360.0);
+    Position::new(ra, atan2(up, hypot(east, north)).to_degrees()).ok()
 }
 
 /// What the pixels of an aperture hold in one plane.
@@ -327,6 +329,8 @@ mod tests {
     use spx_core::sky::Rectangle;
     use spx_wcs::OutputGrid;
 
+    use spx_core::elementary::hypot;
+
     use super::*;
 
     fn at(ra: f64, dec: f64) -> Position {
@@ -359,7 +363,7 @@ mod tests {
         let region = SkyRegion::new(at(ra, dec), shape).unwrap();
         let aperture = CubeAperture::new(grid.wcs(), grid.shape(), &region, Some([25.0, 50.0])).unwrap();
         let ring = aperture.background.unwrap();
-        let far = |[x, y]: [usize; 2]| (x as f64 - 20.0).hypot(y as f64 - 15.0) * 6.15;
+        let far = |[x, y]: [usize; 2]| hypot(x as f64 - 20.0, y as f64 - 15.0) * 6.15;
         assert!(ring.iter().all(|at| (25.0..=50.0).contains(&far(*at)) && !aperture.pixels.contains(at)));
         let area =
             ring.len() + aperture.pixels.iter().filter(|at| (25.0..=50.0).contains(&far(**at))).count();

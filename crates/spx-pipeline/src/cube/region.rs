@@ -8,6 +8,7 @@
 
 mod ds9;
 
+use spx_core::elementary::{atan2, hypot, sin_cos};
 use spx_core::sky::{Position, SkyError};
 use spx_core::units::ARCSEC_PER_RADIAN;
 
@@ -139,7 +140,7 @@ impl SkyRegion {
     pub fn contains(&self, position: Position) -> bool {
         let distance = || position.separation(self.center) * 3600.0;
         let turned = |angle: f64| {
-            let (sin, cos) = angle.to_radians().sin_cos();
+            let (sin, cos) = sin_cos(angle.to_radians());
             offset_on_plane(self.center, position)
                 .map(|[east, north]| [sin * north - cos * east, sin * east + cos * north])
         };
@@ -165,10 +166,10 @@ impl SkyRegion {
             RegionShape::Pixel => 0.0,
             RegionShape::Circle(radius) | RegionShape::Ring([_, radius]) => *radius,
             RegionShape::Ellipse([a, b], _) => a.max(*b),
-            RegionShape::Box([width, height], _) => width.hypot(*height) / 2.0,
+            RegionShape::Box([width, height], _) => hypot(*width, *height) / 2.0,
             // Distances on the plane are longer than those on the sky.
             RegionShape::Polygon(corners) => {
-                corners.iter().fold(0.0, |most: f64, [x, y]| most.max(x.hypot(*y)))
+                corners.iter().fold(0.0, |most: f64, [x, y]| most.max(hypot(*x, *y)))
             }
         }
     }
@@ -197,21 +198,21 @@ pub fn parse_annulus(text: &str) -> Result<[f64; 2], RegionError> {
 fn middle(positions: &[Position]) -> Option<Position> {
     let mut sum = [0.0; 3];
     for position in positions {
-        let (sin, cos) = position.dec().to_radians().sin_cos();
-        let (sin_ra, cos_ra) = position.ra().to_radians().sin_cos();
+        let (sin, cos) = sin_cos(position.dec().to_radians());
+        let (sin_ra, cos_ra) = sin_cos(position.ra().to_radians());
         sum = [sum[0] + cos * cos_ra, sum[1] + cos * sin_ra, sum[2] + sin];
     }
-    let ra = sum[1].atan2(sum[0]).to_degrees().rem_euclid(360.0);
-    Position::new(ra, sum[2].atan2(sum[0].hypot(sum[1])).to_degrees()).ok()
+    let ra = atan2(sum[1], sum[0]).to_degrees().rem_euclid(360.0);
+    Position::new(ra, atan2(sum[2], hypot(sum[0], sum[1])).to_degrees()).ok()
 }
 
 /// Offsets to the east and to the north \[arcsec\] in the plane that touches the sky at the center
 /// (gnomonic; Calabretta & Greisen 2002, A&A 395, 1077, section 5.1.3); `None` where the position
 /// is 90 degrees or more away.
 fn offset_on_plane(center: Position, position: Position) -> Option<[f64; 2]> {
-    let (sin0, cos0) = center.dec().to_radians().sin_cos();
-    let (sin, cos) = position.dec().to_radians().sin_cos();
-    let (sin_ra, cos_ra) = (position.ra() - center.ra()).to_radians().sin_cos();
+    let (sin0, cos0) = sin_cos(center.dec().to_radians());
+    let (sin, cos) = sin_cos(position.dec().to_radians());
+    let (sin_ra, cos_ra) = sin_cos((position.ra() - center.ra()).to_radians());
     let depth = sin0 * sin + cos0 * cos * cos_ra;
     let arcsec = 1f64.to_degrees() * 3600.0;
     (depth > 0.0)
@@ -220,11 +221,11 @@ fn offset_on_plane(center: Position, position: Position) -> Option<[f64; 2]> {
 
 /// The position at offsets \[arcsec\] in the plane that touches the sky at the center.
 fn on_sky(center: Position, [east, north]: [f64; 2]) -> Option<Position> {
-    let (sin0, cos0) = center.dec().to_radians().sin_cos();
+    let (sin0, cos0) = sin_cos(center.dec().to_radians());
     let [xi, eta] = [east, north].map(|arcsec| (arcsec / 3600.0).to_radians());
     let (x, z) = (cos0 - eta * sin0, sin0 + eta * cos0);
-    let ra = (center.ra() + xi.atan2(x).to_degrees()).rem_euclid(360.0);
-    Position::new(ra, z.atan2(xi.hypot(x)).to_degrees()).ok()
+    let ra = (center.ra() + atan2(xi, x).to_degrees()).rem_euclid(360.0);
+    Position::new(ra, atan2(z, hypot(xi, x)).to_degrees()).ok()
 }
 
 /// Whether a ray to the east crosses an odd number of sides.
@@ -238,6 +239,8 @@ fn is_inside(corners: &[[f64; 2]], [x, y]: [f64; 2]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::elementary::cos;
+
     use super::*;
 
     fn at(ra: f64, dec: f64) -> Position {
@@ -246,7 +249,7 @@ mod tests {
 
     /// The position at offsets \[arcsec\] to the east and north.
     fn near(center: Position, east: f64, north: f64) -> Position {
-        at(center.ra() + east / 3600.0 / center.dec().to_radians().cos(), center.dec() + north / 3600.0)
+        at(center.ra() + east / 3600.0 / cos(center.dec().to_radians()), center.dec() + north / 3600.0)
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `--accumulate`: running sums that stay in a file, to which each run adds its exposures.
 
 use std::collections::HashSet;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
 use spx_core::atomic;
@@ -23,7 +23,7 @@ pub(super) struct SumsInUse {
     file: Option<SumsFile>,
     exists: bool,
     /// Keeps other runs away.
-    _lock: Option<File>,
+    lock: Option<File>,
     /// Goes again if it was made for this run and nothing comes into it.
     _directory: OutputDirectory,
 }
@@ -39,12 +39,12 @@ impl SumsInUse {
         let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = OutputDirectory::create(directory)?;
         if path.symlink_metadata().is_err() {
-            return Ok(Self { path, file: None, exists: false, _lock: None, _directory: directory });
+            return Ok(Self { path, file: None, exists: false, lock: None, _directory: directory });
         }
         let lock = lock(&path)?;
         let file = SumsFile::open(&path)?;
         file.check_settings(settings)?;
-        Ok(Self { path, file: Some(file), exists: true, _lock: lock, _directory: directory })
+        Ok(Self { path, file: Some(file), exists: true, lock, _directory: directory })
     }
 
     /// Exposures in it.
@@ -66,13 +66,17 @@ impl SumsInUse {
 
     /// Replaces the file, or makes it; a file that has appeared meanwhile is another run's.
     pub(super) fn write(
-        &self,
+        &mut self,
         accumulator: &Accumulator,
         settings: &[String],
         celestial: &Header,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        write(&self.path, accumulator, settings, celestial, self.exists, progress)
+        write(&self.path, accumulator, settings, celestial, self.exists, progress)?;
+        // The lock is on the file that was replaced. A run that has locked the new one meanwhile has
+        // whole sums before it.
+        self.lock = stages::lock(&self.path).ok().flatten();
+        Ok(())
     }
 }
 
@@ -80,14 +84,25 @@ impl SumsInUse {
 fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
     let lock = stages::lock(path)?;
     if let Some(locked) = &lock {
-        let (held, there) = (locked.metadata()?, path.metadata()?);
         // Between opening and locking it, another run may have replaced it.
-        if (held.len(), held.modified().ok()) != (there.len(), there.modified().ok()) {
+        if identity(&locked.metadata()?) != identity(&path.metadata()?) {
             return Err(stages::at_work(path));
         }
         atomic::remove_leftovers(path).with_context(|| path.display().to_string())?;
     }
     Ok(lock)
+}
+
+/// What tells a file from the one that replaces it.
+#[cfg(unix)]
+fn identity(file: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (file.dev(), file.ino())
+}
+
+#[cfg(not(unix))]
+fn identity(file: &Metadata) -> (u64, Option<std::time::SystemTime>) {
+    (file.len(), file.modified().ok())
 }
 
 /// Reads the sums of a file.
@@ -130,7 +145,8 @@ pub(super) struct AddedFile {
 #[derive(Default)]
 pub(super) struct AddedFiles {
     pub(super) new: Vec<InputFile>,
-    /// Those that come twice, or that the user has named although they are in the sums.
+    /// Those that come twice, which fail, and those that the user has named although they are in the
+    /// sums: a run that is repeated after it was killed meets them.
     pub(super) refused: Vec<InputReport>,
     /// Those in the sums that were met in a directory or in the archive.
     pub(super) aside: usize,
@@ -146,13 +162,15 @@ impl AddedFiles {
         let mut additions = Self::default();
         let mut seen = HashSet::new();
         for source in sources {
-            let reason = match () {
+            let (status, reason) = match () {
                 () if accumulator.contains(&source.id) && !source.named => {
                     additions.aside += 1;
                     continue;
                 }
-                () if accumulator.contains(&source.id) => "is in the sums already",
-                () if !seen.insert(&source.id) => "comes twice, and sums take each exposure once",
+                () if accumulator.contains(&source.id) => (InputStatus::Rejected, "is in the sums already"),
+                () if !seen.insert(&source.id) => {
+                    (InputStatus::Failed, "comes twice, and sums take each exposure once")
+                }
                 () => {
                     let early = last.as_ref().is_some_and(|l| (source.begin, &source.id, &source.name) < *l);
                     additions.early += usize::from(early);
@@ -161,7 +179,7 @@ impl AddedFiles {
                 }
             };
             let reason = format!("{} {reason}", source.id);
-            additions.refused.push(InputReport::of(source, InputStatus::Failed, Some(reason)));
+            additions.refused.push(InputReport::of(source, status, Some(reason)));
         }
         additions
     }

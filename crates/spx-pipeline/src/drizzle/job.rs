@@ -1,7 +1,7 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
 use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
@@ -80,7 +80,7 @@ impl DrizzleJob<'_> {
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
         let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
-        let products = products.map(|path| format!("calibration {}", identity_line(path)));
+        let products = products.map(|path| format!("calibration {}", identity_line(path, Path::new(""))));
         let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
         lines.collect::<Vec<_>>().join("\n")
     }
@@ -168,9 +168,10 @@ impl DrizzleJob<'_> {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
         // They are no inputs of this cube.
-        report.failed += additions.refused.len();
+        let failed = additions.refused.iter().filter(|input| input.status == InputStatus::Failed).count();
+        report.failed += failed;
+        report.rejected += additions.refused.len() - failed + self.aside.len();
         report.inputs.extend(additions.refused);
-        report.rejected += self.aside.len();
         report.inputs.extend(self.left_aside());
         Ok(report)
     }

@@ -25,10 +25,11 @@ pub(super) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), P
     )))
 }
 
-/// Memory that the system, or the control group that we run in, can still give [bytes].
+/// Memory that the system, and the control groups that we run in, can still give [bytes].
 fn available_memory() -> u64 {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let group = system.cgroup_limits().map_or(u64::MAX, |limits| limits.free_memory);
-    system.available_memory().min(group)
+    spx_core::memory::available_memory().unwrap_or_else(|| {
+        let mut system = sysinfo::System::new();
+        system.refresh_memory();
+        system.available_memory()
+    })
 }

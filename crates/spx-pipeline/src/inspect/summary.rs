@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use spx_core::detector::Detector;
+use spx_core::elementary::{atan2, cos};
 use spx_core::flags::FlagNames;
 use spx_core::image::{Metadata, PixelPlanes, SpectralImage};
 use spx_core::map::{Passband, WavelengthMap as _};
@@ -245,9 +246,9 @@ fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
             wcs.sky_to_pixel(Position::new(ra, dec + sign * dec_step).ok()?)
         };
         let ([x1, y1], [x2, y2]) = (pixel(-1.0)?, pixel(1.0)?);
-        Some((x1 - x2).atan2(y2 - y1).to_degrees())
+        Some(atan2(x1 - x2, y2 - y1).to_degrees())
     };
-    let ra_step = STEP / dec.to_radians().cos();
+    let ra_step = STEP / cos(dec.to_radians());
     // So near a pole that the steps go around it, there are no directions to speak of.
     if ra_step > 1.0 { [None; 2] } else { [direction(0.0, STEP), direction(ra_step, 0.0)] }
 }
@@ -309,6 +310,8 @@ fn median_of(plane: &[f32], scratch: &mut Vec<f32>) -> Option<f64> {
 mod tests {
     use spx_core::header::Header;
 
+    use spx_core::elementary::sin_cos;
+
     use super::*;
 
     #[test]
@@ -328,7 +331,7 @@ mod tests {
     /// clockwise of y.
     #[test]
     fn north_and_east_follow_the_rotation() {
-        let (sin, cos) = 30f64.to_radians().sin_cos();
+        let (sin, cos) = sin_cos(30f64.to_radians());
         let mut header = Header::new();
         header.set("CTYPE1", "RA---TAN", "").set("CTYPE2", "DEC--TAN", "");
         header.set("CRPIX1", 50.0, "").set("CRPIX2", 50.0, "").set("CRVAL1", 0.0, "").set("CRVAL2", 60.0, "");

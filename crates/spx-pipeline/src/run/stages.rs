@@ -78,13 +78,15 @@ impl<'a> SourceRun<'a> {
         let selection = StageSelection {
             resume: wanted.resume,
             only: wanted.only,
-            subject: format!("the source at {} {:+}", position.ra(), position.dec()),
+            subject: format!("{}, the source at {} {:+}", config.name, position.ra(), position.dec()),
         };
         let stages = Stages::open(&config.state_file()?, selection, listener)?;
         std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
         let saved = config.saved_file()?;
         stages.clear(&saved)?;
-        write_configuration(&saved, &format!("What the run of {} was made with.", config.name), config)?;
+        // From any working directory, the directory is this one.
+        let here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
+        write_configuration(&saved, &format!("What the run of {} was made with.", config.name), &here)?;
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
@@ -187,7 +189,7 @@ impl<'a> SourceRun<'a> {
         let json = self.results.join("photometry.json");
         self.stages.clear(&json)?;
         let of_a_file = self.of_a_file()?;
-        let files = delivered.files.iter().map(|file| identity_line(file));
+        let files = delivered.files.iter().map(|file| identity_line(file, &self.config.output_dir));
         let depends = of_a_file.lines().map(str::to_owned).chain(files).collect::<Vec<_>>().join("\n");
         let is_good = |entries: &Vec<PhotometryEntry>| {
             json.exists() && entries.iter().all(|entry| entry.status().0 != InputOutcome::Failed)
@@ -195,7 +197,7 @@ impl<'a> SourceRun<'a> {
         let Self { config, parameters, setup, stages, .. } = self;
         let listener = stages.listener();
         let entries = stages.run_items("processing", depends.clone(), &of_a_file, is_good, |journal| {
-            let mut entries = measure(&delivered.files, parameters, setup, journal, listener)?;
+            let mut entries = measure(&delivered.files, config, parameters, setup, journal, listener)?;
             entries.extend(undelivered);
             sort_entries(&mut entries);
             let table = MeasurementTable {
@@ -237,7 +239,7 @@ impl<'a> SourceRun<'a> {
         let files: Vec<PathBuf> = names.map(|name| self.results.join(name)).collect();
         files.iter().try_for_each(|file| self.stages.clear(file))?;
         let depends = format!("{columns:?} {options:?}\n{depends}");
-        let all_there = |files: &Vec<PathBuf>| files.iter().all(|file| file.exists());
+        let all_there = |(): &()| files.iter().all(|file| file.exists());
         let table = table(self.config, &self.parameters, &self.setup, entries);
         let results = &self.results;
         self.stages.run("visualization", depends, all_there, || {
@@ -250,8 +252,9 @@ impl<'a> SourceRun<'a> {
                 let drawn = render_light_curve(&figure, format).map_err(PipelineError::failed)?;
                 write_output(&results.join(name), &drawn, true)?;
             }
-            Ok::<_, PipelineError>(files.clone())
-        })
+            Ok::<_, PipelineError>(())
+        })?;
+        Ok(files)
     }
 }
 
@@ -279,22 +282,24 @@ fn order<'p>(
 /// Measures the files that an earlier run has not.
 fn measure(
     files: &[PathBuf],
+    config: &RunConfig,
     parameters: &RunParameters,
     setup: &PhotometrySetup,
     mut journal: Journal<PhotometryEntry>,
     listener: &dyn Listener,
 ) -> Result<Vec<PhotometryEntry>, PipelineError> {
+    let directory = &config.output_dir;
     let (mut entries, mut left) = (Vec::new(), Vec::new());
     for file in files {
-        match journal.done.remove(&identity_line(file)) {
-            Some(entry) => entries.push(entry),
+        match journal.done.remove(&identity_line(file, directory)) {
+            Some(entry) => entries.push(PhotometryEntry { file: file.display().to_string(), ..entry }),
             None => left.push(file.clone()),
         }
     }
     if !entries.is_empty() {
         listener.note(&format!("processing: {} of {} files done before", entries.len(), files.len()));
     }
-    let add = |entry: &PhotometryEntry| journal.add(&identity_line(Path::new(&entry.file)), entry);
+    let add = |entry: &PhotometryEntry| journal.add(&identity_line(Path::new(&entry.file), directory), entry);
     entries.extend(measure_all(&left, &parameters.target, setup, listener, add)?);
     measure_unfitted_again(&mut entries, &parameters.target, setup);
     Ok(entries)

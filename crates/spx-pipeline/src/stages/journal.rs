@@ -56,12 +56,12 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// these.
     pub(crate) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, PipelineError> {
         let context = || path.display().to_string();
-        let text = match std::fs::read(path) {
-            Ok(bytes) if resume => String::from_utf8(bytes).map_err(|e| damaged(path, &e))?,
-            _ => String::new(),
-        };
-        let whole = text.rfind('\n').map_or(0, |last| last + 1);
-        let mut lines = text[..whole].lines().enumerate();
+        let mut bytes = std::fs::read(path).ok().filter(|_| resume).unwrap_or_default();
+        // What follows the last whole line may end within a character.
+        bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
+        let whole = bytes.len();
+        let text = String::from_utf8(bytes).map_err(|e| damaged(path, &e))?;
+        let mut lines = text.lines().enumerate();
         let head = lines.next().map(|(_, line)| serde_json::from_str::<JournalHead>(line)).transpose();
         if head.map_err(|e| damaged(path, &e))?.is_some_and(|head| head.parameters == parameters) {
             let mut done = BTreeMap::new();
@@ -115,15 +115,16 @@ mod tests {
         // Not every parser gives this number back.
         let value = 18.214_986_511_404_046;
         first.add("x", &value).unwrap();
-        first.add("y", &2.0).unwrap();
+        first.add("µ", &2.0).unwrap();
         let whole = std::fs::read(&path).unwrap();
         assert_eq!(count(&path), Some(2));
-        assert_eq!(open("p", true).done, BTreeMap::from([("x".to_owned(), value), ("y".to_owned(), 2.0)]));
-        for torn in whole.len() - 8..whole.len() {
+        assert_eq!(open("p", true).done, BTreeMap::from([("x".to_owned(), value), ("µ".to_owned(), 2.0)]));
+        // Also in the middle of the character.
+        for torn in whole.len() - 22..whole.len() {
             std::fs::write(&path, &whole[..torn]).unwrap();
             let again = open("p", true);
             assert_eq!(again.done.len(), 1);
-            again.add("y", &2.0).unwrap();
+            again.add("µ", &2.0).unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole);
         }
         assert!(open("q", true).done.is_empty(), "other parameters");

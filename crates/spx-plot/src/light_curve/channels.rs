@@ -2,6 +2,7 @@
 
 use super::points::{Drawable, DrawnValue, MeasuredFlux};
 use crate::scale::percentiles;
+use spx_core::elementary::{ln, powf};
 
 /// Widths of bins in ln(wavelength): one over the resolving power, 41 up to 3.82 um and about 120
 /// above.
@@ -36,7 +37,7 @@ pub(super) fn channel_means(drawable: &Drawable) -> Channels {
 fn bin(p: &MeasuredFlux) -> (bool, i64) {
     let fine = p.wavelength >= FINE_FROM;
     #[expect(clippy::cast_possible_truncation, reason = "some hundreds")]
-    let number = ((p.wavelength / FINE_FROM).ln() / WIDTHS[usize::from(fine)]).floor() as i64;
+    let number = (ln(p.wavelength / FINE_FROM) / WIDTHS[usize::from(fine)]).floor() as i64;
     (fine, number)
 }
 
@@ -54,7 +55,7 @@ fn mean(points: &[MeasuredFlux]) -> (f64, DrawnValue) {
     }
     let [weight, wavelength, value] = sums;
     if weight > 0.0 {
-        (wavelength / weight, DrawnValue { at: value / weight, error: weight.powf(-0.5) })
+        (wavelength / weight, DrawnValue { at: value / weight, error: powf(weight, -0.5) })
     } else {
         (points[0].wavelength, DrawnValue { at: median, error: 0.0 })
     }

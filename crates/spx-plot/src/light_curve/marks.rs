@@ -9,6 +9,7 @@ use crate::colormap::{Rgb, to_byte};
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
 use crate::panel::Panel;
+use spx_core::elementary::powf;
 
 /// Sizes of points and lines \[px\].
 pub(super) struct Marks<'a> {
@@ -30,7 +31,7 @@ impl<'a> Marks<'a> {
     /// For so many points.
     pub(super) fn new(options: &'a LightCurveOptions, points: usize) -> Self {
         let pixel = f64::from(options.dpi) / 72.0;
-        let crowd = (100.0 / points.max(100) as f64).powf(0.3);
+        let crowd = powf(100.0 / points.max(100) as f64, 0.3);
         let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd) * pixel;
         let good = size(options.marker_size_good, 5.0);
         Self {

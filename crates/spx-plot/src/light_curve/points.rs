@@ -1,5 +1,6 @@
 //! Which points can be drawn, to which class each belongs, and the ranges that they span.
 
+use spx_core::elementary::log10;
 use spx_core::units::AB_ZERO_POINT_UJY;
 
 use super::smooth::SmoothSpectrum;
@@ -94,7 +95,7 @@ impl DrawablePoint {
 /// AB magnitude of a flux \[uJy\].
 fn magnitude(flux: DrawnValue) -> DrawnValue {
     DrawnValue {
-        at: AB_ZERO_POINT_UJY - 2.5 * flux.at.log10(),
+        at: AB_ZERO_POINT_UJY - 2.5 * log10(flux.at),
         error: 2.5 / std::f64::consts::LN_10 * flux.error / flux.at,
     }
 }

@@ -1,6 +1,7 @@
 //! The source's own spectrum, smoothed: what its light curve is compared with.
 
 use super::points::MeasuredFlux;
+use spx_core::elementary::ln;
 
 /// Half the width in ln(wavelength) of the neighborhood in which a line is fitted, as a channel of
 /// the resolving power 41 is wide; it grows where there are too few points.
@@ -26,7 +27,7 @@ impl SmoothSpectrum {
     pub(super) fn new(fluxes: &[MeasuredFlux]) -> Self {
         let mut kept: Vec<SmoothedPoint> = fluxes
             .iter()
-            .map(|p| SmoothedPoint { x: p.wavelength.ln(), flux: p.flux, weight: p.error.powi(-2) })
+            .map(|p| SmoothedPoint { x: ln(p.wavelength), flux: p.flux, weight: p.error.powi(-2) })
             .filter(|p| p.x.is_finite() && p.weight.is_finite() && p.weight > 0.0)
             .collect();
         kept.sort_by(|a, b| a.x.total_cmp(&b.x));
@@ -40,7 +41,7 @@ impl SmoothSpectrum {
     /// The value at a wavelength \[um\], by a line through the points around it, from which
     /// outliers are taken twice; NaN where there are no points.
     pub(super) fn at(&self, wavelength: f64) -> f64 {
-        let x = wavelength.ln();
+        let x = ln(wavelength);
         let mut near: Vec<SmoothedPoint> = self.neighborhood(x).to_vec();
         let mut line = fitted(&near, x);
         for _ in 0..2 {

@@ -4,6 +4,7 @@ use super::*;
 use crate::canvas::{CanvasShape, INK, Rect};
 use crate::colormap::{Rgb, luminance};
 use crate::testing::{Picture, assert_texts_are_free};
+use spx_core::elementary::exp;
 
 /// SplitMix64 (Steele et al. 2014), numbers in [0, 1).
 struct Random(u64);
@@ -28,7 +29,7 @@ fn source(count: u32, brightness: f64) -> Vec<LightCurvePoint> {
     let mut point = || {
         let wavelength = 0.75 + 4.25 * random.next();
         let error = 0.02 * brightness + 12.0 * (1.0 + random.next());
-        let line = 0.8 * brightness * (-((wavelength - 2.6) / 0.1).powi(2)).exp();
+        let line = 0.8 * brightness * exp(-((wavelength - 2.6) / 0.1).powi(2));
         let spoiled = random.next() < 1.0 / 12.0;
         let outlier = if spoiled { 4.0 * error * random.noise() } else { 0.0 };
         let flux = brightness * (0.3 + 1.2 / wavelength) + line + error * random.noise() + outlier;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
+use spx_core::elementary::sin_cos;
 use spx_core::header::Header;
 use spx_core::sky::Position;
 use spx_wcs::CelestialWcs;
@@ -44,7 +45,7 @@ pub(crate) fn real_full_frame() -> Header {
 /// A header with real distortion, in the archive's form: PC in degrees, flipped parity.
 pub(crate) fn spherex_header(ra: f64, dec: f64, roll: f64) -> Header {
     let mut header = real_full_frame();
-    let (sin, cos) = roll.to_radians().sin_cos();
+    let (sin, cos) = sin_cos(roll.to_radians());
     let scale = 6.155 / 3600.0;
     header.set("CRVAL1", ra, "").set("CRVAL2", dec, "").set("LATPOLE", dec, "");
     header.set("PC1_1", scale * cos, "").set("PC1_2", scale * sin, "");
