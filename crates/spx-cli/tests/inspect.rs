@@ -156,3 +156,25 @@ fn a_file_must_be_named() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(spx(folder.path(), &["inspect"]).code, Some(2));
 }
+
+#[test]
+fn sums_of_hdus_are_compared() {
+    let folder = folder_with_cube();
+    let cube = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    let cube = cube.into_iter().find(|path| path.extension().is_some_and(|e| e == "fits")).unwrap();
+    let name = cube.file_name().unwrap().to_str().unwrap();
+    let image = input("d3_a.fits").display().to_string();
+    let both = ["inspect", "--verify", name, &image];
+    let told = spx(folder.path(), &both).succeeds().stdout;
+    assert!(told.starts_with(&format!("{name}: as CHECKSUM and DATASUM say: HDU 0")), "{told}");
+    assert!(told.ends_with("d3_a.fits: no HDU has CHECKSUM or DATASUM\n"), "{told}");
+    let json = spx(folder.path(), &[&both[..], &["--json"]].concat()).succeeds().json();
+    assert_eq!(json[0]["verified"].as_array().unwrap().len(), 7, "{json}");
+    let mut bytes = std::fs::read(&cube).unwrap();
+    let last = bytes.len() - 2880;
+    bytes[last] ^= 1;
+    std::fs::write(&cube, bytes).unwrap();
+    let run = spx(folder.path(), &both);
+    run.fails(1, &[name, "HDU 6", "CHECKSUM"]);
+    assert!(run.stdout.contains("d3_a.fits"), "the other one is looked at: {}", run.stdout);
+}

@@ -2,10 +2,12 @@
 
 mod text;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use spx_core::fits::verify_file;
 use spx_core::image::PixelPlanes;
 use spx_pipeline::inspect::{ImageSummary, inspect};
 
@@ -28,6 +30,7 @@ use crate::ui;
 #[command(after_help = "\
 Examples:
   spx inspect level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
+  spx inspect data/*.fits --verify
   spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
 
 A file that cannot be read is named on standard error, the others are shown,
@@ -37,6 +40,10 @@ pub(crate) struct InspectArgs {
     /// Spectral images, plain or gzipped
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// Compare the bytes of every HDU with the sums of its cards CHECKSUM and DATASUM instead; any
+    /// FITS file will do
+    #[arg(long)]
+    verify: bool,
 }
 
 /// One element of the JSON report.
@@ -44,7 +51,15 @@ pub(crate) struct InspectArgs {
 #[serde(untagged)]
 enum Entry {
     Read(Box<ImageSummary>),
-    Failed { file: String, error: String },
+    /// HDUs whose bytes have the sums of their cards.
+    Verified {
+        file: String,
+        verified: Vec<String>,
+    },
+    Failed {
+        file: String,
+        error: String,
+    },
 }
 
 /// Runs the command.
@@ -54,14 +69,20 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
     let mut planes = PixelPlanes::default();
     let mut gap = "";
     for path in &args.files {
-        match inspect(path, &mut planes) {
-            Ok(summary) if global.json => entries.push(Entry::Read(Box::new(summary))),
-            Ok(summary) => {
+        let looked_at = if args.verify {
+            verify(path)
+        } else {
+            inspect(path, &mut planes).map(|summary| Entry::Read(Box::new(summary))).map_err(Failure::from)
+        };
+        match looked_at {
+            Ok(entry) if global.json => entries.push(entry),
+            Ok(Entry::Read(summary)) => {
                 ui::data(&format!("{gap}{}", text::render(&summary)))?;
                 gap = "\n";
             }
-            Err(error) => {
-                let failure = Failure::from(error);
+            Ok(Entry::Verified { file, verified }) => ui::data(&format!("{file}: {}\n", told(&verified)))?,
+            Ok(Entry::Failed { .. }) => {}
+            Err(failure) => {
                 ui::error(&failure.to_string());
                 outcome = Outcome::Failed;
                 let file = path.display().to_string();
@@ -73,4 +94,17 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&entries)?))?;
     }
     Ok(outcome)
+}
+
+fn verify(path: &Path) -> Result<Entry, Failure> {
+    let file = path.display().to_string();
+    let verified = verify_file(path).with_context(|| file.clone())?;
+    Ok(Entry::Verified { file, verified })
+}
+
+fn told(verified: &[String]) -> String {
+    match verified {
+        [] => "no HDU has CHECKSUM or DATASUM".to_owned(),
+        hdus => format!("as CHECKSUM and DATASUM say: {}", hdus.join(", ")),
+    }
 }

@@ -102,8 +102,8 @@ impl ArchiveOrder<'_> {
         };
         let part = self.cutout.as_ref().map(|cutout| format!(" {cutout:?}")).unwrap_or_default();
         let parameters = format!("{} from {sources:?}{part}", self.asked());
-        // What is written down names files from `data` on: the directory may be moved, and the run gone
-        // on with from anywhere.
+        // What is written down names files from `data` on: the directory may be moved, and the run
+        // gone on with from anywhere.
         let delivered = stages.run("download", parameters, all_there, || {
             let entries = summary.observations.iter();
             let targets = entries.map(|entry| DownloadTarget::new(&entry.observation, self.cutout)).collect();

@@ -73,8 +73,8 @@ impl SumsInUse {
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
         write(&self.path, accumulator, settings, celestial, self.exists, progress)?;
-        // The lock is on the file that was replaced. A run that has locked the new one meanwhile has
-        // whole sums before it.
+        // The lock is on the file that was replaced. A run that has locked the new one meanwhile
+        // has whole sums before it.
         self.lock = stages::lock(&self.path).ok().flatten();
         Ok(())
     }
@@ -145,8 +145,8 @@ pub(super) struct AddedFile {
 #[derive(Default)]
 pub(super) struct AddedFiles {
     pub(super) new: Vec<InputFile>,
-    /// Those that come twice, which fail, and those that the user has named although they are in the
-    /// sums: a run that is repeated after it was killed meets them.
+    /// Those that come twice, which fail, and those that the user has named although they are in
+    /// the sums: a run that is repeated after it was killed meets them.
     pub(super) refused: Vec<InputReport>,
     /// Those in the sums that were met in a directory or in the archive.
     pub(super) aside: usize,
