@@ -3,8 +3,8 @@
 //! `flux = (sum(image overlap) - b pi r^2) pixel_area / light`, with `b` the sigma-clipped median
 //! of the pixels around and `light` the share of the source's light in the aperture, by the PSF;
 //! errors by [`ErrorModel`]. Pixels that are left out are missing from sum, area and light alike,
-//! so that the others make up for them, with the error of the PSF. The light of the source in its own background is taken out
-//! of that until the flux settles. Batch photometry is this in a loop.
+//! so that the others make up for them, with the error of the PSF. The light of the source in its
+//! own background is taken out of that until the flux settles. Batch photometry is this in a loop.
 
 use std::f64::consts::FRAC_PI_2;
 use std::ops::Range;

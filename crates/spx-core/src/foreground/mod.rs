@@ -15,8 +15,8 @@
 //! repeated ([`ForegroundFit::extended_fraction`] says how much stands above).
 //!
 //! Of large images, evenly spaced rows are looked at, about [`ForegroundOptions::max_pixels`]
-//! pixels in all, and more where sources leave few; the reported error is that of the pixels used. All sums run in a fixed order, so
-//! every machine finds the same bits.
+//! pixels in all, and more where sources leave few; the reported error is that of the pixels used.
+//! All sums run in a fixed order, so every machine finds the same bits.
 
 mod clip;
 mod gather;
@@ -311,8 +311,8 @@ pub fn run_scale(fitted: &[f64]) -> Option<f64> {
 /// the scale. What counts is how many of the pixels between them are background. Bad ones are not,
 /// nor are those of an excluded region: where that is most of the image, what is left of it holds
 /// the outskirts of what was to be excluded. And where what stands above the background as a whole
-/// leaves next to nothing, there is no background to speak of. (spxquery counts the background among
-/// all pixels.)
+/// leaves next to nothing, there is no background to speak of. (spxquery counts the background
+/// among all pixels.)
 fn usable_fraction(
     pixels: &BackgroundPixels,
     found: &UnextendedScale,
