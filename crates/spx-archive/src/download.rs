@@ -12,9 +12,9 @@ mod part;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use spx_core::progress::{Progress, Silent};
 
 use crate::error::ArchiveError;
@@ -57,7 +57,8 @@ pub enum MirrorUse {
 }
 
 /// How files are laid out below the output directory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum DownloadLayout {
     /// All in one directory.
     #[default]
@@ -65,20 +66,8 @@ pub enum DownloadLayout {
     /// In `D1` to `D6`; what is no spectral image stays above them.
     ByDetector,
     /// As in the archive below `ibe/data/spherex/`, so that the directory serves as a mirror.
+    #[serde(rename = "archive")]
     AsArchive,
-}
-
-impl FromStr for DownloadLayout {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "flat" => Ok(Self::Flat),
-            "by-detector" => Ok(Self::ByDetector),
-            "archive" => Ok(Self::AsArchive),
-            _ => Err(format!("unknown layout `{text}`: expected flat, by-detector or archive")),
-        }
-    }
 }
 
 /// How downloads are done.

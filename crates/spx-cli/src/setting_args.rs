@@ -21,6 +21,8 @@ pub(crate) struct SettingArgs<C> {
     pub(crate) file: Option<PathBuf>,
     /// What the command line and the environment set.
     given: Table,
+    /// Keys that the command line itself sets.
+    typed: Vec<String>,
     configuration: PhantomData<fn() -> C>,
 }
 
@@ -28,6 +30,11 @@ impl<C: Configuration> SettingArgs<C> {
     /// File, environment and command line merged, defaults filled in.
     pub(crate) fn resolve(&self) -> Result<C, Failure> {
         self.resolve_over(self.file.as_deref())
+    }
+
+    /// The option of a setting that stands on the command line.
+    pub(crate) fn typed(&self, key: &str) -> Option<String> {
+        self.typed.iter().find(|typed| *typed == key).map(|typed| typed.replace('_', "-"))
     }
 
     /// As [`resolve`](Self::resolve), over another file than that of `--config`.
@@ -54,9 +61,15 @@ impl<C: Configuration + 'static> Args for SettingArgs<C> {
 
 impl<C: Configuration> FromArgMatches for SettingArgs<C> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let values =
-            settings_of::<C>().into_iter().filter_map(|setting| Some((value(&setting, matches)?, setting)));
+        let settings = settings_of::<C>();
+        let is_typed = |setting: &&SettingDeclaration| {
+            matches.value_source(&setting.key) == Some(ValueSource::CommandLine)
+                || setting.kind == SettingKind::Boolean && matches.get_flag(&negative(setting))
+        };
+        let typed = settings.iter().filter(is_typed).map(|setting| setting.key.clone()).collect();
+        let values = settings.into_iter().filter_map(|setting| Some((value(&setting, matches)?, setting)));
         Ok(Self {
+            typed,
             file: matches.get_one::<PathBuf>("config").cloned(),
             given: values.map(|(value, setting)| (setting.key, value)).collect(),
             configuration: PhantomData,

@@ -14,7 +14,7 @@ use spx_serve::{Fault, Faults, LocalArchive, RequestKind};
 use spx_votable::{VoTableLimits, VoTableReader};
 use tempfile::tempdir;
 use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
-use tools::{Run, names, spx};
+use tools::{Run, command, names, spx};
 
 const SUMMARY: &str = "query_summary.toml";
 
@@ -498,4 +498,48 @@ fn two_runs_do_not_work_in_one_directory() {
     thread::sleep(Duration::from_millis(100));
     spx(folder.path(), &arguments).fails(1, &["another run is at work in cube"]);
     assert!(first.wait().unwrap().success());
+}
+
+#[test]
+fn queries_and_downloads_have_configurations() {
+    let archive = archive();
+    let folder = tempdir().unwrap();
+    let here = folder.path();
+    let text = format!("archive_url = '{}'\nra = 304.69\ndec = 42.44\nbands = ['D3']\n", archive.url());
+    std::fs::write(here.join("query.toml"), &text).unwrap();
+    let found = |more: &[&str]| {
+        let run = spx(here, &[&["query", "--config=query.toml", "--json"], more].concat());
+        run.succeeds().json()["n_observations"].as_u64().unwrap()
+    };
+    assert_eq!(found(&PLACE), OBSERVATIONS as u64);
+    assert_eq!(found(&[&PLACE[..], &["--bands=D1,D3"]].concat()), 2 * OBSERVATIONS as u64);
+    for command in ["query", "download"] {
+        spx(here, &["config", "init", command, "-o", "template.toml", "--overwrite"]).succeeds();
+        let shown = spx(here, &["config", "show", command, "--config=template.toml"]).succeeds().stdout;
+        assert!(shown.contains("release = \"newest\"") && shown.contains("ra = 213.9427"), "{shown}");
+    }
+    std::fs::write(here.join("typo.toml"), "cutout_sise = '60px'\n").unwrap();
+    spx(here, &["download", "--config=typo.toml"]).fails(2, &["line 1", "did you mean `cutout_size`?"]);
+    let both = ["download", "--query=list.toml", "--bands=D1"];
+    spx(here, &both).fails(2, &["--query list.toml", "--bands", "give one of them"]);
+}
+
+/// A switch that is on by default can be turned off and on again, and what is typed wins.
+#[test]
+fn the_command_line_wins_over_the_environment() {
+    let folder = tempdir().unwrap();
+    for (environment, typed, expected) in [
+        ("true", "--no-shift-wavelengths", false),
+        ("false", "--shift-wavelengths", true),
+        ("1", "--shift-wavelengths=false", false),
+        ("0", "--quiet", false),
+    ] {
+        let mut command = command(folder.path(), &["config", "show", "photometry", typed]);
+        let output = command.env("SPX_SHIFT_WAVELENGTHS", environment).output().unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        assert!(
+            shown.contains(&format!("\nshift_wavelengths = {expected}\n")),
+            "{environment} {typed}: {shown}"
+        );
+    }
 }

@@ -20,7 +20,7 @@ pub(crate) fn make(archive: &str, ra: f64, dec: f64, directory: &str) -> Result<
     let config = RunConfig {
         source: SourceSettings { ra: Some(ra), dec: Some(dec), ..Default::default() },
         output_dir: directory.into(),
-        archive: ArchiveSettings { archive_url: archive.to_owned(), ..Default::default() },
+        archive: ArchiveSettings::at(archive),
         ..RunConfig::default()
     };
     let report = run_source(&config, &SilentListener)?;

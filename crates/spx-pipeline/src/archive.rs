@@ -3,6 +3,7 @@
 mod access;
 mod deliver;
 mod files;
+mod place;
 mod query;
 mod search;
 mod settings;
@@ -11,7 +12,11 @@ mod summary;
 pub use access::ArchiveAccess;
 pub use deliver::{ArchiveOrder, DeliveredFiles};
 pub use files::{FetchReport, FetchedFiles, RemoteSource, check_mirror, fetch, sources};
-pub use query::{DownloadRequest, QueryReport, QueryRequest, download, load_query_summary, query};
+pub use place::{CutoutSettings, PlaceSettings};
+pub(crate) use place::{detectors, needed_position, parse_coverage};
+pub use query::{
+    DownloadConfig, QueryConfig, QueryReport, download, download_listed, load_query_summary, query,
+};
 pub use search::{MAX_IMAGES, client, search};
-pub use settings::ArchiveSettings;
+pub use settings::{ArchiveSettings, SearchSettings};
 pub use summary::{QUERY_SUMMARY, QueryEntry, QueryFilters, QueryRegion, QuerySummary, SupersededEntry};

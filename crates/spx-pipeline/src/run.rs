@@ -13,7 +13,6 @@ use crate::stages::StageStatus;
 use crate::{Listener, PipelineError};
 
 pub use settings::RunConfig;
-pub(crate) use settings::detectors;
 pub use stages::{RUN_STAGES, SourceRun};
 
 /// Which stages of a run are done.

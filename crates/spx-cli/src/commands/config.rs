@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use spx_pipeline::archive::{DownloadConfig, QueryConfig};
 use spx_pipeline::batch::BatchConfig;
 use spx_pipeline::drizzle::{DrizzleConfig, MosaicConfig};
 use spx_pipeline::output::write_output;
@@ -61,6 +62,10 @@ struct ShowArgs {
 
 #[derive(Debug, Subcommand)]
 enum ShowCommand {
+    /// The settings of `spx query`
+    Query(SettingArgs<QueryConfig>),
+    /// The settings of `spx download`
+    Download(SettingArgs<DownloadConfig>),
     /// The settings of `spx drizzle`
     Drizzle(SettingArgs<DrizzleConfig>),
     /// The settings of `spx mosaic`
@@ -76,6 +81,8 @@ enum ShowCommand {
 /// A command with a configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum ConfiguredCommand {
+    Query,
+    Download,
     Drizzle,
     Mosaic,
     Run,
@@ -88,6 +95,8 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
     match &args.command {
         ConfigCommand::Init { command, output: file, overwrite } => {
             let text = match command {
+                ConfiguredCommand::Query => template::<QueryConfig>("query"),
+                ConfiguredCommand::Download => template::<DownloadConfig>("download"),
                 ConfiguredCommand::Drizzle => template::<DrizzleConfig>("drizzle"),
                 ConfiguredCommand::Mosaic => template::<MosaicConfig>("mosaic"),
                 ConfiguredCommand::Run => template::<RunConfig>("run"),
@@ -101,6 +110,8 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
         }
         ConfigCommand::Show(args) => match &args.command {
             None => show(&args.drizzle.resolve()?.resolved())?,
+            Some(ShowCommand::Query(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Download(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Drizzle(settings)) => show(&settings.resolve()?.resolved())?,
             Some(ShowCommand::Mosaic(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Run(settings)) => show(&settings.resolve()?)?,
@@ -117,10 +128,15 @@ fn show(config: &impl Configuration) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Command;
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use clap::{Command, CommandFactory as _};
     use spx_pipeline::settings::settings_of;
 
     use super::*;
+
+    const FOREIGN_OPTIONS: [&str; 4] = ["locked", "release", "path", "help"];
 
     /// Help, template and library defaults of a command agree.
     fn agree<C: Configuration + 'static>() {
@@ -167,6 +183,40 @@ mod tests {
         agree::<RunConfig>();
         agree::<PhotometryConfig>();
         agree::<BatchConfig>();
+        agree::<QueryConfig>();
+        agree::<DownloadConfig>();
+    }
+
+    /// The documents name no option that there is not.
+    #[test]
+    fn documents_name_options_that_exist() {
+        fn options(command: &Command, known: &mut BTreeSet<String>) {
+            for argument in command.get_arguments() {
+                known
+                    .extend(argument.get_long_and_visible_aliases().into_iter().flatten().map(str::to_owned));
+            }
+            command.get_subcommands().for_each(|child| options(child, known));
+        }
+        let mut command = crate::cli::Cli::command();
+        command.build();
+        // Options of cargo, xtask and other programs in examples.
+        let mut known = BTreeSet::from(FOREIGN_OPTIONS.map(str::to_owned));
+        options(&command, &mut known);
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+        for path in docs.chain([root.join("README.md")]).filter(|p| p.extension().is_some_and(|e| e == "md"))
+        {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let starts =
+                text.match_indices("--").filter(|(at, _)| text[..*at].ends_with([' ', '`', '(', '\n']));
+            for (at, _) in starts {
+                let name = text[at + 2..]
+                    .split(|c: char| !(c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit()));
+                let name = name.into_iter().next().unwrap_or_default();
+                let exists = name.is_empty() || name.starts_with('-') || known.contains(name);
+                assert!(exists, "{}: --{name} is no option", path.display());
+            }
+        }
     }
 
     /// Paths of configuration files may begin with `~`, so that every setting that is one must be

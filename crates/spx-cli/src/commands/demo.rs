@@ -10,7 +10,7 @@ use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::{CubeArray, CubeFile};
-use spx_pipeline::archive::ArchiveSettings;
+use spx_pipeline::archive::{ArchiveSettings, CutoutSettings};
 use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
 use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
 use spx_pipeline::run::{RunConfig, run_source};
@@ -198,7 +198,7 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
             height: Some(SIDE),
             detector: 3,
         },
-        archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
+        archive: ArchiveSettings::at(archive),
         output: OutputSettings { output_dir: output.to_owned(), ..OutputSettings::default() },
         ..DrizzleConfig::default()
     }
@@ -463,8 +463,8 @@ impl<'a> SingleSource<'a> {
                 ..SourceSettings::default()
             },
             output_dir: output.to_owned(),
-            cutout_size: Some("60px".to_owned()),
-            archive: ArchiveSettings { archive_url: archive.to_owned(), ..ArchiveSettings::default() },
+            cutout: CutoutSettings { cutout_size: Some("60px".to_owned()), cutout_center: None },
+            archive: ArchiveSettings::at(archive),
             photometry: PhotometrySettings { psf_flux: true, ..PhotometrySettings::default() },
             ..RunConfig::default()
         };

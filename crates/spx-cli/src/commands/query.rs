@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spx_pipeline::archive::{QueryReport, query};
+use spx_pipeline::archive::{QueryConfig, QueryReport, query};
 
 use crate::archive::format::{TableFormat, render};
-use crate::archive::{ArchiveArgs, SelectionArgs};
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
+use crate::setting_args::SettingArgs;
 use crate::ui;
 
 /// Find the spectral images of a place in the archive.
@@ -23,23 +23,20 @@ Examples:
 
 `spx download --query query_summary.toml` fetches what a query has found.")]
 pub(crate) struct QueryArgs {
-    #[command(flatten)]
-    selection: SelectionArgs,
-    #[command(flatten)]
-    archive: ArchiveArgs,
     /// Form of the list
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: TableFormat,
     /// Also write the summary to this TOML file, replacing what is there
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingArgs<QueryConfig>,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let request = args.archive.request(args.selection.selection()?);
-    let QueryReport { summary, refused } = query(&request, &global.terminal())?;
+    let QueryReport { summary, refused } = query(&args.settings.resolve()?, &global.terminal())?;
     if let Some(path) = &args.output {
         summary.write(path)?;
     }

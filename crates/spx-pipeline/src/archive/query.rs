@@ -2,27 +2,75 @@
 
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use spx_archive::{
-    ArchiveUrl, Cutout, CutoutCenter, CutoutSize, DownloadLayout, DownloadOptions, DownloadTarget,
-    Downloader, MirrorUse, Selection,
+    ArchiveUrl, Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downloader, MirrorUse, Selection,
 };
 use spx_core::atomic;
 use spx_core::sky::Position;
 
-use super::files::{FetchedFiles, RemoteSource, check_mirror, fetch, sources};
-use super::search::{client, search};
+use super::access::ArchiveAccess;
+use super::files::{FetchedFiles, check_mirror, fetch};
+use super::place::{CutoutSettings, PlaceSettings, detectors};
+use super::search::{MAX_IMAGES, client, search};
+use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
+use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError, ResultContext as _};
 
-/// What [`query`] asks.
-#[derive(Debug, Clone)]
-pub struct QueryRequest {
+/// Settings of [`query`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Archive"))]
+pub struct QueryConfig {
     /// Which images.
-    pub selection: Selection,
+    #[serde(flatten)]
+    pub place: PlaceSettings,
     /// The archive.
-    pub archive: ArchiveUrl,
-    /// By SIA2 instead of TAP.
+    #[serde(flatten)]
+    pub search: SearchSettings,
+    /// Ask by SIA2 instead of TAP
     pub sia: bool,
+}
+
+/// Settings of [`download`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Output"))]
+pub struct DownloadConfig {
+    /// Which images.
+    #[serde(flatten)]
+    pub place: PlaceSettings,
+    /// The archive and the other places where files are looked for.
+    #[serde(flatten)]
+    pub archive: ArchiveSettings,
+    /// Ask by SIA2 instead of TAP
+    #[schemars(extend("x-heading" = "Archive"))]
+    pub sia: bool,
+    /// Parts of images.
+    #[serde(flatten)]
+    pub cutout: CutoutSettings,
+    /// Directory for the files and query_summary.toml
+    #[schemars(extend("x-value" = "DIR", "x-short" = "o"))]
+    pub output_dir: PathBuf,
+    /// One directory (flat), one for each detector (by-detector), or the paths of the archive
+    /// (archive), so that the directory serves as a data mirror
+    #[schemars(with = "String", extend("enum" = ["flat", "by-detector", "archive"]))]
+    pub layout: DownloadLayout,
+}
+
+impl Default for DownloadConfig {
+    fn default() -> Self {
+        Self {
+            place: PlaceSettings::default(),
+            archive: ArchiveSettings::default(),
+            sia: false,
+            cutout: CutoutSettings::default(),
+            output_dir: "data".into(),
+            layout: DownloadLayout::default(),
+        }
+    }
 }
 
 /// What the archive answered.
@@ -34,52 +82,25 @@ pub struct QueryReport {
     pub refused: usize,
 }
 
-/// What [`download`] fetches, and how.
-#[derive(Debug, Clone)]
-pub struct DownloadRequest {
-    /// Another archive than the one that was asked.
-    pub archive: Option<ArchiveUrl>,
-    /// Cutouts of this size instead of full frames.
-    pub cutout_size: Option<CutoutSize>,
-    /// Their center; that of the query by default.
-    pub cutout_center: Option<CutoutCenter>,
-    /// Directory for the files and the query summary.
-    pub output_dir: PathBuf,
-    /// One directory, or one for each detector.
-    pub layout: DownloadLayout,
-    /// Files at a time.
-    pub workers: usize,
-    /// A directory with the paths of the archive, looked at first; its files are copied.
-    pub data_mirror: Option<PathBuf>,
-    /// Where else to look, in this order; by default the cloud copy and the archive.
-    pub sources: Vec<RemoteSource>,
-}
-
-impl Default for DownloadRequest {
-    fn default() -> Self {
-        Self {
-            archive: None,
-            cutout_size: None,
-            cutout_center: None,
-            output_dir: "data".into(),
-            layout: DownloadLayout::Flat,
-            workers: 4,
-            data_mirror: None,
-            sources: Vec::new(),
-        }
-    }
-}
-
 /// Asks the archive which images it has.
 ///
 /// # Errors
-/// Nothing found where there is no image; usage where there are more than the limit; otherwise
-/// where it cannot be asked.
-pub fn query(request: &QueryRequest, listener: &dyn Listener) -> Result<QueryReport, PipelineError> {
-    let client = client(request.archive.clone(), 1);
-    let found = search(&client, &request.selection, request.sia, listener)?;
+/// Nothing found where there is no image; usage where the settings are wrong, or there are more
+/// images than the limit; otherwise where the archive cannot be asked.
+pub fn query(config: &QueryConfig, listener: &dyn Listener) -> Result<QueryReport, PipelineError> {
+    let QueryConfig { place, search: settings, sia } = config;
+    let access = ArchiveSettings { search: settings.clone(), ..ArchiveSettings::default() }.access()?;
+    let selection = place.selection(&access)?;
+    let client = client(access.url, 1);
+    let found = search(&client, &selection, *sia, listener)?;
     let refused = found.rejected.len();
-    Ok(QueryReport { summary: QuerySummary::new(&client, &request.selection, found), refused })
+    Ok(QueryReport { summary: QuerySummary::new(&client, &selection, found), refused })
+}
+
+impl PlaceSettings {
+    fn selection(&self, access: &ArchiveAccess) -> Result<Selection, PipelineError> {
+        Ok(Selection { bands: detectors(self.bands.as_deref())?, ..access.selection(self.shape()?, None) })
+    }
 }
 
 /// Reads the summary of an earlier query: the file, or `query_summary.toml` in a directory.
@@ -90,43 +111,57 @@ pub fn load_query_summary(path: &Path) -> Result<QuerySummary, PipelineError> {
     if path.is_dir() { QuerySummary::read(&path.join(QUERY_SUMMARY)) } else { QuerySummary::read(path) }
 }
 
+/// Asks the archive which images it has, and downloads them as [`download_listed`] does.
+///
+/// # Errors
+/// As [`query`] and [`download_listed`].
+pub fn download(config: &DownloadConfig, listener: &dyn Listener) -> Result<FetchedFiles, PipelineError> {
+    // What is wrong with the download is told before anything is asked.
+    check_mirror(&config.archive.access()?.sources)?;
+    config.cutout.cutout(config.place.shape()?.center())?;
+    let mut search = config.archive.search.clone();
+    search.max_images.get_or_insert(MAX_IMAGES);
+    let wanted = QueryConfig { place: config.place.clone(), search, sia: config.sia };
+    download_listed(&query(&wanted, listener)?.summary, config, listener)
+}
+
 /// Downloads what a query has found, and writes its summary beside the files. What is there already
 /// and whole is not fetched again; a file that fails does not stop the others.
+///
+/// The place of `config` is not looked at. Files come from the archive that the summary names
+/// unless `config` names another than IRSA.
 ///
 /// # Errors
 /// Usage where the cutout or the mirror is not as it should be; where the disk is too small, or
 /// another run is at work in the directory; interrupted.
-pub fn download(
+pub fn download_listed(
     summary: &QuerySummary,
-    request: &DownloadRequest,
+    config: &DownloadConfig,
     listener: &dyn Listener,
 ) -> Result<FetchedFiles, PipelineError> {
     let center = Position::new(summary.region.center_ra, summary.region.center_dec);
-    let center: CutoutCenter = center.map_err(PipelineError::usage)?.into();
-    let center = request.cutout_center.unwrap_or(center);
-    let cutout = request.cutout_size.map(|size| Cutout { size, center });
+    let cutout = config.cutout.cutout(center.map_err(PipelineError::usage)?)?;
     if let Some(warning) = cutout.as_ref().and_then(Cutout::warning) {
         listener.warning(&warning);
     }
-    let archive = match &request.archive {
-        Some(archive) => archive.clone(),
-        None => {
-            let asked = summary.archive.parse();
-            asked.map_err(|e| PipelineError::usage(format!("query summary: {e}")))?
-        }
-    };
+    let mut settings = config.archive.clone();
+    if settings.search.archive_url == ArchiveUrl::IRSA {
+        settings.search.archive_url.clone_from(&summary.archive);
+    }
+    let ArchiveAccess { url: archive, sources, workers, .. } =
+        settings.access().context("query summary").map_err(PipelineError::into_usage)?;
     let options = DownloadOptions {
-        workers: request.workers,
-        sources: sources(request.data_mirror.as_deref(), &request.sources, &archive),
+        workers,
+        sources,
         mirror_use: MirrorUse::Copy,
-        layout: request.layout,
+        layout: config.layout,
         ..DownloadOptions::default()
     };
     check_mirror(&options.sources)?;
-    let client = client(archive, request.workers);
+    let client = client(archive, workers);
     // It locks the directory.
-    let downloader = Downloader::new(&client, &request.output_dir, options)?;
-    let list = request.output_dir.join(QUERY_SUMMARY);
+    let downloader = Downloader::new(&client, &config.output_dir, options)?;
+    let list = config.output_dir.join(QUERY_SUMMARY);
     atomic::remove_leftovers(&list).with_context(|| list.display().to_string())?;
     summary.write(&list)?;
     let entries = summary.observations.iter();

@@ -12,12 +12,12 @@ use super::files::{RemoteSource, sources};
 use crate::PipelineError;
 use crate::settings::SettingHeading;
 
-/// Settings of the archive, which all pipelines share.
+/// Settings of a search, which all pipelines share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Archive"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[MJD]` is a unit")]
-pub struct ArchiveSettings {
+pub struct SearchSettings {
     /// Base address of the archive; plain http on this machine only
     #[schemars(extend("x-value" = "URL"))]
     pub archive_url: String,
@@ -33,14 +33,36 @@ pub struct ArchiveSettings {
     #[schemars(with = "String", extend("enum" = ["all", "wide", "deep"]))]
     pub fields: SurveyFields,
     /// More images than this are an error; by default 500 for cubes, mosaics and catalogs, without
-    /// limit for one source
+    /// limit for one source, queries and downloads
     #[schemars(extend("examples" = [500]))]
     pub max_images: Option<usize>,
+}
+
+impl Default for SearchSettings {
+    fn default() -> Self {
+        Self {
+            archive_url: ArchiveUrl::IRSA.to_owned(),
+            mjd_range: None,
+            release: ReleaseChoice::default(),
+            fields: SurveyFields::default(),
+            max_images: None,
+        }
+    }
+}
+
+/// Settings of the archive where a pipeline takes its images from it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Archive"))]
+pub struct ArchiveSettings {
+    /// How it is asked.
+    #[serde(flatten)]
+    pub search: SearchSettings,
     /// Downloads at a time
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
     /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are
-    /// read where they are
+    /// read where they are (`spx download` copies them)
     #[schemars(extend("examples" = ["/data/spherex"], "x-value" = "DIR"))]
     pub data_mirror: Option<PathBuf>,
     /// Where else to look for files, in this order: cloud, irsa; by default both, or the archive
@@ -51,27 +73,25 @@ pub struct ArchiveSettings {
 
 impl Default for ArchiveSettings {
     fn default() -> Self {
-        Self {
-            archive_url: ArchiveUrl::IRSA.to_owned(),
-            mjd_range: None,
-            release: ReleaseChoice::default(),
-            fields: SurveyFields::default(),
-            max_images: None,
-            workers: 4,
-            data_mirror: None,
-            sources: None,
-        }
+        Self { search: SearchSettings::default(), workers: 4, data_mirror: None, sources: None }
     }
 }
 
 impl ArchiveSettings {
+    /// Those of another archive than IRSA.
+    pub fn at(archive_url: &str) -> Self {
+        let search = SearchSettings { archive_url: archive_url.to_owned(), ..SearchSettings::default() };
+        Self { search, ..Self::default() }
+    }
+
     /// Checks the settings.
     ///
     /// # Errors
     /// Usage, naming the first setting that is out of range.
     pub fn access(&self) -> Result<ArchiveAccess, PipelineError> {
-        let url: ArchiveUrl = self.archive_url.parse().map_err(PipelineError::usage)?;
-        let mjd_range = match self.mjd_range.as_deref() {
+        let SearchSettings { archive_url, mjd_range, release, fields, max_images } = &self.search;
+        let url: ArchiveUrl = archive_url.parse().map_err(PipelineError::usage)?;
+        let mjd_range = match mjd_range.as_deref() {
             None => None,
             Some(&[min, max]) => Some(MjdRange::new(min, max).map_err(PipelineError::usage)?),
             Some(other) => {
@@ -91,9 +111,9 @@ impl ArchiveSettings {
             sources: sources(self.data_mirror.as_deref(), &named, &url),
             url,
             mjd_range,
-            max_images: self.max_images,
-            release: self.release,
-            fields: self.fields,
+            max_images: *max_images,
+            release: *release,
+            fields: *fields,
             workers: self.workers,
         })
     }

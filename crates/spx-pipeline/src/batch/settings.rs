@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use spx_archive::{Coverage, SearchCircle, SearchShape, Selection};
 use spx_batch::{AggregateOptions, ImageTableFormat};
 use spx_core::release::ReleaseChoice;
-use spx_core::sky::Position;
 
 use crate::PipelineError;
-use crate::archive::{ArchiveAccess, ArchiveSettings, MAX_IMAGES};
+use crate::archive::{
+    ArchiveAccess, ArchiveSettings, MAX_IMAGES, detectors, needed_position, parse_coverage,
+};
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
-use crate::run::detectors;
 use crate::settings::SettingHeading;
 
 /// Settings of a batch: every source of a catalog in every image of a region.
@@ -141,7 +141,7 @@ impl BatchConfig {
                 Some(paths) => BatchImages::Local(paths.clone()),
                 None => BatchImages::Archive(Box::new((self.archive.access()?, self.selection()?))),
             },
-            release: self.archive.release,
+            release: self.archive.search.release,
             output_dir: self.output_dir.clone(),
             aggregate,
             photometry: self.photometry.parameters()?,
@@ -149,14 +149,10 @@ impl BatchConfig {
     }
 
     fn selection(&self) -> Result<Selection, PipelineError> {
-        let need = |value: Option<f64>, name: &str| value.ok_or_else(|| missing(name));
-        let center =
-            Position::new(need(self.ra, "ra")?, need(self.dec, "dec")?).map_err(PipelineError::usage)?;
-        let circle = SearchCircle::new(center, need(self.radius, "radius")?).map_err(PipelineError::usage)?;
-        let coverage: Coverage = self
-            .coverage_mode
-            .parse()
-            .map_err(|error| PipelineError::usage(format!("coverage_mode: {error}")))?;
+        let center = needed_position(self.ra, self.dec)?;
+        let radius = self.radius.ok_or_else(|| missing("radius"))?;
+        let circle = SearchCircle::new(center, radius).map_err(PipelineError::usage)?;
+        let coverage = parse_coverage(&self.coverage_mode)?;
         Ok(Selection {
             bands: detectors(self.bands.as_deref())?,
             ..self.archive.access()?.selection(SearchShape::Circle(circle, coverage), Some(MAX_IMAGES))

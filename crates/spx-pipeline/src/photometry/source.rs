@@ -6,6 +6,7 @@ use spx_core::sky::Position;
 use spx_photometry::ProperMotion;
 
 use crate::PipelineError;
+use crate::archive::needed_position;
 use crate::settings::SettingHeading;
 
 /// Epoch of positions of Gaia DR3 \[yr\].
@@ -65,11 +66,7 @@ impl SourceSettings {
     /// # Errors
     /// Usage where a coordinate is missing or out of range, or a motion is not finite.
     pub fn target(&self) -> Result<SkyTarget, PipelineError> {
-        let (Some(ra), Some(dec)) = (self.ra, self.dec) else {
-            return Err(PipelineError::usage(
-                "--ra and --dec are needed (or `ra` and `dec` in the configuration)",
-            ));
-        };
+        let position = needed_position(self.ra, self.dec)?;
         let motion = match (self.pm_ra, self.pm_dec) {
             (None, None) => None,
             (ra, dec) => Some(ProperMotion {
@@ -83,6 +80,6 @@ impl SourceSettings {
         {
             return Err(PipelineError::usage("pm_ra, pm_dec and ref_epoch must be finite"));
         }
-        Ok(SkyTarget { position: Position::new(ra, dec).map_err(PipelineError::usage)?, motion })
+        Ok(SkyTarget { position, motion })
     }
 }

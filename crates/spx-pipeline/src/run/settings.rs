@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::{Cutout, CutoutCenter, CutoutSize};
+use spx_archive::Cutout;
 use spx_core::detector::Detector;
 use spx_core::sky::Position;
 use spx_plot::LightCurveOptions;
 
-use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::PipelineError;
+use crate::archive::{ArchiveAccess, ArchiveSettings, CutoutSettings, detectors};
 use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::photometry::source::{SkyTarget, SourceSettings};
 use crate::photometry::table::ColumnNames;
-use crate::{PipelineError, ResultContext as _};
 
 /// 2026.0 \[MJD\]: early in the survey, so that a nearby star is searched for close to where it is.
 const SEARCH_MJD: f64 = 61_041.0;
@@ -39,15 +39,9 @@ pub struct RunConfig {
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
     pub bands: Option<Vec<String>>,
-    /// Cutouts of this size instead of full frames, such as 60px, 3arcmin, 0.1 (degrees) or
-    /// 200,400px
-    #[schemars(example = "60px", extend("x-heading" = "Archive", "x-value" = "SIZE"))]
-    pub cutout_size: Option<String>,
-    /// Center of the cutouts, such as 304.7,42.5 (deg) or 1020,1020px; by default the source, at
-    /// its position of 2026.0
-    #[schemars(example = "1020,1020px")]
-    #[schemars(extend("x-heading" = "Archive", "x-value" = "X,Y", "x-hyphen" = true))]
-    pub cutout_center: Option<String>,
+    /// Parts of images.
+    #[serde(flatten)]
+    pub cutout: CutoutSettings,
     /// The archive.
     #[serde(flatten)]
     pub archive: ArchiveSettings,
@@ -67,8 +61,7 @@ impl Default for RunConfig {
             output_dir: "output".into(),
             columns: ColumnNames::default(),
             bands: None,
-            cutout_size: None,
-            cutout_center: None,
+            cutout: CutoutSettings::default(),
             archive: ArchiveSettings::default(),
             photometry: PhotometrySettings::default(),
             figure: FigureSettings::default(),
@@ -132,36 +125,12 @@ impl RunConfig {
             target,
             place,
             bands: detectors(self.bands.as_deref())?,
-            cutout: self.cutout(place)?,
+            cutout: self.cutout.cutout(place)?,
             archive: self.archive.access()?,
             photometry,
             figure,
         })
     }
-
-    fn cutout(&self, place: Position) -> Result<Option<Cutout>, PipelineError> {
-        let (size, center) = match (&self.cutout_size, &self.cutout_center) {
-            (None, None) => return Ok(None),
-            (None, Some(_)) => return Err(PipelineError::usage("cutout_center needs cutout_size")),
-            (Some(size), center) => (size, center),
-        };
-        let size: CutoutSize = size.parse().map_err(PipelineError::usage)?;
-        let center = match center {
-            None => place.into(),
-            Some(center) => center.parse::<CutoutCenter>().map_err(PipelineError::usage)?,
-        };
-        Ok(Some(Cutout { size, center }))
-    }
-}
-
-/// Detectors by their names; none stands for all.
-///
-/// # Errors
-/// Usage where there is no such detector.
-pub(crate) fn detectors(bands: Option<&[String]>) -> Result<Vec<Detector>, PipelineError> {
-    let bands =
-        bands.into_iter().flatten().map(|band| band.parse::<Detector>().map_err(PipelineError::usage));
-    bands.collect::<Result<_, _>>().context("bands")
 }
 
 #[cfg(test)]
