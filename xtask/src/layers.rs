@@ -29,12 +29,12 @@ const NETWORK: [&str; 12] = [
 /// The only crates that may bring those in: the archive's client, and the server that spx-sim and
 /// spx-cli may use.
 const NETWORK_GATES: [&str; 2] = ["spx-archive", "axum"];
-/// Front ends, and the libraries that each may name although spx-pipeline composes them: what
-/// pictures, cubes and tables still need of them directly. Whatever moves to spx-pipeline leaves
-/// this list.
+/// Front ends, and the libraries that each may name although spx-pipeline composes them: those that
+/// draw, for pictures are the front ends' own. Types of the others are re-exported by the modules of
+/// spx-pipeline whose functions take or give them.
 const FRONT_ENDS: [(&str, &[&str]); 3] = [
-    ("spx-cli", &["spx-archive", "spx-batch", "spx-drizzle", "spx-plot", "spx-votable", "spx-wcs"]),
-    ("spx-view", &["spx-drizzle", "spx-plot", "spx-wcs"]),
+    ("spx-cli", &["spx-plot"]),
+    ("spx-view", &["spx-plot"]),
     ("spx-py", &["spx-archive", "spx-batch", "spx-drizzle", "spx-photometry", "spx-plot", "spx-wcs"]),
 ];
 /// The libraries that spx-pipeline composes.

@@ -23,7 +23,7 @@
 //!     ArchiveClient, ArchiveUrl, ClientOptions, DownloadOptions, DownloadTarget, Downloader,
 //!     SearchShape, Selection,
 //! };
-//! use spx_core::{progress::Silent, sky::Position};
+//! use spx_archive::{progress::Silent, sky::Position};
 //!
 //! let client = ArchiveClient::new(ArchiveUrl::default(), ClientOptions::default());
 //! let selection = Selection::new(SearchShape::Point(Position::new(304.69, 42.44)?));
@@ -76,4 +76,5 @@ pub use retry::RetryOptions;
 pub use rows::{RejectedRow, SearchService};
 pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError, SurveyFields};
 pub use spx_core::release::{DataRelease, Processing, ProductName, ReleaseChoice, ReleaseIdentity};
+pub use spx_core::{detector, progress, sky};
 pub use target::DownloadTarget;

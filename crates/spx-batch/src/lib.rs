@@ -29,6 +29,8 @@ pub use index::SkyIndex;
 pub use names::file_stem;
 pub use row::{BatchRow, COLUMNS, header};
 pub use spx_core::columns::{ColumnKind, TableColumn};
+pub use spx_core::release::{FluxCorrection, ReleaseIdentity};
+pub use spx_core::{progress, sky};
 pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, RecordedZodi,
     Unmeasured, WrittenTables,

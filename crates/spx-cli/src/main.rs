@@ -5,7 +5,6 @@
 //! standard error.
 #![allow(rustdoc::broken_intra_doc_links, reason = "doc comments are help texts, in which `[deg]` is a unit")]
 
-mod archive;
 mod cli;
 mod commands;
 mod cube;

@@ -9,9 +9,9 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
-use spx_archive::{ArchiveError, DownloadOutcome, DownloadProgress, DownloadTarget, FileReport};
 use spx_core::progress::Progress;
 use spx_pipeline::Listener;
+use spx_pipeline::archive::{ArchiveError, DownloadOutcome, DownloadProgress, DownloadTarget, FileReport};
 use tracing_subscriber::filter::LevelFilter;
 
 /// How much is said on standard error.

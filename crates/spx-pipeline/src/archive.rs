@@ -8,6 +8,7 @@ mod query;
 mod search;
 mod settings;
 mod summary;
+mod table;
 
 pub use access::ArchiveAccess;
 pub use deliver::{ArchiveOrder, DeliveredFiles};
@@ -19,4 +20,8 @@ pub use query::{
 };
 pub use search::{MAX_IMAGES, client, search};
 pub use settings::{ArchiveSettings, SearchSettings};
+pub use spx_archive::{
+    ArchiveError, ArchiveUrl, CalibrationFamily, DownloadOutcome, DownloadProgress, DownloadTarget,
+    FileReport,
+};
 pub use summary::{QUERY_SUMMARY, QueryEntry, QueryFilters, QueryRegion, QuerySummary, SupersededEntry};

@@ -13,6 +13,7 @@ use crate::{Listener, PipelineError};
 
 pub use extract::ImageReport;
 pub use settings::BatchConfig;
+pub use spx_batch::{BatchRow, header};
 pub use stages::{BATCH_STAGES, BatchRun, light_curve};
 
 /// Which stages of a batch are done, and how.

@@ -11,8 +11,7 @@ mod summary;
 use std::path::Path;
 
 use spx_core::fits::FitsReader;
-use spx_drizzle::file::{CubeFile, CubeFileError, CubeFileProblem};
-use spx_wcs::CelestialWcs;
+use spx_drizzle::file::CubeFileProblem;
 
 use crate::{PipelineError, ResultContext as _};
 
@@ -25,7 +24,9 @@ pub use planes::{
 };
 pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
-pub use spx_drizzle::file::CubeLayout;
+pub use spx_drizzle::WavelengthGrid;
+pub use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, CubeLayout};
+pub use spx_wcs::{CelestialWcs, OutputGrid, TanNumbers};
 pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};
 
 /// Opens a cube.

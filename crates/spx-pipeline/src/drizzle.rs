@@ -20,7 +20,7 @@ mod writer;
 
 pub use finalize::{FinalizeRequest, finalize};
 pub use mosaic::{MosaicConfig, WaveRange};
-pub use report::{CubeReport, DrizzleReport, InputReport, InputStatus};
+pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination};
 pub use run::{
     download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,

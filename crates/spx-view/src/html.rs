@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use spx_core::atomic::AtomicFile;
-use spx_drizzle::file::CubeFile;
+use spx_pipeline::cube::CubeFile;
 use spx_pipeline::cube::open_cube;
 use spx_pipeline::{PipelineError, ResultContext as _};
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use spx_core::flags::FlagNames;
-use spx_drizzle::file::CubeFile;
+use spx_pipeline::cube::CubeFile;
+use spx_pipeline::cube::TanNumbers;
 use spx_plot::Colormap;
-use spx_wcs::TanNumbers;
 
 use crate::quantize::Loss;
 use spx_pipeline::PipelineError;

@@ -8,7 +8,7 @@
 //! 0. Of both, 0 stands for no data. Counts and flags are kept as they are.
 
 use serde::Serialize;
-use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
+use spx_pipeline::cube::{CubeArray, CubeFile, CubeFileError};
 
 use spx_core::elementary::{asinh, exp, hypot, ln, sinh};
 use spx_pipeline::statistics::median;

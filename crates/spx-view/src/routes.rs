@@ -18,7 +18,7 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use spx_drizzle::file::{CubeArray, CubeFile};
+use spx_pipeline::cube::{CubeArray, CubeFile};
 
 use crate::server::{ServedCube, Site};
 use crate::window::{Values, Window, read_flags};

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use spx_drizzle::file::CubeFile;
+use spx_pipeline::cube::CubeFile;
 use tokio::runtime::Runtime;
 
 use crate::connections::{ExplorerPort, SILENCE};

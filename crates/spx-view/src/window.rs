@@ -2,7 +2,7 @@
 //!
 //! Planes are read in blocks of rows, so that memory does not grow with the cube.
 
-use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
+use spx_pipeline::cube::{CubeArray, CubeFile, CubeFileError};
 
 use spx_pipeline::cube::{LinePlanes, PlaneQuantity, line_rows, mean_rows, read_rows};
 

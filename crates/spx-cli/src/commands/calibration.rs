@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use spx_archive::{ArchiveUrl, CalibrationFamily};
 use spx_core::detector::Detector;
+use spx_pipeline::archive::{ArchiveUrl, CalibrationFamily};
 use spx_pipeline::calibration::{
     CalibrationEntry, CalibrationRequest, CalibrationStatus, calibration_directory, calibration_status,
     fetch_calibration, list_calibration,

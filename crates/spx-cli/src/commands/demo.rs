@@ -9,7 +9,6 @@ use spx_core::detector::Detector;
 use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_drizzle::file::{CubeArray, CubeFile};
 use spx_pipeline::archive::{ArchiveSettings, CutoutSettings};
 use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
 use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
@@ -21,13 +20,12 @@ use spx_sim::{
     ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedSky,
     SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_truth,
 };
-use spx_wcs::OutputGrid;
 
 use super::simulate::{SimulatedFile, write_all};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
-use spx_pipeline::cube::{WavelengthRange, mean_plane};
+use spx_pipeline::cube::{CubeArray, CubeFile, OutputGrid, WavelengthRange, mean_plane};
 
 /// NGC 4395, as in the tutorial of the reference.
 const CENTER: (f64, f64) = (186.4536, 33.5468);

@@ -3,9 +3,9 @@
 use clap::Args;
 use spx_pipeline::PipelineError;
 use spx_pipeline::drizzle::{
-    CubeReport, DrizzleConfig, DrizzleReport, InputStatus, MosaicConfig, drizzle, mosaic, resume_drizzle,
-    resume_mosaic,
+    CubeReport, DrizzleConfig, DrizzleReport, MosaicConfig, drizzle, mosaic, resume_drizzle, resume_mosaic,
 };
+use spx_pipeline::outcome::InputOutcome;
 
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
@@ -117,11 +117,11 @@ fn summarize(cube: &CubeReport, global: &Global) {
         let Some(reason) = &input.reason else { continue };
         let line = format!("{}: {reason}", input.file);
         match input.status {
-            InputStatus::Used => ui::warning(&line),
-            InputStatus::Rejected => ui::note(global.verbosity(), &format!("  rejected {line}")),
+            InputOutcome::Used => ui::warning(&line),
+            InputOutcome::Rejected => ui::note(global.verbosity(), &format!("  rejected {line}")),
             // Those that could not even be opened were reported when that happened.
-            InputStatus::Failed if input.exposure.is_some() => ui::warning(&line),
-            InputStatus::Failed => {}
+            InputOutcome::Failed if input.exposure.is_some() => ui::warning(&line),
+            InputOutcome::Failed => {}
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spx_batch::BatchRow;
-use spx_pipeline::batch::light_curve;
+use spx_pipeline::batch::{BatchRow, header, light_curve};
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
@@ -62,7 +61,7 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
 }
 
 fn csv(rows: &[BatchRow<'_>]) -> String {
-    let mut text = spx_batch::header();
+    let mut text = header();
     text.push('\n');
     rows.iter().for_each(|row| row.write_line(&mut text));
     text

@@ -1,11 +1,11 @@
 //! `spx query`: which spectral images the archive has of a place.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use clap::Args;
-use spx_pipeline::archive::{QueryConfig, QueryReport, query};
+use clap::{Args, ValueEnum};
+use spx_pipeline::archive::{QueryConfig, QueryReport, QuerySummary, query};
 
-use crate::archive::format::{TableFormat, render};
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -33,6 +33,19 @@ pub(crate) struct QueryArgs {
     settings: SettingArgs<QueryConfig>,
 }
 
+/// A form of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TableFormat {
+    /// Columns for reading
+    Table,
+    /// obs_id, band, mjd, wavelength_min, wavelength_max, download_url
+    Csv,
+    /// The whole summary
+    Json,
+    /// The columns of csv, with units and UCDs, for TOPCAT and astropy
+    Votable,
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
@@ -41,10 +54,45 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
         summary.write(path)?;
     }
     let format = if global.json { TableFormat::Json } else { args.format };
-    ui::data(&render(&summary, format)?)?;
+    match format {
+        TableFormat::Table => ui::data(&table(&summary))?,
+        TableFormat::Csv => ui::data_bytes(&summary.to_csv()?)?,
+        TableFormat::Json => ui::data(&format!("{}\n", serde_json::to_string_pretty(&summary)?))?,
+        TableFormat::Votable => ui::data(&summary.to_votable())?,
+    }
     if !summary.superseded.is_empty() {
         let text = format!("{} older processings are superseded", summary.superseded.len());
         ui::note(global.verbosity(), &text);
     }
     Ok(if refused > 0 { Outcome::Failed } else { Outcome::Done })
+}
+
+fn table(summary: &QuerySummary) -> String {
+    let mut text = String::from("observation            band  mjd             wavelength [um]  file\n");
+    for entry in &summary.observations {
+        let o = &entry.observation;
+        // Writing to a string cannot fail.
+        writeln!(
+            text,
+            "{:<22} {:<5} {:<15.6} {:.3} to {:.3}   {}",
+            o.obs_id.as_str(),
+            o.detector.to_string(),
+            entry.mjd,
+            o.wavelength_min,
+            o.wavelength_max,
+            o.file_name()
+        )
+        .ok();
+    }
+    let counts: Vec<String> = summary.band_counts.iter().map(|(band, n)| format!("{n} {band}")).collect();
+    writeln!(
+        text,
+        "{} images ({}) over {:.1} days, {:.2} GB",
+        summary.n_observations,
+        counts.join(", "),
+        summary.time_span_days,
+        summary.total_size_gb
+    )
+    .ok();
+    text
 }

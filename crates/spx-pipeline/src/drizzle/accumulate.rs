@@ -11,8 +11,9 @@ use spx_core::progress::Progress;
 use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
-use super::report::{InputReport, InputStatus};
+use super::report::InputReport;
 use crate::inputs::{ExposureBegin, InputFile};
+use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::{Listener, PipelineError, ResultContext as _, stages};
 
@@ -167,9 +168,9 @@ impl AddedFiles {
                     additions.aside += 1;
                     continue;
                 }
-                () if accumulator.contains(&source.id) => (InputStatus::Rejected, "is in the sums already"),
+                () if accumulator.contains(&source.id) => (InputOutcome::Rejected, "is in the sums already"),
                 () if !seen.insert(&source.id) => {
-                    (InputStatus::Failed, "comes twice, and sums take each exposure once")
+                    (InputOutcome::Failed, "comes twice, and sums take each exposure once")
                 }
                 () => {
                     let early = last.as_ref().is_some_and(|l| (source.begin, &source.id, &source.name) < *l);
@@ -221,7 +222,7 @@ pub(super) fn entry(source: &InputFile, added: &AddedFile) -> AccumulatedExposur
         identity: source.identity.clone(),
         calibration: report.calibration,
         mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
-        used: report.status == InputStatus::Used,
+        used: report.status == InputOutcome::Used,
         remark: report.reason.clone(),
         foreground_scale: report.zodi_scale,
         number: *number,
@@ -236,7 +237,7 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         exposure: Some(entry.id.to_string()),
         identity: entry.identity.clone(),
         calibration: entry.calibration,
-        status: if entry.used { InputStatus::Used } else { InputStatus::Rejected },
+        status: if entry.used { InputOutcome::Used } else { InputOutcome::Rejected },
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,
         zodi_residual: None,

@@ -15,7 +15,7 @@ use spx_wcs::GridMap;
 
 use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
-use super::report::{CubeReport, InputReport, InputStatus};
+use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
@@ -23,6 +23,7 @@ use crate::calibration::{Calibration, mixed_scales_warning};
 use crate::frame::{Frame, FrameMaps};
 use crate::identity::identity_line;
 use crate::inputs::{InputError, InputFile, file_name};
+use crate::outcome::InputOutcome;
 use crate::zodi::FittedForeground;
 use crate::{Listener, PipelineError};
 
@@ -151,7 +152,7 @@ impl DrizzleJob<'_> {
         let before = accumulator.entries().len();
         for (source, answer) in additions.new.iter().zip(answers) {
             let added = self.added(source, answer);
-            if added.report.status != InputStatus::Failed {
+            if added.report.status != InputOutcome::Failed {
                 accumulator.note(accumulate::entry(source, &added))?;
             }
             inputs.push(added.report);
@@ -180,7 +181,7 @@ impl DrizzleJob<'_> {
     fn left_aside(&self) -> impl Iterator<Item = InputReport> {
         self.aside
             .iter()
-            .map(|(file, reason)| InputReport::of(file, InputStatus::Rejected, Some(reason.clone())))
+            .map(|(file, reason)| InputReport::of(file, InputOutcome::Rejected, Some(reason.clone())))
     }
 
     /// Adds sources to sums. Those whose zodiacal scale cannot be fitted come last, with the median
@@ -353,7 +354,7 @@ impl DrizzleJob<'_> {
     /// What became of a source.
     fn added(&self, source: &InputFile, answer: Answer) -> AddedFile {
         let rejected = |reason: &str| AddedFile {
-            report: InputReport::of(source, InputStatus::Rejected, Some(reason.into())),
+            report: InputReport::of(source, InputOutcome::Rejected, Some(reason.into())),
             number: None,
             time: None,
         };
@@ -377,7 +378,7 @@ impl DrizzleJob<'_> {
                     outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
                     ..InputReport::of(
                         source,
-                        InputStatus::Used,
+                        InputOutcome::Used,
                         fit.as_deref().and_then(ForegroundFit::remark),
                     )
                 },

@@ -10,18 +10,7 @@ use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 use super::settings::DrizzleProduct;
 use crate::calibration::mixed_scales_warning;
 use crate::inputs::{InputError, InputFile};
-
-/// The end of an input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum InputStatus {
-    /// Pixels of it are in the cube.
-    Used,
-    /// It was read, and no pixel took part.
-    Rejected,
-    /// It could not be read.
-    Failed,
-}
+use crate::outcome::InputOutcome;
 
 /// One input and its end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,7 +26,7 @@ pub struct InputReport {
     #[serde(flatten)]
     pub calibration: Option<ExposureCalibration>,
     /// What became of it.
-    pub status: InputStatus,
+    pub status: InputOutcome,
     /// Why it was not used, or what was unusual.
     pub reason: Option<String>,
     /// The scale of the zodiacal light that was subtracted.
@@ -54,7 +43,7 @@ pub struct InputReport {
 }
 
 impl InputReport {
-    pub(super) fn of(source: &InputFile, status: InputStatus, reason: Option<String>) -> Self {
+    pub(super) fn of(source: &InputFile, status: InputOutcome, reason: Option<String>) -> Self {
         Self {
             exposure: Some(source.id.to_string()),
             identity: source.identity.clone(),
@@ -63,10 +52,10 @@ impl InputReport {
     }
 
     pub(super) fn failed(error: &InputError) -> Self {
-        Self::new(&error.name, InputStatus::Failed, Some(error.problem.clone()))
+        Self::new(&error.name, InputOutcome::Failed, Some(error.problem.clone()))
     }
 
-    fn new(file: &str, status: InputStatus, reason: Option<String>) -> Self {
+    fn new(file: &str, status: InputOutcome, reason: Option<String>) -> Self {
         Self {
             file: file.to_owned(),
             exposure: None,
@@ -83,12 +72,7 @@ impl InputReport {
 
     /// A line for the cube's history.
     pub(super) fn history(&self) -> String {
-        let status = match self.status {
-            InputStatus::Used => "used",
-            InputStatus::Rejected => "rejected",
-            InputStatus::Failed => "failed",
-        };
-        let mut line = format!("input {}: {status}", self.file);
+        let mut line = format!("input {}: {}", self.file, self.status);
         if let Some(scale) = self.zodi_scale {
             line.push_str(&format!(", zodi scale {scale}"));
         }
@@ -170,21 +154,21 @@ impl CubeReport {
             inputs,
             calibration: Vec::new(),
         };
-        report.used = report.count(InputStatus::Used);
-        report.rejected = report.count(InputStatus::Rejected);
-        report.failed = report.count(InputStatus::Failed);
+        report.used = report.count(InputOutcome::Used);
+        report.rejected = report.count(InputOutcome::Rejected);
+        report.failed = report.count(InputOutcome::Failed);
         report
     }
 
     /// Says so where the inputs that contribute are on two flux scales.
     pub fn mixed_scales(&self) -> Option<String> {
-        let used = self.all().filter(|input| input.status == InputStatus::Used);
+        let used = self.all().filter(|input| input.status == InputOutcome::Used);
         let flux = |i: &InputReport| i.calibration.unwrap_or_default().flux_correction;
         mixed_scales_warning(used.map(|input| (&input.identity, flux(input))))
     }
 
     /// Counts the inputs of one end, of earlier runs too.
-    fn count(&self, status: InputStatus) -> usize {
+    fn count(&self, status: InputOutcome) -> usize {
         self.all().filter(|i| i.status == status).count()
     }
 

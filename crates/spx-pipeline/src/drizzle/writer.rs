@@ -10,9 +10,10 @@ use spx_drizzle::file::{self, CubeInfo};
 use spx_drizzle::{Drizzler, Timing};
 use spx_wcs::OutputGrid;
 
-use super::report::{CubeReport, InputReport, InputStatus};
+use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use crate::PipelineError;
+use crate::outcome::InputOutcome;
 
 /// What a cube is written with.
 pub(super) struct CubeWriter<'a> {
@@ -25,7 +26,7 @@ pub(super) struct CubeWriter<'a> {
 
 /// Cards that say of which releases the inputs are that contribute, and how they were calibrated.
 fn provenance(report: &CubeReport) -> Header {
-    let used: Vec<&InputReport> = report.all().filter(|input| input.status == InputStatus::Used).collect();
+    let used: Vec<&InputReport> = report.all().filter(|input| input.status == InputOutcome::Used).collect();
     let listed = |name: &dyn Fn(&InputReport) -> Option<String>| {
         let names: BTreeSet<String> = used.iter().filter_map(|input| name(input)).collect();
         let text = names.into_iter().collect::<Vec<_>>().join(",");

@@ -2,18 +2,16 @@
 
 use anyhow::anyhow;
 use ndarray::Array2;
-use spx_drizzle::WavelengthGrid;
-use spx_drizzle::file::CubeFile;
 use spx_pipeline::cube::{
-    CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, WavelengthRange, cube_celestial, cube_detector,
-    flux_label, line_plane, mean_plane, middle_plane, plane_at, read_plane, shrunk, thirds_with_data,
+    CelestialWcs, CubeFile, CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, WavelengthGrid,
+    WavelengthRange, cube_celestial, cube_detector, flux_label, line_plane, mean_plane, middle_plane,
+    plane_at, read_plane, shrunk, thirds_with_data,
 };
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, Marker, MontageFigure, MontagePlane, PlaneFigure,
     SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane,
     render_spectrum,
 };
-use spx_wcs::CelestialWcs;
 
 use super::PlotArgs;
 use super::parse::{Mark, RgbRanges};

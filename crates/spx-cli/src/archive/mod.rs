@@ -1,3 +1,0 @@
-//! The forms in which the archive's answers are printed.
-
-pub(crate) mod format;
