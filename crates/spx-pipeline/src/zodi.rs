@@ -25,8 +25,8 @@ pub struct ZodiSettings {
     #[schemars(with = "Option<String>")]
     #[schemars(extend("enum" = ["fit", "static", "spectral", "none"]))]
     pub background: Option<ForegroundMode>,
-    /// Circles that are no background, such as an extended source: right ascension and declination
-    /// [deg, ICRS] and radius [arcsec] of each
+    /// Circles to leave out of the background, such as an extended source: right ascension and
+    /// declination [deg, ICRS] and radius [arcsec] of each
     #[schemars(extend("examples" = [[186.4536, 33.5468, 400.0]], "x-value" = "RA,DEC,RADIUS"))]
     pub background_exclude: Option<Vec<f64>>,
     /// How the scale of the zodiacal light is estimated: robust, or ivm (raw inverse variances
@@ -38,14 +38,15 @@ pub struct ZodiSettings {
     pub subtract_zodi: bool,
     /// Subtract the model as it is; short for background = "static"
     pub static_zodi: bool,
-    /// Least share of background among the pixels away from sources for a fit (with zodi_fit = "ivm":
-    /// among all pixels); with less the scale is the median of the run's other exposures, else 1
+    /// Least share of background among the pixels away from sources for a fit (with zodi_fit =
+    /// "ivm": among all pixels); with less the scale is the median of the run's other exposures,
+    /// else 1
     #[schemars(range(min = 0, max = 1))]
     pub bg_fraction_min: f64,
-    /// A fitted scale must be above this; otherwise it is as where too few pixels are background
+    /// A fitted scale that is not above this is treated as if too few pixels were background
     #[schemars(extend("x-infinite" = true))]
     pub zodi_scale_min: f64,
-    /// A fitted scale must not exceed this; otherwise it is as where too few pixels are background
+    /// A fitted scale that exceeds this is treated as if too few pixels were background
     #[schemars(extend("x-infinite" = true))]
     pub zodi_scale_max: f64,
 }

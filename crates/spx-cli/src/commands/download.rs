@@ -12,10 +12,10 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Fetch the spectral images of a place, whole or as cutouts.
+/// Download the spectral images of a position or region, whole or as cutouts.
 ///
-/// A file appears under its name only when it is complete; what is there already and whole is not
-/// fetched again, and partial downloads are continued. A file that cannot be downloaded does not
+/// A file appears under its name only when it is complete. Files that are already there are not
+/// downloaded again, and partial downloads are continued. A file that cannot be downloaded does not
 /// stop the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -26,7 +26,7 @@ Examples:
 
 Sizes: 200px, 3arcmin, 0.1 (degrees), 200,400px; units px, arcsec, arcmin, deg, rad.")]
 pub(crate) struct DownloadArgs {
-    /// Fetch what this query summary lists, instead of asking the archive
+    /// Download the images listed in this query summary, without a new query
     #[arg(long, value_name = "FILE")]
     query: Option<PathBuf>,
     #[command(flatten)]

@@ -11,9 +11,9 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Find the spectral images of a place in the archive.
+/// Search the archive for the spectral images of a position or region.
 ///
-/// Of an exposure that was processed several times, the newest is listed.
+/// An exposure that was processed several times is listed once, with its newest processing.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

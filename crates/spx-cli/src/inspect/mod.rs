@@ -34,8 +34,8 @@ Examples:
   spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
 
 A file that cannot be read is named on standard error, the others are shown,
-and the exit code is 1. In JSON it stands as an object with `file` and `error`.
-For cubes there is `spx cube info`.")]
+and the exit code is 1. In JSON it is an object with `file` and `error`.
+For cubes, use `spx cube info`.")]
 pub(crate) struct InspectArgs {
     /// Spectral images, plain or gzipped
     #[arg(value_name = "FILE", required = true)]

@@ -30,7 +30,7 @@ pub struct QueryConfig {
     /// The archive.
     #[serde(flatten)]
     pub search: SearchSettings,
-    /// Ask by SIA2 instead of TAP
+    /// Use SIA2 instead of TAP
     pub sia: bool,
 }
 
@@ -45,7 +45,7 @@ pub struct DownloadConfig {
     /// The archive and the other places where files are looked for.
     #[serde(flatten)]
     pub archive: ArchiveSettings,
-    /// Ask by SIA2 instead of TAP
+    /// Use SIA2 instead of TAP
     #[schemars(extend("x-heading" = "Archive"))]
     pub sia: bool,
     /// Parts of images.

@@ -112,7 +112,7 @@ pub struct RegionSettings {
     /// Height of the output along declination [arcmin]
     #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]
     pub height: Option<f64>,
-    /// Detector, 1 to 6; 0 stands for all that the inputs have
+    /// Detector, 1 to 6; 0 for all detectors that the inputs have
     #[schemars(range(min = 0, max = 6))]
     pub detector: u8,
 }

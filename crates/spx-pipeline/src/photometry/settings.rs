@@ -53,15 +53,15 @@ pub struct PhotometrySettings {
     /// Number of usable pixels that a background needs
     #[schemars(range(min = 1))]
     pub min_usable_pixels: usize,
-    /// How often the annulus may grow
+    /// Maximum number of times the annulus may grow
     pub max_annulus_attempts: usize,
-    /// Step by which the outer radius grows [px]
+    /// Step by which the outer radius of the annulus grows [px]
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub annulus_expansion_step: f64,
     /// Clip background pixels that are farther than this from the mean [standard deviations]
     #[schemars(range(min = 1), extend("x-infinite" = true))]
     pub bg_sigma_clip_sigma: f64,
-    /// How often they are clipped
+    /// Maximum number of clipping iterations
     pub bg_sigma_clip_maxiters: usize,
     /// Propagation of errors: independent (that of independent pixels) or overlap (as photutils and
     /// spxquery; too large for apertures of few pixels)
@@ -74,9 +74,9 @@ pub struct PhotometrySettings {
     /// Give the flux of the whole source, by the PSF: add the light outside the aperture, and take
     /// that of the source out of its own background
     pub aperture_correction: bool,
-    /// Leave bad pixels out of the aperture and make up for them by the PSF
+    /// Leave bad pixels out of the aperture and restore their light with the PSF
     pub fill_bad_pixels: bool,
-    /// Largest share of the source's light on pixels that are left out
+    /// Maximum fraction of the source's light on pixels that are left out
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub max_masked_fraction: f64,
     /// Also measure the PSF-weighted flux
@@ -88,7 +88,7 @@ pub struct PhotometrySettings {
     #[schemars(with = "String", extend("enum" = ["bilinear", "nearest"]))]
     pub psf_zone: PsfZones,
 
-    /// Least ratio of flux to error of a detection
+    /// Minimum signal-to-noise ratio of a detection
     #[schemars(extend("x-heading" = "Quality"))]
     pub sigma_threshold: f64,
     /// Flags of pixels that are left out of background and flux, or else mark a measurement as bad:
@@ -97,8 +97,8 @@ pub struct PhotometrySettings {
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-heading" = "Quality", "x-value" = "LIST|PRESET"))]
     pub bad_flags: FlagSelection,
-    /// Whose flags a measurement has: overlap (all pixels that the aperture touches) or center
-    /// (pixels whose centers lie in it, as spxquery)
+    /// Pixels whose flags a measurement carries: overlap (all pixels that the aperture touches) or
+    /// center (pixels whose centers lie in it, as spxquery)
     #[schemars(with = "String", extend("enum" = ["overlap", "center"], "x-heading" = "Quality"))]
     pub flag_rule: FlagRule,
 
