@@ -114,22 +114,24 @@ pub(crate) struct PlotArgs {
     #[arg(long, help_heading = "What to draw")]
     plain: bool,
 
-    /// From values to brightness: linear, sqrt, log, asinh [default: asinh; with --array count
-    /// linear; with --rgb one asinh curve for all three colors, after Lupton et al. 2004]
+    /// From values to brightness: linear, sqrt, log or asinh; by default asinh, for --array count
+    /// linear, for --rgb one asinh curve for all three colors (Lupton et al. 2004)
     #[arg(long, value_name = "NAME", help_heading = "Colors")]
     stretch: Option<Stretch>,
     /// The values that become darkest and brightest; with --rgb for each color
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     limits: Option<Pair>,
-    /// The same as percentiles of the pixels with data [default: 0.5,99.5; with --array count
-    /// 0,100; with --rgb 10,99.7; but the brightest at least 15, with --rgb 25 widths of the noise
-    /// above the median, that noise stays dark]
+    /// The same as percentiles of the pixels with data. By default the darkest value lies 1.5
+    /// widths of the noise below the median, the brightest at percentile 99.5 (--rgb 99.7), but at
+    /// least 15 (--rgb 25) widths above the median; --array variance and error have 0.5,99.5, count
+    /// 0,100
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
-    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray [default: viridis]
-    #[arg(long, value_name = "NAME", help_heading = "Colors", conflicts_with = "rgb")]
-    cmap: Option<Colormap>,
-    /// Size of the picture [px] [default: 1000x900; --montage 1600x1200; --spectrum 1000x700]
+    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
+    #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
+    cmap: Colormap,
+    /// Size of the picture [px]; by default as the field is, with 1000 on the longer side;
+    /// --montage 1600x1200; --spectrum 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colors")]
     size: Option<Size>,
 }
@@ -214,4 +216,38 @@ fn report(outputs: &[Output], args: &PlotArgs, picture: &Picture, global: &Globa
         layers: picture.layers().iter().map(layer).collect(),
     };
     Ok(ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Command;
+    use spx_plot::{MontageFigure, SpectrumFigure};
+
+    use super::*;
+
+    /// Defaults that depend on other options are told in words, which must be those of the library.
+    #[test]
+    fn help_tells_the_defaults_of_the_library() {
+        let command = PlotArgs::augment_args(Command::new("plot"));
+        let tells = |option: &str, words: &[String]| {
+            let argument = command.get_arguments().find(|a| a.get_id().as_str() == option).unwrap();
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            words.iter().for_each(|word| assert!(help.contains(word), "--{option}: {word}: {help}"));
+        };
+        let size = |what: &str, Size { width, height }| format!("{what} {width}x{height}");
+        let sizes = [MontageFigure::new(Vec::new()).size, SpectrumFigure::new(Vec::new()).size];
+        tells("size", &[size("--montage", sizes[0]), size("--spectrum", sizes[1])]);
+        tells("stretch", &[format!("by default {}", Stretch::default())]);
+        let (plane, composite) = (DisplayLimits::PLANE, DisplayLimits::COMPOSITE);
+        let DisplayLimits::AboveNoise { below, high, sigmas } = plane else { panic!("{plane:?}") };
+        let DisplayLimits::AboveNoise { high: rgb, sigmas: wide, .. } = composite else {
+            panic!("{composite:?}")
+        };
+        let words = [
+            format!("{below} widths"),
+            format!("percentile {high} (--rgb {rgb})"),
+            format!("at least {sigmas} (--rgb {wide})"),
+        ];
+        tells("percentile", &words);
+    }
 }

@@ -91,7 +91,7 @@ pub(crate) struct SpectrumArgs {
     /// Errors as if voxels were independent, which are too small for a region
     #[arg(long)]
     independent_errors: bool,
-    /// Size of the figure [px] [default: 1000x700]
+    /// Size of the figure [px]; by default 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     size: Option<Size>,
     /// Replace existing files

@@ -13,6 +13,7 @@ use spx_core::sky::Position;
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use super::hdus::{HduList, HduListing};
+use crate::inputs::wave_table;
 use crate::statistics::median;
 use crate::zodi::ZodiSettings;
 use crate::{PipelineError, ResultContext as _};
@@ -208,9 +209,7 @@ fn zodi_scale(
     planes: &PixelPlanes,
     celestial: &CelestialWcs,
 ) -> Result<ZodiScaleReport, PipelineError> {
-    let table = &metadata.wave_table;
-    let wave = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
-        .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
+    let wave = wave_map(metadata)?;
     let treatment = ZodiSettings::default().treatment()?;
     let found = treatment.fit(metadata, planes.from_pixel(0), celestial, &wave);
     let fit = found.map(|found| found.fit).ok_or_else(|| PipelineError::failed("no zodiacal scale"))?;
@@ -253,11 +252,13 @@ fn directions(wcs: &CelestialWcs, at: [f64; 2]) -> [Option<f64>; 2] {
     if ra_step > 1.0 { [None; 2] } else { [direction(0.0, STEP), direction(ra_step, 0.0)] }
 }
 
+fn wave_map(metadata: &Metadata) -> Result<WaveTable, PipelineError> {
+    wave_table(metadata).with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))
+}
+
 /// Ranges of the passbands of all pixels.
 fn wavelengths(metadata: &Metadata) -> Result<(ValueExtent, ValueExtent), PipelineError> {
-    let table = &metadata.wave_table;
-    let map = WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
-        .with_context(|| format!("{}: HDU WCS-WAVE", metadata.path.display()))?;
+    let map = wave_map(metadata)?;
     let [ny, nx] = metadata.shape;
     let mut row = vec![Passband { center: f64::NAN, width: f64::NAN }; nx];
     let (mut center, mut width) = (ValueExtent::EMPTY, ValueExtent::EMPTY);

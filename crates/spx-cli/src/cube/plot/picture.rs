@@ -134,7 +134,7 @@ impl Picture {
                 };
                 figure.title = format!("{}, {} µm{what}", self.detector, layer.range);
                 figure.value_label = label.to_owned();
-                figure.colormap = args.cmap.unwrap_or_default();
+                figure.colormap = args.cmap;
                 figure.size = args.size.unwrap_or(figure.size);
                 (figure.limits, figure.stretch) = args.scale(figure.limits);
                 render_plane(&figure, format)
@@ -148,7 +148,7 @@ impl Picture {
                 figure.markers = markers.into_iter().map(|m| grid.marker(m)).collect();
                 figure.title = self.detector.clone();
                 figure.value_label = value_label(args.array).to_owned();
-                figure.colormap = args.cmap.unwrap_or_default();
+                figure.colormap = args.cmap;
                 figure.size = args.size.unwrap_or(figure.size);
                 (figure.limits, figure.stretch) = args.scale(figure.limits);
                 render_montage(&figure, format)
