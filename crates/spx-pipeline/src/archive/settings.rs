@@ -32,8 +32,8 @@ pub struct SearchSettings {
     /// the poles of the ecliptic)
     #[schemars(with = "String", extend("enum" = ["all", "wide", "deep"]))]
     pub fields: SurveyFields,
-    /// Stop with an error if there are more images than this; by default 500 for cubes, mosaics and
-    /// catalogs, without limit for one source, queries and downloads
+    /// Stop with an error if there are more images than this; by default 500 for downloads, cubes,
+    /// mosaics and catalogs, without limit for queries and one source
     #[schemars(extend("examples" = [500]))]
     pub max_images: Option<usize>,
 }

@@ -169,7 +169,7 @@ impl DrizzleJob<'_> {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
         // They are no inputs of this cube.
-        let failed = additions.refused.iter().filter(|input| input.status == InputStatus::Failed).count();
+        let failed = additions.refused.iter().filter(|input| input.status == InputOutcome::Failed).count();
         report.failed += failed;
         report.rejected += additions.refused.len() - failed + self.aside.len();
         report.inputs.extend(additions.refused);
