@@ -85,10 +85,15 @@ impl<C: Configuration> FromArgMatches for SettingArgs<C> {
 /// What was given for a setting, `None` where nothing was.
 fn value(setting: &SettingDeclaration, matches: &ArgMatches) -> Option<Value> {
     let SettingDeclaration { key, kind, .. } = setting;
-    // clap has already dropped the one of the two that stands first on the command line; the
-    // environment is below both.
-    if *kind == SettingKind::Boolean && matches.get_flag(&negative(setting)) {
-        return Some(Value::Boolean(false));
+    if *kind == SettingKind::Boolean {
+        // Of the two options the last one counts; the environment is below both.
+        let last = |id: &str| {
+            let is_typed = matches.value_source(id) == Some(ValueSource::CommandLine);
+            if is_typed { matches.indices_of(id)?.last() } else { None }
+        };
+        if last(&negative(setting)) > last(key) {
+            return Some(Value::Boolean(false));
+        }
     }
     match matches.value_source(key)? {
         ValueSource::CommandLine | ValueSource::EnvVariable => {}
@@ -132,11 +137,10 @@ fn options<C: Configuration + 'static>(setting: &SettingDeclaration) -> Vec<Arg>
             let opposite = Arg::new(negative(setting))
                 .long(format!("no-{}", setting.option()))
                 .action(ArgAction::SetTrue)
-                .overrides_with(setting.key.clone())
                 .hide(setting.default != Some(Value::Boolean(true)))
                 .help_heading(setting.heading.clone())
                 .help(format!("The opposite of --{}", setting.option()));
-            vec![option.overrides_with(negative(setting)), opposite]
+            vec![option, opposite]
         }
         SettingKind::List(item) if item.is_path() => vec![option.num_args(1..).action(ArgAction::Append)],
         SettingKind::List(_) => vec![option.action(ArgAction::Append)],

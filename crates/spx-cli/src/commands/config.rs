@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    const FOREIGN_OPTIONS: [&str; 4] = ["locked", "release", "path", "help"];
+    const FOREIGN_OPTIONS: [&str; 6] = ["bench", "help", "nocapture", "path", "test", "workspace"];
 
     /// Help, template and library defaults of a command agree.
     fn agree<C: Configuration + 'static>() {
