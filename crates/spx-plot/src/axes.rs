@@ -39,6 +39,49 @@ pub(crate) fn linear(low: f64, high: f64, most: usize) -> NumberAxis {
     NumberAxis { ticks, factor: writer.factor() }
 }
 
+/// Ticks of a logarithmic axis between 0 < `low` < `high`, with at most about `most` labels: at 1,
+/// 2 and 5 of each decade, over many decades at powers of ten, and within less than a factor of
+/// three at round numbers as on a linear axis.
+pub(crate) fn logarithmic(low: f64, high: f64, most: usize) -> NumberAxis {
+    let span = (high / low).ln();
+    let place = |value: f64| (value / low).ln() / span;
+    if high < 3.0 * low {
+        let NumberAxis { mut ticks, factor } = linear(low, high, most);
+        ticks.iter_mut().for_each(|tick| tick.at = place(low + tick.at * (high - low)));
+        return NumberAxis { ticks, factor };
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "exponents of doubles")]
+    let [first, last] = [low, high].map(|end| end.log10().floor() as i32);
+    let decades = span / std::f64::consts::LN_10;
+    let digits: &[i32] = if 3.0 * decades <= most.max(3) as f64 { &[1, 2, 5] } else { &[1] };
+    #[expect(clippy::cast_possible_truncation, reason = "a few hundred decades at most")]
+    let every = (decades / most.max(1) as f64).ceil().max(1.0) as i32;
+    let mut ticks = Vec::new();
+    for power in first..=last {
+        for digit in 1..10 {
+            // Written and read, so that 0.3 is 0.3.
+            let value: f64 = format!("{digit}e{power}").parse().unwrap_or(f64::NAN);
+            if (low..=high).contains(&value) {
+                let labeled = digits.contains(&digit) && power.rem_euclid(every) == 0;
+                ticks.push(Tick { at: place(value), label: labeled.then(|| power_label(digit, power)) });
+            }
+        }
+    }
+    NumberAxis { ticks, factor: String::new() }
+}
+
+/// `0.02`, `5`, `2000`, or where that is long `10⁷` and `2×10⁷`.
+fn power_label(digit: i32, power: i32) -> String {
+    match (digit, power) {
+        (digit, 0..=4) => format!("{}", f64::from(digit) * 10_f64.powi(power)),
+        (digit, -3..=-1) => {
+            format!("{:.*}", power.unsigned_abs() as usize, f64::from(digit) * 10_f64.powi(power))
+        }
+        (1, power) => format!("10{}", superscript(power)),
+        (digit, power) => format!("{digit}×10{}", superscript(power)),
+    }
+}
+
 /// Ticks of a color bar, whose colors are spaced evenly and its numbers therefore by `stretch`;
 /// labels keep a distance of at least `gap` (in parts of the bar).
 ///

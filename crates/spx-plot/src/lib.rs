@@ -56,6 +56,7 @@ mod colormap;
 mod composite;
 mod encode;
 mod error;
+mod flux_unit;
 mod font;
 mod frame;
 mod image_figure;
@@ -82,6 +83,7 @@ struct PlotReadmeExample;
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;
+pub use flux_unit::{FluxDensity, FluxUnit};
 pub use light_curve::{
     LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity, render_light_curve,
 };

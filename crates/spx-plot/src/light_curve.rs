@@ -18,7 +18,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::options::named;
 use crate::scale::check_percentiles;
-use crate::{Colormap, FigureFormat, PlotError, Size};
+use crate::{Colormap, FigureFormat, FluxDensity, PlotError, Size};
 use marks::Marks;
 use panels::Panels;
 use points::Drawable;
@@ -68,6 +68,21 @@ pub struct LightCurveOptions {
     /// Light curve as flux over the source's own spectrum (where it is bright enough), or as
     /// measured
     pub light_curve: LightCurveQuantity,
+    /// Draw fluxes per frequency (µJy, mJy, Jy) or per wavelength (W/m^2/µm)
+    pub flux_density: FluxDensity,
+    /// Logarithmic wavelength axis of the spectrum
+    pub log_wavelength: bool,
+    /// Logarithmic flux axis of the spectrum
+    ///
+    /// Points that are not above 0 leave a mark at its lower edge. Magnitudes have a logarithm of
+    /// their own.
+    pub log_flux: bool,
+    /// Least wavelength of the spectrum \[um\]; by default that of the measurements
+    #[schemars(extend("x-value" = "UM"))]
+    pub wavelength_min: Option<f64>,
+    /// Largest wavelength of the spectrum \[um\]; by default that of the measurements
+    #[schemars(extend("x-value" = "UM"))]
+    pub wavelength_max: Option<f64>,
     /// Draw error bars
     pub show_errorbars: bool,
     /// Draw faint points that are smaller than their errors as upper limits
@@ -125,6 +140,11 @@ impl Default for LightCurveOptions {
         Self {
             use_magnitude: false,
             light_curve: LightCurveQuantity::Relative,
+            flux_density: FluxDensity::PerFrequency,
+            log_wavelength: false,
+            log_flux: false,
+            wavelength_min: None,
+            wavelength_max: None,
             show_errorbars: true,
             show_limits: false,
             show_channels: true,
@@ -164,6 +184,8 @@ impl LightCurveOptions {
         }
         positive("errorbar_alpha", self.errorbar_alpha.unwrap_or(1.0), 1.0)?;
         positive("marker_alpha", self.marker_alpha, 1.0)?;
+        positive("wavelength_min", self.wavelength_min.unwrap_or(1.0), 1000.0)?;
+        positive("wavelength_max", self.wavelength_max.unwrap_or(1.0), 1000.0)?;
         positive("ylim_padding_fraction", self.ylim_padding_fraction, 10.0)?;
         self.size().check()
     }

@@ -1,7 +1,7 @@
 //! A frame with two axes of numbers, as spectra and light curves are drawn in.
 
 use crate::PlotError;
-use crate::axes::{NumberAxis, Tick, linear};
+use crate::axes::{NumberAxis, Tick, linear, logarithmic};
 use crate::canvas::{Canvas, CanvasShape, Rect};
 use crate::clip;
 use crate::colormap::Rgb;
@@ -16,6 +16,8 @@ pub(crate) struct Axis {
     range: [f64; 2],
     /// The lower end of the range stands at the right or the top, as for magnitudes.
     reversed: bool,
+    /// Places follow the logarithms of values; the range lies above 0.
+    log: bool,
     pub(crate) numbers: NumberAxis,
 }
 
@@ -27,12 +29,17 @@ impl Axis {
             numbers.ticks.iter_mut().for_each(|tick| tick.at = 1.0 - tick.at);
             numbers.ticks.reverse();
         }
-        Self { range, reversed, numbers }
+        Self { range, reversed, log: false, numbers }
     }
 
     /// An axis whose ticks are given.
     pub(crate) fn with_ticks(range: [f64; 2], ticks: Vec<Tick>) -> Self {
-        Self { range, reversed: false, numbers: NumberAxis { ticks, factor: String::new() } }
+        Self { range, reversed: false, log: false, numbers: NumberAxis { ticks, factor: String::new() } }
+    }
+
+    /// A logarithmic axis over a range above 0, lower end first, with at most `most` numbers.
+    fn logarithmic(range: [f64; 2], most: usize) -> Self {
+        Self { range, reversed: false, log: true, numbers: logarithmic(range[0], range[1], most) }
     }
 
     /// Whether a value lies on the axis.
@@ -42,7 +49,22 @@ impl Axis {
 
     /// Along the bottom of a frame of this width \[px\]; `widest` is a label as wide as any.
     pub(crate) fn across(canvas: &Canvas, range: [f64; 2], width: f64, widest: &str, style: &Style) -> Self {
-        Self::new(range, false, most(0.8 * width / (2.0 * canvas.text_width(widest, style.small)), 10.0))
+        Self::new(range, false, Self::most_across(canvas, width, widest, style))
+    }
+
+    /// The same with the logarithms of values.
+    pub(crate) fn across_log(
+        canvas: &Canvas,
+        range: [f64; 2],
+        width: f64,
+        widest: &str,
+        style: &Style,
+    ) -> Self {
+        Self::logarithmic(range, Self::most_across(canvas, width, widest, style))
+    }
+
+    fn most_across(canvas: &Canvas, width: f64, widest: &str, style: &Style) -> usize {
+        most(0.8 * width / (2.0 * canvas.text_width(widest, style.small)), 10.0)
     }
 
     /// Along the left of a frame of this height \[px\].
@@ -50,10 +72,20 @@ impl Axis {
         Self::new(range, reversed, most(height / (3.0 * style.small), 8.0))
     }
 
-    /// The place of a value, 0 at the left or the bottom and 1 at the other end.
+    /// The same with the logarithms of values.
+    pub(crate) fn upward_log(range: [f64; 2], height: f64, style: &Style) -> Self {
+        Self::logarithmic(range, most(height / (3.0 * style.small), 8.0))
+    }
+
+    /// The place of a value, 0 at the left or the bottom and 1 at the other end; of what has no
+    /// logarithm a place below both.
     fn part(&self, value: f64) -> f64 {
         let [low, high] = self.range;
-        let part = (value - low) / (high - low);
+        let part = match self.log {
+            false => (value - low) / (high - low),
+            true if value > 0.0 => ((value / low).ln() / (high / low).ln()).max(-1.0),
+            true => -1.0,
+        };
         if self.reversed { 1.0 - part } else { part }
     }
 }
@@ -96,6 +128,21 @@ pub(crate) fn widened([low, high]: [f64; 2], part: f64) -> [f64; 2] {
         1.0
     };
     [low - more, high + more]
+}
+
+/// The range of values with bars on a logarithmic axis: around those above 0, whose bars count as
+/// far as they stay there, and a part of its length more at either end; `None` where there are
+/// none.
+pub(crate) fn padded_log(values: impl Iterator<Item = (f64, f64)>, part: f64) -> Option<[f64; 2]> {
+    let above = values.filter(|(value, _)| *value > 0.0 && value.is_finite());
+    let ends = above.fold([f64::INFINITY, 0.0_f64], |[low, high], (value, bar)| {
+        // A bar that reaches zero would make the axis as long as one likes.
+        let lower = if value > 2.0 * bar { value - bar } else { value / 2.0 };
+        [low.min(lower), high.max(value + bar)]
+    });
+    let [low, high] = ends.map(f64::ln);
+    let more = (part * (high - low)).max(0.02);
+    (low <= high).then(|| [(low - more).exp(), (high + more).exp()])
 }
 
 /// A length of a bar; none where it is not finite or not positive.
@@ -197,6 +244,28 @@ mod tests {
             let value: f64 = tick.label.as_deref().unwrap().parse().unwrap();
             assert!((down.part(value) - tick.at).abs() < 1e-12);
         }
+    }
+
+    /// Equal factors take equal lengths, the ticks stand at their numbers, and what has no
+    /// logarithm lies below the frame.
+    #[test]
+    fn logarithmic_axes() {
+        for range in [[0.7, 5.2], [3.0, 4000.0], [1e-3, 2e9], [11.0, 12.0]] {
+            let axis = Axis::logarithmic(range, 6);
+            let labels: Vec<_> = axis.numbers.ticks.iter().filter(|t| t.label.is_some()).collect();
+            assert!((2..=8).contains(&labels.len()), "{range:?}: {labels:?}");
+            for tick in labels {
+                let label = tick.label.as_deref().unwrap();
+                if let Ok(value) = label.parse::<f64>() {
+                    assert!((axis.part(value) - tick.at).abs() < 1e-9, "{range:?} {label}");
+                }
+            }
+            assert!((axis.part((range[0] * range[1]).sqrt()) - 0.5).abs() < 1e-12);
+            assert!(axis.part(0.0) < 0.0 && axis.part(-5.0) < 0.0);
+        }
+        let range = padded_log([(10.0, 1.0), (-5.0, 1.0), (2.0, 3.0)].into_iter(), 0.0).unwrap();
+        assert!((0.9..1.0).contains(&range[0]) && (11.0..11.3).contains(&range[1]), "{range:?}");
+        assert_eq!(padded_log([(-1.0, 1.0)].into_iter(), 0.1), None);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::legend::{Legend, LegendEntry, PointMark};
-use crate::panel::{Axis, Panel, bar, checked, padded};
-use crate::{FigureFormat, PlotError, Size};
+use crate::panel::{Axis, Panel, bar, checked, padded, padded_log};
+use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
 
 /// One measurement of a spectrum.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -60,6 +60,11 @@ pub struct SpectrumFigure {
     pub curves: Vec<Curve>,
     /// Range of the wavelength axis \[um\]; `None` to enclose all points with their bars.
     pub wavelength_range: Option<[f64; 2]>,
+    /// Places along the wavelength axis follow logarithms.
+    pub log_wavelength: bool,
+    /// Places along the flux axis follow logarithms; points that are not above 0 are left out, and
+    /// the title counts them.
+    pub log_flux: bool,
     /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most
     /// three times the median length counts.
     pub flux_range: Option<[f64; 2]>,
@@ -76,8 +81,24 @@ impl SpectrumFigure {
             spectra,
             curves: Vec::new(),
             wavelength_range: None,
+            log_wavelength: false,
+            log_flux: false,
             flux_range: None,
         }
+    }
+
+    /// Fluxes and errors of points and curves, which are given in uJy, in a unit that suits them;
+    /// the label names it.
+    pub fn use_unit(&mut self, density: FluxDensity) {
+        let points = self.spectra.iter().flat_map(finite).map(|p| [p.wavelength, p.flux]);
+        let unit = FluxUnit::suited(density, points);
+        for p in self.spectra.iter_mut().flat_map(|spectrum| &mut spectrum.points) {
+            (p.flux, p.error) = (unit.value(p.wavelength, p.flux), unit.value(p.wavelength, p.error));
+        }
+        for p in self.curves.iter_mut().flat_map(|curve| &mut curve.points) {
+            p[1] = unit.value(p[0], p[1]);
+        }
+        self.flux_label = unit.label();
     }
 }
 
@@ -124,17 +145,27 @@ fn draw(figure: &SpectrumFigure) -> Result<Canvas, PlotError> {
         panel.line(&mut canvas, &points, 0.18 * style.gap, *color);
     }
     for (k, spectrum) in figure.spectra.iter().enumerate() {
-        draw_points(&mut canvas, &panel, spectrum, look(k), &style);
+        draw_points(&mut canvas, &panel, shown(figure, spectrum), look(k), &style);
     }
     let left = &panel.left.numbers;
     let widest = frame::widest(&canvas, &left.ticks, style.small);
     panel.axes(&mut canvas, [&figure.wavelength_label, &figure.flux_label], widest, &style);
     let line = panel.inside.top - style.line - frame::factor_height(left, &style) - 1.2 * style.gap;
-    frame::title(&mut canvas, panel.inside, line, &figure.title, &style);
+    frame::title(&mut canvas, panel.inside, line, &title(figure), &style);
     if let Some((legend, place)) = legend {
         legend.draw(&mut canvas, place);
     }
     Ok(canvas)
+}
+
+/// The title, with the number of points that a logarithmic axis cannot show.
+fn title(figure: &SpectrumFigure) -> String {
+    let below = figure.spectra.iter().flat_map(finite).filter(|p| p.flux <= 0.0).count();
+    match (figure.log_flux, below) {
+        (false, _) | (true, 0) => figure.title.clone(),
+        (true, below) if figure.title.is_empty() => format!("{below} not above 0 left out"),
+        (true, below) => format!("{} ({below} not above 0 left out)", figure.title),
+    }
 }
 
 /// Color and mark of the spectrum of this number: another mark where the colors start over.
@@ -156,6 +187,14 @@ fn finite(spectrum: &Spectrum) -> impl Iterator<Item = &SpectrumPoint> {
     spectrum.points.iter().filter(|p| p.wavelength.is_finite() && p.flux.is_finite())
 }
 
+/// Those of them that the axes can show.
+fn shown<'a>(figure: &SpectrumFigure, spectrum: &'a Spectrum) -> Vec<&'a SpectrumPoint> {
+    let above = |p: &&SpectrumPoint| {
+        (!figure.log_flux || p.flux > 0.0) && (!figure.log_wavelength || p.wavelength > 0.0)
+    };
+    finite(spectrum).filter(above).collect()
+}
+
 /// What the axes span.
 struct Ranges {
     wavelength: [f64; 2],
@@ -169,14 +208,36 @@ impl Ranges {
             let points = figure.spectra.iter().map(|s| s.points.len()).sum();
             return Err(PlotError::NoPoints { what: "wavelength and flux", points });
         }
-        let typical = median(points.iter().map(|p| bar(p.error)).filter(|e| *e > 0.0).collect());
-        let wavelength = figure
-            .wavelength_range
-            .unwrap_or_else(|| padded(points.iter().map(|p| (p.wavelength, bar(p.half_bandwidth))), 0.02));
-        let flux = figure.flux_range.unwrap_or_else(|| {
-            padded(points.iter().map(|p| (p.flux, bar(p.error).min(3.0 * typical))), 0.06)
-        });
-        Ok(Self { wavelength: checked("wavelengths", wavelength)?, flux: checked("fluxes", flux)? })
+        let within = |p: &&&SpectrumPoint| {
+            figure.wavelength_range.is_none_or(|[min, max]| (min..=max).contains(&p.wavelength))
+        };
+        let seen: Vec<&SpectrumPoint> = points.iter().filter(within).copied().collect();
+        // Where the range holds no point, the frame is that of all.
+        let seen = if seen.is_empty() { points.clone() } else { seen };
+        let typical = median(seen.iter().map(|p| bar(p.error)).filter(|e| *e > 0.0).collect());
+        let across = || points.iter().map(|p| (p.wavelength, bar(p.half_bandwidth)));
+        let up = || seen.iter().map(|p| (p.flux, bar(p.error).min(3.0 * typical)));
+        let nothing = |what| PlotError::NoPoints { what, points: points.len() };
+        let wavelength = match (figure.wavelength_range, figure.log_wavelength) {
+            (Some(range), _) => range,
+            (None, false) => padded(across(), 0.02),
+            (None, true) => padded_log(across(), 0.02).ok_or(nothing("wavelength above 0"))?,
+        };
+        let flux = match (figure.flux_range, figure.log_flux) {
+            (Some(range), _) => range,
+            (None, false) => padded(up(), 0.06),
+            (None, true) => padded_log(up(), 0.06).ok_or(nothing("flux above 0"))?,
+        };
+        let above_zero = |what, range: [f64; 2], log: bool| match checked(what, range)? {
+            [low, high] if log && low <= 0.0 => {
+                Err(PlotError::Limits { what, low, high, hint: "; a logarithmic axis begins above 0" })
+            }
+            range => Ok(range),
+        };
+        Ok(Self {
+            wavelength: above_zero("wavelengths", wavelength, figure.log_wavelength)?,
+            flux: above_zero("fluxes", flux, figure.log_flux)?,
+        })
     }
 }
 
@@ -189,9 +250,18 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// The frame and its axes; `beside` \[px\] are left free at the right.
 fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, beside: f64, style: &Style) -> Panel {
     let bounds = canvas.bounds();
-    let bottom = Axis::across(canvas, ranges.wavelength, bounds.width() - beside, "0.000", style);
-    let left = Axis::upward(ranges.flux, false, 0.7 * bounds.height(), style);
-    let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+    let width = bounds.width() - beside;
+    let bottom = if figure.log_wavelength {
+        Axis::across_log(canvas, ranges.wavelength, width, "0.000", style)
+    } else {
+        Axis::across(canvas, ranges.wavelength, width, "0.000", style)
+    };
+    let left = if figure.log_flux {
+        Axis::upward_log(ranges.flux, 0.7 * bounds.height(), style)
+    } else {
+        Axis::upward(ranges.flux, false, 0.7 * bounds.height(), style)
+    };
+    let title = if title(figure).is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
     // Half of the last number may stand out to the right.
     let out = 0.6 * frame::widest(canvas, &bottom.numbers.ticks, style.small);
     let widest = frame::widest(canvas, &left.numbers.ticks, style.small);
@@ -208,16 +278,16 @@ fn panel(canvas: &Canvas, figure: &SpectrumFigure, ranges: &Ranges, beside: f64,
 fn draw_points(
     canvas: &mut Canvas,
     panel: &Panel,
-    spectrum: &Spectrum,
+    points: Vec<&SpectrumPoint>,
     (color, mark): (Rgb, PointMark),
     style: &Style,
 ) {
     let faint = color.map(|part| part / 2 + 0x80);
-    for p in finite(spectrum) {
+    for p in &points {
         let bars = [p.half_bandwidth, p.error];
         panel.bars(canvas, [p.wavelength, p.flux], bars, 0.14 * style.gap, faint);
     }
-    for p in finite(spectrum) {
+    for p in points {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
             mark.draw(canvas, at, POINT * style.gap, color);
@@ -227,7 +297,7 @@ fn draw_points(
 
 /// Where points and curves lie, for the legend to keep away from.
 fn occupied(panel: &Panel, figure: &SpectrumFigure) -> Vec<[f64; 2]> {
-    let points = figure.spectra.iter().flat_map(finite).flat_map(|p| {
+    let points = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum)).flat_map(|p| {
         let error = bar(p.error);
         [-error, 0.0, error].map(|e| [panel.x(p.wavelength), panel.y(p.flux + e)])
     });

@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::sky::Position;
 use spx_pipeline::cube::{CubeSpectrum, SkyRegion, open_cube, parse_annulus};
-use spx_plot::{Size, render_spectrum};
+use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
 use super::output::{self, Kind, parse_size, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -94,9 +94,40 @@ pub(crate) struct SpectrumArgs {
     /// Size of the figure [px]; by default 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size)]
     size: Option<Size>,
+    #[command(flatten)]
+    axes: SpectrumAxisArgs,
     /// Replace existing files
     #[arg(long)]
     overwrite: bool,
+}
+
+/// Axes of the figure, with the names that `spx run` has for them.
+#[derive(Debug, Args)]
+pub(crate) struct SpectrumAxisArgs {
+    /// Fluxes of the figure: f_nu (µJy, mJy, Jy) or f_lambda (W/m^2/µm)
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub(super) flux_density: FluxDensity,
+    /// Logarithmic wavelength axis of the figure
+    #[arg(long)]
+    log_wavelength: bool,
+    /// Logarithmic flux axis of the figure
+    #[arg(long)]
+    log_flux: bool,
+    /// Least wavelength of the figure [um]
+    #[arg(long, value_name = "UM", requires = "wavelength_max")]
+    wavelength_min: Option<f64>,
+    /// Largest wavelength of the figure [um]
+    #[arg(long, value_name = "UM", requires = "wavelength_min")]
+    wavelength_max: Option<f64>,
+}
+
+impl SpectrumAxisArgs {
+    /// Sets the axes of a figure.
+    pub(super) fn set(&self, figure: &mut SpectrumFigure) {
+        figure.log_wavelength = self.log_wavelength;
+        figure.log_flux = self.log_flux;
+        figure.wavelength_range = self.wavelength_min.zip(self.wavelength_max).map(|(min, max)| [min, max]);
+    }
 }
 
 impl SpectrumArgs {
@@ -147,7 +178,9 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
         let contents = match output.kind {
             Kind::Csv => CubeSpectrum::csv(&spectra)?,
             Kind::Figure(format) => {
-                render_spectrum(&CubeSpectrum::figure(&spectra, args.size), format).map_err(plot_failure)?
+                let mut figure = CubeSpectrum::figure(&spectra, args.size, args.axes.flux_density)?;
+                args.axes.set(&mut figure);
+                render_spectrum(&figure, format).map_err(plot_failure)?
             }
         };
         output.write(&contents, args.overwrite)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Serialize;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_drizzle::file::CubeFile;
-use spx_plot::{Size, Spectrum, SpectrumFigure, SpectrumPoint};
+use spx_plot::{FluxDensity, Size, Spectrum, SpectrumFigure, SpectrumPoint};
 
 use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 use super::region::SkyRegion;
@@ -200,8 +200,15 @@ impl CubeSpectrum {
     }
 
     /// A figure of spectra; those of one place carry their detectors as labels, others their
-    /// places.
-    pub fn figure(reports: &[Self], size: Option<Size>) -> SpectrumFigure {
+    /// places. Fluxes are drawn per frequency or per wavelength.
+    ///
+    /// # Errors
+    /// Usage, where brightness of single pixels is to be drawn per wavelength.
+    pub fn figure(
+        reports: &[Self],
+        size: Option<Size>,
+        density: FluxDensity,
+    ) -> Result<SpectrumFigure, PipelineError> {
         let places: BTreeSet<String> = reports.iter().map(Self::place).collect();
         let detectors: BTreeSet<&str> = reports.iter().map(|report| report.detector.as_str()).collect();
         let mut spectra = Vec::new();
@@ -228,8 +235,15 @@ impl CubeSpectrum {
             (places.len() == 1).then(|| reports[0].place()),
         ];
         figure.title = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
-        figure.flux_label = flux_label(reports.iter().any(Self::is_sum)).to_owned();
-        figure
+        if reports.iter().any(Self::is_sum) {
+            figure.use_unit(density);
+        } else if density == FluxDensity::PerWavelength {
+            let problem = "flux per wavelength is drawn of regions, not of a single pixel: give a radius";
+            return Err(PipelineError::usage(problem));
+        } else {
+            figure.flux_label = flux_label(false).to_owned();
+        }
+        Ok(figure)
     }
 }
 

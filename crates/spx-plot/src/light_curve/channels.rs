@@ -29,7 +29,7 @@ pub(super) fn channel_means(drawable: &Drawable) -> Channels {
         return Channels::default();
     }
     let means = bins.into_iter().filter(|bin| bin.len() >= LEAST).map(mean);
-    let shown = means.map(|(wavelength, flux)| (wavelength, drawable.shown(flux)));
+    let shown = means.map(|(wavelength, flux)| (wavelength, drawable.unit.value(flux, wavelength)));
     Channels(shown.filter(|(_, value)| value.at.is_finite()).collect())
 }
 

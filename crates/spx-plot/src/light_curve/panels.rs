@@ -11,7 +11,7 @@ use crate::canvas::{Anchor, Canvas, Rect};
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH};
 use crate::frame::{self, Side, Style};
-use crate::panel::{Axis, Panel};
+use crate::panel::{Axis, Panel, checked};
 use crate::{Colormap, PlotError, Stretch};
 
 /// A color bar, and what colors mean.
@@ -68,7 +68,11 @@ impl Panels {
             let range = drawable.values(of, options)?;
             Ok::<_, PlotError>(Axis::upward(range, options.use_magnitude, height, style))
         };
-        let left = [axis(|p: &DrawablePoint| p.value)?, axis(|p: &DrawablePoint| p.relative)?];
+        let wavelength = wavelength_range(drawable, options)?;
+        let left = [
+            spectrum_axis(drawable, options, wavelength, height, style)?,
+            axis(|p: &DrawablePoint| p.relative)?,
+        ];
         let (dates, wavelengths) = color_bars(drawable, options, 2.2 * style.small / height);
         let factors = [(&left[0], &dates), (&left[1], &wavelengths)].map(|(left, bar)| {
             frame::factor_height(&left.numbers, style).max(frame::factor_height(&bar.numbers, style))
@@ -90,8 +94,11 @@ impl Panels {
             bottom: (bounds.bottom - below[1]).round(),
             ..upper
         };
-        let wavelength = drawable.extent(|p| p.wavelength, |p| p.half_bandwidth, ONE_WAVELENGTH, BESIDE);
-        let bottom = Axis::across(canvas, wavelength, upper.width(), "0.000", style);
+        let bottom = if options.log_wavelength {
+            Axis::across_log(canvas, wavelength, upper.width(), "0.000", style)
+        } else {
+            Axis::across(canvas, wavelength, upper.width(), "0.000", style)
+        };
         let [upper_left, lower_left] = left;
         Ok(Self {
             spectrum: Panel { inside: upper, bottom, left: upper_left },
@@ -128,14 +135,9 @@ impl Panels {
         if !figure.options.use_magnitude {
             spectrum.level_line(canvas, 0.0, style);
         }
-        marks.draw(
-            canvas,
-            spectrum,
-            [|p| p.wavelength, |p| p.half_bandwidth],
-            value,
-            dates,
-            &drawable.points,
-        );
+        let inside = |p: &&DrawablePoint| spectrum.bottom.holds(p.wavelength);
+        let points: Vec<DrawablePoint> = drawable.points.iter().filter(inside).copied().collect();
+        marks.draw(canvas, spectrum, [|p| p.wavelength, |p| p.half_bandwidth], value, dates, &points);
         let channels =
             if figure.options.show_channels { channel_means(drawable) } else { Channels::default() };
         marks.draw_channels(canvas, spectrum, &channels);
@@ -159,11 +161,7 @@ impl Panels {
         use_magnitude: bool,
         style: &Style,
     ) {
-        let value = if use_magnitude {
-            "AB magnitude".to_owned()
-        } else {
-            format!("Flux density ({})", drawable.unit)
-        };
+        let value = drawable.unit.label();
         let relative = match (drawable.is_relative, use_magnitude) {
             (true, true) => "Magnitude − spectrum",
             (true, false) => "Flux / spectrum",
@@ -188,6 +186,30 @@ impl Panels {
             frame::color_bar(canvas, place, |t| bar.map.color_on_paper(t), &bar.numbers, bar.name, style);
         }
     }
+}
+
+/// The wavelengths of the spectrum: those of all points, or as far as the options say.
+fn wavelength_range(drawable: &Drawable, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
+    let [low, high] = drawable.extent(|p| p.wavelength, |p| p.half_bandwidth, ONE_WAVELENGTH, BESIDE);
+    let least = if options.log_wavelength { low.max(0.1) } else { low };
+    checked("wavelengths", [options.wavelength_min.unwrap_or(least), options.wavelength_max.unwrap_or(high)])
+}
+
+/// The vertical axis of the spectrum, over what is seen of it.
+fn spectrum_axis(
+    drawable: &Drawable,
+    options: &LightCurveOptions,
+    wavelength: [f64; 2],
+    height: f64,
+    style: &Style,
+) -> Result<Axis, PlotError> {
+    let seen = drawable.between(wavelength);
+    if options.log_flux && !options.use_magnitude {
+        let nothing = PlotError::NoPoints { what: "flux above 0", points: drawable.points.len() };
+        let range = seen.values_above_zero(options).ok_or(nothing)?;
+        return Ok(Axis::upward_log(range, height, style));
+    }
+    Ok(Axis::upward(seen.values(|p| p.value, options)?, options.use_magnitude, height, style))
 }
 
 /// Room for the second line below the dates.

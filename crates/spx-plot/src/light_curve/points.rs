@@ -5,9 +5,9 @@ use spx_core::units::AB_ZERO_POINT_UJY;
 
 use super::smooth::SmoothSpectrum;
 use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity};
-use crate::PlotError;
-use crate::panel::{bar, checked, widened};
+use crate::panel::{bar, checked, padded_log, widened};
 use crate::scale::percentiles;
+use crate::{FluxUnit, PlotError};
 
 /// An upper limit lies this many errors above the flux, or above zero where that is negative.
 pub(super) const LIMIT_SIGMA: f64 = 3.0;
@@ -69,8 +69,46 @@ pub(super) struct DrawablePoint {
     pub(super) class: PointClass,
 }
 
+/// What the vertical axes show of fluxes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ShownFlux {
+    Magnitude,
+    Density(FluxUnit),
+}
+
+impl ShownFlux {
+    fn of(figure: &LightCurveFigure) -> Self {
+        let options = &figure.options;
+        if options.use_magnitude {
+            return Self::Magnitude;
+        }
+        Self::Density(FluxUnit::suited(
+            options.flux_density,
+            figure.points.iter().map(|p| [p.wavelength, p.flux]),
+        ))
+    }
+
+    /// A flux \[uJy\] at a wavelength \[um\] as it is drawn.
+    pub(super) fn value(self, flux: DrawnValue, wavelength: f64) -> DrawnValue {
+        match self {
+            Self::Magnitude => magnitude(flux),
+            Self::Density(unit) => {
+                DrawnValue { at: unit.value(wavelength, flux.at), error: unit.value(wavelength, flux.error) }
+            }
+        }
+    }
+
+    /// The name of the axis.
+    pub(super) fn label(self) -> String {
+        match self {
+            Self::Magnitude => "AB magnitude".to_owned(),
+            Self::Density(unit) => unit.label(),
+        }
+    }
+}
+
 impl DrawablePoint {
-    fn new(p: &LightCurvePoint, options: &LightCurveOptions, unit: f64) -> Option<Self> {
+    fn new(p: &LightCurvePoint, options: &LightCurveOptions, unit: ShownFlux) -> Option<Self> {
         let class = PointClass::of(p, options);
         let flux = DrawnValue { at: p.flux, error: bar(p.error) };
         let shown = match class {
@@ -79,11 +117,7 @@ impl DrawablePoint {
             }
             _ => flux,
         };
-        let value = if options.use_magnitude {
-            magnitude(shown)
-        } else {
-            DrawnValue { at: shown.at / unit, error: shown.error / unit }
-        };
+        let value = unit.value(shown, p.wavelength);
         let half_bandwidth = bar(p.bandwidth) / 2.0;
         let LightCurvePoint { mjd, wavelength, .. } = *p;
         // The logarithm of what is not positive is not finite.
@@ -114,12 +148,10 @@ pub(super) struct Drawable {
     /// All measurements without flags, those that have no magnitude among them: leaving these out
     /// would bias every mean.
     pub(super) fluxes: Vec<MeasuredFlux>,
-    /// Size of the unit of fluxes \[uJy\]; `None` for magnitudes.
-    factor: Option<f64>,
+    /// What the vertical axes show.
+    pub(super) unit: ShownFlux,
     /// How many cannot.
     pub(super) left_out: usize,
-    /// Name of the unit of fluxes.
-    pub(super) unit: &'static str,
     /// Whether the light curve is relative to the spectrum.
     pub(super) is_relative: bool,
 }
@@ -127,9 +159,9 @@ pub(super) struct Drawable {
 impl Drawable {
     pub(super) fn new(figure: &LightCurveFigure) -> Result<Self, PlotError> {
         let options = &figure.options;
-        let (unit, factor) = unit_of(&figure.points);
+        let unit = ShownFlux::of(figure);
         let points: Vec<DrawablePoint> =
-            figure.points.iter().filter_map(|p| DrawablePoint::new(p, options, factor)).collect();
+            figure.points.iter().filter_map(|p| DrawablePoint::new(p, options, unit)).collect();
         if points.is_empty() {
             let what = if options.use_magnitude {
                 "date, wavelength and magnitude"
@@ -145,8 +177,7 @@ impl Drawable {
         let fluxes = figure.points.iter().filter(usable);
         let fluxes: Vec<MeasuredFlux> =
             fluxes.map(|p| MeasuredFlux { wavelength: p.wavelength, flux: p.flux, error: p.error }).collect();
-        let factor = (!options.use_magnitude).then_some(factor);
-        let mut drawable = Self { points, fluxes, factor, left_out, unit, is_relative: false };
+        let mut drawable = Self { points, fluxes, unit, left_out, is_relative: false };
         if options.light_curve == LightCurveQuantity::Relative {
             drawable.make_relative(options.use_magnitude);
         }
@@ -172,20 +203,14 @@ impl Drawable {
                 let model = magnitude(DrawnValue { at: model, error: 0.0 }).at;
                 DrawnValue { at: point.value.at - model, error: point.value.error }
             } else {
-                let scale = point.flux.at / model / point.value.at;
                 match point.class {
-                    PointClass::UpperLimit => DrawnValue { at: point.value.at * scale, error: 0.0 },
+                    PointClass::UpperLimit => {
+                        let limit = point.flux.at.max(0.0) + LIMIT_SIGMA * point.flux.error;
+                        DrawnValue { at: limit / model, error: 0.0 }
+                    }
                     _ => DrawnValue { at: point.flux.at / model, error: point.flux.error / model },
                 }
             };
-        }
-    }
-
-    /// A flux \[uJy\] as the spectrum shows it.
-    pub(super) fn shown(&self, flux: DrawnValue) -> DrawnValue {
-        match self.factor {
-            Some(unit) => DrawnValue { at: flux.at / unit, error: flux.error / unit },
-            None => magnitude(flux),
         }
     }
 
@@ -213,6 +238,23 @@ impl Drawable {
         padded_ends(self.relevant().map(of), least, 0.0)
     }
 
+    /// The same with the points between two wavelengths, or with all where none lies there.
+    pub(super) fn between(&self, [min, max]: [f64; 2]) -> Self {
+        let inside = |p: &&DrawablePoint| (min..=max).contains(&p.wavelength);
+        let mut seen: Vec<DrawablePoint> = self.points.iter().filter(inside).copied().collect();
+        if seen.is_empty() {
+            seen.clone_from(&self.points);
+        }
+        Self { points: seen, fluxes: Vec::new(), ..*self }
+    }
+
+    /// The range of values above 0 in the spectrum for a logarithmic axis; `None` where there are
+    /// none.
+    pub(super) fn values_above_zero(&self, options: &LightCurveOptions) -> Option<[f64; 2]> {
+        let bar = |p: &DrawablePoint| if options.show_errorbars { p.value.error } else { 0.0 };
+        padded_log(self.relevant().map(|p| (p.value.at, bar(p))), options.ylim_padding_fraction)
+    }
+
     /// The range of the values, by percentiles of what is drawn; points far below zero are always
     /// inside.
     pub(super) fn values(
@@ -233,17 +275,6 @@ impl Drawable {
         let negative = self.points.iter().filter(|p| p.class == PointClass::FarNegative).map(|p| of(p).at);
         let low = negative.fold(ends(-1.0).0, f64::min);
         checked("values", widened([low, ends(1.0).1], options.ylim_padding_fraction))
-    }
-}
-
-/// The unit in which fluxes \[uJy\] are easily read, and its size \[uJy\].
-fn unit_of(points: &[LightCurvePoint]) -> (&'static str, f64) {
-    let mut sizes: Vec<f64> = points.iter().map(|p| p.flux.abs()).filter(|size| size.is_finite()).collect();
-    let typical = percentiles(&mut sizes, 50.0, 90.0, f64::total_cmp).map_or(0.0, |(_, high)| high);
-    match typical {
-        size if size >= 1e7 => ("Jy", 1e6),
-        size if size >= 1e4 => ("mJy", 1e3),
-        _ => ("µJy", 1.0),
     }
 }
 

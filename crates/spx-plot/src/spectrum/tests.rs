@@ -185,3 +185,46 @@ fn more_spectra_than_colors_have_other_marks() {
     assert_eq!(look(0).0, look(6).0);
     assert_ne!(look(0).1, look(6).1);
 }
+
+/// On logarithmic axes points lie at the logarithms of their numbers; those that have none are
+/// counted in the title, and no bar is left of them.
+#[test]
+fn logarithmic_axes_count_what_they_leave_out() {
+    let points = vec![point(1.0, 1.0, 0.2), point(2.0, 100.0, 5.0), point(4.0, -3.0, 50.0)];
+    let mut figure = SpectrumFigure::new(vec![spectrum("a", points)]);
+    (figure.log_flux, figure.log_wavelength) = (true, true);
+    figure.wavelength_range = Some([1.0, 4.0]);
+    figure.flux_range = Some([1.0, 1e4]);
+    let canvas = draw(&figure).unwrap();
+    assert_texts_are_free(&canvas, "logarithmic");
+    assert!(canvas.text_boxes().any(|(text, _)| text == "1 not above 0 left out"));
+    let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), 0.0, &Style::new(figure.size));
+    let Rect { left, right, top, bottom } = panel.inside;
+    let picture = Picture::decode(&render_spectrum(&figure, FigureFormat::Png).unwrap());
+    assert_eq!(picture.near((left + right) / 2.0, (top + bottom) / 2.0), COLORS[0]);
+    assert_eq!(picture.near(right - 3.0, bottom - 30.0), [0xff; 3], "no bar of the negative point");
+    figure.flux_range = Some([-1.0, 5.0]);
+    assert!(matches!(draw(&figure), Err(PlotError::Limits { .. })));
+    figure.flux_range = None;
+    figure.spectra[0].points.retain(|p| p.flux < 0.0);
+    assert!(matches!(draw(&figure), Err(PlotError::NoPoints { .. })));
+}
+
+/// A range of wavelength that leaves the bright part out makes the axis of fluxes shorter.
+#[test]
+fn the_range_of_fluxes_is_that_of_what_is_seen() {
+    let mut figure = many();
+    figure.spectra[0].points.push(point(0.76, 5000.0, 3.0));
+    let [_, high] = Ranges::of(&figure).unwrap().flux;
+    figure.wavelength_range = Some([1.0, 5.0]);
+    let [_, seen] = Ranges::of(&figure).unwrap().flux;
+    assert!(high > 4900.0 && seen < 70.0, "{high} {seen}");
+}
+
+#[test]
+fn fluxes_in_a_unit_that_suits() {
+    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 20_000.0, 300.0)])]);
+    figure.use_unit(FluxDensity::PerFrequency);
+    assert_eq!(figure.spectra[0].points[0], point(2.0, 20.0, 0.3));
+    assert_eq!(figure.flux_label, "Flux density (mJy)");
+}

@@ -8,9 +8,9 @@ use spx_pipeline::cube::{
     plane_at, read_plane, shrunk, thirds_with_data,
 };
 use spx_plot::{
-    Channel, CompositeFigure, DisplayLimits, FigureFormat, Marker, MontageFigure, MontagePlane, PlaneFigure,
-    SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage, render_plane,
-    render_spectrum,
+    Channel, CompositeFigure, DisplayLimits, FigureFormat, FluxDensity, Marker, MontageFigure, MontagePlane,
+    PlaneFigure, SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage,
+    render_plane, render_spectrum,
 };
 
 use super::PlotArgs;
@@ -184,7 +184,11 @@ impl Picture {
         }
         let mut figure = SpectrumFigure::new(sets);
         figure.size = args.size.unwrap_or(figure.size);
-        figure.flux_label = flux_label(args.radius.is_some()).to_owned();
+        if args.radius.is_some() {
+            figure.use_unit(FluxDensity::default());
+        } else {
+            figure.flux_label = flux_label(false).to_owned();
+        }
         figure.title = match args.radius {
             Some(radius) => format!("{}, within {radius}″", self.detector),
             None => self.detector.clone(),

@@ -1,6 +1,8 @@
 //! Draws every kind of figure from made-up data, to look at: `cargo run -p spx-plot --example
 //! gallery -- DIR`.
 
+mod light_curves;
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +21,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     planes(&directory)?;
     odd_planes(&directory)?;
     composites(&directory)?;
-    spectra(&directory)
+    spectra(&directory)?;
+    light_curves::draw(&directory)
 }
 
 fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {

@@ -1,13 +1,12 @@
-//! Light curves of made-up sources at the survey's cadence, visits of some days half a year apart,
-//! to look at: `cargo run -p spx-plot --example light_curves -- DIR`.
+//! Light curves of made-up sources at the survey's cadence, visits of some days half a year apart.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::Path;
 
 use spx_core::elementary::{exp, powf, sin};
 use spx_plot::{
-    Colormap, FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity,
-    render_light_curve,
+    Colormap, FigureFormat, FluxDensity, LightCurveFigure, LightCurveOptions, LightCurvePoint,
+    LightCurveQuantity, render_light_curve,
 };
 
 /// What there is to see of a source.
@@ -28,9 +27,8 @@ struct Scene {
 const STAR: Scene =
     Scene { points: 400, flux: 3000.0, error: 40.0, visits: 3, variation: 0.0, flagged: 15, negative: 0 };
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let directory: PathBuf = std::env::args_os().nth(1).ok_or("name a directory for the figures")?.into();
-    std::fs::create_dir_all(&directory)?;
+/// Draws them into a directory.
+pub(crate) fn draw(directory: &Path) -> Result<(), Box<dyn Error>> {
     let scenes = [
         ("star", STAR),
         ("five-points", Scene { points: 5, visits: 2, flagged: 0, ..STAR }),
@@ -72,6 +70,16 @@ fn main() -> Result<(), Box<dyn Error>> {
                 ..LightCurveOptions::default()
             };
             save(&figure, format!("{name}-small"), FigureFormat::Png)?;
+            figure.options =
+                LightCurveOptions { log_flux: true, log_wavelength: true, ..LightCurveOptions::default() };
+            save(&figure, format!("{name}-logarithmic"), FigureFormat::Png)?;
+            figure.options = LightCurveOptions {
+                flux_density: FluxDensity::PerWavelength,
+                wavelength_min: Some(2.0),
+                wavelength_max: Some(4.0),
+                ..LightCurveOptions::default()
+            };
+            save(&figure, format!("{name}-per-wavelength"), FigureFormat::Png)?;
         }
     }
     Ok(())
