@@ -22,8 +22,8 @@ use crate::ui;
 /// spectrum`. In the page, `?` shows the keys.
 ///
 /// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works
-/// without a server and loads nothing. It holds brightness and error rounded to 16 bits, and says
-/// there and here how much was lost; counts and flags are exact.
+/// without a server and loads nothing. Brightness and errors in it are rounded; the page and the
+/// command say by how much. Counts and flags are exact.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
