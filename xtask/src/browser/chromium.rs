@@ -132,7 +132,8 @@ impl Browser {
         Ok(())
     }
 
-    /// Fingers that come down (`touchStart`), move (`touchMove`) or, without any, go up (`touchEnd`).
+    /// Fingers that come down (`touchStart`), move (`touchMove`) or, without any, go up
+    /// (`touchEnd`).
     pub(crate) fn touch(&mut self, kind: &str, fingers: &[[f64; 2]]) -> Result<()> {
         let point = |(id, [x, y]): (usize, &[f64; 2])| json!({ "x": x, "y": y, "id": id });
         let points: Vec<Value> = fingers.iter().enumerate().map(point).collect();

@@ -81,7 +81,8 @@ fn compare(page: &mut Page<'_>, count: usize, loss: &Value) -> Result<()> {
             // Of n pixels each is off by at most that part of its error: together by at most
             // sqrt(n) of the sum's.
             let pixels = number(&found[8])?.sqrt();
-            // The background's median moves by at most what one of its pixels does, in each pixel of the region.
+            // The background's median moves by at most what one of its pixels does, in each pixel
+            // of the region.
             let near = (v - v0).abs() <= 2.0 * pixels * science * e0 + 1e-6 * v0.abs()
                 && (e - e0).abs() <= (relative + 1e-6) * e0;
             ensure!(near || (v.is_nan() && v0.is_nan()), "{v} {e} is not {v0} {e0}: {:?}", shown.place);

@@ -1,5 +1,5 @@
-//! The explorer's tasks as users do them, at the sizes of a telephone, a tablet, a laptop and a large
-//! screen, in light and dark, with fingers or a mouse.
+//! The explorer's tasks as users do them, at the sizes of a telephone, a tablet, a laptop and a
+//! large screen, in light and dark, with fingers or a mouse.
 
 use std::fs;
 
@@ -137,7 +137,8 @@ fn session(page: &mut Page<'_>) -> Result<Value> {
     Ok(serde_json::from_str(&text)?)
 }
 
-/// What the page shows of the last spectrum is what the command prints of its region, for both cubes.
+/// What the page shows of the last spectrum is what the command prints of its region, for both
+/// cubes.
 fn same_as_command(page: &mut Page<'_>, of: usize, more: &[&str]) -> Result<Shown> {
     let shown = page.spectrum(of)?;
     let second = page.setup.folder.0.join("second.fits").display().to_string();
