@@ -5,7 +5,7 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -46,17 +46,17 @@ pub(crate) fn step() -> Result<StepOutcome> {
 }
 
 fn fuzz(minutes: usize) -> Result<StepOutcome> {
-    let mut version = process::cargo(&["+nightly", "fuzz", "--version"]);
+    let mut version = cargo_fuzz(&["--version"]);
     let there = version.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
     if !there {
         return habits::missing_tool("cargo-fuzz with nightly Rust", "cargo install --locked cargo-fuzz");
     }
-    process::run(&mut process::cargo(&["+nightly", "fuzz", "build"]))?;
+    process::run(&mut cargo_fuzz(&["build"]))?;
     for (target, seeds, longest) in TARGETS {
         let folder = process::cache()?.join("fuzz").join(target);
         fs::create_dir_all(&folder)?;
         let seeds = seeds_of(target, &process::root().join("testdata").join(seeds), &folder)?;
-        let mut command = process::cargo(&["+nightly", "fuzz", "run", target]);
+        let mut command = cargo_fuzz(&["run", target]);
         command.arg(&folder).arg(&seeds).arg("--");
         command.args([
             format!("-max_total_time={}", 60 * minutes / TARGETS.len()),
@@ -69,6 +69,13 @@ fn fuzz(minutes: usize) -> Result<StepOutcome> {
         process::run(&mut command).with_context(|| format!("target {target}"))?;
     }
     Ok(StepOutcome::Passed)
+}
+
+/// cargo-fuzz with nightly Rust, whichever cargo runs this program.
+fn cargo_fuzz(arguments: &[&str]) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "nightly", "cargo", "fuzz"]).args(arguments).current_dir(process::root());
+    command
 }
 
 /// The folder of a target's seeds. Of the file of all kinds of HDUs, each is a seed of its own,
