@@ -1,7 +1,7 @@
 //! Ticks: where the numbers along an axis or a color bar stand, and how they are written.
 
 use crate::Stretch;
-use spx_core::elementary::{log10, powf};
+use spx_core::elementary::{ln, log10, powf};
 
 /// A tick of an axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,15 +43,15 @@ pub(crate) fn linear(low: f64, high: f64, most: usize) -> NumberAxis {
 /// 2 and 5 of each decade, over many decades at powers of ten, and within less than a factor of
 /// three at round numbers as on a linear axis.
 pub(crate) fn logarithmic(low: f64, high: f64, most: usize) -> NumberAxis {
-    let span = (high / low).ln();
-    let place = |value: f64| (value / low).ln() / span;
+    let span = ln(high / low);
+    let place = |value: f64| ln(value / low) / span;
     if high < 3.0 * low {
         let NumberAxis { mut ticks, factor } = linear(low, high, most);
         ticks.iter_mut().for_each(|tick| tick.at = place(low + tick.at * (high - low)));
         return NumberAxis { ticks, factor };
     }
     #[expect(clippy::cast_possible_truncation, reason = "exponents of doubles")]
-    let [first, last] = [low, high].map(|end| end.log10().floor() as i32);
+    let [first, last] = [low, high].map(|end| log10(end).floor() as i32);
     let decades = span / std::f64::consts::LN_10;
     let digits: &[i32] = if 3.0 * decades <= most.max(3) as f64 { &[1, 2, 5] } else { &[1] };
     #[expect(clippy::cast_possible_truncation, reason = "a few hundred decades at most")]

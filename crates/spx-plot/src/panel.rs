@@ -6,6 +6,7 @@ use crate::canvas::{Canvas, CanvasShape, Rect};
 use crate::clip;
 use crate::colormap::Rgb;
 use crate::frame::{self, Side, Style};
+use spx_core::elementary::{exp, ln};
 
 /// Of lines at zero and at one.
 const LEVEL_LINE: Rgb = [0xcc; 3];
@@ -83,7 +84,7 @@ impl Axis {
         let [low, high] = self.range;
         let part = match self.log {
             false => (value - low) / (high - low),
-            true if value > 0.0 => ((value / low).ln() / (high / low).ln()).max(-1.0),
+            true if value > 0.0 => (ln(value / low) / ln(high / low)).max(-1.0),
             true => -1.0,
         };
         if self.reversed { 1.0 - part } else { part }
@@ -142,7 +143,7 @@ pub(crate) fn padded_log(values: impl Iterator<Item = (f64, f64)>, part: f64) ->
     });
     let [low, high] = ends.map(f64::ln);
     let more = (part * (high - low)).max(0.02);
-    (low <= high).then(|| [(low - more).exp(), (high + more).exp()])
+    (low <= high).then(|| [exp(low - more), exp(high + more)])
 }
 
 /// A length of a bar; none where it is not finite or not positive.
