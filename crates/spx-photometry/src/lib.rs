@@ -32,6 +32,7 @@ mod overlap;
 mod psf;
 mod psf_flux;
 mod quality;
+mod scene;
 mod statistics;
 mod tile;
 mod view;
@@ -53,6 +54,10 @@ pub use psf::{
 };
 pub use psf_flux::PsfFlux;
 pub use quality::{MeasurementQuality, QualityOptions};
+pub use scene::{
+    NoSceneFlux, PointSpread, PsfOnImage, Scene, SceneBackground, SceneFit, SceneFlux, SceneOptions, SceneSource,
+    SersicOnImage, SersicShape,
+};
 pub use view::{ForegroundModel, ImageView};
 
 #[doc = include_str!("../README.md")]

@@ -1,9 +1,6 @@
 //! What a user may set of photometry. [`PhotometryOptions::spxquery`] has all choices as spxquery
 //! 0.4.1 makes them.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 use spx_core::flags::FlagSelection;
 
@@ -12,13 +9,13 @@ use crate::{PhotometryError, PsfZones};
 /// An enum whose variants have names in configuration files and on the command line.
 macro_rules! named {
     ($type:ident, $what:literal, $($variant:ident = $name:literal),+) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(match self { $(Self::$variant => $name),+ })
             }
         }
 
-        impl FromStr for $type {
+        impl std::str::FromStr for $type {
             type Err = String;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -41,6 +38,8 @@ pub enum ApertureMethod {
     #[default]
     Fwhm,
 }
+pub(crate) use named;
+
 named!(ApertureMethod, "aperture method", Fixed = "fixed", Fwhm = "fwhm");
 
 /// Where the FWHM of the PSF comes from.

@@ -29,6 +29,26 @@ impl ProfileTile {
         self.shares[(y - self.rows.start) * self.columns.len() + (x - self.columns.start)]
     }
 
+    /// Values of a function in a rectangle of columns and rows.
+    pub fn set(&mut self, [columns, rows]: [Range<usize>; 2], value: impl Fn(usize, usize) -> f64) {
+        self.shares.clear();
+        for y in rows.clone() {
+            self.shares.extend(columns.clone().map(|x| value(x, y)));
+        }
+        (self.columns, self.rows) = (columns, rows);
+    }
+
+    /// Another rectangle, to be filled.
+    pub(crate) fn reset(&mut self, [columns, rows]: [Range<usize>; 2]) {
+        self.shares.clear();
+        (self.columns, self.rows) = (columns, rows);
+    }
+
+    /// All shares, row by row.
+    pub(crate) fn shares(&self) -> &[f64] {
+        &self.shares
+    }
+
     /// The columns and rows of the rectangle.
     pub fn bounds(&self) -> [Range<usize>; 2] {
         [self.columns.clone(), self.rows.clone()]

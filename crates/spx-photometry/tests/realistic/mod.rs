@@ -113,6 +113,24 @@ impl RealisticFrame {
         mut flux: impl FnMut(&mut Rng) -> f64,
     ) -> Self {
         let mut rng = Rng::with_seed(seed);
+        let mut stars = Vec::new();
+        let cells = side / spacing;
+        for (i, j) in (0..cells).flat_map(|j| (0..cells).map(move |i| (i, j))) {
+            let mut at = |cell: usize| (cell * spacing + spacing / 2) as f64 + 2.0 * (rng.f64() - 0.5);
+            let position = [at(i), at(j)];
+            stars.push((position, flux(&mut rng)));
+        }
+        Self::with_stars(&mut rng, side, fwhm, with_bad, &stars)
+    }
+
+    /// Stars at these places with these fluxes \[uJy\].
+    pub(crate) fn with_stars(
+        rng: &mut Rng,
+        side: usize,
+        fwhm: f64,
+        with_bad: bool,
+        placed: &[([f64; 2], f64)],
+    ) -> Self {
         let unit = UJY_PER_ARCSEC2_PER_MJY_PER_SR * AREA;
         let zodi: Vec<f32> = (0..side * side)
             .map(|k| (ZODI * (1.0 + 0.05 * ((k % side) as f64 / side as f64 - 0.5))) as f32)
@@ -120,11 +138,7 @@ impl RealisticFrame {
         let mut rate: Vec<f64> = zodi.iter().map(|z| f64::from(*z)).collect();
         let mut flags = vec![0; side * side];
         let mut stars = Vec::new();
-        let cells = side / spacing;
-        for (i, j) in (0..cells).flat_map(|j| (0..cells).map(move |i| (i, j))) {
-            let mut at = |cell: usize| (cell * spacing + spacing / 2) as f64 + 2.0 * (rng.f64() - 0.5);
-            let position = [at(i), at(j)];
-            let flux = flux(&mut rng);
+        for &(position, flux) in placed {
             let sigma = sigma(fwhm, side, position);
             let [x0, y0] = position.map(|c| c.round() as usize);
             for y in y0.saturating_sub(7)..(y0 + 8).min(side) {
@@ -140,14 +154,14 @@ impl RealisticFrame {
         }
         let variance = |rate: f64| (READ * READ + RAMP * GAIN * rate.max(0.0)) / (GAIN * GAIN);
         let observed: Vec<f64> =
-            rate.iter().map(|rate| rate + normal(&mut rng) * variance(*rate).sqrt()).collect();
+            rate.iter().map(|rate| rate + normal(rng) * variance(*rate).sqrt()).collect();
         let mut image: Vec<f32> = observed.iter().map(|v| *v as f32).collect();
         let variance: Vec<f32> = observed.iter().map(|v| variance(*v) as f32).collect();
         for (bit, rate) in BAD.into_iter().filter(|_| with_bad) {
             for k in 0..side * side {
                 if rng.f64() < rate {
                     flags[k] |= 1 << bit;
-                    image[k] += (normal(&mut rng).powi(3) * 2.0) as f32;
+                    image[k] += (normal(rng).powi(3) * 2.0) as f32;
                     if bit == 6 && rng.bool() {
                         image[k] = f32::NAN;
                     }
