@@ -9,7 +9,9 @@
 //!   for;
 //! - on demand an aperture correction and a PSF-weighted flux, from the PSF of the source's zone.
 //!
-//! Around it stand [`QualityOptions`], which tell good measurements from bad, and [`ProperMotion`],
+//! A [`Scene`] measures all sources of an image together, where they overlap.
+//!
+//! Around these stand [`QualityOptions`], which tell good measurements from bad, and [`ProperMotion`],
 //! which carries a position to the time of an exposure.
 //!
 //! **This crate does no I/O and knows nothing of world coordinates.** Callers give positions in
@@ -55,8 +57,8 @@ pub use psf::{
 pub use psf_flux::PsfFlux;
 pub use quality::{MeasurementQuality, QualityOptions};
 pub use scene::{
-    NoSceneFlux, PointSpread, PsfOnImage, Scene, SceneBackground, SceneFit, SceneFlux, SceneOptions, SceneSource,
-    SersicOnImage, SersicShape,
+    NoSceneFlux, PointSpread, PsfOnImage, Scene, SceneBackground, SceneFit, SceneFlux, SceneOptions,
+    SceneSource, SersicOnImage, SersicShape,
 };
 pub use view::{ForegroundModel, ImageView};
 

@@ -150,10 +150,11 @@ impl<P: PointSpread> Scene<'_, P> {
         let cells = |range: &Range<usize>| range.start / patch..=(range.end - 1) / patch;
         let within = |cell: usize, n: usize| cell * patch..((cell + 1) * patch).min(n);
         let mut found = Vec::new();
-        let mut product = |columns: &Range<usize>, rows: &Range<usize>, along_x: Vec<f64>, along_y: Vec<f64>| {
-            let form = ColumnForm::Product { along_x, along_y };
-            found.push(SceneColumn { columns: columns.clone(), rows: rows.clone(), form });
-        };
+        let mut product =
+            |columns: &Range<usize>, rows: &Range<usize>, along_x: Vec<f64>, along_y: Vec<f64>| {
+                let form = ColumnForm::Product { along_x, along_y };
+                found.push(SceneColumn { columns: columns.clone(), rows: rows.clone(), form });
+            };
         // From -1 to 1 over a patch.
         let ramp = |range: &Range<usize>| -> Vec<f64> {
             let middle = 0.5 * (range.start + range.end - 1) as f64;
@@ -161,7 +162,8 @@ impl<P: PointSpread> Scene<'_, P> {
         };
         let hat = |node: usize, n: usize| -> (Range<usize>, Vec<f64>) {
             let range = (node * patch).saturating_sub(patch - 1)..((node + 1) * patch).min(n);
-            let values = range.clone().map(|k| 1.0 - k.abs_diff(node * patch) as f64 / patch as f64).collect();
+            let values =
+                range.clone().map(|k| 1.0 - k.abs_diff(node * patch) as f64 / patch as f64).collect();
             (range, values)
         };
         let ones = |range: &Range<usize>| vec![1.0; range.len()];
@@ -211,10 +213,8 @@ pub(super) fn overlapping(all: &[SceneColumn]) -> Vec<(usize, usize)> {
         for (n, (cell, a)) in members.iter().enumerate() {
             for (_, b) in &members[n + 1..] {
                 let (one, other) = (&all[*a], &all[*b]);
-                let corner = [
-                    one.columns.start.max(other.columns.start),
-                    one.rows.start.max(other.rows.start),
-                ];
+                let corner =
+                    [one.columns.start.max(other.columns.start), one.rows.start.max(other.rows.start)];
                 let meet = corner[0] < one.columns.end.min(other.columns.end)
                     && corner[1] < one.rows.end.min(other.rows.end);
                 // Each pair once: in the cell of the corner of what they share.

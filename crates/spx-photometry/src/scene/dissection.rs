@@ -33,7 +33,8 @@ impl EliminationPlan {
         let mut plan = Self { order: Vec::with_capacity(count), steps: Vec::new() };
         // One that touches almost everything would make half of the others a separator.
         let many = 200 + 8 * count.isqrt();
-        let (widely, rest): (Vec<usize>, Vec<usize>) = (0..count).partition(|k| neighbors.of(*k).len() > many);
+        let (widely, rest): (Vec<usize>, Vec<usize>) =
+            (0..count).partition(|k| neighbors.of(*k).len() > many);
         let mut side = vec![0u8; count];
         let mut top = Vec::new();
         if !rest.is_empty() {

@@ -141,7 +141,8 @@ impl<'a> FactoredSystem<'a> {
     /// The inverse, on the diagonal and between neighbors.
     pub(super) fn inverse(&self, neighbors: &Neighbors) -> NeighborInverse {
         let count = self.plan.order.len();
-        let mut inverse = NeighborInverse { diagonal: vec![0.0; count], beside: vec![0.0; neighbors.entries()] };
+        let mut inverse =
+            NeighborInverse { diagonal: vec![0.0; count], beside: vec![0.0; neighbors.entries()] };
         let mut parents = vec![usize::MAX; self.plan.steps.len()];
         let mut waiting = vec![0; self.plan.steps.len()];
         for (at, step) in self.plan.steps.iter().enumerate() {
@@ -272,8 +273,10 @@ mod tests {
         let near = |a: usize, b: usize| {
             (places[a][0] - places[b][0]).hypot(places[a][1] - places[b][1]) < reach || b == count - 1
         };
-        let pairs: Vec<(usize, usize)> =
-            (0..count).flat_map(|a| (a + 1..count).map(move |b| (a, b))).filter(|(a, b)| near(*a, *b)).collect();
+        let pairs: Vec<(usize, usize)> = (0..count)
+            .flat_map(|a| (a + 1..count).map(move |b| (a, b)))
+            .filter(|(a, b)| near(*a, *b))
+            .collect();
         let neighbors = Neighbors::new(count, &pairs);
         let mut system = NormalEquations {
             diagonal: (0..count).map(|_| 0.5 + rng.f64()).collect(),

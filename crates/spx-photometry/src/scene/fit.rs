@@ -75,7 +75,8 @@ impl<P: PointSpread> Scene<'_, P> {
         let model = model_of(&columns, &solution.values, &pixels, &[]);
         for (k, unknown) in columns.sources.iter().enumerate() {
             let given = &columns.order[unknown.members.clone()];
-            let flux = self.flux(k, sources, &columns, &graph.neighbors, &solution, (&pixels, &model), &mut tile);
+            let flux =
+                self.flux(k, sources, &columns, &graph.neighbors, &solution, (&pixels, &model), &mut tile);
             given.iter().for_each(|source| fluxes[*source] = flux.map(|f| f.in_unit(&sources[*source])));
         }
         SceneFit { fluxes, columns, values: solution.values, known: self.known[0], pixels }
@@ -146,7 +147,11 @@ impl<P: PointSpread> Scene<'_, P> {
             });
             self.known[1] * rows.sum::<f64>()
         };
-        if self.known[1] == 0.0 { vec![0.0; columns.all.len()] } else { columns.all.iter().map(pull).collect() }
+        if self.known[1] == 0.0 {
+            vec![0.0; columns.all.len()]
+        } else {
+            columns.all.iter().map(pull).collect()
+        }
     }
 
     /// The flux of an unknown, in units of the image times pixels.
@@ -183,7 +188,11 @@ impl<P: PointSpread> Scene<'_, P> {
         let share = value / sharing as f64;
         let unknown_share = share * ((sharing - 1) as f64).sqrt();
         let error = solution.inverse.diagonal[k].sqrt().hypot(solution.background_errors[k]);
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "off the image there is none")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "off the image there is none"
+        )]
         let pixel = [x.round().max(0.0) as usize, y.round().max(0.0) as usize];
         let near = neighbors.of(k).iter().filter(|other| **other >= columns.sources.len());
         let level: f64 =
@@ -195,7 +204,11 @@ impl<P: PointSpread> Scene<'_, P> {
             pixels: seen.pixels,
             degrees_of_freedom: seen.pixels.saturating_sub(inside),
             fraction: seen.fraction,
-            masked_fraction: if seen.light > 0.0 { (1.0 - seen.fraction / seen.light).clamp(0.0, 1.0) } else { 1.0 },
+            masked_fraction: if seen.light > 0.0 {
+                (1.0 - seen.fraction / seen.light).clamp(0.0, 1.0)
+            } else {
+                1.0
+            },
             clipped: seen.clipped,
             flags: seen.flags,
             neighbors: count,
@@ -269,9 +282,10 @@ impl SceneFit {
         let sources = self.columns.sources.len();
         for (k, (column, value)) in self.columns.all.iter().zip(&self.values).enumerate() {
             let holds = |source: usize| {
-                self.columns.sources.get(k).is_some_and(|unknown| {
-                    self.columns.order[unknown.members.clone()].contains(&source)
-                })
+                self.columns
+                    .sources
+                    .get(k)
+                    .is_some_and(|unknown| self.columns.order[unknown.members.clone()].contains(&source))
             };
             if k < sources && only.is_some_and(|source| !holds(source)) {
                 continue;
@@ -360,7 +374,8 @@ fn normal_equations(all: &[SceneColumn], neighbors: &Neighbors, pixels: &ScenePi
         for (nth, b) in neighbors.of(a).iter().enumerate().filter(|(_, b)| **b > a) {
             let other = &all[*b];
             let shared = |a: &Range<usize>, b: &Range<usize>| a.start.max(b.start)..a.end.min(b.end);
-            let (columns, rows) = (shared(&column.columns, &other.columns), shared(&column.rows, &other.rows));
+            let (columns, rows) =
+                (shared(&column.columns, &other.columns), shared(&column.rows, &other.rows));
             let mut sum = 0.0;
             for y in rows {
                 let (scale, row) = other.row(y);

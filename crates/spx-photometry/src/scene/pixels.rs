@@ -141,7 +141,13 @@ impl<P: PointSpread> Scene<'_, P> {
     }
 
     /// Gives the pixels of a circle their roles, those that have none yet.
-    fn claim(&self, circle: &CircularAperture, left_out: u32, tile: &mut PixelTile, pixels: &mut ScenePixels) {
+    fn claim(
+        &self,
+        circle: &CircularAperture,
+        left_out: u32,
+        tile: &mut PixelTile,
+        pixels: &mut ScenePixels,
+    ) {
         let shape = self.image.view.shape;
         let bounds = circle.bounds(shape);
         self.image.copy(bounds.clone(), tile);
