@@ -188,7 +188,8 @@ impl SceneOptions {
 pub struct SceneFlux {
     /// All light of the source \[uJy\]; it may be negative.
     pub flux: f64,
-    /// Its error, neighbors and background included \[uJy\].
+    /// Its error, neighbors and background included, and that of the profile where it makes up for
+    /// pixels that are left out \[uJy\].
     pub error: f64,
     /// Sum of squared residuals over model variances, over the pixels of the source.
     pub chi2: f64,

@@ -12,6 +12,7 @@ use super::pixels::{PixelRole, SceneModel, ScenePixels, for_each_within};
 use super::{NoSceneFlux, PointSpread, Scene, SceneFlux, SceneSource};
 use crate::CircularAperture;
 use crate::noise::NoiseLaw;
+use crate::psf::fill_error;
 use crate::tile::PixelTile;
 
 /// Rounds of weights and solution; of a bright source two are enough.
@@ -187,7 +188,8 @@ impl<P: PointSpread> Scene<'_, P> {
         let (sharing, value) = (members.len(), solution.values[k]);
         let share = value / sharing as f64;
         let unknown_share = share * ((sharing - 1) as f64).sqrt();
-        let error = solution.inverse.diagonal[k].sqrt().hypot(solution.background_errors[k]);
+        let noise = solution.inverse.diagonal[k].sqrt().hypot(solution.background_errors[k]);
+        let error = noise.hypot(value * fill_error(1.0 - seen.fraction, seen.fraction));
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
