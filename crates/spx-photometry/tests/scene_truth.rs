@@ -12,6 +12,7 @@
 mod realistic;
 
 use realistic::{AREA, Distribution, RealisticFrame, Release};
+use spx_core::elementary::{powf, sin_cos};
 use spx_photometry::{
     NoSceneFlux, Photometer, PhotometryOptions, PsfOnImage, Scene, SceneBackground, SceneFlux, SceneOptions,
     SceneSource, Scratch,
@@ -59,8 +60,7 @@ fn compare(
 fn a_crowded_field_is_unbiased() {
     for (seed, release, fwhm) in [(1, Release::Two, 5.2), (2, Release::Three, 5.2), (3, Release::Three, 7.0)]
     {
-        let frame =
-            RealisticFrame::new(seed, 210, 3, fwhm, true, |rng| 300.0 * (400.0_f64 / 3.0).powf(rng.f64()));
+        let frame = RealisticFrame::new(seed, 210, 3, fwhm, true, |rng| 300.0 * powf(400.0 / 3.0, rng.f64()));
         let time = std::time::Instant::now();
         let fluxes = fit(&frame, release, &SceneOptions::default(), &sources(&frame));
         let (ratios, pulls, share) = compare(&frame, &fluxes);
@@ -79,7 +79,7 @@ fn a_crowded_field_is_unbiased() {
 #[test]
 fn a_scene_of_one_source_is_a_psf_fit_of_one_source() {
     for (seed, release) in [(4, Release::Two), (5, Release::Three)] {
-        let frame = RealisticFrame::new(seed, 300, 30, 5.2, true, |rng| 20.0 * 2000f64.powf(rng.f64()));
+        let frame = RealisticFrame::new(seed, 300, 30, 5.2, true, |rng| 20.0 * powf(2000.0, rng.f64()));
         let options = PhotometryOptions { psf_flux: true, ..PhotometryOptions::default() };
         let model = frame.psf(release);
         let photometer = Photometer::new(frame.view(release), &options, Some(&model)).unwrap();
@@ -116,8 +116,8 @@ fn pairs_are_told_apart() {
         let mut placed = Vec::new();
         for (i, j) in (0..25).flat_map(|j| (0..25).map(move |i| (i, j))) {
             let at = [i, j].map(|cell| f64::from(20 * cell + 10) + rng.f64());
-            let (sin, cos) = (std::f64::consts::TAU * rng.f64()).sin_cos();
-            let flux = 2000.0 * 5.0_f64.powf(rng.f64());
+            let (sin, cos) = sin_cos(std::f64::consts::TAU * rng.f64());
+            let flux = 2000.0 * powf(5.0, rng.f64());
             placed.push((at, flux));
             placed.push(([at[0] + distance * cos, at[1] + distance * sin], flux / ratio));
         }
@@ -204,7 +204,7 @@ fn bad_pixels_are_left_out() {
 /// Neither the order of the sources nor what was fitted before changes a bit.
 #[test]
 fn the_order_of_sources_changes_no_bit() {
-    let frame = RealisticFrame::new(12, 150, 4, 5.2, true, |rng| 300.0 * 100_f64.powf(rng.f64()));
+    let frame = RealisticFrame::new(12, 150, 4, 5.2, true, |rng| 300.0 * powf(100.0, rng.f64()));
     let sources = sources(&frame);
     let given = fit(&frame, Release::Three, &SceneOptions::default(), &sources);
     let mut order: Vec<usize> = (0..sources.len()).collect();

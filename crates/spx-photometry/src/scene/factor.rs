@@ -271,7 +271,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(seed);
         let places: Vec<[f64; 2]> = (0..count).map(|_| [100.0 * rng.f64(), 60.0 * rng.f64()]).collect();
         let near = |a: usize, b: usize| {
-            (places[a][0] - places[b][0]).hypot(places[a][1] - places[b][1]) < reach || b == count - 1
+            spx_core::elementary::hypot(places[a][0] - places[b][0], places[a][1] - places[b][1]) < reach
+                || b == count - 1
         };
         let pairs: Vec<(usize, usize)> = (0..count)
             .flat_map(|a| (a + 1..count).map(move |b| (a, b)))

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use spx_core::elementary::hypot;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use super::columns::{SceneColumn, SceneColumns, SourceUnknown, overlapping};
@@ -180,7 +181,7 @@ impl<P: PointSpread> Scene<'_, P> {
         for (nth, other) in beside {
             count += 1;
             let [ox, oy] = center(*other);
-            inside += usize::from((ox - x).hypot(oy - y) <= *radius);
+            inside += usize::from(hypot(ox - x, oy - y) <= *radius);
             let norm = (solution.inverse.diagonal[k] * solution.inverse.diagonal[*other]).sqrt();
             let with = solution.inverse.beside[neighbors.entry(k, nth)] / norm;
             correlation = if with.abs() > correlation.abs() { with } else { correlation };
@@ -188,8 +189,8 @@ impl<P: PointSpread> Scene<'_, P> {
         let (sharing, value) = (members.len(), solution.values[k]);
         let share = value / sharing as f64;
         let unknown_share = share * ((sharing - 1) as f64).sqrt();
-        let noise = solution.inverse.diagonal[k].sqrt().hypot(solution.background_errors[k]);
-        let error = noise.hypot(value * fill_error(1.0 - seen.fraction, seen.fraction));
+        let noise = hypot(solution.inverse.diagonal[k].sqrt(), solution.background_errors[k]);
+        let error = hypot(noise, value * fill_error(1.0 - seen.fraction, seen.fraction));
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -201,7 +202,7 @@ impl<P: PointSpread> Scene<'_, P> {
             near.map(|other| solution.values[*other] * columns.all[*other].at(pixel[0], pixel[1])).sum();
         Ok(SceneFlux {
             flux: share,
-            error: (error / sharing as f64).hypot(unknown_share),
+            error: hypot(error / sharing as f64, unknown_share),
             chi2: seen.chi2,
             pixels: seen.pixels,
             degrees_of_freedom: seen.pixels.saturating_sub(inside),

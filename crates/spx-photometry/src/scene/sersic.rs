@@ -5,7 +5,8 @@
 //! convolved with the effective function sampled on the same lattice. Far from the center, where
 //! the profile changes slowly, its Laplacian and the second moment of the function are enough.
 
-use libm::{exp, pow, sincos, tgamma};
+use libm::tgamma;
+use spx_core::elementary::{exp, powf, sin_cos};
 
 use super::PointSpread;
 use crate::options::check;
@@ -65,7 +66,7 @@ impl SersicShape {
     /// [north by x, north by y]]`.
     pub fn on_image(&self, jacobian: [[f64; 2]; 2]) -> SersicOnImage {
         let [east, north] = jacobian;
-        let (sin, cos) = sincos(self.position_angle.to_radians());
+        let (sin, cos) = sin_cos(self.position_angle.to_radians());
         let major = std::array::from_fn(|k| (east[k] * sin + north[k] * cos) / self.r_eff);
         let minor =
             std::array::from_fn(|k| (east[k] * cos - north[k] * sin) / (self.r_eff * self.axis_ratio));
@@ -80,7 +81,7 @@ impl SersicOnImage {
         let [[a, b], [c, d]] = to_radius;
         let exponent = exponent_of_share(index, 0.5);
         let area = (a * d - b * c).abs();
-        let light = std::f64::consts::TAU * index * pow(exponent, -2.0 * index) * tgamma(2.0 * index);
+        let light = std::f64::consts::TAU * index * powf(exponent, -2.0 * index) * tgamma(2.0 * index);
         Self { index, to_radius, b: exponent, scale: area / light }
     }
 
@@ -102,14 +103,14 @@ impl SersicOnImage {
     /// No farther than this from the center is the profile looked at, the point spread function
     /// aside \[px\].
     pub(super) fn reach(&self) -> f64 {
-        (self.r_eff() * pow(exponent_of_share(self.index, REACHED) / self.b, self.index)).min(FARTHEST)
+        (self.r_eff() * powf(exponent_of_share(self.index, REACHED) / self.b, self.index)).min(FARTHEST)
     }
 
     /// Share of the light per pixel at a distance from the center \[px\].
     fn density(&self, dx: f64, dy: f64) -> f64 {
         let [[a, b], [c, d]] = self.to_radius;
         let (u, v) = (a * dx + b * dy, c * dx + d * dy);
-        self.scale * exp(-self.b * pow(u * u + v * v, 0.5 / self.index))
+        self.scale * exp(-self.b * powf(u * u + v * v, 0.5 / self.index))
     }
 
     /// Share of the light in a square of this side \[px\].
@@ -252,7 +253,7 @@ fn lower_gamma(a: f64, x: f64) -> f64 {
         term *= x / (a + k);
         sum += term;
     }
-    sum * pow(x, a) * exp(-x) / tgamma(a + 1.0)
+    sum * powf(x, a) * exp(-x) / tgamma(a + 1.0)
 }
 
 #[cfg(test)]
@@ -269,7 +270,7 @@ mod tests {
 
         fn share(&self, _: [f64; 2], [dx, dy]: [f64; 2]) -> f64 {
             let s2 = self.0 * self.0;
-            (-0.5 * (dx * dx + dy * dy) / s2).exp() / (std::f64::consts::TAU * s2)
+            exp(-0.5 * (dx * dx + dy * dy) / s2) / (std::f64::consts::TAU * s2)
         }
     }
 
@@ -293,11 +294,11 @@ mod tests {
         // Half of the light within r: sigma = r / sqrt(2 ln 2).
         let (major, minor) = (r_eff / 1.177_41, q * r_eff / 1.177_41);
         let [wide, narrow] = [major, minor].map(|s| s * s + sigma * sigma);
-        let (sin, cos) = 30_f64.to_radians().sin_cos();
+        let (sin, cos) = sin_cos(30_f64.to_radians());
         for (x, y) in [(20, 20), (21, 19), (18, 23), (23, 21), (20, 25)] {
             let (dx, dy) = (x as f64 - position[0], y as f64 - position[1]);
             let (u, v) = (-dx * sin + dy * cos, -dx * cos - dy * sin);
-            let wanted = (-0.5 * (u * u / wide + v * v / narrow)).exp()
+            let wanted = exp(-0.5 * (u * u / wide + v * v / narrow))
                 / (std::f64::consts::TAU * (wide * narrow).sqrt());
             let found = tile.at(x, y);
             assert!((found - wanted).abs() < 2e-5, "{x} {y}: {found} {wanted}");
@@ -320,7 +321,7 @@ mod tests {
             };
             for r in [16.0, 30.0] {
                 let wanted =
-                    lower_gamma(2.0 * index, exponent_of_share(index, 0.5) * pow(r / 8.0, 1.0 / index));
+                    lower_gamma(2.0 * index, exponent_of_share(index, 0.5) * powf(r / 8.0, 1.0 / index));
                 assert!((within(r) - wanted).abs() < 3e-3, "{index}, {r}: {} {wanted}", within(r));
             }
         }
