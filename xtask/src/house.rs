@@ -15,7 +15,7 @@ use crate::{process, tidy};
 /// The largest share of declarations of types whose name is declared again elsewhere.
 const MAX_REPEATED: f64 = 0.15;
 /// Pairs of modules of one crate that import each other.
-const MAX_CIRCLES: usize = 2;
+const MAX_CIRCLES: usize = 4;
 /// Settings whose places are counted: of photometry, drizzle, zodiacal light, archive, batch,
 /// figures, and runs.
 const SETTINGS: [&str; 8] = [

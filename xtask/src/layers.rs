@@ -30,8 +30,8 @@ const NETWORK: [&str; 12] = [
 /// spx-cli may use.
 const NETWORK_GATES: [&str; 2] = ["spx-archive", "axum"];
 /// Front ends, and the libraries that each may name although spx-pipeline composes them: those that
-/// draw, for pictures are the front ends' own. Types of the others are re-exported by the modules of
-/// spx-pipeline whose functions take or give them.
+/// draw, for pictures are the front ends' own. Types of the others are re-exported by the modules
+/// of spx-pipeline whose functions take or give them.
 const FRONT_ENDS: [(&str, &[&str]); 3] = [
     ("spx-cli", &["spx-plot"]),
     ("spx-view", &["spx-plot"]),

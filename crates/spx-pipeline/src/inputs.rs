@@ -189,8 +189,8 @@ impl InputListing {
         }
     }
 
-    /// Reads the metadata of every file; those of pipelines that are not known fail. Files and errors
-    /// are sorted.
+    /// Reads the metadata of every file; those of pipelines that are not known fail. Files and
+    /// errors are sorted.
     pub fn scan(self) -> (Vec<InputFile>, Vec<InputError>) {
         let scanned: Vec<Result<InputFile, InputError>> = self
             .files
@@ -223,7 +223,8 @@ impl InputListing {
 /// The release of an image.
 ///
 /// # Errors
-/// Where the image is of a pipeline that is not known: its scales, flags and wavelengths may mean anything.
+/// Where the image is of a pipeline that is not known: its scales, flags and wavelengths may mean
+/// anything.
 pub(crate) fn known_release(metadata: &Metadata) -> Result<ReleaseIdentity, InputError> {
     let identity = metadata.release();
     match identity.foreign_version() {

@@ -288,8 +288,8 @@ impl<'a> Comparison<'a> {
         self.matches.iter().map(|m| m.star).find(|star| star.position.separation(center) < 0.07)
     }
 
-    /// Over all stars: medians of the offset [px] along right ascension and declination; mean of the
-    /// flux ratio, weighted by the flux, which is nearly the inverse variance, and its error.
+    /// Over all stars: medians of the offset [px] along right ascension and declination; mean of
+    /// the flux ratio, weighted by the flux, which is nearly the inverse variance, and its error.
     fn summary(&self) -> ([f64; 2], [f64; 2]) {
         let middle = |of: &dyn Fn(&Match<'_>) -> f64| {
             let mut values: Vec<f64> = self.matches.iter().map(of).collect();
@@ -374,8 +374,8 @@ fn weighted_mean(values: &[(f64, f64)]) -> [f64; 2] {
     [mean, scatter.sqrt() / total]
 }
 
-/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and no
-/// knot of the galaxy lights up; the galaxy is not in the planes any more.
+/// Mean and standard deviation of (SCI - truth) / sqrt(VARIANCE) over the voxels that no star and
+/// no knot of the galaxy lights up; the galaxy is not in the planes any more.
 fn blank_sky(
     cube: &mut CubeFile,
     planes: &[Vec<f32>],

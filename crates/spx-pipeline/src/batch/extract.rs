@@ -177,8 +177,8 @@ impl Extraction<'_> {
         reports
     }
 
-    /// Measures once more where the zodiacal light could not be fitted, with the median of the scales
-    /// of the other images of the detector, unless it was measured with that before.
+    /// Measures once more where the zodiacal light could not be fitted, with the median of the
+    /// scales of the other images of the detector, unless it was measured with that before.
     fn unfitted_again(
         &self,
         reports: &mut [ImageReport],
@@ -216,8 +216,8 @@ impl Extraction<'_> {
         Ok((ImageTables::new(&self.directory, &name), record))
     }
 
-    /// Measures the sources on an image, where that was not done before; `run`: with the scales of the
-    /// zodiacal light of other images, whatever was done before.
+    /// Measures the sources on an image, where that was not done before; `run`: with the scales of
+    /// the zodiacal light of other images, whatever was done before.
     fn image(
         &self,
         path: &Path,

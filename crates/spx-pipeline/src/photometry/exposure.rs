@@ -104,9 +104,9 @@ impl OpenExposure {
         check_place(place.map_or([f64::NAN; 2], |(_, pixel)| pixel), self.frame.metadata().shape)
     }
 
-    /// Fits the zodiacal light where that is asked for; where it cannot be, its scale is the median of
-    /// `run`, the scales of other exposures, if there are any. Pixels that do not stand in the file as
-    /// plain numbers are read into the memory of `reuse`.
+    /// Fits the zodiacal light where that is asked for; where it cannot be, its scale is the median
+    /// of `run`, the scales of other exposures, if there are any. Pixels that do not stand in the
+    /// file as plain numbers are read into the memory of `reuse`.
     ///
     /// # Errors
     /// The file, the HDU and what is wrong there.
