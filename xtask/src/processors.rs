@@ -25,7 +25,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let program = program.canonicalize().with_context(|| program.display().to_string())?;
     process::output(Command::new(EMULATOR).args(["-cpu", PROCESSOR]).arg(&program).arg("--version"))
         .context("qemu-x86_64 runs spx (Debian: apt install qemu-user)")?;
-    let emulated = process::cache()?.join(format!("spx-on-{PROCESSOR}"));
+    let folder = process::cache()?;
+    fs::create_dir_all(&folder)?;
+    let emulated = folder.join(format!("spx-on-{PROCESSOR}"));
     fs::write(
         &emulated,
         format!("#!/bin/sh\nexec {EMULATOR} -cpu {PROCESSOR} '{}' \"$@\"\n", program.display()),
