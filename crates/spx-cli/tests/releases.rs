@@ -159,6 +159,8 @@ fn cubes_say_what_went_in_and_sums_take_one_scale() {
     assert_eq!((&report["used"], &report["rejected"]), (&2.into(), &2.into()), "{report}");
     assert_eq!(cards(&cube).text("RELEASES"), Ok("qr3"));
 
+    drizzle(folder, &["--release=any"]).fails(2, &["twice"]);
+
     // Sums of images as they are take no corrected ones, nor those of the other release.
     let sums = ["--accumulate=sums.fits", "--calibration=none"];
     let run = drizzle(folder, &[&sums[..], &["--release=qr2"]].concat());

@@ -1,6 +1,6 @@
 //! `--accumulate`: running sums that stay in a file, to which each run adds its exposures.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
@@ -151,6 +151,8 @@ pub(super) struct AddedFiles {
     pub(super) refused: Vec<InputReport>,
     /// Those in the sums that were met in a directory or in the archive.
     pub(super) aside: usize,
+    /// Those of them that are newer processings than what is in the sums.
+    pub(super) newer: usize,
     /// New ones that are earlier than the last one in the sums.
     pub(super) early: usize,
 }
@@ -162,10 +164,13 @@ impl AddedFiles {
         let last = accumulator.entries().iter().map(order).max();
         let mut additions = Self::default();
         let mut seen = HashSet::new();
+        let known: HashMap<_, _> = accumulator.entries().iter().map(|e| (&e.id, &e.identity)).collect();
         for source in sources {
             let (status, reason) = match () {
                 () if accumulator.contains(&source.id) && !source.named => {
                     additions.aside += 1;
+                    let older = known.get(&source.id).is_some_and(|there| source.identity > **there);
+                    additions.newer += usize::from(older);
                     continue;
                 }
                 () if accumulator.contains(&source.id) => (InputOutcome::Rejected, "is in the sums already"),
@@ -190,6 +195,12 @@ impl AddedFiles {
         let file = path.display();
         if self.aside > 0 {
             listener.note(&format!("{} images are in {file} already and are left aside", self.aside));
+        }
+        if self.newer > 0 {
+            listener.warning(&format!(
+                "{} of them are newer processings, and {file} keeps the older ones: make it anew to use them",
+                self.newer
+            ));
         }
         if self.early > 0 {
             listener.warning(&format!(

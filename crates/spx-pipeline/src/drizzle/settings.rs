@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_core::flags::{FlagError, FlagNames, FlagSelection};
+use spx_core::release::ReleaseChoice;
 use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
@@ -309,6 +310,10 @@ impl DrizzleConfig {
         }
         if self.pixels.exclude_flags.is_some() && self.resampling.good_bits.is_some() {
             return Err(exclude("exclude_flags", "good_bits"));
+        }
+        if self.archive.release == ReleaseChoice::Any {
+            let problem = "release = any would count exposures that are in both releases twice";
+            return Err(PipelineError::usage(problem));
         }
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
