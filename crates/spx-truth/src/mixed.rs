@@ -190,7 +190,7 @@ fn sky_step(
 /// its center: those of the product, and their own, which spx centers anew.
 fn fits(spx: &SpxRunner, detector: Detector, images: usize, report: &mut TruthReport) -> Result<()> {
     let place = center()?;
-    let star = SimulatedStar { id: "S".to_owned(), position: place, flux_2um: 3_000.0, slope: 0.0 };
+    let star = SimulatedStar { id: "S".to_owned(), position: place, flux_2um: 300.0, slope: 0.0 };
     let sky = SimulatedSky { stars: vec![star], ..SimulatedSky::default() };
     let mut rng = Rng::with_seed(4);
     let mut pixel = || [200.0 + 1600.0 * rng.f64(), 200.0 + 1600.0 * rng.f64()];
