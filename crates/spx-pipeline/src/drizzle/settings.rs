@@ -311,7 +311,7 @@ impl DrizzleConfig {
         if self.pixels.exclude_flags.is_some() && self.resampling.good_bits.is_some() {
             return Err(exclude("exclude_flags", "good_bits"));
         }
-        if self.archive.release == ReleaseChoice::Any {
+        if self.archive.search.release == ReleaseChoice::Any {
             let problem = "release = any would count exposures that are in both releases twice";
             return Err(PipelineError::usage(problem));
         }
