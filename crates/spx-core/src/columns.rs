@@ -118,7 +118,7 @@ pub const MEASUREMENT_COLUMNS: &[TableColumn] = &[
     column("aperture_correction", Real, "", "arith.factor", "What flux and flux_error were multiplied with; empty where it was not asked for"),
     column("psf_flux", Real, "uJy", "phot.flux.density;em.IR;stat.fit", "PSF-weighted flux density; empty where it was not asked for or too much of the source is masked"),
     column("psf_flux_error", Real, "uJy", "stat.error;phot.flux.density;em.IR;stat.fit", "Error of the PSF-weighted flux density"),
-    column("psf_chi2", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux over psf_pixels - 1 degrees of freedom"),
+    column("psf_chi2", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux, which has psf_pixels - 1 degrees of freedom"),
     column("psf_pixels", Integer, "", "meta.number", "Pixels that took part in the PSF-weighted flux"),
     column("pixel_area", Real, "arcsec**2", "phys.angArea;instr.pixel", "Solid angle of the pixel at the source"),
     column("zodi_scale", Real, "", "arith.factor", "The subtracted zodiacal light is this times the plane ZODI; empty where it was left in"),

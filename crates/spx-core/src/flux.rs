@@ -67,6 +67,7 @@ impl FluxFactors {
 }
 
 /// Factors where an image lies on its detector.
+#[cfg(feature = "fits")]
 #[derive(Debug, Clone)]
 pub(crate) struct PlacedFactors {
     factors: std::sync::Arc<FluxFactors>,
@@ -75,6 +76,7 @@ pub(crate) struct PlacedFactors {
     columns: usize,
 }
 
+#[cfg(feature = "fits")]
 impl PlacedFactors {
     /// `offset` is the pixel `[x, y]` of the full frame at which an image of `shape` `[ny, nx]`
     /// begins.
@@ -126,6 +128,7 @@ mod tests {
         assert_eq!(FluxFactors::new(vec![1.0; 7]), Err(FluxFactorError::Shape(7)));
     }
 
+    #[cfg(feature = "fits")]
     #[test]
     fn cutouts_take_the_factors_of_their_parent_pixels() {
         let n = Detector::NPIX;

@@ -11,8 +11,8 @@
 //!
 //! A [`Scene`] measures all sources of an image together, where they overlap.
 //!
-//! Around these stand [`QualityOptions`], which tell good measurements from bad, and [`ProperMotion`],
-//! which carries a position to the time of an exposure.
+//! Around these stand [`QualityOptions`], which tell good measurements from bad, and
+//! [`ProperMotion`], which carries a position to the time of an exposure.
 //!
 //! **This crate does no I/O and knows nothing of world coordinates.** Callers give positions in
 //! pixels (0-based, integers at pixel centers), the solid angle of the pixel there, and its

@@ -1,12 +1,12 @@
 //! Scenes: the fluxes of all sources of an image, measured together at given places.
 //!
-//! At fixed places fluxes are linear: minimize `sum (I - sum_k f_k P_k - B)^2 / V` over pixels, with
-//! `P_k` the share of source k's light in a pixel (the effective point spread function at its
+//! At fixed places fluxes are linear: minimize `sum (I - sum_k f_k P_k - B)^2 / V` over pixels,
+//! with `P_k` the share of source k's light in a pixel (the effective point spread function at its
 //! place, or a Sersic profile convolved with it), `B` a background of few coefficients a patch, and
 //! `V` the variance of the *model* through the noise law of the image, in three rounds: weights
 //! that follow the noise of their pixel make faint fluxes low. Errors are those of the inverse of
-//! the normal equations (the Fisher matrix), so that they hold what neighbors and background add.
-//! A scene of one source over a known background is the PSF-weighted flux of `psf_flux.rs`.
+//! the normal equations (the Fisher matrix), so that they hold what neighbors and background add. A
+//! scene of one source over a known background is the PSF-weighted flux of `psf_flux.rs`.
 //!
 //! The types, in the order in which a fit uses them:
 //!
@@ -51,7 +51,8 @@ pub trait PointSpread {
     /// not known.
     fn reach(&self, position: [f64; 2]) -> Option<f64>;
 
-    /// Share of the light of a source at `position` in a pixel whose center lies `[dx, dy]` from it.
+    /// Share of the light of a source at `position` in a pixel whose center lies `[dx, dy]` from
+    /// it.
     fn share(&self, position: [f64; 2], offset: [f64; 2]) -> f64;
 
     /// The shares in the pixels of the rectangle of `tile`.
@@ -203,7 +204,8 @@ pub struct SceneFlux {
     pub masked_fraction: f64,
     /// Pixels within the fit radius that were clipped.
     pub clipped: usize,
-    /// Bitwise OR of the flags of the pixels within the fit radius, those that are left out included.
+    /// Bitwise OR of the flags of the pixels within the fit radius, those that are left out
+    /// included.
     pub flags: u32,
     /// Sources whose light reaches the rectangle of this one.
     pub neighbors: usize,

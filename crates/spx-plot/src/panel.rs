@@ -141,7 +141,7 @@ pub(crate) fn padded_log(values: impl Iterator<Item = (f64, f64)>, part: f64) ->
         let lower = if value > 2.0 * bar { value - bar } else { value / 2.0 };
         [low.min(lower), high.max(value + bar)]
     });
-    let [low, high] = ends.map(f64::ln);
+    let [low, high] = ends.map(ln);
     let more = (part * (high - low)).max(0.02);
     (low <= high).then(|| [exp(low - more), exp(high + more)])
 }

@@ -227,7 +227,7 @@ mod tests {
             assert!((back - value).abs() <= 6e-5 * value, "{value} became {back}");
         }
         assert_eq!((numbers[5], errors[5], errors[6]), (0, 0, 1));
-        assert!(loss.science > 0.005 && loss.science < 0.0201, "{}", loss.science);
+        assert!(loss.science > 0.001 && loss.science < 0.0201, "{}", loss.science);
         assert!(loss.error > 0.0 && loss.error < 6e-5, "{}", loss.error);
     }
 

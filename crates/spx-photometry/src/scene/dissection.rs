@@ -1,6 +1,7 @@
-//! An elimination order for unknowns that lie in a plane, by nested dissection (George 1973, SIAM J.
-//! Numer. Anal. 10, 345): a set is cut in two at its median along its longer side, what joins the
-//! halves is eliminated last. Few unknowns then meet in any one step, even where all are connected.
+//! An elimination order for unknowns that lie in a plane, by nested dissection (George 1973, SIAM
+//! J. Numer. Anal. 10, 345): a set is cut in two at its median along its longer side, what joins
+//! the halves is eliminated last. Few unknowns then meet in any one step, even where all are
+//! connected.
 
 use super::normal::Neighbors;
 

@@ -1,7 +1,7 @@
-//! Solution and inverse of sparse normal equations by the multifrontal method (Duff & Reid 1983, ACM
-//! TOMS 9, 302): each step of the elimination is a Cholesky factorization of a small dense matrix.
-//! The entries of the inverse between neighbors follow from the last step to the first (Takahashi,
-//! Fagan & Chen 1973), so that errors cost about as much as the solution.
+//! Solution and inverse of sparse normal equations by the multifrontal method (Duff & Reid 1983,
+//! ACM TOMS 9, 302): each step of the elimination is a Cholesky factorization of a small dense
+//! matrix. The entries of the inverse between neighbors follow from the last step to the first
+//! (Takahashi, Fagan & Chen 1973), so that errors cost about as much as the solution.
 //!
 //! It is our own because the crate `faer` does not give entries of the inverse, and would cost 77 s
 //! of a processor to compile.
@@ -182,9 +182,9 @@ impl<'a> FactoredSystem<'a> {
         for (i, a) in unknowns[..step.own.len()].iter().enumerate() {
             inverse.diagonal[*a] = whole.row(i)[i];
             for (k, b) in unknowns.iter().enumerate().skip(i + 1) {
-                if let (Some(ab), Some(ba)) = (neighbors.find(*a, *b), neighbors.find(*b, *a)) {
-                    inverse.beside[ab] = whole.row(i)[k];
-                    inverse.beside[ba] = whole.row(i)[k];
+                if let (Some(forward), Some(reverse)) = (neighbors.find(*a, *b), neighbors.find(*b, *a)) {
+                    inverse.beside[forward] = whole.row(i)[k];
+                    inverse.beside[reverse] = whole.row(i)[k];
                 }
             }
         }
@@ -286,8 +286,8 @@ mod tests {
         };
         for (a, b) in pairs {
             let value = rng.f64() - 0.4;
-            let (ab, ba) = (neighbors.find(a, b).unwrap(), neighbors.find(b, a).unwrap());
-            (system.beside[ab], system.beside[ba]) = (value, value);
+            let (forward, reverse) = (neighbors.find(a, b).unwrap(), neighbors.find(b, a).unwrap());
+            (system.beside[forward], system.beside[reverse]) = (value, value);
             system.diagonal[a] += value.abs();
             system.diagonal[b] += value.abs();
         }

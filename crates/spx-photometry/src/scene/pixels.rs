@@ -88,7 +88,8 @@ impl ScenePixels {
         }
     }
 
-    /// Leaves pixels out that are far from the model, and takes others back; true where any changed.
+    /// Leaves pixels out that are far from the model, and takes others back; true where any
+    /// changed.
     ///
     /// Of bright sources the model itself is not better than `CORE`. What a pixel pulls the model
     /// toward itself is allowed for.

@@ -1,5 +1,5 @@
-//! Galaxies: Sersic profiles (Sersic 1963; Graham & Driver 2005, PASA 22, 118) seen through the point
-//! spread function.
+//! Galaxies: Sersic profiles (Sersic 1963; Graham & Driver 2005, PASA 22, 118) seen through the
+//! point spread function.
 //!
 //! The profile is integrated over a lattice of five cells a pixel, finely where it is steep, and
 //! convolved with the effective function sampled on the same lattice. Far from the center, where
@@ -75,8 +75,8 @@ impl SersicShape {
 }
 
 impl SersicOnImage {
-    /// `to_radius` takes pixels off the center to components of the radius in units of the effective
-    /// radius.
+    /// `to_radius` takes pixels off the center to components of the radius in units of the
+    /// effective radius.
     pub fn new(index: f64, to_radius: [[f64; 2]; 2]) -> Self {
         let [[a, b], [c, d]] = to_radius;
         let exponent = exponent_of_share(index, 0.5);
@@ -329,7 +329,8 @@ mod tests {
         let tile = filled(&tiny, [20.2, 20.4], 0.8, 41);
         for (x, y) in [(20, 20), (21, 20), (19, 22)] {
             let wanted = Gaussian(0.8).share([0.0; 2], [x as f64 - 20.2, y as f64 - 20.4]);
-            // All of its light lies in the middle of a cell, whose width is nevertheless allowed for.
+            // All of its light lies in the middle of a cell, whose width is nevertheless allowed
+            // for.
             assert!((tile.at(x, y) - wanted).abs() < 1.5e-3, "{} {wanted}", tile.at(x, y));
         }
     }

@@ -15,7 +15,6 @@ use crate::settings::SettingHeading;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Calibration"))]
-#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[um]` is a unit")]
 pub struct CalibrationSettings {
     /// Where calibration products are looked for: auto (the data mirror, and the cache that `spx
     /// calibration fetch` fills), a directory with the paths of the archive (qr3/spectral_wcs/...),

@@ -24,9 +24,9 @@ pub enum RegionError {
     /// The inner radius of a ring is not below the outer one.
     #[error("the inner radius, {inner}\", must be below the outer one, {outer}\"")]
     Ring {
-        /// Inner radius [arcsec].
+        /// Inner radius \[arcsec\].
         inner: f64,
-        /// Outer radius [arcsec].
+        /// Outer radius \[arcsec\].
         outer: f64,
     },
     /// A polygon has fewer than three corners.

@@ -49,7 +49,7 @@ pub static IRSA_COLUMNS: [MeasurementColumn; 24] = [
     column("flux_bkg", Real, "MJy/sr", "phot.flux.sb;em.IR;instr.background", "Local background", R(|r| CellValue::Real(r.background / UJY_PER_ARCSEC2_PER_MJY_PER_SR))),
     column("local_bkg_flg", Integer, "", "meta.code", "1 where a local background was subtracted", R(|r| CellValue::Integer(i64::from(r.background_pixels > 0)))),
     column("flags", Integer, "", "meta.code.qual", "Flags of the pixels of the source, bits as in FLAGS; bit 32: CONTAINS_BAD_PIXEL, bit 33: FIT_ERROR", R(|r| CellValue::Integer(flags(r)))),
-    column("fit_ql", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux over its degrees of freedom; empty where it was not asked for", R(|r| CellValue::real(r.psf.map(|psf| psf.chi2)))),
+    column("fit_ql", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux over its degrees of freedom; empty where it was not asked for", R(|r| CellValue::real(r.psf.and_then(|psf| psf.reduced_chi2())))),
     column("deep_flg", Integer, "", "meta.code", "1 where the image is of a deep field; empty where that is not known", NONE),
     known("det_id", "detector", E(|e| CellValue::Integer(e.detector.into()))),
     column("lvf_id", Integer, "", "meta.id;obs", "Number of the exposure, card EXPIDN", E(|e| e.exposure_number.map_or(CellValue::Empty, CellValue::Integer))),

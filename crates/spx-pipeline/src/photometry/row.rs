@@ -68,10 +68,19 @@ pub struct PsfRow {
     pub flux: f64,
     /// Its error \[uJy\].
     pub error: f64,
-    /// Chi-square of the fit over its degrees of freedom.
+    /// Chi-square of the fit, not divided by its degrees of freedom.
     pub chi2: f64,
-    /// Pixels that took part.
+    /// Pixels that took part; degrees of freedom are one less.
     pub pixels: usize,
+}
+
+impl PsfRow {
+    /// Chi-square over the degrees of freedom; `None` where a single pixel took part.
+    #[must_use]
+    pub fn reduced_chi2(&self) -> Option<f64> {
+        let freedom = self.pixels.saturating_sub(1);
+        (freedom > 0).then(|| self.chi2 / freedom as f64)
+    }
 }
 
 /// What had to stand in for what was asked for.
