@@ -89,7 +89,7 @@ fn value(setting: &SettingDeclaration, matches: &ArgMatches) -> Option<Value> {
         // Of the two options the last one counts; the environment is below both.
         let last = |id: &str| {
             let is_typed = matches.value_source(id) == Some(ValueSource::CommandLine);
-            if is_typed { matches.indices_of(id)?.last() } else { None }
+            if is_typed { matches.indices_of(id)?.next_back() } else { None }
         };
         if last(&negative(setting)) > last(key) {
             return Some(Value::Boolean(false));

@@ -101,7 +101,7 @@ fn parse_shape(name: &str, words: &[&str]) -> Result<SkyRegion, String> {
     };
     let sizes = words.get(2..).unwrap_or_default();
     let shape = match (name, sizes) {
-        ("polygon", _) if words.len() % 2 == 0 => {
+        ("polygon", _) if words.len().is_multiple_of(2) => {
             let corners: Result<Vec<Position>, _> =
                 words.chunks(2).map(|pair| position(pair[0], pair[1])).collect();
             return SkyRegion::polygon(&corners?).map_err(|error| error.to_string());
