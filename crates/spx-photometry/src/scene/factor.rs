@@ -315,9 +315,8 @@ mod tests {
             let pivot = rows[k][k];
             rows[k].iter_mut().for_each(|v| *v /= pivot);
             let line = rows[k].clone();
-            for (i, row) in rows.iter_mut().enumerate().filter(|(i, _)| *i != k) {
+            for (_, row) in rows.iter_mut().enumerate().filter(|(i, _)| *i != k) {
                 let factor = row[k];
-                let _ = i;
                 row.iter_mut().zip(&line).for_each(|(v, l)| *v -= factor * l);
             }
         }
