@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
 
-    const FOREIGN_OPTIONS: [&str; 6] = ["bench", "help", "nocapture", "path", "test", "workspace"];
+    const FOREIGN_OPTIONS: [&str; 7] = ["bench", "help", "nocapture", "path", "quick", "test", "workspace"];
 
     /// Help, template and library defaults of a command agree.
     fn agree<C: Configuration + 'static>() {
