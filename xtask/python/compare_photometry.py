@@ -35,6 +35,7 @@ UNKNOWN = "UNKNOWN"
 CHOICES = [
     "--no-aperture-correction", "--no-fill-bad-pixels", "--flag-rule=center", "--bad-flags=spxquery",
     "--aperture-fwhm=card", "--error-model=overlap", "--pixel-area=constant", "--zodi-fit=ivm",
+    "--calibration=none", "--no-shift-wavelengths",
 ]  # fmt: skip
 
 

@@ -168,10 +168,10 @@ impl DrizzlePlan {
         if needed.is_empty() {
             return Ok(());
         }
-        let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans));
+        let weights = PixelWeights::new(exposure, spans);
+        let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans, &weights));
         out.judged = verdict.as_ref().map_or([0; 2], |verdict| [verdict.judged, verdict.rejected]);
         let outliers = verdict.map(|verdict| verdict.refused);
-        let weights = PixelWeights::new(exposure, spans);
         let Droplets { tiles, sums, any, piece, .. } = out;
         with_kernel!(self.options, ratio, kernel => {
             let target = self.target(kernel, weights, outliers);

@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::map::{Passband, Spans};
 
 use crate::addition::WavelengthShares;
-use crate::weights::SmoothedVariance;
+use crate::weights::{PixelWeights, SmoothedVariance};
 use crate::{DrizzleError, DrizzleOptions, Exposure, WavelengthGrid};
 
 /// When a pixel is rejected.
@@ -110,12 +110,25 @@ impl MedianCube {
         }
     }
 
-    /// Judges the pixels of an exposure that could take part.
-    pub(crate) fn judge(&self, exposure: &Exposure<'_>, spans: &Spans) -> Verdict {
+    /// Judges the pixels of an exposure that could take part, by the variance that is smoothed for
+    /// its weights where they have one.
+    pub(crate) fn judge(
+        &self,
+        exposure: &Exposure<'_>,
+        spans: &Spans,
+        weights: &PixelWeights<'_>,
+    ) -> Verdict {
         let (nx, held) = (exposure.shape[1], exposure.rows.clone());
         let mut verdict = Verdict { refused: vec![0; held.len() * nx], judged: 0, rejected: 0 };
         let blot = self.blot(exposure, spans);
-        let smoothed = SmoothedVariance::new(exposure, 0..nx);
+        let own;
+        let smoothed = match weights {
+            PixelWeights::Smoothed(smoothed) => smoothed,
+            _ => {
+                own = SmoothedVariance::around(exposure, spans);
+                &own
+            }
+        };
         let mut flux = vec![0.0; nx];
         let scale = exposure.extra.flux_scale;
         for y in spans.rows() {

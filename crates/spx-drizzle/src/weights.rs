@@ -63,6 +63,14 @@ impl SmoothedVariance {
         Self { columns, rows, lines }
     }
 
+    /// Smooths the variance around the pixels that are used.
+    pub(crate) fn around(exposure: &Exposure<'_>, spans: &Spans) -> Self {
+        let used = || spans.0.iter().filter(|columns| !columns.is_empty());
+        let first = used().map(|columns| columns.start).min().unwrap_or(0);
+        let end = used().map(|columns| columns.end).max().unwrap_or(0);
+        Self::new(exposure, first.saturating_sub(BLOCK)..(end + BLOCK).min(exposure.shape[1]))
+    }
+
     /// The smoothed variance at a pixel of the image, of a row that the exposure holds
     /// \[(MJy/sr)^2\].
     ///
@@ -109,13 +117,7 @@ impl<'a> PixelWeights<'a> {
     /// Smooths the variance where the exposure asks for it, around the pixels that are used.
     pub(crate) fn new(exposure: &Exposure<'a>, spans: &Spans) -> Self {
         match exposure.extra.weight {
-            Weight::SmoothedVariance => {
-                let used = || spans.0.iter().filter(|columns| !columns.is_empty());
-                let first = used().map(|columns| columns.start).min().unwrap_or(0);
-                let end = used().map(|columns| columns.end).max().unwrap_or(0);
-                let columns = first.saturating_sub(BLOCK)..(end + BLOCK).min(exposure.shape[1]);
-                Self::Smoothed(SmoothedVariance::new(exposure, columns))
-            }
+            Weight::SmoothedVariance => Self::Smoothed(SmoothedVariance::around(exposure, spans)),
             Weight::InverseVariance => Self::InverseVariance,
             Weight::Constant(weight) => Self::Constant(weight),
             Weight::Map(map) => Self::Map(map),

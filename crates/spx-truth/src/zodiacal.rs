@@ -72,6 +72,7 @@ fn scales(spx: &SpxRunner, size: SimulationSize, report: &mut TruthReport) -> Re
         ("steep gradient", SimulatedSky { zodi: steep, ..blank }, 1.0),
         ("crowded", crowded(0.02)?, 1.03),
         ("very crowded", crowded(0.06)?, 1.03),
+        ("most crowded", crowded(0.107)?, 1.03),
     ];
     // The densest crowd leaves less background than a fit needs by default.
     let count = size.choose(skies.len(), 4);
