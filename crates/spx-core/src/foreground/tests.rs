@@ -129,6 +129,26 @@ fn blank_sky_has_scale_one() {
 }
 
 #[test]
+fn a_small_crowd_is_fitted_near_to_its_sources() {
+    let fits = (0..12).map(|seed| {
+        let sky = TestSky::new(40 + seed, [200, 200], |_, _| 0.0).with_sources(0.9);
+        let apart = sky.with_input(&[], |input| {
+            let rule = BackgroundRule::new(input, &FlagSelection::Photometry, SOURCE_GROWTH);
+            BackgroundPixels::gather(input, rule, 1).open
+        });
+        assert!(apart < CROWDED_PIXELS, "{apart}");
+        let found = default_fit(&sky);
+        assert_eq!(found.origin, ScaleOrigin::Fitted);
+        (found.scale, found.scale_error.unwrap())
+    });
+    let (scales, errors): (Vec<f64>, Vec<f64>) = fits.unzip();
+    let mean = scales.iter().sum::<f64>() / 12.0;
+    let error = errors.iter().map(|e| e * e).sum::<f64>().sqrt() / 12.0;
+    println!("90 % SOURCE: {mean:.5} +- {error:.5}");
+    assert!((mean - 1.0).abs() < 3.0 * error, "{mean} +- {error}");
+}
+
+#[test]
 fn errors_are_those_of_the_scatter() {
     let pulls: Vec<f64> = (0..60)
         .map(|seed| {
