@@ -106,6 +106,38 @@ fn optional_planes_stand_behind_the_seven_hdus() {
 }
 
 #[test]
+fn backgrounds_are_matched_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--background=static", "--exclude-flags=none"];
+    let primary = drizzle(folder.path(), &options);
+    assert_eq!(primary.text("BKGMATCH"), Ok("none"));
+    let path = folder.path().join("out/drizzle_D3.fits");
+    let before: Vec<f32> = image(&path, "SCI");
+    for (form, slopes) in [("offset", false), ("plane", true)] {
+        let form_option = format!("--match-background={form}");
+        let arguments =
+            [&options[..], &["--detector=3", "-o", "out", "--overwrite", "--json", &form_option]].concat();
+        let run = run(folder.path(), "drizzle", &INPUTS, &arguments);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let inputs = report[0]["inputs"].as_array().unwrap();
+        let offsets: Vec<f64> = inputs.iter().map(|i| i["background"]["offset"].as_f64().unwrap()).collect();
+        assert!(
+            offsets.iter().sum::<f64>().abs() < 1e-12 && offsets.iter().all(|v| *v != 0.0),
+            "{offsets:?}"
+        );
+        assert_eq!(inputs[0]["background"]["slopes"][0] != 0.0, slopes, "{report}");
+        assert_eq!(header(&path, "PRIMARY").text("BKGMATCH"), Ok(form));
+        let after: Vec<f32> = image(&path, "SCI");
+        assert!(bits(&before) != bits(&after) && before.len() == after.len());
+    }
+    let sums =
+        run(folder.path(), "drizzle", &INPUTS, &["--match-background=plane", "--accumulate=sums.fits"]);
+    assert_eq!(sums.code, Some(2));
+    assert!(sums.stderr.contains("match_background and accumulate exclude each other"), "{}", sums.stderr);
+}
+
+#[test]
 fn fill_values_weights_and_good_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out/drizzle_D3.fits");

@@ -32,6 +32,9 @@ pub(crate) struct CollectionTarget<'a, K> {
     /// Not 0 for pixels that are rejected as outliers, row-major for the rows that the exposure
     /// holds.
     pub(crate) outliers: Option<Vec<u32>>,
+    /// What is subtracted from the flux: its value at the first output pixel, and its slopes along
+    /// x and y.
+    pub(crate) background: Option<[f64; 3]>,
 }
 
 /// Where droplets go.
@@ -156,6 +159,10 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
             positions, corners, bands, reach, flux, variance, flags, refused, weight, usable, ..
         } = piece;
         exposure.fluxes(pixels, flux);
+        if let Some([first, along_x, along_y]) = self.background {
+            let pixels = flux.iter_mut().zip(&*positions);
+            pixels.for_each(|(flux, [x, y])| *flux -= first + along_x * x + along_y * y);
+        }
         exposure.variances(pixels, variance);
         exposure.flags(pixels, flags);
         self.weights.fill(exposure, pixels, variance, self.ivar_max, weight);

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use spx_core::progress::Progress;
 
 use crate::addition::Cursor;
+use crate::background::{self, BackgroundForm, SkyCorrection};
 use crate::droplets::{Droplets, LentSums};
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::reject::{MedianCube, RejectionOptions};
@@ -14,7 +15,7 @@ use crate::tile::SumTile;
 use crate::{DrizzleError, Exposure};
 
 /// What one exposure gave to the cube.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Contribution {
     /// For each plane, whether any pixel contributed to it.
     pub planes: Vec<bool>,
@@ -23,6 +24,25 @@ pub struct Contribution {
     pub number: Option<u32>,
     /// Pixels that were judged where outliers are rejected, and how many of those were rejected.
     pub judged: [u64; 2],
+    /// What was subtracted from its pixels where backgrounds are matched.
+    pub background: Option<SkyCorrection>,
+}
+
+/// For what exposures are compared with each other before they are added.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ComparisonOptions {
+    /// To bring their skies to one level, by corrections of this form; before outliers are looked
+    /// for.
+    pub background: Option<BackgroundForm>,
+    /// To reject pixels that differ from what the others have seen.
+    pub rejection: Option<RejectionOptions>,
+}
+
+impl ComparisonOptions {
+    /// Whether there is nothing to compare for.
+    pub fn is_none(&self) -> bool {
+        self.background.is_none() && self.rejection.is_none()
+    }
 }
 
 /// For each source, in order: what loading it told and what it contributed, or why it failed.
@@ -109,7 +129,7 @@ impl Drizzler {
         let collected = self.plan.collect(exposure, &spans, &mut droplets);
         let contribution = self.take_back(&mut droplets)?;
         collected?;
-        Ok(contribution.unwrap_or_else(|| Contribution { planes: Vec::new(), number: None, judged: [0; 2] }))
+        Ok(contribution.unwrap_or_default())
     }
 
     /// Adds one exposure after another, in the order of `sources`.
@@ -139,25 +159,25 @@ impl Drizzler {
         E: Send,
         F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
-        self.add_judged(sources, &load, None, progress)
+        self.add_compared(sources, &load, (&[], None), progress)
     }
 
-    /// As [`add_all`](Self::add_all), without outliers: pixels that differ from what the other
-    /// exposures have seen; see [`RejectionOptions`].
+    /// As [`add_all`](Self::add_all), after the exposures have been compared with each other:
+    /// without outliers ([`RejectionOptions`]), with matched backgrounds ([`BackgroundForm`]).
     ///
-    /// Every source is loaded at least twice, first for the medians by which its pixels are judged:
-    /// `progress` advances by [`rejection_steps`](Self::rejection_steps). A pixel that is rejected
-    /// takes no part; [`Contribution::judged`] counts them. Only the exposures of one call are
-    /// compared with each other. The result has the same bits for any number of threads and any
-    /// memory.
+    /// Every source is loaded once more for each comparison, and for rejection perhaps several
+    /// times: `progress` advances by [`comparison_steps`](Self::comparison_steps). A pixel that is
+    /// rejected takes no part; [`Contribution`] counts them and has the correction of the
+    /// background. Only the exposures of one call are compared. The result has the same bits for
+    /// any number of threads and any memory.
     ///
     /// # Errors
     /// As [`add_all`](Self::add_all), and [`DrizzleError::Option`] for an option out of range.
-    pub fn add_all_rejecting<S, T, E, F>(
+    pub fn add_all_compared<S, T, E, F>(
         &mut self,
         sources: &[S],
         load: F,
-        options: &RejectionOptions,
+        options: &ComparisonOptions,
         progress: &dyn Progress,
     ) -> Result<Answers<T, E>, DrizzleError>
     where
@@ -166,44 +186,79 @@ impl Drizzler {
         E: Send,
         F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
     {
-        options.validate()?;
         let plan = &self.plan;
-        let mut median = MedianCube::new(plan.shape, plan.wavelengths.clone(), &plan.options, *options)?;
-        let mut buffers = buffers(sources.len());
-        for part in parts(plan, sources.len(), options.memory) {
-            let mut stack = DrizzleStack::new(plan, part);
-            for batch in sources.chunks(buffers.len().max(1)) {
-                if progress.cancelled() {
-                    return Err(DrizzleError::Cancelled);
-                }
-                batch.par_iter().zip(&mut buffers).for_each(|(source, out)| {
-                    out.clear();
-                    // A source that fails is told of when it is added.
-                    if load(plan, source, out).is_err() {
-                        out.clear();
-                    }
-                });
-                stack.add(&buffers[..batch.len()])?;
-                progress.advance(batch.len() as u64);
-            }
-            stack.finish(&mut median);
+        let mut corrections = Vec::new();
+        if let Some(form) = options.background {
+            let step = background::step(plan.shape, sources.len());
+            let mut stack = DrizzleStack::new(plan, 0..plan.tiles().count(), step);
+            self.stack(&mut stack, sources, &load, &[], progress)?;
+            corrections = stack.background(sources.len(), form).solve();
         }
-        drop(buffers);
-        self.add_judged(sources, &load, Some(&Arc::new(median)), progress)
+        let mut median = None;
+        if let Some(options) = &options.rejection {
+            options.validate()?;
+            let mut cube = MedianCube::new(plan.shape, plan.wavelengths.clone(), &plan.options, *options)?;
+            for part in parts(plan, sources.len(), options.memory) {
+                let mut stack = DrizzleStack::new(plan, part, 1);
+                self.stack(&mut stack, sources, &load, &corrections, progress)?;
+                stack.finish(&mut cube);
+            }
+            median = Some(Arc::new(cube));
+        }
+        self.add_compared(sources, &load, (&corrections, median.as_ref()), progress)
     }
 
-    /// The steps of progress that [`add_all_rejecting`](Self::add_all_rejecting) takes for so many
+    /// The steps of progress that [`add_all_compared`](Self::add_all_compared) takes for so many
     /// sources.
-    pub fn rejection_steps(&self, sources: usize, options: &RejectionOptions) -> u64 {
-        (sources * (1 + parts(&self.plan, sources, options.memory).len())) as u64
+    pub fn comparison_steps(&self, sources: usize, options: &ComparisonOptions) -> u64 {
+        let rejection = options.rejection.map_or(0, |o| parts(&self.plan, sources, o.memory).len());
+        (sources * (1 + usize::from(options.background.is_some()) + rejection)) as u64
     }
 
-    /// Adds exposures; where there is a median, without the outliers.
-    fn add_judged<S, T, E, F>(
+    /// Adds the single drizzles of all sources to a stack, less the corrections that are known.
+    fn stack<S, T, E, F>(
+        &self,
+        stack: &mut DrizzleStack,
+        sources: &[S],
+        load: &F,
+        corrections: &[SkyCorrection],
+        progress: &dyn Progress,
+    ) -> Result<(), DrizzleError>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+    {
+        let mut buffers = buffers(sources.len());
+        let at_once = buffers.len().max(1);
+        for (first, batch) in (0..).step_by(at_once).zip(sources.chunks(at_once)) {
+            if progress.cancelled() {
+                return Err(DrizzleError::Cancelled);
+            }
+            for (number, droplets) in (first..).zip(&mut buffers) {
+                droplets.clear();
+                droplets.background = corrections.get(number).copied();
+            }
+            batch.par_iter().zip(&mut buffers).for_each(|(source, out)| {
+                // A source that fails is told of when it is added.
+                if load(&self.plan, source, out).is_err() {
+                    out.clear();
+                }
+            });
+            stack.add(first, &buffers[..batch.len()])?;
+            progress.advance(batch.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Adds exposures; where they were compared with the corrections of their backgrounds, and by
+    /// a median without the outliers.
+    fn add_compared<S, T, E, F>(
         &mut self,
         sources: &[S],
         load: &F,
-        median: Option<&Arc<MedianCube>>,
+        (corrections, median): (&[SkyCorrection], Option<&Arc<MedianCube>>),
         progress: &dyn Progress,
     ) -> Result<Answers<T, E>, DrizzleError>
     where
@@ -219,11 +274,15 @@ impl Drizzler {
         let mut buffers = buffers(sources.len());
         buffers.iter_mut().for_each(|droplets| droplets.median = median.cloned());
         let directly = rayon::current_num_threads() == 1;
-        for batch in sources.chunks(buffers.len().max(1)) {
+        let at_once = buffers.len().max(1);
+        for (first, batch) in (0..).step_by(at_once).zip(sources.chunks(at_once)) {
             if progress.cancelled() {
                 return Err(DrizzleError::Cancelled);
             }
-            buffers.iter_mut().for_each(Droplets::clear);
+            for (number, droplets) in (first..).zip(&mut buffers) {
+                droplets.clear();
+                droplets.background = corrections.get(number).copied();
+            }
             if directly {
                 buffers.iter_mut().for_each(|droplets| droplets.sums = Some(self.lend()));
             }
@@ -265,7 +324,8 @@ impl Drizzler {
             return Err(failure);
         }
         let number = (!exposure.is_empty()).then_some(sums.number);
-        Ok(Some(self.note(Contribution { planes: sums.cursor.reached, number, judged: exposure.judged })))
+        let Droplets { judged, background, .. } = *exposure;
+        Ok(Some(self.note(Contribution { planes: sums.cursor.reached, number, judged, background })))
     }
 
     /// Counts an exposure.
@@ -311,7 +371,8 @@ impl Drizzler {
             .collect::<Result<_, DrizzleError>>()?;
         let contributions = numbers.into_iter().enumerate().map(|(exposure, number)| {
             let planes = (0..nz).map(|z| reached.iter().any(|tile| tile[exposure][z])).collect();
-            self.note(Contribution { planes, number, judged: exposures[exposure].judged })
+            let Droplets { judged, background, .. } = exposures[exposure];
+            self.note(Contribution { planes, number, judged, background })
         });
         Ok(contributions.collect())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::DrizzleError;
 use crate::addition::Cursor;
+use crate::background::SkyCorrection;
 use crate::reject::MedianCube;
 use crate::source::{FiledDroplets, RowPiece};
 use crate::tile::SumTile;
@@ -30,6 +31,8 @@ pub struct Droplets {
     pub(crate) piece: RowPiece,
     /// What its pixels are judged by, where outliers are rejected.
     pub(crate) median: Option<Arc<MedianCube>>,
+    /// What is subtracted from its pixels, where backgrounds are matched.
+    pub(crate) background: Option<SkyCorrection>,
     /// How many of its pixels were judged, and how many of those rejected.
     pub(crate) judged: [u64; 2],
 }

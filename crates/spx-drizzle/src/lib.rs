@@ -85,6 +85,7 @@
 
 mod accumulator;
 mod addition;
+mod background;
 mod collect;
 mod cube;
 mod drizzler;
@@ -127,8 +128,9 @@ pub use spx_core::map;
 /// How a long run reports its progress and is asked to stop.
 pub use spx_core::progress;
 
+pub use background::{BackgroundForm, SkyCorrection};
 pub use cube::{Cube, CubeData, OptionalPlane};
-pub use drizzler::{Answers, Contribution, Drizzler};
+pub use drizzler::{Answers, ComparisonOptions, Contribution, Drizzler};
 pub use droplets::Droplets;
 pub use error::DrizzleError;
 pub use exposure::{Exposure, ExposureExtras, ExposureForeground, Weight};

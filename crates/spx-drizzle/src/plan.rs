@@ -169,12 +169,13 @@ impl DrizzlePlan {
             return Ok(());
         }
         let weights = PixelWeights::new(exposure, spans);
-        let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans, &weights));
+        let background = out.background.map(|correction| correction.plane(self.shape));
+        let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans, &weights, background));
         out.judged = verdict.as_ref().map_or([0; 2], |verdict| [verdict.judged, verdict.rejected]);
         let outliers = verdict.map(|verdict| verdict.refused);
         let Droplets { tiles, sums, any, piece, .. } = out;
         with_kernel!(self.options, ratio, kernel => {
-            let target = self.target(kernel, weights, outliers);
+            let target = self.target(kernel, weights, outliers, background);
             *any = if let Some(sums) = sums {
                 let shares = self.shares(kernel, Some(sums.number));
                 let columns = self.shape[1].div_ceil(TILE);
@@ -195,6 +196,7 @@ impl DrizzlePlan {
         kernel: K,
         weights: PixelWeights<'a>,
         outliers: Option<Vec<u32>>,
+        background: Option<[f64; 3]>,
     ) -> CollectionTarget<'a, K> {
         CollectionTarget {
             kernel,
@@ -206,6 +208,7 @@ impl DrizzlePlan {
             planes: &self.planes,
             weights,
             outliers,
+            background,
         }
     }
 

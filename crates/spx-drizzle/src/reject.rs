@@ -112,11 +112,14 @@ impl MedianCube {
 
     /// Judges the pixels of an exposure that could take part, by the variance that is smoothed for
     /// its weights where they have one.
+    /// `background` is what is subtracted from the flux, as in
+    /// [`CollectionTarget`](crate::collect::CollectionTarget).
     pub(crate) fn judge(
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
         weights: &PixelWeights<'_>,
+        background: Option<[f64; 3]>,
     ) -> Verdict {
         let (nx, held) = (exposure.shape[1], exposure.rows.clone());
         let mut verdict = Verdict { refused: vec![0; held.len() * nx], judged: 0, rejected: 0 };
@@ -129,11 +132,17 @@ impl MedianCube {
                 &own
             }
         };
-        let mut flux = vec![0.0; nx];
+        let (mut flux, mut positions) = (vec![0.0; nx], Vec::new());
         let scale = exposure.extra.flux_scale;
         for y in spans.rows() {
             let first = (y - held.start) * nx;
             exposure.fluxes(&(first..first + nx), &mut flux);
+            if let Some([at_first, along_x, along_y]) = background {
+                positions.resize(nx, [f64::NAN; 2]);
+                exposure.pixel_map.map_row(0.0, y as f64, &mut positions);
+                let pixels = flux.iter_mut().zip(&positions);
+                pixels.for_each(|(flux, [x, y])| *flux -= at_first + along_x * x + along_y * y);
+            }
             for x in spans.0[y].clone() {
                 let found = f64::from(blot[first + x]);
                 if !exposure.usable(first + x) || found.is_nan() {

@@ -1,4 +1,5 @@
-//! Single drizzles: each exposure by itself, voxel by voxel, and the medians over them.
+//! Single drizzles: each exposure by itself, voxel by voxel, the medians over them, and what they
+//! tell of each other's backgrounds.
 //!
 //! A tile keeps a voxel's number and value for every exposure that reaches it; most exposures reach
 //! two or three planes of it. Each is drizzled as into sums, tile by tile, so that the values do
@@ -9,12 +10,13 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use crate::addition::Cursor;
+use crate::background::{self, BackgroundEquations, BackgroundForm, TileOverlaps};
 use crate::droplets::Droplets;
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::region::TILE;
 use crate::reject::{MedianCube, RejectionOptions};
 use crate::tile::SumTile;
-use crate::{DrizzleError, OutputPlanes};
+use crate::{ComparisonOptions, DrizzleError, OutputPlanes};
 
 /// A voxel of a tile, and its value in a single drizzle.
 type StackEntry = (u32, f32);
@@ -24,6 +26,8 @@ type StackEntry = (u32, f32);
 pub(crate) struct DrizzleStack {
     plan: DrizzlePlan,
     first: usize,
+    /// One in so many rows and columns of the output is kept.
+    step: usize,
     tiles: Vec<TileStack>,
 }
 
@@ -32,6 +36,8 @@ struct TileStack {
     /// The tile, without voxels.
     tile: SumTile,
     entries: Vec<StackEntry>,
+    /// The exposures that reach the tile, and where the entries of each end.
+    ends: Vec<(u32, usize)>,
 }
 
 /// What an output pixel takes for each exposure: this gives to about two planes, and vectors grow
@@ -48,9 +54,14 @@ pub(crate) fn parts(plan: &DrizzlePlan, exposures: usize, memory: u64) -> Vec<Ra
 }
 
 impl DrizzlePlan {
-    /// Upper bound of the memory that rejecting the outliers of so many exposures takes besides
-    /// \[bytes\].
-    pub fn rejection_bytes(&self, exposures: usize, options: &RejectionOptions) -> u64 {
+    /// Upper bound of the memory that comparing so many exposures takes besides \[bytes\].
+    pub fn comparison_bytes(&self, exposures: usize, options: &ComparisonOptions) -> u64 {
+        // One after the other.
+        let background = options.background.map_or(0, |_| background::bytes(exposures));
+        options.rejection.map_or(0, |options| self.rejection_bytes(exposures, &options)).max(background)
+    }
+
+    fn rejection_bytes(&self, exposures: usize, options: &RejectionOptions) -> u64 {
         let voxels = self.cube_shape().iter().map(|&n| n as u64).product::<u64>();
         let [_, ny, nx] = self.cube_shape();
         let stack = (exposures * ny * nx * ENTRY) as u64;
@@ -60,23 +71,29 @@ impl DrizzlePlan {
 }
 
 impl DrizzleStack {
-    /// An empty stack for these tiles.
-    pub(crate) fn new(plan: &DrizzlePlan, tiles: Range<usize>) -> Self {
+    /// An empty stack for these tiles, of one in `step` rows and columns of the output.
+    pub(crate) fn new(plan: &DrizzlePlan, tiles: Range<usize>, step: usize) -> Self {
         let planes = OutputPlanes { only_mean: true, ..OutputPlanes::default() };
         let of_part = plan.tiles().skip(tiles.start).take(tiles.len());
-        let tiles_of_part = of_part.map(|tile| TileStack { tile, entries: Vec::new() }).collect();
-        Self { plan: plan.clone().with_planes(planes), first: tiles.start, tiles: tiles_of_part }
+        let tiles_of_part = of_part.map(|tile| TileStack { tile, entries: Vec::new(), ends: Vec::new() });
+        let plan = plan.clone().with_planes(planes);
+        Self { plan, first: tiles.start, step, tiles: tiles_of_part.collect() }
     }
 
-    /// Adds exposures, whose droplets are filed.
-    pub(crate) fn add(&mut self, exposures: &[Droplets]) -> Result<(), DrizzleError> {
-        let (plan, first) = (&self.plan, self.first);
+    /// Adds exposures, whose droplets are filed, with numbers from `number` on.
+    pub(crate) fn add(&mut self, number: usize, exposures: &[Droplets]) -> Result<(), DrizzleError> {
+        let (plan, first, step) = (&self.plan, self.first, self.step);
         let nz = plan.wavelengths().bins();
         self.tiles.par_iter_mut().enumerate().try_for_each_init(
             || None,
             |scratch: &mut Option<SumTile>, (k, stack)| {
                 let (rows, columns) = (stack.tile.rows.clone(), stack.tile.columns.clone());
-                for exposure in exposures {
+                let kept = |voxel: u32| {
+                    let (row, column) =
+                        ((voxel as usize / columns.len()) % rows.len(), voxel as usize % columns.len());
+                    step == 1 || ((rows.start + row) % step == 0 && (columns.start + column) % step == 0)
+                };
+                for (number, exposure) in (number..).zip(exposures) {
                     let filed = exposure.tiles.get(first + k);
                     let Some(filed) = filed.filter(|filed| !filed.droplets.is_empty()) else { continue };
                     let fresh = || SumTile::new(rows.clone(), columns.clone());
@@ -89,8 +106,13 @@ impl DrizzleStack {
                         tile.add(filed, &plan.shares(kernel, None), &mut cursor)?;
                     });
                     for (z, _) in cursor.reached.iter().enumerate().filter(|(_, reached)| **reached) {
-                        tile.drain_means(z, |voxel, mean| stack.entries.push((voxel, mean)));
+                        tile.drain_means(z, |voxel, mean| {
+                            if kept(voxel) {
+                                stack.entries.push((voxel, mean));
+                            }
+                        });
                     }
+                    stack.ends.push((u32::try_from(number).unwrap_or(u32::MAX), stack.entries.len()));
                 }
                 Ok(())
             },
@@ -108,21 +130,23 @@ impl DrizzleStack {
             median.set(&tile.rows, &tile.columns, &medians);
         }
     }
+
+    /// What the overlaps of so many exposures tell of their backgrounds.
+    pub(crate) fn background(self, exposures: usize, form: BackgroundForm) -> BackgroundEquations {
+        let [nz, ny, nx] = self.plan.cube_shape();
+        let overlaps = |tile: TileStack| tile.overlaps(nz, [ny, nx], form);
+        let tiles = self.tiles.into_par_iter().map(overlaps).collect();
+        BackgroundEquations { tiles, exposures, shape: [ny, nx] }
+    }
 }
 
 impl TileStack {
     /// The median of every voxel, `[z][y][x]` within the tile; NaN where there are fewer than
     /// `least` values.
     fn medians(self, nz: usize, least: usize) -> (SumTile, Vec<f32>) {
-        let voxels = nz * self.tile.rows.len() * self.tile.columns.len();
-        // The values, voxel after voxel.
-        let mut ends = vec![0; voxels + 1];
-        self.entries.iter().for_each(|(voxel, _)| ends[*voxel as usize + 1] += 1);
-        for voxel in 0..voxels {
-            ends[voxel + 1] += ends[voxel];
-        }
-        let (starts, mut next) = (ends.clone(), ends);
+        let starts = self.starts(nz);
         let mut values = vec![0.0; self.entries.len()];
+        let mut next = starts.clone();
         for (voxel, value) in self.entries {
             let place = &mut next[voxel as usize];
             values[*place] = value;
@@ -134,6 +158,41 @@ impl TileStack {
         });
         let medians = medians.collect();
         (self.tile, medians)
+    }
+
+    /// Where the entries of each voxel start when they stand voxel after voxel, and where the last
+    /// end.
+    fn starts(&self, nz: usize) -> Vec<usize> {
+        let voxels = nz * self.tile.rows.len() * self.tile.columns.len();
+        let mut ends = vec![0; voxels + 1];
+        self.entries.iter().for_each(|(voxel, _)| ends[*voxel as usize + 1] += 1);
+        for voxel in 0..voxels {
+            ends[voxel + 1] += ends[voxel];
+        }
+        ends
+    }
+
+    /// The values of the voxels that at least two exposures reach.
+    fn overlaps(self, nz: usize, shape: [usize; 2], form: BackgroundForm) -> TileOverlaps {
+        let starts = self.starts(nz);
+        let mut values = vec![(0, 0.0); self.entries.len()];
+        let (mut next, mut first) = (starts.clone(), 0);
+        for (exposure, end) in self.ends {
+            for (voxel, value) in &self.entries[first..end] {
+                let place = &mut next[*voxel as usize];
+                values[*place] = (exposure, *value);
+                *place += 1;
+            }
+            first = end;
+        }
+        let (rows, columns) = (&self.tile.rows, &self.tile.columns);
+        let mut overlaps = TileOverlaps::default();
+        for (voxel, ends) in starts.windows(2).enumerate().filter(|(_, ends)| ends[1] > ends[0] + 1) {
+            let (row, column) = ((voxel / columns.len()) % rows.len(), voxel % columns.len());
+            let place = BackgroundEquations::place(form, shape, [columns.start + column, rows.start + row]);
+            overlaps.take(place, values[ends[0]..ends[1]].iter().copied());
+        }
+        overlaps
     }
 }
 

@@ -10,8 +10,8 @@ use spx_core::elementary::{exp, hypot, sin_cos};
 use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
 use spx_drizzle::progress::Silent;
 use spx_drizzle::{
-    Cube, DrizzleOptions, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureExtras, Kernel,
-    RejectionOptions, WavelengthGrid,
+    ComparisonOptions, Cube, DrizzleOptions, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureExtras,
+    Kernel, RejectionOptions, WavelengthGrid,
 };
 
 const GAIN: f64 = 713.0;
@@ -139,6 +139,10 @@ fn plan(kernel: Kernel) -> DrizzlePlan {
     DrizzlePlan::new([OUTPUT; 2], grid, options).unwrap()
 }
 
+fn comparison(options: RejectionOptions) -> ComparisonOptions {
+    ComparisonOptions { rejection: Some(options), ..ComparisonOptions::default() }
+}
+
 /// Drizzles with rejection; counts pixels that were judged and rejected.
 fn reject(
     exposures: &[SkyExposure],
@@ -152,7 +156,8 @@ fn reject(
         let exposure = exposure(sky, &sky.flux);
         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), out)
     };
-    let answers = pool.install(|| drizzler.add_all_rejecting(exposures, load, options, &Silent)).unwrap();
+    let answers =
+        pool.install(|| drizzler.add_all_compared(exposures, load, &comparison(*options), &Silent)).unwrap();
     let judged = answers.into_iter().map(|answer| answer.unwrap().1.judged);
     let sum = judged.fold([0, 0], |[a, b], [judged, rejected]| [a + judged, b + rejected]);
     (Cube::from_data(&drizzler), sum)
@@ -255,6 +260,7 @@ fn too_few_exposures_judge_nothing() {
     assert_eq!(cube.count, all.count);
     let bad = RejectionOptions { sigma: f64::NAN, ..RejectionOptions::default() };
     let load = |_: &DrizzlePlan, (): &(), _: &mut Droplets| Ok::<(), ()>(());
-    let error = Drizzler::new(plan(Kernel::Point)).add_all_rejecting(&[()], load, &bad, &Silent).unwrap_err();
+    let mut drizzler = Drizzler::new(plan(Kernel::Point));
+    let error = drizzler.add_all_compared(&[()], load, &comparison(bad), &Silent).unwrap_err();
     assert!(error.to_string().contains("sigma"));
 }

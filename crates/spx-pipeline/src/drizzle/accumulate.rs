@@ -254,5 +254,6 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         zodi_residual: None,
         context: entry.number.filter(|_| context),
         outliers: None,
+        background: None,
     }
 }

@@ -96,9 +96,8 @@ impl DrizzleJob<'_> {
         // hold.
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
-        let rejection = self.parameters.resampling.reject;
         plan.accumulator_bytes(accumulated + self.files.len())
-            + rejection.map_or(0, |options| plan.rejection_bytes(self.files.len(), &options))
+            + plan.comparison_bytes(self.files.len(), &self.parameters.resampling.comparison)
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
@@ -228,7 +227,7 @@ impl DrizzleJob<'_> {
         Ok(answers)
     }
 
-    /// Adds sources by this way of loading them, where it is asked for without their outliers.
+    /// Adds sources by this way of loading them, after comparing them where that is asked for.
     fn add_once<F>(
         &self,
         drizzler: &mut Drizzler,
@@ -239,17 +238,14 @@ impl DrizzleJob<'_> {
         F: Fn(&DrizzlePlan, &InputFile, &mut Droplets) -> Result<Loaded, InputError> + Sync,
     {
         let title = format!("drizzle {}", self.product);
-        let Some(options) = &self.parameters.resampling.reject else {
-            self.listener.start(&title, files.len() as u64);
-            let answers = drizzler.add_all(files, load, self.listener);
-            self.listener.finish();
-            return answers.map_err(PipelineError::from);
-        };
-        self.listener.start(&title, drizzler.rejection_steps(files.len(), options));
-        let answers = drizzler.add_all_rejecting(files, load, options, self.listener);
+        let options = &self.parameters.resampling.comparison;
+        self.listener.start(&title, drizzler.comparison_steps(files.len(), options));
+        let answers = drizzler.add_all_compared(files, load, options, self.listener);
         self.listener.finish();
         let answers = answers?;
-        self.tell_outliers(&answers);
+        if options.rejection.is_some() {
+            self.tell_outliers(&answers);
+        }
         Ok(answers)
     }
 
@@ -375,7 +371,8 @@ impl DrizzleJob<'_> {
                     zodi_scale: fit.as_ref().map(|f| f.scale),
                     zodi_residual: fit.as_ref().and_then(|f| f.strongest_residual().copied()),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
-                    outliers: self.parameters.resampling.reject.map(|_| contribution.judged[1]),
+                    outliers: self.parameters.resampling.comparison.rejection.map(|_| contribution.judged[1]),
+                    background: contribution.background,
                     ..InputReport::of(
                         source,
                         InputOutcome::Used,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::foreground::ResidualBin;
 
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
+use spx_drizzle::SkyCorrection;
 
 use super::settings::DrizzleProduct;
 use crate::calibration::mixed_scales_warning;
@@ -40,6 +41,10 @@ pub struct InputReport {
     /// Pixels of it that were rejected as outliers, where that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outliers: Option<u64>,
+    /// What was subtracted from it to match its background with those of the others, where that was
+    /// asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub background: Option<SkyCorrection>,
 }
 
 impl InputReport {
@@ -67,6 +72,7 @@ impl InputReport {
             zodi_residual: None,
             context: None,
             outliers: None,
+            background: None,
         }
     }
 
@@ -81,6 +87,12 @@ impl InputReport {
         }
         if let Some(outliers) = self.outliers {
             line.push_str(&format!(", {outliers} outliers"));
+        }
+        if let Some(SkyCorrection { offset, slopes: [along_x, along_y] }) = self.background {
+            line.push_str(&format!(", background {offset:.6e}"));
+            if along_x != 0.0 || along_y != 0.0 {
+                line.push_str(&format!(" {along_x:+.3e} x {along_y:+.3e} y"));
+            }
         }
         if let Some(release) = self.identity.release {
             line.push_str(&format!(", {release}"));

@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_core::flags::GoodBits;
-use spx_drizzle::{ErrorMethod, FillValue, OutputPlanes, RejectionOptions, VarianceMethod};
+use spx_drizzle::{
+    BackgroundForm, ComparisonOptions, ErrorMethod, FillValue, OutputPlanes, RejectionOptions, VarianceMethod,
+};
 
 use crate::PipelineError;
 use crate::flag_selection as text;
@@ -36,6 +38,10 @@ pub struct ResamplingSettings {
     /// satellites, moving objects). Voxels need 4 exposures; 4.5 is a good limit
     #[schemars(extend("examples" = [4.5], "x-value" = "SIGMA", "x-heading" = "Pixels and weights"))]
     pub reject: Option<f64>,
+    /// Bring the skies of the exposures to one level where they overlap: none, offset (a constant
+    /// for each exposure), plane (a slope besides). The mean of the corrections is zero
+    #[schemars(extend("x-heading" = "Pixels and weights"))]
+    pub match_background: BackgroundMatching,
     /// Only pixels of each input file in this box, counted from 0, ends included
     #[schemars(extend("examples" = [[20, 2019, 20, 2019]]))]
     #[schemars(extend("x-value" = "XMIN,XMAX,YMIN,YMAX", "x-heading" = "Pixels and weights"))]
@@ -66,6 +72,39 @@ pub struct ResamplingSettings {
     /// Resample)
     #[schemars(extend("examples" = ["propagated"], "x-value" = "METHOD"))]
     pub variance_method: Option<VarianceCombination>,
+}
+
+/// How the backgrounds of exposures are matched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackgroundMatching {
+    /// Not at all
+    #[default]
+    None,
+    /// By a constant for each exposure
+    Offset,
+    /// By a plane over the output for each exposure
+    Plane,
+}
+
+impl BackgroundMatching {
+    /// The form of the corrections, where there are any.
+    pub(super) fn form(self) -> Option<BackgroundForm> {
+        match self {
+            Self::None => None,
+            Self::Offset => Some(BackgroundForm::Offset),
+            Self::Plane => Some(BackgroundForm::Plane),
+        }
+    }
+
+    /// Its name.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Offset => "offset",
+            Self::Plane => "plane",
+        }
+    }
 }
 
 /// How pixels are weighted.
@@ -137,8 +176,9 @@ pub(super) struct ResamplingParameters {
     pub(super) weight: PixelWeighting,
     /// Where `weight` is a map.
     pub(super) weight_map: Option<PathBuf>,
-    /// Where outliers are rejected.
-    pub(super) reject: Option<RejectionOptions>,
+    pub(super) match_background: BackgroundMatching,
+    /// For what exposures are compared with each other.
+    pub(super) comparison: ComparisonOptions,
     /// Columns and rows, half-open.
     pub(super) input_box: Option<[Range<usize>; 2]>,
     pub(super) flux_scale: f64,
@@ -174,8 +214,8 @@ impl ResamplingSettings {
             }
             _ => {}
         }
-        let reject = self.reject.map(|sigma| RejectionOptions { sigma, ..RejectionOptions::default() });
-        if let Some(problem) = reject.and_then(|options| options.validate().err()) {
+        let rejection = self.reject.map(|sigma| RejectionOptions { sigma, ..RejectionOptions::default() });
+        if let Some(problem) = rejection.and_then(|options| options.validate().err()) {
             return Err(PipelineError::usage(format!("reject: {problem}")));
         }
         let flux_scale = self.flux_scale.unwrap_or(1.0);
@@ -188,7 +228,8 @@ impl ResamplingSettings {
             good_bits: self.good_bits.clone(),
             weight,
             weight_map: self.weight_map.clone(),
-            reject,
+            match_background: self.match_background,
+            comparison: ComparisonOptions { background: self.match_background.form(), rejection },
             input_box,
             flux_scale,
             pixel_scale_ratio: self.pixel_scale_ratio,

@@ -322,6 +322,10 @@ impl DrizzleConfig {
             // The sums of earlier runs cannot be taken apart again.
             return Err(exclude("reject", "accumulate"));
         }
+        if self.resampling.match_background.form().is_some() && self.accumulate.is_some() {
+            // Corrections depend on all exposures.
+            return Err(exclude("match_background", "accumulate"));
+        }
         let resampling = self.resampling.parameters()?;
         let parameters = DrizzleParameters {
             region,

@@ -52,6 +52,14 @@ fn provenance(report: &CubeReport) -> Header {
 }
 
 impl CubeWriter<'_> {
+    /// What of the provenance stands in cards.
+    fn provenance(&self, report: &CubeReport) -> Header {
+        let mut header = provenance(report);
+        let form = self.parameters.resampling.match_background.name();
+        header.set("BKGMATCH", form, "backgrounds of the inputs are matched by");
+        header
+    }
+
     /// Writes the cube.
     ///
     /// # Errors
@@ -83,7 +91,7 @@ impl CubeWriter<'_> {
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
             weighting: parameters.resampling.weight.to_string(),
             timing,
-            provenance: provenance(report),
+            provenance: self.provenance(report),
             history: history.chain(inputs).collect(),
         };
         progress.start(&format!("write {}", self.product), file::steps(drizzler));
