@@ -265,8 +265,7 @@ impl BackgroundEquations {
         let mut square = inner(&rest, &direction);
         let enough = 1e-16 * inner(&target, &divided(&target));
         for _ in 0..ITERATIONS {
-            // False for NaN.
-            if !(square > enough) {
+            if square <= enough || square.is_nan() {
                 break;
             }
             let image = applied(&direction);

@@ -5,7 +5,7 @@
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal, Uniform};
-use spx_core::elementary::{exp, hypot, sin_cos};
+use spx_core::elementary::{exp, hypot, powf, sin_cos};
 use spx_drizzle::map::{Passband, PixelMap, WavelengthMap};
 use spx_drizzle::progress::Silent;
 use spx_drizzle::{
@@ -62,7 +62,7 @@ fn exposures(
     let uniform = Uniform::new(-1.0, 1.0).unwrap();
     let star = |x: f64, y: f64, k: usize| {
         let (dx, dy) = (x - 20.0 - 70.0 * (k % 3) as f64, y - 21.0 - 69.0 * (k / 3) as f64);
-        5.0 * f64::powi(4.0, k as i32) * NOISE * exp(-hypot(dx, dy).powi(2) / (2.0 * 0.5))
+        5.0 * powf(4.0, k as f64) * NOISE * exp(-hypot(dx, dy).powi(2) / (2.0 * 0.5))
     };
     (0..count)
         .map(|k| {
