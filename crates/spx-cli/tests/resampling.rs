@@ -138,6 +138,69 @@ fn backgrounds_are_matched_and_told() {
 }
 
 #[test]
+fn riddled_cubes_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ["--detector=3", "-o", "out", "--overwrite", "--json"];
+    for (kernel, riddled) in [("bilinear", false), ("point", true)] {
+        let kernel = format!("--kernel={kernel}");
+        let sampling = if riddled { "--xy-oversample=1.3" } else { "--xy-oversample=1" };
+        let run = run(folder.path(), "drizzle", &INPUTS, &[&options[..], &[&kernel, sampling]].concat());
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let holes = report[0]["holes"].as_f64().unwrap();
+        assert_eq!(holes > 0.1, riddled, "{holes}");
+        assert_eq!(run.stderr.contains("of the voxels that the exposures surround are empty"), riddled);
+    }
+}
+
+/// A mosaic is a cube of one plane to the commands that look into cubes.
+#[test]
+fn mosaics_are_looked_into_as_cubes_are() {
+    let folder = tempfile::tempdir().unwrap();
+    for (options, only_mean) in [(&[][..], false), (&["--only-mean"][..], true)] {
+        let options = [&["--wave=1.9..2.1", "-o", "m", "--overwrite"], options].concat();
+        let made = run(folder.path(), "mosaic", &INPUTS, &options);
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        let path = folder.path().join("m/mosaic.fits");
+        let info = spx(folder.path(), &["cube", "info", "m/mosaic.fits", "--json"]);
+        assert_eq!(info.code, Some(0), "{}", info.stderr);
+        let info: serde_json::Value = serde_json::from_str(&info.stdout).unwrap();
+        assert_eq!(info["detector"], "mosaic");
+        assert_eq!(info["planes"].as_array().unwrap().len(), 1);
+        for arguments in [
+            &["cube", "plot", "m/mosaic.fits", "-o", "m.png", "--overwrite"][..],
+            &["cube", "view", "m/mosaic.fits", "--html", "m.html", "--overwrite"],
+        ] {
+            let run = spx(folder.path(), arguments);
+            assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
+        }
+        let arguments =
+            ["cube", "spectrum", "m/mosaic.fits", "--ra=186.4536", "--dec=33.5468", "--radius=20"];
+        let spectrum = spx(folder.path(), &arguments);
+        assert_eq!(spectrum.code, Some(i32::from(only_mean)), "{}", spectrum.stderr);
+        if only_mean {
+            assert!(spectrum.stderr.contains("mean alone has no VARIANCE"), "{}", spectrum.stderr);
+            continue;
+        }
+        let mut reader = csv::Reader::from_reader(spectrum.stdout.as_bytes());
+        let columns = reader.headers().unwrap().clone();
+        let row = reader.records().next().unwrap().unwrap();
+        let cell = |name: &str| row.get(columns.iter().position(|c| c == name).unwrap()).unwrap();
+        assert_eq!(cell("wavelength").parse::<f64>(), Ok(2.0));
+        assert!(cell("flux").parse::<f64>().unwrap().is_finite());
+        let context: Vec<u32> = image(&path, "CON");
+        let most = context.iter().map(|bits| bits.count_ones()).max().unwrap();
+        assert!(cell("count").parse::<u32>().unwrap() <= most * cell("n_pixels").parse::<u32>().unwrap());
+        let dq: Vec<u32> = image(&path, "DQ");
+        assert!(cell("or_mask").parse::<u32>().unwrap() <= dq.iter().fold(0, |all, q| all | q));
+        let export =
+            spx(folder.path(), &["cube", "export", "m/mosaic.fits", "-o", "x.fits", "--for", "cubeviz"]);
+        assert_eq!(export.code, Some(1));
+        assert!(export.stderr.contains("it is a mosaic"), "{}", export.stderr);
+    }
+}
+
+#[test]
 fn fill_values_weights_and_good_bits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("out/drizzle_D3.fits");

@@ -74,8 +74,11 @@ pub fn cube_celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, Pipe
     wcs.map_err(PipelineError::failed).with_context(|| format!("{}: HDU SCI", path.display()))
 }
 
-/// The name of the detector, `D3`.
+/// The name of the detector, `D3`, or `mosaic`.
 pub fn cube_detector(cube: &CubeFile) -> String {
+    if cube.is_mosaic() {
+        return "mosaic".to_owned();
+    }
     let number = cube.primary().integer("DETECTOR");
     number.map_or_else(|_| "unknown detector".to_owned(), |n| format!("D{n}"))
 }

@@ -9,6 +9,7 @@
 mod accumulate;
 mod extra;
 mod finalize;
+mod holes;
 mod job;
 mod memory;
 mod mosaic;
@@ -21,7 +22,9 @@ mod writer;
 pub use finalize::{FinalizeRequest, finalize};
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
-pub use resampling::{ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination};
+pub use resampling::{
+    BackgroundMatching, ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination,
+};
 pub use run::{
     download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,
     resume_mosaic,

@@ -54,7 +54,7 @@ fn text(cube: &CubeSummary, with_history: bool) -> String {
     for (name, value) in [
         ("file", cube.file.clone()),
         ("detector", cube.detector.clone()),
-        ("shape", format!("{nx} x {ny} pixels, {nz} planes")),
+        ("shape", format!("{nx} x {ny} pixels, {nz} {}", if nz == 1 { "plane" } else { "planes" })),
         ("center", format!("{ra:.6} {dec:+.6} deg (ICRS)")),
         ("size", format!("{width_arcmin:.3}' x {height_arcmin:.3}', {}\" pixels", short(pixel_scale_arcsec))),
         (

@@ -54,6 +54,10 @@ pub fn export(
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
     let file = CubeFile::open(cube)?;
+    if file.is_mosaic() {
+        let problem = CubeFileProblem::NotACube("it is a mosaic, which every tool reads as it is".to_owned());
+        return Err(CubeFileError { path: cube.to_owned(), problem });
+    }
     let (shape, axis) = (file.shape(), file.wavelengths().clone());
     let mut reader = file.into_reader();
     check_sums(&mut reader).map_err(|problem| CubeFileError { path: cube.to_owned(), problem })?;

@@ -1,9 +1,10 @@
-//! Reading a cube back: its headers and its axis at once, its pixels when they are asked for.
+//! Reading a cube back, or a mosaic as a cube of one plane: headers and axis at once, pixels when
+//! they are asked for.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use spx_core::fits::{FitsNumber, FitsReader};
+use spx_core::fits::{FitsError, FitsNumber, FitsReader};
 use spx_core::header::Header;
 
 use super::arrays::{CubeArray, CubeLayout, WAVELENGTH};
@@ -20,14 +21,30 @@ pub struct CubeFile {
     science: Header,
     wavelengths: WavelengthGrid,
     inputs_per_plane: Vec<u32>,
+    kind: FileKind,
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    Cube,
+    /// An image of one range of wavelengths, with so many words of context, with or without
+    /// variance and flags.
+    Mosaic {
+        words: usize,
+        only_mean: bool,
+    },
 }
 
 impl CubeFile {
-    /// Opens a cube and checks that its seven HDUs are there and fit each other.
+    /// Opens a cube and checks that its seven HDUs are there and fit each other; or a mosaic, which
+    /// is read as a cube of one plane: OR_MASK is its DQ, AND_MASK is 0, COUNT the number of
+    /// exposures by its context (without one, 1 where it has a weight). One of the mean alone has
+    /// variance NaN and no flags.
     ///
     /// # Errors
-    /// [`CubeFileError`] where the file is not FITS, truncated within its headers, or no cube of
-    /// spx.
+    /// [`CubeFileError`] where the file is not FITS, truncated within its headers, or neither cube
+    /// nor mosaic of spx.
     pub fn open(path: &Path) -> Result<Self, CubeFileError> {
         Self::try_open(path).map_err(|problem| CubeFileError { path: path.to_owned(), problem })
     }
@@ -37,24 +54,21 @@ impl CubeFile {
         if let Some(layout) = CubeLayout::of(&reader.header()?) {
             return Err(CubeFileProblem::Exported(layout));
         }
+        let primary = reader.header()?;
+        if primary.text("FILETYPE") == Ok("MOSAIC") {
+            return Self::mosaic(path, reader, primary);
+        }
         let names = reader.hdu_names()?;
         for hdu in CubeArray::ALL.map(CubeArray::hdu).into_iter().chain([WAVELENGTH]) {
             if !names.iter().any(|n| n == hdu) {
                 return Err(CubeFileProblem::NotACube(format!("it has no HDU {hdu}")));
             }
         }
-        reader.move_to("PRIMARY")?;
-        let primary = reader.header()?;
         let mut shape = None;
         let mut science = Header::new();
         for array in CubeArray::ALL {
             reader.move_to(array.hdu())?;
-            let found: [usize; 3] = reader.image_shape()?.try_into().map_err(|found| {
-                CubeFileProblem::NotACube(format!(
-                    "HDU {} has shape {found:?}, expected three axes",
-                    array.hdu()
-                ))
-            })?;
+            let found = image_shape(&mut reader, array.hdu())?;
             if array == CubeArray::Science {
                 science = reader.header()?;
             }
@@ -66,7 +80,66 @@ impl CubeFile {
         let shape = shape.filter(|s| s[0] == wavelengths.bins()).ok_or_else(|| {
             CubeFileProblem::NotACube("HDU WAVELENGTH has not one row for each plane".into())
         })?;
-        Ok(Self { path: path.to_owned(), reader, shape, primary, science, wavelengths, inputs_per_plane })
+        let kind = FileKind::Cube;
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            shape,
+            primary,
+            science,
+            wavelengths,
+            inputs_per_plane,
+            kind,
+        })
+    }
+
+    fn mosaic(path: &Path, mut reader: FitsReader, primary: Header) -> Result<Self, CubeFileProblem> {
+        let card = |source| CubeFileProblem::Header { hdu: "PRIMARY", source };
+        let edges = [primary.real("LAM_MIN").map_err(card)?, primary.real("LAM_MAX").map_err(card)?];
+        let wavelengths = WavelengthGrid::custom(edges.to_vec()).map_err(CubeFileProblem::Wavelengths)?;
+        let inputs = u32::try_from(primary.integer("N_INPUTS").map_err(card)?).unwrap_or_default();
+        reader.move_to("SCI")?;
+        let (science, shape) = (reader.header()?, image_shape::<2>(&mut reader, "SCI")?);
+        let names = reader.hdu_names()?;
+        let has = |hdu: &str| names.iter().any(|name| name == hdu);
+        let mut words = 0;
+        for hdu in ["VARIANCE", "DQ", "WHT", "CON"].into_iter().filter(|hdu| has(hdu)) {
+            reader.move_to(hdu)?;
+            let found = if hdu == "CON" {
+                let [planes, ny, nx] = image_shape(&mut reader, hdu)?;
+                words = planes;
+                [ny, nx]
+            } else {
+                image_shape(&mut reader, hdu)?
+            };
+            if found != shape {
+                return Err(CubeFileProblem::NotACube(format!("HDU {hdu} is not as large as SCI")));
+            }
+        }
+        if !has("WHT") || has("VARIANCE") != has("DQ") {
+            let missing = ["WHT", "VARIANCE", "DQ"].into_iter().find(|hdu| !has(hdu)).unwrap_or_default();
+            return Err(CubeFileProblem::NotACube(format!("it is a mosaic and has no HDU {missing}")));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            reader,
+            shape: [1, shape[0], shape[1]],
+            primary,
+            science,
+            wavelengths,
+            inputs_per_plane: vec![inputs],
+            kind: FileKind::Mosaic { words, only_mean: !has("VARIANCE") },
+        })
+    }
+
+    /// Whether it has a variance, which mosaics of the mean alone have not.
+    pub fn has_variance(&self) -> bool {
+        !matches!(self.kind, FileKind::Mosaic { only_mean: true, .. })
+    }
+
+    /// Whether it is a mosaic.
+    pub fn is_mosaic(&self) -> bool {
+        matches!(self.kind, FileKind::Mosaic { .. })
     }
 
     /// The file itself, at some HDU.
@@ -112,8 +185,51 @@ impl CubeFile {
         let [_, ny, nx] = self.shape;
         let mut out = vec![T::default(); rows.len() * nx];
         let first = (z * ny + rows.start) * nx;
-        let read = self.reader.move_to(array.hdu()).and_then(|()| self.reader.read_pixels(first, &mut out));
+        let mut from = |reader: &mut FitsReader, hdu| {
+            reader.move_to(hdu).and_then(|()| reader.read_pixels(first, &mut out))
+        };
+        let read = match (self.kind, array) {
+            (FileKind::Mosaic { only_mean: true, .. }, CubeArray::Variance) => {
+                out.fill(T::UNDEFINED.unwrap_or_default());
+                Ok(())
+            }
+            (FileKind::Mosaic { only_mean: true, .. }, CubeArray::OrMask)
+            | (FileKind::Mosaic { .. }, CubeArray::AndMask) => Ok(()),
+            (FileKind::Mosaic { words, .. }, CubeArray::Count) => self.read_count(words, first, &mut out),
+            (FileKind::Mosaic { .. }, CubeArray::OrMask) => from(&mut self.reader, "DQ"),
+            (_, array) => from(&mut self.reader, array.hdu()),
+        };
         read.map(|()| out).map_err(|e| CubeFileError { path: self.path.clone(), problem: e.into() })
+    }
+
+    /// How many exposures contribute to pixels of a mosaic.
+    fn read_count<T: FitsNumber>(
+        &mut self,
+        words: usize,
+        first: usize,
+        out: &mut [T],
+    ) -> Result<(), FitsError> {
+        let [_, ny, nx] = self.shape;
+        let mut count = vec![0; out.len()];
+        if words == 0 {
+            self.reader.move_to("WHT")?;
+            let mut weights = vec![0.0f32; out.len()];
+            self.reader.read_pixels(first, &mut weights)?;
+            count.iter_mut().zip(weights).for_each(|(count, weight)| *count = i64::from(weight > 0.0));
+        } else {
+            self.reader.move_to("CON")?;
+            let mut context = vec![0u32; out.len()];
+            for word in 0..words {
+                self.reader.read_pixels(word * ny * nx + first, &mut context)?;
+                count
+                    .iter_mut()
+                    .zip(&context)
+                    .for_each(|(count, bits)| *count += i64::from(bits.count_ones()));
+            }
+        }
+        let fits = |count| T::from_integer(count).unwrap_or_default();
+        out.iter_mut().zip(count).for_each(|(out, count)| *out = fits(count));
+        Ok(())
     }
 
     /// Reads all arrays.
@@ -140,6 +256,13 @@ impl CubeFile {
         let planes = (0..nz).map(|z| self.read(which, z, 0..ny)).collect::<Result<Vec<Vec<T>>, _>>()?;
         Ok(array(self.shape, |z, out| out.clone_from_slice(&planes[z])))
     }
+}
+
+/// The shape of an image with so many axes.
+fn image_shape<const N: usize>(reader: &mut FitsReader, hdu: &str) -> Result<[usize; N], CubeFileProblem> {
+    reader.image_shape()?.try_into().map_err(|found| {
+        CubeFileProblem::NotACube(format!("HDU {hdu} has shape {found:?}, expected {N} axes"))
+    })
 }
 
 pub(super) fn read_wavelengths(

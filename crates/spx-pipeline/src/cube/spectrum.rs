@@ -115,6 +115,10 @@ impl CubeSpectrum {
         annulus: Option<[f64; 2]>,
         independent_errors: bool,
     ) -> Result<Self, PipelineError> {
+        if !cube.has_variance() {
+            let problem = "a mosaic of the mean alone has no VARIANCE, which a spectrum needs";
+            return Err(PipelineError::failed(problem));
+        }
         let wcs = super::cube_celestial(file, cube)?;
         let [_, ny, nx] = cube.shape();
         let center = region.center;

@@ -15,6 +15,7 @@ use spx_wcs::GridMap;
 
 use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
+use super::holes;
 use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
@@ -396,8 +397,12 @@ impl DrizzleJob<'_> {
         if let Some(warning) = report.mixed_scales() {
             self.listener.warning(&format!("{}: {warning}", self.product));
         }
+        let holes = holes::share_of_holes(drizzler);
+        if let Some(warning) = holes.and_then(holes::warning) {
+            self.listener.warning(&format!("{}: {warning}", self.product));
+        }
         let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
-        CubeReport { calibration: products.map(file_name).collect(), ..report }
+        CubeReport { calibration: products.map(file_name).collect(), holes, ..report }
     }
 
     /// Sums cannot be brought to another flux scale afterwards, and so take no exposures on two.

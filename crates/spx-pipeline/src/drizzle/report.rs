@@ -129,6 +129,10 @@ pub struct CubeReport {
     pub accumulator: Option<String>,
     /// `[nz, ny, nx]`.
     pub shape: [usize; 3],
+    /// Share of the voxels without data within what the inputs cover; `None` where they cover
+    /// nothing.
+    #[serde(default)]
+    pub holes: Option<f64>,
     /// Inputs that contribute, with those of earlier runs.
     pub used: usize,
     /// Inputs of which no pixel takes part.
@@ -159,6 +163,7 @@ impl CubeReport {
             file: path.display().to_string(),
             accumulator: None,
             shape,
+            holes: None,
             used: 0,
             rejected: 0,
             failed: 0,
