@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             })
             .collect();
         let table = ImageTables::new(&directory.join("per_image"), &name);
-        let record = ImageRecord::new(&name, 0, &catalog.digest(), "made up");
+        let record = ImageRecord::new(&name, "", &catalog.digest(), "made up");
         table.write(rows.iter().cloned(), record, ImageTableFormat::Csv)?;
         tables.push(table.csv());
     }

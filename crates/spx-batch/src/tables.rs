@@ -109,11 +109,8 @@ pub struct ImageRecord {
     /// What became of its flux scale.
     #[serde(default)]
     pub flux_correction: FluxCorrection,
-    /// Its size \[bytes\].
-    pub image_bytes: u64,
-    /// When it was last modified, since 1970 \[ns\], where that is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image_modified: Option<i64>,
+    /// Its content, in any form that changes with it.
+    pub image_content: String,
     /// [Digest](crate::Catalog::digest) of the catalog.
     #[serde(rename = "catalogue")]
     pub catalog: String,
@@ -135,7 +132,7 @@ pub struct ImageRecord {
 
 impl ImageRecord {
     /// A record of an image before it is measured.
-    pub fn new(image: &str, image_bytes: u64, catalog: &str, photometry: &str) -> Self {
+    pub fn new(image: &str, image_content: &str, catalog: &str, photometry: &str) -> Self {
         Self {
             version: VERSION,
             columns: columns(),
@@ -143,8 +140,7 @@ impl ImageRecord {
             exposure: String::new(),
             identity: ReleaseIdentity::default(),
             flux_correction: FluxCorrection::default(),
-            image_bytes,
-            image_modified: None,
+            image_content: image_content.to_owned(),
             catalog: catalog.to_owned(),
             photometry: photometry.to_owned(),
             measured: 0,
@@ -191,9 +187,9 @@ pub struct RecordedTable {
     pub bytes: u64,
     /// File name of the image.
     pub image: String,
-    /// When the image was last modified, since 1970 \[ns\]: a table that is written again for
-    /// another image may well have the size that it had.
-    pub image_modified: Option<i64>,
+    /// Content of the image: a table that is written again for another image may well have the
+    /// size that it had.
+    pub image_content: String,
     /// Observation and detector of the image.
     pub exposure: String,
     /// Release, version and processing of the image.
@@ -266,11 +262,10 @@ impl ImageTables {
         if found.catalog != fresh.catalog {
             return Recorded::Again("its table was made with another catalog");
         }
-        if (&found.image, found.image_bytes) != (&fresh.image, fresh.image_bytes) {
+        if found.image != fresh.image {
             return Recorded::Again("its table was made from another file");
         }
-        let times = found.image_modified.zip(fresh.image_modified);
-        if times.is_some_and(|(found, fresh)| found != fresh) {
+        if found.image_content != fresh.image_content {
             return Recorded::Again("its image was replaced");
         }
         if !whole(format.csv(), self.csv(), found.csv_bytes)
@@ -300,8 +295,9 @@ impl ImageTables {
                 continue;
             };
             let tables = Self { directory: directory.to_owned(), stem: stem.to_owned() };
-            let (image, bytes) = tables.read().map_or_else(Default::default, |r| (r.image, r.image_bytes));
-            let fresh = ImageRecord::new(&image, bytes, catalog, photometry);
+            let (image, content) =
+                tables.read().map_or_else(Default::default, |r| (r.image, r.image_content));
+            let fresh = ImageRecord::new(&image, &content, catalog, photometry);
             match tables.recorded(&fresh, format) {
                 Recorded::Done(record) if record.measured == 0 => {}
                 Recorded::Done(record) => {
@@ -310,7 +306,7 @@ impl ImageTables {
                         path: tables.best(format),
                         bytes: bytes.unwrap_or_default(),
                         image: record.image,
-                        image_modified: record.image_modified,
+                        image_content: record.image_content,
                         exposure: record.exposure,
                         identity: record.identity,
                         flux_correction: record.flux_correction,
@@ -454,7 +450,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let tables = ImageTables::new(dir.path(), "level2_x.fits.gz");
         assert_eq!(tables.csv(), dir.path().join("level2_x_photometry.csv"));
-        let fresh = ImageRecord::new("level2_x.fits.gz", 7, "c", "p");
+        let fresh = ImageRecord::new("level2_x.fits.gz", "7 bytes", "c", "p");
         assert_eq!(tables.recorded(&fresh, ImageTableFormat::Csv), Recorded::Never);
         let unmeasured = vec![Unmeasured { target_id: "é".into(), reason: "at the edge".into() }];
         let record = ImageRecord { unmeasured, remark: Some("odd".into()), ..fresh.clone() };
@@ -464,9 +460,9 @@ mod tests {
             assert_eq!(tables.recorded(&fresh, format), Recorded::Done(Box::new(record.clone())));
         }
         for (other, word) in [
-            (ImageRecord::new("level2_x.fits.gz", 7, "c", "q"), "settings"),
-            (ImageRecord::new("level2_x.fits.gz", 7, "d", "p"), "catalog"),
-            (ImageRecord::new("level2_x.fits.gz", 8, "c", "p"), "file"),
+            (ImageRecord::new("level2_x.fits.gz", "7 bytes", "c", "q"), "settings"),
+            (ImageRecord::new("level2_x.fits.gz", "7 bytes", "d", "p"), "catalog"),
+            (ImageRecord::new("level2_x.fits.gz", "8 bytes", "c", "p"), "replaced"),
         ] {
             let Recorded::Again(reason) = tables.recorded(&other, ImageTableFormat::Csv) else {
                 panic!("{word}")
@@ -481,13 +477,17 @@ mod tests {
         for (image, catalog) in [("b.fits", "c"), ("a.fits", "c"), ("x.fits", "d"), ("y.fits", "c")] {
             let tables = ImageTables::new(dir.path(), image);
             tables
-                .write(rows().into_iter(), ImageRecord::new(image, 7, catalog, "p"), ImageTableFormat::Csv)
+                .write(
+                    rows().into_iter(),
+                    ImageRecord::new(image, "7 bytes", catalog, "p"),
+                    ImageTableFormat::Csv,
+                )
                 .unwrap();
         }
         fs::remove_file(ImageTables::new(dir.path(), "y.fits").csv()).unwrap();
         let empty = ImageTables::new(dir.path(), "0.fits");
         empty
-            .write(std::iter::empty(), ImageRecord::new("0.fits", 7, "c", "p"), ImageTableFormat::Csv)
+            .write(std::iter::empty(), ImageRecord::new("0.fits", "7 bytes", "c", "p"), ImageTableFormat::Csv)
             .unwrap();
         fs::write(dir.path().join("notes.txt"), "").unwrap();
         let found = ImageTables::made_with(dir.path(), "c", "p", ImageTableFormat::Csv).unwrap();
@@ -503,7 +503,7 @@ mod tests {
     fn what_is_incomplete_is_done_again() {
         let dir = tempfile::tempdir().unwrap();
         let tables = ImageTables::new(dir.path(), "i.fits");
-        let fresh = ImageRecord::new("i.fits", 7, "c", "p");
+        let fresh = ImageRecord::new("i.fits", "7 bytes", "c", "p");
         let again = |format| matches!(tables.recorded(&fresh, format), Recorded::Again(_));
         tables.write(rows().into_iter(), fresh.clone(), ImageTableFormat::Csv).unwrap();
         assert!(!again(ImageTableFormat::Csv) && again(ImageTableFormat::Both));

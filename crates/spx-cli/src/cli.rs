@@ -25,7 +25,7 @@ use crate::inspect::{self, InspectArgs};
 #[command(name = "spx", version, arg_required_else_help = true, propagate_version = true)]
 #[command(after_help = "\
 Exit codes: 0 done, 1 some items failed, 2 usage, 3 nothing found, 130 interrupted.
-New here? `spx demo` makes a whole run on simulated data, without network.")]
+New here? Try `spx demo`, which runs everything on simulated data, without a network.")]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

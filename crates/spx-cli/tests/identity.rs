@@ -29,8 +29,10 @@ fn copied(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Changes a pixel of IMAGE, and nothing else but the file's time.
+/// Puts a file in the place of another, of the same name, size and time, that differs in one pixel
+/// of IMAGE.
 fn change_a_pixel(path: &Path) {
+    let time = fs::metadata(path).unwrap().modified().unwrap();
     let mut bytes = fs::read(path).unwrap();
     let header = bytes.windows(16).position(|w| w == b"EXTNAME = 'IMAGE").unwrap();
     let cards = bytes[header..].chunks(80);
@@ -38,7 +40,21 @@ fn change_a_pixel(path: &Path) {
     // 24 rows of 48 pixels, so that it is in the middle.
     let pixel = end.div_ceil(2880) * 2880 + 4 * (24 * 48 + 24);
     bytes[pixel..pixel + 4].copy_from_slice(&123.0f32.to_be_bytes());
+    fs::remove_file(path).unwrap();
     fs::write(path, bytes).unwrap();
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+/// Copies all files below a directory onto themselves, as a restored backup would: other times, the
+/// same bytes.
+fn copy_all(folder: &Path) {
+    for (name, bytes) in tree(folder) {
+        let path = folder.join(name);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, bytes).unwrap();
+        let later = std::time::SystemTime::now() + std::time::Duration::from_secs(60);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(later).unwrap();
+    }
 }
 
 fn drizzle(folder: &Path, more: &[&str]) -> tools::Run {
@@ -72,24 +88,63 @@ fn of_two_processings_the_newer_is_used() {
     }
 }
 
-#[test]
-fn a_cube_is_made_anew_where_an_input_was_replaced() {
+/// Makes a product of the archive's images, and again where one of them was replaced, and not where
+/// they were only copied.
+fn product_of_replaced_inputs(command: &str, more: &[&str], name: &str) {
     let (archive, folder) = (archive(), tempfile::tempdir().unwrap());
     let folder = folder.path();
-    let arguments = ["--width=3", "--height=3", "--detector=3", "-o", "out", "--resume"];
-    assert_eq!(ask(&archive, folder, "drizzle", &arguments).code, Some(0));
-    let cube = folder.join("out/drizzle_D3.fits");
-    let before = fs::read(&cube).unwrap();
-    let again = ask(&archive, folder, "drizzle", &arguments);
-    assert!(again.stderr.contains("drizzle_D3: done before"), "{}", again.stderr);
-    let input = tree(&folder.join("out/data/D3")).into_keys().next().unwrap();
-    change_a_pixel(&folder.join("out/data/D3").join(input));
-    let again = ask(&archive, folder, "drizzle", &arguments);
+    let arguments = [&["--width=3", "--height=3", "--detector=3"], more].concat();
+    let make = || ask(&archive, folder, command, &[&arguments[..], &["-o", "out", "--resume"]].concat());
+    assert_eq!(make().code, Some(0));
+    let product = folder.join(format!("out/{name}.fits"));
+    let before = fs::read(&product).unwrap();
+    let done_before = |run: tools::Run| run.stderr.contains(&format!("{name}: done before"));
+    assert!(done_before(make()));
+    let data = folder.join("out/data");
+    copy_all(&data);
+    assert!(done_before(make()), "copies of the files");
+    let input = tree(&data).into_keys().next().unwrap();
+    change_a_pixel(&data.join(input));
+    let again = make();
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    let after = fs::read(&cube).unwrap();
+    assert!(!done_before(again));
+    let after = fs::read(&product).unwrap();
     assert_ne!(before, after);
-    assert_eq!(drizzle(folder, &["--input", "out/data", "-o", "fresh"]).code, Some(0));
-    assert_eq!(after, fs::read(folder.join("fresh/drizzle_D3.fits")).unwrap());
+    let place = ["--ra=186.4536", "--dec=33.5468"];
+    let fresh = [&[command], &place[..], &arguments, &["--input", "out/data", "-o", "fresh"]].concat();
+    assert_eq!(spx(folder, &fresh).code, Some(0));
+    assert_eq!(after, fs::read(folder.join(format!("fresh/{name}.fits"))).unwrap());
+}
+
+#[test]
+fn a_cube_is_made_anew_where_an_input_was_replaced() {
+    product_of_replaced_inputs("drizzle", &[], "drizzle_D3");
+}
+
+#[test]
+fn a_mosaic_is_made_anew_where_an_input_was_replaced() {
+    product_of_replaced_inputs("mosaic", &["--wave=1.8..2.2"], "mosaic");
+}
+
+#[test]
+fn sums_say_that_an_input_was_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let files = copied(&folder.join("data"));
+    let add = || {
+        let run = drizzle(folder, &["--input", "data", "--accumulate", "sums.fits", "--sums-only"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        run.stderr
+    };
+    add();
+    let sums = fs::read(folder.join("sums.fits")).unwrap();
+    copy_all(&folder.join("data"));
+    let told = add();
+    assert!(told.contains("are in sums.fits already") && !told.contains("other content"), "{told}");
+    change_a_pixel(&files[0]);
+    let told = add();
+    assert!(told.contains("1 of them have other content than when they were added"), "{told}");
+    assert_eq!(sums, fs::read(folder.join("sums.fits")).unwrap());
 }
 
 #[test]
@@ -123,6 +178,9 @@ fn a_run_measures_a_replaced_file_again() {
     let before = text(folder, "out/results/lightcurve.csv");
     let again = ask(&archive, folder, "run", &arguments);
     assert!(again.stderr.contains("processing: done before"), "{}", again.stderr);
+    copy_all(&folder.join("out/data"));
+    let again = ask(&archive, folder, "run", &arguments);
+    assert!(again.stderr.contains("processing: done before"), "{}", again.stderr);
     let input = tree(&folder.join("out/data/D3")).into_keys().next().unwrap();
     change_a_pixel(&folder.join("out/data/D3").join(input));
     let again = ask(&archive, folder, "run", &arguments);
@@ -131,13 +189,13 @@ fn a_run_measures_a_replaced_file_again() {
     assert_ne!(before, text(folder, "out/results/lightcurve.csv"));
 }
 
-/// Light curve of the one source of a batch over a directory.
-fn batch(folder: &Path, input: &str) -> String {
+/// Light curve of the one source of a batch over a directory, and what the batch tells.
+fn batch(folder: &Path, input: &str) -> (String, String) {
     fs::write(folder.join("catalog.csv"), "targetid,ra,dec\n1,186.4536,33.5468\n").unwrap();
     let arguments = ["batch", "--catalog=catalog.csv", "--input", input, "-o", "batch", "--resume"];
     let run = spx(folder, &arguments);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    text(folder, "batch/lightcurves/1.csv")
+    (text(folder, "batch/lightcurves/1.csv"), run.stderr)
 }
 
 #[test]
@@ -145,10 +203,14 @@ fn a_batch_measures_a_replaced_file_again_and_takes_the_newest() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     let files = copied(&folder.join("data"));
-    let before = batch(folder, "data");
+    let (before, _) = batch(folder, "data");
+    copy_all(&folder.join("data"));
+    let (_, told) = batch(folder, "data");
+    assert!(told.contains("extract: done before"), "{told}");
     assert_eq!(before.lines().count(), 1 + files.len());
     change_a_pixel(&files[0]);
-    let after = batch(folder, "data");
+    let (after, told) = batch(folder, "data");
+    assert!(told.contains("its image was replaced"), "{told}");
     assert_ne!(before, after);
     assert_eq!(after.lines().count(), 1 + files.len());
     // A newer processing of the first exposure, whose older table is still there.
@@ -156,7 +218,7 @@ fn a_batch_measures_a_replaced_file_again_and_takes_the_newest() {
     let retry = name.replace("l2b-v", "l2b_retry-v");
     fs::copy(&files[0], files[0].with_file_name(&retry)).unwrap();
     for _ in 0..2 {
-        let newest = batch(folder, "data");
+        let (newest, _) = batch(folder, "data");
         assert_eq!(newest.lines().count(), 1 + files.len(), "{newest}");
         assert!(newest.contains(&retry) && !newest.contains(name), "{newest}");
         // Once more without the older file.

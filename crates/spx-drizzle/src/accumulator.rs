@@ -16,6 +16,8 @@ pub struct AccumulatedExposure {
     pub file: String,
     /// Its release, version and processing.
     pub identity: ReleaseIdentity,
+    /// What changes with the content of its file, where that is known.
+    pub content: Option<String>,
     /// Its flux scale and wavelengths, where that is known.
     pub calibration: Option<ExposureCalibration>,
     /// The time by which exposures are ordered \[MJD, UTC\].

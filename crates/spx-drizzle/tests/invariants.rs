@@ -288,6 +288,7 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
         sums.note(AccumulatedExposure {
             id: ExposureId { observation: mjd.to_string(), detector: Detector::ALL[2] },
             file: format!("größe {mjd}.fits"),
+            content: Some("of a file".into()),
             identity: ReleaseIdentity { version: Some("7.0.5".into()), ..ReleaseIdentity::default() },
             calibration: number.map(|_| ExposureCalibration::default()),
             mjd: Some(mjd),

@@ -56,7 +56,8 @@ pub struct AggregatedCurves {
 }
 
 /// Measures every source of a catalog in every image of a region, and makes their light curves.
-/// Images that are done are not measured again, unless the catalog or the photometry has changed.
+/// Images that are done are not measured again, unless the image, the catalog or the photometry has
+/// changed.
 ///
 /// # Errors
 /// Nothing found where there is no image, or no source is measured on any; usage where settings or

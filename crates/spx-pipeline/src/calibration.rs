@@ -31,8 +31,9 @@ pub use store::{
 };
 pub use wavelengths::FrameWavelengths;
 
-use crate::frame::psf_model;
 use crate::inputs::{self, InputError, file_name};
+use crate::psf::psf_model;
+use crate::stages::Stages;
 use crate::{PipelineError, ResultContext as _};
 
 /// A kind of product: its name, as in names of files, and its planes.
@@ -154,6 +155,19 @@ impl Calibration {
     pub fn files(&self) -> impl Iterator<Item = String> + '_ {
         self.paths().map(file_name)
     }
+}
+
+/// A line for each product, which changes where it is replaced.
+///
+/// # Errors
+/// Where the state cannot be written.
+pub(crate) fn calibration_lines(
+    products: &[&Path],
+    stages: &mut Stages<'_>,
+) -> Result<Vec<String>, PipelineError> {
+    let contents = stages.identify(products)?.into_iter();
+    let line = |(path, content): (&&Path, String)| format!("calibration {}: {content}", file_name(path));
+    Ok(products.iter().zip(contents).map(line).collect())
 }
 
 /// Says so where images of both pipelines are used side by side on different flux scales.

@@ -6,18 +6,16 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_core::foreground::{ForegroundFit, ResidualBin};
-use spx_core::image::{Metadata, PsfData, PsfOrigin, PsfSamples};
+use spx_core::image::Metadata;
 use spx_core::mef::MefFile;
 use spx_core::release::{ExposureCalibration, FluxCorrection, ReleaseIdentity};
 use spx_core::sky::Position;
-use spx_photometry::{PhotometryError, PsfKind, PsfModel, PsfPlanes, regular_zones};
+use spx_photometry::PsfModel;
 use spx_wcs::CelestialWcs;
 
 use crate::calibration::{Calibration, FrameWavelengths};
 use crate::inputs::{InputError, file_name, known_release};
-
-/// Samples a pixel of a table EPSF that does not say so.
-const EPSF_OVERSAMPLING: f64 = 5.0;
+use crate::psf::psf_model;
 
 /// An opened image: its headers and maps are read, its pixels are not.
 pub struct Frame {
@@ -182,30 +180,5 @@ impl ExposureInfo {
     /// `D1` to `D6`.
     pub fn band(&self) -> Option<Detector> {
         Detector::new(self.detector.into()).ok()
-    }
-}
-
-/// The model of the point spread functions of a file of this version, or of a calibration product.
-///
-/// # Errors
-/// Where they do not fit together.
-pub(crate) fn psf_model(data: PsfData, version: Option<&str>) -> Result<PsfModel, PhotometryError> {
-    let PsfData { planes, zones, side, origin } = data;
-    let planes = match planes {
-        PsfSamples::Held(planes) => PsfPlanes::Held(planes),
-        PsfSamples::Mapped(image) => PsfPlanes::Lent(Box::new(move |zone| {
-            let samples = side * side;
-            image.pixels().slice(zone * samples..(zone + 1) * samples).to_native().into_owned()
-        })),
-    };
-    match origin {
-        PsfOrigin::Cube(header) => PsfModel::from_cube(&header, version, planes, zones, side),
-        PsfOrigin::Table { centers, oversampling } => {
-            let columns = zones.isqrt();
-            let regular = || regular_zones(columns, zones.div_ceil(columns), Detector::NPIX);
-            let (centers, samples) =
-                (centers.unwrap_or_else(regular), oversampling.unwrap_or(EPSF_OVERSAMPLING));
-            PsfModel::new(planes, side, samples, PsfKind::Effective, centers)
-        }
     }
 }

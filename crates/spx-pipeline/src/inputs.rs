@@ -12,7 +12,7 @@ use spx_wcs::{WaveTable, WcsError};
 use walkdir::WalkDir;
 
 use crate::Listener;
-use crate::identity::{ContentStamp, ReleaseIdentity};
+use crate::identity::ReleaseIdentity;
 
 /// A spectral image whose metadata could be read.
 ///
@@ -36,8 +36,6 @@ pub struct InputFile {
     pub identity: ReleaseIdentity,
     /// First pixel `[y, x]` in the detector's frame.
     pub first_pixel: [i64; 2],
-    /// Size and time of the file.
-    pub stamp: ContentStamp,
 }
 
 /// When an exposure began \[MJD, UTC\], NaN where its header does not say. NaN comes last.
@@ -203,8 +201,7 @@ impl InputListing {
                 let name = file_name(&path);
                 let identity = known_release(metadata)?;
                 let first_pixel = first_pixel(metadata);
-                let stamp = ContentStamp::of(&path);
-                Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel, stamp })
+                Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel })
             })
             .collect();
         let (mut files, mut failed) = (Vec::new(), self.failed);

@@ -78,7 +78,7 @@ mod tests {
     use spx_core::detector::Detector;
 
     use super::*;
-    use crate::identity::{ContentStamp, ReleaseIdentity};
+    use crate::identity::ReleaseIdentity;
     use crate::inputs::ExposureBegin;
 
     fn made(processing: &str, first_pixel: [i64; 2], folder: &str) -> InputFile {
@@ -88,7 +88,6 @@ mod tests {
             begin: ExposureBegin(61_000.0),
             id: ExposureId { observation: "2025W51_1A_0684_2".into(), detector: Detector::new(3).unwrap() },
             identity: ReleaseIdentity::new(&path, Some("6.5")),
-            stamp: ContentStamp::of(&path),
             name,
             path,
             shape: [100, 100],

@@ -15,7 +15,7 @@ pub mod table;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;
-pub use files::{PhotometryConfig, PhotometryReport, now, photometry};
+pub use files::{PhotometryConfig, PhotometryReport, photometry};
 pub use row::MeasurementRow;
 pub use settings::PhotometrySettings;
 pub use source::{SkyTarget, SourceSettings};

@@ -13,10 +13,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use fs4::TryLockError;
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use spx_core::atomic;
 
+use crate::identity::InputIdentity;
 use crate::output::OutputDirectory;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -56,6 +58,9 @@ struct StageState {
     /// By the stage's name.
     #[serde(default)]
     stages: BTreeMap<String, StageRecord>,
+    /// Files that stages depended on, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    inputs: BTreeMap<String, InputIdentity>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -159,6 +164,52 @@ impl<'a> Stages<'a> {
         Ok(())
     }
 
+    /// The content of files that a stage depends on: a text for each, which changes where the file
+    /// has other content than an earlier run found, and not where it was only copied or touched.
+    /// Written down, so that a later run reads only files whose times have changed. Stages without
+    /// a file, which nothing can resume, give empty texts.
+    ///
+    /// # Errors
+    /// Where the state cannot be written.
+    pub fn identify<P: AsRef<Path> + Sync>(&mut self, files: &[P]) -> Result<Vec<String>, PipelineError> {
+        if self.file.is_none() {
+            return Ok(vec![String::new(); files.len()]);
+        }
+        let known = &self.state.inputs;
+        let found: Vec<(String, InputIdentity)> = files
+            .par_iter()
+            .map(|file| {
+                let (name, path) = (self.name_of(file.as_ref()), file.as_ref());
+                let identity = known.get(&name).map_or_else(|| InputIdentity::of(path), |k| k.now(path));
+                (name, identity)
+            })
+            .collect();
+        let contents = found.iter().map(|(_, identity)| identity.to_string()).collect();
+        let before = self.state.inputs.clone();
+        self.state.inputs.extend(found);
+        if self.state.inputs != before {
+            self.write()?;
+        }
+        Ok(contents)
+    }
+
+    /// A line for each file, with its name and content.
+    ///
+    /// # Errors
+    /// As [`identify`](Self::identify).
+    pub fn lines<P: AsRef<Path> + Sync>(&mut self, files: &[P]) -> Result<Vec<String>, PipelineError> {
+        let contents = self.identify(files)?.into_iter();
+        let line = |(file, content): (&P, String)| format!("{}: {content}", self.name_of(file.as_ref()));
+        Ok(files.iter().zip(contents).map(line).collect())
+    }
+
+    /// How the state names a file: from its own directory where the file is below it, so that a run
+    /// can be moved with its files, and resumed from anywhere.
+    pub(crate) fn name_of(&self, path: &Path) -> String {
+        let directory = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
+        path.strip_prefix(directory).unwrap_or(path).display().to_string()
+    }
+
     /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters
     /// are the same and `still_good` says so; otherwise that of `work`, which is then written down.
     ///
@@ -212,11 +263,15 @@ impl<'a> Stages<'a> {
     ) -> Result<(), PipelineError> {
         let record = StageRecord { parameters, result: serde_json::to_string(result)? };
         self.state.stages.insert(name.to_owned(), record);
-        if let Some(file) = &self.file {
-            let text = toml::to_string(&self.state)?;
-            atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())?;
-        }
+        self.write()?;
         self.remove_journal(name)
+    }
+
+    /// Replaces the file of the state.
+    fn write(&self) -> Result<(), PipelineError> {
+        let Some(file) = &self.file else { return Ok(()) };
+        let text = toml::to_string(&self.state)?;
+        atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())
     }
 
     /// As [`run`](Self::run), for a stage of many items: `work` is given those that are done, of an

@@ -38,7 +38,7 @@ pub struct ZodiSettings {
     pub subtract_zodi: bool,
     /// Subtract the model as it is; short for background = "static"
     pub static_zodi: bool,
-    /// Least share of background among the pixels away from sources for a fit (with zodi_fit =
+    /// Smallest share of background, among the pixels away from sources, for a fit (with zodi_fit =
     /// "ivm": among all pixels); with less the scale is the median of the run's other exposures,
     /// else 1
     #[schemars(range(min = 0, max = 1))]

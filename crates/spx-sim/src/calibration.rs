@@ -15,7 +15,7 @@ use crate::error::SimError;
 use crate::mef_writer::write_fits;
 use crate::optics::{celestial, qr3_wave_table};
 use crate::options::ExposureOptions;
-use crate::realistic::RealisticOptions;
+use crate::options::RealisticOptions;
 
 /// Families and tokens of the products.
 const SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-swcs-v5-2026-191"];

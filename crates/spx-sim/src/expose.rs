@@ -13,6 +13,7 @@ use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, Spectr
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_wcs::{CelestialWcs, WaveTable};
 
+use crate::bits::{HOT, NONFUNC, SOURCE};
 use crate::cards;
 use crate::error::SimError;
 use crate::layout::{PixelWindow, SimulatedRelease};
@@ -33,9 +34,6 @@ const SOURCE_FLOOR: f64 = 1e-4;
 
 /// Bits that bad pixels get one of.
 const BAD_BITS: [u32; 10] = [0, 1, 2, 6, 9, 10, 11, 15, 17, 19];
-const NONFUNC: i32 = 1 << 6;
-const HOT: i32 = 1 << 10;
-const SOURCE: i32 = 1 << 21;
 
 /// An exposure, as it is written to a file.
 #[derive(Debug, Clone, PartialEq)]

@@ -33,6 +33,7 @@
 struct ReadmeExample;
 
 mod airglow;
+mod bits;
 mod calendar;
 mod calibration;
 mod cards;
@@ -63,8 +64,7 @@ pub use expose::{SimulatedExposure, observe};
 pub use layout::{FrameExtent, PixelWindow, SimulatedRelease};
 pub use mef_writer::write_mef;
 pub use optics::{qr3_wave_table, wave_table};
-pub use options::ExposureOptions;
-pub use realistic::{DefectRates, DetectorNoise, RealisticOptions};
+pub use options::{DefectRates, DetectorNoise, ExposureOptions, RealisticOptions};
 pub use sky::{
     ExtendedSource, FieldOptions, LineSource, SimulatedSky, SimulatedStar, SurfaceProfile, ZodiModel,
 };

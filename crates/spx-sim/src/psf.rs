@@ -12,7 +12,7 @@ use spx_core::elementary::{exp, hypot, sin};
 use spx_wcs::CelestialWcs;
 
 use crate::gaussian::{FWHM_PER_SIGMA, below};
-use crate::realistic::RealisticOptions;
+use crate::options::RealisticOptions;
 
 /// Share of the light in the wings of the realistic function, and their width over that of its
 /// core.

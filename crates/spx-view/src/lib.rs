@@ -12,6 +12,7 @@ mod page;
 mod quantize;
 mod routes;
 mod server;
+mod site;
 mod window;
 
 pub use html::{PageReport, write_page};

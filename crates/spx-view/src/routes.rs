@@ -20,7 +20,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use spx_pipeline::cube::{CubeArray, CubeFile};
 
-use crate::server::{ServedCube, Site};
+use crate::site::{ServedCube, Site};
 use crate::window::{Values, Window, read_flags};
 use spx_pipeline::PipelineError;
 use spx_pipeline::cube::{CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, parse_annulus};

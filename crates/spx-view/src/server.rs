@@ -14,37 +14,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use spx_pipeline::cube::CubeFile;
 use tokio::runtime::Runtime;
 
 use crate::connections::{ExplorerPort, SILENCE};
 use crate::meta::{CubeMeta, Meta};
+use crate::site::{ServedCube, Site};
 use crate::{page, routes};
 use spx_pipeline::cube::open_cube;
 use spx_pipeline::{PipelineError, ResultContext as _};
-
-/// What is served.
-pub(crate) struct Site {
-    /// At least one.
-    pub(crate) cubes: Vec<ServedCube>,
-    /// JSON.
-    pub(crate) meta: String,
-    /// CSV.
-    pub(crate) catalog: Option<String>,
-    token: String,
-    port: u16,
-}
-
-/// A cube that is served.
-pub(crate) struct ServedCube {
-    pub(crate) path: PathBuf,
-    /// `[nz, ny, nx]`.
-    pub(crate) shape: [usize; 3],
-    /// For planes, which take long.
-    pub(crate) planes: Arc<Mutex<CubeFile>>,
-    /// For pixels and spectra, which do not wait for planes.
-    pub(crate) points: Arc<Mutex<CubeFile>>,
-}
 
 /// A running server; it stops when it is dropped.
 pub struct ExplorerServer {

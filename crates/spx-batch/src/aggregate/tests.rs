@@ -30,7 +30,7 @@ fn tables(directory: &Path, images: usize, ids: &[String], format: ImageTableFor
             })
             .collect();
         let tables = ImageTables::new(directory, &name);
-        tables.write(rows.iter().cloned(), ImageRecord::new(&name, 1, "c", "p"), format).unwrap();
+        tables.write(rows.iter().cloned(), ImageRecord::new(&name, "1 byte", "c", "p"), format).unwrap();
         tables.best(format)
     };
     (0..images).map(table).collect()

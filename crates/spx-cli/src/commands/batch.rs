@@ -15,7 +15,7 @@ use crate::ui;
 ///
 /// Four stages: query, download (full frames, to images/), extract (a table for each image, in
 /// per_image/), aggregate (a light curve for each source, in lightcurves/). Images that are done
-/// are not measured again, unless the catalog or the photometry has changed.
+/// are not measured again, unless the image, the catalog or the photometry has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub(crate) struct BatchArgs {
     /// Run only these of query, download, extract, aggregate; those before them must be done
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     stages: Vec<String>,
-    /// Measure images again that are done
+    /// Measure images again that are already done
     #[arg(long)]
     overwrite: bool,
 }

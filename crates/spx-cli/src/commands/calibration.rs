@@ -18,8 +18,8 @@ use crate::ui;
 ///
 /// Products are wavelengths (spectral_wcs), solid angles (solid_angle_pixel_map), effective point
 /// spread functions (epsf), and the factors that bring images of Quick Release 2 to the flux scale
-/// of Quick Release 3 (l3_flux_corrections). Once fetched they are used by photometry, run, batch,
-/// drizzle and mosaic without further ado (`--calibration none` keeps them out).
+/// of Quick Release 3 (l3_flux_corrections). Once fetched, photometry, run, batch, drizzle and
+/// mosaic use them by default (not with `--calibration none`).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,11 +34,11 @@ pub(crate) struct CalibrationArgs {
 
 #[derive(Debug, Subcommand)]
 enum CalibrationCommand {
-    /// The newest products that the archive has
+    /// List the newest products in the archive
     List(StoreArgs),
-    /// Get those that are not there, are damaged, or were replaced in the archive
+    /// Download products that are missing, damaged, or replaced in the archive
     Fetch(StoreArgs),
-    /// Check the products that are there; the archive is not asked
+    /// Check the local products, without asking the archive
     Status(StoreArgs),
 }
 
@@ -51,8 +51,8 @@ struct StoreArgs {
     /// Kinds: spectral_wcs, solid_angle_pixel_map, epsf, l3_flux_corrections; all by default
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     kinds: Vec<CalibrationFamily>,
-    /// Where they are kept [default: spx/calibration in the user's cache, $XDG_CACHE_HOME or
-    /// ~/.cache]
+    /// Directory of the local products [default: spx/calibration in the user's cache,
+    /// $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     /// Base address of the archive; plain http on this machine only [default: IRSA,

@@ -44,7 +44,7 @@ const APERTURE: f64 = 4.5;
 /// Pixels nearer than this to another star are no background [px].
 const NEIGHBOR: f64 = 4.0;
 
-/// Make a whole run on simulated data, without network, and compare it with the truth.
+/// Run everything on simulated data, without a network, and compare the results with the truth.
 ///
 /// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and
 /// downloads from that, drizzles the exposures into a cube, measures the stars in it, and writes
@@ -53,7 +53,7 @@ const NEIGHBOR: f64 = 4.0;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
 pub(crate) struct DemoArgs {
-    /// Directory for everything that the demonstration makes; what an earlier one made is replaced
+    /// Directory for the output; that of an earlier demo is replaced
     #[arg(short, long, value_name = "DIR", default_value = "spx-demo")]
     output_dir: PathBuf,
 }

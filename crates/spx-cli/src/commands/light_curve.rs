@@ -14,8 +14,8 @@ use crate::ui;
 
 /// Show one source of a finished batch.
 ///
-/// Without --output a table on standard output. Of a Parquet data set only the file is opened that
-/// the source belongs to.
+/// Without --output, prints a table. Of a Parquet data set, only the file that has the source is
+/// opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

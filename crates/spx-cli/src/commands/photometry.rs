@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use spx_pipeline::PipelineError;
+use spx_pipeline::clock::now;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::output::write_output;
-use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, now, photometry};
+use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, photometry};
 
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;

@@ -12,9 +12,9 @@ use crate::ui;
 
 /// Serve a directory of spectral images as the archive would, on this machine only.
 ///
-/// Answers TAP (at once and by jobs), SIA2, DataLink, whole files with ranges, and cutouts. Prints
-/// its address, to be given to other commands as --archive-url or SPX_ARCHIVE_URL, and runs until
-/// it is interrupted.
+/// Answers TAP queries (synchronous and asynchronous), SIA2 and DataLink, and serves files, ranges
+/// of bytes, and cutouts. Prints its address, to be given to other commands as --archive-url or
+/// SPX_ARCHIVE_URL, and runs until it is interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

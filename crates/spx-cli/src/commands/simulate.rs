@@ -64,13 +64,14 @@ pub(crate) struct SimulateArgs {
     /// Noise of a pixel of plain images [MJy/sr]
     #[arg(long, value_name = "X", default_value_t = 0.01, requires = "plain")]
     noise: f64,
-    /// Share of pixels with a cosmic-ray hit that no flag tells
+    /// Share of pixels with a cosmic-ray hit that is not flagged
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, conflicts_with = "plain")]
     unflagged_hits: f64,
-    /// Airglow of He I at 1.083 um in D1 and D2, over the zodiacal light; up to 30 in real images
+    /// Airglow in the line He I 1.083 um (D1 and D2), in units of the zodiacal light; up to 30 in
+    /// real images
     #[arg(long, value_name = "X", default_value_t = 0.0, conflicts_with = "plain")]
     airglow: f64,
-    /// Zodiacal light in the images over that of the model beside them
+    /// Zodiacal light in IMAGE divided by the model in ZODI
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     zodi_scale: f64,
     /// Release; mixed: every other observation is of Quick Release 3, the others have the gain
@@ -87,7 +88,7 @@ pub(crate) struct SimulateArgs {
     /// Start of the first exposure [MJD]
     #[arg(long, value_name = "DAYS", default_value_t = SurveyOptions::default().first_mjd)]
     mjd: f64,
-    /// Seed of everything that is drawn; the same seed gives the same files
+    /// Seed of the random numbers; the same seed gives the same files
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 }

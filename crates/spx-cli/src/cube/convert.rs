@@ -11,13 +11,13 @@ use crate::ui;
 
 /// Write a cube as other tools expect it
 ///
-/// For Cubeviz and specutils flux (FLUX), variance (VAR), mask (MASK, 1 where there are no data)
-/// and flags (DQ) have the names by which these tools find them; the axis of wavelengths is that of
-/// the cube, logarithmic and good to 0.08 channel. For tools made for IRSA's products: IMAGE,
-/// NHITS, FLAGS, VARIANCE, SPECTRAL_CHANNELS, and the exact axis as alternate WCS W by the table
-/// WCS-WAVE, as the mission's images have it.
+/// For Cubeviz and specutils: flux (FLUX), variance (VAR), mask (MASK, 1 where there are no data)
+/// and flags (DQ), under the names that these tools expect; the wavelength axis is that of the
+/// cube, logarithmic and good to 0.08 channel. For tools made for IRSA's products: IMAGE, NHITS,
+/// FLAGS, VARIANCE, SPECTRAL_CHANNELS, and the exact axis as alternate WCS W by the table WCS-WAVE,
+/// as the mission's images have it.
 ///
-/// Nothing is left out: `spx cube import` makes the same cube of it again, byte for byte.
+/// Nothing is lost: `spx cube import` turns the file back into the same cube, byte for byte.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,8 +40,8 @@ pub(crate) struct ExportArgs {
 
 /// Turn a file that `spx cube export` wrote back into a cube
 ///
-/// The cube is the one that was exported, byte for byte. A file that was changed since is refused:
-/// its checksums tell.
+/// The cube is, byte for byte, the one that was exported. A file whose checksums show that it was
+/// changed since is refused.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

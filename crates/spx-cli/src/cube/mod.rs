@@ -13,8 +13,7 @@ use clap::{Args, Subcommand};
 use crate::exit::CommandResult;
 use crate::global::Global;
 
-/// Look into drizzled cubes: their planes, spectra, pictures, a page to explore them; files for
-/// other tools; cubes of running sums.
+/// Inspect, plot, explore and convert drizzled cubes, and make the cube of running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -22,10 +22,11 @@ use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 
 /// Draw planes of a cube, a color composite of three ranges of wavelength, or spectra
 ///
-/// One plane by --plane or --wave (without either the middle one of those that have data), all of
-/// them with one scale by --montage, the mean of some by --mean, a line by --line, colors by --rgb,
-/// spectra of positions by --spectrum. Images have axes in sky coordinates, a scale bar and a
-/// compass; pixels without data are gray, in a composite those without data in any of the colors.
+/// --plane or --wave draws one plane (by default the middle one of those that have data), --montage
+/// all of them on one scale, --mean the mean of a range, --line a line map, --rgb a color
+/// composite, --spectrum the spectra of positions. Images have axes in sky coordinates, a scale bar
+/// and a compass; pixels without data are gray, in a composite those without data in any of the
+/// colors.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -38,7 +39,7 @@ Examples:
   spx cube plot cube.fits -o paa.png --line 1.86..1.9 --continuum 1.75..1.84,1.92..2.0
   spx cube plot cube.fits -o spectra.pdf --radius 12 --spectrum 186.45,33.55,star --spectrum 186.47,33.56,sky
 
-The size on paper is that of 96 pixels an inch.")]
+On paper, 96 pixels make an inch.")]
 pub(crate) struct PlotArgs {
     /// A cube that `spx drizzle` made
     #[arg(value_name = "FILE")]

@@ -16,21 +16,21 @@ use crate::ui;
 /// Extract the spectrum at a position: of one voxel column, or summed over a region
 ///
 /// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
-/// whose centers lie within the radius. --region takes other regions, of which DS9 writes files.
-/// Several cubes, those of all detectors for instance, make one table and one figure. The table is
+/// whose centers lie within the radius. --region takes other shapes, also from region files of DS9.
+/// Several cubes, for instance those of all detectors, give one table and one figure. The table is
 /// CSV with one row for each plane; its columns are explained below.
 ///
 /// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
 /// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
 /// Neighboring voxels share input pixels. Errors of sums and means over a region account for that
-/// by the correlation that the cube's kernel makes; --independent-errors takes voxels for
+/// through the correlation that the cube's kernel introduces; --independent-errors treats voxels as
 /// independent. With --annulus the median of a ring is subtracted from every pixel, and its error
 /// goes into theirs; without it no background is subtracted beyond the zodiacal light that the
-/// drizzle took off. Nothing is added for light outside the region.
+/// drizzle subtracted. Fluxes are not corrected for light outside the region.
 ///
 /// The figure shows the flux in the region, or of a single pixel the surface brightness. Planes in
-/// which a part of the region has no data have a color of their own.
+/// which part of the region has no data are drawn in another color.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
@@ -88,7 +88,7 @@ pub(crate) struct SpectrumArgs {
     /// repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
-    /// Errors as if voxels were independent, which are too small for a region
+    /// Treat voxels as independent; the errors of a region are then too small
     #[arg(long)]
     independent_errors: bool,
     /// Size of the figure [px]; by default 1000x700
@@ -113,10 +113,10 @@ pub(crate) struct SpectrumAxisArgs {
     /// Logarithmic flux axis of the figure
     #[arg(long)]
     log_flux: bool,
-    /// Least wavelength of the figure [um]
+    /// Shortest wavelength of the figure [um]
     #[arg(long, value_name = "UM", requires = "wavelength_max")]
     wavelength_min: Option<f64>,
-    /// Largest wavelength of the figure [um]
+    /// Longest wavelength of the figure [um]
     #[arg(long, value_name = "UM", requires = "wavelength_min")]
     wavelength_max: Option<f64>,
 }

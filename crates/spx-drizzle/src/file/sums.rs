@@ -190,9 +190,10 @@ fn plan_cards(plan: &DrizzlePlan) -> Header {
 fn write_entries(fits: &mut FitsWriter, entries: &[AccumulatedExposure]) -> Result<(), CubeFileProblem> {
     let processings: Vec<String> =
         entries.iter().map(|e| e.identity.processing.map_or_else(String::new, |p| p.to_string())).collect();
-    let texts: [(&str, Vec<&str>); 9] = [
+    let texts: [(&str, Vec<&str>); 10] = [
         ("OBSERVATION", entries.iter().map(|e| e.id.observation.as_str()).collect()),
         ("FILE", entries.iter().map(|e| e.file.as_str()).collect()),
+        ("CONTENT", entries.iter().map(|e| e.content.as_deref().unwrap_or_default()).collect()),
         ("GROUP", entries.iter().map(|e| e.time.id.as_str()).collect()),
         ("REMARK", entries.iter().map(|e| e.remark.as_deref().unwrap_or_default()).collect()),
         ("RELEASE", entries.iter().map(|e| e.identity.release.map_or("", DataRelease::name)).collect()),
@@ -512,12 +513,26 @@ fn read_identities(
     Ok(found)
 }
 
+/// A column of texts, which files of earlier versions may lack.
+fn read_optional_texts(
+    reader: &mut FitsReader,
+    name: &str,
+    rows: usize,
+) -> Result<Vec<Option<String>>, CubeFileProblem> {
+    if !reader.columns()?.iter().any(|column| column.name == name) {
+        return Ok(vec![None; rows]);
+    }
+    let texts = reader.read_text_column(name, 0, rows)?.into_iter();
+    Ok(texts.map(|text| Some(text).filter(|text| !text.is_empty())).collect())
+}
+
 fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, CubeFileProblem> {
     let rows = reader.table_rows()?;
     let mut texts = |name| reader.read_text_column(name, 0, rows);
     let (observations, files, groups, remarks) =
         (texts("OBSERVATION")?, texts("FILE")?, texts("GROUP")?, texts("REMARK")?);
     let mut identities = read_identities(reader, rows)?.into_iter();
+    let mut contents = read_optional_texts(reader, "CONTENT", rows)?.into_iter();
     let mut integers = |name| -> Result<Vec<i64>, CubeFileProblem> {
         let mut values = vec![0; rows];
         reader.read_column(name, 0, &mut values)?;
@@ -533,6 +548,7 @@ fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, Cub
             id: ExposureId { observation, detector },
             file,
             identity,
+            content: contents.next().flatten(),
             calibration,
             mjd: None,
             used: used[k] != 0,

@@ -10,7 +10,7 @@ use spx_archive::{
 };
 use spx_core::atomic;
 
-use crate::photometry::files::now;
+use crate::clock::now;
 use crate::{PipelineError, ResultContext as _};
 
 /// The name of its file.

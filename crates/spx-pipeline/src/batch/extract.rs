@@ -23,7 +23,6 @@ use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
 
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
-use crate::identity::ContentStamp;
 use crate::inputs::{InputError, file_name};
 use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
@@ -115,6 +114,8 @@ pub(super) struct Extraction<'a> {
     /// Measure images again that are done.
     pub(super) overwrite: bool,
     pub(super) listener: &'a dyn Listener,
+    /// Which content the images have.
+    pub(super) contents: HashMap<PathBuf, String>,
     /// Made when the first image needs it.
     pub(super) index: OnceLock<SkyIndex>,
 }
@@ -130,8 +131,9 @@ impl Extraction<'_> {
         !self.overwrite
             && reports.iter().all(|report| {
                 let path = Path::new(&report.file);
-                let recorded = self.fresh(path).map(|(tables, fresh)| tables.recorded(&fresh, self.format));
-                report.status != InputOutcome::Failed && matches!(recorded, Ok(Recorded::Done(_)))
+                let (tables, fresh) = self.fresh(path);
+                let recorded = tables.recorded(&fresh, self.format);
+                report.status != InputOutcome::Failed && matches!(recorded, Recorded::Done(_))
             })
     }
 
@@ -208,12 +210,11 @@ impl Extraction<'_> {
     }
 
     /// The tables of an image, and how their record begins.
-    fn fresh(&self, path: &Path) -> Result<(ImageTables, ImageRecord), InputError> {
+    fn fresh(&self, path: &Path) -> (ImageTables, ImageRecord) {
         let name = file_name(path);
-        let bytes = std::fs::metadata(path).map_err(|e| InputError::new(path, e))?.len();
-        let mut record = ImageRecord::new(&name, bytes, &self.digest, &self.settings);
-        record.image_modified = ContentStamp::of(path).modified();
-        Ok((ImageTables::new(&self.directory, &name), record))
+        let content = self.contents.get(path).map_or("", String::as_str);
+        let record = ImageRecord::new(&name, content, &self.digest, &self.settings);
+        (ImageTables::new(&self.directory, &name), record)
     }
 
     /// Measures the sources on an image, where that was not done before; `run`: with the scales of
@@ -225,10 +226,7 @@ impl Extraction<'_> {
         pool: &BufferPool<PixelPlanes>,
         finish: &SyncSender<WrittenTables>,
     ) -> Result<ImageReport, PipelineError> {
-        let (tables, fresh) = match self.fresh(path) {
-            Ok(fresh) => fresh,
-            Err(error) => return Ok(ImageReport::failed(&error)),
-        };
+        let (tables, fresh) = self.fresh(path);
         match tables.recorded(&fresh, self.format) {
             _ if run.is_some() => {}
             Recorded::Done(record) if !self.overwrite => return Ok(ImageReport::of(path, &record, true)),

@@ -58,7 +58,8 @@ pub struct BatchConfig {
     /// Format of the tables
     #[schemars(with = "String", extend("enum" = ["csv", "parquet", "both"], "x-value" = "FORMAT"))]
     pub format: ImageTableFormat,
-    /// Parts in which rows are sorted into light curves; a Parquet data set has a file for each
+    /// Number of parts into which rows are sorted on the way to light curves; a Parquet data set
+    /// has a file for each
     #[schemars(range(min = 1, max = 512))]
     pub num_buckets: usize,
     /// Keep these parts, sorted, as buckets/*.csv

@@ -11,8 +11,8 @@ use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
-use crate::calibration::{CalibrationSettings, mixed_scales_warning};
-use crate::identity::{ReleaseIdentity, identity_line};
+use crate::calibration::{CalibrationSettings, calibration_lines, mixed_scales_warning};
+use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
@@ -68,18 +68,19 @@ impl<'a> BatchRun<'a> {
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
             StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };
-        let stages = Stages::open(&parameters.output_dir.join(STATE), selection, listener)?;
+        let mut stages = Stages::open(&parameters.output_dir.join(STATE), selection, listener)?;
         let configuration = parameters.output_dir.join(CONFIGURATION);
         stages.clear(&configuration)?;
         write_configuration(&configuration, "What this batch was made with.", config)?;
         output.keep();
         let extraction = Extraction {
             digest: catalog.digest(),
-            settings: photometry_lines(config, &setup)?,
+            settings: photometry_lines(config, &setup, &mut stages)?,
             directory: parameters.output_dir.join(TABLES),
             format: parameters.aggregate.format,
             overwrite: wanted.overwrite,
             listener,
+            contents: HashMap::new(),
             index: OnceLock::new(),
             setup,
             catalog,
@@ -126,9 +127,11 @@ impl<'a> BatchRun<'a> {
         if images.is_empty() && reports.is_empty() {
             return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
         }
-        let directory = &self.parameters.output_dir;
-        let lines = images.iter().map(|path| identity_line(path, directory)).collect::<Vec<_>>().join("\n");
         let Self { extraction, stages, .. } = self;
+        let contents = stages.identify(&images)?;
+        let line = |(path, content): (&PathBuf, &String)| format!("{}: {content}", stages.name_of(path));
+        let lines = images.iter().zip(&contents).map(line).collect::<Vec<_>>().join("\n");
+        extraction.contents = images.iter().cloned().zip(contents).collect();
         let parameters = format!("{}\n{lines}", extraction.fingerprint());
         let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);
         reports.extend(stages.run("extract", parameters, still_good, || extraction.run(&images))?);
@@ -167,7 +170,7 @@ impl<'a> BatchRun<'a> {
             listener.warning(&warning);
         }
         let line = |table: &RecordedTable| {
-            format!("{} {} {}", table.path.display(), table.bytes, table.image_modified.unwrap_or_default())
+            format!("{} {} {}", table.path.display(), table.bytes, table.image_content)
         };
         let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");
@@ -291,15 +294,19 @@ fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
 }
 
 /// The settings that shape a measurement, line by line.
-fn photometry_lines(config: &BatchConfig, setup: &PhotometrySetup) -> Result<String, PipelineError> {
+fn photometry_lines(
+    config: &BatchConfig,
+    setup: &PhotometrySetup,
+    stages: &mut Stages<'_>,
+) -> Result<String, PipelineError> {
     let mut table = toml::Table::try_from(config.photometry.clone())?;
-    // Calibration products count by their names, wherever they are.
+    // Calibration products count by their names and contents, wherever they are.
     for key in CalibrationSettings::PLACES.into_iter().chain(["solid_angle_map", "epsf"]) {
         table.remove(key);
     }
     let lines = table.iter().map(|(key, value)| format!("{key} = {value}"));
-    let products = setup.calibration.files().map(|name| format!("calibration {name}"));
-    Ok(lines.chain(products).collect::<Vec<_>>().join("\n"))
+    let products: Vec<&Path> = setup.calibration.paths().collect();
+    Ok(lines.chain(calibration_lines(&products, stages)?).collect::<Vec<_>>().join("\n"))
 }
 
 fn nothing_measured(reports: &[ImageReport]) -> PipelineError {

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use spx_core::atomic;
 use spx_core::header::Header;
 use spx_core::image::ExposureId;
@@ -12,6 +13,7 @@ use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
 use super::report::InputReport;
+use crate::identity::InputIdentity;
 use crate::inputs::{ExposureBegin, InputFile};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
@@ -153,8 +155,12 @@ pub(super) struct AddedFiles {
     pub(super) aside: usize,
     /// Those of them that are newer processings than what is in the sums.
     pub(super) newer: usize,
+    /// Those whose file has other content than the one that is in the sums.
+    pub(super) replaced: usize,
     /// New ones that are earlier than the last one in the sums.
     pub(super) early: usize,
+    /// What changes with the content of each source.
+    contents: HashMap<PathBuf, InputIdentity>,
 }
 
 impl AddedFiles {
@@ -162,15 +168,22 @@ impl AddedFiles {
     /// the sources.
     pub(super) fn among(sources: &[InputFile], accumulator: &Accumulator) -> Self {
         let last = accumulator.entries().iter().map(order).max();
-        let mut additions = Self::default();
+        let identified = sources.par_iter().map(|s| (s.path.clone(), InputIdentity::of(&s.path)));
+        let mut additions = Self { contents: identified.collect(), ..Self::default() };
         let mut seen = HashSet::new();
-        let known: HashMap<_, _> = accumulator.entries().iter().map(|e| (&e.id, &e.identity)).collect();
+        let known: HashMap<_, _> = accumulator.entries().iter().map(|e| (&e.id, e)).collect();
         for source in sources {
+            let there = known.get(&source.id);
+            let content = additions.contents[&source.path].digest();
+            let replaced = there.is_some_and(|t| {
+                t.identity == source.identity
+                    && t.content.as_deref().zip(content).is_some_and(|(a, b)| a != b)
+            });
+            additions.replaced += usize::from(replaced);
             let (status, reason) = match () {
                 () if accumulator.contains(&source.id) && !source.named => {
                     additions.aside += 1;
-                    let older = known.get(&source.id).is_some_and(|there| source.identity > **there);
-                    additions.newer += usize::from(older);
+                    additions.newer += usize::from(there.is_some_and(|t| source.identity > t.identity));
                     continue;
                 }
                 () if accumulator.contains(&source.id) => (InputOutcome::Rejected, "is in the sums already"),
@@ -202,12 +215,39 @@ impl AddedFiles {
                 self.newer
             ));
         }
+        if self.replaced > 0 {
+            listener.warning(&format!(
+                "{} of them have other content than when they were added, and {file} keeps what was added: make it \
+                 anew to use them",
+                self.replaced
+            ));
+        }
         if self.early > 0 {
             listener.warning(&format!(
                 "{} exposures are earlier than the last one in {file}: in the last place the cube may differ from \
                  that of one run over all",
                 self.early
             ));
+        }
+    }
+
+    /// What the sums keep of a source.
+    pub(super) fn entry(&self, source: &InputFile, added: &AddedFile) -> AccumulatedExposure {
+        let AddedFile { report, number, time } = added;
+        let no_time =
+            || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
+        AccumulatedExposure {
+            id: source.id.clone(),
+            file: source.name.clone(),
+            identity: source.identity.clone(),
+            content: self.contents.get(&source.path).and_then(|i| i.digest()).map(str::to_owned),
+            calibration: report.calibration,
+            mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
+            used: report.status == InputOutcome::Used,
+            remark: report.reason.clone(),
+            foreground_scale: report.zodi_scale,
+            number: *number,
+            time: time.clone().unwrap_or_else(no_time),
         }
     }
 }
@@ -220,25 +260,6 @@ fn order(entry: &AccumulatedExposure) -> (ExposureBegin, &ExposureId, &String) {
 /// The earliest exposure of sums, as sources are sorted.
 pub(super) fn first(entries: &[AccumulatedExposure]) -> Option<(ExposureBegin, &ExposureId, &String)> {
     entries.iter().map(order).min()
-}
-
-/// What the sums keep of a source.
-pub(super) fn entry(source: &InputFile, added: &AddedFile) -> AccumulatedExposure {
-    let AddedFile { report, number, time } = added;
-    let no_time =
-        || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
-    AccumulatedExposure {
-        id: source.id.clone(),
-        file: source.name.clone(),
-        identity: source.identity.clone(),
-        calibration: report.calibration,
-        mjd: Some(source.begin.0).filter(|mjd| !mjd.is_nan()),
-        used: report.status == InputOutcome::Used,
-        remark: report.reason.clone(),
-        foreground_scale: report.zodi_scale,
-        number: *number,
-        time: time.clone().unwrap_or_else(no_time),
-    }
 }
 
 /// The report of an exposure that is in the sums.

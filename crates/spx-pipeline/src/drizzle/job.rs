@@ -20,11 +20,11 @@ use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
-use crate::calibration::{Calibration, mixed_scales_warning};
+use crate::calibration::{Calibration, calibration_lines, mixed_scales_warning};
 use crate::frame::{Frame, FrameMaps};
-use crate::identity::identity_line;
 use crate::inputs::{InputError, InputFile, file_name};
 use crate::outcome::InputOutcome;
+use crate::stages::Stages;
 use crate::zodi::FittedForeground;
 use crate::{Listener, PipelineError};
 
@@ -77,14 +77,18 @@ impl DrizzleJob<'_> {
     }
 
     /// What the cube depends on.
-    pub(super) fn fingerprint(&self) -> String {
-        let sources = self.files.iter().map(|f| format!("{} {}", f.name, f.stamp));
+    ///
+    /// # Errors
+    /// Where the state cannot be written.
+    pub(super) fn fingerprint(&self, stages: &mut Stages<'_>) -> Result<String, PipelineError> {
+        let paths: Vec<&Path> = self.files.iter().map(|file| file.path.as_path()).collect();
+        let sources = stages.lines(&paths)?;
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
-        let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
-        let products = products.map(|path| format!("calibration {}", identity_line(path, Path::new(""))));
+        let products = self.calibration.paths_of_cubes(self.product.detector());
+        let products = calibration_lines(&products, stages)?;
         let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
-        lines.collect::<Vec<_>>().join("\n")
+        Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs
@@ -153,7 +157,7 @@ impl DrizzleJob<'_> {
         for (source, answer) in additions.new.iter().zip(answers) {
             let added = self.added(source, answer);
             if added.report.status != InputOutcome::Failed {
-                accumulator.note(accumulate::entry(source, &added))?;
+                accumulator.note(additions.entry(source, &added))?;
             }
             inputs.push(added.report);
         }

@@ -301,7 +301,8 @@ fn run_jobs(
         let is_there = |report: &CubeReport| {
             report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
         };
-        let made = stages.run(&job.product.stem(), job.fingerprint(), is_there, || {
+        let depends = job.fingerprint(stages)?;
+        let made = stages.run(&job.product.stem(), depends, is_there, || {
             let report = job.run(plan, sums)?;
             if !job.parameters.sums_only {
                 task.write_configuration(job)?;

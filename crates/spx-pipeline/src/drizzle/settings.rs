@@ -36,11 +36,11 @@ pub struct DrizzleConfig {
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
-    /// File of running sums: made where it does not exist; otherwise the exposures are added to
-    /// those in it, each once, and the cube is that of all of them
+    /// File of running sums, made if it does not exist; exposures are added to those in it, each
+    /// once, and the cube is made from all of them
     #[schemars(extend("examples" = ["sums_D3.fits"], "x-value" = "FILE"))]
     pub accumulate: Option<PathBuf>,
-    /// With accumulate: write no cube, which `spx cube finalize` makes of the sums
+    /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
@@ -113,7 +113,7 @@ pub struct RegionSettings {
     /// Height of the output along declination [arcmin]
     #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]
     pub height: Option<f64>,
-    /// Detector, 1 to 6; 0 for all detectors that the inputs have
+    /// Detector, 1 to 6; 0 for all detectors among the inputs
     #[schemars(range(min = 0, max = 6))]
     pub detector: u8,
 }

@@ -1,5 +1,6 @@
 //! The four stages of a run, in their order; each needs those before it.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -9,12 +10,13 @@ use spx_plot::{FigureFormat, render_light_curve};
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
-use crate::identity::identity_line;
+use crate::calibration::calibration_lines;
+use crate::clock::now;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
-use crate::photometry::files::{now, warn_of_mixed_scales};
+use crate::photometry::files::warn_of_mixed_scales;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
     ColumnNames, MeasurementTable, PhotometryEntry, PhotometrySetup, SourceSettings, TableForm, TableHead,
@@ -189,15 +191,17 @@ impl<'a> SourceRun<'a> {
         let json = self.results.join("photometry.json");
         self.stages.clear(&json)?;
         let of_a_file = self.of_a_file()?;
-        let files = delivered.files.iter().map(|file| identity_line(file, &self.config.output_dir));
-        let depends = of_a_file.lines().map(str::to_owned).chain(files).collect::<Vec<_>>().join("\n");
+        let lines = self.stages.lines(&delivered.files)?;
+        let depends =
+            of_a_file.lines().chain(lines.iter().map(String::as_str)).collect::<Vec<_>>().join("\n");
+        let lines: HashMap<&Path, String> = delivered.files.iter().map(PathBuf::as_path).zip(lines).collect();
         let is_good = |entries: &Vec<PhotometryEntry>| {
             json.exists() && entries.iter().all(|entry| entry.status().0 != InputOutcome::Failed)
         };
         let Self { config, parameters, setup, stages, .. } = self;
         let listener = stages.listener();
         let entries = stages.run_items("processing", depends.clone(), &of_a_file, is_good, |journal| {
-            let mut entries = measure(&delivered.files, config, parameters, setup, journal, listener)?;
+            let mut entries = measure(&lines, parameters, setup, journal, listener)?;
             entries.extend(undelivered);
             sort_entries(&mut entries);
             let table = MeasurementTable {
@@ -213,7 +217,7 @@ impl<'a> SourceRun<'a> {
     }
 
     /// What the measurement on a file depends on, line by line.
-    fn of_a_file(&self) -> Result<String, PipelineError> {
+    fn of_a_file(&mut self) -> Result<String, PipelineError> {
         #[derive(Serialize)]
         struct Depends<'a> {
             source: &'a SourceSettings,
@@ -221,11 +225,9 @@ impl<'a> SourceRun<'a> {
             calibration: Vec<String>,
         }
         let RunConfig { source, photometry, .. } = self.config;
-        Ok(toml::to_string(&Depends {
-            source,
-            photometry,
-            calibration: self.setup.calibration.files().collect(),
-        })?)
+        let products: Vec<&Path> = self.setup.calibration.paths().collect();
+        let calibration = calibration_lines(&products, &mut self.stages)?;
+        Ok(toml::to_string(&Depends { source, photometry, calibration })?)
     }
 
     fn draw(&mut self, processed: &ProcessedImages) -> Result<Vec<PathBuf>, PipelineError> {
@@ -279,27 +281,26 @@ fn order<'p>(
     }
 }
 
-/// Measures the files that an earlier run has not.
+/// Measures the files, given with their lines in the journal, that an earlier run has not.
 fn measure(
-    files: &[PathBuf],
-    config: &RunConfig,
+    files: &HashMap<&Path, String>,
     parameters: &RunParameters,
     setup: &PhotometrySetup,
     mut journal: Journal<PhotometryEntry>,
     listener: &dyn Listener,
 ) -> Result<Vec<PhotometryEntry>, PipelineError> {
-    let directory = &config.output_dir;
     let (mut entries, mut left) = (Vec::new(), Vec::new());
-    for file in files {
-        match journal.done.remove(&identity_line(file, directory)) {
+    for (file, line) in files {
+        match journal.done.remove(line) {
             Some(entry) => entries.push(PhotometryEntry { file: file.display().to_string(), ..entry }),
-            None => left.push(file.clone()),
+            None => left.push(file.to_path_buf()),
         }
     }
+    left.sort();
     if !entries.is_empty() {
         listener.note(&format!("processing: {} of {} files done before", entries.len(), files.len()));
     }
-    let add = |entry: &PhotometryEntry| journal.add(&identity_line(Path::new(&entry.file), directory), entry);
+    let add = |entry: &PhotometryEntry| journal.add(&files[Path::new(&entry.file)], entry);
     entries.extend(measure_all(&left, &parameters.target, setup, listener, add)?);
     measure_unfitted_again(&mut entries, &parameters.target, setup);
     Ok(entries)
