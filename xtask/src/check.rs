@@ -91,8 +91,7 @@ fn drizzle_alone() -> Result<()> {
 }
 
 fn layer_rules() -> Result<()> {
-    let metadata = process::output(&mut process::cargo(&["metadata", "--locked", "--format-version", "1"]))?;
-    let graph = Graph::from_metadata(&serde_json::from_str(&metadata).context("cargo metadata")?)?;
+    let graph = Graph::from_metadata(&process::metadata(&[])?)?;
     let mut found = graph.violations();
     for member in graph.members() {
         let manifest = std::fs::read_to_string(&member.manifest)

@@ -4,7 +4,6 @@
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
 use crate::process;
 
@@ -70,14 +69,7 @@ pub(crate) fn semver() -> Result<StepOutcome> {
 /// `incompatible_msrv`, a part of the step `lints`, checks the use of the standard library also
 /// without that toolchain.
 pub(crate) fn oldest_rust() -> Result<StepOutcome> {
-    let text = process::output(&mut process::cargo(&[
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--locked",
-    ]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
+    let metadata = process::metadata(&["--no-deps"])?;
     let version = metadata["packages"][0]["rust_version"].as_str().context("no rust-version")?;
     let found = Command::new("rustup").args(["run", version, "rustc", "--version"]).output();
     if !found.is_ok_and(|output| output.status.success()) {

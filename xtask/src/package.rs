@@ -71,14 +71,7 @@ pub(crate) fn manifests() -> Result<()> {
 }
 
 fn published() -> Result<Vec<Published>> {
-    let text = process::output(&mut process::cargo(&[
-        "metadata",
-        "--format-version",
-        "1",
-        "--no-deps",
-        "--locked",
-    ]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
+    let metadata = process::metadata(&["--no-deps"])?;
     let packages = metadata["packages"].as_array().context("cargo metadata: no packages")?;
     let kept = packages.iter().filter(|package| package["publish"].is_null());
     kept.map(|package| {

@@ -57,10 +57,15 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).with_context(|| format!("{command:?} wrote no UTF-8"))
 }
 
+/// What `cargo metadata` says of the workspace; with these options besides.
+pub(crate) fn metadata(options: &[&str]) -> Result<Value> {
+    let text = output(cargo(&["metadata", "--locked", "--format-version", "1"]).args(options))?;
+    serde_json::from_str(&text).context("cargo metadata")
+}
+
 /// Where cargo puts what it builds.
 pub(crate) fn target_directory() -> Result<PathBuf> {
-    let text = output(&mut cargo(&["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
+    let metadata = metadata(&["--no-deps"])?;
     let target = metadata["target_directory"].as_str().context("cargo metadata: no target_directory")?;
     Ok(PathBuf::from(target))
 }

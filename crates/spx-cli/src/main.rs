@@ -8,6 +8,8 @@
 mod cli;
 mod commands;
 mod cube;
+#[cfg(test)]
+mod documents;
 mod exit;
 mod global;
 mod inspect;

@@ -109,11 +109,11 @@ fn product_of_replaced_inputs(command: &str, more: &[&str], name: &str) {
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert!(!done_before(again));
     let after = fs::read(&product).unwrap();
-    assert_ne!(before, after);
+    assert!(before != after, "the same bytes");
     let place = ["--ra=186.4536", "--dec=33.5468"];
     let fresh = [&[command], &place[..], &arguments, &["--input", "out/data", "-o", "fresh"]].concat();
     assert_eq!(spx(folder, &fresh).code, Some(0));
-    assert_eq!(after, fs::read(folder.join(format!("fresh/{name}.fits"))).unwrap());
+    assert!(after == fs::read(folder.join(format!("fresh/{name}.fits"))).unwrap(), "other bytes");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn a_cube_is_made_anew_where_an_input_was_replaced() {
 
 #[test]
 fn a_mosaic_is_made_anew_where_an_input_was_replaced() {
-    product_of_replaced_inputs("mosaic", &["--wave=1.8..2.2"], "mosaic");
+    product_of_replaced_inputs("mosaic", &["--wave=1.6..2.5"], "mosaic");
 }
 
 #[test]

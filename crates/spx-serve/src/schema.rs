@@ -34,72 +34,59 @@ fn observation_id(image: &Image) -> Value {
     identifier(&format!("{}/{}", image.collection(), image.id.observation))
 }
 
+/// A column of a table with a row for each image, and its value.
+type ImageColumn = (Column, fn(&Image) -> Value);
+
+fn table_of_images(
+    name: &'static str,
+    description: &'static str,
+    columns: Vec<ImageColumn>,
+    index: &Index,
+) -> Table {
+    let row = |image: &Image| columns.iter().map(|(_, value)| value(image)).collect();
+    let rows = index.images.iter().map(row).collect();
+    Table { name, description, columns: columns.into_iter().map(|(column, _)| column).collect(), rows }
+}
+
 fn artifact(index: &Index) -> Table {
-    let row = |image: &Image| {
-        vec![
-            identifier(&format!("{}#artifact", image.path)),
-            plane_id(image),
-            format!("{}{}", &IBE[1..], image.path).into(),
-            "science".into(),
-            FITS.into(),
-            Value::count(image.size),
-        ]
-    };
-    Table {
-        name: "spherex.artifact",
-        description: "Files",
-        columns: vec![
-            column("artifactid", Kind::Long, "", "Identifier of the file"),
-            column("planeid", Kind::Long, "", "Identifier of the plane that the file belongs to"),
-            column("uri", Kind::Text, "", "Path of the file below the archive's address"),
-            column("producttype", Kind::Text, "", "What the file is"),
-            column("contenttype", Kind::Text, "", "Media type"),
-            column("contentlength", Kind::Long, "byte", "Size"),
-        ],
-        rows: index.images.iter().map(row).collect(),
-    }
+    use Kind::{Long, Text};
+    let columns: Vec<ImageColumn> = vec![
+        (column("artifactid", Long, "", "Identifier of the file"), |image| {
+            identifier(&format!("{}#artifact", image.path))
+        }),
+        (column("planeid", Long, "", "Identifier of the plane that the file belongs to"), plane_id),
+        (column("uri", Text, "", "Path of the file below the archive's address"), |image| {
+            format!("{}{}", &IBE[1..], image.path).into()
+        }),
+        (column("producttype", Text, "", "What the file is"), |_| "science".into()),
+        (column("contenttype", Text, "", "Media type"), |_| FITS.into()),
+        (column("contentlength", Long, "byte", "Size"), |image| Value::count(image.size)),
+    ];
+    table_of_images("spherex.artifact", "Files", columns, index)
 }
 
 fn plane(index: &Index) -> Table {
-    let row = |image: &Image| {
-        vec![
-            plane_id(image),
-            observation_id(image),
-            image.publisher_did().into(),
-            Value::polygon(&image.outline),
-            image.time[0].into(),
-            image.time[1].into(),
-            image.exposure.into(),
-            image.bandpass().into(),
-            image.energy[0].into(),
-            image.energy[1].into(),
-            image.version.as_str().into(),
-            image.quality.clone().into(),
-            "image".into(),
-            2_i64.into(),
-        ]
-    };
-    Table {
-        name: "spherex.plane",
-        description: "Spectral images: an observation of one detector",
-        columns: vec![
-            column("planeid", Kind::Long, "", "Identifier of the plane"),
-            column("obsid", Kind::Long, "", "Identifier of the observation"),
-            column("obs_publisher_did", Kind::Text, "", "Identifier that the publisher gives"),
-            column("poly", Kind::Polygon, "deg", "Outline, ICRS"),
-            column("time_bounds_lower", Kind::Double, "d", "Start, MJD"),
-            column("time_bounds_upper", Kind::Double, "d", "End, MJD"),
-            column("time_exposure", Kind::Double, "s", "Exposure time"),
-            column("energy_bandpassname", Kind::Text, "", "Detector"),
-            column("energy_bounds_lower", Kind::Double, "m", "Shortest wavelength"),
-            column("energy_bounds_upper", Kind::Double, "m", "Longest wavelength"),
-            column("provenance_version", Kind::Text, "", "Version of the pipeline"),
-            column("quality_flag", Kind::Text, "", "Outcome of the quality assessment"),
-            column("dataproducttype", Kind::Text, "", "Type of the product"),
-            column("calibrationlevel", Kind::Int, "", "Level of calibration"),
-        ],
-        rows: index.images.iter().map(row).collect(),
-    }
+    use Kind::{Double, Int, Long, Polygon, Text};
+    let columns: Vec<ImageColumn> = vec![
+        (column("planeid", Long, "", "Identifier of the plane"), plane_id),
+        (column("obsid", Long, "", "Identifier of the observation"), observation_id),
+        (column("obs_publisher_did", Text, "", "Identifier that the publisher gives"), |i| {
+            i.publisher_did().into()
+        }),
+        (column("poly", Polygon, "deg", "Outline, ICRS"), |i| Value::polygon(&i.outline)),
+        (column("time_bounds_lower", Double, "d", "Start, MJD"), |i| i.time[0].into()),
+        (column("time_bounds_upper", Double, "d", "End, MJD"), |i| i.time[1].into()),
+        (column("time_exposure", Double, "s", "Exposure time"), |i| i.exposure.into()),
+        (column("energy_bandpassname", Text, "", "Detector"), |i| i.bandpass().into()),
+        (column("energy_bounds_lower", Double, "m", "Shortest wavelength"), |i| i.energy[0].into()),
+        (column("energy_bounds_upper", Double, "m", "Longest wavelength"), |i| i.energy[1].into()),
+        (column("provenance_version", Text, "", "Version of the pipeline"), |i| i.version.as_str().into()),
+        (column("quality_flag", Text, "", "Outcome of the quality assessment"), |i| i.quality.clone().into()),
+        (column("dataproducttype", Text, "", "Type of the product"), |_| "image".into()),
+        (column("calibrationlevel", Int, "", "Level of calibration"), |_| 2_i64.into()),
+    ];
+    let description = "Spectral images: an observation of one detector";
+    table_of_images("spherex.plane", description, columns, index)
 }
 
 fn observation(index: &Index) -> Table {

@@ -128,15 +128,10 @@ fn show(config: &impl Configuration) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::path::Path;
-
-    use clap::{Command, CommandFactory as _};
+    use clap::Command;
     use spx_pipeline::settings::settings_of;
 
     use super::*;
-
-    const FOREIGN_OPTIONS: [&str; 7] = ["bench", "help", "nocapture", "path", "quick", "test", "workspace"];
 
     /// Help, template and library defaults of a command agree.
     fn agree<C: Configuration + 'static>() {
@@ -185,38 +180,6 @@ mod tests {
         agree::<BatchConfig>();
         agree::<QueryConfig>();
         agree::<DownloadConfig>();
-    }
-
-    /// The documents name no option that there is not.
-    #[test]
-    fn documents_name_options_that_exist() {
-        fn options(command: &Command, known: &mut BTreeSet<String>) {
-            for argument in command.get_arguments() {
-                known
-                    .extend(argument.get_long_and_visible_aliases().into_iter().flatten().map(str::to_owned));
-            }
-            command.get_subcommands().for_each(|child| options(child, known));
-        }
-        let mut command = crate::cli::Cli::command();
-        command.build();
-        // Options of cargo, xtask and other programs in examples.
-        let mut known = BTreeSet::from(FOREIGN_OPTIONS.map(str::to_owned));
-        options(&command, &mut known);
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-        for path in docs.chain([root.join("README.md")]).filter(|p| p.extension().is_some_and(|e| e == "md"))
-        {
-            let text = std::fs::read_to_string(&path).unwrap();
-            let starts =
-                text.match_indices("--").filter(|(at, _)| text[..*at].ends_with([' ', '`', '(', '\n']));
-            for (at, _) in starts {
-                let name = text[at + 2..]
-                    .split(|c: char| !(c.is_ascii_lowercase() || c == '-' || c.is_ascii_digit()));
-                let name = name.into_iter().next().unwrap_or_default();
-                let exists = name.is_empty() || name.starts_with('-') || known.contains(name);
-                assert!(exists, "{}: --{name} is no option", path.display());
-            }
-        }
     }
 
     /// Paths of configuration files may begin with `~`, so that every setting that is one must be

@@ -303,20 +303,13 @@ impl DrizzleJob<'_> {
         let resampling = &self.parameters.resampling;
         let extra = ExtraArrays::load(resampling, weights, &image)?;
         let variances = extra.variances();
-        let nx = image.metadata.shape[1];
         let exposure = Exposure {
             shape: image.metadata.shape,
             rows: image.rows.clone(),
             flux: &image.planes.image,
             variance: &image.planes.variance,
             flags: &image.planes.flags,
-            foreground: foreground.as_ref().map(|found| match &found.plane {
-                Some(plane) => ExposureForeground {
-                    model: &plane[image.rows.start * nx..image.rows.end * nx],
-                    scale: 1.0,
-                },
-                None => ExposureForeground { model: &image.planes.zodi, scale: found.fit.scale },
-            }),
+            foreground: foreground.as_ref().map(|found| to_subtract(found, &image)),
             excluded,
             pixel_map: &map,
             wavelength_map: &maps.wave,
@@ -440,4 +433,15 @@ impl DrizzleJob<'_> {
 fn group_time(metadata: &Metadata) -> GroupTime {
     let ObservationTime { begin, end, exposure, measurement, .. } = metadata.time;
     GroupTime { id: metadata.id.observation.clone(), begin, end, exposure, measurement }
+}
+
+/// What is subtracted from the rows of an image.
+fn to_subtract<'a>(found: &'a FittedForeground, image: &'a SpectralImage) -> ExposureForeground<'a> {
+    let nx = image.metadata.shape[1];
+    match &found.plane {
+        Some(plane) => {
+            ExposureForeground { model: &plane[image.rows.start * nx..image.rows.end * nx], scale: 1.0 }
+        }
+        None => ExposureForeground { model: &image.planes.zodi, scale: found.fit.scale },
+    }
 }
