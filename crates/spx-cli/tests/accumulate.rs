@@ -233,7 +233,7 @@ fn what_the_archive_gives_again_is_left_aside() {
     let (_, expected) = drizzle(&[]);
     for aside in [false, true] {
         let (told, cube) = drizzle(&["--accumulate=sums/D3.fits"]);
-        assert_eq!(told.contains("3 images are in sums/D3.fits already and are left aside"), aside, "{told}");
+        assert_eq!(told.contains("3 images are in sums/D3.fits already and are skipped"), aside, "{told}");
         assert!(cube == expected);
     }
 }

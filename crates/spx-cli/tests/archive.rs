@@ -419,15 +419,15 @@ fn a_run_resumes_where_it_has_to() {
     // Other parameters: only what depends on them.
     let other = ["--resume", "--xy-shrink=0.5"];
     let words =
-        ["query: done before", "download: done before", "drizzle_D3: again, for its parameters have changed"];
+        ["query: done before", "download: done before", "drizzle_D3: again because its parameters have changed"];
     ends(&drizzle(&other), 0, &words);
     assert_eq!(archive.log().entries.len(), asked);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() != whole_cube());
     ends(&drizzle(&["--resume"]), 0, &["drizzle_D3: again"]);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
     let words = [
-        "query: again, for its parameters",
-        "download: again, for its parameters",
+        "query: again because its parameters",
+        "download: again because its parameters",
         "drizzle_D3: done before",
     ];
     ends(&drizzle(&["--resume", "--max-images=50"]), 0, &words);
@@ -436,7 +436,7 @@ fn a_run_resumes_where_it_has_to() {
     let files = requests(&archive, RequestKind::File);
     let name = originals("D3").into_keys().next().unwrap();
     fs::remove_file(folder.path().join("cube/data/D3").join(name)).unwrap();
-    let words = ["query: done before", "download: again, for its results are gone", "drizzle_D3: again"];
+    let words = ["query: done before", "download: again because its results are gone", "drizzle_D3: again"];
     ends(&drizzle(&["--resume"]), 0, &words);
     assert_eq!(requests(&archive, RequestKind::File), files + 1);
     // The cube is gone.
@@ -444,7 +444,7 @@ fn a_run_resumes_where_it_has_to() {
     ends(
         &drizzle(&["--resume"]),
         0,
-        &["download: done before", "drizzle_D3: again, for its results are gone"],
+        &["download: done before", "drizzle_D3: again because its results are gone"],
     );
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
 }

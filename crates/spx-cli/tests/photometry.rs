@@ -465,7 +465,7 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         ["query", "download", "processing", "visualization"].map(|stage| told(&run, stage))
     };
-    let (done, changed) = ("done before", "again, for its parameters have changed");
+    let (done, changed) = ("done before", "again because its parameters have changed");
     assert_eq!(again(&[]), [done, done, done, done]);
     assert_eq!(again(&["--use-magnitude"]), [done, done, done, changed]);
     assert_eq!(again(&["--aperture-method=fixed"]), [done, done, changed, changed]);
@@ -473,7 +473,7 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
     assert_eq!(again(&["--bands=D1"]), [changed, changed, changed, changed]);
     assert_eq!(again(&[]), [done, done, done, done]);
     fs::remove_file(results.join("lightcurve.ecsv")).unwrap();
-    assert_eq!(again(&[]), [done, done, done, "again, for its results are gone or incomplete"]);
+    assert_eq!(again(&[]), [done, done, done, "again because its results are gone or incomplete"]);
     let status =
         spx(folder.path(), &["run", "--name=star", "-o", "out", "--status", "--json"]).succeeds().json();
     assert_eq!(status["done"].as_array().unwrap().len(), 4);
@@ -507,7 +507,7 @@ fn the_example_makes_what_the_command_makes() {
     let example = timeless(&output);
     assert!(command.keys().any(|name| name == "results/combined_plot.png"));
     assert_eq!(command.keys().collect::<Vec<_>>(), example.keys().collect::<Vec<_>>());
-    // The state tells of directories and sizes alone, and is the same, too.
+    // But for times, the state is the same, too.
     command.iter().for_each(|(name, bytes)| assert!(example[name] == *bytes, "{name}"));
 }
 
@@ -528,7 +528,7 @@ fn a_run_is_moved_and_resumed_from_elsewhere() {
     fs::rename(folder.path().join("out"), &moved).unwrap();
     assert_eq!(resumed(Path::new("moved")), done);
     fs::remove_file(moved.join("results/lightcurve.csv")).unwrap();
-    assert_eq!(resumed(&moved)[3], "again, for its results are gone or incomplete");
+    assert_eq!(resumed(&moved)[3], "again because its results are gone or incomplete");
     assert!(moved.join("results/lightcurve.csv").exists());
     // The settings of the run name the directory itself.
     let saved = fs::read_to_string(moved.join("star_config.toml")).unwrap();

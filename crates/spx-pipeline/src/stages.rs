@@ -102,7 +102,7 @@ impl<'a> Stages<'a> {
                 Ok(state) => stages.take(state, file)?,
                 Err(error) if counts => return Err(error.into_usage()),
                 Err(error) => {
-                    listener.warning(&format!("{}; this run begins anew", error.one_line()));
+                    listener.warning(&format!("{}; starting over", error.one_line()));
                 }
             }
         }
@@ -246,7 +246,7 @@ impl<'a> Stages<'a> {
                 );
             }
             if self.state.stages.contains_key(name) {
-                self.listener.note(&format!("{name}: again, for {why}"));
+                self.listener.note(&format!("{name}: again because {why}"));
             }
         }
         let result = work()?;
@@ -371,9 +371,9 @@ fn read(file: &Path) -> Result<StageState, PipelineError> {
     toml::from_str(&text).map_err(damaged)
 }
 
-/// What cannot be gone on with.
+/// A state from which no run can resume.
 fn anew(problem: String) -> PipelineError {
-    PipelineError::usage(problem).with_hint("run without --resume to begin anew")
+    PipelineError::usage(problem).with_hint("run without --resume to start over")
 }
 
 #[cfg(test)]

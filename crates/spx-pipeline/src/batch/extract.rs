@@ -231,7 +231,7 @@ impl Extraction<'_> {
             _ if run.is_some() => {}
             Recorded::Done(record) if !self.overwrite => return Ok(ImageReport::of(path, &record, true)),
             Recorded::Again(why) => {
-                self.listener.note(&format!("{}: measured again, for {why}", fresh.image));
+                self.listener.note(&format!("{}: measured again because {why}", fresh.image));
             }
             Recorded::Done(_) | Recorded::Never => {}
         }

@@ -207,7 +207,7 @@ impl AddedFiles {
     pub(super) fn tell(&self, path: &Path, listener: &dyn Listener) {
         let file = path.display();
         if self.aside > 0 {
-            listener.note(&format!("{} images are in {file} already and are left aside", self.aside));
+            listener.note(&format!("{} images are in {file} already and are skipped", self.aside));
         }
         if self.newer > 0 {
             listener.warning(&format!(

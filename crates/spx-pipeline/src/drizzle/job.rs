@@ -412,7 +412,7 @@ impl DrizzleJob<'_> {
             .map(|file| (&file.identity, self.calibration.flux_correction(&file.identity, file.id.detector)));
         match mixed_scales_warning(before.chain(after)) {
             Some(problem) if !new.is_empty() => {
-                Err(PipelineError::usage(format!("running sums take one flux scale alone: {problem}")))
+                Err(PipelineError::usage(format!("running sums must be on one flux scale: {problem}")))
             }
             _ => Ok(()),
         }

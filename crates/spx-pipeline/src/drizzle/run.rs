@@ -281,7 +281,7 @@ fn select(
         InputError::new(&file.path, format!("HDU IMAGE: card DETECTOR is {found}, not {expected}"))
     }));
     if !aside.is_empty() {
-        listener.note(&format!("{} images of other detectors are left aside", aside.len()));
+        listener.note(&format!("{} images of other detectors are skipped", aside.len()));
     }
     failed.sort();
     (selected, failed)

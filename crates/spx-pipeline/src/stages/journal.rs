@@ -98,7 +98,7 @@ fn line(value: &impl Serialize) -> Result<Vec<u8>, PipelineError> {
 
 fn damaged(path: &Path, problem: &dyn std::fmt::Display) -> PipelineError {
     PipelineError::usage(format!("journal {} is damaged: {problem}", path.display()))
-        .with_hint("run without --resume to begin anew")
+        .with_hint("run without --resume to start over")
 }
 
 #[cfg(test)]
