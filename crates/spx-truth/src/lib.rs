@@ -1,7 +1,7 @@
 //! How right the numbers of spx are: skies whose truth is known are simulated, `spx` is run on them
 //! as a user runs it, and what it wrote is compared with the truth.
 //!
-//! [`cube()`], [`zodiacal()`], [`photometry()`] and [`releases()`] each give a [`TruthReport`]:
+//! [`cube()`], [`rejection()`], [`zodiacal()`], [`photometry()`] and [`releases()`] each give a [`TruthReport`]:
 //! figures with their statistical errors beside what is demanded of them. `cargo xtask truth NAME`
 //! runs them; the test of this crate runs small ones.
 //!
@@ -12,6 +12,7 @@
 mod cube;
 mod mixed;
 mod photometry;
+mod rejection;
 mod releases;
 mod report;
 mod runner;
@@ -20,6 +21,7 @@ mod zodiacal;
 
 pub use cube::cube;
 pub use photometry::photometry;
+pub use rejection::rejection;
 pub use releases::releases;
 pub use report::{Demand, TruthFigure, TruthReport};
 pub use runner::{SimulationSize, SpxRunner};

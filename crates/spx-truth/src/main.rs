@@ -1,4 +1,4 @@
-//! `spx-truth SPX [cube|zodiacal|photometry|releases]... [--quick]`: prints figures beside what is
+//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases]... [--quick]`: prints figures beside what is
 //! demanded of them; exit code 1 where a demand is not met.
 #![expect(
     clippy::print_stdout,
@@ -10,12 +10,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use spx_truth::{SimulationSize, SpxRunner, TruthReport, cube, photometry, releases, zodiacal};
+use spx_truth::{SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, zodiacal};
 
 /// What can be measured.
 type Measurement = fn(&SpxRunner, SimulationSize) -> Result<TruthReport>;
-const MEASUREMENTS: [(&str, Measurement); 4] =
-    [("cube", cube), ("zodiacal", zodiacal), ("photometry", photometry), ("releases", releases)];
+const MEASUREMENTS: [(&str, Measurement); 5] = [
+    ("cube", cube),
+    ("rejection", rejection),
+    ("zodiacal", zodiacal),
+    ("photometry", photometry),
+    ("releases", releases),
+];
 
 fn main() -> ExitCode {
     match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
@@ -33,10 +38,10 @@ fn run(arguments: &[String]) -> Result<bool> {
     let quick = words.contains(&"--quick");
     words.retain(|&word| word != "--quick");
     let [spx, names @ ..] = words.as_slice() else {
-        bail!("spx-truth SPX [cube|zodiacal|photometry|releases]... [--quick]")
+        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases]... [--quick]")
     };
     if let Some(unknown) = names.iter().find(|name| !MEASUREMENTS.iter().any(|(known, _)| known == *name)) {
-        bail!("unknown measurement {unknown}: expected cube, zodiacal, photometry or releases");
+        bail!("unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry or releases");
     }
     let size = if quick { SimulationSize::Quick } else { SimulationSize::Full };
     let mut passed = true;
