@@ -68,7 +68,7 @@ cargo xtask TASK
                          (default: 100,000)
   fuzz [--minutes N]     FITS files, spectral images, headers, VOTables and catalogs changed at random, under the address
                          sanitizer and with bounded memory (default: 5 minutes; needs cargo-fuzz and nightly Rust)
-  truth [cube|zodiacal|photometry|releases]... [--quick] [--spx PATH]
+  truth [cube|rejection|zodiacal|photometry|releases]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
                          misses it

@@ -8,14 +8,15 @@ use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::release::ExposureCalibration;
 use spx_drizzle::{
-    AccumulatedExposure, Accumulator, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure,
-    ExposureForeground, GroupTime, Timing,
+    AccumulatedExposure, Accumulator, ComparisonOptions, Contribution, DrizzlePlan, Drizzler, Droplets,
+    Exposure, ExposureForeground, GroupTime, RejectionOptions, Timing,
 };
 use spx_wcs::GridMap;
 
 use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
 use super::holes;
+use super::memory::allowed_memory;
 use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct};
 use super::writer::CubeWriter;
@@ -102,8 +103,26 @@ impl DrizzleJob<'_> {
         let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
         plan.accumulator_bytes(accumulated + self.files.len())
-            + plan.comparison_bytes(self.files.len(), &self.parameters.resampling.comparison)
+            + plan.comparison_bytes(self.files.len(), &self.comparison(0))
             + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
+    }
+
+    /// For what the exposures are compared, with so much memory for their stack \[bytes\], but not
+    /// more than by default.
+    fn comparison(&self, memory: u64) -> ComparisonOptions {
+        let ComparisonOptions { background, rejection } = self.parameters.resampling.comparison;
+        // Too few exposures judge nothing.
+        let rejection = rejection.filter(|options| self.files.len() >= options.min_coverage);
+        let rejection =
+            rejection.map(|options| RejectionOptions { memory: options.memory.min(memory), ..options });
+        ComparisonOptions { background, rejection }
+    }
+
+    /// Half of the memory that is left \[bytes\].
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes, at least 0")]
+    fn half_of_the_rest(&self, plan: &DrizzlePlan) -> u64 {
+        let left = allowed_memory(self.parameters.max_memory) - self.memory(plan, 0) as f64;
+        (0.5 * left).max(0.0) as u64
     }
 
     /// Drizzles and writes the cube; where there are running sums, adds to them and writes them
@@ -243,12 +262,12 @@ impl DrizzleJob<'_> {
         F: Fn(&DrizzlePlan, &InputFile, &mut Droplets) -> Result<Loaded, InputError> + Sync,
     {
         let title = format!("drizzle {}", self.product);
-        let options = &self.parameters.resampling.comparison;
-        self.listener.start(&title, drizzler.comparison_steps(files.len(), options));
-        let answers = drizzler.add_all_compared(files, load, options, self.listener);
+        let options = self.comparison(self.half_of_the_rest(drizzler.plan()));
+        self.listener.start(&title, drizzler.comparison_steps(files.len(), &options));
+        let answers = drizzler.add_all_compared(files, load, &options, self.listener);
         self.listener.finish();
         let answers = answers?;
-        if options.rejection.is_some() {
+        if self.parameters.resampling.comparison.rejection.is_some() {
             self.tell_outliers(&answers);
         }
         Ok(answers)

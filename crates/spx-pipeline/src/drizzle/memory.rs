@@ -10,10 +10,8 @@ const GIB: f64 = 1_073_741_824.0;
 /// # Errors
 /// Usage.
 pub(super) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), PipelineError> {
-    let (allowed, name) = match max_memory {
-        Some(gib) => (gib * GIB, "max_memory allows"),
-        None => (0.9 * available_memory() as f64, "is available"),
-    };
+    let allowed = allowed_memory(max_memory);
+    let name = if max_memory.is_some() { "max_memory allows" } else { "is available" };
     if needed as f64 <= allowed {
         return Ok(());
     }
@@ -23,6 +21,11 @@ pub(super) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), P
         needed as f64 / GIB,
         allowed / GIB
     )))
+}
+
+/// What may be used [bytes].
+pub(super) fn allowed_memory(max_memory: Option<f64>) -> f64 {
+    max_memory.map_or_else(|| 0.9 * available_memory() as f64, |gib| gib * GIB)
 }
 
 /// Memory that the system, and the control groups that we run in, can still give [bytes].

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,9 +36,12 @@ pub struct ResamplingSettings {
     #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
     pub weight_map: Option<PathBuf>,
     /// Reject outliers: pixels that lie this many errors from what the other exposures saw (hits,
-    /// satellites, moving objects). Voxels need 4 exposures; 4.5 is a good limit
-    #[schemars(extend("examples" = [4.5], "x-value" = "SIGMA", "x-heading" = "Pixels and weights"))]
-    pub reject: Option<f64>,
+    /// satellites, moving objects), where a voxel has 4 exposures; 4.5 is a good limit. By default
+    /// none
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("examples" = [4.5]))]
+    #[schemars(extend("x-value" = "SIGMA|none", "x-heading" = "Pixels and weights"))]
+    pub reject: Option<OutlierRejection>,
     /// Bring the skies of the exposures to one level where they overlap: none, offset (a constant
     /// for each exposure), plane (a slope besides). The mean of the corrections is zero
     #[schemars(extend("x-heading" = "Pixels and weights"))]
@@ -72,6 +76,39 @@ pub struct ResamplingSettings {
     /// Resample)
     #[schemars(extend("examples" = ["propagated"], "x-value" = "METHOD"))]
     pub variance_method: Option<VarianceCombination>,
+}
+
+/// Which outliers are rejected.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum OutlierRejection {
+    /// None.
+    #[default]
+    None,
+    /// Those that lie so many errors from what the other exposures saw.
+    Sigma(f64),
+}
+
+impl fmt::Display for OutlierRejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Sigma(sigma) => write!(f, "{sigma}"),
+        }
+    }
+}
+
+impl FromStr for OutlierRejection {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim() {
+            "none" => Ok(Self::None),
+            number => match number.parse::<f64>() {
+                Ok(sigma) if sigma > 0.0 && sigma.is_finite() => Ok(Self::Sigma(sigma)),
+                _ => Err(format!("`{number}` is neither a number above 0 nor none")),
+            },
+        }
+    }
 }
 
 /// How the backgrounds of exposures are matched.
@@ -214,10 +251,10 @@ impl ResamplingSettings {
             }
             _ => {}
         }
-        let rejection = self.reject.map(|sigma| RejectionOptions { sigma, ..RejectionOptions::default() });
-        if let Some(problem) = rejection.and_then(|options| options.validate().err()) {
-            return Err(PipelineError::usage(format!("reject: {problem}")));
-        }
+        let rejection = match self.reject.unwrap_or_default() {
+            OutlierRejection::None => None,
+            OutlierRejection::Sigma(sigma) => Some(RejectionOptions { sigma, ..RejectionOptions::default() }),
+        };
         let flux_scale = self.flux_scale.unwrap_or(1.0);
         if !(flux_scale.is_finite() && flux_scale != 0.0) {
             return Err(PipelineError::usage(format!(

@@ -20,8 +20,8 @@ use crate::settings::SettingHeading;
 use crate::zodi::{ForegroundTreatment, ZodiSettings};
 
 /// Flags of pixels that are left out where nothing else is said. IRSA's mosaicker keeps OUTLIER,
-/// 1.7 % of all pixels with wild values, and rejects outliers afterwards; here rejection is an
-/// option, so that they must not go in.
+/// 1.7 % of all pixels with wild values, and rejects outliers afterwards. Rejection leaves of them
+/// 0.08 of a voxel's error on the sky and 0.6 % on stars (`cargo xtask truth rejection`).
 const DEFAULT_FLAGS: FlagSelection = FlagSelection::Photometry;
 
 /// Settings of [`drizzle`](super::drizzle).
@@ -318,7 +318,8 @@ impl DrizzleConfig {
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
         }
-        if self.resampling.reject.is_some() && self.accumulate.is_some() {
+        let resampling = self.resampling.parameters()?;
+        if resampling.comparison.rejection.is_some() && self.accumulate.is_some() {
             // The sums of earlier runs cannot be taken apart again.
             return Err(exclude("reject", "accumulate"));
         }
@@ -326,7 +327,6 @@ impl DrizzleConfig {
             // Corrections depend on all exposures.
             return Err(exclude("match_background", "accumulate"));
         }
-        let resampling = self.resampling.parameters()?;
         let parameters = DrizzleParameters {
             region,
             grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)
