@@ -6,6 +6,7 @@ use crate::commands::batch::{self, BatchArgs};
 use crate::commands::calibration::{self, CalibrationArgs};
 use crate::commands::config::{self, ConfigArgs};
 use crate::commands::demo::{self, DemoArgs};
+use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::download::{self, DownloadArgs};
 use crate::commands::drizzle::{DrizzleArgs, MosaicArgs, run_drizzle, run_mosaic};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
@@ -47,6 +48,7 @@ enum Command {
     Cube(CubeArgs),
     Calibration(CalibrationArgs),
     Inspect(InspectArgs),
+    Doctor(DoctorArgs),
     Serve(ServeArgs),
     Simulate(SimulateArgs),
     Demo(DemoArgs),
@@ -75,6 +77,7 @@ impl Cli {
             Command::Cube(args) => cube::run(&args, &self.global),
             Command::Calibration(args) => calibration::run(&args, &self.global),
             Command::Inspect(args) => inspect::run(&args, &self.global),
+            Command::Doctor(args) => doctor::run(&args, &self.global),
             Command::Config(args) => config::run(&args),
             Command::Completions(args) => generate::completions(&args, Self::command()),
             Command::Man(args) => generate::man(&args, Self::command()),

@@ -10,6 +10,7 @@ pub mod buffers;
 pub mod calibration;
 pub mod clock;
 pub mod cube;
+pub mod doctor;
 pub mod drizzle;
 mod error;
 pub mod flag_selection;

@@ -5,6 +5,7 @@ pub(crate) mod batch;
 pub(crate) mod calibration;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod download;
 pub(crate) mod drizzle;
 pub(crate) mod generate;
