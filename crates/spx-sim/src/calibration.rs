@@ -14,8 +14,8 @@ use crate::epsf::write_epsf_table;
 use crate::error::SimError;
 use crate::mef_writer::write_fits;
 use crate::optics::{celestial, qr3_wave_table};
-use crate::options::ExposureOptions;
-use crate::options::RealisticOptions;
+use crate::options::{ExposureOptions, RealisticOptions};
+use crate::psf::PsfField;
 
 /// Families and tokens of the products.
 const SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-swcs-v5-2026-191"];
@@ -43,7 +43,7 @@ pub fn write_calibration(
     write_spectral_wcs(&paths[0], detector)?;
     write_solid_angles(&paths[1], detector, &wcs)?;
     let options = ExposureOptions { realism: Some(realism.clone()), ..ExposureOptions::default() };
-    write_fits(&paths[2], |file| write_epsf_table(file, detector, &options.psf(detector, &wcs)))?;
+    write_fits(&paths[2], |file| write_epsf_table(file, detector, &PsfField::new(&options, detector, &wcs)))?;
     write_flux_corrections(&paths[3], detector)?;
     Ok(paths.to_vec())
 }

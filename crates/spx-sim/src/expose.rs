@@ -19,6 +19,7 @@ use crate::error::SimError;
 use crate::layout::{PixelWindow, SimulatedRelease};
 use crate::optics::{qr3_wave_table, wave_table};
 use crate::options::ExposureOptions;
+use crate::psf::PsfField;
 use crate::realistic::RealisticRows;
 use crate::render;
 use crate::sky::SimulatedSky;
@@ -104,7 +105,7 @@ pub fn observe(
     let truth = if options.realism.is_some() { qr3_wave_table(detector) } else { wave_table(detector) };
     let full = cards::wcs(pointing, &PixelWindow::FULL);
     let waves = WaveTable::new(&truth.x, &truth.y, &truth.values, &full)?;
-    let psf = options.psf(detector, &wcs);
+    let psf = PsfField::new(options, detector, &wcs);
     let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, psf, center: pointing.position, window };
     let stars = frame.stars(sky);
     let mut sources = stars.clone();

@@ -95,7 +95,7 @@ fn write_psf(
     exposure: &SimulatedExposure,
     wcs: &CelestialWcs,
 ) -> Result<(), FitsError> {
-    let field = exposure.options.psf(exposure.pointing.detector, wcs);
+    let field = PsfField::new(&exposure.options, exposure.pointing.detector, wcs);
     match exposure.release {
         SimulatedRelease::Qr2 => write_psf_cube(file, exposure, &field),
         SimulatedRelease::Qr3 => write_epsf_table(file, exposure.pointing.detector, &field),

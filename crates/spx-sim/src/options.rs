@@ -8,7 +8,6 @@ use crate::bits::{OUTLIER, PERSIST, SUR_ERROR, TRANSIENT};
 use crate::error::{SimError, check};
 use crate::layout::{FrameExtent, PixelWindow, SimulatedRelease};
 use crate::optics::optical_fwhm;
-use crate::psf::PsfField;
 use crate::survey::Pointing;
 
 /// How an exposure is taken.
@@ -61,12 +60,6 @@ impl ExposureOptions {
             None => self.fwhm_arcsec,
             Some(realism) => realism.fwhm_arcsec.unwrap_or_else(|| optical_fwhm(detector)),
         }
-    }
-
-    /// The point spread functions of a detector; `wcs` is that of its full frame.
-    pub(crate) fn psf<'a>(&'a self, detector: Detector, wcs: &'a CelestialWcs) -> PsfField<'a> {
-        let fwhm_arcsec = self.optical_fwhm(detector);
-        PsfField { detector, wcs, fwhm_arcsec, realism: self.realism.as_ref() }
     }
 
     pub(crate) fn check(&self) -> Result<(), SimError> {

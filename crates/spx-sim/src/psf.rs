@@ -12,7 +12,7 @@ use spx_core::elementary::{exp, hypot, sin};
 use spx_wcs::CelestialWcs;
 
 use crate::gaussian::{FWHM_PER_SIGMA, below};
-use crate::options::RealisticOptions;
+use crate::options::{ExposureOptions, RealisticOptions};
 
 /// Share of the light in the wings of the realistic function, and their width over that of its
 /// core.
@@ -91,7 +91,13 @@ pub(crate) struct PsfField<'a> {
     pub(crate) realism: Option<&'a RealisticOptions>,
 }
 
-impl PsfField<'_> {
+impl<'a> PsfField<'a> {
+    /// The point spread functions of a detector; `wcs` is that of its full frame.
+    pub(crate) fn new(options: &'a ExposureOptions, detector: Detector, wcs: &'a CelestialWcs) -> Self {
+        let fwhm_arcsec = options.optical_fwhm(detector);
+        Self { detector, wcs, fwhm_arcsec, realism: options.realism.as_ref() }
+    }
+
     /// The function at a pixel of the full frame.
     pub(crate) fn at(&self, place: [f64; 2]) -> SourceShape {
         self.blurred(place, 0.0)

@@ -9,10 +9,11 @@
 //!
 //! A background pixel has none of the bad flags, does not lie within 2 pixels of a pixel flagged
 //! SOURCE (1 or 0 where a crowd leaves next to nothing else) nor in a region that the caller
-//! excludes, has finite image and zodi, zodi other than zero, and a finite variance above zero. Values of `I - scale Z` farther than 3 sigma from zero
-//! are clipped, on both sides alike, until the fit settles. Blocks of pixels that stand above (or
-//! below) the rest as a whole, such as a galaxy or a nebula, are left out before the fit is
-//! repeated ([`ForegroundFit::extended_fraction`] says how much stands above).
+//! excludes, has finite image and zodi, zodi other than zero, and a finite variance above zero.
+//! Values of `I - scale Z` farther than 3 sigma from zero are clipped, on both sides alike, until
+//! the fit settles. Blocks of pixels that stand above (or below) the rest as a whole, such as a
+//! galaxy or a nebula, are left out before the fit is repeated
+//! ([`ForegroundFit::extended_fraction`] says how much stands above).
 //!
 //! Of large images, evenly spaced rows are looked at, about [`ForegroundOptions::max_pixels`]
 //! pixels in all, and more where sources leave few; the reported error is that of the pixels used.
