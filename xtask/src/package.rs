@@ -1,8 +1,8 @@
 //! `cargo xtask package`: the crates as they would be published, and their tests.
 //!
 //! The packages are unpacked as a workspace of their own, in which each finds the others instead of
-//! those of a registry, and the repository's `testdata` where the tests look for it. Nothing is
-//! sent anywhere.
+//! those of a registry, and what the tests look for in the repository where they look for it.
+//! Nothing is sent anywhere.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -93,7 +93,7 @@ fn unpack(crates: &[Published], packages: &Path, folder: &Path) -> Result<()> {
         process::run(Command::new("tar").arg("-xzf").arg(&package).arg("-C").arg(&inside))?;
         fs::rename(inside.join(format!("{name}-{version}")), inside.join(name))?;
     }
-    for beside in ["testdata", "docs"] {
+    for beside in ["testdata", "docs", "README.md"] {
         process::run(Command::new("cp").arg("-r").arg(process::root().join(beside)).arg(folder))?;
     }
     Ok(())
