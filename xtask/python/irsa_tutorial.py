@@ -3,7 +3,7 @@
 
     irsa_tutorial.py TABLE.vot CUBE.fits IRSA.fits          (or: cargo xtask irsa-tutorial)
 
-TABLE.vot is a table of `spx photometry --columns irsa`, IRSA.fits what `spx cube export --for irsa` made of CUBE.fits.
+TABLE.vot is a table of `spx run --columns irsa --format votable`, IRSA.fits what `spx cube export --for irsa` made of CUBE.fits.
 The steps are written anew, with astropy alone: read the table, drop flagged rows, make a spectrum in order of
 wavelength; open a cube, take wavelengths and bandwidths of its planes from WCS-WAVE, channels from SPECTRAL_CHANNELS, a
 position through the celestial WCS, its spectrum without flagged voxels.
@@ -46,6 +46,10 @@ def spectrum(checks, path):
                  f"{wave[0]:.3f} to {wave[-1]:.3f}")  # fmt: skip
     jansky = good["flux"].quantity.to(u.Jy)
     checks.check(bool(np.all(np.isfinite(jansky.value))), "fluxes in Jy")
+    deep = np.ma.asarray(table["deep_flg"])
+    checks.check(not np.ma.is_masked(deep) and set(deep) <= {0, 1}, f"deep_flg is {sorted(set(deep))}")
+    points = np.all(table["shape_r"] == 0) and np.all(table["ab_ratio"] == 1) and np.all(table["sersic"] == 0)
+    checks.check(bool(points) and set(map(str, table["source_id"])) != {""}, "points with a name")
     dids = [str(did) for did in good["obs_publisher_did"]]
     checks.check(all(did.startswith("ivo://irsa.ipac/spherex_") for did in dids), dids[0])
 

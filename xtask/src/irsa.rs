@@ -1,14 +1,16 @@
 //! `cargo xtask irsa-tutorial`: do the steps of IRSA's tutorials on spectra and cubes work on what
 //! spx exports?
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::process;
 
-/// Simulates a few exposures, measures them, makes a cube, exports both and runs the script.
+/// Simulates a few exposures of both releases, serves them, measures a star, makes a cube, exports
+/// both and runs the script.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
     if !options.is_empty() {
         bail!("cargo xtask irsa-tutorial takes no options");
@@ -20,18 +22,50 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     }
     std::fs::create_dir_all(&folder)?;
     let place = ["--ra", "186.4536", "--dec", "33.5468"];
-    let run = |words: &[&str]| spx_in(&spx, &folder, words);
-    run(&[&["simulate"], &place[..], &["--exposures", "12", "--size", "100", "-o", "images"]].concat())?;
-    let table = ["photometry", "images", "--columns", "irsa", "--output", "table.vot"];
-    run(&[&table[..], &place[..]].concat())?;
+    let run = |words: &[&str]| process::run(&mut spx_in(&spx, &folder, words));
+    let simulate = ["simulate", "--exposures", "12", "--size", "100", "--release", "mixed", "-o", "images"];
+    run(&[&simulate[..], &place[..]].concat())?;
+    let archive = ServedArchive::start(&mut spx_in(&spx, &folder, &["serve", "images"]))?;
+    let calibration = ["--calibration", "images"];
+    let table =
+        ["run", "--archive-url", &archive.url, "--columns", "irsa", "--format", "votable", "-o", "run"];
+    run(&[&table[..], &place[..], &calibration[..]].concat())?;
     let region = ["--width", "4", "--height", "4", "--detector", "3", "--input", "images", "-o", "."];
-    run(&[&["drizzle"], &place[..], &region[..]].concat())?;
+    run(&[&["drizzle"], &place[..], &region[..], &calibration[..]].concat())?;
     run(&["cube", "export", "drizzle_D3.fits", "--for", "irsa", "-o", "irsa.fits"])?;
     let mut script = Command::new(process::python("venv", "requirements.txt")?);
-    script.arg(process::script("irsa_tutorial.py")).args(["table.vot", "drizzle_D3.fits", "irsa.fits"]);
+    script.arg(process::script("irsa_tutorial.py"));
+    script.args(["run/results/lightcurve.vot", "drizzle_D3.fits", "irsa.fits"]);
     process::run(script.current_dir(&folder))
 }
 
-fn spx_in(spx: &Path, folder: &Path, words: &[&str]) -> Result<()> {
-    process::run(Command::new(spx).args(words).arg("--quiet").current_dir(folder))
+fn spx_in(spx: &Path, folder: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(spx);
+    command.args(words).arg("--quiet").current_dir(folder);
+    command
+}
+
+/// `spx serve` at work; it ends with this.
+struct ServedArchive {
+    process: Child,
+    url: String,
+}
+
+impl ServedArchive {
+    fn start(command: &mut Command) -> Result<Self> {
+        let process = command.stdout(Stdio::piped()).spawn()?;
+        let mut archive = Self { process, url: String::new() };
+        let output = archive.process.stdout.take().context("spx serve has no output")?;
+        BufReader::new(output).read_line(&mut archive.url)?;
+        archive.url.truncate(archive.url.trim_end().len());
+        Ok(archive)
+    }
+}
+
+impl Drop for ServedArchive {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is no failure here.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
 }

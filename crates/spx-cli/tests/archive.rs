@@ -153,7 +153,13 @@ fn what_cannot_be_asked_is_refused_before_anything_is() {
         ("drizzle", &["--width=3", "--height=3", "--workers=0"], &["--workers", "from 1 to 64"]),
         ("drizzle", &["--width=3", "--height=3", "--mjd-range=1"], &["mjd_range"]),
         ("drizzle", &["--width=3", "--height=3", "--sources=tape"], &["tape"]),
-        ("drizzle", &["--width=3", "--height=3", "--max-images=2"], &["--max-images"]),
+        ("drizzle", &["--width=3", "--height=3", "--max-images=2"], &["6 images", "--max-images"]),
+        (
+            "mosaic",
+            &["--width=3", "--height=3", "--wave=1..2", "--max-images=2"],
+            &["6 images", "--max-images"],
+        ),
+        ("download", &["--max-images=2"], &["6 images", "--max-images"]),
     ] {
         let url = format!("--archive-url={}", archive.url());
         let given = more.iter().any(|m| m.starts_with("--archive-url"));
@@ -166,8 +172,8 @@ fn what_cannot_be_asked_is_refused_before_anything_is() {
         ends(&run, 2, words);
     }
     assert_eq!(names(folder.path()), [""; 0], "nothing is written");
-    // The two that ask and find too much.
-    assert_eq!(archive.log().entries.len(), 2, "{:?}", archive.log().entries);
+    // Those that ask and find too much.
+    assert_eq!(archive.log().entries.len(), 4, "{:?}", archive.log().entries);
     spx(folder.path(), &["query", "--ra=10"]).fails(2, &["--ra and --dec are needed"]);
 }
 
@@ -526,6 +532,71 @@ fn queries_and_downloads_have_configurations() {
     spx(here, &["download", "--config=typo.toml"]).fails(2, &["line 1", "did you mean `cutout_size`?"]);
     let both = ["download", "--query=list.toml", "--bands=D1"];
     spx(here, &both).fails(2, &["--query list.toml", "--bands", "give one of them"]);
+}
+
+/// What was asked for and how large it is, before and after the download.
+#[test]
+fn summaries_tell_filters_sizes_and_what_is_superseded() {
+    let store = linked();
+    let newest = first_of("D3");
+    let name = newest.rsplit('/').next().unwrap();
+    let retry = name.replace("_l2b-v", "_l2b_retry-v");
+    fs::hard_link(store.path().join(&newest), store.path().join(&retry)).unwrap();
+    let (archive, folder) = (serve(store.path(), Faults::default()), tempdir().unwrap());
+    let filters = ["--bands=D3", "--mjd-range=61000,62000", "--release=qr2", "--fields=wide"];
+    let read = |path: &str| -> toml::Table {
+        toml::from_str(&fs::read_to_string(folder.path().join(path)).unwrap()).unwrap()
+    };
+    let check = |summary: &toml::Table| {
+        let filters = summary["filters"].as_table().unwrap();
+        assert_eq!(filters["bands"], toml::Value::from(vec!["D3"]));
+        assert_eq!(filters["mjd_range"], toml::Value::from(vec![61_000.0, 62_000.0]));
+        assert_eq!((filters["release"].as_str(), filters["fields"].as_str()), (Some("qr2"), Some("wide")));
+        assert_eq!(filters["collections"], toml::Value::from(vec!["spherex_qr2"]));
+        let whole = OBSERVATIONS as f64 * 71_640_000.0 / 1e9;
+        for size in [&summary["band_sizes_gb"]["D3"], &summary["total_size_gb"]] {
+            assert!((size.as_float().unwrap() / whole - 1.0).abs() < 0.01, "{size} {whole}");
+        }
+        let superseded = summary["superseded"].as_array().unwrap();
+        assert_eq!(superseded.len(), 1);
+        assert!(superseded[0]["uri"].as_str().unwrap().ends_with(name), "{superseded:?}");
+        let made = name.split("_spx_").nth(1).unwrap().trim_end_matches(".fits");
+        let reason = superseded[0]["reason"].as_str().unwrap();
+        let newer = made.replace("l2b-", "l2b_retry-");
+        assert_eq!(reason, format!("qr2 {newer} is newer than qr2 {made}"));
+    };
+    let size = |directory: &str| -> f64 {
+        let files = tree(&folder.path().join(directory)).into_iter();
+        let images = files.filter(|(name, _)| name.contains("level2"));
+        images.map(|(_, bytes)| bytes.len() as f64).sum::<f64>() / 1e9
+    };
+    let sizes = |summary: &toml::Table, directory: &str, estimate: f64| {
+        let told = |key: &str| summary[key].as_float().unwrap();
+        assert!((told("downloaded_gb") - size(directory)).abs() < 1e-12);
+        let expected = told("estimated_download_gb") / OBSERVATIONS as f64;
+        assert!((0.8..1.25).contains(&(expected / estimate)), "{expected} {estimate}");
+    };
+    let run = ask(&archive, folder.path(), "download", &[&filters[..], &["-o", "whole"]].concat());
+    ends(&run, 0, &["3 fetched"]);
+    let summary = read("whole/query_summary.toml");
+    check(&summary);
+    assert_eq!(summary["filters"]["max_images"].as_integer(), Some(500));
+    sizes(&summary, "whole", 0.0716);
+    // Every pipeline can be limited, and says how.
+    fs::write(folder.path().join("c.csv"), "targetid,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let batch = ["--catalog=c.csv", "--radius=0.05", "--coverage-mode=any", "-o", "batch"];
+    for (command, words) in [("batch", &batch[..]), ("run", &["-o", "limited"])] {
+        let run = ask(&archive, folder.path(), command, &[words, &["--max-images=2"]].concat());
+        ends(&run, 2, &["6 images", "--max-images allows more"]);
+    }
+    // Cutouts are smaller: 40 x 40 pixels of 16 bytes, and the PSFs.
+    let words = ["--name=s", "--cutout-size=40px", "-o", "run"];
+    let run = ask(&archive, folder.path(), "run", &[&filters[..], &words].concat());
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let summary = read("run/results/query_summary.toml");
+    check(&summary);
+    assert!(!summary["filters"].as_table().unwrap().contains_key("max_images"));
+    sizes(&summary, "run/data", 0.005);
 }
 
 /// A switch that is on by default can be turned off and on again, and what is typed wins.

@@ -178,3 +178,72 @@ fn sums_of_hdus_are_compared() {
     run.fails(1, &[name, "HDU 6", "CHECKSUM"]);
     assert!(run.stdout.contains("d3_a.fits"), "the other one is looked at: {}", run.stdout);
 }
+
+/// Flags of a file as `--flags` lists them: bit, name, presets, whether the file names them.
+fn flags(file: &std::path::Path) -> Vec<(u64, String, String, bool)> {
+    let folder = tempfile::tempdir().unwrap();
+    let report = spx(folder.path(), &["inspect", "--flags", "--json", file.to_str().unwrap()]);
+    let report = report.succeeds().json();
+    let flags = report[0]["flags"].as_array().unwrap().iter();
+    let presets = |flag: &Value| -> String {
+        let words = flag["presets"].as_array().unwrap().iter().map(|word| word.as_str().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    flags
+        .map(|flag| {
+            let (bit, name) = (flag["bit"].as_u64().unwrap(), flag["name"].as_str().unwrap().to_owned());
+            (bit, name, presets(flag), flag["in_file"] == true)
+        })
+        .collect()
+}
+
+#[test]
+fn flags_are_listed_with_the_presets_that_hold_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulated = |release: &str| {
+        let place = ["simulate", "--ra=186.4536", "--dec=33.5468", "--exposures=1", "--size=40"];
+        let run = spx(folder.path(), &[&place[..], &["--release", release, "-o", release, "-q"]].concat());
+        folder.path().join(run.stdout.trim())
+    };
+    let (six, seven) = (simulated("qr2"), simulated("qr3"));
+    let [six_flags, seven_flags] = [&six, &seven].map(|file| flags(file));
+    let bits = |flags: &[(u64, String, String, bool)], preset: &str, stated: bool| -> Vec<u64> {
+        let held = flags.iter().filter(|f| f.2.split(' ').any(|word| word == preset));
+        held.filter(|f| f.3 || !stated).map(|f| f.0).collect()
+    };
+    // The Explanatory Supplement, table 16; CROSSTALK and STREAK came with pipeline 7.
+    let mosaic = |flags| bits(flags, "mosaic", true);
+    assert_eq!(mosaic(&seven_flags), [0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 20, 22, 23, 24, 25, 26, 27, 28]);
+    assert_eq!(mosaic(&six_flags), [0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 22, 23, 24, 26, 27, 28]);
+    for flags in [&six_flags, &seven_flags] {
+        let of = |preset: &str| bits(flags, preset, false);
+        assert_eq!(of("irsa"), of("mosaic"));
+        assert_eq!(of("mosaic").len(), 19, "with those that other releases have");
+        let mut with_wild = [of("mosaic"), vec![1, 19]].concat();
+        with_wild.sort_unstable();
+        assert_eq!(of("photometry"), with_wild);
+        assert_eq!(of("spxquery"), [0, 1, 2, 6, 7, 9, 10, 11, 14, 15, 17, 19]);
+    }
+    let stated = |flags: &[(u64, String, String, bool)], name: &str| {
+        flags.iter().any(|(_, flag, _, in_file)| flag == name && *in_file)
+    };
+    assert!(stated(&six_flags, "PHANTOM") && !stated(&seven_flags, "PHANTOM"));
+    assert!(stated(&seven_flags, "STREAK") && !stated(&six_flags, "STREAK"));
+    let shown = spx(folder.path(), &["inspect", "--flags", six.to_str().unwrap()]).succeeds().stdout;
+    let line = shown.lines().find(|line| line.contains("HOT")).unwrap();
+    assert_eq!(
+        line.split_whitespace().collect::<Vec<_>>(),
+        ["10", "HOT", "photometry,", "mosaic,", "irsa,", "spxquery", "the", "file"]
+    );
+    // A preset takes both, whichever flags they have.
+    for preset in ["photometry", "mosaic", "irsa", "spxquery", "none"] {
+        let bad = format!("--bad-flags={preset}");
+        for file in [&six, &seven] {
+            let run = spx(
+                folder.path(),
+                &["photometry", "--ra=186.4536", "--dec=33.5468", &bad, file.to_str().unwrap()],
+            );
+            assert_eq!(run.code, Some(0), "{preset}: {}{}", run.stdout, run.stderr);
+        }
+    }
+}

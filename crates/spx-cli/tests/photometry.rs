@@ -142,12 +142,48 @@ fn tables_can_have_the_columns_of_irsa() {
     let dids = column(&irsa, "obs_publisher_did");
     assert!(dids.iter().all(|did| did.starts_with("ivo://irsa.ipac/spherex_qr2?2025W51_")), "{dids:?}");
 
+    // Points have no shape; of which field an image is only the archive knows.
+    for (name, value) in [
+        ("shape_r", "0.0"),
+        ("phi", "0.0"),
+        ("sersic", "0.0"),
+        ("ab_ratio", "1.0"),
+        ("source_id", "source"),
+        ("data_collection", "spherex_qr2"),
+        ("deep_flg", ""),
+    ] {
+        assert_eq!(column(&irsa, name), vec![value; 2 * OBSERVATIONS], "{name}");
+    }
     let file = folder.path().join("irsa.vot");
     photometry(folder.path(), &["--columns=irsa", "-o", file.to_str().unwrap()]).succeeds();
     let table = std::fs::read_to_string(file).unwrap();
     let fields = table.matches("<FIELD name=\"").count();
     assert_eq!(fields, 24 + 3, "{table}");
     assert!(table.contains("name=\"flags\" datatype=\"long\"") && table.contains("unit=\"MJy/sr\""));
+}
+
+/// The archive's answer tells the collection, and so whether an image is of a deep field.
+#[test]
+fn the_query_beside_images_tells_their_collections() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let here = folder.path();
+    let run = ask(&archive, here, "download", &["-o", "data", "--layout=by-detector", "--bands=D3"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    let summary = here.join("data/query_summary.toml");
+    let text = fs::read_to_string(&summary).unwrap();
+    // One of them in a deep field.
+    fs::write(&summary, text.replacen("spherex_qr2?", "spherex_qr2_deep?", 1)).unwrap();
+    let words = ["photometry", PLACE[0], PLACE[1], "data", "--columns=irsa"];
+    let table = spx(here, &words).succeeds().stdout;
+    let mut flags = column(&table, "deep_flg");
+    let collections = column(&table, "data_collection");
+    let dids = column(&table, "obs_publisher_did");
+    for ((flag, collection), did) in flags.iter().zip(&collections).zip(&dids) {
+        let expected = if flag == "1" { "spherex_qr2_deep" } else { "spherex_qr2" };
+        assert!(collection == expected && did.contains(&format!("/{expected}?")), "{table}");
+    }
+    flags.sort();
+    assert_eq!(flags, ["0", "0", "1"]);
 }
 
 #[test]
@@ -474,6 +510,18 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
     assert_eq!(again(&[]), [done, done, done, done]);
     fs::remove_file(results.join("lightcurve.ecsv")).unwrap();
     assert_eq!(again(&[]), [done, done, done, "again because its results are gone or incomplete"]);
+    // The columns of IRSA's tool as a VOTable; the other tables would not be those of this run.
+    assert_eq!(again(&["--columns=irsa", "--format=votable,json"]), [done, done, done, changed]);
+    let tables = names(&results).into_iter().filter(|name| name.starts_with("lightcurve"));
+    assert_eq!(tables.collect::<Vec<_>>(), ["lightcurve.json", "lightcurve.vot"]);
+    let table = fs::read_to_string(results.join("lightcurve.vot")).unwrap();
+    assert_eq!(table.matches("<FIELD name=\"").count(), 24);
+    let rows: serde_json::Value =
+        serde_json::from_slice(&fs::read(results.join("lightcurve.json")).unwrap()).unwrap();
+    for row in rows["photometry"].as_array().unwrap() {
+        assert_eq!((&row["deep_flg"], &row["source_id"]), (&0.into(), &"star".into()), "{row}");
+    }
+    assert_eq!(again(&["--columns=spxquery", "--format=csv,ecsv"]), [done, done, done, changed]);
     let status =
         spx(folder.path(), &["run", "--name=star", "-o", "out", "--status", "--json"]).succeeds().json();
     assert_eq!(status["done"].as_array().unwrap().len(), 4);

@@ -3,7 +3,7 @@
 //! A file names its bits in its own cards, and those win over the list that is built in; that is
 //! why the names are data here and no compile-time constants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -107,11 +107,17 @@ pub enum FlagError {
 
 /// The names of the bits of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FlagNames(BTreeMap<String, u32>);
+pub struct FlagNames {
+    bits: BTreeMap<String, u32>,
+    /// Names that the file's own cards give.
+    stated: BTreeSet<String>,
+}
 
 impl Default for FlagNames {
+    /// The built-in list, as for a file that names no flag.
     fn default() -> Self {
-        Self(STANDARD.iter().map(|&(name, bit)| (name.to_owned(), bit)).collect())
+        let bits = STANDARD.iter().map(|&(name, bit)| (name.to_owned(), bit)).collect();
+        Self { bits, stated: BTreeSet::new() }
     }
 }
 
@@ -134,7 +140,7 @@ impl FlagNames {
     /// The names in a FLAGS header, `MP_<NAME> = bit` (QR2) or `MSKNnnnn = 'NAME'` (QR3), completed
     /// by the built-in list where the file names neither the flag nor its bit.
     pub fn from_header(header: &Header) -> Self {
-        let mut names = BTreeMap::new();
+        let mut bits = BTreeMap::new();
         for card in header.cards() {
             let named =
                 match (&card.value, card.keyword.strip_prefix("MP_"), card.keyword.strip_prefix("MSKN")) {
@@ -147,26 +153,32 @@ impl FlagNames {
                     _ => None,
                 };
             if let Some((name, bit)) = named.filter(|&(_, bit)| bit < 32) {
-                names.insert(name.to_owned(), bit);
+                bits.insert(name.to_owned(), bit);
             }
         }
-        let taken: Vec<u32> = names.values().copied().collect();
+        let stated = bits.keys().cloned().collect();
+        let taken: Vec<u32> = bits.values().copied().collect();
         for (name, bit) in STANDARD {
             if !taken.contains(&bit) {
-                names.entry(name.to_owned()).or_insert(bit);
+                bits.entry(name.to_owned()).or_insert(bit);
             }
         }
-        Self(names)
+        Self { bits, stated }
     }
 
     /// The bit number of a name.
     pub fn bit(&self, name: &str) -> Option<u32> {
-        self.0.get(name).copied()
+        self.bits.get(name).copied()
+    }
+
+    /// True where the file's own cards name the flag; the built-in list does otherwise.
+    pub fn is_stated(&self, name: &str) -> bool {
+        self.stated.contains(name)
     }
 
     /// Names and bit numbers, by bit.
     pub fn by_bit(&self) -> Vec<(u32, &str)> {
-        let mut all: Vec<_> = self.0.iter().map(|(name, &bit)| (bit, name.as_str())).collect();
+        let mut all: Vec<_> = self.bits.iter().map(|(name, &bit)| (bit, name.as_str())).collect();
         all.sort_unstable();
         all
     }
@@ -235,6 +247,26 @@ fn mask_of(flags: &[Flag], names: &FlagNames) -> Result<u32, FlagError> {
 impl FlagSelection {
     /// No flag at all.
     pub const NONE: Self = Self::List(Vec::new());
+
+    /// The presets by their names, but for `none`. Each is a list of names, of which a file has
+    /// those of its release.
+    pub const PRESETS: [(&str, Self); 4] = [
+        ("photometry", Self::Photometry),
+        ("mosaic", Self::Mosaic),
+        ("irsa", Self::Mosaic),
+        ("spxquery", Self::Spxquery),
+    ];
+
+    /// The names of the presets that hold a flag.
+    pub fn presets_with(name: &str) -> Vec<&'static str> {
+        let holds = |preset: &Self| match preset {
+            Self::Photometry => MOSAIC.contains(&name) || WILD.contains(&name),
+            Self::Mosaic => MOSAIC.contains(&name),
+            Self::Spxquery => SPXQUERY.contains(&name),
+            Self::List(_) | Self::Union(_) | Self::Not(_) => false,
+        };
+        Self::PRESETS.iter().filter(|(_, preset)| holds(preset)).map(|(name, _)| *name).collect()
+    }
 
     /// The mask of the selected bits in a file with these names.
     ///
@@ -373,12 +405,11 @@ fn parse_value(word: &str) -> Result<Flag, FlagError> {
 }
 
 fn parse_selected(word: &str) -> Result<FlagSelection, FlagError> {
-    Ok(match word.to_ascii_lowercase().as_str() {
-        "mosaic" | "irsa" => FlagSelection::Mosaic,
-        "photometry" => FlagSelection::Photometry,
-        "spxquery" => FlagSelection::Spxquery,
-        _ => FlagSelection::List(vec![parse_flag(word)?]),
-    })
+    let preset = FlagSelection::PRESETS.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(word));
+    match preset {
+        Some((_, preset)) => Ok(preset),
+        None => Ok(FlagSelection::List(vec![parse_flag(word)?])),
+    }
 }
 
 /// Names are checked for their form only: which of them exist is known when a file is open.
@@ -388,7 +419,8 @@ fn parse_flag(word: &str) -> Result<Flag, FlagError> {
         return word.parse().ok().filter(|bit| *bit < 32).map(Flag::Bit).ok_or_else(unknown);
     }
     let name = word.to_ascii_uppercase();
-    let preset = matches!(name.as_str(), "MOSAIC" | "IRSA" | "PHOTOMETRY" | "SPXQUERY" | "NONE");
+    let preset = FlagSelection::PRESETS.iter().any(|(preset, _)| preset.eq_ignore_ascii_case(word));
+    let preset = preset || name == "NONE";
     let formed = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     if formed && !preset { Ok(Flag::Name(name)) } else { Err(unknown()) }
 }
@@ -450,6 +482,24 @@ mod tests {
         let qr3 = Header::parse("MSKN0010= 'COLD'").unwrap();
         assert_eq!(FlagNames::from_header(&qr3).bit("COLD"), Some(10));
         assert_eq!(FlagNames::from_header(&qr3).bit("HOT"), None);
+    }
+
+    #[test]
+    fn presets_take_the_names_of_the_file_and_pass_over_those_it_lacks() {
+        // COLD and CROSSTALK have changed places, bits 22 to 29 have other names.
+        let mut cards = vec!["HIERARCH MP_CROSSTALK = 11".to_owned(), "MP_COLD = 20".to_owned()];
+        cards.extend((22..=29).map(|bit| format!("HIERARCH MP_OTHER{bit} = {bit}")));
+        let names = FlagNames::from_header(&Header::parse(&cards.join("\n")).unwrap());
+        let mosaic = bits([0, 2, 6, 7, 9, 10, 11, 14, 15, 17, 20]);
+        assert_eq!(FlagSelection::Mosaic.mask(&names), Ok(mosaic));
+        assert_eq!(FlagSelection::Photometry.mask(&names), Ok(mosaic | bits([1, 19])));
+        assert_eq!(FlagSelection::Spxquery.mask(&names), Ok(mosaic & !bits([11]) | bits([1, 19])));
+        assert!(names.is_stated("COLD") && names.is_stated("OTHER22") && !names.is_stated("HOT"));
+        for (word, preset) in FlagSelection::PRESETS {
+            let named = names.by_bit().into_iter();
+            let held = named.filter(|(_, name)| FlagSelection::presets_with(name).contains(&word));
+            assert_eq!(preset.mask(&names), Ok(bits(held.map(|(bit, _)| bit))), "{word}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What a spectral image holds.
 
+mod flags;
 mod hdus;
 mod summary;
 
@@ -7,6 +8,7 @@ use std::path::Path;
 
 use spx_core::image::PixelPlanes;
 
+pub use flags::{FlagListing, list_flags};
 pub use hdus::{HduContent, HduListing};
 pub use summary::{
     FlagCount, ImageSky, ImageSummary, ImageTimes, NotFiniteCounts, ValueExtent, ZodiScaleReport,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use spx_core::detector::Detector;
 use spx_core::header::Header;
+use spx_core::image::WaveTableData;
 use spx_core::map::{Passband, WavelengthMap as _};
 use spx_wcs::{CelestialWcs, WaveTable};
 
@@ -13,11 +14,14 @@ use crate::correction::{write_flux_corrections, write_plane};
 use crate::epsf::write_epsf_table;
 use crate::error::SimError;
 use crate::mef_writer::write_fits;
-use crate::optics::{celestial, qr3_wave_table};
+use crate::optics::{celestial, qr3_wave_table, wave_table};
 use crate::options::{ExposureOptions, RealisticOptions};
 use crate::psf::PsfField;
 
-/// Families and tokens of the products.
+/// Families and tokens of the products of Quick Release 2.
+const OLD_SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-wcs-v4-2025-254"];
+const OLD_SOLID_ANGLE: [&str; 2] = ["solid_angle_pixel_map", "cal-sapm-v2-2025-164"];
+/// Families and tokens of those of Quick Release 3.
 const SPECTRAL_WCS: [&str; 2] = ["spectral_wcs", "cal-swcs-v5-2026-191"];
 const SOLID_ANGLE: [&str; 2] = ["solid_angle_pixel_map", "cal-sapm-v3-2026-191"];
 const FLUX_CORRECTIONS: [&str; 2] = ["l3_flux_corrections", "cal-flxc-v1-2026-191"];
@@ -36,11 +40,11 @@ pub fn write_calibration(
 ) -> Result<Vec<PathBuf>, SimError> {
     // Only the third detector's functions were made a second time.
     let epsf = ["epsf", if detector.number() == 3 { "cal-epsf-v2-2026-191" } else { "cal-epsf-v1-2026-191" }];
-    let at = |product| place(root, product, detector);
+    let at = |product| place(root, "qr3", product, detector);
     let paths = [at(SPECTRAL_WCS)?, at(SOLID_ANGLE)?, at(epsf)?, at(FLUX_CORRECTIONS)?];
     // Anywhere on the sky: areas and functions of pixels do not depend on it.
     let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
-    write_spectral_wcs(&paths[0], detector)?;
+    write_spectral_wcs(&paths[0], detector, &qr3_wave_table(detector))?;
     write_solid_angles(&paths[1], detector, &wcs)?;
     let options = ExposureOptions { realism: Some(realism.clone()), ..ExposureOptions::default() };
     write_fits(&paths[2], |file| write_epsf_table(file, detector, &PsfField::new(&options, detector, &wcs)))?;
@@ -48,9 +52,29 @@ pub fn write_calibration(
     Ok(paths.to_vec())
 }
 
+/// Writes the products of Quick Release 2, which those of [`write_calibration`] supersede, below
+/// `root`, and gives their paths: `spectral_wcs`, in D5 and D6 on the wavelengths of that release,
+/// and `solid_angle_pixel_map`. The archive has them, too, so that a client has to choose.
+///
+/// # Errors
+/// Where a file exists or cannot be written.
+pub fn write_qr2_calibration(root: &Path, detector: Detector) -> Result<Vec<PathBuf>, SimError> {
+    let at = |product| place(root, "qr2", product, detector);
+    let paths = [at(OLD_SPECTRAL_WCS)?, at(OLD_SOLID_ANGLE)?];
+    let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
+    write_spectral_wcs(&paths[0], detector, &wave_table(detector))?;
+    write_solid_angles(&paths[1], detector, &wcs)?;
+    Ok(paths.to_vec())
+}
+
 /// `qr3/FAMILY/TOKEN/3/FAMILY_D3_spx_TOKEN.fits`, with its directory.
-fn place(root: &Path, [family, token]: [&str; 2], detector: Detector) -> Result<PathBuf, SimError> {
-    let folder = root.join("qr3").join(family).join(token).join(detector.number().to_string());
+fn place(
+    root: &Path,
+    release: &str,
+    [family, token]: [&str; 2],
+    detector: Detector,
+) -> Result<PathBuf, SimError> {
+    let folder = root.join(release).join(family).join(token).join(detector.number().to_string());
     std::fs::create_dir_all(&folder).map_err(|source| SimError::Io { path: folder.clone(), source })?;
     Ok(folder.join(format!("{family}_{detector}_spx_{token}.fits")))
 }
@@ -63,8 +87,7 @@ fn plane_cards(name: &str, unit: &str, detector: Detector) -> Header {
     h
 }
 
-fn write_spectral_wcs(path: &Path, detector: Detector) -> Result<(), SimError> {
-    let table = qr3_wave_table(detector);
+fn write_spectral_wcs(path: &Path, detector: Detector, table: &WaveTableData) -> Result<(), SimError> {
     let mut header = Header::new();
     wavelength_wcs(&mut header, [0, 0], false);
     let waves = WaveTable::new(&table.x, &table.y, &table.values, &header)?;

@@ -57,7 +57,7 @@ mod truth;
 /// What callers need of spx-core.
 pub use spx_core::{detector::Detector, sky::Position};
 
-pub use calibration::write_calibration;
+pub use calibration::{write_calibration, write_qr2_calibration};
 pub use correction::{flux_correction_plane, write_flux_corrections};
 pub use error::SimError;
 pub use expose::{SimulatedExposure, observe};

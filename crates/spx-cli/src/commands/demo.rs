@@ -9,7 +9,10 @@ use spx_core::detector::Detector;
 use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_pipeline::archive::{ArchiveSettings, CutoutSettings};
+use spx_pipeline::archive::{ArchiveSettings, ArchiveUrl, CalibrationFamily, CutoutSettings};
+use spx_pipeline::calibration::{
+    CalibrationChoice, CalibrationRequest, CalibrationSettings, CalibrationStatus, fetch_calibration,
+};
 use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
 use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
 use spx_pipeline::run::{RunConfig, run_source};
@@ -17,8 +20,8 @@ use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
 use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
-    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedSky,
-    SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_truth,
+    ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease,
+    SimulatedSky, SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_calibration, write_truth,
 };
 
 use super::simulate::{SimulatedFile, write_all};
@@ -46,10 +49,11 @@ const NEIGHBOR: f64 = 4.0;
 
 /// Run everything on simulated data, without a network, and compare the results with the truth.
 ///
-/// Simulates a field around NGC 4395 with detector D3, serves it as a local archive, queries and
-/// downloads from that, drizzles the exposures into a cube, measures the stars in it, and writes
+/// Simulates a field around NGC 4395 with detector D3, images of Quick Releases 2 and 3 in turn,
+/// serves it as a local archive, fetches the calibration products that bring both to one scale,
+/// queries and downloads, drizzles the exposures into a cube, measures the stars in it, and writes
 /// the cube and a picture; then makes the spectrum and light curve of one star from cutouts. Takes
-/// some seconds and 480 MB of disk.
+/// some seconds and 600 MB of disk.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  spx demo\n  spx demo -o /tmp/demo --json")]
 pub(crate) struct DemoArgs {
@@ -71,14 +75,17 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     let sky = sky()?;
     let data = output.join("archive");
     say(&format!(
-        "1. {EXPOSURES} exposures of a field around NGC 4395 with D3, simulated: {}",
+        "1. {EXPOSURES} exposures of a field around NGC 4395 with D3, half of QR2, half of QR3, simulated: {}",
         data.display()
     ));
     simulate(&sky, &data, global)?;
     let archive = LocalArchive::start(&data, ServeOptions::default())?;
     say(&format!("   served as a local archive at {}", archive.url()));
-    say("2. spx drizzle: query, download, all of them into a cube");
-    let cubes = drizzle(&settings(&archive.url(), output), &global.terminal())?;
+    say("2. spx calibration fetch: what brings QR2 to the scale of QR3");
+    let products = Products::fetch(&archive.url(), output, global)?;
+    say(&format!("   {} products in {}", products.count, products.directory.display()));
+    say("3. spx drizzle: query, download, all of them into a cube");
+    let cubes = drizzle(&settings(&archive.url(), output, &products), &global.terminal())?;
     let report = cubes.cubes.first().ok_or_else(|| anyhow!("no cube was made"))?;
     let [nz, ny, nx] = report.shape;
     say(&format!("   {nx} x {ny} x {nz} voxels from {} exposures: {}", report.used, report.file));
@@ -86,14 +93,14 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     let picture = output.join("ngc4395.png");
     draw(&mut cube, &picture)?;
     say(&format!("   a picture of it: {}", picture.display()));
-    say("3. The stars in the cube against the truth:");
+    say("4. The stars in the cube against the truth:");
     let comparison = Comparison::new(&mut cube, &sky)?;
     if !global.json {
         ui::data(&comparison.table())?;
     }
     let star = comparison.example().ok_or_else(|| anyhow!("no star stands clear of the galaxy"))?;
-    say(&format!("4. spx run: the spectrum and light curve of {} from cutouts", star.id));
-    let measured = SingleSource::new(star, &archive.url(), &output.join("star"), global)?;
+    say(&format!("5. spx run: the spectrum and light curve of {} from cutouts", star.id));
+    let measured = SingleSource::new(star, &archive.url(), output, &products, global)?;
     say(&format!("   {}", measured.figure.display()));
     if global.json {
         let mut report = comparison.json();
@@ -171,23 +178,59 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
     // whole.
     let plan =
         SurveyOptions { observations: EXPOSURES, detectors, margin: -20.0, ..SurveyOptions::default() };
+    let realism = RealisticOptions { gain_error: true, ..RealisticOptions::default() };
     let options = ExposureOptions {
         frame: FrameExtent::Around { position: center, size: CUTOUT },
         zodi_scale: ZODI_SCALE,
-        realism: Some(RealisticOptions::default()),
+        realism: Some(realism.clone()),
         ..ExposureOptions::default()
     };
-    let file = |pointing: Pointing| SimulatedFile {
-        path: data.join(pointing.file_name(options.release)),
-        pointing,
-        options: options.clone(),
+    let file = |(k, pointing): (usize, Pointing)| {
+        let release = [SimulatedRelease::Qr2, SimulatedRelease::Qr3][k % 2];
+        let options = ExposureOptions { release, ..options.clone() };
+        SimulatedFile { path: data.join(pointing.file_name(release)), pointing, options }
     };
-    let files: Vec<_> = survey(center, &plan)?.into_iter().map(file).collect();
+    let files: Vec<_> = survey(center, &plan)?.into_iter().enumerate().map(file).collect();
     write_all(sky, &files, false, &global.terminal())?;
+    for &detector in &plan.detectors {
+        write_calibration(data, detector, &realism)?;
+    }
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
 
-fn settings(archive: &str, output: &Path) -> DrizzleConfig {
+/// Calibration products that were fetched.
+struct Products {
+    directory: PathBuf,
+    count: usize,
+}
+
+impl Products {
+    /// Gets those of the local archive.
+    fn fetch(archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
+        let request = CalibrationRequest {
+            archive: archive.parse::<ArchiveUrl>()?,
+            families: CalibrationFamily::ALL.to_vec(),
+            detectors: vec![Detector::new(3)?],
+            directory: output.join("calibration"),
+            workers: 2,
+        };
+        let entries = fetch_calibration(&request, &global.terminal())?;
+        if let Some(entry) = entries.iter().find(|entry| entry.status != CalibrationStatus::Fetched) {
+            let reason = entry.reason.as_deref().unwrap_or_default();
+            return Err(anyhow!("{}: {} {reason}", entry.file, entry.status.name()).into());
+        }
+        Ok(Self { directory: request.directory, count: entries.len() })
+    }
+
+    fn settings(&self) -> CalibrationSettings {
+        CalibrationSettings {
+            calibration: CalibrationChoice::Directory(self.directory.clone()),
+            ..CalibrationSettings::default()
+        }
+    }
+}
+
+fn settings(archive: &str, output: &Path, products: &Products) -> DrizzleConfig {
     DrizzleConfig {
         region: RegionSettings {
             ra: Some(CENTER.0),
@@ -198,6 +241,7 @@ fn settings(archive: &str, output: &Path) -> DrizzleConfig {
         },
         archive: ArchiveSettings::at(archive),
         output: OutputSettings { output_dir: output.to_owned(), ..OutputSettings::default() },
+        calibration: products.settings(),
         ..DrizzleConfig::default()
     }
 }
@@ -452,7 +496,14 @@ struct SingleSource<'a> {
 }
 
 impl<'a> SingleSource<'a> {
-    fn new(star: &'a SimulatedStar, archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
+    fn new(
+        star: &'a SimulatedStar,
+        archive: &str,
+        output: &Path,
+        products: &Products,
+        global: &Global,
+    ) -> Result<Self, Failure> {
+        let output = output.join("star");
         let config = RunConfig {
             name: star.id.clone(),
             source: SourceSettings {
@@ -460,10 +511,14 @@ impl<'a> SingleSource<'a> {
                 dec: Some(star.position.dec()),
                 ..SourceSettings::default()
             },
-            output_dir: output.to_owned(),
+            output_dir: output.clone(),
             cutout: CutoutSettings { cutout_size: Some("60px".to_owned()), cutout_center: None },
             archive: ArchiveSettings::at(archive),
-            photometry: PhotometrySettings { psf_flux: true, ..PhotometrySettings::default() },
+            photometry: PhotometrySettings {
+                psf_flux: true,
+                calibration: products.settings(),
+                ..PhotometrySettings::default()
+            },
             ..RunConfig::default()
         };
         let report = run_source(&config, &global.terminal())?;

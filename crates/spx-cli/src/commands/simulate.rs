@@ -10,7 +10,7 @@ use spx_core::progress::Progress;
 use spx_core::sky::Position;
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
-    SurveyOptions, observe, survey, write_calibration, write_mef, write_truth,
+    SurveyOptions, observe, survey, write_calibration, write_mef, write_qr2_calibration, write_truth,
 };
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -75,8 +75,8 @@ pub(crate) struct SimulateArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0)]
     zodi_scale: f64,
     /// Release; mixed: every other observation is of Quick Release 3, the others have the gain
-    /// error of Quick Release 2, and the calibration products that bring both to one scale are
-    /// written to DIR/qr3
+    /// error of Quick Release 2, and the calibration products of both are written to DIR/qr2 and
+    /// DIR/qr3, as in the archive
     #[arg(long, value_name = "NAME", default_value = "qr2")]
     release: ReleaseName,
     /// Compress the files; they keep their names
@@ -203,6 +203,7 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     if let (ReleaseName::Mixed, Some(realism)) = (args.release, args.realism()) {
         for &detector in &args.detectors {
             write_calibration(&args.output_dir, detector, &realism)?;
+            write_qr2_calibration(&args.output_dir, detector)?;
         }
     }
     for file in &files {

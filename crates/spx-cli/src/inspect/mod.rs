@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use spx_core::fits::verify_file;
 use spx_core::image::PixelPlanes;
-use spx_pipeline::inspect::{ImageSummary, inspect};
+use spx_pipeline::inspect::{FlagListing, ImageSummary, inspect, list_flags};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -31,6 +31,7 @@ use crate::ui;
 Examples:
   spx inspect level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
   spx inspect data/*.fits --verify
+  spx inspect --flags level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
   spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
 
 A file that cannot be read is named on standard error, the others are shown,
@@ -44,6 +45,10 @@ pub(crate) struct InspectArgs {
     /// FITS file will do
     #[arg(long)]
     verify: bool,
+    /// List the flags instead: bits and names, and the presets of --bad-flags and --exclude-flags
+    /// that hold them
+    #[arg(long, conflicts_with = "verify")]
+    flags: bool,
 }
 
 /// One element of the JSON report.
@@ -55,6 +60,10 @@ enum Entry {
     Verified {
         file: String,
         verified: Vec<String>,
+    },
+    Flags {
+        file: String,
+        flags: Vec<FlagListing>,
     },
     Failed {
         file: String,
@@ -71,6 +80,9 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
     for path in &args.files {
         let looked_at = if args.verify {
             verify(path)
+        } else if args.flags {
+            let file = path.display().to_string();
+            list_flags(path).map(|flags| Entry::Flags { file, flags }).map_err(Failure::from)
         } else {
             inspect(path, &mut planes).map(|summary| Entry::Read(Box::new(summary))).map_err(Failure::from)
         };
@@ -78,6 +90,10 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
             Ok(entry) if global.json => entries.push(entry),
             Ok(Entry::Read(summary)) => {
                 ui::data(&format!("{gap}{}", text::render(&summary)))?;
+                gap = "\n";
+            }
+            Ok(Entry::Flags { file, flags }) => {
+                ui::data(&format!("{gap}{file}\n{}", text::preset_table(&flags).render("  ")))?;
                 gap = "\n";
             }
             Ok(Entry::Verified { file, verified }) => ui::data(&format!("{file}: {}\n", told(&verified)))?,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use spx_pipeline::inspect::{HduContent, HduListing, ImageSky, ImageSummary, ValueExtent};
+use spx_pipeline::inspect::{FlagListing, HduContent, HduListing, ImageSky, ImageSummary, ValueExtent};
 
 use crate::text::{Align, Table, number, percent};
 
@@ -134,5 +134,20 @@ fn flag_table(s: &ImageSummary) -> Table<4> {
         table.row([flag.bit.to_string(), name, flag.pixels.to_string(), percent(flag.pixels, s.pixels())]);
     }
     table.row(["".to_owned(), "none".to_owned(), s.unflagged.to_string(), percent(s.unflagged, s.pixels())]);
+    table
+}
+
+/// The flags of a file, and the presets that hold them.
+pub(super) fn preset_table(flags: &[FlagListing]) -> Table<4> {
+    let mut table = Table::new([
+        ("bit", Align::Right),
+        ("name", Align::Left),
+        ("presets", Align::Left),
+        ("named by", Align::Left),
+    ]);
+    for FlagListing { bit, name, in_file, presets } in flags {
+        let named_by = if *in_file { "the file" } else { "spx; the file does not name it" };
+        table.row([bit.to_string(), name.clone(), presets.join(", "), named_by.to_owned()]);
+    }
     table
 }

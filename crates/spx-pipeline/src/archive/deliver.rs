@@ -76,13 +76,9 @@ impl ArchiveOrder<'_> {
 
     /// Without a limit, a place may have tens of thousands of images.
     fn warn_of_size(&self, summary: &QuerySummary, listener: &dyn Listener) {
-        let count = summary.n_observations;
-        if self.selection.max_images.is_none() && count > MAX_IMAGES {
-            let size = summary.estimated_bytes(self.cutout) as f64 / 1e9;
-            listener.warning(&format!(
-                "{count} images, about {size:.1} GB to download: --bands, --mjd-range, --release, --fields and \
-                 --cutout-size take less, --max-images sets a limit"
-            ));
+        let warning = size_warning(summary.n_observations, summary.estimated_bytes(self.cutout));
+        if let Some(warning) = warning.filter(|_| self.selection.max_images.is_none()) {
+            listener.warning(&warning);
         }
     }
 
@@ -129,5 +125,45 @@ impl ArchiveOrder<'_> {
         summary.note_sizes(self.cutout, &delivered.files);
         summary.write(&self.summary)?;
         Ok(delivered)
+    }
+}
+
+/// Says so where there are so many images that other pipelines would refuse them.
+fn size_warning(count: usize, bytes: u64) -> Option<String> {
+    let size = bytes as f64 / 1e9;
+    (count > MAX_IMAGES).then(|| {
+        format!(
+            "{count} images, about {size:.1} GB to download: --bands, --mjd-range, --release, --fields and \
+             --cutout-size take less, --max-images sets a limit"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::archive::ArchiveSettings;
+
+    #[test]
+    fn many_images_are_told_with_their_size_and_the_options_that_take_less() {
+        assert_eq!(size_warning(500, 36_000_000_000), None);
+        let warning = size_warning(24_103, 1_726_000_000_000).unwrap();
+        for word in ["24103 images, about 1726.0 GB", "--bands", "--cutout-size", "--max-images"] {
+            assert!(warning.contains(word), "{word}: {warning}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_the_users_or_else_the_pipelines() {
+        let position = spx_core::sky::Position::new(10.0, 41.0).unwrap();
+        let shape = spx_archive::SearchShape::Point(position);
+        let limit = |given: Option<usize>, of_pipeline: Option<usize>| {
+            let mut settings = ArchiveSettings::default();
+            settings.search.max_images = given;
+            settings.access().unwrap().selection(shape, of_pipeline).max_images
+        };
+        assert_eq!(limit(None, Some(MAX_IMAGES)), Some(500));
+        assert_eq!(limit(Some(9000), Some(MAX_IMAGES)), Some(9000));
+        assert_eq!((limit(None, None), limit(Some(3), None)), (None, Some(3)));
     }
 }

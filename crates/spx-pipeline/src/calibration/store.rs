@@ -135,6 +135,8 @@ pub fn fetch_calibration(
         ..DownloadOptions::default()
     };
     let downloader = Downloader::new(&client, directory, options).with_context(context)?;
+    // A fetch that was killed may have left files out of the way.
+    restore(&left_aside(directory, &listed)).with_context(context)?;
     let mut notes = StoreNotes::read(directory);
     let mut entries: Vec<CalibrationEntry> = listed.iter().map(|p| entry(p, directory)).collect();
     let mut wanted = Vec::new();
@@ -299,12 +301,24 @@ fn set_aside(directory: &Path, wanted: &[DownloadTarget]) -> std::io::Result<Vec
     for target in wanted {
         let path = directory.join(target.uri.mirror_path());
         if path.symlink_metadata().is_ok() {
-            let aside = path.with_file_name(format!(".{}.old", file_name(&path)));
+            let aside = aside(&path);
             std::fs::rename(&path, &aside)?;
             moved.push([path, aside]);
         }
     }
     Ok(moved)
+}
+
+/// The name under which a file is out of the way.
+fn aside(path: &Path) -> PathBuf {
+    path.with_file_name(format!(".{}.old", file_name(path)))
+}
+
+/// Files that an earlier fetch moved out of the way and did not bring back.
+fn left_aside(directory: &Path, listed: &[ListedProduct]) -> Vec<[PathBuf; 2]> {
+    let paths = listed.iter().map(|product| directory.join(product.uri.mirror_path()));
+    let pairs = paths.map(|path| [path.clone(), aside(&path)]);
+    pairs.filter(|[_, aside]| aside.symlink_metadata().is_ok()).collect()
 }
 
 /// Brings back what was not replaced, and removes what was.

@@ -9,6 +9,7 @@ use spx_core::columns::{TableColumn, measurement_column};
 use spx_core::release::DataRelease;
 
 use super::row::{MeasurementRow, RowFallbacks};
+use super::table::TableHead;
 use crate::frame::ExposureInfo;
 
 /// The value of a cell.
@@ -45,6 +46,8 @@ pub enum ColumnSource {
     Row(fn(&MeasurementRow) -> CellValue<'static>),
     /// Exposure and row decide together.
     Both(fn(&ExposureInfo, &MeasurementRow) -> CellValue<'static>),
+    /// What the head of the table says of the source, or of the exposure.
+    Head(fn(&TableHead, &ExposureInfo) -> CellValue<'static>),
 }
 
 /// A column, and how its cells are had.
@@ -58,9 +61,15 @@ pub struct MeasurementColumn {
 
 impl MeasurementColumn {
     /// The value in a row; of a source that was not measured, what is known of the exposure.
-    pub fn value<'a>(&self, info: &'a ExposureInfo, row: Option<&MeasurementRow>) -> CellValue<'a> {
+    pub(super) fn value<'a>(
+        &self,
+        head: &TableHead,
+        info: &'a ExposureInfo,
+        row: Option<&MeasurementRow>,
+    ) -> CellValue<'a> {
         match (self.of, row) {
             (ColumnSource::Exposure(value), _) => value(info),
+            (ColumnSource::Head(value), _) => value(head, info),
             (ColumnSource::Row(value), Some(row)) => value(row),
             (ColumnSource::Both(value), Some(row)) => value(info, row),
             (ColumnSource::Row(_) | ColumnSource::Both(_), None) => CellValue::Empty,

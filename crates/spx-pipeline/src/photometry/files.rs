@@ -12,6 +12,7 @@ use super::exposure::PhotometrySetup;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
+use crate::archive::ArchiveIdentifiers;
 use crate::calibration::mixed_scales_warning;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::find_inputs;
@@ -49,6 +50,9 @@ pub struct PhotometryReport {
     pub columns: ColumnNames,
     /// Names of the calibration products at hand.
     pub calibration: Vec<String>,
+    /// What the archive calls the images, by query summaries beside them.
+    #[serde(skip)]
+    pub identifiers: ArchiveIdentifiers,
     /// One for each file, by time.
     pub entries: Vec<PhotometryEntry>,
 }
@@ -80,7 +84,8 @@ pub fn photometry(
     count_once(&mut entries, config.release);
     warn_of_mixed_scales(&entries, listener);
     let calibration = setup.calibration.files().collect();
-    Ok(PhotometryReport { target, columns: config.columns, calibration, entries })
+    let identifiers = ArchiveIdentifiers::beside(&files, listener);
+    Ok(PhotometryReport { target, columns: config.columns, calibration, identifiers, entries })
 }
 
 impl PhotometryReport {
@@ -93,6 +98,7 @@ impl PhotometryReport {
                 dec: self.target.position.dec(),
                 generated,
                 calibration: self.calibration.clone(),
+                identifiers: self.identifiers.clone(),
             },
             entries: &self.entries,
             names: self.columns,

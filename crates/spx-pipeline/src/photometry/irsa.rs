@@ -2,14 +2,18 @@
 //! units: a row for each image. Fluxes of the tool are those of a fitted model; ours are those of
 //! the aperture.
 //!
-//! What spx does not know is empty: whether an image is of a deep field, the number of the exposure
-//! where its header does not say it, and the shape of a source, which is a point here.
+//! The archive decides in which collection an image is, and so whether it is of a deep field: the
+//! answer to the query says it ([`ArchiveIdentifiers`](crate::archive::ArchiveIdentifiers)). Without
+//! one, identifier and collection are those of the survey of the whole sky and `deep_flg` is empty,
+//! as is the number of the exposure where its header does not say it. Sources are points, of radius
+//! 0 and axis ratio 1; their Sersic index is 0, which no profile has.
 
 use spx_core::columns::{ColumnKind, TableColumn, measurement_column};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use super::columns::{CellValue, ColumnSource, MeasurementColumn};
 use super::row::MeasurementRow;
+use super::table::TableHead;
 use crate::frame::ExposureInfo;
 
 /// Bit of `flags`: the aperture touches bad pixels.
@@ -18,7 +22,7 @@ const CONTAINS_BAD_PIXEL: i64 = 1 << 32;
 const FIT_ERROR: i64 = 1 << 33;
 
 use ColumnKind::{Integer, Real, Text};
-use ColumnSource::{Exposure as E, Row as R};
+use ColumnSource::{Exposure as E, Head as H, Row as R};
 
 const fn column(
     name: &'static str,
@@ -36,7 +40,8 @@ const fn known(name: &'static str, ours: &str, of: ColumnSource) -> MeasurementC
     MeasurementColumn { column: measurement_column(ours).named(name), of }
 }
 
-const NONE: ColumnSource = E(|_| CellValue::Empty);
+/// What all points have.
+const ZERO: ColumnSource = R(|_| CellValue::Real(0.0));
 
 /// All columns.
 #[rustfmt::skip]
@@ -50,21 +55,21 @@ pub static IRSA_COLUMNS: [MeasurementColumn; 24] = [
     column("local_bkg_flg", Integer, "", "meta.code", "1 where a local background was subtracted", R(|r| CellValue::Integer(i64::from(r.background_pixels > 0)))),
     column("flags", Integer, "", "meta.code.qual", "Flags of the pixels of the source, bits as in FLAGS; bit 32: CONTAINS_BAD_PIXEL, bit 33: FIT_ERROR", R(|r| CellValue::Integer(flags(r)))),
     column("fit_ql", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux over its degrees of freedom; empty where it was not asked for", R(|r| CellValue::real(r.psf.and_then(|psf| psf.reduced_chi2())))),
-    column("deep_flg", Integer, "", "meta.code", "1 where the image is of a deep field; empty where that is not known", NONE),
+    column("deep_flg", Integer, "", "meta.code", "1 where the image is of a deep field, 0 where it is not; empty where the archive has not been asked", H(deep_flag)),
     known("det_id", "detector", E(|e| CellValue::Integer(e.detector.into()))),
     column("lvf_id", Integer, "", "meta.id;obs", "Number of the exposure, card EXPIDN", E(|e| e.exposure_number.map_or(CellValue::Empty, CellValue::Integer))),
-    column("obs_publisher_did", Text, "", "meta.ref.ivoid", "Identifier of the image in the archive", E(|e| did(e).map_or(CellValue::Empty, |did| CellValue::Text(did.into())))),
+    column("obs_publisher_did", Text, "", "meta.ref.ivoid", "Identifier of the image in the archive", H(|head, e| text(did(head, e)))),
     known("lambda", "wavelength", R(|r| CellValue::Real(r.wavelength))),
     known("lambda_width", "bandwidth", R(|r| CellValue::Real(r.bandwidth))),
     known("flux", "flux", R(|r| CellValue::Real(r.flux))),
     known("flux_err", "flux_error", R(|r| CellValue::Real(r.flux_error))),
     column("flux_err_tractor", Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of a fitted flux: that of the PSF-weighted flux, where it was asked for", R(|r| CellValue::real(r.psf.map(|psf| psf.error)))),
-    column("data_collection", Text, "", "meta.id", "Collection of the archive", E(|e| collection(e).map_or(CellValue::Empty, |name| CellValue::Text(name.into())))),
-    column("shape_r", Real, "arcsec", "phys.angSize", "Effective radius; empty for a point", NONE),
-    column("phi", Real, "deg", "pos.posAng", "Position angle; empty for a point", NONE),
-    column("sersic", Real, "", "stat.param", "Sersic index; empty for a point", NONE),
-    column("ab_ratio", Real, "", "phys.size.axisRatio", "Axis ratio; empty for a point", NONE),
-    column("source_id", Text, "", "meta.id;meta.main", "Source; empty, for a table has one", NONE),
+    column("data_collection", Text, "", "meta.id", "Collection of the archive", H(|head, e| text(collection(head, e)))),
+    column("shape_r", Real, "arcsec", "phys.angSize", "Effective radius; 0 for a point", ZERO),
+    column("phi", Real, "deg", "pos.posAng", "Position angle; 0 for a point", ZERO),
+    column("sersic", Real, "", "stat.param", "Sersic index; 0 for a point", ZERO),
+    column("ab_ratio", Real, "", "phys.size.axisRatio", "Axis ratio; 1 for a point", R(|_| CellValue::Real(1.0))),
+    column("source_id", Text, "", "meta.id;meta.main", "Name of the source", H(|head, _| CellValue::Text(head.name.clone().into()))),
 ];
 
 fn flags(row: &MeasurementRow) -> i64 {
@@ -79,11 +84,30 @@ fn flags(row: &MeasurementRow) -> i64 {
     flags
 }
 
-fn collection(exposure: &ExposureInfo) -> Option<String> {
-    Some(format!("spherex_{}", exposure.identity.release?))
+fn text(text: Option<String>) -> CellValue<'static> {
+    text.map_or(CellValue::Empty, |text| CellValue::Text(text.into()))
 }
 
-fn did(exposure: &ExposureInfo) -> Option<String> {
-    let ExposureInfo { obs_id, detector, .. } = exposure;
-    Some(format!("ivo://irsa.ipac/{}?{obs_id}/D{detector}", collection(exposure)?))
+/// The identifier that the archive gave, or one of the survey of the whole sky.
+fn did(head: &TableHead, exposure: &ExposureInfo) -> Option<String> {
+    let given = head.identifiers.of(exposure).map(str::to_owned);
+    given.or_else(|| {
+        let ExposureInfo { obs_id, detector, .. } = exposure;
+        let release = exposure.identity.release?;
+        Some(format!("ivo://irsa.ipac/spherex_{release}?{obs_id}/D{detector}"))
+    })
+}
+
+/// `spherex_qr2` of `ivo://irsa.ipac/spherex_qr2?2025W51_1A_0684_2/D3`.
+fn collection(head: &TableHead, exposure: &ExposureInfo) -> Option<String> {
+    collection_of(&did(head, exposure)?).map(str::to_owned)
+}
+
+fn collection_of(did: &str) -> Option<&str> {
+    Some(did.split('?').next()?.rsplit('/').next()?).filter(|name| name.starts_with("spherex_"))
+}
+
+fn deep_flag(head: &TableHead, exposure: &ExposureInfo) -> CellValue<'static> {
+    let collection = head.identifiers.of(exposure).and_then(collection_of);
+    collection.map_or(CellValue::Empty, |name| CellValue::Integer(name.ends_with("_deep").into()))
 }

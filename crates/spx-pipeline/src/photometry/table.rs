@@ -16,6 +16,7 @@ use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableTyp
 use super::columns::{COLUMNS, CellValue, MeasurementColumn};
 use super::entry::PhotometryEntry;
 use super::irsa::IRSA_COLUMNS;
+use crate::archive::ArchiveIdentifiers;
 use crate::{PipelineError, ResultContext as _};
 
 /// Which columns a table has.
@@ -30,7 +31,8 @@ pub enum ColumnNames {
 }
 
 /// The form of a table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
 pub enum TableForm {
     /// Comma-separated values.
     Csv,
@@ -43,6 +45,19 @@ pub enum TableForm {
 }
 
 impl TableForm {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Csv, Self::Ecsv, Self::Json, Self::VoTable];
+
+    /// The ending of files of this form.
+    pub fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ecsv => "ecsv",
+            Self::Json => "json",
+            Self::VoTable => "vot",
+        }
+    }
+
     /// By the ending of a file's name.
     ///
     /// # Errors
@@ -75,8 +90,10 @@ pub struct TableHead {
     pub dec: f64,
     /// When the table was made, UTC; `None` where it is not to say so.
     pub generated: Option<String>,
-    /// ColumnNames of calibration products that were at hand.
+    /// Names of calibration products that were at hand.
     pub calibration: Vec<String>,
+    /// What the archive calls the images.
+    pub identifiers: ArchiveIdentifiers,
 }
 
 /// The measurements of one source.
@@ -179,7 +196,7 @@ impl MeasurementTable<'_> {
     fn cells<'e>(&self, entry: &'e PhotometryEntry, columns: &[&MeasurementColumn]) -> Vec<CellValue<'e>> {
         let row = entry.row().map(|(_, row)| row);
         let value = |column: &&MeasurementColumn| match &entry.exposure {
-            Some(info) => column.value(info, row),
+            Some(info) => column.value(&self.head, info, row),
             None => CellValue::Empty,
         };
         let mut cells: Vec<CellValue<'e>> = columns.iter().map(value).collect();
@@ -208,7 +225,7 @@ impl MeasurementTable<'_> {
 
     /// The head of spxquery's light curves, with our columns.
     fn comments(&self) -> String {
-        let TableHead { name, ra, dec, generated, calibration } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
         let mut text = format!("# SPHEREx Light Curve Data\n# Source: {name}\n# RA: {ra}\n# Dec: {dec}\n");
         let mut line = |line: String| text.extend(["# ", &line, "\n"]);
         if let Some(time) = generated {
@@ -228,7 +245,7 @@ impl MeasurementTable<'_> {
     }
 
     fn yaml(&self, columns: &[&MeasurementColumn]) -> String {
-        let TableHead { name, ra, dec, generated, calibration } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
         let mut text = String::from("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n");
         let mut column = |name: &str, kind: ColumnKind, unit: &str, ucd: &str, description: &str| {
             let datatype = match kind {
@@ -267,7 +284,7 @@ impl MeasurementTable<'_> {
     }
 
     fn json(&self) -> serde_json::Value {
-        let TableHead { name, ra, dec, generated, calibration } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
         let columns = self.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.column.name).collect();
         let rows = self.listed().map(|entry| {

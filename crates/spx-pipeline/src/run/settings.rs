@@ -14,7 +14,7 @@ use crate::archive::{ArchiveAccess, ArchiveSettings, CutoutSettings, detectors};
 use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::photometry::source::{SkyTarget, SourceSettings};
-use crate::photometry::table::ColumnNames;
+use crate::photometry::table::{ColumnNames, TableForm};
 
 /// 2026.0 \[MJD\]: early in the survey, so that a nearby star is searched for close to where it is.
 const SEARCH_MJD: f64 = 61_041.0;
@@ -36,6 +36,8 @@ pub struct RunConfig {
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-value" = "NAMES"))]
     pub columns: ColumnNames,
+    /// Forms of the table in results/, lightcurve.csv and so on; .vot for votable
+    pub format: Vec<TableForm>,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
     pub bands: Option<Vec<String>>,
@@ -60,6 +62,7 @@ impl Default for RunConfig {
             source: SourceSettings::default(),
             output_dir: "output".into(),
             columns: ColumnNames::default(),
+            format: vec![TableForm::Csv, TableForm::Ecsv],
             bands: None,
             cutout: CutoutSettings::default(),
             archive: ArchiveSettings::default(),

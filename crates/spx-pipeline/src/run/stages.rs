@@ -9,7 +9,7 @@ use spx_plot::{FigureFormat, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
-use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
+use crate::archive::{ArchiveIdentifiers, ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::calibration_lines;
 use crate::clock::now;
 use crate::outcome::InputOutcome;
@@ -28,9 +28,7 @@ use crate::{Listener, PipelineError, ResultContext as _};
 /// The stages in their order.
 pub const RUN_STAGES: [&str; 4] = ["query", "download", "processing", "visualization"];
 
-/// Files of the last stage, in `results/`.
-const TABLES: [(&str, TableForm); 2] =
-    [("lightcurve.csv", TableForm::Csv), ("lightcurve.ecsv", TableForm::Ecsv)];
+/// Figures of the last stage, in `results/`.
 const FIGURES: [(&str, FigureFormat); 3] = [
     ("combined_plot.png", FigureFormat::Png),
     ("combined_plot.svg", FigureFormat::Svg),
@@ -235,24 +233,36 @@ impl<'a> SourceRun<'a> {
         if entries.iter().all(|entry| entry.row().is_none()) {
             return Err(nothing_measured(entries));
         }
-        let RunConfig { name, columns, .. } = self.config;
+        let identifiers = ArchiveIdentifiers::told(&self.query()?);
+        let RunConfig { name, columns, format, .. } = self.config;
         let options = &self.parameters.figure;
-        let names = TABLES.iter().map(|t| t.0).chain(FIGURES.iter().map(|f| f.0));
-        let files: Vec<PathBuf> = names.map(|name| self.results.join(name)).collect();
+        let table_file = |form: TableForm| self.results.join(format!("lightcurve.{}", form.ending()));
+        let [tables, unwanted] = [true, false].map(|wanted| -> Vec<(PathBuf, TableForm)> {
+            let forms = TableForm::ALL.into_iter().filter(|form| format.contains(form) == wanted);
+            forms.map(|form| (table_file(form), form)).collect()
+        });
+        let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
+        let files: Vec<PathBuf> =
+            tables.iter().map(|t| t.0.clone()).chain(figures.iter().map(|f| f.0.clone())).collect();
         files.iter().try_for_each(|file| self.stages.clear(file))?;
-        let depends = format!("{columns:?} {options:?}\n{depends}");
+        let known = if *columns == ColumnNames::Irsa { format!("{identifiers:?}") } else { String::new() };
+        let depends = format!("{columns:?} {format:?} {options:?} {known}\n{depends}");
         let all_there = |(): &()| files.iter().all(|file| file.exists());
-        let table = table(self.config, &self.parameters, &self.setup, entries);
-        let results = &self.results;
+        let mut table = table(self.config, &self.parameters, &self.setup, entries);
+        table.head.identifiers = identifiers;
         self.stages.run("visualization", depends, all_there, || {
-            for (name, form) in TABLES {
-                write_output(&results.join(name), &table.render(form)?, true)?;
+            for (file, form) in &tables {
+                write_output(file, &table.render(*form)?, true)?;
+            }
+            // Those of an earlier run would not be of these measurements.
+            for (file, _) in unwanted.iter().filter(|(file, _)| file.exists()) {
+                std::fs::remove_file(file).with_context(|| file.display().to_string())?;
             }
             let rows = entries.iter().filter_map(PhotometryEntry::row);
             let figure = source_figure(name, rows, options.clone());
-            for (name, format) in FIGURES {
-                let drawn = render_light_curve(&figure, format).map_err(PipelineError::failed)?;
-                write_output(&results.join(name), &drawn, true)?;
+            for (file, format) in &figures {
+                let drawn = render_light_curve(&figure, *format).map_err(PipelineError::failed)?;
+                write_output(file, &drawn, true)?;
             }
             Ok::<_, PipelineError>(())
         })?;
@@ -320,6 +330,7 @@ fn table<'e>(
             dec: position.dec(),
             generated: Some(now()),
             calibration: setup.calibration.files().collect(),
+            identifiers: ArchiveIdentifiers::default(),
         },
         entries,
         names: config.columns,
