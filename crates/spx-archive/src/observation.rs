@@ -32,6 +32,9 @@ pub struct Observation {
     pub uri: ArchivePath,
     /// The id by which DataLink knows it, where the archive gave one.
     pub publisher_did: Option<String>,
+    /// The collection in which the archive lists it, where it says so: `spherex_qr2`, or
+    /// `spherex_qr2_deep` for an image of a deep field. Neither file nor path tell that.
+    pub collection: Option<String>,
     /// When and by which version it was processed, where the file's name says so.
     pub processing: Option<Processing>,
     /// Size that the archive states \[bytes\], where it does.
@@ -77,6 +80,11 @@ impl Observation {
     /// Release and processing, by the path of the file.
     pub fn identity(&self) -> ReleaseIdentity {
         ReleaseIdentity::new(Path::new(self.uri.as_str()), None)
+    }
+
+    /// True where the archive lists it among the images of deep fields.
+    pub fn is_deep(&self) -> bool {
+        self.collection.as_ref().is_some_and(|name| name.ends_with("_deep"))
     }
 
     /// The file's name.
@@ -165,7 +173,8 @@ pub fn newest(observations: Vec<Observation>, choice: ReleaseChoice) -> Newest {
                 best.insert(key, observation);
             }
             Some(other) => {
-                let rank = |o: &Observation| (o.identity(), o.uri.clone());
+                // A file that is listed for both fields is of the deep one.
+                let rank = |o: &Observation| (o.identity(), o.uri.clone(), o.is_deep());
                 let (new, old) = if rank(&observation) > rank(&other) {
                     (observation, other)
                 } else {
@@ -205,6 +214,8 @@ struct Record {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     publisher_did: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    collection: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     size: Option<u64>,
 }
 
@@ -221,6 +232,7 @@ impl TryFrom<Record> for Observation {
             wavelength_min: record.wavelength_min,
             wavelength_max: record.wavelength_max,
             publisher_did: record.publisher_did,
+            collection: record.collection,
             processing: ProductName::parse(uri.file_name()).map(|name| name.processing),
             uri,
             size: record.size,
@@ -240,6 +252,7 @@ impl From<Observation> for Record {
             wavelength_max: o.wavelength_max,
             uri: o.uri.to_string(),
             publisher_did: o.publisher_did,
+            collection: o.collection,
             size: o.size,
         }
     }
@@ -260,6 +273,7 @@ mod tests {
             wavelength_max: 2.0,
             uri: format!("ibe/data/spherex/qr2/level2/p/l2b-v{version}/{detector}/{name}"),
             publisher_did: None,
+            collection: None,
             size: None,
         };
         record.try_into().unwrap()
@@ -290,6 +304,20 @@ mod tests {
         );
         let backwards = newest(list.into_iter().rev().collect(), ReleaseChoice::Newest);
         assert_eq!(backwards, result, "the order of the input makes no difference");
+    }
+
+    #[test]
+    fn a_file_that_is_listed_for_both_fields_is_of_the_deep_one() {
+        let listed = |collection: &str| {
+            let image = made("a_1", 3, "27-2026-222", 1.0);
+            Observation { collection: Some(collection.to_owned()), ..image }
+        };
+        let rows = vec![listed("spherex_qr3"), listed("spherex_qr3_deep"), listed("spherex_qr3")];
+        for rows in [rows.clone(), rows.into_iter().rev().collect()] {
+            let Newest { kept, superseded } = newest(rows, ReleaseChoice::Newest);
+            assert_eq!((kept.len(), superseded.len()), (1, 0));
+            assert!(kept[0].is_deep(), "{kept:?}");
+        }
     }
 
     #[test]

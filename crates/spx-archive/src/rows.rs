@@ -74,6 +74,12 @@ pub(crate) fn read(reply: Reply<'_>, service: SearchService) -> Result<Rows, Arc
     Ok(rows)
 }
 
+/// A name of a collection; whatever else stands there is as good as none.
+fn collection(name: &str) -> Option<String> {
+    let plain = name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (plain && name.starts_with("spherex_")).then(|| name.to_owned())
+}
+
 fn refuse_error(url: &str, status: Option<&QueryStatus>) -> Result<(), ArchiveError> {
     match status {
         Some(QueryStatus::Error(message)) => {
@@ -87,6 +93,7 @@ fn refuse_error(url: &str, status: Option<&QueryStatus>) -> Result<(), ArchiveEr
 struct Columns {
     file: usize,
     publisher_did: usize,
+    collection: Option<usize>,
     band: usize,
     times: [usize; 2],
     wavelengths: [usize; 2],
@@ -109,6 +116,7 @@ impl Columns {
         Ok(Self {
             file: table.column(file)?,
             publisher_did: table.column("obs_publisher_did")?,
+            collection: table.column("collection").or_else(|_| table.column("obs_collection")).ok(),
             band: table.column("energy_bandpassname")?,
             times: [table.column(t0)?, table.column(t1)?],
             wavelengths: [table.column(w0)?, table.column(w1)?],
@@ -141,6 +149,7 @@ impl Columns {
             wavelength_min: value(self.wavelengths[0], "shortest wavelength")? * UM_PER_M,
             wavelength_max: value(self.wavelengths[1], "longest wavelength")? * UM_PER_M,
             publisher_did: did.map(str::to_owned),
+            collection: self.collection.and_then(|at| cells[at].text()).and_then(collection),
             processing: name.map(|name| name.processing),
             size: self.size.and_then(|at| cells[at].real()).and_then(bytes),
             uri,

@@ -233,7 +233,7 @@ impl Selection {
         let mut adql = format!(
             "SELECT a.uri, p.obs_publisher_did, p.time_bounds_lower, p.time_bounds_upper, \
              p.energy_bandpassname, p.energy_bounds_lower, p.energy_bounds_upper, \
-             p.provenance_version, p.quality_flag \
+             p.provenance_version, p.quality_flag, o.collection \
              FROM spherex.artifact a JOIN spherex.plane p ON a.planeid = p.planeid \
              JOIN spherex.observation o ON o.obsid = p.obsid WHERE {}",
             condition(self.shape)

@@ -288,6 +288,8 @@ fn real_rows_of_sia_are_all_found() {
         ]
     );
     assert_eq!(found.observations[2].size, Some(65_912_000));
+    let collections = found.observations.iter().map(|o| o.collection.as_deref());
+    assert!(collections.eq([Some("spherex_qr2"), Some("spherex_qr2"), Some("spherex_qr3")]));
     for (release, count) in [("qr2", 2), ("qr3", 1), ("dr1", 0), ("any", 3)] {
         wanted.release = release.parse().unwrap();
         assert_eq!(client.search_sia(&wanted, &Silent).unwrap().observations.len(), count, "{release}");

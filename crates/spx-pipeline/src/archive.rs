@@ -14,7 +14,7 @@ mod table;
 pub use access::ArchiveAccess;
 pub use deliver::{ArchiveOrder, DeliveredFiles};
 pub use files::{FetchReport, FetchedFiles, RemoteSource, check_mirror, fetch, sources};
-pub use identifiers::ArchiveIdentifiers;
+pub use identifiers::{ArchiveIdentifier, ArchiveIdentifiers};
 pub use place::{CutoutSettings, PlaceSettings};
 pub(crate) use place::{detectors, needed_position, parse_coverage};
 pub use query::{

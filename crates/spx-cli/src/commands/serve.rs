@@ -13,13 +13,16 @@ use crate::ui;
 /// Serve a directory of spectral images as the archive would, on this machine only.
 ///
 /// Answers TAP queries (synchronous and asynchronous), SIA2 and DataLink, and serves files, ranges
-/// of bytes, and cutouts. Prints its address, to be given to other commands as --archive-url or
-/// SPX_ARCHIVE_URL, and runs until it is interrupted.
+/// of bytes, cutouts, and calibration products (as `spx simulate --release mixed` writes them).
+/// Prints its address, to be given to other commands as --archive-url or SPX_ARCHIVE_URL, and runs
+/// until it is interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx simulate --ra 186.4536 --dec 33.5468 -o sky && spx serve sky --port 8080
   SPX_ARCHIVE_URL=http://127.0.0.1:8080 spx query --ra 186.4536 --dec 33.5468
+  spx simulate --ra 10 --dec 41 --release mixed -o both && spx serve both --port 8081
+  spx calibration fetch --archive-url http://127.0.0.1:8081 --detectors D3
   spx serve sky --fault-rate 0.2 --faults 503,reset,truncate,html")]
 pub(crate) struct ServeArgs {
     /// Directory of spectral images, searched recursively

@@ -12,10 +12,20 @@ use crate::identity::Processing;
 /// file lies six directories deep.
 const LEVELS: usize = 7;
 
-/// Identifiers (`obs_publisher_did`) of images, by observation, detector and processing. They tell
-/// the collection, which the files do not.
+/// What the archive said of images, by observation, detector and processing.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct ArchiveIdentifiers(BTreeMap<(String, u8, Option<Processing>), String>);
+pub struct ArchiveIdentifiers(BTreeMap<(String, u8, Option<Processing>), ArchiveIdentifier>);
+
+/// What the archive said of an image, and the file does not tell.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArchiveIdentifier {
+    /// Its `obs_publisher_did`.
+    pub publisher_did: Option<String>,
+    /// The collection in which it is listed.
+    pub collection: String,
+    /// It is of a deep field.
+    pub is_deep: bool,
+}
 
 impl ArchiveIdentifiers {
     /// Those that a query was told.
@@ -23,7 +33,12 @@ impl ArchiveIdentifiers {
         let identified = summary.observations.iter().filter_map(|entry| {
             let image = &entry.observation;
             let key = (image.obs_id.to_string(), image.detector.number(), image.processing);
-            Some((key, image.publisher_did.clone()?))
+            let identifier = ArchiveIdentifier {
+                publisher_did: image.publisher_did.clone(),
+                collection: image.collection.clone()?,
+                is_deep: image.is_deep(),
+            };
+            Some((key, identifier))
         });
         Self(identified.collect())
     }
@@ -41,9 +56,9 @@ impl ArchiveIdentifiers {
         Self(summaries.flat_map(|summary| Self::told(&summary).0).collect())
     }
 
-    /// The identifier of an image, where the archive was asked for it.
-    pub fn of(&self, exposure: &ExposureInfo) -> Option<&str> {
+    /// What was said of an image, where the archive was asked for it.
+    pub fn of(&self, exposure: &ExposureInfo) -> Option<&ArchiveIdentifier> {
         let ExposureInfo { obs_id, detector, identity, .. } = exposure;
-        self.0.get(&(obs_id.clone(), *detector, identity.processing)).map(String::as_str)
+        self.0.get(&(obs_id.clone(), *detector, identity.processing))
     }
 }

@@ -90,24 +90,22 @@ fn text(text: Option<String>) -> CellValue<'static> {
 
 /// The identifier that the archive gave, or one of the survey of the whole sky.
 fn did(head: &TableHead, exposure: &ExposureInfo) -> Option<String> {
-    let given = head.identifiers.of(exposure).map(str::to_owned);
+    let given = head.identifiers.of(exposure).and_then(|image| image.publisher_did.clone());
     given.or_else(|| {
         let ExposureInfo { obs_id, detector, .. } = exposure;
-        let release = exposure.identity.release?;
-        Some(format!("ivo://irsa.ipac/spherex_{release}?{obs_id}/D{detector}"))
+        Some(format!("ivo://irsa.ipac/{}?{obs_id}/D{detector}", wide(exposure)?))
     })
 }
 
-/// `spherex_qr2` of `ivo://irsa.ipac/spherex_qr2?2025W51_1A_0684_2/D3`.
 fn collection(head: &TableHead, exposure: &ExposureInfo) -> Option<String> {
-    collection_of(&did(head, exposure)?).map(str::to_owned)
+    head.identifiers.of(exposure).map(|image| image.collection.clone()).or_else(|| wide(exposure))
 }
 
-fn collection_of(did: &str) -> Option<&str> {
-    Some(did.split('?').next()?.rsplit('/').next()?).filter(|name| name.starts_with("spherex_"))
+/// The collection of the survey of the whole sky.
+fn wide(exposure: &ExposureInfo) -> Option<String> {
+    Some(format!("spherex_{}", exposure.identity.release?))
 }
 
 fn deep_flag(head: &TableHead, exposure: &ExposureInfo) -> CellValue<'static> {
-    let collection = head.identifiers.of(exposure).and_then(collection_of);
-    collection.map_or(CellValue::Empty, |name| CellValue::Integer(name.ends_with("_deep").into()))
+    head.identifiers.of(exposure).map_or(CellValue::Empty, |image| CellValue::Integer(image.is_deep.into()))
 }
