@@ -13,7 +13,7 @@ use crate::error::ArchiveError;
 use crate::hash::fnv1a;
 use crate::http::shown;
 use crate::session::Session;
-use spx_votable::{QueryStatus, VoTableError, VoTableLimits, VoTableReader};
+use spx_votable::{QueryStatus, VoTableLimits, VoTableReader};
 
 /// More links than this no image has.
 const MOST_LINKS: usize = 1000;
@@ -119,7 +119,7 @@ pub(crate) fn links(
         || {
             let reply = client.http().send(&request, cancelled)?;
             let address = shown(&reply.url);
-            read(VoTableReader::new(reply.into_decoded(), limits()), &address)
+            read(reply.into_decoded(), &address)
         },
     )?;
     if let Some(cache) = cache
@@ -130,16 +130,10 @@ pub(crate) fn links(
     Ok(links)
 }
 
-fn limits() -> VoTableLimits {
-    VoTableLimits { document: 8 << 20, rows: MOST_LINKS, ..VoTableLimits::default() }
-}
-
-fn read<R: io::Read>(
-    table: Result<VoTableReader<R>, VoTableError>,
-    url: &str,
-) -> Result<Vec<DataLinkRow>, ArchiveError> {
+pub(crate) fn read(body: impl io::Read, url: &str) -> Result<Vec<DataLinkRow>, ArchiveError> {
+    let limits = VoTableLimits { document: 8 << 20, rows: MOST_LINKS, ..VoTableLimits::default() };
     let table_error = |source| ArchiveError::Table { url: url.to_owned(), source };
-    let mut table = table.map_err(table_error)?;
+    let mut table = VoTableReader::new(body, limits).map_err(table_error)?;
     if let Some(QueryStatus::Error(message)) = table.status() {
         return Err(ArchiveError::Query { url: url.to_owned(), message: message.clone() });
     }

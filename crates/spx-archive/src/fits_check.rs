@@ -1,5 +1,5 @@
 //! Is a file a whole FITS file? Walks the headers (FITS Standard 4.0, sections 3.1 and 4.4.1) as
-//! bytes come by, and skips the data; nothing else of the file is looked at.
+//! bytes come by, and skips the data, whose sums are compared in the end.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -65,6 +65,9 @@ pub enum FitsProblem {
         /// The exposure that it should be.
         expected: String,
     },
+    /// Bytes that do not have the sum that the file's own cards say, or that nobody can read.
+    #[error("{0}")]
+    Sums(String),
     /// A gzip stream that is damaged.
     #[error("damaged gzip stream: {0}")]
     Gzip(String),
@@ -117,6 +120,11 @@ impl Walker {
             self.look_at_header()?;
         }
         Ok(())
+    }
+
+    /// Bytes that the file has at least, by what its headers say so far.
+    pub(crate) fn promised(&self) -> u64 {
+        self.position.saturating_add(self.skippable())
     }
 
     /// Bytes that may be passed over without being fed.
@@ -319,6 +327,12 @@ pub(crate) fn check_file(path: &Path, target: &DownloadTarget) -> io::Result<Res
     })
 }
 
+/// Compares CHECKSUM and DATASUM of the HDUs that have them with the bytes, of a file that was
+/// walked through.
+pub(crate) fn check_sums(path: &Path) -> Result<(), FitsProblem> {
+    spx_core::fits::verify_file(path).map(drop).map_err(|e| FitsProblem::Sums(e.to_string()))
+}
+
 /// True where a file begins as gzip streams do; the file is rewound.
 pub(crate) fn is_gzip(file: &mut File) -> io::Result<bool> {
     let mut magic = Vec::with_capacity(2);
@@ -359,7 +373,10 @@ pub(crate) fn walk_file(
 }
 
 /// Decompresses to the end, which checks the sums of the stream too.
-fn check_gzip(stream: &mut dyn Read, target: &DownloadTarget) -> io::Result<Result<(), FitsProblem>> {
+pub(crate) fn check_gzip(
+    stream: &mut dyn Read,
+    target: &DownloadTarget,
+) -> io::Result<Result<(), FitsProblem>> {
     let mut walker = Walker::new();
     let mut buffer = vec![0; 1 << 16];
     loop {

@@ -44,6 +44,8 @@ mod datalink;
 mod download;
 mod error;
 mod fits_check;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod hash;
 mod http;
 mod listing;

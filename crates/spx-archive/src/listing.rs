@@ -93,6 +93,17 @@ struct ListingLine {
     name: String,
 }
 
+/// The names of a listing, an object of JSON on each line.
+pub(crate) fn names(text: &str) -> Result<Vec<String>, serde_json::Error> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    // A listing of another folder could send us anywhere.
+    let name = |line: &str| {
+        let ListingLine { name } = serde_json::from_str(line)?;
+        Ok(name.trim_end_matches('/').to_owned())
+    };
+    lines.map(name).collect()
+}
+
 impl ArchiveClient {
     /// The names of what a folder below `ibe/data/spherex/` holds, such as `qr3/epsf`; none where
     /// there is no such folder.
@@ -124,16 +135,10 @@ impl ArchiveClient {
             Err(ArchiveError::Status { status: 404, .. }) => return Ok(Vec::new()),
             text => text?,
         };
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let name = |line: &str| match serde_json::from_str::<ListingLine>(line) {
-            // A listing of another folder could send us anywhere.
-            Ok(ListingLine { name }) => Ok(name.trim_end_matches('/').to_owned()),
-            Err(e) => Err(ArchiveError::Protocol {
-                url: crate::http::shown(&url),
-                problem: format!("it is no listing of a folder: {e}"),
-            }),
-        };
-        lines.map(name).collect()
+        names(&text).map_err(|e| ArchiveError::Protocol {
+            url: crate::http::shown(&url),
+            problem: format!("it is no listing of a folder: {e}"),
+        })
     }
 
     /// The newest calibration product of each kind and detector, in whatever release it is.

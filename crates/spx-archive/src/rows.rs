@@ -48,14 +48,17 @@ pub(crate) struct Rows {
 /// Reads an answer; whatever its status says, an error in it is one.
 pub(crate) fn read(reply: Reply<'_>, service: SearchService) -> Result<Rows, ArchiveError> {
     let url = shown(&reply.url);
+    read_table(reply.into_decoded(), url, service)
+}
+
+pub(crate) fn read_table(body: impl Read, url: String, service: SearchService) -> Result<Rows, ArchiveError> {
     let table_error = |source: VoTableError| match source {
         VoTableError::Io { problem, timeout } => {
             ArchiveError::Transport { url: url.clone(), cause: problem, timeout }
         }
         source => ArchiveError::Table { url: url.clone(), source },
     };
-    let mut table =
-        VoTableReader::new(reply.into_decoded(), VoTableLimits::default()).map_err(table_error)?;
+    let mut table = VoTableReader::new(body, VoTableLimits::default()).map_err(table_error)?;
     refuse_error(&url, table.status())?;
     let columns = Columns::find(&table, service).map_err(table_error)?;
     let mut rows = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };

@@ -15,6 +15,8 @@ use spx_archive::{
     ArchiveClient, ArchiveError, Cutout, DownloadLayout, DownloadOptions, DownloadOutcome, DownloadProgress,
     DownloadSource, DownloadState, DownloadTarget, Downloader, FileReport, MirrorUse,
 };
+use spx_core::fits::FitsWriter;
+use spx_core::header::Header;
 use spx_core::progress::{Progress, Silent};
 use support::{Reply, Request, Server, file_name, number_in, observation, options, retry, spectral_image};
 use tempfile::{TempDir, tempdir};
@@ -289,6 +291,43 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
+}
+
+#[test]
+fn sums_of_the_file_are_compared() {
+    // The first HDU of the image, with the sum of its data and of all of it.
+    let summed = |body: &[u8]| {
+        let path = tempdir().unwrap();
+        let path = path.path().join("a.fits");
+        let mut writer = FitsWriter::create(&path).unwrap();
+        writer.image::<f32>(&[40], &Header::new()).unwrap();
+        writer.write_pixels(0, &[2.5f32; 40]).unwrap();
+        writer.checksum().unwrap();
+        writer.finish().unwrap();
+        let mut bytes = fs::read(path).unwrap();
+        bytes.extend(&body[2880..]);
+        bytes
+    };
+    let image = summed(&spectral_image(0, SIDE));
+    let mut changed = image.clone();
+    changed[2880] ^= 1;
+    let sent = |bytes: Vec<u8>| move |_: &Request, _: &[u8]| Some(Reply::ok(bytes.clone()));
+    let mut good = OneFile::new(sent(image.clone()));
+    good.body.clone_from(&image);
+    good.arrives();
+    for bytes in [changed.clone(), gzipped(&changed)] {
+        let spoiled = OneFile::new(sent(bytes));
+        let message = spoiled.fails();
+        assert!(message.contains("HDU 0 (PRIMARY) is damaged") && message.contains("DATASUM"), "{message}");
+        assert_eq!(spoiled.server.log().len(), download_options().retry.attempts as usize);
+        assert_eq!(names(spoiled.directory.path()), BTreeSet::new());
+    }
+    // One bad try, and what comes then.
+    let mut once = OneFile::new(move |request, _| {
+        Some(Reply::ok(if request.time == 1 { changed.clone() } else { image.clone() }))
+    });
+    once.body = summed(&once.body);
+    assert_eq!(once.arrives().attempts, 2);
 }
 
 #[test]

@@ -108,6 +108,52 @@ fn files_that_are_announced_too_large_are_refused_at_once() {
     }
 }
 
+/// A server that sends a gzip stream of FITS: these cards, then so many zeros.
+fn swelling(cards: &[&str], zeros: usize) -> Server {
+    use std::io::Write as _;
+    let mut bytes: Vec<u8> = cards.iter().flat_map(|card| format!("{card:<80}").into_bytes()).collect();
+    bytes.resize(bytes.len().next_multiple_of(2880), b' ');
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(&bytes).unwrap();
+    encoder.write_all(&vec![0; zeros]).unwrap();
+    let body = encoder.finish().unwrap();
+    Server::start(move |request| Reply::file(request, &body, "\"a\""))
+}
+
+#[test]
+fn what_unpacks_to_more_than_it_may_is_refused() {
+    let cards = ["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 1", "NAXIS1  = 3221225472", "END"];
+    let server = swelling(&cards, 10_000_000);
+    let directory = tempdir().unwrap();
+    let outcome = download(&server.client(), directory.path(), &Silent);
+    let DownloadOutcome::Failed { cause } = outcome else { panic!("{outcome:?}") };
+    assert!(matches!(cause, ArchiveError::TooLarge { .. }), "{cause}");
+    assert_eq!(server.log().len(), 1, "it is not tried again");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left of it");
+    // Zeros that no header speaks of are no FITS.
+    let server = swelling(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "END"], 10_000_000);
+    let outcome = download(&server.client(), directory.path(), &Silent);
+    let DownloadOutcome::Failed { cause } = outcome else { panic!("{outcome:?}") };
+    assert!(cause.to_string().contains("bytes behind HDU 0"), "{cause}");
+}
+
+#[test]
+fn a_disk_without_room_is_told_before_it_is_full() {
+    const SIZE: u64 = 1 << 60;
+    let server = Server::start(move |_| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n");
+        Reply::Raw(head, spectral_image(0, 20), Duration::from_millis(10))
+    });
+    let (client, directory) = (server.client(), tempdir().unwrap());
+    let downloader = Downloader::new(&client, directory.path(), DownloadOptions::default()).unwrap();
+    // It is planned by what the archive says, and more comes.
+    let mut plan = downloader.plan(vec![DownloadTarget::new(&observation(0), None)], &Silent).unwrap();
+    plan.files[0].target.size = Some(SIZE);
+    let DownloadOutcome::Failed { cause } = downloader.run(plan, &Silent).remove(0).outcome else { panic!() };
+    assert!(matches!(cause, ArchiveError::DiskSpace { .. }), "{cause}");
+    assert!(cause.to_string().contains("bytes are needed"), "{cause}");
+}
+
 #[cfg(unix)]
 #[test]
 fn links_in_the_way_are_not_written_through() {

@@ -356,24 +356,40 @@ pub fn at_work(path: &Path) -> PipelineError {
 }
 
 fn read(file: &Path) -> Result<StageState, PipelineError> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("state {}", file.display()))?;
+    parse(&text, file)
+}
+
+fn parse(text: &str, file: &Path) -> Result<StageState, PipelineError> {
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
     let context = || format!("state {}", file.display());
-    let text = std::fs::read_to_string(file).with_context(context)?;
     // The message alone, for the line that is quoted otherwise may be as long as all results.
     let damaged = |e: toml::de::Error| anew(format!("{} is damaged: {}", context(), e.message()));
-    let Version { version } = toml::from_str(&text).map_err(damaged)?;
+    let Version { version } = toml::from_str(text).map_err(damaged)?;
     if version != VERSION {
         return Err(anew(format!("{} is of version {version}, this spx knows {VERSION}", context())));
     }
-    toml::from_str(&text).map_err(damaged)
+    toml::from_str(text).map_err(damaged)
 }
 
 /// A state from which no run can resume.
 fn anew(problem: String) -> PipelineError {
     PipelineError::usage(problem).with_hint("run without --resume to start over")
+}
+
+/// Whether a text is a state, for the targets of `cargo xtask fuzz` alone.
+#[cfg(fuzzing)]
+pub fn is_state(text: &str) -> bool {
+    parse(text, Path::new("")).is_ok()
+}
+
+/// Whether bytes are a journal, for the targets of `cargo xtask fuzz` alone.
+#[cfg(fuzzing)]
+pub fn is_journal(file: &Path) -> bool {
+    Journal::<serde_json::Value>::open(file, "p", true).is_ok()
 }
 
 #[cfg(test)]

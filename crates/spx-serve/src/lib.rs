@@ -89,6 +89,12 @@ impl Default for ServeOptions {
     }
 }
 
+/// Parses a query, for the targets of `cargo xtask fuzz` alone.
+#[cfg(fuzzing)]
+pub fn query(text: &str) -> bool {
+    adql::query(&[], text, 10).is_ok()
+}
+
 /// Why the archive cannot start.
 #[derive(Debug, Error)]
 #[non_exhaustive]

@@ -12,7 +12,7 @@ use url::Url;
 use super::DownloadProgress;
 use super::part::{Note, Part};
 use crate::error::ArchiveError;
-use crate::fits_check::{FitsProblem, GZIP_MAGIC, Walker, is_gzip, walk_file};
+use crate::fits_check::{FitsProblem, GZIP_MAGIC, Walker, check_file, check_sums, is_gzip, walk_file};
 use crate::http::{Reply, Request, body_error, shown};
 use crate::session::Session;
 use crate::target::DownloadTarget;
@@ -165,11 +165,12 @@ impl Fetch<'_> {
         if let Some(walker) = &body.walker {
             walker.finish(self.target).map_err(|problem| self.refuse(part, problem))?;
         } else if keep_compressed {
-            let checked = crate::fits_check::check_file(part.data(), self.target);
+            let checked = check_file(part.data(), self.target);
             checked.map_err(ArchiveError::io(part.data()))?.map_err(|problem| self.refuse(part, problem))?;
         } else {
             return self.decompress(part);
         }
+        check_sums(part.data()).map_err(|problem| self.refuse(part, problem))?;
         part.commit(&body.file)
     }
 
@@ -191,14 +192,15 @@ impl Fetch<'_> {
             if self.progress.cancelled() {
                 return Err(ArchiveError::Cancelled);
             }
-            room.take(n as u64).inspect_err(|_| {
+            walker.feed(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
+            room.take(n as u64).and_then(|()| room.promised(walker.promised())).inspect_err(|_| {
                 self.lose();
                 part.discard();
             })?;
-            walker.feed(&buffer[..n]).map_err(|problem| self.refuse(part, problem))?;
             file.write_all(&buffer[..n]).map_err(ArchiveError::io(self.path))?;
         }
         walker.finish(self.target).map_err(|problem| self.refuse(part, problem))?;
+        check_sums(part.copy()).map_err(|problem| self.refuse(part, problem))?;
         part.commit_copy(&file)
     }
 
@@ -242,17 +244,21 @@ impl<'a> Room<'a> {
     /// Refuses what is announced to be too much before any of it comes.
     fn announced(&mut self, bytes: Option<u64>) -> Result<(), ArchiveError> {
         let Some(bytes) = bytes else { return Ok(()) };
+        self.promised(bytes)?;
+        self.ask(bytes)
+    }
+
+    /// Refuses what a file's own headers say is too much, before it comes.
+    fn promised(&self, bytes: u64) -> Result<(), ArchiveError> {
         if bytes > self.most {
             return Err(ArchiveError::TooLarge { url: self.url.clone(), most: self.most });
         }
-        self.ask(bytes)
+        Ok(())
     }
 
     fn take(&mut self, bytes: u64) -> Result<(), ArchiveError> {
         self.taken += bytes;
-        if self.taken > self.most {
-            return Err(ArchiveError::TooLarge { url: self.url.clone(), most: self.most });
-        }
+        self.promised(self.taken)?;
         match self.free.checked_sub(bytes) {
             Some(free) => self.free = free,
             None => self.ask(bytes)?,

@@ -77,6 +77,11 @@ impl Part {
         &self.data
     }
 
+    /// Where a copy of them grows.
+    pub(super) fn copy(&self) -> &Path {
+        &self.copy
+    }
+
     /// Bytes that are there; 0 where there is nothing, or a link, which is never followed.
     pub(super) fn length(&self) -> u64 {
         self.data.symlink_metadata().ok().filter(fs::Metadata::is_file).map_or(0, |m| m.len())
