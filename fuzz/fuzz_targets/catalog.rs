@@ -5,6 +5,8 @@ use libfuzzer_sys::fuzz_target;
 use spx_batch::{Catalog, CatalogOptions};
 use spx_core::progress::Silent;
 
+mod memory;
+
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("spx-fuzz-{}", std::process::id()));
     std::fs::write(&path, bytes).expect("the file is written");

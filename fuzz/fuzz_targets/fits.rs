@@ -4,6 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 use spx_core::fits::FitsReader;
 
+mod memory;
 #[path = "../../crates/spx-core/tests/common/mod.rs"]
 mod common;
 

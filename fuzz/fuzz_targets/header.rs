@@ -6,6 +6,8 @@ use spx_core::flags::FlagNames;
 use spx_core::header::Header;
 use spx_wcs::{CelestialWcs, OutputGrid, WaveTable};
 
+mod memory;
+
 fuzz_target!(|bytes: &[u8]| {
     let text: String = bytes.iter().map(|&byte| char::from(byte)).collect();
     let Ok(header) = Header::parse(&text) else { return };

@@ -6,6 +6,8 @@ use spx_core::image::{PixelPlanes, PsfData, PsfOrigin, PsfSamples};
 use spx_core::mef::{MefFile, read_psf_product};
 use spx_photometry::{PsfKind, PsfModel, PsfZones};
 
+mod memory;
+
 fuzz_target!(|bytes: &[u8]| {
     let path = std::env::temp_dir().join(format!("spx-fuzz-{}.fits", std::process::id()));
     std::fs::write(&path, bytes).expect("the file is written");

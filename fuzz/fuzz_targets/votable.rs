@@ -4,6 +4,8 @@
 use libfuzzer_sys::fuzz_target;
 use spx_votable::{VoTableLimits, VoTableReader};
 
+mod memory;
+
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut reader) = VoTableReader::new(bytes, VoTableLimits::default()) else { return };
     while let Ok(Some(_)) = reader.next_row() {}

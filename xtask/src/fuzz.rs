@@ -1,6 +1,6 @@
 //! `cargo xtask fuzz`: parsers of foreign bytes on inputs that are changed at random, guided by the
 //! code that they reach, under the address sanitizer and with bounded memory (cargo-fuzz, nightly
-//! Rust). The targets are in `fuzz/`; the test data are the seeds.
+//! Rust). The targets are in `fuzz/`; the test data and `fuzz/seeds` are the seeds.
 
 use std::fs;
 use std::io::Read as _;
@@ -12,14 +12,20 @@ use anyhow::{Context as _, Result, bail};
 use crate::habits::{self, StepOutcome};
 use crate::process;
 
-/// The targets, with the folder of `testdata` whose files are their seeds and the longest input.
-const TARGETS: [(&str, &str, u32); 5] = [
-    ("fits", "fits", 40_000),
-    ("image", "cube/inputs", 60_000),
-    ("header", "real_headers", 20_000),
-    ("votable", "votable", 20_000),
-    ("catalog", "catalog", 20_000),
+/// The targets, with the folder whose files are their seeds and the longest input.
+const TARGETS: [(&str, &str, u32); 8] = [
+    ("fits", "testdata/fits", 40_000),
+    ("image", "testdata/cube/inputs", 60_000),
+    ("cube", "fuzz/seeds/cube", 60_000),
+    ("header", "testdata/real_headers", 20_000),
+    ("votable", "testdata/votable", 20_000),
+    ("catalog", "testdata/catalog", 20_000),
+    ("answers", "fuzz/seeds/answers", 10_000),
+    ("texts", "fuzz/seeds/texts", 10_000),
 ];
+
+/// The variable that says how many minutes the step of the check takes, the compilation aside.
+const MINUTES: &str = "SPX_FUZZ_MINUTES";
 
 /// Memory that a target may take, and ask for at once \[MB\].
 const MEMORY: [u32; 2] = [2000, 512];
@@ -40,9 +46,12 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     }
 }
 
-/// Five minutes of it.
+/// Five minutes of it, or as many as a variable of the environment says.
 pub(crate) fn step() -> Result<StepOutcome> {
-    fuzz(5)
+    fuzz(match std::env::var(MINUTES) {
+        Ok(text) => process::count(MINUTES, &text)?,
+        Err(_) => 5,
+    })
 }
 
 fn fuzz(minutes: usize) -> Result<StepOutcome> {
@@ -55,7 +64,7 @@ fn fuzz(minutes: usize) -> Result<StepOutcome> {
     for (target, seeds, longest) in TARGETS {
         let folder = process::cache()?.join("fuzz").join(target);
         fs::create_dir_all(&folder)?;
-        let seeds = seeds_of(target, &process::root().join("testdata").join(seeds), &folder)?;
+        let seeds = seeds_of(target, &process::root().join(seeds), &folder)?;
         let mut command = cargo_fuzz(&["run", target]);
         command.arg(&folder).arg(&seeds).arg("--");
         command.args([
@@ -78,21 +87,28 @@ fn cargo_fuzz(arguments: &[&str]) -> Command {
     command
 }
 
-/// The folder of a target's seeds. Of the file of all kinds of HDUs, each is a seed of its own,
-/// behind an empty primary.
+/// The folder of a target's seeds, unpacked where they are packed. Of the file of all kinds of HDUs,
+/// each is a seed of its own, behind an empty primary.
 fn seeds_of(target: &str, folder: &Path, scratch: &Path) -> Result<PathBuf> {
-    if target != "fits" {
+    if target != "fits" && target != "cube" {
         return Ok(folder.to_owned());
     }
-    let seeds = scratch.with_file_name("fits-seeds");
+    let seeds = scratch.with_file_name(format!("{target}-seeds"));
     fs::create_dir_all(&seeds)?;
-    let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(fs::File::open(folder.join("oracle.fits.gz"))?).read_to_end(&mut bytes)?;
-    let starts = (0..bytes.len()).step_by(2880).filter(|&at| bytes[at..].starts_with(b"XTENSION"));
-    let starts: Vec<usize> = starts.chain([bytes.len()]).collect();
-    for hdu in starts.windows(2) {
-        let seed = [&bytes[..2880], &bytes[hdu[0]..hdu[1]]].concat();
-        fs::write(seeds.join(format!("{}.fits", hdu[0])), seed)?;
+    for entry in fs::read_dir(folder)? {
+        let (path, mut bytes) = (entry?.path(), Vec::new());
+        flate2::read::GzDecoder::new(fs::File::open(&path)?).read_to_end(&mut bytes)?;
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        if target == "cube" {
+            fs::write(seeds.join(&*name), &bytes)?;
+            continue;
+        }
+        let starts = (0..bytes.len()).step_by(2880).filter(|&at| bytes[at..].starts_with(b"XTENSION"));
+        let starts: Vec<usize> = starts.chain([bytes.len()]).collect();
+        for hdu in starts.windows(2) {
+            let seed = [&bytes[..2880], &bytes[hdu[0]..hdu[1]]].concat();
+            fs::write(seeds.join(format!("{}_{name}", hdu[0])), seed)?;
+        }
     }
     Ok(seeds)
 }

@@ -66,8 +66,10 @@ cargo xtask TASK
   compare-fits [--cases N] [--seed N]
                          the FITS reader against astropy on random compressed images, scaled images and tables
                          (default: 100,000)
-  fuzz [--minutes N]     FITS files, spectral images, headers, VOTables and catalogs changed at random, under the address
-                         sanitizer and with bounded memory (default: 5 minutes; needs cargo-fuzz and nightly Rust)
+  fuzz [--minutes N]     FITS files, spectral images, cubes, headers, VOTables, catalogs, answers of servers, regions,
+                         states and settings changed at random, under the address sanitizer and with bounded memory
+                         (default: 5 minutes, and as long in `check` unless SPX_FUZZ_MINUTES says otherwise; needs
+                         cargo-fuzz and nightly Rust)
   truth [cube|rejection|zodiacal|photometry|releases]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one

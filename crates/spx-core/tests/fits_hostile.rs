@@ -189,6 +189,14 @@ fn gzipped_files_that_swell() {
     let middle = flipped.len() / 2;
     flipped[middle] ^= 0x10;
     assert!(refused("flipped", flipped).contains("cannot unpack"));
+    // Damage that makes a header of a later HDU something else shows in the sum of the stream.
+    let mut other = primary();
+    other.extend(vec![b'x'; 2880]);
+    let mut damaged = gzip(&other);
+    let end = damaged.len();
+    damaged[end - 8] ^= 1;
+    assert!(refused("damaged", damaged).contains("cannot unpack the gzipped file in HDU 1"));
+    assert_eq!(FitsReader::from_bytes(gzip(&other)).unwrap().hdu_count().unwrap(), 1);
 }
 
 /// A file with an image of numbers without order.

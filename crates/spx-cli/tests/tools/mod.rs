@@ -2,6 +2,7 @@
 //! directly.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod hostile;
 pub(crate) mod local;
 
 use std::path::{Path, PathBuf};

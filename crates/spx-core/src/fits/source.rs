@@ -25,6 +25,9 @@ pub(super) const DEFLATE_RATIO: u64 = 1032;
 /// two; a cube that is nearly empty may be unpacked by hand.
 const UNPACKED: (u64, u64) = (1 << 28, 50);
 
+/// How many bytes behind the last HDU of a gzipped file are looked at.
+const MOST_BEHIND: u64 = 64 << 20;
+
 /// The bytes of a file.
 #[derive(Debug)]
 pub(super) enum ByteSource {
@@ -159,7 +162,10 @@ fn unpack(packed: &ByteSource) -> Result<ByteSource, FitsError> {
     let limit = packed.len().saturating_mul(DEFLATE_RATIO);
     let mut start = 0;
     for number in 0.. {
-        let Some(entry) = unpacked.header(number, start)? else { break };
+        let Some(entry) = unpacked.header(number, start)? else {
+            unpacked.sound(&label(number, ""))?;
+            break;
+        };
         let (end, hdu) = (entry.end(), entry.label());
         if entry.size > limit {
             let problem = format!("{} bytes are declared, more than the packed file can hold", entry.size);
@@ -205,6 +211,16 @@ impl<R: Read> Unpacked<R> {
             _ => fail(error.to_string()),
         })?;
         Ok(self.bytes.len() as u64)
+    }
+
+    /// Reads on behind the last HDU, as far as may be, for bytes that are none may be damage, which
+    /// the sum at the end of the stream shows.
+    fn sound(&mut self, hdu: &str) -> Result<(), FitsError> {
+        let mut rest = (&mut self.decoder).take(MOST_BEHIND);
+        let read = std::io::copy(&mut rest, &mut std::io::sink());
+        let fail =
+            |error: std::io::Error| FitsError::Gzip { hdu: hdu.to_owned(), problem: error.to_string() };
+        read.map(drop).map_err(fail)
     }
 
     /// Unpacks the header that begins at a byte; `None` where there is no further HDU.
