@@ -16,6 +16,7 @@ use crate::commands::query::{self, QueryArgs};
 use crate::commands::run::{self, RunArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
+use crate::commands::spectrum::{self, SourceSpectrumArgs};
 use crate::cube::{self, CubeArgs};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
@@ -40,6 +41,7 @@ enum Command {
     Download(DownloadArgs),
     Run(Box<RunArgs>),
     Photometry(Box<PhotometryArgs>),
+    Spectrum(SourceSpectrumArgs),
     Batch(Box<BatchArgs>),
     #[command(name = "lightcurve")]
     LightCurve(LightCurveArgs),
@@ -69,6 +71,7 @@ impl Cli {
             Command::Run(args) => run::run(&args, &self.global),
             Command::Batch(args) => batch::run(&args, &self.global),
             Command::LightCurve(args) => light_curve::run(&args, &self.global),
+            Command::Spectrum(args) => spectrum::run(&args, &self.global),
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Mosaic(args) => run_mosaic(&args, &self.global),

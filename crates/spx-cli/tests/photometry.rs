@@ -486,7 +486,8 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
         "lightcurve.ecsv",
         "photometry.json",
     ];
-    assert_eq!(names(&results), [&made[..], &["query_summary.toml"]].concat());
+    let spectra = ["spectrum.csv", "spectrum.ecsv", "spectrum.fits", "spectrum.png"];
+    assert_eq!(names(&results), [&made[..], &["query_summary.toml"], &spectra].concat());
     assert_eq!(names(&folder.path().join("out")), ["data", "results", "star.toml", "star_config.toml"]);
     assert_eq!(names(&folder.path().join("out/data")), ["D1", "D3"]);
     let csv = fs::read_to_string(results.join("lightcurve.csv")).unwrap();
@@ -526,6 +527,46 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
         spx(folder.path(), &["run", "--name=star", "-o", "out", "--status", "--json"]).succeeds().json();
     assert_eq!(status["done"].as_array().unwrap().len(), 4);
     spx(folder.path(), &["run", "--status"]).fails(3, &["there is no run"]);
+}
+
+/// The spectrum of a run, of its table and of a part of its table; tables in all forms and figures.
+#[test]
+fn a_spectrum_has_a_hundred_and_two_channels() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    source(&archive, folder.path(), &["--cutout-size=40px"]).succeeds();
+    let of = |arguments: &[&str]| spx(folder.path(), &[&["spectrum"], arguments].concat());
+    let run = of(&["out"]).succeeds();
+    let (header, rows) = table(&run.stdout);
+    assert_eq!(rows.len(), 102);
+    assert!(run.stderr.contains("6 measurements; "), "{}", run.stderr);
+    let made = fs::read_to_string(folder.path().join("out/results/spectrum.csv")).unwrap();
+    assert_eq!(run.stdout, made);
+    assert_eq!(of(&["out/results/lightcurve.csv"]).succeeds().stdout, made);
+    assert_eq!(of(&["out/results/lightcurve.ecsv"]).succeeds().stdout, made);
+    let used = header.iter().position(|name| name == "n_used").unwrap();
+    let counted: usize = rows.iter().map(|row| row[used].parse::<usize>().unwrap()).sum();
+    assert_eq!(counted, 6);
+    let files = ["s.csv", "s.ecsv", "s.vot", "s.fits", "s.png", "s.svg", "s.pdf"];
+    let outputs: Vec<String> = files.iter().map(|name| format!("--output={name}")).collect();
+    let mut arguments = vec!["out", "--flux-density=lambda_f_lambda"];
+    arguments.extend(outputs.iter().map(String::as_str));
+    of(&arguments).succeeds();
+    of(&arguments).fails(2, &["s.csv"]);
+    let mut fits = spx_core::fits::FitsReader::open(&folder.path().join("s.fits")).unwrap();
+    fits.move_to("SPECTRUM").unwrap();
+    assert_eq!(fits.table_rows().unwrap(), 102);
+    let mut fluxes = vec![0.0_f64; 102];
+    fits.read_column("flux", 0, &mut fluxes).unwrap();
+    let flux = header.iter().position(|name| name == "flux").unwrap();
+    for (in_fits, row) in fluxes.iter().zip(&rows) {
+        let in_csv: f64 = row[flux].parse().unwrap();
+        assert!(in_csv.to_bits() == in_fits.to_bits() || in_csv.is_nan() && in_fits.is_nan());
+    }
+    let json = of(&["out", "--json"]).succeeds().json();
+    let filled = json["channels"].as_array().unwrap().len();
+    assert_eq!(filled, fluxes.iter().filter(|flux| flux.is_finite()).count());
+    of(&["nowhere"]).fails(2, &["nowhere"]);
+    of(&["out", "--output=s.txt"]).fails(2, &["must end in"]);
 }
 
 /// Everything in a directory but the lines that say when it was made.

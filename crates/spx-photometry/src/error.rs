@@ -118,6 +118,9 @@ pub enum NoMeasurement {
     /// A variance in the aperture needs repair, and the image has none that is positive.
     #[error("no pixel of the image has a positive variance")]
     NoVariance,
+    /// The source has no flux in a fit.
+    #[error(transparent)]
+    Fit(#[from] crate::NoSceneFlux),
     /// The point spread function of the source's zone is unusable, or has no light in the aperture.
     #[error("the point spread function of zone {zone} gives the aperture no light")]
     Psf {

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod batch;
 pub mod buffers;
 pub mod calibration;
+mod cell_table;
 pub mod clock;
 pub mod cube;
 pub mod doctor;
@@ -26,6 +27,7 @@ pub mod photometry;
 mod psf;
 pub mod run;
 pub mod settings;
+pub mod spectrum;
 pub mod stages;
 pub mod statistics;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]

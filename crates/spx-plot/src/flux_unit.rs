@@ -14,9 +14,17 @@ pub enum FluxDensity {
     PerFrequency,
     /// Per wavelength, in W/m^2/µm.
     PerWavelength,
+    /// Per logarithm of the wavelength, in W/m^2.
+    LambdaFLambda,
 }
 
-named!(FluxDensity, "flux density", PerFrequency = "f_nu", PerWavelength = "f_lambda");
+named!(
+    FluxDensity,
+    "flux density",
+    PerFrequency = "f_nu",
+    PerWavelength = "f_lambda",
+    LambdaFLambda = "lambda_f_lambda"
+);
 
 /// A unit of flux density.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -24,7 +32,7 @@ pub struct FluxUnit {
     density: FluxDensity,
     /// Its name.
     pub name: &'static str,
-    /// In uJy, or in W/m^2/um.
+    /// In uJy, W/m^2/um or W/m^2.
     size: f64,
 }
 
@@ -32,6 +40,8 @@ pub struct FluxUnit {
 const PER_FREQUENCY: [(&str, f64); 3] = [("µJy", 1.0), ("mJy", 1e3), ("Jy", 1e6)];
 const PER_WAVELENGTH: [(&str, f64); 3] =
     [("10⁻¹⁸ W m⁻² µm⁻¹", 1e-18), ("10⁻¹⁵ W m⁻² µm⁻¹", 1e-15), ("10⁻¹² W m⁻² µm⁻¹", 1e-12)];
+const PER_LOGARITHM: [(&str, f64); 3] =
+    [("10⁻¹⁸ W m⁻²", 1e-18), ("10⁻¹⁵ W m⁻²", 1e-15), ("10⁻¹² W m⁻²", 1e-12)];
 /// W/m^2/Hz in one uJy.
 const UJY: f64 = 1e-32;
 
@@ -42,6 +52,7 @@ impl FluxUnit {
         let units = match density {
             FluxDensity::PerFrequency => PER_FREQUENCY,
             FluxDensity::PerWavelength => PER_WAVELENGTH,
+            FluxDensity::LambdaFLambda => PER_LOGARITHM,
         };
         let of = |(name, size)| Self { density, name, size };
         let plain = Self { density, name: "", size: 1.0 };
@@ -56,13 +67,15 @@ impl FluxUnit {
     pub fn value(&self, wavelength: f64, flux: f64) -> f64 {
         match self.density {
             FluxDensity::PerFrequency => flux / self.size,
+            FluxDensity::LambdaFLambda => flux * UJY * C_UM_PER_S / wavelength / self.size,
             FluxDensity::PerWavelength => flux * UJY * C_UM_PER_S / (wavelength * wavelength) / self.size,
         }
     }
 
     /// The name of an axis.
     pub fn label(&self) -> String {
-        format!("Flux density ({})", self.name)
+        let quantity = if self.density == FluxDensity::LambdaFLambda { "λ F(λ)" } else { "Flux density" };
+        format!("{quantity} ({})", self.name)
     }
 }
 
@@ -88,5 +101,8 @@ mod tests {
     fn fluxes_per_wavelength() {
         let unit = FluxUnit::suited(FluxDensity::PerWavelength, [[2.0, 1e6]].into_iter());
         assert!((unit.value(2.0, 1e6) - 749.48).abs() < 0.01, "{}", unit.value(2.0, 1e6));
+        let unit = FluxUnit::suited(FluxDensity::LambdaFLambda, [[2.0, 1e6]].into_iter());
+        assert_eq!(unit.name, "10⁻¹⁵ W m⁻²");
+        assert!((unit.value(2.0, 1e6) - 1498.96).abs() < 0.02, "{}", unit.value(2.0, 1e6));
     }
 }

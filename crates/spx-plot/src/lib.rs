@@ -51,6 +51,7 @@
 
 mod axes;
 mod canvas;
+mod channel_figure;
 mod clip;
 mod colormap;
 mod composite;
@@ -80,6 +81,7 @@ mod testing;
 #[doc = include_str!("../README.md")]
 struct PlotReadmeExample;
 
+pub use channel_figure::{ChannelFigure, ChannelMeasurement, ChannelPoint, render_channels};
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use error::PlotError;

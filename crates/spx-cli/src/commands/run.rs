@@ -15,7 +15,8 @@ use crate::ui;
 /// Four stages: query (which images there are), download (whole or as cutouts), processing
 /// (photometry on each), visualization (tables and a figure). The directory gets data/D1 to D6,
 /// results/query_summary.toml, photometry.json, lightcurve.csv, lightcurve.ecsv (or the --format of
-/// your choice), combined_plot.png, .svg and .pdf, and NAME.toml, from which --resume continues a run that was interrupted or whose
+/// your choice), combined_plot.png, .svg and .pdf, spectrum.csv, .ecsv, .fits and .png (the 102
+/// channels), and NAME.toml, from which --resume continues a run that was interrupted or whose
 /// parameters have changed: only stages that need it run again.
 #[derive(Debug, Args)]
 #[command(after_help = "\

@@ -104,7 +104,7 @@ pub(crate) struct SpectrumArgs {
 /// Axes of the figure, with the names that `spx run` has for them.
 #[derive(Debug, Args)]
 pub(crate) struct SpectrumAxisArgs {
-    /// Fluxes of the figure: f_nu (µJy, mJy, Jy) or f_lambda (W/m^2/µm)
+    /// Fluxes of the figure: f_nu (µJy, mJy, Jy), f_lambda (W/m^2/µm) or lambda_f_lambda (W/m^2)
     #[arg(long, value_name = "NAME", default_value_t)]
     pub(super) flux_density: FluxDensity,
     /// Logarithmic wavelength axis of the figure

@@ -305,39 +305,30 @@ mod tests {
         rows
     }
 
-    /// Gauss and Jordan.
-    fn inverse(mut rows: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-        let count = rows.len();
-        for (k, row) in rows.iter_mut().enumerate() {
-            row.extend((0..count).map(|j| f64::from(u8::from(j == k))));
-        }
-        for k in 0..count {
-            let pivot = rows[k][k];
-            rows[k].iter_mut().for_each(|v| *v /= pivot);
-            let line = rows[k].clone();
-            for (_, row) in rows.iter_mut().enumerate().filter(|(i, _)| *i != k) {
-                let factor = row[k];
-                row.iter_mut().zip(&line).for_each(|(v, l)| *v -= factor * l);
-            }
-        }
-        rows.into_iter().map(|row| row[count..].to_vec()).collect()
-    }
-
+    /// What is solved fulfills the equations, and the entries of the inverse are those of its
+    /// columns, the solutions for one right-hand side after the other.
     #[test]
     fn solution_and_inverse_are_those_of_the_dense_matrix() {
         for (count, reach, seed) in [(1, 1.0, 1), (2, 1.0, 2), (30, 30.0, 3), (300, 9.0, 4), (300, 0.0, 5)] {
             let (places, neighbors, system) = system(count, reach, seed);
             let plan = EliminationPlan::new(&places, &neighbors);
             let factored = FactoredSystem::new(&plan, &neighbors, &system);
-            let solution = factored.solve(&system.right);
+            let matrix = dense(&neighbors, &system);
+            let fulfills = |solution: &[f64], right: &[f64]| {
+                for (row, wanted) in matrix.iter().zip(right) {
+                    let found: f64 = row.iter().zip(solution).map(|(m, x)| m * x).sum();
+                    assert!((found - wanted).abs() < 1e-10, "{count}: {found} {wanted}");
+                }
+            };
+            fulfills(&factored.solve(&system.right), &system.right);
             let found = factored.inverse(&neighbors);
-            let wanted = inverse(dense(&neighbors, &system));
             for a in 0..count {
-                let x: f64 = wanted[a].iter().zip(&system.right).map(|(c, r)| c * r).sum();
-                assert!((solution[a] - x).abs() < 1e-11, "{count}: {} {x}", solution[a]);
-                assert!((found.diagonal[a] - wanted[a][a]).abs() < 1e-11);
+                let unit: Vec<f64> = (0..count).map(|k| f64::from(u8::from(k == a))).collect();
+                let column = factored.solve(&unit);
+                fulfills(&column, &unit);
+                assert!((found.diagonal[a] - column[a]).abs() < 1e-11);
                 for (nth, b) in neighbors.of(a).iter().enumerate() {
-                    assert!((found.beside[neighbors.entry(a, nth)] - wanted[a][*b]).abs() < 1e-11);
+                    assert!((found.beside[neighbors.entry(a, nth)] - column[*b]).abs() < 1e-11);
                 }
             }
         }

@@ -19,7 +19,7 @@ use spx_core::atomic;
 use spx_core::foreground::run_scale;
 use spx_core::image::PixelPlanes;
 use spx_core::release::DataRelease;
-use spx_photometry::{NoMeasurement, ProperMotion, Scratch, julian_epoch};
+use spx_photometry::{NoMeasurement, ProperMotion, julian_epoch};
 
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
@@ -27,9 +27,12 @@ use crate::inputs::{InputError, file_name};
 use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
 use crate::photometry::exposure::{OpenExposure, PhotometrySetup, ReadExposure};
+use crate::photometry::settings::MeasurementMethod;
 use crate::photometry::{MeasurementRow, SkyTarget};
 use crate::{Listener, PipelineError, ResultContext as _};
 
+/// In a scene, sources so far beyond the image count, for their light may reach it \[deg\].
+const BEYOND: f64 = 0.03;
 /// Directory of the tables.
 pub(super) const TABLES: &str = "per_image";
 
@@ -267,7 +270,9 @@ impl Extraction<'_> {
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
-        let near = index.within(center, radius + motion, |number| positions[number as usize]);
+        let together = self.setup.parameters.method == MeasurementMethod::Scene;
+        let beyond = if together { BEYOND } else { 0.0 };
+        let near = index.within(center, radius + motion + beyond, |number| positions[number as usize]);
         if near.is_empty() {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
@@ -281,18 +286,15 @@ impl Extraction<'_> {
 
     fn measure_all(&self, exposure: &ReadExposure, near: &[u32]) -> Result<Rows, InputError> {
         let photometer = exposure.photometer(&self.setup)?;
-        let mut scratch = Scratch::default();
+        let targets: Vec<SkyTarget> = near.iter().map(|number| self.target(*number)).collect();
         let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
-        for number in near {
-            let found = self.catalog.target(*number as usize);
-            let motion =
-                found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
-            match photometer.measure(&SkyTarget { position: found.position, motion }, &mut scratch) {
+        for (number, measured) in near.iter().zip(photometer.measure_all(&targets)) {
+            match measured {
                 Ok(row) => rows.push((*number, row)),
                 // The circle is larger than the image.
                 Err(NoMeasurement::OffImage { .. }) => {}
                 Err(reason) => {
-                    let reason = reason.to_string();
+                    let (found, reason) = (self.catalog.target(*number as usize), reason.to_string());
                     unmeasured.push((*number, Unmeasured { target_id: found.id.to_owned(), reason }));
                 }
             }
@@ -301,6 +303,13 @@ impl Extraction<'_> {
         rows.sort_unstable_by_key(|(number, _)| *number);
         unmeasured.sort_unstable_by_key(|(number, _)| *number);
         Ok((rows, unmeasured.into_iter().map(|(_, source)| source).collect()))
+    }
+
+    fn target(&self, number: u32) -> SkyTarget {
+        let found = self.catalog.target(number as usize);
+        let motion =
+            found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
+        SkyTarget { position: found.position, motion }
     }
 
     fn row<'a>(
@@ -329,7 +338,7 @@ impl Extraction<'_> {
             bandwidth: row.bandwidth,
             flag: row.flags,
             bg_level: row.background,
-            bg_error: row.background_error,
+            bg_error: row.background_error.unwrap_or(f64::NAN),
             aperture_radius: row.aperture_radius,
             filename: info.file.as_str().into(),
             snr: row.snr(),
@@ -342,6 +351,12 @@ impl Extraction<'_> {
             psf_flux: row.psf.map_or(f64::NAN, |psf| psf.flux),
             psf_flux_error: row.psf.map_or(f64::NAN, |psf| psf.error),
             psf_chi2: row.psf.map_or(f64::NAN, |psf| psf.chi2),
+            method: row.method().name().into(),
+            fit_chi2: row.fit.map_or(f64::NAN, |fit| fit.chi2),
+            fit_dof: row.fit.map_or(0, |fit| u32::try_from(fit.degrees_of_freedom).unwrap_or(u32::MAX)),
+            fit_neighbors: row.fit.map_or(0, |fit| u32::try_from(fit.neighbors).unwrap_or(u32::MAX)),
+            fit_correlation: row.fit.map_or(f64::NAN, |fit| fit.correlation),
+            not_separable: row.fit.is_some_and(|fit| fit.not_separable),
             pixel_area: row.pixel_area,
             zodi_scale: info.zodi_scale.unwrap_or(f64::NAN),
             release: info.identity.release.map_or("", DataRelease::name).into(),

@@ -241,7 +241,7 @@ impl CubeSpectrum {
         figure.title = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         if reports.iter().any(Self::is_sum) {
             figure.use_unit(density);
-        } else if density == FluxDensity::PerWavelength {
+        } else if density != FluxDensity::PerFrequency {
             let problem = "flux per wavelength is drawn of regions, not of a single pixel: give a radius";
             return Err(PipelineError::usage(problem));
         } else {

@@ -89,7 +89,7 @@ fn text(text: Option<&str>) -> CellValue<'_> {
 
 /// All columns, in the order of `lightcurve.csv`.
 #[rustfmt::skip]
-pub static COLUMNS: [MeasurementColumn; 41] = [
+pub static COLUMNS: [MeasurementColumn; 47] = [
     column("obs_id", E(|e| CellValue::Text((&e.obs_id).into()))),
     column("mjd", E(|e| CellValue::Real(e.mjd))),
     column("flux", R(|r| CellValue::Real(r.flux))),
@@ -113,7 +113,7 @@ pub static COLUMNS: [MeasurementColumn; 41] = [
     column("is_detected", R(|r| CellValue::Logical(r.is_detected))),
     column("masked_fraction", R(|r| CellValue::real(r.masked_fraction))),
     column("bg_level", R(|r| CellValue::Real(r.background))),
-    column("bg_error", R(|r| CellValue::Real(r.background_error))),
+    column("bg_error", R(|r| CellValue::real(r.background_error))),
     column("bg_pixels", R(|r| CellValue::integer(Some(r.background_pixels)))),
     column("aperture_radius", R(|r| CellValue::Real(r.aperture_radius))),
     column("aperture_correction", R(|r| CellValue::real(r.aperture_correction))),
@@ -121,6 +121,12 @@ pub static COLUMNS: [MeasurementColumn; 41] = [
     column("psf_flux_error", R(|r| CellValue::real(r.psf.map(|p| p.error)))),
     column("psf_chi2", R(|r| CellValue::real(r.psf.map(|p| p.chi2)))),
     column("psf_pixels", R(|r| CellValue::integer(r.psf.map(|p| p.pixels)))),
+    column("method", R(|r| CellValue::Text(r.method().name().into()))),
+    column("fit_chi2", R(|r| CellValue::real(r.fit.map(|f| f.chi2)))),
+    column("fit_dof", R(|r| CellValue::integer(r.fit.map(|f| f.degrees_of_freedom)))),
+    column("fit_neighbors", R(|r| CellValue::integer(r.fit.map(|f| f.neighbors)))),
+    column("fit_correlation", R(|r| CellValue::real(r.fit.map(|f| f.correlation)))),
+    column("not_separable", R(|r| CellValue::Logical(r.fit.is_some_and(|f| f.not_separable)))),
     column("pixel_area", R(|r| CellValue::Real(r.pixel_area))),
     column("zodi_scale", E(|e| CellValue::real(e.zodi_scale))),
     column("zodi_scale_error", E(|e| CellValue::real(e.zodi_scale_error))),
@@ -144,6 +150,8 @@ pub fn fallbacks(info: &ExposureInfo, row: &MeasurementRow) -> String {
         repaired_variances,
         filled_pixels,
         psf_masked,
+        shared_flux,
+        clipped_pixels,
     } = row.fallbacks;
     let flag = |on: bool, word: &str| on.then(|| word.to_owned());
     let count = |n: usize, word: &str| (n > 0).then(|| format!("{word}={n}"));
@@ -156,6 +164,8 @@ pub fn fallbacks(info: &ExposureInfo, row: &MeasurementRow) -> String {
         count(repaired_variances, "repaired_variances"),
         count(filled_pixels, "filled_pixels"),
         flag(psf_masked, "psf_masked"),
+        count(shared_flux, "shared_flux"),
+        count(clipped_pixels, "clipped_pixels"),
         flag(info.zodi_not_fitted, "zodi_not_fitted"),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join(" ")

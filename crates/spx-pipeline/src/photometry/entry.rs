@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use spx_core::image::PixelPlanes;
 use spx_core::progress::Progress;
-use spx_photometry::{NoMeasurement, Scratch};
+use spx_photometry::NoMeasurement;
 
 use super::exposure::{OpenExposure, PhotometrySetup};
 use super::row::MeasurementRow;
@@ -178,9 +178,10 @@ fn measure_on(
     let exposure = opened.read(setup, run, pool.take())?;
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
-        Ok(photometer) => match photometer.measure(target, &mut Scratch::default()) {
-            Ok(row) => MeasurementOutcome::Used { row: Box::new(row) },
-            Err(reason) => rejected(&reason),
+        Ok(photometer) => match photometer.measure_all(&[*target]).pop() {
+            Some(Ok(row)) => MeasurementOutcome::Used { row: Box::new(row) },
+            Some(Err(reason)) => rejected(&reason),
+            None => rejected(&NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN }),
         },
     };
     let entry = ended(exposure.info(), outcome);

@@ -7,10 +7,9 @@
 //!    light;
 //! 3. [`ReadExposure::photometer`] borrows it, checks it, and resolves flags by their names in the
 //!    file;
-//! 4. [`ExposurePhotometer::measure`] gives a [`MeasurementRow`] of numbers for a target, or the
-//!    reason why there is none. It allocates nothing, costs the pixels around the target, and may
-//!    be called from several threads at once, each with a [`Scratch`] of its own; what it gives
-//!    does not depend on the order.
+//! 4. [`ExposurePhotometer::measure_all`] gives a [`MeasurementRow`] of numbers for each target, or
+//!    the reason why there is none. An aperture costs the pixels around the target; a scene fits
+//!    all targets together. What it gives does not depend on the order.
 //! 5. [`ReadExposure::into_memory`] gives the memory back for the next file.
 
 use std::path::Path;
@@ -20,12 +19,13 @@ use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
-    ForegroundModel, ImageView, NoMeasurement, Photometer, PsfModel, QualityOptions, Scratch, SourceOnImage,
+    ForegroundModel, ImageView, MeasurementQuality, NoMeasurement, Photometer, PhotometryError, PsfModel,
+    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SourceOnImage,
     check_place,
 };
 
-use super::row::{MeasurementCircumstances, MeasurementRow};
-use super::settings::{PhotometryParameters, PixelArea};
+use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
+use super::settings::{MeasurementMethod, PhotometryParameters, PixelArea};
 use super::source::SkyTarget;
 use crate::PipelineError;
 use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
@@ -117,9 +117,8 @@ impl OpenExposure {
         reuse: PixelPlanes,
     ) -> Result<ReadExposure, InputError> {
         let Self { mut frame, mut info, parent_offset } = self;
-        let options = &setup.parameters.options;
         let product = setup.calibration.psf(frame.metadata().id.detector);
-        let psf = if options.wants_psf() && product.is_none() { frame.psf()? } else { None };
+        let psf = if setup.parameters.wants_psf() && product.is_none() { frame.psf()? } else { None };
         let Frame { file, maps, .. } = frame;
         let image = file.whole(reuse)?;
         let (metadata, views) = (image.metadata(), image.views());
@@ -172,8 +171,7 @@ impl ReadExposure {
         if let Some(plane) = self.foreground.as_ref().and_then(|found| found.plane.as_deref()) {
             view.foreground = Some(ForegroundModel { model: Pixels::Native(plane), scale: 1.0 });
         }
-        let photometer = Photometer::new(view, &parameters.options, psf);
-        let photometer = photometer.map_err(|e| failed(&e))?;
+        let kernel = MeasurementKernel::new(view, parameters, psf).map_err(|e| failed(&e))?;
         let calibration = &setup.calibration;
         let load = |product: Option<&CalibrationProduct>| {
             product.map(CalibrationProduct::load).transpose().map_err(|e| failed(&e))
@@ -187,7 +185,7 @@ impl ReadExposure {
         }
         Ok(ExposurePhotometer {
             exposure: self,
-            photometer,
+            kernel,
             quality: parameters.quality,
             areas,
             pixel_area: parameters.pixel_area,
@@ -195,25 +193,64 @@ impl ReadExposure {
     }
 }
 
+/// What makes a flux of pixels.
+enum MeasurementKernel<'a> {
+    Aperture(Photometer<'a>),
+    Fit { scene: Scene<'a, PsfOnImage<'a>>, parameters: &'a PhotometryParameters },
+}
+
+impl<'a> MeasurementKernel<'a> {
+    fn new(
+        view: ImageView<'a>,
+        parameters: &'a PhotometryParameters,
+        psf: Option<&'a PsfModel>,
+    ) -> Result<Self, PhotometryError> {
+        let PhotometryParameters { method, options, scene, .. } = parameters;
+        if *method == MeasurementMethod::Aperture {
+            return Ok(Self::Aperture(Photometer::new(view, options, psf)?));
+        }
+        let model = psf.ok_or(PhotometryError::NeedsPsf("method"))?;
+        let psf = PsfOnImage { model, zones: options.psf_zones, parent_offset: view.parent_offset };
+        Ok(Self::Fit { scene: Scene::new(view, scene, psf)?, parameters })
+    }
+}
+
+/// A target on an image.
+struct LocatedTarget {
+    position: Position,
+    source: SourceOnImage,
+    wavelength_source: WavelengthSource,
+    pixel_area_source: PixelArea,
+}
+
 /// An exposure on which sources can be measured.
 pub struct ExposurePhotometer<'a> {
     exposure: &'a ReadExposure,
-    photometer: Photometer<'a>,
+    kernel: MeasurementKernel<'a>,
     quality: QualityOptions,
     areas: Option<LoadedProduct>,
     pixel_area: Option<PixelArea>,
 }
 
 impl ExposurePhotometer<'_> {
-    /// Measures a target where it was at the time of the exposure.
-    ///
-    /// # Errors
-    /// The reason why there is no measurement.
-    pub fn measure(
-        &self,
-        target: &SkyTarget,
-        scratch: &mut Scratch,
-    ) -> Result<MeasurementRow, NoMeasurement> {
+    /// Measures targets where they were at the time of the exposure: a row for each, or the reason
+    /// why there is none, in their order. In a scene, targets that lie off the image have no row,
+    /// but their light counts.
+    pub fn measure_all(&self, targets: &[SkyTarget]) -> Vec<Result<MeasurementRow, NoMeasurement>> {
+        match &self.kernel {
+            MeasurementKernel::Aperture(photometer) => {
+                let mut scratch = Scratch::default();
+                targets.iter().map(|target| self.in_aperture(photometer, target, &mut scratch)).collect()
+            }
+            MeasurementKernel::Fit { scene, parameters } => {
+                let together = parameters.method == MeasurementMethod::Scene;
+                let size = if together { targets.len().max(1) } else { 1 };
+                targets.chunks(size).flat_map(|group| self.fit(scene, parameters, group)).collect()
+            }
+        }
+    }
+
+    fn locate(&self, target: &SkyTarget) -> Result<LocatedTarget, NoMeasurement> {
         let off = NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN };
         let ReadExposure { maps, info, parent_offset, .. } = self.exposure;
         let (position, [x, y]) = place_on(maps, info.mjd, target).ok_or(off)?;
@@ -221,12 +258,68 @@ impl ExposurePhotometer<'_> {
         let (passband, wavelength_source) = maps.wave.at(x, y);
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
         let source = SourceOnImage { position: [x, y], pixel_area, passband };
-        let measured = self.photometer.measure(&source, scratch)?;
-        let quality = self.quality.classify(&measured);
-        Ok(MeasurementRow::new(
-            &measured,
-            MeasurementCircumstances { position, wavelength_source, pixel_area_source, quality },
-        ))
+        Ok(LocatedTarget { position, source, wavelength_source, pixel_area_source })
+    }
+
+    fn in_aperture(
+        &self,
+        photometer: &Photometer<'_>,
+        target: &SkyTarget,
+        scratch: &mut Scratch,
+    ) -> Result<MeasurementRow, NoMeasurement> {
+        let located = self.locate(target)?;
+        let measured = photometer.measure(&located.source, scratch)?;
+        Ok(MeasurementRow::new(&measured, located.circumstances(self.quality.classify(&measured))))
+    }
+
+    fn fit(
+        &self,
+        scene: &Scene<'_, PsfOnImage<'_>>,
+        parameters: &PhotometryParameters,
+        targets: &[SkyTarget],
+    ) -> Vec<Result<MeasurementRow, NoMeasurement>> {
+        let located: Vec<_> = targets.iter().map(|target| self.locate(target)).collect();
+        let nowhere = SceneSource { position: [f64::NAN; 2], pixel_area: f64::NAN, shape: None };
+        let sources: Vec<SceneSource> = located
+            .iter()
+            .map(|target| match target {
+                Ok(LocatedTarget { source: SourceOnImage { position, pixel_area, .. }, .. }) => {
+                    SceneSource { position: *position, pixel_area: *pixel_area, shape: None }
+                }
+                Err(_) => nowhere,
+            })
+            .collect();
+        let fluxes = scene.fit(&sources).fluxes;
+        let rows = located.into_iter().zip(fluxes).map(|(located, flux)| {
+            let located = located?;
+            check_place(located.source.position, self.exposure.image.metadata().shape)?;
+            let area = located.source.pixel_area;
+            if !(area > 0.0 && area.is_finite()) {
+                return Err(NoMeasurement::PixelArea(area));
+            }
+            Ok(self.fitted(&located, &flux?, parameters))
+        });
+        rows.collect()
+    }
+
+    fn fitted(
+        &self,
+        located: &LocatedTarget,
+        flux: &SceneFlux,
+        parameters: &PhotometryParameters,
+    ) -> MeasurementRow {
+        let quality = MeasurementQuality {
+            is_good: !flux.damped && flux.sharing == 1,
+            is_detected: flux.flux / flux.error >= self.quality.sigma_threshold,
+        };
+        let fitted = FittedSource {
+            method: parameters.method,
+            flux,
+            source: &located.source,
+            radius: parameters.scene.fit_radius,
+            with_background: parameters.scene.background != SceneBackground::None,
+        };
+        MeasurementRow::fitted(&fitted, located.circumstances(quality))
     }
 
     /// The solid angle of the pixel [arcsec^2]; NaN where the map was asked for and has no value
@@ -246,13 +339,20 @@ impl ExposurePhotometer<'_> {
     }
 }
 
+impl LocatedTarget {
+    fn circumstances(&self, quality: MeasurementQuality) -> MeasurementCircumstances {
+        let Self { position, wavelength_source, pixel_area_source, .. } = *self;
+        MeasurementCircumstances { position, wavelength_source, pixel_area_source, quality }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use spx_core::detector::Detector;
     use spx_core::pixels::Pixels;
     use spx_sim::{
-        ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SurveyOptions, observe,
-        survey, write_mef,
+        ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SimulatedStar, SurveyOptions,
+        observe, survey, write_mef,
     };
 
     use super::*;
@@ -287,11 +387,11 @@ mod tests {
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);
-            for star in &sky.stars {
-                let target = SkyTarget { position: star.position, motion: None };
-                let [row, expected] = [&plain, &unpacked].map(|exposure| {
-                    exposure.photometer(&setup).unwrap().measure(&target, &mut Scratch::default())
-                });
+            let targets: Vec<SkyTarget> =
+                sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None }).collect();
+            let [rows, expected] = [&plain, &unpacked]
+                .map(|exposure| exposure.photometer(&setup).unwrap().measure_all(&targets));
+            for (row, expected) in rows.into_iter().zip(expected) {
                 let same = matches!((&row, &expected), (Err(a), Err(b)) if a.to_string() == b.to_string());
                 assert!(same || row == expected, "{row:?} {expected:?}");
                 measured += usize::from(row.is_ok());
@@ -299,5 +399,65 @@ mod tests {
             }
         }
         assert!(measured > 20 && filled > 0, "{measured} {filled}");
+    }
+
+    /// A lone star, a pair 1.5 px apart with a ratio of 5, and a star that is listed twice.
+    fn crowd(pointing: &spx_sim::Pointing) -> SimulatedSky {
+        let wcs = pointing.wcs().unwrap();
+        let stars = [(800.2, 800.4, 8e3), (900.0, 900.0, 5e3), (901.5, 900.0, 25e3), (850.0, 960.0, 9e3)];
+        let star = |(k, (x, y, flux_2um)): (usize, (f64, f64, f64))| {
+            let [ra, dec] = wcs.pixel_to_sky(x, y);
+            let position = Position::new(ra, dec).unwrap();
+            SimulatedStar { id: format!("S{k}"), position, flux_2um, slope: 0.0 }
+        };
+        SimulatedSky { stars: stars.into_iter().enumerate().map(star).collect(), ..SimulatedSky::default() }
+    }
+
+    /// A lone star has the same flux alone and in a scene, to rounding; a scene tells a pair apart
+    /// where single fits do not; one position listed twice is told in its rows; the order of the
+    /// targets changes no bit.
+    #[test]
+    fn scenes_measure_sources_together() {
+        let center = Position::new(186.4536, 33.5468).unwrap();
+        let detectors = vec![Detector::new(3).unwrap()];
+        let plan = SurveyOptions { observations: 1, detectors, ..SurveyOptions::default() };
+        let pointing = &survey(center, &plan).unwrap()[0];
+        let sky = crowd(pointing);
+        let window = PixelWindow { x0: 700, y0: 700, nx: 300, ny: 300 };
+        let options = ExposureOptions { frame: FrameExtent::Cutout(window), ..Default::default() };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.fits");
+        write_mef(&path, &observe(&sky, pointing, &options).unwrap(), false).unwrap();
+        let mut targets: Vec<SkyTarget> =
+            sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None }).collect();
+        targets.push(targets[3]);
+        let measure = |method: &str, targets: &[SkyTarget]| -> Vec<MeasurementRow> {
+            let settings: PhotometrySettings = toml::from_str(&format!("method = \"{method}\"")).unwrap();
+            let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
+            let opened = OpenExposure::open(&path, &setup).unwrap();
+            let read = opened.read(&setup, &[], PixelPlanes::default()).unwrap();
+            let rows = read.photometer(&setup).unwrap().measure_all(targets);
+            rows.into_iter().map(Result::unwrap).collect()
+        };
+        let (psf, scene) = (measure("psf", &targets), measure("scene", &targets));
+        assert!((psf[0].flux / scene[0].flux - 1.0).abs() < 1e-9, "{psf:?} {scene:?}");
+        assert!((psf[0].flux_error / scene[0].flux_error - 1.0).abs() < 1e-9);
+        for k in [0, 1, 2] {
+            let (row, truth) = (&scene[k], sky.stars[k].flux_2um);
+            assert!((row.flux - truth).abs() < 5.0 * row.flux_error, "{k}: {row:?}, {truth}");
+            assert!(row.is_good && row.fit.is_some_and(|fit| fit.neighbors == usize::from(k > 0)));
+        }
+        assert!((psf[1].flux - 5e3) > 20.0 * psf[1].flux_error, "the neighbor is not seen: {:?}", psf[1]);
+        assert!(scene[1].fit.is_some_and(|fit| fit.correlation < -0.1));
+        for k in [3, 4] {
+            let row = &scene[k];
+            assert!(row.fit.is_some_and(|fit| fit.not_separable) && !row.is_good);
+            assert_eq!(row.fallbacks.shared_flux, 2);
+            assert!((row.flux - 4.5e3).abs() < 0.02 * 4.5e3, "{row:?}");
+        }
+        targets.reverse();
+        let mut reversed = measure("scene", &targets);
+        reversed.reverse();
+        assert_eq!(reversed, scene);
     }
 }

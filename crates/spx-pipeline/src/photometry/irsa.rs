@@ -1,6 +1,6 @@
 //! The columns of tables of IRSA's Spectrophotometry Tool, in its order, with its names, types and
 //! units: a row for each image. Fluxes of the tool are those of a fitted model; ours are those of
-//! the aperture.
+//! the method that was asked for.
 //!
 //! The archive decides in which collection an image is, and so whether it is of a deep field: the
 //! answer to the query says it ([`ArchiveIdentifiers`](crate::archive::ArchiveIdentifiers)). Without
@@ -54,7 +54,7 @@ pub static IRSA_COLUMNS: [MeasurementColumn; 24] = [
     column("flux_bkg", Real, "MJy/sr", "phot.flux.sb;em.IR;instr.background", "Local background", R(|r| CellValue::Real(r.background / UJY_PER_ARCSEC2_PER_MJY_PER_SR))),
     column("local_bkg_flg", Integer, "", "meta.code", "1 where a local background was subtracted", R(|r| CellValue::Integer(i64::from(r.background_pixels > 0)))),
     column("flags", Integer, "", "meta.code.qual", "Flags of the pixels of the source, bits as in FLAGS; bit 32: CONTAINS_BAD_PIXEL, bit 33: FIT_ERROR", R(|r| CellValue::Integer(flags(r)))),
-    column("fit_ql", Real, "", "stat.fit.chi2", "Chi-square of the PSF-weighted flux over its degrees of freedom; empty where it was not asked for", R(|r| CellValue::real(r.psf.and_then(|psf| psf.reduced_chi2())))),
+    column("fit_ql", Real, "", "stat.fit.chi2", "Chi-square of the fitted or PSF-weighted flux over its degrees of freedom; empty where neither was asked for", R(|r| CellValue::real(r.fit.map_or_else(|| r.psf.and_then(|psf| psf.reduced_chi2()), |fit| fit.reduced_chi2())))),
     column("deep_flg", Integer, "", "meta.code", "1 where the image is of a deep field, 0 where it is not; empty where the archive has not been asked", H(deep_flag)),
     known("det_id", "detector", E(|e| CellValue::Integer(e.detector.into()))),
     column("lvf_id", Integer, "", "meta.id;obs", "Number of the exposure, card EXPIDN", E(|e| e.exposure_number.map_or(CellValue::Empty, CellValue::Integer))),
@@ -63,7 +63,7 @@ pub static IRSA_COLUMNS: [MeasurementColumn; 24] = [
     known("lambda_width", "bandwidth", R(|r| CellValue::Real(r.bandwidth))),
     known("flux", "flux", R(|r| CellValue::Real(r.flux))),
     known("flux_err", "flux_error", R(|r| CellValue::Real(r.flux_error))),
-    column("flux_err_tractor", Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of a fitted flux: that of the PSF-weighted flux, where it was asked for", R(|r| CellValue::real(r.psf.map(|psf| psf.error)))),
+    column("flux_err_tractor", Real, "uJy", "stat.error;phot.flux.density;em.IR", "Error of the fitted or PSF-weighted flux, where one was asked for", R(|r| CellValue::real(r.fit.map(|_| r.flux_error).or(r.psf.map(|psf| psf.error))))),
     column("data_collection", Text, "", "meta.id", "Collection of the archive", H(|head, e| text(collection(head, e)))),
     column("shape_r", Real, "arcsec", "phys.angSize", "Effective radius; 0 for a point", ZERO),
     column("phi", Real, "deg", "pos.posAng", "Position angle; 0 for a point", ZERO),

@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 pub use spx_core::release::WavelengthSource;
 use spx_core::sky::Position;
-use spx_photometry::{Fallbacks, Magnitude, Measurement};
+use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
+use spx_photometry::{Fallbacks, Magnitude, Measurement, SceneFlux, SourceOnImage};
 
-use super::settings::PixelArea;
+use super::settings::{MeasurementMethod, PixelArea};
 
 /// One source on one exposure.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -41,8 +42,8 @@ pub struct MeasurementRow {
     pub is_detected: bool,
     /// Background [uJy/arcsec^2].
     pub background: f64,
-    /// Its error [uJy/arcsec^2].
-    pub background_error: f64,
+    /// Its error [uJy/arcsec^2]; `None` where it is fitted, for then the error of the flux holds it.
+    pub background_error: Option<f64>,
     /// Usable background pixels.
     pub background_pixels: usize,
     /// Radius of the aperture \[px\].
@@ -57,8 +58,36 @@ pub struct MeasurementRow {
     pub psf_zone: Option<usize>,
     /// `None` where it was not asked for, or too few pixels are usable.
     pub psf: Option<PsfRow>,
+    /// How the fit went; `None` for an aperture.
+    #[serde(default)]
+    pub fit: Option<FitRow>,
     /// What had to stand in for what was asked for.
     pub fallbacks: RowFallbacks,
+}
+
+/// A fit of the point spread function, alone or in a scene.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct FitRow {
+    /// Which of both.
+    pub method: MeasurementMethod,
+    /// Sum of squared residuals over model variances, over the pixels of the source.
+    pub chi2: f64,
+    /// Pixels less the sources among them.
+    pub degrees_of_freedom: usize,
+    /// Sources whose light reaches its pixels.
+    pub neighbors: usize,
+    /// The correlation with a neighbor that is farthest from 0.
+    pub correlation: f64,
+    /// The data hardly tell the source from its neighbors.
+    pub not_separable: bool,
+}
+
+impl FitRow {
+    /// Chi-square over the degrees of freedom; `None` where there are none.
+    #[must_use]
+    pub fn reduced_chi2(&self) -> Option<f64> {
+        (self.degrees_of_freedom > 0).then(|| self.chi2 / self.degrees_of_freedom as f64)
+    }
 }
 
 /// The PSF-weighted flux.
@@ -103,6 +132,10 @@ pub struct RowFallbacks {
     pub filled_pixels: usize,
     /// A PSF-weighted flux was asked for, but too much of the profile falls on unusable pixels.
     pub psf_masked: bool,
+    /// So many sources stand at one place and share their flux in a scene; else 0.
+    pub shared_flux: usize,
+    /// Pixels that a fit has clipped.
+    pub clipped_pixels: usize,
 }
 
 /// What a row has beside the measurement.
@@ -116,6 +149,21 @@ pub struct MeasurementCircumstances {
     pub pixel_area_source: PixelArea,
     /// Whether it is good.
     pub quality: spx_photometry::MeasurementQuality,
+}
+
+/// A flux that was fitted, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct FittedSource<'a> {
+    /// Alone or in a scene.
+    pub method: MeasurementMethod,
+    /// What was fitted.
+    pub flux: &'a SceneFlux,
+    /// The source.
+    pub source: &'a SourceOnImage,
+    /// Radius of its pixels \[px\].
+    pub radius: f64,
+    /// A background was fitted with it.
+    pub with_background: bool,
 }
 
 impl MeasurementRow {
@@ -147,13 +195,14 @@ impl MeasurementRow {
             is_good: beside.quality.is_good,
             is_detected: beside.quality.is_detected,
             background: measured.background,
-            background_error: measured.background_error,
+            background_error: Some(measured.background_error),
             background_pixels: measured.background_pixels,
             aperture_radius: measured.radius,
             pixel_area: measured.source.pixel_area,
             pixel_area_source: beside.pixel_area_source,
             aperture_correction: measured.aperture_correction,
             psf_zone: measured.psf_zone,
+            fit: None,
             psf: psf.map(|p| PsfRow { flux: p.flux, error: p.error, chi2: p.chi2, pixels: p.pixels }),
             fallbacks: RowFallbacks {
                 fixed_aperture,
@@ -164,8 +213,59 @@ impl MeasurementRow {
                 repaired_variances,
                 filled_pixels,
                 psf_masked: measured.psf.is_some_and(|psf| psf.is_err()),
+                ..RowFallbacks::default()
             },
         }
+    }
+
+    /// The row of a flux that was fitted.
+    pub fn fitted(fitted: &FittedSource<'_>, beside: MeasurementCircumstances) -> Self {
+        let FittedSource { method, flux, source, radius, with_background } = *fitted;
+        let not_separable = flux.damped || flux.sharing > 1;
+        Self {
+            ra: beside.position.ra(),
+            dec: beside.position.dec(),
+            x: source.position[0],
+            y: source.position[1],
+            flux: flux.flux,
+            flux_error: flux.error,
+            wavelength: source.passband.center,
+            bandwidth: source.passband.width,
+            wavelength_source: beside.wavelength_source,
+            flags: flux.flags,
+            // Pixels with one take no part.
+            bad_flags: 0,
+            masked_fraction: Some(flux.masked_fraction),
+            is_good: beside.quality.is_good,
+            is_detected: beside.quality.is_detected,
+            background: flux.background * UJY_PER_ARCSEC2_PER_MJY_PER_SR,
+            background_error: None,
+            background_pixels: if with_background { flux.pixels } else { 0 },
+            aperture_radius: radius,
+            pixel_area: source.pixel_area,
+            pixel_area_source: beside.pixel_area_source,
+            aperture_correction: None,
+            psf_zone: None,
+            psf: None,
+            fit: Some(FitRow {
+                method,
+                chi2: flux.chi2,
+                degrees_of_freedom: flux.degrees_of_freedom,
+                neighbors: flux.neighbors,
+                correlation: flux.correlation,
+                not_separable,
+            }),
+            fallbacks: RowFallbacks {
+                shared_flux: if flux.sharing > 1 { flux.sharing } else { 0 },
+                clipped_pixels: flux.clipped,
+                ..RowFallbacks::default()
+            },
+        }
+    }
+
+    /// How the flux was measured.
+    pub fn method(&self) -> MeasurementMethod {
+        self.fit.map_or(MeasurementMethod::Aperture, |fit| fit.method)
     }
 
     /// Flux over error.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::flags::FlagSelection;
 use spx_photometry::{
     ApertureMethod, ApertureOptions, BackgroundMethod, BackgroundOptions, ErrorModel, FlagRule, FwhmSource,
-    PhotometryOptions, PsfZones, QualityOptions,
+    PhotometryOptions, PsfZones, QualityOptions, SceneBackground, SceneOptions,
 };
 
 use crate::PipelineError;
@@ -22,6 +22,16 @@ use crate::zodi::{ForegroundTreatment, ZodiSettings};
 #[schemars(transform = SettingHeading("Photometry"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[px]` is a unit")]
 pub struct PhotometrySettings {
+    /// How the flux is measured: aperture, psf (the point spread function fitted to the source
+    /// alone) or scene (to all sources of the image together); by default aperture
+    pub method: Option<MeasurementMethod>,
+    /// Background of a fit (psf, scene): none, or a constant or a plane in each patch, or nodes
+    /// (values at the corners of patches, bilinear between them)
+    #[schemars(with = "String", extend("enum" = ["none", "constant", "plane", "nodes"]))]
+    pub scene_background: SceneBackground,
+    /// Side of the patches of this background [px]
+    #[schemars(range(min = 8), extend("x-value" = "PX"))]
+    pub scene_patch: usize,
     /// Size of the aperture: fixed, or a multiple of the FWHM of the PSF
     #[schemars(with = "String", extend("enum" = ["fixed", "fwhm"]))]
     pub aperture_method: ApertureMethod,
@@ -79,9 +89,9 @@ pub struct PhotometrySettings {
     /// Maximum fraction of the source's light on pixels that are left out
     #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub max_masked_fraction: f64,
-    /// Also measure the PSF-weighted flux
+    /// Also measure the PSF-weighted flux, over the background of the aperture
     pub psf_flux: bool,
-    /// Radius of the pixels that take part in the PSF-weighted flux [px]
+    /// Radius of the pixels that take part in the PSF-weighted flux and in fits [px]
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub psf_fit_radius: f64,
     /// The PSF between the centers of its zones: bilinear or nearest
@@ -116,6 +126,30 @@ pub struct PhotometrySettings {
     /// The zodiacal light.
     #[serde(flatten)]
     pub zodi: ZodiSettings,
+}
+
+/// How a flux is measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum MeasurementMethod {
+    /// The sum over a circle, less a local background.
+    #[default]
+    Aperture,
+    /// The point spread function is fitted to the source alone.
+    Psf,
+    /// It is fitted to all sources of the image together.
+    Scene,
+}
+
+impl MeasurementMethod {
+    /// The name in settings and tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Aperture => "aperture",
+            Self::Psf => "psf",
+            Self::Scene => "scene",
+        }
+    }
 }
 
 /// Where the solid angle of a pixel comes from.
@@ -179,8 +213,12 @@ impl From<WindowForm> for WindowSize {
 /// Settings of photometry that have been checked.
 #[derive(Debug, Clone)]
 pub struct PhotometryParameters {
-    /// How a source is measured.
+    /// What a flux is.
+    pub method: MeasurementMethod,
+    /// How it is measured in an aperture.
     pub options: PhotometryOptions,
+    /// How it is fitted.
+    pub scene: SceneOptions,
     /// What makes a measurement good.
     pub quality: QualityOptions,
     /// What becomes of the zodiacal light.
@@ -191,12 +229,23 @@ pub struct PhotometryParameters {
     pub calibration: CalibrationPaths,
 }
 
+impl PhotometryParameters {
+    /// Whether a PSF is of use where there is one.
+    pub fn wants_psf(&self) -> bool {
+        self.method != MeasurementMethod::Aperture || self.options.wants_psf()
+    }
+}
+
 impl Default for PhotometrySettings {
     fn default() -> Self {
         let defaults = PhotometryOptions::default();
         let PhotometryOptions { aperture, background, bad_flags, error_model, psf_fit_radius, .. } =
             defaults.clone();
+        let scene = SceneOptions::default();
         Self {
+            method: None,
+            scene_background: scene.background,
+            scene_patch: scene.patch,
             aperture_method: aperture.method,
             aperture_fwhm: aperture.fwhm_source,
             aperture_diameter: aperture.diameter,
@@ -236,12 +285,18 @@ impl PhotometrySettings {
     /// # Errors
     /// Usage, naming the first setting that is out of range.
     pub fn parameters(&self) -> Result<PhotometryParameters, PipelineError> {
-        let options = self.options();
+        let (options, scene) = (self.options(), self.scene());
         options.validate().map_err(PipelineError::usage)?;
+        let method = self.method.unwrap_or_default();
+        if method != MeasurementMethod::Aperture {
+            scene.validate().map_err(PipelineError::usage)?;
+        }
         let quality = QualityOptions { sigma_threshold: self.sigma_threshold };
         quality.validate().map_err(PipelineError::usage)?;
         Ok(PhotometryParameters {
+            method,
             options,
+            scene,
             quality,
             zodi: self.zodi.treatment()?,
             pixel_area: self.pixel_area,
@@ -251,6 +306,17 @@ impl PhotometrySettings {
                 ..self.calibration.paths()
             },
         })
+    }
+
+    fn scene(&self) -> SceneOptions {
+        SceneOptions {
+            bad_flags: self.bad_flags.clone(),
+            fit_radius: self.psf_fit_radius,
+            background: self.scene_background,
+            patch: self.scene_patch,
+            least_fraction: 1.0 - self.max_masked_fraction,
+            ..SceneOptions::default()
+        }
     }
 
     fn options(&self) -> PhotometryOptions {

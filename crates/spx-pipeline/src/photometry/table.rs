@@ -1,7 +1,6 @@
 //! Tables of measurements as CSV, ECSV, JSON and VOTable.
 //!
-//! ECSV is astropy's Enhanced Character-Separated Values 1.0 (APE 6): a YAML header in comments,
-//! then CSV. Its columns begin with time, wavelength, bandwidth, flux and its error, side by side,
+//! The columns of ECSV begin with time, wavelength, bandwidth, flux and its error, side by side,
 //! for specutils takes the next column of the same unit as the uncertainty; and its rows are in
 //! order of wavelength, for specutils wants that.
 
@@ -11,13 +10,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spx_core::columns::{ColumnKind, TableColumn};
-use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
 
 use super::columns::{COLUMNS, CellValue, MeasurementColumn};
 use super::entry::PhotometryEntry;
 use super::irsa::IRSA_COLUMNS;
+use crate::PipelineError;
 use crate::archive::ArchiveIdentifiers;
-use crate::{PipelineError, ResultContext as _};
+use crate::cell_table::{CREATOR, CellTable, HeadValue};
 
 /// Which columns a table has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -76,9 +75,6 @@ impl TableForm {
     }
 }
 
-/// The program that makes the tables.
-const CREATOR: &str = concat!("spx ", env!("CARGO_PKG_VERSION"));
-
 /// What the head of a table says.
 #[derive(Debug, Clone)]
 pub struct TableHead {
@@ -129,7 +125,7 @@ impl MeasurementTable<'_> {
         match form {
             TableForm::Csv => {
                 let head = if self.all { String::new() } else { self.comments() };
-                self.csv(head, &self.columns(), self.listed())
+                self.table(&self.columns(), self.listed()).csv(head)
             }
             TableForm::Ecsv => {
                 let columns = match self.names {
@@ -140,10 +136,10 @@ impl MeasurementTable<'_> {
                     self.entries.iter().filter(|e| e.row().is_some()).collect();
                 let wavelength = |e: &PhotometryEntry| e.row().map_or(f64::NAN, |(_, row)| row.wavelength);
                 measured.sort_by(|a, b| wavelength(a).total_cmp(&wavelength(b)));
-                self.csv(self.yaml(&columns), &columns, measured)
+                self.table(&columns, measured).ecsv()
             }
             TableForm::Json => Ok(format!("{}\n", serde_json::to_string_pretty(&self.json())?).into_bytes()),
-            TableForm::VoTable => Ok(self.votable().into_bytes()),
+            TableForm::VoTable => Ok(self.table(&self.columns(), self.listed()).votable().into_bytes()),
         }
     }
 
@@ -155,11 +151,11 @@ impl MeasurementTable<'_> {
         }
     }
 
-    /// A VOTable of the measurements; texts have the length of the longest, for some readers want
-    /// that.
-    fn votable(&self) -> String {
-        let columns = self.columns();
-        let rows: Vec<Vec<CellValue<'_>>> = self.listed().map(|entry| self.cells(entry, &columns)).collect();
+    fn table<'e>(
+        &self,
+        columns: &[&MeasurementColumn],
+        entries: impl IntoIterator<Item = &'e PhotometryEntry>,
+    ) -> CellTable<'e> {
         let status = STATUS.iter().filter(|_| self.all).map(|&(name, ucd, description)| TableColumn {
             name,
             kind: ColumnKind::Text,
@@ -167,25 +163,24 @@ impl MeasurementTable<'_> {
             ucd,
             description,
         });
-        let described: Vec<TableColumn> = columns.iter().map(|c| c.column).chain(status).collect();
-        let fields = described.iter().enumerate().map(|(k, column)| {
-            let (datatype, size) = match column.kind {
-                ColumnKind::Text => (VoTableType::UnicodeChar, ArraySize::Fixed(longest(&rows, k))),
-                ColumnKind::Real => (VoTableType::Double, ArraySize::Scalar),
-                ColumnKind::Integer => (VoTableType::Long, ArraySize::Scalar),
-                ColumnKind::Logical => (VoTableType::Boolean, ArraySize::Scalar),
-            };
-            let TableColumn { name, unit, ucd, description, .. } = *column;
-            VoTableColumn { unit, ucd, description, ..VoTableColumn::new(name, datatype, size) }
-        });
-        let mut writer = VoTableWriter::new();
-        writer.begin_results();
-        writer.status(&QueryStatus::Ok);
-        let title = format!("{}: {CREATOR}", self.head.name);
-        writer.begin_table("photometry", &title, fields.collect());
-        writer.table_data(rows.iter().map(|row| row.iter().map(in_votable).collect()));
-        writer.end_table();
-        writer.finish()
+        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
+        let mut head = vec![
+            ("source", HeadValue::Text(name.clone())),
+            ("ra", HeadValue::Real(*ra)),
+            ("dec", HeadValue::Real(*dec)),
+            ("creator", HeadValue::Text(CREATOR.to_owned())),
+        ];
+        head.extend(generated.clone().map(|time| ("generated", HeadValue::Text(time))));
+        if !calibration.is_empty() {
+            head.push(("calibration", HeadValue::List(calibration.clone())));
+        }
+        CellTable {
+            name: "photometry",
+            title: format!("{name}: {CREATOR}"),
+            columns: columns.iter().map(|column| column.column).chain(status).collect(),
+            rows: entries.into_iter().map(|entry| self.cells(entry, columns)).collect(),
+            head,
+        }
     }
 
     /// Entries that have a row in the table.
@@ -208,21 +203,6 @@ impl MeasurementTable<'_> {
         cells
     }
 
-    fn csv<'e>(
-        &self,
-        head: String,
-        columns: &[&MeasurementColumn],
-        entries: impl IntoIterator<Item = &'e PhotometryEntry>,
-    ) -> Result<Vec<u8>, PipelineError> {
-        let mut writer = csv::Writer::from_writer(head.into_bytes());
-        let status = STATUS.iter().filter(|_| self.all).map(|column| column.0);
-        writer.write_record(columns.iter().map(|column| column.column.name).chain(status))?;
-        for entry in entries {
-            writer.write_record(self.cells(entry, columns).iter().map(text))?;
-        }
-        writer.into_inner().map_err(|error| PipelineError::failed(error.into_error())).context("csv")
-    }
-
     /// The head of spxquery's light curves, with our columns.
     fn comments(&self) -> String {
         let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
@@ -242,45 +222,6 @@ impl MeasurementTable<'_> {
             line(format!("- {}: {description}{unit}", column.column.name));
         }
         text.replace("# \n", "#\n") + "#\n"
-    }
-
-    fn yaml(&self, columns: &[&MeasurementColumn]) -> String {
-        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
-        let mut text = String::from("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n");
-        let mut column = |name: &str, kind: ColumnKind, unit: &str, ucd: &str, description: &str| {
-            let datatype = match kind {
-                ColumnKind::Text => "string",
-                ColumnKind::Real => "float64",
-                ColumnKind::Integer => "int64",
-                ColumnKind::Logical => "bool",
-            };
-            let unit = if unit.is_empty() { String::new() } else { format!(", unit: {}", quoted(unit)) };
-            text.push_str(&format!(
-                "# - {{name: {name}{unit}, datatype: {datatype}, description: {}, meta: {{ucd: {}}}}}\n",
-                quoted(description),
-                quoted(ucd)
-            ));
-        };
-        for c in columns {
-            let TableColumn { kind, unit, ucd, description, .. } = c.column;
-            column(c.column.name, kind, unit, ucd, description);
-        }
-        for (name, ucd, description) in STATUS.iter().filter(|_| self.all) {
-            column(name, ColumnKind::Text, "", ucd, description);
-        }
-        text.push_str(&format!(
-            "# meta:\n#   source: {}\n#   ra: {ra:?}\n#   dec: {dec:?}\n#   creator: {}\n",
-            quoted(name),
-            quoted(CREATOR)
-        ));
-        if let Some(time) = generated {
-            text.push_str(&format!("#   generated: {}\n", quoted(time)));
-        }
-        if !calibration.is_empty() {
-            let names: Vec<String> = calibration.iter().map(|name| quoted(name)).collect();
-            text.push_str(&format!("#   calibration: [{}]\n", names.join(", ")));
-        }
-        text + "# schema: astropy-2.0\n"
     }
 
     fn json(&self) -> serde_json::Value {
@@ -310,39 +251,6 @@ fn spectrum_first() -> Vec<&'static MeasurementColumn> {
     first.chain(COLUMNS.iter().filter(|column| !FIRST.contains(&column.column.name))).collect()
 }
 
-/// A cell of CSV. Numbers have as many digits as it takes to read the same number back; logical
-/// values are Python's.
-fn text(value: &CellValue<'_>) -> String {
-    match value {
-        CellValue::Text(text) => text.clone().into_owned(),
-        CellValue::Real(number) if number.is_nan() => "nan".to_owned(),
-        CellValue::Real(number) => format!("{number:?}"),
-        CellValue::Integer(number) => number.to_string(),
-        CellValue::Logical(true) => "True".to_owned(),
-        CellValue::Logical(false) => "False".to_owned(),
-        CellValue::Empty => String::new(),
-    }
-}
-
-/// The length of the longest text of a column, at least 1 \[UTF-16 units\].
-fn longest(rows: &[Vec<CellValue<'_>>], column: usize) -> usize {
-    let length = |row: &Vec<CellValue<'_>>| match &row[column] {
-        CellValue::Text(text) => text.encode_utf16().count(),
-        _ => 0,
-    };
-    rows.iter().map(length).max().unwrap_or(0).max(1)
-}
-
-fn in_votable(value: &CellValue<'_>) -> VoTableCell {
-    match value {
-        CellValue::Text(text) => VoTableCell::Text(text.clone().into_owned()),
-        CellValue::Real(number) => VoTableCell::Real(*number),
-        CellValue::Integer(number) => VoTableCell::Int(*number),
-        CellValue::Logical(value) => VoTableCell::Bool(*value),
-        CellValue::Empty => VoTableCell::Null,
-    }
-}
-
 fn in_json(value: &CellValue<'_>) -> serde_json::Value {
     match value {
         CellValue::Text(text) => json!(text),
@@ -352,10 +260,4 @@ fn in_json(value: &CellValue<'_>) -> serde_json::Value {
         CellValue::Logical(value) => json!(value),
         CellValue::Empty => serde_json::Value::Null,
     }
-}
-
-/// A YAML string in single quotes.
-fn quoted(text: &str) -> String {
-    let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    format!("'{}'", plain.replace('\'', "''"))
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use spx_archive::{DownloadLayout, SearchShape, Selection};
-use spx_plot::{FigureFormat, render_light_curve};
+use spx_plot::{FigureFormat, LightCurveOptions, render_channels, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
@@ -22,13 +22,20 @@ use crate::photometry::{
     ColumnNames, MeasurementTable, PhotometryEntry, PhotometrySetup, SourceSettings, TableForm, TableHead,
 };
 use crate::settings::write_configuration;
+use crate::spectrum::{ChannelFigureSettings, SourceSpectrum, SpectrumForm, channel_figure};
 use crate::stages::{Journal, StageSelection, Stages};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// The stages in their order.
 pub const RUN_STAGES: [&str; 4] = ["query", "download", "processing", "visualization"];
 
-/// Figures of the last stage, in `results/`.
+/// Files of the last stage, in `results/`: the means of channels, where any has a good measurement.
+const SPECTRA: [(&str, SpectrumForm); 3] = [
+    ("spectrum.csv", SpectrumForm::Csv),
+    ("spectrum.ecsv", SpectrumForm::Ecsv),
+    ("spectrum.fits", SpectrumForm::Fits),
+];
+const SPECTRUM_FIGURE: &str = "spectrum.png";
 const FIGURES: [(&str, FigureFormat); 3] = [
     ("combined_plot.png", FigureFormat::Png),
     ("combined_plot.svg", FigureFormat::Svg),
@@ -242,8 +249,12 @@ impl<'a> SourceRun<'a> {
             forms.map(|form| (table_file(form), form)).collect()
         });
         let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
+        let spectrum = SourceSpectrum::of_entries(name, entries);
+        let spectra = SPECTRA.iter().map(|s| s.0).chain([SPECTRUM_FIGURE]).filter(|_| spectrum.filled() > 0);
+        let tables_and_figures =
+            tables.iter().map(|t| t.0.clone()).chain(figures.iter().map(|f| f.0.clone()));
         let files: Vec<PathBuf> =
-            tables.iter().map(|t| t.0.clone()).chain(figures.iter().map(|f| f.0.clone())).collect();
+            tables_and_figures.chain(spectra.map(|name| self.results.join(name))).collect();
         files.iter().try_for_each(|file| self.stages.clear(file))?;
         let known = if *columns == ColumnNames::Irsa { format!("{identifiers:?}") } else { String::new() };
         let depends = format!("{columns:?} {format:?} {options:?} {known}\n{depends}");
@@ -264,9 +275,34 @@ impl<'a> SourceRun<'a> {
                 let drawn = render_light_curve(&figure, *format).map_err(PipelineError::failed)?;
                 write_output(file, &drawn, true)?;
             }
+            if spectrum.filled() > 0 {
+                write_spectrum(&spectrum, options, &self.results)?;
+            }
             Ok::<_, PipelineError>(())
         })?;
         Ok(files)
+    }
+}
+
+/// The tables and the figure of the spectrum.
+fn write_spectrum(
+    spectrum: &SourceSpectrum,
+    look: &LightCurveOptions,
+    results: &Path,
+) -> Result<(), PipelineError> {
+    for (name, form) in SPECTRA {
+        spectrum.write(&results.join(name), form, true)?;
+    }
+    let settings = ChannelFigureSettings {
+        flux_density: look.flux_density,
+        use_magnitude: look.use_magnitude,
+        log_wavelength: look.log_wavelength,
+        ..ChannelFigureSettings::default()
+    };
+    let figure = channel_figure(spectrum, &settings);
+    match render_channels(&figure, FigureFormat::Png) {
+        Ok(drawn) => write_output(&results.join(SPECTRUM_FIGURE), &drawn, true),
+        Err(error) => Err(PipelineError::failed(error)),
     }
 }
 

@@ -1,0 +1,300 @@
+//! The spectrum of a source in channels, over the single measurements, and their residuals below.
+
+use crate::canvas::{Canvas, Rect};
+use crate::colormap::Rgb;
+use crate::encode::encode;
+use crate::font::CAP_HEIGHT;
+use crate::frame::{self, Style};
+use crate::legend::PointMark;
+use crate::panel::{Axis, Panel, bar, padded, padded_log, widened};
+use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
+
+/// A channel with its mean.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChannelPoint {
+    /// Mean wavelength \[um\].
+    pub wavelength: f64,
+    /// Half of the bandwidth \[um\].
+    pub half_bandwidth: f64,
+    /// Mean flux density \[uJy\].
+    pub flux: f64,
+    /// Its error \[uJy\].
+    pub error: f64,
+}
+
+/// A single measurement.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChannelMeasurement {
+    /// Wavelength \[um\].
+    pub wavelength: f64,
+    /// Flux density \[uJy\].
+    pub flux: f64,
+    /// Distance from the mean of its channel [standard deviations].
+    pub residual: f64,
+    /// It is in no mean: a measurement that is not good, or an outlier.
+    pub rejected: bool,
+}
+
+/// A figure of a source.
+#[derive(Debug, Clone)]
+pub struct ChannelFigure {
+    /// Size of the picture.
+    pub size: Size,
+    /// Title above the frame; empty for none.
+    pub title: String,
+    /// The channels; those whose flux is not finite are left out.
+    pub channels: Vec<ChannelPoint>,
+    /// The measurements.
+    pub measurements: Vec<ChannelMeasurement>,
+    /// Ranges of wavelengths without data, which are shaded \[um\].
+    pub gaps: Vec<[f64; 2]>,
+    /// What flux densities are drawn per.
+    pub density: FluxDensity,
+    /// Draw AB magnitudes; fluxes that are not above 0 are left out.
+    pub magnitudes: bool,
+    /// Places along the wavelength axis follow logarithms.
+    pub log_wavelength: bool,
+}
+
+/// Residuals are drawn up to so many standard deviations; those beyond stand at the edge.
+const MOST: f64 = 6.0;
+/// Share of the height that the residuals take.
+const RESIDUALS: f64 = 0.22;
+const SHADE: Rgb = [0xf0; 3];
+const CHANNEL: Rgb = [0x00, 0x72, 0xb2];
+const SINGLE: Rgb = [0xb8; 3];
+const REJECTED: Rgb = [0xe8, 0xa8, 0x90];
+
+/// Draws the figure.
+///
+/// # Errors
+/// Where the size is impossible, or no channel can be drawn.
+pub fn render_channels(figure: &ChannelFigure, format: FigureFormat) -> Result<Vec<u8>, PlotError> {
+    encode(&draw(figure)?, format)
+}
+
+/// Values of the vertical axis.
+enum VerticalValue {
+    Flux(FluxUnit),
+    Magnitude,
+}
+
+impl VerticalValue {
+    fn of(figure: &ChannelFigure) -> Self {
+        if figure.magnitudes {
+            return Self::Magnitude;
+        }
+        let points = figure.channels.iter().map(|c| [c.wavelength, c.flux]);
+        Self::Flux(FluxUnit::suited(figure.density, points))
+    }
+
+    /// Value and error of a flux density \[uJy\]; NaN where there is none.
+    fn value(&self, wavelength: f64, flux: f64, error: f64) -> [f64; 2] {
+        match self {
+            Self::Flux(unit) => [unit.value(wavelength, flux), unit.value(wavelength, error)],
+            Self::Magnitude if flux > 0.0 => {
+                let per_share = 2.5 / std::f64::consts::LN_10;
+                [23.9 - per_share * spx_core::elementary::ln(flux), per_share * error / flux]
+            }
+            Self::Magnitude => [f64::NAN; 2],
+        }
+    }
+
+    fn label(&self) -> String {
+        match self {
+            Self::Flux(unit) => unit.label(),
+            Self::Magnitude => "AB magnitude".to_owned(),
+        }
+    }
+}
+
+fn draw(figure: &ChannelFigure) -> Result<Canvas, PlotError> {
+    let mut canvas = Canvas::new(figure.size)?;
+    let style = Style::new(figure.size);
+    let value = VerticalValue::of(figure);
+    let [upper, lower] = panels(&canvas, figure, &value, &style)?;
+    for panel in [&upper, &lower] {
+        shade(&mut canvas, panel, &figure.gaps);
+        panel.level_line(&mut canvas, 0.0, &style);
+    }
+    draw_measurements(&mut canvas, figure, &value, [&upper, &lower], &style);
+    draw_channels(&mut canvas, figure, &value, &upper, &style);
+    let widest =
+        |panel: &Panel, canvas: &Canvas| frame::widest(canvas, &panel.left.numbers.ticks, style.small);
+    let room = widest(&upper, &canvas).max(widest(&lower, &canvas));
+    upper.axes(&mut canvas, ["", &value.label()], room, &style);
+    lower.axes(&mut canvas, ["Wavelength (µm)", "Residual (σ)"], room, &style);
+    let line =
+        upper.inside.top - style.line - frame::factor_height(&upper.left.numbers, &style) - 1.2 * style.gap;
+    frame::title(&mut canvas, upper.inside, line, &figure.title, &style);
+    Ok(canvas)
+}
+
+/// Both frames, one above the other.
+fn panels(
+    canvas: &Canvas,
+    figure: &ChannelFigure,
+    value: &VerticalValue,
+    style: &Style,
+) -> Result<[Panel; 2], PlotError> {
+    let drawn: Vec<[f64; 4]> = figure
+        .channels
+        .iter()
+        .map(|c| {
+            let [y, error] = value.value(c.wavelength, c.flux, c.error);
+            [c.wavelength, bar(c.half_bandwidth), y, bar(error)]
+        })
+        .filter(|[wavelength, _, y, _]| wavelength.is_finite() && y.is_finite())
+        .collect();
+    if drawn.is_empty() {
+        return Err(PlotError::NoPoints { what: "wavelength and flux", points: figure.channels.len() });
+    }
+    let bounds = canvas.bounds();
+    let across = drawn.iter().map(|[wavelength, half, ..]| (*wavelength, *half));
+    let bottom = match padded_log(across.clone(), 0.02).filter(|_| figure.log_wavelength) {
+        Some(range) => Axis::across_log(canvas, range, bounds.width(), "0.000", style),
+        None => Axis::across(canvas, padded(across, 0.02), bounds.width(), "0.000", style),
+    };
+    let left = Axis::upward(flux_range(&drawn), figure.magnitudes, 0.6 * bounds.height(), style);
+    let residuals = Axis::upward([-MOST, MOST], false, RESIDUALS * bounds.height(), style);
+    let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+    let room = [&left, &residuals].map(|axis| frame::widest(canvas, &axis.numbers.ticks, style.small));
+    let out = 0.6 * frame::widest(canvas, &bottom.numbers.ticks, style.small);
+    let inside = Rect {
+        left: frame::room_beside(style, room[0].max(room[1])).round(),
+        right: (bounds.right - style.margin.max(out) - style.line).round(),
+        top: (style.margin + style.line + title + frame::factor_height(&left.numbers, style)).round(),
+        bottom: (bounds.bottom - frame::room_below(style)).round(),
+    };
+    let between = (inside.bottom - RESIDUALS * inside.height()).round();
+    let gap = (2.0 * style.small).round();
+    let upper = Panel { inside: Rect { bottom: between - gap, ..inside }, bottom: bottom.clone(), left };
+    let lower = Panel { inside: Rect { top: between, ..inside }, bottom, left: residuals };
+    Ok([upper, lower])
+}
+
+/// Around the channels; of error bars at most three times the median length counts.
+fn flux_range(drawn: &[[f64; 4]]) -> [f64; 2] {
+    let mut errors: Vec<f64> = drawn.iter().map(|point| point[3]).collect();
+    errors.sort_by(f64::total_cmp);
+    let most = 3.0 * errors[errors.len() / 2];
+    let ends = drawn.iter().fold([f64::INFINITY, f64::NEG_INFINITY], |[low, high], [_, _, y, error]| {
+        let error = error.min(most);
+        [low.min(y - error), high.max(y + error)]
+    });
+    widened(ends, 0.08)
+}
+
+fn shade(canvas: &mut Canvas, panel: &Panel, gaps: &[[f64; 2]]) {
+    let inside = panel.inside;
+    for gap in gaps {
+        let [from, to] = gap.map(|edge| panel.x(edge).clamp(inside.left, inside.right));
+        if to > from {
+            canvas.rect(from, inside.top, to, inside.bottom, SHADE);
+        }
+    }
+}
+
+fn draw_measurements(
+    canvas: &mut Canvas,
+    figure: &ChannelFigure,
+    value: &VerticalValue,
+    [upper, lower]: [&Panel; 2],
+    style: &Style,
+) {
+    let radius = 0.16 * style.gap;
+    for rejected in [false, true] {
+        for m in figure.measurements.iter().filter(|m| m.rejected == rejected) {
+            let [y, _] = value.value(m.wavelength, m.flux, 0.0);
+            let color = if rejected { REJECTED } else { SINGLE };
+            let places = [
+                [upper.x(m.wavelength), upper.y(y)],
+                [lower.x(m.wavelength), lower.y(m.residual.clamp(-MOST, MOST))],
+            ];
+            for (panel, at) in [upper, lower].into_iter().zip(places) {
+                if at.iter().all(|c| c.is_finite()) && panel.holds(at) {
+                    PointMark::Disc.draw(canvas, at, radius, color);
+                }
+            }
+        }
+    }
+}
+
+fn draw_channels(
+    canvas: &mut Canvas,
+    figure: &ChannelFigure,
+    value: &VerticalValue,
+    panel: &Panel,
+    style: &Style,
+) {
+    let faint = CHANNEL.map(|part| part / 2 + 0x80);
+    let points = figure.channels.iter().map(|c| {
+        let [y, error] = value.value(c.wavelength, c.flux, c.error);
+        ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)])
+    });
+    let points: Vec<_> = points.filter(|(at, _)| at.iter().all(|c| c.is_finite())).collect();
+    for (at, bars) in &points {
+        panel.bars(canvas, *at, *bars, 0.18 * style.gap, faint);
+    }
+    for ([x, y], _) in points {
+        let at = [panel.x(x), panel.y(y)];
+        if panel.holds(at) {
+            PointMark::Disc.draw(canvas, at, 0.3 * style.gap, CHANNEL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn figure() -> ChannelFigure {
+        let channels = (0..20).map(|k| {
+            let wavelength = 1.0 + 0.1 * f64::from(k);
+            let flux = if k == 3 { f64::NAN } else { 50.0 + 3.0 * f64::from(k) };
+            ChannelPoint { wavelength, half_bandwidth: 0.02, flux, error: 2.0 }
+        });
+        let measurement = |k: i32| ChannelMeasurement {
+            wavelength: 1.0 + 0.02 * f64::from(k),
+            flux: if k == 7 { -4000.0 } else { 50.0 },
+            residual: if k == 7 { -400.0 } else { 0.5 },
+            rejected: k == 7,
+        };
+        ChannelFigure {
+            size: Size { width: 800, height: 600 },
+            title: "A source".to_owned(),
+            channels: channels.collect(),
+            measurements: (0..90).map(measurement).collect(),
+            gaps: vec![[1.28, 1.32]],
+            density: FluxDensity::PerFrequency,
+            magnitudes: false,
+            log_wavelength: false,
+        }
+    }
+
+    /// All kinds are drawn, a channel that has no flux is not, and a residual beyond the axis
+    /// stands at its edge.
+    #[test]
+    fn channels_measurements_and_gaps_are_drawn() {
+        let svg = |figure: &ChannelFigure| {
+            String::from_utf8(render_channels(figure, FigureFormat::Svg).unwrap()).unwrap()
+        };
+        let text = svg(&figure());
+        assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19);
+        let rejected = text.to_lowercase().matches("#e8a890").count();
+        assert_eq!(rejected, 1, "far below the fluxes, at the edge of the residuals");
+        assert_eq!(text.to_lowercase().matches("#f0f0f0").count(), 2);
+        assert!(text.contains("Residual (σ)") && text.contains("A source"));
+        for density in [FluxDensity::PerWavelength, FluxDensity::LambdaFLambda] {
+            assert!(svg(&ChannelFigure { density, ..figure() }).contains("W m⁻²"));
+        }
+        let magnitudes = ChannelFigure { magnitudes: true, log_wavelength: true, ..figure() };
+        assert!(svg(&magnitudes).contains("AB magnitude"));
+    }
+
+    #[test]
+    fn nothing_to_draw_is_an_error() {
+        let nothing = ChannelFigure { channels: Vec::new(), ..figure() };
+        assert!(matches!(render_channels(&nothing, FigureFormat::Png), Err(PlotError::NoPoints { .. })));
+    }
+}
