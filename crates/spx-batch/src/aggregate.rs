@@ -145,15 +145,7 @@ pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<BatchRow<'stati
     let data_set = output.join(DATA_SET);
     if curves.is_dir() {
         let path = curves.join(format!("{}.csv", file_stem(target_id)));
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(rows),
-            read => read.map_err(BatchError::io(&path))?,
-        };
-        for (number, line) in text.lines().enumerate().skip(1) {
-            let wrong = |problem| BatchError::table(&path)(format!("line {}: {problem}", number + 1));
-            rows.push(BatchRow::parse_line(line).map_err(wrong)?.into_owned());
-        }
-        return Ok(rows);
+        return if path.exists() { read_curve(&path) } else { Ok(rows) };
     }
     let buckets = fs::read_dir(&data_set).map_err(BatchError::io(&data_set))?.count();
     let path = data_file(&data_set, crate::bucket_of(target_id, buckets.max(1)));
@@ -161,6 +153,62 @@ pub fn light_curve(output: &Path, target_id: &str) -> Result<Vec<BatchRow<'stati
         rows.push(row.into_owned());
         Ok(())
     })?;
+    Ok(rows)
+}
+
+/// Gives the light curves below a directory, each by time, one after the other: those of a Parquet
+/// data set by bucket and id, otherwise those of text by the names of their files. One is in memory
+/// at a time.
+///
+/// # Errors
+/// Where a file cannot be read, or there are no light curves at all; what `give` returns.
+pub fn each_light_curve<E: From<BatchError>>(
+    output: &Path,
+    mut give: impl FnMut(Vec<BatchRow<'static>>) -> Result<(), E>,
+) -> Result<(), E> {
+    let data_set = output.join(DATA_SET);
+    if !data_set.is_dir() {
+        let curves = output.join(LIGHT_CURVES);
+        let entries = fs::read_dir(&curves).and_then(Iterator::collect::<io::Result<Vec<_>>>);
+        let entries = entries.map_err(BatchError::io(&curves))?;
+        let mut paths: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+        paths.sort();
+        for path in paths {
+            if is_ours(&path).map_err(BatchError::io(&path))? {
+                give(read_curve(&path)?)?;
+            }
+        }
+        return Ok(());
+    }
+    let buckets = fs::read_dir(&data_set).map_err(BatchError::io(&data_set))?.count();
+    for bucket in 0..buckets {
+        let mut curve: Vec<BatchRow<'static>> = Vec::new();
+        let mut failed = None;
+        columnar::read(&data_file(&data_set, bucket), None, |row| {
+            if failed.is_none() && curve.first().is_some_and(|first| first.target_id != row.target_id) {
+                failed = give(std::mem::take(&mut curve)).err();
+            }
+            curve.push(row.into_owned());
+            Ok(())
+        })?;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        if !curve.is_empty() {
+            give(curve)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a light curve from text.
+fn read_curve(path: &Path) -> Result<Vec<BatchRow<'static>>, BatchError> {
+    let text = fs::read_to_string(path).map_err(BatchError::io(path))?;
+    let mut rows = Vec::new();
+    for (number, line) in text.lines().enumerate().skip(1) {
+        let wrong = |problem| BatchError::table(path)(format!("line {}: {problem}", number + 1));
+        rows.push(BatchRow::parse_line(line).map_err(wrong)?.into_owned());
+    }
     Ok(rows)
 }
 

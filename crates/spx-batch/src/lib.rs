@@ -19,15 +19,19 @@ mod hash;
 mod index;
 mod names;
 mod row;
+mod spectra;
 mod tables;
 
-pub use aggregate::{AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, has_light_curves, light_curve};
+pub use aggregate::{
+    AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, each_light_curve, has_light_curves, light_curve,
+};
 pub use catalog::{Catalog, CatalogMotion, CatalogOptions, CatalogTarget, RejectedCatalogRow};
 pub use error::BatchError;
 pub use hash::bucket_of;
 pub use index::SkyIndex;
 pub use names::file_stem;
 pub use row::{BatchRow, COLUMNS, header};
+pub use spectra::{SPECTRUM_ARRAYS, SPECTRUM_SCALARS, SpectraWriter, SpectrumRow};
 pub use spx_core::columns::{ColumnKind, TableColumn};
 pub use spx_core::release::{FluxCorrection, ReleaseIdentity};
 pub use spx_core::{progress, sky};

@@ -3,6 +3,7 @@
 
 mod extract;
 mod settings;
+mod spectra;
 mod stages;
 
 use std::path::PathBuf;

@@ -1,7 +1,8 @@
 //! How right the numbers of spx are: skies whose truth is known are simulated, `spx` is run on them
 //! as a user runs it, and what it wrote is compared with the truth.
 //!
-//! [`cube()`], [`rejection()`], [`zodiacal()`], [`photometry()`] and [`releases()`] each give a [`TruthReport`]:
+//! [`cube()`], [`rejection()`], [`zodiacal()`], [`photometry()`], [`releases()`] and
+//! [`scene()`] each give a [`TruthReport`]:
 //! figures with their statistical errors beside what is demanded of them. `cargo xtask truth NAME`
 //! runs them; the test of this crate runs small ones.
 //!
@@ -16,6 +17,7 @@ mod rejection;
 mod releases;
 mod report;
 mod runner;
+mod scene;
 mod statistics;
 mod zodiacal;
 
@@ -25,4 +27,5 @@ pub use rejection::rejection;
 pub use releases::releases;
 pub use report::{Demand, TruthFigure, TruthReport};
 pub use runner::{SimulationSize, SpxRunner};
+pub use scene::scene;
 pub use zodiacal::zodiacal;

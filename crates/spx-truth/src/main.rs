@@ -1,4 +1,4 @@
-//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases]... [--quick]`: prints figures beside what is
+//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]`: prints figures beside what is
 //! demanded of them; exit code 1 where a demand is not met.
 #![expect(
     clippy::print_stdout,
@@ -10,16 +10,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use spx_truth::{SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, zodiacal};
+use spx_truth::{SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, scene, zodiacal};
 
 /// What can be measured.
 type Measurement = fn(&SpxRunner, SimulationSize) -> Result<TruthReport>;
-const MEASUREMENTS: [(&str, Measurement); 5] = [
+const MEASUREMENTS: [(&str, Measurement); 6] = [
     ("cube", cube),
     ("rejection", rejection),
     ("zodiacal", zodiacal),
     ("photometry", photometry),
     ("releases", releases),
+    ("scene", scene),
 ];
 
 fn main() -> ExitCode {
@@ -38,10 +39,10 @@ fn run(arguments: &[String]) -> Result<bool> {
     let quick = words.contains(&"--quick");
     words.retain(|&word| word != "--quick");
     let [spx, names @ ..] = words.as_slice() else {
-        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases]... [--quick]")
+        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]")
     };
     if let Some(unknown) = names.iter().find(|name| !MEASUREMENTS.iter().any(|(known, _)| known == *name)) {
-        bail!("unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry or releases");
+        bail!("unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry, releases or scene");
     }
     let size = if quick { SimulationSize::Quick } else { SimulationSize::Full };
     let mut passed = true;

@@ -193,6 +193,36 @@ impl MeasuredTable {
 
 /// Runs `spx batch` with default settings on the image of a directory.
 pub(crate) fn measure(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> Result<MeasuredTable> {
+    let corrects = spx.knows("batch", "--no-aperture-correction")?;
+    let options: &[&str] = if corrects { &["--psf-flux"] } else { &["--psf-flux", "--aperture-correction"] };
+    measure_with(spx, input, stars, options)
+}
+
+/// The same with other options.
+pub(crate) fn measure_with(
+    spx: &SpxRunner,
+    input: &str,
+    stars: &[SimulatedStar],
+    options: &[&str],
+) -> Result<MeasuredTable> {
+    // A file of a light curve for each star would take longer than all the rest.
+    batch(spx, input, stars, &[&["--stages=extract"], options].concat())?;
+    let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
+    let mut paths = tables.into_iter().map(|entry| entry.path());
+    let path = paths.find(|path| path.extension().is_some_and(|e| e == "csv"));
+    let table = MeasuredTable::read(&path.context("no table of measurements")?)?;
+    spx.forget("batch")?;
+    Ok(table)
+}
+
+/// Runs `spx batch` with default settings on the images of a directory; gives the directory of the
+/// light curves.
+pub(crate) fn light_curves(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> Result<&'static str> {
+    batch(spx, input, stars, &[])?;
+    Ok("batch/lightcurves")
+}
+
+fn batch(spx: &SpxRunner, input: &str, stars: &[SimulatedStar], options: &[&str]) -> Result<()> {
     let mut catalog = "targetid,ra,dec\n".to_owned();
     for star in stars {
         catalog.push_str(&format!("{},{},{}\n", star.id, star.position.ra(), star.position.dec()));
@@ -201,18 +231,8 @@ pub(crate) fn measure(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> 
     let position = center()?;
     let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
     let place = ["batch", "--catalog=catalog.csv", &ra, &dec, "--radius=3"];
-    // A file of a light curve for each star would take longer than all the rest.
-    let mut more = vec!["--input", input, "--output-dir=batch", "--stages=extract", "--psf-flux"];
-    if !spx.knows("batch", "--no-aperture-correction")? {
-        more.push("--aperture-correction");
-    }
-    spx.run(&[&place[..], &more[..]].concat())?;
-    let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths = tables.into_iter().map(|entry| entry.path());
-    let path = paths.find(|path| path.extension().is_some_and(|e| e == "csv"));
-    let table = MeasuredTable::read(&path.context("no table of measurements")?)?;
-    spx.forget("batch")?;
-    Ok(table)
+    let files = ["--input", input, "--output-dir=batch"];
+    spx.run(&[&place[..], &files[..], options].concat()).map(|_| ())
 }
 
 impl Measured {

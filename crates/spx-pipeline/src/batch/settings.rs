@@ -64,6 +64,9 @@ pub struct BatchConfig {
     pub num_buckets: usize,
     /// Keep these parts, sorted, as buckets/*.csv
     pub keep_bucket_files: bool,
+    /// Also write the spectrum of each source, the means of the 102 spectral channels: as
+    /// spectra.parquet (lists) and spectra.fits (array cells)
+    pub spectra: bool,
 
     /// The archive.
     #[serde(flatten)]
@@ -89,6 +92,7 @@ impl Default for BatchConfig {
             format: options.format,
             num_buckets: options.buckets,
             keep_bucket_files: options.keep_buckets,
+            spectra: false,
             archive: ArchiveSettings::default(),
             photometry: PhotometrySettings::default(),
         }
@@ -105,6 +109,7 @@ pub(super) struct BatchParameters {
     pub(super) release: ReleaseChoice,
     pub(super) output_dir: PathBuf,
     pub(super) aggregate: AggregateOptions,
+    pub(super) spectra: bool,
     pub(super) photometry: PhotometryParameters,
 }
 
@@ -145,6 +150,7 @@ impl BatchConfig {
             release: self.archive.search.release,
             output_dir: self.output_dir.clone(),
             aggregate,
+            spectra: self.spectra,
             photometry: self.photometry.parameters()?,
         })
     }

@@ -9,6 +9,7 @@ use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, Re
 
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
+use super::spectra::{has_spectra, write_spectra};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::{CalibrationSettings, calibration_lines, mixed_scales_warning};
@@ -146,8 +147,8 @@ impl<'a> BatchRun<'a> {
     /// refuses.
     pub fn aggregate(&mut self) -> Result<AggregatedCurves, PipelineError> {
         let reports = self.extract()?;
-        let BatchParameters { output_dir, aggregate: options, .. } = &self.parameters;
-        let Extraction { directory, digest, settings, format, listener, .. } = &self.extraction;
+        let BatchParameters { output_dir, aggregate: options, spectra, .. } = &self.parameters;
+        let Extraction { directory, digest, settings, format, listener, catalog, .. } = &self.extraction;
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();
         keep_newest(&mut found.tables, &reports);
@@ -174,11 +175,18 @@ impl<'a> BatchRun<'a> {
         };
         let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");
-        let parameters = format!("{}\n{options:?}\n{lines}", self.extraction.fingerprint());
-        let are_there = |_: &AggregatedCurves| spx_batch::has_light_curves(output_dir, options);
+        let parameters =
+            format!("{}\n{options:?}\nspectra {spectra}\n{lines}", self.extraction.fingerprint());
+        let are_there = |_: &AggregatedCurves| {
+            spx_batch::has_light_curves(output_dir, options) && (!spectra || has_spectra(output_dir))
+        };
         self.stages.run("aggregate", parameters, are_there, || {
             let tables: Vec<PathBuf> = found.tables.iter().map(|table| table.path.clone()).collect();
             let Aggregated { rows, sources } = aggregate(&tables, output_dir, options, *listener)?;
+            if *spectra {
+                let ids = (0..catalog.len()).map(|number| catalog.target(number).id.len());
+                write_spectra(output_dir, sources, ids.max().unwrap_or_default(), *listener)?;
+            }
             Ok::<_, PipelineError>(AggregatedCurves { sources, rows })
         })
     }
