@@ -207,6 +207,62 @@ fn every_id_has_a_file_of_its_own_in_either_form() {
     assert_eq!(tools::names(folder.path()), ["c.csv", "out"], "nothing is written elsewhere");
 }
 
+/// The spectra of a batch are those of `spx spectrum`, in either form of its tables.
+#[test]
+fn spectra_of_all_sources() {
+    let ids = ["a,b", "12", "é"].map(str::to_owned);
+    let folder = folder(&catalogue(ids.clone()));
+    let mut found: Vec<BTreeMap<String, Vec<f64>>> = Vec::new();
+    for format in ["csv", "parquet"] {
+        batch(folder.path(), &["--spectra", "--num-buckets=4", "--format", format]).succeeds();
+        let path = folder.path().join("out/spectra.fits");
+        let mut fits = spx_core::fits::FitsReader::open(&path).unwrap();
+        fits.move_to("SPECTRA").unwrap();
+        assert_eq!((fits.table_rows().unwrap(), fits.column_len("flux").unwrap()), (3, 102));
+        let names = fits.read_text_column("target_id", 0, 3).unwrap();
+        let spectra = names.iter().enumerate().map(|(row, name)| {
+            let mut fluxes = vec![0.0_f64; 102];
+            fits.read_column("flux", row, &mut fluxes).unwrap();
+            (name.trim_end().to_owned(), fluxes)
+        });
+        found.push(spectra.collect());
+        let parquet = fs::read(folder.path().join("out/spectra.parquet")).unwrap();
+        assert!(parquet.starts_with(b"PAR1"));
+    }
+    let bits = |spectra: &BTreeMap<String, Vec<f64>>| -> Vec<(String, Vec<u64>)> {
+        let bits =
+            |fluxes: &Vec<f64>| fluxes.iter().map(|f| if f.is_nan() { 0 } else { f.to_bits() }).collect();
+        spectra.iter().map(|(id, fluxes)| (id.clone(), bits(fluxes))).collect()
+    };
+    assert_eq!(bits(&found[0]), bits(&found[1]));
+    batch(folder.path(), &[]).succeeds();
+    let one = spx(folder.path(), &["spectrum", "out/lightcurves/12.csv"]).succeeds();
+    for (channel, row) in table(&one.stdout).iter().enumerate() {
+        let flux: f64 = row["flux"].parse().unwrap();
+        let in_batch = found[0]["12"][channel];
+        assert!(flux.to_bits() == in_batch.to_bits() || flux.is_nan() && in_batch.is_nan());
+    }
+}
+
+/// A scene gives the same bits whatever the threads and the order of the catalog.
+#[test]
+fn scenes_do_not_depend_on_threads_or_order() {
+    let text = catalogue((0..12).map(|n| format!("s{n}")));
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines[1..].reverse();
+    let curves = |catalogue: &str, more: &[&str]| {
+        let folder = folder(catalogue);
+        batch(folder.path(), more).succeeds();
+        let files = tree(&folder.path().join("out/lightcurves"));
+        assert_eq!(files.len(), 12);
+        assert!(files.values().all(|bytes| String::from_utf8_lossy(bytes).contains(",scene,")));
+        files
+    };
+    let one = curves(&text, &["--method=scene", "--threads=1"]);
+    assert!(one == curves(&text, &["--method=scene", "--threads=2"]));
+    assert!(one == curves(&format!("{}\n", lines.join("\n")), &["--method=scene"]));
+}
+
 #[test]
 fn a_light_curve_as_table_and_as_figure() {
     let folder = folder(&catalogue(["s 1".to_owned()]));

@@ -10,7 +10,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use spx_truth::{SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, scene, zodiacal};
+use spx_truth::{
+    SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, scene, zodiacal,
+};
 
 /// What can be measured.
 type Measurement = fn(&SpxRunner, SimulationSize) -> Result<TruthReport>;
@@ -42,7 +44,9 @@ fn run(arguments: &[String]) -> Result<bool> {
         bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]")
     };
     if let Some(unknown) = names.iter().find(|name| !MEASUREMENTS.iter().any(|(known, _)| known == *name)) {
-        bail!("unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry, releases or scene");
+        bail!(
+            "unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry, releases or scene"
+        );
     }
     let size = if quick { SimulationSize::Quick } else { SimulationSize::Full };
     let mut passed = true;
