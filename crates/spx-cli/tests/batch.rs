@@ -214,7 +214,7 @@ fn spectra_of_all_sources() {
     let folder = folder(&catalogue(ids.clone()));
     let mut found: Vec<BTreeMap<String, Vec<f64>>> = Vec::new();
     for format in ["csv", "parquet"] {
-        batch(folder.path(), &["--spectra", "--num-buckets=4", "--format", format]).succeeds();
+        batch(folder.path(), &["-q", "--spectra", "--num-buckets=4", "--format", format]).succeeds();
         let path = folder.path().join("out/spectra.fits");
         let mut fits = spx_core::fits::FitsReader::open(&path).unwrap();
         fits.move_to("SPECTRA").unwrap();
@@ -235,8 +235,8 @@ fn spectra_of_all_sources() {
         spectra.iter().map(|(id, fluxes)| (id.clone(), bits(fluxes))).collect()
     };
     assert_eq!(bits(&found[0]), bits(&found[1]));
-    batch(folder.path(), &[]).succeeds();
-    let one = spx(folder.path(), &["spectrum", "out/lightcurves/12.csv"]).succeeds();
+    batch(folder.path(), &["-q"]).succeeds();
+    let one = spx(folder.path(), &["spectrum", "-q", "out/lightcurves/12.csv"]).succeeds();
     for (channel, row) in table(&one.stdout).iter().enumerate() {
         let flux: f64 = row["flux"].parse().unwrap();
         let in_batch = found[0]["12"][channel];
@@ -252,7 +252,7 @@ fn scenes_do_not_depend_on_threads_or_order() {
     lines[1..].reverse();
     let curves = |catalogue: &str, more: &[&str]| {
         let folder = folder(catalogue);
-        batch(folder.path(), more).succeeds();
+        batch(folder.path(), &[&["-q"], more].concat()).succeeds();
         let files = tree(&folder.path().join("out/lightcurves"));
         assert_eq!(files.len(), 12);
         assert!(files.values().all(|bytes| String::from_utf8_lossy(bytes).contains(",scene,")));
