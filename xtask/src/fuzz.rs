@@ -87,8 +87,8 @@ fn cargo_fuzz(arguments: &[&str]) -> Command {
     command
 }
 
-/// The folder of a target's seeds, unpacked where they are packed. Of the file of all kinds of HDUs,
-/// each is a seed of its own, behind an empty primary.
+/// The folder of a target's seeds, unpacked where they are packed. Of the file of all kinds of
+/// HDUs, each is a seed of its own, behind an empty primary.
 fn seeds_of(target: &str, folder: &Path, scratch: &Path) -> Result<PathBuf> {
     if target != "fits" && target != "cube" {
         return Ok(folder.to_owned());

@@ -18,7 +18,8 @@ use tools::{Run, command, spx};
 
 mod tools;
 
-/// The products of D5 of both releases in the layout of the archive; made once and kept in the target directory.
+/// The products of D5 of both releases in the layout of the archive; made once and kept in the
+/// target directory.
 fn products() -> &'static Path {
     static PRODUCTS: OnceLock<PathBuf> = OnceLock::new();
     PRODUCTS.get_or_init(|| {

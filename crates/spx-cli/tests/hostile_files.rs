@@ -1,6 +1,6 @@
-//! Files that mean harm, in every command that reads FITS: alone, among good ones, and as downloads.
-//! Each is refused with its name, HDU and card; the others are used; memory stays bounded; no
-//! process ends without a message.
+//! Files that mean harm, in every command that reads FITS: alone, among good ones, and as
+//! downloads. Each is refused with its name, HDU and card; the others are used; memory stays
+//! bounded; no process ends without a message.
 #![cfg(unix)]
 
 mod tools;
@@ -19,8 +19,8 @@ const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
 const SIZE: [&str; 2] = ["--width=2.6", "--height=2.2"];
 /// Good files, which see the place.
 const GOOD: [&str; 3] = ["d3_b.fits", "d3_c.fits", "d3_d.fits"];
-/// Address space of a command \[kB\]: the program, its threads, and some files of 100 kB. Several of
-/// the files ask for 10 GB.
+/// Address space of a command \[kB\]: the program, its threads, and some files of 100 kB. Several
+/// of the files ask for 10 GB.
 const SPACE: u32 = 1_000_000;
 
 /// `spx` with bounded memory, to its end, which comes soon and by itself.

@@ -68,7 +68,8 @@ pub struct LightCurveOptions {
     /// Light curve as flux over the source's own spectrum (where it is bright enough), or as
     /// measured
     pub light_curve: LightCurveQuantity,
-    /// Draw fluxes per frequency (µJy, mJy, Jy), per wavelength (W/m^2/µm), or times the wavelength (W/m^2)
+    /// Draw fluxes per frequency (µJy, mJy, Jy), per wavelength (W/m^2/µm), or times the wavelength
+    /// (W/m^2)
     pub flux_density: FluxDensity,
     /// Logarithmic wavelength axis of the spectrum
     pub log_wavelength: bool,

@@ -1,5 +1,5 @@
-//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]`: prints figures beside what is
-//! demanded of them; exit code 1 where a demand is not met.
+//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]`: prints figures
+//! beside what is demanded of them; exit code 1 where a demand is not met.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,

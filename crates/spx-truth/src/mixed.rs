@@ -122,8 +122,8 @@ fn star_and_sky(spx: &SpxRunner, detector: Detector, images: usize, report: &mut
     let place = center()?;
     // So bright that photons let the step be measured to 0.1 %.
     let star = SimulatedStar { id: "S".to_owned(), position: place, flux_2um: 100_000.0, slope: 0.0 };
-    // Flat: each channel is seen by a few images on either release's pixels, so that a gradient over
-    // the detector would be taken for a step.
+    // Flat: each channel is seen by a few images on either release's pixels, so that a gradient
+    // over the detector would be taken for a step.
     let zodi = ZodiModel { gradient: [0.0; 2], ..ZodiModel::default() };
     let sky = SimulatedSky { stars: vec![star], zodi, ..SimulatedSky::default() };
     let mut rng = Rng::with_seed(3);

@@ -27,7 +27,8 @@ const SIGNALS: [f64; 8] = [0.3, 1.0, 3.0, 10.0, 20.0, 30.0, 60.0, 100.0];
 /// Visits of the field of the spectra per channel.
 const VISITS: usize = 25;
 
-/// Measures crowded fields, pairs and lone stars by `--method scene`, and spectra by `spx spectrum`.
+/// Measures crowded fields, pairs and lone stars by `--method scene`, and spectra by
+/// `spx spectrum`.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.

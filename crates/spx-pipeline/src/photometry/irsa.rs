@@ -3,10 +3,10 @@
 //! the method that was asked for.
 //!
 //! The archive decides in which collection an image is, and so whether it is of a deep field: the
-//! answer to the query says it ([`ArchiveIdentifiers`](crate::archive::ArchiveIdentifiers)). Without
-//! one, identifier and collection are those of the survey of the whole sky and `deep_flg` is empty,
-//! as is the number of the exposure where its header does not say it. Sources are points, of radius
-//! 0 and axis ratio 1; their Sersic index is 0, which no profile has.
+//! answer to the query says it ([`ArchiveIdentifiers`](crate::archive::ArchiveIdentifiers)).
+//! Without one, identifier and collection are those of the survey of the whole sky and `deep_flg`
+//! is empty, as is the number of the exposure where its header does not say it. Sources are points,
+//! of radius 0 and axis ratio 1; their Sersic index is 0, which no profile has.
 
 use spx_core::columns::{ColumnKind, TableColumn, measurement_column};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;

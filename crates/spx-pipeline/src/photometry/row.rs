@@ -42,7 +42,8 @@ pub struct MeasurementRow {
     pub is_detected: bool,
     /// Background [uJy/arcsec^2].
     pub background: f64,
-    /// Its error [uJy/arcsec^2]; `None` where it is fitted, for then the error of the flux holds it.
+    /// Its error [uJy/arcsec^2]; `None` where it is fitted, for then the error of the flux holds
+    /// it.
     pub background_error: Option<f64>,
     /// Usable background pixels.
     pub background_pixels: usize,
