@@ -4,6 +4,7 @@
 //! then CSV. VOTable is version 1.4; texts have the length of the longest, for some readers want
 //! that. A FITS table is a binary table in the first extension.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use spx_core::atomic::AtomicFile;
@@ -12,13 +13,37 @@ use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::{CardValue, Header};
 use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
 
-use crate::photometry::columns::CellValue;
 use crate::{PipelineError, ResultContext as _};
 
 /// The program that makes the tables.
 pub(crate) const CREATOR: &str = concat!("spx ", env!("CARGO_PKG_VERSION"));
 /// In FITS, integers that are not there.
 const NO_INTEGER: i64 = i64::MIN;
+
+/// The value of a cell.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CellValue<'a> {
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A number; it may be NaN.
+    Real(f64),
+    /// A whole number.
+    Integer(i64),
+    /// True or false.
+    Logical(bool),
+    /// There is none.
+    Empty,
+}
+
+impl CellValue<'_> {
+    pub(crate) fn real(value: Option<f64>) -> Self {
+        value.map_or(Self::Empty, Self::Real)
+    }
+
+    pub(crate) fn integer(value: Option<usize>) -> Self {
+        value.and_then(|value| value.try_into().ok()).map_or(Self::Empty, Self::Integer)
+    }
+}
 
 /// A value in the head of a table.
 #[derive(Debug, Clone)]

@@ -12,10 +12,9 @@ use spx_core::detector::Detector;
 use spx_photometry::Magnitude;
 
 use crate::PipelineError;
-use crate::cell_table::{CREATOR, CellTable, HeadValue};
+use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 use crate::output::write_output;
 use crate::photometry::PhotometryEntry;
-use crate::photometry::columns::CellValue;
 
 pub use channels::{ChannelMean, FluxSample, channel_means, channel_of};
 pub use figure::{ChannelFigureSettings, channel_figure};

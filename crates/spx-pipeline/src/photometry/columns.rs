@@ -3,39 +3,13 @@
 //!
 //! The first fifteen are those of spxquery's light curves, in its order.
 
-use std::borrow::Cow;
-
 use spx_core::columns::{TableColumn, measurement_column};
 use spx_core::release::DataRelease;
 
 use super::row::{MeasurementRow, RowFallbacks};
 use super::table::TableHead;
+use crate::cell_table::CellValue;
 use crate::frame::ExposureInfo;
-
-/// The value of a cell.
-#[derive(Debug, Clone, PartialEq)]
-pub enum CellValue<'a> {
-    /// Text.
-    Text(Cow<'a, str>),
-    /// A number; it may be NaN.
-    Real(f64),
-    /// A whole number.
-    Integer(i64),
-    /// True or false.
-    Logical(bool),
-    /// There is none.
-    Empty,
-}
-
-impl CellValue<'_> {
-    pub(super) fn real(value: Option<f64>) -> Self {
-        value.map_or(Self::Empty, Self::Real)
-    }
-
-    fn integer(value: Option<usize>) -> Self {
-        value.and_then(|value| value.try_into().ok()).map_or(Self::Empty, Self::Integer)
-    }
-}
 
 /// What a column is a property of.
 #[derive(Clone, Copy)]

@@ -11,9 +11,10 @@
 use spx_core::columns::{ColumnKind, TableColumn, measurement_column};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
-use super::columns::{CellValue, ColumnSource, MeasurementColumn};
+use super::columns::{ColumnSource, MeasurementColumn};
 use super::row::MeasurementRow;
 use super::table::TableHead;
+use crate::cell_table::CellValue;
 use crate::frame::ExposureInfo;
 
 /// Bit of `flags`: the aperture touches bad pixels.

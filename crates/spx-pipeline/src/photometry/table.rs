@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use spx_core::columns::{ColumnKind, TableColumn};
 
-use super::columns::{COLUMNS, CellValue, MeasurementColumn};
+use super::columns::{COLUMNS, MeasurementColumn};
 use super::entry::PhotometryEntry;
 use super::irsa::IRSA_COLUMNS;
 use crate::PipelineError;
 use crate::archive::ArchiveIdentifiers;
-use crate::cell_table::{CREATOR, CellTable, HeadValue};
+use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 
 /// Which columns a table has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
