@@ -21,8 +21,10 @@ use spx_sim::{
     SurveyOptions, observe, survey, write_mef,
 };
 use tempfile::tempdir;
-use tools::local::{OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, tree};
-use tools::{Run, image, names, spx, without_modification_times};
+use tools::local::{
+    OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, timeless, tree,
+};
+use tools::{Run, image, names, spx};
 
 const SPXQUERY: &str = "obs_id,mjd,flux,flux_error,mag_ab,mag_ab_error,wavelength,bandwidth,band,flag,flag_binary,\
                         pix_x,pix_y,is_upper_limit,snr";
@@ -568,21 +570,6 @@ fn a_spectrum_has_a_hundred_and_two_channels() {
     assert_eq!(filled, fluxes.iter().filter(|flux| flux.is_finite()).count());
     of(&["nowhere"]).fails(2, &["nowhere"]);
     of(&["out", "--output=s.txt"]).fails(2, &["must end in"]);
-}
-
-/// Everything in a directory but the lines that say when it was made.
-fn timeless(directory: &Path) -> BTreeMap<String, Vec<u8>> {
-    let timed = |line: &&[u8]| {
-        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
-        line.contains("generated") || line.contains("query_time")
-    };
-    let files = tree(directory).into_iter();
-    files
-        .map(|(name, bytes)| {
-            let bytes = without_modification_times(&bytes);
-            (name, bytes.split(|b| *b == b'\n').filter(|l| !timed(l)).collect::<Vec<_>>().concat())
-        })
-        .collect()
 }
 
 #[test]

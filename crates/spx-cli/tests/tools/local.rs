@@ -13,7 +13,7 @@ use spx_sim::{
     survey, write_mef,
 };
 
-use super::{Run, spx};
+use super::{Run, spx, without_modification_times};
 
 /// The field's center, as arguments.
 pub(crate) const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
@@ -66,6 +66,21 @@ pub(crate) fn tree(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     walk(directory, directory, &mut found);
     found
+}
+
+/// Everything in a directory but the lines that say when it was made.
+pub(crate) fn timeless(directory: &Path) -> BTreeMap<String, Vec<u8>> {
+    let timed = |line: &&[u8]| {
+        let line = String::from_utf8_lossy(line).to_ascii_lowercase();
+        line.contains("generated") || line.contains("query_time")
+    };
+    let files = tree(directory).into_iter();
+    files
+        .map(|(name, bytes)| {
+            let bytes = without_modification_times(&bytes);
+            (name, bytes.split(|b| *b == b'\n').filter(|l| !timed(l)).collect::<Vec<_>>().concat())
+        })
+        .collect()
 }
 
 /// The files of the archive by their names, of D1 and D3 or of one of them.
