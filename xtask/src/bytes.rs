@@ -6,17 +6,16 @@
 //! comparison: [`SKIPPED`] and [`VARYING`] say what, and why.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::process;
+use crate::process::{self, ServedArchive};
 
 /// Files of which only the name is compared, by the end of the name: the state of a pipeline, whose
 /// form may change as long as later versions read it, and pages whose words are meant for people.
@@ -162,7 +161,11 @@ fn traces(
     for line in lines {
         match line {
             ListedLine::Input(_) => {}
-            ListedLine::Serve(folder) => archive = Some(ServedArchive::start(&program, &work, folder, port)?),
+            ListedLine::Serve(folder) => {
+                let mut serve = clean(&program);
+                serve.args(["serve", folder, "--quiet", "--port", &port.to_string()]).current_dir(&work);
+                archive = Some(ServedArchive::start(&mut serve)?);
+            }
             ListedLine::Command(words, data) => {
                 let mut command = clean(&program);
                 command.args(words).current_dir(&work).env("SPX_THREADS", threads.to_string());
@@ -184,33 +187,6 @@ fn traces(
     fs::rename(&work, &kept)?;
     hash_files(&kept, &kept, &mut found.files)?;
     Ok(found)
-}
-
-/// `spx serve`, which ends with this value.
-struct ServedArchive(Child);
-
-impl ServedArchive {
-    fn start(program: &Path, work: &Path, folder: &str, port: u16) -> Result<Self> {
-        let mut command = clean(program);
-        command.args(["serve", folder, "--quiet", "--port", &port.to_string()]).current_dir(work);
-        let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start spx serve")?;
-        let output = child.stdout.take().context("spx serve has no output")?;
-        let archive = Self(child);
-        let mut address = String::new();
-        BufReader::new(output).read_line(&mut address)?;
-        if !address.starts_with("http") {
-            bail!("spx serve gave no address: {address}");
-        }
-        Ok(archive)
-    }
-}
-
-impl Drop for ServedArchive {
-    fn drop(&mut self) {
-        // It may have ended by itself; there is nobody left to tell.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 fn hash_files(root: &Path, folder: &Path, files: &mut BTreeMap<String, String>) -> Result<()> {

@@ -1,13 +1,12 @@
 //! `cargo xtask irsa-tutorial`: do the steps of IRSA's tutorials on spectra and cubes work on what
 //! spx exports?
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::process;
+use crate::process::{self, ServedArchive};
 
 /// Simulates a few exposures of both releases, serves them, measures a star, makes a cube, exports
 /// both and runs the script.
@@ -28,7 +27,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     let archive = ServedArchive::start(&mut spx_in(&spx, &folder, &["serve", "images"]))?;
     let calibration = ["--calibration", "images"];
     let table =
-        ["run", "--archive-url", &archive.url, "--columns", "irsa", "--format", "votable", "-o", "run"];
+        ["run", "--archive-url", archive.url(), "--columns", "irsa", "--format", "votable", "-o", "run"];
     run(&[&table[..], &place[..], &calibration[..]].concat())?;
     let region = ["--width", "4", "--height", "4", "--detector", "3", "--input", "images", "-o", "."];
     run(&[&["drizzle"], &place[..], &region[..], &calibration[..]].concat())?;
@@ -43,29 +42,4 @@ fn spx_in(spx: &Path, folder: &Path, words: &[&str]) -> Command {
     let mut command = Command::new(spx);
     command.args(words).arg("--quiet").current_dir(folder);
     command
-}
-
-/// `spx serve` at work; it ends with this.
-struct ServedArchive {
-    process: Child,
-    url: String,
-}
-
-impl ServedArchive {
-    fn start(command: &mut Command) -> Result<Self> {
-        let process = command.stdout(Stdio::piped()).spawn()?;
-        let mut archive = Self { process, url: String::new() };
-        let output = archive.process.stdout.take().context("spx serve has no output")?;
-        BufReader::new(output).read_line(&mut archive.url)?;
-        archive.url.truncate(archive.url.trim_end().len());
-        Ok(archive)
-    }
-}
-
-impl Drop for ServedArchive {
-    fn drop(&mut self) {
-        // It may have ended by itself, which is no failure here.
-        self.process.kill().ok();
-        self.process.wait().ok();
-    }
 }

@@ -2,8 +2,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -61,6 +62,40 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
 pub(crate) fn metadata(options: &[&str]) -> Result<Value> {
     let text = output(cargo(&["metadata", "--locked", "--format-version", "1"]).args(options))?;
     serde_json::from_str(&text).context("cargo metadata")
+}
+
+/// `spx serve` at work, which ends with this value.
+pub(crate) struct ServedArchive {
+    process: Child,
+    url: String,
+}
+
+impl ServedArchive {
+    /// Starts the command and waits until it says its address.
+    pub(crate) fn start(serve: &mut Command) -> Result<Self> {
+        let process = serve.stdout(Stdio::piped()).spawn().context("cannot start spx serve")?;
+        let mut archive = Self { process, url: String::new() };
+        let output = archive.process.stdout.take().context("spx serve has no output")?;
+        BufReader::new(output).read_line(&mut archive.url)?;
+        archive.url.truncate(archive.url.trim_end().len());
+        if !archive.url.starts_with("http") {
+            bail!("spx serve gave no address: {}", archive.url);
+        }
+        Ok(archive)
+    }
+
+    /// Its address.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+impl Drop for ServedArchive {
+    fn drop(&mut self) {
+        // It may have ended by itself; there is nobody left to tell.
+        drop(self.process.kill());
+        drop(self.process.wait());
+    }
 }
 
 /// Where cargo puts what it builds.
