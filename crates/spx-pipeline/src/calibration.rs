@@ -214,7 +214,7 @@ impl ProductKind {
                 *best = Some(path);
             }
         };
-        let found = inputs::find_inputs(given);
+        let found = inputs::find_fits_files(given);
         if let Some(error) = found.failed().first() {
             return Err(PipelineError::failed(format!("{}: {error}", self.name)));
         }

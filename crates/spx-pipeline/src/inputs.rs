@@ -108,8 +108,21 @@ pub struct InputListing {
 }
 
 /// Lists the inputs: files, and what looks like an image in directories and below them. A file
-/// named twice counts once, also by way of links, which are followed.
+/// named twice counts once, also by way of links, which are followed. Calibration products, which
+/// lie beside the images where a directory has the paths of the archive, are none of them.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
+    let mut found = find_fits_files(inputs);
+    found.files.retain(|(path, named)| *named || !is_calibration_product(path));
+    found
+}
+
+/// As the archive names them: `spectral_wcs_D3_spx_cal-swcs-v5-2026-191.fits`.
+fn is_calibration_product(path: &Path) -> bool {
+    file_name(path).contains("_spx_cal-")
+}
+
+/// As [`find_inputs`], with calibration products.
+pub(crate) fn find_fits_files(inputs: &[PathBuf]) -> InputListing {
     let mut found = InputListing::default();
     for input in inputs {
         match std::fs::metadata(input) {
@@ -291,6 +304,19 @@ mod tests {
         assert_eq!(found.failed.len(), 1);
         assert!(found.failed[0].to_string().contains("none.fits"));
         assert!(found.skipped.is_empty());
+    }
+
+    #[test]
+    fn calibration_products_beside_images_are_no_inputs() {
+        let folder = tempfile::tempdir().unwrap();
+        let product = folder.path().join("epsf_D3_spx_cal-epsf-v2-2026-191.fits");
+        for path in [&product, &folder.path().join("level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits")] {
+            std::fs::write(path, "").unwrap();
+        }
+        let directory = [folder.path().to_owned()];
+        assert_eq!(find_inputs(&directory).files().len(), 1);
+        assert_eq!(find_fits_files(&directory).files().len(), 2);
+        assert_eq!(find_inputs(&[product]).files().len(), 1, "what is named is looked at");
     }
 
     #[test]
