@@ -176,9 +176,10 @@ fn measure_on(
         return Ok(ended(opened.info(), rejected(&reason)));
     }
     let exposure = opened.read(setup, run, pool.take())?;
+    let targets = [&[*target], setup.neighbors.targets.as_slice()].concat();
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
-        Ok(photometer) => match photometer.measure_all(&[*target]).pop() {
+        Ok(photometer) => match photometer.measure_all(&targets).into_iter().next() {
             Some(Ok(row)) => MeasurementOutcome::Used { row: Box::new(row) },
             Some(Err(reason)) => rejected(&reason),
             None => rejected(&NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN }),

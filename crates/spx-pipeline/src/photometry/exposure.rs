@@ -26,7 +26,7 @@ use spx_photometry::{
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
 use super::settings::{MeasurementMethod, PhotometryParameters, PixelArea};
-use super::source::SkyTarget;
+use super::source::{NeighborSources, SkyTarget};
 use crate::PipelineError;
 use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
@@ -39,6 +39,8 @@ pub struct PhotometrySetup {
     pub parameters: PhotometryParameters,
     /// Calibration products at hand.
     pub calibration: Calibration,
+    /// Sources that are fitted together with a single one.
+    pub neighbors: NeighborSources,
 }
 
 impl PhotometrySetup {
@@ -48,7 +50,13 @@ impl PhotometrySetup {
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
         let calibration = Calibration::find(&parameters.calibration, mirror)?;
-        Ok(Self { parameters, calibration })
+        Ok(Self { parameters, calibration, neighbors: NeighborSources::default() })
+    }
+
+    /// With neighbors of a single source.
+    #[must_use]
+    pub fn with_neighbors(self, neighbors: NeighborSources) -> Self {
+        Self { neighbors, ..self }
     }
 }
 

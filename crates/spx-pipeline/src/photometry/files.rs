@@ -68,9 +68,10 @@ pub fn photometry(
     listener: &dyn Listener,
 ) -> Result<PhotometryReport, PipelineError> {
     let target = config.source.target()?;
-    let parameters = config.photometry.parameters()?;
+    let parameters = config.photometry.parameters_of(config.source.neighbors.is_some())?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
+    let setup = setup.with_neighbors(config.source.neighbors_of(&target, listener)?);
     let found = find_inputs(files);
     if found.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));

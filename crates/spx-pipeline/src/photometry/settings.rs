@@ -23,7 +23,8 @@ use crate::zodi::{ForegroundTreatment, ZodiSettings};
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[px]` is a unit")]
 pub struct PhotometrySettings {
     /// How the flux is measured: aperture, psf (the point spread function fitted to the source
-    /// alone) or scene (to all sources of the image together); by default aperture
+    /// alone) or scene (to all sources of the image together); by default aperture, with neighbors
+    /// scene
     pub method: Option<MeasurementMethod>,
     /// Background of a fit (psf, scene): none, or a constant or a plane in each patch, or nodes
     /// (values at the corners of patches, bilinear between them)
@@ -306,6 +307,19 @@ impl PhotometrySettings {
                 ..self.calibration.paths()
             },
         })
+    }
+
+    /// Checks the settings, for a source that has neighbors or not: with them the method is scene.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is out of range; where another method is asked for.
+    pub fn parameters_of(&self, has_neighbors: bool) -> Result<PhotometryParameters, PipelineError> {
+        let scene = MeasurementMethod::Scene;
+        if has_neighbors && self.method.is_some_and(|method| method != scene) {
+            return Err(PipelineError::usage("neighbors are fitted by method = scene alone"));
+        }
+        let method = if has_neighbors { Some(scene) } else { self.method };
+        Self { method, ..self.clone() }.parameters()
     }
 
     fn scene(&self) -> SceneOptions {

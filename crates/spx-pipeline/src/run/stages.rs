@@ -97,6 +97,7 @@ impl<'a> SourceRun<'a> {
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
+        let setup = setup.with_neighbors(config.source.neighbors_of(&parameters.target, listener)?);
         output.keep();
         Ok(Self {
             config,
@@ -228,11 +229,18 @@ impl<'a> SourceRun<'a> {
             source: &'a SourceSettings,
             photometry: &'a PhotometrySettings,
             calibration: Vec<String>,
+            #[serde(skip_serializing_if = "str::is_empty")]
+            neighbors: &'a str,
         }
         let RunConfig { source, photometry, .. } = self.config;
         let products: Vec<&Path> = self.setup.calibration.paths().collect();
         let calibration = calibration_lines(&products, &mut self.stages)?;
-        Ok(toml::to_string(&Depends { source, photometry, calibration })?)
+        Ok(toml::to_string(&Depends {
+            source,
+            photometry,
+            calibration,
+            neighbors: &self.setup.neighbors.digest,
+        })?)
     }
 
     fn draw(&mut self, processed: &ProcessedImages) -> Result<Vec<PathBuf>, PipelineError> {
