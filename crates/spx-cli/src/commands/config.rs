@@ -191,8 +191,8 @@ mod tests {
         }
         let calibration = ["spectral_wcs", "flux_corrections", "solid_angle_map", "epsf"];
         let with = |others: &[&'static str]| [others, &calibration[..]].concat();
-        assert_eq!(paths::<RunConfig>(), with(&["output_dir", "data_mirror"]));
-        assert_eq!(paths::<PhotometryConfig>(), with(&["data_mirror"]));
+        assert_eq!(paths::<RunConfig>(), with(&["neighbors", "output_dir", "data_mirror"]));
+        assert_eq!(paths::<PhotometryConfig>(), with(&["neighbors", "data_mirror"]));
         assert_eq!(paths::<BatchConfig>(), with(&["catalog", "input", "output_dir", "data_mirror"]));
     }
 }
