@@ -2,6 +2,7 @@
 //! downloads. Each is refused with its name, HDU and card; the others are used; memory stays
 //! bounded; no process ends without a message.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
 

@@ -132,20 +132,13 @@ impl ArrayTable {
         let Self { fits, written, .. } = self;
         let ids: Vec<&str> = rows.iter().map(|row| row.target_id.as_str()).collect();
         fits.write_text_column("target_id", *written, &ids)?;
-        let reals: [(&str, fn(&SpectrumRow) -> f64); 3] = [
-            ("ra", |row| row.position[0]),
-            ("dec", |row| row.position[1]),
-            ("variability_chi2", |row| row.variability_chi2),
-        ];
-        for (name, of) in reals {
-            fits.write_column(name, *written, &rows.iter().map(of).collect::<Vec<_>>())?;
-        }
-        let counts: [(&str, fn(&SpectrumRow) -> u32); 2] =
-            [("n_measurements", |row| row.n_measurements), ("variability_dof", |row| row.variability_dof)];
-        for (name, of) in counts {
-            let values: Vec<i32> = rows.iter().map(|row| whole(of(row))).collect();
-            fits.write_column(name, *written, &values)?;
-        }
+        let real = |of: fn(&SpectrumRow) -> f64| rows.iter().map(of).collect::<Vec<_>>();
+        let count = |of: fn(&SpectrumRow) -> u32| rows.iter().map(|row| whole(of(row))).collect::<Vec<i32>>();
+        fits.write_column("ra", *written, &real(|row| row.position[0]))?;
+        fits.write_column("dec", *written, &real(|row| row.position[1]))?;
+        fits.write_column("variability_chi2", *written, &real(|row| row.variability_chi2))?;
+        fits.write_column("n_measurements", *written, &count(|row| row.n_measurements))?;
+        fits.write_column("variability_dof", *written, &count(|row| row.variability_dof))?;
         for (k, column) in SPECTRUM_ARRAYS.iter().enumerate() {
             if let Some(count) = k.checked_sub(5) {
                 let values: Vec<i32> =

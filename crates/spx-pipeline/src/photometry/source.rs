@@ -19,6 +19,7 @@ const REF_EPOCH: f64 = 2016.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Source"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub struct SourceSettings {
     /// Right ascension [deg, ICRS]
     #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true))]
