@@ -19,7 +19,7 @@ use parquet::basic::{Compression, LogicalType, Repetition, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int64Type};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, RowGroupMetaData, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData, SortingColumn};
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::statistics::Statistics;
@@ -226,6 +226,7 @@ pub(crate) fn read(
     let damaged = |e: ParquetError| BatchError::table(path)(e);
     let file = File::open(path).map_err(BatchError::io(path))?;
     let reader = SerializedFileReader::new(file).map_err(damaged)?;
+    check_places(reader.metadata()).map_err(damaged)?;
     let schema = reader.metadata().file_metadata().schema_descr();
     if !schema.columns().iter().map(|leaf| leaf.name()).eq(COLUMNS.iter().map(|column| column.name)) {
         return Err(BatchError::table(path)("its columns are not those of this version"));
@@ -246,6 +247,19 @@ pub(crate) fn read(
             if target_id.is_none_or(|id| row.target_id == id) {
                 see(row)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a file that places a column before its first byte, at which the crate `parquet` panics.
+pub(crate) fn check_places(metadata: &ParquetMetaData) -> Result<(), ParquetError> {
+    let columns = metadata.row_groups().iter().flat_map(RowGroupMetaData::columns);
+    for column in columns {
+        let start = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        if start < 0 || column.compressed_size() < 0 {
+            let path = column.column_path();
+            return Err(ParquetError::General(format!("column {path} starts or ends before the file does")));
         }
     }
     Ok(())

@@ -23,7 +23,7 @@ use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField};
 use super::zstd::ZstdPages;
 use super::{Catalog, CatalogBuilder, MOST_ROWS, ecsv, votable, wrong};
 use crate::BatchError;
-use crate::columnar::next;
+use crate::columnar::{check_places, next};
 
 /// Rows that are in memory at a time.
 const BATCH: usize = 1 << 16;
@@ -39,6 +39,7 @@ pub(super) fn read(
     let reader =
         SerializedFileReader::new(file.try_clone().map_err(BatchError::io(path))?).map_err(damaged)?;
     let metadata = reader.metadata();
+    check_places(metadata).map_err(damaged)?;
     let leaves = leaves(metadata.file_metadata());
     let columns = CatalogColumns::find(&fields(metadata.file_metadata(), &leaves), options);
     let columns = columns.map_err(|e| wrong(path, e))?;

@@ -302,6 +302,9 @@ fn damaged_parquet_is_refused() {
         catalog(&bytes, None).ok();
     }
     assert!(catalog(&good[..good.len() / 2], None).is_err());
+    // Found by cargo xtask fuzz.
+    let error = read(&golden("negative_offset.parquet"), None).unwrap_err().to_string();
+    assert!(error.contains("starts or ends before the file does"), "{error}");
 }
 
 #[test]
