@@ -149,6 +149,12 @@ fn riddled_cubes_say_so() {
         let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
         let holes = report[0]["holes"].as_f64().unwrap();
         assert_eq!(holes > 0.1, riddled, "{holes}");
+        for input in report[0]["inputs"].as_array().unwrap() {
+            assert!(
+                input["zodi_scale_error"].as_f64().unwrap() > 0.0
+                    && input["zodi_pixels"].as_u64().unwrap() > 0
+            );
+        }
         assert_eq!(run.stderr.contains("of the voxels that the exposures surround are empty"), riddled);
     }
 }

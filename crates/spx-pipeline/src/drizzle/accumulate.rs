@@ -272,6 +272,8 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         status: if entry.used { InputOutcome::Used } else { InputOutcome::Rejected },
         reason: entry.remark.clone(),
         zodi_scale: entry.foreground_scale,
+        zodi_scale_error: None,
+        zodi_pixels: None,
         zodi_residual: None,
         context: entry.number.filter(|_| context),
         outliers: None,

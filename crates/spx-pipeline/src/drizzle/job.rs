@@ -386,6 +386,8 @@ impl DrizzleJob<'_> {
                 report: InputReport {
                     calibration: Some(calibration),
                     zodi_scale: fit.as_ref().map(|f| f.scale),
+                    zodi_scale_error: fit.as_ref().and_then(|f| f.scale_error),
+                    zodi_pixels: fit.as_ref().filter(|f| f.scale_error.is_some()).map(|f| f.pixels),
                     zodi_residual: fit.as_ref().and_then(|f| f.strongest_residual().copied()),
                     context: contribution.number.filter(|_| self.parameters.resampling.planes.context),
                     outliers: self.parameters.resampling.comparison.rejection.map(|_| contribution.judged[1]),

@@ -32,6 +32,12 @@ pub struct InputReport {
     pub reason: Option<String>,
     /// The scale of the zodiacal light that was subtracted.
     pub zodi_scale: Option<f64>,
+    /// Its statistical error, where it was fitted to this input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zodi_scale_error: Option<f64>,
+    /// Pixels that the fit used, after clipping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zodi_pixels: Option<usize>,
     /// The bin of wavelength in which the sky, less that light, stands out most from zero.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zodi_residual: Option<ResidualBin>,
@@ -69,6 +75,8 @@ impl InputReport {
             status,
             reason,
             zodi_scale: None,
+            zodi_scale_error: None,
+            zodi_pixels: None,
             zodi_residual: None,
             context: None,
             outliers: None,
