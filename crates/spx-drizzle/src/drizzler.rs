@@ -236,10 +236,7 @@ impl Drizzler {
             if progress.cancelled() {
                 return Err(DrizzleError::Cancelled);
             }
-            for (number, droplets) in (first..).zip(&mut buffers) {
-                droplets.clear();
-                droplets.background = corrections.get(number).copied();
-            }
+            clear(&mut buffers, first, corrections);
             batch.par_iter().zip(&mut buffers).for_each(|(source, out)| {
                 // A source that fails is told of when it is added.
                 if load(&self.plan, source, out).is_err() {
@@ -279,10 +276,7 @@ impl Drizzler {
             if progress.cancelled() {
                 return Err(DrizzleError::Cancelled);
             }
-            for (number, droplets) in (first..).zip(&mut buffers) {
-                droplets.clear();
-                droplets.background = corrections.get(number).copied();
-            }
+            clear(&mut buffers, first, corrections);
             if directly {
                 buffers.iter_mut().for_each(|droplets| droplets.sums = Some(self.lend()));
             }
@@ -375,6 +369,14 @@ impl Drizzler {
             self.note(Contribution { planes, number, judged, background })
         });
         Ok(contributions.collect())
+    }
+}
+
+/// Makes room for exposures with numbers from `first` on, which have these corrections.
+fn clear(buffers: &mut [Droplets], first: usize, corrections: &[SkyCorrection]) {
+    for (number, droplets) in (first..).zip(buffers) {
+        droplets.clear();
+        droplets.background = corrections.get(number).copied();
     }
 }
 

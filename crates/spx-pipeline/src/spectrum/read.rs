@@ -1,6 +1,8 @@
 //! Reads measurements: of a run, or from tables that spx has written (CSV, ECSV, light curves of a
 //! batch).
 
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -87,13 +89,22 @@ fn read_json(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
     Ok(run.photometry.into_iter().filter_map(ReadRow::measurement).collect())
 }
 
+/// A table behind the comments at its head. Later lines that begin with `#` are rows, for an id may
+/// begin so.
+fn behind_comments(path: &Path) -> io::Result<BufReader<File>> {
+    let mut file = BufReader::new(File::open(path)?);
+    while file.fill_buf()?.first() == Some(&b'#') {
+        file.skip_until(b'\n')?;
+    }
+    Ok(file)
+}
+
 fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         return read_json(path);
     }
     let name = || path.display().to_string();
-    let reader = csv::ReaderBuilder::new().comment(Some(b'#')).flexible(false).from_path(path);
-    let mut reader = reader.map_err(PipelineError::failed).with_context(name)?;
+    let mut reader = csv::Reader::from_reader(behind_comments(path).with_context(name)?);
     let headers = reader.headers().map_err(PipelineError::failed).with_context(name)?;
     if let Some(missing) = [["flux", "flux"], ["wavelength", "lambda"], ["band", "det_id"]]
         .into_iter()
@@ -132,6 +143,8 @@ mod tests {
         assert_eq!((spectrum.name.as_str(), spectrum.measurements.len(), spectrum.filled()), ("a", 5, 1));
         let filled = spectrum.channels.iter().find(|channel| !channel.is_empty()).unwrap();
         assert_eq!((filled.used, filled.flux), (3, 6.0));
+        let hash = "# A head\ntarget_id,flux,flux_error,wavelength,bandwidth,band,is_good\n#7,5.0,1.0,2.0,0.05,D3,true\n";
+        assert_eq!(read_table(&write("hash.csv", hash)).unwrap().len(), 1, "an id may begin with #");
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }
