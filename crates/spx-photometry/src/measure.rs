@@ -308,6 +308,9 @@ impl<'a> Photometer<'a> {
 
     /// Sees whether what is missing in the aperture can be made up for.
     fn check_values(&self, aperture: &CircularAperture, tile: &PixelTile) -> Result<(), NoMeasurement> {
+        if !tile.pixels.iter().any(|pixel| self.is_masked(pixel)) {
+            return Ok(());
+        }
         let (mut all, mut masked, mut not_finite) = (0, 0, 0);
         aperture.for_each(self.image.view.shape, |x, y, _| {
             let pixel = tile.at(x, y);

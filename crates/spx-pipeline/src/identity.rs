@@ -73,7 +73,7 @@ impl InputIdentity {
     }
 
     fn content(&self, path: &Path) -> Option<String> {
-        sums(path).or_else(|| hash(path).filter(|_| self.bytes <= MAX_HASHED))
+        sums(path).or_else(|| if self.bytes <= MAX_HASHED { hash(path) } else { None })
     }
 }
 

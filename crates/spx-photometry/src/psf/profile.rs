@@ -105,7 +105,14 @@ impl<'a> SourcePsf<'a> {
     ///
     /// All pixels lie equally far behind a sample, so the six weights along either axis are the
     /// same for all.
-    pub fn fill(&self, [x, y]: [f64; 2], [columns, rows]: [Range<usize>; 2], tile: &mut ProfileTile) {
+    pub fn fill(&self, position: [f64; 2], bounds: [Range<usize>; 2], tile: &mut ProfileTile) {
+        // The loops are compiled for several instruction sets; products and sums stay apart, so
+        // that all give the same bits.
+        pulp::Arch::new().dispatch(|| self.fill_all(position, bounds, tile));
+    }
+
+    #[inline(always)]
+    fn fill_all(&self, [x, y]: [f64; 2], [columns, rows]: [Range<usize>; 2], tile: &mut ProfileTile) {
         let ProfileTile { shares, line, .. } = tile;
         shares.clear();
         shares.resize(columns.len() * rows.len(), 0.0);

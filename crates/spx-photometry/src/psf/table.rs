@@ -61,24 +61,25 @@ impl ZoneTable {
     /// The diameter of the circle of the area in which the function exceeds half of its value at
     /// the source \[px\]; NaN where it never falls so low.
     fn measure_fwhm(&self) -> f64 {
-        const STEP: f64 = 0.02;
+        const STEPS: [f64; 2] = [0.16, 0.02];
         let half = 0.5 * self.pixel(0.0, 0.0);
         let mut squares = 0.0;
         for k in 0..DIRECTIONS {
             let (sin, cos) = sin_cos(f64::from(k) * std::f64::consts::TAU / f64::from(DIRECTIONS));
             let at = |r: f64| self.pixel(r * cos, r * sin) - half;
-            let (mut r, mut above) = (0.0, at(0.0));
-            loop {
-                let next = at(r + STEP);
-                if next <= 0.0 {
-                    r += STEP * above / (above - next);
-                    break;
-                }
-                (r, above) = (r + STEP, next);
-                if r * self.oversampling as f64 > self.side as f64 {
-                    return f64::NAN;
+            // Long steps up to the half width, short ones across it.
+            let mut r = 0.0;
+            for step in STEPS {
+                while at(r + step) > 0.0 {
+                    r += step;
+                    if r * self.oversampling as f64 > self.side as f64 {
+                        return f64::NAN;
+                    }
                 }
             }
+            let step = STEPS[STEPS.len() - 1];
+            let (above, below) = (at(r), at(r + step));
+            r += step * above / (above - below);
             squares += r * r;
         }
         2.0 * (squares / f64::from(DIRECTIONS)).sqrt()
