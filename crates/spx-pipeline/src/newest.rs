@@ -1,15 +1,52 @@
-//! One exposure counts once: of several processings the newest, of several files of the same pixels
-//! one.
+//! Which of the files at hand are used: those that the selection allows, and of each exposure one:
+//! of several processings the newest, of several files of the same pixels one.
 //!
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use spx_archive::MjdRange;
+use spx_core::detector::Detector;
 use spx_core::image::ExposureId;
 
+use crate::PipelineError;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::InputFile;
+
+/// What a search of the archive leaves out, for files at hand.
+#[derive(Debug, Clone, Default)]
+pub struct InputSelection {
+    /// Releases that are used.
+    pub release: ReleaseChoice,
+    /// Only exposures that began between these dates.
+    pub mjd_range: Option<MjdRange>,
+    /// Only these detectors; all where there is none.
+    pub bands: Vec<Detector>,
+    /// More files than this are an error.
+    pub max_images: Option<usize>,
+}
+
+impl InputSelection {
+    /// Why a file is left aside.
+    fn refusal(&self, file: &InputFile) -> Option<String> {
+        let release = file.identity.release;
+        if !self.release.allows(release) {
+            let found = release.map_or("of unknown release", DataRelease::name);
+            return Some(format!("it is {found}, and release = {}", self.release));
+        }
+        let begin = file.begin.0;
+        if let Some(range) = self.mjd_range
+            && !(range.min()..=range.max()).contains(&begin)
+        {
+            let (min, max) = (range.min(), range.max());
+            return Some(format!("it was taken at MJD {begin:.5}, and mjd_range = {min},{max}"));
+        }
+        let detector = file.id.detector;
+        let wanted = self.bands.is_empty() || self.bands.contains(&detector);
+        (!wanted).then(|| format!("it is of detector {detector}, which bands do not name"))
+    }
+}
 
 /// Inputs of which each exposure counts once, and those left aside.
 #[derive(Debug, Clone, Default)]
@@ -20,19 +57,24 @@ pub struct NewestInputs {
     pub aside: Vec<(InputFile, String)>,
 }
 
-/// Keeps, of the files of each exposure that are of the releases that are chosen, the newest, and
-/// older ones only where they show other pixels.
-pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInputs {
+/// Keeps, of the files of each exposure that the selection allows, the newest, and older ones only
+/// where they show other pixels.
+///
+/// # Errors
+/// Usage where more are kept than the selection allows.
+pub fn newest_inputs(
+    files: Vec<InputFile>,
+    selection: &InputSelection,
+) -> Result<NewestInputs, PipelineError> {
     let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
     let mut newest = NewestInputs::default();
     for file in files {
-        let release = file.identity.release;
-        if !choice.allows(release) {
-            let found = release.map_or("of unknown release", DataRelease::name);
-            newest.aside.push((file, format!("it is {found}, and release = {choice}")));
+        if let Some(reason) = selection.refusal(&file) {
+            newest.aside.push((file, reason));
             continue;
         }
-        by_exposure.entry((file.id.clone(), choice.group(release))).or_default().push(file);
+        let group = selection.release.group(file.identity.release);
+        by_exposure.entry((file.id.clone(), group)).or_default().push(file);
     }
     for mut files in by_exposure.into_values() {
         files.sort_by_cached_key(|f| {
@@ -52,7 +94,14 @@ pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInpu
     }
     newest.kept.sort();
     newest.aside.sort();
-    newest
+    match selection.max_images {
+        Some(limit) if newest.kept.len() > limit => {
+            let count = newest.kept.len();
+            let text = format!("there are {count} images, more than max_images = {limit}");
+            Err(PipelineError::usage(text).with_hint("--max-images allows more"))
+        }
+        _ => Ok(newest),
+    }
 }
 
 /// Whether two files show a pixel of the detector both.
@@ -107,7 +156,7 @@ mod tests {
             made("l2b-v20-2025-250", [100, 50], "a"),
         ];
         for files in [files.clone(), files.into_iter().rev().collect()] {
-            let NewestInputs { kept, aside } = newest_inputs(files, ReleaseChoice::Newest);
+            let NewestInputs { kept, aside } = newest_inputs(files, &InputSelection::default()).unwrap();
             let kept: Vec<_> = kept.iter().map(|f| (f.identity.to_string(), f.first_pixel)).collect();
             let old = || "qr2 l2b-v20-2025-250".to_owned();
             let expected =
@@ -119,5 +168,27 @@ mod tests {
             assert_eq!(reasons.iter().filter(|r| r.contains("newer processing")).count(), 2, "{reasons:?}");
             assert_eq!(reasons.iter().filter(|r| r.contains("same pixels")).count(), 1, "{reasons:?}");
         }
+    }
+
+    #[test]
+    fn dates_detectors_and_number_are_those_of_the_selection() {
+        let file =
+            |begin: f64| InputFile { begin: ExposureBegin(begin), ..made("l2b-v21-2025-354", [0, 0], "a") };
+        let all = InputSelection::default();
+        let kept = |file: InputFile, selection: &InputSelection| {
+            newest_inputs(vec![file], selection).map(|newest| newest.kept.len()).map_err(|e| e.to_string())
+        };
+        let dates =
+            InputSelection { mjd_range: Some(MjdRange::new(60_999.0, 61_000.0).unwrap()), ..all.clone() };
+        for (begin, count) in [(61_000.0, 1), (61_000.1, 0), (60_998.9, 0), (f64::NAN, 0)] {
+            assert_eq!(kept(file(begin), &dates), Ok(count), "{begin}");
+        }
+        for (band, count) in [(3, 1), (4, 0)] {
+            let bands = InputSelection { bands: vec![Detector::new(band).unwrap()], ..all.clone() };
+            assert_eq!(kept(file(61_000.0), &bands), Ok(count));
+        }
+        let limit = |max| kept(file(61_000.0), &InputSelection { max_images: Some(max), ..all.clone() });
+        assert_eq!(limit(1), Ok(1));
+        assert!(limit(0).unwrap_err().contains("max_images = 0"));
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use spx_core::sky::Position;
+use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_pipeline::cube::{CubeSpectrum, SkyRegion, open_cube, parse_annulus};
 use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
@@ -67,12 +67,13 @@ pub(crate) struct SpectrumArgs {
     /// Cubes that `spx drizzle` made
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Right ascension, ICRS [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    /// Right ascension, ICRS [deg]; also as 12h25m48.9s or 12:25:48.9
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, value_parser = parse_right_ascension)]
     #[arg(required_unless_present = "region", requires = "dec")]
     ra: Option<f64>,
-    /// Declination, ICRS [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true, requires = "ra")]
+    /// Declination, ICRS [deg]; also as +33d32m48s or +33:32:48
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, requires = "ra")]
+    #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]

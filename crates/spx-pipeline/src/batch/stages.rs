@@ -232,7 +232,7 @@ impl<'a> BatchRun<'a> {
         let found = find_inputs(&inputs);
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
-        let NewestInputs { kept, aside } = newest_inputs(files, self.parameters.release);
+        let NewestInputs { kept, aside } = newest_inputs(files, &self.parameters.selection)?;
         let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
         let failed = unreadable.iter().chain(&missing).map(ImageReport::failed);

@@ -14,8 +14,9 @@ use super::report::{CubeReport, DrizzleReport};
 use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
 use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::Calibration;
+use crate::flag_selection::check_names;
 use crate::inputs::{InputError, InputFile, find_inputs};
-use crate::newest::{NewestInputs, newest_inputs};
+use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
 use crate::settings::write_configuration;
 use crate::stages::{StageSelection, Stages};
@@ -184,6 +185,7 @@ pub(super) fn make(
         let mut stages = Stages::transient(listener);
         return combine(task, &parameters, &parameters.input, Vec::new(), &mut stages);
     }
+    check_names(|names| parameters.excluded(names))?;
     let output = OutputDirectory::create(&parameters.output_dir)?;
     let state = parameters.output_dir.join(STATE);
     let mut stages = Stages::open(&state, StageSelection { resume, ..StageSelection::default() }, listener)?;
@@ -232,8 +234,17 @@ fn combine(
     }
     failed.extend(undelivered.iter().cloned());
     let (files, failed) = select(files, failed, parameters.detector, listener);
-    let NewestInputs { kept, aside } = newest_inputs(files, parameters.archive.release);
-    let mirror = parameters.archive.mirror();
+    let archive = &parameters.archive;
+    // Of what the archive sent, the query has taken care.
+    let local = !parameters.input.is_empty();
+    let selection = InputSelection {
+        release: archive.release,
+        mjd_range: archive.mjd_range.filter(|_| local),
+        max_images: archive.max_images.filter(|_| local),
+        bands: Vec::new(),
+    };
+    let NewestInputs { kept, aside } = newest_inputs(files, &selection)?;
+    let mirror = archive.mirror();
     let calibration =
         Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
     let untold = failed.iter().filter(|error| !undelivered.contains(error));

@@ -102,10 +102,10 @@ impl Default for DrizzleConfig {
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcmin]` is a unit")]
 pub struct RegionSettings {
     /// Right ascension of the center [deg, ICRS]
-    #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true))]
+    #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination of the center [deg, ICRS]
-    #[schemars(extend("examples" = [33.5468], "x-value" = "DEG", "x-needed" = true))]
+    #[schemars(extend("examples" = [33.5468], "x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Width of the output along right ascension, on the tangent plane at the center [arcmin]
     #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]

@@ -22,10 +22,10 @@ const REF_EPOCH: f64 = 2016.0;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub struct SourceSettings {
     /// Right ascension [deg, ICRS]
-    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination [deg, ICRS]
-    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Proper motion along right ascension, including cos(dec) [mas/yr]
     #[schemars(example = -801.551, extend("x-value" = "MAS/YR"))]
