@@ -1,5 +1,5 @@
 //! One exposure counts once: of several processings the newest, of several files of the same pixels
-//! one.
+//! one. A file that is damaged does not stand before another of the same exposure.
 //!
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use spx_core::image::ExposureId;
 
 use crate::identity::{DataRelease, ReleaseChoice};
-use crate::inputs::InputFile;
+use crate::inputs::{InputError, InputFile, check_file};
 
 /// Inputs of which each exposure counts once, and those left aside.
 #[derive(Debug, Clone, Default)]
@@ -18,11 +18,22 @@ pub struct NewestInputs {
     pub kept: Vec<InputFile>,
     /// With the reason.
     pub aside: Vec<(InputFile, String)>,
+    /// Those that would have been kept, had they been whole; others of their exposures are.
+    pub damaged: Vec<InputError>,
 }
 
 /// Keeps, of the files of each exposure that are of the releases that are chosen, the newest, and
-/// older ones only where they show other pixels.
+/// older ones only where they show other pixels. A file that would put another aside is read first,
+/// and its sums compared.
 pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInputs {
+    newest_whole_inputs(files, choice, &|file| check_file(&file.path))
+}
+
+fn newest_whole_inputs(
+    files: Vec<InputFile>,
+    choice: ReleaseChoice,
+    check: &dyn Fn(&InputFile) -> Result<(), InputError>,
+) -> NewestInputs {
     let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
     let mut newest = NewestInputs::default();
     for file in files {
@@ -40,13 +51,16 @@ pub fn newest_inputs(files: Vec<InputFile>, choice: ReleaseChoice) -> NewestInpu
             (Reverse((f.identity.clone(), pixels, f.named)), f.name.clone(), f.path.clone())
         });
         let first = newest.kept.len();
-        for file in files {
-            match newest.kept[first..].iter().find(|kept| overlap(kept, &file)) {
-                None => newest.kept.push(file),
-                Some(kept) => {
-                    let reason = reason(&file, kept);
-                    newest.aside.push((file, reason));
-                }
+        for (k, file) in files.iter().enumerate() {
+            if let Some(kept) = newest.kept[first..].iter().find(|kept| overlap(kept, file)) {
+                let reason = reason(file, kept);
+                newest.aside.push((file.clone(), reason));
+                continue;
+            }
+            let has_rival = files[k + 1..].iter().any(|other| overlap(file, other));
+            match if has_rival { check(file) } else { Ok(()) } {
+                Ok(()) => newest.kept.push(file.clone()),
+                Err(error) => newest.damaged.push(error),
             }
         }
     }
@@ -107,7 +121,8 @@ mod tests {
             made("l2b-v20-2025-250", [100, 50], "a"),
         ];
         for files in [files.clone(), files.into_iter().rev().collect()] {
-            let NewestInputs { kept, aside } = newest_inputs(files, ReleaseChoice::Newest);
+            let NewestInputs { kept, aside, .. } =
+                newest_whole_inputs(files, ReleaseChoice::Newest, &|_| Ok(()));
             let kept: Vec<_> = kept.iter().map(|f| (f.identity.to_string(), f.first_pixel)).collect();
             let old = || "qr2 l2b-v20-2025-250".to_owned();
             let expected =
@@ -119,5 +134,21 @@ mod tests {
             assert_eq!(reasons.iter().filter(|r| r.contains("newer processing")).count(), 2, "{reasons:?}");
             assert_eq!(reasons.iter().filter(|r| r.contains("same pixels")).count(), 1, "{reasons:?}");
         }
+    }
+
+    #[test]
+    fn a_damaged_file_hides_none() {
+        let good = made("l2b-v20-2025-250", [0, 0], "good");
+        let files = vec![made("l2b-v21-2025-354", [0, 0], "damaged"), good.clone()];
+        let check = |file: &InputFile| match file.path.starts_with("damaged") {
+            true => Err(InputError::new(&file.path, "it is damaged")),
+            false => Ok(()),
+        };
+        let chosen = newest_whole_inputs(files.clone(), ReleaseChoice::Newest, &check);
+        assert_eq!((chosen.kept, chosen.aside), (vec![good], vec![]));
+        assert_eq!(chosen.damaged.len(), 1);
+        // Alone, a file is read once, by who uses it.
+        let alone = newest_whole_inputs(files[..1].to_vec(), ReleaseChoice::Newest, &check);
+        assert_eq!((alone.kept.len(), alone.damaged.len()), (1, 0));
     }
 }

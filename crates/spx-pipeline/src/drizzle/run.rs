@@ -231,8 +231,10 @@ fn combine(
         files.iter_mut().for_each(|file| file.named = false);
     }
     failed.extend(undelivered.iter().cloned());
-    let (files, failed) = select(files, failed, parameters.detector, listener);
-    let NewestInputs { kept, aside } = newest_inputs(files, parameters.archive.release);
+    let (files, mut failed) = select(files, failed, parameters.detector, listener);
+    let NewestInputs { kept, aside, damaged } = newest_inputs(files, parameters.archive.release);
+    failed.extend(damaged);
+    failed.sort();
     let mirror = parameters.archive.mirror();
     let calibration =
         Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
