@@ -131,7 +131,42 @@ fn good_files_beside_them_are_used() {
     assert!(names(&work).contains(&"sums.fits".to_owned()));
     for cube in ["cube/drizzle_D3.fits", "mosaic/mosaic.fits"] {
         let header = spx_core::fits::FitsReader::open(&work.join(cube)).unwrap().header().unwrap();
-        assert!(header.integer("N_INPUTS").unwrap() >= GOOD as i64, "{cube}");
+        assert!(header.integer("N_INPUTS").unwrap() >= i64::try_from(GOOD).unwrap(), "{cube}");
+    }
+}
+
+#[test]
+fn products_and_maps_that_lie_are_refused() {
+    let folder = tempdir().unwrap();
+    let good = input("d3_b.fits").display().to_string();
+    let photometry = [&["photometry", &good], &PLACE[..], &["-q", "-o", "star.csv"]].concat();
+    let drizzle = [&["drizzle"], &PLACE[..], &SIZE, &["--detector=3", "-q", "-o", "out"]].concat();
+    let drizzle = [&drizzle[..], &["--input", &good]].concat();
+    for file in hostile_images_in(folder.path()) {
+        let option = |name: &str| format!("--{name}={}", file.name);
+        for (words, product) in [
+            (&photometry, option("flux-corrections")),
+            (&photometry, option("spectral-wcs")),
+            (&photometry, option("solid-angle-map")),
+            (&photometry, option("epsf")),
+            (&drizzle, option("flux-corrections")),
+            (&drizzle, option("spectral-wcs")),
+            (&drizzle, option("weight-map")),
+        ] {
+            let more = if product.contains("epsf") { "--psf-flux" } else { "--threads=2" };
+            let more = if product.contains("weight-map") { "--weight=map" } else { more };
+            let run = spx(folder.path(), &[&words[..], &[&product, more]].concat());
+            // Those that are sound where a product is read are of another kind or shape; a map of
+            // weights may be any image.
+            let is_map = product.contains("weight-map");
+            assert!(is_map || matches!(run.code, Some(1 | 2)), "{product}: {:?} {}", run.code, run.stderr);
+            let refused = run.stderr.contains(&file.name);
+            assert!(refused || matches!(run.code, Some(0 | 3)), "{product}: {}", run.stderr);
+            for output in ["star.csv", "out"] {
+                fs::remove_file(folder.path().join(output)).ok();
+                fs::remove_dir_all(folder.path().join(output)).ok();
+            }
+        }
     }
 }
 

@@ -50,7 +50,7 @@ fn sums_lose_no_exposure_of_two_runs() {
     let run = spx(folder, &["cube", "finalize", "sums.fits", "-o", "cube.fits", "-q"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     let cube = FitsReader::open(&folder.join("cube.fits")).unwrap().header().unwrap();
-    assert_eq!(cube.integer("N_INPUTS").unwrap(), 2 * COUNT as i64);
+    assert_eq!(cube.integer("N_INPUTS").unwrap(), i64::try_from(2 * COUNT).unwrap());
     assert!(!names(folder).iter().any(|name| name.starts_with('.')), "{:?}", names(folder));
 }
 
