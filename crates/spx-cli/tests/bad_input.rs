@@ -303,6 +303,27 @@ fn an_interrupt_leaves_nothing() -> Result<()> {
 
 #[cfg(unix)]
 #[test]
+fn names_and_texts_of_files_do_not_reach_the_terminal_as_commands() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let name = "a\u{1b}[31m\u{9b}b.fits";
+    fs::write(dir.path().join(name), fs::read(good())?)?;
+    fs::write(dir.path().join("c.csv"), "id,ra,dec\n\u{1b}]0;title\u{7},x,33\n")?;
+    for words in [
+        &["photometry", "--ra=10", "--dec=20", name][..],
+        &["inspect", name, "none\u{1b}[2J.fits"],
+        &["batch", "--catalog=c.csv", "-o", "out", "--input", name],
+    ] {
+        let output = spx(dir.path()).args(words).output()?;
+        let message = stderr(&output);
+        ensure!(!message.is_empty(), "{words:?}");
+        let is_harmful = |c: char| c.is_control() && c != '\n';
+        ensure!(!message.contains(is_harmful), "{words:?}: {message:?}");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
 fn a_signal_that_is_ignored_at_the_start_stays_ignored() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let mut child = Command::new("sh")

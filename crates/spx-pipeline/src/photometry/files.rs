@@ -118,8 +118,8 @@ pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn L
 }
 
 /// Of several files of one exposure on which the source is measured, the newest processing counts,
-/// and of copies the first by name; the others are rejected. One that is damaged fails, and the next
-/// counts.
+/// and of copies the first by name; the others are rejected. One that is damaged fails, and the
+/// next counts.
 fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
     for entry in entries.iter_mut() {
         let release = entry.exposure.as_ref().map(|exposure| exposure.identity.release);
