@@ -65,11 +65,17 @@ fn two_runs_overwrite_a_cube_in_a_new_directory() {
     };
     assert_eq!(make("alone").code, Some(0));
     let expected = fs::read(folder.join("alone/drizzle_D3.fits")).unwrap();
+    // One that has nothing to write takes the directory from none.
+    let lost = input("d3_pole_a.fits").display().to_string();
     for round in 0..8 {
         let output = format!("new_{round}/out");
         let runs = thread::scope(|scope| {
             let other = scope.spawn(|| make(&output));
-            [make(&output), other.join().unwrap()]
+            let nothing =
+                scope.spawn(|| spx(folder, &[&REGION[..], &["-o", &output, "--input", &lost]].concat()));
+            let runs = [make(&output), other.join().unwrap()];
+            assert_ne!(nothing.join().unwrap().code, Some(0));
+            runs
         });
         for run in runs {
             assert_eq!(run.code, Some(0), "round {round}: {}", run.stderr);

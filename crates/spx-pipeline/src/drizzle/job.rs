@@ -27,7 +27,7 @@ use crate::inputs::{InputError, InputFile, file_name};
 use crate::outcome::InputOutcome;
 use crate::stages::Stages;
 use crate::zodi::FittedForeground;
-use crate::{Listener, PipelineError};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;
@@ -451,6 +451,9 @@ impl DrizzleJob<'_> {
     }
 
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
+        // Another run that made the directory, and then had nothing to write, has removed it.
+        let directory = &self.parameters.output_dir;
+        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         CubeWriter {
             parameters: self.parameters,
             product: self.product,
