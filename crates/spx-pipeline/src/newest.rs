@@ -1,5 +1,6 @@
 //! Which of the files at hand are used: those that the selection allows, and of each exposure one:
-//! of several processings the newest, of several files of the same pixels one.
+//! of several processings the newest, of several files of the same pixels one. A file that is
+//! damaged does not stand before another of the same exposure.
 //!
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
@@ -12,7 +13,7 @@ use spx_core::image::ExposureId;
 
 use crate::PipelineError;
 use crate::identity::{DataRelease, ReleaseChoice};
-use crate::inputs::InputFile;
+use crate::inputs::{InputError, InputFile, check_file};
 
 /// What a search of the archive leaves out, for files at hand.
 #[derive(Debug, Clone, Default)]
@@ -55,16 +56,27 @@ pub struct NewestInputs {
     pub kept: Vec<InputFile>,
     /// With the reason.
     pub aside: Vec<(InputFile, String)>,
+    /// Those that would have been kept, had they been whole; others of their exposures are.
+    pub damaged: Vec<InputError>,
 }
 
 /// Keeps, of the files of each exposure that the selection allows, the newest, and older ones only
-/// where they show other pixels.
+/// where they show other pixels. A file that would put another aside is read first, and its sums
+/// compared.
 ///
 /// # Errors
 /// Usage where more are kept than the selection allows.
 pub fn newest_inputs(
     files: Vec<InputFile>,
     selection: &InputSelection,
+) -> Result<NewestInputs, PipelineError> {
+    newest_whole_inputs(files, selection, &|file| check_file(&file.path))
+}
+
+fn newest_whole_inputs(
+    files: Vec<InputFile>,
+    selection: &InputSelection,
+    check: &dyn Fn(&InputFile) -> Result<(), InputError>,
 ) -> Result<NewestInputs, PipelineError> {
     let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
     let mut newest = NewestInputs::default();
@@ -82,13 +94,16 @@ pub fn newest_inputs(
             (Reverse((f.identity.clone(), pixels, f.named)), f.name.clone(), f.path.clone())
         });
         let first = newest.kept.len();
-        for file in files {
-            match newest.kept[first..].iter().find(|kept| overlap(kept, &file)) {
-                None => newest.kept.push(file),
-                Some(kept) => {
-                    let reason = reason(&file, kept);
-                    newest.aside.push((file, reason));
-                }
+        for (k, file) in files.iter().enumerate() {
+            if let Some(kept) = newest.kept[first..].iter().find(|kept| overlap(kept, file)) {
+                let reason = reason(file, kept);
+                newest.aside.push((file.clone(), reason));
+                continue;
+            }
+            let has_rival = files[k + 1..].iter().any(|other| overlap(file, other));
+            match if has_rival { check(file) } else { Ok(()) } {
+                Ok(()) => newest.kept.push(file.clone()),
+                Err(error) => newest.damaged.push(error),
             }
         }
     }
@@ -156,7 +171,8 @@ mod tests {
             made("l2b-v20-2025-250", [100, 50], "a"),
         ];
         for files in [files.clone(), files.into_iter().rev().collect()] {
-            let NewestInputs { kept, aside } = newest_inputs(files, &InputSelection::default()).unwrap();
+            let NewestInputs { kept, aside, .. } =
+                newest_whole_inputs(files, &InputSelection::default(), &|_| Ok(())).unwrap();
             let kept: Vec<_> = kept.iter().map(|f| (f.identity.to_string(), f.first_pixel)).collect();
             let old = || "qr2 l2b-v20-2025-250".to_owned();
             let expected =
@@ -176,7 +192,7 @@ mod tests {
             |begin: f64| InputFile { begin: ExposureBegin(begin), ..made("l2b-v21-2025-354", [0, 0], "a") };
         let all = InputSelection::default();
         let kept = |file: InputFile, selection: &InputSelection| {
-            newest_inputs(vec![file], selection).map(|newest| newest.kept.len()).map_err(|e| e.to_string())
+            newest_whole_inputs(vec![file], selection, &|_| Ok(())).map(|newest| newest.kept.len()).map_err(|e| e.to_string())
         };
         let dates =
             InputSelection { mjd_range: Some(MjdRange::new(60_999.0, 61_000.0).unwrap()), ..all.clone() };
@@ -190,5 +206,21 @@ mod tests {
         let limit = |max| kept(file(61_000.0), &InputSelection { max_images: Some(max), ..all.clone() });
         assert_eq!(limit(1), Ok(1));
         assert!(limit(0).unwrap_err().contains("max_images = 0"));
+    }
+
+    #[test]
+    fn a_damaged_file_hides_none() {
+        let good = made("l2b-v20-2025-250", [0, 0], "good");
+        let files = vec![made("l2b-v21-2025-354", [0, 0], "damaged"), good.clone()];
+        let check = |file: &InputFile| match file.path.starts_with("damaged") {
+            true => Err(InputError::new(&file.path, "it is damaged")),
+            false => Ok(()),
+        };
+        let chosen = newest_whole_inputs(files.clone(), &InputSelection::default(), &check).unwrap();
+        assert_eq!((chosen.kept, chosen.aside), (vec![good], vec![]));
+        assert_eq!(chosen.damaged.len(), 1);
+        // Alone, a file is read once, by who uses it.
+        let alone = newest_whole_inputs(files[..1].to_vec(), &InputSelection::default(), &check).unwrap();
+        assert_eq!((alone.kept.len(), alone.damaged.len()), (1, 0));
     }
 }

@@ -232,10 +232,10 @@ impl<'a> BatchRun<'a> {
         let found = find_inputs(&inputs);
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
-        let NewestInputs { kept, aside } = newest_inputs(files, &self.parameters.selection)?;
+        let NewestInputs { kept, aside, damaged } = newest_inputs(files, &self.parameters.selection)?;
         let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
-        let failed = unreadable.iter().chain(&missing).map(ImageReport::failed);
+        let failed = unreadable.iter().chain(&missing).chain(&damaged).map(ImageReport::failed);
         let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
     }

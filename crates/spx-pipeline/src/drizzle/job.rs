@@ -27,7 +27,7 @@ use crate::inputs::{InputError, InputFile, file_name};
 use crate::outcome::InputOutcome;
 use crate::stages::Stages;
 use crate::zodi::FittedForeground;
-use crate::{Listener, PipelineError};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;
@@ -75,6 +75,20 @@ impl DrizzleJob<'_> {
     /// The same with `.toml`, beside it.
     pub(super) fn configuration_file(&self) -> PathBuf {
         self.output().with_extension("toml")
+    }
+
+    /// The files that it makes: the cube, then the sums.
+    pub(super) fn products(&self) -> impl Iterator<Item = PathBuf> {
+        let cube = (!self.parameters.sums_only).then(|| self.output());
+        cube.into_iter().chain(self.parameters.accumulate.clone())
+    }
+
+    /// Names these files in a report, which may be that of an earlier run, started in another
+    /// directory.
+    pub(super) fn name_products(&self, report: &mut CubeReport) {
+        let name = |path: PathBuf| path.display().to_string();
+        report.file = self.products().map(name).next().unwrap_or_default();
+        report.accumulator = self.parameters.accumulate.clone().map(name);
     }
 
     /// What the cube depends on.
@@ -185,10 +199,7 @@ impl DrizzleJob<'_> {
             sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
         let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
-        report.accumulator = Some(sums.path.display().to_string());
-        if self.parameters.sums_only {
-            report.file = sums.path.display().to_string();
-        } else {
+        if !self.parameters.sums_only {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
         // They are no inputs of this cube.
@@ -440,6 +451,9 @@ impl DrizzleJob<'_> {
     }
 
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
+        // Another run that made the directory, and then had nothing to write, has removed it.
+        let directory = &self.parameters.output_dir;
+        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         CubeWriter {
             parameters: self.parameters,
             product: self.product,

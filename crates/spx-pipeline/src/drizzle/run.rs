@@ -1,7 +1,7 @@
 //! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube
 //! after cube.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use spx_archive::{DownloadLayout, SearchShape, Selection};
 use spx_core::detector::Detector;
@@ -233,7 +233,7 @@ fn combine(
         files.iter_mut().for_each(|file| file.named = false);
     }
     failed.extend(undelivered.iter().cloned());
-    let (files, failed) = select(files, failed, parameters.detector, listener);
+    let (files, mut failed) = select(files, failed, parameters.detector, listener);
     let archive = &parameters.archive;
     // Of what the archive sent, the query has taken care.
     let local = !parameters.input.is_empty();
@@ -243,7 +243,9 @@ fn combine(
         max_images: archive.max_images.filter(|_| local),
         bands: Vec::new(),
     };
-    let NewestInputs { kept, aside } = newest_inputs(files, &selection)?;
+    let NewestInputs { kept, aside, damaged } = newest_inputs(files, &selection)?;
+    failed.extend(damaged);
+    failed.sort();
     let mirror = archive.mirror();
     let calibration =
         Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
@@ -309,9 +311,7 @@ fn run_jobs(
     let output = if first.sums_only { None } else { Some(OutputDirectory::create(&first.output_dir)?) };
     let (mut report, mut errors) = (DrizzleReport::default(), Vec::new());
     for (job, (plan, sums)) in jobs.iter().zip(plans) {
-        let is_there = |report: &CubeReport| {
-            report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
-        };
+        let is_there = |_: &CubeReport| job.products().all(|file| file.exists());
         let depends = job.fingerprint(stages)?;
         let made = stages.run(&job.product.stem(), depends, is_there, || {
             let report = job.run(plan, sums)?;
@@ -321,7 +321,10 @@ fn run_jobs(
             Ok::<_, PipelineError>(report)
         });
         match made {
-            Ok(cube) => report.cubes.push(cube),
+            Ok(mut cube) => {
+                job.name_products(&mut cube);
+                report.cubes.push(cube);
+            }
             Err(PipelineError::Interrupted) => return Err(PipelineError::Interrupted),
             Err(error) => errors.push(error),
         }

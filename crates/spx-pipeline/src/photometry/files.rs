@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use super::table::{ColumnNames, MeasurementTable, TableHead};
 use crate::archive::ArchiveIdentifiers;
 use crate::calibration::mixed_scales_warning;
 use crate::identity::{DataRelease, ReleaseChoice};
-use crate::inputs::find_inputs;
+use crate::inputs::{check_file, find_inputs};
 use crate::{Listener, PipelineError};
 
 /// Settings of the photometry of one source on local files.
@@ -118,7 +118,8 @@ pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn L
 }
 
 /// Of several files of one exposure on which the source is measured, the newest processing counts,
-/// and of copies the first by name; the others are rejected.
+/// and of copies the first by name; the others are rejected. One that is damaged fails, and the
+/// next counts.
 fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
     for entry in entries.iter_mut() {
         let release = entry.exposure.as_ref().map(|exposure| exposure.identity.release);
@@ -134,20 +135,25 @@ fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
         let group = choice.group(exposure.identity.release);
         Some(((exposure.obs_id.clone(), exposure.detector, group), rank))
     };
-    let mut newest = HashMap::new();
-    for (exposure, rank) in entries.iter().filter_map(key) {
-        let best = newest.entry(exposure).or_insert_with(|| rank.clone());
-        if rank > *best {
-            *best = rank;
+    let mut by_exposure: HashMap<_, Vec<_>> = HashMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if let Some((exposure, rank)) = key(entry) {
+            by_exposure.entry(exposure).or_default().push((rank, index));
         }
     }
-    for entry in entries.iter_mut() {
-        let Some((exposure, rank)) = key(entry) else { continue };
-        let best = &newest[&exposure];
-        if *best != rank {
-            let (_, Reverse((name, _))) = best;
-            let reason = format!("{name} is used for this exposure ({})", best.0);
-            entry.outcome = MeasurementOutcome::Rejected { reason };
+    for mut files in by_exposure.into_values() {
+        files.sort();
+        while let [.., (_, best)] = files[..]
+            && files.len() > 1
+            && let Err(error) = check_file(Path::new(&entries[best].file))
+        {
+            entries[best].outcome = MeasurementOutcome::Failed { reason: error.problem };
+            files.pop();
+        }
+        let Some(((identity, Reverse((name, _))), _)) = files.pop() else { continue };
+        for (_, index) in files {
+            let reason = format!("{name} is used for this exposure ({identity})");
+            entries[index].outcome = MeasurementOutcome::Rejected { reason };
         }
     }
 }
