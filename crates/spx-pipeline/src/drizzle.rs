@@ -1,4 +1,4 @@
-//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are
+//! Drizzle: spectral images to cubes, one for each detector or one for all, and to mosaics; running sums that are
 //! kept in a file.
 //!
 //! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the
@@ -7,6 +7,7 @@
 //! are at hand.
 
 mod accumulate;
+mod channels;
 mod extra;
 mod finalize;
 mod holes;
@@ -30,5 +31,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
+    SamplingSettings,
 };

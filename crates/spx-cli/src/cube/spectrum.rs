@@ -52,7 +52,7 @@ Columns:
                              empty without --annulus
   background_error           its standard deviation [MJy/sr]
   background_pixels          pixels of the ring with data
-  detector                   of the cube
+  detector                   of the plane
   label                      of the region
 
 Examples:
@@ -140,22 +140,24 @@ impl SpectrumArgs {
             let problem = || anyhow!("--radius {radius} is not allowed: it must be above 0");
             return Ok(vec![around.map_err(|_| Failure::usage(problem()))?]);
         }
-        let mut regions = Vec::new();
-        for given in &self.region {
-            let read = || std::fs::read_to_string(given);
-            let text = if given.contains('(') {
-                given.clone()
-            } else {
-                read().with_context(|| given.clone()).map_err(Failure::usage)?
-            };
-            regions.extend(
-                SkyRegion::parse(&text)
-                    .with_context(|| format!("--region {given}"))
-                    .map_err(Failure::usage)?,
-            );
-        }
-        Ok(regions)
+        read_regions(&self.region)
     }
+}
+
+/// The regions of files, or of texts, which hold a parenthesis.
+pub(super) fn read_regions(given: &[String]) -> Result<Vec<SkyRegion>, Failure> {
+    let mut regions = Vec::new();
+    for given in given {
+        let read = || std::fs::read_to_string(given);
+        let text = if given.contains('(') {
+            given.clone()
+        } else {
+            read().with_context(|| given.clone()).map_err(Failure::usage)?
+        };
+        let found = SkyRegion::parse(&text).with_context(|| format!("--region {given}"));
+        regions.extend(found.map_err(Failure::usage)?);
+    }
+    Ok(regions)
 }
 
 /// Runs the command.

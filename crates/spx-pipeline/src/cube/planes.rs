@@ -1,8 +1,8 @@
 //! Planes of a cube for pictures: one array of one plane, or the mean of several planes.
 
 use ndarray::{Array2, s};
-use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
-use spx_drizzle::{Bin, WavelengthGrid};
+use spx_drizzle::Bin;
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, PlaneAxis};
 
 /// What a picture of one plane shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -156,7 +156,7 @@ impl std::fmt::Display for WavelengthRange {
 impl WavelengthRange {
     /// The planes whose centers lie in the range, the upper end excluded; where there are none,
     /// those that overlap it. They may be without data.
-    pub fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
+    pub fn planes(self, axis: &PlaneAxis) -> Vec<usize> {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
         };
@@ -165,7 +165,7 @@ impl WavelengthRange {
     }
 
     /// The thirds of a cube's range, in order of wavelength.
-    pub fn thirds(axis: &WavelengthGrid) -> [Self; 3] {
+    pub fn thirds(axis: &PlaneAxis) -> [Self; 3] {
         let (lower, width) = (axis.lower(), (axis.upper() - axis.lower()) / 3.0);
         [0.0, 1.0, 2.0].map(|k| Self { min: lower + k * width, max: lower + (k + 1.0) * width })
     }
@@ -194,8 +194,9 @@ fn planes_with_data(images: &[u32]) -> Vec<usize> {
     images.iter().enumerate().filter(|(_, images)| **images > 0).map(|(z, _)| z).collect()
 }
 
-/// The plane that holds a wavelength, the upper edge of the last plane included.
-pub fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
+/// The plane that holds a wavelength, the upper edge of the last plane included; where those of two
+/// detectors do, the first.
+pub fn plane_at(axis: &PlaneAxis, wavelength: f64) -> Option<usize> {
     if wavelength == axis.upper() {
         return Some(axis.bins() - 1);
     }
@@ -204,10 +205,16 @@ pub fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use spx_drizzle::WavelengthGrid;
+
     use super::*;
 
-    fn axis() -> WavelengthGrid {
-        WavelengthGrid::custom(vec![1.0, 1.1, 1.3, 1.6, 2.0]).unwrap()
+    fn custom(edges: &[f64]) -> PlaneAxis {
+        PlaneAxis::of_grid(&WavelengthGrid::custom(edges.to_vec()).unwrap(), None)
+    }
+
+    fn axis() -> PlaneAxis {
+        custom(&[1.0, 1.1, 1.3, 1.6, 2.0])
     }
 
     #[test]
@@ -224,7 +231,7 @@ mod tests {
     #[test]
     fn thirds_share_all_planes_of_a_detector() {
         for detector in spx_core::detector::Detector::ALL {
-            let axis = WavelengthGrid::native(detector);
+            let axis = PlaneAxis::of_grid(&WavelengthGrid::native(detector), Some(detector));
             let mut all: Vec<usize> =
                 WavelengthRange::thirds(&axis).iter().flat_map(|r| r.planes(&axis)).collect();
             all.sort_unstable();
@@ -234,7 +241,7 @@ mod tests {
 
     #[test]
     fn one_plane_makes_all_three_colors() {
-        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+        let axis = custom(&[1.0, 2.0]);
         for range in WavelengthRange::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);
         }

@@ -42,6 +42,8 @@ pub struct DrizzleConfig {
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
+    /// What the cubes hold
+    pub channels: CubeChannels,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
     /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
@@ -81,6 +83,7 @@ impl Default for DrizzleConfig {
             output: OutputSettings::default(),
             accumulate: None,
             sums_only: false,
+            channels: CubeChannels::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
             archive: ArchiveSettings::default(),
@@ -93,6 +96,17 @@ impl Default for DrizzleConfig {
             zodi: ZodiSettings::default(),
         }
     }
+}
+
+/// What a cube holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CubeChannels {
+    /// The channels of a detector: one file for each
+    #[default]
+    Detector,
+    /// Those of all detectors among the inputs, one after the other in one file, drizzle_all.fits
+    All,
 }
 
 /// Settings of the region and the detector.
@@ -242,6 +256,7 @@ pub(super) struct DrizzleParameters {
     pub(super) overwrite: bool,
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
+    pub(super) channels: CubeChannels,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
     pub(super) options: DrizzleOptions,
@@ -318,6 +333,13 @@ impl DrizzleConfig {
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
         }
+        if self.channels == CubeChannels::All && self.accumulate.is_some() {
+            // Sums are of one detector; `spx cube join` takes the cubes made of them.
+            return Err(exclude("channels = all", "accumulate"));
+        }
+        if self.channels == CubeChannels::All && self.region.detector != 0 {
+            return Err(exclude("channels = all", "detector"));
+        }
         let resampling = self.resampling.parameters()?;
         if resampling.comparison.rejection.is_some() && self.accumulate.is_some() {
             // The sums of earlier runs cannot be taken apart again.
@@ -338,6 +360,7 @@ impl DrizzleConfig {
             overwrite: self.output.overwrite,
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
+            channels: self.channels,
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
@@ -366,8 +389,8 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 6] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "max_memory"];
+const NOT_IN_HISTORY: [&str; 7] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "channels", "max_memory"];
 
 impl RegionSettings {
     /// The region, checked.
