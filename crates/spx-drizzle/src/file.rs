@@ -23,8 +23,8 @@
 //!
 //! [`join`] makes one file of the cubes of several detectors on one grid: planes stay by detector,
 //! WAVELENGTH has the columns DETECTOR and SUBCHANNEL, and since such planes follow no law of
-//! wavelength the third axis is WAVE-TAB by the table WCS-WAVE, with the exact centers. [`cut`] takes
-//! a part of a cube.
+//! wavelength the third axis is WAVE-TAB by the table WCS-WAVE, with the exact centers. [`cut`]
+//! takes a part of a cube.
 //!
 //! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 

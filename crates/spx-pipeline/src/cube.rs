@@ -76,7 +76,8 @@ pub fn cube_celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, Pipe
     wcs.map_err(PipelineError::failed).with_context(|| format!("{}: HDU SCI", path.display()))
 }
 
-/// The name of the detector, `D3`, of several their names, `D1,D2`, of all six `D1-D6`; or `mosaic`.
+/// The name of the detector, `D3`, of several their names, `D1,D2`, of all six `D1-D6`; or
+/// `mosaic`.
 pub fn cube_detector(cube: &CubeFile) -> String {
     if cube.is_mosaic() {
         return "mosaic".to_owned();

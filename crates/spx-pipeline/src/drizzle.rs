@@ -1,5 +1,5 @@
-//! Drizzle: spectral images to cubes, one for each detector or one for all, and to mosaics; running sums that are
-//! kept in a file.
+//! Drizzle: spectral images to cubes, one for each detector or one for all, and to mosaics; running
+//! sums that are kept in a file.
 //!
 //! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the
 //! steps one by one has [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and

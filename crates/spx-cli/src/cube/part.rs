@@ -18,9 +18,10 @@ use crate::ui;
 
 /// Put cubes of several detectors into one file
 ///
-/// The cubes must have one grid and the same options. Their planes stand one after the other, in the
-/// order of the detectors; HDU WAVELENGTH says which plane is of which, and the third axis of the
-/// arrays is WAVE-TAB, exact in every plane. `spx drizzle --channels all` makes such a file at once.
+/// The cubes must have one grid and the same options. Their planes stand one after the other, in
+/// the order of the detectors; HDU WAVELENGTH says which plane is of which, and the third axis of
+/// the arrays is WAVE-TAB, exact in every plane. `spx drizzle --channels all` makes such a file at
+/// once.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -39,10 +40,10 @@ pub(crate) struct JoinArgs {
 
 /// Write a part of a cube as a cube
 ///
-/// The part is limited by a region on the sky, by wavelength, by planes, by detector, or by several of
-/// these. Of a region the smallest box of pixels is taken that holds all pixels whose centers lie in
-/// it. Positions, wavelengths, counts of inputs and all planes stay true; the history says what was
-/// cut.
+/// The part is limited by a region on the sky, by wavelength, by planes, by detector, or by several
+/// of these. Of a region the smallest box of pixels is taken that holds all pixels whose centers
+/// lie in it. Positions, wavelengths, counts of inputs and all planes stay true; the history says
+/// what was cut.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -65,7 +66,8 @@ pub(crate) struct CutArgs {
     /// Its height [arcmin]
     #[arg(long, value_name = "ARCMIN", requires = "ra")]
     height: Option<f64>,
-    /// DS9 region file, or one region such as 'circle(186.45,33.55,60")'; may be given several times
+    /// DS9 region file, or one region such as 'circle(186.45,33.55,60")'; may be given several
+    /// times
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
     /// Range of wavelengths [um]: planes whose centers lie in it

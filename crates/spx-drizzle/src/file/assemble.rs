@@ -1,4 +1,5 @@
-//! Cubes out of the planes of other cubes: those of several detectors in one file, or a part of one.
+//! Cubes out of the planes of other cubes: those of several detectors in one file, or a part of
+//! one.
 //!
 //! Pixels are copied, plane by plane; what headers and tables say of them is brought up to date.
 
@@ -32,8 +33,8 @@ pub struct CubeCut {
 /// Writes the cubes of several detectors, which must have one grid and the same options, into one
 /// file, in the order of the detectors. One plane at a time is in memory.
 ///
-/// Counts of inputs are added; a pointing that several detectors saw counts once. Words of a context
-/// belong to the inputs of the plane's detector.
+/// Counts of inputs are added; a pointing that several detectors saw counts once. Words of a
+/// context belong to the inputs of the plane's detector.
 ///
 /// # Errors
 /// [`CubeFileProblem::Unlike`] where the cubes differ in grid, options or HDUs, or two are of one
@@ -74,8 +75,8 @@ pub fn join_steps(planes: usize) -> u64 {
     5 * planes as u64
 }
 
-/// Writes a part of a cube as a cube. Its voxels are those of the whole, and so are its positions and
-/// wavelengths: CRPIX moves with the window. The history says what was cut.
+/// Writes a part of a cube as a cube. Its voxels are those of the whole, and so are its positions
+/// and wavelengths: CRPIX moves with the window. The history says what was cut.
 ///
 /// # Errors
 /// [`CubeFileProblem::Unlike`] where the part does not lie in the cube, or holds nothing; as

@@ -311,8 +311,8 @@ fn other_cube() -> (Cube, CubeInfo) {
     (cube, info)
 }
 
-/// Planes of two detectors keep their values and wavelengths in one file, in whatever order the files
-/// are named, and a cut gives the cube of one of them back.
+/// Planes of two detectors keep their values and wavelengths in one file, in whatever order the
+/// files are named, and a cut gives the cube of one of them back.
 #[test]
 fn joined_cubes_are_cut_apart_again() {
     let dir = tempfile::tempdir().unwrap();

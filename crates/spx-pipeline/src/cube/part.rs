@@ -23,7 +23,8 @@ pub struct DerivedCube {
     pub shape: [usize; 3],
 }
 
-/// Writes cubes of one grid, each of another detector, into one file, in the order of the detectors.
+/// Writes cubes of one grid, each of another detector, into one file, in the order of the
+/// detectors.
 ///
 /// # Errors
 /// Usage where the output exists, unless `overwrite`; where the cubes cannot be read or do not go

@@ -75,8 +75,8 @@ impl ChannelFile {
     }
 }
 
-/// The report of a file of several cubes. Inputs that could not even be opened stand in the report of
-/// each, and once in this.
+/// The report of a file of several cubes. Inputs that could not even be opened stand in the report
+/// of each, and once in this.
 fn together(cubes: &[CubeReport], file: String, detector: String) -> CubeReport {
     let mut inputs: Vec<InputReport> = Vec::new();
     let mut calibration: Vec<String> = Vec::new();

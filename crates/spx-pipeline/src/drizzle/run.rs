@@ -37,8 +37,8 @@ pub(super) enum DrizzleTask<'a> {
 /// Makes the cubes of the inputs that the settings name, or of what the archive has: one for each
 /// detector, or one with the planes of all.
 ///
-/// They are written to `drizzle_D<n>.fits` or `drizzle_all.fits` in the output directory, and beside
-/// each the settings that it was made with.
+/// They are written to `drizzle_D<n>.fits` or `drizzle_all.fits` in the output directory, and
+/// beside each the settings that it was made with.
 ///
 /// # Errors
 /// Where no cube could be made: usage where the settings are wrong or a cube exists; nothing found
