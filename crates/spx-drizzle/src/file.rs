@@ -45,7 +45,6 @@ mod writer;
 
 pub use arrays::{CubeArray, CubeLayout};
 pub use assemble::{CubeCut, cut, cut_steps, join, join_steps};
-pub use cards::celestial_cards;
 pub use error::{CubeFileError, CubeFileProblem};
 pub use history::history_lines;
 pub use layout::{export, import};

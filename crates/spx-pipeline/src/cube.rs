@@ -3,6 +3,7 @@
 mod aperture;
 mod convert;
 mod line;
+mod map;
 mod part;
 mod planes;
 mod region;
@@ -19,16 +20,17 @@ use crate::{PipelineError, ResultContext as _};
 
 pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 pub use convert::{CubeConversion, export_cube, import_cube};
-pub use line::{LinePlanes, line_plane, line_rows};
+pub use line::{LinePlanes, line_map_rows, line_plane, line_rows};
+pub use map::{MapQuantity, MapReport, MapRequest, write_map};
 pub use part::{CubeCutRequest, DerivedCube, cut_cube, join_cubes};
 pub use planes::{
-    PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
-    shrunk, thirds_with_data,
+    PlaneQuantity, WavelengthRange, mean_map_rows, mean_plane, mean_rows, middle_plane, plane_at, read_plane,
+    read_rows, shrunk, thirds_with_data,
 };
 pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
 pub use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, CubeLayout, PlaneAxis};
-pub use spx_wcs::{CelestialWcs, OutputGrid, TanNumbers};
+pub use spx_wcs::{CelestialWcs, OutputGrid, ProjectionNumbers};
 pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};
 
 /// Opens a cube.

@@ -10,6 +10,7 @@ mod accumulate;
 mod channels;
 mod extra;
 mod finalize;
+mod grid;
 mod holes;
 mod job;
 mod memory;
@@ -21,6 +22,7 @@ mod settings;
 mod writer;
 
 pub use finalize::{FinalizeRequest, finalize};
+pub use grid::{GridFrame, GridProjection, GridSettings};
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{

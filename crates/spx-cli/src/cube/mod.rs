@@ -3,6 +3,7 @@
 mod convert;
 mod finalize;
 mod info;
+mod map;
 pub(crate) mod output;
 mod part;
 mod plot;
@@ -40,6 +41,8 @@ enum CubeCommand {
     View(view::ViewArgs),
     Export(convert::ExportArgs),
     Import(convert::ImportArgs),
+    Line(map::LineArgs),
+    Collapse(map::CollapseArgs),
     Cut(part::CutArgs),
     Join(part::JoinArgs),
     Finalize(finalize::FinalizeArgs),
@@ -54,6 +57,8 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::View(args) => view::run(args, global),
         CubeCommand::Export(args) => convert::export(args, global),
         CubeCommand::Import(args) => convert::import(args, global),
+        CubeCommand::Line(args) => map::line(args, global),
+        CubeCommand::Collapse(args) => map::collapse(args, global),
         CubeCommand::Cut(args) => part::cut(args, global),
         CubeCommand::Join(args) => part::join(args, global),
         CubeCommand::Finalize(args) => finalize::run(args, global),

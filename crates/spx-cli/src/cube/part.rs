@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::detector::Detector;
-use spx_core::sky::Position;
+use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_pipeline::cube::{
     CubeCutRequest, DerivedCube, RegionShape, SkyRegion, WavelengthRange, cut_cube, join_cubes,
 };
@@ -54,11 +54,13 @@ pub(crate) struct CutArgs {
     /// A cube that `spx drizzle` made
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Right ascension of the middle of a box [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true, requires_all = ["dec", "width", "height"])]
+    /// Right ascension of the middle of a box [deg]; also as 12h25m48.9s or 12:25:48.9
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, value_parser = parse_right_ascension)]
+    #[arg(requires_all = ["dec", "width", "height"])]
     ra: Option<f64>,
-    /// Its declination [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true, requires = "ra")]
+    /// Its declination [deg]; also as +33d32m48s or +33:32:48
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, requires = "ra")]
+    #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
     /// Its width [arcmin]
     #[arg(long, value_name = "ARCMIN", requires = "ra")]
@@ -98,7 +100,7 @@ impl CutArgs {
     fn regions(&self) -> Result<Vec<SkyRegion>, Failure> {
         let Some((((ra, dec), width), height)) = self.ra.zip(self.dec).zip(self.width).zip(self.height)
         else {
-            return read_regions(&self.region);
+            return read_regions(&self.region, &self.file);
         };
         let center = Position::new(ra, dec).map_err(Failure::usage)?;
         let shape = RegionShape::Box([60.0 * width, 60.0 * height], 0.0);

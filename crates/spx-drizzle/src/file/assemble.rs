@@ -11,7 +11,7 @@ use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 
 use super::arrays::{CubeArray, WAVELENGTH};
-use super::cards::{celestial_cards, joined_cards};
+use super::cards::joined_cards;
 use super::error::{CubeFileError, CubeFileProblem};
 use super::history::{add_history, history_lines};
 use super::layout::{check_sums, replace};
@@ -63,7 +63,7 @@ pub fn join(
         rows: 0..ny,
         size: [ny, nx],
         inputs: files.iter().flat_map(|file| file.inputs_per_plane().to_vec()).collect(),
-        celestial: celestial_cards(files[0].science_header()),
+        celestial: files[0].science_header().celestial(),
         exact: true,
         axis,
     };
@@ -103,7 +103,7 @@ pub fn cut(
     }
     let axis = file.wavelengths().selected(planes);
     let axis = axis.map_err(|error| here(CubeFileProblem::Wavelengths(error)))?;
-    let mut celestial = celestial_cards(file.science_header());
+    let mut celestial = file.science_header().celestial();
     for (keyword, first) in [("CRPIX1", columns.start), ("CRPIX2", rows.start)] {
         let at =
             celestial.real(keyword).map_err(|source| here(CubeFileProblem::Header { hdu: "SCI", source }))?;
@@ -148,7 +148,7 @@ fn check_joinable(files: &[CubeFile]) -> Result<(), CubeFileProblem> {
         if files[..k].iter().any(|other| other.wavelengths().detectors() == [detector]) {
             return unlike(format!("two of them are of {detector}"));
         }
-        let grid = |file: &CubeFile| (file.shape()[1..].to_vec(), celestial_cards(file.science_header()));
+        let grid = |file: &CubeFile| (file.shape()[1..].to_vec(), file.science_header().celestial());
         if grid(file) != grid(first) {
             return unlike(format!("that of {detector} is on another grid"));
         }

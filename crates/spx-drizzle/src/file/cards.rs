@@ -1,5 +1,4 @@
-//! The cards of cubes that are made of other cubes: celestial axes, and what the inputs of several
-//! detectors add up to.
+//! What the primary cards of cubes of several detectors add up to.
 
 use std::collections::BTreeSet;
 
@@ -7,32 +6,6 @@ use spx_core::header::{Card, CardValue, Header};
 
 use super::error::CubeFileProblem;
 use super::history::{add_history, history_lines};
-
-/// The cards of the celestial axes of an image, which are its first two; neither those of a third
-/// axis nor of an alternate WCS.
-pub fn celestial_cards(image: &Header) -> Header {
-    const ALONE: [&str; 4] = ["RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"];
-    const OF_AN_AXIS: [&str; 5] = ["CTYPE", "CRVAL", "CRPIX", "CDELT", "CUNIT"];
-    let axis = |text: &str| matches!(text, "1" | "2");
-    let celestial = |keyword: &str| {
-        let pair = |stem: &str| {
-            keyword
-                .strip_prefix(stem)
-                .and_then(|rest| rest.split_once('_'))
-                .is_some_and(|(i, j)| axis(i) && axis(j))
-        };
-        let parameter = |(i, m): (&str, &str)| axis(i) && m.parse::<u8>().is_ok();
-        ALONE.contains(&keyword)
-            || OF_AN_AXIS.iter().any(|stem| keyword.strip_prefix(stem).is_some_and(axis))
-            || pair("PC")
-            || pair("CD")
-            || keyword.strip_prefix("PV").and_then(|rest| rest.split_once('_')).is_some_and(parameter)
-    };
-    let mut cards = Header::new();
-    cards.set("WCSAXES", 2, "number of coordinate axes");
-    image.cards().iter().filter(|card| celestial(&card.keyword)).for_each(|card| cards.push(card.clone()));
-    cards
-}
 
 /// How a card of a file of several cubes follows from theirs.
 enum CardRule {

@@ -77,6 +77,18 @@ pub fn mean_rows(
     planes: &[usize],
     rows: std::ops::Range<usize>,
 ) -> Result<Vec<f32>, CubeFileError> {
+    Ok(mean_map_rows(cube, planes, rows)?[0].clone())
+}
+
+/// The same, and their errors, for planes whose errors are independent.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn mean_map_rows(
+    cube: &mut CubeFile,
+    planes: &[usize],
+    rows: std::ops::Range<usize>,
+) -> Result<[Vec<f32>; 2], CubeFileError> {
     let mut sums = vec![[0.0f64; 2]; rows.len() * cube.shape()[2]];
     for &z in planes {
         let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
@@ -89,8 +101,11 @@ pub fn mean_rows(
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-    let mean = |[flux, weight]: [f64; 2]| (flux / weight) as f32;
-    Ok(sums.into_iter().map(mean).collect())
+    let rounded = |value: &dyn Fn([f64; 2]) -> f64| sums.iter().map(|sum| value(*sum) as f32).collect();
+    Ok([
+        rounded(&|[flux, weight]| flux / weight),
+        rounded(&|[_, weight]| if weight > 0.0 { (1.0 / weight).sqrt() } else { f64::NAN }),
+    ])
 }
 
 /// Values `[y][x]` as an image.

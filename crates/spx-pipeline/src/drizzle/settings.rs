@@ -11,6 +11,7 @@ use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
+use super::grid::GridSettings;
 use super::resampling::{ResamplingParameters, ResamplingSettings};
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
@@ -33,6 +34,9 @@ pub struct DrizzleConfig {
     /// Where on the sky.
     #[serde(flatten)]
     pub region: RegionSettings,
+    /// How the pixels of the output lie.
+    #[serde(flatten)]
+    pub grid: GridSettings,
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
@@ -80,6 +84,7 @@ impl Default for DrizzleConfig {
     fn default() -> Self {
         Self {
             region: RegionSettings::default(),
+            grid: GridSettings::default(),
             output: OutputSettings::default(),
             accumulate: None,
             sums_only: false,
@@ -317,8 +322,12 @@ impl DrizzleConfig {
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
     pub(super) fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
-        let region = self.region.rectangle()?;
-        let xy_oversample = positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let scale = OutputGrid::NATIVE_SCALE / positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let (grid, region) = self.grid.grid(&self.region, scale)?;
+        let xy_oversample = match self.grid.like {
+            Some(_) => OutputGrid::NATIVE_SCALE / grid.pixel_scale(),
+            None => self.sampling.xy_oversample,
+        };
         let z_oversample = positive(self.z_oversample, "z_oversample")?;
         if self.z_edges.is_some() && z_oversample != 1.0 {
             return Err(exclude("z_edges", "z_oversample"));
@@ -332,6 +341,10 @@ impl DrizzleConfig {
         }
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
+        }
+        if self.grid.like.is_some() && self.accumulate.is_some() {
+            // `spx cube finalize` makes the grid of the settings alone.
+            return Err(exclude("like", "accumulate"));
         }
         if self.channels == CubeChannels::All && self.accumulate.is_some() {
             // Sums are of one detector; `spx cube join` takes the cubes made of them.
@@ -351,8 +364,7 @@ impl DrizzleConfig {
         }
         let parameters = DrizzleParameters {
             region,
-            grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)
-                .map_err(PipelineError::usage)?,
+            grid,
             detector: self.region.detector()?,
             input: self.output.input.clone().unwrap_or_default(),
             archive: self.archive.access()?,
