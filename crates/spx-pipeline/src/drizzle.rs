@@ -1,5 +1,5 @@
-//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are
-//! kept in a file.
+//! Drizzle: spectral images to cubes, one for each detector or one for all, and to mosaics; running
+//! sums that are kept in a file.
 //!
 //! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the
 //! steps one by one has [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and
@@ -7,8 +7,10 @@
 //! are at hand.
 
 mod accumulate;
+mod channels;
 mod extra;
 mod finalize;
+mod grid;
 mod holes;
 mod job;
 mod memory;
@@ -20,6 +22,7 @@ mod settings;
 mod writer;
 
 pub use finalize::{FinalizeRequest, finalize};
+pub use grid::{GridFrame, GridProjection, GridSettings};
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{
@@ -30,5 +33,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
+    SamplingSettings,
 };

@@ -210,6 +210,12 @@ impl<'a> Stages<'a> {
         path.strip_prefix(directory).unwrap_or(path).display().to_string()
     }
 
+    /// Whether an earlier run that this one goes on with has done a stage with these parameters.
+    pub fn is_done(&self, name: &str, parameters: &str) -> bool {
+        let record = self.state.stages.get(name);
+        self.wanted.resume && record.is_some_and(|record| record.parameters == parameters)
+    }
+
     /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters
     /// are the same and `still_good` says so; otherwise that of `work`, which is then written down.
     ///

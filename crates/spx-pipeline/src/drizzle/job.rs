@@ -38,6 +38,8 @@ const DROPLET_BYTES: u64 = 48;
 pub(super) struct DrizzleJob<'a> {
     pub(super) parameters: &'a DrizzleParameters,
     pub(super) product: DrizzleProduct,
+    /// Where the file goes.
+    pub(super) directory: &'a Path,
     /// Wavelengths and flux scale.
     pub(super) calibration: &'a Calibration,
     /// Its exposures, sorted.
@@ -67,9 +69,9 @@ enum Loaded {
 type Answer = Result<(Loaded, Contribution), InputError>;
 
 impl DrizzleJob<'_> {
-    /// `drizzle_D<n>.fits` or `mosaic.fits` in the output directory.
+    /// `drizzle_D<n>.fits` or `mosaic.fits` in its directory.
     pub(super) fn output(&self) -> PathBuf {
-        self.parameters.output_dir.join(format!("{}.fits", self.product.stem()))
+        self.directory.join(format!("{}.fits", self.product.stem()))
     }
 
     /// The same with `.toml`, beside it.

@@ -11,6 +11,7 @@ use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
+use super::grid::GridSettings;
 use super::resampling::{ResamplingParameters, ResamplingSettings};
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
@@ -33,6 +34,9 @@ pub struct DrizzleConfig {
     /// Where on the sky.
     #[serde(flatten)]
     pub region: RegionSettings,
+    /// How the pixels of the output lie.
+    #[serde(flatten)]
+    pub grid: GridSettings,
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
@@ -42,6 +46,8 @@ pub struct DrizzleConfig {
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
+    /// What the cubes hold
+    pub channels: CubeChannels,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
     /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
@@ -78,9 +84,11 @@ impl Default for DrizzleConfig {
     fn default() -> Self {
         Self {
             region: RegionSettings::default(),
+            grid: GridSettings::default(),
             output: OutputSettings::default(),
             accumulate: None,
             sums_only: false,
+            channels: CubeChannels::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
             archive: ArchiveSettings::default(),
@@ -93,6 +101,17 @@ impl Default for DrizzleConfig {
             zodi: ZodiSettings::default(),
         }
     }
+}
+
+/// What a cube holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CubeChannels {
+    /// The channels of a detector: one file for each
+    #[default]
+    Detector,
+    /// Those of all detectors among the inputs, one after the other in one file, drizzle_all.fits
+    All,
 }
 
 /// Settings of the region and the detector.
@@ -242,6 +261,7 @@ pub(super) struct DrizzleParameters {
     pub(super) overwrite: bool,
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
+    pub(super) channels: CubeChannels,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
     pub(super) options: DrizzleOptions,
@@ -302,8 +322,12 @@ impl DrizzleConfig {
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
     pub(super) fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
-        let region = self.region.rectangle()?;
-        let xy_oversample = positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let scale = OutputGrid::NATIVE_SCALE / positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let (grid, region) = self.grid.grid(&self.region, scale)?;
+        let xy_oversample = match self.grid.like {
+            Some(_) => OutputGrid::NATIVE_SCALE / grid.pixel_scale(),
+            None => self.sampling.xy_oversample,
+        };
         let z_oversample = positive(self.z_oversample, "z_oversample")?;
         if self.z_edges.is_some() && z_oversample != 1.0 {
             return Err(exclude("z_edges", "z_oversample"));
@@ -318,6 +342,17 @@ impl DrizzleConfig {
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
         }
+        if self.grid.like.is_some() && self.accumulate.is_some() {
+            // `spx cube finalize` makes the grid of the settings alone.
+            return Err(exclude("like", "accumulate"));
+        }
+        if self.channels == CubeChannels::All && self.accumulate.is_some() {
+            // Sums are of one detector; `spx cube join` takes the cubes made of them.
+            return Err(exclude("channels = all", "accumulate"));
+        }
+        if self.channels == CubeChannels::All && self.region.detector != 0 {
+            return Err(exclude("channels = all", "detector"));
+        }
         let resampling = self.resampling.parameters()?;
         if resampling.comparison.rejection.is_some() && self.accumulate.is_some() {
             // The sums of earlier runs cannot be taken apart again.
@@ -329,8 +364,7 @@ impl DrizzleConfig {
         }
         let parameters = DrizzleParameters {
             region,
-            grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)
-                .map_err(PipelineError::usage)?,
+            grid,
             detector: self.region.detector()?,
             input: self.output.input.clone().unwrap_or_default(),
             archive: self.archive.access()?,
@@ -338,6 +372,7 @@ impl DrizzleConfig {
             overwrite: self.output.overwrite,
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
+            channels: self.channels,
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
@@ -366,8 +401,8 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 6] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "max_memory"];
+const NOT_IN_HISTORY: [&str; 7] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "channels", "max_memory"];
 
 impl RegionSettings {
     /// The region, checked.
