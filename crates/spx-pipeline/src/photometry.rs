@@ -8,6 +8,7 @@ pub mod exposure;
 pub mod figure;
 pub mod files;
 pub mod irsa;
+pub mod neighbors;
 pub mod row;
 pub mod settings;
 pub mod source;
@@ -15,6 +16,7 @@ pub mod table;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;
+pub use neighbors::NeighborSettings;
 pub use files::{PhotometryConfig, PhotometryReport, photometry};
 pub use row::MeasurementRow;
 pub use settings::PhotometrySettings;
