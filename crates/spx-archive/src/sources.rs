@@ -161,8 +161,7 @@ pub(crate) fn find(
     if names.is_empty() {
         return Err(ArchiveError::Protocol { url, problem: format!("it has no table {name}") });
     }
-    let query =
-        table.adql(circle, &names).map_err(|problem| ArchiveError::Protocol { url, problem })?;
+    let query = table.adql(circle, &names).map_err(|problem| ArchiveError::Protocol { url, problem })?;
     let (SourceRows { sources, rejected, .. }, _) = tap::query(client, &query, cancelled)?;
     for RejectedRow { row, cause } in &rejected {
         tracing::warn!("row {row} of the answer is refused: {cause}");
@@ -249,7 +248,8 @@ fn source(
     if id.is_empty() || id.chars().any(char::is_control) {
         return Err(format!("{id:?} is no name of a source"));
     }
-    let number = |at: usize, name: &str| cells[at].real().ok_or_else(|| format!("{id}: no number for {name}"));
+    let number =
+        |at: usize, name: &str| cells[at].real().ok_or_else(|| format!("{id}: no number for {name}"));
     let position = Position::new(number(ra, "ra")?, number(dec, "dec")?).map_err(|e| format!("{id}: {e}"))?;
     let [east, north, epoch] = motion.map(|at| at.and_then(|at| cells[at].real()).filter(|v| v.is_finite()));
     let motion = match (east, north, epoch) {

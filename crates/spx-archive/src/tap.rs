@@ -86,11 +86,7 @@ fn form(adql: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-fn sync<T: TapAnswer>(
-    client: &Session,
-    adql: &str,
-    cancelled: &dyn Fn() -> bool,
-) -> Result<T, ArchiveError> {
+fn sync<T: TapAnswer>(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<T, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
     request.form = form(adql);
     // What a job may manage is not tried again here.

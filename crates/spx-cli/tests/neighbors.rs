@@ -118,7 +118,10 @@ fn neighbors_in_a_batch_have_light_and_on_demand_rows() {
     };
     let read = |path: &str| fluxes(&fs::read_to_string(folder.path().join(path)).unwrap());
     assert_eq!(batch("silent", &["--neighbors=field.csv"]), ["mine.csv"]);
-    assert_eq!(batch("all", &["--neighbors=field.csv", "--measure-neighbors"]), ["2.csv", "3.csv", "mine.csv"]);
+    assert_eq!(
+        batch("all", &["--neighbors=field.csv", "--measure-neighbors"]),
+        ["2.csv", "3.csv", "mine.csv"]
+    );
     let found = read("silent/lightcurves/mine.csv");
     assert_eq!(found, read("all/lightcurves/mine.csv"));
     let given = ["photometry", &images, "--neighbors=field.csv"];
@@ -139,7 +142,8 @@ fn neighbors_in_a_batch_have_light_and_on_demand_rows() {
 #[test]
 fn galaxies_are_fitted_with_their_shapes() {
     let folder = tempdir().unwrap();
-    let rows = "id,ra,dec,sersic,r_eff,axis_ratio,pa\nmine,186.4536,33.5468,1,6,0.5,30\nstar,186.4546,33.55,,,,\n";
+    let rows =
+        "id,ra,dec,sersic,r_eff,axis_ratio,pa\nmine,186.4536,33.5468,1,6,0.5,30\nstar,186.4546,33.55,,,,\n";
     fs::write(folder.path().join("c.csv"), rows).unwrap();
     let images = images().display().to_string();
     let batch = |out: &str, method: &str| {

@@ -16,8 +16,8 @@ pub mod table;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;
-pub use neighbors::NeighborSettings;
 pub use files::{PhotometryConfig, PhotometryReport, photometry};
+pub use neighbors::NeighborSettings;
 pub use row::MeasurementRow;
 pub use settings::PhotometrySettings;
 pub use source::{SkyTarget, SourceSettings};

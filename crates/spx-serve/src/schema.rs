@@ -55,7 +55,12 @@ fn table_of_images(
 ) -> Table {
     let row = |image: &Image| columns.iter().map(|(_, value)| value(image)).collect();
     let rows = index.images.iter().map(row).collect();
-    Table { name: name.into(), description, columns: columns.into_iter().map(|(column, _)| column).collect(), rows }
+    Table {
+        name: name.into(),
+        description,
+        columns: columns.into_iter().map(|(column, _)| column).collect(),
+        rows,
+    }
 }
 
 fn artifact(index: &Index) -> Table {

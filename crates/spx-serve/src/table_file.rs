@@ -15,7 +15,8 @@ pub(crate) fn read(name: &str, path: &Path) -> Result<Table, String> {
     if name.is_empty() || !name.chars().all(plain) {
         return Err("the name of a table has letters, digits and underscores".into());
     }
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(path).map_err(|e| e.to_string())?;
+    let mut reader =
+        csv::ReaderBuilder::new().comment(Some(b'#')).from_path(path).map_err(|e| e.to_string())?;
     let names = reader.headers().map_err(|e| e.to_string())?.clone();
     let records = reader.records().collect::<Result<Vec<_>, _>>().map_err(|e| e.to_string())?;
     let kinds: Vec<Kind> = (0..names.len())

@@ -376,13 +376,18 @@ fn galaxies_have_shapes_where_they_are_asked_for() {
                 d,1,5,7,2,1,0\ne,1,6,1,21,1,0\nf,1,7,1,2,1.2,0\ng,1,8,1,2,0.5,\nh,1,9,,2,1,0\n";
     let found = read(text, true);
     assert_eq!(ids(&found), ["a", "b", "c"]);
-    let shape = |index, r_eff, axis_ratio, position_angle| CatalogShape { index, r_eff, axis_ratio, position_angle };
+    let shape =
+        |index, r_eff, axis_ratio, position_angle| CatalogShape { index, r_eff, axis_ratio, position_angle };
     let shapes: Vec<_> = (0..3).map(|k| found.target(k).shape).collect();
     assert_eq!(shapes, [Some(shape(4.0, 3.5, 0.6, 30.0)), None, Some(shape(1.0, 2.0, 1.0, 0.0))]);
     let problems = problems(&found);
-    for (problem, word) in
-        problems.iter().zip(["Sersic index of 7", "radius of 21", "ratio of 1.2", "no position", "index of NaN"])
-    {
+    for (problem, word) in problems.iter().zip([
+        "Sersic index of 7",
+        "radius of 21",
+        "ratio of 1.2",
+        "no position",
+        "index of NaN",
+    ]) {
         assert!(problem.contains(word), "{problem}");
     }
     let points = read(text, false);

@@ -289,7 +289,8 @@ impl Extraction<'_> {
 
     fn measure_all(&self, exposure: &ReadExposure, near: &[u32]) -> Result<Rows, InputError> {
         let photometer = exposure.photometer(&self.setup)?;
-        let targets: Vec<SkyTarget> = near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
+        let targets: Vec<SkyTarget> =
+            near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
         let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
         let measured = near.iter().zip(photometer.measure_all(&targets));
         for (number, measured) in measured.filter(|(number, _)| self.is_measured(**number)) {

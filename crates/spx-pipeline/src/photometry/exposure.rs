@@ -21,8 +21,8 @@ use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
     ForegroundModel, ImageView, MeasurementQuality, NoMeasurement, Photometer, PhotometryError, PsfModel,
-    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage,
-    check_place,
+    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SersicOnImage,
+    SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
@@ -411,8 +411,11 @@ mod tests {
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);
-            let targets: Vec<SkyTarget> =
-                sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None, shape: None }).collect();
+            let targets: Vec<SkyTarget> = sky
+                .stars
+                .iter()
+                .map(|star| SkyTarget { position: star.position, motion: None, shape: None })
+                .collect();
             let [rows, expected] = [&plain, &unpacked]
                 .map(|exposure| exposure.photometer(&setup).unwrap().measure_all(&targets));
             for (row, expected) in rows.into_iter().zip(expected) {
@@ -452,8 +455,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.fits");
         write_mef(&path, &observe(&sky, pointing, &options).unwrap(), false).unwrap();
-        let mut targets: Vec<SkyTarget> =
-            sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None, shape: None }).collect();
+        let mut targets: Vec<SkyTarget> = sky
+            .stars
+            .iter()
+            .map(|star| SkyTarget { position: star.position, motion: None, shape: None })
+            .collect();
         targets.push(targets[3]);
         let measure = |method: &str, targets: &[SkyTarget]| -> Vec<MeasurementRow> {
             let settings: PhotometrySettings = toml::from_str(&format!("method = \"{method}\"")).unwrap();

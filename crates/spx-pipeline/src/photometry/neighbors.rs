@@ -204,11 +204,8 @@ fn catalog_of(found: &[FoundSources]) -> Catalog {
     let (mut catalog, mut seen) = (Catalog::default(), HashSet::new());
     for source in found.iter().flat_map(|answer| &answer.sources) {
         if seen.insert(source.id.as_str()) {
-            let motion = source.motion.map(|m| CatalogMotion {
-                ra_cos_dec: m.ra_cos_dec,
-                dec: m.dec,
-                epoch: m.epoch,
-            });
+            let motion =
+                source.motion.map(|m| CatalogMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
             catalog.push(&CatalogTarget { id: &source.id, position: source.position, motion, shape: None });
         }
     }

@@ -105,7 +105,8 @@ impl<'a> SourceRun<'a> {
             kept: Some(&results.join(NEIGHBORS)),
             resume: stages.continues(),
         };
-        let setup = setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?);
+        let setup =
+            setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?);
         output.keep();
         Ok(Self {
             config,
