@@ -8,7 +8,6 @@ use spx_core::release::ProductName;
 
 use crate::observation::{Observation, ObservationError};
 use crate::path::ArchivePath;
-use crate::tap::TapAnswer;
 use spx_votable::{QueryStatus, VoTableCell, VoTableError, VoTableLimits, VoTableReader};
 
 /// Meters to um.
@@ -92,20 +91,6 @@ pub(crate) fn read_rows<R: Read, C>(
     }
     refuse_error(url, table.status())?;
     Ok(table.status() == Some(&QueryStatus::Overflow))
-}
-
-impl TapAnswer for Rows {
-    fn read(reply: Reply<'_>, service: SearchService) -> Result<Self, ArchiveError> {
-        read(reply, service)
-    }
-
-    fn overflow(&self) -> bool {
-        self.overflow
-    }
-
-    fn rows(&self) -> usize {
-        self.observations.len() + self.rejected.len()
-    }
 }
 
 /// A name of a collection; whatever else stands there is as good as none.

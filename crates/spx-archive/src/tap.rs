@@ -10,7 +10,7 @@ use url::Url;
 use crate::error::ArchiveError;
 use crate::http::{Reply, Request, shown};
 use crate::retry::sleep_until;
-use crate::rows::SearchService;
+use crate::rows::{self, Rows, SearchService};
 use crate::session::Session;
 
 /// The longest text that a job's phase or error is read for \[bytes\].
@@ -38,6 +38,20 @@ pub(crate) trait TapAnswer: Sized {
 
     /// The number of its rows, those included that were refused.
     fn rows(&self) -> usize;
+}
+
+impl TapAnswer for Rows {
+    fn read(reply: Reply<'_>, service: SearchService) -> Result<Self, ArchiveError> {
+        rows::read(reply, service)
+    }
+
+    fn overflow(&self) -> bool {
+        self.overflow
+    }
+
+    fn rows(&self) -> usize {
+        self.observations.len() + self.rejected.len()
+    }
 }
 
 /// Asks synchronously, then by a job where the server does not manage otherwise.

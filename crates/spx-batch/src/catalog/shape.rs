@@ -5,7 +5,7 @@
 pub(super) const SHAPES: [&[&str]; 4] = [
     &["sersic", "sersicn", "sersicindex", "nsersic"],
     &["reff", "shaper", "effectiveradius", "halflightradius", "rhalf", "re"],
-    &["axisratio", "abratio", "baratio", "ba"],
+    &["axisratio", "abratio"],
     &["positionangle", "pa", "phi"],
 ];
 

@@ -396,7 +396,7 @@ fn galaxies_have_shapes_where_they_are_asked_for() {
     // Units of the file, and a table with half of a shape.
     let units = votable_fields("long", "deg")
         + "<FIELD name='sersic' datatype='double'/><FIELD name='r_eff' datatype='double' unit='deg'/>\
-           <FIELD name='ba' datatype='double'/><FIELD name='pa' datatype='double' unit='rad'/>";
+           <FIELD name='ab_ratio' datatype='double'/><FIELD name='pa' datatype='double' unit='rad'/>";
     let row = "<TR><TD>1</TD><TD>1.5</TD><TD>2</TD><TD>1</TD><TD>0.001</TD><TD>0.5</TD><TD>1</TD></TR>";
     let galaxy = read(&votable(&units, row, ""), true).target(0).shape.unwrap();
     assert!((galaxy.r_eff - 3.6).abs() < 1e-12 && (galaxy.position_angle - 1f64.to_degrees()).abs() < 1e-12);
