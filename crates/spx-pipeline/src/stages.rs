@@ -92,8 +92,8 @@ impl<'a> Stages<'a> {
     ) -> Result<Self, PipelineError> {
         let directory = file.parent().unwrap_or(file);
         let lock = lock(directory)?;
-        let counts = wanted.resume || !wanted.only.is_empty();
         let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(listener) };
+        let counts = stages.continues();
         stages.clear(file)?;
         stages.clear(&OutputDirectory::probe(directory))?;
         stages.refuse_others(directory, file)?;
@@ -150,6 +150,11 @@ impl<'a> Stages<'a> {
     /// Whether this run goes on with an earlier one, whose outputs it may replace.
     pub fn resuming(&self) -> bool {
         self.wanted.resume
+    }
+
+    /// Whether what an earlier run has done counts: this one resumes it, or does some stages alone.
+    pub fn continues(&self) -> bool {
+        self.wanted.resume || !self.wanted.only.is_empty()
     }
 
     /// Removes what runs that were killed left of a file that this one writes. Without a lock

@@ -13,6 +13,7 @@ use crate::archive::{
 };
 use crate::flag_selection::check_names;
 use crate::newest::InputSelection;
+use crate::photometry::neighbors::NeighborSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::settings::SettingHeading;
 
@@ -23,7 +24,8 @@ use crate::settings::SettingHeading;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
     /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and
-    /// optionally pmra, pmdec [mas/yr], ref_epoch
+    /// optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff [arcsec],
+    /// axis_ratio, pa [deg]) count in fits
     #[schemars(example = "sources.csv")]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
     pub catalog: Option<PathBuf>,
@@ -32,6 +34,12 @@ pub struct BatchConfig {
     #[schemars(range(min = 1000, max = 3000), example = 2016.0)]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "YEAR"))]
     pub ref_epoch: Option<f64>,
+    /// Other sources.
+    #[serde(flatten)]
+    pub neighbors: NeighborSettings,
+    /// Give neighbors rows and light curves, too
+    #[schemars(extend("x-heading" = "Neighbors"))]
+    pub measure_neighbors: bool,
 
     /// Right ascension of the center of the region [deg]
     #[schemars(example = 270.0, extend("x-heading" = "Region", "x-value" = "DEG", "x-angle" = "ra"))]
@@ -83,6 +91,8 @@ impl Default for BatchConfig {
         Self {
             catalog: None,
             ref_epoch: None,
+            neighbors: NeighborSettings::default(),
+            measure_neighbors: false,
             ra: None,
             dec: None,
             radius: None,
@@ -167,7 +177,7 @@ impl BatchConfig {
             output_dir: self.output_dir.clone(),
             aggregate,
             spectra: self.spectra,
-            photometry: self.photometry.parameters()?,
+            photometry: self.photometry.parameters_with(&self.neighbors)?,
         })
     }
 

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use spx_archive::ArchiveUrl;
 
 use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, measure_unfitted_again, sort_entries};
 use super::exposure::PhotometrySetup;
+use super::neighbors::NeighborArchive;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
@@ -19,12 +21,15 @@ use crate::inputs::{check_file, find_inputs};
 use crate::{Listener, PipelineError};
 
 /// Settings of the photometry of one source on local files.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PhotometryConfig {
     /// The source.
     #[serde(flatten)]
     pub source: SourceSettings,
+    /// Base address of the archive that is asked for neighbors; plain http on this machine only
+    #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
+    pub archive_url: String,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
     pub columns: ColumnNames,
@@ -38,6 +43,19 @@ pub struct PhotometryConfig {
     /// How it is measured.
     #[serde(flatten)]
     pub photometry: PhotometrySettings,
+}
+
+impl Default for PhotometryConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceSettings::default(),
+            archive_url: ArchiveUrl::IRSA.to_owned(),
+            columns: ColumnNames::default(),
+            release: ReleaseChoice::default(),
+            data_mirror: None,
+            photometry: PhotometrySettings::default(),
+        }
+    }
 }
 
 /// What became of a source on each file.
@@ -68,10 +86,11 @@ pub fn photometry(
     listener: &dyn Listener,
 ) -> Result<PhotometryReport, PipelineError> {
     let target = config.source.target()?;
-    let parameters = config.photometry.parameters_of(config.source.neighbors.is_some())?;
+    let parameters = config.photometry.parameters_of(&config.source)?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
-    let setup = setup.with_neighbors(config.source.neighbors_of(&target, listener)?);
+    let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
+    let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
     let found = find_inputs(files);
     if found.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));

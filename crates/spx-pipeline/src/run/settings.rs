@@ -123,7 +123,7 @@ impl RunConfig {
         self.check_name()?;
         let target = self.source.target()?;
         let place = target.position_at(SEARCH_MJD).unwrap_or(target.position);
-        let photometry = self.photometry.parameters_of(self.source.neighbors.is_some())?;
+        let photometry = self.photometry.parameters_of(&self.source)?;
         check_names(|names| self.photometry.bad_flags.mask(names))?;
         let figure = self.figure.options(photometry.quality.sigma_threshold)?;
         Ok(RunParameters {
