@@ -4,6 +4,7 @@
 mod tools;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::OnceLock;
@@ -112,15 +113,70 @@ fn a_delivery_without_usable_pixels_is_remembered() {
     let folder = tempdir().unwrap();
     let all = [&elsewhere[..], &FILES].concat();
     assert_eq!(drizzle(folder.path(), &["-o", "out"], &all).code, Some(0));
-    assert_eq!(add(folder.path(), &[], &elsewhere).code, Some(0));
-    finalize(folder.path(), &["sums.fits"]).fails(3, &["no D3 cube", "does not reach the region"]);
     assert_eq!(add(folder.path(), &[], &FILES).code, Some(0));
+    assert_eq!(add(folder.path(), &[], &elsewhere).code, Some(0));
     assert_eq!(finalize(folder.path(), &["sums.fits"]).code, Some(0));
     let header = |file: &str| {
         let mut fits = spx_core::fits::FitsReader::open(&folder.path().join(file)).unwrap();
         fits.header().unwrap().integer("N_REJECT").unwrap()
     };
     assert_eq!((header("cube.fits"), header("out/drizzle_D3.fits")), (1, 1));
+}
+
+#[test]
+fn sums_of_nothing_are_not_written() {
+    let folder = tempdir().unwrap();
+    for more in [&[][..], &["--accumulate=sums.fits"], &["--accumulate=sums.fits", "--sums-only"]] {
+        let run = drizzle(folder.path(), &[&["-o", "out"], more].concat(), &["d3_pole_a.fits"]);
+        run.fails(3, &["no D3 cube", "does not reach the region"]);
+        assert_eq!(names(folder.path()), [""; 0], "{more:?}");
+    }
+}
+
+#[test]
+fn known_exposures_are_skipped_and_the_sums_are_not_even_read() {
+    let (_, expected) = at_once(&[]);
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let listed: Vec<String> = FILES.map(|name| format!("{}\t1\n", input(name).display())).into();
+    fs::write(folder.join("first.list"), listed[..3].concat()).unwrap();
+    fs::write(folder.join("all.list"), listed.concat()).unwrap();
+    let skip = ["--accumulate=sums.fits", "--known=skip", "-o", "out"];
+    let run = |more: &[&str], list: &str| {
+        let start = [&REGION[..], &[unity()], &skip, more, &["--json", "--input", list]].concat();
+        spx(folder, &start)
+    };
+    assert_eq!(run(&[], "@first.list").code, Some(0));
+    let second = run(&["--overwrite"], "@all.list").json();
+    assert_eq!(second[0]["inputs"].as_array().unwrap().len(), 3, "{second}");
+    assert!(read(folder, "out/drizzle_D3.fits") == expected);
+    // Damaged sums are noticed where they are read.
+    let mut sums = read(folder, "sums.fits");
+    let middle = sums.len() / 2;
+    sums[middle] ^= 1;
+    fs::write(folder.join("sums.fits"), &sums).unwrap();
+    let third = run(&[], "@all.list");
+    assert_eq!(third.code, Some(0), "{}", third.stderr);
+    let report = third.json();
+    assert_eq!((&report[0]["used"], &report[0]["file"]), (&6.into(), &"out/drizzle_D3.fits".into()));
+    assert_eq!(run(&["--sums-only"], "@all.list").code, Some(0));
+    fs::remove_file(folder.join("out/drizzle_D3.fits")).unwrap();
+    run(&[], "@all.list").fails(1, &["sums.fits", "damaged"]);
+}
+
+#[test]
+fn lists_come_from_standard_input_too() {
+    let (_, expected) = at_once(&[]);
+    let folder = tempdir().unwrap();
+    let arguments = [&REGION[..], &[unity(), "-o", "out", "--input", "-"]].concat();
+    let mut child = command(folder.path(), &arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let listed: String = FILES.map(|name| format!("{}\n", input(name).display())).concat();
+    child.stdin.take().unwrap().write_all(listed.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(read(folder.path(), "out/drizzle_D3.fits") == expected);
+    let run = spx(folder.path(), &[&REGION[..], &["--input", "@none.list"]].concat());
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("none.list: No such file"), "{}", run.stderr);
 }
 
 /// Values of single precision that lie between those of two cubes, at most.

@@ -30,5 +30,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
+    DrizzleConfig, DrizzleProduct, KnownExposures, OutputSettings, PixelSettings, RegionSettings,
+    SamplingSettings,
 };

@@ -1,5 +1,7 @@
 //! Finding the spectral images that the user names, and knowing which exposure each is.
 
+mod list;
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -107,11 +109,14 @@ pub struct InputListing {
     skipped: Vec<InputError>,
 }
 
-/// Lists the inputs: files, and what looks like an image in directories and below them. A file
+/// Lists the inputs: files, what looks like an image in directories and below them, and both where
+/// lists name them (`@FILE`, or `-` for the standard input: a path a line, which a tab ends). A file
 /// named twice counts once, also by way of links, which are followed. Calibration products, which
 /// lie beside the images where a directory has the paths of the archive, are none of them.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
-    let mut found = find_fits_files(inputs);
+    let (paths, failed) = list::expand_lists(inputs);
+    let mut found = find_fits_files(&paths);
+    found.failed.extend(failed);
     found.files.retain(|(path, named)| *named || !is_calibration_product(path));
     found
 }

@@ -1,10 +1,11 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
-use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
+use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::release::ExposureCalibration;
 use spx_drizzle::{
@@ -18,7 +19,7 @@ use super::extra::{ExtraArrays, WeightMap};
 use super::holes;
 use super::memory::allowed_memory;
 use super::report::{CubeReport, InputReport};
-use super::settings::{DrizzleParameters, DrizzleProduct};
+use super::settings::{DrizzleParameters, DrizzleProduct, KnownExposures};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
 use crate::calibration::{Calibration, calibration_lines, mixed_scales_warning};
@@ -165,7 +166,7 @@ impl DrizzleJob<'_> {
         let mut accumulator = sums.load(plan, self.listener)?;
         let context = self.parameters.resampling.planes.context;
         let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
-        let additions = AddedFiles::among(&self.files, &accumulator);
+        let additions = AddedFiles::among(&self.files, accumulator.entries(), self.parameters.known);
         additions.tell(&sums.path, self.listener);
         self.refuse_mixed_scales(&accumulator, &additions.new)?;
         // Sums must not depend on how they were cut into runs, so none looks at the others.
@@ -180,11 +181,13 @@ impl DrizzleJob<'_> {
             }
             inputs.push(added.report);
         }
+        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
+        // Sums of nothing but zeros help nobody.
+        self.writer().refuse_empty(&report)?;
         if accumulator.entries().len() > before {
             let celestial = self.parameters.grid.header();
             sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
-        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
         report.accumulator = Some(sums.path.display().to_string());
         if self.parameters.sums_only {
             report.file = sums.path.display().to_string();
@@ -198,6 +201,27 @@ impl DrizzleJob<'_> {
         report.inputs.extend(additions.refused);
         report.inputs.extend(self.left_aside());
         Ok(report)
+    }
+
+    /// Whether nothing is to be done: known exposures are skipped, all files are in the sums, and
+    /// the cube, where one is wanted, is there.
+    pub(super) fn has_nothing_to_add(&self, sums: Option<&SumsInUse>) -> bool {
+        let Some(sums) = sums.filter(|_| self.parameters.known == KnownExposures::Skip) else { return false };
+        let known: HashSet<&ExposureId> = sums.entries().iter().map(|entry| &entry.id).collect();
+        (self.parameters.sums_only || self.output().exists())
+            && self.files.iter().all(|file| known.contains(&file.id))
+    }
+
+    /// The report of a run that has nothing to add, which reads no sums.
+    pub(super) fn nothing_added(&self, plan: &DrizzlePlan, sums: &SumsInUse) -> CubeReport {
+        let context = self.parameters.resampling.planes.context;
+        let accumulated = sums.entries().iter().map(|e| accumulate::report(e, context)).collect();
+        AddedFiles::among(&self.files, sums.entries(), self.parameters.known).tell(&sums.path, self.listener);
+        let inputs = self.failed.iter().map(InputReport::failed).chain(self.left_aside()).collect();
+        let file = if self.parameters.sums_only { sums.path.clone() } else { self.output() };
+        let mut report = CubeReport::new(self.product, &file, plan.cube_shape(), accumulated, inputs);
+        report.accumulator = Some(sums.path.display().to_string());
+        report
     }
 
     /// Files that are not used because others show the same exposure.
@@ -439,14 +463,13 @@ impl DrizzleJob<'_> {
         }
     }
 
+    fn writer(&self) -> CubeWriter<'_> {
+        let Self { parameters, product, history, overwrite, .. } = self;
+        CubeWriter { parameters, product: *product, history, overwrite: *overwrite }
+    }
+
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
-        CubeWriter {
-            parameters: self.parameters,
-            product: self.product,
-            history: &self.history,
-            overwrite: self.overwrite,
-        }
-        .write(&self.output(), drizzler, report, timing, self.listener)
+        self.writer().write(&self.output(), drizzler, report, timing, self.listener)
     }
 }
 

@@ -42,6 +42,9 @@ pub struct DrizzleConfig {
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
+    /// With accumulate: images named by their files whose exposures are in the sums are reported as
+    /// rejected, or skipped (skip); with skip, a run that has nothing to add changes nothing
+    pub known: KnownExposures,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
     /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
@@ -81,6 +84,7 @@ impl Default for DrizzleConfig {
             output: OutputSettings::default(),
             accumulate: None,
             sums_only: false,
+            known: KnownExposures::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
             archive: ArchiveSettings::default(),
@@ -93,6 +97,18 @@ impl Default for DrizzleConfig {
             zodi: ZodiSettings::default(),
         }
     }
+}
+
+/// What becomes of images that are named by their files and whose exposures are in the running
+/// sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownExposures {
+    /// Each is reported
+    #[default]
+    Report,
+    /// They are skipped, as those that are found in directories
+    Skip,
 }
 
 /// Settings of the region and the detector.
@@ -123,8 +139,9 @@ pub struct RegionSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct OutputSettings {
-    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively);
-    /// without it the archive is asked for images of the region
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
+    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
+    /// asked for images of the region
     #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for the output and the resolved configuration
@@ -242,6 +259,7 @@ pub(super) struct DrizzleParameters {
     pub(super) overwrite: bool,
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
+    pub(super) known: KnownExposures,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
     pub(super) options: DrizzleOptions,
@@ -338,6 +356,7 @@ impl DrizzleConfig {
             overwrite: self.output.overwrite,
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
+            known: self.known,
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
@@ -366,8 +385,8 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 6] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "max_memory"];
+const NOT_IN_HISTORY: [&str; 7] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "known", "max_memory"];
 
 impl RegionSettings {
     /// The region, checked.
