@@ -7,14 +7,11 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use spx_core::fits::FitsWriter;
-use spx_core::header::Header;
 use tempfile::{TempDir, tempdir};
 use tools::local::{archive, ask};
-use tools::{Run, command, image, input, names, spx};
+use tools::{Run, command, image, input, names, spx, unity};
 
 /// By default an exposure whose zodiacal scale cannot be fitted has the median of its run, which
 /// sums in parts cannot know; hence the fit that looks at no others.
@@ -32,32 +29,10 @@ const REGION: [&str; 8] = [
 const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
 const PLANES: [&str; 2] = ["--planes=weight,wavelength,context", "--err=driz_err"];
 
-/// Flux corrections that change nothing: one of the files is of the other release, and sums take
-/// one flux scale alone. Made once and kept in the target directory.
-fn unity() -> &'static str {
-    static FILE: OnceLock<String> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("l3_flux_corrections_D3_unity.fits");
-        if !place.exists() {
-            let new = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-            let file = new.path().join("unity.fits");
-            let mut fits = FitsWriter::create(&file).unwrap();
-            let mut cards = Header::new();
-            cards.set("EXTNAME", "IMAGE", "");
-            fits.image::<u8>(&[], &Header::new()).unwrap();
-            fits.image::<f32>(&[2040, 2040], &cards).unwrap();
-            fits.write_pixels(0, &vec![1_f32; 2040 * 2040]).unwrap();
-            fits.finish().unwrap();
-            // Another test may have been faster; its file is the same.
-            fs::rename(file, &place).ok();
-        }
-        format!("--flux-corrections={}", place.display())
-    })
-}
-
 /// `spx drizzle` on some of the files.
 fn drizzle(folder: &Path, more: &[&str], files: &[&str]) -> Run {
-    let more = &[&[unity()], more].concat()[..];
+    let unity = unity();
+    let more = &[&[unity.as_str()], more].concat()[..];
     let inputs: Vec<String> = files.iter().map(|name| input(name).display().to_string()).collect();
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     spx(folder, &[&REGION[..], more, &["--input"], &inputs].concat())
@@ -142,8 +117,9 @@ fn known_exposures_are_skipped_and_the_sums_are_not_even_read() {
     fs::write(folder.join("first.list"), listed[..3].concat()).unwrap();
     fs::write(folder.join("all.list"), listed.concat()).unwrap();
     let skip = ["--accumulate=sums.fits", "--known=skip", "-o", "out"];
+    let unity = unity();
     let run = |more: &[&str], list: &str| {
-        let start = [&REGION[..], &[unity()], &skip, more, &["--json", "--input", list]].concat();
+        let start = [&REGION[..], &[unity.as_str()], &skip, more, &["--json", "--input", list]].concat();
         spx(folder, &start)
     };
     assert_eq!(run(&[], "@first.list").code, Some(0));
@@ -168,7 +144,8 @@ fn known_exposures_are_skipped_and_the_sums_are_not_even_read() {
 fn lists_come_from_standard_input_too() {
     let (_, expected) = at_once(&[]);
     let folder = tempdir().unwrap();
-    let arguments = [&REGION[..], &[unity(), "-o", "out", "--input", "-"]].concat();
+    let unity = unity();
+    let arguments = [&REGION[..], &[&unity, "-o", "out", "--input", "-"]].concat();
     let mut child = command(folder.path(), &arguments).stdin(Stdio::piped()).spawn().unwrap();
     let listed: String = FILES.map(|name| format!("{}\n", input(name).display())).concat();
     child.stdin.take().unwrap().write_all(listed.as_bytes()).unwrap();
@@ -256,7 +233,7 @@ fn an_exposure_goes_in_once() {
         fs::copy(input(name), folder.join("data").join(name)).unwrap();
     }
     let more = ["--accumulate=sums.fits", "-o", "out", "--input", "data"];
-    let whole = spx(folder, &[&REGION[..], &[unity()], &more].concat());
+    let whole = spx(folder, &[&REGION[..], &[&unity()], &more].concat());
     assert_eq!(whole.code, Some(0), "{}", whole.stderr);
     assert!(read(folder, "out/drizzle_D3.fits") == expected);
 
@@ -344,7 +321,8 @@ fn a_kill_loses_nothing() {
         for _ in 0..5 {
             let inputs: Vec<String> = delivery.iter().map(|name| input(name).display().to_string()).collect();
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-            let arguments = [&REGION[..], &[unity()], &more, &["--input"], &inputs].concat();
+            let unity = unity();
+            let arguments = [&REGION[..], &[unity.as_str()], &more, &["--input"], &inputs].concat();
             let mut child =
                 command(folder, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(whole_run.mul_f64(random.f64()).max(Duration::from_millis(1)));

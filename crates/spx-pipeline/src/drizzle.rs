@@ -19,7 +19,10 @@ mod run;
 mod settings;
 mod writer;
 
+pub(crate) use accumulate::added_files;
 pub use finalize::{FinalizeRequest, finalize};
+pub(crate) use job::needed_memory;
+pub use memory::MemoryRefusal;
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{

@@ -40,6 +40,26 @@ pub struct InputFile {
     pub first_pixel: [i64; 2],
 }
 
+impl InputFile {
+    /// What the metadata of a file tell.
+    ///
+    /// # Errors
+    /// Where the image is of a pipeline that is not known.
+    pub(crate) fn of(path: &Path, named: bool, metadata: &Metadata) -> Result<Self, InputError> {
+        let begin = metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN);
+        Ok(Self {
+            begin: ExposureBegin(begin),
+            id: metadata.id.clone(),
+            name: file_name(path),
+            path: path.to_owned(),
+            shape: metadata.shape,
+            named,
+            identity: known_release(metadata)?,
+            first_pixel: first_pixel(metadata),
+        })
+    }
+}
+
 /// When an exposure began \[MJD, UTC\], NaN where its header does not say. NaN comes last.
 #[derive(Debug, Clone, Copy)]
 pub struct ExposureBegin(pub f64);
@@ -213,13 +233,7 @@ impl InputListing {
             .into_par_iter()
             .map(|(path, named)| {
                 let file = MefFile::open(&path)?;
-                let metadata = file.metadata();
-                let (id, shape) = (metadata.id.clone(), metadata.shape);
-                let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
-                let name = file_name(&path);
-                let identity = known_release(metadata)?;
-                let first_pixel = first_pixel(metadata);
-                Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel })
+                InputFile::of(&path, named, file.metadata())
             })
             .collect();
         let (mut files, mut failed) = (Vec::new(), self.failed);

@@ -13,7 +13,7 @@ use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
 use super::report::InputReport;
-use super::settings::KnownExposures;
+use super::settings::{DrizzleConfig, DrizzleProduct, KnownExposures};
 use crate::identity::InputIdentity;
 use crate::inputs::{ExposureBegin, InputFile};
 use crate::outcome::InputOutcome;
@@ -134,6 +134,21 @@ pub(super) fn write(
     let written = file::write_sums(path, accumulator, settings, celestial, overwrite, progress);
     progress.finish();
     written.map_err(PipelineError::from)
+}
+
+/// Names of the files whose exposures are in sums; `None` where the sums were made with other
+/// settings.
+///
+/// # Errors
+/// Where the file is damaged or no accumulator.
+pub(crate) fn added_files(
+    path: &Path,
+    config: &DrizzleConfig,
+    product: DrizzleProduct,
+) -> Result<Option<HashSet<String>>, PipelineError> {
+    let file = SumsFile::open(path)?;
+    let is_same = file.check_settings(&config.history(product)).is_ok();
+    Ok(is_same.then(|| file.entries().iter().map(|entry| entry.file.clone()).collect()))
 }
 
 /// What became of a source.

@@ -96,16 +96,11 @@ impl DrizzleJob<'_> {
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs
     /// [bytes].
     pub(super) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
-        let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &InputFile| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.files.iter().map(pixels).max().unwrap_or(0);
-        // An output pixel gets about one droplet of an exposure; vectors grow to twice what they
-        // hold.
-        let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
-        plan.accumulator_bytes(accumulated + self.files.len())
+        needed_memory(plan, accumulated + self.files.len(), largest, workers)
             + plan.comparison_bytes(self.files.len(), &self.comparison(0))
-            + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
     /// For what the exposures are compared, with so much memory for their stack \[bytes\], but not
@@ -471,6 +466,15 @@ impl DrizzleJob<'_> {
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
         self.writer().write(&self.output(), drizzler, report, timing, self.listener)
     }
+}
+
+/// Upper bound of the memory that a drizzle of so many exposures, of so many pixels at most, needs
+/// on so many threads, where nothing is compared \[bytes\].
+pub(crate) fn needed_memory(plan: &DrizzlePlan, exposures: usize, pixels: u64, threads: u64) -> u64 {
+    let [_, ny, nx] = plan.cube_shape();
+    // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
+    let droplets = 2 * pixels.min(2 * (nx as u64) * (ny as u64));
+    plan.accumulator_bytes(exposures) + threads * (PLANE_BYTES * pixels + DROPLET_BYTES * droplets)
 }
 
 /// The six detectors of an observation are one pointing.

@@ -1,0 +1,267 @@
+//! Doing jobs: each from its list to its record, where it is not up to date.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::directory::{SurveyDirectory, SurveyJob, digest};
+use super::record::{JobRecord, JobState, peak_mb, settings_digest, state};
+use super::shard::SurveyShard;
+use crate::drizzle::{
+    CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
+    drizzle,
+};
+use crate::inputs::file_name;
+use crate::outcome::InputOutcome;
+use crate::output::write_output;
+use crate::settings::resolve;
+use crate::stages::{AtWork, lock};
+use crate::{Listener, PipelineError, ResultContext as _};
+
+/// Which jobs are done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobChoice {
+    /// All.
+    All,
+    /// The one of this name.
+    One(String),
+    /// A share of them.
+    Shard(SurveyShard),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobOutcome {
+    /// It was up to date.
+    Skipped,
+    /// It is up to date now.
+    Done,
+    /// It would be done, were this no dry run.
+    Planned,
+    /// It failed, or some of its frames could not be read.
+    Failed,
+    /// It needs more memory than there is.
+    Refused,
+    /// Another process is at work on it.
+    Busy,
+}
+
+/// A job and its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobReport {
+    /// Its name.
+    pub job: String,
+    /// What was to be done.
+    pub state: JobState,
+    /// How it ended.
+    pub outcome: JobOutcome,
+    /// Why, where it is not done.
+    pub reason: Option<String>,
+    /// Frames that were added to its sums.
+    pub added: usize,
+    /// How long it took \[s\].
+    pub seconds: f64,
+}
+
+/// Makes the cubes of jobs that are not up to date, one after another. Frames that are new are
+/// added to the sums that are there; where settings have changed, or a frame is no longer in the
+/// list, the cube is made anew. A job that fails does not stop the others.
+///
+/// # Errors
+/// Usage where the directory is no survey or has no such job; interrupted, which leaves the sums
+/// and the cube of the job at hand as they were; otherwise what the disk reports.
+pub fn do_jobs(
+    directory: &Path,
+    choice: &JobChoice,
+    dry_run: bool,
+    listener: &dyn Listener,
+) -> Result<Vec<JobReport>, PipelineError> {
+    let survey = Survey::open(directory, listener)?;
+    let jobs = match choice {
+        JobChoice::One(name) => vec![survey.directory.job(name)?],
+        JobChoice::All => survey.directory.jobs()?,
+        JobChoice::Shard(shard) => {
+            let jobs = survey.directory.jobs()?;
+            jobs[shard.of(jobs.len())].to_vec()
+        }
+    };
+    jobs.iter().map(|job| survey.report(job, dry_run)).collect()
+}
+
+/// A survey at work.
+struct Survey<'a> {
+    directory: SurveyDirectory,
+    /// The bytes of `drizzle.toml`.
+    settings: Vec<u8>,
+    drizzle: DrizzleConfig,
+    listener: &'a dyn Listener,
+}
+
+impl<'a> Survey<'a> {
+    fn open(directory: &Path, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+        let directory = SurveyDirectory::new(directory);
+        let file = directory.drizzle();
+        let settings = fs::read(&file).with_context(|| file.display().to_string());
+        let settings = settings.map_err(|e| e.into_usage().with_hint("`spx survey plan` makes it"))?;
+        let drizzle = resolve(Some(&file), toml::Table::new()).map_err(PipelineError::usage)?;
+        Ok(Self { directory, settings, drizzle, listener })
+    }
+
+    /// Does a job where it is not up to date; an error is an outcome, unless it ends the run.
+    fn report(&self, job: &SurveyJob, dry_run: bool) -> Result<JobReport, PipelineError> {
+        let settings = settings_digest(&self.settings, job);
+        let state_before = state(&self.directory, job, &settings)?;
+        let report = |outcome, reason| JobReport {
+            job: job.job.clone(),
+            state: state_before,
+            outcome,
+            reason,
+            added: 0,
+            seconds: 0.0,
+        };
+        match state_before {
+            JobState::Complete => return Ok(report(JobOutcome::Skipped, None)),
+            _ if dry_run => return Ok(report(JobOutcome::Planned, None)),
+            _ => {}
+        }
+        match self.make(job, settings) {
+            Ok(record) => {
+                let failed = record.failed.len();
+                let reason = (failed > 0)
+                    .then(|| format!("{failed} frames could not be read: {}", record.failed.join(", ")));
+                let outcome = if failed > 0 { JobOutcome::Failed } else { JobOutcome::Done };
+                let (added, seconds) = (record.added, record.seconds);
+                Ok(JobReport { added, seconds, ..report(outcome, reason) })
+            }
+            Err(PipelineError::Interrupted) => Err(PipelineError::Interrupted),
+            Err(error) => {
+                let reason = error.one_line();
+                let cause = error.problem();
+                let outcome = if cause.is_some_and(|cause| cause.is::<MemoryRefusal>()) {
+                    JobOutcome::Refused
+                } else if cause.is_some_and(|cause| cause.is::<AtWork>()) {
+                    JobOutcome::Busy
+                } else {
+                    write_output(&self.directory.failure(&job.job), format!("{reason}\n").as_bytes(), true)?;
+                    JobOutcome::Failed
+                };
+                Ok(report(outcome, Some(reason)))
+            }
+        }
+    }
+
+    /// Makes the cube of a job and writes its record.
+    fn make(&self, job: &SurveyJob, settings: String) -> Result<JobRecord, PipelineError> {
+        let start = Instant::now();
+        let list = self.directory.list(&job.job);
+        let _lock = lock(&list)?;
+        let mut record = JobRecord::new(job, settings);
+        let names = self.read_list(&list, &mut record)?;
+        let config = self.config(job);
+        let known = self.known_frames(job, &config, &names)?;
+        match drizzle(&config, self.listener) {
+            Ok(mut made) => {
+                let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
+                let output = self.directory.output(job);
+                fs::rename(&cube.file, &output).with_context(|| output.display().to_string())?;
+                note_frames(&mut record, &cube, &known);
+                record.note_output(job, &output)?;
+            }
+            // The plan looks at outlines only: a frame that it lists may miss the tile.
+            Err(PipelineError::NothingFound(_)) => {
+                record.rejected = names.len();
+                remove(&self.directory.output(job))?;
+            }
+            Err(error) => return Err(error),
+        }
+        fs::remove_dir_all(self.directory.work(&job.job)).ok();
+        record.seconds = start.elapsed().as_secs_f64();
+        record.peak_mb = peak_mb();
+        record.write(&self.directory)?;
+        remove(&self.directory.failure(&job.job))?;
+        Ok(record)
+    }
+
+    /// Notes which list it is, and gives the names of its frames.
+    fn read_list(&self, list: &Path, record: &mut JobRecord) -> Result<HashSet<String>, PipelineError> {
+        let text = fs::read_to_string(list).with_context(|| list.display().to_string())?;
+        record.inputs = digest(text.as_bytes());
+        let paths = text.lines().filter_map(|line| line.split('\t').next());
+        let names: HashSet<String> = paths.map(|path| file_name(Path::new(path))).collect();
+        record.n_frames = names.len();
+        Ok(names)
+    }
+
+    /// The drizzle of a job.
+    fn config(&self, job: &SurveyJob) -> DrizzleConfig {
+        let mut list = std::ffi::OsString::from("@");
+        list.push(self.directory.list(&job.job));
+        DrizzleConfig {
+            region: job.region(),
+            output: OutputSettings {
+                input: Some(vec![PathBuf::from(list)]),
+                output_dir: self.directory.work(&job.job),
+                overwrite: true,
+            },
+            accumulate: Some(self.directory.sums(&job.job)),
+            sums_only: false,
+            known: KnownExposures::Skip,
+            ..self.drizzle.clone()
+        }
+    }
+
+    /// The frames that are in the sums. Sums that were made with other settings, or hold a frame
+    /// that is no longer in the list, are removed.
+    fn known_frames(
+        &self,
+        job: &SurveyJob,
+        config: &DrizzleConfig,
+        names: &HashSet<String>,
+    ) -> Result<HashSet<String>, PipelineError> {
+        let sums = self.directory.sums(&job.job);
+        if !sums.exists() {
+            return Ok(HashSet::new());
+        }
+        match added_files(&sums, config, job.product()?)? {
+            Some(added) if added.is_subset(names) => Ok(added),
+            _ => {
+                let text = "settings or frames have changed: it is made anew";
+                self.listener.note(&format!("{}: {text}", job.job));
+                remove(&sums)?;
+                Ok(HashSet::new())
+            }
+        }
+    }
+}
+
+impl SurveyJob {
+    fn product(&self) -> Result<DrizzleProduct, PipelineError> {
+        let detector = spx_core::detector::Detector::new(self.detector.into());
+        Ok(DrizzleProduct::Cube(detector.map_err(PipelineError::usage)?))
+    }
+}
+
+/// Counts the frames of a cube.
+fn note_frames(record: &mut JobRecord, cube: &CubeReport, known: &HashSet<String>) {
+    let with = |end: InputOutcome| cube.all().filter(move |input| input.status == end);
+    record.used = with(InputOutcome::Used).count();
+    record.rejected = with(InputOutcome::Rejected).count();
+    record.failed = with(InputOutcome::Failed).map(|input| input.file.clone()).collect();
+    let is_new = |name: &String| !known.contains(name);
+    let inputs = cube.inputs.iter().filter(|input| input.status != InputOutcome::Failed);
+    record.added = inputs.filter(|input| is_new(&input.file)).count();
+}
+
+/// Removes a file that may be there.
+fn remove(path: &Path) -> Result<(), PipelineError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
+    }
+}
