@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-REGION = ["--grid=hp7", "--ra=186.4536", "--dec=33.5468", "--radius=0.2", "--detectors=2,3"]
+REGION = ["--grid=hp7", "--ra=186.4536", "--dec=33.5468", "--radius=0.05", "--detectors=2,3"]
 
 
 def run(*command, code=0, **options):

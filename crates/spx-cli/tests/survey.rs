@@ -34,8 +34,8 @@ fn plan(folder: &Path, more: &[&str]) -> Run {
     let region = ["--grid=hp11", "--ra=186.4536", "--dec=33.5468", "--radius=0.02", "--detectors=3"];
     let start = ["survey", "plan", "-q", "--json", "--drizzle=drizzle.toml", "--input=frames"];
     let given = |option: &str| more.iter().any(|other| other.split('=').next() == option.split('=').next());
-    let is_other = |option: &&str| !given(option) && !(option.starts_with("--input") && given("--frames"));
-    let arguments: Vec<&str> = start.into_iter().chain(region).filter(is_other).collect();
+    let replaced = |option: &str| given(option) || option.starts_with("--input") && given("--frames");
+    let arguments: Vec<&str> = start.into_iter().chain(region).filter(|option| !replaced(option)).collect();
     spx(folder, &[&arguments[..], more].concat())
 }
 
