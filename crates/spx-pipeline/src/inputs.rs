@@ -130,7 +130,7 @@ pub struct InputListing {
 }
 
 /// Lists the inputs: files, what looks like an image in directories and below them, and both where
-/// lists name them (`@FILE`, or `-` for the standard input: a path a line, which a tab ends). A file
+/// lists name them (`@FILE`, or `-` for the standard input: a path a line, up to a tab). A file
 /// named twice counts once, also by way of links, which are followed. Calibration products, which
 /// lie beside the images where a directory has the paths of the archive, are none of them.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {

@@ -71,8 +71,8 @@ struct DoArgs {
     /// This job alone
     #[arg(long, value_name = "JOB", conflicts_with = "shard")]
     job: Option<String>,
-    /// A share of the jobs: 3/200, from 0/200 on; auto/200 or auto where Slurm or AWS Batch tell the
-    /// number of the task
+    /// A share of the jobs: 3/200, from 0/200 on; auto/200 or auto where Slurm or AWS Batch tell
+    /// the number of the task
     #[arg(long, value_name = "SHARD")]
     shard: Option<String>,
     /// Only tell what would be done
