@@ -220,3 +220,72 @@ fn an_index_of_frames_stands_for_the_files() {
     assert_eq!(read("other/jobs.tsv"), jobs);
     assert!(!folder.join("other/frames.tsv").exists());
 }
+
+/// What `spx lightcurve` tells of a source.
+fn light_curve(folder: &Path, id: &str, directory: &str) -> Vec<serde_json::Value> {
+    let run = spx(folder, &["lightcurve", id, directory, "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run.json().as_array().unwrap().clone()
+}
+
+#[test]
+fn light_curves_are_those_of_spx_batch() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let simulate = ["simulate", "-q", "--ra=186.4536", "--dec=33.5468", "--detectors=D2,D3", "--stars=12"];
+    let images = ["--radius=0.03", "--exposures=5", "--size=200", "-o", "frames"];
+    assert_eq!(spx(folder, &[&simulate[..], &images].concat()).code, Some(0));
+    let mut sources = csv::Reader::from_path(folder.join("frames/truth.csv")).unwrap();
+    let mut catalog = String::from("targetid,ra,dec\n");
+    let mut count = 0;
+    for (number, source) in sources.records().enumerate() {
+        let source = source.unwrap();
+        catalog.push_str(&format!("{},{},{}\n", 1000 - number, &source[2], &source[3]));
+        count += 1;
+    }
+    fs::write(folder.join("c.csv"), &catalog).unwrap();
+    fs::write(folder.join("batch.toml"), "catalog = \"c.csv\"\n").unwrap();
+    let run = spx(folder, &["batch", "-q", "--config=batch.toml", "--input=frames", "-o", "batch"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    fs::write(folder.join("drizzle.toml"), "").unwrap();
+    let options = ["--detectors=2,3", "--photometry=batch.toml", "--no-cubes", "--group=3"];
+    let planned = plan(folder, &options).json();
+    assert_eq!((&planned["jobs"], &planned["listed"]), (&4.into(), &10.into()), "{planned}");
+    let run = do_jobs(folder, &["--shard=0/2"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert_eq!(do_jobs(folder, &["--shard=1/2"]).code, Some(0));
+    assert_eq!(status(folder, &[]).code, Some(0));
+    let mut rows = 0;
+    for number in 0..count {
+        let id = (1000 - number).to_string();
+        let (ours, theirs) = (light_curve(folder, &id, "survey"), light_curve(folder, &id, "batch"));
+        assert_eq!(ours.len(), theirs.len(), "{id}");
+        rows += ours.len();
+        for (a, b) in ours.iter().zip(&theirs) {
+            for exact in ["target_id", "obs_id", "band", "mjd", "flag", "is_good"] {
+                assert_eq!(a[exact], b[exact], "{id} {exact}");
+            }
+            for single in ["flux", "flux_error", "wavelength", "bg_level", "x", "zodi_scale", "mag_ab"] {
+                let numbers = [a, b].map(|row| row[single].as_f64());
+                let same = match numbers {
+                    [Some(a), Some(b)] => (a - b).abs() <= 1e-6 * b.abs(),
+                    [a, b] => a == b,
+                };
+                assert!(same, "{id} {single}: {numbers:?}");
+            }
+        }
+    }
+    assert!(rows > 5 * count, "{rows}");
+    let properties = fs::read_to_string(folder.join("survey/catalog/hats.properties")).unwrap();
+    assert!(properties.contains(&format!("hats_nrows={rows}\n")), "{properties}");
+    spx(folder, &["lightcurve", "none", "survey"]).fails(3, &["no measurement of `none`"]);
+    // Another catalog makes the parts anew.
+    fs::write(
+        folder.join("c.csv"),
+        &catalog.lines().take(3).map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    assert_eq!(plan(folder, &options).json()["changed"], 0);
+    assert_eq!(outcomes(&do_jobs(folder, &[])), BTreeMap::from([("done".to_owned(), 4)]));
+    spx(folder, &["lightcurve", "998", "survey"]).fails(3, &["no measurement of `998`"]);
+}

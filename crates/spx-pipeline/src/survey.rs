@@ -7,12 +7,13 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `survey.toml`, `drizzle.toml` | the resolved settings |
+//! | `survey.toml`, `drizzle.toml`, `photometry.toml` | the resolved settings |
 //! | `frames.tsv` | one line a frame: what it is, its outline on the sky ([`SurveyFrame`]) |
 //! | `jobs.tsv` | one line a job ([`SurveyJob`]), for engines to read |
 //! | `jobs/JOB.list` | the frames of a job by time, a line each: path, tab, bytes |
 //! | `sums/JOB.fits` | its running sums, to which later frames are added |
 //! | `out/JOB.fits` | its cube |
+//! | `catalog/` | light curves: a HATS data set, of which each job of photometry writes a part |
 //! | `done/JOB.toml` | its record ([`JobRecord`]), written last |
 //! | `failed/JOB.txt` | why it failed |
 //!
@@ -23,6 +24,7 @@
 mod assign;
 mod directory;
 mod frames;
+mod photometry;
 mod plan;
 mod record;
 mod run;
@@ -35,7 +37,7 @@ pub use directory::{SurveyDirectory, SurveyJob};
 pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};
 pub use record::{JobRecord, JobState};
-pub use run::{JobChoice, JobOutcome, JobReport, do_jobs};
+pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, survey_light_curve};
 pub use settings::SurveyConfig;
 pub use shard::SurveyShard;
 pub use status::{SurveyStatus, survey_status};

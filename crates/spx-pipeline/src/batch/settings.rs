@@ -124,6 +124,14 @@ pub(super) enum BatchImages {
 }
 
 impl BatchConfig {
+    /// Checks the settings, and gives the catalog.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(crate) fn check(&self) -> Result<PathBuf, PipelineError> {
+        self.parameters().map(|parameters| parameters.catalog)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

@@ -7,21 +7,23 @@ use csv::{ReaderBuilder, WriterBuilder};
 use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
+use crate::batch::LightCurveStore;
+use crate::inputs::file_name;
 use crate::output::write_output;
 use crate::{PipelineError, ResultContext as _};
 
 /// A job: what it makes, of what, and about what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SurveyJob {
-    /// Its name, such as `hp5-7133_D3`.
+    /// Its name, such as `hp5-7133_D3` or `2025W51_1A_D3_000`.
     pub job: String,
-    /// What it makes: `cube`.
+    /// What it makes: `cube`, or a part of the light curves, `photometry`.
     pub kind: String,
-    /// Its cell.
+    /// Its cell, of a cube.
     pub tile: String,
     /// Its detector, 1 to 6.
     pub detector: u8,
-    /// Right ascension of the center \[deg\].
+    /// Right ascension of the center of a cube \[deg\], 0 otherwise, as the next three.
     pub ra: f64,
     /// Declination of the center \[deg\].
     pub dec: f64,
@@ -39,7 +41,7 @@ pub struct SurveyJob {
     pub cpu_s: u64,
     /// What changes with its list.
     pub inputs: String,
-    /// Its cube, from the directory on.
+    /// Its cube, from the directory on; the data set of light curves.
     pub output: PathBuf,
 }
 
@@ -63,6 +65,21 @@ impl SurveyDirectory {
     /// `drizzle.toml`, the settings of all cubes.
     pub fn drizzle(&self) -> PathBuf {
         self.root.join("drizzle.toml")
+    }
+
+    /// `photometry.toml`, the settings of all photometry, where there is some.
+    pub fn photometry(&self) -> PathBuf {
+        self.root.join("photometry.toml")
+    }
+
+    /// `catalog/`, the data set of light curves.
+    pub fn catalog(&self) -> LightCurveStore {
+        LightCurveStore::new(&self.root.join("catalog"))
+    }
+
+    /// The name of the directory.
+    pub(super) fn name(&self) -> String {
+        file_name(&std::path::absolute(&self.root).unwrap_or_else(|_| self.root.clone()))
     }
 
     /// `frames.tsv`
@@ -158,6 +175,52 @@ impl SurveyDirectory {
         }
         let text = writer.into_inner().map_err(|error| PipelineError::failed(error.to_string()))?;
         write_output(&file, &text, true)
+    }
+}
+
+/// The bytes of the files of settings.
+#[derive(Debug)]
+pub(super) struct SettingFiles {
+    drizzle: Vec<u8>,
+    /// Empty where there is no photometry.
+    photometry: Vec<u8>,
+}
+
+impl SettingFiles {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// Usage, where the directory is no survey.
+    pub(super) fn read(directory: &SurveyDirectory) -> Result<Self, PipelineError> {
+        let file = directory.drizzle();
+        let drizzle = fs::read(&file).with_context(|| file.display().to_string());
+        let drizzle = drizzle.map_err(|e| e.into_usage().with_hint("`spx survey plan` makes it"))?;
+        Ok(Self { drizzle, photometry: fs::read(directory.photometry()).unwrap_or_default() })
+    }
+
+    /// What changes with the settings and the tile of a job.
+    pub(super) fn digest(&self, job: &SurveyJob) -> String {
+        let SurveyJob { kind, detector, ra, dec, width, height, .. } = job;
+        let place = format!("{kind} {detector} {ra} {dec} {width} {height}\n");
+        let settings = if job.is_photometry() { &self.photometry } else { &self.drizzle };
+        digest(&[place.as_bytes(), settings].concat())
+    }
+}
+
+impl SurveyJob {
+    /// It makes light curves, not a cube.
+    pub(super) fn is_photometry(&self) -> bool {
+        self.kind == "photometry"
+    }
+}
+
+/// Removes a file that may be there.
+pub(super) fn remove(path: &Path) -> Result<(), PipelineError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| path.display().to_string())
+        }
+        _ => Ok(()),
     }
 }
 

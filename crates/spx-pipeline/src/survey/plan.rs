@@ -13,14 +13,15 @@ use spx_core::detector::Detector;
 use spx_core::sky::Rectangle;
 
 use super::assign::frames_of_tiles;
-use super::directory::{SurveyDirectory, SurveyJob, digest};
+use super::directory::{SurveyDirectory, SurveyJob, digest, remove};
 use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
+use super::photometry::{photometry_jobs, photometry_settings};
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
 use crate::drizzle::{DrizzleConfig, RegionSettings, needed_memory};
 use crate::inputs::InputError;
 use crate::newest::newest_inputs;
-use crate::settings::{resolve, write_configuration};
+use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Time that a full frame takes, on one core of 2026, where it covers a tile \[s\].
@@ -68,6 +69,7 @@ pub fn plan_survey(
     let start = Instant::now();
     let parameters = config.parameters()?;
     let drizzle = drizzle_settings(config)?;
+    let photometry = config.photometry.as_ref().map(photometry_settings).transpose()?;
     let directory = SurveyDirectory::new(&config.output_dir);
     let (frames, failed, superseded) = frames(config, &parameters, &directory, listener)?;
     let tiles = planned_tiles(&parameters, &frames)?;
@@ -81,12 +83,25 @@ pub fn plan_survey(
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     write_configuration(&directory.settings(), "What this survey was planned with.", config)?;
-    write_drizzle(&directory, &drizzle)?;
+    let comment = "The settings of all cubes; place, input and output are those of the jobs.";
+    write_if_other(&directory.drizzle(), &configuration_text(comment, &drizzle)?)?;
+    match photometry {
+        Some(text) => write_if_other(&directory.photometry(), &text).map(|_| ())?,
+        None => remove(&directory.photometry())?,
+    }
     if matches!(parameters.frames, FrameOrigin::Files(_)) {
         write_frames(&directory.frames(), &frames)?;
     }
-    let (rows, changed) =
-        JobMaker { directory: &directory, frames: &frames, drizzle: &drizzle }.make(&tiles)?;
+    let maker = JobMaker { directory: &directory, frames: &frames, drizzle: &drizzle };
+    let mut jobs = if config.cubes { maker.make(&tiles)? } else { Vec::new() };
+    if config.photometry.is_some() {
+        let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
+        let used = (0u32..).zip(&frames).filter(|(number, _)| used.contains(number));
+        let used: Vec<&SurveyFrame> = used.map(|(_, frame)| frame).collect();
+        jobs.extend(photometry_jobs(&directory, &used, config.group)?);
+    }
+    let changed = jobs.iter().filter(|(_, changed)| *changed).count();
+    let rows: Vec<SurveyJob> = jobs.into_iter().map(|(job, _)| job).collect();
     remove_other_lists(&directory, &rows)?;
     directory.write_jobs(&rows)?;
     let sum = |value: fn(&SurveyJob) -> u64| rows.iter().map(value).sum();
@@ -131,15 +146,28 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
     Ok(drizzle)
 }
 
-/// Writes the settings of all cubes where they are others: engines compare the times of files.
-fn write_drizzle(directory: &SurveyDirectory, drizzle: &DrizzleConfig) -> Result<(), PipelineError> {
-    let path = directory.drizzle();
-    let before: Option<DrizzleConfig> = resolve(Some(&path), toml::Table::new()).ok();
-    if before.as_ref() == Some(drizzle) {
-        return Ok(());
+/// Writes a file where it is other than before, for engines compare times, and tells whether it was.
+fn write_if_other(path: &Path, text: &str) -> Result<bool, PipelineError> {
+    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+        return Ok(false);
     }
-    let comment = "The settings of all cubes; place, input and output are those of the jobs.";
-    write_configuration(&path, comment, drizzle)
+    atomic::write(path, text.as_bytes(), true).with_context(|| path.display().to_string())?;
+    Ok(true)
+}
+
+/// Writes the list of a job where it is other than before. Gives what changes with it, and whether
+/// it was written.
+pub(super) fn write_list(
+    directory: &SurveyDirectory,
+    job: &str,
+    frames: &[&SurveyFrame],
+) -> Result<(String, bool), PipelineError> {
+    let mut list = String::new();
+    for frame in frames {
+        // Writing to a string cannot fail.
+        writeln!(list, "{}\t{}", frame.file.path.display(), frame.bytes).ok();
+    }
+    Ok((digest(list.as_bytes()), write_if_other(&directory.list(job), &list)?))
 }
 
 /// The frames that count, sorted, with the numbers of those that cannot be read and of those that
@@ -201,9 +229,9 @@ struct JobMaker<'a> {
 }
 
 impl JobMaker<'_> {
-    /// The jobs of tiles, sorted by tile and detector, and how many have a list that is new or
-    /// other than before.
-    fn make(&self, tiles: &[PlannedTile]) -> Result<(Vec<SurveyJob>, usize), PipelineError> {
+    /// The jobs of tiles, sorted by tile and detector, each with whether its list is new or other
+    /// than before.
+    fn make(&self, tiles: &[PlannedTile]) -> Result<Vec<(SurveyJob, bool)>, PipelineError> {
         let of_tile = |tile: &PlannedTile| {
             let mut by_detector: BTreeMap<Detector, Vec<&SurveyFrame>> = BTreeMap::new();
             for frame in tile.frames.iter().map(|number| &self.frames[*number as usize]) {
@@ -214,9 +242,7 @@ impl JobMaker<'_> {
         };
         let made: Result<Vec<Vec<(SurveyJob, bool)>>, PipelineError> =
             tiles.par_iter().map(of_tile).collect();
-        let made: Vec<(SurveyJob, bool)> = made?.into_iter().flatten().collect();
-        let changed = made.iter().filter(|(_, changed)| *changed).count();
-        Ok((made.into_iter().map(|(job, _)| job).collect(), changed))
+        Ok(made?.into_iter().flatten().collect())
     }
 
     /// The job of a tile and a detector, whose list is written where it is other than before, and
@@ -227,17 +253,8 @@ impl JobMaker<'_> {
         detector: Detector,
         frames: &[&SurveyFrame],
     ) -> Result<(SurveyJob, bool), PipelineError> {
-        let mut list = String::new();
-        for frame in frames {
-            // Writing to a string cannot fail.
-            writeln!(list, "{}\t{}", frame.file.path.display(), frame.bytes).ok();
-        }
         let (name, rectangle) = (format!("{}_{detector}", tile.tile), tile.rectangle);
-        let path = self.directory.list(&name);
-        let changed = !fs::read(&path).is_ok_and(|there| there == list.as_bytes());
-        if changed {
-            atomic::write(&path, list.as_bytes(), true).with_context(|| path.display().to_string())?;
-        }
+        let (inputs, changed) = write_list(self.directory, &name, frames)?;
         let mut job = SurveyJob {
             kind: "cube".to_owned(),
             tile: tile.tile.to_string(),
@@ -250,7 +267,7 @@ impl JobMaker<'_> {
             bytes_in: frames.iter().map(|frame| frame.bytes).sum(),
             mem_mb: 0,
             cpu_s: 0,
-            inputs: digest(list.as_bytes()),
+            inputs,
             output: PathBuf::from(format!("out/{name}.fits")),
             job: name,
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::directory::{SurveyDirectory, SurveyJob, digest};
+use super::directory::{SurveyDirectory, SurveyJob};
 use crate::output::write_output;
 use crate::{PipelineError, ResultContext as _};
 
@@ -33,11 +33,15 @@ pub struct JobRecord {
     pub rejected: usize,
     /// Frames that could not be read; the job is tried again while there are any.
     pub failed: Vec<String>,
-    /// The cube, from the directory on; empty where no frame contributes, for then there is none.
+    /// Measurements of light curves.
+    #[serde(default)]
+    pub rows: usize,
+    /// The cube, or the data set of light curves, from the directory on; empty where no frame
+    /// contributes, for then there is none.
     pub output: String,
-    /// Its size \[bytes\].
+    /// Size of the cube \[bytes\].
     pub bytes: u64,
-    /// Its SHA-256.
+    /// SHA-256 of the cube.
     pub sha256: String,
     /// Frames that the last run added.
     pub added: usize,
@@ -87,6 +91,7 @@ impl JobRecord {
             used: 0,
             rejected: 0,
             failed: Vec::new(),
+            rows: 0,
             output: String::new(),
             bytes: 0,
             sha256: String::new(),
@@ -133,13 +138,6 @@ impl JobRecord {
     }
 }
 
-/// What changes with the settings and the tile of a job; `drizzle` are the bytes of `drizzle.toml`.
-pub(super) fn settings_digest(drizzle: &[u8], job: &SurveyJob) -> String {
-    let SurveyJob { kind, detector, ra, dec, width, height, .. } = job;
-    let place = format!("{kind} {detector} {ra} {dec} {width} {height}\n");
-    digest(&[place.as_bytes(), drizzle].concat())
-}
-
 /// What is to be done for a job of these settings.
 ///
 /// # Errors
@@ -157,7 +155,7 @@ pub(super) fn state(
         return Ok(if is_there { JobState::Stale } else { JobState::Missing });
     };
     let size = || fs::metadata(directory.output(job)).map(|file| file.len()).ok();
-    let is_whole = || record.output.is_empty() || size() == Some(record.bytes);
+    let is_whole = || record.sha256.is_empty() || size() == Some(record.bytes);
     let is_current = record.settings == settings && record.inputs == job.inputs && is_whole();
     Ok(match (is_current, record.failed.is_empty()) {
         (false, _) => JobState::Stale,

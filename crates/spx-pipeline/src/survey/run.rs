@@ -1,15 +1,17 @@
 //! Doing jobs: each from its list to its record, where it is not up to date.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::directory::{SurveyDirectory, SurveyJob, digest};
-use super::record::{JobRecord, JobState, peak_mb, settings_digest, state};
+use super::directory::{SettingFiles, SurveyDirectory, SurveyJob, digest, remove};
+use super::record::{JobRecord, JobState, peak_mb, state};
 use super::shard::SurveyShard;
+use crate::batch::{BatchConfig, BatchRow, PartMaker, stored_light_curve};
 use crate::drizzle::{
     CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
     drizzle,
@@ -67,7 +69,7 @@ pub struct JobReport {
     pub seconds: f64,
 }
 
-/// Makes the cubes of jobs that are not up to date, one after another. Frames that are new are
+/// Does jobs that are not up to date, one after another. Frames that are new are
 /// added to the sums that are there; where settings have changed, or a frame is no longer in the
 /// list, the cube is made anew. A job that fails does not stop the others.
 ///
@@ -89,31 +91,33 @@ pub fn do_jobs(
             jobs[shard.of(jobs.len())].to_vec()
         }
     };
-    jobs.iter().map(|job| survey.report(job, dry_run)).collect()
+    let reports: Result<Vec<JobReport>, _> = jobs.iter().map(|job| survey.report(job, dry_run)).collect();
+    survey.finish_catalog()?;
+    reports
 }
 
 /// A survey at work.
 struct Survey<'a> {
     directory: SurveyDirectory,
-    /// The bytes of `drizzle.toml`.
-    settings: Vec<u8>,
+    settings: SettingFiles,
     drizzle: DrizzleConfig,
+    /// Made when the first job of photometry needs it: it holds the catalog.
+    photometry: OnceCell<PartMaker<'a>>,
     listener: &'a dyn Listener,
 }
 
 impl<'a> Survey<'a> {
     fn open(directory: &Path, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
         let directory = SurveyDirectory::new(directory);
-        let file = directory.drizzle();
-        let settings = fs::read(&file).with_context(|| file.display().to_string());
-        let settings = settings.map_err(|e| e.into_usage().with_hint("`spx survey plan` makes it"))?;
-        let drizzle = resolve(Some(&file), toml::Table::new()).map_err(PipelineError::usage)?;
-        Ok(Self { directory, settings, drizzle, listener })
+        let settings = SettingFiles::read(&directory)?;
+        let drizzle = resolve(Some(&directory.drizzle()), toml::Table::new());
+        let drizzle = drizzle.map_err(PipelineError::usage)?;
+        Ok(Self { directory, settings, drizzle, photometry: OnceCell::new(), listener })
     }
 
     /// Does a job where it is not up to date; an error is an outcome, unless it ends the run.
     fn report(&self, job: &SurveyJob, dry_run: bool) -> Result<JobReport, PipelineError> {
-        let settings = settings_digest(&self.settings, job);
+        let settings = self.settings.digest(job);
         let state_before = state(&self.directory, job, &settings)?;
         let report = |outcome, reason| JobReport {
             job: job.job.clone(),
@@ -154,21 +158,39 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Makes the cube of a job and writes its record.
+    /// Does a job and writes its record.
     fn make(&self, job: &SurveyJob, settings: String) -> Result<JobRecord, PipelineError> {
         let start = Instant::now();
         let list = self.directory.list(&job.job);
         let _lock = lock(&list)?;
         let mut record = JobRecord::new(job, settings);
         let names = self.read_list(&list, &mut record)?;
+        if job.is_photometry() {
+            self.make_part(job, &mut record)?;
+        } else {
+            self.make_cube(job, &names, &mut record)?;
+        }
+        record.seconds = start.elapsed().as_secs_f64();
+        record.peak_mb = peak_mb();
+        record.write(&self.directory)?;
+        remove(&self.directory.failure(&job.job))?;
+        Ok(record)
+    }
+
+    fn make_cube(
+        &self,
+        job: &SurveyJob,
+        names: &HashSet<String>,
+        record: &mut JobRecord,
+    ) -> Result<(), PipelineError> {
         let config = self.config(job);
-        let known = self.known_frames(job, &config, &names)?;
+        let known = self.known_frames(job, &config, names)?;
         match drizzle(&config, self.listener) {
             Ok(mut made) => {
                 let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
                 let output = self.directory.output(job);
                 fs::rename(&cube.file, &output).with_context(|| output.display().to_string())?;
-                note_frames(&mut record, &cube, &known);
+                note_frames(record, &cube, &known);
                 record.note_output(job, &output)?;
             }
             // The plan looks at outlines only: a frame that it lists may miss the tile.
@@ -179,11 +201,40 @@ impl<'a> Survey<'a> {
             Err(error) => return Err(error),
         }
         fs::remove_dir_all(self.directory.work(&job.job)).ok();
-        record.seconds = start.elapsed().as_secs_f64();
-        record.peak_mb = peak_mb();
-        record.write(&self.directory)?;
-        remove(&self.directory.failure(&job.job))?;
-        Ok(record)
+        Ok(())
+    }
+
+    /// Measures the frames of a job and writes its part of the data set.
+    fn make_part(&self, job: &SurveyJob, record: &mut JobRecord) -> Result<(), PipelineError> {
+        let maker = match self.photometry.get() {
+            Some(maker) => maker,
+            None => {
+                let made = PartMaker::new(&photometry_config(&self.directory)?, self.listener)?;
+                self.photometry.get_or_init(|| made)
+            }
+        };
+        let made = maker.make(&[self.list_as_input(job)], &self.directory.catalog(), &job.job)?;
+        (record.used, record.rejected, record.failed) = (made.used, made.rejected, made.failed);
+        (record.rows, record.added) = (made.rows, made.used);
+        if made.rows > 0 {
+            record.output = job.output.display().to_string();
+        }
+        Ok(())
+    }
+
+    /// Describes the data set anew, where this process has written to it. Of processes that do so at
+    /// the same time, the last one sees the parts of all.
+    fn finish_catalog(&self) -> Result<(), PipelineError> {
+        let Some(maker) = self.photometry.get() else { return Ok(()) };
+        let _lock = wait_for_lock(&self.directory.photometry())?;
+        self.directory.catalog().write_properties(&self.directory.name(), maker.ids())?;
+        Ok(())
+    }
+
+    fn list_as_input(&self, job: &SurveyJob) -> PathBuf {
+        let mut list = std::ffi::OsString::from("@");
+        list.push(self.directory.list(&job.job));
+        PathBuf::from(list)
     }
 
     /// Notes which list it is, and gives the names of its frames.
@@ -198,12 +249,10 @@ impl<'a> Survey<'a> {
 
     /// The drizzle of a job.
     fn config(&self, job: &SurveyJob) -> DrizzleConfig {
-        let mut list = std::ffi::OsString::from("@");
-        list.push(self.directory.list(&job.job));
         DrizzleConfig {
             region: job.region(),
             output: OutputSettings {
-                input: Some(vec![PathBuf::from(list)]),
+                input: Some(vec![self.list_as_input(job)]),
                 output_dir: self.directory.work(&job.job),
                 overwrite: true,
             },
@@ -245,6 +294,37 @@ impl SurveyJob {
     }
 }
 
+/// The light curve of a source in the catalog of a survey, by time. What the data set does not keep
+/// is missing: NaN, empty or false.
+///
+/// # Errors
+/// Usage, where the directory is no survey with photometry; nothing found, where the source is not
+/// in the catalog or was not measured; otherwise where the data set cannot be read.
+pub fn survey_light_curve(
+    directory: &Path,
+    id: &str,
+    listener: &dyn Listener,
+) -> Result<Vec<BatchRow<'static>>, PipelineError> {
+    let directory = SurveyDirectory::new(directory);
+    stored_light_curve(&photometry_config(&directory)?, &directory.catalog(), id, listener)
+}
+
+fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {
+    resolve(Some(&directory.photometry()), toml::Table::new()).map_err(PipelineError::usage)
+}
+
+/// Locks a file, for which other processes are waited for.
+fn wait_for_lock(path: &Path) -> Result<Option<fs::File>, PipelineError> {
+    loop {
+        match lock(path) {
+            Err(error) if error.problem().is_some_and(|problem| problem.is::<AtWork>()) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 /// Counts the frames of a cube.
 fn note_frames(record: &mut JobRecord, cube: &CubeReport, known: &HashSet<String>) {
     let with = |end: InputOutcome| cube.all().filter(move |input| input.status == end);
@@ -254,14 +334,4 @@ fn note_frames(record: &mut JobRecord, cube: &CubeReport, known: &HashSet<String
     let is_new = |name: &String| !known.contains(name);
     let inputs = cube.inputs.iter().filter(|input| input.status != InputOutcome::Failed);
     record.added = inputs.filter(|input| is_new(&input.file)).count();
-}
-
-/// Removes a file that may be there.
-fn remove(path: &Path) -> Result<(), PipelineError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(error).with_context(|| path.display().to_string())
-        }
-        _ => Ok(()),
-    }
 }

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::SearchCircle;
 use spx_core::detector::Detector;
 use spx_core::release::ReleaseChoice;
 use spx_core::sky::Position;
@@ -47,6 +46,16 @@ pub struct SurveyConfig {
     /// Settings of `spx drizzle`, for all cubes; region, input and output are those of the jobs
     #[schemars(extend("examples" = ["drizzle.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub drizzle: Option<PathBuf>,
+    /// Make cubes
+    #[schemars(extend("x-heading" = "Input and output"))]
+    pub cubes: bool,
+    /// Settings of `spx batch`, with the catalog: its sources are measured on all frames, and their
+    /// light curves become a HATS data set in catalog/
+    #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub photometry: Option<PathBuf>,
+    /// Frames of a job of photometry; their measurements must fit into memory
+    #[schemars(range(min = 1), extend("x-heading" = "Input and output"))]
+    pub group: usize,
     /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1
     #[schemars(with = "String")]
     #[schemars(extend("enum" = ["newest", "qr2", "qr3", "dr1"], "x-heading" = "Input and output"))]
@@ -67,6 +76,9 @@ impl Default for SurveyConfig {
             input: None,
             frames: None,
             drizzle: None,
+            cubes: true,
+            photometry: None,
+            group: 24,
             release: ReleaseChoice::default(),
             output_dir: "survey".into(),
         }
@@ -103,10 +115,19 @@ impl SurveyConfig {
         let radius = self
             .radius
             .ok_or_else(|| PipelineError::usage("--radius is needed (or `radius` in the configuration)"))?;
-        let circle = SearchCircle::new(center, radius).map_err(PipelineError::usage)?;
+        if !(radius > 0.0 && radius <= 180.0) {
+            let problem = format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
+            return Err(PipelineError::usage(problem));
+        }
         if self.release == ReleaseChoice::Any {
             let problem = "release = any would count exposures that are in both releases twice";
             return Err(PipelineError::usage(problem));
+        }
+        if self.group == 0 {
+            return Err(PipelineError::usage("group = 0 is not allowed: a job has a frame at least"));
+        }
+        if !self.cubes && self.photometry.is_none() {
+            return Err(PipelineError::usage("without cubes, --photometry is needed"));
         }
         let frames = match (&self.input, &self.frames) {
             (Some(paths), None) => FrameOrigin::Files(paths.clone()),
@@ -116,7 +137,7 @@ impl SurveyConfig {
         Ok(SurveyParameters {
             order: self.grid.parse()?,
             center,
-            radius: circle.radius(),
+            radius,
             detectors: detectors(&self.detectors)?,
             frames,
         })

@@ -1,13 +1,12 @@
 //! How far a survey is.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::directory::SurveyDirectory;
-use super::record::{JobRecord, JobState, settings_digest, state};
-use crate::{PipelineError, ResultContext as _};
+use super::directory::{SettingFiles, SurveyDirectory};
+use super::record::{JobRecord, JobState, state};
+use crate::PipelineError;
 
 /// How far a survey is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -46,11 +45,10 @@ impl SurveyStatus {
 pub fn survey_status(directory: &Path) -> Result<SurveyStatus, PipelineError> {
     let directory = SurveyDirectory::new(directory);
     let jobs = directory.jobs()?;
-    let settings =
-        fs::read(directory.drizzle()).with_context(|| directory.drizzle().display().to_string())?;
+    let settings = SettingFiles::read(&directory)?;
     let mut status = SurveyStatus { jobs: jobs.len(), ..SurveyStatus::default() };
     for job in &jobs {
-        let state = state(&directory, job, &settings_digest(&settings, job))?;
+        let state = state(&directory, job, &settings.digest(job))?;
         let count = match state {
             JobState::Complete => &mut status.complete,
             JobState::Missing => &mut status.missing,
