@@ -4,7 +4,7 @@
 //! `dataset/Norder=5/Dir=D/Npix=N/PART.parquet` holds the measurements of one part, such as a group
 //! of images, of the sources in HEALPix cell N; `hats.properties` and `partition_info.csv` say which
 //! cells there are. Rows are sorted by (`_healpix_29`, `target_id`, `mjd`). Numbers are in single
-//! precision but for the time; those that are not there are NaN. Bytes of a kind stand together
+//! precision but for positions and time; those that are not there are NaN. Bytes of a kind stand together
 //! (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust.
 
 use std::fs::{self, File};
@@ -17,6 +17,7 @@ use parquet::basic::{Compression, Encoding, GzipLevel, LogicalType, Repetition, 
 use parquet::column::reader::ColumnReader;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::statistics::Statistics;
@@ -25,8 +26,11 @@ use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use spx_core::atomic::{self, AtomicFile};
 use spx_core::sky::Position;
 
+use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
+
 use crate::BatchError;
 use crate::columnar::{check_places, next};
+use crate::row::COLUMNS;
 
 /// Order of the cells of the directories.
 const ORDER: u8 = 5;
@@ -111,7 +115,8 @@ impl LightCurveStore {
     }
 
     /// Writes a part: a file in the directory of each cell in which it has rows, which replaces one
-    /// of the same name. `exposures` are observation and band of those that rows name. Gives the
+    /// of the same name. `ids` and `positions` are those of the sources by their numbers,
+    /// `exposures` observation and band of those that rows name. Gives the
     /// cells with their numbers of rows.
     ///
     /// # Errors
@@ -120,7 +125,7 @@ impl LightCurveStore {
         &self,
         part: &str,
         mut rows: Vec<StoredMeasurement>,
-        ids: &StoredIds,
+        (ids, positions): (&StoredIds, &[Position]),
         exposures: &[(String, String)],
     ) -> Result<Vec<(u64, usize)>, BatchError> {
         rows.sort_by(|a, b| {
@@ -136,7 +141,7 @@ impl LightCurveStore {
             let cell = coarse(rows[0].cell);
             let folder = self.folder(cell);
             fs::create_dir_all(&folder).map_err(BatchError::io(&folder))?;
-            write_file(&folder.join(format!("{part}.parquet")), rows, ids, exposures)?;
+            write_file(&folder.join(format!("{part}.parquet")), rows, (ids, positions), exposures)?;
             cells.push((cell, rows.len()));
         }
         self.remove_part(part, &cells)?;
@@ -200,8 +205,8 @@ impl LightCurveStore {
             ("obs_collection", name.to_owned()),
             ("dataproduct_type", "object".to_owned()),
             ("hats_nrows", total.to_string()),
-            ("hats_col_ra", String::new()),
-            ("hats_col_dec", String::new()),
+            ("hats_col_ra", "ra".to_owned()),
+            ("hats_col_dec", "dec".to_owned()),
             ("hats_col_healpix", "_healpix_29".to_owned()),
             ("hats_col_healpix_order", FINE_ORDER.to_string()),
             ("hats_npix_suffix", "/".to_owned()),
@@ -210,10 +215,9 @@ impl LightCurveStore {
             ("hats_builder", concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned()),
             ("hats_version", "v1.0".to_owned()),
         ];
-        let lines = properties.iter().filter(|(_, value)| !value.is_empty());
-        let lines: String = lines.map(|(key, value)| format!("{key}={value}\n")).collect();
+        let lines: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let schema_file = self.root.join("dataset/_common_metadata");
-        write_file(&schema_file, &[], ids, &[])?;
+        write_file(&schema_file, &[], (ids, &[]), &[])?;
         for (file, text) in [("partition_info.csv", partitions), ("hats.properties", lines)] {
             let path = self.root.join(file);
             atomic::write(&path, text.as_bytes(), true).map_err(BatchError::io(&path))?;
@@ -245,19 +249,19 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, BatchError> {
 fn write_file(
     path: &Path,
     rows: &[StoredMeasurement],
-    ids: &StoredIds,
+    sources: (&StoredIds, &[Position]),
     exposures: &[(String, String)],
 ) -> Result<(), BatchError> {
     let target = AtomicFile::new(path, true).map_err(BatchError::io(path))?;
     let file = File::create(target.path()).map_err(BatchError::io(path))?;
-    write_groups(file, rows, ids, exposures).map_err(BatchError::table(path))?;
+    write_groups(file, rows, sources, exposures).map_err(BatchError::table(path))?;
     target.commit().map_err(BatchError::io(path))
 }
 
 fn write_groups(
     file: File,
     rows: &[StoredMeasurement],
-    ids: &StoredIds,
+    (ids, positions): (&StoredIds, &[Position]),
     exposures: &[(String, String)],
 ) -> Result<(), ParquetError> {
     let mut out = SerializedFileWriter::new(file, schema(ids)?, Arc::new(properties()?))?;
@@ -266,11 +270,11 @@ fn write_groups(
     let bands: Vec<ByteArray> = exposures.iter().map(|(_, band)| text(band)).collect();
     for rows in rows.chunks(GROUP) {
         let mut group = out.next_row_group()?;
-        let column = |value: fn(&StoredMeasurement) -> i64| rows.iter().map(value).collect::<Vec<_>>();
         let of_exposure = |texts: &[ByteArray]| -> Vec<ByteArray> {
             rows.iter().map(|row| texts[row.exposure as usize].clone()).collect()
         };
-        put::<Int64Type>(&mut group, &column(|row| row.cell.cast_signed()))?;
+        let reals = |value: &dyn Fn(&StoredMeasurement) -> f64| rows.iter().map(value).collect::<Vec<_>>();
+        put::<Int64Type>(&mut group, &rows.iter().map(|row| row.cell.cast_signed()).collect::<Vec<_>>())?;
         match ids {
             StoredIds::Numbers(ids) => {
                 let ids: Vec<i64> = rows.iter().map(|row| ids[row.target as usize]).collect();
@@ -281,9 +285,11 @@ fn write_groups(
                 put::<ByteArrayType>(&mut group, &ids)?;
             }
         }
+        put::<DoubleType>(&mut group, &reals(&|row| positions[row.target as usize].ra()))?;
+        put::<DoubleType>(&mut group, &reals(&|row| positions[row.target as usize].dec()))?;
         put::<ByteArrayType>(&mut group, &of_exposure(&observations))?;
         put::<ByteArrayType>(&mut group, &of_exposure(&bands))?;
-        put::<DoubleType>(&mut group, &rows.iter().map(|row| row.mjd).collect::<Vec<_>>())?;
+        put::<DoubleType>(&mut group, &reals(&|row| row.mjd))?;
         for k in 0..STORED_NUMBERS.len() {
             put::<FloatType>(&mut group, &rows.iter().map(|row| row.numbers[k]).collect::<Vec<_>>())?;
         }
@@ -291,7 +297,47 @@ fn write_groups(
         put::<BoolType>(&mut group, &rows.iter().map(|row| row.is_good).collect::<Vec<_>>())?;
         group.close()?;
     }
+    let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(1).max(1);
+    let texts = [
+        match ids {
+            StoredIds::Numbers(_) => 0,
+            StoredIds::Texts(ids) => longest(&mut ids.iter().map(String::len)),
+        },
+        longest(&mut exposures.iter().map(|(observation, _)| observation.len())),
+        longest(&mut exposures.iter().map(|(_, band)| band.len())),
+    ];
+    for (key, value) in [("version", "1.0".to_owned()), ("content", votable(texts))] {
+        out.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
+    }
     out.close().map(|_| ())
+}
+
+/// Units and UCDs, as VOParquet has them: a VOTable without data. `texts` are the lengths of the
+/// texts target_id (0 where it is a number), obs_id and band.
+fn votable([id, observation, band]: [usize; 3]) -> String {
+    let columns = column_names().map(|name| {
+        let (datatype, size) = match name {
+            "target_id" if id > 0 => (VoTableType::Char, ArraySize::Fixed(id)),
+            "_healpix_29" | "target_id" | "flag" => (VoTableType::Long, ArraySize::Scalar),
+            "obs_id" => (VoTableType::Char, ArraySize::Fixed(observation)),
+            "band" => (VoTableType::Char, ArraySize::Fixed(band)),
+            "is_good" => (VoTableType::Boolean, ArraySize::Scalar),
+            "ra" | "dec" | "mjd" => (VoTableType::Double, ArraySize::Scalar),
+            _ => (VoTableType::Float, ArraySize::Scalar),
+        };
+        let known = COLUMNS.iter().find(|column| column.name == name);
+        VoTableColumn {
+            unit: known.map_or("", |column| column.unit),
+            ucd: known.map_or("pos.healpix", |column| column.ucd),
+            description: known.map_or("HEALPix cell of order 29, nested", |column| column.description),
+            ..VoTableColumn::new(name, datatype, size)
+        }
+    });
+    let mut writer = VoTableWriter::new();
+    writer.begin_results();
+    writer.begin_table("photometry", "Light curves in SPHEREx spectral images", columns.collect());
+    writer.end_table();
+    writer.finish()
 }
 
 /// Writes the next column, which has no nulls.
@@ -332,6 +378,8 @@ fn schema(ids: &StoredIds) -> Result<TypePtr, ParquetError> {
     let first = [
         ("_healpix_29", (Physical::INT64, None)),
         ("target_id", id),
+        ("ra", (Physical::DOUBLE, None)),
+        ("dec", (Physical::DOUBLE, None)),
         ("obs_id", text.clone()),
         ("band", text),
         ("mjd", (Physical::DOUBLE, None)),
@@ -400,7 +448,7 @@ impl LightCurveStore {
 }
 
 fn column_names() -> impl Iterator<Item = &'static str> {
-    let first = ["_healpix_29", "target_id", "obs_id", "band", "mjd"];
+    let first = ["_healpix_29", "target_id", "ra", "dec", "obs_id", "band", "mjd"];
     first.into_iter().chain(STORED_NUMBERS).chain(["flag", "is_good"])
 }
 
@@ -438,14 +486,14 @@ fn read_group(
         }
         _ => return Err(other()),
     };
-    let (observations, bands) = (column!(2, ByteArrayColumnReader), column!(3, ByteArrayColumnReader));
-    let times = column!(4, DoubleColumnReader);
+    let (observations, bands) = (column!(4, ByteArrayColumnReader), column!(5, ByteArrayColumnReader));
+    let times = column!(6, DoubleColumnReader);
     let mut numbers = Vec::new();
     for k in 0..STORED_NUMBERS.len() {
-        numbers.push(column!(5 + k, FloatColumnReader));
+        numbers.push(column!(7 + k, FloatColumnReader));
     }
-    let flags = column!(5 + STORED_NUMBERS.len(), Int32ColumnReader);
-    let good = column!(6 + STORED_NUMBERS.len(), BoolColumnReader);
+    let flags = column!(7 + STORED_NUMBERS.len(), Int32ColumnReader);
+    let good = column!(8 + STORED_NUMBERS.len(), BoolColumnReader);
     let text = |bytes: &Option<ByteArray>| {
         let text = bytes.as_ref().map(|bytes| bytes.as_utf8().map(str::to_owned)).transpose();
         text.map(Option::unwrap_or_default)
@@ -499,7 +547,7 @@ mod tests {
             let kept = StoredIds::new(ids.into_iter());
             assert_eq!(matches!(kept, StoredIds::Texts(_)), lists);
             let (places, rows, exposures) = part();
-            let cells = store.write_part("week1", rows.clone(), &kept, &exposures).unwrap();
+            let cells = store.write_part("week1", rows.clone(), (&kept, &places), &exposures).unwrap();
             assert_eq!(cells.iter().map(|(_, rows)| rows).sum::<usize>(), 6);
             assert_eq!(cells.len(), 2);
             for (target, id) in ids.iter().enumerate() {
@@ -524,11 +572,11 @@ mod tests {
         let store = LightCurveStore::new(folder.path());
         let ids = StoredIds::new(["1", "2", "3"].into_iter());
         let (places, rows, exposures) = part();
-        store.write_part("week1", rows.clone(), &ids, &exposures).unwrap();
-        store.write_part("week2", rows[..2].to_vec(), &ids, &exposures).unwrap();
+        store.write_part("week1", rows.clone(), (&ids, &places), &exposures).unwrap();
+        store.write_part("week2", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
         assert_eq!(store.light_curve(places[0], "1").unwrap().len(), 4);
         assert_eq!(store.write_properties("test", &ids).unwrap(), 8);
-        store.write_part("week1", rows[..2].to_vec(), &ids, &exposures).unwrap();
+        store.write_part("week1", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
         assert_eq!(store.write_properties("test", &ids).unwrap(), 4);
         assert!(store.light_curve(places[2], "3").unwrap().is_empty());
         let list = fs::read_to_string(folder.path().join("partition_info.csv")).unwrap();

@@ -128,7 +128,7 @@ impl<'a> PartMaker<'a> {
         }
         report.rows = rows.len();
         report.failed = failed.iter().map(|error| error.name.clone()).collect();
-        store.write_part(part, rows, &self.ids, &exposures)?;
+        store.write_part(part, rows, (&self.ids, self.extraction.catalog.positions()), &exposures)?;
         Ok(report)
     }
 
