@@ -2,10 +2,10 @@
 //! Scheme, IVOA Note 2025), which processes write side by side and nobody aggregates.
 //!
 //! `dataset/Norder=5/Dir=D/Npix=N/PART.parquet` holds the measurements of one part, such as a group
-//! of images, of the sources in HEALPix cell N; `hats.properties` and `partition_info.csv` say which
-//! cells there are. Rows are sorted by (`_healpix_29`, `target_id`, `mjd`). Numbers are in single
-//! precision but for positions and time; those that are not there are NaN. Bytes of a kind stand together
-//! (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust.
+//! of images, of the sources in HEALPix cell N; `hats.properties` and `partition_info.csv` tell
+//! which cells there are. Rows are sorted by (`_healpix_29`, `target_id`, `mjd`). Numbers are in
+//! single precision but for positions and time; those that are not there are NaN. Bytes of a kind
+//! stand together (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust.
 
 use std::fs::{self, File};
 use std::io;
@@ -200,7 +200,7 @@ impl LightCurveStore {
                 (total, seen) = (total + rows, seen + 1);
             }
         }
-        let cells = f64::from(nested::n_hash(ORDER) as u32);
+        let cells = 12.0 * f64::from(4u32.pow(ORDER.into()));
         let properties = [
             ("obs_collection", name.to_owned()),
             ("dataproduct_type", "object".to_owned()),

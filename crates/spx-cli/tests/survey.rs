@@ -282,7 +282,7 @@ fn light_curves_are_those_of_spx_batch() {
     // Another catalog makes the parts anew.
     fs::write(
         folder.join("c.csv"),
-        &catalog.lines().take(3).map(|line| format!("{line}\n")).collect::<String>(),
+        catalog.lines().take(3).map(|line| format!("{line}\n")).collect::<String>(),
     )
     .unwrap();
     assert_eq!(plan(folder, &options).json()["changed"], 0);

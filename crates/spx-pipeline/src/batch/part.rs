@@ -1,5 +1,5 @@
-//! Measurements of a group of images as a part of a store of light curves: what `spx batch` measures,
-//! without tables of images and without aggregation.
+//! Measurements of a group of images as a part of a store of light curves: what `spx batch`
+//! measures, without tables of images and without aggregation.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Jobs of photometry: groups of frames, each a part of the data set of light curves.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::directory::{SurveyDirectory, SurveyJob};
 use super::frames::SurveyFrame;
@@ -21,7 +21,7 @@ const SECONDS_A_FRAME: f64 = 0.1;
 ///
 /// # Errors
 /// Usage, where they are wrong or name no catalog.
-pub(super) fn photometry_settings(file: &PathBuf) -> Result<String, PipelineError> {
+pub(super) fn photometry_settings(file: &Path) -> Result<String, PipelineError> {
     let mut config: BatchConfig = resolve(Some(file), toml::Table::new()).map_err(PipelineError::usage)?;
     let context = || file.display().to_string();
     // Images are those of the jobs.

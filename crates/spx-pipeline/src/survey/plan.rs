@@ -1,6 +1,6 @@
 //! The plan of a survey: tiles, frames, and the jobs that they make.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
-use spx_core::atomic;
+use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
 use spx_core::sky::Rectangle;
 
@@ -19,8 +19,9 @@ use super::photometry::{photometry_jobs, photometry_settings};
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
 use crate::drizzle::{DrizzleConfig, RegionSettings, needed_memory};
-use crate::inputs::InputError;
-use crate::newest::newest_inputs;
+use crate::identity::ReleaseChoice;
+use crate::inputs::{InputError, InputFile};
+use crate::newest::{NewestInputs, newest_inputs};
 use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -69,7 +70,7 @@ pub fn plan_survey(
     let start = Instant::now();
     let parameters = config.parameters()?;
     let drizzle = drizzle_settings(config)?;
-    let photometry = config.photometry.as_ref().map(photometry_settings).transpose()?;
+    let photometry = config.photometry.as_deref().map(photometry_settings).transpose()?;
     let directory = SurveyDirectory::new(&config.output_dir);
     let (frames, failed, superseded) = frames(config, &parameters, &directory, listener)?;
     let tiles = planned_tiles(&parameters, &frames)?;
@@ -146,12 +147,16 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
     Ok(drizzle)
 }
 
-/// Writes a file where it is other than before, for engines compare times, and tells whether it was.
+/// Writes a file where it is other than before, for engines compare times, and tells whether it
+/// was. It is not flushed to the disk: after a power cut, the next plan finds it wanting.
 fn write_if_other(path: &Path, text: &str) -> Result<bool, PipelineError> {
     if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
         return Ok(false);
     }
-    atomic::write(path, text.as_bytes(), true).with_context(|| path.display().to_string())?;
+    let context = || path.display().to_string();
+    let target = AtomicFile::new(path, true).with_context(context)?;
+    fs::write(target.path(), text).with_context(context)?;
+    fs::rename(target.path(), path).with_context(context)?;
     Ok(true)
 }
 
@@ -195,12 +200,23 @@ fn frames(
     }
     let wanted = |frame: &SurveyFrame| parameters.detectors.contains(&frame.file.id.detector);
     let found: Vec<SurveyFrame> = found.into_iter().filter(wanted).collect();
-    let newest = newest_inputs(found.iter().map(|frame| frame.file.clone()).collect(), config.release);
-    let aside: HashSet<&Path> = newest.aside.iter().map(|(file, _)| file.path.as_path()).collect();
-    let mut kept: Vec<SurveyFrame> =
-        found.into_iter().filter(|frame| !aside.contains(frame.file.path.as_path())).collect();
-    kept.par_sort_by(|a, b| a.file.cmp(&b.file));
-    Ok((kept, failed.len(), aside.len()))
+    let (kept, superseded) = newest_frames(found, config.release);
+    Ok((kept, failed.len(), superseded))
+}
+
+/// Of each exposure the newest processing, sorted, and the number of the others.
+fn newest_frames(frames: Vec<SurveyFrame>, release: ReleaseChoice) -> (Vec<SurveyFrame>, usize) {
+    let (mut files, mut rest) = (Vec::with_capacity(frames.len()), HashMap::with_capacity(frames.len()));
+    for SurveyFrame { file, bytes, modified, corners } in frames {
+        rest.insert(file.path.clone(), (bytes, modified, corners));
+        files.push(file);
+    }
+    let NewestInputs { kept, aside } = newest_inputs(files, release);
+    let frame = |file: InputFile| {
+        let (bytes, modified, corners) = rest.remove(&file.path)?;
+        Some(SurveyFrame { file, bytes, modified, corners })
+    };
+    (kept.into_iter().filter_map(frame).collect(), aside.len())
 }
 
 /// A tile and the frames that reach it, by their numbers.

@@ -222,8 +222,8 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
-    /// Describes the data set anew, where this process has written to it. Of processes that do so at
-    /// the same time, the last one sees the parts of all.
+    /// Describes the data set anew, where this process has written to it. Of processes that do so
+    /// at the same time, the last one sees the parts of all.
     fn finish_catalog(&self) -> Result<(), PipelineError> {
         let Some(maker) = self.photometry.get() else { return Ok(()) };
         let _lock = wait_for_lock(&self.directory.photometry())?;
