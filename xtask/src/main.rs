@@ -26,6 +26,7 @@ mod package;
 mod parquet;
 mod process;
 mod processors;
+mod survey;
 mod testdata;
 mod tidy;
 mod truth;
@@ -74,6 +75,10 @@ cargo xtask TASK
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
                          misses it
+  survey [--plan] [--kills N] [--spx PATH]
+                         a small survey on Snakemake and on Dask, with 20 jobs and engines killed on each and a week
+                         added later, against one process, byte for byte; with --plan instead the plan of 15,000 jobs
+                         and 1.1 million frames (2 GB of cache)
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
@@ -105,6 +110,7 @@ fn main() -> ExitCode {
         ["compare-photometry", options @ ..] => compare::photometry(options),
         ["package", arguments @ ..] => package::run(arguments),
         ["parquet", arguments @ ..] => parquet::run(arguments),
+        ["survey", options @ ..] => survey::run(options),
         ["truth", arguments @ ..] => truth::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["light-curve", options @ ..] => viewers::light_curve(options),

@@ -48,6 +48,9 @@ pub struct DrizzleConfig {
     pub sums_only: bool,
     /// What the cubes hold
     pub channels: CubeChannels,
+    /// With accumulate: images named by their files whose exposures are in the sums are reported as
+    /// rejected, or skipped (skip); with skip, a run that has nothing to add changes nothing
+    pub known: KnownExposures,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
     /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
@@ -89,6 +92,7 @@ impl Default for DrizzleConfig {
             accumulate: None,
             sums_only: false,
             channels: CubeChannels::default(),
+            known: KnownExposures::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
             archive: ArchiveSettings::default(),
@@ -112,6 +116,18 @@ pub enum CubeChannels {
     Detector,
     /// Those of all detectors among the inputs, one after the other in one file, drizzle_all.fits
     All,
+}
+
+/// What becomes of images that are named by their files and whose exposures are in the running
+/// sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownExposures {
+    /// Each is reported
+    #[default]
+    Report,
+    /// They are skipped, as those that are found in directories
+    Skip,
 }
 
 /// Settings of the region and the detector.
@@ -142,8 +158,9 @@ pub struct RegionSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct OutputSettings {
-    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively);
-    /// without it the archive is asked for images of the region
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
+    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
+    /// asked for images of the region
     #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for the output and the resolved configuration
@@ -262,6 +279,7 @@ pub(super) struct DrizzleParameters {
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
     pub(super) channels: CubeChannels,
+    pub(super) known: KnownExposures,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
     pub(super) options: DrizzleOptions,
@@ -373,6 +391,7 @@ impl DrizzleConfig {
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
             channels: self.channels,
+            known: self.known,
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
@@ -401,8 +420,8 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 7] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "channels", "max_memory"];
+const NOT_IN_HISTORY: [&str; 8] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "channels", "known", "max_memory"];
 
 impl RegionSettings {
     /// The region, checked.

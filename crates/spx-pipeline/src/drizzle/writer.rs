@@ -72,9 +72,7 @@ impl CubeWriter<'_> {
         timing: Timing,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        if report.used == 0 {
-            return Err(self.nothing_used(report));
-        }
+        self.refuse_empty(report)?;
         let parameters = self.parameters;
         let inputs = report.all().map(InputReport::history);
         let history = self.history.iter().map(|line| format!("config {line}"));
@@ -104,7 +102,14 @@ impl CubeWriter<'_> {
         written.map_err(PipelineError::from)
     }
 
-    fn nothing_used(&self, report: &CubeReport) -> PipelineError {
+    /// Refuses what has no data.
+    ///
+    /// # Errors
+    /// Nothing found where no exposure contributes, failed where inputs could not be read besides.
+    pub(super) fn refuse_empty(&self, report: &CubeReport) -> Result<(), PipelineError> {
+        if report.used > 0 {
+            return Ok(());
+        }
         let all: Vec<&InputReport> = report.all().collect();
         let reasons: Vec<String> = all
             .iter()
@@ -121,6 +126,9 @@ impl CubeWriter<'_> {
             reasons.join("; "),
             if all.len() > reasons.len() { "; ..." } else { "" }
         );
-        if report.failed > 0 { PipelineError::failed(error) } else { PipelineError::nothing_found(error) }
+        Err(match report.failed {
+            0 => PipelineError::nothing_found(error),
+            _ => PipelineError::failed(error),
+        })
     }
 }
