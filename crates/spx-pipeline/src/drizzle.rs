@@ -33,6 +33,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    CubeChannels, DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
-    SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, OutputCompression, OutputSettings, PixelSettings,
+    RegionSettings, SamplingSettings,
 };
