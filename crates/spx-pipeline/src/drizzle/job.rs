@@ -105,7 +105,16 @@ impl DrizzleJob<'_> {
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
         let products = self.calibration.paths_of_cubes(self.product.detector());
         let products = calibration_lines(&products, stages)?;
-        let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
+        let packed = self.parameters.compression.name().map(|name| format!("compress {name}"));
+        let lines = self
+            .history
+            .iter()
+            .cloned()
+            .chain(packed)
+            .chain(sums)
+            .chain(products)
+            .chain(sources)
+            .chain(failed);
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
