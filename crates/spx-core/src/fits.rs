@@ -26,6 +26,7 @@ mod reader;
 mod rice;
 mod source;
 mod table;
+mod tile_writer;
 mod tiles;
 mod writer;
 

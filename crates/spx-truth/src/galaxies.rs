@@ -59,7 +59,8 @@ pub(crate) fn galaxies(
         let ratios: Vec<f64> = of_kind
             .filter_map(|k| Some(table.number(&format!("G{k}"), "flux")? / (POINT_FLUX * POINTS as f64)))
             .collect();
-        let what = format!("{} galaxies, n {index}, {r_eff}\", {}: flux over truth", ratios.len(), release.name());
+        let what =
+            format!("{} galaxies, n {index}, {r_eff}\", {}: flux over truth", ratios.len(), release.name());
         report.add(what, median(&ratios), Demand::Near(1.0, 0.01));
     }
     Ok(())

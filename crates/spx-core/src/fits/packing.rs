@@ -72,6 +72,43 @@ impl TilePacking {
     }
 }
 
+/// Tiles of an image that are packed one after the other: bands of rows of each plane.
+#[derive(Debug)]
+pub(super) struct OpenTiles {
+    /// Of a plane.
+    pub(super) size: [usize; 2],
+    pub(super) planes: usize,
+    /// Rows of a tile.
+    pub(super) rows: usize,
+    pub(super) packing: TilePacking,
+    pub(super) kind: NumberType,
+    pub(super) zero: i64,
+    /// Tiles that are written.
+    pub(super) done: usize,
+    /// The longest of each column, packed.
+    pub(super) longest: [usize; 2],
+    /// Bytes of all of them, packed.
+    pub(super) heap: usize,
+}
+
+impl OpenTiles {
+    /// Tiles of a plane.
+    pub(super) fn bands(&self) -> usize {
+        self.size[0].div_ceil(self.rows)
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.planes * self.bands()
+    }
+
+    /// First pixel and number of pixels of the next tile.
+    pub(super) fn next(&self) -> [usize; 2] {
+        let [ny, nx] = self.size;
+        let (plane, row) = (self.done / self.bands(), self.done % self.bands() * self.rows);
+        [(plane * ny + row) * nx, self.rows.min(ny - row) * nx]
+    }
+}
+
 /// Rows of a tile of an image `nx` wide.
 pub(super) fn tile_rows([ny, nx]: [usize; 2]) -> usize {
     (TILE_PIXELS / nx.max(1)).clamp(1, ny.max(1))

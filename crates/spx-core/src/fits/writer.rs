@@ -9,7 +9,7 @@ use super::error::FitsError;
 use super::hdu::BLOCK;
 use super::header_form::{HeaderForm, card_image, card_images, header_bytes};
 use super::number::{FitsNumber, NumberType, encode};
-use super::packing::{PackedTile, PackingFault, TilePacking, pack, pack_rounded, tile_rows};
+use super::packing::{OpenTiles, TilePacking, pack};
 use super::reader::{FitsReader, check_range, count};
 use super::table::{CellFormat, CellKind};
 use crate::header::{CARD_LEN, CardValue, Header};
@@ -51,18 +51,18 @@ pub struct FitsWriter {
 
 /// The last HDU of the file.
 #[derive(Debug)]
-struct OpenHdu {
+pub(super) struct OpenHdu {
     /// Byte at which its header begins.
     start: u64,
     /// Card images of 80 bytes, without END.
     cards: Vec<u8>,
     /// Bytes of its data, without fill.
-    size: u64,
-    content: OpenContent,
+    pub(super) size: u64,
+    pub(super) content: OpenContent,
 }
 
 #[derive(Debug)]
-enum OpenContent {
+pub(super) enum OpenContent {
     Image {
         kind: NumberType,
         zero: i64,
@@ -78,45 +78,8 @@ enum OpenContent {
     Whole,
 }
 
-/// Tiles of an image that are packed one after the other: bands of rows of each plane.
 #[derive(Debug)]
-struct OpenTiles {
-    /// Of a plane.
-    size: [usize; 2],
-    planes: usize,
-    /// Rows of a tile.
-    rows: usize,
-    packing: TilePacking,
-    kind: NumberType,
-    zero: i64,
-    /// Tiles that are written.
-    done: usize,
-    /// The longest of each column, packed.
-    longest: [usize; 2],
-    /// Bytes of all of them, packed.
-    heap: usize,
-}
-
-impl OpenTiles {
-    /// Tiles of a plane.
-    fn bands(&self) -> usize {
-        self.size[0].div_ceil(self.rows)
-    }
-
-    fn count(&self) -> usize {
-        self.planes * self.bands()
-    }
-
-    /// First pixel and number of pixels of the next tile.
-    fn next(&self) -> [usize; 2] {
-        let [ny, nx] = self.size;
-        let (plane, row) = (self.done / self.bands(), self.done % self.bands() * self.rows);
-        [(plane * ny + row) * nx, self.rows.min(ny - row) * nx]
-    }
-}
-
-#[derive(Debug)]
-struct OpenColumn {
+pub(super) struct OpenColumn {
     name: String,
     format: CellFormat,
     /// Bytes of the row before it.
@@ -124,7 +87,7 @@ struct OpenColumn {
 }
 
 impl OpenHdu {
-    fn data(&self) -> u64 {
+    pub(super) fn data(&self) -> u64 {
         self.start + (self.cards.len() as u64 + CARD_LEN as u64).next_multiple_of(BLOCK)
     }
 
@@ -224,89 +187,6 @@ impl FitsWriter {
         self.begin(form, size, OpenContent::Table { width, rows, columns: open })
     }
 
-    /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for
-    /// [`image`](Self::image). As first HDU it gets an empty primary before it. Its rows must be
-    /// written whole and in their order.
-    ///
-    /// # Errors
-    /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not
-    /// 2-D.
-    pub fn image_rice<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
-        if shape.len() != 2 {
-            return Err(FitsError::Unsupported("compressing what is no 2-D image"));
-        }
-        if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
-            return Err(FitsError::Unsupported("compressing other than integers of up to 32 bits"));
-        }
-        let bytes = kind_of::<T>().size();
-        self.packed_image::<T>(shape, cards, TilePacking::Rice { bytes }, 1)
-    }
-
-    /// Appends a tile-compressed image HDU: GZIP_2, a band of rows a tile, lossless, of any type
-    /// and two or more axes; the rest as for [`image`](Self::image). As first HDU it gets an empty
-    /// primary before it. Its planes must be written whole and in their order.
-    ///
-    /// # Errors
-    /// As [`image`](Self::image); also where the shape has fewer than two axes.
-    pub fn image_gzip<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
-        self.packed_image::<T>(shape, cards, TilePacking::Gzip, plane_tile_rows(shape))
-    }
-
-    /// The same for real numbers that are rounded, RICE_1 with SUBTRACTIVE_DITHER_1, to be written
-    /// by [`write_rounded`](Self::write_rounded).
-    ///
-    /// # Errors
-    /// As [`image_gzip`](Self::image_gzip).
-    pub fn image_rounded(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
-        self.packed_image::<f32>(shape, cards, TilePacking::Rounded, plane_tile_rows(shape))
-    }
-
-    fn packed_image<T: FitsNumber>(
-        &mut self,
-        shape: &[usize],
-        cards: &Header,
-        packing: TilePacking,
-        rows: usize,
-    ) -> Result<()> {
-        let [outer @ .., ny, nx] = shape else {
-            return Err(FitsError::Unsupported("compressing what has no two axes"));
-        };
-        let kind = kind_of::<T>();
-        let tiles = OpenTiles {
-            size: [*ny, *nx],
-            planes: outer.iter().product(),
-            rows,
-            packing,
-            kind,
-            zero: T::ZERO,
-            done: 0,
-            longest: [0; 2],
-            heap: 0,
-        };
-        let images = card_images(cards, None)?;
-        let mut form = HeaderForm::default();
-        form.table(packing.width(), tiles.count(), 0, packing.columns().len());
-        for (k, (name, format)) in packing.columns().iter().enumerate() {
-            form.text(&format!("TTYPE{}", k + 1), name, &format!("label for field {:>3}", k + 1));
-            form.text(&format!("TFORM{}", k + 1), format, TILE_FORMAT);
-        }
-        form.logical("ZIMAGE", "extension contains compressed image");
-        form.integer("ZBITPIX", T::BITPIX.into(), "data type of original image");
-        form.count("ZNAXIS", shape.len(), "dimension of original image");
-        for (k, &length) in shape.iter().rev().enumerate() {
-            form.count(&format!("ZNAXIS{}", k + 1), length, "length of original image axis");
-        }
-        for (k, length) in [*nx, rows].into_iter().chain(outer.iter().map(|_| 1)).enumerate() {
-            form.count(&format!("ZTILE{}", k + 1), length, "size of tiles to be compressed");
-        }
-        packing.cards(&mut form);
-        form.zero::<T>();
-        form.images(&images);
-        self.with_primary()?;
-        let size = (packing.width() * tiles.count()) as u64;
-        self.begin(form, size, OpenContent::Tiles(tiles))
-    }
-
     /// Appends the current HDU of another file as it is, its checksums too.
     ///
     /// # Errors
@@ -372,88 +252,6 @@ impl FitsWriter {
             }
             OpenContent::Table { .. } | OpenContent::Whole => Err(FitsError::NotAnImage { hdu: label }),
         }
-    }
-
-    /// Writes pixels of an image of [`image_rounded`](Self::image_rounded) as
-    /// [`write_pixels`](Self::write_pixels) does. `steps` has for each pixel the step that it may
-    /// be rounded to: no value is off by more than half of the smallest step of its tile.
-    ///
-    /// # Errors
-    /// As [`write_pixels`](Self::write_pixels); also where there is not a step for each pixel.
-    pub fn write_rounded(&mut self, first: usize, data: &[f32], steps: &[f32]) -> Result<()> {
-        if data.len() != steps.len() {
-            return Err(FitsError::Unsupported("rounding without a step for each pixel"));
-        }
-        self.write_tiles(first, data.len(), |number, tile| {
-            pack_rounded(&data[tile.clone()], &steps[tile], number)
-        })
-    }
-
-    /// Packs and writes so many pixels of the current image from number `first` on: whole tiles, of
-    /// which the first is the next one. `pack` is given the number of a tile and its range of these
-    /// pixels.
-    fn write_tiles(
-        &mut self,
-        first: usize,
-        length: usize,
-        pack: impl Fn(usize, std::ops::Range<usize>) -> std::result::Result<PackedTile, PackingFault>,
-    ) -> Result<()> {
-        let label = self.label();
-        let mut done = 0;
-        while done < length {
-            let OpenContent::Tiles(tiles) = &self.open()?.content else {
-                return Err(FitsError::NotAnImage { hdu: label });
-            };
-            if tiles.done == tiles.count() {
-                let available = tiles.planes * tiles.size[0] * tiles.size[1];
-                return check_range(first, length, available, || label.clone());
-            }
-            let ([start, pixels], number) = (tiles.next(), tiles.done);
-            if start != first + done || pixels > length - done {
-                return Err(FitsError::Unsupported(
-                    "rows of a compressed image in another order than theirs",
-                ));
-            }
-            let packed = pack(number, done..done + pixels).map_err(|fault| match fault {
-                PackingFault::DoesNotFit(place) => {
-                    does_not_fit(WriteFault::DoesNotFit(place), "write pixels", &label, start)
-                }
-                PackingFault::Other(error) => error,
-            })?;
-            self.write_tile(&packed)?;
-            done += pixels;
-        }
-        Ok(())
-    }
-
-    /// Writes the next tile of a compressed image.
-    fn write_tile(&mut self, packed: &PackedTile) -> Result<()> {
-        let hdu = self.open()?;
-        let data = hdu.data();
-        let OpenContent::Tiles(tiles) = &mut hdu.content else { return Ok(()) };
-        let length = packed.bytes.len();
-        let descriptor =
-            [length, tiles.heap].map(|n| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes()).concat();
-        if u32::try_from(tiles.heap + length).is_err() {
-            return Err(FitsError::Unsupported("a compressed image of more than 4 GiB"));
-        }
-        let width = tiles.packing.width();
-        let mut row = vec![0; width];
-        let column = usize::from(tiles.packing == TilePacking::Rounded && packed.rounding.is_none());
-        row[8 * column..8 * (column + 1)].copy_from_slice(&descriptor);
-        if tiles.packing == TilePacking::Rounded {
-            let [scale, zero] = packed.rounding.unwrap_or_default().map(f64::to_be_bytes);
-            row[16..24].copy_from_slice(&scale);
-            row[24..].copy_from_slice(&zero);
-        }
-        let (to, heap) =
-            (data + (width * tiles.done) as u64, data + (width * tiles.count() + tiles.heap) as u64);
-        tiles.done += 1;
-        tiles.longest[column] = tiles.longest[column].max(length);
-        tiles.heap += length;
-        hdu.size += length as u64;
-        self.write_at(to, &row)?;
-        self.write_at(heap, &packed.bytes)
     }
 
     /// Writes elements of a column of the current table, from the first of row `row` [0-based] on;
@@ -551,12 +349,12 @@ impl FitsWriter {
     }
 
     /// The HDU that is being written.
-    fn open(&mut self) -> Result<&mut OpenHdu> {
+    pub(super) fn open(&mut self) -> Result<&mut OpenHdu> {
         self.hdu.as_mut().ok_or(FitsError::Unsupported("a file without HDUs"))
     }
 
     /// `HDU 1 (IMAGE)`, for messages.
-    fn label(&self) -> String {
+    pub(super) fn label(&self) -> String {
         let name = self.hdu.as_ref().and_then(|hdu| {
             let text = std::str::from_utf8(&hdu.cards).ok()?;
             Header::parse(text).ok()?.optional_text("EXTNAME").ok().flatten().map(str::to_owned)
@@ -566,12 +364,12 @@ impl FitsWriter {
     }
 
     /// Writes an empty primary where there is none.
-    fn with_primary(&mut self) -> Result<()> {
+    pub(super) fn with_primary(&mut self) -> Result<()> {
         if self.hdus == 0 { self.image::<u8>(&[], &Header::new()) } else { Ok(()) }
     }
 
     /// Begins an HDU behind the last one, whose data are zeros.
-    fn begin(&mut self, form: HeaderForm, size: u64, content: OpenContent) -> Result<()> {
+    pub(super) fn begin(&mut self, form: HeaderForm, size: u64, content: OpenContent) -> Result<()> {
         self.complete()?;
         let start = self.hdu.as_ref().map_or(0, OpenHdu::end);
         self.hdu = Some(OpenHdu { start, cards: form.0, size, content });
@@ -683,7 +481,7 @@ impl FitsWriter {
         Ok(())
     }
 
-    fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         if self.position != at {
             self.file.seek(SeekFrom::Start(at))?;
         }
@@ -695,13 +493,18 @@ impl FitsWriter {
 }
 
 /// Why numbers were not written.
-enum WriteFault {
+pub(super) enum WriteFault {
     /// The one at this place does not fit the type.
     DoesNotFit(usize),
     Other(FitsError),
 }
 
-fn does_not_fit(fault: WriteFault, operation: &'static str, label: &str, first: usize) -> FitsError {
+pub(super) fn does_not_fit(
+    fault: WriteFault,
+    operation: &'static str,
+    label: &str,
+    first: usize,
+) -> FitsError {
     match fault {
         WriteFault::DoesNotFit(index) => {
             FitsError::DoesNotFit { operation, hdu: label.to_owned(), index: first + index }
@@ -711,19 +514,11 @@ fn does_not_fit(fault: WriteFault, operation: &'static str, label: &str, first: 
 }
 
 /// The comment of the format of packed rows.
-const TILE_FORMAT: &str = "data format of field: variable length array";
+pub(super) const TILE_FORMAT: &str = "data format of field: variable length array";
 
 /// The type of the numbers of an image.
-fn kind_of<T: FitsNumber>() -> NumberType {
+pub(super) fn kind_of<T: FitsNumber>() -> NumberType {
     NumberType::from_bitpix(T::BITPIX.into()).unwrap_or(NumberType::U8)
-}
-
-/// Rows of the tiles of an image of this shape.
-fn plane_tile_rows(shape: &[usize]) -> usize {
-    match shape {
-        [.., ny, nx] => tile_rows([*ny, *nx]),
-        _ => 1,
-    }
 }
 
 fn heap_count(bytes: usize) -> CardValue {
