@@ -192,7 +192,9 @@ mod tests {
             |begin: f64| InputFile { begin: ExposureBegin(begin), ..made("l2b-v21-2025-354", [0, 0], "a") };
         let all = InputSelection::default();
         let kept = |file: InputFile, selection: &InputSelection| {
-            newest_whole_inputs(vec![file], selection, &|_| Ok(())).map(|newest| newest.kept.len()).map_err(|e| e.to_string())
+            newest_whole_inputs(vec![file], selection, &|_| Ok(()))
+                .map(|newest| newest.kept.len())
+                .map_err(|e| e.to_string())
         };
         let dates =
             InputSelection { mjd_range: Some(MjdRange::new(60_999.0, 61_000.0).unwrap()), ..all.clone() };

@@ -8,6 +8,7 @@ mod batch;
 mod drizzle;
 mod kernels;
 mod photometry;
+mod scene;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,7 +26,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["kernels", options @ ..] => kernels::run(options)?,
         ["photometry", options @ ..] => photometry::run(options)?,
         ["batch", options @ ..] => batch::run(options)?,
-        _ => bail!("bench-peers drizzle|kernels|photometry|batch [OPTIONS]"),
+        ["scene", options @ ..] => scene::run(options)?,
+        _ => bail!("bench-peers drizzle|kernels|photometry|batch|scene [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");
