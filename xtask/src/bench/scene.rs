@@ -46,11 +46,11 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
         ours.push(seconds);
         ratios.push(of_peer / (seconds / rows as f64));
     }
-    let ratio = median(ratios.into_iter());
+    let ratio = median(ratios);
     let good = ratio >= SPEED_TARGET;
     println!(
         "median {:.2} s; {ratio:.0} times as fast: {} (at least {SPEED_TARGET})",
-        median(ours.into_iter()),
+        median(ours),
         verdict(good)
     );
     Ok(good)
