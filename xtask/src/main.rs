@@ -26,6 +26,7 @@ mod package;
 mod parquet;
 mod process;
 mod processors;
+mod survey;
 mod testdata;
 mod tidy;
 mod truth;
@@ -63,6 +64,8 @@ cargo xtask TASK
                          processor time for a source (default: 12,500 sources)
   bench-peers kernels [--runs N]
                          kernels against STScI's drizzle, pixel map against astropy: processor time of one thread
+  bench-peers fits [--runs N]
+                         images, as they are and compressed by RICE_1, against CFITSIO: processor time of one thread
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason
@@ -77,6 +80,10 @@ cargo xtask TASK
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
                          misses it
+  survey [--plan] [--kills N] [--spx PATH]
+                         a small survey on Snakemake and on Dask, with 20 jobs and engines killed on each and a week
+                         added later, against one process, byte for byte; with --plan instead the plan of 15,000 jobs
+                         and 1.1 million frames (2 GB of cache)
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
@@ -108,6 +115,7 @@ fn main() -> ExitCode {
         ["compare-photometry", options @ ..] => compare::photometry(options),
         ["package", arguments @ ..] => package::run(arguments),
         ["parquet", arguments @ ..] => parquet::run(arguments),
+        ["survey", options @ ..] => survey::run(options),
         ["truth", arguments @ ..] => truth::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["light-curve", options @ ..] => viewers::light_curve(options),

@@ -6,6 +6,8 @@
 //!   record of what they were made with, so that a later run knows what it need not do again.
 //! - [`aggregate`] sorts the tables of all images into light curves, one file a source or a Parquet
 //!   data set, in bounded memory.
+//! - A [`LightCurveStore`] takes the measurements of many processes without being aggregated: parts
+//!   of a HATS data set.
 //!
 //! **Tables in, tables out.** This crate knows no images, no world coordinates and no photometry,
 //! speaks to no network and prints nothing; files appear under their names only when they are
@@ -20,6 +22,7 @@ mod index;
 mod names;
 mod row;
 mod spectra;
+mod store;
 mod tables;
 
 pub use aggregate::{
@@ -35,6 +38,9 @@ pub use spectra::{SPECTRUM_ARRAYS, SPECTRUM_SCALARS, SpectraWriter, SpectrumRow}
 pub use spx_core::columns::{ColumnKind, TableColumn};
 pub use spx_core::release::{FluxCorrection, ReleaseIdentity};
 pub use spx_core::{progress, sky};
+pub use store::{
+    LightCurveStore, RetrievedMeasurement, STORED_NUMBERS, StoredIds, StoredMeasurement, fine_cell,
+};
 pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, RecordedZodi,
     Unmeasured, WrittenTables,

@@ -17,6 +17,7 @@ use crate::commands::run::{self, RunArgs};
 use crate::commands::serve::{self, ServeArgs};
 use crate::commands::simulate::{self, SimulateArgs};
 use crate::commands::spectrum::{self, SourceSpectrumArgs};
+use crate::commands::survey::{self, SurveyArgs};
 use crate::cube::{self, CubeArgs};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
@@ -47,6 +48,7 @@ enum Command {
     LightCurve(LightCurveArgs),
     Drizzle(Box<DrizzleArgs>),
     Mosaic(Box<MosaicArgs>),
+    Survey(SurveyArgs),
     Cube(CubeArgs),
     Calibration(CalibrationArgs),
     Inspect(InspectArgs),
@@ -75,6 +77,7 @@ impl Cli {
             Command::Photometry(args) => photometry::run(&args, &self.global),
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Mosaic(args) => run_mosaic(&args, &self.global),
+            Command::Survey(args) => survey::run(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),

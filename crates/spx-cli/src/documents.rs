@@ -8,7 +8,8 @@ use clap::{Command, CommandFactory as _};
 use crate::cli::Cli;
 
 /// Options of cargo, xtask and other programs in examples.
-const FOREIGN_OPTIONS: [&str; 7] = ["bench", "help", "nocapture", "path", "quick", "test", "workspace"];
+const FOREIGN_OPTIONS: [&str; 9] =
+    ["bench", "help", "nocapture", "path", "quick", "rerun-incomplete", "test", "unlock", "workspace"];
 
 /// All options, each with the defaults that commands give it.
 fn options() -> BTreeMap<String, BTreeSet<String>> {

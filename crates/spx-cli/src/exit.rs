@@ -17,6 +17,12 @@ pub(crate) enum Outcome {
     Usage,
     /// 3: nothing to work on was found.
     NothingFound,
+    /// 4: some of the work is not done yet.
+    Incomplete,
+    /// 5: some of the work needs more memory than there is.
+    Refused,
+    /// 75: another process is at work, or something else passes: try again later.
+    TryAgain,
     /// 130: interrupted by Ctrl-C, as shells have it.
     Interrupted,
 }
@@ -28,6 +34,9 @@ impl From<Outcome> for ExitCode {
             Outcome::Failed => 1,
             Outcome::Usage => 2,
             Outcome::NothingFound => 3,
+            Outcome::Incomplete => 4,
+            Outcome::Refused => 5,
+            Outcome::TryAgain => 75,
             Outcome::Interrupted => 130,
         })
     }

@@ -4,16 +4,14 @@
 mod tools;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use spx_core::fits::FitsWriter;
-use spx_core::header::Header;
 use tempfile::{TempDir, tempdir};
 use tools::local::{archive, ask};
-use tools::{Run, command, image, input, names, spx};
+use tools::{Run, command, image, input, names, spx, unity};
 
 /// By default an exposure whose zodiacal scale cannot be fitted has the median of its run, which
 /// sums in parts cannot know; hence the fit that looks at no others.
@@ -31,32 +29,10 @@ const REGION: [&str; 8] = [
 const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
 const PLANES: [&str; 2] = ["--planes=weight,wavelength,context", "--err=driz_err"];
 
-/// Flux corrections that change nothing: one of the files is of the other release, and sums take
-/// one flux scale alone. Made once and kept in the target directory.
-fn unity() -> &'static str {
-    static FILE: OnceLock<String> = OnceLock::new();
-    FILE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("l3_flux_corrections_D3_unity.fits");
-        if !place.exists() {
-            let new = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-            let file = new.path().join("unity.fits");
-            let mut fits = FitsWriter::create(&file).unwrap();
-            let mut cards = Header::new();
-            cards.set("EXTNAME", "IMAGE", "");
-            fits.image::<u8>(&[], &Header::new()).unwrap();
-            fits.image::<f32>(&[2040, 2040], &cards).unwrap();
-            fits.write_pixels(0, &vec![1_f32; 2040 * 2040]).unwrap();
-            fits.finish().unwrap();
-            // Another test may have been faster; its file is the same.
-            fs::rename(file, &place).ok();
-        }
-        format!("--flux-corrections={}", place.display())
-    })
-}
-
 /// `spx drizzle` on some of the files.
 fn drizzle(folder: &Path, more: &[&str], files: &[&str]) -> Run {
-    let more = &[&[unity()], more].concat()[..];
+    let unity = unity();
+    let more = &[&[unity.as_str()], more].concat()[..];
     let inputs: Vec<String> = files.iter().map(|name| input(name).display().to_string()).collect();
     let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
     spx(folder, &[&REGION[..], more, &["--input"], &inputs].concat())
@@ -112,15 +88,72 @@ fn a_delivery_without_usable_pixels_is_remembered() {
     let folder = tempdir().unwrap();
     let all = [&elsewhere[..], &FILES].concat();
     assert_eq!(drizzle(folder.path(), &["-o", "out"], &all).code, Some(0));
-    assert_eq!(add(folder.path(), &[], &elsewhere).code, Some(0));
-    finalize(folder.path(), &["sums.fits"]).fails(3, &["no D3 cube", "does not reach the region"]);
     assert_eq!(add(folder.path(), &[], &FILES).code, Some(0));
+    assert_eq!(add(folder.path(), &[], &elsewhere).code, Some(0));
     assert_eq!(finalize(folder.path(), &["sums.fits"]).code, Some(0));
     let header = |file: &str| {
         let mut fits = spx_core::fits::FitsReader::open(&folder.path().join(file)).unwrap();
         fits.header().unwrap().integer("N_REJECT").unwrap()
     };
     assert_eq!((header("cube.fits"), header("out/drizzle_D3.fits")), (1, 1));
+}
+
+#[test]
+fn sums_of_nothing_are_not_written() {
+    let folder = tempdir().unwrap();
+    for more in [&[][..], &["--accumulate=sums.fits"], &["--accumulate=sums.fits", "--sums-only"]] {
+        let run = drizzle(folder.path(), &[&["-o", "out"], more].concat(), &["d3_pole_a.fits"]);
+        run.fails(3, &["no D3 cube", "does not reach the region"]);
+        assert_eq!(names(folder.path()), [""; 0], "{more:?}");
+    }
+}
+
+#[test]
+fn known_exposures_are_skipped_and_the_sums_are_not_even_read() {
+    let (_, expected) = at_once(&[]);
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let listed: Vec<String> = FILES.map(|name| format!("{}\t1\n", input(name).display())).into();
+    fs::write(folder.join("first.list"), listed[..3].concat()).unwrap();
+    fs::write(folder.join("all.list"), listed.concat()).unwrap();
+    let skip = ["--accumulate=sums.fits", "--known=skip", "-o", "out"];
+    let unity = unity();
+    let run = |more: &[&str], list: &str| {
+        let start = [&REGION[..], &[unity.as_str()], &skip, more, &["--json", "--input", list]].concat();
+        spx(folder, &start)
+    };
+    assert_eq!(run(&[], "@first.list").code, Some(0));
+    let second = run(&["--overwrite"], "@all.list").json();
+    assert_eq!(second[0]["inputs"].as_array().unwrap().len(), 3, "{second}");
+    assert!(read(folder, "out/drizzle_D3.fits") == expected);
+    // Damaged sums are noticed where they are read.
+    let mut sums = read(folder, "sums.fits");
+    let middle = sums.len() / 2;
+    sums[middle] ^= 1;
+    fs::write(folder.join("sums.fits"), &sums).unwrap();
+    let third = run(&[], "@all.list");
+    assert_eq!(third.code, Some(0), "{}", third.stderr);
+    let report = third.json();
+    assert_eq!((&report[0]["used"], &report[0]["file"]), (&6.into(), &"out/drizzle_D3.fits".into()));
+    assert_eq!(run(&["--sums-only"], "@all.list").code, Some(0));
+    fs::remove_file(folder.join("out/drizzle_D3.fits")).unwrap();
+    run(&[], "@all.list").fails(1, &["sums.fits", "damaged"]);
+}
+
+#[test]
+fn lists_come_from_standard_input_too() {
+    let (_, expected) = at_once(&[]);
+    let folder = tempdir().unwrap();
+    let unity = unity();
+    let arguments = [&REGION[..], &[&unity, "-o", "out", "--input", "-"]].concat();
+    let mut child = command(folder.path(), &arguments).stdin(Stdio::piped()).spawn().unwrap();
+    let listed: String = FILES.map(|name| format!("{}\n", input(name).display())).concat();
+    child.stdin.take().unwrap().write_all(listed.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(read(folder.path(), "out/drizzle_D3.fits") == expected);
+    let run = spx(folder.path(), &[&REGION[..], &["--input", "@none.list"]].concat());
+    assert_eq!(run.code, Some(1));
+    assert!(run.stderr.contains("none.list: No such file"), "{}", run.stderr);
 }
 
 /// Values of single precision that lie between those of two cubes, at most.
@@ -200,7 +233,7 @@ fn an_exposure_goes_in_once() {
         fs::copy(input(name), folder.join("data").join(name)).unwrap();
     }
     let more = ["--accumulate=sums.fits", "-o", "out", "--input", "data"];
-    let whole = spx(folder, &[&REGION[..], &[unity()], &more].concat());
+    let whole = spx(folder, &[&REGION[..], &[&unity()], &more].concat());
     assert_eq!(whole.code, Some(0), "{}", whole.stderr);
     assert!(read(folder, "out/drizzle_D3.fits") == expected);
 
@@ -288,7 +321,8 @@ fn a_kill_loses_nothing() {
         for _ in 0..5 {
             let inputs: Vec<String> = delivery.iter().map(|name| input(name).display().to_string()).collect();
             let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
-            let arguments = [&REGION[..], &[unity()], &more, &["--input"], &inputs].concat();
+            let unity = unity();
+            let arguments = [&REGION[..], &[unity.as_str()], &more, &["--input"], &inputs].concat();
             let mut child =
                 command(folder, &arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
             std::thread::sleep(whole_run.mul_f64(random.f64()).max(Duration::from_millis(1)));

@@ -2,6 +2,7 @@
 //! need.
 
 mod extract;
+mod part;
 mod settings;
 mod spectra;
 mod stages;
@@ -13,8 +14,9 @@ use serde::{Deserialize, Serialize};
 use crate::{Listener, PipelineError};
 
 pub use extract::ImageReport;
+pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
-pub use spx_batch::{BatchRow, header};
+pub use spx_batch::{BatchRow, LightCurveStore, header};
 pub use stages::{BATCH_STAGES, BatchRun, light_curve};
 
 /// Which stages of a batch are done, and how.

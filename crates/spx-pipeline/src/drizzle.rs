@@ -21,8 +21,11 @@ mod run;
 mod settings;
 mod writer;
 
+pub(crate) use accumulate::added_files;
 pub use finalize::{FinalizeRequest, finalize};
 pub use grid::{GridFrame, GridProjection, GridSettings};
+pub(crate) use job::needed_memory;
+pub use memory::MemoryRefusal;
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{
@@ -33,6 +36,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    CubeChannels, DrizzleConfig, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
-    SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputCompression, OutputSettings,
+    PixelSettings, RegionSettings, SamplingSettings,
 };

@@ -41,6 +41,11 @@ impl PipelineProblem {
         Self { context: None, cause: cause.into(), hint: None }
     }
 
+    /// Whether it is, below all contexts, an error of this type.
+    pub fn is<E: Error + 'static>(&self) -> bool {
+        self.cause.is::<E>() || self.cause.downcast_ref::<Self>().is_some_and(Self::is::<E>)
+    }
+
     /// A way out of the problem, where there is one.
     pub fn hint(&self) -> Option<&str> {
         self.hint.as_deref()
@@ -250,6 +255,8 @@ mod tests {
         let error = Err::<(), _>(missing()).context("HDU 1").context("a.fits").unwrap_err();
         assert_eq!(error.one_line(), "a.fits: HDU 1: no such file");
         assert!(matches!(error, PipelineError::Failed(_)));
+        let problem = error.problem().unwrap();
+        assert!(problem.is::<io::Error>() && !problem.is::<fmt::Error>());
         let told = PipelineError::failed(missing()).with_context("a.fits: no such file");
         assert_eq!(told.one_line(), "a.fits: no such file");
     }

@@ -1,5 +1,7 @@
 //! Finding the spectral images that the user names, and knowing which exposure each is.
 
+mod list;
+
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
@@ -37,6 +39,26 @@ pub struct InputFile {
     pub identity: ReleaseIdentity,
     /// First pixel `[y, x]` in the detector's frame.
     pub first_pixel: [i64; 2],
+}
+
+impl InputFile {
+    /// What the metadata of a file tell.
+    ///
+    /// # Errors
+    /// Where the image is of a pipeline that is not known.
+    pub(crate) fn of(path: &Path, named: bool, metadata: &Metadata) -> Result<Self, InputError> {
+        let begin = metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN);
+        Ok(Self {
+            begin: ExposureBegin(begin),
+            id: metadata.id.clone(),
+            name: file_name(path),
+            path: path.to_owned(),
+            shape: metadata.shape,
+            named,
+            identity: known_release(metadata)?,
+            first_pixel: first_pixel(metadata),
+        })
+    }
 }
 
 /// When an exposure began \[MJD, UTC\], NaN where its header does not say. NaN comes last.
@@ -108,11 +130,14 @@ pub struct InputListing {
     skipped: Vec<InputError>,
 }
 
-/// Lists the inputs: files, and what looks like an image in directories and below them. A file
+/// Lists the inputs: files, what looks like an image in directories and below them, and both where
+/// lists name them (`@FILE`, or `-` for the standard input: a path a line, up to a tab). A file
 /// named twice counts once, also by way of links, which are followed. Calibration products, which
 /// lie beside the images where a directory has the paths of the archive, are none of them.
 pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
-    let mut found = find_fits_files(inputs);
+    let (paths, failed) = list::expand_lists(inputs);
+    let mut found = find_fits_files(&paths);
+    found.failed.extend(failed);
     found.files.retain(|(path, named)| *named || !is_calibration_product(path));
     found
 }
@@ -223,13 +248,7 @@ impl InputListing {
             .into_par_iter()
             .map(|(path, named)| {
                 let file = MefFile::open(&path)?;
-                let metadata = file.metadata();
-                let (id, shape) = (metadata.id.clone(), metadata.shape);
-                let begin = ExposureBegin(metadata.time.begin.or(metadata.time.average).unwrap_or(f64::NAN));
-                let name = file_name(&path);
-                let identity = known_release(metadata)?;
-                let first_pixel = first_pixel(metadata);
-                Ok(InputFile { begin, id, name, path, shape, named, identity, first_pixel })
+                InputFile::of(&path, named, file.metadata())
             })
             .collect();
         let (mut files, mut failed) = (Vec::new(), self.failed);

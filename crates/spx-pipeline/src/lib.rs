@@ -30,6 +30,7 @@ pub mod settings;
 pub mod spectrum;
 pub mod stages;
 pub mod statistics;
+pub mod survey;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub mod zodi;
 

@@ -36,6 +36,7 @@ use serde::de::DeserializeOwned;
 pub use declaration::{SettingDeclaration, SettingHeading, SettingKind, SettingLimits, settings_of};
 pub(crate) use read::unknown;
 pub use read::{SettingsError, check_setting, resolve};
+pub(crate) use template::configuration_text;
 pub use template::{template, write_configuration};
 
 /// A struct of settings that can be read from a file, made into options and written down.

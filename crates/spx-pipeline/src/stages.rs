@@ -362,8 +362,13 @@ pub fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
 }
 
 /// Another run has locked a directory or a file.
+#[derive(Debug, thiserror::Error)]
+#[error("another run is at work in {}", .0.display())]
+pub struct AtWork(PathBuf);
+
+/// Another run has locked a directory or a file.
 pub fn at_work(path: &Path) -> PipelineError {
-    PipelineError::failed(format!("another run is at work in {}", path.display()))
+    PipelineError::failed(AtWork(path.to_owned()))
 }
 
 fn read(file: &Path) -> Result<StageState, PipelineError> {

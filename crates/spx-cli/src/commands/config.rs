@@ -10,6 +10,7 @@ use spx_pipeline::output::write_output;
 use spx_pipeline::photometry::PhotometryConfig;
 use spx_pipeline::run::RunConfig;
 use spx_pipeline::settings::{Configuration, template};
+use spx_pipeline::survey::SurveyConfig;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::setting_args::SettingArgs;
@@ -76,6 +77,8 @@ enum ShowCommand {
     Photometry(SettingArgs<PhotometryConfig>),
     /// The settings of `spx batch`
     Batch(SettingArgs<BatchConfig>),
+    /// The settings of `spx survey plan`
+    Survey(SettingArgs<SurveyConfig>),
 }
 
 /// A command with a configuration.
@@ -88,6 +91,7 @@ enum ConfiguredCommand {
     Run,
     Photometry,
     Batch,
+    Survey,
 }
 
 /// Runs the command.
@@ -102,6 +106,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
                 ConfiguredCommand::Run => template::<RunConfig>("run"),
                 ConfiguredCommand::Photometry => template::<PhotometryConfig>("photometry"),
                 ConfiguredCommand::Batch => template::<BatchConfig>("batch"),
+                ConfiguredCommand::Survey => template::<SurveyConfig>("survey plan"),
             };
             match file {
                 None => ui::data(&text)?,
@@ -117,6 +122,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
             Some(ShowCommand::Run(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Photometry(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Batch(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Survey(settings)) => show(&settings.resolve()?)?,
         },
     }
     Ok(Outcome::Done)

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use spx_pipeline::batch::{BatchRow, header, light_curve};
+use spx_pipeline::survey::survey_light_curve;
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
@@ -12,7 +13,7 @@ use crate::global::Global;
 use crate::text::{Align, Table, number};
 use crate::ui;
 
-/// Show one source of a finished batch.
+/// Show one source of a finished batch, or of the light curves of a survey.
 ///
 /// Without --output, prints a table. Of a Parquet data set, only the file that has the source is
 /// opened.
@@ -21,12 +22,13 @@ use crate::ui;
 Examples:
   spx lightcurve 39633458707826492 batch_output
   spx lightcurve 'NGC 4395' batch_output -o ngc4395.png -o ngc4395.csv
-  spx lightcurve 12 batch_output --json")]
+  spx lightcurve 12 batch_output --json
+  spx lightcurve 39633458707826492 survey -o curve.png")]
 pub(crate) struct LightCurveArgs {
     /// The source's id, as it stands in the catalog
     #[arg(value_name = "ID", allow_hyphen_values = true)]
     id: String,
-    /// Output directory of the batch
+    /// Output directory of the batch, or directory of the survey
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// File to write, by its ending: .csv for all columns, .png or .svg for a figure; may be given
@@ -44,7 +46,10 @@ pub(crate) struct LightCurveArgs {
 /// Runs the command.
 pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
-    let rows = light_curve(&args.directory, &args.id)?;
+    let rows = match args.directory.join("catalog").is_dir() {
+        true => survey_light_curve(&args.directory, &args.id, &global.terminal())?,
+        false => light_curve(&args.directory, &args.id)?,
+    };
     for output in &outputs {
         let contents = match output.kind {
             Kind::Csv => csv(&rows).into_bytes(),

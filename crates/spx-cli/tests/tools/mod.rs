@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use spx_core::fits::{FitsNumber, FitsReader};
+use spx_core::fits::{FitsNumber, FitsReader, FitsWriter};
+use spx_core::header::Header;
 
 /// How a run of `spx` ended.
 pub(crate) struct Run {
@@ -75,6 +76,31 @@ pub(crate) fn exposure(number: usize) -> Vec<u8> {
     let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
     bytes[at..at + text.len()].copy_from_slice(format!("'2025W51_1A_{number:04}_4'").as_bytes());
     bytes
+}
+
+/// Flux corrections that change nothing: one of the inputs is of the other release, and sums take
+/// one flux scale alone. Made once and kept in the target directory.
+pub(crate) fn unity_file() -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("l3_flux_corrections_D3_unity.fits");
+    if !place.exists() {
+        let new = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let file = new.path().join("unity.fits");
+        let mut fits = FitsWriter::create(&file).unwrap();
+        let mut cards = Header::new();
+        cards.set("EXTNAME", "IMAGE", "");
+        fits.image::<u8>(&[], &Header::new()).unwrap();
+        fits.image::<f32>(&[2040, 2040], &cards).unwrap();
+        fits.write_pixels(0, &vec![1_f32; 2040 * 2040]).unwrap();
+        fits.finish().unwrap();
+        // Another test may have been faster; its file is the same.
+        std::fs::rename(file, &place).ok();
+    }
+    place
+}
+
+/// The option for [`unity_file`].
+pub(crate) fn unity() -> String {
+    format!("--flux-corrections={}", unity_file().display())
 }
 
 /// A directory with `cube.fits` in it: 25 x 21 pixels, 17 planes, of which 4 have data.

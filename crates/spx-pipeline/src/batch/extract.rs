@@ -262,7 +262,9 @@ impl Extraction<'_> {
         }
     }
 
-    fn measure(
+    /// Measures the sources of the catalog that lie on an image; `run` are the scales of the
+    /// zodiacal light of other images.
+    pub(super) fn measure(
         &self,
         path: &Path,
         run: &[f64],
@@ -402,8 +404,9 @@ fn finishing<T>(
 type Rows = (Vec<(u32, MeasurementRow)>, Vec<Unmeasured>);
 
 /// What an image gave.
-struct Measured {
-    info: ExposureInfo,
-    rows: Vec<(u32, MeasurementRow)>,
+pub(super) struct Measured {
+    pub(super) info: ExposureInfo,
+    /// By the numbers of their sources.
+    pub(super) rows: Vec<(u32, MeasurementRow)>,
     unmeasured: Vec<Unmeasured>,
 }

@@ -57,8 +57,9 @@ pub struct BatchConfig {
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Region"))]
     pub bands: Option<Vec<String>>,
 
-    /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz);
-    /// without it the archive is asked for images of the region
+    /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz), or
+    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
+    /// asked for images of the region
     #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for images/, per_image/, lightcurves/ and the resolved configuration
@@ -135,6 +136,14 @@ pub(super) enum BatchImages {
 }
 
 impl BatchConfig {
+    /// Checks the settings, and gives the catalog.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(crate) fn check(&self) -> Result<PathBuf, PipelineError> {
+        self.parameters().map(|parameters| parameters.catalog)
+    }
+
     /// Checks the settings.
     ///
     /// # Errors

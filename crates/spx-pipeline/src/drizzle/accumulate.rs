@@ -13,6 +13,7 @@ use spx_drizzle::file::{self, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
 
 use super::report::InputReport;
+use super::settings::{DrizzleConfig, DrizzleProduct, KnownExposures};
 use crate::identity::InputIdentity;
 use crate::inputs::{ExposureBegin, InputFile};
 use crate::outcome::InputOutcome;
@@ -50,9 +51,9 @@ impl SumsInUse {
         Ok(Self { path, file: Some(file), exists: true, lock, _directory: directory })
     }
 
-    /// Exposures in it.
-    pub(super) fn exposures(&self) -> usize {
-        self.file.as_ref().map_or(0, |file| file.entries().len())
+    /// The exposures in it, until it is read.
+    pub(super) fn entries(&self) -> &[AccumulatedExposure] {
+        self.file.as_ref().map_or(&[], |file| file.entries())
     }
 
     /// Reads the sums; empty ones where there is no file yet.
@@ -138,6 +139,21 @@ pub(super) fn write(
     written.map_err(PipelineError::from)
 }
 
+/// Names of the files whose exposures are in sums; `None` where the sums were made with other
+/// settings.
+///
+/// # Errors
+/// Where the file is damaged or no accumulator.
+pub(crate) fn added_files(
+    path: &Path,
+    config: &DrizzleConfig,
+    product: DrizzleProduct,
+) -> Result<Option<HashSet<String>>, PipelineError> {
+    let file = SumsFile::open(path)?;
+    let is_same = file.check_settings(&config.history(product)).is_ok();
+    Ok(is_same.then(|| file.entries().iter().map(|entry| entry.file.clone()).collect()))
+}
+
 /// What became of a source.
 pub(super) struct AddedFile {
     pub(super) report: InputReport,
@@ -169,12 +185,16 @@ pub(super) struct AddedFiles {
 impl AddedFiles {
     /// Tells which sources are new. Each exposure is added once, be it in the sums or twice among
     /// the sources.
-    pub(super) fn among(sources: &[InputFile], accumulator: &Accumulator) -> Self {
-        let last = accumulator.entries().iter().map(order).max();
+    pub(super) fn among(
+        sources: &[InputFile],
+        entries: &[AccumulatedExposure],
+        choice: KnownExposures,
+    ) -> Self {
+        let last = entries.iter().map(order).max();
         let identified = sources.par_iter().map(|s| (s.path.clone(), InputIdentity::of(&s.path)));
         let mut additions = Self { contents: identified.collect(), ..Self::default() };
         let mut seen = HashSet::new();
-        let known: HashMap<_, _> = accumulator.entries().iter().map(|e| (&e.id, e)).collect();
+        let known: HashMap<_, _> = entries.iter().map(|e| (&e.id, e)).collect();
         for source in sources {
             let there = known.get(&source.id);
             let content = additions.contents[&source.path].digest();
@@ -184,12 +204,12 @@ impl AddedFiles {
             });
             additions.replaced += usize::from(replaced);
             let (status, reason) = match () {
-                () if accumulator.contains(&source.id) && !source.named => {
+                () if there.is_some() && (!source.named || choice == KnownExposures::Skip) => {
                     additions.aside += 1;
                     additions.newer += usize::from(there.is_some_and(|t| source.identity > t.identity));
                     continue;
                 }
-                () if accumulator.contains(&source.id) => (InputOutcome::Rejected, "is in the sums already"),
+                () if there.is_some() => (InputOutcome::Rejected, "is in the sums already"),
                 () if !seen.insert(&source.id) => {
                     (InputOutcome::Failed, "comes twice, and sums take each exposure once")
                 }

@@ -1,10 +1,11 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
-use spx_core::image::{Metadata, ObservationTime, PixelPlanes, SpectralImage};
+use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::release::ExposureCalibration;
 use spx_drizzle::{
@@ -18,7 +19,7 @@ use super::extra::{ExtraArrays, WeightMap};
 use super::holes;
 use super::memory::allowed_memory;
 use super::report::{CubeReport, InputReport};
-use super::settings::{DrizzleParameters, DrizzleProduct};
+use super::settings::{DrizzleParameters, DrizzleProduct, KnownExposures};
 use super::writer::CubeWriter;
 use crate::buffers::BufferPool;
 use crate::calibration::{Calibration, calibration_lines, mixed_scales_warning};
@@ -104,23 +105,27 @@ impl DrizzleJob<'_> {
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
         let products = self.calibration.paths_of_cubes(self.product.detector());
         let products = calibration_lines(&products, stages)?;
-        let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
+        let packed = self.parameters.compression.name().map(|name| format!("compress {name}"));
+        let lines = self
+            .history
+            .iter()
+            .cloned()
+            .chain(packed)
+            .chain(sums)
+            .chain(products)
+            .chain(sources)
+            .chain(failed);
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
     /// Upper bound of the memory that the run needs, with so many exposures of earlier runs
     /// [bytes].
     pub(super) fn memory(&self, plan: &DrizzlePlan, accumulated: usize) -> u64 {
-        let [_, ny, nx] = plan.cube_shape();
         let pixels = |s: &InputFile| (s.shape[0] * s.shape[1]) as u64;
         let largest = self.files.iter().map(pixels).max().unwrap_or(0);
-        // An output pixel gets about one droplet of an exposure; vectors grow to twice what they
-        // hold.
-        let droplets = 2 * largest.min(2 * (nx as u64) * (ny as u64));
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
-        plan.accumulator_bytes(accumulated + self.files.len())
+        needed_memory(plan, accumulated + self.files.len(), largest, workers)
             + plan.comparison_bytes(self.files.len(), &self.comparison(0))
-            + workers * (PLANE_BYTES * largest + DROPLET_BYTES * droplets)
     }
 
     /// For what the exposures are compared, with so much memory for their stack \[bytes\], but not
@@ -181,7 +186,7 @@ impl DrizzleJob<'_> {
         let mut accumulator = sums.load(plan, self.listener)?;
         let context = self.parameters.resampling.planes.context;
         let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
-        let additions = AddedFiles::among(&self.files, &accumulator);
+        let additions = AddedFiles::among(&self.files, accumulator.entries(), self.parameters.known);
         additions.tell(&sums.path, self.listener);
         self.refuse_mixed_scales(&accumulator, &additions.new)?;
         // Sums must not depend on how they were cut into runs, so none looks at the others.
@@ -196,11 +201,13 @@ impl DrizzleJob<'_> {
             }
             inputs.push(added.report);
         }
+        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
+        // Sums of nothing but zeros help nobody.
+        self.writer().refuse_empty(&report)?;
         if accumulator.entries().len() > before {
             let celestial = self.parameters.grid.header();
             sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
-        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
         if !self.parameters.sums_only {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
@@ -211,6 +218,27 @@ impl DrizzleJob<'_> {
         report.inputs.extend(additions.refused);
         report.inputs.extend(self.left_aside());
         Ok(report)
+    }
+
+    /// Whether nothing is to be done: known exposures are skipped, all files are in the sums, and
+    /// the cube, where one is wanted, is there.
+    pub(super) fn has_nothing_to_add(&self, sums: Option<&SumsInUse>) -> bool {
+        let Some(sums) = sums.filter(|_| self.parameters.known == KnownExposures::Skip) else { return false };
+        let known: HashSet<&ExposureId> = sums.entries().iter().map(|entry| &entry.id).collect();
+        (self.parameters.sums_only || self.output().exists())
+            && self.files.iter().all(|file| known.contains(&file.id))
+    }
+
+    /// The report of a run that has nothing to add, which reads no sums.
+    pub(super) fn nothing_added(&self, plan: &DrizzlePlan, sums: &SumsInUse) -> CubeReport {
+        let context = self.parameters.resampling.planes.context;
+        let accumulated = sums.entries().iter().map(|e| accumulate::report(e, context)).collect();
+        AddedFiles::among(&self.files, sums.entries(), self.parameters.known).tell(&sums.path, self.listener);
+        let inputs = self.failed.iter().map(InputReport::failed).chain(self.left_aside()).collect();
+        let mut report =
+            CubeReport::new(self.product, &self.output(), plan.cube_shape(), accumulated, inputs);
+        self.name_products(&mut report);
+        report
     }
 
     /// Files that are not used because others show the same exposure.
@@ -452,18 +480,25 @@ impl DrizzleJob<'_> {
         }
     }
 
+    fn writer(&self) -> CubeWriter<'_> {
+        let Self { parameters, product, history, overwrite, .. } = self;
+        CubeWriter { parameters, product: *product, history, overwrite: *overwrite }
+    }
+
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
         // Another run that made the directory, and then had nothing to write, has removed it.
-        let directory = &self.parameters.output_dir;
-        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
-        CubeWriter {
-            parameters: self.parameters,
-            product: self.product,
-            history: &self.history,
-            overwrite: self.overwrite,
-        }
-        .write(&self.output(), drizzler, report, timing, self.listener)
+        std::fs::create_dir_all(self.directory).with_context(|| self.directory.display().to_string())?;
+        self.writer().write(&self.output(), drizzler, report, timing, self.listener)
     }
+}
+
+/// Upper bound of the memory that a drizzle of so many exposures, of so many pixels at most, needs
+/// on so many threads, where nothing is compared \[bytes\].
+pub(crate) fn needed_memory(plan: &DrizzlePlan, exposures: usize, pixels: u64, threads: u64) -> u64 {
+    let [_, ny, nx] = plan.cube_shape();
+    // An output pixel gets about one droplet of an exposure; vectors grow to twice what they hold.
+    let droplets = 2 * pixels.min(2 * (nx as u64) * (ny as u64));
+    plan.accumulator_bytes(exposures) + threads * (PLANE_BYTES * pixels + DROPLET_BYTES * droplets)
 }
 
 /// The six detectors of an observation are one pointing.

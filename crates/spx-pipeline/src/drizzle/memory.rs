@@ -11,16 +11,23 @@ const GIB: f64 = 1_073_741_824.0;
 /// Usage.
 pub(super) fn check_memory(needed: u64, max_memory: Option<f64>) -> Result<(), PipelineError> {
     let allowed = allowed_memory(max_memory);
-    let name = if max_memory.is_some() { "max_memory allows" } else { "is available" };
     if needed as f64 <= allowed {
         return Ok(());
     }
-    Err(PipelineError::usage(format!(
-        "a cube of this size needs about {:.1} GiB of memory, and {:.1} GiB {name}: make the region smaller or \
-         the sampling coarser",
-        needed as f64 / GIB,
-        allowed / GIB
-    )))
+    let limit = if max_memory.is_some() { "max_memory allows" } else { "is available" };
+    Err(PipelineError::usage(MemoryRefusal { needed: needed as f64 / GIB, allowed: allowed / GIB, limit }))
+}
+
+/// A cube needs more memory than there is.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "a cube of this size needs about {needed:.1} GiB of memory, and {allowed:.1} GiB {limit}: make the region smaller \
+     or the sampling coarser"
+)]
+pub struct MemoryRefusal {
+    needed: f64,
+    allowed: f64,
+    limit: &'static str,
 }
 
 /// What may be used [bytes].

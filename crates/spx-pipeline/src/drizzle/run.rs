@@ -318,6 +318,10 @@ fn run_jobs(
     let output = if first.sums_only { None } else { Some(OutputDirectory::create(jobs[0].directory)?) };
     let (mut report, mut errors) = (DrizzleReport::default(), Vec::new());
     for (job, (plan, sums)) in jobs.iter().zip(plans) {
+        if let Some(sums) = sums.as_ref().filter(|sums| job.has_nothing_to_add(Some(sums))) {
+            report.cubes.push(job.nothing_added(&plan, sums));
+            continue;
+        }
         let is_there = |_: &CubeReport| job.products().all(|file| file.exists());
         let depends = job.fingerprint(stages)?;
         let made = stages.run(&job.product.stem(), depends, is_there, || {
@@ -369,7 +373,7 @@ fn run_together(
     file.tell_missing(&detectors, listener);
     let is_there = |_: &CubeReport| file.path().exists();
     let made = stages.run(ChannelFile::STEM, depends, is_there, || {
-        let report = file.join(&parts.cubes, overwrite, listener)?;
+        let report = file.join(&parts.cubes, (parameters.compression, overwrite), listener)?;
         if let DrizzleTask::Cubes(config) = task {
             let comment = format!("What {}.fits was made with.", ChannelFile::STEM);
             write_configuration(&file.configuration(), &comment, &config.resolved())?;
@@ -397,7 +401,11 @@ fn check_jobs(jobs: &[DrizzleJob<'_>], stages: &Stages<'_>) -> Result<Vec<Prepar
         let plan = job.parameters.plan(job.product)?;
         let accumulate = job.parameters.accumulate.as_deref();
         let sums = accumulate.map(|path| SumsInUse::open(path, &job.history)).transpose()?;
-        let accumulated = sums.as_ref().map_or(0, SumsInUse::exposures);
+        let accumulated = sums.as_ref().map_or(0, |sums| sums.entries().len());
+        if job.has_nothing_to_add(sums.as_ref()) {
+            plans.push((plan, sums));
+            continue;
+        }
         check_memory(job.memory(&plan, accumulated), job.parameters.max_memory)?;
         if !job.parameters.sums_only {
             if !job.overwrite && job.output().symlink_metadata().is_ok() {

@@ -8,6 +8,7 @@ use spx_core::detector::Detector;
 use spx_core::flags::{FlagError, FlagNames, FlagSelection};
 use spx_core::release::ReleaseChoice;
 use spx_core::sky::{Position, Rectangle};
+use spx_drizzle::file::CubeCompression;
 use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
@@ -48,6 +49,9 @@ pub struct DrizzleConfig {
     pub sums_only: bool,
     /// What the cubes hold
     pub channels: CubeChannels,
+    /// With accumulate: images named by their files whose exposures are in the sums are reported as
+    /// rejected, or skipped (skip); with skip, a run that has nothing to add changes nothing
+    pub known: KnownExposures,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
     /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
@@ -89,6 +93,7 @@ impl Default for DrizzleConfig {
             accumulate: None,
             sums_only: false,
             channels: CubeChannels::default(),
+            known: KnownExposures::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
             archive: ArchiveSettings::default(),
@@ -112,6 +117,18 @@ pub enum CubeChannels {
     Detector,
     /// Those of all detectors among the inputs, one after the other in one file, drizzle_all.fits
     All,
+}
+
+/// What becomes of images that are named by their files and whose exposures are in the running
+/// sums.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum KnownExposures {
+    /// Each is reported
+    #[default]
+    Report,
+    /// They are skipped, as those that are found in directories
+    Skip,
 }
 
 /// Settings of the region and the detector.
@@ -142,8 +159,9 @@ pub struct RegionSettings {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct OutputSettings {
-    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively);
-    /// without it the archive is asked for images of the region
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
+    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
+    /// asked for images of the region
     #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for the output and the resolved configuration
@@ -151,11 +169,25 @@ pub struct OutputSettings {
     pub output_dir: PathBuf,
     /// Replace existing output
     pub overwrite: bool,
+    /// Pack the arrays of the output (tile-compressed FITS): lossless, or rounded, where SCI is
+    /// within 0.02 of its error, VARIANCE within 4 %, and all else exact
+    #[schemars(extend("examples" = ["lossless"], "x-value" = "HOW"))]
+    pub compress: Option<OutputCompression>,
+}
+
+/// How the arrays of the output are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OutputCompression {
+    /// Every bit is kept
+    Lossless,
+    /// SCI and VARIANCE are rounded, to 0.02 of the error and to 4 %
+    Rounded,
 }
 
 impl Default for OutputSettings {
     fn default() -> Self {
-        Self { input: None, output_dir: "drizzle_output".into(), overwrite: false }
+        Self { input: None, output_dir: "drizzle_output".into(), overwrite: false, compress: None }
     }
 }
 
@@ -262,6 +294,8 @@ pub(super) struct DrizzleParameters {
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
     pub(super) channels: CubeChannels,
+    pub(super) known: KnownExposures,
+    pub(super) compression: CubeCompression,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
     pub(super) options: DrizzleOptions,
@@ -373,6 +407,12 @@ impl DrizzleConfig {
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
             channels: self.channels,
+            known: self.known,
+            compression: match self.output.compress {
+                None => CubeCompression::None,
+                Some(OutputCompression::Lossless) => CubeCompression::Lossless,
+                Some(OutputCompression::Rounded) => CubeCompression::Rounded,
+            },
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
@@ -401,8 +441,17 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 7] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "channels", "max_memory"];
+const NOT_IN_HISTORY: [&str; 9] = [
+    "input",
+    "output_dir",
+    "overwrite",
+    "compress",
+    "accumulate",
+    "sums_only",
+    "channels",
+    "known",
+    "max_memory",
+];
 
 impl RegionSettings {
     /// The region, checked.

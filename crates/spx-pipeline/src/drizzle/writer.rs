@@ -6,12 +6,12 @@ use std::path::Path;
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 use spx_core::release::{DataRelease, ExposureCalibration};
-use spx_drizzle::file::{self, CubeInfo};
+use spx_drizzle::file::{self, CubeCompression, CubeInfo};
 use spx_drizzle::{Drizzler, Timing};
 use spx_wcs::OutputGrid;
 
 use super::report::{CubeReport, InputReport};
-use super::settings::{DrizzleParameters, DrizzleProduct};
+use super::settings::{CubeChannels, DrizzleParameters, DrizzleProduct};
 use crate::PipelineError;
 use crate::outcome::InputOutcome;
 
@@ -72,9 +72,7 @@ impl CubeWriter<'_> {
         timing: Timing,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        if report.used == 0 {
-            return Err(self.nothing_used(report));
-        }
+        self.refuse_empty(report)?;
         let parameters = self.parameters;
         let inputs = report.all().map(InputReport::history);
         let history = self.history.iter().map(|line| format!("config {line}"));
@@ -89,6 +87,11 @@ impl CubeWriter<'_> {
             base_pixel_scale: OutputGrid::NATIVE_SCALE,
             celestial: parameters.grid.header(),
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            // A part of a file of all channels is packed when that is written.
+            compression: match parameters.channels {
+                CubeChannels::Detector => parameters.compression,
+                CubeChannels::All => CubeCompression::None,
+            },
             weighting: parameters.resampling.weight.to_string(),
             timing,
             provenance: self.provenance(report),
@@ -104,7 +107,14 @@ impl CubeWriter<'_> {
         written.map_err(PipelineError::from)
     }
 
-    fn nothing_used(&self, report: &CubeReport) -> PipelineError {
+    /// Refuses what has no data.
+    ///
+    /// # Errors
+    /// Nothing found where no exposure contributes, failed where inputs could not be read besides.
+    pub(super) fn refuse_empty(&self, report: &CubeReport) -> Result<(), PipelineError> {
+        if report.used > 0 {
+            return Ok(());
+        }
         let all: Vec<&InputReport> = report.all().collect();
         let reasons: Vec<String> = all
             .iter()
@@ -121,6 +131,9 @@ impl CubeWriter<'_> {
             reasons.join("; "),
             if all.len() > reasons.len() { "; ..." } else { "" }
         );
-        if report.failed > 0 { PipelineError::failed(error) } else { PipelineError::nothing_found(error) }
+        Err(match report.failed {
+            0 => PipelineError::nothing_found(error),
+            _ => PipelineError::failed(error),
+        })
     }
 }

@@ -62,6 +62,15 @@ pub fn write_configuration(
     configuration: &impl Serialize,
 ) -> Result<(), PipelineError> {
     let name = || path.display().to_string();
-    let text = toml::to_string(configuration).map_err(PipelineError::failed).with_context(name)?;
-    atomic::write(path, format!("# {comment}\n{text}").as_bytes(), true).with_context(name)
+    let text = configuration_text(comment, configuration).with_context(name)?;
+    atomic::write(path, text.as_bytes(), true).with_context(name)
+}
+
+/// A configuration as it is written down, after a comment.
+pub(crate) fn configuration_text(
+    comment: &str,
+    configuration: &impl Serialize,
+) -> Result<String, PipelineError> {
+    let text = toml::to_string(configuration).map_err(PipelineError::failed)?;
+    Ok(format!("# {comment}\n{text}"))
 }

@@ -1,0 +1,587 @@
+//! A store of light curves: parts of a data set in the layout of HATS (Hierarchical Adaptive Tiling
+//! Scheme, IVOA Note 2025), which processes write side by side and nobody aggregates.
+//!
+//! `dataset/Norder=5/Dir=D/Npix=N/PART.parquet` holds the measurements of one part, such as a group
+//! of images, of the sources in HEALPix cell N; `hats.properties` and `partition_info.csv` tell
+//! which cells there are. Rows are sorted by (`_healpix_29`, `target_id`, `mjd`). Numbers are in
+//! single precision but for positions and time; those that are not there are NaN. Bytes of a kind
+//! stand together (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use cdshealpix::nested;
+use parquet::basic::{Compression, Encoding, GzipLevel, LogicalType, Repetition, Type as Physical};
+use parquet::column::reader::ColumnReader;
+use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+use parquet::file::statistics::Statistics;
+use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::schema::types::{ColumnPath, Type, TypePtr};
+use spx_core::atomic::{self, AtomicFile};
+use spx_core::sky::Position;
+
+use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
+
+use crate::BatchError;
+use crate::columnar::{check_places, next};
+use crate::row::COLUMNS;
+
+/// Order of the cells of the directories.
+const ORDER: u8 = 5;
+/// Order of the cells of the column `_healpix_29`.
+const FINE_ORDER: u8 = 29;
+/// Rows of a row group.
+const GROUP: usize = 1 << 17;
+/// Numbers of a measurement in single precision, in the order of their columns.
+pub const STORED_NUMBERS: [&str; 10] = [
+    "x",
+    "y",
+    "flux",
+    "flux_error",
+    "wavelength",
+    "bandwidth",
+    "bg_level",
+    "bg_error",
+    "pixel_area",
+    "zodi_scale",
+];
+
+/// A measurement as the store keeps it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StoredMeasurement {
+    /// Cell of order 29 of the source, by its position in the catalog.
+    pub cell: u64,
+    /// Number of the source in the catalog.
+    pub target: u32,
+    /// Number of the exposure in the part.
+    pub exposure: u32,
+    /// Middle of the exposure \[MJD, UTC\].
+    pub mjd: f64,
+    /// [`STORED_NUMBERS`], in the units of the tables of images.
+    pub numbers: [f32; STORED_NUMBERS.len()],
+    /// Flags of the pixels in the aperture.
+    pub flag: u32,
+    /// Whether it is good.
+    pub is_good: bool,
+}
+
+/// The cell of order 29 of a position.
+pub fn fine_cell(position: Position) -> u64 {
+    nested::hash(FINE_ORDER, position.ra().to_radians(), position.dec().to_radians())
+}
+
+/// Ids of sources: numbers where every id of the catalog is the decimal form of one.
+#[derive(Debug, Clone)]
+pub enum StoredIds {
+    /// By the number in the catalog.
+    Numbers(Vec<i64>),
+    /// By the number in the catalog.
+    Texts(Vec<String>),
+}
+
+impl StoredIds {
+    /// Numbers where all of these ids are, and each as it would be written; texts otherwise.
+    pub fn new<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let number = |id: &str| id.parse::<i64>().ok().filter(|number| number.to_string() == id);
+        match ids.clone().map(number).collect() {
+            Some(numbers) => Self::Numbers(numbers),
+            None => Self::Texts(ids.map(str::to_owned).collect()),
+        }
+    }
+}
+
+/// A data set of light curves.
+#[derive(Debug, Clone)]
+pub struct LightCurveStore {
+    root: PathBuf,
+}
+
+impl LightCurveStore {
+    /// The data set in a directory, whether it is there or not.
+    pub fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// The directory of a cell of order 5.
+    fn folder(&self, cell: u64) -> PathBuf {
+        let directory = cell / 10_000 * 10_000;
+        self.root.join(format!("dataset/Norder={ORDER}/Dir={directory}/Npix={cell}"))
+    }
+
+    /// Writes a part: a file in the directory of each cell in which it has rows, which replaces one
+    /// of the same name. `ids` and `positions` are those of the sources by their numbers,
+    /// `exposures` observation and band of those that rows name. Gives the
+    /// cells with their numbers of rows.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn write_part(
+        &self,
+        part: &str,
+        mut rows: Vec<StoredMeasurement>,
+        (ids, positions): (&StoredIds, &[Position]),
+        exposures: &[(String, String)],
+    ) -> Result<Vec<(u64, usize)>, BatchError> {
+        rows.sort_by(|a, b| {
+            let by_id = match ids {
+                StoredIds::Numbers(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
+                StoredIds::Texts(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
+            };
+            let by_exposure = exposures[a.exposure as usize].cmp(&exposures[b.exposure as usize]);
+            a.cell.cmp(&b.cell).then(by_id).then(a.mjd.total_cmp(&b.mjd)).then(by_exposure)
+        });
+        let mut cells = Vec::new();
+        for rows in rows.chunk_by(|a, b| coarse(a.cell) == coarse(b.cell)) {
+            let cell = coarse(rows[0].cell);
+            let folder = self.folder(cell);
+            fs::create_dir_all(&folder).map_err(BatchError::io(&folder))?;
+            write_file(&folder.join(format!("{part}.parquet")), rows, (ids, positions), exposures)?;
+            cells.push((cell, rows.len()));
+        }
+        self.remove_part(part, &cells)?;
+        Ok(cells)
+    }
+
+    /// Removes the files of a part in other cells than these: of a run before it.
+    fn remove_part(&self, part: &str, kept: &[(u64, usize)]) -> Result<(), BatchError> {
+        for cell in self.cells()? {
+            let path = self.folder(cell).join(format!("{part}.parquet"));
+            if kept.iter().all(|(other, _)| *other != cell) && path.exists() {
+                fs::remove_file(&path).map_err(BatchError::io(&path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The cells of order 5 that have a directory, sorted.
+    fn cells(&self) -> Result<Vec<u64>, BatchError> {
+        let mut cells = Vec::new();
+        let order = self.root.join(format!("dataset/Norder={ORDER}"));
+        for folder in entries(&order)? {
+            for path in entries(&folder)? {
+                let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                cells.extend(name.strip_prefix("Npix=").and_then(|number| number.parse::<u64>().ok()));
+            }
+        }
+        cells.sort_unstable();
+        Ok(cells)
+    }
+
+    /// The files of a cell, sorted.
+    fn parts(&self, cell: u64) -> Result<Vec<PathBuf>, BatchError> {
+        let mut parts = entries(&self.folder(cell))?;
+        parts.retain(|path| path.extension().is_some_and(|end| end == "parquet") && !is_hidden(path));
+        parts.sort();
+        Ok(parts)
+    }
+
+    /// Writes `hats.properties`, `partition_info.csv` and `dataset/_common_metadata` of the parts
+    /// that are there. Gives their rows.
+    ///
+    /// # Errors
+    /// Where a part cannot be read, and what the disk reports.
+    pub fn write_properties(&self, name: &str, ids: &StoredIds) -> Result<u64, BatchError> {
+        let mut partitions = String::from("Norder,Npix,num_rows\n");
+        let (mut total, mut seen) = (0u64, 0u32);
+        for cell in self.cells()? {
+            let mut rows = 0;
+            for path in self.parts(cell)? {
+                let reader = open(&path)?;
+                rows += u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
+            }
+            if rows > 0 {
+                partitions.push_str(&format!("{ORDER},{cell},{rows}\n"));
+                (total, seen) = (total + rows, seen + 1);
+            }
+        }
+        let cells = 12.0 * f64::from(4u32.pow(ORDER.into()));
+        let properties = [
+            ("obs_collection", name.to_owned()),
+            ("dataproduct_type", "object".to_owned()),
+            ("hats_nrows", total.to_string()),
+            ("hats_col_ra", "ra".to_owned()),
+            ("hats_col_dec", "dec".to_owned()),
+            ("hats_col_healpix", "_healpix_29".to_owned()),
+            ("hats_col_healpix_order", FINE_ORDER.to_string()),
+            ("hats_npix_suffix", "/".to_owned()),
+            ("hats_order", ORDER.to_string()),
+            ("moc_sky_fraction", format!("{:.6}", f64::from(seen) / cells)),
+            ("hats_builder", concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned()),
+            ("hats_version", "v1.0".to_owned()),
+        ];
+        let lines: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let schema_file = self.root.join("dataset/_common_metadata");
+        write_file(&schema_file, &[], (ids, &[]), &[])?;
+        for (file, text) in [("partition_info.csv", partitions), ("hats.properties", lines)] {
+            let path = self.root.join(file);
+            atomic::write(&path, text.as_bytes(), true).map_err(BatchError::io(&path))?;
+        }
+        Ok(total)
+    }
+}
+
+/// The cell of order 5 that holds one of order 29.
+fn coarse(cell: u64) -> u64 {
+    cell >> (2 * (FINE_ORDER - ORDER))
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
+
+/// What is in a directory; nothing where there is none.
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, BatchError> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        found => found
+            .and_then(|found| found.map(|entry| entry.map(|entry| entry.path())).collect())
+            .map_err(BatchError::io(folder)),
+    }
+}
+
+/// Writes a file of sorted rows, of the same columns also where there are none.
+fn write_file(
+    path: &Path,
+    rows: &[StoredMeasurement],
+    sources: (&StoredIds, &[Position]),
+    exposures: &[(String, String)],
+) -> Result<(), BatchError> {
+    let target = AtomicFile::new(path, true).map_err(BatchError::io(path))?;
+    let file = File::create(target.path()).map_err(BatchError::io(path))?;
+    write_groups(file, rows, sources, exposures).map_err(BatchError::table(path))?;
+    target.commit().map_err(BatchError::io(path))
+}
+
+fn write_groups(
+    file: File,
+    rows: &[StoredMeasurement],
+    (ids, positions): (&StoredIds, &[Position]),
+    exposures: &[(String, String)],
+) -> Result<(), ParquetError> {
+    let mut out = SerializedFileWriter::new(file, schema(ids)?, Arc::new(properties()?))?;
+    let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
+    let observations: Vec<ByteArray> = exposures.iter().map(|(observation, _)| text(observation)).collect();
+    let bands: Vec<ByteArray> = exposures.iter().map(|(_, band)| text(band)).collect();
+    for rows in rows.chunks(GROUP) {
+        let mut group = out.next_row_group()?;
+        let of_exposure = |texts: &[ByteArray]| -> Vec<ByteArray> {
+            rows.iter().map(|row| texts[row.exposure as usize].clone()).collect()
+        };
+        let reals = |value: &dyn Fn(&StoredMeasurement) -> f64| rows.iter().map(value).collect::<Vec<_>>();
+        put::<Int64Type>(&mut group, &rows.iter().map(|row| row.cell.cast_signed()).collect::<Vec<_>>())?;
+        match ids {
+            StoredIds::Numbers(ids) => {
+                let ids: Vec<i64> = rows.iter().map(|row| ids[row.target as usize]).collect();
+                put::<Int64Type>(&mut group, &ids)?;
+            }
+            StoredIds::Texts(ids) => {
+                let ids: Vec<ByteArray> = rows.iter().map(|row| text(&ids[row.target as usize])).collect();
+                put::<ByteArrayType>(&mut group, &ids)?;
+            }
+        }
+        put::<DoubleType>(&mut group, &reals(&|row| positions[row.target as usize].ra()))?;
+        put::<DoubleType>(&mut group, &reals(&|row| positions[row.target as usize].dec()))?;
+        put::<ByteArrayType>(&mut group, &of_exposure(&observations))?;
+        put::<ByteArrayType>(&mut group, &of_exposure(&bands))?;
+        put::<DoubleType>(&mut group, &reals(&|row| row.mjd))?;
+        for k in 0..STORED_NUMBERS.len() {
+            put::<FloatType>(&mut group, &rows.iter().map(|row| row.numbers[k]).collect::<Vec<_>>())?;
+        }
+        put::<Int32Type>(&mut group, &rows.iter().map(|row| row.flag.cast_signed()).collect::<Vec<_>>())?;
+        put::<BoolType>(&mut group, &rows.iter().map(|row| row.is_good).collect::<Vec<_>>())?;
+        group.close()?;
+    }
+    let longest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(1).max(1);
+    let texts = [
+        match ids {
+            StoredIds::Numbers(_) => 0,
+            StoredIds::Texts(ids) => longest(&mut ids.iter().map(String::len)),
+        },
+        longest(&mut exposures.iter().map(|(observation, _)| observation.len())),
+        longest(&mut exposures.iter().map(|(_, band)| band.len())),
+    ];
+    for (key, value) in [("version", "1.0".to_owned()), ("content", votable(texts))] {
+        out.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
+    }
+    out.close().map(|_| ())
+}
+
+/// Units and UCDs, as VOParquet has them: a VOTable without data. `texts` are the lengths of the
+/// texts target_id (0 where it is a number), obs_id and band.
+fn votable([id, observation, band]: [usize; 3]) -> String {
+    let columns = column_names().map(|name| {
+        let (datatype, size) = match name {
+            "target_id" if id > 0 => (VoTableType::Char, ArraySize::Fixed(id)),
+            "_healpix_29" | "target_id" | "flag" => (VoTableType::Long, ArraySize::Scalar),
+            "obs_id" => (VoTableType::Char, ArraySize::Fixed(observation)),
+            "band" => (VoTableType::Char, ArraySize::Fixed(band)),
+            "is_good" => (VoTableType::Boolean, ArraySize::Scalar),
+            "ra" | "dec" | "mjd" => (VoTableType::Double, ArraySize::Scalar),
+            _ => (VoTableType::Float, ArraySize::Scalar),
+        };
+        let known = COLUMNS.iter().find(|column| column.name == name);
+        VoTableColumn {
+            unit: known.map_or("", |column| column.unit),
+            ucd: known.map_or("pos.healpix", |column| column.ucd),
+            description: known.map_or("HEALPix cell of order 29, nested", |column| column.description),
+            ..VoTableColumn::new(name, datatype, size)
+        }
+    });
+    let mut writer = VoTableWriter::new();
+    writer.begin_results();
+    writer.begin_table("photometry", "Light curves in SPHEREx spectral images", columns.collect());
+    writer.end_table();
+    writer.finish()
+}
+
+/// Writes the next column, which has no nulls.
+fn put<T: parquet::data_type::DataType>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    if let Some(mut writer) = group.next_column()? {
+        writer.typed::<T>().write_batch(values, None, None)?;
+        writer.close()?;
+    }
+    Ok(())
+}
+
+fn properties() -> Result<WriterProperties, ParquetError> {
+    let plain = |builder: WriterPropertiesBuilder, name: &str, encoding: Encoding| {
+        let column = ColumnPath::from(name);
+        builder.set_column_dictionary_enabled(column.clone(), false).set_column_encoding(column, encoding)
+    };
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::GZIP(GzipLevel::try_new(6)?))
+        .set_created_by(concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned())
+        .set_max_row_group_row_count(Some(GROUP));
+    builder = plain(builder, "_healpix_29", Encoding::DELTA_BINARY_PACKED);
+    for name in STORED_NUMBERS {
+        builder = plain(builder, name, Encoding::BYTE_STREAM_SPLIT);
+    }
+    Ok(builder.build())
+}
+
+fn schema(ids: &StoredIds) -> Result<TypePtr, ParquetError> {
+    let text = (Physical::BYTE_ARRAY, Some(LogicalType::String));
+    let id = match ids {
+        StoredIds::Numbers(_) => (Physical::INT64, None),
+        StoredIds::Texts(_) => text.clone(),
+    };
+    let flag = LogicalType::integer(32, false);
+    let first = [
+        ("_healpix_29", (Physical::INT64, None)),
+        ("target_id", id),
+        ("ra", (Physical::DOUBLE, None)),
+        ("dec", (Physical::DOUBLE, None)),
+        ("obs_id", text.clone()),
+        ("band", text),
+        ("mjd", (Physical::DOUBLE, None)),
+    ];
+    let numbers = STORED_NUMBERS.map(|name| (name, (Physical::FLOAT, None)));
+    let last = [("flag", (Physical::INT32, Some(flag))), ("is_good", (Physical::BOOLEAN, None))];
+    let fields = first.into_iter().chain(numbers).chain(last).map(|(name, (physical, logical))| {
+        let builder = Type::primitive_type_builder(name, physical);
+        builder.with_logical_type(logical).with_repetition(Repetition::REQUIRED).build().map(Arc::new)
+    });
+    let fields = fields.collect::<Result<Vec<_>, _>>()?;
+    Type::group_type_builder("photometry").with_fields(fields).build().map(Arc::new)
+}
+
+fn open(path: &Path) -> Result<SerializedFileReader<File>, BatchError> {
+    let file = File::open(path).map_err(BatchError::io(path))?;
+    let reader = SerializedFileReader::new(file).map_err(BatchError::table(path))?;
+    check_places(reader.metadata()).map_err(BatchError::table(path))?;
+    Ok(reader)
+}
+
+/// A measurement that was read from the store.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RetrievedMeasurement {
+    /// Observation.
+    pub obs_id: String,
+    /// Detector.
+    pub band: String,
+    /// The measurement; its source is number 0, its exposure number 0.
+    pub measurement: StoredMeasurement,
+}
+
+impl LightCurveStore {
+    /// The measurements of a source at a position, by time. Only the parts of its cell are opened,
+    /// and in these only the row groups that may have it.
+    ///
+    /// # Errors
+    /// Where a part cannot be read, or is of other columns.
+    pub fn light_curve(&self, position: Position, id: &str) -> Result<Vec<RetrievedMeasurement>, BatchError> {
+        let cell = fine_cell(position);
+        let mut found = Vec::new();
+        for path in self.parts(coarse(cell))? {
+            let reader = open(&path)?;
+            let names = reader.metadata().file_metadata().schema_descr().columns().iter();
+            if names.map(|leaf| leaf.name()).ne(column_names()) {
+                return Err(BatchError::table(&path)("its columns are not those of a store"));
+            }
+            for number in 0..reader.num_row_groups() {
+                let group = reader.metadata().row_group(number);
+                let holds = match group.column(0).statistics() {
+                    Some(Statistics::Int64(cells)) => {
+                        let cell = cell.cast_signed();
+                        cells.min_opt().is_none_or(|min| *min <= cell)
+                            && cells.max_opt().is_none_or(|max| cell <= *max)
+                    }
+                    _ => true,
+                };
+                if holds {
+                    read_group(&reader, number, (cell, id), &mut found).map_err(BatchError::table(&path))?;
+                }
+            }
+        }
+        found.sort_by(|a, b| a.measurement.mjd.total_cmp(&b.measurement.mjd));
+        Ok(found)
+    }
+}
+
+fn column_names() -> impl Iterator<Item = &'static str> {
+    let first = ["_healpix_29", "target_id", "ra", "dec", "obs_id", "band", "mjd"];
+    first.into_iter().chain(STORED_NUMBERS).chain(["flag", "is_good"])
+}
+
+/// Adds the measurements of a source in a row group.
+fn read_group(
+    reader: &SerializedFileReader<File>,
+    number: usize,
+    (cell, id): (u64, &str),
+    found: &mut Vec<RetrievedMeasurement>,
+) -> Result<(), ParquetError> {
+    let group = reader.get_row_group(number)?;
+    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
+    let other = || ParquetError::General("a column is of another type".into());
+    macro_rules! column {
+        ($place:expr, $kind:ident) => {
+            match group.get_column_reader($place)? {
+                ColumnReader::$kind(mut reader) => next(&mut reader, rows, 0)?,
+                _ => return Err(other()),
+            }
+        };
+    }
+    let cells = column!(0, Int64ColumnReader);
+    let here: Vec<usize> = (0..rows).filter(|row| cells[*row] == Some(cell.cast_signed())).collect();
+    if here.is_empty() {
+        return Ok(());
+    }
+    let is_it: Vec<bool> = match group.get_column_reader(1)? {
+        ColumnReader::Int64ColumnReader(mut ids) => {
+            let ids = next(&mut ids, rows, 0)?;
+            here.iter().map(|row| ids[*row].is_some_and(|number| number.to_string() == id)).collect()
+        }
+        ColumnReader::ByteArrayColumnReader(mut ids) => {
+            let ids = next(&mut ids, rows, 0)?;
+            here.iter().map(|row| ids[*row].as_ref().is_some_and(|t| t.data() == id.as_bytes())).collect()
+        }
+        _ => return Err(other()),
+    };
+    let (observations, bands) = (column!(4, ByteArrayColumnReader), column!(5, ByteArrayColumnReader));
+    let times = column!(6, DoubleColumnReader);
+    let mut numbers = Vec::new();
+    for k in 0..STORED_NUMBERS.len() {
+        numbers.push(column!(7 + k, FloatColumnReader));
+    }
+    let flags = column!(7 + STORED_NUMBERS.len(), Int32ColumnReader);
+    let good = column!(8 + STORED_NUMBERS.len(), BoolColumnReader);
+    let text = |bytes: &Option<ByteArray>| {
+        let text = bytes.as_ref().map(|bytes| bytes.as_utf8().map(str::to_owned)).transpose();
+        text.map(Option::unwrap_or_default)
+    };
+    for row in here.into_iter().zip(is_it).filter_map(|(row, is_it)| is_it.then_some(row)) {
+        found.push(RetrievedMeasurement {
+            obs_id: text(&observations[row])?,
+            band: text(&bands[row])?,
+            measurement: StoredMeasurement {
+                cell,
+                target: 0,
+                exposure: 0,
+                mjd: times[row].unwrap_or(f64::NAN),
+                numbers: std::array::from_fn(|k| numbers[k][row].unwrap_or(f32::NAN)),
+                flag: flags[row].unwrap_or_default().cast_unsigned(),
+                is_good: good[row].unwrap_or_default(),
+            },
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(target: u32, exposure: u32, mjd: f64, position: Position) -> StoredMeasurement {
+        let numbers = std::array::from_fn(|k| if k == 9 { f32::NAN } else { k as f32 + target as f32 / 8.0 });
+        let cell = fine_cell(position);
+        StoredMeasurement { cell, target, exposure, mjd, numbers, flag: 1 << 31 | target, is_good: true }
+    }
+
+    /// Three sources, of which the last lies in another cell of order 5, on two exposures.
+    fn part() -> (Vec<Position>, Vec<StoredMeasurement>, Vec<(String, String)>) {
+        let places = [(10.0, 41.0), (10.001, 41.0), (180.0, -30.0)];
+        let places: Vec<Position> = places.map(|(ra, dec)| Position::new(ra, dec).unwrap()).into();
+        let rows = (0..3u32)
+            .flat_map(|target| [1, 0].map(|exposure| (target, exposure)))
+            .map(|(target, exposure)| {
+                row(target, exposure, 61_000.0 - f64::from(exposure), places[target as usize])
+            })
+            .collect();
+        (places, rows, vec![("a_1".into(), "D3".into()), ("b_2".into(), "D4".into())])
+    }
+
+    #[test]
+    fn light_curves_come_back_by_id_and_time() {
+        let folder = tempfile::tempdir().unwrap();
+        for (ids, lists) in [(["7", "-8", "9"], false), (["07", "x", "9"], true)] {
+            let store = LightCurveStore::new(&folder.path().join(ids[0]));
+            let kept = StoredIds::new(ids.into_iter());
+            assert_eq!(matches!(kept, StoredIds::Texts(_)), lists);
+            let (places, rows, exposures) = part();
+            let cells = store.write_part("week1", rows.clone(), (&kept, &places), &exposures).unwrap();
+            assert_eq!(cells.iter().map(|(_, rows)| rows).sum::<usize>(), 6);
+            assert_eq!(cells.len(), 2);
+            for (target, id) in ids.iter().enumerate() {
+                let found = store.light_curve(places[target], id).unwrap();
+                let times: Vec<f64> = found.iter().map(|one| one.measurement.mjd).collect();
+                assert_eq!(times, [60_999.0, 61_000.0], "{id}");
+                let first = &found[0];
+                assert_eq!((first.obs_id.as_str(), first.band.as_str()), ("b_2", "D4"));
+                let expected = rows.iter().find(|row| row.target as usize == target && row.exposure == 1);
+                let (found, expected) = (first.measurement, expected.unwrap());
+                assert_eq!(found.numbers[..9], expected.numbers[..9]);
+                assert!(found.numbers[9].is_nan());
+                assert_eq!((found.flag, found.is_good), (expected.flag, true));
+            }
+            assert!(store.light_curve(places[0], "none").unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_written_again_replaces_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LightCurveStore::new(folder.path());
+        let ids = StoredIds::new(["1", "2", "3"].into_iter());
+        let (places, rows, exposures) = part();
+        store.write_part("week1", rows.clone(), (&ids, &places), &exposures).unwrap();
+        store.write_part("week2", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
+        assert_eq!(store.light_curve(places[0], "1").unwrap().len(), 4);
+        assert_eq!(store.write_properties("test", &ids).unwrap(), 8);
+        store.write_part("week1", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
+        assert_eq!(store.write_properties("test", &ids).unwrap(), 4);
+        assert!(store.light_curve(places[2], "3").unwrap().is_empty());
+        let list = fs::read_to_string(folder.path().join("partition_info.csv")).unwrap();
+        assert_eq!(list, format!("Norder,Npix,num_rows\n5,{},4\n", coarse(rows[0].cell)));
+        let properties = fs::read_to_string(folder.path().join("hats.properties")).unwrap();
+        assert!(properties.contains("hats_nrows=4\n") && properties.contains("hats_npix_suffix=/\n"));
+    }
+}

@@ -1,0 +1,291 @@
+//! `spx survey`: planned, done, added to, interrupted by what may go wrong, and the same bytes in
+//! the end.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod tools;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tempfile::{TempDir, tempdir};
+use tools::{Run, input, names, spx, unity_file};
+
+/// In order of time.
+const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
+
+/// A folder with the first frames in `frames/` and settings of the drizzle.
+fn folder_with(frames: &[&str]) -> TempDir {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("frames")).unwrap();
+    deliver(folder.path(), frames);
+    let settings = format!("flux_corrections = [{:?}]\n", unity_file());
+    fs::write(folder.path().join("drizzle.toml"), settings).unwrap();
+    folder
+}
+
+fn deliver(folder: &Path, frames: &[&str]) {
+    for name in frames {
+        fs::copy(input(name), folder.join("frames").join(name)).unwrap();
+    }
+}
+
+fn plan(folder: &Path, more: &[&str]) -> Run {
+    let region = ["--grid=hp11", "--ra=186.4536", "--dec=33.5468", "--radius=0.02", "--detectors=3"];
+    let start = ["survey", "plan", "-q", "--json", "--drizzle=drizzle.toml", "--input=frames"];
+    let given = |option: &str| more.iter().any(|other| other.split('=').next() == option.split('=').next());
+    let replaced = |option: &str| given(option) || option.starts_with("--input") && given("--frames");
+    let arguments: Vec<&str> = start.into_iter().chain(region).filter(|option| !replaced(option)).collect();
+    spx(folder, &[&arguments[..], more].concat())
+}
+
+fn do_jobs(folder: &Path, more: &[&str]) -> Run {
+    spx(folder, &[&["survey", "do", "survey", "-q", "--json"], more].concat())
+}
+
+/// How often each outcome stands in a report.
+fn outcomes(run: &Run) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    for job in run.json().as_array().unwrap() {
+        *found.entry(job["outcome"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    found
+}
+
+fn status(folder: &Path, more: &[&str]) -> Run {
+    spx(folder, &[&["survey", "status", "survey"], more].concat())
+}
+
+/// Cubes and sums by their names.
+fn products(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for kind in ["out", "sums"] {
+        for name in names(&folder.join("survey").join(kind)) {
+            let path = Path::new(kind).join(name);
+            found.insert(path.clone(), fs::read(folder.join("survey").join(path)).unwrap());
+        }
+    }
+    found
+}
+
+/// What one process makes of these frames in one go.
+fn at_once(frames: &[&str]) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folder = folder_with(frames);
+    assert_eq!(plan(folder.path(), &[]).code, Some(0));
+    assert_eq!(do_jobs(folder.path(), &[]).code, Some(0));
+    products(folder.path())
+}
+
+#[test]
+fn week_by_week_and_in_shards_is_all_at_once() {
+    let expected = at_once(&FILES);
+    assert!(expected.len() >= 8, "{:?}", expected.keys());
+    let folder = folder_with(&FILES[..3]);
+    let folder = folder.path();
+    let planned = plan(folder, &[]).json();
+    let jobs = usize::try_from(planned["jobs"].as_u64().unwrap()).unwrap();
+    assert_eq!((&planned["frames"], &planned["changed"]), (&3.into(), &jobs.into()));
+    assert_eq!(status(folder, &[]).code, Some(4));
+    let dry = do_jobs(folder, &["--dry-run"]);
+    assert_eq!(outcomes(&dry), BTreeMap::from([("planned".to_owned(), jobs)]));
+    assert_eq!(names(&folder.join("survey/done")), [""; 0]);
+    let first = do_jobs(folder, &["--shard=0/2"]);
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert_eq!(do_jobs(folder, &["--shard=1/2"]).code, Some(0));
+    let all = status(folder, &[]);
+    assert_eq!(all.code, Some(0), "{}", all.stdout);
+    let before = products(folder);
+    assert_eq!(outcomes(&do_jobs(folder, &[])), BTreeMap::from([("skipped".to_owned(), jobs)]));
+    assert!(products(folder) == before);
+
+    deliver(folder, &FILES[3..]);
+    let planned = plan(folder, &["--config=survey/survey.toml"]).json();
+    assert_eq!(planned["frames"], 6);
+    assert_eq!(status(folder, &[]).code, Some(4));
+    let stale = status(folder, &["--list=stale"]).stdout;
+    let stale: Vec<&str> = stale.lines().collect();
+    assert!(planned["changed"] == stale.len() && !stale.is_empty(), "{planned}");
+    let one = do_jobs(folder, &["--job", stale[0]]).json();
+    assert_eq!((&one[0]["outcome"], &one[0]["added"]), (&"done".into(), &3.into()));
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    assert_eq!(status(folder, &["--json"]).json()["complete"], planned["jobs"]);
+    assert!(products(folder) == expected);
+    assert_eq!(names(&folder.join("survey/work")), [""; 0]);
+    // A list that has not changed is not written again.
+    let time = |job: &str| fs::metadata(folder.join("survey/jobs").join(job)).unwrap().modified().unwrap();
+    let list = format!("{}.list", stale[0]);
+    let before = time(&list);
+    assert_eq!(plan(folder, &[]).json()["changed"], 0);
+    assert_eq!(time(&list), before);
+}
+
+#[test]
+fn frames_that_are_gone_and_other_settings_make_cubes_anew() {
+    let expected = at_once(&FILES[1..]);
+    let folder = folder_with(&FILES);
+    let folder = folder.path();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    fs::remove_file(folder.join("frames").join(FILES[0])).unwrap();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    assert_eq!(status(folder, &[]).code, Some(4));
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    assert!(products(folder) == expected);
+    let settings = folder.join("drizzle.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}xy_shrink = 0.5\n")).unwrap();
+    assert_eq!(plan(folder, &[]).json()["changed"], 0);
+    let again = do_jobs(folder, &[]);
+    assert_eq!(outcomes(&again).keys().collect::<Vec<_>>(), ["done"]);
+    let other = products(folder);
+    assert!(other.keys().eq(expected.keys()) && other != expected);
+    fs::write(&settings, text).unwrap();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    assert!(products(folder) == expected);
+}
+
+#[test]
+fn a_frame_that_cannot_be_read_fails_its_jobs_until_it_can() {
+    let folder = folder_with(&FILES);
+    let folder = folder.path();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    let frame = folder.join("frames").join(FILES[5]);
+    let whole = fs::read(&frame).unwrap();
+    fs::write(&frame, &whole[..whole.len() / 2]).unwrap();
+    let run = do_jobs(folder, &[]);
+    assert_eq!(run.code, Some(1), "{}", run.stdout);
+    let reason = run.json()[0]["reason"].to_string();
+    assert!(reason.contains("1 frames could not be read: d3_f.fits"), "{reason}");
+    assert_eq!(status(folder, &[]).code, Some(1));
+    assert!(status(folder, &["--list=failed"]).stdout.starts_with("hp11-"));
+    fs::write(&frame, &whole).unwrap();
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    assert_eq!(status(folder, &[]).code, Some(0));
+    assert!(products(folder) == at_once(&FILES));
+    // A job that fails as a whole says why.
+    let name = names(&folder.join("survey/sums")).remove(0);
+    let sums = folder.join("survey/sums").join(&name);
+    fs::write(&sums, b"no sums").unwrap();
+    fs::remove_file(folder.join("survey/out").join(&name)).unwrap();
+    let job = name.trim_end_matches(".fits");
+    let run = do_jobs(folder, &["--job", job]);
+    assert_eq!(run.code, Some(1), "{}", run.stdout);
+    let told = fs::read_to_string(folder.join(format!("survey/failed/{job}.txt"))).unwrap();
+    assert!(told.contains(&name), "{told}");
+    fs::remove_file(sums).unwrap();
+    assert_eq!(do_jobs(folder, &["--job", job]).code, Some(0));
+    assert_eq!(status(folder, &[]).code, Some(0));
+}
+
+#[test]
+fn exit_codes_tell_engines_what_to_do() {
+    let folder = folder_with(&FILES[..2]);
+    let folder = folder.path();
+    do_jobs(folder, &[]).fails(2, &["drizzle.toml", "`spx survey plan` makes it"]);
+    plan(folder, &["--ra=10"]).fails(3, &["none of 2 frames", "tiles"]);
+    plan(folder, &["--grid=hp99"]).fails(2, &["unknown grid `hp99`"]);
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    do_jobs(folder, &["--job=hp11-1_D3"]).fails(2, &["job `hp11-1_D3` is not in", "jobs.tsv"]);
+    do_jobs(folder, &["--shard=auto"]).fails(2, &["SLURM_ARRAY_TASK_COUNT is not set"]);
+    let list = names(&folder.join("survey/jobs")).remove(0);
+    let job = list.trim_end_matches(".list");
+    let lock = spx_pipeline::stages::lock(&folder.join("survey/jobs").join(&list)).unwrap();
+    let busy = do_jobs(folder, &["--job", job]);
+    assert_eq!((busy.code, busy.json()[0]["outcome"].as_str()), (Some(75), Some("busy")));
+    drop(lock);
+    let settings = folder.join("drizzle.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("{text}max_memory = 1e-6\n")).unwrap();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    let refused = do_jobs(folder, &["--job", job]);
+    assert_eq!((refused.code, refused.json()[0]["outcome"].as_str()), (Some(5), Some("refused")));
+    assert_eq!(names(&folder.join("survey/failed")), [""; 0]);
+    fs::write(&settings, format!("{text}reject = 5\n")).unwrap();
+    plan(folder, &[]).fails(2, &["drizzle.toml", "reject and accumulate exclude each other"]);
+}
+
+#[test]
+fn an_index_of_frames_stands_for_the_files() {
+    let folder = folder_with(&FILES);
+    let folder = folder.path();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    let jobs = read("survey/jobs.tsv");
+    assert!(jobs.starts_with(
+        "job\tkind\ttile\tdetector\tra\tdec\twidth\theight\tn_frames\tbytes_in\tmem_mb\tcpu_s\t"
+    ));
+    let run = plan(folder, &["--frames=survey/frames.tsv", "-o", "other"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    assert_eq!(read("other/jobs.tsv"), jobs);
+    assert!(!folder.join("other/frames.tsv").exists());
+}
+
+/// What `spx lightcurve` tells of a source.
+fn light_curve(folder: &Path, id: &str, directory: &str) -> Vec<serde_json::Value> {
+    let run = spx(folder, &["lightcurve", id, directory, "--json"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    run.json().as_array().unwrap().clone()
+}
+
+#[test]
+fn light_curves_are_those_of_spx_batch() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let simulate = ["simulate", "-q", "--ra=186.4536", "--dec=33.5468", "--detectors=D2,D3", "--stars=12"];
+    let images = ["--radius=0.03", "--exposures=5", "--size=200", "-o", "frames"];
+    assert_eq!(spx(folder, &[&simulate[..], &images].concat()).code, Some(0));
+    let mut sources = csv::Reader::from_path(folder.join("frames/truth.csv")).unwrap();
+    let mut catalog = String::from("targetid,ra,dec\n");
+    let mut count = 0;
+    for (number, source) in sources.records().enumerate() {
+        let source = source.unwrap();
+        catalog.push_str(&format!("{},{},{}\n", 1000 - number, &source[2], &source[3]));
+        count += 1;
+    }
+    fs::write(folder.join("c.csv"), &catalog).unwrap();
+    fs::write(folder.join("batch.toml"), "catalog = \"c.csv\"\n").unwrap();
+    let run = spx(folder, &["batch", "-q", "--config=batch.toml", "--input=frames", "-o", "batch"]);
+    assert_eq!(run.code, Some(0), "{}", run.stderr);
+    fs::write(folder.join("drizzle.toml"), "").unwrap();
+    let options = ["--detectors=2,3", "--photometry=batch.toml", "--no-cubes", "--group=3"];
+    let planned = plan(folder, &options).json();
+    assert_eq!((&planned["jobs"], &planned["listed"]), (&4.into(), &10.into()), "{planned}");
+    let run = do_jobs(folder, &["--shard=0/2"]);
+    assert_eq!(run.code, Some(0), "{}{}", run.stdout, run.stderr);
+    assert_eq!(do_jobs(folder, &["--shard=1/2"]).code, Some(0));
+    assert_eq!(status(folder, &[]).code, Some(0));
+    let mut rows = 0;
+    for number in 0..count {
+        let id = (1000 - number).to_string();
+        let (ours, theirs) = (light_curve(folder, &id, "survey"), light_curve(folder, &id, "batch"));
+        assert_eq!(ours.len(), theirs.len(), "{id}");
+        rows += ours.len();
+        for (a, b) in ours.iter().zip(&theirs) {
+            for exact in ["target_id", "obs_id", "band", "mjd", "flag", "is_good"] {
+                assert_eq!(a[exact], b[exact], "{id} {exact}");
+            }
+            for single in ["flux", "flux_error", "wavelength", "bg_level", "x", "zodi_scale", "mag_ab"] {
+                let numbers = [a, b].map(|row| row[single].as_f64());
+                let same = match numbers {
+                    [Some(a), Some(b)] => (a - b).abs() <= 1e-6 * b.abs(),
+                    [a, b] => a == b,
+                };
+                assert!(same, "{id} {single}: {numbers:?}");
+            }
+        }
+    }
+    assert!(rows > 5 * count, "{rows}");
+    let properties = fs::read_to_string(folder.join("survey/catalog/hats.properties")).unwrap();
+    assert!(properties.contains(&format!("hats_nrows={rows}\n")), "{properties}");
+    spx(folder, &["lightcurve", "none", "survey"]).fails(3, &["no measurement of `none`"]);
+    // Another catalog makes the parts anew.
+    fs::write(
+        folder.join("c.csv"),
+        catalog.lines().take(3).map(|line| format!("{line}\n")).collect::<String>(),
+    )
+    .unwrap();
+    assert_eq!(plan(folder, &options).json()["changed"], 0);
+    assert_eq!(outcomes(&do_jobs(folder, &[])), BTreeMap::from([("done".to_owned(), 4)]));
+    spx(folder, &["lightcurve", "998", "survey"]).fails(3, &["no measurement of `998`"]);
+}

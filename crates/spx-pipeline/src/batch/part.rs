@@ -1,0 +1,253 @@
+//! Measurements of a group of images as a part of a store of light curves: what `spx batch`
+//! measures, without tables of images and without aggregation.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use spx_batch::{
+    BatchError, BatchRow, Catalog, CatalogOptions, ImageTableFormat, LightCurveStore, RetrievedMeasurement,
+    StoredIds, StoredMeasurement, fine_cell,
+};
+use spx_core::foreground::run_scale;
+use spx_core::sky::Position;
+use spx_photometry::Magnitude;
+
+use super::extract::{Extraction, Measured};
+use super::settings::BatchConfig;
+use crate::buffers::BufferPool;
+use crate::inputs::{InputError, find_inputs};
+use crate::newest::{InputSelection, NewestInputs, newest_inputs};
+use crate::photometry::{MeasurementRow, PhotometrySetup};
+use crate::{Listener, PipelineError};
+
+/// What measuring a part came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PartReport {
+    /// Images on which sources are measured.
+    pub used: usize,
+    /// Images on which none could be.
+    pub rejected: usize,
+    /// Names of the images that could not be read.
+    pub failed: Vec<String>,
+    /// Measurements.
+    pub rows: usize,
+}
+
+/// A catalog and a photometry, for any number of parts.
+pub struct PartMaker<'a> {
+    extraction: Extraction<'a>,
+    config: BatchConfig,
+    /// Of the sources, by their number.
+    cells: Vec<u64>,
+    ids: StoredIds,
+}
+
+impl<'a> PartMaker<'a> {
+    /// Reads the catalog and the calibration products.
+    ///
+    /// # Errors
+    /// Usage, where settings or catalog are wrong.
+    pub fn new(config: &BatchConfig, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+        let parameters = config.parameters()?;
+        let mirror = config.archive.data_mirror.as_deref();
+        let setup = PhotometrySetup::new(parameters.photometry, mirror).map_err(PipelineError::into_usage)?;
+        let catalog = read_catalog(config, listener)?;
+        let ids = StoredIds::new((0..catalog.len()).map(|number| catalog.target(number).id));
+        let cells = catalog.positions().iter().map(|position| fine_cell(*position)).collect();
+        let extraction = Extraction {
+            digest: catalog.digest(),
+            settings: String::new(),
+            directory: PathBuf::new(),
+            format: ImageTableFormat::default(),
+            overwrite: false,
+            listener,
+            contents: HashMap::new(),
+            index: OnceLock::new(),
+            setup,
+            measured: catalog.len(),
+            catalog,
+        };
+        Ok(Self { extraction, config: config.clone(), cells, ids })
+    }
+
+    /// The ids of the catalog.
+    pub fn ids(&self) -> &StoredIds {
+        &self.ids
+    }
+
+    /// Measures the sources on images and writes them as a part. Where the zodiacal light of an
+    /// image cannot be fitted, its scale is the median of the others of the part.
+    ///
+    /// # Errors
+    /// Where the part cannot be written; interrupted by the user. An image that fails is no error.
+    pub fn make(
+        &self,
+        inputs: &[PathBuf],
+        store: &LightCurveStore,
+        part: &str,
+    ) -> Result<PartReport, PipelineError> {
+        let (files, mut failed) = find_inputs(inputs).scan();
+        let selection =
+            InputSelection { release: self.config.archive.search.release, ..InputSelection::default() };
+        let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &selection)?;
+        failed.extend(damaged);
+        let listener = self.extraction.listener;
+        listener.start("extract", files.len() as u64);
+        let pool = BufferPool::default();
+        let measure = |path: &Path, run: &[f64]| {
+            if listener.cancelled() {
+                return Err(PipelineError::Interrupted);
+            }
+            Ok(self.extraction.measure(path, run, &pool))
+        };
+        let first = |file: &crate::inputs::InputFile| {
+            let measured = measure(&file.path, &[]);
+            listener.advance(1);
+            measured
+        };
+        let mut measured = files.par_iter().map(first).collect::<Result<Vec<_>, _>>()?;
+        let late = unfitted(&measured);
+        let again: Vec<_> = late
+            .into_par_iter()
+            .map(|(k, run)| Ok((k, measure(&files[k].path, &run)?)))
+            .collect::<Result<_, PipelineError>>()?;
+        again.into_iter().for_each(|(k, found)| measured[k] = found);
+        listener.finish();
+        let mut report = PartReport::default();
+        let (mut rows, mut exposures) = (Vec::new(), Vec::new());
+        for found in measured {
+            match found {
+                Err(error) => failed.push(error),
+                Ok(found) if found.rows.is_empty() => report.rejected += 1,
+                Ok(found) => {
+                    report.used += 1;
+                    let number = u32::try_from(exposures.len()).unwrap_or(u32::MAX);
+                    let band = found.info.band().map_or_else(String::new, |band| band.to_string());
+                    exposures.push((found.info.obs_id.clone(), band));
+                    rows.extend(self.rows(&found, number));
+                }
+            }
+        }
+        report.rows = rows.len();
+        report.failed = failed.iter().map(|error| error.name.clone()).collect();
+        store.write_part(part, rows, (&self.ids, self.extraction.catalog.positions()), &exposures)?;
+        Ok(report)
+    }
+
+    fn rows(&self, found: &Measured, exposure: u32) -> impl Iterator<Item = StoredMeasurement> {
+        let info = &found.info;
+        let stored = move |(target, row): &(u32, MeasurementRow)| StoredMeasurement {
+            cell: self.cells[*target as usize],
+            target: *target,
+            exposure,
+            mjd: info.mjd,
+            numbers: numbers(row, info.zodi_scale),
+            flag: row.flags,
+            is_good: row.is_good,
+        };
+        found.rows.iter().map(stored)
+    }
+}
+
+/// The light curve of a source of a catalog in a store. What the store does not keep is missing:
+/// NaN, empty or false.
+///
+/// # Errors
+/// Nothing found, where the catalog has no such source or the store no measurement of it; usage,
+/// where the catalog cannot be read; otherwise where a part cannot be.
+pub fn stored_light_curve(
+    config: &BatchConfig,
+    store: &LightCurveStore,
+    id: &str,
+    listener: &dyn Listener,
+) -> Result<Vec<BatchRow<'static>>, PipelineError> {
+    let catalog = read_catalog(config, listener)?;
+    let number = (0..catalog.len()).find(|number| catalog.target(*number).id == id);
+    let position = number.map(|number| catalog.target(number).position);
+    let found = position.map(|position| store.light_curve(position, id)).transpose()?.unwrap_or_default();
+    if found.is_empty() {
+        return Err(PipelineError::nothing_found(format!("the store has no measurement of `{id}`")));
+    }
+    let row = |found: RetrievedMeasurement| {
+        let StoredMeasurement { mjd, numbers, flag, is_good, .. } = found.measurement;
+        let [x, y, flux, flux_error, wavelength, bandwidth, bg_level, bg_error, pixel_area, zodi_scale] =
+            numbers.map(f64::from);
+        let magnitude = Magnitude::from_flux(flux, flux_error);
+        BatchRow {
+            target_id: id.to_owned().into(),
+            ra: position.map_or(f64::NAN, Position::ra),
+            dec: position.map_or(f64::NAN, Position::dec),
+            obs_id: found.obs_id.into(),
+            band: found.band.into(),
+            mjd,
+            x,
+            y,
+            flux,
+            flux_error,
+            mag_ab: magnitude.map_or(f64::NAN, |magnitude| magnitude.value),
+            mag_ab_error: magnitude.map_or(f64::NAN, |magnitude| magnitude.error),
+            wavelength,
+            bandwidth,
+            flag,
+            bg_level,
+            bg_error,
+            snr: flux / flux_error,
+            is_good,
+            pixel_area,
+            zodi_scale,
+            aperture_radius: f64::NAN,
+            masked_fraction: f64::NAN,
+            aperture_correction: f64::NAN,
+            psf_flux: f64::NAN,
+            psf_flux_error: f64::NAN,
+            psf_chi2: f64::NAN,
+            fit_chi2: f64::NAN,
+            fit_correlation: f64::NAN,
+            ..BatchRow::default()
+        }
+    };
+    Ok(found.into_iter().map(row).collect())
+}
+
+fn read_catalog(config: &BatchConfig, listener: &dyn Listener) -> Result<Catalog, PipelineError> {
+    let parameters = config.parameters()?;
+    let options = CatalogOptions { epoch: parameters.epoch, ..CatalogOptions::default() };
+    Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
+        BatchError::Cancelled => PipelineError::Interrupted,
+        error => PipelineError::from(error).into_usage(),
+    })
+}
+
+/// In the order of the columns.
+#[expect(clippy::cast_possible_truncation, reason = "the store keeps single precision")]
+fn numbers(row: &MeasurementRow, zodi_scale: Option<f64>) -> [f32; spx_batch::STORED_NUMBERS.len()] {
+    [
+        row.x,
+        row.y,
+        row.flux,
+        row.flux_error,
+        row.wavelength,
+        row.bandwidth,
+        row.background,
+        row.background_error.unwrap_or(f64::NAN),
+        row.pixel_area,
+        zodi_scale.unwrap_or(f64::NAN),
+    ]
+    .map(|number| number as f32)
+}
+
+/// The images whose zodiacal scale could not be fitted, with those of the others of the detector.
+fn unfitted(measured: &[Result<Measured, InputError>]) -> Vec<(usize, Vec<f64>)> {
+    let infos = || measured.iter().enumerate().filter_map(|(k, found)| Some((k, &found.as_ref().ok()?.info)));
+    let fitted = |detector: u8| -> Vec<f64> {
+        let of_it = infos().filter(|(_, info)| info.detector == detector && info.zodi_scale_error.is_some());
+        of_it.filter_map(|(_, info)| info.zodi_scale).collect()
+    };
+    infos()
+        .filter(|(_, info)| info.zodi_not_fitted)
+        .map(|(k, info)| (k, fitted(info.detector)))
+        .filter(|(_, run)| run_scale(run).is_some())
+        .collect()
+}

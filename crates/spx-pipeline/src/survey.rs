@@ -1,0 +1,44 @@
+//! A survey: a cube for each tile of the sky and each detector, made by any number of processes on
+//! any number of machines that share a directory, and kept up to date week by week.
+//!
+//! [`plan_survey`] cuts a region into HEALPix cells, finds the frames that reach each, and writes
+//! the directory; [`do_jobs`] makes what is not up to date; [`survey_status`] tells how far it is.
+//! There is no daemon and no database:
+//!
+//! | file | |
+//! |---|---|
+//! | `survey.toml`, `drizzle.toml`, `photometry.toml` | the resolved settings |
+//! | `frames.tsv` | one line a frame: what it is, its outline on the sky ([`SurveyFrame`]) |
+//! | `jobs.tsv` | one line a job ([`SurveyJob`]), for engines to read |
+//! | `jobs/JOB.list` | the frames of a job by time, a line each: path, tab, bytes |
+//! | `sums/JOB.fits` | its running sums, to which later frames are added |
+//! | `out/JOB.fits` | its cube |
+//! | `catalog/` | light curves: a HATS data set, of which each job of photometry writes a part |
+//! | `done/JOB.toml` | its record ([`JobRecord`]), written last |
+//! | `failed/JOB.txt` | why it failed |
+//!
+//! A job is up to date where its record names the same settings and the same frames, and its cube
+//! has the size that the record tells. Any process may do any job at any time: two at work on the
+//! same one are kept apart by a lock, and one that is killed leaves what was there before.
+
+mod assign;
+mod directory;
+mod frames;
+mod photometry;
+mod plan;
+mod record;
+mod run;
+mod settings;
+mod shard;
+mod status;
+mod tiles;
+
+pub use directory::{SurveyDirectory, SurveyJob};
+pub use frames::{SurveyFrame, read_frames, write_frames};
+pub use plan::{SurveyPlanReport, plan_survey};
+pub use record::{JobRecord, JobState};
+pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, survey_light_curve};
+pub use settings::SurveyConfig;
+pub use shard::SurveyShard;
+pub use status::{SurveyStatus, survey_status};
+pub use tiles::{SkyTile, TileOrder};

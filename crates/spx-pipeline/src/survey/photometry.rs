@@ -1,0 +1,90 @@
+//! Jobs of photometry: groups of frames, each a part of the data set of light curves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::directory::{SurveyDirectory, SurveyJob};
+use super::frames::SurveyFrame;
+use super::plan::write_list;
+use crate::batch::BatchConfig;
+use crate::identity::InputIdentity;
+use crate::settings::{configuration_text, resolve};
+use crate::{PipelineError, ResultContext as _};
+
+/// Memory of a process besides its frames \[MB\].
+const PROCESS_MB: u64 = 300;
+/// About how long a full frame with ten thousand sources takes \[s\].
+const SECONDS_A_FRAME: f64 = 0.1;
+
+/// The settings of the photometry, checked, and the text of `photometry.toml`. The text tells the
+/// content of the catalog, so that a job is stale where that has changed.
+///
+/// # Errors
+/// Usage, where they are wrong or name no catalog.
+pub(super) fn photometry_settings(file: &Path) -> Result<String, PipelineError> {
+    let mut config: BatchConfig = resolve(Some(file), toml::Table::new()).map_err(PipelineError::usage)?;
+    let context = || file.display().to_string();
+    // Images are those of the jobs.
+    (config.input, config.output_dir) = (Some(Vec::new()), BatchConfig::default().output_dir);
+    let catalog = config.check().with_context(context)?;
+    let catalog = std::path::absolute(catalog).with_context(context)?;
+    let identity = InputIdentity::of(&catalog);
+    config.catalog = Some(catalog);
+    configuration_text(&format!("The settings of all photometry; the catalog has {identity}."), &config)
+}
+
+/// The jobs of frames, sorted by name, each with whether its list is new or other than before.
+/// Groups are of one detector and one plan of observations (the first two parts of an observation's
+/// id), so that frames of a new week make new groups.
+pub(super) fn photometry_jobs(
+    directory: &SurveyDirectory,
+    frames: &[&SurveyFrame],
+    size: usize,
+) -> Result<Vec<(SurveyJob, bool)>, PipelineError> {
+    let mut groups: BTreeMap<String, Vec<&SurveyFrame>> = BTreeMap::new();
+    for frame in frames {
+        groups.entry(group(frame)).or_default().push(frame);
+    }
+    let mut jobs = Vec::new();
+    for (name, frames) in groups {
+        for (number, frames) in frames.chunks(size).enumerate() {
+            jobs.push(job(directory, format!("{name}_{number:03}"), frames)?);
+        }
+    }
+    Ok(jobs)
+}
+
+/// `2025W51_1A_D3` of the observation `2025W51_1A_0684_2` and detector D3.
+fn group(frame: &SurveyFrame) -> String {
+    let id = &frame.file.id;
+    let plan: Vec<&str> = id.observation.split('_').take(2).collect();
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    format!("{}_{}", plan.join("_").chars().map(plain).collect::<String>(), id.detector)
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds, above 0")]
+fn job(
+    directory: &SurveyDirectory,
+    name: String,
+    frames: &[&SurveyFrame],
+) -> Result<(SurveyJob, bool), PipelineError> {
+    let (inputs, changed) = write_list(directory, &name, frames)?;
+    let largest = frames.iter().map(|frame| frame.bytes).max().unwrap_or_default();
+    let job = SurveyJob {
+        job: name,
+        kind: "photometry".to_owned(),
+        tile: String::new(),
+        detector: frames[0].file.id.detector.number(),
+        ra: 0.0,
+        dec: 0.0,
+        width: 0.0,
+        height: 0.0,
+        n_frames: frames.len(),
+        bytes_in: frames.iter().map(|frame| frame.bytes).sum(),
+        mem_mb: PROCESS_MB + 2 * largest / 1_000_000,
+        cpu_s: (1.0 + SECONDS_A_FRAME * frames.len() as f64).ceil() as u64,
+        inputs,
+        output: PathBuf::from("catalog"),
+    };
+    Ok((job, changed))
+}

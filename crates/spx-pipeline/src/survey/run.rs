@@ -1,0 +1,338 @@
+//! Doing jobs: each from its list to its record, where it is not up to date.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::directory::{SettingFiles, SurveyDirectory, SurveyJob, digest, remove};
+use super::record::{JobRecord, JobState, peak_mb, state};
+use super::shard::SurveyShard;
+use crate::batch::{BatchConfig, BatchRow, PartMaker, stored_light_curve};
+use crate::drizzle::{
+    CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
+    drizzle,
+};
+use crate::inputs::file_name;
+use crate::outcome::InputOutcome;
+use crate::output::write_output;
+use crate::settings::resolve;
+use crate::stages::{AtWork, lock};
+use crate::{Listener, PipelineError, ResultContext as _};
+
+/// Which jobs are done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobChoice {
+    /// All.
+    All,
+    /// The one of this name.
+    One(String),
+    /// A share of them.
+    Shard(SurveyShard),
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobOutcome {
+    /// It was up to date.
+    Skipped,
+    /// It is up to date now.
+    Done,
+    /// It would be done, were this no dry run.
+    Planned,
+    /// It failed, or some of its frames could not be read.
+    Failed,
+    /// It needs more memory than there is.
+    Refused,
+    /// Another process is at work on it.
+    Busy,
+}
+
+/// A job and its end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct JobReport {
+    /// Its name.
+    pub job: String,
+    /// What was to be done.
+    pub state: JobState,
+    /// How it ended.
+    pub outcome: JobOutcome,
+    /// Why, where it is not done.
+    pub reason: Option<String>,
+    /// Frames that were added to its sums.
+    pub added: usize,
+    /// How long it took \[s\].
+    pub seconds: f64,
+}
+
+/// Does jobs that are not up to date, one after another. Frames that are new are
+/// added to the sums that are there; where settings have changed, or a frame is no longer in the
+/// list, the cube is made anew. A job that fails does not stop the others.
+///
+/// # Errors
+/// Usage where the directory is no survey or has no such job; interrupted, which leaves the sums
+/// and the cube of the job at hand as they were; otherwise what the disk reports.
+pub fn do_jobs(
+    directory: &Path,
+    choice: &JobChoice,
+    dry_run: bool,
+    listener: &dyn Listener,
+) -> Result<Vec<JobReport>, PipelineError> {
+    let survey = Survey::open(directory, listener)?;
+    let jobs = match choice {
+        JobChoice::One(name) => vec![survey.directory.job(name)?],
+        JobChoice::All => survey.directory.jobs()?,
+        JobChoice::Shard(shard) => {
+            let jobs = survey.directory.jobs()?;
+            jobs[shard.of(jobs.len())].to_vec()
+        }
+    };
+    let reports: Result<Vec<JobReport>, _> = jobs.iter().map(|job| survey.report(job, dry_run)).collect();
+    survey.finish_catalog()?;
+    reports
+}
+
+/// A survey at work.
+struct Survey<'a> {
+    directory: SurveyDirectory,
+    settings: SettingFiles,
+    drizzle: DrizzleConfig,
+    /// Made when the first job of photometry needs it: it holds the catalog.
+    photometry: OnceCell<PartMaker<'a>>,
+    listener: &'a dyn Listener,
+}
+
+impl<'a> Survey<'a> {
+    fn open(directory: &Path, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+        let directory = SurveyDirectory::new(directory);
+        let settings = SettingFiles::read(&directory)?;
+        let drizzle = resolve(Some(&directory.drizzle()), toml::Table::new());
+        let drizzle = drizzle.map_err(PipelineError::usage)?;
+        Ok(Self { directory, settings, drizzle, photometry: OnceCell::new(), listener })
+    }
+
+    /// Does a job where it is not up to date; an error is an outcome, unless it ends the run.
+    fn report(&self, job: &SurveyJob, dry_run: bool) -> Result<JobReport, PipelineError> {
+        let settings = self.settings.digest(job);
+        let state_before = state(&self.directory, job, &settings)?;
+        let report = |outcome, reason| JobReport {
+            job: job.job.clone(),
+            state: state_before,
+            outcome,
+            reason,
+            added: 0,
+            seconds: 0.0,
+        };
+        match state_before {
+            JobState::Complete => return Ok(report(JobOutcome::Skipped, None)),
+            _ if dry_run => return Ok(report(JobOutcome::Planned, None)),
+            _ => {}
+        }
+        match self.make(job, settings) {
+            Ok(record) => {
+                let failed = record.failed.len();
+                let reason = (failed > 0)
+                    .then(|| format!("{failed} frames could not be read: {}", record.failed.join(", ")));
+                let outcome = if failed > 0 { JobOutcome::Failed } else { JobOutcome::Done };
+                let (added, seconds) = (record.added, record.seconds);
+                Ok(JobReport { added, seconds, ..report(outcome, reason) })
+            }
+            Err(PipelineError::Interrupted) => Err(PipelineError::Interrupted),
+            Err(error) => {
+                let reason = error.one_line();
+                let cause = error.problem();
+                let outcome = if cause.is_some_and(|cause| cause.is::<MemoryRefusal>()) {
+                    JobOutcome::Refused
+                } else if cause.is_some_and(|cause| cause.is::<AtWork>()) {
+                    JobOutcome::Busy
+                } else {
+                    write_output(&self.directory.failure(&job.job), format!("{reason}\n").as_bytes(), true)?;
+                    JobOutcome::Failed
+                };
+                Ok(report(outcome, Some(reason)))
+            }
+        }
+    }
+
+    /// Does a job and writes its record.
+    fn make(&self, job: &SurveyJob, settings: String) -> Result<JobRecord, PipelineError> {
+        let start = Instant::now();
+        let list = self.directory.list(&job.job);
+        let _lock = lock(&list)?;
+        let mut record = JobRecord::new(job, settings);
+        let names = self.read_list(&list, &mut record)?;
+        if job.is_photometry() {
+            self.make_part(job, &mut record)?;
+        } else {
+            self.make_cube(job, &names, &mut record)?;
+        }
+        record.seconds = start.elapsed().as_secs_f64();
+        record.peak_mb = peak_mb();
+        record.write(&self.directory)?;
+        remove(&self.directory.failure(&job.job))?;
+        Ok(record)
+    }
+
+    fn make_cube(
+        &self,
+        job: &SurveyJob,
+        names: &HashSet<String>,
+        record: &mut JobRecord,
+    ) -> Result<(), PipelineError> {
+        let config = self.config(job);
+        let known = self.known_frames(job, &config, names)?;
+        match drizzle(&config, self.listener) {
+            Ok(mut made) => {
+                let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
+                let output = self.directory.output(job);
+                fs::rename(&cube.file, &output).with_context(|| output.display().to_string())?;
+                note_frames(record, &cube, &known);
+                record.note_output(job, &output)?;
+            }
+            // The plan looks at outlines only: a frame that it lists may miss the tile.
+            Err(PipelineError::NothingFound(_)) => {
+                record.rejected = names.len();
+                remove(&self.directory.output(job))?;
+            }
+            Err(error) => return Err(error),
+        }
+        fs::remove_dir_all(self.directory.work(&job.job)).ok();
+        Ok(())
+    }
+
+    /// Measures the frames of a job and writes its part of the data set.
+    fn make_part(&self, job: &SurveyJob, record: &mut JobRecord) -> Result<(), PipelineError> {
+        let maker = match self.photometry.get() {
+            Some(maker) => maker,
+            None => {
+                let made = PartMaker::new(&photometry_config(&self.directory)?, self.listener)?;
+                self.photometry.get_or_init(|| made)
+            }
+        };
+        let made = maker.make(&[self.list_as_input(job)], &self.directory.catalog(), &job.job)?;
+        (record.used, record.rejected, record.failed) = (made.used, made.rejected, made.failed);
+        (record.rows, record.added) = (made.rows, made.used);
+        if made.rows > 0 {
+            record.output = job.output.display().to_string();
+        }
+        Ok(())
+    }
+
+    /// Describes the data set anew, where this process has written to it. Of processes that do so
+    /// at the same time, the last one sees the parts of all.
+    fn finish_catalog(&self) -> Result<(), PipelineError> {
+        let Some(maker) = self.photometry.get() else { return Ok(()) };
+        let _lock = wait_for_lock(&self.directory.photometry())?;
+        self.directory.catalog().write_properties(&self.directory.name(), maker.ids())?;
+        Ok(())
+    }
+
+    fn list_as_input(&self, job: &SurveyJob) -> PathBuf {
+        let mut list = std::ffi::OsString::from("@");
+        list.push(self.directory.list(&job.job));
+        PathBuf::from(list)
+    }
+
+    /// Notes which list it is, and gives the names of its frames.
+    fn read_list(&self, list: &Path, record: &mut JobRecord) -> Result<HashSet<String>, PipelineError> {
+        let text = fs::read_to_string(list).with_context(|| list.display().to_string())?;
+        record.inputs = digest(text.as_bytes());
+        let paths = text.lines().filter_map(|line| line.split('\t').next());
+        let names: HashSet<String> = paths.map(|path| file_name(Path::new(path))).collect();
+        record.n_frames = names.len();
+        Ok(names)
+    }
+
+    /// The drizzle of a job.
+    fn config(&self, job: &SurveyJob) -> DrizzleConfig {
+        DrizzleConfig {
+            region: job.region(),
+            output: OutputSettings {
+                input: Some(vec![self.list_as_input(job)]),
+                output_dir: self.directory.work(&job.job),
+                overwrite: true,
+                compress: self.drizzle.output.compress,
+            },
+            accumulate: Some(self.directory.sums(&job.job)),
+            sums_only: false,
+            known: KnownExposures::Skip,
+            ..self.drizzle.clone()
+        }
+    }
+
+    /// The frames that are in the sums. Sums that were made with other settings, or hold a frame
+    /// that is no longer in the list, are removed.
+    fn known_frames(
+        &self,
+        job: &SurveyJob,
+        config: &DrizzleConfig,
+        names: &HashSet<String>,
+    ) -> Result<HashSet<String>, PipelineError> {
+        let sums = self.directory.sums(&job.job);
+        if !sums.exists() {
+            return Ok(HashSet::new());
+        }
+        match added_files(&sums, config, job.product()?)? {
+            Some(added) if added.is_subset(names) => Ok(added),
+            _ => {
+                let text = "settings or frames have changed: it is made anew";
+                self.listener.note(&format!("{}: {text}", job.job));
+                remove(&sums)?;
+                Ok(HashSet::new())
+            }
+        }
+    }
+}
+
+impl SurveyJob {
+    fn product(&self) -> Result<DrizzleProduct, PipelineError> {
+        let detector = spx_core::detector::Detector::new(self.detector.into());
+        Ok(DrizzleProduct::Cube(detector.map_err(PipelineError::usage)?))
+    }
+}
+
+/// The light curve of a source in the catalog of a survey, by time. What the data set does not keep
+/// is missing: NaN, empty or false.
+///
+/// # Errors
+/// Usage, where the directory is no survey with photometry; nothing found, where the source is not
+/// in the catalog or was not measured; otherwise where the data set cannot be read.
+pub fn survey_light_curve(
+    directory: &Path,
+    id: &str,
+    listener: &dyn Listener,
+) -> Result<Vec<BatchRow<'static>>, PipelineError> {
+    let directory = SurveyDirectory::new(directory);
+    stored_light_curve(&photometry_config(&directory)?, &directory.catalog(), id, listener)
+}
+
+fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {
+    resolve(Some(&directory.photometry()), toml::Table::new()).map_err(PipelineError::usage)
+}
+
+/// Locks a file, for which other processes are waited for.
+fn wait_for_lock(path: &Path) -> Result<Option<fs::File>, PipelineError> {
+    loop {
+        match lock(path) {
+            Err(error) if error.problem().is_some_and(|problem| problem.is::<AtWork>()) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            locked => return locked,
+        }
+    }
+}
+
+/// Counts the frames of a cube.
+fn note_frames(record: &mut JobRecord, cube: &CubeReport, known: &HashSet<String>) {
+    let with = |end: InputOutcome| cube.all().filter(move |input| input.status == end);
+    record.used = with(InputOutcome::Used).count();
+    record.rejected = with(InputOutcome::Rejected).count();
+    record.failed = with(InputOutcome::Failed).map(|input| input.file.clone()).collect();
+    let is_new = |name: &String| !known.contains(name);
+    let inputs = cube.inputs.iter().filter(|input| input.status != InputOutcome::Failed);
+    record.added = inputs.filter(|input| is_new(&input.file)).count();
+}

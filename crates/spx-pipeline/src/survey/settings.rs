@@ -1,0 +1,182 @@
+//! Settings of a survey's plan.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
+use spx_core::release::ReleaseChoice;
+use spx_core::sky::Position;
+
+use super::tiles::TileOrder;
+use crate::PipelineError;
+use crate::archive::needed_position;
+use crate::settings::SettingHeading;
+
+/// Settings of [`plan_survey`](super::plan_survey).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Region"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
+pub struct SurveyConfig {
+    /// Grid of tiles, the HEALPix cells of an order: hp4 (13 square degrees) to hp12
+    #[schemars(extend("x-value" = "GRID"))]
+    pub grid: String,
+    /// Right ascension of the center of the region [deg]
+    #[schemars(example = 270.0, extend("x-value" = "DEG", "x-needed" = true))]
+    pub ra: Option<f64>,
+    /// Declination of the center of the region [deg]
+    #[schemars(example = 66.56, extend("x-value" = "DEG", "x-needed" = true))]
+    pub dec: Option<f64>,
+    /// Radius of the region [deg]; every cell that it touches is a tile
+    #[schemars(example = 5.0, extend("x-value" = "DEG", "x-needed" = true))]
+    pub radius: Option<f64>,
+    /// Detectors, such as 1-6 or 2,3
+    #[schemars(extend("x-value" = "LIST"))]
+    pub detectors: Vec<String>,
+
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
+    /// lists of both (@FILE, or - for standard input: a path a line)
+    #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
+    pub input: Option<Vec<PathBuf>>,
+    /// Index of frames, frames.tsv of another survey, in place of input; the files are not looked
+    /// at
+    #[schemars(extend("examples" = ["frames.tsv"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub frames: Option<PathBuf>,
+    /// Settings of `spx drizzle`, for all cubes; region, input and output are those of the jobs
+    #[schemars(extend("examples" = ["drizzle.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub drizzle: Option<PathBuf>,
+    /// Make cubes
+    #[schemars(extend("x-heading" = "Input and output"))]
+    pub cubes: bool,
+    /// Settings of `spx batch`, with the catalog: its sources are measured on all frames, and their
+    /// light curves become a HATS data set in catalog/
+    #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub photometry: Option<PathBuf>,
+    /// Frames of a job of photometry; their measurements must fit into memory
+    #[schemars(range(min = 1), extend("x-heading" = "Input and output"))]
+    pub group: usize,
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1
+    #[schemars(with = "String")]
+    #[schemars(extend("enum" = ["newest", "qr2", "qr3", "dr1"], "x-heading" = "Input and output"))]
+    pub release: ReleaseChoice,
+    /// Directory of the survey
+    #[schemars(extend("x-value" = "DIR", "x-short" = "o", "x-heading" = "Input and output"))]
+    pub output_dir: PathBuf,
+}
+
+impl Default for SurveyConfig {
+    fn default() -> Self {
+        Self {
+            grid: "hp5".to_owned(),
+            ra: None,
+            dec: None,
+            radius: None,
+            detectors: vec!["1-6".to_owned()],
+            input: None,
+            frames: None,
+            drizzle: None,
+            cubes: true,
+            photometry: None,
+            group: 24,
+            release: ReleaseChoice::default(),
+            output_dir: "survey".into(),
+        }
+    }
+}
+
+/// Settings that have been checked.
+#[derive(Debug)]
+pub(super) struct SurveyParameters {
+    pub(super) order: TileOrder,
+    pub(super) center: Position,
+    /// \[deg\]
+    pub(super) radius: f64,
+    pub(super) detectors: Vec<Detector>,
+    pub(super) frames: FrameOrigin,
+}
+
+/// Where the frames come from.
+#[derive(Debug)]
+pub(super) enum FrameOrigin {
+    /// Files, directories and lists.
+    Files(Vec<PathBuf>),
+    /// A `frames.tsv`.
+    Index(PathBuf),
+}
+
+impl SurveyConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(super) fn parameters(&self) -> Result<SurveyParameters, PipelineError> {
+        let center = needed_position(self.ra, self.dec)?;
+        let radius = self
+            .radius
+            .ok_or_else(|| PipelineError::usage("--radius is needed (or `radius` in the configuration)"))?;
+        if !(radius > 0.0 && radius <= 180.0) {
+            let problem = format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
+            return Err(PipelineError::usage(problem));
+        }
+        if self.release == ReleaseChoice::Any {
+            let problem = "release = any would count exposures that are in both releases twice";
+            return Err(PipelineError::usage(problem));
+        }
+        if self.group == 0 {
+            return Err(PipelineError::usage("group = 0 is not allowed: a job has a frame at least"));
+        }
+        if !self.cubes && self.photometry.is_none() {
+            return Err(PipelineError::usage("without cubes, --photometry is needed"));
+        }
+        let frames = match (&self.input, &self.frames) {
+            (Some(paths), None) => FrameOrigin::Files(paths.clone()),
+            (None, Some(index)) => FrameOrigin::Index(index.clone()),
+            _ => return Err(PipelineError::usage("one of --input and --frames is needed")),
+        };
+        Ok(SurveyParameters {
+            order: self.grid.parse()?,
+            center,
+            radius,
+            detectors: detectors(&self.detectors)?,
+            frames,
+        })
+    }
+}
+
+/// The detectors of a list of numbers, names and ranges, sorted.
+fn detectors(words: &[String]) -> Result<Vec<Detector>, PipelineError> {
+    let detector = |text: &str| {
+        text.trim().parse::<Detector>().map_err(|error| PipelineError::usage(error).with_context("detectors"))
+    };
+    let mut found = Vec::new();
+    for word in words {
+        let (first, last) = word.split_once('-').unwrap_or((word, word));
+        let (first, last) = (detector(first)?, detector(last)?);
+        found.extend(Detector::ALL.into_iter().filter(|one| (first..=last).contains(one)));
+    }
+    found.sort();
+    found.dedup();
+    if found.is_empty() {
+        return Err(PipelineError::usage("detectors: no detector is named"));
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn detectors_are_numbers_names_and_ranges() {
+        let read = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            detectors(&words).map(|found| found.iter().map(|d| d.number()).collect::<Vec<u8>>())
+        };
+        assert_eq!(read(&["1-6"]).unwrap(), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(read(&["D5", "2-3", "3"]).unwrap(), [2, 3, 5]);
+        for wrong in [&["7"][..], &["3-"], &["x"], &["4-2"], &[]] {
+            assert!(matches!(read(wrong), Err(PipelineError::Usage(_))), "{wrong:?}");
+        }
+    }
+}
