@@ -59,7 +59,8 @@ pub(crate) fn galaxies(
         let ratios: Vec<f64> = of_kind
             .filter_map(|k| Some(table.number(&format!("G{k}"), "flux")? / (POINT_FLUX * POINTS as f64)))
             .collect();
-        let what = format!("{} galaxies, n {index}, {r_eff}\", {}: flux over truth", ratios.len(), release.name());
+        let what =
+            format!("{} galaxies, n {index}, {r_eff}\", {}: flux over truth", ratios.len(), release.name());
         report.add(what, median(&ratios), Demand::Near(1.0, 0.01));
     }
     Ok(())
@@ -91,12 +92,13 @@ pub(crate) fn misplaced(
     let ratios = |table: &MeasuredTable| compare(table, frame.stars().iter()).1;
     let label = format!("{} stars, {}", listed.len(), release.name());
     report.add(format!("{label}: flux over truth"), median(&ratios(&right)), Demand::Near(1.0, 0.003));
-    // A Gaussian of the noise area of D3 (N_eff = 4 pi s^2 = 3.6 px) loses 1 - exp(-d^2 / 4 s^2).
-    let theory = exp(-OFF * OFF * std::f64::consts::PI / 3.6);
+    // Least squares give sum P(x) P(x - d) / sum P(x - d)^2: with the ePSF of D3 (noise area 2.3
+    // px) and equal weights, over all phases and directions, 0.9897 with a width of 0.039, for
+    // so narrow a function is sampled differently at either place.
     let what = format!("{label}, catalog {OFF} px off: flux over truth");
-    report.add(what, median(&ratios(&off)), Demand::Near(theory, 0.003));
-    let lost = format!("{label}, catalog {OFF} px off: width of flux over truth");
-    report.add(lost, width(&ratios(&off)), Demand::AtMost(0.02));
+    report.add(what, median(&ratios(&off)), Demand::Near(0.9897, 0.005));
+    let scatter = format!("{label}, catalog {OFF} px off: width of flux over truth");
+    report.add(scatter, width(&ratios(&off)), Demand::Near(0.039, 0.01));
     Ok(())
 }
 
