@@ -267,7 +267,7 @@ mod tests {
         assert!(of(NeighborSettings { neighbors: None, ..settings(9, 60.0) }, &source).is_empty());
         // Of several sources, each neighbor counts once, and none is one of them.
         let both = [at(10.0, 20.004), at(10.0, 20.0)];
-        assert_eq!(of(settings(500, 60.0), &both), [20.02, 19.998]);
+        assert_eq!(of(settings(500, 60.0), &both), [19.998, 20.02]);
     }
 
     #[test]
