@@ -15,6 +15,8 @@ wave.json       wavelength tables on the control points of the six detectors, an
                 `wcslib` wherever WCSLIB answers (over the table and half a cell beyond), `beyond` by the
                 bilinear formula below, continued linearly, where WCSLIB refuses. Both are compared here
                 wherever both exist.
+grids.json      output grids of further projections, systems and rotations: sky positions (ICRS) of pixels
+                (all_pix2world, then the transformation of astropy.coordinates).
 
 SIP coefficients and the D3 table come from <testdata dir>/real_headers; the other tables are a smooth law
 with noise, rounded to float32. All positions are 0-based pixels and degrees; random numbers are seeded.
@@ -25,8 +27,10 @@ from pathlib import Path
 
 import numpy as np
 from astropy import __version__ as astropy_version
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
 
 SIDE = 2040
 SCALE = 6.155 / 3600
@@ -201,6 +205,65 @@ def maps_json(blocks):
     return {"made_by": f"cargo xtask golden wcs: golden_wcs.py, astropy {astropy_version}", "sip": blocks, "cases": out}
 
 
+def grids_json():
+    """Grids of further projections, systems and rotations: sky positions (ICRS) of pixels by astropy."""
+    out, random = [], np.random.default_rng(20252)
+
+    def add(name, cards, shape, form=None):
+        ny, nx = shape
+        wcs = WCS(header_of(text_of(cards)))
+        frame = wcs_to_celestial_frame(wcs)
+        pixels = np.column_stack([random.uniform(-0.5, nx - 0.5, 8), random.uniform(-0.5, ny - 0.5, 8)]).round(3)
+        lon, lat = wcs.all_pix2world(pixels, 0).T
+        if cards["CTYPE1"].startswith("DEC"):
+            lon, lat = lat, lon
+        sky = SkyCoord(lon, lat, unit="deg", frame=frame).icrs
+        out.append({"name": name, "cards": text_of(cards), "shape": shape, "form": form,
+                    "pixels": np.column_stack([pixels, sky.ra.deg, sky.dec.deg]).tolist()})
+
+    for projection in ("TAN", "SIN", "ZEA", "CAR"):
+        for frame, ra, dec, rotation, width, height, scale in (
+                ("icrs", 186.4536, 33.5468, 0.0, 30.0, 20.0, 6.15), ("icrs", 0.01, -71.2, 33.0, 300.0, 240.0, 6.15),
+                ("galactic", 266.4, -29.0, 0.0, 60.0, 30.0, 3.075), ("galactic", 83.6, 22.0, -117.5, 600.0, 900.0, 24.6)):
+            nx, ny = int(np.floor(width * 60 / scale)), int(np.floor(height * 60 / scale))
+            center = SkyCoord(ra, dec, unit="deg")
+            lon, lat = (ra, dec) if frame == "icrs" else (center.galactic.l.deg, center.galactic.b.deg)
+            axes = ("RA--", "DEC-") if frame == "icrs" else ("GLON", "GLAT")
+            cards = {"WCSAXES": 2, "CTYPE1": f"{axes[0]}-{projection}", "CTYPE2": f"{axes[1]}-{projection}",
+                     "CRVAL1": float(lon), "CRVAL2": float(lat), "CRPIX1": nx / 2 + 0.5, "CRPIX2": ny / 2 + 0.5,
+                     "CDELT1": -scale / 3600, "CDELT2": scale / 3600, "CUNIT1": "deg", "CUNIT2": "deg"}
+            if rotation:
+                c, s = float(np.cos(np.deg2rad(rotation))), float(np.sin(np.deg2rad(rotation)))
+                cards |= {"PC1_1": c, "PC1_2": -s, "PC2_1": s, "PC2_2": c}
+            if frame == "icrs":
+                cards["RADESYS"] = "ICRS"
+            add(f"{projection} {frame} rotated {rotation}", cards, [ny, nx],
+                {"projection": projection, "frame": frame, "rotation": rotation, "ra": ra, "dec": dec,
+                 "width": width, "height": height, "scale": scale})
+
+    def image(ctypes, crval, more, shape=(400, 500)):
+        return {"WCSAXES": 2, "CTYPE1": ctypes[0], "CTYPE2": ctypes[1], "CRVAL1": crval[0], "CRVAL2": crval[1],
+                "CRPIX1": 100.25, "CRPIX2": 310.5} | more, list(shape)
+
+    cdelt = {"CDELT1": -0.002, "CDELT2": 0.002}
+    for name, ctypes, crval, more in (
+            ("FK5", ("RA---TAN", "DEC--TAN"), (210.8, 54.35), cdelt | {"RADESYS": "FK5", "EQUINOX": 2000.0}),
+            ("EQUINOX alone", ("RA---SIN", "DEC--SIN"), (210.8, 54.35), cdelt | {"EQUINOX": 2000.0}),
+            ("CD", ("RA---ZEA", "DEC--ZEA"), (10.0, -80.0), {"CD1_1": -0.001, "CD1_2": 0.0004, "CD2_1": 0.0005, "CD2_2": 0.0011}),
+            ("CROTA2", ("GLON-TAN", "GLAT-TAN"), (120.0, -21.0), cdelt | {"CROTA2": 27.0}),
+            ("whole-sky CAR", ("GLON-CAR", "GLAT-CAR"), (0.0, 0.0), {"CDELT1": -0.7, "CDELT2": 0.4, "CRPIX1": 250.5, "CRPIX2": 200.5}),
+            ("CAR, LONPOLE 180", ("RA---CAR", "DEC--CAR"), (30.0, 0.0), cdelt | {"LONPOLE": 180.0, "LATPOLE": 90.0}),
+            ("CAR, south", ("RA---CAR", "DEC--CAR"), (30.0, -41.0), cdelt),
+            ("CAR, southern pole", ("RA---CAR", "DEC--CAR"), (30.0, 41.0), cdelt | {"LATPOLE": -90.0}),
+            ("CAR, slanted", ("RA---CAR", "DEC--CAR"), (30.0, 41.0), cdelt | {"LONPOLE": 20.0}),
+            ("CAR at the pole", ("RA---CAR", "DEC--CAR"), (30.0, 90.0), cdelt),
+            ("TAN, LONPOLE", ("RA---TAN", "DEC--TAN"), (30.0, 41.0), cdelt | {"LONPOLE": 133.0}),
+            ("latitude first", ("DEC--SIN", "RA---SIN"), (41.0, 30.0), {"CDELT1": 0.002, "CDELT2": -0.002})):
+        cards, shape = image(ctypes, crval, more)
+        add(name, cards, shape)
+    return {"made_by": f"cargo xtask golden wcs: golden_wcs.py, astropy {astropy_version}", "cases": out}
+
+
 def wave_table(detector, testdata):
     if detector == 3:
         real = json.loads((testdata / "real_headers" / "wave_table_qr2_D3.json").read_text())
@@ -301,6 +364,7 @@ def main(testdata):
     write(target / "celestial.json", celestial_json(blocks))
     write(target / "maps.json", maps_json(blocks))
     write(target / "wave.json", wave_json(testdata))
+    write(target / "grids.json", grids_json())
 
 
 if __name__ == "__main__":

@@ -61,12 +61,16 @@ fn fuzz(minutes: usize) -> Result<StepOutcome> {
         return habits::missing_tool("cargo-fuzz with nightly Rust", "cargo install --locked cargo-fuzz");
     }
     process::run(&mut cargo_fuzz(&["build"]))?;
+    let mut found = Vec::new();
     for (target, seeds, longest) in TARGETS {
         let folder = process::cache()?.join("fuzz").join(target);
         fs::create_dir_all(&folder)?;
         let seeds = seeds_of(target, &process::root().join(seeds), &folder)?;
+        // Inputs that did harm before come first, so that a check fails until they are harmless.
+        let harmful = process::root().join("fuzz/artifacts").join(target);
+        fs::create_dir_all(&harmful)?;
         let mut command = cargo_fuzz(&["run", target]);
-        command.arg(&folder).arg(&seeds).arg("--");
+        command.arg(&folder).arg(&seeds).arg(&harmful).arg("--");
         command.args([
             format!("-max_total_time={}", 60 * minutes / TARGETS.len()),
             format!("-max_len={longest}"),
@@ -75,9 +79,24 @@ fn fuzz(minutes: usize) -> Result<StepOutcome> {
             format!("-malloc_limit_mb={}", MEMORY[1]),
             "-print_final_stats=1".to_owned(),
         ]);
-        process::run(&mut command).with_context(|| format!("target {target}"))?;
+        found.extend(harm(&mut command, target, &harmful)?);
+    }
+    if !found.is_empty() {
+        bail!("{}", found.join("; "));
     }
     Ok(StepOutcome::Passed)
+}
+
+/// Runs a target, and says which input ended it, if one did: the newest file of a folder.
+fn harm(command: &mut Command, target: &str, folder: &Path) -> Result<Option<String>> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if status.success() {
+        return Ok(None);
+    }
+    let files = fs::read_dir(folder)?.collect::<std::io::Result<Vec<_>>>()?;
+    let newest = files.into_iter().max_by_key(|file| file.metadata().and_then(|m| m.modified()).ok());
+    let input = newest.map_or("no input was kept".to_owned(), |file| file.path().display().to_string());
+    Ok(Some(format!("target {target} ended with {status}: {input}")))
 }
 
 /// cargo-fuzz with nightly Rust, whichever cargo runs this program.
@@ -111,4 +130,26 @@ fn seeds_of(target: &str, folder: &Path, scratch: &Path) -> Result<PathBuf> {
         }
     }
     Ok(seeds)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_ends_otherwise_than_well_is_told_with_its_input() {
+        let folder = tempfile::tempdir().unwrap();
+        let told = |script: &str| {
+            let mut command = Command::new("sh");
+            harm(command.args(["-c", script]).current_dir(folder.path()), "header", folder.path()).unwrap()
+        };
+        assert_eq!(told("exit 0"), None);
+        assert!(told("exit 1").unwrap().ends_with("exit status: 1: no input was kept"));
+        let crash = told("echo > crash-1; exit 77").unwrap();
+        assert!(crash.starts_with("target header ended with exit status: 77"), "{crash}");
+        assert!(crash.ends_with("crash-1"), "{crash}");
+        assert!(told("kill -ABRT $$").unwrap().contains("signal: 6"));
+        let mut nothing = Command::new("/nowhere/cargo-fuzz");
+        assert!(harm(&mut nothing, "header", folder.path()).is_err());
+    }
 }

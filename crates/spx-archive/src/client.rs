@@ -10,8 +10,9 @@ use crate::error::ArchiveError;
 use crate::observation::{Newest, Observation, newest};
 use crate::options::ClientOptions;
 use crate::rows::{RejectedRow, Rows, SearchService};
-use crate::selection::Selection;
+use crate::selection::{SearchCircle, Selection};
 use crate::session::Session;
+use crate::sources::{self, FoundSources, SourceTable};
 use crate::target::DownloadTarget;
 use crate::{sia, tap};
 
@@ -63,7 +64,7 @@ impl ArchiveClient {
         progress: &dyn Progress,
     ) -> Result<SearchResult, ArchiveError> {
         let query = selection.adql();
-        let (rows, service) = tap::query(&self.session, &query, &|| progress.cancelled())?;
+        let (rows, service) = tap::query::<Rows>(&self.session, &query, &|| progress.cancelled())?;
         found(rows, selection, service, query)
     }
 
@@ -79,6 +80,21 @@ impl ArchiveClient {
     ) -> Result<SearchResult, ArchiveError> {
         let (rows, query) = sia::query(&self.session, selection, &|| progress.cancelled())?;
         found(rows, selection, SearchService::Sia, query)
+    }
+
+    /// The sources of a table in a circle, at the places that the table gives, by TAP. The table's
+    /// columns are looked up first.
+    ///
+    /// # Errors
+    /// [`ArchiveError`] where the archive cannot be asked, refuses, cuts its answer off, or has no
+    /// such table or not the columns that are needed.
+    pub fn sources(
+        &self,
+        table: SourceTable,
+        circle: SearchCircle,
+        progress: &dyn Progress,
+    ) -> Result<FoundSources, ArchiveError> {
+        sources::find(&self.session, table, circle, &|| progress.cancelled())
     }
 
     /// What a spectral image is linked to, from the cache where it is there and fresh.

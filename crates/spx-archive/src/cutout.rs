@@ -254,9 +254,14 @@ impl From<Position> for CutoutCenter {
 impl FromStr for CutoutCenter {
     type Err = CutoutError;
 
-    /// Reads `304.7,42.5` (degrees), `304.7,42.5deg`, `1020,1020px`.
+    /// Reads `304.7,42.5` (degrees), `304.7,42.5deg`, `1020,1020px`, and positions such as
+    /// `12h25m48.9s +33d32m48s`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (numbers, unit) = parse_numbers(text, "cutout center", "such as 304.7,42.5 or 1020,1020px")?;
+        let parsed = parse_numbers(text, "cutout center", "such as 304.7,42.5 or 1020,1020px");
+        let (numbers, unit) = match (parsed, text.parse::<Position>()) {
+            (Err(_), Ok(position)) => return Ok(position.into()),
+            (parsed, _) => parsed?,
+        };
         match numbers[..] {
             [x, y] => Self::new(x, y, unit),
             _ => Err(notation(text, "cutout center", "two numbers are expected".into())),

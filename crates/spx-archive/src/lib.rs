@@ -3,6 +3,7 @@
 //! - [`Selection`] says what is looked for; [`ArchiveClient::search`] asks TAP (at once, or by a
 //!   job), and [`ArchiveClient::search_sia`] SIA2. Both give [`Observation`]s, the newest
 //!   processing of each.
+//! - [`ArchiveClient::sources`] asks a table of sources, such as Gaia's, what there is in a circle.
 //! - [`ArchiveClient::links`] asks DataLink what belongs to an image, with a cache on disk.
 //! - [`Cutout`] is a part of an image, checked before anybody is asked for it.
 //! - [`Downloader`] fetches many files from a mirror, the cloud copy and the archive: in parallel,
@@ -57,6 +58,7 @@ mod rows;
 mod selection;
 mod session;
 mod sia;
+mod sources;
 mod tap;
 mod target;
 
@@ -77,6 +79,7 @@ pub use path::{ArchivePath, ArchivePathError};
 pub use retry::RetryOptions;
 pub use rows::{RejectedRow, SearchService};
 pub use selection::{Coverage, MjdRange, SearchCircle, SearchShape, Selection, SelectionError, SurveyFields};
+pub use sources::{ArchivedMotion, ArchivedSource, FoundSources, SourceTable};
 pub use spx_core::release::{DataRelease, Processing, ProductName, ReleaseChoice, ReleaseIdentity};
 pub use spx_core::{detector, progress, sky};
 pub use target::DownloadTarget;

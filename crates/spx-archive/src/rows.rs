@@ -52,29 +52,45 @@ pub(crate) fn read(reply: Reply<'_>, service: SearchService) -> Result<Rows, Arc
 }
 
 pub(crate) fn read_table(body: impl Read, url: String, service: SearchService) -> Result<Rows, ArchiveError> {
+    let mut rows = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
+    rows.overflow = read_rows(
+        body,
+        &url,
+        |table| Columns::find(table, service),
+        |columns, number, cells| match columns.observation(cells) {
+            Ok(observation) => rows.observations.push(observation),
+            Err(cause) => {
+                rows.rejected.push(RejectedRow { row: number, cause: printable(&cause.to_string()) });
+            }
+        },
+    )?;
+    Ok(rows)
+}
+
+/// Reads the rows of an answer one by one, with what `find` makes of its columns; true where the
+/// service cut it off. Whatever its status says, an error in it is one.
+pub(crate) fn read_rows<R: Read, C>(
+    body: R,
+    url: &str,
+    find: impl FnOnce(&VoTableReader<R>) -> Result<C, VoTableError>,
+    mut take: impl FnMut(&C, usize, &[VoTableCell]),
+) -> Result<bool, ArchiveError> {
     let table_error = |source: VoTableError| match source {
         VoTableError::Io { problem, timeout } => {
-            ArchiveError::Transport { url: url.clone(), cause: problem, timeout }
+            ArchiveError::Transport { url: url.to_owned(), cause: problem, timeout }
         }
-        source => ArchiveError::Table { url: url.clone(), source },
+        source => ArchiveError::Table { url: url.to_owned(), source },
     };
     let mut table = VoTableReader::new(body, VoTableLimits::default()).map_err(table_error)?;
-    refuse_error(&url, table.status())?;
-    let columns = Columns::find(&table, service).map_err(table_error)?;
-    let mut rows = Rows { observations: Vec::new(), rejected: Vec::new(), overflow: false };
+    refuse_error(url, table.status())?;
+    let columns = find(&table).map_err(table_error)?;
     let mut number = 0;
     while let Some(cells) = table.next_row().map_err(table_error)? {
         number += 1;
-        match columns.observation(&cells) {
-            Ok(observation) => rows.observations.push(observation),
-            Err(cause) => {
-                rows.rejected.push(RejectedRow { row: number, cause: printable(&cause.to_string()) })
-            }
-        }
+        take(&columns, number, &cells);
     }
-    refuse_error(&url, table.status())?;
-    rows.overflow = table.status() == Some(&QueryStatus::Overflow);
-    Ok(rows)
+    refuse_error(url, table.status())?;
+    Ok(table.status() == Some(&QueryStatus::Overflow))
 }
 
 /// A name of a collection; whatever else stands there is as good as none.

@@ -8,10 +8,9 @@ use ureq::http::Method;
 use url::Url;
 
 use crate::error::ArchiveError;
-use crate::http::{Request, shown};
+use crate::http::{Reply, Request, shown};
 use crate::retry::sleep_until;
-use crate::rows::SearchService;
-use crate::rows::{self, Rows};
+use crate::rows::{self, Rows, SearchService};
 use crate::session::Session;
 
 /// The longest text that a job's phase or error is read for \[bytes\].
@@ -29,26 +28,51 @@ const DELETION_WAIT: Duration = Duration::from_millis(500);
 /// The longest time for the body of an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(1800);
 
+/// What a query is answered with.
+pub(crate) trait TapAnswer: Sized {
+    /// Reads an answer.
+    fn read(reply: Reply<'_>, service: SearchService) -> Result<Self, ArchiveError>;
+
+    /// True where the service cut it off.
+    fn overflow(&self) -> bool;
+
+    /// The number of its rows, those included that were refused.
+    fn rows(&self) -> usize;
+}
+
+impl TapAnswer for Rows {
+    fn read(reply: Reply<'_>, service: SearchService) -> Result<Self, ArchiveError> {
+        rows::read(reply, service)
+    }
+
+    fn overflow(&self) -> bool {
+        self.overflow
+    }
+
+    fn rows(&self) -> usize {
+        self.observations.len() + self.rejected.len()
+    }
+}
+
 /// Asks synchronously, then by a job where the server does not manage otherwise.
-pub(crate) fn query(
+pub(crate) fn query<T: TapAnswer>(
     client: &Session,
     adql: &str,
     cancelled: &dyn Fn() -> bool,
-) -> Result<(Rows, SearchService), ArchiveError> {
-    match sync(client, adql, cancelled) {
-        Ok(rows) if !rows.overflow => return Ok((rows, SearchService::TapSync)),
-        Ok(rows) => {
-            tracing::info!("the answer was cut off after {} rows; asking by a job", rows.observations.len())
+) -> Result<(T, SearchService), ArchiveError> {
+    match sync::<T>(client, adql, cancelled) {
+        Ok(answer) if !answer.overflow() => return Ok((answer, SearchService::TapSync)),
+        Ok(answer) => {
+            tracing::info!("the answer was cut off after {} rows; asking by a job", answer.rows());
         }
         Err(e) if wants_job(&e) => tracing::info!("{e}; asking by a job"),
         Err(e) => return Err(e),
     }
-    let rows = by_job(client, adql, cancelled)?;
-    if rows.overflow {
-        let count = rows.observations.len() + rows.rejected.len();
-        return Err(ArchiveError::Overflow { url: shown(&client.base().tap_async()), rows: count });
+    let answer = by_job::<T>(client, adql, cancelled)?;
+    if answer.overflow() {
+        return Err(ArchiveError::Overflow { url: shown(&client.base().tap_async()), rows: answer.rows() });
     }
-    Ok((rows, SearchService::TapAsync))
+    Ok((answer, SearchService::TapAsync))
 }
 
 /// True where a job may manage what a synchronous query did not.
@@ -76,12 +100,12 @@ fn form(adql: &str) -> Vec<(&'static str, String)> {
     .to_vec()
 }
 
-fn sync(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn sync<T: TapAnswer>(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<T, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_sync(), ANSWER_DEADLINE);
     request.form = form(adql);
     // What a job may manage is not tried again here.
     client.retried(cancelled, wants_job, || {
-        rows::read(client.http().send(&request, cancelled)?, SearchService::TapSync)
+        T::read(client.http().send(&request, cancelled)?, SearchService::TapSync)
     })
 }
 
@@ -89,22 +113,26 @@ fn sync(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Ro
 const MOST_JOBS: usize = 3;
 
 /// Makes a job, starts it, waits for it and fetches what it found; the job is deleted in the end.
-fn by_job(client: &Session, adql: &str, cancelled: &dyn Fn() -> bool) -> Result<Rows, ArchiveError> {
+fn by_job<T: TapAnswer>(
+    client: &Session,
+    adql: &str,
+    cancelled: &dyn Fn() -> bool,
+) -> Result<T, ArchiveError> {
     let mut request = client.request(Method::POST, client.base().tap_async(), ANSWER_DEADLINE);
     request.form = form(adql);
     let mut jobs = 0;
     loop {
         let url = client.retried(cancelled, |_| false, || make_job(client, &request, cancelled))?;
         let job = Job { client, url, cancelled };
-        let rows = job.run();
+        let answer = job.run();
         jobs += 1;
-        match rows {
+        match answer {
             Err(ArchiveError::Status { status: 404 | 410, url, .. }) if jobs < MOST_JOBS => {
                 tracing::info!("{url}: the archive has forgotten the job; making another");
             }
-            rows => {
+            answer => {
                 job.delete();
-                return rows;
+                return answer;
             }
         }
     }
@@ -130,14 +158,14 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn run(&self) -> Result<Rows, ArchiveError> {
+    fn run<T: TapAnswer>(&self) -> Result<T, ArchiveError> {
         self.start()?;
         self.wait()?;
         let request = self.request(Method::GET, "results/result");
         self.client.retried(
             self.cancelled,
             |_| false,
-            || rows::read(self.client.http().send(&request, self.cancelled)?, SearchService::TapAsync),
+            || T::read(self.client.http().send(&request, self.cancelled)?, SearchService::TapAsync),
         )
     }
 

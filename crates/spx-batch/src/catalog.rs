@@ -1,4 +1,4 @@
-//! Catalogs of sources: identifiers, positions, proper motions.
+//! Catalogs of sources: identifiers, positions, proper motions, shapes of galaxies.
 //!
 //! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array.
 //! What a row is refused for is remembered with its line.
@@ -6,6 +6,7 @@
 mod columns;
 mod ecsv;
 mod parquet;
+mod shape;
 mod source;
 mod text;
 mod votable;
@@ -19,6 +20,7 @@ use spx_core::progress::Progress;
 use spx_core::sky::Position;
 
 pub use columns::CatalogOptions;
+pub use shape::CatalogShape;
 use source::CatalogFormat;
 use source::CatalogSource;
 
@@ -50,6 +52,8 @@ pub struct CatalogTarget<'a> {
     pub position: Position,
     /// Its motion, where the catalog has one.
     pub motion: Option<CatalogMotion>,
+    /// The profile of a galaxy; `None` for a point.
+    pub shape: Option<CatalogShape>,
 }
 
 /// A row that is not used.
@@ -76,6 +80,8 @@ pub struct Catalog {
     positions: Vec<Position>,
     /// One for each position, or none at all.
     motions: Vec<Option<CatalogMotion>>,
+    /// Likewise.
+    shapes: Vec<Option<CatalogShape>>,
     rejected: Vec<RejectedCatalogRow>,
     rejected_count: usize,
     notes: Vec<String>,
@@ -92,8 +98,10 @@ impl Catalog {
     /// (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`,
     /// `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`, `pmdec`, cos(dec)
     /// included) and `ref_epoch`. Units are taken from the file; where it declares none, positions
-    /// are degrees or sexagesimal (right ascension in hours), motions mas/yr. Other columns do not
-    /// count.
+    /// are degrees or sexagesimal (right ascension in hours), motions mas/yr. Where the options ask
+    /// for shapes, galaxies have theirs from columns of the Sersic index (`sersic`), the effective
+    /// radius (`r_eff`, `shape_r`; arcsec), and, if there are any, axis ratio (`axis_ratio`,
+    /// `ab_ratio`) and position angle (`pa`, `phi`; deg). Other columns do not count.
     ///
     /// # Errors
     /// Where the file cannot be read, lacks a column, has two that could be meant or one in an
@@ -136,7 +144,26 @@ impl Catalog {
             id: &self.ids[start..self.ends[number]],
             position: self.positions[number],
             motion: self.motions.get(number).copied().flatten(),
+            shape: self.shapes.get(number).copied().flatten(),
         }
+    }
+
+    /// Appends sources of another catalog, by their numbers.
+    ///
+    /// # Panics
+    /// Where the other has no such source.
+    pub fn append(&mut self, other: &Self, numbers: &[usize]) {
+        numbers.iter().for_each(|number| self.push(&other.target(*number)));
+    }
+
+    /// Appends a source.
+    pub fn push(&mut self, target: &CatalogTarget<'_>) {
+        let before = self.len();
+        self.ids.push_str(target.id);
+        self.ends.push(self.ids.len());
+        self.positions.push(target.position);
+        push_some(&mut self.motions, before, target.motion);
+        push_some(&mut self.shapes, before, target.shape);
     }
 
     /// The positions in order.
@@ -160,8 +187,8 @@ impl Catalog {
         self.rejected_count
     }
 
-    /// Sixteen hexadecimal digits that change with any id, position or motion, and with their
-    /// order.
+    /// Sixteen hexadecimal digits that change with any id, position, motion or shape, and with
+    /// their order.
     pub fn digest(&self) -> String {
         let mut digest = hash::Fnv::default();
         digest.add(self.ids.as_bytes());
@@ -175,7 +202,23 @@ impl Catalog {
             digest.add(&(number as u64).to_le_bytes());
             [motion.ra_cos_dec, motion.dec, motion.epoch].iter().for_each(|v| digest.add(&v.to_le_bytes()));
         }
+        for (number, shape) in self.shapes.iter().enumerate() {
+            let Some(CatalogShape { index, r_eff, axis_ratio, position_angle }) = shape else { continue };
+            digest.add(b"shape");
+            digest.add(&(number as u64).to_le_bytes());
+            [index, r_eff, axis_ratio, position_angle].iter().for_each(|v| digest.add(&v.to_le_bytes()));
+        }
         format!("{:016x}", digest.finish())
+    }
+}
+
+/// Adds a value to a list that is empty as long as all are `None`; `before` values came before.
+fn push_some<T: Clone>(list: &mut Vec<Option<T>>, before: usize, value: Option<T>) {
+    if value.is_some() && list.is_empty() {
+        list.resize(before, None);
+    }
+    if value.is_some() || !list.is_empty() {
+        list.push(value);
     }
 }
 
@@ -190,6 +233,8 @@ struct CatalogRow {
     motion: [f64; 2],
     /// Epoch of the position \[yr\].
     epoch: f64,
+    /// Sersic index, effective radius \[arcsec\], axis ratio, position angle \[deg\].
+    shape: [f64; 4],
 }
 
 /// Takes rows one by one.
@@ -219,17 +264,8 @@ impl CatalogBuilder {
     fn push(&mut self, line: u64, id: &str, row: &CatalogRow) {
         match self.check(id, row) {
             Err(problem) => self.reject(line, problem),
-            Ok((position, motion)) => {
-                let catalog = &mut self.catalog;
-                catalog.ids.push_str(id);
-                catalog.ends.push(catalog.ids.len());
-                if motion.is_some() && catalog.motions.is_empty() {
-                    catalog.motions.resize(catalog.positions.len(), None);
-                }
-                catalog.positions.push(position);
-                if motion.is_some() || !catalog.motions.is_empty() {
-                    catalog.motions.push(motion);
-                }
+            Ok(target) => {
+                self.catalog.push(&target);
                 self.lines.push(line);
             }
         }
@@ -243,7 +279,7 @@ impl CatalogBuilder {
         }
     }
 
-    fn check(&self, id: &str, row: &CatalogRow) -> Result<(Position, Option<CatalogMotion>), String> {
+    fn check<'r>(&self, id: &'r str, row: &CatalogRow) -> Result<CatalogTarget<'r>, String> {
         if id.is_empty() {
             return Err("it has no id".into());
         }
@@ -255,16 +291,17 @@ impl CatalogBuilder {
             return Err(about(format!("no number for {}", if row.ra.is_nan() { "ra" } else { "dec" })));
         }
         let position = Position::new(row.ra, row.dec).map_err(|e| about(e.to_string()))?;
+        let shape = shape::check(row.shape).map_err(about)?;
         let [east, north] = row.motion;
         if east.is_nan() && north.is_nan() || (east, north) == (0.0, 0.0) {
-            return Ok((position, None));
+            return Ok(CatalogTarget { id, position, motion: None, shape });
         }
         let epoch = if row.epoch.is_nan() { self.epoch.unwrap_or(f64::NAN) } else { row.epoch };
         let motion = CatalogMotion { ra_cos_dec: east, dec: north, epoch };
         match (east.is_finite() && north.is_finite(), (1000.0..3000.0).contains(&epoch)) {
             (false, _) => Err(about(format!("a proper motion of {east}, {north} mas/yr"))),
             (_, false) => Err(about("it has a proper motion, but no epoch between 1000 and 3000".into())),
-            (true, true) => Ok((position, Some(motion))),
+            (true, true) => Ok(CatalogTarget { id, position, motion: Some(motion), shape }),
         }
     }
 
@@ -319,11 +356,8 @@ impl CatalogBuilder {
             if repeats.next_if_eq(&number).is_some() {
                 continue;
             }
-            let target = old.target(number);
-            let motion = target.motion.map_or([f64::NAN; 3], |m| [m.ra_cos_dec, m.dec, m.epoch]);
-            let (ra, dec) = (target.position.ra(), target.position.dec());
-            let [east, north, epoch] = motion;
-            self.push(line, target.id, &CatalogRow { ra, dec, motion: [east, north], epoch });
+            self.catalog.push(&old.target(number));
+            self.lines.push(line);
         }
     }
 }

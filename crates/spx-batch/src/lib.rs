@@ -28,7 +28,7 @@ mod tables;
 pub use aggregate::{
     AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, each_light_curve, has_light_curves, light_curve,
 };
-pub use catalog::{Catalog, CatalogMotion, CatalogOptions, CatalogTarget, RejectedCatalogRow};
+pub use catalog::{Catalog, CatalogMotion, CatalogOptions, CatalogShape, CatalogTarget, RejectedCatalogRow};
 pub use error::BatchError;
 pub use hash::bucket_of;
 pub use index::SkyIndex;

@@ -189,6 +189,9 @@ mod tests {
         spx_test_on: bool,
         /// Numbers
         spx_test_edges: Option<Vec<f64>>,
+        /// Angle [deg]
+        #[schemars(extend("x-angle" = "dec"))]
+        spx_test_dec: Option<f64>,
         /// Files
         #[schemars(extend("x-value" = "PATH"))]
         spx_test_input: Option<Vec<PathBuf>>,
@@ -196,7 +199,13 @@ mod tests {
 
     impl Default for TestConfig {
         fn default() -> Self {
-            Self { spx_test_size: 2.5, spx_test_on: true, spx_test_edges: None, spx_test_input: None }
+            Self {
+                spx_test_size: 2.5,
+                spx_test_on: true,
+                spx_test_edges: None,
+                spx_test_dec: None,
+                spx_test_input: None,
+            }
         }
     }
 
@@ -222,12 +231,22 @@ mod tests {
             spx_test_size: -1.5,
             spx_test_on: false,
             spx_test_edges: Some(vec![1.0, 2.5, 3.0]),
+            spx_test_dec: None,
             spx_test_input: Some(vec!["a,1".into(), "b".into()]),
         };
         assert_eq!(config.unwrap(), expected);
         assert!(read("--no-spx-test-on --spx-test-on").unwrap().spx_test_on, "the last one counts");
         assert!(!read("--spx-test-on --no-spx-test-on").unwrap().spx_test_on);
         assert!(!read("--spx-test-on=false").unwrap().spx_test_on);
+    }
+
+    #[test]
+    fn angles_may_begin_with_a_sign() {
+        for text in ["-0.5", "-00:30:00", "-0d30m", "-0°30'"] {
+            assert_eq!(read(&format!("--spx-test-dec {text}")).unwrap().spx_test_dec, Some(-0.5), "{text}");
+        }
+        let error = read("--spx-test-dec -inf").unwrap_err();
+        assert!(error.contains("--spx-test-dec") && error.contains("is not a declination"), "{error}");
     }
 
     #[test]

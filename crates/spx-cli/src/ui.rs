@@ -42,20 +42,27 @@ pub(crate) fn init_logging(verbosity: Verbosity) {
         .init();
 }
 
+/// A text as a terminal may show it: names of files and texts out of them may hold sequences that
+/// would change colors, titles or lines.
+fn printable(text: &str) -> String {
+    let is_harmful = |c: char| c.is_control() && c != '\n' && c != '\t';
+    text.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
 /// An error that ends the command.
 pub(crate) fn error(text: &str) {
-    eprintln!("error: {text}");
+    eprintln!("error: {}", printable(text));
 }
 
 /// Something that the user should know and that does not end the command; said even when quiet.
 pub(crate) fn warning(text: &str) {
-    eprintln!("warning: {text}");
+    eprintln!("warning: {}", printable(text));
 }
 
 /// A line of a summary.
 pub(crate) fn note(verbosity: Verbosity, text: &str) {
     if verbosity > Verbosity::Quiet {
-        eprintln!("{text}");
+        eprintln!("{}", printable(text));
     }
 }
 

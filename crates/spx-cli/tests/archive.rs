@@ -422,6 +422,12 @@ fn a_run_resumes_where_it_has_to() {
         &["query: done before", "download: done before", "drizzle_D3: done before"],
     );
     assert_eq!(archive.log().entries.len(), asked, "nobody is asked");
+    // From another directory, the same, with the path as it is there.
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let words = [&DRIZZLE[..DRIZZLE.len() - 1], &["../cube", "--resume"]].concat();
+    let run = ask(&archive, &folder.path().join("elsewhere"), "drizzle", &words);
+    ends(&run, 0, &["query: done before", "download: done before", "drizzle_D3: done before"]);
+    assert_eq!(run.stdout, "../cube/drizzle_D3.fits\n");
     // Other parameters: only what depends on them.
     let other = ["--resume", "--xy-shrink=0.5"];
     let words = [

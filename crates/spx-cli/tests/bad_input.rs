@@ -2,6 +2,7 @@
 //! leaves no file.
 
 use std::fs;
+use std::io::BufRead as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -297,6 +298,50 @@ fn an_interrupt_leaves_nothing() -> Result<()> {
     ensure!(output.status.code() == Some(130), "{:?} {}", output.status, stderr(&output));
     ensure!(stderr(&output).contains("interrupted"), "{}", stderr(&output));
     ensure!(!dir.path().join("out").exists(), "{:?}", files(&dir.path().join("out"))?);
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn names_and_texts_of_files_do_not_reach_the_terminal_as_commands() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let name = "a\u{1b}[31m\u{9b}b.fits";
+    fs::write(dir.path().join(name), fs::read(good())?)?;
+    fs::write(dir.path().join("c.csv"), "id,ra,dec\n\u{1b}]0;title\u{7},x,33\n")?;
+    for words in [
+        &["photometry", "--ra=10", "--dec=20", name][..],
+        &["inspect", name, "none\u{1b}[2J.fits"],
+        &["batch", "--catalog=c.csv", "-o", "out", "--input", name],
+    ] {
+        let output = spx(dir.path()).args(words).output()?;
+        let message = stderr(&output);
+        ensure!(!message.is_empty(), "{words:?}");
+        let is_harmful = |c: char| c.is_control() && c != '\n';
+        ensure!(!message.contains(is_harmful), "{words:?}: {message:?}");
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_that_is_ignored_at_the_start_stays_ignored() -> Result<()> {
+    let dir = tempfile::tempdir()?;
+    let mut child = Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$0\" serve . --port 0 -q", env!("CARGO_BIN_EXE_spx")])
+        .current_dir(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut address = String::new();
+    std::io::BufReader::new(child.stdout.take().context("no output")?).read_line(&mut address)?;
+    ensure!(address.starts_with("http://127.0.0.1:"), "{address}");
+    let id = child.id().to_string();
+    let kill = |signal: &str| Command::new("kill").args([signal, &id]).status();
+    kill("-HUP")?;
+    std::thread::sleep(Duration::from_millis(500));
+    ensure!(child.try_wait()?.is_none(), "HUP has ended it");
+    kill("-TERM")?;
+    let status = child.wait()?;
+    ensure!(status.code().is_some(), "TERM is heeded: {status:?}");
     Ok(())
 }
 

@@ -14,12 +14,12 @@ use std::time::{Duration, Instant};
 use spx_serve::{LocalArchive, ServeOptions};
 use tempfile::{TempDir, tempdir};
 use tools::hostile::{HostileFile, hostile};
-use tools::{Run, command, folder_with_cube, input, names};
+use tools::{Run, command, exposure, folder_with_cube, input, names};
 
 const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
 const SIZE: [&str; 2] = ["--width=2.6", "--height=2.2"];
-/// Good files, which see the place.
-const GOOD: [&str; 3] = ["d3_b.fits", "d3_c.fits", "d3_d.fits"];
+/// Good files among them, which see the place.
+const GOOD: usize = 40;
 /// Address space of a command \[kB\]: the program, its threads, and some files of 100 kB. Several
 /// of the files ask for 10 GB.
 const SPACE: u32 = 1_000_000;
@@ -50,15 +50,6 @@ fn spx_within(space: u32, folder: &Path, arguments: &[&str]) -> Run {
     assert!(matches!(run.code, Some(0..=3)) && !run.stderr.contains("panicked"), "{told}");
     assert!(start.elapsed() < Duration::from_secs(60), "{told}");
     run
-}
-
-/// A committed input as another exposure: of copies of one exposure only one is used.
-fn exposure(number: usize) -> Vec<u8> {
-    let mut bytes = fs::read(input("d3_a.fits")).unwrap();
-    let text = b"'2025W51_1A_0001_1'";
-    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
-    bytes[at..at + text.len()].copy_from_slice(format!("'2025W51_1A_{number:04}_4'").as_bytes());
-    bytes
 }
 
 /// The hostile relatives of a committed input, each another exposure.
@@ -109,8 +100,9 @@ fn alone_they_are_refused() {
 fn good_files_beside_them_are_used() {
     let folder = tempdir().unwrap();
     let files = hostile_images_in(folder.path());
-    for name in GOOD {
-        fs::copy(input(name), folder.path().join(name)).unwrap();
+    let good: Vec<String> = (0..GOOD).map(|k| format!("good_{k}.fits")).collect();
+    for (k, name) in good.iter().enumerate() {
+        fs::write(folder.path().join(name), exposure(files.len() + k)).unwrap();
     }
     fs::create_dir(folder.path().join("work")).unwrap();
     let work = folder.path().join("work");
@@ -130,14 +122,51 @@ fn good_files_beside_them_are_used() {
         let run = spx(&work, &[words, &all[..]].concat());
         assert_eq!(run.code, Some(1), "{words:?}: {}", run.stderr);
         files.iter().for_each(|file| named(&run, file));
-        GOOD.iter().for_each(|name| assert!(!run.stderr.contains(name), "{words:?}: {}", run.stderr));
+        assert!(!run.stderr.contains("good_"), "{words:?}: {}", run.stderr);
     }
     let table = fs::read_to_string(work.join("star.csv")).unwrap();
-    GOOD.iter().for_each(|name| assert!(table.contains(name), "{table}"));
+    good.iter().for_each(|name| assert!(table.contains(name), "{name} is not in:\n{table}"));
+    let curve = fs::read_to_string(work.join("batch/lightcurves/a.csv")).unwrap();
+    assert!(curve.lines().count() > GOOD, "{curve}");
     assert!(names(&work).contains(&"sums.fits".to_owned()));
     for cube in ["cube/drizzle_D3.fits", "mosaic/mosaic.fits"] {
         let header = spx_core::fits::FitsReader::open(&work.join(cube)).unwrap().header().unwrap();
-        assert!(header.integer("N_INPUTS").unwrap() >= 3, "{cube}");
+        assert!(header.integer("N_INPUTS").unwrap() >= i64::try_from(GOOD).unwrap(), "{cube}");
+    }
+}
+
+#[test]
+fn products_and_maps_that_lie_are_refused() {
+    let folder = tempdir().unwrap();
+    let good = input("d3_b.fits").display().to_string();
+    let photometry = [&["photometry", &good], &PLACE[..], &["-q", "-o", "star.csv"]].concat();
+    let drizzle = [&["drizzle"], &PLACE[..], &SIZE, &["--detector=3", "-q", "-o", "out"]].concat();
+    let drizzle = [&drizzle[..], &["--input", &good]].concat();
+    for file in hostile_images_in(folder.path()) {
+        let option = |name: &str| format!("--{name}={}", file.name);
+        for (words, product) in [
+            (&photometry, option("flux-corrections")),
+            (&photometry, option("spectral-wcs")),
+            (&photometry, option("solid-angle-map")),
+            (&photometry, option("epsf")),
+            (&drizzle, option("flux-corrections")),
+            (&drizzle, option("spectral-wcs")),
+            (&drizzle, option("weight-map")),
+        ] {
+            let more = if product.contains("epsf") { "--psf-flux" } else { "--threads=2" };
+            let more = if product.contains("weight-map") { "--weight=map" } else { more };
+            let run = spx(folder.path(), &[&words[..], &[&product, more]].concat());
+            // Those that are sound where a product is read are of another kind or shape; a map of
+            // weights may be any image.
+            let is_map = product.contains("weight-map");
+            assert!(is_map || matches!(run.code, Some(1 | 2)), "{product}: {:?} {}", run.code, run.stderr);
+            let refused = run.stderr.contains(&file.name);
+            assert!(refused || matches!(run.code, Some(0 | 3)), "{product}: {}", run.stderr);
+            for output in ["star.csv", "out"] {
+                fs::remove_file(folder.path().join(output)).ok();
+                fs::remove_dir_all(folder.path().join(output)).ok();
+            }
+        }
     }
 }
 
@@ -186,7 +215,7 @@ fn hostile_archive() -> (TempDir, LocalArchive, Vec<HostileFile>) {
     fs::create_dir_all(&place).unwrap();
     let name = |number: usize| format!("level2_2025W51_1A_{number:04}_4D3_spx_l2b-v21-2025-354.fits");
     let mut files = hostile_images();
-    for number in 0..files.len() + GOOD.len() {
+    for number in 0..files.len() + 3 {
         fs::write(place.join(name(number)), exposure(number)).unwrap();
     }
     let archive = LocalArchive::start(folder.path(), ServeOptions::default()).unwrap();

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use spx_core::fits::{FitsReader, FitsWriter};
 use tools::local::{archive, ask, images, tree};
 use tools::{image, spx};
 
@@ -85,6 +86,64 @@ fn of_two_processings_the_newer_is_used() {
         let both = image::<f32>(&folder.path().join("both/drizzle_D3.fits"), "VARIANCE");
         assert!(single.iter().zip(&both).all(|(a, b)| a.to_bits() == b.to_bits()), "{other}");
         fs::remove_file(copy).unwrap();
+    }
+}
+
+/// Gives every HDU of a file its CHECKSUM and DATASUM.
+fn add_sums(path: &Path) {
+    let mut from = FitsReader::open(path).unwrap();
+    let new = path.with_extension("sums");
+    let mut to = FitsWriter::create(&new).unwrap();
+    to.image::<u8>(&[], &from.header().unwrap()).unwrap();
+    for index in 1..from.hdu_count().unwrap() {
+        from.move_to_index(index).unwrap();
+        let name = from.header().unwrap().text("EXTNAME").unwrap().to_owned();
+        to.copy_as(&from, &name).unwrap();
+    }
+    to.finish().unwrap();
+    fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn a_damaged_copy_does_not_hide_a_good_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let files = copied(&folder.join("good"));
+    files.iter().for_each(|file| add_sums(file));
+    let cube = |name: &str| image::<f32>(&folder.join(name).join("drizzle_D3.fits"), "SCI");
+    assert_eq!(drizzle(folder, &["--input", "good", "-o", "alone"]).code, Some(0));
+    let measure = ["photometry", REGION[0], REGION[1]];
+    let rows = |run: &tools::Run| {
+        let rows = run.stdout.lines().filter(|line| line.contains("level2_"));
+        rows.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let alone = rows(&spx(folder, &[&measure[..], &["good"]].concat()));
+    assert_eq!(alone.len(), files.len());
+    // Before the good one by its path; newer by its name.
+    let name = files[0].file_name().unwrap().to_str().unwrap();
+    fs::create_dir(folder.join("a")).unwrap();
+    for (k, damaged) in [format!("a/{name}"), name.replace("l2b-v", "l2b_retry-v")].into_iter().enumerate() {
+        let bad = folder.join(&damaged);
+        let output = format!("batch_{k}");
+        fs::copy(&files[0], &bad).unwrap();
+        change_a_pixel(&bad);
+        let inputs = ["good", &damaged];
+        let says = |run: &tools::Run| {
+            let line = run.stderr.lines().find(|line| line.contains(&damaged)).unwrap_or_default();
+            assert!(line.contains("IMAGE") && line.contains("CHECKSUM or DATASUM"), "{}", run.stderr);
+            assert_eq!(run.code, Some(1), "{}", run.stderr);
+        };
+        says(&drizzle(folder, &[&["-o", "both", "--overwrite", "--input"], &inputs[..]].concat()));
+        assert!(cube("alone").iter().zip(&cube("both")).all(|(a, b)| a.to_bits() == b.to_bits()));
+        let run = spx(folder, &[&measure[..], &inputs].concat());
+        says(&run);
+        assert!(alone.iter().all(|row| rows(&run).contains(row)), "{}", run.stdout);
+        fs::write(folder.join("catalog.csv"), "targetid,ra,dec\n1,186.4536,33.5468\n").unwrap();
+        let batch = ["batch", "--catalog=catalog.csv", "-o", &output, "--input"];
+        says(&spx(folder, &[&batch[..], &inputs].concat()));
+        let curve = text(folder, &format!("{output}/lightcurves/1.csv"));
+        assert_eq!(curve.lines().count(), 1 + files.len(), "{curve}");
+        assert!(curve.contains(name) && !curve.contains("retry"), "{curve}");
     }
 }
 

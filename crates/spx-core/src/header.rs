@@ -252,6 +252,28 @@ impl Header {
         self
     }
 
+    /// The cards of the celestial axes of an image, which are its first two; neither those of
+    /// further axes nor of an alternate WCS.
+    #[must_use]
+    pub fn celestial(&self) -> Self {
+        const ALONE: [&str; 4] = ["RADESYS", "EQUINOX", "LONPOLE", "LATPOLE"];
+        const OF_AN_AXIS: [&str; 6] = ["CTYPE", "CRVAL", "CRPIX", "CDELT", "CUNIT", "CROTA"];
+        let axis = |text: &str| matches!(text, "1" | "2");
+        let pair = |keyword: &str, stem: &str| {
+            let rest = keyword.strip_prefix(stem).and_then(|rest| rest.split_once('_'));
+            rest.is_some_and(|(i, j)| axis(i) && (axis(j) || stem == "PV" && j.parse::<u8>().is_ok()))
+        };
+        let celestial = |keyword: &str| {
+            ALONE.contains(&keyword)
+                || OF_AN_AXIS.iter().any(|stem| keyword.strip_prefix(stem).is_some_and(axis))
+                || ["PC", "CD", "PV"].iter().any(|stem| pair(keyword, stem))
+        };
+        let mut cards = Self::new();
+        cards.set("WCSAXES", 2, "number of coordinate axes");
+        self.cards.iter().filter(|card| celestial(&card.keyword)).for_each(|card| cards.push(card.clone()));
+        cards
+    }
+
     /// The value of a keyword, if it is there.
     pub fn get(&self, keyword: &str) -> Option<&CardValue> {
         self.index.get(keyword).and_then(|&at| self.cards[at].value.as_ref())

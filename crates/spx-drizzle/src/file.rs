@@ -21,12 +21,21 @@
 //! 0.08 channel where a linear one would be off by up to 0.92; `DISPAXIS = 3` lets Cubeviz find it.
 //! The same inputs give the same bytes: nothing in the file tells when it was made.
 //!
+//! [`join`] makes one file of the cubes of several detectors on one grid: planes stay by detector,
+//! WAVELENGTH has the columns DETECTOR and SUBCHANNEL, and since such planes follow no law of
+//! wavelength the third axis is WAVE-TAB by the table WCS-WAVE, with the exact centers. [`cut`]
+//! takes a part of a cube.
+//!
 //! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 
 mod arrays;
+mod assemble;
+mod cards;
 mod error;
+mod history;
 mod layout;
 mod mosaic;
+mod plane_axis;
 mod plane_writer;
 mod reader;
 mod sums;
@@ -35,9 +44,12 @@ mod tests;
 mod writer;
 
 pub use arrays::{CubeArray, CubeLayout};
+pub use assemble::{CubeCut, cut, cut_steps, join, join_steps};
 pub use error::{CubeFileError, CubeFileProblem};
+pub use history::history_lines;
 pub use layout::{export, import};
 pub use mosaic::write_mosaic;
+pub use plane_axis::PlaneAxis;
 pub use reader::CubeFile;
 pub use sums::{SumsFile, sums_steps, write_sums};
 pub use writer::{CubeInfo, steps, write};

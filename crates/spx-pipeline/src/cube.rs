@@ -3,6 +3,8 @@
 mod aperture;
 mod convert;
 mod line;
+mod map;
+mod part;
 mod planes;
 mod region;
 mod spectrum;
@@ -10,6 +12,7 @@ mod summary;
 
 use std::path::Path;
 
+use spx_core::detector::Detector;
 use spx_core::fits::FitsReader;
 use spx_drizzle::file::CubeFileProblem;
 
@@ -17,16 +20,17 @@ use crate::{PipelineError, ResultContext as _};
 
 pub use aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 pub use convert::{CubeConversion, export_cube, import_cube};
-pub use line::{LinePlanes, line_plane, line_rows};
+pub use line::{LinePlanes, line_map_rows, line_plane, line_rows};
+pub use map::{MapQuantity, MapReport, MapRequest, write_map};
+pub use part::{CubeCutRequest, DerivedCube, cut_cube, join_cubes};
 pub use planes::{
-    PlaneQuantity, WavelengthRange, mean_plane, mean_rows, middle_plane, plane_at, read_plane, read_rows,
-    shrunk, thirds_with_data,
+    PlaneQuantity, WavelengthRange, mean_map_rows, mean_plane, mean_rows, middle_plane, plane_at, read_plane,
+    read_rows, shrunk, thirds_with_data,
 };
 pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
-pub use spx_drizzle::WavelengthGrid;
-pub use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, CubeLayout};
-pub use spx_wcs::{CelestialWcs, OutputGrid, TanNumbers};
+pub use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, CubeLayout, PlaneAxis};
+pub use spx_wcs::{CelestialWcs, OutputGrid, ProjectionNumbers};
 pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};
 
 /// Opens a cube.
@@ -74,11 +78,16 @@ pub fn cube_celestial(path: &Path, cube: &CubeFile) -> Result<CelestialWcs, Pipe
     wcs.map_err(PipelineError::failed).with_context(|| format!("{}: HDU SCI", path.display()))
 }
 
-/// The name of the detector, `D3`, or `mosaic`.
+/// The name of the detector, `D3`, of several their names, `D1,D2`, of all six `D1-D6`; or
+/// `mosaic`.
 pub fn cube_detector(cube: &CubeFile) -> String {
     if cube.is_mosaic() {
         return "mosaic".to_owned();
     }
-    let number = cube.primary().integer("DETECTOR");
-    number.map_or_else(|_| "unknown detector".to_owned(), |n| format!("D{n}"))
+    let detectors = cube.wavelengths().detectors();
+    if detectors == Detector::ALL {
+        return "D1-D6".to_owned();
+    }
+    let names: Vec<String> = detectors.iter().map(ToString::to_string).collect();
+    if names.is_empty() { "unknown detector".to_owned() } else { names.join(",") }
 }

@@ -1,5 +1,5 @@
-//! Drizzle: spectral images to cubes, one for each detector, and to mosaics; running sums that are
-//! kept in a file.
+//! Drizzle: spectral images to cubes, one for each detector or one for all, and to mosaics; running
+//! sums that are kept in a file.
 //!
 //! [`drizzle`] and [`mosaic`] do what the commands of these names do. A program that wants the
 //! steps one by one has [`DrizzleConfig::plan`] for the output grid, [`query_observations`] and
@@ -7,8 +7,10 @@
 //! are at hand.
 
 mod accumulate;
+mod channels;
 mod extra;
 mod finalize;
+mod grid;
 mod holes;
 mod job;
 mod memory;
@@ -21,6 +23,7 @@ mod writer;
 
 pub(crate) use accumulate::added_files;
 pub use finalize::{FinalizeRequest, finalize};
+pub use grid::{GridFrame, GridProjection, GridSettings};
 pub(crate) use job::needed_memory;
 pub use memory::MemoryRefusal;
 pub use mosaic::{MosaicConfig, WaveRange};
@@ -33,6 +36,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    DrizzleConfig, DrizzleProduct, KnownExposures, OutputSettings, PixelSettings, RegionSettings,
-    SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputSettings, PixelSettings,
+    RegionSettings, SamplingSettings,
 };

@@ -5,6 +5,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use spx_core::flags::{FlagError, FlagNames};
+
+use crate::PipelineError;
+use crate::settings::unknown;
 
 #[derive(Deserialize)]
 #[serde(
@@ -31,6 +35,26 @@ impl Item {
             Self::Real(number) => number.to_string(),
             Self::Text(text) => text,
         }
+    }
+}
+
+/// Refuses names that no release has, before images are downloaded whose own cards would refuse
+/// them. `mask` gives the selection by the names of a file.
+///
+/// # Errors
+/// Usage, with the name.
+pub(crate) fn check_names(
+    mask: impl FnOnce(&FlagNames) -> Result<u32, FlagError>,
+) -> Result<(), PipelineError> {
+    let names = FlagNames::default();
+    match mask(&names) {
+        Ok(_) => Ok(()),
+        Err(FlagError::NotInFile(name)) => {
+            let known = names.by_bit().into_iter().map(|(_, name)| name);
+            let hint = "flags of later releases can be given by their bits, 0 to 31";
+            Err(PipelineError::usage(unknown("flag", known, &name)).with_hint(hint))
+        }
+        Err(error) => Err(PipelineError::usage(error)),
     }
 }
 

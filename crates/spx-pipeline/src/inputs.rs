@@ -8,9 +8,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use spx_core::image::{ExposureId, Metadata};
+use spx_core::fits::verify_file;
+use spx_core::image::{ExposureId, Metadata, PixelPlanes};
 use spx_core::mef::{MefError, MefFile};
-use spx_wcs::{WaveTable, WcsError};
+use spx_wcs::{CelestialWcs, WaveTable, WcsError};
 use walkdir::WalkDir;
 
 use crate::Listener;
@@ -173,6 +174,20 @@ pub(crate) fn find_fits_files(inputs: &[PathBuf]) -> InputListing {
 pub fn wave_table(metadata: &Metadata) -> Result<WaveTable, WcsError> {
     let table = &metadata.wave_table;
     WaveTable::new(&table.x, &table.y, &table.values, &metadata.header)
+}
+
+/// Reads all of an image: its sums, where it has some, its maps and its pixels.
+///
+/// # Errors
+/// The file, the HDU and what is wrong there.
+pub(crate) fn check_file(path: &Path) -> Result<(), InputError> {
+    verify_file(path).map_err(|e| InputError::new(path, e))?;
+    let file = MefFile::open(path)?;
+    let metadata = file.metadata();
+    CelestialWcs::from_header(&metadata.header).map_err(|e| InputError::wcs(path, &e))?;
+    wave_table(metadata).map_err(|e| InputError::wcs(path, &e))?;
+    file.whole(PixelPlanes::default())?;
+    Ok(())
 }
 
 impl InputListing {

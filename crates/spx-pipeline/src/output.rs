@@ -36,15 +36,27 @@ impl OutputDirectory {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(context)?;
         }
+        // The run that made it may remove it before another one that found it has written anything.
+        for _ in 0..100 {
+            match Self::try_create(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other.with_context(context),
+            }
+        }
+        Self::try_create(path).with_context(context)
+    }
+
+    fn try_create(path: &Path) -> io::Result<Self> {
         // Of two runs at the same time one has made it, and the other must not remove it again.
         let made = match std::fs::create_dir(path) {
             Ok(()) => true,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(_) if path.is_dir() => false,
-            Err(error) => return Err(error).with_context(context),
+            Err(error) => return Err(error),
         };
         let directory = Self { path: path.to_owned(), made };
-        let probe = atomic::AtomicFile::new(&Self::probe(path), true).with_context(context)?;
-        std::fs::File::create_new(probe.path()).with_context(context)?;
+        let probe = atomic::AtomicFile::new(&Self::probe(path), true)?;
+        std::fs::File::create_new(probe.path())?;
         Ok(directory)
     }
 
@@ -100,5 +112,20 @@ mod tests {
         }
         drop(OutputDirectory::create(&path).unwrap());
         assert!(!path.exists(), "it was made for nothing");
+    }
+
+    #[test]
+    fn a_directory_that_another_run_removes_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("out");
+        std::thread::scope(|scope| {
+            let one = || {
+                for _ in 0..100 {
+                    drop(OutputDirectory::create(&path).unwrap());
+                    std::fs::remove_dir(&path).ok();
+                }
+            };
+            (0..3).for_each(|_| drop(scope.spawn(one)));
+        });
     }
 }

@@ -14,6 +14,7 @@
 //! | `example = 186.5` | what a template shows where there is no default |
 //! | `extend("enum" = NAMES)` | the values, for a type of another crate that does not list them in its schema |
 //! | `extend("x-value" = "DEG")` | the name of the value in help; `FILE`, `DIR` and `PATH` make a setting a path |
+//! | `extend("x-angle" = "ra")`, `"dec"` | a number of degrees that may also be written as `12h25m48.9s` or `12:25:48.9` |
 //! | `extend("x-short" = "o")` | the option of one letter |
 //! | `extend("x-hyphen" = true)` | its values may begin with a hyphen |
 //! | `extend("x-alias" = ["old"])` | former names of the option |
@@ -33,6 +34,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use declaration::{SettingDeclaration, SettingHeading, SettingKind, SettingLimits, settings_of};
+pub(crate) use read::unknown;
 pub use read::{SettingsError, check_setting, resolve};
 pub(crate) use template::configuration_text;
 pub use template::{template, write_configuration};

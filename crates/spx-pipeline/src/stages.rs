@@ -92,8 +92,8 @@ impl<'a> Stages<'a> {
     ) -> Result<Self, PipelineError> {
         let directory = file.parent().unwrap_or(file);
         let lock = lock(directory)?;
-        let counts = wanted.resume || !wanted.only.is_empty();
         let mut stages = Self { file: Some(file.to_owned()), wanted, lock, ..Self::transient(listener) };
+        let counts = stages.continues();
         stages.clear(file)?;
         stages.clear(&OutputDirectory::probe(directory))?;
         stages.refuse_others(directory, file)?;
@@ -152,6 +152,11 @@ impl<'a> Stages<'a> {
         self.wanted.resume
     }
 
+    /// Whether what an earlier run has done counts: this one resumes it, or does some stages alone.
+    pub fn continues(&self) -> bool {
+        self.wanted.resume || !self.wanted.only.is_empty()
+    }
+
     /// Removes what runs that were killed left of a file that this one writes. Without a lock
     /// nothing is removed, for another run may be writing it.
     ///
@@ -208,6 +213,12 @@ impl<'a> Stages<'a> {
     pub(crate) fn name_of(&self, path: &Path) -> String {
         let directory = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
         path.strip_prefix(directory).unwrap_or(path).display().to_string()
+    }
+
+    /// Whether an earlier run that this one goes on with has done a stage with these parameters.
+    pub fn is_done(&self, name: &str, parameters: &str) -> bool {
+        let record = self.state.stages.get(name);
+        self.wanted.resume && record.is_some_and(|record| record.parameters == parameters)
     }
 
     /// Gives the result of a stage: that of an earlier run where this one resumes, the parameters

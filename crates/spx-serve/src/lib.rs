@@ -32,6 +32,7 @@ mod sia;
 mod site;
 mod sphere;
 mod table;
+mod table_file;
 mod tap;
 mod uws;
 mod vosi;
@@ -69,6 +70,8 @@ pub struct ServeOptions {
     pub job_lifetime: Duration,
     /// Gzipped cutouts are sent with `Content-Encoding: gzip` in place of being gzip files.
     pub gzip_as_encoding: bool,
+    /// Tables of sources, by name (`gaia_dr3_source`) and file: CSV with a line of names.
+    pub tables: Vec<(String, PathBuf)>,
     /// More requests than this at once are answered by HTTP 503; `None` for no limit.
     pub max_parallel: Option<usize>,
 }
@@ -84,6 +87,7 @@ impl Default for ServeOptions {
             job_duration: Duration::ZERO,
             job_lifetime: Duration::from_secs(3600),
             gzip_as_encoding: false,
+            tables: Vec::new(),
             max_parallel: None,
         }
     }
@@ -106,6 +110,16 @@ pub enum ServeError {
         path: PathBuf,
         /// Why.
         source: std::io::Error,
+    },
+    /// A table cannot be served.
+    #[error("table {name}: {}: {problem}", path.display())]
+    Table {
+        /// Its name.
+        name: String,
+        /// Its file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// The port cannot be had.
     #[error("cannot listen on {address}: {source}")]
@@ -133,16 +147,21 @@ impl LocalArchive {
     /// warnings) and left out; an empty archive is no error.
     ///
     /// # Errors
-    /// Where the directory cannot be read or the port is taken.
+    /// Where the directory or a table cannot be read, or the port is taken.
     pub fn start(dir: &Path, options: ServeOptions) -> Result<Self, ServeError> {
         let unreadable = |source| ServeError::Directory { path: dir.to_owned(), source };
         let root = dir.canonicalize().map_err(unreadable)?;
         let index = index::Index::scan(&root).map_err(unreadable)?;
+        let tables = options.tables.iter().map(|(name, path)| {
+            let wrong = |problem| ServeError::Table { name: name.clone(), path: path.clone(), problem };
+            table_file::read(name, path).map_err(wrong)
+        });
+        let tables = tables.collect::<Result<Vec<_>, _>>()?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address).map_err(|source| ServeError::Bind { address, source })?;
         listener.set_nonblocking(true).map_err(ServeError::Runtime)?;
         let address = listener.local_addr().map_err(ServeError::Runtime)?;
-        let site = Arc::new(Site::new(root, index, format!("http://{address}"), options));
+        let site = Arc::new(Site::new(root, index, tables, format!("http://{address}"), options));
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("spx-serve")

@@ -10,9 +10,19 @@ use spx_core::elementary::hypot;
 /// The media type of an access_url that is the file itself.
 const FITS: &str = "application/fits";
 
-/// All tables; `base` is the address of the archive.
-pub(crate) fn tables(index: &Index, base: &str) -> Vec<Table> {
+/// The schema of tables whose names have none.
+const UNNAMED: &str = "irsa_directory";
+/// Schemas and what they hold.
+pub(crate) const SCHEMAS: [(&str, &str); 3] = [
+    ("spherex", "SPHEREx, Quick Releases"),
+    (UNNAMED, "Tables of sources"),
+    ("TAP_SCHEMA", "The tables of this service"),
+];
+
+/// All tables, `others` included; `base` is the address of the archive.
+pub(crate) fn tables(index: &Index, base: &str, others: Vec<Table>) -> Vec<Table> {
     let mut tables = vec![artifact(index), plane(index), observation(index), obscore(index, base)];
+    tables.extend(others);
     let described = tap_schema(&tables);
     tables.extend(described);
     tables
@@ -45,7 +55,12 @@ fn table_of_images(
 ) -> Table {
     let row = |image: &Image| columns.iter().map(|(_, value)| value(image)).collect();
     let rows = index.images.iter().map(row).collect();
-    Table { name, description, columns: columns.into_iter().map(|(column, _)| column).collect(), rows }
+    Table {
+        name: name.into(),
+        description,
+        columns: columns.into_iter().map(|(column, _)| column).collect(),
+        rows,
+    }
 }
 
 fn artifact(index: &Index) -> Table {
@@ -107,7 +122,7 @@ fn observation(index: &Index) -> Table {
     rows.sort_by(|a, b| a[2].compare(&b[2]).unwrap_or(std::cmp::Ordering::Equal));
     rows.dedup_by(|a, b| a[0] == b[0]);
     Table {
-        name: "spherex.observation",
+        name: "spherex.observation".into(),
         description: "Observations: up to six planes each",
         columns: vec![
             column("obsid", Kind::Long, "", "Identifier of the observation"),
@@ -198,7 +213,7 @@ fn obscore_columns() -> Vec<Column> {
 
 fn obscore(index: &Index, base: &str) -> Table {
     Table {
-        name: "spherex.obscore",
+        name: "spherex.obscore".into(),
         description: "Spectral images as ObsCore 1.1 describes observations",
         columns: obscore_columns(),
         rows: index.images.iter().map(|image| obscore_row(image, base)).collect(),
@@ -296,7 +311,12 @@ fn cloud_access(path: &str) -> String {
 fn tap_schema(tables: &[Table]) -> Vec<Table> {
     let text = |name| column(name, Kind::Text, "", "");
     let int = |name| column(name, Kind::Int, "", "");
-    let empty = |name, description, columns| Table { name, description, columns, rows: Vec::new() };
+    let empty = |name: &'static str, description, columns| Table {
+        name: name.into(),
+        description,
+        columns,
+        rows: Vec::new(),
+    };
     let mut own = vec![
         empty(
             "TAP_SCHEMA.schemas",
@@ -325,13 +345,12 @@ fn tap_schema(tables: &[Table]) -> Vec<Table> {
         ),
     ];
     let all: Vec<&Table> = tables.iter().chain(&own).collect();
-    let schemas = [("spherex", "SPHEREx, Quick Releases"), ("TAP_SCHEMA", "The tables of this service")];
     let schema_rows =
-        schemas.iter().map(|(name, text)| vec![(*name).into(), Value::Null, (*text).into(), Value::Null]);
+        SCHEMAS.iter().map(|(name, text)| vec![(*name).into(), Value::Null, (*text).into(), Value::Null]);
     let table_rows: Vec<Vec<Value>> = all
         .iter()
         .map(|t| {
-            let head = [schema_of(t).into(), t.name.into(), "table".into()];
+            let head = [schema_of(t).into(), t.name.as_ref().into(), "table".into()];
             head.into_iter().chain([Value::Null, t.description.into(), Value::Null]).collect()
         })
         .collect();
@@ -357,8 +376,8 @@ fn schema_columns() -> Vec<Column> {
 }
 
 /// The schema of a table.
-pub(crate) fn schema_of(table: &Table) -> &'static str {
-    table.name.split('.').next().unwrap_or_default()
+pub(crate) fn schema_of(table: &Table) -> &str {
+    table.name.split_once('.').map_or(UNNAMED, |(schema, _)| schema)
 }
 
 /// Datatype, arraysize and xtype of a column in a VOTable.
@@ -377,7 +396,7 @@ fn column_row(table: &Table, column: &Column) -> Vec<Value> {
     let (datatype, size, xtype) = datatype(column.kind);
     let some = |text: &str| if text.is_empty() { Value::Null } else { Value::text(text) };
     let texts = [Some(datatype), size, xtype].map(|v| v.map_or(Value::Null, Value::text));
-    let mut row = vec![table.name.into(), column.name.as_str().into()];
+    let mut row = vec![table.name.as_ref().into(), column.name.as_str().into()];
     row.extend(texts);
     row.extend([column.unit, column.ucd, column.utype, column.description].map(some));
     row.extend([0, 1, 0].map(Value::Integer));

@@ -46,8 +46,14 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    pub(crate) fn new(root: PathBuf, index: Index, base: String, options: ServeOptions) -> Self {
-        let tables = schema::tables(&index, &base);
+    pub(crate) fn new(
+        root: PathBuf,
+        index: Index,
+        sources: Vec<Table>,
+        base: String,
+        options: ServeOptions,
+    ) -> Self {
+        let tables = schema::tables(&index, &base, sources);
         let dice = Dice::new(options.faults.clone(), options.seed);
         let sia = schema::sia(&index, &base);
         let (recorder, jobs, running) = (Recorder::default(), uws::Jobs::default(), Arc::default());

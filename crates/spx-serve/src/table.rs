@@ -1,5 +1,6 @@
 //! Tables in memory, as queries read them and answers carry them.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -114,10 +115,10 @@ pub(crate) fn column(name: &str, kind: Kind, unit: &'static str, description: &'
     Column { unit, description, ..Column::of(name.to_owned(), kind) }
 }
 
-/// A table; its name has the schema before a full stop.
+/// A table; its name has the schema before a full stop, or none.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) description: &'static str,
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Vec<Value>>,

@@ -9,7 +9,7 @@ use axum::response::Response;
 
 use crate::Site;
 use crate::http::{Call, plain, xml};
-use crate::schema::{datatype, schema_of};
+use crate::schema::{SCHEMAS, datatype, schema_of};
 use crate::table::Table;
 
 const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
@@ -119,7 +119,7 @@ pub(crate) async fn tables(State(site): State<Arc<Site>>, call: Call) -> Respons
         };
     }
     let mut text = format!("{PROLOGUE}<vosi:tableset {namespaces}>\n");
-    for schema in ["spherex", "TAP_SCHEMA"] {
+    for (schema, _) in SCHEMAS {
         let _ = writeln!(text, "<schema><name>{schema}</name>");
         for table in site.tables.iter().filter(|t| schema_of(t) == schema) {
             let _ = writeln!(text, "<table type=\"table\">\n{}</table>", table_content(table));

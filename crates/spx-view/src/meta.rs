@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use spx_core::flags::FlagNames;
 use spx_pipeline::cube::CubeFile;
-use spx_pipeline::cube::TanNumbers;
+use spx_pipeline::cube::ProjectionNumbers;
 use spx_plot::Colormap;
 
 use crate::quantize::Loss;
@@ -51,11 +51,12 @@ pub(crate) struct CubeMeta {
     correlation: Vec<f64>,
 }
 
-/// [`TanNumbers`] as JSON.
+/// [`ProjectionNumbers`] as JSON.
 #[derive(Debug, Serialize)]
 struct Wcs {
+    projection: &'static str,
     crpix: [f64; 2],
-    crval: [f64; 2],
+    origin: f64,
     matrix: [[f64; 2]; 2],
     to_sky: [[f64; 3]; 3],
 }
@@ -80,7 +81,7 @@ impl CubeMeta {
     /// Describes a cube of which `bin` x `bin` pixels are one pixel of the page.
     pub(crate) fn new(path: &Path, cube: &CubeFile, bin: usize) -> Result<Self, PipelineError> {
         let wcs = cube_celestial(path, cube)?;
-        let tan = wcs.tan_numbers().ok_or_else(|| {
+        let numbers = wcs.projection_numbers().ok_or_else(|| {
             let problem = "HDU SCI: the projection of a cube has no distortion";
             PipelineError::failed(format!("{}: {problem}", path.display()))
         })?;
@@ -95,7 +96,7 @@ impl CubeMeta {
             images: cube.inputs_per_plane().to_vec(),
             first_plane: middle_plane(cube),
             colors: blue_first.map(|[blue, green, red]| [red, green, blue]),
-            wcs: Wcs::binned(&tan, bin),
+            wcs: Wcs::binned(&numbers, bin),
             // Means of several pixels are nearly independent of each other.
             correlation: if bin == 1 { error_correlation(cube) } else { vec![1.0] },
         })
@@ -107,13 +108,14 @@ fn file_name(path: &Path) -> String {
 }
 
 impl Wcs {
-    fn binned(tan: &TanNumbers, bin: usize) -> Self {
+    fn binned(numbers: &ProjectionNumbers, bin: usize) -> Self {
         let bin = bin as f64;
         Self {
-            crpix: tan.crpix.map(|x| (x + 0.5) / bin - 0.5),
-            crval: tan.crval,
-            matrix: tan.matrix.map(|row| row.map(|m| m * bin)),
-            to_sky: tan.to_sky,
+            projection: numbers.projection.code(),
+            crpix: numbers.crpix.map(|x| (x + 0.5) / bin - 0.5),
+            origin: numbers.origin,
+            matrix: numbers.matrix.map(|row| row.map(|m| m * bin)),
+            to_sky: numbers.to_sky,
         }
     }
 }

@@ -24,6 +24,12 @@ pub enum WcsError {
     /// A pixel scale that is not a positive number.
     #[error("pixel scale {0} arcsec must be a positive number")]
     Scale(f64),
+    /// A rotation that is not a number.
+    #[error("rotation {0} deg must be a number")]
+    Rotation(f64),
+    /// A grid that reaches as far as 90 degrees from its center.
+    #[error("the grid reaches 90 degrees or more from its center")]
+    GridTooWide,
     /// A side of the region is smaller than one output pixel.
     #[error("{side} {arcmin} arcmin holds no pixel of {scale} arcsec")]
     EmptyGrid {

@@ -1,7 +1,7 @@
 //! World coordinates of SPHEREx spectral images: celestial positions, wavelengths, output grids,
 //! and the map from an input pixel to an output pixel.
 //!
-//! - [`CelestialWcs`]: gnomonic projection with SIP distortion, both ways;
+//! - [`CelestialWcs`]: TAN with SIP distortion, SIN, ZEA and CAR, both ways;
 //! - [`OutputGrid`]: the undistorted grid that a mosaic or cube is drizzled onto;
 //! - [`GridMap`]: input pixel to output pixel, as a [`PixelMap`](spx_core::map::PixelMap);
 //! - [`WaveTable`]: wavelength and bandwidth of a pixel, as a
@@ -16,13 +16,15 @@ mod celestial;
 mod error;
 mod grid;
 mod pixel_map;
+mod projection;
 mod sip;
 mod wave_tab;
 
-pub use celestial::{CelestialWcs, TanNumbers};
+pub use celestial::{CelestialWcs, ProjectionNumbers};
 pub use error::WcsError;
-pub use grid::OutputGrid;
+pub use grid::{GridForm, OutputGrid};
 pub use pixel_map::GridMap;
+pub use projection::{SkyFrame, SkyProjection};
 pub use wave_tab::WaveTable;
 
 // What a caller needs of the types that the crates share.

@@ -8,26 +8,33 @@
 //! For a fixed row, A(u, v) and B(u, v) are polynomials in u alone, and so are the three
 //! homogeneous coordinates of the output position. A row therefore costs three cubics and a
 //! division a pixel.
+//!
+//! Of a grid in another projection these coordinates are directions in its native frame, which the
+//! projection takes to its plane.
 
 use std::ops::Range;
 
 use spx_core::map::{PixelMap, Spans};
 
-use crate::celestial::{CelestialWcs, Matrix3};
+use crate::celestial::{CelestialWcs, Matrix2, Matrix3};
 use crate::grid::OutputGrid;
+use crate::projection::SkyProjection;
 use crate::sip::{MAX_TERMS, Polynomial};
 
 /// The map from an input image to an output grid.
 ///
-/// Positions 90 degrees or more from the center of the grid have no image. Pixels are 0-based with
-/// integers at pixel centers.
+/// Positions 90 degrees or more from the reference position of a grid in TAN or SIN have no image.
+/// Pixels are 0-based with integers at pixel centers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GridMap {
     /// CRPIX of the input, 0-based \[px\].
     crpix: [f64; 2],
     /// A and B of the input.
     sip: Option<[Polynomial; 2]>,
+    /// To the pixels of the output where this is TAN, else to its native directions.
     homography: Matrix3,
+    /// What takes native directions to pixels; `None` for TAN.
+    projected: Option<ProjectedPlane>,
     output: [usize; 2],
     /// Input pixel side over output pixel side.
     ratio: f64,
@@ -35,11 +42,20 @@ pub struct GridMap {
 
 impl GridMap {
     /// The map from `input` to `output`.
+    ///
+    /// `input` is TAN, as spectral images are.
     pub fn new(input: &CelestialWcs, output: &OutputGrid) -> Self {
+        let (to, projection) = (output.wcs(), output.wcs().projection());
+        let projected = (projection != SkyProjection::Tan).then(|| ProjectedPlane {
+            projection,
+            inverse: to.inverse(),
+            crpix: to.crpix(),
+        });
         Self {
             crpix: input.crpix(),
             sip: input.sip().map(|sip| sip.forward().clone()),
-            homography: input.homography(output.wcs()),
+            homography: if projected.is_some() { input.to_native(to) } else { input.homography(to) },
+            projected,
             output: output.shape(),
             ratio: input.scale() / output.wcs().scale(),
         }
@@ -69,7 +85,7 @@ impl GridMap {
             out[0] += constant;
             out
         });
-        GridMapRow { crpix: self.crpix[0], terms }
+        GridMapRow { crpix: self.crpix[0], terms, projected: self.projected }
     }
 
     /// The order of the distortion.
@@ -130,33 +146,73 @@ impl GridMap {
     }
 }
 
+/// From native directions of a projection to pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct ProjectedPlane {
+    projection: SkyProjection,
+    inverse: Matrix2,
+    crpix: [f64; 2],
+}
+
+impl ProjectedPlane {
+    /// NaN where the direction has no image.
+    fn pixel(&self, native: [f64; 3]) -> [f64; 2] {
+        let Some([x, y]) = self.projection.point(native) else { return [f64::NAN; 2] };
+        let [[a, b], [c, d]] = self.inverse;
+        [self.crpix[0] + a * x + b * y, self.crpix[1] + c * x + d * y]
+    }
+}
+
 /// The homogeneous output coordinates X, Y, W of one input row as polynomials in u = x - CRPIX.
 struct GridMapRow<const N: usize> {
     crpix: f64,
     terms: [[f64; N]; 3],
+    projected: Option<ProjectedPlane>,
 }
 
 impl<const N: usize> GridMapRow<N> {
-    /// NaN where W <= 0: behind the tangent plane.
     #[inline(always)]
-    fn at(&self, x: f64) -> [f64; 2] {
+    fn homogeneous(&self, x: f64) -> [f64; 3] {
         let u = x - self.crpix;
-        let [x, y, w] = self.terms.map(|terms| {
+        self.terms.map(|terms| {
             let mut sum = terms[N - 1];
             for term in terms[..N - 1].iter().rev() {
                 sum = sum * u + term;
             }
             sum
-        });
+        })
+    }
+
+    /// The position on a tangent plane; NaN where W <= 0: behind it.
+    #[inline(always)]
+    fn on_tangent_plane(&self, x: f64) -> [f64; 2] {
+        let [x, y, w] = self.homogeneous(x);
         let inverse = if w > 0.0 { 1.0 / w } else { f64::NAN };
         [x * inverse, y * inverse]
+    }
+
+    /// The position of a column; NaN where it has none.
+    fn at(&self, x: f64) -> [f64; 2] {
+        match &self.projected {
+            None => self.on_tangent_plane(x),
+            Some(plane) => plane.pixel(self.homogeneous(x)),
+        }
     }
 
     /// The positions `x0 + k`. The counter is 32 bits wide because only those convert to floating
     /// point in vector registers; a row is far shorter.
     fn fill(&self, x0: f64, out: &mut [[f64; 2]]) {
-        for (position, k) in out.iter_mut().zip(0_i32..) {
-            *position = self.at(x0 + f64::from(k));
+        match &self.projected {
+            None => {
+                for (position, k) in out.iter_mut().zip(0_i32..) {
+                    *position = self.on_tangent_plane(x0 + f64::from(k));
+                }
+            }
+            Some(plane) => {
+                for (position, k) in out.iter_mut().zip(0_i32..) {
+                    *position = plane.pixel(self.homogeneous(x0 + f64::from(k)));
+                }
+            }
         }
     }
 }

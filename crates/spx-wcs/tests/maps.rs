@@ -216,24 +216,14 @@ fn headers_read_back() {
 }
 
 #[test]
-fn foreign_headers_are_no_grid() {
+fn distorted_and_empty_images_are_no_grid() {
     let grid = grid(1.0, 2.0, 10.0, 20.0, 6.15);
-    let complaint = |keyword: &str, value: f64| {
-        let mut header = reread(&grid);
-        header.set(keyword, value, "");
-        OutputGrid::from_header(&header, grid.shape()).unwrap_err().to_string()
-    };
-    for (keyword, value) in [
-        ("CRPIX1", 3.0),
-        ("CRPIX2", 3.0),
-        ("CDELT2", 0.01),
-        ("PC1_2", 0.1),
-        ("LONPOLE", 0.0),
-        ("CROTA2", 3.0),
-    ] {
-        let message = complaint(keyword, value);
-        assert!(message.starts_with(&format!("card {keyword} = ")), "{message}");
-    }
-    assert!(OutputGrid::from_header(&common::real_full_frame(), [SIDE; 2]).is_err());
-    assert!(OutputGrid::from_header(&grid.header(), [0, 0]).is_err());
+    let message = OutputGrid::from_header(&common::real_full_frame(), [SIDE; 2]).unwrap_err().to_string();
+    assert!(message.starts_with("card A_ORDER = 3: "), "{message}");
+    let message = OutputGrid::from_header(&grid.header(), [10, 0]).unwrap_err().to_string();
+    assert!(message.starts_with("card NAXIS1 = 0: "), "{message}");
+    let mut header = reread(&grid);
+    header.set("PV2_1", 0.3, "");
+    let message = OutputGrid::from_header(&header, grid.shape()).unwrap_err().to_string();
+    assert!(message.starts_with("card PV2_1 = 0.3: "), "{message}");
 }

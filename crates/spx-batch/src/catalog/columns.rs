@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::sky::{parse_declination, parse_right_ascension};
 
 use super::CatalogRow;
+use super::shape::SHAPES;
 
 /// Usual names of ids, the first of these groups that a table has counts. Case, underscores, dots
 /// and hyphens do not.
@@ -47,6 +48,8 @@ pub struct CatalogOptions {
     pub ra_column: Option<String>,
     /// The column of declinations, likewise.
     pub dec_column: Option<String>,
+    /// Whether galaxies have shapes.
+    pub shapes: bool,
 }
 
 /// A column as a table declares it.
@@ -87,10 +90,14 @@ pub(super) struct CatalogColumns {
     pub(super) position: [usize; 2],
     pub(super) motion: Option<[usize; 2]>,
     pub(super) epoch: Option<usize>,
+    /// Sersic index, effective radius, axis ratio, position angle.
+    shape: [Option<usize>; 4],
     names: Vec<String>,
     angles: [AngleUnit; 2],
     /// Of the motions, to mas/yr.
     motion_scales: [f64; 2],
+    /// Of the shape, to arcsec and deg.
+    shape_scales: [f64; 4],
     /// What the user should know of the choice.
     pub(super) notes: Vec<String>,
 }
@@ -122,6 +129,7 @@ impl CatalogColumns {
                 "it has proper motions, but no column ref_epoch, and no epoch is given for all".into()
             );
         }
+        let shape = if options.shapes { finder.shape(&mut notes)? } else { [None; 4] };
         let mut columns = Self {
             id,
             position,
@@ -129,6 +137,8 @@ impl CatalogColumns {
             epoch,
             angles: [AngleUnit::Undeclared; 2],
             motion_scales: [1.0; 2],
+            shape,
+            shape_scales: [1.0; 4],
             names,
             notes,
         };
@@ -154,6 +164,14 @@ impl CatalogColumns {
             self.motion_scales[k] =
                 motion_scale(&field.unit).ok_or_else(|| refuse(field, "a known unit of proper motions"))?;
         }
+        for (k, per_degree) in [(1, 3600.0), (3, 1.0)] {
+            let Some(column) = self.shape[k] else { continue };
+            self.shape_scales[k] = match angle_unit(&fields[column].unit) {
+                Some(AngleUnit::Undeclared) => 1.0,
+                Some(AngleUnit::Degrees(scale)) => scale * per_degree,
+                _ => return Err(refuse(&fields[column], "a known unit of angles")),
+            };
+        }
         if let Some(column) = self.epoch {
             let field = &fields[column];
             let unit = key(&field.unit);
@@ -164,6 +182,13 @@ impl CatalogColumns {
             }
         }
         Ok(())
+    }
+
+    /// The columns that are read.
+    pub(super) fn used(&self) -> Vec<usize> {
+        let shape = self.shape.into_iter().flatten();
+        let others = self.motion.into_iter().flatten().chain(self.epoch).chain(shape);
+        [self.id].into_iter().chain(self.position).chain(others).collect()
     }
 
     /// A row of the table, whose cells `cell` gives by the number of their column.
@@ -198,7 +223,11 @@ impl CatalogColumns {
             Some((column, _)) => number(column)?,
             None => f64::NAN,
         };
-        let row = CatalogRow { ra: angle(0, ra)?, dec: angle(1, dec)?, motion, epoch };
+        let mut shape = [f64::NAN; 4];
+        for (k, column) in self.shape.into_iter().enumerate().filter_map(|(k, c)| Some((k, c?))) {
+            shape[k] = number(column)? * self.shape_scales[k];
+        }
+        let row = CatalogRow { ra: angle(0, ra)?, dec: angle(1, dec)?, motion, epoch, shape };
         Ok((id, row))
     }
 }
@@ -277,6 +306,25 @@ impl Finder<'_> {
             (Some(one), None) => Err(format!("it has column {}, but no column pmdec", self.names[one])),
             (None, Some(one)) => Err(format!("it has column {}, but no column pmra", self.names[one])),
         }
+    }
+
+    /// The columns of a shape; none where index or radius is missing.
+    fn shape(&self, notes: &mut Vec<String>) -> Result<[Option<usize>; 4], String> {
+        let mut found = [None; 4];
+        for (column, names) in found.iter_mut().zip(SHAPES) {
+            let first = names.iter().map(|name| self.one_of(&[name])).find(|one| !matches!(one, Ok(None)));
+            *column = first.transpose()?.flatten();
+        }
+        let half = match found {
+            [Some(index), None, ..] => Some((index, "r_eff")),
+            [None, Some(radius), ..] => Some((radius, "sersic")),
+            _ => None,
+        };
+        if let Some((column, missing)) = half {
+            let name = &self.names[column];
+            notes.push(format!("it has column {name}, but no column {missing}: its sources are points"));
+        }
+        Ok(if found[0].is_some() && found[1].is_some() { found } else { [None; 4] })
     }
 
     fn ambiguous(&self, columns: &[usize]) -> String {

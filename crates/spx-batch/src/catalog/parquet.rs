@@ -43,12 +43,7 @@ pub(super) fn read(
     let leaves = leaves(metadata.file_metadata());
     let columns = CatalogColumns::find(&fields(metadata.file_metadata(), &leaves), options);
     let columns = columns.map_err(|e| wrong(path, e))?;
-    let used: Vec<usize> = [columns.id]
-        .into_iter()
-        .chain(columns.position)
-        .chain(columns.motion.into_iter().flatten())
-        .chain(columns.epoch)
-        .collect();
+    let used = columns.used();
     for &column in &used {
         check(&leaves[column].1).map_err(|e| wrong(path, e))?;
     }

@@ -364,3 +364,47 @@ fn votables_that_were_cut_off_or_failed_are_told() {
         <DATA><BINARY><STREAM encoding='base64'>AAAA</STREAM></BINARY></DATA></TABLE></RESOURCE></VOTABLE>";
     assert!(catalog(endless, None).unwrap_err().to_string().contains("take no bytes"));
 }
+
+#[test]
+fn galaxies_have_shapes_where_they_are_asked_for() {
+    let read = |text: &str, shapes: bool| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), text).unwrap();
+        Catalog::read(file.path(), &CatalogOptions { shapes, ..CatalogOptions::default() }, &Silent).unwrap()
+    };
+    let text = "id,ra,dec,sersic,Shape_R,ab_ratio,phi\na,1,2,4,3.5,0.6,30\nb,1,3,,0,,\nc,1,4,1,2,,\n\
+                d,1,5,7,2,1,0\ne,1,6,1,21,1,0\nf,1,7,1,2,1.2,0\ng,1,8,1,2,0.5,\nh,1,9,,2,1,0\n";
+    let found = read(text, true);
+    assert_eq!(ids(&found), ["a", "b", "c"]);
+    let shape =
+        |index, r_eff, axis_ratio, position_angle| CatalogShape { index, r_eff, axis_ratio, position_angle };
+    let shapes: Vec<_> = (0..3).map(|k| found.target(k).shape).collect();
+    assert_eq!(shapes, [Some(shape(4.0, 3.5, 0.6, 30.0)), None, Some(shape(1.0, 2.0, 1.0, 0.0))]);
+    let problems = problems(&found);
+    for (problem, word) in problems.iter().zip([
+        "Sersic index of 7",
+        "radius of 21",
+        "ratio of 1.2",
+        "no position",
+        "index of NaN",
+    ]) {
+        assert!(problem.contains(word), "{problem}");
+    }
+    let points = read(text, false);
+    assert_eq!((points.len(), points.target(0).shape), (8, None));
+    assert_ne!(points.digest(), read(&text.replace("7,2,1", "1,2,1"), true).digest());
+    // Units of the file, and a table with half of a shape.
+    let units = votable_fields("long", "deg")
+        + "<FIELD name='sersic' datatype='double'/><FIELD name='r_eff' datatype='double' unit='deg'/>\
+           <FIELD name='ab_ratio' datatype='double'/><FIELD name='pa' datatype='double' unit='rad'/>";
+    let row = "<TR><TD>1</TD><TD>1.5</TD><TD>2</TD><TD>1</TD><TD>0.001</TD><TD>0.5</TD><TD>1</TD></TR>";
+    let galaxy = read(&votable(&units, row, ""), true).target(0).shape.unwrap();
+    assert!((galaxy.r_eff - 3.6).abs() < 1e-12 && (galaxy.position_angle - 1f64.to_degrees()).abs() < 1e-12);
+    let half = read("id,ra,dec,r_eff\na,1,2,3\n", true);
+    assert_eq!(half.target(0).shape, None);
+    assert!(half.notes()[0].contains("no column sersic: its sources are points"), "{:?}", half.notes());
+    let mut both = read("id,ra,dec\nz,5,6\n", true);
+    both.append(&found, &[2, 0]);
+    assert_eq!(ids(&both), ["z", "c", "a"]);
+    assert_eq!((both.target(0).shape, both.target(2).shape), (None, shapes[0]));
+}

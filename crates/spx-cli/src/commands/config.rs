@@ -199,6 +199,7 @@ mod tests {
         let with = |others: &[&'static str]| [others, &calibration[..]].concat();
         assert_eq!(paths::<RunConfig>(), with(&["neighbors", "output_dir", "data_mirror"]));
         assert_eq!(paths::<PhotometryConfig>(), with(&["neighbors", "data_mirror"]));
-        assert_eq!(paths::<BatchConfig>(), with(&["catalog", "input", "output_dir", "data_mirror"]));
+        let batch = ["catalog", "neighbors", "input", "output_dir", "data_mirror"];
+        assert_eq!(paths::<BatchConfig>(), with(&batch));
     }
 }

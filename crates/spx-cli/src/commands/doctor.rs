@@ -7,7 +7,7 @@ use spx_pipeline::archive::ArchiveUrl;
 use spx_pipeline::calibration::calibration_directory;
 use spx_pipeline::doctor::{DoctorReport, DoctorRequest, DoctorStatus, examine};
 
-use crate::exit::{CommandResult, Outcome};
+use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
@@ -40,6 +40,9 @@ pub(crate) fn run(args: &DoctorArgs, global: &Global) -> CommandResult {
     let calibration = calibration_directory().ok();
     let request = DoctorRequest { archive, directory: args.output_dir.clone(), calibration };
     let report = examine(&request, &global.terminal());
+    if ui::interrupted() {
+        return Err(Failure::interrupted());
+    }
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {

@@ -12,7 +12,7 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Combine spectral images into data cubes (x, y, wavelength), one for each detector.
+/// Combine spectral images into data cubes (x, y, wavelength), one for each detector or one of all.
 ///
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps
 /// in position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY,
@@ -27,6 +27,7 @@ Examples:
   spx drizzle --ra 186.4536 --dec 33.5468 --width 30 --height 30 --detector 3 --input data/ -o output
   spx drizzle --config ngc4395.toml --input data/*.fits --z-oversample 2
   spx drizzle --ra 10.1 --dec 40.9 --width 20 --height 20 --input d3.fits --exclude-flags photometry,GHOST
+  spx drizzle --config ngc4395.toml --input data/ --channels all -o output
   spx drizzle --config ngc4395.toml --input week7/ --accumulate sums_D3.fits --overwrite
 
 `spx config init` writes a commented configuration; its keys are these options with underscores.")]

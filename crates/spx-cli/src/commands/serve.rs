@@ -23,6 +23,7 @@ Examples:
   SPX_ARCHIVE_URL=http://127.0.0.1:8080 spx query --ra 186.4536 --dec 33.5468
   spx simulate --ra 10 --dec 41 --release mixed -o both && spx serve both --port 8081
   spx calibration fetch --archive-url http://127.0.0.1:8081 --detectors D3
+  spx serve sky --table gaia_dr3_source=stars.csv --table catwise_2020=infrared.csv
   spx serve sky --fault-rate 0.2 --faults 503,reset,truncate,html")]
 pub(crate) struct ServeArgs {
     /// Directory of spectral images, searched recursively
@@ -30,6 +31,9 @@ pub(crate) struct ServeArgs {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
+    /// A table of sources from a CSV file, such as gaia_dr3_source=stars.csv, for --neighbors
+    #[arg(long, value_name = "NAME=FILE", value_parser = parse_table)]
+    table: Vec<(String, PathBuf)>,
     /// Share of requests that go wrong, from 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehavior")]
     fault_rate: f64,
@@ -43,6 +47,11 @@ pub(crate) struct ServeArgs {
     /// Seed of the faults
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Misbehavior")]
     seed: u64,
+}
+
+fn parse_table(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("expected NAME=FILE")?;
+    Ok((name.to_owned(), path.into()))
 }
 
 fn parse_fault(text: &str) -> Result<Fault, String> {
@@ -69,7 +78,9 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     }
     let latency = Duration::try_from_secs_f64(args.latency).map_err(|_| usage("--latency must be a time"))?;
     let faults = Faults { rate: args.fault_rate, kinds: args.faults.clone(), latency, ..Faults::default() };
-    let options = ServeOptions { port: args.port, faults, seed: args.seed, ..ServeOptions::default() };
+    let ServeArgs { port, seed, table, .. } = args;
+    let tables = table.clone();
+    let options = ServeOptions { port: *port, faults, seed: *seed, tables, ..ServeOptions::default() };
     let archive = LocalArchive::start(&args.directory, options)?;
     if archive.images() == 0 {
         ui::warning(&format!("{} holds no spectral image", args.directory.display()));

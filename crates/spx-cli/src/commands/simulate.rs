@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use spx_core::detector::Detector;
 use spx_core::progress::Progress;
-use spx_core::sky::Position;
+use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
     SurveyOptions, observe, survey, write_calibration, write_mef, write_qr2_calibration, write_truth,
@@ -34,11 +34,11 @@ Examples:
   spx simulate --ra 10 --dec 41 --release qr3 --gzip -o data && spx inspect data/*.fits
   spx simulate --ra 10 --dec 41 --release mixed --detectors D1,D5 --layout archive -o mirror")]
 pub(crate) struct SimulateArgs {
-    /// Right ascension of the field's center [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    /// Right ascension of the field's center [deg]; also as 12h25m48.9s or 12:25:48.9
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, value_parser = parse_right_ascension)]
     ra: f64,
-    /// Declination of the field's center [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    /// Declination of the field's center [deg]; also as +33d32m48s or +33:32:48
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, value_parser = parse_declination)]
     dec: f64,
     /// Directory for the files
     #[arg(short, long, value_name = "DIR", default_value = "simulated")]

@@ -3,7 +3,9 @@
 mod convert;
 mod finalize;
 mod info;
+mod map;
 pub(crate) mod output;
+mod part;
 mod plot;
 mod spectrum;
 mod view;
@@ -13,7 +15,7 @@ use clap::{Args, Subcommand};
 use crate::exit::CommandResult;
 use crate::global::Global;
 
-/// Inspect, plot, explore and convert drizzled cubes, and make the cube of running sums.
+/// Inspect, plot, explore, cut, join and convert drizzled cubes, and make the cube of running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -21,6 +23,7 @@ Examples:
   spx cube spectrum output/drizzle_D3.fits --ra 186.45 --dec 33.55 --radius 12
   spx cube plot output/drizzle_D3.fits --rgb -o colors.png
   spx cube view output/drizzle_D3.fits
+  spx cube cut output/drizzle_D3.fits --wave 1.8..2.2 -o part.fits
   spx cube export output/drizzle_D3.fits --for cubeviz -o ngc4395_cubeviz.fits
   spx cube finalize sums_D3.fits -o output/drizzle_D3.fits
 
@@ -38,6 +41,10 @@ enum CubeCommand {
     View(view::ViewArgs),
     Export(convert::ExportArgs),
     Import(convert::ImportArgs),
+    Line(map::LineArgs),
+    Collapse(map::CollapseArgs),
+    Cut(part::CutArgs),
+    Join(part::JoinArgs),
     Finalize(finalize::FinalizeArgs),
 }
 
@@ -50,6 +57,10 @@ pub(crate) fn run(args: &CubeArgs, global: &Global) -> CommandResult {
         CubeCommand::View(args) => view::run(args, global),
         CubeCommand::Export(args) => convert::export(args, global),
         CubeCommand::Import(args) => convert::import(args, global),
+        CubeCommand::Line(args) => map::line(args, global),
+        CubeCommand::Collapse(args) => map::collapse(args, global),
+        CubeCommand::Cut(args) => part::cut(args, global),
+        CubeCommand::Join(args) => part::join(args, global),
         CubeCommand::Finalize(args) => finalize::run(args, global),
     }
 }

@@ -16,7 +16,8 @@ use super::output::{self, Kind, Output, parse_size};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
-use parse::{Mark, Pair, RgbRanges, parse_range};
+pub(super) use parse::parse_range;
+use parse::{Mark, Pair, RgbRanges};
 use picture::{Layer, Picture};
 use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 

@@ -1,11 +1,11 @@
 //! `spx cube spectrum`: the spectrum at a position, as a table and as a figure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
-use spx_core::sky::Position;
-use spx_pipeline::cube::{CubeSpectrum, SkyRegion, open_cube, parse_annulus};
+use spx_core::sky::{Position, parse_declination, parse_right_ascension};
+use spx_pipeline::cube::{CubeSpectrum, SkyRegion, cube_celestial, open_cube, parse_annulus};
 use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
 use super::output::{self, Kind, parse_size, plot_failure};
@@ -52,7 +52,7 @@ Columns:
                              empty without --annulus
   background_error           its standard deviation [MJy/sr]
   background_pixels          pixels of the ring with data
-  detector                   of the cube
+  detector                   of the plane
   label                      of the region
 
 Examples:
@@ -67,18 +67,19 @@ pub(crate) struct SpectrumArgs {
     /// Cubes that `spx drizzle` made
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Right ascension, ICRS [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true)]
+    /// Right ascension, ICRS [deg]; also as 12h25m48.9s or 12:25:48.9
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, value_parser = parse_right_ascension)]
     #[arg(required_unless_present = "region", requires = "dec")]
     ra: Option<f64>,
-    /// Declination, ICRS [deg]
-    #[arg(long, value_name = "DEG", allow_negative_numbers = true, requires = "ra")]
+    /// Declination, ICRS [deg]; also as +33d32m48s or +33:32:48
+    #[arg(long, value_name = "DEG", allow_hyphen_values = true, requires = "ra")]
+    #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
     /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]
     radius: Option<f64>,
-    /// A region file of DS9 (ICRS or FK5), or a region as in one: circle, ellipse, box, polygon,
-    /// annulus, point; repeat for several
+    /// A region file of DS9 (ICRS, FK5, galactic, or pixels of the first cube), or a region as in
+    /// one: circle, ellipse, box, polygon, annulus, point; repeat for several
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
     /// Subtract the median of a ring of these radii around the center [arcsec]
@@ -139,22 +140,28 @@ impl SpectrumArgs {
             let problem = || anyhow!("--radius {radius} is not allowed: it must be above 0");
             return Ok(vec![around.map_err(|_| Failure::usage(problem()))?]);
         }
-        let mut regions = Vec::new();
-        for given in &self.region {
-            let read = || std::fs::read_to_string(given);
-            let text = if given.contains('(') {
-                given.clone()
-            } else {
-                read().with_context(|| given.clone()).map_err(Failure::usage)?
-            };
-            regions.extend(
-                SkyRegion::parse(&text)
-                    .with_context(|| format!("--region {given}"))
-                    .map_err(Failure::usage)?,
-            );
-        }
-        Ok(regions)
+        read_regions(&self.region, &self.files[0])
     }
+}
+
+/// The regions of files, or of texts, which hold a parenthesis; pixels are those of a cube.
+pub(super) fn read_regions(given: &[String], cube: &Path) -> Result<Vec<SkyRegion>, Failure> {
+    let mut regions = Vec::new();
+    if given.is_empty() {
+        return Ok(regions);
+    }
+    let image = cube_celestial(cube, &open_cube(cube)?)?;
+    for given in given {
+        let read = || std::fs::read_to_string(given);
+        let text = if given.contains('(') {
+            given.clone()
+        } else {
+            read().with_context(|| given.clone()).map_err(Failure::usage)?
+        };
+        let found = SkyRegion::parse_on(&text, Some(&image)).with_context(|| format!("--region {given}"));
+        regions.extend(found.map_err(Failure::usage)?);
+    }
+    Ok(regions)
 }
 
 /// Runs the command.

@@ -94,6 +94,15 @@ pub(crate) fn unity() -> String {
     format!("--flux-corrections={}", unity_file().display())
 }
 
+/// A committed input as another exposure: of copies of one exposure only one is used.
+pub(crate) fn exposure(number: usize) -> Vec<u8> {
+    let mut bytes = std::fs::read(input("d3_a.fits")).unwrap();
+    let text = b"'2025W51_1A_0001_1'";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    bytes[at..at + text.len()].copy_from_slice(format!("'2025W51_1A_{number:04}_4'").as_bytes());
+    bytes
+}
+
 /// A directory with `cube.fits` in it: 25 x 21 pixels, 17 planes, of which 4 have data.
 pub(crate) fn folder_with_cube() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

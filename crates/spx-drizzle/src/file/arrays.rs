@@ -38,6 +38,9 @@ impl CubeArray {
 /// The HDU of the exact wavelengths.
 pub(super) const WAVELENGTH: &str = "WAVELENGTH";
 
+/// Its column of the detectors, where the planes are of several.
+pub(super) const PLANE_DETECTOR: &str = "DETECTOR";
+
 /// A layout of another tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CubeLayout {

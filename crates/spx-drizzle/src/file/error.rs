@@ -79,6 +79,9 @@ pub enum CubeFileProblem {
     /// The wavelengths of its table make no axis.
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),
+    /// Cubes that do not go together in one file.
+    #[error("the cubes do not go together: {0}")]
+    Unlike(String),
     /// The user asked to stop; nothing is left of the file.
     #[error("interrupted")]
     Cancelled,

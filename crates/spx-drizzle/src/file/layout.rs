@@ -37,9 +37,10 @@ use spx_core::progress::Progress;
 
 use super::arrays::{CHANNELS, CubeArray, CubeLayout, LAYOUT, MASK};
 use super::error::{CubeFileError, CubeFileProblem};
+use super::plane_axis::PlaneAxis;
 use super::reader::CubeFile;
-use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis};
-use crate::{Bin, WavelengthGrid};
+use super::writer::{WAVE_TABLE, WavelengthColumn, add_exact_axis, numbered};
+use crate::Bin;
 
 /// Writes a cube in another layout. `progress` is started with as many steps as planes of arrays
 /// are written, and is asked between planes whether to stop.
@@ -105,7 +106,7 @@ pub fn import(
 }
 
 /// Writes a file under a temporary name, and gives it its own when it is complete.
-fn replace(
+pub(super) fn replace(
     to: &Path,
     overwrite: bool,
     write: impl FnOnce(&mut FitsWriter) -> Result<(), CubeFileProblem>,
@@ -120,7 +121,7 @@ fn replace(
     attempt().map_err(|problem| CubeFileError { path: to.to_owned(), problem })
 }
 
-fn check_sums(reader: &mut FitsReader) -> Result<(), CubeFileProblem> {
+pub(super) fn check_sums(reader: &mut FitsReader) -> Result<(), CubeFileProblem> {
     for (index, name) in reader.hdu_names()?.into_iter().enumerate() {
         reader.move_to_index(index)?;
         if reader.verify_checksum()? == Some(false) {
@@ -170,7 +171,7 @@ impl Copy<'_> {
         self.rest(&["PRIMARY", "SCI", "VARIANCE", "OR_MASK"], layout.renamed())
     }
 
-    fn write_irsa(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+    fn write_irsa(&mut self, axis: &PlaneAxis) -> Result<(), CubeFileProblem> {
         let layout = CubeLayout::Irsa;
         let mut primary = self.header("PRIMARY")?;
         primary.set(LAYOUT, layout.name(), "of this file; `spx cube import` makes the cube of it");
@@ -311,7 +312,7 @@ impl Copy<'_> {
     /// The table WCS-WAVE of IRSA's mosaics: a row with the numbers of the planes, their
     /// wavelengths and bandwidths. COORDS repeats the wavelengths, for the axis `T` of cubes that
     /// have it.
-    fn wave_table(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+    fn wave_table(&mut self, axis: &PlaneAxis) -> Result<(), CubeFileProblem> {
         let bins: Vec<Bin> = axis.iter().collect();
         let (format, dim) = (format!("{}D", bins.len()), format!("(1,{})", bins.len()));
         let column = |name, unit, dim| ColumnSpec { name, format: &format, unit, dim };
@@ -333,8 +334,9 @@ impl Copy<'_> {
         Ok(self.fits.checksum()?)
     }
 
-    /// The planes in the columns of IRSA's table of channels; SUBCHANNEL counts from 1.
-    fn channels(&mut self, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+    /// The planes in the columns of IRSA's table of channels; SUBCHANNEL counts those of a detector
+    /// from 1.
+    fn channels(&mut self, axis: &PlaneAxis) -> Result<(), CubeFileProblem> {
         let bins: Vec<Bin> = axis.iter().collect();
         let columns: [WavelengthColumn; 5] = [
             ("WAVELENGTH", "um", Bin::center),
@@ -347,9 +349,8 @@ impl Copy<'_> {
         let mut specs = vec![column("DETECTOR", "1J", ""), column("SUBCHANNEL", "1J", "")];
         specs.extend(columns.map(|(name, unit, _)| column(name, "1D", unit)));
         self.fits.table(CHANNELS, bins.len(), &specs, &Header::new())?;
-        let detector = self.header("PRIMARY")?.integer("DETECTOR").unwrap_or(0);
-        self.fits.write_column("DETECTOR", 0, &vec![detector; bins.len()])?;
-        let numbers: Vec<i64> = (1..).take(bins.len()).collect();
+        let (detectors, numbers) = numbered(axis);
+        self.fits.write_column("DETECTOR", 0, &detectors)?;
         self.fits.write_column("SUBCHANNEL", 0, &numbers)?;
         for (name, _, value) in columns {
             let values: Vec<f64> = bins.iter().map(|&bin| value(bin)).collect();

@@ -4,13 +4,15 @@
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use spx_core::detector::Detector;
 use spx_core::fits::{FitsError, FitsNumber, FitsReader};
 use spx_core::header::Header;
 
-use super::arrays::{CubeArray, CubeLayout, WAVELENGTH};
+use super::arrays::{CubeArray, CubeLayout, PLANE_DETECTOR, WAVELENGTH};
 use super::error::{CubeFileError, CubeFileProblem};
-use crate::WavelengthGrid;
+use super::plane_axis::PlaneAxis;
 use crate::cube::{Cube, array};
+use crate::{Bin, DrizzleError, WavelengthGrid};
 
 /// A cube file open for reading; pixels are read when they are asked for.
 pub struct CubeFile {
@@ -19,7 +21,7 @@ pub struct CubeFile {
     shape: [usize; 3],
     primary: Header,
     science: Header,
-    wavelengths: WavelengthGrid,
+    wavelengths: PlaneAxis,
     inputs_per_plane: Vec<u32>,
     kind: FileKind,
 }
@@ -76,7 +78,8 @@ impl CubeFile {
                 return Err(CubeFileProblem::NotACube(format!("HDU {} is not as large as SCI", array.hdu())));
             }
         }
-        let (wavelengths, inputs_per_plane) = read_wavelengths(&mut reader)?;
+        let detector = primary.integer("DETECTOR").ok().and_then(|number| Detector::new(number).ok());
+        let (wavelengths, inputs_per_plane) = read_planes(&mut reader, detector)?;
         let shape = shape.filter(|s| s[0] == wavelengths.bins()).ok_or_else(|| {
             CubeFileProblem::NotACube("HDU WAVELENGTH has not one row for each plane".into())
         })?;
@@ -97,6 +100,7 @@ impl CubeFile {
         let card = |source| CubeFileProblem::Header { hdu: "PRIMARY", source };
         let edges = [primary.real("LAM_MIN").map_err(card)?, primary.real("LAM_MAX").map_err(card)?];
         let wavelengths = WavelengthGrid::custom(edges.to_vec()).map_err(CubeFileProblem::Wavelengths)?;
+        let wavelengths = PlaneAxis::of_grid(&wavelengths, None);
         let inputs = u32::try_from(primary.integer("N_INPUTS").map_err(card)?).unwrap_or_default();
         reader.move_to("SCI")?;
         let (science, shape) = (reader.header()?, image_shape::<2>(&mut reader, "SCI")?);
@@ -142,6 +146,11 @@ impl CubeFile {
         matches!(self.kind, FileKind::Mosaic { .. })
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The file itself, at some HDU.
     pub(super) fn into_reader(self) -> FitsReader {
         self.reader
@@ -162,8 +171,8 @@ impl CubeFile {
         &self.science
     }
 
-    /// The wavelength axis, from the table WAVELENGTH.
-    pub fn wavelengths(&self) -> &WavelengthGrid {
+    /// The planes, from the table WAVELENGTH.
+    pub fn wavelengths(&self) -> &PlaneAxis {
         &self.wavelengths
     }
 
@@ -235,15 +244,19 @@ impl CubeFile {
     /// Reads all arrays.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// As [`read`](Self::read); also where the planes do not adjoin each other.
     pub fn load(&mut self) -> Result<Cube, CubeFileError> {
+        let wavelengths = self.wavelengths.grid().ok_or_else(|| {
+            let problem = DrizzleError::Edges("the planes do not adjoin each other".to_owned());
+            CubeFileError { path: self.path.clone(), problem: CubeFileProblem::Wavelengths(problem) }
+        })?;
         Ok(Cube {
             science: self.load_array(CubeArray::Science)?,
             variance: self.load_array(CubeArray::Variance)?,
             and_mask: self.load_array(CubeArray::AndMask)?,
             or_mask: self.load_array(CubeArray::OrMask)?,
             count: self.load_array(CubeArray::Count)?,
-            wavelengths: self.wavelengths.clone(),
+            wavelengths,
             inputs_per_plane: self.inputs_per_plane.clone(),
         })
     }
@@ -265,16 +278,36 @@ fn image_shape<const N: usize>(reader: &mut FitsReader, hdu: &str) -> Result<[us
     })
 }
 
+/// The planes of the table WAVELENGTH, all of one detector where it has no column for that, and how
+/// many inputs contributed to each.
+fn read_planes(
+    reader: &mut FitsReader,
+    detector: Option<Detector>,
+) -> Result<(PlaneAxis, Vec<u32>), CubeFileProblem> {
+    reader.move_to(WAVELENGTH)?;
+    let rows = reader.table_rows()?;
+    let (mut lower, mut upper, mut inputs) = (vec![0.0; rows], vec![0.0; rows], vec![0u32; rows]);
+    reader.read_column("LAMBDA_MIN", 0, &mut lower)?;
+    reader.read_column("LAMBDA_MAX", 0, &mut upper)?;
+    reader.read_column("N_INPUT_SC", 0, &mut inputs)?;
+    let mut detectors = vec![detector; rows];
+    if reader.columns()?.iter().any(|column| column.name == PLANE_DETECTOR) {
+        let mut numbers = vec![0_i64; rows];
+        reader.read_column(PLANE_DETECTOR, 0, &mut numbers)?;
+        detectors = numbers.into_iter().map(|number| Detector::new(number).ok()).collect();
+    }
+    let bins = lower.into_iter().zip(upper).map(|(min, max)| Bin { min, max });
+    let axis = PlaneAxis::new(bins.zip(detectors).collect());
+    Ok((axis.map_err(CubeFileProblem::Wavelengths)?, inputs))
+}
+
+/// The grid of the table WAVELENGTH, and how many inputs contributed to each plane.
 pub(super) fn read_wavelengths(
     reader: &mut FitsReader,
 ) -> Result<(WavelengthGrid, Vec<u32>), CubeFileProblem> {
-    reader.move_to(WAVELENGTH)?;
-    let rows = reader.table_rows()?;
-    let (mut edges, mut last) = (vec![0.0; rows], vec![0.0; rows]);
-    reader.read_column("LAMBDA_MIN", 0, &mut edges)?;
-    reader.read_column("LAMBDA_MAX", 0, &mut last)?;
-    edges.extend(last.last());
-    let mut inputs = vec![0u32; rows];
-    reader.read_column("N_INPUT_SC", 0, &mut inputs)?;
-    Ok((WavelengthGrid::custom(edges).map_err(CubeFileProblem::Wavelengths)?, inputs))
+    let (axis, inputs) = read_planes(reader, None)?;
+    let grid = axis.grid().ok_or_else(|| {
+        CubeFileProblem::Wavelengths(DrizzleError::Edges("the planes do not adjoin each other".to_owned()))
+    })?;
+    Ok((grid, inputs))
 }

@@ -33,6 +33,7 @@ use spx_core::release::{
 
 use super::arrays::WAVELENGTH;
 use super::error::{CubeFileError, CubeFileProblem};
+use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 use super::reader::read_wavelengths;
 use super::writer::write_wavelengths;
@@ -159,7 +160,8 @@ fn write_hdus(
     if drizzler.context_words() > 0 {
         out.context(drizzler)?;
     }
-    write_wavelengths(fits, drizzler, None)
+    let axis = PlaneAxis::of_grid(drizzler.wavelengths(), None);
+    write_wavelengths(fits, &axis, drizzler.inputs_per_plane(), None)
 }
 
 /// Grid and options: all of a plan that the sums depend on but the edges of the planes.

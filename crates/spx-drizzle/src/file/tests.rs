@@ -299,3 +299,101 @@ fn damage_is_found_before_anything_is_written() {
     assert!(import(&exported, &out, false, &Silent).is_err());
     assert!(!out.exists());
 }
+
+/// A cube of another detector on the grid of [`cube`].
+fn other_cube() -> (Cube, CubeInfo) {
+    let mut cube = cube();
+    cube.wavelengths = WavelengthGrid::custom(vec![1.35, 1.5, 1.75, 1.8]).unwrap();
+    cube.science.mapv_inplace(|value| 100.0 + value);
+    let provenance = Header::parse("VERSIONS= '6.5.7'\nMIXSCALE=                    T\n").unwrap();
+    let history = vec!["config detector = 4".into(), "input b.fits: used".into()];
+    let info = CubeInfo { detector: Some(Detector::ALL[3]), inputs: 5, provenance, history, ..info() };
+    (cube, info)
+}
+
+/// Planes of two detectors keep their values and wavelengths in one file, in whatever order the
+/// files are named, and a cut gives the cube of one of them back.
+#[test]
+fn joined_cubes_are_cut_apart_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    let provenance = Header::parse("VERSIONS= '6.5.4,6.5.7'\nMIXSCALE=                    F\n").unwrap();
+    let history = vec!["config detector = 3".into(), "input a.fits: used".into()];
+    let third = CubeInfo { provenance, history, ..info() };
+    write(&path("d3"), &cube(), &third, false, &Silent).unwrap();
+    let (fourth, fourth_info) = other_cube();
+    write(&path("d4"), &fourth, &fourth_info, false, &Silent).unwrap();
+    join(&[path("d4"), path("d3")], &path("all"), false, &Silent).unwrap();
+
+    let mut all = CubeFile::open(&path("all")).unwrap();
+    assert_eq!(all.shape(), [6, 2, 4]);
+    assert_eq!(all.wavelengths().bin(3), fourth.wavelengths.bin(0));
+    let detectors: Vec<_> = all.wavelengths().plane_detectors().flatten().map(|d| d.number()).collect();
+    assert_eq!(detectors, [3, 3, 3, 4, 4, 4]);
+    assert_eq!(all.inputs_per_plane(), [2, 40_000, 0, 2, 40_000, 0]);
+    let plane: Vec<f32> = all.read(CubeArray::Science, 4, 0..2).unwrap();
+    assert_eq!(plane[1..], fourth.science.as_slice().unwrap()[9..16]);
+    let (primary, science) = (all.primary().clone(), all.science_header().clone());
+    assert_eq!([primary.integer("N_INPUTS"), primary.integer("NZ")], [Ok(7), Ok(6)]);
+    assert_eq!((primary.text("VERSIONS"), primary.text("DETECTS")), (Ok("6.5.4,6.5.7"), Ok("3,4")));
+    assert_eq!(primary.get("MIXSCALE"), Some(&true.into()));
+    assert_eq!((primary.get("DETECTOR"), primary.real("LAM_MAX")), (None, Ok(1.8)));
+    assert_eq!(
+        history_lines(&primary),
+        ["config detector = 3", "input a.fits: used", "config detector = 4", "input b.fits: used"]
+    );
+    assert_eq!((science.text("CTYPE3"), science.text("PS3_0")), (Ok("WAVE-TAB"), Ok("WCS-WAVE")));
+
+    let part = CubeCut { planes: vec![3, 4, 5], columns: 0..4, rows: 0..2 };
+    cut(&path("all"), &part, &path("d4_again"), false, &Silent).unwrap();
+    let mut again = CubeFile::open(&path("d4_again")).unwrap();
+    assert!(same(&again.load().unwrap(), &fourth));
+    assert_eq!(again.primary().integer("DETECTOR"), Ok(4));
+    assert_eq!(again.science_header().text("CTYPE3"), Ok("WAVE-LOG"));
+    let of_cut = |file: &CubeFile| file.science_header().real("CRVAL3");
+    assert_eq!(of_cut(&again), of_cut(&CubeFile::open(&path("d4")).unwrap()));
+}
+
+#[test]
+fn parts_lie_where_they_lay() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write(&path("whole"), &cube(), &info(), false, &Silent).unwrap();
+    let part = CubeCut { planes: vec![1, 2], columns: 1..3, rows: 1..2 };
+    cut(&path("whole"), &part, &path("part"), false, &Silent).unwrap();
+    let mut file = CubeFile::open(&path("part")).unwrap();
+    assert_eq!(file.shape(), [2, 1, 2]);
+    assert_eq!(file.read::<f32>(CubeArray::Science, 0, 0..1).unwrap(), [7.5, 8.5]);
+    let (primary, science) = (file.primary(), file.science_header());
+    assert_eq!([science.real("CRPIX1"), science.real("CRPIX2")], [Ok(1.5), Ok(0.5)]);
+    assert_eq!([primary.real("LAM_MIN"), primary.real("LAM_MAX")], [Ok(1.1), Ok(1.4)]);
+    assert_eq!([primary.integer("NX"), primary.integer("N_SATUR")], [Ok(2), Ok(4)]);
+    assert!(history_lines(primary).last().unwrap().contains("cut x 2 to 3, y 2 to 2 of whole, planes 1-2"));
+    let beyond = CubeCut { columns: 1..5, ..part };
+    let error = cut(&path("whole"), &beyond, &path("beyond"), false, &Silent).unwrap_err();
+    assert!(matches!(error.problem, CubeFileProblem::Unlike(_)), "{error}");
+}
+
+#[test]
+fn cubes_that_do_not_go_together_are_not_joined() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    write(&path("d3"), &cube(), &info(), false, &Silent).unwrap();
+    let (fourth, fourth_info) = other_cube();
+    let moved = Header::parse("CTYPE1  = 'RA---TAN'\nCRPIX1  =                  2.6\n").unwrap();
+    let kernel = DrizzleOptions { xy_shrink: 0.5, ..DrizzleOptions::default() };
+    for (name, info, expected) in [
+        ("grid", CubeInfo { celestial: moved, ..fourth_info.clone() }, "another grid"),
+        (
+            "option",
+            CubeInfo { options: kernel, ..fourth_info.clone() },
+            "card XYSHRINK is 0.8 in one and 0.5",
+        ),
+        ("detector", CubeInfo { detector: Some(Detector::ALL[2]), ..fourth_info }, "two of them are of D3"),
+    ] {
+        write(&path(name), &fourth, &info, false, &Silent).unwrap();
+        let error = join(&[path("d3"), path(name)], &path("all"), false, &Silent).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(!path("all").exists());
+    }
+}

@@ -9,8 +9,10 @@ use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 use spx_core::units::ARCSEC_PER_RADIAN;
 
-use super::arrays::WAVELENGTH;
+use super::arrays::{PLANE_DETECTOR, WAVELENGTH};
 use super::error::{CubeFileError, CubeFileProblem};
+use super::history::add_history;
+use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 
 use crate::cube::{CubeData, OptionalPlane};
@@ -105,9 +107,10 @@ fn write_hdus(
     out.image("AND_MASK", "", |z, plane: &mut [u32]| cube.and_mask(z, plane))?;
     out.image("OR_MASK", "", |z, plane: &mut [u32]| cube.or_mask(z, plane))?;
     out.image("COUNT", "", |z, plane: &mut [u16]| cube.count(z, plane))?;
-    write_wavelengths(fits, cube, info.detector.map(|detector| (detector, z_shrink)))?;
+    let axis = PlaneAxis::of_grid(cube.wavelengths(), info.detector);
+    write_wavelengths(fits, &axis, cube.inputs_per_plane(), data_resolution(&axis, z_shrink).as_deref())?;
     if info.exact_wavelength_wcs {
-        write_exact_table(fits, cube.wavelengths())?;
+        write_exact_table(fits, &axis)?;
     }
     write_optional(&mut PlaneWriter { fits, shape: cube.shape(), flat: false, wcs, progress }, cube)
 }
@@ -201,13 +204,7 @@ pub(super) fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         .set("NZ", count(nz), "planes");
     h.extend(&info.provenance);
     set_timing(&mut h, &info.timing);
-    for line in &info.history {
-        // A commentary card holds 72 characters.
-        let characters: Vec<char> = line.chars().collect();
-        for part in characters.chunks(72) {
-            h.note("HISTORY", &part.iter().collect::<String>());
-        }
-    }
+    add_history(&mut h, &info.history);
     h
 }
 
@@ -230,8 +227,17 @@ fn set_timing(h: &mut Header, timing: &Timing) {
 /// The celestial axes of `info`, the logarithmic axis of wavelength, and the exact alternate where
 /// asked for.
 fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
+    let mut h = log_axis_cards(axis, &info.celestial);
+    if info.exact_wavelength_wcs {
+        add_exact_axis(&mut h, &info.celestial, "T");
+    }
+    h
+}
+
+/// Cards of celestial axes and of the logarithmic axis of wavelength.
+pub(super) fn log_axis_cards(axis: &WavelengthGrid, celestial: &Header) -> Header {
     let log = axis.log_axis();
-    let mut h = info.celestial.clone();
+    let mut h = celestial.clone();
     h.set("WCSAXES", 3, "")
         .set("CTYPE3", "WAVE-LOG", "approximate; exact centres in HDU WAVELENGTH")
         .set("CUNIT3", "um", "")
@@ -239,9 +245,6 @@ fn wcs_cards(axis: &WavelengthGrid, info: &CubeInfo) -> Header {
         .set("CRVAL3", log.value, "")
         .set("CDELT3", log.increment, "")
         .set("DISPAXIS", 3, "spectral axis, for specutils");
-    if info.exact_wavelength_wcs {
-        add_exact_axis(&mut h, &info.celestial, "T");
-    }
     h
 }
 
@@ -279,19 +282,30 @@ pub(super) fn add_exact_axis(header: &mut Header, celestial: &Header, letter: &s
 /// The table of an exact axis of wavelength.
 pub(super) const WAVE_TABLE: &str = "WCS-WAVE";
 
-/// Writes the table of planes. R_DATA, the resolving power that the data have, is there where the
-/// detector and `z_shrink` are known.
+/// R_DATA, the resolving power that the data have, where the detectors of all planes are known.
+pub(super) fn data_resolution(axis: &PlaneAxis, z_shrink: f64) -> Option<Vec<f64>> {
+    let planes = axis.iter().zip(axis.plane_detectors());
+    planes.map(|(bin, detector)| Some(bin.detector_resolving_power(detector?, z_shrink))).collect()
+}
+
+/// Writes the table of planes; where these are of several detectors, with the detector of each and
+/// its number among the planes of that detector, from 1.
 pub(super) fn write_wavelengths(
     fits: &mut FitsWriter,
-    cube: &dyn CubeData,
-    data: Option<(Detector, f64)>,
+    axis: &PlaneAxis,
+    inputs_per_plane: &[u32],
+    data_resolution: Option<&[f64]>,
 ) -> Result<(), CubeFileProblem> {
-    let bins: Vec<Bin> = cube.wavelengths().iter().collect();
+    let bins: Vec<Bin> = axis.iter().collect();
+    let several = axis.detectors().len() > 1;
     let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
     let mut columns = vec![column("INDEX", "1J", "")];
     columns.extend(WAVELENGTH_COLUMNS.iter().map(|&(name, unit, _)| column(name, "1D", unit)));
     columns.push(column("N_INPUT_SC", "1J", ""));
-    columns.extend(data.map(|_| column("R_DATA", "1D", "")));
+    columns.extend(data_resolution.map(|_| column("R_DATA", "1D", "")));
+    if several {
+        columns.extend([column(PLANE_DETECTOR, "1J", ""), column("SUBCHANNEL", "1J", "")]);
+    }
     fits.table(WAVELENGTH, bins.len(), &columns, &Header::new())?;
     // At most 100,000 bins, by the making of a grid.
     let index: Vec<i64> = (0..).take(bins.len()).collect();
@@ -300,16 +314,30 @@ pub(super) fn write_wavelengths(
         let values: Vec<f64> = bins.iter().map(|&b| value(b)).collect();
         fits.write_column(name, 0, &values)?;
     }
-    if let Some((detector, z_shrink)) = data {
-        let values = bins.iter().map(|bin| bin.detector_resolving_power(detector, z_shrink));
-        fits.write_column("R_DATA", 0, &values.collect::<Vec<f64>>())?;
+    if let Some(values) = data_resolution {
+        fits.write_column("R_DATA", 0, values)?;
     }
-    fits.write_column("N_INPUT_SC", 0, cube.inputs_per_plane())?;
+    fits.write_column("N_INPUT_SC", 0, inputs_per_plane)?;
+    if several {
+        let (detectors, numbers) = numbered(axis);
+        fits.write_column(PLANE_DETECTOR, 0, &detectors)?;
+        fits.write_column("SUBCHANNEL", 0, &numbers)?;
+    }
     Ok(fits.checksum()?)
 }
 
+/// The number of each plane's detector, 0 where it is not known, and of the plane among those of
+/// that detector, from 1.
+pub(super) fn numbered(axis: &PlaneAxis) -> (Vec<i64>, Vec<i64>) {
+    let number = |detector: Option<Detector>| detector.map_or(0, |d| i64::from(d.number()));
+    let detectors: Vec<i64> = axis.plane_detectors().map(number).collect();
+    let before = |z: usize| detectors[..z].iter().filter(|other| **other == detectors[z]).count();
+    let numbers = (0..detectors.len()).map(|z| i64::try_from(before(z) + 1).unwrap_or(i64::MAX)).collect();
+    (detectors, numbers)
+}
+
 /// One row, COORDS (1, K), as -TAB wants it (Greisen et al. 2006, section 6.1).
-pub(super) fn write_exact_table(fits: &mut FitsWriter, axis: &WavelengthGrid) -> Result<(), CubeFileProblem> {
+pub(super) fn write_exact_table(fits: &mut FitsWriter, axis: &PlaneAxis) -> Result<(), CubeFileProblem> {
     let centers: Vec<f64> = axis.iter().map(Bin::center).collect();
     let (format, dim) = (format!("{}D", centers.len()), format!("(1,{})", centers.len()));
     let coords = ColumnSpec { name: "COORDS", format: &format, unit: "um", dim: Some(&dim) };

@@ -16,10 +16,10 @@ use crate::{PipelineError, ResultContext as _};
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct PlaceSettings {
     /// Right ascension [deg, ICRS]
-    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination [deg, ICRS]
-    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Images of a circle of this radius [deg]; of the position alone without it
     #[schemars(example = 1.0, extend("x-value" = "DEG"))]

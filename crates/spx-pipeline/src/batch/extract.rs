@@ -19,7 +19,7 @@ use spx_core::atomic;
 use spx_core::foreground::run_scale;
 use spx_core::image::PixelPlanes;
 use spx_core::release::DataRelease;
-use spx_photometry::{NoMeasurement, ProperMotion, julian_epoch};
+use spx_photometry::{NoMeasurement, julian_epoch};
 
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
@@ -107,7 +107,10 @@ impl ImageReport {
 /// What all images have in common.
 pub(super) struct Extraction<'a> {
     pub(super) setup: PhotometrySetup,
+    /// The sources, then their neighbors.
     pub(super) catalog: Catalog,
+    /// So many of them are measured; the others only have light.
+    pub(super) measured: usize,
     /// Of the catalog.
     pub(super) digest: String,
     /// The photometry's settings.
@@ -275,7 +278,7 @@ impl Extraction<'_> {
         let together = self.setup.parameters.method == MeasurementMethod::Scene;
         let beyond = if together { BEYOND } else { 0.0 };
         let near = index.within(center, radius + motion + beyond, |number| positions[number as usize]);
-        if near.is_empty() {
+        if !near.iter().any(|number| self.is_measured(*number)) {
             let info = opened.info().clone();
             return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
         }
@@ -288,9 +291,11 @@ impl Extraction<'_> {
 
     fn measure_all(&self, exposure: &ReadExposure, near: &[u32]) -> Result<Rows, InputError> {
         let photometer = exposure.photometer(&self.setup)?;
-        let targets: Vec<SkyTarget> = near.iter().map(|number| self.target(*number)).collect();
+        let targets: Vec<SkyTarget> =
+            near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
         let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
-        for (number, measured) in near.iter().zip(photometer.measure_all(&targets)) {
+        let measured = near.iter().zip(photometer.measure_all(&targets));
+        for (number, measured) in measured.filter(|(number, _)| self.is_measured(**number)) {
             match measured {
                 Ok(row) => rows.push((*number, row)),
                 // The circle is larger than the image.
@@ -307,11 +312,8 @@ impl Extraction<'_> {
         Ok((rows, unmeasured.into_iter().map(|(_, source)| source).collect()))
     }
 
-    fn target(&self, number: u32) -> SkyTarget {
-        let found = self.catalog.target(number as usize);
-        let motion =
-            found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
-        SkyTarget { position: found.position, motion }
+    fn is_measured(&self, number: u32) -> bool {
+        (number as usize) < self.measured
     }
 
     fn row<'a>(

@@ -18,7 +18,7 @@ use super::extract::{Extraction, Measured};
 use super::settings::BatchConfig;
 use crate::buffers::BufferPool;
 use crate::inputs::{InputError, find_inputs};
-use crate::newest::newest_inputs;
+use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::photometry::{MeasurementRow, PhotometrySetup};
 use crate::{Listener, PipelineError};
 
@@ -38,7 +38,7 @@ pub struct PartReport {
 /// A catalog and a photometry, for any number of parts.
 pub struct PartMaker<'a> {
     extraction: Extraction<'a>,
-    config: BatchConfig,
+    selection: InputSelection,
     /// Of the sources, by their number.
     cells: Vec<u64>,
     ids: StoredIds,
@@ -57,6 +57,7 @@ impl<'a> PartMaker<'a> {
         let ids = StoredIds::new((0..catalog.len()).map(|number| catalog.target(number).id));
         let cells = catalog.positions().iter().map(|position| fine_cell(*position)).collect();
         let extraction = Extraction {
+            measured: catalog.len(),
             digest: catalog.digest(),
             settings: String::new(),
             directory: PathBuf::new(),
@@ -68,7 +69,7 @@ impl<'a> PartMaker<'a> {
             setup,
             catalog,
         };
-        Ok(Self { extraction, config: config.clone(), cells, ids })
+        Ok(Self { extraction, selection: parameters.selection, cells, ids })
     }
 
     /// The ids of the catalog.
@@ -88,7 +89,8 @@ impl<'a> PartMaker<'a> {
         part: &str,
     ) -> Result<PartReport, PipelineError> {
         let (files, mut failed) = find_inputs(inputs).scan();
-        let files = newest_inputs(files, self.config.archive.search.release).kept;
+        let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
+        failed.extend(damaged);
         let listener = self.extraction.listener;
         listener.start("extract", files.len() as u64);
         let pool = BufferPool::default();

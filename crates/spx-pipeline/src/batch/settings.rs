@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_archive::{Coverage, SearchCircle, SearchShape, Selection};
 use spx_batch::{AggregateOptions, ImageTableFormat};
-use spx_core::release::ReleaseChoice;
 
 use crate::PipelineError;
 use crate::archive::{
     ArchiveAccess, ArchiveSettings, MAX_IMAGES, detectors, needed_position, parse_coverage,
 };
+use crate::flag_selection::check_names;
+use crate::newest::InputSelection;
+use crate::photometry::neighbors::NeighborSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::settings::SettingHeading;
 
@@ -22,7 +24,8 @@ use crate::settings::SettingHeading;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
     /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and
-    /// optionally pmra, pmdec [mas/yr], ref_epoch
+    /// optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff [arcsec],
+    /// axis_ratio, pa [deg]) count in fits
     #[schemars(example = "sources.csv")]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
     pub catalog: Option<PathBuf>,
@@ -31,12 +34,18 @@ pub struct BatchConfig {
     #[schemars(range(min = 1000, max = 3000), example = 2016.0)]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "YEAR"))]
     pub ref_epoch: Option<f64>,
+    /// Other sources.
+    #[serde(flatten)]
+    pub neighbors: NeighborSettings,
+    /// Give neighbors rows and light curves, too
+    #[schemars(extend("x-heading" = "Neighbors"))]
+    pub measure_neighbors: bool,
 
     /// Right ascension of the center of the region [deg]
-    #[schemars(example = 270.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    #[schemars(example = 270.0, extend("x-heading" = "Region", "x-value" = "DEG", "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination of the center of the region [deg]
-    #[schemars(example = 66.56, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    #[schemars(example = 66.56, extend("x-heading" = "Region", "x-value" = "DEG", "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Radius of the region [deg]
     #[schemars(example = 1.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
@@ -83,6 +92,8 @@ impl Default for BatchConfig {
         Self {
             catalog: None,
             ref_epoch: None,
+            neighbors: NeighborSettings::default(),
+            measure_neighbors: false,
             ra: None,
             dec: None,
             radius: None,
@@ -107,7 +118,8 @@ pub(super) struct BatchParameters {
     /// Of positions that have none of their own \[yr\].
     pub(super) epoch: Option<f64>,
     pub(super) images: BatchImages,
-    pub(super) release: ReleaseChoice,
+    /// Of files at hand, those that are used.
+    pub(super) selection: InputSelection,
     pub(super) output_dir: PathBuf,
     pub(super) aggregate: AggregateOptions,
     pub(super) spectra: bool,
@@ -149,22 +161,37 @@ impl BatchConfig {
                 "ref_epoch = {epoch} is not allowed: it must be a year from 1000 to 3000"
             )));
         }
+        let archive = self.archive.access()?;
+        let local = self.input.is_some();
+        if local && (self.ra.is_some() || self.dec.is_some() || self.radius.is_some()) {
+            return Err(PipelineError::usage(
+                "ra, dec and radius say which images the archive is asked for; with input, all images \
+                 that are named are used",
+            ));
+        }
+        let selection = InputSelection {
+            release: archive.release,
+            mjd_range: archive.mjd_range.filter(|_| local),
+            bands: if local { detectors(self.bands.as_deref())? } else { Vec::new() },
+            max_images: archive.max_images.filter(|_| local),
+        };
         Ok(BatchParameters {
             catalog: self.catalog.clone().ok_or_else(|| missing("catalog"))?,
             epoch: self.ref_epoch,
             images: match &self.input {
                 Some(paths) => BatchImages::Local(paths.clone()),
-                None => BatchImages::Archive(Box::new((self.archive.access()?, self.selection()?))),
+                None => BatchImages::Archive(Box::new((archive, self.selection()?))),
             },
-            release: self.archive.search.release,
+            selection,
             output_dir: self.output_dir.clone(),
             aggregate,
             spectra: self.spectra,
-            photometry: self.photometry.parameters()?,
+            photometry: self.photometry.parameters_with(&self.neighbors)?,
         })
     }
 
     fn selection(&self) -> Result<Selection, PipelineError> {
+        check_names(|names| self.photometry.bad_flags.mask(names))?;
         let center = needed_position(self.ra, self.dec)?;
         let radius = self.radius.ok_or_else(|| missing("radius"))?;
         let circle = SearchCircle::new(center, radius).map_err(PipelineError::usage)?;

@@ -1,11 +1,13 @@
 //! The four stages of a batch, in their order; each needs those before it.
 
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
 use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, RecordedTable, aggregate};
+use spx_core::sky::Position;
 
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
@@ -18,7 +20,9 @@ use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
-use crate::photometry::PhotometrySetup;
+use crate::photometry::neighbors::{NeighborArchive, place_in_survey};
+use crate::photometry::settings::MeasurementMethod;
+use crate::photometry::{PhotometrySetup, SkyTarget};
 use crate::settings::write_configuration;
 use crate::stages::{StageSelection, Stages};
 use crate::{Listener, PipelineError};
@@ -29,6 +33,8 @@ pub const BATCH_STAGES: [&str; 4] = ["query", "download", "extract", "aggregate"
 const STATE: &str = "batch_state.toml";
 /// The resolved configuration.
 const CONFIGURATION: &str = "batch.toml";
+/// What a table of the archive has around the sources.
+const NEIGHBORS: &str = "neighbors.csv";
 /// So many bad rows of a catalog are reported one by one.
 const REPORTED: usize = 20;
 
@@ -59,8 +65,9 @@ impl<'a> BatchRun<'a> {
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
-        let options = CatalogOptions { epoch: parameters.epoch, ..CatalogOptions::default() };
-        let catalog =
+        let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
+        let options = CatalogOptions { epoch: parameters.epoch, shapes, ..CatalogOptions::default() };
+        let mut catalog =
             Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
                 BatchError::Cancelled => PipelineError::Interrupted,
                 error => PipelineError::from(error).into_usage(),
@@ -74,8 +81,17 @@ impl<'a> BatchRun<'a> {
         stages.clear(&configuration)?;
         write_configuration(&configuration, "What this batch was made with.", config)?;
         output.keep();
+        let mut measured = catalog.len();
+        append_neighbors(&mut catalog, config, &stages)?;
+        let mut digest = catalog.digest();
+        if config.measure_neighbors {
+            measured = catalog.len();
+        } else if measured < catalog.len() {
+            let _ = write!(digest, " of which {measured}");
+        }
         let extraction = Extraction {
-            digest: catalog.digest(),
+            measured,
+            digest,
             settings: photometry_lines(config, &setup, &mut stages)?,
             directory: parameters.output_dir.join(TABLES),
             format: parameters.aggregate.format,
@@ -232,10 +248,10 @@ impl<'a> BatchRun<'a> {
         let found = find_inputs(&inputs);
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
-        let NewestInputs { kept, aside } = newest_inputs(files, self.parameters.release);
+        let NewestInputs { kept, aside, damaged } = newest_inputs(files, &self.parameters.selection)?;
         let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
-        let failed = unreadable.iter().chain(&missing).map(ImageReport::failed);
+        let failed = unreadable.iter().chain(&missing).chain(&damaged).map(ImageReport::failed);
         let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
     }
@@ -301,6 +317,30 @@ fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
     }
 }
 
+/// Adds the neighbors of its sources to a catalog. One with the name of a source is that source.
+fn append_neighbors(
+    catalog: &mut Catalog,
+    config: &BatchConfig,
+    stages: &Stages<'_>,
+) -> Result<(), PipelineError> {
+    if config.neighbors.neighbors.is_none() {
+        return Ok(());
+    }
+    let archive = NeighborArchive {
+        url: &config.archive.search.archive_url,
+        kept: Some(&config.output_dir.join(NEIGHBORS)),
+        resume: stages.continues(),
+    };
+    let targets = (0..catalog.len()).map(|number| SkyTarget::from(catalog.target(number)));
+    let around: Vec<Position> = targets.map(|target| place_in_survey(&target)).collect();
+    let found = config.neighbors.find(&around, &archive, stages.listener())?;
+    let ids: HashSet<&str> = (0..catalog.len()).map(|number| catalog.target(number).id).collect();
+    let others = (0..found.len()).filter(|number| !ids.contains(found.target(*number).id));
+    let others: Vec<usize> = others.collect();
+    catalog.append(&found, &others);
+    Ok(())
+}
+
 /// The settings that shape a measurement, line by line.
 fn photometry_lines(
     config: &BatchConfig,
@@ -308,6 +348,9 @@ fn photometry_lines(
     stages: &mut Stages<'_>,
 ) -> Result<String, PipelineError> {
     let mut table = toml::Table::try_from(config.photometry.clone())?;
+    if config.neighbors.neighbors.is_some() {
+        table.insert("method".into(), MeasurementMethod::Scene.name().into());
+    }
     // Calibration products count by their names and contents, wherever they are.
     for key in CalibrationSettings::PLACES.into_iter().chain(["solid_angle_map", "epsf"]) {
         table.remove(key);

@@ -7,7 +7,7 @@ use spx_core::elementary::{atan2, cos, hypot, sin_cos};
 use spx_core::fits::FitsNumber;
 use spx_core::sky::Position;
 use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
-use spx_drizzle::{Bin, DrizzleOptions, WavelengthGrid};
+use spx_drizzle::{Bin, DrizzleOptions};
 use spx_wcs::CelestialWcs;
 
 use super::region::{RegionShape, SkyRegion};
@@ -214,7 +214,7 @@ pub fn sum_planes(
     aperture: &CubeAperture,
     correlation: &[f64],
 ) -> Result<Vec<PlaneSum>, CubeFileError> {
-    let axis: WavelengthGrid = cube.wavelengths().clone();
+    let axis = cube.wavelengths().clone();
     axis.iter().enumerate().map(|(z, bin)| sum_plane(cube, aperture, (z, bin), correlation)).collect()
 }
 

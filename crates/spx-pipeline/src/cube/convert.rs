@@ -6,6 +6,7 @@ use serde::Serialize;
 use spx_drizzle::file::{self, CubeFileError, CubeFileProblem, CubeLayout};
 
 use super::not_a_cube;
+use super::part::check;
 use crate::{Listener, PipelineError};
 
 /// A cube that was written in another layout.
@@ -31,7 +32,7 @@ pub fn export_cube(
     overwrite: bool,
     listener: &dyn Listener,
 ) -> Result<CubeConversion, PipelineError> {
-    check(cube, output, overwrite)?;
+    check(&[cube.to_owned()], output, overwrite)?;
     file::export(cube, output, layout, overwrite, listener).map_err(|error| failure(cube, error))?;
     Ok(CubeConversion::new(cube, output, layout))
 }
@@ -47,7 +48,7 @@ pub fn import_cube(
     overwrite: bool,
     listener: &dyn Listener,
 ) -> Result<CubeConversion, PipelineError> {
-    check(exported, output, overwrite)?;
+    check(&[exported.to_owned()], output, overwrite)?;
     let layout = file::import(exported, output, overwrite, listener);
     let layout = layout.map_err(|error| failure(exported, error))?;
     Ok(CubeConversion::new(exported, output, layout))
@@ -58,18 +59,6 @@ impl CubeConversion {
         let [file, output] = [file, output].map(|path| path.display().to_string());
         Self { file, output, layout: layout.name() }
     }
-}
-
-/// What can be refused before any work is done.
-fn check(input: &Path, output: &Path, overwrite: bool) -> Result<(), PipelineError> {
-    if input == output {
-        let output = output.display();
-        return Err(PipelineError::usage(format!("--output {output}: that is the file to read")));
-    }
-    if !overwrite && output.symlink_metadata().is_ok() {
-        return Err(PipelineError::exists(output));
-    }
-    Ok(())
 }
 
 fn failure(input: &Path, error: CubeFileError) -> PipelineError {

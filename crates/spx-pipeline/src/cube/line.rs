@@ -38,10 +38,21 @@ impl StraightFit {
         self.sxy += weight * x * y;
     }
 
+    /// The determinant of the normal equations; `None` where all wavelengths are the same.
+    fn determinant(&self) -> Option<f64> {
+        let det = self.s * self.sxx - self.sx * self.sx;
+        (det > 1e-9 * self.s * self.sxx).then_some(det)
+    }
+
+    /// The variance of a sum of `n` levels, whose wavelengths add up to `x`.
+    fn variance(&self, n: f64, x: f64) -> f64 {
+        self.determinant()
+            .map_or(n * n / self.s, |det| (self.sxx * n * n - 2.0 * self.sx * n * x + self.s * x * x) / det)
+    }
+
     /// The level at `x`; the mean where all wavelengths are the same, NaN where there are none.
     fn at(&self, x: f64) -> f64 {
-        let det = self.s * self.sxx - self.sx * self.sx;
-        if det > 1e-9 * self.s * self.sxx {
+        if let Some(det) = self.determinant() {
             (self.sxx * self.sy - self.sx * self.sxy + (self.s * self.sxy - self.sx * self.sy) * x) / det
         } else {
             self.sy / self.s
@@ -69,29 +80,68 @@ pub fn line_rows(
     planes: &LinePlanes,
     rows: Range<usize>,
 ) -> Result<Vec<f32>, CubeFileError> {
+    let [line, ..] = line_map_rows(cube, planes, rows)?;
+    Ok(line)
+}
+
+/// The same, their errors \[nW/m^2/sr\], and the continuum in the middle of the line [MJy/sr], for
+/// planes whose errors are independent.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn line_map_rows(
+    cube: &mut CubeFile,
+    planes: &LinePlanes,
+    rows: Range<usize>,
+) -> Result<[Vec<f32>; 3], CubeFileError> {
     let axis = cube.wavelengths().clone();
     let middle = planes.line.iter().map(|z| axis.bin(*z).center()).sum::<f64>() / planes.line.len() as f64;
+    let fits = continuum_fits(cube, planes, middle, rows.clone())?;
+    let mut sums = vec![[0.0; 2]; fits.len()];
+    let (mut width_sum, mut width_moment) = (0.0, 0.0);
+    for &z in &planes.line {
+        let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
+        let variance: Vec<f32> = cube.read(CubeArray::Variance, z, rows.clone())?;
+        let (x, width) = (axis.bin(z).center() - middle, frequency_width(axis.bin(z)));
+        (width_sum, width_moment) = (width_sum + width, width_moment + width * x);
+        for (((sum, fit), value), variance) in sums.iter_mut().zip(&fits).zip(science).zip(variance) {
+            sum[0] += (f64::from(value) - fit.at(x)) * width;
+            sum[1] += f64::from(variance) * width * width;
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+    let rounded = |value: f64| value as f32;
+    let errors = sums.iter().zip(&fits).map(|([line, own], fit)| {
+        let error = (own + fit.variance(width_sum, width_moment)).sqrt();
+        rounded(if line.is_finite() { error } else { f64::NAN })
+    });
+    let errors = errors.collect();
+    Ok([
+        sums.iter().map(|[line, _]| rounded(*line)).collect(),
+        errors,
+        fits.iter().map(|fit| rounded(fit.at(0.0))).collect(),
+    ])
+}
+
+/// The continuum of each pixel, wavelengths counted from `middle`.
+fn continuum_fits(
+    cube: &mut CubeFile,
+    planes: &LinePlanes,
+    middle: f64,
+    rows: Range<usize>,
+) -> Result<Vec<StraightFit>, CubeFileError> {
     let mut fits = vec![StraightFit::default(); rows.len() * cube.shape()[2]];
     for &z in planes.continuum.iter().filter(|z| !planes.line.contains(z)) {
         let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
         let variance: Vec<f32> = cube.read(CubeArray::Variance, z, rows.clone())?;
-        let x = axis.bin(z).center() - middle;
+        let x = cube.wavelengths().bin(z).center() - middle;
         for ((fit, value), variance) in fits.iter_mut().zip(science).zip(variance) {
             if value.is_finite() && variance.is_finite() && variance > 0.0 {
                 fit.add(x, value.into(), 1.0 / f64::from(variance));
             }
         }
     }
-    let mut sums = vec![0.0; fits.len()];
-    for &z in &planes.line {
-        let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
-        let (x, width) = (axis.bin(z).center() - middle, frequency_width(axis.bin(z)));
-        for ((sum, fit), value) in sums.iter_mut().zip(&fits).zip(science) {
-            *sum += (f64::from(value) - fit.at(x)) * width;
-        }
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-    Ok(sums.into_iter().map(|sum| sum as f32).collect())
+    Ok(fits)
 }
 
 /// What turns MJy/sr in a plane into nW/m^2/sr: its width in frequency, times 1e-20 W/m^2/Hz and

@@ -1,8 +1,8 @@
 //! Planes of a cube for pictures: one array of one plane, or the mean of several planes.
 
 use ndarray::{Array2, s};
-use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
-use spx_drizzle::{Bin, WavelengthGrid};
+use spx_drizzle::Bin;
+use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, PlaneAxis};
 
 /// What a picture of one plane shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
@@ -77,6 +77,18 @@ pub fn mean_rows(
     planes: &[usize],
     rows: std::ops::Range<usize>,
 ) -> Result<Vec<f32>, CubeFileError> {
+    Ok(mean_map_rows(cube, planes, rows)?[0].clone())
+}
+
+/// The same, and their errors, for planes whose errors are independent.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn mean_map_rows(
+    cube: &mut CubeFile,
+    planes: &[usize],
+    rows: std::ops::Range<usize>,
+) -> Result<[Vec<f32>; 2], CubeFileError> {
     let mut sums = vec![[0.0f64; 2]; rows.len() * cube.shape()[2]];
     for &z in planes {
         let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
@@ -89,8 +101,11 @@ pub fn mean_rows(
         }
     }
     #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-    let mean = |[flux, weight]: [f64; 2]| (flux / weight) as f32;
-    Ok(sums.into_iter().map(mean).collect())
+    let rounded = |value: &dyn Fn([f64; 2]) -> f64| sums.iter().map(|sum| value(*sum) as f32).collect();
+    Ok([
+        rounded(&|[flux, weight]| flux / weight),
+        rounded(&|[_, weight]| if weight > 0.0 { (1.0 / weight).sqrt() } else { f64::NAN }),
+    ])
 }
 
 /// Values `[y][x]` as an image.
@@ -156,7 +171,7 @@ impl std::fmt::Display for WavelengthRange {
 impl WavelengthRange {
     /// The planes whose centers lie in the range, the upper end excluded; where there are none,
     /// those that overlap it. They may be without data.
-    pub fn planes(self, axis: &WavelengthGrid) -> Vec<usize> {
+    pub fn planes(self, axis: &PlaneAxis) -> Vec<usize> {
         let pick = |test: &dyn Fn(Bin) -> bool| -> Vec<usize> {
             axis.iter().enumerate().filter(|(_, bin)| test(*bin)).map(|(z, _)| z).collect()
         };
@@ -165,7 +180,7 @@ impl WavelengthRange {
     }
 
     /// The thirds of a cube's range, in order of wavelength.
-    pub fn thirds(axis: &WavelengthGrid) -> [Self; 3] {
+    pub fn thirds(axis: &PlaneAxis) -> [Self; 3] {
         let (lower, width) = (axis.lower(), (axis.upper() - axis.lower()) / 3.0);
         [0.0, 1.0, 2.0].map(|k| Self { min: lower + k * width, max: lower + (k + 1.0) * width })
     }
@@ -194,8 +209,9 @@ fn planes_with_data(images: &[u32]) -> Vec<usize> {
     images.iter().enumerate().filter(|(_, images)| **images > 0).map(|(z, _)| z).collect()
 }
 
-/// The plane that holds a wavelength, the upper edge of the last plane included.
-pub fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
+/// The plane that holds a wavelength, the upper edge of the last plane included; where those of two
+/// detectors do, the first.
+pub fn plane_at(axis: &PlaneAxis, wavelength: f64) -> Option<usize> {
     if wavelength == axis.upper() {
         return Some(axis.bins() - 1);
     }
@@ -204,10 +220,16 @@ pub fn plane_at(axis: &WavelengthGrid, wavelength: f64) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use spx_drizzle::WavelengthGrid;
+
     use super::*;
 
-    fn axis() -> WavelengthGrid {
-        WavelengthGrid::custom(vec![1.0, 1.1, 1.3, 1.6, 2.0]).unwrap()
+    fn custom(edges: &[f64]) -> PlaneAxis {
+        PlaneAxis::of_grid(&WavelengthGrid::custom(edges.to_vec()).unwrap(), None)
+    }
+
+    fn axis() -> PlaneAxis {
+        custom(&[1.0, 1.1, 1.3, 1.6, 2.0])
     }
 
     #[test]
@@ -224,7 +246,7 @@ mod tests {
     #[test]
     fn thirds_share_all_planes_of_a_detector() {
         for detector in spx_core::detector::Detector::ALL {
-            let axis = WavelengthGrid::native(detector);
+            let axis = PlaneAxis::of_grid(&WavelengthGrid::native(detector), Some(detector));
             let mut all: Vec<usize> =
                 WavelengthRange::thirds(&axis).iter().flat_map(|r| r.planes(&axis)).collect();
             all.sort_unstable();
@@ -234,7 +256,7 @@ mod tests {
 
     #[test]
     fn one_plane_makes_all_three_colors() {
-        let axis = WavelengthGrid::custom(vec![1.0, 2.0]).unwrap();
+        let axis = custom(&[1.0, 2.0]);
         for range in WavelengthRange::thirds(&axis) {
             assert_eq!(range.planes(&axis), [0]);
         }

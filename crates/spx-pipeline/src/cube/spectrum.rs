@@ -76,9 +76,11 @@ pub struct CubeSpectrumPoint {
     pub background_error: Option<f32>,
     /// Pixels of the ring with data.
     pub background_pixels: usize,
+    /// The detector of the plane, as [`CubeSpectrum::detector`] where it is not known.
+    pub detector: String,
 }
 
-/// The columns of the table: the fields of a point, and of which cube and region it is.
+/// The columns of the table: the fields of a point, and of which region it is.
 const COLUMNS: [&str; 18] = [
     "plane",
     "wavelength",
@@ -131,10 +133,15 @@ impl CubeSpectrum {
         if planes.iter().all(|plane| plane.pixels == 0) {
             return Err(nothing(format!("no plane has data at RA {} Dec {}", center.ra(), center.dec())));
         }
-        let point = |(k, plane): (usize, &PlaneSum)| CubeSpectrumPoint::new(k, plane, &aperture);
+        let detector = super::cube_detector(cube);
+        let detectors: Vec<_> = cube.wavelengths().plane_detectors().collect();
+        let point = |(k, plane): (usize, &PlaneSum)| {
+            let of_plane = detectors[k].map_or_else(|| detector.clone(), |found| found.to_string());
+            CubeSpectrumPoint::new(k, of_plane, plane, &aperture)
+        };
         Ok(Self {
             file: file.display().to_string(),
-            detector: super::cube_detector(cube),
+            detector: detector.clone(),
             ra: center.ra(),
             dec: center.dec(),
             radius_arcsec: region.radius(),
@@ -157,7 +164,7 @@ impl CubeSpectrum {
         writer.write_record(COLUMNS)?;
         for spectrum in spectra {
             for point in &spectrum.points {
-                writer.serialize((point, &spectrum.detector, &spectrum.label))?;
+                writer.serialize((point, &spectrum.label))?;
             }
         }
         writer.into_inner().map_err(|error| PipelineError::failed(error.into_error()))
@@ -265,7 +272,7 @@ pub fn flux_label(sums: bool) -> &'static str {
 }
 
 impl CubeSpectrumPoint {
-    fn new(plane: usize, sum: &PlaneSum, aperture: &CubeAperture) -> Self {
+    fn new(plane: usize, detector: String, sum: &PlaneSum, aperture: &CubeAperture) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "the voxels were single precision")]
         let single = |value: f64| value as f32;
         let [brightness, brightness_error] = split(sum.mean().map(|pair| pair.map(single)));
@@ -290,6 +297,7 @@ impl CubeSpectrumPoint {
             background,
             background_error,
             background_pixels: sum.background_pixels,
+            detector,
         }
     }
 }
@@ -330,10 +338,10 @@ mod tests {
             clipped: false,
             background: None,
         };
-        let point = CubeSpectrumPoint::new(3, &PlaneSum::nothing(bin), &aperture);
+        let point = CubeSpectrumPoint::new(3, "D3".to_owned(), &PlaneSum::nothing(bin), &aperture);
         let text = serde_json::to_string(&point).unwrap();
-        let places: Vec<_> = COLUMNS[..16].iter().map(|name| text.find(&format!("\"{name}\":"))).collect();
+        let places: Vec<_> = COLUMNS[..17].iter().map(|name| text.find(&format!("\"{name}\":"))).collect();
         assert!(places.is_sorted() && places.iter().all(Option::is_some), "{text}");
-        assert_eq!(text.matches("\":").count(), 16, "{text}");
+        assert_eq!(text.matches("\":").count(), 17, "{text}");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use spx_core::header::{CardValue, Header};
-use spx_drizzle::file::{CubeArray, CubeFile};
+use spx_drizzle::file::{CubeArray, CubeFile, history_lines};
 use spx_wcs::OutputGrid;
 
 use super::cube_detector;
@@ -17,7 +17,7 @@ use crate::{PipelineError, ResultContext as _};
 pub struct CubeSummary {
     /// The file.
     pub file: String,
-    /// `D1` to `D6`.
+    /// `D1` to `D6`; `D1-D6` of a cube of all six.
     pub detector: String,
     /// Version of spx that made it.
     pub version: Option<String>,
@@ -70,6 +70,8 @@ pub struct CubeInputCounts {
 pub struct PlaneSummary {
     /// Its number, from 0.
     pub plane: usize,
+    /// Its detector, `D1` to `D6`; `None` of a mosaic.
+    pub detector: Option<String>,
     /// Center \[um\].
     pub wavelength: f64,
     /// Lower edge \[um\].
@@ -132,7 +134,7 @@ impl CubeSummary {
             },
             options: options(primary),
             saturated_voxels: count("N_SATUR"),
-            history: history(primary),
+            history: history_lines(primary),
             planes: (0..cube.shape()[0]).map(|z| plane(cube, z)).collect::<Result<_, _>>()?,
         })
     }
@@ -146,6 +148,7 @@ fn plane(cube: &mut CubeFile, z: usize) -> Result<PlaneSummary, PipelineError> {
     let median_science = median(&mut science);
     Ok(PlaneSummary {
         plane: z,
+        detector: cube.wavelengths().plane_detectors().nth(z).flatten().map(|detector| detector.to_string()),
         wavelength: bin.center(),
         wavelength_min: bin.min,
         wavelength_max: bin.max,
@@ -170,40 +173,4 @@ fn options(primary: &Header) -> Map<String, Json> {
         })
     };
     OPTIONS.iter().filter_map(|(card, name)| Some(((*name).to_owned(), value(card)?))).collect()
-}
-
-/// The lines of the history. Lines longer than a card's 72 characters stand in several cards; a
-/// line begins with `config` or `input`.
-fn history(primary: &Header) -> Vec<String> {
-    const CARD: usize = 72;
-    let mut lines: Vec<String> = Vec::new();
-    for card in primary.cards().iter().filter(|c| c.keyword == "HISTORY") {
-        let begins = ["config ", "input "].iter().any(|word| card.comment.starts_with(word));
-        match lines.last_mut().filter(|_| !begins) {
-            None => lines.push(card.comment.clone()),
-            Some(line) => {
-                // Blanks at the end of a card are lost.
-                let missing = line.chars().count().next_multiple_of(CARD) - line.chars().count();
-                line.extend(std::iter::repeat_n(' ', missing));
-                line.push_str(&card.comment);
-            }
-        }
-    }
-    lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_lines_of_the_history_are_joined() {
-        let long = format!("input {} end", "x".repeat(64));
-        let (first, second) = long.split_at(72);
-        let mut header = Header::new();
-        for card in ["config a = 1", first.trim_end(), second, "input b: used"] {
-            header.note("HISTORY", card);
-        }
-        assert_eq!(history(&header), ["config a = 1".to_owned(), long, "input b: used".to_owned()]);
-    }
 }

@@ -76,7 +76,10 @@ impl SumsInUse {
         celestial: &Header,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        write(&self.path, accumulator, settings, celestial, self.exists, progress)?;
+        let written = write(&self.path, accumulator, settings, celestial, self.exists, progress);
+        // Of two runs that would both make it, one is late.
+        let is_late = !self.exists && self.path.symlink_metadata().is_ok();
+        written.map_err(|error| if is_late { stages::at_work(&self.path) } else { error })?;
         // The lock is on the file that was replaced. A run that has locked the new one meanwhile
         // has whole sums before it.
         self.lock = stages::lock(&self.path).ok().flatten();

@@ -28,7 +28,7 @@ use crate::inputs::{InputError, InputFile, file_name};
 use crate::outcome::InputOutcome;
 use crate::stages::Stages;
 use crate::zodi::FittedForeground;
-use crate::{Listener, PipelineError};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Bytes of the four planes for each pixel.
 const PLANE_BYTES: u64 = 16;
@@ -39,6 +39,8 @@ const DROPLET_BYTES: u64 = 48;
 pub(super) struct DrizzleJob<'a> {
     pub(super) parameters: &'a DrizzleParameters,
     pub(super) product: DrizzleProduct,
+    /// Where the file goes.
+    pub(super) directory: &'a Path,
     /// Wavelengths and flux scale.
     pub(super) calibration: &'a Calibration,
     /// Its exposures, sorted.
@@ -68,14 +70,28 @@ enum Loaded {
 type Answer = Result<(Loaded, Contribution), InputError>;
 
 impl DrizzleJob<'_> {
-    /// `drizzle_D<n>.fits` or `mosaic.fits` in the output directory.
+    /// `drizzle_D<n>.fits` or `mosaic.fits` in its directory.
     pub(super) fn output(&self) -> PathBuf {
-        self.parameters.output_dir.join(format!("{}.fits", self.product.stem()))
+        self.directory.join(format!("{}.fits", self.product.stem()))
     }
 
     /// The same with `.toml`, beside it.
     pub(super) fn configuration_file(&self) -> PathBuf {
         self.output().with_extension("toml")
+    }
+
+    /// The files that it makes: the cube, then the sums.
+    pub(super) fn products(&self) -> impl Iterator<Item = PathBuf> {
+        let cube = (!self.parameters.sums_only).then(|| self.output());
+        cube.into_iter().chain(self.parameters.accumulate.clone())
+    }
+
+    /// Names these files in a report, which may be that of an earlier run, started in another
+    /// directory.
+    pub(super) fn name_products(&self, report: &mut CubeReport) {
+        let name = |path: PathBuf| path.display().to_string();
+        report.file = self.products().map(name).next().unwrap_or_default();
+        report.accumulator = self.parameters.accumulate.clone().map(name);
     }
 
     /// What the cube depends on.
@@ -183,10 +199,7 @@ impl DrizzleJob<'_> {
             let celestial = self.parameters.grid.header();
             sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
-        report.accumulator = Some(sums.path.display().to_string());
-        if self.parameters.sums_only {
-            report.file = sums.path.display().to_string();
-        } else {
+        if !self.parameters.sums_only {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
         }
         // They are no inputs of this cube.
@@ -213,9 +226,9 @@ impl DrizzleJob<'_> {
         let accumulated = sums.entries().iter().map(|e| accumulate::report(e, context)).collect();
         AddedFiles::among(&self.files, sums.entries(), self.parameters.known).tell(&sums.path, self.listener);
         let inputs = self.failed.iter().map(InputReport::failed).chain(self.left_aside()).collect();
-        let file = if self.parameters.sums_only { sums.path.clone() } else { self.output() };
-        let mut report = CubeReport::new(self.product, &file, plan.cube_shape(), accumulated, inputs);
-        report.accumulator = Some(sums.path.display().to_string());
+        let shape = plan.cube_shape();
+        let mut report = CubeReport::new(self.product, &self.output(), shape, accumulated, inputs);
+        self.name_products(&mut report);
         report
     }
 
@@ -464,6 +477,9 @@ impl DrizzleJob<'_> {
     }
 
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
+        // Another run that made the directory, and then had nothing to write, has removed it.
+        let directory = &self.parameters.output_dir;
+        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
         self.writer().write(&self.output(), drizzler, report, timing, self.listener)
     }
 }

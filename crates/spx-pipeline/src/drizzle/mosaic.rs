@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_drizzle::ErrorMethod;
 
+use super::grid::GridSettings;
 use super::resampling::ResamplingSettings;
 use super::settings::{
     DrizzleConfig, DrizzleParameters, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
@@ -30,6 +31,9 @@ pub struct MosaicConfig {
     /// Where on the sky.
     #[serde(flatten)]
     pub region: RegionSettings,
+    /// How the pixels of the output lie.
+    #[serde(flatten)]
+    pub grid: GridSettings,
     /// Range of wavelengths, MIN..MAX [um]
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["2.0..2.2"], "x-value" = "MIN..MAX"))]
@@ -120,6 +124,7 @@ impl MosaicConfig {
     fn as_cube(&self) -> Result<DrizzleConfig, PipelineError> {
         Ok(DrizzleConfig {
             region: self.region.clone(),
+            grid: self.grid.clone(),
             output: self.output.clone(),
             max_memory: self.max_memory,
             archive: self.archive.clone(),

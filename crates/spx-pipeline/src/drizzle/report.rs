@@ -128,7 +128,7 @@ pub struct DrizzleReport {
 /// A cube that was written, or the sums of one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CubeReport {
-    /// `D1` to `D6`, or `mosaic`.
+    /// `D1` to `D6`, of all six `D1-D6`, or `mosaic`.
     pub detector: String,
     /// The file of the cube, or of the sums where nothing else is written.
     pub file: String,
@@ -166,9 +166,20 @@ impl CubeReport {
         accumulated: Vec<InputReport>,
         inputs: Vec<InputReport>,
     ) -> Self {
+        Self::of(product.to_string(), path.display().to_string(), shape, accumulated, inputs)
+    }
+
+    /// The report of a file of this detector.
+    pub(super) fn of(
+        detector: String,
+        file: String,
+        shape: [usize; 3],
+        accumulated: Vec<InputReport>,
+        inputs: Vec<InputReport>,
+    ) -> Self {
         let mut report = Self {
-            detector: product.to_string(),
-            file: path.display().to_string(),
+            detector,
+            file,
             accumulator: None,
             shape,
             holes: None,

@@ -1,21 +1,23 @@
 //! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube
 //! after cube.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use spx_archive::{DownloadLayout, SearchShape, Selection};
 use spx_core::detector::Detector;
 
 use super::accumulate::SumsInUse;
+use super::channels::ChannelFile;
 use super::job::DrizzleJob;
 use super::memory::check_memory;
 use super::mosaic::MosaicConfig;
 use super::report::{CubeReport, DrizzleReport};
-use super::settings::{DrizzleConfig, DrizzleParameters, DrizzleProduct};
+use super::settings::{CubeChannels, DrizzleConfig, DrizzleParameters, DrizzleProduct};
 use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::Calibration;
+use crate::flag_selection::check_names;
 use crate::inputs::{InputError, InputFile, find_inputs};
-use crate::newest::{NewestInputs, newest_inputs};
+use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
 use crate::settings::write_configuration;
 use crate::stages::{StageSelection, Stages};
@@ -33,10 +35,10 @@ pub(super) enum DrizzleTask<'a> {
 }
 
 /// Makes the cubes of the inputs that the settings name, or of what the archive has: one for each
-/// detector.
+/// detector, or one with the planes of all.
 ///
-/// They are written to `drizzle_D<n>.fits` in the output directory, and beside each the settings
-/// that it was made with.
+/// They are written to `drizzle_D<n>.fits` or `drizzle_all.fits` in the output directory, and
+/// beside each the settings that it was made with.
 ///
 /// # Errors
 /// Where no cube could be made: usage where the settings are wrong or a cube exists; nothing found
@@ -184,6 +186,7 @@ pub(super) fn make(
         let mut stages = Stages::transient(listener);
         return combine(task, &parameters, &parameters.input, Vec::new(), &mut stages);
     }
+    check_names(|names| parameters.excluded(names))?;
     let output = OutputDirectory::create(&parameters.output_dir)?;
     let state = parameters.output_dir.join(STATE);
     let mut stages = Stages::open(&state, StageSelection { resume, ..StageSelection::default() }, listener)?;
@@ -231,24 +234,38 @@ fn combine(
         files.iter_mut().for_each(|file| file.named = false);
     }
     failed.extend(undelivered.iter().cloned());
-    let (files, failed) = select(files, failed, parameters.detector, listener);
-    let NewestInputs { kept, aside } = newest_inputs(files, parameters.archive.release);
-    let mirror = parameters.archive.mirror();
+    let (files, mut failed) = select(files, failed, parameters.detector, listener);
+    let archive = &parameters.archive;
+    // Of what the archive sent, the query has taken care.
+    let local = !parameters.input.is_empty();
+    let selection = InputSelection {
+        release: archive.release,
+        mjd_range: archive.mjd_range.filter(|_| local),
+        max_images: archive.max_images.filter(|_| local),
+        bands: Vec::new(),
+    };
+    let NewestInputs { kept, aside, damaged } = newest_inputs(files, &selection)?;
+    failed.extend(damaged);
+    failed.sort();
+    let mirror = archive.mirror();
     let calibration =
         Calibration::find(&parameters.calibration, mirror).map_err(PipelineError::into_usage)?;
     let untold = failed.iter().filter(|error| !undelivered.contains(error));
     untold.for_each(|error| listener.warning(&error.to_string()));
+    let together =
+        (parameters.channels == CubeChannels::All).then(|| ChannelFile::new(&parameters.output_dir));
     let mut jobs = Vec::new();
     for (product, files) in task.products(kept) {
         let of_it = |file: &InputFile| product.detector().is_none_or(|d| file.id.detector == d);
         jobs.push(DrizzleJob {
             parameters,
             product,
+            directory: together.as_ref().map_or(parameters.output_dir.as_path(), ChannelFile::parts),
             calibration: &calibration,
             files,
             failed: &failed,
             aside: aside.iter().filter(|(file, _)| of_it(file)).cloned().collect(),
-            overwrite: parameters.overwrite || stages.resuming(),
+            overwrite: together.is_some() || parameters.overwrite || stages.resuming(),
             history: task.history(product)?,
             listener,
         });
@@ -259,7 +276,10 @@ fn combine(
             n => PipelineError::failed(format!("none of the {n} inputs could be used")),
         });
     }
-    run_jobs(task, &jobs, stages)
+    match &together {
+        None => run_jobs(task, &jobs, stages),
+        Some(file) => run_together(task, &jobs, file, stages),
+    }
 }
 
 /// Files of the detector that is wanted, in order. Those of another detector have failed where the
@@ -295,16 +315,14 @@ fn run_jobs(
 ) -> Result<DrizzleReport, PipelineError> {
     let plans = check_jobs(jobs, stages)?;
     let first = jobs[0].parameters;
-    let output = if first.sums_only { None } else { Some(OutputDirectory::create(&first.output_dir)?) };
+    let output = if first.sums_only { None } else { Some(OutputDirectory::create(jobs[0].directory)?) };
     let (mut report, mut errors) = (DrizzleReport::default(), Vec::new());
     for (job, (plan, sums)) in jobs.iter().zip(plans) {
         if let Some(sums) = sums.as_ref().filter(|sums| job.has_nothing_to_add(Some(sums))) {
             report.cubes.push(job.nothing_added(&plan, sums));
             continue;
         }
-        let is_there = |report: &CubeReport| {
-            report.accumulator.iter().chain([&report.file]).all(|file| Path::new(file).exists())
-        };
+        let is_there = |_: &CubeReport| job.products().all(|file| file.exists());
         let depends = job.fingerprint(stages)?;
         let made = stages.run(&job.product.stem(), depends, is_there, || {
             let report = job.run(plan, sums)?;
@@ -314,7 +332,10 @@ fn run_jobs(
             Ok::<_, PipelineError>(report)
         });
         match made {
-            Ok(cube) => report.cubes.push(cube),
+            Ok(mut cube) => {
+                job.name_products(&mut cube);
+                report.cubes.push(cube);
+            }
             Err(PipelineError::Interrupted) => return Err(PipelineError::Interrupted),
             Err(error) => errors.push(error),
         }
@@ -328,6 +349,39 @@ fn run_jobs(
     report.failures = errors.iter().map(PipelineError::one_line).collect();
     output.into_iter().for_each(OutputDirectory::keep);
     Ok(report)
+}
+
+/// Makes the cubes of all detectors one after the other, and one file of them.
+fn run_together(
+    task: &DrizzleTask<'_>,
+    jobs: &[DrizzleJob<'_>],
+    file: &ChannelFile,
+    stages: &mut Stages<'_>,
+) -> Result<DrizzleReport, PipelineError> {
+    let (parameters, listener) = (jobs[0].parameters, jobs[0].listener);
+    let overwrite = parameters.overwrite || stages.resuming();
+    file.check(overwrite, stages)?;
+    let mut depends = Vec::new();
+    for job in jobs {
+        depends.push(job.fingerprint(stages)?);
+    }
+    let depends = depends.join("\n");
+    let output = OutputDirectory::create(&parameters.output_dir)?;
+    let done = stages.is_done(ChannelFile::STEM, &depends) && file.path().exists();
+    let parts = if done { DrizzleReport::default() } else { run_jobs(task, jobs, stages)? };
+    let detectors: Vec<Detector> = jobs.iter().filter_map(|job| job.product.detector()).collect();
+    file.tell_missing(&detectors, listener);
+    let is_there = |_: &CubeReport| file.path().exists();
+    let made = stages.run(ChannelFile::STEM, depends, is_there, || {
+        let report = file.join(&parts.cubes, overwrite, listener)?;
+        if let DrizzleTask::Cubes(config) = task {
+            let comment = format!("What {}.fits was made with.", ChannelFile::STEM);
+            write_configuration(&file.configuration(), &comment, &config.resolved())?;
+        }
+        Ok::<_, PipelineError>(report)
+    })?;
+    output.keep();
+    Ok(DrizzleReport { cubes: vec![made], failures: parts.failures })
 }
 
 /// What each job needs: its plan, and its running sums where it has some.

@@ -11,6 +11,7 @@ use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{DrizzleOptions, DrizzlePlan, Kernel, WavelengthGrid};
 use spx_wcs::OutputGrid;
 
+use super::grid::GridSettings;
 use super::resampling::{ResamplingParameters, ResamplingSettings};
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
@@ -33,6 +34,9 @@ pub struct DrizzleConfig {
     /// Where on the sky.
     #[serde(flatten)]
     pub region: RegionSettings,
+    /// How the pixels of the output lie.
+    #[serde(flatten)]
+    pub grid: GridSettings,
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
@@ -42,6 +46,8 @@ pub struct DrizzleConfig {
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
+    /// What the cubes hold
+    pub channels: CubeChannels,
     /// With accumulate: images named by their files whose exposures are in the sums are reported as
     /// rejected, or skipped (skip); with skip, a run that has nothing to add changes nothing
     pub known: KnownExposures,
@@ -81,9 +87,11 @@ impl Default for DrizzleConfig {
     fn default() -> Self {
         Self {
             region: RegionSettings::default(),
+            grid: GridSettings::default(),
             output: OutputSettings::default(),
             accumulate: None,
             sums_only: false,
+            channels: CubeChannels::default(),
             known: KnownExposures::default(),
             exact_wavelength_wcs: false,
             max_memory: None,
@@ -97,6 +105,17 @@ impl Default for DrizzleConfig {
             zodi: ZodiSettings::default(),
         }
     }
+}
+
+/// What a cube holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CubeChannels {
+    /// The channels of a detector: one file for each
+    #[default]
+    Detector,
+    /// Those of all detectors among the inputs, one after the other in one file, drizzle_all.fits
+    All,
 }
 
 /// What becomes of images that are named by their files and whose exposures are in the running
@@ -118,10 +137,10 @@ pub enum KnownExposures {
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcmin]` is a unit")]
 pub struct RegionSettings {
     /// Right ascension of the center [deg, ICRS]
-    #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true))]
+    #[schemars(extend("examples" = [186.4536], "x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination of the center [deg, ICRS]
-    #[schemars(extend("examples" = [33.5468], "x-value" = "DEG", "x-needed" = true))]
+    #[schemars(extend("examples" = [33.5468], "x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Width of the output along right ascension, on the tangent plane at the center [arcmin]
     #[schemars(extend("examples" = [30.0], "x-value" = "ARCMIN", "x-needed" = true))]
@@ -259,6 +278,7 @@ pub(super) struct DrizzleParameters {
     pub(super) overwrite: bool,
     pub(super) accumulate: Option<PathBuf>,
     pub(super) sums_only: bool,
+    pub(super) channels: CubeChannels,
     pub(super) known: KnownExposures,
     pub(super) exact_wavelength_wcs: bool,
     pub(super) max_memory: Option<f64>,
@@ -320,8 +340,12 @@ impl DrizzleConfig {
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
     pub(super) fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
-        let region = self.region.rectangle()?;
-        let xy_oversample = positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let scale = OutputGrid::NATIVE_SCALE / positive(self.sampling.xy_oversample, "xy_oversample")?;
+        let (grid, region) = self.grid.grid(&self.region, scale)?;
+        let xy_oversample = match self.grid.like {
+            Some(_) => OutputGrid::NATIVE_SCALE / grid.pixel_scale(),
+            None => self.sampling.xy_oversample,
+        };
         let z_oversample = positive(self.z_oversample, "z_oversample")?;
         if self.z_edges.is_some() && z_oversample != 1.0 {
             return Err(exclude("z_edges", "z_oversample"));
@@ -336,6 +360,17 @@ impl DrizzleConfig {
         if self.sums_only && self.accumulate.is_none() {
             return Err(PipelineError::usage("sums_only needs accumulate, the file for the sums"));
         }
+        if self.grid.like.is_some() && self.accumulate.is_some() {
+            // `spx cube finalize` makes the grid of the settings alone.
+            return Err(exclude("like", "accumulate"));
+        }
+        if self.channels == CubeChannels::All && self.accumulate.is_some() {
+            // Sums are of one detector; `spx cube join` takes the cubes made of them.
+            return Err(exclude("channels = all", "accumulate"));
+        }
+        if self.channels == CubeChannels::All && self.region.detector != 0 {
+            return Err(exclude("channels = all", "detector"));
+        }
         let resampling = self.resampling.parameters()?;
         if resampling.comparison.rejection.is_some() && self.accumulate.is_some() {
             // The sums of earlier runs cannot be taken apart again.
@@ -347,8 +382,7 @@ impl DrizzleConfig {
         }
         let parameters = DrizzleParameters {
             region,
-            grid: OutputGrid::new(region, OutputGrid::NATIVE_SCALE / xy_oversample)
-                .map_err(PipelineError::usage)?,
+            grid,
             detector: self.region.detector()?,
             input: self.output.input.clone().unwrap_or_default(),
             archive: self.archive.access()?,
@@ -356,6 +390,7 @@ impl DrizzleConfig {
             overwrite: self.output.overwrite,
             accumulate: self.accumulate.clone(),
             sums_only: self.sums_only,
+            channels: self.channels,
             known: self.known,
             exact_wavelength_wcs: self.exact_wavelength_wcs,
             max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
@@ -385,8 +420,8 @@ impl DrizzleConfig {
 }
 
 /// Settings that say where and how a cube is made, besides those of the archive.
-const NOT_IN_HISTORY: [&str; 7] =
-    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "known", "max_memory"];
+const NOT_IN_HISTORY: [&str; 8] =
+    ["input", "output_dir", "overwrite", "accumulate", "sums_only", "known", "channels", "max_memory"];
 
 impl RegionSettings {
     /// The region, checked.

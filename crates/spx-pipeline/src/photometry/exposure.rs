@@ -14,14 +14,15 @@
 
 use std::path::Path;
 
+use spx_core::elementary::cos;
 use spx_core::image::PixelPlanes;
 use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
     ForegroundModel, ImageView, MeasurementQuality, NoMeasurement, Photometer, PhotometryError, PsfModel,
-    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SourceOnImage,
-    check_place,
+    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SersicOnImage,
+    SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
@@ -146,6 +147,19 @@ fn place_on(maps: &FrameMaps, mjd: f64, target: &SkyTarget) -> Option<(Position,
     Some((position, maps.celestial.sky_to_pixel(position)?))
 }
 
+/// How far a pixel steps on the sky at a place: `[[east by x, east by y], [north by x, north by
+/// y]]` \[arcsec\].
+fn jacobian(maps: &FrameMaps, [x, y]: [f64; 2]) -> [[f64; 2]; 2] {
+    let at = |x: f64, y: f64| maps.celestial.pixel_to_sky(x, y);
+    let per_east = 3600.0 * cos(at(x, y)[1].to_radians());
+    let step = |[ra_0, dec_0]: [f64; 2], [ra_1, dec_1]: [f64; 2]| {
+        let east = (ra_1 - ra_0 + 540.0).rem_euclid(360.0) - 180.0;
+        [east * per_east, (dec_1 - dec_0) * 3600.0]
+    };
+    let [along_x, along_y] = [step(at(x - 0.5, y), at(x + 0.5, y)), step(at(x, y - 0.5), at(x, y + 0.5))];
+    [[along_x[0], along_y[0]], [along_x[1], along_y[1]]]
+}
+
 impl ReadExposure {
     /// What its rows have in common.
     pub fn info(&self) -> &ExposureInfo {
@@ -227,6 +241,7 @@ impl<'a> MeasurementKernel<'a> {
 struct LocatedTarget {
     position: Position,
     source: SourceOnImage,
+    shape: Option<SersicOnImage>,
     wavelength_source: WavelengthSource,
     pixel_area_source: PixelArea,
 }
@@ -266,7 +281,8 @@ impl ExposurePhotometer<'_> {
         let (passband, wavelength_source) = maps.wave.at(x, y);
         let (pixel_area, pixel_area_source) = self.area([x, y], parent);
         let source = SourceOnImage { position: [x, y], pixel_area, passband };
-        Ok(LocatedTarget { position, source, wavelength_source, pixel_area_source })
+        let shape = target.shape.map(|shape| shape.on_image(jacobian(maps, [x, y])));
+        Ok(LocatedTarget { position, source, shape, wavelength_source, pixel_area_source })
     }
 
     fn in_aperture(
@@ -291,8 +307,8 @@ impl ExposurePhotometer<'_> {
         let sources: Vec<SceneSource> = located
             .iter()
             .map(|target| match target {
-                Ok(LocatedTarget { source: SourceOnImage { position, pixel_area, .. }, .. }) => {
-                    SceneSource { position: *position, pixel_area: *pixel_area, shape: None }
+                Ok(LocatedTarget { source: SourceOnImage { position, pixel_area, .. }, shape, .. }) => {
+                    SceneSource { position: *position, pixel_area: *pixel_area, shape: *shape }
                 }
                 Err(_) => nowhere,
             })
@@ -395,8 +411,11 @@ mod tests {
             let (plain, unpacked) = (read(&paths[0]), read(&paths[1]));
             assert!(matches!(plain.image.views().image, Pixels::Fits(_)));
             assert_eq!(plain.info().zodi_scale, unpacked.info().zodi_scale);
-            let targets: Vec<SkyTarget> =
-                sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None }).collect();
+            let targets: Vec<SkyTarget> = sky
+                .stars
+                .iter()
+                .map(|star| SkyTarget { position: star.position, motion: None, shape: None })
+                .collect();
             let [rows, expected] = [&plain, &unpacked]
                 .map(|exposure| exposure.photometer(&setup).unwrap().measure_all(&targets));
             for (row, expected) in rows.into_iter().zip(expected) {
@@ -436,8 +455,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.fits");
         write_mef(&path, &observe(&sky, pointing, &options).unwrap(), false).unwrap();
-        let mut targets: Vec<SkyTarget> =
-            sky.stars.iter().map(|star| SkyTarget { position: star.position, motion: None }).collect();
+        let mut targets: Vec<SkyTarget> = sky
+            .stars
+            .iter()
+            .map(|star| SkyTarget { position: star.position, motion: None, shape: None })
+            .collect();
         targets.push(targets[3]);
         let measure = |method: &str, targets: &[SkyTarget]| -> Vec<MeasurementRow> {
             let settings: PhotometrySettings = toml::from_str(&format!("method = \"{method}\"")).unwrap();

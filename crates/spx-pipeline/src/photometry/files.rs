@@ -2,29 +2,34 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use spx_archive::ArchiveUrl;
 
 use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, measure_unfitted_again, sort_entries};
 use super::exposure::PhotometrySetup;
+use super::neighbors::NeighborArchive;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
 use crate::archive::ArchiveIdentifiers;
 use crate::calibration::mixed_scales_warning;
 use crate::identity::{DataRelease, ReleaseChoice};
-use crate::inputs::find_inputs;
+use crate::inputs::{check_file, find_inputs};
 use crate::{Listener, PipelineError};
 
 /// Settings of the photometry of one source on local files.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct PhotometryConfig {
     /// The source.
     #[serde(flatten)]
     pub source: SourceSettings,
+    /// Base address of the archive that is asked for neighbors; plain http on this machine only
+    #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
+    pub archive_url: String,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
     pub columns: ColumnNames,
@@ -38,6 +43,19 @@ pub struct PhotometryConfig {
     /// How it is measured.
     #[serde(flatten)]
     pub photometry: PhotometrySettings,
+}
+
+impl Default for PhotometryConfig {
+    fn default() -> Self {
+        Self {
+            source: SourceSettings::default(),
+            archive_url: ArchiveUrl::IRSA.to_owned(),
+            columns: ColumnNames::default(),
+            release: ReleaseChoice::default(),
+            data_mirror: None,
+            photometry: PhotometrySettings::default(),
+        }
+    }
 }
 
 /// What became of a source on each file.
@@ -68,10 +86,11 @@ pub fn photometry(
     listener: &dyn Listener,
 ) -> Result<PhotometryReport, PipelineError> {
     let target = config.source.target()?;
-    let parameters = config.photometry.parameters_of(config.source.neighbors.is_some())?;
+    let parameters = config.photometry.parameters_of(&config.source)?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
-    let setup = setup.with_neighbors(config.source.neighbors_of(&target, listener)?);
+    let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
+    let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
     let found = find_inputs(files);
     if found.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
@@ -118,7 +137,8 @@ pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn L
 }
 
 /// Of several files of one exposure on which the source is measured, the newest processing counts,
-/// and of copies the first by name; the others are rejected.
+/// and of copies the first by name; the others are rejected. One that is damaged fails, and the
+/// next counts.
 fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
     for entry in entries.iter_mut() {
         let release = entry.exposure.as_ref().map(|exposure| exposure.identity.release);
@@ -134,20 +154,25 @@ fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
         let group = choice.group(exposure.identity.release);
         Some(((exposure.obs_id.clone(), exposure.detector, group), rank))
     };
-    let mut newest = HashMap::new();
-    for (exposure, rank) in entries.iter().filter_map(key) {
-        let best = newest.entry(exposure).or_insert_with(|| rank.clone());
-        if rank > *best {
-            *best = rank;
+    let mut by_exposure: HashMap<_, Vec<_>> = HashMap::new();
+    for (index, entry) in entries.iter().enumerate() {
+        if let Some((exposure, rank)) = key(entry) {
+            by_exposure.entry(exposure).or_default().push((rank, index));
         }
     }
-    for entry in entries.iter_mut() {
-        let Some((exposure, rank)) = key(entry) else { continue };
-        let best = &newest[&exposure];
-        if *best != rank {
-            let (_, Reverse((name, _))) = best;
-            let reason = format!("{name} is used for this exposure ({})", best.0);
-            entry.outcome = MeasurementOutcome::Rejected { reason };
+    for mut files in by_exposure.into_values() {
+        files.sort();
+        while let [.., (_, best)] = files[..]
+            && files.len() > 1
+            && let Err(error) = check_file(Path::new(&entries[best].file))
+        {
+            entries[best].outcome = MeasurementOutcome::Failed { reason: error.problem };
+            files.pop();
+        }
+        let Some(((identity, Reverse((name, _))), _)) = files.pop() else { continue };
+        for (_, index) in files {
+            let reason = format!("{name} is used for this exposure ({identity})");
+            entries[index].outcome = MeasurementOutcome::Rejected { reason };
         }
     }
 }

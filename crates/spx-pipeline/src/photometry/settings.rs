@@ -10,6 +10,8 @@ use spx_photometry::{
     PhotometryOptions, PsfZones, QualityOptions, SceneBackground, SceneOptions,
 };
 
+use super::neighbors::NeighborSettings;
+use super::source::SourceSettings;
 use crate::PipelineError;
 use crate::calibration::{CalibrationPaths, CalibrationSettings};
 use crate::flag_selection::required as text;
@@ -309,12 +311,29 @@ impl PhotometrySettings {
         })
     }
 
-    /// Checks the settings, for a source that has neighbors or not: with them the method is scene.
+    /// Checks the settings, for a source: with neighbors or a shape the method is scene.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is out of range; where a method is asked for that does
+    /// not fit.
+    pub fn parameters_of(&self, source: &SourceSettings) -> Result<PhotometryParameters, PipelineError> {
+        let has_shape = source.sersic.is_some();
+        if has_shape && self.method == Some(MeasurementMethod::Aperture) {
+            return Err(PipelineError::usage("galaxies are fitted by method = scene or psf alone"));
+        }
+        let method = self.method.or(has_shape.then_some(MeasurementMethod::Scene));
+        Self { method, ..self.clone() }.parameters_with(&source.neighbors)
+    }
+
+    /// Checks the settings: with neighbors the method is scene.
     ///
     /// # Errors
     /// Usage, naming the first setting that is out of range; where another method is asked for.
-    pub fn parameters_of(&self, has_neighbors: bool) -> Result<PhotometryParameters, PipelineError> {
-        let scene = MeasurementMethod::Scene;
+    pub fn parameters_with(
+        &self,
+        neighbors: &NeighborSettings,
+    ) -> Result<PhotometryParameters, PipelineError> {
+        let (scene, has_neighbors) = (MeasurementMethod::Scene, neighbors.neighbors.is_some());
         if has_neighbors && self.method.is_some_and(|method| method != scene) {
             return Err(PipelineError::usage("neighbors are fitted by method = scene alone"));
         }

@@ -1,13 +1,12 @@
-//! The source: where it is, and how it moves.
-
-use std::path::PathBuf;
+//! The source: where it is, how it moves, and its shape.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_batch::{BatchError, Catalog, CatalogOptions};
+use spx_batch::{CatalogShape, CatalogTarget};
 use spx_core::sky::Position;
-use spx_photometry::ProperMotion;
+use spx_photometry::{ProperMotion, SersicShape};
 
+use super::neighbors::{NeighborArchive, NeighborSettings, place_in_survey};
 use crate::archive::needed_position;
 use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError};
@@ -22,10 +21,10 @@ const REF_EPOCH: f64 = 2016.0;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub struct SourceSettings {
     /// Right ascension [deg, ICRS]
-    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 213.9427, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination [deg, ICRS]
-    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Proper motion along right ascension, including cos(dec) [mas/yr]
     #[schemars(example = -801.551, extend("x-value" = "MAS/YR"))]
@@ -37,16 +36,24 @@ pub struct SourceSettings {
     /// year]
     #[schemars(extend("x-value" = "YEAR"))]
     pub ref_epoch: f64,
-    /// Catalog of other sources (as spx batch reads them), which are fitted together with this one;
-    /// the method is then scene
-    #[schemars(extend("x-heading" = "Neighbors", "x-value" = "FILE"))]
-    pub neighbors: Option<PathBuf>,
-    /// How far around the source they count [arcsec]
-    #[schemars(extend("x-heading" = "Neighbors", "x-value" = "ARCSEC", "exclusiveMinimum" = 0))]
-    pub neighbors_radius: f64,
-    /// Maximum number of them; the nearest count
-    #[schemars(range(min = 1), extend("x-heading" = "Neighbors"))]
-    pub neighbors_limit: usize,
+    /// Sersic index of a galaxy, 0.5 to 6, which is fitted: 1 is an exponential disk, 4 de
+    /// Vaucouleurs' law
+    #[schemars(range(min = 0.5, max = 6), extend("x-heading" = "Shape"))]
+    pub sersic: Option<f64>,
+    /// Effective radius of a galaxy, along its major axis; without it the source is a point
+    /// [arcsec]
+    #[schemars(range(max = 20))]
+    #[schemars(extend("x-heading" = "Shape", "x-value" = "ARCSEC", "exclusiveMinimum" = 0))]
+    pub r_eff: Option<f64>,
+    /// Minor over major axis of a galaxy
+    #[schemars(range(max = 1), extend("x-heading" = "Shape", "exclusiveMinimum" = 0))]
+    pub axis_ratio: f64,
+    /// Position angle of its major axis, from north through east [deg]
+    #[schemars(extend("x-heading" = "Shape", "x-value" = "DEG"))]
+    pub position_angle: f64,
+    /// Sources that are fitted together with it.
+    #[serde(flatten)]
+    pub neighbors: NeighborSettings,
 }
 
 impl Default for SourceSettings {
@@ -57,22 +64,21 @@ impl Default for SourceSettings {
             pm_ra: None,
             pm_dec: None,
             ref_epoch: REF_EPOCH,
-            neighbors: None,
-            neighbors_radius: 60.0,
-            neighbors_limit: 500,
+            sersic: None,
+            r_eff: None,
+            axis_ratio: 1.0,
+            position_angle: 0.0,
+            neighbors: NeighborSettings::default(),
         }
     }
 }
-
-/// A source of the catalog of neighbors within this of the source is the source itself \[arcsec\].
-const ITSELF: f64 = 1.0;
 
 /// Sources that are fitted together with another.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct NeighborSources {
     /// The nearest first.
     pub targets: Vec<SkyTarget>,
-    /// Changes with any of them; empty where there is no catalog.
+    /// Changes with any of them; empty where none were asked for.
     pub digest: String,
 }
 
@@ -83,6 +89,8 @@ pub struct SkyTarget {
     pub position: Position,
     /// How it moves.
     pub motion: Option<ProperMotion>,
+    /// The profile of a galaxy; `None` for a point. Apertures take every source for a point.
+    pub shape: Option<SersicShape>,
 }
 
 impl SkyTarget {
@@ -95,45 +103,53 @@ impl SkyTarget {
     }
 }
 
+impl From<CatalogTarget<'_>> for SkyTarget {
+    fn from(found: CatalogTarget<'_>) -> Self {
+        let motion =
+            found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
+        let shape = found.shape.map(|CatalogShape { index, r_eff, axis_ratio, position_angle }| {
+            SersicShape { index, r_eff, axis_ratio, position_angle }
+        });
+        Self { position: found.position, motion, shape }
+    }
+}
+
 impl SourceSettings {
     /// The neighbors of a target.
     ///
     /// # Errors
-    /// Usage where the catalog cannot be read, or its proper motions have no epoch; interrupted.
+    /// Those of [`NeighborSettings::find`].
     pub fn neighbors_of(
         &self,
         target: &SkyTarget,
+        archive: &NeighborArchive<'_>,
         listener: &dyn Listener,
     ) -> Result<NeighborSources, PipelineError> {
-        let Some(path) = &self.neighbors else { return Ok(NeighborSources::default()) };
-        let catalog =
-            Catalog::read(path, &CatalogOptions::default(), listener).map_err(|error| match error {
-                BatchError::Cancelled => PipelineError::Interrupted,
-                error => PipelineError::from(error).into_usage(),
-            })?;
-        let distance = |position: &Position| position.separation(target.position) * 3600.0;
-        let distances = catalog.positions().iter().map(distance).enumerate();
-        let mut near: Vec<(usize, f64)> =
-            distances.filter(|(_, d)| (ITSELF..=self.neighbors_radius).contains(d)).collect();
-        near.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
-        if near.len() > self.neighbors_limit {
-            let (found, limit) = (near.len(), self.neighbors_limit);
-            listener.warning(&format!("neighbors: the nearest {limit} of {found} are used"));
-            near.truncate(limit);
+        if self.neighbors.neighbors.is_none() {
+            return Ok(NeighborSources::default());
         }
-        let target = |(number, _): &(usize, f64)| {
-            let found = catalog.target(*number);
-            let motion =
-                found.motion.map(|m| ProperMotion { ra_cos_dec: m.ra_cos_dec, dec: m.dec, epoch: m.epoch });
-            SkyTarget { position: found.position, motion }
+        let found = self.neighbors.find(&[place_in_survey(target)], archive, listener)?;
+        let targets = (0..found.len()).map(|number| found.target(number).into()).collect();
+        Ok(NeighborSources { targets, digest: found.digest() })
+    }
+
+    fn shape(&self) -> Result<Option<SersicShape>, PipelineError> {
+        let (index, r_eff) = match (self.sersic, self.r_eff) {
+            (None, None) => return Ok(None),
+            (Some(index), Some(r_eff)) => (index, r_eff),
+            _ => return Err(PipelineError::usage("a galaxy has both sersic and r_eff")),
         };
-        Ok(NeighborSources { targets: near.iter().map(target).collect(), digest: catalog.digest() })
+        let shape =
+            SersicShape { index, r_eff, axis_ratio: self.axis_ratio, position_angle: self.position_angle };
+        shape.validate().map_err(PipelineError::usage)?;
+        Ok(Some(shape))
     }
 
     /// The source, checked.
     ///
     /// # Errors
-    /// Usage where a coordinate is missing or out of range, or a motion is not finite.
+    /// Usage where a coordinate is missing or out of range, a motion is not finite, or a shape is
+    /// none.
     pub fn target(&self) -> Result<SkyTarget, PipelineError> {
         let position = needed_position(self.ra, self.dec)?;
         let motion = match (self.pm_ra, self.pm_dec) {
@@ -149,37 +165,6 @@ impl SourceSettings {
         {
             return Err(PipelineError::usage("pm_ra, pm_dec and ref_epoch must be finite"));
         }
-        Ok(SkyTarget { position, motion })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::SilentListener;
-
-    #[test]
-    fn neighbors_are_the_nearest_without_the_source_itself() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("c.csv");
-        let rows = "id,ra,dec\nfar,10.0,20.02\nself,10.0,20.0001\nsecond,10.0,20.004\nfirst,10.0,19.998\n";
-        std::fs::write(&path, rows).unwrap();
-        let settings = |limit: usize, radius: f64| SourceSettings {
-            ra: Some(10.0),
-            dec: Some(20.0),
-            neighbors: Some(path.clone()),
-            neighbors_radius: radius,
-            neighbors_limit: limit,
-            ..SourceSettings::default()
-        };
-        let of = |settings: SourceSettings| {
-            let target = settings.target().unwrap();
-            let found = settings.neighbors_of(&target, &SilentListener).unwrap();
-            found.targets.iter().map(|target| target.position.dec()).collect::<Vec<f64>>()
-        };
-        assert_eq!(of(settings(500, 60.0)), [19.998, 20.004]);
-        assert_eq!(of(settings(500, 100.0)), [19.998, 20.004, 20.02]);
-        assert_eq!(of(settings(1, 100.0)), [19.998]);
-        assert!(of(SourceSettings { neighbors: None, ..settings(9, 60.0) }).is_empty());
+        Ok(SkyTarget { position, motion, shape: self.shape()? })
     }
 }

@@ -11,6 +11,7 @@ use spx_plot::LightCurveOptions;
 
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings, CutoutSettings, detectors};
+use crate::flag_selection::check_names;
 use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
 use crate::photometry::source::{SkyTarget, SourceSettings};
@@ -122,7 +123,8 @@ impl RunConfig {
         self.check_name()?;
         let target = self.source.target()?;
         let place = target.position_at(SEARCH_MJD).unwrap_or(target.position);
-        let photometry = self.photometry.parameters_of(self.source.neighbors.is_some())?;
+        let photometry = self.photometry.parameters_of(&self.source)?;
+        check_names(|names| self.photometry.bad_flags.mask(names))?;
         let figure = self.figure.options(photometry.quality.sigma_threshold)?;
         Ok(RunParameters {
             target,

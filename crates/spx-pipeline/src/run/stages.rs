@@ -17,6 +17,7 @@ use crate::output::{OutputDirectory, write_output};
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
 use crate::photometry::files::warn_of_mixed_scales;
+use crate::photometry::neighbors::NeighborArchive;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
     ColumnNames, MeasurementTable, PhotometryEntry, PhotometrySetup, SourceSettings, TableForm, TableHead,
@@ -35,6 +36,8 @@ const SPECTRA: [(&str, SpectrumForm); 3] = [
     ("spectrum.ecsv", SpectrumForm::Ecsv),
     ("spectrum.fits", SpectrumForm::Fits),
 ];
+/// In `results/`, what a table of the archive has around the source.
+const NEIGHBORS: &str = "neighbors.csv";
 const SPECTRUM_FIGURE: &str = "spectrum.png";
 const FIGURES: [(&str, FigureFormat); 3] = [
     ("combined_plot.png", FigureFormat::Png),
@@ -97,7 +100,13 @@ impl<'a> SourceRun<'a> {
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
-        let setup = setup.with_neighbors(config.source.neighbors_of(&parameters.target, listener)?);
+        let archive = NeighborArchive {
+            url: &config.archive.search.archive_url,
+            kept: Some(&results.join(NEIGHBORS)),
+            resume: stages.continues(),
+        };
+        let setup =
+            setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?);
         output.keep();
         Ok(Self {
             config,

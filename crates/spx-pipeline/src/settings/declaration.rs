@@ -49,6 +49,10 @@ pub enum SettingKind {
     Integer,
     /// A number.
     Number,
+    /// A right ascension: a number of degrees, also read from sexagesimal forms.
+    RightAscension,
+    /// A declination, likewise.
+    Declination,
     /// One of these names.
     Choice(Vec<String>),
     /// Any text.
@@ -158,7 +162,7 @@ impl SettingDeclaration {
                 name => name.to_owned(),
             },
             short: text("x-short").chars().next(),
-            hyphen: is("x-hyphen"),
+            hyphen: is("x-hyphen") || kind.is_angle(),
             aliases: aliases.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect(),
             default: schema.get("default").and_then(to_toml),
             example: example.and_then(to_toml),
@@ -183,6 +187,11 @@ impl SettingKind {
     fn new(schema: &Map<String, Json>) -> Self {
         if let Some(choices) = choices(schema) {
             return Self::Choice(choices);
+        }
+        match schema.get("x-angle").and_then(Json::as_str) {
+            Some("ra") => return Self::RightAscension,
+            Some("dec") => return Self::Declination,
+            _ => {}
         }
         // An optional value of a type that is described by itself.
         let inner = schema.get("anyOf").and_then(Json::as_array).into_iter().flatten();
@@ -212,6 +221,7 @@ impl SettingKind {
             Self::Boolean => "BOOL",
             Self::Integer => "N",
             Self::Number => "X",
+            Self::RightAscension | Self::Declination => "DEG",
             Self::Choice(_) => "NAME",
             Self::Text | Self::Free => "TEXT",
             Self::Path => "PATH",

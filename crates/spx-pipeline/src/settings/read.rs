@@ -92,10 +92,18 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
     let settings = settings_of::<C>();
     for (key, span) in document.get_ref() {
         let Some(value) = table.get_mut(key.get_ref().as_ref()) else { continue };
-        if settings.iter().any(|setting| setting.key == *key.get_ref() && setting.kind.is_path()) {
-            expand_home(value, home);
-        }
-        check::<C>(&settings, key.get_ref(), value).map_err(|problem| {
+        let setting = settings.iter().find(|setting| setting.key == *key.get_ref());
+        let read = match (setting, &*value) {
+            (Some(setting), Value::String(text)) if setting.kind.is_angle() => {
+                setting.parse(text).map(|degrees| *value = degrees)
+            }
+            (Some(setting), _) if setting.kind.is_path() => {
+                expand_home(value, home);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        read.and_then(|()| check::<C>(&settings, key.get_ref(), value)).map_err(|problem| {
             let line = text[..key.span().start].matches('\n').count() + 1;
             let quoted = text[key.span().start..span.span().end.max(key.span().end)].lines().next();
             format!("line {line}: `{}`: {problem}", quoted.unwrap_or_default())
@@ -105,7 +113,7 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
 }
 
 /// A word that is none of the known ones, and the nearest of them.
-fn unknown<'a>(what: &str, known: impl Iterator<Item = &'a str>, word: &str) -> String {
+pub(crate) fn unknown<'a>(what: &str, known: impl Iterator<Item = &'a str>, word: &str) -> String {
     let likeness = |name: &&str| strsim::jaro_winkler(name, word);
     let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
     match nearest.filter(|name| likeness(name) > 0.7) {
@@ -214,6 +222,28 @@ mod tests {
             let file = file(text);
             let message = resolve::<SizesConfig>(Some(file.path()), Table::new()).unwrap_err().to_string();
             assert!(message.contains(word), "{message}");
+        }
+    }
+
+    #[test]
+    fn positions_are_read_in_sexagesimal_forms() {
+        use crate::archive::QueryConfig;
+        for (ra, dec) in
+            [("'12h25m48.9s'", "'-00:30:00'"), ("'12:25:48.9'", "'-0d30m'"), ("186.45375", "-0.5")]
+        {
+            let file = file(&format!("ra = {ra}\ndec = {dec}\n"));
+            let place = resolve::<QueryConfig>(Some(file.path()), Table::new()).unwrap().place;
+            assert!((place.ra.unwrap() - 186.45375).abs() < 1e-12, "{ra}");
+            assert_eq!(place.dec, Some(-0.5), "{dec}");
+        }
+        for (text, words) in [
+            ("dec = '95:00:00'", ["line 1", "declination"]),
+            ("dec = '12h'", ["line 1", "not in hours"]),
+            ("ra = 'NGC 4395'", ["line 1", "is not a right ascension"]),
+        ] {
+            let error =
+                resolve::<QueryConfig>(Some(file(text).path()), Table::new()).unwrap_err().to_string();
+            assert!(words.iter().all(|word| error.contains(word)), "{error}");
         }
     }
 

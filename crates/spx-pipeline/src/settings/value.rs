@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use spx_core::sky::{parse_declination, parse_right_ascension};
 use toml::Value;
 
 use super::{SettingDeclaration, SettingKind, SettingLimits};
@@ -34,6 +35,11 @@ impl SettingDeclaration {
     /// The documentation with limits, choices and default, as help shows it.
     pub fn help(&self) -> String {
         let mut text = self.documentation.clone();
+        match self.kind {
+            SettingKind::RightAscension => text.push_str("; also as 12h25m48.9s or 12:25:48.9"),
+            SettingKind::Declination => text.push_str("; also as +33d32m48s or +33:32:48"),
+            _ => {}
+        }
         let limits = self.limits.to_string();
         if !limits.is_empty() {
             text.push_str(&format!(" [{limits}]"));
@@ -58,6 +64,10 @@ impl SettingKind {
             }),
             Self::Integer => Value::Integer(text.trim().parse().map_err(|_| "expected a whole number")?),
             Self::Number => Value::Float(text.trim().parse().map_err(|_| "expected a number")?),
+            Self::RightAscension => {
+                Value::Float(parse_right_ascension(text).map_err(|error| error.to_string())?)
+            }
+            Self::Declination => Value::Float(parse_declination(text).map_err(|error| error.to_string())?),
             Self::Choice(_) | Self::Text | Self::Path | Self::Free => Value::String(text.to_owned()),
             Self::List(item) => {
                 let items = text.split(',').map(|item_text| item.parse(item_text.trim()));
@@ -73,6 +83,11 @@ impl SettingKind {
             Self::List(item) => item.choices(),
             _ => None,
         }
+    }
+
+    /// Whether its values are right ascensions or declinations.
+    pub fn is_angle(&self) -> bool {
+        matches!(self, Self::RightAscension | Self::Declination)
     }
 
     /// Whether its values are files or directories.

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -56,7 +56,9 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// these.
     pub(crate) fn open(path: &Path, parameters: &str, resume: bool) -> Result<Self, PipelineError> {
         let context = || path.display().to_string();
-        let mut bytes = std::fs::read(path).ok().filter(|_| resume).unwrap_or_default();
+        // What a link in its place leads to is none of ours.
+        let is_ours = path.symlink_metadata().is_ok_and(|found| found.is_file());
+        let mut bytes = std::fs::read(path).ok().filter(|_| resume && is_ours).unwrap_or_default();
         // What follows the last whole line may end within a character.
         bytes.truncate(bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1));
         let whole = bytes.len();
@@ -74,7 +76,11 @@ impl<T: Serialize + DeserializeOwned> Journal<T> {
             file.set_len(whole as u64).with_context(context)?;
             return Ok(Self { done, file: Some(Mutex::new(file)) });
         }
-        let mut file = File::create(path).with_context(context)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).with_context(context),
+            _ => {}
+        }
+        let mut file = File::create_new(path).with_context(context)?;
         file.write_all(&line(&JournalHead { parameters: parameters.to_owned() })?).with_context(context)?;
         Ok(Self { done: BTreeMap::new(), file: Some(Mutex::new(file)) })
     }
@@ -130,6 +136,25 @@ mod tests {
         assert!(open("q", true).done.is_empty(), "other parameters");
         open("p", true).add("x", &value).unwrap();
         assert!(open("p", false).done.is_empty(), "not resumed");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_its_place_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.sum.jsonl");
+        let elsewhere = dir.path().join("elsewhere");
+        for resume in [false, true] {
+            Journal::<f64>::open(&elsewhere, "p", false).unwrap().add("x", &1.0).unwrap();
+            let before = std::fs::read(&elsewhere).unwrap();
+            std::fs::remove_file(&path).ok();
+            std::os::unix::fs::symlink(&elsewhere, &path).unwrap();
+            let journal = Journal::<f64>::open(&path, "p", resume).unwrap();
+            assert!(journal.done.is_empty());
+            journal.add("y", &2.0).unwrap();
+            assert_eq!(std::fs::read(&elsewhere).unwrap(), before);
+            assert!(path.symlink_metadata().unwrap().is_file());
+        }
     }
 
     #[test]

@@ -18,10 +18,10 @@ use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
 use super::photometry::{photometry_jobs, photometry_settings};
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
-use crate::drizzle::{DrizzleConfig, RegionSettings, needed_memory};
+use crate::drizzle::{CubeChannels, DrizzleConfig, RegionSettings, needed_memory};
 use crate::identity::ReleaseChoice;
 use crate::inputs::{InputError, InputFile};
-use crate::newest::{NewestInputs, newest_inputs};
+use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -125,11 +125,18 @@ pub fn plan_survey(
 fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineError> {
     let file = config.drizzle.as_deref();
     let drizzle: DrizzleConfig = resolve(file, toml::Table::new()).map_err(PipelineError::usage)?;
+    let name = || file.map_or_else(|| "drizzle settings".to_owned(), |file| file.display().to_string());
+    if drizzle.grid != DrizzleConfig::default().grid {
+        let text =
+            "the grids of tiles are TAN, north up: projection, frame, rotation and like do not go with them";
+        return Err(PipelineError::usage(text).with_context(name()));
+    }
     let DrizzleConfig { archive, max_memory, .. } = drizzle.clone();
     let mut drizzle = drizzle.resolved();
     drizzle.region = RegionSettings { detector: 1, ..RegionSettings::default() };
     (drizzle.output, drizzle.accumulate) = (DrizzleConfig::default().output, None);
     (drizzle.archive, drizzle.max_memory) = (archive, max_memory);
+    drizzle.channels = CubeChannels::Detector;
     let example = DrizzleConfig {
         accumulate: Some("sums.fits".into()),
         region: RegionSettings {
@@ -141,9 +148,7 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
         },
         ..drizzle.clone()
     };
-    example.plan(Detector::ALL[0]).with_context(|| {
-        file.map_or_else(|| "drizzle settings".to_owned(), |file| file.display().to_string())
-    })?;
+    example.plan(Detector::ALL[0]).with_context(name)?;
     Ok(drizzle)
 }
 
@@ -200,23 +205,29 @@ fn frames(
     }
     let wanted = |frame: &SurveyFrame| parameters.detectors.contains(&frame.file.id.detector);
     let found: Vec<SurveyFrame> = found.into_iter().filter(wanted).collect();
-    let (kept, superseded) = newest_frames(found, config.release);
-    Ok((kept, failed.len(), superseded))
+    let (kept, damaged, superseded) = newest_frames(found, config.release)?;
+    damaged.iter().for_each(|error| listener.warning(&error.to_string()));
+    Ok((kept, failed.len() + damaged.len(), superseded))
 }
 
-/// Of each exposure the newest processing, sorted, and the number of the others.
-fn newest_frames(frames: Vec<SurveyFrame>, release: ReleaseChoice) -> (Vec<SurveyFrame>, usize) {
+/// Of each exposure the newest processing, sorted; those that are damaged, and the number of the
+/// others.
+fn newest_frames(
+    frames: Vec<SurveyFrame>,
+    release: ReleaseChoice,
+) -> Result<(Vec<SurveyFrame>, Vec<InputError>, usize), PipelineError> {
     let (mut files, mut rest) = (Vec::with_capacity(frames.len()), HashMap::with_capacity(frames.len()));
     for SurveyFrame { file, bytes, modified, corners } in frames {
         rest.insert(file.path.clone(), (bytes, modified, corners));
         files.push(file);
     }
-    let NewestInputs { kept, aside } = newest_inputs(files, release);
+    let selection = InputSelection { release, ..InputSelection::default() };
+    let NewestInputs { kept, aside, damaged } = newest_inputs(files, &selection)?;
     let frame = |file: InputFile| {
         let (bytes, modified, corners) = rest.remove(&file.path)?;
         Some(SurveyFrame { file, bytes, modified, corners })
     };
-    (kept.into_iter().filter_map(frame).collect(), aside.len())
+    Ok((kept.into_iter().filter_map(frame).collect(), damaged, aside.len()))
 }
 
 /// A tile and the frames that reach it, by their numbers.

@@ -110,7 +110,7 @@ impl<'a> Scope<'a> {
         let name = full_name(&source.name);
         let table = tables.iter().find(|t| t.name.eq_ignore_ascii_case(&name));
         let Some(table) = table else {
-            let known: Vec<&str> = tables.iter().map(|t| t.name).collect();
+            let known: Vec<&str> = tables.iter().map(|t| t.name.as_ref()).collect();
             return fail(format!("there is no table {name}; there are {}", known.join(", ")));
         };
         if self.tables.iter().any(|(_, other)| label(other).eq_ignore_ascii_case(label(source))) {
@@ -241,7 +241,7 @@ impl<'a> Scope<'a> {
             .tables
             .iter()
             .filter(|(_, source)| before.is_empty() || is_named(source, before))
-            .map(|(table, _)| table.name)
+            .map(|(table, _)| table.name.as_ref())
             .collect();
         match tables.as_slice() {
             [] => format!("there is no table {} in FROM", before.join(".")),

@@ -29,9 +29,9 @@ fn tables() -> Vec<Table> {
     let files = vec![column("planeid", Kind::Long, "", ""), column("uri", Kind::Text, "", "")];
     let uris = [(1, "a1"), (1, "a2"), (3, "c"), (9, "none")];
     vec![
-        Table { name: "spherex.plane", description: "", columns, rows },
+        Table { name: "spherex.plane".into(), description: "", columns, rows },
         Table {
-            name: "spherex.artifact",
+            name: "spherex.artifact".into(),
             description: "",
             columns: files,
             rows: uris.map(|(id, uri)| vec![Value::Integer(id), uri.into()]).to_vec(),
@@ -182,7 +182,7 @@ fn long_conditions_are_answered() {
 fn joins_without_a_condition_are_bounded() {
     let many = (0..10_000_i64).map(|k| vec![k.into(), Value::Null]).collect();
     let columns = vec![column("a", Kind::Long, "", ""), column("b", Kind::Long, "", "")];
-    let table = Table { name: "spherex.many", description: "", columns, rows: many };
+    let table = Table { name: "spherex.many".into(), description: "", columns, rows: many };
     let ask = |text: &str| query(std::slice::from_ref(&table), text, 10).map(|answer| answer.rows.len());
     for text in [
         "SELECT x.a FROM spherex.many x, spherex.many y",

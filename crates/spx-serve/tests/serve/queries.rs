@@ -96,3 +96,31 @@ fn the_schema_describes_all_tables() {
         assert!(described.iter().all(|name| vosi.contains(&format!("<column><name>{name}</name>"))));
     }
 }
+
+#[test]
+fn tables_of_sources_come_from_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("gaia.csv");
+    let rows =
+        "source_id,ra,dec,pmra,name\n4611686018427387904,10.0,20.0,1.5,a\n7,10.3,20.0,,\n8,10.0,20.2,-3,c\n";
+    std::fs::write(&file, rows).unwrap();
+    let tables = vec![("gaia_dr3_source".to_owned(), file.clone())];
+    let archive = serve(dir.path(), ServeOptions { tables, ..ServeOptions::default() });
+    let query = "SELECT source_id, pmra, name FROM gaia_dr3_source WHERE \
+                 CONTAINS(POINT('ICRS', ra, dec), CIRCLE('ICRS', 10.1, 20, 0.21)) = 1";
+    assert_eq!(csv(&archive.url(), query)[1..], [["4611686018427387904", "1.5", "a"], ["7", "", ""]]);
+    let columns = "SELECT column_name, datatype FROM TAP_SCHEMA.columns WHERE table_name = 'gaia_dr3_source'";
+    let found = csv(&archive.url(), columns);
+    let types =
+        [["source_id", "long"], ["ra", "double"], ["dec", "double"], ["pmra", "double"], ["name", "char"]];
+    assert_eq!(found[1..], types);
+    for (name, text, problem) in
+        [("a b", rows, "letters, digits"), ("x", "a,b\n1\n", "found record with 1 field")]
+    {
+        std::fs::write(&file, text).unwrap();
+        let tables = vec![(name.to_owned(), file.clone())];
+        let error =
+            spx_serve::LocalArchive::start(dir.path(), ServeOptions { tables, ..ServeOptions::default() });
+        assert!(error.err().unwrap().to_string().contains(problem));
+    }
+}

@@ -2,7 +2,7 @@
 // Spectra are sums over these, by the rules of `spx cube spectrum`.
 
 import { holds, reachOf, regionText } from "./regions.js";
-import { Tan } from "./wcs.js";
+import { Projection } from "./wcs.js";
 
 /** uJy/arcsec^2 in one MJy/sr. */
 const UJY_PER_ARCSEC2 = 1e12 * (Math.PI / 180 / 3600) ** 2;
@@ -23,7 +23,7 @@ export class FileSource {
     const meta = this.json("meta");
     [this.cube] = meta.cubes;
     this.loss = meta.loss;
-    this.tan = new Tan(this.cube.wcs);
+    this.tan = new Projection(this.cube.wcs);
     return meta;
   }
 

@@ -1,6 +1,6 @@
 // Planes that were read, kept for a while, and the windows in which they are asked for.
 
-import { Tan } from "./wcs.js";
+import { Projection } from "./wcs.js";
 
 /** The most pixels of an overview. */
 const OVERVIEW = 1_200_000;
@@ -58,7 +58,7 @@ export class Planes {
 /** A cube: its description, its sky, its planes. */
 export class Cube {
   constructor(meta, source, index, pixels) {
-    Object.assign(this, { ...meta, index, tan: new Tan(meta.wcs), planes: new Planes(source, index, meta.shape, pixels) });
+    Object.assign(this, { ...meta, index, tan: new Projection(meta.wcs), planes: new Planes(source, index, meta.shape, pixels) });
     /** The plane that was shown last. */
     this.last = meta.first_plane;
   }

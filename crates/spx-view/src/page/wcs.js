@@ -1,12 +1,40 @@
-// Pixels and sky: the gnomonic projection (Calabretta & Greisen 2002, A&A 395, 1077) with the numbers of
-// spx_wcs::TanNumbers, and positions as text. Pixels are 0-based with integers at their centers, angles degrees.
+// Pixels and sky: the projections of spx_wcs::SkyProjection (Calabretta & Greisen 2002, A&A 395, 1077) with the
+// numbers of spx_wcs::ProjectionNumbers, and positions as text. Pixels are 0-based with integers at their centers, angles
+// degrees.
 
 const DEGREE = Math.PI / 180;
 
-/** The TAN projection of the cube. */
-export class Tan {
-  constructor({ crpix, crval, matrix, to_sky }) {
-    Object.assign(this, { crpix, crval, toSky3: to_sky });
+/** Native direction of a point of the plane, point of a direction (null of none), and area of the plane over that of the sky. */
+const PROJECTIONS = {
+  TAN: {
+    direction: ([x, y]) => [x, y, 1],
+    point: ([a, b, c]) => (c > 0 ? [a / c, b / c] : null),
+    area: ([x, y]) => (1 + x * x + y * y) ** 1.5,
+  },
+  SIN: {
+    direction: ([x, y]) => [x, y, Math.sqrt(1 - x * x - y * y)],
+    point: ([a, b, c]) => (c > 0 ? [a, b] : null),
+    area: ([x, y]) => Math.sqrt(1 - x * x - y * y),
+  },
+  ZEA: {
+    direction: ([x, y]) => {
+      const quarter = (x * x + y * y) / 4;
+      return [x * Math.sqrt(1 - quarter), y * Math.sqrt(1 - quarter), 1 - 2 * quarter];
+    },
+    point: ([a, b, c]) => (c > -1 ? [a * Math.sqrt(2 / (1 + c)), b * Math.sqrt(2 / (1 + c))] : null),
+    area: () => 1,
+  },
+  CAR: {
+    direction: ([x, y]) => [Math.cos(y) * Math.cos(x), Math.cos(y) * Math.sin(x), Math.sin(y)],
+    point: ([a, b, c]) => [Math.atan2(b, a), Math.atan2(c, Math.hypot(a, b))],
+    area: ([, y]) => 1 / Math.cos(y),
+  },
+};
+
+/** The projection of the cube. */
+export class Projection {
+  constructor({ projection, crpix, origin, matrix, to_sky }) {
+    Object.assign(this, { crpix, origin, toSky3: to_sky, ...PROJECTIONS[projection] });
     this.matrix = matrix.map((row) => row.map((m) => m * DEGREE));
     const [[a, b], [c, d]] = this.matrix;
     const det = a * d - b * c;
@@ -16,27 +44,23 @@ export class Tan {
 
   /** [ra, dec] of a pixel position, ra in [0, 360). */
   toSky(x, y) {
-    const [xi, eta] = this.plane(x, y);
-    const [sx, sy, sz] = this.toSky3.map((row) => row[0] * xi + row[1] * eta + row[2]);
-    const ra = Math.atan2(sy, sx) / DEGREE + this.crval[0];
+    const native = this.direction(this.plane(x, y));
+    const [sx, sy, sz] = this.toSky3.map((row) => row.reduce((sum, part, k) => sum + part * native[k], 0));
+    const ra = Math.atan2(sy, sx) / DEGREE + this.origin;
     return [((ra % 360) + 360) % 360, Math.atan2(sz, Math.hypot(sx, sy)) / DEGREE];
   }
 
-  /** [x, y] of a position; null where it is 90 degrees or more away. */
+  /** [x, y] of a position; null where it has none, as 90 degrees or more away in TAN. */
   toPixel(ra, dec) {
-    const [lon, lat] = [(ra - this.crval[0]) * DEGREE, dec * DEGREE];
+    const [lon, lat] = [(ra - this.origin) * DEGREE, dec * DEGREE];
     const v = [Math.cos(lat) * Math.cos(lon), Math.cos(lat) * Math.sin(lon), Math.sin(lat)];
-    const [xi, eta, w] = [0, 1, 2].map((k) => v.reduce((sum, part, r) => sum + this.toSky3[r][k] * part, 0));
-    if (!(w > 0)) return null;
-    const [[a, b], [c, d]] = this.inverse;
-    return [this.crpix[0] + (a * xi + b * eta) / w, this.crpix[1] + (c * xi + d * eta) / w];
+    const at = this.point([0, 1, 2].map((k) => v.reduce((sum, part, r) => sum + this.toSky3[r][k] * part, 0)));
+    return at && this.inverse.map(([a, b], k) => this.crpix[k] + a * at[0] + b * at[1]);
   }
 
   /** Solid angle of a pixel [arcsec^2]. */
   pixelArea(x, y) {
-    const [xi, eta] = this.plane(x, y);
-    const steradian = Math.abs(this.det) / (1 + xi * xi + eta * eta) ** 1.5;
-    return steradian * (3600 / DEGREE) ** 2;
+    return (Math.abs(this.det) / this.area(this.plane(x, y))) * (3600 / DEGREE) ** 2;
   }
 
   /** Side of a pixel [arcsec]. */

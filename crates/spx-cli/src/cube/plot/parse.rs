@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use spx_core::sky::Position;
+use spx_core::sky::{AngleError, Position, parse_declination, parse_right_ascension};
 
 use spx_pipeline::cube::WavelengthRange;
 
@@ -33,7 +33,7 @@ impl FromStr for RgbRanges {
     }
 }
 
-pub(super) fn parse_range(text: &str) -> Result<WavelengthRange, String> {
+pub(in crate::cube) fn parse_range(text: &str) -> Result<WavelengthRange, String> {
     let ends = text.split_once("..").and_then(|(a, b)| Some((number(a)?, number(b)?)));
     let (min, max) = ends.ok_or_else(|| format!("`{text}` is no range A..B in um"))?;
     if min < max {
@@ -59,8 +59,12 @@ impl FromStr for Mark {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut parts = text.splitn(3, ',');
-        let mut angle = || parts.next().and_then(number).ok_or("expected RA,DEC or RA,DEC,LABEL in degrees");
-        let position = Position::new(angle()?, angle()?).map_err(|e| e.to_string())?;
+        let mut angle = |read: fn(&str) -> Result<f64, AngleError>| {
+            let text = parts.next().ok_or("expected RA,DEC or RA,DEC,LABEL")?;
+            read(text).map_err(|error| error.to_string())
+        };
+        let [ra, dec] = [angle(parse_right_ascension)?, angle(parse_declination)?];
+        let position = Position::new(ra, dec).map_err(|error| error.to_string())?;
         Ok(Self { position, label: parts.next().unwrap_or_default().trim().to_owned() })
     }
 }

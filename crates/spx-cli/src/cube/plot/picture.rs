@@ -3,9 +3,9 @@
 use anyhow::anyhow;
 use ndarray::Array2;
 use spx_pipeline::cube::{
-    CelestialWcs, CubeFile, CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, WavelengthGrid,
-    WavelengthRange, cube_celestial, cube_detector, flux_label, line_plane, mean_plane, middle_plane,
-    plane_at, read_plane, shrunk, thirds_with_data,
+    CelestialWcs, CubeFile, CubeSpectrum, LinePlanes, PlaneAxis, PlaneQuantity, SkyRegion, WavelengthRange,
+    cube_celestial, cube_detector, flux_label, line_plane, mean_plane, middle_plane, plane_at, read_plane,
+    shrunk, thirds_with_data,
 };
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, FluxDensity, Marker, MontageFigure, MontagePlane,
@@ -53,7 +53,7 @@ pub(super) struct Layer {
 
 impl Layer {
     /// Of planes in order, at least one.
-    fn new(planes: &[usize], image: Array2<f32>, axis: &WavelengthGrid) -> Self {
+    fn new(planes: &[usize], image: Array2<f32>, axis: &PlaneAxis) -> Self {
         let (first, last) = (axis.bin(planes[0]), axis.bin(planes[planes.len() - 1]));
         Self { planes: planes.to_vec(), range: WavelengthRange { min: first.min, max: last.max }, image }
     }
@@ -343,7 +343,7 @@ fn plane(args: &PlotArgs, cube: &CubeFile) -> Result<usize, Failure> {
     }
 }
 
-fn nothing_there(args: &PlotArgs, axis: &WavelengthGrid, problem: &str) -> Failure {
+fn nothing_there(args: &PlotArgs, axis: &PlaneAxis, problem: &str) -> Failure {
     let (file, lower, upper) = (args.file.display(), axis.lower(), axis.upper());
     Failure::nothing_found(anyhow!("{file}: {problem}; the cube covers {lower} to {upper} um"))
 }

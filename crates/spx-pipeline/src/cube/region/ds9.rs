@@ -1,30 +1,102 @@
 //! Region files of SAOImage DS9 (<http://ds9.si.edu/doc/ref/region.html>), as far as regions of a
-//! cube go: positions in ICRS or FK5, which differ by less than 0.03", shapes point, circle,
-//! annulus, ellipse, box and polygon.
+//! cube go: positions in ICRS, FK5, galactic coordinates or pixels of the image, shapes point,
+//! circle, annulus, ellipse, box and polygon.
 
 use std::fmt;
 use std::str::FromStr;
 
+use spx_core::elementary::atan2;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
+use spx_wcs::{CelestialWcs, SkyFrame};
 
-use super::{RegionError, RegionShape, SkyRegion, on_sky};
+use super::{RegionError, RegionShape, SkyRegion, offset_on_plane, on_sky};
 
-/// Systems in which positions are those of the cube.
-const SYSTEMS: [&str; 3] = ["icrs", "fk5", "j2000"];
 /// Systems that are known and not used.
-const OTHER_SYSTEMS: [&str; 11] = [
-    "image",
-    "physical",
-    "detector",
-    "amplifier",
-    "linear",
-    "fk4",
-    "b1950",
-    "galactic",
-    "ecliptic",
-    "wcs",
-    "tile",
-];
+const OTHER_SYSTEMS: [&str; 9] =
+    ["physical", "detector", "amplifier", "linear", "fk4", "b1950", "ecliptic", "wcs", "tile"];
+
+/// What the numbers of regions mean, until another system is named.
+#[derive(Debug, Clone, Copy)]
+enum RegionSystem<'a> {
+    /// Degrees or sexagesimal, sizes in degrees.
+    Sky(SkyFrame),
+    /// Pixels of an image, counted from 1, sizes in pixels.
+    Image(&'a CelestialWcs),
+}
+
+impl<'a> RegionSystem<'a> {
+    /// The system of this name; `None` where it is none, an error where it cannot be used.
+    fn named(word: &str, image: Option<&'a CelestialWcs>) -> Option<Result<Self, String>> {
+        match word {
+            "icrs" => Some(Ok(Self::Sky(SkyFrame::Icrs))),
+            "fk5" | "j2000" => Some(Ok(Self::Sky(SkyFrame::Fk5))),
+            "galactic" => Some(Ok(Self::Sky(SkyFrame::Galactic))),
+            "image" => {
+                let missing = || "positions in pixels of an image need that image: save the regions as ICRS";
+                Some(image.map(Self::Image).ok_or_else(|| missing().to_owned()))
+            }
+            _ => None,
+        }
+    }
+
+    fn position(self, first: &str, second: &str) -> Result<Position, String> {
+        match self {
+            Self::Sky(frame @ (SkyFrame::Icrs | SkyFrame::Fk5)) => {
+                let ra = parse_right_ascension(first).map_err(|error| error.to_string())?;
+                let dec = parse_declination(second).map_err(|error| error.to_string())?;
+                frame.position(ra, dec).map_err(|error| error.to_string())
+            }
+            Self::Sky(frame) => {
+                frame.position(number(first)?, number(second)?).map_err(|error| error.to_string())
+            }
+            Self::Image(wcs) => {
+                let [ra, dec] = wcs.pixel_to_sky(number(first)? - 1.0, number(second)? - 1.0);
+                Position::new(ra, dec).map_err(|error| error.to_string())
+            }
+        }
+    }
+
+    /// A size \[arcsec\] at a position.
+    fn size(self, at: Position, word: &str) -> Result<f64, String> {
+        let units = [('"', 1.0), ('\'', 60.0), ('d', 3600.0), ('r', 3600.0 * 1f64.to_degrees())];
+        let found = units.into_iter().find_map(|(unit, arcsec)| Some((word.strip_suffix(unit)?, arcsec)));
+        match (self, found) {
+            (_, Some((digits, arcsec))) => Ok(number(digits)? * arcsec),
+            (Self::Sky(_), None) if word.ends_with(['p', 'i']) => {
+                Err(format!("`{word}` is in pixels: save the regions as ICRS, FK5 or image"))
+            }
+            (Self::Sky(_), None) => Ok(number(word)? * 3600.0),
+            (Self::Image(wcs), None) => {
+                let [x, y] = wcs.sky_to_pixel(at).ok_or("the region lies beyond the image")?;
+                Ok(number(word.trim_end_matches(['p', 'i']))? * wcs.pixel_area(x, y).sqrt())
+            }
+        }
+    }
+
+    /// What its angles have to be turned by to count from west to north in ICRS \[deg\]: the
+    /// position angle of its north, or of y, whose x then points to the west.
+    fn turn(self, at: Position) -> Result<f64, String> {
+        let towards = |position: Option<Position>| {
+            let [east, north] =
+                position.and_then(|there| offset_on_plane(at, there)).ok_or("no such angle")?;
+            Ok(atan2(east, north).to_degrees())
+        };
+        match self {
+            Self::Sky(SkyFrame::Icrs) => Ok(0.0),
+            Self::Sky(frame) => {
+                const STEP: f64 = 1e-3;
+                let [lon, lat] = frame.coordinates(at);
+                let north = frame.position(lon, (lat + STEP).min(90.0)).ok();
+                towards(north)
+            }
+            Self::Image(wcs) => {
+                let [x, y] = wcs.sky_to_pixel(at).ok_or("the region lies beyond the image")?;
+                let [ra, dec] = wcs.pixel_to_sky(x, y + 0.5);
+                towards(Position::new(ra, dec).ok())
+            }
+        }
+    }
+}
 
 impl SkyRegion {
     /// The regions of a text: a file of DS9, or a single region such as `circle(186.45,33.55,12")`.
@@ -34,11 +106,25 @@ impl SkyRegion {
     /// The line that cannot be used: other shapes and systems, regions that are to be left out
     /// (`-circle`), numbers that are none; or there is no region.
     pub fn parse(text: &str) -> Result<Vec<Self>, RegionError> {
+        Self::parse_on(text, None)
+    }
+
+    /// The same, where positions may also be pixels of an image, counted from 1 as in DS9, whose x
+    /// points to the west where y points to the north.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_on(text: &str, image: Option<&CelestialWcs>) -> Result<Vec<Self>, RegionError> {
+        let mut system = RegionSystem::Sky(SkyFrame::Icrs);
         let mut regions = Vec::new();
         for (k, line) in text.lines().enumerate() {
             for statement in statements(line) {
                 let problem = |problem: String| RegionError::Line { line: k + 1, problem };
-                regions.extend(parse_statement(statement).map_err(problem)?);
+                let word = statement.split('#').next().unwrap_or_default().trim().to_ascii_lowercase();
+                match RegionSystem::named(&word, image) {
+                    Some(named) => system = named.map_err(problem)?,
+                    None => regions.extend(parse_statement(statement, system).map_err(problem)?),
+                }
             }
         }
         if regions.is_empty() { Err(RegionError::Empty) } else { Ok(regions) }
@@ -66,16 +152,16 @@ fn statements(line: &str) -> Vec<&str> {
     parts
 }
 
-fn parse_statement(statement: &str) -> Result<Option<SkyRegion>, String> {
+fn parse_statement(statement: &str, system: RegionSystem<'_>) -> Result<Option<SkyRegion>, String> {
     let (shape, properties) = statement.split_once('#').unwrap_or((statement, ""));
     let shape = shape.trim().trim_end_matches("||").trim_end();
     let word = shape.to_ascii_lowercase();
-    if shape.is_empty() || word.starts_with("global") || SYSTEMS.contains(&word.as_str()) {
+    if shape.is_empty() || word.starts_with("global") {
         return Ok(None);
     }
     if let Some(system) = OTHER_SYSTEMS.iter().find(|system| word.starts_with(**system)) {
         return Err(format!(
-            "positions in the system {system} are not used: save the regions as ICRS or FK5"
+            "positions in the system {system} are not used: save the regions as ICRS, FK5, galactic or image"
         ));
     }
     if shape.starts_with('-') {
@@ -88,54 +174,36 @@ fn parse_statement(statement: &str) -> Result<Option<SkyRegion>, String> {
         .split(|c: char| c.is_whitespace() || "(),".contains(c))
         .filter(|word| !word.is_empty())
         .collect();
-    let mut region =
-        parse_shape(&name.to_ascii_lowercase(), &words).map_err(|problem| format!("`{shape}`: {problem}"))?;
+    let region = parse_shape(&name.to_ascii_lowercase(), &words, system);
+    let mut region = region.map_err(|problem| format!("`{shape}`: {problem}"))?;
     region.label = label(properties);
     Ok(Some(region))
 }
 
-fn parse_shape(name: &str, words: &[&str]) -> Result<SkyRegion, String> {
-    let here = || match words {
-        [ra, dec, ..] => position(ra, dec),
-        _ => Err("a position is missing".to_owned()),
-    };
-    let sizes = words.get(2..).unwrap_or_default();
+fn parse_shape(name: &str, words: &[&str], system: RegionSystem<'_>) -> Result<SkyRegion, String> {
+    if name == "polygon" && words.len().is_multiple_of(2) {
+        let corners = words.chunks(2).map(|pair| system.position(pair[0], pair[1]));
+        let corners = corners.collect::<Result<Vec<Position>, _>>()?;
+        return SkyRegion::polygon(&corners).map_err(|error| error.to_string());
+    }
+    let [first, second, sizes @ ..] = words else { return Err("a position is missing".to_owned()) };
+    let center = system.position(first, second)?;
+    let size = |word: &str| system.size(center, word);
+    let angle = |word: &str| Ok::<_, String>(number(word)? + system.turn(center)?);
     let shape = match (name, sizes) {
-        ("polygon", _) if words.len().is_multiple_of(2) => {
-            let corners: Result<Vec<Position>, _> =
-                words.chunks(2).map(|pair| position(pair[0], pair[1])).collect();
-            return SkyRegion::polygon(&corners?).map_err(|error| error.to_string());
-        }
         ("point", _) => RegionShape::Pixel,
         ("circle", [radius]) => RegionShape::Circle(size(radius)?),
         ("annulus", [inner, outer]) => RegionShape::Ring([size(inner)?, size(outer)?]),
-        ("ellipse", [a, b]) => RegionShape::Ellipse([size(a)?, size(b)?], 0.0),
-        ("ellipse", [a, b, angle]) => RegionShape::Ellipse([size(a)?, size(b)?], number(angle)?),
-        ("box", [width, height]) => RegionShape::Box([size(width)?, size(height)?], 0.0),
-        ("box", [width, height, angle]) => RegionShape::Box([size(width)?, size(height)?], number(angle)?),
+        ("ellipse", [a, b]) => RegionShape::Ellipse([size(a)?, size(b)?], angle("0")?),
+        ("ellipse", [a, b, turn]) => RegionShape::Ellipse([size(a)?, size(b)?], angle(turn)?),
+        ("box", [width, height]) => RegionShape::Box([size(width)?, size(height)?], angle("0")?),
+        ("box", [width, height, turn]) => RegionShape::Box([size(width)?, size(height)?], angle(turn)?),
         ("circle" | "annulus" | "ellipse" | "box" | "polygon", _) => {
             return Err(format!("{} numbers are not what this shape has", words.len()));
         }
         _ => return Err("expected point, circle, annulus, ellipse, box or polygon".to_owned()),
     };
-    SkyRegion::new(here()?, shape).map_err(|error| error.to_string())
-}
-
-fn position(ra: &str, dec: &str) -> Result<Position, String> {
-    let ra = parse_right_ascension(ra).map_err(|error| error.to_string())?;
-    let dec = parse_declination(dec).map_err(|error| error.to_string())?;
-    Position::new(ra, dec).map_err(|error| error.to_string())
-}
-
-/// A size \[arcsec\].
-fn size(word: &str) -> Result<f64, String> {
-    let units = [('"', 1.0), ('\'', 60.0), ('d', 3600.0), ('r', 3600.0 * 1f64.to_degrees())];
-    if word.ends_with(['p', 'i']) {
-        return Err(format!("`{word}` is in pixels: save the regions as ICRS or FK5"));
-    }
-    let found = units.into_iter().find_map(|(unit, arcsec)| Some((word.strip_suffix(unit)?, arcsec)));
-    let (digits, arcsec) = found.unwrap_or((word, 3600.0));
-    Ok(number(digits)? * arcsec)
+    SkyRegion::new(center, shape).map_err(|error| error.to_string())
 }
 
 fn number(word: &str) -> Result<f64, String> {
@@ -189,7 +257,14 @@ impl FromStr for SkyRegion {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::sky::Rectangle;
+    use spx_wcs::{GridForm, OutputGrid};
+
     use super::*;
+
+    const GALACTIC_CENTER: [f64; 2] = [186.87850809744194, 33.76453317905921];
+    /// Position angle of galactic north there \[deg\].
+    const GALACTIC_NORTH: f64 = 140.59403926232397;
 
     /// As DS9 8.6 writes it.
     const FILE: &str = "# Region file format: DS9 version 4.1
@@ -242,7 +317,8 @@ annulus(186.45,33.55,20\",30\")
     #[test]
     fn what_is_not_used_is_named() {
         for (text, part) in [
-            ("image\ncircle(10,10,3)", "line 1: positions in the system image"),
+            ("image\ncircle(10,10,3)", "line 1: positions in pixels of an image need that image"),
+            ("ecliptic\ncircle(10,10,3)", "line 1: positions in the system ecliptic"),
             ("fk5\ncircle(10,10,3p)", "pixels"),
             ("fk5\n-circle(10,10,3\")", "left out"),
             ("fk5\nvector(10,10,3\",45)", "expected point, circle"),
@@ -255,5 +331,39 @@ annulus(186.45,33.55,20\",30\")
             let said = SkyRegion::parse(text).unwrap_err().to_string();
             assert!(said.contains(part), "{text}: {said}");
         }
+    }
+
+    /// Centers by astropy 8.0: `SkyCoord(159.3, 81.6, unit="deg", frame="galactic").icrs`; DS9
+    /// turns the shape with the north of the system.
+    #[test]
+    fn galactic_regions_are_turned_to_icrs() {
+        let text = "galactic\nellipse(159.3,81.6,20\",10\",30)\nfk5\ncircle(186.4536,33.5468,3\")";
+        let regions = SkyRegion::parse(text).unwrap();
+        let [ra, dec] = GALACTIC_CENTER;
+        assert!(regions[0].center.separation(Position::new(ra, dec).unwrap()) * 3600.0 < 1e-6);
+        let RegionShape::Ellipse([a, b], angle) = regions[0].shape else { panic!("{:?}", regions[0]) };
+        assert_eq!([a, b], [20.0, 10.0]);
+        assert!((angle - 30.0 - GALACTIC_NORTH).abs() < 1e-3, "{angle}");
+        let off = regions[1].center.separation(Position::new(186.4536, 33.5468).unwrap()) * 3600.0;
+        assert!((0.001..0.03).contains(&off), "{off}: FK5 is not quite ICRS");
+    }
+
+    /// Pixels count from 1, sizes are pixels, and angles count from x.
+    #[test]
+    fn regions_in_pixels_lie_on_their_image() {
+        let region = Rectangle::new(Position::new(186.45, 33.55).unwrap(), 5.0, 5.0).unwrap();
+        let form = GridForm { rotation: 25.0, ..GridForm::default() };
+        let grid = OutputGrid::with_form(region, 6.0, form).unwrap();
+        let text = "image\nbox(12.5,20.25,10,4,15)\npolygon(3,3,9,3,6,8)";
+        let regions = SkyRegion::parse_on(text, Some(grid.wcs())).unwrap();
+        let holds = |k: usize, x: f64, y: f64| {
+            let [ra, dec] = grid.wcs().pixel_to_sky(x - 1.0, y - 1.0);
+            regions[k].contains(Position::new(ra, dec).unwrap())
+        };
+        let (sin, cos) = spx_core::elementary::sin_cos(15f64.to_radians());
+        for (u, v, inside) in [(4.9, 1.9, true), (-4.9, -1.9, true), (5.1, 0.0, false), (0.0, -2.1, false)] {
+            assert_eq!(holds(0, 12.5 + u * cos - v * sin, 20.25 + u * sin + v * cos), inside, "{u} {v}");
+        }
+        assert!(holds(1, 6.0, 4.0) && !holds(1, 4.0, 7.0));
     }
 }
