@@ -11,7 +11,7 @@ use spx_sim::SimulatedRelease;
 use crate::photometry::{MeasuredTable, catalog_of, measure_catalog};
 use crate::report::{Demand, TruthReport};
 use crate::runner::{SimulationSize, SpxRunner};
-use crate::scene::{SceneFrame, compare};
+use crate::scene_frame::{SceneFrame, compare};
 use crate::statistics::{median, width};
 
 /// Sersic indices and effective radii \[arcsec\].

@@ -183,7 +183,8 @@ fn read_catalog(path: &Path, listener: &dyn Listener) -> Result<Catalog, Pipelin
     })
 }
 
-/// Circles that hold all places with what lies within `radius` \[arcsec\] of them; radii in degrees.
+/// Circles that hold all places with what lies within `radius` \[arcsec\] of them; their own radii
+/// are in degrees.
 fn circles(around: &[Position], radius: f64) -> Vec<(Position, f64)> {
     let mut cells: BTreeMap<[i64; 2], Vec<Position>> = BTreeMap::new();
     for place in around {
