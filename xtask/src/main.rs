@@ -61,6 +61,8 @@ cargo xtask TASK
                          sources in a frame, 5,000,000 rows of 50,000 sources; 2.9 GB of cache, 20 GB of scratch)
   bench-peers kernels [--runs N]
                          kernels against STScI's drizzle, pixel map against astropy: processor time of one thread
+  bench-peers fits [--runs N]
+                         images, as they are and compressed by RICE_1, against CFITSIO: processor time of one thread
   compare-photometry [--exposures N] [--spx PATH]
                          fluxes of spx against those of spxquery on the same files (default: 60 exposures); prints where
                          spxquery is wrong and why, and fails if it differs without a known reason

@@ -114,3 +114,68 @@ fn a_part_of_the_sky_keeps_positions_and_wavelengths() {
     let names = FitsReader::open(&folder.join("part.fits")).unwrap().hdu_names().unwrap();
     assert!(names.contains(&"WCS-WAVE".to_owned()), "{names:?}");
 }
+
+/// Lossless means every bit; rounded values are off by no more than is stated, and masks and counts
+/// by nothing. All commands read both.
+#[test]
+fn compressed_cubes_hold_what_plain_ones_hold() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let sky = ["--ra=150", "--dec=2.2", "--detectors=D2,D3", "--exposures=8", "--size=70", "--seed=4"];
+    done(folder, &[&["simulate", "-q", "-o", "data"], &sky[..]].concat());
+    let all = ["--channels=all", "--planes=weight,context"];
+    drizzle(folder, &[&all[..], &["-q", "-o", "plain"]].concat());
+    drizzle(folder, &[&all[..], &["-q", "-o", "lossless", "--compress=lossless"]].concat());
+    drizzle(folder, &[&all[..], &["-q", "-o", "rounded", "--compress=rounded"]].concat());
+    let read = |kind: &str, hdu: &str| array(&folder.join(kind).join("drizzle_all.fits"), hdu);
+    let arrays = ["SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WHT", "CON"];
+    for hdu in arrays {
+        assert!(read("lossless", hdu) == read("plain", hdu), "{hdu}");
+        assert!(hdu == "SCI" || hdu == "VARIANCE" || read("rounded", hdu) == read("plain", hdu), "{hdu}");
+    }
+    let real = |kind: &str, hdu: &str| read(kind, hdu).into_iter().map(f32::from_bits).collect::<Vec<f32>>();
+    let (values, variances) = (real("plain", "SCI"), real("plain", "VARIANCE"));
+    let (rounded, rounded_variances) = (real("rounded", "SCI"), real("rounded", "VARIANCE"));
+    let mut compared = 0;
+    for k in 0..values.len() {
+        assert_eq!(values[k].is_nan(), rounded[k].is_nan());
+        if values[k].is_finite() {
+            let off = (values[k] - rounded[k]).abs();
+            assert!(off <= 0.0201 * variances[k].sqrt() + 1e-6 * values[k].abs(), "{off} at {k}");
+            assert!((rounded_variances[k] / variances[k] - 1.0).abs() < 0.0401);
+            compared += 1;
+        }
+    }
+    assert!(compared > 5000, "{compared}");
+    let size = |kind: &str| folder.join(kind).join("drizzle_all.fits").metadata().unwrap().len();
+    assert!(size("lossless") < size("plain") && size("rounded") < size("lossless"));
+
+    for kind in ["lossless", "rounded"] {
+        let cube = &format!("{kind}/drizzle_all.fits");
+        for command in [
+            &["info", cube][..],
+            &["spectrum", cube, "--ra=150", "--dec=2.2", "--radius=15"],
+            &["plot", cube, "-o", "p.png", "--overwrite"],
+            &["view", cube, "--html", "page.html", "--overwrite"],
+            &["collapse", cube, "--wave=1.7..1.9", "-o", "mean.fits", "--overwrite"],
+            &["cut", cube, "--detector=3", "-o", "d3.fits", "--overwrite", "--compress", kind],
+            &["export", cube, "--for=cubeviz", "-o", "e.fits", "--overwrite"],
+            &["import", "e.fits", "-o", "back.fits", "--overwrite"],
+        ] {
+            done(folder, &[&["cube"], command].concat());
+        }
+        for hdu in ["SCI", "COUNT"] {
+            assert!(array(&folder.join("back.fits"), hdu) == read(kind, hdu));
+        }
+        let cut = array(&folder.join("d3.fits"), "OR_MASK");
+        assert!(read(kind, "OR_MASK").ends_with(&cut) && !cut.is_empty());
+    }
+    let mosaic = ["mosaic", "-q", "--input=data", "--calibration=none", "--wave=1.5..1.7", "-o"];
+    for (output, how) in [("m1", &["--compress=lossless"][..]), ("m0", &[])] {
+        done(folder, &[&mosaic[..], &[output], &REGION, how].concat());
+    }
+    for hdu in ["SCI", "ERR", "VARIANCE", "WHT", "CON", "DQ"] {
+        let [packed, plain] = ["m1", "m0"].map(|output| array(&folder.join(output).join("mosaic.fits"), hdu));
+        assert!(packed == plain, "{hdu}");
+    }
+}

@@ -180,6 +180,10 @@ fn cubes_and_sums_that_lie_are_refused() {
     let cubes = hostile(&fs::read(at.join("cube.fits")).unwrap(), "SCI", "WAVELENGTH");
     for file in &cubes {
         fs::write(at.join(&file.name), &file.bytes).unwrap();
+        let others = ["cube", "spectrum", PLACE[0], PLACE[1], &file.name, "cube.fits"];
+        let run = spx(at, &others);
+        assert!(run.stdout.lines().count() > 17, "{}", run.stdout);
+        assert_eq!(run.code == Some(1), run.stderr.contains(&file.name), "{}", run.stderr);
         for words in [
             &["cube", "info"][..],
             &["cube", "export", "--for=cubeviz", "-o", "out.fits"],

@@ -21,6 +21,7 @@ mod header_form;
 mod image;
 mod mapped;
 mod number;
+mod packing;
 mod reader;
 mod rice;
 mod source;

@@ -26,6 +26,9 @@
 //! wavelength the third axis is WAVE-TAB by the table WCS-WAVE, with the exact centers. [`cut`]
 //! takes a part of a cube.
 //!
+//! Arrays may be tile-compressed ([`CubeCompression`]); the card COMPRESS tells, and readers see
+//! the same images.
+//!
 //! [`export`] and [`import`] turn cubes into the layouts of other tools and back.
 
 mod arrays;
@@ -43,7 +46,7 @@ mod sums;
 mod tests;
 mod writer;
 
-pub use arrays::{CubeArray, CubeLayout};
+pub use arrays::{CubeArray, CubeCompression, CubeLayout};
 pub use assemble::{CubeCut, cut, cut_steps, join, join_steps};
 pub use error::{CubeFileError, CubeFileProblem};
 pub use history::history_lines;

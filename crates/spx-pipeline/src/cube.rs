@@ -29,7 +29,7 @@ pub use planes::{
 };
 pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
-pub use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError, CubeLayout, PlaneAxis};
+pub use spx_drizzle::file::{CubeArray, CubeCompression, CubeFile, CubeFileError, CubeLayout, PlaneAxis};
 pub use spx_wcs::{CelestialWcs, OutputGrid, ProjectionNumbers};
 pub use summary::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary};
 

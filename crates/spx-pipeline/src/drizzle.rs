@@ -36,6 +36,6 @@ pub use run::{
     resume_mosaic,
 };
 pub use settings::{
-    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputSettings, PixelSettings,
-    RegionSettings, SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputCompression, OutputSettings,
+    PixelSettings, RegionSettings, SamplingSettings,
 };

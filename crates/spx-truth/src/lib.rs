@@ -11,6 +11,7 @@
 //! rates and carry wild values.
 
 mod cube;
+mod galaxies;
 mod mixed;
 mod photometry;
 mod rejection;

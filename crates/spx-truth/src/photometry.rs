@@ -205,8 +205,18 @@ pub(crate) fn measure_with(
     stars: &[SimulatedStar],
     options: &[&str],
 ) -> Result<MeasuredTable> {
+    measure_catalog(spx, input, &catalog_of(stars), options)
+}
+
+/// The same of a catalog, as text.
+pub(crate) fn measure_catalog(
+    spx: &SpxRunner,
+    input: &str,
+    catalog: &str,
+    options: &[&str],
+) -> Result<MeasuredTable> {
     // A file of a light curve for each star would take longer than all the rest.
-    batch(spx, input, stars, &[&["--stages=extract"], options].concat())?;
+    batch(spx, input, catalog, &[&["--stages=extract"], options].concat())?;
     let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
     let mut paths = tables.into_iter().map(|entry| entry.path());
     let path = paths.find(|path| path.extension().is_some_and(|e| e == "csv"));
@@ -218,15 +228,20 @@ pub(crate) fn measure_with(
 /// Runs `spx batch` with default settings on the images of a directory; gives the directory of the
 /// light curves.
 pub(crate) fn light_curves(spx: &SpxRunner, input: &str, stars: &[SimulatedStar]) -> Result<&'static str> {
-    batch(spx, input, stars, &[])?;
+    batch(spx, input, &catalog_of(stars), &[])?;
     Ok("batch/lightcurves")
 }
 
-fn batch(spx: &SpxRunner, input: &str, stars: &[SimulatedStar], options: &[&str]) -> Result<()> {
+/// The catalog of stars.
+pub(crate) fn catalog_of(stars: &[SimulatedStar]) -> String {
     let mut catalog = "targetid,ra,dec\n".to_owned();
     for star in stars {
         catalog.push_str(&format!("{},{},{}\n", star.id, star.position.ra(), star.position.dec()));
     }
+    catalog
+}
+
+fn batch(spx: &SpxRunner, input: &str, catalog: &str, options: &[&str]) -> Result<()> {
     std::fs::write(spx.path("catalog.csv"), catalog)?;
     let position = center()?;
     let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];

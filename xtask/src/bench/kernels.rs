@@ -20,7 +20,7 @@ const TARGETS: [(&str, f64); 5] =
     [("square", 2.0), ("turbo", 1.3), ("point", 1.3), ("gaussian", 1.3), ("map", 50.0)];
 
 /// Seconds by kernel, of each run: of the mean, and of all products.
-type Times = BTreeMap<String, Vec<Vec<f64>>>;
+pub(super) type Times = BTreeMap<String, Vec<Vec<f64>>>;
 
 pub(super) fn run(arguments: &[&str]) -> Result<bool> {
     let common = Common::parse(arguments, |_, _| Ok(false))?;
@@ -52,7 +52,8 @@ pub(super) fn run(arguments: &[&str]) -> Result<bool> {
     Ok(good)
 }
 
-fn read(text: &str, times: &mut Times) -> Result<()> {
+/// Reads lines of a name and seconds.
+pub(super) fn read(text: &str, times: &mut Times) -> Result<()> {
     for line in text.lines() {
         let mut words = line.split_whitespace();
         let name = words.next().context("an empty line")?;

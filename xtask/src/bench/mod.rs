@@ -1,4 +1,4 @@
-//! `cargo xtask bench-peers WHAT`: spx against spxquery, and against STScI's drizzle, on the same
+//! `cargo xtask bench-peers WHAT`: spx against spxquery, STScI's drizzle and CFITSIO, on the same
 //! files.
 //!
 //! The runs are paired, A B A B, so that a slow spell of the machine meets both; medians are
@@ -6,6 +6,7 @@
 
 mod batch;
 mod drizzle;
+mod fits;
 mod kernels;
 mod photometry;
 
@@ -23,9 +24,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let good = match arguments {
         ["drizzle", options @ ..] => drizzle::run(options)?,
         ["kernels", options @ ..] => kernels::run(options)?,
+        ["fits", options @ ..] => fits::run(options)?,
         ["photometry", options @ ..] => photometry::run(options)?,
         ["batch", options @ ..] => batch::run(options)?,
-        _ => bail!("bench-peers drizzle|kernels|photometry|batch [OPTIONS]"),
+        _ => bail!("bench-peers drizzle|kernels|fits|photometry|batch [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");

@@ -7,7 +7,8 @@ use clap::Args;
 use spx_core::detector::Detector;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_pipeline::cube::{
-    CubeCutRequest, DerivedCube, RegionShape, SkyRegion, WavelengthRange, cut_cube, join_cubes,
+    CubeCompression, CubeCutRequest, DerivedCube, RegionShape, SkyRegion, WavelengthRange, cut_cube,
+    join_cubes,
 };
 
 use super::plot::parse_range;
@@ -33,6 +34,9 @@ pub(crate) struct JoinArgs {
     /// File to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+    /// Pack the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
+    #[arg(long, value_name = "HOW", value_enum)]
+    compress: Option<Packing>,
     /// Replace an existing file
     #[arg(long)]
     overwrite: bool,
@@ -84,9 +88,29 @@ pub(crate) struct CutArgs {
     /// Cube to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
+    /// Pack the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
+    #[arg(long, value_name = "HOW", value_enum)]
+    compress: Option<Packing>,
     /// Replace an existing file
     #[arg(long)]
     overwrite: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Packing {
+    /// Every bit is kept
+    Lossless,
+    /// SCI and VARIANCE are rounded; a file that is rounded already is rounded once more
+    Rounded,
+}
+
+/// As the option says.
+fn compression(packing: Option<Packing>) -> CubeCompression {
+    match packing {
+        None => CubeCompression::None,
+        Some(Packing::Lossless) => CubeCompression::Lossless,
+        Some(Packing::Rounded) => CubeCompression::Rounded,
+    }
 }
 
 fn parse_planes(text: &str) -> Result<[usize; 2], String> {
@@ -111,7 +135,8 @@ impl CutArgs {
 /// Runs `spx cube join`.
 pub(crate) fn join(args: &JoinArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    report(&join_cubes(&args.files, &args.output, args.overwrite, &global.terminal())?, global)
+    let how = (compression(args.compress), args.overwrite);
+    report(&join_cubes(&args.files, &args.output, how, &global.terminal())?, global)
 }
 
 /// Runs `spx cube cut`.
@@ -123,6 +148,7 @@ pub(crate) fn cut(args: &CutArgs, global: &Global) -> CommandResult {
         wave: args.wave,
         planes: args.planes,
         detector: args.detector,
+        compression: compression(args.compress),
         overwrite: args.overwrite,
     };
     let limited = !request.regions.is_empty()

@@ -164,19 +164,40 @@ pub(super) fn read_regions(given: &[String], cube: &Path) -> Result<Vec<SkyRegio
     Ok(regions)
 }
 
+/// The spectra of all regions in all cubes, and how many cubes cannot be read: they are named, and
+/// the others are used.
+fn spectra(
+    args: &SpectrumArgs,
+    regions: &[SkyRegion],
+    annulus: Option<[f64; 2]>,
+) -> Result<(Vec<CubeSpectrum>, usize), Failure> {
+    let of_file = |file: &PathBuf| -> Result<Vec<CubeSpectrum>, Failure> {
+        let mut cube = open_cube(file)?;
+        let extract =
+            |region| CubeSpectrum::extract(file, &mut cube, region, annulus, args.independent_errors);
+        Ok(regions.iter().map(extract).collect::<Result<_, _>>()?)
+    };
+    let (mut spectra, mut failed) = (Vec::new(), 0);
+    for file in &args.files {
+        match of_file(file) {
+            Ok(found) => spectra.extend(found),
+            Err(failure) if failure.outcome() == Outcome::Failed && failed + 1 < args.files.len() => {
+                ui::warning(&failure.to_string());
+                failed += 1;
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok((spectra, failed))
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let regions = args.regions()?;
     let outputs = output::outputs(&args.output, &["csv", "png", "svg", "pdf"], args.overwrite)?;
     let annulus = args.annulus.as_deref().map(parse_annulus).transpose();
     let annulus = annulus.context("--annulus").map_err(Failure::usage)?;
-    let mut spectra = Vec::new();
-    for file in &args.files {
-        let mut cube = open_cube(file)?;
-        for region in &regions {
-            spectra.push(CubeSpectrum::extract(file, &mut cube, region, annulus, args.independent_errors)?);
-        }
-    }
+    let (spectra, failed) = spectra(args, &regions, annulus)?;
     for spectrum in spectra.iter().filter(|spectrum| spectrum.clipped) {
         let region = &spectrum.region;
         ui::warning(&format!("{region} reaches beyond the edge of the cube; only the part inside counts"));
@@ -205,5 +226,5 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
             ui::data(&format!("{}\n", output.path.display()))?;
         }
     }
-    Ok(Outcome::Done)
+    Ok(if failed == 0 { Outcome::Done } else { Outcome::Failed })
 }

@@ -69,6 +69,15 @@ pub(crate) fn input(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/cube/inputs").join(name)
 }
 
+/// A committed input as another exposure: of copies of one exposure only one is used.
+pub(crate) fn exposure(number: usize) -> Vec<u8> {
+    let mut bytes = std::fs::read(input("d3_a.fits")).unwrap();
+    let text = b"'2025W51_1A_0001_1'";
+    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
+    bytes[at..at + text.len()].copy_from_slice(format!("'2025W51_1A_{number:04}_4'").as_bytes());
+    bytes
+}
+
 /// Flux corrections that change nothing: one of the inputs is of the other release, and sums take
 /// one flux scale alone. Made once and kept in the target directory.
 pub(crate) fn unity_file() -> PathBuf {
@@ -92,15 +101,6 @@ pub(crate) fn unity_file() -> PathBuf {
 /// The option for [`unity_file`].
 pub(crate) fn unity() -> String {
     format!("--flux-corrections={}", unity_file().display())
-}
-
-/// A committed input as another exposure: of copies of one exposure only one is used.
-pub(crate) fn exposure(number: usize) -> Vec<u8> {
-    let mut bytes = std::fs::read(input("d3_a.fits")).unwrap();
-    let text = b"'2025W51_1A_0001_1'";
-    let at = bytes.windows(text.len()).position(|window| window == text).unwrap();
-    bytes[at..at + text.len()].copy_from_slice(format!("'2025W51_1A_{number:04}_4'").as_bytes());
-    bytes
 }
 
 /// A directory with `cube.fits` in it: 25 x 21 pixels, 17 planes, of which 4 have data.

@@ -1,5 +1,5 @@
-//! Real numbers from quantized ones (FITS Standard 4.0, section 10.2 and appendix I; Pence, White &
-//! Seaman 2010, PASP 122, 1065).
+//! Real numbers from quantized ones, and back (FITS Standard 4.0, section 10.2 and appendix I;
+//! Pence, White & Seaman 2010, PASP 122, 1065).
 
 use std::sync::OnceLock;
 
@@ -92,6 +92,25 @@ pub(super) fn restore(
     }
 }
 
+/// The opposite for tile number `tile`, 0-based, by SUBTRACTIVE_DITHER_1 with seed 1: no value is
+/// off by more than half of the scale; `null` stands for NaN. `None` where a value is infinite or
+/// does not fit.
+pub(super) fn quantize(values: &[f32], [scale, zero]: [f64; 2], null: i32, tile: usize) -> Option<Vec<i32>> {
+    // Numbers below have other meanings in some programs.
+    const LEAST: f64 = -2_147_483_000.0;
+    let mut place = Place::new(tile % RANDOM);
+    let number = |value: &f32| {
+        let random = place.take();
+        if value.is_nan() {
+            return Some(null);
+        }
+        let number = ((f64::from(*value) - zero) / scale + random - 0.5).round();
+        #[expect(clippy::cast_possible_truncation, reason = "checked to fit")]
+        (LEAST..-LEAST).contains(&number).then_some(number as i32)
+    };
+    values.iter().map(number).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,6 +123,21 @@ mod tests {
         assert_eq!(seed, 1_043_618_065);
         assert_eq!(random().len(), RANDOM);
         assert_eq!(random()[0], 7.826_369e-6);
+    }
+
+    #[test]
+    fn no_value_is_off_by_more_than_half_a_step() {
+        let values: Vec<f32> = (0..20_000_i16).map(|k| f32::from(k % 977) * 0.013 - 3.0).collect();
+        let numbers = quantize(&values, [0.25, -3.0], i32::MIN, 9_999).unwrap();
+        let seed_1 = Dither::Subtractive { zeros: false, seed: 1 };
+        let back = restore(&numbers, [0.25, -3.0], Some(i32::MIN.into()), seed_1, 9_999);
+        let off: Vec<f64> = values.iter().zip(&back).map(|(value, back)| back - f64::from(*value)).collect();
+        assert!(off.iter().all(|off| off.abs() <= 0.125 + 1e-9));
+        let mean = off.iter().sum::<f64>() / off.len() as f64;
+        assert!(mean.abs() < 0.002, "{mean}");
+        assert_eq!(quantize(&[f32::NAN, 0.0], [1.0, 0.0], i32::MIN, 0).unwrap()[0], i32::MIN);
+        assert_eq!(quantize(&[f32::INFINITY], [1.0, 0.0], i32::MIN, 0), None);
+        assert_eq!(quantize(&[1e12], [1.0, 0.0], i32::MIN, 0), None);
     }
 
     #[test]

@@ -173,6 +173,92 @@ fn rice_images_show_the_image() {
     assert_eq!(file.verify_checksum().unwrap(), Some(true));
 }
 
+/// Planes of any type, cut into bands, come back as they were, plane by plane and in parts.
+#[test]
+fn gzipped_images_show_the_image() {
+    let dir = directory();
+    let path = dir.path().join("x.fits");
+    let shape = [2, 3, 90, 400];
+    let count = shape.iter().product::<usize>();
+    let counts: Vec<u16> = (0..count).map(|k| u16::try_from(k % 65_536).unwrap()).collect();
+    let mut values: Vec<f32> = counts.iter().map(|n| f32::from(*n) * 0.37 - 9.0).collect();
+    (values[5], values[count - 1]) = (f32::NAN, f32::INFINITY);
+    let mut cards = Header::new();
+    let mut file = FitsWriter::create(&path).unwrap();
+    cards.set("EXTNAME", "COUNT", "");
+    file.image_gzip::<u16>(&shape, &cards).unwrap();
+    for (k, plane) in counts.chunks(90 * 400).enumerate() {
+        file.write_pixels(k * 90 * 400, plane).unwrap();
+    }
+    assert!(file.write_pixels(count, &[1u16]).is_err(), "behind the end");
+    file.checksum().unwrap();
+    cards.set("EXTNAME", "SCI", "");
+    file.image_gzip::<f32>(&shape, &cards).unwrap();
+    assert!(file.write_pixels(1, &values).is_err(), "not from a tile on");
+    file.write_pixels(0, &values).unwrap();
+    file.checksum().unwrap();
+    cards.set("EXTNAME", "MASK", "");
+    file.image_gzip::<u32>(&[90, 400], &cards).unwrap();
+    file.write_pixels(0, &vec![u32::MAX; 36_000]).unwrap();
+    file.finish().unwrap();
+
+    let mut file = FitsReader::open(&path).unwrap();
+    file.move_to("COUNT").unwrap();
+    assert_eq!(file.image_shape().unwrap(), shape);
+    let mut out = vec![0u16; count];
+    file.read_pixels(0, &mut out).unwrap();
+    assert!(out == counts);
+    let mut part = vec![0u16; 1000];
+    file.read_pixels(77_777, &mut part).unwrap();
+    assert!(part == counts[77_777..78_777]);
+    assert_eq!(file.verify_checksum().unwrap(), Some(true));
+    file.move_to("SCI").unwrap();
+    let mut out = vec![0f32; count];
+    file.read_pixels(0, &mut out).unwrap();
+    assert!(out.iter().map(|v| v.to_bits()).eq(values.iter().map(|v| v.to_bits())));
+    file.move_to("MASK").unwrap();
+    let mut out = vec![0u32; 36_000];
+    file.read_pixels(0, &mut out).unwrap();
+    assert!(out.iter().all(|flags| *flags == u32::MAX));
+}
+
+/// No value is off by more than half of the smallest step of its tile, NaN stays, and a tile
+/// without steps or with infinite values keeps every bit.
+#[test]
+fn rounded_images_show_the_image_nearly() {
+    let dir = directory();
+    let path = dir.path().join("x.fits");
+    let shape = [3, 64, 300];
+    let plane = 64 * 300;
+    let noise = |k: usize| (k * 7919 % 10_007) as f32 / 10_007.0 - 0.5;
+    let mut values: Vec<f32> = (0..3 * plane).map(|k| 40.0 * noise(k) + (k % 300) as f32).collect();
+    let mut steps = vec![0.25f32; 3 * plane];
+    (values[7], steps[8]) = (f32::NAN, f32::NAN);
+    steps[plane..2 * plane].fill(f32::NAN);
+    values[2 * plane] = f32::INFINITY;
+    let mut cards = Header::new();
+    cards.set("EXTNAME", "SCI", "").set("BUNIT", "MJy/sr", "");
+    let mut file = FitsWriter::create(&path).unwrap();
+    file.image_rounded(&shape, &cards).unwrap();
+    assert!(file.write_rounded(0, &values, &steps[1..]).is_err());
+    for k in 0..3 {
+        let part = k * plane..(k + 1) * plane;
+        file.write_rounded(k * plane, &values[part.clone()], &steps[part]).unwrap();
+    }
+    file.checksum().unwrap();
+    file.finish().unwrap();
+    let mut file = FitsReader::open(&path).unwrap();
+    file.move_to("SCI").unwrap();
+    assert_eq!(file.verify_checksum().unwrap(), Some(true));
+    let mut out = vec![0f32; 3 * plane];
+    file.read_pixels(0, &mut out).unwrap();
+    assert!(out[7].is_nan() && out[2 * plane] == f32::INFINITY);
+    let off: Vec<f32> = out.iter().zip(&values).map(|(a, b)| (a - b).abs()).collect();
+    let worst = off[..plane].iter().copied().fold(0.0, f32::max);
+    assert!((0.12..0.12501).contains(&worst), "{worst}");
+    assert!(out[plane..2 * plane] == values[plane..2 * plane], "without steps");
+}
+
 #[test]
 fn tables_hold_arrays_and_strings() {
     let dir = directory();

@@ -9,8 +9,8 @@ use super::error::FitsError;
 use super::hdu::BLOCK;
 use super::header_form::{HeaderForm, card_image, card_images, header_bytes};
 use super::number::{FitsNumber, NumberType, encode};
+use super::packing::{PackedTile, PackingFault, TilePacking, pack, pack_rounded, tile_rows};
 use super::reader::{FitsReader, check_range, count};
-use super::rice;
 use super::table::{CellFormat, CellKind};
 use crate::header::{CARD_LEN, CardValue, Header};
 
@@ -18,8 +18,6 @@ type Result<T> = std::result::Result<T, FitsError>;
 
 /// Values that are converted at a time.
 const CHUNK: usize = 1 << 16;
-/// Values of a block of RICE_1.
-const RICE_BLOCK: usize = 32;
 
 /// A column of a table to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,18 +78,41 @@ enum OpenContent {
     Whole,
 }
 
-/// Rows of an image that are packed one after the other.
+/// Tiles of an image that are packed one after the other: bands of rows of each plane.
 #[derive(Debug)]
 struct OpenTiles {
-    shape: [usize; 2],
-    bytes: usize,
+    /// Of a plane.
+    size: [usize; 2],
+    planes: usize,
+    /// Rows of a tile.
+    rows: usize,
+    packing: TilePacking,
+    kind: NumberType,
     zero: i64,
-    /// Rows that are written.
+    /// Tiles that are written.
     done: usize,
-    /// The longest of them, packed.
-    longest: usize,
+    /// The longest of each column, packed.
+    longest: [usize; 2],
     /// Bytes of all of them, packed.
     heap: usize,
+}
+
+impl OpenTiles {
+    /// Tiles of a plane.
+    fn bands(&self) -> usize {
+        self.size[0].div_ceil(self.rows)
+    }
+
+    fn count(&self) -> usize {
+        self.planes * self.bands()
+    }
+
+    /// First pixel and number of pixels of the next tile.
+    fn next(&self) -> [usize; 2] {
+        let [ny, nx] = self.size;
+        let (plane, row) = (self.done / self.bands(), self.done % self.bands() * self.rows);
+        [(plane * ny + row) * nx, self.rows.min(ny - row) * nx]
+    }
 }
 
 #[derive(Debug)]
@@ -211,33 +232,79 @@ impl FitsWriter {
     /// As [`image`](Self::image); also where `T` is no integer of up to 32 bits or the shape is not
     /// 2-D.
     pub fn image_rice<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
-        let &[ny, nx] = shape else { return Err(FitsError::Unsupported("compressing what is no 2-D image")) };
+        if shape.len() != 2 {
+            return Err(FitsError::Unsupported("compressing what is no 2-D image"));
+        }
         if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
             return Err(FitsError::Unsupported("compressing other than integers of up to 32 bits"));
         }
-        let images = card_images(cards, None)?;
         let bytes = kind_of::<T>().size();
+        self.packed_image::<T>(shape, cards, TilePacking::Rice { bytes }, 1)
+    }
+
+    /// Appends a tile-compressed image HDU: GZIP_2, a band of rows a tile, lossless, of any type
+    /// and two or more axes; the rest as for [`image`](Self::image). As first HDU it gets an empty
+    /// primary before it. Its planes must be written whole and in their order.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image); also where the shape has fewer than two axes.
+    pub fn image_gzip<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
+        self.packed_image::<T>(shape, cards, TilePacking::Gzip, plane_tile_rows(shape))
+    }
+
+    /// The same for real numbers that are rounded, RICE_1 with SUBTRACTIVE_DITHER_1, to be written
+    /// by [`write_rounded`](Self::write_rounded).
+    ///
+    /// # Errors
+    /// As [`image_gzip`](Self::image_gzip).
+    pub fn image_rounded(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
+        self.packed_image::<f32>(shape, cards, TilePacking::Rounded, plane_tile_rows(shape))
+    }
+
+    fn packed_image<T: FitsNumber>(
+        &mut self,
+        shape: &[usize],
+        cards: &Header,
+        packing: TilePacking,
+        rows: usize,
+    ) -> Result<()> {
+        let [outer @ .., ny, nx] = shape else {
+            return Err(FitsError::Unsupported("compressing what has no two axes"));
+        };
+        let kind = kind_of::<T>();
+        let tiles = OpenTiles {
+            size: [*ny, *nx],
+            planes: outer.iter().product(),
+            rows,
+            packing,
+            kind,
+            zero: T::ZERO,
+            done: 0,
+            longest: [0; 2],
+            heap: 0,
+        };
+        let images = card_images(cards, None)?;
         let mut form = HeaderForm::default();
-        form.table(8, ny, 0, 1);
-        form.text("TTYPE1", "COMPRESSED_DATA", "label for field   1");
-        form.text("TFORM1", "1PB(0)", TILE_FORMAT);
+        form.table(packing.width(), tiles.count(), 0, packing.columns().len());
+        for (k, (name, format)) in packing.columns().iter().enumerate() {
+            form.text(&format!("TTYPE{}", k + 1), name, &format!("label for field {:>3}", k + 1));
+            form.text(&format!("TFORM{}", k + 1), format, TILE_FORMAT);
+        }
         form.logical("ZIMAGE", "extension contains compressed image");
         form.integer("ZBITPIX", T::BITPIX.into(), "data type of original image");
-        form.integer("ZNAXIS", 2, "dimension of original image");
-        form.count("ZNAXIS1", nx, "length of original image axis");
-        form.count("ZNAXIS2", ny, "length of original image axis");
-        form.count("ZTILE1", nx, "size of tiles to be compressed");
-        form.integer("ZTILE2", 1, "size of tiles to be compressed");
-        form.text("ZCMPTYPE", "RICE_1", "compression algorithm");
-        form.text("ZNAME1", "BLOCKSIZE", "compression block size");
-        form.count("ZVAL1", RICE_BLOCK, "pixels per block");
-        form.text("ZNAME2", "BYTEPIX", "bytes per pixel (1, 2, 4, or 8)");
-        form.count("ZVAL2", bytes, "bytes per pixel (1, 2, 4, or 8)");
+        form.count("ZNAXIS", shape.len(), "dimension of original image");
+        for (k, &length) in shape.iter().rev().enumerate() {
+            form.count(&format!("ZNAXIS{}", k + 1), length, "length of original image axis");
+        }
+        for (k, length) in [*nx, rows].into_iter().chain(outer.iter().map(|_| 1)).enumerate() {
+            form.count(&format!("ZTILE{}", k + 1), length, "size of tiles to be compressed");
+        }
+        packing.cards(&mut form);
         form.zero::<T>();
         form.images(&images);
         self.with_primary()?;
-        let tiles = OpenTiles { shape: [ny, nx], bytes, zero: T::ZERO, done: 0, longest: 0, heap: 0 };
-        self.begin(form, 8 * ny as u64, OpenContent::Tiles(tiles))
+        let size = (packing.width() * tiles.count()) as u64;
+        self.begin(form, size, OpenContent::Tiles(tiles))
     }
 
     /// Appends the current HDU of another file as it is, its checksums too.
@@ -300,48 +367,93 @@ impl FitsWriter {
                     .map_err(|error| does_not_fit(error, "write pixels", &label, first))
             }
             OpenContent::Tiles(tiles) => {
-                check_range(first, data.len(), count(&tiles.shape), || label.clone())?;
-                let nx = tiles.shape[1];
-                if first != tiles.done * nx || !data.len().is_multiple_of(nx.max(1)) {
-                    return Err(FitsError::Unsupported(
-                        "rows of a compressed image in another order than theirs",
-                    ));
-                }
-                data.chunks_exact(nx.max(1)).try_for_each(|row| self.write_tile(row, &label))
+                let (packing, form) = (tiles.packing, (tiles.kind, tiles.zero));
+                self.write_tiles(first, data.len(), |_, tile| pack(&data[tile], packing, form))
             }
             OpenContent::Table { .. } | OpenContent::Whole => Err(FitsError::NotAnImage { hdu: label }),
         }
     }
 
-    /// Packs the next row of a compressed image.
-    fn write_tile<T: FitsNumber>(&mut self, row: &[T], label: &str) -> Result<()> {
-        let hdu = self.open()?;
-        let at = hdu.data();
-        let OpenContent::Tiles(tiles) = &mut hdu.content else { return Ok(()) };
-        let number = |value: &T| {
-            let number = value.to_integer()?.checked_sub(tiles.zero)?;
-            let fits = match tiles.bytes {
-                1 => (0..256).contains(&number),
-                2 => i16::try_from(number).is_ok(),
-                _ => true,
-            };
-            i32::try_from(number).ok().filter(|_| fits)
-        };
-        let numbers: Vec<i32> = row.iter().map_while(number).collect();
-        if numbers.len() < row.len() {
-            let error = WriteFault::DoesNotFit(numbers.len());
-            return Err(does_not_fit(error, "write pixels", label, tiles.done * row.len()));
+    /// Writes pixels of an image of [`image_rounded`](Self::image_rounded) as
+    /// [`write_pixels`](Self::write_pixels) does. `steps` has for each pixel the step that it may
+    /// be rounded to: no value is off by more than half of the smallest step of its tile.
+    ///
+    /// # Errors
+    /// As [`write_pixels`](Self::write_pixels); also where there is not a step for each pixel.
+    pub fn write_rounded(&mut self, first: usize, data: &[f32], steps: &[f32]) -> Result<()> {
+        if data.len() != steps.len() {
+            return Err(FitsError::Unsupported("rounding without a step for each pixel"));
         }
-        let packed = rice::encode(&numbers, tiles.bytes, RICE_BLOCK);
+        self.write_tiles(first, data.len(), |number, tile| {
+            pack_rounded(&data[tile.clone()], &steps[tile], number)
+        })
+    }
+
+    /// Packs and writes so many pixels of the current image from number `first` on: whole tiles, of
+    /// which the first is the next one. `pack` is given the number of a tile and its range of these
+    /// pixels.
+    fn write_tiles(
+        &mut self,
+        first: usize,
+        length: usize,
+        pack: impl Fn(usize, std::ops::Range<usize>) -> std::result::Result<PackedTile, PackingFault>,
+    ) -> Result<()> {
+        let label = self.label();
+        let mut done = 0;
+        while done < length {
+            let OpenContent::Tiles(tiles) = &self.open()?.content else {
+                return Err(FitsError::NotAnImage { hdu: label });
+            };
+            if tiles.done == tiles.count() {
+                let available = tiles.planes * tiles.size[0] * tiles.size[1];
+                return check_range(first, length, available, || label.clone());
+            }
+            let ([start, pixels], number) = (tiles.next(), tiles.done);
+            if start != first + done || pixels > length - done {
+                return Err(FitsError::Unsupported(
+                    "rows of a compressed image in another order than theirs",
+                ));
+            }
+            let packed = pack(number, done..done + pixels).map_err(|fault| match fault {
+                PackingFault::DoesNotFit(place) => {
+                    does_not_fit(WriteFault::DoesNotFit(place), "write pixels", &label, start)
+                }
+                PackingFault::Other(error) => error,
+            })?;
+            self.write_tile(&packed)?;
+            done += pixels;
+        }
+        Ok(())
+    }
+
+    /// Writes the next tile of a compressed image.
+    fn write_tile(&mut self, packed: &PackedTile) -> Result<()> {
+        let hdu = self.open()?;
+        let data = hdu.data();
+        let OpenContent::Tiles(tiles) = &mut hdu.content else { return Ok(()) };
+        let length = packed.bytes.len();
         let descriptor =
-            [packed.len(), tiles.heap].map(|n| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes());
-        let (to, heap) = (at + 8 * tiles.done as u64, at + (8 * tiles.shape[0] + tiles.heap) as u64);
+            [length, tiles.heap].map(|n| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes()).concat();
+        if u32::try_from(tiles.heap + length).is_err() {
+            return Err(FitsError::Unsupported("a compressed image of more than 4 GiB"));
+        }
+        let width = tiles.packing.width();
+        let mut row = vec![0; width];
+        let column = usize::from(tiles.packing == TilePacking::Rounded && packed.rounding.is_none());
+        row[8 * column..8 * (column + 1)].copy_from_slice(&descriptor);
+        if tiles.packing == TilePacking::Rounded {
+            let [scale, zero] = packed.rounding.unwrap_or_default().map(f64::to_be_bytes);
+            row[16..24].copy_from_slice(&scale);
+            row[24..].copy_from_slice(&zero);
+        }
+        let (to, heap) =
+            (data + (width * tiles.done) as u64, data + (width * tiles.count() + tiles.heap) as u64);
         tiles.done += 1;
-        tiles.longest = tiles.longest.max(packed.len());
-        tiles.heap += packed.len();
-        hdu.size += packed.len() as u64;
-        self.write_at(to, &descriptor.concat())?;
-        self.write_at(heap, &packed)
+        tiles.longest[column] = tiles.longest[column].max(length);
+        tiles.heap += length;
+        hdu.size += length as u64;
+        self.write_at(to, &row)?;
+        self.write_at(heap, &packed.bytes)
     }
 
     /// Writes elements of a column of the current table, from the first of row `row` [0-based] on;
@@ -485,15 +597,20 @@ impl FitsWriter {
     /// rows have become.
     fn complete(&mut self) -> Result<()> {
         let Some(OpenHdu { content: OpenContent::Tiles(tiles), .. }) = &self.hdu else { return Ok(()) };
-        if tiles.done < tiles.shape[0] {
+        if tiles.done < tiles.count() {
             return Err(FitsError::Unsupported("a compressed image without all of its rows"));
         }
         let (longest, heap) = (tiles.longest, tiles.heap);
+        let packed = if tiles.packing == TilePacking::Rounded { 2 } else { 1 };
         self.set_card("PCOUNT", |card| {
             *card = card_image("PCOUNT", heap_count(heap), "size of special data area")
         })?;
-        let format = format!("1PB({longest})");
-        self.set_card("TFORM1", |card| *card = card_image("TFORM1", format.as_str().into(), TILE_FORMAT))?;
+        for (k, longest) in longest.into_iter().enumerate().take(packed) {
+            let (keyword, format) = (format!("TFORM{}", k + 1), format!("1PB({longest})"));
+            self.set_card(&keyword, |card| {
+                *card = card_image(&keyword, format.as_str().into(), TILE_FORMAT)
+            })?;
+        }
         self.write_header()?;
         self.lengthen()
     }
@@ -599,6 +716,14 @@ const TILE_FORMAT: &str = "data format of field: variable length array";
 /// The type of the numbers of an image.
 fn kind_of<T: FitsNumber>() -> NumberType {
     NumberType::from_bitpix(T::BITPIX.into()).unwrap_or(NumberType::U8)
+}
+
+/// Rows of the tiles of an image of this shape.
+fn plane_tile_rows(shape: &[usize]) -> usize {
+    match shape {
+        [.., ny, nx] => tile_rows([*ny, *nx]),
+        _ => 1,
+    }
 }
 
 fn heap_count(bytes: usize) -> CardValue {

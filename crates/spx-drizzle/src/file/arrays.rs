@@ -41,6 +41,60 @@ pub(super) const WAVELENGTH: &str = "WAVELENGTH";
 /// Its column of the detectors, where the planes are of several.
 pub(super) const PLANE_DETECTOR: &str = "DETECTOR";
 
+/// How the arrays of a cube or a mosaic are packed (FITS Standard 4.0, section 10).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum CubeCompression {
+    /// Not at all.
+    #[default]
+    None,
+    /// GZIP_2: every bit is kept.
+    Lossless,
+    /// SCI and VARIANCE are rounded, RICE_1 with SUBTRACTIVE_DITHER_1: no value of SCI is off by
+    /// more than 0.02 of its error, none of VARIANCE by more than 4 %. All else is lossless.
+    Rounded,
+}
+
+impl CubeCompression {
+    /// Steps of SCI in units of the error, and of VARIANCE in units of itself: twice what a value
+    /// may be off by.
+    const STEPS: [f32; 2] = [0.04, 0.08];
+
+    /// Its name on the card COMPRESS; `None` where there is none.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Lossless => Some("lossless"),
+            Self::Rounded => Some("rounded"),
+        }
+    }
+
+    /// The array whose rounding is asked for, with the steps that it may be rounded to by the
+    /// variances beside its values.
+    pub(super) fn steps(self, hdu: &str) -> Option<fn(&mut [f32])> {
+        let array =
+            [CubeArray::Science, CubeArray::Variance].into_iter().position(|array| array.hdu() == hdu)?;
+        let science: fn(&mut [f32]) = |variances| {
+            variances.iter_mut().for_each(|v| *v = Self::STEPS[0] * v.sqrt());
+        };
+        let variance: fn(&mut [f32]) = |variances| variances.iter_mut().for_each(|v| *v *= Self::STEPS[1]);
+        (self == Self::Rounded).then_some(if array == 0 { science } else { variance })
+    }
+
+    /// The card of the primary header.
+    pub(super) fn set(self, header: &mut Header) {
+        let comment = match self {
+            Self::Rounded => "SCI to 0.02 of its error, VARIANCE to 4 %",
+            Self::None | Self::Lossless => "every bit is kept",
+        };
+        if let Some(name) = self.name() {
+            header.set(COMPRESSION, name, comment);
+        }
+    }
+}
+
+/// The card of the compression.
+pub(super) const COMPRESSION: &str = "COMPRESS";
+
 /// A layout of another tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CubeLayout {

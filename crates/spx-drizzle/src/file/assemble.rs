@@ -10,7 +10,7 @@ use spx_core::fits::{FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 
-use super::arrays::{CubeArray, WAVELENGTH};
+use super::arrays::{COMPRESSION, CubeArray, CubeCompression, WAVELENGTH};
 use super::cards::joined_cards;
 use super::error::{CubeFileError, CubeFileProblem};
 use super::history::{add_history, history_lines};
@@ -42,7 +42,7 @@ pub struct CubeCut {
 pub fn join(
     cubes: &[PathBuf],
     to: &Path,
-    overwrite: bool,
+    (compression, overwrite): (CubeCompression, bool),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
     let mut files = cubes.iter().map(|path| open(path)).collect::<Result<Vec<_>, _>>()?;
@@ -66,8 +66,9 @@ pub fn join(
         celestial: files[0].science_header().celestial(),
         exact: true,
         axis,
+        compression,
     };
-    write_file(files, source, &primary, (to, overwrite), progress)
+    write_file(files, source, primary, (to, overwrite), progress)
 }
 
 /// Steps of progress that [`join`] takes, about.
@@ -85,7 +86,7 @@ pub fn cut(
     cube: &Path,
     part: &CubeCut,
     to: &Path,
-    overwrite: bool,
+    (compression, overwrite): (CubeCompression, bool),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
     let mut file = open(cube)?;
@@ -120,8 +121,9 @@ pub fn cut(
         celestial,
         exact: file.science_header().get("CTYPE3T").is_some(),
         axis,
+        compression,
     };
-    write_file(vec![file], source, &primary, (to, overwrite), progress)
+    write_file(vec![file], source, primary, (to, overwrite), progress)
 }
 
 /// Steps of progress that [`cut`] takes, about.
@@ -161,7 +163,8 @@ fn cut_cards(file: &mut CubeFile, part: &CubeCut, axis: &PlaneAxis) -> Result<He
     let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
     let mut primary = Header::new();
     let old = file.primary().clone();
-    old.cards().iter().filter(|card| card.value.is_some()).for_each(|card| primary.push(card.clone()));
+    let kept = old.cards().iter().filter(|card| card.value.is_some() && card.keyword != COMPRESSION);
+    kept.for_each(|card| primary.push(card.clone()));
     for (keyword, value) in [
         ("NX", CardValue::Integer(count(part.columns.len()))),
         ("NY", CardValue::Integer(count(part.rows.len()))),
@@ -231,6 +234,7 @@ struct PlaneSource {
     /// Whether a logarithmic axis has the exact one beside it.
     exact: bool,
     axis: PlaneAxis,
+    compression: CubeCompression,
 }
 
 impl PlaneSource {
@@ -257,7 +261,7 @@ impl PlaneSource {
 fn write_file(
     files: Vec<CubeFile>,
     source: PlaneSource,
-    primary: &Header,
+    mut primary: Header,
     (to, overwrite): (&Path, bool),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
@@ -268,9 +272,10 @@ fn write_file(
         check_sums(&mut reader).map_err(|problem| CubeFileError { path, problem })?;
         readers.push(reader);
     }
+    source.compression.set(&mut primary);
     replace(to, overwrite, |fits| {
         let wcs = source.wcs();
-        Assembly { readers: &mut readers, fits, source: &source, wcs, progress }.write(primary)
+        Assembly { readers: &mut readers, fits, source: &source, wcs, progress }.write(&primary)
     })
 }
 
@@ -360,7 +365,14 @@ impl Assembly<'_> {
         let inner = [planes.len(), rows.len(), columns.len()];
         let context = self.readers[0].image_shape()?.len() == 4;
         let shape = if context { [&[most][..], &inner].concat() } else { inner.to_vec() };
-        self.fits.image::<T>(&shape, &cards)?;
+        let steps = self.source.compression.steps(name);
+        match self.source.compression {
+            CubeCompression::None => self.fits.image::<T>(&shape, &cards)?,
+            _ if steps.is_some() => self.fits.image_rounded(&shape, &cards)?,
+            CubeCompression::Lossless | CubeCompression::Rounded => {
+                self.fits.image_gzip::<T>(&shape, &cards)?
+            }
+        }
         let mut row_band = Vec::new();
         for word in 0..most {
             for (to, &(k, z)) in planes.iter().enumerate() {
@@ -370,12 +382,35 @@ impl Assembly<'_> {
                 let depth = self.readers[k].image_shape()?;
                 let depth = depth[depth.len() - 3];
                 let from = (word < words[k]).then_some((k, word * depth + z));
-                let plane = self.plane::<T>(from, &mut row_band)?;
-                self.fits.write_pixels((word * planes.len() + to) * plane.len(), &plane)?;
+                let first = (word * planes.len() + to) * rows.len() * columns.len();
+                match steps {
+                    None => {
+                        let plane = self.plane::<T>(from, &mut row_band)?;
+                        self.fits.write_pixels(first, &plane)?;
+                    }
+                    Some(steps) => self.rounded_plane(name, (k, z), first, steps)?,
+                }
                 self.progress.advance(1);
             }
         }
         Ok(self.fits.checksum()?)
+    }
+
+    /// Writes the window of a plane of an image, rounded by the variances beside it.
+    fn rounded_plane(
+        &mut self,
+        name: &str,
+        (k, z): (usize, usize),
+        first: usize,
+        steps: fn(&mut [f32]),
+    ) -> Result<(), CubeFileProblem> {
+        let mut band = Vec::new();
+        self.readers[k].move_to(CubeArray::Variance.hdu())?;
+        let mut allowed = self.plane(Some((k, z)), &mut band)?;
+        steps(&mut allowed);
+        self.readers[k].move_to(name)?;
+        let values = self.plane(Some((k, z)), &mut band)?;
+        Ok(self.fits.write_rounded(first, &values, &allowed)?)
     }
 
     /// The window of a plane of a file, whose image is the current one; zeros where there is none.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use spx_core::header::{Card, CardValue, Header};
 
+use super::arrays::COMPRESSION;
 use super::error::CubeFileProblem;
 use super::history::{add_history, history_lines};
 
@@ -29,7 +30,7 @@ fn rule(keyword: &str) -> CardRule {
         "MJD-END" | "LAM_MAX" | "EXPTIME" | "MEASTIME" | "POINTNGS" | "N_FAILED" => CardRule::Most,
         "RELEASES" | "VERSIONS" | "FLUXCORR" | "WAVESRC" => CardRule::Words,
         "MIXSCALE" => CardRule::Any,
-        "DETECTOR" | "BAND_NM" | "CHECKSUM" | "DATASUM" => CardRule::None,
+        "DETECTOR" | "BAND_NM" | COMPRESSION | "CHECKSUM" | "DATASUM" => CardRule::None,
         _ => CardRule::Equal,
     }
 }

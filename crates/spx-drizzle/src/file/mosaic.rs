@@ -66,14 +66,19 @@ fn write_hdus(
     fits.checksum()?;
     let planes = mosaic.planes().cloned().unwrap_or_default();
     let (shape, wcs) = (mosaic.shape(), info.celestial.clone());
-    let mut out = PlaneWriter { fits, shape, flat: true, wcs, progress };
+    let mut out = PlaneWriter { fits, shape, flat: true, wcs, compression: info.compression, progress };
     let fill = info.options.fill;
-    out.image("SCI", "MJy/sr", |z, plane: &mut [f32]| fill_science(mosaic, fill, z, plane))?;
+    let science = |z: usize, plane: &mut [f32]| fill_science(mosaic, fill, z, plane);
+    if planes.only_mean {
+        out.image("SCI", "MJy/sr", science)?;
+    } else {
+        out.measured("SCI", "MJy/sr", mosaic, science)?;
+    }
     if planes.error.is_some() {
         out.optional("ERR", "MJy/sr", mosaic, OptionalPlane::Error)?;
     }
     if !planes.only_mean {
-        out.image("VARIANCE", "MJy2/sr2", |z, plane: &mut [f32]| mosaic.variance(z, plane))?;
+        out.measured("VARIANCE", "MJy2/sr2", mosaic, |z, plane: &mut [f32]| mosaic.variance(z, plane))?;
     }
     out.optional("WHT", "", mosaic, OptionalPlane::Weight)?;
     if mosaic.context_words() > 0 {

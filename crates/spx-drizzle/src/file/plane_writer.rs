@@ -5,6 +5,7 @@ use spx_core::fits::{FitsNumber, FitsWriter};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
+use super::arrays::CubeCompression;
 use super::error::CubeFileProblem;
 use crate::cube::{CubeData, OptionalPlane};
 
@@ -20,6 +21,7 @@ pub(super) struct PlaneWriter<'a> {
     pub(super) flat: bool,
     /// Cards that all images carry.
     pub(super) wcs: Header,
+    pub(super) compression: CubeCompression,
     pub(super) progress: &'a dyn Progress,
 }
 
@@ -32,6 +34,47 @@ impl PlaneWriter<'_> {
         plane: impl Fn(usize, &mut [T]) + Sync,
     ) -> Result<(), CubeFileProblem> {
         self.planes(name, unit, &[], plane)
+    }
+
+    /// Writes an image that may be rounded by the variances of the cube.
+    pub(super) fn measured(
+        &mut self,
+        name: &str,
+        unit: &str,
+        cube: &dyn CubeData,
+        plane: impl Fn(usize, &mut [f32]) + Sync,
+    ) -> Result<(), CubeFileProblem> {
+        let Some(steps) = self.compression.steps(name) else { return self.image(name, unit, plane) };
+        let [nz, ny, nx] = self.shape;
+        let cards = self.cards(name, unit);
+        let shape = self.inner().to_vec();
+        self.fits.image_rounded(&shape, &cards)?;
+        let (mut values, mut allowed) = (vec![0.0; ny * nx], vec![0.0; ny * nx]);
+        for z in 0..nz {
+            if self.progress.cancelled() {
+                return Err(CubeFileProblem::Cancelled);
+            }
+            rayon::join(|| plane(z, &mut values), || cube.variance(z, &mut allowed));
+            steps(&mut allowed);
+            self.fits.write_rounded(z * ny * nx, &values, &allowed)?;
+            self.progress.advance(1);
+        }
+        Ok(self.fits.checksum()?)
+    }
+
+    fn cards(&self, name: &str, unit: &str) -> Header {
+        let mut cards = Header::new();
+        cards.set("EXTNAME", name, "");
+        if !unit.is_empty() {
+            cards.set("BUNIT", unit, "");
+        }
+        cards.extend(&self.wcs);
+        cards
+    }
+
+    /// The shape of an image of the cube.
+    fn inner(&self) -> &[usize] {
+        if self.flat { &self.shape[1..] } else { &self.shape }
     }
 
     /// Writes the context of a cube, `[word][z][y][x]`.
@@ -61,14 +104,13 @@ impl PlaneWriter<'_> {
         plane: impl Fn(usize, &mut [T]) + Sync,
     ) -> Result<(), CubeFileProblem> {
         let [nz, ny, nx] = self.shape;
-        let mut cards = Header::new();
-        cards.set("EXTNAME", name, "");
-        if !unit.is_empty() {
-            cards.set("BUNIT", unit, "");
+        let (cards, shape) = (self.cards(name, unit), [outer, self.inner()].concat());
+        match self.compression {
+            CubeCompression::None => self.fits.image::<T>(&shape, &cards)?,
+            CubeCompression::Lossless | CubeCompression::Rounded => {
+                self.fits.image_gzip::<T>(&shape, &cards)?
+            }
         }
-        cards.extend(&self.wcs);
-        let inner = if self.flat { &self.shape[1..] } else { &self.shape[..] };
-        self.fits.image::<T>(&[outer, inner].concat(), &cards)?;
         // While some planes are written, which is one thread's work, the others compute the next
         // ones.
         let total = nz * outer.iter().product::<usize>();

@@ -31,6 +31,7 @@ use spx_core::release::{
     DataRelease, ExposureCalibration, FluxCorrection, ReleaseIdentity, WavelengthSource,
 };
 
+use super::arrays::CubeCompression;
 use super::arrays::WAVELENGTH;
 use super::error::{CubeFileError, CubeFileProblem};
 use super::plane_axis::PlaneAxis;
@@ -144,7 +145,14 @@ fn write_hdus(
     fits.checksum()?;
     let shape = plan.cube_shape();
     let nz = shape[0];
-    let mut out = PlaneWriter { fits, shape, flat: false, wcs: celestial.clone(), progress };
+    let mut out = PlaneWriter {
+        fits,
+        shape,
+        flat: false,
+        wcs: celestial.clone(),
+        compression: CubeCompression::None,
+        progress,
+    };
     for sum in BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)) {
         out.image(bit_place(sum).0, "", |z, plane: &mut [u32]| drizzler.bit_sum(sum, z, plane))?;
     }

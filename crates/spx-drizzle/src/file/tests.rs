@@ -46,6 +46,7 @@ fn info() -> CubeInfo {
         base_pixel_scale: 6.15,
         celestial,
         exact_wavelength_wcs: true,
+        compression: CubeCompression::None,
         weighting: "ivm".into(),
         timing: Timing::default(),
         provenance: Header::new(),
@@ -323,7 +324,7 @@ fn joined_cubes_are_cut_apart_again() {
     write(&path("d3"), &cube(), &third, false, &Silent).unwrap();
     let (fourth, fourth_info) = other_cube();
     write(&path("d4"), &fourth, &fourth_info, false, &Silent).unwrap();
-    join(&[path("d4"), path("d3")], &path("all"), false, &Silent).unwrap();
+    join(&[path("d4"), path("d3")], &path("all"), (CubeCompression::None, false), &Silent).unwrap();
 
     let mut all = CubeFile::open(&path("all")).unwrap();
     assert_eq!(all.shape(), [6, 2, 4]);
@@ -345,7 +346,7 @@ fn joined_cubes_are_cut_apart_again() {
     assert_eq!((science.text("CTYPE3"), science.text("PS3_0")), (Ok("WAVE-TAB"), Ok("WCS-WAVE")));
 
     let part = CubeCut { planes: vec![3, 4, 5], columns: 0..4, rows: 0..2 };
-    cut(&path("all"), &part, &path("d4_again"), false, &Silent).unwrap();
+    cut(&path("all"), &part, &path("d4_again"), (CubeCompression::None, false), &Silent).unwrap();
     let mut again = CubeFile::open(&path("d4_again")).unwrap();
     assert!(same(&again.load().unwrap(), &fourth));
     assert_eq!(again.primary().integer("DETECTOR"), Ok(4));
@@ -360,7 +361,7 @@ fn parts_lie_where_they_lay() {
     let path = |name: &str| dir.path().join(name);
     write(&path("whole"), &cube(), &info(), false, &Silent).unwrap();
     let part = CubeCut { planes: vec![1, 2], columns: 1..3, rows: 1..2 };
-    cut(&path("whole"), &part, &path("part"), false, &Silent).unwrap();
+    cut(&path("whole"), &part, &path("part"), (CubeCompression::None, false), &Silent).unwrap();
     let mut file = CubeFile::open(&path("part")).unwrap();
     assert_eq!(file.shape(), [2, 1, 2]);
     assert_eq!(file.read::<f32>(CubeArray::Science, 0, 0..1).unwrap(), [7.5, 8.5]);
@@ -370,7 +371,8 @@ fn parts_lie_where_they_lay() {
     assert_eq!([primary.integer("NX"), primary.integer("N_SATUR")], [Ok(2), Ok(4)]);
     assert!(history_lines(primary).last().unwrap().contains("cut x 2 to 3, y 2 to 2 of whole, planes 1-2"));
     let beyond = CubeCut { columns: 1..5, ..part };
-    let error = cut(&path("whole"), &beyond, &path("beyond"), false, &Silent).unwrap_err();
+    let error =
+        cut(&path("whole"), &beyond, &path("beyond"), (CubeCompression::None, false), &Silent).unwrap_err();
     assert!(matches!(error.problem, CubeFileProblem::Unlike(_)), "{error}");
 }
 
@@ -392,7 +394,8 @@ fn cubes_that_do_not_go_together_are_not_joined() {
         ("detector", CubeInfo { detector: Some(Detector::ALL[2]), ..fourth_info }, "two of them are of D3"),
     ] {
         write(&path(name), &fourth, &info, false, &Silent).unwrap();
-        let error = join(&[path("d3"), path(name)], &path("all"), false, &Silent).unwrap_err();
+        let error = join(&[path("d3"), path(name)], &path("all"), (CubeCompression::None, false), &Silent)
+            .unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
         assert!(!path("all").exists());
     }

@@ -9,7 +9,7 @@ use spx_core::header::{CardValue, Header};
 use spx_core::progress::Progress;
 use spx_core::units::ARCSEC_PER_RADIAN;
 
-use super::arrays::{PLANE_DETECTOR, WAVELENGTH};
+use super::arrays::{CubeCompression, PLANE_DETECTOR, WAVELENGTH};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::history::add_history;
 use super::plane_axis::PlaneAxis;
@@ -41,6 +41,8 @@ pub struct CubeInfo {
     pub celestial: Header,
     /// Adds the exact alternate WCS `T` and its table.
     pub exact_wavelength_wcs: bool,
+    /// How the arrays are packed.
+    pub compression: CubeCompression,
     /// How pixels are weighted: `ivm` or another name.
     pub weighting: String,
     /// When the inputs were taken.
@@ -100,10 +102,11 @@ fn write_hdus(
     fits.image::<u8>(&[], &primary_cards(cube, info))?;
     fits.checksum()?;
     let (wcs, z_shrink) = (wcs_cards(cube.wavelengths(), info), info.options.effective_z_shrink());
-    let mut out = PlaneWriter { fits, shape: cube.shape(), flat: false, wcs: wcs.clone(), progress };
+    let (shape, compression) = (cube.shape(), info.compression);
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs: wcs.clone(), compression, progress };
     let fill = info.options.fill;
-    out.image("SCI", "MJy/sr", |z, plane: &mut [f32]| fill_science(cube, fill, z, plane))?;
-    out.image("VARIANCE", "MJy2/sr2", |z, plane: &mut [f32]| cube.variance(z, plane))?;
+    out.measured("SCI", "MJy/sr", cube, |z, plane: &mut [f32]| fill_science(cube, fill, z, plane))?;
+    out.measured("VARIANCE", "MJy2/sr2", cube, |z, plane: &mut [f32]| cube.variance(z, plane))?;
     out.image("AND_MASK", "", |z, plane: &mut [u32]| cube.and_mask(z, plane))?;
     out.image("OR_MASK", "", |z, plane: &mut [u32]| cube.or_mask(z, plane))?;
     out.image("COUNT", "", |z, plane: &mut [u16]| cube.count(z, plane))?;
@@ -112,7 +115,7 @@ fn write_hdus(
     if info.exact_wavelength_wcs {
         write_exact_table(fits, &axis)?;
     }
-    write_optional(&mut PlaneWriter { fits, shape: cube.shape(), flat: false, wcs, progress }, cube)
+    write_optional(&mut PlaneWriter { fits, shape, flat: false, wcs, compression, progress }, cube)
 }
 
 /// The steps of progress that writing a cube takes: one for each plane of each array.
@@ -203,6 +206,7 @@ pub(super) fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {
         .set("NY", count(ny), "rows")
         .set("NZ", count(nz), "planes");
     h.extend(&info.provenance);
+    info.compression.set(&mut h);
     set_timing(&mut h, &info.timing);
     add_history(&mut h, &info.history);
     h

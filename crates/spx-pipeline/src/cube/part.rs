@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use spx_core::detector::Detector;
-use spx_drizzle::file::{self, CubeCut, CubeFile, CubeFileError};
+use spx_drizzle::file::{self, CubeCompression, CubeCut, CubeFile, CubeFileError};
 
 use super::{CubeAperture, SkyRegion, WavelengthRange, cube_celestial, cube_detector, not_a_cube, open_cube};
 use crate::{Listener, PipelineError};
@@ -32,7 +32,7 @@ pub struct DerivedCube {
 pub fn join_cubes(
     cubes: &[PathBuf],
     output: &Path,
-    overwrite: bool,
+    (compression, overwrite): (CubeCompression, bool),
     listener: &dyn Listener,
 ) -> Result<DerivedCube, PipelineError> {
     check(cubes, output, overwrite)?;
@@ -41,7 +41,7 @@ pub fn join_cubes(
         planes += open_cube(cube)?.shape()[0];
     }
     listener.start("join", file::join_steps(planes));
-    let joined = file::join(cubes, output, overwrite, listener);
+    let joined = file::join(cubes, output, (compression, overwrite), listener);
     listener.finish();
     joined.map_err(failure)?;
     DerivedCube::read(cubes, output)
@@ -63,6 +63,8 @@ pub struct CubeCutRequest {
     pub planes: Option<[usize; 2]>,
     /// Planes of this detector.
     pub detector: Option<Detector>,
+    /// How its arrays are packed.
+    pub compression: CubeCompression,
     /// Whether an existing file may be replaced.
     pub overwrite: bool,
 }
@@ -78,7 +80,8 @@ pub fn cut_cube(request: &CubeCutRequest, listener: &dyn Listener) -> Result<Der
     let [columns, rows] = window(request, &cube)?;
     let part = CubeCut { planes: planes(request, &cube)?, columns, rows };
     listener.start("cut", file::cut_steps(&part));
-    let written = file::cut(&request.cube, &part, &request.output, request.overwrite, listener);
+    let how = (request.compression, request.overwrite);
+    let written = file::cut(&request.cube, &part, &request.output, how, listener);
     listener.finish();
     written.map_err(failure)?;
     DerivedCube::read(std::slice::from_ref(&request.cube), &request.output)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use spx_core::detector::Detector;
 
 use super::report::{CubeReport, InputReport};
-use crate::cube::join_cubes;
+use crate::cube::{CubeCompression, join_cubes};
 use crate::stages::Stages;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -59,11 +59,11 @@ impl ChannelFile {
     pub(super) fn join(
         &self,
         cubes: &[CubeReport],
-        overwrite: bool,
+        how: (CubeCompression, bool),
         listener: &dyn Listener,
     ) -> Result<CubeReport, PipelineError> {
         let files: Vec<PathBuf> = cubes.iter().map(|cube| PathBuf::from(&cube.file)).collect();
-        let joined = join_cubes(&files, &self.path(), overwrite, listener)?;
+        let joined = join_cubes(&files, &self.path(), how, listener)?;
         for file in &files {
             for part in [file, &file.with_extension("toml")] {
                 std::fs::remove_file(part).with_context(|| part.display().to_string())?;

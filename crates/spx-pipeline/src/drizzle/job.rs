@@ -105,7 +105,16 @@ impl DrizzleJob<'_> {
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
         let products = self.calibration.paths_of_cubes(self.product.detector());
         let products = calibration_lines(&products, stages)?;
-        let lines = self.history.iter().cloned().chain(sums).chain(products).chain(sources).chain(failed);
+        let packed = self.parameters.compression.name().map(|name| format!("compress {name}"));
+        let lines = self
+            .history
+            .iter()
+            .cloned()
+            .chain(packed)
+            .chain(sums)
+            .chain(products)
+            .chain(sources)
+            .chain(failed);
         Ok(lines.collect::<Vec<_>>().join("\n"))
     }
 
@@ -226,8 +235,8 @@ impl DrizzleJob<'_> {
         let accumulated = sums.entries().iter().map(|e| accumulate::report(e, context)).collect();
         AddedFiles::among(&self.files, sums.entries(), self.parameters.known).tell(&sums.path, self.listener);
         let inputs = self.failed.iter().map(InputReport::failed).chain(self.left_aside()).collect();
-        let shape = plan.cube_shape();
-        let mut report = CubeReport::new(self.product, &self.output(), shape, accumulated, inputs);
+        let mut report =
+            CubeReport::new(self.product, &self.output(), plan.cube_shape(), accumulated, inputs);
         self.name_products(&mut report);
         report
     }
@@ -478,8 +487,7 @@ impl DrizzleJob<'_> {
 
     fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
         // Another run that made the directory, and then had nothing to write, has removed it.
-        let directory = &self.parameters.output_dir;
-        std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+        std::fs::create_dir_all(self.directory).with_context(|| self.directory.display().to_string())?;
         self.writer().write(&self.output(), drizzler, report, timing, self.listener)
     }
 }

@@ -373,7 +373,7 @@ fn run_together(
     file.tell_missing(&detectors, listener);
     let is_there = |_: &CubeReport| file.path().exists();
     let made = stages.run(ChannelFile::STEM, depends, is_there, || {
-        let report = file.join(&parts.cubes, overwrite, listener)?;
+        let report = file.join(&parts.cubes, (parameters.compression, overwrite), listener)?;
         if let DrizzleTask::Cubes(config) = task {
             let comment = format!("What {}.fits was made with.", ChannelFile::STEM);
             write_configuration(&file.configuration(), &comment, &config.resolved())?;

@@ -6,12 +6,12 @@ use std::path::Path;
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 use spx_core::release::{DataRelease, ExposureCalibration};
-use spx_drizzle::file::{self, CubeInfo};
+use spx_drizzle::file::{self, CubeCompression, CubeInfo};
 use spx_drizzle::{Drizzler, Timing};
 use spx_wcs::OutputGrid;
 
 use super::report::{CubeReport, InputReport};
-use super::settings::{DrizzleParameters, DrizzleProduct};
+use super::settings::{CubeChannels, DrizzleParameters, DrizzleProduct};
 use crate::PipelineError;
 use crate::outcome::InputOutcome;
 
@@ -87,6 +87,11 @@ impl CubeWriter<'_> {
             base_pixel_scale: OutputGrid::NATIVE_SCALE,
             celestial: parameters.grid.header(),
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            // A part of a file of all channels is packed when that is written.
+            compression: match parameters.channels {
+                CubeChannels::Detector => parameters.compression,
+                CubeChannels::All => CubeCompression::None,
+            },
             weighting: parameters.resampling.weight.to_string(),
             timing,
             provenance: self.provenance(report),

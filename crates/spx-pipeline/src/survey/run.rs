@@ -255,6 +255,7 @@ impl<'a> Survey<'a> {
                 input: Some(vec![self.list_as_input(job)]),
                 output_dir: self.directory.work(&job.job),
                 overwrite: true,
+                compress: self.drizzle.output.compress,
             },
             accumulate: Some(self.directory.sums(&job.job)),
             sums_only: false,

@@ -284,13 +284,14 @@ annulus(186.45,33.55,20\",30\")
         let regions = SkyRegion::parse(FILE).unwrap();
         assert_eq!(regions.len(), 6);
         let circle = &regions[0];
-        assert!((circle.center.ra() - 186.4536).abs() < 1e-9 && (circle.center.dec() - 33.5468).abs() < 1e-9);
+        // FK5 is not quite ICRS.
+        let off = circle.center.separation(Position::new(186.4536, 33.5468).unwrap()) * 3600.0;
+        assert!((0.001..0.03).contains(&off), "{off}");
         assert_eq!((circle.radius(), circle.label.as_str()), (Some(12.3), "the core; bright"));
-        assert_eq!(regions[1].shape, RegionShape::Ellipse([20.0, 10.0], 30.0));
-        assert_eq!(
-            (&regions[2].shape, regions[2].label.as_str()),
-            (&RegionShape::Box([30.0, 10.0], 0.0), "strip")
-        );
+        let turned = |angle: f64, expected: f64| (angle - expected).abs() < 1e-4;
+        assert!(matches!(regions[1].shape, RegionShape::Ellipse([20.0, 10.0], angle) if turned(angle, 30.0)));
+        assert!(matches!(regions[2].shape, RegionShape::Box([30.0, 10.0], angle) if turned(angle, 0.0)));
+        assert_eq!(regions[2].label, "strip");
         assert!(matches!(&regions[3].shape, RegionShape::Polygon(corners) if corners.len() == 3));
         assert_eq!(regions[4].shape, RegionShape::Pixel);
         assert_eq!(regions[5].shape, RegionShape::Ring([20.0, 30.0]));
@@ -337,15 +338,13 @@ annulus(186.45,33.55,20\",30\")
     /// turns the shape with the north of the system.
     #[test]
     fn galactic_regions_are_turned_to_icrs() {
-        let text = "galactic\nellipse(159.3,81.6,20\",10\",30)\nfk5\ncircle(186.4536,33.5468,3\")";
+        let text = "galactic\nellipse(159.3,81.6,20\",10\",30)";
         let regions = SkyRegion::parse(text).unwrap();
         let [ra, dec] = GALACTIC_CENTER;
         assert!(regions[0].center.separation(Position::new(ra, dec).unwrap()) * 3600.0 < 1e-6);
         let RegionShape::Ellipse([a, b], angle) = regions[0].shape else { panic!("{:?}", regions[0]) };
         assert_eq!([a, b], [20.0, 10.0]);
         assert!((angle - 30.0 - GALACTIC_NORTH).abs() < 1e-3, "{angle}");
-        let off = regions[1].center.separation(Position::new(186.4536, 33.5468).unwrap()) * 3600.0;
-        assert!((0.001..0.03).contains(&off), "{off}: FK5 is not quite ICRS");
     }
 
     /// Pixels count from 1, sizes are pixels, and angles count from x.
