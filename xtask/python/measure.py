@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Run a command; print its wall seconds and peak resident memory [MB] as one line of JSON on standard output.
+"""Run a command; print its wall and processor seconds and its peak memory [MB] as one line of JSON on standard output.
 
     measure.py COMMAND [ARGUMENT ...]
 
@@ -22,7 +22,8 @@ def main():
     seconds = time.perf_counter() - start
     if status:
         sys.exit(f"{sys.argv[1]} failed with status {os.waitstatus_to_exitcode(status)}")
-    print(json.dumps({"seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}))
+    processor = usage.ru_utime + usage.ru_stime
+    print(json.dumps({"seconds": seconds, "processor_seconds": processor, "peak_mb": usage.ru_maxrss / 1024}))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 9] =
-    ["catalog", "wcs", "cube", "photometry", "spxquery", "votable", "kernels", "resample", "fits"];
+const SETS: [&str; 10] =
+    ["catalog", "wcs", "cube", "photometry", "scene", "spxquery", "votable", "kernels", "resample", "fits"];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

@@ -59,6 +59,9 @@ cargo xtask TASK
   bench-peers batch [--runs N] [--sources A,B,C|none] [--frames N] [--rows N|none] [--light-curves N] [--spx PATH]
                          tables, extraction and aggregation against spxquery's batch (default: 34, 1000 and 10,000
                          sources in a frame, 5,000,000 rows of 50,000 sources; 2.9 GB of cache, 20 GB of scratch)
+  bench-peers scene [--runs N] [--sources N] [--spx PATH]
+                         all sources of a full frame fitted together, against photutils' grouped PSF photometry:
+                         processor time for a source (default: 12,500 sources)
   bench-peers kernels [--runs N]
                          kernels against STScI's drizzle, pixel map against astropy: processor time of one thread
   bench-peers fits [--runs N]

@@ -117,7 +117,7 @@ fn headers_that_make_no_sense() -> Result<()> {
     let cases = [
         ("crval.fits", "IMAGE", "CRVAL1", "XRVAL1  = 1.0", "CRVAL1"),
         ("type.fits", "IMAGE", "CRPIX1 ", "CRPIX1  = 'left'", "CRPIX1"),
-        ("projection.fits", "IMAGE", "CTYPE1 ", "CTYPE1  = 'RA---ZEA'", "CTYPE1"),
+        ("projection.fits", "IMAGE", "CTYPE1 ", "CTYPE1  = 'RA---AIT'", "CTYPE1"),
         ("nan.fits", "IMAGE", "A_0_2", "A_0_2   = NaN", "A_0_2"),
         ("singular.fits", "IMAGE", "PC1_1", "PC1_1   = NaN", "PC1_1"),
         ("unit.fits", "IMAGE", "BUNIT", "BUNIT   = 'Jy/beam'", "BUNIT"),

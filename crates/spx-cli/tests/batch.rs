@@ -373,10 +373,10 @@ struct Phases {
 
 /// Kills batches at moments that a seed decides; each chain of kills ends with a run that is left
 /// alone.
-fn kill(kills: usize, seed: u64) -> Phases {
+fn kill(kills: usize, seed: u64, method: &str) -> Phases {
     let text = catalogue((0..1000).map(|n| format!("s{n}")));
     let undisturbed = folder(&text);
-    let given = ["--format=both", "-q"];
+    let given = ["--format=both", "-q", method];
     let start = Instant::now();
     assert_eq!(batch(undisturbed.path(), &given).code, Some(0));
     let mut whole_run = start.elapsed();
@@ -444,14 +444,16 @@ fn files(directory: &Path) -> BTreeMap<String, std::time::SystemTime> {
 
 #[test]
 fn killed_batches_are_taken_up() {
-    let phases = kill(6, 1);
-    assert!(phases.over <= 3, "most runs must be killed while they are under way: {phases:?}");
+    for (method, seed) in [("--method=aperture", 1), ("--method=scene", 3)] {
+        let phases = kill(6, seed, method);
+        assert!(phases.over <= 3, "most runs must be killed while they are under way: {phases:?}");
+    }
 }
 
 #[test]
 #[ignore = "takes a minute"]
 fn fifty_kills_are_taken_up() {
-    let Phases { extract, aggregate, .. } = kill(50, 2);
+    let Phases { extract, aggregate, .. } = kill(50, 2, "--method=aperture");
     assert!(extract >= 3 && aggregate >= 3, "kills must fall in both stages: {extract} {aggregate}");
 }
 

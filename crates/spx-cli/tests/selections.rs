@@ -1,6 +1,6 @@
 //! What selects images of the archive selects among files at hand, too, or is refused; and options
 //! are checked before anything is asked of the archive.
-#![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 use std::path::Path;
 

@@ -5,11 +5,9 @@
 //! Two cutouts of one exposure that cover different pixels may both be used.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
 
 use spx_archive::MjdRange;
 use spx_core::detector::Detector;
-use spx_core::image::ExposureId;
 
 use crate::PipelineError;
 use crate::identity::{DataRelease, ReleaseChoice};
@@ -78,17 +76,25 @@ fn newest_whole_inputs(
     selection: &InputSelection,
     check: &dyn Fn(&InputFile) -> Result<(), InputError>,
 ) -> Result<NewestInputs, PipelineError> {
-    let mut by_exposure: BTreeMap<(ExposureId, Option<DataRelease>), Vec<InputFile>> = BTreeMap::new();
+    let mut allowed = Vec::with_capacity(files.len());
     let mut newest = NewestInputs::default();
     for file in files {
         if let Some(reason) = selection.refusal(&file) {
             newest.aside.push((file, reason));
             continue;
         }
-        let group = selection.release.group(file.identity.release);
-        by_exposure.entry((file.id.clone(), group)).or_default().push(file);
+        allowed.push(file);
     }
-    for mut files in by_exposure.into_values() {
+    // A survey has a million exposures: sorted in their place, they take no memory besides.
+    let group = |file: &InputFile| selection.release.group(file.identity.release);
+    let by_exposure = |a: &InputFile, b: &InputFile| a.id.cmp(&b.id).then_with(|| group(a).cmp(&group(b)));
+    allowed.sort_by(by_exposure);
+    let mut rest = allowed.into_iter().peekable();
+    while let Some(first) = rest.next() {
+        let mut files = vec![first];
+        while let Some(next) = rest.next_if(|next| by_exposure(next, &files[0]).is_eq()) {
+            files.push(next);
+        }
         files.sort_by_cached_key(|f| {
             let pixels = f.shape[0] * f.shape[1];
             (Reverse((f.identity.clone(), pixels, f.named)), f.name.clone(), f.path.clone())
@@ -140,6 +146,7 @@ mod tests {
     use std::path::Path;
 
     use spx_core::detector::Detector;
+    use spx_core::image::ExposureId;
 
     use super::*;
     use crate::identity::ReleaseIdentity;

@@ -19,6 +19,7 @@ mod releases;
 mod report;
 mod runner;
 mod scene;
+mod scene_frame;
 mod statistics;
 mod zodiacal;
 

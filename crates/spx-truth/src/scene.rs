@@ -3,20 +3,19 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result};
-use fastrand::Rng;
 use spx_core::detector::Detector;
 use spx_core::elementary::{cos, powf, sin_cos};
 use spx_core::sky::Position;
 use spx_sim::{
-    ExposureOptions, FrameExtent, PixelWindow, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
-    SimulatedStar, SurveyOptions, survey,
+    ExposureOptions, FrameExtent, RealisticOptions, SimulatedRelease, SimulatedSky, SimulatedStar,
+    SurveyOptions, survey,
 };
 
 use crate::cube::UJY_PER_SIGMA;
 use crate::galaxies::{galaxies, misplaced};
-use crate::photometry::{MeasuredTable, measure_with};
 use crate::report::{Demand, TruthReport};
 use crate::runner::{SimulationSize, SpxRunner, center};
+use crate::scene_frame::{SceneFrame, compare};
 use crate::statistics::{mean, median, weighted_mean, width};
 
 /// Both releases.
@@ -46,107 +45,6 @@ pub fn scene(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
     Ok(report)
 }
 
-/// A frame of a detector, and how it is seen.
-pub(crate) struct SceneFrame {
-    pointing: Pointing,
-    window: PixelWindow,
-    rng: Rng,
-    stars: Vec<SimulatedStar>,
-}
-
-impl SceneFrame {
-    /// A square of so many pixels.
-    pub(crate) fn new(seed: u64, side: usize) -> Result<Self> {
-        let window = PixelWindow { x0: 400, y0: 400, nx: side, ny: side };
-        let mut rng = Rng::with_seed(seed);
-        let pointing = Pointing {
-            position: center()?,
-            roll_deg: 24.7 + 40.0 * seed as f64,
-            mjd: 61_027.0 + seed as f64,
-            obs_id: format!("2025W51_1A_{seed:04}_1"),
-            detector: Detector::new(3)?,
-            seed: rng.u64(..),
-        };
-        Ok(Self { pointing, window, rng, stars: Vec::new() })
-    }
-
-    /// A star at a pixel of the window.
-    pub(crate) fn star(&mut self, place: [f64; 2], flux_2um: f64) -> Result<()> {
-        let position = self.sky(place)?;
-        self.star_at(position, flux_2um);
-        Ok(())
-    }
-
-    /// A star at a place on the sky.
-    pub(crate) fn star_at(&mut self, position: Position, flux_2um: f64) {
-        let id = format!("S{}", self.stars.len());
-        self.stars.push(SimulatedStar { id, position, flux_2um, slope: 0.0 });
-    }
-
-    /// Where a pixel of the window is on the sky.
-    pub(crate) fn sky(&self, [x, y]: [f64; 2]) -> Result<Position> {
-        let wcs = self.pointing.wcs()?;
-        let [ra, dec] = wcs.pixel_to_sky(self.window.x0 as f64 + x, self.window.y0 as f64 + y);
-        Ok(Position::new(ra, dec)?)
-    }
-
-    /// A number from 0 to 1.
-    pub(crate) fn random(&mut self) -> f64 {
-        self.rng.f64()
-    }
-
-    pub(crate) fn stars(&self) -> &[SimulatedStar] {
-        &self.stars
-    }
-
-    /// Places around the middles of cells of this side, up to `jitter` px off.
-    pub(crate) fn grid(&mut self, side: usize, jitter: f64) -> Vec<[f64; 2]> {
-        let cells = |n: usize| (0..n / side).map(move |k| ((k * side) as f64) + 0.5 * side as f64);
-        let all = cells(self.window.ny).flat_map(|y| cells(self.window.nx).map(move |x| [x, y]));
-        let rng = &mut self.rng;
-        all.map(|place| place.map(|c| c + 2.0 * jitter * (rng.f64() - 0.5))).collect()
-    }
-
-    /// Writes the frame into the directory `frame`.
-    pub(crate) fn simulate(&self, spx: &SpxRunner, release: SimulatedRelease) -> Result<()> {
-        let sky = SimulatedSky { stars: self.stars.clone(), ..SimulatedSky::default() };
-        let frame = FrameExtent::Cutout(self.window);
-        let realism = Some(RealisticOptions::default());
-        let exposure = ExposureOptions { release, frame, realism, ..ExposureOptions::default() };
-        spx.simulate("frame", &sky, &[(self.pointing.clone(), exposure)]).map(|_| ())
-    }
-
-    /// What `spx batch` finds with each of some sets of options.
-    fn measure(
-        self,
-        spx: &SpxRunner,
-        release: SimulatedRelease,
-        options: &[&[&str]],
-    ) -> Result<(Vec<SimulatedStar>, Vec<MeasuredTable>)> {
-        self.simulate(spx, release)?;
-        let tables = options.iter().map(|options| measure_with(spx, "frame", &self.stars, options));
-        let tables = tables.collect::<Result<Vec<_>>>()?;
-        spx.forget("frame")?;
-        Ok((self.stars, tables))
-    }
-}
-
-/// Pulls and ratios of stars that are measured and good.
-pub(crate) fn compare<'s>(
-    table: &MeasuredTable,
-    stars: impl Iterator<Item = &'s SimulatedStar>,
-) -> (Vec<f64>, Vec<f64>) {
-    let good = stars.filter(|star| table.text(&star.id, "is_good") == Some("true"));
-    let found = good.filter_map(|star| {
-        let [flux, error] = ["flux", "flux_error"].map(|column| table.number(&star.id, column));
-        Some((flux?, error?, star.flux_2um))
-    });
-    let found: Vec<(f64, f64, f64)> = found.collect();
-    let pulls = found.iter().map(|(flux, error, truth)| (flux - truth) / error).collect();
-    let bright = found.iter().filter(|(_, error, truth)| *truth > 20.0 * error);
-    (pulls, bright.map(|(flux, _, truth)| flux / truth).collect())
-}
-
 /// A source every three pixels, 300 to 40,000 uJy.
 fn crowd(
     spx: &SpxRunner,
@@ -157,7 +55,7 @@ fn crowd(
     let side = size.choose(600, 180);
     let mut frame = SceneFrame::new(31, side)?;
     for place in frame.grid(3, 1.0) {
-        let flux = 300.0 * powf(400.0 / 3.0, frame.rng.f64());
+        let flux = 300.0 * powf(400.0 / 3.0, frame.random());
         frame.star(place, flux)?;
     }
     let (stars, tables) = frame.measure(spx, release, &[&["--method=scene"], &["--method=psf"]])?;
@@ -189,11 +87,11 @@ fn pairs(
     let mut kinds = HashMap::new();
     for (k, [x, y]) in frame.grid(24, 1.0).into_iter().enumerate() {
         let (distance, ratio) = PAIRS[k % PAIRS.len()];
-        let flux = 1500.0 * powf(10.0, frame.rng.f64());
-        let (sin, cos) = sin_cos(std::f64::consts::TAU * frame.rng.f64());
-        kinds.insert(format!("S{}", frame.stars.len()), k % PAIRS.len());
+        let flux = 1500.0 * powf(10.0, frame.random());
+        let (sin, cos) = sin_cos(std::f64::consts::TAU * frame.random());
+        kinds.insert(format!("S{}", frame.stars().len()), k % PAIRS.len());
         frame.star([x, y], flux)?;
-        kinds.insert(format!("S{}", frame.stars.len()), k % PAIRS.len());
+        kinds.insert(format!("S{}", frame.stars().len()), k % PAIRS.len());
         frame.star([x + distance * cos, y + distance * sin], flux * ratio)?;
     }
     let (stars, tables) = frame.measure(spx, release, &[&["--method=scene"]])?;
@@ -218,7 +116,7 @@ fn pairs(
 fn alone(spx: &SpxRunner, report: &mut TruthReport) -> Result<()> {
     let mut frame = SceneFrame::new(33, 600)?;
     for place in frame.grid(100, 5.0) {
-        let flux = 300.0 * powf(100.0, frame.rng.f64());
+        let flux = 300.0 * powf(100.0, frame.random());
         frame.star(place, flux)?;
     }
     let options: [&[&str]; 2] = [&["--method=psf"], &["--method=scene"]];

@@ -17,11 +17,10 @@ use spx_core::sky::Position;
 use spx_core::units::ARCSEC_PER_RADIAN;
 
 use crate::error::{WcsError, invalid};
-use crate::projection::{SkyFrame, SkyProjection};
+use crate::projection::{Matrix3, SkyFrame, SkyProjection};
 use crate::sip::Sip;
 
 pub(crate) type Matrix2 = [[f64; 2]; 2];
-pub(crate) type Matrix3 = [[f64; 3]; 3];
 
 /// A celestial WCS: TAN with or without `-SIP`, SIN, ZEA or CAR, of equatorial axes (ICRS, FK5) or
 /// galactic ones.

@@ -16,8 +16,9 @@ use std::ops::Range;
 
 use spx_core::map::{PixelMap, Spans};
 
-use crate::celestial::{CelestialWcs, Matrix2, Matrix3};
+use crate::celestial::{CelestialWcs, Matrix2};
 use crate::grid::OutputGrid;
+use crate::projection::Matrix3;
 use crate::projection::SkyProjection;
 use crate::sip::{MAX_TERMS, Polynomial};
 

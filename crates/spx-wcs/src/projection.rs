@@ -11,7 +11,8 @@ use std::str::FromStr;
 use spx_core::elementary::{atan2, hypot, powf, sin_cos};
 use spx_core::sky::{Position, SkyError};
 
-use crate::celestial::Matrix3;
+/// Rows of a matrix that acts on directions.
+pub(crate) type Matrix3 = [[f64; 3]; 3];
 
 /// A projection of the sky.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

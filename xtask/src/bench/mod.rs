@@ -9,6 +9,7 @@ mod drizzle;
 mod fits;
 mod kernels;
 mod photometry;
+mod scene;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -27,7 +28,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         ["fits", options @ ..] => fits::run(options)?,
         ["photometry", options @ ..] => photometry::run(options)?,
         ["batch", options @ ..] => batch::run(options)?,
-        _ => bail!("bench-peers drizzle|kernels|fits|photometry|batch [OPTIONS]"),
+        ["scene", options @ ..] => scene::run(options)?,
+        _ => bail!("bench-peers drizzle|kernels|fits|photometry|batch|scene [OPTIONS]"),
     };
     if !good {
         bail!("a target is missed");

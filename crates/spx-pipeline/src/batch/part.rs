@@ -38,7 +38,7 @@ pub struct PartReport {
 /// A catalog and a photometry, for any number of parts.
 pub struct PartMaker<'a> {
     extraction: Extraction<'a>,
-    config: BatchConfig,
+    selection: InputSelection,
     /// Of the sources, by their number.
     cells: Vec<u64>,
     ids: StoredIds,
@@ -57,6 +57,7 @@ impl<'a> PartMaker<'a> {
         let ids = StoredIds::new((0..catalog.len()).map(|number| catalog.target(number).id));
         let cells = catalog.positions().iter().map(|position| fine_cell(*position)).collect();
         let extraction = Extraction {
+            measured: catalog.len(),
             digest: catalog.digest(),
             settings: String::new(),
             directory: PathBuf::new(),
@@ -66,10 +67,9 @@ impl<'a> PartMaker<'a> {
             contents: HashMap::new(),
             index: OnceLock::new(),
             setup,
-            measured: catalog.len(),
             catalog,
         };
-        Ok(Self { extraction, config: config.clone(), cells, ids })
+        Ok(Self { extraction, selection: parameters.selection, cells, ids })
     }
 
     /// The ids of the catalog.
@@ -89,9 +89,7 @@ impl<'a> PartMaker<'a> {
         part: &str,
     ) -> Result<PartReport, PipelineError> {
         let (files, mut failed) = find_inputs(inputs).scan();
-        let selection =
-            InputSelection { release: self.config.archive.search.release, ..InputSelection::default() };
-        let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &selection)?;
+        let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
         failed.extend(damaged);
         let listener = self.extraction.listener;
         listener.start("extract", files.len() as u64);

@@ -183,7 +183,8 @@ fn read_catalog(path: &Path, listener: &dyn Listener) -> Result<Catalog, Pipelin
     })
 }
 
-/// Circles that hold all places with what lies within `radius` \[arcsec\] of them; radii in degrees.
+/// Circles that hold all places with what lies within `radius` \[arcsec\] of them; their own radii
+/// are in degrees.
 fn circles(around: &[Position], radius: f64) -> Vec<(Position, f64)> {
     let mut cells: BTreeMap<[i64; 2], Vec<Position>> = BTreeMap::new();
     for place in around {
@@ -267,7 +268,7 @@ mod tests {
         assert!(of(NeighborSettings { neighbors: None, ..settings(9, 60.0) }, &source).is_empty());
         // Of several sources, each neighbor counts once, and none is one of them.
         let both = [at(10.0, 20.004), at(10.0, 20.0)];
-        assert_eq!(of(settings(500, 60.0), &both), [20.02, 19.998]);
+        assert_eq!(of(settings(500, 60.0), &both), [19.998, 20.02]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(super) fn photometry_settings(file: &Path) -> Result<String, PipelineError> 
     let context = || file.display().to_string();
     // Images are those of the jobs.
     (config.input, config.output_dir) = (Some(Vec::new()), BatchConfig::default().output_dir);
+    if config.neighbors != BatchConfig::default().neighbors {
+        return Err(PipelineError::usage("a survey measures no neighbors").with_context(context()));
+    }
     let catalog = config.check().with_context(context)?;
     let catalog = std::path::absolute(catalog).with_context(context)?;
     let identity = InputIdentity::of(&catalog);

@@ -18,7 +18,7 @@ use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
 use super::photometry::{photometry_jobs, photometry_settings};
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
-use crate::drizzle::{DrizzleConfig, RegionSettings, needed_memory};
+use crate::drizzle::{CubeChannels, DrizzleConfig, OutputSettings, RegionSettings, needed_memory};
 use crate::identity::ReleaseChoice;
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
@@ -125,10 +125,18 @@ pub fn plan_survey(
 fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineError> {
     let file = config.drizzle.as_deref();
     let drizzle: DrizzleConfig = resolve(file, toml::Table::new()).map_err(PipelineError::usage)?;
+    let name = || file.map_or_else(|| "drizzle settings".to_owned(), |file| file.display().to_string());
+    if drizzle.grid != DrizzleConfig::default().grid {
+        let text = "the grids of tiles are TAN, north up: other grids do not go with a survey";
+        return Err(PipelineError::usage(text).with_context(name()));
+    }
     let DrizzleConfig { archive, max_memory, .. } = drizzle.clone();
     let mut drizzle = drizzle.resolved();
+    drizzle.channels = CubeChannels::Detector;
     drizzle.region = RegionSettings { detector: 1, ..RegionSettings::default() };
-    (drizzle.output, drizzle.accumulate) = (DrizzleConfig::default().output, None);
+    let compress = drizzle.output.compress;
+    drizzle.output = OutputSettings { compress, ..OutputSettings::default() };
+    drizzle.accumulate = None;
     (drizzle.archive, drizzle.max_memory) = (archive, max_memory);
     let example = DrizzleConfig {
         accumulate: Some("sums.fits".into()),
@@ -141,9 +149,7 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
         },
         ..drizzle.clone()
     };
-    example.plan(Detector::ALL[0]).with_context(|| {
-        file.map_or_else(|| "drizzle settings".to_owned(), |file| file.display().to_string())
-    })?;
+    example.plan(Detector::ALL[0]).with_context(name)?;
     Ok(drizzle)
 }
 

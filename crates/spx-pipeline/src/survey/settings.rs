@@ -23,10 +23,10 @@ pub struct SurveyConfig {
     #[schemars(extend("x-value" = "GRID"))]
     pub grid: String,
     /// Right ascension of the center of the region [deg]
-    #[schemars(example = 270.0, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 270.0, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination of the center of the region [deg]
-    #[schemars(example = 66.56, extend("x-value" = "DEG", "x-needed" = true))]
+    #[schemars(example = 66.56, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
     /// Radius of the region [deg]; every cell that it touches is a tile
     #[schemars(example = 5.0, extend("x-value" = "DEG", "x-needed" = true))]
