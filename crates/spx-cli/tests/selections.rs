@@ -45,6 +45,25 @@ fn selections_act_on_local_images() {
 }
 
 #[test]
+fn a_silent_archive_is_left_after_the_timeout() {
+    use std::net::TcpListener;
+    use std::time::{Duration, Instant};
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("--archive-url=http://{}/", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["query", "--ra=1", "--dec=2", &url, "--timeout=1", "--retries=0"];
+    let begin = Instant::now();
+    spx(folder.path(), &words).fails(1, &["127.0.0.1"]);
+    assert!(begin.elapsed() < Duration::from_secs(40), "the default waits for two minutes");
+    for words in [["--retries=-1", "--timeout=1"], ["--retries=1", "--timeout=0"]] {
+        let run = spx(folder.path(), &[&["query", "--ra=1", "--dec=2"], &words[..]].concat());
+        assert_eq!(run.code, Some(2));
+        assert!(run.stderr.contains("is not allowed: it must be"), "{}", run.stderr);
+    }
+    spx(folder.path(), &["lightcurve", ".", "12"]).fails(2, &["spx lightcurve 12 ."]);
+}
+
+#[test]
 fn misspelt_flags_are_refused_before_the_archive_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     // Nobody listens there: a question would fail with exit code 1.

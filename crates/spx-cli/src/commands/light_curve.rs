@@ -1,14 +1,15 @@
 //! `spx lightcurve`: one source of a batch, as a table or a figure.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::anyhow;
 use clap::Args;
 use spx_pipeline::batch::{BatchRow, header, light_curve};
 use spx_pipeline::survey::survey_light_curve;
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
-use crate::exit::{CommandResult, Outcome};
+use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::text::{Align, Table, number};
 use crate::ui;
@@ -46,6 +47,13 @@ pub(crate) struct LightCurveArgs {
 /// Runs the command.
 pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
+    if !args.directory.is_dir() {
+        let (id, directory) = (&args.id, args.directory.display());
+        return Err(Failure::usage(match Path::new(id).is_dir() {
+            true => anyhow!("the id comes first: spx lightcurve {directory} {id}"),
+            false => anyhow!("{directory} is not a directory; expected that of a batch or a survey"),
+        }));
+    }
     let rows = match args.directory.join("catalog").is_dir() {
         true => survey_light_curve(&args.directory, &args.id, &global.terminal())?,
         false => light_curve(&args.directory, &args.id)?,

@@ -1,8 +1,12 @@
 //! Where images come from when none are named.
 
 use std::path::Path;
+use std::time::Duration;
 
-use spx_archive::{ArchiveUrl, DownloadSource, MjdRange, SearchShape, Selection, SurveyFields};
+use spx_archive::{
+    ArchiveClient, ArchiveUrl, ClientOptions, DownloadSource, MjdRange, RetryOptions, SearchShape, Selection,
+    SurveyFields,
+};
 use spx_core::release::ReleaseChoice;
 
 /// An archive, checked, and how it is asked.
@@ -20,6 +24,10 @@ pub struct ArchiveAccess {
     pub fields: SurveyFields,
     /// Downloads at a time.
     pub workers: usize,
+    /// How often a question or a file is tried.
+    pub retry: RetryOptions,
+    /// The longest time in which nothing may arrive.
+    pub timeout: Duration,
     /// Where files are looked for, in this order.
     pub sources: Vec<DownloadSource>,
 }
@@ -34,6 +42,23 @@ impl ArchiveAccess {
             max_images: self.max_images.or(limit),
             ..Selection::new(shape)
         }
+    }
+
+    /// A client of the archive, which keeps as many connections open as there are downloads at a time.
+    pub fn client(&self) -> ArchiveClient {
+        let defaults = ClientOptions::default();
+        let options = ClientOptions {
+            retry: RetryOptions {
+                attempts: self.retry.attempts.min(defaults.retry.attempts),
+                ..self.retry.clone()
+            },
+            connect_timeout: defaults.connect_timeout.min(self.timeout),
+            stall_timeout: self.timeout,
+            answer_timeout: 2 * self.timeout,
+            connections: defaults.connections.max(self.workers),
+            ..defaults
+        };
+        ArchiveClient::new(self.url.clone(), options)
     }
 
     /// The directory with the paths of the archive, where there is one.

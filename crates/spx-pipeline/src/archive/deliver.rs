@@ -7,7 +7,7 @@ use spx_archive::{Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downl
 
 use super::access::ArchiveAccess;
 use super::files::{check_mirror, fetch};
-use super::search::{MAX_IMAGES, client, search};
+use super::search::{MAX_IMAGES, search};
 use super::summary::QuerySummary;
 use crate::inputs::InputError;
 use crate::stages::Stages;
@@ -64,7 +64,7 @@ impl ArchiveOrder<'_> {
         stages.clear(&self.summary)?;
         let is_there = |(): &()| QuerySummary::read(&self.summary).is_ok();
         stages.run("query", self.asked(), is_there, || {
-            let client = client(self.archive.url.clone(), self.archive.workers);
+            let client = self.archive.client();
             let found = search(&client, &self.selection, false, listener)?;
             let mut summary = QuerySummary::new(&client, &self.selection, found);
             self.warn_of_size(&summary, listener);
@@ -91,7 +91,7 @@ impl ArchiveOrder<'_> {
         summary: &QuerySummary,
         stages: &mut Stages<'_>,
     ) -> Result<DeliveredFiles, PipelineError> {
-        let ArchiveAccess { url, workers, sources, .. } = self.archive;
+        let ArchiveAccess { workers, sources, retry, .. } = self.archive;
         let listener = stages.listener();
         let all_there = |delivered: &DeliveredFiles| {
             delivered.missing.is_empty() && delivered.files.iter().all(|f| self.data.join(f).exists())
@@ -107,10 +107,11 @@ impl ArchiveOrder<'_> {
                 workers: *workers,
                 sources: sources.clone(),
                 layout: self.layout,
+                retry: retry.clone(),
                 whole_for_cutout: true,
                 ..DownloadOptions::default()
             };
-            let client = client(url.clone(), *workers);
+            let client = self.archive.client();
             let downloader = Downloader::new(&client, &self.data, options)?;
             let fetched = fetch(&downloader, targets, listener)?;
             let reports = fetched.reports.into_iter();

@@ -13,7 +13,7 @@ use spx_core::sky::Position;
 use super::access::ArchiveAccess;
 use super::files::{FetchedFiles, check_mirror, fetch};
 use super::place::{CutoutSettings, PlaceSettings, detectors};
-use super::search::{MAX_IMAGES, client, search};
+use super::search::{MAX_IMAGES, search};
 use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
 use crate::settings::SettingHeading;
@@ -91,7 +91,7 @@ pub fn query(config: &QueryConfig, listener: &dyn Listener) -> Result<QueryRepor
     let QueryConfig { place, search: settings, sia } = config;
     let access = ArchiveSettings { search: settings.clone(), ..ArchiveSettings::default() }.access()?;
     let selection = place.selection(&access)?;
-    let client = client(access.url, 1);
+    let client = access.client();
     let found = search(&client, &selection, *sia, listener)?;
     let refused = found.rejected.len();
     Ok(QueryReport { summary: QuerySummary::new(&client, &selection, found), refused })
@@ -148,17 +148,17 @@ pub fn download_listed(
     if settings.search.archive_url == ArchiveUrl::IRSA {
         settings.search.archive_url.clone_from(&summary.archive);
     }
-    let ArchiveAccess { url: archive, sources, workers, .. } =
-        settings.access().context("query summary").map_err(PipelineError::into_usage)?;
+    let access = settings.access().context("query summary").map_err(PipelineError::into_usage)?;
     let options = DownloadOptions {
-        workers,
-        sources,
+        workers: access.workers,
+        sources: access.sources.clone(),
+        retry: access.retry.clone(),
         mirror_use: MirrorUse::Copy,
         layout: config.layout,
         ..DownloadOptions::default()
     };
     check_mirror(&options.sources)?;
-    let client = client(archive, workers);
+    let client = access.client();
     // It locks the directory.
     let downloader = Downloader::new(&client, &config.output_dir, options)?;
     let list = config.output_dir.join(QUERY_SUMMARY);

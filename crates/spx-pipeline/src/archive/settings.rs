@@ -1,10 +1,11 @@
 //! Settings of the archive where a pipeline asks it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, MjdRange, SurveyFields};
+use spx_archive::{ArchiveUrl, MjdRange, RetryOptions, SurveyFields};
 use spx_core::release::ReleaseChoice;
 
 use super::access::ArchiveAccess;
@@ -36,6 +37,14 @@ pub struct SearchSettings {
     /// mosaics and catalogs, without limit for queries and one source
     #[schemars(extend("examples" = [500]))]
     pub max_images: Option<usize>,
+    /// How often a file is tried again, and a question at most three times; tries that bring more
+    /// of a file do not count
+    #[schemars(range(min = 0, max = 100))]
+    pub retries: u32,
+    /// The longest time in which the archive may send nothing [s]; questions that are answered
+    /// at once may take twice as long, and longer ones become jobs
+    #[schemars(range(min = 1, max = 3600), extend("x-value" = "S"))]
+    pub timeout: f64,
 }
 
 impl Default for SearchSettings {
@@ -46,6 +55,8 @@ impl Default for SearchSettings {
             release: ReleaseChoice::default(),
             fields: SurveyFields::default(),
             max_images: None,
+            retries: 5,
+            timeout: 60.0,
         }
     }
 }
@@ -89,7 +100,8 @@ impl ArchiveSettings {
     /// # Errors
     /// Usage, naming the first setting that is out of range.
     pub fn access(&self) -> Result<ArchiveAccess, PipelineError> {
-        let SearchSettings { archive_url, mjd_range, release, fields, max_images } = &self.search;
+        let SearchSettings { archive_url, mjd_range, release, fields, max_images, retries, timeout } =
+            &self.search;
         let url: ArchiveUrl = archive_url.parse().map_err(PipelineError::usage)?;
         let mjd_range = match mjd_range.as_deref() {
             None => None,
@@ -115,6 +127,8 @@ impl ArchiveSettings {
             release: *release,
             fields: *fields,
             workers: self.workers,
+            retry: RetryOptions { attempts: retries.saturating_add(1), ..RetryOptions::default() },
+            timeout: Duration::from_secs_f64(timeout.clamp(1.0, 3600.0)),
         })
     }
 }

@@ -80,6 +80,9 @@ fn check<C: Configuration>(settings: &[SettingDeclaration], key: &str, value: &V
     let read: Result<C, _> = alone.try_into();
     read.map(|_| ()).map_err(|error| match (setting.kind.choices(), value) {
         (Some(names), Value::String(text)) => unknown("value", names.iter().map(String::as_str), text),
+        (_, Value::Integer(number)) if *number < 0 && error.message().contains("expected u") => {
+            format!("{number} is not allowed: it must be at least 0")
+        }
         _ => error.message().to_owned(),
     })
 }
