@@ -47,12 +47,9 @@ pub(crate) struct LightCurveArgs {
 /// Runs the command.
 pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
-    if !args.directory.is_dir() {
+    if !args.directory.exists() && Path::new(&args.id).is_dir() {
         let (id, directory) = (&args.id, args.directory.display());
-        return Err(Failure::usage(match Path::new(id).is_dir() {
-            true => anyhow!("the id comes first: spx lightcurve {directory} {id}"),
-            false => anyhow!("{directory} is not a directory; expected that of a batch or a survey"),
-        }));
+        return Err(Failure::usage(anyhow!("the id comes first: spx lightcurve {directory} {id}")));
     }
     let rows = match args.directory.join("catalog").is_dir() {
         true => survey_light_curve(&args.directory, &args.id, &global.terminal())?,

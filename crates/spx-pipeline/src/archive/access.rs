@@ -44,7 +44,7 @@ impl ArchiveAccess {
         }
     }
 
-    /// A client of the archive, which keeps as many connections open as there are downloads at a time.
+    /// A client of the archive, which keeps a connection open for each download at a time.
     pub fn client(&self) -> ArchiveClient {
         let defaults = ClientOptions::default();
         let options = ClientOptions {
