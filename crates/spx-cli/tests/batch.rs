@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 use tools::local::{PLACE, archive, images, tree};
-use tools::{Run, command, spx};
+use tools::{Run, command, spx, table};
 
 /// The center of the images, which reach 2.4' from it.
 const CENTER: [f64; 2] = [186.4536, 33.5468];
@@ -45,16 +45,6 @@ fn folder(catalogue: &str) -> tempfile::TempDir {
 fn batch(folder: &Path, more: &[&str]) -> Run {
     let images = images().display().to_string();
     spx(folder, &[&["batch", "--catalog=c.csv", "-o", "out", "--input", &images], more].concat())
-}
-
-/// The records of a CSV file, by column.
-fn table(text: &str) -> Vec<BTreeMap<String, String>> {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    let names = reader.headers().unwrap().clone();
-    let named = |record: csv::StringRecord| {
-        names.iter().zip(record.iter()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
-    };
-    reader.records().map(|record| named(record.unwrap())).collect()
 }
 
 #[test]

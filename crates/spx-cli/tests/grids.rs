@@ -9,15 +9,9 @@ use std::path::Path;
 use serde_json::Value;
 use spx_core::fits::FitsReader;
 use spx_core::header::Header;
-use tools::{Run, spx};
+use tools::{done, spx};
 
 const REGION: [&str; 4] = ["--ra=150", "--dec=2.2", "--width=3", "--height=2"];
-
-fn done(folder: &Path, arguments: &[&str]) -> Run {
-    let run = spx(folder, arguments);
-    assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
-    run
-}
 
 fn simulated(exposures: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

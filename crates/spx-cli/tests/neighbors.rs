@@ -4,14 +4,13 @@
 
 mod tools;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use spx_serve::{LocalArchive, RequestKind, ServeOptions};
 use tempfile::tempdir;
 use tools::local::{PLACE, images};
-use tools::{Run, spx};
+use tools::{Run, spx, table};
 
 /// The source, and stars around it of which the first is the source itself.
 const STARS: &str = "\
@@ -28,16 +27,6 @@ fn archive(folder: &Path) -> LocalArchive {
     fs::write(&file, STARS.replace("id,", "source_id,")).unwrap();
     let tables = vec![("gaia_dr3_source".to_owned(), file)];
     LocalArchive::start(images(), ServeOptions { tables, ..ServeOptions::default() }).unwrap()
-}
-
-/// The records of a CSV file, by column.
-fn table(text: &str) -> Vec<BTreeMap<String, String>> {
-    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
-    let names = reader.headers().unwrap().clone();
-    let named = |record: csv::StringRecord| {
-        names.iter().zip(record.iter()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
-    };
-    reader.records().map(|record| named(record.unwrap())).collect()
 }
 
 /// Asserts that it was done, whatever it told.

@@ -5,6 +5,7 @@
 pub(crate) mod hostile;
 pub(crate) mod local;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -141,4 +142,21 @@ pub(crate) fn without_modification_times(bytes: &[u8]) -> Vec<u8> {
     let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
     let is_time = |line: &&str| ["modified = ", "changed = "].iter().any(|start| line.starts_with(start));
     text.split_inclusive('\n').filter(|line| !is_time(line)).collect::<String>().into_bytes()
+}
+
+/// The records of a CSV file, by column.
+pub(crate) fn table(text: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(text.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let named = |record: csv::StringRecord| {
+        names.iter().zip(record.iter()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
+    };
+    reader.records().map(|record| named(record.unwrap())).collect()
+}
+
+/// Runs spx, which must succeed, whatever it tells.
+pub(crate) fn done(folder: &Path, arguments: &[&str]) -> Run {
+    let run = spx(folder, arguments);
+    assert_eq!(run.code, Some(0), "{arguments:?}: {}", run.stderr);
+    run
 }
