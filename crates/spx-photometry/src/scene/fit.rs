@@ -305,10 +305,11 @@ impl SceneFit {
         model
     }
 
-    /// Whether a pixel took part in the fit.
-    pub fn took_part(&self, x: usize, y: usize) -> bool {
+    /// What became of a pixel.
+    pub(crate) fn role(&self, x: usize, y: usize) -> PixelRole {
         let ScenePixels { columns, rows, roles, .. } = &self.pixels;
-        columns.contains(&x) && rows.contains(&y) && roles[self.pixels.index(x, y)] == PixelRole::Used
+        let known = columns.contains(&x) && rows.contains(&y);
+        if known { roles[self.pixels.index(x, y)] } else { PixelRole::Idle }
     }
 }
 
