@@ -45,6 +45,8 @@ pub(super) struct SceneModel {
     pub(super) light: Vec<f64>,
     /// How far each pixel decides its own model, at least.
     pub(super) leverage: Vec<f64>,
+    /// What errors of the positions of bright sources change [MJy/sr].
+    pub(super) displaced: Vec<f64>,
 }
 
 impl ScenePixels {
@@ -91,11 +93,11 @@ impl ScenePixels {
     /// Leaves pixels out that are far from the model, and takes others back; true where any
     /// changed.
     ///
-    /// What a pixel pulls the model toward itself is allowed for, and near bright cores that the
-    /// model itself is not better than `CORE` of the brightest light beside the pixel: a position
-    /// that is 0.1 px off changes the light by less than five times that.
+    /// The model itself is not better than `CORE` of its light, and where sources are bright, than
+    /// what an error of their positions changes. What a pixel pulls the model toward itself is
+    /// allowed for.
     pub(super) fn clip(&mut self, model: &SceneModel, law: NoiseLaw, sigma: f64) -> bool {
-        const CORE: f64 = 0.08;
+        const CORE: f64 = 0.05;
         let mut changed = false;
         for k in 0..self.roles.len() {
             if !matches!(self.roles[k], PixelRole::Used | PixelRole::Clipped) {
@@ -103,24 +105,14 @@ impl ScenePixels {
             }
             let variance = law.variance(self.known[k] + model.light[k]);
             let own = (model.leverage[k] * self.weights[k]).min(0.9);
-            let squared = ((self.data[k] - model.all[k]) / sigma).powi(2);
-            let noise = variance * (1.0 - own);
-            let far = squared > noise && squared > noise + (CORE * self.brightest(&model.light, k)).powi(2);
+            let tolerated = variance * (1.0 - own) + (CORE * model.light[k]).powi(2);
+            let squared = (self.data[k] - model.all[k]).powi(2);
+            let far = squared > sigma * sigma * tolerated + model.displaced[k].powi(2);
             let role = if far { PixelRole::Clipped } else { PixelRole::Used };
             changed |= role != self.roles[k];
             self.roles[k] = role;
         }
         changed
-    }
-
-    /// The largest value of a plane in a pixel and those around it.
-    fn brightest(&self, plane: &[f64], at: usize) -> f64 {
-        let (width, height) = (self.columns.len(), self.rows.len());
-        let (x, y) = (at % width, at / width);
-        let around = (y.saturating_sub(1)..(y + 2).min(height)).map(|y| y * width);
-        around
-            .flat_map(|row| &plane[row + x.saturating_sub(1)..row + (x + 2).min(width)])
-            .fold(f64::MIN, |most, value| most.max(*value))
     }
 }
 
