@@ -1,9 +1,10 @@
 //! The picture of a spectrum, pixel by pixel.
 
 use super::*;
+use crate::Colormap;
 use crate::canvas::CanvasShape;
 use crate::canvas::INK;
-use crate::testing::{Picture, assert_texts_are_free};
+use crate::testing::{Picture, assert_texts_are_free, color_blind_difference};
 
 fn point(wavelength: f64, flux: f64, error: f64) -> SpectrumPoint {
     SpectrumPoint { wavelength, half_bandwidth: 0.05, flux, error }
@@ -227,4 +228,23 @@ fn fluxes_in_a_unit_that_suits() {
     figure.use_unit(FluxDensity::PerFrequency);
     assert_eq!(figure.spectra[0].points[0], point(2.0, 20.0, 0.3));
     assert_eq!(figure.flux_label, "Flux density (mJy)");
+}
+
+/// Spectra with the same mark, and the ends of the default color maps, differ to color-blind
+/// readers; 5 is a difference that one sees side by side.
+#[test]
+fn colors_differ_to_color_blind_readers() {
+    for (k, first) in COLORS.iter().enumerate() {
+        for second in &COLORS[..k] {
+            let difference = color_blind_difference(*first, *second);
+            assert!(difference > 15.0, "{first:?} and {second:?}: {difference}");
+        }
+    }
+    for map in [Colormap::Viridis, Colormap::Plasma, Colormap::Cividis] {
+        for k in 0..3 {
+            let [a, b] = [k, k + 1].map(|k| map.color_on_paper(f64::from(k) / 3.0));
+            let difference = color_blind_difference(a, b);
+            assert!(difference > 8.0, "{map} {k}: {difference}");
+        }
+    }
 }
