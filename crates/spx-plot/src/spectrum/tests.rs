@@ -28,7 +28,7 @@ fn many() -> SpectrumFigure {
 
 #[test]
 fn a_point_and_its_bars_lie_where_the_numbers_say() {
-    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 30.0, 10.0)])]);
+    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 60.0, 10.0)])]);
     figure.wavelength_range = Some([1.0, 5.0]);
     figure.flux_range = Some([0.0, 120.0]);
     let canvas = draw(&figure).unwrap();
@@ -40,11 +40,11 @@ fn a_point_and_its_bars_lie_where_the_numbers_say() {
         let y = bottom - flux / 120.0 * (bottom - top);
         picture.near(x, y)
     };
-    assert_eq!(at(2.0, 30.0), COLORS[0], "the point");
-    assert_ne!(at(2.0, 38.0), [0xff; 3], "its error bar");
-    assert_ne!(at(1.96, 30.0), [0xff; 3], "its bandwidth");
-    assert_eq!(at(2.0, 44.0), [0xff; 3], "beyond the error bar");
-    assert_eq!(at(2.1, 30.0), [0xff; 3], "beyond the bandwidth");
+    assert_eq!(at(2.0, 60.0), COLORS[0], "the point");
+    assert_ne!(at(2.0, 68.0), [0xff; 3], "its error bar");
+    assert_ne!(at(1.96, 60.0), [0xff; 3], "its bandwidth");
+    assert_eq!(at(2.0, 74.0), [0xff; 3], "beyond the error bar");
+    assert_eq!(at(2.1, 60.0), [0xff; 3], "beyond the bandwidth");
     assert_eq!(picture.near(left - 1.0, top + 50.0), INK, "the frame");
 }
 
@@ -74,6 +74,8 @@ fn a_legend_appears_with_the_second_name() {
     assert!(["one", "two", "model"].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
     figure.spectra.truncate(1);
     figure.curves.clear();
+    assert!(["one", FAINT].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
+    figure.spectra[0].points.retain(|p| !is_faint(p));
     assert!(!names(&figure).contains(&"one".to_owned()));
 }
 
