@@ -347,7 +347,7 @@ impl Drizzler {
             let mut cursor = Cursor::new(nz);
             if let Some(filed) = exposure.tiles.get(k).filter(|filed| !filed.droplets.is_empty()) {
                 with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
-                    let shares = plan.shares(kernel, number);
+                    let shares = plan.shares(kernel, number.map(|number| (number, exposure.time)));
                     tile.fetch_for(filed, &shares);
                     tile.add(filed, &shares, &mut cursor)?;
                 });
