@@ -51,6 +51,7 @@ fn header(path: &Path, hdu: &str) -> Header {
 /// The window of an image of `nx` columns that a smaller one, whose header is given, is.
 fn window(values: &[f32], whole: &Header, part: &Header) -> Vec<f32> {
     let side = |header: &Header, key: &str| usize::try_from(header.integer(key).unwrap()).unwrap();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a whole number of pixels")]
     let first = |key: &str| (whole.real(key).unwrap() - part.real(key).unwrap()) as usize;
     let (nx, columns) = (side(whole, "NAXIS1"), side(part, "NAXIS1"));
     let rows = values.chunks_exact(nx).skip(first("CRPIX2")).take(side(part, "NAXIS2"));
