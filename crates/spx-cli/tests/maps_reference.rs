@@ -1,8 +1,8 @@
 //! Line maps and spectra of regions against numpy, on region files that DS9 wrote.
 //!
 //! `testdata/maps` holds a cube, the region files and `reference.json`, which `cargo xtask golden
-//! maps` computes from the pixels of the cube alone (xtask/python/golden_maps.py); `write_ds9_regions.py`
-//! beside it has DS9 write the region files.
+//! maps` computes from the pixels of the cube alone (xtask/python/golden_maps.py);
+//! `write_ds9_regions.py` beside it has DS9 write the region files.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;

@@ -10,8 +10,8 @@ use spx_core::fits::{FitsNumber, FitsReader};
 use spx_core::header::Header;
 use tools::done;
 
-/// The only star of a simulated field, with a Gaussian PSF and hardly any noise: where it is, and its
-/// flux at a wavelength \[uJy, um\].
+/// The only star of a simulated field, with a Gaussian PSF and hardly any noise: where it is, and
+/// its flux at a wavelength \[uJy, um\].
 fn field() -> (tempfile::TempDir, [String; 2], impl Fn(f64) -> f64) {
     let folder = tempfile::tempdir().unwrap();
     let sky = ["--ra=150", "--dec=2.2", "--stars=1", "--radius=0.15", "--seed=3"];
@@ -58,8 +58,8 @@ fn window(values: &[f32], whole: &Header, part: &Header) -> Vec<f32> {
     rows.flat_map(|row| &row[first("CRPIX1")..][..columns]).copied().collect()
 }
 
-/// A star in the middle of the cube has the profile of HDU PSF, holds its flux, and stands where the
-/// cards say.
+/// A star in the middle of the cube has the profile of HDU PSF, holds its flux, and stands where
+/// the cards say.
 #[test]
 fn a_star_looks_like_the_point_source_of_the_cube() {
     let (folder, at, truth) = field();
@@ -136,7 +136,8 @@ fn coverage_counts_exposures_and_their_time() {
     for ((exposures, time), sci) in exposures.iter().zip(&times).zip(&sci) {
         assert_eq!((*exposures > 0, *time > 0.0), (sci.is_finite(), sci.is_finite()));
     }
-    // In all planes together a voxel's column has the time of all exposures, but for flagged pixels.
+    // In all planes together a voxel's column has the time of all exposures, but for flagged
+    // pixels.
     let column = |at: usize| (0..shape[0]).map(|z| f64::from(times[z * plane + at])).sum::<f64>();
     let mean = (0..plane).map(column).sum::<f64>() / plane as f64;
     let seconds = header(&path, "PRIMARY").real("EXPTIME").unwrap();

@@ -34,8 +34,8 @@ pub trait CubeData: Sync {
     fn planes(&self) -> Option<&OutputPlanes> {
         None
     }
-    /// An optional plane; NaN, in [`OptionalPlane::Weight`] and [`OptionalPlane::ExposureTime`] 0, where there are no data, and
-    /// everywhere where the cube does not have it.
+    /// An optional plane; NaN, in [`OptionalPlane::Weight`] and [`OptionalPlane::ExposureTime`] 0,
+    /// where there are no data, and everywhere where the cube does not have it.
     fn optional(&self, plane: OptionalPlane, z: usize, out: &mut [f32]) {
         let _ = (plane, z);
         out.fill(f32::NAN);

@@ -148,7 +148,8 @@ impl DrizzlePlan {
     /// # Errors
     /// Where an array does not fit the exposure's rows, or the rows do not hold what `spans` names;
     /// [`DrizzleError::Collected`] where an exposure was collected before;
-    /// [`DrizzleError::Cancelled`] when the progress of [`Drizzler::add_all`](crate::Drizzler::add_all) says so.
+    /// [`DrizzleError::Cancelled`] when the progress of
+    /// [`Drizzler::add_all`](crate::Drizzler::add_all) says so.
     pub fn collect(
         &self,
         exposure: &Exposure<'_>,

@@ -1,5 +1,5 @@
-//! What an observer checks of a cube: how often and how long a voxel was seen, and what becomes of a
-//! point source.
+//! What an observer checks of a cube: how often and how long a voxel was seen, and what becomes of
+//! a point source.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use spx_core::elementary::{cos, exp, sin};
@@ -130,8 +130,8 @@ fn the_point_source_is_what_a_source_becomes() {
     }
 }
 
-/// Over many places in a pixel it is the source's light convolved with the kernel: all of the light,
-/// in the middle, with the widths of both.
+/// Over many places in a pixel it is the source's light convolved with the kernel: all of the
+/// light, in the middle, with the widths of both.
 #[test]
 fn widths_add_up() {
     // Variances of the kernels' profiles along an axis, with pixels of the same size: of two boxes,

@@ -330,8 +330,8 @@ impl Assembly<'_> {
         Ok(())
     }
 
-    /// The part of an image that is copied, and the cards of its WCS. The point source has a part of
-    /// the grid of its own, and stays whole.
+    /// The part of an image that is copied, and the cards of its WCS. The point source has a part
+    /// of the grid of its own, and stays whole.
     fn window(&mut self, name: &str) -> Result<(PlaneWindow, Header), CubeFileProblem> {
         let mut wcs = self.wcs.clone();
         if name != POINT_SOURCE {

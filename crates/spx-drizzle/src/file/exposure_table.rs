@@ -2,8 +2,8 @@
 //!
 //! EXPOSURES has a row for each, in the order in which they came. COMPARED is there where exposures
 //! were compared with each other before they were added, and has a row for each of EXPOSURES: where
-//! its file is (PATH), how many of its pixels were rejected (OUTLIERS, -1 = not looked for), and what
-//! was subtracted from it (OFFSET, SLOPE_X, SLOPE_Y, NaN = nothing).
+//! its file is (PATH), how many of its pixels were rejected (OUTLIERS, -1 = not looked for), and
+//! what was subtracted from it (OFFSET, SLOPE_X, SLOPE_Y, NaN = nothing).
 
 use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsReader, FitsWriter};

@@ -10,8 +10,8 @@
 //! | 5 | CON | u32, `[word][y][x]`, which inputs contributed |
 //! | 6 | DQ | u32, flags that any contribution had |
 //!
-//! Behind them stand named variances, MEANWAVE, NEXP, EXPTIME and PSF where the drizzle was asked for
-//! them. All carry the celestial WCS alone.
+//! Behind them stand named variances, MEANWAVE, NEXP, EXPTIME and PSF where the drizzle was asked
+//! for them. All carry the celestial WCS alone.
 
 use std::path::Path;
 
