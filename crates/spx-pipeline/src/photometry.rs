@@ -13,6 +13,7 @@ pub mod row;
 pub mod settings;
 pub mod source;
 pub mod table;
+pub(crate) mod together;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;
