@@ -138,7 +138,7 @@ fn a_mirror_that_is_not_there_is_refused_everywhere() {
         ("download", &[]),
         ("photometry", &[images.as_str()]),
         ("drizzle", &["--width=2", "--height=2", input.as_str()]),
-        ("mosaic", &["--width=2", "--height=2", "--channel=3", input.as_str()]),
+        ("mosaic", &["--width=2", "--height=2", "--wave=1.6..2.4", input.as_str()]),
     ] {
         spx(folder.path(), &[&[command], &place[..], more].concat()).fails(2, &["data mirror nowhere"]);
     }

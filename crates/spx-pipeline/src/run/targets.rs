@@ -221,7 +221,8 @@ fn file_names<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
         let is_plain = is_file_name(id)
             && !id.contains(['~', '%'])
             && !id.ends_with(['.', ' '])
-            && !file_stem(id).starts_with('%');
+            // A device of Windows.
+            && !(id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%'));
         if is_plain && alike[&id.to_lowercase()] == 1 { id.to_owned() } else { file_stem(id) }
     })
     .collect()
