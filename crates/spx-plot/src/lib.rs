@@ -90,6 +90,7 @@ pub use error::PlotError;
 pub use flux_unit::{FluxDensity, FluxUnit};
 pub use light_curve::{
     LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity, render_light_curve,
+    render_light_curves,
 };
 pub use markers::Marker;
 pub use montage::{MontageFigure, MontagePlane, render_montage};
