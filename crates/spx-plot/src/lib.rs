@@ -84,6 +84,7 @@ struct PlotReadmeExample;
 pub use channel_figure::{ChannelFigure, ChannelMeasurement, ChannelPoint, render_channels};
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
+pub use encode::encode_rgba;
 pub use error::PlotError;
 pub use flux_unit::{FluxDensity, FluxUnit};
 pub use light_curve::{
