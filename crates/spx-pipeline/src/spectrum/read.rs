@@ -104,7 +104,12 @@ fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
         return read_json(path);
     }
     let name = || path.display().to_string();
-    let mut reader = csv::Reader::from_reader(behind_comments(path).with_context(name)?);
+    let mut text = behind_comments(path).with_context(name)?;
+    if text.fill_buf().with_context(name)?.starts_with(b"SIMPLE  =") {
+        let error = PipelineError::usage(format!("{}: a FITS file, not a table of measurements", name()));
+        return Err(error.with_hint("`spx photometry` measures images, `spx cube spectrum` takes cubes"));
+    }
+    let mut reader = csv::Reader::from_reader(text);
     let headers = reader.headers().map_err(PipelineError::failed).with_context(name)?;
     if let Some(missing) = [["flux", "flux"], ["wavelength", "lambda"], ["band", "det_id"]]
         .into_iter()
@@ -145,6 +150,8 @@ mod tests {
         assert_eq!((filled.used, filled.flux), (3, 6.0));
         let hash = "# A head\ntarget_id,flux,flux_error,wavelength,bandwidth,band,is_good\n#7,5.0,1.0,2.0,0.05,D3,true\n";
         assert_eq!(read_table(&write("hash.csv", hash)).unwrap().len(), 1, "an id may begin with #");
+        let fits = write("cube.fits", "SIMPLE  =                    T");
+        assert!(read_spectrum(&[fits]).unwrap_err().one_line().contains("a FITS file"));
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }
