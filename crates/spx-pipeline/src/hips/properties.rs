@@ -52,7 +52,7 @@ pub(super) fn write(
         ("hips_builder", concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned()),
         ("hips_creation_date", date.clone()),
         ("hips_release_date", date),
-        ("hips_status", "public master clonableOnce".to_owned()),
+        ("hips_status", "public master".to_owned()),
         ("hips_frame", "equatorial".to_owned()),
         ("hips_order", order.to_string()),
         ("hips_order_min", "0".to_owned()),
