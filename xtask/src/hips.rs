@@ -7,8 +7,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::{browser, process};
 
-/// Runs the script with the release build of spx, or with that of `--spx`; with `--aladin FILE`, the
-/// `aladin.js` of the npm package aladin-lite, also in Chromium.
+/// Runs the script with the release build of spx, or with that of `--spx`; with `--aladin FILE`,
+/// the `aladin.js` of the npm package aladin-lite, also in Chromium.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let (mut spx, mut aladin): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     for pair in arguments.chunks(2) {

@@ -47,8 +47,8 @@ fn stars_lie_where_they_belong() {
     let truth = table(&fs::read_to_string(folder.path().join("frames/truth.csv")).unwrap());
     let star = truth.iter().find(|row| row["kind"] == "star").unwrap();
     let at = Position::new(star["ra"].parse().unwrap(), star["dec"].parse().unwrap()).unwrap();
-    // Tile and pixel by astropy-healpix 2.0.1: HEALPix(64, 'nested').lonlat_to_healpix of the field's
-    // center with offsets dx, dy; x = 512 dy - 0.5, y = 511.5 - 512 dx.
+    // Tile and pixel by astropy-healpix 2.0.1: HEALPix(64, 'nested').lonlat_to_healpix of the
+    // field's center with offsets dx, dy; x = 512 dy - 0.5, y = 511.5 - 512 dx.
     let [x, y] = OutputGrid::healpix(6, TILE, 15).unwrap().wcs().sky_to_pixel(at).unwrap();
     assert!((x - PIXEL[0]).abs() < 1e-4 && (y - PIXEL[1]).abs() < 1e-4, "{x} {y}");
     let pixels: Vec<f32> =

@@ -1,8 +1,8 @@
 //! HiPS: the sky as a hierarchy of HEALPix tiles (Fernique et al. 2017, IVOA Recommendation HiPS
 //! 1.0), onto whose pixels exposures are drizzled without another resampling.
 //!
-//! [`make_hips`] cuts the sky into cells, drizzles the frames that reach each onto the pixels of its
-//! tiles, and makes the orders above by averaging. The directory is one that Aladin and other
+//! [`make_hips`] cuts the sky into cells, drizzles the frames that reach each onto the pixels of
+//! its tiles, and makes the orders above by averaging. The directory is one that Aladin and other
 //! clients read:
 //!
 //! | file | |

@@ -115,8 +115,8 @@ impl OutputGrid {
         Ok(Self { center, pixel_scale: pixel_scale.abs(), shape, wcs, header: header.celestial() })
     }
 
-    /// The pixels of a HEALPix cell: cell `index` of `order` in the nested scheme, ICRS, whose pixels
-    /// are cells of `pixel_order`.
+    /// The pixels of a HEALPix cell: cell `index` of `order` in the nested scheme, ICRS, whose
+    /// pixels are cells of `pixel_order`.
     ///
     /// They lie as in a tile of a HiPS (Fernique et al. 2017, IVOA Recommendation HiPS 1.0, section
     /// 4.2.1): x grows to the northwest, y to the southwest, and pixel (0, 0) touches the eastern
@@ -124,8 +124,8 @@ impl OutputGrid {
     /// Roukema (2007).
     ///
     /// # Errors
-    /// [`WcsError::Cell`] where there is no such cell, or its pixels are finer than order 24 or more
-    /// than 2^20 a side.
+    /// [`WcsError::Cell`] where there is no such cell, or its pixels are finer than order 24 or
+    /// more than 2^20 a side.
     pub fn healpix(order: u8, index: u64, pixel_order: u8) -> Result<Self, WcsError> {
         let none = WcsError::Cell { order, index, pixel_order };
         let cell = HealpixCell::new(order, index, pixel_order)?;
@@ -241,8 +241,8 @@ fn cards(
     header
 }
 
-/// The celestial cards of a HEALPix cell. The reference position lies on the equator, where the plane
-/// of the whole sky begins anew every 90 degrees.
+/// The celestial cards of a HEALPix cell. The reference position lies on the equator, where the
+/// plane of the whole sky begins anew every 90 degrees.
 fn healpix_cards(cell: &HealpixCell) -> Header {
     let ([x, y], step) = (cell.corner_crpix(), cell.step());
     let projection = SkyProjection::Healpix(cell.ring());

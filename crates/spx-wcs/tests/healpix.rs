@@ -8,8 +8,8 @@ use spx_core::map::PixelMap;
 use spx_wcs::{GridMap, OutputGrid, WcsError};
 
 /// Order and number of a tile of 512 x 512 pixels, pixel, position, by astropy-healpix 2.0.1:
-/// `HEALPix(2**(order + 9), 'nested').healpix_to_lonlat((index << 18) + k)`, where the bits of x are
-/// every other bit of k from the second on, and those of 511 - y the others. astropy's WCS of
+/// `HEALPix(2**(order + 9), 'nested').healpix_to_lonlat((index << 18) + k)`, where the bits of x
+/// are every other bit of k from the second on, and those of 511 - y the others. astropy's WCS of
 /// `reproject.hips.tile_header` (0.16) puts the pixels at the same positions within 4e-8".
 #[rustfmt::skip]
 const PIXELS: [(u8, u64, [f64; 2], [f64; 2]); 15] = [

@@ -83,8 +83,8 @@ pub fn resume_mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<D
     make(&DrizzleTask::Mosaic(config), true, listener)
 }
 
-/// Drizzles files onto a grid that is given, in place of that of the settings, and writes nothing; also
-/// tells what became of each.
+/// Drizzles files onto a grid that is given, in place of that of the settings, and writes nothing;
+/// also tells what became of each.
 ///
 /// # Errors
 /// Usage where the settings are wrong, or need more memory than there is.

@@ -1,5 +1,5 @@
-//! Where there are data: a MOC (Fernique et al. 2022, IVOA Recommendation MOC 2.0), of cells of 64 x
-//! 64 pixels, and larger ones where all of their parts are in it.
+//! Where there are data: a MOC (Fernique et al. 2022, IVOA Recommendation MOC 2.0), of cells of 64
+//! x 64 pixels, and larger ones where all of their parts are in it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

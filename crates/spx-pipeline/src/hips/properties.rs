@@ -1,4 +1,5 @@
-//! The file `properties`: what the standard (section 4.4.1) asks for, and what a client wants to know.
+//! The file `properties`: what the standard (section 4.4.1) asks for, and what a client wants to
+//! know.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -86,8 +87,8 @@ pub(super) fn coverage(root: &Path) -> Option<f64> {
     line.split_once('=')?.1.trim().parse().ok()
 }
 
-/// Where a client looks first: the middle of the tiles of order 3, and a field that holds about all of
-/// the data \[deg\].
+/// Where a client looks first: the middle of the tiles of order 3, and a field that holds about all
+/// of the data \[deg\].
 fn view(levels: &HipsLevels, coverage: f64) -> Result<[f64; 3], PipelineError> {
     let mut sum = [0.0; 3];
     for tile in levels.finest() {

@@ -40,7 +40,8 @@ pub struct HipsConfig {
     /// Order of the finest tiles, 3 to 9: pixels of 6.44" at 6, of 3.22" at 7
     #[schemars(range(min = 3, max = 9))]
     pub order: u8,
-    /// Right ascension of the center of the region [deg]; without a region all that the frames reach
+    /// Right ascension of the center of the region [deg]; without a region all that the frames
+    /// reach
     #[schemars(example = 270.0, extend("x-value" = "DEG", "x-angle" = "ra"))]
     pub ra: Option<f64>,
     /// Declination of the center of the region [deg]

@@ -139,8 +139,8 @@ pub(super) fn write_image(
     file.commit().with_context(context)
 }
 
-/// Where part `k` of a cell of `parts` x `parts`, in the nested scheme, lies in it, in parts, `[x, y]`: x
-/// counts to the northwest, y to the southwest.
+/// Where part `k` of a cell of `parts` x `parts`, in the nested scheme, lies in it, in parts, `[x,
+/// y]`: x counts to the northwest, y to the southwest.
 pub(super) fn corner(k: u64, parts: usize) -> [usize; 2] {
     let bits =
         |number: u64| (0..16).fold(0, |sum, bit| sum | usize::from(number >> (2 * bit) & 1 == 1) << bit);
