@@ -14,6 +14,7 @@ pub mod row;
 pub mod settings;
 pub mod source;
 pub mod table;
+pub(crate) mod together;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;

@@ -86,10 +86,12 @@ pub use channel_figure::{ChannelFigure, ChannelMeasurement, ChannelPoint, render
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
 pub use cutouts::{CutoutPixel, CutoutsFigure, MeasurementCutout, render_cutouts};
+pub use encode::encode_rgba;
 pub use error::PlotError;
 pub use flux_unit::{FluxDensity, FluxUnit};
 pub use light_curve::{
     LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity, render_light_curve,
+    render_light_curves,
 };
 pub use markers::Marker;
 pub use montage::{MontageFigure, MontagePlane, render_montage};

@@ -16,7 +16,7 @@ use super::neighbors::NeighborArchive;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
-use crate::archive::ArchiveIdentifiers;
+use crate::archive::{ArchiveIdentifiers, check_mirror};
 use crate::calibration::mixed_scales_warning;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::{check_file, find_inputs};
@@ -94,6 +94,7 @@ pub fn photometry(
 ) -> Result<PhotometryReport, PipelineError> {
     let target = config.source.target()?;
     let parameters = config.photometry.parameters_of(&config.source)?;
+    check_mirror(config.data_mirror.as_deref())?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
     let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };

@@ -190,6 +190,13 @@ impl<'a> SourceRun<'a> {
         Ok(RunReport::new(outputs, Some(entries)))
     }
 
+    /// What tables of the source say at their head.
+    pub(super) fn head(&mut self) -> Result<TableHead, PipelineError> {
+        let identifiers = ArchiveIdentifiers::told(&self.query()?);
+        let head = table(self.config, &self.parameters, &self.setup, &[]).head;
+        Ok(TableHead { identifiers, ..head })
+    }
+
     fn processed(&mut self) -> Result<ProcessedImages, PipelineError> {
         if let Some(processed) = &self.processed {
             return Ok(processed.clone());
