@@ -32,6 +32,7 @@ pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{
     BackgroundMatching, ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination,
 };
+pub(crate) use run::drizzle_mean;
 pub use run::{
     download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,
     resume_mosaic,

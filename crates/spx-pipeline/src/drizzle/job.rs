@@ -170,6 +170,16 @@ impl DrizzleJob<'_> {
     }
 
     fn run_at_once(&self, plan: DrizzlePlan) -> Result<CubeReport, PipelineError> {
+        let (drizzler, report, timing) = self.sum(plan)?;
+        self.write(&drizzler, &report, timing)?;
+        Ok(report)
+    }
+
+    /// Drizzles, and writes nothing.
+    ///
+    /// # Errors
+    /// What the memory refuses.
+    pub(super) fn sum(&self, plan: DrizzlePlan) -> Result<(Drizzler, CubeReport, Timing), PipelineError> {
         let mut drizzler = Drizzler::new(plan);
         // spxquery knows no median of the run.
         let alone = self.parameters.zodi.options.estimator == ForegroundEstimator::Ivm;
@@ -184,8 +194,7 @@ impl DrizzleJob<'_> {
         }
         inputs.extend(self.left_aside());
         let report = self.report(&drizzler, Vec::new(), inputs);
-        self.write(&drizzler, &report, timing)?;
-        Ok(report)
+        Ok((drizzler, report, timing))
     }
 
     fn run_accumulating(&self, plan: DrizzlePlan, mut sums: SumsInUse) -> Result<CubeReport, PipelineError> {
