@@ -16,6 +16,7 @@ use crate::{Listener, PipelineError};
 pub use extract::ImageReport;
 pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
+pub use spectra::spectrum_of_rows;
 pub use spx_batch::{BatchRow, LightCurveStore, header};
 pub use stages::{BATCH_STAGES, BatchRun, light_curve};
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
-use spx_pipeline::batch::{BatchRow, header, light_curve};
-use spx_pipeline::survey::survey_light_curve;
+use spx_pipeline::batch::{BatchRow, header};
+use spx_pipeline::survey::source_light_curve;
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
@@ -51,10 +51,7 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
         let (id, directory) = (&args.id, args.directory.display());
         return Err(Failure::usage(anyhow!("the id comes first: spx lightcurve {directory} {id}")));
     }
-    let rows = match args.directory.join("catalog").is_dir() {
-        true => survey_light_curve(&args.directory, &args.id, &global.terminal())?,
-        false => light_curve(&args.directory, &args.id)?,
-    };
+    let rows = source_light_curve(&args.directory, &args.id, &global.terminal())?;
     for output in &outputs {
         let contents = match output.kind {
             Kind::Csv => csv(&rows).into_bytes(),
