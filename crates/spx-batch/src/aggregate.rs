@@ -84,6 +84,15 @@ pub struct Aggregated {
     pub sources: u64,
 }
 
+/// What a light curve holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CurveCounts {
+    /// Its measurements.
+    pub rows: u32,
+    /// Those that are good.
+    pub good: u32,
+}
+
 /// Makes the light curves of the sources in `tables` (files `.csv` or `.parquet` of
 /// [`ImageTables`](crate::ImageTables)) below the directory `output`, replacing those of an earlier
 /// run. Only one call may be at work in a directory.
@@ -97,6 +106,20 @@ pub fn aggregate(
     options: &AggregateOptions,
     progress: &dyn Progress,
 ) -> Result<Aggregated, BatchError> {
+    aggregate_counting(tables, output, options, progress, &|_, _| ())
+}
+
+/// As [`aggregate`]; `count` hears of each light curve by its id, from several threads.
+///
+/// # Errors
+/// As [`aggregate`].
+pub fn aggregate_counting(
+    tables: &[PathBuf],
+    output: &Path,
+    options: &AggregateOptions,
+    progress: &dyn Progress,
+    count: &(dyn Fn(&str, CurveCounts) + Sync),
+) -> Result<Aggregated, BatchError> {
     options.validate()?;
     let staging = Staging::new(output)?;
     let threads = rayon::current_num_threads();
@@ -108,7 +131,7 @@ pub fn aggregate(
         if progress.cancelled() {
             return Err(BatchError::Cancelled);
         }
-        let mut out = Output::create(&staging.0, number, options)?;
+        let mut out = Output::create(&staging.0, number, options, count)?;
         sort::sorted(&bucket.path, options.memory / threads, |id, line| out.push(id, line))?;
         fs::remove_file(&bucket.path).map_err(BatchError::io(&bucket.path))?;
         let made = out.finish()?;

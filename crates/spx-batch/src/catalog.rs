@@ -5,6 +5,7 @@
 
 mod columns;
 mod ecsv;
+mod fits;
 mod parquet;
 mod shape;
 mod source;
@@ -93,8 +94,8 @@ fn wrong(path: &Path, problem: impl ToString) -> BatchError {
 }
 
 impl Catalog {
-    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable or Parquet,
-    /// text and VOTables also gzipped. Columns are found by their usual names, in any case: ids
+    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable, FITS table or
+    /// Parquet, all but Parquet also gzipped. Columns are found by their usual names, in any case: ids
     /// (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`,
     /// `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`, `pmdec`, cos(dec)
     /// included) and `ref_epoch`. Units are taken from the file; where it declares none, positions
@@ -115,7 +116,8 @@ impl Catalog {
                 Err(wrong(path, "it is a gzipped Parquet file: unpack it"))
             }
             CatalogFormat::Parquet => parquet::read(path, options, progress),
-            CatalogFormat::Fits => Err(wrong(path, "FITS tables are not read")),
+            CatalogFormat::Fits => fits::read(path, options, progress),
+            CatalogFormat::Packed(with) => Err(wrong(path, format!("it is packed with {with}: unpack it"))),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Photometry of many sources in many images: what comes before and after the measuring.
 //!
-//! - A [`Catalog`] is read from text, VOTable or Parquet, with the usual names and units; a
+//! - A [`Catalog`] is read from text, VOTable, FITS or Parquet, with the usual names and units; a
 //!   [`SkyIndex`] tells which of its sources lie near an image.
 //! - The measurements of an image are [`BatchRow`]s of a table, [written](ImageTables) with a
 //!   record of what they were made with, so that a later run knows what it need not do again.
@@ -26,7 +26,8 @@ mod store;
 mod tables;
 
 pub use aggregate::{
-    AggregateOptions, Aggregated, LIGHT_CURVES, aggregate, each_light_curve, has_light_curves, light_curve,
+    AggregateOptions, Aggregated, CurveCounts, LIGHT_CURVES, aggregate, aggregate_counting, each_light_curve,
+    has_light_curves, light_curve,
 };
 pub use catalog::{Catalog, CatalogMotion, CatalogOptions, CatalogShape, CatalogTarget, RejectedCatalogRow};
 pub use error::BatchError;

@@ -71,7 +71,7 @@ impl FromStr for ImageTableFormat {
 }
 
 /// A source that lies on an image and has no measurement.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Unmeasured {
     /// Its id.
@@ -174,6 +174,8 @@ pub enum Recorded {
 pub struct BatchTables {
     /// Those of one making that have rows, with what they hold, sorted by name.
     pub tables: Vec<RecordedTable>,
+    /// Sources without a row, with the file names of the images on which they lie.
+    pub unmeasured: Vec<(String, Unmeasured)>,
     /// How many images have tables of another making, or incomplete ones.
     pub others: usize,
 }
@@ -299,8 +301,12 @@ impl ImageTables {
                 tables.read().map_or_else(Default::default, |r| (r.image, r.image_content));
             let fresh = ImageRecord::new(&image, &content, catalog, photometry);
             match tables.recorded(&fresh, format) {
-                Recorded::Done(record) if record.measured == 0 => {}
-                Recorded::Done(record) => {
+                Recorded::Done(mut record) => {
+                    let unmeasured = record.unmeasured.drain(..);
+                    found.unmeasured.extend(unmeasured.map(|source| (record.image.clone(), source)));
+                    if record.measured == 0 {
+                        continue;
+                    }
                     let bytes = if format.csv() { record.csv_bytes } else { record.parquet_bytes };
                     found.tables.push(RecordedTable {
                         path: tables.best(format),
@@ -316,6 +322,7 @@ impl ImageTables {
             }
         }
         found.tables.sort();
+        found.unmeasured.sort();
         Ok(found)
     }
 

@@ -66,7 +66,7 @@ enum Command {
 impl Cli {
     /// Runs the command on a pool of the chosen number of threads.
     pub(crate) fn run(self) -> CommandResult {
-        let threads = self.global.threads.map_or(0, usize::from);
+        let threads = self.global.working_threads();
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
         match self.command {
             Command::Query(args) => query::run(&args, &self.global),

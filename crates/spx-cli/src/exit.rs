@@ -27,18 +27,25 @@ pub(crate) enum Outcome {
     Interrupted,
 }
 
+impl Outcome {
+    /// Its number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::NothingFound => 3,
+            Self::Incomplete => 4,
+            Self::Refused => 5,
+            Self::TryAgain => 75,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
 impl From<Outcome> for ExitCode {
     fn from(outcome: Outcome) -> Self {
-        Self::from(match outcome {
-            Outcome::Done => 0,
-            Outcome::Failed => 1,
-            Outcome::Usage => 2,
-            Outcome::NothingFound => 3,
-            Outcome::Incomplete => 4,
-            Outcome::Refused => 5,
-            Outcome::TryAgain => 75,
-            Outcome::Interrupted => 130,
-        })
+        Self::from(outcome.code())
     }
 }
 

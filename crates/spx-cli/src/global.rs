@@ -13,16 +13,26 @@ pub(crate) struct Global {
     /// Print more; repeat for details
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
-    /// Number of threads; all cores by default. Results do not depend on it
+    /// Number of threads; all cores by default, at most four a core. Results do not depend on it
     #[arg(long, global = true, value_name = "N", env = "SPX_THREADS", help_heading = "Global options")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
-    pub(crate) threads: Option<u16>,
+    threads: Option<u16>,
     /// Report as JSON on standard output
     #[arg(long, global = true, help_heading = "Global options")]
     pub(crate) json: bool,
 }
 
+/// More threads a core only take memory.
+const THREADS_A_CORE: usize = 4;
+
 impl Global {
+    /// Threads to work with; 0 for one a core. So many as cannot be of use, or could not even be
+    /// started, are reduced.
+    pub(crate) fn working_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or(0, |threads| usize::from(threads).min(THREADS_A_CORE * cores))
+    }
+
     /// What a pipeline talks to.
     pub(crate) fn terminal(&self) -> Terminal {
         Terminal::new(self.verbosity())

@@ -94,6 +94,12 @@ impl Shell {
                 let value = self.addresses.get(value).map_or(value, String::as_str).to_owned();
                 self.exported.insert(name.to_owned(), value);
             }
+            ["head", lines, from, ">", to] => {
+                let text = std::fs::read_to_string(self.folder.path().join(from)).unwrap();
+                let count = lines.strip_prefix('-').unwrap().parse().unwrap();
+                let first: Vec<&str> = text.split_inclusive('\n').take(count).collect();
+                std::fs::write(self.folder.path().join(to), first.concat()).unwrap();
+            }
             ["spx", arguments @ .., "&"] => self.start(arguments),
             ["spx", arguments @ ..] => {
                 let output = self.spx(arguments).output().unwrap();

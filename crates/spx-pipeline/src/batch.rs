@@ -4,6 +4,7 @@
 mod extract;
 mod part;
 mod settings;
+mod sources;
 mod spectra;
 mod stages;
 
@@ -16,6 +17,7 @@ use crate::{Listener, PipelineError};
 pub use extract::ImageReport;
 pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
+pub use sources::MissingSources;
 pub use spectra::spectrum_of_rows;
 pub use spx_batch::{BatchRow, LightCurveStore, header};
 pub use stages::{BATCH_STAGES, BatchRun, light_curve};
@@ -46,6 +48,8 @@ pub struct BatchReport {
     pub rejected_sources: usize,
     /// Light curves of all tables.
     pub light_curves: AggregatedCurves,
+    /// Sources without a measurement.
+    pub missing_sources: MissingSources,
     /// What became of each image.
     pub images: Vec<ImageReport>,
 }

@@ -15,6 +15,7 @@ mod holes;
 mod job;
 mod memory;
 mod mosaic;
+mod point_source;
 mod report;
 mod resampling;
 mod run;

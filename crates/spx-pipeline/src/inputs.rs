@@ -233,7 +233,8 @@ impl InputListing {
                 }
                 (NameKind::Image, _) => self.files.push((path.to_owned(), false)),
                 (NameKind::Similar, _) => {
-                    let endings = ".fits or .fit, plain, with .gz or .fz, or with the query of a cutout";
+                    let endings =
+                        ".fits, .fit or .fts, plain, with .gz or .fz, or with the query of a cutout";
                     self.skipped.push(InputError::new(path, format!("images are named {endings}")));
                 }
             }
@@ -304,8 +305,9 @@ fn name_kind(path: &Path) -> NameKind {
         return NameKind::Other;
     }
     let name = name.to_ascii_lowercase();
-    let Some(start) = name.rfind(".fits").or_else(|| name.rfind(".fit")) else { return NameKind::Other };
-    let rest = name[start..].trim_start_matches(".fits").trim_start_matches(".fit");
+    let found = [".fits", ".fit", ".fts"].into_iter().find_map(|ending| Some((name.rfind(ending)?, ending)));
+    let Some((start, ending)) = found else { return NameKind::Other };
+    let rest = &name[start + ending.len()..];
     match rest {
         "" | ".gz" | ".fz" => NameKind::Image,
         // A cutout that was saved under its whole address.
@@ -360,6 +362,8 @@ mod tests {
             "a.fits",
             "a.FITS",
             "a.fit",
+            "a.fts",
+            "a.FTS.gz",
             "a.Fits.GZ",
             "a.fits.fz",
             "a.fit.gz",

@@ -8,6 +8,7 @@ pub mod archive;
 pub mod batch;
 pub mod buffers;
 pub mod calibration;
+pub mod catalog;
 mod cell_table;
 pub mod clock;
 pub mod cube;

@@ -3,6 +3,7 @@
 //! [`exposure`] says how sources are measured, one or many.
 
 pub mod columns;
+pub mod cutouts;
 pub mod entry;
 pub mod exposure;
 pub mod figure;
@@ -13,6 +14,7 @@ pub mod row;
 pub mod settings;
 pub mod source;
 pub mod table;
+pub(crate) mod together;
 
 pub use entry::PhotometryEntry;
 pub use exposure::PhotometrySetup;

@@ -1,7 +1,9 @@
-//! A source from the archive to its light curve, in stages that are not repeated without need.
+//! A source from the archive to its light curve, in stages that are not repeated without need; or
+//! the sources of a list, one after the other.
 
 mod settings;
 mod stages;
+mod targets;
 
 use std::path::PathBuf;
 
@@ -12,8 +14,9 @@ use crate::photometry::PhotometryEntry;
 use crate::stages::StageStatus;
 use crate::{Listener, PipelineError};
 
-pub use settings::RunConfig;
+pub use settings::{RunConfig, TargetSettings};
 pub use stages::{RUN_STAGES, SourceRun};
+pub use targets::{TargetReport, TargetsReport, run_targets, targets_status};
 
 /// Which stages of a run are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,11 +77,16 @@ pub fn run_source_stages(
     wanted: RunStages,
     listener: &dyn Listener,
 ) -> Result<RunReport, PipelineError> {
-    let last = match wanted.only.as_slice() {
+    let last = last_stage(&wanted);
+    SourceRun::open(config, wanted, listener)?.run(last)
+}
+
+/// The number of the last stage that is wanted.
+fn last_stage(wanted: &RunStages) -> usize {
+    match wanted.only.as_slice() {
         [] => RUN_STAGES.len() - 1,
         only => RUN_STAGES.iter().rposition(|stage| only.iter().any(|o| o == stage)).unwrap_or_default(),
-    };
-    SourceRun::open(config, wanted, listener)?.run(last)
+    }
 }
 
 /// How far the run of these settings is.

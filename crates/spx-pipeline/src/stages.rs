@@ -137,7 +137,9 @@ impl<'a> Stages<'a> {
                 && state.subject != *subject
             {
                 let text = format!("{} holds another run: {}", directory.display(), state.subject);
-                return Err(PipelineError::usage(text).with_hint("take another directory"));
+                let own = directory.join(file.file_stem().unwrap_or_default());
+                let hint = format!("take another directory, such as -o {}", own.display());
+                return Err(PipelineError::usage(text).with_hint(hint));
             }
         }
         Ok(())

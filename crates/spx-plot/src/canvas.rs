@@ -105,6 +105,23 @@ pub(crate) enum CanvasShape {
     Text(Text),
 }
 
+impl CanvasShape {
+    fn moved(self, [dx, dy]: [f64; 2]) -> Self {
+        let there = |[x, y]: [f64; 2]| [x + dx, y + dy];
+        match self {
+            Self::Rect(Rect { left, top, right, bottom }, color) => {
+                let ([left, top], [right, bottom]) = (there([left, top]), there([right, bottom]));
+                Self::Rect(Rect { left, top, right, bottom }, color)
+            }
+            Self::Line(points, width, color) => {
+                Self::Line(points.into_iter().map(there).collect(), width, color)
+            }
+            Self::Disc(center, radius, color) => Self::Disc(there(center), radius, color),
+            Self::Text(text) => Self::Text(Text { at: there(text.at), ..text }),
+        }
+    }
+}
+
 /// The picture as a list of shapes; rasters lie below all else.
 pub(crate) struct Canvas {
     pub(crate) size: Size,
@@ -126,6 +143,18 @@ impl Canvas {
             rasters: Vec::new(),
             shapes: Vec::new(),
         })
+    }
+
+    /// Lays another picture over this one, with its upper left corner at whole pixels.
+    pub(crate) fn lay(&mut self, other: Self, [left, top]: [u32; 2]) {
+        let rasters = other.rasters.into_iter();
+        self.rasters.extend(rasters.map(|raster| Raster {
+            left: raster.left + left,
+            top: raster.top + top,
+            ..raster
+        }));
+        let [dx, dy] = [left, top].map(f64::from);
+        self.shapes.extend(other.shapes.into_iter().map(|shape| shape.moved([dx, dy])));
     }
 
     /// The whole picture.

@@ -237,6 +237,46 @@ pub fn render_light_curve(figure: &LightCurveFigure, format: FigureFormat) -> Re
     encode(&draw(figure)?, format)
 }
 
+/// Draws several sources in one figure, each as [`render_light_curve`] does and two thirds as large,
+/// in rows from left to right. The options of the first tell the size. Where the whole were too
+/// large, it has fewer pixels per inch.
+///
+/// # Errors
+/// Where there is no source, an option is impossible, or no point of a source can be drawn.
+pub fn render_light_curves(figures: &[LightCurveFigure], format: FigureFormat) -> Result<Vec<u8>, PlotError> {
+    encode(&draw_all(figures)?, format)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small numbers, above 0"
+)]
+fn draw_all(figures: &[LightCurveFigure]) -> Result<Canvas, PlotError> {
+    let first =
+        figures.first().ok_or(PlotError::NoPoints { what: "a date, wavelength and flux", points: 0 })?;
+    let across = (figures.len() as f64).sqrt().ceil();
+    let down = (figures.len() as f64 / across).ceil();
+    let figsize =
+        if figures.len() == 1 { first.options.figsize } else { first.options.figsize.map(|s| s / 1.5) };
+    // With the gaps between them.
+    let longest = (figsize[0] * across * 1.025).max(figsize[1] * down);
+    let dpi = first.options.dpi.min((f64::from(Size::MAX_SIDE) / longest) as u32);
+    let tile = LightCurveOptions { figsize, dpi, ..first.options.clone() };
+    let Size { width, height } = tile.size();
+    let (gap, columns) = (width / 40, across as u32);
+    let size = Size { width: (width + gap) * columns - gap, height: height * down as u32 };
+    let mut canvas = Canvas::new(size)?;
+    canvas.points_per_pixel = 72.0 / f64::from(dpi);
+    for (number, figure) in (0..).zip(figures) {
+        let options = LightCurveOptions { figsize, dpi, ..figure.options.clone() };
+        let drawn = draw(&LightCurveFigure { options, ..figure.clone() })?;
+        canvas.lay(drawn, [number % columns * (width + gap), number / columns * height]);
+    }
+    Ok(canvas)
+}
+
 fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     let options = &figure.options;
     options.validate()?;

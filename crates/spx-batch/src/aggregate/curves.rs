@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 
-use super::{AggregateOptions, Aggregated, DATA_SET, KEPT, LIGHT_CURVES, data_file};
+use super::{AggregateOptions, Aggregated, CurveCounts, DATA_SET, KEPT, LIGHT_CURVES, data_file};
 use crate::columnar::RowWriter;
 use crate::row::{self, BatchRow};
 use crate::{BatchError, file_stem};
@@ -15,23 +15,28 @@ use crate::{BatchError, file_stem};
 const LONG: usize = 1 << 20;
 
 /// What is made of one bucket.
-pub(super) struct Output {
+pub(super) struct Output<'c> {
+    count: &'c (dyn Fn(&str, CurveCounts) + Sync),
     curves: Option<Curves>,
     rows: Option<(PathBuf, RowWriter<File>)>,
     kept: Option<(PathBuf, BufWriter<File>)>,
     /// Of the row before.
     id: Option<String>,
+    /// Of the current light curve.
+    counts: CurveCounts,
     made: Aggregated,
 }
 
-impl Output {
+impl<'c> Output<'c> {
     /// Files below a directory for the bucket of a number.
     pub(super) fn create(
         directory: &Path,
         bucket: usize,
         options: &AggregateOptions,
+        count: &'c (dyn Fn(&str, CurveCounts) + Sync),
     ) -> Result<Self, BatchError> {
-        let mut output = Self { curves: None, rows: None, kept: None, id: None, made: Aggregated::default() };
+        let (counts, made) = (CurveCounts::default(), Aggregated::default());
+        let mut output = Self { count, curves: None, rows: None, kept: None, id: None, counts, made };
         if options.format.csv() {
             let directory = directory.join(LIGHT_CURVES);
             fs::create_dir_all(&directory).map_err(BatchError::io(&directory))?;
@@ -59,11 +64,13 @@ impl Output {
             self.id = Some(id.to_owned());
             self.made.sources += 1;
         }
+        let row = BatchRow::parse_line(line).map_err(BatchError::table(Path::new(id)))?;
+        self.counts.rows += 1;
+        self.counts.good += u32::from(row.is_good);
         if let (Some(curves), Some(id)) = (&mut self.curves, &self.id) {
             curves.push(id, line)?;
         }
         if let Some((path, writer)) = &mut self.rows {
-            let row = BatchRow::parse_line(line).map_err(BatchError::table(path))?;
             writer.push(&row).map_err(failed(path))?;
         }
         if let Some((path, file)) = &mut self.kept {
@@ -86,9 +93,11 @@ impl Output {
     }
 
     fn end_curve(&mut self) -> Result<(), BatchError> {
-        match (&mut self.curves, &self.id) {
-            (Some(curves), Some(id)) => curves.end(id),
-            _ => Ok(()),
+        let Some(id) = &self.id else { return Ok(()) };
+        (self.count)(id, std::mem::take(&mut self.counts));
+        match &mut self.curves {
+            Some(curves) => curves.end(id),
+            None => Ok(()),
         }
     }
 }

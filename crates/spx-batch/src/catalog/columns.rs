@@ -251,7 +251,12 @@ impl Finder<'_> {
             (0..self.names.len()).filter(|&k| self.names[k].eq_ignore_ascii_case(name)).collect();
         match (exact, same.as_slice()) {
             (Some(column), _) | (None, &[column]) => Ok(column),
-            (None, []) => Err(format!("it has no column {name}; it has: {}", self.all())),
+            (None, []) => Err(match self.nearest(name) {
+                Some(other) => {
+                    format!("it has no column {name}; did you mean `{other}`? It has: {}", self.all())
+                }
+                None => format!("it has no column {name}; it has: {}", self.all()),
+            }),
             (None, _) => Err(self.ambiguous(&same)),
         }
     }
@@ -334,6 +339,13 @@ impl Finder<'_> {
 
     fn missing(&self, name: &str, others: &str) -> String {
         format!("it has no column {name} (nor another usual name: {others}); it has: {}", self.all())
+    }
+
+    /// The column whose name is most like one, where any is.
+    fn nearest(&self, name: &str) -> Option<&String> {
+        let likeness = |other: &&String| strsim::jaro_winkler(&other.to_lowercase(), &name.to_lowercase());
+        let nearest = self.names.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        nearest.filter(|other| likeness(other) > 0.7)
     }
 
     fn all(&self) -> String {

@@ -24,7 +24,18 @@ pub(super) enum CatalogFormat {
     Parquet,
     /// FITS.
     Fits,
+    /// Packed by a program of this name, and not read.
+    Packed(&'static str),
 }
+
+/// How files begin that other programs than gzip have packed.
+const PACKED: [(&[u8], &str); 5] = [
+    (b"BZh", "bzip2"),
+    (b"\xfd7zXZ", "xz"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+    (b"PK\x03\x04", "zip"),
+    (b"\x1f\x9d", "compress"),
+];
 
 /// A file that is open, and what is known of it.
 pub(super) struct CatalogSource<'a> {
@@ -65,7 +76,10 @@ impl<'a> CatalogSource<'a> {
             text if text.starts_with(b"PAR1") => CatalogFormat::Parquet,
             text if text.starts_with(b"<") => CatalogFormat::VoTable,
             text if text.starts_with(b"SIMPLE  =") => CatalogFormat::Fits,
-            _ => CatalogFormat::Text,
+            text => match PACKED.iter().find(|(begin, _)| text.starts_with(begin)) {
+                Some((_, with)) => CatalogFormat::Packed(with),
+                None => CatalogFormat::Text,
+            },
         };
         Ok(Self { format, gzipped, bytes })
     }

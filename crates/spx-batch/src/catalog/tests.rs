@@ -1,6 +1,7 @@
 //! Catalogs in every form, good and bad.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::PathBuf;
 
 use ::parquet::column::writer::ColumnWriter;
@@ -316,6 +317,60 @@ fn astropys_parquet_has_units() {
     let motion = target.motion.unwrap();
     assert_eq!((motion.ra_cos_dec, motion.dec, motion.epoch), (-100.0, 50.0, 2015.5));
     assert_eq!(found.target(1).motion, None);
+}
+
+#[test]
+fn fits_tables_are_catalogs() {
+    let found = read(&golden("sources.fits.gz"), None).unwrap();
+    assert_eq!(ids(&found), ["a", "b", "c"]);
+    let same = read(&golden("astropy_rad.parquet"), None).unwrap();
+    for number in 0..3 {
+        let (target, other) = (found.target(number), same.target(number));
+        assert_eq!((target.position, target.motion), (other.position, other.motion));
+    }
+    assert_eq!(found.digest(), same.digest());
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(fs::File::open(golden("sources.fits.gz")).unwrap())
+        .read_to_end(&mut unpacked)
+        .unwrap();
+    assert_eq!(catalog(&unpacked, None).unwrap().digest(), same.digest());
+    assert!(catalog(&unpacked[..unpacked.len() - 2880], None).is_err());
+    for (from, to, words) in [
+        ("rad     ", "parsec  ", ["RA_ICRS", "parsec"]),
+        ("'RA_ICRS '", "'xx_ICRS '", ["no column ra", "xx_ICRS"]),
+        ("'arcsec yr-1'", "'km s-1     '", ["pmRA", "km s-1"]),
+    ] {
+        let mut other = unpacked.clone();
+        let at = other.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
+        other[at..at + to.len()].copy_from_slice(to.as_bytes());
+        let error = catalog(&other, None).unwrap_err().to_string();
+        assert!(words.iter().all(|word| error.contains(word)), "{error}");
+    }
+    let image = catalog(&unpacked[..2880], None).unwrap_err().to_string();
+    assert!(image.contains("no binary table"), "{image}");
+}
+
+#[test]
+fn packed_catalogs_are_told() {
+    for (begin, with) in [(&b"BZh91AY&SY"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "zip")] {
+        let error = catalog(begin, None).unwrap_err().to_string();
+        assert!(error.contains(&format!("packed with {with}: unpack it")), "{error}");
+    }
+}
+
+#[test]
+fn a_misspelt_column_is_told_with_the_nearest() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), "name,ra_gaia,dec_gaia\n7,1,2\n").unwrap();
+    let read = |ra: &str| {
+        let (ra_column, dec_column) = (Some(ra.to_owned()), Some("DEC_gaia".to_owned()));
+        let options = CatalogOptions { ra_column, dec_column, ..CatalogOptions::default() };
+        Catalog::read(file.path(), &options, &Silent)
+    };
+    assert_eq!(read("ra_gaia").unwrap().target(0).position, Position::new(1.0, 2.0).unwrap());
+    let error = read("ra_gia").unwrap_err().to_string();
+    assert!(error.contains("no column ra_gia; did you mean `ra_gaia`? It has: name, ra_gaia"), "{error}");
+    assert!(read("zzz").unwrap_err().to_string().contains("no column zzz; it has: name"));
 }
 
 /// A VOTable with these fields and rows.

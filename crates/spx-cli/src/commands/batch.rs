@@ -2,7 +2,7 @@
 
 use clap::Args;
 use spx_pipeline::batch::{
-    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, run_batch_stages,
+    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
@@ -14,7 +14,8 @@ use crate::ui;
 /// Measure every source of a catalog in every image of a region, and make their light curves.
 ///
 /// Four stages: query, download (full frames, to images/), extract (a table for each image, in
-/// per_image/), aggregate (a light curve for each source, in lightcurves/). Images that are done
+/// per_image/), aggregate (a light curve for each source, in lightcurves/, and on how many images it
+/// is measured, or why not, in sources.csv). Images that are done
 /// are not measured again, unless the image, the catalog or the photometry has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -72,6 +73,17 @@ fn summarize(report: &BatchReport, global: &Global) -> CommandResult {
     if light_curves.sources > 0 {
         let AggregatedCurves { sources, rows } = light_curves;
         ui::note(global.verbosity(), &format!("light curves of {sources} sources, {rows} rows"));
+    }
+    let MissingSources { count: missing, first } = &report.missing_sources;
+    if *missing > 0 {
+        let more = if *missing > first.len() { ", ..." } else { "" };
+        ui::note(
+            global.verbosity(),
+            &format!(
+                "{missing} sources have no measurement: {}{more}; sources.csv has the reasons",
+                first.join(", ")
+            ),
+        );
     }
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(report)?))?;

@@ -203,7 +203,7 @@ mod tests {
         }
         let calibration = ["spectral_wcs", "flux_corrections", "solid_angle_map", "epsf"];
         let with = |others: &[&'static str]| [others, &calibration[..]].concat();
-        assert_eq!(paths::<RunConfig>(), with(&["neighbors", "output_dir", "data_mirror"]));
+        assert_eq!(paths::<RunConfig>(), with(&["neighbors", "targets", "output_dir", "data_mirror"]));
         assert_eq!(paths::<PhotometryConfig>(), with(&["neighbors", "data_mirror"]));
         let batch = ["catalog", "neighbors", "input", "output_dir", "data_mirror"];
         assert_eq!(paths::<BatchConfig>(), with(&batch));

@@ -1,12 +1,13 @@
-//! `spx lightcurve`: one source of a batch, as a table or a figure.
+//! `spx lightcurve`: sources of a batch, as a table or a figure.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
 use clap::Args;
+use spx_pipeline::PipelineError;
 use spx_pipeline::batch::{BatchRow, header};
 use spx_pipeline::survey::source_light_curve;
-use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curve};
+use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curves};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -14,25 +15,27 @@ use crate::global::Global;
 use crate::text::{Align, Table, number};
 use crate::ui;
 
-/// Show one source of a finished batch, or of the light curves of a survey.
+/// Show sources of a finished batch, or of the light curves of a survey.
 ///
-/// Without --output, prints a table. Of a Parquet data set, only the file that has the source is
-/// opened.
+/// Without --output, prints a table. Of a Parquet data set, only the files that have the sources are
+/// opened. Ids that begin with a hyphen and are no numbers stand behind `--`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx lightcurve 39633458707826492 batch_output
   spx lightcurve 'NGC 4395' batch_output -o ngc4395.png -o ngc4395.csv
+  spx lightcurve 12 17 23 batch_output -o three.png
+  spx lightcurve -o -a1.csv -- -a1 batch_output
   spx lightcurve 12 batch_output --json
   spx lightcurve 39633458707826492 survey -o curve.png")]
 pub(crate) struct LightCurveArgs {
-    /// The source's id, as it stands in the catalog
-    #[arg(value_name = "ID", allow_hyphen_values = true)]
-    id: String,
+    /// Ids of sources, as they stand in the catalog
+    #[arg(value_name = "ID", required = true, num_args = 1.., allow_negative_numbers = true)]
+    ids: Vec<String>,
     /// Output directory of the batch, or directory of the survey
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// File to write, by its ending: .csv for all columns, .png or .svg for a figure; may be given
+    /// File to write, by its ending: .csv for all columns, .png, .svg or .pdf for a figure; may be given
     /// several times
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
@@ -46,32 +49,61 @@ pub(crate) struct LightCurveArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
-    let outputs = outputs(&args.output, &["csv", "png", "svg"], args.overwrite)?;
-    if !args.directory.exists() && Path::new(&args.id).is_dir() {
-        let (id, directory) = (&args.id, args.directory.display());
+    let outputs = outputs(&args.output, &["csv", "png", "svg", "pdf"], args.overwrite)?;
+    if !args.directory.exists() && Path::new(&args.ids[0]).is_dir() {
+        let (id, directory) = (&args.ids[0], args.directory.display());
         return Err(Failure::usage(anyhow!("the id comes first: spx lightcurve {directory} {id}")));
     }
-    let rows = source_light_curve(&args.directory, &args.id, &global.terminal())?;
+    let (mut curves, mut missing) = (Vec::new(), 0);
+    for id in &args.ids {
+        match source_light_curve(&args.directory, id, &global.terminal()) {
+            Ok(rows) => curves.push((id.as_str(), rows)),
+            Err(error @ PipelineError::NothingFound(_)) if args.ids.len() > 1 => {
+                ui::warning(&error.one_line());
+                missing += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if curves.is_empty() {
+        return Ok(Outcome::NothingFound);
+    }
     for output in &outputs {
         let contents = match output.kind {
-            Kind::Csv => csv(&rows).into_bytes(),
-            Kind::Figure(format) => render_light_curve(&figure(args, &rows), format).map_err(plot_failure)?,
+            Kind::Csv => csv(&curves).into_bytes(),
+            Kind::Figure(format) => figure(args, &curves, format)?,
         };
         Output::write(output, &contents, args.overwrite)?;
     }
+    let rows = || curves.iter().flat_map(|(_, rows)| rows);
     match (global.json, outputs.is_empty()) {
-        (true, _) => ui::data(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?,
-        (false, true) => ui::data(&table(&rows))?,
+        (true, _) => {
+            let all: Vec<&BatchRow<'_>> = rows().collect();
+            ui::data(&format!("{}\n", serde_json::to_string_pretty(&all)?))?;
+        }
+        (false, true) => ui::data(&tables(&curves))?,
         (false, false) => {}
     }
-    Ok(Outcome::Done)
+    Ok(if missing > 0 { Outcome::Failed } else { Outcome::Done })
 }
 
-fn csv(rows: &[BatchRow<'_>]) -> String {
+/// Sources with their rows.
+type Curves<'a> = [(&'a str, Vec<BatchRow<'static>>)];
+
+fn csv(curves: &Curves<'_>) -> String {
     let mut text = header();
     text.push('\n');
-    rows.iter().for_each(|row| row.write_line(&mut text));
+    curves.iter().flat_map(|(_, rows)| rows).for_each(|row| row.write_line(&mut text));
     text
+}
+
+/// A table for each source, below its id where there are several.
+fn tables(curves: &Curves<'_>) -> String {
+    let all: Vec<String> = match curves {
+        [(_, rows)] => vec![table(rows)],
+        several => several.iter().map(|(id, rows)| format!("{id}\n{}", table(rows))).collect(),
+    };
+    format!("{}wavelength in um, flux and error in uJy\n", all.concat())
 }
 
 fn table(rows: &[BatchRow<'_>]) -> String {
@@ -99,10 +131,10 @@ fn table(rows: &[BatchRow<'_>]) -> String {
             if row.is_good { "yes" } else { "no" }.to_owned(),
         ]);
     }
-    format!("{}wavelength in um, flux and error in uJy\n", table.render(""))
+    table.render("")
 }
 
-fn figure(args: &LightCurveArgs, rows: &[BatchRow<'_>]) -> LightCurveFigure {
+fn figure(args: &LightCurveArgs, curves: &Curves<'_>, format: FigureFormat) -> Result<Vec<u8>, Failure> {
     let point = |row: &BatchRow<'_>| LightCurvePoint {
         mjd: row.mjd,
         wavelength: row.wavelength,
@@ -111,9 +143,11 @@ fn figure(args: &LightCurveArgs, rows: &[BatchRow<'_>]) -> LightCurveFigure {
         error: row.flux_error,
         flagged: !row.is_good,
     };
-    LightCurveFigure {
-        title: args.id.clone(),
+    let figure = |(id, rows): &(&str, Vec<BatchRow<'_>>)| LightCurveFigure {
+        title: (*id).to_owned(),
         points: rows.iter().map(point).collect(),
         options: LightCurveOptions { use_magnitude: args.use_magnitude, ..LightCurveOptions::default() },
-    }
+    };
+    let figures: Vec<LightCurveFigure> = curves.iter().map(figure).collect();
+    render_light_curves(&figures, format).map_err(plot_failure)
 }

@@ -1,7 +1,12 @@
 //! `spx run`: a source from the archive to its light curve.
 
 use clap::Args;
-use spx_pipeline::run::{RUN_STAGES, RunConfig, RunStages, run_source_stages, run_status};
+use spx_pipeline::outcome::InputOutcome;
+use spx_pipeline::run::{
+    RUN_STAGES, RunConfig, RunStages, TargetsReport, run_source_stages, run_status, run_targets,
+    targets_status,
+};
+use spx_pipeline::stages::StageStatus;
 
 use super::photometry::summarize;
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -10,7 +15,7 @@ use crate::setting_args::SettingArgs;
 use crate::text::{Align, Table};
 use crate::ui;
 
-/// Make the spectrum and light curve of a source from the archive.
+/// Make the spectrum and light curve of a source from the archive, or of each of a list.
 ///
 /// Four stages: query (which images there are), download (whole or as cutouts), processing
 /// (photometry on each), visualization (tables and a figure). The directory gets data/D1 to D6,
@@ -18,6 +23,10 @@ use crate::ui;
 /// your choice), combined_plot.png, .svg and .pdf, spectrum.csv, .ecsv, .fits and .png (the 102
 /// channels), and NAME.toml, from which --resume continues a run that was interrupted or whose
 /// parameters have changed: only stages that need it run again.
+///
+/// With --targets each source of a list has such a directory in sources/, and results/ gets one
+/// table of all (lightcurves.csv, .ecsv), one figure (lightcurves.png, .svg, .pdf) and what became
+/// of each (targets.csv, .ecsv). A source that fails does not stop the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -25,9 +34,11 @@ Examples:
   spx run --name cloverleaf --resume --background-method window
   spx run --name cloverleaf --status
   spx run --config cloverleaf.toml --stages query,download
+  spx run --targets stars.csv --cutout-size 60px -o stars
+  spx run --targets gaia.vot --id-column source_id -o stars --resume
   spx run --ra 269.4520 --dec 4.6934 --pm-ra -801.551 --pm-dec 10362.394 --name barnard --psf-flux
 
-The settings of a run are kept in NAME_config.toml; --resume reads them, unless --config names another file.")]
+The settings of a run are kept in NAME_config.toml (of a list in targets_config.toml); --resume reads them, unless --config names another file.")]
 pub(crate) struct RunArgs {
     /// Continue an earlier run of the same name: stages and files that are done, with the same
     /// parameters, are not repeated
@@ -60,11 +71,16 @@ impl RunArgs {
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> CommandResult {
     let config = args.resolve()?;
-    if args.status {
-        return status(&config, global);
+    let is_list = config.targets.targets.is_some();
+    match args.status {
+        true if is_list => return list_status(&config, global),
+        true => return status(&config, global),
+        false => ui::catch_interrupts()?,
     }
-    ui::catch_interrupts()?;
     let wanted = RunStages { resume: args.resume, only: args.stages.clone() };
+    if is_list {
+        return summarize_list(&run_targets(&config, wanted, &global.terminal())?, global);
+    }
     let report = run_source_stages(&config, wanted, &global.terminal())?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
@@ -88,13 +104,66 @@ fn status(config: &RunConfig, global: &Global) -> CommandResult {
     }
     let mut table = Table::new([("stage", Align::Left), ("state", Align::Left)]);
     for stage in RUN_STAGES {
-        let state = match status.items.get(stage) {
-            _ if status.done.iter().any(|done| done == stage) => "done".to_owned(),
-            Some(items) => format!("{items} files done"),
-            None => "-".to_owned(),
-        };
-        table.row([stage.to_owned(), state]);
+        table.row([stage.to_owned(), state(&status, stage)]);
     }
     ui::data(&format!("{}\n{}", status.subject, table.render("  ")))?;
     Ok(Outcome::Done)
+}
+
+/// How far a stage is.
+fn state(status: &StageStatus, stage: &str) -> String {
+    match status.items.get(stage) {
+        _ if status.done.iter().any(|done| done == stage) => "done".to_owned(),
+        Some(items) => format!("{items} files done"),
+        None => "-".to_owned(),
+    }
+}
+
+/// `--status` of a list of sources.
+fn list_status(config: &RunConfig, global: &Global) -> CommandResult {
+    let sources = targets_status(config, &global.terminal())?;
+    if global.json {
+        let status = |(name, status)| serde_json::json!({"source": name, "status": status});
+        let sources: Vec<_> = sources.into_iter().map(status).collect();
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&sources)?))?;
+        return Ok(Outcome::Done);
+    }
+    let [query, download, processing, visualization] = RUN_STAGES.map(|stage| (stage, Align::Left));
+    let mut table = Table::new([("source", Align::Left), query, download, processing, visualization]);
+    for (name, status) in sources {
+        let state = |stage| status.as_ref().map_or_else(|| "-".to_owned(), |status| state(status, stage));
+        let [query, download, processing, visualization] = RUN_STAGES.map(state);
+        table.row([name, query, download, processing, visualization]);
+    }
+    ui::data(&table.render(""))?;
+    Ok(Outcome::Done)
+}
+
+/// Says what became of each source of a list, and where everything is.
+fn summarize_list(report: &TargetsReport, global: &Global) -> CommandResult {
+    if global.json {
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(report)?))?;
+    } else {
+        for file in &report.outputs {
+            ui::data(&format!("{}\n", file.display()))?;
+        }
+    }
+    for source in &report.sources {
+        match (&source.reason, source.failed) {
+            (Some(reason), _) => ui::warning(&format!("{}: {reason}", source.name)),
+            (None, Some(failed @ 1..)) => ui::warning(&format!("{}: {failed} images failed", source.name)),
+            (None, _) => {}
+        }
+    }
+    let count = |status| report.sources.iter().filter(|source| source.status == status).count();
+    let [used, rejected, failed] =
+        [InputOutcome::Used, InputOutcome::Rejected, InputOutcome::Failed].map(count);
+    let text = format!("{} sources: {used} used, {rejected} rejected, {failed} failed", report.sources.len());
+    ui::note(global.verbosity(), &text);
+    let images_failed = report.sources.iter().any(|source| source.failed.is_some_and(|failed| failed > 0));
+    Ok(match (used, rejected + failed + report.rejected_rows) {
+        (0, _) if failed == 0 => Outcome::NothingFound,
+        (_, 0) if !images_failed => Outcome::Done,
+        _ => Outcome::Failed,
+    })
 }

@@ -50,15 +50,11 @@ pub fn sources(mirror: Option<&Path>, named: &[RemoteSource], archive: &ArchiveU
 ///
 /// # Errors
 /// Usage.
-pub fn check_mirror(sources: &[DownloadSource]) -> Result<(), PipelineError> {
-    for source in sources {
-        if let DownloadSource::Mirror(path) = source
-            && !path.is_dir()
-        {
-            return Err(PipelineError::usage(format!("data mirror {} is not a directory", path.display())));
-        }
+pub fn check_mirror(mirror: Option<&Path>) -> Result<(), PipelineError> {
+    match mirror.filter(|path| !path.is_dir()) {
+        Some(path) => Err(PipelineError::usage(format!("data mirror {} is not a directory", path.display()))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What became of files that were to be fetched.

@@ -11,7 +11,7 @@ use spx_core::atomic;
 use spx_core::sky::Position;
 
 use super::access::ArchiveAccess;
-use super::files::{FetchedFiles, check_mirror, fetch};
+use super::files::{FetchedFiles, fetch};
 use super::place::{CutoutSettings, PlaceSettings, detectors};
 use super::search::{MAX_IMAGES, search};
 use super::settings::{ArchiveSettings, SearchSettings};
@@ -117,7 +117,7 @@ pub fn load_query_summary(path: &Path) -> Result<QuerySummary, PipelineError> {
 /// As [`query`] and [`download_listed`].
 pub fn download(config: &DownloadConfig, listener: &dyn Listener) -> Result<FetchedFiles, PipelineError> {
     // What is wrong with the download is told before anything is asked.
-    check_mirror(&config.archive.access()?.sources)?;
+    config.archive.access()?;
     config.cutout.cutout(config.place.shape()?.center())?;
     let mut search = config.archive.search.clone();
     search.max_images.get_or_insert(MAX_IMAGES);
@@ -157,7 +157,6 @@ pub fn download_listed(
         layout: config.layout,
         ..DownloadOptions::default()
     };
-    check_mirror(&options.sources)?;
     let client = access.client();
     // It locks the directory.
     let downloader = Downloader::new(&client, &config.output_dir, options)?;

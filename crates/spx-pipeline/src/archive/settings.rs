@@ -9,7 +9,7 @@ use spx_archive::{ArchiveUrl, MjdRange, RetryOptions, SurveyFields};
 use spx_core::release::ReleaseChoice;
 
 use super::access::ArchiveAccess;
-use super::files::{RemoteSource, sources};
+use super::files::{RemoteSource, check_mirror, sources};
 use crate::PipelineError;
 use crate::settings::SettingHeading;
 
@@ -116,6 +116,7 @@ impl ArchiveSettings {
                 "workers = {workers} is not allowed: it must be from 1 to 64"
             )));
         }
+        check_mirror(self.data_mirror.as_deref())?;
         let named = self.sources.iter().flatten().map(|name| name.parse());
         let named = named.collect::<Result<Vec<RemoteSource>, _>>();
         let named = named.map_err(|e| PipelineError::usage(format!("sources: {e}")))?;

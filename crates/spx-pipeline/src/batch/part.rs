@@ -7,8 +7,8 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 use spx_batch::{
-    BatchError, BatchRow, Catalog, CatalogOptions, ImageTableFormat, LightCurveStore, RetrievedMeasurement,
-    StoredIds, StoredMeasurement, fine_cell,
+    BatchRow, Catalog, ImageTableFormat, LightCurveStore, RetrievedMeasurement, StoredIds, StoredMeasurement,
+    fine_cell,
 };
 use spx_core::foreground::run_scale;
 use spx_core::sky::Position;
@@ -211,11 +211,7 @@ pub fn stored_light_curve(
 
 fn read_catalog(config: &BatchConfig, listener: &dyn Listener) -> Result<Catalog, PipelineError> {
     let parameters = config.parameters()?;
-    let options = CatalogOptions { epoch: parameters.epoch, ..CatalogOptions::default() };
-    Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
-        BatchError::Cancelled => PipelineError::Interrupted,
-        error => PipelineError::from(error).into_usage(),
-    })
+    config.columns.read(&parameters.catalog, parameters.epoch, false, listener)
 }
 
 /// In the order of the columns.

@@ -11,6 +11,7 @@ use crate::PipelineError;
 use crate::archive::{
     ArchiveAccess, ArchiveSettings, MAX_IMAGES, detectors, needed_position, parse_coverage,
 };
+use crate::catalog::CatalogColumnSettings;
 use crate::flag_selection::check_names;
 use crate::newest::InputSelection;
 use crate::photometry::neighbors::NeighborSettings;
@@ -23,7 +24,7 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Input and output"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
-    /// Catalog of sources: CSV, ECSV, VOTable or Parquet with columns targetid, ra, dec [deg], and
+    /// Catalog of sources: CSV, ECSV, VOTable, FITS or Parquet with columns targetid, ra, dec [deg], and
     /// optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff [arcsec],
     /// axis_ratio, pa [deg]) count in fits
     #[schemars(example = "sources.csv")]
@@ -34,6 +35,9 @@ pub struct BatchConfig {
     #[schemars(range(min = 1000, max = 3000), example = 2016.0)]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "YEAR"))]
     pub ref_epoch: Option<f64>,
+    /// Which columns of the catalog count.
+    #[serde(flatten)]
+    pub columns: CatalogColumnSettings,
     /// Other sources.
     #[serde(flatten)]
     pub neighbors: NeighborSettings,
@@ -92,6 +96,7 @@ impl Default for BatchConfig {
         Self {
             catalog: None,
             ref_epoch: None,
+            columns: CatalogColumnSettings::default(),
             neighbors: NeighborSettings::default(),
             measure_neighbors: false,
             ra: None,

@@ -6,15 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, BatchError, Catalog, CatalogOptions, ImageTables, RecordedTable, aggregate};
+use spx_batch::{Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
 use spx_core::sky::Position;
 
 use super::extract::{Extraction, ImageReport, TABLES};
 use super::settings::{BatchConfig, BatchImages, BatchParameters};
+use super::sources::{MissingSources, SOURCES, SourceCounter};
 use super::spectra::{has_spectra, write_spectra};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::{CalibrationSettings, calibration_lines, mixed_scales_warning};
+use crate::catalog::report_rejected;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
@@ -35,8 +37,6 @@ const STATE: &str = "batch_state.toml";
 const CONFIGURATION: &str = "batch.toml";
 /// What a table of the archive has around the sources.
 const NEIGHBORS: &str = "neighbors.csv";
-/// So many bad rows of a catalog are reported one by one.
-const REPORTED: usize = 20;
 
 /// A batch, stage by stage. A stage does those before it where they are not yet done.
 pub struct BatchRun<'a> {
@@ -66,12 +66,7 @@ impl<'a> BatchRun<'a> {
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
         let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
-        let options = CatalogOptions { epoch: parameters.epoch, shapes, ..CatalogOptions::default() };
-        let mut catalog =
-            Catalog::read(&parameters.catalog, &options, listener).map_err(|error| match error {
-                BatchError::Cancelled => PipelineError::Interrupted,
-                error => PipelineError::from(error).into_usage(),
-            })?;
+        let mut catalog = config.columns.read(&parameters.catalog, parameters.epoch, shapes, listener)?;
         report_rejected(&catalog, listener);
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
@@ -157,19 +152,21 @@ impl<'a> BatchRun<'a> {
         Ok(self.extracted.insert(reports).clone())
     }
 
-    /// The stage `aggregate`: light curves, in `lightcurves/`, from all tables that were made with
+    /// The stage `aggregate`: light curves, in `lightcurves/`, and a line for each source, in
+    /// `sources.csv`, from all tables that were made with
     /// these settings, also those of images of earlier runs.
     ///
     /// # Errors
     /// Nothing found, or failed, where no source is measured on any image; otherwise where the disk
     /// refuses.
-    pub fn aggregate(&mut self) -> Result<AggregatedCurves, PipelineError> {
+    pub fn aggregate(&mut self) -> Result<(AggregatedCurves, MissingSources), PipelineError> {
         let reports = self.extract()?;
         let BatchParameters { output_dir, aggregate: options, spectra, .. } = &self.parameters;
         let Extraction { directory, digest, settings, format, listener, catalog, .. } = &self.extraction;
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();
-        keep_newest(&mut found.tables, &reports);
+        let left_out = keep_newest(&mut found.tables, &reports);
+        found.unmeasured.retain(|(image, _)| !left_out.contains(image));
         if found.tables.len() < tables {
             let older = tables - found.tables.len();
             listener.note(&format!("{older} tables of images that others supersede are left out"));
@@ -193,19 +190,29 @@ impl<'a> BatchRun<'a> {
         };
         let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");
-        let parameters =
-            format!("{}\n{options:?}\nspectra {spectra}\n{lines}", self.extraction.fingerprint());
-        let are_there = |_: &AggregatedCurves| {
-            spx_batch::has_light_curves(output_dir, options) && (!spectra || has_spectra(output_dir))
+        let unmeasured = found.unmeasured.len();
+        let parameters = format!(
+            "{}\n{options:?}\nspectra {spectra}\nunmeasured {unmeasured}\n{lines}",
+            self.extraction.fingerprint()
+        );
+        let are_there = |_: &(AggregatedCurves, MissingSources)| {
+            spx_batch::has_light_curves(output_dir, options)
+                && output_dir.join(SOURCES).exists()
+                && (!spectra || has_spectra(output_dir))
         };
+        let measured = self.extraction.measured;
         self.stages.run("aggregate", parameters, are_there, || {
             let tables: Vec<PathBuf> = found.tables.iter().map(|table| table.path.clone()).collect();
-            let Aggregated { rows, sources } = aggregate(&tables, output_dir, options, *listener)?;
+            let counter = SourceCounter::new(catalog, measured);
+            let count = |id: &str, counts| counter.count(id, counts);
+            let Aggregated { rows, sources } =
+                aggregate_counting(&tables, output_dir, options, *listener, &count)?;
             if *spectra {
                 let ids = (0..catalog.len()).map(|number| catalog.target(number).id.len());
                 write_spectra(output_dir, sources, ids.max().unwrap_or_default(), *listener)?;
             }
-            Ok::<_, PipelineError>(AggregatedCurves { sources, rows })
+            let missing = counter.write(output_dir, found.unmeasured.iter().map(|(_, source)| source))?;
+            Ok::<_, PipelineError>((AggregatedCurves { sources, rows }, missing))
         })
     }
 
@@ -215,9 +222,9 @@ impl<'a> BatchRun<'a> {
     /// Those of the stages.
     pub(super) fn run(&mut self) -> Result<BatchReport, PipelineError> {
         let wanted = |only: &[String], stage: &str| only.is_empty() || only.iter().any(|one| one == stage);
-        let mut light_curves = AggregatedCurves::default();
+        let (mut light_curves, mut missing_sources) = Default::default();
         if wanted(&self.only, "aggregate") {
-            light_curves = self.aggregate()?;
+            (light_curves, missing_sources) = self.aggregate()?;
         } else if wanted(&self.only, "extract") {
             self.extract()?;
         } else if wanted(&self.only, "download") {
@@ -234,6 +241,7 @@ impl<'a> BatchRun<'a> {
             failed: count(InputOutcome::Failed),
             rejected_sources: self.extraction.catalog.rejected_count(),
             light_curves,
+            missing_sources,
             images,
         })
     }
@@ -260,13 +268,14 @@ impl<'a> BatchRun<'a> {
 }
 
 /// Removes the tables of images that this run leaves aside, or that a newer processing of the same
-/// exposure supersedes: the tables of earlier runs are there, too.
-fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) {
+/// exposure supersedes: the tables of earlier runs are there, too. Gives the images.
+fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) -> HashSet<String> {
+    let before: HashSet<String> = tables.iter().map(|table| table.image.clone()).collect();
     let named = |wanted: bool| {
         let reports = reports.iter().filter(move |report| report.is_aside == wanted);
         reports.map(|report| file_name(Path::new(&report.file))).collect::<HashSet<String>>()
     };
-    let (aside, used) = (named(true), named(false));
+    let (mut aside, used) = (named(true), named(false));
     tables.retain(|table| !aside.contains(&table.image) || used.contains(&table.image));
     let mut newest: HashMap<String, ReleaseIdentity> = HashMap::new();
     for table in tables.iter() {
@@ -276,6 +285,10 @@ fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) {
         }
     }
     tables.retain(|table| newest.get(&table.exposure) == Some(&table.identity));
+    aside.retain(|image| !used.contains(image));
+    let kept: HashSet<&str> = tables.iter().map(|table| table.image.as_str()).collect();
+    aside.extend(before.into_iter().filter(|image| !kept.contains(image.as_str())));
+    aside
 }
 
 /// What the archive is asked for; `None` where local images are named.
@@ -305,18 +318,6 @@ fn check_stages(only: &[String], images: &BatchImages) -> Result<(), PipelineErr
         }
     }
     Ok(())
-}
-
-fn report_rejected(catalog: &Catalog, listener: &dyn Listener) {
-    for note in catalog.notes() {
-        listener.warning(&format!("catalog: {note}"));
-    }
-    for rejected in catalog.rejected().iter().take(REPORTED) {
-        listener.warning(&format!("catalog, {rejected}"));
-    }
-    if let Some(more) = catalog.rejected_count().checked_sub(REPORTED).filter(|more| *more > 0) {
-        listener.warning(&format!("catalog: {more} more rows are not used"));
-    }
 }
 
 /// Adds the neighbors of its sources to a catalog. One with the name of a source is that source.

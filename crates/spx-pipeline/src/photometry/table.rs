@@ -144,7 +144,7 @@ impl MeasurementTable<'_> {
     }
 
     /// The columns, but for those of a table of all files.
-    fn columns(&self) -> Vec<&'static MeasurementColumn> {
+    pub(super) fn columns(&self) -> Vec<&'static MeasurementColumn> {
         match self.names {
             ColumnNames::Spxquery => COLUMNS.iter().collect(),
             ColumnNames::Irsa => IRSA_COLUMNS.iter().collect(),
@@ -184,11 +184,15 @@ impl MeasurementTable<'_> {
     }
 
     /// Entries that have a row in the table.
-    fn listed(&self) -> impl Iterator<Item = &PhotometryEntry> {
+    pub(super) fn listed(&self) -> impl Iterator<Item = &PhotometryEntry> {
         self.entries.iter().filter(|entry| self.all || entry.row().is_some())
     }
 
-    fn cells<'e>(&self, entry: &'e PhotometryEntry, columns: &[&MeasurementColumn]) -> Vec<CellValue<'e>> {
+    pub(super) fn cells<'e>(
+        &self,
+        entry: &'e PhotometryEntry,
+        columns: &[&MeasurementColumn],
+    ) -> Vec<CellValue<'e>> {
         let row = entry.row().map(|(_, row)| row);
         let value = |column: &&MeasurementColumn| match &entry.exposure {
             Some(info) => column.value(&self.head, info, row),
@@ -224,7 +228,7 @@ impl MeasurementTable<'_> {
         text.replace("# \n", "#\n") + "#\n"
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn json(&self) -> serde_json::Value {
         let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
         let columns = self.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.column.name).collect();

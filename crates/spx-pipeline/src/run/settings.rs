@@ -11,6 +11,7 @@ use spx_plot::LightCurveOptions;
 
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings, CutoutSettings, detectors};
+use crate::catalog::CatalogColumnSettings;
 use crate::flag_selection::check_names;
 use crate::photometry::figure::FigureSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
@@ -19,6 +20,20 @@ use crate::photometry::table::{ColumnNames, TableForm};
 
 /// 2026.0 \[MJD\]: early in the survey, so that a nearby star is searched for close to where it is.
 const SEARCH_MJD: f64 = 61_041.0;
+
+/// Settings of a list of sources.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = crate::settings::SettingHeading("Sources"))]
+pub struct TargetSettings {
+    /// Catalog of several sources, such as spx batch reads, instead of --name, --ra and --dec: each
+    /// has a run of its own in sources/, and results/ has one table and one figure of all
+    #[schemars(extend("examples" = ["stars.csv"], "x-value" = "FILE"))]
+    pub targets: Option<PathBuf>,
+    /// Which columns of it count.
+    #[serde(flatten)]
+    pub columns: CatalogColumnSettings,
+}
 
 /// Settings of the run of a source, from the archive to its light curve.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +46,9 @@ pub struct RunConfig {
     /// The source.
     #[serde(flatten)]
     pub source: SourceSettings,
+    /// Several sources.
+    #[serde(flatten)]
+    pub targets: TargetSettings,
     /// Directory for everything that the run makes: NAME.toml, data/, results/
     #[schemars(extend("x-value" = "DIR", "x-short" = "o"))]
     pub output_dir: PathBuf,
@@ -39,6 +57,9 @@ pub struct RunConfig {
     pub columns: ColumnNames,
     /// Forms of the table in results/, lightcurve.csv and so on; .vot for votable
     pub format: Vec<TableForm>,
+    /// Draw the ten measurements that fit worst and six others, in results/cutouts.png: pixels,
+    /// model, residuals, and which pixels took part
+    pub cutouts: bool,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
     pub bands: Option<Vec<String>>,
@@ -61,9 +82,11 @@ impl Default for RunConfig {
         Self {
             name: "source".to_owned(),
             source: SourceSettings::default(),
+            targets: TargetSettings::default(),
             output_dir: "output".into(),
             columns: ColumnNames::default(),
             format: vec![TableForm::Csv, TableForm::Ecsv],
+            cutouts: false,
             bands: None,
             cutout: CutoutSettings::default(),
             archive: ArchiveSettings::default(),
@@ -95,19 +118,22 @@ impl RunConfig {
         Ok(self.output_dir.join(format!("{}.toml", self.name)))
     }
 
-    /// The file in which the run keeps its settings: `NAME_config.toml` in the output directory.
+    /// The file in which the run keeps its settings: `NAME_config.toml` in the output directory, for
+    /// a list of sources `targets_config.toml`.
     ///
     /// # Errors
     /// Usage where the name cannot be that of a file.
     pub fn saved_file(&self) -> Result<PathBuf, PipelineError> {
+        if self.targets.targets.is_some() {
+            return Ok(self.output_dir.join("targets_config.toml"));
+        }
         self.check_name()?;
         Ok(self.output_dir.join(format!("{}_config.toml", self.name)))
     }
 
     fn check_name(&self) -> Result<(), PipelineError> {
         let name = &self.name;
-        let plain = |c: char| !(c.is_control() || "/\\:*?\"<>|".contains(c));
-        if name.is_empty() || name.len() > 100 || name.starts_with('.') || !name.chars().all(plain) {
+        if !is_file_name(name) {
             return Err(PipelineError::usage(format!(
                 "name = {name:?} is not allowed: files are named after it"
             )));
@@ -121,6 +147,10 @@ impl RunConfig {
     /// Usage, naming the first setting that is missing or out of range.
     pub(super) fn parameters(&self) -> Result<RunParameters, PipelineError> {
         self.check_name()?;
+        if self.targets != TargetSettings::default() {
+            let text = "targets, id_column, ra_column and dec_column are those of a list of sources";
+            return Err(PipelineError::usage(text));
+        }
         let target = self.source.target()?;
         let place = target.position_at(SEARCH_MJD).unwrap_or(target.position);
         let photometry = self.photometry.parameters_of(&self.source)?;
@@ -136,6 +166,12 @@ impl RunConfig {
             figure,
         })
     }
+}
+
+/// Whether files can be named after a source.
+pub(super) fn is_file_name(name: &str) -> bool {
+    let plain = |c: char| !(c.is_control() || "/\\:*?\"<>|".contains(c));
+    !name.is_empty() && name.len() <= 100 && !name.starts_with('.') && name.chars().all(plain)
 }
 
 #[cfg(test)]

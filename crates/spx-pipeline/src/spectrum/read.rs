@@ -17,6 +17,9 @@ const OF_A_RUN: &str = "results/photometry.json";
 /// A row, as far as it counts here; numbers may be missing.
 #[derive(Debug, Deserialize)]
 struct ReadRow {
+    /// Tables of several sources have one of these.
+    #[serde(alias = "target_id")]
+    source: Option<String>,
     #[serde(alias = "det_id")]
     band: Option<String>,
     #[serde(alias = "lambda")]
@@ -117,9 +120,14 @@ fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
     {
         return Err(PipelineError::usage(format!("{}: it has no column {}", name(), missing[0])));
     }
-    let rows = reader.deserialize().map(|row| Ok(ReadRow::measurement(row?)));
-    let rows: Result<Vec<_>, csv::Error> = rows.collect();
-    Ok(rows.map_err(PipelineError::failed).with_context(name)?.into_iter().flatten().collect())
+    let rows: Result<Vec<ReadRow>, csv::Error> = reader.deserialize().collect();
+    let rows = rows.map_err(PipelineError::failed).with_context(name)?;
+    if let Some(two) = rows.windows(2).find(|two| two[0].source != two[1].source) {
+        let [one, other] = [0, 1].map(|k| two[k].source.as_deref().unwrap_or_default());
+        let text = format!("{}: it has measurements of several sources, {one} and {other}", name());
+        return Err(PipelineError::usage(text));
+    }
+    Ok(rows.into_iter().filter_map(ReadRow::measurement).collect())
 }
 
 #[cfg(test)]
@@ -152,6 +160,9 @@ mod tests {
         assert_eq!(read_table(&write("hash.csv", hash)).unwrap().len(), 1, "an id may begin with #");
         let fits = write("cube.fits", "SIMPLE  =                    T");
         assert!(read_spectrum(&[fits]).unwrap_err().one_line().contains("a FITS file"));
+        let mixed = "source,flux,wavelength,band\na,5.0,2.0,D3\nb,6.0,2.0,D3\n";
+        let error = read_spectrum(&[write("mixed.csv", mixed)]).unwrap_err().one_line();
+        assert!(error.contains("several sources, a and b"), "{error}");
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }
