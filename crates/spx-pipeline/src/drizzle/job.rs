@@ -258,7 +258,8 @@ impl DrizzleJob<'_> {
         self.writer().refuse_empty(&report)?;
         if accumulator.entries().len() > before.len() {
             let celestial = self.parameters.grid.header();
-            sums.write(&accumulator, &self.history, &celestial, self.listener)?;
+            let form = (&celestial, self.parameters.compression);
+            sums.write(&accumulator, &self.history, form, self.listener)?;
         }
         if !self.parameters.sums_only {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
