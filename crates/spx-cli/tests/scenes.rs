@@ -50,7 +50,7 @@ fn assert_unchanged(before: &Rows, after: &Rows, others: &[&str], share: f64) {
 fn sources_at_one_place_share_their_flux() {
     let (folder, stars) = field();
     let alone = measure(folder.path(), &stars, &[]);
-    assert!(alone.len() >= 8 && alone.values().all(|row| row["fallbacks"] == ""), "{alone:?}");
+    assert!(alone.len() >= 8 && alone.values().all(|row| row["fallbacks"].is_empty()), "{alone:?}");
     let place = stars.lines().next().unwrap().split_once(',').unwrap().1;
     let (ra, dec) = place.split_once(',').unwrap();
     let [ra, dec]: [f64; 2] = [ra, dec].map(|degrees| degrees.parse().unwrap());

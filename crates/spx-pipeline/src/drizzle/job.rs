@@ -439,9 +439,9 @@ impl DrizzleJob<'_> {
         Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time, calibration })
     }
 
-    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others, but
-    /// for a file whose fit is remembered. Gives the image, memory that is to go back to the pool with the image's, and what is to be
-    /// subtracted.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others,
+    /// but for a file whose fit is remembered. Gives the image, memory that is to go back to the
+    /// pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
