@@ -4,9 +4,10 @@
 //!
 //! Prints a line for each kernel: its name, the seconds that adding one image and its weights takes
 //! where nothing but the mean and the context are kept, and those of adding an image with variance
-//! and flags where all is, with the context; each the least of several. And one line, `map`, for the map of a real image's pixels
-//! onto a TAN grid by spx-wcs. Seconds are those of the thread on its processor, where the system
-//! tells them. `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
+//! and flags where all is, with the context; each the least of several. And one line, `map`, for
+//! the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on
+//! its processor, where the system tells them. `cargo bench -p spx-drizzle --bench kernels [--
+//! KERNEL...]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::time::Instant;

@@ -2,8 +2,9 @@
 //! as a user runs it, and what it wrote is compared with the truth.
 //!
 //! [`cube()`], [`rejection()`], [`zodiacal()`], [`matching()`], [`photometry()`], [`releases()`],
-//! [`scene()`], [`spectrum()`] and [`deep()`] each give a [`TruthReport`]: figures with their statistical errors beside what is demanded of them. `cargo xtask truth NAME`
-//! runs them; the test of this crate runs small ones.
+//! [`scene()`], [`spectrum()`] and [`deep()`] each give a [`TruthReport`]: figures with their
+//! statistical errors beside what is demanded of them. `cargo xtask truth NAME` runs them; the test
+//! of this crate runs small ones.
 //!
 //! The exposures are the realistic ones of spx-sim: VARIANCE follows the observed rate, the point
 //! spread function is undersampled and varies over the detector, pixels are flagged at the real

@@ -3,9 +3,9 @@
 //!
 //! Both add an image of 2040 x 2040 pixels, turned by 17 degrees, onto an output as large: first an
 //! image and its weights, of which both make the mean, its weight and the context; then with
-//! variance and flags, of which spx makes variance, masks and counts, and drizzle variance and mask.
-//! drizzle is given its pixel map ready made, spx computes its own. Processor time is compared, in
-//! paired runs.
+//! variance and flags, of which spx makes variance, masks and counts, and drizzle variance and
+//! mask. drizzle is given its pixel map ready made, spx computes its own. Processor time is
+//! compared, in paired runs.
 
 use std::collections::BTreeMap;
 use std::process::Command;

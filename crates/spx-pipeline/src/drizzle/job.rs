@@ -258,7 +258,8 @@ impl DrizzleJob<'_> {
         self.writer().refuse_empty(&report)?;
         if accumulator.entries().len() > before.len() {
             let celestial = self.parameters.grid.header();
-            sums.write(&accumulator, &self.history, &celestial, self.listener)?;
+            let form = (&celestial, self.parameters.compression);
+            sums.write(&accumulator, &self.history, form, self.listener)?;
         }
         if !self.parameters.sums_only {
             self.write(&accumulator.drizzler, &report, accumulator.timing())?;
@@ -438,9 +439,9 @@ impl DrizzleJob<'_> {
         Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time, calibration })
     }
 
-    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others, but
-    /// for a file whose fit is remembered. Gives the image, memory that is to go back to the pool with the image's, and what is to be
-    /// subtracted.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others,
+    /// but for a file whose fit is remembered. Gives the image, memory that is to go back to the
+    /// pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
