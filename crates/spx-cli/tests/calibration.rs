@@ -288,3 +288,36 @@ fn without_a_place_for_caches_a_directory_must_be_named() {
     assert_eq!(output.status.code(), Some(2), "{told}");
     assert!(told.contains("--directory"), "{told}");
 }
+
+#[test]
+fn a_directory_that_is_named_has_products_under_any_path_or_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    images(folder);
+    let online = archive();
+    assert_eq!(calibration(Some(&online), folder, &["fetch"]).code, Some(0));
+    fs::rename(folder.join("cache/spx/calibration"), folder.join("as-archived")).unwrap();
+    fs::create_dir_all(folder.join("flat")).unwrap();
+    for family in ["spectral_wcs", "epsf", "l3_flux_corrections", "solid_angle_pixel_map"] {
+        for file in walkdir::WalkDir::new(folder.join("as-archived/qr3").join(family)).into_iter().flatten() {
+            if file.file_type().is_file() {
+                fs::hard_link(file.path(), folder.join("flat").join(file.file_name())).unwrap();
+            }
+        }
+    }
+    fs::create_dir_all(folder.join("empty/qr3/spectral_wcs")).unwrap();
+    let measure = |choice: &str| {
+        let arguments = ["photometry", "images", "--calibration", choice, "--json"];
+        spx(folder, &[&arguments[..], &PLACE[..]].concat())
+    };
+    let archived = measure("as-archived");
+    assert_eq!(archived.code, Some(0), "{}", archived.stderr);
+    let corrections = |run: &Run| -> Vec<Value> {
+        let report = run.json();
+        report["photometry"].as_array().unwrap().iter().map(|row| row["flux_correction"].clone()).collect()
+    };
+    assert!(corrections(&archived).contains(&"applied".into()), "{}", archived.stdout);
+    assert_eq!(measure("flat").json()["photometry"], archived.json()["photometry"]);
+    measure("empty").fails(2, &["calibration = empty", "spectral_wcs_D*.fits", "spx calibration fetch"]);
+    measure("nowhere").fails(2, &["calibration = nowhere", "not a directory"]);
+}

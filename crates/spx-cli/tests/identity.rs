@@ -303,3 +303,48 @@ fn photometry_of_files_counts_an_exposure_once() {
     assert_eq!(used(&both), used(&single));
     assert!(both.contains("is used for this exposure"), "{both}");
 }
+
+/// The words of a command that makes `out` of `data`, where both lie in `place`.
+fn words(place: &str, command: &str, more: &[&str]) -> Vec<String> {
+    let input = [format!("--input={place}data"), format!("-o={place}out"), "--resume".to_owned()];
+    std::iter::once(command.to_owned()).chain(input).chain(more.iter().map(|&word| word.to_owned())).collect()
+}
+
+/// What is done is done, whether it is named from here, from elsewhere, absolutely, or in another
+/// place.
+#[test]
+fn what_is_resumed_from_elsewhere_is_done_before() {
+    let cube = [&REGION[..], &["--detector=3"]].concat();
+    let plane = [&cube[..], &["--wave=1.7..2.1"]].concat();
+    let commands = [("drizzle", &cube[..]), ("mosaic", &plane), ("batch", &["--catalog=catalog.csv"])];
+    for (command, more) in commands {
+        let folder = tempfile::tempdir().unwrap();
+        let (here, there) = (folder.path().join("here"), folder.path().join("there"));
+        let elsewhere = folder.path().join("a/b");
+        fs::create_dir_all(&elsewhere).unwrap();
+        copied(&here.join("data"));
+        for place in [&here, &elsewhere] {
+            fs::write(place.join("catalog.csv"), "targetid,ra,dec\n1,186.4536,33.5468\n").unwrap();
+        }
+        let run = |from: &Path, place: &str| {
+            let words = words(place, command, more);
+            let run = spx(from, &words.iter().map(String::as_str).collect::<Vec<_>>());
+            assert_eq!(run.code, Some(0), "{command}: {}", run.stderr);
+            run.stderr
+        };
+        run(&here, "");
+        let made = tree(&here.join("out"));
+        let absolute = format!("{}/", here.display());
+        let same = |told: &str, out: &Path| {
+            assert!(told.contains("done before") && !told.contains("again"), "{command}: {told}");
+            let now = tree(out);
+            let products = made.iter().filter(|(name, _)| name.ends_with(".fits") || name.ends_with(".csv"));
+            products.for_each(|(name, bytes)| assert!(now[name] == *bytes, "{command}: {name}"));
+        };
+        same(&run(&elsewhere, "../../here/"), &here.join("out"));
+        same(&run(&elsewhere, &absolute), &here.join("out"));
+        fs::rename(&here, &there).unwrap();
+        same(&run(&there, ""), &there.join("out"));
+        same(&run(&there, "./"), &there.join("out"));
+    }
+}

@@ -17,8 +17,8 @@ use spx_core::map::{Passband, PixelMap, Spans};
 use spx_core::progress::Silent;
 use spx_core::sky::{Position, Rectangle};
 use spx_drizzle::{
-    DrizzleOptions, DrizzlePlan, Drizzler, Exposure, ExposureExtras, Kernel, OutputPlanes, WavelengthGrid,
-    Weight,
+    DrizzleOptions, DrizzlePlan, Drizzler, Droplets, Exposure, ExposureExtras, Kernel, OutputPlanes,
+    WavelengthGrid, Weight,
 };
 use spx_wcs::{CelestialWcs, GridMap, OutputGrid};
 
@@ -96,7 +96,7 @@ fn add(kernel: Kernel, planes: &OutputPlanes, exposure: &Exposure<'_>) -> f64 {
     let plan = DrizzlePlan::new([SIDE; 2], axis, options).unwrap().with_planes(planes.clone());
     let (mut drizzler, spans) = (Drizzler::new(plan), Spans::whole([SIDE; 2]));
     least(IMAGES, || {
-        let load = |plan: &DrizzlePlan, (): &(), out: &mut _| plan.collect(exposure, &spans, out);
+        let load = |plan: &DrizzlePlan, (): &(), out: &mut Droplets<'_>| plan.collect(exposure, &spans, out);
         let answers = drizzler.add_all(&[(); IMAGES], load, &Silent).unwrap();
         answers.into_iter().for_each(|answer| drop(answer.unwrap()));
     })

@@ -5,6 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use spx_core::map::{Passband, Spans};
 
 use crate::droplet::{NO_QUAD, Quad};
+use crate::droplets::Interruption;
 use crate::kernel::SpatialKernel;
 use crate::numbers::{floor, min};
 use crate::region::{ReachedRegion, TILE};
@@ -53,7 +54,7 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
-        piece: &mut RowPiece,
+        (piece, interruption): (&mut RowPiece, Interruption<'_>),
         sink: &mut impl Sink,
     ) -> Result<bool, DrizzleError> {
         let mut any = false;
@@ -68,6 +69,7 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
             let first = used().map(|columns| columns.start).min().unwrap_or(0);
             let end = used().map(|columns| columns.end).max().unwrap_or(0);
             for left in (first / WIDTH * WIDTH..end).step_by(WIDTH) {
+                interruption.check()?;
                 let part = |columns: &Range<usize>| columns.start.max(left)..columns.end.min(left + WIDTH);
                 let block = first.max(left)..end.min(left + WIDTH);
                 if let Some(region) = self.region(exposure, &rows, &block, &mut piece.region) {

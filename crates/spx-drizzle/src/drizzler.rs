@@ -7,7 +7,7 @@ use spx_core::progress::Progress;
 
 use crate::addition::Cursor;
 use crate::background::{self, BackgroundForm, SkyCorrection};
-use crate::droplets::{Droplets, LentSums};
+use crate::droplets::{Droplets, Interruption, LentSums};
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::reject::{MedianCube, RejectionOptions};
 use crate::stack::{DrizzleStack, parts};
@@ -144,7 +144,7 @@ impl Drizzler {
     ///
     /// # Errors
     /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize); [`DrizzleError::Cancelled`]
-    /// when `progress` says so, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
+    /// when `progress` says so, which is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
     /// exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the sums
     /// are then not to be used.
     pub fn add_all<S, T, E, F>(
@@ -157,7 +157,7 @@ impl Drizzler {
         S: Sync,
         T: Send,
         E: Send,
-        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
     {
         self.add_compared(sources, &load, (&[], None), progress)
     }
@@ -184,7 +184,7 @@ impl Drizzler {
         S: Sync,
         T: Send,
         E: Send,
-        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
     {
         let plan = &self.plan;
         let mut corrections = Vec::new();
@@ -228,9 +228,9 @@ impl Drizzler {
         S: Sync,
         T: Send,
         E: Send,
-        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
     {
-        let mut buffers = buffers(sources.len());
+        let mut buffers = buffers(sources.len(), progress);
         let at_once = buffers.len().max(1);
         for (first, batch) in (0..).step_by(at_once).zip(sources.chunks(at_once)) {
             if progress.cancelled() {
@@ -262,20 +262,17 @@ impl Drizzler {
         S: Sync,
         T: Send,
         E: Send,
-        F: Fn(&DrizzlePlan, &S, &mut Droplets) -> Result<T, E> + Sync,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
     {
         if self.finalized {
             return Err(DrizzleError::Finalized);
         }
         let mut answers = Vec::with_capacity(sources.len());
-        let mut buffers = buffers(sources.len());
+        let mut buffers = buffers(sources.len(), progress);
         buffers.iter_mut().for_each(|droplets| droplets.median = median.cloned());
         let directly = rayon::current_num_threads() == 1;
         let at_once = buffers.len().max(1);
         for (first, batch) in (0..).step_by(at_once).zip(sources.chunks(at_once)) {
-            if progress.cancelled() {
-                return Err(DrizzleError::Cancelled);
-            }
             clear(&mut buffers, first, corrections);
             if directly {
                 buffers.iter_mut().for_each(|droplets| droplets.sums = Some(self.lend()));
@@ -289,6 +286,10 @@ impl Drizzler {
             } else {
                 self.add_filed(&buffers[..batch.len()])?
             };
+            // Before an answer that only tells of a loading that was broken off.
+            if progress.cancelled() {
+                return Err(DrizzleError::Cancelled);
+            }
             if loaded.iter().zip(&buffers).any(|(result, droplets)| result.is_err() && droplets.collected) {
                 return Err(DrizzleError::Collected);
             }
@@ -311,7 +312,7 @@ impl Drizzler {
     }
 
     /// Takes the sums back from an exposure that was added to them, if it had them.
-    fn take_back(&mut self, exposure: &mut Droplets) -> Result<Option<Contribution>, DrizzleError> {
+    fn take_back(&mut self, exposure: &mut Droplets<'_>) -> Result<Option<Contribution>, DrizzleError> {
         let Some(sums) = exposure.sums.take() else { return Ok(None) };
         self.tiles = sums.tiles;
         if let Some(failure) = sums.failure {
@@ -333,7 +334,7 @@ impl Drizzler {
 
     /// Adds droplets that [`DrizzlePlan::collect`] filed, exposure by exposure, in parallel over
     /// the tiles.
-    fn add_filed(&mut self, exposures: &[Droplets]) -> Result<Vec<Contribution>, DrizzleError> {
+    fn add_filed(&mut self, exposures: &[Droplets<'_>]) -> Result<Vec<Contribution>, DrizzleError> {
         let plan = &self.plan;
         let nz = plan.wavelengths.bins();
         let mut next = self.exposures;
@@ -343,9 +344,10 @@ impl Drizzler {
             next += u32::from(number.is_some());
             numbers.push(number);
         }
-        let add = |tile: &mut SumTile, k: usize, exposure: &Droplets, number: Option<u32>| {
+        let add = |tile: &mut SumTile, k: usize, exposure: &Droplets<'_>, number: Option<u32>| {
             let mut cursor = Cursor::new(nz);
             if let Some(filed) = exposure.tiles.get(k).filter(|filed| !filed.droplets.is_empty()) {
+                exposure.interruption.check()?;
                 with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
                     let shares = plan.shares(kernel, number);
                     tile.fetch_for(filed, &shares);
@@ -373,7 +375,7 @@ impl Drizzler {
 }
 
 /// Makes room for exposures with numbers from `first` on, which have these corrections.
-fn clear(buffers: &mut [Droplets], first: usize, corrections: &[SkyCorrection]) {
+fn clear(buffers: &mut [Droplets<'_>], first: usize, corrections: &[SkyCorrection]) {
     for (number, droplets) in (first..).zip(buffers) {
         droplets.clear();
         droplets.background = corrections.get(number).copied();
@@ -381,8 +383,12 @@ fn clear(buffers: &mut [Droplets], first: usize, corrections: &[SkyCorrection]) 
 }
 
 /// Memory for the droplets of as many sources as are loaded side by side.
-fn buffers(sources: usize) -> Vec<Droplets> {
+fn buffers(sources: usize, progress: &dyn Progress) -> Vec<Droplets<'_>> {
+    let interruption = Interruption(Some(progress));
     let mut buffers = Vec::new();
-    buffers.resize_with(rayon::current_num_threads().min(sources), Droplets::default);
+    buffers.resize_with(rayon::current_num_threads().min(sources), || Droplets {
+        interruption,
+        ..Droplets::default()
+    });
     buffers
 }

@@ -1,6 +1,9 @@
 //! The droplets of one exposure.
 
+use std::fmt;
 use std::sync::Arc;
+
+use spx_core::progress::Progress;
 
 use crate::DrizzleError;
 use crate::addition::Cursor;
@@ -16,7 +19,7 @@ use crate::tile::SumTile;
 /// drizzle on one thread they are added to the sums as they are collected, and none is filed.
 /// Reused from exposure to exposure, it keeps its memory.
 #[derive(Debug, Default)]
-pub struct Droplets {
+pub struct Droplets<'a> {
     pub(crate) tiles: Vec<FiledDroplets>,
     /// Where they are added to while they are collected.
     pub(crate) sums: Option<LentSums>,
@@ -35,6 +38,28 @@ pub struct Droplets {
     pub(crate) background: Option<SkyCorrection>,
     /// How many of its pixels were judged, and how many of those rejected.
     pub(crate) judged: [u64; 2],
+    /// Who may ask to stop.
+    pub(crate) interruption: Interruption<'a>,
+}
+
+/// Somebody who may ask to stop, or nobody.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Interruption<'a>(pub(crate) Option<&'a dyn Progress>);
+
+impl Interruption<'_> {
+    /// [`DrizzleError::Cancelled`] once somebody has asked.
+    pub(crate) fn check(self) -> Result<(), DrizzleError> {
+        match self.0 {
+            Some(progress) if progress.cancelled() => Err(DrizzleError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Interruption<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Interruption").field(&self.0.is_some()).finish()
+    }
 }
 
 /// Sums that an exposure is added to while it is collected.
@@ -48,7 +73,7 @@ pub(crate) struct LentSums {
     pub(crate) failure: Option<DrizzleError>,
 }
 
-impl Droplets {
+impl Droplets<'_> {
     /// True where no pixel takes part.
     pub fn is_empty(&self) -> bool {
         !self.any

@@ -147,12 +147,13 @@ impl DrizzlePlan {
     ///
     /// # Errors
     /// Where an array does not fit the exposure's rows, or the rows do not hold what `spans` names;
-    /// [`DrizzleError::Collected`] where an exposure was collected before.
+    /// [`DrizzleError::Collected`] where an exposure was collected before;
+    /// [`DrizzleError::Cancelled`] when the progress of [`Drizzler::add_all`](crate::Drizzler::add_all) says so.
     pub fn collect(
         &self,
         exposure: &Exposure<'_>,
         spans: &Spans,
-        out: &mut Droplets,
+        out: &mut Droplets<'_>,
     ) -> Result<(), DrizzleError> {
         if out.collected {
             return Err(DrizzleError::Collected);
@@ -173,16 +174,17 @@ impl DrizzlePlan {
         let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans, &weights, background));
         out.judged = verdict.as_ref().map_or([0; 2], |verdict| [verdict.judged, verdict.rejected]);
         let outliers = verdict.map(|verdict| verdict.refused);
-        let Droplets { tiles, sums, any, piece, .. } = out;
+        let Droplets { tiles, sums, any, piece, interruption, .. } = out;
+        let memory = (piece, *interruption);
         with_kernel!(self.options, ratio, kernel => {
             let target = self.target(kernel, weights, outliers, background);
             *any = if let Some(sums) = sums {
                 let shares = self.shares(kernel, Some(sums.number));
                 let columns = self.shape[1].div_ceil(TILE);
-                target.collect(exposure, spans, piece, &mut Adding { sums, shares, columns })?
+                target.collect(exposure, spans, memory, &mut Adding { sums, shares, columns })?
             } else {
                 tiles.resize_with(self.tiles().count(), FiledDroplets::default);
-                target.collect(exposure, spans, piece, &mut Filing { tiles })?
+                target.collect(exposure, spans, memory, &mut Filing { tiles })?
             };
         });
         if let Some(sums) = sums {

@@ -81,7 +81,7 @@ impl DrizzleStack {
     }
 
     /// Adds exposures, whose droplets are filed, with numbers from `number` on.
-    pub(crate) fn add(&mut self, number: usize, exposures: &[Droplets]) -> Result<(), DrizzleError> {
+    pub(crate) fn add(&mut self, number: usize, exposures: &[Droplets<'_>]) -> Result<(), DrizzleError> {
         let (plan, first, step) = (&self.plan, self.first, self.step);
         let nz = plan.wavelengths().bins();
         self.tiles.par_iter_mut().enumerate().try_for_each_init(
@@ -96,6 +96,7 @@ impl DrizzleStack {
                 for (number, exposure) in (number..).zip(exposures) {
                     let filed = exposure.tiles.get(first + k);
                     let Some(filed) = filed.filter(|filed| !filed.droplets.is_empty()) else { continue };
+                    exposure.interruption.check()?;
                     let fresh = || SumTile::new(rows.clone(), columns.clone());
                     let tile = scratch.get_or_insert_with(fresh);
                     if !tile.take_place(&rows, &columns) {

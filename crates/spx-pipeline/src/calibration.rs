@@ -75,14 +75,19 @@ impl Calibration {
     /// The products that the settings name, or else the newest where they are looked for.
     ///
     /// # Errors
-    /// Where a path that is given does not exist, or a file does not say its detector.
+    /// Where a path that is given does not exist, a file does not say its detector, or a directory
+    /// that is named for all products has none.
     pub fn find(paths: &CalibrationPaths, mirror: Option<&Path>) -> Result<Self, PipelineError> {
-        let roots = paths.choice.roots(mirror)?;
+        let places = ProductPlaces {
+            directory: paths.choice.directory()?.into_iter().collect(),
+            mirrors: paths.choice.mirrors(mirror),
+        };
+        places.refuse_empty()?;
         Ok(Self {
-            wavelengths: SPECTRAL_WCS.find(&paths.spectral_wcs, &roots)?,
-            areas: SOLID_ANGLE.find(&paths.solid_angle_map, &roots)?,
-            psfs: EPSF.find(&paths.epsf, &roots)?,
-            corrections: FLUX_CORRECTIONS.find(&paths.flux_corrections, &roots)?,
+            wavelengths: SPECTRAL_WCS.find(&paths.spectral_wcs, &places)?,
+            areas: SOLID_ANGLE.find(&paths.solid_angle_map, &places)?,
+            psfs: EPSF.find(&paths.epsf, &places)?,
+            corrections: FLUX_CORRECTIONS.find(&paths.flux_corrections, &places)?,
             shift: paths.shift_wavelengths,
         })
     }
@@ -195,17 +200,42 @@ fn index(detector: Detector) -> usize {
     usize::from(detector.number()) - 1
 }
 
+/// Where products are looked for that are not named one by one.
+struct ProductPlaces {
+    /// The directory that is named for all of them.
+    directory: Vec<PathBuf>,
+    /// Directories with the paths of the archive.
+    mirrors: Vec<PathBuf>,
+}
+
+impl ProductPlaces {
+    /// Refuses a directory that is named and has no product.
+    fn refuse_empty(&self) -> Result<(), PipelineError> {
+        let found = inputs::find_fits_files(&self.directory);
+        let product = |(path, _): &(PathBuf, bool)| ProductKind::of_name(&file_name(path)).is_some();
+        match self.directory.first() {
+            Some(directory) if !found.files().iter().any(product) => {
+                let names = ProductKind::ALL.map(|kind| format!("{}_D*.fits", kind.name)).join(", ");
+                let text = format!("calibration = {}: it has none of {names}", directory.display());
+                Err(PipelineError::usage(text).with_hint("`spx calibration fetch` gets them"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl ProductKind {
+    const ALL: [&'static Self; 4] = [&SPECTRAL_WCS, &SOLID_ANGLE, &EPSF, &FLUX_CORRECTIONS];
+
     /// The kind that the name of a file says.
     fn of_name(name: &str) -> Option<&'static Self> {
-        let all = [&SPECTRAL_WCS, &SOLID_ANGLE, &EPSF, &FLUX_CORRECTIONS];
-        all.into_iter().find(|kind| name.starts_with(kind.name))
+        Self::ALL.into_iter().find(|kind| name.starts_with(kind.name))
     }
 
     fn find(
         &'static self,
         given: &[PathBuf],
-        roots: &[PathBuf],
+        places: &ProductPlaces,
     ) -> Result<[Option<CalibrationProduct>; 6], PipelineError> {
         let mut newest: [Option<PathBuf>; 6] = Default::default();
         let mut consider = |path: PathBuf, detector: Detector| {
@@ -214,25 +244,26 @@ impl ProductKind {
                 *best = Some(path);
             }
         };
+        let given = if given.is_empty() { &places.directory } else { given };
         let found = inputs::find_fits_files(given);
         if let Some(error) = found.failed().first() {
             return Err(PipelineError::failed(format!("{}: {error}", self.name)));
         }
-        for (path, named) in found.files() {
-            let ours = file_name(path).starts_with(self.name);
+        let ours = |path: &Path| file_name(path).starts_with(self.name);
+        for (path, named) in found.files().iter().filter(|(path, named)| *named || ours(path)) {
             match detector_of(path) {
-                Some(detector) if *named || ours => consider(path.clone(), detector),
+                Some(detector) => consider(path.clone(), detector),
                 None if *named => {
                     return Err(PipelineError::failed(format!(
                         "{}: it does not say its detector",
                         path.display()
                     )));
                 }
-                _ => {}
+                None => {}
             }
         }
         if given.is_empty() {
-            for path in roots.iter().flat_map(|root| self.in_mirror(root)) {
+            for path in places.mirrors.iter().flat_map(|root| self.in_mirror(root)) {
                 if let Some(detector) = detector_of(&path) {
                     consider(path, detector);
                 }

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use spx_core::atomic;
 
 use crate::identity::InputIdentity;
+use crate::inputs::file_name;
 use crate::output::OutputDirectory;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -200,21 +201,24 @@ impl<'a> Stages<'a> {
         Ok(contents)
     }
 
-    /// A line for each file, with its name and content.
+    /// A line for each file, with its name and content: the same wherever the file lies.
     ///
     /// # Errors
     /// As [`identify`](Self::identify).
     pub fn lines<P: AsRef<Path> + Sync>(&mut self, files: &[P]) -> Result<Vec<String>, PipelineError> {
         let contents = self.identify(files)?.into_iter();
-        let line = |(file, content): (&P, String)| format!("{}: {content}", self.name_of(file.as_ref()));
+        let line = |(file, content): (&P, String)| format!("{}: {content}", file_name(file.as_ref()));
         Ok(files.iter().zip(contents).map(line).collect())
     }
 
-    /// How the state names a file: from its own directory where the file is below it, so that a run
-    /// can be moved with its files, and resumed from anywhere.
-    pub(crate) fn name_of(&self, path: &Path) -> String {
+    /// How the state names a file: from its own directory where the file is below it, else by its
+    /// absolute path, so that a run can be moved with its files, and resumed from anywhere.
+    fn name_of(&self, path: &Path) -> String {
+        let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let directory = self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""));
-        path.strip_prefix(directory).unwrap_or(path).display().to_string()
+        let directory = if directory == Path::new("") { Path::new(".") } else { directory };
+        let path = real(path);
+        path.strip_prefix(real(directory)).unwrap_or(&path).display().to_string()
     }
 
     /// Whether an earlier run that this one goes on with has done a stage with these parameters.

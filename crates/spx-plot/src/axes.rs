@@ -88,7 +88,7 @@ fn power_label(digit: i32, power: i32) -> String {
 /// Numbers are taken from the coarsest round ones to finer ones until there are enough, and then
 /// only where the stretch leaves a long piece of the bar bare.
 pub(crate) fn stretched(low: f64, high: f64, stretch: Stretch, gap: f64) -> NumberAxis {
-    const LONGEST_BARE: f64 = 0.35;
+    const LONGEST_BARE: f64 = 0.28;
     let gap = gap.max(0.01);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     let enough = (0.6 / gap).clamp(1.0, 5.0) as usize;

@@ -7,6 +7,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::legend::PointMark;
 use crate::panel::{Axis, Panel, bar, padded, padded_log, widened};
+use crate::spectrum::FAINT_SIGMA;
 use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
 
 /// A channel with its mean.
@@ -65,7 +66,7 @@ const CHANNEL: Rgb = [0x00, 0x72, 0xb2];
 const SINGLE: Rgb = [0xb8; 3];
 const REJECTED: Rgb = [0xe8, 0xa8, 0x90];
 
-/// Draws the figure.
+/// Draws the figure; channels below five standard deviations are open.
 ///
 /// # Errors
 /// Where the size is impossible, or no channel can be drawn.
@@ -213,7 +214,7 @@ fn draw_measurements(
             ];
             for (panel, at) in [upper, lower].into_iter().zip(places) {
                 if at.iter().all(|c| c.is_finite()) && panel.holds(at) {
-                    PointMark::Disc.draw(canvas, at, radius, color);
+                    PointMark::DISC.draw(canvas, at, radius, color);
                 }
             }
         }
@@ -230,16 +231,17 @@ fn draw_channels(
     let faint = CHANNEL.map(|part| part / 2 + 0x80);
     let points = figure.channels.iter().map(|c| {
         let [y, error] = value.value(c.wavelength, c.flux, c.error);
-        ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)])
+        let mark = if c.flux < FAINT_SIGMA * c.error { PointMark::DISC.opened() } else { PointMark::DISC };
+        ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)], mark)
     });
-    let points: Vec<_> = points.filter(|(at, _)| at.iter().all(|c| c.is_finite())).collect();
-    for (at, bars) in &points {
+    let points: Vec<_> = points.filter(|(at, ..)| at.iter().all(|c| c.is_finite())).collect();
+    for (at, bars, _) in &points {
         panel.bars(canvas, *at, *bars, 0.18 * style.gap, faint);
     }
-    for ([x, y], _) in points {
+    for ([x, y], _, mark) in points {
         let at = [panel.x(x), panel.y(y)];
         if panel.holds(at) {
-            PointMark::Disc.draw(canvas, at, 0.3 * style.gap, CHANNEL);
+            mark.draw(canvas, at, 0.3 * style.gap, CHANNEL);
         }
     }
 }

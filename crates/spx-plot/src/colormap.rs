@@ -91,11 +91,14 @@ impl Colormap {
 
 /// Relative luminance of sRGB, 0 to 1 (WCAG 2.1).
 pub(crate) fn luminance(color: Rgb) -> f64 {
-    let [r, g, b] = color.map(|part| {
-        let part = f64::from(part) / 255.0;
-        if part <= 0.04045 { part / 12.92 } else { powf((part + 0.055) / 1.055, 2.4) }
-    });
+    let [r, g, b] = color.map(linear);
     0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+/// A part of a color as an amount of light (sRGB, IEC 61966-2-1), 0 to 1.
+pub(crate) fn linear(part: u8) -> f64 {
+    let part = f64::from(part) / 255.0;
+    if part <= 0.04045 { part / 12.92 } else { powf((part + 0.055) / 1.055, 2.4) }
 }
 
 /// Rounds a part of a color in [0, 1] to a byte; what lies outside gets the nearest end.

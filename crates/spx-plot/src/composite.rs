@@ -114,13 +114,19 @@ fn draw(figure: &CompositeFigure<'_>) -> Result<Canvas, PlotError> {
     let shape = common_shape(&figure.channels)?;
     let mixer = Mixer::new(figure)?;
     let [red, green, blue] = &figure.channels;
+    // With letters, for not every reader tells the colors apart.
+    let named = |(letter, channel): (&str, &Channel<'_>)| match channel.label.as_str() {
+        "" => String::new(),
+        label => format!("{letter}: {label}"),
+    };
+    let names = [("R", red), ("G", green), ("B", blue)].map(named);
     let image = ImageFigure {
         shape,
         sky: figure.sky,
         sky_format: figure.sky_format,
         overlay: figure.overlay,
         title: &figure.title,
-        legend: [red, green, blue].into_iter().map(|c| c.label.as_str()).zip(NAMES).collect(),
+        legend: names.iter().map(String::as_str).zip(NAMES).collect(),
         bar: None,
         markers: &figure.markers,
     };

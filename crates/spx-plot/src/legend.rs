@@ -7,31 +7,52 @@ use crate::frame::Style;
 
 /// How a point is drawn: with its color it tells more spectra apart than there are colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum PointMark {
+pub(crate) struct PointMark {
+    shape: PointShape,
+    /// With the ground inside, as a faint point.
+    is_open: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PointShape {
     Disc,
-    Ring,
     Square,
+    Dash,
 }
 
 impl PointMark {
+    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, is_open: false };
+
     /// The mark of a spectrum of which `rounds` times all colors stand before it.
     pub(crate) fn of_round(rounds: usize) -> Self {
-        [Self::Disc, Self::Ring, Self::Square][rounds % 3]
+        let shape = [PointShape::Disc, PointShape::Square, PointShape::Dash][rounds % 3];
+        Self { shape, is_open: false }
+    }
+
+    /// The same, open.
+    pub(crate) fn opened(self) -> Self {
+        Self { is_open: true, ..self }
     }
 
     /// Draws it around a place.
-    pub(crate) fn draw(self, canvas: &mut Canvas, [x, y]: [f64; 2], radius: f64, color: Rgb) {
-        match self {
-            Self::Disc => canvas.shapes.push(CanvasShape::Disc([x, y], radius, color)),
-            Self::Ring => {
-                canvas.shapes.push(CanvasShape::Disc([x, y], radius, color));
-                canvas.shapes.push(CanvasShape::Disc([x, y], 0.6 * radius, GROUND));
-            }
-            Self::Square => {
-                let half = 0.85 * radius;
-                canvas.rect(x - half, y - half, x + half, y + half, color);
-            }
+    pub(crate) fn draw(self, canvas: &mut Canvas, at: [f64; 2], radius: f64, color: Rgb) {
+        self.shape.fill(canvas, at, radius, 0.0, color);
+        if self.is_open {
+            self.shape.fill(canvas, at, radius, 0.4 * radius, GROUND);
         }
+    }
+}
+
+impl PointShape {
+    /// Fills it but for a border.
+    fn fill(self, canvas: &mut Canvas, [x, y]: [f64; 2], radius: f64, border: f64, color: Rgb) {
+        let [half_width, half_height] = match self {
+            Self::Disc => return canvas.shapes.push(CanvasShape::Disc([x, y], radius - border, color)),
+            Self::Square => [0.85, 0.85],
+            Self::Dash => [1.3, 0.6],
+        };
+        let [across, up] = [half_width, half_height].map(|half| half * radius - border);
+        canvas.rect(x - across, y - up, x + across, y + up, color);
     }
 }
 

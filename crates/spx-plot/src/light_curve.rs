@@ -45,8 +45,8 @@ pub struct LightCurvePoint {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LightCurveQuantity {
     /// The flux over the source's own smooth spectrum (in magnitudes the difference), in which a
-    /// source that does not vary is a level line. Sources that are too faint for it, or have fewer
-    /// than 20 points, are drawn as [`Flux`](Self::Flux).
+    /// source that does not vary is a level line; points where that spectrum is fainter than twice
+    /// their errors are left out and counted. Sources with fewer than 20 points for it are drawn as [`Flux`](Self::Flux).
     #[default]
     Relative,
     /// The flux (or magnitude) as it was measured.
@@ -78,10 +78,10 @@ pub struct LightCurveOptions {
     /// Points that are not above 0 leave a mark at its lower edge. Magnitudes have a logarithm of
     /// their own.
     pub log_flux: bool,
-    /// Least wavelength of the spectrum \[um\]; by default that of the measurements
+    /// Least wavelength of the figure \[um\]; by default that of the measurements
     #[schemars(extend("x-value" = "UM"))]
     pub wavelength_min: Option<f64>,
-    /// Largest wavelength of the spectrum \[um\]; by default that of the measurements
+    /// Largest wavelength of the figure \[um\]; by default that of the measurements
     #[schemars(extend("x-value" = "UM"))]
     pub wavelength_max: Option<f64>,
     /// Draw error bars
@@ -286,12 +286,13 @@ fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     let drawable = Drawable::new(figure)?;
     let panels = Panels::new(&canvas, figure, &drawable, &style)?;
     let marks = Marks::new(options, drawable.points.len());
-    let channels = panels.draw_points(&mut canvas, figure, &drawable, &marks, &style);
+    panels.draw_points(&mut canvas, figure, &drawable, &marks, &style);
     panels.draw_axes(&mut canvas, &drawable, options.use_magnitude, &style);
 
     let spectrum = panels.spectrum.inside;
     let line = spectrum.top - style.line - panels.factors[0] - style.gap;
-    marks.legend(&mut canvas, &drawable, channels, spectrum, line, &style);
+    let outside = drawable.points.iter().filter(|p| panels.hides(p)).count();
+    marks.legend(&mut canvas, &drawable, outside, spectrum, line, &style);
     let title = line - (CAP_HEIGHT * style.small + 1.2 * style.gap);
     frame::title(&mut canvas, spectrum, title, &panels.title(figure), &style);
     Ok(canvas)

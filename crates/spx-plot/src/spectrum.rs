@@ -1,6 +1,6 @@
 //! Spectra: points with bandwidths and errors, and model curves.
 
-use crate::canvas::{Canvas, Rect};
+use crate::canvas::{Canvas, INK, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
@@ -102,7 +102,8 @@ impl SpectrumFigure {
     }
 }
 
-/// Draws spectra. A legend appears where there is more than one spectrum or curve.
+/// Draws spectra. Points below five standard deviations are open. A legend appears where there is
+/// more than one spectrum, curve or kind of point.
 ///
 /// # Errors
 /// Where the size or a range is impossible, or no point is finite.
@@ -179,7 +180,16 @@ fn entries(figure: &SpectrumFigure) -> Vec<LegendEntry<'_>> {
         LegendEntry { name: &spectrum.label, color, mark: Some(mark) }
     });
     let curves = figure.curves.iter().zip(CURVE_COLORS.iter().cycle());
-    points.chain(curves.map(|(c, &color)| LegendEntry { name: &c.label, color, mark: None })).collect()
+    let curves = curves.map(|(c, &color)| LegendEntry { name: &c.label, color, mark: None });
+    let faint = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum)).any(is_faint);
+    let faint =
+        faint.then_some(LegendEntry { name: FAINT, color: INK, mark: Some(PointMark::DISC.opened()) });
+    points.chain(curves).chain(faint).collect()
+}
+
+/// Whether a point is no detection.
+fn is_faint(p: &SpectrumPoint) -> bool {
+    p.error > 0.0 && p.flux < FAINT_SIGMA * p.error
 }
 
 /// The points that can be drawn.
@@ -290,6 +300,7 @@ fn draw_points(
     for p in points {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
+            let mark = if is_faint(p) { mark.opened() } else { mark };
             mark.draw(canvas, at, POINT * style.gap, color);
         }
     }
@@ -305,6 +316,9 @@ fn occupied(panel: &Panel, figure: &SpectrumFigure) -> Vec<[f64; 2]> {
     points.chain(curves.map(|p| [panel.x(p[0]), panel.y(p[1])])).collect()
 }
 
+/// A fainter point is no detection; as in light curves.
+pub(crate) const FAINT_SIGMA: f64 = 5.0;
+const FAINT: &str = "S/N < 5";
 /// Radius of a point, in gaps of the style.
 const POINT: f64 = 0.36;
 

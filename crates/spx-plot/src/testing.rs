@@ -1,7 +1,8 @@
 //! What the tests of figures share.
 
 use crate::canvas::{Canvas, Raster, Rect};
-use crate::colormap::Rgb;
+use crate::colormap::{Rgb, linear};
+use spx_core::elementary::powf;
 
 /// A decoded picture.
 pub(crate) struct Picture {
@@ -49,4 +50,31 @@ pub(crate) fn assert_texts_are_free(canvas: &Canvas, case: &str) {
         assert!(other.is_none(), "{case}: `{text}` at {area:?} lies over {other:?} in {:?}", canvas.size);
         texts.push((text, area));
     }
+}
+
+/// The difference of two colors (CIE 1976, L*a*b*) to a reader who lacks the cones for red
+/// (protanopia) or green (deuteranopia), by the projections of Viénot, Brettel and Mollon (1999,
+/// Color Research and Application 24, 243) for linear sRGB; the smaller of both.
+pub(crate) fn color_blind_difference(a: Rgb, b: Rgb) -> f64 {
+    const PROTANOPIA: [[f64; 2]; 2] = [[0.11238, 0.88762], [0.00401, -0.00401]];
+    const DEUTERANOPIA: [[f64; 2]; 2] = [[0.29275, 0.70725], [-0.02234, 0.02234]];
+    let seen = |color: Rgb, [yellow, blue]: [[f64; 2]; 2]| {
+        let [r, g, b] = color.map(linear);
+        let yellow = yellow[0] * r + yellow[1] * g;
+        lab([yellow, yellow, (b + blue[0] * r + blue[1] * g).max(0.0)])
+    };
+    let differences = [PROTANOPIA, DEUTERANOPIA].map(|cones| {
+        let (a, b) = (seen(a, cones), seen(b, cones));
+        a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
+    });
+    differences[0].min(differences[1])
+}
+
+/// L*, a*, b* of linear sRGB under its own white, D65.
+fn lab([r, g, b]: [f64; 3]) -> [f64; 3] {
+    let f = |t: f64| if t > 0.008_856 { powf(t, 1.0 / 3.0) } else { 7.787 * t + 16.0 / 116.0 };
+    let x = f((0.4124 * r + 0.3576 * g + 0.1805 * b) / 0.9505);
+    let y = f(0.2126 * r + 0.7152 * g + 0.0722 * b);
+    let z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
+    [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }

@@ -132,11 +132,10 @@ impl Extraction<'_> {
         format!("catalog {}\n{:?}\n{}", self.digest, self.format, self.settings)
     }
 
-    /// True where nothing of what an earlier run reported has to be done again.
-    pub(super) fn still_good(&self, reports: &[ImageReport]) -> bool {
+    /// True where nothing of what an earlier run reported of these images has to be done again.
+    pub(super) fn still_good(&self, images: &[PathBuf], reports: &[ImageReport]) -> bool {
         !self.overwrite
-            && reports.iter().all(|report| {
-                let path = Path::new(&report.file);
+            && images.iter().zip(reports).all(|(path, report)| {
                 let (tables, fresh) = self.fresh(path);
                 let recorded = tables.recorded(&fresh, self.format);
                 report.status != InputOutcome::Failed && matches!(recorded, Recorded::Done(_))

@@ -140,13 +140,15 @@ impl<'a> BatchRun<'a> {
             return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
         }
         let Self { extraction, stages, .. } = self;
-        let contents = stages.identify(&images)?;
-        let line = |(path, content): (&PathBuf, &String)| format!("{}: {content}", stages.name_of(path));
-        let lines = images.iter().zip(&contents).map(line).collect::<Vec<_>>().join("\n");
-        extraction.contents = images.iter().cloned().zip(contents).collect();
-        let parameters = format!("{}\n{lines}", extraction.fingerprint());
-        let still_good = |reports: &Vec<ImageReport>| extraction.still_good(reports);
-        reports.extend(stages.run("extract", parameters, still_good, || extraction.run(&images))?);
+        let parameters = format!("{}\n{}", extraction.fingerprint(), stages.lines(&images)?.join("\n"));
+        extraction.contents = images.iter().cloned().zip(stages.identify(&images)?).collect();
+        let still_good = |reports: &Vec<ImageReport>| extraction.still_good(&images, reports);
+        let mut measured = stages.run("extract", parameters, still_good, || extraction.run(&images))?;
+        // An earlier run may have named them from another directory.
+        for (report, path) in measured.iter_mut().zip(&images) {
+            report.file = path.display().to_string();
+        }
+        reports.extend(measured);
         Ok(self.extracted.insert(reports).clone())
     }
 
@@ -184,7 +186,7 @@ impl<'a> BatchRun<'a> {
             listener.warning(&warning);
         }
         let line = |table: &RecordedTable| {
-            format!("{} {} {}", table.path.display(), table.bytes, table.image_content)
+            format!("{} {} {}", file_name(&table.path), table.bytes, table.image_content)
         };
         let lines = found.tables.iter().map(line);
         let lines = lines.collect::<Vec<_>>().join("\n");

@@ -17,8 +17,8 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Calibration"))]
 pub struct CalibrationSettings {
     /// Where calibration products are looked for: auto (the data mirror, and the cache that `spx
-    /// calibration fetch` fills), a directory with the paths of the archive (qr3/spectral_wcs/...),
-    /// or none
+    /// calibration fetch` fills), a directory with products, at any depth, under the names that the
+    /// archive gives them (spectral_wcs_D1_....fits), or none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-value" = "auto|DIR|none"))]
     pub calibration: CalibrationChoice,
@@ -86,7 +86,7 @@ pub enum CalibrationChoice {
     /// In the data mirror, and in the cache.
     #[default]
     Auto,
-    /// In a directory with the paths of the archive.
+    /// In a directory, at any depth, by the names that the archive gives them.
     Directory(PathBuf),
     /// Nowhere.
     Nowhere,
@@ -116,19 +116,26 @@ impl fmt::Display for CalibrationChoice {
 }
 
 impl CalibrationChoice {
-    /// The directories to look in.
+    /// The directories with the paths of the archive to look in, where none is named.
+    pub(super) fn mirrors(&self, mirror: Option<&Path>) -> Vec<PathBuf> {
+        match self {
+            Self::Auto => mirror.map(Path::to_owned).into_iter().chain(cache_directory()).collect(),
+            Self::Nowhere | Self::Directory(_) => Vec::new(),
+        }
+    }
+
+    /// The directory that is named.
     ///
     /// # Errors
-    /// Usage where a directory that is named does not exist.
-    pub fn roots(&self, mirror: Option<&Path>) -> Result<Vec<PathBuf>, PipelineError> {
+    /// Usage where it does not exist.
+    pub(super) fn directory(&self) -> Result<Option<PathBuf>, PipelineError> {
         match self {
-            Self::Nowhere => Ok(Vec::new()),
-            Self::Auto => Ok(mirror.map(Path::to_owned).into_iter().chain(cache_directory()).collect()),
-            Self::Directory(directory) if directory.is_dir() => Ok(vec![directory.clone()]),
+            Self::Directory(directory) if directory.is_dir() => Ok(Some(directory.clone())),
             Self::Directory(directory) => Err(PipelineError::usage(format!(
                 "calibration = {}: it is not a directory",
                 directory.display()
             ))),
+            Self::Auto | Self::Nowhere => Ok(None),
         }
     }
 }
@@ -153,7 +160,7 @@ mod tests {
         }
         assert!("".parse::<CalibrationChoice>().is_err());
         let missing = CalibrationChoice::Directory("/nowhere/at/all".into());
-        assert!(missing.roots(None).is_err());
-        assert!(CalibrationChoice::Nowhere.roots(Some(Path::new("/"))).unwrap().is_empty());
+        assert!(missing.directory().is_err());
+        assert!(CalibrationChoice::Nowhere.mirrors(Some(Path::new("/"))).is_empty());
     }
 }

@@ -182,7 +182,8 @@ pub(super) fn make(
     if !parameters.options.kernel.conserves_flux() {
         listener.warning(&format!("kernel {}: it does not conserve flux", parameters.options.kernel));
     }
-    if !parameters.input.is_empty() {
+    let local = !parameters.input.is_empty();
+    if local && !resume {
         let mut stages = Stages::transient(listener);
         return combine(task, &parameters, &parameters.input, Vec::new(), &mut stages);
     }
@@ -190,6 +191,11 @@ pub(super) fn make(
     let output = OutputDirectory::create(&parameters.output_dir)?;
     let state = parameters.output_dir.join(STATE);
     let mut stages = Stages::open(&state, StageSelection { resume, ..StageSelection::default() }, listener)?;
+    if local {
+        let report = combine(task, &parameters, &parameters.input, Vec::new(), &mut stages)?;
+        output.keep();
+        return Ok(report);
+    }
     let order = order(&parameters);
     let summary = order.query(&mut stages)?;
     let delivered = order.download(&summary, &mut stages)?;

@@ -218,11 +218,9 @@ fn file_names<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let mut alike: HashMap<String, usize> = HashMap::new();
     ids.clone().for_each(|id| *alike.entry(id.to_lowercase()).or_default() += 1);
     ids.map(|id| {
-        let is_plain = is_file_name(id)
-            && !id.contains(['~', '%'])
-            && !id.ends_with(['.', ' '])
-            // A device of Windows.
-            && !(id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%'));
+        let is_device = id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%');
+        let is_plain =
+            is_file_name(id) && !is_device && !id.contains(['~', '%']) && !id.ends_with(['.', ' ']);
         if is_plain && alike[&id.to_lowercase()] == 1 { id.to_owned() } else { file_stem(id) }
     })
     .collect()

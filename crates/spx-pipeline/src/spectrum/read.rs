@@ -107,7 +107,12 @@ fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
         return read_json(path);
     }
     let name = || path.display().to_string();
-    let mut reader = csv::Reader::from_reader(behind_comments(path).with_context(name)?);
+    let mut text = behind_comments(path).with_context(name)?;
+    if text.fill_buf().with_context(name)?.starts_with(b"SIMPLE  =") {
+        let error = PipelineError::usage(format!("{}: a FITS file, not a table of measurements", name()));
+        return Err(error.with_hint("`spx photometry` measures images, `spx cube spectrum` takes cubes"));
+    }
+    let mut reader = csv::Reader::from_reader(text);
     let headers = reader.headers().map_err(PipelineError::failed).with_context(name)?;
     if let Some(missing) = [["flux", "flux"], ["wavelength", "lambda"], ["band", "det_id"]]
         .into_iter()
@@ -156,6 +161,8 @@ mod tests {
         let mixed = "source,flux,wavelength,band\na,5.0,2.0,D3\nb,6.0,2.0,D3\n";
         let error = read_spectrum(&[write("mixed.csv", mixed)]).unwrap_err().one_line();
         assert!(error.contains("several sources, a and b"), "{error}");
+        let fits = write("cube.fits", "SIMPLE  =                    T");
+        assert!(read_spectrum(&[fits]).unwrap_err().one_line().contains("a FITS file"));
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }

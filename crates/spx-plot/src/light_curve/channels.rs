@@ -1,6 +1,6 @@
 //! Mean fluxes of channels, drawn over the points of a spectrum that has many.
 
-use super::points::{Drawable, DrawnValue, MeasuredFlux};
+use super::points::{DrawnValue, MeasuredFlux, ShownFlux};
 use crate::scale::percentiles;
 use spx_core::elementary::{ln, powf};
 
@@ -15,22 +15,36 @@ const POINTS_PER_MEAN: usize = 3;
 /// Points farther from the median than this, in their own errors, do not count.
 const CLIP: f64 = 5.0;
 
-/// Mean wavelengths \[um\] with mean values.
-#[derive(Debug, Default)]
-pub(super) struct Channels(pub(super) Vec<(f64, DrawnValue)>);
+/// The logarithm of a mean that is fainter than so many errors says nothing.
+pub(super) const LEAST_SIGMA: f64 = 2.0;
 
-/// The means of all bins that have enough points; none where they would say little more than the
-/// points.
-pub(super) fn channel_means(drawable: &Drawable) -> Channels {
-    let mut points = drawable.fluxes.clone();
-    points.sort_by(|a, b| a.wavelength.total_cmp(&b.wavelength));
-    let bins: Vec<&[MeasuredFlux]> = points.chunk_by(|a, b| bin(a) == bin(b)).collect();
-    if bins.len() * POINTS_PER_MEAN > points.len() {
-        return Channels::default();
+/// Means of channels.
+#[derive(Debug, Default)]
+pub(super) struct Channels {
+    /// Mean wavelengths \[um\] with mean values.
+    pub(super) means: Vec<(f64, DrawnValue)>,
+    /// How many are too faint for a logarithmic axis.
+    pub(super) too_faint: usize,
+}
+
+impl Channels {
+    /// The means of all bins that have enough points; none where they would say little more than
+    /// the points.
+    pub(super) fn of(fluxes: &[MeasuredFlux], unit: ShownFlux, is_logarithmic: bool) -> Self {
+        let mut points = fluxes.to_vec();
+        points.sort_by(|a, b| a.wavelength.total_cmp(&b.wavelength));
+        let bins: Vec<&[MeasuredFlux]> = points.chunk_by(|a, b| bin(a) == bin(b)).collect();
+        if bins.len() * POINTS_PER_MEAN > points.len() {
+            return Self::default();
+        }
+        let means: Vec<(f64, DrawnValue)> =
+            bins.into_iter().filter(|bin| bin.len() >= LEAST).map(mean).collect();
+        let is_shown = |flux: &DrawnValue| !is_logarithmic || flux.at > LEAST_SIGMA * flux.error;
+        let shown = means.iter().filter(|(_, flux)| is_shown(flux));
+        let shown = shown.map(|&(wavelength, flux)| (wavelength, unit.value(flux, wavelength)));
+        let shown: Vec<_> = shown.filter(|(_, value)| value.at.is_finite()).collect();
+        Self { too_faint: means.len() - shown.len(), means: shown }
     }
-    let means = bins.into_iter().filter(|bin| bin.len() >= LEAST).map(mean);
-    let shown = means.map(|(wavelength, flux)| (wavelength, drawable.unit.value(flux, wavelength)));
-    Channels(shown.filter(|(_, value)| value.at.is_finite()).collect())
 }
 
 /// Number of the bin that a point falls into; those of the finer ones follow.

@@ -34,9 +34,9 @@ pub(super) struct DateTicks {
     pub(super) context: String,
 }
 
-/// Steps of less than a day \[minutes\], and of days.
+/// Steps of less than a day \[minutes\], and of days, counted from the first of each month.
 const MINUTES: [i64; 11] = [1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720];
-const DAYS: [i64; 6] = [1, 2, 5, 10, 20, 40];
+const DAYS: [i64; 4] = [1, 2, 5, 10];
 const STEPS_OF_MONTHS: [i64; 7] = [1, 2, 3, 6, 12, 24, 60];
 const MINUTES_PER_DAY: f64 = 1440.0;
 
@@ -61,8 +61,12 @@ pub(super) fn date_ticks([low, high]: [f64; 2], most: usize) -> DateTicks {
         return DateTicks { ticks: ticks.collect(), context };
     }
     if let Some(step) = days {
-        let ticks =
-            multiples(low, high, step).map(|mjd| tick(mjd as f64, Calendar::of(mjd as f64).day_and_month()));
+        let ticks = multiples(low, high, 1).map(|mjd| mjd as f64).filter(|mjd| {
+            let day = Calendar::of(*mjd).day;
+            // The end of a month leaves no room before the next.
+            (day - 1) % step == 0 && day - 1 + step <= 31
+        });
+        let ticks = ticks.map(|mjd| tick(mjd, Calendar::of(mjd).day_and_month()));
         let (first, last) = (first.year, last.year);
         let context = if first == last { first.to_string() } else { format!("{first} – {last}") };
         return DateTicks { ticks: ticks.collect(), context };

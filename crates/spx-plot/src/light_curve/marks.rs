@@ -1,7 +1,7 @@
 //! Points, bars and arrows, and the legend that explains them.
 
 use super::LightCurveOptions;
-use super::channels::Channels;
+use super::channels::{Channels, LEAST_SIGMA};
 use super::panels::ColorBar;
 use super::points::{Drawable, DrawablePoint, DrawnValue, LIMIT_SIGMA, NEGATIVE_SIGMA, PointClass};
 use crate::canvas::{Anchor, Canvas, CanvasShape, INK, PAPER, Rect};
@@ -23,6 +23,8 @@ pub(super) struct Marks<'a> {
     rim: f64,
 }
 
+/// Among very many points, marks are still this part of their size.
+const LEAST_CROWDED: f64 = 0.55;
 const FLAGGED: Rgb = [0x8c; 3];
 /// Of samples in the legend.
 const SAMPLE: Rgb = [0x60; 3];
@@ -31,7 +33,7 @@ impl<'a> Marks<'a> {
     /// For so many points.
     pub(super) fn new(options: &'a LightCurveOptions, points: usize) -> Self {
         let pixel = f64::from(options.dpi) / 72.0;
-        let crowd = powf(100.0 / points.max(100) as f64, 0.3);
+        let crowd = powf(100.0 / points.max(100) as f64, 0.3).max(LEAST_CROWDED);
         let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd) * pixel;
         let good = size(options.marker_size_good, 5.0);
         Self {
@@ -40,13 +42,13 @@ impl<'a> Marks<'a> {
             flagged: size(options.marker_size_rejected, 4.0),
             limit: size(options.marker_size_upper_limit, 9.0),
             line: options.errorbar_linewidth * pixel,
-            bar_alpha: options.errorbar_alpha.unwrap_or(0.6 * crowd),
+            bar_alpha: options.errorbar_alpha.unwrap_or(0.6 * crowd.max(0.75)),
             rim: if good > 3.0 * pixel { 0.5 * pixel } else { 0.0 },
         }
     }
 
     /// Points in a panel whose horizontal coordinate and half width are `along`, colored by the
-    /// other coordinate. Flagged points lie behind, then bars, then faint points, limits,
+    /// other coordinate. Bars lie behind, then flagged points, then faint points, limits,
     /// detections, and what lies far below zero.
     pub(super) fn draw(
         &self,
@@ -60,9 +62,6 @@ impl<'a> Marks<'a> {
         let of = |class| points.iter().filter(move |p| p.class == class);
         let place = |p: &DrawablePoint| [panel.x(along[0](p)), panel.y(value(p).at)];
         let strong = |p: &DrawablePoint| mixed(bar.color(p), self.options.marker_alpha);
-        for p in of(PointClass::Flagged) {
-            self.point(canvas, panel, place(p), FLAGGED, |canvas, at| self.cross(canvas, at));
-        }
         if self.options.show_errorbars {
             for p in
                 [PointClass::Faint, PointClass::Detected, PointClass::FarNegative].into_iter().flat_map(of)
@@ -76,6 +75,9 @@ impl<'a> Marks<'a> {
                     faint,
                 );
             }
+        }
+        for p in of(PointClass::Flagged) {
+            self.point(canvas, panel, place(p), FLAGGED, |canvas, at| self.cross(canvas, at));
         }
         for p in of(PointClass::Faint) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| self.ring(canvas, at, strong(p)));
@@ -97,7 +99,7 @@ impl<'a> Marks<'a> {
 
     /// Means of channels, in black over the points.
     pub(super) fn draw_channels(&self, canvas: &mut Canvas, panel: &Panel, channels: &Channels) {
-        for (wavelength, value) in &channels.0 {
+        for (wavelength, value) in &channels.means {
             panel.bars(canvas, [*wavelength, value.at], [0.0, value.error], 1.2 * self.line, INK);
             let at = [panel.x(*wavelength), panel.y(value.at)];
             if panel.holds(at) {
@@ -119,10 +121,15 @@ impl<'a> Marks<'a> {
             return draw(canvas, [x, y]);
         }
         let Rect { top, bottom, .. } = panel.inside;
-        let size = 0.45 * self.flagged;
-        let (edge, inwards) = if y < top { (top + self.line, size) } else { (bottom - self.line, -size) };
-        let head = [[x - size, edge + inwards], [x, edge], [x + size, edge + inwards]];
-        panel.line(canvas, &head, self.line, color);
+        let clear = 2.0 * self.line;
+        let (edge, sign) = if y < top { (top + clear, 1.0) } else { (bottom - clear, -1.0) };
+        panel.line(canvas, &self.head([x, edge], sign), self.line, color);
+    }
+
+    /// The arrowhead of a point beyond the axis; `sign` is 1 where it points upwards.
+    fn head(&self, [x, edge]: [f64; 2], sign: f64) -> [[f64; 2]; 3] {
+        let size = 0.6 * self.flagged;
+        [[x - size, edge + sign * size], [x, edge], [x + size, edge + sign * size]]
     }
 
     /// With a dark rim, so that pale colors are seen on white.
@@ -155,9 +162,12 @@ impl<'a> Marks<'a> {
         canvas.shapes.push(CanvasShape::Line(corners.to_vec(), 1.5 * self.line, INK));
     }
 
+    /// Black in a white rim, so that it is not taken for a point.
     fn square(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
-        let half = 0.36 * self.good;
-        canvas.rect(x - half, y - half, x + half, y + half, INK);
+        let half = 0.45 * self.good;
+        for (half, color) in [(half + self.line, PAPER), (half, INK)] {
+            canvas.rect(x - half, y - half, x + half, y + half, color);
+        }
     }
 
     /// A bar at a place, an arrow that hangs from it, and its head.
@@ -176,12 +186,14 @@ impl<'a> Marks<'a> {
         &self,
         canvas: &mut Canvas,
         drawable: &Drawable,
-        channels: Channels,
+        outside: usize,
         frame: Rect,
         line: f64,
         style: &Style,
     ) {
-        let entries = self.entries(drawable, channels.0.len());
+        let entries = self.entries(drawable, outside);
+        // Samples are as large as marks are among few points.
+        let samples = Marks::new(self.options, 0);
         let (sample, after_name) = (2.0 * style.gap, 2.0 * style.gap);
         let room = |mark: LegendMark| if mark == LegendMark::None { 0.0 } else { sample };
         let taken: f64 = entries.iter().map(|(mark, _)| room(*mark) + after_name).sum::<f64>() - after_name;
@@ -194,7 +206,7 @@ impl<'a> Marks<'a> {
         let mut x = ((frame.left + frame.right) / 2.0).clamp((style.margin + half).min(reach), reach) - half;
         for (mark, name) in entries {
             let middle = [x + 0.35 * sample, line - CAP_HEIGHT / 2.0 * em];
-            self.sample(canvas, mark, middle);
+            samples.sample(canvas, mark, middle);
             x += room(mark);
             let width = canvas.text_width(&name, em);
             canvas.label(name, [x, line], Anchor::Start, em);
@@ -213,12 +225,16 @@ impl<'a> Marks<'a> {
                 canvas.shapes.extend(lines.map(|line| CanvasShape::Line(line, self.line, SAMPLE)));
             }
             LegendMark::Mean => self.square(canvas, middle),
+            LegendMark::Outside => {
+                let head = self.head([middle[0], middle[1] - 0.3 * self.flagged], 1.0);
+                canvas.shapes.push(CanvasShape::Line(head.to_vec(), self.line, SAMPLE));
+            }
             LegendMark::None => {}
         }
     }
 
     /// Every class that is there, with its number.
-    fn entries(&self, drawable: &Drawable, channels: usize) -> Vec<(LegendMark, String)> {
+    fn entries(&self, drawable: &Drawable, outside: usize) -> Vec<(LegendMark, String)> {
         let count = |class| drawable.points.iter().filter(|p| p.class == class).count();
         let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
         let threshold = self.options.sigma_threshold;
@@ -231,7 +247,10 @@ impl<'a> Marks<'a> {
         ];
         let classes = classes.map(|(class, name)| (LegendMark::Point(class), name, count(class)));
         let others = [
-            (LegendMark::Mean, "channel mean".to_owned(), channels),
+            (LegendMark::Mean, "channel mean".to_owned(), drawable.channels.means.len()),
+            (LegendMark::None, format!("mean below {LEAST_SIGMA}σ"), drawable.channels.too_faint),
+            (LegendMark::Outside, "off an axis".to_owned(), outside),
+            (LegendMark::None, "too faint to compare".to_owned(), drawable.too_faint()),
             (LegendMark::None, missing.to_owned(), drawable.left_out),
         ];
         classes
@@ -248,6 +267,7 @@ impl<'a> Marks<'a> {
 enum LegendMark {
     Point(PointClass),
     Mean,
+    Outside,
     None,
 }
 

@@ -1,7 +1,6 @@
 //! The frames of the figure: the spectrum, one part of the light curve for each visit, the color
 //! bars.
 
-use super::channels::{Channels, channel_means};
 use super::dates::{Calendar, DateTicks, date_ticks, visits};
 use super::marks::Marks;
 use super::points::{Drawable, DrawablePoint, DrawnValue};
@@ -30,6 +29,8 @@ impl ColorBar {
     }
 }
 
+/// Measurements of more days \[d\] without a gap are no visit.
+const LONG_VISIT: f64 = 30.0;
 const WAVELENGTH: &str = "Wavelength (µm)";
 const DATE: &str = "Date (UTC)";
 /// Of a figure of one wavelength [um] or one date [d], half the length of the axis.
@@ -64,14 +65,10 @@ impl Panels {
         let below = [frame::room_below(style), frame::room_below(style) + context_height(style)];
         // Numbers along the axes are chosen before powers of ten take their share of the height.
         let height = ((bounds.height() - above - below[0] - below[1]) / 2.0).max(style.small);
-        let axis = |of| {
-            let range = drawable.values(of, options)?;
-            Ok::<_, PlotError>(Axis::upward(range, options.use_magnitude, height, style))
-        };
         let wavelength = wavelength_range(drawable, options)?;
         let left = [
-            spectrum_axis(drawable, options, wavelength, height, style)?,
-            axis(|p: &DrawablePoint| p.relative)?,
+            spectrum_axis(drawable, options, height, style)?,
+            Axis::upward(drawable.relative_values(options)?, options.use_magnitude, height, style),
         ];
         let (dates, wavelengths) = color_bars(drawable, options, 2.2 * style.small / height);
         let factors = [(&left[0], &dates), (&left[1], &wavelengths)].map(|(left, bar)| {
@@ -94,10 +91,11 @@ impl Panels {
             bottom: (bounds.bottom - below[1]).round(),
             ..upper
         };
+        let widest = if wavelength[1] - wavelength[0] > 1.0 { "0.0" } else { "0.000" };
         let bottom = if options.log_wavelength {
-            Axis::across_log(canvas, wavelength, upper.width(), "0.000", style)
+            Axis::across_log(canvas, wavelength, upper.width(), widest, style)
         } else {
-            Axis::across(canvas, wavelength, upper.width(), "0.000", style)
+            Axis::across(canvas, wavelength, upper.width(), widest, style)
         };
         let [upper_left, lower_left] = left;
         Ok(Self {
@@ -109,7 +107,14 @@ impl Panels {
         })
     }
 
-    /// The title, with the number of measurements and visits.
+    /// Whether a point lies above or below one of its frames.
+    pub(super) fn hides(&self, p: &DrawablePoint) -> bool {
+        let beyond = |panel: &Panel, y: f64| y < panel.inside.top || y > panel.inside.bottom;
+        beyond(&self.spectrum, self.spectrum.y(p.value.at))
+            || self.light_curve.first().is_some_and(|(panel, _)| beyond(panel, panel.y(p.relative.at)))
+    }
+
+    /// The title, with the number of measurements and of visits, or how long a single one is.
     pub(super) fn title(&self, figure: &LightCurveFigure) -> String {
         if figure.title.is_empty() {
             return String::new();
@@ -118,10 +123,16 @@ impl Panels {
             if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
         };
         let (points, visits) = (figure.points.len(), self.light_curve.len());
-        format!("{}, {} in {}", figure.title, plural(points, "measurement"), plural(visits, "visit"))
+        let [first, last] = self.dates.range;
+        let seen = if visits == 1 && last - first > LONG_VISIT {
+            format!("over {:.0} days", last - first)
+        } else {
+            format!("in {}", plural(visits, "visit"))
+        };
+        format!("{}, {} {seen}", figure.title, plural(points, "measurement"))
     }
 
-    /// The points in both, and the means of channels; how many means there are.
+    /// The points in both, and the means of channels.
     pub(super) fn draw_points(
         &self,
         canvas: &mut Canvas,
@@ -129,7 +140,7 @@ impl Panels {
         drawable: &Drawable,
         marks: &Marks<'_>,
         style: &Style,
-    ) -> Channels {
+    ) {
         let Self { spectrum, light_curve, dates, wavelengths, .. } = self;
         let value: fn(&DrawablePoint) -> DrawnValue = |p| p.value;
         if !figure.options.use_magnitude {
@@ -138,20 +149,17 @@ impl Panels {
         let inside = |p: &&DrawablePoint| spectrum.bottom.holds(p.wavelength);
         let points: Vec<DrawablePoint> = drawable.points.iter().filter(inside).copied().collect();
         marks.draw(canvas, spectrum, [|p| p.wavelength, |p| p.half_bandwidth], value, dates, &points);
-        let channels =
-            if figure.options.show_channels { channel_means(drawable) } else { Channels::default() };
-        marks.draw_channels(canvas, spectrum, &channels);
+        marks.draw_channels(canvas, spectrum, &drawable.channels);
         for (panel, _) in light_curve {
             if drawable.is_relative {
                 panel.level_line(canvas, if figure.options.use_magnitude { 0.0 } else { 1.0 }, style);
             } else if !figure.options.use_magnitude {
                 panel.level_line(canvas, 0.0, style);
             }
-            let inside = |p: &&DrawablePoint| panel.bottom.holds(p.mjd);
+            let inside = |p: &&DrawablePoint| panel.bottom.holds(p.mjd) && !p.relative.at.is_nan();
             let points: Vec<DrawablePoint> = drawable.points.iter().filter(inside).copied().collect();
             marks.draw(canvas, panel, [|p| p.mjd, |_| 0.0], |p| p.relative, wavelengths, &points);
         }
-        channels
     }
 
     pub(super) fn draw_axes(
@@ -195,21 +203,19 @@ fn wavelength_range(drawable: &Drawable, options: &LightCurveOptions) -> Result<
     checked("wavelengths", [options.wavelength_min.unwrap_or(least), options.wavelength_max.unwrap_or(high)])
 }
 
-/// The vertical axis of the spectrum, over what is seen of it.
+/// The vertical axis of the spectrum.
 fn spectrum_axis(
     drawable: &Drawable,
     options: &LightCurveOptions,
-    wavelength: [f64; 2],
     height: f64,
     style: &Style,
 ) -> Result<Axis, PlotError> {
-    let seen = drawable.between(wavelength);
     if options.log_flux && !options.use_magnitude {
         let nothing = PlotError::NoPoints { what: "flux above 0", points: drawable.points.len() };
-        let range = seen.values_above_zero(options).ok_or(nothing)?;
+        let range = drawable.values_above_zero(options).ok_or(nothing)?;
         return Ok(Axis::upward_log(range, height, style));
     }
-    Ok(Axis::upward(seen.values(|p| p.value, options)?, options.use_magnitude, height, style))
+    Ok(Axis::upward(drawable.spectrum_values(options)?, options.use_magnitude, height, style))
 }
 
 /// Room for the second line below the dates.
@@ -220,7 +226,8 @@ fn context_height(style: &Style) -> f64 {
 /// The bars of dates and wavelengths, whose numbers keep a distance of `gap` parts of their length.
 fn color_bars(drawable: &Drawable, options: &LightCurveOptions, gap: f64) -> (ColorBar, ColorBar) {
     let range = drawable.colored(|p| p.mjd, ONE_DATE);
-    let numbers = NumberAxis { ticks: date_bar_ticks(range, gap), factor: String::new() };
+    let visits = visits(drawable.points.iter().map(|p| p.mjd));
+    let numbers = NumberAxis { ticks: date_bar_ticks(range, &visits, gap), factor: String::new() };
     let dates = ColorBar { map: options.date_cmap, range, numbers, name: DATE, of: |p| p.mjd };
     let range = drawable.colored(|p| p.wavelength, ONE_WAVELENGTH);
     let numbers = stretched(range[0], range[1], Stretch::Linear, gap);
@@ -228,8 +235,13 @@ fn color_bars(drawable: &Drawable, options: &LightCurveOptions, gap: f64) -> (Co
     (dates, ColorBar { map, range, numbers, name: WAVELENGTH, of: |p| p.wavelength })
 }
 
-/// Days along a color bar, in full.
-fn date_bar_ticks([low, high]: [f64; 2], gap: f64) -> Vec<Tick> {
+/// Days along a color bar, in full: of several visits the middle of each, else round dates.
+fn date_bar_ticks([low, high]: [f64; 2], visits: &[[f64; 2]], gap: f64) -> Vec<Tick> {
+    if visits.len() > 1 {
+        let middle = |[first, last]: &[f64; 2]| ((first + last) / 2.0).clamp(low, high);
+        let tick = |mjd: f64| Tick { at: (mjd - low) / (high - low), label: Some(Calendar::of(mjd).iso()) };
+        return thinned(visits.iter().map(middle).map(tick).collect(), |_| gap);
+    }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     let most = (0.7 / gap.max(0.05)).clamp(1.0, 6.0) as usize;
     let day = |tick: Tick| {
@@ -274,7 +286,7 @@ fn visit_panels(
 fn visit_ticks(canvas: &Canvas, range: [f64; 2], width: f64, style: &Style) -> DateTicks {
     let length = |label: &str| canvas.text_width(label, style.small) / width;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-    let most = (0.6 / length("Mmm 00")).clamp(1.0, 8.0) as usize;
+    let most = (0.85 / length("Mmm 00")).clamp(1.0, 8.0) as usize;
     let DateTicks { mut ticks, context } = date_ticks(range, most);
     let out = 0.6 * style.gap / width;
     for tick in &mut ticks {
@@ -287,7 +299,9 @@ fn visit_ticks(canvas: &Canvas, range: [f64; 2], width: f64, style: &Style) -> D
         }
     }
     ticks = thinned(ticks, |label| 1.15 * length(label));
-    if ticks.iter().any(|tick| tick.label.is_some()) {
+    let labels = ticks.iter().filter(|tick| tick.label.is_some()).count();
+    // A single hour does not tell of which day it is.
+    if labels > 1 || labels == 1 && range[1] - range[0] > 2.0 {
         return DateTicks { ticks, context };
     }
     let middle = (range[0] + range[1]) / 2.0;

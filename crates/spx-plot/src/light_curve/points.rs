@@ -1,9 +1,11 @@
 //! Which points can be drawn, to which class each belongs, and the ranges that they span.
 
-use spx_core::elementary::log10;
+use spx_core::elementary::{hypot, log10};
 use spx_core::units::AB_ZERO_POINT_UJY;
 
-use super::smooth::SmoothSpectrum;
+use super::channels::Channels;
+use super::dates::visits;
+use super::smooth::{ReferenceFlux, SmoothSpectrum};
 use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity};
 use crate::panel::{bar, checked, padded_log, widened};
 use crate::scale::percentiles;
@@ -13,9 +15,10 @@ use crate::{FluxUnit, PlotError};
 pub(super) const LIMIT_SIGMA: f64 = 3.0;
 /// A flux so many errors below zero is no noise: something is wrong with the measurement.
 pub(super) const NEGATIVE_SIGMA: f64 = -5.0;
-/// A light curve relative to the spectrum needs at least so many points that are not flagged.
+/// A light curve relative to the spectrum needs at least so many points that it can show and that
+/// are not flagged.
 const LEAST_FOR_RELATIVE: usize = 20;
-/// Larger relative errors than this, in the median, would hide any variation.
+/// A point with a larger relative error tells nothing of variation.
 const LARGEST_RELATIVE_ERROR: f64 = 0.5;
 
 /// How a point is drawn.
@@ -62,7 +65,7 @@ pub(super) struct DrawablePoint {
     pub(super) half_bandwidth: f64,
     /// In the spectrum: flux or magnitude; of an upper limit the limit.
     pub(super) value: DrawnValue,
-    /// In the light curve: the same, or relative to the spectrum.
+    /// In the light curve: the same, or relative to the spectrum; NaN where that is too faint.
     pub(super) relative: DrawnValue,
     /// Flux and error as they were given \[uJy\].
     flux: DrawnValue,
@@ -126,6 +129,34 @@ impl DrawablePoint {
     }
 }
 
+impl DrawablePoint {
+    /// The value over that of the spectrum, its error with that of the spectrum; `None` where that
+    /// is too faint to tell.
+    fn over(&self, spectrum: ReferenceFlux, use_magnitude: bool) -> Option<DrawnValue> {
+        let ReferenceFlux { flux: model, error: model_error } = spectrum;
+        let largest = LARGEST_RELATIVE_ERROR * model;
+        if !(model > 0.0 && model_error < largest && self.flux.error < largest) {
+            return None;
+        }
+        let with_model = |ratio: f64, error: f64| hypot(error, ratio * model_error / model);
+        Some(match self.class {
+            _ if use_magnitude => {
+                let zero = magnitude(DrawnValue { at: model, error: model_error });
+                let error = hypot(self.value.error, zero.error);
+                DrawnValue { at: self.value.at - zero.at, error }
+            }
+            PointClass::UpperLimit => {
+                let limit = self.flux.at.max(0.0) + LIMIT_SIGMA * self.flux.error;
+                DrawnValue { at: limit / model, error: 0.0 }
+            }
+            _ => {
+                let ratio = self.flux.at / model;
+                DrawnValue { at: ratio, error: with_model(ratio, self.flux.error / model) }
+            }
+        })
+    }
+}
+
 /// AB magnitude of a flux \[uJy\].
 fn magnitude(flux: DrawnValue) -> DrawnValue {
     DrawnValue {
@@ -137,6 +168,7 @@ fn magnitude(flux: DrawnValue) -> DrawnValue {
 /// A flux \[uJy\] with a positive error at a wavelength \[um\].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct MeasuredFlux {
+    pub(super) mjd: f64,
     pub(super) wavelength: f64,
     pub(super) flux: f64,
     pub(super) error: f64,
@@ -148,6 +180,8 @@ pub(super) struct Drawable {
     /// All measurements without flags, those that have no magnitude among them: leaving these out
     /// would bias every mean.
     pub(super) fluxes: Vec<MeasuredFlux>,
+    /// Means over the points of the spectrum.
+    pub(super) channels: Channels,
     /// What the vertical axes show.
     pub(super) unit: ShownFlux,
     /// How many cannot.
@@ -157,11 +191,16 @@ pub(super) struct Drawable {
 }
 
 impl Drawable {
+    /// Of the wavelengths that are asked for, or of all where none lies there.
     pub(super) fn new(figure: &LightCurveFigure) -> Result<Self, PlotError> {
         let options = &figure.options;
         let unit = ShownFlux::of(figure);
+        let wanted = options.wavelength_min.unwrap_or(0.0)..=options.wavelength_max.unwrap_or(f64::INFINITY);
+        let inside = |p: &&LightCurvePoint| wanted.contains(&p.wavelength);
+        let is_any = figure.points.iter().any(|p| inside(&p));
+        let measured: Vec<&LightCurvePoint> = figure.points.iter().filter(|p| !is_any || inside(p)).collect();
         let points: Vec<DrawablePoint> =
-            figure.points.iter().filter_map(|p| DrawablePoint::new(p, options, unit)).collect();
+            measured.iter().filter_map(|p| DrawablePoint::new(p, options, unit)).collect();
         if points.is_empty() {
             let what = if options.use_magnitude {
                 "date, wavelength and magnitude"
@@ -170,14 +209,21 @@ impl Drawable {
             };
             return Err(PlotError::NoPoints { what, points: figure.points.len() });
         }
-        let left_out = figure.points.len() - points.len();
+        let left_out = measured.len() - points.len();
         let usable = |p: &&LightCurvePoint| {
             !p.flagged && p.error > 0.0 && [p.wavelength, p.flux, p.error].into_iter().all(f64::is_finite)
         };
-        let fluxes = figure.points.iter().filter(usable);
-        let fluxes: Vec<MeasuredFlux> =
-            fluxes.map(|p| MeasuredFlux { wavelength: p.wavelength, flux: p.flux, error: p.error }).collect();
-        let mut drawable = Self { points, fluxes, unit, left_out, is_relative: false };
+        let flux = |p: &LightCurvePoint| {
+            let LightCurvePoint { mjd, wavelength, flux, error, .. } = *p;
+            MeasuredFlux { mjd, wavelength, flux, error }
+        };
+        let fluxes: Vec<MeasuredFlux> = measured.into_iter().filter(usable).map(flux).collect();
+        let channels = if options.show_channels {
+            Channels::of(&fluxes, unit, options.use_magnitude || options.log_flux)
+        } else {
+            Channels::default()
+        };
+        let mut drawable = Self { points, fluxes, channels, unit, left_out, is_relative: false };
         if options.light_curve == LightCurveQuantity::Relative {
             drawable.make_relative(options.use_magnitude);
         }
@@ -185,33 +231,32 @@ impl Drawable {
     }
 
     /// Divides the values of the light curve by the source's own smooth spectrum, where that is
-    /// bright enough everywhere.
+    /// bright enough for it.
     fn make_relative(&mut self, use_magnitude: bool) {
-        let spectrum = SmoothSpectrum::new(&self.fluxes);
+        let spectrum = SmoothSpectrum::new(&self.fluxes, &visits(self.points.iter().map(|p| p.mjd)));
         if spectrum.len() < LEAST_FOR_RELATIVE {
             return;
         }
-        let models: Vec<f64> = self.points.iter().map(|p| spectrum.at(p.wavelength)).collect();
-        let mut errors: Vec<f64> = self.points.iter().zip(&models).map(|(p, m)| p.flux.error / m).collect();
-        let median = percentiles(&mut errors, 50.0, 50.0, f64::total_cmp).map_or(f64::NAN, |(m, _)| m);
-        if !(models.iter().all(|m| *m > 0.0) && median < LARGEST_RELATIVE_ERROR) {
+        let relative: Vec<Option<DrawnValue>> = self
+            .points
+            .iter()
+            .map(|point| point.over(spectrum.at(point.wavelength), use_magnitude))
+            .collect();
+        let told = self.points.iter().zip(&relative);
+        let told = told.filter(|(p, relative)| p.class != PointClass::Flagged && relative.is_some());
+        if told.count() < LEAST_FOR_RELATIVE {
             return;
         }
         self.is_relative = true;
-        for (point, model) in self.points.iter_mut().zip(models) {
-            point.relative = if use_magnitude {
-                let model = magnitude(DrawnValue { at: model, error: 0.0 }).at;
-                DrawnValue { at: point.value.at - model, error: point.value.error }
-            } else {
-                match point.class {
-                    PointClass::UpperLimit => {
-                        let limit = point.flux.at.max(0.0) + LIMIT_SIGMA * point.flux.error;
-                        DrawnValue { at: limit / model, error: 0.0 }
-                    }
-                    _ => DrawnValue { at: point.flux.at / model, error: point.flux.error / model },
-                }
-            };
+        let nowhere = DrawnValue { at: f64::NAN, error: 0.0 };
+        for (point, relative) in self.points.iter_mut().zip(relative) {
+            point.relative = relative.unwrap_or(nowhere);
         }
+    }
+
+    /// Points that the light curve does not show, for the spectrum is too faint there.
+    pub(super) fn too_faint(&self) -> usize {
+        self.points.iter().filter(|p| p.relative.at.is_nan()).count()
     }
 
     /// The points that matter for limits and colors: those without flags, if there are any.
@@ -238,28 +283,40 @@ impl Drawable {
         padded_ends(self.relevant().map(of), least, 0.0)
     }
 
-    /// The same with the points between two wavelengths, or with all where none lies there.
-    pub(super) fn between(&self, [min, max]: [f64; 2]) -> Self {
-        let inside = |p: &&DrawablePoint| (min..=max).contains(&p.wavelength);
-        let mut seen: Vec<DrawablePoint> = self.points.iter().filter(inside).copied().collect();
-        if seen.is_empty() {
-            seen.clone_from(&self.points);
-        }
-        Self { points: seen, fluxes: Vec::new(), ..*self }
-    }
-
     /// The range of values above 0 in the spectrum for a logarithmic axis; `None` where there are
     /// none.
     pub(super) fn values_above_zero(&self, options: &LightCurveOptions) -> Option<[f64; 2]> {
         let bar = |p: &DrawablePoint| if options.show_errorbars { p.value.error } else { 0.0 };
-        padded_log(self.relevant().map(|p| (p.value.at, bar(p))), options.ylim_padding_fraction)
+        let points = self.relevant().map(|p| (p.value.at, bar(p)));
+        let means = self.channels.means.iter().map(|(_, mean)| (mean.at, mean.error));
+        padded_log(points.chain(means), options.ylim_padding_fraction)
     }
 
-    /// The range of the values, by percentiles of what is drawn; points far below zero are always
+    /// The range of the values in the spectrum, with means of channels and points far below zero
     /// inside.
-    pub(super) fn values(
+    pub(super) fn spectrum_values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
+        let means =
+            self.channels.means.iter().flat_map(|(_, mean)| [mean.at - mean.error, mean.at + mean.error]);
+        self.values(|p| p.value, means.chain(self.far_negative()), options)
+    }
+
+    /// The range of the values in the light curve; relative to the spectrum, what is far below zero
+    /// would hide all else.
+    pub(super) fn relative_values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
+        self.values(|p| p.relative, self.far_negative().filter(|_| !self.is_relative), options)
+    }
+
+    /// The values of points far below zero.
+    fn far_negative(&self) -> impl Iterator<Item = f64> {
+        self.points.iter().filter(|p| p.class == PointClass::FarNegative).map(|p| p.value.at)
+    }
+
+    /// A range of values, by percentiles of what is drawn, with `others` inside, and detections
+    /// where that makes it no longer than three times.
+    fn values(
         &self,
         of: fn(&DrawablePoint) -> DrawnValue,
+        others: impl Iterator<Item = f64>,
         options: &LightCurveOptions,
     ) -> Result<[f64; 2], PlotError> {
         let (low, high) = (options.ylim_percentile_min, options.ylim_percentile_max);
@@ -269,12 +326,16 @@ impl Drawable {
                 // Bars of infinite length say nothing about the range.
                 at + sign * if options.show_errorbars { error } else { 0.0 }
             };
-            let mut ends: Vec<f64> = self.relevant().map(reach).collect();
+            let mut ends: Vec<f64> = self.relevant().map(reach).filter(|end| !end.is_nan()).collect();
             percentiles(&mut ends, low, high, f64::total_cmp).unwrap_or_default()
         };
-        let negative = self.points.iter().filter(|p| p.class == PointClass::FarNegative).map(|p| of(p).at);
-        let low = negative.fold(ends(-1.0).0, f64::min);
-        checked("values", widened([low, ends(1.0).1], options.ylim_padding_fraction))
+        let (low, high) = (ends(-1.0).0, ends(1.0).1);
+        let near = (low - (high - low))..=(high + (high - low));
+        let detected = self.points.iter().filter(|p| p.class == PointClass::Detected).map(|p| of(p).at);
+        let detected = detected.filter(|at| near.contains(at));
+        let inside = detected.chain(others);
+        let range = inside.fold([low, high], |[low, high], at| [low.min(at), high.max(at)]);
+        checked("values", widened(range, options.ylim_padding_fraction))
     }
 }
 

@@ -4,7 +4,8 @@ use super::*;
 use crate::canvas::{CanvasShape, INK, Rect};
 use crate::colormap::{Rgb, luminance};
 use crate::testing::{Picture, assert_texts_are_free};
-use spx_core::elementary::exp;
+use points::{DrawablePoint, PointClass};
+use spx_core::elementary::{exp, powf};
 
 /// SplitMix64 (Steele et al. 2014), numbers in [0, 1).
 struct Random(u64);
@@ -178,13 +179,52 @@ fn the_light_curve_shows_variation_and_not_the_spectrum() {
         assert!((mean - expected).abs() < 0.02 && scatter < 0.05, "{late}: {mean} {scatter}");
     }
     assert!(!Drawable::new(&figure(source(200, 1.0))).unwrap().is_relative, "too faint");
+    // Bright enough at short wavelengths only: these are compared, the others are counted.
+    let steep = |p: LightCurvePoint| LightCurvePoint { flux: p.flux * powf(p.wavelength, -6.0), ..p };
+    let drawable = Drawable::new(&figure(source(400, 500.0).into_iter().map(steep).collect())).unwrap();
+    let untold = drawable.too_faint();
+    assert!(drawable.is_relative && (100..350).contains(&untold), "{untold}");
+    let shown = drawable.points.iter().filter(|p| !p.relative.at.is_nan());
+    assert!(shown.filter(|p| p.class != PointClass::Flagged).all(|p| p.wavelength < 3.0));
     assert!(!Drawable::new(&figure(source(10, 5e4))).unwrap().is_relative, "too few points");
+}
+
+/// Few points of a steep spectrum, and a source whose visits differ.
+#[test]
+fn a_source_that_does_not_vary_is_level_with_few_points_too() {
+    for (count, change) in [(30, 0.0), (60, 0.0), (120, 0.3)] {
+        let mut points: Vec<LightCurvePoint> = source(count, 20_000.0);
+        let mut random = Random(11);
+        for p in &mut points {
+            let spectrum = 20_000.0 * powf(p.wavelength, -2.0);
+            p.error = 0.02 * spectrum;
+            let factor = if p.mjd > 60_900.0 { 1.0 + change } else { 1.0 - change };
+            (p.flux, p.flagged) = (factor * spectrum + p.error * random.noise(), false);
+        }
+        let drawable = Drawable::new(&figure(points)).unwrap();
+        assert!(drawable.is_relative, "{count}");
+        let shown: Vec<&DrawablePoint> = drawable.points.iter().filter(|p| !p.relative.at.is_nan()).collect();
+        assert!(shown.len() * 10 >= drawable.points.len() * 9, "{count}: {} points", shown.len());
+        let mean_of = |late: bool| {
+            let of = shown.iter().filter(|p| (p.mjd > 60_900.0) == late).map(|p| p.relative.at);
+            let values: Vec<f64> = of.collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        };
+        let means = [mean_of(false), mean_of(true)];
+        let ratio = means[1] / means[0] / ((1.0 + change) / (1.0 - change));
+        assert!((ratio - 1.0).abs() < 0.02, "{count}: {means:?}");
+        let pulls =
+            shown.iter().map(|p| (p.relative.at - means[usize::from(p.mjd > 60_900.0)]) / p.relative.error);
+        let squares: Vec<f64> = pulls.map(|pull| pull * pull).collect();
+        let width = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+        assert!((0.6..1.2).contains(&width), "{count}: pulls of width {width}");
+    }
 }
 
 #[test]
 fn channel_means_follow_the_spectrum() {
     let drawable = Drawable::new(&figure(source(2000, 800.0))).unwrap();
-    let found = channels::channel_means(&drawable).0;
+    let found = &drawable.channels.means;
     assert!(found.len() > 40, "{}", found.len());
     let near: Vec<f64> = found
         .iter()
@@ -194,7 +234,7 @@ fn channel_means_follow_the_spectrum() {
     let width = (near.iter().map(|pull| pull * pull).sum::<f64>() / near.len() as f64).sqrt();
     assert!((0.7..1.4).contains(&width), "pulls of width {width}");
     let few = Drawable::new(&figure(source(40, 800.0))).unwrap();
-    assert!(channels::channel_means(&few).0.is_empty());
+    assert!(few.channels.means.is_empty());
 }
 
 #[test]
@@ -244,18 +284,19 @@ fn the_head_says_how_many_there_are_of_each() {
 }
 
 #[test]
-fn percentiles_bound_the_axis_and_what_lies_beyond_is_marked() {
+fn percentiles_bound_the_axis_but_for_detections_and_what_lies_beyond_is_marked() {
     let mut figure = figure(source(400, 500.0));
     figure.points[0] = LightCurvePoint { flux: 1e6, flagged: false, ..figure.points[0] };
     let (canvas, Panels { spectrum, .. }) = panels(&figure);
     let top = spectrum.y(2000.0);
     assert!(top < spectrum.inside.top, "one outlier does not stretch the axis");
-    let edge = spectrum.inside.top + 0.8 * 150.0 / 72.0;
+    let edge = spectrum.inside.top + 2.0 * 0.8 * 150.0 / 72.0;
     let head = |shape: &&CanvasShape| {
         matches!(shape, CanvasShape::Line(p, ..) if p.len() == 3 && (p[1][1] - edge).abs() < 1e-6
             && (p[1][0] - spectrum.x(figure.points[0].wavelength)).abs() < 1e-6)
     };
     assert_eq!(canvas.shapes.iter().filter(head).count(), 1);
+    assert!(texts(&figure).iter().any(|text| text.starts_with("off an axis (")));
     figure.options.ylim_percentile_max = 100.0;
     let (_, Panels { spectrum, .. }) = panels(&figure);
     assert!(spectrum.holds([spectrum.inside.left, spectrum.y(1e6)]));

@@ -1,9 +1,10 @@
 //! The picture of a spectrum, pixel by pixel.
 
 use super::*;
+use crate::Colormap;
 use crate::canvas::CanvasShape;
 use crate::canvas::INK;
-use crate::testing::{Picture, assert_texts_are_free};
+use crate::testing::{Picture, assert_texts_are_free, color_blind_difference};
 
 fn point(wavelength: f64, flux: f64, error: f64) -> SpectrumPoint {
     SpectrumPoint { wavelength, half_bandwidth: 0.05, flux, error }
@@ -27,7 +28,7 @@ fn many() -> SpectrumFigure {
 
 #[test]
 fn a_point_and_its_bars_lie_where_the_numbers_say() {
-    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 30.0, 10.0)])]);
+    let mut figure = SpectrumFigure::new(vec![spectrum("a", vec![point(2.0, 60.0, 10.0)])]);
     figure.wavelength_range = Some([1.0, 5.0]);
     figure.flux_range = Some([0.0, 120.0]);
     let canvas = draw(&figure).unwrap();
@@ -39,11 +40,11 @@ fn a_point_and_its_bars_lie_where_the_numbers_say() {
         let y = bottom - flux / 120.0 * (bottom - top);
         picture.near(x, y)
     };
-    assert_eq!(at(2.0, 30.0), COLORS[0], "the point");
-    assert_ne!(at(2.0, 38.0), [0xff; 3], "its error bar");
-    assert_ne!(at(1.96, 30.0), [0xff; 3], "its bandwidth");
-    assert_eq!(at(2.0, 44.0), [0xff; 3], "beyond the error bar");
-    assert_eq!(at(2.1, 30.0), [0xff; 3], "beyond the bandwidth");
+    assert_eq!(at(2.0, 60.0), COLORS[0], "the point");
+    assert_ne!(at(2.0, 68.0), [0xff; 3], "its error bar");
+    assert_ne!(at(1.96, 60.0), [0xff; 3], "its bandwidth");
+    assert_eq!(at(2.0, 74.0), [0xff; 3], "beyond the error bar");
+    assert_eq!(at(2.1, 60.0), [0xff; 3], "beyond the bandwidth");
     assert_eq!(picture.near(left - 1.0, top + 50.0), INK, "the frame");
 }
 
@@ -73,6 +74,8 @@ fn a_legend_appears_with_the_second_name() {
     assert!(["one", "two", "model"].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
     figure.spectra.truncate(1);
     figure.curves.clear();
+    assert!(["one", FAINT].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
+    figure.spectra[0].points.retain(|p| !is_faint(p));
     assert!(!names(&figure).contains(&"one".to_owned()));
 }
 
@@ -227,4 +230,23 @@ fn fluxes_in_a_unit_that_suits() {
     figure.use_unit(FluxDensity::PerFrequency);
     assert_eq!(figure.spectra[0].points[0], point(2.0, 20.0, 0.3));
     assert_eq!(figure.flux_label, "Flux density (mJy)");
+}
+
+/// Spectra with the same mark, and the ends of the default color maps, differ to color-blind
+/// readers; 5 is a difference that one sees side by side.
+#[test]
+fn colors_differ_to_color_blind_readers() {
+    for (k, first) in COLORS.iter().enumerate() {
+        for second in &COLORS[..k] {
+            let difference = color_blind_difference(*first, *second);
+            assert!(difference > 15.0, "{first:?} and {second:?}: {difference}");
+        }
+    }
+    for map in [Colormap::Viridis, Colormap::Plasma, Colormap::Cividis] {
+        for k in 0..3 {
+            let [a, b] = [k, k + 1].map(|k| map.color_on_paper(f64::from(k) / 3.0));
+            let difference = color_blind_difference(a, b);
+            assert!(difference > 8.0, "{map} {k}: {difference}");
+        }
+    }
 }
