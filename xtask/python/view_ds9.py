@@ -9,6 +9,7 @@ import (ImageMagick); of Python numpy and astropy.
 """
 import io
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from viewlib import Checks, Table
+
+
+PROGRAMS = ["ds9", "xpaget", "xpaset", "Xvfb", "import"]
 
 
 class Ds9:
@@ -86,7 +90,8 @@ class Ds9:
 
 def check(c, ds9, path, hdu="SCI"):
     data = fits.getdata(path, hdu)
-    sky = WCS(fits.getheader(path, "AND_MASK")).celestial
+    with fits.open(path) as hdus:
+        sky = WCS(hdus["AND_MASK"].header, hdus).celestial
     nz, ny, nx = data.shape
     size = ds9.get("fits size").split() + [ds9.get("fits depth")]
     c.check(list(map(int, size)) == [nx, ny, nz], f"size {size}")
@@ -117,6 +122,10 @@ def main():
         sys.exit(__doc__)
     path, picture = sys.argv[1:]
     c = Checks("ds9")
+    missing = [program for program in PROGRAMS if shutil.which(program) is None]
+    if missing:
+        c.check(False, f"NOT TRIED, for {', '.join(missing)} is missing: apt-get install saods9 xpa-tools xvfb imagemagick")
+        c.exit()
     try:
         with Ds9(path) as ds9:
             check(c, ds9, path)

@@ -7,8 +7,19 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 10] =
-    ["catalog", "wcs", "cube", "photometry", "scene", "spxquery", "votable", "kernels", "resample", "fits"];
+const SETS: [&str; 11] = [
+    "catalog",
+    "wcs",
+    "cube",
+    "photometry",
+    "scene",
+    "spxquery",
+    "votable",
+    "kernels",
+    "resample",
+    "fits",
+    "maps",
+];
 
 /// Makes the named sets, or all.
 pub(crate) fn run(which: &[&str]) -> Result<()> {

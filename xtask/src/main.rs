@@ -19,6 +19,7 @@ mod fits;
 mod fuzz;
 mod golden;
 mod habits;
+mod hips;
 mod house;
 mod irsa;
 mod layers;
@@ -76,7 +77,7 @@ cargo xtask TASK
                          states and settings changed at random, under the address sanitizer and with bounded memory
                          (default: 5 minutes, and as long in `check` unless SPX_FUZZ_MINUTES says otherwise; needs
                          cargo-fuzz and nightly Rust)
-  truth [cube|rejection|zodiacal|photometry|releases|scene]... [--quick] [--spx PATH]
+  truth [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
                          misses it
@@ -84,6 +85,11 @@ cargo xtask TASK
                          a small survey on Snakemake and on Dask, with 20 jobs and engines killed on each and a week
                          added later, against one process, byte for byte; with --plan instead the plan of 15,000 jobs
                          and 1.1 million frames (2 GB of cache)
+  hips [--aladin FILE] [--spx PATH]
+                         a HiPS of simulated exposures: stars within 0.1 pixel of where astropy-healpix puts them, WCS
+                         by astropy, MOC by mocpy, means of the orders above, keys of the standard; with --aladin FILE
+                         (aladin.js of the npm package aladin-lite) also where Aladin Lite shows them in headless
+                         Chromium
   viewers CUBE.fits [--screenshot FILE.png] [--only TOOL]
                          does a cube open, with right coordinates, in fitsverify, astropy, spectral-cube,
                          Cubeviz and DS9 (the latter under Xvfb), and so what `spx cube export` makes of it,
@@ -116,6 +122,7 @@ fn main() -> ExitCode {
         ["package", arguments @ ..] => package::run(arguments),
         ["parquet", arguments @ ..] => parquet::run(arguments),
         ["survey", options @ ..] => survey::run(options),
+        ["hips", options @ ..] => hips::run(options),
         ["truth", arguments @ ..] => truth::run(arguments),
         ["viewers", options @ ..] => viewers::run(options),
         ["light-curve", options @ ..] => viewers::light_curve(options),

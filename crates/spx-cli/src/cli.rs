@@ -10,6 +10,7 @@ use crate::commands::doctor::{self, DoctorArgs};
 use crate::commands::download::{self, DownloadArgs};
 use crate::commands::drizzle::{DrizzleArgs, MosaicArgs, run_drizzle, run_mosaic};
 use crate::commands::generate::{self, CompletionsArgs, ManArgs};
+use crate::commands::hips::{self, HipsArgs};
 use crate::commands::light_curve::{self, LightCurveArgs};
 use crate::commands::photometry::{self, PhotometryArgs};
 use crate::commands::query::{self, QueryArgs};
@@ -49,6 +50,7 @@ enum Command {
     Drizzle(Box<DrizzleArgs>),
     Mosaic(Box<MosaicArgs>),
     Survey(SurveyArgs),
+    Hips(Box<HipsArgs>),
     Cube(CubeArgs),
     Calibration(CalibrationArgs),
     Inspect(InspectArgs),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Drizzle(args) => run_drizzle(&args, &self.global),
             Command::Mosaic(args) => run_mosaic(&args, &self.global),
             Command::Survey(args) => survey::run(&args, &self.global),
+            Command::Hips(args) => hips::run(&args, &self.global),
             Command::Simulate(args) => simulate::run(&args, &self.global),
             Command::Demo(args) => demo::run(&args, &self.global),
             Command::Cube(args) => cube::run(&args, &self.global),

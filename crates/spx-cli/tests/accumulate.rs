@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::{TempDir, tempdir};
 use tools::local::{archive, ask};
-use tools::{Run, command, image, input, names, spx, unity};
+use tools::{Run, command, done, image, input, names, spx, unity};
 
 /// By default an exposure whose zodiacal scale cannot be fitted has the median of its run, which
 /// sums in parts cannot know; hence the fit that looks at no others.
@@ -27,7 +27,7 @@ const REGION: [&str; 8] = [
 ];
 /// In order of time; of `d3_f` the fit of the zodiacal light fails, which is remarked.
 const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
-const PLANES: [&str; 2] = ["--planes=weight,wavelength,context", "--err=driz_err"];
+const PLANES: [&str; 2] = ["--planes=weight,wavelength,context,coverage,psf", "--err=driz_err"];
 
 /// `spx drizzle` on some of the files.
 fn drizzle(folder: &Path, more: &[&str], files: &[&str]) -> Run {
@@ -57,6 +57,61 @@ fn at_once(more: &[&str]) -> (TempDir, Vec<u8>) {
     assert_eq!(drizzle(folder.path(), &[&["-o", "out"], more].concat(), &FILES).code, Some(0));
     let cube = read(folder.path(), "out/drizzle_D3.fits");
     (folder, cube)
+}
+
+/// Exposures that are compared with each other are compared anew where some are added: the cube is
+/// that of one run. Without the files of all of them nothing is added.
+#[test]
+fn compared_exposures_are_compared_anew() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let sky = ["--ra=150", "--dec=2.2", "--exposures=12", "--size=50", "--unflagged-hits=0.01"];
+    done(folder, &[&["simulate", "-q", "-o", "data"], &sky[..]].concat());
+    let all: Vec<String> = names(&folder.join("data")).into_iter().filter(|n| n.ends_with("fits")).collect();
+    let at = ["--ra=150", "--dec=2.2", "--width=2", "--height=2", "--z-edges=1.6,2.5", "--calibration=none"];
+    let compared = ["--reject=4.5", "--match-background=offset", "--overwrite", "--json"];
+    let run = |output: &str, more: &[&str], files: &[String]| {
+        let inputs: Vec<String> = files.iter().map(|name| format!("data/{name}")).collect();
+        let inputs: Vec<&str> = inputs.iter().map(String::as_str).collect();
+        let options =
+            [&["drizzle", "-q", "--detector=3", "-o", output], &at[..], &compared, more, &["--input"]];
+        spx(folder, &[&options.concat()[..], &inputs].concat())
+    };
+    let at_once = run("once", &[], &all);
+    let outliers = |run: &Run, list: &str| -> u64 {
+        let report = run.json();
+        report[0][list].as_array().unwrap().iter().filter_map(|input| input["outliers"].as_u64()).sum()
+    };
+    assert!(outliers(&at_once, "inputs") >= 10, "{}", at_once.stdout);
+    let expected = read(folder, "once/drizzle_D3.fits");
+    let kept = ["--accumulate=sums.fits"];
+    assert_eq!(run("out", &kept, &all[..5]).code, Some(0));
+    let second = run("out", &kept, &all[5..]);
+    assert_eq!(outliers(&second, "inputs") + outliers(&second, "accumulated"), outliers(&at_once, "inputs"));
+    assert!(read(folder, "out/drizzle_D3.fits") == expected);
+    assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
+    assert!(read(folder, "cube.fits") == expected);
+    // Nothing new: no file is read.
+    fs::rename(folder.join("data"), folder.join("away")).unwrap();
+    fs::create_dir(folder.join("data")).unwrap();
+    let new = &all[11];
+    assert_eq!(finalize(folder, &["sums.fits"]).code, Some(0));
+    fs::rename(folder.join("away").join(new), folder.join("data").join(new)).unwrap();
+    assert_eq!(run("out", &[&kept[..], &["--known=skip"]].concat(), &all[11..]).code, Some(0));
+
+    // Sums of which a file is gone, or has another content, cannot be added to.
+    fs::rename(folder.join("sums.fits"), folder.join("all.fits")).unwrap();
+    for name in &all[..2] {
+        fs::copy(folder.join("away").join(name), folder.join("data").join(name)).unwrap();
+    }
+    assert_eq!(run("out", &kept, &all[..2]).code, Some(0));
+    let sums = read(folder, "sums.fits");
+    fs::remove_file(folder.join("data").join(&all[1])).unwrap();
+    run("out", &kept, &all[11..]).fails(1, &["sums.fits 1 cannot be read", &all[1], "compare all exposures"]);
+    fs::copy(folder.join("away").join(&all[2]), folder.join("data").join(&all[1])).unwrap();
+    run("out", &kept, &all[11..]).fails(1, &["other content", &all[1]]);
+    assert!(read(folder, "sums.fits") == sums);
+    finalize(folder, &["sums.fits", "all.fits"]).fails(2, &["reject, match_background"]);
 }
 
 #[test]

@@ -185,6 +185,31 @@ fn a_mosaic_is_made_anew_where_an_input_was_replaced() {
     product_of_replaced_inputs("mosaic", &["--wave=1.6..2.5"], "mosaic");
 }
 
+/// So does a reference image of the grid, or a text of its cards.
+#[test]
+fn a_cube_is_made_anew_where_its_reference_image_was_replaced() {
+    let (archive, folder) = (archive(), tempfile::tempdir().unwrap());
+    let folder = folder.path();
+    let reference = |middle: f64| {
+        let cards = "NAXIS1  = 20\nNAXIS2  = 20\nCTYPE1  = 'RA---TAN'\nCTYPE2  = 'DEC--TAN'\nCRVAL1  = 186.4536\n\
+                     CRVAL2  = 33.5468\nCRPIX2  = 10.5\nCDELT1  = -0.0017\nCDELT2  = 0.0017\n";
+        fs::write(folder.join("ref.hdr"), format!("{cards}CRPIX1  = {middle:?}\n")).unwrap();
+    };
+    let url = format!("--archive-url={}", archive.url());
+    let make = || spx(folder, &["drizzle", &url, "--like=ref.hdr", "--detector=3", "-o", "out", "--resume"]);
+    let done_before = |run: &tools::Run| run.stderr.contains("drizzle_D3: done before");
+    reference(10.5);
+    assert_eq!(make().code, Some(0));
+    let before = image::<f32>(&folder.join("out/drizzle_D3.fits"), "SCI");
+    reference(10.5);
+    assert!(done_before(&make()));
+    reference(12.5);
+    let again = make();
+    assert!(again.code == Some(0) && !done_before(&again), "{}", again.stderr);
+    let after = image::<f32>(&folder.join("out/drizzle_D3.fits"), "SCI");
+    assert!(before.iter().zip(&after).any(|(a, b)| a.to_bits() != b.to_bits()));
+}
+
 #[test]
 fn sums_say_that_an_input_was_replaced() {
     let folder = tempfile::tempdir().unwrap();

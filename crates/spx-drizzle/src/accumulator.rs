@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use spx_core::image::ExposureId;
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 
-use crate::{DrizzleError, Drizzler, GroupTime, Timing};
+use crate::{DrizzleError, Drizzler, GroupTime, SkyCorrection, Timing};
 
 /// An exposure that was given to the sums, and what became of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,20 @@ pub struct AccumulatedExposure {
     pub number: Option<u32>,
     /// Its times, which count where it is used.
     pub time: GroupTime,
+    /// What it was compared with the others for, where it was.
+    pub compared: Option<ComparedExposure>,
+}
+
+/// What is kept of an exposure that was compared with others: they have to be compared anew where
+/// some are added.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ComparedExposure {
+    /// Where its file is.
+    pub path: String,
+    /// How many of its pixels were rejected as outliers, where these were looked for.
+    pub outliers: Option<u64>,
+    /// What was subtracted from it, where backgrounds were matched.
+    pub background: Option<SkyCorrection>,
 }
 
 /// Running sums to which exposures are added now and later, each exposure once.

@@ -23,6 +23,8 @@ pub(crate) struct AdditionContext<'a, K> {
     pub(crate) planes: &'a OutputPlanes,
     /// The exposure's number, where the context is kept.
     pub(crate) number: Option<u32>,
+    /// Its effective exposure time for a share of 1 \[s\].
+    pub(crate) time: f64,
 }
 
 /// What is kept from one droplet of an exposure to the next.
@@ -31,8 +33,8 @@ pub(crate) struct Cursor {
     /// Whether the exposure has reached a plane.
     pub(crate) reached: Vec<bool>,
     bins: WavelengthShares,
-    /// Named variances, where there are optional planes.
-    variances: Vec<f64>,
+    /// Further values of the droplet, where there are optional planes.
+    values: Vec<f64>,
     /// Memory for the kernel.
     scratch: Vec<f64>,
 }
@@ -134,7 +136,7 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
     // A copy, which nothing that is written can change.
     let kernel = shares.kernel;
     let edges = shares.wavelengths.edges();
-    let Cursor { reached, bins, variances, scratch } = cursor;
+    let Cursor { reached, bins, values, scratch } = cursor;
     // The word that holds the exposure's bit, by itself: to look for it at each voxel takes as long
     // as to add.
     let word_of = |number: u32| number as usize / 32;
@@ -156,7 +158,9 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
         bit: shares.number.map_or(0, |number| 1 << (number % 32)),
         places: shares.planes.places(),
         wavelength: 0.0,
-        variances,
+        time: shares.time,
+        point_source: 0.0,
+        variances: values,
         kernel: PhantomData,
     };
     for (k, (droplet, weight)) in source.droplets(shares.ivar_max).enumerate() {
@@ -168,7 +172,10 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
         }
         if OPTIONAL {
             rows.variances.clear();
-            source.variances(k, rows.variances);
+            source.values(k, rows.variances);
+            if rows.places.point_source.is_some() {
+                rows.point_source = rows.variances.pop().unwrap_or_default();
+            }
         }
         let quad = if K::CORNERS { source.quad(k) } else { NO_QUAD };
         kernel.shares(&droplet, &quad, scratch, &mut rows);
@@ -195,6 +202,10 @@ struct TileAddition<'a, K, V, const BANDS: bool, const OPTIONAL: bool> {
     droplet: Droplet,
     weight: f64,
     wavelength: f64,
+    /// The effective exposure time for a share of 1.
+    time: f64,
+    /// The point source in its pixel.
+    point_source: f64,
     /// Its named variances.
     variances: &'a mut Vec<f64>,
     /// A share that is smaller is dropped.
@@ -348,9 +359,10 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
             *word |= if share == 0.0 { 0 } else { self.bit };
         }
         if self.places.sums > 0 && share != 0.0 {
-            let (wavelength, variances) = (self.wavelength, &*self.variances);
-            let (a, variance) = (self.weight * share, self.droplet.variance.into());
-            let part = OptionalContribution { a, wavelength, variance, variances };
+            let Self { wavelength, point_source, .. } = *self;
+            let (a, time) = (self.weight * share, self.time * share);
+            let (variance, variances) = (self.droplet.variance.into(), &*self.variances);
+            let part = OptionalContribution { a, time, point_source, wavelength, variance, variances };
             self.optional.add(&self.places, voxel, &part);
         }
     }

@@ -34,8 +34,8 @@ pub trait CubeData: Sync {
     fn planes(&self) -> Option<&OutputPlanes> {
         None
     }
-    /// An optional plane; NaN, in [`OptionalPlane::Weight`] 0, where there are no data, and
-    /// everywhere where the cube does not have it.
+    /// An optional plane; NaN, in [`OptionalPlane::Weight`] and [`OptionalPlane::ExposureTime`] 0,
+    /// where there are no data, and everywhere where the cube does not have it.
     fn optional(&self, plane: OptionalPlane, z: usize, out: &mut [f32]) {
         let _ = (plane, z);
         out.fill(f32::NAN);
@@ -51,6 +51,21 @@ pub trait CubeData: Sync {
     }
 }
 
+impl dyn CubeData + '_ {
+    /// Number of exposures that contributed, by the context, at most 65535; 0 where that is not
+    /// kept.
+    pub fn exposures(&self, z: usize, out: &mut [u16]) {
+        out.fill(0);
+        let mut context = vec![0u32; out.len()];
+        for word in 0..self.context_words() {
+            self.context(word, z, &mut context);
+            for (count, bits) in out.iter_mut().zip(&context) {
+                *count = count.saturating_add(u16::try_from(bits.count_ones()).unwrap_or(u16::MAX));
+            }
+        }
+    }
+}
+
 /// A plane that not every cube has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OptionalPlane {
@@ -60,6 +75,15 @@ pub enum OptionalPlane {
     Wavelength,
     /// Error, by [`OutputPlanes::error`] \[MJy/sr\].
     Error,
+    /// For how long the exposures have seen what the voxel holds \[s\]: the sum over all
+    /// contributions of exposure time times share `f_xy f_z`, over what the shares of an exposure
+    /// in an output pixel add up to on the mean. Over many exposures of random places it is the
+    /// time of those that saw the voxel's piece of the sky in its wavelengths; flags and rejected
+    /// pixels lower it. With gaussian and lanczos about.
+    ExposureTime,
+    /// What becomes of [`ExposureExtras::point_source`](crate::ExposureExtras): its mean with the
+    /// weights of the flux.
+    PointSource,
     /// The k-th of [`OutputPlanes::variances`] \[(MJy/sr)^2\].
     NamedVariance(usize),
 }

@@ -144,9 +144,9 @@ impl Drizzler {
     ///
     /// # Errors
     /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize); [`DrizzleError::Cancelled`]
-    /// when `progress` says so, which is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
-    /// exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the sums
-    /// are then not to be used.
+    /// when `progress` says so, which is asked tile by tile, [`DrizzleError::Size`] or
+    /// [`DrizzleError::Memory`] when memory is exhausted, [`DrizzleError::Collected`] when `load`
+    /// fails after it has collected: the sums are then not to be used.
     pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
@@ -349,7 +349,7 @@ impl Drizzler {
             if let Some(filed) = exposure.tiles.get(k).filter(|filed| !filed.droplets.is_empty()) {
                 exposure.interruption.check()?;
                 with_kernel!(plan.options, exposure.pixel_scale_ratio, kernel => {
-                    let shares = plan.shares(kernel, number);
+                    let shares = plan.shares(kernel, number.map(|number| (number, exposure.time)));
                     tile.fetch_for(filed, &shares);
                     tile.add(filed, &shares, &mut cursor)?;
                 });

@@ -31,6 +31,8 @@ pub struct Droplets<'a> {
     pub(crate) pixel_scale_ratio: f64,
     /// The exposure's weight, where it is the same for all its pixels.
     pub(crate) constant_weight: Option<f64>,
+    /// The exposure's effective exposure time for a share of 1 \[s\].
+    pub(crate) time: f64,
     pub(crate) piece: RowPiece,
     /// What its pixels are judged by, where outliers are rejected.
     pub(crate) median: Option<Arc<MedianCube>>,

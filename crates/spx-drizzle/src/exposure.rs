@@ -54,6 +54,12 @@ pub struct ExposureExtras<'a> {
     /// Named variances [(MJy/sr)^2], in the order of
     /// [`OutputPlanes::variances`](crate::OutputPlanes), each as long as the flux.
     pub variances: &'a [&'a [f32]],
+    /// What the pixels hold of a point source, as long as the flux where
+    /// [`OutputPlanes::point_source`](crate::OutputPlanes) asks for it, else empty. It takes the
+    /// way of the flux, in any unit, and `flux_scale` leaves it as it is.
+    pub point_source: &'a [f32],
+    /// Exposure time \[s\]; by default 1, so that times count exposures.
+    pub time: f64,
     /// Factor of the flux, for exposures that are not on the same footing; variances are multiplied
     /// by its square.
     pub flux_scale: f64,
@@ -61,7 +67,14 @@ pub struct ExposureExtras<'a> {
 
 impl Default for ExposureExtras<'_> {
     fn default() -> Self {
-        Self { weight: Weight::default(), sources: 0, variances: &[], flux_scale: 1.0 }
+        Self {
+            weight: Weight::default(),
+            sources: 0,
+            variances: &[],
+            point_source: &[],
+            time: 1.0,
+            flux_scale: 1.0,
+        }
     }
 }
 
@@ -108,8 +121,10 @@ impl<'a> Exposure<'a> {
             !self.extra.weight.needs_variance() && planes.only_mean && planes.error.is_none();
         let foreground = self.foreground.map_or(expected, |f| f.model.len());
         let weight = if let Weight::Map(map) = self.extra.weight { map.len() } else { expected };
+        let point_source = self.extra.point_source.len();
         let arrays = [
             ("flux", self.flux.len()),
+            ("point source", or_empty(point_source, !planes.point_source)),
             ("variance", or_empty(self.variance.len(), without_variance)),
             ("flags", or_empty(self.flags.len(), true)),
             ("foreground", foreground),
@@ -189,10 +204,11 @@ impl<'a> Exposure<'a> {
         out.iter_mut().zip(flags).for_each(|(out, flags)| *out = flags.cast_unsigned());
     }
 
-    /// The scaled named variances of a pixel.
-    pub(crate) fn variances_of(&self, pixel: usize) -> impl Iterator<Item = f64> + Clone + use<'a> {
+    /// The scaled named variances of a pixel, and what it holds of a point source.
+    pub(crate) fn values_of(&self, pixel: usize) -> impl Iterator<Item = f64> + use<'a> {
         let scale = self.extra.flux_scale * self.extra.flux_scale;
-        self.extra.variances.iter().map(move |array| scale * f64::from(array[pixel]))
+        let variances = self.extra.variances.iter().map(move |array| scale * f64::from(array[pixel]));
+        variances.chain(self.extra.point_source.get(pixel).map(|value| f64::from(*value)))
     }
 }
 

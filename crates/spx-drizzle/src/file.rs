@@ -14,7 +14,10 @@
 //! Behind them, where the drizzle was asked for them: ERR [MJy/sr], named variances under their
 //! names, WHT (sum of the weights), MEANWAVE (mean wavelength of the pixels, um), all f32, and CON,
 //! u32, `[word][z][y][x]`: bit k of word w stands for the input whose line of history says `context
-//! bit 32 w + k`.
+//! bit 32 w + k`. Then NEXP, u16, the number of exposures that contributed, and EXPTIME, f32, the
+//! effective exposure time [s] ([`OptionalPlane`](crate::OptionalPlane)); and PSF, f32, what
+//! becomes of a point source, a part of the grid around it, where the cards PSF_RA, PSF_DEC [deg]
+//! and PSF_X, PSF_Y [px, from 1] say it lies.
 //!
 //! Arrays are `[z][y][x]`, slowest axis first. All image HDUs carry the celestial WCS and an
 //! approximate third axis for viewers: WAVE-LOG in um, fitted to the bin centers to better than
@@ -34,7 +37,9 @@
 mod arrays;
 mod assemble;
 mod cards;
+mod checked;
 mod error;
+mod exposure_table;
 mod history;
 mod layout;
 mod mosaic;
@@ -55,4 +60,4 @@ pub use mosaic::write_mosaic;
 pub use plane_axis::PlaneAxis;
 pub use reader::CubeFile;
 pub use sums::{SumsFile, sums_steps, write_sums};
-pub use writer::{CubeInfo, steps, write};
+pub use writer::{CubeInfo, PointSourcePlace, steps, write};

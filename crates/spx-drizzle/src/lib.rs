@@ -115,7 +115,7 @@ mod voxel;
 mod wavelength;
 pub mod weights;
 
-pub use accumulator::{AccumulatedExposure, Accumulator};
+pub use accumulator::{AccumulatedExposure, Accumulator, ComparedExposure};
 /// The detectors of SPHEREx and their channels, for [`WavelengthGrid::native`].
 pub use spx_core::detector;
 #[cfg(feature = "fits")]

@@ -45,6 +45,14 @@ impl Drizzler {
         });
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "the cube is written in single precision")]
+    fn exposure_time(&self, z: usize, out: &mut [f32]) {
+        let Some(sum) = self.plan.planes.exposure_time_sum() else { return out.fill(f32::NAN) };
+        let mut times = vec![0.0; out.len()];
+        self.optional_sum(sum, z, &mut times);
+        out.iter_mut().zip(times).for_each(|(out, time)| *out = time as f32);
+    }
+
     fn error(&self, z: usize, out: &mut [f32]) {
         let planes = &self.plan.planes;
         match planes.error {
@@ -153,6 +161,10 @@ impl CubeData for Drizzler {
                 self.fill_ratio(planes.wavelength_sum(), z, out, |voxel, _| voxel.mean.weight);
             }
             OptionalPlane::Error => self.error(z, out),
+            OptionalPlane::ExposureTime => self.exposure_time(z, out),
+            OptionalPlane::PointSource => {
+                self.fill_ratio(planes.point_source_sum(), z, out, |voxel, _| voxel.mean.weight);
+            }
             OptionalPlane::NamedVariance(k) => self.named_variance(k, z, out),
         }
     }

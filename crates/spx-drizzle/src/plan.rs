@@ -115,7 +115,7 @@ impl DrizzlePlan {
 
     /// Memory of the accumulators once every tile has been reached, by so many exposures \[bytes\].
     pub fn accumulator_bytes(&self, exposures: usize) -> u64 {
-        let words = if self.planes.context { exposures.div_ceil(32) } else { 0 };
+        let words = if self.planes.keeps_context() { exposures.div_ceil(32) } else { 0 };
         let voxel = Voxels::bytes(self.planes.only_mean)
             + self.planes.sums() * size_of::<f64>()
             + words * size_of::<u32>();
@@ -148,7 +148,8 @@ impl DrizzlePlan {
     /// # Errors
     /// Where an array does not fit the exposure's rows, or the rows do not hold what `spans` names;
     /// [`DrizzleError::Collected`] where an exposure was collected before;
-    /// [`DrizzleError::Cancelled`] when the progress of [`Drizzler::add_all`](crate::Drizzler::add_all) says so.
+    /// [`DrizzleError::Cancelled`] when the progress of
+    /// [`Drizzler::add_all`](crate::Drizzler::add_all) says so.
     pub fn collect(
         &self,
         exposure: &Exposure<'_>,
@@ -166,6 +167,7 @@ impl DrizzlePlan {
         let ratio = self.pixel_scale_ratio(exposure.pixel_map, exposure.shape);
         let constant_weight = exposure.extra.constant_weight();
         (out.collected, out.pixel_scale_ratio, out.constant_weight) = (true, ratio, constant_weight);
+        out.time = exposure.extra.time / self.mean_share(exposure, ratio);
         if needed.is_empty() {
             return Ok(());
         }
@@ -174,12 +176,12 @@ impl DrizzlePlan {
         let verdict = out.median.as_ref().map(|median| median.judge(exposure, spans, &weights, background));
         out.judged = verdict.as_ref().map_or([0; 2], |verdict| [verdict.judged, verdict.rejected]);
         let outliers = verdict.map(|verdict| verdict.refused);
-        let Droplets { tiles, sums, any, piece, interruption, .. } = out;
+        let Droplets { tiles, sums, any, piece, time, interruption, .. } = out;
         let memory = (piece, *interruption);
         with_kernel!(self.options, ratio, kernel => {
             let target = self.target(kernel, weights, outliers, background);
             *any = if let Some(sums) = sums {
-                let shares = self.shares(kernel, Some(sums.number));
+                let shares = self.shares(kernel, Some((sums.number, *time)));
                 let columns = self.shape[1].div_ceil(TILE);
                 target.collect(exposure, spans, memory, &mut Adding { sums, shares, columns })?
             } else {
@@ -214,7 +216,21 @@ impl DrizzlePlan {
         }
     }
 
-    pub(crate) fn shares<K>(&self, kernel: K, number: Option<u32>) -> AdditionContext<'_, K> {
+    /// What the shares of an exposure in an output pixel that it covers add up to, on the mean over
+    /// places and wavelengths: those of a pixel times the number of pixels in an output pixel.
+    fn mean_share(&self, exposure: &Exposure<'_>, kernel_ratio: f64) -> f64 {
+        let of_a_pixel = match self.options.kernel {
+            Kernel::Bilinear => self.options.xy_shrink * self.options.xy_shrink,
+            Kernel::Lanczos2 | Kernel::Lanczos3 => 1.0 / (kernel_ratio * kernel_ratio),
+            Kernel::Square | Kernel::Turbo | Kernel::Point | Kernel::Gaussian => 1.0,
+        };
+        let ratio = pixel_scale_ratio(exposure.pixel_map, exposure.shape);
+        of_a_pixel * ratio * ratio
+    }
+
+    /// For an exposure of this number and this effective exposure time for a share of 1; neither
+    /// counts in a drizzle of its own.
+    pub(crate) fn shares<K>(&self, kernel: K, exposure: Option<(u32, f64)>) -> AdditionContext<'_, K> {
         AdditionContext {
             kernel,
             wavelengths: &self.wavelengths,
@@ -222,7 +238,8 @@ impl DrizzlePlan {
             ivar_max: self.options.ivar_max,
             min_overlap: self.options.min_overlap,
             planes: &self.planes,
-            number: number.filter(|_| self.planes.context),
+            number: exposure.map(|(number, _)| number).filter(|_| self.planes.keeps_context()),
+            time: exposure.map_or(0.0, |(_, time)| time),
         }
     }
 

@@ -23,6 +23,13 @@ pub struct OutputPlanes {
     pub error: Option<ErrorMethod>,
     /// Which exposures contributed: planes of 32 bits, one for 32 exposures.
     pub context: bool,
+    /// How many exposures contributed, and for how long they have seen what a voxel holds
+    /// ([`OptionalPlane::ExposureTime`](crate::OptionalPlane::ExposureTime)); the context is kept
+    /// for it.
+    pub coverage: bool,
+    /// What a point source becomes, which exposures bring as
+    /// [`ExposureExtras::point_source`](crate::ExposureExtras::point_source).
+    pub point_source: bool,
     /// Names of further variances, which exposures bring.
     pub variances: Vec<String>,
     /// How they are combined.
@@ -59,7 +66,12 @@ pub enum VarianceMethod {
 impl OutputPlanes {
     /// Whether there is any that needs sums of its own.
     pub(crate) fn any(&self) -> bool {
-        self.sums() > 0 || self.context
+        self.sums() > 0 || self.keeps_context()
+    }
+
+    /// Whether it is kept which exposures contributed.
+    pub(crate) fn keeps_context(&self) -> bool {
+        self.context || self.coverage
     }
 
     fn mean_error(&self) -> bool {
@@ -81,6 +93,8 @@ impl OutputPlanes {
             sums: self.sums(),
             wavelength: self.wavelength_sum(),
             mean_error: self.mean_error_sum(),
+            exposure_time: self.exposure_time_sum(),
+            point_source: self.point_source_sum(),
             first_variance: self.first_variance_sum(),
             of_exposure: if self.resamples() { exposure_sums(self) } else { 0 },
         }
@@ -96,9 +110,20 @@ impl OutputPlanes {
         self.mean_error().then_some(usize::from(self.wavelength))
     }
 
+    /// Where its effective exposure time stands.
+    pub(crate) fn exposure_time_sum(&self) -> Option<usize> {
+        self.coverage.then_some(usize::from(self.wavelength) + usize::from(self.mean_error()))
+    }
+
+    /// Where its sum for the point source stands.
+    pub(crate) fn point_source_sum(&self) -> Option<usize> {
+        self.point_source.then(|| self.first_variance_sum() - 1)
+    }
+
     /// Where its sums for the named variances begin.
     pub(crate) fn first_variance_sum(&self) -> usize {
-        usize::from(self.wavelength) + usize::from(self.mean_error())
+        let before = [self.wavelength, self.mean_error(), self.coverage, self.point_source];
+        before.into_iter().filter(|there| *there).count()
     }
 
     /// Where the sum of the exposures' weights stands, where variances are resampled.
@@ -114,6 +139,8 @@ pub(crate) struct SumPlaces {
     pub(crate) sums: usize,
     wavelength: Option<usize>,
     mean_error: Option<usize>,
+    exposure_time: Option<usize>,
+    pub(crate) point_source: Option<usize>,
     first_variance: usize,
     /// Sums of the exposure that is being added, where variances are resampled; else 0.
     of_exposure: usize,
@@ -123,6 +150,10 @@ pub(crate) struct SumPlaces {
 pub(crate) struct OptionalContribution<'a> {
     /// Weight times share.
     pub(crate) a: f64,
+    /// Effective exposure time \[s\].
+    pub(crate) time: f64,
+    /// The point source in its pixel.
+    pub(crate) point_source: f64,
     pub(crate) wavelength: f64,
     pub(crate) variance: f64,
     /// Named variances.
@@ -174,6 +205,12 @@ impl OptionalSums {
         }
         if let Some(k) = places.mean_error {
             sums[k] += part.a * part.variance.sqrt();
+        }
+        if let Some(k) = places.exposure_time {
+            sums[k] += part.time;
+        }
+        if let Some(k) = places.point_source {
+            sums[k] += part.a * part.point_source;
         }
         if places.of_exposure > 0 {
             return self.add_to_exposure(places.of_exposure, voxel, part);

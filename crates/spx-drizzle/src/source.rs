@@ -15,8 +15,9 @@ pub(crate) trait DropletSource {
     fn bands(&self) -> &[Passband];
     /// The corners of the k-th, where the kernel asks for them.
     fn quad(&self, k: usize) -> Quad;
-    /// Appends the named variances of the k-th.
-    fn variances(&self, k: usize, out: &mut Vec<f64>);
+    /// Appends the further values of the k-th: named variances, then the point source, where these
+    /// are asked for.
+    fn values(&self, k: usize, out: &mut Vec<f64>);
 }
 
 /// Memory for a piece of an input row.
@@ -94,8 +95,8 @@ impl DropletSource for PixelRun<'_> {
     }
 
     #[inline(always)]
-    fn variances(&self, k: usize, out: &mut Vec<f64>) {
-        out.extend(self.exposure.variances_of(self.first + self.pixels.start + k));
+    fn values(&self, k: usize, out: &mut Vec<f64>) {
+        out.extend(self.exposure.values_of(self.first + self.pixels.start + k));
     }
 }
 
@@ -115,8 +116,8 @@ pub(crate) struct FiledDroplets {
     pub(crate) quads: Vec<Quad>,
     /// Their weights, where these are not 1/variance.
     pub(crate) weights: Vec<f64>,
-    /// For each droplet the values of its named variances.
-    pub(crate) variances: Vec<f64>,
+    /// For each droplet its further values.
+    pub(crate) values: Vec<f64>,
 }
 
 impl FiledDroplets {
@@ -135,7 +136,7 @@ impl FiledDroplets {
             self.weights.extend_from_slice(&run.piece.weight[run.pixels.clone()]);
         }
         for k in all {
-            run.variances(k, &mut self.variances);
+            run.values(k, &mut self.values);
         }
     }
 
@@ -144,7 +145,7 @@ impl FiledDroplets {
         self.bands.clear();
         self.quads.clear();
         self.weights.clear();
-        self.variances.clear();
+        self.values.clear();
     }
 }
 
@@ -167,8 +168,8 @@ impl DropletSource for FiledDroplets {
     }
 
     #[inline(always)]
-    fn variances(&self, k: usize, out: &mut Vec<f64>) {
-        let each = self.variances.len() / self.droplets.len();
-        out.extend_from_slice(&self.variances[k * each..(k + 1) * each]);
+    fn values(&self, k: usize, out: &mut Vec<f64>) {
+        let each = self.values.len() / self.droplets.len();
+        out.extend_from_slice(&self.values[k * each..(k + 1) * each]);
     }
 }

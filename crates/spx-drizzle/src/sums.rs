@@ -75,7 +75,7 @@ impl DrizzlePlan {
 
     /// Words of 32 bits that hold the context of so many exposures.
     pub fn context_words(&self, exposures: u32) -> usize {
-        if self.planes().context { (exposures as usize).div_ceil(32) } else { 0 }
+        if self.planes().keeps_context() { (exposures as usize).div_ceil(32) } else { 0 }
     }
 }
 
@@ -100,7 +100,7 @@ impl Drizzler {
         }
     }
 
-    fn optional_sum(&self, k: usize, z: usize, out: &mut [f64]) {
+    pub(crate) fn optional_sum(&self, k: usize, z: usize, out: &mut [f64]) {
         out.fill(0.0);
         let (nx, sums) = (self.plan.cube_shape()[2], self.plan.optional_sums());
         for tile in &self.tiles {

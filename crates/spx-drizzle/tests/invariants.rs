@@ -16,9 +16,9 @@ use spx_core::progress::Silent;
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
 use spx_drizzle::file::{SumsFile, write_sums};
 use spx_drizzle::{
-    AccumulatedExposure, Accumulator, BitSum, Cube, CubeData, DrizzleError, DrizzleOptions, DrizzlePlan,
-    Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, FillValue, GroupTime, Kernel, OutputPlanes,
-    RealSum, VarianceMethod, WavelengthGrid, Weight,
+    AccumulatedExposure, Accumulator, BitSum, ComparedExposure, Cube, CubeData, DrizzleError, DrizzleOptions,
+    DrizzlePlan, Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, FillValue, GroupTime, Kernel,
+    OutputPlanes, RealSum, SkyCorrection, VarianceMethod, WavelengthGrid, Weight,
 };
 use spx_sim::{FieldOptions, SimulatedSky};
 
@@ -273,7 +273,8 @@ impl Various {
     }
 
     fn exposure<'a>(&'a self, named: &'a [&'a [f32]]) -> Exposure<'a> {
-        let extra = ExposureExtras { variances: named, ..ExposureExtras::default() };
+        let (point_source, time) = (&self.named[..], 3.0 + self.map.0[2]);
+        let extra = ExposureExtras { variances: named, point_source, time, ..ExposureExtras::default() };
         Exposure { extra, ..self.arrays.exposure(&self.map, &self.sees) }
     }
 }
@@ -286,6 +287,11 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
     for (exposure, number) in exposures.iter().zip(add(&mut sums.drizzler, &plain)) {
         let mjd = f64::from(exposure.arrays.flux[0]);
         sums.note(AccumulatedExposure {
+            compared: Some(ComparedExposure {
+                path: format!("/größe/{mjd}.fits"),
+                outliers: number.map(|_| exposure.arrays.flags[0].unsigned_abs().into()),
+                background: number.map(|_| SkyCorrection { offset: mjd, slopes: [0.0, -mjd] }),
+            }),
             id: ExposureId { observation: mjd.to_string(), detector: Detector::ALL[2] },
             file: format!("größe {mjd}.fits"),
             content: Some("of a file".into()),
@@ -322,6 +328,8 @@ fn all_planes(method: VarianceMethod) -> OutputPlanes {
         wavelength: true,
         error: Some(ErrorMethod::Resampled),
         context: true,
+        coverage: true,
+        point_source: true,
         variances: vec!["VAR_A".into(), "VAR_B".into()],
         variance_method: method,
     }

@@ -35,6 +35,7 @@ mod psf;
 mod psf_flux;
 mod quality;
 mod scene;
+mod stamp;
 mod statistics;
 mod tile;
 mod view;
@@ -60,6 +61,7 @@ pub use scene::{
     NoSceneFlux, PointSpread, PsfOnImage, Scene, SceneBackground, SceneFit, SceneFlux, SceneOptions,
     SceneSource, SersicOnImage, SersicShape,
 };
+pub use stamp::{MeasurementStamp, PixelUse};
 pub use view::{ForegroundModel, ImageView};
 
 #[doc = include_str!("../README.md")]

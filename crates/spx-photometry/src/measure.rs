@@ -138,7 +138,7 @@ pub fn check_place([x, y]: [f64; 2], [ny, nx]: [usize; 2]) -> Result<(), NoMeasu
 /// Photometry on one image: what is common to its sources, checked and prepared once.
 #[derive(Debug)]
 pub struct Photometer<'a> {
-    image: CheckedImage<'a>,
+    pub(crate) image: CheckedImage<'a>,
     options: &'a PhotometryOptions,
     psf: Option<&'a PsfModel>,
     masks: Masks,
@@ -269,7 +269,7 @@ impl<'a> Photometer<'a> {
     }
 
     /// The PSF at a source, where there is one.
-    fn source_psf(&self, source: &SourceOnImage) -> Result<Option<SourcePsf<'a>>, NoMeasurement> {
+    pub(crate) fn source_psf(&self, source: &SourceOnImage) -> Result<Option<SourcePsf<'a>>, NoMeasurement> {
         check_place(source.position, self.image.view.shape)?;
         let Some(psf) = self.psf else { return Ok(None) };
         let [x0, y0] = self.image.view.parent_offset;
@@ -302,7 +302,7 @@ impl<'a> Photometer<'a> {
     }
 
     /// Whether a pixel can take no part in a flux.
-    fn is_masked(&self, pixel: &TilePixel) -> bool {
+    pub(crate) fn is_masked(&self, pixel: &TilePixel) -> bool {
         pixel.flags & self.masks.bad != 0 || !pixel.value.is_finite()
     }
 

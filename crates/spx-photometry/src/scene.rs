@@ -41,6 +41,7 @@ mod pixels;
 mod sersic;
 
 pub use fit::SceneFit;
+pub(crate) use pixels::PixelRole;
 pub use sersic::{SersicOnImage, SersicShape};
 
 /// The effective point spread function of an image: the share of a source's light in pixels.
@@ -250,10 +251,10 @@ pub enum NoSceneFlux {
 /// An image on which scenes are fitted.
 #[derive(Debug)]
 pub struct Scene<'a, P> {
-    image: CheckedImage<'a>,
+    pub(crate) image: CheckedImage<'a>,
     options: &'a SceneOptions,
     psf: P,
-    bad: u32,
+    pub(crate) bad: u32,
     source: u32,
     law: Option<NoiseLaw>,
     known: [f64; 2],

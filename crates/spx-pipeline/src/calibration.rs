@@ -149,10 +149,12 @@ impl Calibration {
         all.flatten().map(|product| product.path.as_path())
     }
 
-    /// Those that shape a cube: wavelengths and factors.
-    pub(crate) fn paths_of_cubes(&self, detector: Option<Detector>) -> Vec<&Path> {
+    /// Those that shape a cube: wavelengths, factors and, where it shows a point source, the
+    /// functions of those.
+    pub(crate) fn paths_of_cubes(&self, detector: Option<Detector>, psf: bool) -> Vec<&Path> {
         let wanted = |k: usize| detector.is_none_or(|detector| index(detector) == k);
         let products = self.wavelengths.iter().enumerate().chain(self.corrections.iter().enumerate());
+        let products = products.chain(self.psfs.iter().enumerate().filter(|_| psf));
         products.filter(|(k, _)| wanted(*k)).filter_map(|(_, p)| Some(p.as_ref()?.path.as_path())).collect()
     }
 

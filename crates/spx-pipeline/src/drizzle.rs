@@ -15,6 +15,7 @@ mod holes;
 mod job;
 mod memory;
 mod mosaic;
+mod point_source;
 mod report;
 mod resampling;
 mod run;
@@ -31,6 +32,7 @@ pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{
     BackgroundMatching, ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination,
 };
+pub(crate) use run::drizzle_mean;
 pub use run::{
     download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,
     resume_mosaic,

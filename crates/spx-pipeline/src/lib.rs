@@ -17,6 +17,7 @@ pub mod drizzle;
 mod error;
 pub mod flag_selection;
 pub mod frame;
+pub mod hips;
 pub mod identity;
 pub mod inputs;
 pub mod inspect;

@@ -3,6 +3,7 @@
 //! [`exposure`] says how sources are measured, one or many.
 
 pub mod columns;
+pub mod cutouts;
 pub mod entry;
 pub mod exposure;
 pub mod figure;

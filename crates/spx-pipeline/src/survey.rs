@@ -33,7 +33,10 @@ mod shard;
 mod status;
 mod tiles;
 
+pub(crate) use assign::frames_of_tiles;
+pub(crate) use directory::digest;
 pub use directory::{SurveyDirectory, SurveyJob};
+pub(crate) use frames::find_frames;
 pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};
 pub use record::{JobRecord, JobState};
@@ -41,4 +44,5 @@ pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, survey_light_curve};
 pub use settings::SurveyConfig;
 pub use shard::SurveyShard;
 pub use status::{SurveyStatus, survey_status};
+pub(crate) use tiles::unit_vector;
 pub use tiles::{SkyTile, TileOrder};

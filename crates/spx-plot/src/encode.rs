@@ -37,12 +37,28 @@ pub(crate) fn encode(canvas: &Canvas, format: FigureFormat) -> Result<Vec<u8>, P
     }
 }
 
+/// An 8-bit PNG file with transparency; `rgba` holds its rows from the top.
+///
+/// # Errors
+/// Where a side is 0, or `rgba` has not four bytes a pixel.
+pub fn encode_rgba(width: u32, height: u32, rgba: &[u8]) -> Result<Vec<u8>, PlotError> {
+    write_png((width, height, png::ColorType::Rgba), rgba, None)
+}
+
 /// An 8-bit RGB PNG file; `rgb` holds its rows from the top, and `pixel_size` \[pt\] says how large
 /// it is on paper.
 fn png(width: u32, height: u32, rgb: &[u8], pixel_size: Option<f64>) -> Result<Vec<u8>, PlotError> {
+    write_png((width, height, png::ColorType::Rgb), rgb, pixel_size)
+}
+
+fn write_png(
+    (width, height, color): (u32, u32, png::ColorType),
+    bytes: &[u8],
+    pixel_size: Option<f64>,
+) -> Result<Vec<u8>, PlotError> {
     let mut file = Vec::new();
     let mut encoder = png::Encoder::new(&mut file, width, height);
-    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_color(color);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
     #[expect(
@@ -57,7 +73,7 @@ fn png(width: u32, height: u32, rgb: &[u8], pixel_size: Option<f64>) -> Result<V
         unit: png::Unit::Meter,
     }));
     let mut writer = encoder.write_header()?;
-    writer.write_image_data(rgb)?;
+    writer.write_image_data(bytes)?;
     writer.finish()?;
     Ok(file)
 }

@@ -241,7 +241,13 @@ pub(crate) fn draw_overlay(
 }
 
 /// Discs with names in one line, in the middle above the frame.
-fn draw_legend(canvas: &mut Canvas, inside: Rect, line: f64, entries: &[(&str, Rgb)], style: &Style) {
+pub(crate) fn draw_legend(
+    canvas: &mut Canvas,
+    inside: Rect,
+    line: f64,
+    entries: &[(&str, Rgb)],
+    style: &Style,
+) {
     let radius = 0.35 * style.small;
     let (after_disc, after_name) = (0.8 * style.gap, 2.0 * style.gap);
     let shown = || entries.iter().filter(|(name, _)| !name.is_empty());

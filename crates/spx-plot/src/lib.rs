@@ -1,9 +1,9 @@
 //! Figures of spx: image planes, color composites, spectra, light curves.
 //!
 //! Each figure is a struct that holds its data and its options, and a function that draws it:
-//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`]. They return
-//! the encoded file, PNG, SVG or PDF, as bytes. The same figure gives the same bytes on every
-//! machine: text is set in a font that is part of the crate.
+//! [`render_plane`], [`render_composite`], [`render_spectrum`], [`render_light_curve`] and
+//! others. They return the encoded file, PNG, SVG or PDF, as bytes. The same figure gives the same
+//! bytes on every machine: text is set in a font that is part of the crate.
 //!
 //! **No I/O at all**: no files, no system fonts, no network, no printing. The caller writes the
 //! bytes.
@@ -55,6 +55,7 @@ mod channel_figure;
 mod clip;
 mod colormap;
 mod composite;
+mod cutouts;
 mod encode;
 mod error;
 mod flux_unit;
@@ -84,6 +85,8 @@ struct PlotReadmeExample;
 pub use channel_figure::{ChannelFigure, ChannelMeasurement, ChannelPoint, render_channels};
 pub use colormap::Colormap;
 pub use composite::{Channel, CompositeFigure, Scaling, render_composite};
+pub use cutouts::{CutoutPixel, CutoutsFigure, MeasurementCutout, render_cutouts};
+pub use encode::encode_rgba;
 pub use error::PlotError;
 pub use flux_unit::{FluxDensity, FluxUnit};
 pub use light_curve::{

@@ -41,23 +41,10 @@ pub(crate) struct SourceShape {
 }
 
 impl SourceShape {
-    /// The share of the light in the pixel whose center lies `[dx, dy]` \[px\] from the source: the
-    /// effective function.
-    pub(crate) fn pixel_share(&self, [dx, dy]: [f64; 2]) -> f64 {
-        let along = |d: f64, sigma: f64| below(d + 0.5, sigma) - below(d - 0.5, sigma);
-        self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
-    }
-
-    /// Light per area \[1/px^2\] at `[dx, dy]` \[px\] from the source: the optical function.
-    pub(crate) fn density(&self, [dx, dy]: [f64; 2]) -> f64 {
-        let along = |d: f64, sigma: f64| exp(-0.5 * (d / sigma).powi(2)) / (TAU.sqrt() * sigma);
-        self.parts.iter().map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
-    }
-
     /// The optical function at 101 x 101 points, ten a pixel, scaled to sum 1, as in the cube of
     /// Quick Release 2; its core lies `offset` \[px\] from the middle of the plane.
     pub(crate) fn optical_plane(&self, offset: [f64; 2]) -> Vec<f64> {
-        let mut plane = samples(101, 10.0, |[x, y]| self.density([x - offset[0], y - offset[1]]));
+        let mut plane = self.samples(101, 10.0, |axis, d, sigma| per_length(d - offset[axis], sigma));
         let sum: f64 = plane.iter().sum();
         plane.iter_mut().for_each(|value| *value /= sum);
         plane
@@ -67,16 +54,36 @@ impl SourceShape {
     /// a pixel's share of the light is 25 times the sample at its center. Light beyond the samples
     /// is not in their sum.
     pub(crate) fn effective_plane(&self) -> Vec<f64> {
-        samples(33, 5.0, |offset| self.pixel_share(offset) / 25.0)
+        let mut plane = self.samples(33, 5.0, |_, d, sigma| in_pixel(d, sigma));
+        plane.iter_mut().for_each(|value| *value /= 25.0);
+        plane
+    }
+
+    /// The function at `size` x `size` points about the source, x fastest. Each part is a product
+    /// of a factor along x and one along y: `along(axis, offset, sigma)` \[px\].
+    fn samples(&self, size: u32, oversampling: f64, along: impl Fn(usize, f64, f64) -> f64) -> Vec<f64> {
+        let middle = f64::from(size - 1) / 2.0;
+        let factors = |axis: usize| -> Vec<Vec<f64>> {
+            let at = |k: u32| (f64::from(k) - middle) / oversampling;
+            let of_point = |k| self.parts.iter().map(|part| along(axis, at(k), part.sigma[axis])).collect();
+            (0..size).map(of_point).collect()
+        };
+        let (columns, rows) = (factors(0), factors(1));
+        let value = |column: &[f64], row: &[f64]| -> f64 {
+            self.parts.iter().zip(column).zip(row).map(|((part, x), y)| part.share * x * y).sum()
+        };
+        rows.iter().flat_map(|row| columns.iter().map(|column| value(column, row))).collect()
     }
 }
 
-/// A function of the offset from the source \[px\] at `size` x `size` points, x fastest.
-fn samples(size: u32, oversampling: f64, value: impl Fn([f64; 2]) -> f64) -> Vec<f64> {
-    let middle = f64::from(size - 1) / 2.0;
-    let at = |k: u32| (f64::from(k) - middle) / oversampling;
-    let value = &value;
-    (0..size).flat_map(|j| (0..size).map(move |i| value([at(i), at(j)]))).collect()
+/// Share of a Gaussian's light within half a pixel of a distance \[px\]: of the effective function.
+fn in_pixel(d: f64, sigma: f64) -> f64 {
+    below(d + 0.5, sigma) - below(d - 0.5, sigma)
+}
+
+/// Its light per length at a distance: of the optical function.
+fn per_length(d: f64, sigma: f64) -> f64 {
+    exp(-0.5 * (d / sigma).powi(2)) / (TAU.sqrt() * sigma)
 }
 
 /// The point spread functions of a detector.
@@ -135,6 +142,12 @@ mod tests {
         PsfField { detector, wcs: &wcs, fwhm_arcsec: 6.1, realism: Some(&realism) }.at([300.0, 1500.0])
     }
 
+    /// The sum of the products of the factors of all parts.
+    fn at(shape: &SourceShape, along: fn(f64, f64) -> f64, [dx, dy]: [f64; 2]) -> f64 {
+        let parts = shape.parts.iter();
+        parts.map(|p| p.share * along(dx, p.sigma[0]) * along(dy, p.sigma[1])).sum()
+    }
+
     /// Simpson's rule over the pixel, which knows nothing of error functions.
     fn integrated(shape: &SourceShape, center: [f64; 2]) -> f64 {
         const N: usize = 40;
@@ -143,8 +156,8 @@ mod tests {
         let mut sum = 0.0;
         for j in 0..=N {
             for i in 0..=N {
-                let at = [center[0] + place(i), center[1] + place(j)];
-                sum += weight(i) * weight(j) * shape.density(at);
+                let point = [center[0] + place(i), center[1] + place(j)];
+                sum += weight(i) * weight(j) * at(shape, per_length, point);
             }
         }
         sum / (3.0 * N as f64).powi(2)
@@ -154,7 +167,7 @@ mod tests {
     fn the_light_of_a_pixel_is_the_optical_function_integrated_over_it() {
         let shape = shape();
         for center in [[0.0, 0.0], [0.3, -0.2], [1.4, 0.9], [-2.0, 2.6]] {
-            let (exact, numerical) = (shape.pixel_share(center), integrated(&shape, center));
+            let (exact, numerical) = (at(&shape, in_pixel, center), integrated(&shape, center));
             assert!((exact - numerical).abs() < 1e-7, "{center:?}: {exact} and {numerical}");
         }
     }

@@ -92,13 +92,14 @@ pub(crate) fn misplaced(
     let ratios = |table: &MeasuredTable| compare(table, frame.stars().iter()).1;
     let label = format!("{} stars, {}", listed.len(), release.name());
     report.add(format!("{label}: flux over truth"), median(&ratios(&right)), Demand::Near(1.0, 0.003));
-    // Least squares give sum P(x) P(x - d) / sum P(x - d)^2: with the ePSF of D3 (noise area 2.3
-    // px) and equal weights, over all phases and directions, 0.9897 with a width of 0.039, for
-    // so narrow a function is sampled differently at either place.
+    // Least squares with equal weights give sum P(x) P(x - d) / sum P(x - d)^2: with the ePSF of
+    // D3 (noise area 2.3 px), over all phases and directions, 0.9897 with a width of 0.039, for so
+    // narrow a function is sampled differently at either place. Where photons of the star itself
+    // are the noise, the weights go toward those of a plain sum, which loses nothing.
     let what = format!("{label}, catalog {OFF} px off: flux over truth");
-    report.add(what, median(&ratios(&off)), Demand::Near(0.9897, 0.005));
+    report.add(what, median(&ratios(&off)), Demand::AtLeast(0.9897));
     let scatter = format!("{label}, catalog {OFF} px off: width of flux over truth");
-    report.add(scatter, width(&ratios(&off)), Demand::Near(0.039, 0.01));
+    report.add(scatter, width(&ratios(&off)), Demand::AtMost(0.039));
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]`: prints figures
-//! beside what is demanded of them; exit code 1 where a demand is not met.
+//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick]`:
+//! prints figures beside what is demanded of them; exit code 1 where a demand is not met.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,18 +11,21 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use spx_truth::{
-    SimulationSize, SpxRunner, TruthReport, cube, photometry, rejection, releases, scene, zodiacal,
+    SimulationSize, SpxRunner, TruthReport, cube, deep, photometry, rejection, releases, scene, spectrum,
+    zodiacal,
 };
 
 /// What can be measured.
 type Measurement = fn(&SpxRunner, SimulationSize) -> Result<TruthReport>;
-const MEASUREMENTS: [(&str, Measurement); 6] = [
+const MEASUREMENTS: [(&str, Measurement); 8] = [
     ("cube", cube),
     ("rejection", rejection),
     ("zodiacal", zodiacal),
     ("photometry", photometry),
     ("releases", releases),
     ("scene", scene),
+    ("spectrum", spectrum),
+    ("deep", deep),
 ];
 
 fn main() -> ExitCode {
@@ -41,12 +44,11 @@ fn run(arguments: &[String]) -> Result<bool> {
     let quick = words.contains(&"--quick");
     words.retain(|&word| word != "--quick");
     let [spx, names @ ..] = words.as_slice() else {
-        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene]... [--quick]")
+        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick]")
     };
     if let Some(unknown) = names.iter().find(|name| !MEASUREMENTS.iter().any(|(known, _)| known == *name)) {
-        bail!(
-            "unknown measurement {unknown}: expected cube, rejection, zodiacal, photometry, releases or scene"
-        );
+        let known: Vec<&str> = MEASUREMENTS.iter().map(|(name, _)| *name).collect();
+        bail!("unknown measurement {unknown}: expected one of {}", known.join(", "));
     }
     let size = if quick { SimulationSize::Quick } else { SimulationSize::Full };
     let mut passed = true;

@@ -215,14 +215,25 @@ pub(crate) fn measure_catalog(
     catalog: &str,
     options: &[&str],
 ) -> Result<MeasuredTable> {
+    measure_images(spx, input, catalog, options)?.pop().context("no table of measurements")
+}
+
+/// The same of several images: a table for each, by the names of their files.
+pub(crate) fn measure_images(
+    spx: &SpxRunner,
+    input: &str,
+    catalog: &str,
+    options: &[&str],
+) -> Result<Vec<MeasuredTable>> {
     // A file of a light curve for each star would take longer than all the rest.
     batch(spx, input, catalog, &[&["--stages=extract"], options].concat())?;
     let tables = std::fs::read_dir(spx.path("batch/per_image"))?.collect::<Result<Vec<_>, _>>()?;
-    let mut paths = tables.into_iter().map(|entry| entry.path());
-    let path = paths.find(|path| path.extension().is_some_and(|e| e == "csv"));
-    let table = MeasuredTable::read(&path.context("no table of measurements")?)?;
+    let paths = tables.into_iter().map(|entry| entry.path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|e| e == "csv")).collect();
+    paths.sort();
+    let tables = paths.iter().map(|path| MeasuredTable::read(path)).collect();
     spx.forget("batch")?;
-    Ok(table)
+    tables
 }
 
 /// Runs `spx batch` with default settings on the images of a directory; gives the directory of the
@@ -243,11 +254,8 @@ pub(crate) fn catalog_of(stars: &[SimulatedStar]) -> String {
 
 fn batch(spx: &SpxRunner, input: &str, catalog: &str, options: &[&str]) -> Result<()> {
     std::fs::write(spx.path("catalog.csv"), catalog)?;
-    let position = center()?;
-    let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
-    let place = ["batch", "--catalog=catalog.csv", &ra, &dec, "--radius=3"];
-    let files = ["--input", input, "--output-dir=batch"];
-    spx.run(&[&place[..], &files[..], options].concat()).map(|_| ())
+    let files = ["batch", "--catalog=catalog.csv", "--input", input, "--output-dir=batch"];
+    spx.run(&[&files[..], options].concat()).map(|_| ())
 }
 
 impl Measured {

@@ -51,7 +51,7 @@ pub fn write_page(
     }
     let mut cube = open_cube(cube_file)?;
     check_size(cube_file, cube.shape(), bin)?;
-    let shown = CubeMeta::new(cube_file, &cube, bin)?;
+    let shown = CubeMeta::new(cube_file, &mut cube, bin)?;
     let meta = Meta::new(vec![shown], catalog.as_ref().map(|(path, _)| *path));
     let written = AtomicFile::new(target, overwrite).map_err(PipelineError::from).and_then(|file| {
         let mut out = BufWriter::new(File::create_new(file.path())?);

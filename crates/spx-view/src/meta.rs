@@ -79,7 +79,7 @@ impl Meta {
 
 impl CubeMeta {
     /// Describes a cube of which `bin` x `bin` pixels are one pixel of the page.
-    pub(crate) fn new(path: &Path, cube: &CubeFile, bin: usize) -> Result<Self, PipelineError> {
+    pub(crate) fn new(path: &Path, cube: &mut CubeFile, bin: usize) -> Result<Self, PipelineError> {
         let wcs = cube_celestial(path, cube)?;
         let numbers = wcs.projection_numbers().ok_or_else(|| {
             let problem = "HDU SCI: the projection of a cube has no distortion";
@@ -94,7 +94,7 @@ impl CubeMeta {
             shape: [nz, ny.div_ceil(bin), nx.div_ceil(bin)],
             wavelengths: cube.wavelengths().iter().map(|bin| [bin.min, bin.max]).collect(),
             images: cube.inputs_per_plane().to_vec(),
-            first_plane: middle_plane(cube),
+            first_plane: middle_plane(cube)?,
             colors: blue_first.map(|[blue, green, red]| [red, green, blue]),
             wcs: Wcs::binned(&numbers, bin),
             // Means of several pixels are nearly independent of each other.

@@ -46,8 +46,8 @@ impl ExplorerServer {
         let mut cubes = Vec::new();
         let mut described = Vec::new();
         for path in paths {
-            let (planes, points) = (open_cube(path)?, open_cube(path)?);
-            described.push(CubeMeta::new(path, &planes, 1)?);
+            let (mut planes, points) = (open_cube(path)?, open_cube(path)?);
+            described.push(CubeMeta::new(path, &mut planes, 1)?);
             let shape = planes.shape();
             let [planes, points] = [planes, points].map(|cube| Arc::new(Mutex::new(cube)));
             cubes.push(ServedCube { path: path.clone(), shape, planes, points });

@@ -48,6 +48,16 @@ pub enum WcsError {
         /// That side \[px\].
         pixels: f64,
     },
+    /// A cell that HEALPix does not have, or pixels that are none of it.
+    #[error("HEALPix has no cell {index} of order {order} with pixels of order {pixel_order}, 24 at most")]
+    Cell {
+        /// The order of the cell.
+        order: u8,
+        /// Its number.
+        index: u64,
+        /// The order of its pixels.
+        pixel_order: u8,
+    },
     /// A wavelength table that is not one.
     #[error("wavelength table, {column}: {problem}")]
     Table {

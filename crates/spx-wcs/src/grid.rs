@@ -7,6 +7,7 @@ use spx_core::sky::{Position, Rectangle};
 
 use crate::celestial::{CelestialWcs, NativePole};
 use crate::error::{WcsError, invalid};
+use crate::healpix::HealpixCell;
 use crate::projection::{SkyFrame, SkyProjection};
 
 /// An output image of `ny` x `nx` pixels.
@@ -114,6 +115,32 @@ impl OutputGrid {
         Ok(Self { center, pixel_scale: pixel_scale.abs(), shape, wcs, header: header.celestial() })
     }
 
+    /// The pixels of a HEALPix cell: cell `index` of `order` in the nested scheme, ICRS, whose
+    /// pixels are cells of `pixel_order`.
+    ///
+    /// They lie as in a tile of a HiPS (Fernique et al. 2017, IVOA Recommendation HiPS 1.0, section
+    /// 4.2.1): x grows to the northwest, y to the southwest, and pixel (0, 0) touches the eastern
+    /// corner. All have the same solid angle. The header has the projection HPX of Calabretta &
+    /// Roukema (2007).
+    ///
+    /// # Errors
+    /// [`WcsError::Cell`] where there is no such cell, or its pixels are finer than order 24 or
+    /// more than 2^20 a side.
+    pub fn healpix(order: u8, index: u64, pixel_order: u8) -> Result<Self, WcsError> {
+        let none = WcsError::Cell { order, index, pixel_order };
+        let cell = HealpixCell::new(order, index, pixel_order)?;
+        let (projection, frame, side) = (SkyProjection::Healpix(cell.ring()), SkyFrame::Icrs, cell.side());
+        let (crval, poles) = ([cell.longitude(), 0.0], NativePole::usual(projection, 0.0));
+        let matrix = [[-1.0, -1.0], [1.0, -1.0]].map(|row| row.map(|sign: f64| sign * cell.step()));
+        let wcs = CelestialWcs::undistorted((projection, frame), (crval, poles), cell.crpix(), matrix)
+            .ok_or(none)?;
+        let middle = 0.5 * (side as f64 - 1.0);
+        let [ra, dec] = wcs.pixel_to_sky(middle, middle);
+        let center = Position::new(ra, dec)?;
+        let header = healpix_cards(&cell);
+        Ok(Self { center, pixel_scale: cell.pixel_scale(), shape: [side, side], wcs, header })
+    }
+
     /// Pixels along x.
     pub fn nx(&self) -> usize {
         self.shape[1]
@@ -211,6 +238,32 @@ fn cards(
         poles.latpole,
         "[deg] native latitude of the celestial pole",
     );
+    header
+}
+
+/// The celestial cards of a HEALPix cell. The reference position lies on the equator, where the
+/// plane of the whole sky begins anew every 90 degrees.
+fn healpix_cards(cell: &HealpixCell) -> Header {
+    let ([x, y], step) = (cell.corner_crpix(), cell.step());
+    let projection = SkyProjection::Healpix(cell.ring());
+    let mut header = Header::new();
+    header
+        .set("WCSAXES", 2, "number of coordinate axes")
+        .set("CTYPE1", "RA---HPX", projection.title())
+        .set("CTYPE2", "DEC--HPX", projection.title())
+        .set("CRVAL1", cell.corner_longitude(), "[deg] right ascension of the reference pixel")
+        .set("CRVAL2", 0.0, "[deg] declination of the reference pixel")
+        .set("CRPIX1", x + 1.0, "[pixel] from 1")
+        .set("CRPIX2", y + 1.0, "[pixel] from 1")
+        .set("CD1_1", -step, "[deg] a pixel")
+        .set("CD1_2", -step, "[deg] a pixel")
+        .set("CD2_1", step, "[deg] a pixel")
+        .set("CD2_2", -step, "[deg] a pixel")
+        .set("PV2_1", 4, "facets around the sky")
+        .set("PV2_2", 3, "facets from pole to pole")
+        .set("CUNIT1", "deg", "")
+        .set("CUNIT2", "deg", "")
+        .set("RADESYS", "ICRS", "equatorial coordinate system");
     header
 }
 

@@ -15,6 +15,7 @@
 mod celestial;
 mod error;
 mod grid;
+mod healpix;
 mod pixel_map;
 mod projection;
 mod sip;
@@ -23,6 +24,7 @@ mod wave_tab;
 pub use celestial::{CelestialWcs, ProjectionNumbers};
 pub use error::WcsError;
 pub use grid::{GridForm, OutputGrid};
+pub use healpix::HealpixRing;
 pub use pixel_map::GridMap;
 pub use projection::{SkyFrame, SkyProjection};
 pub use wave_tab::WaveTable;

@@ -3,13 +3,15 @@
 //! A projection takes a direction of its own native frame to a point (x, y) of the plane \[rad\].
 //! Of the zenithal ones the third axis of that frame points to the reference position, and the
 //! first two lie along x and y; of the plate carree the first axis points there, and the third
-//! along y.
+//! along y, and so of a face of HEALPix (`healpix.rs`).
 
 use std::fmt;
 use std::str::FromStr;
 
 use spx_core::elementary::{atan2, hypot, powf, sin_cos};
 use spx_core::sky::{Position, SkyError};
+
+use crate::healpix::{self, HealpixRing};
 
 /// Rows of a matrix that acts on directions.
 pub(crate) type Matrix3 = [[f64; 3]; 3];
@@ -26,10 +28,12 @@ pub enum SkyProjection {
     Zea,
     /// Plate carree: CAR (section 5.2.3).
     Car,
+    /// A face of HEALPix, of a grid that [`OutputGrid::healpix`](crate::OutputGrid::healpix) makes.
+    Healpix(HealpixRing),
 }
 
 impl SkyProjection {
-    /// All of them.
+    /// Those of a grid over a region.
     pub const ALL: [Self; 4] = [Self::Tan, Self::Sin, Self::Zea, Self::Car];
 
     /// The last three letters of CTYPE.
@@ -39,6 +43,7 @@ impl SkyProjection {
             Self::Sin => "SIN",
             Self::Zea => "ZEA",
             Self::Car => "CAR",
+            Self::Healpix(_) => "HPX",
         }
     }
 
@@ -49,12 +54,13 @@ impl SkyProjection {
             Self::Sin => "orthographic projection",
             Self::Zea => "zenithal equal-area projection",
             Self::Car => "plate carree projection",
+            Self::Healpix(_) => "HEALPix projection",
         }
     }
 
     /// Whether its reference position is the pole of its native frame.
     pub(crate) fn is_zenithal(self) -> bool {
-        self != Self::Car
+        matches!(self, Self::Tan | Self::Sin | Self::Zea)
     }
 
     /// The native direction of a point of the plane, not of length 1 for TAN; NaN where the point
@@ -73,6 +79,7 @@ impl SkyProjection {
                 let ((sin_x, cos_x), (sin_y, cos_y)) = (sin_cos(x), sin_cos(y));
                 [cos_y * cos_x, cos_y * sin_x, sin_y]
             }
+            Self::Healpix(ring) => ring.direction([x, y]),
         }
     }
 
@@ -87,6 +94,7 @@ impl SkyProjection {
                 factor.is_finite().then_some([a * factor, b * factor])
             }
             Self::Car => Some([atan2(b, a), atan2(c, hypot(a, b))]),
+            Self::Healpix(ring) => ring.point([a, b, c]),
         }
     }
 
@@ -99,6 +107,7 @@ impl SkyProjection {
             Self::Sin => (1.0 - x * x - y * y).sqrt(),
             Self::Zea => 1.0,
             Self::Car => 1.0 / sin_cos(y).1,
+            Self::Healpix(_) => healpix::AREA_RATIO,
         }
     }
 }

@@ -20,6 +20,7 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 
 pub(crate) use bench::run as bench;
+pub(crate) use chromium::find as chromium;
 
 /// Runs all checks; `--screenshots DIR` writes pictures of the page besides, `--spx PATH` takes
 /// another binary.

@@ -32,6 +32,13 @@ fn works(page: &mut Page<'_>, loss: &Value) -> Result<()> {
     ensure!(said.contains("rounded") && said.contains("exact"), "{said}");
     page.browser.key("]")?;
     page.shows("sci 9")?;
+    page.browser.key("l")?;
+    page.shows("line")?;
+    let middle = page.place([48.0, 48.0])?;
+    page.browser.mouse("mouseMoved", middle, false)?;
+    page.browser.wait("document.getElementById('at-value').textContent.includes('nW/m²/sr')")?;
+    page.browser.key("l")?;
+    page.shows("sci 9")?;
     page.browser.key("m")?;
     page.shows("colors")?;
     page.browser.wait("document.getElementById('objects').textContent.includes('in the image')")?;

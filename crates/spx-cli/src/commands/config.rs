@@ -6,6 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use spx_pipeline::archive::{DownloadConfig, QueryConfig};
 use spx_pipeline::batch::BatchConfig;
 use spx_pipeline::drizzle::{DrizzleConfig, MosaicConfig};
+use spx_pipeline::hips::HipsConfig;
 use spx_pipeline::output::write_output;
 use spx_pipeline::photometry::PhotometryConfig;
 use spx_pipeline::run::RunConfig;
@@ -79,6 +80,8 @@ enum ShowCommand {
     Batch(SettingArgs<BatchConfig>),
     /// The settings of `spx survey plan`
     Survey(SettingArgs<SurveyConfig>),
+    /// The settings of `spx hips`
+    Hips(SettingArgs<HipsConfig>),
 }
 
 /// A command with a configuration.
@@ -92,6 +95,7 @@ enum ConfiguredCommand {
     Photometry,
     Batch,
     Survey,
+    Hips,
 }
 
 /// Runs the command.
@@ -107,6 +111,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
                 ConfiguredCommand::Photometry => template::<PhotometryConfig>("photometry"),
                 ConfiguredCommand::Batch => template::<BatchConfig>("batch"),
                 ConfiguredCommand::Survey => template::<SurveyConfig>("survey plan"),
+                ConfiguredCommand::Hips => template::<HipsConfig>("hips"),
             };
             match file {
                 None => ui::data(&text)?,
@@ -123,6 +128,7 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
             Some(ShowCommand::Photometry(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Batch(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Survey(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Hips(settings)) => show(&settings.resolve()?)?,
         },
     }
     Ok(Outcome::Done)

@@ -9,6 +9,7 @@ pub(crate) mod doctor;
 pub(crate) mod download;
 pub(crate) mod drizzle;
 pub(crate) mod generate;
+pub(crate) mod hips;
 pub(crate) mod light_curve;
 pub(crate) mod photometry;
 pub(crate) mod query;

@@ -8,6 +8,7 @@ use spx_pipeline::clock::now;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::output::write_output;
 use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, photometry};
+use spx_plot::FigureFormat;
 
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
@@ -25,7 +26,8 @@ Examples:
   spx photometry data/D3/*.fits --ra 213.9427 --dec 11.4954
   spx photometry data/ --ra 213.9427 --dec 11.4954 -o cloverleaf.ecsv
   spx photometry data/ --ra 269.4520 --dec 4.6934 --pm-ra -801.551 --pm-dec 10362.394 --ref-epoch 2016
-  spx photometry d3.fits --ra 10.1 --dec 40.9 --aperture-method fixed --aperture-diameter 4 --psf-flux")]
+  spx photometry d3.fits --ra 10.1 --dec 40.9 --aperture-method fixed --aperture-diameter 4 --psf-flux
+  spx photometry data/ --ra 213.9427 --dec 11.4954 --neighbors gaia --cutouts cutouts.png -o table.csv")]
 pub(crate) struct PhotometryArgs {
     /// Spectral images, or directories that are searched for them (*.fits, *.fits.gz)
     #[arg(required = true, value_name = "FILE")]
@@ -34,23 +36,46 @@ pub(crate) struct PhotometryArgs {
     /// output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Replace an existing file
+    /// Draw the ten measurements that fit worst and six others: pixels, model, residuals, and which
+    /// pixels took part (.png, .svg, .pdf)
+    #[arg(long, value_name = "PNG", value_parser = figure_file)]
+    cutouts: Option<FigureFile>,
+    /// Replace existing files
     #[arg(long)]
     overwrite: bool,
     #[command(flatten)]
     settings: SettingArgs<PhotometryConfig>,
 }
 
+/// A figure to be written.
+#[derive(Debug, Clone)]
+struct FigureFile {
+    path: PathBuf,
+    format: FigureFormat,
+}
+
+fn figure_file(text: &str) -> Result<FigureFile, String> {
+    let path = PathBuf::from(text);
+    let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
+    let format = ending.parse().map_err(|_| "the name must end in .png, .svg or .pdf")?;
+    Ok(FigureFile { path, format })
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     let form = args.output.as_deref().map(TableForm::of).transpose()?;
-    let replaced = args.output.as_deref().filter(|path| path.symlink_metadata().is_ok());
+    let files = args.output.iter().chain(args.cutouts.iter().map(|figure| &figure.path));
+    let replaced = files.into_iter().find(|path| path.symlink_metadata().is_ok());
     if let Some(path) = replaced.filter(|_| !args.overwrite) {
         return Err(PipelineError::exists(path).into());
     }
     ui::catch_interrupts()?;
-    let report = photometry(&args.files, &config, &global.terminal())?;
+    let format = args.cutouts.as_ref().map(|figure| figure.format);
+    let report = photometry(&args.files, &config, format, &global.terminal())?;
+    if let (Some(figure), Some(drawn)) = (&args.cutouts, &report.cutouts) {
+        write_output(&figure.path, drawn, args.overwrite)?;
+    }
     let table = report.table(args.output.as_ref().map(|_| now()));
     if let (Some(path), Some(form)) = (&args.output, form) {
         write_output(path, &table.render(form)?, args.overwrite)?;

@@ -17,7 +17,10 @@ use super::history::{add_history, history_lines};
 use super::layout::{check_sums, replace};
 use super::plane_axis::PlaneAxis;
 use super::reader::CubeFile;
-use super::writer::{WAVE_TABLE, add_exact_axis, log_axis_cards, write_exact_table, write_wavelengths};
+use super::writer::{
+    POINT_SOURCE, SOURCE_CARDS, WAVE_TABLE, add_exact_axis, log_axis_cards, write_exact_table,
+    write_wavelengths,
+};
 
 /// The part of a cube that [`cut`] takes.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,9 +62,7 @@ pub fn join(
         |(k, file): (usize, &CubeFile)| (0..file.shape()[0]).map(move |z| (k, z)).collect::<Vec<_>>();
     let source = PlaneSource {
         planes: files.iter().enumerate().flat_map(planes).collect(),
-        columns: 0..nx,
-        rows: 0..ny,
-        size: [ny, nx],
+        window: PlaneWindow { columns: 0..nx, rows: 0..ny, size: [ny, nx] },
         inputs: files.iter().flat_map(|file| file.inputs_per_plane().to_vec()).collect(),
         celestial: files[0].science_header().celestial(),
         exact: true,
@@ -114,9 +115,7 @@ pub fn cut(
     let primary = cut_cards(&mut file, part, &axis)?;
     let source = PlaneSource {
         planes: planes.iter().map(|&z| (0, z)).collect(),
-        columns: columns.clone(),
-        rows: rows.clone(),
-        size: [ny, nx],
+        window: PlaneWindow { columns: columns.clone(), rows: rows.clone(), size: [ny, nx] },
         inputs,
         celestial,
         exact: file.science_header().get("CTYPE3T").is_some(),
@@ -220,14 +219,20 @@ fn spelled(numbers: &[usize]) -> String {
     runs.map(run).collect::<Vec<_>>().join(",")
 }
 
+/// The part of a plane that is copied.
+#[derive(Clone)]
+struct PlaneWindow {
+    columns: Range<usize>,
+    rows: Range<usize>,
+    /// `[ny, nx]` of the plane, in all files.
+    size: [usize; 2],
+}
+
 /// Where the planes of a file come from, and what describes them.
 struct PlaneSource {
     /// Number of the file, and of its plane.
     planes: Vec<(usize, usize)>,
-    columns: Range<usize>,
-    rows: Range<usize>,
-    /// `[ny, nx]` of all files.
-    size: [usize; 2],
+    window: PlaneWindow,
     /// Inputs of each plane.
     inputs: Vec<u32>,
     celestial: Header,
@@ -318,10 +323,41 @@ impl Assembly<'_> {
                 "PRIMARY" | WAVELENGTH | WAVE_TABLE => {}
                 array if CubeArray::ALL.iter().any(|known| known.hdu() == array) => {}
                 "CON" => self.image::<u32>(name)?,
+                "NEXP" => self.image::<u16>(name)?,
                 _ => self.image::<f32>(name)?,
             }
         }
         Ok(())
+    }
+
+    /// The part of an image that is copied, and the cards of its WCS. The point source has a part
+    /// of the grid of its own, and stays whole.
+    fn window(&mut self, name: &str) -> Result<(PlaneWindow, Header), CubeFileProblem> {
+        let mut wcs = self.wcs.clone();
+        if name != POINT_SOURCE {
+            return Ok((self.source.window.clone(), wcs));
+        }
+        let reader = &mut self.readers[0];
+        reader.move_to(name)?;
+        let (old, shape) = (reader.header()?, reader.image_shape()?);
+        let [.., ny, nx] = shape[..] else {
+            return Err(CubeFileProblem::NotACube(format!("HDU {name} has shape {shape:?}")));
+        };
+        for letter in ["", "T"] {
+            for axis in ["CRPIX1", "CRPIX2"].map(|keyword| format!("{keyword}{letter}")) {
+                // A table of wavelengths may be new: its celestial axes are the same.
+                let found = old.get(&axis).or_else(|| old.get(&axis[..6]));
+                if let Some(value) = found.filter(|_| wcs.get(&axis).is_some()) {
+                    wcs.set(&axis, value.clone(), "");
+                }
+            }
+        }
+        for keyword in SOURCE_CARDS {
+            if let Some(value) = old.get(keyword) {
+                wcs.set(keyword, value.clone(), old.comment(keyword).unwrap_or_default());
+            }
+        }
+        Ok((PlaneWindow { columns: 0..nx, rows: 0..ny, size: [ny, nx] }, wcs))
     }
 
     /// R_DATA of the planes, where all files have it.
@@ -339,14 +375,16 @@ impl Assembly<'_> {
         Ok(Some(self.source.planes.iter().map(|&(k, z)| columns[k][z]).collect()))
     }
 
-    /// Writes the planes of an image, of a context with as many words as the longest of them has.
+    /// Writes the planes of an image, of a context with as many words as the longest of them has,
+    /// of the point source with all of its part of the grid.
     fn image<T: FitsNumber>(&mut self, name: &str) -> Result<(), CubeFileProblem> {
+        let (window, wcs) = self.window(name)?;
         let mut words = Vec::new();
         for reader in self.readers.iter_mut() {
             reader.move_to(name)?;
             match reader.image_shape()?[..] {
-                [_, ny, nx] if [ny, nx] == self.source.size => words.push(1),
-                [n, _, ny, nx] if [ny, nx] == self.source.size => words.push(n),
+                [_, ny, nx] if [ny, nx] == window.size => words.push(1),
+                [n, _, ny, nx] if [ny, nx] == window.size => words.push(n),
                 ref found => {
                     let problem = format!("HDU {name} has shape {found:?}");
                     return Err(CubeFileProblem::NotACube(problem));
@@ -359,10 +397,11 @@ impl Assembly<'_> {
         if let Some(unit) = old.get("BUNIT") {
             cards.set("BUNIT", unit.clone(), "");
         }
-        cards.extend(&self.wcs);
+        cards.extend(&wcs);
         let most = words.iter().copied().max().unwrap_or(1);
-        let PlaneSource { planes, columns, rows, .. } = self.source;
-        let inner = [planes.len(), rows.len(), columns.len()];
+        let planes = &self.source.planes;
+        let pixels = window.rows.len() * window.columns.len();
+        let inner = [planes.len(), window.rows.len(), window.columns.len()];
         let context = self.readers[0].image_shape()?.len() == 4;
         let shape = if context { [&[most][..], &inner].concat() } else { inner.to_vec() };
         let steps = self.source.compression.steps(name);
@@ -382,13 +421,13 @@ impl Assembly<'_> {
                 let depth = self.readers[k].image_shape()?;
                 let depth = depth[depth.len() - 3];
                 let from = (word < words[k]).then_some((k, word * depth + z));
-                let first = (word * planes.len() + to) * rows.len() * columns.len();
+                let first = (word * planes.len() + to) * pixels;
                 match steps {
                     None => {
-                        let plane = self.plane::<T>(from, &mut row_band)?;
+                        let plane = self.plane::<T>(from, &window, &mut row_band)?;
                         self.fits.write_pixels(first, &plane)?;
                     }
-                    Some(steps) => self.rounded_plane(name, (k, z), first, steps)?,
+                    Some(steps) => self.rounded_plane(name, (k, z), (&window, first), steps)?,
                 }
                 self.progress.advance(1);
             }
@@ -401,15 +440,15 @@ impl Assembly<'_> {
         &mut self,
         name: &str,
         (k, z): (usize, usize),
-        first: usize,
+        (window, first): (&PlaneWindow, usize),
         steps: fn(&mut [f32]),
     ) -> Result<(), CubeFileProblem> {
         let mut band = Vec::new();
         self.readers[k].move_to(CubeArray::Variance.hdu())?;
-        let mut allowed = self.plane(Some((k, z)), &mut band)?;
+        let mut allowed = self.plane(Some((k, z)), window, &mut band)?;
         steps(&mut allowed);
         self.readers[k].move_to(name)?;
-        let values = self.plane(Some((k, z)), &mut band)?;
+        let values = self.plane(Some((k, z)), window, &mut band)?;
         Ok(self.fits.write_rounded(first, &values, &allowed)?)
     }
 
@@ -417,9 +456,10 @@ impl Assembly<'_> {
     fn plane<T: FitsNumber>(
         &mut self,
         from: Option<(usize, usize)>,
+        window: &PlaneWindow,
         band: &mut Vec<T>,
     ) -> Result<Vec<T>, CubeFileProblem> {
-        let PlaneSource { columns, rows, size: [ny, nx], .. } = self.source;
+        let PlaneWindow { columns, rows, size: [ny, nx] } = window;
         let Some((k, z)) = from else { return Ok(vec![T::default(); rows.len() * columns.len()]) };
         band.resize(rows.len() * nx, T::default());
         self.readers[k].read_pixels((z * ny + rows.start) * nx, band)?;

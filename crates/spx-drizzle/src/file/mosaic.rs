@@ -10,8 +10,8 @@
 //! | 5 | CON | u32, `[word][y][x]`, which inputs contributed |
 //! | 6 | DQ | u32, flags that any contribution had |
 //!
-//! Behind them stand named variances and MEANWAVE where the drizzle was asked for them. All carry
-//! the celestial WCS alone.
+//! Behind them stand named variances, MEANWAVE, NEXP, EXPTIME and PSF where the drizzle was asked
+//! for them. All carry the celestial WCS alone.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use spx_core::progress::Progress;
 
 use super::error::{CubeFileError, CubeFileProblem};
 use super::plane_writer::PlaneWriter;
-use super::writer::{CubeInfo, fill_science, primary_cards};
+use super::writer::{CubeInfo, fill_science, primary_cards, write_observation};
 use crate::cube::{CubeData, OptionalPlane};
 
 /// Writes a mosaic under a temporary name, flushes it and gives it its name; `progress` as for
@@ -81,7 +81,7 @@ fn write_hdus(
         out.measured("VARIANCE", "MJy2/sr2", mosaic, |z, plane: &mut [f32]| mosaic.variance(z, plane))?;
     }
     out.optional("WHT", "", mosaic, OptionalPlane::Weight)?;
-    if mosaic.context_words() > 0 {
+    if planes.context && mosaic.context_words() > 0 {
         out.context(mosaic)?;
     }
     if !planes.only_mean {
@@ -93,5 +93,5 @@ fn write_hdus(
     if planes.wavelength {
         out.optional("MEANWAVE", "um", mosaic, OptionalPlane::Wavelength)?;
     }
-    Ok(())
+    write_observation(out, mosaic, info)
 }

@@ -13,6 +13,7 @@
 //! | | CON | u32, `[word][z][y][x]`, where the context is kept |
 //! | | WAVELENGTH | the wavelengths, as in a cube |
 //! | | EXPOSURES | one row an exposure, in the order in which they came, and what became of it |
+//! | | COMPARED | where exposures were compared with each other: where their files are, and more |
 //! | | SETTINGS | lines `key = value` of the caller: what else shapes the sums |
 //!
 //! Where nothing but the mean is kept, COUNT, CLEARED, SET and SUM_VAR are missing. Arrays are
@@ -22,26 +23,22 @@
 use std::path::{Path, PathBuf};
 
 use spx_core::atomic::AtomicFile;
-use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::{CardValue, Header};
-use spx_core::image::ExposureId;
 use spx_core::progress::Progress;
-use spx_core::release::{
-    DataRelease, ExposureCalibration, FluxCorrection, ReleaseIdentity, WavelengthSource,
-};
 
-use super::arrays::CubeCompression;
-use super::arrays::WAVELENGTH;
+use super::arrays::{CubeCompression, WAVELENGTH};
+use super::checked::{checked, text_format, verify};
 use super::error::{CubeFileError, CubeFileProblem};
+use super::exposure_table::{EXPOSURES, read_entries, write_entries};
 use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 use super::reader::read_wavelengths;
 use super::writer::write_wavelengths;
 
 use crate::{
-    AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, GroupTime,
-    KeptSums, RealSum, VarianceMethod, WavelengthGrid,
+    AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, KeptSums,
+    RealSum, VarianceMethod, WavelengthGrid,
 };
 
 /// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights
@@ -49,7 +46,6 @@ use crate::{
 /// of their files, and nothing told their releases.
 const VERSION: i64 = 3;
 const FILETYPE: &str = "DRIZZLE_SUMS";
-const EXPOSURES: &str = "EXPOSURES";
 const SETTINGS: &str = "SETTINGS";
 
 const BIT_SUMS: [BitSum; 3] = [BitSum::Count, BitSum::Cleared, BitSum::Set];
@@ -74,18 +70,6 @@ fn real_place(sum: RealSum) -> (&'static str, usize) {
         RealSum::Optional(k) => ("SUM_OPT", k),
     }
 }
-
-/// A column of EXPOSURES of type f64, NaN where there is no value.
-type RealColumn = (&'static str, &'static str, fn(&mut AccumulatedExposure) -> &mut Option<f64>);
-
-const REAL_COLUMNS: [RealColumn; 6] = [
-    ("MJD", "d", |e| &mut e.mjd),
-    ("FG_SCALE", "", |e| &mut e.foreground_scale),
-    ("MJD_BEG", "d", |e| &mut e.time.begin),
-    ("MJD_END", "d", |e| &mut e.time.end),
-    ("EXPTIME", "s", |e| &mut e.time.exposure),
-    ("MEASTIME", "s", |e| &mut e.time.measurement),
-];
 
 /// Writes an accumulator under a temporary name, flushes it and gives it its name. `settings` are
 /// lines `key = value` that an addition must share, `celestial` cards of the celestial WCS.
@@ -181,6 +165,8 @@ fn plan_cards(plan: &DrizzlePlan) -> Header {
     optional.extend(planes.wavelength.then_some("wavelength"));
     optional.extend((planes.error == Some(ErrorMethod::Resampled)).then_some("error"));
     optional.extend(planes.context.then_some("context"));
+    optional.extend(planes.coverage.then_some("coverage"));
+    optional.extend(planes.point_source.then_some("point_source"));
     optional.extend(planes.variances.iter().map(String::as_str));
     optional.extend((planes.variance_method == VarianceMethod::Resampled).then_some("resampled"));
     let mut h = Header::new();
@@ -197,48 +183,6 @@ fn plan_cards(plan: &DrizzlePlan) -> Header {
     h
 }
 
-fn write_entries(fits: &mut FitsWriter, entries: &[AccumulatedExposure]) -> Result<(), CubeFileProblem> {
-    let processings: Vec<String> =
-        entries.iter().map(|e| e.identity.processing.map_or_else(String::new, |p| p.to_string())).collect();
-    let texts: [(&str, Vec<&str>); 10] = [
-        ("OBSERVATION", entries.iter().map(|e| e.id.observation.as_str()).collect()),
-        ("FILE", entries.iter().map(|e| e.file.as_str()).collect()),
-        ("CONTENT", entries.iter().map(|e| e.content.as_deref().unwrap_or_default()).collect()),
-        ("GROUP", entries.iter().map(|e| e.time.id.as_str()).collect()),
-        ("REMARK", entries.iter().map(|e| e.remark.as_deref().unwrap_or_default()).collect()),
-        ("RELEASE", entries.iter().map(|e| e.identity.release.map_or("", DataRelease::name)).collect()),
-        ("VERSION", entries.iter().map(|e| e.identity.version.as_deref().unwrap_or_default()).collect()),
-        ("PROCESSING", processings.iter().map(String::as_str).collect()),
-        (
-            "FLUXCORR",
-            entries.iter().map(|e| e.calibration.map_or("", |c| c.flux_correction.name())).collect(),
-        ),
-        (
-            "WAVESRC",
-            entries.iter().map(|e| e.calibration.map_or("", |c| c.wavelength_source.name())).collect(),
-        ),
-    ];
-    let formats = texts.each_ref().map(|(_, texts)| text_format(texts));
-    let column = |name, format, unit| ColumnSpec { name, format, unit, dim: None };
-    let mut columns: Vec<ColumnSpec<'_>> =
-        texts.iter().zip(&formats).map(|((name, _), format)| column(name, format, "")).collect();
-    columns.extend(["DETECTOR", "USED", "NUMBER"].map(|name| column(name, "1J", "")));
-    columns.extend(REAL_COLUMNS.iter().map(|&(name, unit, _)| column(name, "1D", unit)));
-    fits.table(EXPOSURES, entries.len(), &columns, &Header::new())?;
-    for (name, texts) in &texts {
-        fits.write_text_column(name, 0, texts)?;
-    }
-    let integers = |value: fn(&AccumulatedExposure) -> i64| entries.iter().map(value).collect::<Vec<i64>>();
-    fits.write_column("DETECTOR", 0, &integers(|e| e.id.detector.number().into()))?;
-    fits.write_column("USED", 0, &integers(|e| e.used.into()))?;
-    fits.write_column("NUMBER", 0, &integers(|e| e.number.map_or(-1, i64::from)))?;
-    for (name, _, field) in REAL_COLUMNS {
-        let value = |entry: &AccumulatedExposure| field(&mut entry.clone()).unwrap_or(f64::NAN);
-        fits.write_column(name, 0, &entries.iter().map(value).collect::<Vec<f64>>())?;
-    }
-    Ok(fits.checksum()?)
-}
-
 fn write_settings(fits: &mut FitsWriter, settings: &[String]) -> Result<(), CubeFileProblem> {
     let lines: Vec<&str> = settings.iter().map(String::as_str).collect();
     let format = text_format(&lines);
@@ -246,11 +190,6 @@ fn write_settings(fits: &mut FitsWriter, settings: &[String]) -> Result<(), Cube
     fits.table(SETTINGS, lines.len(), &[column], &Header::new())?;
     fits.write_text_column("LINE", 0, &lines)?;
     Ok(fits.checksum()?)
-}
-
-/// TFORM of a column that holds these texts.
-fn text_format(texts: &[&str]) -> String {
-    format!("{}A", texts.iter().map(|text| text.len()).max().unwrap_or(0).max(1))
 }
 
 /// The file of an accumulator, open for reading; the sums are read when they are asked for.
@@ -471,111 +410,6 @@ fn shown(value: &CardValue) -> String {
         CardValue::Logical(v) => v.to_string(),
         CardValue::Undefined => String::new(),
     }
-}
-
-/// Moves to an HDU, compares its checksum with its bytes, and reads it; whatever goes wrong there
-/// is damage.
-fn checked<T>(
-    reader: &mut FitsReader,
-    name: &str,
-    read: impl FnOnce(&mut FitsReader) -> Result<T, CubeFileProblem>,
-) -> Result<T, CubeFileProblem> {
-    verify(reader, name)?;
-    read(reader).map_err(|problem| CubeFileProblem::Broken(format!("HDU {name}: {problem}")))
-}
-
-/// Moves to an HDU and compares its checksum with its bytes.
-fn verify(reader: &mut FitsReader, name: &str) -> Result<(), CubeFileProblem> {
-    match reader.move_to(name).and_then(|()| reader.verify_checksum()) {
-        Ok(Some(true)) => Ok(()),
-        Ok(_) => Err(CubeFileProblem::Damaged(name.to_owned())),
-        Err(error) => Err(CubeFileProblem::Broken(format!("HDU {name}: {error}"))),
-    }
-}
-
-/// Releases of exposures and how they were calibrated; what is not known where the columns are
-/// missing.
-fn read_identities(
-    reader: &mut FitsReader,
-    rows: usize,
-) -> Result<Vec<(ReleaseIdentity, Option<ExposureCalibration>)>, CubeFileProblem> {
-    let mut found = Vec::with_capacity(rows);
-    if !reader.columns()?.iter().any(|column| column.name == "RELEASE") {
-        return Ok(vec![Default::default(); rows]);
-    }
-    let mut texts = |name| reader.read_text_column(name, 0, rows);
-    let [releases, versions, processings] = [texts("RELEASE")?, texts("VERSION")?, texts("PROCESSING")?];
-    let (corrections, waves) = (texts("FLUXCORR")?, texts("WAVESRC")?);
-    for (k, release) in releases.iter().enumerate() {
-        let identity = ReleaseIdentity {
-            release: release.parse().ok(),
-            version: Some(versions[k].clone()).filter(|version| !version.is_empty()),
-            processing: processings[k].parse().ok(),
-        };
-        let flux = FluxCorrection::ALL.into_iter().find(|c| c.name() == corrections[k]);
-        let wave = WavelengthSource::ALL.into_iter().find(|s| s.name() == waves[k]);
-        let calibration = flux.zip(wave).map(|(flux_correction, wavelength_source)| ExposureCalibration {
-            flux_correction,
-            wavelength_source,
-        });
-        found.push((identity, calibration));
-    }
-    Ok(found)
-}
-
-/// A column of texts, which files of earlier versions may lack.
-fn read_optional_texts(
-    reader: &mut FitsReader,
-    name: &str,
-    rows: usize,
-) -> Result<Vec<Option<String>>, CubeFileProblem> {
-    if !reader.columns()?.iter().any(|column| column.name == name) {
-        return Ok(vec![None; rows]);
-    }
-    let texts = reader.read_text_column(name, 0, rows)?.into_iter();
-    Ok(texts.map(|text| Some(text).filter(|text| !text.is_empty())).collect())
-}
-
-fn read_entries(reader: &mut FitsReader) -> Result<Vec<AccumulatedExposure>, CubeFileProblem> {
-    let rows = reader.table_rows()?;
-    let mut texts = |name| reader.read_text_column(name, 0, rows);
-    let (observations, files, groups, remarks) =
-        (texts("OBSERVATION")?, texts("FILE")?, texts("GROUP")?, texts("REMARK")?);
-    let mut identities = read_identities(reader, rows)?.into_iter();
-    let mut contents = read_optional_texts(reader, "CONTENT", rows)?.into_iter();
-    let mut integers = |name| -> Result<Vec<i64>, CubeFileProblem> {
-        let mut values = vec![0; rows];
-        reader.read_column(name, 0, &mut values)?;
-        Ok(values)
-    };
-    let (detectors, used, numbers) = (integers("DETECTOR")?, integers("USED")?, integers("NUMBER")?);
-    let mut entries = Vec::with_capacity(rows);
-    let texts = observations.into_iter().zip(files).zip(groups).zip(remarks);
-    for (k, (((observation, file), group), remark)) in texts.enumerate() {
-        let detector = Detector::new(detectors[k]).map_err(|e| CubeFileProblem::Broken(e.to_string()))?;
-        let (identity, calibration) = identities.next().unwrap_or_default();
-        entries.push(AccumulatedExposure {
-            id: ExposureId { observation, detector },
-            file,
-            identity,
-            content: contents.next().flatten(),
-            calibration,
-            mjd: None,
-            used: used[k] != 0,
-            remark: (!remark.is_empty()).then_some(remark),
-            foreground_scale: None,
-            number: u32::try_from(numbers[k]).ok(),
-            time: GroupTime { id: group, begin: None, end: None, exposure: None, measurement: None },
-        });
-    }
-    for (name, _, field) in REAL_COLUMNS {
-        let mut values = vec![0.0f64; rows];
-        reader.read_column(name, 0, &mut values)?;
-        for (entry, value) in entries.iter_mut().zip(values) {
-            *field(entry) = (!value.is_nan()).then_some(value);
-        }
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]

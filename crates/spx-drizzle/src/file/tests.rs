@@ -46,6 +46,7 @@ fn info() -> CubeInfo {
         base_pixel_scale: 6.15,
         celestial,
         exact_wavelength_wcs: true,
+        point_source: None,
         compression: CubeCompression::None,
         weighting: "ivm".into(),
         timing: Timing::default(),

@@ -1,5 +1,6 @@
 //! Writing a cube: under a temporary name, plane by plane, with checksums.
 
+use std::ops::Range;
 use std::path::Path;
 
 use spx_core::atomic::AtomicFile;
@@ -41,6 +42,8 @@ pub struct CubeInfo {
     pub celestial: Header,
     /// Adds the exact alternate WCS `T` and its table.
     pub exact_wavelength_wcs: bool,
+    /// The point source, where the drizzle was asked for it.
+    pub point_source: Option<PointSourcePlace>,
     /// How the arrays are packed.
     pub compression: CubeCompression,
     /// How pixels are weighted: `ivm` or another name.
@@ -52,6 +55,47 @@ pub struct CubeInfo {
     /// Lines of provenance: inputs, their fate, the configuration.
     pub history: Vec<String>,
 }
+
+/// Where the point source of [`OutputPlanes::point_source`](crate::OutputPlanes) lies, and the part
+/// of the cube that is written around it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PointSourcePlace {
+    /// Right ascension and declination \[deg, ICRS\].
+    pub position: [f64; 2],
+    /// Pixel `[x, y]` of the cube, 0-based.
+    pub pixel: [f64; 2],
+    /// Columns of the part.
+    pub columns: Range<usize>,
+    /// Rows of the part.
+    pub rows: Range<usize>,
+}
+
+impl PointSourcePlace {
+    /// The cards of the part, by those of the cube.
+    fn cards(&self, wcs: &Header) -> Header {
+        let mut cards = wcs.clone();
+        let first = [self.columns.start, self.rows.start].map(|first| first as f64);
+        for (keyword, first) in [("CRPIX1", first[0]), ("CRPIX2", first[1])] {
+            for keyword in [keyword.to_owned(), format!("{keyword}T")] {
+                if let Ok(at) = wcs.real(&keyword) {
+                    cards.set(&keyword, at - first, "");
+                }
+            }
+        }
+        cards
+            .set(SOURCE_CARDS[0], self.position[0], "[deg] right ascension of the point source")
+            .set(SOURCE_CARDS[1], self.position[1], "[deg] declination of the point source")
+            .set(SOURCE_CARDS[2], self.pixel[0] - first[0] + 1.0, "[pixel] of the point source, from 1")
+            .set(SOURCE_CARDS[3], self.pixel[1] - first[1] + 1.0, "[pixel] of the point source, from 1");
+        cards
+    }
+}
+
+/// Cards of the HDU [`POINT_SOURCE`].
+pub(super) const SOURCE_CARDS: [&str; 4] = ["PSF_RA", "PSF_DEC", "PSF_X", "PSF_Y"];
+
+/// The HDU of the point source.
+pub(super) const POINT_SOURCE: &str = "PSF";
 
 /// A column of a table of planes, of type f64: name, unit, value.
 pub(super) type WavelengthColumn = (&'static str, &'static str, fn(Bin) -> f64);
@@ -115,16 +159,26 @@ fn write_hdus(
     if info.exact_wavelength_wcs {
         write_exact_table(fits, &axis)?;
     }
-    write_optional(&mut PlaneWriter { fits, shape, flat: false, wcs, compression, progress }, cube)
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress };
+    write_optional(&mut out, cube)?;
+    write_observation(out, cube, info)
 }
 
 /// The steps of progress that writing a cube takes: one for each plane of each array.
 pub fn steps(cube: &dyn CubeData) -> u64 {
     let optional = cube.planes().map_or(0, |planes| {
-        let single = [planes.weight, planes.wavelength, planes.error.is_some()];
-        single.into_iter().filter(|p| *p).count() + planes.variances.len()
+        let single = [
+            planes.weight,
+            planes.wavelength,
+            planes.error.is_some(),
+            planes.coverage,
+            planes.coverage,
+            planes.point_source,
+        ];
+        let words = if planes.context { cube.context_words() } else { 0 };
+        single.into_iter().filter(|p| *p).count() + planes.variances.len() + words
     });
-    (cube.shape()[0] * (5 + optional + cube.context_words())) as u64
+    (cube.shape()[0] * (5 + optional)) as u64
 }
 
 /// The flux; in a new file there is nothing to be kept.
@@ -150,10 +204,34 @@ pub(super) fn write_optional(out: &mut PlaneWriter<'_>, cube: &dyn CubeData) -> 
     if planes.wavelength {
         out.optional("MEANWAVE", "um", cube, OptionalPlane::Wavelength)?;
     }
-    if cube.context_words() > 0 {
+    if planes.context && cube.context_words() > 0 {
         out.context(cube)?;
     }
     Ok(())
+}
+
+/// What an observer checks: coverage, and what becomes of a point source.
+pub(super) fn write_observation(
+    mut out: PlaneWriter<'_>,
+    cube: &dyn CubeData,
+    info: &CubeInfo,
+) -> Result<(), CubeFileProblem> {
+    let Some(planes) = cube.planes() else { return Ok(()) };
+    if planes.coverage {
+        out.image("NEXP", "", |z, plane: &mut [u16]| cube.exposures(z, plane))?;
+        out.optional("EXPTIME", "s", cube, OptionalPlane::ExposureTime)?;
+    }
+    let Some(place) = info.point_source.as_ref().filter(|_| planes.point_source) else { return Ok(()) };
+    let [nz, ny, nx] = out.shape;
+    let wcs = place.cards(&out.wcs);
+    let mut out = PlaneWriter { shape: [nz, place.rows.len(), place.columns.len()], wcs, ..out };
+    out.image(POINT_SOURCE, "", |z, part: &mut [f32]| {
+        let mut plane = vec![0.0; ny * nx];
+        cube.optional(OptionalPlane::PointSource, z, &mut plane);
+        let rows = plane.chunks_exact(nx).skip(place.rows.start);
+        let rows = rows.zip(part.chunks_exact_mut(place.columns.len()));
+        rows.for_each(|(from, to)| to.copy_from_slice(&from[place.columns.clone()]));
+    })
 }
 
 pub(super) fn primary_cards(cube: &dyn CubeData, info: &CubeInfo) -> Header {

@@ -11,10 +11,10 @@ use super::factor::{FactoredSystem, NeighborInverse};
 use super::normal::{Neighbors, NormalEquations, dot};
 use super::pixels::{PixelRole, SceneModel, ScenePixels, for_each_within};
 use super::{NoSceneFlux, PointSpread, Scene, SceneFlux, SceneSource};
-use crate::CircularAperture;
 use crate::noise::NoiseLaw;
 use crate::psf::fill_error;
 use crate::tile::PixelTile;
+use crate::{CircularAperture, ProfileTile};
 
 /// Rounds of weights and solution; of a bright source two are enough.
 const ROUNDS: usize = 3;
@@ -22,6 +22,10 @@ const ROUNDS: usize = 3;
 const CLIPPING_ROUNDS: usize = 2;
 /// A flux of so many standard deviations enters the variance by half; see `psf_flux.rs`.
 const HALF: f64 = 3.0;
+/// Positions may be off by this \[px\] without pixels of bright sources being clipped, those of so
+/// many standard deviations and more.
+const POSITION_ERROR: f64 = 0.15;
+const BRIGHT: f64 = 15.0;
 /// A source is damped where less than this share of its information is its own.
 const LEAST_UNIQUE: f64 = 1e-3;
 /// By how much, in units of its information.
@@ -72,7 +76,7 @@ impl<P: PointSpread> Scene<'_, P> {
         let places: Vec<[f64; 2]> = columns.all.iter().map(SceneColumn::place).collect();
         let neighbors = Neighbors::new(columns.all.len(), &pairs);
         let graph = SceneGraph { plan: EliminationPlan::new(&places, &neighbors), neighbors };
-        let solution = self.solve(law, &columns, &graph, &mut pixels);
+        let solution = self.solve(law, sources, &columns, &graph, &mut pixels);
         let mut tile = PixelTile::default();
         let model = model_of(&columns, &solution.values, &pixels, &[]);
         for (k, unknown) in columns.sources.iter().enumerate() {
@@ -100,6 +104,7 @@ impl<P: PointSpread> Scene<'_, P> {
     fn solve(
         &self,
         law: NoiseLaw,
+        sources: &[SceneSource],
         columns: &SceneColumns,
         graph: &SceneGraph,
         pixels: &mut ScenePixels,
@@ -107,6 +112,7 @@ impl<P: PointSpread> Scene<'_, P> {
         let SceneGraph { neighbors, plan } = graph;
         let mut values;
         let mut light = vec![0.0; columns.all.len()];
+        let mut displaced = Vec::new();
         let mut round = 0;
         let mut system = loop {
             pixels.weigh(sum_of(columns, &light, pixels), law);
@@ -116,8 +122,14 @@ impl<P: PointSpread> Scene<'_, P> {
             round += 1;
             let last = round >= ROUNDS + CLIPPING_ROUNDS;
             let clipped = round + 1 >= ROUNDS && !last && {
-                let model = model_of(columns, &values, pixels, &system.diagonal);
-                pixels.clip(&model, law, self.options.clip_sigma)
+                let mut model = model_of(columns, &values, pixels, &system.diagonal);
+                if displaced.is_empty() {
+                    displaced = self.displaced(sources, columns, (&values, &system.diagonal), pixels);
+                }
+                model.displaced = std::mem::take(&mut displaced);
+                let changed = pixels.clip(&model, law, self.options.clip_sigma);
+                displaced = model.displaced;
+                changed
             };
             if round >= ROUNDS && !clipped {
                 break system;
@@ -138,6 +150,39 @@ impl<P: PointSpread> Scene<'_, P> {
             background_errors = factored.solve(&self.background_pull(columns, pixels));
         }
         SceneSolution { values, inverse, damped, background_errors }
+    }
+
+    /// By how much the light of bright sources changes where their positions are `POSITION_ERROR`
+    /// off [MJy/sr].
+    fn displaced(
+        &self,
+        sources: &[SceneSource],
+        columns: &SceneColumns,
+        (values, information): (&[f64], &[f64]),
+        pixels: &ScenePixels,
+    ) -> Vec<f64> {
+        let mut sum = vec![0.0; pixels.roles.len()];
+        let mut moved: [ProfileTile; 4] = Default::default();
+        for (k, unknown) in columns.sources.iter().enumerate() {
+            let source = &sources[columns.order[unknown.members.start]];
+            let is_bright = values[k] > 0.0 && values[k].powi(2) * information[k] > BRIGHT * BRIGHT;
+            if !is_bright || source.shape.is_some() {
+                continue;
+            }
+            let column = &columns.all[k];
+            let steps = [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]];
+            for ([dx, dy], tile) in steps.into_iter().zip(&mut moved) {
+                let [x, y] = source.position;
+                tile.reset([column.columns.clone(), column.rows.clone()]);
+                self.psf.fill([x + POSITION_ERROR * dx, y + POSITION_ERROR * dy], tile);
+            }
+            for (x, y) in column.rows.clone().flat_map(|y| column.columns.clone().map(move |x| (x, y))) {
+                let share = column.at(x, y);
+                let [right, left, up, down] = [0, 1, 2, 3].map(|k: usize| (moved[k].at(x, y) - share).abs());
+                sum[pixels.index(x, y)] += values[k] * hypot(right.max(left), up.max(down));
+            }
+        }
+        sum
     }
 
     /// By how much the right-hand side would change by the error of the known background.
@@ -305,10 +350,11 @@ impl SceneFit {
         model
     }
 
-    /// Whether a pixel took part in the fit.
-    pub fn took_part(&self, x: usize, y: usize) -> bool {
+    /// What became of a pixel.
+    pub(crate) fn role(&self, x: usize, y: usize) -> PixelRole {
         let ScenePixels { columns, rows, roles, .. } = &self.pixels;
-        columns.contains(&x) && rows.contains(&y) && roles[self.pixels.index(x, y)] == PixelRole::Used
+        let known = columns.contains(&x) && rows.contains(&y);
+        if known { roles[self.pixels.index(x, y)] } else { PixelRole::Idle }
     }
 }
 

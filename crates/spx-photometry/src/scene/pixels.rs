@@ -10,7 +10,7 @@ use crate::tile::PixelTile;
 
 /// What becomes of a pixel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum PixelRole {
+pub(crate) enum PixelRole {
     /// No source is near.
     #[default]
     Idle,
@@ -45,6 +45,8 @@ pub(super) struct SceneModel {
     pub(super) light: Vec<f64>,
     /// How far each pixel decides its own model, at least.
     pub(super) leverage: Vec<f64>,
+    /// What errors of the positions of bright sources change [MJy/sr].
+    pub(super) displaced: Vec<f64>,
 }
 
 impl ScenePixels {
@@ -91,8 +93,9 @@ impl ScenePixels {
     /// Leaves pixels out that are far from the model, and takes others back; true where any
     /// changed.
     ///
-    /// Of bright sources the model itself is not better than `CORE`. What a pixel pulls the model
-    /// toward itself is allowed for.
+    /// The model itself is not better than `CORE` of its light, and where sources are bright, than
+    /// what an error of their positions changes. What a pixel pulls the model toward itself is
+    /// allowed for.
     pub(super) fn clip(&mut self, model: &SceneModel, law: NoiseLaw, sigma: f64) -> bool {
         const CORE: f64 = 0.05;
         let mut changed = false;
@@ -103,7 +106,8 @@ impl ScenePixels {
             let variance = law.variance(self.known[k] + model.light[k]);
             let own = (model.leverage[k] * self.weights[k]).min(0.9);
             let tolerated = variance * (1.0 - own) + (CORE * model.light[k]).powi(2);
-            let far = (self.data[k] - model.all[k]).powi(2) > sigma * sigma * tolerated;
+            let squared = (self.data[k] - model.all[k]).powi(2);
+            let far = squared > sigma * sigma * tolerated + model.displaced[k].powi(2);
             let role = if far { PixelRole::Clipped } else { PixelRole::Used };
             changed |= role != self.roles[k];
             self.roles[k] = role;

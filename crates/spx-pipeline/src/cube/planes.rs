@@ -198,10 +198,29 @@ fn split_in_three(planes: &[usize]) -> [Vec<usize>; 3] {
     [0, 1, 2].map(|k| planes[k * n / 3..((k + 1) * n / 3).max(k * n / 3 + 1)].to_vec())
 }
 
-/// The middle one of the planes that some image contributed to.
-pub fn middle_plane(cube: &CubeFile) -> usize {
+/// Of the planes that are at least half as full as the fullest, the one nearest the middle of those
+/// with data: in a cube of few images some planes hold a few pixels only. How full a plane is, some
+/// of its rows tell.
+///
+/// # Errors
+/// Where the file cannot be read.
+pub fn middle_plane(cube: &mut CubeFile) -> Result<usize, CubeFileError> {
+    const ROWS: usize = 32;
+    let [_, ny, _] = cube.shape();
     let planes = planes_with_data(cube.inputs_per_plane());
-    planes.get(planes.len() / 2).copied().unwrap_or(cube.wavelengths().bins() / 2)
+    let middle = planes.get(planes.len() / 2).copied().unwrap_or(cube.wavelengths().bins() / 2);
+    let mut filled = Vec::with_capacity(planes.len());
+    for z in planes {
+        let mut pixels = 0;
+        for y in (0..ny).step_by(ny.div_ceil(ROWS).max(1)) {
+            let row = read_rows(cube, PlaneQuantity::Sci, z, y..y + 1)?;
+            pixels += row.iter().filter(|v| v.is_finite()).count();
+        }
+        filled.push((z, pixels));
+    }
+    let most = filled.iter().map(|(_, pixels)| *pixels).max().unwrap_or(0);
+    let full = filled.into_iter().filter(|(_, pixels)| 2 * pixels >= most).map(|(z, _)| z);
+    Ok(full.min_by_key(|z| z.abs_diff(middle)).unwrap_or(middle))
 }
 
 /// The planes to which some image contributed.

@@ -8,14 +8,15 @@ use rayon::prelude::*;
 use spx_core::atomic;
 use spx_core::header::Header;
 use spx_core::image::ExposureId;
+use spx_core::mef::MefFile;
 use spx_core::progress::Progress;
 use spx_drizzle::file::{self, SumsFile};
-use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, GroupTime};
+use spx_drizzle::{AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, GroupTime};
 
 use super::report::InputReport;
 use super::settings::{DrizzleConfig, DrizzleProduct, KnownExposures};
 use crate::identity::InputIdentity;
-use crate::inputs::{ExposureBegin, InputFile};
+use crate::inputs::{ExposureBegin, InputError, InputFile};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::{Listener, PipelineError, ResultContext as _, stages};
@@ -182,6 +183,8 @@ pub(super) struct AddedFiles {
     pub(super) replaced: usize,
     /// New ones that are earlier than the last one in the sums.
     pub(super) early: usize,
+    /// Sources whose exposures are in the sums.
+    known: Vec<InputFile>,
     /// What changes with the content of each source.
     contents: HashMap<PathBuf, InputIdentity>,
 }
@@ -207,6 +210,7 @@ impl AddedFiles {
                     && t.content.as_deref().zip(content).is_some_and(|(a, b)| a != b)
             });
             additions.replaced += usize::from(replaced);
+            additions.known.extend(there.map(|_| source.clone()));
             let (status, reason) = match () {
                 () if there.is_some() && (!source.named || choice == KnownExposures::Skip) => {
                     additions.aside += 1;
@@ -228,6 +232,61 @@ impl AddedFiles {
             additions.refused.push(InputReport::of(source, status, Some(reason)));
         }
         additions
+    }
+
+    /// The sources with the files of all exposures in the sums, in the order in which one run adds
+    /// them: where exposures are compared with each other, they are compared anew.
+    ///
+    /// # Errors
+    /// Where one of those files is gone, or has other content than when it was added.
+    pub(super) fn with_those_in(
+        &mut self,
+        path: &Path,
+        entries: &[AccumulatedExposure],
+    ) -> Result<Vec<InputFile>, PipelineError> {
+        let found: Vec<Result<_, InputError>> = entries.par_iter().map(|entry| self.file_of(entry)).collect();
+        let total = found.len();
+        let (mut all, mut missing) = (self.new.clone(), Vec::new());
+        for found in found {
+            match found {
+                Ok((file, content)) => {
+                    self.contents.insert(file.path.clone(), content);
+                    all.push(file);
+                }
+                Err(error) => missing.push(error.to_string()),
+            }
+        }
+        if let Some(first) = missing.first() {
+            return Err(PipelineError::failed(format!(
+                "reject and match_background compare all exposures anew, and of the {total} in {} {} cannot be read \
+                 as they were added, the first: {first}",
+                path.display(),
+                missing.len()
+            )));
+        }
+        all.sort();
+        Ok(all)
+    }
+
+    /// The file of an exposure in the sums: among the sources, else where it was when it was added.
+    fn file_of(&self, entry: &AccumulatedExposure) -> Result<(InputFile, InputIdentity), InputError> {
+        let content_of = |path: &Path| {
+            let content = InputIdentity::of(path);
+            let same = entry.content.is_none() || entry.content.as_deref() == content.digest();
+            same.then_some(content)
+        };
+        let same = |file: &&InputFile| file.id == entry.id && file.identity == entry.identity;
+        if let Some(file) = self.known.iter().find(same)
+            && let Some(content) = content_of(&file.path)
+        {
+            return Ok((file.clone(), content));
+        }
+        let path = Path::new(entry.compared.as_ref().map_or(entry.file.as_str(), |c| c.path.as_str()));
+        let file = InputFile::of(path, false, MefFile::open(path)?.metadata())?;
+        match content_of(path) {
+            Some(content) if file.id == entry.id => Ok((file, content)),
+            _ => Err(InputError::new(path, "it has other content than when it was added")),
+        }
     }
 
     /// Says what the user should know of the sources.
@@ -258,9 +317,10 @@ impl AddedFiles {
         }
     }
 
-    /// What the sums keep of a source.
-    pub(super) fn entry(&self, source: &InputFile, added: &AddedFile) -> AccumulatedExposure {
+    /// What the sums keep of a source, which was compared with the others or not.
+    pub(super) fn entry(&self, source: &InputFile, added: &AddedFile, compared: bool) -> AccumulatedExposure {
         let AddedFile { report, number, time } = added;
+        let where_it_is = || std::path::absolute(&source.path).unwrap_or_else(|_| source.path.clone());
         let no_time =
             || GroupTime { id: String::new(), begin: None, end: None, exposure: None, measurement: None };
         AccumulatedExposure {
@@ -275,6 +335,11 @@ impl AddedFiles {
             foreground_scale: report.zodi_scale,
             number: *number,
             time: time.clone().unwrap_or_else(no_time),
+            compared: compared.then(|| ComparedExposure {
+                path: where_it_is().display().to_string(),
+                outliers: report.outliers,
+                background: report.background,
+            }),
         }
     }
 }
@@ -303,7 +368,7 @@ pub(super) fn report(entry: &AccumulatedExposure, context: bool) -> InputReport 
         zodi_pixels: None,
         zodi_residual: None,
         context: entry.number.filter(|_| context),
-        outliers: None,
-        background: None,
+        outliers: entry.compared.as_ref().and_then(|compared| compared.outliers),
+        background: entry.compared.as_ref().and_then(|compared| compared.background),
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use spx_core::fits::{FitsError, FitsReader};
-use spx_core::image::SpectralImage;
+use spx_core::image::{ObservationTime, SpectralImage};
 use spx_drizzle::{ExposureExtras, Weight};
 
 use super::resampling::{PixelWeighting, ResamplingParameters};
@@ -82,25 +82,40 @@ pub(super) struct ExtraArrays {
     /// Flags of pixels that see a source.
     sources: u32,
     variances: Vec<Vec<f32>>,
+    /// What the pixels hold of a point source, where that is asked for.
+    point_source: Vec<f32>,
+    /// Exposure time \[s\].
+    time: f64,
 }
 
 impl ExtraArrays {
-    /// Computes and reads them for the rows of an image.
+    /// Computes and reads them for the rows of an image, all but the point source.
     pub(super) fn load(
         parameters: &ResamplingParameters,
         map: Option<&WeightMap>,
         image: &SpectralImage,
+        point_source: Vec<f32>,
     ) -> Result<Self, InputError> {
         let weights = match (parameters.weight, map) {
             (PixelWeighting::IvmSmooth, _) => ExposureWeights::SmoothedVariance,
-            (PixelWeighting::Exptime, _) => ExposureWeights::Constant(exposure_time(image)?),
+            (PixelWeighting::Exptime, _) => {
+                ExposureWeights::Constant(seconds(image, "weight = exptime", |t| {
+                    t.measurement.or(t.exposure)
+                })?)
+            }
             (PixelWeighting::None, _) => ExposureWeights::Constant(1.0),
             (PixelWeighting::Map, Some(map)) => ExposureWeights::Map(map.of(image)?),
             (PixelWeighting::Ivm | PixelWeighting::Map, _) => ExposureWeights::InverseVariance,
         };
         let sources = image.metadata.flag_names.mask("SOURCE");
         let variances = parameters.planes.variances.iter().map(|name| read_rows(image, name));
-        Ok(Self { weights, sources, variances: variances.collect::<Result<_, _>>()? })
+        let variances = variances.collect::<Result<_, _>>()?;
+        let time = if parameters.planes.coverage {
+            seconds(image, "planes = coverage", |t| t.exposure.or(t.measurement))?
+        } else {
+            1.0
+        };
+        Ok(Self { weights, sources, variances, point_source, time })
     }
 
     /// The named variances.
@@ -116,15 +131,19 @@ impl ExtraArrays {
             ExposureWeights::Constant(weight) => Weight::Constant(*weight),
             ExposureWeights::Map(map) => Weight::Map(map),
         };
-        ExposureExtras { weight, sources: self.sources, variances, flux_scale }
+        let Self { sources, point_source, time, .. } = self;
+        ExposureExtras { weight, sources: *sources, variances, point_source, time: *time, flux_scale }
     }
 }
 
-fn exposure_time(image: &SpectralImage) -> Result<f64, InputError> {
-    let time = &image.metadata.time;
-    let seconds = time.measurement.or(time.exposure).filter(|t| *t > 0.0 && t.is_finite());
-    seconds.ok_or_else(|| {
-        InputError::new(&image.metadata.path, "HDU IMAGE: weight = exptime needs a card XPOSURE above 0")
+/// A time of an exposure \[s\], which a setting needs.
+fn seconds(
+    image: &SpectralImage,
+    setting: &str,
+    which: fn(&ObservationTime) -> Option<f64>,
+) -> Result<f64, InputError> {
+    which(&image.metadata.time).filter(|t| *t > 0.0 && t.is_finite()).ok_or_else(|| {
+        InputError::new(&image.metadata.path, format!("HDU IMAGE: {setting} needs a card XPOSURE above 0"))
     })
 }
 

@@ -43,6 +43,12 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let first = files.first().ok_or_else(|| PipelineError::usage("there are no sums"))?;
     let history = first.settings().to_vec();
     let parameters = settings(first)?.parameters()?;
+    if files.len() > 1 && !parameters.resampling.comparison.is_none() {
+        return Err(PipelineError::usage(
+            "the exposures of each of these sums were compared with each other alone (reject, match_background): \
+             `spx drizzle` on the inputs of all compares all",
+        ));
+    }
     let detector = parameters
         .detector
         .ok_or_else(|| PipelineError::failed("the settings of the sums name no detector"))?;

@@ -18,6 +18,7 @@ use super::accumulate::{self, AddedFile, AddedFiles, SumsInUse};
 use super::extra::{ExtraArrays, WeightMap};
 use super::holes;
 use super::memory::allowed_memory;
+use super::point_source::ExposurePsf;
 use super::report::{CubeReport, InputReport};
 use super::settings::{DrizzleParameters, DrizzleProduct, KnownExposures};
 use super::writer::CubeWriter;
@@ -101,9 +102,10 @@ impl DrizzleJob<'_> {
     pub(super) fn fingerprint(&self, stages: &mut Stages<'_>) -> Result<String, PipelineError> {
         let paths: Vec<&Path> = self.files.iter().map(|file| file.path.as_path()).collect();
         let sources = stages.lines(&paths)?;
+        let named = stages.lines(&self.parameters.named_files())?;
         let failed = self.failed.iter().map(|e| format!("{} (failed)", e.name));
         let sums = self.parameters.accumulate.iter().map(|path| format!("accumulate {}", path.display()));
-        let products = self.calibration.paths_of_cubes(self.product.detector());
+        let products = self.products_used();
         let products = calibration_lines(&products, stages)?;
         let packed = self.parameters.compression.name().map(|name| format!("compress {name}"));
         let lines = self
@@ -113,6 +115,7 @@ impl DrizzleJob<'_> {
             .chain(packed)
             .chain(sums)
             .chain(products)
+            .chain(named)
             .chain(sources)
             .chain(failed);
         Ok(lines.collect::<Vec<_>>().join("\n"))
@@ -125,15 +128,18 @@ impl DrizzleJob<'_> {
         let largest = self.files.iter().map(pixels).max().unwrap_or(0);
         let workers = rayon::current_num_threads().min(self.files.len()) as u64;
         needed_memory(plan, accumulated + self.files.len(), largest, workers)
-            + plan.comparison_bytes(self.files.len(), &self.comparison(0))
+            + plan.comparison_bytes(
+                accumulated + self.files.len(),
+                &self.comparison(accumulated + self.files.len(), 0),
+            )
     }
 
-    /// For what the exposures are compared, with so much memory for their stack \[bytes\], but not
-    /// more than by default.
-    fn comparison(&self, memory: u64) -> ComparisonOptions {
+    /// For what so many exposures are compared, with so much memory for their stack \[bytes\], but
+    /// not more than by default.
+    fn comparison(&self, exposures: usize, memory: u64) -> ComparisonOptions {
         let ComparisonOptions { background, rejection } = self.parameters.resampling.comparison;
         // Too few exposures judge nothing.
-        let rejection = rejection.filter(|options| self.files.len() >= options.min_coverage);
+        let rejection = rejection.filter(|options| exposures >= options.min_coverage);
         let rejection =
             rejection.map(|options| RejectionOptions { memory: options.memory.min(memory), ..options });
         ComparisonOptions { background, rejection }
@@ -164,6 +170,16 @@ impl DrizzleJob<'_> {
     }
 
     fn run_at_once(&self, plan: DrizzlePlan) -> Result<CubeReport, PipelineError> {
+        let (drizzler, report, timing) = self.sum(plan)?;
+        self.write(&drizzler, &report, timing)?;
+        Ok(report)
+    }
+
+    /// Drizzles, and writes nothing.
+    ///
+    /// # Errors
+    /// What the memory refuses.
+    pub(super) fn sum(&self, plan: DrizzlePlan) -> Result<(Drizzler, CubeReport, Timing), PipelineError> {
         let mut drizzler = Drizzler::new(plan);
         // spxquery knows no median of the run.
         let alone = self.parameters.zodi.options.estimator == ForegroundEstimator::Ivm;
@@ -178,33 +194,46 @@ impl DrizzleJob<'_> {
         }
         inputs.extend(self.left_aside());
         let report = self.report(&drizzler, Vec::new(), inputs);
-        self.write(&drizzler, &report, timing)?;
-        Ok(report)
+        Ok((drizzler, report, timing))
     }
 
     fn run_accumulating(&self, plan: DrizzlePlan, mut sums: SumsInUse) -> Result<CubeReport, PipelineError> {
-        let mut accumulator = sums.load(plan, self.listener)?;
-        let context = self.parameters.resampling.planes.context;
-        let accumulated = accumulator.entries().iter().map(|e| accumulate::report(e, context)).collect();
-        let additions = AddedFiles::among(&self.files, accumulator.entries(), self.parameters.known);
+        let before = sums.entries().to_vec();
+        let mut additions = AddedFiles::among(&self.files, &before, self.parameters.known);
+        let compares = !self.parameters.resampling.comparison.is_none();
+        // Exposures that are compared with each other cannot be added to those of earlier runs.
+        let anew = compares && !additions.new.is_empty();
+        additions.early = if anew { 0 } else { additions.early };
         additions.tell(&sums.path, self.listener);
-        self.refuse_mixed_scales(&accumulator, &additions.new)?;
+        self.refuse_mixed_scales(&before, &additions.new)?;
+        let (files, mut accumulator) = if anew {
+            (additions.with_those_in(&sums.path, &before)?, Accumulator::new(Drizzler::new(plan)))
+        } else {
+            (additions.new.clone(), sums.load(plan, self.listener)?)
+        };
         // Sums must not depend on how they were cut into runs, so none looks at the others.
-        let answers = self.add(&mut accumulator.drizzler, &additions.new, Some(&[]))?;
+        let answers = self.add(&mut accumulator.drizzler, &files, Some(&[]))?;
         accumulator.drizzler.finalize();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
-        let before = accumulator.entries().len();
-        for (source, answer) in additions.new.iter().zip(answers) {
+        let context = self.parameters.resampling.planes.context;
+        let kept = accumulator.entries().iter();
+        let mut accumulated: Vec<InputReport> = kept.map(|e| accumulate::report(e, context)).collect();
+        let known: HashSet<&ExposureId> = before.iter().map(|entry| &entry.id).collect();
+        for (source, answer) in files.iter().zip(answers) {
             let added = self.added(source, answer);
+            let is_known = known.contains(&source.id);
             if added.report.status != InputOutcome::Failed {
-                accumulator.note(additions.entry(source, &added))?;
+                accumulator.note(additions.entry(source, &added, compares))?;
+            } else if is_known {
+                let reason = added.report.reason.unwrap_or_default();
+                return Err(PipelineError::failed(format!("{}: {reason}", source.path.display())));
             }
-            inputs.push(added.report);
+            if is_known { &mut accumulated } else { &mut inputs }.push(added.report);
         }
         let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
         // Sums of nothing but zeros help nobody.
         self.writer().refuse_empty(&report)?;
-        if accumulator.entries().len() > before {
+        if accumulator.entries().len() > before.len() {
             let celestial = self.parameters.grid.header();
             sums.write(&accumulator, &self.history, &celestial, self.listener)?;
         }
@@ -303,7 +332,7 @@ impl DrizzleJob<'_> {
         F: Fn(&DrizzlePlan, &InputFile, &mut Droplets) -> Result<Loaded, InputError> + Sync,
     {
         let title = format!("drizzle {}", self.product);
-        let options = self.comparison(self.half_of_the_rest(drizzler.plan()));
+        let options = self.comparison(files.len(), self.half_of_the_rest(drizzler.plan()));
         self.listener.start(&title, drizzler.comparison_steps(files.len(), &options));
         let answers = drizzler.add_all_compared(files, load, &options, self.listener);
         self.listener.finish();
@@ -333,8 +362,10 @@ impl DrizzleJob<'_> {
         run: Option<&[f64]>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
-        let frame = Frame::open(&source.path, self.calibration)?;
+        let mut frame = Frame::open(&source.path, self.calibration)?;
         let calibration = frame.calibration();
+        let wanted = self.parameters.resampling.planes.point_source;
+        let psf = wanted.then(|| ExposurePsf::read(&mut frame, self.calibration)).transpose()?;
         let Frame { file, maps, .. } = frame;
         let metadata = file.metadata();
         let excluded = self.parameters.excluded(&metadata.flag_names);
@@ -361,7 +392,8 @@ impl DrizzleJob<'_> {
             }
         }
         let resampling = &self.parameters.resampling;
-        let extra = ExtraArrays::load(resampling, weights, &image)?;
+        let point_source = psf.map(|psf| psf.of_source(&self.parameters.grid, &image, &maps)).transpose()?;
+        let extra = ExtraArrays::load(resampling, weights, &image, point_source.unwrap_or_default())?;
         let variances = extra.variances();
         let exposure = Exposure {
             shape: image.metadata.shape,
@@ -460,14 +492,24 @@ impl DrizzleJob<'_> {
         if let Some(warning) = holes.and_then(holes::warning) {
             self.listener.warning(&format!("{}: {warning}", self.product));
         }
-        let products = self.calibration.paths_of_cubes(self.product.detector()).into_iter();
-        CubeReport { calibration: products.map(file_name).collect(), holes, ..report }
+        let calibration = self.products_used().into_iter().map(file_name).collect();
+        CubeReport { calibration, holes, ..report }
+    }
+
+    /// The calibration products that shape the cube.
+    fn products_used(&self) -> Vec<&Path> {
+        let psf = self.parameters.resampling.planes.point_source;
+        self.calibration.paths_of_cubes(self.product.detector(), psf)
     }
 
     /// Sums cannot be brought to another flux scale afterwards, and so take no exposures on two.
-    fn refuse_mixed_scales(&self, sums: &Accumulator, new: &[InputFile]) -> Result<(), PipelineError> {
+    fn refuse_mixed_scales(
+        &self,
+        sums: &[AccumulatedExposure],
+        new: &[InputFile],
+    ) -> Result<(), PipelineError> {
         let flux = |entry: &AccumulatedExposure| entry.calibration.unwrap_or_default().flux_correction;
-        let before = sums.entries().iter().filter(|entry| entry.used);
+        let before = sums.iter().filter(|entry| entry.used);
         let before = before.map(|entry| (&entry.identity, flux(entry)));
         let after = new
             .iter()

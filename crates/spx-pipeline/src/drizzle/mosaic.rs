@@ -100,7 +100,7 @@ impl fmt::Display for WaveRange {
 
 impl MosaicConfig {
     /// The range of wavelengths \[um\].
-    fn range(&self) -> Result<[f64; 2], PipelineError> {
+    pub(crate) fn range(&self) -> Result<[f64; 2], PipelineError> {
         match (self.wave, self.channel, self.z_edges.as_deref()) {
             (Some(_), Some(_), _) => {
                 Err(PipelineError::usage("wave and channel exclude each other: give one of them"))

@@ -62,7 +62,8 @@ pub struct ResamplingSettings {
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["nan"], "x-value" = "VALUE", "x-infinite" = true))]
     pub fillval: Option<FillValue>,
-    /// Further planes of the output: weight, wavelength (mean of the pixels), context
+    /// Further planes of the output: weight, wavelength (mean of the pixels), context, coverage
+    /// (exposures and exposure time of each voxel), psf (what a point source in the middle becomes)
     #[schemars(extend("examples" = [["weight", "wavelength"]]))]
     pub planes: Option<Vec<OptionalPlane>>,
     /// A plane of errors: from_var (from the variances) or driz_err (the pixels' errors, resampled
@@ -184,6 +185,10 @@ pub enum OptionalPlane {
     Wavelength,
     /// Which exposures contributed
     Context,
+    /// How many exposures contributed, and for how long
+    Coverage,
+    /// What a point source in the middle becomes
+    Psf,
 }
 
 /// [`ErrorMethod`] by the names of STScI's Resample.
@@ -300,6 +305,8 @@ impl ResamplingSettings {
             weight: has(OptionalPlane::Weight),
             wavelength: has(OptionalPlane::Wavelength),
             context: has(OptionalPlane::Context),
+            coverage: has(OptionalPlane::Coverage),
+            point_source: has(OptionalPlane::Psf),
             error: self.err.map(|method| match method {
                 ErrorPlane::FromVar => ErrorMethod::FromVariances,
                 ErrorPlane::DrizErr => ErrorMethod::Resampled,
@@ -314,5 +321,19 @@ impl ResamplingSettings {
 }
 
 /// Names that the output has for its own arrays.
-const RESERVED: [&str; 11] =
-    ["SCI", "VARIANCE", "AND_MASK", "OR_MASK", "COUNT", "WAVELENGTH", "WHT", "MEANWAVE", "ERR", "CON", "DQ"];
+const RESERVED: [&str; 14] = [
+    "SCI",
+    "VARIANCE",
+    "AND_MASK",
+    "OR_MASK",
+    "COUNT",
+    "WAVELENGTH",
+    "WHT",
+    "MEANWAVE",
+    "ERR",
+    "CON",
+    "DQ",
+    "NEXP",
+    "EXPTIME",
+    "PSF",
+];

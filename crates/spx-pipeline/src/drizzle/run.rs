@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use spx_archive::{DownloadLayout, SearchShape, Selection};
 use spx_core::detector::Detector;
+use spx_drizzle::Drizzler;
+use spx_wcs::OutputGrid;
 
 use super::accumulate::SumsInUse;
 use super::channels::ChannelFile;
@@ -79,6 +81,38 @@ pub fn mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleR
 /// As [`mosaic`].
 pub fn resume_mosaic(config: &MosaicConfig, listener: &dyn Listener) -> Result<DrizzleReport, PipelineError> {
     make(&DrizzleTask::Mosaic(config), true, listener)
+}
+
+/// Drizzles files onto a grid that is given, in place of that of the settings, and writes nothing;
+/// also tells what became of each.
+///
+/// # Errors
+/// Usage where the settings are wrong, or need more memory than there is.
+pub(crate) fn drizzle_mean(
+    config: &MosaicConfig,
+    grid: OutputGrid,
+    files: Vec<InputFile>,
+    calibration: &Calibration,
+    listener: &dyn Listener,
+) -> Result<(Drizzler, CubeReport), PipelineError> {
+    let mut parameters = config.parameters()?;
+    parameters.grid = grid;
+    let job = DrizzleJob {
+        parameters: &parameters,
+        product: DrizzleProduct::Mosaic,
+        directory: &parameters.output_dir,
+        calibration,
+        files,
+        failed: &[],
+        aside: Vec::new(),
+        overwrite: false,
+        history: Vec::new(),
+        listener,
+    };
+    let plan = parameters.plan(job.product)?;
+    check_memory(job.memory(&plan, 0), parameters.max_memory)?;
+    let (drizzler, report, _) = job.sum(plan)?;
+    Ok((drizzler, report))
 }
 
 /// Makes the cube of one detector from files and directories that are at hand.

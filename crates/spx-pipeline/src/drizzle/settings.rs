@@ -1,6 +1,6 @@
 //! Settings of a drizzle, and the parameters that come of them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -285,6 +285,8 @@ impl std::fmt::Display for DrizzleProduct {
 pub(super) struct DrizzleParameters {
     pub(super) region: Rectangle,
     pub(super) grid: OutputGrid,
+    /// The reference image that it is taken from.
+    like: Option<PathBuf>,
     pub(super) detector: Option<Detector>,
     /// Files and directories; where empty, what the archive has.
     pub(super) input: Vec<PathBuf>,
@@ -388,17 +390,10 @@ impl DrizzleConfig {
             return Err(exclude("channels = all", "detector"));
         }
         let resampling = self.resampling.parameters()?;
-        if resampling.comparison.rejection.is_some() && self.accumulate.is_some() {
-            // The sums of earlier runs cannot be taken apart again.
-            return Err(exclude("reject", "accumulate"));
-        }
-        if self.resampling.match_background.form().is_some() && self.accumulate.is_some() {
-            // Corrections depend on all exposures.
-            return Err(exclude("match_background", "accumulate"));
-        }
         let parameters = DrizzleParameters {
             region,
             grid,
+            like: self.grid.like.clone(),
             detector: self.region.detector()?,
             input: self.output.input.clone().unwrap_or_default(),
             archive: self.archive.access()?,
@@ -499,6 +494,11 @@ impl DrizzleParameters {
             Some(good) => good.excluded(names),
             None => self.exclude_flags.mask(names),
         }
+    }
+
+    /// Files that settings name and that shape the output: the reference image, the weights.
+    pub(super) fn named_files(&self) -> Vec<&Path> {
+        self.like.iter().chain(&self.resampling.weight_map).map(PathBuf::as_path).collect()
     }
 
     /// The wavelength axis of a detector's cube, or of the mosaic.

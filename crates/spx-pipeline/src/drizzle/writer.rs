@@ -10,6 +10,7 @@ use spx_drizzle::file::{self, CubeCompression, CubeInfo};
 use spx_drizzle::{Drizzler, Timing};
 use spx_wcs::OutputGrid;
 
+use super::point_source;
 use super::report::{CubeReport, InputReport};
 use super::settings::{CubeChannels, DrizzleParameters, DrizzleProduct};
 use crate::PipelineError;
@@ -87,6 +88,7 @@ impl CubeWriter<'_> {
             base_pixel_scale: OutputGrid::NATIVE_SCALE,
             celestial: parameters.grid.header(),
             exact_wavelength_wcs: parameters.exact_wavelength_wcs,
+            point_source: Some(point_source::place(&parameters.grid)),
             // A part of a file of all channels is packed when that is written.
             compression: match parameters.channels {
                 CubeChannels::Detector => parameters.compression,

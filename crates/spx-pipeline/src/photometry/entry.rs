@@ -124,18 +124,11 @@ pub fn measure_all(
 /// that were fitted to the other exposures of the detector. What is measured once more does not
 /// depend on what was measured in which run.
 pub fn measure_unfitted_again(entries: &mut [PhotometryEntry], target: &SkyTarget, setup: &PhotometrySetup) {
-    let fitted = |detector: u8| -> Vec<f64> {
-        let infos = entries.iter().filter_map(|entry| entry.exposure.as_ref());
-        infos
-            .filter(|info| info.detector == detector && info.zodi_scale_error.is_some())
-            .filter_map(|info| info.zodi_scale)
-            .collect()
-    };
     let unfitted = |entry: &PhotometryEntry| {
         entry.exposure.as_ref().filter(|info| info.zodi_not_fitted).map(|info| info.detector)
     };
     let late: Vec<(usize, Vec<f64>)> = (0..entries.len())
-        .filter_map(|k| Some((k, fitted(unfitted(&entries[k])?))))
+        .filter_map(|k| Some((k, fitted_scales(entries, unfitted(&entries[k])?))))
         .filter(|(_, run)| !run.is_empty())
         .collect();
     let pool = BufferPool::default();
@@ -146,6 +139,20 @@ pub fn measure_unfitted_again(entries: &mut [PhotometryEntry], target: &SkyTarge
     for ((k, _), entry) in late.into_iter().zip(again) {
         entries[k] = entry;
     }
+}
+
+/// The zodiacal scales that were fitted to exposures of a detector.
+pub(super) fn fitted_scales(entries: &[PhotometryEntry], detector: u8) -> Vec<f64> {
+    let infos = entries.iter().filter_map(|entry| entry.exposure.as_ref());
+    infos
+        .filter(|info| info.detector == detector && info.zodi_scale_error.is_some())
+        .filter_map(|info| info.zodi_scale)
+        .collect()
+}
+
+/// A target, then the sources that are fitted with it.
+pub(super) fn targets_with_neighbors(target: &SkyTarget, setup: &PhotometrySetup) -> Vec<SkyTarget> {
+    [&[*target], setup.neighbors.targets.as_slice()].concat()
 }
 
 fn measure(
@@ -176,7 +183,7 @@ fn measure_on(
         return Ok(ended(opened.info(), rejected(&reason)));
     }
     let exposure = opened.read(setup, run, pool.take())?;
-    let targets = [&[*target], setup.neighbors.targets.as_slice()].concat();
+    let targets = targets_with_neighbors(target, setup);
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
         Ok(photometer) => match photometer.measure_all(&targets).into_iter().next() {

@@ -20,9 +20,9 @@ use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
-    ForegroundModel, ImageView, MeasurementQuality, NoMeasurement, Photometer, PhotometryError, PsfModel,
-    PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFlux, SceneSource, Scratch, SersicOnImage,
-    SourceOnImage, check_place,
+    ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
+    PhotometryError, PsfModel, PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFit, SceneFlux,
+    SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
@@ -273,6 +273,30 @@ impl ExposurePhotometer<'_> {
         }
     }
 
+    /// The first target as [`measure_all`](Self::measure_all) measures it, and the pixels within
+    /// `reach` of it beside their model; `None` where it has no flux.
+    pub fn picture(&self, targets: &[SkyTarget], reach: usize) -> Option<(MeasurementRow, MeasurementStamp)> {
+        let target = targets.first()?;
+        match &self.kernel {
+            MeasurementKernel::Aperture(photometer) => {
+                let located = self.locate(target).ok()?;
+                let measured = photometer.measure(&located.source, &mut Scratch::default()).ok()?;
+                let stamp = photometer.stamp(&measured, reach);
+                Some((
+                    MeasurementRow::new(&measured, located.circumstances(self.quality.classify(&measured))),
+                    stamp,
+                ))
+            }
+            MeasurementKernel::Fit { scene, parameters } => {
+                let together = parameters.method == MeasurementMethod::Scene;
+                let (located, fit) = self.fit_together(scene, if together { targets } else { &targets[..1] });
+                let (located, flux) = (located.into_iter().next()?.ok()?, *fit.fluxes.first()?);
+                let row = self.row_of_fit(&located, flux, parameters).ok()?;
+                Some((row, scene.stamp(&fit, located.source.position, row.aperture_radius, reach)))
+            }
+        }
+    }
+
     fn locate(&self, target: &SkyTarget) -> Result<LocatedTarget, NoMeasurement> {
         let off = NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN };
         let ReadExposure { maps, info, parent_offset, .. } = self.exposure;
@@ -302,6 +326,17 @@ impl ExposurePhotometer<'_> {
         parameters: &PhotometryParameters,
         targets: &[SkyTarget],
     ) -> Vec<Result<MeasurementRow, NoMeasurement>> {
+        let (located, fit) = self.fit_together(scene, targets);
+        let rows = located.into_iter().zip(fit.fluxes);
+        rows.map(|(located, flux)| self.row_of_fit(&located?, flux, parameters)).collect()
+    }
+
+    /// The fit of a scene, and where its targets are.
+    fn fit_together(
+        &self,
+        scene: &Scene<'_, PsfOnImage<'_>>,
+        targets: &[SkyTarget],
+    ) -> (Vec<Result<LocatedTarget, NoMeasurement>>, SceneFit) {
         let located: Vec<_> = targets.iter().map(|target| self.locate(target)).collect();
         let nowhere = SceneSource { position: [f64::NAN; 2], pixel_area: f64::NAN, shape: None };
         let sources: Vec<SceneSource> = located
@@ -313,17 +348,22 @@ impl ExposurePhotometer<'_> {
                 Err(_) => nowhere,
             })
             .collect();
-        let fluxes = scene.fit(&sources).fluxes;
-        let rows = located.into_iter().zip(fluxes).map(|(located, flux)| {
-            let located = located?;
-            check_place(located.source.position, self.exposure.image.metadata().shape)?;
-            let area = located.source.pixel_area;
-            if !(area > 0.0 && area.is_finite()) {
-                return Err(NoMeasurement::PixelArea(area));
-            }
-            Ok(self.fitted(&located, &flux?, parameters))
-        });
-        rows.collect()
+        let fit = scene.fit(&sources);
+        (located, fit)
+    }
+
+    fn row_of_fit(
+        &self,
+        located: &LocatedTarget,
+        flux: Result<SceneFlux, NoSceneFlux>,
+        parameters: &PhotometryParameters,
+    ) -> Result<MeasurementRow, NoMeasurement> {
+        check_place(located.source.position, self.exposure.image.metadata().shape)?;
+        let area = located.source.pixel_area;
+        if !(area > 0.0 && area.is_finite()) {
+            return Err(NoMeasurement::PixelArea(area));
+        }
+        Ok(self.fitted(located, &flux?, parameters))
     }
 
     fn fitted(

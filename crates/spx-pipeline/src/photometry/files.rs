@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_archive::ArchiveUrl;
+use spx_plot::FigureFormat;
 
+use super::cutouts::draw_cutouts;
 use super::entry::{MeasurementOutcome, PhotometryEntry, measure_all, measure_unfitted_again, sort_entries};
 use super::exposure::PhotometrySetup;
 use super::neighbors::NeighborArchive;
@@ -73,16 +75,21 @@ pub struct PhotometryReport {
     pub identifiers: ArchiveIdentifiers,
     /// One for each file, by time.
     pub entries: Vec<PhotometryEntry>,
+    /// The figure of [`draw_cutouts`], where it was asked for.
+    #[serde(skip)]
+    pub cutouts: Option<Vec<u8>>,
 }
 
 /// Measures a source on files, and on the spectral images in directories. A file that cannot be
-/// read does not stop the others.
+/// read does not stop the others. With a format, [`draw_cutouts`] draws measurements where there
+/// are any.
 ///
 /// # Errors
 /// Usage where the settings are wrong; nothing found where there is no image; interrupted.
 pub fn photometry(
     files: &[PathBuf],
     config: &PhotometryConfig,
+    cutouts: Option<FigureFormat>,
     listener: &dyn Listener,
 ) -> Result<PhotometryReport, PipelineError> {
     let target = config.source.target()?;
@@ -104,9 +111,13 @@ pub fn photometry(
     sort_entries(&mut entries);
     count_once(&mut entries, config.release);
     warn_of_mixed_scales(&entries, listener);
+    warn_of_unmodeled_light(&entries, listener);
     let calibration = setup.calibration.files().collect();
     let identifiers = ArchiveIdentifiers::beside(&files, listener);
-    Ok(PhotometryReport { target, columns: config.columns, calibration, identifiers, entries })
+    let is_measured = entries.iter().any(|entry| entry.row().is_some());
+    let draw = |format| draw_cutouts(&entries, &target, &setup, format, listener);
+    let cutouts = cutouts.filter(|_| is_measured).map(draw).transpose()?;
+    Ok(PhotometryReport { target, columns: config.columns, calibration, identifiers, entries, cutouts })
 }
 
 impl PhotometryReport {
@@ -134,6 +145,18 @@ pub(crate) fn warn_of_mixed_scales(entries: &[PhotometryEntry], listener: &dyn L
     if let Some(warning) = mixed_scales_warning(rows.map(|(info, _)| (&info.identity, info.flux_correction)))
     {
         listener.warning(&warning);
+    }
+}
+
+/// Says so where the fits of half of the rows or more leave much light unexplained.
+pub(crate) fn warn_of_unmodeled_light(entries: &[PhotometryEntry], listener: &dyn Listener) {
+    let rows = || entries.iter().filter_map(PhotometryEntry::row);
+    let [all, bad] = [rows().count(), rows().filter(|(_, row)| row.holds_unmodeled_light()).count()];
+    if bad > 0 && 2 * bad >= all {
+        listener.warning(&format!(
+            "on {bad} of {all} images the pixels of the source hold much light that the fit does not explain: a \
+             neighbor is missing (neighbors), the position is off, or the source is extended (sersic, r_eff)"
+        ));
     }
 }
 

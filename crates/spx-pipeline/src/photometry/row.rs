@@ -269,6 +269,14 @@ impl MeasurementRow {
         self.fit.map_or(MeasurementMethod::Aperture, |fit| fit.method)
     }
 
+    /// Whether the pixels of a fit hold much light that its sources do not explain: a quarter of
+    /// them were clipped, or the rest lies far from the model.
+    pub fn holds_unmodeled_light(&self) -> bool {
+        let Some(fit) = self.fit else { return false };
+        let clipped = self.fallbacks.clipped_pixels;
+        4 * clipped > fit.degrees_of_freedom + clipped || fit.reduced_chi2().is_some_and(|chi2| chi2 > 5.0)
+    }
+
     /// Flux over error.
     pub fn snr(&self) -> f64 {
         self.flux / self.flux_error

@@ -57,6 +57,9 @@ pub struct RunConfig {
     pub columns: ColumnNames,
     /// Forms of the table in results/, lightcurve.csv and so on; .vot for votable
     pub format: Vec<TableForm>,
+    /// Draw the ten measurements that fit worst and six others, in results/cutouts.png: pixels,
+    /// model, residuals, and which pixels took part
+    pub cutouts: bool,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
     pub bands: Option<Vec<String>>,
@@ -83,6 +86,7 @@ impl Default for RunConfig {
             output_dir: "output".into(),
             columns: ColumnNames::default(),
             format: vec![TableForm::Csv, TableForm::Ecsv],
+            cutouts: false,
             bands: None,
             cutout: CutoutSettings::default(),
             archive: ArchiveSettings::default(),

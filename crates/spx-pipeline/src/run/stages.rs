@@ -14,9 +14,10 @@ use crate::calibration::calibration_lines;
 use crate::clock::now;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
+use crate::photometry::cutouts::draw_cutouts;
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
-use crate::photometry::files::warn_of_mixed_scales;
+use crate::photometry::files::{warn_of_mixed_scales, warn_of_unmodeled_light};
 use crate::photometry::neighbors::NeighborArchive;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
@@ -39,6 +40,8 @@ const SPECTRA: [(&str, SpectrumForm); 3] = [
 /// In `results/`, what a table of the archive has around the source.
 const NEIGHBORS: &str = "neighbors.csv";
 const SPECTRUM_FIGURE: &str = "spectrum.png";
+/// In `results/`, measurements beside their models, where they are asked for.
+const CUTOUTS: &str = "cutouts.png";
 const FIGURES: [(&str, FigureFormat); 3] = [
     ("combined_plot.png", FigureFormat::Png),
     ("combined_plot.svg", FigureFormat::Svg),
@@ -235,6 +238,7 @@ impl<'a> SourceRun<'a> {
             Ok::<_, PipelineError>(entries)
         })?;
         warn_of_mixed_scales(&entries, listener);
+        warn_of_unmodeled_light(&entries, listener);
         Ok(ProcessedImages { entries, depends })
     }
 
@@ -265,7 +269,7 @@ impl<'a> SourceRun<'a> {
             return Err(nothing_measured(entries));
         }
         let identifiers = ArchiveIdentifiers::told(&self.query()?);
-        let RunConfig { name, columns, format, .. } = self.config;
+        let RunConfig { name, columns, format, cutouts, .. } = self.config;
         let options = &self.parameters.figure;
         let table_file = |form: TableForm| self.results.join(format!("lightcurve.{}", form.ending()));
         let [tables, unwanted] = [true, false].map(|wanted| -> Vec<(PathBuf, TableForm)> {
@@ -275,13 +279,17 @@ impl<'a> SourceRun<'a> {
         let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
         let spectrum = SourceSpectrum::of_entries(name, entries);
         let spectra = SPECTRA.iter().map(|s| s.0).chain([SPECTRUM_FIGURE]).filter(|_| spectrum.filled() > 0);
+        let spectra = spectra.chain(cutouts.then_some(CUTOUTS));
         let tables_and_figures =
             tables.iter().map(|t| t.0.clone()).chain(figures.iter().map(|f| f.0.clone()));
         let files: Vec<PathBuf> =
             tables_and_figures.chain(spectra.map(|name| self.results.join(name))).collect();
         files.iter().try_for_each(|file| self.stages.clear(file))?;
-        let known = if *columns == ColumnNames::Irsa { format!("{identifiers:?}") } else { String::new() };
+        let mut known =
+            if *columns == ColumnNames::Irsa { format!("{identifiers:?}") } else { String::new() };
+        known += if *cutouts { CUTOUTS } else { "" };
         let depends = format!("{columns:?} {format:?} {options:?} {known}\n{depends}");
+        let listener = self.stages.listener();
         let all_there = |(): &()| files.iter().all(|file| file.exists());
         let mut table = table(self.config, &self.parameters, &self.setup, entries);
         table.head.identifiers = identifiers;
@@ -290,8 +298,15 @@ impl<'a> SourceRun<'a> {
                 write_output(file, &table.render(*form)?, true)?;
             }
             // Those of an earlier run would not be of these measurements.
-            for (file, _) in unwanted.iter().filter(|(file, _)| file.exists()) {
+            let sheet = self.results.join(CUTOUTS);
+            let old = unwanted.iter().map(|(file, _)| file).chain((!cutouts).then_some(&sheet));
+            for file in old.filter(|file| file.exists()) {
                 std::fs::remove_file(file).with_context(|| file.display().to_string())?;
+            }
+            if *cutouts {
+                let target = &self.parameters.target;
+                let drawn = draw_cutouts(entries, target, &self.setup, FigureFormat::Png, listener)?;
+                write_output(&sheet, &drawn, true)?;
             }
             let rows = entries.iter().filter_map(PhotometryEntry::row);
             let figure = source_figure(name, rows, options.clone());

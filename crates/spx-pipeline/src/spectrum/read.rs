@@ -158,11 +158,11 @@ mod tests {
         assert_eq!((filled.used, filled.flux), (3, 6.0));
         let hash = "# A head\ntarget_id,flux,flux_error,wavelength,bandwidth,band,is_good\n#7,5.0,1.0,2.0,0.05,D3,true\n";
         assert_eq!(read_table(&write("hash.csv", hash)).unwrap().len(), 1, "an id may begin with #");
+        let fits = write("cube.fits", "SIMPLE  =                    T");
+        assert!(read_spectrum(&[fits]).unwrap_err().one_line().contains("a FITS file"));
         let mixed = "source,flux,wavelength,band\na,5.0,2.0,D3\nb,6.0,2.0,D3\n";
         let error = read_spectrum(&[write("mixed.csv", mixed)]).unwrap_err().one_line();
         assert!(error.contains("several sources, a and b"), "{error}");
-        let fits = write("cube.fits", "SIMPLE  =                    T");
-        assert!(read_spectrum(&[fits]).unwrap_err().one_line().contains("a FITS file"));
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }

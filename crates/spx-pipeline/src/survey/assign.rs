@@ -13,7 +13,7 @@ const MARGIN: f64 = 2.9e-4;
 
 /// The frames that reach each rectangle, by their places in `frames`, in that order. A frame that
 /// passes it within an arcmin may be among them.
-pub(super) fn frames_of_tiles(tiles: &[Rectangle], frames: &[SurveyFrame]) -> Vec<Vec<u32>> {
+pub(crate) fn frames_of_tiles(tiles: &[Rectangle], frames: &[SurveyFrame]) -> Vec<Vec<u32>> {
     let mut sorted: Vec<TileOutline> =
         tiles.iter().enumerate().map(|(k, tile)| TileOutline::new(k, *tile)).collect();
     sorted.sort_by(|a, b| a.dec.total_cmp(&b.dec));

@@ -199,7 +199,7 @@ impl SettingFiles {
     }
 
     /// What changes with the settings and the tile of a job.
-    pub(super) fn digest(&self, job: &SurveyJob) -> String {
+    pub(crate) fn digest(&self, job: &SurveyJob) -> String {
         let SurveyJob { kind, detector, ra, dec, width, height, .. } = job;
         let place = format!("{kind} {detector} {ra} {dec} {width} {height}\n");
         let settings = if job.is_photometry() { &self.photometry } else { &self.drizzle };
@@ -225,6 +225,6 @@ pub(super) fn remove(path: &Path) -> Result<(), PipelineError> {
 }
 
 /// A text that changes with these bytes.
-pub(super) fn digest(bytes: &[u8]) -> String {
+pub(crate) fn digest(bytes: &[u8]) -> String {
     format!("{:032x}", XxHash3_128::oneshot(bytes))
 }

@@ -131,7 +131,7 @@ pub fn write_frames(path: &Path, frames: &[SurveyFrame]) -> Result<(), PipelineE
 
 /// The frames in files, directories and lists, of which `known` need not be opened again where size
 /// and time are the same; sorted, with the inputs that cannot be used.
-pub(super) fn find_frames(
+pub(crate) fn find_frames(
     inputs: &[PathBuf],
     known: Vec<SurveyFrame>,
     listener: &dyn Listener,

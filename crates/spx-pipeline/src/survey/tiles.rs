@@ -26,6 +26,16 @@ impl TileOrder {
     /// The finest order: cells of 0.7 square arcmin.
     pub const MAX: u8 = 12;
 
+    /// Such an order, of 3 to [`MAX`](Self::MAX).
+    pub(crate) fn new(order: u8) -> Self {
+        Self(order)
+    }
+
+    /// All its cells.
+    pub(crate) fn all(self) -> Vec<SkyTile> {
+        (0..nested::n_hash(self.0)).map(|index| SkyTile { order: self, index }).collect()
+    }
+
     /// The cells that a circle with this radius \[deg\] touches, by number. A cell just beyond its
     /// edge may be among them.
     pub fn tiles_in_circle(self, center: Position, radius: f64) -> Vec<SkyTile> {
@@ -61,6 +71,11 @@ pub struct SkyTile {
 }
 
 impl SkyTile {
+    /// Its number.
+    pub(crate) fn index(self) -> u64 {
+        self.index
+    }
+
     /// Its center, rounded to 1e-8 deg, so that the last place of a sine makes no other tile.
     ///
     /// # Errors
@@ -100,7 +115,7 @@ impl fmt::Display for SkyTile {
 }
 
 /// The direction of a longitude and latitude \[rad\].
-pub(super) fn unit_vector(lon: f64, lat: f64) -> [f64; 3] {
+pub(crate) fn unit_vector(lon: f64, lat: f64) -> [f64; 3] {
     [cos(lat) * cos(lon), cos(lat) * sin(lon), sin(lat)]
 }
 

@@ -98,7 +98,7 @@ export class FileSource {
    * the line has no data, or no plane of the continuum.
    */
   async line(planes, continuum) {
-    const fits = Float64Array.from({ length: 5 * this.pixels() });
+    const fits = new Float64Array(5 * this.pixels());
     const middle = planes.reduce((sum, z) => sum + this.center(z), 0) / planes.length;
     for (const z of continuum) {
       const [science, error] = [await this.plane("sci", z), await this.plane("error", z)];

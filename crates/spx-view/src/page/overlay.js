@@ -184,14 +184,18 @@ export class Overlay {
   drawCompass(context) {
     const { picture, tan, size } = this;
     const [ra, dec] = tan.toSky(...picture.center);
-    const [x0, y0] = [picture.width - 34 * size, picture.height - 30 * size];
     const step = 1 / 3600;
     const cos = Math.max(Math.cos((dec * Math.PI) / 180), 1e-6);
-    for (const [name, to] of [["N", [ra, Math.min(dec + step, 90)]], ["E", [(ra + step / cos) % 360, dec]]]) {
+    const arrows = [["N", [ra, Math.min(dec + step, 90)]], ["E", [(ra + step / cos) % 360, dec]]].map(([name, to]) => {
       const at = tan.toPixel(...to);
       const [dx, dy] = [at[0] - picture.center[0], picture.center[1] - at[1]];
       const length = Math.hypot(dx, dy) || 1;
-      const [ux, uy] = [dx / length, dy / length];
+      return [name, dx / length, dy / length];
+    });
+    // Both letters stay in the image, wherever they point.
+    const reach = (part) => (8 + 42 * Math.max(0, ...arrows.map((arrow) => arrow[part]))) * size;
+    const [x0, y0] = [picture.width - Math.max(reach(1), 34 * size), picture.height - Math.max(reach(2), 30 * size)];
+    for (const [name, ux, uy] of arrows) {
       const [x, y] = [x0 + 28 * size * ux, y0 + 28 * size * uy];
       context.beginPath();
       context.moveTo(x0, y0);

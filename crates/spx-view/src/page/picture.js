@@ -136,7 +136,7 @@ export class Picture extends EventTarget {
         this.again = false;
         await this.load();
       }
-    }).finally(() => {
+    }, "picture").finally(() => {
       this.running = null;
     });
     return this.running;

@@ -30,6 +30,10 @@ const COUNTS = 40;
 const GAP = 12;
 /** A press that moves less than this is a click [CSS px]. */
 const STILL = 5;
+/** After this a click is no double click any more [ms]. */
+const DOUBLE_CLICK = 300;
+/** Planes whose edges are nearer, in parts of the wavelength, adjoin each other. */
+const ADJOINING = 1e-6;
 
 export class Plot {
   constructor(canvas, state, cubes) {
@@ -42,7 +46,10 @@ export class Plot {
     listen("pointerup", (event) => this.up(event));
     listen("pointercancel", (event) => this.end(event));
     listen("pointerleave", () => this.point(null));
-    listen("dblclick", () => this.state.set({ plotRange: null }));
+    listen("dblclick", () => {
+      clearTimeout(this.choosing);
+      this.state.set({ plotRange: null });
+    });
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
 
@@ -72,21 +79,22 @@ export class Plot {
     this.measure();
     this.drawBands(context);
     this.drawAxes(context);
-    this.clipped(context, () => {
-      this.drawCounts(context);
+    this.clipped(context, this.box.floor, () => this.drawCounts(context));
+    this.clipped(context, this.box.bottom + 4, () => {
       for (const spectrum of this.state.spectra) this.drawSpectrum(context, spectrum);
     });
+    this.drawLeftOut(context);
     this.drawFeatures(context);
     if (this.state.spectra.length === 0) this.drawHint(context);
     if (this.drag?.to) this.drawDrag(context);
     if (this.hover) this.drawHover(context);
   }
 
-  clipped(context, act) {
-    const { left, right, top, floor } = this.box;
+  clipped(context, end, act) {
+    const { left, right, top } = this.box;
     context.save();
     context.beginPath();
-    context.rect(left, top - 4, right - left, floor - top + 4);
+    context.rect(left, top - 4, right - left, end - top + 4);
     context.clip();
     act();
     context.restore();
@@ -213,16 +221,21 @@ export class Plot {
     context.beginPath();
     points.forEach(({ point, cube, wavelength, value }, k) => {
       const before = points[k - 1];
-      const joined = before?.cube === cube && before.point.plane === point.plane - 1;
+      const joined = before?.cube === cube && adjoin(before.point, point) && this.isShown(before) && this.isShown(points[k]);
       context[joined ? "lineTo" : "moveTo"](this.x(wavelength), this.y(value));
     });
     context.stroke();
     context.globalAlpha = 1;
-    for (const { point, wavelength, value, ends, whole } of points) {
+    for (const found of points) {
+      const { point, wavelength, value, ends, whole } = found;
       const [x, y] = [this.x(wavelength), this.y(value)];
+      if (!this.isShown(found)) {
+        this.drawBelow(context, x);
+        continue;
+      }
       line(context, this.x(point.wavelength_min), y, this.x(point.wavelength_max), y);
       // A magnitude whose flux less its error is negative has no fainter end.
-      const [faint, bright] = ends.map((end) => (Number.isFinite(end) ? this.y(end) : this.box.bottom));
+      const [faint, bright] = ends.map((end) => (Number.isFinite(end) && (!this.log || end > 0) ? this.y(end) : this.box.bottom));
       line(context, x, faint, x, bright);
       context.beginPath();
       context.arc(x, y, 3.2 * this.size, 0, 2 * Math.PI);
@@ -232,14 +245,44 @@ export class Plot {
     }
   }
 
+  /** A logarithmic axis shows what is above 0. */
+  isShown({ value }) {
+    return !this.log || value > 0;
+  }
+
+  /** An arrowhead at the lower end for a value that the axis cannot show. */
+  drawBelow(context, x) {
+    const [y, half] = [this.box.bottom, 3.5 * this.size];
+    context.beginPath();
+    context.moveTo(x - half, y - half);
+    context.lineTo(x, y);
+    context.lineTo(x + half, y - half);
+    context.stroke();
+  }
+
+  /** Says how many values have no logarithm. */
+  drawLeftOut(context) {
+    const { magnitudes, field } = QUANTITIES[this.state.quantity];
+    if (!this.log && !magnitudes) return;
+    const reports = this.state.spectra.flatMap((spectrum) => spectrum.reports.filter(Boolean));
+    const count = reports.flatMap((report) => report.points).filter((point) => point[field] !== null && point[field] <= 0).length;
+    if (count === 0) return;
+    context.fillStyle = this.ink("text-soft");
+    context.textAlign = "right";
+    context.fillText(`${count} not above 0`, this.box.right - 4, this.box.bottom - 6 * this.size);
+    context.textAlign = "left";
+  }
+
   drawCounts(context) {
     for (const { reports, color } of this.state.spectra) {
       context.strokeStyle = color;
       context.lineWidth = 1.5;
       context.beginPath();
       for (const report of reports.filter(Boolean)) {
-        report.points.forEach(({ wavelength_min, wavelength_max, count }, k) => {
-          context[k === 0 ? "moveTo" : "lineTo"](this.x(wavelength_min), this.yCount(count));
+        report.points.forEach((point, k) => {
+          const { wavelength_min, wavelength_max, count } = point;
+          const joined = k > 0 && adjoin(report.points[k - 1], point);
+          context[joined ? "lineTo" : "moveTo"](this.x(wavelength_min), this.yCount(count));
           context.lineTo(this.x(wavelength_max), this.yCount(count));
         });
       }
@@ -342,7 +385,12 @@ export class Plot {
     if (drag?.to) {
       const range = [drag.from, drag.to].sort((a, b) => a - b).map((x) => this.wavelengthAt(x));
       this.state.set({ plotRange: range });
-    } else if (drag && !drag.moved) this.choose(event);
+    } else if (drag && !drag.moved) {
+      // A second press may follow, which shows all again.
+      const [x] = this.placeOf(event);
+      clearTimeout(this.choosing);
+      this.choosing = setTimeout(() => this.choose(x), DOUBLE_CLICK);
+    }
     this.end(event);
   }
 
@@ -410,12 +458,17 @@ export class Plot {
   }
 
   /** Shows the plane that was clicked at: of the cube that is shown, or of the first that has it. */
-  choose(event) {
-    const wavelength = this.wavelengthAt(this.placeOf(event)[0]);
+  choose(x) {
+    const wavelength = this.wavelengthAt(x);
     const order = [this.cubes[this.state.cube], ...this.cubes];
     const cube = order.find((each) => each.planeAt(wavelength) >= 0);
     if (cube) this.state.set({ cube: cube.index, z: cube.planeAt(wavelength), mode: "plane" });
   }
+}
+
+/** Whether no gap lies between two planes, as there does between those of two detectors. */
+function adjoin(before, after) {
+  return Math.abs(after.wavelength_min - before.wavelength_max) <= ADJOINING * after.wavelength_min;
 }
 
 /** Round numbers between two ends, about `count` of them. */

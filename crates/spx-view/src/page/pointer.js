@@ -24,7 +24,8 @@ export class Pointer {
     listen("pointermove", (event) => this.move(event));
     listen("pointerup", (event) => this.up(event));
     listen("pointercancel", (event) => this.lift(event));
-    listen("pointerleave", () => this.state.cross || this.readout(null));
+    // A finger leaves with every tap; what it touched stays to be read.
+    listen("pointerleave", ({ pointerType }) => pointerType === "touch" || this.state.cross || this.readout(null));
     listen("contextmenu", (event) => event.preventDefault());
     listen("dblclick", () => this.finish());
     listen("keydown", (event) => this.key(event));
@@ -53,7 +54,9 @@ export class Pointer {
     }
     const kind = touch ? "touch" : "mouse";
     const handle = event.button === 0 && !event.shiftKey ? this.caught(at, CATCH[kind]) : null;
-    const panning = !handle && (this.state.tool === "pan" || event.button !== 0 || event.shiftKey || touch);
+    // A finger that moves the image must not take a region along that only lies there.
+    const grabs = handle && (!touch || handle.spectrum.id === this.state.selected);
+    const panning = !grabs && (this.state.tool === "pan" || event.button !== 0 || event.shiftKey || touch);
     this.press = { from: at, last: at, kind, panning, handle, moved: false, button: event.button };
     if (touch && !handle && this.state.tool !== "pan") this.timer = setTimeout(() => this.long(), LONG_PRESS);
     this.canvas.classList.toggle("panning", panning);
@@ -95,7 +98,7 @@ export class Pointer {
     press.moved ||= Math.hypot(at[0] - press.from[0], at[1] - press.from[1]) >= CLICK[press.kind];
     if (!press.moved) return;
     clearTimeout(this.timer);
-    if (press.handle) this.spectra.preview(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
+    if (press.handle && !press.panning) this.spectra.preview(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
     else if (press.panning) this.picture.pan(at[0] - press.last[0], at[1] - press.last[1]);
     else if (this.state.tool !== "polygon") this.overlay.sketch(this.drawnTo(at));
     press.last = at;
@@ -123,6 +126,15 @@ export class Pointer {
     return circleAt([ra, dec], arcsec(Math.hypot(x - x0, y - y0)));
   }
 
+  /** The region of a click: of the tool's shape and the usual radius, ellipses and boxes twice as wide. */
+  regionAt(at) {
+    const { tool, radius } = this.state;
+    const [ra, dec] = this.skyAt(at);
+    if (radius === null || (tool !== "ellipse" && tool !== "box")) return circleAt([ra, dec], radius);
+    const full = tool === "box" ? 2 : 1;
+    return { shape: tool, ra, dec, sizes: [2 * full * radius, full * radius], angle: this.tilt(at) };
+  }
+
   /** The angle of the screen's horizontal on the sky [deg]. */
   tilt(at) {
     const { tan } = this.picture.cube;
@@ -137,13 +149,13 @@ export class Pointer {
     const { press } = this;
     const at = this.place(event);
     if (press?.handle) {
-      if (press.moved) this.spectra.change(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
-      else this.state.set({ selected: press.handle.spectrum.id });
+      if (press.moved && !press.panning) this.spectra.change(press.handle.spectrum, changed(press.handle.region, press.handle.k, this.skyAt(at)));
+      else if (!press.moved) this.state.set({ selected: press.handle.spectrum.id });
     } else if (press && press.button === 0) {
       const tapped = press.kind === "touch" && !press.moved && this.state.tool !== "pan";
       if (this.state.tool === "polygon" && !press.moved) this.corner(at);
       else if (press.moved && !press.panning && this.state.tool !== "polygon") this.spectra.take(this.drawnTo(at));
-      else if (!press.moved && (tapped || !press.panning)) this.spectra.take(circleAt(this.skyAt(press.from), this.state.radius));
+      else if (!press.moved && (tapped || !press.panning)) this.spectra.take(this.regionAt(press.from));
     }
     this.lift(event);
   }
@@ -211,7 +223,7 @@ export class Pointer {
     this.picture.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), this.place(event));
   }
 
-  /** Arrows move the cross, Enter takes the spectrum there, or puts a corner. */
+  /** Arrows move the cross, Enter takes the spectrum there, puts a corner or ends a polygon, Delete removes the region. */
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const step = steps[event.key];
@@ -222,9 +234,13 @@ export class Pointer {
       this.cross([x + far * step[0], y + far * step[1]]);
     } else if ((event.key === "Enter" || event.key === " ") && this.state.cross) {
       const at = this.picture.toScreen(this.state.cross);
-      if (this.state.tool !== "polygon") this.spectra.take(circleAt(this.skyAt(at), this.state.radius));
+      if (this.state.tool !== "polygon") this.spectra.take(this.regionAt(at));
       else if (this.corners.length > 2 && String(this.corners.at(-1)) === String(this.skyAt(at))) this.finish();
       else this.corner(at);
+    } else if (event.key === "Enter" && this.corners.length > 2) {
+      this.finish();
+    } else if ((event.key === "Delete" || event.key === "Backspace") && this.state.selected !== null) {
+      this.spectra.remove({ id: this.state.selected });
     } else if (event.key === "Escape") {
       this.cancel();
       this.state.set({ cross: null, selected: null });

@@ -178,22 +178,31 @@ export function toRegionFile(list) {
   return ["# Region file format: DS9 version 4.1", "icrs", ...lines, ""].join("\n");
 }
 
-/** The regions `{region, label, color}` of a text of DS9; throws what the user should read. */
-export function parseRegions(text) {
+/**
+ * The regions `{region, label, color}` of a text of DS9; throws what the user should read where there is none. What cannot be
+ * used is told to `skip`, line by line; without it, it is an error too.
+ */
+export function parseRegions(text, skip = null) {
   const found = [];
+  let first = null;
   text.split("\n").forEach((line, k) => {
     for (const statement of line.match(/(?:\{[^}]*\}|=(?:"[^"]*"|'[^']*')|[^;{])+/g) ?? []) {
       try {
         const region = parseRegion(statement);
         if (region) found.push(region);
       } catch (error) {
-        throw new Error(`line ${k + 1}: ${error.message}`);
+        first ??= new Error(`line ${k + 1}: ${error.message}`);
+        // Positions after another system would be read wrongly.
+        if (!skip || error instanceof OtherSystem) throw new Error(`line ${k + 1}: ${error.message}`);
+        skip(`line ${k + 1}`);
       }
     }
   });
-  if (found.length === 0) throw new Error("no region was found");
+  if (found.length === 0) throw first ?? new Error("no region was found");
   return found;
 }
+
+class OtherSystem extends Error {}
 
 function parseRegion(statement) {
   const hash = statement.indexOf("#");
@@ -201,7 +210,7 @@ function parseRegion(statement) {
   const properties = hash < 0 ? "" : statement.slice(hash);
   if (shape === "" || /^(global|icrs|fk5|j2000)\b/i.test(shape)) return null;
   const other = shape.match(/^(image|physical|detector|amplifier|linear|fk4|b1950|galactic|ecliptic|wcs|tile)/i);
-  if (other) throw new Error(`positions in the system ${other[0]} are not used: save the regions as ICRS or FK5`);
+  if (other) throw new OtherSystem(`positions in the system ${other[0]} are not used: save the regions as ICRS or FK5`);
   if (shape.startsWith("-")) throw new Error(`${shape}: regions that are to be left out are not used`);
   const [, name, rest] = shape.match(/^\+?([a-z]*)(.*)$/is);
   const words = rest.split(/[\s(),]+/).filter(Boolean);

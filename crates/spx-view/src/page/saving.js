@@ -54,7 +54,13 @@ export class Saving {
     context.translate(left, top);
     this.drawAxes(context, [width, height], size);
     context.textAlign = "left";
-    context.fillText(this.caption(), 0, -12 * size);
+    // Set smaller where it would be cut.
+    const caption = this.caption();
+    const room = Math.min(1, (width + right - 4) / context.measureText(caption).width);
+    context.save();
+    context.scale(room, room);
+    context.fillText(caption, 0, (-12 * size) / room);
+    context.restore();
     await saveCanvas(whole, this.name);
   }
 

@@ -12,6 +12,16 @@ const KEPT_VALUES = [
 ];
 /** Of changes that follow one another, the last is written [ms]. */
 const CALM = 300;
+const NO_SESSION = "this is no session of the explorer";
+
+/** The values of a session's text. */
+function parsed(text, decode = (same) => same) {
+  try {
+    return JSON.parse(decode(text));
+  } catch {
+    throw new Error(NO_SESSION);
+  }
+}
 
 export class Session {
   constructor({ state, picture, spectra, cubes, started }) {
@@ -25,10 +35,12 @@ export class Session {
     };
     state.on([...KEPT_VALUES, "spectra"], later);
     picture.addEventListener("drawn", later);
+    // An address that was put into the open page; its own are written without this event.
+    window.addEventListener("hashchange", () => this.open());
     element("save-session").addEventListener("click", () => this.saveFile());
     element("session-file").addEventListener("change", ({ target }) => {
       const [file] = target.files;
-      if (file) attempt(async () => this.restore(JSON.parse(await file.text())));
+      if (file) attempt(async () => this.restore(parsed(await file.text())), "session");
       target.value = "";
     });
   }
@@ -48,6 +60,9 @@ export class Session {
     const { values } = this;
     const text = Object.keys(values).length > 0 ? `#${encodeURIComponent(JSON.stringify(values))}` : "";
     document.body.dataset.session = "written";
+    // An address that could not be used stays until there is something to keep.
+    if (this.refused && text === "") return;
+    this.refused = false;
     if (text !== location.hash) history.replaceState(null, "", text || location.pathname + location.search);
   }
 
@@ -59,12 +74,18 @@ export class Session {
   /** Goes on with the session of the address, if there is one. */
   async open() {
     if (location.hash.length < 2) return;
-    await attempt(async () => this.restore(JSON.parse(decodeURIComponent(location.hash.slice(1)))));
+    const restored = await attempt(async () => {
+      await this.restore(parsed(location.hash.slice(1), decodeURIComponent));
+      return true;
+    }, "session");
+    this.refused = !restored;
   }
 
   /** Shows what a session had; of other cubes as much as these have. */
   async restore(values) {
-    if (values === null || typeof values !== "object") throw new Error("this is no session of the explorer");
+    if (values === null || typeof values !== "object") throw new Error(NO_SESSION);
+    const needsRange = values.mode === "mean" || values.mode === "line";
+    if (needsRange && !Array.isArray(values.range)) throw new Error(`the session has no range for the mode ${values.mode}`);
     const known = KEPT_VALUES.filter((key) => key in values).map((key) => [key, values[key]]);
     const wanted = Object.fromEntries(known);
     const cube = this.cubes[wanted.cube ?? 0];

@@ -1,7 +1,7 @@
 // The spectra that were taken: asking for them, their list, their regions, their numbers, their files.
 
 import { FEATURES } from "./spectral_lines.js";
-import { parseRegions, regionText, toRegionFile } from "./regions.js";
+import { parseRegions, reachOf, regionText, toRegionFile } from "./regions.js";
 import { attempt, element, say } from "./state.js";
 import { COLUMNS, save, tableRows, toCsv, toEcsv } from "./table.js";
 import { sexagesimal } from "./wcs.js";
@@ -66,7 +66,7 @@ export class Spectra {
     element("redshift").addEventListener("change", ({ target }) => {
       const redshift = parseRedshift(target.value);
       if (redshift === null) say("A redshift is a number such as 0.0011, or a velocity such as 319 km/s", true);
-      else state.set({ redshift });
+      else attempt(async () => state.set({ redshift }));
     });
   }
 
@@ -84,16 +84,21 @@ export class Spectra {
 
   /** Takes the spectra of all regions of a text of DS9. */
   async read(text, name) {
-    const regions = parseRegions(text);
+    const skipped = [];
+    const regions = parseRegions(text, (line) => skipped.push(line));
     const before = this.state.spectra.length;
     for (const { region, label, color } of regions) await this.take(region, { label, color, quiet: true });
-    say(`${name}: ${this.state.spectra.length - before} of ${regions.length} regions lie in the image`);
+    say(`${name}: ${this.state.spectra.length - before} of ${regions.length} regions lie in the image${skipped.length > 0 ? `; not used: ${skipped.join(", ")}` : ""}`);
   }
 
   /** The reports of a region, one a cube, null for cubes without data there; undefined, with a message, where none has any. */
   async extract(region, label) {
     return attempt(async () => {
-      const asked = this.cubes.map((cube) => this.source.spectrum(cube.index, region, label, this.state.annulus));
+      const { annulus } = this.state;
+      if (annulus && region.shape !== "point" && reachOf(region) >= annulus[1]) {
+        throw new Error(`The ring of the background (${annulus.join("–")}″) lies inside the region: make it larger than the region`);
+      }
+      const asked = this.cubes.map((cube) => this.source.spectrum(cube.index, region, label, annulus));
       const answers = await Promise.all(asked);
       if (answers.every(({ nothing }) => nothing)) throw new Error(answers[0].nothing);
       return answers.map((answer) => (answer.nothing ? null : answer));

@@ -92,24 +92,25 @@ export function element(id) {
 /** Work in progress is counted, so that the page can say whether it is at rest. */
 let working = 0;
 
-/** The error that is shown; empty where there is none. */
+/** The error that is shown, `kind: text`; empty where there is none. */
 function failureShown() {
   const line = element("message");
-  return line.classList.contains("failed") && !line.classList.contains("gone") ? line.textContent : "";
+  const isShown = line.classList.contains("failed") && !line.classList.contains("gone");
+  return isShown ? `${line.dataset.kind}: ${line.textContent}` : "";
 }
 
 /** Runs a task; shows that it runs, and what went wrong. Gives undefined where it failed. */
-export async function attempt(task) {
+export async function attempt(task, kind = "task") {
   working += 1;
   const before = failureShown();
   document.body.setAttribute("aria-busy", "true");
   try {
     const done = await task();
-    // An error that stood there when this began goes, for what failed works again.
-    if (before !== "" && failureShown() === before) say("");
+    // An error of its kind that stood there when this began goes, for what failed works again.
+    if (before.startsWith(`${kind}: `) && failureShown() === before) say("");
     return done;
   } catch (error) {
-    say(error.message, true);
+    say(error.message, true, kind);
     return undefined;
   } finally {
     working -= 1;
@@ -122,10 +123,11 @@ const STAY = { note: 5000, failure: 12_000 };
 let leaving = 0;
 
 /** Tells the user something, in the line that screen readers follow; it fades by itself. */
-export function say(text, failed = false) {
+export function say(text, failed = false, kind = "task") {
   const line = element("message");
   clearTimeout(leaving);
   line.textContent = text;
+  line.dataset.kind = kind;
   line.classList.toggle("failed", failed);
   line.classList.toggle("gone", text === "");
   leaving = setTimeout(() => line.classList.add("gone"), failed ? STAY.failure : STAY.note);

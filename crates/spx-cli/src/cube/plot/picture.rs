@@ -328,7 +328,7 @@ fn with_data(args: &PlotArgs, range: WavelengthRange, cube: &CubeFile) -> Result
 }
 
 /// The plane that the user asks for.
-fn plane(args: &PlotArgs, cube: &CubeFile) -> Result<usize, Failure> {
+fn plane(args: &PlotArgs, cube: &mut CubeFile) -> Result<usize, Failure> {
     let axis = cube.wavelengths();
     match (args.plane, args.wave) {
         (Some(z), _) if z >= axis.bins() => Err(Failure::usage(anyhow!(
@@ -339,7 +339,7 @@ fn plane(args: &PlotArgs, cube: &CubeFile) -> Result<usize, Failure> {
         (Some(z), _) => Ok(z),
         (None, Some(wave)) => plane_at(axis, wave)
             .ok_or_else(|| nothing_there(args, axis, &format!("no plane holds {wave} um"))),
-        (None, None) => Ok(middle_plane(cube)),
+        (None, None) => Ok(middle_plane(cube)?),
     }
 }
 

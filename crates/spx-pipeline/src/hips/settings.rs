@@ -1,0 +1,295 @@
+//! Settings of a HiPS, and those that its directory was made with.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
+use spx_core::release::ReleaseChoice;
+use spx_core::sky::Position;
+use spx_plot::{Colormap, Stretch};
+
+use super::picture::PixelCut;
+use crate::PipelineError;
+use crate::archive::needed_position;
+use crate::calibration::CalibrationSettings;
+use crate::drizzle::{
+    MosaicConfig, OutputSettings, PixelSettings, RegionSettings, ResamplingSettings, SamplingSettings,
+    WaveRange,
+};
+use crate::flag_selection as text;
+use crate::settings::{SettingHeading, resolve, write_configuration};
+use crate::zodi::ZodiSettings;
+
+/// Settings of [`make_hips`](super::make_hips).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("HiPS"))]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[um]` is a unit")]
+pub struct HipsConfig {
+    /// Range of wavelengths, MIN..MAX [um]
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value", extend("examples" = ["2.0..2.2"], "x-value" = "MIN..MAX"))]
+    pub wave: Option<WaveRange>,
+    /// Detector, 1 to 6; 0 for all that see the range
+    #[schemars(range(min = 0, max = 6))]
+    pub detector: u8,
+    /// Channel of the detector as range, 1 to 17, in place of wave
+    #[schemars(extend("examples" = [8]))]
+    pub channel: Option<usize>,
+    /// Order of the finest tiles, 3 to 9: pixels of 6.44" at 6, of 3.22" at 7
+    #[schemars(range(min = 3, max = 9))]
+    pub order: u8,
+    /// Right ascension of the center of the region [deg]; without a region all that the frames
+    /// reach
+    #[schemars(example = 270.0, extend("x-value" = "DEG", "x-angle" = "ra"))]
+    pub ra: Option<f64>,
+    /// Declination of the center of the region [deg]
+    #[schemars(example = 66.56, extend("x-value" = "DEG", "x-angle" = "dec"))]
+    pub dec: Option<f64>,
+    /// Radius of the region [deg]; cells of order 3, or finer, that it touches are made whole
+    #[schemars(example = 5.0, extend("x-value" = "DEG"))]
+    pub radius: Option<f64>,
+    /// Title of the survey
+    pub title: String,
+    /// Identifier of the survey, an IVOID
+    #[schemars(extend("x-value" = "IVOID"))]
+    pub creator_did: String,
+    /// Values that are black and white in the pictures [MJy/sr]; by default from the noise and the
+    /// brightest pixels of the first run
+    #[schemars(extend("examples" = ["-0.02..1.5"], "x-value" = "MIN..MAX", "x-hyphen" = true))]
+    #[serde(with = "text")]
+    #[schemars(with = "serde_json::Value")]
+    pub cut: Option<PixelCut>,
+    /// Curve between them: linear, asinh, log, sqrt
+    pub stretch: Stretch,
+    /// Colors of the pictures
+    pub colormap: Colormap,
+
+    /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
+    /// lists of both (@FILE, or - for standard input: a path a line)
+    #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
+    pub input: Option<Vec<PathBuf>>,
+    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1
+    #[schemars(with = "String")]
+    #[schemars(extend("enum" = ["newest", "qr2", "qr3", "dr1"], "x-heading" = "Input and output"))]
+    pub release: ReleaseChoice,
+    /// Directory of the HiPS
+    #[schemars(extend("x-value" = "DIR", "x-short" = "o", "x-heading" = "Input and output"))]
+    pub output_dir: PathBuf,
+    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
+    /// available
+    #[schemars(extend("examples" = [8.0], "x-value" = "GIB", "x-heading" = "Input and output"))]
+    pub max_memory: Option<f64>,
+    /// How pixels are spread.
+    #[serde(flatten)]
+    pub sampling: SamplingSettings,
+    /// Which pixels count, and how much.
+    #[serde(flatten)]
+    pub pixels: PixelSettings,
+    /// Weights and masks.
+    #[serde(flatten)]
+    pub resampling: ResamplingSettings,
+    /// Wavelengths and flux scale.
+    #[serde(flatten)]
+    pub calibration: CalibrationSettings,
+    /// The zodiacal light.
+    #[serde(flatten)]
+    pub zodi: ZodiSettings,
+}
+
+impl Default for HipsConfig {
+    fn default() -> Self {
+        Self {
+            wave: None,
+            detector: 0,
+            channel: None,
+            order: 6,
+            ra: None,
+            dec: None,
+            radius: None,
+            title: "SPHEREx".to_owned(),
+            creator_did: "ivo://spx/P/SPHEREx".to_owned(),
+            cut: None,
+            stretch: Stretch::default(),
+            colormap: Colormap::Gray,
+            input: None,
+            release: ReleaseChoice::default(),
+            output_dir: "hips".into(),
+            max_memory: None,
+            sampling: SamplingSettings::default(),
+            pixels: PixelSettings::default(),
+            resampling: ResamplingSettings::default(),
+            calibration: CalibrationSettings::default(),
+            zodi: ZodiSettings::default(),
+        }
+    }
+}
+
+/// Settings that have been checked.
+#[derive(Debug)]
+pub(super) struct HipsParameters {
+    pub(super) order: u8,
+    /// Order of the cells that are drizzled at once.
+    pub(super) cell_order: u8,
+    /// \[um\]
+    pub(super) range: [f64; 2],
+    pub(super) detectors: Vec<Detector>,
+    /// Center and radius \[deg\].
+    pub(super) region: Option<(Position, f64)>,
+    pub(super) input: Vec<PathBuf>,
+}
+
+/// A cell has 8 x 8 tiles, where tiles are fine enough: 4096 x 4096 pixels.
+const CELL_LEVELS: u8 = 3;
+/// The coarsest tiles of the standard, and cells: the outlines of coarser ones are no rectangles on
+/// a tangent plane.
+pub(super) const LEAST_ORDER: u8 = 3;
+/// Light of a detector may come from so far beyond its channels, as a share of the wavelength.
+const WINGS: f64 = 0.03;
+
+impl HipsConfig {
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(super) fn parameters(&self) -> Result<HipsParameters, PipelineError> {
+        let order = self.order;
+        if !(LEAST_ORDER..=9).contains(&order) {
+            return Err(PipelineError::usage(format!(
+                "order = {order} is not allowed: it must be from 3 to 9"
+            )));
+        }
+        let range = self.mosaic().range()?;
+        if self.sampling.xy_oversample != SamplingSettings::default().xy_oversample {
+            return Err(PipelineError::usage(
+                "xy_oversample does not go with a HiPS: order says how fine it is",
+            ));
+        }
+        let region = match (self.radius, self.ra.or(self.dec)) {
+            (None, None) => None,
+            (Some(radius), _) if radius > 0.0 && radius <= 180.0 => {
+                Some((needed_position(self.ra, self.dec)?, radius))
+            }
+            (Some(radius), _) => {
+                let problem =
+                    format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
+                return Err(PipelineError::usage(problem));
+            }
+            (None, Some(_)) => return Err(PipelineError::usage("ra and dec need radius, and it needs them")),
+        };
+        if self.release == ReleaseChoice::Any {
+            let problem = "release = any would count exposures that are in both releases twice";
+            return Err(PipelineError::usage(problem));
+        }
+        let input = self.input.clone().ok_or_else(|| PipelineError::usage("--input is needed"))?;
+        let wanted = |detector: &Detector| {
+            (self.detector == 0 || detector.number() == self.detector) && sees(*detector, range)
+        };
+        Ok(HipsParameters {
+            order,
+            cell_order: order.saturating_sub(CELL_LEVELS).max(LEAST_ORDER),
+            range,
+            detectors: Detector::ALL.into_iter().filter(wanted).collect(),
+            region,
+            input,
+        })
+    }
+
+    /// The mosaic that each cell is.
+    pub(super) fn mosaic(&self) -> MosaicConfig {
+        // The grid is given; that of the region only has to be one.
+        let region = RegionSettings {
+            ra: Some(0.0),
+            dec: Some(0.0),
+            width: Some(1.0),
+            height: Some(1.0),
+            detector: self.detector,
+        };
+        MosaicConfig {
+            region,
+            wave: self.wave,
+            channel: self.channel,
+            output: OutputSettings { input: Some(Vec::new()), ..OutputSettings::default() },
+            max_memory: self.max_memory,
+            sampling: self.sampling.clone(),
+            pixels: self.pixels.clone(),
+            resampling: self.resampling.clone(),
+            only_mean: true,
+            calibration: self.calibration.clone(),
+            zodi: self.zodi.clone(),
+            ..MosaicConfig::default()
+        }
+    }
+
+    /// The settings that shape the tiles.
+    pub(super) fn shaping(&self) -> Self {
+        let Self { title, creator_did, .. } = Self::default();
+        let default = Self::default();
+        Self {
+            ra: None,
+            dec: None,
+            radius: None,
+            title,
+            creator_did,
+            cut: None,
+            stretch: default.stretch,
+            colormap: default.colormap,
+            input: None,
+            output_dir: default.output_dir,
+            max_memory: None,
+            ..self.clone()
+        }
+    }
+
+    fn file(&self) -> PathBuf {
+        self.output_dir.join("hips.toml")
+    }
+}
+
+/// Whether a detector sees light of a range.
+fn sees(detector: Detector, [min, max]: [f64; 2]) -> bool {
+    let channels = detector.channels();
+    let low = channels.iter().fold(f64::INFINITY, |low, channel| low.min(channel.wl_min));
+    let high = channels.iter().fold(0.0f64, |high, channel| high.max(channel.wl_max));
+    low * (1.0 - WINGS) < max && high * (1.0 + WINGS) > min
+}
+
+/// What is known of the pictures of a directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownPictures {
+    /// Their limits.
+    pub(super) cut: Option<PixelCut>,
+    /// They were drawn in another way.
+    pub(super) redraw: bool,
+}
+
+/// Compares the settings with those that the directory was made with.
+///
+/// # Errors
+/// Usage, where other settings shaped its tiles.
+pub(super) fn settle(config: &HipsConfig) -> Result<KnownPictures, PipelineError> {
+    let file = config.file();
+    if !file.exists() {
+        write_configuration(&file, COMMENT, config)?;
+        return Ok(KnownPictures { cut: config.cut, redraw: false });
+    }
+    let before: HipsConfig = resolve(Some(&file), toml::Table::new()).map_err(PipelineError::usage)?;
+    if before.shaping() != config.shaping() {
+        let text = "it was made with other settings: choose another directory, or remove this one";
+        return Err(PipelineError::usage(text).with_context(file.display().to_string()));
+    }
+    let cut = config.cut.or(before.cut);
+    let style = |config: &HipsConfig| (config.colormap, config.stretch, config.title.clone());
+    Ok(KnownPictures { cut, redraw: cut != before.cut || style(config) != style(&before) })
+}
+
+/// Notes the settings, with the limits of the pictures, once those are drawn.
+///
+/// # Errors
+/// What the disk reports.
+pub(super) fn note(config: &HipsConfig, cut: PixelCut) -> Result<(), PipelineError> {
+    write_configuration(&config.file(), COMMENT, &HipsConfig { cut: Some(cut), ..config.clone() })
+}
+
+const COMMENT: &str = "What this HiPS was made with.";
