@@ -19,7 +19,7 @@ pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
 pub use sources::MissingSources;
 pub use spx_batch::{BatchRow, LightCurveStore, header};
-pub use stages::{BATCH_STAGES, BatchRun, light_curve};
+pub use stages::{BATCH_STAGES, BatchRun, forecast_batch, light_curve};
 
 /// Which stages of a batch are done, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

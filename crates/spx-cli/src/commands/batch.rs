@@ -2,10 +2,12 @@
 
 use clap::Args;
 use spx_pipeline::batch::{
-    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, run_batch_stages,
+    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, forecast_batch,
+    run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -14,9 +16,9 @@ use crate::ui;
 /// Measure every source of a catalog in every image of a region, and make their light curves.
 ///
 /// Four stages: query, download (full frames, to images/), extract (a table for each image, in
-/// per_image/), aggregate (a light curve for each source, in lightcurves/, and on how many images it
-/// is measured, or why not, in sources.csv). Images that are done
-/// are not measured again, unless the image, the catalog or the photometry has changed.
+/// per_image/), aggregate (a light curve for each source, in lightcurves/, and on how many images
+/// it is measured, or why not, in sources.csv). Images that are done are not measured again, unless
+/// the image, the catalog or the photometry has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -38,12 +40,18 @@ pub(crate) struct BatchArgs {
     /// Measure images again that are already done
     #[arg(long)]
     overwrite: bool,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long, conflicts_with_all = ["resume", "stages", "overwrite"])]
+    dry_run: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_batch(&config, &global.terminal())?, global);
+    }
     let wanted = BatchStages { resume: args.resume, only: args.stages.clone(), overwrite: args.overwrite };
     let report = run_batch_stages(&config, wanted, &global.terminal())?;
     summarize(&report, global)
