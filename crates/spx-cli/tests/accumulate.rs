@@ -138,6 +138,26 @@ fn week_by_week_is_all_at_once() {
 }
 
 #[test]
+fn packed_sums_keep_every_bit() {
+    let (_, reference) = at_once(&PLANES);
+    let folder = tempdir().unwrap();
+    let packed = [&["--compress=rounded"][..], &PLANES].concat();
+    assert_eq!(add(folder.path(), &packed, &FILES[..2]).code, Some(0));
+    let first = read(folder.path(), "sums.fits");
+    assert_eq!(add(folder.path(), &packed, &FILES[2..]).code, Some(0));
+    let size = read(folder.path(), "sums.fits").len();
+    assert_eq!(finalize(folder.path(), &["sums.fits"]).code, Some(0));
+    assert_eq!(read(folder.path(), "cube.fits"), reference);
+    // A run without it writes them as they are, from packed ones.
+    fs::write(folder.path().join("sums.fits"), first).unwrap();
+    assert_eq!(add(folder.path(), &PLANES, &FILES[2..]).code, Some(0));
+    let plain = read(folder.path(), "sums.fits").len();
+    assert!(2 * size < plain, "{size} of {plain} bytes");
+    assert_eq!(finalize(folder.path(), &["sums.fits"]).code, Some(0));
+    assert_eq!(read(folder.path(), "cube.fits"), reference);
+}
+
+#[test]
 fn a_delivery_without_usable_pixels_is_remembered() {
     let elsewhere = ["d3_pole_a.fits"];
     let folder = tempdir().unwrap();

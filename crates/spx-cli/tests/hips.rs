@@ -134,6 +134,38 @@ fn a_directory_keeps_its_settings_and_its_pictures_may_change() {
 }
 
 #[test]
+fn three_make_one_in_color() {
+    let folder = tempdir().unwrap();
+    let frame = input("d3_a.fits").display().to_string();
+    for (name, cut) in [("red", "--cut=0..1"), ("green", "--cut=0..2"), ("blue", "--cut=0..4")] {
+        done(folder.path(), &["hips", "-q", WAVE, cut, "--order=3", "-o", name, "--input", &frame]);
+    }
+    let color = ["hips", "-q", "--json", "-o", "color", "--colors"];
+    let run = done(folder.path(), &[&color[..], &["red", "green", "blue"]].concat());
+    assert!(run.json()["tiles"].as_u64() > Some(0), "{}", run.stdout);
+    let properties = fs::read_to_string(folder.path().join("color/properties")).unwrap();
+    assert!(properties.contains("dataproduct_subtype  = color\n"), "{properties}");
+    assert!(properties.contains("hips_tile_format     = png\n"), "{properties}");
+    let found = files(&folder.path().join("color"));
+    assert!(found.contains_key(Path::new("Moc.fits")) && found.contains_key(Path::new("Norder3/Allsky.png")));
+    for order in 0..=3 {
+        let pictures = |root: &str| {
+            let found = files(&folder.path().join(root)).into_keys();
+            let of_order = found.filter(|path| path.starts_with(format!("Norder{order}")));
+            of_order.filter(|path| path.extension().is_some_and(|end| end == "png")).collect::<Vec<_>>()
+        };
+        let common = pictures("red").into_iter().filter(|path| pictures("blue").contains(path));
+        let common: Vec<_> = common.filter(|path| pictures("green").contains(path)).collect();
+        assert_eq!(pictures("color"), common);
+    }
+    let run = spx(folder.path(), &[&color[..], &["red", "green"]].concat());
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    let run = spx(folder.path(), &[&color[..], &["red", "green", "none"]].concat());
+    assert_eq!(run.code, Some(2), "{}", run.stderr);
+    assert!(run.stderr.contains("no complete HiPS"), "{}", run.stderr);
+}
+
+#[test]
 fn what_cannot_be_is_told() {
     let folder = tempdir().unwrap();
     let frame = input("d3_a.fits").display().to_string();

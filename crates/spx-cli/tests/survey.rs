@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tempfile::{TempDir, tempdir};
-use tools::{Run, input, names, spx, unity_file};
+use tools::{Run, input, names, spx, table, unity_file};
 
 /// In order of time.
 const FILES: [&str; 6] = ["d3_a.fits", "d3_b.fits", "d3_c.fits", "d3_d.fits", "d3_e.fits.gz", "d3_f.fits"];
@@ -279,6 +279,19 @@ fn light_curves_are_those_of_spx_batch() {
     let properties = fs::read_to_string(folder.join("survey/catalog/hats.properties")).unwrap();
     assert!(properties.contains(&format!("hats_nrows={rows}\n")), "{properties}");
     spx(folder, &["lightcurve", "none", "survey"]).fails(3, &["no measurement of `none`"]);
+    let spectrum = |directory: &str| {
+        let run = spx(folder, &["spectrum", "-q", directory, "--source=1000"]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        table(&run.stdout)
+    };
+    let (ours, theirs) = (spectrum("survey"), spectrum("batch"));
+    assert_eq!((ours.len(), theirs.len()), (102, 102));
+    assert!(ours.iter().any(|channel| channel["n_used"] != "0"));
+    for (a, b) in ours.iter().zip(&theirs) {
+        assert_eq!(a["n_used"], b["n_used"]);
+        let [a, b] = [a, b].map(|channel| channel["flux"].parse::<f64>().unwrap_or(f64::NAN));
+        assert!((a - b).abs() <= 1e-6 * b.abs() || a.is_nan() && b.is_nan(), "{a} {b}");
+    }
     // Another catalog makes the parts anew.
     fs::write(
         folder.join("c.csv"),

@@ -14,7 +14,7 @@ use spx_core::image::ExposureId;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
-use spx_drizzle::file::{SumsFile, write_sums};
+use spx_drizzle::file::{CubeCompression, SumsFile, write_sums};
 use spx_drizzle::{
     AccumulatedExposure, Accumulator, BitSum, ComparedExposure, Cube, CubeData, DrizzleError, DrizzleOptions,
     DrizzlePlan, Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, FillValue, GroupTime, Kernel,
@@ -338,7 +338,8 @@ fn all_planes(method: VarianceMethod) -> OutputPlanes {
 /// The bytes of the file of sums.
 fn kept(folder: &std::path::Path, sums: &Accumulator) -> Vec<u8> {
     let path = folder.join("sums.fits");
-    write_sums(&path, sums, &["kernel = 1".into()], &Header::new(), true, &Silent).unwrap();
+    let form = (&Header::new(), CubeCompression::None);
+    write_sums(&path, sums, &["kernel = 1".into()], form, true, &Silent).unwrap();
     std::fs::read(path).unwrap()
 }
 

@@ -18,6 +18,7 @@ pub use extract::ImageReport;
 pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
 pub use sources::MissingSources;
+pub use spectra::spectrum_of_rows;
 pub use spx_batch::{BatchRow, LightCurveStore, header};
 pub use stages::{BATCH_STAGES, BatchRun, forecast_batch, light_curve};
 

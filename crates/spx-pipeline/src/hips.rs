@@ -18,6 +18,7 @@
 //! was killed goes on where it was.
 
 mod cells;
+mod color;
 mod coverage;
 mod hierarchy;
 mod picture;
@@ -66,7 +67,7 @@ pub struct HipsReport {
     pub seconds: f64,
 }
 
-/// Makes a HiPS of the inputs, or brings one up to date.
+/// Makes a HiPS of the inputs, or brings one up to date; of three that are there, one in color.
 ///
 /// # Errors
 /// Usage where settings are wrong, or the directory has a HiPS of other settings; nothing found
@@ -74,6 +75,9 @@ pub struct HipsReport {
 /// disk or the memory refuses. An input that cannot be read stands in the report, and the cells
 /// that it reaches are made again until it can.
 pub fn make_hips(config: &HipsConfig, listener: &dyn Listener) -> Result<HipsReport, PipelineError> {
+    if let Some(colors) = &config.colors {
+        return color::make(config, colors, listener);
+    }
     let start = Instant::now();
     let parameters = config.parameters()?;
     let root = config.output_dir.as_path();
@@ -123,6 +127,6 @@ fn finish(
     let style = PictureStyle { colormap: config.colormap, stretch: config.stretch, cut: report.cut };
     picture::draw(root, &levels, (style, known.redraw), listener)?;
     settings::note(config, report.cut)?;
-    report.coverage = coverage::write(root, order, levels.finest())?;
-    properties::write(config, parameters, report, &levels)
+    report.coverage = coverage::write(root, order, levels.finest(), |tile| tile.read(root))?;
+    properties::write(config, report, levels.finest(), properties::lines_of_range(parameters, report))
 }

@@ -40,7 +40,7 @@ pub(crate) use frames::find_frames;
 pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};
 pub use record::{JobRecord, JobState};
-pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, survey_light_curve};
+pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, source_light_curve};
 pub use settings::SurveyConfig;
 pub use shard::SurveyShard;
 pub use status::{SurveyStatus, survey_status};

@@ -13,12 +13,14 @@ use crate::ui;
 /// Exposures are drizzled straight onto the HEALPix pixels of the finest tiles, without a second
 /// resampling; tiles of the orders above are means. The directory has the tiles as FITS and PNG,
 /// Allsky, Moc.fits and properties, and any web server shows it to Aladin. A run over more frames
-/// makes only the cells that they reach; one that was killed goes on where it was.
+/// makes only the cells that they reach; one that was killed goes on where it was. With --colors,
+/// three such directories become one in color, of pictures alone.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx hips --wave 2.0..2.2 --input frames/ -o hips
   spx hips --detector 3 --channel 8 --order 7 --ra 270 --dec 66.56 --radius 5 --input frames/ -o deep
+  spx hips --colors hips_4um/ hips_2um/ hips_1um/ -o color
   spx hips --config hips/hips.toml --cut -0.02..1.5 --colormap magma
 
 `spx config init hips` writes a commented configuration; its keys are these options with underscores.")]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 use spx_pipeline::PipelineError;
-use spx_pipeline::batch::{BatchRow, header, light_curve};
-use spx_pipeline::survey::survey_light_curve;
+use spx_pipeline::batch::{BatchRow, header};
+use spx_pipeline::survey::source_light_curve;
 use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curves};
 
 use crate::cube::output::{Kind, Output, outputs, plot_failure};
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     }
     let (mut curves, mut missing) = (Vec::new(), 0);
     for id in &args.ids {
-        match light_curve_of(args, id, global) {
+        match source_light_curve(&args.directory, id, &global.terminal()) {
             Ok(rows) => curves.push((id.as_str(), rows)),
             Err(error @ PipelineError::NothingFound(_)) if args.ids.len() > 1 => {
                 ui::warning(&error.one_line());
@@ -89,17 +89,6 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
 
 /// Sources with their rows.
 type Curves<'a> = [(&'a str, Vec<BatchRow<'static>>)];
-
-fn light_curve_of(
-    args: &LightCurveArgs,
-    id: &str,
-    global: &Global,
-) -> Result<Vec<BatchRow<'static>>, PipelineError> {
-    match args.directory.join("catalog").is_dir() {
-        true => survey_light_curve(&args.directory, id, &global.terminal()),
-        false => light_curve(&args.directory, id),
-    }
-}
 
 fn csv(curves: &Curves<'_>) -> String {
     let mut text = header();

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
+use spx_pipeline::batch::spectrum_of_rows;
 use spx_pipeline::spectrum::{
     ChannelFigureSettings, SourceSpectrum, SpectrumForm, channel_figure, read_spectrum,
 };
+use spx_pipeline::survey::source_light_curve;
 use spx_plot::{FigureFormat, FluxDensity, Size, render_channels};
 
 use crate::cube::output::{parse_size, plot_failure};
@@ -19,9 +21,10 @@ use spx_pipeline::output::write_output;
 /// Make one spectrum of the measurements of a source: the means of the 102 spectral channels
 ///
 /// Measurements come from the directory of a run (`spx run`), or from tables of `spx photometry`
-/// and light curves of `spx batch` (.csv, .ecsv, .json), which must be of one source. Rows that
-/// are not good are left out, outliers are rejected. Without --output the table is CSV on standard
-/// output.
+/// and light curves of `spx batch` (.csv, .ecsv, .json), which must be of one source. Rows that are
+/// not good are left out, outliers are rejected. With --source ID the input is the directory of a
+/// batch, or of a survey, of whose light curves only the file of that source is read. Without
+/// --output the table is CSV on standard output.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:
@@ -38,11 +41,16 @@ Examples:
   spx spectrum output/ -o cloverleaf.ecsv -o cloverleaf.png
   spx spectrum output/ -o cloverleaf.pdf --flux-density lambda_f_lambda --log-wavelength
   spx spectrum batch_output/lightcurves/12.csv
-  spx spectrum first.csv second.csv -o both.fits")]
+  spx spectrum first.csv second.csv -o both.fits
+  spx spectrum survey --source 39633458707826492 -o source.ecsv")]
 pub(crate) struct SourceSpectrumArgs {
-    /// Directories of runs, and tables of measurements
+    /// Directories of runs, and tables of measurements; with --source one directory of a batch or a
+    /// survey
     #[arg(value_name = "RUN|TABLE", required = true)]
     inputs: Vec<PathBuf>,
+    /// A source of a batch or a survey, by its id in the catalog
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    source: Option<String>,
     /// Write a table (.csv, .ecsv, .vot, .fits) or a figure (.png, .svg, .pdf); repeat for several
     #[arg(short, long, value_name = "OUT")]
     output: Vec<PathBuf>,
@@ -93,7 +101,13 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
         log_wavelength: args.log_wavelength,
         size: args.size.unwrap_or(defaults.size),
     };
-    let spectrum = read_spectrum(&args.inputs)?;
+    let spectrum = match (&args.source, args.inputs.as_slice()) {
+        (None, inputs) => read_spectrum(inputs)?,
+        (Some(id), [directory]) => {
+            spectrum_of_rows(id, &source_light_curve(directory, id, &global.terminal())?)
+        }
+        (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
+    };
     for (path, output) in args.output.iter().zip(&outputs) {
         match output {
             SpectrumOutput::Table(form) => spectrum.write(path, *form, args.overwrite)?,

@@ -72,8 +72,8 @@ fn real_place(sum: RealSum) -> (&'static str, usize) {
 }
 
 /// Writes an accumulator under a temporary name, flushes it and gives it its name. `settings` are
-/// lines `key = value` that an addition must share, `celestial` cards of the celestial WCS.
-/// `progress` advances by [`sums_steps`].
+/// lines `key = value` that an addition must share, `celestial` cards of the celestial WCS. Packed
+/// sums keep every bit, whatever the compression. `progress` advances by [`sums_steps`].
 ///
 /// # Errors
 /// [`CubeFileProblem::Exists`] where the file is there and `overwrite` is false; whatever the disk
@@ -82,14 +82,14 @@ pub fn write_sums(
     path: &Path,
     accumulator: &Accumulator,
     settings: &[String],
-    celestial: &Header,
+    (celestial, compression): (&Header, CubeCompression),
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
     let attempt = || -> Result<(), CubeFileProblem> {
         let file = AtomicFile::new(path, overwrite)?;
         let mut fits = FitsWriter::create(file.path())?;
-        write_hdus(&mut fits, &accumulator.drizzler, celestial, progress)?;
+        write_hdus(&mut fits, &accumulator.drizzler, (celestial, compression), progress)?;
         write_entries(&mut fits, accumulator.entries())?;
         write_settings(&mut fits, settings)?;
         fits.finish()?;
@@ -113,7 +113,7 @@ fn steps(plan: &DrizzlePlan, exposures: u32) -> u64 {
 fn write_hdus(
     fits: &mut FitsWriter,
     drizzler: &Drizzler,
-    celestial: &Header,
+    (celestial, compression): (&Header, CubeCompression),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileProblem> {
     let plan = drizzler.plan();
@@ -129,14 +129,8 @@ fn write_hdus(
     fits.checksum()?;
     let shape = plan.cube_shape();
     let nz = shape[0];
-    let mut out = PlaneWriter {
-        fits,
-        shape,
-        flat: false,
-        wcs: celestial.clone(),
-        compression: CubeCompression::None,
-        progress,
-    };
+    let wcs = celestial.clone();
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress };
     for sum in BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)) {
         out.image(bit_place(sum).0, "", |z, plane: &mut [u32]| drizzler.bit_sum(sum, z, plane))?;
     }

@@ -9,7 +9,7 @@ use spx_core::detector::{CHANNELS, Detector};
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::Header;
 
-use crate::spectrum::{ChannelMean, FluxSample, channel_means};
+use crate::spectrum::{ChannelMean, FluxSample, SourceSpectrum, SpectrumMeasurement, channel_means};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// The Parquet file.
@@ -60,12 +60,20 @@ pub(super) fn write_spectra(
     fits_file.commit().with_context(|| fits.display().to_string())
 }
 
+fn sample(row: &BatchRow<'_>) -> Option<FluxSample> {
+    let BatchRow { wavelength, bandwidth, flux, flux_error: error, .. } = *row;
+    Some(FluxSample { detector: row.band.parse::<Detector>().ok()?, wavelength, bandwidth, flux, error })
+}
+
+/// The spectrum of the rows of one source.
+pub fn spectrum_of_rows(name: &str, rows: &[BatchRow<'_>]) -> SourceSpectrum {
+    let measurement =
+        |row: &BatchRow<'_>| Some(SpectrumMeasurement { sample: sample(row)?, is_good: row.is_good });
+    SourceSpectrum::new(name, rows.iter().filter_map(measurement).collect())
+}
+
 /// The spectrum of the rows of one source, and how much it varies.
 fn spectrum(rows: &[BatchRow<'_>]) -> SpectrumRow {
-    let sample = |row: &BatchRow<'_>| {
-        let BatchRow { wavelength, bandwidth, flux, flux_error: error, .. } = *row;
-        Some(FluxSample { detector: row.band.parse::<Detector>().ok()?, wavelength, bandwidth, flux, error })
-    };
     let samples: Vec<FluxSample> = rows.iter().filter(|row| row.is_good).filter_map(sample).collect();
     let means = channel_means(&samples);
     let filled = || means.iter().filter(|mean| !mean.is_empty());

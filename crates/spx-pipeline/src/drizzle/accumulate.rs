@@ -10,7 +10,7 @@ use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::mef::MefFile;
 use spx_core::progress::Progress;
-use spx_drizzle::file::{self, SumsFile};
+use spx_drizzle::file::{self, CubeCompression, SumsFile};
 use spx_drizzle::{AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, GroupTime};
 
 use super::report::InputReport;
@@ -74,10 +74,10 @@ impl SumsInUse {
         &mut self,
         accumulator: &Accumulator,
         settings: &[String],
-        celestial: &Header,
+        form: (&Header, CubeCompression),
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        let written = write(&self.path, accumulator, settings, celestial, self.exists, progress);
+        let written = write(&self.path, accumulator, settings, form, self.exists, progress);
         // Of two runs that would both make it, one is late.
         let is_late = !self.exists && self.path.symlink_metadata().is_ok();
         written.map_err(|error| if is_late { stages::at_work(&self.path) } else { error })?;
@@ -134,12 +134,12 @@ pub(super) fn write(
     path: &Path,
     accumulator: &Accumulator,
     settings: &[String],
-    celestial: &Header,
+    form: (&Header, CubeCompression),
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<(), PipelineError> {
     progress.start("write sums", file::sums_steps(&accumulator.drizzler));
-    let written = file::write_sums(path, accumulator, settings, celestial, overwrite, progress);
+    let written = file::write_sums(path, accumulator, settings, form, overwrite, progress);
     progress.finish();
     written.map_err(PipelineError::from)
 }

@@ -69,7 +69,14 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let merged = merged.ok_or_else(|| PipelineError::usage("there are no sums"))?;
     if let Some(path) = &request.accumulate {
         let celestial = parameters.grid.header();
-        accumulate::write(path, &merged, &history, &celestial, request.overwrite, listener)?;
+        accumulate::write(
+            path,
+            &merged,
+            &history,
+            (&celestial, parameters.compression),
+            request.overwrite,
+            listener,
+        )?;
     }
     let report = report(&merged, product, &request.output, parameters.resampling.planes.context);
     let writer =

@@ -170,7 +170,8 @@ pub struct OutputSettings {
     /// Replace existing output
     pub overwrite: bool,
     /// Pack the arrays of the output (tile-compressed FITS): lossless, or rounded, where SCI is
-    /// within 0.02 of its error, VARIANCE within 4 %, and all else exact
+    /// within 0.02 of its error, VARIANCE within 4 %, and all else exact; running sums, too, of
+    /// which every bit is kept
     #[schemars(extend("examples" = ["lossless"], "x-value" = "HOW"))]
     pub compress: Option<OutputCompression>,
 }

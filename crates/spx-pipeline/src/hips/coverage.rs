@@ -19,13 +19,18 @@ const CELLS: usize = 1 << LEVELS;
 /// Pixels along a side of a cell.
 const PIXELS: usize = SIDE / CELLS;
 
-/// Writes `Moc.fits`, and gives the share of the sky that it holds.
+/// Writes `Moc.fits` of the tiles of an order, and gives the share of the sky that it holds.
 ///
 /// # Errors
 /// What the disk reports.
-pub(super) fn write(root: &Path, order: u8, tiles: &[HipsTile]) -> Result<f64, PipelineError> {
+pub(super) fn write(
+    root: &Path,
+    order: u8,
+    tiles: &[HipsTile],
+    read: impl Fn(&HipsTile) -> Result<Vec<f32>, PipelineError> + Sync,
+) -> Result<f64, PipelineError> {
     let cells: Result<Vec<Vec<u64>>, PipelineError> =
-        tiles.par_iter().map(|tile| Ok(cells_with_data(tile.index, &tile.read(root)?))).collect();
+        tiles.par_iter().map(|tile| Ok(cells_with_data(tile.index, &read(tile)?))).collect();
     let cells: BTreeSet<u64> = cells?.into_iter().flatten().collect();
     let order = order + LEVELS;
     let share = cells.len() as f64 / (12 * (1u64 << (2 * order))) as f64;

@@ -17,6 +17,8 @@ const ALLSKY_COLUMNS: usize = 27;
 const ALLSKY_ROWS: usize = 29;
 /// Side of a tile in it.
 const ALLSKY_SIDE: usize = 64;
+/// Pixels in a row of it.
+pub(super) const ALLSKY_WIDTH: usize = ALLSKY_COLUMNS * ALLSKY_SIDE;
 
 /// The tiles that are there, by order.
 #[derive(Debug)]
@@ -59,7 +61,7 @@ pub(super) fn complete(root: &Path, order: u8, listener: &dyn Listener) -> Resul
         })?;
     }
     let tiles = HipsTile::list(root, LEAST_ORDER)?;
-    let (shape, pixels) = allsky(&tiles, ALLSKY_SIDE, |tile| tile.read(root))?;
+    let (shape, pixels) = allsky(root, &tiles)?;
     let mut cards = Header::new();
     cards.set("BUNIT", "MJy/sr", "surface brightness");
     write_image(&root.join("Norder3/Allsky.fits"), shape, &pixels, &cards)
@@ -116,22 +118,19 @@ fn shrink(pixels: &[f32], side: usize) -> Vec<f32> {
 }
 
 /// The tiles of order 3 in one image: row by row from the top, and as those, upside down in FITS.
-fn allsky(
-    tiles: &[HipsTile],
-    side: usize,
-    read: impl Fn(&HipsTile) -> Result<Vec<f32>, PipelineError>,
-) -> Result<([usize; 2], Vec<f32>), PipelineError> {
-    let [height, width] = [ALLSKY_ROWS * side, ALLSKY_COLUMNS * side];
-    let mut image = vec![f32::NAN; height * width];
+fn allsky(root: &Path, tiles: &[HipsTile]) -> Result<([usize; 2], Vec<f32>), PipelineError> {
+    let height = ALLSKY_ROWS * ALLSKY_SIDE;
+    let mut image = vec![f32::NAN; height * ALLSKY_WIDTH];
     for tile in tiles {
-        let small = shrink(&read(tile)?, side);
+        let small = shrink(&tile.read(root)?, ALLSKY_SIDE);
         let k = usize::try_from(tile.index).unwrap_or(usize::MAX);
         let (column, row) = (k % ALLSKY_COLUMNS, ALLSKY_ROWS - 1 - k / ALLSKY_COLUMNS);
-        for (y, values) in small.chunks_exact(side).enumerate() {
-            image[(row * side + y) * width + column * side..][..side].copy_from_slice(values);
+        for (y, values) in small.chunks_exact(ALLSKY_SIDE).enumerate() {
+            let first = (row * ALLSKY_SIDE + y) * ALLSKY_WIDTH + column * ALLSKY_SIDE;
+            image[first..first + ALLSKY_SIDE].copy_from_slice(values);
         }
     }
-    Ok(([height, width], image))
+    Ok(([height, ALLSKY_WIDTH], image))
 }
 
 #[cfg(test)]

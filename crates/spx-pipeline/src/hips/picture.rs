@@ -7,10 +7,10 @@ use std::str::FromStr;
 use ndarray::Array2;
 use rayon::prelude::*;
 use serde::Serialize;
-use spx_core::fits::FitsReader;
+use spx_core::fits::{FitsError, FitsReader};
 use spx_plot::{Colormap, DisplayLimits, Stretch, encode_rgba};
 
-use super::hierarchy::{HipsLevels, modified};
+use super::hierarchy::{ALLSKY_WIDTH, HipsLevels, modified};
 use super::tile::SIDE;
 use crate::output::write_output;
 use crate::{Listener, PipelineError, ResultContext as _};
@@ -115,16 +115,23 @@ pub(super) fn draw(
     });
     listener.finish();
     drawn?;
+    let pixels = read_allsky(root)?;
+    write_output(&root.join("Norder3/Allsky.png"), &style.encode(&pixels, ALLSKY_WIDTH)?, true)
+}
+
+/// Reads `Allsky.fits`.
+///
+/// # Errors
+/// Where it is not there, or no image.
+pub(super) fn read_allsky(root: &Path) -> Result<Vec<f32>, PipelineError> {
     let path = root.join("Norder3/Allsky.fits");
-    let read = || -> Result<(Vec<f32>, usize), spx_core::fits::FitsError> {
+    let read = || -> Result<Vec<f32>, FitsError> {
         let mut reader = FitsReader::open(&path)?;
-        let shape = reader.image_shape()?;
-        let mut pixels = vec![0.0; shape.iter().product()];
+        let mut pixels = vec![0.0; reader.image_shape()?.iter().product()];
         reader.read_pixels(0, &mut pixels)?;
-        Ok((pixels, shape.last().copied().unwrap_or(1)))
+        Ok(pixels)
     };
-    let (pixels, width) = read().with_context(|| path.display().to_string())?;
-    write_output(&path.with_extension("png"), &style.encode(&pixels, width)?, true)
+    read().with_context(|| path.display().to_string())
 }
 
 #[cfg(test)]

@@ -37,6 +37,9 @@ pub struct HipsConfig {
     /// Channel of the detector as range, 1 to 17, in place of wave
     #[schemars(extend("examples" = [8]))]
     pub channel: Option<usize>,
+    /// Make color pictures of three HiPS that are there, red, green, blue, and nothing else
+    #[schemars(extend("examples" = [["red/", "green/", "blue/"]], "x-value" = "DIR"))]
+    pub colors: Option<Vec<PathBuf>>,
     /// Order of the finest tiles, 3 to 9: pixels of 6.44" at 6, of 3.22" at 7
     #[schemars(range(min = 3, max = 9))]
     pub order: u8,
@@ -104,6 +107,7 @@ impl Default for HipsConfig {
             wave: None,
             detector: 0,
             channel: None,
+            colors: None,
             order: 6,
             ra: None,
             dec: None,

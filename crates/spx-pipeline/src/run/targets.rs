@@ -237,10 +237,14 @@ fn file_names<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let mut alike: HashMap<String, usize> = HashMap::new();
     ids.clone().for_each(|id| *alike.entry(id.to_lowercase()).or_default() += 1);
     ids.map(|id| {
-        let is_device = id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%');
-        let is_plain =
-            is_file_name(id) && !is_device && !id.contains(['~', '%']) && !id.ends_with(['.', ' ']);
-        if is_plain && alike[&id.to_lowercase()] == 1 { id.to_owned() } else { file_stem(id) }
+        let is_windows_device =
+            id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%');
+        let is_escaped = id.contains(['~', '%']) || id.ends_with(['.', ' ']) || is_windows_device;
+        if is_file_name(id) && !is_escaped && alike[&id.to_lowercase()] == 1 {
+            id.to_owned()
+        } else {
+            file_stem(id)
+        }
     })
     .collect()
 }

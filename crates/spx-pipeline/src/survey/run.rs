@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::directory::{SettingFiles, SurveyDirectory, SurveyJob, digest, remove};
 use super::record::{JobRecord, JobState, peak_mb, state};
 use super::shard::SurveyShard;
-use crate::batch::{BatchConfig, BatchRow, PartMaker, stored_light_curve};
+use crate::batch::{BatchConfig, BatchRow, PartMaker, light_curve, stored_light_curve};
 use crate::drizzle::{
     CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
     drizzle,
@@ -295,19 +295,20 @@ impl SurveyJob {
     }
 }
 
-/// The light curve of a source in the catalog of a survey, by time. What the data set does not keep
-/// is missing: NaN, empty or false.
+/// The light curve of a source in the directory of a survey or of a batch.
 ///
 /// # Errors
-/// Usage, where the directory is no survey with photometry; nothing found, where the source is not
-/// in the catalog or was not measured; otherwise where the data set cannot be read.
-pub fn survey_light_curve(
+/// Nothing found, where it has no measurement of the source; otherwise where it cannot be read.
+pub fn source_light_curve(
     directory: &Path,
     id: &str,
     listener: &dyn Listener,
 ) -> Result<Vec<BatchRow<'static>>, PipelineError> {
-    let directory = SurveyDirectory::new(directory);
-    stored_light_curve(&photometry_config(&directory)?, &directory.catalog(), id, listener)
+    let survey = SurveyDirectory::new(directory);
+    if !directory.join("catalog").is_dir() {
+        return light_curve(directory, id);
+    }
+    stored_light_curve(&photometry_config(&survey)?, &survey.catalog(), id, listener)
 }
 
 fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {
