@@ -70,6 +70,21 @@ pub enum DownloadLayout {
     AsArchive,
 }
 
+impl DownloadLayout {
+    /// Where the file of a target goes. Every part of it was checked when the target was made.
+    pub fn path(self, directory: &Path, target: &DownloadTarget) -> PathBuf {
+        match (self, &target.exposure) {
+            (Self::ByDetector, Some((_, detector))) => {
+                directory.join(detector.to_string()).join(target.file_name())
+            }
+            (Self::AsArchive, _) => {
+                directory.join(target.uri.mirror_path()).with_file_name(target.file_name())
+            }
+            _ => directory.join(target.file_name()),
+        }
+    }
+}
+
 /// How downloads are done.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DownloadOptions {

@@ -4,7 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -49,14 +49,24 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if is_harmful(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
+/// The first word of a message, bold and in a color on a terminal, as that of errors of the command
+/// line is.
+fn label(word: &str, color: &str) -> String {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match std::io::stderr().is_terminal() && !plain {
+        true => format!("\x1b[1;{color}m{word}\x1b[0m"),
+        false => word.to_owned(),
+    }
+}
+
 /// An error that ends the command.
 pub(crate) fn error(text: &str) {
-    eprintln!("error: {}", printable(text));
+    eprintln!("{} {}", label("error:", "31"), printable(text));
 }
 
 /// Something that the user should know and that does not end the command; said even when quiet.
 pub(crate) fn warning(text: &str) {
-    eprintln!("warning: {}", printable(text));
+    eprintln!("{} {}", label("warning:", "33"), printable(text));
 }
 
 /// A line of a summary.
@@ -130,51 +140,76 @@ pub(crate) struct Terminal {
     task: Mutex<Task>,
 }
 
-/// What the bar shows.
-#[derive(Default)]
+/// What the bar shows. Steps are files, tiles and the like; bytes, which are only guessed before
+/// they come, stand behind.
 struct Task {
-    name: String,
     steps: u64,
     done: u64,
-    /// It counts the bytes of a download, and the steps, which are files, stand before it.
-    bytes: bool,
+    received: u64,
+    began: Instant,
+}
+
+impl Task {
+    fn new(steps: u64) -> Self {
+        Self { steps, done: 0, received: 0, began: Instant::now() }
+    }
+
+    /// What stands behind the bar after a time \[s\]: bytes and their rate, and how long the rest
+    /// will take where something is known of that.
+    fn told(&self, elapsed: f64) -> String {
+        let Self { steps, done, received, .. } = *self;
+        let mut parts = Vec::new();
+        if received > 0 {
+            let megabytes = received as f64 / 1e6;
+            parts.push(format!("{megabytes:.1} MB, {:.1} MB/s", megabytes / elapsed.max(0.1)));
+        }
+        if done > 0 && elapsed > KNOWN && steps > done {
+            parts.push(format!("{} left", duration(elapsed / done as f64 * (steps - done) as f64)));
+        }
+        parts.join(", ")
+    }
+}
+
+/// Before this time nothing is known of how long the rest takes \[s\].
+const KNOWN: f64 = 1.0;
+
+/// `40 s`, `12 min`, `3.5 h`.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        ..90.0 => format!("{:.0} s", seconds.max(1.0)),
+        ..5400.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3600.0),
+    }
 }
 
 impl Terminal {
     pub(crate) fn new(verbosity: Verbosity) -> Self {
         let draw = verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
         let bar = if draw { ProgressBar::no_length() } else { ProgressBar::hidden() };
-        Self { bar, verbosity, task: Mutex::default() }
-    }
-
-    fn style(&self, template: &str) {
-        let style = ProgressStyle::with_template(template);
-        self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        // The last part is cut where the line would be too long.
+        let style = ProgressStyle::with_template("{prefix} [{bar:20}] {pos}/{len}  {wide_msg}");
+        bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+        Self { bar, verbosity, task: Mutex::new(Task::new(0)) }
     }
 
     fn task(&self, change: impl FnOnce(&mut Task)) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut task);
-        let Task { name, steps, done, bytes } = &*task;
-        self.bar.set_message(if *bytes { format!("{name} {done}/{steps}") } else { name.clone() });
+        self.bar.set_position(task.done);
+        self.bar.set_message(task.told(task.began.elapsed().as_secs_f64()));
     }
 }
 
 impl Progress for Terminal {
     fn start(&self, name: &str, steps: u64) {
-        self.style("{msg:16} [{bar:30}] {pos}/{len}  {eta} left");
         self.bar.reset();
         self.bar.set_length(steps);
-        self.task(|task| *task = Task { name: name.to_owned(), steps, ..Task::default() });
+        self.bar.set_prefix(name.to_owned());
+        self.task(|task| *task = Task::new(steps));
     }
 
     fn advance(&self, steps: u64) {
-        self.task(|task| {
-            task.done += steps;
-            if !task.bytes {
-                self.bar.inc(steps);
-            }
-        });
+        self.task(|task| task.done += steps);
     }
 
     fn finish(&self) {
@@ -187,22 +222,12 @@ impl Progress for Terminal {
 }
 
 impl DownloadProgress for Terminal {
-    fn total_bytes(&self, bytes: u64) {
-        self.task(|task| {
-            if !std::mem::replace(&mut task.bytes, true) {
-                self.style("{msg:24} [{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left");
-                self.bar.set_position(0);
-            }
-        });
-        self.bar.set_length(bytes);
-    }
-
     fn received(&self, bytes: u64) {
-        self.bar.inc(bytes);
+        self.task(|task| task.received += bytes);
     }
 
     fn lost(&self, bytes: u64) {
-        self.bar.set_position(self.bar.position().saturating_sub(bytes));
+        self.task(|task| task.received = task.received.saturating_sub(bytes));
     }
 
     fn waiting(&self, target: &DownloadTarget, why: &ArchiveError, wait: Duration) {
@@ -225,5 +250,27 @@ impl Listener for Terminal {
 
     fn warning(&self, text: &str) {
         self.bar.suspend(|| warning(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_that_is_left_is_told_when_it_is_known() {
+        let mut task = Task::new(10);
+        assert_eq!(task.told(0.0), "");
+        assert_eq!(task.told(100.0), "", "nothing is done, and nothing known");
+        task.received = 3_400_000;
+        assert_eq!(task.told(2.0), "3.4 MB, 1.7 MB/s");
+        task.done = 2;
+        assert_eq!(task.told(0.5), "3.4 MB, 6.8 MB/s");
+        assert_eq!(task.told(10.0), "3.4 MB, 0.3 MB/s, 40 s left");
+        task.done = 10;
+        assert_eq!(task.told(10.0), "3.4 MB, 0.3 MB/s");
+        for (seconds, text) in [(0.2, "1 s"), (89.0, "89 s"), (600.0, "10 min"), (12_600.0, "3.5 h")] {
+            assert_eq!(duration(seconds), text);
+        }
     }
 }

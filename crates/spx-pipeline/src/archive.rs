@@ -18,7 +18,8 @@ pub use identifiers::{ArchiveIdentifier, ArchiveIdentifiers};
 pub use place::{CutoutSettings, PlaceSettings};
 pub(crate) use place::{detectors, needed_position, parse_coverage};
 pub use query::{
-    DownloadConfig, QueryConfig, QueryReport, download, download_listed, load_query_summary, query,
+    DownloadConfig, QueryConfig, QueryReport, download, download_listed, forecast_download,
+    load_query_summary, query,
 };
 pub use search::{MAX_IMAGES, client, search};
 pub use settings::{ArchiveSettings, SearchSettings};

@@ -20,7 +20,7 @@ pub use settings::BatchConfig;
 pub use sources::MissingSources;
 pub use spectra::spectrum_of_rows;
 pub use spx_batch::{BatchRow, LightCurveStore, header};
-pub use stages::{BATCH_STAGES, BatchRun, light_curve};
+pub use stages::{BATCH_STAGES, BatchRun, forecast_batch, light_curve};
 
 /// Which stages of a batch are done, and how.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

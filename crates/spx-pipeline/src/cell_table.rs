@@ -11,7 +11,7 @@ use spx_core::atomic::AtomicFile;
 use spx_core::columns::{ColumnKind, TableColumn};
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::{CardValue, Header};
-use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter};
+use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter, escape};
 
 use crate::{PipelineError, ResultContext as _};
 
@@ -127,6 +127,16 @@ impl CellTable<'_> {
         let mut writer = VoTableWriter::new();
         writer.begin_results();
         writer.status(&QueryStatus::Ok);
+        for (name, value) in &self.head {
+            let values = match value {
+                HeadValue::Text(text) => vec![text.clone()],
+                HeadValue::Real(number) => vec![format!("{number:?}")],
+                HeadValue::List(texts) => texts.clone(),
+            };
+            for value in values {
+                writer.elements(&format!("<INFO name=\"{name}\" value=\"{}\"/>\n", escape(&value)));
+            }
+        }
         writer.begin_table(self.name, &self.title, fields.collect());
         writer.table_data(self.rows.iter().map(|row| row.iter().map(in_votable).collect()));
         writer.end_table();

@@ -34,8 +34,8 @@ pub use resampling::{
 };
 pub(crate) use run::drizzle_mean;
 pub use run::{
-    download_observations, drizzle, drizzle_detector, mosaic, query_observations, resume_drizzle,
-    resume_mosaic,
+    download_observations, drizzle, drizzle_detector, forecast_drizzle, forecast_mosaic, mosaic,
+    query_observations, resume_drizzle, resume_mosaic,
 };
 pub use settings::{
     CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputCompression, OutputSettings,

@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod drizzle;
 mod error;
 pub mod flag_selection;
+pub mod forecast;
 pub mod frame;
 pub mod hips;
 pub mod identity;

@@ -15,8 +15,8 @@ use crate::stages::StageStatus;
 use crate::{Listener, PipelineError};
 
 pub use settings::{RunConfig, TargetSettings};
-pub use stages::{RUN_STAGES, SourceRun};
-pub use targets::{TargetReport, TargetsReport, run_targets, targets_status};
+pub use stages::{RUN_STAGES, SourceRun, forecast_run};
+pub use targets::{TargetReport, TargetsReport, forecast_targets, run_targets, targets_status};
 
 /// Which stages of a run are done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -17,8 +17,8 @@ use super::fetch::{Arrived, Fetch};
 use super::gate::Gate;
 use super::part::Part;
 use super::{
-    DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,
-    DownloadState, FileReport, MirrorUse, PlannedFile,
+    DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource, DownloadState,
+    FileReport, MirrorUse, PlannedFile,
 };
 use crate::client::ArchiveClient;
 use crate::error::ArchiveError;
@@ -76,7 +76,7 @@ impl<'a> Downloader<'a> {
             if progress.cancelled() {
                 return Err(ArchiveError::Cancelled);
             }
-            let path = self.path(&target);
+            let path = self.options.layout.path(&self.directory, &target);
             match names.get(&path) {
                 Some(first) if first.uri == target.uri => {}
                 Some(first) => plan.conflicts.push(conflict(target, path, first)),
@@ -116,19 +116,6 @@ impl<'a> Downloader<'a> {
         let reports =
             slots.into_iter().filter_map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
         reports.chain(plan.conflicts).collect()
-    }
-
-    /// Where a file goes. Every part of it was checked when the target was made.
-    fn path(&self, target: &DownloadTarget) -> PathBuf {
-        match (self.options.layout, &target.exposure) {
-            (DownloadLayout::ByDetector, Some((_, detector))) => {
-                self.directory.join(detector.to_string()).join(target.file_name())
-            }
-            (DownloadLayout::AsArchive, _) => {
-                self.directory.join(target.uri.mirror_path()).with_file_name(target.file_name())
-            }
-            _ => self.directory.join(target.file_name()),
-        }
     }
 
     fn planned(&self, target: DownloadTarget, path: PathBuf) -> Result<PlannedFile, ArchiveError> {

@@ -2,10 +2,12 @@
 
 use clap::Args;
 use spx_pipeline::batch::{
-    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, run_batch_stages,
+    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, forecast_batch,
+    run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -38,12 +40,18 @@ pub(crate) struct BatchArgs {
     /// Measure images again that are already done
     #[arg(long)]
     overwrite: bool,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long, conflicts_with_all = ["resume", "stages", "overwrite"])]
+    dry_run: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_batch(&config, &global.terminal())?, global);
+    }
     let wanted = BatchStages { resume: args.resume, only: args.stages.clone(), overwrite: args.overwrite };
     let report = run_batch_stages(&config, wanted, &global.terminal())?;
     summarize(&report, global)

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 use anyhow::anyhow;
 use clap::Args;
 use spx_pipeline::PipelineError;
-use spx_pipeline::archive::{DownloadConfig, download, download_listed, load_query_summary};
+use spx_pipeline::archive::{
+    DownloadConfig, download, download_listed, forecast_download, load_query_summary,
+};
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -29,6 +32,9 @@ pub(crate) struct DownloadArgs {
     /// Download the images listed in this query summary, without a new query
     #[arg(long, value_name = "FILE")]
     query: Option<PathBuf>,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     settings: SettingArgs<DownloadConfig>,
 }
@@ -54,6 +60,9 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let config = args.settings.resolve()?;
     let fetched = match &args.query {
+        None if args.dry_run => {
+            return show_forecast(&forecast_download(None, &config, &global.terminal())?, global);
+        }
         None => download(&config, &global.terminal())?,
         Some(path) => {
             if let Some(option) = SELECTION.iter().find_map(|key| args.settings.typed(key)) {
@@ -63,6 +72,10 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
                 )));
             }
             let summary = load_query_summary(path).map_err(PipelineError::into_usage)?;
+            if args.dry_run {
+                let forecast = forecast_download(Some(&summary), &config, &global.terminal())?;
+                return show_forecast(&forecast, global);
+            }
             download_listed(&summary, &config, &global.terminal())?
         }
     };

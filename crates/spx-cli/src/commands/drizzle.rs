@@ -3,10 +3,12 @@
 use clap::Args;
 use spx_pipeline::PipelineError;
 use spx_pipeline::drizzle::{
-    CubeReport, DrizzleConfig, DrizzleReport, MosaicConfig, drizzle, mosaic, resume_drizzle, resume_mosaic,
+    CubeReport, DrizzleConfig, DrizzleReport, MosaicConfig, drizzle, forecast_drizzle, forecast_mosaic,
+    mosaic, resume_drizzle, resume_mosaic,
 };
 use spx_pipeline::outcome::InputOutcome;
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -38,6 +40,9 @@ pub(crate) struct DrizzleArgs {
     /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
 }
 
 /// Combine spectral images into one image over a range of wavelengths.
@@ -61,12 +66,18 @@ pub(crate) struct MosaicArgs {
     /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long, conflicts_with = "resume")]
+    dry_run: bool,
 }
 
 /// Runs `spx drizzle`.
 pub(crate) fn run_drizzle(args: &DrizzleArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_drizzle(&config, &global.terminal())?, global);
+    }
     let make = if args.resume { resume_drizzle } else { drizzle };
     report(make(&config, &global.terminal()), global)
 }
@@ -75,6 +86,9 @@ pub(crate) fn run_drizzle(args: &DrizzleArgs, global: &Global) -> CommandResult 
 pub(crate) fn run_mosaic(args: &MosaicArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_mosaic(&config, &global.terminal())?, global);
+    }
     let make = if args.resume { resume_mosaic } else { mosaic };
     report(make(&config, &global.terminal()), global)
 }

@@ -8,6 +8,7 @@ pub(crate) mod demo;
 pub(crate) mod doctor;
 pub(crate) mod download;
 pub(crate) mod drizzle;
+mod forecast;
 pub(crate) mod generate;
 pub(crate) mod hips;
 pub(crate) mod light_curve;

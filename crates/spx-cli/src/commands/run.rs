@@ -3,11 +3,12 @@
 use clap::Args;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::run::{
-    RUN_STAGES, RunConfig, RunStages, TargetsReport, run_source_stages, run_status, run_targets,
-    targets_status,
+    RUN_STAGES, RunConfig, RunStages, TargetsReport, forecast_run, forecast_targets, run_source_stages,
+    run_status, run_targets, targets_status,
 };
 use spx_pipeline::stages::StageStatus;
 
+use super::forecast::show_forecast;
 use super::photometry::summarize;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -31,6 +32,7 @@ use crate::ui;
 #[command(after_help = "\
 Examples:
   spx run --ra 213.9427 --dec 11.4954 --name cloverleaf --cutout-size 60px
+  spx run --ra 213.9427 --dec 11.4954 --cutout-size 60px --dry-run
   spx run --name cloverleaf --resume --background-method window
   spx run --name cloverleaf --status
   spx run --config cloverleaf.toml --stages query,download
@@ -50,6 +52,9 @@ pub(crate) struct RunArgs {
     /// Show how far the run of this name is, and do nothing
     #[arg(long, conflicts_with_all = ["resume", "stages"])]
     status: bool,
+    /// Tell what would be read, fetched and made, and change nothing on the disk
+    #[arg(long, conflicts_with_all = ["resume", "stages", "status"])]
+    dry_run: bool,
     #[command(flatten)]
     settings: SettingArgs<RunConfig>,
 }
@@ -72,6 +77,11 @@ impl RunArgs {
 pub(crate) fn run(args: &RunArgs, global: &Global) -> CommandResult {
     let config = args.resolve()?;
     let is_list = config.targets.targets.is_some();
+    if args.dry_run {
+        ui::catch_interrupts()?;
+        let forecast = if is_list { forecast_targets } else { forecast_run };
+        return show_forecast(&forecast(&config, &global.terminal())?, global);
+    }
     match args.status {
         true if is_list => return list_status(&config, global),
         true => return status(&config, global),

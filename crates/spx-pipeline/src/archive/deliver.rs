@@ -9,6 +9,7 @@ use super::access::ArchiveAccess;
 use super::files::fetch;
 use super::search::{MAX_IMAGES, search};
 use super::summary::QuerySummary;
+use crate::forecast::WorkForecast;
 use crate::inputs::InputError;
 use crate::stages::Stages;
 use crate::{Listener, PipelineError};
@@ -73,6 +74,24 @@ impl ArchiveOrder<'_> {
         QuerySummary::read(&self.summary)
     }
 
+    /// What the stages `query` and `download` would bring; the archive is asked, and nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub(crate) fn forecast(
+        &self,
+        output_dir: &Path,
+        listener: &dyn Listener,
+    ) -> Result<WorkForecast, PipelineError> {
+        let client = self.archive.client();
+        let found = search(&client, &self.selection, false, listener)?;
+        let summary = QuerySummary::new(&client, &self.selection, found);
+        let mirror = self.archive.mirror();
+        let layout = (self.layout, self.data.as_path());
+        Ok(forecast_download(&summary, self.cutout, layout, mirror, output_dir))
+    }
+
     /// Without a limit, a place may have tens of thousands of images.
     fn warn_of_size(&self, summary: &QuerySummary, listener: &dyn Listener) {
         let warning = size_warning(summary.n_observations, summary.estimated_bytes(self.cutout));
@@ -126,6 +145,31 @@ impl ArchiveOrder<'_> {
         summary.write(&self.summary)?;
         Ok(delivered)
     }
+}
+
+/// What a download of the images of a query to a directory would bring. Files of the mirror count
+/// as being at hand.
+pub(super) fn forecast_download(
+    summary: &QuerySummary,
+    cutout: Option<Cutout>,
+    layout: (DownloadLayout, &Path),
+    mirror: Option<&Path>,
+    output_dir: &Path,
+) -> WorkForecast {
+    let mut forecast = WorkForecast::of(output_dir);
+    for entry in &summary.observations {
+        let target = DownloadTarget::new(&entry.observation, cutout);
+        let (layout, data) = layout;
+        let is_mirrored = mirror.is_some_and(|mirror| mirror.join(target.uri.mirror_path()).is_file());
+        forecast.images += 1;
+        if is_mirrored || layout.path(data, &target).is_file() {
+            forecast.at_hand += 1;
+        } else {
+            forecast.to_fetch += 1;
+            forecast.fetch_bytes += target.estimated_bytes();
+        }
+    }
+    forecast
 }
 
 /// Says so where there are so many images that other pipelines would refuse them.

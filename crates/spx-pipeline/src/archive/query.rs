@@ -11,11 +11,13 @@ use spx_core::atomic;
 use spx_core::sky::Position;
 
 use super::access::ArchiveAccess;
+use super::deliver;
 use super::files::{FetchedFiles, fetch};
 use super::place::{CutoutSettings, PlaceSettings, detectors};
 use super::search::{MAX_IMAGES, search};
 use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
+use crate::forecast::WorkForecast;
 use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -116,13 +118,45 @@ pub fn load_query_summary(path: &Path) -> Result<QuerySummary, PipelineError> {
 /// # Errors
 /// As [`query`] and [`download_listed`].
 pub fn download(config: &DownloadConfig, listener: &dyn Listener) -> Result<FetchedFiles, PipelineError> {
+    download_listed(&wanted(config, listener)?, config, listener)
+}
+
+/// The images that are to be downloaded.
+fn wanted(config: &DownloadConfig, listener: &dyn Listener) -> Result<QuerySummary, PipelineError> {
     // What is wrong with the download is told before anything is asked.
     config.archive.access()?;
     config.cutout.cutout(config.place.shape()?.center())?;
     let mut search = config.archive.search.clone();
     search.max_images.get_or_insert(MAX_IMAGES);
     let wanted = QueryConfig { place: config.place.clone(), search, sia: config.sia };
-    download_listed(&query(&wanted, listener)?.summary, config, listener)
+    Ok(query(&wanted, listener)?.summary)
+}
+
+/// What [`download`] would fetch, or [`download_listed`] where a summary is given. Nothing is
+/// written.
+///
+/// # Errors
+/// As those.
+pub fn forecast_download(
+    summary: Option<&QuerySummary>,
+    config: &DownloadConfig,
+    listener: &dyn Listener,
+) -> Result<WorkForecast, PipelineError> {
+    let asked;
+    let summary = match summary {
+        Some(summary) => summary,
+        None => {
+            asked = wanted(config, listener)?;
+            &asked
+        }
+    };
+    let center = Position::new(summary.region.center_ra, summary.region.center_dec);
+    let cutout = config.cutout.cutout(center.map_err(PipelineError::usage)?)?;
+    let access = config.archive.access()?;
+    // Cutouts are not taken from the images of a mirror here.
+    let mirror = access.mirror().filter(|_| cutout.is_none());
+    let layout = (config.layout, config.output_dir.as_path());
+    Ok(deliver::forecast_download(summary, cutout, layout, mirror, &config.output_dir))
 }
 
 /// Downloads what a query has found, and writes its summary beside the files. What is there already

@@ -15,8 +15,9 @@ use super::sources::{MissingSources, SOURCES, SourceCounter};
 use super::spectra::{has_spectra, write_spectra};
 use super::{AggregatedCurves, BatchReport, BatchStages};
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
-use crate::calibration::{CalibrationSettings, calibration_lines, mixed_scales_warning};
+use crate::calibration::{calibration_lines, mixed_scales_warning};
 use crate::catalog::report_rejected;
+use crate::forecast::WorkForecast;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
@@ -291,6 +292,30 @@ fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) -> Hash
     aside
 }
 
+/// What a batch of these settings would do. Nothing is written.
+///
+/// # Errors
+/// Usage where settings or catalog are wrong; nothing found where there is no image; otherwise
+/// where the archive cannot be asked.
+pub fn forecast_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
+    let parameters = config.parameters()?;
+    let catalog = config.columns.read(&parameters.catalog, parameters.epoch, false, listener)?;
+    report_rejected(&catalog, listener);
+    let mut forecast = WorkForecast::of(&parameters.output_dir);
+    match (&parameters.images, order(&parameters)) {
+        (BatchImages::Local(paths), _) => {
+            let (files, _) = find_inputs(paths).scan();
+            let images = newest_inputs(files, &parameters.selection)?.kept.len();
+            (forecast.images, forecast.at_hand) = (images, images);
+        }
+        (BatchImages::Archive(_), Some(order)) => {
+            forecast = order.forecast(&parameters.output_dir, listener)?;
+        }
+        (BatchImages::Archive(_), None) => {}
+    }
+    Ok(WorkForecast { sources: Some(catalog.len()), ..forecast })
+}
+
 /// What the archive is asked for; `None` where local images are named.
 fn order(parameters: &BatchParameters) -> Option<ArchiveOrder<'_>> {
     let BatchImages::Archive(ask) = &parameters.images else { return None };
@@ -350,15 +375,12 @@ fn photometry_lines(
     setup: &PhotometrySetup,
     stages: &mut Stages<'_>,
 ) -> Result<String, PipelineError> {
-    let mut table = toml::Table::try_from(config.photometry.clone())?;
+    let mut photometry = config.photometry.clone();
     if config.neighbors.neighbors.is_some() {
-        table.insert("method".into(), MeasurementMethod::Scene.name().into());
+        photometry.method = Some(MeasurementMethod::Scene);
     }
     // Calibration products count by their names and contents, wherever they are.
-    for key in CalibrationSettings::PLACES.into_iter().chain(["solid_angle_map", "epsf"]) {
-        table.remove(key);
-    }
-    let lines = table.iter().map(|(key, value)| format!("{key} = {value}"));
+    let lines = photometry.lines()?.into_iter();
     let products: Vec<&Path> = setup.calibration.paths().collect();
     Ok(lines.chain(calibration_lines(&products, stages)?).collect::<Vec<_>>().join("\n"))
 }

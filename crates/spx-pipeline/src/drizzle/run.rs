@@ -10,7 +10,7 @@ use spx_wcs::OutputGrid;
 
 use super::accumulate::SumsInUse;
 use super::channels::ChannelFile;
-use super::job::DrizzleJob;
+use super::job::{DrizzleJob, needed_memory};
 use super::memory::check_memory;
 use super::mosaic::MosaicConfig;
 use super::report::{CubeReport, DrizzleReport};
@@ -18,6 +18,7 @@ use super::settings::{CubeChannels, DrizzleConfig, DrizzleParameters, DrizzlePro
 use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::Calibration;
 use crate::flag_selection::check_names;
+use crate::forecast::WorkForecast;
 use crate::inputs::{InputError, InputFile, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::output::OutputDirectory;
@@ -27,6 +28,9 @@ use crate::{Listener, PipelineError};
 
 /// The name of the file that says how far a run from the archive has come.
 const STATE: &str = "drizzle_state.toml";
+
+/// Pixels of a full frame.
+const FRAME_PIXELS: u64 = 2040 * 2040;
 
 /// What is to be made, with its settings.
 pub(super) enum DrizzleTask<'a> {
@@ -235,6 +239,64 @@ pub(super) fn make(
     let delivered = order.download(&summary, &mut stages)?;
     output.keep();
     combine(task, &parameters, &delivered.files, delivered.failed().collect(), &mut stages)
+}
+
+/// What [`drizzle`] would do with these settings. Nothing is written.
+///
+/// # Errors
+/// Usage where the settings are wrong; nothing found where there is no image; otherwise where the
+/// archive cannot be asked.
+pub fn forecast_drizzle(
+    config: &DrizzleConfig,
+    listener: &dyn Listener,
+) -> Result<WorkForecast, PipelineError> {
+    forecast(&DrizzleTask::Cubes(config), listener)
+}
+
+/// What [`mosaic`] would do with these settings. Nothing is written.
+///
+/// # Errors
+/// As [`forecast_drizzle`].
+pub fn forecast_mosaic(
+    config: &MosaicConfig,
+    listener: &dyn Listener,
+) -> Result<WorkForecast, PipelineError> {
+    forecast(&DrizzleTask::Mosaic(config), listener)
+}
+
+fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
+    let parameters = task.parameters()?;
+    let (mut forecast, detectors) = match parameters.input.as_slice() {
+        [] => {
+            let forecast = order(&parameters).forecast(&parameters.output_dir, listener)?;
+            (forecast, parameters.detector.map_or_else(|| Detector::ALL.to_vec(), |one| vec![one]))
+        }
+        input => {
+            let (files, _) = find_inputs(input).scan();
+            let (files, _) = select(files, Vec::new(), parameters.detector, listener);
+            let mut found: Vec<Detector> = files.iter().map(|file| file.id.detector).collect();
+            found.sort_by_key(|detector| detector.number());
+            found.dedup();
+            let (images, work) = (files.len(), WorkForecast::of(&parameters.output_dir));
+            (WorkForecast { images, at_hand: images, ..work }, found)
+        }
+    };
+    if forecast.images == 0 {
+        return Err(PipelineError::nothing_found("no input is of the detector that was asked for"));
+    }
+    let products = match task {
+        DrizzleTask::Mosaic(_) => vec![DrizzleProduct::Mosaic],
+        DrizzleTask::Cubes(_) => detectors.into_iter().map(DrizzleProduct::Cube).collect(),
+    };
+    for product in products {
+        let plan = parameters.plan(product)?;
+        let [nz, ny, nx] = plan.cube_shape();
+        forecast.products.push(format!("{}.fits, {nx} x {ny} x {nz} voxels", product.stem()));
+        let threads = rayon::current_num_threads().min(forecast.images) as u64;
+        let memory = needed_memory(&plan, forecast.images, FRAME_PIXELS, threads);
+        forecast.memory_bytes = forecast.memory_bytes.max(Some(memory));
+    }
+    Ok(forecast)
 }
 
 /// The images of the region; files go to `data/D1` to `data/D6` in the output directory.

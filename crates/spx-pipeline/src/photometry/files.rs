@@ -70,6 +70,8 @@ pub struct PhotometryReport {
     pub columns: ColumnNames,
     /// Names of the calibration products at hand.
     pub calibration: Vec<String>,
+    /// How the source was measured, line by line.
+    pub settings: Vec<String>,
     /// What the archive calls the images, by query summaries beside them.
     #[serde(skip)]
     pub identifiers: ArchiveIdentifiers,
@@ -117,7 +119,16 @@ pub fn photometry(
     let is_measured = entries.iter().any(|entry| entry.row().is_some());
     let draw = |format| draw_cutouts(&entries, &target, &setup, format, listener);
     let cutouts = cutouts.filter(|_| is_measured).map(draw).transpose()?;
-    Ok(PhotometryReport { target, columns: config.columns, calibration, identifiers, entries, cutouts })
+    let settings = config.photometry.lines()?;
+    Ok(PhotometryReport {
+        target,
+        columns: config.columns,
+        calibration,
+        settings,
+        identifiers,
+        entries,
+        cutouts,
+    })
 }
 
 impl PhotometryReport {
@@ -130,6 +141,7 @@ impl PhotometryReport {
                 dec: self.target.position.dec(),
                 generated,
                 calibration: self.calibration.clone(),
+                settings: self.settings.clone(),
                 identifiers: self.identifiers.clone(),
             },
             entries: &self.entries,

@@ -341,6 +341,19 @@ impl PhotometrySettings {
         Self { method, ..self.clone() }.parameters()
     }
 
+    /// What shapes a measurement, line by line (`key = value`), for the heads of tables;
+    /// calibration products count by their names, which the heads have, too.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub fn lines(&self) -> Result<Vec<String>, PipelineError> {
+        let mut table = toml::Table::try_from(self)?;
+        for key in CalibrationSettings::PLACES.into_iter().chain(["solid_angle_map", "epsf"]) {
+            table.remove(key);
+        }
+        Ok(table.iter().map(|(key, value)| format!("{key} = {value}")).collect())
+    }
+
     fn scene(&self) -> SceneOptions {
         SceneOptions {
             bad_flags: self.bad_flags.clone(),

@@ -88,6 +88,8 @@ pub struct TableHead {
     pub generated: Option<String>,
     /// Names of calibration products that were at hand.
     pub calibration: Vec<String>,
+    /// How the source was measured, line by line.
+    pub settings: Vec<String>,
     /// What the archive calls the images.
     pub identifiers: ArchiveIdentifiers,
 }
@@ -163,7 +165,7 @@ impl MeasurementTable<'_> {
             ucd,
             description,
         });
-        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, settings, .. } = &self.head;
         let mut head = vec![
             ("source", HeadValue::Text(name.clone())),
             ("ra", HeadValue::Real(*ra)),
@@ -174,6 +176,7 @@ impl MeasurementTable<'_> {
         if !calibration.is_empty() {
             head.push(("calibration", HeadValue::List(calibration.clone())));
         }
+        head.push(("settings", HeadValue::List(settings.clone())));
         CellTable {
             name: "photometry",
             title: format!("{name}: {CREATOR}"),
@@ -209,7 +212,7 @@ impl MeasurementTable<'_> {
 
     /// The head of spxquery's light curves, with our columns.
     fn comments(&self) -> String {
-        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, settings, .. } = &self.head;
         let mut text = format!("# SPHEREx Light Curve Data\n# Source: {name}\n# RA: {ra}\n# Dec: {dec}\n");
         let mut line = |line: String| text.extend(["# ", &line, "\n"]);
         if let Some(time) = generated {
@@ -219,6 +222,7 @@ impl MeasurementTable<'_> {
         if !calibration.is_empty() {
             line(format!("Calibration: {}", calibration.join(", ")));
         }
+        line(format!("Made by {CREATOR} with {}", settings.join(", ")));
         line("\n# Column descriptions:".to_owned());
         for column in self.columns() {
             let TableColumn { unit, description, .. } = column.column;
@@ -229,7 +233,7 @@ impl MeasurementTable<'_> {
     }
 
     pub(super) fn json(&self) -> serde_json::Value {
-        let TableHead { name, ra, dec, generated, calibration, .. } = &self.head;
+        let TableHead { name, ra, dec, generated, calibration, settings, .. } = &self.head;
         let columns = self.columns();
         let names: Vec<&str> = columns.iter().map(|column| column.column.name).collect();
         let rows = self.listed().map(|entry| {
@@ -243,6 +247,7 @@ impl MeasurementTable<'_> {
             "creator": CREATOR,
             "generated": generated,
             "calibration": calibration,
+            "settings": settings,
             "photometry": rows.collect::<Vec<_>>(),
         })
     }

@@ -49,12 +49,13 @@ pub(crate) fn render_together(
             ("creator", HeadValue::Text(CREATOR.to_owned())),
             ("generated", HeadValue::Text(generated.to_owned())),
             ("calibration", HeadValue::List(calibration(tables))),
+            ("settings", HeadValue::List(settings(tables).to_vec())),
         ],
     };
     match form {
         TableForm::Ecsv => table.ecsv(),
         TableForm::VoTable => Ok(table.votable().into_bytes()),
-        TableForm::Csv | TableForm::Json => table.csv(comments(tables.len(), &table, generated)),
+        TableForm::Csv | TableForm::Json => table.csv(comments(tables, &table, generated)),
     }
 }
 
@@ -67,11 +68,18 @@ fn calibration(tables: &[MeasurementTable<'_>]) -> Vec<String> {
     names
 }
 
-fn comments(sources: usize, table: &CellTable<'_>, generated: &str) -> String {
+/// How all of them were measured.
+fn settings<'t>(tables: &'t [MeasurementTable<'_>]) -> &'t [String] {
+    tables.first().map(|table| table.head.settings.as_slice()).unwrap_or_default()
+}
+
+fn comments(tables: &[MeasurementTable<'_>], table: &CellTable<'_>, generated: &str) -> String {
     let mut text = format!(
-        "# SPHEREx Light Curve Data\n# Sources: {sources}\n# Generated: {generated}\n# Number of observations: {}\n\
-         #\n# Column descriptions:\n",
-        table.rows.len()
+        "# SPHEREx Light Curve Data\n# Sources: {}\n# Generated: {generated}\n# Number of observations: {}\n\
+         # Made by {CREATOR} with {}\n#\n# Column descriptions:\n",
+        tables.len(),
+        table.rows.len(),
+        settings(tables).join(", ")
     );
     for TableColumn { name, unit, description, .. } in &table.columns {
         let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };

@@ -12,6 +12,7 @@ use super::{RunReport, RunStages};
 use crate::archive::{ArchiveIdentifiers, ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::calibration_lines;
 use crate::clock::now;
+use crate::forecast::WorkForecast;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::cutouts::draw_cutouts;
@@ -345,6 +346,17 @@ fn write_spectrum(
     }
 }
 
+/// What a run of these settings would do. Nothing is written.
+///
+/// # Errors
+/// As those of a run up to its download.
+pub fn forecast_run(config: &RunConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
+    let parameters = config.parameters()?;
+    let order = order(config, &parameters, &config.output_dir.join("results"));
+    let forecast = order.forecast(&config.output_dir, listener)?;
+    Ok(WorkForecast { sources: Some(1), ..forecast })
+}
+
 fn order<'p>(
     config: &RunConfig,
     parameters: &'p RunParameters,
@@ -405,6 +417,7 @@ fn table<'e>(
             dec: position.dec(),
             generated: Some(now()),
             calibration: setup.calibration.files().collect(),
+            settings: config.photometry.lines().unwrap_or_default(),
             identifiers: ArchiveIdentifiers::default(),
         },
         entries,

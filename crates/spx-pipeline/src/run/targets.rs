@@ -12,11 +12,12 @@ use spx_core::columns::{ColumnKind, TableColumn};
 use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, render_light_curves};
 
 use super::settings::{RunConfig, TargetSettings, is_file_name};
-use super::stages::{RUN_STAGES, SourceRun};
+use super::stages::{RUN_STAGES, SourceRun, forecast_run};
 use super::{RunReport, RunStages, last_stage};
 use crate::catalog::report_rejected;
 use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 use crate::clock::now;
+use crate::forecast::WorkForecast;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::figure::source_figure;
@@ -113,6 +114,24 @@ pub fn run_targets(
     }
     outputs.extend(done.into_iter().flat_map(|done| done.report.outputs));
     Ok(TargetsReport { outputs, sources: reports, rejected_rows: list.rejected_rows })
+}
+
+/// What the runs of a list of sources would do. Nothing is written.
+///
+/// # Errors
+/// As [`forecast_run`]; but a source of which the archive has no image counts as one without.
+pub fn forecast_targets(config: &RunConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
+    let list = TargetList::read(config, listener)?;
+    let mut forecast = WorkForecast::of(&config.output_dir);
+    forecast.sources = Some(list.sources.len());
+    for source in &list.sources {
+        match forecast_run(&source.config, listener) {
+            Ok(one) => forecast.add(&one),
+            Err(PipelineError::NothingFound(_)) => {}
+            Err(other) => return Err(other.with_context(source.name.clone())),
+        }
+    }
+    Ok(forecast)
 }
 
 /// How far the runs of a list of sources are, by name; `None` where one has not begun.
