@@ -77,7 +77,7 @@ cargo xtask TASK
                          states and settings changed at random, under the address sanitizer and with bounded memory
                          (default: 5 minutes, and as long in `check` unless SPX_FUZZ_MINUTES says otherwise; needs
                          cargo-fuzz and nightly Rust)
-  truth [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick] [--spx PATH]
+  truth [cube|rejection|zodiacal|matching|photometry|releases|scene|spectrum|deep]... [--quick] [--spx PATH]
                          fluxes, centroids, blank sky, zodiacal scale and both releases against realistic simulated
                          skies whose truth is known; each figure beside what is demanded of it, exit code 1 where one
                          misses it

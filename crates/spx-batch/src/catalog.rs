@@ -94,15 +94,16 @@ fn wrong(path: &Path, problem: impl ToString) -> BatchError {
 }
 
 impl Catalog {
-    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable, FITS table or
-    /// Parquet, all but Parquet also gzipped. Columns are found by their usual names, in any case: ids
-    /// (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and `DE_ICRS`,
-    /// `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`, `pmdec`, cos(dec)
-    /// included) and `ref_epoch`. Units are taken from the file; where it declares none, positions
-    /// are degrees or sexagesimal (right ascension in hours), motions mas/yr. Where the options ask
-    /// for shapes, galaxies have theirs from columns of the Sersic index (`sersic`), the effective
-    /// radius (`r_eff`, `shape_r`; arcsec), and, if there are any, axis ratio (`axis_ratio`,
-    /// `ab_ratio`) and position angle (`pa`, `phi`; deg). Other columns do not count.
+    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable, FITS table
+    /// or Parquet, all but Parquet also gzipped. Columns are found by their usual names, in any
+    /// case: ids (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and
+    /// `DE_ICRS`, `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`,
+    /// `pmdec`, cos(dec) included) and `ref_epoch`. Units are taken from the file; where it
+    /// declares none, positions are degrees or sexagesimal (right ascension in hours), motions
+    /// mas/yr. Where the options ask for shapes, galaxies have theirs from columns of the Sersic
+    /// index (`sersic`), the effective radius (`r_eff`, `shape_r`; arcsec), and, if there are any,
+    /// axis ratio (`axis_ratio`, `ab_ratio`) and position angle (`pa`, `phi`; deg). Other columns
+    /// do not count.
     ///
     /// # Errors
     /// Where the file cannot be read, lacks a column, has two that could be meant or one in an

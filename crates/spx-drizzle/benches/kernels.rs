@@ -3,10 +3,11 @@
 //! large, in one bin.
 //!
 //! Prints a line for each kernel: its name, the seconds that adding one image and its weights takes
-//! where nothing but the mean is kept, and those of adding an image with variance and flags where
-//! all is; each the least of several. And one line, `map`, for the map of a real image's pixels
-//! onto a TAN grid by spx-wcs. Seconds are those of the thread on its processor, where the system
-//! tells them. `cargo bench -p spx-drizzle --bench kernels [-- KERNEL...]`
+//! where nothing but the mean and the context are kept, and those of adding an image with variance
+//! and flags where all is, with the context; each the least of several. And one line, `map`, for
+//! the map of a real image's pixels onto a TAN grid by spx-wcs. Seconds are those of the thread on
+//! its processor, where the system tells them. `cargo bench -p spx-drizzle --bench kernels [--
+//! KERNEL...]`
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a benchmark")]
 
 use std::time::Instant;
@@ -83,7 +84,7 @@ fn measure() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
     for kernel in Kernel::ALL.into_iter().filter(|k| wanted.is_empty() || wanted.contains(&k.to_string())) {
         let seconds = |only_mean, exposure| {
-            add(kernel, &OutputPlanes { only_mean, ..OutputPlanes::default() }, exposure)
+            add(kernel, &OutputPlanes { only_mean, context: true, ..OutputPlanes::default() }, exposure)
         };
         println!("{kernel} {:.4} {:.4}", seconds(true, &plain), seconds(false, &whole));
     }

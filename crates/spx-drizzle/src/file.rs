@@ -15,9 +15,9 @@
 //! names, WHT (sum of the weights), MEANWAVE (mean wavelength of the pixels, um), all f32, and CON,
 //! u32, `[word][z][y][x]`: bit k of word w stands for the input whose line of history says `context
 //! bit 32 w + k`. Then NEXP, u16, the number of exposures that contributed, and EXPTIME, f32, the
-//! effective exposure time [s] ([`OptionalPlane`](crate::OptionalPlane)); and PSF, f32, what
-//! becomes of a point source, a part of the grid around it, where the cards PSF_RA, PSF_DEC [deg]
-//! and PSF_X, PSF_Y [px, from 1] say it lies.
+//! effective exposure time \[s\] ([`OptionalPlane`](crate::OptionalPlane)); and PSF, f32, what
+//! becomes of a point source, a part of the grid around it, where the cards PSF_RA, PSF_DEC \[deg\]
+//! and PSF_X, PSF_Y \[px, from 1\] say it lies.
 //!
 //! Arrays are `[z][y][x]`, slowest axis first. All image HDUs carry the celestial WCS and an
 //! approximate third axis for viewers: WAVE-LOG in um, fitted to the bin centers to better than

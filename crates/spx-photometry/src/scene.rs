@@ -243,6 +243,16 @@ pub enum NoSceneFlux {
         /// Its share on usable pixels.
         fraction: f64,
     },
+    /// Too much of the light falls on pixels that are far from the model, such as the core of a
+    /// star that is fitted as a wide galaxy.
+    #[error(
+        "{:.0} % of the light of the source falls on pixels far from the model: shape or position do not fit",
+        100.0 * .fraction
+    )]
+    FarFromModel {
+        /// Its share on pixels that were clipped.
+        fraction: f64,
+    },
     /// No pixel of the image has a positive variance.
     #[error("no pixel of the image has a positive variance")]
     NoVariance,

@@ -15,7 +15,7 @@ use realistic::{AREA, Distribution, RealisticFrame, Release};
 use spx_core::elementary::{powf, sin_cos};
 use spx_photometry::{
     NoSceneFlux, Photometer, PhotometryOptions, PsfOnImage, Scene, SceneBackground, SceneFlux, SceneOptions,
-    SceneSource, Scratch,
+    SceneSource, Scratch, SersicOnImage,
 };
 
 fn sources(frame: &RealisticFrame) -> Vec<SceneSource> {
@@ -102,6 +102,23 @@ fn a_position_slightly_off_clips_nothing() {
     let (before, hit) = (right[5].unwrap(), fit(&frame, Release::Three, &options, &given)[5].unwrap());
     assert_eq!(hit.clipped, 1, "{hit:?}");
     assert!((hit.flux - before.flux).abs() < before.error, "{hit:?} {before:?}");
+}
+
+/// A bright star that is fitted as a wide galaxy has no flux, and the reason is the model.
+#[test]
+fn a_star_is_no_galaxy() {
+    let frame = RealisticFrame::new(13, 120, 60, 5.2, false, |_| 40_000.0);
+    let shape = SersicOnImage::new(1.0, [[0.5, 0.0], [0.0, 0.5]]);
+    let galaxies: Vec<SceneSource> =
+        sources(&frame).iter().map(|source| SceneSource { shape: Some(shape), ..*source }).collect();
+    for flux in fit(
+        &frame,
+        Release::Three,
+        &SceneOptions { least_fraction: 0.9, ..SceneOptions::default() },
+        &galaxies,
+    ) {
+        assert!(matches!(flux, Err(NoSceneFlux::FarFromModel { fraction }) if fraction > 0.1), "{flux:?}");
+    }
 }
 
 /// A star that stands alone, over a known background, has the flux of the single fit.

@@ -21,8 +21,8 @@ pub struct CatalogColumnSettings {
     /// id, Name)
     #[schemars(extend("examples" = ["TIC"], "x-value" = "COLUMN"))]
     pub id_column: Option<String>,
-    /// Column of the right ascensions, together with --dec-column; by default those with usual names
-    /// (ra and dec, RA_ICRS and DE_ICRS, _RAJ2000 and _DEJ2000)
+    /// Column of the right ascensions, together with --dec-column; by default those with usual
+    /// names (ra and dec, RA_ICRS and DE_ICRS, _RAJ2000 and _DEJ2000)
     #[schemars(extend("examples" = ["ra_gaia"], "x-value" = "COLUMN"))]
     pub ra_column: Option<String>,
     /// Column of the declinations

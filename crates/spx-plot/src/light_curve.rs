@@ -46,7 +46,8 @@ pub struct LightCurvePoint {
 pub enum LightCurveQuantity {
     /// The flux over the source's own smooth spectrum (in magnitudes the difference), in which a
     /// source that does not vary is a level line; points where that spectrum is fainter than twice
-    /// their errors are left out and counted. Sources with fewer than 20 points for it are drawn as [`Flux`](Self::Flux).
+    /// their errors are left out and counted. Sources with fewer than 20 points for it are drawn as
+    /// [`Flux`](Self::Flux).
     #[default]
     Relative,
     /// The flux (or magnitude) as it was measured.
@@ -237,9 +238,9 @@ pub fn render_light_curve(figure: &LightCurveFigure, format: FigureFormat) -> Re
     encode(&draw(figure)?, format)
 }
 
-/// Draws several sources in one figure, each as [`render_light_curve`] does and two thirds as large,
-/// in rows from left to right. The options of the first tell the size. Where the whole were too
-/// large, it has fewer pixels per inch.
+/// Draws several sources in one figure, each as [`render_light_curve`] does and two thirds as
+/// large, in rows from left to right. The options of the first tell the size. Where the whole were
+/// too large, it has fewer pixels per inch.
 ///
 /// # Errors
 /// Where there is no source, an option is impossible, or no point of a source can be drawn.

@@ -1,10 +1,10 @@
 //! How right the numbers of spx are: skies whose truth is known are simulated, `spx` is run on them
 //! as a user runs it, and what it wrote is compared with the truth.
 //!
-//! [`cube()`], [`rejection()`], [`zodiacal()`], [`photometry()`], [`releases()`], [`scene()`],
-//! [`spectrum()`] and [`deep()`] each give a [`TruthReport`]:
-//! figures with their statistical errors beside what is demanded of them. `cargo xtask truth NAME`
-//! runs them; the test of this crate runs small ones.
+//! [`cube()`], [`rejection()`], [`zodiacal()`], [`matching()`], [`photometry()`], [`releases()`],
+//! [`scene()`], [`spectrum()`] and [`deep()`] each give a [`TruthReport`]: figures with their
+//! statistical errors beside what is demanded of them. `cargo xtask truth NAME` runs them; the test
+//! of this crate runs small ones.
 //!
 //! The exposures are the realistic ones of spx-sim: VARIANCE follows the observed rate, the point
 //! spread function is undersampled and varies over the detector, pixels are flagged at the real
@@ -13,6 +13,7 @@
 mod cube;
 mod deep;
 mod galaxies;
+mod matching;
 mod mixed;
 mod photometry;
 mod rejection;
@@ -27,6 +28,7 @@ mod zodiacal;
 
 pub use cube::cube;
 pub use deep::deep;
+pub use matching::matching;
 pub use photometry::photometry;
 pub use rejection::rejection;
 pub use releases::releases;

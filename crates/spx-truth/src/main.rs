@@ -1,5 +1,6 @@
-//! `spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick]`:
-//! prints figures beside what is demanded of them; exit code 1 where a demand is not met.
+//! `spx-truth SPX [cube|rejection|zodiacal|matching|photometry|releases|scene|spectrum|deep]...
+//! [--quick]`: prints figures beside what is demanded of them; exit code 1 where a demand is not
+//! met.
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
@@ -11,16 +12,17 @@ use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use spx_truth::{
-    SimulationSize, SpxRunner, TruthReport, cube, deep, photometry, rejection, releases, scene, spectrum,
-    zodiacal,
+    SimulationSize, SpxRunner, TruthReport, cube, deep, matching, photometry, rejection, releases, scene,
+    spectrum, zodiacal,
 };
 
 /// What can be measured.
 type Measurement = fn(&SpxRunner, SimulationSize) -> Result<TruthReport>;
-const MEASUREMENTS: [(&str, Measurement); 8] = [
+const MEASUREMENTS: [(&str, Measurement); 9] = [
     ("cube", cube),
     ("rejection", rejection),
     ("zodiacal", zodiacal),
+    ("matching", matching),
     ("photometry", photometry),
     ("releases", releases),
     ("scene", scene),
@@ -44,7 +46,9 @@ fn run(arguments: &[String]) -> Result<bool> {
     let quick = words.contains(&"--quick");
     words.retain(|&word| word != "--quick");
     let [spx, names @ ..] = words.as_slice() else {
-        bail!("spx-truth SPX [cube|rejection|zodiacal|photometry|releases|scene|spectrum|deep]... [--quick]")
+        bail!(
+            "spx-truth SPX [cube|rejection|zodiacal|matching|photometry|releases|scene|spectrum|deep]... [--quick]"
+        )
     };
     if let Some(unknown) = names.iter().find(|name| !MEASUREMENTS.iter().any(|(known, _)| known == *name)) {
         let known: Vec<&str> = MEASUREMENTS.iter().map(|(name, _)| *name).collect();

@@ -6,6 +6,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use spx_core::fits::FitsReader;
+use spx_core::image::PixelPlanes;
 use spx_core::sky::Position;
 use spx_sim::{ExposureOptions, Pointing, SimulatedSky, observe, write_mef};
 use spx_wcs::OutputGrid;
@@ -59,10 +60,22 @@ impl SpxRunner {
         sky: &SimulatedSky,
         exposures: &[(Pointing, ExposureOptions)],
     ) -> Result<PathBuf> {
+        self.simulate_changed(name, sky, exposures, |_, _| {})
+    }
+
+    /// The same, with a change of the pixels of each, by its number.
+    pub(crate) fn simulate_changed(
+        &self,
+        name: &str,
+        sky: &SimulatedSky,
+        exposures: &[(Pointing, ExposureOptions)],
+        change: impl Fn(usize, &mut PixelPlanes) + Sync,
+    ) -> Result<PathBuf> {
         let folder = self.path(name);
         std::fs::create_dir_all(&folder)?;
-        exposures.par_iter().try_for_each(|(pointing, options)| -> Result<()> {
-            let exposure = observe(sky, pointing, options)?;
+        exposures.par_iter().enumerate().try_for_each(|(k, (pointing, options))| -> Result<()> {
+            let mut exposure = observe(sky, pointing, options)?;
+            change(k, &mut exposure.planes);
             Ok(write_mef(&folder.join(pointing.file_name(options.release)), &exposure, false)?)
         })?;
         Ok(folder)

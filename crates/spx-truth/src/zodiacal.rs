@@ -29,7 +29,7 @@ pub fn zodiacal(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
 }
 
 /// Exposures of a detector, cutouts around the center.
-fn exposures(
+pub(crate) fn exposures(
     detector: i64,
     number: usize,
     pixels: usize,
@@ -145,7 +145,7 @@ fn extended(spx: &SpxRunner, size: SimulationSize, report: &mut TruthReport) -> 
 
 /// Flux within a radius \[arcsec\] over the truth, plane by plane; planes with gaps there are left
 /// out.
-fn flux_within(cube: &MeasuredCube, source: &ExtendedSource, radius: f64) -> Vec<f64> {
+pub(crate) fn flux_within(cube: &MeasuredCube, source: &ExtendedSource, radius: f64) -> Vec<f64> {
     let [nz, ny, nx] = cube.shape;
     let wcs = cube.grid.wcs();
     let inside: Vec<(usize, f64, f64)> = (0..ny * nx)
@@ -198,7 +198,13 @@ fn worst_plane(cube: &MeasuredCube) -> (f64, f64) {
     means.filter(|m| m.0.is_finite()).fold((0.0, 0.0), |worst, m| if m.0 > worst.0 { m } else { worst })
 }
 
-fn drizzle(spx: &SpxRunner, input: &str, detector: u8, side: f64, options: &[&str]) -> Result<MeasuredCube> {
+pub(crate) fn drizzle(
+    spx: &SpxRunner,
+    input: &str,
+    detector: u8,
+    side: f64,
+    options: &[&str],
+) -> Result<MeasuredCube> {
     let position = center()?;
     let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
     let side = [format!("--width={side}"), format!("--height={side}")];

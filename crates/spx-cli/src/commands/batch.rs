@@ -14,9 +14,9 @@ use crate::ui;
 /// Measure every source of a catalog in every image of a region, and make their light curves.
 ///
 /// Four stages: query, download (full frames, to images/), extract (a table for each image, in
-/// per_image/), aggregate (a light curve for each source, in lightcurves/, and on how many images it
-/// is measured, or why not, in sources.csv). Images that are done
-/// are not measured again, unless the image, the catalog or the photometry has changed.
+/// per_image/), aggregate (a light curve for each source, in lightcurves/, and on how many images
+/// it is measured, or why not, in sources.csv). Images that are done are not measured again, unless
+/// the image, the catalog or the photometry has changed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -17,8 +17,8 @@ use crate::ui;
 
 /// Show sources of a finished batch, or of the light curves of a survey.
 ///
-/// Without --output, prints a table. Of a Parquet data set, only the files that have the sources are
-/// opened. Ids that begin with a hyphen and are no numbers stand behind `--`.
+/// Without --output, prints a table. Of a Parquet data set, only the files that have the sources
+/// are opened. Ids that begin with a hyphen and are no numbers stand behind `--`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -35,8 +35,8 @@ pub(crate) struct LightCurveArgs {
     /// Output directory of the batch, or directory of the survey
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// File to write, by its ending: .csv for all columns, .png, .svg or .pdf for a figure; may be given
-    /// several times
+    /// File to write, by its ending: .csv for all columns, .png, .svg or .pdf for a figure; may be
+    /// given several times
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Replace existing files

@@ -21,10 +21,10 @@ use spx_pipeline::output::write_output;
 /// Make one spectrum of the measurements of a source: the means of the 102 spectral channels
 ///
 /// Measurements come from the directory of a run (`spx run`), or from tables of `spx photometry`
-/// and light curves of `spx batch` (.csv, .ecsv, .json), which must be of one source. Rows that
-/// are not good are left out, outliers are rejected. With --source ID the input is the directory of
-/// a batch, or of a survey, of whose light curves only the file of that source is read. Without --output the table is CSV on standard
-/// output.
+/// and light curves of `spx batch` (.csv, .ecsv, .json), which must be of one source. Rows that are
+/// not good are left out, outliers are rejected. With --source ID the input is the directory of a
+/// batch, or of a survey, of whose light curves only the file of that source is read. Without
+/// --output the table is CSV on standard output.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Columns:

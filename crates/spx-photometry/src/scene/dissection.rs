@@ -28,8 +28,9 @@ pub(super) struct EliminationPlan {
 }
 
 impl EliminationPlan {
-    /// Plans the elimination of unknowns at these places \[px\].
-    pub(super) fn new(places: &[[f64; 2]], neighbors: &Neighbors) -> Self {
+    /// Plans the elimination of unknowns at these places \[px\], of which those from number `wide`
+    /// on reach farther than most.
+    pub(super) fn new(places: &[[f64; 2]], neighbors: &Neighbors, wide: usize) -> Self {
         let count = places.len();
         let mut plan = Self { order: Vec::with_capacity(count), steps: Vec::new() };
         // One that touches almost everything would make half of the others a separator.
@@ -39,7 +40,7 @@ impl EliminationPlan {
         let mut side = vec![0u8; count];
         let mut top = Vec::new();
         if !rest.is_empty() {
-            top.push(plan.dissect(rest, places, neighbors, &mut side));
+            top.push(plan.dissect(rest, (places, wide), neighbors, &mut side));
         }
         if !widely.is_empty() {
             plan.step(widely, std::mem::take(&mut top));
@@ -52,7 +53,7 @@ impl EliminationPlan {
     fn dissect(
         &mut self,
         mut set: Vec<usize>,
-        places: &[[f64; 2]],
+        (places, wide): (&[[f64; 2]], usize),
         neighbors: &Neighbors,
         side: &mut [u8],
     ) -> usize {
@@ -66,23 +67,14 @@ impl EliminationPlan {
         let axis = usize::from(extent(1) > extent(0));
         set.sort_unstable_by(|a, b| places[*a][axis].total_cmp(&places[*b][axis]).then(a.cmp(b)));
         let upper = set.split_off(set.len() / 2);
-        set.iter().for_each(|k| side[*k] = 1);
-        upper.iter().for_each(|k| side[*k] = 2);
-        let touches = |k: &usize, other: u8| neighbors.of(*k).iter().any(|n| side[*n] == other);
-        let cut = [(&set, 2), (&upper, 1)].map(|(half, other)| {
-            let joined = half.iter().copied().filter(|k| touches(k, other));
-            joined.collect::<Vec<_>>()
-        });
-        let [low, high] = cut;
-        set.iter().chain(&upper).for_each(|k| side[*k] = 0);
-        let separator = if low.len() <= high.len() { low } else { high };
+        let separator = separator([&set, &upper], neighbors, wide, side);
         separator.iter().for_each(|k| side[*k] = 3);
         let mut halves = [set, upper];
         halves.iter_mut().for_each(|half| half.retain(|k| side[*k] != 3));
         separator.iter().for_each(|k| side[*k] = 0);
         let mut children = Vec::new();
         for half in halves.into_iter().filter(|half| !half.is_empty()) {
-            children.push(self.dissect(half, places, neighbors, side));
+            children.push(self.dissect(half, (places, wide), neighbors, side));
         }
         self.step(separator, children)
     }
@@ -94,9 +86,15 @@ impl EliminationPlan {
         self.steps.len() - 1
     }
 
-    fn find_borders(&mut self, neighbors: &Neighbors) {
+    /// The place of each unknown in the order.
+    pub(super) fn rank(&self) -> Vec<usize> {
         let mut rank = vec![0; self.order.len()];
         self.order.iter().enumerate().for_each(|(k, unknown)| rank[*unknown] = k);
+        rank
+    }
+
+    fn find_borders(&mut self, neighbors: &Neighbors) {
+        let rank = self.rank();
         for at in 0..self.steps.len() {
             let (before, rest) = self.steps.split_at_mut(at);
             let step = &mut rest[0];
@@ -109,4 +107,26 @@ impl EliminationPlan {
             step.border = border;
         }
     }
+}
+
+/// What joins two halves, so that no unknown of what remains of one touches what remains of the
+/// other: those on one side that touch the other, or else wide ones on either side and then the
+/// narrow ones on one, whichever are fewest. A wide one touches many narrow ones far from the cut.
+fn separator(halves: [&[usize]; 2], neighbors: &Neighbors, wide: usize, side: &mut [u8]) -> Vec<usize> {
+    for (half, mark) in halves.into_iter().zip([1, 2]) {
+        half.iter().for_each(|k| side[*k] = mark);
+    }
+    let touching = |side: &[u8], half: usize| -> Vec<usize> {
+        let (own, other) = if half == 0 { (1, 2) } else { (2, 1) };
+        let joined = |k: &usize| side[*k] == own && neighbors.of(*k).iter().any(|n| side[*n] == other);
+        halves[half].iter().copied().filter(joined).collect()
+    };
+    let [low, high] = [0, 1].map(|half| touching(side, half));
+    let mut mixed: Vec<usize> = low.iter().chain(&high).copied().filter(|k| *k >= wide).collect();
+    mixed.iter().for_each(|k| side[*k] = 0);
+    let [narrow_low, narrow_high] = [0, 1].map(|half| touching(side, half));
+    mixed.extend(if narrow_low.len() <= narrow_high.len() { narrow_low } else { narrow_high });
+    halves.into_iter().flatten().for_each(|k| side[*k] = 0);
+    let fewest = [low, high, mixed].into_iter().min_by_key(Vec::len);
+    fewest.unwrap_or_default()
 }

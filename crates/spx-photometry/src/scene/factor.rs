@@ -31,7 +31,15 @@ impl FrontMatrix {
 
     /// Factors the first `own` rows and columns in place (lower triangle), and takes what follows
     /// from that off the rest.
+    ///
+    /// Compiled for several instruction sets, here and below; products and sums stay apart, so that
+    /// all give the same bits.
     fn eliminate(&mut self, own: usize) {
+        pulp::Arch::new().dispatch(|| self.eliminate_all(own));
+    }
+
+    #[inline(always)]
+    fn eliminate_all(&mut self, own: usize) {
         let side = self.side;
         for i in 0..side {
             let (above, from_here) = self.values.split_at_mut(i * side);
@@ -73,8 +81,7 @@ pub(super) struct NeighborInverse {
 impl<'a> FactoredSystem<'a> {
     /// Factors the matrix. Its diagonal must be positive.
     pub(super) fn new(plan: &'a EliminationPlan, neighbors: &Neighbors, system: &NormalEquations) -> Self {
-        let mut rank = vec![0; plan.order.len()];
-        plan.order.iter().enumerate().for_each(|(k, unknown)| rank[*unknown] = k);
+        let rank = plan.rank();
         let mut fronts: Vec<FrontMatrix> = Vec::with_capacity(plan.steps.len());
         // What a finished step takes off the later ones.
         let mut updates: Vec<FrontMatrix> = Vec::with_capacity(plan.steps.len());
@@ -143,6 +150,7 @@ impl<'a> FactoredSystem<'a> {
         let count = self.plan.order.len();
         let mut inverse =
             NeighborInverse { diagonal: vec![0.0; count], beside: vec![0.0; neighbors.entries()] };
+        let rank = self.plan.rank();
         let mut parents = vec![usize::MAX; self.plan.steps.len()];
         let mut waiting = vec![0; self.plan.steps.len()];
         for (at, step) in self.plan.steps.iter().enumerate() {
@@ -161,7 +169,7 @@ impl<'a> FactoredSystem<'a> {
                 }
             }
             whole.fill_own(step.own.len(), &self.fronts[at]);
-            self.file(step, &whole, neighbors, &mut inverse);
+            self.file(step, &whole, (neighbors, &rank), &mut inverse);
             if !step.children.is_empty() {
                 inverses[at] = whole;
             }
@@ -169,22 +177,22 @@ impl<'a> FactoredSystem<'a> {
         inverse
     }
 
-    /// Files the entries of a step's own unknowns.
+    /// Files the entries of a step's own unknowns; `rank` is their place in the order.
     fn file(
         &self,
         step: &EliminationStep,
         whole: &FrontMatrix,
-        neighbors: &Neighbors,
+        (neighbors, rank): (&Neighbors, &[usize]),
         inverse: &mut NeighborInverse,
     ) {
-        let unknowns = step.own.clone().chain(step.border.iter().copied()).map(|rank| self.plan.order[rank]);
-        let unknowns: Vec<usize> = unknowns.collect();
-        for (i, a) in unknowns[..step.own.len()].iter().enumerate() {
-            inverse.diagonal[*a] = whole.row(i)[i];
-            for (k, b) in unknowns.iter().enumerate().skip(i + 1) {
-                if let (Some(forward), Some(reverse)) = (neighbors.find(*a, *b), neighbors.find(*b, *a)) {
-                    inverse.beside[forward] = whole.row(i)[k];
-                    inverse.beside[reverse] = whole.row(i)[k];
+        for (i, own) in step.own.clone().enumerate() {
+            let a = self.plan.order[own];
+            inverse.diagonal[a] = whole.row(i)[i];
+            for (nth, b) in neighbors.of(a).iter().enumerate().filter(|(_, b)| rank[**b] > own) {
+                let value = whole.row(i)[step.place(rank[*b])];
+                inverse.beside[neighbors.entry(a, nth)] = value;
+                if let Some(reverse) = neighbors.find(*b, a) {
+                    inverse.beside[reverse] = value;
                 }
             }
         }
@@ -220,6 +228,11 @@ impl FrontMatrix {
     /// The inverse of a step's own unknowns, from that on its border and the factor `[L11; L21]`:
     /// with `W = L11^-1` and `X = L21 W`, `C_BJ = -C_BB X` and `C_JJ = W' W - X' C_BJ`.
     fn fill_own(&mut self, own: usize, factor: &Self) {
+        pulp::Arch::new().dispatch(|| self.fill_all(own, factor));
+    }
+
+    #[inline(always)]
+    fn fill_all(&mut self, own: usize, factor: &Self) {
         let (side, rest) = (self.side, self.side - own);
         // Columns of W and of X, each contiguous.
         let (mut w, mut x) = (vec![0.0; own * own], vec![0.0; own * rest]);
@@ -311,7 +324,7 @@ mod tests {
     fn solution_and_inverse_are_those_of_the_dense_matrix() {
         for (count, reach, seed) in [(1, 1.0, 1), (2, 1.0, 2), (30, 30.0, 3), (300, 9.0, 4), (300, 0.0, 5)] {
             let (places, neighbors, system) = system(count, reach, seed);
-            let plan = EliminationPlan::new(&places, &neighbors);
+            let plan = EliminationPlan::new(&places, &neighbors, count - count / 4);
             let factored = FactoredSystem::new(&plan, &neighbors, &system);
             let matrix = dense(&neighbors, &system);
             let fulfills = |solution: &[f64], right: &[f64]| {
@@ -337,7 +350,7 @@ mod tests {
     #[test]
     fn large_systems_are_cut_into_small_ones() {
         let (places, neighbors, _) = system(3000, 3.0, 7);
-        let plan = EliminationPlan::new(&places, &neighbors);
+        let plan = EliminationPlan::new(&places, &neighbors, 3000);
         let largest = plan.steps.iter().map(|step| step.own.len() + step.border.len()).max().unwrap();
         assert!(largest < 400, "{largest}");
         let mut order = plan.order.clone();

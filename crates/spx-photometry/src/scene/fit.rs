@@ -75,7 +75,8 @@ impl<P: PointSpread> Scene<'_, P> {
         let pairs = overlapping(&columns.all);
         let places: Vec<[f64; 2]> = columns.all.iter().map(SceneColumn::place).collect();
         let neighbors = Neighbors::new(columns.all.len(), &pairs);
-        let graph = SceneGraph { plan: EliminationPlan::new(&places, &neighbors), neighbors };
+        let plan = EliminationPlan::new(&places, &neighbors, columns.sources.len());
+        let graph = SceneGraph { plan, neighbors };
         let solution = self.solve(law, sources, &columns, &graph, &mut pixels);
         let mut tile = PixelTile::default();
         let model = model_of(&columns, &solution.values, &pixels, &[]);
@@ -218,8 +219,14 @@ impl<P: PointSpread> Scene<'_, P> {
         let [x, y] = center(k);
         let circle = CircularAperture { x, y, radius: *radius };
         let seen = self.look(&circle, &columns.all[k], pixels, model, tile);
-        if seen.fraction < self.options.least_fraction {
-            return Err(NoSceneFlux::Masked { fraction: seen.fraction });
+        let (least, clipped) = (self.options.least_fraction, seen.clipped_light);
+        if seen.fraction < least {
+            let is_model = seen.fraction + clipped >= least;
+            return Err(if is_model {
+                NoSceneFlux::FarFromModel { fraction: clipped }
+            } else {
+                NoSceneFlux::Masked { fraction: seen.fraction }
+            });
         }
         let beside = neighbors.of(k).iter().enumerate().filter(|(_, other)| **other < columns.sources.len());
         let (mut count, mut inside, mut correlation) = (0, 1, 0.0_f64);
@@ -289,7 +296,10 @@ impl<P: PointSpread> Scene<'_, P> {
                     seen.pixels += 1;
                     seen.chi2 += (pixels.data[at] - model.all[at]).powi(2) * pixels.weights[at];
                 }
-                PixelRole::Clipped => seen.clipped += 1,
+                PixelRole::Clipped => {
+                    seen.clipped += 1;
+                    seen.clipped_light += share;
+                }
                 PixelRole::Idle | PixelRole::Masked => {}
             }
         });
@@ -301,12 +311,13 @@ impl<P: PointSpread> Scene<'_, P> {
 #[derive(Debug, Default)]
 struct SeenPixels {
     flags: u32,
-    /// Shares of its light on all of them, and on those that took part.
+    /// Shares of its light on all of them, on those that took part, and on those that were clipped.
     light: f64,
     fraction: f64,
     pixels: usize,
     chi2: f64,
     clipped: usize,
+    clipped_light: f64,
 }
 
 impl SceneFlux {

@@ -64,7 +64,7 @@ pub(super) struct NormalEquations {
 }
 
 /// A sum of products in eight partial sums, whatever the processor.
-#[inline]
+#[inline(always)]
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     let (eights, rest) = a.as_chunks::<8>();
     let (others, other_rest) = b.as_chunks::<8>();

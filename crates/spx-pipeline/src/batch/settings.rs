@@ -24,9 +24,9 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Input and output"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct BatchConfig {
-    /// Catalog of sources: CSV, ECSV, VOTable, FITS or Parquet with columns targetid, ra, dec [deg], and
-    /// optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff [arcsec],
-    /// axis_ratio, pa [deg]) count in fits
+    /// Catalog of sources: CSV, ECSV, VOTable, FITS or Parquet with columns targetid, ra, dec
+    /// [deg], and optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff
+    /// [arcsec], axis_ratio, pa [deg]) count in fits
     #[schemars(example = "sources.csv")]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
     pub catalog: Option<PathBuf>,

@@ -1,8 +1,9 @@
 //! From sources to a cube: read, fit the zodiacal light, map, drizzle, write.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
 use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage};
@@ -69,6 +70,28 @@ enum Loaded {
 
 /// What adding a source brought.
 type Answer = Result<(Loaded, Contribution), InputError>;
+
+/// What loading keeps from source to source, and from one comparison of the sources to the next.
+#[derive(Default)]
+struct LoadMemory {
+    pool: BufferPool<ReadBuffers>,
+    weights: Option<WeightMap>,
+    /// Fits of the zodiacal light, where a scale of the plane ZODI is all that they are.
+    fits: Mutex<HashMap<PathBuf, ForegroundFit>>,
+}
+
+impl LoadMemory {
+    fn fit_of(&self, path: &Path) -> Option<ForegroundFit> {
+        self.fits.lock().ok()?.get(path).cloned()
+    }
+
+    fn remember(&self, path: PathBuf, found: Option<&FittedForeground>) {
+        let fit = found.filter(|found| found.plane.is_none()).map(|found| found.fit.clone());
+        if let (Some(fit), Ok(mut fits)) = (fit, self.fits.lock()) {
+            fits.insert(path, fit);
+        }
+    }
+}
 
 impl DrizzleJob<'_> {
     /// `drizzle_D<n>.fits` or `mosaic.fits` in its directory.
@@ -286,10 +309,10 @@ impl DrizzleJob<'_> {
         files: &[InputFile],
         run: Option<&[f64]>,
     ) -> Result<Vec<Answer>, PipelineError> {
-        let pool = BufferPool::default();
         let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
+        let memory = LoadMemory { weights: map, ..LoadMemory::default() };
         let first = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
-            self.load(plan, source, (&pool, map.as_ref()), run, out)
+            self.load(plan, source, &memory, run, out)
         };
         let mut answers = self.add_once(drizzler, files, first)?;
         let waiting = |answer: &Answer| matches!(answer, Ok((Loaded::Waiting, _)));
@@ -313,7 +336,7 @@ impl DrizzleJob<'_> {
         let second = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
             let of = scales.iter().find(|(detector, _)| *detector == source.id.detector);
             let run = of.map_or(&[][..], |(_, scales)| scales);
-            self.load(plan, source, (&pool, map.as_ref()), Some(run), out)
+            self.load(plan, source, &memory, Some(run), out)
         };
         let found = self.add_once(drizzler, &late_files, second)?;
         for (k, answer) in late.into_iter().zip(found) {
@@ -359,7 +382,7 @@ impl DrizzleJob<'_> {
         &self,
         plan: &DrizzlePlan,
         source: &InputFile,
-        (pool, weights): (&BufferPool<ReadBuffers>, Option<&WeightMap>),
+        memory: &LoadMemory,
         run: Option<&[f64]>,
         out: &mut Droplets,
     ) -> Result<Loaded, InputError> {
@@ -380,7 +403,8 @@ impl DrizzleJob<'_> {
         if spans.is_empty() {
             return Ok(Loaded::Outside);
         }
-        let (image, block, mut foreground) = self.read(file, spans.rows(), &maps, pool)?;
+        let pool = &memory.pool;
+        let (image, block, mut foreground) = self.read(file, spans.rows(), &maps, memory)?;
         if let Some(FittedForeground { fit, .. }) = &mut foreground
             && fit.is_unfitted()
         {
@@ -394,7 +418,8 @@ impl DrizzleJob<'_> {
         }
         let resampling = &self.parameters.resampling;
         let point_source = psf.map(|psf| psf.of_source(&self.parameters.grid, &image, &maps)).transpose()?;
-        let extra = ExtraArrays::load(resampling, weights, &image, point_source.unwrap_or_default())?;
+        let extra =
+            ExtraArrays::load(resampling, memory.weights.as_ref(), &image, point_source.unwrap_or_default())?;
         let variances = extra.variances();
         let exposure = Exposure {
             shape: image.metadata.shape,
@@ -414,26 +439,32 @@ impl DrizzleJob<'_> {
         Ok(Loaded::Read { fit: foreground.map(|found| Box::new(found.fit)), time, calibration })
     }
 
-    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others.
-    /// Gives the image, memory that is to go back to the pool with the image's, and what is to be
-    /// subtracted.
+    /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others,
+    /// but for a file whose fit is remembered. Gives the image, memory that is to go back to the
+    /// pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
         needed: Range<usize>,
         maps: &FrameMaps,
-        pool: &BufferPool<ReadBuffers>,
+        memory: &LoadMemory,
     ) -> Result<(SpectralImage, PixelPlanes, Option<FittedForeground>), InputError> {
-        let ReadBuffers { image: reuse, block } = pool.take();
+        let ReadBuffers { image: reuse, block } = memory.pool.take();
         let treatment = &self.parameters.zodi;
         let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, &maps.celestial, &maps.wave);
-        if !treatment.looks_at_pixels() {
+        let path = file.metadata().path.clone();
+        let remembered = memory.fit_of(&path);
+        if remembered.is_some() || !treatment.looks_at_pixels() {
             let image = file.read(needed, reuse)?;
-            let found = fit(&image.metadata, image.planes.from_pixel(0));
+            let found = remembered.map(|fit| FittedForeground { fit, plane: None });
+            let found = found.or_else(|| fit(&image.metadata, image.planes.from_pixel(0)));
             return Ok((image, block, found));
         }
         let whole = file.whole(block)?;
         let found = fit(whole.metadata(), whole.views());
+        if !self.parameters.resampling.comparison.is_none() {
+            memory.remember(path, found.as_ref());
+        }
         let (image, block) = whole.into_rows(needed, reuse)?;
         Ok((image, block, found))
     }

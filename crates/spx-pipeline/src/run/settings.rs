@@ -118,8 +118,8 @@ impl RunConfig {
         Ok(self.output_dir.join(format!("{}.toml", self.name)))
     }
 
-    /// The file in which the run keeps its settings: `NAME_config.toml` in the output directory, for
-    /// a list of sources `targets_config.toml`.
+    /// The file in which the run keeps its settings: `NAME_config.toml` in the output directory,
+    /// for a list of sources `targets_config.toml`.
     ///
     /// # Errors
     /// Usage where the name cannot be that of a file.

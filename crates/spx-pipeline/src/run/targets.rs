@@ -212,8 +212,8 @@ fn settings_of(target: &CatalogTarget<'_>, common: &SourceSettings) -> SourceSet
 }
 
 /// A file name for each id: the id itself where that is one on every system and no other differs
-/// from it by case alone, else that of [`file_stem`]. No two are the same, for ids with the signs of
-/// an escape are escaped.
+/// from it by case alone, else that of [`file_stem`]. No two are the same, for ids with the signs
+/// of an escape are escaped.
 fn file_names<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
     let mut alike: HashMap<String, usize> = HashMap::new();
     ids.clone().for_each(|id| *alike.entry(id.to_lowercase()).or_default() += 1);
@@ -221,7 +221,11 @@ fn file_names<'a>(ids: impl Iterator<Item = &'a str> + Clone) -> Vec<String> {
         let is_windows_device =
             id.starts_with(|c: char| c.is_ascii_alphanumeric()) && file_stem(id).starts_with('%');
         let is_escaped = id.contains(['~', '%']) || id.ends_with(['.', ' ']) || is_windows_device;
-        if is_file_name(id) && !is_escaped && alike[&id.to_lowercase()] == 1 { id.to_owned() } else { file_stem(id) }
+        if is_file_name(id) && !is_escaped && alike[&id.to_lowercase()] == 1 {
+            id.to_owned()
+        } else {
+            file_stem(id)
+        }
     })
     .collect()
 }
