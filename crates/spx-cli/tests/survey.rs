@@ -201,8 +201,8 @@ fn exit_codes_tell_engines_what_to_do() {
     let refused = do_jobs(folder, &["--job", job]);
     assert_eq!((refused.code, refused.json()[0]["outcome"].as_str()), (Some(5), Some("refused")));
     assert_eq!(names(&folder.join("survey/failed")), [""; 0]);
-    fs::write(&settings, format!("{text}channels = 'all'\n")).unwrap();
-    plan(folder, &[]).fails(2, &["drizzle.toml", "channels = all and accumulate exclude each other"]);
+    fs::write(&settings, format!("{text}projection = 'SIN'\n")).unwrap();
+    plan(folder, &[]).fails(2, &["drizzle.toml", "other grids do not go with a survey"]);
 }
 
 #[test]
