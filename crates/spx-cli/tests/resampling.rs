@@ -131,10 +131,6 @@ fn backgrounds_are_matched_and_told() {
         let after: Vec<f32> = image(&path, "SCI");
         assert!(bits(&before) != bits(&after) && before.len() == after.len());
     }
-    let sums =
-        run(folder.path(), "drizzle", &INPUTS, &["--match-background=plane", "--accumulate=sums.fits"]);
-    assert_eq!(sums.code, Some(2));
-    assert!(sums.stderr.contains("match_background and accumulate exclude each other"), "{}", sums.stderr);
 }
 
 #[test]

@@ -15,17 +15,17 @@ pub struct WorkForecast {
     pub at_hand: usize,
     /// Those that would be fetched.
     pub to_fetch: usize,
-    /// About so much would be fetched [bytes].
+    /// About so much would be fetched \[bytes\].
     pub fetch_bytes: u64,
     /// Sources that would be measured.
     pub sources: Option<usize>,
     /// Where everything would go.
     pub output_dir: PathBuf,
-    /// What the disk there has left [bytes].
+    /// What the disk there has left \[bytes\].
     pub free_bytes: Option<u64>,
     /// Products that would be made, with their sizes.
     pub products: Vec<String>,
-    /// About so much memory the largest would take [bytes].
+    /// About so much memory the largest would take \[bytes\].
     pub memory_bytes: Option<u64>,
 }
 
