@@ -23,8 +23,14 @@ use crate::process::{self, ServedArchive};
 const SKIPPED: [&str; 5] =
     ["_state.toml", "_photometry.toml", "README.txt", "explorer.html", "calibration/products.toml"];
 /// Lines of text files that hold the time at which the program ran.
-const VARYING: [&str; 5] =
-    ["\"generated\":", "# Generated:", "#   generated:", "\"query_time\":", "query_time ="];
+const VARYING: [&str; 6] = [
+    "\"generated\":",
+    "<INFO name=\"generated\"",
+    "# Generated:",
+    "#   generated:",
+    "\"query_time\":",
+    "query_time =",
+];
 
 /// One line of the list.
 #[derive(Debug, Clone, PartialEq)]
