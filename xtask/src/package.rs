@@ -90,8 +90,8 @@ fn unpack(crates: &[Published], packages: &Path, folder: &Path) -> Result<()> {
     fs::create_dir_all(&inside)?;
     for Published { name, version, .. } in crates {
         let package = packages.join(format!("{name}-{version}.crate"));
-        // Files of this moment (-m): packed ones all have the same old time, by which cargo would take
-        // what it compiled of an earlier package for up to date.
+        // Files of this moment (-m): packed ones all have the same old time, by which cargo would
+        // take what it compiled of an earlier package for up to date.
         process::run(Command::new("tar").arg("-xzmf").arg(&package).arg("-C").arg(&inside))?;
         fs::rename(inside.join(format!("{name}-{version}")), inside.join(name))?;
     }
