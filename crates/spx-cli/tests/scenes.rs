@@ -77,8 +77,8 @@ fn sources_at_one_place_share_their_flux() {
     assert!((flux(row) * 100_001.0 / flux(&alone["S0001"]) - 1.0).abs() < 1e-3);
 }
 
-/// Where the pixels of all stars are bad, the stars have no rows, the summary says so, and a source
-/// elsewhere is measured.
+/// Where the pixels of all stars are bad, the stars have no light curve, their lines in `sources.csv`
+/// say why, and a source elsewhere is measured.
 #[test]
 fn sources_without_pixels_have_no_row() {
     let (folder, stars) = field();
@@ -90,4 +90,13 @@ fn sources_without_pixels_have_no_row() {
     let error = |rows: &Rows| rows["blank"]["flux_error"].parse::<f64>().unwrap();
     let [flux, before] = [&found, &all].map(|rows| rows["blank"]["flux"].parse::<f64>().unwrap());
     assert!((flux - before).abs() < 2.0 * error(&all), "{flux} {before}");
+    let finish = ["batch", "-q", "--config=out/batch.toml", "--resume"];
+    spx(folder.path(), &finish).succeeds();
+    let lines = table(&fs::read_to_string(folder.path().join("out/sources.csv")).unwrap());
+    for line in lines.iter().filter(|line| !found.contains_key(&line["target_id"])) {
+        assert_eq!((line["n_images"].as_str(), line["n_measured"].as_str()), ("1", "0"), "{line:?}");
+        assert!(line["reason"].contains("of the light of the source falls on usable pixels"), "{line:?}");
+    }
+    let of = |id: &str| lines.iter().find(|line| line["target_id"] == id).unwrap();
+    assert_eq!((of("S0001")["n_measured"].as_str(), of("blank")["n_measured"].as_str()), ("0", "1"));
 }
