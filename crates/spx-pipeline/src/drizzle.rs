@@ -38,6 +38,6 @@ pub use run::{
     query_observations, resume_drizzle, resume_mosaic,
 };
 pub use settings::{
-    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, OutputCompression, OutputSettings,
-    PixelSettings, RegionSettings, SamplingSettings,
+    CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, MemorySettings, OutputCompression,
+    OutputSettings, PixelSettings, RegionSettings, SamplingSettings,
 };

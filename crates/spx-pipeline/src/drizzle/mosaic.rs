@@ -12,8 +12,8 @@ use spx_drizzle::ErrorMethod;
 use super::grid::GridSettings;
 use super::resampling::ResamplingSettings;
 use super::settings::{
-    DrizzleConfig, DrizzleParameters, DrizzleProduct, OutputSettings, PixelSettings, RegionSettings,
-    SamplingSettings,
+    DrizzleConfig, DrizzleParameters, DrizzleProduct, MemorySettings, OutputSettings, PixelSettings,
+    RegionSettings, SamplingSettings,
 };
 use crate::PipelineError;
 use crate::archive::ArchiveSettings;
@@ -47,10 +47,9 @@ pub struct MosaicConfig {
     /// What goes in and where the output goes.
     #[serde(flatten)]
     pub output: OutputSettings,
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
-    /// available
-    #[schemars(extend("examples" = [8.0], "x-value" = "GIB", "x-heading" = "Input and output"))]
-    pub max_memory: Option<f64>,
+    /// How much memory it may take.
+    #[serde(flatten)]
+    pub memory: MemorySettings,
     /// The archive, where no input is given.
     #[serde(flatten)]
     pub archive: ArchiveSettings,
@@ -126,7 +125,7 @@ impl MosaicConfig {
             region: self.region.clone(),
             grid: self.grid.clone(),
             output: self.output.clone(),
-            max_memory: self.max_memory,
+            memory: self.memory.clone(),
             archive: self.archive.clone(),
             sampling: self.sampling.clone(),
             z_edges: Some(self.range()?.into()),

@@ -54,10 +54,9 @@ pub struct DrizzleConfig {
     pub known: KnownExposures,
     /// Also write the exact wavelengths as alternate WCS `T` (an eighth HDU)
     pub exact_wavelength_wcs: bool,
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
-    /// available
-    #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
-    pub max_memory: Option<f64>,
+    /// How much memory it may take.
+    #[serde(flatten)]
+    pub memory: MemorySettings,
     /// The archive, where no input is given.
     #[serde(flatten)]
     pub archive: ArchiveSettings,
@@ -84,6 +83,17 @@ pub struct DrizzleConfig {
     pub zodi: ZodiSettings,
 }
 
+/// How much memory a drizzle may take, which cubes, mosaics and HiPS share.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[schemars(transform = SettingHeading("Input and output"))]
+pub struct MemorySettings {
+    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
+    /// available
+    #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
+    pub max_memory: Option<f64>,
+}
+
 impl Default for DrizzleConfig {
     fn default() -> Self {
         Self {
@@ -95,7 +105,7 @@ impl Default for DrizzleConfig {
             channels: CubeChannels::default(),
             known: KnownExposures::default(),
             exact_wavelength_wcs: false,
-            max_memory: None,
+            memory: MemorySettings::default(),
             archive: ArchiveSettings::default(),
             sampling: SamplingSettings::default(),
             z_oversample: 1.0,
@@ -410,7 +420,7 @@ impl DrizzleConfig {
                 Some(OutputCompression::Rounded) => CubeCompression::Rounded,
             },
             exact_wavelength_wcs: self.exact_wavelength_wcs,
-            max_memory: self.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
+            max_memory: self.memory.max_memory.map(|gib| positive(gib, "max_memory")).transpose()?,
             options: DrizzleOptions {
                 kernel: self.sampling.kernel,
                 xy_shrink: self.sampling.xy_shrink,

@@ -14,8 +14,8 @@ use crate::PipelineError;
 use crate::archive::needed_position;
 use crate::calibration::CalibrationSettings;
 use crate::drizzle::{
-    MosaicConfig, OutputSettings, PixelSettings, RegionSettings, ResamplingSettings, SamplingSettings,
-    WaveRange,
+    MemorySettings, MosaicConfig, OutputSettings, PixelSettings, RegionSettings, ResamplingSettings,
+    SamplingSettings, WaveRange,
 };
 use crate::flag_selection as text;
 use crate::settings::{SettingHeading, resolve, write_configuration};
@@ -80,10 +80,9 @@ pub struct HipsConfig {
     /// Directory of the HiPS
     #[schemars(extend("x-value" = "DIR", "x-short" = "o", "x-heading" = "Input and output"))]
     pub output_dir: PathBuf,
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
-    /// available
-    #[schemars(extend("examples" = [8.0], "x-value" = "GIB", "x-heading" = "Input and output"))]
-    pub max_memory: Option<f64>,
+    /// How much memory it may take.
+    #[serde(flatten)]
+    pub memory: MemorySettings,
     /// How pixels are spread.
     #[serde(flatten)]
     pub sampling: SamplingSettings,
@@ -120,7 +119,7 @@ impl Default for HipsConfig {
             input: None,
             release: ReleaseChoice::default(),
             output_dir: "hips".into(),
-            max_memory: None,
+            memory: MemorySettings::default(),
             sampling: SamplingSettings::default(),
             pixels: PixelSettings::default(),
             resampling: ResamplingSettings::default(),
@@ -215,7 +214,7 @@ impl HipsConfig {
             wave: self.wave,
             channel: self.channel,
             output: OutputSettings { input: Some(Vec::new()), ..OutputSettings::default() },
-            max_memory: self.max_memory,
+            memory: self.memory.clone(),
             sampling: self.sampling.clone(),
             pixels: self.pixels.clone(),
             resampling: self.resampling.clone(),
@@ -241,7 +240,7 @@ impl HipsConfig {
             colormap: default.colormap,
             input: None,
             output_dir: default.output_dir,
-            max_memory: None,
+            memory: MemorySettings::default(),
             ..self.clone()
         }
     }

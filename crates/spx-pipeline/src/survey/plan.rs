@@ -130,14 +130,14 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
         let text = "the grids of tiles are TAN, north up: other grids do not go with a survey";
         return Err(PipelineError::usage(text).with_context(name()));
     }
-    let DrizzleConfig { archive, max_memory, .. } = drizzle.clone();
+    let DrizzleConfig { archive, memory, .. } = drizzle.clone();
     let mut drizzle = drizzle.resolved();
     drizzle.channels = CubeChannels::Detector;
     drizzle.region = RegionSettings { detector: 1, ..RegionSettings::default() };
     let compress = drizzle.output.compress;
     drizzle.output = OutputSettings { compress, ..OutputSettings::default() };
     drizzle.accumulate = None;
-    (drizzle.archive, drizzle.max_memory) = (archive, max_memory);
+    (drizzle.archive, drizzle.memory) = (archive, memory);
     let example = DrizzleConfig {
         accumulate: Some("sums.fits".into()),
         region: RegionSettings {
