@@ -135,6 +135,8 @@ fn allsky(root: &Path, tiles: &[HipsTile]) -> Result<([usize; 2], Vec<f32>), Pip
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use spx_wcs::OutputGrid;
 
     use super::*;
@@ -154,6 +156,9 @@ mod tests {
             pixels[(y - 1) * SIDE + x + k] = value;
         }
         tile.write(root, &pixels).unwrap();
+        // The clock of files is coarse: written now, the parts could be as young as their means.
+        let part = fs::File::options().append(true).open(tile.path(root, "fits")).unwrap();
+        part.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
         complete(root, 4, &SilentListener).unwrap();
         let position = |tile: HipsTile, x: f64, y: f64| {
             let grid = OutputGrid::healpix(tile.order, tile.index, tile.order + LEVELS).unwrap();
