@@ -6,6 +6,7 @@ use spx_archive::{Coverage, Cutout, CutoutCenter, CutoutSize, SearchCircle, Sear
 use spx_core::detector::Detector;
 use spx_core::sky::{Position, Rectangle};
 
+use crate::flag_selection::required as text;
 use crate::settings::SettingHeading;
 use crate::{PipelineError, ResultContext as _};
 
@@ -31,8 +32,9 @@ pub struct PlaceSettings {
     #[schemars(example = 30.0, extend("x-value" = "ARCMIN"))]
     pub height: Option<f64>,
     /// Images that overlap the circle (any), or that contain all of it (full)
-    #[schemars(extend("enum" = ["any", "full"]))]
-    pub coverage_mode: String,
+    #[serde(with = "text")]
+    #[schemars(with = "String", extend("enum" = ["any", "full"]))]
+    pub coverage_mode: Coverage,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]]))]
     pub bands: Option<Vec<String>>,
@@ -46,7 +48,7 @@ impl Default for PlaceSettings {
             radius: None,
             width: None,
             height: None,
-            coverage_mode: Coverage::default().to_string(),
+            coverage_mode: Coverage::default(),
             bands: None,
         }
     }
@@ -58,13 +60,12 @@ impl PlaceSettings {
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
     pub fn shape(&self) -> Result<SearchShape, PipelineError> {
-        let coverage = parse_coverage(&self.coverage_mode)?;
         let position = needed_position(self.ra, self.dec)?;
         match (self.radius, self.width, self.height) {
             (None, None, None) => Ok(SearchShape::Point(position)),
             (Some(radius), None, None) => {
                 let circle = SearchCircle::new(position, radius).map_err(PipelineError::usage)?;
-                Ok(SearchShape::Circle(circle, coverage))
+                Ok(SearchShape::Circle(circle, self.coverage_mode))
             }
             (None, Some(width), Some(height)) => {
                 let rectangle = Rectangle::new(position, width, height).map_err(PipelineError::usage)?;
@@ -134,12 +135,4 @@ pub(crate) fn needed_position(ra: Option<f64>, dec: Option<f64>) -> Result<Posit
         ));
     };
     Position::new(ra, dec).map_err(PipelineError::usage)
-}
-
-/// `any` or `full`.
-///
-/// # Errors
-/// Usage where it is neither.
-pub(crate) fn parse_coverage(text: &str) -> Result<Coverage, PipelineError> {
-    text.parse().map_err(|error| PipelineError::usage(format!("coverage_mode: {error}")))
 }
