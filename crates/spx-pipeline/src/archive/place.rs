@@ -11,7 +11,7 @@ use crate::settings::SettingHeading;
 use crate::{PipelineError, ResultContext as _};
 
 /// Settings of the place whose images are wanted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Selection"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
@@ -38,20 +38,6 @@ pub struct PlaceSettings {
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]]))]
     pub bands: Option<Vec<String>>,
-}
-
-impl Default for PlaceSettings {
-    fn default() -> Self {
-        Self {
-            ra: None,
-            dec: None,
-            radius: None,
-            width: None,
-            height: None,
-            coverage_mode: Coverage::default(),
-            bands: None,
-        }
-    }
 }
 
 impl PlaceSettings {
