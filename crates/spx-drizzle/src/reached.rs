@@ -1,5 +1,5 @@
-//! What exposures reach of a cube, by bands of rows of its planes: sums that are kept in a file need
-//! not be read, nor written anew, where nothing is added to them.
+//! What exposures reach of a cube, by bands of rows of its planes: sums that are kept in a file
+//! need not be read, nor written anew, where nothing is added to them.
 
 use std::ops::Range;
 

@@ -111,7 +111,8 @@ impl OpenTiles {
     }
 }
 
-/// Rows of the tiles, which hold about 4096 pixels, into which a writer packs a plane of this shape.
+/// Rows of the tiles, which hold about 4096 pixels, into which a writer packs a plane of this
+/// shape.
 pub fn packed_tile_rows([ny, nx]: [usize; 2]) -> usize {
     (TILE_PIXELS / nx.max(1)).clamp(1, ny.max(1))
 }

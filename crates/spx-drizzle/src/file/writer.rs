@@ -128,11 +128,11 @@ pub fn write(
     write_or_copy(path, cube, info, None, (overwrite, progress))
 }
 
-/// As [`write`] over the file that is there, but copies what exposures that were added since did
+/// As [`write()`] over the file that is there, but copies what exposures that were added since did
 /// not reach; of the rest of the cube nothing is asked.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn rewrite(
     path: &Path,
     cube: &dyn CubeData,

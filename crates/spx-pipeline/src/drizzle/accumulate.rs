@@ -101,7 +101,8 @@ impl SumsInUse {
         Ok(loaded?)
     }
 
-    /// Replaces the file, or makes it, or writes what is not kept of it; a file that has appeared meanwhile is another run's.
+    /// Replaces the file, or makes it, or writes what is not kept of it; a file that has appeared
+    /// meanwhile is another run's.
     pub(super) fn write(
         &mut self,
         accumulator: &Accumulator,

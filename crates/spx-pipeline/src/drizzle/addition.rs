@@ -1,9 +1,9 @@
 //! Adding to running sums: the exposures that are new, then the file of the sums, then the cube.
 //!
 //! New exposures reach some bands of rows of some planes. Where the files allow it, these alone are
-//! read, added to and written, and the others copied as they are, packed or not: the files are, byte
-//! for byte, those of reading and writing all. For that the new exposures are read twice, first to
-//! see which bands they reach.
+//! read, added to and written, and the others copied as they are, packed or not: the files are,
+//! byte for byte, those of reading and writing all. For that the new exposures are read twice,
+//! first to see which bands they reach.
 
 use std::collections::HashSet;
 
