@@ -11,6 +11,7 @@ mod journal;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs4::TryLockError;
 use rayon::prelude::*;
@@ -364,6 +365,22 @@ pub fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
         Ok(()) => Ok(Some(handle)),
         Err(TryLockError::WouldBlock) => Err(at_work(path)),
         Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Locks a directory or a file, for which other processes are waited for.
+///
+/// # Errors
+/// Interrupted.
+pub(crate) fn wait_for_lock(path: &Path, listener: &dyn Listener) -> Result<Option<File>, PipelineError> {
+    loop {
+        match lock(path) {
+            Err(_) if listener.cancelled() => return Err(PipelineError::Interrupted),
+            Err(error) if error.problem().is_some_and(|problem| problem.is::<AtWork>()) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            locked => return locked,
+        }
     }
 }
 

@@ -256,7 +256,7 @@ impl<'a> BatchRun<'a> {
             (None, BatchImages::Local(paths)) => paths.clone(),
             (None, BatchImages::Archive(_)) => Vec::new(),
         };
-        let found = find_inputs(&inputs);
+        let found = find_inputs(&inputs, self.extraction.listener)?;
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
         let NewestInputs { kept, aside, damaged } = newest_inputs(files, &self.parameters.selection)?;
@@ -304,7 +304,7 @@ pub fn forecast_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<W
     let mut forecast = WorkForecast::of(&parameters.output_dir);
     match (&parameters.images, order(&parameters)) {
         (BatchImages::Local(paths), _) => {
-            let (files, _) = find_inputs(paths).scan();
+            let (files, _) = find_inputs(paths, listener)?.scan();
             let images = newest_inputs(files, &parameters.selection)?.kept.len();
             (forecast.images, forecast.at_hand) = (images, images);
         }

@@ -272,7 +272,7 @@ fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForec
             (forecast, parameters.detector.map_or_else(|| Detector::ALL.to_vec(), |one| vec![one]))
         }
         input => {
-            let (files, _) = find_inputs(input).scan();
+            let (files, _) = find_inputs(input, listener)?.scan();
             let (files, _) = select(files, Vec::new(), parameters.detector, listener);
             let mut found: Vec<Detector> = files.iter().map(|file| file.id.detector).collect();
             found.sort_by_key(|detector| detector.number());
@@ -324,11 +324,11 @@ fn combine(
     undelivered: Vec<InputError>,
     stages: &mut Stages<'_>,
 ) -> Result<DrizzleReport, PipelineError> {
-    let found = find_inputs(inputs);
+    let listener = stages.listener();
+    let found = find_inputs(inputs, listener)?;
     if found.is_empty() && undelivered.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
     }
-    let listener = stages.listener();
     found.tell_skipped(listener);
     let (mut files, mut failed) = found.scan();
     if parameters.input.is_empty() {

@@ -88,8 +88,8 @@ pub struct DrizzleConfig {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct MemorySettings {
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
-    /// available
+    /// Refuse a run that would need more memory than this \[GiB\]; by default nine tenths of what
+    /// is available
     #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
     pub max_memory: Option<f64>,
 }
