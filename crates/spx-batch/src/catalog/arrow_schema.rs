@@ -1,5 +1,5 @@
-//! Units of columns in the schema that Arrow keeps beside that of Parquet (key `ARROW:schema`), where
-//! pyarrow, pandas and polars write the metadata of fields.
+//! Units of columns in the schema that Arrow keeps beside that of Parquet (key `ARROW:schema`),
+//! where pyarrow, pandas and polars write the metadata of fields.
 //!
 //! The value is base64 of an encapsulated message (Arrow columnar format 1.5) with a FlatBuffer of
 //! the tables Message, Schema, Field and KeyValue (format/Message.fbs, format/Schema.fbs). A
