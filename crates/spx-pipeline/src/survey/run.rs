@@ -201,6 +201,7 @@ impl<'a> Survey<'a> {
     ) -> Result<(), PipelineError> {
         let config = self.config(job, input);
         let known = self.known_frames(job, &config, names)?;
+        self.offer_cube(job, known.len(), known.len() < names.len())?;
         match drizzle(&config, self.listener) {
             Ok(mut made) => {
                 let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
@@ -217,6 +218,23 @@ impl<'a> Survey<'a> {
             Err(error) => return Err(error),
         }
         fs::remove_dir_all(self.directory.work(&job.job)).ok();
+        Ok(())
+    }
+
+    /// Where there are new frames, puts the cube that is there where the drizzle looks for it,
+    /// which keeps what these do not reach; without links on the file system it is made anew.
+    /// A cube whose record tells of other frames than are in the sums is behind them.
+    fn offer_cube(&self, job: &SurveyJob, known: usize, new_frames: bool) -> Result<(), PipelineError> {
+        let work = self.directory.work(&job.job);
+        let link = work.join(format!("{}.fits", job.product()?.stem()));
+        remove(&link)?;
+        let output = self.directory.output(job);
+        let record = JobRecord::read(&self.directory, &job.job)?;
+        let is_current = record.is_some_and(|record| record.used + record.rejected == known);
+        if new_frames && is_current && output.exists() {
+            fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+            fs::hard_link(&output, &link).ok();
+        }
         Ok(())
     }
 
