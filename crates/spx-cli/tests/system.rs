@@ -104,7 +104,7 @@ fn infinities_and_unknown_words_are_refused_by_the_option() {
             run.stderr
         );
     }
-    let batch = ["batch", "--catalog=c.csv", "--input", &path, "-o", "out", "--coverage-mode=ful"];
+    let batch = ["batch", "--catalog=c.csv", "--input", &path, "-o", "out", "--coverage-mode=fully"];
     let run = spx(folder.path(), &batch);
     assert!(run.code == Some(2) && run.stderr.contains("did you mean `full`?"), "{}", run.stderr);
 }

@@ -75,9 +75,9 @@ impl<R: Read> VoTableReader<R> {
     /// Reads a document up to its first row.
     ///
     /// # Errors
-    /// [`VoTableError`] where it is no VOTable, or is refused; where its rows are in a form that is not
-    /// read (FITS, PARQUET), [`next_row`](Self::next_row) refuses it. A document that tells of an error in
-    /// the query is none of these: see [`status`](Self::status).
+    /// [`VoTableError`] where it is no VOTable, or is refused; where its rows are in a form that is
+    /// not read (FITS, PARQUET), [`next_row`](Self::next_row) refuses it. A document that tells of
+    /// an error in the query is none of these: see [`status`](Self::status).
     pub fn new(document: R, limits: VoTableLimits) -> Result<Self, VoTableError> {
         let mut xml = quick_xml::Reader::from_reader(Limited::new(document, limits.document, limits.piece));
         xml.config_mut().expand_empty_elements = true;

@@ -1,5 +1,5 @@
-//! Units of columns in the schema that Arrow keeps beside that of Parquet (key `ARROW:schema`), where
-//! pyarrow, pandas and polars write the metadata of fields.
+//! Units of columns in the schema that Arrow keeps beside that of Parquet (key `ARROW:schema`),
+//! where pyarrow, pandas and polars write the metadata of fields.
 //!
 //! The value is base64 of an encapsulated message (Arrow columnar format 1.5) with a FlatBuffer of
 //! the tables Message, Schema, Field and KeyValue (format/Message.fbs, format/Schema.fbs). A
@@ -26,13 +26,13 @@ pub(super) fn units(encoded: &str) -> Vec<(String, String)> {
 fn columns(bytes: &[u8]) -> Option<Vec<(String, String)>> {
     // Length, since Arrow 0.15 behind a mark.
     let message = bytes.strip_prefix(&[0xff; 4]).unwrap_or(bytes).get(4..)?;
-    let root = Table { bytes: message, at: number(message, 0)? };
+    let root = FlatTable { bytes: message, at: number(message, 0)? };
     let fields = root.table(MESSAGE_HEADER)?.tables(SCHEMA_FIELDS)?;
     Some(fields.filter_map(|field| Some((field.text(FIELD_NAME)?.to_owned(), unit(field)?))).collect())
 }
 
 /// The unit in the metadata of a field.
-fn unit(field: Table<'_>) -> Option<String> {
+fn unit(field: FlatTable<'_>) -> Option<String> {
     let is_unit = |key: &str| ["unit", "units"].iter().any(|name| key.eq_ignore_ascii_case(name));
     let mut metadata = field.tables(FIELD_METADATA)?;
     Some(metadata.find(|pair| pair.text(KEY).is_some_and(is_unit))?.text(VALUE)?.to_owned())
@@ -40,12 +40,12 @@ fn unit(field: Table<'_>) -> Option<String> {
 
 /// A table of a FlatBuffer, by where it begins.
 #[derive(Clone, Copy)]
-struct Table<'a> {
+struct FlatTable<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
-impl<'a> Table<'a> {
+impl<'a> FlatTable<'a> {
     /// Where a field stands; `None` where the table has none.
     fn field(&self, index: usize) -> Option<usize> {
         let back = i32::from_le_bytes(*self.bytes.get(self.at..)?.first_chunk()?);

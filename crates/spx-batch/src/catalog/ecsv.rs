@@ -28,8 +28,8 @@ impl Header {
     }
 }
 
-/// The text with what stands in quotes crossed out, byte by byte, so that keys are not looked for in
-/// descriptions. Quotes begin a value, and none is within a word.
+/// The text with what stands in quotes crossed out, byte by byte, so that keys are not looked for
+/// in descriptions. Quotes begin a value, and none is within a word.
 fn without_quoted(text: &str) -> Vec<u8> {
     let (mut crossed, mut open, mut before) = (text.as_bytes().to_vec(), None, b' ');
     for byte in &mut crossed {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
+use spx_batch::{AggregateOptions, Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
 use spx_core::sky::Position;
 
 use super::extract::{Extraction, ImageReport, TABLES};
@@ -162,8 +162,9 @@ impl<'a> BatchRun<'a> {
     /// refuses.
     pub fn aggregate(&mut self) -> Result<(AggregatedCurves, MissingSources), PipelineError> {
         let reports = self.extract()?;
-        let BatchParameters { output_dir, aggregate: options, spectra, .. } = &self.parameters;
+        let BatchParameters { output_dir, aggregate, spectra, .. } = &self.parameters;
         let Extraction { directory, digest, settings, format, listener, catalog, .. } = &self.extraction;
+        let options = &AggregateOptions { settings: settings.clone(), ..aggregate.clone() };
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();
         let left_out = keep_newest(&mut found.tables, &reports);

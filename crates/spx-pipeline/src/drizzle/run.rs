@@ -183,13 +183,15 @@ impl DrizzleTask<'_> {
         }
     }
 
-    /// Writes the resolved configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`.
+    /// Writes the configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`. Settings that
+    /// follow others, such as `z_shrink`, are in it only where they were given, so that they follow
+    /// them in another run, too.
     fn write_configuration(&self, job: &DrizzleJob<'_>) -> Result<(), PipelineError> {
         let path = job.configuration_file();
         let comment = format!("What {}.fits was made with.", job.product.stem());
         match self {
-            Self::Cubes(config) => write_configuration(&path, &comment, &config.of_product(job.product)),
-            Self::Mosaic(config) => write_configuration(&path, &comment, &config.resolved()?),
+            Self::Cubes(config) => write_configuration(&path, &comment, &config.for_product(job.product)),
+            Self::Mosaic(config) => write_configuration(&path, &comment, config),
         }
     }
 
@@ -478,7 +480,7 @@ fn run_together(
         let report = file.join(&parts.cubes, (parameters.compression, overwrite), listener)?;
         if let DrizzleTask::Cubes(config) = task {
             let comment = format!("What {}.fits was made with.", ChannelFile::STEM);
-            write_configuration(&file.configuration(), &comment, &config.resolved())?;
+            write_configuration(&file.configuration(), &comment, config)?;
         }
         Ok::<_, PipelineError>(report)
     })?;
