@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
-use spx_pipeline::cube::{CubeSpectrum, SkyRegion, cube_celestial, open_cube, parse_annulus};
+use spx_pipeline::cube::{BackgroundRing, CubeSpectrum, SkyRegion, cube_celestial, open_cube};
 use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
 use super::output::{self, Kind, parse_size, plot_failure};
@@ -85,7 +85,8 @@ pub(crate) struct SpectrumArgs {
     /// one: circle, ellipse, box, polygon, annulus, point; repeat for several
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
-    /// Subtract the median of a ring of these radii around the center [arcsec]
+    /// Subtract the median of a ring of these radii around the center [arcsec]; or, as 2x,4x, of a
+    /// ring in the shape of each region, between its outlines enlarged by these factors
     #[arg(long, value_name = "INNER,OUTER")]
     annulus: Option<String>,
     /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;
@@ -201,7 +202,7 @@ fn aligned(spectrum: &CubeSpectrum) -> String {
 fn spectra(
     args: &SpectrumArgs,
     regions: &[SkyRegion],
-    annulus: Option<[f64; 2]>,
+    annulus: Option<BackgroundRing>,
 ) -> Result<(Vec<CubeSpectrum>, usize), Failure> {
     let of_file = |file: &PathBuf| -> Result<Vec<CubeSpectrum>, Failure> {
         let mut cube = open_cube(file)?;
@@ -227,7 +228,7 @@ fn spectra(
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let regions = args.regions()?;
     let outputs = output::outputs(&args.output, &["csv", "png", "svg", "pdf"], args.overwrite)?;
-    let annulus = args.annulus.as_deref().map(parse_annulus).transpose();
+    let annulus = args.annulus.as_deref().map(str::parse).transpose();
     let annulus = annulus.context("--annulus").map_err(Failure::usage)?;
     let (spectra, failed) = spectra(args, &regions, annulus)?;
     for spectrum in spectra.iter().filter(|spectrum| spectrum.clipped) {
@@ -299,6 +300,7 @@ mod tests {
             region: String::new(),
             label: String::new(),
             annulus_arcsec: Some([120.0, 150.0]),
+            annulus_times: None,
             pixel: [1.0; 2],
             pixel_area_arcsec2: 37.9,
             clipped: false,
