@@ -169,10 +169,13 @@ impl LightCurveStore {
     /// Keeps other processes from writing files of a cell; where the file system has no locks,
     /// nobody.
     fn lock(&self, cell: u64) -> Result<File, BatchError> {
-        let path = self.folder(cell).join(".lock");
-        let file = File::options().create(true).append(true).open(&path).map_err(BatchError::io(&path))?;
+        Self::lock_file(&self.folder(cell).join(".lock"))
+    }
+
+    fn lock_file(path: &Path) -> Result<File, BatchError> {
+        let file = File::options().create(true).append(true).open(path).map_err(BatchError::io(path))?;
         match file.lock() {
-            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(BatchError::io(&path)(error)),
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(BatchError::io(path)(error)),
             _ => Ok(file),
         }
     }
@@ -209,6 +212,7 @@ impl LightCurveStore {
         let (mut total, mut seen) = (0u64, 0u32);
         for cell in self.cells()? {
             let mut rows = 0;
+            let _lock = self.lock(cell)?;
             for path in self.parts(cell)? {
                 let reader = open(&path)?;
                 rows += u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();

@@ -114,19 +114,22 @@ fn add<K: SpatialKernel, V: Accumulate>(
     shares: &AdditionContext<'_, K>,
     cursor: &mut Cursor,
 ) {
-    if shares.planes.any() {
-        add_all::<K, V, true, true>((voxels, optional), shape, source, shares, cursor);
-    } else if shares.wavelengths.bins() > 1 {
-        add_all::<K, V, true, false>((voxels, optional), shape, source, shares, cursor);
+    let (bands, context) = (shares.wavelengths.bins() > 1, shares.planes.keeps_context());
+    if shares.planes.sums() > 0 || (bands && context) {
+        add_all::<K, V, true, true, true>((voxels, optional), shape, source, shares, cursor);
+    } else if bands {
+        add_all::<K, V, true, false, false>((voxels, optional), shape, source, shares, cursor);
+    } else if context {
+        add_all::<K, V, false, false, true>((voxels, optional), shape, source, shares, cursor);
     } else {
-        add_all::<K, V, false, false>((voxels, optional), shape, source, shares, cursor);
+        add_all::<K, V, false, false, false>((voxels, optional), shape, source, shares, cursor);
     }
 }
 
-/// `BANDS`: the droplets bring passbands, for there are several bins or optional planes.
-/// `OPTIONAL`: there are such planes.
+/// `BANDS`: the droplets bring passbands, for there are several bins or optional sums. `SUMS`:
+/// there may be such sums. `CONTEXT`: the context may be kept.
 #[inline(always)]
-fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>(
+fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const SUMS: bool, const CONTEXT: bool>(
     (voxels, optional): (&mut [V], &mut OptionalSums),
     shape: [usize; 2],
     source: &impl DropletSource,
@@ -141,10 +144,10 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
     // as to add.
     let word_of = |number: u32| number as usize / 32;
     let mut word = match shares.number {
-        Some(number) if OPTIONAL => std::mem::take(&mut optional.context[word_of(number)]),
+        Some(number) if CONTEXT => std::mem::take(&mut optional.context[word_of(number)]),
         _ => Vec::new(),
     };
-    let mut rows = TileAddition::<K, V, BANDS, OPTIONAL> {
+    let mut rows = TileAddition::<K, V, BANDS, SUMS, CONTEXT> {
         shape,
         voxels,
         optional,
@@ -170,7 +173,7 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
             rows.wavelength = band.center;
             rows.bins.find(band, edges, shares.half_z_shrink);
         }
-        if OPTIONAL {
+        if SUMS {
             rows.variances.clear();
             source.values(k, rows.variances);
             if rows.places.point_source.is_some() {
@@ -184,13 +187,13 @@ fn add_all<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: b
     if !BANDS {
         reached[0] |= any;
     }
-    if let Some(number) = shares.number.filter(|_| OPTIONAL) {
+    if let Some(number) = shares.number.filter(|_| CONTEXT) {
         optional.context[word_of(number)] = word;
     }
 }
 
 /// Adds the shares of droplets to the voxels of a tile.
-struct TileAddition<'a, K, V, const BANDS: bool, const OPTIONAL: bool> {
+struct TileAddition<'a, K, V, const BANDS: bool, const SUMS: bool, const CONTEXT: bool> {
     shape: [usize; 2],
     voxels: &'a mut [V],
     optional: &'a mut OptionalSums,
@@ -218,8 +221,8 @@ struct TileAddition<'a, K, V, const BANDS: bool, const OPTIONAL: bool> {
     kernel: PhantomData<K>,
 }
 
-impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> Visitor
-    for TileAddition<'_, K, V, BANDS, OPTIONAL>
+impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const SUMS: bool, const CONTEXT: bool> Visitor
+    for TileAddition<'_, K, V, BANDS, SUMS, CONTEXT>
 {
     #[inline(always)]
     fn row(&mut self, x: i64, y: i64, factor: f64, along: &[f64]) {
@@ -275,8 +278,8 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool> V
     }
 }
 
-impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
-    TileAddition<'_, K, V, BANDS, OPTIONAL>
+impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const SUMS: bool, const CONTEXT: bool>
+    TileAddition<'_, K, V, BANDS, SUMS, CONTEXT>
 {
     /// The row and the column of a pixel, where all pixels of so many columns and rows from it on
     /// lie in the tile.
@@ -352,13 +355,13 @@ impl<K: SpatialKernel, V: Accumulate, const BANDS: bool, const OPTIONAL: bool>
     /// Adds a share to what is kept besides of a voxel.
     #[inline(always)]
     fn add_optional(&mut self, voxel: usize, share: f64) {
-        if !OPTIONAL {
+        if !CONTEXT {
             return;
         }
         if let Some(word) = self.word.get_mut(voxel) {
             *word |= if share == 0.0 { 0 } else { self.bit };
         }
-        if self.places.sums > 0 && share != 0.0 {
+        if SUMS && self.places.sums > 0 && share != 0.0 {
             let Self { wavelength, point_source, .. } = *self;
             let (a, time) = (self.weight * share, self.time * share);
             let (variance, variances) = (self.droplet.variance.into(), &*self.variances);

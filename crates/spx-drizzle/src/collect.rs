@@ -237,7 +237,7 @@ impl<K: SpatialKernel> CollectionTarget<'_, K> {
                         pixels: start..k,
                         origin: [(column * TILE) as f64, (row * TILE) as f64],
                         corners: K::CORNERS,
-                        with_bands: self.wavelengths.bins() > 1 || self.planes.any(),
+                        with_bands: self.wavelengths.bins() > 1 || self.planes.sums() > 0,
                     };
                     sink.take(&part, row * tiles + column)?;
                 }

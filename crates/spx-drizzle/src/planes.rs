@@ -64,11 +64,6 @@ pub enum VarianceMethod {
 }
 
 impl OutputPlanes {
-    /// Whether there is any that needs sums of its own.
-    pub(crate) fn any(&self) -> bool {
-        self.sums() > 0 || self.keeps_context()
-    }
-
     /// Whether it is kept which exposures contributed.
     pub(crate) fn keeps_context(&self) -> bool {
         self.context || self.coverage

@@ -11,7 +11,7 @@ use crate::exposure::{Exposure, Weight, inverse};
 pub(crate) trait DropletSource {
     /// The droplets, with their positions from the tile's first pixel, and their weights.
     fn droplets(&self, ivar_max: f64) -> impl Iterator<Item = (Droplet, f64)>;
-    /// Their passbands, where there are several bins or optional planes.
+    /// Their passbands, where there are several bins or optional sums.
     fn bands(&self) -> &[Passband];
     /// The corners of the k-th, where the kernel asks for them.
     fn quad(&self, k: usize) -> Quad;
@@ -110,7 +110,7 @@ fn from([x, y]: [f64; 2], [left, bottom]: [f64; 2]) -> [f64; 2] {
 #[derive(Debug, Default)]
 pub(crate) struct FiledDroplets {
     pub(crate) droplets: Vec<Droplet>,
-    /// Their passbands, where there is more than one bin or an optional plane.
+    /// Their passbands, where there is more than one bin or an optional sum.
     pub(crate) bands: Vec<Passband>,
     /// Their corners, where the kernel asks for them.
     pub(crate) quads: Vec<Quad>,

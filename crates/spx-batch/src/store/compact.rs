@@ -50,6 +50,8 @@ impl LightCurveStore {
     /// case every measurement is there.
     pub fn compact(&self, cancelled: &dyn Fn() -> bool) -> Result<CompactedStore, BatchError> {
         let mut done = CompactedStore::default();
+        // Two at a time would write the list of parts over each other's.
+        let _alone = Self::lock_file(&self.root.join(".compact"))?;
         for cell in self.cells()? {
             if cancelled() {
                 return Err(BatchError::Cancelled);

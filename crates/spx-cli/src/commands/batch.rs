@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use spx_pipeline::batch::{
-    AggregatedCurves, BatchConfig, BatchReport, BatchStages, CompactedStore, ImageReport, MissingSources,
-    compact, forecast_batch, run_batch_stages,
+    AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, CompactedStore, ImageReport,
+    MissingSources, compact, forecast_batch, run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
@@ -41,7 +41,7 @@ pub(crate) struct BatchArgs {
     #[arg(long)]
     resume: bool,
     /// Run only these of query, download, extract, aggregate; those before them must be done
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = BATCH_STAGES)]
     stages: Vec<String>,
     /// Measure images again that are already done
     #[arg(long)]

@@ -336,7 +336,8 @@ impl SumsFile {
         plan: &DrizzlePlan,
         compression: CubeCompression,
     ) -> Result<Option<usize>, CubeFileError> {
-        if plan.planes().only_mean || plan.planes().any() {
+        let planes = plan.planes();
+        if planes.only_mean || planes.sums() > 0 || planes.keeps_context() {
             return Ok(None);
         }
         let bits = BIT_SUMS.map(|sum| bit_place(sum).0);

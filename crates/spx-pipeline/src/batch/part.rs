@@ -17,9 +17,9 @@ use spx_photometry::Magnitude;
 use super::extract::{Extraction, Measured};
 use super::settings::BatchConfig;
 use crate::buffers::BufferPool;
+use crate::frame::ExposureInfo;
 use crate::inputs::{InputError, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
-use crate::frame::ExposureInfo;
 use crate::photometry::{MeasurementRow, PhotometrySetup};
 use crate::{Listener, PipelineError};
 
@@ -89,7 +89,7 @@ impl<'a> PartMaker<'a> {
         store: &LightCurveStore,
         part: &str,
     ) -> Result<PartReport, PipelineError> {
-        let (files, mut failed) = find_inputs(inputs).scan();
+        let (files, mut failed) = find_inputs(inputs, self.extraction.listener)?.scan();
         let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
         failed.extend(damaged);
         let listener = self.extraction.listener;
@@ -125,7 +125,9 @@ impl<'a> PartMaker<'a> {
                     let number = u32::try_from(exposures.len()).unwrap_or(u32::MAX);
                     let band = found.info.band().map_or_else(String::new, |band| band.to_string());
                     exposures.push((found.info.obs_id.clone(), band));
-                    rows.extend(found.rows.into_iter().map(|row| StoredMeasurement { exposure: number, ..row }));
+                    rows.extend(
+                        found.rows.into_iter().map(|row| StoredMeasurement { exposure: number, ..row }),
+                    );
                 }
             }
         }

@@ -356,8 +356,13 @@ impl DrizzleConfig {
     }
 
     /// The resolved settings of one output.
-    pub(super) fn of_product(&self, product: DrizzleProduct) -> Self {
-        let mut config = self.resolved();
+    fn of_product(&self, product: DrizzleProduct) -> Self {
+        self.resolved().for_product(product)
+    }
+
+    /// The settings of one output alone.
+    pub(super) fn for_product(&self, product: DrizzleProduct) -> Self {
+        let mut config = self.clone();
         if let Some(detector) = product.detector() {
             config.region.detector = detector.number();
         }
