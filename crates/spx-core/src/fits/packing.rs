@@ -140,7 +140,9 @@ pub(super) fn pack<T: FitsNumber>(
             let mut bytes = Vec::new();
             encode(values, kind, zero, &mut bytes).map_err(PackingFault::DoesNotFit)?;
             let plain = packing == TilePacking::Rounded;
-            gzip(if plain { bytes } else { shuffle(&bytes, kind.size()) })?
+            // Of double precision most bytes are noise, in which nothing is to be found.
+            let level = if kind.size() == 8 { LEVEL_OF_NOISE } else { LEVEL };
+            gzip(if plain { bytes } else { shuffle(&bytes, kind.size()) }, level)?
         }
     };
     Ok(PackedTile { bytes, rounding: None })
@@ -192,15 +194,32 @@ fn integers<T: FitsNumber>(values: &[T], bytes: usize, zero: i64) -> Result<Vec<
 
 /// The highest bytes of all numbers, then the next ones.
 fn shuffle(bytes: &[u8], size: usize) -> Vec<u8> {
-    (0..size).flat_map(|k| bytes.iter().skip(k).step_by(size)).copied().collect()
+    match size {
+        1 => bytes.to_vec(),
+        2 => shuffle_numbers::<2>(bytes),
+        4 => shuffle_numbers::<4>(bytes),
+        _ => shuffle_numbers::<8>(bytes),
+    }
+}
+
+/// The size is known to the compiler, which takes half the time.
+fn shuffle_numbers<const SIZE: usize>(bytes: &[u8]) -> Vec<u8> {
+    let numbers = bytes.as_chunks::<SIZE>().0;
+    let mut out = vec![0; bytes.len()];
+    for (k, plane) in out.chunks_exact_mut(numbers.len().max(1)).enumerate() {
+        plane.iter_mut().zip(numbers).for_each(|(out, number)| *out = number[k]);
+    }
+    out
 }
 
 /// Without name and time, so that the same bytes give the same stream.
-fn gzip(bytes: Vec<u8>) -> Result<Vec<u8>, PackingFault> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(LEVEL));
+fn gzip(bytes: Vec<u8>, level: u32) -> Result<Vec<u8>, PackingFault> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(level));
     encoder.write_all(&bytes)?;
     Ok(encoder.finish()?)
 }
 
 /// Higher levels take twice the time for one part in a hundred.
 const LEVEL: u32 = 4;
+/// A third of the time for one part in forty.
+const LEVEL_OF_NOISE: u32 = 1;
