@@ -11,7 +11,7 @@ use spx_archive::{
 use spx_core::flags::{FlagSelection, GoodBits};
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_pipeline::archive::QuerySummary;
-use spx_pipeline::cube::{SkyRegion, parse_annulus};
+use spx_pipeline::cube::{BackgroundRing, SkyRegion};
 use spx_pipeline::drizzle::{DrizzleConfig, WaveRange};
 use spx_pipeline::run::RunConfig;
 use spx_pipeline::{settings, stages};
@@ -76,7 +76,7 @@ fn words(text: &str) {
     one::<WaveRange>(text);
     ProductName::parse(text);
     calibration_age(text);
-    parse_annulus(text).ok();
+    text.parse::<BackgroundRing>().ok();
 }
 
 fn file(body: &[u8]) -> std::path::PathBuf {

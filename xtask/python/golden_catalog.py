@@ -11,6 +11,10 @@ Writes into <testdata dir>/catalog:
                          declinations as integers, some of them null
 astropy_rad.parquet      three sources in radians and arcsec/yr, with astropy's metadata
 sources.fits.gz          the same sources as a gzipped FITS table
+arrow_rad.parquet        the same, with units in the metadata of Arrow's fields alone
+votable_rad.parquet      the same, with units in the VOTable of parquet.votable
+sources.tbl              the same as an IPAC table
+two_tables.fits          the same in HDU 2, behind a table whose right ascension is not clear
 """
 import decimal
 import sys
@@ -20,6 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import Table
 
 CODECS = ["none", "snappy", "gzip", "brotli", "lz4", "zstd"]
@@ -33,6 +38,20 @@ def sources():
     decoy = pa.array([{"ra": 300.0, "dec": -80.0} for _ in k])
     ids = pa.array([2**64 - 1 - n for n in k], pa.uint64())
     return pa.table({"gaia": decoy, "source_id": ids, "ra": pa.array(ra, pa.decimal128(12, 8)), "dec": dec})
+
+
+def others(table, out):
+    field = lambda c: pa.field(c, pa.array(table[c].data).type, metadata=units(table, c))
+    units = lambda t, c: {"unit": str(t[c].unit), "description": "unit"} if t[c].unit else None
+    schema = pa.schema([field(c) for c in table.colnames])
+    pq.write_table(pa.table([pa.array(table[c].data) for c in table.colnames], schema=schema), out / "arrow_rad.parquet")
+    about = {c: {"unit": str(table[c].unit or ""), "ucd": "", "utype": "", "description": ""} for c in table.colnames}
+    bare = Table({c: table[c].data for c in table.colnames})
+    bare.write(out / "votable_rad.parquet", format="parquet.votable", metadata=about, overwrite=True)
+    table.write(out / "sources.tbl", format="ascii.ipac", overwrite=True)
+    column = lambda name: fits.Column(name, "D", array=[1.0])
+    unclear = fits.BinTableHDU.from_columns([fits.Column("ID", "K", array=[1])] + [column(n) for n in ("RA", "R_A", "DEC")])
+    fits.HDUList([fits.PrimaryHDU(), unclear, fits.table_to_hdu(table)]).writeto(out / "two_tables.fits", overwrite=True)
 
 
 def main(out):
@@ -53,6 +72,7 @@ def main(out):
     )
     table.write(out / "astropy_rad.parquet", overwrite=True)
     table.write(out / "sources.fits.gz", overwrite=True)
+    others(table, out)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ pub struct DownloadOptions {
     pub mirror_use: MirrorUse,
     /// True where a mirror's whole image will do for a cutout.
     pub whole_for_cutout: bool,
+    /// Files that are there are fetched anew; each is replaced when the new one is complete.
+    pub anew: bool,
     /// Where files go.
     pub layout: DownloadLayout,
     /// Tries and waits.
@@ -109,6 +111,7 @@ impl Default for DownloadOptions {
             sources: vec![DownloadSource::Archive],
             mirror_use: MirrorUse::default(),
             whole_for_cutout: false,
+            anew: false,
             layout: DownloadLayout::default(),
             retry: RetryOptions::default(),
         }

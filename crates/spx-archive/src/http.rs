@@ -147,16 +147,46 @@ fn ask(agent: &ureq::Agent, request: &Request) -> Result<ureq::http::Response<ur
     }
 }
 
+/// The proxies that the environment names, the one that is used first: for each, its address,
+/// without a password, and its variable, and whether it can be used.
+fn proxies() -> impl Iterator<Item = (String, Result<(), ureq::Error>)> {
+    let variables = ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+    variables.into_iter().filter_map(|variable| {
+        let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty())?;
+        let shown = value.parse().map_or_else(|_| printable(&value), |url| shown(&url));
+        Some((format!("{shown} of {variable}"), ureq::Proxy::new(&value).map(|_| ())))
+    })
+}
+
+/// The proxy of the environment through which hosts other than this machine are asked, as
+/// `socks5h://proxy.org:1080 of ALL_PROXY`.
+pub fn proxy_in_use() -> Option<String> {
+    proxies().next().map(|(shown, _)| shown)
+}
+
 /// The first proxy of the environment that cannot be used, with its variable.
 fn unusable_proxy() -> Option<String> {
-    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"].iter().find_map(
-        |variable| {
-            let value = std::env::var(variable).ok().filter(|value| !value.trim().is_empty())?;
-            let problem = ureq::Proxy::new(&value).err()?;
-            let shown = value.parse().map_or_else(|_| printable(&value), |url| shown(&url));
-            Some(format!("the proxy {shown} of {variable} cannot be used: {problem}"))
-        },
-    )
+    let unusable = |(shown, usable): (String, Result<(), ureq::Error>)| {
+        Some(format!("the proxy {shown} cannot be used: {}", usable.err()?))
+    };
+    proxies().find_map(unusable)
+}
+
+/// Says through which proxy an address could not be reached.
+fn name_proxy(error: ArchiveError, agent: &ureq::Agent, url: &Url) -> ArchiveError {
+    let goes = |uri: ureq::http::Uri| agent.config().proxy().is_some_and(|proxy| !proxy.is_no_proxy(&uri));
+    match (error, proxy_in_use()) {
+        (ArchiveError::Transport { url: shown, cause, timeout }, Some(proxy))
+            if url.as_str().parse().is_ok_and(goes) =>
+        {
+            ArchiveError::Transport {
+                url: shown,
+                cause: format!("{cause} (through the proxy {proxy})"),
+                timeout,
+            }
+        }
+        (error, _) => error,
+    }
 }
 
 /// A successful answer, its body still to be read.
@@ -283,12 +313,15 @@ impl Http {
         let agent = if local { self.local.clone() } else { self.agent.clone() };
         let (tell, told) = sync_channel(2);
         let asked = request.clone();
-        let spawned = std::thread::Builder::new()
-            .name("spx-archive-http".into())
-            .spawn(move || exchange(&agent, &asked, &tell));
+        let spawned = std::thread::Builder::new().name("spx-archive-http".into()).spawn({
+            let agent = agent.clone();
+            move || exchange(&agent, &asked, &tell)
+        });
         spawned.map_err(|e| failed(e.to_string()))?;
         let parts = match next(&told, cancelled) {
-            Some(Told::Head(head)) => head.map_err(|error| transport_error(&request.url, &error))?,
+            Some(Told::Head(head)) => {
+                head.map_err(|error| name_proxy(transport_error(&request.url, &error), &agent, &request.url))?
+            }
             _ if cancelled() => return Err(ArchiveError::Cancelled),
             _ => return Err(failed("the connection ended without an answer".into())),
         };

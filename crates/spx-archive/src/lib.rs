@@ -72,6 +72,7 @@ pub use download::{
 };
 pub use error::ArchiveError;
 pub use fits_check::FitsProblem;
+pub use http::proxy_in_use;
 pub use listing::{CalibrationAge, CalibrationFamily, ListedProduct, calibration_age};
 pub use observation::{Newest, Observation, ObservationError, ObservationId, newest};
 pub use options::ClientOptions;

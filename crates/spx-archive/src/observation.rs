@@ -39,6 +39,9 @@ pub struct Observation {
     pub processing: Option<Processing>,
     /// Size that the archive states \[bytes\], where it does.
     pub size: Option<u64>,
+    /// Corners `[ra, dec]` of the image \[deg\], in order around it; empty where they were not
+    /// asked for ([`Selection::outlines`](crate::Selection::outlines)), and in query summaries.
+    pub outline: Vec<[f64; 2]>,
 }
 
 /// What can be wrong with a row of the archive.
@@ -236,6 +239,7 @@ impl TryFrom<Record> for Observation {
             processing: ProductName::parse(uri.file_name()).map(|name| name.processing),
             uri,
             size: record.size,
+            outline: Vec::new(),
         }
         .checked()
     }

@@ -116,8 +116,9 @@ struct Columns {
     band: usize,
     times: [usize; 2],
     wavelengths: [usize; 2],
-    /// Size \[kB\], in SIA.
-    size: Option<usize>,
+    /// Size, and how many bytes its unit has.
+    size: Option<(usize, f64)>,
+    outline: Option<usize>,
 }
 
 impl Columns {
@@ -139,7 +140,11 @@ impl Columns {
             band: table.column("energy_bandpassname")?,
             times: [table.column(t0)?, table.column(t1)?],
             wavelengths: [table.column(w0)?, table.column(w1)?],
-            size: table.column("access_estsize").ok(),
+            size: match service {
+                SearchService::Sia => table.column("access_estsize").ok().map(|at| (at, BYTES_PER_KB)),
+                _ => table.column("contentlength").ok().map(|at| (at, 1.0)),
+            },
+            outline: table.column("poly").ok(),
         })
     }
 
@@ -170,17 +175,37 @@ impl Columns {
             publisher_did: did.map(str::to_owned),
             collection: self.collection.and_then(|at| cells[at].text()).and_then(collection),
             processing: name.map(|name| name.processing),
-            size: self.size.and_then(|at| cells[at].real()).and_then(bytes),
+            size: self.size.and_then(|(at, unit)| bytes(cells[at].real()? * unit)),
+            outline: self.outline.map(|at| outline(&cells[at])).unwrap_or_default(),
             uri,
         }
         .checked()
     }
 }
 
-/// kB as bytes.
-fn bytes(kb: f64) -> Option<u64> {
+/// A size that makes sense.
+fn bytes(size: f64) -> Option<u64> {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be in range")]
-    (kb > 0.0 && kb < 1e12).then_some((kb * BYTES_PER_KB) as u64)
+    (size > 0.0 && size < 1e15).then_some(size as u64)
+}
+
+/// Corners of a polygon: an array of numbers (DALI 1.1, section 3.3.6), or as in TAP 1.0
+/// `POLYGON ICRS 9.5 -1 ...`. A first corner that is repeated at the end counts once.
+fn outline(cell: &VoTableCell) -> Vec<[f64; 2]> {
+    let numbers = match cell {
+        VoTableCell::Reals(numbers) => numbers.clone(),
+        VoTableCell::Text(text) => {
+            let words = text.split(|c: char| c.is_whitespace() || "(),".contains(c));
+            words.filter_map(|word| word.parse().ok()).collect()
+        }
+        _ => return Vec::new(),
+    };
+    let (corners, _) = numbers.as_chunks::<2>();
+    let mut corners = corners.to_vec();
+    if corners.len() > 1 && corners.first() == corners.last() {
+        corners.pop();
+    }
+    corners
 }
 
 /// TAP lists paths, SIA whole addresses; of these only the path counts, below the archive that was
@@ -207,6 +232,18 @@ mod tests {
         let did = "ivo://irsa.ipac/spherex_qr2?2025W51_1A_0684_2/D3";
         assert_eq!(exposure_of(did), Some(("2025W51_1A_0684_2", "D3")));
         assert_eq!(exposure_of("ivo://irsa.ipac/spherex"), None);
+    }
+
+    #[test]
+    fn outlines_are_arrays_or_text() {
+        let square = vec![[9.0, -1.0], [11.0, -1.0], [11.0, 1.0], [9.0, 1.0]];
+        let numbers: Vec<f64> = square.iter().flatten().copied().collect();
+        assert_eq!(outline(&VoTableCell::Reals(numbers.clone())), square);
+        assert_eq!(outline(&VoTableCell::Reals([&numbers[..], &[9.0, -1.0]].concat())), square);
+        for text in ["POLYGON ICRS 9 -1 11 -1 11 1 9 1", "Polygon('ICRS', 9.0,-1.0,11,-1,11,1,9,1)"] {
+            assert_eq!(outline(&VoTableCell::Text(text.to_owned())), square, "{text}");
+        }
+        assert!(outline(&VoTableCell::Null).is_empty());
     }
 
     #[test]

@@ -210,6 +210,8 @@ pub struct Selection {
     pub fields: SurveyFields,
     /// More images than this are an error rather than a long download.
     pub max_images: Option<usize>,
+    /// Asks by TAP for the outline and the size of each file, too.
+    pub outlines: bool,
 }
 
 impl Selection {
@@ -222,6 +224,7 @@ impl Selection {
             release: ReleaseChoice::Newest,
             fields: SurveyFields::All,
             max_images: None,
+            outlines: false,
         }
     }
 
@@ -233,9 +236,10 @@ impl Selection {
         let mut adql = format!(
             "SELECT a.uri, p.obs_publisher_did, p.time_bounds_lower, p.time_bounds_upper, \
              p.energy_bandpassname, p.energy_bounds_lower, p.energy_bounds_upper, \
-             p.provenance_version, p.quality_flag, o.collection \
+             p.provenance_version, p.quality_flag, o.collection{} \
              FROM spherex.artifact a JOIN spherex.plane p ON a.planeid = p.planeid \
              JOIN spherex.observation o ON o.obsid = p.obsid WHERE {}",
+            if self.outlines { ", p.poly, a.contentlength" } else { "" },
             condition(self.shape)
         );
         let names: Vec<_> = self.collections().iter().map(|name| format!("'{name}'")).collect();

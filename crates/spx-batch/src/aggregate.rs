@@ -39,7 +39,7 @@ const STAGING: &str = ".aggregate.part";
 const MOST_BUCKETS: usize = 512;
 
 /// How tables are aggregated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AggregateOptions {
     /// Number of buckets, from 1 to 512.
     pub buckets: usize,
@@ -50,11 +50,19 @@ pub struct AggregateOptions {
     /// Memory for the rows that are being sorted, on all threads together \[bytes\], at least 1
     /// MiB.
     pub memory: usize,
+    /// How the rows were made, for the metadata of Parquet files (key `spx.settings`).
+    pub settings: String,
 }
 
 impl Default for AggregateOptions {
     fn default() -> Self {
-        Self { buckets: 64, keep_buckets: false, format: ImageTableFormat::Csv, memory: 48 << 20 }
+        Self {
+            buckets: 64,
+            keep_buckets: false,
+            format: ImageTableFormat::Csv,
+            memory: 48 << 20,
+            settings: String::new(),
+        }
     }
 }
 

@@ -3,9 +3,11 @@
 //! Ten million sources take about 300 MB: the ids stand in one text, the positions in one array.
 //! What a row is refused for is remembered with its line.
 
+mod arrow_schema;
 mod columns;
 mod ecsv;
 mod fits;
+mod ipac;
 mod parquet;
 mod shape;
 mod source;
@@ -94,7 +96,8 @@ fn wrong(path: &Path, problem: impl ToString) -> BatchError {
 }
 
 impl Catalog {
-    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's), VOTable, FITS table
+    /// Reads a catalog: text (CSV, ECSV, tabs, semicolons, blanks; VizieR's;
+    /// IPAC tables), VOTable, FITS table
     /// or Parquet, all but Parquet also gzipped. Columns are found by their usual names, in any
     /// case: ids (`targetid`, `source_id`, `id`, `Name`), positions (`ra` and `dec`, `RA_ICRS` and
     /// `DE_ICRS`, `_RAJ2000` and `_DEJ2000`), and if there are any, proper motions (`pmra`,
@@ -113,6 +116,9 @@ impl Catalog {
         match source.format {
             CatalogFormat::Text => text::read(path, source, options, progress),
             CatalogFormat::VoTable => votable::read(path, source, options, progress),
+            CatalogFormat::Parquet | CatalogFormat::Fits if source.piped => {
+                Err(wrong(path, "it comes through a pipe, as only texts and VOTables can: save it as a file"))
+            }
             CatalogFormat::Parquet if source.gzipped => {
                 Err(wrong(path, "it is a gzipped Parquet file: unpack it"))
             }

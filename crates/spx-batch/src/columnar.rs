@@ -40,6 +40,8 @@ pub(crate) struct RowWriter<W: Write + Send> {
     file: SerializedFileWriter<W>,
     columns: Vec<Cells>,
     rows: usize,
+    /// How the rows were made; empty where that is not told.
+    settings: String,
     /// Of the texts of each column: the greatest length [UTF-16 units], and whether all are ASCII.
     texts: [(usize, bool); COLUMNS.len()],
 }
@@ -99,8 +101,9 @@ impl Cells {
 }
 
 impl<W: Write + Send> RowWriter<W> {
-    /// Begins a file whose rows come sorted by (target_id, mjd), or in no order.
-    pub(crate) fn new(out: W, sorted: bool) -> Result<Self, ParquetError> {
+    /// Begins a file whose rows come sorted by (target_id, mjd), or in no order, and were made with
+    /// these settings.
+    pub(crate) fn new(out: W, sorted: bool, settings: &str) -> Result<Self, ParquetError> {
         let by = |column_idx: usize| SortingColumn {
             column_idx: i32::try_from(column_idx).unwrap_or_default(),
             descending: false,
@@ -115,7 +118,8 @@ impl<W: Write + Send> RowWriter<W> {
             .build();
         let file = SerializedFileWriter::new(out, schema()?, Arc::new(properties))?;
         let columns = COLUMNS.iter().map(|column| Cells::new(column.kind)).collect();
-        Ok(Self { file, columns, rows: 0, texts: [(1, true); COLUMNS.len()] })
+        let settings = settings.to_owned();
+        Ok(Self { file, columns, rows: 0, settings, texts: [(1, true); COLUMNS.len()] })
     }
 
     /// Appends a row.
@@ -135,6 +139,9 @@ impl<W: Write + Send> RowWriter<W> {
     /// Ends the file and gives what it was written to.
     pub(crate) fn finish(mut self) -> Result<W, ParquetError> {
         self.flush()?;
+        if !self.settings.is_empty() {
+            self.file.append_key_value_metadata(KeyValue::new("spx.settings".to_owned(), self.settings));
+        }
         for (key, value) in [("version", "1.0".to_owned()), ("content", votable(&self.texts))] {
             self.file.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
         }
@@ -356,7 +363,7 @@ mod tests {
 
     fn written(rows: &[BatchRow<'_>]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let mut writer = RowWriter::new(file.reopen().unwrap(), true).unwrap();
+        let mut writer = RowWriter::new(file.reopen().unwrap(), true, "bad_flags = \"none\"").unwrap();
         rows.iter().for_each(|row| writer.push(row).unwrap());
         writer.finish().unwrap();
         file
@@ -398,6 +405,7 @@ mod tests {
         let value = |key: &str| pairs.iter().find(|p| p.key == key).unwrap().value.as_deref().unwrap();
         assert_eq!(value("IVOA.VOTable-Parquet.version"), "1.0");
         assert_eq!(value("table::len::target_id"), "7");
+        assert_eq!(value("spx.settings"), "bad_flags = \"none\"");
         let text = value("IVOA.VOTable-Parquet.content");
         let names: Vec<&str> =
             text.split("<FIELD name=\"").skip(1).map(|f| f.split('"').next().unwrap()).collect();

@@ -6,7 +6,7 @@
 //!
 //! CSV is that of RFC 4180 with `\n`, one record a line, for no text here holds a line break:
 //! catalogs with such ids are refused. Numbers are written so that they read back to the same bits;
-//! NaN, "there is none", is empty.
+//! NaN, "there is none", is empty; truth is `True` or `False`, as in the other tables.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -163,7 +163,7 @@ impl<'a> BatchRow<'a> {
                 BatchValue::Real(real) if real.is_nan() => {}
                 BatchValue::Real(real) => push_real(out, real),
                 BatchValue::Integer(bits) => write!(out, "{bits}").unwrap_or_default(),
-                BatchValue::Logical(truth) => write!(out, "{truth}").unwrap_or_default(),
+                BatchValue::Logical(truth) => out.push_str(if truth { "True" } else { "False" }),
             }
         }
         out.push('\n');
@@ -182,7 +182,7 @@ impl<'a> BatchRow<'a> {
                 ColumnKind::Real if text.is_empty() => BatchValue::Real(f64::NAN),
                 ColumnKind::Real => BatchValue::Real(text.parse().map_err(|_| wrong())?),
                 ColumnKind::Integer => BatchValue::Integer(text.parse().map_err(|_| wrong())?),
-                ColumnKind::Logical => BatchValue::Logical(text.parse().map_err(|_| wrong())?),
+                ColumnKind::Logical => BatchValue::Logical(truth(&text).ok_or_else(wrong)?),
                 ColumnKind::Text => BatchValue::Text(text),
             });
         }
@@ -210,6 +210,15 @@ fn push_text(out: &mut String, text: &str) {
     out.push('"');
     out.push_str(&text.replace('"', "\"\""));
     out.push('"');
+}
+
+/// A truth value, in the form of Python, or as earlier versions wrote it.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "True" | "true" => Some(true),
+        "False" | "false" => Some(false),
+        _ => None,
+    }
 }
 
 /// The cells of a line.
@@ -271,6 +280,10 @@ mod tests {
         assert!(line(|cells| cells[1] = "east").contains("column ra: `east`"));
         assert!(line(|cells| cells[14] = "-1").contains("column flag"));
         assert!(line(|cells| cells[20] = "yes").contains("is_upper_limit"));
+        let cells = COLUMNS.map(|column| if column.kind == ColumnKind::Logical { "true" } else { "0" });
+        let mut text = String::new();
+        BatchRow::parse_line(&cells.join(",")).unwrap().write_line(&mut text);
+        assert!(text.contains(",True,") && !text.contains("true"), "{text}");
         assert!(line(|cells| cells.push("0")).contains("too many"));
         assert!(line(|cells| cells.truncate(9)).contains("too few"));
     }

@@ -114,7 +114,8 @@ pub struct ImageRecord {
     /// [Digest](crate::Catalog::digest) of the catalog.
     #[serde(rename = "catalogue")]
     pub catalog: String,
-    /// The settings of the photometry, in any form that changes with them.
+    /// The settings of the photometry, in any form that changes with them; Parquet files have them in
+    /// their metadata (key `spx.settings`).
     pub photometry: String,
     /// Rows of the tables.
     pub measured: usize,
@@ -362,7 +363,8 @@ impl ImageTables {
         };
         record.parquet_bytes = match format.parquet() {
             true => {
-                let write = |file: &mut File| write_rows(file, rows).map_err(io::Error::other);
+                let write =
+                    |file: &mut File| write_rows(file, rows, &record.photometry).map_err(io::Error::other);
                 Some(put(self.parquet(), &mut files, write)?)
             }
             false => remove(&self.parquet()).map(|()| None)?,
@@ -414,8 +416,12 @@ fn write_text<'a>(file: &mut File, rows: impl Iterator<Item = BatchRow<'a>>) -> 
     file.write_all(text.as_bytes())
 }
 
-fn write_rows<'a>(file: &mut File, mut rows: impl Iterator<Item = BatchRow<'a>>) -> Result<(), ParquetError> {
-    let mut writer = RowWriter::new(file, false)?;
+fn write_rows<'a>(
+    file: &mut File,
+    mut rows: impl Iterator<Item = BatchRow<'a>>,
+    settings: &str,
+) -> Result<(), ParquetError> {
+    let mut writer = RowWriter::new(file, false, settings)?;
     rows.try_for_each(|row| writer.push(&row))?;
     writer.finish().map(|_| ())
 }

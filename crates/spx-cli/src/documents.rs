@@ -6,6 +6,7 @@ use std::path::Path;
 use clap::{Command, CommandFactory as _};
 
 use crate::cli::Cli;
+use crate::exit::Outcome;
 
 /// Options of cargo, xtask and other programs in examples.
 const FOREIGN_OPTIONS: [&str; 9] =
@@ -113,6 +114,41 @@ fn documents_state_the_defaults() {
         }
     }
     assert!(count >= 30, "only {count} defaults are stated in a form that this test knows");
+}
+
+/// Numbers in the first cells of a table whose head has this text.
+fn first_cells(text: &str, head: &str) -> BTreeSet<u8> {
+    let rows = text.lines().skip_while(|line| !line.starts_with(head)).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    rows.filter_map(|line| line.split('|').nth(1)?.trim().parse().ok()).collect()
+}
+
+#[test]
+fn documents_and_help_state_the_exit_codes() {
+    let codes =
+        |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.code()).collect::<BTreeSet<u8>>();
+    let common = codes(Outcome::ALL[0]);
+    let all: BTreeSet<u8> = Outcome::ALL.concat().into_iter().map(Outcome::code).collect();
+    let help = Cli::command().render_help().to_string();
+    let stated = help.split_once("Exit codes: ").unwrap().1.split_once('.').unwrap().0;
+    let stated = stated.split(", ").filter_map(|part| part.split(' ').next()?.parse().ok());
+    assert_eq!(stated.collect::<BTreeSet<u8>>(), common);
+    let documents: BTreeMap<String, String> = documents().into_iter().collect();
+    let document = |name: &str| {
+        documents.iter().find(|(path, _)| path.ends_with(name)).map(|(_, text)| text.as_str()).unwrap()
+    };
+    let archive = document("archive.md").split_once("## Exit codes").unwrap().1;
+    assert_eq!(first_cells(archive, "| | |"), common);
+    assert_eq!(first_cells(document("survey.md"), "| exit code |"), all);
+    for (path, text) in &documents {
+        let numbers = text.split("exit code ").skip(1).filter_map(|rest| {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse::<u8>().ok()
+        });
+        for number in numbers {
+            assert!(all.contains(&number), "{path}: there is no exit code {number}");
+        }
+    }
 }
 
 #[test]

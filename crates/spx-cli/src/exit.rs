@@ -28,6 +28,13 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// Those of all commands, and those of `spx survey` alone.
+    #[cfg(test)]
+    pub(crate) const ALL: [&[Self]; 2] = [
+        &[Self::Done, Self::Failed, Self::Usage, Self::NothingFound, Self::Interrupted],
+        &[Self::Incomplete, Self::Refused, Self::TryAgain],
+    ];
+
     /// Its number.
     pub(crate) fn code(self) -> u8 {
         match self {

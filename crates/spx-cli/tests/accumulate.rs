@@ -137,6 +137,42 @@ fn week_by_week_is_all_at_once() {
     }
 }
 
+/// A few new exposures: what they do not reach is copied, in sums and cube, as long as the cube is
+/// that of the sums; the files are those of one run.
+#[test]
+fn what_new_exposures_do_not_reach_is_copied() {
+    for packed in [&[][..], &["--compress=lossless"], &["--compress=rounded"]] {
+        let (_, expected) = at_once(packed);
+        let folder = tempdir().unwrap();
+        let folder = folder.path();
+        let options = [&["--accumulate=sums.fits", "--overwrite", "-o", "out", "--json"], packed].concat();
+        // Only of a cube that was computed as a whole the share of holes is told.
+        let is_copied = |run: &Run| run.json()[0]["holes"].is_null();
+        assert!(!is_copied(&drizzle(folder, &options, &FILES[..3])), "{packed:?}: the first");
+        assert!(is_copied(&drizzle(folder, &options, &FILES[3..5])), "{packed:?}: two more");
+        // Another cube there, or one that is damaged, is made anew.
+        let cube = folder.join("out/drizzle_D3.fits");
+        let whole = fs::read(&cube).unwrap();
+        let mut damaged = whole.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        let sums = read(folder, "sums.fits");
+        let (_, other) = at_once(&[packed, &["--xy-shrink=0.9"]].concat());
+        for (name, there, copies) in
+            [("damaged", &damaged, false), ("other", &other, false), ("whole", &whole, true)]
+        {
+            fs::write(&cube, there).unwrap();
+            fs::write(folder.join("sums.fits"), &sums).unwrap();
+            assert_eq!(is_copied(&drizzle(folder, &options, &FILES[5..])), copies, "{packed:?}, {name}");
+            assert!(fs::read(&cube).unwrap() == expected, "{packed:?}, {name}");
+        }
+        let copied = read(folder, "sums.fits");
+        fs::remove_file(folder.join("sums.fits")).unwrap();
+        assert_eq!(drizzle(folder, &options, &FILES).code, Some(0));
+        assert!(read(folder, "sums.fits") == copied, "{packed:?}: the sums of one run");
+    }
+}
+
 #[test]
 fn packed_sums_keep_every_bit() {
     let (_, reference) = at_once(&PLANES);

@@ -77,8 +77,8 @@ fn sources_at_one_place_share_their_flux() {
     assert!((flux(row) * 100_001.0 / flux(&alone["S0001"]) - 1.0).abs() < 1e-3);
 }
 
-/// Where the pixels of all stars are bad, the stars have no light curve, their lines in `sources.csv`
-/// say why, and a source elsewhere is measured.
+/// Where the pixels of all stars are bad, the stars have no light curve, their lines in
+/// `sources.csv` say why, and a source elsewhere is measured.
 #[test]
 fn sources_without_pixels_have_no_row() {
     let (folder, stars) = field();

@@ -84,9 +84,19 @@ fn a_run_alone_gives_what_the_list_gives() {
     // The directory of a source is that of a run.
     let status = spx(folder.path(), &["run", "--name=HD 1", "-o", "out/sources/HD 1", "--status"]).succeeds();
     assert_eq!(status.stdout.matches("done").count(), 4, "{}", status.stdout);
-    // Another source in its directory is refused, with a way out.
-    let other = ["run", "--ra=186.5", "--dec=33.5", "--name=other", "-o", "alone", &url];
-    spx(folder.path(), &other).fails(2, &["holds another run: HD 1", "-o alone/other"]);
+    // Another source in its directory gets one of its own there, also when it goes on.
+    let other = ["run", "--ra=186.4458", "--dec=33.5417", "--name=hd 2", "-o", "alone", &url];
+    let made = spx(folder.path(), &[&other[..], &["--cutout-size=24px"]].concat());
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    assert!(made.stdout.contains("alone/hd 2/results/lightcurve.csv"), "{}", made.stdout);
+    assert_eq!(listed, without_date(of("alone/results/lightcurve.csv")));
+    let status = ["run", "--name=hd 2", "-o", "alone", "--status"];
+    let status = spx(folder.path(), &status).succeeds();
+    assert!(
+        status.stdout.starts_with("hd 2,") && status.stdout.matches("done").count() == 4,
+        "{}",
+        status.stdout
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! system what is free.
 
 pub mod atomic;
+pub mod attended;
 pub mod columns;
 pub mod detector;
 pub mod elementary;

@@ -9,6 +9,7 @@ use crate::addition::Cursor;
 use crate::background::{self, BackgroundForm, SkyCorrection};
 use crate::droplets::{Droplets, Interruption, LentSums};
 use crate::plan::{DrizzlePlan, with_kernel};
+use crate::reached::ReachedBands;
 use crate::reject::{MedianCube, RejectionOptions};
 use crate::stack::{DrizzleStack, parts};
 use crate::tile::SumTile;
@@ -215,6 +216,33 @@ impl Drizzler {
         (sources * (1 + usize::from(options.background.is_some()) + rejection)) as u64
     }
 
+    /// What [`add_all`](Self::add_all) of these sources would reach, by bands of so many rows.
+    /// Nothing is added, and sources that cannot be loaded reach nothing. `progress` advances by
+    /// the number of sources.
+    ///
+    /// # Errors
+    /// [`DrizzleError::Cancelled`] when `progress` says so.
+    pub fn reached<S, T, E, F>(
+        &self,
+        sources: &[S],
+        load: F,
+        rows: usize,
+        progress: &dyn Progress,
+    ) -> Result<ReachedBands, DrizzleError>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
+    {
+        let mut bands = ReachedBands::new(&self.plan, rows);
+        self.collected(sources, &load, &[], progress, |_, exposures| {
+            exposures.iter().for_each(|exposure| bands.add(&self.plan, exposure));
+            Ok(())
+        })?;
+        Ok(bands)
+    }
+
     /// Adds the single drizzles of all sources to a stack, less the corrections that are known.
     fn stack<S, T, E, F>(
         &self,
@@ -223,6 +251,24 @@ impl Drizzler {
         load: &F,
         corrections: &[SkyCorrection],
         progress: &dyn Progress,
+    ) -> Result<(), DrizzleError>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
+    {
+        self.collected(sources, load, corrections, progress, |first, exposures| stack.add(first, exposures))
+    }
+
+    /// Shows the filed droplets of all sources, some at a time, with the number of the first.
+    fn collected<S, T, E, F>(
+        &self,
+        sources: &[S],
+        load: &F,
+        corrections: &[SkyCorrection],
+        progress: &dyn Progress,
+        mut see: impl FnMut(usize, &[Droplets<'_>]) -> Result<(), DrizzleError>,
     ) -> Result<(), DrizzleError>
     where
         S: Sync,
@@ -243,7 +289,7 @@ impl Drizzler {
                     out.clear();
                 }
             });
-            stack.add(first, &buffers[..batch.len()])?;
+            see(first, &buffers[..batch.len()])?;
             progress.advance(batch.len() as u64);
         }
         Ok(())

@@ -45,6 +45,11 @@ pub trait KeptSums {
     fn exposures(&self) -> u32;
     /// For each plane, the number of exposures that contributed to it.
     fn inputs_per_plane(&self) -> &[u32];
+    /// Whether all sums of plane `z` may be taken for zero.
+    fn is_empty(&self, z: usize) -> bool {
+        let _ = z;
+        false
+    }
     /// A plane of a sum.
     ///
     /// # Errors
@@ -124,27 +129,29 @@ impl Drizzler {
         let (optional, words) = (plan.optional_sums(), plan.context_words(kept.exposures()));
         drizzler.exposures = kept.exposures();
         drizzler.inputs_per_plane.iter_mut().zip(kept.inputs_per_plane()).for_each(|(n, kept)| *n = *kept);
+        let kept_planes: Vec<usize> = (0..nz).filter(|z| !kept.is_empty(*z)).collect();
+        let planes = || kept_planes.iter().copied();
         let (mut bits, mut reals) = (vec![0; ny * nx], vec![0.0; ny * nx]);
         for (sum, set) in BIT_SUMS.into_iter().filter(|(sum, _)| plan.keeps_bits(*sum)) {
-            for z in 0..nz {
+            for z in planes() {
                 kept.bits(sum, z, &mut bits)?;
                 drizzler.set_plane(z, &bits, set)?;
             }
         }
         for (sum, set) in REAL_SUMS.into_iter().filter(|(sum, _)| plan.keeps_real(*sum)) {
-            for z in 0..nz {
+            for z in planes() {
                 kept.real(sum, z, &mut reals)?;
                 drizzler.set_plane(z, &reals, set)?;
             }
         }
         for k in 0..optional {
-            for z in 0..nz {
+            for z in planes() {
                 kept.real(RealSum::Optional(k), z, &mut reals)?;
                 drizzler.tiles.iter_mut().for_each(|tile| tile.set_optional(z, &reals, nx, (k, optional)));
             }
         }
         for word in 0..words {
-            for z in 0..nz {
+            for z in planes() {
                 kept.bits(BitSum::Context(word), z, &mut bits)?;
                 for tile in &mut drizzler.tiles {
                     if tile.any(&bits, nx) {
@@ -156,7 +163,7 @@ impl Drizzler {
         Ok(drizzler)
     }
 
-    /// Sets a sum of plane `z`. A tile where all is zero needs no memory.
+    /// Sets a sum of plane `z`, which is zero. A tile where all is zero needs no memory.
     fn set_plane<T: Copy + Default + PartialEq>(
         &mut self,
         z: usize,
@@ -167,8 +174,8 @@ impl Drizzler {
         for tile in &mut self.tiles {
             if tile.any(image, nx) {
                 tile.allocate(nz, self.plan.planes())?;
+                tile.set_plane(z, image, nx, set);
             }
-            tile.set_plane(z, image, nx, set);
         }
         Ok(())
     }

@@ -119,7 +119,7 @@ impl SumTile {
         if self.voxels.is_none() {
             let (nx, ny) = (self.columns.len(), self.rows.len());
             let voxels = Voxels::new(planes.only_mean, nz * self.plane_len());
-            self.voxels = Some(voxels.map_err(|_| DrizzleError::Size { nx, ny, nz })?);
+            self.voxels = Some(voxels.ok_or(DrizzleError::Size { nx, ny, nz })?);
             self.optional.allocate(planes, self.len())?;
         }
         Ok(())

@@ -1,5 +1,8 @@
 //! The running sums of one voxel: all of them, or those of the mean alone.
 
+use bytemuck::Zeroable;
+use bytemuck::allocation::try_zeroed_vec;
+
 use crate::droplet::Droplet;
 
 /// What is kept of a voxel.
@@ -9,7 +12,7 @@ pub(crate) trait Accumulate {
 }
 
 /// The sums of the mean. All zero is the empty voxel.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Zeroable)]
 pub(crate) struct Mean {
     /// Sum of a F.
     pub(crate) flux: f64,
@@ -18,7 +21,7 @@ pub(crate) struct Mean {
 }
 
 /// All sums. All zero is the empty voxel.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Zeroable)]
 pub(crate) struct Voxel {
     pub(crate) mean: Mean,
     /// Sum of a^2 s2.
@@ -114,9 +117,14 @@ impl Voxels {
         if only_mean { size_of::<Mean>() } else { size_of::<Voxel>() }
     }
 
-    /// So many empty voxels.
-    pub(crate) fn new(only_mean: bool, voxels: usize) -> Result<Self, std::collections::TryReserveError> {
-        Ok(if only_mean { Self::Means(empty(voxels)?) } else { Self::All(empty(voxels)?) })
+    /// So many empty voxels, `None` where there is no memory for them. The system gives memory that
+    /// is zero, and counts what of it has been written to.
+    pub(crate) fn new(only_mean: bool, voxels: usize) -> Option<Self> {
+        Some(if only_mean {
+            Self::Means(try_zeroed_vec(voxels).ok()?)
+        } else {
+            Self::All(try_zeroed_vec(voxels).ok()?)
+        })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -168,11 +176,4 @@ impl Voxels {
             self.change(k, |voxel| *voxel = voxel.merged(&more));
         }
     }
-}
-
-fn empty<T: Clone + Default>(voxels: usize) -> Result<Vec<T>, std::collections::TryReserveError> {
-    let mut sums = Vec::new();
-    sums.try_reserve_exact(voxels)?;
-    sums.resize(voxels, T::default());
-    Ok(sums)
 }

@@ -14,7 +14,7 @@ use spx_core::image::ExposureId;
 use spx_core::map::{Passband, PixelMap, Spans, WavelengthMap};
 use spx_core::progress::Silent;
 use spx_core::release::{ExposureCalibration, ReleaseIdentity};
-use spx_drizzle::file::{CubeCompression, SumsFile, write_sums};
+use spx_drizzle::file::{CubeCompression, SumsFile, rewrite_sums, write_sums};
 use spx_drizzle::{
     AccumulatedExposure, Accumulator, BitSum, ComparedExposure, Cube, CubeData, DrizzleError, DrizzleOptions,
     DrizzlePlan, Drizzler, Droplets, ErrorMethod, Exposure, ExposureExtras, FillValue, GroupTime, Kernel,
@@ -337,10 +337,37 @@ fn all_planes(method: VarianceMethod) -> OutputPlanes {
 
 /// The bytes of the file of sums.
 fn kept(folder: &std::path::Path, sums: &Accumulator) -> Vec<u8> {
+    kept_as(folder, sums, CubeCompression::None)
+}
+
+fn kept_as(folder: &std::path::Path, sums: &Accumulator, compression: CubeCompression) -> Vec<u8> {
     let path = folder.join("sums.fits");
-    let form = (&Header::new(), CubeCompression::None);
+    let form = (&Header::new(), compression);
     write_sums(&path, sums, &["kernel = 1".into()], form, true, &Silent).unwrap();
     std::fs::read(path).unwrap()
+}
+
+/// The bytes of the file of sums after exposures were added to the bands that they reach; `None`
+/// where the plan needs all of it.
+fn added_in_bands(
+    folder: &std::path::Path,
+    plan: &DrizzlePlan,
+    exposures: &[Various],
+    compression: CubeCompression,
+) -> Option<Vec<u8>> {
+    let path = folder.join("sums.fits");
+    let mut file = SumsFile::open(&path).unwrap();
+    let rows = file.bands(plan, compression).unwrap()?;
+    let load = |plan: &DrizzlePlan, exposure: &Various, out: &mut Droplets| {
+        let exposure = exposure.exposure(&[]);
+        plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), out)
+    };
+    let bands = Drizzler::new(plan.clone()).reached(exposures, load, rows, &Silent).unwrap();
+    let (mut sums, mut file) = file.load_reached(plan.clone(), &bands, &Silent).unwrap();
+    accumulate(&mut sums, exposures);
+    let form = (&Header::new(), compression);
+    rewrite_sums(&path, &sums, &["kernel = 1".into()], form, (&mut file, &bands), &Silent).unwrap();
+    Some(std::fs::read(path).unwrap())
 }
 
 #[test]
@@ -556,6 +583,18 @@ proptest! {
             bytes = kept(folder.path(), &sums);
         }
         prop_assert!(bytes == expected, "in parts");
+        // With what the exposures do not reach copied, packed or not.
+        for compression in [CubeCompression::None, CubeCompression::Lossless] {
+            let expected = kept_as(folder.path(), &at_once, compression);
+            let mut sums = new();
+            accumulate(&mut sums, first);
+            let mut bytes = kept_as(folder.path(), &sums, compression);
+            for part in [second, third] {
+                bytes = added_in_bands(folder.path(), &plan, part, compression).unwrap_or(bytes);
+            }
+            let copies = plan.planes() == &OutputPlanes::default();
+            prop_assert!(!copies || bytes == expected, "by bands, {:?}", compression);
+        }
         let restored = Drizzler::restore(plan.clone(), &mut &at_once.drizzler).unwrap();
         prop_assert!(bits(&restored) == bits(&at_once.drizzler), "restored");
 

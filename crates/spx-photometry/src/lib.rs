@@ -53,7 +53,7 @@ pub use options::{
 };
 pub use overlap::pixel_overlap;
 pub use psf::{
-    ProfileTile, PsfKind, PsfModel, PsfPlanes, PsfZones, SourcePsf, has_zone_erratum, regular_zones,
+    ProfileTile, PsfCache, PsfKind, PsfModel, PsfPlanes, PsfZones, SourcePsf, has_zone_erratum, regular_zones,
 };
 pub use psf_flux::PsfFlux;
 pub use quality::{MeasurementQuality, QualityOptions};

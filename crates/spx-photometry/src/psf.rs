@@ -12,19 +12,24 @@
 //! the source, and each plane is scaled to hold all light. Between the centers of zones the
 //! function is interpolated ([`PsfZones`]).
 
+use std::borrow::Cow;
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
+use spx_core::detector::Detector;
 use spx_core::header::{Header, HeaderError};
 
 use crate::PhotometryError;
 
+mod cache;
 mod grid;
 mod profile;
 mod table;
 mod version;
 
+pub use cache::PsfCache;
+use cache::ZonePlace;
 use grid::ZoneGrid;
 pub use profile::{ProfileTile, SourcePsf};
 use table::ZoneTable;
@@ -41,7 +46,7 @@ pub(crate) fn fill_error(missing: f64, seen: f64) -> f64 {
 }
 
 /// What the samples of a plane are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PsfKind {
     /// Light per area, before the pixels collect it.
     Optical,
@@ -93,7 +98,8 @@ pub struct PsfModel {
     centers: Vec<[f64; 2]>,
     grid: Option<ZoneGrid>,
     reordered: bool,
-    tables: Vec<OnceLock<Option<ZoneTable>>>,
+    tables: Vec<OnceLock<Option<Arc<ZoneTable>>>>,
+    cache: Option<(Arc<PsfCache>, Detector)>,
 }
 
 impl PsfModel {
@@ -135,7 +141,13 @@ impl PsfModel {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked")]
         let oversampling = oversampling as usize;
         let (grid, tables) = (ZoneGrid::of(&centers), centers.iter().map(|_| OnceLock::new()).collect());
-        Ok(Self { planes, side, oversampling, kind, centers, grid, reordered: false, tables })
+        Ok(Self { planes, side, oversampling, kind, centers, grid, reordered: false, tables, cache: None })
+    }
+
+    /// Takes zones that are ready from a cache, and leaves them there, as those of a detector.
+    #[must_use]
+    pub fn with_cache(self, cache: Arc<PsfCache>, detector: Detector) -> Self {
+        Self { cache: Some((cache, detector)), ..self }
     }
 
     /// The cube of the HDU PSF of Quick Release 2 and its cards `OVERSAMP`, `XCTR_k`, `YCTR_k`, of
@@ -211,14 +223,20 @@ impl PsfModel {
     }
 
     fn table(&self, zone: usize) -> Option<&ZoneTable> {
-        let prepare = || match &self.planes {
-            PsfPlanes::Held(planes) => {
-                let samples = self.side * self.side;
-                ZoneTable::new(&planes[zone * samples..][..samples], self.side, self.oversampling, self.kind)
+        let Self { side, oversampling, kind, .. } = *self;
+        let prepare = || {
+            let plane = match &self.planes {
+                PsfPlanes::Held(planes) => Cow::Borrowed(&planes[zone * side * side..][..side * side]),
+                PsfPlanes::Lent(planes) => Cow::Owned(planes(zone)),
+            };
+            match &self.cache {
+                Some((cache, detector)) => {
+                    cache.table(ZonePlace { detector: *detector, zone, side, oversampling, kind }, &plane)
+                }
+                None => ZoneTable::new(&plane, side, oversampling, kind).map(Arc::new),
             }
-            PsfPlanes::Lent(planes) => ZoneTable::new(&planes(zone), self.side, self.oversampling, self.kind),
         };
-        self.tables.get(zone)?.get_or_init(prepare).as_ref()
+        self.tables.get(zone)?.get_or_init(prepare).as_deref()
     }
 }
 

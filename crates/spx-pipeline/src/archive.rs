@@ -16,7 +16,7 @@ pub use deliver::{ArchiveOrder, DeliveredFiles};
 pub use files::{FetchReport, FetchedFiles, RemoteSource, check_mirror, fetch, sources};
 pub use identifiers::{ArchiveIdentifier, ArchiveIdentifiers};
 pub use place::{CutoutSettings, PlaceSettings};
-pub(crate) use place::{detectors, needed_position, parse_coverage};
+pub(crate) use place::{detectors, needed_position};
 pub use query::{
     DownloadConfig, QueryConfig, QueryReport, download, download_listed, forecast_download,
     load_query_summary, query,

@@ -47,6 +47,7 @@ impl CatalogColumnSettings {
         if ra_column.is_some() != dec_column.is_some() {
             return Err(PipelineError::usage("ra_column and dec_column are to be given together"));
         }
+        tracing::info!("reading the catalog {}", path.display());
         let options = CatalogOptions { epoch, shapes, id_column, ra_column, dec_column };
         Catalog::read(path, &options, listener).map_err(|error| match error {
             BatchError::Cancelled => PipelineError::Interrupted,

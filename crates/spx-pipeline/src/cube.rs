@@ -27,7 +27,7 @@ pub use planes::{
     PlaneQuantity, WavelengthRange, mean_map_rows, mean_plane, mean_rows, middle_plane, plane_at, read_plane,
     read_rows, shrunk, thirds_with_data,
 };
-pub use region::{RegionError, RegionShape, SkyRegion, parse_annulus};
+pub use region::{BackgroundRing, RegionError, RegionShape, SkyRegion};
 pub use spectrum::{CubeSpectrum, CubeSpectrumPoint, flux_label};
 pub use spx_drizzle::file::{CubeArray, CubeCompression, CubeFile, CubeFileError, CubeLayout, PlaneAxis};
 pub use spx_wcs::{CelestialWcs, OutputGrid, ProjectionNumbers};

@@ -178,12 +178,13 @@ fn environment() -> DoctorCheck {
 }
 
 fn proxies() -> DoctorCheck {
-    let names = ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"];
-    let named = names.iter().flat_map(|name| [(*name).to_owned(), name.to_lowercase()]);
-    // A proxy may hold a password.
-    let set: Vec<String> =
-        named.filter(|name| std::env::var_os(name).is_some_and(|v| !v.is_empty())).collect();
-    let found = if set.is_empty() { "none".to_owned() } else { format!("by {}", set.join(", ")) };
+    let except = ["NO_PROXY", "no_proxy"].iter().find_map(|name| std::env::var(name).ok());
+    let except = except.filter(|hosts| !hosts.is_empty());
+    let found = match (spx_archive::proxy_in_use(), except) {
+        (None, _) => "none".to_owned(),
+        (Some(proxy), None) => proxy,
+        (Some(proxy), Some(hosts)) => format!("{proxy}, not for {hosts}"),
+    };
     DoctorCheck::new("proxy", DoctorStatus::Fine, found)
 }
 

@@ -7,6 +7,7 @@
 //! are at hand.
 
 mod accumulate;
+mod addition;
 mod channels;
 mod extra;
 mod finalize;

@@ -122,7 +122,7 @@ fn finish(
     }
     report.cut = match known.cut {
         Some(cut) => cut,
-        None => picture::find_cut(root, &levels)?,
+        None => picture::find_cut(root, &levels, config.stretch)?,
     };
     let style = PictureStyle { colormap: config.colormap, stretch: config.stretch, cut: report.cut };
     picture::draw(root, &levels, (style, known.redraw), listener)?;

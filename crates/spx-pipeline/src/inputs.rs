@@ -5,17 +5,20 @@ mod list;
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::fmt;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use spx_core::fits::verify_file;
 use spx_core::image::{ExposureId, Metadata, PixelPlanes};
 use spx_core::mef::{MefError, MefFile};
+use spx_core::progress::Progress;
 use spx_wcs::{CelestialWcs, WaveTable, WcsError};
 use walkdir::WalkDir;
 
-use crate::Listener;
 use crate::identity::ReleaseIdentity;
+use crate::{Listener, PipelineError};
 
 /// A spectral image whose metadata could be read.
 ///
@@ -134,12 +137,18 @@ pub struct InputListing {
 /// lists name them (`@FILE`, or `-` for the standard input: a path a line, up to a tab). A file
 /// named twice counts once, also by way of links, which are followed. Calibration products, which
 /// lie beside the images where a directory has the paths of the archive, are none of them.
-pub fn find_inputs(inputs: &[PathBuf]) -> InputListing {
-    let (paths, failed) = list::expand_lists(inputs);
+///
+/// # Errors
+/// Interrupted by the user, while a list is waited for.
+pub fn find_inputs(inputs: &[PathBuf], progress: &dyn Progress) -> Result<InputListing, PipelineError> {
+    let (paths, failed) = list::expand_lists(inputs, progress);
+    if progress.cancelled() {
+        return Err(PipelineError::Interrupted);
+    }
     let mut found = find_fits_files(&paths);
     found.failed.extend(failed);
     found.files.retain(|(path, named)| *named || !is_calibration_product(path));
-    found
+    Ok(found)
 }
 
 /// As the archive names them: `spectral_wcs_D3_spx_cal-swcs-v5-2026-191.fits`.
@@ -227,12 +236,13 @@ impl InputListing {
             let (path, kind) = (entry.path(), entry.file_type());
             match (name_kind(path), kind) {
                 (_, kind) if kind.is_dir() => {}
-                (NameKind::Other, _) => {}
+                (NameKind::Own, _) => {}
+                (NameKind::Other, kind) if !kind.is_file() || !begins_as_fits(path) => {}
                 (_, kind) if !kind.is_file() => {
                     self.skipped.push(InputError::new(path, "it is not a regular file"));
                 }
                 (NameKind::Image, _) => self.files.push((path.to_owned(), false)),
-                (NameKind::Similar, _) => {
+                (NameKind::Similar | NameKind::Other, _) => {
                     let endings =
                         ".fits, .fit or .fts, plain, with .gz or .fz, or with the query of a cutout";
                     self.skipped.push(InputError::new(path, format!("images are named {endings}")));
@@ -295,18 +305,23 @@ enum NameKind {
     Image,
     /// Something made of a FITS file, such as one compressed otherwise or not yet complete.
     Similar,
-    /// Anything else: also hidden temporary files, and the cubes and mosaics that spx makes.
+    /// Hidden temporary files, and the cubes and mosaics that spx makes.
+    Own,
+    /// Anything else.
     Other,
 }
 
 fn name_kind(path: &Path) -> NameKind {
     let name = file_name(path);
     if name.starts_with('.') || name.starts_with("drizzle_D") || name == "mosaic.fits" {
-        return NameKind::Other;
+        return NameKind::Own;
     }
     let name = name.to_ascii_lowercase();
     let found = [".fits", ".fit", ".fts"].into_iter().find_map(|ending| Some((name.rfind(ending)?, ending)));
-    let Some((start, ending)) = found else { return NameKind::Other };
+    let Some((start, ending)) = found else {
+        let packed = [".fz", ".ftz"].iter().any(|ending| name.ends_with(ending));
+        return if packed { NameKind::Similar } else { NameKind::Other };
+    };
     let rest = &name[start + ending.len()..];
     match rest {
         "" | ".gz" | ".fz" => NameKind::Image,
@@ -317,6 +332,12 @@ fn name_kind(path: &Path) -> NameKind {
     }
 }
 
+/// Whether a file that is not named as one begins as FITS files do.
+fn begins_as_fits(path: &Path) -> bool {
+    let mut start = [0; 9];
+    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"SIMPLE  ="
+}
+
 /// The last part of a path.
 pub fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -324,6 +345,8 @@ pub fn file_name(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::progress::Silent;
+
     use super::*;
 
     #[test]
@@ -334,7 +357,9 @@ mod tests {
         for name in ["a.fits", "b.fits.gz", "notes.txt", ".hidden.fits", "drizzle_D3.fits"] {
             std::fs::write(sub.join(name), "").unwrap();
         }
-        let found = find_inputs(&[dir.path().to_owned(), sub.join("a.fits"), dir.path().join("none.fits")]);
+        let found =
+            find_inputs(&[dir.path().to_owned(), sub.join("a.fits"), dir.path().join("none.fits")], &Silent)
+                .unwrap();
         let names: Vec<_> = found.files.iter().map(|(p, named)| (file_name(p), *named)).collect();
         assert_eq!(names, [("a.fits".to_owned(), true), ("b.fits.gz".to_owned(), false)]);
         assert_eq!(found.failed.len(), 1);
@@ -350,9 +375,9 @@ mod tests {
             std::fs::write(path, "").unwrap();
         }
         let directory = [folder.path().to_owned()];
-        assert_eq!(find_inputs(&directory).files().len(), 1);
+        assert_eq!(find_inputs(&directory, &Silent).unwrap().files().len(), 1);
         assert_eq!(find_fits_files(&directory).files().len(), 2);
-        assert_eq!(find_inputs(&[product]).files().len(), 1, "what is named is looked at");
+        assert_eq!(find_inputs(&[product], &Silent).unwrap().files().len(), 1, "what is named is looked at");
     }
 
     #[test]
@@ -372,13 +397,36 @@ mod tests {
         ] {
             assert_eq!(kind(name), NameKind::Image, "{name}");
         }
-        for name in ["a.fits.bz2", "a.fits.zip", "a.fits.Z", "a.fits.part", "a.fits~", "a.fits%3Fcenter=1,2"]
+        for name in
+            ["a.fits.bz2", "a.fits.zip", "a.fits.Z", "a.fits.part", "a.fits~", "a.fits%3Fcenter=1,2", "a.fz"]
         {
             assert_eq!(kind(name), NameKind::Similar, "{name}");
         }
-        for name in ["a.txt", ".a.fits", "fits", "a.fitness.csv", "drizzle_D3.fits", "mosaic.fits"] {
+        for name in ["a.txt", "fits", "a.fitness.csv", "level2"] {
             assert_eq!(kind(name), NameKind::Other, "{name}");
         }
+        for name in [".a.fits", "drizzle_D3.fits", "mosaic.fits"] {
+            assert_eq!(kind(name), NameKind::Own, "{name}");
+        }
+    }
+
+    #[test]
+    fn fits_files_under_other_names_are_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = "SIMPLE  =                    T";
+        for (name, text) in [
+            ("a.mef", header),
+            ("no_ending", header),
+            ("b.ftz", "\x1f"),
+            (".tmp", header),
+            ("c.csv", "id,ra"),
+        ] {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let found = find_inputs(&[folder.path().to_owned()], &Silent).unwrap();
+        let skipped: Vec<_> = found.skipped.iter().map(|skipped| skipped.name.as_str()).collect();
+        assert_eq!(skipped, ["a.mef", "b.ftz", "no_ending"]);
+        assert!(found.is_empty());
     }
 
     #[cfg(unix)]
@@ -394,7 +442,7 @@ mod tests {
         symlink(&elsewhere, data.join("two")).unwrap();
         symlink(&data, data.join("back")).unwrap();
         symlink(dir.path().join("gone.fits"), data.join("gone.fits")).unwrap();
-        let found = find_inputs(std::slice::from_ref(&data));
+        let found = find_inputs(std::slice::from_ref(&data), &Silent).unwrap();
         let names: Vec<_> = found.files.iter().map(|(p, _)| file_name(p)).collect();
         assert_eq!(names, ["a.fits"]);
         assert_eq!(found.failed.len(), 1, "{:?}", found.failed);

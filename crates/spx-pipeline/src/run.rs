@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::outcome::InputOutcome;
 use crate::photometry::PhotometryEntry;
-use crate::stages::StageStatus;
+use crate::stages::{StageStatus, subjects};
 use crate::{Listener, PipelineError};
 
 pub use settings::{RunConfig, TargetSettings};
@@ -79,6 +79,20 @@ pub fn run_source_stages(
 ) -> Result<RunReport, PipelineError> {
     let last = last_stage(&wanted);
     SourceRun::open(config, wanted, listener)?.run(last)
+}
+
+/// The settings of a run, with a directory of their own, `output_dir/NAME`, where `output_dir` holds the run
+/// of another source: results of two would replace each other.
+///
+/// # Errors
+/// Usage where the name cannot be that of a file.
+pub fn beside_others(config: RunConfig) -> Result<RunConfig, PipelineError> {
+    let of_a_list = config.targets.targets.is_some();
+    if of_a_list || config.state_file()?.exists() || subjects(&config.output_dir).is_empty() {
+        return Ok(config);
+    }
+    let output_dir = config.output_dir.join(&config.name);
+    Ok(RunConfig { output_dir, ..config })
 }
 
 /// The number of the last stage that is wanted.

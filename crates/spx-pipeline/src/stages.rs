@@ -9,8 +9,10 @@
 mod journal;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fs4::TryLockError;
 use rayon::prelude::*;
@@ -126,23 +128,18 @@ impl<'a> Stages<'a> {
     /// Results of two subjects in one directory would replace each other.
     fn refuse_others(&self, directory: &Path, file: &Path) -> Result<(), PipelineError> {
         let subject = &self.wanted.subject;
-        let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
-        for path in entries.map(|entry| entry.path()) {
-            let other = path.extension().is_some_and(|e| e == "toml") && path.file_name() != file.file_name();
-            if !other || subject.is_empty() {
-                continue;
-            }
-            if let Ok(state) = read(&path)
-                && !state.subject.is_empty()
-                && state.subject != *subject
-            {
-                let text = format!("{} holds another run: {}", directory.display(), state.subject);
+        let is_other = |(name, other): &(OsString, String)| {
+            Some(name.as_os_str()) != file.file_name() && other != subject && !subject.is_empty()
+        };
+        match subjects(directory).into_iter().find(is_other) {
+            Some((_, other)) => {
+                let text = format!("{} holds another run: {other}", directory.display());
                 let own = directory.join(file.file_stem().unwrap_or_default());
                 let hint = format!("take another directory, such as -o {}", own.display());
-                return Err(PipelineError::usage(text).with_hint(hint));
+                Err(PipelineError::usage(text).with_hint(hint))
             }
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Who hears of the pipeline.
@@ -367,6 +364,22 @@ pub fn lock(path: &Path) -> Result<Option<File>, PipelineError> {
     }
 }
 
+/// Locks a directory or a file, for which other processes are waited for.
+///
+/// # Errors
+/// Interrupted.
+pub(crate) fn wait_for_lock(path: &Path, listener: &dyn Listener) -> Result<Option<File>, PipelineError> {
+    loop {
+        match lock(path) {
+            Err(_) if listener.cancelled() => return Err(PipelineError::Interrupted),
+            Err(error) if error.problem().is_some_and(|problem| problem.is::<AtWork>()) => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            locked => return locked,
+        }
+    }
+}
+
 /// Another run has locked a directory or a file.
 #[derive(Debug, thiserror::Error)]
 #[error("another run is at work in {}", .0.display())]
@@ -380,6 +393,16 @@ pub fn at_work(path: &Path) -> PipelineError {
 fn read(file: &Path) -> Result<StageState, PipelineError> {
     let text = std::fs::read_to_string(file).with_context(|| format!("state {}", file.display()))?;
     parse(&text, file)
+}
+
+/// The states in a directory that are of a subject: their names and subjects, sorted.
+pub(crate) fn subjects(directory: &Path) -> Vec<(OsString, String)> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let states = entries.filter(|entry| entry.path().extension().is_some_and(|e| e == "toml"));
+    let subject = |entry: std::fs::DirEntry| Some((entry.file_name(), read(&entry.path()).ok()?.subject));
+    let mut found: Vec<_> = states.filter_map(subject).filter(|(_, subject)| !subject.is_empty()).collect();
+    found.sort();
+    found
 }
 
 fn parse(text: &str, file: &Path) -> Result<StageState, PipelineError> {

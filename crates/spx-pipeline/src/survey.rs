@@ -8,6 +8,7 @@
 //! | file | |
 //! |---|---|
 //! | `survey.toml`, `drizzle.toml`, `photometry.toml` | the resolved settings |
+//! | `scratch/` | frames of an archive, where nothing else is said ([`ScratchDirectory`]) |
 //! | `frames.tsv` | one line a frame: what it is, its outline on the sky ([`SurveyFrame`]) |
 //! | `jobs.tsv` | one line a job ([`SurveyJob`]), for engines to read |
 //! | `jobs/JOB.list` | the frames of a job by time, a line each: path, tab, bytes |
@@ -27,6 +28,7 @@ mod frames;
 mod photometry;
 mod plan;
 mod record;
+mod remote;
 mod run;
 mod settings;
 mod shard;
@@ -40,6 +42,7 @@ pub(crate) use frames::find_frames;
 pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};
 pub use record::{JobRecord, JobState};
+pub use remote::ScratchDirectory;
 pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, source_light_curve};
 pub use settings::SurveyConfig;
 pub use shard::SurveyShard;

@@ -44,10 +44,8 @@ pub struct ZodiSettings {
     #[schemars(range(min = 0, max = 1))]
     pub bg_fraction_min: f64,
     /// A fitted scale that is not above this is treated as if too few pixels were background
-    #[schemars(extend("x-infinite" = true))]
     pub zodi_scale_min: f64,
     /// A fitted scale that exceeds this is treated as if too few pixels were background
-    #[schemars(extend("x-infinite" = true))]
     pub zodi_scale_max: f64,
 }
 

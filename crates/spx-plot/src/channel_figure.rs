@@ -1,6 +1,6 @@
 //! The spectrum of a source in channels, over the single measurements, and their residuals below.
 
-use crate::canvas::{Canvas, Rect};
+use crate::canvas::{Anchor, Canvas, CanvasShape, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
@@ -64,7 +64,7 @@ const RESIDUALS: f64 = 0.22;
 const SHADE: Rgb = [0xf0; 3];
 const CHANNEL: Rgb = [0x00, 0x72, 0xb2];
 const SINGLE: Rgb = [0xb8; 3];
-const REJECTED: Rgb = [0xe8, 0xa8, 0x90];
+const REJECTED: Rgb = [0xc8, 0x70, 0x48];
 
 /// Draws the figure; channels below five standard deviations are open.
 ///
@@ -125,10 +125,69 @@ fn draw(figure: &ChannelFigure) -> Result<Canvas, PlotError> {
     let room = widest(&upper, &canvas).max(widest(&lower, &canvas));
     upper.axes(&mut canvas, ["", &value.label()], room, &style);
     lower.axes(&mut canvas, ["Wavelength (µm)", "Residual (σ)"], room, &style);
-    let line =
-        upper.inside.top - style.line - frame::factor_height(&upper.left.numbers, &style) - 1.2 * style.gap;
-    frame::title(&mut canvas, upper.inside, line, &figure.title, &style);
+    let line = upper.inside.top - style.line - frame::factor_height(&upper.left.numbers, &style) - style.gap;
+    draw_head(&mut canvas, figure, upper.inside, line, &style);
+    let title = line - (CAP_HEIGHT * style.small + 1.2 * style.gap);
+    frame::title(&mut canvas, upper.inside, title, &figure.title, &style);
     Ok(canvas)
+}
+
+/// What is drawn how, and how many there are, in a line above the frame.
+fn draw_head(canvas: &mut Canvas, figure: &ChannelFigure, inside: Rect, line: f64, style: &Style) {
+    let channels = |faint: bool| {
+        let seen = figure.channels.iter().filter(|c| c.flux.is_finite());
+        seen.filter(|c| (c.flux < FAINT_SIGMA * c.error) == faint).count()
+    };
+    let rejected = figure.measurements.iter().filter(|m| m.rejected).count();
+    let single = figure.measurements.len() - rejected;
+    let kinds = [
+        (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false)),
+        (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true)),
+        (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
+        (KindMark::Cross, "not in a mean".to_owned(), rejected),
+    ];
+    let kinds = kinds.into_iter().filter(|(.., count)| *count > 0);
+    let named: Vec<_> = kinds.map(|(mark, name, count)| (mark, format!("{name} ({count})"))).collect();
+    let room = 2.0 * style.gap;
+    let names: f64 = named.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
+    let taken = (2 * named.len()).saturating_sub(1) as f64 * room;
+    let em = style.small * ((canvas.bounds().width() - 2.0 * style.margin - taken) / names.max(1.0)).min(1.0);
+    let half = (taken + names * em / style.small) / 2.0;
+    let most = canvas.bounds().width() - style.margin - half;
+    let mut x = ((inside.left + inside.right) / 2.0).min(most) - half;
+    for (mark, name) in named {
+        mark.draw(canvas, [x + 0.4 * room, line - CAP_HEIGHT / 2.0 * em], style);
+        let width = canvas.text_width(&name, em);
+        canvas.label(name, [x + room, line], Anchor::Start, em);
+        x += width + 2.0 * room;
+    }
+}
+
+/// How a channel or a measurement is drawn.
+#[derive(Debug, Clone, Copy)]
+enum KindMark {
+    /// Color, and radius in gaps.
+    Disc(Rgb, f64),
+    /// A faint channel.
+    Ring,
+    /// A measurement that is in no mean.
+    Cross,
+}
+
+impl KindMark {
+    fn draw(self, canvas: &mut Canvas, [x, y]: [f64; 2], style: &Style) {
+        match self {
+            Self::Disc(color, radius) => PointMark::DISC.draw(canvas, [x, y], radius * style.gap, color),
+            Self::Ring => PointMark::DISC.opened().draw(canvas, [x, y], 0.3 * style.gap, CHANNEL),
+            Self::Cross => {
+                let half = 0.22 * style.gap;
+                for up in [-half, half] {
+                    let line = vec![[x - half, y - up], [x + half, y + up]];
+                    canvas.shapes.push(CanvasShape::Line(line, 0.1 * style.gap, REJECTED));
+                }
+            }
+        }
+    }
 }
 
 /// Both frames, one above the other.
@@ -159,12 +218,13 @@ fn panels(
     let left = Axis::upward(flux_range(&drawn), figure.magnitudes, 0.6 * bounds.height(), style);
     let residuals = Axis::upward([-MOST, MOST], false, RESIDUALS * bounds.height(), style);
     let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+    let head = CAP_HEIGHT * style.small + style.gap + style.line;
     let room = [&left, &residuals].map(|axis| frame::widest(canvas, &axis.numbers.ticks, style.small));
     let out = 0.6 * frame::widest(canvas, &bottom.numbers.ticks, style.small);
     let inside = Rect {
         left: frame::room_beside(style, room[0].max(room[1])).round(),
         right: (bounds.right - style.margin.max(out) - style.line).round(),
-        top: (style.margin + style.line + title + frame::factor_height(&left.numbers, style)).round(),
+        top: (style.margin + title + head + frame::factor_height(&left.numbers, style)).round(),
         bottom: (bounds.bottom - frame::room_below(style)).round(),
     };
     let between = (inside.bottom - RESIDUALS * inside.height()).round();
@@ -203,18 +263,17 @@ fn draw_measurements(
     [upper, lower]: [&Panel; 2],
     style: &Style,
 ) {
-    let radius = 0.16 * style.gap;
     for rejected in [false, true] {
         for m in figure.measurements.iter().filter(|m| m.rejected == rejected) {
             let [y, _] = value.value(m.wavelength, m.flux, 0.0);
-            let color = if rejected { REJECTED } else { SINGLE };
+            let mark = if rejected { KindMark::Cross } else { KindMark::Disc(SINGLE, 0.16) };
             let places = [
                 [upper.x(m.wavelength), upper.y(y)],
                 [lower.x(m.wavelength), lower.y(m.residual.clamp(-MOST, MOST))],
             ];
             for (panel, at) in [upper, lower].into_iter().zip(places) {
                 if at.iter().all(|c| c.is_finite()) && panel.holds(at) {
-                    PointMark::DISC.draw(canvas, at, radius, color);
+                    mark.draw(canvas, at, style);
                 }
             }
         }
@@ -231,7 +290,8 @@ fn draw_channels(
     let faint = CHANNEL.map(|part| part / 2 + 0x80);
     let points = figure.channels.iter().map(|c| {
         let [y, error] = value.value(c.wavelength, c.flux, c.error);
-        let mark = if c.flux < FAINT_SIGMA * c.error { PointMark::DISC.opened() } else { PointMark::DISC };
+        let is_faint = c.flux < FAINT_SIGMA * c.error;
+        let mark = if is_faint { KindMark::Ring } else { KindMark::Disc(CHANNEL, 0.3) };
         ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)], mark)
     });
     let points: Vec<_> = points.filter(|(at, ..)| at.iter().all(|c| c.is_finite())).collect();
@@ -241,13 +301,15 @@ fn draw_channels(
     for ([x, y], _, mark) in points {
         let at = [panel.x(x), panel.y(y)];
         if panel.holds(at) {
-            mark.draw(canvas, at, 0.3 * style.gap, CHANNEL);
+            mark.draw(canvas, at, style);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use crate::testing::{assert_texts_are_free, color_blind_difference};
+
     use super::*;
 
     fn figure() -> ChannelFigure {
@@ -282,9 +344,13 @@ mod tests {
             String::from_utf8(render_channels(figure, FigureFormat::Svg).unwrap()).unwrap()
         };
         let text = svg(&figure());
-        assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19);
-        let rejected = text.to_lowercase().matches("#e8a890").count();
-        assert_eq!(rejected, 1, "far below the fluxes, at the edge of the residuals");
+        // Each kind once more in the head.
+        assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19 + 1);
+        let rejected = text.to_lowercase().matches("#c87048").count();
+        assert_eq!(rejected, 2 + 2, "far below the fluxes, at the edge of the residuals");
+        for name in ["channel (19)", "measurement (89)", "not in a mean (1)"] {
+            assert!(text.contains(name), "{name}");
+        }
         assert_eq!(text.to_lowercase().matches("#f0f0f0").count(), 2);
         assert!(text.contains("Residual (σ)") && text.contains("A source"));
         for density in [FluxDensity::PerWavelength, FluxDensity::LambdaFLambda] {
@@ -292,6 +358,22 @@ mod tests {
         }
         let magnitudes = ChannelFigure { magnitudes: true, log_wavelength: true, ..figure() };
         assert!(svg(&magnitudes).contains("AB magnitude"));
+    }
+
+    /// Texts lie apart in every size, and color-blind readers tell the kinds apart.
+    #[test]
+    fn texts_are_free_and_colors_differ() {
+        for (width, height) in [(800, 600), (300, 260), (2400, 1600)] {
+            for magnitudes in [false, true] {
+                let size = Size { width, height };
+                let mut drawn = ChannelFigure { size, magnitudes, ..figure() };
+                drawn.channels[5].error = 40.0;
+                assert_texts_are_free(&draw(&drawn).unwrap(), &format!("{size:?}"));
+            }
+        }
+        for (a, b) in [(CHANNEL, SINGLE), (CHANNEL, REJECTED), (SINGLE, REJECTED)] {
+            assert!(color_blind_difference(a, b) > 15.0, "{a:?} {b:?}: {}", color_blind_difference(a, b));
+        }
     }
 
     #[test]

@@ -274,10 +274,20 @@ mod tests {
     use ndarray::{Array2, array};
 
     use super::*;
-    use crate::testing::{Picture, assert_texts_are_free};
+    use crate::testing::{Picture, assert_texts_are_free, color_blind_difference};
 
     /// Colors of all four pictures: the scale of the data is that of the model, residuals are blue,
     /// white and red, pixels have the color of their kind; what is no number is grey.
+    #[test]
+    fn kinds_of_pixels_differ_to_color_blind_readers() {
+        for (k, first) in CutoutPixel::ALL.iter().enumerate() {
+            for second in &CutoutPixel::ALL[..k] {
+                let difference = color_blind_difference(first.color(), second.color());
+                assert!(difference > 15.0, "{first:?} {second:?}: {difference}");
+            }
+        }
+    }
+
     #[test]
     fn pictures_show_what_they_are_given() {
         use CutoutPixel::{Apart, Clipped, Masked, Used};

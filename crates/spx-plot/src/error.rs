@@ -69,12 +69,14 @@ pub enum PlotError {
         points: usize,
     },
     /// A name that is none of the known ones.
-    #[error("there is no {what} `{name}`; known are {known}")]
+    #[error("there is no {what} `{name}`{hint}; known are {known}")]
     Name {
         /// `colormap`, `stretch`, ...
         what: &'static str,
         /// The name that was given.
         name: String,
+        /// The nearest known name, as a question; empty where none is near.
+        hint: String,
         /// The known names, separated by commas.
         known: String,
     },

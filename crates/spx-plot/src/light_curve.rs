@@ -19,7 +19,7 @@ use crate::frame::{self, Style};
 use crate::options::named;
 use crate::scale::check_percentiles;
 use crate::{Colormap, FigureFormat, FluxDensity, PlotError, Size};
-use marks::Marks;
+use marks::{Marks, legend_pitch};
 use panels::Panels;
 use points::Drawable;
 use spx_core::elementary::powf;
@@ -285,16 +285,23 @@ fn draw(figure: &LightCurveFigure) -> Result<Canvas, PlotError> {
     canvas.points_per_pixel = 72.0 / f64::from(options.dpi);
     let style = options.style();
     let drawable = Drawable::new(figure)?;
-    let panels = Panels::new(&canvas, figure, &drawable, &style)?;
     let marks = Marks::new(options, drawable.points.len());
+    let rows = marks.legend_rows(&canvas, &drawable, &style);
+    let panels = Panels::new(&canvas, figure, &drawable, rows, &style)?;
     panels.draw_points(&mut canvas, figure, &drawable, &marks, &style);
     panels.draw_axes(&mut canvas, &drawable, options.use_magnitude, &style);
 
     let spectrum = panels.spectrum.inside;
     let line = spectrum.top - style.line - panels.factors[0] - style.gap;
     let outside = drawable.points.iter().filter(|p| panels.hides(p)).count();
-    marks.legend(&mut canvas, &drawable, outside, spectrum, line, &style);
-    let title = line - (CAP_HEIGHT * style.small + 1.2 * style.gap);
-    frame::title(&mut canvas, spectrum, title, &panels.title(figure), &style);
+    let entries = marks.entries(&drawable, outside);
+    let entries_of_row = entries.len().div_ceil(rows);
+    for (row, entries) in entries.chunks(entries_of_row.max(1)).enumerate() {
+        let line = line - (rows - 1 - row) as f64 * legend_pitch(&style);
+        marks.legend(&mut canvas, entries, spectrum, line, &style);
+    }
+    let title =
+        line - (rows - 1) as f64 * legend_pitch(&style) - (CAP_HEIGHT * style.small + 1.2 * style.gap);
+    frame::title(&mut canvas, spectrum, title, &panels.title(figure, &drawable), &style);
     Ok(canvas)
 }

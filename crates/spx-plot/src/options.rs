@@ -84,6 +84,15 @@ pub enum SkyFormat {
     Degrees,
 }
 
+/// The known name that is most like one, as a question; empty where none is.
+pub(crate) fn nearest(known: &[&str], name: &str) -> String {
+    let likeness = |known: &&&str| strsim::jaro_winkler(known, &name.to_ascii_lowercase());
+    let nearest = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    nearest
+        .filter(|known| likeness(known) > 0.7)
+        .map_or_else(String::new, |k| format!("; did you mean `{k}`?"))
+}
+
 /// Implements `FromStr`, `Display`, serialization and the JSON schema of an enum by a table of
 /// names, and lists the names.
 macro_rules! named {
@@ -142,6 +151,7 @@ macro_rules! named {
                     $crate::PlotError::Name {
                         what: $what,
                         name: name.to_owned(),
+                        hint: $crate::options::nearest(&[$($name),+], name),
                         known: [$($name),+].join(", "),
                     }
                 })

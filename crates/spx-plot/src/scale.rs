@@ -77,6 +77,21 @@ impl DisplayLimits {
     pub const PLANE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.5, sigmas: 15.0 };
     /// The rule for the channels of a composite, in which bright sources need more room.
     pub const COMPOSITE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.7, sigmas: 25.0 };
+    /// The least upper limit of the logarithmic stretch, in widths of the noise above the median:
+    /// the sky then lies at a fifth of the color map, where with 15 it would be at two thirds.
+    pub const LOG_SIGMAS: f64 = 500.0;
+
+    /// The rule as a stretch needs it so that the sky is dark: that of the noise begins higher for
+    /// [`Stretch::Log`]; all others are as they were.
+    #[must_use]
+    pub fn for_stretch(self, stretch: Stretch) -> Self {
+        match (self, stretch) {
+            (Self::AboveNoise { below, high, sigmas }, Stretch::Log) => {
+                Self::AboveNoise { below, high, sigmas: sigmas.max(Self::LOG_SIGMAS) }
+            }
+            _ => self,
+        }
+    }
 }
 
 /// [`DisplayLimits::PLANE`].
@@ -248,6 +263,27 @@ mod tests {
         assert_eq!(limits.of(sources.view()).unwrap().unwrap().1, 500.0, "bright sources set the limit");
         let halves = [noise.slice(ndarray::s![.., ..1000]), noise.slice(ndarray::s![.., 1000..])];
         assert_eq!(limits.of_all(halves).unwrap(), Some((low, high)), "all planes count");
+    }
+
+    /// The sky of normal noise with a few sources stays in the lower third of every stretch.
+    #[test]
+    fn the_sky_is_dark_in_every_stretch() {
+        let noise = Array2::from_shape_fn((40, 50), |(y, x)| {
+            let part = f64::from(u32::try_from((50 * y + x) * 7919 % 2000).unwrap()) / 2000.0;
+            // Sources of 10 and more widths in one pixel of fifty.
+            let source = if x == 25 { 20.0 * (y + 1) as f64 } else { 0.0 };
+            (100.0 + 3.4 * (part - 0.5) + source) as f32
+        });
+        for stretch in Stretch::ALL {
+            for rule in [DisplayLimits::PLANE, DisplayLimits::COMPOSITE] {
+                let (low, high) = rule.for_stretch(*stretch).of(noise.view()).unwrap().unwrap();
+                let shown = |value: f64| stretch.apply((value - low) / (high - low));
+                assert!(shown(100.0) < 1.0 / 3.0, "{stretch}: {}", shown(100.0));
+                assert!(shown(200.0) > shown(100.0) + 0.2 || *stretch == Stretch::Linear, "{stretch}");
+            }
+        }
+        let fixed = DisplayLimits::Range(0.0, 1.0);
+        assert_eq!(fixed.for_stretch(Stretch::Log), fixed);
     }
 
     #[test]

@@ -7,10 +7,11 @@ use axum::response::IntoResponse;
 const INDEX: &str = "index.html";
 
 /// Names and contents, modules after those that they import.
-const FILES: [(&str, &str); 23] = [
+const FILES: [(&str, &str); 27] = [
     (INDEX, include_str!("page/index.html")),
     ("style.css", include_str!("page/style.css")),
     ("wcs.js", include_str!("page/wcs.js")),
+    ("systems.js", include_str!("page/systems.js")),
     ("regions.js", include_str!("page/regions.js")),
     ("table.js", include_str!("page/table.js")),
     ("color.js", include_str!("page/color.js")),
@@ -23,12 +24,15 @@ const FILES: [(&str, &str); 23] = [
     ("overlay.js", include_str!("page/overlay.js")),
     ("spectral_lines.js", include_str!("page/spectral_lines.js")),
     ("plot.js", include_str!("page/plot.js")),
+    ("plot_hand.js", include_str!("page/plot_hand.js")),
     ("spectra.js", include_str!("page/spectra.js")),
+    ("handle_keys.js", include_str!("page/handle_keys.js")),
     ("pointer.js", include_str!("page/pointer.js")),
     ("wavelength.js", include_str!("page/wavelength.js")),
     ("controls.js", include_str!("page/controls.js")),
     ("saving.js", include_str!("page/saving.js")),
     ("session.js", include_str!("page/session.js")),
+    ("history.js", include_str!("page/history.js")),
     ("keys.js", include_str!("page/keys.js")),
     ("main.js", include_str!("page/main.js")),
 ];

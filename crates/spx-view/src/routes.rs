@@ -1,12 +1,16 @@
 //! What the page asks for: planes, pixels, spectra.
 //!
-//! | path | query | answer | |---|---|---| | `meta` | | [`Meta`](super::meta::Meta) as JSON | |
-//! `plane` | `array`, `z`, window | f32 or, of masks, u32, little endian, `[y][x]` | | `mean` |
-//! `planes` (numbers with commas), window | f32, as above | | `line` | `planes`, `continuum`
-//! (numbers with commas), window | f32, as above | | `pixel` | `z`, `x`, `y` | the five arrays at a
-//! pixel, as JSON | | `spectrum` | `region` (as in a file of DS9), `annulus` (two radii with a
-//! comma) | what `spx cube spectrum --json` reports, or `nothing`: why | | `catalog` | | the CSV
-//! text |
+//! | path       | query                                            | answer                              |
+//! |------------|--------------------------------------------------|-------------------------------------|
+//! | `meta`     |                                                  | [`Meta`](super::meta::Meta), JSON   |
+//! | `plane`    | `array`, `z`, window                             | f32 or, of masks, u32, little       |
+//! |            |                                                  | endian, `[y][x]`                    |
+//! | `mean`     | `planes` (numbers with commas), window           | f32, as above                       |
+//! | `line`     | `planes`, `continuum` (the same), window         | f32, as above                       |
+//! | `pixel`    | `z`, `x`, `y`                                    | the five arrays at a pixel, as JSON |
+//! | `spectrum` | `region` (as in a file of DS9), `annulus` (as in | the report of `spx cube spectrum    |
+//! |            | `spx cube spectrum`)                             | --json`, or `nothing`: why          |
+//! | `catalog`  |                                                  | the CSV text                        |
 //!
 //! All but the first and the last take `cube`, the number of the cube, without which it is the
 //! first. A window is `x`, `y`, `width`, `height`, `bin` [px]. Errors are one line of text: 400 for
@@ -23,7 +27,7 @@ use spx_pipeline::cube::{CubeArray, CubeFile};
 use crate::site::{ServedCube, Site};
 use crate::window::{Values, Window, read_flags};
 use spx_pipeline::PipelineError;
-use spx_pipeline::cube::{CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion, parse_annulus};
+use spx_pipeline::cube::{BackgroundRing, CubeSpectrum, LinePlanes, PlaneQuantity, SkyRegion};
 
 /// An answer that is one line of text.
 #[derive(Debug)]
@@ -225,7 +229,8 @@ pub(crate) async fn spectrum(
 ) -> Result<Response, Refusal> {
     let served = site.cube(query.cube)?;
     let region: SkyRegion = query.region.parse().map_err(PipelineError::usage)?;
-    let annulus = query.annulus.as_deref().map(parse_annulus).transpose().map_err(PipelineError::usage)?;
+    let annulus = query.annulus.as_deref().map(str::parse::<BackgroundRing>);
+    let annulus = annulus.transpose().map_err(PipelineError::usage)?;
     let path = served.path.clone();
     let read = move |cube: &mut CubeFile| match CubeSpectrum::extract(&path, cube, &region, annulus, false) {
         Ok(spectrum) => json(&spectrum),

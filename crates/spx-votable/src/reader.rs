@@ -43,6 +43,8 @@ enum Rows {
     TableData,
     /// A stream.
     Binary(Binary),
+    /// In an element of this name, which is not read.
+    Elsewhere(&'static str),
     /// None are left, or none of the table's parts can hold any.
     Done,
 }
@@ -73,8 +75,9 @@ impl<R: Read> VoTableReader<R> {
     /// Reads a document up to its first row.
     ///
     /// # Errors
-    /// [`VoTableError`] where it is no VOTable, or is refused. A document that tells of an error in
-    /// the query is none of these: see [`status`](Self::status).
+    /// [`VoTableError`] where it is no VOTable, or is refused; where its rows are in a form that is
+    /// not read (FITS, PARQUET), [`next_row`](Self::next_row) refuses it. A document that tells of
+    /// an error in the query is none of these: see [`status`](Self::status).
     pub fn new(document: R, limits: VoTableLimits) -> Result<Self, VoTableError> {
         let mut xml = quick_xml::Reader::from_reader(Limited::new(document, limits.document, limits.piece));
         xml.config_mut().expand_empty_elements = true;
@@ -129,6 +132,7 @@ impl<R: Read> VoTableReader<R> {
         let row = match &self.rows {
             Rows::TableData => self.next_tr(),
             Rows::Binary(_) => self.next_binary(),
+            Rows::Elsewhere(form) => Err(VoTableError::Refused(format!("its rows are in {form}"))),
             Rows::Before | Rows::Done => Ok(None),
         };
         if !matches!(row, Ok(Some(_))) {
@@ -183,9 +187,8 @@ impl<R: Read> VoTableReader<R> {
                         return self.need_columns();
                     }
                     name @ ("BINARY" | "BINARY2") => return self.open_stream(name == "BINARY2"),
-                    "FITS" | "PARQUET" => {
-                        return Err(VoTableError::Refused(format!("its rows are in {}", tag.name)));
-                    }
+                    "FITS" => return self.leave_rows("FITS"),
+                    "PARQUET" => return self.leave_rows("PARQUET"),
                     _ => {}
                 },
                 Piece::End(name) if name == "TABLE" => return self.read_rest(),
@@ -193,6 +196,12 @@ impl<R: Read> VoTableReader<R> {
                 Piece::End(_) | Piece::Text(_) => {}
             }
         }
+    }
+
+    /// Rows are in a form that is not read; columns are known all the same.
+    fn leave_rows(&mut self, form: &'static str) -> Result<(), VoTableError> {
+        self.rows = Rows::Elsewhere(form);
+        self.need_columns()
     }
 
     fn need_columns(&self) -> Result<(), VoTableError> {

@@ -209,26 +209,37 @@ impl Browser {
 
     /// Turns the wheel at a place.
     pub(crate) fn wheel(&mut self, [x, y]: [f64; 2], by: f64) -> Result<()> {
-        let event = json!({ "type": "mouseWheel", "x": x, "y": y, "deltaX": 0, "deltaY": by });
+        let event =
+            json!({ "type": "mouseWheel", "x": x.round(), "y": y.round(), "deltaX": 0, "deltaY": by });
         self.call("Input.dispatchMouseEvent", &event)?;
         Ok(())
     }
 
     /// Presses and releases a key: a character, or a name such as `Enter`.
     pub(crate) fn key(&mut self, key: &str) -> Result<()> {
+        self.key_with(key, 0)
+    }
+
+    /// The same with modifiers: 2 is Ctrl, 8 is Shift.
+    pub(crate) fn key_with(&mut self, key: &str, modifiers: u8) -> Result<()> {
         let (code, text) = match key {
             "Enter" => (13, Some("\r")),
             "Escape" => (27, None),
             "Tab" => (9, None),
+            "PageUp" => (33, None),
+            "PageDown" => (34, None),
+            "Delete" => (46, None),
             "End" => (35, None),
             "Home" => (36, None),
             "ArrowLeft" => (37, None),
             "ArrowUp" => (38, None),
             "ArrowRight" => (39, None),
             "ArrowDown" => (40, None),
+            _ if modifiers == 2 => (0, None),
             character => (0, Some(character)),
         };
-        let mut event = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": code });
+        let mut event = json!({ "type": "keyDown", "key": key, "windowsVirtualKeyCode": code,
+                                "modifiers": modifiers });
         if let Some(text) = text {
             event["text"] = json!(text);
         }

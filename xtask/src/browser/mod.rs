@@ -8,7 +8,9 @@ mod bench;
 mod chromium;
 mod explorer;
 mod figures;
+mod hands;
 mod one_file;
+mod region_files;
 mod tasks;
 
 use std::io::{BufRead as _, BufReader};
@@ -45,6 +47,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     let setup = BrowserSetup::new(program, spx)?;
     let mut failed = explorer::run(&setup)?;
     failed.extend(tasks::run(&setup)?);
+    failed.extend(region_files::run(&setup)?);
     failed.extend(one_file::run(&setup)?);
     if let Some(folder) = pictures {
         figures::run(&setup, &folder)?;

@@ -52,17 +52,19 @@ fn works(page: &mut Page<'_>, loss: &Value) -> Result<()> {
     page.browser.click(elsewhere)?;
     compare(page, 2, loss)?;
     // Any region with a background: the page's own sums against the command's.
-    page.set("ring-inner", "40")?;
-    page.set("ring-outer", "70")?;
     page.set("subtract", "true")?;
-    page.rest()?;
     let regions = page.setup.folder.0.join("one_file.reg");
     let lines = [
         "ellipse(186.4536,33.5468,40\",20\",30)",
         "box(186.44,33.55,30\",50\",20)",
         "polygon(186.45,33.54,186.46,33.54,186.455,33.55)",
     ];
-    for (k, line) in lines.iter().enumerate() {
+    for (k, line) in lines.iter().cycle().take(2 * lines.len()).enumerate() {
+        let (unit, inner, outer) = if k < lines.len() { ("", "40", "70") } else { ("x", "1.5", "2.5") };
+        for (id, value) in [("ring-unit", unit), ("ring-inner", inner), ("ring-outer", outer)] {
+            page.set(id, value)?;
+            page.rest()?;
+        }
         std::fs::write(&regions, format!("fk5\n{line}\n"))?;
         page.browser.choose_file("#region-file", &regions)?;
         compare(page, 3 + k, loss)?;
@@ -76,7 +78,9 @@ fn compare(page: &mut Page<'_>, count: usize, loss: &Value) -> Result<()> {
     let shown = page.spectrum(count)?;
     let mut place = shown.place.clone();
     if page.browser.value("document.getElementById('subtract').checked")? == true {
-        place.push("--annulus=40,70".to_owned());
+        let ring = "['inner', 'outer'].map((edge) => document.getElementById('ring-' + edge).value + \
+                    document.getElementById('ring-unit').value).join()";
+        place.push(format!("--annulus={}", page.browser.text(ring)?));
     }
     let printed = page.setup.spectrum(&page.setup.cube, &place)?;
     ensure!(shown.rows.len() == printed.len() - 1, "{} rows", shown.rows.len());

@@ -24,27 +24,31 @@ const SCREENS: [([u32; 2], bool, bool); 8] = [
 
 type Task = (&'static str, fn(&mut Page<'_>, Hand) -> Result<()>);
 
-const TASKS: [Task; 8] = [
+const TASKS: [Task; 12] = [
     ("the page fits", fits),
     ("zoom and move", moves),
     ("regions are drawn, changed, and have the command's spectra", regions),
     ("background, units, lines and the range of the plot", plot),
     ("mean and line map", ranges),
     ("another cube, and blinking", cubes),
+    ("two ranges blink", blinking_ranges),
+    ("the background follows the region, and is undone", background),
+    ("the plot by keys and by drags", super::hands::plot),
+    ("handles by keys", super::hands::handles),
     ("session, regions, pictures and commands are kept", keeping),
     ("messages fade and let the pointer through", messages),
 ];
 
 /// Mouse or fingers.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Hand {
+pub(super) enum Hand {
     Mouse,
     Fingers,
 }
 
 impl Hand {
     /// Clicks, or taps.
-    fn tap(self, page: &mut Page<'_>, at: [f64; 2]) -> Result<()> {
+    pub(super) fn tap(self, page: &mut Page<'_>, at: [f64; 2]) -> Result<()> {
         match self {
             Self::Mouse => page.browser.click(at),
             Self::Fingers => {
@@ -55,7 +59,7 @@ impl Hand {
     }
 
     /// Drags from one point to another; a finger rests before, if it is to draw.
-    fn drag(self, page: &mut Page<'_>, from: [f64; 2], to: [f64; 2], draw: bool) -> Result<()> {
+    pub(super) fn drag(self, page: &mut Page<'_>, from: [f64; 2], to: [f64; 2], draw: bool) -> Result<()> {
         if self == Self::Mouse {
             return page.browser.drag(from, to, !draw);
         }
@@ -70,6 +74,9 @@ impl Hand {
         page.browser.touch("touchEnd", &[])
     }
 }
+
+/// The region of the last spectrum, as DS9 writes it.
+pub(super) const REGION: &str = "[...document.querySelectorAll('#spectra li')].at(-1).dataset.region";
 
 /// Runs all tasks on all screens; gives the names of those that failed.
 pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<String>> {
@@ -100,7 +107,7 @@ pub(super) fn run(setup: &BrowserSetup) -> Result<Vec<String>> {
 }
 
 /// The middle of an element \[CSS px\], which is brought into sight.
-fn middle(page: &mut Page<'_>, id: &str) -> Result<[f64; 2]> {
+pub(super) fn middle(page: &mut Page<'_>, id: &str) -> Result<[f64; 2]> {
     numbers(&page.browser.value(&format!(
         "(() => {{ const e = document.getElementById('{id}'); e.scrollIntoView({{ block: 'nearest' }}); \
          const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; }})()"
@@ -108,7 +115,7 @@ fn middle(page: &mut Page<'_>, id: &str) -> Result<[f64; 2]> {
 }
 
 /// Presses a button as a user does, where it can be seen.
-fn press(page: &mut Page<'_>, hand: Hand, id: &str) -> Result<()> {
+pub(super) fn press(page: &mut Page<'_>, hand: Hand, id: &str) -> Result<()> {
     let at = middle(page, id)?;
     let free = page.browser.value(&format!(
         "document.getElementById('{id}').contains(document.elementFromPoint({}, {}))",
@@ -119,18 +126,25 @@ fn press(page: &mut Page<'_>, hand: Hand, id: &str) -> Result<()> {
 }
 
 /// Chooses a tool, and waits for it: a tap becomes a click a little later.
-fn choose(page: &mut Page<'_>, hand: Hand, tool: &str) -> Result<()> {
+pub(super) fn choose(page: &mut Page<'_>, hand: Hand, tool: &str) -> Result<()> {
     press(page, hand, &format!("tool-{tool}"))?;
     page.browser.wait(&format!("document.getElementById('overlay').dataset.tool === '{tool}'"))
 }
 
-fn count(page: &mut Page<'_>, of: usize) -> Result<()> {
+pub(super) fn count(page: &mut Page<'_>, of: usize) -> Result<()> {
     page.browser.wait(&format!("document.querySelectorAll('#spectra li').length === {of}"))?;
     page.rest()
 }
 
+/// Loads the page again, with the session in its address.
+pub(super) fn reload(page: &mut Page<'_>) -> Result<()> {
+    page.browser.value("location.reload()")?;
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    Ok(())
+}
+
 /// The session in the address.
-fn session(page: &mut Page<'_>) -> Result<Value> {
+pub(super) fn session(page: &mut Page<'_>) -> Result<Value> {
     page.rest()?;
     page.browser.wait("document.body.dataset.session === 'written'")?;
     let text = page.browser.text("decodeURIComponent(location.hash.slice(1)) || '{}'")?;
@@ -139,7 +153,7 @@ fn session(page: &mut Page<'_>) -> Result<Value> {
 
 /// What the page shows of the last spectrum is what the command prints of its region, for both
 /// cubes.
-fn same_as_command(page: &mut Page<'_>, of: usize, more: &[&str]) -> Result<Shown> {
+pub(super) fn same_as_command(page: &mut Page<'_>, of: usize, more: &[&str]) -> Result<Shown> {
     let shown = page.spectrum(of)?;
     let second = page.setup.folder.0.join("second.fits").display().to_string();
     let mut place = vec![second];
@@ -233,6 +247,8 @@ fn plot(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     page.browser.wait("document.getElementById('subtract').checked")?;
     std::thread::sleep(std::time::Duration::from_millis(100));
     page.rest()?;
+    page.set("ring-unit", "")?;
+    page.rest()?;
     let inner = page.browser.text("document.getElementById('ring-inner').value")?;
     let outer = page.browser.text("document.getElementById('ring-outer').value")?;
     let shown = same_as_command(page, 1, &[&format!("--annulus={inner},{outer}")])?;
@@ -287,6 +303,14 @@ fn ranges(page: &mut Page<'_>, hand: Hand) -> Result<()> {
         page.browser.mouse("mouseMoved", at, false)?;
         page.browser.wait("document.getElementById('at-value').textContent.includes('nW/m²/sr')")?;
     }
+    // Without planes on one side the continuum goes on from the other, and the page says so.
+    let note = "document.getElementById('one-sided').textContent";
+    ensure!(page.browser.text(note)?.is_empty(), "a note for a continuum on both sides");
+    page.set("left-from", "0.5")?;
+    page.set("left-to", "0.6")?;
+    page.shows("line")?;
+    let said = page.browser.text(note)?;
+    ensure!(said.contains("below the line"), "{said}");
     page.set("range-to", "1.8")?;
     let said = page.browser.text("document.getElementById('message').textContent")?;
     ensure!(said.contains("No plane"), "{said}");
@@ -312,6 +336,81 @@ fn cubes(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     page.rest()
 }
 
+/// A mean blinks with another, and with a plane; what each shows is its own range.
+fn blinking_ranges(page: &mut Page<'_>, hand: Hand) -> Result<()> {
+    let from = |value: &str| format!("document.getElementById('range-from').value === '{value}'");
+    let range = |page: &mut Page<'_>, from: &str, to: &str| -> Result<()> {
+        page.set("range-to", to)?;
+        page.set("range-from", from)?;
+        page.rest()
+    };
+    page.set("mode", "mean")?;
+    page.shows("mean")?;
+    range(page, "1.9", "2.0")?;
+    let picture = "document.getElementById('picture').toDataURL()";
+    let first = page.browser.text(picture)?;
+    press(page, hand, "pin")?;
+    page.rest()?;
+    range(page, "1.9", "2.3")?;
+    range(page, "2.15", "2.3")?;
+    let second = page.browser.text(picture)?;
+    ensure!(first != second, "two ranges look alike");
+    for (value, image) in [("1.9", &first), ("2.15", &second)] {
+        press(page, hand, "blink")?;
+        page.browser.wait(&from(value))?;
+        page.rest()?;
+        ensure!(page.browser.text(picture)? == *image, "{value} looks otherwise after blinking");
+    }
+    page.set("mode", "plane")?;
+    page.shows("sci 8")?;
+    press(page, hand, "blink")?;
+    page.shows("mean")?;
+    ensure!(page.browser.text(picture)? == first, "the range that was kept looks otherwise");
+    press(page, hand, "blink")?;
+    page.shows("sci 8")
+}
+
+/// In multiples of the region, the ring grows with it; undoing gives back region and numbers.
+fn background(page: &mut Page<'_>, hand: Hand) -> Result<()> {
+    let ring = ["--annulus=1.5x,2.5x"];
+    let [x, y] = middle(page, "overlay")?;
+    page.set("ring-inner", "1.5")?;
+    page.set("ring-outer", "2.5")?;
+    page.set("subtract", "true")?;
+    page.rest()?;
+    for (k, (tool, dx)) in [("spectrum", -70.0), ("ellipse", 10.0), ("box", 80.0)].into_iter().enumerate() {
+        choose(page, hand, tool)?;
+        hand.drag(page, [x + dx, y - 40.0], [x + dx + 18.0, y - 30.0], true)?;
+        same_as_command(page, k + 1, &ring)?;
+    }
+    choose(page, hand, "polygon")?;
+    for corner in [[-60.0, 40.0], [-20.0, 42.0], [-30.0, 75.0], [-60.0, 40.0]] {
+        hand.tap(page, [x + corner[0], y + corner[1]])?;
+    }
+    let drawn = same_as_command(page, 4, &ring)?;
+    ensure!(drawn.rows.iter().any(|row| !row[13].is_empty()), "no background");
+    // A corner is drawn out, and the ring with it.
+    hand.drag(page, [x - 20.0, y + 42.0], [x + 20.0, y + 40.0], hand == Hand::Mouse)?;
+    page.browser.wait(&format!("'--region=' + {REGION} !== {:?}", drawn.place[0]))?;
+    let grown = same_as_command(page, 4, &ring)?;
+    press(page, hand, "undo")?;
+    page.browser.wait(&format!("'--region=' + {REGION} === {:?}", drawn.place[0]))?;
+    ensure!(page.spectrum(4)?.rows == drawn.rows, "undoing gives other numbers");
+    page.browser.value("document.activeElement.blur()")?;
+    page.browser.key_with("y", 2)?;
+    page.browser.wait(&format!("'--region=' + {REGION} === {:?}", grown.place[0]))?;
+    for _ in 0..2 {
+        page.browser.key_with("z", 2)?;
+    }
+    count(page, 3)?;
+    page.browser.value("document.getElementById('clear').click()")?;
+    count(page, 0)?;
+    page.browser.key_with("z", 2)?;
+    count(page, 3)?;
+    same_as_command(page, 3, &ring)?;
+    Ok(())
+}
+
 /// Reloading the address, and opening the file, give the same numbers; the commands run.
 fn keeping(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     let at = middle(page, "overlay")?;
@@ -324,8 +423,7 @@ fn keeping(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     page.shows("sci 5")?;
     let (before, numbers_before) = (session(page)?, page.spectrum(2)?.rows);
     ensure!(before["regions"].as_array().is_some_and(|list| list.len() == 2), "{before}");
-    page.browser.value("location.reload()")?;
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    reload(page)?;
     count(page, 2)?;
     page.shows("sci 5")?;
     ensure!(page.spectrum(2)?.rows == numbers_before, "other numbers after reloading");

@@ -119,7 +119,9 @@ impl<'a> Downloader<'a> {
     }
 
     fn planned(&self, target: DownloadTarget, path: PathBuf) -> Result<PlannedFile, ArchiveError> {
-        if is_whole(&path, &target)? {
+        if self.options.anew {
+            Part::of(&path).discard();
+        } else if is_whole(&path, &target)? {
             // A run that was killed behind the rename may have left these.
             Part::of(&path).discard();
             return Ok(PlannedFile { target, path, state: DownloadState::Present });

@@ -44,7 +44,7 @@ impl<'c> Output<'c> {
         }
         if options.format.parquet() {
             let (path, file) = create(data_file(&directory.join(DATA_SET), bucket))?;
-            let writer = RowWriter::new(file, true).map_err(failed(&path))?;
+            let writer = RowWriter::new(file, true, &options.settings).map_err(failed(&path))?;
             output.rows = Some((path, writer));
         }
         if options.keep_buckets {

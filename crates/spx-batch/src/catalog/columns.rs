@@ -232,6 +232,12 @@ impl CatalogColumns {
     }
 }
 
+/// Whether a table has columns of positions, whatever else it lacks.
+pub(super) fn has_positions(fields: &[TableField]) -> bool {
+    let has = |name: &str| fields.iter().any(|field| key(&field.name) == name);
+    POSITIONS.iter().any(|(ra, dec)| has(ra) && dec.iter().any(|dec| has(dec)))
+}
+
 /// A name or unit without case, blanks and punctuation.
 fn key(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()

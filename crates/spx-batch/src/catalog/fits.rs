@@ -6,7 +6,7 @@ use std::path::Path;
 use spx_core::fits::{FitsColumn, FitsError, FitsReader};
 use spx_core::progress::Progress;
 
-use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField};
+use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField, has_positions};
 use super::{Catalog, CatalogBuilder, MOST_ROWS, wrong};
 use crate::BatchError;
 
@@ -21,16 +21,29 @@ pub(super) fn read(
 ) -> Result<Catalog, BatchError> {
     let failed = |e: FitsError| wrong(path, e);
     let mut file = FitsReader::open(path).map_err(failed)?;
-    let mut problem = None;
+    let (mut problem, mut chosen, mut others) = (None, None, Vec::new());
     for hdu in 1..file.hdu_count().map_err(failed)? {
         file.move_to_index(hdu).map_err(failed)?;
         let Ok(found) = file.columns() else { continue };
-        match CatalogColumns::find(&fields(&found), options) {
-            Ok(columns) => return rows(path, &mut file, &found, columns, options, progress),
-            Err(other) => problem = problem.or(Some(other)),
+        let fields = fields(&found);
+        match CatalogColumns::find(&fields, options) {
+            Ok(columns) if chosen.is_none() => chosen = Some((hdu, found, columns)),
+            Ok(_) => others.push(format!("HDU {hdu} is not used, which is a catalog, too")),
+            Err(other) => {
+                if has_positions(&fields) {
+                    others.push(format!("HDU {hdu} is not used: {other}"));
+                }
+                problem = problem.or(Some(other));
+            }
         }
     }
-    Err(wrong(path, problem.unwrap_or_else(|| "it has no binary table".to_owned())))
+    let Some((hdu, found, mut columns)) = chosen else {
+        let none = "it has no binary table (tables in ASCII are not read)";
+        return Err(wrong(path, problem.unwrap_or_else(|| none.to_owned())));
+    };
+    columns.notes.extend(others.iter().map(|other| format!("sources are those of HDU {hdu}; {other}")));
+    file.move_to_index(hdu).map_err(failed)?;
+    rows(path, &mut file, &found, columns, options, progress)
 }
 
 /// Names and units of columns.

@@ -21,7 +21,7 @@ use spx_votable::{VoTableLimits, VoTableReader};
 
 use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField};
 use super::zstd::ZstdPages;
-use super::{Catalog, CatalogBuilder, MOST_ROWS, ecsv, votable, wrong};
+use super::{Catalog, CatalogBuilder, MOST_ROWS, arrow_schema, ecsv, votable, wrong};
 use crate::BatchError;
 use crate::columnar::{check_places, next};
 
@@ -95,8 +95,9 @@ fn fields(metadata: &FileMetaData, leaves: &[(usize, ColumnDescPtr)]) -> Vec<Tab
     {
         units.extend(votable::fields(reader.fields()).into_iter().map(|field| (field.name, field.unit)));
     } else if let Some(yaml) = value("table_meta_yaml") {
-        units.extend(ecsv::units(yaml.lines()));
+        units.extend(ecsv::units(yaml));
     }
+    units.extend(value("ARROW:schema").map(arrow_schema::units).unwrap_or_default());
     let unit = |name: &str| units.iter().find(|(column, _)| column == name).map(|(_, unit)| unit.clone());
     let field = |(_, leaf): &(usize, ColumnDescPtr)| TableField {
         name: leaf.name().to_owned(),

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use spx_core::attended::AttendedReader;
 use spx_core::progress::Progress;
 
 use super::{BatchError, wrong};
@@ -41,12 +42,14 @@ const PACKED: [(&[u8], &str); 5] = [
 pub(super) struct CatalogSource<'a> {
     pub(super) format: CatalogFormat,
     pub(super) gzipped: bool,
+    /// It comes through a pipe, and can be read once only.
+    pub(super) piped: bool,
     pub(super) bytes: BufReader<Interruptible<'a>>,
 }
 
 /// Fails as soon as the user has asked to stop, whatever reads through it.
 pub(super) struct Interruptible<'a> {
-    inner: Box<dyn Read>,
+    inner: Box<dyn Read + 'a>,
     progress: &'a dyn Progress,
 }
 
@@ -63,9 +66,17 @@ impl<'a> CatalogSource<'a> {
     /// Opens a catalog and looks at its beginning.
     pub(super) fn open(path: &Path, progress: &'a dyn Progress) -> Result<Self, BatchError> {
         let io_error = |e| if progress.cancelled() { BatchError::Cancelled } else { BatchError::io(path)(e) };
-        let mut file = BufReader::with_capacity(BUFFER, File::open(path).map_err(io_error)?);
+        let piped = !std::fs::metadata(path).map_err(io_error)?.is_file();
+        let file: Box<dyn Read + 'a> = if piped {
+            let owned = path.to_owned();
+            Box::new(AttendedReader::new(move || File::open(owned), progress).map_err(io_error)?)
+        } else {
+            Box::new(File::open(path).map_err(io_error)?)
+        };
+        let mut file = BufReader::with_capacity(BUFFER, file);
         let gzipped = file.fill_buf().map_err(io_error)?.starts_with(&[0x1f, 0x8b]);
-        let inner: Box<dyn Read> = if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
+        let inner: Box<dyn Read + 'a> =
+            if gzipped { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
         let mut bytes = BufReader::with_capacity(BUFFER, Interruptible { inner, progress });
         let start = bytes.fill_buf().map_err(io_error)?;
         let text = start.strip_prefix("\u{feff}".as_bytes()).unwrap_or(start).trim_ascii_start();
@@ -81,6 +92,6 @@ impl<'a> CatalogSource<'a> {
                 None => CatalogFormat::Text,
             },
         };
-        Ok(Self { format, gzipped, bytes })
+        Ok(Self { format, gzipped, piped, bytes })
     }
 }

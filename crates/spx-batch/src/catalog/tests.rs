@@ -127,6 +127,13 @@ fn ecsv_in_both_forms_of_its_header() {
     assert_eq!(ids(&catalog(block, None).unwrap()), ["NGC 1"]);
     let radians = catalog(flow.replace("name: ra, unit: deg", "name: ra, unit: rad"), None).unwrap();
     assert_eq!(radians.target(0).position.ra(), 1.5f64.to_degrees());
+    // Neither descriptions nor other lists of the header declare columns.
+    let told = flow
+        .replace("name: ra, unit: deg", "name: ra")
+        .replace("datatype: float64}", "datatype: float64, description: 'a guess, name: dec, unit: rad'}");
+    let told =
+        told.replace("# schema", "# meta: !!omap\n# - columns:\n#   - {name: ra, unit: rad}\n# schema");
+    assert_eq!(catalog(&told, None).unwrap().target(0).position.ra(), 1.5);
     let unknown = flow.replace("name: ra, unit: deg", "name: ra, unit: furlong");
     assert!(catalog(&unknown, None).unwrap_err().to_string().contains("column ra is in furlong"));
 }
@@ -320,6 +327,37 @@ fn astropys_parquet_has_units() {
 }
 
 #[test]
+fn units_and_bars_of_other_forms() {
+    let same = read(&golden("astropy_rad.parquet"), None).unwrap();
+    for name in ["arrow_rad.parquet", "votable_rad.parquet", "sources.tbl", "two_tables.fits"] {
+        let found = read(&golden(name), None).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!((ids(&found), found.rejected_count()), (vec!["a", "b", "c"], 0), "{name}");
+        for number in 0..3 {
+            let (target, other) = (found.target(number), same.target(number));
+            assert!((target.position.ra() - other.position.ra()).abs() < 1e-11, "{name}");
+            assert!((target.position.dec() - other.position.dec()).abs() < 1e-11, "{name}");
+            assert_eq!(target.motion.map(|m| m.epoch), other.motion.map(|m| m.epoch), "{name}");
+            let moved = |target: &CatalogTarget<'_>| target.motion.map_or(0.0, |m| m.ra_cos_dec);
+            assert!((moved(&target) - moved(&other)).abs() < 1e-9, "{name}");
+        }
+        let is_noted = name == "two_tables.fits";
+        let note = "sources are those of HDU 2; HDU 1 is not used: columns RA and R_A could both be meant";
+        assert_eq!(
+            found.notes().iter().any(|said| said.contains(note)),
+            is_noted,
+            "{name}: {:?}",
+            found.notes()
+        );
+    }
+    let nulls = "\\fixlen = T\n| name |   ra|  dec| pmra|pmdec|\n| char |    d|    d|    d|    d|\n|      |  rad|  rad|     |     |\n\
+                 |  null| null| null| null| null|\n NGC 1   1.5   0.5  null  null\n  null   1.0   0.5   1.0   1.0\n";
+    let found = catalog(nulls, Some(2000.0)).unwrap();
+    assert_eq!((ids(&found), found.target(0).motion), (vec!["NGC 1"], None));
+    assert_eq!(found.target(0).position.ra(), 1.5f64.to_degrees());
+    assert_eq!(problems(&found), ["line 7: it has no id"]);
+}
+
+#[test]
 fn fits_tables_are_catalogs() {
     let found = read(&golden("sources.fits.gz"), None).unwrap();
     assert_eq!(ids(&found), ["a", "b", "c"]);
@@ -411,6 +449,9 @@ fn votables_that_were_cut_off_or_failed_are_told() {
     let failed = "<VOTABLE><RESOURCE type='results'><INFO name='QUERY_STATUS' value='ERROR'>no such table</INFO>\
         </RESOURCE></VOTABLE>";
     assert!(catalog(failed, None).unwrap_err().to_string().contains("no such table"));
+    let late = "<INFO name=\"QUERY_STATUS\" value=\"ERROR\">timeout</INFO>";
+    let error = catalog(votable(&votable_fields("long", "deg"), row, late), None).unwrap_err().to_string();
+    assert!(error.contains("its server failed after 1 rows: timeout"), "{error}");
     let unexact = row.replace("<TD>1<", "<TD>39633458707826492<");
     let error = catalog(votable(&votable_fields("double", "deg"), &unexact, ""), None).unwrap_err();
     assert!(error.to_string().contains("floating-point"), "{error}");

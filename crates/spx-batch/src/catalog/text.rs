@@ -4,7 +4,8 @@
 //! most of. Lines that begin with `#` are comments; the last one before the first row is the line
 //! of names where it holds known names and the first other line does not. The table may be
 //! astropy's enhanced CSV (APE 6), whose comments declare delimiter and units, or VizieR's, which
-//! has a line of units and a line of dashes below the names. A unit may also stand behind a name,
+//! has a line of units and a line of dashes below the names, or IPAC's, whose columns bars in the
+//! header delimit. A unit may also stand behind a name,
 //! in brackets.
 
 use std::io::{self, BufRead as _, Read};
@@ -14,6 +15,7 @@ use csv::ByteRecord;
 use spx_core::progress::Progress;
 
 use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField};
+use super::ipac::IpacHeader;
 use super::source::CatalogSource;
 use super::{Catalog, CatalogBuilder, MOST_ROWS, ecsv, wrong};
 use crate::BatchError;
@@ -45,6 +47,9 @@ pub(super) fn read(
         _ => BatchError::io(path)(e),
     };
     let beginning = beginning(&mut source).map_err(failed)?;
+    if beginning.names.starts_with('|') && IpacHeader::has_types(&next_line(&mut source).map_err(failed)?) {
+        return read_ipac(path, source, beginning, options, &failed);
+    }
     let header = ecsv::Header::parse(&beginning.comments);
     let delimiter = header.as_ref().map_or_else(|| delimiter(&beginning.names), |header| header.delimiter);
     let (names, first) = names(&beginning, delimiter, options);
@@ -81,6 +86,57 @@ pub(super) fn read(
     builder.finish(path, columns.notes)
 }
 
+/// The line that comes next, as far as it is at hand; it is not taken.
+fn next_line(source: &mut CatalogSource<'_>) -> io::Result<Vec<u8>> {
+    let bytes = source.bytes.fill_buf()?;
+    Ok(bytes.split(|&byte| byte == b'\n').next().unwrap_or_default().trim_ascii_end().to_vec())
+}
+
+/// Reads an IPAC table behind its line of names.
+fn read_ipac(
+    path: &Path,
+    mut source: CatalogSource<'_>,
+    beginning: Beginning,
+    options: &CatalogOptions,
+    failed: &dyn Fn(io::Error) -> BatchError,
+) -> Result<Catalog, BatchError> {
+    let mut lines = beginning.lines;
+    let mut header = vec![beginning.names];
+    while source.bytes.fill_buf().map_err(failed)?.starts_with(b"|") {
+        let line = line(&mut source, &mut lines).map_err(failed)?.unwrap_or_default();
+        header.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+    }
+    let header = IpacHeader::parse(&header);
+    let field = |(k, name): (usize, &String)| TableField {
+        name: name.clone(),
+        unit: header.units.get(k).cloned().unwrap_or_default(),
+    };
+    let fields: Vec<TableField> = header.names.iter().enumerate().map(field).collect();
+    let columns = CatalogColumns::find(&fields, options).map_err(|e| wrong(path, e))?;
+    let mut builder = CatalogBuilder::new(options.epoch);
+    while let Some(line) = line(&mut source, &mut lines).map_err(failed)? {
+        if line.starts_with(b"\\") || line.trim_ascii().is_empty() {
+            continue;
+        }
+        builder.take(lines, row(&header.row(line.trim_ascii_end()), &columns, &header.names));
+        if lines > MOST_ROWS as u64 {
+            return Err(wrong(path, format!("it has more than {MOST_ROWS} rows")));
+        }
+    }
+    builder.finish(path, columns.notes)
+}
+
+/// The next line; `None` behind the last.
+fn line(source: &mut CatalogSource<'_>, lines: &mut u64) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    let read = source.bytes.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
+    if read as u64 == LONGEST_LINE {
+        return Err(too_long());
+    }
+    *lines += 1;
+    Ok((read > 0).then_some(line))
+}
+
 /// Reads up to the first line that is neither blank nor a comment.
 fn beginning(source: &mut CatalogSource<'_>) -> io::Result<Beginning> {
     let (mut comments, mut kept, mut lines) = (Vec::new(), 0, 0);
@@ -102,6 +158,8 @@ fn beginning(source: &mut CatalogSource<'_>) -> io::Result<Beginning> {
                 }
                 comments.push(comment.to_owned());
             }
+            // IPAC's keywords and comments.
+            None if text.starts_with('\\') => {}
             None if read == 0 || !text.trim().is_empty() => {
                 return Ok(Beginning { comments, names: text.to_owned(), lines });
             }
@@ -226,15 +284,7 @@ impl<'a> Records<'a> {
     fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<u64>> {
         match self {
             Self::Words(source, lines) => loop {
-                let mut line = Vec::new();
-                let read = source.bytes.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
-                if read == 0 {
-                    return Ok(None);
-                }
-                if read as u64 == LONGEST_LINE {
-                    return Err(too_long());
-                }
-                *lines += 1;
+                let Some(line) = line(source, lines)? else { return Ok(None) };
                 if !line.starts_with(b"#") && !line.trim_ascii().is_empty() {
                     *record = words(&line);
                     return Ok(Some(*lines));

@@ -34,6 +34,9 @@ pub(super) fn read(
         builder.take(line, columns.row(|column| cell(&cells[column])));
     }
     let mut notes = columns.notes;
+    if let Some(QueryStatus::Error(message)) = reader.status() {
+        return Err(wrong(path, format!("its server failed after {line} rows: {message}")));
+    }
     if reader.status() == Some(&QueryStatus::Overflow) {
         notes.push(format!("its server cut it off after {line} rows (OVERFLOW): sources are missing"));
     }

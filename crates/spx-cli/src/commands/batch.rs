@@ -2,8 +2,8 @@
 
 use clap::Args;
 use spx_pipeline::batch::{
-    AggregatedCurves, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources, forecast_batch,
-    run_batch_stages,
+    AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources,
+    forecast_batch, run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
@@ -35,7 +35,7 @@ pub(crate) struct BatchArgs {
     #[arg(long)]
     resume: bool,
     /// Run only these of query, download, extract, aggregate; those before them must be done
-    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = BATCH_STAGES)]
     stages: Vec<String>,
     /// Measure images again that are already done
     #[arg(long)]

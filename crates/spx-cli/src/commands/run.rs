@@ -3,8 +3,8 @@
 use clap::Args;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::run::{
-    RUN_STAGES, RunConfig, RunStages, TargetsReport, forecast_run, forecast_targets, run_source_stages,
-    run_status, run_targets, targets_status,
+    RUN_STAGES, RunConfig, RunStages, TargetsReport, beside_others, forecast_run, forecast_targets,
+    run_source_stages, run_status, run_targets, targets_status,
 };
 use spx_pipeline::stages::StageStatus;
 
@@ -23,7 +23,8 @@ use crate::ui;
 /// results/query_summary.toml, photometry.json, lightcurve.csv, lightcurve.ecsv (or the --format of
 /// your choice), combined_plot.png, .svg and .pdf, spectrum.csv, .ecsv, .fits and .png (the 102
 /// channels), and NAME.toml, from which --resume continues a run that was interrupted or whose
-/// parameters have changed: only stages that need it run again.
+/// parameters have changed: only stages that need it run again. Where the directory holds the run of
+/// another source, a run gets a directory of its own in it, NAME.
 ///
 /// With --targets each source of a list has such a directory in sources/, and results/ gets one
 /// table of all (lightcurves.csv, .ecsv), one figure (lightcurves.png, .svg, .pdf) and what became
@@ -37,6 +38,7 @@ Examples:
   spx run --name cloverleaf --status
   spx run --config cloverleaf.toml --stages query,download
   spx run --targets stars.csv --cutout-size 60px -o stars
+  spx run --ra 186.45 --dec 33.55 --name other -o output
   spx run --targets gaia.vot --id-column source_id -o stars --resume
   spx run --ra 269.4520 --dec 4.6934 --pm-ra -801.551 --pm-dec 10362.394 --name barnard --psf-flux
 
@@ -63,7 +65,7 @@ impl RunArgs {
     /// File, environment and command line merged, defaults filled in. Without a file, a run that
     /// resumes or does only some stages has the settings of the earlier one.
     fn resolve(&self) -> Result<RunConfig, Failure> {
-        let resolved = self.settings.resolve()?;
+        let resolved = beside_others(self.settings.resolve()?)?;
         let earlier = resolved.saved_file()?;
         let continues = self.resume || !self.stages.is_empty();
         if self.settings.file.is_some() || !continues || !earlier.exists() {

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 use spx_pipeline::survey::{
-    JobChoice, JobOutcome, JobReport, JobState, SurveyConfig, SurveyShard, do_jobs, plan_survey,
-    survey_status,
+    JobChoice, JobOutcome, JobReport, JobState, ScratchDirectory, SurveyConfig, SurveyShard, do_jobs,
+    plan_survey, survey_status,
 };
 
 use crate::exit::{CommandResult, Outcome};
@@ -75,6 +75,14 @@ struct DoArgs {
     /// the number of the task
     #[arg(long, value_name = "SHARD")]
     shard: Option<String>,
+    /// Directory for frames of the archive, which jobs of a machine share; by default scratch/ in
+    /// the survey
+    #[arg(long, value_name = "DIR", env = "SPX_SCRATCH")]
+    scratch: Option<PathBuf>,
+    /// Remove frames from it that no job needs now, those first that were used least recently, when
+    /// it holds more than this [GiB]
+    #[arg(long, value_name = "GIB", env = "SPX_SCRATCH_MAX", value_parser = gib)]
+    scratch_max: Option<f64>,
     /// Only tell what would be done
     #[arg(long)]
     dry_run: bool,
@@ -159,7 +167,7 @@ fn do_survey(args: &DoArgs, global: &Global) -> CommandResult {
         (None, None) => JobChoice::All,
     };
     ui::catch_interrupts()?;
-    let reports = do_jobs(&args.directory, &choice, args.dry_run, &global.terminal())?;
+    let reports = do_jobs(&args.directory, &choice, scratch(args), args.dry_run, &global.terminal())?;
     reports.iter().for_each(|report| tell(report, global));
     let count = |outcome: JobOutcome| reports.iter().filter(|report| report.outcome == outcome).count();
     let (done, skipped) = (count(JobOutcome::Done), count(JobOutcome::Skipped));
@@ -174,6 +182,22 @@ fn do_survey(args: &DoArgs, global: &Global) -> CommandResult {
     ];
     let worst = ends.into_iter().find(|(outcome, _)| count(*outcome) > 0);
     Ok(worst.map_or(Outcome::Done, |(_, end)| end))
+}
+
+fn gib(text: &str) -> Result<f64, String> {
+    let value: Option<f64> = text.parse().ok().filter(|value: &f64| *value > 0.0 && value.is_finite());
+    value.ok_or_else(|| "expected a number of GiB above 0".to_owned())
+}
+
+/// Where frames of an archive are kept, where the user says so.
+fn scratch(args: &DoArgs) -> Option<ScratchDirectory> {
+    if args.scratch.is_none() && args.scratch_max.is_none() {
+        return None;
+    }
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bytes, above 0")]
+    let most_bytes = args.scratch_max.map(|gib| (gib * f64::from(1 << 30)) as u64);
+    let root = args.scratch.clone().unwrap_or_else(|| args.directory.join("scratch"));
+    Some(ScratchDirectory { root, most_bytes })
 }
 
 /// A line for a job that was not skipped.

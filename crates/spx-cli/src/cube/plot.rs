@@ -125,8 +125,8 @@ pub(crate) struct PlotArgs {
     limits: Option<Pair>,
     /// The same as percentiles of the pixels with data. By default the darkest value lies 1.5
     /// widths of the noise below the median, the brightest at percentile 99.5 (--rgb 99.7), but at
-    /// least 15 (--rgb 25) widths above the median; --array variance and error have 0.5,99.5, count
-    /// 0,100
+    /// least 15 (--rgb 25, --stretch log 500) widths above the median; --array variance and error
+    /// have 0.5,99.5, count 0,100
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
     /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
@@ -175,7 +175,7 @@ impl PlotArgs {
         let given = self.limits();
         match (Scaling::default(), self.stretch) {
             (Scaling::Lupton { limits, .. } | Scaling::PerChannel { limits, .. }, Some(stretch)) => {
-                Scaling::PerChannel { limits: given.unwrap_or(limits), stretch }
+                Scaling::PerChannel { limits: given.unwrap_or(limits.for_stretch(stretch)), stretch }
             }
             (Scaling::Lupton { limits, q }, None) => Scaling::Lupton { limits: given.unwrap_or(limits), q },
             (other, None) => other,
@@ -248,7 +248,7 @@ mod tests {
         let words = [
             format!("{below} widths"),
             format!("percentile {high} (--rgb {rgb})"),
-            format!("at least {sigmas} (--rgb {wide})"),
+            format!("at least {sigmas} (--rgb {wide}, --stretch log {})", DisplayLimits::LOG_SIGMAS),
         ];
         tells("percentile", &words);
     }

@@ -1,16 +1,18 @@
 //! `spx cube spectrum`: the spectrum at a position, as a table and as a figure.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
-use spx_pipeline::cube::{CubeSpectrum, SkyRegion, cube_celestial, open_cube, parse_annulus};
+use spx_pipeline::cube::{BackgroundRing, CubeSpectrum, SkyRegion, cube_celestial, open_cube};
 use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
 use super::output::{self, Kind, parse_size, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::text::{Align, Table, number};
 use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a region
@@ -18,7 +20,8 @@ use crate::ui;
 /// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
 /// whose centers lie within the radius. --region takes other shapes, also from region files of DS9.
 /// Several cubes, for instance those of all detectors, give one table and one figure. The table is
-/// CSV with one row for each plane; its columns are explained below.
+/// CSV with one row for each plane; its columns are explained below. A terminal gets the main
+/// columns of the planes with data, aligned.
 ///
 /// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
 /// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
@@ -82,7 +85,8 @@ pub(crate) struct SpectrumArgs {
     /// one: circle, ellipse, box, polygon, annulus, point; repeat for several
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
-    /// Subtract the median of a ring of these radii around the center [arcsec]
+    /// Subtract the median of a ring of these radii around the center [arcsec]; or, as 2x,4x, of a
+    /// ring in the shape of each region, between its outlines enlarged by these factors
     #[arg(long, value_name = "INNER,OUTER")]
     annulus: Option<String>,
     /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;
@@ -164,12 +168,41 @@ pub(super) fn read_regions(given: &[String], cube: &Path) -> Result<Vec<SkyRegio
     Ok(regions)
 }
 
+/// A spectrum for a terminal: where it was taken, and the planes with data.
+fn aligned(spectrum: &CubeSpectrum) -> String {
+    let right = |name| (name, Align::Right);
+    let mut table = Table::new([
+        right("plane"),
+        ("", Align::Left),
+        right("um"),
+        right("MJy/sr"),
+        right("error"),
+        right("uJy"),
+        right("error"),
+        right("pixels"),
+    ]);
+    for point in spectrum.points.iter().filter(|point| point.n_pixels > 0) {
+        let value = |value: Option<f32>| number(value.map(f64::from));
+        table.row([
+            point.plane.to_string(),
+            point.detector.clone(),
+            format!("{:.4}", point.wavelength),
+            value(point.surface_brightness),
+            value(point.surface_brightness_error),
+            value(point.flux),
+            value(point.flux_error),
+            format!("{}/{}", point.n_pixels, point.n_pixels_total),
+        ]);
+    }
+    format!("{}\n{}", spectrum.place(), table.render("  "))
+}
+
 /// The spectra of all regions in all cubes, and how many cubes cannot be read: they are named, and
 /// the others are used.
 fn spectra(
     args: &SpectrumArgs,
     regions: &[SkyRegion],
-    annulus: Option<[f64; 2]>,
+    annulus: Option<BackgroundRing>,
 ) -> Result<(Vec<CubeSpectrum>, usize), Failure> {
     let of_file = |file: &PathBuf| -> Result<Vec<CubeSpectrum>, Failure> {
         let mut cube = open_cube(file)?;
@@ -195,7 +228,7 @@ fn spectra(
 pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let regions = args.regions()?;
     let outputs = output::outputs(&args.output, &["csv", "png", "svg", "pdf"], args.overwrite)?;
-    let annulus = args.annulus.as_deref().map(parse_annulus).transpose();
+    let annulus = args.annulus.as_deref().map(str::parse).transpose();
     let annulus = annulus.context("--annulus").map_err(Failure::usage)?;
     let (spectra, failed) = spectra(args, &regions, annulus)?;
     for spectrum in spectra.iter().filter(|spectrum| spectrum.clipped) {
@@ -219,6 +252,8 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
             several => serde_json::to_string_pretty(several)?,
         };
         ui::data(&format!("{text}\n"))?;
+    } else if outputs.is_empty() && std::io::stdout().is_terminal() {
+        ui::data(&spectra.iter().map(aligned).collect::<Vec<_>>().join("\n"))?;
     } else if outputs.is_empty() {
         ui::data_bytes(&CubeSpectrum::csv(&spectra)?)?;
     } else {
@@ -227,4 +262,55 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
         }
     }
     Ok(if failed == 0 { Outcome::Done } else { Outcome::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use spx_pipeline::cube::CubeSpectrumPoint;
+
+    use super::*;
+
+    #[test]
+    fn a_terminal_gets_the_planes_with_data_within_80_columns() {
+        let point = |plane: usize, flux: Option<f32>| CubeSpectrumPoint {
+            plane,
+            wavelength: 2.0385,
+            wavelength_min: 2.015,
+            wavelength_max: 2.062,
+            surface_brightness: flux,
+            surface_brightness_error: flux,
+            flux,
+            flux_error: flux,
+            n_pixels: if flux.is_some() { 1234 } else { 0 },
+            n_pixels_total: 1234,
+            count: 1,
+            and_mask: 0,
+            or_mask: 0,
+            background: None,
+            background_error: None,
+            background_pixels: 0,
+            detector: "D3".to_owned(),
+        };
+        let spectrum = CubeSpectrum {
+            file: "cube.fits".to_owned(),
+            detector: "D3".to_owned(),
+            ra: 186.45375,
+            dec: 33.54667,
+            radius_arcsec: Some(100.0),
+            region: String::new(),
+            label: String::new(),
+            annulus_arcsec: Some([120.0, 150.0]),
+            pixel: [1.0; 2],
+            pixel_area_arcsec2: 37.9,
+            clipped: false,
+            points: vec![point(9, None), point(10, Some(-1.234_567e-9)), point(101, Some(12_345.678))],
+        };
+        let text = aligned(&spectrum);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].starts_with("RA 186.45375° Dec +33.54667°, within 100″"), "{text}");
+        assert_eq!(lines[1].split_whitespace().next(), Some("plane"));
+        assert!(lines[2].contains("10  D3  2.0385  -1.235e-9"), "{text}");
+        assert!(lines[3].contains("101  D3") && lines[3].ends_with("1234/1234"), "{text}");
+        assert!(lines.len() == 4 && lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+    }
 }

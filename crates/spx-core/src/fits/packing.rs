@@ -4,7 +4,7 @@
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
-use super::dither::quantize;
+use super::dither::{Dither, quantize};
 use super::error::FitsError;
 use super::header_form::HeaderForm;
 use super::number::{FitsNumber, NumberType, encode};
@@ -14,6 +14,8 @@ use super::rice;
 pub(super) const RICE_BLOCK: usize = 32;
 /// Pixels that a tile has, about: enough to pack well, few enough to be unpacked for a spectrum.
 const TILE_PIXELS: usize = 1 << 12;
+/// How rounded values are dithered.
+pub(super) const DITHER: Dither = Dither::Subtractive { zeros: false, seed: 1 };
 /// What stands for NaN among rounded values.
 pub(super) const NULL: i32 = i32::MIN;
 
@@ -106,8 +108,9 @@ impl OpenTiles {
     }
 }
 
-/// Rows of a tile of an image `nx` wide.
-pub(super) fn tile_rows([ny, nx]: [usize; 2]) -> usize {
+/// Rows of the tiles, which hold about 4096 pixels, into which a writer packs a plane of this
+/// shape.
+pub fn packed_tile_rows([ny, nx]: [usize; 2]) -> usize {
     (TILE_PIXELS / nx.max(1)).clamp(1, ny.max(1))
 }
 

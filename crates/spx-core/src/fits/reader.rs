@@ -2,16 +2,18 @@
 
 use std::path::Path;
 
+use super::cards::is_structural;
 use super::checksum;
 use super::error::FitsError;
 use super::hdu::{HduEntry, NextHdu, header_error, header_text, read_hdu};
+use super::header_form::card_images;
 use super::image::ImageLayout;
 use super::mapped::MappedImage;
 use super::number::{FitsNumber, NumberType};
 use super::source::ByteSource;
 use super::table::{FitsColumn, TableLayout};
 use super::tiles::TiledImage;
-use crate::header::{CardValue, Header};
+use crate::header::{CARD_LEN, CardValue, Header};
 use crate::pixels::PlaneSample;
 
 type Result<T> = std::result::Result<T, FitsError>;
@@ -245,6 +247,49 @@ impl FitsReader {
         }
         let (start, count) = (image.data, count(&image.shape));
         Ok(self.source.mapping().and_then(|file| MappedImage::new(file, start, count)))
+    }
+
+    /// Rows of the tiles of the current image, where each of them holds whole rows of one plane;
+    /// `None` where it is not tile-compressed, or otherwise.
+    ///
+    /// # Errors
+    /// Where the header cannot be read, or the file does not hold all of the data.
+    pub fn tile_rows(&mut self) -> Result<Option<usize>> {
+        Ok(self.packed_image()?.and_then(|(image, _)| image.tile_rows()))
+    }
+
+    /// Whether the cards of the current HDU are those that a writer makes of `cards`, those of its
+    /// form and its sums left aside.
+    ///
+    /// # Errors
+    /// Where the header cannot be read, or one of `cards` has no FITS form.
+    pub fn has_cards(&self, cards: &Header) -> Result<bool> {
+        let (text, _) = self.parts()?;
+        let found = text.as_bytes().chunks(CARD_LEN).map(|card| card.trim_ascii_end());
+        let is_own = |card: &&[u8]| {
+            let keyword = std::str::from_utf8(card.get(..8).unwrap_or(card)).unwrap_or_default();
+            keyword == "CONTINUE" || !is_structural(keyword.trim_end())
+        };
+        let expected = card_images(cards, None)?;
+        Ok(found.filter(is_own).eq(expected.iter().map(|image| image.trim_end().as_bytes())))
+    }
+
+    /// The current image, where it is tile-compressed.
+    pub(super) fn packed_image(&mut self) -> Result<Option<(&TiledImage, &ByteSource)>> {
+        self.content()?;
+        Ok(match &self.content {
+            Some(HduContent::Tiles(image)) => Some((image, &self.source)),
+            _ => None,
+        })
+    }
+
+    /// The current image, where it stands in the file as numbers.
+    pub(super) fn plain_image(&mut self) -> Result<Option<(&ImageLayout, &ByteSource)>> {
+        self.content()?;
+        Ok(match &self.content {
+            Some(HduContent::Image(image)) => Some((image, &self.source)),
+            _ => None,
+        })
     }
 
     fn table(&mut self) -> Result<(&TableLayout, &ByteSource)> {

@@ -5,12 +5,15 @@ use std::ops::Range;
 use super::error::FitsError;
 use super::header_form::{HeaderForm, card_images};
 use super::number::FitsNumber;
-use super::packing::{OpenTiles, PackedTile, PackingFault, TilePacker, TilePacking, tile_rows};
-use super::reader::check_range;
+use super::packing::{OpenTiles, PackedTile, PackingFault, TilePacker, TilePacking, packed_tile_rows};
+use super::reader::{FitsReader, check_range};
 use super::writer::{FitsWriter, OpenContent, TILE_FORMAT, WriteFault, does_not_fit, kind_of};
 use crate::header::Header;
 
 type Result<T> = std::result::Result<T, FitsError>;
+
+/// Pixels that are copied at a time.
+const COPIED: usize = 1 << 17;
 
 impl FitsWriter {
     /// Appends a tile-compressed image HDU: RICE_1, a row a tile, lossless; the rest as for
@@ -111,6 +114,46 @@ impl FitsWriter {
         })
     }
 
+    /// Copies pixels of the current image of another file to the same places of the current image,
+    /// as they stand there, whether packed or not. Of a packed image they must be whole tiles, of
+    /// which the first is the next one.
+    ///
+    /// # Errors
+    /// Where the images are not stored alike, one of them has fewer pixels, or either file fails.
+    pub fn copy_pixels(&mut self, from: &mut FitsReader, pixels: Range<usize>) -> Result<()> {
+        const UNLIKE: FitsError = FitsError::Unsupported("copying pixels of an image of another form");
+        let label = self.label();
+        let hdu = self.open()?;
+        let data = hdu.data();
+        if let OpenContent::Tiles(tiles) = &hdu.content {
+            let Some((image, source)) = from.packed_image()? else { return Err(UNLIKE) };
+            if !image.is_like(tiles) {
+                return Err(UNLIKE);
+            }
+            return self.write_tiles(pixels.start, pixels.len(), |_, number, _| {
+                image.packed_tile(source, number).map_err(PackingFault::Other)
+            });
+        }
+        let OpenContent::Image { kind, zero, count } = hdu.content else {
+            return Err(FitsError::NotAnImage { hdu: label });
+        };
+        let Some((image, source)) = from.plain_image()? else { return Err(UNLIKE) };
+        let scaling = &image.scaling;
+        if (image.kind, scaling.scale, scaling.zero) != (kind, 1.0, zero as f64) {
+            return Err(UNLIKE);
+        }
+        let available = count.min(image.shape.iter().product());
+        check_range(pixels.start, pixels.len(), available, || label.clone())?;
+        let mut bytes = Vec::new();
+        for start in pixels.clone().step_by(COPIED) {
+            bytes.resize(COPIED.min(pixels.end - start) * kind.size(), 0);
+            let before = (start * kind.size()) as u64;
+            source.read_at(image.data + before, &mut bytes)?;
+            self.write_at(data + before, &bytes)?;
+        }
+        Ok(())
+    }
+
     /// Packs and writes so many pixels of the current image from number `first` on: whole tiles, of
     /// which the first is the next one. `pack` is given the number of a tile and its range of these
     /// pixels.
@@ -183,7 +226,7 @@ impl FitsWriter {
 /// Rows of the tiles of an image of this shape.
 fn plane_tile_rows(shape: &[usize]) -> usize {
     match shape {
-        [.., ny, nx] => tile_rows([*ny, *nx]),
+        [.., ny, nx] => packed_tile_rows([*ny, *nx]),
         _ => 1,
     }
 }

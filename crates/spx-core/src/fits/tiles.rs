@@ -12,6 +12,7 @@ use super::error::FitsError;
 use super::hdu::HduEntry;
 use super::image::image_scaling;
 use super::number::{FitsNumber, NumberType, Scaling, decode};
+use super::packing::{DITHER, OpenTiles, PackedTile, RICE_BLOCK, TilePacking};
 use super::rice;
 use super::source::{ByteSource, DEFLATE_RATIO};
 use super::table::TableLayout;
@@ -90,6 +91,43 @@ impl TiledImage {
         };
         image.check(hdu)?;
         Ok(image)
+    }
+
+    /// Rows of a tile, where each of them holds whole rows of one plane.
+    pub(super) fn tile_rows(&self) -> Option<usize> {
+        match (self.tile.as_slice(), self.axes.first()) {
+            ([columns, rows, planes @ ..], Some(nx)) if columns == nx && planes.iter().all(|n| *n == 1) => {
+                Some(*rows)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether its tiles are those of an image that is being written, packed in the same way.
+    pub(super) fn is_like(&self, tiles: &OpenTiles) -> bool {
+        let rice = |bytes| TileMethod::Rice { bytes, block: RICE_BLOCK };
+        let (method, dither) = match tiles.packing {
+            TilePacking::Rice { bytes } => (rice(bytes), Dither::No),
+            TilePacking::Gzip => (TileMethod::Gzip { shuffled: true }, Dither::No),
+            TilePacking::Rounded => (rice(4), DITHER),
+        };
+        let planes: usize = self.axes.iter().skip(2).product();
+        let zero = self.scaling.scale == 1.0 && self.scaling.zero == tiles.zero as f64;
+        self.tile_rows() == Some(tiles.rows)
+            && (self.axes[1], self.axes[0], planes) == (tiles.size[0], tiles.size[1], tiles.planes)
+            && (self.kind, self.method, self.dither) == (tiles.kind, method, dither)
+            && zero
+    }
+
+    /// A tile as it stands in the file.
+    pub(super) fn packed_tile(&self, source: &ByteSource, tile: usize) -> Result<PackedTile, FitsError> {
+        for (column, is_packed) in [(PACKED, true), (PACKED_REAL, false)] {
+            if self.array_len(source, column, tile)? > 0 {
+                let rounding = if is_packed { self.quantization(source, tile)? } else { None };
+                return Ok(PackedTile { bytes: self.table.array(source, column, tile, 1)?, rounding });
+            }
+        }
+        Err(self.damaged(tile, "it has no data"))
     }
 
     /// Compares what the header declares with what the data can hold.

@@ -239,7 +239,8 @@ impl BackgroundBlocks {
     fn some(&self, pixels: &BackgroundPixels) -> [Vec<f32>; 2] {
         // Odd, so that it is no divisor of the rows' length.
         let step = (pixels.background / SOME) | 1;
-        let mut some = [Vec::new(), Vec::new()];
+        let count = pixels.image.len() / step + 1;
+        let mut some = [Vec::with_capacity(count), Vec::with_capacity(count)];
         let mut skipped = 0;
         for (k, &y) in pixels.rows.iter().enumerate() {
             let nx = pixels.shape[1];

@@ -81,7 +81,7 @@ pub(super) fn bins(
     count: usize,
 ) -> Vec<ResidualBin> {
     let rule = BinRule::new(detector, count);
-    let mut values = vec![Vec::new(); count];
+    let mut values: Vec<_> = (0..count).map(|_| Vec::with_capacity(residuals.len() / count)).collect();
     let mut sums = vec![0.0; count];
     for (residual, wavelength) in residuals.iter().zip(wavelengths) {
         if let Some(bin) = rule.bin(*wavelength).filter(|_| !residual.is_nan()) {

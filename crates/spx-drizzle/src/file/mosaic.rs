@@ -66,7 +66,8 @@ fn write_hdus(
     fits.checksum()?;
     let planes = mosaic.planes().cloned().unwrap_or_default();
     let (shape, wcs) = (mosaic.shape(), info.celestial.clone());
-    let mut out = PlaneWriter { fits, shape, flat: true, wcs, compression: info.compression, progress };
+    let compression = info.compression;
+    let mut out = PlaneWriter { fits, shape, flat: true, wcs, compression, progress, kept: None };
     let fill = info.options.fill;
     let science = |z: usize, plane: &mut [f32]| fill_science(mosaic, fill, z, plane);
     if planes.only_mean {

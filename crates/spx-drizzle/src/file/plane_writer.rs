@@ -1,5 +1,7 @@
 //! Writing the arrays of a cube or a mosaic, plane by plane.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 use spx_core::fits::{FitsNumber, FitsWriter};
 use spx_core::header::Header;
@@ -7,6 +9,7 @@ use spx_core::progress::Progress;
 
 use super::arrays::CubeCompression;
 use super::error::CubeFileProblem;
+use super::kept::KeptBands;
 use crate::cube::{CubeData, OptionalPlane};
 
 /// Pixels that are computed and written at a time, if they are more than a plane.
@@ -23,6 +26,8 @@ pub(super) struct PlaneWriter<'a> {
     pub(super) wcs: Header,
     pub(super) compression: CubeCompression,
     pub(super) progress: &'a dyn Progress,
+    /// Where a part is copied.
+    pub(super) kept: Option<KeptBands<'a>>,
 }
 
 impl PlaneWriter<'_> {
@@ -49,17 +54,25 @@ impl PlaneWriter<'_> {
         let cards = self.cards(name, unit);
         let shape = self.inner().to_vec();
         self.fits.image_rounded(&shape, &cards)?;
-        let (mut values, mut allowed) = (vec![0.0; ny * nx], vec![0.0; ny * nx]);
-        for z in 0..nz {
-            if self.progress.cancelled() {
-                return Err(CubeFileProblem::Cancelled);
-            }
-            rayon::join(|| plane(z, &mut values), || cube.variance(z, &mut allowed));
-            steps(&mut allowed);
-            self.fits.write_rounded(z * ny * nx, &values, &allowed)?;
-            self.progress.advance(1);
+        let mut buffers = (vec![0.0; ny * nx], vec![0.0; ny * nx]);
+        let fill = |z: usize, (values, allowed): &mut (Vec<f32>, Vec<f32>)| {
+            rayon::join(|| plane(z, values), || cube.variance(z, allowed));
+            steps(allowed);
+        };
+        let Self { fits, kept, progress, .. } = self;
+        if let Some(kept) = kept {
+            let write = |fits: &mut FitsWriter, first, part: Range<usize>, buffers: &(Vec<f32>, Vec<f32>)| {
+                Ok(fits.write_rounded(first, &buffers.0[part.clone()], &buffers.1[part])?)
+            };
+            kept.image(fits, (name, [ny, nx]), &mut buffers, fill, write, || step(*progress, 1))?;
+            return Ok(fits.checksum()?);
         }
-        Ok(self.fits.checksum()?)
+        for z in 0..nz {
+            fill(z, &mut buffers);
+            fits.write_rounded(z * ny * nx, &buffers.0, &buffers.1)?;
+            step(*progress, 1)?;
+        }
+        Ok(fits.checksum()?)
     }
 
     fn cards(&self, name: &str, unit: &str) -> Header {
@@ -111,6 +124,14 @@ impl PlaneWriter<'_> {
                 self.fits.image_gzip::<T>(&shape, &cards)?
             }
         }
+        if let Some(kept) = self.kept.as_mut().filter(|_| outer.is_empty()) {
+            let write = |fits: &mut FitsWriter, first, part: Range<usize>, pixels: &Vec<T>| {
+                Ok(fits.write_pixels(first, &pixels[part])?)
+            };
+            let (mut pixels, fill) = (vec![T::default(); ny * nx], |z, pixels: &mut Vec<T>| plane(z, pixels));
+            kept.image(self.fits, (name, [ny, nx]), &mut pixels, fill, write, || step(self.progress, 1))?;
+            return Ok(self.fits.checksum()?);
+        }
         // While some planes are written, which is one thread's work, the others compute the next
         // ones.
         let total = nz * outer.iter().product::<usize>();
@@ -122,9 +143,6 @@ impl PlaneWriter<'_> {
         let (mut ready, mut next) = (Vec::new(), Vec::new());
         fill(0, &mut ready);
         for first in (0..total).step_by(batch) {
-            if self.progress.cancelled() {
-                return Err(CubeFileProblem::Cancelled);
-            }
             let fits = &mut *self.fits;
             let write = || fits.write_pixels(first * ny * nx, &ready);
             let prepare = || {
@@ -133,9 +151,15 @@ impl PlaneWriter<'_> {
                 }
             };
             rayon::join(write, prepare).0?;
-            self.progress.advance((ready.len() / (ny * nx)) as u64);
+            step(self.progress, ready.len() / (ny * nx))?;
             std::mem::swap(&mut ready, &mut next);
         }
         Ok(self.fits.checksum()?)
     }
+}
+
+/// Tells of planes that are written, and asks whether to stop.
+fn step(progress: &dyn Progress, planes: usize) -> Result<(), CubeFileProblem> {
+    progress.advance(planes as u64);
+    if progress.cancelled() { Err(CubeFileProblem::Cancelled) } else { Ok(()) }
 }

@@ -31,6 +31,7 @@ use super::arrays::{CubeCompression, WAVELENGTH};
 use super::checked::{checked, text_format, verify};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::exposure_table::{EXPOSURES, read_entries, write_entries};
+use super::kept::{KeptBands, KeptFile, at, band_rows, is_kept};
 use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 use super::reader::read_wavelengths;
@@ -38,7 +39,7 @@ use super::writer::write_wavelengths;
 
 use crate::{
     AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, KeptSums,
-    RealSum, VarianceMethod, WavelengthGrid,
+    ReachedBands, RealSum, VarianceMethod, WavelengthGrid,
 };
 
 /// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights
@@ -86,16 +87,46 @@ pub fn write_sums(
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
-    let attempt = || -> Result<(), CubeFileProblem> {
+    write_or_copy(path, accumulator, settings, ((celestial, compression), None), (overwrite, progress))
+}
+
+/// As [`write_sums`] over the file that is there, but copies what exposures that were added since
+/// did not reach; of the rest of the sums nothing is asked.
+///
+/// # Errors
+/// As [`write_sums`].
+pub fn rewrite_sums(
+    path: &Path,
+    accumulator: &Accumulator,
+    settings: &[String],
+    form: (&Header, CubeCompression),
+    (file, bands): (&mut KeptFile, &ReachedBands),
+    progress: &dyn Progress,
+) -> Result<(), CubeFileError> {
+    let kept = Some(KeptBands { file, bands });
+    write_or_copy(path, accumulator, settings, (form, kept), (true, progress))
+}
+
+/// Cards of the WCS and compression, and what is copied.
+type SumsForm<'a> = ((&'a Header, CubeCompression), Option<KeptBands<'a>>);
+
+fn write_or_copy(
+    path: &Path,
+    accumulator: &Accumulator,
+    settings: &[String],
+    form: SumsForm<'_>,
+    (overwrite, progress): (bool, &dyn Progress),
+) -> Result<(), CubeFileError> {
+    let attempt = move || -> Result<(), CubeFileProblem> {
         let file = AtomicFile::new(path, overwrite)?;
         let mut fits = FitsWriter::create(file.path())?;
-        write_hdus(&mut fits, &accumulator.drizzler, (celestial, compression), progress)?;
+        write_hdus(&mut fits, &accumulator.drizzler, form, progress)?;
         write_entries(&mut fits, accumulator.entries())?;
         write_settings(&mut fits, settings)?;
         fits.finish()?;
         Ok(file.commit()?)
     };
-    attempt().map_err(|problem| CubeFileError { path: path.to_owned(), problem })
+    at(path, attempt())
 }
 
 /// The steps of progress that writing these sums takes: one for each plane of each.
@@ -113,7 +144,7 @@ fn steps(plan: &DrizzlePlan, exposures: u32) -> u64 {
 fn write_hdus(
     fits: &mut FitsWriter,
     drizzler: &Drizzler,
-    (celestial, compression): (&Header, CubeCompression),
+    ((celestial, compression), kept): SumsForm<'_>,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileProblem> {
     let plan = drizzler.plan();
@@ -130,7 +161,7 @@ fn write_hdus(
     let shape = plan.cube_shape();
     let nz = shape[0];
     let wcs = celestial.clone();
-    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress };
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress, kept };
     for sum in BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)) {
         out.image(bit_place(sum).0, "", |z, plane: &mut [u32]| drizzler.bit_sum(sum, z, plane))?;
     }
@@ -147,7 +178,7 @@ fn write_hdus(
         out.context(drizzler)?;
     }
     let axis = PlaneAxis::of_grid(drizzler.wavelengths(), None);
-    write_wavelengths(fits, &axis, drizzler.inputs_per_plane(), None)
+    write_wavelengths(out.fits, &axis, drizzler.inputs_per_plane(), None)
 }
 
 /// Grid and options: all of a plan that the sums depend on but the edges of the planes.
@@ -206,7 +237,7 @@ impl SumsFile {
     /// an HDU is missing, [`CubeFileProblem::Damaged`] where its checksum is wrong, and what the
     /// disk refuses.
     pub fn open(path: &Path) -> Result<Self, CubeFileError> {
-        Self::try_open(path).map_err(|problem| CubeFileError { path: path.to_owned(), problem })
+        at(path, Self::try_open(path))
     }
 
     fn try_open(path: &Path) -> Result<Self, CubeFileProblem> {
@@ -285,8 +316,50 @@ impl SumsFile {
     /// where an array is missing, [`CubeFileProblem::Damaged`] where its checksum is wrong,
     /// [`CubeFileProblem::Cancelled`], and what disk and memory refuse.
     pub fn load(mut self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
-        let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, progress));
+        let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, None, progress));
         attempt.map_err(|problem| self.error(problem))
+    }
+
+    /// For each plane, the number of exposures that contributed.
+    pub fn inputs_per_plane(&self) -> &[u32] {
+        &self.inputs_per_plane
+    }
+
+    /// Rows of the bands of which [`load_reached`](Self::load_reached) reads some, where the file
+    /// allows that: where it is packed as is asked for, and the plan has neither optional sums nor
+    /// a context.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn bands(
+        &mut self,
+        plan: &DrizzlePlan,
+        compression: CubeCompression,
+    ) -> Result<Option<usize>, CubeFileError> {
+        let planes = plan.planes();
+        if planes.only_mean || planes.sums() > 0 || planes.keeps_context() {
+            return Ok(None);
+        }
+        let bits = BIT_SUMS.map(|sum| bit_place(sum).0);
+        let names = [bits, REAL_SUMS.map(|sum| real_place(sum).0)].concat();
+        let kept = self.check_plan(plan).and_then(|()| is_kept(&mut self.reader, plan, compression, &names));
+        Ok(at(&self.path, kept)?.then(|| band_rows(plan)))
+    }
+
+    /// Reads the sums of the bands that are reached, which must be those of [`bands`](Self::bands);
+    /// the others are zero. Gives the file, too, for [`rewrite_sums`] to copy the others from.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_reached(
+        mut self,
+        plan: DrizzlePlan,
+        bands: &ReachedBands,
+        progress: &dyn Progress,
+    ) -> Result<(Accumulator, KeptFile), CubeFileError> {
+        let attempt = self.restore(plan, Some(bands), progress);
+        let accumulator = attempt.map_err(|problem| self.error(problem))?;
+        Ok((accumulator, KeptFile { reader: self.reader }))
     }
 
     fn check_plan(&self, plan: &DrizzlePlan) -> Result<(), CubeFileProblem> {
@@ -304,20 +377,23 @@ impl SumsFile {
         Ok(())
     }
 
+    /// Reads the sums, of all rows or of those that are reached.
     fn restore(
         &mut self,
         plan: DrizzlePlan,
+        bands: Option<&ReachedBands>,
         progress: &dyn Progress,
     ) -> Result<Accumulator, CubeFileProblem> {
         let optional = (plan.optional_sums() > 0).then_some(RealSum::Optional(0));
         let context = (plan.context_words(self.exposures) > 0).then_some(BitSum::Context(0));
         let real = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).chain(optional).map(real_place);
         let bits = BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)).chain(context).map(bit_place);
-        for (name, _) in bits.chain(real) {
+        // Of bands they have been verified.
+        for (name, _) in bits.chain(real).filter(|_| bands.is_none()) {
             verify(&mut self.reader, name)?;
         }
         let shape = plan.cube_shape();
-        let mut kept = Kept { file: self, shape, progress };
+        let mut kept = Kept { file: self, shape, bands, progress };
         let mut accumulator = Accumulator::new(Drizzler::restore(plan, &mut kept)?);
         for entry in std::mem::take(&mut self.entries) {
             accumulator.note(entry)?;
@@ -334,6 +410,8 @@ impl SumsFile {
 struct Kept<'a> {
     file: &'a mut SumsFile,
     shape: [usize; 3],
+    /// What is read, where that is not all.
+    bands: Option<&'a ReachedBands>,
     progress: &'a dyn Progress,
 }
 
@@ -354,7 +432,20 @@ impl Kept<'_> {
         if !reader.image_shape()?.ends_with(&self.shape) {
             return Err(CubeFileProblem::Broken(format!("HDU {name} has not the shape of the grid")));
         }
-        reader.read_pixels((cube * nz + z) * ny * nx, out)?;
+        let first = (cube * nz + z) * ny * nx;
+        match self.bands {
+            None => reader.read_pixels(first, out)?,
+            Some(bands) => {
+                for (rows, reached) in bands.runs(z) {
+                    let pixels = &mut out[rows.start * nx..rows.end * nx];
+                    if reached {
+                        reader.read_pixels(first + rows.start * nx, pixels)?;
+                    } else {
+                        pixels.fill(T::default());
+                    }
+                }
+            }
+        }
         self.progress.advance(1);
         Ok(())
     }
@@ -369,6 +460,10 @@ impl KeptSums for Kept<'_> {
 
     fn inputs_per_plane(&self) -> &[u32] {
         &self.file.inputs_per_plane
+    }
+
+    fn is_empty(&self, z: usize) -> bool {
+        self.bands.is_some_and(|bands| !bands.any(z))
     }
 
     fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), CubeFileProblem> {

@@ -13,11 +13,12 @@ use spx_core::units::ARCSEC_PER_RADIAN;
 use super::arrays::{CubeCompression, PLANE_DETECTOR, WAVELENGTH};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::history::add_history;
+use super::kept::{KeptBands, KeptFile, at};
 use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 
 use crate::cube::{CubeData, OptionalPlane};
-use crate::{Bin, DrizzleOptions, FillValue, Timing, WavelengthGrid};
+use crate::{Bin, DrizzleOptions, FillValue, ReachedBands, Timing, WavelengthGrid};
 
 /// What a cube file says beside its arrays.
 #[derive(Debug, Clone, PartialEq)]
@@ -124,30 +125,56 @@ pub fn write(
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
-    let attempt = || -> Result<(), CubeFileProblem> {
+    write_or_copy(path, cube, info, None, (overwrite, progress))
+}
+
+/// As [`write()`] over the file that is there, but copies what exposures that were added since did
+/// not reach; of the rest of the cube nothing is asked.
+///
+/// # Errors
+/// As [`write()`].
+pub fn rewrite(
+    path: &Path,
+    cube: &dyn CubeData,
+    info: &CubeInfo,
+    (file, bands): (&mut KeptFile, &ReachedBands),
+    progress: &dyn Progress,
+) -> Result<(), CubeFileError> {
+    write_or_copy(path, cube, info, Some(KeptBands { file, bands }), (true, progress))
+}
+
+fn write_or_copy(
+    path: &Path,
+    cube: &dyn CubeData,
+    info: &CubeInfo,
+    kept: Option<KeptBands<'_>>,
+    (overwrite, progress): (bool, &dyn Progress),
+) -> Result<(), CubeFileError> {
+    let attempt = move || -> Result<(), CubeFileProblem> {
         if cube.planes().is_some_and(|planes| planes.only_mean) {
             return Err(CubeFileProblem::OnlyMean);
         }
         let file = AtomicFile::new(path, overwrite)?;
         let mut fits = FitsWriter::create(file.path())?;
-        write_hdus(&mut fits, cube, info, progress)?;
+        write_hdus(&mut fits, cube, info, kept, progress)?;
         fits.finish()?;
         Ok(file.commit()?)
     };
-    attempt().map_err(|problem| CubeFileError { path: path.to_owned(), problem })
+    at(path, attempt())
 }
 
 fn write_hdus(
     fits: &mut FitsWriter,
     cube: &dyn CubeData,
     info: &CubeInfo,
+    kept: Option<KeptBands<'_>>,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileProblem> {
     fits.image::<u8>(&[], &primary_cards(cube, info))?;
     fits.checksum()?;
     let (wcs, z_shrink) = (wcs_cards(cube.wavelengths(), info), info.options.effective_z_shrink());
     let (shape, compression) = (cube.shape(), info.compression);
-    let mut out = PlaneWriter { fits, shape, flat: false, wcs: wcs.clone(), compression, progress };
+    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress, kept };
     let fill = info.options.fill;
     out.measured("SCI", "MJy/sr", cube, |z, plane: &mut [f32]| fill_science(cube, fill, z, plane))?;
     out.measured("VARIANCE", "MJy2/sr2", cube, |z, plane: &mut [f32]| cube.variance(z, plane))?;
@@ -155,11 +182,11 @@ fn write_hdus(
     out.image("OR_MASK", "", |z, plane: &mut [u32]| cube.or_mask(z, plane))?;
     out.image("COUNT", "", |z, plane: &mut [u16]| cube.count(z, plane))?;
     let axis = PlaneAxis::of_grid(cube.wavelengths(), info.detector);
-    write_wavelengths(fits, &axis, cube.inputs_per_plane(), data_resolution(&axis, z_shrink).as_deref())?;
+    let resolution = data_resolution(&axis, z_shrink);
+    write_wavelengths(out.fits, &axis, cube.inputs_per_plane(), resolution.as_deref())?;
     if info.exact_wavelength_wcs {
-        write_exact_table(fits, &axis)?;
+        write_exact_table(out.fits, &axis)?;
     }
-    let mut out = PlaneWriter { fits, shape, flat: false, wcs, compression, progress };
     write_optional(&mut out, cube)?;
     write_observation(out, cube, info)
 }

@@ -194,3 +194,22 @@ fn zones_are_interpolated() {
     }
     assert!((sum - 1.0).abs() < 0.05, "{sum}");
 }
+
+#[test]
+fn a_cache_gives_what_the_planes_of_each_image_give() {
+    let cache = Arc::new(PsfCache::default());
+    let detector = Detector::new(3).unwrap();
+    let of = |sigma: f64| {
+        let planes = [gaussian(61, sigma), gaussian(61, 1.2 * sigma)].concat();
+        PsfModel::new(planes, 61, 5.0, PsfKind::Effective, vec![[0.0; 2], [9.0; 2]]).unwrap()
+    };
+    let widths = |model: &PsfModel| [0, 1].map(|zone| model.zone(zone).unwrap().fwhm());
+    for sigma in [4.0, 4.0, 5.0, 4.0] {
+        let cached = of(sigma).with_cache(Arc::clone(&cache), detector);
+        assert_eq!(widths(&cached), widths(&of(sigma)), "{sigma}");
+    }
+    let unusable = || PsfModel::new(vec![f32::NAN; 9], 3, 1.0, PsfKind::Effective, vec![[0.0; 2]]).unwrap();
+    for _ in 0..2 {
+        assert!(unusable().with_cache(Arc::clone(&cache), detector).zone(0).is_none());
+    }
+}

@@ -28,6 +28,8 @@ pub struct ArchiveAccess {
     pub retry: RetryOptions,
     /// The longest time in which nothing may arrive.
     pub timeout: Duration,
+    /// Whether files that are there are fetched anew.
+    pub anew: bool,
     /// Where files are looked for, in this order.
     pub sources: Vec<DownloadSource>,
 }

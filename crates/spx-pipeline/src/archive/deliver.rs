@@ -89,7 +89,7 @@ impl ArchiveOrder<'_> {
         let summary = QuerySummary::new(&client, &self.selection, found);
         let mirror = self.archive.mirror();
         let layout = (self.layout, self.data.as_path());
-        Ok(forecast_download(&summary, self.cutout, layout, mirror, output_dir))
+        Ok(forecast_download(&summary, self.cutout, layout, (mirror, self.archive.anew), output_dir))
     }
 
     /// Without a limit, a place may have tens of thousands of images.
@@ -109,10 +109,12 @@ impl ArchiveOrder<'_> {
         summary: &QuerySummary,
         stages: &mut Stages<'_>,
     ) -> Result<DeliveredFiles, PipelineError> {
-        let ArchiveAccess { workers, sources, retry, .. } = self.archive;
+        let ArchiveAccess { workers, sources, retry, anew, .. } = self.archive;
         let listener = stages.listener();
         let all_there = |delivered: &DeliveredFiles| {
-            delivered.missing.is_empty() && delivered.files.iter().all(|f| self.data.join(f).exists())
+            !anew
+                && delivered.missing.is_empty()
+                && delivered.files.iter().all(|f| self.data.join(f).exists())
         };
         let part = self.cutout.as_ref().map(|cutout| format!(" {cutout:?}")).unwrap_or_default();
         let parameters = format!("{} from {sources:?}{part}", self.asked());
@@ -127,6 +129,7 @@ impl ArchiveOrder<'_> {
                 layout: self.layout,
                 retry: retry.clone(),
                 whole_for_cutout: true,
+                anew: *anew,
                 ..DownloadOptions::default()
             };
             let client = self.archive.client();
@@ -148,12 +151,12 @@ impl ArchiveOrder<'_> {
 }
 
 /// What a download of the images of a query to a directory would bring. Files of the mirror count
-/// as being at hand.
+/// as being at hand; those that are there do unless they are fetched anew.
 pub(super) fn forecast_download(
     summary: &QuerySummary,
     cutout: Option<Cutout>,
     layout: (DownloadLayout, &Path),
-    mirror: Option<&Path>,
+    (mirror, anew): (Option<&Path>, bool),
     output_dir: &Path,
 ) -> WorkForecast {
     let mut forecast = WorkForecast::of(output_dir);
@@ -162,7 +165,7 @@ pub(super) fn forecast_download(
         let (layout, data) = layout;
         let is_mirrored = mirror.is_some_and(|mirror| mirror.join(target.uri.mirror_path()).is_file());
         forecast.images += 1;
-        if is_mirrored || layout.path(data, &target).is_file() {
+        if is_mirrored || !anew && layout.path(data, &target).is_file() {
             forecast.at_hand += 1;
         } else {
             forecast.to_fetch += 1;

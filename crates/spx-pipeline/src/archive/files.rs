@@ -92,8 +92,9 @@ impl fmt::Display for FetchedFiles {
         let bytes: u64 = self.reports.iter().map(|r| r.bytes).sum();
         write!(
             f,
-            "{} files: {} fetched ({:.1} MB), {} there already, {} in the mirror, {} failed",
+            "{} {}: {} fetched ({:.1} MB), {} there already, {} in the mirror, {} failed",
             self.reports.len(),
+            files(self.reports.len()),
             of("fetched") + of("resumed"),
             bytes as f64 / 1e6,
             of("present"),
@@ -114,7 +115,8 @@ pub fn fetch(
 ) -> Result<FetchedFiles, PipelineError> {
     let plan = downloader.plan(targets, listener)?;
     if plan.missing() > 0 {
-        let text = format!("{} files to fetch, up to {:.1} MB", plan.missing(), plan.bytes() as f64 / 1e6);
+        let (count, megabytes) = (plan.missing(), plan.bytes() as f64 / 1e6);
+        let text = format!("{count} {} to fetch, up to {megabytes:.1} MB", files(count));
         listener.note(&text);
     }
     let reports = downloader.run(plan, listener);
@@ -127,6 +129,11 @@ pub fn fetch(
         fetched.reports.push(told(&report));
     }
     Ok(fetched)
+}
+
+/// `file` or `files`.
+fn files(count: usize) -> &'static str {
+    if count == 1 { "file" } else { "files" }
 }
 
 fn told(report: &FileReport) -> FetchReport {

@@ -6,11 +6,12 @@ use spx_archive::{Coverage, Cutout, CutoutCenter, CutoutSize, SearchCircle, Sear
 use spx_core::detector::Detector;
 use spx_core::sky::{Position, Rectangle};
 
+use crate::flag_selection::required as text;
 use crate::settings::SettingHeading;
 use crate::{PipelineError, ResultContext as _};
 
 /// Settings of the place whose images are wanted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(transform = SettingHeading("Selection"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
@@ -31,25 +32,12 @@ pub struct PlaceSettings {
     #[schemars(example = 30.0, extend("x-value" = "ARCMIN"))]
     pub height: Option<f64>,
     /// Images that overlap the circle (any), or that contain all of it (full)
-    #[schemars(extend("enum" = ["any", "full"]))]
-    pub coverage_mode: String,
+    #[serde(with = "text")]
+    #[schemars(with = "String", extend("enum" = ["any", "full"]))]
+    pub coverage_mode: Coverage,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]]))]
     pub bands: Option<Vec<String>>,
-}
-
-impl Default for PlaceSettings {
-    fn default() -> Self {
-        Self {
-            ra: None,
-            dec: None,
-            radius: None,
-            width: None,
-            height: None,
-            coverage_mode: Coverage::default().to_string(),
-            bands: None,
-        }
-    }
 }
 
 impl PlaceSettings {
@@ -58,13 +46,12 @@ impl PlaceSettings {
     /// # Errors
     /// Usage, naming the first setting that is missing or out of range.
     pub fn shape(&self) -> Result<SearchShape, PipelineError> {
-        let coverage = parse_coverage(&self.coverage_mode)?;
         let position = needed_position(self.ra, self.dec)?;
         match (self.radius, self.width, self.height) {
             (None, None, None) => Ok(SearchShape::Point(position)),
             (Some(radius), None, None) => {
                 let circle = SearchCircle::new(position, radius).map_err(PipelineError::usage)?;
-                Ok(SearchShape::Circle(circle, coverage))
+                Ok(SearchShape::Circle(circle, self.coverage_mode))
             }
             (None, Some(width), Some(height)) => {
                 let rectangle = Rectangle::new(position, width, height).map_err(PipelineError::usage)?;
@@ -134,12 +121,4 @@ pub(crate) fn needed_position(ra: Option<f64>, dec: Option<f64>) -> Result<Posit
         ));
     };
     Position::new(ra, dec).map_err(PipelineError::usage)
-}
-
-/// `any` or `full`.
-///
-/// # Errors
-/// Usage where it is neither.
-pub(crate) fn parse_coverage(text: &str) -> Result<Coverage, PipelineError> {
-    text.parse().map_err(|error| PipelineError::usage(format!("coverage_mode: {error}")))
 }

@@ -156,7 +156,7 @@ pub fn forecast_download(
     // Cutouts are not taken from the images of a mirror here.
     let mirror = access.mirror().filter(|_| cutout.is_none());
     let layout = (config.layout, config.output_dir.as_path());
-    Ok(deliver::forecast_download(summary, cutout, layout, mirror, &config.output_dir))
+    Ok(deliver::forecast_download(summary, cutout, layout, (mirror, access.anew), &config.output_dir))
 }
 
 /// Downloads what a query has found, and writes its summary beside the files. What is there already
@@ -189,6 +189,7 @@ pub fn download_listed(
         retry: access.retry.clone(),
         mirror_use: MirrorUse::Copy,
         layout: config.layout,
+        anew: access.anew,
         ..DownloadOptions::default()
     };
     let client = access.client();

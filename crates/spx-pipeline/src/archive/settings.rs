@@ -80,11 +80,19 @@ pub struct ArchiveSettings {
     /// alone where it is not IRSA
     #[schemars(extend("examples" = [["cloud", "irsa"]]))]
     pub sources: Option<Vec<String>>,
+    /// Fetch files anew that are there; each is replaced when the new one is complete
+    pub force_download: bool,
 }
 
 impl Default for ArchiveSettings {
     fn default() -> Self {
-        Self { search: SearchSettings::default(), workers: 4, data_mirror: None, sources: None }
+        Self {
+            search: SearchSettings::default(),
+            workers: 4,
+            data_mirror: None,
+            sources: None,
+            force_download: false,
+        }
     }
 }
 
@@ -128,6 +136,7 @@ impl ArchiveSettings {
             release: *release,
             fields: *fields,
             workers: self.workers,
+            anew: self.force_download,
             retry: RetryOptions { attempts: retries.saturating_add(1), ..RetryOptions::default() },
             timeout: Duration::from_secs_f64(timeout.clamp(1.0, 3600.0)),
         })

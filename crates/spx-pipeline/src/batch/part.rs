@@ -88,7 +88,7 @@ impl<'a> PartMaker<'a> {
         store: &LightCurveStore,
         part: &str,
     ) -> Result<PartReport, PipelineError> {
-        let (files, mut failed) = find_inputs(inputs).scan();
+        let (files, mut failed) = find_inputs(inputs, self.extraction.listener)?.scan();
         let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
         failed.extend(damaged);
         let listener = self.extraction.listener;

@@ -8,11 +8,9 @@ use spx_archive::{Coverage, SearchCircle, SearchShape, Selection};
 use spx_batch::{AggregateOptions, ImageTableFormat};
 
 use crate::PipelineError;
-use crate::archive::{
-    ArchiveAccess, ArchiveSettings, MAX_IMAGES, detectors, needed_position, parse_coverage,
-};
+use crate::archive::{ArchiveAccess, ArchiveSettings, MAX_IMAGES, detectors, needed_position};
 use crate::catalog::CatalogColumnSettings;
-use crate::flag_selection::check_names;
+use crate::flag_selection::{check_names, required as text};
 use crate::newest::InputSelection;
 use crate::photometry::neighbors::NeighborSettings;
 use crate::photometry::settings::{PhotometryParameters, PhotometrySettings};
@@ -55,8 +53,9 @@ pub struct BatchConfig {
     #[schemars(example = 1.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
     pub radius: Option<f64>,
     /// Images that overlap the region (any), or that contain all of it (full)
-    #[schemars(extend("enum" = ["any", "full"], "x-heading" = "Region"))]
-    pub coverage_mode: String,
+    #[serde(with = "text")]
+    #[schemars(with = "String", extend("enum" = ["any", "full"], "x-heading" = "Region"))]
+    pub coverage_mode: Coverage,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Region"))]
     pub bands: Option<Vec<String>>,
@@ -102,7 +101,7 @@ impl Default for BatchConfig {
             ra: None,
             dec: None,
             radius: None,
-            coverage_mode: Coverage::default().to_string(),
+            coverage_mode: Coverage::default(),
             bands: None,
             input: None,
             output_dir: "batch_output".into(),
@@ -200,10 +199,12 @@ impl BatchConfig {
         let center = needed_position(self.ra, self.dec)?;
         let radius = self.radius.ok_or_else(|| missing("radius"))?;
         let circle = SearchCircle::new(center, radius).map_err(PipelineError::usage)?;
-        let coverage = parse_coverage(&self.coverage_mode)?;
         Ok(Selection {
             bands: detectors(self.bands.as_deref())?,
-            ..self.archive.access()?.selection(SearchShape::Circle(circle, coverage), Some(MAX_IMAGES))
+            ..self
+                .archive
+                .access()?
+                .selection(SearchShape::Circle(circle, self.coverage_mode), Some(MAX_IMAGES))
         })
     }
 }

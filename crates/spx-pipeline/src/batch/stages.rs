@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use spx_archive::DownloadLayout;
-use spx_batch::{Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
+use spx_batch::{AggregateOptions, Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
 use spx_core::sky::Position;
 
 use super::extract::{Extraction, ImageReport, TABLES};
@@ -162,8 +162,9 @@ impl<'a> BatchRun<'a> {
     /// refuses.
     pub fn aggregate(&mut self) -> Result<(AggregatedCurves, MissingSources), PipelineError> {
         let reports = self.extract()?;
-        let BatchParameters { output_dir, aggregate: options, spectra, .. } = &self.parameters;
+        let BatchParameters { output_dir, aggregate, spectra, .. } = &self.parameters;
         let Extraction { directory, digest, settings, format, listener, catalog, .. } = &self.extraction;
+        let options = &AggregateOptions { settings: settings.clone(), ..aggregate.clone() };
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();
         let left_out = keep_newest(&mut found.tables, &reports);
@@ -256,7 +257,7 @@ impl<'a> BatchRun<'a> {
             (None, BatchImages::Local(paths)) => paths.clone(),
             (None, BatchImages::Archive(_)) => Vec::new(),
         };
-        let found = find_inputs(&inputs);
+        let found = find_inputs(&inputs, self.extraction.listener)?;
         found.tell_skipped(self.extraction.listener);
         let (files, unreadable) = found.scan();
         let NewestInputs { kept, aside, damaged } = newest_inputs(files, &self.parameters.selection)?;
@@ -304,7 +305,7 @@ pub fn forecast_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<W
     let mut forecast = WorkForecast::of(&parameters.output_dir);
     match (&parameters.images, order(&parameters)) {
         (BatchImages::Local(paths), _) => {
-            let (files, _) = find_inputs(paths).scan();
+            let (files, _) = find_inputs(paths, listener)?.scan();
             let images = newest_inputs(files, &parameters.selection)?.kept.len();
             (forecast.images, forecast.at_hand) = (images, images);
         }

@@ -10,7 +10,7 @@ use spx_drizzle::file::{CubeArray, CubeFile, CubeFileError};
 use spx_drizzle::{Bin, DrizzleOptions};
 use spx_wcs::CelestialWcs;
 
-use super::region::{RegionShape, SkyRegion};
+use super::region::{BackgroundRing, RegionShape, SkyRegion};
 use crate::statistics::median;
 
 /// The pixels of every plane that make a spectrum.
@@ -42,9 +42,8 @@ pub enum ApertureMiss {
 
 impl CubeAperture {
     /// The pixels of an image of shape `[ny, nx]` whose centers lie within a region, or of a point
-    /// the pixel that it lies in. `background` are the inner and outer radius \[arcsec\] of a ring
-    /// around the region's center, of whose pixels those that do not belong to the region are the
-    /// background.
+    /// the pixel that it lies in. Of the pixels of the ring of the `background`, those that do not
+    /// belong to the region are the background.
     ///
     /// # Errors
     /// Where the center lies outside the image, or no pixel's center in the region or in the ring.
@@ -52,7 +51,7 @@ impl CubeAperture {
         wcs: &CelestialWcs,
         shape: [usize; 2],
         region: &SkyRegion,
-        background: Option<[f64; 2]>,
+        background: Option<BackgroundRing>,
     ) -> Result<Self, ApertureMiss> {
         let [ny, nx] = shape;
         let at = wcs.sky_to_pixel(region.center).ok_or(ApertureMiss::Outside)?;
@@ -65,16 +64,17 @@ impl CubeAperture {
         if pixels.is_empty() {
             return Err(ApertureMiss::NoCenter);
         }
-        let ring = background.map(|radii| {
-            let ring = SkyRegion { shape: RegionShape::Ring(radii), ..region.clone() };
-            let mut found = inside(wcs, shape, &ring).0;
-            found.retain(|[x, y]| pixels.binary_search_by_key(&[*y, *x], |[u, v]| [*v, *u]).is_err());
+        let pixel_area = wcs.pixel_area(at[0], at[1]);
+        let ring = background.map(|ring| {
+            let [inner, outer] = ring.outlines(region, pixel_area.sqrt());
+            let mut found = inside(wcs, shape, &outer).0;
+            found.retain(|&[x, y]| !holds(wcs, &inner, [x, y]) && !is_among(&pixels, [x, y]));
             found
         });
         if ring.as_ref().is_some_and(Vec::is_empty) {
             return Err(ApertureMiss::NoBackground);
         }
-        Ok(Self { pixels, at, pixel_area: wcs.pixel_area(at[0], at[1]), clipped, background: ring })
+        Ok(Self { pixels, at, pixel_area, clipped, background: ring })
     }
 }
 
@@ -88,15 +88,22 @@ fn index(coordinate: f64, n: usize) -> Option<usize> {
 /// The pixels whose centers lie in a region, and whether it reaches beyond the image.
 fn inside(wcs: &CelestialWcs, [ny, nx]: [usize; 2], region: &SkyRegion) -> (Vec<[usize; 2]>, bool) {
     let (columns, rows, clipped) = enclosing_box(wcs, [ny, nx], region.center, region.reach());
-    let holds = |x: usize, y: usize| {
-        let [ra, dec] = wcs.pixel_to_sky(x as f64, y as f64);
-        Position::new(ra, dec).is_ok_and(|position| region.contains(position))
-    };
     let mut pixels = Vec::new();
     for y in rows {
-        pixels.extend(columns.clone().filter(|&x| holds(x, y)).map(|x| [x, y]));
+        pixels.extend(columns.clone().map(|x| [x, y]).filter(|at| holds(wcs, region, *at)));
     }
     (pixels, clipped)
+}
+
+/// Whether the center of a pixel lies in a region.
+fn holds(wcs: &CelestialWcs, region: &SkyRegion, [x, y]: [usize; 2]) -> bool {
+    let [ra, dec] = wcs.pixel_to_sky(x as f64, y as f64);
+    Position::new(ra, dec).is_ok_and(|position| region.contains(position))
+}
+
+/// Whether a pixel is in a list that is ordered by y and then by x.
+fn is_among(pixels: &[[usize; 2]], [x, y]: [usize; 2]) -> bool {
+    pixels.binary_search_by_key(&[y, x], |[u, v]| [*v, *u]).is_ok()
 }
 
 /// Columns and rows that hold the circle, and whether it reaches beyond the image.
@@ -361,7 +368,9 @@ mod tests {
         let [ra, dec] = grid.wcs().pixel_to_sky(20.0, 15.0);
         let shape = RegionShape::Ellipse([60.0, 20.0], 0.0);
         let region = SkyRegion::new(at(ra, dec), shape).unwrap();
-        let aperture = CubeAperture::new(grid.wcs(), grid.shape(), &region, Some([25.0, 50.0])).unwrap();
+        let aperture =
+            CubeAperture::new(grid.wcs(), grid.shape(), &region, Some(BackgroundRing::Radii([25.0, 50.0])))
+                .unwrap();
         let ring = aperture.background.unwrap();
         let far = |[x, y]: [usize; 2]| hypot(x as f64 - 20.0, y as f64 - 15.0) * 6.15;
         assert!(ring.iter().all(|at| (25.0..=50.0).contains(&far(*at)) && !aperture.pixels.contains(at)));
@@ -369,8 +378,45 @@ mod tests {
             ring.len() + aperture.pixels.iter().filter(|at| (25.0..=50.0).contains(&far(**at))).count();
         let expected = std::f64::consts::PI * (50.0f64.powi(2) - 25.0f64.powi(2)) / 6.15f64.powi(2);
         assert!((area as f64 - expected).abs() < 0.06 * expected, "{area} {expected}");
-        let beyond = CubeAperture::new(grid.wcs(), grid.shape(), &region, Some([500.0, 600.0]));
+        let beyond =
+            CubeAperture::new(grid.wcs(), grid.shape(), &region, Some(BackgroundRing::Radii([500.0, 600.0])));
         assert_eq!(beyond, Err(ApertureMiss::NoBackground));
+    }
+
+    /// The area of the ring is that of the larger outline less the smaller, for every shape.
+    #[test]
+    fn a_ring_may_follow_the_shape_of_its_region() {
+        let grid = grid(10.0, 20.0);
+        let [ra, dec] = grid.wcs().pixel_to_sky(20.0, 15.0);
+        let ring = |shape: RegionShape, times: [f64; 2]| {
+            let region = SkyRegion::new(at(ra, dec), shape).unwrap();
+            let ring = Some(BackgroundRing::Times(times));
+            CubeAperture::new(grid.wcs(), grid.shape(), &region, ring).unwrap().background.unwrap()
+        };
+        let pi = std::f64::consts::PI;
+        let corners = vec![[-33.0, -21.0], [31.0, -17.0], [5.0, 38.0]];
+        for (shape, area) in [
+            (RegionShape::Pixel, pi * 6.15 * 6.15),
+            (RegionShape::Circle(20.0), pi * 400.0),
+            (RegionShape::Ring([10.0, 20.0]), pi * 400.0),
+            (RegionShape::Ellipse([35.0, 15.0], 40.0), pi * 35.0 * 15.0),
+            (RegionShape::Box([60.0, 30.0], 20.0), 1800.0),
+            (RegionShape::Polygon(corners), 1812.0),
+        ] {
+            let found = ring(shape.clone(), [1.5, 2.5]).len() as f64 * 6.15 * 6.15;
+            let expected = area * (2.5 * 2.5 - 1.5 * 1.5);
+            assert!((found - expected).abs() < 0.12 * expected + 40.0, "{shape:?}: {found} {expected}");
+        }
+        // Twice the region, twice the ring; a circle's ring is that of its radii.
+        let wide = ring(RegionShape::Box([60.0, 20.0], 0.0), [1.5, 2.0]);
+        let reach = |axis: usize, middle: f64| {
+            wide.iter().map(|at| (at[axis] as f64 - middle).abs() * 6.15).fold(0.0, f64::max)
+        };
+        assert!((54.0..=60.0).contains(&reach(0, 20.0)) && (14.0..=20.0).contains(&reach(1, 15.0)));
+        let region = SkyRegion::around(at(ra, dec), Some(20.0)).unwrap();
+        let radii = Some(BackgroundRing::Radii([40.0, 80.0]));
+        let by_radii = CubeAperture::new(grid.wcs(), grid.shape(), &region, radii).unwrap();
+        assert_eq!(by_radii.background.unwrap(), ring(RegionShape::Circle(20.0), [2.0, 4.0]));
     }
 
     #[test]

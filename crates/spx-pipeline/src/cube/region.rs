@@ -6,7 +6,10 @@
 //! through north, which is counterclockwise where north is up and east is left; they turn the first
 //! size away from the parallel of declination.
 
+mod background;
 mod ds9;
+
+pub use background::BackgroundRing;
 
 use spx_core::elementary::{atan2, hypot, sin_cos};
 use spx_core::sky::{Position, SkyError};
@@ -46,8 +49,11 @@ pub enum RegionError {
         /// What is wrong with it.
         problem: String,
     },
-    /// A text that is no pair of radii.
-    #[error("`{0}`: expected two radii in arcsec, the inner one first: INNER,OUTER")]
+    /// A text that is no pair of radii or multiples.
+    #[error(
+        "`{0}`: expected two radii in arcsec, the inner one first: INNER,OUTER; or multiples of the \
+         region from 1x on: 2x,4x"
+    )]
     Annulus(String),
     /// The text has no region.
     #[error("no region was found")]
@@ -181,17 +187,6 @@ impl SkyRegion {
             _ => None,
         }
     }
-}
-
-/// Inner and outer radius of a background \[arcsec\], `25,45`.
-///
-/// # Errors
-/// Where they are no numbers, or the first is not below the second.
-pub fn parse_annulus(text: &str) -> Result<[f64; 2], RegionError> {
-    let radii =
-        text.split_once(',').and_then(|(a, b)| Some([a.trim().parse().ok()?, b.trim().parse().ok()?]));
-    let allowed = |[inner, outer]: &[f64; 2]| *inner >= 0.0 && inner < outer && outer.is_finite();
-    radii.filter(allowed).ok_or_else(|| RegionError::Annulus(text.to_owned()))
 }
 
 /// The direction in the middle of positions.

@@ -9,7 +9,7 @@ use spx_drizzle::file::CubeFile;
 use spx_plot::{FluxDensity, Size, Spectrum, SpectrumFigure, SpectrumPoint};
 
 use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
-use super::region::SkyRegion;
+use super::region::{BackgroundRing, SkyRegion};
 use crate::PipelineError;
 
 /// A spectrum and where it was taken.
@@ -31,6 +31,8 @@ pub struct CubeSpectrum {
     pub label: String,
     /// Inner and outer radius of the ring of the background, where one was subtracted.
     pub annulus_arcsec: Option<[f64; 2]>,
+    /// Those as multiples of the region, where they were given so.
+    pub annulus_times: Option<[f64; 2]>,
     /// Where the position lies in the cube, `[x, y]`, 0-based with integers at pixel centers.
     pub pixel: [f64; 2],
     /// Solid angle of a pixel there.
@@ -103,9 +105,8 @@ const COLUMNS: [&str; 18] = [
 ];
 
 impl CubeSpectrum {
-    /// The spectrum of a region, without the median of a ring around it, of inner and outer radius
-    /// `annulus` \[arcsec\]. Errors are those of pixels that share input pixels, or, where that is
-    /// asked for, of independent ones.
+    /// The spectrum of a region, without the median of the ring `annulus` around it. Errors are
+    /// those of pixels that share input pixels, or, where that is asked for, of independent ones.
     ///
     /// # Errors
     /// Nothing found, where there is no such pixel or no plane has data; or the file cannot be
@@ -114,7 +115,7 @@ impl CubeSpectrum {
         file: &Path,
         cube: &mut CubeFile,
         region: &SkyRegion,
-        annulus: Option<[f64; 2]>,
+        annulus: Option<BackgroundRing>,
         independent_errors: bool,
     ) -> Result<Self, PipelineError> {
         if !cube.has_variance() {
@@ -147,7 +148,14 @@ impl CubeSpectrum {
             radius_arcsec: region.radius(),
             region: region.to_string(),
             label: region.label.clone(),
-            annulus_arcsec: annulus,
+            annulus_arcsec: annulus.and_then(|ring| match ring {
+                BackgroundRing::Radii(radii) => Some(radii),
+                BackgroundRing::Times(_) => None,
+            }),
+            annulus_times: annulus.and_then(|ring| match ring {
+                BackgroundRing::Radii(_) => None,
+                BackgroundRing::Times(factors) => Some(factors),
+            }),
             pixel: aperture.at,
             pixel_area_arcsec2: aperture.pixel_area,
             clipped: aperture.clipped,
@@ -206,6 +214,9 @@ impl CubeSpectrum {
         };
         if let Some([inner, outer]) = self.annulus_arcsec {
             place.push_str(&format!(", less {inner}–{outer}″"));
+        }
+        if let Some([inner, outer]) = self.annulus_times {
+            place.push_str(&format!(", less {inner}–{outer} × its size"));
         }
         place
     }

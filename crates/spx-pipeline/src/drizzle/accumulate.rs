@@ -10,8 +10,10 @@ use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::mef::MefFile;
 use spx_core::progress::Progress;
-use spx_drizzle::file::{self, CubeCompression, SumsFile};
-use spx_drizzle::{AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, GroupTime};
+use spx_drizzle::file::{self, CubeCompression, KeptFile, SumsFile};
+use spx_drizzle::{
+    AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, GroupTime, ReachedBands,
+};
 
 use super::report::InputReport;
 use super::settings::{DrizzleConfig, DrizzleProduct, KnownExposures};
@@ -69,15 +71,55 @@ impl SumsInUse {
         }
     }
 
-    /// Replaces the file, or makes it; a file that has appeared meanwhile is another run's.
+    /// For each plane, the number of exposures that contributed; `None` where there is no file yet.
+    pub(super) fn inputs_per_plane(&self) -> Option<&[u32]> {
+        self.file.as_ref().map(SumsFile::inputs_per_plane)
+    }
+
+    /// Rows of bands of which [`load_reached`](Self::load_reached) reads some; `None` where all
+    /// have to be read.
+    pub(super) fn bands(
+        &mut self,
+        plan: &DrizzlePlan,
+        compression: CubeCompression,
+    ) -> Result<Option<usize>, PipelineError> {
+        let bands = self.file.as_mut().map(|file| file.bands(plan, compression)).transpose();
+        Ok(bands?.flatten())
+    }
+
+    /// Reads the bands of the sums that are reached, and gives the file for the others.
+    pub(super) fn load_reached(
+        &mut self,
+        plan: DrizzlePlan,
+        bands: &ReachedBands,
+        progress: &dyn Progress,
+    ) -> Result<(Accumulator, KeptFile), PipelineError> {
+        let file = self.file.take().ok_or_else(|| PipelineError::failed("the sums were read before"))?;
+        progress.start("read sums", file.steps(&plan));
+        let loaded = file.load_reached(plan, bands, progress);
+        progress.finish();
+        Ok(loaded?)
+    }
+
+    /// Replaces the file, or makes it, or writes what is not kept of it; a file that has appeared
+    /// meanwhile is another run's.
     pub(super) fn write(
         &mut self,
         accumulator: &Accumulator,
         settings: &[String],
         form: (&Header, CubeCompression),
+        kept: Option<(&mut KeptFile, &ReachedBands)>,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        let written = write(&self.path, accumulator, settings, form, self.exists, progress);
+        let written = match kept {
+            None => write(&self.path, accumulator, settings, form, self.exists, progress),
+            Some(kept) => {
+                progress.start("write sums", file::sums_steps(&accumulator.drizzler));
+                let written = file::rewrite_sums(&self.path, accumulator, settings, form, kept, progress);
+                progress.finish();
+                written.map_err(PipelineError::from)
+            }
+        };
         // Of two runs that would both make it, one is late.
         let is_late = !self.exists && self.path.symlink_metadata().is_ok();
         written.map_err(|error| if is_late { stages::at_work(&self.path) } else { error })?;

@@ -81,7 +81,7 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let report = report(&merged, product, &request.output, parameters.resampling.planes.context);
     let writer =
         CubeWriter { parameters: &parameters, product, history: &history, overwrite: request.overwrite };
-    writer.write(&request.output, &merged.drizzler, &report, merged.timing(), listener)?;
+    writer.write(&request.output, &merged.drizzler, (&report, merged.timing()), None, listener)?;
     Ok(report)
 }
 

@@ -9,9 +9,10 @@ use spx_core::foreground::{ForegroundEstimator, ForegroundFit};
 use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage};
 use spx_core::mef::{MefFile, ReadBuffers};
 use spx_core::release::ExposureCalibration;
+use spx_drizzle::file::KeptFile;
 use spx_drizzle::{
-    AccumulatedExposure, Accumulator, ComparisonOptions, Contribution, DrizzlePlan, Drizzler, Droplets,
-    Exposure, ExposureForeground, GroupTime, RejectionOptions, Timing,
+    AccumulatedExposure, ComparisonOptions, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure,
+    ExposureForeground, GroupTime, ReachedBands, RejectionOptions, Timing,
 };
 use spx_wcs::GridMap;
 
@@ -59,7 +60,7 @@ pub(super) struct DrizzleJob<'a> {
 }
 
 /// What loading tells of a source beside its droplets.
-enum Loaded {
+pub(super) enum Loaded {
     /// The image does not reach the region.
     Outside,
     /// Its pixels were read.
@@ -69,25 +70,26 @@ enum Loaded {
 }
 
 /// What adding a source brought.
-type Answer = Result<(Loaded, Contribution), InputError>;
+pub(super) type Answer = Result<(Loaded, Contribution), InputError>;
 
-/// What loading keeps from source to source, and from one comparison of the sources to the next.
+/// What loading keeps from source to source, and from one time that it sees them to the next.
 #[derive(Default)]
-struct LoadMemory {
+pub(super) struct LoadMemory {
     pool: BufferPool<ReadBuffers>,
     weights: Option<WeightMap>,
-    /// Fits of the zodiacal light, where a scale of the plane ZODI is all that they are.
-    fits: Mutex<HashMap<PathBuf, ForegroundFit>>,
+    /// Fits of the zodiacal light, where a scale of the plane ZODI is all that they are; `None`
+    /// where sources are seen once.
+    fits: Option<Mutex<HashMap<PathBuf, ForegroundFit>>>,
 }
 
 impl LoadMemory {
     fn fit_of(&self, path: &Path) -> Option<ForegroundFit> {
-        self.fits.lock().ok()?.get(path).cloned()
+        self.fits.as_ref()?.lock().ok()?.get(path).cloned()
     }
 
     fn remember(&self, path: PathBuf, found: Option<&FittedForeground>) {
         let fit = found.filter(|found| found.plane.is_none()).map(|found| found.fit.clone());
-        if let (Some(fit), Ok(mut fits)) = (fit, self.fits.lock()) {
+        if let (Some(fit), Some(Ok(mut fits))) = (fit, self.fits.as_ref().map(Mutex::lock)) {
             fits.insert(path, fit);
         }
     }
@@ -194,7 +196,7 @@ impl DrizzleJob<'_> {
 
     fn run_at_once(&self, plan: DrizzlePlan) -> Result<CubeReport, PipelineError> {
         let (drizzler, report, timing) = self.sum(plan)?;
-        self.write(&drizzler, &report, timing)?;
+        self.write(&drizzler, &report, timing, None)?;
         Ok(report)
     }
 
@@ -206,7 +208,8 @@ impl DrizzleJob<'_> {
         let mut drizzler = Drizzler::new(plan);
         // spxquery knows no median of the run.
         let alone = self.parameters.zodi.options.estimator == ForegroundEstimator::Ivm;
-        let answers = self.add(&mut drizzler, &self.files, alone.then_some(&[]))?;
+        let memory = self.load_memory(!self.parameters.resampling.comparison.is_none())?;
+        let answers = self.add(&mut drizzler, &self.files, &memory, alone.then_some(&[]))?;
         drizzler.finalize();
         let mut timing = Timing::default();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
@@ -216,61 +219,8 @@ impl DrizzleJob<'_> {
             inputs.push(report);
         }
         inputs.extend(self.left_aside());
-        let report = self.report(&drizzler, Vec::new(), inputs);
+        let report = self.report(&drizzler, Vec::new(), inputs, true);
         Ok((drizzler, report, timing))
-    }
-
-    fn run_accumulating(&self, plan: DrizzlePlan, mut sums: SumsInUse) -> Result<CubeReport, PipelineError> {
-        let before = sums.entries().to_vec();
-        let mut additions = AddedFiles::among(&self.files, &before, self.parameters.known);
-        let compares = !self.parameters.resampling.comparison.is_none();
-        // Exposures that are compared with each other cannot be added to those of earlier runs.
-        let anew = compares && !additions.new.is_empty();
-        additions.early = if anew { 0 } else { additions.early };
-        additions.tell(&sums.path, self.listener);
-        self.refuse_mixed_scales(&before, &additions.new)?;
-        let (files, mut accumulator) = if anew {
-            (additions.with_those_in(&sums.path, &before)?, Accumulator::new(Drizzler::new(plan)))
-        } else {
-            (additions.new.clone(), sums.load(plan, self.listener)?)
-        };
-        // Sums must not depend on how they were cut into runs, so none looks at the others.
-        let answers = self.add(&mut accumulator.drizzler, &files, Some(&[]))?;
-        accumulator.drizzler.finalize();
-        let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
-        let context = self.parameters.resampling.planes.context;
-        let kept = accumulator.entries().iter();
-        let mut accumulated: Vec<InputReport> = kept.map(|e| accumulate::report(e, context)).collect();
-        let known: HashSet<&ExposureId> = before.iter().map(|entry| &entry.id).collect();
-        for (source, answer) in files.iter().zip(answers) {
-            let added = self.added(source, answer);
-            let is_known = known.contains(&source.id);
-            if added.report.status != InputOutcome::Failed {
-                accumulator.note(additions.entry(source, &added, compares))?;
-            } else if is_known {
-                let reason = added.report.reason.unwrap_or_default();
-                return Err(PipelineError::failed(format!("{}: {reason}", source.path.display())));
-            }
-            if is_known { &mut accumulated } else { &mut inputs }.push(added.report);
-        }
-        let mut report = self.report(&accumulator.drizzler, accumulated, inputs);
-        // Sums of nothing but zeros help nobody.
-        self.writer().refuse_empty(&report)?;
-        if accumulator.entries().len() > before.len() {
-            let celestial = self.parameters.grid.header();
-            let form = (&celestial, self.parameters.compression);
-            sums.write(&accumulator, &self.history, form, self.listener)?;
-        }
-        if !self.parameters.sums_only {
-            self.write(&accumulator.drizzler, &report, accumulator.timing())?;
-        }
-        // They are no inputs of this cube.
-        let failed = additions.refused.iter().filter(|input| input.status == InputOutcome::Failed).count();
-        report.failed += failed;
-        report.rejected += additions.refused.len() - failed + self.aside.len();
-        report.inputs.extend(additions.refused);
-        report.inputs.extend(self.left_aside());
-        Ok(report)
     }
 
     /// Whether nothing is to be done: known exposures are skipped, all files are in the sums, and
@@ -295,24 +245,30 @@ impl DrizzleJob<'_> {
     }
 
     /// Files that are not used because others show the same exposure.
-    fn left_aside(&self) -> impl Iterator<Item = InputReport> {
+    pub(super) fn left_aside(&self) -> impl Iterator<Item = InputReport> {
         self.aside
             .iter()
             .map(|(file, reason)| InputReport::of(file, InputOutcome::Rejected, Some(reason.clone())))
     }
 
+    /// What loading keeps, with the fits of sources that are seen more than once.
+    pub(super) fn load_memory(&self, several_times: bool) -> Result<LoadMemory, PipelineError> {
+        let weights = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
+        let fits = several_times.then(Mutex::default);
+        Ok(LoadMemory { weights, fits, ..LoadMemory::default() })
+    }
+
     /// Adds sources to sums. Those whose zodiacal scale cannot be fitted come last, with the median
     /// of the others of their detector, unless the scales to look at are given as `run`.
-    fn add(
+    pub(super) fn add(
         &self,
         drizzler: &mut Drizzler,
         files: &[InputFile],
+        memory: &LoadMemory,
         run: Option<&[f64]>,
     ) -> Result<Vec<Answer>, PipelineError> {
-        let map = self.parameters.resampling.weight_map.as_deref().map(WeightMap::read).transpose()?;
-        let memory = LoadMemory { weights: map, ..LoadMemory::default() };
         let first = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
-            self.load(plan, source, &memory, run, out)
+            self.load(plan, source, memory, run, out)
         };
         let mut answers = self.add_once(drizzler, files, first)?;
         let waiting = |answer: &Answer| matches!(answer, Ok((Loaded::Waiting, _)));
@@ -336,7 +292,7 @@ impl DrizzleJob<'_> {
         let second = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets| {
             let of = scales.iter().find(|(detector, _)| *detector == source.id.detector);
             let run = of.map_or(&[][..], |(_, scales)| scales);
-            self.load(plan, source, &memory, Some(run), out)
+            self.load(plan, source, memory, Some(run), out)
         };
         let found = self.add_once(drizzler, &late_files, second)?;
         for (k, answer) in late.into_iter().zip(found) {
@@ -378,7 +334,7 @@ impl DrizzleJob<'_> {
         });
     }
 
-    fn load(
+    pub(super) fn load(
         &self,
         plan: &DrizzlePlan,
         source: &InputFile,
@@ -462,15 +418,13 @@ impl DrizzleJob<'_> {
         }
         let whole = file.whole(block)?;
         let found = fit(whole.metadata(), whole.views());
-        if !self.parameters.resampling.comparison.is_none() {
-            memory.remember(path, found.as_ref());
-        }
+        memory.remember(path, found.as_ref());
         let (image, block) = whole.into_rows(needed, reuse)?;
         Ok((image, block, found))
     }
 
     /// What became of a source.
-    fn added(&self, source: &InputFile, answer: Answer) -> AddedFile {
+    pub(super) fn added(&self, source: &InputFile, answer: Answer) -> AddedFile {
         let rejected = |reason: &str| AddedFile {
             report: InputReport::of(source, InputOutcome::Rejected, Some(reason.into())),
             number: None,
@@ -509,18 +463,20 @@ impl DrizzleJob<'_> {
         }
     }
 
-    fn report(
+    /// The report of sums, of which holes are told where they are `whole`.
+    pub(super) fn report(
         &self,
         drizzler: &Drizzler,
         accumulated: Vec<InputReport>,
         inputs: Vec<InputReport>,
+        whole: bool,
     ) -> CubeReport {
         let shape = drizzler.plan().cube_shape();
         let report = CubeReport::new(self.product, &self.output(), shape, accumulated, inputs);
         if let Some(warning) = report.mixed_scales() {
             self.listener.warning(&format!("{}: {warning}", self.product));
         }
-        let holes = holes::share_of_holes(drizzler);
+        let holes = if whole { holes::share_of_holes(drizzler) } else { None };
         if let Some(warning) = holes.and_then(holes::warning) {
             self.listener.warning(&format!("{}: {warning}", self.product));
         }
@@ -535,7 +491,7 @@ impl DrizzleJob<'_> {
     }
 
     /// Sums cannot be brought to another flux scale afterwards, and so take no exposures on two.
-    fn refuse_mixed_scales(
+    pub(super) fn refuse_mixed_scales(
         &self,
         sums: &[AccumulatedExposure],
         new: &[InputFile],
@@ -554,15 +510,21 @@ impl DrizzleJob<'_> {
         }
     }
 
-    fn writer(&self) -> CubeWriter<'_> {
+    pub(super) fn writer(&self) -> CubeWriter<'_> {
         let Self { parameters, product, history, overwrite, .. } = self;
         CubeWriter { parameters, product: *product, history, overwrite: *overwrite }
     }
 
-    fn write(&self, drizzler: &Drizzler, report: &CubeReport, timing: Timing) -> Result<(), PipelineError> {
+    pub(super) fn write(
+        &self,
+        drizzler: &Drizzler,
+        report: &CubeReport,
+        timing: Timing,
+        kept: Option<(&mut KeptFile, &ReachedBands)>,
+    ) -> Result<(), PipelineError> {
         // Another run that made the directory, and then had nothing to write, has removed it.
         std::fs::create_dir_all(self.directory).with_context(|| self.directory.display().to_string())?;
-        self.writer().write(&self.output(), drizzler, report, timing, self.listener)
+        self.writer().write(&self.output(), drizzler, (report, timing), kept, self.listener)
     }
 }
 

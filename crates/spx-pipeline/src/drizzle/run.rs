@@ -183,13 +183,15 @@ impl DrizzleTask<'_> {
         }
     }
 
-    /// Writes the resolved configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`.
+    /// Writes the configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`. Settings that
+    /// follow others, such as `z_shrink`, are in it only where they were given, so that they follow
+    /// them in another run, too.
     fn write_configuration(&self, job: &DrizzleJob<'_>) -> Result<(), PipelineError> {
         let path = job.configuration_file();
         let comment = format!("What {}.fits was made with.", job.product.stem());
         match self {
-            Self::Cubes(config) => write_configuration(&path, &comment, &config.of_product(job.product)),
-            Self::Mosaic(config) => write_configuration(&path, &comment, &config.resolved()?),
+            Self::Cubes(config) => write_configuration(&path, &comment, &config.for_product(job.product)),
+            Self::Mosaic(config) => write_configuration(&path, &comment, config),
         }
     }
 
@@ -272,7 +274,7 @@ fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForec
             (forecast, parameters.detector.map_or_else(|| Detector::ALL.to_vec(), |one| vec![one]))
         }
         input => {
-            let (files, _) = find_inputs(input).scan();
+            let (files, _) = find_inputs(input, listener)?.scan();
             let (files, _) = select(files, Vec::new(), parameters.detector, listener);
             let mut found: Vec<Detector> = files.iter().map(|file| file.id.detector).collect();
             found.sort_by_key(|detector| detector.number());
@@ -324,11 +326,11 @@ fn combine(
     undelivered: Vec<InputError>,
     stages: &mut Stages<'_>,
 ) -> Result<DrizzleReport, PipelineError> {
-    let found = find_inputs(inputs);
+    let listener = stages.listener();
+    let found = find_inputs(inputs, listener)?;
     if found.is_empty() && undelivered.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
     }
-    let listener = stages.listener();
     found.tell_skipped(listener);
     let (mut files, mut failed) = found.scan();
     if parameters.input.is_empty() {

@@ -88,8 +88,8 @@ pub struct DrizzleConfig {
 #[serde(default)]
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct MemorySettings {
-    /// Refuse a run that would need more memory than this [GiB]; by default nine tenths of what is
-    /// available
+    /// Refuse a run that would need more memory than this \[GiB\]; by default nine tenths of what
+    /// is available
     #[schemars(extend("examples" = [8.0], "x-value" = "GIB"))]
     pub max_memory: Option<f64>,
 }
@@ -356,8 +356,13 @@ impl DrizzleConfig {
     }
 
     /// The resolved settings of one output.
-    pub(super) fn of_product(&self, product: DrizzleProduct) -> Self {
-        let mut config = self.resolved();
+    fn of_product(&self, product: DrizzleProduct) -> Self {
+        self.resolved().for_product(product)
+    }
+
+    /// The settings of one output alone.
+    pub(super) fn for_product(&self, product: DrizzleProduct) -> Self {
+        let mut config = self.clone();
         if let Some(detector) = product.detector() {
             config.region.detector = detector.number();
         }

@@ -6,8 +6,8 @@ use std::path::Path;
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 use spx_core::release::{DataRelease, ExposureCalibration};
-use spx_drizzle::file::{self, CubeCompression, CubeInfo};
-use spx_drizzle::{Drizzler, Timing};
+use spx_drizzle::file::{self, CubeCompression, CubeInfo, KeptFile};
+use spx_drizzle::{Drizzler, ReachedBands, Timing};
 use spx_wcs::OutputGrid;
 
 use super::point_source;
@@ -61,7 +61,7 @@ impl CubeWriter<'_> {
         header
     }
 
-    /// Writes the cube.
+    /// Writes the cube; where a part of the one that is there is kept, the rest of it.
     ///
     /// # Errors
     /// Nothing found where no exposure contributes; otherwise what the disk refuses.
@@ -69,15 +69,30 @@ impl CubeWriter<'_> {
         &self,
         path: &Path,
         drizzler: &Drizzler,
-        report: &CubeReport,
-        timing: Timing,
+        (report, timing): (&CubeReport, Timing),
+        kept: Option<(&mut KeptFile, &ReachedBands)>,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
         self.refuse_empty(report)?;
+        let info = self.info(report, timing);
+        progress.start(&format!("write {}", self.product), file::steps(drizzler));
+        let written = match (self.product, kept) {
+            (DrizzleProduct::Cube(_), Some(kept)) => file::rewrite(path, drizzler, &info, kept, progress),
+            (DrizzleProduct::Cube(_), None) => file::write(path, drizzler, &info, self.overwrite, progress),
+            (DrizzleProduct::Mosaic, _) => {
+                file::write_mosaic(path, drizzler, &info, self.overwrite, progress)
+            }
+        };
+        progress.finish();
+        written.map_err(PipelineError::from)
+    }
+
+    /// What the file says beside its arrays.
+    pub(super) fn info(&self, report: &CubeReport, timing: Timing) -> CubeInfo {
         let parameters = self.parameters;
         let inputs = report.all().map(InputReport::history);
         let history = self.history.iter().map(|line| format!("config {line}"));
-        let info = CubeInfo {
+        CubeInfo {
             detector: self.product.detector(),
             inputs: report.used,
             rejected: report.rejected,
@@ -98,15 +113,7 @@ impl CubeWriter<'_> {
             timing,
             provenance: self.provenance(report),
             history: history.chain(inputs).collect(),
-        };
-        progress.start(&format!("write {}", self.product), file::steps(drizzler));
-        let write = match self.product {
-            DrizzleProduct::Cube(_) => file::write,
-            DrizzleProduct::Mosaic => file::write_mosaic,
-        };
-        let written = write(path, drizzler, &info, self.overwrite, progress);
-        progress.finish();
-        written.map_err(PipelineError::from)
+        }
     }
 
     /// Refuses what has no data.

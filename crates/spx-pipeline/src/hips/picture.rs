@@ -49,7 +49,11 @@ impl fmt::Display for PixelCut {
 ///
 /// # Errors
 /// What the disk reports.
-pub(super) fn find_cut(root: &Path, levels: &HipsLevels) -> Result<PixelCut, PipelineError> {
+pub(super) fn find_cut(
+    root: &Path,
+    levels: &HipsLevels,
+    stretch: Stretch,
+) -> Result<PixelCut, PipelineError> {
     let tiles = levels.finest();
     let chosen = tiles.iter().step_by(tiles.len().div_ceil(SAMPLE).max(1));
     let planes = chosen.map(|tile| {
@@ -57,7 +61,8 @@ pub(super) fn find_cut(root: &Path, levels: &HipsLevels) -> Result<PixelCut, Pip
         plane.map_err(PipelineError::failed)
     });
     let planes = planes.collect::<Result<Vec<_>, PipelineError>>()?;
-    let limits = DisplayLimits::PLANE.of_all(planes.iter().map(|plane| plane.view()));
+    let rule = DisplayLimits::PLANE.for_stretch(stretch);
+    let limits = rule.of_all(planes.iter().map(|plane| plane.view()));
     let (low, high) = limits.map_err(PipelineError::failed)?.unwrap_or((0.0, 1.0));
     // As many digits as anyone would type.
     let rounded = |value: f64| format!("{value:.4e}").parse().unwrap_or(value);

@@ -13,6 +13,7 @@
 //! 5. [`ReadExposure::into_memory`] gives the memory back for the next file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use spx_core::elementary::cos;
 use spx_core::image::PixelPlanes;
@@ -21,8 +22,8 @@ use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
     ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
-    PhotometryError, PsfModel, PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFit, SceneFlux,
-    SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
+    PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFit,
+    SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
@@ -42,6 +43,8 @@ pub struct PhotometrySetup {
     pub calibration: Calibration,
     /// Sources that are fitted together with a single one.
     pub neighbors: NeighborSources,
+    /// Point spread functions of the files, made ready.
+    psfs: Arc<PsfCache>,
 }
 
 impl PhotometrySetup {
@@ -51,7 +54,7 @@ impl PhotometrySetup {
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
         let calibration = Calibration::find(&parameters.calibration, mirror)?;
-        Ok(Self { parameters, calibration, neighbors: NeighborSources::default() })
+        Ok(Self { parameters, calibration, neighbors: NeighborSources::default(), psfs: Arc::default() })
     }
 
     /// With neighbors of a single source.
@@ -126,8 +129,10 @@ impl OpenExposure {
         reuse: PixelPlanes,
     ) -> Result<ReadExposure, InputError> {
         let Self { mut frame, mut info, parent_offset } = self;
-        let product = setup.calibration.psf(frame.metadata().id.detector);
-        let psf = if setup.parameters.wants_psf() && product.is_none() { frame.psf()? } else { None };
+        let detector = frame.metadata().id.detector;
+        let wants_own = setup.parameters.wants_psf() && setup.calibration.psf(detector).is_none();
+        let psf = if wants_own { frame.psf()? } else { None };
+        let psf = psf.map(|psf| psf.with_cache(Arc::clone(&setup.psfs), detector));
         let Frame { file, maps, .. } = frame;
         let image = file.whole(reuse)?;
         let (metadata, views) = (image.metadata(), image.views());

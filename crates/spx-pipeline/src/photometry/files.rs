@@ -101,7 +101,7 @@ pub fn photometry(
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
     let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
     let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
-    let found = find_inputs(files);
+    let found = find_inputs(files, listener)?;
     if found.is_empty() {
         return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
     }

@@ -72,7 +72,7 @@ pub struct PhotometrySettings {
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub annulus_expansion_step: f64,
     /// Clip background pixels that are farther than this from the mean [standard deviations]
-    #[schemars(range(min = 1), extend("x-infinite" = true))]
+    #[schemars(range(min = 1))]
     pub bg_sigma_clip_sigma: f64,
     /// Maximum number of clipping iterations
     pub bg_sigma_clip_maxiters: usize,
@@ -102,7 +102,7 @@ pub struct PhotometrySettings {
     pub psf_zone: PsfZones,
 
     /// Minimum signal-to-noise ratio of a detection
-    #[schemars(extend("x-heading" = "Quality"))]
+    #[schemars(range(min = 0), extend("x-heading" = "Quality"))]
     pub sigma_threshold: f64,
     /// Flags of pixels that are left out of background and flux, or else mark a measurement as bad:
     /// bit numbers and names, or a preset: photometry (those of IRSA's mosaicker, OVERFLOW and

@@ -40,6 +40,9 @@ pub struct SettingDeclaration {
     pub needed: bool,
 }
 
+/// Names of values that are files or directories.
+const PATH_NAMES: [&str; 3] = ["FILE", "DIR", "PATH"];
+
 /// The values that a setting takes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum SettingKind {
@@ -57,7 +60,7 @@ pub enum SettingKind {
     Choice(Vec<String>),
     /// Any text.
     Text,
-    /// A file or directory; `~` in a configuration file stands for the home directory.
+    /// A file or directory; `~` stands for the home directory, also where no shell expands it.
     Path,
     /// Several of a kind; separated by commas on a command line, but for paths.
     List(Box<SettingKind>),
@@ -145,7 +148,7 @@ impl SettingDeclaration {
         let is = |name: &str| schema.get(name).and_then(Json::as_bool).unwrap_or_default();
         let value_name = text("x-value");
         let mut kind = SettingKind::new(schema);
-        if matches!(value_name, "FILE" | "DIR" | "PATH") {
+        if PATH_NAMES.contains(&value_name) {
             kind.make_path();
         }
         let aliases = schema.get("x-alias").and_then(Json::as_array);
@@ -175,6 +178,11 @@ impl SettingDeclaration {
     /// The name of its option on a command line.
     pub fn option(&self) -> String {
         self.key.replace('_', "-")
+    }
+
+    /// Whether its values are files or directories, or may be.
+    pub(super) fn names_files(&self) -> bool {
+        self.kind.is_path() || self.value_name.split('|').any(|name| PATH_NAMES.contains(&name))
     }
 
     /// The variable of the environment that sets it.

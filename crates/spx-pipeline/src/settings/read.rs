@@ -55,11 +55,12 @@ pub fn resolve<C: Configuration>(file: Option<&Path>, given: Table) -> Result<C,
         }
     };
     let settings = settings_of::<C>();
-    for (key, value) in &given {
-        check::<C>(&settings, key, value)
+    for (key, mut value) in given {
+        expand_path(&settings, &key, &mut value, home().as_deref());
+        check::<C>(&settings, &key, &value)
             .map_err(|problem| SettingsError::Given { problem: format!("{key}: {problem}") })?;
+        table.insert(key, value);
     }
-    table.extend(given);
     table.try_into().map_err(|error| SettingsError::Given { problem: error.message().to_owned() })
 }
 
@@ -100,12 +101,9 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
             (Some(setting), Value::String(text)) if setting.kind.is_angle() => {
                 setting.parse(text).map(|degrees| *value = degrees)
             }
-            (Some(setting), _) if setting.kind.is_path() => {
-                expand_home(value, home);
-                Ok(())
-            }
             _ => Ok(()),
         };
+        expand_path(&settings, key.get_ref(), value, home);
         read.and_then(|()| check::<C>(&settings, key.get_ref(), value)).map_err(|problem| {
             let line = text[..key.span().start].matches('\n').count() + 1;
             let quoted = text[key.span().start..span.span().end.max(key.span().end)].lines().next();
@@ -129,14 +127,23 @@ fn home() -> Option<PathBuf> {
     std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
 }
 
-/// `~` and `~/...` as shells have them; in quotes no shell has expanded them.
+/// Expands the paths of a setting that has some.
+fn expand_path(settings: &[SettingDeclaration], key: &str, value: &mut Value, home: Option<&Path>) {
+    if settings.iter().any(|setting| setting.key == key && setting.names_files()) {
+        expand_home(value, home);
+    }
+}
+
+/// `~` and `~/...` as shells have them, also behind the `@` of a list; in quotes, and behind the
+/// equals sign of an option, no shell has expanded them.
 fn expand_home(value: &mut Value, home: Option<&Path>) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(|item| expand_home(item, home)),
         Value::String(text) => {
-            let rest = text.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
+            let (list, path) = text.strip_prefix('@').map_or(("", text.as_str()), |path| ("@", path));
+            let rest = path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'));
             if let (Some(rest), Some(home)) = (rest, home) {
-                *text = format!("{}{rest}", home.display());
+                *text = format!("{list}{}{rest}", home.display());
             }
         }
         _ => {}
@@ -252,13 +259,27 @@ mod tests {
 
     #[test]
     fn a_tilde_stands_for_the_home_directory() {
-        for (path, expected) in
-            [("~", "/home/ada"), ("~/cubes", "/home/ada/cubes"), ("~ada/x", "~ada/x"), ("a/~", "a/~")]
-        {
+        for (path, expected) in [
+            ("~", "/home/ada"),
+            ("~/cubes", "/home/ada/cubes"),
+            ("@~/list", "@/home/ada/list"),
+            ("~ada/x", "~ada/x"),
+            ("a/~", "a/~"),
+        ] {
             let text = format!("output_dir = '{path}'\ninput = ['b', '{path}']\n");
             let table = parse::<SizesConfig>(&text, Some(Path::new("/home/ada"))).unwrap();
             assert_eq!(table["output_dir"].as_str(), Some(expected));
             assert_eq!(table["input"][1].as_str(), Some(expected));
         }
+        let drizzle = settings_of::<crate::drizzle::DrizzleConfig>();
+        let paths = ["input", "output_dir", "calibration", "data_mirror", "like", "weight_map", "accumulate"];
+        for key in paths.into_iter().chain(["spectral_wcs", "flux_corrections"]) {
+            let mut value = Value::from("~/x");
+            expand_path(&drizzle, key, &mut value, Some(Path::new("/home/ada")));
+            assert_eq!(value.as_str(), Some("/home/ada/x"), "{key}");
+        }
+        let mut other = Value::from("~0");
+        expand_path(&drizzle, "good_bits", &mut other, Some(Path::new("/home/ada")));
+        assert_eq!(other.as_str(), Some("~0"));
     }
 }

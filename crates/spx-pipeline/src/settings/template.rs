@@ -51,8 +51,11 @@ fn entry(setting: &SettingDeclaration) -> String {
     format!("\n# {about}\n{hash}{}\n", format!("{key} = {value}").trim_end())
 }
 
+/// Settings of one run alone, which say what to do with files that are there.
+const ONCE: [&str; 2] = ["overwrite", "force_download"];
+
 /// Writes the configuration of a run beside its results, with a comment that says what it belongs
-/// to.
+/// to. Whether files that were there were replaced is none of it.
 ///
 /// # Errors
 /// What the disk reports.
@@ -72,5 +75,8 @@ pub(crate) fn configuration_text(
     configuration: &impl Serialize,
 ) -> Result<String, PipelineError> {
     let text = toml::to_string(configuration).map_err(PipelineError::failed)?;
-    Ok(format!("# {comment}\n{text}"))
+    let kept = text
+        .split_inclusive('\n')
+        .filter(|line| !ONCE.iter().any(|key| line.starts_with(&format!("{key} = "))));
+    Ok(format!("# {comment}\n{}", kept.collect::<String>()))
 }

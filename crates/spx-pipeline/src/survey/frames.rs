@@ -136,7 +136,7 @@ pub(crate) fn find_frames(
     known: Vec<SurveyFrame>,
     listener: &dyn Listener,
 ) -> Result<(Vec<SurveyFrame>, Vec<InputError>), PipelineError> {
-    let found = find_inputs(inputs);
+    let found = find_inputs(inputs, listener)?;
     found.tell_skipped(listener);
     let known: HashMap<PathBuf, SurveyFrame> =
         known.into_iter().map(|frame| (frame.file.path.clone(), frame)).collect();

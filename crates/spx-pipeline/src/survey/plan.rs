@@ -10,16 +10,18 @@ use rayon::prelude::*;
 use serde::Serialize;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
+use spx_core::elementary::hypot;
 use spx_core::sky::Rectangle;
 
 use super::assign::frames_of_tiles;
 use super::directory::{SurveyDirectory, SurveyJob, digest, remove};
 use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
 use super::photometry::{photometry_jobs, photometry_settings};
+use super::remote::archive_frames;
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
+use crate::archive::{ArchiveAccess, ArchiveSettings};
 use crate::drizzle::{CubeChannels, DrizzleConfig, OutputSettings, RegionSettings, needed_memory};
-use crate::identity::ReleaseChoice;
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::settings::{configuration_text, resolve, write_configuration};
@@ -90,7 +92,7 @@ pub fn plan_survey(
         Some(text) => write_if_other(&directory.photometry(), &text).map(|_| ())?,
         None => remove(&directory.photometry())?,
     }
-    if matches!(parameters.frames, FrameOrigin::Files(_)) {
+    if !matches!(parameters.frames, FrameOrigin::Index(_)) {
         write_frames(&directory.frames(), &frames)?;
     }
     let maker = JobMaker { directory: &directory, frames: &frames, drizzle: &drizzle };
@@ -190,6 +192,20 @@ fn frames(
     listener: &dyn Listener,
 ) -> Result<(Vec<SurveyFrame>, usize, usize), PipelineError> {
     let (found, failed): (Vec<SurveyFrame>, Vec<InputError>) = match &parameters.frames {
+        FrameOrigin::Archive(archive) => {
+            // Tiles that the region touches reach beyond it.
+            let tiles = parameters.order.tiles_in_circle(parameters.center, parameters.radius);
+            let sides = tiles.iter().map(|tile| tile.rectangle());
+            let sides = sides.collect::<Result<Vec<Rectangle>, PipelineError>>()?;
+            let diagonal = |tile: &Rectangle| hypot(tile.width(), tile.height()) / 60.0;
+            let beyond = sides.iter().map(diagonal).fold(0.0, f64::max);
+            let place = (parameters.center, parameters.radius + beyond);
+            // Of each exposure the search gives the newest.
+            let (frames, failed, superseded) =
+                archive_frames(archive, place, &parameters.detectors, listener)?;
+            failed.iter().for_each(|error| listener.warning(&error.to_string()));
+            return Ok((frames, failed.len(), superseded));
+        }
         FrameOrigin::Index(path) => (read_frames(path).map_err(PipelineError::into_usage)?, Vec::new()),
         FrameOrigin::Files(inputs) => {
             // Without it, every file is opened again.
@@ -206,7 +222,7 @@ fn frames(
     }
     let wanted = |frame: &SurveyFrame| parameters.detectors.contains(&frame.file.id.detector);
     let found: Vec<SurveyFrame> = found.into_iter().filter(wanted).collect();
-    let (kept, damaged, superseded) = newest_frames(found, config.release)?;
+    let (kept, damaged, superseded) = newest_frames(found, &config.archive)?;
     damaged.iter().for_each(|error| listener.warning(&error.to_string()));
     Ok((kept, failed.len() + damaged.len(), superseded))
 }
@@ -215,14 +231,15 @@ fn frames(
 /// others.
 fn newest_frames(
     frames: Vec<SurveyFrame>,
-    release: ReleaseChoice,
+    archive: &ArchiveSettings,
 ) -> Result<(Vec<SurveyFrame>, Vec<InputError>, usize), PipelineError> {
     let (mut files, mut rest) = (Vec::with_capacity(frames.len()), HashMap::with_capacity(frames.len()));
     for SurveyFrame { file, bytes, modified, corners } in frames {
         rest.insert(file.path.clone(), (bytes, modified, corners));
         files.push(file);
     }
-    let selection = InputSelection { release, ..InputSelection::default() };
+    let ArchiveAccess { release, mjd_range, max_images, .. } = archive.access()?;
+    let selection = InputSelection { release, mjd_range, max_images, ..InputSelection::default() };
     let NewestInputs { kept, aside, damaged } = newest_inputs(files, &selection)?;
     let frame = |file: InputFile| {
         let (bytes, modified, corners) = rest.remove(&file.path)?;

@@ -4,13 +4,16 @@ use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::Serialize;
 
 use super::directory::{SettingFiles, SurveyDirectory, SurveyJob, digest, remove};
 use super::record::{JobRecord, JobState, peak_mb, state};
+use super::remote::{HeldFrames, ScratchDirectory, archive_entry};
+use super::settings::SurveyConfig;
 use super::shard::SurveyShard;
+use crate::archive::ArchiveAccess;
 use crate::batch::{BatchConfig, BatchRow, PartMaker, light_curve, stored_light_curve};
 use crate::drizzle::{
     CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
@@ -20,7 +23,7 @@ use crate::inputs::file_name;
 use crate::outcome::InputOutcome;
 use crate::output::write_output;
 use crate::settings::resolve;
-use crate::stages::{AtWork, lock};
+use crate::stages::{AtWork, lock, wait_for_lock};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Which jobs are done.
@@ -71,7 +74,8 @@ pub struct JobReport {
 
 /// Does jobs that are not up to date, one after another. Frames that are new are
 /// added to the sums that are there; where settings have changed, or a frame is no longer in the
-/// list, the cube is made anew. A job that fails does not stop the others.
+/// list, the cube is made anew. A job that fails does not stop the others. Frames of an archive are
+/// kept in `scratch`, by default the directory `scratch` of the survey, without limit.
 ///
 /// # Errors
 /// Usage where the directory is no survey or has no such job; interrupted, which leaves the sums
@@ -79,10 +83,11 @@ pub struct JobReport {
 pub fn do_jobs(
     directory: &Path,
     choice: &JobChoice,
+    scratch: Option<ScratchDirectory>,
     dry_run: bool,
     listener: &dyn Listener,
 ) -> Result<Vec<JobReport>, PipelineError> {
-    let survey = Survey::open(directory, listener)?;
+    let survey = Survey::open(directory, scratch, listener)?;
     let jobs = match choice {
         JobChoice::One(name) => vec![survey.directory.job(name)?],
         JobChoice::All => survey.directory.jobs()?,
@@ -101,18 +106,25 @@ struct Survey<'a> {
     directory: SurveyDirectory,
     settings: SettingFiles,
     drizzle: DrizzleConfig,
+    scratch: ScratchDirectory,
     /// Made when the first job of photometry needs it: it holds the catalog.
     photometry: OnceCell<PartMaker<'a>>,
     listener: &'a dyn Listener,
 }
 
 impl<'a> Survey<'a> {
-    fn open(directory: &Path, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+    fn open(
+        directory: &Path,
+        scratch: Option<ScratchDirectory>,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
+        let scratch =
+            scratch.unwrap_or_else(|| ScratchDirectory { root: directory.join("scratch"), most_bytes: None });
         let directory = SurveyDirectory::new(directory);
         let settings = SettingFiles::read(&directory)?;
         let drizzle = resolve(Some(&directory.drizzle()), toml::Table::new());
         let drizzle = drizzle.map_err(PipelineError::usage)?;
-        Ok(Self { directory, settings, drizzle, photometry: OnceCell::new(), listener })
+        Ok(Self { directory, settings, drizzle, scratch, photometry: OnceCell::new(), listener })
     }
 
     /// Does a job where it is not up to date; an error is an outcome, unless it ends the run.
@@ -164,12 +176,15 @@ impl<'a> Survey<'a> {
         let list = self.directory.list(&job.job);
         let _lock = lock(&list)?;
         let mut record = JobRecord::new(job, settings);
-        let names = self.read_list(&list, &mut record)?;
+        let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+        let names = note_list(&text, &mut record);
+        let input = self.input(job, &text)?;
         if job.is_photometry() {
-            self.make_part(job, &mut record)?;
+            self.make_part(job, &input, &mut record)?;
         } else {
-            self.make_cube(job, &names, &mut record)?;
+            self.make_cube(job, &input, &names, &mut record)?;
         }
+        record.failed.extend(input.finish());
         record.seconds = start.elapsed().as_secs_f64();
         record.peak_mb = peak_mb();
         record.write(&self.directory)?;
@@ -180,11 +195,13 @@ impl<'a> Survey<'a> {
     fn make_cube(
         &self,
         job: &SurveyJob,
+        input: &JobInput,
         names: &HashSet<String>,
         record: &mut JobRecord,
     ) -> Result<(), PipelineError> {
-        let config = self.config(job);
+        let config = self.config(job, input);
         let known = self.known_frames(job, &config, names)?;
+        self.offer_cube(job, known.len(), known.len() < names.len())?;
         match drizzle(&config, self.listener) {
             Ok(mut made) => {
                 let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
@@ -204,8 +221,30 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
+    /// Where there are new frames, puts the cube that is there where the drizzle looks for it,
+    /// which keeps what these do not reach; without links on the file system it is made anew.
+    /// A cube whose record tells of other frames than are in the sums is behind them.
+    fn offer_cube(&self, job: &SurveyJob, known: usize, new_frames: bool) -> Result<(), PipelineError> {
+        let work = self.directory.work(&job.job);
+        let link = work.join(format!("{}.fits", job.product()?.stem()));
+        remove(&link)?;
+        let output = self.directory.output(job);
+        let record = JobRecord::read(&self.directory, &job.job)?;
+        let is_current = record.is_some_and(|record| record.used + record.rejected == known);
+        if new_frames && is_current && output.exists() {
+            fs::create_dir_all(&work).with_context(|| work.display().to_string())?;
+            fs::hard_link(&output, &link).ok();
+        }
+        Ok(())
+    }
+
     /// Measures the frames of a job and writes its part of the data set.
-    fn make_part(&self, job: &SurveyJob, record: &mut JobRecord) -> Result<(), PipelineError> {
+    fn make_part(
+        &self,
+        job: &SurveyJob,
+        input: &JobInput,
+        record: &mut JobRecord,
+    ) -> Result<(), PipelineError> {
         let maker = match self.photometry.get() {
             Some(maker) => maker,
             None => {
@@ -213,7 +252,7 @@ impl<'a> Survey<'a> {
                 self.photometry.get_or_init(|| made)
             }
         };
-        let made = maker.make(&[self.list_as_input(job)], &self.directory.catalog(), &job.job)?;
+        let made = maker.make(&[input.as_input()], &self.directory.catalog(), &job.job)?;
         (record.used, record.rejected, record.failed) = (made.used, made.rejected, made.failed);
         (record.rows, record.added) = (made.rows, made.used);
         if made.rows > 0 {
@@ -226,33 +265,40 @@ impl<'a> Survey<'a> {
     /// at the same time, the last one sees the parts of all.
     fn finish_catalog(&self) -> Result<(), PipelineError> {
         let Some(maker) = self.photometry.get() else { return Ok(()) };
-        let _lock = wait_for_lock(&self.directory.photometry())?;
+        let _lock = wait_for_lock(&self.directory.photometry(), self.listener)?;
         self.directory.catalog().write_properties(&self.directory.name(), maker.ids())?;
         Ok(())
     }
 
-    fn list_as_input(&self, job: &SurveyJob) -> PathBuf {
-        let mut list = std::ffi::OsString::from("@");
-        list.push(self.directory.list(&job.job));
-        PathBuf::from(list)
+    /// The frames of a list as files, those of an archive fetched.
+    fn input(&self, job: &SurveyJob, list: &str) -> Result<JobInput, PipelineError> {
+        let remote: Vec<_> = list.lines().filter_map(archive_entry).collect();
+        if remote.is_empty() {
+            return Ok(JobInput { list: self.directory.list(&job.job), held: None });
+        }
+        let held = self.scratch.hold(&remote, &self.archive()?, self.listener)?;
+        let local = list.lines().filter(|line| archive_entry(line).is_none());
+        let local = local.filter_map(|line| line.split('\t').next()).map(str::to_owned);
+        let files = held.files.iter().map(|file| file.display().to_string());
+        let text: String = local.chain(files).map(|file| file + "\n").collect();
+        let list = self.directory.work(&format!("{}.list", job.job));
+        write_output(&list, text.as_bytes(), true)?;
+        Ok(JobInput { list, held: Some(held) })
     }
 
-    /// Notes which list it is, and gives the names of its frames.
-    fn read_list(&self, list: &Path, record: &mut JobRecord) -> Result<HashSet<String>, PipelineError> {
-        let text = fs::read_to_string(list).with_context(|| list.display().to_string())?;
-        record.inputs = digest(text.as_bytes());
-        let paths = text.lines().filter_map(|line| line.split('\t').next());
-        let names: HashSet<String> = paths.map(|path| file_name(Path::new(path))).collect();
-        record.n_frames = names.len();
-        Ok(names)
+    /// The archive that the plan has asked.
+    fn archive(&self) -> Result<ArchiveAccess, PipelineError> {
+        let config: SurveyConfig =
+            resolve(Some(&self.directory.settings()), toml::Table::new()).map_err(PipelineError::usage)?;
+        config.archive.access()
     }
 
     /// The drizzle of a job.
-    fn config(&self, job: &SurveyJob) -> DrizzleConfig {
+    fn config(&self, job: &SurveyJob, input: &JobInput) -> DrizzleConfig {
         DrizzleConfig {
             region: job.region(),
             output: OutputSettings {
-                input: Some(vec![self.list_as_input(job)]),
+                input: Some(vec![input.as_input()]),
                 output_dir: self.directory.work(&job.job),
                 overwrite: true,
                 compress: self.drizzle.output.compress,
@@ -288,6 +334,38 @@ impl<'a> Survey<'a> {
     }
 }
 
+/// The files of a job.
+struct JobInput {
+    list: PathBuf,
+    /// Those of an archive.
+    held: Option<HeldFrames>,
+}
+
+impl JobInput {
+    /// The list, as an input of other pipelines.
+    fn as_input(&self) -> PathBuf {
+        let mut list = std::ffi::OsString::from("@");
+        list.push(&self.list);
+        PathBuf::from(list)
+    }
+
+    /// Lets go of frames of an archive, and tells those that could not be had.
+    fn finish(self) -> Vec<String> {
+        let Some(held) = self.held else { return Vec::new() };
+        fs::remove_file(&self.list).ok();
+        held.missing
+    }
+}
+
+/// Notes which list it is, and gives the names of its frames.
+fn note_list(text: &str, record: &mut JobRecord) -> HashSet<String> {
+    record.inputs = digest(text.as_bytes());
+    let paths = text.lines().filter_map(|line| line.split('\t').next());
+    let names: HashSet<String> = paths.map(|path| file_name(Path::new(path))).collect();
+    record.n_frames = names.len();
+    names
+}
+
 impl SurveyJob {
     fn product(&self) -> Result<DrizzleProduct, PipelineError> {
         let detector = spx_core::detector::Detector::new(self.detector.into());
@@ -313,18 +391,6 @@ pub fn source_light_curve(
 
 fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {
     resolve(Some(&directory.photometry()), toml::Table::new()).map_err(PipelineError::usage)
-}
-
-/// Locks a file, for which other processes are waited for.
-fn wait_for_lock(path: &Path) -> Result<Option<fs::File>, PipelineError> {
-    loop {
-        match lock(path) {
-            Err(error) if error.problem().is_some_and(|problem| problem.is::<AtWork>()) => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            locked => return locked,
-        }
-    }
 }
 
 /// Counts the frames of a cube.

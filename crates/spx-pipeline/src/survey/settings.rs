@@ -10,7 +10,7 @@ use spx_core::sky::Position;
 
 use super::tiles::TileOrder;
 use crate::PipelineError;
-use crate::archive::needed_position;
+use crate::archive::{ArchiveAccess, ArchiveSettings, needed_position};
 use crate::settings::SettingHeading;
 
 /// Settings of [`plan_survey`](super::plan_survey).
@@ -36,7 +36,8 @@ pub struct SurveyConfig {
     pub detectors: Vec<String>,
 
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
-    /// lists of both (@FILE, or - for standard input: a path a line)
+    /// lists of both (@FILE, or - for standard input: a path a line); without it and without
+    /// frames, the archive is asked
     #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
     pub input: Option<Vec<PathBuf>>,
     /// Index of frames, frames.tsv of another survey, in place of input; the files are not looked
@@ -56,13 +57,12 @@ pub struct SurveyConfig {
     /// Frames of a job of photometry; their measurements must fit into memory
     #[schemars(range(min = 1), extend("x-heading" = "Input and output"))]
     pub group: usize,
-    /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1
-    #[schemars(with = "String")]
-    #[schemars(extend("enum" = ["newest", "qr2", "qr3", "dr1"], "x-heading" = "Input and output"))]
-    pub release: ReleaseChoice,
     /// Directory of the survey
     #[schemars(extend("x-value" = "DIR", "x-short" = "o", "x-heading" = "Input and output"))]
     pub output_dir: PathBuf,
+    /// The archive, where it is asked for frames.
+    #[serde(flatten)]
+    pub archive: ArchiveSettings,
 }
 
 impl Default for SurveyConfig {
@@ -79,8 +79,8 @@ impl Default for SurveyConfig {
             cubes: true,
             photometry: None,
             group: 24,
-            release: ReleaseChoice::default(),
             output_dir: "survey".into(),
+            archive: ArchiveSettings::default(),
         }
     }
 }
@@ -103,6 +103,8 @@ pub(super) enum FrameOrigin {
     Files(Vec<PathBuf>),
     /// A `frames.tsv`.
     Index(PathBuf),
+    /// An archive.
+    Archive(Box<ArchiveAccess>),
 }
 
 impl SurveyConfig {
@@ -119,7 +121,8 @@ impl SurveyConfig {
             let problem = format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
             return Err(PipelineError::usage(problem));
         }
-        if self.release == ReleaseChoice::Any {
+        let archive = self.archive.access()?;
+        if archive.release == ReleaseChoice::Any {
             let problem = "release = any would count exposures that are in both releases twice";
             return Err(PipelineError::usage(problem));
         }
@@ -132,7 +135,10 @@ impl SurveyConfig {
         let frames = match (&self.input, &self.frames) {
             (Some(paths), None) => FrameOrigin::Files(paths.clone()),
             (None, Some(index)) => FrameOrigin::Index(index.clone()),
-            _ => return Err(PipelineError::usage("one of --input and --frames is needed")),
+            (None, None) => FrameOrigin::Archive(Box::new(archive)),
+            (Some(_), Some(_)) => {
+                return Err(PipelineError::usage("--input and --frames do not go together"));
+            }
         };
         Ok(SurveyParameters {
             order: self.grid.parse()?,

@@ -11,20 +11,20 @@ use spx_plot::{
 
 /// What there is to see of a source.
 #[derive(Clone, Copy)]
-struct Scene {
-    points: usize,
+pub(crate) struct Scene {
+    pub(crate) points: usize,
     /// Flux at 2 um and error of one measurement \[uJy\].
-    flux: f64,
-    error: f64,
-    visits: u32,
+    pub(crate) flux: f64,
+    pub(crate) error: f64,
+    pub(crate) visits: u32,
     /// Relative change from visit to visit.
-    variation: f64,
+    pub(crate) variation: f64,
     /// One point in so many has a bad flag, and some are far too low.
-    flagged: u64,
-    negative: u64,
+    pub(crate) flagged: u64,
+    pub(crate) negative: u64,
 }
 
-const STAR: Scene =
+pub(crate) const STAR: Scene =
     Scene { points: 400, flux: 3000.0, error: 40.0, visits: 3, variation: 0.0, flagged: 15, negative: 0 };
 
 /// Draws them into a directory.
@@ -85,7 +85,7 @@ pub(crate) fn draw(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn measured(scene: Scene) -> Vec<LightCurvePoint> {
+pub(crate) fn measured(scene: Scene) -> Vec<LightCurvePoint> {
     let mut random = Random(11);
     let one = |k: usize| {
         let wavelength = 0.75 * powf(5.0_f64 / 0.75, random.uniform());

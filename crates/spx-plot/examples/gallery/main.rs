@@ -2,6 +2,7 @@
 //! gallery -- DIR`.
 
 mod light_curves;
+mod sources;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2};
 use spx_core::elementary::{atan2, exp, hypot, sin, sin_cos};
 use spx_plot::{
-    Channel, CompositeFigure, Curve, DisplayLimits, FigureFormat, Marker, PlaneFigure, Size, SkyFormat,
-    Spectrum, SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_plane, render_spectrum,
+    Channel, CompositeFigure, Curve, CutoutPixel, CutoutsFigure, DisplayLimits, FigureFormat, Marker,
+    MeasurementCutout, MontageFigure, MontagePlane, PlaneFigure, Size, SkyFormat, Spectrum, SpectrumFigure,
+    SpectrumPoint, Stretch, render_composite, render_cutouts, render_montage, render_plane, render_spectrum,
 };
 
 const SIZES: [(u32, u32); 3] = [(1000, 900), (600, 500), (2400, 2000)];
@@ -22,7 +24,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     odd_planes(&directory)?;
     composites(&directory)?;
     spectra(&directory)?;
-    light_curves::draw(&directory)
+    light_curves::draw(&directory)?;
+    sources::draw(&directory)?;
+    montages(&directory)?;
+    cutouts(&directory)
 }
 
 fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {
@@ -78,6 +83,7 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
                     and therefore must be cut somewhere"
         .to_owned();
     figure.stretch = Stretch::Log;
+    figure.limits = DisplayLimits::default().for_stretch(figure.stretch);
     save("detector", &figure)?;
     figure.limits = DisplayLimits::Range(0.0, 1e-6);
     figure.stretch = Stretch::Linear;
@@ -153,6 +159,59 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
     figure.curves.iter_mut().flat_map(|c| &mut c.points).for_each(|p| p[1] *= 1e-9);
     figure.flux_label = "Flux density (W m⁻² µm⁻¹)".to_owned();
     std::fs::write(directory.join("spectrum-small.png"), render_spectrum(&figure, FigureFormat::Png)?)?;
+    Ok(())
+}
+
+fn montages(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let planes: Vec<_> = (0..17).map(|k| stars(160, 150, 0.3 + 0.05 * f64::from(k))).collect();
+    let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
+    for (count, stretch) in [(4, Stretch::Asinh), (17, Stretch::Log)] {
+        let named = planes[..count].iter().enumerate().map(|(k, plane)| MontagePlane {
+            plane: plane.view(),
+            label: format!("{:.3} µm", 2.4 + 0.05 * k as f64),
+        });
+        let mut figure = MontageFigure::new(named.collect());
+        figure.sky = Some(&sky);
+        figure.title = format!("Orion, {count} planes, {stretch}");
+        figure.stretch = stretch;
+        figure.limits = figure.limits.for_stretch(stretch);
+        let file = directory.join(format!("montage-{count}.png"));
+        std::fs::write(file, render_montage(&figure, FigureFormat::Png)?)?;
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+fn cutouts(directory: &Path) -> Result<(), Box<dyn Error>> {
+    let mut noise = Noise(5);
+    let peak = |x: usize, y: usize| exp(-((x as f64 - 7.3).powi(2) + (y as f64 - 6.8).powi(2)) / 4.0);
+    let model = Array2::from_shape_fn((15, 15), |(y, x)| (0.2 + 3.0 * peak(x, y)) as f32);
+    let residual = Array2::from_shape_fn((15, 15), |(y, x)| (noise.next() + 6.0 * peak(x, y + 4)) as f32);
+    let data = &model + &residual.mapv(|r| 0.03 * r);
+    let mask = Array2::from_shape_fn((15, 15), |(y, x)| match hypot(x as f64 - 7.3, y as f64 - 6.8) {
+        _ if (x, y) == (3, 4) => CutoutPixel::Masked,
+        _ if (x, y) == (11, 8) => CutoutPixel::Clipped,
+        far if far < 6.0 => CutoutPixel::Used,
+        _ => CutoutPixel::Apart,
+    });
+    let cutout = |k: usize| MeasurementCutout {
+        labels: [
+            format!("2025-05-0{} 12:34", k % 9 + 1),
+            format!("{:.3} µm, chi2 {:.1}", 1.0 + 0.2 * k as f64, 1.3 * k as f64),
+        ],
+        data: data.view(),
+        model: model.view(),
+        residual: residual.view(),
+        mask: mask.view(),
+        source: [7.3, 6.8],
+        radius: 3.0,
+    };
+    for count in [1, 16] {
+        let figure =
+            CutoutsFigure { cutouts: (0..count).map(cutout).collect(), title: "star 1, psf".to_owned() };
+        let file = directory.join(format!("cutouts-{count}.png"));
+        std::fs::write(file, render_cutouts(&figure, FigureFormat::Png)?)?;
+    }
     Ok(())
 }
 

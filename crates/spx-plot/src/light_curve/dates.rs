@@ -27,6 +27,14 @@ pub(super) fn visits(dates: impl Iterator<Item = f64>) -> Vec<[f64; 2]> {
     starts.zip(ends).map(|(start, end)| [start, end]).collect()
 }
 
+/// How many visits there are, however many of them share a part of the axis.
+pub(super) fn count_visits(dates: impl Iterator<Item = f64>) -> usize {
+    let mut dates: Vec<f64> = dates.collect();
+    dates.sort_by(f64::total_cmp);
+    let gaps = dates.windows(2).filter(|pair| pair[1] - pair[0] > VISIT_GAP).count();
+    if dates.is_empty() { 0 } else { gaps + 1 }
+}
+
 /// Ticks of an axis of dates.
 pub(super) struct DateTicks {
     pub(super) ticks: Vec<Tick>,
@@ -199,9 +207,12 @@ mod tests {
         let days = [0.0, 0.5, 3.0, 180.0, 181.0, 365.0];
         let found = visits(days.into_iter().map(|d| 60_000.0 + d));
         assert_eq!(found, [[60_000.0, 60_003.0], [60_180.0, 60_181.0], [60_365.0, 60_365.0]]);
-        let many = visits((0..40).map(|k| 30.0 * f64::from(k)));
+        let monthly = || (0..40).map(|k| 30.0 * f64::from(k));
+        let many = visits(monthly());
         assert!(many.len() <= MOST_VISITS, "{many:?}");
+        assert_eq!(count_visits(monthly()), 40);
         assert_eq!(visits((0..400).map(f64::from)).len(), 1);
+        assert_eq!(count_visits((0..400).map(f64::from)), 1);
     }
 
     #[test]

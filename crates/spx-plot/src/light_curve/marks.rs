@@ -180,37 +180,36 @@ impl<'a> Marks<'a> {
         ]
     }
 
-    /// One line, its base at `line`, above the middle of a frame as far as it fits: what is drawn
+    /// How many rows its legend has: two where one would be set in letters that are too small.
+    pub(super) fn legend_rows(&self, canvas: &Canvas, drawable: &Drawable, style: &Style) -> usize {
+        // How many points lie outside is not known before the axes are.
+        let (em, _) = legend_size(canvas, &self.entries(drawable, drawable.points.len()), style);
+        if em < SMALLEST_LETTERS * style.small { 2 } else { 1 }
+    }
+
+    /// One row, its base at `line`, above the middle of a frame as far as it fits: what is drawn
     /// how, and how many there are.
     pub(super) fn legend(
         &self,
         canvas: &mut Canvas,
-        drawable: &Drawable,
-        outside: usize,
+        entries: &[(LegendMark, String)],
         frame: Rect,
         line: f64,
         style: &Style,
     ) {
-        let entries = self.entries(drawable, outside);
         // Samples are as large as marks are among few points.
         let samples = Marks::new(self.options, 0);
-        let (sample, after_name) = (2.0 * style.gap, 2.0 * style.gap);
-        let room = |mark: LegendMark| if mark == LegendMark::None { 0.0 } else { sample };
-        let taken: f64 = entries.iter().map(|(mark, _)| room(*mark) + after_name).sum::<f64>() - after_name;
-        let names: f64 = entries.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
-        // All names are set in the same size, as small as it takes.
-        let most = canvas.bounds().width() - 2.0 * style.margin - taken;
-        let em = style.small * (most / names.max(1.0)).min(1.0);
-        let half = (taken + names * em / style.small) / 2.0;
+        let (em, width) = legend_size(canvas, entries, style);
+        let half = width / 2.0;
         let reach = canvas.bounds().width() - style.margin - half;
         let mut x = ((frame.left + frame.right) / 2.0).clamp((style.margin + half).min(reach), reach) - half;
         for (mark, name) in entries {
-            let middle = [x + 0.35 * sample, line - CAP_HEIGHT / 2.0 * em];
-            samples.sample(canvas, mark, middle);
-            x += room(mark);
-            let width = canvas.text_width(&name, em);
-            canvas.label(name, [x, line], Anchor::Start, em);
-            x += width + after_name;
+            let middle = [x + 0.35 * LEGEND_GAP * style.gap, line - CAP_HEIGHT / 2.0 * em];
+            samples.sample(canvas, *mark, middle);
+            x += mark.room(style);
+            let width = canvas.text_width(name, em);
+            canvas.label(name.clone(), [x, line], Anchor::Start, em);
+            x += width + LEGEND_GAP * style.gap;
         }
     }
 
@@ -234,7 +233,7 @@ impl<'a> Marks<'a> {
     }
 
     /// Every class that is there, with its number.
-    fn entries(&self, drawable: &Drawable, outside: usize) -> Vec<(LegendMark, String)> {
+    pub(super) fn entries(&self, drawable: &Drawable, outside: usize) -> Vec<(LegendMark, String)> {
         let count = |class| drawable.points.iter().filter(|p| p.class == class).count();
         let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
         let threshold = self.options.sigma_threshold;
@@ -264,11 +263,38 @@ impl<'a> Marks<'a> {
 
 /// What stands before a name in the legend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LegendMark {
+pub(super) enum LegendMark {
     Point(PointClass),
     Mean,
     Outside,
     None,
+}
+
+impl LegendMark {
+    /// Room for it before a name.
+    fn room(self, style: &Style) -> f64 {
+        if self == Self::None { 0.0 } else { LEGEND_GAP * style.gap }
+    }
+}
+
+/// Room for a sample, and after a name, in gaps.
+const LEGEND_GAP: f64 = 2.0;
+/// The least size of names in a legend of one row, of the usual one.
+const SMALLEST_LETTERS: f64 = 0.8;
+
+/// The distance of two rows of the legend.
+pub(super) fn legend_pitch(style: &Style) -> f64 {
+    1.45 * style.small
+}
+
+/// The size of the names in a row, the same for all, as small as it takes; and the row's width.
+fn legend_size(canvas: &Canvas, entries: &[(LegendMark, String)], style: &Style) -> (f64, f64) {
+    let after = LEGEND_GAP * style.gap;
+    let taken: f64 = entries.iter().map(|(mark, _)| mark.room(style) + after).sum::<f64>() - after;
+    let names: f64 = entries.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
+    let most = canvas.bounds().width() - 2.0 * style.margin - taken;
+    let em = style.small * (most / names.max(1.0)).min(1.0);
+    (em, taken + names * em / style.small)
 }
 
 /// A color that holds on white, for lines.

@@ -1,8 +1,9 @@
 //! The frames of the figure: the spectrum, one part of the light curve for each visit, the color
 //! bars.
 
-use super::dates::{Calendar, DateTicks, date_ticks, visits};
+use super::dates::{Calendar, DateTicks, count_visits, date_ticks, visits};
 use super::marks::Marks;
+use super::marks::legend_pitch;
 use super::points::{Drawable, DrawablePoint, DrawnValue};
 use super::{LightCurveFigure, LightCurveOptions};
 use crate::axes::{NumberAxis, Tick, stretched, thinned};
@@ -18,7 +19,7 @@ pub(super) struct ColorBar {
     map: Colormap,
     range: [f64; 2],
     numbers: NumberAxis,
-    name: &'static str,
+    name: String,
     /// The coordinate that it shows.
     of: fn(&DrawablePoint) -> f64,
 }
@@ -57,11 +58,13 @@ impl Panels {
         canvas: &Canvas,
         figure: &LightCurveFigure,
         drawable: &Drawable,
+        legend_rows: usize,
         style: &Style,
     ) -> Result<Self, PlotError> {
         let (bounds, options) = (canvas.bounds(), &figure.options);
         let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
-        let above = style.margin + title + CAP_HEIGHT * style.small + style.gap + style.line;
+        let legend = CAP_HEIGHT * style.small + (legend_rows - 1) as f64 * legend_pitch(style);
+        let above = style.margin + title + legend + style.gap + style.line;
         let below = [frame::room_below(style), frame::room_below(style) + context_height(style)];
         // Numbers along the axes are chosen before powers of ten take their share of the height.
         let height = ((bounds.height() - above - below[0] - below[1]) / 2.0).max(style.small);
@@ -115,14 +118,14 @@ impl Panels {
     }
 
     /// The title, with the number of measurements and of visits, or how long a single one is.
-    pub(super) fn title(&self, figure: &LightCurveFigure) -> String {
+    pub(super) fn title(&self, figure: &LightCurveFigure, drawable: &Drawable) -> String {
         if figure.title.is_empty() {
             return String::new();
         }
         let plural = |count: usize, what: &str| {
             if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
         };
-        let (points, visits) = (figure.points.len(), self.light_curve.len());
+        let (points, visits) = (figure.points.len(), count_visits(drawable.points.iter().map(|p| p.mjd)));
         let [first, last] = self.dates.range;
         let seen = if visits == 1 && last - first > LONG_VISIT {
             format!("over {:.0} days", last - first)
@@ -191,7 +194,7 @@ impl Panels {
         frame::name_below(canvas, lowered, DATE, style);
         for (inside, bar) in [(self.spectrum.inside, &self.dates), (whole, &self.wavelengths)] {
             let place = frame::bar_place(inside, style);
-            frame::color_bar(canvas, place, |t| bar.map.color_on_paper(t), &bar.numbers, bar.name, style);
+            frame::color_bar(canvas, place, |t| bar.map.color_on_paper(t), &bar.numbers, &bar.name, style);
         }
     }
 }
@@ -227,31 +230,37 @@ fn context_height(style: &Style) -> f64 {
 fn color_bars(drawable: &Drawable, options: &LightCurveOptions, gap: f64) -> (ColorBar, ColorBar) {
     let range = drawable.colored(|p| p.mjd, ONE_DATE);
     let visits = visits(drawable.points.iter().map(|p| p.mjd));
-    let numbers = NumberAxis { ticks: date_bar_ticks(range, &visits, gap), factor: String::new() };
-    let dates = ColorBar { map: options.date_cmap, range, numbers, name: DATE, of: |p| p.mjd };
+    let (ticks, name) = date_bar_ticks(range, &visits, gap);
+    let numbers = NumberAxis { ticks, factor: String::new() };
+    let dates = ColorBar { map: options.date_cmap, range, numbers, name, of: |p| p.mjd };
     let range = drawable.colored(|p| p.wavelength, ONE_WAVELENGTH);
     let numbers = stretched(range[0], range[1], Stretch::Linear, gap);
     let map = options.wavelength_cmap;
-    (dates, ColorBar { map, range, numbers, name: WAVELENGTH, of: |p| p.wavelength })
+    (dates, ColorBar { map, range, numbers, name: WAVELENGTH.to_owned(), of: |p| p.wavelength })
 }
 
-/// Days along a color bar, in full: of several visits the middle of each, else round dates.
-fn date_bar_ticks([low, high]: [f64; 2], visits: &[[f64; 2]], gap: f64) -> Vec<Tick> {
+/// Days along a color bar, in full: of several visits the middle of each, else round dates, of less
+/// than a day hours; and the name of the bar.
+fn date_bar_ticks([low, high]: [f64; 2], visits: &[[f64; 2]], gap: f64) -> (Vec<Tick>, String) {
     if visits.len() > 1 {
         let middle = |[first, last]: &[f64; 2]| ((first + last) / 2.0).clamp(low, high);
         let tick = |mjd: f64| Tick { at: (mjd - low) / (high - low), label: Some(Calendar::of(mjd).iso()) };
-        return thinned(visits.iter().map(middle).map(tick).collect(), |_| gap);
+        return (thinned(visits.iter().map(middle).map(tick).collect(), |_| gap), DATE.to_owned());
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
     let most = (0.7 / gap.max(0.05)).clamp(1.0, 6.0) as usize;
+    if high - low < 1.0 {
+        let DateTicks { ticks, context } = date_ticks([low, high], most);
+        return (thinned(ticks, |_| gap), format!("{context} (UTC)"));
+    }
     let day = |tick: Tick| {
         let date = Calendar::of(low + tick.at * (high - low) + 1e-6);
         Tick { label: Some(date.iso()), ..tick }
     };
     let mut ticks: Vec<Tick> = date_ticks([low, high], most).ticks.into_iter().map(day).collect();
-    // Within one day all labels would be alike.
+    // Within one day labels would be alike.
     ticks.dedup_by(|a, b| a.label == b.label);
-    thinned(ticks, |_| gap)
+    (thinned(ticks, |_| gap), DATE.to_owned())
 }
 
 /// The visits side by side, each at least as wide as its equal share of a part of the width.

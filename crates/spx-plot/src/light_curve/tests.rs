@@ -55,7 +55,9 @@ fn texts(figure: &LightCurveFigure) -> Vec<String> {
 fn panels(figure: &LightCurveFigure) -> (Canvas, Panels) {
     let canvas = draw(figure).unwrap();
     let drawable = Drawable::new(figure).unwrap();
-    let panels = Panels::new(&canvas, figure, &drawable, &figure.options.style()).unwrap();
+    let style = figure.options.style();
+    let rows = Marks::new(&figure.options, drawable.points.len()).legend_rows(&canvas, &drawable, &style);
+    let panels = Panels::new(&canvas, figure, &drawable, rows, &style).unwrap();
     (canvas, panels)
 }
 
@@ -350,6 +352,39 @@ fn both_formats_are_written_the_same_every_time() {
             assert_eq!((picture.width, picture.height), (1500, 1200));
         }
     }
+}
+
+/// The color bar of a visit of some hours has hours, with the day as its name.
+#[test]
+fn hours_of_one_day_have_their_times() {
+    let points = source(60, 500.0).into_iter().enumerate();
+    let figure =
+        figure(points.map(|(k, p)| LightCurvePoint { mjd: 61_027.2 + 0.006 * k as f64, ..p }).collect());
+    let texts = texts(&figure);
+    assert!(texts.contains(&"2025 Dec 18 (UTC)".to_owned()), "{texts:?}");
+    let hours = texts.iter().filter(|text| text.ends_with(":00")).count();
+    assert!(hours >= 4, "on both axes: {texts:?}");
+}
+
+/// A legend with many entries takes two rows rather than tiny letters.
+#[test]
+fn letters_of_the_legend_stay_legible() {
+    let mut points = source(400, 25.0);
+    for (k, p) in points.iter_mut().enumerate() {
+        p.flagged = k % 9 == 0;
+        p.flux = if k % 50 == 3 { -900.0 } else { p.flux };
+    }
+    let mut figure = figure(points);
+    figure.options.show_limits = true;
+    let (canvas, _) = panels(&figure);
+    let style = figure.options.style();
+    let counted = |text: &str| text.contains("S/N") || text.contains("flagged") || text.contains("limit (");
+    let heights: Vec<f64> =
+        canvas.text_boxes().filter(|(text, _)| counted(text)).map(|(_, area)| area.height()).collect();
+    assert!(heights.len() >= 3, "{:?}", texts(&figure));
+    let whole = canvas.text_boxes().find(|(text, _)| *text == "Wavelength (µm)").unwrap().1.height();
+    assert!(heights.iter().all(|height| *height > 0.75 * whole), "{heights:?} {whole} {}", style.small);
+    assert_texts_are_free(&canvas, "two rows");
 }
 
 #[test]

@@ -43,14 +43,17 @@ export function limitsOf(sorted, [low, high]) {
 export const FIRST_PERCENTILES = [0.5, 99.5];
 export const FIRST_COLOR_PERCENTILES = [10, 99.7];
 
+/** Widths of the noise that the upper limit of the logarithmic stretch lies at least above the median. */
+const LOG_SIGMAS = 500;
+
 /** A dark sky, and what is brighter above it, as in `spx cube plot`: from 1.5 widths of the noise below the median
- * to a percentile, but at least `sigmas` widths above the median; null without values. */
-export function aboveSky(sorted, high, sigmas) {
+ * to a percentile, but at least `sigmas` widths above the median, in the logarithmic stretch more; null without values. */
+export function aboveSky(sorted, high, sigmas, stretch) {
   if (sorted.length === 0) return null;
   const median = percentile(sorted, 50);
   const noise = median - percentile(sorted, 15.865525393145708);
   if (!(noise > 0)) return limitsOf(sorted, [100 - high, high]);
-  return [median - 1.5 * noise, Math.max(percentile(sorted, high), median + sigmas * noise)];
+  return [median - 1.5 * noise, Math.max(percentile(sorted, high), median + (stretch === "log" ? LOG_SIGMAS : sigmas) * noise)];
 }
 
 /** The colors of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */

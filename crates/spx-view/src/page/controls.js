@@ -19,6 +19,7 @@ export class Controls {
     this.rangeFields();
     this.layerFields();
     this.buttons();
+    state.on(["mode", "range", "continuum", "cube"], () => this.oneSided());
     state.on(["mode", "array", "shownLimits", "limits", "tool", "colors", "pinned", "blinking", "cube"], () => this.show());
     this.show();
   }
@@ -114,6 +115,25 @@ export class Controls {
     else if (mode === "line" && around.length === 0) say("No plane with data lies in the continuum", true);
     else this.state.set({ mode, range, continuum });
     this.show();
+  }
+
+  /** The planes with data of a continuum, of each of its sides, without those of the line. */
+  sides() {
+    const { range, continuum } = this.state;
+    const found = (span) => this.picture.withData(this.cube.planesIn(span));
+    const on = found(range);
+    return continuum.map((side) => found(side).filter((z) => !on.includes(z)));
+  }
+
+  /** A note where a continuum is known on one side of the line alone. */
+  oneSided() {
+    const { mode, continuum } = this.state;
+    const counts = mode === "line" && continuum ? this.sides().map((planes) => planes.length) : [1, 1];
+    const missing = counts.findIndex((count) => count === 0);
+    const words = ["below", "above"];
+    const note = `No plane with data lies in the continuum ${words[missing]} the line: it goes on straight from the ${counts[1 - missing]} on the other side`;
+    element("one-sided").textContent = missing < 0 ? "" : note;
+    if (missing >= 0) say(note);
   }
 
   rangeFields() {
@@ -256,20 +276,15 @@ export class Controls {
 
   /** Keeps what is shown, to blink with something else. */
   pin() {
-    const { cube, z, mode, array } = this.state;
-    this.state.set({ pinned: { cube, z, mode, array } });
-    say("Now choose another plane, array or cube, and blink");
+    this.state.set({ pinned: viewOf(this.state) });
+    say("Now choose another plane, range, array or cube, and blink");
   }
 
   /** Changes what is shown with what was kept. */
   blink() {
-    const { cube, z, mode, array, pinned } = this.state;
-    if (!pinned) {
-      this.pin();
-      return;
-    }
-    const colors = pinned.cube === cube ? this.state.colors : this.picture.cubes[pinned.cube].colors;
-    this.state.set({ ...pinned, colors, pinned: { cube, z, mode, array } });
+    const { pinned } = this.state;
+    if (pinned) this.state.set({ ...pinned, pinned: viewOf(this.state) });
+    else this.pin();
   }
 
   autoBlink() {
@@ -303,4 +318,9 @@ export class Controls {
     root.dataset.theme = dark ? "light" : "dark";
     window.dispatchEvent(new Event("theme"));
   }
+}
+
+/** What blinking changes. */
+function viewOf({ cube, z, mode, array, range, continuum, colors }) {
+  return { cube, z, mode, array, range, continuum, colors };
 }

@@ -1,7 +1,7 @@
 // A DataSource (see server_source.js): the planes that a self-contained page holds, rounded as quantize.rs says.
 // Spectra are sums over these, by the rules of `spx cube spectrum`.
 
-import { holds, reachOf, regionText } from "./regions.js";
+import { holds, reachOf, regionText, ringOutlines } from "./regions.js";
 import { Projection } from "./wcs.js";
 
 /** uJy/arcsec^2 in one MJy/sr. */
@@ -151,11 +151,10 @@ export class FileSource {
     if (!inside) return nothing(`RA ${ra} Dec ${dec} lies outside the cube`);
     const pixels = region.shape === "point" ? [Math.floor(at[1] + 0.5) * nx + Math.floor(at[0] + 0.5)] : this.pixelsIn(at, region);
     if (pixels.length === 0) return nothing(`no pixel has its center in ${regionText(region)}`);
-    const ring = annulus && { shape: "annulus", ra, dec, sizes: annulus };
-    const taken = new Set(pixels);
-    const around = ring && this.pixelsIn(at, ring).filter((k) => !taken.has(k));
-    if (around?.length === 0) return nothing("no pixel has its center in the ring of the background");
     const area = this.tan.pixelArea(...at);
+    const taken = new Set(pixels);
+    const around = annulus && this.pixelsAround(at, ringOutlines(region, annulus, Math.sqrt(area))).filter((k) => !taken.has(k));
+    if (around?.length === 0) return nothing("no pixel has its center in the ring of the background");
     const points = await Promise.all(wavelengths.map((edges, z) => this.point(z, edges, { pixels, around, area })));
     if (points.every((point) => point.n_pixels === 0)) {
       return nothing(`no plane has data at RA ${ra} Dec ${dec}`);
@@ -163,7 +162,7 @@ export class FileSource {
     const r = reachOf(region) / this.tan.pixelSide(...at);
     const clipped = at[0] - r < -0.5 || at[1] - r < -0.5 || at[0] + r > nx - 0.5 || at[1] + r > ny - 0.5;
     const radius_arcsec = region.shape === "circle" ? region.sizes[0] : null;
-    const of = { file, detector, ra, dec, radius_arcsec, region: regionText(region), label, annulus_arcsec: annulus };
+    const of = { file, detector, ra, dec, radius_arcsec, region: regionText(region), label, annulus };
     return { ...of, pixel: at, pixel_area_arcsec2: area, clipped, points };
   }
 
@@ -181,6 +180,12 @@ export class FileSource {
       }
     }
     return pixels;
+  }
+
+  /** The pixels whose centers lie in the second outline and not in the first. */
+  pixelsAround(at, [inner, outer]) {
+    const nx = this.cube.shape[2];
+    return this.pixelsIn(at, outer).filter((k) => !holds(inner, this.tan.toSky(k % nx, Math.floor(k / nx))));
   }
 
   async point(z, [wavelength_min, wavelength_max], { pixels, around, area }) {

@@ -3,7 +3,7 @@
 import { element } from "./state.js";
 
 /** Keys, what they do in words, and how. */
-function actions({ state, picture, wavelength, controls, pointer, saving }) {
+function actions({ state, picture, wavelength, controls, pointer, saving, history }) {
   const toggle = (id) => element(id).click();
   const focus = (id) => () => {
     element(id).focus();
@@ -19,6 +19,15 @@ function actions({ state, picture, wavelength, controls, pointer, saving }) {
     [["-", "_"], "zoom out", () => picture.zoom(1 / 1.5)],
     [["0"], "whole image", () => picture.fit()],
     [["i"], "to the image: arrows move the cross (Shift: by 10), Enter takes the spectrum", focus("overlay")],
+    [
+      ["v"],
+      "next handle of the region: arrows move it (Shift: farther), page up and down turn the region",
+      () => {
+        element("overlay").focus();
+        pointer.handleKeys.next();
+      },
+    ],
+    [["j"], "to the plot: arrows move it, + and − zoom in wavelength, Shift and arrows zoom, 0 shows all", focus("plot")],
     [["x"], "cross to the middle of the screen", () => pointer.cross(picture.center.map(Math.round))],
     [["r"], "radius of a click", focus("radius")],
     [["g"], "go to a position", focus("position")],
@@ -37,6 +46,7 @@ function actions({ state, picture, wavelength, controls, pointer, saving }) {
     [["h"], "the pointer moves the image", () => state.set({ tool: "pan" })],
     [["s"], "save the view as PNG", () => saving.picture()],
     [["k"], "the command that makes this picture", () => saving.commands()],
+    [["Ctrl+Z"], "undo regions, background and lines; with Shift redo", () => history.go(-1)],
     [["t"], "light or dark", () => toggle("theme")],
     [["?"], "this list", () => element("help").showModal()],
   ];

@@ -2,11 +2,13 @@
 
 import { Controls } from "./controls.js";
 import { FileSource } from "./file_source.js";
+import { History } from "./history.js";
 import { listenForKeys } from "./keys.js";
 import { Overlay } from "./overlay.js";
 import { Picture } from "./picture.js";
 import { Cube } from "./planes.js";
 import { Plot } from "./plot.js";
+import { PlotHand } from "./plot_hand.js";
 import { Pointer } from "./pointer.js";
 import { Saving } from "./saving.js";
 import { ServerSource } from "./server_source.js";
@@ -24,7 +26,7 @@ async function start() {
 
   const { clientWidth, clientHeight } = element("stage");
   const pixels = clientWidth * clientHeight * window.devicePixelRatio ** 2;
-  const cubes = meta.cubes.map((cube, k) => new Cube(cube, source, k, pixels));
+  const cubes = meta.cubes.map((cube, k) => new Cube(cube, source, k, pixels, meta.loss?.bin ?? 1));
   const state = initialState(cubes);
   const started = { ...state };
   const picture = new Picture(element("picture"), state, cubes, meta);
@@ -32,11 +34,11 @@ async function start() {
   const spectra = new Spectra({ state, source, cubes });
   const pointer = new Pointer(element("overlay"), { state, picture, overlay, source, meta, spectra });
   const plot = new Plot(element("plot"), state, cubes);
+  new PlotHand(plot);
   const wavelength = new Wavelength({ state, picture });
   const controls = new Controls({ state, picture, pointer, meta });
   const saving = new Saving({ state, picture, overlay, plot, cubes });
   const session = new Session({ state, picture, spectra, cubes, started });
-  listenForKeys({ state, picture, wavelength, controls, pointer, saving });
 
   const redraw = () => {
     plot.draw();
@@ -49,6 +51,9 @@ async function start() {
   wavelength.show();
   spectra.list();
   await session.open();
+  // What the address brought is where undoing ends.
+  const history = new History({ state, session });
+  listenForKeys({ state, picture, wavelength, controls, pointer, saving, history });
   await picture.refresh();
   if (meta.catalog) controls.catalog(await source.catalog(), meta.catalog);
 }

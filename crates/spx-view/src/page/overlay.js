@@ -1,7 +1,7 @@
 // What is drawn over the image: regions, objects of the catalog, the grid, the cross, compass, scale bar, color bar.
 
 import { crossing, gridLines } from "./grid.js";
-import { handles, outline, reachOf } from "./regions.js";
+import { handles, outline, reachOf, ringOutlines } from "./regions.js";
 import { element } from "./state.js";
 
 /** Lengths that a scale bar may have [arcsec]. */
@@ -9,13 +9,14 @@ const LENGTHS = [1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200,
 /** More labels than this in sight are no help. */
 const MOST_LABELS = 60;
 const INK = "#ffffff";
+const ACTIVE = "#ffe14d";
 const SHADE = "rgba(0, 0, 0, 0.65)";
 
 export class Overlay {
   constructor(canvas, state, picture) {
     Object.assign(this, { canvas, state, picture, drawn: null });
     picture.addEventListener("drawn", () => this.draw());
-    state.on(["spectra", "objects", "showObjects", "cross", "shownLimits", "selected", "annulus", "grid"], () => this.draw());
+    state.on(["spectra", "objects", "showObjects", "cross", "shownLimits", "selected", "handle", "annulus", "grid"], () => this.draw());
   }
 
   /** The region that is being drawn, or null; of a polygon corners alone. */
@@ -119,7 +120,7 @@ export class Overlay {
     const selected = id === state.selected;
     const { annulus } = state;
     if (annulus && selected) {
-      this.drawOutline(context, { ...region, shape: "annulus", sizes: annulus }, color, true);
+      for (const edge of ringOutlines(region, annulus, this.tan.pixelSide(...at))) this.drawOutline(context, edge, color, true);
     }
     const [sx, sy] = picture.toScreen(at);
     const reach = Math.max((reachOf(region) / this.tan.pixelSide(...at)) * picture.scale, 4) * 0.71;
@@ -129,10 +130,12 @@ export class Overlay {
       const pixel = this.tan.toPixel(...sky);
       if (!pixel) return;
       const [x, y] = picture.toScreen(pixel);
+      // The one that keys move is larger.
+      const half = k === state.handle ? 7 : 4;
       context.beginPath();
-      if (k === 0) context.arc(x, y, 4, 0, 2 * Math.PI);
-      else context.rect(x - 4, y - 4, 8, 8);
-      context.fillStyle = color;
+      if (k === 0) context.arc(x, y, half, 0, 2 * Math.PI);
+      else context.rect(x - half, y - half, 2 * half, 2 * half);
+      context.fillStyle = k === state.handle ? ACTIVE : color;
       this.stroke(context, INK, 1.5);
       context.fill();
     });
@@ -162,7 +165,7 @@ export class Overlay {
       context.moveTo(sx + 5 * dx, sy + 5 * dy);
       context.lineTo(sx + 15 * dx, sy + 15 * dy);
     }
-    this.stroke(context, "#ffe14d");
+    this.stroke(context, ACTIVE);
   }
 
   drawScaleBar(context) {

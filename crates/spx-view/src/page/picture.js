@@ -211,7 +211,7 @@ export class Picture extends EventTarget {
   }
 
   limits(image, mode) {
-    const { array, limits, percentiles, colorPercentiles } = this.state;
+    const { array, limits, percentiles, colorPercentiles, stretch } = this.state;
     if (mode !== "colors" && limits) return limits;
     const sorted = sample(image);
     if (mode === "colors") {
@@ -219,7 +219,7 @@ export class Picture extends EventTarget {
       return first ? aboveSky(sorted, colorPercentiles[1], 25) : limitsOf(sorted, colorPercentiles);
     }
     const first = percentiles === FIRST_PERCENTILES && (mode !== "plane" || ["sci", "snr"].includes(array));
-    return first ? aboveSky(sorted, percentiles[1], 15) : limitsOf(sorted, percentiles);
+    return first ? aboveSky(sorted, percentiles[1], 15, stretch) : limitsOf(sorted, percentiles);
   }
 
   paint(wanted, images, limits, key, pixels) {

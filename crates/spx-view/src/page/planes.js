@@ -55,10 +55,10 @@ export class Planes {
   }
 }
 
-/** A cube: its description, its sky, its planes. */
+/** A cube: its description, its sky, its planes; `bin` x `bin` pixels of the file are one of the page. */
 export class Cube {
-  constructor(meta, source, index, pixels) {
-    Object.assign(this, { ...meta, index, tan: new Projection(meta.wcs), planes: new Planes(source, index, meta.shape, pixels) });
+  constructor(meta, source, index, pixels, bin) {
+    Object.assign(this, { ...meta, index, bin, tan: new Projection(meta.wcs), planes: new Planes(source, index, meta.shape, pixels) });
     /** The plane that was shown last. */
     this.last = meta.first_plane;
   }

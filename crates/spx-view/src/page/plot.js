@@ -1,6 +1,5 @@
 // The spectra as a plot: values with error bars, the widths of the planes, spectral features, and counts below.
-//
-// Wheel or two fingers zoom in wavelength, a drag chooses a range, a double click shows all again, a click shows that plane.
+// Mouse, fingers and keys on it are in plot_hand.js.
 
 import { shortNumber } from "./overlay.js";
 import { featuresAt } from "./spectral_lines.js";
@@ -28,29 +27,45 @@ export const QUANTITIES = {
 const MARGIN = { left: 66, right: 14, top: 12, bottom: 38 };
 const COUNTS = 40;
 const GAP = 12;
-/** A press that moves less than this is a click [CSS px]. */
-const STILL = 5;
-/** After this a click is no double click any more [ms]. */
-const DOUBLE_CLICK = 300;
 /** Planes whose edges are nearer, in parts of the wavelength, adjoin each other. */
 const ADJOINING = 1e-6;
 
+/** An axis: its ends, where they lie on the screen, and whether it is logarithmic. */
+class Axis {
+  constructor([from, to], [start, end], isLog) {
+    const [scale, back] = isLog ? [Math.log, Math.exp] : [SAME, SAME];
+    Object.assign(this, { from: scale(from), to: scale(to), start, end, scale, back });
+    // Values that have no logarithm lie far below the axis.
+    this.least = isLog ? Math.min(from, to) / 10 : -Infinity;
+  }
+
+  at(value) {
+    const part = (this.scale(Math.max(value, this.least)) - this.from) / (this.to - this.from);
+    return this.start + part * (this.end - this.start);
+  }
+
+  value(at) {
+    return this.back(this.inner(at));
+  }
+
+  inner(at) {
+    return this.from + ((at - this.start) / (this.end - this.start)) * (this.to - this.from);
+  }
+
+  /** The ends of a range wider by a factor in which what lies at one point of the screen comes to another. */
+  zoomed(at, to, factor) {
+    const fixed = this.inner(at);
+    const moved = ((to - at) / (this.end - this.start)) * (this.to - this.from) * factor;
+    return [this.from, this.to].map((end) => this.back(fixed + (end - fixed) * factor - moved));
+  }
+}
+
 export class Plot {
   constructor(canvas, state, cubes) {
-    Object.assign(this, { canvas, state, cubes, hover: null, fingers: new Map(), drag: null });
-    state.on(["spectra", "quantity", "z", "cube", "mode", "range", "continuum", "plotRange", "logX", "logY", "lines", "redshift"], () => this.draw());
+    Object.assign(this, { canvas, state, cubes, hover: null, chosen: null });
+    const shown = ["spectra", "quantity", "z", "cube", "mode", "range", "continuum", "plotRange", "valueRange", "logX", "logY", "lines", "redshift"];
+    state.on(shown, () => this.draw());
     new ResizeObserver(() => this.draw()).observe(canvas.parentElement);
-    const listen = (name, react) => canvas.addEventListener(name, react);
-    listen("pointerdown", (event) => this.down(event));
-    listen("pointermove", (event) => this.moved(event));
-    listen("pointerup", (event) => this.up(event));
-    listen("pointercancel", (event) => this.end(event));
-    listen("pointerleave", () => this.point(null));
-    listen("dblclick", () => {
-      clearTimeout(this.choosing);
-      this.state.set({ plotRange: null });
-    });
-    canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
   }
 
   draw() {
@@ -86,7 +101,7 @@ export class Plot {
     this.drawLeftOut(context);
     this.drawFeatures(context);
     if (this.state.spectra.length === 0) this.drawHint(context);
-    if (this.drag?.to) this.drawDrag(context);
+    if (this.chosen) this.drawDrag(context);
     if (this.hover) this.drawHover(context);
   }
 
@@ -115,13 +130,18 @@ export class Plot {
     );
   }
 
+  /** All wavelengths. */
+  whole() {
+    const edges = this.cubes.flatMap(({ wavelengths }) => [wavelengths[0][0], wavelengths.at(-1)[1]]);
+    return [Math.min(...edges), Math.max(...edges)];
+  }
+
   /** Finds the ranges of both axes and the way from values to the screen. */
   measure() {
     const { left, right, top, bottom, floor } = this.box;
-    const { plotRange, logX, quantity } = this.state;
+    const { plotRange, valueRange, logX, quantity } = this.state;
     const { units, magnitudes } = QUANTITIES[quantity];
-    const edges = this.cubes.flatMap(({ wavelengths }) => [wavelengths[0][0], wavelengths.at(-1)[1]]);
-    const [first, last] = plotRange ?? [Math.min(...edges), Math.max(...edges)];
+    const [first, last] = plotRange ?? this.whole();
     this.unit = null;
     const all = this.state.spectra.flatMap((spectrum) => this.points(spectrum));
     const seen = all.filter(({ wavelength }) => wavelength >= first && wavelength <= last);
@@ -130,19 +150,16 @@ export class Plot {
     const values = seen.flatMap(({ value, ends }) => [value, ...ends]).filter(Number.isFinite).map((v) => v / this.unit[1]);
     // A logarithm needs values above 0; magnitudes have one already.
     this.log = this.state.logY && !magnitudes && values.some((v) => v > 0);
-    let [low, high] = this.valueRange(values, magnitudes);
+    let [low, high] = valueRange?.map((v) => v / this.unit[1]) ?? this.valueRange(values, magnitudes);
+    // A range that was chosen on a linear axis may reach below 0.
+    if (this.log && !(low > 0)) [low, high] = high > 0 ? [high / 1e3, high] : this.valueRange(values, magnitudes);
     if (magnitudes) [low, high] = [high, low];
     const counts = this.state.spectra.flatMap(({ reports }) => reports.flatMap((report) => report?.points.map(({ count }) => count) ?? []));
     Object.assign(this, { first, last, low, high, most: Math.max(1, ...counts) });
-    const across = logX ? Math.log : SAME;
-    const up = this.log ? (v) => Math.log(Math.max(v, low / 10)) : SAME;
-    const part = (scale, value, from, to) => (scale(value) - scale(from)) / (scale(to) - scale(from));
-    this.x = (wavelength) => left + part(across, wavelength, first, last) * (right - left);
-    this.wavelengthAt = (x) => {
-      const t = (x - left) / (right - left);
-      return logX ? first * (last / first) ** t : first + t * (last - first);
-    };
-    this.y = (value) => bottom - part(up, value, low, high) * (bottom - top);
+    this.across = new Axis([first, last], [left, right], logX);
+    this.up = new Axis([low, high], [bottom, top], this.log);
+    this.x = (wavelength) => this.across.at(wavelength);
+    this.y = (value) => this.up.at(value);
     this.yCount = (count) => floor - (count / this.most) * COUNTS * this.size;
   }
 
@@ -332,104 +349,14 @@ export class Plot {
     context.textAlign = "left";
   }
 
+  /** What a drag chooses: a range of wavelength, of values, or both. */
   drawDrag(context) {
-    const { top, floor } = this.box;
-    const [x0, x1] = [this.drag.from, this.drag.to].sort((a, b) => a - b);
+    const { left, right, top, bottom, floor } = this.box;
+    const [x0, x1, y0, y1] = [...(this.chosen.x ?? [left, right]), ...(this.chosen.y ?? [top, this.chosen.x ? floor : bottom])];
     context.fillStyle = this.ink("accent");
     context.globalAlpha = 0.18;
-    context.fillRect(x0, top, x1 - x0, floor - top);
+    context.fillRect(x0, y0, x1 - x0, y1 - y0);
     context.globalAlpha = 1;
-  }
-
-  // ---- pointer
-
-  placeOf(event) {
-    const box = this.canvas.getBoundingClientRect();
-    return [event.clientX - box.left, event.clientY - box.top];
-  }
-
-  down(event) {
-    if (!this.x) return;
-    const [x] = this.placeOf(event);
-    this.fingers.set(event.pointerId, x);
-    this.drag = this.fingers.size === 1 ? { from: x, touch: event.pointerType === "touch" } : null;
-    if (!this.drag?.touch) this.canvas.setPointerCapture(event.pointerId);
-  }
-
-  moved(event) {
-    const [x] = this.placeOf(event);
-    if (this.fingers.size === 2 && this.fingers.has(event.pointerId)) {
-      const before = this.spread();
-      this.fingers.set(event.pointerId, x);
-      const after = this.spread();
-      if (before.width > 10 && after.width > 10) this.zoomTo(this.wavelengthAt(before.middle), after.middle, before.width / after.width);
-      return;
-    }
-    if (this.drag && Math.abs(x - this.drag.from) >= STILL) {
-      // One finger moves the range that two have chosen; the page scrolls up and down.
-      if (this.drag.touch) {
-        if (this.state.plotRange) this.zoomTo(this.wavelengthAt(this.drag.from), x, 1);
-        this.drag = { ...this.drag, from: x, moved: true };
-      } else this.drag.to = Math.min(Math.max(x, this.box.left), this.box.right);
-    }
-    this.point(event);
-  }
-
-  spread() {
-    const [a, b] = [...this.fingers.values()];
-    return { middle: (a + b) / 2, width: Math.abs(a - b) };
-  }
-
-  up(event) {
-    const { drag } = this;
-    if (drag?.to) {
-      const range = [drag.from, drag.to].sort((a, b) => a - b).map((x) => this.wavelengthAt(x));
-      this.state.set({ plotRange: range });
-    } else if (drag && !drag.moved) {
-      // A second press may follow, which shows all again.
-      const [x] = this.placeOf(event);
-      clearTimeout(this.choosing);
-      this.choosing = setTimeout(() => this.choose(x), DOUBLE_CLICK);
-    }
-    this.end(event);
-  }
-
-  end(event) {
-    this.fingers.delete(event.pointerId);
-    this.drag = null;
-    this.draw();
-  }
-
-  wheel(event) {
-    if (!this.x) return;
-    event.preventDefault();
-    const [x] = this.placeOf(event);
-    this.zoomTo(this.wavelengthAt(x), x, Math.exp(event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)));
-  }
-
-  /** Shows a range wider by a factor, with a wavelength at a point of the screen. */
-  zoomTo(wavelength, x, factor) {
-    const edges = this.cubes.flatMap(({ wavelengths }) => [wavelengths[0][0], wavelengths.at(-1)[1]]);
-    const [min, max] = [Math.min(...edges), Math.max(...edges)];
-    const t = (x - this.box.left) / (this.box.right - this.box.left);
-    const width = Math.min(Math.max((this.last - this.first) * factor, 0.01), max - min);
-    const from = Math.min(Math.max(wavelength - t * width, min), max - width);
-    this.state.set({ plotRange: width > 0.999 * (max - min) ? null : [from, from + width] });
-  }
-
-  /** The plane under the pointer, and the point nearest to it. */
-  point(event) {
-    this.hover = null;
-    if (event && this.x && !this.drag?.to) {
-      const [x, y] = this.placeOf(event);
-      const all = this.state.spectra.flatMap((spectrum) =>
-        this.points(spectrum).map((found) => ({ ...found, color: spectrum.color, label: spectrum.label })),
-      );
-      const distance = (found) => Math.hypot(this.x(found.wavelength) - x, this.y(found.value) - y);
-      const nearest = all.sort((a, b) => distance(a) - distance(b))[0];
-      if (nearest && distance(nearest) < 30) this.hover = nearest;
-    }
-    this.draw();
   }
 
   drawHover(context) {
@@ -455,14 +382,6 @@ export class Plot {
     context.stroke();
     context.fillStyle = this.ink("text");
     lines.forEach((words, k) => context.fillText(words, x + 10, y + 3 + leading * (k + 0.85)));
-  }
-
-  /** Shows the plane that was clicked at: of the cube that is shown, or of the first that has it. */
-  choose(x) {
-    const wavelength = this.wavelengthAt(x);
-    const order = [this.cubes[this.state.cube], ...this.cubes];
-    const cube = order.find((each) => each.planeAt(wavelength) >= 0);
-    if (cube) this.state.set({ cube: cube.index, z: cube.planeAt(wavelength), mode: "plane" });
   }
 }
 

@@ -3,6 +3,7 @@
 // A mouse clicks for a circle of the usual radius, or drags one. With one finger: a tap is a click, a drag moves the image,
 // a drag after a long press draws; two fingers zoom and move.
 
+import { HandleKeys } from "./handle_keys.js";
 import { shortNumber, unitOf } from "./overlay.js";
 import { changed, circleAt, handles, polygonOf } from "./regions.js";
 import { element, say } from "./state.js";
@@ -18,6 +19,7 @@ const LONG_PRESS = 450;
 export class Pointer {
   /** `spectra` takes and changes spectra. */
   constructor(canvas, { state, picture, overlay, source, meta, spectra }) {
+    this.handleKeys = new HandleKeys({ state, picture, spectra });
     Object.assign(this, { canvas, state, picture, overlay, source, meta, spectra, press: null, touches: new Map(), corners: [] });
     const listen = (name, react) => canvas.addEventListener(name, react);
     listen("pointerdown", (event) => this.down(event));
@@ -223,12 +225,14 @@ export class Pointer {
     this.picture.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), this.place(event));
   }
 
-  /** Arrows move the cross, Enter takes the spectrum there, puts a corner or ends a polygon, Delete removes the region. */
+  /** Arrows move the active handle or else the cross, Enter takes the spectrum there, puts a corner or ends a polygon, Delete removes the region. */
   key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
     const step = steps[event.key];
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (step) {
+    if (this.handleKeys.key(event, step)) {
+      // Nothing else is to be done.
+    } else if (step) {
       const far = event.shiftKey ? 10 : 1;
       const [x, y] = this.state.cross ?? this.picture.center.map(Math.round);
       this.cross([x + far * step[0], y + far * step[1]]);

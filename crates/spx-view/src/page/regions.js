@@ -4,7 +4,8 @@
 // A region is {shape, ra, dec, sizes, angle, corners}: shape `point`, `circle` (sizes [radius]), `annulus` ([inner, outer]),
 // `ellipse` (semi-axes), `box` (width, height) or `polygon` (corners [[ra, dec], ...]).
 
-import { offsetOnPlane, onSky, parseAngle, separation } from "./wcs.js";
+import { ICRS, systemNamed } from "./systems.js";
+import { offsetOnPlane, onSky, separation } from "./wcs.js";
 
 const SIZES = { point: 0, circle: 1, annulus: 2, ellipse: 2, box: 2 };
 const TURN = Math.PI / 180;
@@ -163,32 +164,63 @@ function moved(region, position) {
   return polygonOf(offsets.map((offset) => onSky([ra, dec], offset).map((v) => Number(v.toFixed(6)))));
 }
 
-/** A region as DS9 writes it, without system; with its name and color where these are given. */
-export function regionText({ shape, ra, dec, sizes = [], angle, corners }, label = "", color = "") {
-  const numbers = shape === "polygon" ? corners.flat() : [ra, dec, ...sizes.map((size) => `${size}"`)];
-  if (angle !== undefined) numbers.push(angle);
+/** The region turned by so many degrees; circles and the like stay as they are. */
+export function turnedBy(region, degrees) {
+  if (region.angle !== undefined) return { ...region, angle: Number(((region.angle + degrees + 360) % 360).toFixed(1)) };
+  if (region.shape !== "polygon") return region;
+  const center = [region.ra, region.dec];
+  const offsets = region.corners.map((corner) => turned(untwisted(offsetOnPlane(center, corner), 0), degrees));
+  return polygonOf(offsets.map((offset) => onSky(center, offset).map((v) => Number(v.toFixed(6)))));
+}
+
+/** The outlines between which the background lies: `25,45`, radii, or `2x,4x`, multiples of the region, as BackgroundRing. */
+export function ringOutlines(region, ring, side) {
+  const { ra, dec, shape, sizes, corners } = region;
+  return ring.split(",").map((word) => {
+    const factor = parseFloat(word);
+    if (!word.endsWith("x")) return { shape: "circle", ra, dec, sizes: [factor] };
+    const times = (size) => factor * size;
+    if (shape === "point") return { shape: "circle", ra, dec, sizes: [times(side)] };
+    if (shape === "annulus") return { shape: "circle", ra, dec, sizes: [times(sizes[1])] };
+    if (shape !== "polygon") return { ...region, sizes: sizes.map(times) };
+    // Its center stays, whatever the mean of the new corners is.
+    return { ...region, corners: corners.map((corner) => onSky([ra, dec], offsetOnPlane([ra, dec], corner).map(times))) };
+  });
+}
+
+/** A region as DS9 writes it, without the name of its system; with its name and color where these are given. */
+export function regionText({ shape, ra, dec, sizes = [], angle, corners }, label = "", color = "", system = ICRS) {
+  const center = [ra, dec];
+  const lengths = sizes.map((size) => system.length(center, size));
+  const numbers = shape === "polygon" ? corners.flatMap((corner) => system.coordinates(corner)) : [...system.coordinates(center), ...lengths];
+  if (angle !== undefined) numbers.push(system === ICRS ? angle : Number(((angle - system.turn(center) + 720) % 360).toFixed(6)));
   // Braces would end the text of a region.
   const properties = [label && `text={${label.replace(/[{}\n]/g, " ")}}`, color && `color=${color}`].filter(Boolean).join(" ");
   return `${shape}(${numbers.join(",")})${properties && ` # ${properties}`}`;
 }
 
-/** A region file of `{region, label, color}`. */
-export function toRegionFile(list) {
-  const lines = list.map(({ region, label, color }) => regionText(region, label, color));
-  return ["# Region file format: DS9 version 4.1", "icrs", ...lines, ""].join("\n");
+/** A region file of `{region, label, color}` in a system; `image` is that of a cube. */
+export function toRegionFile(list, name = "icrs", cube = null) {
+  const system = systemNamed(name, cube);
+  const lines = list.map(({ region, label, color }) => regionText(region, label, color, system));
+  return ["# Region file format: DS9 version 4.1", name, ...lines, ""].join("\n");
 }
 
 /**
- * The regions `{region, label, color}` of a text of DS9; throws what the user should read where there is none. What cannot be
- * used is told to `skip`, line by line; without it, it is an error too.
+ * The regions `{region, label, color}` of a text of DS9, in whose system `image` the pixels are those of a cube; throws what
+ * the user should read where there is none. What cannot be used is told to `skip`, line by line; without it, it is an error
+ * too.
  */
-export function parseRegions(text, skip = null) {
+export function parseRegions(text, { skip = null, cube = null } = {}) {
   const found = [];
   let first = null;
+  let system = ICRS;
   text.split("\n").forEach((line, k) => {
     for (const statement of line.match(/(?:\{[^}]*\}|=(?:"[^"]*"|'[^']*')|[^;{])+/g) ?? []) {
       try {
-        const region = parseRegion(statement);
+        const named = systemNamed(statement.split("#")[0].trim().toLowerCase(), cube);
+        if (named) system = named;
+        const region = named ? null : parseRegion(statement, system);
         if (region) found.push(region);
       } catch (error) {
         first ??= new Error(`line ${k + 1}: ${error.message}`);
@@ -204,49 +236,56 @@ export function parseRegions(text, skip = null) {
 
 class OtherSystem extends Error {}
 
-function parseRegion(statement) {
+function parseRegion(statement, system) {
   const hash = statement.indexOf("#");
   const shape = (hash < 0 ? statement : statement.slice(0, hash)).replace(/\|\|\s*$/, "").trim();
   const properties = hash < 0 ? "" : statement.slice(hash);
-  if (shape === "" || /^(global|icrs|fk5|j2000)\b/i.test(shape)) return null;
-  const other = shape.match(/^(image|physical|detector|amplifier|linear|fk4|b1950|galactic|ecliptic|wcs|tile)/i);
-  if (other) throw new OtherSystem(`positions in the system ${other[0]} are not used: save the regions as ICRS or FK5`);
+  if (shape === "" || /^global/i.test(shape)) return null;
+  const other = shape.match(/^(image$|physical|detector|amplifier|linear|fk4|b1950|ecliptic|wcs|tile)/i);
+  if (other) throw new OtherSystem(`positions in the system ${other[0]} are not used: save the regions as ICRS, FK5, galactic or image`);
   if (shape.startsWith("-")) throw new Error(`${shape}: regions that are to be left out are not used`);
   const [, name, rest] = shape.match(/^\+?([a-z]*)(.*)$/is);
   const words = rest.split(/[\s(),]+/).filter(Boolean);
   const label = properties.match(/text=(?:\{([^}]*)\}|"([^"]*)"|'([^']*)')/);
   const color = properties.match(/color=(#?\w+)/)?.[1] ?? null;
-  return { region: shaped(name.toLowerCase(), words, shape), label: label?.slice(1).find((t) => t !== undefined) ?? "", color };
+  return { region: shaped(name.toLowerCase(), words, shape, system), label: label?.slice(1).find((t) => t !== undefined) ?? "", color };
 }
 
-function shaped(name, words, shape) {
+function shaped(name, words, shape, system) {
   const refuse = (why) => {
     throw new Error(`${shape}: ${why}`);
   };
-  const place = (ra, dec) => {
-    const [a, d] = [parseAngle(ra ?? "", true), parseAngle(dec ?? "", false)];
-    return a === null || d === null ? refuse("its position cannot be read") : [a, d];
-  };
+  const place = (first, second) => system.position(first ?? "", second ?? "") ?? refuse("its position cannot be read");
   if (name === "polygon") {
     if (words.length < 6 || words.length % 2 === 1) refuse("a polygon needs three corners or more");
     return polygonOf(Array.from({ length: words.length / 2 }, (_, k) => place(words[2 * k], words[2 * k + 1])));
   }
   const count = SIZES[name] ?? refuse("expected point, circle, annulus, ellipse, box or polygon");
-  const [ra, dec] = place(words[0], words[1]);
-  const sizes = words.slice(2, 2 + count).map((word) => arcsec(word) ?? refuse(`${word} is no size on the sky`));
+  const center = place(words[0], words[1]);
+  const sizes = words.slice(2, 2 + count).map((word) => system.size(center, word) ?? refuse(`${word} is no size in this system`));
   const turns = name === "ellipse" || name === "box";
-  const angle = turns ? Number(words[2 + count] ?? 0) : undefined;
+  const given = Number(words[2 + count] ?? 0);
   const positive = sizes.every((size, k) => size > 0 || (name === "annulus" && k === 0 && size === 0));
   if (sizes.length < count || words.length > 2 + count + (turns ? 1 : name === "point" ? 9 : 0)) refuse("it has too few or too many numbers");
-  if (!positive || (turns && !Number.isFinite(angle))) refuse("sizes must be above 0 and angles numbers");
+  if (!positive || (turns && !Number.isFinite(given))) refuse("sizes must be above 0 and angles numbers");
   if (name === "annulus" && sizes[0] >= sizes[1]) refuse("the inner radius must be below the outer one");
+  const angle = system === ICRS ? given : (given + system.turn(center) + 720) % 360;
+  const [ra, dec] = center;
   return { shape: name, ra: ra % 360, dec, ...(count > 0 && { sizes }), ...(turns && { angle }) };
 }
 
-/** A size [arcsec]; null of what is none, pixels among them. */
-function arcsec(word) {
-  const unit = { '"': 1, "'": 60, d: 3600, r: 3600 / TURN }[word.at(-1)];
-  const digits = unit ? word.slice(0, -1) : word;
-  const value = digits === "" ? NaN : Number(digits);
-  return Number.isNaN(value) ? null : value * (unit ?? 3600);
+/** Where a spectrum was taken, in words. */
+export function placeOf({ shape, ra, dec, sizes, angle, corners }) {
+  const at = `${ra.toFixed(6)} ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(6)}`;
+  const round = (value) => Number(value.toFixed(2));
+  switch (shape) {
+    case "point":
+      return `${at}, 1 pixel`;
+    case "circle":
+      return `${at}, r ${round(sizes[0])}″`;
+    case "polygon":
+      return `${at}, ${corners.length} corners`;
+    default:
+      return `${at}, ${shape} ${sizes.map(round).join("″ × ")}″${angle ? ` at ${round(angle)}°` : ""}`;
+  }
 }

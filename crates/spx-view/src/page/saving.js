@@ -117,7 +117,9 @@ export class Saving {
     const name = `${file}, ${detector}: `;
     if (mode === "colors") return `${name}${colors.map(ends).join(", ")} µm (red, green, blue)`;
     const [low, high] = shownLimits?.[0] ?? [null, null];
-    const what = { plane: `${ends([z])} µm, ${array}`, mean: `mean of ${range?.map(shortNumber).join("–")} µm`, line: `line ${range?.map(shortNumber).join("–")} µm over its continuum` };
+    const span = range?.map(shortNumber).join("–");
+    const sides = element("one-sided").textContent ? ", on one side only" : "";
+    const what = { plane: `${ends([z])} µm, ${array}`, mean: `mean of ${span} µm`, line: `line ${span} µm over its continuum${sides}` };
     return `${name}${what[mode]}, ${shortNumber(low)} to ${shortNumber(high)} ${unitOf(this.state)}, ${stretch}`;
   }
 
@@ -160,7 +162,7 @@ export class Saving {
     if (spectra.length === 0) return "";
     const files = this.cubes.map(({ path }) => quote(path));
     const regions = spectra.map(({ region, label }) => `--region ${quote(regionText(region, label))}`);
-    return ["spx cube spectrum", ...files, ...regions, ...(annulus ? ["--annulus", annulus.join(",")] : [])].join(" ");
+    return ["spx cube spectrum", ...files, ...regions, ...(annulus ? ["--annulus", annulus] : [])].join(" ");
   }
 }
 

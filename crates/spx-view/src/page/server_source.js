@@ -7,7 +7,7 @@
 //                                 {array, z}, {mean: planes}, or {line: planes, continuum: planes}
 //   pixel(cube, z, x, y)          {sci, error, count, and_mask, or_mask}, null where there are no data
 //   spectrum(cube, region, label, annulus)   what `spx cube spectrum --json` reports, or {nothing} where there are no data: why;
-//                                 a region of regions.js; annulus [inner, outer] in arcsec, or null
+//                                 a region of regions.js; annulus as text, `25,45` or `2x,4x`, or null
 //   binned                        whether it can reduce windows; where not, bin is always 1
 // Cubes are numbers. Each but the last gives a promise, which fails with a message for the user.
 
@@ -37,8 +37,8 @@ export class ServerSource {
   }
 
   async spectrum(cube, region, label, annulus) {
-    const ring = annulus ? { annulus: annulus.join(",") } : {};
-    return (await this.get("spectrum", { cube, region: regionText(region, label), ...ring })).json();
+    const ring = annulus ? { annulus } : {};
+    return { ...(await (await this.get("spectrum", { cube, region: regionText(region, label), ...ring })).json()), annulus };
   }
 
   async get(path, query = {}) {

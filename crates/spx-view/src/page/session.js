@@ -7,7 +7,7 @@ import { save } from "./table.js";
 /** What is kept of the state as it is. */
 const KEPT_VALUES = [
   "cube", "z", "mode", "array", "stretch", "map", "reversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
-  "range", "continuum", "mask", "maskBits", "fewerThan", "grid", "pinned", "radius", "annulus", "quantity", "plotRange",
+  "range", "continuum", "mask", "maskBits", "fewerThan", "grid", "pinned", "radius", "annulus", "quantity", "plotRange", "valueRange",
   "logX", "logY", "lines", "redshift", "showObjects",
 ];
 /** Of changes that follow one another, the last is written [ms]. */
@@ -86,6 +86,8 @@ export class Session {
     if (values === null || typeof values !== "object") throw new Error(NO_SESSION);
     const needsRange = values.mode === "mean" || values.mode === "line";
     if (needsRange && !Array.isArray(values.range)) throw new Error(`the session has no range for the mode ${values.mode}`);
+    // Sessions of earlier versions have radii as numbers.
+    if (Array.isArray(values.annulus)) values.annulus = values.annulus.join(",");
     const known = KEPT_VALUES.filter((key) => key in values).map((key) => [key, values[key]]);
     const wanted = Object.fromEntries(known);
     const cube = this.cubes[wanted.cube ?? 0];
@@ -101,6 +103,7 @@ export class Session {
       const [{ region, label, color }] = parseRegions(text);
       await this.spectra.take(region, { label, color, quiet: true, stays: true });
     }
+    this.state.step();
     if (values.files && String(values.files) !== String(this.cubes.map(({ file }) => file))) {
       say(`The session was made with ${values.files.join(", ")}`);
     }
@@ -120,8 +123,7 @@ export class Session {
     });
     element("log-x").checked = state.logX;
     element("log-y").checked = state.logY;
-    element("subtract").checked = state.annulus !== null;
-    if (state.annulus) ["ring-inner", "ring-outer"].forEach((id, k) => show(id, state.annulus[k]));
+    this.spectra.showRing();
     for (const box of element("features").querySelectorAll("input")) box.checked = state.lines.includes(box.value);
     show("flag", state.maskBits === 0xffffffff ? "" : Math.log2(state.maskBits));
   }

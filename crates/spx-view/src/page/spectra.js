@@ -1,11 +1,13 @@
 // The spectra that were taken: asking for them, their list, their regions, their numbers, their files.
 
 import { FEATURES } from "./spectral_lines.js";
-import { parseRegions, reachOf, regionText, toRegionFile } from "./regions.js";
+import { parseRegions, placeOf, reachOf, regionText, toRegionFile } from "./regions.js";
 import { attempt, element, say } from "./state.js";
 import { COLUMNS, save, tableRows, toCsv, toEcsv } from "./table.js";
 import { sexagesimal } from "./wcs.js";
 
+/** The background lies between so many times the region, unless other edges are given. */
+const TIMES = [2, 4];
 /** Colors that are told apart on light and dark, and by color-blind eyes, one after the other (after Okabe & Ito). */
 const PALETTE = ["#d55e00", "#0a8fd0", "#00926a", "#c9569c", "#b98600", "#3a63c9", "#7a7f87", "#8a5a2b"];
 
@@ -13,7 +15,10 @@ export class Spectra {
   constructor({ state, source, cubes }) {
     Object.assign(this, { state, source, cubes, taken: 0 });
     state.on(["spectra", "selected"], () => this.list());
-    element("clear").addEventListener("click", () => state.set({ spectra: [], selected: null }));
+    element("clear").addEventListener("click", () => {
+      state.set({ spectra: [], selected: null });
+      state.step();
+    });
     this.fields();
     this.lineFields();
     this.regionFiles();
@@ -25,29 +30,50 @@ export class Spectra {
     element("radius").addEventListener("change", ({ target }) => {
       state.set({ radius: target.value === "" || !(target.valueAsNumber > 0) ? null : target.valueAsNumber });
     });
-    element("quantity").addEventListener("change", ({ target }) => state.set({ quantity: target.value }));
+    element("quantity").addEventListener("change", ({ target }) => state.set({ quantity: target.value, valueRange: null }));
     for (const [id, key] of [["log-x", "logX"], ["log-y", "logY"]]) {
       element(id).addEventListener("change", ({ target }) => state.set({ [key]: target.checked }));
     }
-    element("whole-range").addEventListener("click", () => state.set({ plotRange: null }));
-    state.on(["plotRange"], () => {
-      element("whole-range").disabled = state.plotRange === null;
+    element("whole-range").addEventListener("click", () => state.set({ plotRange: null, valueRange: null }));
+    state.on(["plotRange", "valueRange"], () => {
+      element("whole-range").disabled = state.plotRange === null && state.valueRange === null;
     });
-    const ring = ["subtract", "ring-inner", "ring-outer"].map(element);
-    ring.forEach((input) => input.addEventListener("change", () => this.annulus(ring)));
-    const side = state.radius / 2;
-    [ring[1].value, ring[2].value] = [(4 * side).toFixed(1), (8 * side).toFixed(1)];
+    for (const id of ["subtract", "ring-inner", "ring-outer"]) element(id).addEventListener("change", () => this.annulus());
+    element("ring-unit").addEventListener("change", () => {
+      this.putRing(element("ring-unit").value === "x" ? TIMES : TIMES.map((factor) => Number((factor * (state.radius ?? 12)).toFixed(1))));
+      this.annulus();
+    });
+    this.putRing(TIMES);
+  }
+
+  putRing(edges) {
+    [element("ring-inner").value, element("ring-outer").value] = edges;
+  }
+
+  /** Shows the ring of the state in the fields. */
+  showRing() {
+    const { annulus } = this.state;
+    element("subtract").checked = annulus !== null;
+    if (!annulus) return;
+    element("ring-unit").value = annulus.endsWith("x") ? "x" : "";
+    this.putRing(annulus.split(",").map(parseFloat));
   }
 
   /** The ring of the background, as the fields have it; all spectra are taken anew. */
-  annulus([subtract, inner, outer]) {
-    const radii = [inner.valueAsNumber, outer.valueAsNumber];
-    if (subtract.checked && !(radii[0] >= 0 && radii[0] < radii[1])) {
-      say("The inner radius of the background has to be below the outer one", true);
+  async annulus() {
+    const unit = element("ring-unit").value;
+    const edges = ["ring-inner", "ring-outer"].map((id) => element(id).valueAsNumber);
+    const { checked } = element("subtract");
+    const least = unit === "x" ? 1 : 0;
+    if (checked && !(edges[0] >= least && edges[0] < edges[1])) {
+      say(`The inner edge of the background has to be below the outer one${least ? ", and at least 1 × the region" : ""}`, true);
       return;
     }
-    this.state.set({ annulus: subtract.checked ? radii : null });
-    this.renew();
+    const annulus = checked ? edges.map((edge) => `${edge}${unit}`).join(",") : null;
+    if (annulus === this.state.annulus) return;
+    this.state.set({ annulus });
+    await this.renew();
+    this.state.step();
   }
 
   lineFields() {
@@ -58,6 +84,7 @@ export class Spectra {
       box.addEventListener("change", () => {
         const others = state.lines.filter((each) => each !== group);
         state.set({ lines: box.checked ? [...others, group] : others });
+        state.step();
       });
       label.append(box, group);
       return label;
@@ -66,7 +93,10 @@ export class Spectra {
     element("redshift").addEventListener("change", ({ target }) => {
       const redshift = parseRedshift(target.value);
       if (redshift === null) say("A redshift is a number such as 0.0011, or a velocity such as 319 km/s", true);
-      else attempt(async () => state.set({ redshift }));
+      else {
+        attempt(async () => state.set({ redshift }));
+        state.step();
+      }
     });
   }
 
@@ -77,7 +107,7 @@ export class Spectra {
       target.value = "";
     });
     element("save-regions").addEventListener("click", () => {
-      const text = toRegionFile(this.state.spectra);
+      const text = toRegionFile(this.state.spectra, element("region-system").value, this.cubes[0]);
       save(`${this.cubes[0].stem}.reg`, new Blob([text], { type: "text/plain" }));
     });
   }
@@ -85,9 +115,10 @@ export class Spectra {
   /** Takes the spectra of all regions of a text of DS9. */
   async read(text, name) {
     const skipped = [];
-    const regions = parseRegions(text, (line) => skipped.push(line));
+    const regions = parseRegions(text, { skip: (line) => skipped.push(line), cube: this.cubes[0] });
     const before = this.state.spectra.length;
     for (const { region, label, color } of regions) await this.take(region, { label, color, quiet: true });
+    this.state.step();
     say(`${name}: ${this.state.spectra.length - before} of ${regions.length} regions lie in the image${skipped.length > 0 ? `; not used: ${skipped.join(", ")}` : ""}`);
   }
 
@@ -95,8 +126,9 @@ export class Spectra {
   async extract(region, label) {
     return attempt(async () => {
       const { annulus } = this.state;
-      if (annulus && region.shape !== "point" && reachOf(region) >= annulus[1]) {
-        throw new Error(`The ring of the background (${annulus.join("–")}″) lies inside the region: make it larger than the region`);
+      const isFixed = annulus && !annulus.endsWith("x");
+      if (isFixed && region.shape !== "point" && reachOf(region) >= Number(annulus.split(",")[1])) {
+        throw new Error(`The ring of the background (${annulus.replace(",", "–")}″) lies inside the region: give it in multiples of the region, or make it larger`);
       }
       const asked = this.cubes.map((cube) => this.source.spectrum(cube.index, region, label, annulus));
       const answers = await Promise.all(asked);
@@ -115,7 +147,9 @@ export class Spectra {
     const free = PALETTE.find((each) => !used.includes(each)) ?? PALETTE[(id - 1) % PALETTE.length];
     const spectrum = { id, label: name, color: isColor(color) ? color : free, region, reports };
     this.state.set({ spectra: [...this.state.spectra, spectrum], selected: id });
-    if (!quiet) say(`${name}: ${placeOf(region)}${this.cut(reports)}`);
+    if (quiet) return;
+    this.state.step();
+    say(`${name}: ${placeOf(region)}${this.cut(reports)}`);
   }
 
   cut(reports) {
@@ -134,6 +168,7 @@ export class Spectra {
     this.replace(spectrum.id, reports ? { region, reports } : { region: spectrum.region });
     if (reports) say(`${spectrum.label}: ${placeOf(region)}${this.cut(reports)}`);
     this.state.set({ selected: spectrum.id });
+    this.state.step();
   }
 
   replace(id, values) {
@@ -216,7 +251,7 @@ export class Spectra {
   /** Takes the region that was typed. */
   edit(spectrum, input) {
     attempt(async () => {
-      const [{ region }] = parseRegions(input.value);
+      const [{ region }] = parseRegions(input.value, { cube: this.cubes[0] });
       await this.change(spectrum, region);
     });
   }
@@ -224,10 +259,12 @@ export class Spectra {
   rename(spectrum, label) {
     const reports = spectrum.reports.map((report) => report && { ...report, label });
     this.replace(spectrum.id, { label, reports });
+    this.state.step();
   }
 
   remove({ id }) {
     this.state.set({ spectra: this.state.spectra.filter((s) => s.id !== id) });
+    this.state.step();
   }
 
   show({ id }) {
@@ -254,21 +291,6 @@ export class Spectra {
     const head = row("th", COLUMNS.map(([name, unit]) => name.replaceAll("_", " ") + (unit && ` [${unit}]`)));
     const rows = tableRows(reports.filter(Boolean)).map((words) => row("td", words));
     element("table").replaceChildren(head, ...rows);
-  }
-}
-
-/** Where a spectrum was taken. */
-export function placeOf({ shape, ra, dec, sizes, angle, corners }) {
-  const at = `${ra.toFixed(6)} ${dec < 0 ? "−" : "+"}${Math.abs(dec).toFixed(6)}`;
-  switch (shape) {
-    case "point":
-      return `${at}, 1 pixel`;
-    case "circle":
-      return `${at}, r ${sizes[0]}″`;
-    case "polygon":
-      return `${at}, ${corners.length} corners`;
-    default:
-      return `${at}, ${shape} ${sizes.join("″ × ")}″${angle ? ` at ${angle}°` : ""}`;
   }
 }
 

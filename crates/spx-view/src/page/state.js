@@ -15,6 +15,11 @@ export class State extends EventTarget {
     if (changed.length > 0) this.dispatchEvent(new CustomEvent("change", { detail: changed }));
   }
 
+  /** Says that something was done which can be undone. */
+  step() {
+    this.dispatchEvent(new Event("step"));
+  }
+
   /** Calls `react` after one of these values has changed. */
   on(keys, react) {
     this.addEventListener("change", ({ detail }) => detail.some((key) => keys.includes(key)) && react());
@@ -54,14 +59,14 @@ export function initialState(cubes) {
     fewerThan: 0,
     /** Lines of equal right ascension and declination. */
     grid: false,
-    /** The view to blink with: {cube, z, mode, array}. */
+    /** The view to blink with: {cube, z, mode, array, range, continuum, colors}. */
     pinned: null,
     blinking: false,
     /** `spectrum` (circles), `ellipse`, `box`, `polygon`, `pan`. */
     tool: "spectrum",
     /** Of a click [arcsec], at first two pixels; null for the one pixel. */
     radius: Number((2 * side).toFixed(1)),
-    /** Radii of the ring whose median is subtracted [arcsec]; null for none. */
+    /** The ring whose median is subtracted, radii `25,45` [arcsec] or multiples of the region `2x,4x`; null for none. */
     annulus: null,
     /** The cross that keys move, [x, y]; null where there is none. */
     cross: null,
@@ -69,9 +74,12 @@ export function initialState(cubes) {
     spectra: [],
     /** The spectrum whose region has handles, by its id. */
     selected: null,
+    /** The number of its handle that keys move; null for none. */
+    handle: null,
     quantity: "flux",
-    /** The range of wavelength of the plot; null for all. */
+    /** The range of wavelength of the plot, and of values in the smallest unit; null for all. */
     plotRange: null,
+    valueRange: null,
     logX: false,
     logY: false,
     /** Groups of spectral lines that are marked, and their redshift. */

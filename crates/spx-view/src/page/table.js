@@ -49,7 +49,7 @@ export function toEcsv(reports) {
     ra_deg: report.ra,
     dec_deg: report.dec,
     radius_arcsec: report.radius_arcsec ?? "null",
-    annulus_arcsec: JSON.stringify(report.annulus_arcsec ?? null),
+    annulus: JSON.stringify(report.annulus ?? null),
     pixel_area_arcsec2: report.pixel_area_arcsec2,
   });
   const head = ["# %ECSV 1.0", "# ---", "# delimiter: ','", "# datatype:", ...COLUMNS.map(column), "# meta:"];

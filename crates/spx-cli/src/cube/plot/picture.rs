@@ -303,7 +303,8 @@ impl PlotArgs {
             }
             PlaneQuantity::Sci | PlaneQuantity::Snr => (default, Stretch::default()),
         };
-        (self.limits().unwrap_or(limits), self.stretch.unwrap_or(stretch))
+        let stretch = self.stretch.unwrap_or(stretch);
+        (self.limits().unwrap_or_else(|| limits.for_stretch(stretch)), stretch)
     }
 }
 
