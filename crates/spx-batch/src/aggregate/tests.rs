@@ -124,8 +124,13 @@ fn the_bytes_depend_neither_on_threads_nor_on_memory_nor_on_order() {
         let out = dir.path().join("out");
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         // One bucket of some megabytes: with little memory it is sorted in pieces.
-        let options =
-            AggregateOptions { buckets: 1, keep_buckets: true, format: ImageTableFormat::Both, memory };
+        let options = AggregateOptions {
+            buckets: 1,
+            keep_buckets: true,
+            format: ImageTableFormat::Both,
+            memory,
+            ..AggregateOptions::default()
+        };
         pool.install(|| aggregate(&tables, &out, &options, &Silent)).unwrap();
         results.push(tree(&out));
         fs::remove_dir_all(&out).unwrap();

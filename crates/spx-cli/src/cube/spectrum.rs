@@ -300,6 +300,7 @@ mod tests {
             region: String::new(),
             label: String::new(),
             annulus_arcsec: Some([120.0, 150.0]),
+            annulus_times: None,
             pixel: [1.0; 2],
             pixel_area_arcsec2: 37.9,
             clipped: false,

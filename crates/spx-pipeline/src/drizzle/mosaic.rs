@@ -113,12 +113,6 @@ impl MosaicConfig {
         }
     }
 
-    /// These settings with every value filled in that depends on another.
-    pub(super) fn resolved(&self) -> Result<Self, PipelineError> {
-        let DrizzleConfig { sampling, pixels, z_edges, .. } = self.as_cube()?.resolved();
-        Ok(Self { wave: None, channel: None, z_edges, sampling, pixels, ..self.clone() })
-    }
-
     /// The cube with one bin that the mosaic is.
     fn as_cube(&self) -> Result<DrizzleConfig, PipelineError> {
         Ok(DrizzleConfig {

@@ -480,7 +480,7 @@ fn run_together(
         let report = file.join(&parts.cubes, (parameters.compression, overwrite), listener)?;
         if let DrizzleTask::Cubes(config) = task {
             let comment = format!("What {}.fits was made with.", ChannelFile::STEM);
-            write_configuration(&file.configuration(), &comment, &config.resolved())?;
+            write_configuration(&file.configuration(), &comment, config)?;
         }
         Ok::<_, PipelineError>(report)
     })?;
