@@ -97,12 +97,16 @@ pub(crate) fn stretched(low: f64, high: f64, stretch: Stretch, gap: f64) -> Numb
         return NumberAxis { ticks: thinned(ticks, |_| gap), factor };
     }
     let place = |value: f64| stretch.apply((value - low) / (high - low));
+    // 21 between 10 and 50 is no round number, but 2.1 is one where the axis begins at 2.
+    let is_round =
+        |k: i64, value: f64| k.abs() <= 10 || k % 5 == 0 || (value - low).abs() < 0.5 * value.abs();
     let mut kept: Vec<(f64, f64)> = Vec::new();
     for step in finer_and_finer(low, high) {
         let room = if kept.len() < enough { gap } else { 2.0 * gap };
-        for value in multiples(low, high, step).into_iter().map(|k| k as f64 * step) {
+        for k in multiples(low, high, step) {
+            let value = k as f64 * step;
             let at = place(value);
-            if kept.iter().all(|(other, _)| (other - at).abs() >= room) {
+            if is_round(k, value) && kept.iter().all(|(other, _)| (other - at).abs() >= room) {
                 kept.push((at, value));
             }
         }
@@ -297,6 +301,25 @@ mod tests {
                     axis.ticks.iter().filter(|t| t.label.is_some()).map(|t| t.at).collect();
                 assert!(majors.windows(2).all(|w| w[1] - w[0] >= 0.07 - 1e-9), "{stretch} {majors:?}");
                 assert!(majors.iter().all(|at| (0.0..=1.0).contains(at)));
+            }
+        }
+    }
+
+    /// Far above the lower end of the axis no number has more digits than it needs.
+    #[test]
+    fn numbers_of_stretched_axes_are_round() {
+        for (low, high) in [(-1.5, 340.0), (-0.014, 6.8), (0.25, 500.0)] {
+            for stretch in [Stretch::Log, Stretch::Asinh, Stretch::Sqrt] {
+                for tick in stretched(low, high, stretch, 0.07).ticks {
+                    let label = tick.label.unwrap().replace('−', "-");
+                    let value: f64 = label.parse().unwrap();
+                    let digits = label.trim_start_matches(['-', '0', '.']).replace('.', "");
+                    let digits = digits.trim_end_matches('0');
+                    assert!(
+                        value < 3.0 * low || digits.len() < 2 || digits.ends_with('5'),
+                        "{label} in {low} to {high}, {stretch}"
+                    );
+                }
             }
         }
     }

@@ -269,10 +269,10 @@ mod tests {
     #[test]
     fn the_sky_is_dark_in_every_stretch() {
         let noise = Array2::from_shape_fn((40, 50), |(y, x)| {
-            let part = f64::from(u32::try_from((50 * y + x) * 7919 % 2000).unwrap()) / 2000.0;
+            let part = ((50 * y + x) * 7919 % 2000) as f32 / 2000.0;
             // Sources of 10 and more widths in one pixel of fifty.
-            let source = if x == 25 { 20.0 * (y + 1) as f64 } else { 0.0 };
-            (100.0 + 3.4 * (part - 0.5) + source) as f32
+            let source = if x == 25 { 20.0 * (y + 1) as f32 } else { 0.0 };
+            100.0 + 3.4 * (part - 0.5) + source
         });
         for stretch in Stretch::ALL {
             for rule in [DisplayLimits::PLANE, DisplayLimits::COMPOSITE] {

@@ -56,6 +56,8 @@ fn spectra(page: &mut Page<'_>) -> Result<()> {
         page.spectrum(k + 1)?;
     }
     page.browser.value("document.getElementById('message').classList.add('gone')")?;
+    // Until it has faded.
+    std::thread::sleep(std::time::Duration::from_secs(1));
     let at = page.place([52.0, 44.0])?;
     page.browser.mouse("mouseMoved", at, false)?;
     page.browser.wait("document.getElementById('at-value').textContent.includes('counts')")

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use spx_plot::{LightCurveFigure, LightCurveOptions, LightCurvePoint};
 
 use super::row::MeasurementRow;
+use super::table::TableHead;
 use crate::PipelineError;
 use crate::frame::ExposureInfo;
 use crate::settings::SettingHeading;
@@ -31,9 +32,9 @@ impl FigureSettings {
     }
 }
 
-/// The figure of the measurements of one source.
+/// The figure of the measurements of one source, with its name and position as title.
 pub fn source_figure<'a>(
-    title: &str,
+    head: &TableHead,
     rows: impl Iterator<Item = (&'a ExposureInfo, &'a MeasurementRow)>,
     options: LightCurveOptions,
 ) -> LightCurveFigure {
@@ -45,5 +46,7 @@ pub fn source_figure<'a>(
         error: row.flux_error,
         flagged: !row.is_good,
     });
-    LightCurveFigure { title: title.to_owned(), points: points.collect(), options }
+    let dec = format!("{:+.4}", head.dec).replace('-', "−");
+    let title = format!("{}, {:.4} {dec}", head.name, head.ra);
+    LightCurveFigure { title, points: points.collect(), options }
 }

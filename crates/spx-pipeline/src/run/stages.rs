@@ -310,7 +310,7 @@ impl<'a> SourceRun<'a> {
                 write_output(&sheet, &drawn, true)?;
             }
             let rows = entries.iter().filter_map(PhotometryEntry::row);
-            let figure = source_figure(name, rows, options.clone());
+            let figure = source_figure(&table.head, rows, options.clone());
             for (file, format) in &figures {
                 let drawn = render_light_curve(&figure, *format).map_err(PipelineError::failed)?;
                 write_output(file, &drawn, true)?;

@@ -332,7 +332,7 @@ fn write_together(
 
 fn figure(done: &DoneSource, look: &LightCurveOptions) -> LightCurveFigure {
     let rows = done.entries().iter().filter_map(PhotometryEntry::row);
-    source_figure(&done.head.name, rows, look.clone())
+    source_figure(&done.head, rows, look.clone())
 }
 
 /// A line for each source.

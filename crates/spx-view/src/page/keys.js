@@ -48,8 +48,14 @@ function actions({ state, picture, wavelength, controls, pointer, saving, histor
     [["k"], "the command that makes this picture", () => saving.commands()],
     [["Ctrl+Z"], "undo regions, background and lines; with Shift redo", () => history.go(-1)],
     [["t"], "light or dark", () => toggle("theme")],
-    [["?"], "this list", () => element("help").showModal()],
+    [["?"], "this list", showHelp],
   ];
+}
+
+/** Opens the list of keys at its beginning, not where its button is. */
+function showHelp() {
+  element("help").showModal();
+  element("help").scrollTop = 0;
 }
 
 /** Listens for keys wherever no field wants them. */
@@ -64,7 +70,7 @@ export function listenForKeys(parts) {
     return row;
   });
   element("keys").replaceChildren(...rows);
-  element("show-help").addEventListener("click", () => element("help").showModal());
+  element("show-help").addEventListener("click", showHelp);
   document.addEventListener("keydown", (event) => {
     const typing = event.target.closest("input:not([type=range], [type=checkbox]), select, dialog[open]");
     if (event.ctrlKey || event.metaKey || event.altKey || typing) return;

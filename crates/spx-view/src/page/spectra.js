@@ -168,7 +168,7 @@ export class Spectra {
     this.replace(spectrum.id, reports ? { region, reports } : { region: spectrum.region });
     if (reports) say(`${spectrum.label}: ${placeOf(region)}${this.cut(reports)}`);
     this.state.set({ selected: spectrum.id });
-    this.state.step();
+    if (reports) this.state.step();
   }
 
   replace(id, values) {
