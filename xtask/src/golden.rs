@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 
 use crate::process;
 
-const SETS: [&str; 11] = [
+const SETS: [&str; 12] = [
     "catalog",
     "wcs",
     "cube",
@@ -19,6 +19,7 @@ const SETS: [&str; 11] = [
     "resample",
     "fits",
     "maps",
+    "reproject",
 ];
 
 /// Makes the named sets, or all.
@@ -30,6 +31,7 @@ pub(crate) fn run(which: &[&str]) -> Result<()> {
         println!("golden {set}");
         let python = match *set {
             "catalog" => process::python("venv-parquet", "requirements-parquet.txt")?,
+            "reproject" => process::python("venv-reproject", "requirements-reproject.txt")?,
             "resample" => process::python("venv-stcal", "requirements-stcal.txt")?,
             _ => process::oracle_python()?,
         };

@@ -113,6 +113,10 @@ fn files_arrive_once() {
     let again = download(&client, directory.path(), targets(12));
     assert!(again.iter().all(|r| matches!(r.outcome, DownloadOutcome::AlreadyThere)));
     assert_eq!(server.log().len(), 12, "nothing is downloaded twice");
+    let options = DownloadOptions { anew: true, ..download_options() };
+    let anew = download_with(&client, directory.path(), targets(12), options, &Silent);
+    assert!(anew.iter().all(|r| matches!(r.outcome, DownloadOutcome::Fetched { .. })));
+    assert_eq!((server.log().len(), names(directory.path()).len()), (24, 12));
 }
 
 #[test]

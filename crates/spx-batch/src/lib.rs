@@ -40,7 +40,8 @@ pub use spx_core::columns::{ColumnKind, TableColumn};
 pub use spx_core::release::{FluxCorrection, ReleaseIdentity};
 pub use spx_core::{progress, sky};
 pub use store::{
-    LightCurveStore, RetrievedMeasurement, STORED_NUMBERS, StoredIds, StoredMeasurement, fine_cell,
+    CompactedStore, LightCurveStore, RetrievedMeasurement, STORED_NUMBERS, StoredIds, StoredMeasurement,
+    fine_cell,
 };
 pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, RecordedZodi,

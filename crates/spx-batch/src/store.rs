@@ -5,7 +5,8 @@
 //! of images, of the sources in HEALPix cell N; `hats.properties` and `partition_info.csv` tell
 //! which cells there are. Rows are sorted by (`_healpix_29`, `target_id`, `mjd`). Numbers are in
 //! single precision but for positions and time; those that are not there are NaN. Bytes of a kind
-//! stand together (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust.
+//! stand together (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust. Files of a cell can be
+//! made one ([`LightCurveStore::compact`]).
 
 use std::fs::{self, File};
 use std::io;
@@ -14,13 +15,11 @@ use std::sync::Arc;
 
 use cdshealpix::nested;
 use parquet::basic::{Compression, Encoding, GzipLevel, LogicalType, Repetition, Type as Physical};
-use parquet::column::reader::ColumnReader;
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DoubleType, FloatType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::file::statistics::Statistics;
+use parquet::file::reader::FileReader as _;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use spx_core::atomic::{self, AtomicFile};
@@ -29,8 +28,15 @@ use spx_core::sky::Position;
 use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
 
 use crate::BatchError;
-use crate::columnar::{check_places, next};
 use crate::row::COLUMNS;
+use compact::PARTS;
+use read::open;
+
+mod compact;
+mod read;
+
+pub use compact::CompactedStore;
+pub use read::RetrievedMeasurement;
 
 /// Order of the cells of the directories.
 const ORDER: u8 = 5;
@@ -128,35 +134,50 @@ impl LightCurveStore {
         (ids, positions): (&StoredIds, &[Position]),
         exposures: &[(String, String)],
     ) -> Result<Vec<(u64, usize)>, BatchError> {
-        rows.sort_by(|a, b| {
-            let by_id = match ids {
-                StoredIds::Numbers(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
-                StoredIds::Texts(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
-            };
-            let by_exposure = exposures[a.exposure as usize].cmp(&exposures[b.exposure as usize]);
-            a.cell.cmp(&b.cell).then(by_id).then(a.mjd.total_cmp(&b.mjd)).then(by_exposure)
-        });
+        sort(&mut rows, ids, exposures);
         let mut cells = Vec::new();
         for rows in rows.chunk_by(|a, b| coarse(a.cell) == coarse(b.cell)) {
             let cell = coarse(rows[0].cell);
             let folder = self.folder(cell);
             fs::create_dir_all(&folder).map_err(BatchError::io(&folder))?;
-            write_file(&folder.join(format!("{part}.parquet")), rows, (ids, positions), exposures)?;
+            let _lock = self.lock(cell)?;
+            write_file(&folder.join(format!("{part}.parquet")), rows, (ids, positions), (exposures, None))?;
             cells.push((cell, rows.len()));
         }
         self.remove_part(part, &cells)?;
         Ok(cells)
     }
 
-    /// Removes the files of a part in other cells than these: of a run before it.
+    /// Removes what a run before has left of a part: files in other cells than these, and rows in
+    /// compacted files of all.
     fn remove_part(&self, part: &str, kept: &[(u64, usize)]) -> Result<(), BatchError> {
+        let compacted = self.compacted_parts()?.contains(part);
         for cell in self.cells()? {
             let path = self.folder(cell).join(format!("{part}.parquet"));
-            if kept.iter().all(|(other, _)| *other != cell) && path.exists() {
-                fs::remove_file(&path).map_err(BatchError::io(&path))?;
+            let is_old = kept.iter().all(|(other, _)| *other != cell) && path.exists();
+            if is_old || compacted {
+                let _lock = self.lock(cell)?;
+                if is_old {
+                    fs::remove_file(&path).map_err(BatchError::io(&path))?;
+                }
+                self.drop_from_compacted(cell, part)?;
             }
         }
         Ok(())
+    }
+
+    /// Keeps other processes from writing files of a cell; where the file system has no locks,
+    /// nobody.
+    fn lock(&self, cell: u64) -> Result<File, BatchError> {
+        Self::lock_file(&self.folder(cell).join(".lock"))
+    }
+
+    fn lock_file(path: &Path) -> Result<File, BatchError> {
+        let file = File::options().create(true).append(true).open(path).map_err(BatchError::io(path))?;
+        match file.lock() {
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(BatchError::io(path)(error)),
+            _ => Ok(file),
+        }
     }
 
     /// The cells of order 5 that have a directory, sorted.
@@ -191,6 +212,7 @@ impl LightCurveStore {
         let (mut total, mut seen) = (0u64, 0u32);
         for cell in self.cells()? {
             let mut rows = 0;
+            let _lock = self.lock(cell)?;
             for path in self.parts(cell)? {
                 let reader = open(&path)?;
                 rows += u64::try_from(reader.metadata().file_metadata().num_rows()).unwrap_or_default();
@@ -217,13 +239,25 @@ impl LightCurveStore {
         ];
         let lines: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let schema_file = self.root.join("dataset/_common_metadata");
-        write_file(&schema_file, &[], (ids, &[]), &[])?;
+        write_file(&schema_file, &[], (ids, &[]), (&[], None))?;
         for (file, text) in [("partition_info.csv", partitions), ("hats.properties", lines)] {
             let path = self.root.join(file);
             atomic::write(&path, text.as_bytes(), true).map_err(BatchError::io(&path))?;
         }
         Ok(total)
     }
+}
+
+/// Sorts rows by cell, id, time and exposure.
+fn sort(rows: &mut [StoredMeasurement], ids: &StoredIds, exposures: &[(String, String)]) {
+    rows.sort_by(|a, b| {
+        let by_id = match ids {
+            StoredIds::Numbers(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
+            StoredIds::Texts(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
+        };
+        let by_exposure = exposures[a.exposure as usize].cmp(&exposures[b.exposure as usize]);
+        a.cell.cmp(&b.cell).then(by_id).then(a.mjd.total_cmp(&b.mjd)).then(by_exposure)
+    });
 }
 
 /// The cell of order 5 that holds one of order 29.
@@ -245,12 +279,15 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, BatchError> {
     }
 }
 
+/// Observation and band of exposures; in a compacted file the text that tells the part of each.
+type StoredExposures<'a> = (&'a [(String, String)], Option<&'a str>);
+
 /// Writes a file of sorted rows, of the same columns also where there are none.
 fn write_file(
     path: &Path,
     rows: &[StoredMeasurement],
     sources: (&StoredIds, &[Position]),
-    exposures: &[(String, String)],
+    exposures: StoredExposures<'_>,
 ) -> Result<(), BatchError> {
     let target = AtomicFile::new(path, true).map_err(BatchError::io(path))?;
     let file = File::create(target.path()).map_err(BatchError::io(path))?;
@@ -262,7 +299,7 @@ fn write_groups(
     file: File,
     rows: &[StoredMeasurement],
     (ids, positions): (&StoredIds, &[Position]),
-    exposures: &[(String, String)],
+    (exposures, parts): StoredExposures<'_>,
 ) -> Result<(), ParquetError> {
     let mut out = SerializedFileWriter::new(file, schema(ids)?, Arc::new(properties()?))?;
     let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
@@ -308,6 +345,9 @@ fn write_groups(
     ];
     for (key, value) in [("version", "1.0".to_owned()), ("content", votable(texts))] {
         out.append_key_value_metadata(KeyValue::new(format!("IVOA.VOTable-Parquet.{key}"), value));
+    }
+    if let Some(parts) = parts {
+        out.append_key_value_metadata(KeyValue::new(PARTS.to_owned(), parts.to_owned()));
     }
     out.close().map(|_| ())
 }
@@ -394,126 +434,9 @@ fn schema(ids: &StoredIds) -> Result<TypePtr, ParquetError> {
     Type::group_type_builder("photometry").with_fields(fields).build().map(Arc::new)
 }
 
-fn open(path: &Path) -> Result<SerializedFileReader<File>, BatchError> {
-    let file = File::open(path).map_err(BatchError::io(path))?;
-    let reader = SerializedFileReader::new(file).map_err(BatchError::table(path))?;
-    check_places(reader.metadata()).map_err(BatchError::table(path))?;
-    Ok(reader)
-}
-
-/// A measurement that was read from the store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RetrievedMeasurement {
-    /// Observation.
-    pub obs_id: String,
-    /// Detector.
-    pub band: String,
-    /// The measurement; its source is number 0, its exposure number 0.
-    pub measurement: StoredMeasurement,
-}
-
-impl LightCurveStore {
-    /// The measurements of a source at a position, by time. Only the parts of its cell are opened,
-    /// and in these only the row groups that may have it.
-    ///
-    /// # Errors
-    /// Where a part cannot be read, or is of other columns.
-    pub fn light_curve(&self, position: Position, id: &str) -> Result<Vec<RetrievedMeasurement>, BatchError> {
-        let cell = fine_cell(position);
-        let mut found = Vec::new();
-        for path in self.parts(coarse(cell))? {
-            let reader = open(&path)?;
-            let names = reader.metadata().file_metadata().schema_descr().columns().iter();
-            if names.map(|leaf| leaf.name()).ne(column_names()) {
-                return Err(BatchError::table(&path)("its columns are not those of a store"));
-            }
-            for number in 0..reader.num_row_groups() {
-                let group = reader.metadata().row_group(number);
-                let holds = match group.column(0).statistics() {
-                    Some(Statistics::Int64(cells)) => {
-                        let cell = cell.cast_signed();
-                        cells.min_opt().is_none_or(|min| *min <= cell)
-                            && cells.max_opt().is_none_or(|max| cell <= *max)
-                    }
-                    _ => true,
-                };
-                if holds {
-                    read_group(&reader, number, (cell, id), &mut found).map_err(BatchError::table(&path))?;
-                }
-            }
-        }
-        found.sort_by(|a, b| a.measurement.mjd.total_cmp(&b.measurement.mjd));
-        Ok(found)
-    }
-}
-
 fn column_names() -> impl Iterator<Item = &'static str> {
     let first = ["_healpix_29", "target_id", "ra", "dec", "obs_id", "band", "mjd"];
     first.into_iter().chain(STORED_NUMBERS).chain(["flag", "is_good"])
-}
-
-/// Adds the measurements of a source in a row group.
-fn read_group(
-    reader: &SerializedFileReader<File>,
-    number: usize,
-    (cell, id): (u64, &str),
-    found: &mut Vec<RetrievedMeasurement>,
-) -> Result<(), ParquetError> {
-    let group = reader.get_row_group(number)?;
-    let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
-    let other = || ParquetError::General("a column is of another type".into());
-    macro_rules! column {
-        ($place:expr, $kind:ident) => {
-            match group.get_column_reader($place)? {
-                ColumnReader::$kind(mut reader) => next(&mut reader, rows, 0)?,
-                _ => return Err(other()),
-            }
-        };
-    }
-    let cells = column!(0, Int64ColumnReader);
-    let here: Vec<usize> = (0..rows).filter(|row| cells[*row] == Some(cell.cast_signed())).collect();
-    if here.is_empty() {
-        return Ok(());
-    }
-    let is_it: Vec<bool> = match group.get_column_reader(1)? {
-        ColumnReader::Int64ColumnReader(mut ids) => {
-            let ids = next(&mut ids, rows, 0)?;
-            here.iter().map(|row| ids[*row].is_some_and(|number| number.to_string() == id)).collect()
-        }
-        ColumnReader::ByteArrayColumnReader(mut ids) => {
-            let ids = next(&mut ids, rows, 0)?;
-            here.iter().map(|row| ids[*row].as_ref().is_some_and(|t| t.data() == id.as_bytes())).collect()
-        }
-        _ => return Err(other()),
-    };
-    let (observations, bands) = (column!(4, ByteArrayColumnReader), column!(5, ByteArrayColumnReader));
-    let times = column!(6, DoubleColumnReader);
-    let mut numbers = Vec::new();
-    for k in 0..STORED_NUMBERS.len() {
-        numbers.push(column!(7 + k, FloatColumnReader));
-    }
-    let flags = column!(7 + STORED_NUMBERS.len(), Int32ColumnReader);
-    let good = column!(8 + STORED_NUMBERS.len(), BoolColumnReader);
-    let text = |bytes: &Option<ByteArray>| {
-        let text = bytes.as_ref().map(|bytes| bytes.as_utf8().map(str::to_owned)).transpose();
-        text.map(Option::unwrap_or_default)
-    };
-    for row in here.into_iter().zip(is_it).filter_map(|(row, is_it)| is_it.then_some(row)) {
-        found.push(RetrievedMeasurement {
-            obs_id: text(&observations[row])?,
-            band: text(&bands[row])?,
-            measurement: StoredMeasurement {
-                cell,
-                target: 0,
-                exposure: 0,
-                mjd: times[row].unwrap_or(f64::NAN),
-                numbers: std::array::from_fn(|k| numbers[k][row].unwrap_or(f32::NAN)),
-                flag: flags[row].unwrap_or_default().cast_unsigned(),
-                is_good: good[row].unwrap_or_default(),
-            },
-        });
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -583,5 +506,53 @@ mod tests {
         assert_eq!(list, format!("Norder,Npix,num_rows\n5,{},4\n", coarse(rows[0].cell)));
         let properties = fs::read_to_string(folder.path().join("hats.properties")).unwrap();
         assert!(properties.contains("hats_nrows=4\n") && properties.contains("hats_npix_suffix=/\n"));
+    }
+
+    /// Rows of all files as pyarrow sees them: whatever is not hidden.
+    fn all_rows(store: &LightCurveStore) -> i64 {
+        let files = store.cells().unwrap().into_iter().flat_map(|cell| store.parts(cell).unwrap());
+        files.map(|path| open(&path).unwrap().metadata().file_metadata().num_rows()).sum()
+    }
+
+    #[test]
+    fn compacted_cells_have_the_same_light_curves() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = LightCurveStore::new(folder.path());
+        for ids in [["7", "-8", "9"], ["07", "x", "9"]] {
+            fs::remove_dir_all(folder.path().join("dataset")).ok();
+            let ids_kept = StoredIds::new(ids.into_iter());
+            let (places, rows, first) = part();
+            let second = vec![("c_1".to_owned(), "D3".to_owned()), ("d_2".to_owned(), "D4".to_owned())];
+            let write = |name: &str, rows: &[StoredMeasurement], exposures: &[(String, String)]| {
+                store.write_part(name, rows.to_vec(), (&ids_kept, &places), exposures).unwrap();
+            };
+            write("week1", &rows, &first);
+            write("week2", &rows[..4], &second);
+            let curves = || ids.iter().zip(&places).map(|(id, place)| store.light_curve(*place, id).unwrap());
+            // (NaN is not itself.)
+            let shown = || curves().map(|curve| format!("{curve:?}")).collect::<Vec<_>>();
+            let before = shown();
+            let leftover = store.parts(coarse(rows[0].cell)).unwrap()[0].clone();
+            let (copy, kept) = (fs::read(&leftover).unwrap(), all_rows(&store));
+            let done = store.compact(&|| false).unwrap();
+            assert_eq!(done, CompactedStore { cells: 2, rewritten: 1, files: 2, rows: 8 });
+            assert_eq!((shown(), all_rows(&store)), (before.clone(), kept));
+            assert_eq!(store.compact(&|| false).unwrap().rewritten, 0, "again");
+            // Killed before a file was removed: it stands for its rows, and goes the next time.
+            fs::write(&leftover, &copy).unwrap();
+            assert_eq!(shown(), before);
+            assert_eq!(store.compact(&|| false).unwrap().files, 1);
+            assert_eq!((shown(), all_rows(&store)), (before, kept));
+            // A part that is measured again, or has nothing any more, replaces its rows.
+            write("week1", &rows[..2], &first);
+            assert_eq!(curves().map(|curve| curve.len()).collect::<Vec<_>>(), [4, 2, 0]);
+            assert_eq!(all_rows(&store), 6);
+            write("week2", &[], &second);
+            assert_eq!(all_rows(&store), 2);
+            // Another part with an exposure of one that is there stays by itself.
+            write("week3", &rows[..2], &first);
+            assert_eq!(store.compact(&|| false).unwrap().rewritten, 0);
+            assert!(store.compact(&|| true).is_err());
+        }
     }
 }

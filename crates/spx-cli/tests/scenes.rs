@@ -60,7 +60,7 @@ fn sources_at_one_place_share_their_flux() {
     assert_unchanged(&alone, &twins, &["S0001"], 0.0);
     for id in ["S0001", "twin"] {
         let row = &twins[id];
-        assert_eq!((row["fallbacks"].as_str(), row["is_good"].as_str()), ("shared_flux=2", "false"));
+        assert_eq!((row["fallbacks"].as_str(), row["is_good"].as_str()), ("shared_flux=2", "False"));
         assert!((2.0 * flux(row) / flux(&alone["S0001"]) - 1.0).abs() < 1e-9);
     }
 
@@ -73,7 +73,7 @@ fn sources_at_one_place_share_their_flux() {
     assert_eq!(piled.len(), alone.len() + 100_000);
     assert_unchanged(&alone, &piled, &["S0001"], 1e-5);
     let row = &piled["p7"];
-    assert_eq!((row["fallbacks"].as_str(), row["is_good"].as_str()), ("shared_flux=100001", "false"));
+    assert_eq!((row["fallbacks"].as_str(), row["is_good"].as_str()), ("shared_flux=100001", "False"));
     assert!((flux(row) * 100_001.0 / flux(&alone["S0001"]) - 1.0).abs() < 1e-3);
 }
 

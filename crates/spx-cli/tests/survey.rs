@@ -292,6 +292,21 @@ fn light_curves_are_those_of_spx_batch() {
         let [a, b] = [a, b].map(|channel| channel["flux"].parse::<f64>().unwrap_or(f64::NAN));
         assert!((a - b).abs() <= 1e-6 * b.abs() || a.is_nan() && b.is_nan(), "{a} {b}");
     }
+    // Made one file a cell, the store shows the same.
+    let curve = |id: &str| spx(folder, &["lightcurve", id, "survey"]).stdout;
+    let files = |folder: &Path| {
+        let all = walkdir::WalkDir::new(folder.join("survey/catalog/dataset")).into_iter().flatten();
+        all.filter(|entry| entry.path().extension().is_some_and(|end| end == "parquet")).count()
+    };
+    let (before, many) = ([curve("1000"), curve("995")], files(folder));
+    let compact = || spx(folder, &["batch", "compact", "survey", "--json"]).json();
+    let first = compact();
+    assert_eq!((&first["rewritten"], &first["rows"]), (&first["cells"], &rows.into()), "{first}");
+    assert_eq!(first["cells"], files(folder), "{many} files before");
+    assert!(many > files(folder) && compact()["files"] == 0);
+    assert_eq!([curve("1000"), curve("995")], before);
+    assert_eq!(status(folder, &[]).code, Some(0));
+    spx(folder, &["batch", "compact", "frames"]).fails(2, &["has no store of light curves"]);
     // Another catalog makes the parts anew.
     fs::write(
         folder.join("c.csv"),

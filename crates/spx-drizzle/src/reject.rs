@@ -150,9 +150,10 @@ impl MedianCube {
                 }
                 verdict.judged += 1;
                 let error = scale.abs() * smoothed.at(x, y).sqrt();
-                let greatest = greatest_around(&blot, [held.len(), nx], [y - held.start, x]);
-                let limit = self.options.sigma * error + self.options.contrast * greatest.max(0.0);
-                if (flux[x] - found).abs() > limit {
+                let (off, limit) = ((flux[x] - found).abs(), self.options.sigma * error);
+                // The neighbors are looked at only where it may come to them.
+                let greatest = || greatest_around(&blot, [held.len(), nx], [y - held.start, x]).max(0.0);
+                if off > limit && off > limit + self.options.contrast * greatest() {
                     verdict.refused[first + x] = 1;
                     verdict.rejected += 1;
                 }

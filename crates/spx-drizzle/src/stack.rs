@@ -89,9 +89,12 @@ impl DrizzleStack {
             |scratch: &mut Option<SumTile>, (k, stack)| {
                 let (rows, columns) = (stack.tile.rows.clone(), stack.tile.columns.clone());
                 let kept = |voxel: u32| {
-                    let (row, column) =
-                        ((voxel as usize / columns.len()) % rows.len(), voxel as usize % columns.len());
-                    step == 1 || ((rows.start + row) % step == 0 && (columns.start + column) % step == 0)
+                    let place = |voxel: usize| [(voxel / columns.len()) % rows.len(), voxel % columns.len()];
+                    // Divisions take longer than all else, and are of no use where all is kept.
+                    step == 1 || {
+                        let [row, column] = place(voxel as usize);
+                        (rows.start + row) % step == 0 && (columns.start + column) % step == 0
+                    }
                 };
                 for (number, exposure) in (number..).zip(exposures) {
                     let filed = exposure.tiles.get(first + k);

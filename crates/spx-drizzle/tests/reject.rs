@@ -233,6 +233,23 @@ fn a_clean_sky_is_left_alone() {
     }
 }
 
+/// Pixels as wide as the PSF see a star as bright as a few times its median: a smaller factor than
+/// the default removes stars.
+#[test]
+fn a_smaller_contrast_removes_stars() {
+    let sky = exposures(45, 0.0);
+    let clean = without(&sky, |sky| &sky.flux);
+    let (place, _) = stars()[3];
+    let changes = [1.0, 1.5, 2.0, 3.0].map(|contrast| {
+        let options = RejectionOptions { contrast, ..RejectionOptions::default() };
+        let (cube, _) = reject(&sky, Kernel::Bilinear, &options, 2);
+        let change = aperture(&cube, place) / aperture(&clean, place) - 1.0;
+        println!("contrast {contrast}: {:+.2} % of a star of 100 sigma", 100.0 * change);
+        change
+    });
+    assert!(changes[0] < -0.1 && changes[1] < -0.02 && changes[3].abs() < 1e-3);
+}
+
 /// The result depends neither on the threads, nor on how much memory the stack may take.
 #[test]
 fn the_same_bits_whatever_the_threads_and_the_memory() {

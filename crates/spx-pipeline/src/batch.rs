@@ -8,7 +8,7 @@ mod sources;
 mod spectra;
 mod stages;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ pub use part::{PartMaker, PartReport, stored_light_curve};
 pub use settings::BatchConfig;
 pub use sources::MissingSources;
 pub use spectra::spectrum_of_rows;
-pub use spx_batch::{BatchRow, LightCurveStore, header};
+pub use spx_batch::{BatchRow, CompactedStore, LightCurveStore, header};
 pub use stages::{BATCH_STAGES, BatchRun, forecast_batch, light_curve};
 
 /// Which stages of a batch are done, and how.
@@ -84,4 +84,19 @@ pub fn run_batch_stages(
     listener: &dyn Listener,
 ) -> Result<BatchReport, PipelineError> {
     BatchRun::open(config, wanted, listener)?.run()
+}
+
+/// Makes the files of each cell of a store of light curves one: of the one in a directory, or of
+/// that of the survey there.
+///
+/// # Errors
+/// Usage where there is no store; interrupted by the user, after which all measurements are there;
+/// otherwise what the disk reports.
+pub fn compact(directory: &Path, listener: &dyn Listener) -> Result<CompactedStore, PipelineError> {
+    let places = [directory.join("catalog"), directory.to_owned()];
+    let Some(root) = places.iter().find(|place| place.join("dataset").is_dir()) else {
+        let text = format!("{} has no store of light curves (catalog/dataset)", directory.display());
+        return Err(PipelineError::usage(text).with_hint("`spx survey plan --photometry` plans one"));
+    };
+    Ok(LightCurveStore::new(root).compact(&|| listener.cancelled())?)
 }

@@ -73,7 +73,7 @@ pub fn deep(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
 
 /// Flux and error where a star is measured and good.
 fn good(table: &MeasuredTable, id: &str) -> Option<(f64, f64)> {
-    let is_good = table.text(id, "is_good") == Some("true");
+    let is_good = table.text(id, "is_good").is_some_and(|text| text.eq_ignore_ascii_case("true"));
     Some((table.number(id, "flux")?, table.number(id, "flux_error")?)).filter(|_| is_good)
 }
 

@@ -183,7 +183,7 @@ impl MeasuredTable {
         // Before is_good spoke of the data alone it also asked for a signal; bad_flag tells of the
         // data.
         let good = match self.columns.contains_key("is_detected") {
-            true => self.text(&star.id, "is_good") == Some("true"),
+            true => self.text(&star.id, "is_good").is_some_and(|text| text.eq_ignore_ascii_case("true")),
             false => self.text(&star.id, "bad_flag") == Some("0"),
         };
         let fluxes = [pair("flux", "flux_error"), pair("psf_flux", "psf_flux_error")];

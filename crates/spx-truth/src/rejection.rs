@@ -6,12 +6,13 @@
 
 use anyhow::{Context, Result};
 use spx_core::detector::Detector;
-use spx_core::elementary::{cos, powf};
+use spx_core::elementary::{cos, ln, powf};
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_sim::compare::measure;
 use spx_sim::{
-    ExposureOptions, FrameExtent, RealisticOptions, SimulatedSky, SimulatedStar, SurveyOptions, survey,
+    ExposureOptions, FrameExtent, Pointing, RealisticOptions, SimulatedSky, SimulatedStar, SurveyOptions,
+    survey,
 };
 
 use crate::report::{Demand, TruthReport};
@@ -29,8 +30,17 @@ const APERTURE: f64 = 4.5;
 /// Share of pixels with a hit.
 const HITS: f64 = 0.001;
 
+/// Thresholds that are compared.
+const SIGMAS: [f64; 5] = [3.0, 3.5, 4.0, 4.5, 5.0];
+/// Strengths of hits that are put on a sky without stars \[standard deviations\], on one pixel in so
+/// many; exponential ones have this mean.
+const STRENGTHS: [f64; 8] = [3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 8.0, 12.0];
+const EVERY: usize = 1009;
+const MEAN_STRENGTH: f64 = 22.5;
+
 /// Measures what rejection does to stars and blank sky, with the default flags and with OUTLIER
-/// pixels judged instead of left out.
+/// pixels judged instead of left out; by the threshold, what it finds and what it costs; and by the
+/// strength of a hit, how often it is found.
 ///
 /// # Errors
 /// Where a file cannot be written or read, or `spx` fails.
@@ -39,15 +49,13 @@ pub fn rejection(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
     let mut report = TruthReport::default();
     let count = size.choose(220, 60);
     for (name, hits) in [("clean", 0.0), ("hit", HITS)] {
-        let detectors = vec![Detector::new(3)?];
-        let plan = SurveyOptions { observations: count, detectors, margin: 60.0, ..SurveyOptions::default() };
-        let frame = FrameExtent::Around { position: center()?, size: CUTOUT };
-        let realism = RealisticOptions { unflagged_hits: hits, ..RealisticOptions::default() };
-        let options = ExposureOptions { frame, realism: Some(realism), ..ExposureOptions::default() };
-        let exposures = survey(center()?, &plan)?.into_iter().map(|pointing| (pointing, options.clone()));
-        spx.simulate(name, &sky, &exposures.collect::<Vec<_>>())?;
+        spx.simulate(name, &sky, &exposures(count, hits)?)?;
     }
-    let clean = drizzle(spx, "clean", &[])?;
+    let clean = drizzle(spx, "clean", &[])?.cube;
+    let without_hits = RejectionFigures::new(&sky, &clean, &clean)?;
+    report.add("no hits, nothing rejected: width of blank sky", without_hits.width, Demand::None);
+    let rejected = drizzle(spx, "clean", &["--reject=4.5"])?;
+    RejectionFigures::new(&sky, &rejected.cube, &clean)?.tell(&mut report, "no hits, --reject 4.5", false);
     let ways: [(&str, &[&str]); 4] = [
         ("--reject 4.5", &["--reject=4.5"]),
         ("nothing rejected", &[]),
@@ -55,40 +63,125 @@ pub fn rejection(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
         ("OUTLIER kept", &["--exclude-flags=mosaic"]),
     ];
     for (label, options) in ways {
-        let demands = label == "--reject 4.5";
-        let when = |demand: Demand| if demands { demand } else { Demand::None };
-        let cube = drizzle(spx, "hit", options)?;
-        let changes = sky.stars.iter().map(|star| Ok(flux(&cube, star)? / flux(&clean, star)? - 1.0));
-        let changes = changes.collect::<Result<Vec<f64>>>()?;
-        report.add(
-            format!("{label}: median change of a star"),
-            median(&changes),
-            when(Demand::Near(0.0, 0.001)),
-        );
-        for (range, demand) in [([3.0, 30.0], Demand::None), ([30.0, 3000.0], when(Demand::AtMost(0.002)))] {
-            let within =
-                |star: &SimulatedStar| (range[0]..=range[1] * 1.001).contains(&(star.flux_2um / 1e3));
-            let stars = sky.stars.iter().zip(&changes).filter(|(star, _)| within(star));
-            let worst = stars.fold(0.0, |worst, (_, change)| f64::max(worst, change.abs()));
-            let what = format!("{label}: largest change of a star, {} to {} mJy", range[0], range[1]);
-            report.add(what, (worst, 0.0), demand);
-        }
-        let pulls = blank_sky(&cube);
-        let beyond = pulls.iter().filter(|pull| pull.abs() > 5.0).count();
-        let (wide, what) = (width(&pulls), format!("{label}: width of blank sky over sqrt(VARIANCE)"));
-        report.add(what, wide, when(Demand::Near(1.01, 0.01)));
-        report.add(
-            format!("{label}: blank sky over a voxel's sigma"),
-            mean(&pulls),
-            when(Demand::Near(0.0, 0.03)),
-        );
-        report.add(
-            format!("{label}: voxels beyond 5 sigma"),
-            share(beyond, pulls.len()),
-            when(Demand::AtMost(0.0003)),
-        );
+        let cube = drizzle(spx, "hit", options)?.cube;
+        RejectionFigures::new(&sky, &cube, &clean)?.tell(&mut report, label, label == "--reject 4.5");
     }
+    thresholds(spx, count, (&sky, &clean), &mut report)?;
+    strengths(spx, count, &mut report)?;
     Ok(report)
+}
+
+/// What a threshold finds of exponential hits on a sky without stars, and what it costs where there
+/// are stars.
+fn thresholds(
+    spx: &SpxRunner,
+    count: usize,
+    (sky, clean): (&SimulatedSky, &MeasuredCube),
+    report: &mut TruthReport,
+) -> Result<()> {
+    // Evenly spread over all strengths.
+    let exponential = |k: usize| {
+        let share = (k as f64 * 0.618_033_988_75).fract();
+        -MEAN_STRENGTH * ln(1.0 - share)
+    };
+    blank(spx, "blank", count, |_| 0.0)?;
+    blank(spx, "blank-hit", count, exponential)?;
+    for sigma in SIGMAS {
+        let option = format!("--reject={sigma}");
+        let run = |input| drizzle(spx, input, &[&option]);
+        let (hit, none) = (run("blank-hit")?, run("blank")?);
+        let label = format!("SIGMA {sigma}");
+        report.add(format!("{label}: exponential hits found, no stars"), hit.found(&none), Demand::None);
+        let of_clean = share(none.rejected, none.judged);
+        report.add(format!("{label}: pixels rejected without hits"), of_clean, Demand::None);
+        RejectionFigures::new(sky, &run("hit")?.cube, clean)?.tell(report, &label, false);
+    }
+    Ok(())
+}
+
+/// How often a hit of a certain strength is found on a sky without stars.
+fn strengths(spx: &SpxRunner, count: usize, report: &mut TruthReport) -> Result<()> {
+    let none = drizzle(spx, "blank", &["--reject=4.5"])?;
+    for strength in STRENGTHS {
+        spx.forget("blank-hit")?;
+        blank(spx, "blank-hit", count, |_| strength)?;
+        let hit = drizzle(spx, "blank-hit", &["--reject=4.5"])?;
+        let what = format!("--reject 4.5: found of hits of {strength} sigma, no stars");
+        report.add(what, hit.found(&none), Demand::None);
+    }
+    Ok(())
+}
+
+/// Simulates a sky without stars, with hits whose strengths depend on their number.
+#[expect(clippy::cast_possible_truncation, reason = "images are in single precision")]
+fn blank(spx: &SpxRunner, name: &str, count: usize, strength: impl Fn(usize) -> f64 + Sync) -> Result<()> {
+    spx.simulate_changed(name, &SimulatedSky::default(), &exposures(count, 0.0)?, |k, planes| {
+        // Another pixel of each exposure comes first.
+        let pixels = (k * 37 % EVERY..planes.image.len()).step_by(EVERY);
+        for (number, pixel) in (k * planes.image.len() / EVERY..).zip(pixels) {
+            planes.image[pixel] += strength(number) as f32 * planes.variance[pixel].sqrt();
+        }
+    })?;
+    Ok(())
+}
+
+/// Exposures of the field, with hits in a share of the pixels.
+fn exposures(count: usize, hits: f64) -> Result<Vec<(Pointing, ExposureOptions)>> {
+    let detectors = vec![Detector::new(3)?];
+    let plan = SurveyOptions { observations: count, detectors, margin: 60.0, ..SurveyOptions::default() };
+    let frame = FrameExtent::Around { position: center()?, size: CUTOUT };
+    let realism = RealisticOptions { unflagged_hits: hits, ..RealisticOptions::default() };
+    let options = ExposureOptions { frame, realism: Some(realism), ..ExposureOptions::default() };
+    Ok(survey(center()?, &plan)?.into_iter().map(|pointing| (pointing, options.clone())).collect())
+}
+
+/// What hits and their rejection did to a cube.
+struct RejectionFigures {
+    /// Median relative change of a star.
+    median: (f64, f64),
+    /// The largest changes of faint and of bright stars.
+    largest: [(&'static str, f64); 2],
+    /// Of SCI over its error on blank sky.
+    width: (f64, f64),
+    mean: (f64, f64),
+    beyond: (f64, f64),
+}
+
+impl RejectionFigures {
+    /// Compares stars with those of a cube without hits.
+    fn new(sky: &SimulatedSky, cube: &MeasuredCube, clean: &MeasuredCube) -> Result<Self> {
+        let changes = sky.stars.iter().map(|star| Ok(flux(cube, star)? / flux(clean, star)? - 1.0));
+        let changes = changes.collect::<Result<Vec<f64>>>()?;
+        let largest = [("3 to 30 mJy", 3.0), ("30 mJy to 3 Jy", 30.0)].map(|(range, least)| {
+            let most = if least < 30.0 { 30.0 } else { f64::INFINITY };
+            let within = |star: &SimulatedStar| (least..most).contains(&(star.flux_2um / 1e3 + 1e-6));
+            let stars = sky.stars.iter().zip(&changes).filter(|(star, _)| within(star));
+            (range, stars.fold(0.0, |worst, (_, change)| f64::max(worst, change.abs())))
+        });
+        let pulls = blank_sky(cube);
+        let beyond = pulls.iter().filter(|pull| pull.abs() > 5.0).count();
+        Ok(Self {
+            median: median(&changes),
+            largest,
+            width: width(&pulls),
+            mean: mean(&pulls),
+            beyond: share(beyond, pulls.len()),
+        })
+    }
+
+    /// Tells them, perhaps with what is demanded.
+    fn tell(&self, report: &mut TruthReport, label: &str, demanded: bool) {
+        let when = |demand: Demand| if demanded { demand } else { Demand::None };
+        let mut add = |what: String, value, demand| report.add(format!("{label}: {what}"), value, demand);
+        add("median change of a star".into(), self.median, when(Demand::Near(0.0, 0.001)));
+        let demands = [Demand::None, when(Demand::AtMost(0.002))];
+        for ((range, largest), demand) in self.largest.into_iter().zip(demands) {
+            add(format!("largest change of a star, {range}"), (largest, 0.0), demand);
+        }
+        add("width of blank sky over sqrt(VARIANCE)".into(), self.width, when(Demand::Near(1.01, 0.01)));
+        add("blank sky over a voxel's sigma".into(), self.mean, when(Demand::Near(0.0, 0.03)));
+        add("voxels beyond 5 sigma".into(), self.beyond, when(Demand::AtMost(0.0003)));
+    }
 }
 
 fn sky() -> Result<SimulatedSky> {
@@ -108,14 +201,42 @@ fn sky() -> Result<SimulatedSky> {
     Ok(SimulatedSky { stars, ..SimulatedSky::default() })
 }
 
-fn drizzle(spx: &SpxRunner, input: &str, options: &[&str]) -> Result<MeasuredCube> {
+/// A cube, and how many pixels were rejected of those that could be judged.
+struct JudgedCube {
+    cube: MeasuredCube,
+    judged: usize,
+    rejected: usize,
+}
+
+impl JudgedCube {
+    /// The share of hits on one pixel in [`EVERY`] that were found, less what was rejected of the
+    /// same exposures without hits.
+    fn found(&self, none: &Self) -> (f64, f64) {
+        let of_hits = self.rejected as f64 - none.rejected as f64;
+        let (all, chance) = (self.judged as f64 / EVERY as f64, none.rejected as f64);
+        let share = of_hits / all;
+        (share, ((share * (1.0 - share)).max(1.0 / all) / all + chance / (all * all)).sqrt())
+    }
+}
+
+fn drizzle(spx: &SpxRunner, input: &str, options: &[&str]) -> Result<JudgedCube> {
     let position = center()?;
     let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
     let side = [format!("--width={SIDE}"), format!("--height={SIDE}")];
     let place = ["drizzle", &ra, &dec, &side[0], &side[1], "--detector=3", "--overwrite"];
     let files = ["--input", input, "--output-dir", "cube"];
-    spx.run(&[&place[..], &files[..], options].concat())?;
-    MeasuredCube::read(&spx.path("cube").join("drizzle_D3.fits"))
+    let told = spx.told(&[&place[..], &files[..], options].concat())?;
+    let cube = MeasuredCube::read(&spx.path("cube").join("drizzle_D3.fits"))?;
+    let [rejected, judged] = counts(&told).unwrap_or_default();
+    Ok(JudgedCube { cube, judged, rejected })
+}
+
+/// The numbers of `R of J pixels are rejected as outliers`.
+fn counts(told: &str) -> Option<[usize; 2]> {
+    let (before, _) = told.split_once(" pixels are rejected as outliers")?;
+    let mut words = before.split_whitespace().rev();
+    let judged = words.next()?.parse().ok()?;
+    Some([words.nth(1)?.parse().ok()?, judged])
 }
 
 /// The flux of a star, over all planes \[uJy\].

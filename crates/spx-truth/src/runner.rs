@@ -1,7 +1,7 @@
 //! Simulated files, and `spx` run on them.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
@@ -92,10 +92,20 @@ impl SpxRunner {
         Ok(String::from_utf8_lossy(&help.stdout).contains(option))
     }
 
-    /// Runs a command in the directory; an error where it fails.
+    /// Runs a command in the directory, which tells nothing but its results; an error where it fails.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.output(&[arguments, &["--quiet"]].concat())?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// The same, with what the command tells the user.
+    pub(crate) fn told(&self, arguments: &[&str]) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.output(arguments)?.stderr).into_owned())
+    }
+
+    fn output(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.spx);
-        command.args(arguments).arg("--quiet").current_dir(self.folder.path());
+        command.args(arguments).current_dir(self.folder.path());
         // Nothing but the arguments decides what is measured.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPX_")) {
             command.env_remove(name);
@@ -107,7 +117,7 @@ impl SpxRunner {
             let told = String::from_utf8_lossy(&output.stderr);
             bail!("spx {}: {}\n{told}", arguments.join(" "), output.status);
         }
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        Ok(output)
     }
 }
 

@@ -102,7 +102,8 @@ pub(crate) fn compare<'s>(
     table: &MeasuredTable,
     stars: impl Iterator<Item = &'s SimulatedStar>,
 ) -> (Vec<f64>, Vec<f64>) {
-    let good = stars.filter(|star| table.text(&star.id, "is_good") == Some("true"));
+    let is_good = |id: &str| table.text(id, "is_good").is_some_and(|text| text.eq_ignore_ascii_case("true"));
+    let good = stars.filter(|star| is_good(&star.id));
     let found = good.filter_map(|star| {
         let [flux, error] = ["flux", "flux_error"].map(|column| table.number(&star.id, column));
         Some((flux?, error?, star.flux_2um))

@@ -290,7 +290,7 @@ fn read_channels(csv: &str) -> Result<Vec<ChannelRow>> {
 fn read_measurements(csv: &str) -> Result<HashMap<String, MeasuredVisit>> {
     let rows = read_rows(csv, |text| {
         let number = |name: &str| -> Result<f64> { Ok(text(name)?.parse()?) };
-        if text("is_good")? != "true" {
+        if !text("is_good")?.eq_ignore_ascii_case("true") {
             return Ok(None);
         }
         let detector: Detector = text("band")?.parse()?;

@@ -1,9 +1,11 @@
 //! `spx batch`: every source of a catalog in every image of a region.
 
-use clap::Args;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
 use spx_pipeline::batch::{
-    AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, ImageReport, MissingSources,
-    forecast_batch, run_batch_stages,
+    AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, CompactedStore, ImageReport,
+    MissingSources, compact, forecast_batch, run_batch_stages,
 };
 use spx_pipeline::outcome::InputOutcome;
 
@@ -26,8 +28,12 @@ Examples:
   spx batch --catalog sources.csv --ra 270 --dec 66.56 --radius 1 --bands D3,D4 --resume
   spx batch --catalog sources.parquet --input images/ --format parquet -o survey
   spx batch --catalog sources.csv --input images/ --stages aggregate --num-buckets 128
-  spx lightcurve 39633458707826492 batch_output")]
+  spx lightcurve 39633458707826492 batch_output
+  spx batch compact survey")]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BatchArgs {
+    #[command(subcommand)]
+    command: Option<BatchCommand>,
     #[command(flatten)]
     settings: SettingArgs<BatchConfig>,
     /// Continue an earlier run in the same output directory: stages that are done, with the same
@@ -45,8 +51,46 @@ pub(crate) struct BatchArgs {
     dry_run: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum BatchCommand {
+    Compact(CompactArgs),
+}
+
+/// Make the files of each cell of a survey's light curves one.
+///
+/// Every job of photometry writes a file in the directory of each cell that it has rows in; many
+/// small files are slow to read. Rows and what readers see of them stay the same. Cells that have
+/// one file are not touched, and a run that is killed loses nothing: run it again.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  spx batch compact survey
+  spx batch compact survey/catalog --json")]
+struct CompactArgs {
+    /// Directory of the survey, or of the store
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+fn compact_store(args: &CompactArgs, global: &Global) -> CommandResult {
+    ui::catch_interrupts()?;
+    let CompactedStore { cells, rewritten, files, rows } = compact(&args.directory, &global.terminal())?;
+    let text =
+        format!("{cells} cells, of which {files} files of {rewritten} with {rows} rows became one each");
+    ui::note(global.verbosity(), &text);
+    if global.json {
+        let report =
+            serde_json::json!({ "cells": cells, "rewritten": rewritten, "files": files, "rows": rows });
+        ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
+    }
+    Ok(Outcome::Done)
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
+    if let Some(BatchCommand::Compact(args)) = &args.command {
+        return compact_store(args, global);
+    }
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
     if args.dry_run {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::error::FitsError;
 use super::header_form::{HeaderForm, card_images};
 use super::number::FitsNumber;
-use super::packing::{OpenTiles, PackedTile, PackingFault, TilePacking, pack_rounded, packed_tile_rows};
+use super::packing::{OpenTiles, PackedTile, PackingFault, TilePacker, TilePacking, packed_tile_rows};
 use super::reader::{FitsReader, check_range};
 use super::writer::{FitsWriter, OpenContent, TILE_FORMAT, WriteFault, does_not_fit, kind_of};
 use crate::header::Header;
@@ -109,8 +109,8 @@ impl FitsWriter {
         if data.len() != steps.len() {
             return Err(FitsError::Unsupported("rounding without a step for each pixel"));
         }
-        self.write_tiles(first, data.len(), |number, tile| {
-            pack_rounded(&data[tile.clone()], &steps[tile], number)
+        self.write_tiles(first, data.len(), |packer, number, tile| {
+            packer.pack_rounded(&data[tile.clone()], &steps[tile], number)
         })
     }
 
@@ -130,7 +130,7 @@ impl FitsWriter {
             if !image.is_like(tiles) {
                 return Err(UNLIKE);
             }
-            return self.write_tiles(pixels.start, pixels.len(), |number, _| {
+            return self.write_tiles(pixels.start, pixels.len(), |_, number, _| {
                 image.packed_tile(source, number).map_err(PackingFault::Other)
             });
         }
@@ -161,7 +161,7 @@ impl FitsWriter {
         &mut self,
         first: usize,
         length: usize,
-        pack: impl Fn(usize, Range<usize>) -> std::result::Result<PackedTile, PackingFault>,
+        pack: impl Fn(&mut TilePacker, usize, Range<usize>) -> std::result::Result<PackedTile, PackingFault>,
     ) -> Result<()> {
         let label = self.label();
         let mut done = 0;
@@ -179,12 +179,13 @@ impl FitsWriter {
                     "rows of a compressed image in another order than theirs",
                 ));
             }
-            let packed = pack(number, done..done + pixels).map_err(|fault| match fault {
-                PackingFault::DoesNotFit(place) => {
-                    does_not_fit(WriteFault::DoesNotFit(place), "write pixels", &label, start)
-                }
-                PackingFault::Other(error) => error,
-            })?;
+            let packed =
+                pack(&mut self.packer, number, done..done + pixels).map_err(|fault| match fault {
+                    PackingFault::DoesNotFit(place) => {
+                        does_not_fit(WriteFault::DoesNotFit(place), "write pixels", &label, start)
+                    }
+                    PackingFault::Other(error) => error,
+                })?;
             self.write_tile(&packed)?;
             done += pixels;
         }

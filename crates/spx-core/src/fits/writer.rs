@@ -9,7 +9,7 @@ use super::error::FitsError;
 use super::hdu::BLOCK;
 use super::header_form::{HeaderForm, card_image, card_images, header_bytes};
 use super::number::{FitsNumber, NumberType, encode};
-use super::packing::{OpenTiles, TilePacking, pack};
+use super::packing::{OpenTiles, TilePacker, TilePacking};
 use super::reader::{FitsReader, check_range, count};
 use super::table::{CellFormat, CellKind};
 use crate::header::{CARD_LEN, CardValue, Header};
@@ -47,6 +47,8 @@ pub struct FitsWriter {
     hdus: usize,
     /// Where the file is written next, so that it is not sought in vain.
     position: u64,
+    /// For compressed images.
+    pub(super) packer: TilePacker,
 }
 
 /// The last HDU of the file.
@@ -104,7 +106,7 @@ impl FitsWriter {
     pub fn create(path: &Path) -> Result<Self> {
         // Readable, too, for the checksums.
         let file = File::options().read(true).write(true).create_new(true).open(path)?;
-        Ok(Self { file, hdu: None, hdus: 0, position: 0 })
+        Ok(Self { file, hdu: None, hdus: 0, position: 0, packer: TilePacker::default() })
     }
 
     /// Appends an image HDU, the primary where it is the first; `shape` is slowest axis first,
@@ -248,7 +250,7 @@ impl FitsWriter {
             }
             OpenContent::Tiles(tiles) => {
                 let (packing, form) = (tiles.packing, (tiles.kind, tiles.zero));
-                self.write_tiles(first, data.len(), |_, tile| pack(&data[tile], packing, form))
+                self.write_tiles(first, data.len(), |packer, _, tile| packer.pack(&data[tile], packing, form))
             }
             OpenContent::Table { .. } | OpenContent::Whole => Err(FitsError::NotAnImage { hdu: label }),
         }

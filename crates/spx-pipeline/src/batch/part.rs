@@ -17,6 +17,7 @@ use spx_photometry::Magnitude;
 use super::extract::{Extraction, Measured};
 use super::settings::BatchConfig;
 use crate::buffers::BufferPool;
+use crate::frame::ExposureInfo;
 use crate::inputs::{InputError, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::photometry::{MeasurementRow, PhotometrySetup};
@@ -98,7 +99,7 @@ impl<'a> PartMaker<'a> {
             if listener.cancelled() {
                 return Err(PipelineError::Interrupted);
             }
-            Ok(self.extraction.measure(path, run, &pool))
+            Ok(self.extraction.measure(path, run, &pool).map(|found| self.stored(found)))
         };
         let first = |file: &crate::inputs::InputFile| {
             let measured = measure(&file.path, &[]);
@@ -124,7 +125,9 @@ impl<'a> PartMaker<'a> {
                     let number = u32::try_from(exposures.len()).unwrap_or(u32::MAX);
                     let band = found.info.band().map_or_else(String::new, |band| band.to_string());
                     exposures.push((found.info.obs_id.clone(), band));
-                    rows.extend(self.rows(&found, number));
+                    rows.extend(
+                        found.rows.into_iter().map(|row| StoredMeasurement { exposure: number, ..row }),
+                    );
                 }
             }
         }
@@ -134,19 +137,26 @@ impl<'a> PartMaker<'a> {
         Ok(report)
     }
 
-    fn rows(&self, found: &Measured, exposure: u32) -> impl Iterator<Item = StoredMeasurement> {
-        let info = &found.info;
-        let stored = move |(target, row): &(u32, MeasurementRow)| StoredMeasurement {
-            cell: self.cells[*target as usize],
-            target: *target,
-            exposure,
+    /// What the store keeps of an image, of exposure 0: a fraction of what was measured.
+    fn stored(&self, found: Measured) -> StoredImage {
+        let Measured { info, rows, .. } = found;
+        let stored = |(target, row): (u32, MeasurementRow)| StoredMeasurement {
+            cell: self.cells[target as usize],
+            target,
+            exposure: 0,
             mjd: info.mjd,
-            numbers: numbers(row, info.zodi_scale),
+            numbers: numbers(&row, info.zodi_scale),
             flag: row.flags,
             is_good: row.is_good,
         };
-        found.rows.iter().map(stored)
+        StoredImage { rows: rows.into_iter().map(stored).collect(), info }
     }
+}
+
+/// The measurements on an image as the store keeps them.
+struct StoredImage {
+    info: ExposureInfo,
+    rows: Vec<StoredMeasurement>,
 }
 
 /// The light curve of a source of a catalog in a store. What the store does not keep is missing:
@@ -233,7 +243,7 @@ fn numbers(row: &MeasurementRow, zodi_scale: Option<f64>) -> [f32; spx_batch::ST
 }
 
 /// The images whose zodiacal scale could not be fitted, with those of the others of the detector.
-fn unfitted(measured: &[Result<Measured, InputError>]) -> Vec<(usize, Vec<f64>)> {
+fn unfitted(measured: &[Result<StoredImage, InputError>]) -> Vec<(usize, Vec<f64>)> {
     let infos = || measured.iter().enumerate().filter_map(|(k, found)| Some((k, &found.as_ref().ok()?.info)));
     let fitted = |detector: u8| -> Vec<f64> {
         let of_it = infos().filter(|(_, info)| info.detector == detector && info.zodi_scale_error.is_some());

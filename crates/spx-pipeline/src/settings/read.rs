@@ -113,13 +113,17 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
     Ok(table)
 }
 
-/// A word that is none of the known ones, and the nearest of them.
+/// A word that is none of the known ones, and the nearest of them, or all where they are few.
 pub(crate) fn unknown<'a>(what: &str, known: impl Iterator<Item = &'a str>, word: &str) -> String {
     let likeness = |name: &&str| strsim::jaro_winkler(name, word);
-    let nearest = known.max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match nearest.filter(|name| likeness(name) > 0.7) {
-        Some(name) => format!("unknown {what} `{word}`; did you mean `{name}`?"),
-        None => format!("unknown {what} `{word}`"),
+    let known: Vec<&str> = known.collect();
+    let nearest = known.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match (nearest.filter(|name| likeness(name) > 0.7), known.as_slice()) {
+        (Some(name), _) => format!("unknown {what} `{word}`; did you mean `{name}`?"),
+        (None, [first @ .., last]) if (1..8).contains(&first.len()) => {
+            format!("unknown {what} `{word}`: expected {} or {last}", first.join(", "))
+        }
+        _ => format!("unknown {what} `{word}`"),
     }
 }
 

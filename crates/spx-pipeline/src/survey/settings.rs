@@ -126,6 +126,10 @@ impl SurveyConfig {
             let problem = "release = any would count exposures that are in both releases twice";
             return Err(PipelineError::usage(problem));
         }
+        if self.archive.force_download {
+            let problem = "force_download is not for surveys, which fetch a frame when a job needs it";
+            return Err(PipelineError::usage(problem));
+        }
         if self.group == 0 {
             return Err(PipelineError::usage("group = 0 is not allowed: a job has a frame at least"));
         }
