@@ -114,8 +114,8 @@ pub struct ImageRecord {
     /// [Digest](crate::Catalog::digest) of the catalog.
     #[serde(rename = "catalogue")]
     pub catalog: String,
-    /// The settings of the photometry, in any form that changes with them; Parquet files have them in
-    /// their metadata (key `spx.settings`).
+    /// The settings of the photometry, in any form that changes with them; Parquet files have them
+    /// in their metadata (key `spx.settings`).
     pub photometry: String,
     /// Rows of the tables.
     pub measured: usize,

@@ -81,8 +81,8 @@ pub fn run_source_stages(
     SourceRun::open(config, wanted, listener)?.run(last)
 }
 
-/// The settings of a run, with a directory of their own, `output_dir/NAME`, where `output_dir` holds the run
-/// of another source: results of two would replace each other.
+/// The settings of a run, with a directory of their own, `output_dir/NAME`, where `output_dir`
+/// holds the run of another source: results of two would replace each other.
 ///
 /// # Errors
 /// Usage where the name cannot be that of a file.

@@ -32,8 +32,8 @@ const HITS: f64 = 0.001;
 
 /// Thresholds that are compared.
 const SIGMAS: [f64; 5] = [3.0, 3.5, 4.0, 4.5, 5.0];
-/// Strengths of hits that are put on a sky without stars \[standard deviations\], on one pixel in so
-/// many; exponential ones have this mean.
+/// Strengths of hits that are put on a sky without stars \[standard deviations\], on one pixel in
+/// so many; exponential ones have this mean.
 const STRENGTHS: [f64; 8] = [3.0, 4.0, 4.5, 5.0, 5.5, 6.0, 8.0, 12.0];
 const EVERY: usize = 1009;
 const MEAN_STRENGTH: f64 = 22.5;

@@ -92,7 +92,8 @@ impl SpxRunner {
         Ok(String::from_utf8_lossy(&help.stdout).contains(option))
     }
 
-    /// Runs a command in the directory, which tells nothing but its results; an error where it fails.
+    /// Runs a command in the directory, which tells nothing but its results; an error where it
+    /// fails.
     pub(crate) fn run(&self, arguments: &[&str]) -> Result<String> {
         let output = self.output(&[arguments, &["--quiet"]].concat())?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())

@@ -23,8 +23,8 @@ use crate::ui;
 /// results/query_summary.toml, photometry.json, lightcurve.csv, lightcurve.ecsv (or the --format of
 /// your choice), combined_plot.png, .svg and .pdf, spectrum.csv, .ecsv, .fits and .png (the 102
 /// channels), and NAME.toml, from which --resume continues a run that was interrupted or whose
-/// parameters have changed: only stages that need it run again. Where the directory holds the run of
-/// another source, a run gets a directory of its own in it, NAME.
+/// parameters have changed: only stages that need it run again. Where the directory holds the run
+/// of another source, a run gets a directory of its own in it, NAME.
 ///
 /// With --targets each source of a list has such a directory in sources/, and results/ gets one
 /// table of all (lightcurves.csv, .ecsv), one figure (lightcurves.png, .svg, .pdf) and what became

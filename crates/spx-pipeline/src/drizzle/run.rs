@@ -183,9 +183,9 @@ impl DrizzleTask<'_> {
         }
     }
 
-    /// Writes the configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`. Settings that
-    /// follow others, such as `z_shrink`, are in it only where they were given, so that they follow
-    /// them in another run, too.
+    /// Writes the configuration beside the product: `drizzle_D<n>.toml`, `mosaic.toml`. Settings
+    /// that follow others, such as `z_shrink`, are in it only where they were given, so that they
+    /// follow them in another run, too.
     fn write_configuration(&self, job: &DrizzleJob<'_>) -> Result<(), PipelineError> {
         let path = job.configuration_file();
         let comment = format!("What {}.fits was made with.", job.product.stem());
