@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, SystemTime};
 
+use spx_core::attended::hand_on;
 use ureq::http::{HeaderMap, Method, header};
 use url::Url;
 
@@ -54,9 +55,6 @@ impl Request {
 
 /// How often a wait for the server looks whether the user has asked to stop.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// Bytes of a body that are handed on at a time.
-const CHUNK: usize = 256 << 10;
 
 /// What the thread that speaks to the server tells.
 enum Told {
@@ -114,23 +112,7 @@ fn exchange(agent: &ureq::Agent, request: &Request, told: &SyncSender<Told>) {
     if told.send(Told::Head(Ok(parts))).is_err() {
         return;
     }
-    let mut body = TypedErrors(body.into_reader());
-    loop {
-        let mut chunk = vec![0; CHUNK];
-        let read = match body.read(&mut chunk) {
-            Ok(0) => return,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            read => read,
-        };
-        let failed = read.is_err();
-        let chunk = read.map(|count| {
-            chunk.truncate(count);
-            chunk
-        });
-        if told.send(Told::Body(chunk)).is_err() || failed {
-            return;
-        }
-    }
+    hand_on(TypedErrors(body.into_reader()), |chunk| told.send(Told::Body(chunk)).is_ok());
 }
 
 fn ask(agent: &ureq::Agent, request: &Request) -> Result<ureq::http::Response<ureq::Body>, ureq::Error> {

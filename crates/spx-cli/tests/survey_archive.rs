@@ -7,6 +7,7 @@ mod tools;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use spx_serve::{Faults, RequestKind};
@@ -118,6 +119,29 @@ fn a_frame_that_cannot_be_had_is_told_and_tried_again() {
         again.as_array().unwrap().iter().map(|job| job["outcome"].as_str().unwrap()).collect();
     assert!(outcomes.contains(&"done") && outcomes.contains(&"skipped"), "{outcomes:?}");
     assert_eq!(detectors(&folder.join("survey/scratch")).len(), 2 * OBSERVATIONS);
+}
+
+#[test]
+fn a_mirror_is_read_where_it_is() {
+    let (archive, mirror, folder) = (archive(), tempdir().unwrap(), folder());
+    let (mirror, folder) = (mirror.path(), folder.path());
+    for path in tree(images()).keys() {
+        fs::create_dir_all(mirror.join(path).parent().unwrap()).unwrap();
+        fs::copy(images().join(path), mirror.join(path)).unwrap();
+        let file = fs::File::options().append(true).open(mirror.join(path)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+    }
+    plan(folder, &format!("--archive-url={}", archive.url()), "survey").succeeds();
+    let settings = folder.join("survey/survey.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    fs::write(&settings, format!("data_mirror = {:?}\n{text}", mirror.display().to_string())).unwrap();
+    do_jobs(folder, "survey", &["--scratch-max=0.01"]).succeeds();
+    assert_eq!(archive.log().of_kind(RequestKind::File), 0);
+    assert_eq!(detectors(&folder.join("survey/scratch")), [""; 0]);
+    for path in tree(mirror).keys() {
+        let time = fs::metadata(mirror.join(path)).unwrap().modified().unwrap();
+        assert_eq!(time, SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000), "{path}");
+    }
 }
 
 #[test]

@@ -11,7 +11,28 @@ use crate::progress::Progress;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Bytes that are handed on at a time.
-const CHUNK: usize = 64 << 10;
+const CHUNK: usize = 256 << 10;
+
+/// Reads to the end and hands on what comes, until an error is handed on, or `tell` says that
+/// nobody listens.
+pub fn hand_on(mut source: impl Read, mut tell: impl FnMut(io::Result<Vec<u8>>) -> bool) {
+    loop {
+        let mut chunk = vec![0; CHUNK];
+        let read = match source.read(&mut chunk) {
+            Ok(0) => return,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read,
+        };
+        let failed = read.is_err();
+        let chunk = read.map(|count| {
+            chunk.truncate(count);
+            chunk
+        });
+        if !tell(chunk) || failed {
+            return;
+        }
+    }
+}
 
 /// Reads on a thread of its own, which is left behind where it waits for ever; a read fails as soon
 /// as the user has asked to stop.
@@ -33,26 +54,11 @@ impl<'a> AttendedReader<'a> {
     ) -> io::Result<Self> {
         let (tell, told) = sync_channel(2);
         std::thread::Builder::new().name("spx-reader".into()).spawn(move || {
-            let mut source = match open() {
+            let source = match open() {
                 Ok(source) => source,
                 Err(error) => return drop(tell.send(Err(error))),
             };
-            loop {
-                let mut chunk = vec![0; CHUNK];
-                let read = match source.read(&mut chunk) {
-                    Ok(0) => return,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    read => read,
-                };
-                let failed = read.is_err();
-                let chunk = read.map(|count| {
-                    chunk.truncate(count);
-                    chunk
-                });
-                if tell.send(chunk).is_err() || failed {
-                    return;
-                }
-            }
+            hand_on(source, |chunk| tell.send(chunk).is_ok());
         })?;
         Ok(Self { told, progress, chunk: Vec::new(), used: 0 })
     }

@@ -117,11 +117,15 @@ impl ScratchDirectory {
         let door = self.root.join(".scratch.lock");
         File::options().append(true).create(true).open(&door).with_context(|| door.display().to_string())?;
         let _alone = wait_for_lock(&door, listener)?;
-        // What is here stays here while room is made for the others.
+        // What is here stays here while room is made for the others. Files of a mirror are read
+        // where they are.
         let (mut locks, mut needed) = (Vec::new(), 0);
+        let is_mirrored = |path: &Path| archive.mirror().is_some_and(|mirror| mirror.join(path).is_file());
         for (path, bytes) in wanted {
-            match hold(&self.root.join(path.mirror_path())) {
+            let path = path.mirror_path();
+            match hold(&self.root.join(&path)) {
                 Some(lock) => locks.push(lock),
+                None if is_mirrored(&path) => {}
                 None => needed += bytes,
             }
         }
@@ -137,7 +141,8 @@ impl ScratchDirectory {
         let downloader = Downloader::new(&client, &self.root, options)?;
         let targets = wanted.iter().map(|(path, _)| DownloadTarget::file(path.clone())).collect();
         let fetched = fetch(&downloader, targets, listener)?;
-        locks.extend(fetched.files.iter().filter_map(|path| hold(path)));
+        let own = fetched.files.iter().filter(|path| path.starts_with(&self.root));
+        locks.extend(own.filter_map(|path| hold(path)));
         let missing = fetched.reports.into_iter();
         let missing = missing.filter_map(|report| Some(format!("{}: {}", report.file, report.reason?)));
         Ok(HeldFrames { files: fetched.files, missing: missing.collect(), _locks: locks })
