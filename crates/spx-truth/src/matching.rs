@@ -111,10 +111,11 @@ fn simulate(
 ) -> Result<()> {
     let sky = SimulatedSky { extended: source.cloned().into_iter().collect(), ..SimulatedSky::default() };
     let list = exposures(3, size.choose(80, 40), CUTOUT, |_, _| {})?;
-    spx.simulate_changed(name, &sky, &list, |k, planes| {
+    spx.simulate_changed(name, &sky, &list, |k, exposure| {
         if uneven {
-            add_light(planes, k);
+            add_light(&mut exposure.planes, k);
         }
+        Ok(())
     })?;
     Ok(())
 }

@@ -4,15 +4,17 @@
 //! fluxes in the cube of the exposures with hits, outliers rejected, and in that of those without,
 //! nothing rejected; the noise of both is nearly the same.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use anyhow::{Context, Result};
 use spx_core::detector::Detector;
-use spx_core::elementary::{cos, ln, powf};
+use spx_core::elementary::{cos, hypot, ln, powf};
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_sim::compare::measure;
 use spx_sim::{
-    ExposureOptions, FrameExtent, Pointing, RealisticOptions, SimulatedSky, SimulatedStar, SurveyOptions,
-    survey,
+    ExposureOptions, FrameExtent, Pointing, RealisticOptions, SimulatedExposure, SimulatedSky, SimulatedStar,
+    SurveyOptions, observe, survey,
 };
 
 use crate::report::{Demand, TruthReport};
@@ -27,6 +29,8 @@ const STARS: [i32; 2] = [4, 6];
 const SPACING: f64 = 60.0;
 /// Radius of the apertures \[px\]; all light lies within.
 const APERTURE: f64 = 4.5;
+/// Pixels as near to a star are its core \[px\].
+const CORE: f64 = 2.0;
 /// Share of pixels with a hit.
 const HITS: f64 = 0.001;
 
@@ -55,20 +59,81 @@ pub fn rejection(spx: &SpxRunner, size: SimulationSize) -> Result<TruthReport> {
     let without_hits = RejectionFigures::new(&sky, &clean, &clean)?;
     report.add("no hits, nothing rejected: width of blank sky", without_hits.width, Demand::None);
     let rejected = drizzle(spx, "clean", &["--reject=4.5"])?;
-    RejectionFigures::new(&sky, &rejected.cube, &clean)?.tell(&mut report, "no hits, --reject 4.5", false);
-    let ways: [(&str, &[&str]); 4] = [
-        ("--reject 4.5", &["--reject=4.5"]),
-        ("nothing rejected", &[]),
-        ("OUTLIER judged", &["--reject=4.5", "--exclude-flags=mosaic"]),
-        ("OUTLIER kept", &["--exclude-flags=mosaic"]),
+    RejectionFigures::new(&sky, &rejected.cube, &clean)?.tell(
+        &mut report,
+        "no hits, --reject 4.5",
+        Demanded::AllStars,
+    );
+    let ways: [(&str, &[&str], Demanded); 4] = [
+        ("--reject 4.5", &["--reject=4.5"], Demanded::BrightStars),
+        ("nothing rejected", &[], Demanded::Nothing),
+        ("OUTLIER judged", &["--reject=4.5", "--exclude-flags=mosaic"], Demanded::Nothing),
+        ("OUTLIER kept", &["--exclude-flags=mosaic"], Demanded::Nothing),
     ];
-    for (label, options) in ways {
+    for (label, options, demanded) in ways {
         let cube = drizzle(spx, "hit", options)?.cube;
-        RejectionFigures::new(&sky, &cube, &clean)?.tell(&mut report, label, label == "--reject 4.5");
+        RejectionFigures::new(&sky, &cube, &clean)?.tell(&mut report, label, demanded);
     }
+    places(spx, count, (&sky, &clean), &mut report)?;
     thresholds(spx, count, (&sky, &clean), &mut report)?;
     strengths(spx, count, &mut report)?;
     Ok(report)
+}
+
+/// What the hits in the cores of stars do to the stars, and what all others do.
+fn places(
+    spx: &SpxRunner,
+    count: usize,
+    (sky, clean): (&SimulatedSky, &MeasuredCube),
+    report: &mut TruthReport,
+) -> Result<()> {
+    let hit = exposures(count, HITS)?;
+    let parts = [
+        ("cores", true, "hits in cores", Demanded::BrightStars),
+        ("elsewhere", false, "hits elsewhere", Demanded::AllStars),
+    ];
+    for (name, in_cores, label, demanded) in parts {
+        let hits = AtomicUsize::new(0);
+        spx.simulate_changed(name, sky, &exposures(count, 0.0)?, |k, exposure| {
+            let hit = observe(sky, &hit[k].0, &hit[k].1)?.planes;
+            let cores = cores(sky, exposure)?;
+            let planes = &mut exposure.planes;
+            for pixel in (0..cores.len()).filter(|pixel| cores[*pixel] == in_cores) {
+                if planes.image[pixel] < hit.image[pixel] {
+                    hits.fetch_add(1, Ordering::Relaxed);
+                }
+                (planes.image[pixel], planes.variance[pixel]) = (hit.image[pixel], hit.variance[pixel]);
+            }
+            Ok(())
+        })?;
+        let left = drizzle(spx, name, &[])?.cube;
+        let nothing = format!("{label}, nothing rejected");
+        RejectionFigures::new(sky, &left, clean)?.tell(report, &nothing, Demanded::Nothing);
+        let judged = drizzle(spx, name, &["--reject=4.5"])?;
+        let label = format!("{label}, --reject 4.5");
+        if in_cores {
+            // All stars lie in the cube, and no pixel is rejected without hits.
+            let found = share(judged.rejected, hits.into_inner());
+            report.add(format!("{label}: hits found"), found, Demand::None);
+        }
+        RejectionFigures::new(sky, &judged.cube, clean)?.tell(report, &label, demanded);
+    }
+    Ok(())
+}
+
+/// Which pixels of an exposure lie in the core of a star.
+fn cores(sky: &SimulatedSky, exposure: &SimulatedExposure) -> Result<Vec<bool>> {
+    let (wcs, window) = (exposure.pointing.wcs()?, exposure.window);
+    let mut cores = vec![false; window.nx * window.ny];
+    for star in &sky.stars {
+        let [x, y] = wcs.sky_to_pixel(star.position).context("a star beyond the frame")?;
+        let [x, y] = [x - window.x0 as f64, y - window.y0 as f64];
+        for (pixel, core) in cores.iter_mut().enumerate() {
+            let [column, row] = [pixel % window.nx, pixel / window.nx].map(|at| at as f64);
+            *core |= hypot(column - x, row - y) <= CORE;
+        }
+    }
+    Ok(cores)
 }
 
 /// What a threshold finds of exponential hits on a sky without stars, and what it costs where there
@@ -94,7 +159,7 @@ fn thresholds(
         report.add(format!("{label}: exponential hits found, no stars"), hit.found(&none), Demand::None);
         let of_clean = share(none.rejected, none.judged);
         report.add(format!("{label}: pixels rejected without hits"), of_clean, Demand::None);
-        RejectionFigures::new(sky, &run("hit")?.cube, clean)?.tell(report, &label, false);
+        RejectionFigures::new(sky, &run("hit")?.cube, clean)?.tell(report, &label, Demanded::Nothing);
     }
     Ok(())
 }
@@ -115,12 +180,14 @@ fn strengths(spx: &SpxRunner, count: usize, report: &mut TruthReport) -> Result<
 /// Simulates a sky without stars, with hits whose strengths depend on their number.
 #[expect(clippy::cast_possible_truncation, reason = "images are in single precision")]
 fn blank(spx: &SpxRunner, name: &str, count: usize, strength: impl Fn(usize) -> f64 + Sync) -> Result<()> {
-    spx.simulate_changed(name, &SimulatedSky::default(), &exposures(count, 0.0)?, |k, planes| {
+    spx.simulate_changed(name, &SimulatedSky::default(), &exposures(count, 0.0)?, |k, exposure| {
+        let planes = &mut exposure.planes;
         // Another pixel of each exposure comes first.
         let pixels = (k * 37 % EVERY..planes.image.len()).step_by(EVERY);
         for (number, pixel) in (k * planes.image.len() / EVERY..).zip(pixels) {
             planes.image[pixel] += strength(number) as f32 * planes.variance[pixel].sqrt();
         }
+        Ok(())
     })?;
     Ok(())
 }
@@ -133,6 +200,15 @@ fn exposures(count: usize, hits: f64) -> Result<Vec<(Pointing, ExposureOptions)>
     let realism = RealisticOptions { unflagged_hits: hits, ..RealisticOptions::default() };
     let options = ExposureOptions { frame, realism: Some(realism), ..ExposureOptions::default() };
     Ok(survey(center()?, &plan)?.into_iter().map(|pointing| (pointing, options.clone())).collect())
+}
+
+/// What the figures of a cube have to meet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Demanded {
+    Nothing,
+    /// All, but for stars of 3 to 30 mJy: a hit in the core of one is kept.
+    BrightStars,
+    AllStars,
 }
 
 /// What hits and their rejection did to a cube.
@@ -170,17 +246,18 @@ impl RejectionFigures {
     }
 
     /// Tells them, perhaps with what is demanded.
-    fn tell(&self, report: &mut TruthReport, label: &str, demanded: bool) {
-        let when = |demand: Demand| if demanded { demand } else { Demand::None };
+    fn tell(&self, report: &mut TruthReport, label: &str, demanded: Demanded) {
+        let when = |of: bool, demand: Demand| if of { demand } else { Demand::None };
+        let all = demanded != Demanded::Nothing;
         let mut add = |what: String, value, demand| report.add(format!("{label}: {what}"), value, demand);
-        add("median change of a star".into(), self.median, when(Demand::Near(0.0, 0.001)));
-        let demands = [Demand::None, when(Demand::AtMost(0.002))];
+        add("median change of a star".into(), self.median, when(all, Demand::Near(0.0, 0.001)));
+        let demands = [demanded == Demanded::AllStars, all].map(|of| when(of, Demand::AtMost(0.002)));
         for ((range, largest), demand) in self.largest.into_iter().zip(demands) {
             add(format!("largest change of a star, {range}"), (largest, 0.0), demand);
         }
-        add("width of blank sky over sqrt(VARIANCE)".into(), self.width, when(Demand::Near(1.01, 0.01)));
-        add("blank sky over a voxel's sigma".into(), self.mean, when(Demand::Near(0.0, 0.03)));
-        add("voxels beyond 5 sigma".into(), self.beyond, when(Demand::AtMost(0.0003)));
+        add("width of blank sky over sqrt(VARIANCE)".into(), self.width, when(all, Demand::Near(1.01, 0.01)));
+        add("blank sky over a voxel's sigma".into(), self.mean, when(all, Demand::Near(0.0, 0.03)));
+        add("voxels beyond 5 sigma".into(), self.beyond, when(all, Demand::AtMost(0.0003)));
     }
 }
 

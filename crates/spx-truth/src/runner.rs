@@ -6,9 +6,8 @@ use std::process::{Command, Output};
 use anyhow::{Context, Result, bail};
 use rayon::prelude::*;
 use spx_core::fits::FitsReader;
-use spx_core::image::PixelPlanes;
 use spx_core::sky::Position;
-use spx_sim::{ExposureOptions, Pointing, SimulatedSky, observe, write_mef};
+use spx_sim::{ExposureOptions, Pointing, SimulatedExposure, SimulatedSky, observe, write_mef};
 use spx_wcs::OutputGrid;
 
 /// How much is simulated.
@@ -60,22 +59,22 @@ impl SpxRunner {
         sky: &SimulatedSky,
         exposures: &[(Pointing, ExposureOptions)],
     ) -> Result<PathBuf> {
-        self.simulate_changed(name, sky, exposures, |_, _| {})
+        self.simulate_changed(name, sky, exposures, |_, _| Ok(()))
     }
 
-    /// The same, with a change of the pixels of each, by its number.
+    /// The same, with a change of each, by its number.
     pub(crate) fn simulate_changed(
         &self,
         name: &str,
         sky: &SimulatedSky,
         exposures: &[(Pointing, ExposureOptions)],
-        change: impl Fn(usize, &mut PixelPlanes) + Sync,
+        change: impl Fn(usize, &mut SimulatedExposure) -> Result<()> + Sync,
     ) -> Result<PathBuf> {
         let folder = self.path(name);
         std::fs::create_dir_all(&folder)?;
         exposures.par_iter().enumerate().try_for_each(|(k, (pointing, options))| -> Result<()> {
             let mut exposure = observe(sky, pointing, options)?;
-            change(k, &mut exposure.planes);
+            change(k, &mut exposure)?;
             Ok(write_mef(&folder.join(pointing.file_name(options.release)), &exposure, false)?)
         })?;
         Ok(folder)
