@@ -41,7 +41,7 @@ pub use spx_core::release::{FluxCorrection, ReleaseIdentity};
 pub use spx_core::{progress, sky};
 pub use store::{
     CompactedStore, LightCurveStore, RetrievedMeasurement, STORED_NUMBERS, StoredIds, StoredMeasurement,
-    fine_cell,
+    StoredOrder, WaitingExposure, WaitingRows, fine_cell,
 };
 pub use tables::{
     BatchTables, ImageRecord, ImageTableFormat, ImageTables, Recorded, RecordedTable, RecordedZodi,

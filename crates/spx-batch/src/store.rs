@@ -8,6 +8,7 @@
 //! stand together (BYTE_STREAM_SPLIT) and are compressed by gzip, in Rust. Files of a cell can be
 //! made one ([`LightCurveStore::compact`]).
 
+use std::cmp::Ordering;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,12 +32,15 @@ use crate::BatchError;
 use crate::row::COLUMNS;
 use compact::PARTS;
 use read::open;
+use waiting::MergedExposures;
 
 mod compact;
 mod read;
+mod waiting;
 
 pub use compact::CompactedStore;
 pub use read::RetrievedMeasurement;
+pub use waiting::{StoredOrder, WaitingExposure, WaitingRows};
 
 /// Order of the cells of the directories.
 const ORDER: u8 = 5;
@@ -100,6 +104,14 @@ impl StoredIds {
             None => Self::Texts(ids.map(str::to_owned).collect()),
         }
     }
+
+    /// The order of two sources, by their numbers in the catalog.
+    fn compare(&self, a: u32, b: u32) -> Ordering {
+        match self {
+            Self::Numbers(ids) => ids[a as usize].cmp(&ids[b as usize]),
+            Self::Texts(ids) => ids[a as usize].cmp(&ids[b as usize]),
+        }
+    }
 }
 
 /// A data set of light curves.
@@ -121,28 +133,33 @@ impl LightCurveStore {
     }
 
     /// Writes a part: a file in the directory of each cell in which it has rows, which replaces one
-    /// of the same name. `ids` and `positions` are those of the sources by their numbers,
-    /// `exposures` observation and band of those that rows name. Gives the
-    /// cells with their numbers of rows.
+    /// of the same name. `ids` and `positions` are those of the sources by their numbers. Gives the
+    /// cells with their numbers of rows. Memory is that of a row group.
     ///
     /// # Errors
     /// What the disk reports.
     pub fn write_part(
         &self,
         part: &str,
-        mut rows: Vec<StoredMeasurement>,
-        (ids, positions): (&StoredIds, &[Position]),
-        exposures: &[(String, String)],
+        exposures: Vec<WaitingExposure>,
+        (ids, positions, order): (&StoredIds, &[Position], &StoredOrder),
     ) -> Result<Vec<(u64, usize)>, BatchError> {
-        sort(&mut rows, ids, exposures);
-        let mut cells = Vec::new();
-        for rows in rows.chunk_by(|a, b| coarse(a.cell) == coarse(b.cell)) {
-            let cell = coarse(rows[0].cell);
+        let merged = MergedExposures::new(exposures, order, positions);
+        let (merged, names) = merged.map_err(BatchError::io(&self.root))?;
+        let (mut merged, mut cells) = (merged.peekable(), Vec::new());
+        while let Some(first) = merged.next() {
+            let first = first.map_err(BatchError::io(&self.root))?;
+            let cell = coarse(first.cell);
             let folder = self.folder(cell);
             fs::create_dir_all(&folder).map_err(BatchError::io(&folder))?;
             let _lock = self.lock(cell)?;
-            write_file(&folder.join(format!("{part}.parquet")), rows, (ids, positions), (exposures, None))?;
-            cells.push((cell, rows.len()));
+            let is_here = |row: &io::Result<StoredMeasurement>| {
+                row.as_ref().map_or(true, |row| coarse(row.cell) == cell)
+            };
+            let others = std::iter::from_fn(|| merged.next_if(is_here));
+            let mut rows = std::iter::once(Ok(first)).chain(others);
+            let path = folder.join(format!("{part}.parquet"));
+            cells.push((cell, write_file(&path, &mut rows, (ids, positions), (&names, None))?));
         }
         self.remove_part(part, &cells)?;
         Ok(cells)
@@ -239,7 +256,7 @@ impl LightCurveStore {
         ];
         let lines: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
         let schema_file = self.root.join("dataset/_common_metadata");
-        write_file(&schema_file, &[], (ids, &[]), (&[], None))?;
+        write_file(&schema_file, &mut std::iter::empty(), (ids, &[]), (&[], None))?;
         for (file, text) in [("partition_info.csv", partitions), ("hats.properties", lines)] {
             let path = self.root.join(file);
             atomic::write(&path, text.as_bytes(), true).map_err(BatchError::io(&path))?;
@@ -251,10 +268,7 @@ impl LightCurveStore {
 /// Sorts rows by cell, id, time and exposure.
 fn sort(rows: &mut [StoredMeasurement], ids: &StoredIds, exposures: &[(String, String)]) {
     rows.sort_by(|a, b| {
-        let by_id = match ids {
-            StoredIds::Numbers(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
-            StoredIds::Texts(ids) => ids[a.target as usize].cmp(&ids[b.target as usize]),
-        };
+        let by_id = ids.compare(a.target, b.target);
         let by_exposure = exposures[a.exposure as usize].cmp(&exposures[b.exposure as usize]);
         a.cell.cmp(&b.cell).then(by_id).then(a.mjd.total_cmp(&b.mjd)).then(by_exposure)
     });
@@ -282,30 +296,40 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>, BatchError> {
 /// Observation and band of exposures; in a compacted file the text that tells the part of each.
 type StoredExposures<'a> = (&'a [(String, String)], Option<&'a str>);
 
-/// Writes a file of sorted rows, of the same columns also where there are none.
+/// Sorted rows, as they are read.
+type SortedRows<'a> = dyn Iterator<Item = io::Result<StoredMeasurement>> + 'a;
+
+/// Writes a file of sorted rows, of the same columns also where there are none. Gives their number.
 fn write_file(
     path: &Path,
-    rows: &[StoredMeasurement],
+    rows: &mut SortedRows<'_>,
     sources: (&StoredIds, &[Position]),
     exposures: StoredExposures<'_>,
-) -> Result<(), BatchError> {
+) -> Result<usize, BatchError> {
     let target = AtomicFile::new(path, true).map_err(BatchError::io(path))?;
     let file = File::create(target.path()).map_err(BatchError::io(path))?;
-    write_groups(file, rows, sources, exposures).map_err(BatchError::table(path))?;
-    target.commit().map_err(BatchError::io(path))
+    let written = write_groups(file, rows, sources, exposures).map_err(BatchError::table(path))?;
+    target.commit().map_err(BatchError::io(path))?;
+    Ok(written)
 }
 
 fn write_groups(
     file: File,
-    rows: &[StoredMeasurement],
+    sorted: &mut SortedRows<'_>,
     (ids, positions): (&StoredIds, &[Position]),
     (exposures, parts): StoredExposures<'_>,
-) -> Result<(), ParquetError> {
+) -> Result<usize, ParquetError> {
     let mut out = SerializedFileWriter::new(file, schema(ids)?, Arc::new(properties()?))?;
     let text = |text: &str| ByteArray::from(text.as_bytes().to_vec());
     let observations: Vec<ByteArray> = exposures.iter().map(|(observation, _)| text(observation)).collect();
     let bands: Vec<ByteArray> = exposures.iter().map(|(_, band)| text(band)).collect();
-    for rows in rows.chunks(GROUP) {
+    let mut written = 0;
+    loop {
+        let rows: Vec<StoredMeasurement> = sorted.take(GROUP).collect::<io::Result<_>>()?;
+        if rows.is_empty() {
+            break;
+        }
+        written += rows.len();
         let mut group = out.next_row_group()?;
         let of_exposure = |texts: &[ByteArray]| -> Vec<ByteArray> {
             rows.iter().map(|row| texts[row.exposure as usize].clone()).collect()
@@ -349,7 +373,8 @@ fn write_groups(
     if let Some(parts) = parts {
         out.append_key_value_metadata(KeyValue::new(PARTS.to_owned(), parts.to_owned()));
     }
-    out.close().map(|_| ())
+    out.close()?;
+    Ok(written)
 }
 
 /// Units and UCDs, as VOParquet has them: a VOTable without data. `texts` are the lengths of the
@@ -402,6 +427,10 @@ fn properties() -> Result<WriterProperties, ParquetError> {
         .set_created_by(concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(GROUP));
     builder = plain(builder, "_healpix_29", Encoding::DELTA_BINARY_PACKED);
+    // A source's rows stand together: with few of them a dictionary is longer than what gzip leaves.
+    for name in ["target_id", "ra", "dec"] {
+        builder = plain(builder, name, Encoding::PLAIN);
+    }
     for name in STORED_NUMBERS {
         builder = plain(builder, name, Encoding::BYTE_STREAM_SPLIT);
     }
@@ -449,6 +478,29 @@ mod tests {
         StoredMeasurement { cell, target, exposure, mjd, numbers, flag: 1 << 31 | target, is_good: true }
     }
 
+    /// Writes rows as those of a part, each exposure's by themselves.
+    fn write(
+        store: &LightCurveStore,
+        part: &str,
+        rows: &[StoredMeasurement],
+        (ids, places): (&StoredIds, &[Position]),
+        exposures: &[(String, String)],
+    ) -> Vec<(u64, usize)> {
+        let order = StoredOrder::new(ids, places);
+        let waiting = (0u32..).zip(exposures).map(|(number, name)| {
+            let of_it = || rows.iter().filter(|row| row.exposure == number);
+            let mut targets: Vec<u32> = of_it().map(|row| row.target).collect();
+            order.sort(&mut targets);
+            let mut waiting = WaitingRows::new(store).unwrap();
+            for target in targets {
+                waiting.push(of_it().find(|row| row.target == target).unwrap()).unwrap();
+            }
+            let mjd = of_it().next().map_or(0.0, |row| row.mjd);
+            WaitingExposure { name: name.clone(), mjd, rows: waiting }
+        });
+        store.write_part(part, waiting.collect(), (ids, places, &order)).unwrap()
+    }
+
     /// Three sources, of which the last lies in another cell of order 5, on two exposures.
     fn part() -> (Vec<Position>, Vec<StoredMeasurement>, Vec<(String, String)>) {
         let places = [(10.0, 41.0), (10.001, 41.0), (180.0, -30.0)];
@@ -470,7 +522,7 @@ mod tests {
             let kept = StoredIds::new(ids.into_iter());
             assert_eq!(matches!(kept, StoredIds::Texts(_)), lists);
             let (places, rows, exposures) = part();
-            let cells = store.write_part("week1", rows.clone(), (&kept, &places), &exposures).unwrap();
+            let cells = write(&store, "week1", &rows, (&kept, &places), &exposures);
             assert_eq!(cells.iter().map(|(_, rows)| rows).sum::<usize>(), 6);
             assert_eq!(cells.len(), 2);
             for (target, id) in ids.iter().enumerate() {
@@ -495,11 +547,11 @@ mod tests {
         let store = LightCurveStore::new(folder.path());
         let ids = StoredIds::new(["1", "2", "3"].into_iter());
         let (places, rows, exposures) = part();
-        store.write_part("week1", rows.clone(), (&ids, &places), &exposures).unwrap();
-        store.write_part("week2", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
+        write(&store, "week1", &rows, (&ids, &places), &exposures);
+        write(&store, "week2", &rows[..2], (&ids, &places), &exposures);
         assert_eq!(store.light_curve(places[0], "1").unwrap().len(), 4);
         assert_eq!(store.write_properties("test", &ids).unwrap(), 8);
-        store.write_part("week1", rows[..2].to_vec(), (&ids, &places), &exposures).unwrap();
+        write(&store, "week1", &rows[..2], (&ids, &places), &exposures);
         assert_eq!(store.write_properties("test", &ids).unwrap(), 4);
         assert!(store.light_curve(places[2], "3").unwrap().is_empty());
         let list = fs::read_to_string(folder.path().join("partition_info.csv")).unwrap();
@@ -524,7 +576,7 @@ mod tests {
             let (places, rows, first) = part();
             let second = vec![("c_1".to_owned(), "D3".to_owned()), ("d_2".to_owned(), "D4".to_owned())];
             let write = |name: &str, rows: &[StoredMeasurement], exposures: &[(String, String)]| {
-                store.write_part(name, rows.to_vec(), (&ids_kept, &places), exposures).unwrap();
+                super::tests::write(&store, name, rows, (&ids_kept, &places), exposures);
             };
             write("week1", &rows, &first);
             write("week2", &rows[..4], &second);

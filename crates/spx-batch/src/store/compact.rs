@@ -306,7 +306,8 @@ impl MergedRows {
             format!("{part}\t{observation}\t{band}\n")
         };
         let parts: String = self.exposures.iter().map(line).collect();
-        write_file(path, &self.rows, (&ids, &self.positions), (&self.names, Some(&parts)))
+        let mut rows = self.rows.into_iter().map(Ok);
+        write_file(path, &mut rows, (&ids, &self.positions), (&self.names, Some(&parts))).map(|_| ())
     }
 }
 

@@ -33,6 +33,8 @@ use crate::{Listener, PipelineError, ResultContext as _};
 
 /// In a scene, sources so far beyond the image count, for their light may reach it \[deg\].
 const BEYOND: f64 = 0.03;
+/// So many sources are measured before their rows are handed on.
+const BLOCK: usize = 4096;
 /// Directory of the tables.
 pub(super) const TABLES: &str = "per_image";
 
@@ -263,52 +265,79 @@ impl Extraction<'_> {
 
     /// Measures the sources of the catalog that lie on an image; `run` are the scales of the
     /// zodiacal light of other images.
-    pub(super) fn measure(
+    fn measure(
         &self,
         path: &Path,
         run: &[f64],
         pool: &BufferPool<PixelPlanes>,
     ) -> Result<Measured, InputError> {
+        let (mut rows, mut unmeasured) = (Vec::new(), Vec::new());
+        let info = self.measure_each(path, (run, pool), &|_| (), &mut |_, number, found| match found {
+            Ok(row) => rows.push((number, row)),
+            Err(reason) => {
+                let (target, reason) = (self.catalog.target(number as usize), reason.to_string());
+                unmeasured.push((number, Unmeasured { target_id: target.id.to_owned(), reason }));
+            }
+        })?;
+        // In the order of the catalog again.
+        rows.sort_unstable_by_key(|(number, _)| *number);
+        unmeasured.sort_unstable_by_key(|(number, _)| *number);
+        Ok(Measured { info, rows, unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect() })
+    }
+
+    /// Hands on each source of the catalog that lies on an image, by its number, with its row or the
+    /// reason why there is none, in the order into which `sort` brings the numbers; `run` are the
+    /// scales of the zodiacal light of other images. Gives what is known of the image.
+    pub(super) fn measure_each(
+        &self,
+        path: &Path,
+        (run, pool): (&[f64], &BufferPool<PixelPlanes>),
+        sort: &dyn Fn(&mut [u32]),
+        each: &mut EachSource<'_>,
+    ) -> Result<ExposureInfo, InputError> {
         let opened = OpenExposure::open(path, &self.setup)?;
         let (center, radius) = opened.circle()?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
-        let together = self.setup.parameters.method == MeasurementMethod::Scene;
-        let beyond = if together { BEYOND } else { 0.0 };
-        let near = index.within(center, radius + motion + beyond, |number| positions[number as usize]);
+        let beyond = if self.together() { BEYOND } else { 0.0 };
+        let mut near = index.within(center, radius + motion + beyond, |number| positions[number as usize]);
         if !near.iter().any(|number| self.is_measured(*number)) {
-            let info = opened.info().clone();
-            return Ok(Measured { info, rows: Vec::new(), unmeasured: Vec::new() });
+            return Ok(opened.info().clone());
         }
+        sort(&mut near);
         let exposure = opened.read(&self.setup, run, pool.take())?;
-        let measured = self.measure_all(&exposure, &near);
+        self.measure_near(&exposure, &near, each)?;
         let info = exposure.info().clone();
         pool.give(exposure.into_memory()?);
-        measured.map(|(rows, unmeasured)| Measured { info, rows, unmeasured })
+        Ok(info)
     }
 
-    fn measure_all(&self, exposure: &ReadExposure, near: &[u32]) -> Result<Rows, InputError> {
+    /// Whether all sources of an image are fitted together.
+    fn together(&self) -> bool {
+        self.setup.parameters.method == MeasurementMethod::Scene
+    }
+
+    fn measure_near(
+        &self,
+        exposure: &ReadExposure,
+        near: &[u32],
+        each: &mut EachSource<'_>,
+    ) -> Result<(), InputError> {
         let photometer = exposure.photometer(&self.setup)?;
-        let targets: Vec<SkyTarget> =
-            near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
-        let (mut rows, mut unmeasured) = (Vec::with_capacity(near.len()), Vec::new());
-        let measured = near.iter().zip(photometer.measure_all(&targets));
-        for (number, measured) in measured.filter(|(number, _)| self.is_measured(**number)) {
-            match measured {
-                Ok(row) => rows.push((*number, row)),
+        let block = if self.together() { near.len().max(1) } else { BLOCK };
+        for near in near.chunks(block) {
+            let targets: Vec<SkyTarget> =
+                near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
+            for (number, found) in near.iter().zip(photometer.measure_all(&targets)) {
                 // The circle is larger than the image.
-                Err(NoMeasurement::OffImage { .. }) => {}
-                Err(reason) => {
-                    let (found, reason) = (self.catalog.target(*number as usize), reason.to_string());
-                    unmeasured.push((*number, Unmeasured { target_id: found.id.to_owned(), reason }));
+                let is_off = matches!(found, Err(NoMeasurement::OffImage { .. }));
+                if self.is_measured(*number) && !is_off {
+                    each(exposure.info(), *number, found);
                 }
             }
         }
-        // In the order of the catalog again.
-        rows.sort_unstable_by_key(|(number, _)| *number);
-        unmeasured.sort_unstable_by_key(|(number, _)| *number);
-        Ok((rows, unmeasured.into_iter().map(|(_, source)| source).collect()))
+        Ok(())
     }
 
     fn is_measured(&self, number: u32) -> bool {
@@ -399,13 +428,13 @@ fn finishing<T>(
     })
 }
 
-/// Rows by the numbers of their sources, and sources without one.
-type Rows = (Vec<(u32, MeasurementRow)>, Vec<Unmeasured>);
+/// Takes the image, the number of a source and what measuring it gave.
+type EachSource<'a> = dyn FnMut(&ExposureInfo, u32, Result<MeasurementRow, NoMeasurement>) + 'a;
 
 /// What an image gave.
-pub(super) struct Measured {
-    pub(super) info: ExposureInfo,
+struct Measured {
+    info: ExposureInfo,
     /// By the numbers of their sources.
-    pub(super) rows: Vec<(u32, MeasurementRow)>,
+    rows: Vec<(u32, MeasurementRow)>,
     unmeasured: Vec<Unmeasured>,
 }

@@ -8,20 +8,21 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 use spx_batch::{
     BatchRow, Catalog, ImageTableFormat, LightCurveStore, RetrievedMeasurement, StoredIds, StoredMeasurement,
-    fine_cell,
+    StoredOrder, WaitingExposure, WaitingRows,
 };
 use spx_core::foreground::run_scale;
+use spx_core::image::PixelPlanes;
 use spx_core::sky::Position;
 use spx_photometry::Magnitude;
 
-use super::extract::{Extraction, Measured};
+use super::extract::Extraction;
 use super::settings::BatchConfig;
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
 use crate::inputs::{InputError, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::photometry::{MeasurementRow, PhotometrySetup};
-use crate::{Listener, PipelineError};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// What measuring a part came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,9 +41,8 @@ pub struct PartReport {
 pub struct PartMaker<'a> {
     extraction: Extraction<'a>,
     selection: InputSelection,
-    /// Of the sources, by their number.
-    cells: Vec<u64>,
     ids: StoredIds,
+    order: StoredOrder,
 }
 
 impl<'a> PartMaker<'a> {
@@ -56,7 +56,7 @@ impl<'a> PartMaker<'a> {
         let setup = PhotometrySetup::new(parameters.photometry, mirror).map_err(PipelineError::into_usage)?;
         let catalog = read_catalog(config, listener)?;
         let ids = StoredIds::new((0..catalog.len()).map(|number| catalog.target(number).id));
-        let cells = catalog.positions().iter().map(|position| fine_cell(*position)).collect();
+        let order = StoredOrder::new(&ids, catalog.positions());
         let extraction = Extraction {
             measured: catalog.len(),
             digest: catalog.digest(),
@@ -70,7 +70,7 @@ impl<'a> PartMaker<'a> {
             setup,
             catalog,
         };
-        Ok(Self { extraction, selection: parameters.selection, cells, ids })
+        Ok(Self { extraction, selection: parameters.selection, ids, order })
     }
 
     /// The ids of the catalog.
@@ -78,7 +78,8 @@ impl<'a> PartMaker<'a> {
         &self.ids
     }
 
-    /// Measures the sources on images and writes them as a part. Where the zodiacal light of an
+    /// Measures the sources on images and writes them as a part. Rows wait in temporary files, so that
+    /// memory does not grow with their number (but with `scene`, which fits all of an image). Where the zodiacal light of an
     /// image cannot be fitted, its scale is the median of the others of the part.
     ///
     /// # Errors
@@ -99,7 +100,7 @@ impl<'a> PartMaker<'a> {
             if listener.cancelled() {
                 return Err(PipelineError::Interrupted);
             }
-            Ok(self.extraction.measure(path, run, &pool).map(|found| self.stored(found)))
+            self.measure(path, (run, &pool), store)
         };
         let first = |file: &crate::inputs::InputFile| {
             let measured = measure(&file.path, &[]);
@@ -115,48 +116,61 @@ impl<'a> PartMaker<'a> {
         again.into_iter().for_each(|(k, found)| measured[k] = found);
         listener.finish();
         let mut report = PartReport::default();
-        let (mut rows, mut exposures) = (Vec::new(), Vec::new());
+        let mut exposures = Vec::new();
         for found in measured {
             match found {
                 Err(error) => failed.push(error),
                 Ok(found) if found.rows.is_empty() => report.rejected += 1,
-                Ok(found) => {
+                Ok(StoredImage { info, rows }) => {
                     report.used += 1;
-                    let number = u32::try_from(exposures.len()).unwrap_or(u32::MAX);
-                    let band = found.info.band().map_or_else(String::new, |band| band.to_string());
-                    exposures.push((found.info.obs_id.clone(), band));
-                    rows.extend(
-                        found.rows.into_iter().map(|row| StoredMeasurement { exposure: number, ..row }),
-                    );
+                    report.rows += rows.len();
+                    let band = info.band().map_or_else(String::new, |band| band.to_string());
+                    exposures.push(WaitingExposure { name: (info.obs_id, band), mjd: info.mjd, rows });
                 }
             }
         }
-        report.rows = rows.len();
         report.failed = failed.iter().map(|error| error.name.clone()).collect();
-        store.write_part(part, rows, (&self.ids, self.extraction.catalog.positions()), &exposures)?;
+        store.write_part(part, exposures, (&self.ids, self.extraction.catalog.positions(), &self.order))?;
         Ok(report)
     }
 
-    /// What the store keeps of an image, of exposure 0: a fraction of what was measured.
-    fn stored(&self, found: Measured) -> StoredImage {
-        let Measured { info, rows, .. } = found;
-        let stored = |(target, row): (u32, MeasurementRow)| StoredMeasurement {
-            cell: self.cells[target as usize],
-            target,
-            exposure: 0,
-            mjd: info.mjd,
-            numbers: numbers(&row, info.zodi_scale),
-            flag: row.flags,
-            is_good: row.is_good,
-        };
-        StoredImage { rows: rows.into_iter().map(stored).collect(), info }
+    /// Measures the sources on an image; an image that fails is an outcome.
+    fn measure(
+        &self,
+        path: &Path,
+        (run, pool): (&[f64], &BufferPool<PixelPlanes>),
+        store: &LightCurveStore,
+    ) -> Result<Result<StoredImage, InputError>, PipelineError> {
+        let mut rows = WaitingRows::new(store)?;
+        let mut written = Ok(());
+        let sort = |numbers: &mut [u32]| self.order.sort(numbers);
+        let found = self.extraction.measure_each(path, (run, pool), &sort, &mut |info, target, found| {
+            if let (Ok(row), true) = (found, written.is_ok()) {
+                written = rows.push(&stored(info, target, &row));
+            }
+        });
+        written.with_context(|| path.display().to_string())?;
+        Ok(found.map(|info| StoredImage { info, rows }))
+    }
+}
+
+/// What the store keeps of a measurement: a fraction.
+fn stored(info: &ExposureInfo, target: u32, row: &MeasurementRow) -> StoredMeasurement {
+    StoredMeasurement {
+        cell: 0,
+        target,
+        exposure: 0,
+        mjd: info.mjd,
+        numbers: numbers(row, info.zodi_scale),
+        flag: row.flags,
+        is_good: row.is_good,
     }
 }
 
 /// The measurements on an image as the store keeps them.
 struct StoredImage {
     info: ExposureInfo,
-    rows: Vec<StoredMeasurement>,
+    rows: WaitingRows,
 }
 
 /// The light curve of a source of a catalog in a store. What the store does not keep is missing:

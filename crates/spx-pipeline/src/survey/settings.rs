@@ -54,8 +54,8 @@ pub struct SurveyConfig {
     /// light curves become a HATS data set in catalog/
     #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub photometry: Option<PathBuf>,
-    /// Frames of a job of photometry; their measurements must fit into memory
-    #[schemars(range(min = 1), extend("x-heading" = "Input and output"))]
+    /// Frames of a job of photometry: with more of them a row takes fewer bytes
+    #[schemars(range(min = 1, max = 500), extend("x-heading" = "Input and output"))]
     pub group: usize,
     /// Directory of the survey
     #[schemars(extend("x-value" = "DIR", "x-short" = "o", "x-heading" = "Input and output"))]
@@ -130,8 +130,10 @@ impl SurveyConfig {
             let problem = "force_download is not for surveys, which fetch a frame when a job needs it";
             return Err(PipelineError::usage(problem));
         }
-        if self.group == 0 {
-            return Err(PipelineError::usage("group = 0 is not allowed: a job has a frame at least"));
+        // Each frame of a job has an open file.
+        if !(1..=500).contains(&self.group) {
+            let problem = format!("group = {} is not allowed: a job has 1 to 500 frames", self.group);
+            return Err(PipelineError::usage(problem));
         }
         if !self.cubes && self.photometry.is_none() {
             return Err(PipelineError::usage("without cubes, --photometry is needed"));
