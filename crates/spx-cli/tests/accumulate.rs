@@ -173,6 +173,26 @@ fn what_new_exposures_do_not_reach_is_copied() {
     }
 }
 
+/// Bands of rows fit a turned grid badly, and its pixels are so small that a plane has many: what
+/// is copied and what is computed, on however many threads, are the files of one run.
+#[test]
+fn turned_grids_are_added_to_by_bands_too() {
+    let turned = ["--rotation=45", "--xy-oversample=8", "--overwrite", "-o", "out", "--json"];
+    for packed in [&[][..], &["--compress=lossless"]] {
+        let options = [&turned[..], &["--accumulate=sums.fits"], packed].concat();
+        let (apart, once) = (tempdir().unwrap(), tempdir().unwrap());
+        let (apart, once) = (apart.path(), once.path());
+        assert_eq!(drizzle(once, &[&options[..], &["--threads=1"]].concat(), &FILES).code, Some(0));
+        for (threads, files) in [("--threads=3", &FILES[..4]), ("--threads=2", &FILES[4..])] {
+            let run = drizzle(apart, &[&options[..], &[threads]].concat(), files);
+            assert_eq!(run.json()[0]["holes"].is_null(), files.len() == 2, "{packed:?}: copied");
+        }
+        for file in ["sums.fits", "out/drizzle_D3.fits"] {
+            assert!(read(apart, file) == read(once, file), "{packed:?}: {file}");
+        }
+    }
+}
+
 #[test]
 fn packed_sums_keep_every_bit() {
     let (_, reference) = at_once(&PLANES);

@@ -145,3 +145,37 @@ fn a_mirror_that_is_not_there_is_refused_everywhere() {
     let batch = ["batch", "--catalog=c.csv", "--data-mirror=nowhere", &input];
     spx(folder.path(), &batch).fails(2, &["data mirror nowhere"]);
 }
+
+/// Tables and summaries fit a terminal of 80 columns; lines that hold a path may be longer.
+#[test]
+fn reports_fit_eighty_columns() {
+    let folder = finished_batch();
+    let here = folder.path();
+    let simulate = ["simulate", "--ra=10", "--dec=-20", "--exposures=4", "--size=60", "-q", "-o"];
+    done(here, &[&simulate[..], &["two"]].concat());
+    done(here, &[&simulate[..], &["three", "--release=qr3"]].concat());
+    let region = ["drizzle", "--ra=10", "--dec=-20", "--width=3", "--height=3", "--detector=3"];
+    done(here, &[&region[..], &["--input", "two", "-o", "output"]].concat());
+    let of = |name: &str| {
+        let file = tools::names(&here.join(name)).into_iter().find(|file| file.contains(".fits")).unwrap();
+        format!("{name}/{file}")
+    };
+    let (two, three) = (of("two"), of("three"));
+    let cube = "output/drizzle_D3.fits";
+    let commands: [&[&str]; 8] = [
+        &["inspect", &two],
+        &["inspect", &three],
+        &["inspect", "--flags", &two],
+        &["inspect", "--verify", &two],
+        &["cube", "info", cube],
+        &["lightcurve", "c", "out"],
+        &["lightcurve", "c", "-1", "out"],
+        &["drizzle", "--config", "output/drizzle_D3.toml", "--dry-run"],
+    ];
+    for command in commands {
+        let told = done(here, command).stdout;
+        let wide = |line: &&str| line.chars().count() > 80 && !line.contains('/');
+        assert_eq!(told.lines().filter(wide).collect::<Vec<_>>(), [""; 0], "{command:?}");
+        assert!(told.lines().count() > 0, "{command:?}");
+    }
+}

@@ -111,7 +111,7 @@ fn table(rows: &[BatchRow<'_>]) -> String {
         ("obs_id", Align::Left),
         ("band", Align::Left),
         ("mjd", Align::Right),
-        ("wavelength", Align::Right),
+        ("wave", Align::Right),
         ("flux", Align::Right),
         ("error", Align::Right),
         ("mag_ab", Align::Right),
@@ -122,7 +122,7 @@ fn table(rows: &[BatchRow<'_>]) -> String {
         table.row([
             row.obs_id.to_string(),
             row.band.to_string(),
-            format!("{:.5}", row.mjd),
+            format!("{:.4}", row.mjd),
             format!("{:.4}", row.wavelength),
             number(Some(row.flux)),
             number(Some(row.flux_error)),

@@ -9,7 +9,7 @@ use spx_pipeline::cube::{CubeInputCounts, CubeRegion, CubeSummary, PlaneSummary,
 
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
-use crate::text::{Align, Table, number};
+use crate::text::{Align, GLUE, Table, entry, number};
 use crate::ui::{self, Verbosity};
 
 /// Show what a cube holds: region, inputs, options, and a table of its planes.
@@ -49,7 +49,8 @@ fn text(cube: &CubeSummary, with_history: bool) -> String {
     let CubeRegion { ra, dec, width_arcmin, height_arcmin, pixel_scale_arcsec } = cube.region;
     let count = |n: Option<i64>| n.map_or_else(|| "?".to_owned(), |n| n.to_string());
     let CubeInputCounts { used, rejected, failed } = cube.inputs;
-    let options: Vec<String> = cube.options.iter().map(|(k, v)| format!("{k} = {}", plain(v))).collect();
+    let options: Vec<String> =
+        cube.options.iter().map(|(k, v)| format!("{k}{GLUE}={GLUE}{}", plain(v))).collect();
     let mut out = String::new();
     for (name, value) in [
         ("file", cube.file.clone()),
@@ -65,17 +66,17 @@ fn text(cube: &CubeSummary, with_history: bool) -> String {
         ("options", options.join(", ")),
         ("made by", format!("spx {}", cube.version.as_deref().unwrap_or("of unknown version"))),
     ] {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{name:<12}{value}");
+        out.push_str(&entry("", name, &value));
     }
     if let Some(n) = cube.saturated_voxels.filter(|n| *n > 0) {
-        let _ = writeln!(out, "{:<12}COUNT is cut at 65535 in {n} voxels", "saturated");
+        out.push_str(&entry("", "saturated", &format!("COUNT is cut at 65535 in {n} voxels")));
     }
     out.push('\n');
     out.push_str(&table(&cube.planes).render(""));
     if with_history {
         out.push_str("\nhistory\n");
         cube.history.iter().for_each(|line| {
+            // Writing to a string cannot fail.
             let _ = writeln!(out, "  {line}");
         });
     }

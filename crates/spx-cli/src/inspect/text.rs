@@ -1,21 +1,21 @@
 //! A summary as text.
 
-use std::fmt::Write as _;
-
 use spx_pipeline::inspect::{FlagListing, HduContent, HduListing, ImageSky, ImageSummary, ValueExtent};
 
-use crate::text::{Align, Table, number, percent};
+use crate::text::{Align, GLUE, Table, entry, number, percent, wrap};
+
+/// How wide the shape of an HDU may be, so that all columns fit a line.
+const SHAPE: usize = 40;
 
 /// Everything, file name first.
 pub(super) fn render(summary: &ImageSummary) -> String {
     let mut out = format!("{}\n", summary.file);
     for (name, value) in lines(summary) {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "  {name:<12}{value}");
+        out.push_str(&entry("  ", name, &value));
     }
-    let _ = writeln!(out, "\n  HDUs");
+    out.push_str("\n  HDUs\n");
     out.push_str(&hdu_table(&summary.hdus).render("    "));
-    let _ = writeln!(out, "\n  flags");
+    out.push_str("\n  flags\n");
     out.push_str(&flag_table(summary).render("    "));
     out
 }
@@ -66,7 +66,7 @@ fn place(s: &ImageSummary) -> String {
 fn sky(sky: &ImageSky) -> Vec<(&'static str, String)> {
     let position = |[ra, dec]: [f64; 2]| format!("{ra:.6} {dec:+.6}");
     let angle = |a: Option<f64>| a.map_or_else(|| "undefined".to_owned(), |a| format!("{a:.3} deg"));
-    let corners = sky.footprint.map(position);
+    let corners = sky.footprint.map(|corner| position(corner).replace(' ', GLUE));
     vec![
         ("center", format!("{} deg (ICRS)", position(sky.center))),
         ("footprint", corners.join(", ")),
@@ -112,9 +112,10 @@ fn hdu_table(hdus: &[HduListing]) -> Table<4> {
             }
             HduContent::Table { rows, columns } => {
                 let columns: Vec<String> =
-                    columns.iter().map(|[name, form]| format!("{name} {form}")).collect();
+                    columns.iter().map(|[name, form]| format!("{name}{GLUE}{form}")).collect();
                 let rows = if *rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-                ["table".to_owned(), format!("{rows}: {}", columns.join(", ")), String::new()]
+                let shape = wrap(&format!("{rows}: {}", columns.join(", ")), SHAPE).join("\n");
+                ["table".to_owned(), shape, String::new()]
             }
         };
         table.row([hdu.name.clone(), kind, shape, unit]);
@@ -146,7 +147,7 @@ pub(super) fn preset_table(flags: &[FlagListing]) -> Table<4> {
         ("named by", Align::Left),
     ]);
     for FlagListing { bit, name, in_file, presets } in flags {
-        let named_by = if *in_file { "the file" } else { "spx; the file does not name it" };
+        let named_by = if *in_file { "the file" } else { "spx alone" };
         table.row([bit.to_string(), name.clone(), presets.join(", "), named_by.to_owned()]);
     }
     table

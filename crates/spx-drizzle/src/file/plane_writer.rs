@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use spx_core::fits::{FitsNumber, FitsWriter};
+use spx_core::fits::{FitsNumber, FitsWriter, packed_tile_rows};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
@@ -14,6 +14,9 @@ use crate::cube::{CubeData, OptionalPlane};
 
 /// Pixels that are computed and written at a time, if they are more than a plane.
 const BATCH_PIXELS: usize = 1 << 18;
+
+/// Pixels that are written between two questions whether to stop, about: some 20 ms.
+const PIECE: usize = 1 << 22;
 
 /// Writes arrays as image HDUs.
 pub(super) struct PlaneWriter<'a> {
@@ -143,15 +146,24 @@ impl PlaneWriter<'_> {
         let (mut ready, mut next) = (Vec::new(), Vec::new());
         fill(0, &mut ready);
         for first in (0..total).step_by(batch) {
-            let fits = &mut *self.fits;
-            let write = || fits.write_pixels(first * ny * nx, &ready);
+            let (fits, progress) = (&mut *self.fits, self.progress);
+            let write = || -> Result<(), CubeFileProblem> {
+                // Packed images take whole bands of rows.
+                let band = packed_tile_rows([ny, nx]) * nx;
+                let piece = (PIECE / band).max(1) * band;
+                for (k, pixels) in ready.chunks(piece).enumerate() {
+                    step(progress, 0)?;
+                    fits.write_pixels(first * ny * nx + k * piece, pixels)?;
+                }
+                Ok(())
+            };
             let prepare = || {
                 if first + batch < total {
                     fill(first + batch, &mut next)
                 }
             };
             rayon::join(write, prepare).0?;
-            step(self.progress, ready.len() / (ny * nx))?;
+            step(progress, ready.len() / (ny * nx))?;
             std::mem::swap(&mut ready, &mut next);
         }
         Ok(self.fits.checksum()?)
