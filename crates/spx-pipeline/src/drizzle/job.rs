@@ -397,8 +397,8 @@ impl DrizzleJob<'_> {
     }
 
     /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others,
-    /// but for a file whose fit is remembered, or kept by an earlier run. Gives the image, memory that is to go back to the
-    /// pool with the image's, and what is to be subtracted.
+    /// but for a file whose fit is remembered, or kept by an earlier run. Gives the image, memory
+    /// that is to go back to the pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
