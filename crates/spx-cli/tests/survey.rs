@@ -7,6 +7,7 @@ mod tools;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use tempfile::{TempDir, tempdir};
 use tools::{Run, input, names, spx, table, unity_file};
@@ -117,6 +118,57 @@ fn week_by_week_and_in_shards_is_all_at_once() {
     let before = time(&list);
     assert_eq!(plan(folder, &[]).json()["changed"], 0);
     assert_eq!(time(&list), before);
+}
+
+/// Sets the scale of the zodiacal light in all fits that are kept, and counts them.
+fn set_kept_scales(folder: &Path, scale: f64) -> usize {
+    let all = walkdir::WalkDir::new(folder.join("survey/zodi")).into_iter().map(Result::unwrap);
+    let files = all.filter(|entry| entry.file_type().is_file());
+    let set = |entry: walkdir::DirEntry| {
+        let text = fs::read_to_string(entry.path()).unwrap();
+        let set = |line: &str| match line.strip_prefix("scale = ") {
+            Some(_) => format!("scale = {scale:?}\n"),
+            None => format!("{line}\n"),
+        };
+        fs::write(entry.path(), text.lines().map(set).collect::<String>()).unwrap();
+    };
+    files.map(set).count()
+}
+
+#[test]
+fn the_zodiacal_light_of_a_frame_is_fitted_once_for_all_jobs() {
+    let folder = folder_with(&FILES);
+    let folder = folder.path();
+    assert_eq!(plan(folder, &[]).code, Some(0));
+    let table_of_jobs = fs::read_to_string(folder.join("survey/jobs.tsv")).unwrap();
+    let jobs: Vec<&str> = table_of_jobs.lines().skip(1).filter_map(|line| line.split('\t').next()).collect();
+    for job in &jobs {
+        // No job finds what another has fitted.
+        fs::remove_dir_all(folder.join("survey/zodi")).ok();
+        assert_eq!(do_jobs(folder, &["--job", job]).code, Some(0));
+    }
+    let alone = products(folder);
+    let again = || {
+        for made in ["out", "sums", "done"] {
+            let made = folder.join("survey").join(made);
+            fs::remove_dir_all(&made).unwrap();
+            fs::create_dir(made).unwrap();
+        }
+        let run = do_jobs(folder, &[]);
+        assert_eq!(run.code, Some(0), "{}", run.stderr);
+        products(folder)
+    };
+    assert!(again() == alone);
+    let fits = set_kept_scales(folder, 2.0);
+    assert!(fits > 0 && fits <= FILES.len() && jobs.len() > 1, "{fits} fits for {} jobs", jobs.len());
+    // They are what the jobs subtract.
+    assert!(again() != alone);
+    // A frame that was written again is fitted again.
+    for name in FILES {
+        let file = fs::File::options().append(true).open(folder.join("frames").join(name)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000)).unwrap();
+    }
+    assert!(again() == alone);
 }
 
 #[test]
@@ -314,6 +366,9 @@ fn light_curves_are_those_of_spx_batch() {
     )
     .unwrap();
     assert_eq!(plan(folder, &options).json()["changed"], 0);
+    assert_eq!(set_kept_scales(folder, 0.5), 10);
     assert_eq!(outcomes(&do_jobs(folder, &[])), BTreeMap::from([("done".to_owned(), 4)]));
+    let again = light_curve(folder, "1000", "survey");
+    assert!(!again.is_empty() && again.iter().all(|row| row["zodi_scale"] == 0.5), "{again:?}");
     spx(folder, &["lightcurve", "998", "survey"]).fails(3, &["no measurement of `998`"]);
 }

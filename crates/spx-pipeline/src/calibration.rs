@@ -31,6 +31,7 @@ pub use store::{
 };
 pub use wavelengths::FrameWavelengths;
 
+use crate::identity::InputIdentity;
 use crate::inputs::{self, InputError, file_name};
 use crate::psf::psf_model;
 use crate::stages::Stages;
@@ -69,6 +70,7 @@ pub struct CalibrationProduct {
     planes: OnceLock<Result<LoadedProduct, String>>,
     psf: OnceLock<Result<PsfModel, String>>,
     factors: OnceLock<Result<Arc<FluxFactors>, String>>,
+    content: OnceLock<String>,
 }
 
 impl Calibration {
@@ -141,6 +143,16 @@ impl Calibration {
     /// releases.
     pub fn psf(&self, detector: Detector) -> Option<&CalibrationProduct> {
         self.psfs[index(detector)].as_ref()
+    }
+
+    /// What changes with all that shapes fluxes and wavelengths of a detector's pixels.
+    pub(crate) fn content_of_pixels(&self, detector: Detector) -> String {
+        let content = |product: &Option<CalibrationProduct>| {
+            product.as_ref().map_or_else(|| "none".to_owned(), |product| product.content().to_owned())
+        };
+        let at = index(detector);
+        let (wavelengths, factors) = (content(&self.wavelengths[at]), content(&self.corrections[at]));
+        format!("{wavelengths}; {factors}; shift {}", self.shift)
     }
 
     /// The files.
@@ -313,7 +325,14 @@ fn detector_of(path: &Path) -> Option<Detector> {
 
 impl CalibrationProduct {
     fn new(path: PathBuf, kind: &'static ProductKind) -> Self {
-        Self { path, kind, planes: OnceLock::new(), psf: OnceLock::new(), factors: OnceLock::new() }
+        Self {
+            path,
+            kind,
+            planes: OnceLock::new(),
+            psf: OnceLock::new(),
+            factors: OnceLock::new(),
+            content: OnceLock::new(),
+        }
     }
 
     /// Whether it can be used.
@@ -323,6 +342,11 @@ impl CalibrationProduct {
             name if name == FLUX_CORRECTIONS.name => self.load_factors().map(|_| ()),
             _ => self.load().map(|_| ()),
         }
+    }
+
+    /// Which content the file has, looked at in the first call.
+    fn content(&self) -> &str {
+        self.content.get_or_init(|| InputIdentity::of(&self.path).with_time())
     }
 
     /// The planes, read at the first call.

@@ -12,6 +12,7 @@
 //! | `Moc.fits` | where there are data |
 //! | `properties` | what the standard asks for; written last |
 //! | `hips.toml` | the settings |
+//! | `zodi/` | fits of the zodiacal light, a file for each frame, for the cells that share it |
 //! | `cells/<cell>` | what the tiles of a cell were made of, written after them |
 //!
 //! A run over more frames makes only the tiles of cells that they reach, and those above. One that

@@ -61,6 +61,12 @@ impl InputIdentity {
         self.digest.as_deref()
     }
 
+    /// What changes with the content, also where a program has left the old sums in the cards, and
+    /// whenever the file is written again.
+    pub(crate) fn with_time(&self) -> String {
+        format!("{self}, of {}", self.modified)
+    }
+
     fn look(path: &Path) -> Self {
         let metadata = std::fs::metadata(path).ok();
         let modified = metadata.as_ref().and_then(|m| m.modified().ok()?.duration_since(UNIX_EPOCH).ok());

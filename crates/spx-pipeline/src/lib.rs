@@ -22,6 +22,7 @@ pub mod hips;
 pub mod identity;
 pub mod inputs;
 pub mod inspect;
+mod kept_fits;
 mod listener;
 pub mod newest;
 pub mod outcome;

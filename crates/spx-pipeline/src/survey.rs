@@ -17,6 +17,7 @@
 //! | `catalog/` | light curves: a HATS data set, of which each job of photometry writes a part |
 //! | `done/JOB.toml` | its record ([`JobRecord`]), written last |
 //! | `failed/JOB.txt` | why it failed |
+//! | `zodi/` | fits of the zodiacal light, a file for each frame, for the jobs that share it |
 //!
 //! A job is up to date where its record names the same settings and the same frames, and its cube
 //! has the size that the record tells. Any process may do any job at any time: two at work on the

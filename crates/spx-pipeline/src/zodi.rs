@@ -1,5 +1,7 @@
 //! How pipelines treat the foreground of an image: the zodiacal light, and airglow.
 
+use std::path::PathBuf;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_core::foreground::{
@@ -47,6 +49,9 @@ pub struct ZodiSettings {
     pub zodi_scale_min: f64,
     /// A fitted scale that exceeds this is treated as if too few pixels were background
     pub zodi_scale_max: f64,
+    /// Directory in which fitted scales are kept from run to run, for programs.
+    #[serde(skip)]
+    pub kept: Option<PathBuf>,
 }
 
 impl Default for ZodiSettings {
@@ -62,6 +67,7 @@ impl Default for ZodiSettings {
             bg_fraction_min,
             zodi_scale_min: scale_min,
             zodi_scale_max: scale_max,
+            kept: None,
         }
     }
 }
@@ -99,7 +105,8 @@ impl ZodiSettings {
             scale_max,
             ..ForegroundOptions::default()
         };
-        Ok(ForegroundTreatment { options, excluded: circles(self.background_exclude.as_deref())? })
+        let excluded = circles(self.background_exclude.as_deref())?;
+        Ok(ForegroundTreatment { options, excluded, kept: self.kept.clone() })
     }
 }
 
@@ -139,6 +146,8 @@ pub struct ForegroundTreatment {
     pub options: ForegroundOptions,
     /// Regions that are no background.
     pub excluded: Vec<ExcludedRegion>,
+    /// Directory in which fitted scales are kept from run to run.
+    pub kept: Option<PathBuf>,
 }
 
 /// What is subtracted from an image.

@@ -108,6 +108,19 @@ mod tests {
         assert!(whole.contains(POLICY) && whole.contains("<style>") && whole.ends_with("</html>\n"));
     }
 
+    /// What a browser fetches before any data, uncompressed, of the served page and of the one
+    /// file.
+    #[test]
+    fn page_is_small() {
+        const MOST: usize = 400_000;
+        let served: usize = FILES.iter().map(|(_, text)| text.len()).sum();
+        let alone: usize = alone().iter().map(String::len).sum();
+        for (page, bytes) in [("served", served), ("one file", alone)] {
+            // A page far smaller than it is today (some 210 kB) lacks files.
+            assert!((MOST / 4..MOST).contains(&bytes), "{page}: {bytes} bytes");
+        }
+    }
+
     #[test]
     fn modules_can_be_joined() {
         let mut names = BTreeSet::new();

@@ -28,6 +28,7 @@ use crate::buffers::BufferPool;
 use crate::calibration::{Calibration, calibration_lines, mixed_scales_warning};
 use crate::frame::{Frame, FrameMaps};
 use crate::inputs::{InputError, InputFile, file_name};
+use crate::kept_fits::KeptFit;
 use crate::outcome::InputOutcome;
 use crate::stages::Stages;
 use crate::zodi::FittedForeground;
@@ -396,8 +397,8 @@ impl DrizzleJob<'_> {
     }
 
     /// Reads the rows that the cube needs, and where the zodiacal light is fitted looks at others,
-    /// but for a file whose fit is remembered. Gives the image, memory that is to go back to the
-    /// pool with the image's, and what is to be subtracted.
+    /// but for a file whose fit is remembered, or kept by an earlier run. Gives the image, memory
+    /// that is to go back to the pool with the image's, and what is to be subtracted.
     fn read(
         &self,
         file: MefFile,
@@ -409,7 +410,8 @@ impl DrizzleJob<'_> {
         let treatment = &self.parameters.zodi;
         let fit = |metadata: &Metadata, planes| treatment.fit(metadata, planes, &maps.celestial, &maps.wave);
         let path = file.metadata().path.clone();
-        let remembered = memory.fit_of(&path);
+        let kept = KeptFit::of(treatment, (&path, file.metadata().id.detector), self.calibration);
+        let remembered = memory.fit_of(&path).or_else(|| kept.as_ref()?.read());
         if remembered.is_some() || !treatment.looks_at_pixels() {
             let image = file.read(needed, reuse)?;
             let found = remembered.map(|fit| FittedForeground { fit, plane: None });
@@ -420,6 +422,10 @@ impl DrizzleJob<'_> {
         let found = fit(whole.metadata(), whole.views());
         memory.remember(path, found.as_ref());
         let (image, block) = whole.into_rows(needed, reuse)?;
+        // All that the fit looked at was there.
+        if let (Some(kept), Some(found)) = (kept, &found) {
+            kept.write(&found.fit);
+        }
         Ok((image, block, found))
     }
 

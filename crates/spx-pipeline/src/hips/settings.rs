@@ -220,7 +220,7 @@ impl HipsConfig {
             resampling: self.resampling.clone(),
             only_mean: true,
             calibration: self.calibration.clone(),
-            zodi: self.zodi.clone(),
+            zodi: ZodiSettings { kept: Some(self.output_dir.join("zodi")), ..self.zodi.clone() },
             ..MosaicConfig::default()
         }
     }

@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use spx_core::elementary::cos;
+use spx_core::foreground::ForegroundFit;
 use spx_core::image::PixelPlanes;
 use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
@@ -33,6 +34,7 @@ use crate::PipelineError;
 use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
 use crate::inputs::InputError;
+use crate::kept_fits::KeptFit;
 use crate::zodi::FittedForeground;
 
 /// What all exposures of a run have in common.
@@ -72,6 +74,8 @@ pub struct ReadExposure {
     image: WholeImage,
     psf: Option<PsfModel>,
     foreground: Option<FittedForeground>,
+    /// A fit that is to be kept, and where.
+    to_keep: Option<(KeptFit, ForegroundFit)>,
 }
 
 /// An exposure whose pixels are not yet read.
@@ -137,12 +141,19 @@ impl OpenExposure {
         let image = file.whole(reuse)?;
         let (metadata, views) = (image.metadata(), image.views());
         let treatment = &setup.parameters.zodi;
-        let mut foreground = treatment.fit(metadata, views, &maps.celestial, &maps.wave);
+        let kept = KeptFit::of(treatment, (&metadata.path, detector), &setup.calibration);
+        let known = kept.as_ref().and_then(KeptFit::read);
+        let kept = kept.filter(|_| known.is_none());
+        let mut foreground = match known {
+            Some(fit) => Some(FittedForeground { fit, plane: None }),
+            None => treatment.fit(metadata, views, &maps.celestial, &maps.wave),
+        };
+        let to_keep = kept.zip(foreground.as_ref().map(|found| found.fit.clone()));
         if let Some(found) = &mut foreground {
             found.fit.take_from_run(run);
         }
         info.set_zodi(foreground.as_ref().map(|found| &found.fit));
-        Ok(ReadExposure { info, maps, parent_offset, image, psf, foreground })
+        Ok(ReadExposure { info, maps, parent_offset, image, psf, foreground, to_keep })
     }
 }
 
@@ -171,12 +182,18 @@ impl ReadExposure {
         &self.info
     }
 
-    /// The memory of the pixels, for the next exposure.
+    /// The memory of the pixels, for the next exposure. A new fit of the zodiacal light is kept,
+    /// where fits are kept.
     ///
     /// # Errors
     /// Where the file was shortened while it was read, or the disk failed.
     pub fn into_memory(self) -> Result<PixelPlanes, InputError> {
-        Ok(self.image.into_memory()?)
+        let memory = self.image.into_memory()?;
+        // All that the fit looked at was there.
+        if let Some((kept, fit)) = self.to_keep {
+            kept.write(&fit);
+        }
+        Ok(memory)
     }
 
     /// Prepares to measure.

@@ -72,6 +72,11 @@ impl SurveyDirectory {
         self.root.join("photometry.toml")
     }
 
+    /// `zodi/`, the fits of the zodiacal light, which all jobs share.
+    pub fn fits(&self) -> PathBuf {
+        self.root.join("zodi")
+    }
+
     /// `catalog/`, the data set of light curves.
     pub fn catalog(&self) -> LightCurveStore {
         LightCurveStore::new(&self.root.join("catalog"))

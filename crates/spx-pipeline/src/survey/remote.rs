@@ -1,7 +1,7 @@
 //! Frames that lie in an archive: found by one query, fetched when a job needs them, into a
 //! directory that the jobs of a machine share.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileTimes};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -157,7 +157,7 @@ impl ScratchDirectory {
             let is_frame = entry.path().extension().is_some_and(|end| end == "fits");
             let metadata = entry.metadata().ok().filter(|metadata| is_frame && metadata.is_file());
             if let Some(metadata) = metadata {
-                kept.push((metadata.modified().ok(), entry.into_path(), metadata.len()));
+                kept.push((metadata.accessed().ok(), entry.into_path(), metadata.len()));
             }
         }
         kept.sort();
@@ -178,8 +178,8 @@ impl ScratchDirectory {
 /// Marks a frame as used now, by this process and perhaps others.
 fn hold(path: &Path) -> Option<File> {
     let file = File::open(path).ok()?;
-    // The time tells nothing but the order in which frames go.
-    file.set_modified(SystemTime::now()).ok();
+    // The order in which frames go.
+    file.set_times(FileTimes::new().set_accessed(SystemTime::now())).ok();
     fs4::FileExt::try_lock_shared(&file).ok()?;
     Some(file)
 }

@@ -24,6 +24,7 @@ use crate::outcome::InputOutcome;
 use crate::output::write_output;
 use crate::settings::resolve;
 use crate::stages::{AtWork, lock, wait_for_lock};
+use crate::zodi::ZodiSettings;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Which jobs are done.
@@ -248,7 +249,9 @@ impl<'a> Survey<'a> {
         let maker = match self.photometry.get() {
             Some(maker) => maker,
             None => {
-                let made = PartMaker::new(&photometry_config(&self.directory)?, self.listener)?;
+                let mut config = photometry_config(&self.directory)?;
+                config.photometry.zodi.kept = Some(self.directory.fits());
+                let made = PartMaker::new(&config, self.listener)?;
                 self.photometry.get_or_init(|| made)
             }
         };
@@ -306,6 +309,7 @@ impl<'a> Survey<'a> {
             accumulate: Some(self.directory.sums(&job.job)),
             sums_only: false,
             known: KnownExposures::Skip,
+            zodi: ZodiSettings { kept: Some(self.directory.fits()), ..self.drizzle.zodi.clone() },
             ..self.drizzle.clone()
         }
     }
