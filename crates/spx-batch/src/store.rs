@@ -427,7 +427,8 @@ fn properties() -> Result<WriterProperties, ParquetError> {
         .set_created_by(concat!("spx ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_max_row_group_row_count(Some(GROUP));
     builder = plain(builder, "_healpix_29", Encoding::DELTA_BINARY_PACKED);
-    // A source's rows stand together: with few of them a dictionary is longer than what gzip leaves.
+    // A source's rows stand together: with few of them a dictionary is longer than what gzip
+    // leaves.
     for name in ["target_id", "ra", "dec"] {
         builder = plain(builder, name, Encoding::PLAIN);
     }

@@ -1,6 +1,6 @@
-//! Rows of a part on their way to its files. Those of each exposure wait in a temporary file, in the
-//! order of the store, and are merged when the part is written, so that memory does not grow with
-//! their number.
+//! Rows of a part on their way to its files. Those of each exposure wait in a temporary file, in
+//! the order of the store, and are merged when the part is written, so that memory does not grow
+//! with their number.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -63,8 +63,8 @@ impl WaitingRows {
         Ok(Self { file: BufWriter::with_capacity(1 << 16, file.map_err(BatchError::io(root))?), rows: 0 })
     }
 
-    /// Adds the measurement of a source, of which cell, exposure and time do not count. Sources come
-    /// in the order of [`StoredOrder::sort`].
+    /// Adds the measurement of a source, of which cell, exposure and time do not count. Sources
+    /// come in the order of [`StoredOrder::sort`].
     ///
     /// # Errors
     /// What the disk reports.

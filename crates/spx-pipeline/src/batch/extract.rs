@@ -285,9 +285,9 @@ impl Extraction<'_> {
         Ok(Measured { info, rows, unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect() })
     }
 
-    /// Hands on each source of the catalog that lies on an image, by its number, with its row or the
-    /// reason why there is none, in the order into which `sort` brings the numbers; `run` are the
-    /// scales of the zodiacal light of other images. Gives what is known of the image.
+    /// Hands on each source of the catalog that lies on an image, by its number, with its row or
+    /// the reason why there is none, in the order into which `sort` brings the numbers; `run` are
+    /// the scales of the zodiacal light of other images. Gives what is known of the image.
     pub(super) fn measure_each(
         &self,
         path: &Path,

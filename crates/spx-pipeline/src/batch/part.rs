@@ -78,9 +78,10 @@ impl<'a> PartMaker<'a> {
         &self.ids
     }
 
-    /// Measures the sources on images and writes them as a part. Rows wait in temporary files, so that
-    /// memory does not grow with their number (but with `scene`, which fits all of an image). Where the zodiacal light of an
-    /// image cannot be fitted, its scale is the median of the others of the part.
+    /// Measures the sources on images and writes them as a part. Rows wait in temporary files, so
+    /// that memory does not grow with their number (but with `scene`, which fits all of an image).
+    /// Where the zodiacal light of an image cannot be fitted, its scale is the median of the others
+    /// of the part.
     ///
     /// # Errors
     /// Where the part cannot be written; interrupted by the user. An image that fails is no error.
