@@ -18,6 +18,7 @@ mod error;
 pub mod flag_selection;
 pub mod forecast;
 pub mod frame;
+pub mod held;
 pub mod hips;
 pub mod identity;
 pub mod inputs;

@@ -23,6 +23,7 @@ use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
+use crate::photometry::files::cut_warning;
 use crate::photometry::neighbors::{NeighborArchive, place_in_survey};
 use crate::photometry::settings::MeasurementMethod;
 use crate::photometry::{PhotometrySetup, SkyTarget};
@@ -150,6 +151,7 @@ impl<'a> BatchRun<'a> {
             report.file = path.display().to_string();
         }
         reports.extend(measured);
+        warn_of_cut_images(&reports, extraction.listener);
         Ok(self.extracted.insert(reports).clone())
     }
 
@@ -266,6 +268,15 @@ impl<'a> BatchRun<'a> {
         let failed = unreadable.iter().chain(&missing).chain(&damaged).map(ImageReport::failed);
         let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
+    }
+}
+
+/// Says so where what was cut off images harms measurements.
+fn warn_of_cut_images(reports: &[ImageReport], listener: &dyn Listener) {
+    let [cut, lost] = [0, 1].map(|k| reports.iter().map(|report| report.cut_off[k]).sum::<usize>());
+    let place = format!("for {} sources on images (each counts on each image)", cut + lost);
+    if let Some(warning) = cut_warning([cut, lost], &place) {
+        listener.warning(&warning);
     }
 }
 

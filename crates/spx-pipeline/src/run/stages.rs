@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use spx_archive::{DownloadLayout, SearchShape, Selection};
+use spx_archive::{Cutout, DownloadLayout, SearchShape, Selection};
 use spx_plot::{FigureFormat, LightCurveOptions, render_channels, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
@@ -18,7 +18,7 @@ use crate::output::{OutputDirectory, write_output};
 use crate::photometry::cutouts::draw_cutouts;
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
-use crate::photometry::files::{warn_of_mixed_scales, warn_of_unmodeled_light};
+use crate::photometry::files::{warn_of_mixed_scales, warn_of_small_cutouts, warn_of_unmodeled_light};
 use crate::photometry::neighbors::NeighborArchive;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
@@ -110,7 +110,7 @@ impl<'a> SourceRun<'a> {
             resume: stages.continues(),
         };
         let setup =
-            setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?);
+            setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?).with_cutout(parameters.cutout);
         output.keep();
         Ok(Self {
             config,
@@ -240,6 +240,7 @@ impl<'a> SourceRun<'a> {
         })?;
         warn_of_mixed_scales(&entries, listener);
         warn_of_unmodeled_light(&entries, listener);
+        warn_of_small_cutouts(&entries, self.parameters.cutout.as_ref(), listener);
         Ok(ProcessedImages { entries, depends })
     }
 
@@ -252,6 +253,9 @@ impl<'a> SourceRun<'a> {
             calibration: Vec<String>,
             #[serde(skip_serializing_if = "str::is_empty")]
             neighbors: &'a str,
+            /// It decides what `cutout_share` is.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            cutout: Option<String>,
         }
         let RunConfig { source, photometry, .. } = self.config;
         let products: Vec<&Path> = self.setup.calibration.paths().collect();
@@ -261,6 +265,7 @@ impl<'a> SourceRun<'a> {
             photometry,
             calibration,
             neighbors: &self.setup.neighbors.digest,
+            cutout: self.parameters.cutout.as_ref().map(Cutout::query),
         })?)
     }
 
