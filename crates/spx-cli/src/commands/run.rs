@@ -1,6 +1,7 @@
 //! `spx run`: a source from the archive to its light curve.
 
 use clap::Args;
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::run::{
     RUN_STAGES, RunConfig, RunStages, TargetsReport, beside_others, forecast_run, forecast_targets,
@@ -64,8 +65,8 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// File, environment and command line merged, defaults filled in. Without a file, a run that
     /// resumes or does only some stages has the settings of the earlier one.
-    fn resolve(&self) -> Result<RunConfig, Failure> {
-        let resolved = beside_others(self.settings.resolve()?)?;
+    fn resolve(&self, global: &Global) -> Result<RunConfig, Failure> {
+        let resolved = beside_others(self.settings.resolve_measuring(MeasuringCommand::Run, global)?)?;
         let earlier = resolved.saved_file()?;
         let continues = self.resume || !self.stages.is_empty();
         if self.settings.file.is_some() || !continues || !earlier.exists() {
@@ -77,7 +78,7 @@ impl RunArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> CommandResult {
-    let config = args.resolve()?;
+    let config = args.resolve(global)?;
     let is_list = config.targets.targets.is_some();
     if args.dry_run {
         ui::catch_interrupts()?;
