@@ -144,8 +144,8 @@ pub fn targets_status(
 ) -> Result<Vec<(String, Option<StageStatus>)>, PipelineError> {
     let status = |source: ListedSource| {
         let file = source.config.state_file()?;
-        let status = file.exists().then(|| StageStatus::read(&file, &RUN_STAGES));
-        Ok((source.name, status.transpose().map_err(PipelineError::into_usage)?))
+        let status = file.exists().then(|| run_status(&source.config));
+        Ok((source.name, status.transpose()?))
     };
     TargetList::read(config, listener)?.sources.into_iter().map(status).collect()
 }
