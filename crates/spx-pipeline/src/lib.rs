@@ -28,6 +28,7 @@ mod listener;
 pub mod newest;
 pub mod outcome;
 pub mod output;
+pub mod made;
 pub mod measuring;
 pub mod photometry;
 mod psf;

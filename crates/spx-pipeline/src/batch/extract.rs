@@ -24,6 +24,7 @@ use spx_photometry::{NoMeasurement, julian_epoch};
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
 use crate::inputs::{InputError, file_name};
+use crate::made::MadeHow;
 use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
 use crate::photometry::exposure::{OpenExposure, PhotometrySetup, ReadExposure};
@@ -134,6 +135,14 @@ pub(super) struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
+    /// How the tables were made, of the sources of a catalog, on so many images.
+    pub(super) fn made(&self, catalog: &Path, images: usize) -> MadeHow {
+        let calibration = self.setup.calibration.files().collect();
+        let settings = self.settings.lines().map(str::to_owned).collect();
+        let catalog = file_name(catalog);
+        MadeHow { catalog, images: Some(images), ..MadeHow::here(calibration, settings) }
+    }
+
     /// What the tables depend on, beside the images.
     pub(super) fn fingerprint(&self) -> String {
         format!("catalog {}\n{:?}\n{}", self.digest, self.format, self.settings)

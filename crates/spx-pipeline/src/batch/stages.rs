@@ -21,6 +21,7 @@ use crate::forecast::WorkForecast;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
 use crate::newest::{NewestInputs, newest_inputs};
+use crate::made::MADE_FILE;
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::photometry::files::cut_warning;
@@ -202,6 +203,7 @@ impl<'a> BatchRun<'a> {
         let are_there = |_: &(AggregatedCurves, MissingSources)| {
             spx_batch::has_light_curves(output_dir, options)
                 && output_dir.join(SOURCES).exists()
+                && output_dir.join(MADE_FILE).exists()
                 && (!spectra || has_spectra(output_dir))
         };
         let measured = self.extraction.measured;
@@ -216,6 +218,7 @@ impl<'a> BatchRun<'a> {
                 write_spectra(output_dir, sources, ids.max().unwrap_or_default(), *listener)?;
             }
             let missing = counter.write(output_dir, found.unmeasured.iter().map(|(_, source)| source))?;
+            self.extraction.made(&self.parameters.catalog, tables.len()).write(output_dir)?;
             Ok::<_, PipelineError>((AggregatedCurves { sources, rows }, missing))
         })
     }

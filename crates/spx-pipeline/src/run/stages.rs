@@ -14,6 +14,7 @@ use crate::calibration::calibration_lines;
 use crate::clock::now;
 use crate::forecast::WorkForecast;
 use crate::outcome::InputOutcome;
+use crate::made::MadeHow;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::cutouts::draw_cutouts;
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
@@ -306,7 +307,9 @@ impl<'a> SourceRun<'a> {
             forms.map(|form| (table_file(form), form)).collect()
         });
         let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
-        let spectrum = SourceSpectrum::of_entries(name, entries);
+        let calibration = self.setup.calibration.files().collect();
+        let made = MadeHow::here(calibration, self.config.photometry.lines()?);
+        let spectrum = SourceSpectrum::of_entries(name, entries).with_made(made);
         let spectra = SPECTRA.iter().map(|s| s.0).chain([SPECTRUM_FIGURE]).filter(|_| spectrum.filled() > 0);
         let spectra = spectra.chain(cutouts.then_some(CUTOUTS));
         let tables_and_figures =

@@ -106,8 +106,8 @@ pub fn run_targets(
         done.extend(ended.ok());
     }
     let mut outputs = vec![results.join("targets.csv"), results.join("targets.ecsv")];
-    let summary = summary(&reports);
-    write_output(&outputs[0], &summary.csv(String::new())?, true)?;
+    let summary = summary(&reports, config.photometry.lines()?);
+    write_output(&outputs[0], &summary.commented_csv()?, true)?;
     write_output(&outputs[1], &summary.ecsv()?, true)?;
     if last + 1 == RUN_STAGES.len() {
         outputs.extend(write_together(config, &done, &results, listener)?);
@@ -336,7 +336,7 @@ fn figure(done: &DoneSource, look: &LightCurveOptions) -> LightCurveFigure {
 }
 
 /// A line for each source.
-fn summary(sources: &[TargetReport]) -> CellTable<'_> {
+fn summary(sources: &[TargetReport], settings: Vec<String>) -> CellTable<'_> {
     use ColumnKind::{Integer, Real, Text};
     let column = |name, kind, unit, ucd, description| TableColumn { name, kind, unit, ucd, description };
     let row = |source: &'_ TargetReport| {
@@ -367,7 +367,10 @@ fn summary(sources: &[TargetReport]) -> CellTable<'_> {
             column("reason", Text, "", "meta.note", "Why it is not measured"),
         ],
         rows: sources.iter().map(row).collect(),
-        head: vec![("creator", HeadValue::Text(CREATOR.to_owned()))],
+        head: vec![
+            ("creator", HeadValue::Text(CREATOR.to_owned())),
+            ("settings", HeadValue::List(settings)),
+        ],
     }
 }
 
