@@ -255,6 +255,10 @@ impl Listener for Terminal {
         self.bar.suspend(|| note(self.verbosity, text));
     }
 
+    fn detail(&self, text: &str) {
+        self.bar.suspend(|| detail(self.verbosity, text));
+    }
+
     fn warning(&self, text: &str) {
         self.bar.suspend(|| warning(text));
     }

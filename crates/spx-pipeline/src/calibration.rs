@@ -155,6 +155,21 @@ impl Calibration {
         format!("{wavelengths}; {factors}; shift {}", self.shift)
     }
 
+    /// Which products are at hand, and what stands in for those that are not.
+    pub(crate) fn tell(&self, with_psf: bool, listener: &dyn Listener) {
+        let names = |products: &[Option<CalibrationProduct>; 6], else_: &str| {
+            let names: Vec<String> = products.iter().flatten().map(|product| file_name(&product.path)).collect();
+            if names.is_empty() { else_.to_owned() } else { names.join(", ") }
+        };
+        let shifted = if self.shift { "those of the files, of QR2 shifted to the scale of QR3" } else { "those of the files" };
+        listener.detail(&format!("wavelengths: {}", names(&self.wavelengths, shifted)));
+        let uncorrected = "none, fluxes are on the scale of each file";
+        listener.detail(&format!("flux corrections: {}", names(&self.corrections, uncorrected)));
+        if with_psf {
+            listener.detail(&format!("PSF: {}", names(&self.psfs, "that of each file")));
+        }
+    }
+
     /// The files.
     pub fn paths(&self) -> impl Iterator<Item = &Path> + '_ {
         let all = self.wavelengths.iter().chain(&self.areas).chain(&self.psfs).chain(&self.corrections);

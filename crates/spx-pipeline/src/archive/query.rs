@@ -97,6 +97,7 @@ pub fn query(config: &QueryConfig, listener: &dyn Listener) -> Result<QueryRepor
     let QueryConfig { place, search: settings, sia } = config;
     let access = ArchiveSettings { search: settings.clone(), ..ArchiveSettings::default() }.access()?;
     let selection = place.selection(&access)?;
+    access.tell_search(listener);
     let client = access.client();
     let found = search(&client, &selection, *sia, listener)?;
     let refused = found.rejected.len();
@@ -187,6 +188,7 @@ pub fn download_listed(
         settings.search.archive_url.clone_from(&summary.archive);
     }
     let access = settings.access().context("query summary").map_err(PipelineError::into_usage)?;
+    access.tell_files(cutout.as_ref(), listener);
     let options = DownloadOptions {
         workers: access.workers,
         sources: access.sources.clone(),

@@ -71,6 +71,9 @@ impl<'a> BatchRun<'a> {
         let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
         let mut catalog = config.columns.read(&parameters.catalog, parameters.epoch, shapes, listener)?;
         report_rejected(&catalog, listener);
+        setup.tell(listener);
+        let AggregateOptions { buckets, format, .. } = parameters.aggregate;
+        listener.detail(&format!("catalog: {} sources; tables as {format}, sorted in {buckets} parts", catalog.len()));
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
             StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };

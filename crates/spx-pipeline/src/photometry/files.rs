@@ -100,6 +100,7 @@ pub fn photometry(
     check_mirror(config.data_mirror.as_deref())?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
+    setup.tell(listener);
     let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
     let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
     let found = find_inputs(files, listener)?;

@@ -117,6 +117,7 @@ impl<'a> SourceRun<'a> {
             kept: Some(&results.join(NEIGHBORS)),
             resume: stages.continues(),
         };
+        setup.tell(stages.listener());
         let neighbors = config.source.neighbors_of(&parameters.target, &archive, stages.listener())?;
         let setup = setup.with_neighbors(neighbors).with_cutout(parameters.cutout);
         let (summary, delivered, processed) = (None, None, None);
