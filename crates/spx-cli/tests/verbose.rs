@@ -1,0 +1,75 @@
+//! `-v` tells what was chosen where the user left it open, command by command.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
+
+mod tools;
+
+use std::fs;
+
+use tempfile::tempdir;
+use tools::local::{PLACE, archive};
+use tools::{input, spx};
+
+const SEARCH: [&str; 1] = ["release newest, fields all; 3 tries, 60 s without an answer"];
+const PHOTOMETRY: [&str; 6] = [
+    "photometry: aperture, 2.5 FWHM of the psf wide; background annulus; bad flags photometry",
+    "zodiacal light: fit",
+    "pixel area: map where there is one, else local",
+    "wavelengths: those of the files, of QR2 shifted to the scale of QR3",
+    "flux corrections: none, fluxes are on the scale of each file",
+    "PSF: that of each file",
+];
+const CUBE: [&str; 4] = ["weight = ", "exclude_flags = \"photometry\"", "kernel ", "zodiacal light: fit"];
+
+#[test]
+fn what_was_chosen_is_told_to_those_who_ask_for_more() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let here = folder.path();
+    fs::copy(input("d3_a.fits"), here.join("image.fits")).unwrap();
+    fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    fs::create_dir(here.join("calibration")).unwrap();
+    let url = format!("--archive-url={}", archive.url());
+    let unity = tools::unity();
+    let asked = format!("archive: {}", archive.url());
+    let cutouts = "files: cutouts of 20px around 186.4536,33.5468deg; from archive; 4 at a time";
+    let of_pictures = ["--width=1", "--height=1", "--input=image.fits"];
+    let commands: [(&[&str], &[&[&str]]); 11] = [
+        (&["query", &url], &[&SEARCH, &[&asked]]),
+        (&["download", &url, "--cutout-size=20px", "-o=d"], &[&SEARCH, &[&asked, cutouts]]),
+        (&["run", &url, "--cutout-size=20px", "-o=r"], &[&SEARCH, &PHOTOMETRY, &[&asked, cutouts]]),
+        (&["photometry", "image.fits"], &[&PHOTOMETRY]),
+        (
+            &["photometry", "image.fits", "--method=psf", "--background=none", &unity],
+            &[&[
+                "photometry: psf, pixels within 3 px; background nodes",
+                "zodiacal light: none",
+                "flux corrections: l3_flux_corrections_D3_unity.fits",
+            ]],
+        ),
+        (&["batch", "--catalog=c.csv", "--input=image.fits", "-o=b"], &[&PHOTOMETRY, &["catalog: 1 sources; tables as csv"]]),
+        (&[&["drizzle", "--detector=3", "-o=z"], &of_pictures[..]].concat(), &[&CUBE, &["z_shrink = "]]),
+        (&[&["mosaic", "--wave=1.6..2.4", "-o=m"], &of_pictures[..]].concat(), &[&CUBE]),
+        (&["spectrum", "b/lightcurves/1.csv"], &[]),
+        (&["lightcurve", "1", "b"], &[]),
+        (&["inspect", "image.fits"], &[]),
+    ];
+    for (command, expected) in commands {
+        let with_place = !["batch", "spectrum", "lightcurve", "inspect"].contains(&command[0]);
+        let place = if with_place { &PLACE[..] } else { &[] };
+        let more = spx(here, &[command, place, &["-v", "--threads=2"]].concat());
+        assert_eq!(more.code, Some(0), "{command:?}: {}", more.stderr);
+        assert!(more.stderr.contains("threads: 2, as asked for\n"), "{command:?}: {}", more.stderr);
+        let again = if command.iter().any(|word| word.starts_with("-o=")) && !command.contains(&"--overwrite") {
+            let out = command.iter().find(|word| word.starts_with("-o=")).unwrap();
+            fs::rename(here.join(&out[3..]), here.join(format!("{}_verbose", &out[3..]))).unwrap();
+            spx(here, &[command, place].concat())
+        } else {
+            spx(here, &[command, place].concat())
+        };
+        assert_eq!(again.code, Some(0), "{command:?}: {}", again.stderr);
+        assert!(!again.stderr.contains("threads: "), "{}", again.stderr);
+        for line in expected.concat() {
+            assert!(more.stderr.contains(line), "{command:?}: `{line}` is not in\n{}", more.stderr);
+            assert!(!again.stderr.contains(line), "{command:?}: {line}");
+        }
+    }
+}
