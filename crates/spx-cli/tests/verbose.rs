@@ -26,48 +26,55 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
     let here = folder.path();
     fs::copy(input("d3_a.fits"), here.join("image.fits")).unwrap();
     fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
-    fs::create_dir(here.join("calibration")).unwrap();
     let url = format!("--archive-url={}", archive.url());
     let unity = tools::unity();
-    let asked = format!("archive: {}", archive.url());
+    let (asked, unity) = (format!("archive: {}", archive.url()), tools::unity());
+    let (asked, url, unity) = (asked.as_str(), url.as_str(), unity.as_str());
     let cutouts = "files: cutouts of 20px around 186.4536,33.5468deg; from archive; 4 at a time";
     let of_pictures = ["--width=1", "--height=1", "--input=image.fits"];
-    let commands: [(&[&str], &[&[&str]]); 11] = [
-        (&["query", &url], &[&SEARCH, &[&asked]]),
-        (&["download", &url, "--cutout-size=20px", "-o=d"], &[&SEARCH, &[&asked, cutouts]]),
-        (&["run", &url, "--cutout-size=20px", "-o=r"], &[&SEARCH, &PHOTOMETRY, &[&asked, cutouts]]),
-        (&["photometry", "image.fits"], &[&PHOTOMETRY]),
+    let [ra, dec] = PLACE;
+    let chosen = [
+        "photometry: psf, pixels within 3 px; background nodes",
+        "zodiacal light: none",
+        "flux corrections: l3_flux_corrections_D3_unity.fits",
+    ];
+    let photometry = ["photometry", "image.fits", ra, dec];
+    let commands: [(Vec<&str>, Vec<&str>); 11] = [
+        (vec!["query", url, ra, dec], [&SEARCH[..], &[asked]].concat()),
         (
-            &["photometry", "image.fits", "--method=psf", "--background=none", &unity],
-            &[&[
-                "photometry: psf, pixels within 3 px; background nodes",
-                "zodiacal light: none",
-                "flux corrections: l3_flux_corrections_D3_unity.fits",
-            ]],
+            vec!["download", url, ra, dec, "--cutout-size=20px", "-o=d"],
+            [&SEARCH[..], &[asked, cutouts]].concat(),
         ),
-        (&["batch", "--catalog=c.csv", "--input=image.fits", "-o=b"], &[&PHOTOMETRY, &["catalog: 1 sources; tables as csv"]]),
-        (&[&["drizzle", "--detector=3", "-o=z"], &of_pictures[..]].concat(), &[&CUBE, &["z_shrink = "]]),
-        (&[&["mosaic", "--wave=1.6..2.4", "-o=m"], &of_pictures[..]].concat(), &[&CUBE]),
-        (&["spectrum", "b/lightcurves/1.csv"], &[]),
-        (&["lightcurve", "1", "b"], &[]),
-        (&["inspect", "image.fits"], &[]),
+        (
+            vec!["run", url, ra, dec, "--cutout-size=20px", "-o=r"],
+            [&SEARCH[..], &PHOTOMETRY, &[asked, cutouts]].concat(),
+        ),
+        (photometry.to_vec(), PHOTOMETRY.to_vec()),
+        ([&photometry[..], &["--method=psf", "--background=none", unity]].concat(), chosen.to_vec()),
+        (
+            vec!["batch", "--catalog=c.csv", "--input=image.fits", "-o=b"],
+            [&PHOTOMETRY[..], &["catalog: 1 sources; tables as csv"]].concat(),
+        ),
+        (
+            [&["drizzle", "--detector=3", "-o=z", ra, dec], &of_pictures[..]].concat(),
+            [&CUBE[..], &["z_shrink = "]].concat(),
+        ),
+        ([&["mosaic", "--wave=1.6..2.4", "-o=m", ra, dec], &of_pictures[..]].concat(), CUBE.to_vec()),
+        (vec!["spectrum", "b/lightcurves/1.csv"], Vec::new()),
+        (vec!["lightcurve", "1", "b"], Vec::new()),
+        (vec!["inspect", "image.fits"], Vec::new()),
     ];
     for (command, expected) in commands {
-        let with_place = !["batch", "spectrum", "lightcurve", "inspect"].contains(&command[0]);
-        let place = if with_place { &PLACE[..] } else { &[] };
-        let more = spx(here, &[command, place, &["-v", "--threads=2"]].concat());
+        let more = spx(here, &[&command[..], &["-v", "--threads=2"]].concat());
         assert_eq!(more.code, Some(0), "{command:?}: {}", more.stderr);
         assert!(more.stderr.contains("threads: 2, as asked for\n"), "{command:?}: {}", more.stderr);
-        let again = if command.iter().any(|word| word.starts_with("-o=")) && !command.contains(&"--overwrite") {
-            let out = command.iter().find(|word| word.starts_with("-o=")).unwrap();
-            fs::rename(here.join(&out[3..]), here.join(format!("{}_verbose", &out[3..]))).unwrap();
-            spx(here, &[command, place].concat())
-        } else {
-            spx(here, &[command, place].concat())
-        };
+        if let Some(out) = command.iter().find_map(|word| word.strip_prefix("-o=")) {
+            fs::rename(here.join(out), here.join(format!("{out}_verbose"))).unwrap();
+        }
+        let again = spx(here, &command);
         assert_eq!(again.code, Some(0), "{command:?}: {}", again.stderr);
         assert!(!again.stderr.contains("threads: "), "{}", again.stderr);
-        for line in expected.concat() {
+        for line in expected {
             assert!(more.stderr.contains(line), "{command:?}: `{line}` is not in\n{}", more.stderr);
             assert!(!again.stderr.contains(line), "{command:?}: {line}");
         }
