@@ -35,7 +35,7 @@ use crate::identity::InputIdentity;
 use crate::inputs::{self, InputError, file_name};
 use crate::psf::psf_model;
 use crate::stages::Stages;
-use crate::{PipelineError, ResultContext as _};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// A kind of product: its name, as in names of files, and its planes.
 struct ProductKind {

@@ -13,7 +13,7 @@ use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, render_light_c
 
 use super::settings::{RunConfig, TargetSettings, is_file_name};
 use super::stages::{RUN_STAGES, SourceRun, forecast_run};
-use super::{RunReport, RunStages, last_stage};
+use super::{RunReport, RunStages, last_stage, run_status};
 use crate::catalog::report_rejected;
 use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 use crate::clock::now;
