@@ -41,7 +41,10 @@ impl<C: Configuration> SettingArgs<C> {
         let file = self.file.as_deref();
         let (resolved, taken) = command.resolve(file, self.given.clone()).map_err(Failure::usage)?;
         if let (Some(file), Some(TakenSettings { command: of, passed_over })) = (file, taken) {
-            let text = format!("{} is a configuration of `spx {of}`: what both commands have is taken", file.display());
+            let text = format!(
+                "{} is a configuration of `spx {of}`: what both commands have is taken",
+                file.display()
+            );
             ui::note(global.verbosity(), &text);
             ui::detail(global.verbosity(), &format!("passed over: {}", passed_over.join(", ")));
         }

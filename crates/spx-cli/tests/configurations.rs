@@ -18,8 +18,9 @@ fn written_configurations_serve_every_command() {
     let spx = |words: &[&str]| spx(folder.path(), words);
     let read = |path: &str| fs::read_to_string(folder.path().join(path)).unwrap();
     let width = "--fwhm-multiplier=3.25";
-    spx(&[&["run", "-q", "--name=a", "--bands=D3", "--cutout-size=40px", "-o=run", width, &url], &PLACE[..]].concat())
-        .succeeds();
+    spx(&[&["run", "-q", "--name=a", "--bands=D3", "--cutout-size=40px", "-o=run", width, &url], &PLACE[..]]
+        .concat())
+    .succeeds();
     fs::write(folder.path().join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
     spx(&["batch", "-q", "--catalog=c.csv", "--input=run/data", "-o=batch", width]).succeeds();
     let fluxes = |text: &str| -> Vec<String> {
@@ -41,14 +42,25 @@ fn written_configurations_serve_every_command() {
         assert!(!batch.stderr.contains("passed over:"), "{}", batch.stderr);
         assert_eq!(fluxes(&read(&format!("batch_{of}/lightcurves/1.csv"))), expected);
         let out = format!("-o=run_{of}");
-        let run = spx(&["run", "--name=a", "--bands=D3", "--cutout-size=40px", &out, &url, &config, PLACE[0], PLACE[1]]);
+        let run = spx(&[
+            "run",
+            "--name=a",
+            "--bands=D3",
+            "--cutout-size=40px",
+            &out,
+            &url,
+            &config,
+            PLACE[0],
+            PLACE[1],
+        ]);
         assert_eq!(run.stderr.contains(&told), of == "batch", "{}", run.stderr);
         assert_eq!(fluxes(&read(&format!("run_{of}/results/lightcurve.csv"))), expected);
     }
     for of in ["run", "photometry", "batch"] {
         let written = spx(&["config", "init", of]);
         fs::write(folder.path().join("init.toml"), &written.stdout).unwrap();
-        let photometry = spx(&["photometry", "-q", "run/data", "--config=init.toml", width, PLACE[0], PLACE[1]]);
+        let photometry =
+            spx(&["photometry", "-q", "run/data", "--config=init.toml", width, PLACE[0], PLACE[1]]);
         assert_eq!(fluxes(&photometry.stdout), expected, "{of}: {}", photometry.stderr);
     }
 }

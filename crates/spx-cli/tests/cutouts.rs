@@ -123,7 +123,11 @@ fn cutouts_that_harm_the_measurement_are_told_apart() {
     let wide = ["--aperture-method=fixed", "--aperture-diameter=13"];
     let lost = ask(&["photometry", "-q", "out/data"], &wide);
     assert_eq!(lost.code, Some(3));
-    assert!(lost.stderr.contains(&format!("on 6 of 6 images {words} there is no measurement")), "{}", lost.stderr);
+    assert!(
+        lost.stderr.contains(&format!("on 6 of 6 images {words} there is no measurement")),
+        "{}",
+        lost.stderr
+    );
     assert!(table(&lost.stdout)[0]["reason"].contains("a larger one would hold it"));
     fs::write(folder.path().join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
     let batch = ["batch", "-q", "--catalog=c.csv", "--input=out/data", "-o=batch"];

@@ -17,13 +17,15 @@ fn what_is_stale_is_told_with_its_reason() {
     let near = "id,ra,dec\nA,186.4600,33.5468\n";
     fs::write(folder.path().join("near.csv"), near).unwrap();
     let run = |more: &[&str]| {
-        let given = ["run", "--name=a", "--bands=D3", "--cutout-size=40px", "-o=out", "--neighbors=near.csv", &url];
+        let given =
+            ["run", "--name=a", "--bands=D3", "--cutout-size=40px", "-o=out", "--neighbors=near.csv", &url];
         spx(folder.path(), &[&given[..], &PLACE, more].concat())
     };
     assert_eq!(run(&[]).code, Some(0));
     let status = |more: &[&str]| -> Value {
         let before = tree(&folder.path().join("out"));
-        let status = spx(folder.path(), &[&["run", "--name=a", "-o=out", "--status", "--json"], more].concat());
+        let status =
+            spx(folder.path(), &[&["run", "--name=a", "-o=out", "--status", "--json"], more].concat());
         assert!(tree(&folder.path().join("out")) == before, "a status changes nothing");
         let status = status.succeeds().json();
         assert_eq!(status["done"].as_array().unwrap().len(), 4);
@@ -32,13 +34,17 @@ fn what_is_stale_is_told_with_its_reason() {
     let stale = |stage: &str, why: &str| {
         let stages = ["query", "download", "processing", "visualization"];
         let from = stages.iter().position(|s| *s == stage).unwrap();
-        let behind = stages[from + 1..].iter().map(|s| ((*s).to_owned(), json!(format!("{stage} comes before it"))));
+        let behind =
+            stages[from + 1..].iter().map(|s| ((*s).to_owned(), json!(format!("{stage} comes before it"))));
         Value::Object(behind.chain([(stage.to_owned(), json!(why))]).collect())
     };
     let changed = "its parameters have changed";
     assert_eq!(status(&[]), json!({}));
     assert_eq!(status(&["--use-magnitude"]), stale("visualization", changed));
-    assert_eq!(status(&["--fwhm-multiplier=3"]), stale("processing", &format!("{changed} (fwhm_multiplier)")));
+    assert_eq!(
+        status(&["--fwhm-multiplier=3"]),
+        stale("processing", &format!("{changed} (fwhm_multiplier)"))
+    );
     assert_eq!(status(&["--cutout-size=30px"]), stale("download", changed));
     assert_eq!(status(&["--bands=D1"]), stale("query", changed));
 

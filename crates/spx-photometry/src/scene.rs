@@ -288,7 +288,11 @@ impl<'a, P: PointSpread> Scene<'a, P> {
     /// Whether the pixels that belong to a source, and those of the background around them, lie
     /// beyond the image.
     pub fn beyond(&self, [x, y]: [f64; 2]) -> RegionBeyond {
-        let margin = if self.options.background == SceneBackground::None { 0.0 } else { self.options.background_margin };
+        let margin = if self.options.background == SceneBackground::None {
+            0.0
+        } else {
+            self.options.background_margin
+        };
         let reach = self.options.fit_radius + margin;
         self.image.view.beyond([x - reach, y - reach], [x + reach, y + reach])
     }

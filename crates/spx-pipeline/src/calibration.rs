@@ -158,10 +158,15 @@ impl Calibration {
     /// Which products are at hand, and what stands in for those that are not.
     pub(crate) fn tell(&self, with_psf: bool, listener: &dyn Listener) {
         let names = |products: &[Option<CalibrationProduct>; 6], else_: &str| {
-            let names: Vec<String> = products.iter().flatten().map(|product| file_name(&product.path)).collect();
+            let names: Vec<String> =
+                products.iter().flatten().map(|product| file_name(&product.path)).collect();
             if names.is_empty() { else_.to_owned() } else { names.join(", ") }
         };
-        let shifted = if self.shift { "those of the files, of QR2 shifted to the scale of QR3" } else { "those of the files" };
+        let shifted = if self.shift {
+            "those of the files, of QR2 shifted to the scale of QR3"
+        } else {
+            "those of the files"
+        };
         listener.detail(&format!("wavelengths: {}", names(&self.wavelengths, shifted)));
         let uncorrected = "none, fluxes are on the scale of each file";
         listener.detail(&format!("flux corrections: {}", names(&self.corrections, uncorrected)));

@@ -14,8 +14,8 @@ use spx_photometry::PsfModel;
 use spx_wcs::CelestialWcs;
 
 use crate::calibration::{Calibration, FrameWavelengths};
-use crate::inputs::{InputError, file_name, known_release};
 use crate::held::HeldCutout;
+use crate::inputs::{InputError, file_name, known_release};
 use crate::psf::psf_model;
 
 /// An opened image: its headers and maps are read, its pixels are not.

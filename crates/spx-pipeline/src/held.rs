@@ -31,7 +31,8 @@ impl HeldCutout {
             CutoutPlace::Sky(position) => wcs.sky_to_pixel(position)?,
         };
         let size = cutout.size.in_pixels_of(wcs.pixel_area(center[0], center[1]).sqrt());
-        let allowed = |side: f64| ROUNDING + if cutout.size.is_in_pixels() { 0.0 } else { PIXEL_SIZES * side };
+        let allowed =
+            |side: f64| ROUNDING + if cutout.size.is_in_pixels() { 0.0 } else { PIXEL_SIZES * side };
         let mut held = Self { share: 1.0, ends_with_detector: true };
         for (k, pixels) in [nx, ny].into_iter().enumerate() {
             let [low, high] = [-0.5, 0.5].map(|half| center[k] + half * size[k]);
@@ -67,7 +68,8 @@ pub(crate) fn smaller_warning(
         cut => format!("{at_edge} end with the detector, {cut} were cut smaller"),
     };
     let (all, size) = (held.count(), cutout.size);
-    (smaller > 0).then(|| format!("{smaller} of {all} cutouts hold less than the {size} asked for: {why}{worse}"))
+    (smaller > 0)
+        .then(|| format!("{smaller} of {all} cutouts hold less than the {size} asked for: {why}{worse}"))
 }
 
 #[cfg(test)]
@@ -85,8 +87,11 @@ mod tests {
     #[test]
     fn shares_tell_the_edge_of_the_detector_from_what_was_cut_off() {
         let center = Position::new(186.4536, 33.5468).unwrap();
-        let plan =
-            SurveyOptions { observations: 1, detectors: vec![Detector::new(3).unwrap()], ..Default::default() };
+        let plan = SurveyOptions {
+            observations: 1,
+            detectors: vec![Detector::new(3).unwrap()],
+            ..Default::default()
+        };
         let pointing = &survey(center, &plan).unwrap()[0];
         let folder = tempfile::tempdir().unwrap();
         let check = |[x0, y0, nx, ny]: [usize; 4], center: &str, size: &str, share: f64, ends: bool| {

@@ -47,8 +47,8 @@ impl MadeHow {
     /// tables of spx, light curves of a batch. Nothing where it is not said.
     pub fn of(path: &Path) -> Self {
         let beside = path.parent().map(|directory| directory.join("..").join(MADE_FILE));
-        let kept = [Some(path.join(MADE_FILE)), beside].into_iter().flatten();
-        let kept = kept.filter_map(|path| toml::from_str(&std::fs::read_to_string(path).ok()?).ok()).next();
+        let mut kept = [Some(path.join(MADE_FILE)), beside].into_iter().flatten();
+        let kept = kept.find_map(|path| toml::from_str(&std::fs::read_to_string(path).ok()?).ok());
         kept.or_else(|| Self::of_comments(path)).unwrap_or_default()
     }
 
@@ -57,7 +57,9 @@ impl MadeHow {
         let file = BufReader::new(std::fs::File::open(path).ok()?.take(MOST_COMMENTS));
         let comments = file.lines().map_while(Result::ok).take_while(|line| line.starts_with('#'));
         for line in comments {
-            if let Some((creator, settings)) = line.strip_prefix(MADE_BY).and_then(|by| by.split_once(" with ")) {
+            if let Some((creator, settings)) =
+                line.strip_prefix(MADE_BY).and_then(|by| by.split_once(" with "))
+            {
                 let settings = vec![settings.to_owned()];
                 return Some(Self { creator: creator.to_owned(), settings, ..Self::default() });
             }
@@ -126,11 +128,15 @@ mod tests {
             std::fs::write(&path, text).unwrap();
             path
         };
-        let csv = write("a.csv", "# SPHEREx Light Curve Data\n# Made by spx 0.0.1 with a = 1, b = [1, 2]\n#\nflux\n1\n");
+        let csv = write(
+            "a.csv",
+            "# SPHEREx Light Curve Data\n# Made by spx 0.0.1 with a = 1, b = [1, 2]\n#\nflux\n1\n",
+        );
         let of_csv = MadeHow::of(&csv);
         assert_eq!((of_csv.creator.as_str(), of_csv.settings.len()), ("spx 0.0.1", 1));
         assert_eq!(of_csv.settings[0], "a = 1, b = [1, 2]");
-        let ecsv = "# %ECSV 1.0\n# meta:\n#   settings: ['a = 1', 'b = ''x''']\n# schema: astropy-2.0\nflux\n";
+        let ecsv =
+            "# %ECSV 1.0\n# meta:\n#   settings: ['a = 1', 'b = ''x''']\n# schema: astropy-2.0\nflux\n";
         assert_eq!(MadeHow::of(&write("a.ecsv", ecsv)).settings, ["a = 1, b = 'x'"]);
         assert_eq!(MadeHow::of(&write("plain.csv", "flux\n1\n")), MadeHow::default());
         assert_eq!(MadeHow::of(&folder.path().join("none")), MadeHow::default());
@@ -143,8 +149,10 @@ mod tests {
         let comments = both.comments("star");
         assert_eq!(
             comments,
-            format!("# source: star\n# creator: {CREATOR}\n# measured_by: spx 0.0.1\n# calibration: m.fits\n\
-                     # settings: a = 1, b = [1, 2], c = 1\n")
+            format!(
+                "# source: star\n# creator: {CREATOR}\n# measured_by: spx 0.0.1\n# calibration: m.fits\n\
+                     # settings: a = 1, b = [1, 2], c = 1\n"
+            )
         );
     }
 }

@@ -128,7 +128,9 @@ mod tests {
         let file = folder.path().join("c.toml");
         let read = |text: &str| {
             std::fs::write(&file, text).unwrap();
-            MeasuringCommand::Batch.resolve::<BatchConfig>(Some(&file), Table::new()).map_err(|e| e.to_string())
+            MeasuringCommand::Batch
+                .resolve::<BatchConfig>(Some(&file), Table::new())
+                .map_err(|e| e.to_string())
         };
         let run = "name = 'x'\ncutout_size = '60px'\nra = 1.0\n";
         let error = read(&format!("{run}fwhm_multiplyer = 3.0\n")).unwrap_err();

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use spx_archive::{
-    ArchiveClient, ArchiveUrl, ClientOptions, Cutout, DownloadSource, MjdRange, RetryOptions, SearchShape, Selection,
-    SurveyFields,
+    ArchiveClient, ArchiveUrl, ClientOptions, Cutout, DownloadSource, MjdRange, RetryOptions, SearchShape,
+    Selection, SurveyFields,
 };
 use spx_core::release::ReleaseChoice;
 

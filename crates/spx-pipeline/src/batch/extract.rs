@@ -301,7 +301,12 @@ impl Extraction<'_> {
         // In the order of the catalog again.
         rows.sort_unstable_by_key(|(number, _)| *number);
         unmeasured.sort_unstable_by_key(|(number, _)| *number);
-        Ok(Measured { info, rows, unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect(), cut_off })
+        Ok(Measured {
+            info,
+            rows,
+            unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect(),
+            cut_off,
+        })
     }
 
     /// Hands on each source of the catalog that lies on an image, by its number, with its row or

@@ -20,8 +20,8 @@ use crate::catalog::report_rejected;
 use crate::forecast::WorkForecast;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
-use crate::newest::{NewestInputs, newest_inputs};
 use crate::made::MADE_FILE;
+use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
 use crate::photometry::files::cut_warning;
@@ -73,7 +73,10 @@ impl<'a> BatchRun<'a> {
         report_rejected(&catalog, listener);
         setup.tell(listener);
         let AggregateOptions { buckets, format, .. } = parameters.aggregate;
-        listener.detail(&format!("catalog: {} sources; tables as {format}, sorted in {buckets} parts", catalog.len()));
+        listener.detail(&format!(
+            "catalog: {} sources; tables as {format}, sorted in {buckets} parts",
+            catalog.len()
+        ));
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
             StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };

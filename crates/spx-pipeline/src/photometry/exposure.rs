@@ -23,21 +23,22 @@ use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
-    ApertureMethod, ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
-    PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, RegionBeyond, Scene, SceneBackground, SceneFit,
-    SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
+    ApertureMethod, ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement,
+    NoSceneFlux, Photometer, PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, RegionBeyond,
+    Scene, SceneBackground, SceneFit, SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage,
+    check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
 use super::settings::{MeasurementMethod, PhotometryParameters, PixelArea};
 use super::source::{NeighborSources, SkyTarget};
-use crate::{Listener, PipelineError};
 use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
 use crate::held::HeldCutout;
 use crate::inputs::InputError;
 use crate::kept_fits::KeptFit;
 use crate::zodi::FittedForeground;
+use crate::{Listener, PipelineError};
 
 /// What all exposures of a run have in common.
 pub struct PhotometrySetup {
@@ -60,7 +61,13 @@ impl PhotometrySetup {
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
         let calibration = Calibration::find(&parameters.calibration, mirror)?;
-        Ok(Self { parameters, calibration, neighbors: NeighborSources::default(), cutout: None, psfs: Arc::default() })
+        Ok(Self {
+            parameters,
+            calibration,
+            neighbors: NeighborSources::default(),
+            cutout: None,
+            psfs: Arc::default(),
+        })
     }
 
     /// What was chosen for measurements, and which products are at hand.
@@ -69,10 +76,14 @@ impl PhotometrySetup {
         let (aperture, background) = (&options.aperture, &options.background);
         let how = match method {
             MeasurementMethod::Aperture => match aperture.method {
-                ApertureMethod::Fwhm => format!("{} FWHM of the {} wide", aperture.fwhm_multiplier, aperture.fwhm_source),
+                ApertureMethod::Fwhm => {
+                    format!("{} FWHM of the {} wide", aperture.fwhm_multiplier, aperture.fwhm_source)
+                }
                 ApertureMethod::Fixed => format!("{} px wide", aperture.diameter),
             },
-            MeasurementMethod::Psf | MeasurementMethod::Scene => format!("pixels within {} px", scene.fit_radius),
+            MeasurementMethod::Psf | MeasurementMethod::Scene => {
+                format!("pixels within {} px", scene.fit_radius)
+            }
         };
         let around = match method {
             MeasurementMethod::Aperture => background.method.to_string(),
@@ -127,7 +138,10 @@ impl OpenExposure {
     pub fn open(path: &Path, setup: &PhotometrySetup) -> Result<Self, InputError> {
         let frame = Frame::open(path, &setup.calibration)?;
         let mut info = frame.exposure_info()?;
-        info.cutout = setup.cutout.as_ref().and_then(|cutout| HeldCutout::of(cutout, frame.metadata(), &frame.maps.celestial));
+        info.cutout = setup
+            .cutout
+            .as_ref()
+            .and_then(|cutout| HeldCutout::of(cutout, frame.metadata(), &frame.maps.celestial));
         let parent_offset = frame.parent_offset()?;
         Ok(Self { frame, info, parent_offset })
     }

@@ -13,8 +13,8 @@ use crate::archive::{ArchiveIdentifiers, ArchiveOrder, DeliveredFiles, QUERY_SUM
 use crate::calibration::calibration_lines;
 use crate::clock::now;
 use crate::forecast::WorkForecast;
-use crate::outcome::InputOutcome;
 use crate::made::MadeHow;
+use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::cutouts::draw_cutouts;
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};

@@ -367,10 +367,7 @@ fn summary(sources: &[TargetReport], settings: Vec<String>) -> CellTable<'_> {
             column("reason", Text, "", "meta.note", "Why it is not measured"),
         ],
         rows: sources.iter().map(row).collect(),
-        head: vec![
-            ("creator", HeadValue::Text(CREATOR.to_owned())),
-            ("settings", HeadValue::List(settings)),
-        ],
+        head: vec![("creator", HeadValue::Text(CREATOR.to_owned())), ("settings", HeadValue::List(settings))],
     }
 }
 

@@ -84,8 +84,7 @@ pub fn resolve_related<C: Configuration>(
         let text = std::fs::read_to_string(path)
             .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
         let parsed = parse::<C>(&text, home().as_deref(), related);
-        (table, taken) =
-            parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?;
+        (table, taken) = parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?;
     }
     let settings = settings_of::<C>();
     for (key, mut value) in given {
