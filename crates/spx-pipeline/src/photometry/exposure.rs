@@ -23,10 +23,9 @@ use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
-    ApertureMethod, ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement,
-    NoSceneFlux, Photometer, PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, RegionBeyond,
-    Scene, SceneBackground, SceneFit, SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage,
-    check_place,
+    ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
+    PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, RegionBeyond, Scene, SceneBackground,
+    SceneFit, SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
@@ -72,28 +71,7 @@ impl PhotometrySetup {
 
     /// What was chosen for measurements, and which products are at hand.
     pub fn tell(&self, listener: &dyn Listener) {
-        let PhotometryParameters { method, options, scene, zodi, pixel_area, .. } = &self.parameters;
-        let (aperture, background) = (&options.aperture, &options.background);
-        let how = match method {
-            MeasurementMethod::Aperture => match aperture.method {
-                ApertureMethod::Fwhm => {
-                    format!("{} FWHM of the {} wide", aperture.fwhm_multiplier, aperture.fwhm_source)
-                }
-                ApertureMethod::Fixed => format!("{} px wide", aperture.diameter),
-            },
-            MeasurementMethod::Psf | MeasurementMethod::Scene => {
-                format!("pixels within {} px", scene.fit_radius)
-            }
-        };
-        let around = match method {
-            MeasurementMethod::Aperture => background.method.to_string(),
-            MeasurementMethod::Psf | MeasurementMethod::Scene => scene.background.to_string(),
-        };
-        let (method, flags) = (method.name(), &options.bad_flags);
-        listener.detail(&format!("photometry: {method}, {how}; background {around}; bad flags {flags}"));
-        listener.detail(&format!("zodiacal light: {}", zodi.options.mode));
-        let area = pixel_area.map_or("map where there is one, else local", PixelArea::name);
-        listener.detail(&format!("pixel area: {area}"));
+        self.parameters.chosen().iter().for_each(|line| listener.detail(line));
         self.calibration.tell(true, listener);
     }
 
