@@ -35,7 +35,7 @@ fn written_configurations_serve_every_command() {
         let told = format!("is a configuration of `spx {of}`: what both commands have is taken");
         let passed = measured.stderr.lines().find(|line| line.starts_with("passed over: ")).unwrap();
         assert!(measured.stderr.contains(&told) && passed.contains("workers"), "{}", measured.stderr);
-        assert_eq!(passed.contains(" ra,"), of == "batch", "{passed}");
+        assert_eq!(passed.contains("catalog"), of == "batch", "{passed}");
         let out = format!("-o=batch_{of}");
         let batch = spx(&["batch", "--catalog=c.csv", "--input=run/data", &out, &config]);
         assert_eq!(batch.stderr.contains(&told), of == "run", "{}", batch.stderr);

@@ -81,15 +81,19 @@ fn cutouts_that_hold_less_than_asked_for_are_told_once_and_in_the_tables() {
     };
     let told = "warning: 6 of 6 cutouts hold less than the 60px asked for: 6 were cut smaller";
     let run = ask("run", &["--cutout-size=60px", "-o=less"]);
-    assert_eq!(run.stderr, format!("{told}; apertures and backgrounds are whole\n"));
+    let about = |run: &tools::Run| -> Vec<String> {
+        run.stderr.lines().filter(|line| line.contains("cutout")).map(str::to_owned).collect()
+    };
+    assert_eq!(about(&run), [format!("{told}; apertures and backgrounds are whole")]);
     let rows = |directory: &str| {
         table(&fs::read_to_string(folder.path().join(directory).join("results/lightcurve.csv")).unwrap())
     };
     for row in rows("less") {
-        assert_eq!((row["cutout_share"].as_str(), row["fallbacks"].as_str()), ("0.64", ""), "{row:?}");
+        assert_eq!(row["cutout_share"], "0.64");
+        assert!(!row["fallbacks"].contains("background"), "{row:?}");
     }
     let fetched = ask("download", &["--cutout-size=60px", "-o=files"]);
-    assert_eq!(fetched.stderr, format!("{told}\n"));
+    assert_eq!(about(&fetched), [told]);
     let summary = fs::read_to_string(folder.path().join("files/query_summary.toml")).unwrap();
     assert!(summary.contains("smaller_cutouts = 6"), "{summary}");
 
@@ -113,11 +117,12 @@ fn cutouts_that_harm_the_measurement_are_told_apart() {
         "warning: on 6 of 6 images {words} there is less background than asked for (cut_background in \
          fallbacks); larger cutouts would hold both\n"
     );
-    assert_eq!(ask(&["run", "-q"], &small).stderr, less);
+    let run = ask(&["run", "-q"], &small);
+    assert!(run.stderr.matches(&less).count() == 1, "{}", run.stderr);
     let at_hand = ask(&["photometry", "-q", "out/data"], &[]);
-    assert_eq!(at_hand.stderr, less);
+    assert!(at_hand.stderr.matches(&less).count() == 1, "{}", at_hand.stderr);
     for row in table(&at_hand.stdout) {
-        assert_eq!(row["fallbacks"], "clipped_background cut_background");
+        assert!(row["fallbacks"].contains("clipped_background cut_background"), "{row:?}");
         assert!(row["cutout_share"].is_empty(), "nothing was asked for");
     }
     let wide = ["--aperture-method=fixed", "--aperture-diameter=13"];
@@ -134,6 +139,6 @@ fn cutouts_that_harm_the_measurement_are_told_apart() {
     let batch = |more: &[&str]| spx(folder.path(), &[&batch[..], &window, more].concat());
     let told = "warning: for 6 sources on images (each counts on each image) the cutout ends";
     for run in [batch(&[]), batch(&["--resume"])] {
-        assert!(run.code == Some(0) && run.stderr.starts_with(told), "{}", run.stderr);
+        assert!(run.code == Some(0) && run.stderr.contains(told), "{}", run.stderr);
     }
 }

@@ -29,6 +29,7 @@ impl Places {
         for (name, text) in [
             ("bad.fits", "x"),
             ("file", ""),
+            ("old.png", ""),
             ("c.csv", "id,ra,dec\n1,186.4536,33.5468\n"),
             ("far.csv", "id,ra,dec\n1,10,-60\n"),
             ("empty.csv", "flux,flux_error,wavelength,bandwidth,band,is_good\n"),
@@ -128,7 +129,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
             "lightcurve 1 batch -o c.csv",
             "drizzle HERE --width=1 --height=1 --detector=3 --input=image.fits -o cube",
             "cube spectrum CUBE HERE -o c.csv",
-            "cube plot CUBE -o CUBE",
+            "cube plot CUBE -o old.png",
             "config init -o c.csv",
         ],
     ),
@@ -155,8 +156,8 @@ const CAUSES: [(&str, &[&str]); 9] = [
             "photometry IMAGE bad.fits HERE",
             "photometry none.fits HERE",
             "batch --catalog=c.csv --input image.fits bad.fits -o b",
-            "drizzle HERE --width=1 --height=1 --detector=3 -o z --input image.fits bad.fits",
-            "mosaic HERE --width=1 --height=1 --wave=1.6..2.4 -o z --input image.fits bad.fits",
+            "drizzle HERE --width=1 --height=1 --detector=3 -o z --overwrite --input image.fits bad.fits",
+            "mosaic HERE --width=1 --height=1 --wave=1.6..2.4 -o z --overwrite --input image.fits bad.fits",
             "inspect IMAGE bad.fits",
             "inspect none.fits",
             "cube info bad.fits",
@@ -248,8 +249,7 @@ fn every_cause_has_the_documented_exit_code() {
 #[test]
 fn an_interruption_has_the_documented_exit_code() {
     let code = documented()["Ctrl-C, TERM or HUP"];
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let places = Places::new(&format!("http://{}", silent.local_addr().unwrap()));
+    let mut places = Places::new("");
     for line in [
         "query HERE URL",
         "download HERE URL -o d",
@@ -260,6 +260,8 @@ fn an_interruption_has_the_documented_exit_code() {
         "photometry IMAGE HERE --neighbors=gaia URL",
     ] {
         for (signal, json) in [("INT", false), ("TERM", true)] {
+            let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+            places.url = format!("http://{}", silent.local_addr().unwrap());
             let words = places.words(line);
             let words: Vec<&str> = words.iter().map(String::as_str).chain(json.then_some("--json")).collect();
             let mut child = command(places.folder.path(), &words);

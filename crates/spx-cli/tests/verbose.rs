@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use tools::local::{PLACE, archive};
 use tools::{input, spx};
 
-const SEARCH: [&str; 1] = ["release newest, fields all; 3 tries, 60 s without an answer"];
+const SEARCH: [&str; 1] = ["release newest, fields all; 6 tries, 60 s without an answer"];
 const PHOTOMETRY: [&str; 6] = [
     "photometry: aperture, 2.5 FWHM of the psf wide; background annulus; bad flags photometry",
     "zodiacal light: fit",

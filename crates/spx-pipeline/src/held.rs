@@ -33,18 +33,16 @@ impl HeldCutout {
         let size = cutout.size.in_pixels_of(wcs.pixel_area(center[0], center[1]).sqrt());
         let allowed =
             |side: f64| ROUNDING + if cutout.size.is_in_pixels() { 0.0 } else { PIXEL_SIZES * side };
-        let mut held = Self { share: 1.0, ends_with_detector: true };
+        let (mut held_area, mut ends_with_detector) = (1.0, true);
         for (k, pixels) in [nx, ny].into_iter().enumerate() {
             let [low, high] = [-0.5, 0.5].map(|half| center[k] + half * size[k]);
             let within = |start: f64, end: f64| (high.min(end) - low.max(start)).max(0.0);
             let in_file = within(-0.5, pixels as f64 - 0.5);
             let on_detector = within(-0.5 - offset[k], Detector::NPIX as f64 - 0.5 - offset[k]);
-            if size[k] - in_file > allowed(size[k]) {
-                held.share *= in_file / size[k];
-            }
-            held.ends_with_detector &= on_detector - in_file <= allowed(size[k]);
+            held_area *= if size[k] - in_file > allowed(size[k]) { in_file } else { size[k] };
+            ends_with_detector &= on_detector - in_file <= allowed(size[k]);
         }
-        Some(held)
+        Some(Self { share: held_area / (size[0] * size[1]), ends_with_detector })
     }
 
     /// Whether something is missing.
