@@ -96,7 +96,9 @@ fn a_copied_part_has_the_bytes_of_a_written_one() {
         new.read_pixels(0, &mut whole).unwrap();
         let tile: Vec<f32> = new.read_tile(7 + 6).unwrap();
         assert_eq!(tile.len(), 26 * 16, "the last of the first plane");
-        assert!(tile.chunks_exact(16).zip(64..90).all(|(row, y)| row == &whole[400 * y + 384..400 * (y + 1)]));
+        assert!(
+            tile.chunks_exact(16).zip(64..90).all(|(row, y)| row == &whole[400 * y + 384..400 * (y + 1)])
+        );
         assert!(new.read_tile::<f32>(28).is_err());
     }
 }

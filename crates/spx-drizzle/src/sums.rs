@@ -169,11 +169,7 @@ impl Drizzler {
     }
 
     /// Puts sums back, all of them or those of some tiles, which are zero.
-    fn put_back<K: KeptSums>(
-        &mut self,
-        kept: &mut K,
-        part: Option<&ReachedTiles>,
-    ) -> Result<(), K::Error> {
+    fn put_back<K: KeptSums>(&mut self, kept: &mut K, part: Option<&ReachedTiles>) -> Result<(), K::Error> {
         let plan = self.plan.clone();
         let [nz, ny, nx] = plan.cube_shape();
         let (optional, words) = (plan.optional_sums(), plan.context_words(kept.exposures()));

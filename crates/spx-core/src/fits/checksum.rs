@@ -130,7 +130,8 @@ mod tests {
         let whole = WordSum::default().add(&bytes);
         for cuts in [[0, 1], [1, 2], [2, 9], [5, 103], [6, 6], [7, 315]] {
             let parts = [0..cuts[0], cuts[0]..cuts[1], cuts[1]..bytes.len()];
-            let add = |sum: WordSum, part: std::ops::Range<usize>| sum.add_at(part.start as u64, &bytes[part]);
+            let add =
+                |sum: WordSum, part: std::ops::Range<usize>| sum.add_at(part.start as u64, &bytes[part]);
             assert_eq!(parts.into_iter().fold(WordSum::default(), add), whole, "{cuts:?}");
         }
     }

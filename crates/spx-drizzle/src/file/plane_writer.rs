@@ -64,11 +64,10 @@ impl PlaneWriter<'_> {
         };
         let Self { fits, kept, progress, .. } = self;
         if let Some(kept) = kept {
-            let write =
-                |fits: &mut FitsWriter, part: &[Range<usize>; 2], buffers: &(Vec<f32>, Vec<f32>)| {
-                    let (values, steps) = (tile_of(&buffers.0, nx, part), tile_of(&buffers.1, nx, part));
-                    Ok(fits.write_rounded_tile(&values, &steps)?)
-                };
+            let write = |fits: &mut FitsWriter, part: &[Range<usize>; 2], buffers: &(Vec<f32>, Vec<f32>)| {
+                let (values, steps) = (tile_of(&buffers.0, nx, part), tile_of(&buffers.1, nx, part));
+                Ok(fits.write_rounded_tile(&values, &steps)?)
+            };
             kept.packed(fits, (name, nz), &mut buffers, fill, write, || step(*progress, 1))?;
             return Ok(fits.checksum()?);
         }

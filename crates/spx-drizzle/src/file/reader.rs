@@ -223,9 +223,8 @@ impl CubeFile {
         first: usize,
         out: &mut [T],
     ) -> Result<(), CubeFileError> {
-        let mut from = |reader: &mut FitsReader, hdu| {
-            reader.move_to(hdu).and_then(|()| reader.read_pixels(first, out))
-        };
+        let mut from =
+            |reader: &mut FitsReader, hdu| reader.move_to(hdu).and_then(|()| reader.read_pixels(first, out));
         let read = match (self.kind, array) {
             (FileKind::Mosaic { only_mean: true, .. }, CubeArray::Variance) => {
                 out.fill(T::UNDEFINED.unwrap_or_default());

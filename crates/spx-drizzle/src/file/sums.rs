@@ -445,7 +445,9 @@ impl SumsReader<'_> {
             return Ok(());
         };
         if reader.tile_shape()?.is_none() {
-            return Ok(part.pixels(z).try_for_each(|run| reader.read_pixels(first + run.start, &mut out[run]))?);
+            return Ok(part
+                .pixels(z)
+                .try_for_each(|run| reader.read_pixels(first + run.start, &mut out[run]))?);
         }
         for tile in part.tiles(z) {
             let [rows, columns] = part.window(tile);
