@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::error::FitsError;
 use super::header_form::{HeaderForm, card_images};
-use super::number::{FitsNumber, encode};
+use super::number::{FitsNumber, NumberType, encode};
 use super::packing::{OpenTiles, PackedTile, PackingFault, TilePacker, TilePacking, TilePlace, packed_tile};
 use super::reader::{FitsReader, check_range};
 use super::tiles::PackedRow;
@@ -201,7 +201,7 @@ impl FitsWriter {
         let available = count.min(image.shape.iter().product());
         check_range(pixels.start, pixels.len(), available, || label.clone())?;
         let size = kind.size();
-        let (mut bytes, mut values) = (Vec::new(), Vec::new());
+        let mut bytes = Vec::new();
         let mut replaced = replaced.into_iter();
         let mut next = replaced.next();
         for start in pixels.clone().step_by(COPIED / size) {
@@ -210,11 +210,8 @@ impl FitsWriter {
             source.read_at(image.data + (start * size) as u64, &mut bytes)?;
             while let Some((first, run)) = next.filter(|(first, _)| (start..end).contains(first)) {
                 let (here, rest) = run.split_at(run.len().min(end - first));
-                values.clear();
-                encode(here, kind, zero, &mut values).map_err(|index| {
-                    does_not_fit(WriteFault::DoesNotFit(index), "write pixels", &label, first)
-                })?;
-                bytes[(first - start) * size..][..values.len()].copy_from_slice(&values);
+                put(here, (kind, zero), &mut bytes[(first - start) * size..])
+                    .map_err(|fault| does_not_fit(fault, "write pixels", &label, first))?;
                 next = if rest.is_empty() { replaced.next() } else { Some((end, rest)) };
             }
             self.write_data((start * size) as u64, &bytes)?;
@@ -318,6 +315,18 @@ impl FitsWriter {
         hdu.size += length;
         Ok(())
     }
+}
+
+/// Puts values in the place of the first bytes.
+fn put<T: FitsNumber>(
+    values: &[T],
+    (kind, zero): (NumberType, i64),
+    bytes: &mut [u8],
+) -> std::result::Result<(), WriteFault> {
+    let mut encoded = Vec::with_capacity(values.len() * kind.size());
+    encode(values, kind, zero, &mut encoded).map_err(WriteFault::DoesNotFit)?;
+    bytes[..encoded.len()].copy_from_slice(&encoded);
+    Ok(())
 }
 
 const UNLIKE: FitsError = FitsError::Unsupported("copying pixels of an image of another form");
