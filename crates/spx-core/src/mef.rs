@@ -410,14 +410,20 @@ fn check_shape(reader: &mut FitsReader, [ny, nx]: [usize; 2]) -> Result<(), MefP
     Err(MefProblem::Shape { found, expected: format!("[{ny}, {nx}] as in IMAGE") })
 }
 
-/// The archive writes `MJy / sr`; blanks, `**` and `^` make no difference.
+/// The archive writes `MJy / sr`; blanks, `**` and `^` make no difference, and a negative power is
+/// what stands behind a slash (`MJy sr-1`, `MJy2.sr**-2`).
 fn check_unit(header: &Header, expected: &'static str, required: bool) -> Result<(), MefProblem> {
     let found = match header.optional_text("BUNIT")? {
         Some(found) => found,
         None if required => return Err(HeaderError::Missing { keyword: "BUNIT".into() }.into()),
         None => return Ok(()),
     };
-    let plain: String = found.chars().filter(|c| !" *^()".contains(*c)).collect();
+    let mut plain: String = found.chars().filter(|c| !" *^()".contains(*c)).collect();
+    for (power, divided) in [("sr-1", "/sr"), ("sr-2", "/sr2")] {
+        if let Some(rest) = plain.strip_suffix(power) {
+            plain = rest.trim_end_matches('.').to_owned() + divided;
+        }
+    }
     let squared = expected == "MJy2/sr2" && plain == "MJy/sr2" && found.contains('(');
     if plain == expected || squared {
         return Ok(());
