@@ -264,7 +264,10 @@ impl DownloadProgress for Terminal {
     }
 
     fn done(&self, report: &FileReport) {
-        if let DownloadOutcome::Failed { cause } = &report.outcome {
+        // Files that were broken off by the user are no news to him.
+        if let DownloadOutcome::Failed { cause } = &report.outcome
+            && !interrupted()
+        {
             self.warning(&format!("{}: {cause}", report.target.file_name()));
         }
     }

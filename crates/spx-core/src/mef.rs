@@ -540,3 +540,28 @@ fn read_wave_table(reader: &mut FitsReader) -> Result<WaveTableData, MefProblem>
     }
     Ok(WaveTableData { x, y, values })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_known_however_they_are_written() {
+        let check = |unit: &str, expected| {
+            let mut header = Header::new();
+            header.set("BUNIT", unit, "");
+            check_unit(&header, expected, true)
+        };
+        for unit in ["MJy/sr", "MJy / sr", "MJy sr-1", "MJy.sr-1", "MJy sr**(-1)", "MJy*sr^-1"] {
+            assert!(check(unit, "MJy/sr").is_ok(), "{unit}");
+            assert!(check(unit, "MJy2/sr2").is_err(), "{unit}");
+        }
+        for unit in ["MJy2 / sr2", "(MJy/sr)**2", "MJy2 sr-2", "MJy^2.sr^-2"] {
+            assert!(check(unit, "MJy2/sr2").is_ok(), "{unit}");
+            assert!(check(unit, "MJy/sr").is_err(), "{unit}");
+        }
+        for unit in ["", "Jy/sr", "mJy sr-1", "MJy", "MJy sr", "MJy-1 sr-1"] {
+            assert!(check(unit, "MJy/sr").is_err(), "{unit}");
+        }
+    }
+}
