@@ -458,7 +458,7 @@ fn what_does_not_go_together_is_refused() {
     drizzle(folder, &["--sums-only"], &FILES[2..]).fails(2, &["sums_only needs accumulate"]);
 
     let cube = input("d3_a.fits").display().to_string();
-    finalize(folder, &[&cube]).fails(1, &["not an accumulator"]);
+    finalize(folder, &[&cube]).fails(1, &["not a file of running sums"]);
     spx(folder, &["cube", "finalize", "sums.fits", "-o", "sums.fits", "--overwrite"])
         .fails(2, &["named twice"]);
     fs::write(folder.join("half.fits"), &sums[..sums.len() / 2]).unwrap();

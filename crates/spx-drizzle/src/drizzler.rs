@@ -218,7 +218,7 @@ impl Drizzler {
             let step = background::step(plan.shape, sources.len());
             let mut stack = DrizzleStack::new(plan, 0..plan.tiles().count(), step);
             self.stack(&mut stack, sources, &load, &[], progress)?;
-            corrections = stack.background(sources.len(), form).solve();
+            corrections = stack.background(sources.len(), form).solve(Interruption(Some(progress)))?;
         }
         let mut median = None;
         if let Some(options) = &options.rejection {
@@ -227,7 +227,7 @@ impl Drizzler {
             for part in parts(plan, sources.len(), options.memory) {
                 let mut stack = DrizzleStack::new(plan, part, 1);
                 self.stack(&mut stack, sources, &load, &corrections, progress)?;
-                stack.finish(&mut cube);
+                stack.finish(&mut cube, Interruption(Some(progress)))?;
             }
             median = Some(Arc::new(cube));
         }

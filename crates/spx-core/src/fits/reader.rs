@@ -368,6 +368,19 @@ impl FitsReader {
         table.read_cell(source, name, row)
     }
 
+    /// The whole numbers of a column in `rows` rows from row `row` [0-based] on, with all their
+    /// digits: those of the unsigned types that TZERO makes, up to 2^64, are not rounded. `None`
+    /// stands for TNULL.
+    ///
+    /// # Errors
+    /// Where there is no such column, it does not hold one whole number a row or is scaled
+    /// (TSCAL), or it has fewer rows.
+    pub fn read_integer_column(&mut self, name: &str, row: usize, rows: usize) -> Result<Vec<Option<i128>>> {
+        let (table, source) = self.table()?;
+        check_range(row, rows, table.rows(), || format!("column {name}"))?;
+        table.read_integers(source, name, row..row + rows)
+    }
+
     /// The strings of a column in `rows` rows from row `row` [0-based] on, without trailing blanks.
     ///
     /// # Errors

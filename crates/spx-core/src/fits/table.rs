@@ -225,6 +225,37 @@ impl TableLayout {
         Ok(())
     }
 
+    /// Whole numbers, one a row, with all their digits, those of unsigned types (TZERO) too; `None`
+    /// where TNULL stands.
+    pub(super) fn read_integers(
+        &self,
+        source: &ByteSource,
+        name: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<Option<i128>>, FitsError> {
+        let column = self.find(name)?;
+        let Scaling { scale, zero, null } = column.scaling;
+        let number = match column.format {
+            CellFormat { kind: CellKind::Number(number), repeat: 1, .. } if !number.is_real() => number,
+            _ => return Err(FitsError::Unsupported("reading whole numbers from a column of another type")),
+        };
+        if scale != 1.0 || zero.fract() != 0.0 || zero.abs() > 2f64.powi(63) {
+            return Err(FitsError::Unsupported("reading whole numbers from a column that is scaled"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and no larger than 2^63")]
+        let zero = zero as i128;
+        super::reader::check_range(rows.start, rows.len(), self.rows, || self.at(name))?;
+        let mut numbers = Vec::with_capacity(rows.len());
+        self.cells(source, column, rows, |cell| {
+            let mut held = [0_i64];
+            decode(cell, number, &Scaling::NONE, &mut held)
+                .map_err(|_| self.does_not_fit(name, numbers.len()))?;
+            numbers.push((null != Some(held[0])).then(|| i128::from(held[0]) + zero));
+            Ok(())
+        })?;
+        Ok(numbers)
+    }
+
     /// All elements of one cell, of fixed or variable length.
     pub(super) fn read_cell<T: FitsNumber>(
         &self,
