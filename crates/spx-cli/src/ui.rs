@@ -122,21 +122,38 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// Ctrl-C, the request to end, and the end of the terminal.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
+/// Whether a signal ends the process at once, with exit code 130: until a command attends to them.
+static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// From now on a signal ends the process with exit code 130, until [`catch_interrupts`]. Signals
+/// that were ignored when the program began, as by `nohup`, stay ignored.
+pub(crate) fn end_on_signals() -> std::io::Result<()> {
+    for signal in attended_signals() {
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&UNATTENDED))?;
+    }
+    Ok(())
+}
+
 /// From now on the first Ctrl-C (or TERM, or HUP) asks the running task to stop and to clean up; a
-/// second one ends the process at once. Signals that were ignored when the program began, as by
-/// `nohup`, stay ignored.
+/// second one ends the process at once.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     if CAUGHT.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    let ignored = ignored_signals();
-    for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
+    for signal in attended_signals() {
         // In this order: the first signal does not yet find the flag set.
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&INTERRUPTED))?;
         flag::register(signal, Arc::clone(&INTERRUPTED))?;
     }
+    UNATTENDED.store(false, Ordering::SeqCst);
     Ok(())
+}
+
+/// Those that were not ignored when the program began. (Those that are caught are not ignored.)
+fn attended_signals() -> impl Iterator<Item = i32> {
+    let ignored = ignored_signals();
+    SIGNALS.into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
 /// The signals that this process ignores, by their bits from 0; none where the system has no such

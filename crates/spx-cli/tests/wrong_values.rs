@@ -52,6 +52,13 @@ fn negative_values_are_answered_by_their_option() {
 
 #[test]
 fn simulations_that_cannot_be_are_refused_at_once() {
+    let folder = tempdir().unwrap();
+    fs::create_dir(folder.path().join("out")).unwrap();
+    fs::write(folder.path().join("out/truth.csv"), "mine").unwrap();
+    let line = format!("simulate {AT} -o out --exposures=1 --size=16");
+    let again = spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+    again.fails(2, &["out/truth.csv exists; choose another directory"]);
+    assert_eq!(names(&folder.path().join("out")), ["truth.csv"]);
     for (option, word) in [
         ("--unflagged-hits=2", "unflagged_hits = 2"),
         ("--airglow=nan", "airglow = NaN"),
@@ -93,6 +100,7 @@ fn a_query_replaces_nothing_but_summaries() {
 fn home_is_known_behind_the_equals_sign_of_every_option() {
     let folder = tempdir().unwrap();
     let home = std::env::home_dir().unwrap().join("no/such/directory");
-    let run = spx(folder.path(), &["calibration", "status", "--directory=~/no/such/directory", "--detectors=D3"]);
+    let run =
+        spx(folder.path(), &["calibration", "status", "--directory=~/no/such/directory", "--detectors=D3"]);
     assert!(run.stdout.contains(&home.display().to_string()), "{} {}", run.stdout, run.stderr);
 }
