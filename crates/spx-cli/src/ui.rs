@@ -103,6 +103,13 @@ pub(crate) fn note(verbosity: Verbosity, text: &str) {
     }
 }
 
+/// A line that only those hear who ask for more.
+pub(crate) fn detail(verbosity: Verbosity, text: &str) {
+    if verbosity >= Verbosity::Verbose(1) {
+        note(verbosity, text);
+    }
+}
+
 /// Data, to standard output. A closed pipe (as of `| head`) is no error.
 pub(crate) fn data(text: &str) -> std::io::Result<()> {
     data_bytes(text.as_bytes())
@@ -293,6 +300,10 @@ impl DownloadProgress for Terminal {
 impl Listener for Terminal {
     fn note(&self, text: &str) {
         self.bar.suspend(|| note(self.verbosity, text));
+    }
+
+    fn detail(&self, text: &str) {
+        self.bar.suspend(|| detail(self.verbosity, text));
     }
 
     fn warning(&self, text: &str) {

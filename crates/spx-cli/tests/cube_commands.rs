@@ -47,7 +47,7 @@ impl Arrays {
 
 /// The rows of a CSV text by column.
 fn rows(csv: &str) -> Vec<Vec<String>> {
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(csv.as_bytes());
     let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let expected = "plane,wavelength,wavelength_min,wavelength_max,surface_brightness,surface_brightness_error,\
                     flux,flux_error,n_pixels,n_pixels_total,count,and_mask,or_mask,background,background_error,background_pixels,detector,label";

@@ -12,7 +12,8 @@ use spx_core::detector::Detector;
 use spx_photometry::Magnitude;
 
 use crate::PipelineError;
-use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
+use crate::cell_table::{CREATOR, CellTable, CellValue};
+use crate::made::MadeHow;
 use crate::output::write_output;
 use crate::photometry::PhotometryEntry;
 
@@ -39,6 +40,8 @@ pub struct SourceSpectrum {
     pub measurements: Vec<SpectrumMeasurement>,
     /// The 102 channels.
     pub channels: Vec<ChannelMean>,
+    /// How the measurements were made.
+    pub made: MadeHow,
 }
 
 /// The form of a table of a spectrum.
@@ -110,7 +113,13 @@ impl SourceSpectrum {
     pub fn new(name: &str, measurements: Vec<SpectrumMeasurement>) -> Self {
         let good = measurements.iter().filter(|m| m.is_good).map(|m| m.sample);
         let channels = channel_means(&good.collect::<Vec<_>>());
-        Self { name: name.to_owned(), measurements, channels }
+        Self { name: name.to_owned(), measurements, channels, made: MadeHow::default() }
+    }
+
+    /// With how its measurements were made.
+    #[must_use]
+    pub fn with_made(self, made: MadeHow) -> Self {
+        Self { made, ..self }
     }
 
     /// The spectrum of the measurements of a run; of an exposure that was measured in several
@@ -142,7 +151,7 @@ impl SourceSpectrum {
     /// None that is known of.
     pub fn render(&self, form: SpectrumForm) -> Result<Vec<u8>, PipelineError> {
         match form {
-            SpectrumForm::Csv | SpectrumForm::Fits => self.table().csv(String::new()),
+            SpectrumForm::Csv | SpectrumForm::Fits => self.table().commented_csv(),
             SpectrumForm::VoTable => Ok(self.table().votable().into_bytes()),
             SpectrumForm::Ecsv => {
                 let mut table = self.table();
@@ -174,10 +183,7 @@ impl SourceSpectrum {
             title: format!("{}: {CREATOR}", self.name),
             columns: COLUMNS.iter().map(|column| column.column).collect(),
             rows: self.channels.iter().map(row).collect(),
-            head: vec![
-                ("source", HeadValue::Text(self.name.clone())),
-                ("creator", HeadValue::Text(CREATOR.to_owned())),
-            ],
+            head: self.made.head(&self.name),
         }
     }
 }

@@ -298,6 +298,26 @@ impl TableLayout {
         Ok(descriptor)
     }
 
+    /// The bytes of whole rows, which are there.
+    pub(super) fn row_bytes(
+        &self,
+        source: &ByteSource,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<u8>, FitsError> {
+        super::reader::check_range(rows.start, rows.len(), self.rows, || self.label.clone())?;
+        let mut bytes = vec![0; rows.len() * self.width];
+        source.read_at(self.data + rows.start as u64 * self.width as u64, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Where in the file so many bytes of the heap from byte `offset` of it on stand; `None` where
+    /// they are not all there.
+    pub(super) fn in_heap(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
+        let start = self.heap.start.checked_add(offset)?;
+        let end = start.checked_add(length)?;
+        (end <= self.heap.end).then_some(start..end)
+    }
+
     /// How many elements an array of variable length has.
     pub(super) fn array_len(&self, source: &ByteSource, name: &str, row: usize) -> Result<usize, FitsError> {
         Ok(usize::try_from(self.descriptor(source, name, row)?[0]).unwrap_or(0))
@@ -322,9 +342,8 @@ impl TableLayout {
         let descriptor = self.descriptor(source, name, row)?;
         let place = || {
             let [count, offset] = descriptor.map(u64::try_from);
-            let (length, start) =
-                (count.ok()?.checked_mul(size as u64)?, self.heap.start.checked_add(offset.ok()?)?);
-            (start.checked_add(length)? <= self.heap.end).then_some((start, usize::try_from(length).ok()?))
+            let length = count.ok()?.checked_mul(size as u64)?;
+            Some((self.in_heap(offset.ok()?, length)?.start, usize::try_from(length).ok()?))
         };
         let Some((start, length)) = place() else {
             let [count, offset] = descriptor;

@@ -69,6 +69,12 @@ pub struct NeighborArchive<'a> {
 }
 
 impl NeighborSettings {
+    /// Whether they come from a table of the archive.
+    pub(crate) fn asks_archive(&self) -> bool {
+        let name = self.neighbors.as_ref().and_then(|path| path.to_str());
+        name.is_some_and(|name| name.parse::<SourceTable>().is_ok())
+    }
+
     /// The neighbors of sources, each once: those of the first source first, the nearest first.
     /// What lies within 1 arcsec of any of the sources is that source and left out. `around` gives
     /// where the sources are in 2026.0 ([`place_in_survey`]).

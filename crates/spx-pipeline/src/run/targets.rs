@@ -13,7 +13,7 @@ use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, render_light_c
 
 use super::settings::{RunConfig, TargetSettings, is_file_name};
 use super::stages::{RUN_STAGES, SourceRun, forecast_run};
-use super::{RunReport, RunStages, last_stage};
+use super::{RunReport, RunStages, last_stage, run_status};
 use crate::catalog::report_rejected;
 use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 use crate::clock::now;
@@ -108,8 +108,8 @@ pub fn run_targets(
         done.extend(ended.ok());
     }
     let mut outputs = vec![results.join("targets.csv"), results.join("targets.ecsv")];
-    let summary = summary(&reports);
-    write_output(&outputs[0], &summary.csv(String::new())?, true)?;
+    let summary = summary(&reports, config.photometry.lines()?);
+    write_output(&outputs[0], &summary.commented_csv()?, true)?;
     write_output(&outputs[1], &summary.ecsv()?, true)?;
     if last + 1 == RUN_STAGES.len() {
         outputs.extend(write_together(config, &done, &results, listener)?);
@@ -146,8 +146,8 @@ pub fn targets_status(
 ) -> Result<Vec<(String, Option<StageStatus>)>, PipelineError> {
     let status = |source: ListedSource| {
         let file = source.config.state_file()?;
-        let status = file.exists().then(|| StageStatus::read(&file, &RUN_STAGES));
-        Ok((source.name, status.transpose().map_err(PipelineError::into_usage)?))
+        let status = file.exists().then(|| run_status(&source.config));
+        Ok((source.name, status.transpose()?))
     };
     TargetList::read(config, listener)?.sources.into_iter().map(status).collect()
 }
@@ -338,7 +338,7 @@ fn figure(done: &DoneSource, look: &LightCurveOptions) -> LightCurveFigure {
 }
 
 /// A line for each source.
-fn summary(sources: &[TargetReport]) -> CellTable<'_> {
+fn summary(sources: &[TargetReport], settings: Vec<String>) -> CellTable<'_> {
     use ColumnKind::{Integer, Real, Text};
     let column = |name, kind, unit, ucd, description| TableColumn { name, kind, unit, ucd, description };
     let row = |source: &'_ TargetReport| {
@@ -369,7 +369,7 @@ fn summary(sources: &[TargetReport]) -> CellTable<'_> {
             column("reason", Text, "", "meta.note", "Why it is not measured"),
         ],
         rows: sources.iter().map(row).collect(),
-        head: vec![("creator", HeadValue::Text(CREATOR.to_owned()))],
+        head: vec![("creator", HeadValue::Text(CREATOR.to_owned())), ("settings", HeadValue::List(settings))],
     }
 }
 

@@ -11,6 +11,7 @@ use spx_core::detector::Detector;
 use spx_core::release::ReleaseIdentity;
 
 use super::{FluxSample, SourceSpectrum, SpectrumMeasurement};
+use crate::made::MadeHow;
 use crate::{PipelineError, ResultContext as _};
 
 /// Where a run has its measurements.
@@ -129,7 +130,17 @@ pub fn read_spectrum(paths: &[PathBuf]) -> Result<SourceSpectrum, PipelineError>
         return Err(PipelineError::nothing_found("the tables have no measurement of a source"));
     }
     let name = paths.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy();
-    Ok(SourceSpectrum::new(&name, measurements))
+    let mut made = MadeHow::default();
+    paths.iter().for_each(|path| made.add(made_of(path)));
+    Ok(SourceSpectrum::new(&name, measurements).with_made(made))
+}
+
+/// How the measurements of a path were made.
+fn made_of(path: &Path) -> MadeHow {
+    let json = if path.is_dir() { path.join(OF_A_RUN) } else { path.to_owned() };
+    let is_json = json.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let told = std::fs::read(&json).ok().filter(|_| is_json);
+    told.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_else(|| MadeHow::of(path))
 }
 
 /// Refuses the rows of a table that are of several sources, or of another one than those before.
