@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::error::{ContextKind, ContextValue};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -84,6 +85,20 @@ pub(crate) fn command_line_error(error: &clap::Error) {
     let rendered = error.render();
     let text = if has_colors() { rendered.ansi().to_string() } else { rendered.to_string() };
     eprint!("{}", in_plain_words(&text));
+    if let Some(variable) = of_environment(error) {
+        eprintln!("The value is that of the variable {variable} of the environment.");
+    }
+}
+
+/// The variable of the environment that has given a wrong value, where the option was not typed.
+fn of_environment(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(argument) = error.get(ContextKind::InvalidArg)? else { return None };
+    let option = argument.split([' ', '=', '[']).next()?;
+    let is_option =
+        |word: &str| word.strip_prefix(option).is_some_and(|r| r.is_empty() || r.starts_with('='));
+    let typed = std::env::args_os().any(|word| is_option(&word.to_string_lossy()));
+    let variable = format!("SPX_{}", option.trim_start_matches('-').replace('-', "_").to_uppercase());
+    (!typed && std::env::var_os(&variable).is_some()).then_some(variable)
 }
 
 /// An error that ends the command.

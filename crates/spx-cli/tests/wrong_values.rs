@@ -7,7 +7,7 @@ mod tools;
 use std::fs;
 
 use tempfile::tempdir;
-use tools::{names, spx};
+use tools::{command, names, spx};
 
 const AT: &str = "--ra=186.4536 --dec=33.5468";
 
@@ -80,6 +80,21 @@ fn names_of_what_is_not_there_say_what_could_be() {
         fs::copy(image, folder.path().join("a.fits")).unwrap();
         spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).fails(2, &words);
     }
+    // Before anything is made, and also where nothing would be.
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("c.csv"), "id,ra,dec\na,1,2\n").unwrap();
+    for (line, words) in [
+        ("batch --catalog=c.csv --input=. --neighbors=gia -o out", "neighbors = gia"),
+        ("run --ra=1 --dec=2 --name=n --neighbors=gia -o out", "neighbors = gia"),
+        ("run --ra=1 --dec=2 --name=n --calibration=none/here -o out", "calibration = none/here"),
+        ("run --ra=1 --dec=2 --name=n --calibration=none/here --dry-run", "calibration = none/here"),
+        ("run --ra=1 --dec=2 --name=n --neighbors=gia --dry-run", "neighbors = gia"),
+        ("batch --catalog=c.csv --input=. --calibration=none/here --dry-run", "calibration = none/here"),
+    ] {
+        let line = format!("{line} --archive-url=http://127.0.0.1:9");
+        spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>()).fails(2, &[words]);
+        assert_eq!(names(folder.path()), ["c.csv"], "{line}");
+    }
     let folder = tempdir().unwrap();
     fs::write(folder.path().join("stars.csv"), "Star,ra,dec\na,1,2\n").unwrap();
     let list = spx(folder.path(), &["run", "--targets=stars.csv", "--status"]);
@@ -103,4 +118,21 @@ fn home_is_known_behind_the_equals_sign_of_every_option() {
     let run =
         spx(folder.path(), &["calibration", "status", "--directory=~/no/such/directory", "--detectors=D3"]);
     assert!(run.stdout.contains(&home.display().to_string()), "{} {}", run.stdout, run.stderr);
+}
+
+#[test]
+fn wrong_values_of_the_environment_name_the_variable() {
+    let folder = tempdir().unwrap();
+    let said = |variable: &str, value: &str, more: &[&str]| {
+        let line = [&["query", "--ra=1", "--dec=2"], more].concat();
+        let output = command(folder.path(), &line).env(variable, value).output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (variable, value) in [("SPX_RADIUS", "x"), ("SPX_THREADS", ""), ("SPX_COVERAGE_MODE", "fully")] {
+        let told = said(variable, value, &[]);
+        assert!(told.contains(&format!("the variable {variable} of the environment")), "{told}");
+    }
+    let typed = said("SPX_RADIUS", "1", &["--radius=y"]);
+    assert!(typed.contains("'y' for '--radius <DEG>'") && !typed.contains("SPX_RADIUS"), "{typed}");
 }
