@@ -16,7 +16,9 @@ fn refused(line: &str, words: &[&str]) {
     let folder = tempdir().unwrap();
     let args: Vec<&str> = line.split_whitespace().collect();
     let run = spx(folder.path(), &args);
-    run.fails(2, words);
+    assert_eq!(run.code, Some(2), "{line}: {}{}", run.stdout, run.stderr);
+    assert!(run.stderr.starts_with("error: "), "{line}: {}", run.stderr);
+    assert!(words.iter().all(|word| run.stderr.contains(word)), "{line}: {}", run.stderr);
     for theirs in ["invalid digit", "literal", "relative URL", "os error 17", "panicked"] {
         assert!(!run.stderr.contains(theirs), "{line}: {}", run.stderr);
     }
