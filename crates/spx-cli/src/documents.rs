@@ -159,3 +159,20 @@ fn statements_of_defaults_are_found() {
         stated(text).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(found, ["a=5", "b=2.5", "c=x", "d=0.7", "e=y", "h=1", "i=2"]);
 }
+
+/// README.md promises it.
+#[test]
+fn every_command_has_examples() {
+    fn check(name: &str, command: &mut Command) {
+        // Those of `help` are made by clap.
+        let children: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        for child in children.iter().filter(|child| *child != "help") {
+            check(&format!("{name} {child}"), command.find_subcommand_mut(child).unwrap());
+        }
+        let help = command.render_long_help().to_string();
+        assert!(!children.is_empty() || help.contains("Example"), "{name} has no examples");
+    }
+    let mut command = Cli::command();
+    command.build();
+    check("spx", &mut command);
+}

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Err(error) => return not_parsed(&error),
     };
     ui::init_logging(cli.global.verbosity());
+    // A system that does not let them be caught ends the process by them.
+    ui::end_on_signals().ok();
     let json = cli.global.json;
     match cli.run() {
         Ok(outcome) => outcome.into(),
@@ -48,15 +50,16 @@ fn main() -> ExitCode {
 /// A word of the command line, in which `~/` behind the equals sign of an option is the home
 /// directory; no shell has expanded it there.
 fn with_home(word: OsString) -> OsString {
-    let option = word.to_str().and_then(|text| text.split_once("=~/"));
-    match option.zip(std::env::home_dir()) {
-        Some(((option, rest), home)) if option.starts_with("--") && !option.contains('=') => {
-            let mut path = OsString::from(format!("{option}="));
-            path.push(home.join(rest));
-            path
+    let expanded = || {
+        let (option, rest) = word.to_str()?.split_once("=~/")?;
+        if !option.starts_with("--") || option.contains('=') {
+            return None;
         }
-        _ => word,
-    }
+        let mut expanded = OsString::from(format!("{option}="));
+        expanded.push(std::env::home_dir()?.join(rest));
+        Some(expanded)
+    };
+    expanded().unwrap_or(word)
 }
 
 /// The words of the command line, in which negative numbers belong to the option before them: they

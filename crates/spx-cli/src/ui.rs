@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use clap::error::{ContextKind, ContextValue};
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
@@ -84,6 +85,20 @@ pub(crate) fn command_line_error(error: &clap::Error) {
     let rendered = error.render();
     let text = if has_colors() { rendered.ansi().to_string() } else { rendered.to_string() };
     eprint!("{}", in_plain_words(&text));
+    if let Some(variable) = of_environment(error) {
+        eprintln!("The value is that of the variable {variable} of the environment.");
+    }
+}
+
+/// The variable of the environment that has given a wrong value, where the option was not typed.
+fn of_environment(error: &clap::Error) -> Option<String> {
+    let ContextValue::String(argument) = error.get(ContextKind::InvalidArg)? else { return None };
+    let option = argument.split([' ', '=', '[']).next()?;
+    let is_option =
+        |word: &str| word.strip_prefix(option).is_some_and(|r| r.is_empty() || r.starts_with('='));
+    let typed = std::env::args_os().any(|word| is_option(&word.to_string_lossy()));
+    let variable = format!("SPX_{}", option.trim_start_matches('-').replace('-', "_").to_uppercase());
+    (!typed && std::env::var_os(&variable).is_some()).then_some(variable)
 }
 
 /// An error that ends the command.
@@ -129,21 +144,38 @@ static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// Ctrl-C, the request to end, and the end of the terminal.
 const SIGNALS: [i32; 3] = [SIGINT, SIGTERM, SIGHUP];
 
+/// Whether a signal ends the process at once, with exit code 130: until a command attends to them.
+static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
+
+/// From now on a signal ends the process with exit code 130, until [`catch_interrupts`]. Signals
+/// that were ignored when the program began, as by `nohup`, stay ignored.
+pub(crate) fn end_on_signals() -> std::io::Result<()> {
+    for signal in attended_signals() {
+        flag::register_conditional_shutdown(signal, 130, Arc::clone(&UNATTENDED))?;
+    }
+    Ok(())
+}
+
 /// From now on the first Ctrl-C (or TERM, or HUP) asks the running task to stop and to clean up; a
-/// second one ends the process at once. Signals that were ignored when the program began, as by
-/// `nohup`, stay ignored.
+/// second one ends the process at once.
 pub(crate) fn catch_interrupts() -> anyhow::Result<()> {
     static CAUGHT: AtomicBool = AtomicBool::new(false);
     if CAUGHT.swap(true, Ordering::SeqCst) {
         return Ok(());
     }
-    let ignored = ignored_signals();
-    for signal in SIGNALS.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0) {
+    for signal in attended_signals() {
         // In this order: the first signal does not yet find the flag set.
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&INTERRUPTED))?;
         flag::register(signal, Arc::clone(&INTERRUPTED))?;
     }
+    UNATTENDED.store(false, Ordering::SeqCst);
     Ok(())
+}
+
+/// Those that were not ignored when the program began. (Those that are caught are not ignored.)
+fn attended_signals() -> impl Iterator<Item = i32> {
+    let ignored = ignored_signals();
+    SIGNALS.into_iter().filter(move |signal| ignored >> (signal - 1) & 1 == 0)
 }
 
 /// The signals that this process ignores, by their bits from 0; none where the system has no such

@@ -52,6 +52,24 @@ fn a_list_or_catalog_that_never_comes_can_be_stopped() {
     }
 }
 
+/// Commands that do not attend to signals end by them with the exit code of all others.
+#[cfg(unix)]
+#[test]
+fn every_signal_has_the_same_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for signal in ["-INT", "-TERM", "-HUP"] {
+        let arguments = ["cube", "view", "c.fits", "--catalog=pipe.csv", "--html=o.html"];
+        let mut child = command(folder.path(), &arguments).spawn().unwrap();
+        // This waits until the command has opened the other end, of which it then waits for a word.
+        let _silent = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+        let id = child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert_eq!(child.wait().unwrap().code(), Some(130), "{signal}");
+    }
+}
+
 #[test]
 fn a_proxy_is_used_or_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();

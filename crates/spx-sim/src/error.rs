@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use spx_core::fits::FitsError;
+use spx_core::progress::Progress;
 use spx_core::sky::SkyError;
 use spx_wcs::WcsError;
 use thiserror::Error;
@@ -21,6 +22,9 @@ pub enum SimError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The user asked to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A cutout that shares no pixel with the frame.
     #[error("the cutout around ({ra}, {dec}) does not overlap the frame of {id}")]
     NoOverlap {
@@ -63,4 +67,9 @@ pub(crate) fn check(
     problem: &'static str,
 ) -> Result<(), SimError> {
     if fine { Ok(()) } else { Err(SimError::Option { name, value: format!("{value:?}"), problem }) }
+}
+
+/// [`SimError::Cancelled`] once the user has asked to stop.
+pub(crate) fn check_cancelled(progress: &dyn Progress) -> Result<(), SimError> {
+    if progress.cancelled() { Err(SimError::Cancelled) } else { Ok(()) }
 }

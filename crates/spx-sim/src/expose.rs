@@ -11,11 +11,12 @@ use spx_core::flags::FlagNames;
 use spx_core::header::Header;
 use spx_core::image::{ExposureId, Metadata, ObservationTime, PixelPlanes, SpectralImage, WaveTableData};
 use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::progress::{Progress, Silent};
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::bits::{HOT, NONFUNC, SOURCE};
 use crate::cards;
-use crate::error::SimError;
+use crate::error::{SimError, check_cancelled};
 use crate::layout::{PixelWindow, SimulatedRelease};
 use crate::optics::{qr3_wave_table, wave_table};
 use crate::options::ExposureOptions;
@@ -95,6 +96,19 @@ pub fn observe(
     pointing: &Pointing,
     options: &ExposureOptions,
 ) -> Result<SimulatedExposure, SimError> {
+    observe_attended(sky, pointing, options, &Silent)
+}
+
+/// As [`observe`]; `progress` may ask to stop.
+///
+/// # Errors
+/// As [`observe`], and [`SimError::Cancelled`].
+pub fn observe_attended(
+    sky: &SimulatedSky,
+    pointing: &Pointing,
+    options: &ExposureOptions,
+    progress: &dyn Progress,
+) -> Result<SimulatedExposure, SimError> {
     options.check()?;
     // All is computed in pixels of the full frame, so that a cutout differs in no bit.
     let wcs = pointing.wcs()?;
@@ -107,13 +121,14 @@ pub fn observe(
     let waves = WaveTable::new(&truth.x, &truth.y, &truth.values, &full)?;
     let psf = PsfField::new(options, detector, &wcs);
     let frame = render::DetectorFrame { wcs: &wcs, waves: &waves, psf, center: pointing.position, window };
-    let stars = frame.stars(sky);
+    let stars = frame.stars(sky, progress)?;
     let mut sources = stars.clone();
-    frame.add_others(&mut sources, sky);
+    frame.add_others(&mut sources, sky, progress)?;
     let planes = match &options.realism {
-        None => ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources),
+        None => ExposureRows { sky, pointing, options, waves: &waves, window }.planes(sources, progress)?,
         Some(realism) => {
-            RealisticRows { sky, pointing, options, realism, waves: &waves, window }.planes(sources, &stars)
+            let rows = RealisticRows { sky, pointing, options, realism, waves: &waves, window };
+            rows.planes(sources, &stars, progress)?
         }
     };
     let wave_table = if options.release == SimulatedRelease::Qr2 { wave_table(detector) } else { truth };
@@ -156,7 +171,7 @@ struct ExposureRowMut<'a> {
 
 impl ExposureRows<'_> {
     /// Adds to the light of the sources all else.
-    fn planes(&self, sources: Vec<f32>) -> PixelPlanes {
+    fn planes(&self, sources: Vec<f32>, progress: &dyn Progress) -> Result<PixelPlanes, SimError> {
         let (nx, count) = (self.window.nx, sources.len());
         let mut planes = PixelPlanes {
             image: sources,
@@ -168,12 +183,14 @@ impl ExposureRows<'_> {
         let flags = planes.flags.par_chunks_mut(nx);
         let variances = planes.variance.par_chunks_mut(nx);
         let zodis = planes.zodi.par_chunks_mut(nx);
-        images.zip(flags).zip(variances.zip(zodis)).enumerate().for_each(
+        images.zip(flags).zip(variances.zip(zodis)).enumerate().try_for_each(
             |(row, ((image, flags), (variance, zodi)))| {
+                check_cancelled(progress)?;
                 self.row(self.window.y0 + row, ExposureRowMut { image, flags, variance, zodi });
+                Ok::<_, SimError>(())
             },
-        );
-        planes
+        )?;
+        Ok(planes)
     }
 
     /// Row `y` of the full frame. Each has a stream of random numbers of its own, drawn from its

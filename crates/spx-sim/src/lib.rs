@@ -60,7 +60,7 @@ pub use spx_core::{detector::Detector, sky::Position};
 pub use calibration::{write_calibration, write_qr2_calibration};
 pub use correction::{flux_correction_plane, write_flux_corrections};
 pub use error::SimError;
-pub use expose::{SimulatedExposure, observe};
+pub use expose::{SimulatedExposure, observe, observe_attended};
 pub use layout::{FrameExtent, PixelWindow, SimulatedRelease};
 pub use mef_writer::write_mef;
 pub use optics::{qr3_wave_table, wave_table};

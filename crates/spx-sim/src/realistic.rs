@@ -10,11 +10,13 @@ use rayon::prelude::*;
 use spx_core::elementary::{cos, ln};
 use spx_core::image::PixelPlanes;
 use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::progress::Progress;
 use spx_wcs::WaveTable;
 
 use crate::airglow::airglow;
 use crate::bits::{NONFUNC, OUTLIER, SOURCE, SUR_ERROR, TRANSIENT};
 use crate::correction::true_correction;
+use crate::error::{SimError, check_cancelled};
 use crate::layout::{PixelWindow, SimulatedRelease};
 use crate::options::{DefectRates, ExposureOptions, RealisticOptions};
 use crate::sky::SimulatedSky;
@@ -34,7 +36,12 @@ pub(crate) struct RealisticRows<'a> {
 impl RealisticRows<'_> {
     /// Adds to the light of the sources \[MJy/sr\] all else; `stars` is the light of those that a
     /// catalog knows.
-    pub(crate) fn planes(&self, sources: Vec<f32>, stars: &[f32]) -> PixelPlanes {
+    pub(crate) fn planes(
+        &self,
+        sources: Vec<f32>,
+        stars: &[f32],
+        progress: &dyn Progress,
+    ) -> Result<PixelPlanes, SimError> {
         let (nx, count) = (self.window.nx, sources.len());
         let mut planes = PixelPlanes {
             image: sources,
@@ -44,7 +51,8 @@ impl RealisticRows<'_> {
         };
         let images = planes.image.par_chunks_mut(nx).zip(planes.flags.par_chunks_mut(nx));
         let models = planes.variance.par_chunks_mut(nx).zip(planes.zodi.par_chunks_mut(nx));
-        images.zip(models).enumerate().for_each(|(row, ((image, flags), (variance, zodi)))| {
+        images.zip(models).enumerate().try_for_each(|(row, ((image, flags), (variance, zodi)))| {
+            check_cancelled(progress)?;
             let y = self.window.y0 + row;
             let mut draws = RowDraws::new(self.pointing, y, self.window.x0);
             let mut bands = vec![Passband { center: 0.0, width: 0.0 }; nx];
@@ -55,8 +63,9 @@ impl RealisticRows<'_> {
                 (image[i], flags[i]) = (pixel.image, pixel.flags);
                 (variance[i], zodi[i]) = (pixel.variance, pixel.zodi);
             }
-        });
-        planes
+            Ok::<_, SimError>(())
+        })?;
+        Ok(planes)
     }
 
     /// One pixel of the full frame, on which light of all sources and of stars falls \[MJy/sr\].

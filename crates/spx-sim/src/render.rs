@@ -2,10 +2,12 @@
 
 use spx_core::elementary::{exp, hypot};
 use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::progress::Progress;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 use spx_wcs::{CelestialWcs, WaveTable};
 
+use crate::error::{SimError, check_cancelled};
 use crate::gaussian::below;
 use crate::layout::PixelWindow;
 use crate::psf::PsfField;
@@ -29,17 +31,24 @@ pub(crate) struct DetectorFrame<'a> {
 
 impl DetectorFrame<'_> {
     /// Light of stars in the window \[MJy/sr\], row-major.
-    pub(crate) fn stars(&self, sky: &SimulatedSky) -> Vec<f32> {
+    pub(crate) fn stars(&self, sky: &SimulatedSky, progress: &dyn Progress) -> Result<Vec<f32>, SimError> {
         let mut plane = vec![0.0; self.window.nx * self.window.ny];
         for star in &sky.stars {
+            check_cancelled(progress)?;
             self.add(&mut plane, star.position, 0.0, |band| star.flux(band.center));
         }
-        plane
+        Ok(plane)
     }
 
     /// Adds the light of all other sources.
-    pub(crate) fn add_others(&self, plane: &mut [f32], sky: &SimulatedSky) {
+    pub(crate) fn add_others(
+        &self,
+        plane: &mut [f32],
+        sky: &SimulatedSky,
+        progress: &dyn Progress,
+    ) -> Result<(), SimError> {
         for source in &sky.extended {
+            check_cancelled(progress)?;
             match source.profile {
                 SurfaceProfile::Gaussian => {
                     let sigma = source.sigma();
@@ -51,6 +60,7 @@ impl DetectorFrame<'_> {
         for line in &sky.lines {
             self.add(plane, line.position, 0.0, |band| line.flux(band));
         }
+        Ok(())
     }
 
     /// Adds a Gaussian source of standard deviation `sigma` \[arcsec\], 0 for a point, whose flux

@@ -10,6 +10,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
 use spx_core::atomic::AtomicFile;
+use spx_core::progress::Progress;
 use spx_pipeline::cube::CubeFile;
 use spx_pipeline::cube::open_cube;
 use spx_pipeline::{PipelineError, ResultContext as _};
@@ -38,13 +39,14 @@ pub struct PageReport {
 ///
 /// # Errors
 /// Usage where the page exists and is not to be replaced, or the cube is too large for one;
-/// otherwise where the cube cannot be read or the page cannot be written.
+/// interrupted; otherwise where the cube cannot be read or the page cannot be written.
 pub fn write_page(
     cube_file: &Path,
     target: &Path,
     catalog: Option<(&Path, String)>,
     bin: usize,
     overwrite: bool,
+    progress: &dyn Progress,
 ) -> Result<PageReport, PipelineError> {
     if !overwrite && target.symlink_metadata().is_ok() {
         return Err(PipelineError::exists(target));
@@ -55,7 +57,7 @@ pub fn write_page(
     let meta = Meta::new(vec![shown], catalog.as_ref().map(|(path, _)| *path));
     let written = AtomicFile::new(target, overwrite).map_err(PipelineError::from).and_then(|file| {
         let mut out = BufWriter::new(File::create_new(file.path())?);
-        let loss = write(&mut out, &mut cube, meta, catalog.map(|(_, text)| text), bin)?;
+        let loss = write(&mut out, &mut cube, meta, catalog.map(|(_, text)| text), bin, progress)?;
         out.flush()?;
         let bytes = out.get_ref().metadata()?.len();
         file.commit()?;
@@ -105,11 +107,15 @@ fn write(
     mut meta: Meta,
     catalog: Option<String>,
     bin: usize,
+    progress: &dyn Progress,
 ) -> Result<Loss, PipelineError> {
     let mut loss = Loss::new(bin);
     let [before, after] = page::alone();
     out.write_all(before.as_bytes())?;
     for z in 0..cube.shape()[0] {
+        if progress.cancelled() {
+            return Err(PipelineError::Interrupted);
+        }
         let plane = Plane::read(cube, z, bin)?;
         let (science, error) = loss.encode(&plane);
         write_array(out, &format!("sci-{z}"), &science, |v| v.to_le_bytes())?;
@@ -144,4 +150,36 @@ fn write_json(out: &mut impl Write, id: &str, value: &impl Serialize) -> Result<
     let text = serde_json::to_string(value)?.replace('<', "\\u003c");
     writeln!(out, "<script type=\"application/json\" id=\"data-{id}\">{text}</script>")?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use spx_core::progress::Silent;
+
+    use super::*;
+
+    /// Asks to stop when it has been looked at so many times.
+    struct StopAfter(AtomicUsize);
+
+    impl Progress for StopAfter {
+        fn cancelled(&self) -> bool {
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_broken_off_leaves_nothing() {
+        let cube = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata/maps/cube.fits.gz");
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("page.html");
+        let write = |progress: &dyn Progress| write_page(&cube, &target, None, 1, false, progress);
+        for looks in [0, 2] {
+            let stopped = write(&StopAfter(AtomicUsize::new(looks)));
+            assert!(matches!(stopped, Err(PipelineError::Interrupted)), "{looks} looks: {stopped:?}");
+            assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{looks} looks");
+        }
+        assert_eq!(write(&Silent).unwrap().bytes, target.metadata().unwrap().len());
+    }
 }

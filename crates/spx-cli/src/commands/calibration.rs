@@ -35,10 +35,22 @@ pub(crate) struct CalibrationArgs {
 #[derive(Debug, Subcommand)]
 enum CalibrationCommand {
     /// List the newest products in the archive
+    #[command(after_help = "\
+Examples:
+  spx calibration list
+  spx calibration list --kinds epsf --json")]
     List(StoreArgs),
     /// Download products that are missing, damaged, or replaced in the archive
+    #[command(after_help = "\
+Examples:
+  spx calibration fetch
+  spx calibration fetch --detectors D4,D5 --directory /data/calibration")]
     Fetch(StoreArgs),
     /// Check the local products, without asking the archive
+    #[command(after_help = "\
+Examples:
+  spx calibration status
+  spx calibration status --detectors D3 --json")]
     Status(StoreArgs),
 }
 

@@ -56,7 +56,8 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
         return Err(Failure::usage(anyhow!("the id comes first: spx lightcurve {directory} {id}")));
     }
     let (mut curves, mut missing) = (Vec::new(), 0);
-    for id in &args.ids {
+    // An id that is named twice counts once.
+    for id in args.ids.iter().enumerate().filter(|(k, id)| !args.ids[..*k].contains(id)).map(|(_, id)| id) {
         match source_light_curve(&args.directory, id, &global.terminal()) {
             Ok(rows) => curves.push((id.as_str(), rows)),
             Err(error @ PipelineError::NothingFound(_)) if args.ids.len() > 1 => {

@@ -9,8 +9,9 @@ use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_sim::{
-    ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease, SimulatedSky,
-    SurveyOptions, observe, survey, write_calibration, write_mef, write_qr2_calibration, write_truth,
+    ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimError, SimulatedRelease,
+    SimulatedSky, SurveyOptions, observe_attended, survey, write_calibration, write_mef,
+    write_qr2_calibration, write_truth,
 };
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -199,8 +200,13 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     let sky = SimulatedSky::field(center, args.radius, args.stars, args.seed, &FieldOptions::default());
     let sky = sky.map_err(Failure::usage)?;
     let files = args.files(center)?;
+    let truth = args.output_dir.join("truth.csv");
+    if let Some(path) = files.iter().map(|file| &file.path).chain([&truth]).find(|path| path.exists()) {
+        let text = format!("{} exists; choose another directory, or remove it", path.display());
+        return Err(Failure::usage(anyhow!(text)));
+    }
     write_all(&sky, &files, args.gzip, &global.terminal())?;
-    write_truth(&args.output_dir.join("truth.csv"), &sky)?;
+    write_truth(&truth, &sky)?;
     if let (ReleaseName::Mixed, Some(realism)) = (args.release, args.realism()) {
         for &detector in &args.detectors {
             write_calibration(&args.output_dir, detector, &realism)?;
@@ -236,7 +242,10 @@ pub(crate) fn write_all(
         }
         let folder = path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-        let exposure = observe(sky, pointing, options).map_err(|e| anyhow!("{}: {e}", path.display()))?;
+        let exposure = observe_attended(sky, pointing, options, progress).map_err(|error| match error {
+            SimError::Cancelled => Failure::interrupted(),
+            other => anyhow!("{}: {other}", path.display()).into(),
+        })?;
         write_mef(path, &exposure, gzip)?;
         progress.advance(1);
         Ok(())

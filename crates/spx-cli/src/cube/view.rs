@@ -74,7 +74,8 @@ fn write(args: &ViewArgs, target: &Path, catalog: Option<(&Path, String)>, globa
     let [file] = &args.files[..] else {
         return Err(Failure::usage(anyhow::anyhow!("--html takes one cube")));
     };
-    let report = write_page(file, target, catalog, args.bin.into(), args.overwrite)?;
+    ui::catch_interrupts()?;
+    let report = write_page(file, target, catalog, args.bin.into(), args.overwrite, &global.terminal())?;
     if global.json {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {

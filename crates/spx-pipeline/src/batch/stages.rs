@@ -68,6 +68,7 @@ impl<'a> BatchRun<'a> {
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
+        config.neighbors.check()?;
         let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
         let mut catalog = config.columns.read(&parameters.catalog, parameters.epoch, shapes, listener)?;
         report_rejected(&catalog, listener);
@@ -320,6 +321,9 @@ fn keep_newest(tables: &mut Vec<RecordedTable>, reports: &[ImageReport]) -> Hash
 /// where the archive cannot be asked.
 pub fn forecast_batch(config: &BatchConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
     let parameters = config.parameters()?;
+    let mirror = config.archive.data_mirror.as_deref();
+    PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
+    config.neighbors.check()?;
     let catalog = config.columns.read(&parameters.catalog, parameters.epoch, false, listener)?;
     report_rejected(&catalog, listener);
     let mut forecast = WorkForecast::of(&parameters.output_dir);

@@ -75,6 +75,20 @@ impl NeighborSettings {
         name.is_some_and(|name| name.parse::<SourceTable>().is_ok())
     }
 
+    /// Looks whether what is named is there, before anything is made.
+    ///
+    /// # Errors
+    /// Usage where it is neither a file nor a table of the archive.
+    pub(crate) fn check(&self) -> Result<(), PipelineError> {
+        let Some(path) = self.neighbors.as_deref().filter(|path| !self.asks_archive() && !path.exists())
+        else {
+            return Ok(());
+        };
+        let tables = SourceTable::ALL.map(SourceTable::name).join(", ");
+        let text = format!("neighbors = {}: there is no such file", path.display());
+        Err(PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}")))
+    }
+
     /// The neighbors of sources, each once: those of the first source first, the nearest first.
     /// What lies within 1 arcsec of any of the sources is that source and left out. `around` gives
     /// where the sources are in 2026.0 ([`place_in_survey`]).
@@ -88,14 +102,10 @@ impl NeighborSettings {
         archive: &NeighborArchive<'_>,
         listener: &dyn Listener,
     ) -> Result<Catalog, PipelineError> {
+        self.check()?;
         let Some(path) = &self.neighbors else { return Ok(Catalog::default()) };
         let table = path.to_str().and_then(|name| name.parse::<SourceTable>().ok());
         let all = match table {
-            None if !path.exists() => {
-                let tables = SourceTable::ALL.map(SourceTable::name).join(", ");
-                let text = format!("neighbors = {}: there is no such file", path.display());
-                return Err(PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}")));
-            }
             None => read_catalog(path, listener)?,
             Some(table) => self.ask(table, around, archive, listener)?,
         };

@@ -87,6 +87,7 @@ impl<'a> SourceRun<'a> {
         if let Some(warning) = parameters.cutout.as_ref().and_then(|cutout| cutout.warning()) {
             listener.warning(&warning);
         }
+        let setup = setup(config, &parameters)?;
         let output = OutputDirectory::create(&config.output_dir)?;
         let results = config.output_dir.join("results");
         let subject = subject(config, &parameters);
@@ -98,7 +99,7 @@ impl<'a> SourceRun<'a> {
         // From any working directory, the directory is this one.
         let here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
         write_configuration(&saved, &format!("What the run of {} was made with.", config.name), &here)?;
-        let run = Self::new(config, parameters, stages)?;
+        let run = Self::new(config, parameters, setup, stages)?;
         output.keep();
         Ok(run)
     }
@@ -106,12 +107,10 @@ impl<'a> SourceRun<'a> {
     fn new(
         config: &'a RunConfig,
         parameters: RunParameters,
+        setup: PhotometrySetup,
         stages: Stages<'a>,
     ) -> Result<Self, PipelineError> {
         let results = config.output_dir.join("results");
-        let mirror = config.archive.data_mirror.as_deref();
-        let setup =
-            PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
         let archive = NeighborArchive {
             url: &config.archive.search.archive_url,
             kept: Some(&results.join(NEIGHBORS)),
@@ -140,7 +139,8 @@ impl<'a> SourceRun<'a> {
             return Ok(Some(("processing".to_owned(), why)));
         }
         let stages = Stages::look(&config.state_file()?, subject(config, &parameters), listener)?;
-        let mut run = Self::new(config, parameters, stages)?;
+        let setup = setup(config, &parameters)?;
+        let mut run = Self::new(config, parameters, setup, stages)?;
         match run.run(RUN_STAGES.len() - 1) {
             Err(PipelineError::Interrupted) | Ok(_) => Ok(run.stages.not_done().cloned()),
             // That no image measures the source is no matter of stages.
@@ -384,9 +384,17 @@ fn write_spectrum(
 /// As those of a run up to its download.
 pub fn forecast_run(config: &RunConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
     let parameters = config.parameters()?;
+    setup(config, &parameters)?;
     let order = order(config, &parameters, &config.output_dir.join("results"));
     let forecast = order.forecast(&config.output_dir, listener)?;
     Ok(WorkForecast { sources: Some(1), ..forecast })
+}
+
+/// How the source is measured, still without its neighbors. What the settings name is looked for.
+fn setup(config: &RunConfig, parameters: &RunParameters) -> Result<PhotometrySetup, PipelineError> {
+    config.source.neighbors.check()?;
+    let mirror = config.archive.data_mirror.as_deref();
+    PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)
 }
 
 /// What a state file says that its run is about.

@@ -120,7 +120,7 @@ pub(super) fn one_of_each(rows: Vec<ReadMeasurement>) -> Vec<SpectrumMeasurement
 pub fn read_spectrum(paths: &[PathBuf]) -> Result<SourceSpectrum, PipelineError> {
     let mut rows: Vec<ReadRow> = Vec::new();
     for path in paths {
-        let read = if path.is_dir() { read_json(&path.join(OF_A_RUN)) } else { read_table(path) };
+        let read = if path.is_dir() { read_run(path) } else { read_table(path) };
         let read = read.map_err(PipelineError::into_usage)?;
         check_source(rows.iter().rev().find(|row| row.source.is_some()), &read, path)?;
         rows.extend(read);
@@ -144,17 +144,25 @@ fn made_of(path: &Path) -> MadeHow {
 }
 
 /// Refuses the rows of a table that are of several sources, or of another one than those before.
-fn check_source(
-    before: Option<&ReadRow>,
-    rows: &[ReadRow],
-    path: &Path,
-) -> Result<(), PipelineError> {
+fn check_source(before: Option<&ReadRow>, rows: &[ReadRow], path: &Path) -> Result<(), PipelineError> {
     let named = || before.into_iter().chain(rows).filter_map(|row| row.source.as_deref());
     let Some((one, other)) = named().zip(named().skip(1)).find(|(one, other)| one != other) else {
         return Ok(());
     };
     let text = format!("{}: there are measurements of several sources, {one} and {other}", path.display());
-    Err(PipelineError::usage(text).with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
+    Err(PipelineError::usage(text)
+        .with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
+}
+
+/// The rows of a run.
+fn read_run(directory: &Path) -> Result<Vec<ReadRow>, PipelineError> {
+    let path = directory.join(OF_A_RUN);
+    if path.exists() {
+        return read_json(&path);
+    }
+    let text = format!("{}: it has no measurements of a run ({OF_A_RUN})", directory.display());
+    let hint = "--source ID takes a source out of a batch or a survey; a list of sources has a run of each in sources/";
+    Err(PipelineError::usage(text).with_hint(hint))
 }
 
 fn read_json(path: &Path) -> Result<Vec<ReadRow>, PipelineError> {

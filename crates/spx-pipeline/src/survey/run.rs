@@ -380,7 +380,8 @@ impl SurveyJob {
 /// The light curve of a source in the directory of a survey or of a batch.
 ///
 /// # Errors
-/// Nothing found, where it has no measurement of the source; otherwise where it cannot be read.
+/// Nothing found, where it has no measurement of the source; otherwise where it is no such directory
+/// or cannot be read.
 pub fn source_light_curve(
     directory: &Path,
     id: &str,
@@ -388,6 +389,10 @@ pub fn source_light_curve(
 ) -> Result<Vec<BatchRow<'static>>, PipelineError> {
     let survey = SurveyDirectory::new(directory);
     if !directory.join("catalog").is_dir() {
+        if !["lightcurves", "lightcurves.parquet"].iter().any(|curves| directory.join(curves).exists()) {
+            let text = format!("{}: it has no light curves of a batch or a survey", directory.display());
+            return Err(PipelineError::failed(text));
+        }
         return light_curve(directory, id);
     }
     stored_light_curve(&photometry_config(&survey)?, &survey.catalog(), id, listener)
