@@ -228,7 +228,7 @@ pub struct LightCurveFigure {
 /// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars,
 /// colored by date) above the light curve (against date, colored by wavelength).
 ///
-/// Detections are filled, fainter points open, flagged ones gray crosses, fluxes five errors below
+/// Detections are filled, fainter points open, those without an error dots, flagged ones gray crosses, fluxes five errors below
 /// zero diamonds; the head counts each. The date axis is broken between visits that are more than
 /// 15 days apart. A small arrowhead at the edge stands for each point beyond the vertical axis.
 ///

@@ -64,7 +64,9 @@ impl<'a> Marks<'a> {
         let strong = |p: &DrawablePoint| mixed(bar.color(p), self.options.marker_alpha);
         if self.options.show_errorbars {
             for p in
-                [PointClass::Faint, PointClass::Detected, PointClass::FarNegative].into_iter().flat_map(of)
+                [PointClass::WithoutError, PointClass::Faint, PointClass::Detected, PointClass::FarNegative]
+                    .into_iter()
+                    .flat_map(of)
             {
                 let faint = mixed(darkened(bar.color(p)), self.bar_alpha);
                 panel.bars(
@@ -81,6 +83,9 @@ impl<'a> Marks<'a> {
         }
         for p in of(PointClass::Faint) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| self.ring(canvas, at, strong(p)));
+        }
+        for p in of(PointClass::WithoutError) {
+            self.point(canvas, panel, place(p), strong(p), |canvas, at| self.dot(canvas, at, strong(p)));
         }
         for p in of(PointClass::UpperLimit) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| {
@@ -139,6 +144,11 @@ impl<'a> Marks<'a> {
             canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good, dark));
         }
         canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good - self.rim, color));
+    }
+
+    /// Less than a detection.
+    fn dot(&self, canvas: &mut Canvas, at: [f64; 2], color: Rgb) {
+        canvas.shapes.push(CanvasShape::Disc(at, 0.3 * self.good, color));
     }
 
     fn cross(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
@@ -217,6 +227,7 @@ impl<'a> Marks<'a> {
         match mark {
             LegendMark::Point(PointClass::Detected) => self.disc(canvas, middle, SAMPLE),
             LegendMark::Point(PointClass::Faint) => self.ring(canvas, middle, SAMPLE),
+            LegendMark::Point(PointClass::WithoutError) => self.dot(canvas, middle, SAMPLE),
             LegendMark::Point(PointClass::FarNegative) => self.diamond(canvas, middle),
             LegendMark::Point(PointClass::Flagged) => self.cross(canvas, middle),
             LegendMark::Point(PointClass::UpperLimit) => {
@@ -240,6 +251,7 @@ impl<'a> Marks<'a> {
         let classes = [
             (PointClass::Detected, format!("S/N ≥ {threshold}")),
             (PointClass::Faint, format!("S/N < {threshold}")),
+            (PointClass::WithoutError, "without error".to_owned()),
             (PointClass::UpperLimit, format!("{LIMIT_SIGMA}σ upper limit")),
             (PointClass::FarNegative, format!("below −{}σ", -NEGATIVE_SIGMA)),
             (PointClass::Flagged, "flagged".to_owned()),
