@@ -34,7 +34,9 @@ impl<'a> Marks<'a> {
     pub(super) fn new(options: &'a LightCurveOptions, points: usize) -> Self {
         let pixel = f64::from(options.dpi) / 72.0;
         let crowd = powf(100.0 / points.max(100) as f64, 0.3).max(LEAST_CROWDED);
-        let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd) * pixel;
+        // As letters do, marks follow the size of the figure, but not in proportion.
+        let small = options.relative_size().min(1.0);
+        let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd * small) * pixel;
         let good = size(options.marker_size_good, 5.0);
         Self {
             options,
