@@ -66,7 +66,40 @@ pub(crate) struct CellTable<'a> {
     pub(crate) head: Vec<(&'static str, HeadValue)>,
 }
 
+/// What a head says, as elements INFO of a VOTable.
+pub(crate) fn infos(writer: &mut VoTableWriter, head: &[(&'static str, HeadValue)]) {
+    for (name, value) in head {
+        let values = match value {
+            HeadValue::Text(text) => vec![text.clone()],
+            HeadValue::Real(number) => vec![format!("{number:?}")],
+            HeadValue::List(texts) => texts.clone(),
+        };
+        for value in values {
+            writer.elements(&format!("<INFO name=\"{name}\" value=\"{}\"/>\n", escape(&value)));
+        }
+    }
+}
+
+/// What a head says, as comments of CSV: a line `# name: value` each.
+pub(crate) fn comments(head: &[(&'static str, HeadValue)]) -> String {
+    let line = |(name, value): &(&'static str, HeadValue)| {
+        let value = match value {
+            HeadValue::Text(text) => text.clone(),
+            HeadValue::Real(number) => format!("{number:?}"),
+            HeadValue::List(texts) => texts.join(", "),
+        };
+        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("# {name}: {value}\n")
+    };
+    head.iter().map(line).collect()
+}
+
 impl CellTable<'_> {
+    /// CSV below what the head says.
+    pub(crate) fn commented_csv(&self) -> Result<Vec<u8>, PipelineError> {
+        self.csv(comments(&self.head))
+    }
+
     /// CSV below a head that is given.
     pub(crate) fn csv(&self, head: String) -> Result<Vec<u8>, PipelineError> {
         let mut writer = csv::Writer::from_writer(head.into_bytes());
@@ -127,16 +160,7 @@ impl CellTable<'_> {
         let mut writer = VoTableWriter::new();
         writer.begin_results();
         writer.status(&QueryStatus::Ok);
-        for (name, value) in &self.head {
-            let values = match value {
-                HeadValue::Text(text) => vec![text.clone()],
-                HeadValue::Real(number) => vec![format!("{number:?}")],
-                HeadValue::List(texts) => texts.clone(),
-            };
-            for value in values {
-                writer.elements(&format!("<INFO name=\"{name}\" value=\"{}\"/>\n", escape(&value)));
-            }
-        }
+        infos(&mut writer, &self.head);
         writer.begin_table(self.name, &self.title, fields.collect());
         writer.table_data(self.rows.iter().map(|row| row.iter().map(in_votable).collect()));
         writer.end_table();

@@ -119,7 +119,8 @@ impl BrowserSetup {
         let mut command = Command::new(&self.spx);
         command.args(["cube", "spectrum"]).arg(cube).args(place);
         let text = process::output(&mut command)?;
-        Ok(text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect())
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        Ok(rows.map(|line| line.split(',').map(str::to_owned).collect()).collect())
     }
 }
 
