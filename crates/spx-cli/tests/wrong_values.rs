@@ -93,6 +93,7 @@ fn a_query_replaces_nothing_but_summaries() {
 fn home_is_known_behind_the_equals_sign_of_every_option() {
     let folder = tempdir().unwrap();
     let home = std::env::home_dir().unwrap().join("no/such/directory");
-    let run = spx(folder.path(), &["calibration", "status", "--directory=~/no/such/directory", "--detectors=D3"]);
+    let run =
+        spx(folder.path(), &["calibration", "status", "--directory=~/no/such/directory", "--detectors=D3"]);
     assert!(run.stdout.contains(&home.display().to_string()), "{} {}", run.stdout, run.stderr);
 }

@@ -235,7 +235,8 @@ impl BackgroundEquations {
         }
         self.center(&mut solution);
         let unit = Self::unit(self.shape);
-        let correction = |&[offset, x, y]: &Coefficients| SkyCorrection { offset, slopes: [x / unit, y / unit] };
+        let correction =
+            |&[offset, x, y]: &Coefficients| SkyCorrection { offset, slopes: [x / unit, y / unit] };
         Ok(solution.iter().map(correction).collect())
     }
 

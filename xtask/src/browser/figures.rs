@@ -12,8 +12,8 @@ use super::{BrowserSetup, View};
 
 const SIZES: [[u32; 2]; 4] = [[1366, 768], [390, 844], [820, 1180], [2560, 1440]];
 
-/// Writes pictures of one plane, of a composite, of a line map with the plot, of the settings and of
-/// the commands for each size, light and dark.
+/// Writes pictures of one plane, of a composite, of a line map with the plot, of the settings and
+/// of the commands for each size, light and dark.
 pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let stars = setup.stars.display().to_string();

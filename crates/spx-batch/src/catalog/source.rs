@@ -44,7 +44,10 @@ const OTHERS: [(&[u8], &str); 14] = [
     (b"{\"", "JSON: save it as CSV"),
     (b"[{", "JSON: save it as CSV"),
     (b"\\begin{", "a LaTeX table: save it as CSV"),
-    (b"Title:", "a machine-readable table of a journal: astropy reads it with format=\"mrt\"; save it as ECSV"),
+    (
+        b"Title:",
+        "a machine-readable table of a journal: astropy reads it with format=\"mrt\"; save it as ECSV",
+    ),
 ];
 
 /// A file that is open, and what is known of it.

@@ -393,10 +393,22 @@ fn fits_tables_are_catalogs() {
 #[test]
 fn unsigned_ids_of_fits_tables_keep_their_digits() {
     let cards = [
-        "XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 24", "NAXIS2  = 3", "PCOUNT  = 0",
-        "GCOUNT  = 1", "TFIELDS = 3", "TTYPE1  = 'OBJID   '", "TFORM1  = 'K       '",
-        "TZERO1  = 9223372036854775808", "TTYPE2  = 'RA      '", "TFORM2  = 'D       '",
-        "TTYPE3  = 'DEC     '", "TFORM3  = 'D       '", "END",
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 24",
+        "NAXIS2  = 3",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+        "TFIELDS = 3",
+        "TTYPE1  = 'OBJID   '",
+        "TFORM1  = 'K       '",
+        "TZERO1  = 9223372036854775808",
+        "TTYPE2  = 'RA      '",
+        "TFORM2  = 'D       '",
+        "TTYPE3  = 'DEC     '",
+        "TFORM3  = 'D       '",
+        "END",
     ];
     let block = |cards: &[&str]| {
         let text: String = cards.iter().map(|card| format!("{card:<80}")).collect();
@@ -405,9 +417,9 @@ fn unsigned_ids_of_fits_tables_keep_their_digits() {
     let mut file = block(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END"]);
     file.extend(block(&cards));
     let numbers = [1, 123_456_789_012_345_679, u64::MAX];
-    let rows = numbers.iter().flat_map(|id| {
-        [(id ^ (1 << 63)).to_be_bytes(), 10f64.to_be_bytes(), (-5f64).to_be_bytes()].concat()
-    });
+    let rows = numbers
+        .iter()
+        .flat_map(|id| [(id ^ (1 << 63)).to_be_bytes(), 10f64.to_be_bytes(), (-5f64).to_be_bytes()].concat());
     file.extend(rows);
     file.resize(file.len().next_multiple_of(2880), 0);
     let found = catalog(&file, None).unwrap();

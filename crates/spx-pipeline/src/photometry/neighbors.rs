@@ -94,7 +94,9 @@ impl NeighborSettings {
             None if !path.exists() => {
                 let tables = SourceTable::ALL.map(SourceTable::name).join(", ");
                 let text = format!("neighbors = {}: there is no such file", path.display());
-                return Err(PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}")));
+                return Err(
+                    PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}"))
+                );
             }
             None => read_catalog(path, listener)?,
             Some(table) => self.ask(table, around, archive, listener)?,

@@ -144,17 +144,14 @@ fn made_of(path: &Path) -> MadeHow {
 }
 
 /// Refuses the rows of a table that are of several sources, or of another one than those before.
-fn check_source(
-    before: Option<&ReadRow>,
-    rows: &[ReadRow],
-    path: &Path,
-) -> Result<(), PipelineError> {
+fn check_source(before: Option<&ReadRow>, rows: &[ReadRow], path: &Path) -> Result<(), PipelineError> {
     let named = || before.into_iter().chain(rows).filter_map(|row| row.source.as_deref());
     let Some((one, other)) = named().zip(named().skip(1)).find(|(one, other)| one != other) else {
         return Ok(());
     };
     let text = format!("{}: there are measurements of several sources, {one} and {other}", path.display());
-    Err(PipelineError::usage(text).with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
+    Err(PipelineError::usage(text)
+        .with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
 }
 
 fn read_json(path: &Path) -> Result<Vec<ReadRow>, PipelineError> {

@@ -339,8 +339,8 @@ impl Drawable {
                 // Bars of infinite length say nothing about the range.
                 at + sign * if options.show_errorbars { error } else { 0.0 }
             };
-            // What lies far below zero has a rule of its own: more of it than the percentile leaves out
-            // would else make the axis.
+            // What lies far below zero has a rule of its own: more of it than the percentile
+            // leaves out would else make the axis.
             let near = |p: &&DrawablePoint| only_far || p.class != PointClass::FarNegative;
             let mut ends: Vec<f64> =
                 self.relevant().filter(near).map(reach).filter(|end| !end.is_nan()).collect();
