@@ -153,7 +153,7 @@ fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(K
         (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
         (KindMark::Cross, "not in a mean".to_owned(), rejected),
         (KindMark::Head(INK), "off the axis".to_owned(), outside),
-        (KindMark::None, "without magnitude".to_owned(), missing),
+        (KindMark::None, "measurement without magnitude".to_owned(), missing),
     ];
     let kinds = kinds.into_iter().filter(|(.., count)| *count > 0);
     kinds.map(|(mark, name, count)| (mark, format!("{name} ({count})"))).collect()
@@ -163,7 +163,9 @@ fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(K
 fn draw_head(canvas: &mut Canvas, named: &[(KindMark, String)], inside: Rect, line: f64, style: &Style) {
     let room = 2.0 * style.gap;
     let names: f64 = named.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
-    let taken = (2 * named.len()).saturating_sub(1) as f64 * room;
+    // What is not drawn needs no room for a mark before its name.
+    let before = |mark: &KindMark| if matches!(mark, KindMark::None) { 0.0 } else { room };
+    let taken = named.iter().map(|(mark, _)| before(mark) + room).sum::<f64>() - room;
     let em = style.small * ((canvas.bounds().width() - 2.0 * style.margin - taken) / names.max(1.0)).min(1.0);
     let half = (taken + names * em / style.small) / 2.0;
     let most = canvas.bounds().width() - style.margin - half;
@@ -171,8 +173,8 @@ fn draw_head(canvas: &mut Canvas, named: &[(KindMark, String)], inside: Rect, li
     for (mark, name) in named {
         mark.draw(canvas, [x + 0.4 * room, line - CAP_HEIGHT / 2.0 * em], style);
         let width = canvas.text_width(name, em);
-        canvas.label(name.clone(), [x + room, line], Anchor::Start, em);
-        x += width + 2.0 * room;
+        canvas.label(name.clone(), [x + before(mark), line], Anchor::Start, em);
+        x += before(mark) + width + room;
     }
 }
 
@@ -398,7 +400,7 @@ mod tests {
         let mut faint = ChannelFigure { magnitudes: true, ..figure() };
         faint.channels[5].flux = -3.0;
         let text = svg(&faint);
-        for name in ["channel (18)", "channel without magnitude (1)", "without magnitude (1)"] {
+        for name in ["channel (18)", "channel without magnitude (1)", "measurement without magnitude (1)"] {
             assert!(text.contains(name), "{name}");
         }
     }

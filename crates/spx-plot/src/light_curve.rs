@@ -114,13 +114,15 @@ pub struct LightCurveOptions {
     pub ylim_percentile_max: f64,
     /// Extend the vertical axes by this fraction of their length at either end
     pub ylim_padding_fraction: f64,
-    /// Diameter of detections and faint points \[pt\]; by default 5, less where there are many
+    /// Diameter of detections and faint points \[pt\]; by default 5, less in small figures and
+    /// of many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_good: Option<f64>,
-    /// Size of flagged points \[pt\]; by default 4, less where there are many
+    /// Size of flagged points \[pt\]; by default 4, less in small figures and of many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_rejected: Option<f64>,
-    /// Length of the arrows of upper limits \[pt\]; by default 9, less where there are many
+    /// Length of the arrows of upper limits \[pt\]; by default 9, less in small figures and of
+    /// many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_upper_limit: Option<f64>,
     /// Opacity of error bars, above 0 to 1; by default 0.6, less where there are many
@@ -204,8 +206,12 @@ impl LightCurveOptions {
 
     /// Letters of 10 pt in a figure of 10 x 8 inch, smaller in smaller ones, but not in proportion.
     fn style(&self) -> Style {
-        let area = self.figsize[0] * self.figsize[1] / 80.0;
-        Style::scaled(1.25 * f64::from(self.dpi) / 150.0 * powf(area, 0.25))
+        Style::scaled(1.25 * f64::from(self.dpi) / 150.0 * self.relative_size())
+    }
+
+    /// How many times larger letters are than in a figure of 10 x 8 inch.
+    fn relative_size(&self) -> f64 {
+        powf(self.figsize[0] * self.figsize[1] / 80.0, 0.25)
     }
 }
 
@@ -228,9 +234,10 @@ pub struct LightCurveFigure {
 /// Draws the spectrum (flux density or magnitude against wavelength, passbands as horizontal bars,
 /// colored by date) above the light curve (against date, colored by wavelength).
 ///
-/// Detections are filled, fainter points open, flagged ones gray crosses, fluxes five errors below
-/// zero diamonds; the head counts each. The date axis is broken between visits that are more than
-/// 15 days apart. A small arrowhead at the edge stands for each point beyond the vertical axis.
+/// Detections are filled, fainter points open, those without an error dots, flagged ones gray
+/// crosses, fluxes five errors below zero diamonds; the head counts each. The date axis is broken
+/// between visits that are more than 15 days apart, unless they are more than six. A small
+/// arrowhead at the edge stands for each point beyond the vertical axis.
 ///
 /// # Errors
 /// Where an option is impossible, or no point can be drawn.

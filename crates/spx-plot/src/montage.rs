@@ -229,6 +229,7 @@ impl MontageLayout {
     /// is room for: a number may reach below the next image, whose own then gives way.
     fn draw_lower_labels(&self, canvas: &mut Canvas, ticks: &[Tick], style: &Style) {
         let mut free = (f64::NEG_INFINITY, 0.0);
+        let most = frame::bar_place(self.whole(), style).left - style.line;
         for k in (0..self.count).filter(|k| k + self.columns >= self.count) {
             let inside = self.panel(k);
             if inside.bottom != free.1 {
@@ -241,7 +242,7 @@ impl MontageLayout {
                 let x = inside.left + tick.at * inside.width();
                 tick.label.take_if(|label| {
                     let half = canvas.text_width(label, style.small) / 2.0;
-                    let fits = x - half >= free.0 && x + half <= canvas.bounds().right - style.margin;
+                    let fits = x - half >= free.0 && x + half <= most;
                     if fits {
                         free.0 = x + half + 0.8 * style.small;
                     }

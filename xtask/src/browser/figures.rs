@@ -12,7 +12,8 @@ use super::{BrowserSetup, View};
 
 const SIZES: [[u32; 2]; 4] = [[1366, 768], [390, 844], [820, 1180], [2560, 1440]];
 
-/// Writes a picture of one plane and of a composite for each size, light and dark.
+/// Writes pictures of one plane, of a composite, of a line map with the plot, of the settings and
+/// of the commands for each size, light and dark.
 pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let stars = setup.stars.display().to_string();
@@ -35,6 +36,14 @@ pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
             page.shows("colors")?;
             page.browser.value("document.getElementById('overlay').blur()")?;
             save(&mut page, &folder.join(name("colors")))?;
+            line(&mut page)?;
+            save(&mut page, &folder.join(name("line")))?;
+            page.browser.value("document.getElementById('settings').scrollIntoView({ block: 'end' })")?;
+            save(&mut page, &folder.join(name("settings")))?;
+            page.browser.key("k")?;
+            save(&mut page, &folder.join(name("command")))?;
+            page.browser.key("Escape")?;
+            page.browser.value("scrollTo(0, 0)")?;
             if size == SIZES[0] {
                 page.browser.value("document.getElementById('numbers').open = true")?;
                 save(&mut page, &folder.join(name("numbers")))?;
@@ -61,6 +70,23 @@ fn spectra(page: &mut Page<'_>) -> Result<()> {
     let at = page.place([52.0, 44.0])?;
     page.browser.mouse("mouseMoved", at, false)?;
     page.browser.wait("document.getElementById('at-value').textContent.includes('counts')")
+}
+
+/// A line map with a grid, and in the plot the background subtracted, lines marked, fluxes as
+/// logarithms.
+fn line(page: &mut Page<'_>) -> Result<()> {
+    page.set("mode", "line")?;
+    page.shows("line")?;
+    page.set("subtract", "true")?;
+    page.rest()?;
+    page.browser.value("document.querySelectorAll('#features input').forEach((box) => box.click())")?;
+    page.set("redshift", "1200 km/s")?;
+    page.browser.value("['log-y', 'log-x', 'grid'].forEach((id) => document.getElementById(id).click())")?;
+    page.rest()?;
+    page.browser.value("document.getElementById('message').classList.add('gone')")?;
+    page.browser.value("document.getElementById('spectra').scrollIntoView({ block: 'end' })")?;
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    Ok(())
 }
 
 fn save(page: &mut Page<'_>, path: &Path) -> Result<()> {

@@ -34,7 +34,9 @@ impl<'a> Marks<'a> {
     pub(super) fn new(options: &'a LightCurveOptions, points: usize) -> Self {
         let pixel = f64::from(options.dpi) / 72.0;
         let crowd = powf(100.0 / points.max(100) as f64, 0.3).max(LEAST_CROWDED);
-        let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd) * pixel;
+        // As letters do, marks follow the size of the figure, but not in proportion.
+        let small = options.relative_size().min(1.0);
+        let size = |given: Option<f64>, normal: f64| given.unwrap_or(normal * crowd * small) * pixel;
         let good = size(options.marker_size_good, 5.0);
         Self {
             options,
@@ -64,7 +66,9 @@ impl<'a> Marks<'a> {
         let strong = |p: &DrawablePoint| mixed(bar.color(p), self.options.marker_alpha);
         if self.options.show_errorbars {
             for p in
-                [PointClass::Faint, PointClass::Detected, PointClass::FarNegative].into_iter().flat_map(of)
+                [PointClass::WithoutError, PointClass::Faint, PointClass::Detected, PointClass::FarNegative]
+                    .into_iter()
+                    .flat_map(of)
             {
                 let faint = mixed(darkened(bar.color(p)), self.bar_alpha);
                 panel.bars(
@@ -81,6 +85,9 @@ impl<'a> Marks<'a> {
         }
         for p in of(PointClass::Faint) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| self.ring(canvas, at, strong(p)));
+        }
+        for p in of(PointClass::WithoutError) {
+            self.point(canvas, panel, place(p), strong(p), |canvas, at| self.dot(canvas, at, strong(p)));
         }
         for p in of(PointClass::UpperLimit) {
             self.point(canvas, panel, place(p), strong(p), |canvas, at| {
@@ -139,6 +146,11 @@ impl<'a> Marks<'a> {
             canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good, dark));
         }
         canvas.shapes.push(CanvasShape::Disc(at, 0.5 * self.good - self.rim, color));
+    }
+
+    /// Less than a detection.
+    fn dot(&self, canvas: &mut Canvas, at: [f64; 2], color: Rgb) {
+        canvas.shapes.push(CanvasShape::Disc(at, 0.3 * self.good, color));
     }
 
     fn cross(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
@@ -217,6 +229,7 @@ impl<'a> Marks<'a> {
         match mark {
             LegendMark::Point(PointClass::Detected) => self.disc(canvas, middle, SAMPLE),
             LegendMark::Point(PointClass::Faint) => self.ring(canvas, middle, SAMPLE),
+            LegendMark::Point(PointClass::WithoutError) => self.dot(canvas, middle, SAMPLE),
             LegendMark::Point(PointClass::FarNegative) => self.diamond(canvas, middle),
             LegendMark::Point(PointClass::Flagged) => self.cross(canvas, middle),
             LegendMark::Point(PointClass::UpperLimit) => {
@@ -240,6 +253,7 @@ impl<'a> Marks<'a> {
         let classes = [
             (PointClass::Detected, format!("S/N ≥ {threshold}")),
             (PointClass::Faint, format!("S/N < {threshold}")),
+            (PointClass::WithoutError, "without error".to_owned()),
             (PointClass::UpperLimit, format!("{LIMIT_SIGMA}σ upper limit")),
             (PointClass::FarNegative, format!("below −{}σ", -NEGATIVE_SIGMA)),
             (PointClass::Flagged, "flagged".to_owned()),

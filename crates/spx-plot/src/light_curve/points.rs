@@ -33,6 +33,8 @@ pub(super) enum PointClass {
     FarNegative,
     /// Below the threshold of detections: an open circle.
     Faint,
+    /// Of unknown error, and so of unknown significance: a dot.
+    WithoutError,
     /// Where limits are asked for, a faint point that is smaller than its error: an arrow.
     UpperLimit,
     /// A filled disc.
@@ -44,6 +46,7 @@ impl PointClass {
         let snr = point.flux / point.error;
         match snr {
             _ if point.flagged => Self::Flagged,
+            _ if point.error.is_nan() || point.error <= 0.0 => Self::WithoutError,
             snr if snr < NEGATIVE_SIGMA => Self::FarNegative,
             snr if snr >= options.sigma_threshold => Self::Detected,
             snr if options.show_limits && snr < 1.0 => Self::UpperLimit,
@@ -329,13 +332,18 @@ impl Drawable {
         options: &LightCurveOptions,
     ) -> Result<[f64; 2], PlotError> {
         let (low, high) = (options.ylim_percentile_min, options.ylim_percentile_max);
+        let only_far = self.relevant().all(|p| p.class == PointClass::FarNegative);
         let ends = |sign: f64| {
             let reach = |p| {
                 let DrawnValue { at, error } = of(p);
                 // Bars of infinite length say nothing about the range.
                 at + sign * if options.show_errorbars { error } else { 0.0 }
             };
-            let mut ends: Vec<f64> = self.relevant().map(reach).filter(|end| !end.is_nan()).collect();
+            // What lies far below zero has a rule of its own: more of it than the percentile
+            // leaves out would else make the axis.
+            let near = |p: &&DrawablePoint| only_far || p.class != PointClass::FarNegative;
+            let mut ends: Vec<f64> =
+                self.relevant().filter(near).map(reach).filter(|end| !end.is_nan()).collect();
             percentiles(&mut ends, low, high, f64::total_cmp).unwrap_or_default()
         };
         let (low, high) = (ends(-1.0).0, ends(1.0).1);

@@ -48,6 +48,18 @@ fn figure(points: Vec<LightCurvePoint>) -> LightCurveFigure {
     }
 }
 
+/// Without an error nothing tells how significant a flux is.
+#[test]
+fn measurements_without_errors_are_neither_detected_nor_faint() {
+    for error in [f64::NAN, 0.0, -1.0] {
+        let mut figure = three();
+        figure.points.iter_mut().for_each(|p| p.error = error);
+        let texts = texts(&figure);
+        assert!(texts.contains(&"without error (3)".to_owned()), "{texts:?}");
+        assert!(!texts.iter().any(|text| text.starts_with("S/N") || text.starts_with("below")), "{texts:?}");
+    }
+}
+
 /// The title counts the measurements that the wavelengths of the figure leave.
 #[test]
 fn the_title_counts_what_is_shown() {
@@ -173,11 +185,13 @@ fn a_flux_far_below_zero_is_shown_where_it_is() {
         (spectrum.y(0.0) - spectrum.y(300.0)) / spectrum.inside.height()
     };
     let before = range(&figure);
-    figure.points[8] = LightCurvePoint { flux: -1e6, error: 20.0, flagged: false, ..figure.points[8] };
+    for wild in &mut figure.points[8..15] {
+        *wild = LightCurvePoint { flux: -1e6, error: 20.0, flagged: false, ..*wild };
+    }
     assert!((range(&figure) / before - 1.0).abs() < 0.05, "{} {before}", range(&figure));
     let texts = texts(&figure);
     assert!(
-        texts.contains(&"below −5σ (2)".to_owned()) && texts.iter().any(|t| t.starts_with("off an axis"))
+        texts.contains(&"below −5σ (8)".to_owned()) && texts.iter().any(|t| t.starts_with("off an axis"))
     );
 }
 

@@ -74,6 +74,11 @@ fn numbers_tell_the_scale_of_small_images() {
         figure.sky = Some(&sky);
         let canvas = draw(&figure).unwrap();
         assert_texts_are_free(&canvas, &format!("{count} {step}"));
+        let bar = canvas.rasters.last().unwrap();
+        let over_bar =
+            |area: Rect| area.right >= f64::from(bar.left) && area.left <= f64::from(bar.left + bar.width);
+        let covered = canvas.text_boxes().find(|(_, area)| over_bar(*area));
+        assert!(covered.is_none(), "{count} {step}: {covered:?} over the color bar");
         // Right ascensions are as wide as the smallest fields.
         for (mark, least) in [('ʰ', if step > 0.001 { 2 } else { 1 }), ('°', 2)] {
             let mut labels: Vec<&str> =

@@ -282,7 +282,7 @@ export function placeOf({ shape, ra, dec, sizes, angle, corners }) {
     case "point":
       return `${at}, 1 pixel`;
     case "circle":
-      return `${at}, r ${round(sizes[0])}″`;
+      return `${at}, r\u00a0${round(sizes[0])}″`;
     case "polygon":
       return `${at}, ${corners.length} corners`;
     default:
