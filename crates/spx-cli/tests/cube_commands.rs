@@ -457,7 +457,9 @@ fn what_is_no_cube_is_called_what_it_is() {
     refused_by_all(path, "none.fits", &["No such file"]);
     refused_by_all(path, ".", &["directory"]);
     refused_by_all(path, "mef.fits", &["spectral image", "spx inspect"]);
-    assert_eq!(names(path), ["cube.fits", "empty.fits", "mef.fits", "page.fits"]);
+    spx(path, &["cube", "collapse", "cube.fits", "--wave=1..3", "-o", "map.fits"]).succeeds();
+    refused_by_all(path, "map.fits", &["it is a map, not a cube", "spx cube plot"]);
+    assert_eq!(names(path), ["cube.fits", "empty.fits", "map.fits", "mef.fits", "page.fits"]);
 }
 
 #[test]

@@ -196,7 +196,7 @@ impl CellTable<'_> {
             let cells = self.rows.iter().map(|row| &row[k]);
             match column.kind {
                 ColumnKind::Text => {
-                    let texts: Vec<String> = cells.map(text).collect();
+                    let texts: Vec<String> = cells.map(|cell| ascii(&text(cell))).collect();
                     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                     fits.write_text_column(column.name, 0, &texts)?;
                 }
@@ -238,9 +238,9 @@ impl CellTable<'_> {
         }
         for (name, value) in &self.head {
             let value: CardValue = match value {
-                HeadValue::Text(text) => text.as_str().into(),
+                HeadValue::Text(text) => ascii(text).as_str().into(),
                 HeadValue::Real(number) => (*number).into(),
-                HeadValue::List(texts) => texts.join(", ").as_str().into(),
+                HeadValue::List(texts) => ascii(&texts.join(", ")).as_str().into(),
             };
             cards.set(&name.to_uppercase(), value, "");
         }
@@ -271,6 +271,12 @@ fn text(value: &CellValue<'_>) -> String {
     }
 }
 
+/// A string of FITS, which has ASCII alone (FITS 4.0, 4.2.1): a question mark for every other
+/// letter of a name.
+fn ascii(text: &str) -> String {
+    text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect()
+}
+
 fn in_votable(value: &CellValue<'_>) -> VoTableCell {
     match value {
         CellValue::Text(text) => VoTableCell::Text(text.clone().into_owned()),
@@ -285,4 +291,28 @@ fn in_votable(value: &CellValue<'_>) -> VoTableCell {
 fn quoted(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("'{}'", plain.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fits_has_question_marks_for_letters_that_it_lacks() {
+        let column =
+            TableColumn { name: "name", kind: ColumnKind::Text, unit: "", ucd: "meta.id", description: "" };
+        let table = CellTable {
+            name: "stars",
+            title: String::new(),
+            columns: vec![column],
+            rows: vec![vec![CellValue::Text("é 1".into())]],
+            head: vec![("source", HeadValue::Text("β Pictoris ☆".to_owned()))],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stars.fits");
+        table.write_fits(&path, false).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has("SOURCE  = '? Pictoris ?'") && has("? 1 "));
+    }
 }

@@ -20,6 +20,7 @@ use crate::photometry::PhotometryEntry;
 pub use channels::{ChannelMean, FluxSample, channel_means, channel_of};
 pub use figure::{ChannelFigureSettings, channel_figure};
 pub use read::read_spectrum;
+use read::{ReadMeasurement, one_of_each};
 
 /// A measurement, and whether its data are good.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -121,7 +122,8 @@ impl SourceSpectrum {
         Self { made, ..self }
     }
 
-    /// The spectrum of the measurements of a run.
+    /// The spectrum of the measurements of a run; of an exposure that was measured in several
+    /// processings, that of the newest counts.
     pub fn of_entries(name: &str, entries: &[PhotometryEntry]) -> Self {
         let rows = entries.iter().filter_map(PhotometryEntry::row);
         let measurements = rows.filter_map(|(exposure, row)| {
@@ -129,9 +131,13 @@ impl SourceSpectrum {
             let (wavelength, bandwidth) = (row.wavelength, row.bandwidth);
             let sample =
                 FluxSample { detector, wavelength, bandwidth, flux: row.flux, error: row.flux_error };
-            Some(SpectrumMeasurement { sample, is_good: row.is_good })
+            Some(ReadMeasurement {
+                exposure: Some((exposure.obs_id.clone(), detector)),
+                identity: exposure.identity.clone(),
+                measurement: SpectrumMeasurement { sample, is_good: row.is_good },
+            })
         });
-        Self::new(name, measurements.collect())
+        Self::new(name, one_of_each(measurements.collect()))
     }
 
     /// How many channels have a flux.

@@ -9,6 +9,7 @@ mod chromium;
 mod explorer;
 mod figures;
 mod hands;
+mod odd;
 mod one_file;
 mod region_files;
 mod tasks;
@@ -49,6 +50,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     failed.extend(tasks::run(&setup)?);
     failed.extend(region_files::run(&setup)?);
     failed.extend(one_file::run(&setup)?);
+    failed.extend(odd::run(&setup)?);
     if let Some(folder) = pictures {
         figures::run(&setup, &folder)?;
     }

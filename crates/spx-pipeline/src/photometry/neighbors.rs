@@ -91,6 +91,11 @@ impl NeighborSettings {
         let Some(path) = &self.neighbors else { return Ok(Catalog::default()) };
         let table = path.to_str().and_then(|name| name.parse::<SourceTable>().ok());
         let all = match table {
+            None if !path.exists() => {
+                let tables = SourceTable::ALL.map(SourceTable::name).join(", ");
+                let text = format!("neighbors = {}: there is no such file", path.display());
+                return Err(PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}")));
+            }
             None => read_catalog(path, listener)?,
             Some(table) => self.ask(table, around, archive, listener)?,
         };

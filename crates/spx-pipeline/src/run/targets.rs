@@ -91,7 +91,9 @@ pub fn run_targets(
     let _lock = lock(&config.output_dir)?;
     let results = config.output_dir.join("results");
     std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-    let here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
+    // From any working directory, the directory and the list are these.
+    let mut here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
+    here.targets.targets = here.targets.targets.as_deref().map(std::path::absolute).transpose()?;
     write_configuration(&config.saved_file()?, "What the runs of a list of sources were made with.", &here)?;
     output.keep();
     let (last, count) = (last_stage(&wanted), list.sources.len());
