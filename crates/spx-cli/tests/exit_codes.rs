@@ -1,5 +1,5 @@
-//! Exit codes, cause by cause: those of the table in docs/archive.md, for every command that can end
-//! so, as text and as JSON.
+//! Exit codes, cause by cause: those of the table in docs/archive.md, for every command that can
+//! end so, as text and as JSON.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
@@ -14,8 +14,8 @@ use tempfile::{TempDir, tempdir};
 use tools::local::{PLACE, archive};
 use tools::{command, done, input, spx};
 
-/// What a command line may name: `IMAGE` and `CUBE` are good files, `bad.fits` is none, `file` is no
-/// directory, `batch` is a batch, `URL` is an archive, `NOBODY` one that does not answer.
+/// What a command line may name: `IMAGE` and `CUBE` are good files, `bad.fits` is none, `file` is
+/// no directory, `batch` is a batch, `URL` is an archive, `NOBODY` one that does not answer.
 struct Places {
     folder: TempDir,
     url: String,
