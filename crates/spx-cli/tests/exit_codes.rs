@@ -1,5 +1,5 @@
-//! Exit codes, cause by cause: those of the table in docs/archive.md, for every command that can end
-//! so, as text and as JSON.
+//! Exit codes, cause by cause: those of the table in docs/archive.md, for every command that can
+//! end so, as text and as JSON.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;
@@ -14,8 +14,8 @@ use tempfile::{TempDir, tempdir};
 use tools::local::{PLACE, archive};
 use tools::{command, done, input, spx};
 
-/// What a command line may name: `IMAGE` and `CUBE` are good files, `bad.fits` is none, `file` is no
-/// directory, `batch` is a batch, `URL` is an archive, `NOBODY` one that does not answer.
+/// What a command line may name: `IMAGE` and `CUBE` are good files, `bad.fits` is none, `file` is
+/// no directory, `batch` is a batch, `URL` is an archive, `NOBODY` one that does not answer.
 struct Places {
     folder: TempDir,
     url: String,
@@ -205,9 +205,9 @@ const CAUSES: [(&str, &[&str]); 9] = [
             "download FAR URL -o d",
             "run FAR URL -o r",
             "run --name=none --status",
-            "drizzle FAR --width=1 --height=1 --detector=3 URL -o z",
-            "drizzle FAR --width=1 --height=1 --detector=3 --input=image.fits -o z",
-            "mosaic FAR --width=1 --height=1 --wave=2.0..2.2 URL -o z",
+            "drizzle FAR --width=1 --height=1 --detector=3 URL -o far",
+            "drizzle FAR --width=1 --height=1 --detector=3 --input=image.fits -o far",
+            "mosaic FAR --width=1 --height=1 --wave=2.0..2.2 URL -o far",
             "batch --catalog=c.csv FAR --radius=0.1 URL -o b",
             "batch --catalog=far.csv --input=image.fits -o b",
             "photometry IMAGE FAR",
@@ -259,7 +259,8 @@ fn an_interruption_has_the_documented_exit_code() {
         "batch --catalog=c.csv HERE --radius=0.1 URL -o b",
         "photometry IMAGE HERE --neighbors=gaia URL",
     ] {
-        for (signal, json) in [("INT", false), ("TERM", true)] {
+        // Not INT: where tests run in the background it is ignored, and stays so.
+        for json in [false, true] {
             let silent = TcpListener::bind("127.0.0.1:0").unwrap();
             places.url = format!("http://{}", silent.local_addr().unwrap());
             let words = places.words(line);
@@ -268,7 +269,7 @@ fn an_interruption_has_the_documented_exit_code() {
             let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             // It asks, and waits for the answer.
             let held = silent.accept().unwrap();
-            let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status();
+            let sent = Command::new("kill").arg(child.id().to_string()).status();
             assert!(sent.unwrap().success());
             let ended = child.wait_with_output().unwrap();
             drop(held);

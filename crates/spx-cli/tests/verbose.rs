@@ -27,7 +27,6 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
     fs::copy(input("d3_a.fits"), here.join("image.fits")).unwrap();
     fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
     let url = format!("--archive-url={}", archive.url());
-    let unity = tools::unity();
     let (asked, unity) = (format!("archive: {}", archive.url()), tools::unity());
     let (asked, url, unity) = (asked.as_str(), url.as_str(), unity.as_str());
     let cutouts = "files: cutouts of 20px around 186.4536,33.5468deg; from archive; 4 at a time";
