@@ -12,6 +12,7 @@
 //! | `frames.tsv` | one line a frame: what it is, its outline on the sky ([`SurveyFrame`]) |
 //! | `jobs.tsv` | one line a job ([`SurveyJob`]), for engines to read |
 //! | `jobs/JOB.list` | the frames of a job by time, a line each: path, tab, bytes |
+//! | `sources.parquet` | the catalog of the photometry, sorted |
 //! | `sums/JOB.fits` | its running sums, to which later frames are added |
 //! | `out/JOB.fits` | its cube |
 //! | `catalog/` | light curves: a HATS data set, of which each job of photometry writes a part |

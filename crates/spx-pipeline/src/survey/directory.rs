@@ -72,6 +72,11 @@ impl SurveyDirectory {
         self.root.join("photometry.toml")
     }
 
+    /// `sources.parquet`, the catalog of the photometry, sorted by cell.
+    pub fn sources(&self) -> PathBuf {
+        self.root.join("sources.parquet")
+    }
+
     /// `zodi/`, the fits of the zodiacal light, which all jobs share.
     pub fn fits(&self) -> PathBuf {
         self.root.join("zodi")

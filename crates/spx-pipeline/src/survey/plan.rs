@@ -21,6 +21,7 @@ use super::remote::archive_frames;
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
+use crate::batch::sort_catalog;
 use crate::drizzle::{CubeChannels, DrizzleConfig, OutputSettings, RegionSettings, needed_memory};
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
@@ -88,20 +89,28 @@ pub fn plan_survey(
     write_configuration(&directory.settings(), "What this survey was planned with.", config)?;
     let comment = "The settings of all cubes; place, input and output are those of the jobs.";
     write_if_other(&directory.drizzle(), &configuration_text(comment, &drizzle)?)?;
-    match photometry {
-        Some(text) => write_if_other(&directory.photometry(), &text).map(|_| ())?,
-        None => remove(&directory.photometry())?,
-    }
+    let sources = match photometry {
+        Some((photometry, text)) => {
+            let sources = sort_catalog(&photometry, &directory.sources(), listener)?;
+            write_if_other(&directory.photometry(), &text)?;
+            Some(sources)
+        }
+        None => {
+            remove(&directory.photometry())?;
+            remove(&directory.sources())?;
+            None
+        }
+    };
     if !matches!(parameters.frames, FrameOrigin::Index(_)) {
         write_frames(&directory.frames(), &frames)?;
     }
     let maker = JobMaker { directory: &directory, frames: &frames, drizzle: &drizzle };
     let mut jobs = if config.cubes { maker.make(&tiles)? } else { Vec::new() };
-    if config.photometry.is_some() {
+    if let Some(sources) = sources {
         let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
         let used = (0u32..).zip(&frames).filter(|(number, _)| used.contains(number));
         let used: Vec<&SurveyFrame> = used.map(|(_, frame)| frame).collect();
-        jobs.extend(photometry_jobs(&directory, &used, config.group)?);
+        jobs.extend(photometry_jobs(&directory, &used, config.group, &sources)?);
     }
     let changed = jobs.iter().filter(|(_, changed)| *changed).count();
     let rows: Vec<SurveyJob> = jobs.into_iter().map(|(job, _)| job).collect();

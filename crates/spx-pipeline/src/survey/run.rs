@@ -108,7 +108,7 @@ struct Survey<'a> {
     settings: SettingFiles,
     drizzle: DrizzleConfig,
     scratch: ScratchDirectory,
-    /// Made when the first job of photometry needs it: it holds the catalog.
+    /// Made when the first job of photometry needs it.
     photometry: OnceCell<PartMaker<'a>>,
     listener: &'a dyn Listener,
 }
@@ -251,7 +251,7 @@ impl<'a> Survey<'a> {
             None => {
                 let mut config = photometry_config(&self.directory)?;
                 config.photometry.zodi.kept = Some(self.directory.fits());
-                let made = PartMaker::new(&config, self.listener)?;
+                let made = PartMaker::new(&config, &self.directory.sources(), self.listener)?;
                 self.photometry.get_or_init(|| made)
             }
         };
@@ -269,7 +269,7 @@ impl<'a> Survey<'a> {
     fn finish_catalog(&self) -> Result<(), PipelineError> {
         let Some(maker) = self.photometry.get() else { return Ok(()) };
         let _lock = wait_for_lock(&self.directory.photometry(), self.listener)?;
-        self.directory.catalog().write_properties(&self.directory.name(), maker.ids())?;
+        self.directory.catalog().write_properties(&self.directory.name(), &maker.no_ids())?;
         Ok(())
     }
 
@@ -384,13 +384,12 @@ impl SurveyJob {
 pub fn source_light_curve(
     directory: &Path,
     id: &str,
-    listener: &dyn Listener,
 ) -> Result<Vec<BatchRow<'static>>, PipelineError> {
     let survey = SurveyDirectory::new(directory);
     if !directory.join("catalog").is_dir() {
         return light_curve(directory, id);
     }
-    stored_light_curve(&photometry_config(&survey)?, &survey.catalog(), id, listener)
+    stored_light_curve(&survey.sources(), &survey.catalog(), id)
 }
 
 fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {
