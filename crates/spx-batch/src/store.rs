@@ -477,8 +477,12 @@ mod tests {
         let order = store_order(ids, places);
         let numbers = order.iter().map(|(_, number)| *number as usize);
         let kept = match ids {
-            StoredIds::Numbers(ids) => StoredIds::Numbers(numbers.clone().map(|number| ids[number]).collect()),
-            StoredIds::Texts(ids) => StoredIds::Texts(numbers.clone().map(|number| ids[number].clone()).collect()),
+            StoredIds::Numbers(ids) => {
+                StoredIds::Numbers(numbers.clone().map(|number| ids[number]).collect())
+            }
+            StoredIds::Texts(ids) => {
+                StoredIds::Texts(numbers.clone().map(|number| ids[number].clone()).collect())
+            }
         };
         let mut ranks = vec![0; order.len()];
         (0u32..).zip(numbers.clone()).for_each(|(rank, number)| ranks[number] = rank);

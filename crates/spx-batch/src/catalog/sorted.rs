@@ -27,9 +27,9 @@ use spx_core::atomic::AtomicFile;
 use spx_core::sky::Position;
 
 use super::{Catalog, CatalogMotion, CatalogShape, CatalogTarget};
+use crate::BatchError;
 use crate::columnar::{check_places, next, put};
 use crate::store::{FINE_ORDER, StoredIds, store_order};
-use crate::BatchError;
 
 /// Rows of a row group, which is read as a whole.
 const GROUP: usize = 1 << 14;
@@ -387,7 +387,8 @@ fn schema(ids: &StoredIds, moving: bool, shaped: bool) -> Result<TypePtr, Parque
         StoredIds::Texts(_) => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
     };
     let real = |name| (name, (Physical::DOUBLE, None));
-    let mut columns = vec![("_healpix_29", (Physical::INT64, None)), ("target_id", id), real("ra"), real("dec")];
+    let mut columns =
+        vec![("_healpix_29", (Physical::INT64, None)), ("target_id", id), real("ra"), real("dec")];
     columns.extend(MOTION.into_iter().filter(|_| moving).map(real));
     columns.extend(SHAPE.into_iter().filter(|_| shaped).map(real));
     let fields = columns.into_iter().map(|(name, (physical, logical))| {
@@ -454,7 +455,9 @@ mod tests {
                     };
                     assert!(!circles.iter().any(is_near) || targets.contains(&target), "{target:?}");
                 }
-                assert!(targets.iter().all(|target| sorted.position(target.id).unwrap() == Some(target.position)));
+                assert!(
+                    targets.iter().all(|target| sorted.position(target.id).unwrap() == Some(target.position))
+                );
                 let order = store_order(&near.ids, near.catalog.positions());
                 assert!(order.iter().map(|(_, number)| *number).eq(0..u32::try_from(count).unwrap()));
                 let told = (0..count).all(|number| match &near.ids {

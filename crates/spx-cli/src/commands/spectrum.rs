@@ -103,9 +103,7 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
     };
     let spectrum = match (&args.source, args.inputs.as_slice()) {
         (None, inputs) => read_spectrum(inputs)?,
-        (Some(id), [directory]) => {
-            spectrum_of_rows(id, &source_light_curve(directory, id)?)
-        }
+        (Some(id), [directory]) => spectrum_of_rows(id, &source_light_curve(directory, id)?),
         (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
     };
     for (path, output) in args.output.iter().zip(&outputs) {

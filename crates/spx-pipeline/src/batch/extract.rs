@@ -313,7 +313,6 @@ impl Extraction<'_> {
         Ok(info)
     }
 
-
     fn measure_near(
         &self,
         exposure: &ReadExposure,

@@ -80,11 +80,16 @@ impl<'a> PartMaker<'a> {
     ///
     /// # Errors
     /// Usage, where settings are wrong or there is no such catalog.
-    pub fn new(config: &BatchConfig, sources: &Path, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+    pub fn new(
+        config: &BatchConfig,
+        sources: &Path,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
         let parameters = config.parameters()?;
         let mirror = config.archive.data_mirror.as_deref();
         let setup = PhotometrySetup::new(parameters.photometry, mirror).map_err(PipelineError::into_usage)?;
-        let sources = SortedCatalog::open(sources).map_err(|error| PipelineError::from(error).into_usage())?;
+        let sources =
+            SortedCatalog::open(sources).map_err(|error| PipelineError::from(error).into_usage())?;
         Ok(Self { setup: Arc::new(setup), selection: parameters.selection, sources, listener })
     }
 
@@ -110,7 +115,8 @@ impl<'a> PartMaker<'a> {
         let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
         failed.extend(damaged);
         let NearSources { catalog, ids } = self.sources.near(&self.circles(&files))?;
-        let measuring = PartMeasuring { extraction: self.extraction(catalog), store, pool: BufferPool::default() };
+        let measuring =
+            PartMeasuring { extraction: self.extraction(catalog), store, pool: BufferPool::default() };
         let mut report = PartReport::default();
         let mut exposures = Vec::new();
         for found in measuring.measure_all(&files)? {
@@ -166,7 +172,10 @@ struct PartMeasuring<'a> {
 
 impl PartMeasuring<'_> {
     /// Measures the sources on all images.
-    fn measure_all(&self, files: &[InputFile]) -> Result<Vec<Result<StoredImage, InputError>>, PipelineError> {
+    fn measure_all(
+        &self,
+        files: &[InputFile],
+    ) -> Result<Vec<Result<StoredImage, InputError>>, PipelineError> {
         let listener = self.extraction.listener;
         listener.start("extract", files.len() as u64);
         let first = |file: &InputFile| {
@@ -194,11 +203,12 @@ impl PartMeasuring<'_> {
         let mut written = Ok(());
         // Numbers of sources are in the order of the store.
         let sort = |numbers: &mut [u32]| numbers.sort_unstable();
-        let found = self.extraction.measure_each(path, (run, &self.pool), &sort, &mut |info, target, found| {
-            if let (Ok(row), true) = (found, written.is_ok()) {
-                written = rows.push(&stored(info, target, &row));
-            }
-        });
+        let found =
+            self.extraction.measure_each(path, (run, &self.pool), &sort, &mut |info, target, found| {
+                if let (Ok(row), true) = (found, written.is_ok()) {
+                    written = rows.push(&stored(info, target, &row));
+                }
+            });
         written.with_context(|| path.display().to_string())?;
         Ok(found.map(|info| StoredImage { info, rows }))
     }

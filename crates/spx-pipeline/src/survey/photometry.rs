@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use spx_batch::{CatalogCircle, SortedCatalog};
 use spx_photometry::julian_epoch;
 
-use super::directory::{SurveyDirectory, SurveyJob};
+use super::directory::{JobKind, SurveyDirectory, SurveyJob};
 use super::frames::SurveyFrame;
 use super::plan::write_list;
 use crate::batch::BatchConfig;
@@ -90,7 +90,7 @@ fn job(
     let largest = frames.iter().map(|frame| frame.bytes).max().unwrap_or_default();
     let job = SurveyJob {
         job: name,
-        kind: "photometry".to_owned(),
+        kind: JobKind::Photometry,
         tile: String::new(),
         detector: frames[0].file.id.detector.number(),
         ra: 0.0,
