@@ -37,8 +37,9 @@ def rows(path):
 
 
 def digests(survey):
-    """SHA-256 of all cubes, sums and parts of the light curves."""
-    files = sorted([*survey.glob("out/*"), *survey.glob("sums/*"), *survey.glob("catalog/dataset/*/*/*/*.parquet")])
+    """SHA-256 of all cubes, mosaics, sums, parts of the light curves and files of the HiPS."""
+    wanted = ("out/*", "sums/*", "catalog/dataset/*/*/*/*.parquet", "hips/Moc.fits", "hips/Norder*/**/*.*")
+    files = sorted(file for pattern in wanted for file in survey.glob(pattern))
     return {str(file.relative_to(survey)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
@@ -54,6 +55,9 @@ class ToySurvey:
         places = (f"{k},{186.4536 + rng.uniform(-0.6, 0.6)},{33.5468 + rng.uniform(-0.5, 0.5)}\n" for k in range(SOURCES))
         catalog.write_text("id,ra,dec\n" + "".join(places))
         (folder / "batch.toml").write_text(f'catalog = "{catalog}"\n')
+        (folder / "mosaic.toml").write_text("channel = 8\n")
+        # Two weeks must not choose how bright the pictures of three are.
+        (folder / "hips.toml").write_text('wave = "1.9..2.1"\norder = 4\ncut = "0..1"\n')
         reference = folder / "reference"
         self.plan(reference, folder / "frames")
         by_time = sorted(rows(reference / "frames.tsv"), key=lambda row: float(row["mjd"]))
@@ -73,7 +77,8 @@ class ToySurvey:
 
     def plan(self, survey, frames):
         # A week has eight frames of a detector: two jobs of photometry.
-        run(self.spx, "-q", "survey", "plan", *REGION, "--photometry", self.folder / "batch.toml", "--group=4", "-o", survey, "--input", frames)
+        run(self.spx, "-q", "survey", "plan", *REGION, "--photometry", self.folder / "batch.toml", "--group=4",
+            "--mosaic", self.folder / "mosaic.toml", "--hips", self.folder / "hips.toml", "-o", survey, "--input", frames)
 
 
 def descendants(pid):

@@ -39,7 +39,7 @@ fn mosaics_are_those_of_spx_mosaic() {
     let folder = folder.path();
     deliver(folder, &["d3_a.fits", "d3_b.fits"]);
     plan(folder, &[]).fails(2, &["--mosaic, --hips or --photometry is needed"]);
-    fs::write(folder.join("mosaic.toml"), "wave = \"1.9..2.1\"\nplanes = [\"count\"]\n").unwrap();
+    fs::write(folder.join("mosaic.toml"), "wave = \"1.9..2.1\"\nplanes = [\"wavelength\"]\n").unwrap();
     let run = plan(folder, &["--mosaic=mosaic.toml"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
     assert_eq!(do_jobs(folder, &["--shard=0/2"]).code, Some(0));
