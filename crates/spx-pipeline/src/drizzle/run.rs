@@ -119,8 +119,8 @@ pub(crate) fn drizzle_mean(
     Ok((drizzler, report))
 }
 
-/// Upper bound of the memory that a mosaic of so many exposures, of so many pixels at most, needs on
-/// one thread, on the grid of the settings or on another \[bytes\].
+/// Upper bound of the memory that a mosaic of so many exposures, of so many pixels at most, needs
+/// on one thread, on the grid of the settings or on another \[bytes\].
 ///
 /// # Errors
 /// Usage where the settings are wrong.

@@ -32,7 +32,8 @@ pub enum JobKind {
 /// A job: what it makes, of what, and about what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SurveyJob {
-    /// Its name, such as `hp5-7133_D3`, `mosaic_hp5-7133_D3`, `2025W51_1A_D3_000` or `hips_hp3-445`.
+    /// Its name, such as `hp5-7133_D3`, `mosaic_hp5-7133_D3`, `2025W51_1A_D3_000` or
+    /// `hips_hp3-445`.
     pub job: String,
     /// What it makes.
     pub kind: JobKind,

@@ -383,8 +383,7 @@ impl TileProduct<'_> {
         }
     }
 
-    /// Upper bound of the memory \[bytes\], and size of the sums that are kept or come and go with the
-    /// job \[bytes\].
+    /// Upper bound of the memory \[bytes\], and size of the sums that are kept \[bytes\].
     fn memory(
         &self,
         region: RegionSettings,

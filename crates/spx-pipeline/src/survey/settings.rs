@@ -54,8 +54,8 @@ pub struct SurveyConfig {
     /// wavelengths
     #[schemars(extend("examples" = ["mosaic.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub mosaic: Option<PathBuf>,
-    /// Settings of `spx hips`: the cells of order 3, or finer, that the region touches become a HiPS
-    /// in hips/
+    /// Settings of `spx hips`: the cells of order 3, or finer, that the region touches become a
+    /// HiPS in hips/
     #[schemars(extend("examples" = ["hips.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub hips: Option<PathBuf>,
     /// Settings of `spx batch`, with the catalog: its sources are measured on all frames, and their
