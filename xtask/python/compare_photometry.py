@@ -89,7 +89,7 @@ def run(spx, path, position, options):
     command = [spx, "photometry", "-q", "--threads=1", *CHOICES, *options.split(), str(path)]
     command += [f"--ra={position[0]!r}", f"--dec={position[1]!r}"]
     output = subprocess.run(command, capture_output=True, text=True, check=False)
-    (row,) = csv.DictReader(io.StringIO(output.stdout))
+    (row,) = csv.DictReader(line for line in io.StringIO(output.stdout) if not line.startswith("#"))
     if row["status"] == "failed":
         raise RuntimeError(f"{command}: {output.stderr}")
     return row

@@ -12,7 +12,7 @@ import sys
 import numpy as np
 from astropy.io import fits
 
-BAND = 4096  # pixels of a band, about, as `packed_tile_rows` of spx-core has it
+BAND = 4096  # pixels of a band of rows, about, into which spx packed until November 2026
 
 
 def planes(hdu):

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::str::FromStr;
 
 use thiserror::Error;
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 use crate::path::ArchivePath;
 
@@ -109,8 +109,15 @@ impl FromStr for ArchiveUrl {
             address: address.to_owned(),
             problem: problem.to_owned(),
         };
-        // What cannot be read is not shown, for it may hold a password.
-        let url = Url::parse(text.trim()).map_err(|e| wrong("...", &e.to_string()))?;
+        let text = text.trim();
+        let url = Url::parse(text).map_err(|problem| match problem {
+            // A text without a scheme, which holds no password unless it has an `@`.
+            ParseError::RelativeUrlWithoutBase if !text.contains('@') => {
+                wrong(text, &format!("expected an address such as {}", Self::IRSA))
+            }
+            // What cannot be read is not shown, for it may hold a password.
+            other => wrong("...", &other.to_string()),
+        })?;
         let shown = without_credentials(&url);
         if !url.username().is_empty() || url.password().is_some() {
             return Err(wrong(&shown, "a user name or password has no place in it"));

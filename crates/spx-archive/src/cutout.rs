@@ -184,6 +184,17 @@ impl CutoutSize {
         })
     }
 
+    /// `[width, height]` in pixels of this side \[arcsec\], not rounded.
+    pub fn in_pixels_of(self, pixel_arcsec: f64) -> [f64; 2] {
+        [self.width, self.height]
+            .map(|side| self.unit.degrees(side).map_or(side, |degrees| degrees * 3600.0 / pixel_arcsec))
+    }
+
+    /// Whether it is given in pixels, not as an angle.
+    pub fn is_in_pixels(self) -> bool {
+        self.unit == CutoutUnit::Pixel
+    }
+
     /// True where the cutout is as large as the image, which makes it pointless.
     pub fn is_full_frame(self) -> bool {
         self.pixels() == [Detector::NPIX as u64; 2]
@@ -242,6 +253,26 @@ impl CutoutCenter {
             }
         }
         Ok(Self { x, y, unit })
+    }
+}
+
+/// What a center is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum CutoutPlace {
+    /// A position on the sky.
+    Sky(Position),
+    /// `[x, y]` of the full frame \[px, 0-based, integers at pixel centers\].
+    Pixel([f64; 2]),
+}
+
+impl CutoutCenter {
+    /// Where it is; `None` for no center that [`new`](Self::new) would make.
+    pub fn place(self) -> Option<CutoutPlace> {
+        let Self { x, y, unit } = self;
+        match unit.degrees(x).zip(unit.degrees(y)) {
+            Some((ra, dec)) => Position::new(ra, dec).ok().map(CutoutPlace::Sky),
+            None => Some(CutoutPlace::Pixel([x - 1.0, y - 1.0])),
+        }
     }
 }
 

@@ -64,7 +64,7 @@ mod target;
 
 pub use base::{ArchiveUrl, ArchiveUrlError};
 pub use client::{ArchiveClient, SearchResult};
-pub use cutout::{Cutout, CutoutCenter, CutoutError, CutoutSize, CutoutUnit, FULL_FRAME_BYTES};
+pub use cutout::{Cutout, CutoutCenter, CutoutError, CutoutPlace, CutoutSize, CutoutUnit, FULL_FRAME_BYTES};
 pub use datalink::{DataLinkRow, LinkCache};
 pub use download::{
     DownloadLayout, DownloadOptions, DownloadOutcome, DownloadPlan, DownloadProgress, DownloadSource,

@@ -126,7 +126,7 @@ impl Catalog {
             }
             CatalogFormat::Parquet => parquet::read(path, options, progress),
             CatalogFormat::Fits => fits::read(path, options, progress),
-            CatalogFormat::Packed(with) => Err(wrong(path, format!("it is packed with {with}: unpack it"))),
+            CatalogFormat::Other(what) => Err(wrong(path, format!("it is {what}"))),
         }
     }
 

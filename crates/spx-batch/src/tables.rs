@@ -124,6 +124,9 @@ pub struct ImageRecord {
     /// The zodiacal light, where its scale was to be fitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zodi: Option<RecordedZodi>,
+    /// Rows with less background for what was cut off the image, and sources without a row for it.
+    #[serde(default, skip_serializing_if = "is_whole")]
+    pub cut_off: [usize; 2],
     csv_bytes: Option<u64>,
     parquet_bytes: Option<u64>,
     /// Sources on the image without a row.
@@ -147,11 +150,17 @@ impl ImageRecord {
             measured: 0,
             remark: None,
             zodi: None,
+            cut_off: [0; 2],
             csv_bytes: None,
             parquet_bytes: None,
             unmeasured: Vec::new(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_whole(cut_off: &[usize; 2]) -> bool {
+    *cut_off == [0; 2]
 }
 
 /// What changes with the columns of the tables.

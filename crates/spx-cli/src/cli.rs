@@ -23,6 +23,7 @@ use crate::cube::{self, CubeArgs};
 use crate::exit::{CommandResult, Failure};
 use crate::global::Global;
 use crate::inspect::{self, InspectArgs};
+use crate::ui;
 
 /// Spectra, light curves and data cubes from SPHEREx spectral images.
 #[derive(Debug, Parser)]
@@ -68,6 +69,7 @@ impl Cli {
     pub(crate) fn run(self) -> CommandResult {
         let threads = self.global.working_threads();
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::from)?;
+        ui::detail(self.global.verbosity(), &self.global.told_threads());
         match self.command {
             Command::Query(args) => query::run(&args, &self.global),
             Command::Download(args) => download::run(&args, &self.global),
@@ -87,7 +89,7 @@ impl Cli {
             Command::Calibration(args) => calibration::run(&args, &self.global),
             Command::Inspect(args) => inspect::run(&args, &self.global),
             Command::Doctor(args) => doctor::run(&args, &self.global),
-            Command::Config(args) => config::run(&args),
+            Command::Config(args) => config::run(&args, &self.global),
             Command::Completions(args) => generate::completions(&args, Self::command()),
             Command::Man(args) => generate::man(&args, Self::command()),
         }

@@ -33,6 +33,19 @@ impl Global {
         self.threads.map_or(0, |threads| usize::from(threads).min(THREADS_A_CORE * cores))
     }
 
+    /// How many threads work, and why so many.
+    pub(crate) fn told_threads(&self) -> String {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = rayon::current_num_threads();
+        match self.threads {
+            None => format!("threads: {threads}, one a core"),
+            Some(asked) if usize::from(asked) > threads => {
+                format!("threads: {threads}, at most {THREADS_A_CORE} for each of {cores} cores")
+            }
+            Some(_) => format!("threads: {threads}, as asked for"),
+        }
+    }
+
     /// What a pipeline talks to.
     pub(crate) fn terminal(&self) -> Terminal {
         Terminal::new(self.verbosity())

@@ -17,14 +17,16 @@ mod setting_args;
 mod text;
 mod ui;
 
+use std::cell::LazyCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{Arg, Command, CommandFactory as _, Parser as _};
 use exit::Outcome;
 
 fn main() -> ExitCode {
-    let cli = match cli::Cli::try_parse_from(with_negatives(std::env::args_os())) {
+    let words = with_negatives(std::env::args_os().map(with_home));
+    let cli = match cli::Cli::try_parse_from(words) {
         Ok(cli) => cli,
         Err(error) => return not_parsed(&error),
     };
@@ -43,19 +45,33 @@ fn main() -> ExitCode {
     }
 }
 
-/// The words of the command line, in which `-inf` and `-nan` belong to the option before them: they
+/// A word of the command line, in which `~/` behind the equals sign of an option is the home
+/// directory; no shell has expanded it there.
+fn with_home(word: OsString) -> OsString {
+    let option = word.to_str().and_then(|text| text.split_once("=~/"));
+    match option.zip(std::env::home_dir()) {
+        Some(((option, rest), home)) if option.starts_with("--") && !option.contains('=') => {
+            let mut path = OsString::from(format!("{option}="));
+            path.push(home.join(rest));
+            path
+        }
+        _ => word,
+    }
+}
+
+/// The words of the command line, in which negative numbers belong to the option before them: they
 /// would be taken for options, and the option itself could not say what it takes.
 fn with_negatives(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let command = LazyCell::new(cli::Cli::command);
     let mut joined: Vec<OsString> = Vec::new();
     for word in words {
-        let text = word.to_str().unwrap_or_default();
-        let is_number = text.starts_with('-') && text.parse::<f64>().is_ok_and(|n| !n.is_finite());
-        match joined.last_mut() {
-            Some(option)
-                if is_number && option.to_str().is_some_and(|o| o.starts_with("--") && o.len() > 2) =>
-            {
-                option.push("=");
-                option.push(&word);
+        let number = word.to_str().filter(|text| text.starts_with('-')).and_then(|text| text.parse().ok());
+        let belongs = |option: &str, number: f64| !number.is_finite() || takes_one(&command, &joined, option);
+        let option = joined.last().and_then(|before| before.to_str()?.strip_prefix("--"));
+        match number.zip(option) {
+            Some((number, option)) if !option.is_empty() && belongs(option, number) => {
+                let option = joined.pop().unwrap_or_default();
+                joined.push([option, word].join("=".as_ref()));
             }
             _ => joined.push(word),
         }
@@ -63,15 +79,31 @@ fn with_negatives(words: impl Iterator<Item = OsString>) -> Vec<OsString> {
     joined
 }
 
+/// Whether an option of the command that these words name takes a value, and no more than one.
+fn takes_one(root: &Command, words: &[OsString], option: &str) -> bool {
+    let named = words.iter().skip(1).filter_map(|word| word.to_str());
+    let command = named.fold(root, |command, word| command.find_subcommand(word).unwrap_or(command));
+    let is_named = |arg: &&Arg| {
+        let aliases = arg.get_all_aliases().unwrap_or_default();
+        arg.get_long() == Some(option) || aliases.contains(&option)
+    };
+    let arg = command.get_arguments().chain(root.get_arguments()).find(is_named);
+    arg.is_some_and(|arg| {
+        let several = arg.get_num_args().is_some_and(|values| values.max_values() > 1);
+        arg.get_action().takes_values() && !arg.is_require_equals_set() && !several
+    })
+}
+
 /// Help, the version, or an error of the command line.
 fn not_parsed(error: &clap::Error) -> ExitCode {
-    // Where even this cannot be written, the exit code tells.
-    error.print().ok();
     if !error.use_stderr() {
+        // Where even this cannot be written, the exit code tells.
+        error.print().ok();
         return Outcome::Done.into();
     }
+    ui::command_line_error(error);
     if std::env::args_os().any(|argument| argument == "--json") {
-        let text = error.to_string();
+        let text = ui::in_plain_words(&error.to_string());
         let first = text.lines().next().unwrap_or_default();
         report_error(first.strip_prefix("error: ").unwrap_or(first), Outcome::Usage);
     }
@@ -89,10 +121,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn infinities_belong_to_the_option_before_them() {
+    fn negative_numbers_belong_to_the_option_before_them() {
         let joined = |line: &str| with_negatives(line.split(' ').map(OsString::from)).join(" ".as_ref());
-        assert_eq!(joined("spx query --radius -inf --ra -1"), "spx query --radius=-inf --ra -1");
+        assert_eq!(joined("spx query --radius -inf --ra -1"), "spx query --radius=-inf --ra=-1");
         assert_eq!(joined("spx query --radius -NaN"), "spx query --radius=-NaN");
-        assert_eq!(joined("spx lightcurve -- -inf out"), "spx lightcurve -- -inf out");
+        assert_eq!(joined("spx cube plot --plane -5 c.fits"), "spx cube plot --plane=-5 c.fits");
+        assert_eq!(joined("spx run --method -5 --threads -1"), "spx run --method=-5 --threads=-1");
+        for line in [
+            "spx lightcurve -- -inf out",
+            "spx lightcurve --json -5 out",
+            "spx run --overwrite -5",
+            "spx drizzle --input -5 b",
+        ] {
+            assert_eq!(joined(line), line);
+        }
     }
 }

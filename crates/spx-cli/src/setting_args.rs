@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::builder::ValueParser;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::settings::{
-    Configuration, SettingDeclaration, SettingKind, check_setting, resolve, settings_of,
+    Configuration, SettingDeclaration, SettingKind, TakenSettings, check_setting, resolve, settings_of,
 };
 use toml::{Table, Value};
 
 use crate::exit::Failure;
+use crate::global::Global;
+use crate::ui;
 
 /// The option `--config` and one for each setting of a configuration, with its variable of the
 /// environment.
@@ -30,6 +33,22 @@ impl<C: Configuration> SettingArgs<C> {
     /// File, environment and command line merged, defaults filled in.
     pub(crate) fn resolve(&self) -> Result<C, Failure> {
         self.resolve_over(self.file.as_deref())
+    }
+
+    /// As [`resolve`](Self::resolve) for one of the commands that measure sources, whose file may be
+    /// a configuration of another of them.
+    pub(crate) fn resolve_measuring(&self, command: MeasuringCommand, global: &Global) -> Result<C, Failure> {
+        let file = self.file.as_deref();
+        let (resolved, taken) = command.resolve(file, self.given.clone()).map_err(Failure::usage)?;
+        if let (Some(file), Some(TakenSettings { command: of, passed_over })) = (file, taken) {
+            let text = format!(
+                "{} is a configuration of `spx {of}`: what both commands have is taken",
+                file.display()
+            );
+            ui::note(global.verbosity(), &text);
+            ui::detail(global.verbosity(), &format!("passed over: {}", passed_over.join(", ")));
+        }
+        Ok(resolved)
     }
 
     /// The option of a setting that stands on the command line.

@@ -52,11 +52,38 @@ fn printable(text: &str) -> String {
 /// The first word of a message, bold and in a color on a terminal, as that of errors of the command
 /// line is.
 fn label(word: &str, color: &str) -> String {
-    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match std::io::stderr().is_terminal() && !plain {
+    match has_colors() {
         true => format!("\x1b[1;{color}m{word}\x1b[0m"),
         false => word.to_owned(),
     }
+}
+
+/// Whether standard error shows colors.
+fn has_colors() -> bool {
+    let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    std::io::stderr().is_terminal() && !plain
+}
+
+/// What the standard library says of a text that is no number, and what a user reads instead.
+const OF_NUMBERS: [(&str, &str); 6] = [
+    ("invalid digit found in string", "expected a whole number that is not negative"),
+    ("cannot parse integer from empty string", "expected a whole number"),
+    ("number too large to fit in target type", "the number is too large"),
+    ("number too small to fit in target type", "the number is too small"),
+    ("invalid float literal", "expected a number"),
+    ("cannot parse float from empty string", "expected a number"),
+];
+
+/// A message about a value, in the words of a user.
+pub(crate) fn in_plain_words(text: &str) -> String {
+    OF_NUMBERS.iter().fold(text.to_owned(), |text, (theirs, ours)| text.replace(theirs, ours))
+}
+
+/// An error of the command line, with the usage.
+pub(crate) fn command_line_error(error: &clap::Error) {
+    let rendered = error.render();
+    let text = if has_colors() { rendered.ansi().to_string() } else { rendered.to_string() };
+    eprint!("{}", in_plain_words(&text));
 }
 
 /// An error that ends the command.
@@ -73,6 +100,13 @@ pub(crate) fn warning(text: &str) {
 pub(crate) fn note(verbosity: Verbosity, text: &str) {
     if verbosity > Verbosity::Quiet {
         eprintln!("{}", printable(text));
+    }
+}
+
+/// A line that only those hear who ask for more.
+pub(crate) fn detail(verbosity: Verbosity, text: &str) {
+    if verbosity >= Verbosity::Verbose(1) {
+        note(verbosity, text);
     }
 }
 
@@ -237,7 +271,10 @@ impl DownloadProgress for Terminal {
     }
 
     fn done(&self, report: &FileReport) {
-        if let DownloadOutcome::Failed { cause } = &report.outcome {
+        // Files that were broken off by the user are no news to him.
+        if let DownloadOutcome::Failed { cause } = &report.outcome
+            && !interrupted()
+        {
             self.warning(&format!("{}: {cause}", report.target.file_name()));
         }
     }
@@ -246,6 +283,10 @@ impl DownloadProgress for Terminal {
 impl Listener for Terminal {
     fn note(&self, text: &str) {
         self.bar.suspend(|| note(self.verbosity, text));
+    }
+
+    fn detail(&self, text: &str) {
+        self.bar.suspend(|| detail(self.verbosity, text));
     }
 
     fn warning(&self, text: &str) {

@@ -4,11 +4,13 @@
 mod tools;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use flate2::read::GzDecoder;
+use spx_core::fits::{FitsReader, verify_file};
 use tempfile::{TempDir, tempdir};
 use tools::local::{archive, ask};
 use tools::{Run, command, done, image, input, names, spx, unity};
@@ -173,13 +175,15 @@ fn what_new_exposures_do_not_reach_is_copied() {
     }
 }
 
-/// Bands of rows fit a turned grid badly, and its pixels are so small that a plane has many: what
-/// is copied and what is computed, on however many threads, are the files of one run.
+/// Pixels are so small that a plane has many tiles: what is copied and what is computed, on however
+/// many threads, are the files of one run, and their sums are right.
 #[test]
-fn turned_grids_are_added_to_by_bands_too() {
-    let turned = ["--rotation=45", "--xy-oversample=8", "--overwrite", "-o", "out", "--json"];
-    for packed in [&[][..], &["--compress=lossless"]] {
-        let options = [&turned[..], &["--accumulate=sums.fits"], packed].concat();
+fn turned_grids_of_many_tiles_are_added_to() {
+    let turned = ["--xy-oversample=8", "--overwrite", "-o", "out", "--json"];
+    let forms = [("45", &[][..]), ("45", &["--compress=lossless"]), ("5.5", &["--compress=rounded"])];
+    for (angle, packed) in forms {
+        let rotation = format!("--rotation={angle}");
+        let options = [&turned[..], &[&rotation, "--accumulate=sums.fits"], packed].concat();
         let (apart, once) = (tempdir().unwrap(), tempdir().unwrap());
         let (apart, once) = (apart.path(), once.path());
         assert_eq!(drizzle(once, &[&options[..], &["--threads=1"]].concat(), &FILES).code, Some(0));
@@ -189,8 +193,38 @@ fn turned_grids_are_added_to_by_bands_too() {
         }
         for file in ["sums.fits", "out/drizzle_D3.fits"] {
             assert!(read(apart, file) == read(once, file), "{packed:?}: {file}");
+            verify_file(&apart.join(file)).unwrap();
         }
     }
+}
+
+/// Sums that an earlier spx has packed in bands of rows are read, added to and packed in tiles.
+#[test]
+fn sums_packed_in_bands_are_added_to() {
+    let (old, new) = (tempdir().unwrap(), tempdir().unwrap());
+    let packed = input("../sums_in_bands.fits.gz");
+    let mut bytes = Vec::new();
+    GzDecoder::new(fs::File::open(packed).unwrap()).read_to_end(&mut bytes).unwrap();
+    fs::write(old.path().join("sums.fits"), bytes).unwrap();
+    let grid = ["--width=2.6", "--height=0.07", "--xy-oversample=5", "--z-edges=1.6,2.0,2.5"];
+    let place = ["--ra=186.4536", "--dec=33.5468", "--detector=3", "--zodi-fit=ivm", "--compress=lossless"];
+    let unity = unity();
+    let add = |folder: &Path, files: &[&str]| {
+        let files: Vec<String> = files.iter().map(|name| input(name).display().to_string()).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let sums = ["drizzle", "-q", "--accumulate=sums.fits", "--sums-only", &unity, "--input"];
+        spx(folder, &[&sums[..], &files, &grid, &place].concat())
+    };
+    let tile = |folder: &Path| {
+        let mut file = FitsReader::open(&folder.join("sums.fits")).unwrap();
+        file.move_to("SUM_WHT").unwrap();
+        file.tile_shape().unwrap()
+    };
+    assert_eq!(tile(old.path()), Some([3, 126]));
+    assert_eq!(add(old.path(), &FILES[3..5]).code, Some(0));
+    assert_eq!(add(new.path(), &FILES[..5]).code, Some(0));
+    assert_eq!(tile(old.path()), Some([3, 64]));
+    assert!(read(old.path(), "sums.fits") == read(new.path(), "sums.fits"));
 }
 
 #[test]
@@ -424,7 +458,7 @@ fn what_does_not_go_together_is_refused() {
     drizzle(folder, &["--sums-only"], &FILES[2..]).fails(2, &["sums_only needs accumulate"]);
 
     let cube = input("d3_a.fits").display().to_string();
-    finalize(folder, &[&cube]).fails(1, &["not an accumulator"]);
+    finalize(folder, &[&cube]).fails(1, &["not a file of running sums"]);
     spx(folder, &["cube", "finalize", "sums.fits", "-o", "sums.fits", "--overwrite"])
         .fails(2, &["named twice"]);
     fs::write(folder.join("half.fits"), &sums[..sums.len() / 2]).unwrap();
@@ -437,9 +471,14 @@ fn what_does_not_go_together_is_refused() {
 
 #[test]
 fn a_kill_loses_nothing() {
-    let options = ["--xy-oversample=8", "--z-oversample=2", "--planes=wavelength"];
-    let (_, expected) = at_once(&options);
-    let more = [&["--accumulate=sums.fits", "--overwrite", "-o", "out"], &options[..]].concat();
+    // Of the first all sums are read and written, of the second what is added to.
+    kill_and_add(&["--xy-oversample=8", "--z-oversample=2", "--planes=wavelength"]);
+    kill_and_add(&["--xy-oversample=8", "--rotation=30", "--compress=lossless"]);
+}
+
+fn kill_and_add(options: &[&str]) {
+    let (_, expected) = at_once(options);
+    let more = [&["--accumulate=sums.fits", "--overwrite", "-o", "out"], options].concat();
     let start = Instant::now();
     let trial = tempdir().unwrap();
     assert_eq!(drizzle(trial.path(), &more, &FILES[..2]).code, Some(0));

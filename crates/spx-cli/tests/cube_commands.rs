@@ -47,7 +47,7 @@ impl Arrays {
 
 /// The rows of a CSV text by column.
 fn rows(csv: &str) -> Vec<Vec<String>> {
-    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(csv.as_bytes());
     let header: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
     let expected = "plane,wavelength,wavelength_min,wavelength_max,surface_brightness,surface_brightness_error,\
                     flux,flux_error,n_pixels,n_pixels_total,count,and_mask,or_mask,background,background_error,background_pixels,detector,label";
@@ -457,7 +457,9 @@ fn what_is_no_cube_is_called_what_it_is() {
     refused_by_all(path, "none.fits", &["No such file"]);
     refused_by_all(path, ".", &["directory"]);
     refused_by_all(path, "mef.fits", &["spectral image", "spx inspect"]);
-    assert_eq!(names(path), ["cube.fits", "empty.fits", "mef.fits", "page.fits"]);
+    spx(path, &["cube", "collapse", "cube.fits", "--wave=1..3", "-o", "map.fits"]).succeeds();
+    refused_by_all(path, "map.fits", &["it is a map, not a cube", "spx cube plot"]);
+    assert_eq!(names(path), ["cube.fits", "empty.fits", "map.fits", "mef.fits", "page.fits"]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fs;
 
 use tempfile::tempdir;
 use tools::local::{OBSERVATIONS, PLACE, images};
-use tools::spx;
+use tools::{spx, table};
 
 /// Each measurement has its pixels, its model, residuals and mask, and says what it is; the bytes
 /// depend neither on the threads nor on the order of the files.
@@ -68,4 +68,77 @@ fn a_run_draws_and_removes_them() {
     assert!(run(&["--resume", "--cutouts"]));
     assert!(run(&["--resume"]), "the settings of the run are kept");
     assert!(!run(&[]));
+}
+
+/// Images of the archive have 48 pixels: it cuts less than 60.
+#[test]
+fn cutouts_that_hold_less_than_asked_for_are_told_once_and_in_the_tables() {
+    let folder = tempdir().unwrap();
+    let archive = spx_serve::LocalArchive::start(images(), spx_serve::ServeOptions::default()).unwrap();
+    let url = archive.url();
+    let ask = |command: &str, more: &[&str]| {
+        spx(folder.path(), &[&[command, "-q", "--archive-url", &url], &PLACE[..], more].concat())
+    };
+    let told = "warning: 6 of 6 cutouts hold less than the 60px asked for: 6 were cut smaller";
+    let run = ask("run", &["--cutout-size=60px", "-o=less"]);
+    let about = |run: &tools::Run| -> Vec<String> {
+        run.stderr.lines().filter(|line| line.contains("cutout")).map(str::to_owned).collect()
+    };
+    assert_eq!(about(&run), [format!("{told}; apertures and backgrounds are whole")]);
+    let rows = |directory: &str| {
+        table(&fs::read_to_string(folder.path().join(directory).join("results/lightcurve.csv")).unwrap())
+    };
+    for row in rows("less") {
+        assert_eq!(row["cutout_share"], "0.64");
+        assert!(!row["fallbacks"].contains("background"), "{row:?}");
+    }
+    let fetched = ask("download", &["--cutout-size=60px", "-o=files"]);
+    assert_eq!(about(&fetched), [told]);
+    let summary = fs::read_to_string(folder.path().join("files/query_summary.toml")).unwrap();
+    assert!(summary.contains("smaller_cutouts = 6"), "{summary}");
+
+    ask("run", &["--cutout-size=40px", "-o=all"]).succeeds();
+    assert!(rows("all").iter().all(|row| row["cutout_share"] == "1.0"));
+    ask("run", &["-o=whole"]).succeeds();
+    assert!(rows("whole").iter().all(|row| row["cutout_share"].is_empty()));
+}
+
+/// What a cutout lacks of background or aperture is told, of those at hand as well.
+#[test]
+fn cutouts_that_harm_the_measurement_are_told_apart() {
+    let folder = tempdir().unwrap();
+    let archive = spx_serve::LocalArchive::start(images(), spx_serve::ServeOptions::default()).unwrap();
+    let url = archive.url();
+    let small = ["--cutout-size=12px", "--archive-url", &url, "-o=out"];
+    let window = ["--background-method=window", "--window-size=20"];
+    let ask = |first: &[&str], more: &[&str]| spx(folder.path(), &[first, &PLACE, &window, more].concat());
+    let words = "the cutout ends within aperture or background, so that";
+    let less = format!(
+        "warning: on 6 of 6 images {words} there is less background than asked for (cut_background in \
+         fallbacks); larger cutouts would hold both\n"
+    );
+    let run = ask(&["run", "-q"], &small);
+    assert!(run.stderr.matches(&less).count() == 1, "{}", run.stderr);
+    let at_hand = ask(&["photometry", "-q", "out/data"], &[]);
+    assert!(at_hand.stderr.matches(&less).count() == 1, "{}", at_hand.stderr);
+    for row in table(&at_hand.stdout) {
+        assert!(row["fallbacks"].contains("clipped_background cut_background"), "{row:?}");
+        assert!(row["cutout_share"].is_empty(), "nothing was asked for");
+    }
+    let wide = ["--aperture-method=fixed", "--aperture-diameter=13"];
+    let lost = ask(&["photometry", "-q", "out/data"], &wide);
+    assert_eq!(lost.code, Some(3));
+    assert!(
+        lost.stderr.contains(&format!("on 6 of 6 images {words} there is no measurement")),
+        "{}",
+        lost.stderr
+    );
+    assert!(table(&lost.stdout)[0]["reason"].contains("a larger one would hold it"));
+    fs::write(folder.path().join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let batch = ["batch", "-q", "--catalog=c.csv", "--input=out/data", "-o=batch"];
+    let batch = |more: &[&str]| spx(folder.path(), &[&batch[..], &window, more].concat());
+    let told = "warning: for 6 sources on images (each counts on each image) the cutout ends";
+    for run in [batch(&[]), batch(&["--resume"])] {
+        assert!(run.code == Some(0) && run.stderr.contains(told), "{}", run.stderr);
+    }
 }

@@ -467,10 +467,10 @@ fn source(archive: &spx_serve::LocalArchive, folder: &Path, more: &[&str]) -> Ru
     ask(archive, folder, "run", &[&["--name=star", "-o", "out"], more].concat())
 }
 
-/// What stands on standard error about a stage.
+/// What stands on standard error about a stage, without the names of what has changed.
 fn told(run: &Run, stage: &str) -> String {
     let lines = run.stderr.lines().filter_map(|line| line.strip_prefix(&format!("{stage}: ")));
-    lines.map(str::to_owned).collect::<Vec<_>>().join("; ")
+    lines.map(|line| line.split(" (").next().unwrap_or(line).to_owned()).collect::<Vec<_>>().join("; ")
 }
 
 #[test]

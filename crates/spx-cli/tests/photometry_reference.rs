@@ -30,7 +30,12 @@ use tools::spx;
 type Row = BTreeMap<String, String>;
 
 fn table(text: &str) -> Vec<Row> {
-    csv::Reader::from_reader(text.as_bytes()).into_deserialize().map(Result::unwrap).collect()
+    csv::ReaderBuilder::new()
+        .comment(Some(b'#'))
+        .from_reader(text.as_bytes())
+        .into_deserialize()
+        .map(Result::unwrap)
+        .collect()
 }
 
 fn number(row: &Row, column: &str) -> f64 {

@@ -184,7 +184,8 @@ fn mosaics_are_looked_into_as_cubes_are() {
             assert!(spectrum.stderr.contains("mean alone has no VARIANCE"), "{}", spectrum.stderr);
             continue;
         }
-        let mut reader = csv::Reader::from_reader(spectrum.stdout.as_bytes());
+        let mut reader =
+            csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(spectrum.stdout.as_bytes());
         let columns = reader.headers().unwrap().clone();
         let row = reader.records().next().unwrap().unwrap();
         let cell = |name: &str| row.get(columns.iter().position(|c| c == name).unwrap()).unwrap();

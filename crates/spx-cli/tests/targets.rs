@@ -63,6 +63,12 @@ fn a_list_gives_runs_and_one_table_and_figure_of_all() {
     assert_eq!(json["sources"][1]["photometry"].as_array().unwrap().len(), IMAGES);
     let svg = read("results/lightcurves.svg");
     assert!(svg.contains("HD 1") && svg.contains("hd 2"));
+    // The written configuration is that of the list, from any directory.
+    let elsewhere = tempdir().unwrap();
+    let saved = out.join("targets_config.toml");
+    let again = spx(elsewhere.path(), &["run", "--config", saved.to_str().unwrap(), "--resume"]);
+    assert_eq!(again.code, Some(0), "{}", again.stderr);
+    assert_eq!(again.stderr.matches("processing: done before").count(), 2, "{}", again.stderr);
     let mixed = spx(folder.path(), &["spectrum", "out/results/lightcurves.csv"]);
     mixed.fails(2, &["several sources, HD 1 and hd 2"]);
 }

@@ -137,6 +137,7 @@ pub const MEASUREMENT_COLUMNS: &[TableColumn] = &[
     column("pixel_area", Real, "arcsec**2", "phys.angArea;instr.pixel", "Solid angle of the pixel at the source"),
     column("zodi_scale", Real, "", "arith.factor", "The subtracted zodiacal light is this times the plane ZODI; empty where it was left in"),
     column("zodi_scale_error", Real, "", "stat.error;arith.factor", "Statistical error of zodi_scale; empty where it was not fitted to this image"),
+    column("cutout_share", Real, "", "stat.value", "Share of the cutout that was asked for which the file holds; less than 1 at the edge of the detector, or where less was cut; empty where none was asked for"),
     column("catalog_ra", Real, "deg", "pos.eq.ra;meta.main", "Right ascension in the catalog (ICRS)"),
     column("catalog_dec", Real, "deg", "pos.eq.dec;meta.main", "Declination in the catalog (ICRS)"),
     column("filename", Text, "", "meta.id;meta.file", "File of the spectral image"),

@@ -36,7 +36,7 @@ mod tests;
 pub use error::FitsError;
 pub use mapped::MappedImage;
 pub use number::FitsNumber;
-pub use packing::packed_tile_rows;
+pub use packing::packed_tile;
 pub use reader::{FitsReader, verify_file};
 pub use table::FitsColumn;
 pub use writer::{ColumnSpec, FitsWriter};

@@ -410,14 +410,20 @@ fn check_shape(reader: &mut FitsReader, [ny, nx]: [usize; 2]) -> Result<(), MefP
     Err(MefProblem::Shape { found, expected: format!("[{ny}, {nx}] as in IMAGE") })
 }
 
-/// The archive writes `MJy / sr`; blanks, `**` and `^` make no difference.
+/// The archive writes `MJy / sr`; blanks, `**` and `^` make no difference, and a negative power is
+/// what stands behind a slash (`MJy sr-1`, `MJy2.sr**-2`).
 fn check_unit(header: &Header, expected: &'static str, required: bool) -> Result<(), MefProblem> {
     let found = match header.optional_text("BUNIT")? {
         Some(found) => found,
         None if required => return Err(HeaderError::Missing { keyword: "BUNIT".into() }.into()),
         None => return Ok(()),
     };
-    let plain: String = found.chars().filter(|c| !" *^()".contains(*c)).collect();
+    let mut plain: String = found.chars().filter(|c| !" *^()".contains(*c)).collect();
+    for (power, divided) in [("sr-1", "/sr"), ("sr-2", "/sr2")] {
+        if let Some(rest) = plain.strip_suffix(power) {
+            plain = rest.trim_end_matches('.').to_owned() + divided;
+        }
+    }
     let squared = expected == "MJy2/sr2" && plain == "MJy/sr2" && found.contains('(');
     if plain == expected || squared {
         return Ok(());
@@ -533,4 +539,29 @@ fn read_wave_table(reader: &mut FitsReader) -> Result<WaveTableData, MefProblem>
         )));
     }
     Ok(WaveTableData { x, y, values })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_are_known_however_they_are_written() {
+        let check = |unit: &str, expected| {
+            let mut header = Header::new();
+            header.set("BUNIT", unit, "");
+            check_unit(&header, expected, true)
+        };
+        for unit in ["MJy/sr", "MJy / sr", "MJy sr-1", "MJy.sr-1", "MJy sr**(-1)", "MJy*sr^-1"] {
+            assert!(check(unit, "MJy/sr").is_ok(), "{unit}");
+            assert!(check(unit, "MJy2/sr2").is_err(), "{unit}");
+        }
+        for unit in ["MJy2 / sr2", "(MJy/sr)**2", "MJy2 sr-2", "MJy^2.sr^-2"] {
+            assert!(check(unit, "MJy2/sr2").is_ok(), "{unit}");
+            assert!(check(unit, "MJy/sr").is_err(), "{unit}");
+        }
+        for unit in ["", "Jy/sr", "mJy sr-1", "MJy", "MJy sr", "MJy-1 sr-1"] {
+            assert!(check(unit, "MJy/sr").is_err(), "{unit}");
+        }
+    }
 }

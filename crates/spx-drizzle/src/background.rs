@@ -19,6 +19,9 @@ use std::ops::Range;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::DrizzleError;
+use crate::droplets::Interruption;
+
 /// What the skies of exposures may differ by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -212,12 +215,18 @@ impl BackgroundEquations {
 
     /// The correction of each exposure; zero for one that overlaps with none. Has the same bits
     /// for any number of threads.
-    pub(crate) fn solve(mut self) -> Vec<SkyCorrection> {
+    ///
+    /// # Errors
+    /// [`DrizzleError::Cancelled`] once somebody asks to stop.
+    pub(crate) fn solve(
+        mut self,
+        interruption: Interruption<'_>,
+    ) -> Result<Vec<SkyCorrection>, DrizzleError> {
         const ROUNDS: usize = 20;
         let mut solution = vec![[0.0; 3]; self.exposures];
         for _ in 0..ROUNDS {
             let before = solution.clone();
-            self.conjugate_gradients(&mut solution);
+            self.conjugate_gradients(&mut solution, interruption)?;
             let scale = self.reweigh(&solution);
             let moved = before.iter().flatten().zip(solution.iter().flatten());
             if moved.fold(0.0, |most, (a, b)| f64::max(most, (a - b).abs())) <= 1e-3 * scale {
@@ -226,10 +235,9 @@ impl BackgroundEquations {
         }
         self.center(&mut solution);
         let unit = Self::unit(self.shape);
-        solution
-            .iter()
-            .map(|&[offset, x, y]| SkyCorrection { offset, slopes: [x / unit, y / unit] })
-            .collect()
+        let correction =
+            |&[offset, x, y]: &Coefficients| SkyCorrection { offset, slopes: [x / unit, y / unit] };
+        Ok(solution.iter().map(correction).collect())
     }
 
     /// Sums over the tiles, in their order.
@@ -247,7 +255,11 @@ impl BackgroundEquations {
     /// Goes on from a solution to that of the present weights. The equations are singular, for a
     /// common correction changes nothing, but they do not contradict each other, so the iteration
     /// converges (Kaasschieter 1988); the diagonal serves as preconditioner.
-    fn conjugate_gradients(&self, solution: &mut [Coefficients]) {
+    fn conjugate_gradients(
+        &self,
+        solution: &mut [Coefficients],
+        interruption: Interruption<'_>,
+    ) -> Result<(), DrizzleError> {
         const ITERATIONS: usize = 300;
         let applied =
             |x: &[Coefficients]| self.gathered(|t| t.projected(|k, place| t.correction(x, k, place)));
@@ -269,6 +281,7 @@ impl BackgroundEquations {
                 break;
             }
             let image = applied(&direction);
+            interruption.check()?;
             let step = square / inner(&direction, &image);
             subtract(solution, -step, &direction);
             subtract(&mut rest, step, &image);
@@ -279,6 +292,7 @@ impl BackgroundEquations {
             }
             square = next;
         }
+        Ok(())
     }
 
     /// Sets the weights by the residuals; gives the scale of these.
@@ -342,4 +356,45 @@ impl BackgroundEquations {
 /// `a -= factor * b`.
 fn subtract(a: &mut [Coefficients], factor: f64, b: &[Coefficients]) {
     a.iter_mut().flatten().zip(b.iter().flatten()).for_each(|(a, b)| *a -= factor * b);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use spx_core::progress::Progress;
+
+    use super::*;
+
+    /// Asks to stop when it has been looked at so many times.
+    struct StopAfter(AtomicUsize);
+
+    impl Progress for StopAfter {
+        fn cancelled(&self) -> bool {
+            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
+        }
+    }
+
+    /// A row of exposures, each of which overlaps with the next alone, takes as many iterations.
+    #[test]
+    fn the_solution_is_looked_for_until_somebody_asks_to_stop() {
+        const EXPOSURES: u32 = 40;
+        let solve = |looks: usize| {
+            let mut tile = TileOverlaps::default();
+            for first in 0..EXPOSURES - 1 {
+                let value = |k: u32| (k, f32::from(u8::try_from(k % 7).unwrap()));
+                tile.take([1.0, 0.0, 0.0], [value(first), value(first + 1)].into_iter());
+            }
+            let shape = [10, 10];
+            let equations = BackgroundEquations { tiles: vec![tile], exposures: EXPOSURES as usize, shape };
+            let progress = StopAfter(AtomicUsize::new(looks));
+            let solved = equations.solve(Interruption(Some(&progress)));
+            (solved, looks - progress.0.into_inner())
+        };
+        let (solved, looks) = solve(1_000_000);
+        assert!(solved.is_ok() && looks > 20, "{looks} looks");
+        for limit in 0..looks {
+            assert_eq!(solve(limit).0, Err(DrizzleError::Cancelled), "look {limit} of {looks}");
+        }
+    }
 }

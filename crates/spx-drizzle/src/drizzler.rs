@@ -9,9 +9,10 @@ use crate::addition::Cursor;
 use crate::background::{self, BackgroundForm, SkyCorrection};
 use crate::droplets::{Droplets, Interruption, LentSums};
 use crate::plan::{DrizzlePlan, with_kernel};
-use crate::reached::ReachedBands;
+use crate::reached::ReachedTiles;
 use crate::reject::{MedianCube, RejectionOptions};
 use crate::stack::{DrizzleStack, parts};
+use crate::sums::KeptSums;
 use crate::tile::SumTile;
 use crate::{DrizzleError, Exposure};
 
@@ -69,6 +70,8 @@ pub struct Drizzler {
     /// Exposures so far of which some pixel reached the output.
     pub(crate) exposures: u32,
     pub(crate) finalized: bool,
+    /// The tiles that are here of sums that are kept elsewhere; `None` where all are here.
+    pub(crate) part: Option<ReachedTiles>,
 }
 
 impl Drizzler {
@@ -76,7 +79,7 @@ impl Drizzler {
     pub fn new(plan: DrizzlePlan) -> Self {
         let tiles = plan.tiles().collect();
         let inputs_per_plane = vec![0; plan.wavelengths.bins()];
-        Self { plan, tiles, inputs_per_plane, exposures: 0, finalized: false }
+        Self { plan, tiles, inputs_per_plane, exposures: 0, finalized: false, part: None }
     }
 
     /// Closes the sums: until [`reset`](Self::reset) no exposure can be added.
@@ -119,12 +122,11 @@ impl Drizzler {
     /// # Errors
     /// Where an array does not fit the exposure's rows, or the rows do not hold what the output
     /// needs: the sums are then as before. [`DrizzleError::Finalized`] after
-    /// [`finalize`](Self::finalize). [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory
-    /// is exhausted: the sums must not be used then.
+    /// [`finalize`](Self::finalize), [`DrizzleError::Partial`] for [partial](Self::partial) sums.
+    /// [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is exhausted: the sums must
+    /// not be used then.
     pub fn add(&mut self, exposure: &Exposure<'_>) -> Result<Contribution, DrizzleError> {
-        if self.finalized {
-            return Err(DrizzleError::Finalized);
-        }
+        self.check_open(true)?;
         let spans = self.plan.spans(exposure.pixel_map, exposure.shape);
         let mut droplets = Droplets { sums: Some(self.lend()), ..Droplets::default() };
         let collected = self.plan.collect(exposure, &spans, &mut droplets);
@@ -144,10 +146,11 @@ impl Drizzler {
     /// inputs, sort them before.
     ///
     /// # Errors
-    /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize); [`DrizzleError::Cancelled`]
-    /// when `progress` says so, which is asked tile by tile, [`DrizzleError::Size`] or
-    /// [`DrizzleError::Memory`] when memory is exhausted, [`DrizzleError::Collected`] when `load`
-    /// fails after it has collected: the sums are then not to be used.
+    /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize), [`DrizzleError::Partial`]
+    /// for [partial](Self::partial) sums; [`DrizzleError::Cancelled`] when `progress` says so, which
+    /// is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
+    /// exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the sums
+    /// are then not to be used.
     pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
@@ -160,7 +163,29 @@ impl Drizzler {
         E: Send,
         F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
     {
-        self.add_compared(sources, &load, (&[], None), progress)
+        self.add_compared(sources, &load, (&[], None), None::<&mut &Self>, progress)
+    }
+
+    /// As [`add_all`](Self::add_all) to [partial](Self::partial) sums: `kept` gives the tiles that
+    /// the sources reach, before they are added.
+    ///
+    /// # Errors
+    /// As [`add_all`](Self::add_all), and those of `kept`: the sums are then not to be used.
+    pub fn add_all_reached<S, T, E, F, K>(
+        &mut self,
+        sources: &[S],
+        load: F,
+        kept: &mut K,
+        progress: &dyn Progress,
+    ) -> Result<Answers<T, E>, K::Error>
+    where
+        S: Sync,
+        T: Send,
+        E: Send,
+        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
+        K: KeptSums,
+    {
+        self.add_compared(sources, &load, (&[], None), Some(kept), progress)
     }
 
     /// As [`add_all`](Self::add_all), after the exposures have been compared with each other:
@@ -193,7 +218,7 @@ impl Drizzler {
             let step = background::step(plan.shape, sources.len());
             let mut stack = DrizzleStack::new(plan, 0..plan.tiles().count(), step);
             self.stack(&mut stack, sources, &load, &[], progress)?;
-            corrections = stack.background(sources.len(), form).solve();
+            corrections = stack.background(sources.len(), form).solve(Interruption(Some(progress)))?;
         }
         let mut median = None;
         if let Some(options) = &options.rejection {
@@ -202,11 +227,12 @@ impl Drizzler {
             for part in parts(plan, sources.len(), options.memory) {
                 let mut stack = DrizzleStack::new(plan, part, 1);
                 self.stack(&mut stack, sources, &load, &corrections, progress)?;
-                stack.finish(&mut cube);
+                stack.finish(&mut cube, Interruption(Some(progress)))?;
             }
             median = Some(Arc::new(cube));
         }
-        self.add_compared(sources, &load, (&corrections, median.as_ref()), progress)
+        let compared = (&corrections[..], median.as_ref());
+        self.add_compared(sources, &load, compared, None::<&mut &Self>, progress)
     }
 
     /// The steps of progress that [`add_all_compared`](Self::add_all_compared) takes for so many
@@ -214,33 +240,6 @@ impl Drizzler {
     pub fn comparison_steps(&self, sources: usize, options: &ComparisonOptions) -> u64 {
         let rejection = options.rejection.map_or(0, |o| parts(&self.plan, sources, o.memory).len());
         (sources * (1 + usize::from(options.background.is_some()) + rejection)) as u64
-    }
-
-    /// What [`add_all`](Self::add_all) of these sources would reach, by bands of so many rows.
-    /// Nothing is added, and sources that cannot be loaded reach nothing. `progress` advances by
-    /// the number of sources.
-    ///
-    /// # Errors
-    /// [`DrizzleError::Cancelled`] when `progress` says so.
-    pub fn reached<S, T, E, F>(
-        &self,
-        sources: &[S],
-        load: F,
-        rows: usize,
-        progress: &dyn Progress,
-    ) -> Result<ReachedBands, DrizzleError>
-    where
-        S: Sync,
-        T: Send,
-        E: Send,
-        F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
-    {
-        let mut bands = ReachedBands::new(&self.plan, rows);
-        self.collected(sources, &load, &[], progress, |_, exposures| {
-            exposures.iter().for_each(|exposure| bands.add(&self.plan, exposure));
-            Ok(())
-        })?;
-        Ok(bands)
     }
 
     /// Adds the single drizzles of all sources to a stack, less the corrections that are known.
@@ -295,28 +294,38 @@ impl Drizzler {
         Ok(())
     }
 
+    /// Refuses exposures where the sums are closed, or not all here though they should be.
+    fn check_open(&self, whole: bool) -> Result<(), DrizzleError> {
+        match (self.finalized, &self.part) {
+            (true, _) => Err(DrizzleError::Finalized),
+            (false, Some(_)) if whole => Err(DrizzleError::Partial),
+            (false, _) => Ok(()),
+        }
+    }
+
     /// Adds exposures; where they were compared with the corrections of their backgrounds, and by
-    /// a median without the outliers.
-    fn add_compared<S, T, E, F>(
+    /// a median without the outliers; where sums are kept, to those.
+    fn add_compared<S, T, E, F, K>(
         &mut self,
         sources: &[S],
         load: &F,
         (corrections, median): (&[SkyCorrection], Option<&Arc<MedianCube>>),
+        mut kept: Option<&mut K>,
         progress: &dyn Progress,
-    ) -> Result<Answers<T, E>, DrizzleError>
+    ) -> Result<Answers<T, E>, K::Error>
     where
         S: Sync,
         T: Send,
         E: Send,
         F: Fn(&DrizzlePlan, &S, &mut Droplets<'_>) -> Result<T, E> + Sync,
+        K: KeptSums,
     {
-        if self.finalized {
-            return Err(DrizzleError::Finalized);
-        }
+        self.check_open(kept.is_none())?;
         let mut answers = Vec::with_capacity(sources.len());
         let mut buffers = buffers(sources.len(), progress);
         buffers.iter_mut().for_each(|droplets| droplets.median = median.cloned());
-        let directly = rayon::current_num_threads() == 1;
+        // What is to be put back is known once the droplets are filed.
+        let directly = rayon::current_num_threads() == 1 && kept.is_none();
         let at_once = buffers.len().max(1);
         for (first, batch) in (0..).step_by(at_once).zip(sources.chunks(at_once)) {
             clear(&mut buffers, first, corrections);
@@ -330,14 +339,18 @@ impl Drizzler {
                 let taken = buffers.iter_mut().map(|exposure| self.take_back(exposure));
                 taken.filter_map(Result::transpose).collect::<Result<Vec<_>, _>>()?
             } else {
-                self.add_filed(&buffers[..batch.len()])?
+                let exposures = &buffers[..batch.len()];
+                if let Some(kept) = &mut kept {
+                    self.put_back_reached(*kept, exposures)?;
+                }
+                self.add_filed(exposures)?
             };
             // Before an answer that only tells of a loading that was broken off.
             if progress.cancelled() {
-                return Err(DrizzleError::Cancelled);
+                return Err(DrizzleError::Cancelled.into());
             }
             if loaded.iter().zip(&buffers).any(|(result, droplets)| result.is_err() && droplets.collected) {
-                return Err(DrizzleError::Collected);
+                return Err(DrizzleError::Collected.into());
             }
             answers.extend(
                 loaded.into_iter().zip(contributions).map(|(result, c)| result.map(|told| (told, c))),

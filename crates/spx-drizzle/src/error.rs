@@ -66,6 +66,10 @@ pub enum DrizzleError {
     /// Exposures are added to sums that are finalized.
     #[error("the sums are finalized: reset them before exposures are added")]
     Finalized,
+    /// Sums of which only some tiles are put back are to be merged, or exposures added to them
+    /// that may reach others.
+    #[error("the sums are not all read")]
+    Partial,
     /// An exposure is collected twice, or loading it fails after it was collected.
     #[error("an exposure is to be collected once, at the end of loading it")]
     Collected,

@@ -61,5 +61,5 @@ pub use layout::{export, import};
 pub use mosaic::write_mosaic;
 pub use plane_axis::PlaneAxis;
 pub use reader::CubeFile;
-pub use sums::{SumsFile, rewrite_sums, sums_steps, write_sums};
+pub use sums::{SumsFile, SumsReader, rewrite_sums, sums_steps, write_sums};
 pub use writer::{CubeInfo, PointSourcePlace, rewrite, steps, write};

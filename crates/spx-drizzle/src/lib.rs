@@ -138,7 +138,7 @@ pub use exposure::{Exposure, ExposureExtras, ExposureForeground, Weight};
 pub use options::{DrizzleOptions, FillValue, Kernel};
 pub use plan::DrizzlePlan;
 pub use planes::{ErrorMethod, OutputPlanes, VarianceMethod};
-pub use reached::ReachedBands;
+pub use reached::ReachedTiles;
 pub use reject::RejectionOptions;
 pub use sums::{BitSum, KeptSums, RealSum};
 pub use timing::{GroupTime, Timing};

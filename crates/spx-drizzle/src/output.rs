@@ -7,9 +7,18 @@ use crate::voxel::Voxel;
 use crate::{CubeData, Drizzler, ErrorMethod, FillValue, OptionalPlane, OutputPlanes, WavelengthGrid};
 
 impl Drizzler {
+    /// The tiles whose sums of a plane are here.
+    pub(crate) fn tiles_held(&self, z: usize) -> impl Iterator<Item = &SumTile> {
+        let tiles = self.tiles.iter().enumerate().filter(move |(tile, _)| match &self.part {
+            None => true,
+            Some(part) => part.contains(z, *tile),
+        });
+        tiles.map(|(_, tile)| tile)
+    }
+
     pub(crate) fn fill<T: Copy>(&self, z: usize, out: &mut [T], empty: T, value: impl Fn(&Voxel) -> T) {
         let nx = self.plan.shape[1];
-        for tile in &self.tiles {
+        for tile in self.tiles_held(z) {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 match tile.row(y, z) {
@@ -23,7 +32,7 @@ impl Drizzler {
     /// As [`fill`](Self::fill), for voxels with data; the others stay as they are.
     fn update<T: Copy>(&self, z: usize, out: &mut [T], value: impl Fn(&Voxel) -> T) {
         let nx = self.plan.shape[1];
-        for tile in &self.tiles {
+        for tile in self.tiles_held(z) {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 for (out, voxel) in row.iter_mut().zip(tile.row(y, z).into_iter().flatten()) {
@@ -87,7 +96,7 @@ impl Drizzler {
     ) {
         out.fill(f32::NAN);
         let (nx, sums, Some(sum)) = (self.plan.shape[1], self.plan.planes.sums(), sum) else { return };
-        for tile in &self.tiles {
+        for tile in self.tiles_held(z) {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 let (Some(voxels), Some(optional)) = (tile.row(y, z), tile.optional_row(y, z, sums)) else {
@@ -175,7 +184,7 @@ impl CubeData for Drizzler {
 
     fn context(&self, word: usize, z: usize, out: &mut [u32]) {
         let nx = self.plan.shape[1];
-        for tile in &self.tiles {
+        for tile in self.tiles_held(z) {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 match tile.context_row(y, z, word) {

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::addition::Cursor;
 use crate::background::{self, BackgroundEquations, BackgroundForm, TileOverlaps};
-use crate::droplets::Droplets;
+use crate::droplets::{Droplets, Interruption};
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::region::TILE;
 use crate::reject::{MedianCube, RejectionOptions};
@@ -126,13 +126,22 @@ impl DrizzleStack {
 
 impl DrizzleStack {
     /// Hands the medians over.
-    pub(crate) fn finish(self, median: &mut MedianCube) {
+    ///
+    /// # Errors
+    /// [`DrizzleError::Cancelled`] once somebody asks to stop.
+    pub(crate) fn finish(
+        self,
+        median: &mut MedianCube,
+        interruption: Interruption<'_>,
+    ) -> Result<(), DrizzleError> {
         let (nz, least) = (self.plan.wavelengths().bins(), median.options.min_coverage);
+        let of_tile = |tile: TileStack| interruption.check().map(|()| tile.medians(nz, least));
         let medians: Vec<(SumTile, Vec<f32>)> =
-            self.tiles.into_par_iter().map(|tile| tile.medians(nz, least)).collect();
+            self.tiles.into_par_iter().map(of_tile).collect::<Result<_, DrizzleError>>()?;
         for (tile, medians) in medians {
             median.set(&tile.rows, &tile.columns, &medians);
         }
+        Ok(())
     }
 
     /// What the overlaps of so many exposures tell of their backgrounds.

@@ -2,12 +2,14 @@
 //! and added to those of another drizzle of the same plan.
 //!
 //! What has not been reached is zero in every sum, so arrays of whole planes say all; put back,
-//! only the tiles of 64 x 64 pixels that some exposure has reached take memory.
+//! only the tiles of 64 x 64 pixels that some exposure has reached take memory. Exposures can also
+//! be added to sums of which only those tiles are put back that they reach.
 
 use rayon::prelude::*;
 
+use crate::tile::SumTile;
 use crate::voxel::Voxel;
-use crate::{CubeData, DrizzleError, DrizzlePlan, Drizzler};
+use crate::{CubeData, DrizzleError, DrizzlePlan, Drizzler, Droplets, ReachedTiles};
 
 /// A sum of every voxel in double precision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +39,8 @@ pub enum BitSum {
 }
 
 /// Sums that were kept somewhere; a plan without some of them does not ask for those. Every method
-/// that takes `out` fills it with one value for each pixel of plane `z`, row-major `[y][x]`.
+/// that takes `out` fills it with one value for each pixel of plane `z`, row-major `[y][x]`; where
+/// `part` is given, it need fill those tiles alone.
 pub trait KeptSums {
     /// Why they cannot be had.
     type Error: From<DrizzleError>;
@@ -45,21 +48,28 @@ pub trait KeptSums {
     fn exposures(&self) -> u32;
     /// For each plane, the number of exposures that contributed to it.
     fn inputs_per_plane(&self) -> &[u32];
-    /// Whether all sums of plane `z` may be taken for zero.
-    fn is_empty(&self, z: usize) -> bool {
-        let _ = z;
-        false
-    }
     /// A plane of a sum.
     ///
     /// # Errors
     /// What keeping them may bring about.
-    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), Self::Error>;
+    fn real(
+        &mut self,
+        sum: RealSum,
+        z: usize,
+        part: Option<&ReachedTiles>,
+        out: &mut [f64],
+    ) -> Result<(), Self::Error>;
     /// A plane of a sum.
     ///
     /// # Errors
     /// What keeping them may bring about.
-    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), Self::Error>;
+    fn bits(
+        &mut self,
+        sum: BitSum,
+        z: usize,
+        part: Option<&ReachedTiles>,
+        out: &mut [u32],
+    ) -> Result<(), Self::Error>;
 }
 
 impl DrizzlePlan {
@@ -108,7 +118,7 @@ impl Drizzler {
     pub(crate) fn optional_sum(&self, k: usize, z: usize, out: &mut [f64]) {
         out.fill(0.0);
         let (nx, sums) = (self.plan.cube_shape()[2], self.plan.optional_sums());
-        for tile in &self.tiles {
+        for tile in self.tiles_held(z) {
             for y in tile.rows.clone() {
                 let row = &mut out[y * nx + tile.columns.start..y * nx + tile.columns.end];
                 let kept = tile.optional_row(y, z, sums).unwrap_or_default();
@@ -124,56 +134,99 @@ impl Drizzler {
     /// What the sums themselves report; [`DrizzleError::Size`] or [`DrizzleError::Memory`] where
     /// they do not fit memory.
     pub fn restore<K: KeptSums>(plan: DrizzlePlan, kept: &mut K) -> Result<Self, K::Error> {
-        let mut drizzler = Self::new(plan.clone());
+        let mut drizzler = Self { part: None, ..Self::partial(plan, kept) };
+        drizzler.put_back(kept, None)?;
+        Ok(drizzler)
+    }
+
+    /// The same without its sums, which [`add_all_reached`](Self::add_all_reached) puts back where
+    /// exposures reach them. What asks for planes of it gets those tiles filled, and finds others
+    /// as they were.
+    pub fn partial<K: KeptSums>(plan: DrizzlePlan, kept: &K) -> Self {
+        let part = Some(ReachedTiles::new(&plan));
+        let mut inputs_per_plane = kept.inputs_per_plane().to_vec();
+        inputs_per_plane.resize(plan.wavelengths.bins(), 0);
+        Self { part, exposures: kept.exposures(), inputs_per_plane, ..Self::new(plan) }
+    }
+
+    /// The tiles that are put back, where that is not all.
+    pub fn part(&self) -> Option<&ReachedTiles> {
+        self.part.as_ref()
+    }
+
+    /// Puts back what filed droplets reach and no others have reached before, of sums that are not
+    /// all put back.
+    pub(crate) fn put_back_reached<K: KeptSums>(
+        &mut self,
+        kept: &mut K,
+        exposures: &[Droplets<'_>],
+    ) -> Result<(), K::Error> {
+        let mut reached = ReachedTiles::new(&self.plan);
+        exposures.iter().for_each(|exposure| reached.add(&self.plan, exposure));
+        let Some(part) = &mut self.part else { return Ok(()) };
+        let new = part.join(reached);
+        self.put_back(kept, Some(&new))
+    }
+
+    /// Puts sums back, all of them or those of some tiles, which are zero.
+    fn put_back<K: KeptSums>(&mut self, kept: &mut K, part: Option<&ReachedTiles>) -> Result<(), K::Error> {
+        let plan = self.plan.clone();
         let [nz, ny, nx] = plan.cube_shape();
         let (optional, words) = (plan.optional_sums(), plan.context_words(kept.exposures()));
-        drizzler.exposures = kept.exposures();
-        drizzler.inputs_per_plane.iter_mut().zip(kept.inputs_per_plane()).for_each(|(n, kept)| *n = *kept);
-        let kept_planes: Vec<usize> = (0..nz).filter(|z| !kept.is_empty(*z)).collect();
-        let planes = || kept_planes.iter().copied();
+        let planes = || (0..nz).filter(|z| part.is_none_or(|part| part.any(*z)));
         let (mut bits, mut reals) = (vec![0; ny * nx], vec![0.0; ny * nx]);
         for (sum, set) in BIT_SUMS.into_iter().filter(|(sum, _)| plan.keeps_bits(*sum)) {
             for z in planes() {
-                kept.bits(sum, z, &mut bits)?;
-                drizzler.set_plane(z, &bits, set)?;
+                kept.bits(sum, z, part, &mut bits)?;
+                self.set_plane(z, part, &bits, set)?;
             }
         }
         for (sum, set) in REAL_SUMS.into_iter().filter(|(sum, _)| plan.keeps_real(*sum)) {
             for z in planes() {
-                kept.real(sum, z, &mut reals)?;
-                drizzler.set_plane(z, &reals, set)?;
+                kept.real(sum, z, part, &mut reals)?;
+                self.set_plane(z, part, &reals, set)?;
             }
         }
         for k in 0..optional {
             for z in planes() {
-                kept.real(RealSum::Optional(k), z, &mut reals)?;
-                drizzler.tiles.iter_mut().for_each(|tile| tile.set_optional(z, &reals, nx, (k, optional)));
+                kept.real(RealSum::Optional(k), z, part, &mut reals)?;
+                let tiles = self.tiles_of(z, part);
+                tiles.for_each(|tile| tile.set_optional(z, &reals, nx, (k, optional)));
             }
         }
         for word in 0..words {
             for z in planes() {
-                kept.bits(BitSum::Context(word), z, &mut bits)?;
-                for tile in &mut drizzler.tiles {
+                kept.bits(BitSum::Context(word), z, part, &mut bits)?;
+                for tile in self.tiles_of(z, part) {
                     if tile.any(&bits, nx) {
                         tile.set_context(z, &bits, nx, word)?;
                     }
                 }
             }
         }
-        Ok(drizzler)
+        Ok(())
     }
 
-    /// Sets a sum of plane `z`, which is zero. A tile where all is zero needs no memory.
+    /// The tiles, all of them or some of a plane.
+    fn tiles_of(&mut self, z: usize, part: Option<&ReachedTiles>) -> impl Iterator<Item = &mut SumTile> {
+        let tiles = self.tiles.iter_mut().enumerate();
+        tiles.filter(move |(k, _)| part.is_none_or(|part| part.contains(z, *k))).map(|(_, tile)| tile)
+    }
+
+    /// Sets a sum of plane `z`, which is zero, in all of its tiles or in some. A tile where all is
+    /// zero needs no memory.
     fn set_plane<T: Copy + Default + PartialEq>(
         &mut self,
         z: usize,
+        part: Option<&ReachedTiles>,
         image: &[T],
         set: Set<T>,
     ) -> Result<(), DrizzleError> {
         let [nz, _, nx] = self.plan.cube_shape();
-        for tile in &mut self.tiles {
+        let planes = self.plan.planes().clone();
+        for tile in self.tiles_of(z, part) {
             if tile.any(image, nx) {
-                tile.allocate(nz, self.plan.planes())?;
+                tile.allocate(nz, &planes)?;
                 tile.set_plane(z, image, nx, set);
             }
         }
@@ -187,7 +240,8 @@ impl Drizzler {
     ///
     /// # Errors
     /// [`DrizzleError::OtherPlan`] where the plans are not the same, [`DrizzleError::Finalized`]
-    /// after [`finalize`](Self::finalize), [`DrizzleError::Size`] or [`DrizzleError::Memory`] where
+    /// after [`finalize`](Self::finalize), [`DrizzleError::Partial`] where either are not all put
+    /// back, [`DrizzleError::Size`] or [`DrizzleError::Memory`] where
     /// memory is exhausted.
     pub fn merge(&mut self, other: &Self) -> Result<(), DrizzleError> {
         if self.plan != other.plan {
@@ -195,6 +249,9 @@ impl Drizzler {
         }
         if self.finalized {
             return Err(DrizzleError::Finalized);
+        }
+        if self.part.is_some() || other.part.is_some() {
+            return Err(DrizzleError::Partial);
         }
         let (plan, first) = (&self.plan, self.exposures);
         let nz = plan.cube_shape()[0];
@@ -235,12 +292,24 @@ impl KeptSums for &Drizzler {
         CubeData::inputs_per_plane(*self)
     }
 
-    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), DrizzleError> {
+    fn real(
+        &mut self,
+        sum: RealSum,
+        z: usize,
+        _: Option<&ReachedTiles>,
+        out: &mut [f64],
+    ) -> Result<(), DrizzleError> {
         self.real_sum(sum, z, out);
         Ok(())
     }
 
-    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), DrizzleError> {
+    fn bits(
+        &mut self,
+        sum: BitSum,
+        z: usize,
+        _: Option<&ReachedTiles>,
+        out: &mut [u32],
+    ) -> Result<(), DrizzleError> {
         self.bit_sum(sum, z, out);
         Ok(())
     }

@@ -284,7 +284,13 @@ fn accumulate(sums: &mut Accumulator, exposures: &[Various]) {
     let planes = sums.drizzler.plan().planes().variances.len();
     let named: Vec<Vec<&[f32]>> = exposures.iter().map(|e| vec![e.named.as_slice(); planes]).collect();
     let plain: Vec<Exposure<'_>> = exposures.iter().zip(&named).map(|(e, n)| e.exposure(n)).collect();
-    for (exposure, number) in exposures.iter().zip(add(&mut sums.drizzler, &plain)) {
+    let numbers = add(&mut sums.drizzler, &plain);
+    note(sums, exposures, numbers);
+}
+
+/// Notes exposures that were added, with these numbers.
+fn note(sums: &mut Accumulator, exposures: &[Various], numbers: impl IntoIterator<Item = Option<u32>>) {
+    for (exposure, number) in exposures.iter().zip(numbers) {
         let mjd = f64::from(exposure.arrays.flux[0]);
         sums.note(AccumulatedExposure {
             compared: Some(ComparedExposure {
@@ -347,9 +353,9 @@ fn kept_as(folder: &std::path::Path, sums: &Accumulator, compression: CubeCompre
     std::fs::read(path).unwrap()
 }
 
-/// The bytes of the file of sums after exposures were added to the bands that they reach; `None`
+/// The bytes of the file of sums after exposures were added to the tiles that they reach; `None`
 /// where the plan needs all of it.
-fn added_in_bands(
+fn added_in_tiles(
     folder: &std::path::Path,
     plan: &DrizzlePlan,
     exposures: &[Various],
@@ -357,17 +363,39 @@ fn added_in_bands(
 ) -> Option<Vec<u8>> {
     let path = folder.join("sums.fits");
     let mut file = SumsFile::open(&path).unwrap();
-    let rows = file.bands(plan, compression).unwrap()?;
+    let mut sums = file.partial(plan, compression).unwrap()?;
     let load = |plan: &DrizzlePlan, exposure: &Various, out: &mut Droplets| {
         let exposure = exposure.exposure(&[]);
         plan.collect(&exposure, &plan.spans(exposure.pixel_map, exposure.shape), out)
     };
-    let bands = Drizzler::new(plan.clone()).reached(exposures, load, rows, &Silent).unwrap();
-    let (mut sums, mut file) = file.load_reached(plan.clone(), &bands, &Silent).unwrap();
-    accumulate(&mut sums, exposures);
+    let mut tiles = file.tiles(plan, &Silent);
+    let answers = sums.drizzler.add_all_reached(exposures, load, &mut tiles, &Silent).unwrap();
+    let numbers = answers.into_iter().map(|answer| answer.unwrap().1.number);
+    note(&mut sums, exposures, numbers);
     let form = (&Header::new(), compression);
-    rewrite_sums(&path, &sums, &["kernel = 1".into()], form, (&mut file, &bands), &Silent).unwrap();
+    rewrite_sums(&mut file, &sums, &["kernel = 1".into()], form, &Silent).unwrap();
     Some(std::fs::read(path).unwrap())
+}
+
+#[test]
+fn sums_that_are_not_all_read_take_exposures_by_what_they_reach_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = wide_plan(Kernel::Square, OutputPlanes::default());
+    let mut whole = Accumulator::new(Drizzler::new(plan.clone()));
+    accumulate(&mut whole, &[Various::new(0.3), Various::new(0.4)]);
+    kept(folder.path(), &whole);
+    let mut file = SumsFile::open(&folder.path().join("sums.fits")).unwrap();
+    let other = file.partial(&plan, CubeCompression::Lossless).unwrap();
+    assert!(other.is_none(), "packed otherwise");
+    let mut sums = file.partial(&plan, CubeCompression::None).unwrap().unwrap();
+    let new = Various::new(0.6);
+    assert_eq!(sums.drizzler.add(&new.exposure(&[])), Err(DrizzleError::Partial));
+    let none = |_: &DrizzlePlan, (): &(), _: &mut Droplets| Ok::<_, ()>(());
+    assert_eq!(sums.drizzler.add_all(&[()], none, &Silent).unwrap_err(), DrizzleError::Partial);
+    assert_eq!(sums.drizzler.merge(&whole.drizzler), Err(DrizzleError::Partial));
+    assert_eq!(whole.drizzler.merge(&sums.drizzler), Err(DrizzleError::Partial));
+    assert_eq!(sums.drizzler.part().unwrap().share(), 0.0);
+    assert_eq!((sums.drizzler.exposures(), sums.entries().len()), (whole.drizzler.exposures(), 2));
 }
 
 #[test]
@@ -590,10 +618,10 @@ proptest! {
             accumulate(&mut sums, first);
             let mut bytes = kept_as(folder.path(), &sums, compression);
             for part in [second, third] {
-                bytes = added_in_bands(folder.path(), &plan, part, compression).unwrap_or(bytes);
+                bytes = added_in_tiles(folder.path(), &plan, part, compression).unwrap_or(bytes);
             }
             let copies = plan.planes() == &OutputPlanes::default();
-            prop_assert!(!copies || bytes == expected, "by bands, {:?}", compression);
+            prop_assert!(!copies || bytes == expected, "by tiles, {:?}", compression);
         }
         let restored = Drizzler::restore(plan.clone(), &mut &at_once.drizzler).unwrap();
         prop_assert!(bits(&restored) == bits(&at_once.drizzler), "restored");

@@ -13,7 +13,7 @@ use crate::aperture::clip;
 use crate::options::{BackgroundMethod, BackgroundOptions};
 use crate::psf::ProfileTile;
 use crate::statistics::BackgroundSample;
-use crate::view::CheckedImage;
+use crate::view::{CheckedImage, RegionBeyond};
 use crate::{CircularAperture, NoMeasurement};
 
 /// The background of one source.
@@ -31,8 +31,8 @@ pub(crate) struct Background {
     pub(crate) growths: usize,
     /// Pixels flagged SOURCE were allowed.
     pub(crate) source_pixels: bool,
-    /// The region reaches beyond the image; what lies there is missing.
-    pub(crate) clipped: bool,
+    /// Whether the region reaches beyond the image; what lies there is missing.
+    pub(crate) beyond: RegionBeyond,
 }
 
 /// Where background pixels may lie: a rectangle, and limits of the distance from the source.
@@ -42,7 +42,7 @@ pub(crate) struct BackgroundRegion {
     pub(crate) pixels: [Range<usize>; 2],
     inner: f64,
     outer: f64,
-    clipped: bool,
+    beyond: RegionBeyond,
     /// Flags that exclude a pixel.
     excluded: u32,
     /// How often it grew.
@@ -92,7 +92,7 @@ pub(crate) fn estimate(
         annulus: (options.method == BackgroundMethod::Annulus).then_some([region.inner, region.outer]),
         growths: region.growths,
         source_pixels,
-        clipped: region.clipped,
+        beyond: region.beyond,
     };
     Ok((background, region))
 }
@@ -194,12 +194,11 @@ impl BackgroundSearch<'_> {
         let [ny, nx] = self.image.view.shape;
         let CircularAperture { x, y, .. } = *self.aperture;
         let [low, high] = [-1.0, 1.0].map(|side| [x + side * 0.5 * size[1], y + side * 0.5 * size[0]]);
-        let beyond = |low: f64, high: f64, n: usize| low < -0.5 || high > n as f64 - 0.5;
         BackgroundRegion {
             pixels: [clip(low[0].ceil(), high[0].floor(), nx), clip(low[1].ceil(), high[1].floor(), ny)],
             inner,
             outer,
-            clipped: beyond(low[0], high[0], nx) || beyond(low[1], high[1], ny),
+            beyond: self.image.view.beyond(low, high),
             excluded: self.masks.bad | self.masks.source,
             growths: 0,
             usable: 0,

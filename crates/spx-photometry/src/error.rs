@@ -59,7 +59,8 @@ pub enum NoMeasurement {
     },
     /// The aperture reaches beyond the image.
     #[error(
-        "at the edge: the aperture of radius {radius:.2} px at ({x:.1}, {y:.1}) reaches beyond the image"
+        "at the edge: the aperture of radius {radius:.2} px at ({x:.1}, {y:.1}) reaches beyond the {}",
+        if *.cut { "cutout; a larger one would hold it" } else { "image" }
     )]
     AtEdge {
         /// Column \[px\].
@@ -68,6 +69,8 @@ pub enum NoMeasurement {
         y: f64,
         /// Radius of the aperture \[px\].
         radius: f64,
+        /// Some of what is missing was on the detector, and was cut off.
+        cut: bool,
     },
     /// The solid angle of the pixel is no positive number [arcsec^2].
     #[error("the pixel area {0} arcsec^2 is no positive number")]

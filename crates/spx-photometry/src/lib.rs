@@ -62,7 +62,7 @@ pub use scene::{
     SceneSource, SersicOnImage, SersicShape,
 };
 pub use stamp::{MeasurementStamp, PixelUse};
-pub use view::{ForegroundModel, ImageView};
+pub use view::{ForegroundModel, ImageView, RegionBeyond};
 
 #[doc = include_str!("../README.md")]
 #[cfg(doctest)]

@@ -56,6 +56,8 @@ pub struct Fallbacks {
     pub source_pixels: bool,
     /// The region of the background reaches beyond the image.
     pub clipped_background: bool,
+    /// Some of what it lacks was on the detector, and was cut off.
+    pub cut_background: bool,
     /// Pixels in the aperture whose variance was repaired.
     pub repaired_variances: usize,
     /// Pixels in the aperture that were left out and made up for by the PSF.
@@ -243,7 +245,8 @@ impl<'a> Photometer<'a> {
         });
         fallbacks.annulus_growths = background.growths;
         fallbacks.source_pixels = background.source_pixels;
-        fallbacks.clipped_background = background.clipped;
+        fallbacks.clipped_background = background.beyond.clipped;
+        fallbacks.cut_background = background.beyond.cut;
         fallbacks.repaired_variances = sums.repaired;
         fallbacks.filled_pixels = sums.left_out;
         Ok(Measurement {
@@ -294,7 +297,8 @@ impl<'a> Photometer<'a> {
         let (radius, fixed_aperture) = options.radius(by_psf.or(card));
         let aperture = CircularAperture { x, y, radius };
         if !aperture.is_inside(self.image.view.shape) {
-            return Err(NoMeasurement::AtEdge { x, y, radius: aperture.radius });
+            let cut = self.image.view.beyond([x - radius, y - radius], [x + radius, y + radius]).cut;
+            return Err(NoMeasurement::AtEdge { x, y, radius, cut });
         }
         let by_fwhm = options.method == ApertureMethod::Fwhm && options.fwhm_source == FwhmSource::Psf;
         let card_fwhm = by_fwhm && by_psf.is_none() && !fixed_aperture;

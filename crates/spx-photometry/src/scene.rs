@@ -29,7 +29,7 @@ use thiserror::Error;
 
 use crate::noise::NoiseLaw;
 use crate::options::{check, named};
-use crate::view::CheckedImage;
+use crate::view::{CheckedImage, RegionBeyond};
 use crate::{ImageView, PhotometryError, ProfileTile, PsfModel, PsfZones};
 
 mod columns;
@@ -283,6 +283,18 @@ impl<'a, P: PointSpread> Scene<'a, P> {
         let image = CheckedImage::new(view)?;
         let law = image.noise_law(bad);
         Ok(Self { image, options, psf, bad, source, law, known: [0.0; 2] })
+    }
+
+    /// Whether the pixels that belong to a source, and those of the background around them, lie
+    /// beyond the image.
+    pub fn beyond(&self, [x, y]: [f64; 2]) -> RegionBeyond {
+        let margin = if self.options.background == SceneBackground::None {
+            0.0
+        } else {
+            self.options.background_margin
+        };
+        let reach = self.options.fit_radius + margin;
+        self.image.view.beyond([x - reach, y - reach], [x + reach, y + reach])
     }
 
     /// A background that is known, and its error, which all fluxes then hold [MJy/sr].

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use spx_core::detector::Detector;
 use spx_core::flags::FlagNames;
 use spx_core::image::{Metadata, PlaneViews};
 use spx_core::pixels::{Pixels, Stored};
@@ -71,6 +72,32 @@ impl<'a> ImageView<'a> {
             psf_fwhm: metadata.header.optional_real("PSF_FWHM")?,
             parent_offset: metadata.parent_offset()?,
         })
+    }
+}
+
+/// How a region around a source lies beyond the pixels of an image.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RegionBeyond {
+    /// It reaches beyond them.
+    pub clipped: bool,
+    /// Some of what is missing was on the detector, and was cut off.
+    pub cut: bool,
+}
+
+impl ImageView<'_> {
+    /// How the rectangle between two corners `[x, y]` \[px, 0-based, integers at pixel centers\]
+    /// lies beyond the image; `cut` by the place of the image on the full frame.
+    pub fn beyond(&self, low: [f64; 2], high: [f64; 2]) -> RegionBeyond {
+        let [ny, nx] = self.shape;
+        let mut beyond = RegionBeyond::default();
+        for (k, pixels) in [nx, ny].into_iter().enumerate() {
+            let (end, offset) = (pixels as f64 - 0.5, self.parent_offset[k]);
+            let (before, behind) = (low[k] < -0.5, high[k] > end);
+            beyond.clipped |= before || behind;
+            beyond.cut |= before && offset >= 0.5;
+            beyond.cut |= behind && offset + end <= Detector::NPIX as f64 - 1.0;
+        }
+        beyond
     }
 }
 

@@ -35,7 +35,7 @@ use crate::identity::InputIdentity;
 use crate::inputs::{self, InputError, file_name};
 use crate::psf::psf_model;
 use crate::stages::Stages;
-use crate::{PipelineError, ResultContext as _};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// A kind of product: its name, as in names of files, and its planes.
 struct ProductKind {
@@ -153,6 +153,26 @@ impl Calibration {
         let at = index(detector);
         let (wavelengths, factors) = (content(&self.wavelengths[at]), content(&self.corrections[at]));
         format!("{wavelengths}; {factors}; shift {}", self.shift)
+    }
+
+    /// Which products are at hand, and what stands in for those that are not.
+    pub(crate) fn tell(&self, with_psf: bool, listener: &dyn Listener) {
+        let names = |products: &[Option<CalibrationProduct>; 6], else_: &str| {
+            let names: Vec<String> =
+                products.iter().flatten().map(|product| file_name(&product.path)).collect();
+            if names.is_empty() { else_.to_owned() } else { names.join(", ") }
+        };
+        let shifted = if self.shift {
+            "those of the files, of QR2 shifted to the scale of QR3"
+        } else {
+            "those of the files"
+        };
+        listener.detail(&format!("wavelengths: {}", names(&self.wavelengths, shifted)));
+        let uncorrected = "none, fluxes are on the scale of each file";
+        listener.detail(&format!("flux corrections: {}", names(&self.corrections, uncorrected)));
+        if with_psf {
+            listener.detail(&format!("PSF: {}", names(&self.psfs, "that of each file")));
+        }
     }
 
     /// The files.

@@ -51,6 +51,10 @@ impl CatalogColumnSettings {
         let options = CatalogOptions { epoch, shapes, id_column, ra_column, dec_column };
         Catalog::read(path, &options, listener).map_err(|error| match error {
             BatchError::Cancelled => PipelineError::Interrupted,
+            BatchError::Catalog { ref problem, .. } if problem.starts_with("it has no column") => {
+                let hint = "--id-column, --ra-column and --dec-column name columns that have other names";
+                PipelineError::from(error).into_usage().with_hint(hint)
+            }
             error => PipelineError::from(error).into_usage(),
         })
     }

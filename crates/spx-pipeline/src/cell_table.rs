@@ -66,7 +66,40 @@ pub(crate) struct CellTable<'a> {
     pub(crate) head: Vec<(&'static str, HeadValue)>,
 }
 
+/// What a head says, as elements INFO of a VOTable.
+pub(crate) fn infos(writer: &mut VoTableWriter, head: &[(&'static str, HeadValue)]) {
+    for (name, value) in head {
+        let values = match value {
+            HeadValue::Text(text) => vec![text.clone()],
+            HeadValue::Real(number) => vec![format!("{number:?}")],
+            HeadValue::List(texts) => texts.clone(),
+        };
+        for value in values {
+            writer.elements(&format!("<INFO name=\"{name}\" value=\"{}\"/>\n", escape(&value)));
+        }
+    }
+}
+
+/// What a head says, as comments of CSV: a line `# name: value` each.
+pub(crate) fn comments(head: &[(&'static str, HeadValue)]) -> String {
+    let line = |(name, value): &(&'static str, HeadValue)| {
+        let value = match value {
+            HeadValue::Text(text) => text.clone(),
+            HeadValue::Real(number) => format!("{number:?}"),
+            HeadValue::List(texts) => texts.join(", "),
+        };
+        let value: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        format!("# {name}: {value}\n")
+    };
+    head.iter().map(line).collect()
+}
+
 impl CellTable<'_> {
+    /// CSV below what the head says.
+    pub(crate) fn commented_csv(&self) -> Result<Vec<u8>, PipelineError> {
+        self.csv(comments(&self.head))
+    }
+
     /// CSV below a head that is given.
     pub(crate) fn csv(&self, head: String) -> Result<Vec<u8>, PipelineError> {
         let mut writer = csv::Writer::from_writer(head.into_bytes());
@@ -127,16 +160,7 @@ impl CellTable<'_> {
         let mut writer = VoTableWriter::new();
         writer.begin_results();
         writer.status(&QueryStatus::Ok);
-        for (name, value) in &self.head {
-            let values = match value {
-                HeadValue::Text(text) => vec![text.clone()],
-                HeadValue::Real(number) => vec![format!("{number:?}")],
-                HeadValue::List(texts) => texts.clone(),
-            };
-            for value in values {
-                writer.elements(&format!("<INFO name=\"{name}\" value=\"{}\"/>\n", escape(&value)));
-            }
-        }
+        infos(&mut writer, &self.head);
         writer.begin_table(self.name, &self.title, fields.collect());
         writer.table_data(self.rows.iter().map(|row| row.iter().map(in_votable).collect()));
         writer.end_table();
@@ -172,7 +196,7 @@ impl CellTable<'_> {
             let cells = self.rows.iter().map(|row| &row[k]);
             match column.kind {
                 ColumnKind::Text => {
-                    let texts: Vec<String> = cells.map(text).collect();
+                    let texts: Vec<String> = cells.map(|cell| ascii(&text(cell))).collect();
                     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                     fits.write_text_column(column.name, 0, &texts)?;
                 }
@@ -214,9 +238,9 @@ impl CellTable<'_> {
         }
         for (name, value) in &self.head {
             let value: CardValue = match value {
-                HeadValue::Text(text) => text.as_str().into(),
+                HeadValue::Text(text) => ascii(text).as_str().into(),
                 HeadValue::Real(number) => (*number).into(),
-                HeadValue::List(texts) => texts.join(", ").as_str().into(),
+                HeadValue::List(texts) => ascii(&texts.join(", ")).as_str().into(),
             };
             cards.set(&name.to_uppercase(), value, "");
         }
@@ -247,6 +271,12 @@ fn text(value: &CellValue<'_>) -> String {
     }
 }
 
+/// A string of FITS, which has ASCII alone (FITS 4.0, 4.2.1): a question mark for every other
+/// letter of a name.
+fn ascii(text: &str) -> String {
+    text.chars().map(|c| if (' '..='~').contains(&c) { c } else { '?' }).collect()
+}
+
 fn in_votable(value: &CellValue<'_>) -> VoTableCell {
     match value {
         CellValue::Text(text) => VoTableCell::Text(text.clone().into_owned()),
@@ -261,4 +291,28 @@ fn in_votable(value: &CellValue<'_>) -> VoTableCell {
 fn quoted(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     format!("'{}'", plain.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fits_has_question_marks_for_letters_that_it_lacks() {
+        let column =
+            TableColumn { name: "name", kind: ColumnKind::Text, unit: "", ucd: "meta.id", description: "" };
+        let table = CellTable {
+            name: "stars",
+            title: String::new(),
+            columns: vec![column],
+            rows: vec![vec![CellValue::Text("é 1".into())]],
+            head: vec![("source", HeadValue::Text("β Pictoris ☆".to_owned()))],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("stars.fits");
+        table.write_fits(&path, false).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        assert!(has("SOURCE  = '? Pictoris ?'") && has("? 1 "));
+    }
 }

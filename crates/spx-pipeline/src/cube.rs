@@ -46,7 +46,13 @@ pub fn open_cube(path: &Path) -> Result<CubeFile, PipelineError> {
 pub fn not_a_cube(path: &Path, error: CubeFileError) -> PipelineError {
     let file = path.display();
     match &error.problem {
-        CubeFileProblem::NotACube(problem) if begins_as_cube(path) => {
+        CubeFileProblem::NotACube(_) if file_type(path).is_some_and(|kind| kind.ends_with("_MAP")) => {
+            PipelineError::failed(format!(
+                "{file}: it is a map, not a cube: DS9 and astropy show it, `spx cube plot CUBE` with --line or \
+                 --mean draws the same"
+            ))
+        }
+        CubeFileProblem::NotACube(problem) if file_type(path).as_deref() == Some("DRIZZLED_CUBE") => {
             PipelineError::failed(format!("{file}: the cube is incomplete: {problem}"))
         }
         CubeFileProblem::NotACube(_) if holds_spectral_image(path) => PipelineError::failed(format!(
@@ -59,9 +65,10 @@ pub fn not_a_cube(path: &Path, error: CubeFileError) -> PipelineError {
     }
 }
 
-fn begins_as_cube(path: &Path) -> bool {
-    let primary = FitsReader::open(path).and_then(|mut file| file.header());
-    primary.is_ok_and(|header| header.text("FILETYPE") == Ok("DRIZZLED_CUBE"))
+/// Card FILETYPE of a file, where it has one.
+fn file_type(path: &Path) -> Option<String> {
+    let primary = FitsReader::open(path).and_then(|mut file| file.header()).ok()?;
+    primary.text("FILETYPE").ok().map(str::to_owned)
 }
 
 fn holds_spectral_image(path: &Path) -> bool {

@@ -14,6 +14,7 @@ use spx_photometry::PsfModel;
 use spx_wcs::CelestialWcs;
 
 use crate::calibration::{Calibration, FrameWavelengths};
+use crate::held::HeldCutout;
 use crate::inputs::{InputError, file_name, known_release};
 use crate::psf::psf_model;
 
@@ -56,6 +57,9 @@ pub struct ExposureInfo {
     /// Pixel `[x, y]` of the full frame at which pixel (0, 0) lies.
     #[serde(default)]
     pub parent_offset: [f64; 2],
+    /// How much of the cutout that was asked for the file holds; `None` where none was.
+    #[serde(default)]
+    pub cutout: Option<HeldCutout>,
     /// Card EXPIDN, where there is one.
     #[serde(default)]
     pub exposure_number: Option<i64>,
@@ -119,6 +123,7 @@ impl Frame {
             identity: metadata.release(),
             flux_correction: self.flux_correction,
             parent_offset: self.parent_offset()?,
+            cutout: None,
             exposure_number: metadata.header.optional_integer("EXPIDN").ok().flatten(),
             zodi_scale: None,
             zodi_scale_error: None,

@@ -14,6 +14,11 @@ pub trait Listener: DownloadProgress {
         let _ = text;
     }
 
+    /// What was chosen where the user left it open, for those who ask for more.
+    fn detail(&self, text: &str) {
+        let _ = text;
+    }
+
     /// Something that the user should know and that does not end the work.
     fn warning(&self, text: &str) {
         let _ = text;

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::outcome::InputOutcome;
 use crate::photometry::PhotometryEntry;
 use crate::stages::{StageStatus, subjects};
-use crate::{Listener, PipelineError};
+use crate::{Listener, PipelineError, SilentListener};
 
 pub use settings::{RunConfig, TargetSettings};
 pub use stages::{RUN_STAGES, SourceRun, forecast_run};
@@ -103,7 +103,7 @@ fn last_stage(wanted: &RunStages) -> usize {
     }
 }
 
-/// How far the run of these settings is.
+/// How far the run of these settings is, and what a run that resumes with them would repeat.
 ///
 /// # Errors
 /// Nothing found where there is no such run; usage where its state is damaged.
@@ -113,5 +113,12 @@ pub fn run_status(config: &RunConfig) -> Result<StageStatus, PipelineError> {
         let text = format!("there is no run {}", file.display());
         return Err(PipelineError::nothing_found(text).with_hint("--name and -o tell which one"));
     }
-    StageStatus::read(&file, &RUN_STAGES).map_err(PipelineError::into_usage)
+    let mut status = StageStatus::read(&file, &RUN_STAGES).map_err(PipelineError::into_usage)?;
+    match SourceRun::not_done(config, &SilentListener) {
+        Ok(None) => {}
+        Ok(Some((stage, why))) => status.note_stale(&RUN_STAGES, &stage, &why),
+        // Such as settings without a source: what is done with them is not known.
+        Err(error) => status.note_stale(&RUN_STAGES, RUN_STAGES[0], &error.one_line()),
+    }
+    Ok(status)
 }

@@ -35,7 +35,7 @@ use serde::de::DeserializeOwned;
 
 pub use declaration::{SettingDeclaration, SettingHeading, SettingKind, SettingLimits, settings_of};
 pub(crate) use read::unknown;
-pub use read::{SettingsError, check_setting, resolve};
+pub use read::{RelatedSettings, SettingsError, TakenSettings, check_setting, resolve, resolve_related};
 pub(crate) use template::configuration_text;
 pub use template::{template, write_configuration};
 

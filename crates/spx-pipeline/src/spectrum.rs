@@ -12,13 +12,15 @@ use spx_core::detector::Detector;
 use spx_photometry::Magnitude;
 
 use crate::PipelineError;
-use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
+use crate::cell_table::{CREATOR, CellTable, CellValue};
+use crate::made::MadeHow;
 use crate::output::write_output;
 use crate::photometry::PhotometryEntry;
 
 pub use channels::{ChannelMean, FluxSample, channel_means, channel_of};
 pub use figure::{ChannelFigureSettings, channel_figure};
 pub use read::read_spectrum;
+use read::{ReadMeasurement, one_of_each};
 
 /// A measurement, and whether its data are good.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +40,8 @@ pub struct SourceSpectrum {
     pub measurements: Vec<SpectrumMeasurement>,
     /// The 102 channels.
     pub channels: Vec<ChannelMean>,
+    /// How the measurements were made.
+    pub made: MadeHow,
 }
 
 /// The form of a table of a spectrum.
@@ -109,10 +113,17 @@ impl SourceSpectrum {
     pub fn new(name: &str, measurements: Vec<SpectrumMeasurement>) -> Self {
         let good = measurements.iter().filter(|m| m.is_good).map(|m| m.sample);
         let channels = channel_means(&good.collect::<Vec<_>>());
-        Self { name: name.to_owned(), measurements, channels }
+        Self { name: name.to_owned(), measurements, channels, made: MadeHow::default() }
     }
 
-    /// The spectrum of the measurements of a run.
+    /// With how its measurements were made.
+    #[must_use]
+    pub fn with_made(self, made: MadeHow) -> Self {
+        Self { made, ..self }
+    }
+
+    /// The spectrum of the measurements of a run; of an exposure that was measured in several
+    /// processings, that of the newest counts.
     pub fn of_entries(name: &str, entries: &[PhotometryEntry]) -> Self {
         let rows = entries.iter().filter_map(PhotometryEntry::row);
         let measurements = rows.filter_map(|(exposure, row)| {
@@ -120,9 +131,13 @@ impl SourceSpectrum {
             let (wavelength, bandwidth) = (row.wavelength, row.bandwidth);
             let sample =
                 FluxSample { detector, wavelength, bandwidth, flux: row.flux, error: row.flux_error };
-            Some(SpectrumMeasurement { sample, is_good: row.is_good })
+            Some(ReadMeasurement {
+                exposure: Some((exposure.obs_id.clone(), detector)),
+                identity: exposure.identity.clone(),
+                measurement: SpectrumMeasurement { sample, is_good: row.is_good },
+            })
         });
-        Self::new(name, measurements.collect())
+        Self::new(name, one_of_each(measurements.collect()))
     }
 
     /// How many channels have a flux.
@@ -136,7 +151,7 @@ impl SourceSpectrum {
     /// None that is known of.
     pub fn render(&self, form: SpectrumForm) -> Result<Vec<u8>, PipelineError> {
         match form {
-            SpectrumForm::Csv | SpectrumForm::Fits => self.table().csv(String::new()),
+            SpectrumForm::Csv | SpectrumForm::Fits => self.table().commented_csv(),
             SpectrumForm::VoTable => Ok(self.table().votable().into_bytes()),
             SpectrumForm::Ecsv => {
                 let mut table = self.table();
@@ -168,10 +183,7 @@ impl SourceSpectrum {
             title: format!("{}: {CREATOR}", self.name),
             columns: COLUMNS.iter().map(|column| column.column).collect(),
             rows: self.channels.iter().map(row).collect(),
-            head: vec![
-                ("source", HeadValue::Text(self.name.clone())),
-                ("creator", HeadValue::Text(CREATOR.to_owned())),
-            ],
+            head: self.made.head(&self.name),
         }
     }
 }

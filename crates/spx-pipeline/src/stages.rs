@@ -7,6 +7,7 @@
 //! is done. The directory is locked as long as a pipeline works in it.
 
 mod journal;
+mod status;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -26,6 +27,8 @@ use crate::output::OutputDirectory;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 pub use journal::Journal;
+pub use status::StageStatus;
+use status::changed_names;
 
 /// The form of the state file; a newer one is refused.
 const VERSION: u32 = 1;
@@ -50,7 +53,12 @@ pub struct Stages<'a> {
     state: StageState,
     /// Held as long as this lives.
     lock: Option<File>,
+    /// Nothing is done: the first stage that is not done ends the pipeline, and is told here.
+    looked: Option<NotDone>,
 }
+
+/// The first stage that is not done, and why; empty as long as there was none.
+type NotDone = Option<(String, String)>;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -73,13 +81,16 @@ struct StageRecord {
     parameters: String,
     /// What it gave, as JSON.
     result: String,
+    /// The version of spx that did it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    spx: String,
 }
 
 impl<'a> Stages<'a> {
     /// Stages without a file: nothing is written down, nothing can be resumed.
     pub fn transient(listener: &'a dyn Listener) -> Self {
         let state = StageState { version: VERSION, ..StageState::default() };
-        Self { file: None, wanted: StageSelection::default(), listener, state, lock: None }
+        Self { file: None, wanted: StageSelection::default(), listener, state, lock: None, looked: None }
     }
 
     /// Stages that are written down in a file. What stands there counts where the run resumes or
@@ -111,6 +122,29 @@ impl<'a> Stages<'a> {
         }
         stages.state.subject.clone_from(&stages.wanted.subject);
         Ok(stages)
+    }
+
+    /// Stages that are only looked at: those that a run that resumes would find done give what they
+    /// gave, the first other one ends the pipeline as interrupted. Nothing is written.
+    ///
+    /// # Errors
+    /// Usage, where there is no state, it is damaged or of a newer spx, or that of another subject.
+    pub fn look(file: &Path, subject: String, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+        let wanted = StageSelection { resume: true, only: Vec::new(), subject };
+        let looked = Some(None);
+        let mut stages = Self { file: Some(file.to_owned()), wanted, looked, ..Self::transient(listener) };
+        stages.take(read(file).map_err(PipelineError::into_usage)?, file)?;
+        Ok(stages)
+    }
+
+    /// Whether stages are only looked at.
+    pub fn looks(&self) -> bool {
+        self.looked.is_some()
+    }
+
+    /// The first stage that a look found to be not done, and why.
+    pub fn not_done(&self) -> Option<&(String, String)> {
+        self.looked.as_ref()?.as_ref()
     }
 
     fn take(&mut self, state: StageState, file: &Path) -> Result<(), PipelineError> {
@@ -242,18 +276,18 @@ impl<'a> Stages<'a> {
         let only = &self.wanted.only;
         let wanted = only.is_empty() || only.iter().any(|stage| stage == name);
         if self.wanted.resume || !wanted {
-            let why = match self.state.stages.get(name) {
-                None => "it is not done yet",
-                Some(record) if record.parameters != parameters => "its parameters have changed",
-                Some(record) => match serde_json::from_str(&record.result).ok().filter(still_good) {
-                    Some(result) => {
-                        self.listener.note(&format!("{name}: done before"));
-                        self.remove_journal(name)?;
-                        return Ok(result);
-                    }
-                    None => "its results are gone or incomplete",
-                },
+            let why = match self.recorded(name, &parameters, still_good) {
+                Ok(result) => {
+                    self.listener.note(&format!("{name}: done before"));
+                    self.remove_journal(name)?;
+                    return Ok(result);
+                }
+                Err(why) => why,
             };
+            if let Some(looked) = &mut self.looked {
+                *looked = Some((name.to_owned(), why));
+                return Err(PipelineError::Interrupted.into());
+            }
             if !wanted {
                 return Err(
                     PipelineError::usage(format!("--stages leaves out {name}, but {why}: add it")).into()
@@ -268,6 +302,22 @@ impl<'a> Stages<'a> {
         Ok(result)
     }
 
+    /// The result of a stage that is done with these parameters, or why there is none.
+    fn recorded<T: DeserializeOwned>(
+        &self,
+        name: &str,
+        parameters: &str,
+        still_good: impl FnOnce(&T) -> bool,
+    ) -> Result<T, String> {
+        let record = self.state.stages.get(name).ok_or("it is not done yet")?;
+        if record.parameters != parameters {
+            let names = changed_names(&record.parameters, parameters);
+            return Err(format!("its parameters have changed{names}"));
+        }
+        let result = serde_json::from_str(&record.result).ok().filter(still_good);
+        result.ok_or_else(|| "its results are gone or incomplete".to_owned())
+    }
+
     /// Writes down that a stage is done.
     fn record(
         &mut self,
@@ -275,7 +325,8 @@ impl<'a> Stages<'a> {
         parameters: String,
         result: &impl Serialize,
     ) -> Result<(), PipelineError> {
-        let record = StageRecord { parameters, result: serde_json::to_string(result)? };
+        let spx = env!("CARGO_PKG_VERSION").to_owned();
+        let record = StageRecord { parameters, result: serde_json::to_string(result)?, spx };
         self.state.stages.insert(name.to_owned(), record);
         self.write()?;
         self.remove_journal(name)
@@ -283,7 +334,7 @@ impl<'a> Stages<'a> {
 
     /// Replaces the file of the state.
     fn write(&self) -> Result<(), PipelineError> {
-        let Some(file) = &self.file else { return Ok(()) };
+        let Some(file) = self.file.as_ref().filter(|_| !self.looks()) else { return Ok(()) };
         let text = toml::to_string(&self.state)?;
         atomic::write(file, text.as_bytes(), true).with_context(|| file.display().to_string())
     }
@@ -317,39 +368,14 @@ impl<'a> Stages<'a> {
     }
 
     fn remove_journal(&self, name: &str) -> Result<(), PipelineError> {
-        let Some(path) = self.file.as_ref().map(|file| journal::path(file, name)) else { return Ok(()) };
+        let file = self.file.as_ref().filter(|_| !self.looks());
+        let Some(path) = file.map(|file| journal::path(file, name)) else { return Ok(()) };
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 Err(error).with_context(|| path.display().to_string())
             }
             _ => Ok(()),
         }
-    }
-}
-
-/// How far a pipeline is, for those who ask while it runs or after.
-#[derive(Debug, Serialize)]
-pub struct StageStatus {
-    /// What the pipeline is about.
-    pub subject: String,
-    /// Stages that are done.
-    pub done: Vec<String>,
-    /// Items of stages that are under way.
-    pub items: BTreeMap<String, usize>,
-}
-
-impl StageStatus {
-    /// Reads a state file and the journals of these stages.
-    ///
-    /// # Errors
-    /// Where there is no such file, or it is damaged or of a newer spx.
-    pub fn read(file: &Path, stages: &[&str]) -> Result<Self, PipelineError> {
-        let StageState { subject, stages: done, .. } = read(file)?;
-        let items = stages.iter().filter_map(|name| {
-            let items = journal::count(&journal::path(file, name))?;
-            Some(((*name).to_owned(), items))
-        });
-        Ok(Self { subject, done: done.into_keys().collect(), items: items.collect() })
     }
 }
 

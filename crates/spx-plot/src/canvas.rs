@@ -192,12 +192,17 @@ impl Canvas {
             return (text.to_owned(), em);
         }
         let smaller = em * (width / needed).max(0.75);
+        (self.cut(text, smaller, width), smaller)
+    }
+
+    /// A text of this size, cut off where it is longer than `width`.
+    pub(crate) fn cut(&self, text: &str, em: f64, width: f64) -> String {
         let mut kept = text.to_owned();
         let mut shown = kept.clone();
-        while self.text_width(&shown, smaller) > width * 1.001 && kept.pop().is_some() {
+        while self.text_width(&shown, em) > width * 1.001 && kept.pop().is_some() {
             shown = format!("{}…", kept.trim_end());
         }
-        (shown, smaller)
+        shown
     }
 
     /// The box that a text fills, from the height of capitals to the depth of letters.

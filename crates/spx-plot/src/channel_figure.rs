@@ -1,6 +1,6 @@
 //! The spectrum of a source in channels, over the single measurements, and their residuals below.
 
-use crate::canvas::{Anchor, Canvas, CanvasShape, Rect};
+use crate::canvas::{Anchor, Canvas, CanvasShape, INK, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
@@ -63,7 +63,7 @@ const MOST: f64 = 6.0;
 const RESIDUALS: f64 = 0.22;
 const SHADE: Rgb = [0xf0; 3];
 const CHANNEL: Rgb = [0x00, 0x72, 0xb2];
-const SINGLE: Rgb = [0xb8; 3];
+const SINGLE: Rgb = [0x96; 3];
 const REJECTED: Rgb = [0xc8, 0x70, 0x48];
 
 /// Draws the figure; channels below five standard deviations are open.
@@ -126,28 +126,41 @@ fn draw(figure: &ChannelFigure) -> Result<Canvas, PlotError> {
     upper.axes(&mut canvas, ["", &value.label()], room, &style);
     lower.axes(&mut canvas, ["Wavelength (µm)", "Residual (σ)"], room, &style);
     let line = upper.inside.top - style.line - frame::factor_height(&upper.left.numbers, &style) - style.gap;
-    draw_head(&mut canvas, figure, upper.inside, line, &style);
+    draw_head(&mut canvas, &kinds(figure, &value, &upper), upper.inside, line, &style);
     let title = line - (CAP_HEIGHT * style.small + 1.2 * style.gap);
     frame::title(&mut canvas, upper.inside, title, &figure.title, &style);
     Ok(canvas)
 }
 
-/// What is drawn how, and how many there are, in a line above the frame.
-fn draw_head(canvas: &mut Canvas, figure: &ChannelFigure, inside: Rect, line: f64, style: &Style) {
-    let channels = |faint: bool| {
-        let seen = figure.channels.iter().filter(|c| c.flux.is_finite());
-        seen.filter(|c| (c.flux < FAINT_SIGMA * c.error) == faint).count()
+/// What is drawn how, and how many there are; and how many measurements lie beyond the axis of
+/// fluxes, or have no magnitude, as some channels.
+fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(KindMark, String)> {
+    let channels = |faint: bool, drawn: bool| {
+        let of = figure.channels.iter().filter(|c| c.flux.is_finite());
+        let of = of.filter(|c| (c.flux < FAINT_SIGMA * c.error) == faint);
+        of.filter(|c| value.value(c.wavelength, c.flux, 0.0)[0].is_finite() == drawn).count()
     };
     let rejected = figure.measurements.iter().filter(|m| m.rejected).count();
     let single = figure.measurements.len() - rejected;
+    let heights = || figure.measurements.iter().map(|m| panel.y(value.value(m.wavelength, m.flux, 0.0)[0]));
+    let Rect { top, bottom, .. } = panel.inside;
+    let outside = heights().filter(|y| *y < top || *y > bottom).count();
+    let missing = heights().filter(|y| y.is_nan()).count();
     let kinds = [
-        (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false)),
-        (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true)),
+        (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false, true)),
+        (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true, true)),
+        (KindMark::None, "channel without magnitude".to_owned(), channels(true, false)),
         (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
         (KindMark::Cross, "not in a mean".to_owned(), rejected),
+        (KindMark::Head(INK), "off the axis".to_owned(), outside),
+        (KindMark::None, "without magnitude".to_owned(), missing),
     ];
     let kinds = kinds.into_iter().filter(|(.., count)| *count > 0);
-    let named: Vec<_> = kinds.map(|(mark, name, count)| (mark, format!("{name} ({count})"))).collect();
+    kinds.map(|(mark, name, count)| (mark, format!("{name} ({count})"))).collect()
+}
+
+/// The kinds in a line above the frame.
+fn draw_head(canvas: &mut Canvas, named: &[(KindMark, String)], inside: Rect, line: f64, style: &Style) {
     let room = 2.0 * style.gap;
     let names: f64 = named.iter().map(|(_, name)| canvas.text_width(name, style.small)).sum();
     let taken = (2 * named.len()).saturating_sub(1) as f64 * room;
@@ -157,8 +170,8 @@ fn draw_head(canvas: &mut Canvas, figure: &ChannelFigure, inside: Rect, line: f6
     let mut x = ((inside.left + inside.right) / 2.0).min(most) - half;
     for (mark, name) in named {
         mark.draw(canvas, [x + 0.4 * room, line - CAP_HEIGHT / 2.0 * em], style);
-        let width = canvas.text_width(&name, em);
-        canvas.label(name, [x + room, line], Anchor::Start, em);
+        let width = canvas.text_width(name, em);
+        canvas.label(name.clone(), [x + room, line], Anchor::Start, em);
         x += width + 2.0 * room;
     }
 }
@@ -172,6 +185,9 @@ enum KindMark {
     Ring,
     /// A measurement that is in no mean.
     Cross,
+    /// A measurement beyond the axis of fluxes, an arrowhead that points upwards.
+    Head(Rgb),
+    None,
 }
 
 impl KindMark {
@@ -186,8 +202,22 @@ impl KindMark {
                     canvas.shapes.push(CanvasShape::Line(line, 0.1 * style.gap, REJECTED));
                 }
             }
+            Self::Head(color) => {
+                canvas.shapes.push(CanvasShape::Line(
+                    head([x, y], 1.0, style).to_vec(),
+                    0.1 * style.gap,
+                    color,
+                ));
+            }
+            Self::None => {}
         }
     }
+}
+
+/// The arrowhead of a measurement beyond the axis; `sign` is 1 where it points upwards.
+fn head([x, y]: [f64; 2], sign: f64, style: &Style) -> [[f64; 2]; 3] {
+    let half = 0.22 * style.gap;
+    [[x - half, y + sign * half], [x, y - sign * half], [x + half, y + sign * half]]
 }
 
 /// Both frames, one above the other.
@@ -272,8 +302,14 @@ fn draw_measurements(
                 [lower.x(m.wavelength), lower.y(m.residual.clamp(-MOST, MOST))],
             ];
             for (panel, at) in [upper, lower].into_iter().zip(places) {
-                if at.iter().all(|c| c.is_finite()) && panel.holds(at) {
+                let Rect { top, bottom, .. } = panel.inside;
+                let away = 0.4 * style.gap;
+                if panel.holds(at) {
                     mark.draw(canvas, at, style);
+                } else if at[1] < top || at[1] > bottom {
+                    let (y, sign) = if at[1] < top { (top + away, 1.0) } else { (bottom - away, -1.0) };
+                    let color = if rejected { REJECTED } else { SINGLE };
+                    panel.line(canvas, &head([at[0], y], sign, style), 0.1 * style.gap, color);
                 }
             }
         }
@@ -347,8 +383,8 @@ mod tests {
         // Each kind once more in the head.
         assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19 + 1);
         let rejected = text.to_lowercase().matches("#c87048").count();
-        assert_eq!(rejected, 2 + 2, "far below the fluxes, at the edge of the residuals");
-        for name in ["channel (19)", "measurement (89)", "not in a mean (1)"] {
+        assert_eq!(rejected, 1 + 2 + 2, "at the edge of the fluxes, at that of the residuals, in the head");
+        for name in ["channel (19)", "measurement (89)", "not in a mean (1)", "off the axis (1)"] {
             assert!(text.contains(name), "{name}");
         }
         assert_eq!(text.to_lowercase().matches("#f0f0f0").count(), 2);
@@ -358,6 +394,13 @@ mod tests {
         }
         let magnitudes = ChannelFigure { magnitudes: true, log_wavelength: true, ..figure() };
         assert!(svg(&magnitudes).contains("AB magnitude"));
+        // What has no magnitude is told.
+        let mut faint = ChannelFigure { magnitudes: true, ..figure() };
+        faint.channels[5].flux = -3.0;
+        let text = svg(&faint);
+        for name in ["channel (18)", "channel without magnitude (1)", "without magnitude (1)"] {
+            assert!(text.contains(name), "{name}");
+        }
     }
 
     /// Texts lie apart in every size, and color-blind readers tell the kinds apart.

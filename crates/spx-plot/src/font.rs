@@ -77,12 +77,15 @@ impl Typeface {
     }
 
     /// Calls `each` with every glyph, its left end and its right end, kerned. Line ends and the
-    /// like count as spaces.
+    /// like count as spaces, letters that the font lacks as question marks.
     fn glyphs(&self, text: &str, em: f64, mut each: impl FnMut(ab_glyph::GlyphId, f32, f32)) {
         let font = self.0.as_scaled(self.scale(em));
         let mut at = 0.0;
         let mut last = None;
-        for id in text.chars().map(|c| self.0.glyph_id(if c.is_control() { ' ' } else { c })) {
+        for c in text.chars() {
+            let id = self.0.glyph_id(if c.is_control() { ' ' } else { c });
+            // The font has no picture of a letter that it lacks, which would leave a gap.
+            let id = if id.0 == 0 { self.0.glyph_id('?') } else { id };
             at += last.map_or(0.0, |last| font.kern(last, id));
             let right = at + font.h_advance(id);
             each(id, at, right);
@@ -176,6 +179,13 @@ mod tests {
         assert!((typeface.width("0") - 1303.0 / 2048.0).abs() < 1e-4);
         assert!((typeface.width("−1") - (1716.0 + 1303.0) / 2048.0).abs() < 1e-4);
         assert_eq!(typeface.width(""), 0.0);
+    }
+
+    #[test]
+    fn letters_that_are_not_there_are_question_marks() {
+        let typeface = Typeface::load().unwrap();
+        assert_eq!(typeface.width("星"), typeface.width("?"));
+        assert_eq!(typeface.letters("a星").last().map(|l| l.character), Some('星'), "as it is copied");
     }
 
     #[test]

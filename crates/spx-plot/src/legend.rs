@@ -72,8 +72,9 @@ const GROUND: Rgb = [0xff; 3];
 /// A legend that has been measured.
 pub(crate) struct Legend<'a> {
     entries: &'a [LegendEntry<'a>],
-    /// Names with their sizes.
-    fitted: Vec<(String, f64)>,
+    /// Names, all of one size.
+    names: Vec<String>,
+    em: f64,
     pub(crate) width: f64,
     height: f64,
     style: Style,
@@ -87,12 +88,13 @@ impl<'a> Legend<'a> {
         let most = ((inside.height() - 6.0 * pad) / row).max(1.0) as usize;
         let entries = &entries[..entries.len().min(most)];
         let room = 0.4 * inside.width();
-        let fitted: Vec<(String, f64)> =
-            entries.iter().map(|e| canvas.fit(e.name, style.small, room)).collect();
-        let widest = fitted.iter().map(|(name, em)| canvas.text_width(name, *em)).fold(0.0, f64::max);
+        // All names are as large as the smallest, which is cut rather than tiny.
+        let em = entries.iter().map(|e| canvas.fit(e.name, style.small, room).1).fold(style.small, f64::min);
+        let names: Vec<String> = entries.iter().map(|e| canvas.cut(e.name, em, room)).collect();
+        let widest = names.iter().map(|name| canvas.text_width(name, em)).fold(0.0, f64::max);
         let width = (2.0 * pad + SAMPLE * style.gap + 0.8 * style.gap + widest).round();
         let height = (2.0 * pad + CAP_HEIGHT * style.small + row * (entries.len().max(1) - 1) as f64).round();
-        Self { entries, fitted, width, height, style: *style }
+        Self { entries, names, em, width, height, style: *style }
     }
 
     /// The corner of `inside`, or the middle of its upper or lower side, where the legend hides
@@ -110,13 +112,13 @@ impl<'a> Legend<'a> {
 
     /// Draws the legend in its place.
     pub(crate) fn draw(&self, canvas: &mut Canvas, area: Rect) {
-        let Self { entries, fitted, style, .. } = self;
+        let Self { entries, names, em, style, .. } = self;
         let (pad, sample, row) = (0.8 * style.gap, SAMPLE * style.gap, 1.45 * style.small);
         let Rect { left, top, right, bottom } = area;
         canvas.rect(left, top, right, bottom, BORDER);
         canvas.rect(left + style.line, top + style.line, right - style.line, bottom - style.line, GROUND);
         let mut y = top + pad + CAP_HEIGHT / 2.0 * style.small;
-        for (entry, (name, em)) in entries.iter().zip(fitted) {
+        for (entry, name) in entries.iter().zip(names) {
             let (from, to) = (left + pad, left + pad + sample);
             match entry.mark {
                 None => {

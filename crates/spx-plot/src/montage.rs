@@ -96,23 +96,21 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     let layout = MontageLayout::new(&canvas, figure, shape, &sides(guess), &numbers, &style);
     let layout = MontageLayout::new(&canvas, figure, shape, &sides(layout.panel(0)), &numbers, &style);
     let mut sides = sides(layout.panel(0));
-    let width = |text: &str| canvas.text_width(text, style.small) / layout.size[0];
-    keep_within(&mut sides.bottom, width);
-    keep_within(&mut sides.left, |_| style.small / layout.size[1]);
+    keep_within(&mut sides.left, style.small / layout.size[1]);
 
     for (k, plane) in figure.planes.iter().enumerate() {
         layout.draw_panel(&mut canvas, figure, (k, plane), limits, &sides, &style);
     }
+    layout.draw_lower_labels(&mut canvas, &sides.bottom, &style);
     layout.draw_surroundings(&mut canvas, figure, &bar, &numbers, &sides, &style);
     Ok(canvas)
 }
 
-/// Takes the labels that reach beyond their image, where those of the next one may stand; `length`
+/// Takes the labels that reach beyond their image, where those of the next one may stand; `height`
 /// is that of a label in parts of the image.
-fn keep_within(ticks: &mut [Tick], length: impl Fn(&str) -> f64) {
+fn keep_within(ticks: &mut [Tick], height: f64) {
     for tick in ticks {
-        let half = |label: &String| length(label) / 2.0;
-        tick.label.take_if(|label| tick.at < half(label) || tick.at > 1.0 - half(label));
+        tick.label.take_if(|_| tick.at < height / 2.0 || tick.at > 1.0 - height / 2.0);
     }
 }
 
@@ -225,8 +223,32 @@ impl MontageLayout {
         if k % self.columns == 0 {
             frame::labels(canvas, inside, Side::Left, &sides.left, style);
         }
-        if k + self.columns >= self.count {
-            frame::labels(canvas, inside, Side::Bottom, &sides.bottom, style);
+    }
+
+    /// The numbers below images that have no other below them, from left to right, as many as there
+    /// is room for: a number may reach below the next image, whose own then gives way.
+    fn draw_lower_labels(&self, canvas: &mut Canvas, ticks: &[Tick], style: &Style) {
+        let mut free = (f64::NEG_INFINITY, 0.0);
+        for k in (0..self.count).filter(|k| k + self.columns >= self.count) {
+            let inside = self.panel(k);
+            if inside.bottom != free.1 {
+                // The first of its row: at its left may stand an image of the next.
+                let reach = if k % self.columns == 0 { style.margin } else { inside.left };
+                free = (reach, inside.bottom);
+            }
+            let mut kept = ticks.to_vec();
+            for tick in &mut kept {
+                let x = inside.left + tick.at * inside.width();
+                tick.label.take_if(|label| {
+                    let half = canvas.text_width(label, style.small) / 2.0;
+                    let fits = x - half >= free.0 && x + half <= canvas.bounds().right - style.margin;
+                    if fits {
+                        free.0 = x + half + 0.8 * style.small;
+                    }
+                    !fits
+                });
+            }
+            frame::labels(canvas, inside, Side::Bottom, &kept, style);
         }
     }
 

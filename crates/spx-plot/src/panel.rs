@@ -23,8 +23,14 @@ pub(crate) struct Axis {
 }
 
 impl Axis {
-    /// An axis over a range, lower end first, with at most `most` numbers.
+    /// An axis over a range, lower end first, with at most `most` numbers, or where that leaves
+    /// less than two, of which one tells no scale, at most twice as many.
     pub(crate) fn new(range: [f64; 2], reversed: bool, most: usize) -> Self {
+        let two = |most: &usize| {
+            let labels = linear(range[0], range[1], *most).ticks;
+            labels.iter().filter(|tick| tick.label.is_some()).count() > 1
+        };
+        let most = (most..=2 * most).find(two).unwrap_or(most);
         let mut numbers = linear(range[0], range[1], most);
         if reversed {
             numbers.ticks.iter_mut().for_each(|tick| tick.at = 1.0 - tick.at);
@@ -244,6 +250,15 @@ mod tests {
         for tick in down.numbers.ticks.iter().filter(|t| t.label.is_some()) {
             let value: f64 = tick.label.as_deref().unwrap().parse().unwrap();
             assert!((down.part(value) - tick.at).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn two_numbers_tell_the_scale() {
+        for range in [[1.62, 2.46], [0.9, 1.1], [-3.0, 11.0]] {
+            let axis = Axis::new(range, false, 3);
+            let labels = axis.numbers.ticks.iter().filter(|t| t.label.is_some()).count();
+            assert!((2..=6).contains(&labels), "{range:?}: {labels}");
         }
     }
 

@@ -47,6 +47,12 @@ const STEPS: u32 = 400;
 pub(crate) const MOST_IN_A_STEP: usize = 4;
 /// The most labels along an edge.
 const MOST_LABELS: f64 = 6.0;
+/// Labels have this many times their length, where they are few the second.
+const WIDE: f64 = 1.5;
+const CLOSE: f64 = 1.2;
+const FEW_LABELS: f64 = 4.5;
+/// Lines that a label at the side takes.
+const LINES: f64 = 1.7;
 
 impl SkyTicks {
     /// Ticks for an image of `nx` x `ny` pixels.
@@ -63,14 +69,16 @@ impl SkyTicks {
         let horizontal = bottom.main_coordinate();
         let vertical = horizontal.other();
 
+        // Where few fit with room between them, they may stand closer, so that two tell the scale.
+        let fits = |labels: f64, needed: f64, length: f64| {
+            let room = if labels < FEW_LABELS { CLOSE } else { WIDE };
+            labels <= MOST_LABELS && labels * needed * room <= length
+        };
         let across = bottom.step(horizontal, format, |step, span, label| {
-            let labels = span / step.size;
-            labels <= MOST_LABELS && labels * (room.label_width)(label) * 1.5 <= room.width
+            fits(span / step.size, (room.label_width)(label), room.width)
         });
-        let up = left.step(vertical, format, |step, span, _| {
-            let labels = span / step.size;
-            labels <= MOST_LABELS && labels * room.line * 2.5 <= room.height
-        });
+        let up = left
+            .step(vertical, format, |step, span, _| fits(span / step.size, LINES * room.line, room.height));
         let horizontal_gap = |text: &str| (room.label_width)(text) * 1.2 / room.width;
         let vertical_gap = |_: &str| room.line * 1.5 / room.height;
         let steps = match horizontal {

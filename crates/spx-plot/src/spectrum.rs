@@ -62,8 +62,8 @@ pub struct SpectrumFigure {
     pub wavelength_range: Option<[f64; 2]>,
     /// Places along the wavelength axis follow logarithms.
     pub log_wavelength: bool,
-    /// Places along the flux axis follow logarithms; points that are not above 0 are left out, and
-    /// the title counts them.
+    /// Places along the flux axis follow logarithms; points that are not above 0 stand at its lower
+    /// edge as arrowheads, and the title counts them.
     pub log_flux: bool,
     /// Range of the flux axis; `None` to enclose all points and their error bars, of which at most
     /// three times the median length counts.
@@ -147,6 +147,7 @@ fn draw(figure: &SpectrumFigure) -> Result<Canvas, PlotError> {
     }
     for (k, spectrum) in figure.spectra.iter().enumerate() {
         draw_points(&mut canvas, &panel, shown(figure, spectrum), look(k), &style);
+        draw_below(&mut canvas, &panel, figure, spectrum, look(k).0, &style);
     }
     let left = &panel.left.numbers;
     let widest = frame::widest(&canvas, &left.ticks, style.small);
@@ -164,8 +165,8 @@ fn title(figure: &SpectrumFigure) -> String {
     let below = figure.spectra.iter().flat_map(finite).filter(|p| p.flux <= 0.0).count();
     match (figure.log_flux, below) {
         (false, _) | (true, 0) => figure.title.clone(),
-        (true, below) if figure.title.is_empty() => format!("{below} not above 0 left out"),
-        (true, below) => format!("{} ({below} not above 0 left out)", figure.title),
+        (true, below) if figure.title.is_empty() => format!("{below} not above 0"),
+        (true, below) => format!("{} ({below} not above 0)", figure.title),
     }
 }
 
@@ -306,19 +307,49 @@ fn draw_points(
     }
 }
 
-/// Where points and curves lie, for the legend to keep away from.
+/// Arrowheads at the lower edge of a logarithmic axis for points that are not above 0.
+fn draw_below(
+    canvas: &mut Canvas,
+    panel: &Panel,
+    figure: &SpectrumFigure,
+    spectrum: &Spectrum,
+    color: Rgb,
+    style: &Style,
+) {
+    let (half, edge) = (POINT * style.gap, panel.inside.bottom - 2.0 * style.line);
+    for p in finite(spectrum).filter(|p| figure.log_flux && p.flux <= 0.0) {
+        let x = panel.x(p.wavelength);
+        let head = [[x - half, edge - half], [x, edge], [x + half, edge - half]];
+        panel.line(canvas, &head, 0.2 * style.gap, color);
+    }
+}
+
+/// Where points, their bars and curves lie, for the legend to keep away from.
 fn occupied(panel: &Panel, figure: &SpectrumFigure) -> Vec<[f64; 2]> {
+    let Rect { top, bottom, .. } = panel.inside;
     let points = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum)).flat_map(|p| {
         let error = bar(p.error);
-        [-error, 0.0, error].map(|e| [panel.x(p.wavelength), panel.y(p.flux + e)])
+        let [x, y, high, low] = [
+            panel.x(p.wavelength),
+            panel.y(p.flux),
+            panel.y(p.flux + error).max(top),
+            panel.y(p.flux - error).min(bottom),
+        ];
+        // Places along the bar closer to each other than a line of the legend is high.
+        let along = (0..=PLACES).map(move |k| high + (low - high) * f64::from(k) / f64::from(PLACES));
+        along.map(move |y| [x, y]).chain(std::iter::once([x, y]))
     });
+    let below = figure.spectra.iter().flat_map(finite).filter(|p| figure.log_flux && p.flux <= 0.0);
+    let below = below.map(|p| [panel.x(p.wavelength), bottom]);
     let curves = figure.curves.iter().flat_map(|c| &c.points);
-    points.chain(curves.map(|p| [panel.x(p[0]), panel.y(p[1])])).collect()
+    points.chain(below).chain(curves.map(|p| [panel.x(p[0]), panel.y(p[1])])).collect()
 }
 
 /// A fainter point is no detection; as in light curves.
 pub(crate) const FAINT_SIGMA: f64 = 5.0;
 const FAINT: &str = "S/N < 5";
+/// Places along an error bar that the legend keeps away from.
+const PLACES: u32 = 40;
 /// Radius of a point, in gaps of the style.
 const POINT: f64 = 0.36;
 

@@ -62,15 +62,19 @@ impl ExposureOptions {
         }
     }
 
-    pub(crate) fn check(&self) -> Result<(), SimError> {
+    /// Looks whether every number is one that can be simulated.
+    ///
+    /// # Errors
+    /// [`SimError::Option`] naming the first that is out of its range.
+    pub fn check(&self) -> Result<(), SimError> {
         if let Some(realism) = &self.realism {
             realism.check()?;
             let fwhm = realism.fwhm_arcsec.unwrap_or(5.0);
             check((1.0..=60.0).contains(&fwhm), "fwhm_arcsec", fwhm, "must be 1 to 60")?;
         }
         let positive = |value: f64| value >= 0.0 && value.is_finite();
-        check(positive(self.sigma), "sigma", self.sigma, "must not be negative")?;
-        check(self.zodi_scale.is_finite(), "zodi_scale", self.zodi_scale, "must be finite")?;
+        check(positive(self.sigma), "noise", self.sigma, "must not be negative")?;
+        check(positive(self.zodi_scale), "zodi_scale", self.zodi_scale, "must not be negative")?;
         let share = 0.0..=1.0;
         check(share.contains(&self.bad_fraction), "bad_fraction", self.bad_fraction, "must be 0 to 1")?;
         check(share.contains(&self.nan_fraction), "nan_fraction", self.nan_fraction, "must be 0 to 1")?;

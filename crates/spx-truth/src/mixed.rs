@@ -93,7 +93,7 @@ fn rows(spx: &SpxRunner, place: Position, calibration: &[&str]) -> Result<Vec<Vi
     let words = ["photometry", &ra, &dec, "images", "--columns=irsa", "--psf-flux"];
     let words = [&words[..], &["--output=table.csv", "--overwrite"]].concat();
     spx.run(&[words.as_slice(), calibration].concat())?;
-    let mut reader = csv::Reader::from_path(spx.path("table.csv"))?;
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(spx.path("table.csv"))?;
     let headers = reader.headers()?.clone();
     let at = |name: &str| headers.iter().position(|h| h == name).with_context(|| name.to_owned());
     let [flux, wavelength, x, y, chi2] = ["flux", "lambda", "x_image", "y_image", "fit_ql"].map(at);

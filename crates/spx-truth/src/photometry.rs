@@ -162,7 +162,7 @@ pub(crate) struct MeasuredTable {
 
 impl MeasuredTable {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let mut reader = csv::Reader::from_path(path)?;
+        let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_path(path)?;
         let columns = reader.headers()?.iter().enumerate().map(|(k, name)| (name.to_owned(), k)).collect();
         let records = reader.records().collect::<Result<Vec<_>, _>>()?;
         let rows = records.into_iter().map(|record| (record[0].to_owned(), record)).collect();

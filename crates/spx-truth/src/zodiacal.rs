@@ -105,7 +105,7 @@ fn measured_scales(spx: &SpxRunner, input: &str) -> Result<Vec<f64>> {
     let position = center()?;
     let [ra, dec] = [format!("--ra={}", position.ra()), format!("--dec={}", position.dec())];
     let table = spx.run(&["photometry", input, &ra, &dec])?;
-    let mut reader = csv::Reader::from_reader(table.as_bytes());
+    let mut reader = csv::ReaderBuilder::new().comment(Some(b'#')).from_reader(table.as_bytes());
     let column = reader.headers()?.iter().position(|name| name == "zodi_scale").context("zodi_scale")?;
     let mut scales = Vec::new();
     for record in reader.records() {

@@ -7,6 +7,8 @@
 //! rounded to 16 bits by a constant factor: `e = error_min exp((q - 2) error_step)`, 1 stands for
 //! 0. Of both, 0 stands for no data. Counts and flags are kept as they are.
 
+use std::ops::Range;
+
 use serde::Serialize;
 use spx_pipeline::cube::{CubeArray, CubeFile, CubeFileError};
 
@@ -28,6 +30,15 @@ pub(crate) struct Plane {
     pub(crate) or_mask: Vec<u32>,
 }
 
+/// Rows of a plane, `[y][x]`.
+struct PlaneRows {
+    science: Vec<f32>,
+    variance: Vec<f32>,
+    count: Vec<u16>,
+    and_mask: Vec<u32>,
+    or_mask: Vec<u32>,
+}
+
 /// What becomes one pixel.
 #[derive(Debug, Clone, Copy)]
 struct Sum {
@@ -45,31 +56,35 @@ impl Plane {
     /// # Errors
     /// Where the file cannot be read.
     pub(crate) fn read(cube: &mut CubeFile, z: usize, bin: usize) -> Result<Self, CubeFileError> {
-        let [_, ny, _] = cube.shape();
+        /// Rows that are read at a time, about: a row of the tiles of a packed cube.
+        const ROWS: usize = 64;
+        let [_, ny, nx] = cube.shape();
         let mut plane = Self::default();
-        for first in (0..ny).step_by(bin) {
-            plane.add_row(cube, z, first..ny.min(first + bin), bin)?;
+        let block = ROWS.next_multiple_of(bin);
+        for first in (0..ny).step_by(block) {
+            let rows = first..ny.min(first + block);
+            let block = PlaneRows {
+                science: cube.read(CubeArray::Science, z, rows.clone())?,
+                variance: cube.read(CubeArray::Variance, z, rows.clone())?,
+                count: cube.read(CubeArray::Count, z, rows.clone())?,
+                and_mask: cube.read(CubeArray::AndMask, z, rows.clone())?,
+                or_mask: cube.read(CubeArray::OrMask, z, rows)?,
+            };
+            let pixels = block.science.len();
+            for first in (0..pixels).step_by(bin * nx) {
+                plane.add_row(&block, first..pixels.min(first + bin * nx), nx, bin);
+            }
         }
         Ok(plane)
     }
 
-    fn add_row(
-        &mut self,
-        cube: &mut CubeFile,
-        z: usize,
-        rows: std::ops::Range<usize>,
-        bin: usize,
-    ) -> Result<(), CubeFileError> {
-        let nx = cube.shape()[2];
-        let science: Vec<f32> = cube.read(CubeArray::Science, z, rows.clone())?;
-        let variance: Vec<f32> = cube.read(CubeArray::Variance, z, rows.clone())?;
-        let count: Vec<u16> = cube.read(CubeArray::Count, z, rows.clone())?;
-        let and_mask: Vec<u32> = cube.read(CubeArray::AndMask, z, rows.clone())?;
-        let or_mask: Vec<u32> = cube.read(CubeArray::OrMask, z, rows)?;
+    /// Adds a row of bins, of whole rows of `nx` pixels.
+    fn add_row(&mut self, block: &PlaneRows, pixels: Range<usize>, nx: usize, bin: usize) {
+        let PlaneRows { science, variance, count, and_mask, or_mask } = block;
         let nothing =
             Sum { science: 0.0, variance: 0.0, pixels: 0, count: 0, and_mask: u32::MAX, or_mask: 0 };
         let mut sums = vec![nothing; nx.div_ceil(bin)];
-        for k in 0..science.len() {
+        for k in pixels {
             let sum = &mut sums[k % nx / bin];
             sum.count += u32::from(count[k]);
             sum.or_mask |= or_mask[k];
@@ -90,7 +105,6 @@ impl Plane {
             self.and_mask.push(if sum.pixels > 0 { sum.and_mask } else { 0 });
             self.or_mask.push(sum.or_mask);
         }
-        Ok(())
     }
 }
 

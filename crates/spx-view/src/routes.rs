@@ -203,13 +203,13 @@ pub(crate) async fn pixel(
     served.window(Window { x, y, width: 1, height: 1, bin: 1 })?;
     served.check_plane(z)?;
     let pixel = blocking(&served.points, move |cube| {
-        let rows = y..y + 1;
+        let at = || [y..y + 1, x..x + 1];
         Ok(Pixel {
-            sci: cube.read::<f32>(CubeArray::Science, z, rows.clone())?[x],
-            error: cube.read::<f32>(CubeArray::Variance, z, rows.clone())?[x].sqrt(),
-            count: cube.read::<u16>(CubeArray::Count, z, rows.clone())?[x],
-            and_mask: cube.read::<u32>(CubeArray::AndMask, z, rows.clone())?[x],
-            or_mask: cube.read::<u32>(CubeArray::OrMask, z, rows)?[x],
+            sci: cube.read_window::<f32>(CubeArray::Science, z, at())?[0],
+            error: cube.read_window::<f32>(CubeArray::Variance, z, at())?[0].sqrt(),
+            count: cube.read_window::<u16>(CubeArray::Count, z, at())?[0],
+            and_mask: cube.read_window::<u32>(CubeArray::AndMask, z, at())?[0],
+            or_mask: cube.read_window::<u32>(CubeArray::OrMask, z, at())?[0],
         })
     });
     json(&pixel.await?)

@@ -451,7 +451,8 @@ impl CelestialAxes {
             return Ok(SkyFrame::Galactic);
         }
         let equinox = header.optional_real("EQUINOX")?;
-        match (header.optional_text("RADESYS")?, equinox) {
+        let system = header.optional_text("RADESYS")?.map(str::to_ascii_uppercase);
+        match (system.as_deref(), equinox) {
             (Some("ICRS"), _) | (None | Some(""), None) => Ok(SkyFrame::Icrs),
             (Some("FK5") | None | Some(""), None | Some(2000.0)) => Ok(SkyFrame::Fk5),
             (Some("FK5") | None | Some(""), Some(other)) => {

@@ -265,6 +265,18 @@ fn errors_name_the_card() {
 }
 
 #[test]
+fn small_letters_name_the_same_system() {
+    let at = |system: &str| {
+        let mut header = real_full_frame();
+        header.set("RADESYS", system, "");
+        CelestialWcs::from_header(&header).unwrap().pixel_to_sky(10.0, 20.0)
+    };
+    assert_eq!(at("icrs"), at("ICRS"));
+    assert_eq!(at("fk5"), at("FK5"));
+    assert_ne!(at("fk5"), at("icrs"));
+}
+
+#[test]
 fn singular_matrices_are_refused() {
     let singular = |change: &dyn for<'a> Fn(&'a mut Header) -> &'a mut Header| {
         let mut header = real_full_frame();

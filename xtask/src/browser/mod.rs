@@ -9,6 +9,7 @@ mod chromium;
 mod explorer;
 mod figures;
 mod hands;
+mod odd;
 mod one_file;
 mod region_files;
 mod tasks;
@@ -49,6 +50,7 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
     failed.extend(tasks::run(&setup)?);
     failed.extend(region_files::run(&setup)?);
     failed.extend(one_file::run(&setup)?);
+    failed.extend(odd::run(&setup)?);
     if let Some(folder) = pictures {
         figures::run(&setup, &folder)?;
     }
@@ -117,7 +119,8 @@ impl BrowserSetup {
         let mut command = Command::new(&self.spx);
         command.args(["cube", "spectrum"]).arg(cube).args(place);
         let text = process::output(&mut command)?;
-        Ok(text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect())
+        let rows = text.lines().filter(|line| !line.starts_with('#'));
+        Ok(rows.map(|line| line.split(',').map(str::to_owned).collect()).collect())
     }
 }
 

@@ -360,9 +360,17 @@ impl Finder<'_> {
     }
 }
 
+/// A unit, perhaps with a factor before it: astropy writes hours to VOTables as `15deg`.
 fn angle_unit(unit: &str) -> Option<AngleUnit> {
     let unit = unit.trim().trim_matches(['\'', '"']).trim().to_lowercase();
     let marks: String = unit.chars().filter(|c| !c.is_whitespace()).collect();
+    let of_factor = marks.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if let Ok(factor) = marks[..marks.len() - of_factor.len()].parse::<f64>() {
+        return match angle_unit(of_factor)? {
+            AngleUnit::Degrees(scale) => Some(AngleUnit::Degrees(factor * scale)),
+            _ => None,
+        };
+    }
     Some(match marks.as_str() {
         "" => AngleUnit::Undeclared,
         "deg" | "degree" | "degrees" | "°" => AngleUnit::Degrees(1.0),
@@ -570,6 +578,7 @@ mod tests {
             (["", ""], ["187.5", "-30.5"]),
             (["deg", "deg"], ["187.5", "-30.5"]),
             (["h", "deg"], ["12.5", "-30.5"]),
+            (["15deg", "0.5 deg"], ["12.5", "-61"]),
             (["rad", "rad"], ["3.272492347489368", "-0.5323254218582705"]),
             (["arcsec", "arcmin"], ["675000", "-1830"]),
             (["\"h:m:s\"", "\"d:m:s\""], ["12 30 00.0", "-30 30 00"]),
@@ -604,6 +613,8 @@ mod tests {
             [("id", ""), ("ra", "deg"), ("dec", "deg"), ("pmra", ""), ("pmdec", ""), ("ref_epoch", "")];
         for (column, unit, word) in [
             (1, "furlong", "column ra is in furlong"),
+            (1, "15 h:m:s", "column ra is in 15 h:m:s"),
+            (1, "15", "column ra is in 15"),
             (2, "h", "column dec is in h"),
             (3, "km/s", "column pmra is in km/s"),
             (4, "s/yr", "column pmdec is in s/yr"),

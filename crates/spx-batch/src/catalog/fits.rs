@@ -24,7 +24,14 @@ pub(super) fn read(
     let (mut problem, mut chosen, mut others) = (None, None, Vec::new());
     for hdu in 1..file.hdu_count().map_err(failed)? {
         file.move_to_index(hdu).map_err(failed)?;
-        let Ok(found) = file.columns() else { continue };
+        let found = match file.columns() {
+            Ok(found) => found,
+            Err(cut @ FitsError::Truncated { .. }) => {
+                problem = problem.or(Some(cut.to_string()));
+                continue;
+            }
+            Err(_) => continue,
+        };
         let fields = fields(&found);
         match CatalogColumns::find(&fields, options) {
             Ok(columns) if chosen.is_none() => chosen = Some((hdu, found, columns)),
@@ -125,9 +132,8 @@ impl CellsKind {
                 texts.map(|text| TableCell::Text(text.into())).collect()
             }
             Self::Integer => {
-                let mut numbers = vec![0_i64; count];
-                file.read_column(name, start, &mut numbers)?;
-                numbers.into_iter().map(|number| TableCell::Integer(number.into())).collect()
+                let numbers = file.read_integer_column(name, start, count)?.into_iter();
+                numbers.map(|number| number.map_or(TableCell::Null, TableCell::Integer)).collect()
             }
             Self::Real => {
                 let mut numbers = vec![0_f64; count];

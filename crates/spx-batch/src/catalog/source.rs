@@ -25,17 +25,29 @@ pub(super) enum CatalogFormat {
     Parquet,
     /// FITS.
     Fits,
-    /// Packed by a program of this name, and not read.
-    Packed(&'static str),
+    /// Of another form, which is not read; this is what to do.
+    Other(&'static str),
 }
 
-/// How files begin that other programs than gzip have packed.
-const PACKED: [(&[u8], &str); 5] = [
-    (b"BZh", "bzip2"),
-    (b"\xfd7zXZ", "xz"),
-    (b"\x28\xb5\x2f\xfd", "zstd"),
-    (b"PK\x03\x04", "zip"),
-    (b"\x1f\x9d", "compress"),
+/// How files begin that are not read: packed by other programs than gzip, or tables of other forms.
+const OTHERS: [(&[u8], &str); 14] = [
+    (b"BZh", "packed with bzip2: unpack it"),
+    (b"\xfd7zXZ", "packed with xz: unpack it"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd: unpack it"),
+    (b"PK\x03\x04", "packed with zip, as spreadsheets are: unpack it, or save it as CSV"),
+    (b"\x1f\x9d", "packed with compress: unpack it"),
+    (b"\xff\xfe", "in UTF-16: save it as UTF-8"),
+    (b"\xfe\xff", "in UTF-16: save it as UTF-8"),
+    (b"\x89HDF", "an HDF5 file: save it as FITS, VOTable, Parquet or CSV"),
+    (b"ARROW1", "an Arrow (Feather) file: save it as Parquet"),
+    (b"\x93NUMPY", "an array of NumPy: save it as FITS, VOTable, Parquet or CSV"),
+    (b"{\"", "JSON: save it as CSV"),
+    (b"[{", "JSON: save it as CSV"),
+    (b"\\begin{", "a LaTeX table: save it as CSV"),
+    (
+        b"Title:",
+        "a machine-readable table of a journal: astropy reads it with format=\"mrt\"; save it as ECSV",
+    ),
 ];
 
 /// A file that is open, and what is known of it.
@@ -87,8 +99,8 @@ impl<'a> CatalogSource<'a> {
             text if text.starts_with(b"PAR1") => CatalogFormat::Parquet,
             text if text.starts_with(b"<") => CatalogFormat::VoTable,
             text if text.starts_with(b"SIMPLE  =") => CatalogFormat::Fits,
-            text => match PACKED.iter().find(|(begin, _)| text.starts_with(begin)) {
-                Some((_, with)) => CatalogFormat::Packed(with),
+            text => match OTHERS.iter().find(|(begin, _)| text.starts_with(begin)) {
+                Some((_, what)) => CatalogFormat::Other(what),
                 None => CatalogFormat::Text,
             },
         };

@@ -372,7 +372,8 @@ fn fits_tables_are_catalogs() {
         .read_to_end(&mut unpacked)
         .unwrap();
     assert_eq!(catalog(&unpacked, None).unwrap().digest(), same.digest());
-    assert!(catalog(&unpacked[..unpacked.len() - 2880], None).is_err());
+    let cut = catalog(&unpacked[..unpacked.len() - 2880], None).unwrap_err().to_string();
+    assert!(cut.contains("the file ends within"), "{cut}");
     for (from, to, words) in [
         ("rad     ", "parsec  ", ["RA_ICRS", "parsec"]),
         ("'RA_ICRS '", "'xx_ICRS '", ["no column ra", "xx_ICRS"]),
@@ -388,11 +389,57 @@ fn fits_tables_are_catalogs() {
     assert!(image.contains("no binary table"), "{image}");
 }
 
+/// Ids above 2^53, and above 2^63, keep their digits: TZERO = 2^63 makes unsigned numbers.
 #[test]
-fn packed_catalogs_are_told() {
-    for (begin, with) in [(&b"BZh91AY&SY"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "zip")] {
+fn unsigned_ids_of_fits_tables_keep_their_digits() {
+    let cards = [
+        "XTENSION= 'BINTABLE'",
+        "BITPIX  = 8",
+        "NAXIS   = 2",
+        "NAXIS1  = 24",
+        "NAXIS2  = 3",
+        "PCOUNT  = 0",
+        "GCOUNT  = 1",
+        "TFIELDS = 3",
+        "TTYPE1  = 'OBJID   '",
+        "TFORM1  = 'K       '",
+        "TZERO1  = 9223372036854775808",
+        "TTYPE2  = 'RA      '",
+        "TFORM2  = 'D       '",
+        "TTYPE3  = 'DEC     '",
+        "TFORM3  = 'D       '",
+        "END",
+    ];
+    let block = |cards: &[&str]| {
+        let text: String = cards.iter().map(|card| format!("{card:<80}")).collect();
+        format!("{text:<2880}").into_bytes()
+    };
+    let mut file = block(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "EXTEND  = T", "END"]);
+    file.extend(block(&cards));
+    let numbers = [1, 123_456_789_012_345_679, u64::MAX];
+    let rows = numbers
+        .iter()
+        .flat_map(|id| [(id ^ (1 << 63)).to_be_bytes(), 10f64.to_be_bytes(), (-5f64).to_be_bytes()].concat());
+    file.extend(rows);
+    file.resize(file.len().next_multiple_of(2880), 0);
+    let found = catalog(&file, None).unwrap();
+    assert_eq!(ids(&found), numbers.map(|id| id.to_string()));
+}
+
+#[test]
+fn packed_catalogs_and_other_forms_are_told() {
+    for (begin, words) in [
+        (&b"BZh91AY&SY"[..], "packed with bzip2: unpack it"),
+        (b"\xfd7zXZ\0", "packed with xz: unpack it"),
+        (b"PK\x03\x04", "packed with zip"),
+        (b"\xff\xfei\0d\0,\0r\0a\0", "in UTF-16: save it as UTF-8"),
+        (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+        (b"ARROW1\0\0", "an Arrow"),
+        (b"[{\"id\": 1}]", "JSON"),
+        (b"Title: A table\nAuthors: A. Author\n", "format=\"mrt\""),
+    ] {
         let error = catalog(begin, None).unwrap_err().to_string();
-        assert!(error.contains(&format!("packed with {with}: unpack it")), "{error}");
+        assert!(error.contains(words), "{error}");
     }
 }
 

@@ -7,6 +7,7 @@ use spx_pipeline::batch::{
     AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, CompactedStore, ImageReport,
     MissingSources, compact, forecast_batch, run_batch_stages,
 };
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::outcome::InputOutcome;
 
 use super::forecast::show_forecast;
@@ -91,7 +92,7 @@ pub(crate) fn run(args: &BatchArgs, global: &Global) -> CommandResult {
     if let Some(BatchCommand::Compact(args)) = &args.command {
         return compact_store(args, global);
     }
-    let config = args.settings.resolve()?;
+    let config = args.settings.resolve_measuring(MeasuringCommand::Batch, global)?;
     ui::catch_interrupts()?;
     if args.dry_run {
         return show_forecast(&forecast_batch(&config, &global.terminal())?, global);

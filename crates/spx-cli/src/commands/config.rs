@@ -7,6 +7,7 @@ use spx_pipeline::archive::{DownloadConfig, QueryConfig};
 use spx_pipeline::batch::BatchConfig;
 use spx_pipeline::drizzle::{DrizzleConfig, MosaicConfig};
 use spx_pipeline::hips::HipsConfig;
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::output::write_output;
 use spx_pipeline::photometry::PhotometryConfig;
 use spx_pipeline::run::RunConfig;
@@ -14,6 +15,7 @@ use spx_pipeline::settings::{Configuration, template};
 use spx_pipeline::survey::SurveyConfig;
 
 use crate::exit::{CommandResult, Failure, Outcome};
+use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
@@ -99,7 +101,7 @@ enum ConfiguredCommand {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
+pub(crate) fn run(args: &ConfigArgs, global: &Global) -> CommandResult {
     match &args.command {
         ConfigCommand::Init { command, output: file, overwrite } => {
             let text = match command {
@@ -124,9 +126,15 @@ pub(crate) fn run(args: &ConfigArgs) -> CommandResult {
             Some(ShowCommand::Download(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Drizzle(settings)) => show(&settings.resolve()?.resolved())?,
             Some(ShowCommand::Mosaic(settings)) => show(&settings.resolve()?)?,
-            Some(ShowCommand::Run(settings)) => show(&settings.resolve()?)?,
-            Some(ShowCommand::Photometry(settings)) => show(&settings.resolve()?)?,
-            Some(ShowCommand::Batch(settings)) => show(&settings.resolve()?)?,
+            Some(ShowCommand::Run(settings)) => {
+                show(&settings.resolve_measuring(MeasuringCommand::Run, global)?)?;
+            }
+            Some(ShowCommand::Photometry(settings)) => {
+                show(&settings.resolve_measuring(MeasuringCommand::Photometry, global)?)?;
+            }
+            Some(ShowCommand::Batch(settings)) => {
+                show(&settings.resolve_measuring(MeasuringCommand::Batch, global)?)?;
+            }
             Some(ShowCommand::Survey(settings)) => show(&settings.resolve()?)?,
             Some(ShowCommand::Hips(settings)) => show(&settings.resolve()?)?,
         },

@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use spx_pipeline::PipelineError;
 use spx_pipeline::batch::{BatchRow, header};
+use spx_pipeline::made::MadeHow;
 use spx_pipeline::survey::source_light_curve;
 use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curves};
 
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     }
     for output in &outputs {
         let contents = match output.kind {
-            Kind::Csv => csv(&curves).into_bytes(),
+            Kind::Csv => format!("{}{}", made(args), csv(&curves)).into_bytes(),
             Kind::Figure(format) => figure(args, &curves, format)?,
         };
         Output::write(output, &contents, args.overwrite)?;
@@ -89,6 +90,11 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
 
 /// Sources with their rows.
 type Curves<'a> = [(&'a str, Vec<BatchRow<'static>>)];
+
+/// How the rows were made, as comments.
+fn made(args: &LightCurveArgs) -> String {
+    MadeHow::of(&args.directory).comments(&args.ids.join(", "))
+}
 
 fn csv(curves: &Curves<'_>) -> String {
     let mut text = header();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use spx_pipeline::PipelineError;
 use spx_pipeline::clock::now;
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::output::write_output;
 use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, photometry};
@@ -63,7 +64,7 @@ fn figure_file(text: &str) -> Result<FigureFile, String> {
 
 /// Runs the command.
 pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
-    let config = args.settings.resolve()?;
+    let config = args.settings.resolve_measuring(MeasuringCommand::Photometry, global)?;
     let form = args.output.as_deref().map(TableForm::of).transpose()?;
     let files = args.output.iter().chain(args.cutouts.iter().map(|figure| &figure.path));
     let replaced = files.into_iter().find(|path| path.symlink_metadata().is_ok());

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use spx_pipeline::archive::{QueryConfig, QueryReport, QuerySummary, query};
 
-use crate::exit::{CommandResult, Outcome};
+use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
@@ -26,7 +27,7 @@ pub(crate) struct QueryArgs {
     /// Form of the list
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: TableFormat,
-    /// Also write the summary to this TOML file, replacing what is there
+    /// Also write the summary to this TOML file, replacing an earlier summary
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -49,6 +50,12 @@ enum TableFormat {
 /// Runs the command.
 pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
+    if let Some(path) = args.output.as_deref().filter(|path| path.exists())
+        && QuerySummary::read(path).is_err()
+    {
+        let text = format!("{} exists and is no summary of a query; choose another name", path.display());
+        return Err(Failure::usage(anyhow!(text)));
+    }
     let QueryReport { summary, refused } = query(&args.settings.resolve()?, &global.terminal())?;
     if let Some(path) = &args.output {
         summary.write(path)?;

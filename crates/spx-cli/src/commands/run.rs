@@ -1,6 +1,7 @@
 //! `spx run`: a source from the archive to its light curve.
 
 use clap::Args;
+use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::outcome::InputOutcome;
 use spx_pipeline::run::{
     RUN_STAGES, RunConfig, RunStages, TargetsReport, beside_others, forecast_run, forecast_targets,
@@ -13,7 +14,7 @@ use super::photometry::summarize;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
-use crate::text::{Align, Table};
+use crate::text::{Align, Table, wrap};
 use crate::ui;
 
 /// Make the spectrum and light curve of a source from the archive, or of each of a list.
@@ -51,7 +52,8 @@ pub(crate) struct RunArgs {
     /// Run only these of query, download, processing, visualization; those before them must be done
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = RUN_STAGES)]
     stages: Vec<String>,
-    /// Show how far the run of this name is, and do nothing
+    /// Show how far the run of this name is, and which stages --resume would repeat for changed
+    /// settings or files; do nothing
     #[arg(long, conflicts_with_all = ["resume", "stages"])]
     status: bool,
     /// Tell what would be read, fetched and made, and change nothing on the disk
@@ -64,10 +66,10 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// File, environment and command line merged, defaults filled in. Without a file, a run that
     /// resumes or does only some stages has the settings of the earlier one.
-    fn resolve(&self) -> Result<RunConfig, Failure> {
-        let resolved = beside_others(self.settings.resolve()?)?;
+    fn resolve(&self, global: &Global) -> Result<RunConfig, Failure> {
+        let resolved = beside_others(self.settings.resolve_measuring(MeasuringCommand::Run, global)?)?;
         let earlier = resolved.saved_file()?;
-        let continues = self.resume || !self.stages.is_empty();
+        let continues = self.resume || self.status || !self.stages.is_empty();
         if self.settings.file.is_some() || !continues || !earlier.exists() {
             return Ok(resolved);
         }
@@ -77,7 +79,7 @@ impl RunArgs {
 
 /// Runs the command.
 pub(crate) fn run(args: &RunArgs, global: &Global) -> CommandResult {
-    let config = args.resolve()?;
+    let config = args.resolve(global)?;
     let is_list = config.targets.targets.is_some();
     if args.dry_run {
         ui::catch_interrupts()?;
@@ -107,6 +109,9 @@ pub(crate) fn run(args: &RunArgs, global: &Global) -> CommandResult {
     }
 }
 
+/// Characters of a line of `--status` that are left for reasons.
+const STATUS_WIDTH: usize = 52;
+
 /// `--status`.
 fn status(config: &RunConfig, global: &Global) -> CommandResult {
     let status = run_status(config)?;
@@ -114,9 +119,11 @@ fn status(config: &RunConfig, global: &Global) -> CommandResult {
         ui::data(&format!("{}\n", serde_json::to_string_pretty(&status)?))?;
         return Ok(Outcome::Done);
     }
-    let mut table = Table::new([("stage", Align::Left), ("state", Align::Left)]);
+    let mut table = Table::new([("stage", Align::Left), ("state", Align::Left), ("", Align::Left)]);
     for stage in RUN_STAGES {
-        table.row([stage.to_owned(), state(&status, stage)]);
+        let version = status.versions.get(stage).map(|version| format!("by spx {version}"));
+        let why = status.stale.get(stage).cloned().or(version).unwrap_or_default();
+        table.row([stage.to_owned(), state(&status, stage), wrap(&why, STATUS_WIDTH).join("\n")]);
     }
     ui::data(&format!("{}\n{}", status.subject, table.render("  ")))?;
     Ok(Outcome::Done)
@@ -125,6 +132,7 @@ fn status(config: &RunConfig, global: &Global) -> CommandResult {
 /// How far a stage is.
 fn state(status: &StageStatus, stage: &str) -> String {
     match status.items.get(stage) {
+        _ if status.stale.contains_key(stage) => "stale".to_owned(),
         _ if status.done.iter().any(|done| done == stage) => "done".to_owned(),
         Some(items) => format!("{items} files done"),
         None => "-".to_owned(),

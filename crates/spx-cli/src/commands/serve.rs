@@ -76,6 +76,9 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     if !(0.0..=1.0).contains(&args.fault_rate) {
         return Err(usage("--fault-rate must be from 0 to 1"));
     }
+    if !args.directory.is_dir() {
+        return Err(usage(&format!("{} is not a directory", args.directory.display())));
+    }
     let latency = Duration::try_from_secs_f64(args.latency).map_err(|_| usage("--latency must be a time"))?;
     let faults = Faults { rate: args.fault_rate, kinds: args.faults.clone(), latency, ..Faults::default() };
     let ServeArgs { port, seed, table, .. } = args;

@@ -170,6 +170,7 @@ impl SimulateArgs {
             ..SurveyOptions::default()
         };
         let (releases, options) = (self.releases(), self.options(center));
+        options.check().map_err(Failure::usage)?;
         let pointings = survey(center, &plan).map_err(Failure::usage)?;
         let file = |(k, pointing): (usize, Pointing)| {
             // All detectors of an observation are of one release.

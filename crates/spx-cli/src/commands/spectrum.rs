@@ -6,6 +6,7 @@ use anyhow::anyhow;
 use clap::Args;
 use serde_json::json;
 use spx_pipeline::batch::spectrum_of_rows;
+use spx_pipeline::made::MadeHow;
 use spx_pipeline::spectrum::{
     ChannelFigureSettings, SourceSpectrum, SpectrumForm, channel_figure, read_spectrum,
 };
@@ -103,7 +104,10 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
     };
     let spectrum = match (&args.source, args.inputs.as_slice()) {
         (None, inputs) => read_spectrum(inputs)?,
-        (Some(id), [directory]) => spectrum_of_rows(id, &source_light_curve(directory, id)?),
+        (Some(id), [directory]) => {
+            let rows = source_light_curve(directory, id)?;
+            spectrum_of_rows(id, &rows).with_made(MadeHow::of(directory))
+        }
         (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
     };
     for (path, output) in args.output.iter().zip(&outputs) {

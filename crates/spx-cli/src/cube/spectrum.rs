@@ -160,7 +160,10 @@ pub(super) fn read_regions(given: &[String], cube: &Path) -> Result<Vec<SkyRegio
         let text = if given.contains('(') {
             given.clone()
         } else {
-            read().with_context(|| given.clone()).map_err(Failure::usage)?
+            let what = || {
+                format!("--region {given}: neither a region, such as circle(186.45,33.55,12\"), nor a file")
+            };
+            read().with_context(what).map_err(Failure::usage)?
         };
         let found = SkyRegion::parse_on(&text, Some(&image)).with_context(|| format!("--region {given}"));
         regions.extend(found.map_err(Failure::usage)?);

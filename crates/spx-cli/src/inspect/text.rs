@@ -58,7 +58,11 @@ fn place(s: &ImageSummary) -> String {
     let place = if s.full_frame {
         "a full frame".to_owned()
     } else {
-        format!("a cutout; its first pixel is x = {x}, y = {y} of the frame, from 0")
+        let ends = match s.frame_edges.as_slice() {
+            [] => String::new(),
+            sides => format!("; the frame ends at its {}", sides.join(" and ")),
+        };
+        format!("a cutout; its first pixel is x = {x}, y = {y} of the frame, from 0{ends}")
     };
     format!("{nx} x {ny} pixels, {place}")
 }

@@ -20,6 +20,19 @@ impl WordSum {
         Self(u32::try_from(fold(fold(sum))).unwrap_or(u32::MAX))
     }
 
+    /// Adds bytes that stand at byte `offset` of the data; their first and last words may be others'
+    /// as well.
+    pub(super) fn add_at(self, offset: u64, bytes: &[u8]) -> Self {
+        let before = usize::try_from(offset % 4).unwrap_or(0);
+        let (first, rest) = bytes.split_at(bytes.len().min((4 - before) % 4));
+        let word = |at: usize, bytes: &[u8]| {
+            let mut word = [0; 4];
+            word[at..at + bytes.len()].copy_from_slice(bytes);
+            word
+        };
+        self.add(&word(before, first)).add(rest).add(&word(0, rest.as_chunks::<4>().1))
+    }
+
     /// The sum as DATASUM gives it.
     pub(super) fn value(self) -> u32 {
         self.0
@@ -108,6 +121,18 @@ mod tests {
             assert!(letters.iter().all(u8::is_ascii_alphanumeric), "{byte}");
             let sum: u32 = letters.iter().map(|&l| u32::from(l - b'0')).sum();
             assert_eq!(sum, byte.into());
+        }
+    }
+
+    #[test]
+    fn parts_have_the_sum_of_the_whole() {
+        let bytes: Vec<u8> = (0..=255).rev().chain(3..=60).chain([0; 2]).collect();
+        let whole = WordSum::default().add(&bytes);
+        for cuts in [[0, 1], [1, 2], [2, 9], [5, 103], [6, 6], [7, 315]] {
+            let parts = [0..cuts[0], cuts[0]..cuts[1], cuts[1]..bytes.len()];
+            let add =
+                |sum: WordSum, part: std::ops::Range<usize>| sum.add_at(part.start as u64, &bytes[part]);
+            assert_eq!(parts.into_iter().fold(WordSum::default(), add), whole, "{cuts:?}");
         }
     }
 

@@ -33,7 +33,7 @@ impl ImageLayout {
     pub(super) fn read<T: FitsNumber>(
         &self,
         source: &ByteSource,
-        label: &str,
+        label: impl Fn() -> String,
         first: usize,
         out: &mut [T],
     ) -> Result<(), FitsError> {
@@ -45,7 +45,7 @@ impl ImageLayout {
             source.read_at(self.data + (before as u64) * (size as u64), bytes)?;
             decode(bytes, self.kind, &self.scaling, values).map_err(|index| FitsError::DoesNotFit {
                 operation: "read pixels",
-                hdu: label.to_owned(),
+                hdu: label(),
                 index: before + index,
             })?;
         }

@@ -1,6 +1,8 @@
-//! Packing the tiles of an image (FITS Standard 4.0, section 10): rows of RICE_1, and bands of rows
-//! of a plane, lossless by GZIP_2, or real numbers rounded to steps that the caller allows and
-//! coded by RICE_1.
+//! Packing the tiles of an image (FITS Standard 4.0, section 10): rows of RICE_1, and squares of a
+//! plane, lossless by GZIP_2, or real numbers rounded to steps that the caller allows and coded by
+//! RICE_1.
+
+use std::borrow::Cow;
 
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 
@@ -12,8 +14,9 @@ use super::rice;
 
 /// Values of a block of RICE_1.
 pub(super) const RICE_BLOCK: usize = 32;
-/// Pixels that a tile has, about: enough to pack well, few enough to be unpacked for a spectrum.
-const TILE_PIXELS: usize = 1 << 12;
+/// Side of a square tile \[pixel\]: enough pixels to pack well, few enough to be unpacked for a
+/// spectrum. They are the tiles in which a drizzle keeps its sums.
+const TILE_SIDE: usize = 64;
 /// How rounded values are dithered.
 pub(super) const DITHER: Dither = Dither::Subtractive { zeros: false, seed: 1 };
 /// What stands for NaN among rounded values.
@@ -71,19 +74,19 @@ impl TilePacking {
     }
 }
 
-/// Tiles of an image that are packed one after the other: bands of rows of each plane.
+/// Tiles of an image that are packed one after the other: rectangles of each plane.
 #[derive(Debug)]
 pub(super) struct OpenTiles {
-    /// Of a plane.
+    /// Rows and columns of a plane.
     pub(super) size: [usize; 2],
     pub(super) planes: usize,
-    /// Rows of a tile.
-    pub(super) rows: usize,
+    /// Rows and columns of a tile.
+    pub(super) tile: [usize; 2],
     pub(super) packing: TilePacking,
     pub(super) kind: NumberType,
     pub(super) zero: i64,
-    /// Tiles that are written.
-    pub(super) done: usize,
+    /// The rows of the table, one a tile that is written.
+    pub(super) table: Vec<u8>,
     /// The longest of each column, packed.
     pub(super) longest: [usize; 2],
     /// Bytes of all of them, packed.
@@ -91,27 +94,78 @@ pub(super) struct OpenTiles {
 }
 
 impl OpenTiles {
-    /// Tiles of a plane.
-    pub(super) fn bands(&self) -> usize {
-        self.size[0].div_ceil(self.rows)
+    /// Rows and columns of tiles in a plane.
+    fn per_plane(&self) -> [usize; 2] {
+        [0, 1].map(|axis| self.size[axis].div_ceil(self.tile[axis]))
     }
 
     pub(super) fn count(&self) -> usize {
-        self.planes * self.bands()
+        self.planes * self.per_plane().iter().product::<usize>()
     }
 
-    /// First pixel and number of pixels of the next tile.
-    pub(super) fn next(&self) -> [usize; 2] {
-        let [ny, nx] = self.size;
-        let (plane, row) = (self.done / self.bands(), self.done % self.bands() * self.rows);
-        [(plane * ny + row) * nx, self.rows.min(ny - row) * nx]
+    /// Bytes of the table of all of them.
+    pub(super) fn table_bytes(&self) -> usize {
+        self.packing.width() * self.count()
+    }
+
+    /// Tiles that are written.
+    pub(super) fn done(&self) -> usize {
+        self.table.len() / self.packing.width()
+    }
+
+    /// The tile that is written next.
+    pub(super) fn next(&self) -> TilePlace {
+        let [rows, columns] = self.per_plane();
+        let number = self.done();
+        let (row, column) = (number / columns % rows * self.tile[0], number % columns * self.tile[1]);
+        TilePlace {
+            number,
+            first: (number / (rows * columns) * self.size[0] + row) * self.size[1] + column,
+            columns_before: column,
+            lengths: [self.tile[0].min(self.size[0] - row), self.tile[1].min(self.size[1] - column)],
+            columns_of_image: self.size[1],
+        }
     }
 }
 
-/// Rows of the tiles, which hold about 4096 pixels, into which a writer packs a plane of this
-/// shape.
-pub fn packed_tile_rows([ny, nx]: [usize; 2]) -> usize {
-    (TILE_PIXELS / nx.max(1)).clamp(1, ny.max(1))
+/// Where a tile lies in its image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TilePlace {
+    pub(super) number: usize,
+    /// Its first pixel in the image.
+    pub(super) first: usize,
+    /// Columns of the image before it.
+    pub(super) columns_before: usize,
+    /// Its rows and columns.
+    pub(super) lengths: [usize; 2],
+    pub(super) columns_of_image: usize,
+}
+
+impl TilePlace {
+    pub(super) fn pixels(&self) -> usize {
+        self.lengths.iter().product()
+    }
+
+    /// The pixel of the image that its k-th is.
+    pub(super) fn pixel(&self, k: usize) -> usize {
+        self.first + k / self.lengths[1] * self.columns_of_image + k % self.lengths[1]
+    }
+
+    /// Its pixels out of whole rows of the image, of which the first is its first.
+    pub(super) fn of<'a, T: Copy>(&self, rows: &'a [T]) -> Cow<'a, [T]> {
+        let ([height, width], columns) = (self.lengths, self.columns_before);
+        if width == self.columns_of_image {
+            return Cow::Borrowed(&rows[..height * width]);
+        }
+        let rows = rows.chunks_exact(self.columns_of_image).take(height);
+        Cow::Owned(rows.flat_map(|row| &row[columns..columns + width]).copied().collect())
+    }
+}
+
+/// Rows and columns of the tiles into which a writer packs planes of this shape, `[ny, nx]`: squares
+/// of 64 pixels, smaller at the upper edges.
+pub fn packed_tile([ny, nx]: [usize; 2]) -> [usize; 2] {
+    [ny, nx].map(|length| length.clamp(1, TILE_SIDE))
 }
 
 /// A packed tile.

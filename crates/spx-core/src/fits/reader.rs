@@ -222,14 +222,13 @@ impl FitsReader {
         if out.is_empty() {
             return Ok(());
         }
-        let label = self.hdu_label();
-        check_range(first, out.len(), available, || label.clone())?;
-        self.content()?;
-        let Self { source, content, .. } = self;
+        check_range(first, out.len(), available, || self.hdu_label())?;
+        let Self { source, content, hdus, current, .. } = self;
+        let label = || hdus[*current].label();
         match content {
-            Some(HduContent::Image(image)) => image.read(source, &label, first, out),
+            Some(HduContent::Image(image)) => image.read(source, label, first, out),
             Some(HduContent::Tiles(image)) => image.read(source, first, out),
-            _ => Err(FitsError::NotAnImage { hdu: label }),
+            _ => Err(FitsError::NotAnImage { hdu: label() }),
         }
     }
 
@@ -249,13 +248,29 @@ impl FitsReader {
         Ok(self.source.mapping().and_then(|file| MappedImage::new(file, start, count)))
     }
 
-    /// Rows of the tiles of the current image, where each of them holds whole rows of one plane;
+    /// Rows and columns of the tiles of the current image, where each of them lies in one plane;
     /// `None` where it is not tile-compressed, or otherwise.
     ///
     /// # Errors
     /// Where the header cannot be read, or the file does not hold all of the data.
-    pub fn tile_rows(&mut self) -> Result<Option<usize>> {
-        Ok(self.packed_image()?.and_then(|(image, _)| image.tile_rows()))
+    pub fn tile_shape(&mut self) -> Result<Option<[usize; 2]>> {
+        Ok(self.packed_image()?.and_then(|(image, _)| image.tile_shape()))
+    }
+
+    /// The pixels of a tile of the current image, which is tile-compressed, row by row of the tile;
+    /// tiles are counted from 0 in the order of the file: those along the x axis follow each other.
+    /// Values as [`read_pixels`](Self::read_pixels) gives them.
+    ///
+    /// # Errors
+    /// Where the HDU is no such image or has fewer tiles, the file is damaged, or a value does not
+    /// fit `T`.
+    pub fn read_tile<T: FitsNumber>(&mut self, tile: usize) -> Result<Vec<T>> {
+        self.content()?;
+        let Self { source, content, .. } = self;
+        match content {
+            Some(HduContent::Tiles(image)) => image.read_tile(source, tile),
+            _ => Err(FitsError::NotAnImage { hdu: self.hdu_label() }),
+        }
     }
 
     /// Whether the cards of the current HDU are those that a writer makes of `cards`, those of its
@@ -351,6 +366,19 @@ impl FitsReader {
     pub fn read_cell<T: FitsNumber>(&mut self, name: &str, row: usize) -> Result<Vec<T>> {
         let (table, source) = self.table()?;
         table.read_cell(source, name, row)
+    }
+
+    /// The whole numbers of a column in `rows` rows from row `row` [0-based] on, with all their
+    /// digits: those of the unsigned types that TZERO makes, up to 2^64, are not rounded. `None`
+    /// stands for TNULL.
+    ///
+    /// # Errors
+    /// Where there is no such column, it does not hold one whole number a row or is scaled
+    /// (TSCAL), or it has fewer rows.
+    pub fn read_integer_column(&mut self, name: &str, row: usize, rows: usize) -> Result<Vec<Option<i128>>> {
+        let (table, source) = self.table()?;
+        check_range(row, rows, table.rows(), || format!("column {name}"))?;
+        table.read_integers(source, name, row..row + rows)
     }
 
     /// The strings of a column in `rows` rows from row `row` [0-based] on, without trailing blanks.

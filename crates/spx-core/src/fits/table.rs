@@ -225,6 +225,37 @@ impl TableLayout {
         Ok(())
     }
 
+    /// Whole numbers, one a row, with all their digits, those of unsigned types (TZERO) too; `None`
+    /// where TNULL stands.
+    pub(super) fn read_integers(
+        &self,
+        source: &ByteSource,
+        name: &str,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<Option<i128>>, FitsError> {
+        let column = self.find(name)?;
+        let Scaling { scale, zero, null } = column.scaling;
+        let number = match column.format {
+            CellFormat { kind: CellKind::Number(number), repeat: 1, .. } if !number.is_real() => number,
+            _ => return Err(FitsError::Unsupported("reading whole numbers from a column of another type")),
+        };
+        if scale != 1.0 || zero.fract() != 0.0 || zero.abs() > 2f64.powi(63) {
+            return Err(FitsError::Unsupported("reading whole numbers from a column that is scaled"));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "whole, and no larger than 2^63")]
+        let zero = zero as i128;
+        super::reader::check_range(rows.start, rows.len(), self.rows, || self.at(name))?;
+        let mut numbers = Vec::with_capacity(rows.len());
+        self.cells(source, column, rows, |cell| {
+            let mut held = [0_i64];
+            decode(cell, number, &Scaling::NONE, &mut held)
+                .map_err(|_| self.does_not_fit(name, numbers.len()))?;
+            numbers.push((null != Some(held[0])).then(|| i128::from(held[0]) + zero));
+            Ok(())
+        })?;
+        Ok(numbers)
+    }
+
     /// All elements of one cell, of fixed or variable length.
     pub(super) fn read_cell<T: FitsNumber>(
         &self,
@@ -267,6 +298,26 @@ impl TableLayout {
         Ok(descriptor)
     }
 
+    /// The bytes of whole rows, which are there.
+    pub(super) fn row_bytes(
+        &self,
+        source: &ByteSource,
+        rows: std::ops::Range<usize>,
+    ) -> Result<Vec<u8>, FitsError> {
+        super::reader::check_range(rows.start, rows.len(), self.rows, || self.label.clone())?;
+        let mut bytes = vec![0; rows.len() * self.width];
+        source.read_at(self.data + rows.start as u64 * self.width as u64, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Where in the file so many bytes of the heap from byte `offset` of it on stand; `None` where
+    /// they are not all there.
+    pub(super) fn in_heap(&self, offset: u64, length: u64) -> Option<std::ops::Range<u64>> {
+        let start = self.heap.start.checked_add(offset)?;
+        let end = start.checked_add(length)?;
+        (end <= self.heap.end).then_some(start..end)
+    }
+
     /// How many elements an array of variable length has.
     pub(super) fn array_len(&self, source: &ByteSource, name: &str, row: usize) -> Result<usize, FitsError> {
         Ok(usize::try_from(self.descriptor(source, name, row)?[0]).unwrap_or(0))
@@ -291,9 +342,8 @@ impl TableLayout {
         let descriptor = self.descriptor(source, name, row)?;
         let place = || {
             let [count, offset] = descriptor.map(u64::try_from);
-            let (length, start) =
-                (count.ok()?.checked_mul(size as u64)?, self.heap.start.checked_add(offset.ok()?)?);
-            (start.checked_add(length)? <= self.heap.end).then_some((start, usize::try_from(length).ok()?))
+            let length = count.ok()?.checked_mul(size as u64)?;
+            Some((self.in_heap(offset.ok()?, length)?.start, usize::try_from(length).ok()?))
         };
         let Some((start, length)) = place() else {
             let [count, offset] = descriptor;

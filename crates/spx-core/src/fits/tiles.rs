@@ -4,6 +4,7 @@
 //! Nothing is allocated that the packed bytes could not fill: a header that declares more pixels
 //! than its data can hold is refused.
 
+use std::collections::VecDeque;
 use std::io::Read as _;
 use std::ops::Range;
 
@@ -12,7 +13,7 @@ use super::error::FitsError;
 use super::hdu::HduEntry;
 use super::image::image_scaling;
 use super::number::{FitsNumber, NumberType, Scaling, decode};
-use super::packing::{DITHER, OpenTiles, PackedTile, RICE_BLOCK, TilePacking};
+use super::packing::{DITHER, OpenTiles, RICE_BLOCK, TilePacking};
 use super::rice;
 use super::source::{ByteSource, DEFLATE_RATIO};
 use super::table::TableLayout;
@@ -23,6 +24,9 @@ const PACKED: &str = "COMPRESSED_DATA";
 const PACKED_REAL: &str = "GZIP_COMPRESSED_DATA";
 /// Tiles as they are.
 const UNPACKED: &str = "UNCOMPRESSED_DATA";
+
+/// Pixels of the tiles that stay unpacked: a row of squares of 64 of an image of 4096 columns.
+const RECENT_PIXELS: usize = 1 << 18;
 
 /// How tiles are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,16 @@ enum TileMethod {
 enum TileNumbers {
     Integers(Vec<i32>),
     Bytes(Vec<u8>, NumberType),
+}
+
+/// A row of the table of tiles.
+pub(super) struct PackedRow {
+    /// Its bytes.
+    pub(super) row: Vec<u8>,
+    /// Which of its columns tells where the tile is.
+    pub(super) column: usize,
+    /// Where in the file it is.
+    pub(super) place: Range<u64>,
 }
 
 /// A tile-compressed image.
@@ -59,8 +73,9 @@ pub(super) struct TiledImage {
     dither: Dither,
     table: TableLayout,
     label: String,
-    /// The tile that was unpacked last.
-    last: Option<(usize, TileNumbers)>,
+    /// The tiles that were unpacked last: who reads row by row asks for a row of tiles again and
+    /// again.
+    recent: VecDeque<(usize, TileNumbers)>,
 }
 
 impl TiledImage {
@@ -82,7 +97,7 @@ impl TiledImage {
             dither: dither(hdu)?,
             label: hdu.label(),
             null: hdu.integer("ZBLANK")?.or(scaling.null),
-            last: None,
+            recent: VecDeque::new(),
             axes,
             kind,
             scaling,
@@ -93,17 +108,16 @@ impl TiledImage {
         Ok(image)
     }
 
-    /// Rows of a tile, where each of them holds whole rows of one plane.
-    pub(super) fn tile_rows(&self) -> Option<usize> {
-        match (self.tile.as_slice(), self.axes.first()) {
-            ([columns, rows, planes @ ..], Some(nx)) if columns == nx && planes.iter().all(|n| *n == 1) => {
-                Some(*rows)
-            }
+    /// Rows and columns of a tile, where each of them lies in one plane.
+    pub(super) fn tile_shape(&self) -> Option<[usize; 2]> {
+        match self.tile.as_slice() {
+            [columns, rows, planes @ ..] if planes.iter().all(|n| *n == 1) => Some([*rows, *columns]),
             _ => None,
         }
     }
 
-    /// Whether its tiles are those of an image that is being written, packed in the same way.
+    /// Whether its tiles are those of an image that is being written, packed in the same way and
+    /// with the same columns.
     pub(super) fn is_like(&self, tiles: &OpenTiles) -> bool {
         let rice = |bytes| TileMethod::Rice { bytes, block: RICE_BLOCK };
         let (method, dither) = match tiles.packing {
@@ -113,21 +127,47 @@ impl TiledImage {
         };
         let planes: usize = self.axes.iter().skip(2).product();
         let zero = self.scaling.scale == 1.0 && self.scaling.zero == tiles.zero as f64;
-        self.tile_rows() == Some(tiles.rows)
+        // The numbers behind them are those of the longest array.
+        let form = |format: &str| format.split('(').next().map(str::to_owned);
+        let columns = self.table.columns().map(|column| (column.name.as_str(), form(&column.format)));
+        let same_columns = columns.eq(tiles.packing.columns().iter().map(|(name, f)| (*name, form(f))));
+        self.tile_shape() == Some(tiles.tile)
             && (self.axes[1], self.axes[0], planes) == (tiles.size[0], tiles.size[1], tiles.planes)
             && (self.kind, self.method, self.dither) == (tiles.kind, method, dither)
             && zero
+            && same_columns
     }
 
-    /// A tile as it stands in the file.
-    pub(super) fn packed_tile(&self, source: &ByteSource, tile: usize) -> Result<PackedTile, FitsError> {
-        for (column, is_packed) in [(PACKED, true), (PACKED_REAL, false)] {
-            if self.array_len(source, column, tile)? > 0 {
-                let rounding = if is_packed { self.quantization(source, tile)? } else { None };
-                return Ok(PackedTile { bytes: self.table.array(source, column, tile, 1)?, rounding });
+    /// Rows of the table of tiles, which [is like](Self::is_like) that of an image that is being
+    /// written, with the place in the file of each tile's bytes.
+    pub(super) fn packed_tiles(
+        &self,
+        source: &ByteSource,
+        tiles: Range<usize>,
+        packing: TilePacking,
+    ) -> Result<Vec<PackedRow>, FitsError> {
+        let bytes = self.table.row_bytes(source, tiles.clone())?;
+        let rows = bytes.chunks_exact(packing.width()).zip(tiles).map(|(row, tile)| {
+            let number = |at: usize| row[at..].first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
+            let column = usize::from(packing == TilePacking::Rounded && number(0) == 0);
+            let (length, offset) = (number(8 * column), number(8 * column + 4));
+            match self.table.in_heap(offset.into(), length.into()).filter(|_| length > 0) {
+                Some(place) => Ok(PackedRow { row: row.to_vec(), column, place }),
+                None => Err(self.damaged(tile, "it has no data")),
             }
-        }
-        Err(self.damaged(tile, "it has no data"))
+        });
+        rows.collect()
+    }
+
+    /// The values of a tile, row by row of it.
+    pub(super) fn read_tile<T: FitsNumber>(
+        &mut self,
+        source: &ByteSource,
+        tile: usize,
+    ) -> Result<Vec<T>, FitsError> {
+        super::reader::check_range(tile, 1, self.table.rows(), || self.label.clone())?;
+        let pixels = self.place(tile).pixels();
+        self.values(source, tile, pixels)
     }
 
     /// Compares what the header declares with what the data can hold.
@@ -199,7 +239,7 @@ impl TiledImage {
     }
 
     /// Where a tile lies in the image.
-    fn place(&self, tile: usize) -> TilePlace {
+    fn place(&self, tile: usize) -> TileBox {
         let mut rest = tile;
         let (mut origin, mut lengths) = (Vec::new(), Vec::new());
         for (&axis, &length) in self.axes.iter().zip(&self.tile) {
@@ -209,7 +249,7 @@ impl TiledImage {
             origin.push(start);
             lengths.push(length.min(axis - start));
         }
-        TilePlace { origin, lengths }
+        TileBox { origin, lengths }
     }
 
     /// The values of a tile of so many pixels.
@@ -220,9 +260,10 @@ impl TiledImage {
         pixels: usize,
     ) -> Result<Vec<T>, FitsError> {
         let quantization = self.quantization(source, tile)?;
-        let numbers = match self.last.take() {
-            Some((last, numbers)) if last == tile => numbers,
-            _ => self.numbers(source, tile, pixels, quantization.is_some())?,
+        let known = self.recent.iter().position(|(recent, _)| *recent == tile);
+        let numbers = match known.and_then(|place| self.recent.remove(place)) {
+            Some((_, numbers)) => numbers,
+            None => self.numbers(source, tile, pixels, quantization.is_some())?,
         };
         let mut out = vec![T::default(); pixels];
         let converted = match (&numbers, quantization) {
@@ -250,7 +291,11 @@ impl TiledImage {
                 decode(bytes, *kind, &scaling, &mut out)
             }
         };
-        self.last = Some((tile, numbers));
+        let tile_pixels = self.tile.iter().fold(1, |product: usize, n| product.saturating_mul(*n));
+        while self.recent.len() >= (RECENT_PIXELS / tile_pixels.max(1)).max(1) {
+            self.recent.pop_front();
+        }
+        self.recent.push_back((tile, numbers));
         converted.map_err(|index| FitsError::DoesNotFit {
             operation: "read pixels",
             hdu: format!("{}, tile {tile}", self.label),
@@ -385,12 +430,12 @@ impl TiledImage {
 }
 
 /// A tile's place, fastest axis first.
-struct TilePlace {
+struct TileBox {
     origin: Vec<usize>,
     lengths: Vec<usize>,
 }
 
-impl TilePlace {
+impl TileBox {
     fn pixels(&self) -> usize {
         self.lengths.iter().product()
     }

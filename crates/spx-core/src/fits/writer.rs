@@ -61,6 +61,25 @@ pub(super) struct OpenHdu {
     /// Bytes of its data, without fill.
     pub(super) size: u64,
     pub(super) content: OpenContent,
+    written: WrittenData,
+}
+
+/// The sum of the data that were written, so that they need not be read again for it.
+#[derive(Debug, Default)]
+struct WrittenData {
+    sum: WordSum,
+    /// The byte behind the last one.
+    end: u64,
+    /// Whether bytes came that may have been written before.
+    is_unordered: bool,
+}
+
+impl WrittenData {
+    fn add(&mut self, offset: u64, bytes: &[u8]) {
+        self.is_unordered |= offset < self.end;
+        self.end = offset + bytes.len() as u64;
+        self.sum = self.sum.add_at(offset, bytes);
+    }
 }
 
 #[derive(Debug)]
@@ -204,13 +223,12 @@ impl FitsWriter {
         let cards = text.into_bytes();
         let form = HeaderForm(cards[..cards.len() - CARD_LEN].to_vec());
         self.begin(form, data.end - data.start, OpenContent::Whole)?;
-        let to = self.open()?.data();
         let mut bytes = vec![0; CHUNK];
         let mut at = data.start;
         while at < data.end {
             let part = &mut bytes[..usize::try_from(data.end - at).unwrap_or(usize::MAX).min(CHUNK)];
             from.source.read_at(at, part)?;
-            self.write_at(to + (at - data.start), part)?;
+            self.write_data(at - data.start, part)?;
             at += part.len() as u64;
         }
         Ok(())
@@ -232,25 +250,26 @@ impl FitsWriter {
 
     /// Writes elements of the current image, from number `first` [0-based, in the order of the
     /// file: the x axis runs fastest]. The data may be of another type than the image, if the
-    /// values fit.
+    /// values fit. Of a compressed image they are whole rows of tiles, of which the first is the
+    /// next one.
     ///
     /// # Errors
     /// Where the HDU is no image or has fewer elements, a value does not fit, or the disk is full;
-    /// of a compressed image, where it is not the next row that begins, or the last one is
+    /// of a compressed image, where it is not the next row of tiles that begins, or the last one is
     /// incomplete.
     pub fn write_pixels<T: FitsNumber>(&mut self, first: usize, data: &[T]) -> Result<()> {
         let label = self.label();
-        let hdu = self.open()?;
-        let at = hdu.data();
-        match &hdu.content {
+        match &self.open()?.content {
             &OpenContent::Image { kind, zero, count } => {
                 check_range(first, data.len(), count, || label.clone())?;
-                self.write_numbers(at + (first * kind.size()) as u64, data, kind, zero)
+                self.write_numbers((first * kind.size()) as u64, data, kind, zero)
                     .map_err(|error| does_not_fit(error, "write pixels", &label, first))
             }
             OpenContent::Tiles(tiles) => {
                 let (packing, form) = (tiles.packing, (tiles.kind, tiles.zero));
-                self.write_tiles(first, data.len(), |packer, _, tile| packer.pack(&data[tile], packing, form))
+                self.write_tiles(first, data.len(), |packer, tile, done| {
+                    packer.pack(&tile.of(&data[done..]), packing, form)
+                })
             }
             OpenContent::Table { .. } | OpenContent::Whole => Err(FitsError::NotAnImage { hdu: label }),
         }
@@ -264,7 +283,7 @@ impl FitsWriter {
     /// full.
     pub fn write_column<T: FitsNumber>(&mut self, name: &str, row: usize, data: &[T]) -> Result<()> {
         let label = format!("column {name} of {}", self.label());
-        let (at, width, rows, format) = self.column(name)?;
+        let (offset, width, rows, format) = self.column(name)?;
         let CellKind::Number(kind) = format.kind else {
             return Err(FitsError::Unsupported("writing numbers to a column of another kind"));
         };
@@ -272,7 +291,7 @@ impl FitsWriter {
         let first = row.saturating_mul(repeat);
         check_range(first, data.len(), rows.saturating_mul(repeat), || label.clone())?;
         for (k, cell) in data.chunks(repeat.max(1)).enumerate() {
-            let written = self.write_numbers(at + ((row + k) * width) as u64, cell, kind, 0);
+            let written = self.write_numbers((offset + (row + k) * width) as u64, cell, kind, 0);
             written.map_err(|error| does_not_fit(error, "write the column", &label, first + k * repeat))?;
         }
         Ok(())
@@ -285,7 +304,7 @@ impl FitsWriter {
     /// than its cells.
     pub fn write_text_column(&mut self, name: &str, row: usize, strings: &[&str]) -> Result<()> {
         let label = format!("column {name} of {}", self.label());
-        let (at, width, rows, format) = self.column(name)?;
+        let (offset, width, rows, format) = self.column(name)?;
         if format.kind != CellKind::Text {
             return Err(FitsError::Unsupported(
                 "writing strings to a column that is not of one string a row",
@@ -298,21 +317,21 @@ impl FitsWriter {
         for (k, string) in strings.iter().enumerate() {
             let mut cell = string.as_bytes().to_vec();
             cell.resize(format.width, b' ');
-            self.write_at(at + ((row + k) * width) as u64, &cell)?;
+            self.write_data((offset + (row + k) * width) as u64, &cell)?;
         }
         Ok(())
     }
 
-    /// Byte of the first cell of a column, bytes and number of the rows, and the column's format.
-    fn column(&mut self, name: &str) -> Result<(u64, usize, usize, CellFormat)> {
+    /// Byte of the first cell of a column among the data, bytes and number of the rows, and the
+    /// column's format.
+    fn column(&mut self, name: &str) -> Result<(usize, usize, usize, CellFormat)> {
         let label = self.label();
         let hdu = self.open()?;
-        let data = hdu.data();
         let OpenContent::Table { width, rows, columns } = &hdu.content else {
             return Err(FitsError::NotATable { hdu: label });
         };
         match columns.iter().find(|column| column.name == name) {
-            Some(column) => Ok((data + column.offset as u64, *width, *rows, column.format)),
+            Some(column) => Ok((column.offset, *width, *rows, column.format)),
             None => Err(FitsError::NoSuchColumn { name: name.to_owned(), hdu: label }),
         }
     }
@@ -325,18 +344,27 @@ impl FitsWriter {
         self.complete()?;
         self.set_text("CHECKSUM", &"0".repeat(16), "HDU checksum")?;
         self.set_text("DATASUM", "0", "data unit checksum")?;
+        let of_data = self.data_sum()?;
+        self.set_text("DATASUM", &of_data.value().to_string(), "data unit checksum")?;
+        let all = WordSum::default().add(&header_bytes(&self.open()?.cards)).plus(of_data);
+        self.set_text("CHECKSUM", &all.encoded(), "HDU checksum")
+    }
+
+    /// The sum of the data of the current HDU, which is complete.
+    fn data_sum(&mut self) -> Result<WordSum> {
         let hdu = self.open()?;
         let (data, end) = (hdu.data(), hdu.end());
+        if !hdu.written.is_unordered {
+            let table = if let OpenContent::Tiles(tiles) = &hdu.content { &tiles.table[..] } else { &[] };
+            return Ok(hdu.written.sum.plus(WordSum::default().add(table)));
+        }
         let (file, position) = (&mut self.file, &mut self.position);
         let read = |at: u64, out: &mut [u8]| {
             *position = u64::MAX;
             file.seek(SeekFrom::Start(at))?;
             file.read_exact(out)
         };
-        let of_data = checksum::sum(read, data..end)?;
-        self.set_text("DATASUM", &of_data.value().to_string(), "data unit checksum")?;
-        let all = WordSum::default().add(&header_bytes(&self.open()?.cards)).plus(of_data);
-        self.set_text("CHECKSUM", &all.encoded(), "HDU checksum")
+        Ok(checksum::sum(read, data..end)?)
     }
 
     /// Completes the last HDU and closes the file.
@@ -374,7 +402,7 @@ impl FitsWriter {
     pub(super) fn begin(&mut self, form: HeaderForm, size: u64, content: OpenContent) -> Result<()> {
         self.complete()?;
         let start = self.hdu.as_ref().map_or(0, OpenHdu::end);
-        self.hdu = Some(OpenHdu { start, cards: form.0, size, content });
+        self.hdu = Some(OpenHdu { start, cards: form.0, size, content, written: WrittenData::default() });
         self.hdus += 1;
         self.write_header()?;
         self.lengthen()
@@ -393,15 +421,18 @@ impl FitsWriter {
         Ok(self.file.set_len(end)?)
     }
 
-    /// Completes the current HDU: the fill of its last block and, of a compressed image, what its
-    /// rows have become.
+    /// Completes the current HDU: the fill of its last block and, of a compressed image, its table
+    /// and what its columns have become.
     fn complete(&mut self) -> Result<()> {
-        let Some(OpenHdu { content: OpenContent::Tiles(tiles), .. }) = &self.hdu else { return Ok(()) };
-        if tiles.done < tiles.count() {
-            return Err(FitsError::Unsupported("a compressed image without all of its rows"));
+        let Some(hdu) = &self.hdu else { return Ok(()) };
+        let data = hdu.data();
+        let OpenContent::Tiles(tiles) = &hdu.content else { return Ok(()) };
+        if tiles.done() < tiles.count() {
+            return Err(FitsError::Unsupported("a compressed image without all of its tiles"));
         }
-        let (longest, heap) = (tiles.longest, tiles.heap);
+        let (longest, heap, table) = (tiles.longest, tiles.heap, tiles.table.clone());
         let packed = if tiles.packing == TilePacking::Rounded { 2 } else { 1 };
+        self.write_at(data, &table)?;
         self.set_card("PCOUNT", |card| {
             *card = card_image("PCOUNT", heap_count(heap), "size of special data area")
         })?;
@@ -464,10 +495,10 @@ impl FitsWriter {
         self.write_at(to + size, &vec![0; fill])
     }
 
-    /// Writes numbers one after the other.
+    /// Writes numbers one after the other, from byte `offset` of the data on.
     fn write_numbers<T: FitsNumber>(
         &mut self,
-        at: u64,
+        offset: u64,
         data: &[T],
         kind: NumberType,
         zero: i64,
@@ -477,13 +508,21 @@ impl FitsWriter {
             bytes.clear();
             encode(values, kind, zero, &mut bytes)
                 .map_err(|index| WriteFault::DoesNotFit(k * CHUNK + index))?;
-            let to = at + (k * CHUNK * kind.size()) as u64;
-            self.write_at(to, &bytes).map_err(WriteFault::Other)?;
+            let to = offset + (k * CHUNK * kind.size()) as u64;
+            self.write_data(to, &bytes).map_err(WriteFault::Other)?;
         }
         Ok(())
     }
 
-    pub(super) fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+    /// Writes bytes of the data of the current HDU, from byte `offset` of them on.
+    pub(super) fn write_data(&mut self, offset: u64, bytes: &[u8]) -> Result<()> {
+        let hdu = self.open()?;
+        hdu.written.add(offset, bytes);
+        let at = hdu.data() + offset;
+        self.write_at(at, bytes)
+    }
+
+    fn write_at(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         if self.position != at {
             self.file.seek(SeekFrom::Start(at))?;
         }

@@ -51,13 +51,13 @@ pub enum CubeFileProblem {
     #[error("HDU {0} is damaged: its checksum does not agree with its content")]
     Damaged(String),
     /// It is FITS, but no accumulator that this spx reads.
-    #[error("not an accumulator of this spx: {0}")]
+    #[error("not a file of running sums that this spx reads: {0}")]
     NotSums(String),
     /// An accumulator of which something is missing or cannot be read.
-    #[error("the accumulator is damaged: {0}")]
+    #[error("the running sums are damaged: {0}")]
     Broken(String),
     /// An accumulator of another grid or other settings.
-    #[error("the accumulator was made with other settings: {found} there, {expected} here")]
+    #[error("the running sums were made with other settings: {found} there, {expected} here")]
     Differs {
         /// What it was made with.
         found: String,

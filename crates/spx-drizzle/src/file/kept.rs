@@ -1,18 +1,19 @@
 //! Files whose arrays are copied where nothing has changed.
 
+use std::ops::Range;
 use std::path::Path;
 
-use spx_core::fits::{FitsReader, FitsWriter, packed_tile_rows};
+use spx_core::fits::{FitsNumber, FitsReader, FitsWriter};
 
 use super::arrays::{CubeArray, CubeCompression, WAVELENGTH};
 use super::checked::{checked, verify};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::reader::read_wavelengths;
 use super::writer::{CubeInfo, primary_cards};
-use crate::{DrizzlePlan, Drizzler, ReachedBands};
+use crate::{DrizzlePlan, Drizzler, ReachedTiles};
 
-/// A cube, or running sums, before exposures were added, of which a new file copies the bands of
-/// rows that these do not reach. All its checksums are right.
+/// A cube before exposures were added, of which a new file copies the tiles that these do not
+/// reach. All its checksums are right.
 pub struct KeptFile {
     pub(super) reader: FitsReader,
 }
@@ -39,24 +40,19 @@ impl KeptFile {
     }
 }
 
-/// Rows of the bands into which images of this plan are cut, packed or not.
-pub(super) fn band_rows(plan: &DrizzlePlan) -> usize {
-    let [_, ny, nx] = plan.cube_shape();
-    packed_tile_rows([ny, nx])
-}
-
-/// Whether bands of these images can be copied: they have the shape of the plan, are packed as is
-/// asked for, and their checksums are right.
+/// Whether tiles of these images can be copied: they have the shape of the plan, are packed in such
+/// tiles if that is asked for, and their checksums are right.
 pub(super) fn is_kept(
     reader: &mut FitsReader,
     plan: &DrizzlePlan,
     compression: CubeCompression,
     names: &[&str],
 ) -> Result<bool, CubeFileProblem> {
-    let tiles = (compression != CubeCompression::None).then(|| band_rows(plan));
+    let tile = ReachedTiles::new(plan).tile_shape();
+    let tile = (compression != CubeCompression::None).then_some(tile);
     for name in names {
         verify(reader, name)?;
-        if reader.image_shape()? != plan.cube_shape() || reader.tile_rows()? != tiles {
+        if reader.image_shape()? != plan.cube_shape() || reader.tile_shape()? != tile {
             return Ok(false);
         }
     }
@@ -64,41 +60,67 @@ pub(super) fn is_kept(
 }
 
 /// What is written anew of an image, and from where the rest is copied.
-pub(super) struct KeptBands<'a> {
-    pub(super) file: &'a mut KeptFile,
-    pub(super) bands: &'a ReachedBands,
+pub(super) struct KeptTiles<'a> {
+    pub(super) reader: &'a mut FitsReader,
+    pub(super) tiles: &'a ReachedTiles,
 }
 
-impl KeptBands<'_> {
-    /// Writes an image of planes of `size` = `[ny, nx]`: `fill` computes plane `z`, `write` writes
-    /// rows of it from the pixel at which they begin. `step` is called behind every plane.
-    pub(super) fn image<B>(
+impl KeptTiles<'_> {
+    /// Writes an image of `nz` planes whose numbers stand in the file as they are: `fill` computes
+    /// the tiles that are written of plane `z`. `step` is called behind every plane.
+    pub(super) fn plain<T: FitsNumber>(
         &mut self,
         fits: &mut FitsWriter,
-        (name, [ny, nx]): (&str, [usize; 2]),
-        buffer: &mut B,
-        fill: impl Fn(usize, &mut B),
-        write: impl Fn(&mut FitsWriter, usize, std::ops::Range<usize>, &B) -> Result<(), CubeFileProblem>,
+        (name, [nz, ny, nx]): (&str, [usize; 3]),
+        fill: impl Fn(usize, &mut [T]),
         step: impl Fn() -> Result<(), CubeFileProblem>,
     ) -> Result<(), CubeFileProblem> {
-        let reader = &mut self.file.reader;
-        reader.move_to(name)?;
-        for z in 0..reader.image_shape()?.first().copied().unwrap_or(0) {
-            if self.bands.any(z) {
+        self.reader.move_to(name)?;
+        let mut plane = vec![T::default(); ny * nx];
+        for z in 0..nz {
+            if self.tiles.any(z) {
+                fill(z, &mut plane);
+            }
+            let first = z * ny * nx;
+            let replaced = self.tiles.pixels(z).map(|run| (first + run.start, &plane[run]));
+            fits.copy_pixels(self.reader, first..first + ny * nx, replaced)?;
+            step()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a packed image of so many planes: `fill` computes the tiles that are written of plane
+    /// `z`, `write` writes one of these rows and columns. `step` is called behind every plane.
+    pub(super) fn packed<B>(
+        &mut self,
+        fits: &mut FitsWriter,
+        (name, planes): (&str, usize),
+        buffer: &mut B,
+        fill: impl Fn(usize, &mut B),
+        write: impl Fn(&mut FitsWriter, &[Range<usize>; 2], &B) -> Result<(), CubeFileProblem>,
+        step: impl Fn() -> Result<(), CubeFileProblem>,
+    ) -> Result<(), CubeFileProblem> {
+        self.reader.move_to(name)?;
+        for z in 0..planes {
+            if self.tiles.any(z) {
                 fill(z, buffer);
             }
-            for (rows, reached) in self.bands.runs(z) {
-                let first = (z * ny + rows.start) * nx;
+            for (mut tiles, reached) in self.tiles.runs(z) {
                 if reached {
-                    write(fits, first, rows.start * nx..rows.end * nx, buffer)?;
+                    tiles.try_for_each(|tile| write(fits, &self.tiles.window(tile), buffer))?;
                 } else {
-                    fits.copy_pixels(reader, first..first + rows.len() * nx)?;
+                    fits.copy_tiles(self.reader, tiles.len())?;
                 }
             }
             step()?;
         }
         Ok(())
     }
+}
+
+/// The pixels of a tile of these rows and columns, of a plane of `nx` columns.
+pub(super) fn tile_of<T: Copy>(plane: &[T], nx: usize, [rows, columns]: &[Range<usize>; 2]) -> Vec<T> {
+    rows.clone().flat_map(|y| &plane[y * nx..][columns.clone()]).copied().collect()
 }
 
 impl std::fmt::Debug for KeptFile {

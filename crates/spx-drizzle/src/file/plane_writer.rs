@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use rayon::prelude::*;
-use spx_core::fits::{FitsNumber, FitsWriter, packed_tile_rows};
+use spx_core::fits::{FitsNumber, FitsWriter, packed_tile};
 use spx_core::header::Header;
 use spx_core::progress::Progress;
 
 use super::arrays::CubeCompression;
 use super::error::CubeFileProblem;
-use super::kept::KeptBands;
+use super::kept::{KeptTiles, tile_of};
 use crate::cube::{CubeData, OptionalPlane};
 
 /// Pixels that are computed and written at a time, if they are more than a plane.
@@ -30,7 +30,7 @@ pub(super) struct PlaneWriter<'a> {
     pub(super) compression: CubeCompression,
     pub(super) progress: &'a dyn Progress,
     /// Where a part is copied.
-    pub(super) kept: Option<KeptBands<'a>>,
+    pub(super) kept: Option<KeptTiles<'a>>,
 }
 
 impl PlaneWriter<'_> {
@@ -64,10 +64,11 @@ impl PlaneWriter<'_> {
         };
         let Self { fits, kept, progress, .. } = self;
         if let Some(kept) = kept {
-            let write = |fits: &mut FitsWriter, first, part: Range<usize>, buffers: &(Vec<f32>, Vec<f32>)| {
-                Ok(fits.write_rounded(first, &buffers.0[part.clone()], &buffers.1[part])?)
+            let write = |fits: &mut FitsWriter, part: &[Range<usize>; 2], buffers: &(Vec<f32>, Vec<f32>)| {
+                let (values, steps) = (tile_of(&buffers.0, nx, part), tile_of(&buffers.1, nx, part));
+                Ok(fits.write_rounded_tile(&values, &steps)?)
             };
-            kept.image(fits, (name, [ny, nx]), &mut buffers, fill, write, || step(*progress, 1))?;
+            kept.packed(fits, (name, nz), &mut buffers, fill, write, || step(*progress, 1))?;
             return Ok(fits.checksum()?);
         }
         for z in 0..nz {
@@ -128,11 +129,16 @@ impl PlaneWriter<'_> {
             }
         }
         if let Some(kept) = self.kept.as_mut().filter(|_| outer.is_empty()) {
-            let write = |fits: &mut FitsWriter, first, part: Range<usize>, pixels: &Vec<T>| {
-                Ok(fits.write_pixels(first, &pixels[part])?)
-            };
-            let (mut pixels, fill) = (vec![T::default(); ny * nx], |z, pixels: &mut Vec<T>| plane(z, pixels));
-            kept.image(self.fits, (name, [ny, nx]), &mut pixels, fill, write, || step(self.progress, 1))?;
+            let step = || step(self.progress, 1);
+            if self.compression == CubeCompression::None {
+                kept.plain(self.fits, (name, self.shape), plane, step)?;
+            } else {
+                let write = |fits: &mut FitsWriter, part: &[Range<usize>; 2], plane: &Vec<T>| {
+                    Ok(fits.write_tile(&tile_of(plane, nx, part))?)
+                };
+                let mut buffer = vec![T::default(); ny * nx];
+                kept.packed(self.fits, (name, nz), &mut buffer, |z, out| plane(z, out), write, step)?;
+            }
             return Ok(self.fits.checksum()?);
         }
         // While some planes are written, which is one thread's work, the others compute the next
@@ -148,8 +154,8 @@ impl PlaneWriter<'_> {
         for first in (0..total).step_by(batch) {
             let (fits, progress) = (&mut *self.fits, self.progress);
             let write = || -> Result<(), CubeFileProblem> {
-                // Packed images take whole bands of rows.
-                let band = packed_tile_rows([ny, nx]) * nx;
+                // Packed images take whole rows of tiles.
+                let band = packed_tile([ny, nx])[0] * nx;
                 let piece = (PIECE / band).max(1) * band;
                 for (k, pixels) in ready.chunks(piece).enumerate() {
                     step(progress, 0)?;

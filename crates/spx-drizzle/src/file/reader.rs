@@ -193,10 +193,38 @@ impl CubeFile {
     ) -> Result<Vec<T>, CubeFileError> {
         let [_, ny, nx] = self.shape;
         let mut out = vec![T::default(); rows.len() * nx];
-        let first = (z * ny + rows.start) * nx;
-        let mut from = |reader: &mut FitsReader, hdu| {
-            reader.move_to(hdu).and_then(|()| reader.read_pixels(first, &mut out))
-        };
+        self.read_run(array, (z * ny + rows.start) * nx, &mut out)?;
+        Ok(out)
+    }
+
+    /// Reads these rows and columns of plane `z` of an array, row-major `[y][x]`; of a packed one
+    /// the tiles alone that hold them.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn read_window<T: FitsNumber + Default>(
+        &mut self,
+        array: CubeArray,
+        z: usize,
+        [rows, columns]: [Range<usize>; 2],
+    ) -> Result<Vec<T>, CubeFileError> {
+        let [_, ny, nx] = self.shape;
+        let mut out = vec![T::default(); rows.len() * columns.len()];
+        for (y, row) in rows.zip(out.chunks_exact_mut(columns.len().max(1))) {
+            self.read_run(array, (z * ny + y) * nx + columns.start, row)?;
+        }
+        Ok(out)
+    }
+
+    /// Reads pixels of an array from number `first` on.
+    fn read_run<T: FitsNumber + Default>(
+        &mut self,
+        array: CubeArray,
+        first: usize,
+        out: &mut [T],
+    ) -> Result<(), CubeFileError> {
+        let mut from =
+            |reader: &mut FitsReader, hdu| reader.move_to(hdu).and_then(|()| reader.read_pixels(first, out));
         let read = match (self.kind, array) {
             (FileKind::Mosaic { only_mean: true, .. }, CubeArray::Variance) => {
                 out.fill(T::UNDEFINED.unwrap_or_default());
@@ -204,11 +232,11 @@ impl CubeFile {
             }
             (FileKind::Mosaic { only_mean: true, .. }, CubeArray::OrMask)
             | (FileKind::Mosaic { .. }, CubeArray::AndMask) => Ok(()),
-            (FileKind::Mosaic { words, .. }, CubeArray::Count) => self.read_count(words, first, &mut out),
+            (FileKind::Mosaic { words, .. }, CubeArray::Count) => self.read_count(words, first, out),
             (FileKind::Mosaic { .. }, CubeArray::OrMask) => from(&mut self.reader, "DQ"),
             (_, array) => from(&mut self.reader, array.hdu()),
         };
-        read.map(|()| out).map_err(|e| CubeFileError { path: self.path.clone(), problem: e.into() })
+        read.map_err(|e| CubeFileError { path: self.path.clone(), problem: e.into() })
     }
 
     /// How many exposures contribute to pixels of a mosaic.

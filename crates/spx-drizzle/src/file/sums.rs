@@ -25,13 +25,13 @@ use std::path::{Path, PathBuf};
 use spx_core::atomic::AtomicFile;
 use spx_core::fits::{ColumnSpec, FitsNumber, FitsReader, FitsWriter};
 use spx_core::header::{CardValue, Header};
-use spx_core::progress::Progress;
+use spx_core::progress::{Progress, Silent};
 
 use super::arrays::{CubeCompression, WAVELENGTH};
 use super::checked::{checked, text_format, verify};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::exposure_table::{EXPOSURES, read_entries, write_entries};
-use super::kept::{KeptBands, KeptFile, at, band_rows, is_kept};
+use super::kept::{KeptTiles, at, is_kept};
 use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 use super::reader::read_wavelengths;
@@ -39,7 +39,7 @@ use super::writer::write_wavelengths;
 
 use crate::{
     AccumulatedExposure, Accumulator, BitSum, CubeData, DrizzlePlan, Drizzler, ErrorMethod, KeptSums,
-    ReachedBands, RealSum, VarianceMethod, WavelengthGrid,
+    ReachedTiles, RealSum, VarianceMethod, WavelengthGrid,
 };
 
 /// The form of the file. Earlier ones are read, too: the settings of version 1 name the weights
@@ -90,25 +90,25 @@ pub fn write_sums(
     write_or_copy(path, accumulator, settings, ((celestial, compression), None), (overwrite, progress))
 }
 
-/// As [`write_sums`] over the file that is there, but copies what exposures that were added since
-/// did not reach; of the rest of the sums nothing is asked.
+/// As [`write_sums`] over the file that is there, but copies from it what exposures that were added
+/// to [partial](SumsFile::partial) sums did not reach.
 ///
 /// # Errors
 /// As [`write_sums`].
 pub fn rewrite_sums(
-    path: &Path,
+    file: &mut SumsFile,
     accumulator: &Accumulator,
     settings: &[String],
     form: (&Header, CubeCompression),
-    (file, bands): (&mut KeptFile, &ReachedBands),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
-    let kept = Some(KeptBands { file, bands });
+    let SumsFile { path, reader, .. } = file;
+    let kept = accumulator.drizzler.part().map(|tiles| KeptTiles { reader, tiles });
     write_or_copy(path, accumulator, settings, (form, kept), (true, progress))
 }
 
 /// Cards of the WCS and compression, and what is copied.
-type SumsForm<'a> = ((&'a Header, CubeCompression), Option<KeptBands<'a>>);
+type SumsForm<'a> = ((&'a Header, CubeCompression), Option<KeptTiles<'a>>);
 
 fn write_or_copy(
     path: &Path,
@@ -316,7 +316,7 @@ impl SumsFile {
     /// where an array is missing, [`CubeFileProblem::Damaged`] where its checksum is wrong,
     /// [`CubeFileProblem::Cancelled`], and what disk and memory refuse.
     pub fn load(mut self, plan: DrizzlePlan, progress: &dyn Progress) -> Result<Accumulator, CubeFileError> {
-        let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, None, progress));
+        let attempt = self.check_plan(&plan).and_then(|()| self.restore(plan, progress));
         attempt.map_err(|problem| self.error(problem))
     }
 
@@ -325,41 +325,53 @@ impl SumsFile {
         &self.inputs_per_plane
     }
 
-    /// Rows of the bands of which [`load_reached`](Self::load_reached) reads some, where the file
-    /// allows that: where it is packed as is asked for, and the plan has neither optional sums nor
-    /// a context.
+    /// The sums of which only those tiles are read that exposures reach, where the file allows
+    /// that: where it is packed as is asked for, and the plan has neither optional sums nor a
+    /// context. The entries go to the accumulator.
     ///
     /// # Errors
     /// As [`load`](Self::load).
-    pub fn bands(
+    pub fn partial(
         &mut self,
         plan: &DrizzlePlan,
         compression: CubeCompression,
-    ) -> Result<Option<usize>, CubeFileError> {
+    ) -> Result<Option<Accumulator>, CubeFileError> {
         let planes = plan.planes();
         if planes.only_mean || planes.sums() > 0 || planes.keeps_context() {
             return Ok(None);
         }
-        let bits = BIT_SUMS.map(|sum| bit_place(sum).0);
-        let names = [bits, REAL_SUMS.map(|sum| real_place(sum).0)].concat();
-        let kept = self.check_plan(plan).and_then(|()| is_kept(&mut self.reader, plan, compression, &names));
-        Ok(at(&self.path, kept)?.then(|| band_rows(plan)))
+        let attempt = self.try_partial(plan, compression);
+        attempt.map_err(|problem| self.error(problem))
     }
 
-    /// Reads the sums of the bands that are reached, which must be those of [`bands`](Self::bands);
-    /// the others are zero. Gives the file, too, for [`rewrite_sums`] to copy the others from.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load).
-    pub fn load_reached(
-        mut self,
-        plan: DrizzlePlan,
-        bands: &ReachedBands,
-        progress: &dyn Progress,
-    ) -> Result<(Accumulator, KeptFile), CubeFileError> {
-        let attempt = self.restore(plan, Some(bands), progress);
-        let accumulator = attempt.map_err(|problem| self.error(problem))?;
-        Ok((accumulator, KeptFile { reader: self.reader }))
+    fn try_partial(
+        &mut self,
+        plan: &DrizzlePlan,
+        compression: CubeCompression,
+    ) -> Result<Option<Accumulator>, CubeFileProblem> {
+        self.check_plan(plan)?;
+        let bits = BIT_SUMS.map(|sum| bit_place(sum).0);
+        let names = [bits, REAL_SUMS.map(|sum| real_place(sum).0)].concat();
+        if !is_kept(&mut self.reader, plan, compression, &names)? {
+            return Ok(None);
+        }
+        let shape = plan.cube_shape();
+        let drizzler = Drizzler::partial(plan.clone(), &SumsReader { file: self, shape, progress: &Silent });
+        Ok(Some(self.accumulator(drizzler)?))
+    }
+
+    /// Reads the tiles of [`partial`](Self::partial) sums of a plan.
+    pub fn tiles<'a>(&'a mut self, plan: &DrizzlePlan, progress: &'a dyn Progress) -> SumsReader<'a> {
+        SumsReader { file: self, shape: plan.cube_shape(), progress }
+    }
+
+    /// An accumulator with the entries.
+    fn accumulator(&mut self, drizzler: Drizzler) -> Result<Accumulator, CubeFileProblem> {
+        let mut accumulator = Accumulator::new(drizzler);
+        for entry in std::mem::take(&mut self.entries) {
+            accumulator.note(entry)?;
+        }
+        Ok(accumulator)
     }
 
     fn check_plan(&self, plan: &DrizzlePlan) -> Result<(), CubeFileProblem> {
@@ -377,28 +389,21 @@ impl SumsFile {
         Ok(())
     }
 
-    /// Reads the sums, of all rows or of those that are reached.
     fn restore(
         &mut self,
         plan: DrizzlePlan,
-        bands: Option<&ReachedBands>,
         progress: &dyn Progress,
     ) -> Result<Accumulator, CubeFileProblem> {
         let optional = (plan.optional_sums() > 0).then_some(RealSum::Optional(0));
         let context = (plan.context_words(self.exposures) > 0).then_some(BitSum::Context(0));
         let real = REAL_SUMS.into_iter().filter(|sum| plan.keeps_real(*sum)).chain(optional).map(real_place);
         let bits = BIT_SUMS.into_iter().filter(|sum| plan.keeps_bits(*sum)).chain(context).map(bit_place);
-        // Of bands they have been verified.
-        for (name, _) in bits.chain(real).filter(|_| bands.is_none()) {
+        for (name, _) in bits.chain(real) {
             verify(&mut self.reader, name)?;
         }
         let shape = plan.cube_shape();
-        let mut kept = Kept { file: self, shape, bands, progress };
-        let mut accumulator = Accumulator::new(Drizzler::restore(plan, &mut kept)?);
-        for entry in std::mem::take(&mut self.entries) {
-            accumulator.note(entry)?;
-        }
-        Ok(accumulator)
+        let drizzler = Drizzler::restore(plan, &mut SumsReader { file: self, shape, progress })?;
+        self.accumulator(drizzler)
     }
 
     fn error(&self, problem: CubeFileProblem) -> CubeFileError {
@@ -407,20 +412,20 @@ impl SumsFile {
 }
 
 /// A file while its sums are read.
-struct Kept<'a> {
+pub struct SumsReader<'a> {
     file: &'a mut SumsFile,
+    /// Of the cube.
     shape: [usize; 3],
-    /// What is read, where that is not all.
-    bands: Option<&'a ReachedBands>,
     progress: &'a dyn Progress,
 }
 
-impl Kept<'_> {
-    /// Plane `z` of a cube of an HDU.
+impl SumsReader<'_> {
+    /// Plane `z` of a cube of an HDU, or a part of it.
     fn read<T: FitsNumber>(
         &mut self,
         (name, cube): (&str, usize),
         z: usize,
+        part: Option<&ReachedTiles>,
         out: &mut [T],
     ) -> Result<(), CubeFileProblem> {
         if self.progress.cancelled() {
@@ -432,26 +437,30 @@ impl Kept<'_> {
         if !reader.image_shape()?.ends_with(&self.shape) {
             return Err(CubeFileProblem::Broken(format!("HDU {name} has not the shape of the grid")));
         }
-        let first = (cube * nz + z) * ny * nx;
-        match self.bands {
-            None => reader.read_pixels(first, out)?,
-            Some(bands) => {
-                for (rows, reached) in bands.runs(z) {
-                    let pixels = &mut out[rows.start * nx..rows.end * nx];
-                    if reached {
-                        reader.read_pixels(first + rows.start * nx, pixels)?;
-                    } else {
-                        pixels.fill(T::default());
-                    }
-                }
+        let plane = cube * nz + z;
+        let first = plane * ny * nx;
+        let Some(part) = part else {
+            reader.read_pixels(first, out)?;
+            self.progress.advance(1);
+            return Ok(());
+        };
+        if reader.tile_shape()?.is_none() {
+            return Ok(part
+                .pixels(z)
+                .try_for_each(|run| reader.read_pixels(first + run.start, &mut out[run]))?);
+        }
+        for tile in part.tiles(z) {
+            let [rows, columns] = part.window(tile);
+            let values = reader.read_tile(plane * part.per_plane() + tile)?;
+            for (y, values) in rows.zip(values.chunks_exact(columns.len())) {
+                out[y * nx..][columns.clone()].copy_from_slice(values);
             }
         }
-        self.progress.advance(1);
         Ok(())
     }
 }
 
-impl KeptSums for Kept<'_> {
+impl KeptSums for SumsReader<'_> {
     type Error = CubeFileProblem;
 
     fn exposures(&self) -> u32 {
@@ -462,16 +471,24 @@ impl KeptSums for Kept<'_> {
         &self.file.inputs_per_plane
     }
 
-    fn is_empty(&self, z: usize) -> bool {
-        self.bands.is_some_and(|bands| !bands.any(z))
+    fn real(
+        &mut self,
+        sum: RealSum,
+        z: usize,
+        part: Option<&ReachedTiles>,
+        out: &mut [f64],
+    ) -> Result<(), CubeFileProblem> {
+        self.read(real_place(sum), z, part, out)
     }
 
-    fn real(&mut self, sum: RealSum, z: usize, out: &mut [f64]) -> Result<(), CubeFileProblem> {
-        self.read(real_place(sum), z, out)
-    }
-
-    fn bits(&mut self, sum: BitSum, z: usize, out: &mut [u32]) -> Result<(), CubeFileProblem> {
-        self.read(bit_place(sum), z, out)
+    fn bits(
+        &mut self,
+        sum: BitSum,
+        z: usize,
+        part: Option<&ReachedTiles>,
+        out: &mut [u32],
+    ) -> Result<(), CubeFileProblem> {
+        self.read(bit_place(sum), z, part, out)
     }
 }
 

@@ -13,12 +13,12 @@ use spx_core::units::ARCSEC_PER_RADIAN;
 use super::arrays::{CubeCompression, PLANE_DETECTOR, WAVELENGTH};
 use super::error::{CubeFileError, CubeFileProblem};
 use super::history::add_history;
-use super::kept::{KeptBands, KeptFile, at};
+use super::kept::{KeptFile, KeptTiles, at};
 use super::plane_axis::PlaneAxis;
 use super::plane_writer::PlaneWriter;
 
 use crate::cube::{CubeData, OptionalPlane};
-use crate::{Bin, DrizzleOptions, FillValue, ReachedBands, Timing, WavelengthGrid};
+use crate::{Bin, DrizzleOptions, FillValue, ReachedTiles, Timing, WavelengthGrid};
 
 /// What a cube file says beside its arrays.
 #[derive(Debug, Clone, PartialEq)]
@@ -128,8 +128,8 @@ pub fn write(
     write_or_copy(path, cube, info, None, (overwrite, progress))
 }
 
-/// As [`write()`] over the file that is there, but copies what exposures that were added since did
-/// not reach; of the rest of the cube nothing is asked.
+/// As [`write()`] over the file that is there, but copies from it all but these tiles, which are
+/// those that exposures have reached that were added since.
 ///
 /// # Errors
 /// As [`write()`].
@@ -137,17 +137,17 @@ pub fn rewrite(
     path: &Path,
     cube: &dyn CubeData,
     info: &CubeInfo,
-    (file, bands): (&mut KeptFile, &ReachedBands),
+    (file, tiles): (&mut KeptFile, &ReachedTiles),
     progress: &dyn Progress,
 ) -> Result<(), CubeFileError> {
-    write_or_copy(path, cube, info, Some(KeptBands { file, bands }), (true, progress))
+    write_or_copy(path, cube, info, Some(KeptTiles { reader: &mut file.reader, tiles }), (true, progress))
 }
 
 fn write_or_copy(
     path: &Path,
     cube: &dyn CubeData,
     info: &CubeInfo,
-    kept: Option<KeptBands<'_>>,
+    kept: Option<KeptTiles<'_>>,
     (overwrite, progress): (bool, &dyn Progress),
 ) -> Result<(), CubeFileError> {
     let attempt = move || -> Result<(), CubeFileProblem> {
@@ -167,7 +167,7 @@ fn write_hdus(
     fits: &mut FitsWriter,
     cube: &dyn CubeData,
     info: &CubeInfo,
-    kept: Option<KeptBands<'_>>,
+    kept: Option<KeptTiles<'_>>,
     progress: &dyn Progress,
 ) -> Result<(), CubeFileProblem> {
     fits.image::<u8>(&[], &primary_cards(cube, info))?;

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use spx_archive::{
-    ArchiveClient, ArchiveUrl, ClientOptions, DownloadSource, MjdRange, RetryOptions, SearchShape, Selection,
-    SurveyFields,
+    ArchiveClient, ArchiveUrl, ClientOptions, Cutout, DownloadSource, MjdRange, RetryOptions, SearchShape,
+    Selection, SurveyFields,
 };
 use spx_core::release::ReleaseChoice;
+
+use crate::Listener;
 
 /// An archive, checked, and how it is asked.
 #[derive(Debug, Clone)]
@@ -61,6 +63,32 @@ impl ArchiveAccess {
             ..defaults
         };
         ArchiveClient::new(self.url.clone(), options)
+    }
+
+    /// What was chosen for searches.
+    pub(crate) fn tell_search(&self, listener: &dyn Listener) {
+        let Self { url, release, fields, retry, timeout, .. } = self;
+        listener.detail(&format!(
+            "archive: {url}; release {release}, fields {fields}; {} tries, {} s without an answer",
+            retry.attempts,
+            timeout.as_secs_f64()
+        ));
+    }
+
+    /// What was chosen for files.
+    pub(crate) fn tell_files(&self, cutout: Option<&Cutout>, listener: &dyn Listener) {
+        let name = |source: &DownloadSource| match source {
+            DownloadSource::Mirror(path) => format!("mirror {}", path.display()),
+            DownloadSource::Cloud => "cloud copy".to_owned(),
+            DownloadSource::Archive => "archive".to_owned(),
+        };
+        let sources: Vec<String> = self.sources.iter().map(name).collect();
+        let what = cutout.map_or_else(
+            || "whole images".to_owned(),
+            |cutout| format!("cutouts of {} around {}", cutout.size, cutout.center),
+        );
+        let (sources, workers) = (sources.join(", then "), self.workers);
+        listener.detail(&format!("files: {what}; from {sources}; {workers} at a time"));
     }
 
     /// The directory with the paths of the archive, where there is one.

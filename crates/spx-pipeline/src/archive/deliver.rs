@@ -61,6 +61,8 @@ impl ArchiveOrder<'_> {
     /// Nothing found where the archive has no such image; otherwise where it cannot be asked.
     pub fn query(&self, stages: &mut Stages<'_>) -> Result<QuerySummary, PipelineError> {
         let listener = stages.listener();
+        self.archive.tell_search(listener);
+        self.archive.tell_files(self.cutout.as_ref(), listener);
         stages.clear(&self.summary)?;
         let is_there = |(): &()| QuerySummary::read(&self.summary).is_ok();
         stages.run("query", self.asked(), is_there, || {
@@ -143,6 +145,9 @@ impl ArchiveOrder<'_> {
         })?;
         let files = delivered.files.iter().map(|file| self.data.join(file)).collect();
         let delivered = DeliveredFiles { files, ..delivered };
+        if stages.looks() {
+            return Ok(delivered);
+        }
         let mut summary = summary.clone();
         summary.note_sizes(self.cutout, &delivered.files);
         summary.write(&self.summary)?;

@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use spx_archive::{
     ArchiveUrl, Cutout, DownloadLayout, DownloadOptions, DownloadTarget, Downloader, MirrorUse, Selection,
 };
 use spx_core::atomic;
+use spx_core::mef::MefFile;
 use spx_core::sky::Position;
+use spx_wcs::CelestialWcs;
 
 use super::access::ArchiveAccess;
 use super::deliver;
@@ -18,6 +21,7 @@ use super::search::{MAX_IMAGES, search};
 use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
 use crate::forecast::WorkForecast;
+use crate::held::{HeldCutout, smaller_warning};
 use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -93,6 +97,7 @@ pub fn query(config: &QueryConfig, listener: &dyn Listener) -> Result<QueryRepor
     let QueryConfig { place, search: settings, sia } = config;
     let access = ArchiveSettings { search: settings.clone(), ..ArchiveSettings::default() }.access()?;
     let selection = place.selection(&access)?;
+    access.tell_search(listener);
     let client = access.client();
     let found = search(&client, &selection, *sia, listener)?;
     let refused = found.rejected.len();
@@ -183,6 +188,7 @@ pub fn download_listed(
         settings.search.archive_url.clone_from(&summary.archive);
     }
     let access = settings.access().context("query summary").map_err(PipelineError::into_usage)?;
+    access.tell_files(cutout.as_ref(), listener);
     let options = DownloadOptions {
         workers: access.workers,
         sources: access.sources.clone(),
@@ -203,6 +209,24 @@ pub fn download_listed(
     let fetched = fetch(&downloader, targets, listener)?;
     let mut summary = summary.clone();
     summary.note_sizes(cutout, &fetched.files);
+    if let Some(cutout) = &cutout {
+        summary.smaller_cutouts = Some(tell_smaller(cutout, &fetched.files, listener));
+    }
     summary.write(&list)?;
     Ok(fetched)
+}
+
+/// Says how many files hold less than the cutout that was asked for. Gives their number.
+fn tell_smaller(cutout: &Cutout, files: &[PathBuf], listener: &dyn Listener) -> usize {
+    // Files were walked through when they came; what cannot be told of one is for its readers.
+    let held = |file: &PathBuf| {
+        let file = MefFile::open(file).ok()?;
+        let wcs = CelestialWcs::from_header(&file.metadata().header).ok()?;
+        HeldCutout::of(cutout, file.metadata(), &wcs)
+    };
+    let held: Vec<HeldCutout> = files.par_iter().filter_map(held).collect();
+    if let Some(warning) = smaller_warning(cutout, held.iter().copied(), "") {
+        listener.warning(&warning);
+    }
+    held.iter().filter(|held| held.is_smaller()).count()
 }

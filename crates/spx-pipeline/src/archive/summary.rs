@@ -37,6 +37,9 @@ pub struct QuerySummary {
     /// What the files have that were downloaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downloaded_gb: Option<f64>,
+    /// How many of the files that `spx download` fetched hold less than the cutout asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smaller_cutouts: Option<usize>,
     /// What else was asked for.
     #[serde(default)]
     pub filters: QueryFilters,
@@ -143,6 +146,7 @@ impl QuerySummary {
             total_size_gb: gb(bytes),
             estimated_download_gb: None,
             downloaded_gb: None,
+            smaller_cutouts: None,
             filters: QueryFilters::of(selection),
             region: QueryRegion::of(selection.shape),
             band_counts,

@@ -25,6 +25,7 @@ use spx_photometry::{NoMeasurement, julian_epoch};
 use crate::buffers::BufferPool;
 use crate::frame::ExposureInfo;
 use crate::inputs::{InputError, file_name};
+use crate::made::MadeHow;
 use crate::outcome::InputOutcome;
 use crate::photometry::columns::fallbacks;
 use crate::photometry::exposure::{OpenExposure, PhotometrySetup, ReadExposure};
@@ -55,6 +56,10 @@ pub struct ImageReport {
     pub measured: usize,
     /// Sources on it without a row; its record has the reasons.
     pub unmeasured: usize,
+    /// Measurements with less background for what was cut off the image, and sources without one
+    /// for it.
+    #[serde(default)]
+    pub cut_off: [usize; 2],
     /// Another file of the same exposure is used.
     #[serde(default)]
     pub is_aside: bool,
@@ -77,6 +82,7 @@ impl ImageReport {
             before: false,
             measured: 0,
             unmeasured: 0,
+            cut_off: [0; 2],
             is_aside: false,
             zodi: None,
         }
@@ -102,8 +108,8 @@ impl ImageReport {
         };
         let file = path.display().to_string();
         let (measured, unmeasured) = (record.measured, record.unmeasured.len());
-        let zodi = record.zodi;
-        Self { file, status, reason, before, measured, unmeasured, is_aside: false, zodi }
+        let ImageRecord { zodi, cut_off, .. } = *record;
+        Self { file, status, reason, before, measured, unmeasured, cut_off, is_aside: false, zodi }
     }
 }
 
@@ -130,6 +136,14 @@ pub(super) struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
+    /// How the tables were made, of the sources of a catalog, on so many images.
+    pub(super) fn made(&self, catalog: &Path, images: usize) -> MadeHow {
+        let calibration = self.setup.calibration.files().collect();
+        let settings = self.settings.lines().map(str::to_owned).collect();
+        let catalog = file_name(catalog);
+        MadeHow { catalog, images: Some(images), ..MadeHow::here(calibration, settings) }
+    }
+
     /// What the tables depend on, beside the images.
     pub(super) fn fingerprint(&self) -> String {
         format!("catalog {}\n{:?}\n{}", self.digest, self.format, self.settings)
@@ -245,13 +259,14 @@ impl Extraction<'_> {
         }
         match self.measure(path, run.unwrap_or_default(), pool) {
             Err(error) => Ok(ImageReport::failed(&error)),
-            Ok(Measured { info, rows, unmeasured }) => {
+            Ok(Measured { info, rows, unmeasured, cut_off }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
                 let made = info.identity.processing.map_or_else(String::new, |made| made.to_string());
                 let rows = rows.iter().map(|(n, row)| self.row(*n, &info, [&band, &made], row));
                 let remark = info.zodi_remark.clone();
                 let mut record = fresh;
                 (record.unmeasured, record.remark, record.zodi) = (unmeasured, remark, recorded_zodi(&info));
+                record.cut_off = cut_off;
                 record.exposure = format!("{}/{band}", info.obs_id);
                 record.identity = info.identity.clone();
                 record.flux_correction = info.flux_correction;
@@ -272,10 +287,14 @@ impl Extraction<'_> {
         run: &[f64],
         pool: &BufferPool<PixelPlanes>,
     ) -> Result<Measured, InputError> {
-        let (mut rows, mut unmeasured) = (Vec::new(), Vec::new());
+        let (mut rows, mut unmeasured, mut cut_off) = (Vec::new(), Vec::new(), [0; 2]);
         let info = self.measure_each(path, (run, pool), &|_| (), &mut |_, number, found| match found {
-            Ok(row) => rows.push((number, row)),
+            Ok(row) => {
+                cut_off[0] += usize::from(row.fallbacks.cut_background);
+                rows.push((number, row));
+            }
             Err(reason) => {
+                cut_off[1] += usize::from(matches!(reason, NoMeasurement::AtEdge { cut: true, .. }));
                 let (target, reason) = (self.catalog.target(number as usize), reason.to_string());
                 unmeasured.push((number, Unmeasured { target_id: target.id.to_owned(), reason }));
             }
@@ -283,7 +302,12 @@ impl Extraction<'_> {
         // In the order of the catalog again.
         rows.sort_unstable_by_key(|(number, _)| *number);
         unmeasured.sort_unstable_by_key(|(number, _)| *number);
-        Ok(Measured { info, rows, unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect() })
+        Ok(Measured {
+            info,
+            rows,
+            unmeasured: unmeasured.into_iter().map(|(_, source)| source).collect(),
+            cut_off,
+        })
     }
 
     /// Hands on each source of the catalog that lies on an image, by its number, with its row or
@@ -443,4 +467,6 @@ struct Measured {
     /// By the numbers of their sources.
     rows: Vec<(u32, MeasurementRow)>,
     unmeasured: Vec<Unmeasured>,
+    /// As [`ImageReport::cut_off`].
+    cut_off: [usize; 2],
 }

@@ -20,9 +20,11 @@ use crate::catalog::report_rejected;
 use crate::forecast::WorkForecast;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
+use crate::made::MADE_FILE;
 use crate::newest::{NewestInputs, newest_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::OutputDirectory;
+use crate::photometry::files::cut_warning;
 use crate::photometry::neighbors::{NeighborArchive, place_in_survey};
 use crate::photometry::settings::MeasurementMethod;
 use crate::photometry::{PhotometrySetup, SkyTarget};
@@ -69,6 +71,12 @@ impl<'a> BatchRun<'a> {
         let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
         let mut catalog = config.columns.read(&parameters.catalog, parameters.epoch, shapes, listener)?;
         report_rejected(&catalog, listener);
+        setup.tell(listener);
+        let AggregateOptions { buckets, format, .. } = parameters.aggregate;
+        listener.detail(&format!(
+            "catalog: {} sources; tables as {format}, sorted in {buckets} parts",
+            catalog.len()
+        ));
         let output = OutputDirectory::create(&parameters.output_dir)?;
         let selection =
             StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };
@@ -150,6 +158,7 @@ impl<'a> BatchRun<'a> {
             report.file = path.display().to_string();
         }
         reports.extend(measured);
+        warn_of_cut_images(&reports, extraction.listener);
         Ok(self.extracted.insert(reports).clone())
     }
 
@@ -200,6 +209,7 @@ impl<'a> BatchRun<'a> {
         let are_there = |_: &(AggregatedCurves, MissingSources)| {
             spx_batch::has_light_curves(output_dir, options)
                 && output_dir.join(SOURCES).exists()
+                && output_dir.join(MADE_FILE).exists()
                 && (!spectra || has_spectra(output_dir))
         };
         let measured = self.extraction.measured;
@@ -214,6 +224,7 @@ impl<'a> BatchRun<'a> {
                 write_spectra(output_dir, sources, ids.max().unwrap_or_default(), *listener)?;
             }
             let missing = counter.write(output_dir, found.unmeasured.iter().map(|(_, source)| source))?;
+            self.extraction.made(&self.parameters.catalog, tables.len()).write(output_dir)?;
             Ok::<_, PipelineError>((AggregatedCurves { sources, rows }, missing))
         })
     }
@@ -266,6 +277,15 @@ impl<'a> BatchRun<'a> {
         let failed = unreadable.iter().chain(&missing).chain(&damaged).map(ImageReport::failed);
         let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
+    }
+}
+
+/// Says so where what was cut off images harms measurements.
+fn warn_of_cut_images(reports: &[ImageReport], listener: &dyn Listener) {
+    let [cut, lost] = [0, 1].map(|k| reports.iter().map(|report| report.cut_off[k]).sum::<usize>());
+    let place = format!("for {} sources on images (each counts on each image)", cut + lost);
+    if let Some(warning) = cut_warning([cut, lost], &place) {
+        listener.warning(&warning);
     }
 }
 
@@ -405,9 +425,13 @@ fn nothing_measured(reports: &[ImageReport]) -> PipelineError {
 /// The rows of one source of a finished batch.
 ///
 /// # Errors
-/// Nothing found where the batch has no measurement of it; otherwise where its files cannot be
-/// read.
+/// Usage where there is no batch; nothing found where it has no measurement of the source; otherwise
+/// where its files cannot be read.
 pub fn light_curve(directory: &Path, id: &str) -> Result<Vec<spx_batch::BatchRow<'static>>, PipelineError> {
+    if !["lightcurves", "lightcurves.parquet"].iter().any(|name| directory.join(name).is_dir()) {
+        let text = format!("{} has no light curves of a batch or of a survey", directory.display());
+        return Err(PipelineError::usage(text));
+    }
     let rows = spx_batch::light_curve(directory, id)?;
     if rows.is_empty() {
         let text = format!("{} has no measurement of `{id}`", directory.display());

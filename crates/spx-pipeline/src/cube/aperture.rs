@@ -326,9 +326,11 @@ fn pick<T: FitsNumber>(
     array: CubeArray,
     z: usize,
 ) -> Result<Vec<T>, CubeFileError> {
-    let (first, last, nx) = (pixels[0][1], pixels[pixels.len() - 1][1], cube.shape()[2]);
-    let values: Vec<T> = cube.read(array, z, first..last + 1)?;
-    Ok(pixels.iter().map(|&[x, y]| values[(y - first) * nx + x]).collect())
+    let (first, last) = (pixels[0][1], pixels[pixels.len() - 1][1]);
+    let columns = || pixels.iter().map(|[x, _]| *x);
+    let (left, right) = (columns().min().unwrap_or(0), columns().max().unwrap_or(0));
+    let values: Vec<T> = cube.read_window(array, z, [first..last + 1, left..right + 1])?;
+    Ok(pixels.iter().map(|&[x, y]| values[(y - first) * (right + 1 - left) + x - left]).collect())
 }
 
 #[cfg(test)]

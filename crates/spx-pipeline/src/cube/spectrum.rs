@@ -11,6 +11,7 @@ use spx_plot::{FluxDensity, Size, Spectrum, SpectrumFigure, SpectrumPoint};
 use super::aperture::{ApertureMiss, CubeAperture, PlaneSum, error_correlation, sum_planes};
 use super::region::{BackgroundRing, SkyRegion};
 use crate::PipelineError;
+use crate::cell_table::{CREATOR, HeadValue, comments};
 
 /// A spectrum and where it was taken.
 #[derive(Debug, Serialize)]
@@ -163,12 +164,13 @@ impl CubeSpectrum {
         })
     }
 
-    /// Spectra as one table, CSV.
+    /// Spectra as one table, CSV, below comments that say of what they are.
     ///
     /// # Errors
     /// None that is known of.
     pub fn csv(spectra: &[Self]) -> Result<Vec<u8>, PipelineError> {
-        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+        let head = comments(&head(spectra)).into_bytes();
+        let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(head);
         writer.write_record(COLUMNS)?;
         for spectrum in spectra {
             for point in &spectrum.points {
@@ -332,6 +334,21 @@ fn miss_message(miss: ApertureMiss, region: &SkyRegion) -> String {
             format!("no pixel has its center in the ring of the background around RA {ra} Dec {dec}")
         }
     }
+}
+
+/// What a table of spectra says of itself.
+fn head(spectra: &[CubeSpectrum]) -> Vec<(&'static str, HeadValue)> {
+    let one = |spectrum: &CubeSpectrum| {
+        let CubeSpectrum { file, region, annulus_arcsec, annulus_times, .. } = spectrum;
+        let ring = match (annulus_arcsec, annulus_times) {
+            (_, Some([inner, outer])) => format!(", background {inner} to {outer} times the region"),
+            (Some([inner, outer]), None) => format!(", background {inner} to {outer} arcsec"),
+            (None, None) => ", no background subtracted".to_owned(),
+        };
+        ("spectrum", HeadValue::Text(format!("{file}, {region}{ring}")))
+    };
+    let creator = ("creator", HeadValue::Text(CREATOR.to_owned()));
+    std::iter::once(creator).chain(spectra.iter().map(one)).collect()
 }
 
 #[cfg(test)]

@@ -10,11 +10,12 @@ use spx_core::header::Header;
 use spx_core::image::ExposureId;
 use spx_core::mef::MefFile;
 use spx_core::progress::Progress;
-use spx_drizzle::file::{self, CubeCompression, KeptFile, SumsFile};
+use spx_drizzle::file::{self, CubeCompression, CubeFileError, CubeFileProblem, SumsFile};
 use spx_drizzle::{
-    AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, GroupTime, ReachedBands,
+    AccumulatedExposure, Accumulator, ComparedExposure, DrizzlePlan, Drizzler, Droplets, GroupTime,
 };
 
+use super::job::{Answer, Loaded};
 use super::report::InputReport;
 use super::settings::{DrizzleConfig, DrizzleProduct, KnownExposures};
 use crate::identity::InputIdentity;
@@ -26,7 +27,7 @@ use crate::{Listener, PipelineError, ResultContext as _, stages};
 /// The file of an accumulator while a run adds to it.
 pub(super) struct SumsInUse {
     pub(super) path: PathBuf,
-    /// Until it is read; `None` where this run makes it.
+    /// Until it is read as a whole; `None` where this run makes it.
     file: Option<SumsFile>,
     exists: bool,
     /// Keeps other runs away.
@@ -76,49 +77,54 @@ impl SumsInUse {
         self.file.as_ref().map(SumsFile::inputs_per_plane)
     }
 
-    /// Rows of bands of which [`load_reached`](Self::load_reached) reads some; `None` where all
-    /// have to be read.
-    pub(super) fn bands(
+    /// The sums of which only what exposures reach is read; `None` where all have to be read.
+    pub(super) fn partial(
         &mut self,
         plan: &DrizzlePlan,
         compression: CubeCompression,
-    ) -> Result<Option<usize>, PipelineError> {
-        let bands = self.file.as_mut().map(|file| file.bands(plan, compression)).transpose();
-        Ok(bands?.flatten())
+    ) -> Result<Option<Accumulator>, PipelineError> {
+        let partial = self.file.as_mut().map(|file| file.partial(plan, compression)).transpose();
+        Ok(partial?.flatten())
     }
 
-    /// Reads the bands of the sums that are reached, and gives the file for the others.
-    pub(super) fn load_reached(
+    /// Adds sources to [`partial`](Self::partial) sums.
+    pub(super) fn add_reached<F>(
         &mut self,
-        plan: DrizzlePlan,
-        bands: &ReachedBands,
+        drizzler: &mut Drizzler,
+        sources: &[InputFile],
+        load: F,
         progress: &dyn Progress,
-    ) -> Result<(Accumulator, KeptFile), PipelineError> {
-        let file = self.file.take().ok_or_else(|| PipelineError::failed("the sums were read before"))?;
-        progress.start("read sums", file.steps(&plan));
-        let loaded = file.load_reached(plan, bands, progress);
-        progress.finish();
-        Ok(loaded?)
+    ) -> Result<Vec<Answer>, PipelineError>
+    where
+        F: Fn(&DrizzlePlan, &InputFile, &mut Droplets) -> Result<Loaded, InputError> + Sync,
+    {
+        let file = self.file.as_mut().ok_or_else(|| PipelineError::failed("the sums were read before"))?;
+        let plan = drizzler.plan().clone();
+        let answers = drizzler.add_all_reached(sources, load, &mut file.tiles(&plan, progress), progress);
+        answers.map_err(|problem| match problem {
+            CubeFileProblem::Sums(error) => error.into(),
+            problem => CubeFileError { path: self.path.clone(), problem }.into(),
+        })
     }
 
-    /// Replaces the file, or makes it, or writes what is not kept of it; a file that has appeared
-    /// meanwhile is another run's.
+    /// Replaces the file, or makes it; copies from it what exposures have not reached that were
+    /// added to [`partial`](Self::partial) sums. A file that has appeared meanwhile is another
+    /// run's.
     pub(super) fn write(
         &mut self,
         accumulator: &Accumulator,
         settings: &[String],
         form: (&Header, CubeCompression),
-        kept: Option<(&mut KeptFile, &ReachedBands)>,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
-        let written = match kept {
-            None => write(&self.path, accumulator, settings, form, self.exists, progress),
-            Some(kept) => {
+        let written = match &mut self.file {
+            Some(file) => {
                 progress.start("write sums", file::sums_steps(&accumulator.drizzler));
-                let written = file::rewrite_sums(&self.path, accumulator, settings, form, kept, progress);
+                let written = file::rewrite_sums(file, accumulator, settings, form, progress);
                 progress.finish();
                 written.map_err(PipelineError::from)
             }
+            None => write(&self.path, accumulator, settings, form, self.exists, progress),
         };
         // Of two runs that would both make it, one is late.
         let is_late = !self.exists && self.path.symlink_metadata().is_ok();

@@ -1,31 +1,22 @@
 //! Adding to running sums: the exposures that are new, then the file of the sums, then the cube.
 //!
-//! New exposures reach some bands of rows of some planes. Where the files allow it, these alone are
-//! read, added to and written, and the others copied as they are, packed or not: the files are,
-//! byte for byte, those of reading and writing all. For that the new exposures are read twice,
-//! first to see which bands they reach.
+//! New exposures reach some tiles of some planes. Where the files allow it, these alone are read,
+//! added to and written, and the others copied as they are, packed or not: the files are, byte for
+//! byte, those of reading and writing all.
 
 use std::collections::HashSet;
 
 use spx_core::image::ExposureId;
 use spx_drizzle::file::{CubeInfo, KeptFile};
-use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, Droplets, ReachedBands, Timing};
+use spx_drizzle::{AccumulatedExposure, Accumulator, DrizzlePlan, Drizzler, Droplets, Timing};
 
 use super::accumulate::{self, AddedFiles, SumsInUse};
-use super::job::{DrizzleJob, LoadMemory};
+use super::job::{Answer, DrizzleJob, LoadMemory};
 use super::report::{CubeReport, InputReport};
 use super::settings::{CubeChannels, DrizzleProduct};
 use crate::PipelineError;
 use crate::inputs::InputFile;
 use crate::outcome::InputOutcome;
-
-/// Files of which only bands are read and written.
-pub(super) struct KeptFiles {
-    pub(super) bands: ReachedBands,
-    pub(super) sums: KeptFile,
-    /// `None` where no cube is written.
-    pub(super) cube: Option<KeptFile>,
-}
 
 impl DrizzleJob<'_> {
     /// Adds to running sums and writes them, then the cube.
@@ -45,16 +36,21 @@ impl DrizzleJob<'_> {
         additions.early = if anew { 0 } else { additions.early };
         additions.tell(&sums.path, self.listener);
         self.refuse_mixed_scales(&before, &additions.new)?;
-        let memory = self.load_memory(true)?;
-        let (files, mut accumulator, mut kept) = if anew {
+        let memory = self.load_memory(compares)?;
+        let (files, mut accumulator, mut cube) = if anew {
             let files = additions.with_those_in(&sums.path, &before)?;
             (files, Accumulator::new(Drizzler::new(plan)), None)
         } else {
-            let (accumulator, kept) = self.load_sums(plan, &mut sums, &additions.new, &memory)?;
-            (additions.new.clone(), accumulator, kept)
+            let (accumulator, cube) = self.load_sums(plan, &mut sums, &additions.new)?;
+            (additions.new.clone(), accumulator, cube)
         };
+        let whole = accumulator.drizzler.part().is_none();
         // Sums must not depend on how they were cut into runs, so none looks at the others.
-        let answers = self.add(&mut accumulator.drizzler, &files, &memory, Some(&[]))?;
+        let answers = if whole {
+            self.add(&mut accumulator.drizzler, &files, &memory, Some(&[]))?
+        } else {
+            self.add_reached(&mut accumulator.drizzler, &files, &memory, &mut sums)?
+        };
         accumulator.drizzler.finalize();
         let mut inputs: Vec<InputReport> = self.failed.iter().map(InputReport::failed).collect();
         let mut accumulated = self.accumulated(accumulator.entries());
@@ -70,18 +66,16 @@ impl DrizzleJob<'_> {
             }
             if is_known { &mut accumulated } else { &mut inputs }.push(added.report);
         }
-        let whole = kept.is_none();
         let mut report = self.report(&accumulator.drizzler, accumulated, inputs, whole);
         // Sums of nothing but zeros help nobody.
         self.writer().refuse_empty(&report)?;
         if accumulator.entries().len() > before.len() {
             let celestial = self.parameters.grid.header();
             let form = (&celestial, self.parameters.compression);
-            let kept = kept.as_mut().map(|kept| (&mut kept.sums, &kept.bands));
-            sums.write(&accumulator, &self.history, form, kept, self.listener)?;
+            sums.write(&accumulator, &self.history, form, self.listener)?;
         }
         if !self.parameters.sums_only {
-            let kept = kept.as_mut().and_then(|kept| Some((kept.cube.as_mut()?, &kept.bands)));
+            let kept = cube.as_mut().zip(accumulator.drizzler.part());
             self.write(&accumulator.drizzler, &report, accumulator.timing(), kept)?;
         }
         // They are no inputs of this cube.
@@ -98,44 +92,42 @@ impl DrizzleJob<'_> {
         entries.iter().map(|entry| accumulate::report(entry, context)).collect()
     }
 
-    /// Reads the sums; where that is enough, only what new exposures reach.
+    /// Reads the sums, or none of them yet, where it is enough to read what new exposures reach;
+    /// then gives the cube, too, of which the rest is kept, if one is written.
     fn load_sums(
         &self,
         plan: DrizzlePlan,
         sums: &mut SumsInUse,
         new: &[InputFile],
-        memory: &LoadMemory,
-    ) -> Result<(Accumulator, Option<KeptFiles>), PipelineError> {
+    ) -> Result<(Accumulator, Option<KeptFile>), PipelineError> {
         let before = sums.entries().len();
         // So many others reach everything, or nothing is to be seen.
-        if new.is_empty() || new.len() > before {
-            return Ok((sums.load(plan, self.listener)?, None));
+        if !new.is_empty() && new.len() <= before {
+            let cube = if self.parameters.sums_only { None } else { self.kept_cube(&plan, sums) };
+            if (cube.is_some() || self.parameters.sums_only)
+                && let Some(accumulator) = sums.partial(&plan, self.parameters.compression)?
+            {
+                return Ok((accumulator, cube));
+            }
         }
-        let rows = sums.bands(&plan, self.parameters.compression)?;
-        let cube = if self.parameters.sums_only { None } else { self.kept_cube(&plan, sums) };
-        let Some(rows) = rows.filter(|_| cube.is_some() || self.parameters.sums_only) else {
-            return Ok((sums.load(plan, self.listener)?, None));
-        };
-        let bands = self.reached(&plan, new, rows, memory)?;
-        let (accumulator, sums) = sums.load_reached(plan, &bands, self.listener)?;
-        Ok((accumulator, Some(KeptFiles { bands, sums, cube })))
+        Ok((sums.load(plan, self.listener)?, None))
     }
 
-    /// The bands that sources reach.
-    fn reached(
+    /// Adds sources to sums of which those tiles are read that they reach.
+    fn add_reached(
         &self,
-        plan: &DrizzlePlan,
+        drizzler: &mut Drizzler,
         files: &[InputFile],
-        rows: usize,
         memory: &LoadMemory,
-    ) -> Result<ReachedBands, PipelineError> {
+        sums: &mut SumsInUse,
+    ) -> Result<Vec<Answer>, PipelineError> {
         let load = |plan: &DrizzlePlan, source: &InputFile, out: &mut Droplets<'_>| {
             self.load(plan, source, memory, Some(&[]), out)
         };
-        self.listener.start("look at new exposures", files.len() as u64);
-        let reached = Drizzler::new(plan.clone()).reached(files, load, rows, self.listener);
+        self.listener.start(&format!("drizzle {}", self.product), files.len() as u64);
+        let answers = sums.add_reached(drizzler, files, load, self.listener);
         self.listener.finish();
-        Ok(reached?)
+        answers
     }
 
     /// The cube that is there, where it is the one of these sums.

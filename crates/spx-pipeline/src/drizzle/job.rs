@@ -12,7 +12,7 @@ use spx_core::release::ExposureCalibration;
 use spx_drizzle::file::KeptFile;
 use spx_drizzle::{
     AccumulatedExposure, ComparisonOptions, Contribution, DrizzlePlan, Drizzler, Droplets, Exposure,
-    ExposureForeground, GroupTime, ReachedBands, RejectionOptions, Timing,
+    ExposureForeground, GroupTime, ReachedTiles, RejectionOptions, Timing,
 };
 use spx_wcs::GridMap;
 
@@ -526,7 +526,7 @@ impl DrizzleJob<'_> {
         drizzler: &Drizzler,
         report: &CubeReport,
         timing: Timing,
-        kept: Option<(&mut KeptFile, &ReachedBands)>,
+        kept: Option<(&mut KeptFile, &ReachedTiles)>,
     ) -> Result<(), PipelineError> {
         // Another run that made the directory, and then had nothing to write, has removed it.
         std::fs::create_dir_all(self.directory).with_context(|| self.directory.display().to_string())?;

@@ -131,6 +131,14 @@ impl MosaicConfig {
         })
     }
 
+    /// Settings that follow others, where they were not given, line by line.
+    ///
+    /// # Errors
+    /// Usage where the settings are wrong.
+    pub(super) fn followed(&self) -> Result<Vec<String>, PipelineError> {
+        self.as_cube()?.followed()
+    }
+
     /// The configuration as it stands in the history of the mosaic: that of the cube that it is.
     pub(super) fn history(&self) -> Result<Vec<String>, PipelineError> {
         let mut lines = self.as_cube()?.history(DrizzleProduct::Mosaic);

@@ -190,6 +190,22 @@ impl DrizzleTask<'_> {
         }
     }
 
+    /// What was chosen where the settings leave it open.
+    fn tell(&self, parameters: &DrizzleParameters, listener: &dyn Listener) {
+        let lines = match self {
+            Self::Cubes(config) => config.followed(),
+            Self::Mosaic(config) => config.followed(),
+        };
+        lines.unwrap_or_default().iter().for_each(|line| listener.detail(line));
+        let mode = parameters.zodi.options.mode;
+        listener.detail(&format!("kernel {}; zodiacal light: {mode}", parameters.options.kernel));
+        let found = Calibration::find(&parameters.calibration, parameters.archive.mirror());
+        // What is wrong with it is told where it is used.
+        if let Ok(calibration) = found {
+            calibration.tell(false, listener);
+        }
+    }
+
     /// The configuration, line by line, for the history of a product.
     fn history(&self, product: DrizzleProduct) -> Result<Vec<String>, PipelineError> {
         match self {
@@ -234,6 +250,7 @@ pub(super) fn make(
     listener: &dyn Listener,
 ) -> Result<DrizzleReport, PipelineError> {
     let parameters = task.parameters()?;
+    task.tell(&parameters, listener);
     if !parameters.options.kernel.conserves_flux() {
         listener.warning(&format!("kernel {}: it does not conserve flux", parameters.options.kernel));
     }

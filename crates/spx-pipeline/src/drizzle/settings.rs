@@ -343,6 +343,17 @@ impl DrizzleConfig {
         config
     }
 
+    /// Settings that follow others, where they were not given, line by line.
+    ///
+    /// # Errors
+    /// None that is known of.
+    pub(super) fn followed(&self) -> Result<Vec<String>, PipelineError> {
+        let given = toml::Table::try_from(self)?;
+        let resolved = toml::Table::try_from(self.resolved())?;
+        let follows = resolved.iter().filter(|(key, _)| !given.contains_key(*key));
+        Ok(follows.map(|(key, value)| format!("{key} = {value}, as nothing else was asked for")).collect())
+    }
+
     /// The configuration as it stands in the history of a cube: what shapes the result, not where
     /// it was made.
     pub(super) fn history(&self, product: DrizzleProduct) -> Vec<String> {

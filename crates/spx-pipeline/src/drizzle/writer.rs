@@ -7,7 +7,7 @@ use spx_core::header::Header;
 use spx_core::progress::Progress;
 use spx_core::release::{DataRelease, ExposureCalibration};
 use spx_drizzle::file::{self, CubeCompression, CubeInfo, KeptFile};
-use spx_drizzle::{Drizzler, ReachedBands, Timing};
+use spx_drizzle::{Drizzler, ReachedTiles, Timing};
 use spx_wcs::OutputGrid;
 
 use super::point_source;
@@ -70,7 +70,7 @@ impl CubeWriter<'_> {
         path: &Path,
         drizzler: &Drizzler,
         (report, timing): (&CubeReport, Timing),
-        kept: Option<(&mut KeptFile, &ReachedBands)>,
+        kept: Option<(&mut KeptFile, &ReachedTiles)>,
         progress: &dyn Progress,
     ) -> Result<(), PipelineError> {
         self.refuse_empty(report)?;

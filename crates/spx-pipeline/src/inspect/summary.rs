@@ -39,6 +39,8 @@ pub struct ImageSummary {
     pub parent_offset: [f64; 2],
     /// Whether it is all of the frame.
     pub full_frame: bool,
+    /// Its sides at which the frame ends: left, right, bottom, top.
+    pub frame_edges: Vec<&'static str>,
     /// Where it lies.
     pub sky: ImageSky,
     /// Centers of the passbands \[um\].
@@ -179,6 +181,7 @@ impl ImageSummary {
             shape: metadata.shape,
             parent_offset,
             full_frame: metadata.shape == [Detector::NPIX; 2] && parent_offset == [0.0; 2],
+            frame_edges: frame_edges(metadata.shape, parent_offset),
             sky: ImageSky::new(&celestial, metadata.shape),
             wavelength,
             bandwidth,
@@ -231,6 +234,18 @@ impl ImageSky {
             sip: wcs.has_sip(),
         }
     }
+}
+
+/// The sides of an image at which the frame ends, too.
+fn frame_edges([ny, nx]: [usize; 2], [x, y]: [f64; 2]) -> Vec<&'static str> {
+    let end = Detector::NPIX as f64 - 0.5;
+    let sides = [
+        ("left", x < 0.5),
+        ("right", x + nx as f64 > end),
+        ("bottom", y < 0.5),
+        ("top", y + ny as f64 > end),
+    ];
+    sides.into_iter().filter(|(_, ends)| *ends).map(|(side, _)| side).collect()
 }
 
 /// Directions of north and east at a pixel, from +y towards -x [deg], in (-180, 180]; `None` at a

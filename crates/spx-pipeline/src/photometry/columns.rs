@@ -63,7 +63,7 @@ fn text(text: Option<&str>) -> CellValue<'_> {
 
 /// All columns, in the order of `lightcurve.csv`.
 #[rustfmt::skip]
-pub static COLUMNS: [MeasurementColumn; 47] = [
+pub static COLUMNS: [MeasurementColumn; 48] = [
     column("obs_id", E(|e| CellValue::Text((&e.obs_id).into()))),
     column("mjd", E(|e| CellValue::Real(e.mjd))),
     column("flux", R(|r| CellValue::Real(r.flux))),
@@ -104,6 +104,7 @@ pub static COLUMNS: [MeasurementColumn; 47] = [
     column("pixel_area", R(|r| CellValue::Real(r.pixel_area))),
     column("zodi_scale", E(|e| CellValue::real(e.zodi_scale))),
     column("zodi_scale_error", E(|e| CellValue::real(e.zodi_scale_error))),
+    column("cutout_share", E(|e| CellValue::real(e.cutout.map(|held| held.share)))),
     column("release", E(|e| text(e.identity.release.map(DataRelease::name)))),
     column("version", E(|e| text(e.identity.version.as_deref()))),
     column("processing", E(|e| e.identity.processing.map_or(CellValue::Empty, |made| CellValue::Text(made.to_string().into())))),
@@ -121,6 +122,7 @@ pub fn fallbacks(info: &ExposureInfo, row: &MeasurementRow) -> String {
         annulus_growths,
         source_pixels,
         clipped_background,
+        cut_background,
         repaired_variances,
         filled_pixels,
         psf_masked,
@@ -135,6 +137,7 @@ pub fn fallbacks(info: &ExposureInfo, row: &MeasurementRow) -> String {
         count(annulus_growths, "annulus_growths"),
         flag(source_pixels, "source_pixels"),
         flag(clipped_background, "clipped_background"),
+        flag(cut_background, "cut_background"),
         count(repaired_variances, "repaired_variances"),
         count(filled_pixels, "filled_pixels"),
         flag(psf_masked, "psf_masked"),

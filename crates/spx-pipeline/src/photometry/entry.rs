@@ -42,6 +42,9 @@ pub enum MeasurementOutcome {
     Rejected {
         /// Why.
         reason: String,
+        /// The aperture reaches beyond what was cut out, and not beyond the detector alone.
+        #[serde(default)]
+        is_cut: bool,
     },
     /// The file is not what it should be.
     Failed {
@@ -72,7 +75,7 @@ impl PhotometryEntry {
     pub fn status(&self) -> (InputOutcome, Option<&str>) {
         match &self.outcome {
             MeasurementOutcome::Used { .. } => (InputOutcome::Used, None),
-            MeasurementOutcome::Rejected { reason } => (InputOutcome::Rejected, Some(reason)),
+            MeasurementOutcome::Rejected { reason, .. } => (InputOutcome::Rejected, Some(reason)),
             MeasurementOutcome::Failed { reason } => (InputOutcome::Failed, Some(reason)),
         }
     }
@@ -177,7 +180,10 @@ fn measure_on(
         exposure: Some(exposure.clone()),
         outcome,
     };
-    let rejected = |reason: &NoMeasurement| MeasurementOutcome::Rejected { reason: reason.to_string() };
+    let rejected = |reason: &NoMeasurement| MeasurementOutcome::Rejected {
+        reason: reason.to_string(),
+        is_cut: matches!(reason, NoMeasurement::AtEdge { cut: true, .. }),
+    };
     let opened = OpenExposure::open(file, setup)?;
     if let Err(reason) = opened.check_place(target) {
         return Ok(ended(opened.info(), rejected(&reason)));

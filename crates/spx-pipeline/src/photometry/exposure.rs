@@ -15,6 +15,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use spx_archive::Cutout;
 use spx_core::elementary::cos;
 use spx_core::foreground::ForegroundFit;
 use spx_core::image::PixelPlanes;
@@ -23,19 +24,20 @@ use spx_core::pixels::Pixels;
 use spx_core::sky::Position;
 use spx_photometry::{
     ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
-    PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, Scene, SceneBackground, SceneFit,
-    SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
+    PhotometryError, PsfCache, PsfModel, PsfOnImage, QualityOptions, RegionBeyond, Scene, SceneBackground,
+    SceneFit, SceneFlux, SceneSource, Scratch, SersicOnImage, SourceOnImage, check_place,
 };
 
 use super::row::{FittedSource, MeasurementCircumstances, MeasurementRow, WavelengthSource};
 use super::settings::{MeasurementMethod, PhotometryParameters, PixelArea};
 use super::source::{NeighborSources, SkyTarget};
-use crate::PipelineError;
 use crate::calibration::{Calibration, CalibrationProduct, LoadedProduct};
 use crate::frame::{ExposureInfo, Frame, FrameMaps};
+use crate::held::HeldCutout;
 use crate::inputs::InputError;
 use crate::kept_fits::KeptFit;
 use crate::zodi::FittedForeground;
+use crate::{Listener, PipelineError};
 
 /// What all exposures of a run have in common.
 pub struct PhotometrySetup {
@@ -45,6 +47,8 @@ pub struct PhotometrySetup {
     pub calibration: Calibration,
     /// Sources that are fitted together with a single one.
     pub neighbors: NeighborSources,
+    /// The part of each image that was asked for; `None` where none was.
+    pub cutout: Option<Cutout>,
     /// Point spread functions of the files, made ready.
     psfs: Arc<PsfCache>,
 }
@@ -56,13 +60,31 @@ impl PhotometrySetup {
     /// Where a path does not exist, or a file that is named does not say its detector.
     pub fn new(parameters: PhotometryParameters, mirror: Option<&Path>) -> Result<Self, PipelineError> {
         let calibration = Calibration::find(&parameters.calibration, mirror)?;
-        Ok(Self { parameters, calibration, neighbors: NeighborSources::default(), psfs: Arc::default() })
+        Ok(Self {
+            parameters,
+            calibration,
+            neighbors: NeighborSources::default(),
+            cutout: None,
+            psfs: Arc::default(),
+        })
+    }
+
+    /// What was chosen for measurements, and which products are at hand.
+    pub fn tell(&self, listener: &dyn Listener) {
+        self.parameters.chosen().iter().for_each(|line| listener.detail(line));
+        self.calibration.tell(true, listener);
     }
 
     /// With neighbors of a single source.
     #[must_use]
     pub fn with_neighbors(self, neighbors: NeighborSources) -> Self {
         Self { neighbors, ..self }
+    }
+
+    /// For images of which a part was asked for.
+    #[must_use]
+    pub fn with_cutout(self, cutout: Option<Cutout>) -> Self {
+        Self { cutout, ..self }
     }
 }
 
@@ -93,7 +115,11 @@ impl OpenExposure {
     /// The file, the HDU and what is wrong there.
     pub fn open(path: &Path, setup: &PhotometrySetup) -> Result<Self, InputError> {
         let frame = Frame::open(path, &setup.calibration)?;
-        let info = frame.exposure_info()?;
+        let mut info = frame.exposure_info()?;
+        info.cutout = setup
+            .cutout
+            .as_ref()
+            .and_then(|cutout| HeldCutout::of(cutout, frame.metadata(), &frame.maps.celestial));
         let parent_offset = frame.parent_offset()?;
         Ok(Self { frame, info, parent_offset })
     }
@@ -313,7 +339,7 @@ impl ExposurePhotometer<'_> {
                 let together = parameters.method == MeasurementMethod::Scene;
                 let (located, fit) = self.fit_together(scene, if together { targets } else { &targets[..1] });
                 let (located, flux) = (located.into_iter().next()?.ok()?, *fit.fluxes.first()?);
-                let row = self.row_of_fit(&located, flux, parameters).ok()?;
+                let row = self.row_of_fit(&located, flux, (scene, parameters)).ok()?;
                 Some((row, scene.stamp(&fit, located.source.position, row.aperture_radius, reach)))
             }
         }
@@ -350,7 +376,7 @@ impl ExposurePhotometer<'_> {
     ) -> Vec<Result<MeasurementRow, NoMeasurement>> {
         let (located, fit) = self.fit_together(scene, targets);
         let rows = located.into_iter().zip(fit.fluxes);
-        rows.map(|(located, flux)| self.row_of_fit(&located?, flux, parameters)).collect()
+        rows.map(|(located, flux)| self.row_of_fit(&located?, flux, (scene, parameters))).collect()
     }
 
     /// The fit of a scene, and where its targets are.
@@ -378,21 +404,21 @@ impl ExposurePhotometer<'_> {
         &self,
         located: &LocatedTarget,
         flux: Result<SceneFlux, NoSceneFlux>,
-        parameters: &PhotometryParameters,
+        (scene, parameters): (&Scene<'_, PsfOnImage<'_>>, &PhotometryParameters),
     ) -> Result<MeasurementRow, NoMeasurement> {
         check_place(located.source.position, self.exposure.image.metadata().shape)?;
         let area = located.source.pixel_area;
         if !(area > 0.0 && area.is_finite()) {
             return Err(NoMeasurement::PixelArea(area));
         }
-        Ok(self.fitted(located, &flux?, parameters))
+        Ok(self.fitted(located, &flux?, (scene.beyond(located.source.position), parameters)))
     }
 
     fn fitted(
         &self,
         located: &LocatedTarget,
         flux: &SceneFlux,
-        parameters: &PhotometryParameters,
+        (beyond, parameters): (RegionBeyond, &PhotometryParameters),
     ) -> MeasurementRow {
         let quality = MeasurementQuality {
             is_good: !flux.damped && flux.sharing == 1,
@@ -404,6 +430,7 @@ impl ExposurePhotometer<'_> {
             source: &located.source,
             radius: parameters.scene.fit_radius,
             with_background: parameters.scene.background != SceneBackground::None,
+            beyond,
         };
         MeasurementRow::fitted(&fitted, located.circumstances(quality))
     }

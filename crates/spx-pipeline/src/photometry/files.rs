@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::ArchiveUrl;
+use spx_archive::{ArchiveUrl, Cutout};
 use spx_plot::FigureFormat;
 
 use super::cutouts::draw_cutouts;
@@ -18,6 +18,7 @@ use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
 use crate::archive::{ArchiveIdentifiers, check_mirror};
 use crate::calibration::mixed_scales_warning;
+use crate::held::smaller_warning;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::{check_file, find_inputs};
 use crate::{Listener, PipelineError};
@@ -99,6 +100,7 @@ pub fn photometry(
     check_mirror(config.data_mirror.as_deref())?;
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
+    setup.tell(listener);
     let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
     let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
     let found = find_inputs(files, listener)?;
@@ -114,6 +116,7 @@ pub fn photometry(
     count_once(&mut entries, config.release);
     warn_of_mixed_scales(&entries, listener);
     warn_of_unmodeled_light(&entries, listener);
+    warn_of_small_cutouts(&entries, None, listener);
     let calibration = setup.calibration.files().collect();
     let identifiers = ArchiveIdentifiers::beside(&files, listener);
     let is_measured = entries.iter().any(|entry| entry.row().is_some());
@@ -172,6 +175,38 @@ pub(crate) fn warn_of_unmodeled_light(entries: &[PhotometryEntry], listener: &dy
     }
 }
 
+/// Says so where images hold less than the cutout that was asked for, and where what was cut off
+/// harms measurements.
+pub(crate) fn warn_of_small_cutouts(
+    entries: &[PhotometryEntry],
+    cutout: Option<&Cutout>,
+    listener: &dyn Listener,
+) {
+    let cut = |entry: &&PhotometryEntry| entry.row().is_some_and(|(_, row)| row.fallbacks.cut_background);
+    let lost =
+        |entry: &&PhotometryEntry| matches!(entry.outcome, MeasurementOutcome::Rejected { is_cut: true, .. });
+    let [cut, lost] = [entries.iter().filter(cut).count(), entries.iter().filter(lost).count()];
+    let harm = cut_warning([cut, lost], &format!("on {} of {} images", cut + lost, entries.len()));
+    let held = entries.iter().filter_map(|entry| entry.exposure.as_ref()?.cutout);
+    let unharmed = if harm.is_none() { "; apertures and backgrounds are whole" } else { "" };
+    let smaller = cutout.and_then(|cutout| smaller_warning(cutout, held, unharmed));
+    smaller.into_iter().chain(harm).for_each(|warning| listener.warning(&warning));
+}
+
+/// What is told where cutouts end within the background, of so many measurements, or within the
+/// aperture, of so many others; `None` where they do so of none. `place` says of which.
+pub(crate) fn cut_warning([cut, lost]: [usize; 2], place: &str) -> Option<String> {
+    let effect = match [cut, lost] {
+        [0, 0] => return None,
+        [_, 0] => "there is less background than asked for (cut_background in fallbacks)".to_owned(),
+        [0, _] => "there is no measurement".to_owned(),
+        _ => format!("{lost} have no measurement, {cut} less background (cut_background in fallbacks)"),
+    };
+    Some(format!(
+        "{place} the cutout ends within aperture or background, so that {effect}; larger cutouts would hold both"
+    ))
+}
+
 /// Of several files of one exposure on which the source is measured, the newest processing counts,
 /// and of copies the first by name; the others are rejected. One that is damaged fails, and the
 /// next counts.
@@ -181,7 +216,7 @@ fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
         if let Some(release) = release.filter(|release| !choice.allows(*release)) {
             let found = release.map_or("of unknown release", DataRelease::name);
             let reason = format!("it is {found}, and release = {choice}");
-            entry.outcome = MeasurementOutcome::Rejected { reason };
+            entry.outcome = MeasurementOutcome::Rejected { reason, is_cut: false };
         }
     }
     let key = |entry: &PhotometryEntry| {
@@ -208,7 +243,7 @@ fn count_once(entries: &mut [PhotometryEntry], choice: ReleaseChoice) {
         let Some(((identity, Reverse((name, _))), _)) = files.pop() else { continue };
         for (_, index) in files {
             let reason = format!("{name} is used for this exposure ({identity})");
-            entries[index].outcome = MeasurementOutcome::Rejected { reason };
+            entries[index].outcome = MeasurementOutcome::Rejected { reason, is_cut: false };
         }
     }
 }

@@ -69,6 +69,12 @@ pub struct NeighborArchive<'a> {
 }
 
 impl NeighborSettings {
+    /// Whether they come from a table of the archive.
+    pub(crate) fn asks_archive(&self) -> bool {
+        let name = self.neighbors.as_ref().and_then(|path| path.to_str());
+        name.is_some_and(|name| name.parse::<SourceTable>().is_ok())
+    }
+
     /// The neighbors of sources, each once: those of the first source first, the nearest first.
     /// What lies within 1 arcsec of any of the sources is that source and left out. `around` gives
     /// where the sources are in 2026.0 ([`place_in_survey`]).
@@ -85,6 +91,13 @@ impl NeighborSettings {
         let Some(path) = &self.neighbors else { return Ok(Catalog::default()) };
         let table = path.to_str().and_then(|name| name.parse::<SourceTable>().ok());
         let all = match table {
+            None if !path.exists() => {
+                let tables = SourceTable::ALL.map(SourceTable::name).join(", ");
+                let text = format!("neighbors = {}: there is no such file", path.display());
+                return Err(
+                    PipelineError::usage(text).with_hint(format!("tables of the archive are {tables}"))
+                );
+            }
             None => read_catalog(path, listener)?,
             Some(table) => self.ask(table, around, archive, listener)?,
         };

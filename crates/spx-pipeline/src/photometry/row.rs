@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 pub use spx_core::release::WavelengthSource;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_photometry::{Fallbacks, Magnitude, Measurement, SceneFlux, SourceOnImage};
+use spx_photometry::{Fallbacks, Magnitude, Measurement, RegionBeyond, SceneFlux, SourceOnImage};
 
 use super::settings::{MeasurementMethod, PixelArea};
 
@@ -127,6 +127,8 @@ pub struct RowFallbacks {
     pub source_pixels: bool,
     /// The background has all clipped values.
     pub clipped_background: bool,
+    /// Some of what it lacks was on the detector, and was cut off.
+    pub cut_background: bool,
     /// Pixels whose variance was repaired.
     pub repaired_variances: usize,
     /// Pixels of the aperture that were left out and made up for by the PSF.
@@ -165,6 +167,8 @@ pub struct FittedSource<'a> {
     pub radius: f64,
     /// A background was fitted with it.
     pub with_background: bool,
+    /// Whether its pixels and their background reach beyond the image.
+    pub beyond: RegionBeyond,
 }
 
 impl MeasurementRow {
@@ -176,6 +180,7 @@ impl MeasurementRow {
             annulus_growths,
             source_pixels,
             clipped_background,
+            cut_background,
             repaired_variances,
             filled_pixels,
         } = measured.fallbacks;
@@ -211,6 +216,7 @@ impl MeasurementRow {
                 annulus_growths,
                 source_pixels,
                 clipped_background,
+                cut_background,
                 repaired_variances,
                 filled_pixels,
                 psf_masked: measured.psf.is_some_and(|psf| psf.is_err()),
@@ -221,7 +227,7 @@ impl MeasurementRow {
 
     /// The row of a flux that was fitted.
     pub fn fitted(fitted: &FittedSource<'_>, beside: MeasurementCircumstances) -> Self {
-        let FittedSource { method, flux, source, radius, with_background } = *fitted;
+        let FittedSource { method, flux, source, radius, with_background, beyond } = *fitted;
         let not_separable = flux.damped || flux.sharing > 1;
         Self {
             ra: beside.position.ra(),
@@ -257,6 +263,8 @@ impl MeasurementRow {
                 not_separable,
             }),
             fallbacks: RowFallbacks {
+                clipped_background: beyond.clipped,
+                cut_background: beyond.cut,
                 shared_flux: if flux.sharing > 1 { flux.sharing } else { 0 },
                 clipped_pixels: flux.clipped,
                 ..RowFallbacks::default()

@@ -237,6 +237,31 @@ impl PhotometryParameters {
     pub fn wants_psf(&self) -> bool {
         self.method != MeasurementMethod::Aperture || self.options.wants_psf()
     }
+
+    /// How sources are measured, line by line, for people.
+    pub(crate) fn chosen(&self) -> [String; 3] {
+        let Self { method, options, scene, zodi, pixel_area, .. } = self;
+        let (aperture, background) = (&options.aperture, &options.background);
+        let (how, around) = match (method, aperture.method) {
+            (MeasurementMethod::Psf | MeasurementMethod::Scene, _) => {
+                (format!("pixels within {} px", scene.fit_radius), scene.background.to_string())
+            }
+            (MeasurementMethod::Aperture, ApertureMethod::Fwhm) => {
+                let how = format!("{} FWHM of the {} wide", aperture.fwhm_multiplier, aperture.fwhm_source);
+                (how, background.method.to_string())
+            }
+            (MeasurementMethod::Aperture, ApertureMethod::Fixed) => {
+                (format!("{} px wide", aperture.diameter), background.method.to_string())
+            }
+        };
+        let (method, flags) = (method.name(), &options.bad_flags);
+        let area = pixel_area.map_or("map where there is one, else local", PixelArea::name);
+        [
+            format!("photometry: {method}, {how}; background {around}; bad flags {flags}"),
+            format!("zodiacal light: {}", zodi.options.mode),
+            format!("pixel area: {area}"),
+        ]
+    }
 }
 
 impl Default for PhotometrySettings {

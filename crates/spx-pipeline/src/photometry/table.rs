@@ -125,10 +125,7 @@ impl MeasurementTable<'_> {
     /// None that is known of.
     pub fn render(&self, form: TableForm) -> Result<Vec<u8>, PipelineError> {
         match form {
-            TableForm::Csv => {
-                let head = if self.all { String::new() } else { self.comments() };
-                self.table(&self.columns(), self.listed()).csv(head)
-            }
+            TableForm::Csv => self.table(&self.columns(), self.listed()).csv(self.comments()),
             TableForm::Ecsv => {
                 let columns = match self.names {
                     ColumnNames::Spxquery => spectrum_first(),
@@ -228,6 +225,9 @@ impl MeasurementTable<'_> {
             let TableColumn { unit, description, .. } = column.column;
             let unit = if unit.is_empty() { String::new() } else { format!(" [{unit}]") };
             line(format!("- {}: {description}{unit}", column.column.name));
+        }
+        for (name, _, description) in STATUS.iter().filter(|_| self.all) {
+            line(format!("- {name}: {description}"));
         }
         text.replace("# \n", "#\n") + "#\n"
     }

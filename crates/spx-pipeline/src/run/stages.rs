@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use spx_archive::{DownloadLayout, SearchShape, Selection};
+use spx_archive::{Cutout, DownloadLayout, SearchShape, Selection};
 use spx_plot::{FigureFormat, LightCurveOptions, render_channels, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
@@ -13,12 +13,13 @@ use crate::archive::{ArchiveIdentifiers, ArchiveOrder, DeliveredFiles, QUERY_SUM
 use crate::calibration::calibration_lines;
 use crate::clock::now;
 use crate::forecast::WorkForecast;
+use crate::made::MadeHow;
 use crate::outcome::InputOutcome;
 use crate::output::{OutputDirectory, write_output};
 use crate::photometry::cutouts::draw_cutouts;
 use crate::photometry::entry::{measure_all, measure_unfitted_again, sort_entries};
 use crate::photometry::figure::source_figure;
-use crate::photometry::files::{warn_of_mixed_scales, warn_of_unmodeled_light};
+use crate::photometry::files::{warn_of_mixed_scales, warn_of_small_cutouts, warn_of_unmodeled_light};
 use crate::photometry::neighbors::NeighborArchive;
 use crate::photometry::settings::PhotometrySettings;
 use crate::photometry::{
@@ -88,12 +89,8 @@ impl<'a> SourceRun<'a> {
         }
         let output = OutputDirectory::create(&config.output_dir)?;
         let results = config.output_dir.join("results");
-        let position = parameters.target.position;
-        let selection = StageSelection {
-            resume: wanted.resume,
-            only: wanted.only,
-            subject: format!("{}, the source at {} {:+}", config.name, position.ra(), position.dec()),
-        };
+        let subject = subject(config, &parameters);
+        let selection = StageSelection { resume: wanted.resume, only: wanted.only, subject };
         let stages = Stages::open(&config.state_file()?, selection, listener)?;
         std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
         let saved = config.saved_file()?;
@@ -101,6 +98,17 @@ impl<'a> SourceRun<'a> {
         // From any working directory, the directory is this one.
         let here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
         write_configuration(&saved, &format!("What the run of {} was made with.", config.name), &here)?;
+        let run = Self::new(config, parameters, stages)?;
+        output.keep();
+        Ok(run)
+    }
+
+    fn new(
+        config: &'a RunConfig,
+        parameters: RunParameters,
+        stages: Stages<'a>,
+    ) -> Result<Self, PipelineError> {
+        let results = config.output_dir.join("results");
         let mirror = config.archive.data_mirror.as_deref();
         let setup =
             PhotometrySetup::new(parameters.photometry.clone(), mirror).map_err(PipelineError::into_usage)?;
@@ -109,19 +117,36 @@ impl<'a> SourceRun<'a> {
             kept: Some(&results.join(NEIGHBORS)),
             resume: stages.continues(),
         };
-        let setup =
-            setup.with_neighbors(config.source.neighbors_of(&parameters.target, &archive, listener)?);
-        output.keep();
-        Ok(Self {
-            config,
-            parameters,
-            results,
-            setup,
-            stages,
-            summary: None,
-            delivered: None,
-            processed: None,
-        })
+        setup.tell(stages.listener());
+        let neighbors = config.source.neighbors_of(&parameters.target, &archive, stages.listener())?;
+        let setup = setup.with_neighbors(neighbors).with_cutout(parameters.cutout);
+        let (summary, delivered, processed) = (None, None, None);
+        Ok(Self { config, parameters, results, setup, stages, summary, delivered, processed })
+    }
+
+    /// The first stage that a run with these settings that resumes would repeat or do, and why;
+    /// `None` where all is done. Nothing is changed, and the archive is not asked.
+    ///
+    /// # Errors
+    /// Usage where settings or state are wrong; the state is of another source.
+    pub(super) fn not_done(
+        config: &'a RunConfig,
+        listener: &'a dyn Listener,
+    ) -> Result<Option<(String, String)>, PipelineError> {
+        let parameters = config.parameters()?;
+        let kept = config.output_dir.join("results").join(NEIGHBORS);
+        if config.source.neighbors.asks_archive() && !kept.exists() {
+            let why = "its neighbors are not there".to_owned();
+            return Ok(Some(("processing".to_owned(), why)));
+        }
+        let stages = Stages::look(&config.state_file()?, subject(config, &parameters), listener)?;
+        let mut run = Self::new(config, parameters, stages)?;
+        match run.run(RUN_STAGES.len() - 1) {
+            Err(PipelineError::Interrupted) | Ok(_) => Ok(run.stages.not_done().cloned()),
+            // That no image measures the source is no matter of stages.
+            Err(PipelineError::NothingFound(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// The stage `query`: which images there are.
@@ -240,6 +265,7 @@ impl<'a> SourceRun<'a> {
         })?;
         warn_of_mixed_scales(&entries, listener);
         warn_of_unmodeled_light(&entries, listener);
+        warn_of_small_cutouts(&entries, self.parameters.cutout.as_ref(), listener);
         Ok(ProcessedImages { entries, depends })
     }
 
@@ -252,6 +278,9 @@ impl<'a> SourceRun<'a> {
             calibration: Vec<String>,
             #[serde(skip_serializing_if = "str::is_empty")]
             neighbors: &'a str,
+            /// It decides what `cutout_share` is.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            cutout: Option<String>,
         }
         let RunConfig { source, photometry, .. } = self.config;
         let products: Vec<&Path> = self.setup.calibration.paths().collect();
@@ -261,6 +290,7 @@ impl<'a> SourceRun<'a> {
             photometry,
             calibration,
             neighbors: &self.setup.neighbors.digest,
+            cutout: self.parameters.cutout.as_ref().map(Cutout::query),
         })?)
     }
 
@@ -278,7 +308,9 @@ impl<'a> SourceRun<'a> {
             forms.map(|form| (table_file(form), form)).collect()
         });
         let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
-        let spectrum = SourceSpectrum::of_entries(name, entries);
+        let calibration = self.setup.calibration.files().collect();
+        let made = MadeHow::here(calibration, self.config.photometry.lines()?);
+        let spectrum = SourceSpectrum::of_entries(name, entries).with_made(made);
         let spectra = SPECTRA.iter().map(|s| s.0).chain([SPECTRUM_FIGURE]).filter(|_| spectrum.filled() > 0);
         let spectra = spectra.chain(cutouts.then_some(CUTOUTS));
         let tables_and_figures =
@@ -355,6 +387,12 @@ pub fn forecast_run(config: &RunConfig, listener: &dyn Listener) -> Result<WorkF
     let order = order(config, &parameters, &config.output_dir.join("results"));
     let forecast = order.forecast(&config.output_dir, listener)?;
     Ok(WorkForecast { sources: Some(1), ..forecast })
+}
+
+/// What a state file says that its run is about.
+fn subject(config: &RunConfig, parameters: &RunParameters) -> String {
+    let position = parameters.target.position;
+    format!("{}, the source at {} {:+}", config.name, position.ra(), position.dec())
 }
 
 fn order<'p>(

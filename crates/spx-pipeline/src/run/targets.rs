@@ -13,7 +13,7 @@ use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, render_light_c
 
 use super::settings::{RunConfig, TargetSettings, is_file_name};
 use super::stages::{RUN_STAGES, SourceRun, forecast_run};
-use super::{RunReport, RunStages, last_stage};
+use super::{RunReport, RunStages, last_stage, run_status};
 use crate::catalog::report_rejected;
 use crate::cell_table::{CREATOR, CellTable, CellValue, HeadValue};
 use crate::clock::now;
@@ -91,7 +91,9 @@ pub fn run_targets(
     let _lock = lock(&config.output_dir)?;
     let results = config.output_dir.join("results");
     std::fs::create_dir_all(&results).with_context(|| results.display().to_string())?;
-    let here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
+    // From any working directory, the directory and the list are these.
+    let mut here = RunConfig { output_dir: std::path::absolute(&config.output_dir)?, ..config.clone() };
+    here.targets.targets = here.targets.targets.as_deref().map(std::path::absolute).transpose()?;
     write_configuration(&config.saved_file()?, "What the runs of a list of sources were made with.", &here)?;
     output.keep();
     let (last, count) = (last_stage(&wanted), list.sources.len());
@@ -106,8 +108,8 @@ pub fn run_targets(
         done.extend(ended.ok());
     }
     let mut outputs = vec![results.join("targets.csv"), results.join("targets.ecsv")];
-    let summary = summary(&reports);
-    write_output(&outputs[0], &summary.csv(String::new())?, true)?;
+    let summary = summary(&reports, config.photometry.lines()?);
+    write_output(&outputs[0], &summary.commented_csv()?, true)?;
     write_output(&outputs[1], &summary.ecsv()?, true)?;
     if last + 1 == RUN_STAGES.len() {
         outputs.extend(write_together(config, &done, &results, listener)?);
@@ -144,8 +146,8 @@ pub fn targets_status(
 ) -> Result<Vec<(String, Option<StageStatus>)>, PipelineError> {
     let status = |source: ListedSource| {
         let file = source.config.state_file()?;
-        let status = file.exists().then(|| StageStatus::read(&file, &RUN_STAGES));
-        Ok((source.name, status.transpose().map_err(PipelineError::into_usage)?))
+        let status = file.exists().then(|| run_status(&source.config));
+        Ok((source.name, status.transpose()?))
     };
     TargetList::read(config, listener)?.sources.into_iter().map(status).collect()
 }
@@ -336,7 +338,7 @@ fn figure(done: &DoneSource, look: &LightCurveOptions) -> LightCurveFigure {
 }
 
 /// A line for each source.
-fn summary(sources: &[TargetReport]) -> CellTable<'_> {
+fn summary(sources: &[TargetReport], settings: Vec<String>) -> CellTable<'_> {
     use ColumnKind::{Integer, Real, Text};
     let column = |name, kind, unit, ucd, description| TableColumn { name, kind, unit, ucd, description };
     let row = |source: &'_ TargetReport| {
@@ -367,7 +369,7 @@ fn summary(sources: &[TargetReport]) -> CellTable<'_> {
             column("reason", Text, "", "meta.note", "Why it is not measured"),
         ],
         rows: sources.iter().map(row).collect(),
-        head: vec![("creator", HeadValue::Text(CREATOR.to_owned()))],
+        head: vec![("creator", HeadValue::Text(CREATOR.to_owned())), ("settings", HeadValue::List(settings))],
     }
 }
 

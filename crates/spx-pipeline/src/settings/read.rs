@@ -35,6 +35,26 @@ pub enum SettingsError {
     },
 }
 
+/// The settings of another command, of which a command takes what both have.
+#[derive(Debug, Clone)]
+pub struct RelatedSettings {
+    /// What the other command is called.
+    pub command: &'static str,
+    /// All of them.
+    pub known: Vec<SettingDeclaration>,
+    /// Keys that mean something else there.
+    pub differing: &'static [&'static str],
+}
+
+/// Settings out of the configuration of another command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TakenSettings {
+    /// What the other command is called.
+    pub command: &'static str,
+    /// Keys of the file that were passed over.
+    pub passed_over: Vec<String>,
+}
+
 /// Lays the settings that are given (on the command line, in the environment) over those of a file;
 /// what neither has is at its default.
 ///
@@ -45,15 +65,27 @@ pub enum SettingsError {
 /// and numbers that are out of their limits or not finite; the message has the line, and for an
 /// unknown key the nearest known one.
 pub fn resolve<C: Configuration>(file: Option<&Path>, given: Table) -> Result<C, SettingsError> {
-    let mut table = match file {
-        None => Table::new(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
-            let parsed = parse::<C>(&text, home().as_deref());
-            parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?
-        }
-    };
+    resolve_related(file, given, &[]).map(|(resolved, _)| resolved)
+}
+
+/// As [`resolve`]; but the file may also be a configuration of one of the related commands: where
+/// more of its keys are known there, those that both commands have in the same meaning are taken,
+/// and the second value tells which were not.
+///
+/// # Errors
+/// As [`resolve`]; a key that neither command knows is an error.
+pub fn resolve_related<C: Configuration>(
+    file: Option<&Path>,
+    given: Table,
+    related: &[RelatedSettings],
+) -> Result<(C, Option<TakenSettings>), SettingsError> {
+    let (mut table, mut taken) = (Table::new(), None);
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| SettingsError::Read { path: path.to_owned(), source })?;
+        let parsed = parse::<C>(&text, home().as_deref(), related);
+        (table, taken) = parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?;
+    }
     let settings = settings_of::<C>();
     for (key, mut value) in given {
         expand_path(&settings, &key, &mut value, home().as_deref());
@@ -61,7 +93,9 @@ pub fn resolve<C: Configuration>(file: Option<&Path>, given: Table) -> Result<C,
             .map_err(|problem| SettingsError::Given { problem: format!("{key}: {problem}") })?;
         table.insert(key, value);
     }
-    table.try_into().map_err(|error| SettingsError::Given { problem: error.message().to_owned() })
+    let resolved = table.try_into();
+    let resolved = resolved.map_err(|error| SettingsError::Given { problem: error.message().to_owned() });
+    resolved.map(|resolved| (resolved, taken))
 }
 
 /// Checks one setting of a configuration by itself.
@@ -89,11 +123,27 @@ fn check<C: Configuration>(settings: &[SettingDeclaration], key: &str, value: &V
 }
 
 /// Checks each key of the file by itself, so that messages have its line, and gives the table for
-/// merging.
-fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, String> {
+/// merging. Of a configuration of a related command, what this one shares.
+fn parse<C: Configuration>(
+    text: &str,
+    home: Option<&Path>,
+    related: &[RelatedSettings],
+) -> Result<(Table, Option<TakenSettings>), String> {
     let document = DeTable::parse(text).map_err(|error| error.to_string())?;
     let mut table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
     let settings = settings_of::<C>();
+    let other = nearest_command(&table, &settings, related);
+    let mut taken = other.map(|other| TakenSettings { command: other.command, passed_over: Vec::new() });
+    if let (Some(other), Some(taken)) = (other, &mut taken) {
+        let is_foreign = |key: &&String| {
+            let mine = has(&settings, key);
+            has(&other.known, key) && (!mine || other.differing.contains(&key.as_str()))
+        };
+        taken.passed_over = table.keys().filter(is_foreign).cloned().collect();
+        taken.passed_over.iter().for_each(|key| {
+            table.remove(key);
+        });
+    }
     for (key, span) in document.get_ref() {
         let Some(value) = table.get_mut(key.get_ref().as_ref()) else { continue };
         let setting = settings.iter().find(|setting| setting.key == *key.get_ref());
@@ -110,7 +160,23 @@ fn parse<C: Configuration>(text: &str, home: Option<&Path>) -> Result<Table, Str
             format!("line {line}: `{}`: {problem}", quoted.unwrap_or_default())
         })?;
     }
-    Ok(table)
+    Ok((table, taken))
+}
+
+fn has(settings: &[SettingDeclaration], key: &str) -> bool {
+    settings.iter().any(|setting| setting.key == key)
+}
+
+/// The command whose configuration a file is: another than that of `settings` where that knows more
+/// of its keys.
+fn nearest_command<'r>(
+    table: &Table,
+    settings: &[SettingDeclaration],
+    related: &'r [RelatedSettings],
+) -> Option<&'r RelatedSettings> {
+    let unknown = |settings: &[SettingDeclaration]| table.keys().filter(|key| !has(settings, key)).count();
+    let nearest = related.iter().min_by_key(|other| (unknown(&other.known), other.known.len()));
+    nearest.filter(|other| unknown(&other.known) < unknown(settings))
 }
 
 /// A word that is none of the known ones, and the nearest of them, or all where they are few.
@@ -271,7 +337,7 @@ mod tests {
             ("a/~", "a/~"),
         ] {
             let text = format!("output_dir = '{path}'\ninput = ['b', '{path}']\n");
-            let table = parse::<SizesConfig>(&text, Some(Path::new("/home/ada"))).unwrap();
+            let (table, _) = parse::<SizesConfig>(&text, Some(Path::new("/home/ada")), &[]).unwrap();
             assert_eq!(table["output_dir"].as_str(), Some(expected));
             assert_eq!(table["input"][1].as_str(), Some(expected));
         }

@@ -1,14 +1,17 @@
 //! Reads measurements: of a run, or from tables that spx has written (CSV, ECSV, light curves of a
 //! batch).
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use spx_core::detector::Detector;
+use spx_core::release::ReleaseIdentity;
 
 use super::{FluxSample, SourceSpectrum, SpectrumMeasurement};
+use crate::made::MadeHow;
 use crate::{PipelineError, ResultContext as _};
 
 /// Where a run has its measurements.
@@ -20,6 +23,10 @@ struct ReadRow {
     /// Tables of several sources have one of these.
     #[serde(alias = "target_id")]
     source: Option<String>,
+    obs_id: Option<String>,
+    release: Option<String>,
+    version: Option<String>,
+    processing: Option<String>,
     #[serde(alias = "det_id")]
     band: Option<String>,
     #[serde(alias = "lambda")]
@@ -54,42 +61,104 @@ struct RunFile {
     photometry: Vec<ReadRow>,
 }
 
+/// An exposure of a detector.
+pub(super) type ExposureKey = (String, Detector);
+
+/// A measurement, and what it was made on, as far as its table says.
+pub(super) struct ReadMeasurement {
+    pub(super) exposure: Option<ExposureKey>,
+    pub(super) identity: ReleaseIdentity,
+    pub(super) measurement: SpectrumMeasurement,
+}
+
 impl ReadRow {
     /// `None` for an image on which the source was not measured.
-    fn measurement(self) -> Option<SpectrumMeasurement> {
+    fn measurement(self) -> Option<ReadMeasurement> {
         let detector: Detector = self.band?.parse().ok()?;
         let (wavelength, flux) = (self.wavelength?, self.flux?);
         let (bandwidth, error) = (self.bandwidth.unwrap_or(f64::NAN), self.flux_error.unwrap_or(f64::NAN));
         let sample = FluxSample { detector, wavelength, bandwidth, flux, error };
-        Some(SpectrumMeasurement { sample, is_good: self.is_good.is_none_or(|good| good.holds()) })
+        let identity = ReleaseIdentity {
+            release: self.release.and_then(|release| release.parse().ok()),
+            version: self.version.filter(|version| !version.is_empty()),
+            processing: self.processing.and_then(|processing| processing.parse().ok()),
+        };
+        let is_good = self.is_good.is_none_or(|good| good.holds());
+        let exposure = self.obs_id.filter(|id| !id.is_empty()).map(|id| (id, detector));
+        Some(ReadMeasurement { exposure, identity, measurement: SpectrumMeasurement { sample, is_good } })
     }
+}
+
+/// One measurement of each exposure: that of its newest processing, of equal ones the first.
+/// Measurements of which no exposure is told stay.
+pub(super) fn one_of_each(rows: Vec<ReadMeasurement>) -> Vec<SpectrumMeasurement> {
+    let mut newest: HashMap<ExposureKey, usize> = HashMap::new();
+    let mut kept: Vec<ReadMeasurement> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let known = row.exposure.as_ref().and_then(|exposure| newest.get(exposure).copied());
+        match (known, &row.exposure) {
+            (Some(place), _) if row.identity > kept[place].identity => kept[place] = row,
+            (Some(_), _) => {}
+            (None, exposure) => {
+                newest.extend(exposure.clone().map(|exposure| (exposure, kept.len())));
+                kept.push(row);
+            }
+        }
+    }
+    kept.into_iter().map(|row| row.measurement).collect()
 }
 
 /// The spectrum of one source, of which each path has measurements: the directory of a run, or a
 /// table (`.csv`, `.ecsv`, `.json`) with the columns `band` (or `det_id`), `wavelength` (`lambda`),
 /// `bandwidth`, `flux` and `flux_error` (`flux_err`); rows whose `is_good` is false go into no
-/// mean. Its name is that of the first path.
+/// mean. Of an exposure (`obs_id` and detector) that has several rows, in one table or in several,
+/// that of the newest processing counts. Its name is that of the first path.
 ///
 /// # Errors
-/// Usage where a path is no such file; nothing found where no row has a measurement.
+/// Usage where a path is no such file, or the tables are of several sources; nothing found where no
+/// row has a measurement.
 pub fn read_spectrum(paths: &[PathBuf]) -> Result<SourceSpectrum, PipelineError> {
-    let mut measurements = Vec::new();
+    let mut rows: Vec<ReadRow> = Vec::new();
     for path in paths {
         let read = if path.is_dir() { read_json(&path.join(OF_A_RUN)) } else { read_table(path) };
-        measurements.extend(read.map_err(PipelineError::into_usage)?);
+        let read = read.map_err(PipelineError::into_usage)?;
+        check_source(rows.iter().rev().find(|row| row.source.is_some()), &read, path)?;
+        rows.extend(read);
     }
+    let measurements = one_of_each(rows.into_iter().filter_map(ReadRow::measurement).collect());
     if measurements.is_empty() {
         return Err(PipelineError::nothing_found("the tables have no measurement of a source"));
     }
     let name = paths.first().and_then(|path| path.file_stem()).unwrap_or_default().to_string_lossy();
-    Ok(SourceSpectrum::new(&name, measurements))
+    let mut made = MadeHow::default();
+    paths.iter().for_each(|path| made.add(made_of(path)));
+    Ok(SourceSpectrum::new(&name, measurements).with_made(made))
 }
 
-fn read_json(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
+/// How the measurements of a path were made.
+fn made_of(path: &Path) -> MadeHow {
+    let json = if path.is_dir() { path.join(OF_A_RUN) } else { path.to_owned() };
+    let is_json = json.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
+    let told = std::fs::read(&json).ok().filter(|_| is_json);
+    told.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_else(|| MadeHow::of(path))
+}
+
+/// Refuses the rows of a table that are of several sources, or of another one than those before.
+fn check_source(before: Option<&ReadRow>, rows: &[ReadRow], path: &Path) -> Result<(), PipelineError> {
+    let named = || before.into_iter().chain(rows).filter_map(|row| row.source.as_deref());
+    let Some((one, other)) = named().zip(named().skip(1)).find(|(one, other)| one != other) else {
+        return Ok(());
+    };
+    let text = format!("{}: there are measurements of several sources, {one} and {other}", path.display());
+    Err(PipelineError::usage(text)
+        .with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
+}
+
+fn read_json(path: &Path) -> Result<Vec<ReadRow>, PipelineError> {
     let name = || path.display().to_string();
     let text = std::fs::read(path).with_context(name)?;
     let run: RunFile = serde_json::from_slice(&text).map_err(PipelineError::failed).with_context(name)?;
-    Ok(run.photometry.into_iter().filter_map(ReadRow::measurement).collect())
+    Ok(run.photometry)
 }
 
 /// A table behind the comments at its head. Later lines that begin with `#` are rows, for an id may
@@ -102,7 +171,7 @@ fn behind_comments(path: &Path) -> io::Result<BufReader<File>> {
     Ok(file)
 }
 
-fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
+fn read_table(path: &Path) -> Result<Vec<ReadRow>, PipelineError> {
     if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json")) {
         return read_json(path);
     }
@@ -121,18 +190,39 @@ fn read_table(path: &Path) -> Result<Vec<SpectrumMeasurement>, PipelineError> {
         return Err(PipelineError::usage(format!("{}: it has no column {}", name(), missing[0])));
     }
     let rows: Result<Vec<ReadRow>, csv::Error> = reader.deserialize().collect();
-    let rows = rows.map_err(PipelineError::failed).with_context(name)?;
-    if let Some(two) = rows.windows(2).find(|two| two[0].source != two[1].source) {
-        let [one, other] = [0, 1].map(|k| two[k].source.as_deref().unwrap_or_default());
-        let text = format!("{}: it has measurements of several sources, {one} and {other}", name());
-        return Err(PipelineError::usage(text));
-    }
-    Ok(rows.into_iter().filter_map(ReadRow::measurement).collect())
+    rows.map_err(PipelineError::failed).with_context(name)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_exposure_counts_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let head = "obs_id,flux,flux_error,wavelength,bandwidth,band,release,version,processing\n";
+        let row = |obs: &str, flux: f64, band: &str, made: &str| {
+            format!("{obs},{flux},1.0,2.0,0.05,{band},qr2,6.5.7,{made}\n")
+        };
+        let table = |name: &str, rows: &[String]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, head.to_owned() + &rows.concat()).unwrap();
+            path
+        };
+        let (old, new) = ("l2b-v20-2025-250", "l2b-v21-2025-354");
+        let tables = [
+            table("a.csv", &[row("1", 5.0, "D3", old), row("2", 6.0, "D3", old), row("", 7.0, "D3", old)]),
+            table("b.csv", &[row("1", 8.0, "D3", new), row("1", 9.0, "D2", new), row("", 7.0, "D3", old)]),
+            table("c.csv", &[row("2", 6.0, "D3", old), row("1", 4.0, "D3", "")]),
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let spectrum = read_spectrum(&order.map(|k| tables[k].clone())).unwrap();
+            let mut fluxes: Vec<f64> = spectrum.measurements.iter().map(|m| m.sample.flux).collect();
+            fluxes.sort_by(f64::total_cmp);
+            // Those that tell no exposure are two.
+            assert_eq!(fluxes, [6.0, 7.0, 7.0, 8.0, 9.0], "{order:?}");
+        }
+    }
 
     #[test]
     fn tables_of_runs_batches_and_the_tool_are_read() {
@@ -163,6 +253,13 @@ mod tests {
         let mixed = "source,flux,wavelength,band\na,5.0,2.0,D3\nb,6.0,2.0,D3\n";
         let error = read_spectrum(&[write("mixed.csv", mixed)]).unwrap_err().one_line();
         assert!(error.contains("several sources, a and b"), "{error}");
+        let [first, second] = ["1", "2"].map(|id| {
+            let text = format!("target_id,flux,wavelength,band\n{id},5.0,2.0,D3\n{id},6.0,2.0,D3\n");
+            write(&format!("{id}.csv"), &text)
+        });
+        assert!(read_spectrum(std::slice::from_ref(&first)).is_ok());
+        let error = read_spectrum(&[first, second]).unwrap_err().one_line();
+        assert!(error.contains("2.csv: there are measurements of several sources, 1 and 2"), "{error}");
         let none = write("none.csv", "ra,dec\n1,2\n");
         assert!(read_spectrum(&[none]).unwrap_err().one_line().contains("no column flux"));
     }

@@ -43,6 +43,14 @@ fn odd(directory: &Path) -> Result<(), Box<dyn Error>> {
         ("millijansky", measured(Scene { flux: 8e4, error: 300.0, ..STAR })),
         ("saturated", saturated()),
         ("all-negative", negative()),
+        ("one-point", measured(Scene { points: 1, ..STAR })),
+        ("wild", spoiled(|k, p| p.flux = if k % 97 == 5 { -4e5 * f64::from(k) } else { p.flux })),
+        ("without-errors", spoiled(|_, p| (p.error, p.bandwidth) = (f64::NAN, f64::NAN))),
+        ("zero-errors", spoiled(|_, p| p.error = 0.0)),
+        ("not-finite", spoiled(|k, p| p.flux = [p.flux, f64::NAN, f64::INFINITY][k as usize % 3])),
+        ("β Pic ☆ 星", measured(Scene { points: 40, flux: 30.0, negative: 9, ..STAR })),
+        ("two-hours", spoiled(|k, p| p.mjd = 61_027.3 + 0.0002 * f64::from(k))),
+        ("weekly", spoiled(|k, p| p.mjd = 61_027.0 + 7.0 * f64::from(k % 50))),
     ] {
         let mut figure = figure(&format!("{name}, 213.9427 +11.4954"), points);
         if name == "ten-points" {
@@ -70,6 +78,13 @@ fn saturated() -> Vec<LightCurvePoint> {
         ..p
     };
     points.into_iter().enumerate().map(spoil).collect()
+}
+
+/// A star of which each measurement is changed, by its number.
+fn spoiled(change: fn(u32, &mut LightCurvePoint)) -> Vec<LightCurvePoint> {
+    let mut points = measured(STAR);
+    (0..).zip(&mut points).for_each(|(k, point)| change(k, point));
+    points
 }
 
 /// A source that a bad background has taken below zero.

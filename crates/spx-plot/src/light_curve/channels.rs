@@ -1,8 +1,9 @@
 //! Mean fluxes of channels, drawn over the points of a spectrum that has many.
 
 use super::points::{DrawnValue, MeasuredFlux, ShownFlux};
+use super::smooth::{FittedLine, SmoothedPoint};
 use crate::scale::percentiles;
-use spx_core::elementary::{ln, powf};
+use spx_core::elementary::{exp, ln, powf};
 
 /// Widths of bins in ln(wavelength): one over the resolving power, 41 up to 3.82 um and about 120
 /// above.
@@ -12,8 +13,15 @@ const FINE_FROM: f64 = 3.82;
 const LEAST: usize = 3;
 /// Means are drawn where there are at least so many points for each.
 const POINTS_PER_MEAN: usize = 3;
-/// Points farther from the median than this, in their own errors, do not count.
+/// Points farther from the median than this do not count, in their own errors or in the width of
+/// their scatter, where that is larger.
 const CLIP: f64 = 5.0;
+/// Percentile of the absolute deviations that tells the scatter, and its value for normal noise of
+/// width 1. Two visits of a variable source are no outliers of each other while the second has a
+/// quarter of the points; one of a few points is.
+const THREE_QUARTERS: [f64; 2] = [75.0, 1.1503];
+const HALF: [f64; 2] = [50.0, 0.6745];
+const FEW: usize = 5;
 
 /// The logarithm of a mean that is fainter than so many errors says nothing.
 pub(super) const LEAST_SIGMA: f64 = 2.0;
@@ -55,22 +63,23 @@ fn bin(p: &MeasuredFlux) -> (bool, i64) {
     (fine, number)
 }
 
-/// The weighted mean of the points that lie near their median.
+/// The weighted mean of the points that lie near their median, with its standard deviation: at
+/// least that which the scatter of the points about a line tells, for a variable source scatters
+/// more than its errors.
 fn mean(points: &[MeasuredFlux]) -> (f64, DrawnValue) {
-    let mut values: Vec<f64> = points.iter().map(|p| p.flux).collect();
-    let median = percentiles(&mut values, 50.0, 50.0, f64::total_cmp).map_or(0.0, |(median, _)| median);
-    let near = |p: &&MeasuredFlux| (p.flux - median).abs() <= CLIP * p.error;
-    let mut sums = [0.0; 3];
-    for p in points.iter().filter(near) {
-        let weight = p.error.powi(-2);
-        for (sum, term) in sums.iter_mut().zip([1.0, p.wavelength, p.flux]) {
-            *sum += weight * term;
-        }
+    let at = |percent: f64, mut values: Vec<f64>| {
+        percentiles(&mut values, percent, percent, f64::total_cmp).map_or(0.0, |(value, _)| value)
+    };
+    let median = at(50.0, points.iter().map(|p| p.flux).collect());
+    let deviations = || points.iter().map(|p| (p.flux - median).abs()).collect();
+    let [percent, width] = if points.len() < FEW { HALF } else { THREE_QUARTERS };
+    let scatter = at(percent, deviations()) / width;
+    let near = |p: &&MeasuredFlux| (p.flux - median).abs() <= CLIP * p.error.max(scatter);
+    let near: Vec<SmoothedPoint> = points.iter().filter(near).map(SmoothedPoint::new).collect();
+    let line = FittedLine::new(&near, 0.0);
+    if !(line.weight > 0.0) {
+        return (points[0].wavelength, DrawnValue { at: median, error: 0.0 });
     }
-    let [weight, wavelength, value] = sums;
-    if weight > 0.0 {
-        (wavelength / weight, DrawnValue { at: value / weight, error: powf(weight, -0.5) })
-    } else {
-        (points[0].wavelength, DrawnValue { at: median, error: 0.0 })
-    }
+    let error = powf(line.weight, -0.5) * line.excess(&near).max(1.0);
+    (exp(line.mean), DrawnValue { at: line.flux, error })
 }

@@ -6,8 +6,9 @@ use crate::axes::Tick;
 const VISIT_GAP: f64 = 15.0;
 /// A gap of a smaller part of the whole time does not break the axis.
 const LEAST_PART: f64 = 0.04;
-/// More visits than this are joined where they are closest.
-const MOST_VISITS: usize = 6;
+/// An axis of more parts is not broken: they would be too narrow for their dates, and to join only
+/// some of them would show as equal what lies days and years apart.
+const MOST_PARTS: usize = 6;
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -16,23 +17,17 @@ const MONTHS: [&str; 12] =
 pub(super) fn visits(dates: impl Iterator<Item = f64>) -> Vec<[f64; 2]> {
     let mut dates: Vec<f64> = dates.collect();
     dates.sort_by(f64::total_cmp);
-    let (Some(&first), Some(&last)) = (dates.first(), dates.last()) else { return Vec::new() };
-    let mut gaps: Vec<[f64; 2]> = dates.windows(2).map(|pair| [pair[0], pair[1]]).collect();
-    gaps.retain(|[from, to]| to - from > VISIT_GAP && to - from > LEAST_PART * (last - first));
-    gaps.sort_by(|a, b| (b[1] - b[0]).total_cmp(&(a[1] - a[0])));
-    gaps.truncate(MOST_VISITS - 1);
-    gaps.sort_by(|a, b| a[0].total_cmp(&b[0]));
-    let starts = std::iter::once(first).chain(gaps.iter().map(|gap| gap[1]));
-    let ends = gaps.iter().map(|gap| gap[0]).chain(std::iter::once(last));
-    starts.zip(ends).map(|(start, end)| [start, end]).collect()
+    dates.chunk_by(|from, to| to - from <= VISIT_GAP).map(|days| [days[0], days[days.len() - 1]]).collect()
 }
 
-/// How many visits there are, however many of them share a part of the axis.
-pub(super) fn count_visits(dates: impl Iterator<Item = f64>) -> usize {
-    let mut dates: Vec<f64> = dates.collect();
-    dates.sort_by(f64::total_cmp);
-    let gaps = dates.windows(2).filter(|pair| pair[1] - pair[0] > VISIT_GAP).count();
-    if dates.is_empty() { 0 } else { gaps + 1 }
+/// First and last date of each part of the axis \[MJD\], in order: of each visit, or of several
+/// that are close to each other, or of all of them where they are many.
+pub(super) fn axis_parts(visits: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let (Some([first, _]), Some([_, last])) = (visits.first(), visits.last()) else { return Vec::new() };
+    let is_near = |from: &[f64; 2], to: &[f64; 2]| to[0] - from[1] <= LEAST_PART * (last - first);
+    let parts: Vec<[f64; 2]> =
+        visits.chunk_by(is_near).map(|part| [part[0][0], part[part.len() - 1][1]]).collect();
+    if parts.len() > MOST_PARTS { vec![[*first, *last]] } else { parts }
 }
 
 /// Ticks of an axis of dates.
@@ -207,12 +202,14 @@ mod tests {
         let days = [0.0, 0.5, 3.0, 180.0, 181.0, 365.0];
         let found = visits(days.into_iter().map(|d| 60_000.0 + d));
         assert_eq!(found, [[60_000.0, 60_003.0], [60_180.0, 60_181.0], [60_365.0, 60_365.0]]);
-        let monthly = || (0..40).map(|k| 30.0 * f64::from(k));
-        let many = visits(monthly());
-        assert!(many.len() <= MOST_VISITS, "{many:?}");
-        assert_eq!(count_visits(monthly()), 40);
-        assert_eq!(visits((0..400).map(f64::from)).len(), 1);
-        assert_eq!(count_visits((0..400).map(f64::from)), 1);
+        assert_eq!(axis_parts(&found), found);
+        assert_eq!(visits((0..400).map(f64::from)), [[0.0, 399.0]]);
+        let monthly = visits((0..40).map(|k| 30.0 * f64::from(k)));
+        assert_eq!((monthly.len(), axis_parts(&monthly)), (40, vec![[0.0, 1170.0]]));
+        // Twelve visits have twelve parts, or one: never some that hold two.
+        let seasons = |count: u32| (0..count).flat_map(|k| [0.0, 9.0].map(|day| 183.0 * f64::from(k) + day));
+        assert_eq!([6, 7, 12].map(|count| axis_parts(&visits(seasons(count))).len()), [6, 1, 1]);
+        assert!(visits(std::iter::empty()).is_empty() && axis_parts(&[]).is_empty());
     }
 
     #[test]

@@ -249,7 +249,7 @@ impl<'a> Marks<'a> {
             (LegendMark::Mean, "channel mean".to_owned(), drawable.channels.means.len()),
             (LegendMark::None, format!("mean below {LEAST_SIGMA}σ"), drawable.channels.too_faint),
             (LegendMark::Outside, "off an axis".to_owned(), outside),
-            (LegendMark::None, "too faint to compare".to_owned(), drawable.too_faint()),
+            (LegendMark::None, "not compared".to_owned(), drawable.not_compared()),
             (LegendMark::None, missing.to_owned(), drawable.left_out),
         ];
         classes

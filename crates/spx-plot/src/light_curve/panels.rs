@@ -1,7 +1,7 @@
 //! The frames of the figure: the spectrum, one part of the light curve for each visit, the color
 //! bars.
 
-use super::dates::{Calendar, DateTicks, count_visits, date_ticks, visits};
+use super::dates::{Calendar, DateTicks, axis_parts, date_ticks};
 use super::marks::Marks;
 use super::marks::legend_pitch;
 use super::points::{Drawable, DrawablePoint, DrawnValue};
@@ -125,7 +125,8 @@ impl Panels {
         let plural = |count: usize, what: &str| {
             if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
         };
-        let (points, visits) = (figure.points.len(), count_visits(drawable.points.iter().map(|p| p.mjd)));
+        let points = drawable.points.len() + drawable.left_out;
+        let visits = drawable.visits.len();
         let [first, last] = self.dates.range;
         let seen = if visits == 1 && last - first > LONG_VISIT {
             format!("over {:.0} days", last - first)
@@ -229,8 +230,8 @@ fn context_height(style: &Style) -> f64 {
 /// The bars of dates and wavelengths, whose numbers keep a distance of `gap` parts of their length.
 fn color_bars(drawable: &Drawable, options: &LightCurveOptions, gap: f64) -> (ColorBar, ColorBar) {
     let range = drawable.colored(|p| p.mjd, ONE_DATE);
-    let visits = visits(drawable.points.iter().map(|p| p.mjd));
-    let (ticks, name) = date_bar_ticks(range, &visits, gap);
+    let parts = axis_parts(&drawable.visits);
+    let (ticks, name) = date_bar_ticks(range, &parts, gap);
     let numbers = NumberAxis { ticks, factor: String::new() };
     let dates = ColorBar { map: options.date_cmap, range, numbers, name, of: |p| p.mjd };
     let range = drawable.colored(|p| p.wavelength, ONE_WAVELENGTH);
@@ -271,7 +272,7 @@ fn visit_panels(
     left: &Axis,
     style: &Style,
 ) -> Vec<(Panel, String)> {
-    let ranges = visits(drawable.points.iter().map(|p| p.mjd));
+    let ranges = axis_parts(&drawable.visits);
     let count = ranges.len().max(1) as f64;
     let gap = (1.4 * style.gap).round();
     let width = whole.width() - gap * (count - 1.0);

@@ -21,6 +21,9 @@ const LEAST_FOR_RELATIVE: usize = 20;
 /// A point with a larger relative error tells nothing of variation.
 const LARGEST_RELATIVE_ERROR: f64 = 0.5;
 
+/// By this part of its length an axis is longer, at most, for what lies far below zero.
+const LONGEST_BELOW: f64 = 3.0;
+
 /// How a point is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum PointClass {
@@ -186,6 +189,8 @@ pub(super) struct Drawable {
     pub(super) unit: ShownFlux,
     /// How many cannot.
     pub(super) left_out: usize,
+    /// First and last date of each visit \[MJD\].
+    pub(super) visits: Vec<[f64; 2]>,
     /// Whether the light curve is relative to the spectrum.
     pub(super) is_relative: bool,
 }
@@ -223,7 +228,8 @@ impl Drawable {
         } else {
             Channels::default()
         };
-        let mut drawable = Self { points, fluxes, channels, unit, left_out, is_relative: false };
+        let visits = visits(points.iter().map(|p| p.mjd));
+        let mut drawable = Self { points, fluxes, channels, unit, left_out, visits, is_relative: false };
         if options.light_curve == LightCurveQuantity::Relative {
             drawable.make_relative(options.use_magnitude);
         }
@@ -233,7 +239,7 @@ impl Drawable {
     /// Divides the values of the light curve by the source's own smooth spectrum, where that is
     /// bright enough for it.
     fn make_relative(&mut self, use_magnitude: bool) {
-        let spectrum = SmoothSpectrum::new(&self.fluxes, &visits(self.points.iter().map(|p| p.mjd)));
+        let spectrum = SmoothSpectrum::new(&self.fluxes, &self.visits);
         if spectrum.len() < LEAST_FOR_RELATIVE {
             return;
         }
@@ -254,8 +260,9 @@ impl Drawable {
         }
     }
 
-    /// Points that the light curve does not show, for the spectrum is too faint there.
-    pub(super) fn too_faint(&self) -> usize {
+    /// Points that the light curve does not show: the spectrum is too faint there, or has too few
+    /// points nearby.
+    pub(super) fn not_compared(&self) -> usize {
         self.points.iter().filter(|p| p.relative.at.is_nan()).count()
     }
 
@@ -292,18 +299,18 @@ impl Drawable {
         padded_log(points.chain(means), options.ylim_padding_fraction)
     }
 
-    /// The range of the values in the spectrum, with means of channels and points far below zero
-    /// inside.
+    /// The range of the values in the spectrum, with means of channels inside.
     pub(super) fn spectrum_values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
         let means =
             self.channels.means.iter().flat_map(|(_, mean)| [mean.at - mean.error, mean.at + mean.error]);
-        self.values(|p| p.value, means.chain(self.far_negative()), options)
+        self.values(|p| p.value, means, self.far_negative(), options)
     }
 
     /// The range of the values in the light curve; relative to the spectrum, what is far below zero
     /// would hide all else.
     pub(super) fn relative_values(&self, options: &LightCurveOptions) -> Result<[f64; 2], PlotError> {
-        self.values(|p| p.relative, self.far_negative().filter(|_| !self.is_relative), options)
+        let far = self.far_negative().filter(|_| !self.is_relative);
+        self.values(|p| p.relative, std::iter::empty(), far, options)
     }
 
     /// The values of points far below zero.
@@ -311,12 +318,14 @@ impl Drawable {
         self.points.iter().filter(|p| p.class == PointClass::FarNegative).map(|p| p.value.at)
     }
 
-    /// A range of values, by percentiles of what is drawn, with `others` inside, and detections
-    /// where that makes it no longer than three times.
+    /// A range of values, by percentiles of what is drawn, with `others` inside, detections where
+    /// that makes it no longer than three times, and what lies `far` below zero where it leaves the
+    /// rest a quarter of the axis: one such value must not hide all others.
     fn values(
         &self,
         of: fn(&DrawablePoint) -> DrawnValue,
         others: impl Iterator<Item = f64>,
+        far: impl Iterator<Item = f64>,
         options: &LightCurveOptions,
     ) -> Result<[f64; 2], PlotError> {
         let (low, high) = (options.ylim_percentile_min, options.ylim_percentile_max);
@@ -333,8 +342,10 @@ impl Drawable {
         let near = (low - (high - low))..=(high + (high - low));
         let detected = self.points.iter().filter(|p| p.class == PointClass::Detected).map(|p| of(p).at);
         let detected = detected.filter(|at| near.contains(at));
-        let inside = detected.chain(others);
-        let range = inside.fold([low, high], |[low, high], at| [low.min(at), high.max(at)]);
+        let enclose = |[low, high]: [f64; 2], at: f64| [low.min(at), high.max(at)];
+        let [low, high] = detected.chain(others).fold([low, high], enclose);
+        let lowest = low - LONGEST_BELOW * (high - low);
+        let range = far.filter(|at| *at >= lowest).fold([low, high], enclose);
         checked("values", widened(range, options.ylim_padding_fraction))
     }
 }

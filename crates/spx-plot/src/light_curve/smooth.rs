@@ -16,6 +16,9 @@ const FEWEST: usize = 4;
 const CLIP: f64 = 3.0;
 /// Where all points of a neighborhood are brighter than so many errors, the line is a power law.
 const BRIGHT: f64 = 3.0;
+/// A scatter is larger than by chance where its sum of squares lies so many of its standard
+/// deviations above what errors make.
+const CHANCE: f64 = 3.0;
 /// How often the spectrum and the brightness of each visit are found from each other.
 const ROUNDS: usize = 3;
 
@@ -23,12 +26,18 @@ const ROUNDS: usize = 3;
 pub(super) struct SmoothSpectrum(Vec<SmoothedPoint>);
 
 #[derive(Clone, Copy)]
-struct SmoothedPoint {
+pub(super) struct SmoothedPoint {
     /// ln(wavelength).
     x: f64,
     flux: f64,
     weight: f64,
     visit: usize,
+}
+
+impl SmoothedPoint {
+    pub(super) fn new(p: &MeasuredFlux) -> Self {
+        Self { x: ln(p.wavelength), flux: p.flux, weight: p.error.powi(-2), visit: 0 }
+    }
 }
 
 /// The spectrum at a wavelength \[uJy\], with its standard deviation.
@@ -44,10 +53,8 @@ impl SmoothSpectrum {
         let mut kept: Vec<SmoothedPoint> = fluxes
             .iter()
             .map(|p| SmoothedPoint {
-                x: ln(p.wavelength),
-                flux: p.flux,
-                weight: p.error.powi(-2),
                 visit: visits.partition_point(|[_, last]| *last < p.mjd),
+                ..SmoothedPoint::new(p)
             })
             .filter(|p| p.x.is_finite() && p.weight.is_finite() && p.weight > 0.0)
             .collect();
@@ -149,18 +156,19 @@ impl SmoothSpectrum {
 }
 
 /// A line by weighted least squares, seen from a place; level where the points lie at one.
-struct FittedLine {
+pub(super) struct FittedLine {
     from: f64,
-    weight: f64,
-    mean: f64,
-    flux: f64,
+    /// The sum of the weights, the mean place from there and the mean flux.
+    pub(super) weight: f64,
+    pub(super) mean: f64,
+    pub(super) flux: f64,
     slope: f64,
     /// Of the slope.
     variance: f64,
 }
 
 impl FittedLine {
-    fn new(points: &[SmoothedPoint], from: f64) -> Self {
+    pub(super) fn new(points: &[SmoothedPoint], from: f64) -> Self {
         let sum = |of: &dyn Fn(&SmoothedPoint) -> f64| points.iter().map(|p| p.weight * of(p)).sum::<f64>();
         let weight = sum(&|_| 1.0);
         let (mean, flux) = (sum(&|p| p.x - from) / weight, sum(&|p| p.flux) / weight);
@@ -172,6 +180,15 @@ impl FittedLine {
 
     fn at(&self, x: f64) -> f64 {
         self.flux + self.slope * (x - self.from - self.mean)
+    }
+
+    /// How many times wider the points scatter about the line than their errors say; 1 where that
+    /// may be chance.
+    pub(super) fn excess(&self, points: &[SmoothedPoint]) -> f64 {
+        let freedom = points.len().saturating_sub(2) as f64;
+        let squares = points.iter().map(|p| (p.flux - self.at(p.x)).powi(2) * p.weight).sum::<f64>();
+        let by_chance = freedom + CHANCE * (2.0 * freedom).sqrt();
+        if freedom > 0.0 && squares > by_chance { (squares / freedom).sqrt() } else { 1.0 }
     }
 
     /// Standard deviation at the place.

@@ -4,7 +4,7 @@ use super::*;
 use crate::canvas::{CanvasShape, INK, Rect};
 use crate::colormap::{Rgb, luminance};
 use crate::testing::{Picture, assert_texts_are_free};
-use points::{DrawablePoint, PointClass};
+use points::{DrawablePoint, DrawnValue, PointClass};
 use spx_core::elementary::{exp, powf};
 
 /// SplitMix64 (Steele et al. 2014), numbers in [0, 1).
@@ -46,6 +46,16 @@ fn figure(points: Vec<LightCurvePoint>) -> LightCurveFigure {
         points,
         options: LightCurveOptions::default(),
     }
+}
+
+/// The title counts the measurements that the wavelengths of the figure leave.
+#[test]
+fn the_title_counts_what_is_shown() {
+    let mut figure = figure(source(300, 500.0));
+    (figure.options.wavelength_min, figure.options.wavelength_max) = (Some(2.0), Some(3.0));
+    let inside = figure.points.iter().filter(|p| (2.0..=3.0).contains(&p.wavelength)).count();
+    let title = texts(&figure).into_iter().find(|text| text.starts_with("A source")).unwrap();
+    assert!(title.contains(&format!(", {inside} measurements")), "{title}");
 }
 
 fn texts(figure: &LightCurveFigure) -> Vec<String> {
@@ -157,6 +167,18 @@ fn a_flux_far_below_zero_is_shown_where_it_is() {
         assert_eq!(lines(&canvas, INK).iter().filter(|line| is_there(line)).count(), 1);
         assert!(texts(&figure).contains(&"below −5σ (1)".to_owned()));
     }
+    // A wild one stands at the edge, and the others stay as they are.
+    let range = |figure: &LightCurveFigure| {
+        let Panels { spectrum, .. } = panels(figure).1;
+        (spectrum.y(0.0) - spectrum.y(300.0)) / spectrum.inside.height()
+    };
+    let before = range(&figure);
+    figure.points[8] = LightCurvePoint { flux: -1e6, error: 20.0, flagged: false, ..figure.points[8] };
+    assert!((range(&figure) / before - 1.0).abs() < 0.05, "{} {before}", range(&figure));
+    let texts = texts(&figure);
+    assert!(
+        texts.contains(&"below −5σ (2)".to_owned()) && texts.iter().any(|t| t.starts_with("off an axis"))
+    );
 }
 
 /// A star whose flux changes by 30 % from visit to visit; its spectrum varies by a factor of five.
@@ -184,7 +206,7 @@ fn the_light_curve_shows_variation_and_not_the_spectrum() {
     // Bright enough at short wavelengths only: these are compared, the others are counted.
     let steep = |p: LightCurvePoint| LightCurvePoint { flux: p.flux * powf(p.wavelength, -6.0), ..p };
     let drawable = Drawable::new(&figure(source(400, 500.0).into_iter().map(steep).collect())).unwrap();
-    let untold = drawable.too_faint();
+    let untold = drawable.not_compared();
     assert!(drawable.is_relative && (100..350).contains(&untold), "{untold}");
     let shown = drawable.points.iter().filter(|p| !p.relative.at.is_nan());
     assert!(shown.filter(|p| p.class != PointClass::Flagged).all(|p| p.wavelength < 3.0));
@@ -237,6 +259,36 @@ fn channel_means_follow_the_spectrum() {
     assert!((0.7..1.4).contains(&width), "pulls of width {width}");
     let few = Drawable::new(&figure(source(40, 800.0))).unwrap();
     assert!(few.channels.means.is_empty());
+}
+
+/// The means of a steep spectrum have the errors of its points; those of a source whose visits
+/// differ have errors that tell so, and lie between them.
+#[test]
+fn means_of_a_variable_source_have_its_scatter() {
+    let mut random = Random(5);
+    let mut of_change = |change: f64| {
+        let mut points: Vec<LightCurvePoint> = source(900, 20_000.0);
+        for p in &mut points {
+            let spectrum = 20_000.0 * powf(p.wavelength, -2.0);
+            p.error = 0.002 * spectrum;
+            let factor = if p.mjd > 60_900.0 { 1.0 + change } else { 1.0 - change };
+            (p.flux, p.flagged) = (factor * spectrum + p.error * random.noise(), false);
+        }
+        let means = Drawable::new(&figure(points)).unwrap().channels.means;
+        let relative = |(wavelength, mean): &(f64, DrawnValue)| {
+            // In mJy.
+            let spectrum = 20.0 * powf(*wavelength, -2.0);
+            (mean.at / spectrum - 1.0, mean.error / spectrum)
+        };
+        means.iter().map(relative).collect::<Vec<_>>()
+    };
+    let level = of_change(0.0);
+    assert!(
+        level.len() > 50 && level.iter().filter(|(_, error)| *error < 0.002).count() * 10 > 9 * level.len()
+    );
+    let varying = of_change(0.2);
+    let honest = varying.iter().filter(|(off, error)| off.abs() < 3.0 * error).count();
+    assert!(honest * 5 > 4 * varying.len(), "{honest} of {}", varying.len());
 }
 
 #[test]

@@ -64,6 +64,27 @@ fn texts_are_free_in_every_size() {
     }
 }
 
+/// Each coordinate has two numbers somewhere, also where images are little wider than one.
+#[test]
+fn numbers_tell_the_scale_of_small_images() {
+    for (count, step) in [(17, 0.0017), (17, 0.0005), (9, 0.003), (4, 0.0009), (12, 0.004)] {
+        let planes: Vec<Array2<f32>> = (0..count).map(|_| Array2::zeros((78, 78))).collect();
+        let sky = |x: f64, y: f64| [214.0 - step * x, 11.43 + step * y];
+        let mut figure = figure(&planes);
+        figure.sky = Some(&sky);
+        let canvas = draw(&figure).unwrap();
+        assert_texts_are_free(&canvas, &format!("{count} {step}"));
+        // Right ascensions are as wide as the smallest fields.
+        for (mark, least) in [('ʰ', if step > 0.001 { 2 } else { 1 }), ('°', 2)] {
+            let mut labels: Vec<&str> =
+                canvas.text_boxes().map(|(text, _)| text).filter(|text| text.contains(mark)).collect();
+            labels.sort_unstable();
+            labels.dedup();
+            assert!(labels.len() >= least, "{count} {step}: {labels:?}");
+        }
+    }
+}
+
 #[test]
 fn bar_compass_and_names_stand_over_the_first_image_alone() {
     let planes: Vec<Array2<f32>> = (0..4).map(|_| Array2::zeros((50, 50))).collect();

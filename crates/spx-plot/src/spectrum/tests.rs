@@ -183,6 +183,33 @@ fn a_legend_hides_no_data() {
     }
 }
 
+/// Bars that leave the frame hide no less than points do, and names have one size.
+#[test]
+fn a_legend_hides_no_bar() {
+    let names = ["one", "a name that is as long as the frame is wide, and longer than that by a lot"];
+    let spectra = names.map(|name| {
+        let points = (0..60).map(|k| point(0.8 + 0.07 * f64::from(k), 1.0 + f64::from(k % 7), 90.0));
+        spectrum(name, points.collect())
+    });
+    let mut figure = SpectrumFigure::new(spectra.to_vec());
+    figure.flux_range = Some([0.0, 10.0]);
+    let canvas = draw(&figure).unwrap();
+    let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), 0.0, &Style::new(figure.size));
+    let names: Vec<Rect> = canvas
+        .text_boxes()
+        .filter(|(text, _)| *text == "one" || text.ends_with('…'))
+        .map(|(_, area)| area)
+        .collect();
+    assert_eq!(names.len(), 2);
+    assert!((names[0].height() - names[1].height()).abs() < 1e-9, "{names:?}");
+    let bars = canvas.shapes.iter().filter_map(|shape| match shape {
+        CanvasShape::Line(points, ..) => points.iter().map(|p| p[0]).reduce(f64::max),
+        _ => None,
+    });
+    let right = bars.filter(|x| *x < panel.inside.right).fold(0.0, f64::max);
+    assert!(names.iter().all(|name| name.left > right), "beside the frame: {names:?} {right}");
+}
+
 #[test]
 fn more_spectra_than_colors_have_other_marks() {
     assert_eq!(look(0).0, look(6).0);
@@ -200,12 +227,20 @@ fn logarithmic_axes_count_what_they_leave_out() {
     figure.flux_range = Some([1.0, 1e4]);
     let canvas = draw(&figure).unwrap();
     assert_texts_are_free(&canvas, "logarithmic");
-    assert!(canvas.text_boxes().any(|(text, _)| text == "1 not above 0 left out"));
+    assert!(canvas.text_boxes().any(|(text, _)| text == "1 not above 0"));
     let panel = panel(&canvas, &figure, &Ranges::of(&figure).unwrap(), 0.0, &Style::new(figure.size));
     let Rect { left, right, top, bottom } = panel.inside;
     let picture = Picture::decode(&render_spectrum(&figure, FigureFormat::Png).unwrap());
     assert_eq!(picture.near((left + right) / 2.0, (top + bottom) / 2.0), COLORS[0]);
     assert_eq!(picture.near(right - 3.0, bottom - 30.0), [0xff; 3], "no bar of the negative point");
+    assert_ne!(picture.near(right, bottom - 3.0), [0xff; 3], "its arrowhead");
+    let heads = canvas.shapes.iter().filter(|shape| match shape {
+        CanvasShape::Line(points, _, color) => {
+            *color == COLORS[0] && points.iter().all(|p| p[1] > bottom - 12.0)
+        }
+        _ => false,
+    });
+    assert_eq!(heads.count(), 1);
     figure.flux_range = Some([-1.0, 5.0]);
     assert!(matches!(draw(&figure), Err(PlotError::Limits { .. })));
     figure.flux_range = None;

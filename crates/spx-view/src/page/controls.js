@@ -1,7 +1,7 @@
 // Buttons and fields: which cube is shown, how the image looks, the layers over it, catalogs, going to a position.
 
 import { unitOf } from "./overlay.js";
-import { attempt, element, say } from "./state.js";
+import { attempt, counted, element, say } from "./state.js";
 import { parseCatalog } from "./table.js";
 import { parsePosition } from "./wcs.js";
 
@@ -301,14 +301,15 @@ export class Controls {
     element("mode").value = mode;
     element("fixed").checked = limits !== null;
     const used = limits ?? shownLimits?.[0];
-    if (used) [element("low").value, element("high").value] = used.map((v) => Number(v.toPrecision(4)));
+    // A plane without data has none.
+    [element("low").value, element("high").value] = used?.map((v) => Number(v.toPrecision(4))) ?? ["", ""];
     element("unit").textContent = unitOf(this.state);
     for (const name of TOOLS) element(`tool-${name}`).setAttribute("aria-pressed", String(tool === name));
     element("overlay").dataset.tool = tool;
     for (const id of ["blink", "auto-blink"]) element(id).disabled = pinned === null;
     element("auto-blink").setAttribute("aria-pressed", String(blinking));
     const { file, detector, shape: [nz, ny, nx] } = this.cube;
-    element("title").textContent = `${file} · ${detector} · ${nx} × ${ny} pixels, ${nz} planes`;
+    element("title").textContent = `${file} · ${detector} · ${nx} × ${ny} pixels, ${counted(nz, "plane")}`;
   }
 
   /** Light becomes dark and back; at first it is as the system has it. */

@@ -48,7 +48,16 @@ export class Overlay {
     if (state.cross) this.drawCross(context, picture.toScreen(state.cross));
     this.drawScaleBar(context);
     this.drawCompass(context);
-    if (state.mode !== "colors" && state.shownLimits?.[0]) this.drawColorBar(context);
+    if (state.mode === "colors" || !state.shownLimits) return;
+    if (state.shownLimits[0]) this.drawColorBar(context);
+    else this.drawNoData(context);
+  }
+
+  drawNoData(context) {
+    const { width, height } = this.picture;
+    context.textAlign = "center";
+    this.text(context, "no data", width / 2, height / 2);
+    context.textAlign = "left";
   }
 
   drawGrid(context, inside) {
@@ -88,6 +97,12 @@ export class Overlay {
     context.fillText(words, x, y);
   }
 
+  /** A name right of a place, or left of it where the image ends. */
+  label(context, words, [x, y], away, color = INK) {
+    const width = context.measureText(words).width;
+    this.text(context, words, x + away + width > this.picture.width ? x - away - width : x + away, y, color);
+  }
+
   /** Strokes the outline of a region; of a point, its pixel. */
   drawOutline(context, region, color, dashed = false) {
     const { picture } = this;
@@ -124,7 +139,7 @@ export class Overlay {
     }
     const [sx, sy] = picture.toScreen(at);
     const reach = Math.max((reachOf(region) / this.tan.pixelSide(...at)) * picture.scale, 4) * 0.71;
-    this.text(context, label, sx + reach + 6, sy - reach - 5);
+    this.label(context, label, [sx, sy - reach - 5], reach + 6);
     if (!selected) return;
     handles(region).forEach((sky, k) => {
       const pixel = this.tan.toPixel(...sky);
@@ -156,7 +171,7 @@ export class Overlay {
     }
     this.stroke(context, "#7df0ff", 1.5);
     if (inSight.length > MOST_LABELS) return;
-    for (const [sx, sy, label] of inSight) this.text(context, label, sx + 10, sy + 4, "#c9f8ff");
+    for (const [sx, sy, label] of inSight) this.label(context, label, [sx, sy + 4], 10, "#c9f8ff");
   }
 
   drawCross(context, [sx, sy]) {
@@ -230,9 +245,13 @@ export class Overlay {
       context.fillRect(x, y + k, width, 1.5);
     }
     context.textAlign = "right";
-    this.text(context, shortNumber(high), x - 6, y + 9);
-    this.text(context, shortNumber(low), x - 6, y + height);
-    this.text(context, unitOf(state), x - 6, y + height / 2 + 4);
+    for (const [words, at] of [[shortNumber(high), y + 9], [shortNumber(low), y + height], [unitOf(state), y + height / 2 + 4]]) {
+      // Names of objects do not show through the numbers.
+      const wide = context.measureText(words).width;
+      context.fillStyle = SHADE;
+      context.fillRect(x - 9 - wide, at - 11 * size, wide + 6, 15 * size);
+      this.text(context, words, x - 6, at);
+    }
     context.textAlign = "left";
   }
 }

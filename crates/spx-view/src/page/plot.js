@@ -345,7 +345,7 @@ export class Plot {
     const { left, right, top, bottom } = this.box;
     context.fillStyle = this.ink("text-soft");
     context.textAlign = "center";
-    context.fillText("Click on the image, or draw a region, for a spectrum", (left + right) / 2, (top + bottom) / 2);
+    context.fillText("Click on the image, or draw a region, for a spectrum", (left + right) / 2, top + 0.3 * (bottom - top));
     context.textAlign = "left";
   }
 

@@ -130,6 +130,11 @@ export async function attempt(task, kind = "task") {
 const STAY = { note: 5000, failure: 12_000 };
 let leaving = 0;
 
+/** `1 plane`, `2 planes`. */
+export function counted(count, what) {
+  return count === 1 ? `1 ${what}` : `${count} ${what}s`;
+}
+
 /** Tells the user something, in the line that screen readers follow; it fades by itself. */
 export function say(text, failed = false, kind = "task") {
   const line = element("message");

@@ -1,6 +1,6 @@
 // The wavelength axis: slider, play, and the strip above the slider, which shows how many images made each plane.
 
-import { element } from "./state.js";
+import { counted, element } from "./state.js";
 
 /** Time of a plane while playing [ms]. */
 const FRAME = 220;
@@ -54,17 +54,19 @@ export class Wavelength {
     element("slider").value = String(z);
     const words = `${center.toFixed(4)} µm, plane ${z} of ${this.cube.shape[0]}`;
     element("slider").setAttribute("aria-valuetext", words);
-    element("plane").replaceChildren(
-      Object.assign(document.createElement("strong"), { textContent: `${center.toFixed(4)} µm` }),
-      this.subtitle(mode, z),
-    );
-    if (mode === "mean" || mode === "line") element("plane").firstChild.textContent = this.state.range.map((v) => v.toFixed(3)).join("–") + " µm";
+    const plane = `${center.toFixed(4)} µm`;
+    const [title, subtitle] = this.titles(mode, z, plane);
+    element("plane").replaceChildren(Object.assign(document.createElement("strong"), { textContent: title }), subtitle);
     this.drawStrip();
   }
 
-  subtitle(mode, z) {
-    const words = { colors: "three colors", mean: "mean of planes", line: "line over continuum" };
-    return words[mode] ?? `plane ${z} of 0–${this.cube.shape[0] - 1}, ${this.cube.images[z]} images`;
+  /** What the image shows, and more about it; over three colors the value at the pointer is that of a plane. */
+  titles(mode, z, plane) {
+    if (mode === "colors") return ["three colors", `value: plane ${z}, ${plane}`];
+    const number = this.cube.shape[0] > 1 ? `plane ${z} of 0–${this.cube.shape[0] - 1}` : "1 plane";
+    if (mode === "plane") return [plane, `${number}, ${counted(this.cube.images[z], "image")}`];
+    const range = `${this.state.range.map((v) => v.toFixed(3)).join("–")} µm`;
+    return [range, mode === "mean" ? "mean of planes" : "line over continuum"];
   }
 
   drawStrip() {

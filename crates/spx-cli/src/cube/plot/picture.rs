@@ -23,8 +23,8 @@ use crate::ui;
 pub(super) struct Picture {
     detector: String,
     wcs: CelestialWcs,
-    /// `[ny, nx]`.
-    shape: [usize; 2],
+    /// `[nz, ny, nx]`.
+    shape: [usize; 3],
     content: Content,
 }
 
@@ -66,8 +66,8 @@ const MONTAGE_SIDE: usize = 600;
 impl Picture {
     pub(super) fn read(args: &PlotArgs, cube: &mut CubeFile) -> Result<Self, Failure> {
         let wcs = cube_celestial(&args.file, cube)?;
-        let [_, ny, nx] = cube.shape();
-        Ok(Self { detector: cube_detector(cube), wcs, shape: [ny, nx], content: Content::read(args, cube)? })
+        let shape = cube.shape();
+        Ok(Self { detector: cube_detector(cube), wcs, shape, content: Content::read(args, cube)? })
     }
 
     /// Whether any pixel has data, in a composite in all colors.
@@ -94,7 +94,7 @@ impl Picture {
 
     /// The marks that lie in the image; of others it is said that they do not.
     pub(super) fn markers(&self, marks: &[Mark]) -> Vec<Marker> {
-        let [ny, nx] = self.shape;
+        let [_, ny, nx] = self.shape;
         let mut markers = Vec::new();
         for mark in marks {
             let at = self.wcs.sky_to_pixel(mark.position);
@@ -130,6 +130,8 @@ impl Picture {
                 let (what, label) = match self.content {
                     Content::Range(_, true) => (", line over its continuum".to_owned(), LINE_LABEL),
                     Content::Range(_, false) => (", mean".to_owned(), value_label(args.array)),
+                    // A mosaic has one plane, which needs no number.
+                    _ if self.shape[0] == 1 => (String::new(), value_label(args.array)),
                     _ => (format!(" (plane {})", layer.planes[0]), value_label(args.array)),
                 };
                 figure.title = format!("{}, {} µm{what}", self.detector, layer.range);

@@ -1,0 +1,82 @@
+//! `-v` tells what was chosen where the user left it open, command by command.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
+
+mod tools;
+
+use std::fs;
+
+use tempfile::tempdir;
+use tools::local::{PLACE, archive};
+use tools::{input, spx};
+
+const SEARCH: [&str; 1] = ["release newest, fields all; 6 tries, 60 s without an answer"];
+const PHOTOMETRY: [&str; 6] = [
+    "photometry: aperture, 2.5 FWHM of the psf wide; background annulus; bad flags photometry",
+    "zodiacal light: fit",
+    "pixel area: map where there is one, else local",
+    "wavelengths: those of the files, of QR2 shifted to the scale of QR3",
+    "flux corrections: none, fluxes are on the scale of each file",
+    "PSF: that of each file",
+];
+const CUBE: [&str; 4] = ["weight = ", "exclude_flags = \"photometry\"", "kernel ", "zodiacal light: fit"];
+
+#[test]
+fn what_was_chosen_is_told_to_those_who_ask_for_more() {
+    let (archive, folder) = (archive(), tempdir().unwrap());
+    let here = folder.path();
+    fs::copy(input("d3_a.fits"), here.join("image.fits")).unwrap();
+    fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let url = format!("--archive-url={}", archive.url());
+    let unity = tools::unity();
+    let (asked, unity) = (format!("archive: {}", archive.url()), tools::unity());
+    let (asked, url, unity) = (asked.as_str(), url.as_str(), unity.as_str());
+    let cutouts = "files: cutouts of 20px around 186.4536,33.5468deg; from archive; 4 at a time";
+    let of_pictures = ["--width=1", "--height=1", "--input=image.fits"];
+    let [ra, dec] = PLACE;
+    let chosen = [
+        "photometry: psf, pixels within 3 px; background nodes",
+        "zodiacal light: none",
+        "flux corrections: l3_flux_corrections_D3_unity.fits",
+    ];
+    let photometry = ["photometry", "image.fits", ra, dec];
+    let commands: [(Vec<&str>, Vec<&str>); 11] = [
+        (vec!["query", url, ra, dec], [&SEARCH[..], &[asked]].concat()),
+        (
+            vec!["download", url, ra, dec, "--cutout-size=20px", "-o=d"],
+            [&SEARCH[..], &[asked, cutouts]].concat(),
+        ),
+        (
+            vec!["run", url, ra, dec, "--cutout-size=20px", "-o=r"],
+            [&SEARCH[..], &PHOTOMETRY, &[asked, cutouts]].concat(),
+        ),
+        (photometry.to_vec(), PHOTOMETRY.to_vec()),
+        ([&photometry[..], &["--method=psf", "--background=none", unity]].concat(), chosen.to_vec()),
+        (
+            vec!["batch", "--catalog=c.csv", "--input=image.fits", "-o=b"],
+            [&PHOTOMETRY[..], &["catalog: 1 sources; tables as csv"]].concat(),
+        ),
+        (
+            [&["drizzle", "--detector=3", "-o=z", ra, dec], &of_pictures[..]].concat(),
+            [&CUBE[..], &["z_shrink = "]].concat(),
+        ),
+        ([&["mosaic", "--wave=1.6..2.4", "-o=m", ra, dec], &of_pictures[..]].concat(), CUBE.to_vec()),
+        (vec!["spectrum", "b/lightcurves/1.csv"], Vec::new()),
+        (vec!["lightcurve", "1", "b"], Vec::new()),
+        (vec!["inspect", "image.fits"], Vec::new()),
+    ];
+    for (command, expected) in commands {
+        let more = spx(here, &[&command[..], &["-v", "--threads=2"]].concat());
+        assert_eq!(more.code, Some(0), "{command:?}: {}", more.stderr);
+        assert!(more.stderr.contains("threads: 2, as asked for\n"), "{command:?}: {}", more.stderr);
+        if let Some(out) = command.iter().find_map(|word| word.strip_prefix("-o=")) {
+            fs::rename(here.join(out), here.join(format!("{out}_verbose"))).unwrap();
+        }
+        let again = spx(here, &command);
+        assert_eq!(again.code, Some(0), "{command:?}: {}", again.stderr);
+        assert!(!again.stderr.contains("threads: "), "{}", again.stderr);
+        for line in expected {
+            assert!(more.stderr.contains(line), "{command:?}: `{line}` is not in\n{}", more.stderr);
+            assert!(!again.stderr.contains(line), "{command:?}: {line}");
+        }
+    }
+}
