@@ -18,6 +18,8 @@ import sys
 import time
 from pathlib import Path
 
+# Sources of the catalog, spread evenly over the frames.
+SOURCES = 10_000
 REGION = ["--grid=hp7", "--ra=186.4536", "--dec=33.5468", "--radius=0.05", "--detectors=2,3"]
 
 
@@ -35,8 +37,9 @@ def rows(path):
 
 
 def digests(survey):
-    """SHA-256 of all cubes and sums."""
-    files = sorted([*survey.glob("out/*"), *survey.glob("sums/*")])
+    """SHA-256 of all cubes, mosaics, sums, parts of the light curves and files of the HiPS."""
+    wanted = ("out/*", "sums/*", "catalog/dataset/*/*/*/*.parquet", "hips/Moc.fits", "hips/Norder*/**/*.*")
+    files = sorted(file for pattern in wanted for file in survey.glob(pattern))
     return {str(file.relative_to(survey)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
@@ -47,6 +50,14 @@ class ToySurvey:
         self.spx, self.folder = spx, folder
         run(spx, "simulate", "-q", "--ra=186.4536", "--dec=33.5468", "--detectors=D2,D3", "--exposures=24", "--size=600",
             "--stars=200", "-o", folder / "frames")
+        catalog = folder / "catalog.csv"
+        rng = random.Random(20)
+        places = (f"{k},{186.4536 + rng.uniform(-0.6, 0.6)},{33.5468 + rng.uniform(-0.5, 0.5)}\n" for k in range(SOURCES))
+        catalog.write_text("id,ra,dec\n" + "".join(places))
+        (folder / "batch.toml").write_text(f'catalog = "{catalog}"\n')
+        (folder / "mosaic.toml").write_text("channel = 8\n")
+        # Two weeks must not choose how bright the pictures of three are.
+        (folder / "hips.toml").write_text('wave = "1.9..2.1"\norder = 4\ncut = "0..1"\n')
         reference = folder / "reference"
         self.plan(reference, folder / "frames")
         by_time = sorted(rows(reference / "frames.tsv"), key=lambda row: float(row["mjd"]))
@@ -60,10 +71,14 @@ class ToySurvey:
         self.seconds = time.monotonic() - start
         self.expected = digests(reference)
         self.jobs = len(rows(reference / "jobs.tsv"))
-        print(f"{self.jobs} jobs of {len(by_time)} frames: {self.seconds:.1f} s in one process, {len(self.expected)} files")
+        measured = sum(int(line.rsplit(",", 1)[1]) for line in (reference / "catalog/partition_info.csv").read_text().split()[1:])
+        print(f"{self.jobs} jobs of {len(by_time)} frames and {SOURCES} sources: {self.seconds:.1f} s in one process, {len(self.expected)} "
+              f"files, {measured} rows of light curves")
 
     def plan(self, survey, frames):
-        run(self.spx, "-q", "survey", "plan", *REGION, "-o", survey, "--input", frames)
+        # A week has eight frames of a detector: two jobs of photometry.
+        run(self.spx, "-q", "survey", "plan", *REGION, "--photometry", self.folder / "batch.toml", "--group=4",
+            "--mosaic", self.folder / "mosaic.toml", "--hips", self.folder / "hips.toml", "-o", survey, "--input", frames)
 
 
 def descendants(pid):
@@ -85,10 +100,12 @@ def descendants(pid):
 
 
 def is_job(pid, survey):
+    """It is `spx ... survey do SURVEY ...` itself, not a shell around it."""
     try:
-        return str(survey).encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
+    return b"do" in words and str(survey).encode() in words
 
 
 def killed(command, survey, kills, rng, before=None, **options):
@@ -102,7 +119,7 @@ def killed(command, survey, kills, rng, before=None, **options):
             while engine.poll() is None:
                 time.sleep(rng.uniform(0.2, 0.8))
                 left = kills - sum(done.values())
-                jobs = [pid for pid in descendants(engine.pid) if is_job(pid, survey) and is_spx(pid)]
+                jobs = [pid for pid in descendants(engine.pid) if is_job(pid, survey)]
                 if left <= 0 or engine.poll() is not None or not jobs:
                     continue
                 if rng.random() < 0.3:
@@ -115,13 +132,6 @@ def killed(command, survey, kills, rng, before=None, **options):
                     kill(rng.choice(jobs))
         if engine.returncode == 0:
             return done
-
-
-def is_spx(pid):
-    try:
-        return Path(f"/proc/{pid}/comm").read_text().strip() == "spx"
-    except OSError:
-        return False
 
 
 def kill(pid):
@@ -151,9 +161,13 @@ def engine(name, toy, command, kills, before=None, **options):
     print(f"{name}: {total['job']} jobs and {total['engine']} engines killed, the same bytes: {same}; nothing to do: {again:.1f} s")
     leftovers = [str(path) for path in survey.glob("*/*") if path.parent.name in ("work", "failed")]
     leftovers += [str(path) for path in survey.glob("*/.*")]
+    leftovers += [str(path) for path in survey.glob("catalog/dataset/*/*/*/.*") if path.name != ".lock"]
     if leftovers:
         print(f"{name}: left over: {leftovers}")
-    return same and not leftovers
+    all_killed = sum(total.values()) == kills
+    if not all_killed:
+        print(f"{name}: it ended before {kills} kills")
+    return same and all_killed and not leftovers
 
 
 def terminated(toy):

@@ -10,6 +10,7 @@ mod fits;
 mod ipac;
 mod parquet;
 mod shape;
+mod sorted;
 mod source;
 mod text;
 mod votable;
@@ -24,6 +25,7 @@ use spx_core::sky::Position;
 
 pub use columns::CatalogOptions;
 pub use shape::CatalogShape;
+pub use sorted::{CatalogCircle, NearSources, SortedCatalog};
 use source::CatalogFormat;
 use source::CatalogSource;
 

@@ -23,7 +23,7 @@ use parquet::file::metadata::{KeyValue, ParquetMetaData, RowGroupMetaData, Sorti
 use parquet::file::properties::WriterProperties;
 use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use spx_core::columns::ColumnKind;
@@ -317,6 +317,18 @@ impl Read {
             Self::Truth(cells) => BatchValue::Logical(cells[row].unwrap_or_default()),
         })
     }
+}
+
+/// Writes the next column, which has no nulls.
+pub(crate) fn put<T: DataType>(
+    group: &mut SerializedRowGroupWriter<'_, File>,
+    values: &[T::T],
+) -> Result<(), ParquetError> {
+    if let Some(mut writer) = group.next_column()? {
+        writer.typed::<T>().write_batch(values, None, None)?;
+        writer.close()?;
+    }
+    Ok(())
 }
 
 /// The next `count` values of a column that is no list, `None` for nulls; `present` is the level of

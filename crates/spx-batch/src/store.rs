@@ -21,7 +21,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use parquet::file::reader::FileReader as _;
-use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
+use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 use spx_core::atomic::{self, AtomicFile};
 use spx_core::sky::Position;
@@ -29,6 +29,7 @@ use spx_core::sky::Position;
 use spx_votable::{ArraySize, VoTableColumn, VoTableType, VoTableWriter};
 
 use crate::BatchError;
+use crate::columnar::put;
 use crate::row::COLUMNS;
 use compact::PARTS;
 use read::open;
@@ -40,12 +41,13 @@ mod waiting;
 
 pub use compact::CompactedStore;
 pub use read::RetrievedMeasurement;
-pub use waiting::{StoredOrder, WaitingExposure, WaitingRows};
+pub(crate) use waiting::store_order;
+pub use waiting::{WaitingExposure, WaitingRows};
 
 /// Order of the cells of the directories.
 const ORDER: u8 = 5;
 /// Order of the cells of the column `_healpix_29`.
-const FINE_ORDER: u8 = 29;
+pub(crate) const FINE_ORDER: u8 = 29;
 /// Rows of a row group.
 const GROUP: usize = 1 << 17;
 /// Numbers of a measurement in single precision, in the order of their columns.
@@ -133,8 +135,9 @@ impl LightCurveStore {
     }
 
     /// Writes a part: a file in the directory of each cell in which it has rows, which replaces one
-    /// of the same name. `ids` and `positions` are those of the sources by their numbers. Gives the
-    /// cells with their numbers of rows. Memory is that of a row group.
+    /// of the same name. `ids` and `positions` are those of the sources by their numbers, which are
+    /// in the order of the store, as a [`SortedCatalog`](crate::SortedCatalog) gives them. Gives
+    /// the cells with their numbers of rows. Memory is that of a row group.
     ///
     /// # Errors
     /// What the disk reports.
@@ -142,9 +145,9 @@ impl LightCurveStore {
         &self,
         part: &str,
         exposures: Vec<WaitingExposure>,
-        (ids, positions, order): (&StoredIds, &[Position], &StoredOrder),
+        (ids, positions): (&StoredIds, &[Position]),
     ) -> Result<Vec<(u64, usize)>, BatchError> {
-        let merged = MergedExposures::new(exposures, order, positions);
+        let merged = MergedExposures::new(exposures, positions);
         let (merged, names) = merged.map_err(BatchError::io(&self.root))?;
         let (mut merged, mut cells) = (merged.peekable(), Vec::new());
         while let Some(first) = merged.next() {
@@ -255,7 +258,9 @@ impl LightCurveStore {
             ("hats_version", "v1.0".to_owned()),
         ];
         let lines: String = properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
-        let schema_file = self.root.join("dataset/_common_metadata");
+        let dataset = self.root.join("dataset");
+        fs::create_dir_all(&dataset).map_err(BatchError::io(&dataset))?;
+        let schema_file = dataset.join("_common_metadata");
         write_file(&schema_file, &mut std::iter::empty(), (ids, &[]), (&[], None))?;
         for (file, text) in [("partition_info.csv", partitions), ("hats.properties", lines)] {
             let path = self.root.join(file);
@@ -405,18 +410,6 @@ fn votable([id, observation, band]: [usize; 3]) -> String {
     writer.finish()
 }
 
-/// Writes the next column, which has no nulls.
-fn put<T: parquet::data_type::DataType>(
-    group: &mut SerializedRowGroupWriter<'_, File>,
-    values: &[T::T],
-) -> Result<(), ParquetError> {
-    if let Some(mut writer) = group.next_column()? {
-        writer.typed::<T>().write_batch(values, None, None)?;
-        writer.close()?;
-    }
-    Ok(())
-}
-
 fn properties() -> Result<WriterProperties, ParquetError> {
     let plain = |builder: WriterPropertiesBuilder, name: &str, encoding: Encoding| {
         let column = ColumnPath::from(name);
@@ -479,6 +472,23 @@ mod tests {
         StoredMeasurement { cell, target, exposure, mjd, numbers, flag: 1 << 31 | target, is_good: true }
     }
 
+    /// Sources in the order of the store, and the new number of each.
+    fn in_order(ids: &StoredIds, places: &[Position]) -> (StoredIds, Vec<Position>, Vec<u32>) {
+        let order = store_order(ids, places);
+        let numbers = order.iter().map(|(_, number)| *number as usize);
+        let kept = match ids {
+            StoredIds::Numbers(ids) => {
+                StoredIds::Numbers(numbers.clone().map(|number| ids[number]).collect())
+            }
+            StoredIds::Texts(ids) => {
+                StoredIds::Texts(numbers.clone().map(|number| ids[number].clone()).collect())
+            }
+        };
+        let mut ranks = vec![0; order.len()];
+        (0u32..).zip(numbers.clone()).for_each(|(rank, number)| ranks[number] = rank);
+        (kept, numbers.map(|number| places[number]).collect(), ranks)
+    }
+
     /// Writes rows as those of a part, each exposure's by themselves.
     fn write(
         store: &LightCurveStore,
@@ -487,19 +497,18 @@ mod tests {
         (ids, places): (&StoredIds, &[Position]),
         exposures: &[(String, String)],
     ) -> Vec<(u64, usize)> {
-        let order = StoredOrder::new(ids, places);
+        let (ids, places, ranks) = in_order(ids, places);
         let waiting = (0u32..).zip(exposures).map(|(number, name)| {
-            let of_it = || rows.iter().filter(|row| row.exposure == number);
-            let mut targets: Vec<u32> = of_it().map(|row| row.target).collect();
-            order.sort(&mut targets);
+            let of_it = rows.iter().filter(|row| row.exposure == number);
+            let mut of_it: Vec<StoredMeasurement> =
+                of_it.map(|row| StoredMeasurement { target: ranks[row.target as usize], ..*row }).collect();
+            of_it.sort_by_key(|row| row.target);
             let mut waiting = WaitingRows::new(store).unwrap();
-            for target in targets {
-                waiting.push(of_it().find(|row| row.target == target).unwrap()).unwrap();
-            }
-            let mjd = of_it().next().map_or(0.0, |row| row.mjd);
+            of_it.iter().for_each(|row| waiting.push(row).unwrap());
+            let mjd = of_it.first().map_or(0.0, |row| row.mjd);
             WaitingExposure { name: name.clone(), mjd, rows: waiting }
         });
-        store.write_part(part, waiting.collect(), (ids, places, &order)).unwrap()
+        store.write_part(part, waiting.collect(), (&ids, &places)).unwrap()
     }
 
     /// Three sources, of which the last lies in another cell of order 5, on two exposures.

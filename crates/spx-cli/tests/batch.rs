@@ -267,7 +267,7 @@ fn a_light_curve_as_table_and_as_figure() {
     assert_eq!(csv, fs::read(folder.path().join("out/lightcurves/s%201.csv")).unwrap());
     spx(folder.path(), &["lightcurve", "s 1", "out", "-o", "a.png"]).fails(2, &["a.png", "--overwrite"]);
     spx(folder.path(), &["lightcurve", "s 2", "out"]).fails(3, &["no measurement of `s 2`"]);
-    spx(folder.path(), &["lightcurve", "s 1", "nowhere"]).fails(1, &["nowhere: it has no light curves"]);
+    spx(folder.path(), &["lightcurve", "s 1", "nowhere"]).fails(2, &["nowhere has no light curves"]);
     let rows = |ids: &[&str]| {
         let run = spx(folder.path(), &[&["lightcurve"], ids, &["out", "--json"]].concat()).succeeds();
         run.json().as_array().unwrap().len()

@@ -280,10 +280,9 @@ fn light_curve(folder: &Path, id: &str, directory: &str) -> Vec<serde_json::Valu
     run.json().as_array().unwrap().clone()
 }
 
-#[test]
-fn light_curves_are_those_of_spx_batch() {
-    let folder = tempdir().unwrap();
-    let folder = folder.path();
+/// Images in `frames/`; a catalog of their sources, which have ids from 1000 on downwards, and
+/// their number.
+fn simulated(folder: &Path) -> (String, usize) {
     let simulate = ["simulate", "-q", "--ra=186.4536", "--dec=33.5468", "--detectors=D2,D3", "--stars=12"];
     let images = ["--radius=0.03", "--exposures=5", "--size=200", "-o", "frames"];
     assert_eq!(spx(folder, &[&simulate[..], &images].concat()).code, Some(0));
@@ -295,11 +294,72 @@ fn light_curves_are_those_of_spx_batch() {
         catalog.push_str(&format!("{},{},{}\n", 1000 - number, &source[2], &source[3]));
         count += 1;
     }
+    fs::write(folder.join("drizzle.toml"), "").unwrap();
+    (catalog, count)
+}
+
+/// The parts of a data set of light curves, by their paths in it.
+fn parts(survey: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let dataset = survey.join("catalog/dataset");
+    let all = walkdir::WalkDir::new(&dataset).into_iter().map(Result::unwrap);
+    let files = all.filter(|entry| entry.path().extension().is_some_and(|end| end == "parquet"));
+    let read = |entry: walkdir::DirEntry| {
+        (entry.path().strip_prefix(&dataset).unwrap().to_owned(), fs::read(entry.path()).unwrap())
+    };
+    files.map(read).collect()
+}
+
+/// A job holds only sources that its frames can reach: others make no difference to a bit, and
+/// hardly any to the memory that it asks for.
+#[test]
+fn sources_that_no_frame_reaches_make_no_difference() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let (catalog, _) = simulated(folder);
+    // The second source of an id does not count, wherever the two are.
+    let mut whole = format!("targetid,ra,dec\n-5,10,20\n{}", catalog.split_once('\n').unwrap().1);
+    whole.push_str("-5,186.4536,33.5468\n");
+    for number in 0..60_000_u32 {
+        let (ra, dec) = (f64::from(number) * 0.006, f64::from(number % 1700) / 10.0 - 85.0);
+        if !(170.0..200.0).contains(&ra) {
+            whole.push_str(&format!("{},{ra},{dec}\n", 5000 + number));
+        }
+    }
+    for (name, catalog) in [("few", &catalog), ("many", &whole)] {
+        fs::write(folder.join(format!("{name}.csv")), catalog).unwrap();
+        fs::write(folder.join(format!("{name}.toml")), format!("catalog = \"{name}.csv\"\n")).unwrap();
+        let settings = format!("--photometry={name}.toml");
+        let options = ["--detectors=2,3", settings.as_str(), "--no-cubes", "--group=3", "-o", name];
+        assert_eq!(plan(folder, &options).code, Some(0));
+        assert_eq!(spx(folder, &["survey", "do", name, "-q"]).code, Some(0));
+    }
+    let (few, many) = (parts(&folder.join("few")), parts(&folder.join("many")));
+    assert_eq!(few.keys().collect::<Vec<_>>(), many.keys().collect::<Vec<_>>());
+    assert!(few == many && few.len() >= 4);
+    let memory = |name: &str| -> u64 {
+        let jobs = table(&fs::read_to_string(folder.join(name).join("jobs.tsv")).unwrap().replace('\t', ","));
+        jobs.iter().map(|job| job["mem_mb"].parse::<u64>().unwrap()).max().unwrap()
+    };
+    // Whole row groups count.
+    assert!(memory("many") <= memory("few") + 5, "{} {}", memory("few"), memory("many"));
+    // The copy of the catalog is what jobs and light curves read.
+    fs::remove_file(folder.join("many.csv")).unwrap();
+    assert!(!light_curve(folder, "1000", "many").is_empty());
+    fs::remove_file(folder.join("few/sources.parquet")).unwrap();
+    fs::remove_dir_all(folder.join("few/done")).unwrap();
+    let run = spx(folder, &["survey", "do", "few", "-q"]);
+    assert!(run.code == Some(1) && run.stderr.contains("sources.parquet"), "{}", run.stderr);
+}
+
+#[test]
+fn light_curves_are_those_of_spx_batch() {
+    let folder = tempdir().unwrap();
+    let folder = folder.path();
+    let (catalog, count) = simulated(folder);
     fs::write(folder.join("c.csv"), &catalog).unwrap();
     fs::write(folder.join("batch.toml"), "catalog = \"c.csv\"\n").unwrap();
     let run = spx(folder, &["batch", "-q", "--config=batch.toml", "--input=frames", "-o", "batch"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);
-    fs::write(folder.join("drizzle.toml"), "").unwrap();
     let options = ["--detectors=2,3", "--photometry=batch.toml", "--no-cubes", "--group=3"];
     let planned = plan(folder, &options).json();
     assert_eq!((&planned["jobs"], &planned["listed"]), (&4.into(), &10.into()), "{planned}");

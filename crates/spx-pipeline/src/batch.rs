@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::{Listener, PipelineError};
 
 pub use extract::ImageReport;
-pub use part::{PartMaker, PartReport, stored_light_curve};
+pub use part::{PartMaker, PartReport, sort_catalog, stored_light_curve};
 pub use settings::BatchConfig;
 pub use sources::MissingSources;
 pub use spectra::spectrum_of_rows;

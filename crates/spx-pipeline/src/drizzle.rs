@@ -28,16 +28,17 @@ pub use finalize::{FinalizeRequest, finalize};
 pub use grid::{GridFrame, GridProjection, GridSettings};
 pub(crate) use job::needed_memory;
 pub use memory::MemoryRefusal;
+pub(crate) use mosaic::sees;
 pub use mosaic::{MosaicConfig, WaveRange};
 pub use report::{CubeReport, DrizzleReport, InputReport};
 pub use resampling::{
     BackgroundMatching, ErrorPlane, OptionalPlane, PixelWeighting, ResamplingSettings, VarianceCombination,
 };
-pub(crate) use run::drizzle_mean;
 pub use run::{
     download_observations, drizzle, drizzle_detector, forecast_drizzle, forecast_mosaic, mosaic,
     query_observations, resume_drizzle, resume_mosaic,
 };
+pub(crate) use run::{drizzle_mean, mosaic_memory};
 pub use settings::{
     CubeChannels, DrizzleConfig, DrizzleProduct, KnownExposures, MemorySettings, OutputCompression,
     OutputSettings, PixelSettings, RegionSettings, SamplingSettings,

@@ -25,6 +25,7 @@ mod hierarchy;
 mod picture;
 mod properties;
 mod settings;
+mod shared;
 mod tile;
 
 use std::fs;
@@ -35,6 +36,7 @@ use serde::Serialize;
 
 pub use picture::PixelCut;
 pub use settings::HipsConfig;
+pub(crate) use shared::{SharedHips, cell_memory, cells_of, prepare};
 pub use tile::HipsTile;
 
 use self::hierarchy::HipsLevels;

@@ -406,6 +406,23 @@ pub(crate) fn wait_for_lock(path: &Path, listener: &dyn Listener) -> Result<Opti
     }
 }
 
+/// Locks a directory or a file together with others who do so, where the system can; who locks it
+/// alone is waited for.
+///
+/// # Errors
+/// Interrupted.
+pub(crate) fn share_lock(path: &Path, listener: &dyn Listener) -> Result<Option<File>, PipelineError> {
+    let Ok(handle) = File::open(path) else { return Ok(None) };
+    loop {
+        match fs4::FileExt::try_lock_shared(&handle) {
+            Ok(()) => return Ok(Some(handle)),
+            Err(TryLockError::WouldBlock) if listener.cancelled() => return Err(PipelineError::Interrupted),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(50)),
+            Err(TryLockError::Error(_)) => return Ok(None),
+        }
+    }
+}
+
 /// Another run has locked a directory or a file.
 #[derive(Debug, thiserror::Error)]
 #[error("another run is at work in {}", .0.display())]

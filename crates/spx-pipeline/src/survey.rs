@@ -7,13 +7,15 @@
 //!
 //! | file | |
 //! |---|---|
-//! | `survey.toml`, `drizzle.toml`, `photometry.toml` | the resolved settings |
+//! | `survey.toml`, `drizzle.toml`, `mosaic.toml`, `hips.toml`, `photometry.toml` | the resolved settings |
 //! | `scratch/` | frames of an archive, where nothing else is said ([`ScratchDirectory`]) |
 //! | `frames.tsv` | one line a frame: what it is, its outline on the sky ([`SurveyFrame`]) |
 //! | `jobs.tsv` | one line a job ([`SurveyJob`]), for engines to read |
 //! | `jobs/JOB.list` | the frames of a job by time, a line each: path, tab, bytes |
+//! | `sources.parquet` | the catalog of the photometry, sorted |
 //! | `sums/JOB.fits` | its running sums, to which later frames are added |
-//! | `out/JOB.fits` | its cube |
+//! | `out/JOB.fits` | its cube, or mosaic |
+//! | `hips/` | a HiPS, of which a job makes the tiles of a cell |
 //! | `catalog/` | light curves: a HATS data set, of which each job of photometry writes a part |
 //! | `done/JOB.toml` | its record ([`JobRecord`]), written last |
 //! | `failed/JOB.txt` | why it failed |
@@ -26,6 +28,8 @@
 mod assign;
 mod directory;
 mod frames;
+mod hips;
+mod mosaic;
 mod photometry;
 mod plan;
 mod record;
@@ -38,7 +42,7 @@ mod tiles;
 
 pub(crate) use assign::frames_of_tiles;
 pub(crate) use directory::digest;
-pub use directory::{SurveyDirectory, SurveyJob};
+pub use directory::{JobKind, SurveyDirectory, SurveyJob};
 pub(crate) use frames::find_frames;
 pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};

@@ -16,33 +16,15 @@ use crate::BatchError;
 /// Bytes of a waiting row: source, numbers, flags, whether it is good.
 const BYTES: usize = 4 + 4 * STORED_NUMBERS.len() + 4 + 1;
 
-/// The order of the sources of a catalog in a store: by cell of order 29, then by id. Four bytes a
-/// source.
-#[derive(Debug, Clone)]
-pub struct StoredOrder {
-    /// Of each source, by its number.
-    ranks: Vec<u32>,
-}
-
-impl StoredOrder {
-    /// Sorts the sources with these ids and positions.
-    pub fn new(ids: &StoredIds, positions: &[Position]) -> Self {
-        let numbered = positions.par_iter().enumerate();
-        let mut sorted: Vec<(u64, u32)> = numbered
-            .map(|(number, position)| (fine_cell(*position), u32::try_from(number).unwrap_or(u32::MAX)))
-            .collect();
-        sorted.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| ids.compare(a.1, b.1)));
-        let mut ranks = vec![0; sorted.len()];
-        for (rank, (_, number)) in (0u32..).zip(sorted) {
-            ranks[number as usize] = rank;
-        }
-        Self { ranks }
-    }
-
-    /// Sorts numbers of sources.
-    pub fn sort(&self, numbers: &mut [u32]) {
-        numbers.sort_unstable_by_key(|number| self.ranks[*number as usize]);
-    }
+/// The sources with these ids and positions in the order of a store, by cell of order 29, then by
+/// id: cells and numbers.
+pub(crate) fn store_order(ids: &StoredIds, positions: &[Position]) -> Vec<(u64, u32)> {
+    let numbered = positions.par_iter().enumerate();
+    let mut sorted: Vec<(u64, u32)> = numbered
+        .map(|(number, position)| (fine_cell(*position), u32::try_from(number).unwrap_or(u32::MAX)))
+        .collect();
+    sorted.par_sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| ids.compare(a.1, b.1)));
+    sorted
 }
 
 /// The rows of an exposure, in a temporary file that has no name and goes with them.
@@ -64,7 +46,7 @@ impl WaitingRows {
     }
 
     /// Adds the measurement of a source, of which cell, exposure and time do not count. Sources
-    /// come in the order of [`StoredOrder::sort`].
+    /// come in the order of their numbers.
     ///
     /// # Errors
     /// What the disk reports.
@@ -144,9 +126,8 @@ pub(super) struct MergedExposures<'a> {
     files: Vec<RowsInOrder>,
     /// The next row of each exposure that has one.
     heads: Vec<Option<StoredMeasurement>>,
-    /// Their sources' places in the order, with the exposures' numbers.
+    /// Their sources, with the exposures' numbers.
     next: BinaryHeap<Reverse<(u32, u32)>>,
-    order: &'a StoredOrder,
     positions: &'a [Position],
     /// Source and cell of the last row.
     last: Option<(u32, u64)>,
@@ -156,14 +137,13 @@ impl<'a> MergedExposures<'a> {
     /// With the names of the exposures by their numbers.
     pub(super) fn new(
         mut exposures: Vec<WaitingExposure>,
-        order: &'a StoredOrder,
         positions: &'a [Position],
     ) -> io::Result<(Self, Vec<(String, String)>)> {
         exposures.sort_by(|a, b| a.mjd.total_cmp(&b.mjd).then_with(|| a.name.cmp(&b.name)));
         let names: Vec<_> = exposures.iter().map(|exposure| exposure.name.clone()).collect();
         let files = exposures.into_iter().map(RowsInOrder::new).collect::<io::Result<Vec<_>>>()?;
         let heads = vec![None; files.len()];
-        let mut merged = Self { files, heads, next: BinaryHeap::new(), order, positions, last: None };
+        let mut merged = Self { files, heads, next: BinaryHeap::new(), positions, last: None };
         (0..names.len()).try_for_each(|number| merged.read(number))?;
         Ok((merged, names))
     }
@@ -173,7 +153,7 @@ impl<'a> MergedExposures<'a> {
         let row = self.files[exposure].next()?;
         if let Some(row) = row {
             let number = u32::try_from(exposure).unwrap_or(u32::MAX);
-            self.next.push(Reverse((self.order.ranks[row.target as usize], number)));
+            self.next.push(Reverse((row.target, number)));
         }
         self.heads[exposure] = row;
         Ok(())

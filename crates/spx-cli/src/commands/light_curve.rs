@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
     let (mut curves, mut missing) = (Vec::new(), 0);
     // An id that is named twice counts once.
     for id in args.ids.iter().enumerate().filter(|(k, id)| !args.ids[..*k].contains(id)).map(|(_, id)| id) {
-        match source_light_curve(&args.directory, id, &global.terminal()) {
+        match source_light_curve(&args.directory, id) {
             Ok(rows) => curves.push((id.as_str(), rows)),
             Err(error @ PipelineError::NothingFound(_)) if args.ids.len() > 1 => {
                 ui::warning(&error.one_line());

@@ -105,7 +105,7 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
     let spectrum = match (&args.source, args.inputs.as_slice()) {
         (None, inputs) => read_spectrum(inputs)?,
         (Some(id), [directory]) => {
-            let rows = source_light_curve(directory, id, &global.terminal())?;
+            let rows = source_light_curve(directory, id)?;
             spectrum_of_rows(id, &rows).with_made(MadeHow::of(directory))
         }
         (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),

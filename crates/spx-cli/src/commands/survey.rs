@@ -1,4 +1,4 @@
-//! `spx survey`: a cube for each tile of the sky and each detector, by any engine.
+//! `spx survey`: cubes, mosaics, a HiPS and light curves of the sky, by any engine.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Make a cube for each tile of the sky and each detector, with any number of processes.
+/// Make cubes, mosaics, a HiPS and light curves of the sky, with any number of processes.
 ///
 /// `plan` cuts a region into HEALPix cells and writes the jobs, `do` makes what is not up to date,
 /// `status` tells how far it is. All that the processes share is a directory. Run the three again
@@ -33,7 +33,7 @@ enum SurveyCommand {
 
 /// Find the tiles of a region and the frames of each, and write the jobs.
 ///
-/// The directory gets survey.toml and drizzle.toml (settings), frames.tsv (frames and their
+/// The directory gets survey.toml, drizzle.toml and others (settings), frames.tsv (frames and their
 /// outlines), jobs.tsv (a line a job: what it makes, of how many frames and bytes, about how much
 /// memory and time it takes) and jobs/JOB.list (the frames of a job). Planned again, lists that
 /// have not changed are not touched, and only files that are new are opened.
@@ -42,13 +42,14 @@ enum SurveyCommand {
 Examples:
   spx survey plan --grid hp5 --ra 270 --dec 66.56 --radius 5 --input frames/ -o survey
   spx survey plan --config survey/survey.toml
+  spx survey plan --grid hp5 --ra 270 --dec 66.56 --radius 5 --input frames/ --no-cubes --hips hips.toml
   spx survey plan --grid hp6 --ra 10 --dec 41 --radius 2 --detectors 3,4 --drizzle fine.toml --input @all.list")]
 struct PlanArgs {
     #[command(flatten)]
     settings: SettingArgs<SurveyConfig>,
 }
 
-/// Make the cubes of jobs that are not up to date.
+/// Do the jobs that are not up to date.
 ///
 /// A job whose record agrees with its list and the settings is skipped. New frames are added to the
 /// running sums of a job; where settings have changed, or a frame is gone from the list, the cube

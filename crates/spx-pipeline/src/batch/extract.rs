@@ -6,8 +6,8 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -19,6 +19,7 @@ use spx_core::atomic;
 use spx_core::foreground::run_scale;
 use spx_core::image::PixelPlanes;
 use spx_core::release::DataRelease;
+use spx_core::sky::Position;
 use spx_photometry::{NoMeasurement, julian_epoch};
 
 use crate::buffers::BufferPool;
@@ -114,7 +115,7 @@ impl ImageReport {
 
 /// What all images have in common.
 pub(super) struct Extraction<'a> {
-    pub(super) setup: PhotometrySetup,
+    pub(super) setup: Arc<PhotometrySetup>,
     /// The sources, then their neighbors.
     pub(super) catalog: Catalog,
     /// So many of them are measured; the others only have light.
@@ -320,12 +321,11 @@ impl Extraction<'_> {
         each: &mut EachSource<'_>,
     ) -> Result<ExposureInfo, InputError> {
         let opened = OpenExposure::open(path, &self.setup)?;
-        let (center, radius) = opened.circle()?;
+        let (center, radius) = reach(&opened, &self.setup)?;
         let motion = self.catalog.farthest_motion(julian_epoch(opened.info().mjd));
         let positions = self.catalog.positions();
         let index = self.index.get_or_init(|| SkyIndex::new(positions.iter().copied()));
-        let beyond = if self.together() { BEYOND } else { 0.0 };
-        let mut near = index.within(center, radius + motion + beyond, |number| positions[number as usize]);
+        let mut near = index.within(center, radius + motion, |number| positions[number as usize]);
         if !near.iter().any(|number| self.is_measured(*number)) {
             return Ok(opened.info().clone());
         }
@@ -337,11 +337,6 @@ impl Extraction<'_> {
         Ok(info)
     }
 
-    /// Whether all sources of an image are fitted together.
-    fn together(&self) -> bool {
-        self.setup.parameters.method == MeasurementMethod::Scene
-    }
-
     fn measure_near(
         &self,
         exposure: &ReadExposure,
@@ -349,7 +344,7 @@ impl Extraction<'_> {
         each: &mut EachSource<'_>,
     ) -> Result<(), InputError> {
         let photometer = exposure.photometer(&self.setup)?;
-        let block = if self.together() { near.len().max(1) } else { BLOCK };
+        let block = if together(&self.setup) { near.len().max(1) } else { BLOCK };
         for near in near.chunks(block) {
             let targets: Vec<SkyTarget> =
                 near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
@@ -424,6 +419,17 @@ impl Extraction<'_> {
             fallbacks: fallbacks(info, row).into(),
         }
     }
+}
+
+/// Whether all sources of an image are fitted together.
+fn together(setup: &PhotometrySetup) -> bool {
+    setup.parameters.method == MeasurementMethod::Scene
+}
+
+/// Sources in this circle count for an image: center, and radius \[deg\].
+pub(super) fn reach(opened: &OpenExposure, setup: &PhotometrySetup) -> Result<(Position, f64), InputError> {
+    let (center, radius) = opened.circle()?;
+    Ok((center, if together(setup) { radius + BEYOND } else { radius }))
 }
 
 /// The scale of an image, where it was fitted or should have been.

@@ -3,25 +3,29 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use spx_batch::{
-    BatchRow, Catalog, ImageTableFormat, LightCurveStore, RetrievedMeasurement, StoredIds, StoredMeasurement,
-    StoredOrder, WaitingExposure, WaitingRows,
+    BatchRow, Catalog, CatalogCircle, ImageTableFormat, LightCurveStore, NearSources, RetrievedMeasurement,
+    SortedCatalog, StoredIds, StoredMeasurement, WaitingExposure, WaitingRows,
 };
 use spx_core::foreground::run_scale;
 use spx_core::image::PixelPlanes;
 use spx_core::sky::Position;
-use spx_photometry::Magnitude;
+use spx_photometry::{Magnitude, julian_epoch};
 
-use super::extract::Extraction;
+use super::extract::{Extraction, reach};
 use super::settings::BatchConfig;
 use crate::buffers::BufferPool;
+use crate::catalog::report_rejected;
 use crate::frame::ExposureInfo;
-use crate::inputs::{InputError, find_inputs};
+use crate::identity::InputIdentity;
+use crate::inputs::{InputError, InputFile, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
-use crate::photometry::{MeasurementRow, PhotometrySetup};
+use crate::photometry::MeasurementRow;
+use crate::photometry::exposure::{OpenExposure, PhotometrySetup};
+use crate::photometry::settings::MeasurementMethod;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// What measuring a part came to.
@@ -39,49 +43,65 @@ pub struct PartReport {
 
 /// A catalog and a photometry, for any number of parts.
 pub struct PartMaker<'a> {
-    extraction: Extraction<'a>,
+    setup: Arc<PhotometrySetup>,
     selection: InputSelection,
-    ids: StoredIds,
-    order: StoredOrder,
+    sources: SortedCatalog,
+    listener: &'a dyn Listener,
+}
+
+/// The catalog of a survey, sorted and without repeats, in a file; written anew where what is there
+/// is of another catalog, or was read in another way.
+///
+/// # Errors
+/// Usage, where the settings are wrong or the catalog cannot be read; otherwise what the disk
+/// reports.
+pub fn sort_catalog(
+    config: &BatchConfig,
+    path: &Path,
+    listener: &dyn Listener,
+) -> Result<SortedCatalog, PipelineError> {
+    let parameters = config.parameters()?;
+    let shapes = parameters.photometry.method != MeasurementMethod::Aperture;
+    let identity = InputIdentity::of(&parameters.catalog);
+    let made_of = format!("{identity}, {:?}, {:?}, {shapes}", config.columns, parameters.epoch);
+    if let Ok(sorted) = SortedCatalog::open(path)
+        && sorted.made_of() == made_of
+    {
+        return Ok(sorted);
+    }
+    let catalog = config.columns.read(&parameters.catalog, parameters.epoch, shapes, listener)?;
+    report_rejected(&catalog, listener);
+    SortedCatalog::write(path, &catalog, &made_of)?;
+    Ok(SortedCatalog::open(path)?)
 }
 
 impl<'a> PartMaker<'a> {
-    /// Reads the catalog and the calibration products.
+    /// Reads the calibration products, and opens the [sorted catalog](sort_catalog).
     ///
     /// # Errors
-    /// Usage, where settings or catalog are wrong.
-    pub fn new(config: &BatchConfig, listener: &'a dyn Listener) -> Result<Self, PipelineError> {
+    /// Usage, where settings are wrong or there is no such catalog.
+    pub fn new(
+        config: &BatchConfig,
+        sources: &Path,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
         let parameters = config.parameters()?;
         let mirror = config.archive.data_mirror.as_deref();
         let setup = PhotometrySetup::new(parameters.photometry, mirror).map_err(PipelineError::into_usage)?;
-        let catalog = read_catalog(config, listener)?;
-        let ids = StoredIds::new((0..catalog.len()).map(|number| catalog.target(number).id));
-        let order = StoredOrder::new(&ids, catalog.positions());
-        let extraction = Extraction {
-            measured: catalog.len(),
-            digest: catalog.digest(),
-            settings: String::new(),
-            directory: PathBuf::new(),
-            format: ImageTableFormat::default(),
-            overwrite: false,
-            listener,
-            contents: HashMap::new(),
-            index: OnceLock::new(),
-            setup,
-            catalog,
-        };
-        Ok(Self { extraction, selection: parameters.selection, ids, order })
+        let sources =
+            SortedCatalog::open(sources).map_err(|error| PipelineError::from(error).into_usage())?;
+        Ok(Self { setup: Arc::new(setup), selection: parameters.selection, sources, listener })
     }
 
-    /// The ids of the catalog.
-    pub fn ids(&self) -> &StoredIds {
-        &self.ids
+    /// No ids, of the kind that the catalog has.
+    pub fn no_ids(&self) -> StoredIds {
+        self.sources.no_ids()
     }
 
-    /// Measures the sources on images and writes them as a part. Rows wait in temporary files, so
-    /// that memory does not grow with their number (but with `scene`, which fits all of an image).
-    /// Where the zodiacal light of an image cannot be fitted, its scale is the median of the others
-    /// of the part.
+    /// Measures the sources on images and writes them as a part. Only sources near the images are
+    /// read, and rows wait in temporary files, so that memory grows neither with the catalog nor
+    /// with the number of rows (but with `scene`, which fits all of an image). Where the zodiacal
+    /// light of an image cannot be fitted, its scale is the median of the others of the part.
     ///
     /// # Errors
     /// Where the part cannot be written; interrupted by the user. An image that fails is no error.
@@ -91,34 +111,15 @@ impl<'a> PartMaker<'a> {
         store: &LightCurveStore,
         part: &str,
     ) -> Result<PartReport, PipelineError> {
-        let (files, mut failed) = find_inputs(inputs, self.extraction.listener)?.scan();
+        let (files, mut failed) = find_inputs(inputs, self.listener)?.scan();
         let NewestInputs { kept: files, damaged, .. } = newest_inputs(files, &self.selection)?;
         failed.extend(damaged);
-        let listener = self.extraction.listener;
-        listener.start("extract", files.len() as u64);
-        let pool = BufferPool::default();
-        let measure = |path: &Path, run: &[f64]| {
-            if listener.cancelled() {
-                return Err(PipelineError::Interrupted);
-            }
-            self.measure(path, (run, &pool), store)
-        };
-        let first = |file: &crate::inputs::InputFile| {
-            let measured = measure(&file.path, &[]);
-            listener.advance(1);
-            measured
-        };
-        let mut measured = files.par_iter().map(first).collect::<Result<Vec<_>, _>>()?;
-        let late = unfitted(&measured);
-        let again: Vec<_> = late
-            .into_par_iter()
-            .map(|(k, run)| Ok((k, measure(&files[k].path, &run)?)))
-            .collect::<Result<_, PipelineError>>()?;
-        again.into_iter().for_each(|(k, found)| measured[k] = found);
-        listener.finish();
+        let NearSources { catalog, ids } = self.sources.near(&self.circles(&files))?;
+        let measuring =
+            PartMeasuring { extraction: self.extraction(catalog), store, pool: BufferPool::default() };
         let mut report = PartReport::default();
         let mut exposures = Vec::new();
-        for found in measured {
+        for found in measuring.measure_all(&files)? {
             match found {
                 Err(error) => failed.push(error),
                 Ok(found) if found.rows.is_empty() => report.rejected += 1,
@@ -131,25 +132,83 @@ impl<'a> PartMaker<'a> {
             }
         }
         report.failed = failed.iter().map(|error| error.name.clone()).collect();
-        store.write_part(part, exposures, (&self.ids, self.extraction.catalog.positions(), &self.order))?;
+        store.write_part(part, exposures, (&ids, measuring.extraction.catalog.positions()))?;
         Ok(report)
     }
 
-    /// Measures the sources on an image; an image that fails is an outcome.
-    fn measure(
+    /// Where images look. What is wrong with one that cannot be opened is told when it is measured.
+    fn circles(&self, files: &[InputFile]) -> Vec<CatalogCircle> {
+        let circle = |file: &InputFile| {
+            let opened = OpenExposure::open(&file.path, &self.setup).ok()?;
+            let (center, radius) = reach(&opened, &self.setup).ok()?;
+            Some(CatalogCircle { center, radius, epoch: julian_epoch(opened.info().mjd) })
+        };
+        files.par_iter().filter_map(circle).collect()
+    }
+
+    fn extraction(&self, catalog: Catalog) -> Extraction<'a> {
+        Extraction {
+            measured: catalog.len(),
+            digest: String::new(),
+            settings: String::new(),
+            directory: PathBuf::new(),
+            format: ImageTableFormat::default(),
+            overwrite: false,
+            listener: self.listener,
+            contents: HashMap::new(),
+            index: OnceLock::new(),
+            setup: Arc::clone(&self.setup),
+            catalog,
+        }
+    }
+}
+
+/// A part at work.
+struct PartMeasuring<'a> {
+    extraction: Extraction<'a>,
+    store: &'a LightCurveStore,
+    pool: BufferPool<PixelPlanes>,
+}
+
+impl PartMeasuring<'_> {
+    /// Measures the sources on all images.
+    fn measure_all(
         &self,
-        path: &Path,
-        (run, pool): (&[f64], &BufferPool<PixelPlanes>),
-        store: &LightCurveStore,
-    ) -> Result<Result<StoredImage, InputError>, PipelineError> {
-        let mut rows = WaitingRows::new(store)?;
+        files: &[InputFile],
+    ) -> Result<Vec<Result<StoredImage, InputError>>, PipelineError> {
+        let listener = self.extraction.listener;
+        listener.start("extract", files.len() as u64);
+        let first = |file: &InputFile| {
+            let measured = self.measure(&file.path, &[]);
+            listener.advance(1);
+            measured
+        };
+        let mut measured = files.par_iter().map(first).collect::<Result<Vec<_>, _>>()?;
+        let late = unfitted(&measured);
+        let again: Vec<_> = late
+            .into_par_iter()
+            .map(|(k, run)| Ok((k, self.measure(&files[k].path, &run)?)))
+            .collect::<Result<_, PipelineError>>()?;
+        again.into_iter().for_each(|(k, found)| measured[k] = found);
+        listener.finish();
+        Ok(measured)
+    }
+
+    /// Measures the sources on an image; an image that fails is an outcome.
+    fn measure(&self, path: &Path, run: &[f64]) -> Result<Result<StoredImage, InputError>, PipelineError> {
+        if self.extraction.listener.cancelled() {
+            return Err(PipelineError::Interrupted);
+        }
+        let mut rows = WaitingRows::new(self.store)?;
         let mut written = Ok(());
-        let sort = |numbers: &mut [u32]| self.order.sort(numbers);
-        let found = self.extraction.measure_each(path, (run, pool), &sort, &mut |info, target, found| {
-            if let (Ok(row), true) = (found, written.is_ok()) {
-                written = rows.push(&stored(info, target, &row));
-            }
-        });
+        // Numbers of sources are in the order of the store.
+        let sort = |numbers: &mut [u32]| numbers.sort_unstable();
+        let found =
+            self.extraction.measure_each(path, (run, &self.pool), &sort, &mut |info, target, found| {
+                if let (Ok(row), true) = (found, written.is_ok()) {
+                    written = rows.push(&stored(info, target, &row));
+                }
+            });
         written.with_context(|| path.display().to_string())?;
         Ok(found.map(|info| StoredImage { info, rows }))
     }
@@ -174,21 +233,18 @@ struct StoredImage {
     rows: WaitingRows,
 }
 
-/// The light curve of a source of a catalog in a store. What the store does not keep is missing:
-/// NaN, empty or false.
+/// The light curve of a source of a [sorted catalog](sort_catalog) in a store. What the store does
+/// not keep is missing: NaN, empty or false.
 ///
 /// # Errors
-/// Nothing found, where the catalog has no such source or the store no measurement of it; usage,
-/// where the catalog cannot be read; otherwise where a part cannot be.
+/// Nothing found, where the catalog has no such source or the store no measurement of it; otherwise
+/// where catalog or store cannot be read.
 pub fn stored_light_curve(
-    config: &BatchConfig,
+    sources: &Path,
     store: &LightCurveStore,
     id: &str,
-    listener: &dyn Listener,
 ) -> Result<Vec<BatchRow<'static>>, PipelineError> {
-    let catalog = read_catalog(config, listener)?;
-    let number = (0..catalog.len()).find(|number| catalog.target(*number).id == id);
-    let position = number.map(|number| catalog.target(number).position);
+    let position = SortedCatalog::open(sources)?.position(id)?;
     let found = position.map(|position| store.light_curve(position, id)).transpose()?.unwrap_or_default();
     if found.is_empty() {
         return Err(PipelineError::nothing_found(format!("the store has no measurement of `{id}`")));
@@ -232,11 +288,6 @@ pub fn stored_light_curve(
         }
     };
     Ok(found.into_iter().map(row).collect())
-}
-
-fn read_catalog(config: &BatchConfig, listener: &dyn Listener) -> Result<Catalog, PipelineError> {
-    let parameters = config.parameters()?;
-    config.columns.read(&parameters.catalog, parameters.epoch, false, listener)
 }
 
 /// In the order of the columns.

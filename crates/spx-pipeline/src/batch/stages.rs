@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use spx_archive::DownloadLayout;
 use spx_batch::{AggregateOptions, Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
@@ -104,7 +104,7 @@ impl<'a> BatchRun<'a> {
             listener,
             contents: HashMap::new(),
             index: OnceLock::new(),
-            setup,
+            setup: Arc::new(setup),
             catalog,
         };
         let only = wanted.only;

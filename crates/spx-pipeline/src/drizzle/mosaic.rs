@@ -169,6 +169,17 @@ impl MosaicConfig {
     }
 }
 
+/// Light of a detector may come from so far beyond its channels, as a share of the wavelength.
+const WINGS: f64 = 0.03;
+
+/// Whether a detector sees light of a range \[um\].
+pub(crate) fn sees(detector: Detector, [min, max]: [f64; 2]) -> bool {
+    let channels = detector.channels();
+    let low = channels.iter().fold(f64::INFINITY, |low, channel| low.min(channel.wl_min));
+    let high = channels.iter().fold(0.0f64, |high, channel| high.max(channel.wl_max));
+    low * (1.0 - WINGS) < max && high * (1.0 + WINGS) > min
+}
+
 fn channel_edges(detector: Option<Detector>, channel: usize) -> Result<[f64; 2], PipelineError> {
     let detector = detector.ok_or_else(|| PipelineError::usage("--channel needs --detector, from 1 to 6"))?;
     let channels = detector.channels();

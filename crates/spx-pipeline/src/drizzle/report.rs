@@ -208,6 +208,14 @@ impl CubeReport {
         self.all().filter(|i| i.status == status).count()
     }
 
+    /// File and reason of inputs that could not be read.
+    pub(crate) fn failures(&self) -> Vec<String> {
+        let failed = self.inputs.iter().filter(|input| input.status == InputOutcome::Failed);
+        failed
+            .map(|input| format!("{}: {}", input.file, input.reason.as_deref().unwrap_or_default()))
+            .collect()
+    }
+
     /// What went in or should have: those that could not even be opened, those of earlier runs,
     /// those of this one.
     pub fn all(&self) -> impl Iterator<Item = &InputReport> {

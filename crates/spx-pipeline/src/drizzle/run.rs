@@ -119,6 +119,21 @@ pub(crate) fn drizzle_mean(
     Ok((drizzler, report))
 }
 
+/// Upper bound of the memory that a mosaic of so many exposures, of so many pixels at most, needs
+/// on one thread, on the grid of the settings or on another \[bytes\].
+///
+/// # Errors
+/// Usage where the settings are wrong.
+pub(crate) fn mosaic_memory(
+    config: &MosaicConfig,
+    grid: Option<OutputGrid>,
+    (exposures, pixels): (usize, u64),
+) -> Result<u64, PipelineError> {
+    let mut parameters = config.parameters()?;
+    parameters.grid = grid.unwrap_or(parameters.grid);
+    Ok(needed_memory(&parameters.plan(DrizzleProduct::Mosaic)?, exposures, pixels, 1))
+}
+
 /// Makes the cube of one detector from files and directories that are at hand.
 ///
 /// # Errors

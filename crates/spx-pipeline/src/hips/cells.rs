@@ -11,10 +11,9 @@ use spx_wcs::OutputGrid;
 use super::settings::{HipsConfig, HipsParameters};
 use super::tile::{HipsTile, LEVELS, SIDE, corner, remove_file};
 use crate::calibration::Calibration;
-use crate::drizzle::drizzle_mean;
+use crate::drizzle::{CubeReport, drizzle_mean};
 use crate::inputs::InputFile;
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
-use crate::outcome::InputOutcome;
 use crate::output::write_output;
 use crate::settings::configuration_text;
 use crate::survey::{SkyTile, SurveyFrame, TileOrder, digest, find_frames, frames_of_tiles};
@@ -92,14 +91,7 @@ pub(super) fn make(
     cells: &HipsCells,
     listener: &dyn Listener,
 ) -> Result<MadeCells, PipelineError> {
-    let maker = CellMaker {
-        config,
-        parameters,
-        settings: configuration_text("", &config.shaping())?,
-        calibration: Calibration::find(&config.calibration.paths(), None)
-            .map_err(PipelineError::into_usage)?,
-        listener,
-    };
+    let maker = CellMaker::new(config, parameters, listener)?;
     let mut made = MadeCells { failed: cells.failed.clone(), ..MadeCells::default() };
     for (cell, frames) in &cells.list {
         let inputs = maker.inputs(frames);
@@ -110,11 +102,13 @@ pub(super) fn make(
         if listener.cancelled() {
             return Err(PipelineError::Interrupted);
         }
+        let files = frames.iter().map(|frame| frame.file.clone()).collect();
+        let drizzled = maker.drizzle(*cell, files)?;
         // Written last, once all is there again.
-        for stale in [&record, &config.output_dir.join("properties")] {
-            remove_file(stale)?;
-        }
-        let failed = maker.make(*cell, frames)?;
+        remove_file(&record)?;
+        maker.write(*cell, &drizzled)?;
+        let failed = drizzled.report.failures();
+        failed.iter().for_each(|problem| listener.warning(problem));
         made.cells += 1;
         if failed.is_empty() {
             fs::create_dir_all(config.output_dir.join("cells"))
@@ -128,15 +122,39 @@ pub(super) fn make(
     Ok(made)
 }
 
-struct CellMaker<'a> {
-    config: &'a HipsConfig,
-    parameters: &'a HipsParameters,
+/// Makes the tiles of cells.
+pub(super) struct CellMaker<'a> {
+    config: HipsConfig,
+    parameters: HipsParameters,
     settings: String,
     calibration: Calibration,
     listener: &'a dyn Listener,
 }
 
-impl CellMaker<'_> {
+/// A cell on its way to its tiles.
+pub(super) struct DrizzledCell {
+    /// Row-major `[y][x]` \[MJy/sr\], NaN where there are no data.
+    plane: Vec<f32>,
+    pub(super) report: CubeReport,
+}
+
+impl<'a> CellMaker<'a> {
+    /// Looks for the calibration products.
+    ///
+    /// # Errors
+    /// Usage, where they are not to be had.
+    pub(super) fn new(
+        config: &HipsConfig,
+        parameters: &HipsParameters,
+        listener: &'a dyn Listener,
+    ) -> Result<Self, PipelineError> {
+        let settings = configuration_text("", &config.shaping())?;
+        let calibration = Calibration::find(&config.calibration.paths(), None);
+        let calibration = calibration.map_err(PipelineError::into_usage)?;
+        let (config, parameters) = (config.clone(), parameters.clone());
+        Ok(Self { config, parameters, settings, calibration, listener })
+    }
+
     /// What changes with the settings and the frames of a cell.
     fn inputs(&self, frames: &[SurveyFrame]) -> String {
         let mut text = self.settings.clone();
@@ -146,39 +164,51 @@ impl CellMaker<'_> {
         format!("{} {} frames\n", digest(text.as_bytes()), frames.len())
     }
 
-    /// Makes the tiles of a cell; those that were there and get no data are removed. Gives the
-    /// frames that could not be read.
-    fn make(&self, cell: SkyTile, frames: &[SurveyFrame]) -> Result<Vec<String>, PipelineError> {
-        let root = self.config.output_dir.as_path();
-        let HipsParameters { order, cell_order, .. } = *self.parameters;
-        let grid = OutputGrid::healpix(cell_order, cell.index(), order + LEVELS);
-        let grid = grid.map_err(PipelineError::failed)?;
+    /// Drizzles frames, by time, onto a cell.
+    pub(super) fn drizzle(
+        &self,
+        cell: SkyTile,
+        files: Vec<InputFile>,
+    ) -> Result<DrizzledCell, PipelineError> {
+        let HipsParameters { order, cell_order, .. } = self.parameters;
+        let grid = cell_grid(cell, cell_order, order)?;
         let side = grid.nx();
-        let files = frames.iter().map(|frame| frame.file.clone()).collect();
         let (drizzler, report) =
             drizzle_mean(&self.config.mosaic(), grid, files, &self.calibration, self.listener)?;
         let mut plane = vec![f32::NAN; side * side];
         if report.used > 0 {
             drizzler.science(0, &mut plane);
         }
-        drop(drizzler);
+        Ok(DrizzledCell { plane, report })
+    }
+
+    /// Writes the tiles of a cell, and removes those that were there and get no data. The HiPS is
+    /// then not complete any more.
+    pub(super) fn write(
+        &self,
+        cell: SkyTile,
+        DrizzledCell { plane, .. }: &DrizzledCell,
+    ) -> Result<(), PipelineError> {
+        let root = self.config.output_dir.as_path();
+        remove_file(&root.join("properties"))?;
+        let HipsParameters { order, cell_order, .. } = self.parameters;
         let levels = order - cell_order;
+        let side = SIDE << levels;
         let tiles: Vec<u64> = (0..1u64 << (2 * levels)).collect();
         tiles.par_iter().try_for_each(|k| {
             let tile = HipsTile { order, index: (cell.index() << (2 * levels)) + k };
-            let pixels = cut(&plane, side, corner(*k, side / SIDE));
+            let pixels = cut(plane, side, corner(*k, side / SIDE));
             if pixels.iter().any(|value| value.is_finite()) {
                 return tile.write(root, &pixels);
             }
             tile.remove(root)
-        })?;
-        let failed = report.inputs.iter().filter(|input| input.status == InputOutcome::Failed);
-        let failed: Vec<String> = failed
-            .map(|input| format!("{}: {}", input.file, input.reason.as_deref().unwrap_or_default()))
-            .collect();
-        failed.iter().for_each(|problem| self.listener.warning(problem));
-        Ok(failed)
+        })
     }
+}
+
+/// The pixels of a cell.
+pub(super) fn cell_grid(cell: SkyTile, cell_order: u8, order: u8) -> Result<OutputGrid, PipelineError> {
+    OutputGrid::healpix(cell_order, cell.index(), order + LEVELS).map_err(PipelineError::failed)
 }
 
 /// The pixels of a tile of a plane of `side` x `side`.

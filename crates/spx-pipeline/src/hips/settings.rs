@@ -15,7 +15,7 @@ use crate::archive::needed_position;
 use crate::calibration::CalibrationSettings;
 use crate::drizzle::{
     MemorySettings, MosaicConfig, OutputSettings, PixelSettings, RegionSettings, ResamplingSettings,
-    SamplingSettings, WaveRange,
+    SamplingSettings, WaveRange, sees,
 };
 use crate::flag_selection as text;
 use crate::settings::{SettingHeading, resolve, write_configuration};
@@ -130,7 +130,7 @@ impl Default for HipsConfig {
 }
 
 /// Settings that have been checked.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct HipsParameters {
     pub(super) order: u8,
     /// Order of the cells that are drizzled at once.
@@ -148,8 +148,6 @@ const CELL_LEVELS: u8 = 3;
 /// The coarsest tiles of the standard, and cells: the outlines of coarser ones are no rectangles on
 /// a tangent plane.
 pub(super) const LEAST_ORDER: u8 = 3;
-/// Light of a detector may come from so far beyond its channels, as a share of the wavelength.
-const WINGS: f64 = 0.03;
 
 impl HipsConfig {
     /// Checks the settings.
@@ -220,13 +218,16 @@ impl HipsConfig {
             resampling: self.resampling.clone(),
             only_mean: true,
             calibration: self.calibration.clone(),
-            zodi: ZodiSettings { kept: Some(self.output_dir.join("zodi")), ..self.zodi.clone() },
+            zodi: ZodiSettings {
+                kept: self.zodi.kept.clone().or_else(|| Some(self.output_dir.join("zodi"))),
+                ..self.zodi.clone()
+            },
             ..MosaicConfig::default()
         }
     }
 
     /// The settings that shape the tiles.
-    pub(super) fn shaping(&self) -> Self {
+    pub(crate) fn shaping(&self) -> Self {
         let Self { title, creator_did, .. } = Self::default();
         let default = Self::default();
         Self {
@@ -241,6 +242,7 @@ impl HipsConfig {
             input: None,
             output_dir: default.output_dir,
             memory: MemorySettings::default(),
+            zodi: ZodiSettings { kept: None, ..self.zodi.clone() },
             ..self.clone()
         }
     }
@@ -248,14 +250,6 @@ impl HipsConfig {
     fn file(&self) -> PathBuf {
         self.output_dir.join("hips.toml")
     }
-}
-
-/// Whether a detector sees light of a range.
-fn sees(detector: Detector, [min, max]: [f64; 2]) -> bool {
-    let channels = detector.channels();
-    let low = channels.iter().fold(f64::INFINITY, |low, channel| low.min(channel.wl_min));
-    let high = channels.iter().fold(0.0f64, |high, channel| high.max(channel.wl_max));
-    low * (1.0 - WINGS) < max && high * (1.0 + WINGS) > min
 }
 
 /// What is known of the pictures of a directory.

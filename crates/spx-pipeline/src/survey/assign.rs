@@ -1,11 +1,12 @@
 //! Which frames reach which tiles.
 
 use rayon::prelude::*;
-use spx_core::elementary::{acos, cos, hypot};
-use spx_core::sky::Rectangle;
+use spx_core::elementary::{acos, atan2, cos, hypot};
+use spx_core::sky::{Position, Rectangle};
 
 use super::frames::SurveyFrame;
 use super::tiles::{TangentPlane, dot, unit_vector};
+use crate::PipelineError;
 
 /// Frames are taken to be so much larger, on each side, for their sides are not quite great
 /// circles \[rad\]: 1 arcmin, ten native pixels.
@@ -28,13 +29,7 @@ pub(crate) fn frames_of_tiles(tiles: &[Rectangle], frames: &[SurveyFrame]) -> Ve
 
 /// The tiles that a frame reaches; `sorted` by declination.
 fn reached(frame: &SurveyFrame, sorted: &[TileOutline], largest: f64) -> Vec<u32> {
-    let corners = frame.corners.map(|[ra, dec]| unit_vector(ra.to_radians(), dec.to_radians()));
-    let sum = |k: usize| corners.iter().map(|corner| corner[k]).sum::<f64>();
-    let sum = [sum(0), sum(1), sum(2)];
-    let length = dot(sum, sum).sqrt();
-    let center = sum.map(|part| part / length);
-    let angle = |a: [f64; 3], b: [f64; 3]| acos(dot(a, b).clamp(-1.0, 1.0));
-    let radius = corners.iter().fold(0.0f64, |radius, corner| radius.max(angle(center, *corner)));
+    let FrameOutline { corners, center, radius } = FrameOutline::new(frame);
     let dec = std::f64::consts::FRAC_PI_2 - angle(center, [0.0, 0.0, 1.0]);
     let reach = radius + largest + MARGIN;
     let first = sorted.partition_point(|tile| tile.dec < dec - reach);
@@ -45,6 +40,43 @@ fn reached(frame: &SurveyFrame, sorted: &[TileOutline], largest: f64) -> Vec<u32
         .filter(|tile| tile.overlaps(&corners))
         .map(|tile| tile.number)
         .collect()
+}
+
+/// A frame on the unit sphere.
+struct FrameOutline {
+    corners: [[f64; 3]; 4],
+    center: [f64; 3],
+    /// Of a circle around its corners \[rad\].
+    radius: f64,
+}
+
+impl FrameOutline {
+    fn new(frame: &SurveyFrame) -> Self {
+        let corners = frame.corners.map(|[ra, dec]| unit_vector(ra.to_radians(), dec.to_radians()));
+        let sum = |k: usize| corners.iter().map(|corner| corner[k]).sum::<f64>();
+        let sum = [sum(0), sum(1), sum(2)];
+        let length = dot(sum, sum).sqrt();
+        let center = sum.map(|part| part / length);
+        let radius = corners.iter().fold(0.0f64, |radius, corner| radius.max(angle(center, *corner)));
+        Self { corners, center, radius }
+    }
+}
+
+fn angle(a: [f64; 3], b: [f64; 3]) -> f64 {
+    acos(dot(a, b).clamp(-1.0, 1.0))
+}
+
+impl SurveyFrame {
+    /// A circle that holds it: center, and radius \[deg\].
+    ///
+    /// # Errors
+    /// Where its corners are no positions.
+    pub(super) fn circle(&self) -> Result<(Position, f64), PipelineError> {
+        let FrameOutline { center: [x, y, z], radius, .. } = FrameOutline::new(self);
+        let (ra, dec) = (atan2(y, x).to_degrees().rem_euclid(360.0), atan2(z, hypot(x, y)).to_degrees());
+        let center = Position::new(ra, dec).map_err(PipelineError::failed)?;
+        Ok((center, (radius + MARGIN).to_degrees()))
+    }
 }
 
 /// A tile on its tangent plane.
@@ -96,7 +128,6 @@ mod tests {
 
     use fastrand::Rng;
     use spx_core::image::ExposureId;
-    use spx_core::sky::Position;
     use spx_wcs::OutputGrid;
 
     use super::*;

@@ -8,22 +8,40 @@ use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_128;
 
 use crate::batch::LightCurveStore;
+use crate::hips::HipsConfig;
 use crate::inputs::file_name;
 use crate::output::write_output;
+use crate::settings::{configuration_text, resolve};
+use crate::zodi::ZodiSettings;
 use crate::{PipelineError, ResultContext as _};
+
+/// What a job makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum JobKind {
+    /// A cube of a cell and a detector.
+    Cube,
+    /// A mosaic of a cell and a detector.
+    Mosaic,
+    /// A part of the light curves, of a group of frames.
+    Photometry,
+    /// The tiles of a HiPS in a cell.
+    Hips,
+}
 
 /// A job: what it makes, of what, and about what it takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SurveyJob {
-    /// Its name, such as `hp5-7133_D3` or `2025W51_1A_D3_000`.
+    /// Its name, such as `hp5-7133_D3`, `mosaic_hp5-7133_D3`, `2025W51_1A_D3_000` or
+    /// `hips_hp3-445`.
     pub job: String,
-    /// What it makes: `cube`, or a part of the light curves, `photometry`.
-    pub kind: String,
-    /// Its cell, of a cube.
+    /// What it makes.
+    pub kind: JobKind,
+    /// Its cell; empty for photometry.
     pub tile: String,
-    /// Its detector, 1 to 6.
+    /// Its detector, 1 to 6; 0 for a HiPS of all that see the range.
     pub detector: u8,
-    /// Right ascension of the center of a cube \[deg\], 0 otherwise, as the next three.
+    /// Right ascension of the center of the cell \[deg\]; 0 for photometry, as the next three.
     pub ra: f64,
     /// Declination of the center \[deg\].
     pub dec: f64,
@@ -41,7 +59,7 @@ pub struct SurveyJob {
     pub cpu_s: u64,
     /// What changes with its list.
     pub inputs: String,
-    /// Its cube, from the directory on; the data set of light curves.
+    /// Its cube or mosaic, from the directory on; the data set of light curves; the HiPS.
     pub output: PathBuf,
 }
 
@@ -70,6 +88,26 @@ impl SurveyDirectory {
     /// `photometry.toml`, the settings of all photometry, where there is some.
     pub fn photometry(&self) -> PathBuf {
         self.root.join("photometry.toml")
+    }
+
+    /// `mosaic.toml`, the settings of all mosaics, where there are some.
+    pub fn mosaic(&self) -> PathBuf {
+        self.root.join("mosaic.toml")
+    }
+
+    /// `hips.toml`, the settings of the HiPS, where there is one.
+    pub fn hips(&self) -> PathBuf {
+        self.root.join("hips.toml")
+    }
+
+    /// `hips/`, the HiPS.
+    pub fn hips_root(&self) -> PathBuf {
+        self.root.join("hips")
+    }
+
+    /// `sources.parquet`, the catalog of the photometry, sorted by cell.
+    pub fn sources(&self) -> PathBuf {
+        self.root.join("sources.parquet")
     }
 
     /// `zodi/`, the fits of the zodiacal light, which all jobs share.
@@ -183,12 +221,16 @@ impl SurveyDirectory {
     }
 }
 
-/// The bytes of the files of settings.
+/// The texts of the settings.
 #[derive(Debug)]
 pub(super) struct SettingFiles {
     drizzle: Vec<u8>,
     /// Empty where there is no photometry.
     photometry: Vec<u8>,
+    /// Empty where there are no mosaics.
+    mosaic: Vec<u8>,
+    /// Of the HiPS those that shape its tiles; empty where there is none.
+    hips: Vec<u8>,
 }
 
 impl SettingFiles {
@@ -200,23 +242,41 @@ impl SettingFiles {
         let file = directory.drizzle();
         let drizzle = fs::read(&file).with_context(|| file.display().to_string());
         let drizzle = drizzle.map_err(|e| e.into_usage().with_hint("`spx survey plan` makes it"))?;
-        Ok(Self { drizzle, photometry: fs::read(directory.photometry()).unwrap_or_default() })
+        let hips = hips_config(directory)?.map(|config| configuration_text("", &config.shaping()));
+        Ok(Self {
+            drizzle,
+            photometry: fs::read(directory.photometry()).unwrap_or_default(),
+            mosaic: fs::read(directory.mosaic()).unwrap_or_default(),
+            hips: hips.transpose()?.unwrap_or_default().into_bytes(),
+        })
     }
 
     /// What changes with the settings and the tile of a job.
     pub(crate) fn digest(&self, job: &SurveyJob) -> String {
         let SurveyJob { kind, detector, ra, dec, width, height, .. } = job;
-        let place = format!("{kind} {detector} {ra} {dec} {width} {height}\n");
-        let settings = if job.is_photometry() { &self.photometry } else { &self.drizzle };
+        let (name, settings) = match kind {
+            JobKind::Cube => ("cube", &self.drizzle),
+            JobKind::Mosaic => ("mosaic", &self.mosaic),
+            JobKind::Photometry => ("photometry", &self.photometry),
+            JobKind::Hips => ("hips", &self.hips),
+        };
+        let place = format!("{name} {detector} {ra} {dec} {width} {height}\n");
         digest(&[place.as_bytes(), settings].concat())
     }
 }
 
-impl SurveyJob {
-    /// It makes light curves, not a cube.
-    pub(super) fn is_photometry(&self) -> bool {
-        self.kind == "photometry"
+/// The settings of the HiPS of a survey, with its directory; `None` where there is none.
+///
+/// # Errors
+/// Usage, where the file is damaged.
+pub(super) fn hips_config(directory: &SurveyDirectory) -> Result<Option<HipsConfig>, PipelineError> {
+    let file = directory.hips();
+    if !file.exists() {
+        return Ok(None);
     }
+    let config: HipsConfig = resolve(Some(&file), toml::Table::new()).map_err(PipelineError::usage)?;
+    let zodi = ZodiSettings { kept: Some(directory.fits()), ..config.zodi.clone() };
+    Ok(Some(HipsConfig { input: Some(Vec::new()), output_dir: directory.hips_root(), zodi, ..config }))
 }
 
 /// Removes a file that may be there.

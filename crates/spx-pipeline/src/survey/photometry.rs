@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::directory::{SurveyDirectory, SurveyJob};
+use rayon::prelude::*;
+use spx_batch::{CatalogCircle, SortedCatalog};
+use spx_photometry::julian_epoch;
+
+use super::directory::{JobKind, SurveyDirectory, SurveyJob};
 use super::frames::SurveyFrame;
 use super::plan::write_list;
 use crate::batch::BatchConfig;
@@ -11,8 +15,10 @@ use crate::identity::InputIdentity;
 use crate::settings::{configuration_text, resolve};
 use crate::{PipelineError, ResultContext as _};
 
-/// Memory of a process besides its frames \[MB\].
+/// Memory of a process besides its frames and sources \[MB\].
 const PROCESS_MB: u64 = 300;
+/// Memory of a source, at most \[bytes\].
+const SOURCE_BYTES: usize = 150;
 /// About how long a full frame with ten thousand sources takes \[s\].
 const SECONDS_A_FRAME: f64 = 0.1;
 
@@ -21,7 +27,7 @@ const SECONDS_A_FRAME: f64 = 0.1;
 ///
 /// # Errors
 /// Usage, where they are wrong or name no catalog.
-pub(super) fn photometry_settings(file: &Path) -> Result<String, PipelineError> {
+pub(super) fn photometry_settings(file: &Path) -> Result<(BatchConfig, String), PipelineError> {
     let mut config: BatchConfig = resolve(Some(file), toml::Table::new()).map_err(PipelineError::usage)?;
     let context = || file.display().to_string();
     // Images are those of the jobs.
@@ -33,7 +39,9 @@ pub(super) fn photometry_settings(file: &Path) -> Result<String, PipelineError> 
     let catalog = std::path::absolute(catalog).with_context(context)?;
     let identity = InputIdentity::of(&catalog);
     config.catalog = Some(catalog);
-    configuration_text(&format!("The settings of all photometry; the catalog has {identity}."), &config)
+    let comment = format!("The settings of all photometry; the catalog has {identity}.");
+    let text = configuration_text(&comment, &config)?;
+    Ok((config, text))
 }
 
 /// The jobs of frames, sorted by name, each with whether its list is new or other than before.
@@ -43,18 +51,18 @@ pub(super) fn photometry_jobs(
     directory: &SurveyDirectory,
     frames: &[&SurveyFrame],
     size: usize,
+    sources: &SortedCatalog,
 ) -> Result<Vec<(SurveyJob, bool)>, PipelineError> {
     let mut groups: BTreeMap<String, Vec<&SurveyFrame>> = BTreeMap::new();
     for frame in frames {
         groups.entry(group(frame)).or_default().push(frame);
     }
-    let mut jobs = Vec::new();
-    for (name, frames) in groups {
-        for (number, frames) in frames.chunks(size).enumerate() {
-            jobs.push(job(directory, format!("{name}_{number:03}"), frames)?);
-        }
-    }
-    Ok(jobs)
+    let numbered = groups.iter().flat_map(|(name, frames)| {
+        let chunks = frames.chunks(size).enumerate();
+        chunks.map(move |(number, frames)| (format!("{name}_{number:03}"), frames))
+    });
+    let numbered: Vec<(String, &[&SurveyFrame])> = numbered.collect();
+    numbered.into_par_iter().map(|(name, frames)| job(directory, name, frames, sources)).collect()
 }
 
 /// `2025W51_1A_D3` of the observation `2025W51_1A_0684_2` and detector D3.
@@ -70,12 +78,19 @@ fn job(
     directory: &SurveyDirectory,
     name: String,
     frames: &[&SurveyFrame],
+    sources: &SortedCatalog,
 ) -> Result<(SurveyJob, bool), PipelineError> {
+    let circle = |frame: &&SurveyFrame| {
+        let (center, radius) = frame.circle()?;
+        Ok(CatalogCircle { center, radius, epoch: julian_epoch(frame.file.begin.0) })
+    };
+    let circles = frames.iter().map(circle).collect::<Result<Vec<_>, PipelineError>>()?;
+    let sources_mb = (SOURCE_BYTES * sources.count_near(&circles)).div_ceil(1_000_000) as u64;
     let (inputs, changed) = write_list(directory, &name, frames)?;
     let largest = frames.iter().map(|frame| frame.bytes).max().unwrap_or_default();
     let job = SurveyJob {
         job: name,
-        kind: "photometry".to_owned(),
+        kind: JobKind::Photometry,
         tile: String::new(),
         detector: frames[0].file.id.detector.number(),
         ra: 0.0,
@@ -84,7 +99,7 @@ fn job(
         height: 0.0,
         n_frames: frames.len(),
         bytes_in: frames.iter().map(|frame| frame.bytes).sum(),
-        mem_mb: PROCESS_MB + 2 * largest / 1_000_000,
+        mem_mb: PROCESS_MB + 2 * largest / 1_000_000 + sources_mb,
         cpu_s: (1.0 + SECONDS_A_FRAME * frames.len() as f64).ceil() as u64,
         inputs,
         output: PathBuf::from("catalog"),

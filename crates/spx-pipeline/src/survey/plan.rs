@@ -8,27 +8,35 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 use serde::Serialize;
+use spx_batch::SortedCatalog;
 use spx_core::atomic::AtomicFile;
 use spx_core::detector::Detector;
 use spx_core::elementary::hypot;
 use spx_core::sky::Rectangle;
 
 use super::assign::frames_of_tiles;
-use super::directory::{SurveyDirectory, SurveyJob, digest, remove};
+use super::directory::{JobKind, SurveyDirectory, SurveyJob, digest, remove};
 use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
+use super::hips::{hips_jobs, hips_settings};
+use super::mosaic::mosaic_settings;
 use super::photometry::{photometry_jobs, photometry_settings};
 use super::remote::archive_frames;
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
 use super::tiles::SkyTile;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
-use crate::drizzle::{CubeChannels, DrizzleConfig, OutputSettings, RegionSettings, needed_memory};
+use crate::batch::{BatchConfig, sort_catalog};
+use crate::drizzle::{
+    CubeChannels, DrizzleConfig, MosaicConfig, OutputSettings, RegionSettings, mosaic_memory, needed_memory,
+    sees,
+};
+use crate::hips::{HipsConfig, cells_of, prepare};
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Time that a full frame takes, on one core of 2026, where it covers a tile \[s\].
-const SECONDS_A_FRAME: f64 = 0.09;
+pub(super) const SECONDS_A_FRAME: f64 = 0.09;
 /// Time to read and write sums and to write the cube \[s a byte of sums\].
 const SECONDS_A_BYTE: f64 = 5.5e-9;
 
@@ -71,10 +79,9 @@ pub fn plan_survey(
 ) -> Result<SurveyPlanReport, PipelineError> {
     let start = Instant::now();
     let parameters = config.parameters()?;
-    let drizzle = drizzle_settings(config)?;
-    let photometry = config.photometry.as_deref().map(photometry_settings).transpose()?;
+    let products = PlannedProducts::check(config)?;
     let directory = SurveyDirectory::new(&config.output_dir);
-    let (frames, failed, superseded) = frames(config, &parameters, &directory, listener)?;
+    let (frames, failed, superseded) = frames(config, &parameters, &products, &directory, listener)?;
     let tiles = planned_tiles(&parameters, &frames)?;
     if tiles.iter().all(|tile| tile.frames.is_empty()) {
         let (count, tiles) = (frames.len(), tiles.len());
@@ -86,23 +93,11 @@ pub fn plan_survey(
         fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
     }
     write_configuration(&directory.settings(), "What this survey was planned with.", config)?;
-    let comment = "The settings of all cubes; place, input and output are those of the jobs.";
-    write_if_other(&directory.drizzle(), &configuration_text(comment, &drizzle)?)?;
-    match photometry {
-        Some(text) => write_if_other(&directory.photometry(), &text).map(|_| ())?,
-        None => remove(&directory.photometry())?,
-    }
+    let sources = products.write(&directory, listener)?;
     if !matches!(parameters.frames, FrameOrigin::Index(_)) {
         write_frames(&directory.frames(), &frames)?;
     }
-    let maker = JobMaker { directory: &directory, frames: &frames, drizzle: &drizzle };
-    let mut jobs = if config.cubes { maker.make(&tiles)? } else { Vec::new() };
-    if config.photometry.is_some() {
-        let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
-        let used = (0u32..).zip(&frames).filter(|(number, _)| used.contains(number));
-        let used: Vec<&SurveyFrame> = used.map(|(_, frame)| frame).collect();
-        jobs.extend(photometry_jobs(&directory, &used, config.group)?);
-    }
+    let jobs = products.jobs(config, &parameters, &directory, (&tiles, &frames), sources.as_ref())?;
     let changed = jobs.iter().filter(|(_, changed)| *changed).count();
     let rows: Vec<SurveyJob> = jobs.into_iter().map(|(job, _)| job).collect();
     remove_other_lists(&directory, &rows)?;
@@ -121,6 +116,91 @@ pub fn plan_survey(
         cpu_s: sum(|job| job.cpu_s),
         seconds: start.elapsed().as_secs_f64(),
     })
+}
+
+/// What is to be made, with its settings.
+struct PlannedProducts {
+    drizzle: DrizzleConfig,
+    mosaic: Option<MosaicConfig>,
+    hips: Option<HipsConfig>,
+    /// With the text of `photometry.toml`.
+    photometry: Option<(BatchConfig, String)>,
+}
+
+impl PlannedProducts {
+    /// Reads the settings.
+    fn check(config: &SurveyConfig) -> Result<Self, PipelineError> {
+        Ok(Self {
+            drizzle: drizzle_settings(config)?,
+            mosaic: config.mosaic.as_deref().map(mosaic_settings).transpose()?,
+            hips: config.hips.as_deref().map(hips_settings).transpose()?,
+            photometry: config.photometry.as_deref().map(photometry_settings).transpose()?,
+        })
+    }
+
+    /// Writes the settings where they are other than before, and the catalog, and removes those of
+    /// what is no longer to be made. Gives the catalog.
+    fn write(
+        &self,
+        directory: &SurveyDirectory,
+        listener: &dyn Listener,
+    ) -> Result<Option<SortedCatalog>, PipelineError> {
+        let comment = "The settings of all cubes; place, input and output are those of the jobs.";
+        write_if_other(&directory.drizzle(), &configuration_text(comment, &self.drizzle)?)?;
+        match &self.mosaic {
+            Some(mosaic) => {
+                let comment = "The settings of all mosaics; place, input and output are those of the jobs.";
+                write_if_other(&directory.mosaic(), &configuration_text(comment, mosaic)?).map(|_| ())?;
+            }
+            None => remove(&directory.mosaic())?,
+        }
+        match &self.hips {
+            Some(hips) => {
+                prepare(&HipsConfig { output_dir: directory.hips_root(), ..hips.clone() }, listener)?;
+                let comment = "The settings of the HiPS; place, input and output are those of the survey.";
+                write_if_other(&directory.hips(), &configuration_text(comment, hips)?).map(|_| ())?;
+            }
+            None => remove(&directory.hips())?,
+        }
+        let Some((photometry, text)) = &self.photometry else {
+            remove(&directory.photometry())?;
+            remove(&directory.sources())?;
+            return Ok(None);
+        };
+        let sources = sort_catalog(photometry, &directory.sources(), listener)?;
+        write_if_other(&directory.photometry(), text)?;
+        Ok(Some(sources))
+    }
+
+    /// All jobs, each with whether its list is new or other than before.
+    fn jobs(
+        &self,
+        config: &SurveyConfig,
+        parameters: &SurveyParameters,
+        directory: &SurveyDirectory,
+        (tiles, frames): (&[PlannedTile], &[SurveyFrame]),
+        sources: Option<&SortedCatalog>,
+    ) -> Result<Vec<(SurveyJob, bool)>, PipelineError> {
+        let mut jobs = Vec::new();
+        if config.cubes {
+            let product = TileProduct::Cube(&self.drizzle);
+            jobs = JobMaker { directory, frames, product }.make(tiles)?;
+        }
+        if let Some(mosaic) = &self.mosaic {
+            let product = TileProduct::Mosaic(mosaic);
+            jobs.extend(JobMaker { directory, frames, product }.make(tiles)?);
+        }
+        if let Some(sources) = sources {
+            let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
+            let used = (0u32..).zip(frames).filter(|(number, _)| used.contains(number));
+            let used: Vec<&SurveyFrame> = used.map(|(_, frame)| frame).collect();
+            jobs.extend(photometry_jobs(directory, &used, config.group, sources)?);
+        }
+        if let Some(hips) = &self.hips {
+            jobs.extend(hips_jobs(directory, frames, parameters, hips)?);
+        }
+        Ok(jobs)
+    }
 }
 
 /// The settings of all cubes, checked with those of some job.
@@ -188,13 +268,17 @@ pub(super) fn write_list(
 fn frames(
     config: &SurveyConfig,
     parameters: &SurveyParameters,
+    products: &PlannedProducts,
     directory: &SurveyDirectory,
     listener: &dyn Listener,
 ) -> Result<(Vec<SurveyFrame>, usize, usize), PipelineError> {
     let (found, failed): (Vec<SurveyFrame>, Vec<InputError>) = match &parameters.frames {
         FrameOrigin::Archive(archive) => {
             // Tiles that the region touches reach beyond it.
-            let tiles = parameters.order.tiles_in_circle(parameters.center, parameters.radius);
+            let mut tiles = parameters.order.tiles_in_circle(parameters.center, parameters.radius);
+            if let Some(hips) = &products.hips {
+                tiles.extend(cells_of(hips)?.0.tiles_in_circle(parameters.center, parameters.radius));
+            }
             let sides = tiles.iter().map(|tile| tile.rectangle());
             let sides = sides.collect::<Result<Vec<Rectangle>, PipelineError>>()?;
             let diagonal = |tile: &Rectangle| hypot(tile.width(), tile.height()) / 60.0;
@@ -266,11 +350,76 @@ fn planned_tiles(
     Ok(planned.map(|((tile, rectangle), frames)| PlannedTile { tile, rectangle, frames }).collect())
 }
 
+/// What a job of a tile and a detector makes.
+enum TileProduct<'a> {
+    Cube(&'a DrizzleConfig),
+    Mosaic(&'a MosaicConfig),
+}
+
+impl TileProduct<'_> {
+    fn kind(&self) -> JobKind {
+        match self {
+            Self::Cube(_) => JobKind::Cube,
+            Self::Mosaic(_) => JobKind::Mosaic,
+        }
+    }
+
+    /// The name of a job.
+    fn job(&self, tile: SkyTile, detector: Detector) -> String {
+        match self {
+            Self::Cube(_) => format!("{tile}_{detector}"),
+            Self::Mosaic(_) => format!("mosaic_{tile}_{detector}"),
+        }
+    }
+
+    /// Whether a detector has anything to give.
+    fn takes(&self, detector: Detector) -> Result<bool, PipelineError> {
+        match self {
+            Self::Cube(_) => Ok(true),
+            Self::Mosaic(config) => {
+                let region = RegionSettings { detector: detector.number(), ..RegionSettings::default() };
+                Ok(sees(detector, MosaicConfig { region, ..(*config).clone() }.range()?))
+            }
+        }
+    }
+
+    /// Upper bound of the memory \[bytes\], and size of the sums that are kept \[bytes\].
+    fn memory(
+        &self,
+        region: RegionSettings,
+        detector: Detector,
+        frames: &[&SurveyFrame],
+    ) -> Result<(u64, u64), PipelineError> {
+        match self {
+            Self::Cube(config) => {
+                let plan = DrizzleConfig { region, ..(*config).clone() }.plan(detector)?;
+                let memory = needed_memory(&plan, frames.len(), largest(frames), 1);
+                Ok((memory, plan.accumulator_bytes(frames.len())))
+            }
+            Self::Mosaic(config) => {
+                let config = MosaicConfig { region, ..(*config).clone() };
+                Ok((mosaic_memory(&config, None, (frames.len(), largest(frames)))?, 0))
+            }
+        }
+    }
+}
+
+/// Pixels of the largest of some frames.
+pub(super) fn largest(frames: &[&SurveyFrame]) -> u64 {
+    frames.iter().map(|frame| (frame.file.shape[0] * frame.file.shape[1]) as u64).max().unwrap_or_default()
+}
+
+/// Pixels of some frames, in full frames.
+pub(super) fn full_frames(frames: &[&SurveyFrame]) -> f64 {
+    let full = (Detector::NPIX * Detector::NPIX) as f64;
+    frames.iter().map(|frame| (frame.file.shape[0] * frame.file.shape[1]) as f64 / full).sum()
+}
+
 /// Makes jobs and writes their lists, of which there may be more than fit into memory.
 struct JobMaker<'a> {
     directory: &'a SurveyDirectory,
     frames: &'a [SurveyFrame],
-    drizzle: &'a DrizzleConfig,
+    product: TileProduct<'a>,
 }
 
 impl JobMaker<'_> {
@@ -282,8 +431,13 @@ impl JobMaker<'_> {
             for frame in tile.frames.iter().map(|number| &self.frames[*number as usize]) {
                 by_detector.entry(frame.file.id.detector).or_default().push(frame);
             }
-            let jobs = by_detector.into_iter().map(|(detector, frames)| self.job(tile, detector, &frames));
-            jobs.collect::<Result<Vec<_>, _>>()
+            let mut jobs = Vec::new();
+            for (detector, frames) in by_detector {
+                if self.product.takes(detector)? {
+                    jobs.push(self.job(tile, detector, &frames)?);
+                }
+            }
+            Ok(jobs)
         };
         let made: Result<Vec<Vec<(SurveyJob, bool)>>, PipelineError> =
             tiles.par_iter().map(of_tile).collect();
@@ -298,10 +452,10 @@ impl JobMaker<'_> {
         detector: Detector,
         frames: &[&SurveyFrame],
     ) -> Result<(SurveyJob, bool), PipelineError> {
-        let (name, rectangle) = (format!("{}_{detector}", tile.tile), tile.rectangle);
+        let (name, rectangle) = (self.product.job(tile.tile, detector), tile.rectangle);
         let (inputs, changed) = write_list(self.directory, &name, frames)?;
         let mut job = SurveyJob {
-            kind: "cube".to_owned(),
+            kind: self.product.kind(),
             tile: tile.tile.to_string(),
             detector: detector.number(),
             ra: rectangle.center().ra(),
@@ -328,20 +482,15 @@ impl JobMaker<'_> {
         detector: Detector,
         frames: &[&SurveyFrame],
     ) -> Result<(u64, u64), PipelineError> {
-        let pixels = |frame: &&SurveyFrame| (frame.file.shape[0] * frame.file.shape[1]) as u64;
-        let largest = frames.iter().map(pixels).max().unwrap_or_default();
-        let plan = DrizzleConfig { region: job.region(), ..self.drizzle.clone() }.plan(detector)?;
+        let (memory, sums) = self.product.memory(job.region(), detector, frames)?;
+        let seconds = SECONDS_A_FRAME * full_frames(frames) + SECONDS_A_BYTE * sums as f64;
         // A process needs some memory besides.
-        let memory = needed_memory(&plan, frames.len(), largest, 1) / 1_000_000 + 100;
-        let full = (Detector::NPIX * Detector::NPIX) as f64;
-        let full_frames = frames.iter().map(|frame| pixels(frame) as f64 / full).sum::<f64>();
-        let sums = plan.accumulator_bytes(frames.len()) as f64;
-        Ok((memory, (SECONDS_A_FRAME * full_frames + SECONDS_A_BYTE * sums).ceil() as u64))
+        Ok((memory / 1_000_000 + 100, seconds.ceil() as u64))
     }
 }
 
 impl SurveyJob {
-    /// Where its cube is.
+    /// Where its cube or mosaic is.
     pub(super) fn region(&self) -> RegionSettings {
         let Self { ra, dec, width, height, detector, .. } = *self;
         let [ra, dec, width, height] = [ra, dec, width, height].map(Some);

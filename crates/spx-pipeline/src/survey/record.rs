@@ -155,7 +155,11 @@ pub(super) fn state(
         return Ok(if is_there { JobState::Stale } else { JobState::Missing });
     };
     let size = || fs::metadata(directory.output(job)).map(|file| file.len()).ok();
-    let is_whole = || record.sha256.is_empty() || size() == Some(record.bytes);
+    let is_whole = || match record.sha256.as_str() {
+        // A data set or a HiPS, or nothing at all.
+        "" => record.output.is_empty() || directory.output(job).exists(),
+        _ => size() == Some(record.bytes),
+    };
     let is_current = record.settings == settings && record.inputs == job.inputs && is_whole();
     Ok(match (is_current, record.failed.is_empty()) {
         (false, _) => JobState::Stale,

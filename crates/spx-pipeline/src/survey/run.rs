@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::directory::{SettingFiles, SurveyDirectory, SurveyJob, digest, remove};
+use super::directory::{JobKind, SettingFiles, SurveyDirectory, SurveyJob, digest, hips_config, remove};
+use super::mosaic::mosaic_of;
 use super::record::{JobRecord, JobState, peak_mb, state};
 use super::remote::{HeldFrames, ScratchDirectory, archive_entry};
 use super::settings::SurveyConfig;
@@ -16,10 +17,11 @@ use super::shard::SurveyShard;
 use crate::archive::ArchiveAccess;
 use crate::batch::{BatchConfig, BatchRow, PartMaker, light_curve, stored_light_curve};
 use crate::drizzle::{
-    CubeReport, DrizzleConfig, DrizzleProduct, KnownExposures, MemoryRefusal, OutputSettings, added_files,
-    drizzle,
+    CubeReport, DrizzleConfig, DrizzleProduct, DrizzleReport, KnownExposures, MemoryRefusal, OutputSettings,
+    added_files, drizzle, mosaic,
 };
-use crate::inputs::file_name;
+use crate::hips::SharedHips;
+use crate::inputs::{file_name, find_inputs};
 use crate::outcome::InputOutcome;
 use crate::output::write_output;
 use crate::settings::resolve;
@@ -99,6 +101,9 @@ pub fn do_jobs(
     };
     let reports: Result<Vec<JobReport>, _> = jobs.iter().map(|job| survey.report(job, dry_run)).collect();
     survey.finish_catalog()?;
+    if jobs.iter().any(|job| job.kind == JobKind::Hips) && !dry_run {
+        survey.finish_hips()?;
+    }
     reports
 }
 
@@ -108,8 +113,10 @@ struct Survey<'a> {
     settings: SettingFiles,
     drizzle: DrizzleConfig,
     scratch: ScratchDirectory,
-    /// Made when the first job of photometry needs it: it holds the catalog.
+    /// Made when the first job of photometry needs it.
     photometry: OnceCell<PartMaker<'a>>,
+    /// Likewise, of the HiPS.
+    hips: OnceCell<SharedHips<'a>>,
     listener: &'a dyn Listener,
 }
 
@@ -125,7 +132,8 @@ impl<'a> Survey<'a> {
         let settings = SettingFiles::read(&directory)?;
         let drizzle = resolve(Some(&directory.drizzle()), toml::Table::new());
         let drizzle = drizzle.map_err(PipelineError::usage)?;
-        Ok(Self { directory, settings, drizzle, scratch, photometry: OnceCell::new(), listener })
+        let (photometry, hips) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { directory, settings, drizzle, scratch, photometry, hips, listener })
     }
 
     /// Does a job where it is not up to date; an error is an outcome, unless it ends the run.
@@ -180,10 +188,15 @@ impl<'a> Survey<'a> {
         let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
         let names = note_list(&text, &mut record);
         let input = self.input(job, &text)?;
-        if job.is_photometry() {
-            self.make_part(job, &input, &mut record)?;
-        } else {
-            self.make_cube(job, &input, &names, &mut record)?;
+        match job.kind {
+            JobKind::Cube => self.make_cube(job, &input, &names, &mut record)?,
+            JobKind::Mosaic => {
+                let config = mosaic_of(&self.directory, job, input.as_input())?;
+                let made = mosaic(&config, self.listener);
+                self.keep(job, made, (&names, &HashSet::new()), &mut record)?;
+            }
+            JobKind::Photometry => self.make_part(job, &input, &mut record)?,
+            JobKind::Hips => self.make_cell(job, &input, &mut record)?,
         }
         record.failed.extend(input.finish());
         record.seconds = start.elapsed().as_secs_f64();
@@ -203,12 +216,24 @@ impl<'a> Survey<'a> {
         let config = self.config(job, input);
         let known = self.known_frames(job, &config, names)?;
         self.offer_cube(job, known.len(), known.len() < names.len())?;
-        match drizzle(&config, self.listener) {
+        self.keep(job, drizzle(&config, self.listener), (names, &known), record)
+    }
+
+    /// Moves the cube or mosaic of a job to its place, and notes it and its frames, of which some
+    /// were known before.
+    fn keep(
+        &self,
+        job: &SurveyJob,
+        made: Result<DrizzleReport, PipelineError>,
+        (names, known): (&HashSet<String>, &HashSet<String>),
+        record: &mut JobRecord,
+    ) -> Result<(), PipelineError> {
+        match made {
             Ok(mut made) => {
                 let cube = made.cubes.pop().ok_or_else(|| PipelineError::failed("no cube was made"))?;
                 let output = self.directory.output(job);
                 fs::rename(&cube.file, &output).with_context(|| output.display().to_string())?;
-                note_frames(record, &cube, &known);
+                note_frames(record, &cube, known);
                 record.note_output(job, &output)?;
             }
             // The plan looks at outlines only: a frame that it lists may miss the tile.
@@ -251,7 +276,7 @@ impl<'a> Survey<'a> {
             None => {
                 let mut config = photometry_config(&self.directory)?;
                 config.photometry.zodi.kept = Some(self.directory.fits());
-                let made = PartMaker::new(&config, self.listener)?;
+                let made = PartMaker::new(&config, &self.directory.sources(), self.listener)?;
                 self.photometry.get_or_init(|| made)
             }
         };
@@ -264,12 +289,60 @@ impl<'a> Survey<'a> {
         Ok(())
     }
 
+    /// Makes the tiles of a cell of the HiPS.
+    fn make_cell(
+        &self,
+        job: &SurveyJob,
+        input: &JobInput,
+        record: &mut JobRecord,
+    ) -> Result<(), PipelineError> {
+        let (files, failed) = find_inputs(&[input.as_input()], self.listener)?.scan();
+        let made = self.hips()?.make(job.tile.parse()?, files)?;
+        note_frames(record, &made, &HashSet::new());
+        record.failed.extend(failed.into_iter().map(|error| error.name));
+        if made.used > 0 {
+            record.output = job.output.display().to_string();
+        }
+        Ok(())
+    }
+
+    fn hips(&self) -> Result<&SharedHips<'a>, PipelineError> {
+        if let Some(hips) = self.hips.get() {
+            return Ok(hips);
+        }
+        let no_settings = || PipelineError::usage(format!("{} is missing", self.directory.hips().display()));
+        let config = hips_config(&self.directory)?.ok_or_else(no_settings)?;
+        let made = SharedHips::new(config, self.listener)?;
+        Ok(self.hips.get_or_init(|| made))
+    }
+
+    /// Makes what follows from the tiles of the HiPS, unless some of its cells are still to be
+    /// made: whoever makes the last one of them does.
+    fn finish_hips(&self) -> Result<(), PipelineError> {
+        let jobs = self.directory.jobs()?;
+        let cells: Vec<&SurveyJob> = jobs.iter().filter(|job| job.kind == JobKind::Hips).collect();
+        // Jobs are done from the first on: the last tell soonest that others are to come.
+        for job in cells.iter().rev() {
+            let state = state(&self.directory, job, &self.settings.digest(job))?;
+            if matches!(state, JobState::Missing | JobState::Stale) {
+                return Ok(());
+            }
+        }
+        let mut frames = HashSet::new();
+        for job in cells {
+            let list = self.directory.list(&job.job);
+            let text = fs::read_to_string(&list).with_context(|| list.display().to_string())?;
+            frames.extend(text.lines().map(str::to_owned));
+        }
+        self.hips()?.finish(frames.len())
+    }
+
     /// Describes the data set anew, where this process has written to it. Of processes that do so
     /// at the same time, the last one sees the parts of all.
     fn finish_catalog(&self) -> Result<(), PipelineError> {
         let Some(maker) = self.photometry.get() else { return Ok(()) };
         let _lock = wait_for_lock(&self.directory.photometry(), self.listener)?;
-        self.directory.catalog().write_properties(&self.directory.name(), maker.ids())?;
+        self.directory.catalog().write_properties(&self.directory.name(), &maker.no_ids())?;
         Ok(())
     }
 
@@ -380,22 +453,14 @@ impl SurveyJob {
 /// The light curve of a source in the directory of a survey or of a batch.
 ///
 /// # Errors
-/// Nothing found, where it has no measurement of the source; otherwise where it is no such directory
-/// or cannot be read.
-pub fn source_light_curve(
-    directory: &Path,
-    id: &str,
-    listener: &dyn Listener,
-) -> Result<Vec<BatchRow<'static>>, PipelineError> {
+/// Nothing found, where it has no measurement of the source; usage, where it is no such directory;
+/// otherwise where it cannot be read.
+pub fn source_light_curve(directory: &Path, id: &str) -> Result<Vec<BatchRow<'static>>, PipelineError> {
     let survey = SurveyDirectory::new(directory);
     if !directory.join("catalog").is_dir() {
-        if !["lightcurves", "lightcurves.parquet"].iter().any(|curves| directory.join(curves).exists()) {
-            let text = format!("{}: it has no light curves of a batch or a survey", directory.display());
-            return Err(PipelineError::failed(text));
-        }
         return light_curve(directory, id);
     }
-    stored_light_curve(&photometry_config(&survey)?, &survey.catalog(), id, listener)
+    stored_light_curve(&survey.sources(), &survey.catalog(), id)
 }
 
 fn photometry_config(directory: &SurveyDirectory) -> Result<BatchConfig, PipelineError> {

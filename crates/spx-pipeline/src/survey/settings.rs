@@ -50,6 +50,14 @@ pub struct SurveyConfig {
     /// Make cubes
     #[schemars(extend("x-heading" = "Input and output"))]
     pub cubes: bool,
+    /// Settings of `spx mosaic`: a mosaic of each tile and each detector that sees the range of
+    /// wavelengths
+    #[schemars(extend("examples" = ["mosaic.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub mosaic: Option<PathBuf>,
+    /// Settings of `spx hips`: the cells of order 3, or finer, that the region touches become a
+    /// HiPS in hips/
+    #[schemars(extend("examples" = ["hips.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub hips: Option<PathBuf>,
     /// Settings of `spx batch`, with the catalog: its sources are measured on all frames, and their
     /// light curves become a HATS data set in catalog/
     #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
@@ -77,6 +85,8 @@ impl Default for SurveyConfig {
             frames: None,
             drizzle: None,
             cubes: true,
+            mosaic: None,
+            hips: None,
             photometry: None,
             group: 24,
             output_dir: "survey".into(),
@@ -135,8 +145,8 @@ impl SurveyConfig {
             let problem = format!("group = {} is not allowed: a job has 1 to 500 frames", self.group);
             return Err(PipelineError::usage(problem));
         }
-        if !self.cubes && self.photometry.is_none() {
-            return Err(PipelineError::usage("without cubes, --photometry is needed"));
+        if !self.cubes && [&self.mosaic, &self.hips, &self.photometry].iter().all(|file| file.is_none()) {
+            return Err(PipelineError::usage("without cubes, --mosaic, --hips or --photometry is needed"));
         }
         let frames = match (&self.input, &self.frames) {
             (Some(paths), None) => FrameOrigin::Files(paths.clone()),

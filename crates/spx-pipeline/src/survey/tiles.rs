@@ -108,6 +108,21 @@ impl SkyTile {
     }
 }
 
+impl FromStr for SkyTile {
+    type Err = PipelineError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.strip_prefix("hp").and_then(|numbers| numbers.split_once('-'));
+        let parsed = parts.and_then(|(order, index)| Some((order.parse().ok()?, index.parse().ok()?)));
+        let tile =
+            parsed.filter(|(order, index)| *order <= TileOrder::MAX && *index < nested::n_hash(*order));
+        let tile = tile.map(|(order, index)| Self { order: TileOrder(order), index });
+        tile.ok_or_else(|| {
+            PipelineError::usage(format!("`{text}` is no cell: expected one such as hp5-7133"))
+        })
+    }
+}
+
 impl fmt::Display for SkyTile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.order, self.index)
@@ -155,7 +170,12 @@ mod tests {
     #[test]
     fn names_tell_order_and_number() {
         let order: TileOrder = "hp5".parse().unwrap();
-        assert_eq!(SkyTile { order, index: 7133 }.to_string(), "hp5-7133");
+        let tile = SkyTile { order, index: 7133 };
+        assert_eq!(tile.to_string(), "hp5-7133");
+        assert_eq!("hp5-7133".parse::<SkyTile>().unwrap(), tile);
+        for wrong in ["hp5", "hp5-", "hp5-12288", "hp13-0", "5-7133"] {
+            assert!(wrong.parse::<SkyTile>().is_err(), "{wrong}");
+        }
         for wrong in ["5", "hp", "hp3", "hp13", "hp5-1"] {
             assert!(wrong.parse::<TileOrder>().unwrap_err().to_string().contains("hp4 to hp12"), "{wrong}");
         }
