@@ -158,7 +158,6 @@ impl ImageRecord {
     }
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_whole(cut_off: &[usize; 2]) -> bool {
     *cut_off == [0; 2]
 }
