@@ -33,7 +33,7 @@ impl Places {
             ("c.csv", "id,ra,dec\n1,186.4536,33.5468\n"),
             ("far.csv", "id,ra,dec\n1,10,-60\n"),
             ("empty.csv", "flux,flux_error,wavelength,bandwidth,band,is_good\n"),
-            ("wrong.toml", "fwhm_multiplyer = 3\n"),
+            ("wrong.toml", "fwhm_multipliers = 3\n"),
         ] {
             fs::write(here.join(name), text).unwrap();
         }

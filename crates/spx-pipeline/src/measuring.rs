@@ -133,7 +133,7 @@ mod tests {
                 .map_err(|e| e.to_string())
         };
         let run = "name = 'x'\ncutout_size = '60px'\nra = 1.0\n";
-        let error = read(&format!("{run}fwhm_multiplyer = 3.0\n")).unwrap_err();
+        let error = read(&format!("{run}fwhm_multipliers = 3.0\n")).unwrap_err();
         assert!(error.contains("line 4") && error.contains("did you mean `fwhm_multiplier`?"), "{error}");
         let error = read(&format!("{run}fwhm_multiplier = 'x'\n")).unwrap_err();
         assert!(error.contains("line 4"), "{error}");
