@@ -77,7 +77,7 @@ fn mean(points: &[MeasuredFlux]) -> (f64, DrawnValue) {
     let near = |p: &&MeasuredFlux| (p.flux - median).abs() <= CLIP * p.error.max(scatter);
     let near: Vec<SmoothedPoint> = points.iter().filter(near).map(SmoothedPoint::new).collect();
     let line = FittedLine::new(&near, 0.0);
-    if !(line.weight > 0.0) {
+    if line.weight <= 0.0 {
         return (points[0].wavelength, DrawnValue { at: median, error: 0.0 });
     }
     let error = powf(line.weight, -0.5) * line.excess(&near).max(1.0);
