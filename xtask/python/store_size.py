@@ -52,15 +52,26 @@ print((len(cone), float(cone.flux.sum())), (len(curve),))
 }
 
 
+# The peak memory of a process is at least that of the one that starts it: a small one does.
+RUNNER = """
+import json, resource, subprocess, sys, time
+start = time.monotonic()
+code = subprocess.run(sys.argv[1:], check=False).returncode
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps([code, time.monotonic() - start, cpu, usage.ru_maxrss * 1024 / 1e9]))
+"""
+
+
 def measured(command, **options):
     """Runs a command: output, seconds, seconds of processor time, peak memory in GB."""
-    start = time.monotonic()
-    process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True, **options)
-    output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        sys.exit(f"{command}: status {status}")
-    return output, time.monotonic() - start, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e9
+    command = [sys.executable, "-S", "-c", RUNNER, *map(str, command)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, **options)
+    output, _, last = done.stdout.rstrip("\n").rpartition("\n")
+    code, *figures = json.loads(last)
+    if code != 0:
+        sys.exit(f"{command[4:]}: exit code {code}")
+    return output, *figures
 
 
 def sources(count, radius):
@@ -108,7 +119,7 @@ def main():
         # lsdb starts processes.
         text = script.replace("{ra}", repr(float(ra[k]))).replace("{dec}", repr(float(dec[k])))
         head = f"root, source = {str(survey / 'catalog')!r}, {int(ids[k])}"
-        output, seconds, cpu, memory = measured([sys.executable, "-c", head + text])
+        output, seconds, cpu, memory = measured([sys.executable, "-c", head + text], env=os.environ | {"TQDM_DISABLE": "1"})
         print(f"{name}: box or cone, and one light curve: {output.strip()}; {seconds:.1f} s, {memory:.2f} GB")
         answers.append(output)
     output, seconds, _, memory = measured([spx, "lightcurve", int(ids[k]), survey, "--json"])
@@ -133,7 +144,7 @@ def compare(spx, frames, folder, survey, catalog):
         return duckdb.sql(query + " order by target_id, mjd").df()
 
     ours = rows([str(file) for file in survey.glob("catalog/dataset/*/*/*/*.parquet")])
-    theirs = rows([str(file) for file in folder.glob("batch/light_curves/**/*.parquet")])
+    theirs = rows([str(file) for file in folder.glob("batch/lightcurves.parquet/*/*.parquet")])
     same = len(ours) == len(theirs) > COMPARED
     if same:
         for name in ("target_id", "obs_id", "mjd", "flag", "is_good"):
