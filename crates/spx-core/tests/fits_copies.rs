@@ -173,6 +173,34 @@ fn what_is_stored_otherwise_is_not_copied() {
     assert!(longs.copy_pixels::<i32>(&mut old, 0..PIXELS, []).is_err(), "another type");
 }
 
+/// Headers of every length, of which some need one more block for their sums.
+#[test]
+fn places_for_sums_can_be_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, reserves: bool| {
+        let path = folder.path().join(name);
+        let mut file = FitsWriter::create(&path).unwrap();
+        for more in 0..40 {
+            let mut cards = Header::new();
+            (0..more).for_each(|k| _ = cards.set(&format!("K{k}"), k, ""));
+            if more % 2 == 0 {
+                file.image::<u16>(&[20, 100], &cards).unwrap();
+            } else {
+                file.image_gzip::<u16>(&[20, 100], &cards).unwrap();
+            }
+            if reserves {
+                file.reserve_checksum().unwrap();
+            }
+            file.write_pixels(0, &vec![u16::try_from(more).unwrap(); 2000]).unwrap();
+            file.checksum().unwrap();
+        }
+        file.finish().unwrap();
+        assert_eq!(verify_file(&path).unwrap().len(), 40);
+        fs::read(path).unwrap()
+    };
+    assert!(write("with.fits", true) == write("without.fits", false));
+}
+
 #[test]
 fn cards_are_told_from_others() {
     let folder = tempfile::tempdir().unwrap();

@@ -58,6 +58,24 @@ impl WordSum {
     }
 }
 
+/// The sum of the data that were written, so that they need not be read again for it.
+#[derive(Debug, Default)]
+pub(super) struct WrittenData {
+    pub(super) sum: WordSum,
+    /// The byte behind the last one.
+    pub(super) end: u64,
+    /// Whether bytes came that may have been written before.
+    pub(super) is_unordered: bool,
+}
+
+impl WrittenData {
+    pub(super) fn add(&mut self, offset: u64, bytes: &[u8]) {
+        self.is_unordered |= offset < self.end;
+        self.end = offset + bytes.len() as u64;
+        self.sum = self.sum.add_at(offset, bytes);
+    }
+}
+
 /// Four letters or digits whose sum is a byte's value above that of four zeros.
 fn four_letters(byte: u8) -> [u8; 4] {
     let quarter = b'0' + byte / 4;

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-use super::checksum::{self, WordSum};
+use super::checksum::{self, WordSum, WrittenData};
 use super::error::FitsError;
 use super::hdu::BLOCK;
 use super::header_form::{HeaderForm, card_image, card_images, header_bytes};
@@ -62,24 +62,6 @@ pub(super) struct OpenHdu {
     pub(super) size: u64,
     pub(super) content: OpenContent,
     written: WrittenData,
-}
-
-/// The sum of the data that were written, so that they need not be read again for it.
-#[derive(Debug, Default)]
-struct WrittenData {
-    sum: WordSum,
-    /// The byte behind the last one.
-    end: u64,
-    /// Whether bytes came that may have been written before.
-    is_unordered: bool,
-}
-
-impl WrittenData {
-    fn add(&mut self, offset: u64, bytes: &[u8]) {
-        self.is_unordered |= offset < self.end;
-        self.end = offset + bytes.len() as u64;
-        self.sum = self.sum.add_at(offset, bytes);
-    }
 }
 
 #[derive(Debug)]
@@ -336,14 +318,23 @@ impl FitsWriter {
         }
     }
 
+    /// Keeps places in the header of the current HDU for DATASUM and CHECKSUM, which are written
+    /// once the data are. Without them the data move where the header needs one more block.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn reserve_checksum(&mut self) -> Result<()> {
+        self.set_text("CHECKSUM", &"0".repeat(16), "HDU checksum")?;
+        self.set_text("DATASUM", "0", "data unit checksum")
+    }
+
     /// Writes DATASUM and CHECKSUM of the current HDU, which must not change any more.
     ///
     /// # Errors
     /// Where the file cannot be read or written.
     pub fn checksum(&mut self) -> Result<()> {
         self.complete()?;
-        self.set_text("CHECKSUM", &"0".repeat(16), "HDU checksum")?;
-        self.set_text("DATASUM", "0", "data unit checksum")?;
+        self.reserve_checksum()?;
         let of_data = self.data_sum()?;
         self.set_text("DATASUM", &of_data.value().to_string(), "data unit checksum")?;
         let all = WordSum::default().add(&header_bytes(&self.open()?.cards)).plus(of_data);
@@ -455,9 +446,12 @@ impl FitsWriter {
             self.open()?.cards.extend(&image);
             let hdu = self.open()?;
             let (after, size) = (hdu.data(), hdu.size);
+            let is_empty = hdu.written.end == 0;
             if after > before {
                 self.lengthen()?;
-                self.move_data(before, after, size)?;
+                if !is_empty {
+                    self.move_data(before, after, size)?;
+                }
             }
         }
         self.write_header()

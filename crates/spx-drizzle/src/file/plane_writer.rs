@@ -57,6 +57,7 @@ impl PlaneWriter<'_> {
         let cards = self.cards(name, unit);
         let shape = self.inner().to_vec();
         self.fits.image_rounded(&shape, &cards)?;
+        self.fits.reserve_checksum()?;
         let mut buffers = (vec![0.0; ny * nx], vec![0.0; ny * nx]);
         let fill = |z: usize, (values, allowed): &mut (Vec<f32>, Vec<f32>)| {
             rayon::join(|| plane(z, values), || cube.variance(z, allowed));
@@ -128,6 +129,7 @@ impl PlaneWriter<'_> {
                 self.fits.image_gzip::<T>(&shape, &cards)?
             }
         }
+        self.fits.reserve_checksum()?;
         if let Some(kept) = self.kept.as_mut().filter(|_| outer.is_empty()) {
             let step = || step(self.progress, 1);
             if self.compression == CubeCompression::None {
