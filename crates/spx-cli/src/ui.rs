@@ -139,6 +139,15 @@ pub(crate) fn data_bytes(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
+/// A CSV table without the comments at its head, for pipes, whose readers need not know of comments.
+pub(crate) fn bare_csv(table: &[u8]) -> std::io::Result<()> {
+    let mut rest = table;
+    while rest.starts_with(b"#") {
+        rest = rest.iter().position(|byte| *byte == b'\n').map_or(&[], |end| &rest[end + 1..]);
+    }
+    data_bytes(rest)
+}
+
 static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Ctrl-C, the request to end, and the end of the terminal.

@@ -263,8 +263,10 @@ fn a_light_curve_as_table_and_as_figure() {
     spx(folder.path(), &[&["lightcurve", "s 1", "out"], &files[..]].concat()).succeeds();
     assert!(fs::read(folder.path().join("a.png")).unwrap().starts_with(b"\x89PNG"));
     assert!(fs::read_to_string(folder.path().join("a.svg")).unwrap().contains("s 1"));
-    let csv = fs::read(folder.path().join("a.csv")).unwrap();
-    assert_eq!(csv, fs::read(folder.path().join("out/lightcurves/s%201.csv")).unwrap());
+    let csv = fs::read_to_string(folder.path().join("a.csv")).unwrap();
+    let (comments, rows) = csv.split_at(csv.find("target_id").unwrap());
+    assert!(comments.lines().all(|line| line.starts_with("# ")) && comments.contains("settings: "), "{csv}");
+    assert_eq!(rows, fs::read_to_string(folder.path().join("out/lightcurves/s%201.csv")).unwrap());
     spx(folder.path(), &["lightcurve", "s 1", "out", "-o", "a.png"]).fails(2, &["a.png", "--overwrite"]);
     spx(folder.path(), &["lightcurve", "s 2", "out"]).fails(3, &["no measurement of `s 2`"]);
     spx(folder.path(), &["lightcurve", "s 1", "nowhere"]).fails(2, &["nowhere has no light curves"]);

@@ -7,6 +7,8 @@ use spx_core::detector::Detector;
 use spx_core::image::Metadata;
 use spx_wcs::CelestialWcs;
 
+use crate::Listener;
+
 /// Pixels that may be missing of a side: the archive rounds.
 const ROUNDING: f64 = 1.0;
 /// Share of an angle that may be: pixels differ in size.
@@ -51,13 +53,14 @@ impl HeldCutout {
     }
 }
 
-/// Says how many cutouts are smaller than asked for, and why; `None` where none is. `worse` goes on
-/// behind.
-pub(crate) fn smaller_warning(
+/// Says how many cutouts are smaller than asked for, if any, and why: a warning, unless all of them
+/// are only where the detector ends, about which nothing can be done. `more` goes on behind.
+pub(crate) fn tell_smaller_cutouts(
     cutout: &Cutout,
     held: impl Iterator<Item = HeldCutout> + Clone,
-    worse: &str,
-) -> Option<String> {
+    more: &str,
+    listener: &dyn Listener,
+) {
     let smaller = held.clone().filter(HeldCutout::is_smaller).count();
     let at_edge = held.clone().filter(|held| held.is_smaller() && held.ends_with_detector).count();
     let why = match smaller - at_edge {
@@ -65,9 +68,16 @@ pub(crate) fn smaller_warning(
         cut if at_edge == 0 => format!("{cut} were cut smaller"),
         cut => format!("{at_edge} end with the detector, {cut} were cut smaller"),
     };
-    let (all, size) = (held.count(), cutout.size);
-    (smaller > 0)
-        .then(|| format!("{smaller} of {all} cutouts hold less than the {size} asked for: {why}{worse}"))
+    let text = format!(
+        "{smaller} of {} cutouts hold less than the {} asked for: {why}{more}",
+        held.count(),
+        cutout.size
+    );
+    match smaller {
+        0 => {}
+        _ if smaller == at_edge => listener.note(&text),
+        _ => listener.warning(&text),
+    }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
     }
     match (global.json, &args.output) {
         (true, _) => ui::data_bytes(&table.render(TableForm::Json)?)?,
-        (false, None) => ui::data_bytes(&table.render(TableForm::Csv)?)?,
+        (false, None) => ui::bare_csv(&table.render(TableForm::Csv)?)?,
         (false, Some(_)) => {}
     }
     summarize(&report.entries, global)

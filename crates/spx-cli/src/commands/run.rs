@@ -73,7 +73,7 @@ impl RunArgs {
         if self.settings.file.is_some() || !continues || !earlier.exists() {
             return Ok(resolved);
         }
-        self.settings.resolve_over(Some(&earlier))
+        Ok(beside_others(self.settings.resolve_over(Some(&earlier))?)?)
     }
 }
 

@@ -121,7 +121,7 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
     }
     match (global.json, outputs.is_empty()) {
         (true, _) => ui::data(&format!("{}\n", serde_json::to_string_pretty(&json(&spectrum))?))?,
-        (false, true) => ui::data_bytes(&spectrum.render(SpectrumForm::Csv)?)?,
+        (false, true) => ui::bare_csv(&spectrum.render(SpectrumForm::Csv)?)?,
         (false, false) => {}
     }
     let (filled, measurements) = (spectrum.filled(), spectrum.measurements.len());

@@ -258,7 +258,7 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     } else if outputs.is_empty() && std::io::stdout().is_terminal() {
         ui::data(&spectra.iter().map(aligned).collect::<Vec<_>>().join("\n"))?;
     } else if outputs.is_empty() {
-        ui::data_bytes(&CubeSpectrum::csv(&spectra)?)?;
+        ui::bare_csv(&CubeSpectrum::csv(&spectra)?)?;
     } else {
         for output in &outputs {
             ui::data(&format!("{}\n", output.path.display()))?;

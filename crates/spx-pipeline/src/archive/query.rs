@@ -21,7 +21,7 @@ use super::search::{MAX_IMAGES, search};
 use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
 use crate::forecast::WorkForecast;
-use crate::held::{HeldCutout, smaller_warning};
+use crate::held::{HeldCutout, tell_smaller_cutouts};
 use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -225,8 +225,6 @@ fn tell_smaller(cutout: &Cutout, files: &[PathBuf], listener: &dyn Listener) -> 
         HeldCutout::of(cutout, file.metadata(), &wcs)
     };
     let held: Vec<HeldCutout> = files.par_iter().filter_map(held).collect();
-    if let Some(warning) = smaller_warning(cutout, held.iter().copied(), "") {
-        listener.warning(&warning);
-    }
+    tell_smaller_cutouts(cutout, held.iter().copied(), "", listener);
     held.iter().filter(|held| held.is_smaller()).count()
 }

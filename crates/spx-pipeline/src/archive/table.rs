@@ -4,7 +4,7 @@ use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableTyp
 
 use super::summary::{QueryEntry, QuerySummary};
 use crate::PipelineError;
-use crate::cell_table::{CREATOR, HeadValue, comments, infos};
+use crate::cell_table::{CREATOR, HeadValue, infos};
 
 /// Name, datatype, unit and UCD of the columns of CSV and VOTable.
 const COLUMNS: [(&str, VoTableType, &str, &str); 6] = [
@@ -29,13 +29,13 @@ fn cells(entry: &QueryEntry) -> [String; 6] {
 }
 
 impl QuerySummary {
-    /// CSV with a header, below comments that say what was asked: obs_id, band, mjd, wavelength_min, wavelength_max, download_url; dates in
+    /// CSV with a header: obs_id, band, mjd, wavelength_min, wavelength_max, download_url; dates in
     /// days, wavelengths in um.
     ///
     /// # Errors
     /// Those of the writer, which there are none of in memory.
     pub fn to_csv(&self) -> Result<Vec<u8>, PipelineError> {
-        let mut writer = csv::Writer::from_writer(comments(&self.head()).into_bytes());
+        let mut writer = csv::Writer::from_writer(Vec::new());
         writer.write_record(COLUMNS.map(|c| c.0))?;
         for entry in &self.observations {
             writer.write_record(cells(entry))?;
@@ -43,7 +43,7 @@ impl QuerySummary {
         writer.into_inner().map_err(PipelineError::failed)
     }
 
-    /// What the tables say of themselves.
+    /// What a VOTable says of itself.
     fn head(&self) -> Vec<(&'static str, HeadValue)> {
         let text = |text: &str| HeadValue::Text(text.to_owned());
         vec![

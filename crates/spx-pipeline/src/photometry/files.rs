@@ -18,7 +18,7 @@ use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
 use crate::archive::{ArchiveIdentifiers, check_mirror};
 use crate::calibration::mixed_scales_warning;
-use crate::held::smaller_warning;
+use crate::held::tell_smaller_cutouts;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::{check_file, find_inputs};
 use crate::{Listener, PipelineError};
@@ -189,8 +189,12 @@ pub(crate) fn warn_of_small_cutouts(
     let harm = cut_warning([cut, lost], &format!("on {} of {} images", cut + lost, entries.len()));
     let held = entries.iter().filter_map(|entry| entry.exposure.as_ref()?.cutout);
     let unharmed = if harm.is_none() { "; apertures and backgrounds are whole" } else { "" };
-    let smaller = cutout.and_then(|cutout| smaller_warning(cutout, held, unharmed));
-    smaller.into_iter().chain(harm).for_each(|warning| listener.warning(&warning));
+    if let Some(cutout) = cutout {
+        tell_smaller_cutouts(cutout, held, unharmed, listener);
+    }
+    if let Some(harm) = harm {
+        listener.warning(&harm);
+    }
 }
 
 /// What is told where cutouts end within the background, of so many measurements, or within the
