@@ -101,11 +101,11 @@ mod tests {
             ..Default::default()
         };
         let pointing = &survey(center, &plan).unwrap()[0];
-        let folder = tempfile::tempdir().unwrap();
         let check = |[x0, y0, nx, ny]: [usize; 4], center: &str, size: &str, share: f64, ends: bool| {
             let frame = FrameExtent::Cutout(PixelWindow { x0, y0, nx, ny });
             let options = ExposureOptions { frame, ..Default::default() };
-            let path = folder.path().join(format!("{x0}_{y0}_{nx}_{ny}.fits"));
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("cutout.fits");
             write_mef(&path, &observe(&SimulatedSky::default(), pointing, &options).unwrap(), false).unwrap();
             let file = MefFile::open(&path).unwrap();
             let wcs = CelestialWcs::from_header(&file.metadata().header).unwrap();
