@@ -191,7 +191,14 @@ fn spectra_go_to_tables_and_figures_at_once() {
     arguments.extend(["-o", "a.csv", "-o", "b.png", "-o", "c.svg", "--size", "640x480"]);
     let run = spx(folder.path(), &arguments).succeeds();
     assert_eq!(run.stdout, "a.csv\nb.png\nc.svg\n");
-    assert_eq!(std::fs::read_to_string(folder.path().join("a.csv")).unwrap(), to_stdout);
+    // The file says of what it is, and is the same below.
+    let written = || {
+        let file = std::fs::read_to_string(folder.path().join("a.csv")).unwrap();
+        let comments: String = file.lines().take_while(|line| line.starts_with('#')).collect();
+        assert!(comments.contains("# spectrum: cube.fits, circle("), "{file}");
+        file[file.find("plane,").unwrap()..].to_owned()
+    };
+    assert_eq!(written(), to_stdout);
     assert_eq!(png_size(&folder.path().join("b.png")), (640, 480));
     assert!(std::fs::read_to_string(folder.path().join("c.svg")).unwrap().starts_with("<svg"));
     assert_eq!(names(folder.path()), ["a.csv", "b.png", "c.svg", "cube.fits"]);
@@ -201,7 +208,7 @@ fn spectra_go_to_tables_and_figures_at_once() {
     assert_eq!(std::fs::read(folder.path().join("a.csv")).unwrap(), b"mine");
     arguments.push("--overwrite");
     spx(folder.path(), &arguments).succeeds();
-    assert_eq!(std::fs::read_to_string(folder.path().join("a.csv")).unwrap(), to_stdout);
+    assert_eq!(written(), to_stdout);
 }
 
 #[test]
