@@ -35,8 +35,8 @@ impl<C: Configuration> SettingArgs<C> {
         self.resolve_over(self.file.as_deref())
     }
 
-    /// As [`resolve`](Self::resolve) for one of the commands that measure sources, whose file may be
-    /// a configuration of another of them.
+    /// As [`resolve`](Self::resolve) for one of the commands that measure sources, whose file may
+    /// be a configuration of another of them.
     pub(crate) fn resolve_measuring(&self, command: MeasuringCommand, global: &Global) -> Result<C, Failure> {
         let file = self.file.as_deref();
         let (resolved, taken) = command.resolve(file, self.given.clone()).map_err(Failure::usage)?;

@@ -139,7 +139,8 @@ pub(crate) fn data_bytes(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// A CSV table without the comments at its head, for pipes, whose readers need not know of comments.
+/// A CSV table without the comments at its head, for pipes, whose readers need not know of
+/// comments.
 pub(crate) fn bare_csv(table: &[u8]) -> std::io::Result<()> {
     let mut rest = table;
     while rest.starts_with(b"#") {

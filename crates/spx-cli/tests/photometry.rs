@@ -54,8 +54,7 @@ fn column(text: &str, name: &str) -> Vec<String> {
 fn all_forms_of_the_table_tell_the_same() {
     let folder = tempdir().unwrap();
     let csv = photometry(folder.path(), &[]).succeeds().stdout;
-    assert!(csv.starts_with(SPXQUERY), "{csv}");
-    assert!(csv.lines().next().unwrap().ends_with(",file,status,reason"));
+    assert!(csv.starts_with(SPXQUERY) && csv.contains(",file,status,reason\n"), "{csv}");
     photometry(folder.path(), &["-o", "made.csv"]).succeeds();
     let file = fs::read_to_string(folder.path().join("made.csv")).unwrap();
     let (comments, rows) = file.split_at(file.find("obs_id,").unwrap());

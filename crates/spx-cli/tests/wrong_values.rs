@@ -1,5 +1,5 @@
-//! Values that an option does not take are answered by that option, in plain words, with exit code 2
-//! and before anything is written.
+//! Values that an option does not take are answered by that option, in plain words, with exit code
+//! 2 and before anything is written.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests, too, fail by panicking")]
 
 mod tools;

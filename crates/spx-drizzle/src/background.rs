@@ -20,7 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::DrizzleError;
-use crate::droplets::Interruption;
+use crate::interruption::Interruption;
 
 /// What the skies of exposures may differ by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

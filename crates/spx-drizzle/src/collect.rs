@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 use spx_core::map::{Passband, Spans};
 
 use crate::droplet::{NO_QUAD, Quad};
-use crate::droplets::Interruption;
+use crate::interruption::Interruption;
 use crate::kernel::SpatialKernel;
 use crate::numbers::{floor, min};
 use crate::region::{ReachedRegion, TILE};

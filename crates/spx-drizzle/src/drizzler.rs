@@ -7,7 +7,8 @@ use spx_core::progress::Progress;
 
 use crate::addition::Cursor;
 use crate::background::{self, BackgroundForm, SkyCorrection};
-use crate::droplets::{Droplets, Interruption, LentSums};
+use crate::droplets::{Droplets, LentSums};
+use crate::interruption::Interruption;
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::reached::ReachedTiles;
 use crate::reject::{MedianCube, RejectionOptions};
@@ -147,8 +148,8 @@ impl Drizzler {
     ///
     /// # Errors
     /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize), [`DrizzleError::Partial`]
-    /// for [partial](Self::partial) sums; [`DrizzleError::Cancelled`] when `progress` says so, which
-    /// is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
+    /// for [partial](Self::partial) sums; [`DrizzleError::Cancelled`] when `progress` says so,
+    /// which is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
     /// exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the sums
     /// are then not to be used.
     pub fn add_all<S, T, E, F>(

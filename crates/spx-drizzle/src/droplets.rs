@@ -1,13 +1,11 @@
 //! The droplets of one exposure.
 
-use std::fmt;
 use std::sync::Arc;
-
-use spx_core::progress::Progress;
 
 use crate::DrizzleError;
 use crate::addition::Cursor;
 use crate::background::SkyCorrection;
+use crate::interruption::Interruption;
 use crate::reject::MedianCube;
 use crate::source::{FiledDroplets, RowPiece};
 use crate::tile::SumTile;
@@ -42,26 +40,6 @@ pub struct Droplets<'a> {
     pub(crate) judged: [u64; 2],
     /// Who may ask to stop.
     pub(crate) interruption: Interruption<'a>,
-}
-
-/// Somebody who may ask to stop, or nobody.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Interruption<'a>(pub(crate) Option<&'a dyn Progress>);
-
-impl Interruption<'_> {
-    /// [`DrizzleError::Cancelled`] once somebody has asked.
-    pub(crate) fn check(self) -> Result<(), DrizzleError> {
-        match self.0 {
-            Some(progress) if progress.cancelled() => Err(DrizzleError::Cancelled),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl fmt::Debug for Interruption<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Interruption").field(&self.0.is_some()).finish()
-    }
 }
 
 /// Sums that an exposure is added to while it is collected.

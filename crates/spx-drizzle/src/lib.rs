@@ -95,6 +95,7 @@ mod error;
 mod exposure;
 #[cfg(feature = "fits")]
 pub mod file;
+mod interruption;
 mod kernel;
 mod noise;
 mod numbers;

@@ -11,7 +11,8 @@ use rayon::prelude::*;
 
 use crate::addition::Cursor;
 use crate::background::{self, BackgroundEquations, BackgroundForm, TileOverlaps};
-use crate::droplets::{Droplets, Interruption};
+use crate::droplets::Droplets;
+use crate::interruption::Interruption;
 use crate::plan::{DrizzlePlan, with_kernel};
 use crate::region::TILE;
 use crate::reject::{MedianCube, RejectionOptions};

@@ -385,11 +385,9 @@ fn sums_that_are_not_all_read_take_exposures_by_what_they_reach_alone() {
     accumulate(&mut whole, &[Various::new(0.3), Various::new(0.4)]);
     kept(folder.path(), &whole);
     let mut file = SumsFile::open(&folder.path().join("sums.fits")).unwrap();
-    let other = file.partial(&plan, CubeCompression::Lossless).unwrap();
-    assert!(other.is_none(), "packed otherwise");
+    assert!(file.partial(&plan, CubeCompression::Lossless).unwrap().is_none(), "packed otherwise");
     let mut sums = file.partial(&plan, CubeCompression::None).unwrap().unwrap();
-    let new = Various::new(0.6);
-    assert_eq!(sums.drizzler.add(&new.exposure(&[])), Err(DrizzleError::Partial));
+    assert_eq!(sums.drizzler.add(&Various::new(0.6).exposure(&[])), Err(DrizzleError::Partial));
     let none = |_: &DrizzlePlan, (): &(), _: &mut Droplets| Ok::<_, ()>(());
     assert_eq!(sums.drizzler.add_all(&[()], none, &Silent).unwrap_err(), DrizzleError::Partial);
     assert_eq!(sums.drizzler.merge(&whole.drizzler), Err(DrizzleError::Partial));

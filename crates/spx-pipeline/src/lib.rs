@@ -38,6 +38,7 @@ pub mod spectrum;
 pub mod stages;
 pub mod statistics;
 pub mod survey;
+mod tiling;
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[arcsec]` is a unit")]
 pub mod zodi;
 

@@ -1,5 +1,5 @@
-//! How measurements were made, as tables that are made of them say it; and the file in which a batch
-//! says it for its tables of CSV, which have no comments.
+//! How measurements were made, as tables that are made of them say it; and the file in which a
+//! batch says it for its tables of CSV, which have no comments.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;

@@ -52,8 +52,8 @@ impl MeasuringCommand {
         RelatedSettings { command: other.name(), known, differing }
     }
 
-    /// Lays the settings that are given over those of a file, which may be a configuration of any of
-    /// these commands.
+    /// Lays the settings that are given over those of a file, which may be a configuration of any
+    /// of these commands.
     ///
     /// # Errors
     /// As [`resolve_related`].

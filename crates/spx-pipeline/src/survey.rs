@@ -25,9 +25,7 @@
 //! has the size that the record tells. Any process may do any job at any time: two at work on the
 //! same one are kept apart by a lock, and one that is killed leaves what was there before.
 
-mod assign;
 mod directory;
-mod frames;
 mod hips;
 mod mosaic;
 mod photometry;
@@ -38,13 +36,8 @@ mod run;
 mod settings;
 mod shard;
 mod status;
-mod tiles;
 
-pub(crate) use assign::frames_of_tiles;
-pub(crate) use directory::digest;
 pub use directory::{JobKind, SurveyDirectory, SurveyJob};
-pub(crate) use frames::find_frames;
-pub use frames::{SurveyFrame, read_frames, write_frames};
 pub use plan::{SurveyPlanReport, plan_survey};
 pub use record::{JobRecord, JobState};
 pub use remote::ScratchDirectory;
@@ -52,5 +45,5 @@ pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, source_light_curve};
 pub use settings::SurveyConfig;
 pub use shard::SurveyShard;
 pub use status::{SurveyStatus, survey_status};
-pub(crate) use tiles::unit_vector;
-pub use tiles::{SkyTile, TileOrder};
+
+pub use crate::tiling::{SkyTile, SurveyFrame, TileOrder, read_frames, write_frames};

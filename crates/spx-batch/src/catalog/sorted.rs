@@ -449,7 +449,9 @@ mod tests {
                 let targets: Vec<CatalogTarget<'_>> = (0..count).map(|n| near.catalog.target(n)).collect();
                 for target in (0..whole.len()).map(|number| whole.target(number)) {
                     // It may have moved by 4.5 deg/century each year at most.
-                    let speed = target.motion.map_or(0.0, |m| m.ra_cos_dec.hypot(m.dec) * (2026.0 - m.epoch));
+                    let speed = target.motion.map_or(0.0, |m| {
+                        spx_core::elementary::hypot(m.ra_cos_dec, m.dec) * (2026.0 - m.epoch)
+                    });
                     let is_near = |circle: &CatalogCircle| {
                         target.position.separation(circle.center) <= circle.radius + speed / 3.6e6
                     };

@@ -20,8 +20,8 @@ impl WordSum {
         Self(u32::try_from(fold(fold(sum))).unwrap_or(u32::MAX))
     }
 
-    /// Adds bytes that stand at byte `offset` of the data; their first and last words may be others'
-    /// as well.
+    /// Adds bytes that stand at byte `offset` of the data; their first and last words may be
+    /// others' as well.
     pub(super) fn add_at(self, offset: u64, bytes: &[u8]) -> Self {
         let before = usize::try_from(offset % 4).unwrap_or(0);
         let (first, rest) = bytes.split_at(bytes.len().min((4 - before) % 4));

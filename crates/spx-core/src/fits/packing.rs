@@ -162,8 +162,8 @@ impl TilePlace {
     }
 }
 
-/// Rows and columns of the tiles into which a writer packs planes of this shape, `[ny, nx]`: squares
-/// of 64 pixels, smaller at the upper edges.
+/// Rows and columns of the tiles into which a writer packs planes of this shape, `[ny, nx]`:
+/// squares of 64 pixels, smaller at the upper edges.
 pub fn packed_tile([ny, nx]: [usize; 2]) -> [usize; 2] {
     [ny, nx].map(|length| length.clamp(1, TILE_SIDE))
 }

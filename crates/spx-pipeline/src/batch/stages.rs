@@ -429,8 +429,8 @@ fn nothing_measured(reports: &[ImageReport]) -> PipelineError {
 /// The rows of one source of a finished batch.
 ///
 /// # Errors
-/// Usage where there is no batch; nothing found where it has no measurement of the source; otherwise
-/// where its files cannot be read.
+/// Usage where there is no batch; nothing found where it has no measurement of the source;
+/// otherwise where its files cannot be read.
 pub fn light_curve(directory: &Path, id: &str) -> Result<Vec<spx_batch::BatchRow<'static>>, PipelineError> {
     if !["lightcurves", "lightcurves.parquet"].iter().any(|name| directory.join(name).is_dir()) {
         let text = format!("{} has no light curves of a batch or of a survey", directory.display());

@@ -16,7 +16,7 @@ use crate::inputs::InputFile;
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::output::write_output;
 use crate::settings::configuration_text;
-use crate::survey::{SkyTile, SurveyFrame, TileOrder, digest, find_frames, frames_of_tiles};
+use crate::tiling::{SkyTile, SurveyFrame, TileOrder, digest, find_frames, frames_of_tiles};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// The cells that frames reach.

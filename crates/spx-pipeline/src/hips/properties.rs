@@ -15,7 +15,7 @@ use super::{HipsReport, PixelCut};
 use crate::PipelineError;
 use crate::clock;
 use crate::output::write_output;
-use crate::survey::unit_vector;
+use crate::tiling::unit_vector;
 
 /// Key of the share of the sky with data.
 const COVERAGE: &str = "moc_sky_fraction";

@@ -15,7 +15,7 @@ use super::settings::{self, HipsConfig, HipsParameters};
 use crate::drizzle::{CubeReport, mosaic_memory};
 use crate::inputs::InputFile;
 use crate::stages::{share_lock, wait_for_lock};
-use crate::survey::{SkyTile, TileOrder};
+use crate::tiling::{SkyTile, TileOrder};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Memory of the pixels of a cell besides the drizzle \[bytes a pixel\].

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use csv::{ReaderBuilder, WriterBuilder};
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_128;
 
 use crate::batch::LightCurveStore;
 use crate::hips::HipsConfig;
 use crate::inputs::file_name;
 use crate::output::write_output;
 use crate::settings::{configuration_text, resolve};
+use crate::tiling::digest;
 use crate::zodi::ZodiSettings;
 use crate::{PipelineError, ResultContext as _};
 
@@ -287,9 +287,4 @@ pub(super) fn remove(path: &Path) -> Result<(), PipelineError> {
         }
         _ => Ok(()),
     }
-}
-
-/// A text that changes with these bytes.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    format!("{:032x}", XxHash3_128::oneshot(bytes))
 }

@@ -5,14 +5,12 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use spx_core::detector::Detector;
 
-use super::assign::frames_of_tiles;
 use super::directory::{JobKind, SurveyDirectory, SurveyJob};
-use super::frames::SurveyFrame;
 use super::plan::{SECONDS_A_FRAME, full_frames, largest, write_list};
 use super::settings::SurveyParameters;
-use super::tiles::SkyTile;
 use crate::hips::{HipsConfig, cell_memory, cells_of};
 use crate::settings::resolve;
+use crate::tiling::{SkyTile, SurveyFrame, frames_of_tiles};
 use crate::{PipelineError, ResultContext as _};
 
 /// The settings of the HiPS, checked; place, input and output are those of the survey.

@@ -8,11 +8,11 @@ use spx_batch::{CatalogCircle, SortedCatalog};
 use spx_photometry::julian_epoch;
 
 use super::directory::{JobKind, SurveyDirectory, SurveyJob};
-use super::frames::SurveyFrame;
 use super::plan::write_list;
 use crate::batch::BatchConfig;
 use crate::identity::InputIdentity;
 use crate::settings::{configuration_text, resolve};
+use crate::tiling::SurveyFrame;
 use crate::{PipelineError, ResultContext as _};
 
 /// Memory of a process besides its frames and sources \[MB\].

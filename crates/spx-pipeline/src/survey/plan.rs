@@ -14,15 +14,12 @@ use spx_core::detector::Detector;
 use spx_core::elementary::hypot;
 use spx_core::sky::Rectangle;
 
-use super::assign::frames_of_tiles;
-use super::directory::{JobKind, SurveyDirectory, SurveyJob, digest, remove};
-use super::frames::{SurveyFrame, find_frames, read_frames, write_frames};
+use super::directory::{JobKind, SurveyDirectory, SurveyJob, remove};
 use super::hips::{hips_jobs, hips_settings};
 use super::mosaic::mosaic_settings;
 use super::photometry::{photometry_jobs, photometry_settings};
 use super::remote::archive_frames;
 use super::settings::{FrameOrigin, SurveyConfig, SurveyParameters};
-use super::tiles::SkyTile;
 use crate::archive::{ArchiveAccess, ArchiveSettings};
 use crate::batch::{BatchConfig, sort_catalog};
 use crate::drizzle::{
@@ -33,6 +30,7 @@ use crate::hips::{HipsConfig, cells_of, prepare};
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
 use crate::settings::{configuration_text, resolve, write_configuration};
+use crate::tiling::{SkyTile, SurveyFrame, digest, find_frames, frames_of_tiles, read_frames, write_frames};
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Time that a full frame takes, on one core of 2026, where it covers a tile \[s\].

@@ -14,10 +14,10 @@ use spx_core::image::ExposureId;
 use spx_core::sky::Position;
 use walkdir::WalkDir;
 
-use super::frames::SurveyFrame;
 use crate::archive::{ArchiveAccess, fetch, search};
 use crate::inputs::{ExposureBegin, InputError, InputFile};
 use crate::stages::wait_for_lock;
+use crate::tiling::SurveyFrame;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Size of a frame whose size the archive does not tell \[bytes\].

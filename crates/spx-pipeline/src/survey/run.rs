@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::directory::{JobKind, SettingFiles, SurveyDirectory, SurveyJob, digest, hips_config, remove};
+use super::directory::{JobKind, SettingFiles, SurveyDirectory, SurveyJob, hips_config, remove};
 use super::mosaic::mosaic_of;
 use super::record::{JobRecord, JobState, peak_mb, state};
 use super::remote::{HeldFrames, ScratchDirectory, archive_entry};
@@ -26,6 +26,7 @@ use crate::outcome::InputOutcome;
 use crate::output::write_output;
 use crate::settings::resolve;
 use crate::stages::{AtWork, lock, wait_for_lock};
+use crate::tiling::digest;
 use crate::zodi::ZodiSettings;
 use crate::{Listener, PipelineError, ResultContext as _};
 

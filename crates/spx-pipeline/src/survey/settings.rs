@@ -8,10 +8,10 @@ use spx_core::detector::Detector;
 use spx_core::release::ReleaseChoice;
 use spx_core::sky::Position;
 
-use super::tiles::TileOrder;
 use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings, needed_position};
 use crate::settings::SettingHeading;
+use crate::tiling::TileOrder;
 
 /// Settings of [`plan_survey`](super::plan_survey).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

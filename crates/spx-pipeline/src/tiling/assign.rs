@@ -71,7 +71,7 @@ impl SurveyFrame {
     ///
     /// # Errors
     /// Where its corners are no positions.
-    pub(super) fn circle(&self) -> Result<(Position, f64), PipelineError> {
+    pub(crate) fn circle(&self) -> Result<(Position, f64), PipelineError> {
         let FrameOutline { center: [x, y, z], radius, .. } = FrameOutline::new(self);
         let (ra, dec) = (atan2(y, x).to_degrees().rem_euclid(360.0), atan2(z, hypot(x, y)).to_degrees());
         let center = Position::new(ra, dec).map_err(PipelineError::failed)?;
