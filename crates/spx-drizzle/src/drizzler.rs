@@ -149,9 +149,9 @@ impl Drizzler {
     /// # Errors
     /// [`DrizzleError::Finalized`] after [`finalize`](Self::finalize), [`DrizzleError::Partial`]
     /// for [partial](Self::partial) sums; [`DrizzleError::Cancelled`] when `progress` says so,
-    /// which is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory is
-    /// exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the sums
-    /// are then not to be used.
+    /// which is asked tile by tile, [`DrizzleError::Size`] or [`DrizzleError::Memory`] when memory
+    /// is exhausted, [`DrizzleError::Collected`] when `load` fails after it has collected: the
+    /// sums are then not to be used.
     pub fn add_all<S, T, E, F>(
         &mut self,
         sources: &[S],
