@@ -162,6 +162,7 @@ impl LightCurveStore {
             let others = std::iter::from_fn(|| merged.next_if(is_here));
             let mut rows = std::iter::once(Ok(first)).chain(others);
             let path = folder.join(format!("{part}.parquet"));
+            atomic::remove_leftovers(&path).map_err(BatchError::io(&path))?;
             cells.push((cell, write_file(&path, &mut rows, (ids, positions), (&names, None))?));
         }
         self.remove_part(part, &cells)?;

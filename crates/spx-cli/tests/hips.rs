@@ -107,6 +107,11 @@ fn frames_that_come_later_and_a_run_that_was_killed_change_no_byte() {
     fs::remove_file(root.join("properties")).unwrap();
     fs::remove_file(root.join("Norder2/Dir0/Npix111.fits")).unwrap();
     fs::remove_file(root.join("Norder3/Allsky.png")).unwrap();
+    for left in
+        [".Moc.fits.77-0.part", "Norder3/.Allsky.fits.77-0.part", "Norder2/Dir0/.Npix111.fits.77-1.part"]
+    {
+        fs::write(root.join(left), "half").unwrap();
+    }
     hips(folder.path(), &wide);
     assert_eq!(files(&root), after);
 

@@ -404,6 +404,17 @@ fn light_curves_are_those_of_spx_batch() {
         let [a, b] = [a, b].map(|channel| channel["flux"].parse::<f64>().unwrap_or(f64::NAN));
         assert!((a - b).abs() <= 1e-6 * b.abs() || a.is_nan() && b.is_nan(), "{a} {b}");
     }
+    // What a killed process has left of a file goes when the file is made again.
+    let parts = walkdir::WalkDir::new(folder.join("survey/catalog/dataset")).into_iter().flatten();
+    let part =
+        parts.map(walkdir::DirEntry::into_path).find(|p| p.extension().is_some_and(|e| e == "parquet"));
+    let part = part.unwrap();
+    let [name, job] = [part.file_name(), part.file_stem()].map(|name| name.unwrap().to_str().unwrap());
+    let left = part.with_file_name(format!(".{name}.77-0.part"));
+    fs::write(&left, "half").unwrap();
+    fs::remove_file(folder.join(format!("survey/done/{job}.toml"))).unwrap();
+    assert_eq!(do_jobs(folder, &[]).code, Some(0));
+    assert!(part.exists() && !left.exists());
     // Made one file a cell, the store shows the same.
     let curve = |id: &str| spx(folder, &["lightcurve", id, "survey"]).stdout;
     let files = |folder: &Path| {

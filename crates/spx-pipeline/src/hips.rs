@@ -28,11 +28,12 @@ mod settings;
 mod shared;
 mod tile;
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+use std::{fs, io};
 
 use serde::Serialize;
+use spx_core::atomic;
 
 pub use picture::PixelCut;
 pub use settings::HipsConfig;
@@ -117,6 +118,7 @@ fn finish(
         report.tiles = HipsTile::list(root, order)?.len();
         return Ok(());
     }
+    remove_leftovers(root).with_context(|| root.display().to_string())?;
     hierarchy::complete(root, order, listener)?;
     let levels = HipsLevels::find(root, order)?;
     report.tiles = levels.finest().len();
@@ -132,4 +134,20 @@ fn finish(
     settings::note(config, report.cut)?;
     report.coverage = coverage::write(root, order, levels.finest(), |tile| tile.read(root))?;
     properties::write(config, report, levels.finest(), properties::lines_of_range(parameters, report))
+}
+
+/// Removes what killed processes have left in the directory and those of its tiles, where nobody
+/// else writes now.
+fn remove_leftovers(root: &Path) -> io::Result<()> {
+    atomic::remove_all_leftovers(root)?;
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("Norder") {
+            atomic::remove_all_leftovers(&entry.path())?;
+            for tiles in fs::read_dir(entry.path())?.filter_map(Result::ok).filter(|e| e.path().is_dir()) {
+                atomic::remove_all_leftovers(&tiles.path())?;
+            }
+        }
+    }
+    Ok(())
 }
