@@ -245,8 +245,8 @@ impl SettingFiles {
         let hips = hips_config(directory)?.map(|config| configuration_text("", &config.shaping()));
         Ok(Self {
             drizzle,
-            photometry: fs::read(directory.photometry()).unwrap_or_default(),
-            mosaic: fs::read(directory.mosaic()).unwrap_or_default(),
+            photometry: bytes_or_none(&directory.photometry())?,
+            mosaic: bytes_or_none(&directory.mosaic())?,
             hips: hips.transpose()?.unwrap_or_default().into_bytes(),
         })
     }
@@ -262,6 +262,15 @@ impl SettingFiles {
         };
         let place = format!("{name} {detector} {ra} {dec} {width} {height}\n");
         digest(&[place.as_bytes(), settings].concat())
+    }
+}
+
+/// The bytes of a file, none where it is not there: one that cannot be read must not look like
+/// other settings.
+fn bytes_or_none(path: &Path) -> Result<Vec<u8>, PipelineError> {
+    match fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read.with_context(|| path.display().to_string()),
     }
 }
 
