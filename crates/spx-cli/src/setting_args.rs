@@ -69,7 +69,7 @@ impl<C: Configuration + 'static> Args for SettingArgs<C> {
             .value_name("FILE")
             .env("SPX_CONFIG")
             .value_parser(value_parser!(PathBuf))
-            .help("Read settings from a TOML file; the environment and the command line win over it");
+            .help("Read settings from a TOML file; the environment and the command line override it");
         command.arg(config).args(settings_of::<C>().iter().flat_map(options::<C>))
     }
 

@@ -32,7 +32,7 @@ pub(crate) struct DownloadArgs {
     /// Download the images listed in this query summary, without a new query
     #[arg(long, value_name = "FILE")]
     query: Option<PathBuf>,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -24,7 +24,7 @@ Examples:
 
 `spx download --query query_summary.toml` fetches what a query has found.")]
 pub(crate) struct QueryArgs {
-    /// Form of the list
+    /// Format of the list
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: TableFormat,
     /// Also write the summary to this TOML file, replacing an earlier summary

@@ -68,7 +68,7 @@ pub fn resume_drizzle(
 
 /// Makes the mosaic of the inputs that the settings name, or of what the archive has.
 ///
-/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the
+/// It combines exposures of all detectors that see the range. It is written to `mosaic.fits` in the
 /// output directory.
 ///
 /// # Errors

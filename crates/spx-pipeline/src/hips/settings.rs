@@ -37,7 +37,7 @@ pub struct HipsConfig {
     /// Channel of the detector as range, 1 to 17, in place of wave
     #[schemars(extend("examples" = [8]))]
     pub channel: Option<usize>,
-    /// Make color pictures of three HiPS that are there, red, green, blue, and nothing else
+    /// Only combine three existing HiPS, red, green, blue, into color pictures
     #[schemars(extend("examples" = [["red/", "green/", "blue/"]], "x-value" = "DIR"))]
     pub colors: Option<Vec<PathBuf>>,
     /// Order of the finest tiles, 3 to 9: pixels of 6.44" at 6, of 3.22" at 7
@@ -64,13 +64,13 @@ pub struct HipsConfig {
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value")]
     pub cut: Option<PixelCut>,
-    /// Curve between them: linear, asinh, log, sqrt
+    /// Curve between black and white: linear, asinh, log, sqrt
     pub stretch: Stretch,
     /// Colors of the pictures
     pub colormap: Colormap,
 
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
-    /// lists of both (@FILE, or - for standard input: a path a line)
+    /// lists of both (@FILE, or - for standard input: one path per line)
     #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
     pub input: Option<Vec<PathBuf>>,
     /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1

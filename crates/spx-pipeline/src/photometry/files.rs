@@ -30,7 +30,7 @@ pub struct PhotometryConfig {
     /// The source.
     #[serde(flatten)]
     pub source: SourceSettings,
-    /// Base address of the archive that is asked for neighbors; plain http on this machine only
+    /// Base address of the archive that is queried for neighbors; plain http on this machine only
     #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
     pub archive_url: String,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
