@@ -246,7 +246,7 @@ fn source(
         _ => String::new(),
     };
     if id.is_empty() || id.chars().any(char::is_control) {
-        return Err(format!("{id:?} is no name of a source"));
+        return Err(format!("{id:?} is not a name of a source"));
     }
     let number =
         |at: usize, name: &str| cells[at].real().ok_or_else(|| format!("{id}: no number for {name}"));

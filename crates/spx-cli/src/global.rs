@@ -38,11 +38,11 @@ impl Global {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = rayon::current_num_threads();
         match self.threads {
-            None => format!("threads: {threads}, one a core"),
+            None => format!("threads: {threads}, one per core"),
             Some(asked) if usize::from(asked) > threads => {
                 format!("threads: {threads}, at most {THREADS_A_CORE} for each of {cores} cores")
             }
-            Some(_) => format!("threads: {threads}, as asked for"),
+            Some(_) => format!("threads: {threads}, as requested"),
         }
     }
 

@@ -42,7 +42,7 @@ impl<C: Configuration> SettingArgs<C> {
         let (resolved, taken) = command.resolve(file, self.given.clone()).map_err(Failure::usage)?;
         if let (Some(file), Some(TakenSettings { command: of, passed_over })) = (file, taken) {
             let text = format!(
-                "{} is a configuration of `spx {of}`: what both commands have is taken",
+                "{} is a configuration of `spx {of}`: settings that both commands have are used",
                 file.display()
             );
             ui::note(global.verbosity(), &text);

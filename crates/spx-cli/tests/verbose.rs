@@ -66,7 +66,7 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
     for (command, expected) in commands {
         let more = spx(here, &[&command[..], &["-v", "--threads=2"]].concat());
         assert_eq!(more.code, Some(0), "{command:?}: {}", more.stderr);
-        assert!(more.stderr.contains("threads: 2, as asked for\n"), "{command:?}: {}", more.stderr);
+        assert!(more.stderr.contains("threads: 2, as requested\n"), "{command:?}: {}", more.stderr);
         if let Some(out) = command.iter().find_map(|word| word.strip_prefix("-o=")) {
             fs::rename(here.join(out), here.join(format!("{out}_verbose"))).unwrap();
         }

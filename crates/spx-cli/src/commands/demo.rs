@@ -98,7 +98,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     if !global.json {
         ui::data(&comparison.table())?;
     }
-    let star = comparison.example().ok_or_else(|| anyhow!("no star stands clear of the galaxy"))?;
+    let star = comparison.example().ok_or_else(|| anyhow!("no star is clear of the galaxy"))?;
     say(&format!("5. spx run: the spectrum and light curve of {} from cutouts", star.id));
     let measured = SingleSource::new(star, &archive.url(), output, &products, global)?;
     say(&format!("   {}", measured.figure.display()));
@@ -123,7 +123,7 @@ fn prepare(output: &Path) -> Result<(), Failure> {
     if !empty {
         let ours = std::fs::read_to_string(output.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT);
         if !ours {
-            let problem = format!("{} holds something else than a demonstration", output.display());
+            let problem = format!("{} contains something other than a demonstration", output.display());
             return Err(Failure::usage(anyhow!("{problem}; -o names another directory")));
         }
         std::fs::remove_dir_all(output).with_context(context)?;

@@ -53,7 +53,7 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     if let Some(path) = args.output.as_deref().filter(|path| path.exists())
         && QuerySummary::read(path).is_err()
     {
-        let text = format!("{} exists and is no summary of a query; choose another name", path.display());
+        let text = format!("{} exists and is not a summary of a query; choose another name", path.display());
         return Err(Failure::usage(anyhow!(text)));
     }
     let QueryReport { summary, refused } = query(&args.settings.resolve()?, &global.terminal())?;

@@ -108,7 +108,7 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
             let rows = source_light_curve(directory, id)?;
             spectrum_of_rows(id, &rows).with_made(MadeHow::of(directory))
         }
-        (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
+        (Some(_), _) => return Err(Failure::usage(anyhow!("--source takes one directory"))),
     };
     for (path, output) in args.output.iter().zip(&outputs) {
         match output {

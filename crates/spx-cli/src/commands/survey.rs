@@ -141,7 +141,7 @@ fn plan(args: &PlanArgs, global: &Global) -> CommandResult {
     let report = plan_survey(&config, &global.terminal())?;
     let text = format!(
         "{} tiles, {} frames ({} superseded, {} failed): {} jobs, {} of them new or changed; about {:.1} core-hours and \
-         {:.2} TB to read from nothing",
+         {:.2} TB to read from scratch",
         report.tiles,
         report.frames,
         report.superseded,

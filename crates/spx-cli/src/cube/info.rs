@@ -69,7 +69,7 @@ fn text(cube: &CubeSummary, with_history: bool) -> String {
         out.push_str(&entry("", name, &value));
     }
     if let Some(n) = cube.saturated_voxels.filter(|n| *n > 0) {
-        out.push_str(&entry("", "saturated", &format!("COUNT is cut at 65535 in {n} voxels")));
+        out.push_str(&entry("", "saturated", &format!("COUNT saturates at 65535 in {n} voxels")));
     }
     out.push('\n');
     out.push_str(&table(&cube.planes).render(""));

@@ -156,7 +156,7 @@ pub(crate) fn cut(args: &CutArgs, global: &Global) -> CommandResult {
         || request.planes.is_some()
         || request.detector.is_some();
     if !limited {
-        let problem = "nothing says what to cut: give a region, --wave, --planes or --detector";
+        let problem = "no part is selected: give a region, --wave, --planes or --detector";
         return Err(Failure::usage(anyhow!(problem)));
     }
     ui::catch_interrupts()?;

@@ -128,7 +128,7 @@ fn open_browser(page: &Path) {
     let mut command = Command::new(program);
     command.args(arguments).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Err(error) = command.spawn() {
-        ui::warning(&format!("the browser does not open ({program}: {error}); open the address by hand"));
+        ui::warning(&format!("the browser did not open ({program}: {error}); open the address by hand"));
     }
 }
 

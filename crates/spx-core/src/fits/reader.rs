@@ -420,9 +420,7 @@ pub fn verify_file(path: &Path) -> Result<Vec<String>> {
         match reader.verify_checksum()? {
             Some(true) => verified.push(reader.hdu_label()),
             Some(false) => {
-                return Err(reader
-                    .entry()
-                    .damaged("its bytes do not have the sum that CHECKSUM or DATASUM says"));
+                return Err(reader.entry().damaged("its bytes do not agree with CHECKSUM or DATASUM"));
             }
             None => {}
         }

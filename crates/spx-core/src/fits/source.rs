@@ -239,7 +239,7 @@ impl<R: Read> Unpacked<R> {
             match found {
                 Ok(NextHdu::Found(entry)) => return Ok(Some(entry)),
                 Ok(_) if number == 0 => {
-                    return Err(FitsError::NotFits("what is gzipped in it is none".to_owned()));
+                    return Err(FitsError::NotFits("its gzipped content is not one".to_owned()));
                 }
                 Ok(_) => return Ok(None),
                 // The header goes on, if the file does.

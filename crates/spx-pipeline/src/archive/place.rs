@@ -61,7 +61,7 @@ impl PlaceSettings {
             (Some(_), ..) => Err(PipelineError::usage(
                 "--radius is for a circle, --width and --height are for a rectangle: give one of the two",
             )),
-            _ => Err(PipelineError::usage("--width and --height are needed both")),
+            _ => Err(PipelineError::usage("--width and --height are both needed")),
         }
     }
 }

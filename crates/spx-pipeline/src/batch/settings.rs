@@ -169,8 +169,7 @@ impl BatchConfig {
         let local = self.input.is_some();
         if local && (self.ra.is_some() || self.dec.is_some() || self.radius.is_some()) {
             return Err(PipelineError::usage(
-                "ra, dec and radius say which images the archive is asked for; with input, all images \
-                 that are named are used",
+                "ra, dec and radius select images of the archive; with input, all named images are used",
             ));
         }
         let selection = InputSelection {

@@ -164,7 +164,7 @@ impl HipsConfig {
         let range = self.mosaic().range()?;
         if self.sampling.xy_oversample != SamplingSettings::default().xy_oversample {
             return Err(PipelineError::usage(
-                "xy_oversample does not go with a HiPS: order says how fine it is",
+                "xy_oversample cannot be used for a HiPS: order sets the size of its pixels",
             ));
         }
         let region = match (self.radius, self.ra.or(self.dec)) {
@@ -177,7 +177,7 @@ impl HipsConfig {
                     format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
                 return Err(PipelineError::usage(problem));
             }
-            (None, Some(_)) => return Err(PipelineError::usage("ra and dec need radius, and it needs them")),
+            (None, Some(_)) => return Err(PipelineError::usage("ra, dec and radius are needed together")),
         };
         if self.release == ReleaseChoice::Any {
             let problem = "release = any would count exposures that are in both releases twice";

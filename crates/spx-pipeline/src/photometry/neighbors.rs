@@ -160,7 +160,7 @@ impl NeighborSettings {
         let circles = circles(around, self.neighbors_radius + MOVED);
         if circles.len() > MOST_QUERIES {
             let text = format!(
-                "neighbors = {table}: the sources lie in {} fields, and the archive is asked about at most \
+                "neighbors = {table}: the sources lie in {} fields, but the archive is queried about at most \
                  {MOST_QUERIES}",
                 circles.len()
             );

@@ -344,7 +344,7 @@ impl PhotometrySettings {
     pub fn parameters_of(&self, source: &SourceSettings) -> Result<PhotometryParameters, PipelineError> {
         let has_shape = source.sersic.is_some();
         if has_shape && self.method == Some(MeasurementMethod::Aperture) {
-            return Err(PipelineError::usage("galaxies are fitted by method = scene or psf alone"));
+            return Err(PipelineError::usage("galaxies are fitted only by method = scene or psf"));
         }
         let method = self.method.or(has_shape.then_some(MeasurementMethod::Scene));
         Self { method, ..self.clone() }.parameters_with(&source.neighbors)
@@ -360,7 +360,7 @@ impl PhotometrySettings {
     ) -> Result<PhotometryParameters, PipelineError> {
         let (scene, has_neighbors) = (MeasurementMethod::Scene, neighbors.neighbors.is_some());
         if has_neighbors && self.method.is_some_and(|method| method != scene) {
-            return Err(PipelineError::usage("neighbors are fitted by method = scene alone"));
+            return Err(PipelineError::usage("neighbors are fitted only by method = scene"));
         }
         let method = if has_neighbors { Some(scene) } else { self.method };
         Self { method, ..self.clone() }.parameters()

@@ -148,7 +148,7 @@ impl RunConfig {
     pub(super) fn parameters(&self) -> Result<RunParameters, PipelineError> {
         self.check_name()?;
         if self.targets != TargetSettings::default() {
-            let text = "targets, id_column, ra_column and dec_column are those of a list of sources";
+            let text = "targets, id_column, ra_column and dec_column are for a list of sources";
             return Err(PipelineError::usage(text));
         }
         let target = self.source.target()?;

@@ -136,7 +136,8 @@ impl SurveyConfig {
             return Err(PipelineError::usage(problem));
         }
         if self.archive.force_download {
-            let problem = "force_download is not for surveys, which fetch a frame when a job needs it";
+            let problem = "force_download cannot be used for surveys, which download a frame when a job \
+                           needs it";
             return Err(PipelineError::usage(problem));
         }
         // Each frame of a job has an open file.
@@ -152,7 +153,7 @@ impl SurveyConfig {
             (None, Some(index)) => FrameOrigin::Index(index.clone()),
             (None, None) => FrameOrigin::Archive(Box::new(archive)),
             (Some(_), Some(_)) => {
-                return Err(PipelineError::usage("--input and --frames do not go together"));
+                return Err(PipelineError::usage("--input and --frames cannot be given together"));
             }
         };
         Ok(SurveyParameters {

@@ -108,7 +108,7 @@ pub fn read_frames(path: &Path) -> Result<Vec<SurveyFrame>, PipelineError> {
     let text = fs::read_to_string(path).with_context(context)?;
     let mut lines = text.lines();
     if lines.next() != Some(HEADER) {
-        return Err(PipelineError::failed("it is no list of frames of this spx").with_context(context()));
+        return Err(PipelineError::failed("it is not a list of frames of this spx").with_context(context()));
     }
     let lines: Vec<&str> = lines.collect();
     let frame = |(number, line): (usize, &&str)| {
@@ -166,7 +166,10 @@ pub(crate) fn find_frames(
 /// A frame by its file, opened where it is not known.
 fn look(path: &Path, named: bool, known: &HashMap<PathBuf, SurveyFrame>) -> Result<SurveyFrame, InputError> {
     if path.to_str().is_none_or(|text| text.contains(['\t', '\n'])) {
-        return Err(InputError::new(path, "lists hold no path with a tab, or that is not UTF-8"));
+        return Err(InputError::new(
+            path,
+            "lists cannot contain a path with a tab, or one that is not UTF-8",
+        ));
     }
     let metadata = fs::metadata(path).map_err(|error| InputError::new(path, error))?;
     let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());

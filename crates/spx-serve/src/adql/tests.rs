@@ -133,7 +133,7 @@ fn errors_say_what_is_wrong() {
         ),
         ("SELECT * FROM plane", "no table plane"),
         ("SELECT planeid FROM spherex.plane, spherex.artifact", "in several tables"),
-        ("SELECT * FROM spherex.plane, spherex.plane", "stands twice"),
+        ("SELECT * FROM spherex.plane, spherex.plane", "appears twice"),
         ("SELECT * FROM spherex.plane WHERE", "the query ends where a value is expected"),
         ("SELECT * FROM spherex.plane WHERE time", "a comparison is expected"),
         ("SELECT * FROM spherex.plane WHERE (time)", "a comparison is expected"),
