@@ -9,12 +9,12 @@ use tempfile::tempdir;
 use tools::local::{PLACE, archive};
 use tools::{input, spx};
 
-const SEARCH: [&str; 1] = ["release newest, fields all; 6 tries, 60 s without an answer"];
+const SEARCH: [&str; 1] = ["release newest, fields all; 6 attempts, timeout 60 s"];
 const PHOTOMETRY: [&str; 6] = [
     "photometry: aperture, 2.5 FWHM of the psf wide; background annulus; bad flags photometry",
     "zodiacal light: fit",
     "pixel area: map where there is one, else local",
-    "wavelengths: those of the files, of QR2 shifted to the scale of QR3",
+    "wavelengths: those of the files, QR2 shifted to the scale of QR3",
     "flux corrections: none, fluxes are on the scale of each file",
     "PSF: that of each file",
 ];

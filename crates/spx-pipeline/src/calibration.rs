@@ -163,7 +163,7 @@ impl Calibration {
             if names.is_empty() { else_.to_owned() } else { names.join(", ") }
         };
         let shifted = if self.shift {
-            "those of the files, of QR2 shifted to the scale of QR3"
+            "those of the files, QR2 shifted to the scale of QR3"
         } else {
             "those of the files"
         };

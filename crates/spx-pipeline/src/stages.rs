@@ -294,7 +294,7 @@ impl<'a> Stages<'a> {
                 );
             }
             if self.state.stages.contains_key(name) {
-                self.listener.note(&format!("{name}: again because {why}"));
+                self.listener.note(&format!("{name}: repeated because {why}"));
             }
         }
         let result = work()?;

@@ -81,7 +81,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     simulate(&sky, &data, global)?;
     let archive = LocalArchive::start(&data, ServeOptions::default())?;
     say(&format!("   served as a local archive at {}", archive.url()));
-    say("2. spx calibration fetch: what brings QR2 to the scale of QR3");
+    say("2. spx calibration fetch: products that bring QR2 to the scale of QR3");
     let products = Products::fetch(&archive.url(), output, global)?;
     say(&format!("   {} products in {}", products.count, products.directory.display()));
     say("3. spx drizzle: query, download, all of them into a cube");
@@ -93,7 +93,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     let picture = output.join("ngc4395.png");
     draw(&mut cube, &picture)?;
     say(&format!("   a picture of it: {}", picture.display()));
-    say("4. The stars in the cube against the truth:");
+    say("4. The stars in the cube compared with the truth:");
     let comparison = Comparison::new(&mut cube, &sky)?;
     if !global.json {
         ui::data(&comparison.table())?;

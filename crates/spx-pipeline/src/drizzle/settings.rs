@@ -351,7 +351,7 @@ impl DrizzleConfig {
         let given = toml::Table::try_from(self)?;
         let resolved = toml::Table::try_from(self.resolved())?;
         let follows = resolved.iter().filter(|(key, _)| !given.contains_key(*key));
-        Ok(follows.map(|(key, value)| format!("{key} = {value}, as nothing else was asked for")).collect())
+        Ok(follows.map(|(key, value)| format!("{key} = {value}, by default")).collect())
     }
 
     /// The configuration as it stands in the history of a cube: what shapes the result, not where
