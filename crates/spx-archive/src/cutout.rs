@@ -20,7 +20,7 @@ pub const FULL_FRAME_BYTES: u64 = 71_600_000;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum CutoutError {
     /// Text that is no size or center.
-    #[error("`{text}` is no {what}: {problem}")]
+    #[error("`{text}` is not a {what}: {problem}")]
     Notation {
         /// The text.
         text: String,

@@ -320,7 +320,7 @@ impl Http {
             target: printable(&target.chars().take(300).collect::<String>()),
             problem,
         };
-        let target = from.join(location).map_err(|_| refuse("?", "its target is no address"))?;
+        let target = from.join(location).map_err(|_| refuse("?", "its target is not an address"))?;
         self.check_redirect(from, &target).map_err(|problem| refuse(&shown(&target), problem))?;
         Ok(target)
     }

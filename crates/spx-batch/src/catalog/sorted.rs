@@ -273,7 +273,7 @@ impl SourceRows {
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         let cells = match group.get_column_reader(0)? {
             ColumnReader::Int64ColumnReader(mut reader) => next(&mut reader, rows, 0)?,
-            _ => return Err(ParquetError::General("cells are no numbers".into())),
+            _ => return Err(ParquetError::General("cells are not numbers".into())),
         };
         let leaves = group.metadata().schema_descr().columns();
         let reals = |name: &str| match leaves.iter().position(|leaf| leaf.name() == name) {

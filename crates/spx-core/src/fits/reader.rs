@@ -83,7 +83,7 @@ impl FitsReader {
             NextHdu::End => self.rest = Some(self.cut().unwrap_or_default()),
             NextHdu::Other => {
                 let bytes = self.source.len() - start;
-                self.rest = Some(format!("; {bytes} bytes behind them are no HDU"));
+                self.rest = Some(format!("; {bytes} bytes after them are not an HDU"));
             }
         }
         Ok(false)

@@ -53,7 +53,7 @@ impl ByteSource {
             return Err(FitsError::NotFits("it is a directory".to_owned()));
         }
         if !metadata.is_file() {
-            return Err(FitsError::NotFits("it is no regular file".to_owned()));
+            return Err(FitsError::NotFits("it is not a regular file".to_owned()));
         }
         let file = File::open(path)?;
         let len = file.metadata()?.len();

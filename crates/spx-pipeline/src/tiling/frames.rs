@@ -102,7 +102,7 @@ impl SurveyFrame {
 /// Reads `frames.tsv`.
 ///
 /// # Errors
-/// Where it cannot be read, or a line is no frame.
+/// Where it cannot be read, or a line is not a frame.
 pub fn read_frames(path: &Path) -> Result<Vec<SurveyFrame>, PipelineError> {
     let context = || path.display().to_string();
     let text = fs::read_to_string(path).with_context(context)?;
@@ -113,7 +113,7 @@ pub fn read_frames(path: &Path) -> Result<Vec<SurveyFrame>, PipelineError> {
     let lines: Vec<&str> = lines.collect();
     let frame = |(number, line): (usize, &&str)| {
         SurveyFrame::parse(line)
-            .ok_or_else(|| PipelineError::failed(format!("line {} is no frame", number + 2)))
+            .ok_or_else(|| PipelineError::failed(format!("line {} is not a frame", number + 2)))
     };
     let frames: Result<Vec<_>, _> = lines.par_iter().enumerate().map(frame).collect();
     frames.with_context(context)
@@ -217,7 +217,7 @@ mod tests {
         assert_eq!(read_frames(&path).unwrap(), frames);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("70000000", "many")).unwrap();
-        assert!(read_frames(&path).unwrap_err().one_line().contains("frames.tsv: line 2 is no frame"));
+        assert!(read_frames(&path).unwrap_err().one_line().contains("frames.tsv: line 2 is not a frame"));
         fs::write(&path, "a\tb\n").unwrap();
         assert!(read_frames(&path).unwrap_err().one_line().contains("no list of frames"));
     }

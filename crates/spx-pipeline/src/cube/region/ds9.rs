@@ -208,7 +208,7 @@ fn parse_shape(name: &str, words: &[&str], system: RegionSystem<'_>) -> Result<S
 }
 
 fn number(word: &str) -> Result<f64, String> {
-    word.parse().map_err(|_| format!("`{word}` is no number"))
+    word.parse().map_err(|_| format!("`{word}` is not a number"))
 }
 
 /// The text of a region: `text={...}`, or in quotes.
