@@ -14,8 +14,7 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Combine spectral images into data cubes (x, y, wavelength), one one for each detector or one for
-/// all.
+/// Combine spectral images into data cubes (x, y, wavelength), one for each detector or one for all.
 ///
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps
 /// in position and wavelength, weighted by default by the inverse of the smoothed variance. The cube
