@@ -43,6 +43,7 @@ pub use tile::HipsTile;
 use self::hierarchy::HipsLevels;
 use self::picture::PictureStyle;
 use self::settings::{HipsParameters, KnownPictures};
+use crate::output::check_directory;
 use crate::stages::lock;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -79,6 +80,7 @@ pub struct HipsReport {
 /// disk or the memory refuses. An input that cannot be read stands in the report, and the cells
 /// that it reaches are made again until it can.
 pub fn make_hips(config: &HipsConfig, listener: &dyn Listener) -> Result<HipsReport, PipelineError> {
+    check_directory(&config.output_dir)?;
     if let Some(colors) = &config.colors {
         return color::make(config, colors, listener);
     }

@@ -17,7 +17,7 @@ use crate::cube::output::{parse_size, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
-use spx_pipeline::output::write_output;
+use spx_pipeline::output::{check_output, write_output};
 
 /// Make one spectrum of the measurements of a source: the means of the 102 spectral channels
 ///
@@ -80,9 +80,7 @@ enum SpectrumOutput {
 
 impl SourceSpectrumArgs {
     fn output(&self, path: &Path) -> Result<SpectrumOutput, Failure> {
-        if !self.overwrite && path.symlink_metadata().is_ok() {
-            return Err(Failure::exists(path));
-        }
+        check_output(path, self.overwrite)?;
         let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let figure = ending.parse().map(SpectrumOutput::Figure).ok();
         SpectrumForm::of(path).map(SpectrumOutput::Table).or(figure).ok_or_else(|| {

@@ -6,7 +6,7 @@ use anyhow::anyhow;
 use spx_plot::{FigureFormat, PlotError};
 
 use crate::exit::Failure;
-use spx_pipeline::output::write_output;
+use spx_pipeline::output::{check_output, write_output};
 
 /// What a file is to hold, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Output {
         };
         let kind = kind.ok_or_else(|| {
             let endings: Vec<String> = allowed.iter().map(|e| format!(".{e}")).collect();
-            anyhow!("--output {}: the name must end in {}", path.display(), endings.join(" or "))
+            anyhow!("--output {}: the name must end in {}", path.display(), endings.join(", "))
         })?;
         Ok(Self { path: path.to_owned(), kind })
     }
@@ -59,9 +59,7 @@ pub(crate) fn outputs(paths: &[PathBuf], allowed: &[&str], overwrite: bool) -> R
         if paths[..k].contains(path) {
             return Err(Failure::usage(anyhow!("--output {} is given twice", path.display())));
         }
-        if !overwrite && path.symlink_metadata().is_ok() {
-            return Err(Failure::exists(path));
-        }
+        check_output(path, overwrite)?;
     }
     paths.iter().map(|path| Output::new(path, allowed).map_err(Failure::usage)).collect()
 }

@@ -380,7 +380,7 @@ fn append_neighbors(
         return Ok(());
     }
     let archive = NeighborArchive {
-        url: &config.archive.search.archive_url,
+        settings: &config.archive,
         kept: Some(&config.output_dir.join(NEIGHBORS)),
         resume: stages.continues(),
     };

@@ -8,6 +8,7 @@ use spx_core::detector::Detector;
 use spx_drizzle::file::{self, CubeCompression, CubeCut, CubeFile, CubeFileError};
 
 use super::{CubeAperture, SkyRegion, WavelengthRange, cube_celestial, cube_detector, not_a_cube, open_cube};
+use crate::output::check_output;
 use crate::{Listener, PipelineError};
 
 /// A cube that was made of others.
@@ -146,10 +147,7 @@ pub(super) fn check(inputs: &[PathBuf], output: &Path, overwrite: bool) -> Resul
         let output = output.display();
         return Err(PipelineError::usage(format!("--output {output}: that is the file to read")));
     }
-    if !overwrite && output.symlink_metadata().is_ok() {
-        return Err(PipelineError::exists(output));
-    }
-    Ok(())
+    check_output(output, overwrite)
 }
 
 fn failure(error: CubeFileError) -> PipelineError {

@@ -11,6 +11,7 @@ use super::memory::check_memory;
 use super::report::CubeReport;
 use super::settings::{DrizzleConfig, DrizzleProduct};
 use super::writer::CubeWriter;
+use crate::output::check_output;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// What [`finalize`] is to do.
@@ -95,9 +96,7 @@ fn check_outputs(request: &FinalizeRequest) -> Result<(), PipelineError> {
         if taken.map(full).any(|file| file == full(output)) {
             return Err(PipelineError::usage(format!("{} is named twice", output.display())));
         }
-        if !request.overwrite && output.symlink_metadata().is_ok() {
-            return Err(PipelineError::exists(output));
-        }
+        check_output(output, request.overwrite)?;
     }
     Ok(())
 }

@@ -29,6 +29,7 @@ use crate::drizzle::{
 use crate::hips::{HipsConfig, cells_of, prepare};
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
+use crate::output::check_directory;
 use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::tiling::{SkyTile, SurveyFrame, digest, find_frames, frames_of_tiles, read_frames, write_frames};
 use crate::{Listener, PipelineError, ResultContext as _};
@@ -77,6 +78,7 @@ pub fn plan_survey(
 ) -> Result<SurveyPlanReport, PipelineError> {
     let start = Instant::now();
     let parameters = config.parameters()?;
+    check_directory(&config.output_dir)?;
     let products = PlannedProducts::check(config)?;
     let directory = SurveyDirectory::new(&config.output_dir);
     let (frames, failed, superseded) = frames(config, &parameters, &products, &directory, listener)?;
