@@ -8,7 +8,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::settings::{
-    Configuration, SettingDeclaration, SettingKind, SettingLimits, TakenSettings, check_setting, resolve, settings_of,
+    Configuration, SettingDeclaration, SettingKind, SettingLimits, TakenSettings, check_setting, resolve,
+    settings_of,
 };
 use toml::{Table, Value};
 

@@ -71,7 +71,10 @@ fn parse_fault(text: &str) -> Result<Fault, String> {
         "length" => Fault::WrongLength,
         "corrupt" => Fault::CorruptBytes,
         "expire" => Fault::ExpiredJob,
-        _ => return Err(format!("there is no fault `{text}`")),
+        _ => {
+            let known = "500, 503, reset, truncate, stall, html, length, corrupt, expire";
+            return Err(format!("there is no fault `{text}`: they are {known}"));
+        }
     })
 }
 

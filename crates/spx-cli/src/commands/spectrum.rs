@@ -50,7 +50,7 @@ pub(crate) struct SourceSpectrumArgs {
     #[arg(value_name = "RUN|TABLE", required = true)]
     inputs: Vec<PathBuf>,
     /// A source of a batch or a survey, by its id in the catalog
-    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_id)]
     source: Option<String>,
     /// Write a table (.csv, .ecsv, .vot, .fits) or a figure (.png, .svg, .pdf); repeat for several
     #[arg(short, long, value_name = "OUT")]
@@ -70,6 +70,15 @@ pub(crate) struct SourceSpectrumArgs {
     /// Replace existing files
     #[arg(long)]
     overwrite: bool,
+}
+
+/// An id may begin with a hyphen, but an option is none.
+fn parse_id(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("an id is needed".to_owned()),
+        text if text.starts_with("--") => Err(format!("an id is needed, and {text} is an option")),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// What a file is to hold.
@@ -108,6 +117,16 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
         }
         (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
     };
+    spectrum.made.told().iter().for_each(|line| ui::detail(global.verbosity(), line));
+    let (used, rejected) = spectrum
+        .channels
+        .iter()
+        .fold((0, 0), |(used, rejected), channel| (used + channel.used, rejected + channel.rejected));
+    let left_out = spectrum.measurements.len().saturating_sub(used + rejected);
+    ui::detail(
+        global.verbosity(),
+        &format!("{used} measurements in the means, {rejected} outliers, {left_out} not good"),
+    );
     for (path, output) in args.output.iter().zip(&outputs) {
         match output {
             SpectrumOutput::Table(form) => spectrum.write(path, *form, args.overwrite)?,

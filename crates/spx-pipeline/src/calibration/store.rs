@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{
-    ArchiveClient, CalibrationFamily, DownloadLayout, DownloadOptions, DownloadTarget,
-    Downloader, ListedProduct, calibration_age,
+    ArchiveClient, CalibrationFamily, DownloadLayout, DownloadOptions, DownloadTarget, Downloader,
+    ListedProduct, calibration_age,
 };
 use spx_core::atomic;
 use spx_core::detector::Detector;
@@ -160,7 +160,8 @@ pub fn fetch_calibration(
             continue;
         }
         entry.reason = None;
-        entry.status = if replaced || is_there { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
+        entry.status =
+            if replaced || is_there { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
         wanted.push(DownloadTarget { etag, size, ..DownloadTarget::file(product.uri.clone()) });
     }
     // The downloader keeps what it takes for whole; what is damaged or out of date must go first,

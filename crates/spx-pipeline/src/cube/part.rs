@@ -38,8 +38,11 @@ pub fn join_cubes(
 ) -> Result<DerivedCube, PipelineError> {
     check(cubes, output, overwrite)?;
     let mut planes = 0;
-    for cube in cubes {
-        planes += open_cube(cube)?.shape()[0];
+    for path in cubes {
+        let cube = open_cube(path)?;
+        let bins = cube.shape()[0];
+        listener.detail(&format!("{}: {bins} planes of {}", path.display(), cube_detector(&cube)));
+        planes += bins;
     }
     listener.start("join", file::join_steps(planes));
     let joined = file::join(cubes, output, (compression, overwrite), listener);
@@ -80,6 +83,14 @@ pub fn cut_cube(request: &CubeCutRequest, listener: &dyn Listener) -> Result<Der
     let cube = open_cube(&request.cube)?;
     let [columns, rows] = window(request, &cube)?;
     let part = CubeCut { planes: planes(request, &cube)?, columns, rows };
+    listener.detail(&format!(
+        "{} planes; columns {} to {} and rows {} to {}, from 0",
+        part.planes.len(),
+        part.columns.start,
+        part.columns.end - 1,
+        part.rows.start,
+        part.rows.end - 1
+    ));
     listener.start("cut", file::cut_steps(&part));
     let how = (request.compression, request.overwrite);
     let written = file::cut(&request.cube, &part, &request.output, how, listener);

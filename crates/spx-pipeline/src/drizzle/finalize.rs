@@ -61,6 +61,7 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let mut merged: Option<Accumulator> = None;
     for file in files {
         let path = file.path().to_owned();
+        listener.detail(&format!("{}: {} exposures", path.display(), file.entries().len()));
         let sums = accumulate::load(file, plan.clone(), listener)?;
         match &mut merged {
             None => merged = Some(sums),

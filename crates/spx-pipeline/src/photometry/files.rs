@@ -18,6 +18,7 @@ use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
 use crate::archive::{ArchiveIdentifiers, ArchiveSettings, SearchSettings, check_mirror};
 use crate::calibration::mixed_scales_warning;
+use crate::flag_selection::check_names_of;
 use crate::held::tell_smaller_cutouts;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::{check_file, find_inputs};
@@ -128,6 +129,8 @@ pub fn photometry(
     }
     found.tell_skipped(listener);
     let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
+    let bad_flags = &config.photometry.bad_flags;
+    check_names_of(|names| bad_flags.mask(names), files.iter().map(PathBuf::as_path))?;
     let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
     measure_unfitted_again(&mut entries, &target, &setup);
     entries.extend(found.failed().iter().map(PhotometryEntry::failed));
