@@ -24,7 +24,7 @@ const SIDES: SettingLimits = SettingLimits::above(0.0, 10_800.0);
 /// \[um\]
 const WAVELENGTHS: SettingLimits = SettingLimits::above(0.0, 1000.0);
 
-/// Inspect, plot, explore, cut, join and convert drizzled cubes, and make the cube of running sums.
+/// Inspect, plot, explore, cut, join and convert drizzled cubes, and make cubes from running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -156,7 +156,7 @@ impl DerivedCube {
 pub(super) fn check(inputs: &[PathBuf], output: &Path, overwrite: bool) -> Result<(), PipelineError> {
     if inputs.iter().any(|input| input == output) {
         let output = output.display();
-        return Err(PipelineError::usage(format!("--output {output}: that is the file to read")));
+        return Err(PipelineError::usage(format!("--output {output}: that is the input file")));
     }
     check_output(output, overwrite)
 }
