@@ -54,7 +54,7 @@ impl WorkForecast {
 
 impl fmt::Display for WorkForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "images    {}, {} of them at hand", self.images, self.at_hand)?;
+        writeln!(f, "images    {}, {} of them local", self.images, self.at_hand)?;
         match self.to_fetch {
             0 => writeln!(f, "to fetch  nothing")?,
             1 => writeln!(f, "to fetch  1 file, about {}", amount(self.fetch_bytes))?,

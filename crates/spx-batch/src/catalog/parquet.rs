@@ -117,7 +117,7 @@ fn check(leaf: &ColumnDescPtr, is_mask: bool) -> Result<(), String> {
     match other {
         false => Ok(()),
         true => Err(format!(
-            "column {} is of type {}, which holds neither one text nor one number a row",
+            "column {} is of type {}, which holds neither one text nor one number per row",
             leaf.name(),
             if is_time(leaf) { "date or time".to_owned() } else { leaf.physical_type().to_string() }
         )),

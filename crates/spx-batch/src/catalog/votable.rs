@@ -42,7 +42,7 @@ pub(super) fn read(
         return Err(wrong(path, format!("its server failed after {line} rows: {message}")));
     }
     if reader.status() == Some(&QueryStatus::Overflow) {
-        notes.push(format!("its server cut it off after {line} rows (OVERFLOW): sources are missing"));
+        notes.push(format!("its server truncated it after {line} rows (OVERFLOW): sources are missing"));
     }
     if reader.further_tables() > 0 {
         let count = reader.further_tables();
