@@ -67,7 +67,8 @@ pub(crate) struct PlotArgs {
         value_name = "UM",
         group = "what",
         help_heading = "What to draw",
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = parse::wavelength
     )]
     wave: Option<f64>,
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centers lie in a
