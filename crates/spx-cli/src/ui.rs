@@ -12,6 +12,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use spx_core::progress::Progress;
 use spx_pipeline::Listener;
+use spx_pipeline::amount::amount;
 use spx_pipeline::archive::{ArchiveError, DownloadOutcome, DownloadProgress, DownloadTarget, FileReport};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -223,11 +224,13 @@ struct Task {
     done: u64,
     received: u64,
     began: Instant,
+    /// Whether it has begun and not ended, and the bar is on the screen.
+    shown: bool,
 }
 
 impl Task {
     fn new(steps: u64) -> Self {
-        Self { steps, done: 0, received: 0, began: Instant::now() }
+        Self { steps, done: 0, received: 0, began: Instant::now(), shown: false }
     }
 
     /// What stands behind the bar after a time \[s\]: bytes and their rate, and how long the rest
@@ -236,8 +239,8 @@ impl Task {
         let Self { steps, done, received, .. } = *self;
         let mut parts = Vec::new();
         if received > 0 {
-            let megabytes = received as f64 / 1e6;
-            parts.push(format!("{megabytes:.1} MB, {:.1} MB/s", megabytes / elapsed.max(0.1)));
+            let rate = received as f64 / elapsed.max(0.1);
+            parts.push(format!("{}, {}/s", amount(received), amount(rate as u64)));
         }
         if done > 0 && elapsed > KNOWN && steps > done {
             parts.push(format!("{} left", duration(elapsed / done as f64 * (steps - done) as f64)));
@@ -268,6 +271,13 @@ impl Terminal {
         Self { bar, verbosity, task: Mutex::new(Task::new(0)) }
     }
 
+    /// Prints something where the bar stands; the bar comes back only where there is a task, else
+    /// it would stay on the line on which the next output begins.
+    fn aside(&self, print: impl FnOnce()) {
+        let shown = self.task.lock().unwrap_or_else(PoisonError::into_inner).shown;
+        if shown { self.bar.suspend(print) } else { print() }
+    }
+
     fn task(&self, change: impl FnOnce(&mut Task)) {
         let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut task);
@@ -281,7 +291,7 @@ impl Progress for Terminal {
         self.bar.reset();
         self.bar.set_length(steps);
         self.bar.set_prefix(name.to_owned());
-        self.task(|task| *task = Task::new(steps));
+        self.task(|task| *task = Task { shown: true, ..Task::new(steps) });
     }
 
     fn advance(&self, steps: u64) {
@@ -289,6 +299,7 @@ impl Progress for Terminal {
     }
 
     fn finish(&self) {
+        self.task(|task| task.shown = false);
         self.bar.finish_and_clear();
     }
 
@@ -324,15 +335,15 @@ impl DownloadProgress for Terminal {
 
 impl Listener for Terminal {
     fn note(&self, text: &str) {
-        self.bar.suspend(|| note(self.verbosity, text));
+        self.aside(|| note(self.verbosity, text));
     }
 
     fn detail(&self, text: &str) {
-        self.bar.suspend(|| detail(self.verbosity, text));
+        self.aside(|| detail(self.verbosity, text));
     }
 
     fn warning(&self, text: &str) {
-        self.bar.suspend(|| warning(text));
+        self.aside(|| warning(text));
     }
 }
 
@@ -349,9 +360,9 @@ mod tests {
         assert_eq!(task.told(2.0), "3.4 MB, 1.7 MB/s");
         task.done = 2;
         assert_eq!(task.told(0.5), "3.4 MB, 6.8 MB/s");
-        assert_eq!(task.told(10.0), "3.4 MB, 0.3 MB/s, 40 s left");
+        assert_eq!(task.told(10.0), "3.4 MB, 340 kB/s, 40 s left");
         task.done = 10;
-        assert_eq!(task.told(10.0), "3.4 MB, 0.3 MB/s");
+        assert_eq!(task.told(10.0), "3.4 MB, 340 kB/s");
         for (seconds, text) in [(0.2, "1 s"), (89.0, "89 s"), (600.0, "10 min"), (12_600.0, "3.5 h")] {
             assert_eq!(duration(seconds), text);
         }

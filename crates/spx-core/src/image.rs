@@ -36,13 +36,17 @@ impl Metadata {
         ReleaseIdentity::new(&self.path, self.version.as_deref())
     }
 
-    /// 0-based parent pixel of pixel (0, 0), `[x, y]`: `1 - CRPIXiA`, 0 where there is no WCS `A`.
+    /// 0-based parent pixel of pixel (0, 0), `[x, y]`: `1 - CRPIXiA`, where there is no WCS `A`
+    /// that of WCS `W`, whose pixels are the same; 0 where there is neither.
     ///
     /// # Errors
     /// Where a card is there but is no number.
     pub fn parent_offset(&self) -> Result<[f64; 2], crate::header::HeaderError> {
-        let offset = |key| Ok(1.0 - self.header.optional_real(key)?.unwrap_or(1.0));
-        Ok([offset("CRPIX1A")?, offset("CRPIX2A")?])
+        let place = |detector, wavelength| match self.header.optional_real(detector)? {
+            Some(place) => Ok(1.0 - place),
+            None => Ok(1.0 - self.header.optional_real(wavelength)?.unwrap_or(1.0)),
+        };
+        Ok([place("CRPIX1A", "CRPIX1W")?, place("CRPIX2A", "CRPIX2W")?])
     }
 }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use spx_archive::{ArchiveClient, ArchiveUrl, ClientOptions, RetryOptions, SearchShape, Selection};
 use spx_core::sky::Position;
 
+use crate::amount::amount;
 use crate::calibration::{CalibrationStatus, calibration_status};
 use crate::output::check_directory;
 use crate::{Listener, PipelineError};
@@ -132,11 +133,11 @@ fn disk(directory: &Path) -> DoctorCheck {
     }
     match fs4::available_space(existing) {
         Ok(bytes) if bytes as f64 >= ENOUGH_DISK => {
-            let found = format!("{:.0} GiB are free in {shown}", bytes as f64 / GIB);
+            let found = format!("{} are free in {shown}", amount(bytes));
             DoctorCheck::new("disk", DoctorStatus::Fine, found)
         }
         Ok(bytes) => {
-            let found = format!("{:.1} GiB are free in {shown}", bytes as f64 / GIB);
+            let found = format!("{} are free in {shown}", amount(bytes));
             let check = DoctorCheck::new("disk", DoctorStatus::Warning, found);
             check.advise("a full frame takes 70 MB; cutouts (--cutout-size) take a hundredth")
         }

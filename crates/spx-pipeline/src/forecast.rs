@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::amount::amount;
+
+/// Memory is counted in powers of two, as its settings are.
+const GIB: f64 = 1_073_741_824.0;
+
 /// What a pipeline would do.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct WorkForecast {
@@ -49,17 +54,20 @@ impl WorkForecast {
 
 impl fmt::Display for WorkForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let gb = |bytes: u64| bytes as f64 / 1e9;
         writeln!(f, "images    {}, {} of them local", self.images, self.at_hand)?;
-        writeln!(f, "to fetch  {} files, about {:.2} GB", self.to_fetch, gb(self.fetch_bytes))?;
+        match self.to_fetch {
+            0 => writeln!(f, "to fetch  nothing")?,
+            1 => writeln!(f, "to fetch  1 file, about {}", amount(self.fetch_bytes))?,
+            count => writeln!(f, "to fetch  {count} files, about {}", amount(self.fetch_bytes))?,
+        }
         if let Some(sources) = self.sources {
             writeln!(f, "sources   {sources}")?;
         }
         self.products.iter().try_for_each(|product| writeln!(f, "makes     {product}"))?;
         if let Some(memory) = self.memory_bytes {
-            writeln!(f, "memory    about {:.2} GB", gb(memory))?;
+            writeln!(f, "memory    about {:.2} GiB", memory as f64 / GIB)?;
         }
-        let free = self.free_bytes.map_or_else(String::new, |free| format!(", {:.0} GB free", gb(free)));
+        let free = self.free_bytes.map_or_else(String::new, |free| format!(", {} free", amount(free)));
         writeln!(f, "output    {}{free}", self.output_dir.display())
     }
 }

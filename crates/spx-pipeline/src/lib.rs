@@ -4,6 +4,7 @@
 //! or a [`PipelineError`]. It parses no arguments, prints nothing and never ends the process; those
 //! are the business of its callers.
 
+pub mod amount;
 pub mod archive;
 pub mod batch;
 pub mod buffers;

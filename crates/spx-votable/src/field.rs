@@ -117,6 +117,8 @@ pub struct VoTableField {
     pub size: ArraySize,
     /// The integer that stands for null, where there is one.
     pub null: Option<i64>,
+    /// System and equinox of the COOSYS that it refers to.
+    pub frame: Option<String>,
 }
 
 impl VoTableField {

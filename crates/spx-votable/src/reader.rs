@@ -30,6 +30,10 @@ pub struct VoTableReader<R> {
     limits: VoTableLimits,
     fields: Vec<VoTableField>,
     status: Option<QueryStatus>,
+    /// Ids of the elements COOSYS, with their systems and equinoxes.
+    frames: Vec<(String, String)>,
+    /// Tables behind the one that is read.
+    further_tables: usize,
     rows: Rows,
     count: usize,
 }
@@ -88,6 +92,8 @@ impl<R: Read> VoTableReader<R> {
             limits,
             fields: Vec::new(),
             status: None,
+            frames: Vec::new(),
+            further_tables: 0,
             rows: Rows::Before,
             count: 0,
         };
@@ -104,6 +110,11 @@ impl<R: Read> VoTableReader<R> {
     /// rows.
     pub fn status(&self) -> Option<&QueryStatus> {
         self.status.as_ref()
+    }
+
+    /// How many tables stand behind the one that is read, as far as has been read.
+    pub fn further_tables(&self) -> usize {
+        self.further_tables
     }
 
     /// The number of a column, from 0, by its name, whatever its case.
@@ -159,6 +170,7 @@ impl<R: Read> VoTableReader<R> {
                 Piece::Start(tag) => match tag.name.as_str() {
                     "RESOURCE" => in_results = tag.get("type") != Some("meta"),
                     "INFO" => self.take_info(&tag)?,
+                    "COOSYS" => self.take_frame(&tag),
                     "TABLE" if in_results => return self.read_table(),
                     _ => {}
                 },
@@ -177,6 +189,8 @@ impl<R: Read> VoTableReader<R> {
             match self.next_piece()? {
                 Piece::Start(tag) => match tag.name.as_str() {
                     "FIELD" => self.take_field(&tag)?,
+                    "INFO" => self.take_info(&tag)?,
+                    "COOSYS" => self.take_frame(&tag),
                     "VALUES" if self.parent() == Some("FIELD") => {
                         if let Some(field) = self.fields.last_mut() {
                             field.null = tag.get("null").and_then(tabledata::integer);
@@ -245,6 +259,7 @@ impl<R: Read> VoTableReader<R> {
             datatype: VoTableType::Char,
             size: ArraySize::Scalar,
             null: None,
+            frame: tag.get("ref").and_then(|id| self.frames.iter().find(|f| f.0 == id)).map(|f| f.1.clone()),
         };
         let datatype = tag.get("datatype").unwrap_or_default();
         field.datatype = VoTableType::parse(datatype)
@@ -255,9 +270,24 @@ impl<R: Read> VoTableReader<R> {
         Ok(())
     }
 
-    /// Takes note of `INFO name="QUERY_STATUS"`; its message is its text.
+    /// Takes note of a frame of coordinates; more than the columns that are accepted are not kept.
+    fn take_frame(&mut self, tag: &Tag) {
+        let words = [tag.get("system"), tag.get("equinox")].map(|word| word.unwrap_or_default().trim());
+        if let Some(id) = tag.get("ID")
+            && self.frames.len() < self.limits.fields
+        {
+            self.frames.push((id.to_owned(), words.join(" ").trim().to_owned()));
+        }
+    }
+
+    /// Takes note of `INFO name="QUERY_STATUS"`, whose message is its text; and of other INFOs where
+    /// the value is that the result is truncated, as VizieR once said it.
     fn take_info(&mut self, tag: &Tag) -> Result<(), VoTableError> {
         if tag.get("name").is_none_or(|name| !name.eq_ignore_ascii_case("QUERY_STATUS")) {
+            let value = tag.get("value").unwrap_or_default().to_ascii_lowercase();
+            if value.starts_with("truncated") {
+                self.status = Some(QueryStatus::Overflow);
+            }
             return Ok(());
         }
         let value = tag.get("value").unwrap_or_default().to_ascii_uppercase();
@@ -372,6 +402,7 @@ impl<R: Read> VoTableReader<R> {
         loop {
             match self.next_piece()? {
                 Piece::Start(tag) if tag.name == "INFO" => self.take_info(&tag)?,
+                Piece::Start(tag) if tag.name == "TABLE" => self.further_tables += 1,
                 Piece::Eof => return Ok(()),
                 _ => {}
             }

@@ -92,6 +92,8 @@ pub(super) struct CatalogColumns {
     pub(super) epoch: Option<usize>,
     /// Sersic index, effective radius, axis ratio, position angle.
     shape: [Option<usize>; 4],
+    /// Columns of which another says in which rows they have no value, with that other.
+    masks: Vec<(usize, usize)>,
     names: Vec<String>,
     angles: [AngleUnit; 2],
     /// Of the motions, to mas/yr.
@@ -139,10 +141,17 @@ impl CatalogColumns {
             motion_scales: [1.0; 2],
             shape,
             shape_scales: [1.0; 4],
+            masks: Vec::new(),
             names,
             notes,
         };
         columns.take_units(fields)?;
+        // So astropy writes the masks of columns, to Parquet always.
+        let mask = |column: usize| {
+            let name = format!("{}.mask", columns.names[column]);
+            Some((column, columns.names.iter().position(|other| *other == name)?))
+        };
+        columns.masks = columns.used().into_iter().filter_map(mask).collect();
         Ok(columns)
     }
 
@@ -187,8 +196,14 @@ impl CatalogColumns {
     /// The columns that are read.
     pub(super) fn used(&self) -> Vec<usize> {
         let shape = self.shape.into_iter().flatten();
-        let others = self.motion.into_iter().flatten().chain(self.epoch).chain(shape);
+        let masks = self.masks.iter().map(|(_, mask)| *mask);
+        let others = self.motion.into_iter().flatten().chain(self.epoch).chain(shape).chain(masks);
         [self.id].into_iter().chain(self.position).chain(others).collect()
+    }
+
+    /// Whether a column only says in which rows another has no value.
+    pub(super) fn is_mask(&self, column: usize) -> bool {
+        self.masks.iter().any(|(_, mask)| *mask == column)
     }
 
     /// A row of the table, whose cells `cell` gives by the number of their column.
@@ -199,6 +214,10 @@ impl CatalogColumns {
         &self,
         cell: impl Fn(usize) -> TableCell<'a>,
     ) -> Result<(String, CatalogRow), String> {
+        let cell = |column: usize| {
+            let mask = self.masks.iter().find(|(masked, _)| *masked == column);
+            if mask.is_some_and(|(_, mask)| is_true(&cell(*mask))) { TableCell::Null } else { cell(column) }
+        };
         let id = id_text(&cell(self.id)).map_err(|problem| format!("{} {problem}", self.names[self.id]))?;
         let about = |problem: String| if id.is_empty() { problem } else { format!("{id}: {problem}") };
         let [ra, dec] = self.position;
@@ -238,6 +257,23 @@ pub(super) fn has_positions(fields: &[TableField]) -> bool {
     POSITIONS.iter().any(|(ra, dec)| has(ra) && dec.iter().any(|dec| has(dec)))
 }
 
+/// Accepts ICRS and equatorial coordinates of J2000 (less than 0.03 arcsec from it), and where
+/// nothing is known; others are the error.
+pub(super) fn check_frame(frame: &str) -> Result<(), &str> {
+    let keys: Vec<String> = frame.split_whitespace().map(key).collect();
+    let (system, equinox) = match keys.as_slice() {
+        [] => return Ok(()),
+        [system] => (system.as_str(), ""),
+        [system, equinox, ..] => (system.as_str(), equinox.as_str()),
+    };
+    let of_2000 = ["", "j2000", "j20000", "2000", "20000"].contains(&equinox);
+    match system {
+        "icrs" | "icrf" => Ok(()),
+        "fk5" | "eqfk5" | "j2000" | "barycentric" if of_2000 => Ok(()),
+        _ => Err(frame),
+    }
+}
+
 /// A name or unit without case, blanks and punctuation.
 fn key(name: &str) -> String {
     name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -252,18 +288,19 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// The column that the user names.
     fn named(&self, name: &str) -> Result<usize, String> {
-        let exact = self.names.iter().position(|other| other == name);
-        let same: Vec<usize> =
-            (0..self.names.len()).filter(|&k| self.names[k].eq_ignore_ascii_case(name)).collect();
-        match (exact, same.as_slice()) {
-            (Some(column), _) | (None, &[column]) => Ok(column),
-            (None, []) => Err(match self.nearest(name) {
+        let of = |is: &dyn Fn(&String) -> bool| -> Vec<usize> {
+            (0..self.names.len()).filter(|&k| is(&self.names[k])).collect()
+        };
+        let (exact, same) = (of(&|other| other == name), of(&|other| other.eq_ignore_ascii_case(name)));
+        match (exact.as_slice(), same.as_slice()) {
+            (&[column], _) | ([], &[column]) => Ok(column),
+            ([], []) => Err(match self.nearest(name) {
                 Some(other) => {
                     format!("it has no column {name}; did you mean `{other}`? It has: {}", self.all())
                 }
                 None => format!("it has no column {name}; it has: {}", self.all()),
             }),
-            (None, _) => Err(self.ambiguous(&same)),
+            _ => Err(self.ambiguous(if exact.is_empty() { &same } else { &exact })),
         }
     }
 
@@ -428,6 +465,16 @@ fn motion_scale(unit: &str) -> Option<f64> {
 fn is_missing(text: &str) -> bool {
     text.is_empty()
         || ["--", "nan", "null", "none", "n/a", "masked"].iter().any(|m| text.eq_ignore_ascii_case(m))
+}
+
+/// Whether a mask is set; a truth value is a number, or a word.
+fn is_true(cell: &TableCell<'_>) -> bool {
+    match cell {
+        TableCell::Null => false,
+        TableCell::Integer(value) => *value != 0,
+        TableCell::Real(value) => *value != 0.0,
+        TableCell::Text(text) => ["true", "t", "1"].iter().any(|t| text.trim().eq_ignore_ascii_case(t)),
+    }
 }
 
 fn real(cell: &TableCell<'_>) -> Result<f64, String> {

@@ -4,9 +4,10 @@
 use std::path::Path;
 
 use spx_core::fits::{FitsColumn, FitsError, FitsReader};
+use spx_core::header::Header;
 use spx_core::progress::Progress;
 
-use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField, has_positions};
+use super::columns::{CatalogColumns, CatalogOptions, TableCell, TableField, check_frame, has_positions};
 use super::{Catalog, CatalogBuilder, MOST_ROWS, wrong};
 use crate::BatchError;
 
@@ -34,7 +35,13 @@ pub(super) fn read(
         };
         let fields = fields(&found);
         match CatalogColumns::find(&fields, options) {
-            Ok(columns) if chosen.is_none() => chosen = Some((hdu, found, columns)),
+            Ok(columns) if chosen.is_none() => {
+                let frame = frame(&file.header().map_err(failed)?);
+                check_frame(&frame).map_err(|_| {
+                    wrong(path, format!("HDU {hdu}: its positions are in the frame {frame}, not in ICRS"))
+                })?;
+                chosen = Some((hdu, found, columns));
+            }
             Ok(_) => others.push(format!("HDU {hdu}, which is also a catalog, is not used")),
             Err(other) => {
                 if has_positions(&fields) {
@@ -45,12 +52,25 @@ pub(super) fn read(
         }
     }
     let Some((hdu, found, mut columns)) = chosen else {
-        let none = "it has no binary table (tables in ASCII are not read)";
+        let none = "it has no binary table (tables in ASCII are not read: save it as a binary table, VOTable or CSV)";
         return Err(wrong(path, problem.unwrap_or_else(|| none.to_owned())));
     };
     columns.notes.extend(others.iter().map(|other| format!("sources are those of HDU {hdu}; {other}")));
     file.move_to_index(hdu).map_err(failed)?;
     rows(path, &mut file, &found, columns, options, progress)
+}
+
+/// The frame of positions, where cards have it.
+fn frame(header: &Header) -> String {
+    let text = |keyword| header.optional_text(keyword).ok().flatten();
+    let system = text("RADESYS").or_else(|| text("RADECSYS"));
+    let equinox = header.optional_real("EQUINOX").ok().flatten();
+    match (system, equinox) {
+        (Some(system), Some(equinox)) => format!("{system} {equinox}"),
+        (Some(system), None) => system.to_owned(),
+        (None, Some(equinox)) if equinox != 2000.0 => format!("equinox {equinox}"),
+        (None, _) => String::new(),
+    }
 }
 
 /// Names and units of columns.

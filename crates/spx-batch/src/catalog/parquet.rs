@@ -45,7 +45,7 @@ pub(super) fn read(
     let columns = columns.map_err(|e| wrong(path, e))?;
     let used = columns.used();
     for &column in &used {
-        check(&leaves[column].1).map_err(|e| wrong(path, e))?;
+        check(&leaves[column].1, columns.is_mask(column)).map_err(|e| wrong(path, e))?;
     }
     let mut builder = CatalogBuilder::new(options.epoch);
     let mut line = 0_usize;
@@ -107,20 +107,32 @@ fn fields(metadata: &FileMetaData, leaves: &[(usize, ColumnDescPtr)]) -> Vec<Tab
 }
 
 /// Refuses columns that hold neither texts nor numbers, or several values a row.
-fn check(leaf: &ColumnDescPtr) -> Result<(), String> {
+fn check(leaf: &ColumnDescPtr, is_mask: bool) -> Result<(), String> {
     let fixed = leaf.physical_type() == Physical::FIXED_LEN_BYTE_ARRAY;
-    let other = matches!(leaf.physical_type(), Physical::BOOLEAN | Physical::INT96)
+    let other = leaf.physical_type() == Physical::BOOLEAN && !is_mask
+        || leaf.physical_type() == Physical::INT96
         || fixed && decimal_scale(leaf).is_none() && !is_half(leaf)
-        || matches!(leaf.logical_type_ref(), Some(LogicalType::Timestamp(_) | LogicalType::Time(_)))
+        || is_time(leaf)
         || leaf.max_rep_level() > 0;
     match other {
         false => Ok(()),
         true => Err(format!(
             "column {} is of type {}, which holds neither one text nor one number per row",
             leaf.name(),
-            leaf.physical_type()
+            if is_time(leaf) { "date or time".to_owned() } else { leaf.physical_type().to_string() }
         )),
     }
+}
+
+/// Dates and times are integers here.
+fn is_time(leaf: &ColumnDescPtr) -> bool {
+    use ConvertedType as Old;
+    let time = matches!(
+        leaf.logical_type_ref(),
+        Some(LogicalType::Timestamp(_) | LogicalType::Time(_) | LogicalType::Date)
+    );
+    let old = [Old::DATE, Old::TIME_MILLIS, Old::TIME_MICROS, Old::TIMESTAMP_MILLIS, Old::TIMESTAMP_MICROS];
+    time || old.contains(&leaf.converted_type())
 }
 
 /// Digits behind the decimal point of a column of decimal numbers.
@@ -164,16 +176,14 @@ impl Cells {
         let (leaf, unsigned, scale) = (&self.leaf, is_unsigned(&self.leaf), decimal_scale(&self.leaf));
         Ok(match &mut self.reader {
             ColumnReader::ByteArrayColumnReader(reader) => match scale {
-                Some(scale) => {
-                    cells(next(reader, count, present)?, |v: ByteArray| decimal(wide(v.data()), scale))
-                }
+                Some(scale) => cells(next(reader, count, present)?, |v: ByteArray| wide(v.data(), scale)),
                 None => cells(next(reader, count, present)?, text),
             },
             ColumnReader::FixedLenByteArrayColumnReader(reader) => {
                 let half = is_half(leaf);
                 cells(next(reader, count, present)?, |v: FixedLenByteArray| match (half, scale) {
                     (true, _) => half_precision(v.data()),
-                    (false, scale) => decimal(wide(v.data()), scale.unwrap_or_default()),
+                    (false, scale) => wide(v.data(), scale.unwrap_or_default()),
                 })
             }
             ColumnReader::Int32ColumnReader(reader) => {
@@ -193,6 +203,9 @@ impl Cells {
             ColumnReader::FloatColumnReader(reader) => {
                 cells(next(reader, count, present)?, |v: f32| TableCell::Real(v.into()))
             }
+            ColumnReader::BoolColumnReader(reader) => {
+                cells(next(reader, count, present)?, |v: bool| TableCell::Integer(v.into()))
+            }
             ColumnReader::DoubleColumnReader(reader) => cells(next(reader, count, present)?, TableCell::Real),
             _ => return Err(ParquetError::General("a column holds neither texts nor numbers".into())),
         })
@@ -209,10 +222,21 @@ fn text(bytes: ByteArray) -> TableCell<'static> {
     TableCell::Text(String::from_utf8_lossy(bytes.data()).into_owned().into())
 }
 
-/// A big-endian integer in two's complement; those above 128 bits do not fit and are cut.
-fn wide(bytes: &[u8]) -> i128 {
+/// A decimal number whose digits are a big-endian integer in two's complement; one above 128 bits
+/// is rounded.
+fn wide(bytes: &[u8], scale: i32) -> TableCell<'static> {
     let negative = bytes.first().is_some_and(|b| b & 0x80 != 0);
-    bytes.iter().fold(if negative { -1 } else { 0 }, |value: i128, &byte| (value << 8) | i128::from(byte))
+    let filling = if negative { 0xff } else { 0 };
+    let fits = bytes.len() <= 16 || bytes[..bytes.len() - 16].iter().all(|b| *b == filling);
+    // With the sign in its first bit.
+    let low = &bytes[bytes.len().saturating_sub(16)..];
+    if fits && low.first().is_none_or(|b| (b & 0x80 != 0) == negative) {
+        let start = if negative { -1 } else { 0 };
+        return decimal(low.iter().fold(start, |value: i128, &byte| (value << 8) | i128::from(byte)), scale);
+    }
+    let start = if negative { -1.0 } else { 0.0 };
+    let value = bytes.iter().fold(start, |value: f64, &byte| value * 256.0 + f64::from(byte));
+    TableCell::Real(value / 10f64.powi(scale))
 }
 
 /// A decimal number: whole ones stay exact.

@@ -14,6 +14,8 @@ use spx_core::progress::Silent;
 
 use super::*;
 
+mod forms;
+
 fn read(path: &Path, epoch: Option<f64>) -> Result<Catalog, BatchError> {
     Catalog::read(path, &CatalogOptions { epoch, ..CatalogOptions::default() }, &Silent)
 }

@@ -5,10 +5,14 @@
 //! of names where it holds known names and the first other line does not. The table may be
 //! astropy's enhanced CSV (APE 6), whose comments declare delimiter and units, or VizieR's, which
 //! has a line of units and a line of dashes below the names, or IPAC's, whose columns bars in the
-//! header delimit. A unit may also stand behind a name,
-//! in brackets.
+//! header delimit. A unit may also stand behind a name, in brackets.
+//!
+//! Where only blanks stand between values, a row of another number of values than there are names
+//! is refused: which of them is missing, or has a blank within, cannot be known. Dashes below the
+//! names tell.
 
 use std::io::{self, BufRead as _, Read};
+use std::ops::Range;
 use std::path::Path;
 
 use csv::ByteRecord;
@@ -47,6 +51,9 @@ pub(super) fn read(
         _ => BatchError::io(path)(e),
     };
     let beginning = beginning(&mut source).map_err(failed)?;
+    if beginning.names.contains('\r') {
+        return Err(wrong(path, "its lines end with carriage returns alone: convert them to line feeds"));
+    }
     if beginning.names.starts_with('|') && IpacHeader::has_types(&next_line(&mut source).map_err(failed)?) {
         return read_ipac(path, source, beginning, options, &failed);
     }
@@ -54,12 +61,15 @@ pub(super) fn read(
     let delimiter = header.as_ref().map_or_else(|| delimiter(&beginning.names), |header| header.delimiter);
     let (names, first) = names(&beginning, delimiter, options);
     let mut records = Records::new(source, delimiter, header.is_some(), beginning.lines);
-    // VizieR's units, and the line of dashes below them.
-    let ahead = records.ahead(first).map_err(failed)?;
-    let (units, ahead) = match &ahead[..] {
-        [(_, units), (_, dashes)] if is_ruler(dashes) => (Some(units.clone()), Vec::new()),
-        _ => (None, ahead),
-    };
+    // VizieR's units, and the line of dashes below them; or dashes alone.
+    let mut ahead = records.ahead(first).map_err(failed)?;
+    let mut units = None;
+    if let Some(at) = ahead.iter().position(|row| is_ruler(&row.record)) {
+        let dashes = ahead.remove(at);
+        records.measure(&dashes.text, names.len());
+        ahead.iter_mut().for_each(|row| records.divide(row));
+        units = (at == 1).then(|| ahead.remove(0).record);
+    }
     let fields = names.iter().enumerate().map(|(k, name)| {
         let declared = header.as_ref().and_then(|header| header.unit(name));
         let below =
@@ -72,8 +82,10 @@ pub(super) fn read(
     let fields: Vec<TableField> = fields.collect();
     let columns = CatalogColumns::find(&fields, options).map_err(|e| wrong(path, e))?;
     let mut builder = CatalogBuilder::new(options.epoch);
-    for (line, record) in &ahead {
-        builder.take(*line, row(record, &columns, &names));
+    let blanks = matches!(records, Records::Words { .. });
+    for Row { line, record, .. } in &ahead {
+        let whole = check_count(record, &names, blanks);
+        builder.take(*line, whole.and_then(|()| row(record, &columns, &names)));
     }
     let (mut record, mut count) = (ByteRecord::new(), 0);
     while let Some(line) = records.next(&mut record).map_err(failed)? {
@@ -81,7 +93,8 @@ pub(super) fn read(
         if count > MOST_ROWS {
             return Err(wrong(path, format!("it has more than {MOST_ROWS} rows")));
         }
-        builder.take(line, row(&record, &columns, &names));
+        let whole = check_count(&record, &names, blanks);
+        builder.take(line, whole.and_then(|()| row(&record, &columns, &names)));
     }
     builder.finish(path, columns.notes)
 }
@@ -205,7 +218,9 @@ fn delimiter(line: &str) -> u8 {
 /// The values of one line.
 fn split(line: &str, delimiter: u8) -> Vec<String> {
     let record = line_record(line.as_bytes(), delimiter);
-    record.iter().map(|value| String::from_utf8_lossy(value).trim().to_owned()).collect()
+    let names = record.iter().map(|value| String::from_utf8_lossy(value).trim().to_owned());
+    // A comment may stand behind the names.
+    names.take_while(|name| delimiter != b' ' || !name.starts_with('#')).collect()
 }
 
 fn line_record(line: &[u8], delimiter: u8) -> ByteRecord {
@@ -218,6 +233,15 @@ fn line_record(line: &[u8], delimiter: u8) -> ByteRecord {
     // Bytes in memory can be read, and any bytes are a record of a flexible table.
     reader.read_byte_record(&mut record).ok();
     record
+}
+
+/// What stands below each run of dashes, the last to the end of the line.
+fn divided(line: &[u8], columns: &[Range<usize>]) -> ByteRecord {
+    let value = |(k, column): (usize, &Range<usize>)| {
+        let end = columns.get(k + 1).map_or(line.len(), |next| next.start.min(line.len()));
+        line.get(column.start..end).unwrap_or_default().trim_ascii()
+    };
+    columns.iter().enumerate().map(value).collect()
 }
 
 /// Words between blanks; one in quotes may hold blanks.
@@ -238,14 +262,32 @@ fn words(line: &[u8]) -> ByteRecord {
     record
 }
 
-/// A name with its unit in brackets behind it, such as `ra [deg]`.
+/// Refuses rows whose values may stand under other names than their own.
+fn check_count(record: &ByteRecord, names: &[String], blanks: bool) -> Result<(), String> {
+    let behind = record.iter().skip(names.len()).find(|value| !value.trim_ascii().is_empty());
+    let commented = behind.is_some_and(|value| value.starts_with(b"#"));
+    if (behind.is_none() || commented) && !(blanks && record.len() < names.len()) {
+        return Ok(());
+    }
+    let way = match blanks {
+        true => "values with blanks are to be quoted, missing ones written as nan",
+        false => "values that hold the delimiter are to be quoted",
+    };
+    Err(format!("the row has {} values for {} columns: {way}", record.len(), names.len()))
+}
+
+/// A name with its unit in brackets behind it, such as `ra [deg]`; the names of frames of ICRS and
+/// J2000 are no units.
 fn bracketed(name: &str) -> TableField {
     let name = name.trim();
     for (open, close) in [('[', ']'), ('(', ')')] {
         if let Some((before, unit)) = name.strip_suffix(close).and_then(|inside| inside.rsplit_once(open))
             && !before.trim().is_empty()
         {
-            return TableField { name: before.trim().to_owned(), unit: unit.trim().to_owned() };
+            let frame =
+                ["J2000", "J2000.0", "ICRS", "FK5"].iter().any(|f| unit.trim().eq_ignore_ascii_case(f));
+            let unit = if frame { "" } else { unit.trim() };
+            return TableField { name: before.trim().to_owned(), unit: unit.to_owned() };
         }
     }
     TableField { name: name.to_owned(), unit: String::new() }
@@ -257,10 +299,18 @@ fn is_ruler(record: &ByteRecord) -> bool {
         && record.iter().all(|cell| cell.trim_ascii().iter().all(|&b| b == b'-'))
 }
 
+/// A row that has been read ahead.
+struct Row {
+    line: u64,
+    record: ByteRecord,
+    /// As it stands in the file, where there are only blanks between its values.
+    text: Vec<u8>,
+}
+
 /// The rows of a text.
 enum Records<'a> {
-    /// Words between blanks, one row a line.
-    Words(CatalogSource<'a>, u64),
+    /// Words between blanks, one row a line; dashes may say where each column stands.
+    Words { source: CatalogSource<'a>, lines: u64, text: Vec<u8>, columns: Vec<Range<usize>> },
     /// Delimited values, which may be quoted and then hold line breaks.
     Delimited(Box<csv::Reader<LimitedLines<'a>>>, u64),
 }
@@ -269,7 +319,7 @@ impl<'a> Records<'a> {
     /// `lines` have been read; an enhanced CSV has one blank between its values.
     fn new(source: CatalogSource<'a>, delimiter: u8, enhanced: bool, lines: u64) -> Self {
         if delimiter == b' ' && !enhanced {
-            return Self::Words(source, lines);
+            return Self::Words { source, lines, text: Vec::new(), columns: Vec::new() };
         }
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
@@ -283,10 +333,11 @@ impl<'a> Records<'a> {
     /// Reads the next row and gives its line; `None` behind the last.
     fn next(&mut self, record: &mut ByteRecord) -> io::Result<Option<u64>> {
         match self {
-            Self::Words(source, lines) => loop {
+            Self::Words { source, lines, text, columns } => loop {
                 let Some(line) = line(source, lines)? else { return Ok(None) };
                 if !line.starts_with(b"#") && !line.trim_ascii().is_empty() {
-                    *record = words(&line);
+                    *record = if columns.is_empty() { words(&line) } else { divided(&line, columns) };
+                    *text = line;
                     return Ok(Some(*lines));
                 }
             },
@@ -299,19 +350,45 @@ impl<'a> Records<'a> {
     }
 
     /// The first two rows, the one that has been read already before them.
-    fn ahead(&mut self, first: Option<String>) -> io::Result<Vec<(u64, ByteRecord)>> {
+    fn ahead(&mut self, first: Option<String>) -> io::Result<Vec<Row>> {
         let mut rows = Vec::new();
-        if let Some(line) = first {
-            let (Self::Words(_, lines) | Self::Delimited(_, lines)) = &*self;
-            let delimiter = if matches!(self, Self::Words(..)) { b' ' } else { self::delimiter(&line) };
-            rows.push((*lines, line_record(line.as_bytes(), delimiter)));
+        if let Some(text) = first {
+            let (Self::Words { lines, .. } | Self::Delimited(_, lines)) = &*self;
+            let delimiter = if matches!(self, Self::Words { .. }) { b' ' } else { self::delimiter(&text) };
+            let record = line_record(text.as_bytes(), delimiter);
+            rows.push(Row { line: *lines, record, text: text.into_bytes() });
         }
         while rows.len() < 2 {
             let mut record = ByteRecord::new();
             let Some(line) = self.next(&mut record)? else { break };
-            rows.push((line, record));
+            let text = if let Self::Words { text, .. } = self { text.clone() } else { Vec::new() };
+            rows.push(Row { line, record, text });
         }
         Ok(rows)
+    }
+
+    /// Takes where columns stand from a line of dashes, if it has as many as there are names.
+    fn measure(&mut self, dashes: &[u8], names: usize) {
+        let Self::Words { columns, .. } = self else { return };
+        let mut at = 0;
+        for run in dashes.trim_ascii_end().chunk_by(|a, b| (*a == b'-') == (*b == b'-')) {
+            if run[0] == b'-' {
+                columns.push(at..at + run.len());
+            }
+            at += run.len();
+        }
+        if columns.len() != names {
+            columns.clear();
+        }
+    }
+
+    /// Divides a row anew that was read before its columns were measured.
+    fn divide(&self, row: &mut Row) {
+        if let Self::Words { columns, .. } = self
+            && !columns.is_empty()
+        {
+            row.record = divided(&row.text, columns);
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use spx_pipeline::amount::counted;
 use spx_pipeline::batch::{
     AggregatedCurves, BATCH_STAGES, BatchConfig, BatchReport, BatchStages, CompactedStore, ImageReport,
     MissingSources, compact, forecast_batch, run_batch_stages,
@@ -115,17 +116,19 @@ fn summarize(report: &BatchReport, global: &Global) -> CommandResult {
     let count = |of: fn(&ImageReport) -> usize| report.images.iter().map(of).sum::<usize>();
     let BatchReport { used, rejected, failed, light_curves, .. } = report;
     let text = format!(
-        "{} images: {used} used ({} done before), {rejected} rejected, {failed} failed; {} measurements, {} sources \
-         on images not measured",
-        report.images.len(),
+        "{}: {used} used ({} done before), {rejected} rejected, {failed} failed; {}, {} on images not measured",
+        counted(report.images.len(), "image"),
         count(|image| usize::from(image.before)),
-        count(|image| image.measured),
-        count(|image| image.unmeasured),
+        counted(count(|image| image.measured), "measurement"),
+        counted(count(|image| image.unmeasured), "source"),
     );
     ui::note(global.verbosity(), &text);
     if light_curves.sources > 0 {
         let AggregatedCurves { sources, rows } = light_curves;
-        ui::note(global.verbosity(), &format!("light curves of {sources} sources, {rows} rows"));
+        ui::note(
+            global.verbosity(),
+            &format!("light curves of {}, {}", counted(*sources, "source"), counted(*rows, "row")),
+        );
     }
     let MissingSources { count: missing, first } = &report.missing_sources;
     if *missing > 0 {

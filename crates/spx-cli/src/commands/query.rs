@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::{Args, ValueEnum};
+use spx_pipeline::amount::{amount, counted};
 use spx_pipeline::archive::{QueryConfig, QueryReport, QuerySummary, query};
 use spx_pipeline::output::check_output;
 
@@ -98,11 +99,11 @@ fn table(summary: &QuerySummary) -> String {
     let counts: Vec<String> = summary.band_counts.iter().map(|(band, n)| format!("{n} {band}")).collect();
     writeln!(
         text,
-        "{} images ({}) over {:.1} days, {:.2} GB",
-        summary.n_observations,
+        "{} ({}) over {:.1} days, {}",
+        counted(summary.n_observations, "image"),
         counts.join(", "),
         summary.time_span_days,
-        summary.total_size_gb
+        amount((summary.total_size_gb * 1e9).round() as u64)
     )
     .ok();
     text

@@ -68,6 +68,7 @@ pub(crate) struct PlotArgs {
         value_name = "UM",
         group = "what",
         help_heading = "What to draw",
+        allow_negative_numbers = true,
         value_parser = number(WAVELENGTHS)
     )]
     wave: Option<f64>,

@@ -9,6 +9,7 @@ use super::access::ArchiveAccess;
 use super::files::fetch;
 use super::search::{MAX_IMAGES, search};
 use super::summary::QuerySummary;
+use crate::amount::amount;
 use crate::forecast::WorkForecast;
 use crate::inputs::InputError;
 use crate::stages::Stages;
@@ -182,10 +183,10 @@ pub(super) fn forecast_download(
 
 /// Says so where there are so many images that other pipelines would refuse them.
 fn size_warning(count: usize, bytes: u64) -> Option<String> {
-    let size = bytes as f64 / 1e9;
+    let size = amount(bytes);
     (count > MAX_IMAGES).then(|| {
         format!(
-            "{count} images, about {size:.1} GB to download: --bands, --mjd-range, --release, --fields and \
+            "{count} images, about {size} to download: --bands, --mjd-range, --release, --fields and \
              --cutout-size reduce this, --max-images sets a limit"
         )
     })
@@ -200,7 +201,7 @@ mod tests {
     fn many_images_are_told_with_their_size_and_the_options_that_take_less() {
         assert_eq!(size_warning(500, 36_000_000_000), None);
         let warning = size_warning(24_103, 1_726_000_000_000).unwrap();
-        for word in ["24103 images, about 1726.0 GB", "--bands", "--cutout-size", "--max-images"] {
+        for word in ["24103 images, about 1.73 TB", "--bands", "--cutout-size", "--max-images"] {
             assert!(warning.contains(word), "{word}: {warning}");
         }
     }

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::Serialize;
 use spx_archive::{ArchiveUrl, DownloadOutcome, DownloadSource, DownloadTarget, Downloader, FileReport};
 
+use crate::amount::amount;
 use crate::{Listener, PipelineError};
 
 /// Where files are looked for behind the mirror, in order.
@@ -92,11 +93,11 @@ impl fmt::Display for FetchedFiles {
         let bytes: u64 = self.reports.iter().map(|r| r.bytes).sum();
         write!(
             f,
-            "{} {}: {} fetched ({:.1} MB), {} there already, {} in the mirror, {} failed",
+            "{} {}: {} fetched ({}), {} there already, {} in the mirror, {} failed",
             self.reports.len(),
             files(self.reports.len()),
             of("fetched") + of("resumed"),
-            bytes as f64 / 1e6,
+            amount(bytes),
             of("present"),
             of("mirror"),
             of("failed")
@@ -115,8 +116,8 @@ pub fn fetch(
 ) -> Result<FetchedFiles, PipelineError> {
     let plan = downloader.plan(targets, listener)?;
     if plan.missing() > 0 {
-        let (count, megabytes) = (plan.missing(), plan.bytes() as f64 / 1e6);
-        let text = format!("{count} {} to fetch, up to {megabytes:.1} MB", files(count));
+        let count = plan.missing();
+        let text = format!("{count} {} to fetch, up to {}", files(count), amount(plan.bytes()));
         listener.note(&text);
     }
     let reports = downloader.run(plan, listener);

@@ -15,6 +15,7 @@ use super::settings::{BatchConfig, BatchImages, BatchParameters};
 use super::sources::{MissingSources, SOURCES, SourceCounter};
 use super::spectra::{has_spectra, write_spectra};
 use super::{AggregatedCurves, BatchReport, BatchStages};
+use crate::amount::counted;
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::{calibration_lines, mixed_scales_warning};
 use crate::catalog::report_rejected;
@@ -305,7 +306,7 @@ impl<'a> BatchRun<'a> {
 /// Says so where what was cut off images harms measurements.
 fn warn_of_cut_images(reports: &[ImageReport], listener: &dyn Listener) {
     let [cut, lost] = [0, 1].map(|k| reports.iter().map(|report| report.cut_off[k]).sum::<usize>());
-    let place = format!("for {} sources on images (each counts on each image)", cut + lost);
+    let place = format!("for {} on images (each counts on each image)", counted(cut + lost, "source"));
     if let Some(warning) = cut_warning([cut, lost], &place) {
         listener.warning(&warning);
     }

@@ -64,10 +64,9 @@ pub(super) struct Mark {
     pub(super) label: String,
 }
 
-impl FromStr for Mark {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+impl Mark {
+    /// With a comma between right ascension and declination.
+    fn with_commas(text: &str) -> Result<Self, String> {
         let mut parts = text.splitn(3, ',');
         let mut angle = |read: fn(&str) -> Result<f64, AngleError>| {
             let text = parts.next().ok_or("expected RA,DEC or RA,DEC,LABEL")?;
@@ -76,6 +75,20 @@ impl FromStr for Mark {
         let [ra, dec] = [angle(parse_right_ascension)?, angle(parse_declination)?];
         let position = Position::new(ra, dec).map_err(|error| error.to_string())?;
         Ok(Self { position, label: parts.next().unwrap_or_default().trim().to_owned() })
+    }
+
+    /// As in papers: `12h25m48.9s +33d32m48s`.
+    fn with_blanks(text: &str) -> Option<Self> {
+        let (position, label) = text.split_once(',').unwrap_or((text, ""));
+        Some(Self { position: position.parse().ok()?, label: label.trim().to_owned() })
+    }
+}
+
+impl FromStr for Mark {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::with_commas(text).or_else(|error| Self::with_blanks(text).ok_or(error))
     }
 }
 
@@ -116,7 +129,19 @@ mod tests {
         let mark: Mark = "186.45,-33.55, NGC 1, north".parse().unwrap();
         assert_eq!((mark.position.dec(), mark.label.as_str()), (-33.55, "NGC 1, north"));
         assert_eq!("0,0".parse::<Mark>().unwrap().label, "");
-        for bad in ["1", "1,", "1,91", "a,b", ""] {
+        for text in [
+            "12h25m48s +33d30m00s, NGC 1",
+            "12:25:48 33:30:00,NGC 1",
+            "12 25 48 +33 30 00,NGC 1",
+            "186.45 33.5,NGC 1",
+            "12:25:48,33:30:00,NGC 1",
+        ] {
+            let mark: Mark = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));
+            assert!(mark.position.separation(Position::new(186.45, 33.5).unwrap()) < 1e-9, "{text}");
+            assert_eq!(mark.label, "NGC 1");
+        }
+        assert_eq!("12 30,33 30".parse::<Mark>().unwrap().position.ra(), 187.5);
+        for bad in ["1", "1,", "1,91", "a,b", "", "186.45,x", "1 2 3"] {
             assert!(bad.parse::<Mark>().is_err(), "{bad}");
         }
     }
