@@ -4,6 +4,7 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue};
@@ -215,7 +216,7 @@ pub(crate) fn end_in_time(last_words: impl FnOnce() + Send + 'static) -> std::io
         last_words();
         signal_hook::low_level::exit(130);
     };
-    std::thread::Builder::new().name("spx-watch".into()).spawn(watch).map(drop)
+    std::thread::Builder::new().name("spx-watch".into()).spawn(watch).map(drop::<JoinHandle<()>>)
 }
 
 /// True once the user has asked to stop.

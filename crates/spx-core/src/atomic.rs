@@ -15,14 +15,20 @@ fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Removes the temporary files of all threads, for a process that is about to end. As long as the
-/// guard lives, no file is begun or takes its name.
-pub fn abandon_all() -> impl Drop {
+/// As long as it lives, no file is begun or takes its name.
+#[derive(Debug)]
+#[must_use]
+pub struct Abandoned {
+    _unfinished: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// Removes the temporary files of all threads, for a process that is about to end.
+pub fn abandon_all() -> Abandoned {
     let unfinished = unfinished();
     for temporary in unfinished.iter() {
         fs::remove_file(temporary).ok();
     }
-    unfinished
+    Abandoned { _unfinished: unfinished }
 }
 
 /// A file being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.

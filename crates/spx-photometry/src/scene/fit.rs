@@ -79,7 +79,7 @@ impl<P: PointSpread> Scene<'_, P> {
             return SceneFit::without_sources(fluxes, self.known[0]);
         };
         let usable: Vec<bool> = fluxes.iter().map(|f| matches!(f, Err(NoSceneFlux::Masked { .. }))).collect();
-        let stopped = |mut fluxes: Vec<_>| {
+        let stopped = |mut fluxes: Vec<Result<SceneFlux, NoSceneFlux>>| {
             fluxes.fill(Err(NoSceneFlux::Stopped));
             SceneFit::without_sources(fluxes, self.known[0])
         };
