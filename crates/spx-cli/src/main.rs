@@ -78,7 +78,7 @@ impl Ending {
 fn with_home(word: OsString) -> OsString {
     let expanded = || {
         let (option, rest) = word.to_str()?.split_once("=~/")?;
-        if !option.starts_with("--") || option.contains('=') {
+        if !option.starts_with('-') || option.contains('=') {
             return None;
         }
         let mut expanded = OsString::from(format!("{option}="));
