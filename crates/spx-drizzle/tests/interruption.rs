@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use spx_core::map::{Passband, PixelMap, Spans};
-use spx_core::progress::StopAfter;
+use spx_core::progress::{Progress, StopAfter};
 use spx_drizzle::{
     BackgroundForm, ComparisonOptions, DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Droplets,
     Exposure, ExposureExtras, RejectionOptions, WavelengthGrid,
