@@ -223,6 +223,24 @@ impl LightCurveStore {
         Ok(parts)
     }
 
+    /// Whether `hats.properties` is as new as the parts: a process may have been killed between its
+    /// last part and that.
+    ///
+    /// # Errors
+    /// What the disk reports.
+    pub fn is_described(&self) -> Result<bool, BatchError> {
+        let changed = |path: &Path| fs::metadata(path).and_then(|found| found.modified());
+        let described = changed(&self.root.join("hats.properties")).ok();
+        for cell in self.cells()? {
+            let folder = self.folder(cell);
+            let written = changed(&folder).map_err(BatchError::io(&folder))?;
+            if described.is_none_or(|described| described < written) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
     /// Writes `hats.properties`, `partition_info.csv` and `dataset/_common_metadata` of the parts
     /// that are there. Gives their rows.
     ///
@@ -561,8 +579,13 @@ mod tests {
         write(&store, "week1", &rows, (&ids, &places), &exposures);
         write(&store, "week2", &rows[..2], (&ids, &places), &exposures);
         assert_eq!(store.light_curve(places[0], "1").unwrap().len(), 4);
+        assert!(!store.is_described().unwrap());
         assert_eq!(store.write_properties("test", &ids).unwrap(), 8);
+        assert!(store.is_described().unwrap());
+        // Where times are coarse, too, the part is newer.
+        std::thread::sleep(std::time::Duration::from_millis(30));
         write(&store, "week1", &rows[..2], (&ids, &places), &exposures);
+        assert!(!store.is_described().unwrap());
         assert_eq!(store.write_properties("test", &ids).unwrap(), 4);
         assert!(store.light_curve(places[2], "3").unwrap().is_empty());
         let list = fs::read_to_string(folder.path().join("partition_info.csv")).unwrap();

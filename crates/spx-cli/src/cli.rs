@@ -65,6 +65,25 @@ enum Command {
 }
 
 impl Cli {
+    /// How the user goes on with the command where he has interrupted it; empty where there is
+    /// nothing to tell.
+    pub(crate) fn going_on(&self) -> &'static str {
+        match &self.command {
+            Command::Run(_) | Command::Batch(_) | Command::Drizzle(_) | Command::Mosaic(_) => {
+                "the same command with --resume goes on from here"
+            }
+            Command::Download(_)
+            | Command::Survey(_)
+            | Command::Hips(_)
+            | Command::Calibration(_)
+            | Command::Simulate(_) => "the same command goes on from here",
+            Command::Photometry(_) | Command::Cube(_) | Command::Demo(_) | Command::Query(_) => {
+                "the same command begins anew"
+            }
+            _ => "",
+        }
+    }
+
     /// Runs the command on a pool of the chosen number of threads.
     pub(crate) fn run(self) -> CommandResult {
         let threads = self.global.working_threads();

@@ -20,9 +20,10 @@ mod ui;
 use std::cell::LazyCell;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Arg, Command, CommandFactory as _, Parser as _};
-use exit::Outcome;
+use exit::{Failure, Outcome};
 
 fn main() -> ExitCode {
     let words = with_negatives(std::env::args_os().map(with_home));
@@ -33,16 +34,41 @@ fn main() -> ExitCode {
     ui::init_logging(cli.global.verbosity());
     // A system that does not let them be caught ends the process by them.
     ui::end_on_signals().ok();
-    let json = cli.global.json;
+    let ending = Ending { json: cli.global.json, verbosity: cli.global.verbosity(), going_on: cli.going_on() };
+    // Without a thread more, a command ends as soon as it can.
+    ui::end_in_time(move || ending.tell(&Failure::interrupted())).ok();
     match cli.run() {
         Ok(outcome) => outcome.into(),
         Err(failure) => {
-            let text = failure.to_string();
-            ui::error(&text);
-            if json {
-                report_error(&text, failure.outcome());
-            }
+            ending.tell(&failure);
             failure.outcome().into()
+        }
+    }
+}
+
+/// How it is said that a command has failed.
+#[derive(Clone, Copy)]
+struct Ending {
+    json: bool,
+    verbosity: ui::Verbosity,
+    /// How to go on with one that was interrupted.
+    going_on: &'static str,
+}
+
+impl Ending {
+    /// Says it once.
+    fn tell(self, failure: &Failure) {
+        static TOLD: AtomicBool = AtomicBool::new(false);
+        if TOLD.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let text = failure.to_string();
+        ui::error(&text);
+        if failure.outcome() == Outcome::Interrupted && !self.going_on.is_empty() {
+            ui::note(self.verbosity, self.going_on);
+        }
+        if self.json {
+            report_error(&text, failure.outcome());
         }
     }
 }
@@ -52,7 +78,7 @@ fn main() -> ExitCode {
 fn with_home(word: OsString) -> OsString {
     let expanded = || {
         let (option, rest) = word.to_str()?.split_once("=~/")?;
-        if !option.starts_with("--") || option.contains('=') {
+        if !option.starts_with('-') || option.contains('=') {
             return None;
         }
         let mut expanded = OsString::from(format!("{option}="));

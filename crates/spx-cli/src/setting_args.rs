@@ -79,6 +79,12 @@ impl<C: Configuration + 'static> Args for SettingArgs<C> {
     }
 }
 
+/// A path of the environment, in which no shell has expanded `~/`.
+fn with_home(path: &Path) -> PathBuf {
+    let rest = path.strip_prefix("~").ok();
+    rest.and_then(|rest| Some(std::env::home_dir()?.join(rest))).unwrap_or_else(|| path.to_owned())
+}
+
 impl<C: Configuration> FromArgMatches for SettingArgs<C> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let settings = settings_of::<C>();
@@ -90,7 +96,7 @@ impl<C: Configuration> FromArgMatches for SettingArgs<C> {
         let values = settings.into_iter().filter_map(|setting| Some((value(&setting, matches)?, setting)));
         Ok(Self {
             typed,
-            file: matches.get_one::<PathBuf>("config").cloned(),
+            file: matches.get_one::<PathBuf>("config").map(|file| with_home(file.as_path())),
             given: values.map(|(value, setting)| (setting.key, value)).collect(),
             configuration: PhantomData,
         })

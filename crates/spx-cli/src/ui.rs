@@ -4,12 +4,14 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue};
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::flag;
+use spx_core::atomic;
 use spx_core::progress::Progress;
 use spx_pipeline::Listener;
 use spx_pipeline::amount::amount;
@@ -160,7 +162,11 @@ static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicB
 
 /// From now on a signal ends the process with exit code 130, until [`catch_interrupts`]. Signals
 /// that were ignored when the program began, as by `nohup`, stay ignored.
+///
+/// A file that has grown to the limit of the shell is no reason to end at once: that the rest cannot
+/// be written is then an error as on a full disk.
 pub(crate) fn end_on_signals() -> std::io::Result<()> {
+    flag::register(SIGXFSZ, Arc::default())?;
     for signal in attended_signals() {
         flag::register_conditional_shutdown(signal, 130, Arc::clone(&UNATTENDED))?;
     }
@@ -195,6 +201,23 @@ fn ignored_signals() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// A command that has not ended by itself so long after a signal is ended: users and queues wait no
+/// longer.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// From now on the process ends soon after a signal, whatever a command is at, and the disk: files
+/// that are being written are removed, `last_words` said.
+pub(crate) fn end_in_time(last_words: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let watch = move || {
+        wait_for_interrupt();
+        std::thread::sleep(PATIENCE);
+        let _abandoned = atomic::abandon_all();
+        last_words();
+        signal_hook::low_level::exit(130);
+    };
+    std::thread::Builder::new().name("spx-watch".into()).spawn(watch).map(drop::<JoinHandle<()>>)
 }
 
 /// True once the user has asked to stop.

@@ -183,6 +183,12 @@ fn a_fetch_that_was_killed_is_gone_on_with() {
     assert!(fs::read(&path).unwrap() == whole);
     let names = tools::names(path.parent().unwrap());
     assert_eq!(names, [path.file_name().unwrap().to_str().unwrap()], "nothing is left behind");
+    // It was whole, but the version not noted, without which a newer one is not noticed.
+    let notes = folder.join("cache/spx/calibration/products.toml");
+    let text = fs::read_to_string(&notes).unwrap();
+    fs::remove_file(&notes).unwrap();
+    assert_eq!(calibration(Some(&online), folder, &only).code, Some(0));
+    assert_eq!(fs::read_to_string(&notes).unwrap(), text);
 }
 
 /// An image of D5 of either release in `images`.

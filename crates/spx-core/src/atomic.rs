@@ -1,10 +1,35 @@
 //! Files that appear under their final name only when they are complete: a temporary name in the
 //! same directory, flush to disk, rename.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The temporary files of this process.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn unfinished() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As long as it lives, no file is begun or takes its name.
+#[derive(Debug)]
+#[must_use]
+pub struct Abandoned {
+    _unfinished: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// Removes the temporary files of all threads, for a process that is about to end.
+pub fn abandon_all() -> Abandoned {
+    let unfinished = unfinished();
+    for temporary in unfinished.iter() {
+        fs::remove_file(temporary).ok();
+    }
+    Abandoned { _unfinished: unfinished }
+}
 
 /// A file being written. Dropped without [`commit`](Self::commit), it leaves nothing behind.
 #[derive(Debug)]
@@ -19,7 +44,8 @@ impl AtomicFile {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] where the target is there and `overwrite` is false;
-    /// [`io::ErrorKind::InvalidInput`] where the path has no file name.
+    /// [`io::ErrorKind::InvalidInput`] where the path has no file name, or is that of a device, a
+    /// pipe or a directory, which no file may replace.
     pub fn new(target: &Path, overwrite: bool) -> io::Result<Self> {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let Some(name) = target.file_name() else {
@@ -28,11 +54,17 @@ impl AtomicFile {
         if !overwrite && target.symlink_metadata().is_ok() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
+        if target.metadata().is_ok_and(|found| !found.is_file()) {
+            let problem = "it is not a regular file, which alone can be replaced";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let mut hidden = std::ffi::OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}-{serial}.part", std::process::id()));
-        Ok(Self { temporary: target.with_file_name(hidden), target: target.to_owned(), overwrite })
+        let temporary = target.with_file_name(hidden);
+        unfinished().insert(temporary.clone());
+        Ok(Self { temporary, target: target.to_owned(), overwrite })
     }
 
     /// Where to write.
@@ -46,6 +78,7 @@ impl AtomicFile {
     /// What flushing or renaming reports; the temporary file is then removed.
     pub fn commit(self) -> io::Result<()> {
         File::open(&self.temporary)?.sync_all()?;
+        let _not_abandoned = unfinished();
         if self.overwrite {
             fs::rename(&self.temporary, &self.target)?;
         } else {
@@ -63,6 +96,7 @@ impl Drop for AtomicFile {
     fn drop(&mut self) {
         // After a rename there is nothing to remove.
         fs::remove_file(&self.temporary).ok();
+        unfinished().remove(&self.temporary);
     }
 }
 
@@ -100,7 +134,11 @@ fn remove_temporary(directory: &Path, of: impl Fn(&str) -> bool) -> io::Result<(
         };
         of(name) && is_number(process) && is_number(serial)
     };
-    for entry in fs::read_dir(directory)? {
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         if entry.file_name().to_str().is_some_and(is_leftover) {
             fs::remove_file(entry.path())?;
@@ -147,6 +185,7 @@ mod tests {
     #[test]
     fn what_killed_processes_left_is_removed() {
         let dir = tempfile::tempdir().unwrap();
+        remove_all_leftovers(&dir.path().join("none")).unwrap();
         let kept = [".a.txt.1-x.part", ".a.txt.part", ".b.txt.1-0.part", "a.txt"];
         for name in kept.into_iter().chain([".a.txt.1-0.part", ".a.txt.4711-12.part"]) {
             fs::write(dir.path().join(name), "").unwrap();
@@ -155,6 +194,19 @@ mod tests {
         assert_eq!(names(dir.path()), kept);
         remove_all_leftovers(dir.path()).unwrap();
         assert_eq!(names(dir.path()), [".a.txt.1-x.part", ".a.txt.part", "a.txt"]);
+    }
+
+    #[test]
+    fn only_files_are_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = AtomicFile::new(dir.path(), true).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        #[cfg(unix)]
+        {
+            let device = dir.path().join("null.fits");
+            std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+            assert_eq!(AtomicFile::new(&device, true).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        }
     }
 
     #[test]

@@ -360,26 +360,15 @@ fn subtract(a: &mut [Coefficients], factor: f64, b: &[Coefficients]) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use spx_core::progress::Progress;
+    use spx_core::progress::StopAfter;
 
     use super::*;
-
-    /// Asks to stop when it has been looked at so many times.
-    struct StopAfter(AtomicUsize);
-
-    impl Progress for StopAfter {
-        fn cancelled(&self) -> bool {
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-        }
-    }
 
     /// A row of exposures, each of which overlaps with the next alone, takes as many iterations.
     #[test]
     fn the_solution_is_looked_for_until_somebody_asks_to_stop() {
         const EXPOSURES: u32 = 40;
-        let solve = |looks: usize| {
+        let solve = |limit: usize| {
             let mut tile = TileOverlaps::default();
             for first in 0..EXPOSURES - 1 {
                 let value = |k: u32| (k, f32::from(u8::try_from(k % 7).unwrap()));
@@ -387,11 +376,11 @@ mod tests {
             }
             let shape = [10, 10];
             let equations = BackgroundEquations { tiles: vec![tile], exposures: EXPOSURES as usize, shape };
-            let progress = StopAfter(AtomicUsize::new(looks));
+            let progress = StopAfter::new(limit);
             let solved = equations.solve(Interruption(Some(&progress)));
-            (solved, looks - progress.0.into_inner())
+            (solved, progress.looks())
         };
-        let (solved, looks) = solve(1_000_000);
+        let (solved, looks) = solve(usize::MAX);
         assert!(solved.is_ok() && looks > 20, "{looks} looks");
         for limit in 0..looks {
             assert_eq!(solve(limit).0, Err(DrizzleError::Cancelled), "look {limit} of {looks}");

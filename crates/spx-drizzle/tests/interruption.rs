@@ -1,32 +1,12 @@
 //! A drizzle ends soon after somebody asks, within a single exposure too.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use spx_core::map::{Passband, PixelMap, Spans};
-use spx_core::progress::Progress;
+use spx_core::progress::{Progress, StopAfter};
 use spx_drizzle::{
     BackgroundForm, ComparisonOptions, DrizzleError, DrizzleOptions, DrizzlePlan, Drizzler, Droplets,
     Exposure, ExposureExtras, RejectionOptions, WavelengthGrid,
 };
-
-/// Asks to stop when it has been looked at so many times.
-struct StopAfter {
-    looks: AtomicUsize,
-    limit: usize,
-}
-
-impl StopAfter {
-    fn new(limit: usize) -> Self {
-        Self { looks: AtomicUsize::new(0), limit }
-    }
-}
-
-impl Progress for StopAfter {
-    fn cancelled(&self) -> bool {
-        self.looks.fetch_add(1, Ordering::Relaxed) >= self.limit
-    }
-}
 
 #[derive(Debug)]
 struct FourTimesFiner;
@@ -77,7 +57,7 @@ fn every_moment_of_a_single_exposure_ends_it() {
         let run = |limit| {
             let progress = StopAfter::new(limit);
             let result = pool.install(|| drizzle(1, &ComparisonOptions::default(), &progress));
-            (result, progress.looks.into_inner())
+            (result, progress.looks())
         };
         let (result, looks) = run(usize::MAX);
         // Six blocks of the image at least; beside them, where droplets are filed, each tile.
@@ -95,9 +75,9 @@ fn comparisons_end_too() {
         background: Some(BackgroundForm::Offset),
         rejection: Some(RejectionOptions { min_coverage: 3, ..RejectionOptions::default() }),
     };
-    let free = StopAfter::new(usize::MAX);
+    let free = StopAfter::never();
     assert_eq!(drizzle(4, &options, &free), Ok(4));
-    let looks = free.looks.into_inner();
+    let looks = free.looks();
     assert!(looks >= 4 * 3 * 6, "{looks} looks");
     for limit in (0..looks).step_by(37) {
         let stopped = drizzle(4, &options, &StopAfter::new(limit));

@@ -256,6 +256,9 @@ pub enum NoSceneFlux {
     /// No pixel of the image has a positive variance.
     #[error("no pixel of the image has a positive variance")]
     NoVariance,
+    /// The user asked to stop.
+    #[error("the fit was stopped")]
+    Stopped,
 }
 
 /// An image on which scenes are fitted.

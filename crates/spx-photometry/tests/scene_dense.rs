@@ -5,8 +5,11 @@ use fastrand::Rng;
 use spx_core::elementary::{exp, hypot};
 use spx_core::flags::FlagNames;
 use spx_core::pixels::Pixels;
+use spx_core::progress::StopAfter;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_photometry::{ImageView, PointSpread, Scene, SceneBackground, SceneOptions, SceneSource};
+use spx_photometry::{
+    ImageView, NoSceneFlux, PointSpread, Scene, SceneBackground, SceneFlux, SceneOptions, SceneSource,
+};
 
 const SIDE: usize = 56;
 const AREA: f64 = 38.0;
@@ -89,7 +92,17 @@ fn fluxes_and_errors_are_those_of_the_dense_solution() {
     };
     let sources: Vec<SceneSource> =
         positions.iter().map(|p| SceneSource { position: *p, pixel_area: AREA, shape: None }).collect();
-    let found = Scene::new(view, &options, Gaussian).unwrap().fit(&sources).fluxes;
+    let scene = Scene::new(view, &options, Gaussian).unwrap();
+    let free = StopAfter::never();
+    let found = scene.fit_attended(&sources, &free).fluxes;
+
+    // A fit ends at whatever look it is asked to.
+    assert!(free.looks() > 25, "{} looks", free.looks());
+    for limit in (0..free.looks()).step_by(7).chain([free.looks() - 1]) {
+        let stopped = scene.fit_attended(&sources, &StopAfter::new(limit)).fluxes;
+        let is_stopped = |flux: &Result<SceneFlux, NoSceneFlux>| *flux == Err(NoSceneFlux::Stopped);
+        assert!(stopped.len() == 160 && stopped.iter().all(is_stopped), "look {limit}");
+    }
 
     // The same with a dense matrix: 160 fluxes and a constant.
     let mut normal = vec![vec![0.0; 161]; 161];

@@ -3,17 +3,19 @@
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use spx_core::atomic::remove_leftovers;
 use spx_core::detector::Detector;
 use spx_core::header::Header;
 use spx_core::image::WaveTableData;
 use spx_core::map::{Passband, WavelengthMap as _};
+use spx_core::progress::{Progress, Silent};
 use spx_wcs::{CelestialWcs, WaveTable};
 
 use crate::cards::wavelength_wcs;
-use crate::correction::{write_flux_corrections, write_plane};
+use crate::correction::write_flux_corrections_attended;
 use crate::epsf::write_epsf_table;
-use crate::error::SimError;
-use crate::mef_writer::write_fits;
+use crate::error::{SimError, check_cancelled};
+use crate::mef_writer::{write_fits, write_plane};
 use crate::optics::{celestial, qr3_wave_table, wave_table};
 use crate::options::{ExposureOptions, RealisticOptions};
 use crate::psf::PsfField;
@@ -38,18 +40,62 @@ pub fn write_calibration(
     detector: Detector,
     realism: &RealisticOptions,
 ) -> Result<Vec<PathBuf>, SimError> {
+    let paths = paths(root, detector)?;
+    refuse_to_replace(&paths)?;
+    write_calibration_attended(root, detector, realism, &Silent)
+}
+
+/// As [`write_calibration`], but keeps the files that exist, such as those of a simulation that was
+/// interrupted; `progress` may ask to stop.
+///
+/// # Errors
+/// Where a file cannot be written; [`SimError::Cancelled`].
+pub fn write_calibration_attended(
+    root: &Path,
+    detector: Detector,
+    realism: &RealisticOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>, SimError> {
+    let paths = paths(root, detector)?;
+    // Anywhere on the sky: areas and functions of pixels do not depend on it.
+    let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
+    let options = ExposureOptions { realism: Some(realism.clone()), ..ExposureOptions::default() };
+    for (k, path) in paths.iter().enumerate() {
+        match k {
+            _ if is_there(path)? => {}
+            0 => write_spectral_wcs(path, detector, &qr3_wave_table(detector), progress)?,
+            1 => write_solid_angles(path, detector, &wcs, progress)?,
+            2 => write_fits(path, progress, |file| {
+                write_epsf_table(file, detector, &PsfField::new(&options, detector, &wcs), progress)
+            })?,
+            _ => write_flux_corrections_attended(path, detector, progress)?,
+        }
+    }
+    Ok(paths.to_vec())
+}
+
+/// The products of Quick Release 3.
+fn paths(root: &Path, detector: Detector) -> Result<[PathBuf; 4], SimError> {
     // Only the third detector's functions were made a second time.
     let epsf = ["epsf", if detector.number() == 3 { "cal-epsf-v2-2026-191" } else { "cal-epsf-v1-2026-191" }];
     let at = |product| place(root, "qr3", product, detector);
-    let paths = [at(SPECTRAL_WCS)?, at(SOLID_ANGLE)?, at(epsf)?, at(FLUX_CORRECTIONS)?];
-    // Anywhere on the sky: areas and functions of pixels do not depend on it.
-    let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
-    write_spectral_wcs(&paths[0], detector, &qr3_wave_table(detector))?;
-    write_solid_angles(&paths[1], detector, &wcs)?;
-    let options = ExposureOptions { realism: Some(realism.clone()), ..ExposureOptions::default() };
-    write_fits(&paths[2], |file| write_epsf_table(file, detector, &PsfField::new(&options, detector, &wcs)))?;
-    write_flux_corrections(&paths[3], detector)?;
-    Ok(paths.to_vec())
+    Ok([at(SPECTRAL_WCS)?, at(SOLID_ANGLE)?, at(epsf)?, at(FLUX_CORRECTIONS)?])
+}
+
+/// Whether a file is there and complete; what a killed process left of it is removed.
+fn is_there(path: &Path) -> Result<bool, SimError> {
+    let leftovers = remove_leftovers(path);
+    leftovers.map_err(|source| SimError::Io { path: path.to_owned(), source })?;
+    Ok(path.exists())
+}
+
+fn refuse_to_replace(paths: &[PathBuf]) -> Result<(), SimError> {
+    match paths.iter().find(|path| path.exists()) {
+        Some(path) => {
+            Err(SimError::Io { path: path.clone(), source: std::io::ErrorKind::AlreadyExists.into() })
+        }
+        None => Ok(()),
+    }
 }
 
 /// Writes the products of Quick Release 2, which those of [`write_calibration`] supersede, below
@@ -59,12 +105,33 @@ pub fn write_calibration(
 /// # Errors
 /// Where a file exists or cannot be written.
 pub fn write_qr2_calibration(root: &Path, detector: Detector) -> Result<Vec<PathBuf>, SimError> {
-    let at = |product| place(root, "qr2", product, detector);
-    let paths = [at(OLD_SPECTRAL_WCS)?, at(OLD_SOLID_ANGLE)?];
+    refuse_to_replace(&qr2_paths(root, detector)?)?;
+    write_qr2_calibration_attended(root, detector, &Silent)
+}
+
+/// As [`write_qr2_calibration`], in the way of [`write_calibration_attended`].
+///
+/// # Errors
+/// As [`write_calibration_attended`].
+pub fn write_qr2_calibration_attended(
+    root: &Path,
+    detector: Detector,
+    progress: &dyn Progress,
+) -> Result<Vec<PathBuf>, SimError> {
+    let paths = qr2_paths(root, detector)?;
     let wcs = CelestialWcs::from_header(&celestial(180.0, 0.0, 0.0))?;
-    write_spectral_wcs(&paths[0], detector, &wave_table(detector))?;
-    write_solid_angles(&paths[1], detector, &wcs)?;
+    if !is_there(&paths[0])? {
+        write_spectral_wcs(&paths[0], detector, &wave_table(detector), progress)?;
+    }
+    if !is_there(&paths[1])? {
+        write_solid_angles(&paths[1], detector, &wcs, progress)?;
+    }
     Ok(paths.to_vec())
+}
+
+fn qr2_paths(root: &Path, detector: Detector) -> Result<[PathBuf; 2], SimError> {
+    let at = |product| place(root, "qr2", product, detector);
+    Ok([at(OLD_SPECTRAL_WCS)?, at(OLD_SOLID_ANGLE)?])
 }
 
 /// `qr3/FAMILY/TOKEN/3/FAMILY_D3_spx_TOKEN.fits`, with its directory.
@@ -87,38 +154,55 @@ fn plane_cards(name: &str, unit: &str, detector: Detector) -> Header {
     h
 }
 
-fn write_spectral_wcs(path: &Path, detector: Detector, table: &WaveTableData) -> Result<(), SimError> {
+fn write_spectral_wcs(
+    path: &Path,
+    detector: Detector,
+    table: &WaveTableData,
+    progress: &dyn Progress,
+) -> Result<(), SimError> {
     let mut header = Header::new();
     wavelength_wcs(&mut header, [0, 0], false);
     let waves = WaveTable::new(&table.x, &table.y, &table.values, &header)?;
-    let plane = |of: fn(Passband) -> f64| pixels(|x, y| of(waves.passband(x, y)));
-    let planes = [("CWAVE", plane(|band| band.center)), ("CBAND", plane(|band| band.width))];
-    write_fits(path, |file| {
+    let plane = |of: fn(Passband) -> f64| pixels(|x, y| of(waves.passband(x, y)), progress);
+    let planes = [("CWAVE", plane(|band| band.center)?), ("CBAND", plane(|band| band.width)?)];
+    write_fits(path, progress, |file| {
         file.image::<u8>(&[], &Header::new())?;
-        planes
-            .iter()
-            .try_for_each(|(name, plane)| write_plane(file, &plane_cards(name, "um", detector), plane))
+        planes.iter().try_for_each(|(name, plane)| {
+            file.image::<f32>(&[Detector::NPIX; 2], &plane_cards(name, "um", detector))?;
+            write_plane(file, plane, Detector::NPIX, progress)
+        })
     })
 }
 
-fn write_solid_angles(path: &Path, detector: Detector, wcs: &CelestialWcs) -> Result<(), SimError> {
-    let plane = pixels(|x, y| wcs.pixel_area(x, y));
-    write_fits(path, |file| {
+fn write_solid_angles(
+    path: &Path,
+    detector: Detector,
+    wcs: &CelestialWcs,
+    progress: &dyn Progress,
+) -> Result<(), SimError> {
+    let plane = pixels(|x, y| wcs.pixel_area(x, y), progress)?;
+    write_fits(path, progress, |file| {
         file.image::<u8>(&[], &Header::new())?;
-        write_plane(file, &plane_cards("IMAGE", "arcsec2", detector), &plane)
+        file.image::<f32>(&[Detector::NPIX; 2], &plane_cards("IMAGE", "arcsec2", detector))?;
+        write_plane(file, &plane, Detector::NPIX, progress)
     })
 }
 
 /// A function of the pixel, over the full frame.
-fn pixels(value: impl Fn(f64, f64) -> f64 + Sync) -> Vec<f32> {
+fn pixels(
+    value: impl Fn(f64, f64) -> f64 + Sync,
+    progress: &dyn Progress,
+) -> Result<Vec<f32>, SimError> {
     let n = Detector::NPIX;
     let mut plane = vec![0.0; n * n];
-    plane.par_chunks_mut(n).enumerate().for_each(|(y, row)| {
+    plane.par_chunks_mut(n).enumerate().try_for_each(|(y, row)| {
+        check_cancelled(progress)?;
         for (x, pixel) in row.iter_mut().enumerate() {
             #[expect(clippy::cast_possible_truncation, reason = "the products hold f32")]
             let number = value(x as f64, y as f64) as f32;
             *pixel = number;
         }
-    });
-    plane
+        Ok::<_, SimError>(())
+    })?;
+    Ok(plane)
 }

@@ -6,10 +6,11 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use spx_core::detector::Detector;
 use spx_core::elementary::{cos, exp, sin};
-use spx_core::fits::FitsWriter;
 use spx_core::header::Header;
+use spx_core::progress::{Progress, Silent};
 
 use crate::error::SimError;
+use crate::mef_writer::{look, write_fits};
 
 /// Smallest and largest factor of a row of each detector. Those of D1 and D5 are the real ones.
 const RANGES: [[f64; 2]; 6] =
@@ -31,11 +32,15 @@ pub(crate) fn true_correction(detector: Detector, [x, y]: [f64; 2]) -> f64 {
 
 /// The plane of the product: true factors, and any number in one of 10,000 pixels.
 pub fn flux_correction_plane(detector: Detector) -> Vec<f32> {
+    let mut plane = Vec::with_capacity(Detector::NPIX * Detector::NPIX);
+    flux_correction_rows(detector).for_each(|row| plane.extend(row));
+    plane
+}
+
+fn flux_correction_rows(detector: Detector) -> impl Iterator<Item = Vec<f32>> {
     let mut rng = ChaCha8Rng::seed_from_u64(u64::from(detector.number()));
-    let n = Detector::NPIX;
-    let mut plane = Vec::with_capacity(n * n);
-    for y in 0..n {
-        for x in 0..n {
+    (0..Detector::NPIX).map(move |y| {
+        let mut pixel = |x: usize| {
             let (chance, wild): (f64, f64) = (rng.random(), rng.random());
             let value = if chance < WILD {
                 // From 0.01 to 3,700, and some that are no numbers.
@@ -44,10 +49,11 @@ pub fn flux_correction_plane(detector: Detector) -> Vec<f32> {
                 true_correction(detector, [x as f64, y as f64])
             };
             #[expect(clippy::cast_possible_truncation, reason = "the product holds f32")]
-            plane.push(value as f32);
-        }
-    }
-    plane
+            let value = value as f32;
+            value
+        };
+        (0..Detector::NPIX).map(&mut pixel).collect()
+    })
 }
 
 /// Writes the product `l3_flux_corrections` of a detector: HDU 1 `IMAGE`, 2040 x 2040 factors for
@@ -56,7 +62,15 @@ pub fn flux_correction_plane(detector: Detector) -> Vec<f32> {
 /// # Errors
 /// Where the file exists or cannot be written.
 pub fn write_flux_corrections(path: &Path, detector: Detector) -> Result<(), SimError> {
-    crate::mef_writer::write_fits(path, |file| {
+    write_flux_corrections_attended(path, detector, &Silent)
+}
+
+pub(crate) fn write_flux_corrections_attended(
+    path: &Path,
+    detector: Detector,
+    progress: &dyn Progress,
+) -> Result<(), SimError> {
+    write_fits(path, progress, |file| {
         let mut primary = Header::new();
         primary.set("VERSION", "7.0.5", "Pipeline version");
         file.image::<u8>(&[], &primary)?;
@@ -66,18 +80,13 @@ pub fn write_flux_corrections(path: &Path, detector: Detector) -> Result<(), Sim
         cards.set("DETECTOR", detector.number().to_string(), "1-3: SWIR, 4-6: MWIR");
         cards.set("DETCOORD", "sky", "MWIR pixels flipped on X to match SWIR view");
         cards.note("COMMENT", "Multiplicative correction for data before Quick Release 3; simulated.");
-        write_plane(file, &cards, &flux_correction_plane(detector))
+        file.image::<f32>(&[Detector::NPIX, Detector::NPIX], &cards)?;
+        for (y, row) in flux_correction_rows(detector).enumerate() {
+            look(progress)?;
+            file.write_pixels(y * row.len(), &row)?;
+        }
+        Ok(())
     })
-}
-
-/// Appends a plane of the size of a detector.
-pub(crate) fn write_plane(
-    file: &mut FitsWriter,
-    cards: &Header,
-    plane: &[f32],
-) -> Result<(), spx_core::fits::FitsError> {
-    file.image::<f32>(&[Detector::NPIX, Detector::NPIX], cards)?;
-    file.write_pixels(0, plane)
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@ use spx_core::detector::Detector;
 use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::Header;
 use spx_core::map::WavelengthMap as _;
+use spx_core::progress::Progress;
 use spx_wcs::WaveTable;
 
 use crate::cards::wavelength_wcs;
+use crate::mef_writer::look;
 use crate::optics::qr3_wave_table;
 use crate::psf::PsfField;
 
@@ -37,6 +39,7 @@ pub(crate) fn write_epsf_table(
     file: &mut FitsWriter,
     detector: Detector,
     field: &PsfField<'_>,
+    progress: &dyn Progress,
 ) -> Result<(), FitsError> {
     let [columns, rows] = zones(detector);
     let centers = zone_centers([columns, rows]);
@@ -47,7 +50,11 @@ pub(crate) fn write_epsf_table(
         dim: (name == "EPSF").then_some("(33,33)"),
     });
     file.table("EPSF", centers.len(), &specs, &cards(detector))?;
-    let planes: Vec<Vec<f64>> = centers.iter().map(|&center| field.at(center).effective_plane()).collect();
+    let mut planes: Vec<Vec<f64>> = Vec::with_capacity(centers.len());
+    for &center in &centers {
+        look(progress)?;
+        planes.push(field.at(center).effective_plane());
+    }
     let all = |value: &dyn Fn(usize) -> f64| (0..centers.len()).map(value).collect::<Vec<f64>>();
     let noise_area = |plane: &Vec<f64>| 1.0 / (25.0 * plane.iter().map(|v| v * v).sum::<f64>());
     let passbands = passbands(detector, &centers);

@@ -1,6 +1,6 @@
 //! What can go wrong in a simulation.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spx_core::fits::FitsError;
 use spx_core::progress::Progress;
@@ -57,6 +57,17 @@ pub enum SimError {
         /// Why.
         source: std::io::Error,
     },
+}
+
+impl SimError {
+    /// The error of a FITS file; where the user has asked to stop, that.
+    pub(crate) fn of_fits(path: &Path, source: FitsError, progress: &dyn Progress) -> Self {
+        match source {
+            _ if progress.cancelled() => Self::Cancelled,
+            FitsError::Io(source) => Self::Io { path: path.to_owned(), source },
+            source => Self::Fits { path: path.to_owned(), source },
+        }
+    }
 }
 
 /// Refuses an option unless it is fine.

@@ -57,12 +57,14 @@ mod truth;
 /// What callers need of spx-core.
 pub use spx_core::{detector::Detector, sky::Position};
 
-pub use calibration::{write_calibration, write_qr2_calibration};
+pub use calibration::{
+    write_calibration, write_calibration_attended, write_qr2_calibration, write_qr2_calibration_attended,
+};
 pub use correction::{flux_correction_plane, write_flux_corrections};
 pub use error::SimError;
 pub use expose::{SimulatedExposure, observe, observe_attended};
 pub use layout::{FrameExtent, PixelWindow, SimulatedRelease};
-pub use mef_writer::write_mef;
+pub use mef_writer::{write_mef, write_mef_attended};
 pub use optics::{qr3_wave_table, wave_table};
 pub use options::{DefectRates, DetectorNoise, ExposureOptions, RealisticOptions};
 pub use sky::{

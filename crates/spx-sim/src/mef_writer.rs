@@ -1,14 +1,15 @@
 //! Exposures as files in the archive's layout.
 
 use std::fs::File;
-use std::io::{BufReader, copy};
+use std::io::{self, Read, copy};
 use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use spx_core::atomic::AtomicFile;
-use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
+use spx_core::fits::{ColumnSpec, FitsError, FitsNumber, FitsWriter};
 use spx_core::header::Header;
+use spx_core::progress::{Progress, Silent};
 use spx_wcs::CelestialWcs;
 
 use crate::cards;
@@ -18,19 +19,49 @@ use crate::expose::SimulatedExposure;
 use crate::layout::SimulatedRelease;
 use crate::psf::PsfField;
 
+/// Rows that are written between two looks at whether the user has asked to stop.
+const ROWS: usize = 64;
+/// Bytes that are compressed between two looks.
+const GZIP_CHUNK: u64 = 1 << 20;
+
 /// Writes a FITS file under a free name, which is taken when the file is complete.
 pub(crate) fn write_fits(
     path: &Path,
+    progress: &dyn Progress,
     write: impl FnOnce(&mut FitsWriter) -> Result<(), FitsError>,
 ) -> Result<(), SimError> {
     let io = |source| SimError::Io { path: path.to_owned(), source };
     let file = AtomicFile::new(path, false).map_err(io)?;
-    let written = FitsWriter::create(file.path()).and_then(|mut fits| {
-        write(&mut fits)?;
-        fits.finish()
-    });
-    written.map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
+    write_to(file.path(), write).map_err(|source| SimError::of_fits(path, source, progress))?;
     file.commit().map_err(io)
+}
+
+fn write_to(
+    path: &Path,
+    write: impl FnOnce(&mut FitsWriter) -> Result<(), FitsError>,
+) -> Result<(), FitsError> {
+    let mut fits = FitsWriter::create(path)?;
+    write(&mut fits)?;
+    fits.finish()
+}
+
+/// Writes all pixels of an image of `nx` columns.
+pub(crate) fn write_plane<T: FitsNumber>(
+    file: &mut FitsWriter,
+    plane: &[T],
+    nx: usize,
+    progress: &dyn Progress,
+) -> Result<(), FitsError> {
+    for (k, rows) in plane.chunks(ROWS * nx).enumerate() {
+        look(progress)?;
+        file.write_pixels(k * ROWS * nx, rows)?;
+    }
+    Ok(())
+}
+
+/// An error once the user has asked to stop, which [`SimError::of_fits`] understands.
+pub(crate) fn look(progress: &dyn Progress) -> Result<(), FitsError> {
+    if progress.cancelled() { Err(io::Error::other("cancelled").into()) } else { Ok(()) }
 }
 
 /// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where
@@ -39,32 +70,56 @@ pub(crate) fn write_fits(
 /// # Errors
 /// Where the file exists or cannot be written.
 pub fn write_mef(path: &Path, exposure: &SimulatedExposure, gzip: bool) -> Result<(), SimError> {
+    write_mef_attended(path, exposure, gzip, &Silent)
+}
+
+/// As [`write_mef`]; `progress` may ask to stop.
+///
+/// # Errors
+/// As [`write_mef`], and [`SimError::Cancelled`].
+pub fn write_mef_attended(
+    path: &Path,
+    exposure: &SimulatedExposure,
+    gzip: bool,
+    progress: &dyn Progress,
+) -> Result<(), SimError> {
     let io = |source| SimError::Io { path: path.to_owned(), source };
+    let of_fits = |source| SimError::of_fits(path, source, progress);
     let plain = AtomicFile::new(path, false).map_err(io)?;
     let wcs = exposure.pointing.wcs()?;
-    write_hdus(plain.path(), exposure, &wcs)
-        .map_err(|source| SimError::Fits { path: path.to_owned(), source })?;
+    write_to(plain.path(), |file| write_hdus(file, exposure, &wcs, progress)).map_err(of_fits)?;
     if !gzip {
         return plain.commit().map_err(io);
     }
     let zipped = AtomicFile::new(path, false).map_err(io)?;
-    let compress = || {
-        let mut encoder = GzEncoder::new(File::create_new(zipped.path())?, Compression::fast());
-        copy(&mut BufReader::new(File::open(plain.path())?), &mut encoder)?;
-        encoder.finish().map(drop)
-    };
-    compress().and_then(|()| zipped.commit()).map_err(io)
+    compress(plain.path(), zipped.path(), progress).map_err(of_fits)?;
+    zipped.commit().map_err(io)
 }
 
-fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> Result<(), FitsError> {
-    let mut file = FitsWriter::create(path)?;
+fn compress(from: &Path, to: &Path, progress: &dyn Progress) -> Result<(), FitsError> {
+    let mut encoder = GzEncoder::new(File::create_new(to)?, Compression::fast());
+    let mut plain = File::open(from)?;
+    while copy(&mut Read::by_ref(&mut plain).take(GZIP_CHUNK), &mut encoder)? > 0 {
+        look(progress)?;
+    }
+    encoder.finish()?;
+    Ok(())
+}
+
+fn write_hdus(
+    file: &mut FitsWriter,
+    exposure: &SimulatedExposure,
+    wcs: &CelestialWcs,
+    progress: &dyn Progress,
+) -> Result<(), FitsError> {
     let mut primary = Header::new();
     primary.set("VERSION", exposure.version.as_str(), "Pipeline version");
     file.image::<u8>(&[], &primary)?;
 
     let shape = [exposure.window.ny, exposure.window.nx];
     file.image::<f32>(&shape, &exposure.header)?;
-    file.write_pixels(0, &exposure.planes.image)?;
+    let nx = exposure.window.nx;
+    write_plane(file, &exposure.planes.image, nx, progress)?;
 
     let celestial = cards::wcs(&exposure.pointing, &exposure.window);
     let with_wcs = |mut header: Header| {
@@ -76,16 +131,15 @@ fn write_hdus(path: &Path, exposure: &SimulatedExposure, wcs: &CelestialWcs) -> 
         SimulatedRelease::Qr2 => file.image::<i32>(&shape, &flags)?,
         SimulatedRelease::Qr3 => file.image_rice::<i32>(&shape, &flags)?,
     }
-    file.write_pixels(0, &exposure.planes.flags)?;
+    write_plane(file, &exposure.planes.flags, nx, progress)?;
 
     file.image::<f32>(&shape, &with_wcs(cards::plane("VARIANCE", "MJy2 / sr2")))?;
-    file.write_pixels(0, &exposure.planes.variance)?;
+    write_plane(file, &exposure.planes.variance, nx, progress)?;
     file.image::<f32>(&shape, &with_wcs(cards::plane("ZODI", "MJy / sr")))?;
-    file.write_pixels(0, &exposure.planes.zodi)?;
+    write_plane(file, &exposure.planes.zodi, nx, progress)?;
 
-    write_psf(&mut file, exposure, wcs)?;
-    write_wave_table(&mut file, exposure)?;
-    file.finish()
+    write_psf(file, exposure, wcs, progress)?;
+    write_wave_table(file, exposure)
 }
 
 /// The PSF, zone by zone: a cube of optical ones in Quick Release 2, a table of effective ones in
@@ -94,11 +148,12 @@ fn write_psf(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,
     wcs: &CelestialWcs,
+    progress: &dyn Progress,
 ) -> Result<(), FitsError> {
     let field = PsfField::new(&exposure.options, exposure.pointing.detector, wcs);
     match exposure.release {
-        SimulatedRelease::Qr2 => write_psf_cube(file, exposure, &field),
-        SimulatedRelease::Qr3 => write_epsf_table(file, exposure.pointing.detector, &field),
+        SimulatedRelease::Qr2 => write_psf_cube(file, exposure, &field, progress),
+        SimulatedRelease::Qr3 => write_epsf_table(file, exposure.pointing.detector, &field, progress),
     }
 }
 
@@ -107,12 +162,14 @@ fn write_psf_cube(
     file: &mut FitsWriter,
     exposure: &SimulatedExposure,
     field: &PsfField<'_>,
+    progress: &dyn Progress,
 ) -> Result<(), FitsError> {
     let zones = zone_centers([cards::PSF_ZONES; 2]);
     let offset = exposure.options.realism.as_ref().map_or([0.0; 2], |realism| realism.cube_offset);
     let header = cards::psf(cards::has_psf_erratum(&exposure.version));
     file.image::<f32>(&[zones.len(), 101, 101], &header)?;
     zones.iter().enumerate().try_for_each(|(zone, &center)| {
+        look(progress)?;
         let plane = field.at(center).optical_plane(offset);
         file.write_pixels(zone * plane.len(), &plane)
     })

@@ -153,20 +153,9 @@ fn write_json(out: &mut impl Write, id: &str, value: &impl Serialize) -> Result<
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use spx_core::progress::Silent;
+    use spx_core::progress::{Silent, StopAfter};
 
     use super::*;
-
-    /// Asks to stop when it has been looked at so many times.
-    struct StopAfter(AtomicUsize);
-
-    impl Progress for StopAfter {
-        fn cancelled(&self) -> bool {
-            self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err()
-        }
-    }
 
     #[test]
     fn a_page_that_is_broken_off_leaves_nothing() {
@@ -175,7 +164,7 @@ mod tests {
         let target = folder.path().join("page.html");
         let write = |progress: &dyn Progress| write_page(&cube, &target, None, 1, false, progress);
         for looks in [0, 2] {
-            let stopped = write(&StopAfter(AtomicUsize::new(looks)));
+            let stopped = write(&StopAfter::new(looks));
             assert!(matches!(stopped, Err(PipelineError::Interrupted)), "{looks} looks: {stopped:?}");
             assert_eq!(folder.path().read_dir().unwrap().count(), 0, "{looks} looks");
         }

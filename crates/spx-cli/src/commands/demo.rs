@@ -22,10 +22,10 @@ use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
     ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease,
-    SimulatedSky, SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_calibration, write_truth,
+    SimulatedSky, SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_calibration_attended, write_truth,
 };
 
-use super::simulate::{SimulatedFile, write_all};
+use super::simulate::{SimulatedFile, failed, write_all};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
@@ -193,9 +193,10 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
         SimulatedFile { path: data.join(pointing.file_name(release)), pointing, options }
     };
     let files: Vec<_> = survey(center, &plan)?.into_iter().enumerate().map(file).collect();
-    write_all(sky, &files, false, &global.terminal())?;
+    write_all(sky, &files.iter().collect::<Vec<_>>(), false, &global.terminal())?;
     for &detector in &plan.detectors {
-        write_calibration(data, detector, &realism)?;
+        write_calibration_attended(data, detector, &realism, &global.terminal())
+            .map_err(failed)?;
     }
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }

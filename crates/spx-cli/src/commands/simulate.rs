@@ -1,5 +1,7 @@
 //! `spx simulate`: exposures of a synthetic sky, written as the archive's files.
 
+use std::collections::BTreeSet;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -7,15 +9,17 @@ use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
 use serde_json::json;
+use spx_core::atomic;
 use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
 use spx_pipeline::output::check_directory;
 use spx_pipeline::settings::SettingLimits;
+use spx_pipeline::stages::lock;
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimError, SimulatedRelease,
-    SimulatedSky, SurveyOptions, observe_attended, survey, write_calibration, write_mef,
-    write_qr2_calibration, write_truth,
+    SimulatedSky, SurveyOptions, observe_attended, survey, write_calibration_attended, write_mef_attended,
+    write_qr2_calibration_attended, write_truth,
 };
 
 use crate::exit::{CommandResult, Failure, Outcome};
@@ -31,7 +35,7 @@ use crate::ui;
 /// varies over the detector, and pixels are flagged at the real rates and carry wild values.
 /// --plain gives a Gaussian PSF and noise that does not depend on the light instead. The truth goes
 /// to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope (of f_nu in wavelength),
-/// radius_arcsec.
+/// radius_arcsec. The same command goes on with a simulation that was interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -174,6 +178,44 @@ impl SimulateArgs {
         }
     }
 
+    /// Everything that the files depend on, as it is told the user who goes on with other settings.
+    fn settings(&self) -> String {
+        let Self {
+            ra,
+            dec,
+            output_dir: _,
+            exposures,
+            detectors,
+            size,
+            radius,
+            stars,
+            plain,
+            noise,
+            unflagged_hits,
+            airglow,
+            zodi_scale,
+            release,
+            gzip,
+            layout,
+            mjd,
+            seed,
+        } = self;
+        let detectors: Vec<String> = detectors.iter().map(Detector::to_string).collect();
+        let size = match size {
+            FrameSize::Full => Detector::NPIX,
+            FrameSize::Cutout(size) => *size,
+        };
+        format!(
+            "# What the simulation in this directory is made with, until it is complete: the same command goes on.\n\
+             version = \"{}\"\nra = {ra}\ndec = {dec}\nexposures = {exposures}\ndetectors = \"{}\"\n\
+             size = {size}\nradius = {radius}\nstars = {stars}\nplain = {plain}\nnoise = {noise}\n\
+             unflagged_hits = {unflagged_hits}\nairglow = {airglow}\nzodi_scale = {zodi_scale}\n\
+             release = \"{release:?}\"\ngzip = {gzip}\nlayout = \"{layout:?}\"\nmjd = {mjd}\nseed = {seed}\n",
+            env!("CARGO_PKG_VERSION"),
+            detectors.join(",")
+        )
+    }
+
     /// The files to be written, one for each pointing.
     fn files(&self, center: Position) -> Result<Vec<SimulatedFile>, Failure> {
         let plan = SurveyOptions {
@@ -215,18 +257,21 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     let sky = sky.map_err(Failure::usage)?;
     let files = args.files(center)?;
     let truth = args.output_dir.join("truth.csv");
-    if let Some(path) = files.iter().map(|file| &file.path).chain([&truth]).find(|path| path.exists()) {
-        let text = format!("{} exists; choose another directory, or remove it", path.display());
-        return Err(Failure::usage(anyhow!(text)));
+    let unfinished = Unfinished::begin(args, &files, &truth, global)?;
+    let terminal = global.terminal();
+    let missing: Vec<&SimulatedFile> = files.iter().filter(|file| !file.path.exists()).collect();
+    write_all(&sky, &missing, args.gzip, &terminal)?;
+    if !truth.exists() {
+        write_truth(&truth, &sky)?;
     }
-    write_all(&sky, &files, args.gzip, &global.terminal())?;
-    write_truth(&truth, &sky)?;
     if let (ReleaseName::Mixed, Some(realism)) = (args.release, args.realism()) {
         for &detector in &args.detectors {
-            write_calibration(&args.output_dir, detector, &realism)?;
-            write_qr2_calibration(&args.output_dir, detector)?;
+            write_calibration_attended(&args.output_dir, detector, &realism, &terminal)
+                .and_then(|_| write_qr2_calibration_attended(&args.output_dir, detector, &terminal))
+                .map_err(failed)?;
         }
     }
+    unfinished.end()?;
     if global.json {
         let files: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
         let report = json!({ "output_dir": args.output_dir, "files": files, "truth": truth });
@@ -241,6 +286,72 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     Ok(Outcome::Done)
 }
 
+/// A simulation that is not complete: its settings stand in a file, so that the same command goes
+/// on with it and another does not.
+struct Unfinished {
+    path: PathBuf,
+    /// Held until the end.
+    _lock: Option<File>,
+}
+
+impl Unfinished {
+    /// Refuses a directory that has such files already, unless an interrupted run with the same
+    /// settings has written them, of which it removes what is no whole file.
+    fn begin(
+        args: &SimulateArgs,
+        files: &[SimulatedFile],
+        truth: &Path,
+        global: &Global,
+    ) -> Result<Self, Failure> {
+        let directory = &args.output_dir;
+        let (path, settings) = (directory.join("simulate_state.toml"), args.settings());
+        let left = fs::read_to_string(&path).ok();
+        let goes_on = left.as_ref() == Some(&settings);
+        if left.is_some() && !goes_on {
+            let text = format!(
+                "{} holds a part of a simulation with other settings, which {} names",
+                directory.display(),
+                path.display()
+            );
+            return Err(Failure::usage(anyhow!("{text}; choose another directory, or remove it")));
+        }
+        let mut all = files.iter().map(|file| file.path.as_path()).chain([truth]);
+        if let Some(path) = all.find(|path| !goes_on && path.exists()) {
+            let text = format!("{} exists; choose another directory, or remove it", path.display());
+            return Err(Failure::usage(anyhow!(text)));
+        }
+        let context = || directory.display().to_string();
+        fs::create_dir_all(directory).with_context(context)?;
+        let lock = lock(directory)?;
+        if goes_on {
+            let there = files.iter().filter(|file| file.path.exists()).count();
+            let text = format!("going on with a simulation of which {there} exposures are written");
+            ui::note(global.verbosity(), &text);
+            let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
+            for folder in folders.into_iter().chain([directory.as_path()]) {
+                atomic::remove_all_leftovers(folder).with_context(|| folder.display().to_string())?;
+            }
+        } else {
+            atomic::write(&path, settings.as_bytes(), false).with_context(context)?;
+        }
+        Ok(Self { path, _lock: lock })
+    }
+
+    /// All files are written.
+    fn end(self) -> Result<(), Failure> {
+        fs::remove_file(&self.path).with_context(|| self.path.display().to_string())?;
+        Ok(())
+    }
+}
+
+/// What an error of a simulation is to the user, whose path stands in it.
+pub(crate) fn failed(error: SimError) -> Failure {
+    match error {
+        SimError::Cancelled => Failure::interrupted(),
+        other => other.into(),
+    }
+}
+
 /// Writes exposures side by side.
 ///
 /// # Errors
@@ -248,7 +359,7 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
 /// stay.
 pub(crate) fn write_all(
     sky: &SimulatedSky,
-    files: &[SimulatedFile],
+    files: &[&SimulatedFile],
     gzip: bool,
     progress: &dyn Progress,
 ) -> Result<(), Failure> {
@@ -259,12 +370,12 @@ pub(crate) fn write_all(
             return Err(Failure::interrupted());
         }
         let folder = path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
         let exposure = observe_attended(sky, pointing, options, progress).map_err(|error| match error {
             SimError::Cancelled => Failure::interrupted(),
             other => anyhow!("{}: {other}", path.display()).into(),
         })?;
-        write_mef(path, &exposure, gzip)?;
+        write_mef_attended(path, &exposure, gzip, progress).map_err(failed)?;
         progress.advance(1);
         Ok(())
     });

@@ -25,6 +25,10 @@ pub(super) const DEFLATE_RATIO: u64 = 1032;
 /// two; a cube that is nearly empty may be unpacked by hand.
 const UNPACKED: (u64, u64) = (1 << 28, 50);
 
+/// How files begin that other programs have packed, and these.
+const PACKED: [(&[u8], &str); 4] =
+    [(b"BZh", "bzip2"), (b"PK\x03\x04", "zip"), (b"\xfd7zXZ", "xz"), (b"\x28\xb5\x2f\xfd", "zstd")];
+
 /// How many bytes behind the last HDU of a gzipped file are looked at.
 const MOST_BEHIND: u64 = 64 << 20;
 
@@ -78,7 +82,11 @@ impl ByteSource {
         } else if start.is_empty() {
             Err(FitsError::NotFits("it is empty".to_owned()))
         } else {
-            Err(FitsError::NotFits(format!("it begins with `{}`", start.escape_ascii())))
+            let packed = PACKED.iter().find(|(begin, _)| start.starts_with(begin));
+            Err(FitsError::NotFits(match packed {
+                Some((_, program)) => format!("it is packed by {program}; unpack it first"),
+                None => format!("it begins with `{}`", start.escape_ascii()),
+            }))
         }
     }
 

@@ -439,6 +439,9 @@ fn what_is_no_fits_file_is_called_so() {
     let error = |path: &Path| FitsReader::open(path).map(|_| ()).unwrap_err().to_string();
     assert_eq!(error(&file("a", "")), "not a FITS file: it is empty");
     assert_eq!(error(&file("b", "<!DOCTYPE html>")), "not a FITS file: it begins with `<!DOCTYPE`");
+    assert_eq!(error(&file("d", "BZh91AY&SY")), "not a FITS file: it is packed by bzip2; unpack it first");
+    let zipped = error(&file("e", "PK\x03\x04abcdef"));
+    assert_eq!(zipped, "not a FITS file: it is packed by zip; unpack it first");
     assert_eq!(error(dir.path()), "not a FITS file: it is a directory");
     assert!(error(&dir.path().join("none.fits")).starts_with("No such file"));
     let broken = error(&file("c", &format!("SIMPLE  = nonsense{}", " ".repeat(5000))));

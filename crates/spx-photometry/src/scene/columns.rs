@@ -2,6 +2,9 @@
 
 use std::ops::Range;
 
+use spx_core::progress::Progress;
+
+use super::fit::COLUMNS;
 use super::{PointSpread, Scene, SceneBackground, SceneSource};
 use crate::ProfileTile;
 use crate::aperture::clip;
@@ -71,13 +74,22 @@ pub(super) struct SceneColumns {
 }
 
 impl<P: PointSpread> Scene<'_, P> {
-    /// Unknowns for the sources that can be fitted; `usable` tells which.
-    pub(super) fn source_columns(&self, sources: &[SceneSource], usable: &[bool]) -> SceneColumns {
+    /// Unknowns for the sources that can be fitted; `usable` tells which. `None` where the user
+    /// asks to stop.
+    pub(super) fn source_columns(
+        &self,
+        sources: &[SceneSource],
+        usable: &[bool],
+        progress: &dyn Progress,
+    ) -> Option<SceneColumns> {
         let mut order: Vec<usize> = (0..sources.len()).filter(|k| usable[*k]).collect();
         order.sort_unstable_by(|a, b| sort_key(&sources[*a]).cmp(&sort_key(&sources[*b])).then(a.cmp(b)));
         let mut found = SceneColumns { order, ..SceneColumns::default() };
         let (mut tile, mut start) = (ProfileTile::default(), 0);
         while start < found.order.len() {
+            if found.all.len().is_multiple_of(COLUMNS) && progress.cancelled() {
+                return None;
+            }
             let key = |k: usize| sort_key(&sources[found.order[k]]);
             let on_pixel = (start..found.order.len()).take_while(|k| key(*k).0 == key(start).0).count();
             let same = (start..found.order.len()).take_while(|k| key(*k) == key(start)).count();
@@ -90,7 +102,7 @@ impl<P: PointSpread> Scene<'_, P> {
             start = members.end;
             found.sources.push(SourceUnknown { members, radius });
         }
-        found
+        Some(found)
     }
 
     /// Radius within which pixels belong to a source \[px\].

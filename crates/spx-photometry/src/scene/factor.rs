@@ -6,12 +6,19 @@
 //! It is our own because the crate `faer` does not give entries of the inverse, and would cost 77 s
 //! of a processor to compile.
 
+use std::ops::Range;
+
+use spx_core::progress::Progress;
+
 use super::dissection::{EliminationPlan, EliminationStep};
 use super::normal::{Neighbors, NormalEquations, dot};
 
 /// A pivot is at least this share of the diagonal, so that equations that do not determine an
 /// unknown give a number; its share of unique information then tells.
 const LEAST_PIVOT: f64 = 1e-11;
+
+/// Rows of a step that are eliminated between two looks at whether the user has asked to stop.
+const ROWS: usize = 64;
 
 /// A dense matrix, row-major, of which a step eliminates the first `own` unknowns.
 #[derive(Debug, Clone, Default)]
@@ -30,18 +37,18 @@ impl FrontMatrix {
     }
 
     /// Factors the first `own` rows and columns in place (lower triangle), and takes what follows
-    /// from that off the rest.
+    /// from that off the rest: some rows of it, of which those above are done.
     ///
     /// Compiled for several instruction sets, here and below; products and sums stay apart, so that
     /// all give the same bits.
-    fn eliminate(&mut self, own: usize) {
-        pulp::Arch::new().dispatch(|| self.eliminate_all(own));
+    fn eliminate(&mut self, own: usize, rows: Range<usize>) {
+        pulp::Arch::new().dispatch(|| self.eliminate_rows(own, rows.clone()));
     }
 
     #[inline(always)]
-    fn eliminate_all(&mut self, own: usize) {
+    fn eliminate_rows(&mut self, own: usize, rows: Range<usize>) {
         let side = self.side;
-        for i in 0..side {
+        for i in rows {
             let (above, from_here) = self.values.split_at_mut(i * side);
             let row = &mut from_here[..side];
             for j in 0..own.min(i) {
@@ -79,8 +86,13 @@ pub(super) struct NeighborInverse {
 }
 
 impl<'a> FactoredSystem<'a> {
-    /// Factors the matrix. Its diagonal must be positive.
-    pub(super) fn new(plan: &'a EliminationPlan, neighbors: &Neighbors, system: &NormalEquations) -> Self {
+    /// Factors the matrix. Its diagonal must be positive. `None` where the user asks to stop.
+    pub(super) fn new(
+        plan: &'a EliminationPlan,
+        neighbors: &Neighbors,
+        system: &NormalEquations,
+        progress: &dyn Progress,
+    ) -> Option<Self> {
         let rank = plan.rank();
         let mut fronts: Vec<FrontMatrix> = Vec::with_capacity(plan.steps.len());
         // What a finished step takes off the later ones.
@@ -107,11 +119,16 @@ impl<'a> FactoredSystem<'a> {
                     }
                 }
             }
-            front.eliminate(own);
+            for first in (0..front.side).step_by(ROWS) {
+                if progress.cancelled() {
+                    return None;
+                }
+                front.eliminate(own, first..front.side.min(first + ROWS));
+            }
             updates.push(front.split(own));
             fronts.push(front);
         }
-        Self { plan, fronts }
+        Some(Self { plan, fronts })
     }
 
     /// Solves for a right-hand side.
@@ -146,7 +163,8 @@ impl<'a> FactoredSystem<'a> {
     }
 
     /// The inverse, on the diagonal and between neighbors.
-    pub(super) fn inverse(&self, neighbors: &Neighbors) -> NeighborInverse {
+    /// `None` where the user asks to stop.
+    pub(super) fn inverse(&self, neighbors: &Neighbors, progress: &dyn Progress) -> Option<NeighborInverse> {
         let count = self.plan.order.len();
         let mut inverse =
             NeighborInverse { diagonal: vec![0.0; count], beside: vec![0.0; neighbors.entries()] };
@@ -159,6 +177,9 @@ impl<'a> FactoredSystem<'a> {
         }
         let mut inverses: Vec<FrontMatrix> = vec![FrontMatrix::default(); self.plan.steps.len()];
         for at in (0..self.plan.steps.len()).rev() {
+            if progress.cancelled() {
+                return None;
+            }
             let step = &self.plan.steps[at];
             let mut whole = FrontMatrix::new(step.own.len() + step.border.len());
             if let Some(parent) = self.plan.steps.get(parents[at]) {
@@ -174,7 +195,7 @@ impl<'a> FactoredSystem<'a> {
                 inverses[at] = whole;
             }
         }
-        inverse
+        Some(inverse)
     }
 
     /// Files the entries of a step's own unknowns; `rank` is their place in the order.
@@ -277,6 +298,8 @@ impl EliminationStep {
 
 #[cfg(test)]
 mod tests {
+    use spx_core::progress::Silent;
+
     use super::*;
 
     /// Random positive definite systems on unknowns in a plane, small enough for a dense inverse.
@@ -325,7 +348,7 @@ mod tests {
         for (count, reach, seed) in [(1, 1.0, 1), (2, 1.0, 2), (30, 30.0, 3), (300, 9.0, 4), (300, 0.0, 5)] {
             let (places, neighbors, system) = system(count, reach, seed);
             let plan = EliminationPlan::new(&places, &neighbors, count - count / 4);
-            let factored = FactoredSystem::new(&plan, &neighbors, &system);
+            let factored = FactoredSystem::new(&plan, &neighbors, &system, &Silent).unwrap();
             let matrix = dense(&neighbors, &system);
             let fulfills = |solution: &[f64], right: &[f64]| {
                 for (row, wanted) in matrix.iter().zip(right) {
@@ -334,7 +357,7 @@ mod tests {
                 }
             };
             fulfills(&factored.solve(&system.right), &system.right);
-            let found = factored.inverse(&neighbors);
+            let found = factored.inverse(&neighbors, &Silent).unwrap();
             for a in 0..count {
                 let unit: Vec<f64> = (0..count).map(|k| f64::from(u8::from(k == a))).collect();
                 let column = factored.solve(&unit);

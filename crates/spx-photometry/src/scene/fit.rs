@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use spx_core::elementary::hypot;
+use spx_core::progress::{Progress, Silent};
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
 
 use super::columns::{SceneColumn, SceneColumns, SourceUnknown, overlapping};
@@ -30,6 +31,9 @@ const BRIGHT: f64 = 15.0;
 const LEAST_UNIQUE: f64 = 1e-3;
 /// By how much, in units of its information.
 const DAMPING: f64 = 1e-3;
+
+/// Unknowns that are worked at between two looks at whether the user has asked to stop.
+pub(super) const COLUMNS: usize = 64;
 
 /// The fluxes of a scene, and its model.
 #[derive(Debug)]
@@ -63,6 +67,11 @@ impl<P: PointSpread> Scene<'_, P> {
     /// Sources without a flux have the reason, and leave the others what they are. The same sources
     /// in another order have the same bits.
     pub fn fit(&self, sources: &[SceneSource]) -> SceneFit {
+        self.fit_attended(sources, &Silent)
+    }
+
+    /// As [`fit`](Self::fit); where `progress` asks to stop, no source has a flux.
+    pub fn fit_attended(&self, sources: &[SceneSource], progress: &dyn Progress) -> SceneFit {
         let mut fluxes: Vec<Result<SceneFlux, NoSceneFlux>> =
             sources.iter().map(|source| Err(self.verdict(source))).collect();
         let Some(law) = self.law else {
@@ -70,14 +79,28 @@ impl<P: PointSpread> Scene<'_, P> {
             return SceneFit::without_sources(fluxes, self.known[0]);
         };
         let usable: Vec<bool> = fluxes.iter().map(|f| matches!(f, Err(NoSceneFlux::Masked { .. }))).collect();
-        let mut columns = self.source_columns(sources, &usable);
+        let stopped = |mut fluxes: Vec<Result<SceneFlux, NoSceneFlux>>| {
+            fluxes.fill(Err(NoSceneFlux::Stopped));
+            SceneFit::without_sources(fluxes, self.known[0])
+        };
+        let Some(mut columns) = self.source_columns(sources, &usable, progress) else {
+            return stopped(fluxes);
+        };
         let mut pixels = self.pixels(sources, &mut columns);
+        if progress.cancelled() {
+            return stopped(fluxes);
+        }
         let pairs = overlapping(&columns.all);
+        if progress.cancelled() {
+            return stopped(fluxes);
+        }
         let places: Vec<[f64; 2]> = columns.all.iter().map(SceneColumn::place).collect();
         let neighbors = Neighbors::new(columns.all.len(), &pairs);
         let plan = EliminationPlan::new(&places, &neighbors, columns.sources.len());
         let graph = SceneGraph { plan, neighbors };
-        let solution = self.solve(law, sources, &columns, &graph, &mut pixels);
+        let Some(solution) = self.solve(law, sources, &columns, &graph, &mut pixels, progress) else {
+            return stopped(fluxes);
+        };
         let mut tile = PixelTile::default();
         let model = model_of(&columns, &solution.values, &pixels, &[]);
         for (k, unknown) in columns.sources.iter().enumerate() {
@@ -102,6 +125,7 @@ impl<P: PointSpread> Scene<'_, P> {
         }
     }
 
+    /// `None` where the user asks to stop.
     fn solve(
         &self,
         law: NoiseLaw,
@@ -109,7 +133,8 @@ impl<P: PointSpread> Scene<'_, P> {
         columns: &SceneColumns,
         graph: &SceneGraph,
         pixels: &mut ScenePixels,
-    ) -> SceneSolution {
+        progress: &dyn Progress,
+    ) -> Option<SceneSolution> {
         let SceneGraph { neighbors, plan } = graph;
         let mut values;
         let mut light = vec![0.0; columns.all.len()];
@@ -117,8 +142,8 @@ impl<P: PointSpread> Scene<'_, P> {
         let mut round = 0;
         let mut system = loop {
             pixels.weigh(sum_of(columns, &light, pixels), law);
-            let system = normal_equations(&columns.all, neighbors, pixels);
-            values = FactoredSystem::new(plan, neighbors, &system).solve(&system.right);
+            let system = normal_equations(&columns.all, neighbors, pixels, progress)?;
+            values = FactoredSystem::new(plan, neighbors, &system, progress)?.solve(&system.right);
             light = known_light(columns, &values, &system.diagonal);
             round += 1;
             let last = round >= ROUNDS + CLIPPING_ROUNDS;
@@ -136,8 +161,8 @@ impl<P: PointSpread> Scene<'_, P> {
                 break system;
             }
         };
-        let factored = FactoredSystem::new(plan, neighbors, &system);
-        let mut inverse = factored.inverse(neighbors);
+        let factored = FactoredSystem::new(plan, neighbors, &system, progress)?;
+        let mut inverse = factored.inverse(neighbors, progress)?;
         let unique = |k: usize| 1.0 / (system.diagonal[k] * inverse.diagonal[k]);
         let sources = 0..columns.sources.len();
         let damped: Vec<bool> = sources.map(|k| unique(k) < LEAST_UNIQUE).collect();
@@ -145,12 +170,12 @@ impl<P: PointSpread> Scene<'_, P> {
         if damped.contains(&true) {
             let damping = system.diagonal.iter_mut().zip(&damped).filter(|(_, damped)| **damped);
             damping.for_each(|(diagonal, _)| *diagonal *= 1.0 + DAMPING);
-            let factored = FactoredSystem::new(plan, neighbors, &system);
+            let factored = FactoredSystem::new(plan, neighbors, &system, progress)?;
             values = factored.solve(&system.right);
-            inverse = factored.inverse(neighbors);
+            inverse = factored.inverse(neighbors, progress)?;
             background_errors = factored.solve(&self.background_pull(columns, pixels));
         }
-        SceneSolution { values, inverse, damped, background_errors }
+        Some(SceneSolution { values, inverse, damped, background_errors })
     }
 
     /// By how much the light of bright sources changes where their positions are `POSITION_ERROR`
@@ -410,7 +435,13 @@ fn model_of(columns: &SceneColumns, values: &[f64], pixels: &ScenePixels, diagon
 }
 
 /// The normal equations with the weights of the pixels. An unknown that no pixel sees is zero.
-fn normal_equations(all: &[SceneColumn], neighbors: &Neighbors, pixels: &ScenePixels) -> NormalEquations {
+/// `None` where the user asks to stop.
+fn normal_equations(
+    all: &[SceneColumn],
+    neighbors: &Neighbors,
+    pixels: &ScenePixels,
+    progress: &dyn Progress,
+) -> Option<NormalEquations> {
     let mut system = NormalEquations {
         diagonal: Vec::with_capacity(all.len()),
         beside: vec![0.0; neighbors.entries()],
@@ -418,6 +449,9 @@ fn normal_equations(all: &[SceneColumn], neighbors: &Neighbors, pixels: &ScenePi
     };
     let mut weighted = Vec::new();
     for (a, column) in all.iter().enumerate() {
+        if a.is_multiple_of(COLUMNS) && progress.cancelled() {
+            return None;
+        }
         let width = column.columns.len();
         weighted.clear();
         let (mut diagonal, mut right) = (0.0, 0.0);
@@ -449,5 +483,5 @@ fn normal_equations(all: &[SceneColumn], neighbors: &Neighbors, pixels: &ScenePi
             }
         }
     }
-    system
+    Some(system)
 }

@@ -36,7 +36,7 @@ use crate::{Listener, PipelineError, ResultContext as _};
 /// In a scene, sources so far beyond the image count, for their light may reach it \[deg\].
 const BEYOND: f64 = 0.03;
 /// So many sources are measured before their rows are handed on.
-const BLOCK: usize = 4096;
+const BLOCK: usize = 256;
 /// Directory of the tables.
 pub(super) const TABLES: &str = "per_image";
 
@@ -257,7 +257,11 @@ impl Extraction<'_> {
             }
             Recorded::Done(_) | Recorded::Never => {}
         }
-        match self.measure(path, run.unwrap_or_default(), pool) {
+        let measured = self.measure(path, run.unwrap_or_default(), pool);
+        if self.listener.cancelled() {
+            return Err(PipelineError::Interrupted);
+        }
+        match measured {
             Err(error) => Ok(ImageReport::failed(&error)),
             Ok(Measured { info, rows, unmeasured, cut_off }) => {
                 let band = info.band().map_or_else(String::new, |band| band.to_string());
@@ -312,7 +316,8 @@ impl Extraction<'_> {
 
     /// Hands on each source of the catalog that lies on an image, by its number, with its row or
     /// the reason why there is none, in the order into which `sort` brings the numbers; `run` are
-    /// the scales of the zodiacal light of other images. Gives what is known of the image.
+    /// the scales of the zodiacal light of other images. Gives what is known of the image. Where
+    /// the user asks to stop, sources are left out, of which the caller makes no use.
     pub(super) fn measure_each(
         &self,
         path: &Path,
@@ -346,9 +351,12 @@ impl Extraction<'_> {
         let photometer = exposure.photometer(&self.setup)?;
         let block = if together(&self.setup) { near.len().max(1) } else { BLOCK };
         for near in near.chunks(block) {
+            if self.listener.cancelled() {
+                break;
+            }
             let targets: Vec<SkyTarget> =
                 near.iter().map(|number| self.catalog.target(*number as usize).into()).collect();
-            for (number, found) in near.iter().zip(photometer.measure_all(&targets)) {
+            for (number, found) in near.iter().zip(photometer.measure_all(&targets, self.listener)) {
                 // The circle is larger than the image.
                 let is_off = matches!(found, Err(NoMeasurement::OffImage { .. }));
                 if self.is_measured(*number) && !is_off {

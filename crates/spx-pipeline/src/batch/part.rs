@@ -209,6 +209,9 @@ impl PartMeasuring<'_> {
                     written = rows.push(&stored(info, target, &row));
                 }
             });
+        if self.extraction.listener.cancelled() {
+            return Err(PipelineError::Interrupted);
+        }
         written.with_context(|| path.display().to_string())?;
         Ok(found.map(|info| StoredImage { info, rows }))
     }

@@ -157,6 +157,11 @@ pub fn fetch_calibration(
         let replaced = etag.is_some() && noted.is_some() && etag.as_ref() != noted;
         let is_there = entry.status == CalibrationStatus::Present;
         if is_there && !replaced && !access.anew {
+            // A fetch that was interrupted, or a copy by hand, has noted nothing.
+            let length = std::fs::metadata(&entry.file).map(|file| file.len()).ok();
+            if let (None, Some(etag), true) = (noted, etag, size == length) {
+                notes.etags.insert(product.uri.below_root().to_owned(), etag);
+            }
             continue;
         }
         entry.reason = None;

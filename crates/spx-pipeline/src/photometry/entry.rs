@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use spx_core::image::PixelPlanes;
-use spx_core::progress::Progress;
+use spx_core::progress::{Progress, Silent};
 use spx_photometry::NoMeasurement;
 
 use super::exposure::{OpenExposure, PhotometrySetup};
@@ -192,7 +192,7 @@ fn measure_on(
     let targets = targets_with_neighbors(target, setup);
     let outcome = match exposure.photometer(setup) {
         Err(error) => MeasurementOutcome::Failed { reason: error.problem },
-        Ok(photometer) => match photometer.measure_all(&targets).into_iter().next() {
+        Ok(photometer) => match photometer.measure_all(&targets, &Silent).into_iter().next() {
             Some(Ok(row)) => MeasurementOutcome::Used { row: Box::new(row) },
             Some(Err(reason)) => rejected(&reason),
             None => rejected(&NoMeasurement::OffImage { x: f64::NAN, y: f64::NAN }),

@@ -21,6 +21,7 @@ use spx_core::foreground::ForegroundFit;
 use spx_core::image::PixelPlanes;
 use spx_core::mef::WholeImage;
 use spx_core::pixels::Pixels;
+use spx_core::progress::{Progress, Silent};
 use spx_core::sky::Position;
 use spx_photometry::{
     ForegroundModel, ImageView, MeasurementQuality, MeasurementStamp, NoMeasurement, NoSceneFlux, Photometer,
@@ -307,7 +308,12 @@ impl ExposurePhotometer<'_> {
     /// Measures targets where they were at the time of the exposure: a row for each, or the reason
     /// why there is none, in their order. In a scene, targets that lie off the image have no row,
     /// but their light counts.
-    pub fn measure_all(&self, targets: &[SkyTarget]) -> Vec<Result<MeasurementRow, NoMeasurement>> {
+    /// Where `progress` asks to stop, targets of a scene have none.
+    pub fn measure_all(
+        &self,
+        targets: &[SkyTarget],
+        progress: &dyn Progress,
+    ) -> Vec<Result<MeasurementRow, NoMeasurement>> {
         match &self.kernel {
             MeasurementKernel::Aperture(photometer) => {
                 let mut scratch = Scratch::default();
@@ -316,7 +322,7 @@ impl ExposurePhotometer<'_> {
             MeasurementKernel::Fit { scene, parameters } => {
                 let together = parameters.method == MeasurementMethod::Scene;
                 let size = if together { targets.len().max(1) } else { 1 };
-                targets.chunks(size).flat_map(|group| self.fit(scene, parameters, group)).collect()
+                targets.chunks(size).flat_map(|group| self.fit(scene, parameters, group, progress)).collect()
             }
         }
     }
@@ -337,7 +343,8 @@ impl ExposurePhotometer<'_> {
             }
             MeasurementKernel::Fit { scene, parameters } => {
                 let together = parameters.method == MeasurementMethod::Scene;
-                let (located, fit) = self.fit_together(scene, if together { targets } else { &targets[..1] });
+                let targets = if together { targets } else { &targets[..1] };
+                let (located, fit) = self.fit_together(scene, targets, &Silent);
                 let (located, flux) = (located.into_iter().next()?.ok()?, *fit.fluxes.first()?);
                 let row = self.row_of_fit(&located, flux, (scene, parameters)).ok()?;
                 Some((row, scene.stamp(&fit, located.source.position, row.aperture_radius, reach)))
@@ -373,8 +380,9 @@ impl ExposurePhotometer<'_> {
         scene: &Scene<'_, PsfOnImage<'_>>,
         parameters: &PhotometryParameters,
         targets: &[SkyTarget],
+        progress: &dyn Progress,
     ) -> Vec<Result<MeasurementRow, NoMeasurement>> {
-        let (located, fit) = self.fit_together(scene, targets);
+        let (located, fit) = self.fit_together(scene, targets, progress);
         let rows = located.into_iter().zip(fit.fluxes);
         rows.map(|(located, flux)| self.row_of_fit(&located?, flux, (scene, parameters))).collect()
     }
@@ -384,6 +392,7 @@ impl ExposurePhotometer<'_> {
         &self,
         scene: &Scene<'_, PsfOnImage<'_>>,
         targets: &[SkyTarget],
+        progress: &dyn Progress,
     ) -> (Vec<Result<LocatedTarget, NoMeasurement>>, SceneFit) {
         let located: Vec<_> = targets.iter().map(|target| self.locate(target)).collect();
         let nowhere = SceneSource { position: [f64::NAN; 2], pixel_area: f64::NAN, shape: None };
@@ -396,7 +405,7 @@ impl ExposurePhotometer<'_> {
                 Err(_) => nowhere,
             })
             .collect();
-        let fit = scene.fit(&sources);
+        let fit = scene.fit_attended(&sources, progress);
         (located, fit)
     }
 
@@ -463,6 +472,7 @@ impl LocatedTarget {
 mod tests {
     use spx_core::detector::Detector;
     use spx_core::pixels::Pixels;
+use spx_core::progress::{Progress, Silent};
     use spx_sim::{
         ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SimulatedStar, SurveyOptions,
         observe, survey, write_mef,
@@ -506,7 +516,7 @@ mod tests {
                 .map(|star| SkyTarget { position: star.position, motion: None, shape: None })
                 .collect();
             let [rows, expected] = [&plain, &unpacked]
-                .map(|exposure| exposure.photometer(&setup).unwrap().measure_all(&targets));
+                .map(|exposure| exposure.photometer(&setup).unwrap().measure_all(&targets, &Silent));
             for (row, expected) in rows.into_iter().zip(expected) {
                 let same = matches!((&row, &expected), (Err(a), Err(b)) if a.to_string() == b.to_string());
                 assert!(same || row == expected, "{row:?} {expected:?}");
@@ -555,7 +565,7 @@ mod tests {
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let opened = OpenExposure::open(&path, &setup).unwrap();
             let read = opened.read(&setup, &[], PixelPlanes::default()).unwrap();
-            let rows = read.photometer(&setup).unwrap().measure_all(targets);
+            let rows = read.photometer(&setup).unwrap().measure_all(targets, &Silent);
             rows.into_iter().map(Result::unwrap).collect()
         };
         let (psf, scene) = (measure("psf", &targets), measure("scene", &targets));

@@ -101,7 +101,7 @@ pub fn do_jobs(
         }
     };
     let reports: Result<Vec<JobReport>, _> = jobs.iter().map(|job| survey.report(job, dry_run)).collect();
-    survey.finish_catalog()?;
+    survey.finish_catalog(dry_run)?;
     if jobs.iter().any(|job| job.kind == JobKind::Hips) && !dry_run {
         survey.finish_hips()?;
     }
@@ -272,15 +272,7 @@ impl<'a> Survey<'a> {
         input: &JobInput,
         record: &mut JobRecord,
     ) -> Result<(), PipelineError> {
-        let maker = match self.photometry.get() {
-            Some(maker) => maker,
-            None => {
-                let mut config = photometry_config(&self.directory)?;
-                config.photometry.zodi.kept = Some(self.directory.fits());
-                let made = PartMaker::new(&config, &self.directory.sources(), self.listener)?;
-                self.photometry.get_or_init(|| made)
-            }
-        };
+        let maker = self.part_maker()?;
         let made = maker.make(&[input.as_input()], &self.directory.catalog(), &job.job)?;
         (record.used, record.rejected, record.failed) = (made.used, made.rejected, made.failed);
         (record.rows, record.added) = (made.rows, made.used);
@@ -288,6 +280,16 @@ impl<'a> Survey<'a> {
             record.output = job.output.display().to_string();
         }
         Ok(())
+    }
+
+    fn part_maker(&self) -> Result<&PartMaker<'a>, PipelineError> {
+        if let Some(maker) = self.photometry.get() {
+            return Ok(maker);
+        }
+        let mut config = photometry_config(&self.directory)?;
+        config.photometry.zodi.kept = Some(self.directory.fits());
+        let made = PartMaker::new(&config, &self.directory.sources(), self.listener)?;
+        Ok(self.photometry.get_or_init(|| made))
     }
 
     /// Makes the tiles of a cell of the HiPS.
@@ -338,10 +340,14 @@ impl<'a> Survey<'a> {
         self.hips()?.finish(frames.len())
     }
 
-    /// Describes the data set anew, where this process has written to it. Of processes that do so
-    /// at the same time, the last one sees the parts of all.
-    fn finish_catalog(&self) -> Result<(), PipelineError> {
-        let Some(maker) = self.photometry.get() else { return Ok(()) };
+    /// Describes the data set anew, where this process has written to it, or one that was killed
+    /// before it did. Of processes that do so at the same time, the last one sees the parts of all.
+    fn finish_catalog(&self, dry_run: bool) -> Result<(), PipelineError> {
+        let has_written = self.photometry.get().is_some();
+        if dry_run || (!has_written && self.directory.catalog().is_described()?) {
+            return Ok(());
+        }
+        let maker = self.part_maker()?;
         let _lock = wait_for_lock(&self.directory.photometry(), self.listener)?;
         self.directory.catalog().write_properties(&self.directory.name(), &maker.no_ids())?;
         Ok(())
