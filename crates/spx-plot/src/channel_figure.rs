@@ -142,17 +142,21 @@ fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(K
     };
     let rejected = figure.measurements.iter().filter(|m| m.rejected).count();
     let single = figure.measurements.len() - rejected;
-    let heights = || figure.measurements.iter().map(|m| panel.y(value.value(m.wavelength, m.flux, 0.0)[0]));
+    let height = |m: &ChannelMeasurement| panel.y(value.value(m.wavelength, m.flux, 0.0)[0]);
     let Rect { top, bottom, .. } = panel.inside;
-    let outside = heights().filter(|y| *y < top || *y > bottom).count();
-    let missing = heights().filter(|y| y.is_nan()).count();
+    let is_outside = |m: &&ChannelMeasurement| {
+        let y = height(m);
+        y < top || y > bottom || m.residual.abs() > MOST
+    };
+    let outside = figure.measurements.iter().filter(is_outside).count();
+    let missing = figure.measurements.iter().filter(|m| height(m).is_nan()).count();
     let kinds = [
         (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false, true)),
         (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true, true)),
         (KindMark::None, "channel without magnitude".to_owned(), channels(true, false)),
         (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
         (KindMark::Cross, "not in a mean".to_owned(), rejected),
-        (KindMark::Head(INK), "off the axis".to_owned(), outside),
+        (KindMark::Head(INK), "off an axis".to_owned(), outside),
         (KindMark::None, "measurement without magnitude".to_owned(), missing),
     ];
     let kinds = kinds.into_iter().filter(|(.., count)| *count > 0);
@@ -299,10 +303,7 @@ fn draw_measurements(
         for m in figure.measurements.iter().filter(|m| m.rejected == rejected) {
             let [y, _] = value.value(m.wavelength, m.flux, 0.0);
             let mark = if rejected { KindMark::Cross } else { KindMark::Disc(SINGLE, 0.16) };
-            let places = [
-                [upper.x(m.wavelength), upper.y(y)],
-                [lower.x(m.wavelength), lower.y(m.residual.clamp(-MOST, MOST))],
-            ];
+            let places = [[upper.x(m.wavelength), upper.y(y)], [lower.x(m.wavelength), lower.y(m.residual)]];
             for (panel, at) in [upper, lower].into_iter().zip(places) {
                 let Rect { top, bottom, .. } = panel.inside;
                 let away = 0.4 * style.gap;
@@ -385,8 +386,8 @@ mod tests {
         // Each kind once more in the head.
         assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19 + 1);
         let rejected = text.to_lowercase().matches("#c87048").count();
-        assert_eq!(rejected, 1 + 2 + 2, "at the edge of the fluxes, at that of the residuals, in the head");
-        for name in ["channel (19)", "measurement (89)", "not in a mean (1)", "off the axis (1)"] {
+        assert_eq!(rejected, 1 + 1 + 2, "arrowheads at both edges, a cross in the head");
+        for name in ["channel (19)", "measurement (89)", "not in a mean (1)", "off an axis (1)"] {
             assert!(text.contains(name), "{name}");
         }
         assert_eq!(text.to_lowercase().matches("#f0f0f0").count(), 2);
@@ -403,6 +404,22 @@ mod tests {
         for name in ["channel (18)", "channel without magnitude (1)", "measurement without magnitude (1)"] {
             assert!(text.contains(name), "{name}");
         }
+    }
+
+    /// A residual beyond the axis is an arrowhead at its edge, not a point within it.
+    #[test]
+    fn residuals_beyond_the_axis_are_not_drawn_at_its_end() {
+        let mut drawn = figure();
+        drawn.measurements.truncate(40);
+        let off = |drawn: &ChannelFigure| {
+            let canvas = super::draw(drawn).unwrap();
+            canvas.text_boxes().find_map(|(text, _)| text.strip_prefix("off an axis (").map(str::to_owned))
+        };
+        drawn.measurements.iter_mut().for_each(|m| (m.residual, m.flux) = (1.0, drawn.channels[3].flux));
+        assert_eq!(off(&drawn), None);
+        drawn.measurements[7].residual = -40.0;
+        drawn.measurements[8].residual = 7.0;
+        assert_eq!(off(&drawn).as_deref(), Some("2)"));
     }
 
     /// Texts lie apart in every size, and color-blind readers tell the kinds apart.

@@ -3,8 +3,8 @@
 //! The tables hold every fifth of the 256 colors that matplotlib publishes for a map, joined by
 //! straight lines; no color differs by more than 4 of 255 from matplotlib's. viridis, plasma,
 //! inferno and magma are by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C.
-//! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0).
-//! rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
+//! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0). RdBu
+//! has the eleven colors of C. Brewer (ColorBrewer, Apache-2.0). rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
 //! polynomial or spline versions, which differ visibly for turbo and rainbow.
 
 use std::f64::consts::PI;
@@ -35,6 +35,8 @@ pub enum Colormap {
     Rainbow,
     /// Black to white.
     Gray,
+    /// Red over white to blue, with white at zero: for values of both signs.
+    RdBu,
 }
 
 named!(
@@ -48,6 +50,7 @@ named!(
     Turbo = "turbo",
     Rainbow = "rainbow",
     Gray = "gray",
+    RdBu = "RdBu",
 );
 
 impl Colormap {
@@ -64,7 +67,13 @@ impl Colormap {
             Self::Turbo => between(&TURBO, t),
             Self::Rainbow => [(2.0 * t - 0.5).abs(), sin(PI * t), cos(PI / 2.0 * t)].map(to_byte),
             Self::Gray => [to_byte(t); 3],
+            Self::RdBu => between(&RDBU, t),
         }
+    }
+
+    /// Whether its middle stands for zero, and its two halves for the signs.
+    pub fn is_diverging(self) -> bool {
+        self == Self::RdBu
     }
 }
 
@@ -112,19 +121,23 @@ pub(crate) fn to_byte(part: f64) -> u8 {
 }
 
 /// Interpolates linearly in a table of `0xRRGGBB`; `t` lies in [0, 1].
-fn between(table: &[u32; POINTS], t: f64) -> Rgb {
-    let at = t * (POINTS - 1) as f64;
+fn between<const N: usize>(table: &[u32; N], t: f64) -> Rgb {
+    let at = t * (N - 1) as f64;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "in [0, POINTS - 1] since t lies in [0, 1]"
+        reason = "in [0, N - 1] since t lies in [0, 1]"
     )]
-    let low = (at as usize).min(POINTS - 2);
+    let low = (at as usize).min(N - 2);
     let part = at - low as f64;
     let (a, b) = (table[low].to_be_bytes(), table[low + 1].to_be_bytes());
     [1, 2, 3].map(|k| to_byte((f64::from(a[k]) * (1.0 - part) + f64::from(b[k]) * part) / 255.0))
 }
 
+const RDBU: [u32; 11] = [
+    0x67001f, 0xb2182b, 0xd6604d, 0xf4a582, 0xfddbc7, 0xf7f7f7, 0xd1e5f0, 0x92c5de, 0x4393c3, 0x2166ac,
+    0x053061,
+];
 /// Number of colors in a table: every fifth of 256, both ends included.
 const POINTS: usize = 52;
 

@@ -77,6 +77,7 @@ mod sky_axes;
 mod spectrum;
 #[cfg(test)]
 mod testing;
+mod value_scale;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -42,6 +42,15 @@ pub(super) enum PointClass {
 }
 
 impl PointClass {
+    /// Whether its marks or its error bars have colors.
+    pub(super) fn is_colored(self, has_bars: bool) -> bool {
+        match self {
+            Self::Flagged => false,
+            Self::FarNegative => has_bars,
+            Self::Faint | Self::WithoutError | Self::UpperLimit | Self::Detected => true,
+        }
+    }
+
     fn of(point: &LightCurvePoint, options: &LightCurveOptions) -> Self {
         let snr = point.flux / point.error;
         match snr {

@@ -136,9 +136,9 @@ impl Picture {
                 };
                 figure.title = format!("{}, {} µm{what}", self.detector, layer.range);
                 figure.value_label = label.to_owned();
-                figure.colormap = args.cmap;
+                (figure.colormap, figure.reversed) = (args.colors().map, args.colors().reversed);
                 figure.size = args.size.unwrap_or(figure.size);
-                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                (figure.limits, figure.stretch) = args.scale();
                 render_plane(&figure, format)
             }
             Content::Montage { layers, factor } => {
@@ -150,9 +150,9 @@ impl Picture {
                 figure.markers = markers.into_iter().map(|m| grid.marker(m)).collect();
                 figure.title = self.detector.clone();
                 figure.value_label = value_label(args.array).to_owned();
-                figure.colormap = args.cmap;
+                (figure.colormap, figure.reversed) = (args.colors().map, args.colors().reversed);
                 figure.size = args.size.unwrap_or(figure.size);
-                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                (figure.limits, figure.stretch) = args.scale();
                 render_montage(&figure, format)
             }
             Content::Composite(layers) => {
@@ -297,7 +297,12 @@ impl Content {
 
 impl PlotArgs {
     /// Limits and stretch of a plane, from its defaults and what the user says.
-    fn scale(&self, default: DisplayLimits) -> (DisplayLimits, Stretch) {
+    fn scale(&self) -> (DisplayLimits, Stretch) {
+        let default = match (self.colors().map.is_diverging(), &self.line) {
+            (true, _) => DisplayLimits::SIGNED,
+            (false, Some(_)) => DisplayLimits::LINE,
+            (false, None) => DisplayLimits::PLANE,
+        };
         let (limits, stretch) = match self.array {
             PlaneQuantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
             PlaneQuantity::Variance | PlaneQuantity::Error => {
