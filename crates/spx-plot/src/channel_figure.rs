@@ -7,7 +7,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::legend::PointMark;
 use crate::panel::{Axis, Panel, bar, padded, padded_log, widened};
-use crate::spectrum::FAINT_SIGMA;
+use crate::significance::{FAINT_SIGMA, Significance};
 use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
 
 /// A channel with its mean.
@@ -135,10 +135,20 @@ fn draw(figure: &ChannelFigure) -> Result<Canvas, PlotError> {
 /// What is drawn how, and how many there are; and how many measurements lie beyond the axis of
 /// fluxes, or have no magnitude, as some channels.
 fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(KindMark, String)> {
-    let channels = |faint: bool, drawn: bool| {
+    let channels = |class: Option<Significance>| {
         let of = figure.channels.iter().filter(|c| c.flux.is_finite());
-        let of = of.filter(|c| (c.flux < FAINT_SIGMA * c.error) == faint);
-        of.filter(|c| value.value(c.wavelength, c.flux, 0.0)[0].is_finite() == drawn).count()
+        let drawn = |c: &ChannelPoint| {
+            let is_drawn = value.value(c.wavelength, c.flux, 0.0)[0].is_finite();
+            is_drawn.then(|| Significance::of(c.flux, c.error, FAINT_SIGMA))
+        };
+        of.filter(|c| drawn(c) == class).count()
+    };
+    let channel = |class: Significance| {
+        let name = match class {
+            Significance::Detected => "channel".to_owned(),
+            class => format!("channel, {}", class.name(FAINT_SIGMA)),
+        };
+        (KindMark::Channel(class), name, channels(Some(class)))
     };
     let rejected = figure.measurements.iter().filter(|m| m.rejected).count();
     let single = figure.measurements.len() - rejected;
@@ -151,9 +161,11 @@ fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(K
     let outside = figure.measurements.iter().filter(is_outside).count();
     let missing = figure.measurements.iter().filter(|m| height(m).is_nan()).count();
     let kinds = [
-        (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false, true)),
-        (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true, true)),
-        (KindMark::None, "channel without magnitude".to_owned(), channels(true, false)),
+        channel(Significance::Detected),
+        channel(Significance::Faint),
+        channel(Significance::FarNegative),
+        channel(Significance::WithoutError),
+        (KindMark::None, "channel without magnitude".to_owned(), channels(None)),
         (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
         (KindMark::Cross, "not in a mean".to_owned(), rejected),
         (KindMark::Head(INK), "off an axis".to_owned(), outside),
@@ -187,8 +199,8 @@ fn draw_head(canvas: &mut Canvas, named: &[(KindMark, String)], inside: Rect, li
 enum KindMark {
     /// Color, and radius in gaps.
     Disc(Rgb, f64),
-    /// A faint channel.
-    Ring,
+    /// A channel, by its significance.
+    Channel(Significance),
     /// A measurement that is in no mean.
     Cross,
     /// A measurement beyond the axis of fluxes, an arrowhead that points upwards.
@@ -200,7 +212,7 @@ impl KindMark {
     fn draw(self, canvas: &mut Canvas, [x, y]: [f64; 2], style: &Style) {
         match self {
             Self::Disc(color, radius) => PointMark::DISC.draw(canvas, [x, y], radius * style.gap, color),
-            Self::Ring => PointMark::DISC.opened().draw(canvas, [x, y], 0.3 * style.gap, CHANNEL),
+            Self::Channel(class) => PointMark::DISC.of(class).draw(canvas, [x, y], 0.3 * style.gap, CHANNEL),
             Self::Cross => {
                 let half = 0.22 * style.gap;
                 for up in [-half, half] {
@@ -329,8 +341,7 @@ fn draw_channels(
     let faint = CHANNEL.map(|part| part / 2 + 0x80);
     let points = figure.channels.iter().map(|c| {
         let [y, error] = value.value(c.wavelength, c.flux, c.error);
-        let is_faint = c.flux < FAINT_SIGMA * c.error;
-        let mark = if is_faint { KindMark::Ring } else { KindMark::Disc(CHANNEL, 0.3) };
+        let mark = KindMark::Channel(Significance::of(c.flux, c.error, FAINT_SIGMA));
         ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)], mark)
     });
     let points: Vec<_> = points.filter(|(at, ..)| at.iter().all(|c| c.is_finite())).collect();

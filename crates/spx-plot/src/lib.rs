@@ -73,6 +73,7 @@ mod pdf;
 mod plane;
 mod resample;
 mod scale;
+mod significance;
 mod sky_axes;
 mod spectrum;
 #[cfg(test)]

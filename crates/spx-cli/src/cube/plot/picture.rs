@@ -7,6 +7,7 @@ use spx_pipeline::cube::{
     cube_celestial, cube_detector, flux_label, line_plane, mean_plane, middle_plane, plane_at, read_plane,
     shrunk, thirds_with_data,
 };
+use spx_pipeline::photometry::figure::source_title;
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, FluxDensity, Marker, MontageFigure, MontagePlane,
     PlaneFigure, SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage,
@@ -191,10 +192,14 @@ impl Picture {
         } else {
             figure.flux_label = flux_label(false).to_owned();
         }
-        figure.title = match args.radius {
-            Some(radius) => format!("{}, within {radius}″", self.detector),
-            None => self.detector.clone(),
+        let place = match (args.spectrum.as_slice(), spectra) {
+            ([Mark { label, .. }], [(name, _)]) if label.is_empty() => Some(name.clone()),
+            ([Mark { position, label }], _) => Some(source_title(label, [position.ra(), position.dec()])),
+            _ => None,
         };
+        let within = args.radius.map(|radius| format!("within {radius}″"));
+        let parts = [place, Some(self.detector.clone()), within];
+        figure.title = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         figure
     }
 }
