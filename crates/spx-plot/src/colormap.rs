@@ -37,6 +37,24 @@ pub enum Colormap {
     Gray,
     /// Red over white to blue, with white at zero: for values of both signs.
     RdBu,
+    /// [`Self::Viridis`], high values as its low ones.
+    ViridisReversed,
+    /// [`Self::Plasma`], high values as its low ones.
+    PlasmaReversed,
+    /// [`Self::Inferno`], high values as its low ones.
+    InfernoReversed,
+    /// [`Self::Magma`], high values as its low ones.
+    MagmaReversed,
+    /// [`Self::Cividis`], high values as its low ones.
+    CividisReversed,
+    /// [`Self::Turbo`], high values as its low ones.
+    TurboReversed,
+    /// [`Self::Rainbow`], high values as its low ones.
+    RainbowReversed,
+    /// [`Self::Gray`], high values as its low ones.
+    GrayReversed,
+    /// [`Self::RdBu`], blue below zero and red above.
+    RdBuReversed,
 }
 
 named!(
@@ -51,6 +69,15 @@ named!(
     Rainbow = "rainbow",
     Gray = "gray",
     RdBu = "RdBu",
+    ViridisReversed = "viridis_r",
+    PlasmaReversed = "plasma_r",
+    InfernoReversed = "inferno_r",
+    MagmaReversed = "magma_r",
+    CividisReversed = "cividis_r",
+    TurboReversed = "turbo_r",
+    RainbowReversed = "rainbow_r",
+    GrayReversed = "gray_r",
+    RdBuReversed = "RdBu_r",
 );
 
 impl Colormap {
@@ -68,12 +95,21 @@ impl Colormap {
             Self::Rainbow => [(2.0 * t - 0.5).abs(), sin(PI * t), cos(PI / 2.0 * t)].map(to_byte),
             Self::Gray => [to_byte(t); 3],
             Self::RdBu => between(&RDBU, t),
+            Self::ViridisReversed => Self::Viridis.color(1.0 - t),
+            Self::PlasmaReversed => Self::Plasma.color(1.0 - t),
+            Self::InfernoReversed => Self::Inferno.color(1.0 - t),
+            Self::MagmaReversed => Self::Magma.color(1.0 - t),
+            Self::CividisReversed => Self::Cividis.color(1.0 - t),
+            Self::TurboReversed => Self::Turbo.color(1.0 - t),
+            Self::RainbowReversed => Self::Rainbow.color(1.0 - t),
+            Self::GrayReversed => Self::Gray.color(1.0 - t),
+            Self::RdBuReversed => Self::RdBu.color(1.0 - t),
         }
     }
 
     /// Whether its middle stands for zero, and its two halves for the signs.
     pub fn is_diverging(self) -> bool {
-        self == Self::RdBu
+        matches!(self, Self::RdBu | Self::RdBuReversed)
     }
 }
 
@@ -198,7 +234,7 @@ mod tests {
 
     /// Entries 0, 64, 128, 191 and 255 of matplotlib 3.11.2's maps:
     /// `(255 * matplotlib.colormaps[name](k)).round()`.
-    const MATPLOTLIB: [(&str, [u32; 5]); 8] = [
+    const MATPLOTLIB: [(&str, [u32; 5]); 9] = [
         ("viridis", [0x440154, 0x3b528b, 0x21918c, 0x5cc863, 0xfde725]),
         ("plasma", [0x0d0887, 0x7e03a8, 0xcc4778, 0xf89441, 0xf0f921]),
         ("inferno", [0x000004, 0x57106e, 0xbc3754, 0xf98c0a, 0xfcffa4]),
@@ -207,6 +243,7 @@ mod tests {
         ("turbo", [0x30123b, 0x28bceb, 0xa4fc3c, 0xfb8122, 0x7a0403]),
         ("rainbow", [0x8000ff, 0x00b5eb, 0x80ffb4, 0xfeb562, 0xff0000]),
         ("gray", [0x000000, 0x404040, 0x808080, 0xbfbfbf, 0xffffff]),
+        ("RdBu", [0x67001f, 0xe58368, 0xf6f7f7, 0x6bacd1, 0x053061]),
     ];
 
     #[test]
@@ -223,7 +260,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(MATPLOTLIB.len(), Colormap::ALL.len());
+        assert_eq!(2 * MATPLOTLIB.len(), Colormap::ALL.len());
     }
 
     #[test]
@@ -232,6 +269,17 @@ mod tests {
             assert_eq!(map.color(-1.0), map.color(0.0));
             assert_eq!(map.color(f64::INFINITY), map.color(1.0));
             assert_eq!(map.color(f64::NAN), map.color(0.0));
+        }
+    }
+
+    #[test]
+    fn reversed_maps_begin_where_the_others_end() {
+        for (name, _) in MATPLOTLIB {
+            let [map, back] = [name.to_owned(), format!("{name}_r")].map(|n| n.parse::<Colormap>().unwrap());
+            for k in 0..=16 {
+                let t = f64::from(k) / 16.0;
+                assert_eq!(map.color(t), back.color(1.0 - t), "{name} {t}");
+            }
         }
     }
 

@@ -202,7 +202,6 @@ fn draw_cutout(
     }
     let scale = ValueScale {
         map: Colormap::default(),
-        reversed: false,
         stretch: Stretch::default(),
         limits: DisplayLimits::default().of_all([cutout.data, cutout.model])?,
     };

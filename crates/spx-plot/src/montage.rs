@@ -45,8 +45,6 @@ pub struct MontageFigure<'a> {
     pub value_label: String,
     /// Colors; viridis by default.
     pub colormap: Colormap,
-    /// The colors from high to low values.
-    pub reversed: bool,
     /// From values to colors; asinh by default.
     pub stretch: Stretch,
     /// The values that get the first and the last color, found from all planes together.
@@ -67,7 +65,6 @@ impl<'a> MontageFigure<'a> {
             title: String::new(),
             value_label: "Surface brightness (MJy/sr)".to_owned(),
             colormap: Colormap::default(),
-            reversed: false,
             stretch: Stretch::default(),
             limits: DisplayLimits::default(),
             markers: Vec::new(),
@@ -90,7 +87,6 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     let shape = common_shape(&figure.planes)?;
     let scale = ValueScale {
         map: figure.colormap,
-        reversed: figure.reversed,
         stretch: figure.stretch,
         limits: figure.limits.of_all(figure.planes.iter().map(|p| p.plane))?,
     };

@@ -36,8 +36,6 @@ pub struct PlaneFigure<'a> {
     /// Colors; viridis by default. Those of a [diverging](Colormap::is_diverging) map run from zero
     /// to both sides.
     pub colormap: Colormap,
-    /// The colors from high to low values.
-    pub reversed: bool,
     /// From values to colors; asinh by default.
     pub stretch: Stretch,
     /// The values that get the first and the last color.
@@ -59,7 +57,6 @@ impl<'a> PlaneFigure<'a> {
             title: String::new(),
             value_label: "Surface brightness (MJy/sr)".to_owned(),
             colormap: Colormap::default(),
-            reversed: false,
             stretch: Stretch::default(),
             limits: DisplayLimits::default(),
             markers: Vec::new(),
@@ -80,12 +77,8 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
     let mut canvas = Canvas::new(figure.size)?;
     let style = Style::new(figure.size);
     let shape = shape_of(figure.plane)?;
-    let scale = ValueScale {
-        map: figure.colormap,
-        reversed: figure.reversed,
-        stretch: figure.stretch,
-        limits: figure.limits.of(figure.plane)?,
-    };
+    let scale =
+        ValueScale { map: figure.colormap, stretch: figure.stretch, limits: figure.limits.of(figure.plane)? };
     let image = ImageFigure {
         shape,
         sky: figure.sky,

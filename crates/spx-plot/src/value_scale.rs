@@ -15,8 +15,6 @@ const NO_DATA_BESIDE_GRAY: Rgb = [0xbd, 0xd0, 0xea];
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ValueScale {
     pub(crate) map: Colormap,
-    /// The last color for the lowest value.
-    pub(crate) reversed: bool,
     pub(crate) stretch: Stretch,
     /// The values at the ends of the color bar; `None` where no value is known.
     pub(crate) limits: Option<(f64, f64)>,
@@ -27,8 +25,8 @@ impl ValueScale {
     pub(crate) fn color(self, value: f32) -> Rgb {
         let value = f64::from(value);
         match self.limits {
-            Some(limits) if value.is_finite() => self.tone(self.position(limits, value)),
-            _ if self.map == Colormap::Gray => NO_DATA_BESIDE_GRAY,
+            Some(limits) if value.is_finite() => self.map.color(self.position(limits, value)),
+            _ if matches!(self.map, Colormap::Gray | Colormap::GrayReversed) => NO_DATA_BESIDE_GRAY,
             _ => NO_DATA,
         }
     }
@@ -36,7 +34,7 @@ impl ValueScale {
     /// The color at a place along the color bar, 0 at its lower end and 1 at the upper.
     pub(crate) fn bar_color(self, place: f64) -> Rgb {
         let [low, high] = self.ends();
-        self.tone(low + place * (high - low))
+        self.map.color(low + place * (high - low))
     }
 
     /// The numbers of the color bar, which keep a distance of `gap` of its length; none without
@@ -56,7 +54,7 @@ impl ValueScale {
         self.limits.map_or([0.0, 1.0], |limits| [end(limits, limits.0), end(limits, limits.1)])
     }
 
-    /// The position of a value in the color map, before it is reversed.
+    /// The position of a value in the color map.
     fn position(self, (low, high): (f64, f64), value: f64) -> f64 {
         if !self.map.is_diverging() {
             return self.stretch.apply((value - low) / (high - low));
@@ -65,20 +63,16 @@ impl ValueScale {
         let most = low.abs().max(high.abs());
         0.5 + 0.5 * self.stretch.apply(value.abs() / most) * value.signum()
     }
-
-    fn tone(self, position: f64) -> Rgb {
-        self.map.color(if self.reversed { 1.0 - position } else { position })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const MAP: Colormap = Colormap::RdBu;
+    const MAP: Colormap = Colormap::RdBuReversed;
 
     fn signed(stretch: Stretch, limits: (f64, f64)) -> ValueScale {
-        ValueScale { map: MAP, reversed: true, stretch, limits: Some(limits) }
+        ValueScale { map: MAP, stretch, limits: Some(limits) }
     }
 
     /// White is zero in every stretch and for all limits, and equal amounts have equal strength.
@@ -94,7 +88,7 @@ mod tests {
             let scale = signed(*stretch, (-2.0, 2.0));
             assert_eq!(
                 (scale.color(9.0), scale.color(-9.0)),
-                (MAP.color(0.0), MAP.color(1.0)),
+                (Colormap::RdBu.color(0.0), Colormap::RdBu.color(1.0)),
                 "red is positive"
             );
         }

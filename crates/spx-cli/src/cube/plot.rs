@@ -17,7 +17,7 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 pub(super) use parse::parse_range;
-use parse::{ColorChoice, Mark, Pair, RgbRanges};
+use parse::{Mark, Pair, RgbRanges};
 use picture::{Layer, Picture};
 use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 
@@ -135,7 +135,7 @@ pub(crate) struct PlotArgs {
     /// RdBu, which is white at zero and whose stretch runs to both sides from there; with _r behind
     /// the name reversed. Of --line by default RdBu_r: blue below zero, red above
     #[arg(long, value_name = "NAME", help_heading = "Colors", conflicts_with = "rgb")]
-    cmap: Option<ColorChoice>,
+    cmap: Option<Colormap>,
     /// Size of the picture [px]; by default in the shape of the field, with 1000 on the longer
     /// side; --montage 1600x1200; --spectrum 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colors")]
@@ -175,9 +175,9 @@ impl PlotArgs {
     }
 
     /// The color map.
-    fn colors(&self) -> ColorChoice {
-        let default = ColorChoice { map: Colormap::default(), reversed: false };
-        self.cmap.unwrap_or(if self.line.is_some() { ColorChoice::SIGNED } else { default })
+    fn colors(&self) -> Colormap {
+        let default = if self.line.is_some() { Colormap::RdBuReversed } else { Colormap::default() };
+        self.cmap.unwrap_or(default)
     }
 
     /// How the colors of a composite are scaled.

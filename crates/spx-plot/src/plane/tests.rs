@@ -149,7 +149,7 @@ fn maps_of_both_signs_show_what_is_negative() {
     let mut plane = Array2::from_shape_fn((50, 50), |(y, x)| noise(50 * y + x));
     (plane[[10, 10]], plane[[40, 40]], plane[[25, 25]]) = (40.0, -40.0, 0.0);
     let mut figure = PlaneFigure::new(plane.view());
-    (figure.colormap, figure.reversed, figure.limits) = (Colormap::RdBu, true, DisplayLimits::SIGNED);
+    (figure.colormap, figure.limits) = (Colormap::RdBuReversed, DisplayLimits::SIGNED);
     let canvas = draw(&figure).unwrap();
     let picture = Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
     let at = |x, y| picture.pixel(&canvas.rasters[0], (50, 50), x, y);

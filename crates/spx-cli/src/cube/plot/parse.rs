@@ -5,7 +5,6 @@ use std::str::FromStr;
 use spx_core::sky::{AngleError, Position, parse_declination, parse_right_ascension};
 
 use spx_pipeline::cube::WavelengthRange;
-use spx_plot::{Colormap, PlotError};
 
 /// Two numbers with a comma.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -17,27 +16,6 @@ impl FromStr for Pair {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbers = text.split_once(',').and_then(|(a, b)| Some((number(a)?, number(b)?)));
         numbers.map(|(a, b)| Self(a, b)).ok_or("expected two numbers, LO,HI")
-    }
-}
-
-/// A color map, with `_r` at the end of its name for the reverse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ColorChoice {
-    pub(super) map: Colormap,
-    pub(super) reversed: bool,
-}
-
-impl ColorChoice {
-    /// Blue below zero, red above.
-    pub(super) const SIGNED: Self = Self { map: Colormap::RdBu, reversed: true };
-}
-
-impl FromStr for ColorChoice {
-    type Err = PlotError;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        let (name, reversed) = name.strip_suffix("_r").map_or((name, false), |name| (name, true));
-        Ok(Self { map: name.parse()?, reversed })
     }
 }
 

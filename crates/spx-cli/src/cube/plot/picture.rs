@@ -137,7 +137,7 @@ impl Picture {
                 };
                 figure.title = format!("{}, {} µm{what}", self.detector, layer.range);
                 figure.value_label = label.to_owned();
-                (figure.colormap, figure.reversed) = (args.colors().map, args.colors().reversed);
+                figure.colormap = args.colors();
                 figure.size = args.size.unwrap_or(figure.size);
                 (figure.limits, figure.stretch) = args.scale();
                 render_plane(&figure, format)
@@ -151,7 +151,7 @@ impl Picture {
                 figure.markers = markers.into_iter().map(|m| grid.marker(m)).collect();
                 figure.title = self.detector.clone();
                 figure.value_label = value_label(args.array).to_owned();
-                (figure.colormap, figure.reversed) = (args.colors().map, args.colors().reversed);
+                figure.colormap = args.colors();
                 figure.size = args.size.unwrap_or(figure.size);
                 (figure.limits, figure.stretch) = args.scale();
                 render_montage(&figure, format)
@@ -303,7 +303,7 @@ impl Content {
 impl PlotArgs {
     /// Limits and stretch of a plane, from its defaults and what the user says.
     fn scale(&self) -> (DisplayLimits, Stretch) {
-        let default = match (self.colors().map.is_diverging(), &self.line) {
+        let default = match (self.colors().is_diverging(), &self.line) {
             (true, _) => DisplayLimits::SIGNED,
             (false, Some(_)) => DisplayLimits::LINE,
             (false, None) => DisplayLimits::PLANE,
