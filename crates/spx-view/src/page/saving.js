@@ -146,7 +146,8 @@ export class Saving {
     if (state.mode !== "colors") {
       if (!["asinh", "rank"].includes(state.stretch)) words.push("--stretch", state.stretch);
       if (state.stretch === "asinh" && state.array === "count") words.push("--stretch asinh");
-      if (state.map !== "viridis" || state.reversed) words.push("--cmap", state.reversed ? `${state.map}_r` : state.map);
+      // Of a line map the default is another one.
+      if (state.map !== "viridis" || state.reversed || state.mode === "line") words.push("--cmap", state.reversed ? `${state.map}_r` : state.map);
       const limits = state.shownLimits?.[0];
       if (limits) words.push(`--limits=${limits.map((v) => Number(v.toPrecision(5))).join(",")}`);
     } else if (String(state.colorPercentiles) !== String(FIRST_COLOR_PERCENTILES)) {
