@@ -17,7 +17,7 @@ function actions({ state, picture, wavelength, controls, pointer, saving, histor
     [["p"], "play and pause", () => wavelength.toggle()],
     [["+", "="], "zoom in", () => picture.zoom(1.5)],
     [["-", "_"], "zoom out", () => picture.zoom(1 / 1.5)],
-    [["0"], "whole image", () => picture.fit()],
+    [["0"], "whole image", () => controls.fit()],
     [["i"], "to the image: arrows move the cross (Shift: by 10), Enter takes the spectrum", focus("overlay")],
     [
       ["v"],

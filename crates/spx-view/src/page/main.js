@@ -48,6 +48,7 @@ async function start() {
   window.addEventListener("theme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   picture.resize();
+  if (picture.isPart) controls.fit();
   wavelength.show();
   spectra.list();
   await session.open();

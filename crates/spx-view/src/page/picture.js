@@ -1,13 +1,16 @@
 // The image: which planes it needs, how they become colors, where they lie on the screen.
 
-import { aboveSky, colors, colorTable, FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES, limitsOf, pack, paintComposite } from "./color.js";
-import { paintPlane, sample, tint } from "./color.js";
+import { aboveSky, COLOR_RULE, colors, colorTable, LINE_RULE, limitsOf, pack, paintComposite } from "./color.js";
+import { paintPlane, PERCENTILES, sample, PLANE_RULE, tint } from "./color.js";
 import { sizeOf } from "./planes.js";
-import { attempt } from "./state.js";
+import { attempt, element } from "./state.js";
 
 /** Colors of flags and of few contributions over the image. */
 const FLAGGED = 0xff2fd0;
 const FEW = 0xff8c1a;
+/** The least breadth of an image that is shown whole [CSS px]: of a longer strip a part is shown, with pixels of at most that size. */
+const BREADTH = 40;
+const STRIP_PIXEL = 8;
 /** How long the view has to rest before its details are read [ms]. */
 const REST = 120;
 
@@ -70,12 +73,16 @@ export class Picture extends EventTarget {
     else this.moved();
   }
 
-  /** Shows the whole image. */
+  /** Shows the whole image, below the buttons; of a strip that would be but a line, the part in its middle. */
   fit() {
     const { nx, ny } = this.planes;
+    const top = element("toolbar").offsetTop + element("toolbar").offsetHeight;
     this.fitted = true;
-    this.center = [(nx - 1) / 2, (ny - 1) / 2];
-    this.scale = Math.min(this.width / nx, this.height / ny) * 0.96;
+    this.scale = Math.min(this.width / nx, (this.height - top) / ny) * 0.96;
+    this.isPart = this.scale * Math.min(nx, ny) < BREADTH && this.scale < STRIP_PIXEL;
+    if (this.isPart) this.scale = Math.min(BREADTH / Math.min(nx, ny), STRIP_PIXEL);
+    const down = Math.max(0, top - (this.height - ny * this.scale) / 2);
+    this.center = [(nx - 1) / 2, (ny - 1) / 2 + (this.isPart ? 0 : down / this.scale)];
     this.moved();
   }
 
@@ -214,12 +221,11 @@ export class Picture extends EventTarget {
     const { array, limits, percentiles, colorPercentiles, stretch } = this.state;
     if (mode !== "colors" && limits) return limits;
     const sorted = sample(image);
-    if (mode === "colors") {
-      const first = colorPercentiles === FIRST_COLOR_PERCENTILES;
-      return first ? aboveSky(sorted, colorPercentiles[1], 25) : limitsOf(sorted, colorPercentiles);
-    }
-    const first = percentiles === FIRST_PERCENTILES && (mode !== "plane" || ["sci", "snr"].includes(array));
-    return first ? aboveSky(sorted, percentiles[1], 15, stretch) : limitsOf(sorted, percentiles);
+    if (mode === "colors") return colorPercentiles ? limitsOf(sorted, colorPercentiles) : aboveSky(sorted, COLOR_RULE);
+    if (percentiles) return limitsOf(sorted, percentiles);
+    // Errors and counts have no sky that would have to be dark.
+    if (mode === "plane" && !["sci", "snr"].includes(array)) return limitsOf(sorted, PERCENTILES);
+    return aboveSky(sorted, mode === "line" ? LINE_RULE : PLANE_RULE, stretch);
   }
 
   paint(wanted, images, limits, key, pixels) {
@@ -267,6 +273,8 @@ export class Picture extends EventTarget {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     this.drawOn(context, this.ratio);
+    // Where pixels lie on the screen, for programs that look at the page.
+    this.canvas.dataset.view = JSON.stringify([...this.center, this.scale]);
     this.dispatchEvent(new Event("drawn"));
   }
 

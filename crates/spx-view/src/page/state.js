@@ -1,6 +1,6 @@
 // What the page shows, in one place: parts of the page change it by `set` and listen for changes.
 
-import { FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES } from "./color.js";
+import { FIRST_Q } from "./color.js";
 
 export class State extends EventTarget {
   constructor(values) {
@@ -40,15 +40,16 @@ export function initialState(cubes) {
     stretch: "asinh",
     map: "viridis",
     reversed: false,
-    percentiles: FIRST_PERCENTILES,
-    /** Values in place of the percentiles. */
+    /** Percentiles that are limits; null where the limits follow the noise of the sky. */
+    percentiles: null,
+    /** Values in place of them. */
     limits: null,
     /** The limits that are in use. */
     shownLimits: null,
     /** Planes of red, green and blue. */
     colors,
-    q: 3,
-    colorPercentiles: FIRST_COLOR_PERCENTILES,
+    q: FIRST_Q,
+    colorPercentiles: null,
     /** Ranges of wavelength [um]: of the mean or the line, and of the continuum on both sides. */
     range: null,
     continuum: null,
