@@ -129,8 +129,7 @@ pub(crate) struct PlotArgs {
     /// have 0.5,99.5, count 0,100
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
-    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray; NAME_r is the
-    /// map reversed
+    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
     cmap: Colormap,
     /// Size of the picture [px]; by default as the field is, with 1000 on the longer side;
