@@ -62,6 +62,23 @@ export function aboveSky(sorted, { below, high, sigmas }, stretch) {
   return [median - below * noise, Math.max(percentile(sorted, high), median + least * noise)];
 }
 
+/** The map of both signs: its middle stands for zero, from where the stretch runs to both sides. */
+export const DIVERGING = "RdBu";
+
+/** The limits of such a map, as far on either side of zero: a percentile of the absolute values, but at least as many widths of the noise. */
+export function aroundZero(sorted, { high, sigmas }, stretch) {
+  if (sorted.length === 0) return null;
+  const noise = percentile(sorted, 50) - percentile(sorted, 15.865525393145708);
+  const most = Math.max(percentile(sorted.map(Math.abs).sort(), high), (stretch === "log" ? LOG_SIGMAS : sigmas) * noise);
+  return most > 0 ? [-most, most] : [-1, 1];
+}
+
+/** Where a value lies in a map of both signs, 0 to 1, by a curve from [0, 1] to [0, 1]. */
+export function placeAroundZero(value, [low, high], curve) {
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  return 0.5 + 0.5 * Math.sign(value) * curve(Math.min(Math.abs(value) / most, 1));
+}
+
 /** The colors of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */
 export function colors(hex, reversed) {
   const list = Array.from({ length: hex.length / 6 }, (_, k) => pack(parseInt(hex.slice(6 * k, 6 * k + 6), 16)));
@@ -73,12 +90,15 @@ export function pack(rgb) {
   return (0xff000000 | ((rgb & 0xff) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
 }
 
-/** A table of colors for values between limits, of which `sorted` is a sample. */
-export function colorTable(map, stretch, [low, high], sorted) {
+/** A table of colors for values between limits, of which `sorted` is a sample; zero may be the middle of the map. */
+export function colorTable(map, stretch, [low, high], sorted, isDiverging) {
   const table = new Uint32Array(STEPS);
   const curve = STRETCHES[stretch] ?? rankCurve(sorted, low, high);
+  const signed = isDiverging && STRETCHES[stretch];
   for (let k = 0; k < STEPS; k += 1) {
-    table[k] = map[Math.round(curve(k / (STEPS - 1)) * (map.length - 1))];
+    const part = k / (STEPS - 1);
+    const place = signed ? placeAroundZero(low + part * (high - low), [low, high], curve) : curve(part);
+    table[k] = map[Math.round(place * (map.length - 1))];
   }
   return table;
 }

@@ -2,7 +2,7 @@
 
 import { COLOR_PERCENTILES, PERCENTILES } from "./color.js";
 import { unitOf } from "./overlay.js";
-import { attempt, counted, element, say } from "./state.js";
+import { attempt, counted, element, mapKeys, say } from "./state.js";
 import { parseCatalog } from "./table.js";
 import { parsePosition } from "./wcs.js";
 
@@ -98,9 +98,17 @@ export class Controls {
   imageFields() {
     const names = this.meta.colormaps.map(([name]) => new Option(name, name));
     element("map").replaceChildren(...names);
-    for (const id of ["array", "stretch", "map"]) this.field(id, id);
+    for (const id of ["array", "stretch"]) this.field(id, id);
+    // Line maps have a color map of their own.
+    const chosen = (values) => Object.fromEntries(mapKeys(this.state).map((key, k) => [key, values[k]]));
+    const inputs = [element("map"), element("reversed")];
+    for (const input of inputs) {
+      input.addEventListener("change", () => this.state.set(chosen([inputs[0].value, inputs[1].checked])));
+    }
+    const showMap = () => ([inputs[0].value, inputs[1].checked] = this.picture.mapChoice);
+    this.state.on(["mode", "map", "reversed", "lineMap", "lineReversed"], showMap);
+    showMap();
     element("mode").addEventListener("change", ({ target }) => this.setMode(target.value));
-    this.field("reversed", "reversed", (input) => input.checked);
     this.percentiles(["low-percent", "high-percent"], "percentiles", PERCENTILES);
     this.pair(["low", "high"], "limits");
     element("fixed").addEventListener("change", ({ target }) => {

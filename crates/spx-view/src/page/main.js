@@ -27,7 +27,7 @@ async function start() {
   const { clientWidth, clientHeight } = element("stage");
   const pixels = clientWidth * clientHeight * window.devicePixelRatio ** 2;
   const cubes = meta.cubes.map((cube, k) => new Cube(cube, source, k, pixels, meta.loss?.bin ?? 1));
-  const state = initialState(cubes);
+  const state = initialState(cubes, meta.colormaps);
   const started = { ...state };
   const picture = new Picture(element("picture"), state, cubes, meta);
   const overlay = new Overlay(element("overlay"), state, picture);

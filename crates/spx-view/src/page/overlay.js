@@ -283,10 +283,11 @@ export class Overlay {
     if (height < 60) return;
     const [x, width] = [picture.width - 12 - 12 * size, 12 * size];
     const map = picture.colorMap();
+    const [from, to] = picture.mapSpan([low, high]);
     context.fillStyle = SHADE;
     context.fillRect(x - 1, y - 1, width + 2, height + 2);
     for (let k = 0; k < height; k += 1) {
-      const packed = map[Math.round((1 - k / (height - 1)) * (map.length - 1))];
+      const packed = map[Math.round((to + (k / (height - 1)) * (from - to)) * (map.length - 1))];
       context.fillStyle = `rgb(${packed & 0xff}, ${(packed >> 8) & 0xff}, ${(packed >> 16) & 0xff})`;
       context.fillRect(x, y + k, width, 1.5);
     }

@@ -27,10 +27,24 @@ export const QUANTITIES = {
 const MARGIN = { left: 66, right: 14, top: 12, bottom: 38 };
 const COUNTS = 40;
 const GAP = 12;
-/** A fainter point is no detection, as in the figures of spx_plot. */
+/** A fainter point is no detection; so far below zero, something is wrong. */
 const FAINT_SIGMA = 5;
-/** Classes of points and their names; `partial`: some pixels of the region have no data. */
-const CLASSES = { detected: `S/N ≥ ${FAINT_SIGMA}`, faint: `S/N < ${FAINT_SIGMA}`, partial: "pixels without data" };
+/** Classes of points, as in the figures of spx_plot, and their names; `partial`: some pixels of the region have no data. */
+const CLASSES = {
+  detected: `S/N ≥ ${FAINT_SIGMA}`,
+  faint: `S/N < ${FAINT_SIGMA}`,
+  negative: `below −${FAINT_SIGMA}σ`,
+  unknown: "without error",
+  partial: "pixels without data",
+};
+
+/** The class of a point. */
+function classOf(flux, error, { n_pixels, n_pixels_total }) {
+  if (n_pixels < n_pixels_total) return "partial";
+  if (!(error > 0)) return "unknown";
+  if (flux < -FAINT_SIGMA * error) return "negative";
+  return flux < FAINT_SIGMA * error ? "faint" : "detected";
+}
 /** Height of the legend. */
 const LEGEND = 17;
 /** Planes whose edges are nearer, in parts of the wavelength, adjoin each other. */
@@ -154,18 +168,21 @@ export class Plot {
     context.restore();
   }
 
-  /** Detections are filled, fainter points open, those of a part of the pixels crosses. */
+  /** Detections are filled, fainter points open, those far below zero diamonds, without error dots, of a part of the pixels crosses. */
   drawMark(context, kind, [x, y], color) {
     const radius = 3.2 * this.size;
+    const path = (...corners) => corners.forEach(([u, v], k) => context[k === 0 ? "moveTo" : "lineTo"](x + u * radius, y + v * radius));
     context.beginPath();
     if (kind === "partial") {
-      context.moveTo(x - radius, y - radius);
-      context.lineTo(x + radius, y + radius);
-      context.moveTo(x - radius, y + radius);
-      context.lineTo(x + radius, y - radius);
+      path([-1, -1], [1, 1]);
+      path([-1, 1], [1, -1]);
+    } else if (kind === "negative") {
+      path([0, -1.4], [1.2, 0], [0, 1.4], [-1.2, 0], [0, -1.4]);
     } else {
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      context.fillStyle = kind === "detected" ? color : this.ink("panel");
+      context.arc(x, y, kind === "unknown" ? radius / 2 : radius, 0, 2 * Math.PI);
+    }
+    if (kind !== "partial") {
+      context.fillStyle = kind === "faint" ? this.ink("panel") : color;
       context.fill();
     }
     context.stroke();
@@ -180,8 +197,7 @@ export class Plot {
         const at = (value) => of(value, point.wavelength) / (this.unit?.[1] ?? 1);
         if (flux === null || Number.isNaN(at(flux))) return [];
         const ends = [at(flux - error), at(flux + error)];
-        const faint = error > 0 && flux < FAINT_SIGMA * error;
-        const kind = point.n_pixels < point.n_pixels_total ? "partial" : faint ? "faint" : "detected";
+        const kind = classOf(flux, error, point);
         return [{ point, cube, detector: report.detector, wavelength: point.wavelength, value: at(flux), ends, kind }];
       }),
     );

@@ -246,7 +246,7 @@ export class Pointer {
       // Nothing else is to be done.
     } else if (step) {
       const far = event.shiftKey ? 10 : 1;
-      const [x, y] = this.state.cross ?? this.picture.center.map(Math.round);
+      const [x, y] = this.state.cross ?? this.picture.middle.map(Math.round);
       this.cross([x + far * step[0], y + far * step[1]]);
     } else if ((event.key === "Enter" || event.key === " ") && this.state.cross) {
       const at = this.picture.toScreen(this.state.cross);

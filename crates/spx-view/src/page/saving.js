@@ -177,7 +177,8 @@ export class Saving {
     if (state.mode !== "colors") {
       if (!["asinh", "rank"].includes(state.stretch)) words.push("--stretch", state.stretch);
       if (state.stretch === "asinh" && state.array === "count") words.push("--stretch asinh");
-      if (state.map !== "viridis" || state.reversed) words.push("--cmap", state.reversed ? `${state.map}_r` : state.map);
+      const [map, isReversed] = this.image.mapChoice;
+      if (state.mode === "line" || map !== "viridis" || isReversed) words.push("--cmap", isReversed ? `${map}_r` : map);
       const limits = state.shownLimits?.[0];
       if (limits) words.push(`--limits=${limits.map((v) => Number(v.toPrecision(5))).join(",")}`);
     } else if (state.colorPercentiles) {

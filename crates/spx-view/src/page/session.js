@@ -6,7 +6,7 @@ import { save } from "./table.js";
 
 /** What is kept of the state as it is. */
 const KEPT_VALUES = [
-  "cube", "z", "mode", "array", "stretch", "map", "reversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
+  "cube", "z", "mode", "array", "stretch", "map", "reversed", "lineMap", "lineReversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
   "range", "continuum", "mask", "maskBits", "fewerThan", "grid", "pinned", "radius", "annulus", "quantity", "plotRange", "valueRange",
   "logX", "logY", "lines", "redshift", "showObjects",
 ];

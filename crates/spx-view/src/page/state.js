@@ -1,6 +1,6 @@
 // What the page shows, in one place: parts of the page change it by `set` and listen for changes.
 
-import { FIRST_Q } from "./color.js";
+import { DIVERGING, FIRST_Q } from "./color.js";
 
 export class State extends EventTarget {
   constructor(values) {
@@ -26,8 +26,8 @@ export class State extends EventTarget {
   }
 }
 
-/** The state of the page when it opens, with the first cube. */
-export function initialState(cubes) {
+/** The state of the page when it opens, with the first cube and these color maps. */
+export function initialState(cubes, colormaps) {
   const [{ first_plane, colors, tan, shape }] = cubes;
   const side = tan.pixelSide((shape[2] - 1) / 2, (shape[1] - 1) / 2);
   return new State({
@@ -40,6 +40,9 @@ export function initialState(cubes) {
     stretch: "asinh",
     map: "viridis",
     reversed: false,
+    /** Of line maps: blue below zero, red above. */
+    lineMap: colormaps.some(([name]) => name === DIVERGING) ? DIVERGING : "viridis",
+    lineReversed: colormaps.some(([name]) => name === DIVERGING),
     /** Percentiles that are limits; null where the limits follow the noise of the sky. */
     percentiles: null,
     /** Values in place of them. */
@@ -91,6 +94,11 @@ export function initialState(cubes) {
     showObjects: true,
     playing: false,
   });
+}
+
+/** The names under which the state has the color map of what is shown, and whether it is reversed. */
+export function mapKeys({ mode }) {
+  return mode === "line" ? ["lineMap", "lineReversed"] : ["map", "reversed"];
 }
 
 /** The element of that id. */
