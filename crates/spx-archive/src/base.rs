@@ -128,7 +128,9 @@ impl FromStr for ArchiveUrl {
         match url.scheme() {
             "https" => Ok(Self(url)),
             "http" if is_loopback(&url) => Ok(Self(url)),
-            "http" => Err(wrong(&shown, "plain http is for this machine alone (127.0.0.1, localhost)")),
+            "http" => {
+                Err(wrong(&shown, "plain http is only allowed for this machine (127.0.0.1, localhost)"))
+            }
             other => Err(wrong(&shown, &format!("https is needed, not `{other}`"))),
         }
     }

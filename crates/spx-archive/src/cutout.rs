@@ -20,7 +20,7 @@ pub const FULL_FRAME_BYTES: u64 = 71_600_000;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum CutoutError {
     /// Text that is no size or center.
-    #[error("`{text}` is no {what}: {problem}")]
+    #[error("`{text}` is not a {what}: {problem}")]
     Notation {
         /// The text.
         text: String,
@@ -210,7 +210,7 @@ impl FromStr for CutoutSize {
         match numbers[..] {
             [side] => Self::new(side, side, unit),
             [width, height] => Self::new(width, height, unit),
-            _ => Err(notation(text, "cutout size", "one number or two are expected".into())),
+            _ => Err(notation(text, "cutout size", "expected one or two numbers".into())),
         }
     }
 }
@@ -295,7 +295,7 @@ impl FromStr for CutoutCenter {
         };
         match numbers[..] {
             [x, y] => Self::new(x, y, unit),
-            _ => Err(notation(text, "cutout center", "two numbers are expected".into())),
+            _ => Err(notation(text, "cutout center", "expected two numbers".into())),
         }
     }
 }
@@ -360,7 +360,7 @@ fn parse_numbers(
     let numbers: Result<Vec<f64>, _> = numbers.split(',').map(|n| n.trim().parse()).collect();
     match numbers {
         Ok(numbers) => Ok((numbers, unit)),
-        Err(_) => Err(notation(text, what, format!("numbers and one unit are expected, {example}"))),
+        Err(_) => Err(notation(text, what, format!("expected numbers and one unit, {example}"))),
     }
 }
 
@@ -411,9 +411,9 @@ mod tests {
             ("0.5px", "less than a pixel"),
             ("1arcsec", "less than a pixel"),
             ("200furlong", "the unit must be px, pix, pixels, arcsec, arcmin, deg or rad"),
-            ("1,2,3px", "one number or two are expected"),
-            ("px", "numbers and one unit are expected, such as 200px"),
-            ("", "numbers and one unit are expected"),
+            ("1,2,3px", "expected one or two numbers"),
+            ("px", "expected numbers and one unit, such as 200px"),
+            ("", "expected numbers and one unit"),
             ("200px&x=1", "numbers and one unit"),
             ("10px,20px", "numbers and one unit"),
         ] {
@@ -434,7 +434,7 @@ mod tests {
             assert_eq!(text.parse::<CutoutCenter>().unwrap().to_string(), shown);
         }
         for (text, words) in [
-            ("304.7", "two numbers are expected"),
+            ("304.7", "expected two numbers"),
             ("361,0", "right ascension 361 is outside"),
             ("0,91", "declination 91 is outside"),
             ("0,2rad", "declination"),

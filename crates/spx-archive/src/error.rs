@@ -63,7 +63,7 @@ pub enum ArchiveError {
         message: String,
     },
     /// The service cuts its answer off, so that images would be missing.
-    #[error("{url}: the archive cut its answer off after {rows} rows; select less")]
+    #[error("{url}: the archive truncated its answer after {rows} rows; select less")]
     Overflow {
         /// The address.
         url: String,
@@ -71,7 +71,7 @@ pub enum ArchiveError {
         rows: usize,
     },
     /// More images than the selection allows.
-    #[error("{found} images are found, more than the {limit} allowed; select less, or allow more")]
+    #[error("{found} images found, more than the {limit} allowed; select fewer, or allow more")]
     TooMany {
         /// Images found.
         found: usize,
@@ -89,7 +89,7 @@ pub enum ArchiveError {
         message: String,
     },
     /// An asynchronous job took longer than allowed.
-    #[error("job {url} was not done after {} s", waited.as_secs())]
+    #[error("job {url} had not finished after {} s", waited.as_secs())]
     JobDeadline {
         /// The job.
         url: String,
@@ -105,7 +105,7 @@ pub enum ArchiveError {
         problem: String,
     },
     /// A file that ended before its end, or is longer than announced.
-    #[error("{url}: {received} bytes arrived, {expected} were announced")]
+    #[error("{url}: {received} of the {expected} announced bytes arrived")]
     Length {
         /// The address.
         url: String,
@@ -115,7 +115,7 @@ pub enum ArchiveError {
         expected: u64,
     },
     /// A file that is much larger than it should be, as it arrives or when it is unpacked.
-    #[error("{url}: more than {most} bytes, which is more than is accepted for it")]
+    #[error("{url}: more than the accepted {most} bytes")]
     TooLarge {
         /// The address.
         url: String,
@@ -155,7 +155,7 @@ pub enum ArchiveError {
         free: u64,
     },
     /// Another process is downloading into the directory.
-    #[error("{}: another download into this directory is under way", directory.display())]
+    #[error("{}: another download into this directory is in progress", directory.display())]
     Busy {
         /// The directory.
         directory: PathBuf,
@@ -171,7 +171,7 @@ pub enum ArchiveError {
         second: String,
     },
     /// No source that is allowed has the file.
-    #[error("{uri} is in none of the sources that are allowed: {sources}")]
+    #[error("{uri} is in none of the allowed sources: {sources}")]
     NoSource {
         /// The file of the archive.
         uri: String,

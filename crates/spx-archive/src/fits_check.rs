@@ -23,10 +23,10 @@ const SPECTRAL_IMAGE: [&str; 5] = ["IMAGE", "FLAGS", "VARIANCE", "ZODI", "WCS-WA
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum FitsProblem {
     /// Something that begins with a tag.
-    #[error("a web page came instead of a FITS file: `{0}`")]
+    #[error("a web page arrived instead of a FITS file: `{0}`")]
     WebPage(String),
     /// Something that does not begin as FITS does.
-    #[error("this is no FITS file: it begins with {0:?}")]
+    #[error("this is not a FITS file: it begins with {0:?}")]
     Magic(String),
     /// It ends inside a header or before its data do.
     #[error("truncated in HDU {hdu}: {length} bytes, but at least {needed} are needed")]
@@ -47,7 +47,7 @@ pub enum FitsProblem {
         problem: String,
     },
     /// Bytes behind the last HDU that are none.
-    #[error("bytes behind HDU {hdu}, from {position} on, are no FITS")]
+    #[error("bytes after HDU {hdu}, from {position} on, are not FITS")]
     Trailing {
         /// The last HDU, from 0.
         hdu: usize,
@@ -196,7 +196,7 @@ impl Walker {
             };
         }
         if let Some(odd) = odd_byte(header) {
-            let problem = format!("byte {odd} of the header is no printable ASCII");
+            let problem = format!("byte {odd} of the header is not printable ASCII");
             return Err(FitsProblem::Header { hdu, problem });
         }
         let structure = Structure::read(header).map_err(|problem| FitsProblem::Header { hdu, problem })?;
@@ -286,7 +286,7 @@ fn data_bytes(cards: &Header) -> Result<u64, String> {
     };
     let bitpix = integer("BITPIX")?;
     if ![8, 16, 32, 64, -32, -64].contains(&bitpix) {
-        return Err(format!("BITPIX = {bitpix} is none of those that FITS has"));
+        return Err(format!("BITPIX = {bitpix} is not a value of FITS"));
     }
     let axes = integer("NAXIS")?;
     if !(0..=999).contains(&axes) {

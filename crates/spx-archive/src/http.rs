@@ -320,7 +320,7 @@ impl Http {
             target: printable(&target.chars().take(300).collect::<String>()),
             problem,
         };
-        let target = from.join(location).map_err(|_| refuse("?", "its target is no address"))?;
+        let target = from.join(location).map_err(|_| refuse("?", "its target is not an address"))?;
         self.check_redirect(from, &target).map_err(|problem| refuse(&shown(&target), problem))?;
         Ok(target)
     }
@@ -330,7 +330,7 @@ impl Http {
             "https" => {}
             "http" if from.scheme() == "https" => return Err("it leaves https for plain http"),
             "http" if is_loopback(target) => {}
-            "http" => return Err("plain http is for this machine alone"),
+            "http" => return Err("plain http is only allowed for this machine"),
             _ => return Err("it is neither https nor http"),
         }
         if !target.username().is_empty() || target.password().is_some() {
@@ -379,7 +379,7 @@ pub(crate) fn body_error(url: &Url, error: &io::Error) -> ArchiveError {
         Some(inner) => transport_error(url, inner),
         None => ArchiveError::Transport {
             url: shown(url),
-            cause: format!("the answer broke off: {error}"),
+            cause: format!("the answer was interrupted: {error}"),
             timeout: error.kind() == io::ErrorKind::TimedOut,
         },
     }

@@ -137,7 +137,7 @@ impl ArchiveClient {
         };
         names(&text).map_err(|e| ArchiveError::Protocol {
             url: crate::http::shown(&url),
-            problem: format!("it is no listing of a folder: {e}"),
+            problem: format!("it is not a listing of a folder: {e}"),
         })
     }
 

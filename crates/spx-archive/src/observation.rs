@@ -51,13 +51,13 @@ pub enum ObservationError {
     #[error(transparent)]
     Path(#[from] ArchivePathError),
     /// An observation id that is none.
-    #[error("observation id {0:?} is refused: letters, digits, `_` and `-` are expected")]
+    #[error("observation id {0:?} is refused: expected letters, digits, `_` and `-`")]
     Id(String),
     /// A band that is none.
-    #[error("band {0:?} is none of SPHEREx-D1 to SPHEREx-D6")]
+    #[error("band {0:?} is not one of SPHEREx-D1 to SPHEREx-D6")]
     Band(String),
     /// A value that is needed is not there or makes no sense.
-    #[error("{column} of {uri} is missing or makes no sense")]
+    #[error("{column} of {uri} is missing or invalid")]
     Value {
         /// The column.
         column: &'static str,

@@ -79,7 +79,7 @@ fn problem_of(path: &str) -> Option<&'static str> {
         return Some("it is too long");
     }
     if path.chars().any(|c| c.is_control() || "\\:%?#*\"<>|".contains(c)) {
-        return Some("it holds a character that no name of the archive has");
+        return Some("it contains a character that no name of the archive has");
     }
     let Some(rest) = path.strip_prefix(ArchivePath::ROOT) else {
         return Some("it is not below ibe/data/spherex/");

@@ -26,7 +26,7 @@ pub enum SelectionError {
     #[error("the MJD range `{0}` must be two numbers MIN,MAX with MIN not above MAX")]
     MjdRange(String),
     /// A coverage mode that is none.
-    #[error("there is no coverage mode `{0}`: it is `any` or `full`")]
+    #[error("unknown coverage mode `{0}`: expected any or full")]
     Coverage(String),
     /// Fields that are none.
     #[error("unknown fields `{0}`: expected all, wide or deep")]

@@ -246,7 +246,7 @@ fn source(
         _ => String::new(),
     };
     if id.is_empty() || id.chars().any(char::is_control) {
-        return Err(format!("{id:?} is no name of a source"));
+        return Err(format!("{id:?} is not a name of a source"));
     }
     let number =
         |at: usize, name: &str| cells[at].real().ok_or_else(|| format!("{id}: no number for {name}"));
@@ -255,7 +255,7 @@ fn source(
     let motion = match (east, north, epoch) {
         (Some(ra_cos_dec), Some(dec), Some(epoch)) if (ra_cos_dec, dec) != (0.0, 0.0) => {
             if !(1000.0..3000.0).contains(&epoch) {
-                return Err(format!("{id}: {epoch} is no epoch"));
+                return Err(format!("{id}: {epoch} is not an epoch"));
             }
             Some(ArchivedMotion { ra_cos_dec, dec, epoch })
         }

@@ -63,7 +63,10 @@ pub(crate) fn query<T: TapAnswer>(
     match sync::<T>(client, adql, cancelled) {
         Ok(answer) if !answer.overflow() => return Ok((answer, SearchService::TapSync)),
         Ok(answer) => {
-            tracing::info!("the answer was cut off after {} rows; asking by a job", answer.rows());
+            tracing::info!(
+                "the answer was truncated after {} rows; repeating the query as a job",
+                answer.rows()
+            );
         }
         Err(e) if wants_job(&e) => tracing::info!("{e}; asking by a job"),
         Err(e) => return Err(e),
@@ -128,7 +131,7 @@ fn by_job<T: TapAnswer>(
         jobs += 1;
         match answer {
             Err(ArchiveError::Status { status: 404 | 410, url, .. }) if jobs < MOST_JOBS => {
-                tracing::info!("{url}: the archive has forgotten the job; making another");
+                tracing::info!("{url}: the archive has lost the job; starting another");
             }
             answer => {
                 job.delete();
@@ -202,7 +205,7 @@ impl Job<'_> {
                     let start: String = text.trim().chars().take(40).collect();
                     ArchiveError::Protocol {
                         url: shown(&self.url),
-                        problem: format!("{start:?} is no phase of a job"),
+                        problem: format!("{start:?} is not a phase of a job"),
                     }
                 })
             },

@@ -275,7 +275,7 @@ fn web_pages_and_other_files_are_refused() {
     OneFile::new(first(2, |_, _| Reply::ok(PAGE))).arrives();
     let file = OneFile::new(|_, _| Some(Reply::ok(PAGE)));
     let message = file.fails();
-    assert!(message.contains("a web page came instead of a FITS file: `<!DOCTYPE html>"), "{message}");
+    assert!(message.contains("a web page arrived instead of a FITS file: `<!DOCTYPE html>"), "{message}");
     assert_eq!(names(file.directory.path()), BTreeSet::new());
     let message = OneFile::new(|_, _| Some(Reply::ok(spectral_image(5, SIDE)))).fails();
     assert!(message.contains("this is 2025W51_1A_0005_2 D3, not 2025W51_1A_0000_2 D3"), "{message}");
@@ -288,7 +288,7 @@ fn web_pages_and_other_files_are_refused() {
         body[2880 + 85] = 0xff;
         Some(Reply::ok(body))
     };
-    assert!(OneFile::new(damaged).fails().contains("byte 85 of the header is no printable ASCII"));
+    assert!(OneFile::new(damaged).fails().contains("byte 85 of the header is not printable ASCII"));
 }
 
 fn gzipped(bytes: &[u8]) -> Vec<u8> {
@@ -368,7 +368,7 @@ fn redirects_keep_to_the_host() {
     assert!(message.contains("leads to another host, which is not allowed"), "{message}");
     assert_eq!((file.server.log().len(), other.log().len()), (1, 0));
     for (to, words) in [
-        ("http://example.org/a.fits", "plain http is for this machine alone"),
+        ("http://example.org/a.fits", "plain http is only allowed for this machine"),
         ("file:///etc/passwd", "neither https nor http"),
         ("http://[broken", "no address"),
     ] {

@@ -134,7 +134,7 @@ fn what_unpacks_to_more_than_it_may_is_refused() {
     let server = swelling(&["SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 0", "END"], 10_000_000);
     let outcome = download(&server.client(), directory.path(), &Silent);
     let DownloadOutcome::Failed { cause } = outcome else { panic!("{outcome:?}") };
-    assert!(cause.to_string().contains("bytes behind HDU 0"), "{cause}");
+    assert!(cause.to_string().contains("bytes after HDU 0"), "{cause}");
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn an_answer_that_is_cut_off_is_had_by_a_job_or_not_at_all() {
     let options = ServeOptions { max_rows: 3, ..ServeOptions::default() };
     let archive = LocalArchive::start(dir.path(), options).unwrap();
     let error = client(&archive).search(&point(), &Silent).unwrap_err().to_string();
-    assert!(error.contains("cut its answer off after 3 rows"), "{error}");
+    assert!(error.contains("truncated its answer after 3 rows"), "{error}");
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn through_faults(observations: usize, rounds: u64) -> usize {
     // Three files that never come right, each in another way.
     let lost: Vec<_> = found.iter().rev().take(3).map(|o| o.file_name().to_owned()).collect();
     let permanent = [Fault::HtmlWith200, Fault::Status500, Fault::WrongLength];
-    let words = ["a web page came", "the server says 500", "truncated"];
+    let words = ["a web page arrived", "the server says 500", "truncated"];
     let mut downloads = 0;
     for seed in 0..rounds {
         let faults = Faults {

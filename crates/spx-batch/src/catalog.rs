@@ -118,9 +118,10 @@ impl Catalog {
         match source.format {
             CatalogFormat::Text => text::read(path, source, options, progress),
             CatalogFormat::VoTable => votable::read(path, source, options, progress),
-            CatalogFormat::Parquet | CatalogFormat::Fits if source.piped => {
-                Err(wrong(path, "it comes through a pipe, as only texts and VOTables can: save it as a file"))
-            }
+            CatalogFormat::Parquet | CatalogFormat::Fits if source.piped => Err(wrong(
+                path,
+                "it comes through a pipe, which works only for texts and VOTables: save it as a file",
+            )),
             CatalogFormat::Parquet if source.gzipped => {
                 Err(wrong(path, "it is a gzipped Parquet file: unpack it"))
             }

@@ -307,7 +307,7 @@ impl Read {
         Ok(match self {
             Self::Text(cells) => {
                 let text = cells[row].as_ref().map_or(Ok(""), |bytes| bytes.as_utf8());
-                BatchValue::Text(Cow::Borrowed(text.map_err(|_| "a text is no UTF-8")?))
+                BatchValue::Text(Cow::Borrowed(text.map_err(|_| "a text is not UTF-8")?))
             }
             Self::Real(cells) => BatchValue::Real(cells[row].unwrap_or(f64::NAN)),
             Self::Bits(cells) => {

@@ -177,7 +177,7 @@ impl<'a> BatchRow<'a> {
         let mut cells = Vec::with_capacity(COLUMNS.len());
         for text in fields(line) {
             let column = COLUMNS.get(cells.len()).ok_or("the line has too many cells")?;
-            let wrong = || format!("column {}: `{text}` is no {:?}", column.name, column.kind);
+            let wrong = || format!("column {}: `{text}` is not a {:?}", column.name, column.kind);
             cells.push(match column.kind {
                 ColumnKind::Real if text.is_empty() => BatchValue::Real(f64::NAN),
                 ColumnKind::Real => BatchValue::Real(text.parse().map_err(|_| wrong())?),

@@ -66,7 +66,7 @@ impl FromStr for ImageTableFormat {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let all = [Self::Csv, Self::Parquet, Self::Both];
         let found = all.into_iter().find(|format| format.to_string() == text);
-        found.ok_or_else(|| format!("there is no format `{text}`; there are: csv, parquet, both"))
+        found.ok_or_else(|| format!("unknown format `{text}`: expected csv, parquet or both"))
     }
 }
 
@@ -282,7 +282,7 @@ impl ImageTables {
         if !whole(format.csv(), self.csv(), found.csv_bytes)
             || !whole(format.parquet(), self.parquet(), found.parquet_bytes)
         {
-            return Recorded::Again("its table is not there, or not as it was written");
+            return Recorded::Again("its table is missing or has changed");
         }
         Recorded::Done(Box::new(found))
     }

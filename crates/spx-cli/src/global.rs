@@ -13,7 +13,7 @@ pub(crate) struct Global {
     /// Print more; repeat for details
     #[arg(short, long, global = true, action = ArgAction::Count, help_heading = "Global options")]
     verbose: u8,
-    /// Number of threads; all cores by default, at most four a core. Results do not depend on it
+    /// Number of threads; by default all cores, at most four per core. Results do not depend on it
     #[arg(long, global = true, value_name = "N", env = "SPX_THREADS", help_heading = "Global options")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     threads: Option<u16>,
@@ -38,11 +38,11 @@ impl Global {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let threads = rayon::current_num_threads();
         match self.threads {
-            None => format!("threads: {threads}, one a core"),
+            None => format!("threads: {threads}, one per core"),
             Some(asked) if usize::from(asked) > threads => {
                 format!("threads: {threads}, at most {THREADS_A_CORE} for each of {cores} cores")
             }
-            Some(_) => format!("threads: {threads}, as asked for"),
+            Some(_) => format!("threads: {threads}, as requested"),
         }
     }
 

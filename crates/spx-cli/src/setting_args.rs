@@ -42,7 +42,7 @@ impl<C: Configuration> SettingArgs<C> {
         let (resolved, taken) = command.resolve(file, self.given.clone()).map_err(Failure::usage)?;
         if let (Some(file), Some(TakenSettings { command: of, passed_over })) = (file, taken) {
             let text = format!(
-                "{} is a configuration of `spx {of}`: what both commands have is taken",
+                "{} is a configuration of `spx {of}`: settings that both commands have are used",
                 file.display()
             );
             ui::note(global.verbosity(), &text);
@@ -69,7 +69,7 @@ impl<C: Configuration + 'static> Args for SettingArgs<C> {
             .value_name("FILE")
             .env("SPX_CONFIG")
             .value_parser(value_parser!(PathBuf))
-            .help("Read settings from a TOML file; the environment and the command line win over it");
+            .help("Read settings from a TOML file; the environment and the command line override it");
         command.arg(config).args(settings_of::<C>().iter().flat_map(options::<C>))
     }
 

@@ -86,7 +86,7 @@ pub(crate) fn command_line_error(error: &clap::Error) {
     let text = if has_colors() { rendered.ansi().to_string() } else { rendered.to_string() };
     eprint!("{}", in_plain_words(&text));
     if let Some(variable) = of_environment(error) {
-        eprintln!("The value is that of the variable {variable} of the environment.");
+        eprintln!("The value comes from the environment variable {variable}.");
     }
 }
 

@@ -111,7 +111,7 @@ fn compared_exposures_are_compared_anew() {
     fs::remove_file(folder.join("data").join(&all[1])).unwrap();
     run("out", &kept, &all[11..]).fails(1, &["sums.fits 1 cannot be read", &all[1], "compare all exposures"]);
     fs::copy(folder.join("away").join(&all[2]), folder.join("data").join(&all[1])).unwrap();
-    run("out", &kept, &all[11..]).fails(1, &["other content", &all[1]]);
+    run("out", &kept, &all[11..]).fails(1, &["changed since", &all[1]]);
     assert!(read(folder, "sums.fits") == sums);
     finalize(folder, &["sums.fits", "all.fits"]).fails(2, &["reject, match_background"]);
 }
@@ -389,7 +389,7 @@ fn an_exposure_goes_in_once() {
     assert_eq!(again.code, Some(0), "{}", again.stderr);
     assert_eq!((&again.json()[0]["failed"], &again.json()[0]["rejected"]), (&0.into(), &1.into()));
     let inputs = again.json()[0]["inputs"].to_string();
-    assert!(inputs.contains("2025W51_1A_0002_1/D3 is in the sums already"), "{inputs}");
+    assert!(inputs.contains("2025W51_1A_0002_1/D3 is already in the sums"), "{inputs}");
     assert!(read(folder, "sums.fits") == sums);
 
     // The others of the run go in; what a directory holds besides is left aside.
@@ -416,7 +416,7 @@ fn an_exposure_goes_in_once() {
     assert_eq!(twice.code, Some(0), "{}", twice.stderr);
     assert!(twice.stderr.contains("has the same pixels of 2025W51_1A_0001_1/D3"), "{}", twice.stderr);
     let run = finalize(folder, &["sums.fits", "other.fits"]);
-    run.fails(1, &["2025W51_1A_0001_1/D3 is in the sums already", "sums.fits"]);
+    run.fails(1, &["2025W51_1A_0001_1/D3 is already in the sums", "sums.fits"]);
 }
 
 #[test]
@@ -431,7 +431,7 @@ fn what_the_archive_gives_again_is_left_aside() {
     let (_, expected) = drizzle(&[]);
     for aside in [false, true] {
         let (told, cube) = drizzle(&["--accumulate=sums/D3.fits"]);
-        assert_eq!(told.contains("3 images are in sums/D3.fits already and are skipped"), aside, "{told}");
+        assert_eq!(told.contains("3 images are already in sums/D3.fits and are skipped"), aside, "{told}");
         assert!(cube == expected);
     }
 }

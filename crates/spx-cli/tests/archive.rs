@@ -433,7 +433,7 @@ fn a_run_resumes_where_it_has_to() {
     let words = [
         "query: done before",
         "download: done before",
-        "drizzle_D3: again because its parameters have changed",
+        "drizzle_D3: repeated because its parameters have changed",
     ];
     ends(&drizzle(&other), 0, &words);
     assert_eq!(archive.log().entries.len(), asked);
@@ -441,8 +441,8 @@ fn a_run_resumes_where_it_has_to() {
     ends(&drizzle(&["--resume"]), 0, &["drizzle_D3: again"]);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
     let words = [
-        "query: again because its parameters",
-        "download: again because its parameters",
+        "query: repeated because its parameters",
+        "download: repeated because its parameters",
         "drizzle_D3: done before",
     ];
     ends(&drizzle(&["--resume", "--max-images=50"]), 0, &words);
@@ -452,7 +452,7 @@ fn a_run_resumes_where_it_has_to() {
     let name = originals("D3").into_keys().next().unwrap();
     fs::remove_file(folder.path().join("cube/data/D3").join(name)).unwrap();
     let words =
-        ["query: done before", "download: again because its results are gone", "drizzle_D3: done before"];
+        ["query: done before", "download: repeated because its results are gone", "drizzle_D3: done before"];
     ends(&drizzle(&["--resume"]), 0, &words);
     assert_eq!(requests(&archive, RequestKind::File), files + 1);
     // The cube is gone.
@@ -460,7 +460,7 @@ fn a_run_resumes_where_it_has_to() {
     ends(
         &drizzle(&["--resume"]),
         0,
-        &["download: done before", "drizzle_D3: again because its results are gone"],
+        &["download: done before", "drizzle_D3: repeated because its results are gone"],
     );
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
 }

@@ -32,7 +32,7 @@ fn written_configurations_serve_every_command() {
         let config = format!("--config={config}");
         let measured = spx(&["photometry", "-v", "run/data", &config, PLACE[0], PLACE[1]]);
         assert_eq!(fluxes(&measured.stdout), expected, "{}", measured.stderr);
-        let told = format!("is a configuration of `spx {of}`: what both commands have is taken");
+        let told = format!("is a configuration of `spx {of}`: settings that both commands have are used");
         let passed = measured.stderr.lines().find(|line| line.starts_with("passed over: ")).unwrap();
         assert!(measured.stderr.contains(&told) && passed.contains("workers"), "{}", measured.stderr);
         assert_eq!(passed.contains("catalog"), of == "batch", "{passed}");

@@ -390,7 +390,7 @@ fn plots_that_cannot_be_made_are_refused() {
     plot(&["--limits=2,1"]).fails(2, &["limits from 2 to 1"]);
     plot(&["--percentile=5,101"]).fails(2, &["101"]);
     plot(&["--size=10x10"]).fails(2, &["10 x 10 px"]);
-    plot(&["--wave=3"]).fails(3, &["cube.fits", "no plane holds 3 um", "1.636 to 2.44"]);
+    plot(&["--wave=3"]).fails(3, &["cube.fits", "no plane contains 3 um", "1.636 to 2.44"]);
     plot(&["--montage=3..4"]).fails(3, &["no plane lies in 3..4 um", "1.636 to 2.44"]);
     plot(&["--rgb=3..4,1.9..2,1.6..1.7"]).fails(3, &["cube.fits", "3..4 um"]);
     plot(&["--rgb=1.9..2,2.2..2.3,1.6..1.7"]).fails(3, &["no plane with data", "2.2..2.3"]);

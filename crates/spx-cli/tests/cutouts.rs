@@ -79,7 +79,7 @@ fn cutouts_that_hold_less_than_asked_for_are_told_once_and_in_the_tables() {
     let ask = |command: &str, more: &[&str]| {
         spx(folder.path(), &[&[command, "-q", "--archive-url", &url], &PLACE[..], more].concat())
     };
-    let told = "warning: 6 of 6 cutouts hold less than the 60px asked for: 6 were cut smaller";
+    let told = "warning: 6 of 6 cutouts cover less than the requested 60px: 6 were cut smaller";
     let run = ask("run", &["--cutout-size=60px", "-o=less"]);
     let about = |run: &tools::Run| -> Vec<String> {
         run.stderr.lines().filter(|line| line.contains("cutout")).map(str::to_owned).collect()
@@ -114,8 +114,8 @@ fn cutouts_that_harm_the_measurement_are_told_apart() {
     let ask = |first: &[&str], more: &[&str]| spx(folder.path(), &[first, &PLACE, &window, more].concat());
     let words = "the cutout ends within aperture or background, so that";
     let less = format!(
-        "warning: on 6 of 6 images {words} there is less background than asked for (cut_background in \
-         fallbacks); larger cutouts would hold both\n"
+        "warning: on 6 of 6 images {words} there is less background than requested (cut_background in \
+         fallbacks); larger cutouts would contain both\n"
     );
     let run = ask(&["run", "-q"], &small);
     assert!(run.stderr.matches(&less).count() == 1, "{}", run.stderr);
@@ -133,7 +133,7 @@ fn cutouts_that_harm_the_measurement_are_told_apart() {
         "{}",
         lost.stderr
     );
-    assert!(table(&lost.stdout)[0]["reason"].contains("a larger one would hold it"));
+    assert!(table(&lost.stdout)[0]["reason"].contains("a larger one would contain it"));
     fs::write(folder.path().join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
     let batch = ["batch", "-q", "--catalog=c.csv", "--input=out/data", "-o=batch"];
     let batch = |more: &[&str]| spx(folder.path(), &[&batch[..], &window, more].concat());

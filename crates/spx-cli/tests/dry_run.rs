@@ -56,7 +56,7 @@ fn what_is_at_hand_is_told() {
     let command = ["run", PLACE[0], PLACE[1], &url, "--cutout-size=24px", "-o", "out", "--bands=D3"];
     done(folder.path(), &command);
     let text = spx(folder.path(), &[&command[..], &["--dry-run"]].concat()).succeeds().stdout;
-    assert!(text.contains("images    3, 3 of them at hand\nto fetch  0 files, about 0.00 GB\n"), "{text}");
+    assert!(text.contains("images    3, 3 of them local\nto fetch  0 files, about 0.00 GB\n"), "{text}");
     let input = format!("--input={}", images().display());
     let local = ["drizzle", PLACE[0], PLACE[1], "--width=2", "--height=2", &input, "--dry-run"];
     let text = spx(folder.path(), &local).succeeds().stdout;

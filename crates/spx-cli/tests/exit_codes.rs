@@ -72,7 +72,7 @@ fn documented() -> BTreeMap<String, i32> {
 /// Every cause but the interruption, with command lines that meet it.
 const CAUSES: [(&str, &[&str]); 9] = [
     (
-        "an option, a key or a value that is wrong or missing",
+        "an option, a key or a value is invalid or missing",
         &[
             "query --bogus",
             "query HERE URL --radius=-1",
@@ -104,7 +104,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "a catalog, table, list, configuration or directory to work on that is not there or is none",
+        "a catalog, table, list, configuration or directory to work on does not exist or is something else",
         &[
             "run --targets=none.csv URL",
             "run HERE URL --config=none.toml",
@@ -122,7 +122,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "an output that exists, without `--overwrite`",
+        "an output exists, without `--overwrite`",
         &[
             "photometry IMAGE HERE -o c.csv",
             "spectrum batch/lightcurves/1.csv -o c.csv",
@@ -134,14 +134,14 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "more memory than there is, or than `--max-memory` allows",
+        "more memory would be needed than is available, or than `--max-memory` allows",
         &[
             "drizzle HERE --width=1 --height=1 --detector=3 --input=image.fits -o z --max-memory=0.000001",
             "mosaic HERE --width=1 --height=1 --wave=1.6..2.4 --input=image.fits -o z --max-memory=0.000001",
         ],
     ),
     (
-        "more images than `--max-images`",
+        "there are more images than `--max-images`",
         &[
             "query HERE URL --max-images=1",
             "download HERE URL --max-images=1 -o d",
@@ -151,7 +151,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "an image or a cube that is not there or cannot be read",
+        "an image or a cube does not exist or cannot be read",
         &[
             "photometry IMAGE bad.fits HERE",
             "photometry none.fits HERE",
@@ -166,7 +166,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "the archive cannot be reached, or a file cannot be fetched",
+        "the archive cannot be reached, or a file cannot be downloaded",
         &[
             "query HERE NOBODY",
             "download HERE NOBODY -o d",
@@ -180,7 +180,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "an output that cannot be written, a full disk",
+        "an output cannot be written, the disk is full",
         &[
             "query HERE URL -o file/x.toml",
             "download HERE URL -o file/x",
@@ -199,7 +199,7 @@ const CAUSES: [(&str, &[&str]); 9] = [
         ],
     ),
     (
-        "no image of the place, no measurement of the source",
+        "no image of the position, no measurement of the source",
         &[
             "query FAR URL",
             "download FAR URL -o d",

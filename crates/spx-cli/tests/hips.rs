@@ -167,7 +167,7 @@ fn three_make_one_in_color() {
     assert_eq!(run.code, Some(2), "{}", run.stderr);
     let run = spx(folder.path(), &[&color[..], &["red", "green", "none"]].concat());
     assert_eq!(run.code, Some(2), "{}", run.stderr);
-    assert!(run.stderr.contains("no complete HiPS"), "{}", run.stderr);
+    assert!(run.stderr.contains("not a complete HiPS"), "{}", run.stderr);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_cannot_be_is_told() {
     refused(&[WAVE], 2, "--input is needed");
     refused(&[WAVE, "--input", &frame, "--order=2"], 2, "order");
     refused(&[WAVE, "--input", &frame, "--ra=10"], 2, "radius");
-    refused(&[WAVE, "--input", &frame, "--xy-oversample=2"], 2, "order says how fine");
+    refused(&[WAVE, "--input", &frame, "--xy-oversample=2"], 2, "order sets the size");
     refused(&["--wave=4.5..4.9", "--input", &frame], 3, "none of 0 frames");
     refused(&[WAVE, "--input", &frame, "--ra=10", "--dec=-80", "--radius=1"], 3, "reaches the region");
     assert!(!folder.path().join("hips").exists());

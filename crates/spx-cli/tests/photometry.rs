@@ -508,7 +508,7 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
         assert_eq!(run.code, Some(0), "{}", run.stderr);
         ["query", "download", "processing", "visualization"].map(|stage| told(&run, stage))
     };
-    let (done, changed) = ("done before", "again because its parameters have changed");
+    let (done, changed) = ("done before", "repeated because its parameters have changed");
     assert_eq!(again(&[]), [done, done, done, done]);
     assert_eq!(again(&["--use-magnitude"]), [done, done, done, changed]);
     assert_eq!(again(&["--aperture-method=fixed"]), [done, done, changed, changed]);
@@ -516,7 +516,7 @@ fn a_run_makes_tables_and_figures_and_repeats_what_it_must() {
     assert_eq!(again(&["--bands=D1"]), [changed, changed, changed, changed]);
     assert_eq!(again(&[]), [done, done, done, done]);
     fs::remove_file(results.join("lightcurve.ecsv")).unwrap();
-    assert_eq!(again(&[]), [done, done, done, "again because its results are gone or incomplete"]);
+    assert_eq!(again(&[]), [done, done, done, "repeated because its results are gone or incomplete"]);
     // The columns of IRSA's tool as a VOTable; the other tables would not be those of this run.
     assert_eq!(again(&["--columns=irsa", "--format=votable,json"]), [done, done, done, changed]);
     let tables = names(&results).into_iter().filter(|name| name.starts_with("lightcurve"));
@@ -616,7 +616,7 @@ fn a_run_is_moved_and_resumed_from_elsewhere() {
     fs::rename(folder.path().join("out"), &moved).unwrap();
     assert_eq!(resumed(Path::new("moved")), done);
     fs::remove_file(moved.join("results/lightcurve.csv")).unwrap();
-    assert_eq!(resumed(&moved)[3], "again because its results are gone or incomplete");
+    assert_eq!(resumed(&moved)[3], "repeated because its results are gone or incomplete");
     assert!(moved.join("results/lightcurve.csv").exists());
     // The settings of the run name the directory itself.
     let saved = fs::read_to_string(moved.join("star_config.toml")).unwrap();

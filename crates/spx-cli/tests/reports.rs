@@ -57,7 +57,7 @@ fn every_source_of_a_batch_has_a_line() {
     };
     again("aggregate: done before");
     fs::remove_file(folder.path().join("out/sources.csv")).unwrap();
-    again("aggregate: again because its results are gone");
+    again("aggregate: repeated because its results are gone");
     assert_eq!(read(), lines);
 }
 

@@ -35,7 +35,7 @@ fn what_is_stale_is_told_with_its_reason() {
         let stages = ["query", "download", "processing", "visualization"];
         let from = stages.iter().position(|s| *s == stage).unwrap();
         let behind =
-            stages[from + 1..].iter().map(|s| ((*s).to_owned(), json!(format!("{stage} comes before it"))));
+            stages[from + 1..].iter().map(|s| ((*s).to_owned(), json!(format!("it depends on {stage}"))));
         Value::Object(behind.chain([(stage.to_owned(), json!(why))]).collect())
     };
     let changed = "its parameters have changed";

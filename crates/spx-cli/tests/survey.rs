@@ -254,7 +254,7 @@ fn exit_codes_tell_engines_what_to_do() {
     assert_eq!((refused.code, refused.json()[0]["outcome"].as_str()), (Some(5), Some("refused")));
     assert_eq!(names(&folder.join("survey/failed")), [""; 0]);
     fs::write(&settings, format!("{text}projection = 'SIN'\n")).unwrap();
-    plan(folder, &[]).fails(2, &["drizzle.toml", "other grids do not go with a survey"]);
+    plan(folder, &[]).fails(2, &["drizzle.toml", "other grids are not supported in a survey"]);
 }
 
 #[test]

@@ -69,7 +69,8 @@ fn mosaics_are_those_of_spx_mosaic() {
     fs::write(folder.join("mosaic.toml"), "wave = \"4.5..4.6\"\n").unwrap();
     assert_eq!(plan(folder, &["--mosaic=mosaic.toml"]).json()["jobs"], 0);
     fs::write(folder.join("mosaic.toml"), "wave = \"1.9..2.1\"\nprojection = 'SIN'\n").unwrap();
-    plan(folder, &["--mosaic=mosaic.toml"]).fails(2, &["mosaic.toml", "other grids do not go with a survey"]);
+    plan(folder, &["--mosaic=mosaic.toml"])
+        .fails(2, &["mosaic.toml", "other grids are not supported in a survey"]);
 }
 
 /// All files of a HiPS that follow from frames and settings; of the properties all but the date.

@@ -9,12 +9,12 @@ use tempfile::tempdir;
 use tools::local::{PLACE, archive};
 use tools::{input, spx};
 
-const SEARCH: [&str; 1] = ["release newest, fields all; 6 tries, 60 s without an answer"];
+const SEARCH: [&str; 1] = ["release newest, fields all; 6 attempts, timeout 60 s"];
 const PHOTOMETRY: [&str; 6] = [
     "photometry: aperture, 2.5 FWHM of the psf wide; background annulus; bad flags photometry",
     "zodiacal light: fit",
     "pixel area: map where there is one, else local",
-    "wavelengths: those of the files, of QR2 shifted to the scale of QR3",
+    "wavelengths: those of the files, QR2 shifted to the scale of QR3",
     "flux corrections: none, fluxes are on the scale of each file",
     "PSF: that of each file",
 ];
@@ -66,7 +66,7 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
     for (command, expected) in commands {
         let more = spx(here, &[&command[..], &["-v", "--threads=2"]].concat());
         assert_eq!(more.code, Some(0), "{command:?}: {}", more.stderr);
-        assert!(more.stderr.contains("threads: 2, as asked for\n"), "{command:?}: {}", more.stderr);
+        assert!(more.stderr.contains("threads: 2, as requested\n"), "{command:?}: {}", more.stderr);
         if let Some(out) = command.iter().find_map(|word| word.strip_prefix("-o=")) {
             fs::rename(here.join(out), here.join(format!("{out}_verbose"))).unwrap();
         }

@@ -108,7 +108,7 @@ fn a_query_replaces_nothing_but_summaries() {
     fs::write(folder.path().join("image.fits"), "SIMPLE  =").unwrap();
     let line = format!("query {AT} --archive-url=http://127.0.0.1:9 -o image.fits");
     let run = spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
-    run.fails(2, &["image.fits exists and is no summary of a query"]);
+    run.fails(2, &["image.fits exists and is not a summary of a query"]);
     assert_eq!(fs::read(folder.path().join("image.fits")).unwrap(), b"SIMPLE  =");
 }
 
@@ -132,7 +132,7 @@ fn wrong_values_of_the_environment_name_the_variable() {
     };
     for (variable, value) in [("SPX_RADIUS", "x"), ("SPX_THREADS", ""), ("SPX_COVERAGE_MODE", "fully")] {
         let told = said(variable, value, &[]);
-        assert!(told.contains(&format!("the variable {variable} of the environment")), "{told}");
+        assert!(told.contains(&format!("the environment variable {variable}")), "{told}");
     }
     let typed = said("SPX_RADIUS", "1", &["--radius=y"]);
     assert!(typed.contains("'y' for '--radius <DEG>'") && !typed.contains("SPX_RADIUS"), "{typed}");

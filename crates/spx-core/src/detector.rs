@@ -12,7 +12,7 @@ pub struct Detector(u8);
 
 /// A number or name that is no detector.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("there is no detector `{0}`: they are 1 to 6 (D1 to D6)")]
+#[error("unknown detector `{0}`: expected 1 to 6 (D1 to D6)")]
 pub struct UnknownDetector(pub String);
 
 impl Detector {

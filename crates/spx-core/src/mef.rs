@@ -500,7 +500,7 @@ fn read_psf_table(reader: &mut FitsReader) -> Result<PsfData, MefProblem> {
     let (zones, samples) = (reader.table_rows()?, reader.column_len(EPSF)?);
     let side = samples.isqrt();
     if zones == 0 || side == 0 || side * side != samples {
-        let problem = format!("{zones} rows of {samples} samples are no square planes");
+        let problem = format!("{zones} rows of {samples} samples are not square planes");
         return Err(MefProblem::Table(problem));
     }
     let mut planes = vec![0.0; zones * samples];

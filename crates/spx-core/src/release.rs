@@ -118,7 +118,7 @@ impl fmt::Display for Processing {
 
 /// A processing that is none.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is no processing such as l2b-v21-2025-354")]
+#[error("`{0}` is not a processing such as l2b-v21-2025-354")]
 pub struct UnknownProcessing(String);
 
 impl FromStr for Processing {

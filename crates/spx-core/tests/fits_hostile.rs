@@ -214,7 +214,7 @@ fn missing_hdus_tell_why() {
     assert!(error.contains("the last 65760 bytes of HDU 1 (IMAGE) are missing"), "{error}");
     let damaged = [file_of_an_image(), vec![b'x'; 2880]].concat();
     let error = FitsReader::from_bytes(damaged).unwrap().move_to("WCS-WAVE").unwrap_err().to_string();
-    assert!(error.contains("2880 bytes behind them are no HDU"), "{error}");
+    assert!(error.contains("2880 bytes after them are not an HDU"), "{error}");
 }
 
 #[test]

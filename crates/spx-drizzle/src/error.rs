@@ -77,7 +77,7 @@ pub enum DrizzleError {
     #[error("sums of another grid or of other options cannot be added")]
     OtherPlan,
     /// An exposure that is in the sums already, given as `observation/detector`.
-    #[error("{0} is in the sums already")]
+    #[error("{0} is already in the sums")]
     Duplicate(String),
     /// The user asked to stop.
     #[error("interrupted")]

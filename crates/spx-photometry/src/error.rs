@@ -60,7 +60,7 @@ pub enum NoMeasurement {
     /// The aperture reaches beyond the image.
     #[error(
         "at the edge: the aperture of radius {radius:.2} px at ({x:.1}, {y:.1}) reaches beyond the {}",
-        if *.cut { "cutout; a larger one would hold it" } else { "image" }
+        if *.cut { "cutout; a larger one would contain it" } else { "image" }
     )]
     AtEdge {
         /// Column \[px\].
@@ -73,7 +73,7 @@ pub enum NoMeasurement {
         cut: bool,
     },
     /// The solid angle of the pixel is no positive number [arcsec^2].
-    #[error("the pixel area {0} arcsec^2 is no positive number")]
+    #[error("the pixel area {0} arcsec^2 is not a positive number")]
     PixelArea(f64),
     /// Pixels in the aperture have no finite value.
     #[error("{pixels} pixels in the aperture have no finite value")]
@@ -96,7 +96,7 @@ pub enum NoMeasurement {
     /// Pixels in the aperture are bad or have no finite value, and there is no PSF to make up for
     /// them.
     #[error(
-        "{pixels} pixels in the aperture are bad, and the image has no point spread function to make up for them"
+        "{pixels} pixels in the aperture are bad, and the image has no point spread function to replace them"
     )]
     CannotFill {
         /// How many.

@@ -187,7 +187,7 @@ fn bad_places_have_their_reason() {
     assert!(right.clipped_background && right.cut_background, "{right:?}");
     let refused = |x: f64| bench.measure(x, 20.0).unwrap_err().to_string();
     assert!(refused(0.9).ends_with("reaches beyond the image"), "{}", refused(0.9));
-    assert!(refused(39.1).ends_with("beyond the cutout; a larger one would hold it"), "{}", refused(39.1));
+    assert!(refused(39.1).ends_with("beyond the cutout; a larger one would contain it"), "{}", refused(39.1));
     bench.image[20 * SIDE + 21] = f32::NAN;
     assert_eq!(bench.measure(20.0, 20.0), Err(NoMeasurement::NotFinite { pixels: 1 }));
     let beside = bench.measure(24.0, 20.0).unwrap();

@@ -163,7 +163,7 @@ impl Calibration {
             if names.is_empty() { else_.to_owned() } else { names.join(", ") }
         };
         let shifted = if self.shift {
-            "those of the files, of QR2 shifted to the scale of QR3"
+            "those of the files, QR2 shifted to the scale of QR3"
         } else {
             "those of the files"
         };
@@ -223,9 +223,10 @@ pub fn mixed_scales_warning<'a>(
     }
     (missing > 0 && others > 0).then(|| {
         format!(
-            "{missing} images of pipeline 6 (qr2) without l3_flux_corrections stand beside {others} on the flux scale of \
-             pipeline 7: fluxes differ by 3 % in D1 (up to 12 % at its shortest wavelengths) and 1 to 3 % elsewhere; \
-             `spx calibration fetch` gets the corrections, `--release` keeps to one release"
+            "{missing} images of pipeline 6 (qr2) without l3_flux_corrections are combined with {others} on \
+             the flux scale of pipeline 7: fluxes differ by 3 % in D1 (up to 12 % at its shortest \
+             wavelengths) and 1 to 3 % elsewhere; \
+             `spx calibration fetch` downloads the corrections, `--release` keeps to one release"
         )
     })
 }
@@ -251,7 +252,7 @@ impl ProductPlaces {
             Some(directory) if !found.files().iter().any(product) => {
                 let names = ProductKind::ALL.map(|kind| format!("{}_D*.fits", kind.name)).join(", ");
                 let text = format!("calibration = {}: it has none of {names}", directory.display());
-                Err(PipelineError::usage(text).with_hint("`spx calibration fetch` gets them"))
+                Err(PipelineError::usage(text).with_hint("`spx calibration fetch` downloads them"))
             }
             _ => Ok(()),
         }
@@ -289,7 +290,7 @@ impl ProductKind {
                 Some(detector) => consider(path.clone(), detector),
                 None if *named => {
                     return Err(PipelineError::failed(format!(
-                        "{}: it does not say its detector",
+                        "{}: it does not give its detector",
                         path.display()
                     )));
                 }

@@ -45,14 +45,14 @@ impl CatalogColumnSettings {
     ) -> Result<Catalog, PipelineError> {
         let Self { id_column, ra_column, dec_column } = self.clone();
         if ra_column.is_some() != dec_column.is_some() {
-            return Err(PipelineError::usage("ra_column and dec_column are to be given together"));
+            return Err(PipelineError::usage("ra_column and dec_column must be given together"));
         }
         tracing::info!("reading the catalog {}", path.display());
         let options = CatalogOptions { epoch, shapes, id_column, ra_column, dec_column };
         Catalog::read(path, &options, listener).map_err(|error| match error {
             BatchError::Cancelled => PipelineError::Interrupted,
             BatchError::Catalog { ref problem, .. } if problem.starts_with("it has no column") => {
-                let hint = "--id-column, --ra-column and --dec-column name columns that have other names";
+                let hint = "--id-column, --ra-column and --dec-column name columns with other names";
                 PipelineError::from(error).into_usage().with_hint(hint)
             }
             error => PipelineError::from(error).into_usage(),

@@ -56,10 +56,12 @@ pub fn not_a_cube(path: &Path, error: CubeFileError) -> PipelineError {
             PipelineError::failed(format!("{file}: the cube is incomplete: {problem}"))
         }
         CubeFileProblem::NotACube(_) if holds_spectral_image(path) => PipelineError::failed(format!(
-            "{file}: it is a spectral image, not a cube: `spx inspect` shows it, `spx drizzle` makes cubes of such"
+            "{file}: it is a spectral image, not a cube: `spx inspect` shows it, `spx drizzle` makes cubes \
+             from such images"
         )),
         CubeFileProblem::Exported(layout) => PipelineError::failed(format!(
-            "{file}: it is a cube in the layout for {layout}: `spx cube import` turns it back into one of spx"
+            "{file}: it is a cube in the layout for {layout}: `spx cube import` converts it back into one of \
+             spx"
         )),
         _ => error.into(),
     }

@@ -118,7 +118,7 @@ fn memory() -> DoctorCheck {
 fn disk(directory: &Path) -> DoctorCheck {
     let shown = directory.display();
     if directory.exists() && !directory.is_dir() {
-        return DoctorCheck::new("disk", DoctorStatus::Failed, format!("{shown} is no directory"));
+        return DoctorCheck::new("disk", DoctorStatus::Failed, format!("{shown} is not a directory"));
     }
     // What is not there yet is made where its parent is.
     let existing = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));
@@ -153,7 +153,7 @@ fn calibration(directory: &Path) -> DoctorCheck {
     };
     let count = |status| entries.iter().filter(|entry| entry.status == status).count();
     let (present, damaged) = (count(CalibrationStatus::Present), count(CalibrationStatus::Damaged));
-    let fetch = "`spx calibration fetch` gets what is missing";
+    let fetch = "`spx calibration fetch` downloads what is missing";
     if damaged > 0 {
         let found = format!("{damaged} of {} products in {shown} are damaged", present + damaged);
         DoctorCheck::new(name, DoctorStatus::Failed, found).advise(fetch)
@@ -209,7 +209,7 @@ fn archive(url: &ArchiveUrl, listener: &dyn Listener) -> DoctorCheck {
         }
         Err(error) => {
             let check = DoctorCheck::new("archive", DoctorStatus::Failed, format!("{url}: {error}"));
-            check.advise("is the network up, is a proxy needed (HTTPS_PROXY)? --offline asks nobody")
+            check.advise("is the network up, is a proxy needed (HTTPS_PROXY)? --offline skips this check")
         }
     }
 }

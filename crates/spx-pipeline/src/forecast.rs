@@ -50,7 +50,7 @@ impl WorkForecast {
 impl fmt::Display for WorkForecast {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let gb = |bytes: u64| bytes as f64 / 1e9;
-        writeln!(f, "images    {}, {} of them at hand", self.images, self.at_hand)?;
+        writeln!(f, "images    {}, {} of them local", self.images, self.at_hand)?;
         writeln!(f, "to fetch  {} files, about {:.2} GB", self.to_fetch, gb(self.fetch_bytes))?;
         if let Some(sources) = self.sources {
             writeln!(f, "sources   {sources}")?;

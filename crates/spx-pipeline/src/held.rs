@@ -66,10 +66,10 @@ pub(crate) fn tell_smaller_cutouts(
     let why = match smaller - at_edge {
         0 => "the detector ends there".to_owned(),
         cut if at_edge == 0 => format!("{cut} were cut smaller"),
-        cut => format!("{at_edge} end with the detector, {cut} were cut smaller"),
+        cut => format!("{at_edge} end at the edge of the detector, {cut} were cut smaller"),
     };
     let text = format!(
-        "{smaller} of {} cutouts hold less than the {} asked for: {why}{more}",
+        "{smaller} of {} cutouts cover less than the requested {}: {why}{more}",
         held.count(),
         cutout.size
     );

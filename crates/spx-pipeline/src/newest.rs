@@ -43,7 +43,7 @@ impl InputSelection {
         }
         let detector = file.id.detector;
         let wanted = self.bands.is_empty() || self.bands.contains(&detector);
-        (!wanted).then(|| format!("it is of detector {detector}, which bands do not name"))
+        (!wanted).then(|| format!("it is of detector {detector}, which is not among bands"))
     }
 }
 

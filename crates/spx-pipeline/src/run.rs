@@ -111,7 +111,7 @@ pub fn run_status(config: &RunConfig) -> Result<StageStatus, PipelineError> {
     let file = config.state_file()?;
     if !file.exists() {
         let text = format!("there is no run {}", file.display());
-        return Err(PipelineError::nothing_found(text).with_hint("--name and -o tell which one"));
+        return Err(PipelineError::nothing_found(text).with_hint("--name and -o choose the run"));
     }
     let mut status = StageStatus::read(&file, &RUN_STAGES).map_err(PipelineError::into_usage)?;
     match SourceRun::not_done(config, &SilentListener) {

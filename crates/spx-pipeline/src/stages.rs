@@ -152,7 +152,7 @@ impl<'a> Stages<'a> {
             let (old, new) = (&state.subject, &self.wanted.subject);
             let text = format!("state {} is of another run: {old}, not {new}", file.display());
             return Err(
-                PipelineError::usage(text).with_hint("take another name or directory, or remove the file")
+                PipelineError::usage(text).with_hint("choose another name or directory, or remove the file")
             );
         }
         self.state = state;
@@ -169,7 +169,7 @@ impl<'a> Stages<'a> {
             Some((_, other)) => {
                 let text = format!("{} holds another run: {other}", directory.display());
                 let own = directory.join(file.file_stem().unwrap_or_default());
-                let hint = format!("take another directory, such as -o {}", own.display());
+                let hint = format!("choose another directory, such as -o {}", own.display());
                 Err(PipelineError::usage(text).with_hint(hint))
             }
             None => Ok(()),
@@ -294,7 +294,7 @@ impl<'a> Stages<'a> {
                 );
             }
             if self.state.stages.contains_key(name) {
-                self.listener.note(&format!("{name}: again because {why}"));
+                self.listener.note(&format!("{name}: repeated because {why}"));
             }
         }
         let result = work()?;

@@ -22,7 +22,7 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Background"))]
 pub struct ZodiSettings {
     /// What is subtracted from each image: fit (the zodiacal model, scaled to the image; the
-    /// default), static (the model as it is), spectral (as fit, then the median of what is left by
+    /// default), static (the unscaled model), spectral (as fit, then the median residual by
     /// wavelength: airglow, but also uniform line emission of the sky), none
     #[schemars(with = "Option<String>")]
     #[schemars(extend("enum" = ["fit", "static", "spectral", "none"]))]
@@ -38,7 +38,7 @@ pub struct ZodiSettings {
     pub zodi_fit: ForegroundEstimator,
     /// Subtract the zodiacal light; false is short for background = "none"
     pub subtract_zodi: bool,
-    /// Subtract the model as it is; short for background = "static"
+    /// Subtract the unscaled model; short for background = "static"
     pub static_zodi: bool,
     /// Smallest share of background, among the pixels away from sources, for a fit (with zodi_fit =
     /// "ivm": among all pixels); with less the scale is the median of the run's other exposures,

@@ -229,9 +229,9 @@ mod tests {
         }
         assert_eq!("Viridis".parse::<Colormap>().unwrap(), Colormap::Viridis);
         let error = "jet".parse::<Colormap>().unwrap_err().to_string();
-        assert!(error.starts_with("there is no colormap `jet`; known are viridis, plasma"), "{error}");
+        assert!(error.starts_with("unknown colormap `jet`; known: viridis, plasma"), "{error}");
         let error = "virdis".parse::<Colormap>().unwrap_err().to_string();
-        assert!(error.contains("`virdis`; did you mean `viridis`?; known are"), "{error}");
+        assert!(error.contains("`virdis`; did you mean `viridis`?; known:"), "{error}");
     }
     /// Linear sRGB as readers without one kind of cones see it (Viénot, Brettel and Mollon 1999).
     const DICHROMATS: [[[f64; 3]; 3]; 2] = [

@@ -69,7 +69,7 @@ pub enum PlotError {
         points: usize,
     },
     /// A name that is none of the known ones.
-    #[error("there is no {what} `{name}`{hint}; known are {known}")]
+    #[error("unknown {what} `{name}`{hint}; known: {known}")]
     Name {
         /// `colormap`, `stretch`, ...
         what: &'static str,

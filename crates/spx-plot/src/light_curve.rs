@@ -79,10 +79,10 @@ pub struct LightCurveOptions {
     /// Points that are not above 0 leave a mark at its lower edge. Magnitudes have a logarithm of
     /// their own.
     pub log_flux: bool,
-    /// Least wavelength of the figure \[um\]; by default that of the measurements
+    /// Shortest wavelength of the figure \[um\]; by default that of the measurements
     #[schemars(extend("x-value" = "UM"))]
     pub wavelength_min: Option<f64>,
-    /// Largest wavelength of the figure \[um\]; by default that of the measurements
+    /// Longest wavelength of the figure \[um\]; by default that of the measurements
     #[schemars(extend("x-value" = "UM"))]
     pub wavelength_max: Option<f64>,
     /// Draw error bars
@@ -114,14 +114,14 @@ pub struct LightCurveOptions {
     pub ylim_percentile_max: f64,
     /// Extend the vertical axes by this fraction of their length at either end
     pub ylim_padding_fraction: f64,
-    /// Diameter of detections and faint points \[pt\]; by default 5, less in small figures and
-    /// of many points
+    /// Diameter of detections and faint points \[pt\]; by default 5, less in small figures and with
+    /// many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_good: Option<f64>,
-    /// Size of flagged points \[pt\]; by default 4, less in small figures and of many points
+    /// Size of flagged points \[pt\]; by default 4, less in small figures and with many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_rejected: Option<f64>,
-    /// Length of the arrows of upper limits \[pt\]; by default 9, less in small figures and of
+    /// Length of the arrows of upper limits \[pt\]; by default 9, less in small figures and with
     /// many points
     #[schemars(extend("x-value" = "PT"))]
     pub marker_size_upper_limit: Option<f64>,

@@ -99,7 +99,7 @@ impl Wanted {
             let values: Vec<String> = params.all(name).into_iter().map(str::to_owned).collect();
             texts.extend((!values.is_empty()).then_some((column, values)));
         }
-        let level = |v: &str| v.trim().parse().map_err(|_| format!("CALIB={v} is no level"));
+        let level = |v: &str| v.trim().parse().map_err(|_| format!("CALIB={v} is not a level"));
         let levels = params.all("CALIB").into_iter().map(level).collect::<Result<_, _>>()?;
         Ok(Self { regions, ranges, texts, levels })
     }
@@ -164,7 +164,7 @@ fn range(name: &str, text: &str) -> Result<[f64; 2], String> {
         [low, high] => number(low).zip(number(high)).map(|(low, high)| [low, high]),
         _ => None,
     };
-    found.filter(|[low, high]| low <= high).ok_or_else(|| format!("{name}={text} is no range"))
+    found.filter(|[low, high]| low <= high).ok_or_else(|| format!("{name}={text} is not a range"))
 }
 
 /// Steps along each side of an outline, and along each edge of a range, when the two are compared.

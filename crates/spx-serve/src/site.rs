@@ -100,7 +100,7 @@ async fn answer(
     next: Next,
 ) -> Response {
     if !is_ours(request.headers(), &site.base) {
-        return plain(StatusCode::FORBIDDEN, "this archive answers programs on its own machine alone");
+        return plain(StatusCode::FORBIDDEN, "this archive answers only programs on its own machine");
     }
     let (ticket, parallel) = Ticket::take(&site.running);
     let entry = entry(&request);

@@ -179,7 +179,7 @@ fn circle_covers(c: &Circle, p: &Polygon) -> bool {
 /// The unit vector of a position \[deg\].
 pub(crate) fn direction(ra: f64, dec: f64) -> Result<Direction, String> {
     if !ra.is_finite() {
-        return Err(format!("{ra} is no right ascension"));
+        return Err(format!("{ra} is not a right ascension"));
     }
     if !(-90.0..=90.0).contains(&dec) {
         return Err(format!("a declination of {dec} is outside -90 to 90 degrees"));

@@ -35,7 +35,7 @@ pub(crate) fn limit(site: &Site, params: &Params) -> Result<usize, String> {
         None => Ok(most),
         Some(text) => match text.trim().parse::<usize>() {
             Ok(count) => Ok(count.min(most)),
-            Err(_) => Err(format!("MAXREC={text} is no number of rows")),
+            Err(_) => Err(format!("MAXREC={text} is not a number of rows")),
         },
     }
 }

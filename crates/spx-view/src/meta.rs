@@ -22,7 +22,7 @@ pub(crate) struct Meta {
     flags: Vec<(u32, String)>,
     /// Name, and 256 colors `rrggbb` one after the other.
     colormaps: Vec<(&'static str, String)>,
-    /// Name of the catalog to lay over the image.
+    /// Name of the catalog to overlay on the image.
     catalog: Option<String>,
     /// What a self-contained page has lost of the cube; `None` where the page has the cube itself.
     pub(crate) loss: Option<Loss>,

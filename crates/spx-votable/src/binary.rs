@@ -67,7 +67,7 @@ impl Base64 {
         self.used = 0;
         STANDARD
             .decode_vec(&self.encoded[..whole], &mut self.decoded)
-            .map_err(|e| Failure::Stream(format!("the stream is no base64: {e}")))?;
+            .map_err(|e| Failure::Stream(format!("the stream is not base64: {e}")))?;
         self.encoded.drain(..whole);
         Ok(())
     }

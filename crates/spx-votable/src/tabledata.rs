@@ -28,12 +28,12 @@ pub(crate) fn parse(field: &VoTableField, text: &str) -> Result<VoTableCell, Str
             reals(text).and_then(|v| counted(v, size, 1)).map(VoTableCell::Reals)
         }
         (_, ArraySize::Scalar) => {
-            let value = integer(text).ok_or_else(|| no_value(text, "integer"))?;
+            let value = integer(text).ok_or_else(|| no_value(text, "an integer"))?;
             Ok(if field.null == Some(value) { VoTableCell::Null } else { VoTableCell::Int(value) })
         }
         (_, size) => {
             let values: Option<Vec<_>> = text.split_whitespace().map(integer).collect();
-            let values = values.ok_or_else(|| no_value(text, "row of integers"))?;
+            let values = values.ok_or_else(|| no_value(text, "a row of integers"))?;
             counted(values, size, 1).map(VoTableCell::Ints)
         }
     }
@@ -49,7 +49,7 @@ pub(crate) fn integer(text: &str) -> Option<i64> {
 }
 
 fn real(text: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| no_value(text, "number"))
+    text.parse().map_err(|_| no_value(text, "a number"))
 }
 
 fn reals(text: &str) -> Result<Vec<f64>, String> {
@@ -63,7 +63,7 @@ fn boolean(text: &str) -> Result<Option<bool>, String> {
         "?" => Ok(None),
         _ if text.eq_ignore_ascii_case("true") => Ok(Some(true)),
         _ if text.eq_ignore_ascii_case("false") => Ok(Some(false)),
-        _ => Err(no_value(text, "boolean")),
+        _ => Err(no_value(text, "a boolean")),
     }
 }
 
@@ -78,10 +78,10 @@ fn bits(text: &str, size: ArraySize) -> Result<VoTableCell, String> {
             _ => None,
         })
         .collect();
-    let bits = bits.ok_or_else(|| no_value(text, "row of bits"))?;
+    let bits = bits.ok_or_else(|| no_value(text, "a row of bits"))?;
     match (size, bits.as_slice()) {
         (ArraySize::Scalar, [Some(bit)]) => Ok(VoTableCell::Bool(*bit)),
-        (ArraySize::Scalar, _) => Err(no_value(text, "bit")),
+        (ArraySize::Scalar, _) => Err(no_value(text, "a bit")),
         _ => counted(bits, size, 1).map(VoTableCell::Bools),
     }
 }
@@ -96,5 +96,5 @@ fn counted<T>(values: Vec<T>, size: ArraySize, each: usize) -> Result<Vec<T>, St
 }
 
 fn no_value(text: &str, what: &str) -> String {
-    format!("`{}` is no {what}", text.chars().take(40).collect::<String>())
+    format!("`{}` is not {what}", text.chars().take(40).collect::<String>())
 }

@@ -130,7 +130,7 @@ fn malformed_documents_are_named() {
         (&table("datatype='int'", "<TABLEDATA><TR></TR></TABLEDATA>"), "row 1"),
         (
             &table("datatype='int'", "<TABLEDATA><TR><TD>1</TD></TR><TR><TD>x</TD></TR></TABLEDATA>"),
-            "row 2, column a: `x` is no integer",
+            "row 2, column a: `x` is not an integer",
         ),
         (
             &table("datatype='int'", "<TABLEDATA><TR><TD>1</TD><TD>1</TD></TR></TABLEDATA>"),

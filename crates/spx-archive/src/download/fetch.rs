@@ -105,7 +105,7 @@ impl Fetch<'_> {
     /// The whole file, from its first byte.
     fn fresh(&self, part: &Part, reply: Reply<'_>) -> Result<Arrived, ArchiveError> {
         if reply.status != 200 {
-            let problem = format!("status {} where 200 is expected", reply.status);
+            let problem = format!("status {}, expected 200", reply.status);
             return Err(ArchiveError::Protocol { url: shown(&reply.url), problem });
         }
         let note = Note::new(&shown(&self.url), &reply);

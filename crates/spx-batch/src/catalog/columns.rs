@@ -120,7 +120,7 @@ impl CatalogColumns {
         let position = match (&options.ra_column, &options.dec_column) {
             (Some(ra), Some(dec)) => [finder.named(ra)?, finder.named(dec)?],
             (None, None) => finder.position(&mut notes)?,
-            _ => return Err("the columns of ra and dec are to be chosen together".into()),
+            _ => return Err("the columns of ra and dec must be chosen together".into()),
         };
         let motion = finder.motion()?;
         let epoch = if motion.is_some() { finder.tiers(&EPOCHS)? } else { None };

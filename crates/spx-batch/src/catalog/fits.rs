@@ -35,7 +35,7 @@ pub(super) fn read(
         let fields = fields(&found);
         match CatalogColumns::find(&fields, options) {
             Ok(columns) if chosen.is_none() => chosen = Some((hdu, found, columns)),
-            Ok(_) => others.push(format!("HDU {hdu} is not used, which is a catalog, too")),
+            Ok(_) => others.push(format!("HDU {hdu}, which is also a catalog, is not used")),
             Err(other) => {
                 if has_positions(&fields) {
                     others.push(format!("HDU {hdu} is not used: {other}"));
@@ -113,7 +113,7 @@ impl CellsKind {
             (Some('B' | 'I' | 'J' | 'K'), 1) if is_id => Ok(Self::Integer),
             (Some('B' | 'I' | 'J' | 'K' | 'E' | 'D'), 1) => Ok(Self::Real),
             _ => Err(format!(
-                "column {} is of form {}, which holds neither one text nor one number a row",
+                "column {} is of form {}, which holds neither one text nor one number per row",
                 column.name, column.format
             )),
         }

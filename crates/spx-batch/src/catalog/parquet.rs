@@ -116,7 +116,7 @@ fn check(leaf: &ColumnDescPtr) -> Result<(), String> {
     match other {
         false => Ok(()),
         true => Err(format!(
-            "column {} is of type {}, which holds neither one text nor one number a row",
+            "column {} is of type {}, which holds neither one text nor one number per row",
             leaf.name(),
             leaf.physical_type()
         )),

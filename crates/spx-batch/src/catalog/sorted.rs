@@ -133,7 +133,7 @@ impl SortedCatalog {
             (Some(made_of), Some(fastest)) if first.eq(["_healpix_29", "target_id", "ra", "dec"]) => {
                 Ok(Self { path: path.to_owned(), made_of, fastest, reader })
             }
-            _ => Err(BatchError::table(path)("it is no catalog of a survey")),
+            _ => Err(BatchError::table(path)("it is not a catalog of a survey")),
         }
     }
 
@@ -273,7 +273,7 @@ impl SourceRows {
         let rows = usize::try_from(group.metadata().num_rows()).unwrap_or_default();
         let cells = match group.get_column_reader(0)? {
             ColumnReader::Int64ColumnReader(mut reader) => next(&mut reader, rows, 0)?,
-            _ => return Err(ParquetError::General("cells are no numbers".into())),
+            _ => return Err(ParquetError::General("cells are not numbers".into())),
         };
         let leaves = group.metadata().schema_descr().columns();
         let reals = |name: &str| match leaves.iter().position(|leaf| leaf.name() == name) {
@@ -482,6 +482,8 @@ mod tests {
         assert!(refused(&path).contains("sources.parquet"));
         let store = crate::LightCurveStore::new(folder.path());
         store.write_properties("test", &StoredIds::Numbers(Vec::new())).unwrap();
-        assert!(refused(&folder.path().join("dataset/_common_metadata")).contains("no catalog of a survey"));
+        assert!(
+            refused(&folder.path().join("dataset/_common_metadata")).contains("not a catalog of a survey")
+        );
     }
 }

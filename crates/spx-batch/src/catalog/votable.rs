@@ -38,7 +38,7 @@ pub(super) fn read(
         return Err(wrong(path, format!("its server failed after {line} rows: {message}")));
     }
     if reader.status() == Some(&QueryStatus::Overflow) {
-        notes.push(format!("its server cut it off after {line} rows (OVERFLOW): sources are missing"));
+        notes.push(format!("its server truncated it after {line} rows (OVERFLOW): sources are missing"));
     }
     builder.finish(path, notes)
 }

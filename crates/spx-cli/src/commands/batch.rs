@@ -41,13 +41,13 @@ pub(crate) struct BatchArgs {
     /// parameters, are not repeated
     #[arg(long)]
     resume: bool,
-    /// Run only these of query, download, extract, aggregate; those before them must be done
+    /// Run only these stages: query, download, extract, aggregate; earlier ones must be done
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = BATCH_STAGES)]
     stages: Vec<String>,
     /// Measure images again that are already done
     #[arg(long)]
     overwrite: bool,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long, conflicts_with_all = ["resume", "stages", "overwrite"])]
     dry_run: bool,
 }
@@ -57,11 +57,11 @@ enum BatchCommand {
     Compact(CompactArgs),
 }
 
-/// Make the files of each cell of a survey's light curves one.
+/// Merge the files of each cell of a survey's light curves.
 ///
 /// Every job of photometry writes a file in the directory of each cell that it has rows in; many
-/// small files are slow to read. Rows and what readers see of them stay the same. Cells that have
-/// one file are not touched, and a run that is killed loses nothing: run it again.
+/// small files are slow to read. The rows do not change. Cells that have one file are not touched,
+/// and a run that is killed loses nothing: run it again.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

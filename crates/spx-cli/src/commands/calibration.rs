@@ -46,7 +46,7 @@ Examples:
   spx calibration fetch
   spx calibration fetch --detectors D4,D5 --directory /data/calibration")]
     Fetch(StoreArgs),
-    /// Check the local products, without asking the archive
+    /// Check the local products, without querying the archive
     #[command(after_help = "\
 Examples:
   spx calibration status

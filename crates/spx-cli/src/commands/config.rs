@@ -35,7 +35,7 @@ Examples:
   spx config init -o ngc4395.toml
   spx config init run -o cloverleaf.toml")]
     Init {
-        /// The command that it is for
+        /// The command to configure
         #[arg(value_name = "COMMAND", default_value = "drizzle")]
         command: ConfiguredCommand,
         /// File to write; standard output by default
@@ -54,7 +54,7 @@ Examples:
     Show(Box<ShowArgs>),
 }
 
-/// The settings of a command, of `spx drizzle` where none is named.
+/// The settings of a command, by default of `spx drizzle`.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
 struct ShowArgs {

@@ -81,7 +81,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     simulate(&sky, &data, global)?;
     let archive = LocalArchive::start(&data, ServeOptions::default())?;
     say(&format!("   served as a local archive at {}", archive.url()));
-    say("2. spx calibration fetch: what brings QR2 to the scale of QR3");
+    say("2. spx calibration fetch: products that bring QR2 to the scale of QR3");
     let products = Products::fetch(&archive.url(), output, global)?;
     say(&format!("   {} products in {}", products.count, products.directory.display()));
     say("3. spx drizzle: query, download, all of them into a cube");
@@ -93,12 +93,12 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
     let picture = output.join("ngc4395.png");
     draw(&mut cube, &picture)?;
     say(&format!("   a picture of it: {}", picture.display()));
-    say("4. The stars in the cube against the truth:");
+    say("4. The stars in the cube compared with the truth:");
     let comparison = Comparison::new(&mut cube, &sky)?;
     if !global.json {
         ui::data(&comparison.table())?;
     }
-    let star = comparison.example().ok_or_else(|| anyhow!("no star stands clear of the galaxy"))?;
+    let star = comparison.example().ok_or_else(|| anyhow!("no star is clear of the galaxy"))?;
     say(&format!("5. spx run: the spectrum and light curve of {} from cutouts", star.id));
     let measured = SingleSource::new(star, &archive.url(), output, &products, global)?;
     say(&format!("   {}", measured.figure.display()));
@@ -123,7 +123,7 @@ fn prepare(output: &Path) -> Result<(), Failure> {
     if !empty {
         let ours = std::fs::read_to_string(output.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT);
         if !ours {
-            let problem = format!("{} holds something else than a demonstration", output.display());
+            let problem = format!("{} contains something other than a demonstration", output.display());
             return Err(Failure::usage(anyhow!("{problem}; -o names another directory")));
         }
         std::fs::remove_dir_all(output).with_context(context)?;

@@ -11,23 +11,23 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Check whether the archive answers, and memory, disk, calibration and environment.
+/// Check the archive, memory, disk, calibration and environment.
 ///
-/// Exit code 1 where something does not work.
+/// The exit code is 1 if something does not work.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   spx doctor
   spx doctor --offline --json | jq '.checks[] | select(.status != \"fine\")'")]
 pub(crate) struct DoctorArgs {
-    /// Directory that output is to go to
+    /// Directory planned for output
     #[arg(short, long, value_name = "DIR", default_value = ".")]
     output_dir: PathBuf,
     /// Base address of the archive; plain http on this machine only [default: IRSA,
     /// irsa.ipac.caltech.edu]
     #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
     archive_url: Option<ArchiveUrl>,
-    /// Do not ask the archive
+    /// Do not query the archive
     #[arg(long)]
     offline: bool,
 }

@@ -32,7 +32,7 @@ pub(crate) struct DownloadArgs {
     /// Download the images listed in this query summary, without a new query
     #[arg(long, value_name = "FILE")]
     query: Option<PathBuf>,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &DownloadArgs, global: &Global) -> CommandResult {
             if let Some(option) = SELECTION.iter().find_map(|key| args.settings.typed(key)) {
                 let file = path.display();
                 return Err(Failure::usage(anyhow!(
-                    "--query {file} says which images, and so does --{option}: give one of them"
+                    "--query {file} and --{option} both select images: give one of them"
                 )));
             }
             let summary = load_query_summary(path).map_err(PipelineError::into_usage)?;

@@ -14,14 +14,14 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Combine spectral images into data cubes (x, y, wavelength), one for each detector or one of all.
+/// Combine spectral images into data cubes (x, y, wavelength), one for each detector or one for all.
 ///
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps
-/// in position and wavelength, weighted by its inverse variance. The cube has seven HDUs: PRIMARY,
-/// SCI, VARIANCE, AND_MASK, OR_MASK, COUNT, WAVELENGTH.
+/// in position and wavelength, weighted by default by the inverse of the smoothed variance. The cube
+/// has seven HDUs: PRIMARY, SCI, VARIANCE, AND_MASK, OR_MASK, COUNT, WAVELENGTH.
 ///
-/// Without --input the archive is asked for images of the region, which are downloaded to data/ in
-/// the output directory, or read from a mirror. --resume continues a run that was interrupted.
+/// Without --input the archive is queried for images of the region, which are downloaded to data/
+/// in the output directory, or read from a mirror. --resume continues a run that was interrupted.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -40,17 +40,17 @@ pub(crate) struct DrizzleArgs {
     /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }
 
 /// Combine spectral images into one image over a range of wavelengths.
 ///
-/// A mosaic is a cube with one bin: pixels are chosen, weighted and spread as by `spx drizzle`,
+/// A mosaic is a cube with one bin: pixels are selected, weighted and spread as by `spx drizzle`,
 /// with the same options. The file, mosaic.fits, has the images SCI, ERR, VARIANCE, WHT (sum of the
-/// weights), CON (which inputs contributed) and DQ (flags). Exposures of all detectors that see the
-/// range go into it.
+/// weights), CON (which inputs contributed) and DQ (flags). It combines exposures of all detectors
+/// that see the range.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -66,7 +66,7 @@ pub(crate) struct MosaicArgs {
     /// settings and inputs, are not repeated
     #[arg(long)]
     resume: bool,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long, conflicts_with = "resume")]
     dry_run: bool,
 }

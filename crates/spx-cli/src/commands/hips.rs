@@ -8,13 +8,13 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Make a HiPS, the sky as a hierarchy of tiles, of a range of wavelengths.
+/// Make a HiPS (the sky as a hierarchy of tiles) of a range of wavelengths.
 ///
 /// Exposures are drizzled straight onto the HEALPix pixels of the finest tiles, without a second
-/// resampling; tiles of the orders above are means. The directory has the tiles as FITS and PNG,
-/// Allsky, Moc.fits and properties, and any web server shows it to Aladin. A run over more frames
-/// makes only the cells that they reach; one that was killed goes on where it was. With --colors,
-/// three such directories become one in color, of pictures alone.
+/// resampling; tiles of the lower orders are means. The directory has the tiles as FITS and PNG,
+/// Allsky, Moc.fits and properties, and any web server shows it to Aladin. A run with more frames
+/// makes only the cells that they reach; one that was killed continues where it stopped. With
+/// --colors, three such directories are combined into one of color pictures.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

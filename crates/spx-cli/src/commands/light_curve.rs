@@ -18,8 +18,8 @@ use crate::ui;
 
 /// Show sources of a finished batch, or of the light curves of a survey.
 ///
-/// Without --output, prints a table. Of a Parquet data set, only the files that have the sources
-/// are opened. Ids that begin with a hyphen and are no numbers stand behind `--`.
+/// Without --output, prints a table. In a Parquet data set, only the files that contain the sources
+/// are opened. Ids that begin with a hyphen and are not numbers must follow `--`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -30,14 +30,14 @@ Examples:
   spx lightcurve 12 batch_output --json
   spx lightcurve 39633458707826492 survey -o curve.png")]
 pub(crate) struct LightCurveArgs {
-    /// Ids of sources, as they stand in the catalog
+    /// Ids of sources, as in the catalog
     #[arg(value_name = "ID", required = true, num_args = 1.., allow_negative_numbers = true)]
     ids: Vec<String>,
     /// Output directory of the batch, or directory of the survey
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// File to write, by its ending: .csv for all columns, .png, .svg or .pdf for a figure; may be
-    /// given several times
+    /// File to write; the extension sets its content: .csv for all columns, .png, .svg or .pdf for
+    /// a figure; may be given several times
     #[arg(short, long, value_name = "FILE")]
     output: Vec<PathBuf>,
     /// Replace existing files

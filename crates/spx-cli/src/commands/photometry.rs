@@ -33,12 +33,12 @@ pub(crate) struct PhotometryArgs {
     /// Spectral images, or directories that are searched for them (*.fits, *.fits.gz)
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// File for the table, by its ending .csv, .ecsv, .json or .vot; without it CSV on standard
-    /// output
+    /// File for the table; its extension .csv, .ecsv, .json or .vot sets the format; by default CSV
+    /// on standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Draw the ten measurements that fit worst and six others: pixels, model, residuals, and which
-    /// pixels took part (.png, .svg, .pdf)
+    /// pixels were used (.png, .svg, .pdf)
     #[arg(long, value_name = "PNG", value_parser = figure_file)]
     cutouts: Option<FigureFile>,
     /// Replace existing files

@@ -24,7 +24,7 @@ Examples:
 
 `spx download --query query_summary.toml` fetches what a query has found.")]
 pub(crate) struct QueryArgs {
-    /// Form of the list
+    /// Format of the list
     #[arg(long, value_name = "FORM", default_value = "table")]
     format: TableFormat,
     /// Also write the summary to this TOML file, replacing an earlier summary
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     if let Some(path) = args.output.as_deref().filter(|path| path.exists())
         && QuerySummary::read(path).is_err()
     {
-        let text = format!("{} exists and is no summary of a query; choose another name", path.display());
+        let text = format!("{} exists and is not a summary of a query; choose another name", path.display());
         return Err(Failure::usage(anyhow!(text)));
     }
     let QueryReport { summary, refused } = query(&args.settings.resolve()?, &global.terminal())?;

@@ -17,19 +17,19 @@ use crate::setting_args::SettingArgs;
 use crate::text::{Align, Table, wrap};
 use crate::ui;
 
-/// Make the spectrum and light curve of a source from the archive, or of each of a list.
+/// Make the spectrum and light curve of a source from the archive, or of every source of a list.
 ///
-/// Four stages: query (which images there are), download (whole or as cutouts), processing
-/// (photometry on each), visualization (tables and a figure). The directory gets data/D1 to D6,
+/// Four stages: query (find images), download (whole or as cutouts), processing (photometry on
+/// each), visualization (tables and a figure). The results are data/D1 to D6,
 /// results/query_summary.toml, photometry.json, lightcurve.csv, lightcurve.ecsv (or the --format of
 /// your choice), combined_plot.png, .svg and .pdf, spectrum.csv, .ecsv, .fits and .png (the 102
 /// channels), and NAME.toml, from which --resume continues a run that was interrupted or whose
-/// parameters have changed: only stages that need it run again. Where the directory holds the run
-/// of another source, a run gets a directory of its own in it, NAME.
+/// parameters have changed: only stages that need it run again. If the directory holds the run of
+/// another source, the run goes to a subdirectory of it, NAME.
 ///
-/// With --targets each source of a list has such a directory in sources/, and results/ gets one
-/// table of all (lightcurves.csv, .ecsv), one figure (lightcurves.png, .svg, .pdf) and what became
-/// of each (targets.csv, .ecsv). A source that fails does not stop the others.
+/// With --targets each source of a list has such a directory in sources/, and results/ has one
+/// table (lightcurves.csv, .ecsv) and one figure (lightcurves.png, .svg, .pdf) of all, and a
+/// summary of each source (targets.csv, .ecsv). A source that fails does not stop the others.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -43,20 +43,20 @@ Examples:
   spx run --targets gaia.vot --id-column source_id -o stars --resume
   spx run --ra 269.4520 --dec 4.6934 --pm-ra -801.551 --pm-dec 10362.394 --name barnard --psf-flux
 
-The settings of a run are kept in NAME_config.toml (of a list in targets_config.toml); --resume reads them, unless --config names another file.")]
+The settings of a run are kept in NAME_config.toml (those of a list in targets_config.toml); --resume reads them, unless --config names another file.")]
 pub(crate) struct RunArgs {
     /// Continue an earlier run of the same name: stages and files that are done, with the same
     /// parameters, are not repeated
     #[arg(long)]
     resume: bool,
-    /// Run only these of query, download, processing, visualization; those before them must be done
+    /// Run only these stages: query, download, processing, visualization; earlier ones must be done
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = RUN_STAGES)]
     stages: Vec<String>,
-    /// Show how far the run of this name is, and which stages --resume would repeat for changed
-    /// settings or files; do nothing
+    /// Only show the state of the run of this name, and which stages --resume would repeat because
+    /// settings or files have changed
     #[arg(long, conflicts_with_all = ["resume", "stages"])]
     status: bool,
-    /// Tell what would be read, fetched and made, and change nothing on the disk
+    /// Show what would be read, downloaded and made, without changing anything on disk
     #[arg(long, conflicts_with_all = ["resume", "stages", "status"])]
     dry_run: bool,
     #[command(flatten)]

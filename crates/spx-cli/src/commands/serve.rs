@@ -28,16 +28,16 @@ Examples:
 pub(crate) struct ServeArgs {
     /// Directory of spectral images, searched recursively
     directory: PathBuf,
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 chooses a free one
     #[arg(long, value_name = "N", default_value_t = 0)]
     port: u16,
     /// A table of sources from a CSV file, such as gaia_dr3_source=stars.csv, for --neighbors
     #[arg(long, value_name = "NAME=FILE", value_parser = parse_table)]
     table: Vec<(String, PathBuf)>,
-    /// Share of requests that go wrong, from 0 to 1
+    /// Fraction of requests that fail, from 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehavior")]
     fault_rate: f64,
-    /// What goes wrong: 500, 503, reset, truncate, stall, html, length, corrupt, expire
+    /// Kinds of faults: 500, 503, reset, truncate, stall, html, length, corrupt, expire
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_fault)]
     #[arg(default_value = "500,503,reset,truncate,html,length,corrupt", help_heading = "Misbehavior")]
     faults: Vec<Fault>,

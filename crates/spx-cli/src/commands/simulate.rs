@@ -20,10 +20,10 @@ use crate::ui;
 
 /// Write simulated exposures of a field of stars, and the truth as a table.
 ///
-/// The files have the layout of the archive's, so every command takes them. Stars have power-law
-/// spectra, an extended source stands half way to the edge of the field, and zodiacal light lies
-/// over everything. The detectors are like the real ones: VARIANCE follows the observed rate, the
-/// PSF varies over the detector, and pixels are flagged at the real rates and carry wild values.
+/// The files have the layout of the archive's, so every command accepts them. Stars have power-law
+/// spectra, an extended source lies half way to the edge of the field, and zodiacal light lies over
+/// everything. The detectors are like the real ones: VARIANCE follows the observed rate, the PSF
+/// varies over the detector, and pixels are flagged at the real rates and carry wild values.
 /// --plain gives a Gaussian PSF and noise that does not depend on the light instead. The truth goes
 /// to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope (of f_nu in wavelength),
 /// radius_arcsec.

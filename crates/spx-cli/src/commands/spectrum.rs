@@ -19,7 +19,7 @@ use crate::global::Global;
 use crate::ui;
 use spx_pipeline::output::write_output;
 
-/// Make one spectrum of the measurements of a source: the means of the 102 spectral channels
+/// Combine the measurements of a source into one spectrum: the means of the 102 spectral channels
 ///
 /// Measurements come from the directory of a run (`spx run`), or from tables of `spx photometry`
 /// and light curves of `spx batch` (.csv, .ecsv, .json), which must be of one source. Rows that are
@@ -30,9 +30,9 @@ use spx_pipeline::output::write_output;
 #[command(after_help = "\
 Columns:
   channel, band              from 1 to 102, and its detector
-  wavelength, bandwidth      means [um]; of an empty channel those of the channel
-  flux, flux_error           mean and its error [uJy], the error larger where the
-                             measurements scatter by more than theirs
+  wavelength, bandwidth      means [um]; for an empty channel those of the channel
+  flux, flux_error           mean and its error [uJy], scaled up where the
+                             measurements scatter by more than their errors
   mag_ab, mag_ab_error       AB magnitude
   n_used, n_rejected         measurements in the mean, and outliers
   chi2                       of the measurements about the mean
@@ -108,7 +108,7 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
             let rows = source_light_curve(directory, id)?;
             spectrum_of_rows(id, &rows).with_made(MadeHow::of(directory))
         }
-        (Some(_), _) => return Err(Failure::usage(anyhow!("--source is of one directory"))),
+        (Some(_), _) => return Err(Failure::usage(anyhow!("--source takes one directory"))),
     };
     for (path, output) in args.output.iter().zip(&outputs) {
         match output {

@@ -15,9 +15,9 @@ use crate::ui;
 
 /// Make cubes, mosaics, a HiPS and light curves of the sky, with any number of processes.
 ///
-/// `plan` cuts a region into HEALPix cells and writes the jobs, `do` makes what is not up to date,
-/// `status` tells how far it is. All that the processes share is a directory. Run the three again
-/// when frames have arrived: they are added to the cubes that they reach.
+/// `plan` divides a region into HEALPix cells and writes the jobs, `do` makes what is not up to
+/// date, `status` shows the progress. The processes share only a directory. Run the three again
+/// when frames have arrived: these are added to the cubes that they reach.
 #[derive(Debug, Args)]
 pub(crate) struct SurveyArgs {
     #[command(subcommand)]
@@ -33,10 +33,10 @@ enum SurveyCommand {
 
 /// Find the tiles of a region and the frames of each, and write the jobs.
 ///
-/// The directory gets survey.toml, drizzle.toml and others (settings), frames.tsv (frames and their
-/// outlines), jobs.tsv (a line a job: what it makes, of how many frames and bytes, about how much
-/// memory and time it takes) and jobs/JOB.list (the frames of a job). Planned again, lists that
-/// have not changed are not touched, and only files that are new are opened.
+/// The directory holds survey.toml, drizzle.toml and others (settings), frames.tsv (frames and
+/// their outlines), jobs.tsv (a line per job: its product, number and bytes of frames, approximate
+/// memory and time) and jobs/JOB.list (the frames of a job). If you plan again, unchanged lists are
+/// not touched, and only new files are opened.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -53,8 +53,8 @@ struct PlanArgs {
 ///
 /// A job whose record agrees with its list and the settings is skipped. New frames are added to the
 /// running sums of a job; where settings have changed, or a frame is gone from the list, the cube
-/// is made anew. The record, done/JOB.toml, is written last. Every process may do every job: two at
-/// work on the same one are kept apart.
+/// is made again. The record, done/JOB.toml, is written last. Any process may do any job; a lock
+/// keeps two from working on the same one.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -63,33 +63,33 @@ Examples:
   sbatch --array=0-199 --wrap 'spx survey do survey --shard auto/200'
   spx survey do survey --dry-run --json
 
-Exit codes: 0 all of these jobs are up to date, 1 some failed, 2 usage, 5 some need more memory than there is, 75 another
-process is at work on some: try again later, 130 interrupted; sums and cubes are as they were before the job at hand.")]
+Exit codes: 0 all of these jobs are up to date, 1 some failed, 2 usage, 5 some need more memory than is available, 75
+another process is working on some: try again later, 130 interrupted; sums and cubes are as they were before the current job.")]
 struct DoArgs {
     /// Directory of the survey
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// This job alone
+    /// Only this job
     #[arg(long, value_name = "JOB", conflicts_with = "shard")]
     job: Option<String>,
-    /// A share of the jobs: 3/200, from 0/200 on; auto/200 or auto where Slurm or AWS Batch tell
-    /// the number of the task
+    /// A share of the jobs: 3/200, from 0/200 on; auto/200 or auto with the task number of Slurm or
+    /// AWS Batch
     #[arg(long, value_name = "SHARD")]
     shard: Option<String>,
     /// Directory for frames of the archive, which jobs of a machine share; by default scratch/ in
     /// the survey
     #[arg(long, value_name = "DIR", env = "SPX_SCRATCH")]
     scratch: Option<PathBuf>,
-    /// Remove frames from it that no job needs now, those first that were used least recently, when
-    /// it holds more than this [GiB]
+    /// Above this size, remove frames from it that no job needs now, the least recently used first
+    /// [GiB]
     #[arg(long, value_name = "GIB", env = "SPX_SCRATCH_MAX", value_parser = gib)]
     scratch_max: Option<f64>,
-    /// Only tell what would be done
+    /// Only show what would be done
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Tell how far a survey is.
+/// Show the progress of a survey.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -141,7 +141,7 @@ fn plan(args: &PlanArgs, global: &Global) -> CommandResult {
     let report = plan_survey(&config, &global.terminal())?;
     let text = format!(
         "{} tiles, {} frames ({} superseded, {} failed): {} jobs, {} of them new or changed; about {:.1} core-hours and \
-         {:.2} TB to read from nothing",
+         {:.2} TB to read from scratch",
         report.tiles,
         report.frames,
         report.superseded,

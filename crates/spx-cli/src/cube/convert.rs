@@ -9,7 +9,7 @@ use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Write a cube as other tools expect it
+/// Write a cube in the layout that other tools expect
 ///
 /// For Cubeviz and specutils: flux (FLUX), variance (VAR), mask (MASK, 1 where there are no data)
 /// and flags (DQ), under the names that these tools expect; the wavelength axis is that of the
@@ -38,7 +38,7 @@ pub(crate) struct ExportArgs {
     overwrite: bool,
 }
 
-/// Turn a file that `spx cube export` wrote back into a cube
+/// Convert a file written by `spx cube export` back into a cube
 ///
 /// The cube is, byte for byte, the one that was exported. A file whose checksums show that it was
 /// changed since is refused.

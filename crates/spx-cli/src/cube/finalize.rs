@@ -10,13 +10,13 @@ use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Make the cube of running sums
+/// Make a cube from running sums
 ///
-/// Takes files that `spx drizzle --accumulate` has written. Several must have the same grid and
-/// settings, and no exposure may be in two of them; they are merged in the order of the times of
-/// their first exposures. The cube of one file is, byte for byte, that of a single run over its
-/// exposures in their order. So are counts and masks of merged files; other values may differ in
-/// the last digit, because sums of sums are rounded differently.
+/// Reads files written by `spx drizzle --accumulate`. Several must have the same grid and settings,
+/// and no exposure may be in two of them; they are merged in the order of the times of their first
+/// exposures. The cube of one file is, byte for byte, that of a single run over its exposures in
+/// their order. So are counts and masks of merged files; other values may differ in the last digit,
+/// because sums of sums are rounded differently.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

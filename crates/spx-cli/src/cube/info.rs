@@ -12,13 +12,13 @@ use crate::global::Global;
 use crate::text::{Align, GLUE, Table, entry, number};
 use crate::ui::{self, Verbosity};
 
-/// Show what a cube holds: region, inputs, options, and a table of its planes.
+/// Show what a cube contains: region, inputs, options, and a table of its planes.
 ///
 /// The table has for each plane the number (from 0, as INDEX of HDU WAVELENGTH), the central
 /// wavelength and the width [um], the resolving power, the number of input images that contributed,
 /// the share of pixels with data, and over these the median surface brightness (SCI) and the median
 /// of its error, the square root of VARIANCE [both MJy/sr]. `-v` adds the history: the
-/// configuration and what became of each input.
+/// configuration and the outcome of each input.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -69,7 +69,7 @@ fn text(cube: &CubeSummary, with_history: bool) -> String {
         out.push_str(&entry("", name, &value));
     }
     if let Some(n) = cube.saturated_voxels.filter(|n| *n > 0) {
-        out.push_str(&entry("", "saturated", &format!("COUNT is cut at 65535 in {n} voxels")));
+        out.push_str(&entry("", "saturated", &format!("COUNT saturates at 65535 in {n} voxels")));
     }
     out.push('\n');
     out.push_str(&table(&cube.planes).render(""));

@@ -10,12 +10,12 @@ use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Write the map of a line, less its continuum
+/// Write a continuum-subtracted map of a line
 ///
 /// In each pixel a straight continuum is fitted to the planes of --continuum, weighted by inverse
-/// variance, and subtracted from those of the line; what is left, times the widths of the planes in
+/// variance, and subtracted from those of the line; the rest, times the widths of the planes in
 /// frequency, is the intensity of the line [nW/m^2/sr]. The file has MAP, ERR and CONTINUUM
-/// [MJy/sr]. Errors contain that of the continuum. `spx cube plot --line` draws the same map.
+/// [MJy/sr]. Errors include that of the continuum. `spx cube plot --line` draws the same map.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -15,7 +15,7 @@ use clap::{Args, Subcommand};
 use crate::exit::CommandResult;
 use crate::global::Global;
 
-/// Inspect, plot, explore, cut, join and convert drizzled cubes, and make the cube of running sums.
+/// Inspect, plot, explore, cut, join and convert drizzled cubes, and make cubes from running sums.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -17,12 +17,12 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Put cubes of several detectors into one file
+/// Combine cubes of several detectors into one file
 ///
-/// The cubes must have one grid and the same options. Their planes stand one after the other, in
-/// the order of the detectors; HDU WAVELENGTH says which plane is of which, and the third axis of
-/// the arrays is WAVE-TAB, exact in every plane. `spx drizzle --channels all` makes such a file at
-/// once.
+/// The cubes must have one grid and the same options. Their planes follow each other in the order
+/// of the detectors; HDU WAVELENGTH gives the detector of each plane, and the third axis of the
+/// arrays is WAVE-TAB, exact in every plane. `spx drizzle --channels all` makes such a file
+/// directly.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -34,7 +34,7 @@ pub(crate) struct JoinArgs {
     /// File to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Pack the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
+    /// Compress the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
     #[arg(long, value_name = "HOW", value_enum)]
     compress: Option<Packing>,
     /// Replace an existing file
@@ -42,12 +42,12 @@ pub(crate) struct JoinArgs {
     overwrite: bool,
 }
 
-/// Write a part of a cube as a cube
+/// Write part of a cube as a cube
 ///
 /// The part is limited by a region on the sky, by wavelength, by planes, by detector, or by several
-/// of these. Of a region the smallest box of pixels is taken that holds all pixels whose centers
-/// lie in it. Positions, wavelengths, counts of inputs and all planes stay true; the history says
-/// what was cut.
+/// of these. For a region, the part is the smallest box that contains all pixels whose centers lie
+/// in it. Positions, wavelengths, counts of inputs and the table of planes are updated; the history
+/// records what was cut.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -88,7 +88,7 @@ pub(crate) struct CutArgs {
     /// Cube to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    /// Pack the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
+    /// Compress the arrays: lossless, or rounded (SCI to 0.02 of its error, VARIANCE to 4 %)
     #[arg(long, value_name = "HOW", value_enum)]
     compress: Option<Packing>,
     /// Replace an existing file
@@ -156,7 +156,7 @@ pub(crate) fn cut(args: &CutArgs, global: &Global) -> CommandResult {
         || request.planes.is_some()
         || request.detector.is_some();
     if !limited {
-        let problem = "nothing says what to cut: give a region, --wave, --planes or --detector";
+        let problem = "no part is selected: give a region, --wave, --planes or --detector";
         return Err(Failure::usage(anyhow!(problem)));
     }
     ui::catch_interrupts()?;

@@ -73,10 +73,10 @@ pub(crate) struct PlotArgs {
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centers lie in a
     /// range (or, where there are none, that overlap it) are averaged with inverse variances as
     /// weights. Without ranges (put it last or before another option) the planes that have data are
-    /// cut in three, the longest wavelengths red
+    /// divided into three, with the longest wavelengths in red
     #[arg(long, value_name = "A..B,C..D,E..F", num_args = 0..=1, group = "what", help_heading = "What to draw")]
     rgb: Option<Option<RgbRanges>>,
-    /// All planes beside each other, with one scale; or those of a range of wavelength [um]
+    /// All planes side by side, with one scale; or those of a range of wavelength [um]
     #[arg(long, value_name = "A..B", num_args = 0..=1, value_parser = parse_range, group = "what")]
     #[arg(help_heading = "What to draw")]
     montage: Option<Option<WavelengthRange>>,
@@ -106,7 +106,7 @@ pub(crate) struct PlotArgs {
     #[arg(long, value_name = "NAME", value_parser = quantity(), default_value = "sci", hide_default_value = true)]
     #[arg(help_heading = "What to draw", conflicts_with_all = ["rgb", "spectrum"])]
     array: PlaneQuantity,
-    /// Put a circle at a position [deg], with a name beside it; repeat for several
+    /// Draw a circle at a position [deg], with a name beside it; repeat for several
     #[arg(long, value_name = "RA,DEC[,LABEL]", help_heading = "What to draw", allow_hyphen_values = true)]
     mark: Vec<Mark>,
     /// Lines of equal right ascension and declination
@@ -116,8 +116,8 @@ pub(crate) struct PlotArgs {
     #[arg(long, help_heading = "What to draw")]
     plain: bool,
 
-    /// From values to brightness: linear, sqrt, log or asinh; by default asinh, for --array count
-    /// linear, for --rgb one asinh curve for all three colors (Lupton et al. 2004)
+    /// Curve from values to brightness: linear, sqrt, log or asinh; by default asinh, for --array
+    /// count linear, for --rgb one asinh curve for all three colors (Lupton et al. 2004)
     #[arg(long, value_name = "NAME", help_heading = "Colors")]
     stretch: Option<Stretch>,
     /// The values that become darkest and brightest; with --rgb for each color
@@ -132,8 +132,8 @@ pub(crate) struct PlotArgs {
     /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
     cmap: Colormap,
-    /// Size of the picture [px]; by default as the field is, with 1000 on the longer side;
-    /// --montage 1600x1200; --spectrum 1000x700
+    /// Size of the picture [px]; by default in the shape of the field, with 1000 on the longer
+    /// side; --montage 1600x1200; --spectrum 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colors")]
     size: Option<Size>,
 }

@@ -17,20 +17,20 @@ use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a region
 ///
-/// Without --radius it is the spectrum of the pixel that holds the position; with it, of all pixels
-/// whose centers lie within the radius. --region takes other shapes, also from region files of DS9.
-/// Several cubes, for instance those of all detectors, give one table and one figure. The table is
-/// CSV with one row for each plane; its columns are explained below. A terminal gets the main
-/// columns of the planes with data, aligned.
+/// Without --radius it is the spectrum of the pixel that contains the position; with it, of all
+/// pixels whose centers lie within the radius. --region takes other shapes, also from region files
+/// of DS9. Several cubes, for instance those of all detectors, give one table and one figure. The
+/// table is CSV with one row for each plane; its columns are explained below. A terminal gets the
+/// main columns of the planes with data, aligned.
 ///
 /// Where no pixel has data, brightness, flux and their errors are empty fields (null in JSON).
 /// Where only some have, flux is the sum over these: compare n_pixels with n_pixels_total.
 ///
 /// Neighboring voxels share input pixels. Errors of sums and means over a region account for that
 /// through the correlation that the cube's kernel introduces; --independent-errors treats voxels as
-/// independent. With --annulus the median of a ring is subtracted from every pixel, and its error
-/// goes into theirs; without it no background is subtracted beyond the zodiacal light that the
-/// drizzle subtracted. Fluxes are not corrected for light outside the region.
+/// independent. With --annulus the median of an annulus is subtracted from every pixel, and its
+/// error is included in theirs; without it no background is subtracted beyond the zodiacal light
+/// that the drizzle subtracted. Fluxes are not corrected for light outside the region.
 ///
 /// The figure shows the flux in the region, or of a single pixel the surface brightness. Planes in
 /// which part of the region has no data are drawn in another color.
@@ -51,10 +51,10 @@ Columns:
   and_mask                   flags that all contributions to all pixels with data
                              had
   or_mask                    flags that any contribution had
-  background                 median of the ring, which was subtracted [MJy/sr];
-                             empty without --annulus
+  background                 median of the annulus, which was subtracted
+                             [MJy/sr]; empty without --annulus
   background_error           its standard deviation [MJy/sr]
-  background_pixels          pixels of the ring with data
+  background_pixels          pixels of the annulus with data
   detector                   of the plane
   label                      of the region
 
@@ -78,15 +78,15 @@ pub(crate) struct SpectrumArgs {
     #[arg(long, value_name = "DEG", allow_hyphen_values = true, requires = "ra")]
     #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
-    /// Radius of the circle [arcsec]; without it, the one pixel that holds the position
+    /// Radius of the circle [arcsec]; without it, the pixel that contains the position
     #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]
     radius: Option<f64>,
     /// A region file of DS9 (ICRS, FK5, galactic, or pixels of the first cube), or a region as in
     /// one: circle, ellipse, box, polygon, annulus, point; repeat for several
     #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
     region: Vec<String>,
-    /// Subtract the median of a ring of these radii around the center [arcsec]; or, as 2x,4x, of a
-    /// ring in the shape of each region, between its outlines enlarged by these factors
+    /// Subtract the median of an annulus with these radii around the center [arcsec]; or, as 2x,4x,
+    /// of an annulus in the shape of each region, between its outlines enlarged by these factors
     #[arg(long, value_name = "INNER,OUTER")]
     annulus: Option<String>,
     /// Write a table (.csv) or a figure (.png, .svg, .pdf) instead of a table to standard output;

@@ -16,9 +16,9 @@ use crate::ui;
 
 /// Explore cubes in the browser: planes, colors, line maps, regions and their spectra, catalogs.
 ///
-/// Serves a page on this machine alone, prints its address, which holds a secret token, and runs
+/// Serves a page only on this machine, prints its address, which contains a secret token, and runs
 /// until it is interrupted. On a terminal the browser opens by itself. Planes are read when they
-/// are looked at, so that large cubes open as fast as small ones. Spectra are those of `spx cube
+/// are viewed, so that large cubes open as fast as small ones. Spectra are those of `spx cube
 /// spectrum`. In the page, `?` shows the keys.
 ///
 /// With --html it writes one self-contained file instead, to mail or to keep with a paper; it works
@@ -35,10 +35,10 @@ pub(crate) struct ViewArgs {
     /// Cubes that `spx drizzle` made; spectra are taken of all of them
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// CSV file with columns ra and dec (degrees or sexagesimal) to lay over the image
+    /// CSV file with columns ra and dec (degrees or sexagesimal) to overlay on the image
     #[arg(long, value_name = "CSV")]
     catalog: Option<PathBuf>,
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 chooses a free one
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "html")]
     port: u16,
     /// Do not open the browser
@@ -128,7 +128,7 @@ fn open_browser(page: &Path) {
     let mut command = Command::new(program);
     command.args(arguments).arg(page).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     if let Err(error) = command.spawn() {
-        ui::warning(&format!("the browser does not open ({program}: {error}); open the address by hand"));
+        ui::warning(&format!("the browser did not open ({program}: {error}); open the address by hand"));
     }
 }
 

@@ -15,9 +15,9 @@ use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
 
-/// Show what a spectral image (Level-2 MEF) holds.
+/// Show what a spectral image (Level-2 MEF) contains.
 ///
-/// For each file: its HDUs, exposure and times, pipeline version and quick release, place in the
+/// For each file: its HDUs, exposure and times, pipeline version and quick release, position in the
 /// detector's frame, position and orientation on the sky, wavelengths, how many pixels have each
 /// flag, pixels without a number, medians of IMAGE and ZODI, and the scale by which `spx drizzle`
 /// would multiply the zodiacal light before subtracting it. All pixels are read.
@@ -34,19 +34,19 @@ Examples:
   spx inspect --flags level2_2025W51_1A_0684_2D3_spx_l2b-v21-2025-354.fits
   spx inspect data/*.fits --json | jq '.[] | [.file, .wavelength.min, .wavelength.max]'
 
-A file that cannot be read is named on standard error, the others are shown,
+A file that cannot be read is reported on standard error, the others are shown,
 and the exit code is 1. In JSON it is an object with `file` and `error`.
 For cubes, use `spx cube info`.")]
 pub(crate) struct InspectArgs {
     /// Spectral images, plain or gzipped
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
-    /// Compare the bytes of every HDU with the sums of its cards CHECKSUM and DATASUM instead; any
-    /// FITS file will do
+    /// Instead, compare the bytes of every HDU with its cards CHECKSUM and DATASUM; works for any
+    /// FITS file
     #[arg(long)]
     verify: bool,
     /// List the flags instead: bits and names, and the presets of --bad-flags and --exclude-flags
-    /// that hold them
+    /// that contain them
     #[arg(long, conflicts_with = "verify")]
     flags: bool,
 }

@@ -25,7 +25,7 @@ impl ImageLayout {
         let mut shape = hdu.axes("NAXIS")?;
         shape.reverse();
         let kind = hdu.integer("BITPIX")?.and_then(NumberType::from_bitpix);
-        let kind = kind.ok_or_else(|| hdu.invalid("BITPIX", "it is no type of number"))?;
+        let kind = kind.ok_or_else(|| hdu.invalid("BITPIX", "it is not a type of number"))?;
         Ok(Self { shape, kind, scaling: image_scaling(hdu, kind)?, data: hdu.data })
     }
 

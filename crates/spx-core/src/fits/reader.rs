@@ -83,7 +83,7 @@ impl FitsReader {
             NextHdu::End => self.rest = Some(self.cut().unwrap_or_default()),
             NextHdu::Other => {
                 let bytes = self.source.len() - start;
-                self.rest = Some(format!("; {bytes} bytes behind them are no HDU"));
+                self.rest = Some(format!("; {bytes} bytes after them are not an HDU"));
             }
         }
         Ok(false)
@@ -420,9 +420,7 @@ pub fn verify_file(path: &Path) -> Result<Vec<String>> {
         match reader.verify_checksum()? {
             Some(true) => verified.push(reader.hdu_label()),
             Some(false) => {
-                return Err(reader
-                    .entry()
-                    .damaged("its bytes do not have the sum that CHECKSUM or DATASUM says"));
+                return Err(reader.entry().damaged("its bytes do not agree with CHECKSUM or DATASUM"));
             }
             None => {}
         }

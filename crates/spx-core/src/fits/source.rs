@@ -53,7 +53,7 @@ impl ByteSource {
             return Err(FitsError::NotFits("it is a directory".to_owned()));
         }
         if !metadata.is_file() {
-            return Err(FitsError::NotFits("it is no regular file".to_owned()));
+            return Err(FitsError::NotFits("it is not a regular file".to_owned()));
         }
         let file = File::open(path)?;
         let len = file.metadata()?.len();
@@ -239,7 +239,7 @@ impl<R: Read> Unpacked<R> {
             match found {
                 Ok(NextHdu::Found(entry)) => return Ok(Some(entry)),
                 Ok(_) if number == 0 => {
-                    return Err(FitsError::NotFits("what is gzipped in it is none".to_owned()));
+                    return Err(FitsError::NotFits("its gzipped content is not one".to_owned()));
                 }
                 Ok(_) => return Ok(None),
                 // The header goes on, if the file does.

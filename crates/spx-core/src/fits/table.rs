@@ -393,7 +393,7 @@ fn columns(hdu: &HduEntry, width: usize) -> Result<Vec<PlacedColumn>, FitsError>
             |stem: &str| Ok::<_, FitsError>(hdu.text(&format!("{stem}{k}"))?.unwrap_or_default().to_owned());
         let format = text("TFORM")?;
         let Some(cell) = CellFormat::parse(&format) else {
-            return Err(hdu.invalid(&keyword, "it is no format of a binary table"));
+            return Err(hdu.invalid(&keyword, "it is not a format of a binary table"));
         };
         let (name, unit) = (text("TTYPE")?, text("TUNIT")?);
         let repeat = if matches!(cell.kind, CellKind::Array { .. }) { 1 } else { cell.repeat };

@@ -26,7 +26,7 @@ impl FitsWriter {
     /// 2-D.
     pub fn image_rice<T: FitsNumber>(&mut self, shape: &[usize], cards: &Header) -> Result<()> {
         if shape.len() != 2 {
-            return Err(FitsError::Unsupported("compressing what is no 2-D image"));
+            return Err(FitsError::Unsupported("compressing what is not a 2-D image"));
         }
         if T::BITPIX < 0 || T::BITPIX == i64::BITPIX {
             return Err(FitsError::Unsupported("compressing other than integers of up to 32 bits"));

@@ -84,7 +84,7 @@ impl TiledImage {
         let table = TableLayout::new(hdu)?;
         let axes = hdu.axes("ZNAXIS")?;
         let kind = hdu.integer("ZBITPIX")?.and_then(NumberType::from_bitpix);
-        let kind = kind.ok_or_else(|| hdu.invalid("ZBITPIX", "it is no type of number"))?;
+        let kind = kind.ok_or_else(|| hdu.invalid("ZBITPIX", "it is not a type of number"))?;
         let scaling = image_scaling(hdu, kind)?;
         let quantized = match (hdu.real("ZSCALE")?, hdu.real("ZZERO")?) {
             (None, None) => None,

@@ -80,7 +80,7 @@ pub enum CubeFileProblem {
     #[error("HDU WAVELENGTH: {0}")]
     Wavelengths(DrizzleError),
     /// Cubes that do not go together in one file.
-    #[error("the cubes do not go together: {0}")]
+    #[error("the cubes cannot be combined: {0}")]
     Unlike(String),
     /// The user asked to stop; nothing is left of the file.
     #[error("interrupted")]

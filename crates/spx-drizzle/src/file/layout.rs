@@ -56,7 +56,8 @@ pub fn export(
 ) -> Result<(), CubeFileError> {
     let file = CubeFile::open(cube)?;
     if file.is_mosaic() {
-        let problem = CubeFileProblem::NotACube("it is a mosaic, which every tool reads as it is".to_owned());
+        let problem =
+            CubeFileProblem::NotACube("it is a mosaic, which every tool can read directly".to_owned());
         return Err(CubeFileError { path: cube.to_owned(), problem });
     }
     let (shape, axis) = (file.shape(), file.wavelengths().clone());

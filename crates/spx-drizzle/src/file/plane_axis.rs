@@ -25,7 +25,7 @@ impl PlaneAxis {
         }
         for (Bin { min, max }, _) in &planes {
             if !(0.0 < *min && min < max && max.is_finite()) {
-                return refuse(format!("{min} to {max} um is no range of wavelengths"));
+                return refuse(format!("{min} to {max} um is not a range of wavelengths"));
             }
         }
         let falls = planes.windows(2).find(|pair| pair[0].1 == pair[1].1 && pair[0].0.min >= pair[1].0.min);

@@ -69,7 +69,7 @@ impl ArchiveAccess {
     pub(crate) fn tell_search(&self, listener: &dyn Listener) {
         let Self { url, release, fields, retry, timeout, .. } = self;
         listener.detail(&format!(
-            "archive: {url}; release {release}, fields {fields}; {} tries, {} s without an answer",
+            "archive: {url}; release {release}, fields {fields}; {} attempts, timeout {} s",
             retry.attempts,
             timeout.as_secs_f64()
         ));

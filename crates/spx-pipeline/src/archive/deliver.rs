@@ -186,7 +186,7 @@ fn size_warning(count: usize, bytes: u64) -> Option<String> {
     (count > MAX_IMAGES).then(|| {
         format!(
             "{count} images, about {size:.1} GB to download: --bands, --mjd-range, --release, --fields and \
-             --cutout-size take less, --max-images sets a limit"
+             --cutout-size reduce this, --max-images sets a limit"
         )
     })
 }

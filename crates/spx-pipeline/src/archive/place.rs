@@ -22,10 +22,11 @@ pub struct PlaceSettings {
     /// Declination [deg, ICRS]
     #[schemars(example = 11.4954, extend("x-value" = "DEG", "x-needed" = true, "x-angle" = "dec"))]
     pub dec: Option<f64>,
-    /// Images of a circle of this radius [deg]; of the position alone without it
+    /// Images that overlap a circle of this radius [deg]; without it, images that contain the
+    /// position
     #[schemars(example = 1.0, extend("x-value" = "DEG"))]
     pub radius: Option<f64>,
-    /// Images of a rectangle of this width along right ascension [arcmin]
+    /// Images that overlap a rectangle of this width along right ascension [arcmin]
     #[schemars(example = 30.0, extend("x-value" = "ARCMIN"))]
     pub width: Option<f64>,
     /// Height of the rectangle [arcmin]
@@ -60,7 +61,7 @@ impl PlaceSettings {
             (Some(_), ..) => Err(PipelineError::usage(
                 "--radius is for a circle, --width and --height are for a rectangle: give one of the two",
             )),
-            _ => Err(PipelineError::usage("--width and --height are needed both")),
+            _ => Err(PipelineError::usage("--width and --height are both needed")),
         }
     }
 }

@@ -29,20 +29,20 @@ pub struct SearchSettings {
     /// any (of each exposure the newest in each release); also of local images
     #[schemars(with = "String", extend("enum" = ["newest", "qr2", "qr3", "dr1", "any"]))]
     pub release: ReleaseChoice,
-    /// Which fields of the archive: all, wide (the survey of the whole sky) or deep (the fields at
-    /// the poles of the ecliptic)
+    /// Which fields of the archive: all, wide (the all-sky survey) or deep (the fields at the
+    /// ecliptic poles)
     #[schemars(with = "String", extend("enum" = ["all", "wide", "deep"]))]
     pub fields: SurveyFields,
     /// Stop with an error if there are more images than this; by default 500 for downloads, cubes,
     /// mosaics and catalogs, without limit for queries and one source
     #[schemars(extend("examples" = [500]))]
     pub max_images: Option<usize>,
-    /// How often a file is tried again, and a question at most three times; tries that bring more
-    /// of a file do not count
+    /// How often a download is retried (a query at most three times); attempts that make progress
+    /// do not count
     #[schemars(range(min = 0, max = 100))]
     pub retries: u32,
-    /// The longest time in which the archive may send nothing [s]; questions that are answered
-    /// at once may take twice as long, and longer ones become jobs
+    /// The longest time without data from the archive [s]; synchronous queries may take twice as
+    /// long, and longer ones become jobs
     #[schemars(range(min = 1, max = 3600), extend("x-value" = "S"))]
     pub timeout: f64,
 }
@@ -72,15 +72,15 @@ pub struct ArchiveSettings {
     /// Downloads at a time
     #[schemars(range(min = 1, max = 64))]
     pub workers: usize,
-    /// A directory with the paths of the archive (qr2/level2/...), looked at first; its files are
-    /// read where they are (`spx download` copies them)
+    /// A directory with the paths of the archive (qr2/level2/...), searched first; its files are
+    /// read in place (`spx download` copies them)
     #[schemars(extend("examples" = ["/data/spherex"], "x-value" = "DIR"))]
     pub data_mirror: Option<PathBuf>,
-    /// Where else to look for files, in this order: cloud, irsa; by default both, or the archive
-    /// alone where it is not IRSA
+    /// Where else to look for files, in this order: cloud, irsa; by default both, or only the
+    /// archive if it is not IRSA
     #[schemars(extend("examples" = [["cloud", "irsa"]]))]
     pub sources: Option<Vec<String>>,
-    /// Fetch files anew that are there; each is replaced when the new one is complete
+    /// Download existing files again; each is replaced when the new one is complete
     pub force_download: bool,
 }
 

@@ -24,7 +24,7 @@ use crate::settings::SettingHeading;
 pub struct BatchConfig {
     /// Catalog of sources: CSV, ECSV, VOTable, FITS or Parquet with columns targetid, ra, dec
     /// [deg], and optionally pmra, pmdec [mas/yr], ref_epoch; shapes of galaxies (sersic, r_eff
-    /// [arcsec], axis_ratio, pa [deg]) count in fits
+    /// [arcsec], axis_ratio, pa [deg]) are used in fits
     #[schemars(example = "sources.csv")]
     #[schemars(extend("x-heading" = "Sources", "x-value" = "FILE", "x-needed" = true))]
     pub catalog: Option<PathBuf>,
@@ -39,7 +39,7 @@ pub struct BatchConfig {
     /// Other sources.
     #[serde(flatten)]
     pub neighbors: NeighborSettings,
-    /// Give neighbors rows and light curves, too
+    /// Also write rows and light curves of neighbors
     #[schemars(extend("x-heading" = "Neighbors"))]
     pub measure_neighbors: bool,
 
@@ -61,8 +61,8 @@ pub struct BatchConfig {
     pub bands: Option<Vec<String>>,
 
     /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz), or
-    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
-    /// asked for images of the region
+    /// lists of both (@FILE, or - for standard input: one path per line); without it the archive is
+    /// queried for images of the region
     #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for images/, per_image/, lightcurves/ and the resolved configuration
@@ -75,7 +75,7 @@ pub struct BatchConfig {
     /// has a file for each
     #[schemars(range(min = 1, max = 512))]
     pub num_buckets: usize,
-    /// Keep these parts, sorted, as buckets/*.csv
+    /// Keep the sorted parts as buckets/*.csv
     pub keep_bucket_files: bool,
     /// Also write the spectrum of each source, the means of the 102 spectral channels: as
     /// spectra.parquet (lists) and spectra.fits (array cells)
@@ -169,8 +169,7 @@ impl BatchConfig {
         let local = self.input.is_some();
         if local && (self.ra.is_some() || self.dec.is_some() || self.radius.is_some()) {
             return Err(PipelineError::usage(
-                "ra, dec and radius say which images the archive is asked for; with input, all images \
-                 that are named are used",
+                "ra, dec and radius select images of the archive; with input, all named images are used",
             ));
         }
         let selection = InputSelection {

@@ -181,7 +181,7 @@ impl<'a> BatchRun<'a> {
         found.unmeasured.retain(|(image, _)| !left_out.contains(image));
         if found.tables.len() < tables {
             let older = tables - found.tables.len();
-            listener.note(&format!("{older} tables of images that others supersede are left out"));
+            listener.note(&format!("{older} tables of superseded images are left out"));
         }
         if found.others > 0 {
             listener.warning(&format!(
@@ -363,7 +363,7 @@ fn check_stages(only: &[String], images: &BatchImages) -> Result<(), PipelineErr
             return Err(PipelineError::usage(format!("unknown stage `{stage}`: expected one of {known}")));
         }
         if matches!(images, BatchImages::Local(_)) && BATCH_STAGES[..2].contains(&stage.as_str()) {
-            let text = format!("stage {stage}: with --input the archive is not asked");
+            let text = format!("stage {stage}: with --input the archive is not queried");
             return Err(PipelineError::usage(text));
         }
     }

@@ -16,7 +16,7 @@ use crate::settings::SettingHeading;
 #[serde(default)]
 #[schemars(transform = SettingHeading("Calibration"))]
 pub struct CalibrationSettings {
-    /// Where calibration products are looked for: auto (the data mirror, and the cache that `spx
+    /// Where to look for calibration products: auto (the data mirror, and the cache that `spx
     /// calibration fetch` fills), a directory with products, at any depth, under the names that the
     /// archive gives them (spectral_wcs_D1_....fits), or none
     #[serde(with = "text")]
@@ -80,7 +80,7 @@ pub struct CalibrationPaths {
     pub shift_wavelengths: bool,
 }
 
-/// Where calibration products are looked for.
+/// Where to look for calibration products.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CalibrationChoice {
     /// In the data mirror, and in the cache.

@@ -213,7 +213,7 @@ pub fn calibration_status(directory: &Path) -> Result<Vec<CalibrationEntry>, Pip
     }
     if entries.is_empty() {
         let text = format!("there are no calibration products in {}", directory.display());
-        return Err(PipelineError::nothing_found(text).with_hint("`spx calibration fetch` gets them"));
+        return Err(PipelineError::nothing_found(text).with_hint("`spx calibration fetch` downloads them"));
     }
     for entry in entries.iter_mut().filter(|entry| entry.status == CalibrationStatus::Present) {
         let age = calibration_age(&entry.token);
@@ -230,9 +230,8 @@ pub fn calibration_status(directory: &Path) -> Result<Vec<CalibrationEntry>, Pip
 /// # Errors
 /// Usage where the environment names no directory for caches.
 pub fn calibration_directory() -> Result<PathBuf, PipelineError> {
-    cache_directory().ok_or_else(|| {
-        PipelineError::usage("neither XDG_CACHE_HOME nor HOME says where files are kept: give --directory")
-    })
+    cache_directory()
+        .ok_or_else(|| PipelineError::usage("neither XDG_CACHE_HOME nor HOME is set: give --directory"))
 }
 
 fn listed(
@@ -290,7 +289,8 @@ fn local_entry(directory: &Path, path: &Path) -> Option<CalibrationEntry> {
 /// Looks at a product: its checksums, where it has them, and whether it can be used.
 fn check(path: &Path) -> Result<(), String> {
     let name = file_name(path);
-    let kind = ProductKind::of_name(&name).ok_or_else(|| format!("{name}: its name says no kind"))?;
+    let kind =
+        ProductKind::of_name(&name).ok_or_else(|| format!("{name}: its name does not give its kind"))?;
     verify_file(path).map_err(|e| e.to_string())?;
     CalibrationProduct::new(path.to_owned(), kind).check()
 }

@@ -76,7 +76,7 @@ pub fn write_map(request: &MapRequest, listener: &dyn Listener) -> Result<MapRep
     check(std::slice::from_ref(&request.cube), &request.output, request.overwrite)?;
     let mut cube = open_cube(&request.cube)?;
     if !cube.has_variance() {
-        return Err(PipelineError::failed("a mosaic of the mean alone has no VARIANCE, which a map needs"));
+        return Err(PipelineError::failed("a mosaic with only the mean has no VARIANCE, which a map needs"));
     }
     let planes = MapPlanes::find(request, &cube)?;
     let file = AtomicFile::new(&request.output, request.overwrite);

@@ -144,7 +144,7 @@ impl DerivedCube {
 pub(super) fn check(inputs: &[PathBuf], output: &Path, overwrite: bool) -> Result<(), PipelineError> {
     if inputs.iter().any(|input| input == output) {
         let output = output.display();
-        return Err(PipelineError::usage(format!("--output {output}: that is the file to read")));
+        return Err(PipelineError::usage(format!("--output {output}: that is the input file")));
     }
     if !overwrite && output.symlink_metadata().is_ok() {
         return Err(PipelineError::exists(output));

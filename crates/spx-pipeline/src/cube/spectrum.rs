@@ -120,7 +120,7 @@ impl CubeSpectrum {
         independent_errors: bool,
     ) -> Result<Self, PipelineError> {
         if !cube.has_variance() {
-            let problem = "a mosaic of the mean alone has no VARIANCE, which a spectrum needs";
+            let problem = "a mosaic with only the mean has no VARIANCE, which a spectrum needs";
             return Err(PipelineError::failed(problem));
         }
         let wcs = super::cube_celestial(file, cube)?;
@@ -262,7 +262,7 @@ impl CubeSpectrum {
         if reports.iter().any(Self::is_sum) {
             figure.use_unit(density);
         } else if density != FluxDensity::PerFrequency {
-            let problem = "flux per wavelength is drawn of regions, not of a single pixel: give a radius";
+            let problem = "flux per wavelength is drawn for regions, not for a single pixel: give a radius";
             return Err(PipelineError::usage(problem));
         } else {
             figure.flux_label = flux_label(false).to_owned();
@@ -326,12 +326,12 @@ fn miss_message(miss: ApertureMiss, region: &SkyRegion) -> String {
             "RA {ra} Dec {dec} lies outside the cube; `spx cube info` shows the region that it covers"
         ),
         (ApertureMiss::NoCenter, Some(radius)) => format!(
-            "no pixel has its center within {radius}\" of RA {ra} Dec {dec}; without --radius the pixel that holds the \
-             position is taken"
+            "no pixel has its center within {radius}\" of RA {ra} Dec {dec}; without --radius the pixel at \
+             the position is used"
         ),
         (ApertureMiss::NoCenter, None) => format!("no pixel has its center in {region}"),
         (ApertureMiss::NoBackground, _) => {
-            format!("no pixel has its center in the ring of the background around RA {ra} Dec {dec}")
+            format!("no pixel has its center in the background annulus around RA {ra} Dec {dec}")
         }
     }
 }

@@ -265,9 +265,9 @@ impl AddedFiles {
                     additions.newer += usize::from(there.is_some_and(|t| source.identity > t.identity));
                     continue;
                 }
-                () if there.is_some() => (InputOutcome::Rejected, "is in the sums already"),
+                () if there.is_some() => (InputOutcome::Rejected, "is already in the sums"),
                 () if !seen.insert(&source.id) => {
-                    (InputOutcome::Failed, "comes twice, and sums take each exposure once")
+                    (InputOutcome::Failed, "is given twice, but sums take each exposure once")
                 }
                 () => {
                     let early = last.as_ref().is_some_and(|l| (source.begin, &source.id, &source.name) < *l);
@@ -306,8 +306,8 @@ impl AddedFiles {
         }
         if let Some(first) = missing.first() {
             return Err(PipelineError::failed(format!(
-                "reject and match_background compare all exposures anew, and of the {total} in {} {} cannot be read \
-                 as they were added, the first: {first}",
+                "reject and match_background compare all exposures again, but of the {total} in {} {} cannot \
+                 be read or have changed, the first: {first}",
                 path.display(),
                 missing.len()
             )));
@@ -333,7 +333,7 @@ impl AddedFiles {
         let file = InputFile::of(path, false, MefFile::open(path)?.metadata())?;
         match content_of(path) {
             Some(content) if file.id == entry.id => Ok((file, content)),
-            _ => Err(InputError::new(path, "it has other content than when it was added")),
+            _ => Err(InputError::new(path, "it has changed since it was added")),
         }
     }
 
@@ -341,18 +341,19 @@ impl AddedFiles {
     pub(super) fn tell(&self, path: &Path, listener: &dyn Listener) {
         let file = path.display();
         if self.aside > 0 {
-            listener.note(&format!("{} images are in {file} already and are skipped", self.aside));
+            listener.note(&format!("{} images are already in {file} and are skipped", self.aside));
         }
         if self.newer > 0 {
             listener.warning(&format!(
-                "{} of them are newer processings, and {file} keeps the older ones: make it anew to use them",
+                "{} of them are newer processings, and {file} keeps the older ones: make it again to use \
+                 them",
                 self.newer
             ));
         }
         if self.replaced > 0 {
             listener.warning(&format!(
-                "{} of them have other content than when they were added, and {file} keeps what was added: make it \
-                 anew to use them",
+                "{} of them have changed since they were added, but {file} keeps what was added: make it \
+                 again to use them",
                 self.replaced
             ));
         }

@@ -45,8 +45,8 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let parameters = settings(first)?.parameters()?;
     if files.len() > 1 && !parameters.resampling.comparison.is_none() {
         return Err(PipelineError::usage(
-            "the exposures of each of these sums were compared with each other alone (reject, match_background): \
-             `spx drizzle` on the inputs of all compares all",
+            "the exposures of each of these sums were only compared with each other (reject, \
+             match_background): run `spx drizzle` on all inputs to compare all",
         ));
     }
     let detector = parameters

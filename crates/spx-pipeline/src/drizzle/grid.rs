@@ -19,7 +19,7 @@ use crate::{PipelineError, ResultContext as _};
 #[schemars(transform = SettingHeading("Grid"))]
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[deg]` is a unit")]
 pub struct GridSettings {
-    /// Take pixels and shape of a reference image (FITS, or a text of its cards) in place of a
+    /// Use the pixel grid of a reference image (FITS, or a text file with its cards) instead of a
     /// region; TAN, SIN, ZEA or CAR without distortion
     #[schemars(extend("examples" = ["reference.fits"], "x-value" = "FILE"))]
     pub like: Option<PathBuf>,

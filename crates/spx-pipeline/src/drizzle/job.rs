@@ -330,7 +330,7 @@ impl DrizzleJob<'_> {
         let [judged, rejected] = judged.fold([0, 0], |[a, b], [c, d]| [a + c, b + d]);
         let product = self.product;
         self.listener.note(&match judged {
-            0 => format!("{product}: no voxel has the exposures to tell outliers by, none is rejected"),
+            0 => format!("{product}: no voxel has enough exposures to find outliers, none is rejected"),
             _ => format!("{product}: {rejected} of {judged} pixels are rejected as outliers"),
         });
     }

@@ -22,7 +22,7 @@ use crate::settings::SettingHeading;
 #[schemars(transform = SettingHeading("Optional planes"))]
 pub struct ResamplingSettings {
     /// Flags that may be ignored, all others exclude a pixel: sum or list of bit values or names
-    /// (12, 4,8, 4+8, HOT|COLD), ~ for the reverse, none to ignore all; instead of exclude_flags
+    /// (12, 4,8, 4+8, HOT|COLD), ~ for the complement, none to ignore all; instead of exclude_flags
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["SOURCE,OVERFLOW"]))]
     #[schemars(extend("x-value" = "BITS", "x-heading" = "Pixels and weights"))]
@@ -35,15 +35,15 @@ pub struct ResamplingSettings {
     /// FITS image with a weight for each pixel of the full frame, for the weights map
     #[schemars(extend("examples" = ["weights_D3.fits"], "x-value" = "FILE", "x-heading" = "Pixels and weights"))]
     pub weight_map: Option<PathBuf>,
-    /// Reject outliers: pixels that lie this many errors from what the other exposures saw (hits,
-    /// satellites, moving objects), where a voxel has 4 exposures; 4.5 is a good limit. By default
-    /// none
+    /// Reject outliers: pixels that differ by this many errors from the other exposures (hits,
+    /// satellites, moving objects), where a voxel has at least 4 exposures; 4.5 is a good limit. By
+    /// default none
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = [4.5]))]
     #[schemars(extend("x-value" = "SIGMA|none", "x-heading" = "Pixels and weights"))]
     pub reject: Option<OutlierRejection>,
-    /// Bring the skies of the exposures to one level where they overlap: none, offset (a constant
-    /// for each exposure), plane (a slope besides). The mean of the corrections is zero
+    /// Match the sky levels of the exposures where they overlap: none, offset (a constant for each
+    /// exposure), plane (also a slope). The mean of the corrections is zero
     #[schemars(extend("x-heading" = "Pixels and weights"))]
     pub match_background: BackgroundMatching,
     /// Only pixels of each input file in this box, counted from 0, ends included
@@ -63,18 +63,18 @@ pub struct ResamplingSettings {
     #[schemars(with = "serde_json::Value", extend("examples" = ["nan"], "x-value" = "VALUE", "x-infinite" = true))]
     pub fillval: Option<FillValue>,
     /// Further planes of the output: weight, wavelength (mean of the pixels), context, coverage
-    /// (exposures and exposure time of each voxel), psf (what a point source in the middle becomes)
+    /// (exposures and exposure time of each voxel), psf (the image of a point source in the middle)
     #[schemars(extend("examples" = [["weight", "wavelength"]]))]
     pub planes: Option<Vec<OptionalPlane>>,
     /// A plane of errors: from_var (from the variances) or driz_err (the pixels' errors, resampled
-    /// as the flux is)
+    /// like the flux)
     #[schemars(extend("examples" = ["from_var"], "x-value" = "METHOD"))]
     pub err: Option<ErrorPlane>,
     /// Names of HDUs of the inputs with further variances, each to be resampled
     #[schemars(extend("examples" = [["VAR_POISSON", "VAR_RNOISE"]]))]
     pub variances: Option<Vec<String>>,
-    /// How those are combined: propagated (as VARIANCE, the default) or resampled (as in STScI's
-    /// Resample)
+    /// How these variances are combined: propagated (like VARIANCE, the default) or resampled (as
+    /// in STScI's Resample)
     #[schemars(extend("examples" = ["propagated"], "x-value" = "METHOD"))]
     pub variance_method: Option<VarianceCombination>,
 }

@@ -68,7 +68,7 @@ pub fn resume_drizzle(
 
 /// Makes the mosaic of the inputs that the settings name, or of what the archive has.
 ///
-/// Exposures of all detectors that see the range go into it. It is written to `mosaic.fits` in the
+/// It combines exposures of all detectors that see the range. It is written to `mosaic.fits` in the
 /// output directory.
 ///
 /// # Errors
@@ -316,7 +316,7 @@ fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForec
         }
     };
     if forecast.images == 0 {
-        return Err(PipelineError::nothing_found("no input is of the detector that was asked for"));
+        return Err(PipelineError::nothing_found("no input is of the requested detector"));
     }
     let products = match task {
         DrizzleTask::Mosaic(_) => vec![DrizzleProduct::Mosaic],
@@ -408,7 +408,7 @@ fn combine(
     }
     if jobs.is_empty() {
         return Err(match failed.len() {
-            0 => PipelineError::nothing_found("no input is of the detector that was asked for"),
+            0 => PipelineError::nothing_found("no input is of the requested detector"),
             n => PipelineError::failed(format!("none of the {n} inputs could be used")),
         });
     }
@@ -529,7 +529,7 @@ fn check_jobs(jobs: &[DrizzleJob<'_>], stages: &Stages<'_>) -> Result<Vec<Prepar
         let detectors: Vec<String> = jobs.iter().map(|job| job.product.to_string()).collect();
         let found = detectors.join(", ");
         return Err(PipelineError::usage(format!(
-            "accumulate takes one detector, and the inputs are of {found}"
+            "accumulate takes one detector, but the inputs are of {found}"
         )));
     }
     let mut plans = Vec::new();

@@ -47,7 +47,7 @@ pub struct DrizzleConfig {
     pub accumulate: Option<PathBuf>,
     /// With accumulate: write no cube; `spx cube finalize` makes it from the sums
     pub sums_only: bool,
-    /// What the cubes hold
+    /// Planes of a cube: those of one detector, or of all in one file
     pub channels: CubeChannels,
     /// With accumulate: images named by their files whose exposures are in the sums are reported as
     /// rejected, or skipped (skip); with skip, a run that has nothing to add changes nothing
@@ -170,8 +170,8 @@ pub struct RegionSettings {
 #[schemars(transform = SettingHeading("Input and output"))]
 pub struct OutputSettings {
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
-    /// lists of both (@FILE, or - for standard input: a path a line); without it the archive is
-    /// asked for images of the region
+    /// lists of both (@FILE, or - for standard input: one path per line); without it the archive is
+    /// queried for images of the region
     #[schemars(extend("examples" = [["data/"]], "x-value" = "PATH"))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for the output and the resolved configuration
@@ -179,9 +179,9 @@ pub struct OutputSettings {
     pub output_dir: PathBuf,
     /// Replace existing output
     pub overwrite: bool,
-    /// Pack the arrays of the output (tile-compressed FITS): lossless, or rounded, where SCI is
-    /// within 0.02 of its error, VARIANCE within 4 %, and all else exact; running sums, too, of
-    /// which every bit is kept
+    /// Compress the arrays of the output (tile-compressed FITS): lossless, or rounded, with SCI
+    /// within 0.02 of its error, VARIANCE within 4 %, and all else exact; running sums are
+    /// compressed too, always without loss
     #[schemars(extend("examples" = ["lossless"], "x-value" = "HOW"))]
     pub compress: Option<OutputCompression>,
 }
@@ -351,7 +351,7 @@ impl DrizzleConfig {
         let given = toml::Table::try_from(self)?;
         let resolved = toml::Table::try_from(self.resolved())?;
         let follows = resolved.iter().filter(|(key, _)| !given.contains_key(*key));
-        Ok(follows.map(|(key, value)| format!("{key} = {value}, as nothing else was asked for")).collect())
+        Ok(follows.map(|(key, value)| format!("{key} = {value}, by default")).collect())
     }
 
     /// The configuration as it stands in the history of a cube: what shapes the result, not where

@@ -29,7 +29,7 @@ impl ColorSource {
         let order = value("hips_order").and_then(|text| text.parse().ok());
         let cut = value("hips_pixel_cut").and_then(|text| text.replace(' ', "..").parse().ok());
         let (Some(order), Some(cut)) = (order, cut) else {
-            let text = "it is no complete HiPS of one range of wavelengths";
+            let text = "it is not a complete HiPS of one range of wavelengths";
             return Err(PipelineError::usage(text).with_context(root.display().to_string()));
         };
         Ok(Self { root: root.to_owned(), order, cut })

@@ -37,7 +37,7 @@ pub struct HipsConfig {
     /// Channel of the detector as range, 1 to 17, in place of wave
     #[schemars(extend("examples" = [8]))]
     pub channel: Option<usize>,
-    /// Make color pictures of three HiPS that are there, red, green, blue, and nothing else
+    /// Only combine three existing HiPS, red, green, blue, into color pictures
     #[schemars(extend("examples" = [["red/", "green/", "blue/"]], "x-value" = "DIR"))]
     pub colors: Option<Vec<PathBuf>>,
     /// Order of the finest tiles, 3 to 9: pixels of 6.44" at 6, of 3.22" at 7
@@ -64,13 +64,13 @@ pub struct HipsConfig {
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value")]
     pub cut: Option<PixelCut>,
-    /// Curve between them: linear, asinh, log, sqrt
+    /// Curve between black and white: linear, asinh, log, sqrt
     pub stretch: Stretch,
     /// Colors of the pictures
     pub colormap: Colormap,
 
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
-    /// lists of both (@FILE, or - for standard input: a path a line)
+    /// lists of both (@FILE, or - for standard input: one path per line)
     #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
     pub input: Option<Vec<PathBuf>>,
     /// Which releases are used: newest (of each exposure the newest processing), qr2, qr3 or dr1
@@ -164,7 +164,7 @@ impl HipsConfig {
         let range = self.mosaic().range()?;
         if self.sampling.xy_oversample != SamplingSettings::default().xy_oversample {
             return Err(PipelineError::usage(
-                "xy_oversample does not go with a HiPS: order says how fine it is",
+                "xy_oversample cannot be used for a HiPS: order sets the size of its pixels",
             ));
         }
         let region = match (self.radius, self.ra.or(self.dec)) {
@@ -177,7 +177,7 @@ impl HipsConfig {
                     format!("radius = {radius} is not allowed: it must be above 0 and at most 180 deg");
                 return Err(PipelineError::usage(problem));
             }
-            (None, Some(_)) => return Err(PipelineError::usage("ra and dec need radius, and it needs them")),
+            (None, Some(_)) => return Err(PipelineError::usage("ra, dec and radius are needed together")),
         };
         if self.release == ReleaseChoice::Any {
             let problem = "release = any would count exposures that are in both releases twice";

@@ -47,7 +47,7 @@ pub(crate) fn prepare(config: &HipsConfig, listener: &dyn Listener) -> Result<()
 pub(crate) fn cells_of(config: &HipsConfig) -> Result<(TileOrder, Vec<Detector>), PipelineError> {
     if config.colors.is_some() {
         return Err(PipelineError::usage(
-            "colors: a HiPS in color is made of three that are there, by `spx hips`",
+            "colors: a HiPS in color is made from three existing ones, by `spx hips`",
         ));
     }
     config.parameters().map(|parameters| (TileOrder::new(parameters.cell_order), parameters.detectors))

@@ -50,7 +50,7 @@ pub fn draw_cutouts(
 ) -> Result<Vec<u8>, PipelineError> {
     let measured: Vec<&PhotometryEntry> = entries.iter().filter(|entry| entry.row().is_some()).collect();
     if measured.is_empty() {
-        return Err(PipelineError::nothing_found("there is no measurement of which cutouts could be drawn"));
+        return Err(PipelineError::nothing_found("there is no measurement for which cutouts could be drawn"));
     }
     progress.start("cutouts", measured.len() as u64);
     let drawn: Result<Vec<Option<DrawnMeasurement>>, PipelineError> = measured

@@ -30,7 +30,7 @@ pub struct PhotometryConfig {
     /// The source.
     #[serde(flatten)]
     pub source: SourceSettings,
-    /// Base address of the archive that is asked for neighbors; plain http on this machine only
+    /// Base address of the archive that is queried for neighbors; plain http on this machine only
     #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
     pub archive_url: String,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
@@ -169,7 +169,8 @@ pub(crate) fn warn_of_unmodeled_light(entries: &[PhotometryEntry], listener: &dy
     let [all, bad] = [rows().count(), rows().filter(|(_, row)| row.holds_unmodeled_light()).count()];
     if bad > 0 && 2 * bad >= all {
         listener.warning(&format!(
-            "on {bad} of {all} images the pixels of the source hold much light that the fit does not explain: a \
+            "on {bad} of {all} images the pixels of the source contain much light that the fit does not \
+             explain: a \
              neighbor is missing (neighbors), the position is off, or the source is extended (sersic, r_eff)"
         ));
     }
@@ -202,12 +203,13 @@ pub(crate) fn warn_of_small_cutouts(
 pub(crate) fn cut_warning([cut, lost]: [usize; 2], place: &str) -> Option<String> {
     let effect = match [cut, lost] {
         [0, 0] => return None,
-        [_, 0] => "there is less background than asked for (cut_background in fallbacks)".to_owned(),
+        [_, 0] => "there is less background than requested (cut_background in fallbacks)".to_owned(),
         [0, _] => "there is no measurement".to_owned(),
         _ => format!("{lost} have no measurement, {cut} less background (cut_background in fallbacks)"),
     };
     Some(format!(
-        "{place} the cutout ends within aperture or background, so that {effect}; larger cutouts would hold both"
+        "{place} the cutout ends within aperture or background, so that {effect}; larger cutouts would \
+         contain both"
     ))
 }
 

@@ -43,10 +43,10 @@ pub struct NeighborSettings {
     /// catwise
     #[schemars(extend("x-value" = "FILE"))]
     pub neighbors: Option<PathBuf>,
-    /// How far around a source they count [arcsec]
+    /// Radius around a source within which neighbors are fitted [arcsec]
     #[schemars(extend("x-value" = "ARCSEC", "exclusiveMinimum" = 0))]
     pub neighbors_radius: f64,
-    /// Maximum number of them around a source; the nearest count
+    /// Maximum number of neighbors around a source; the nearest are used
     #[schemars(range(min = 1))]
     pub neighbors_limit: usize,
 }
@@ -160,7 +160,7 @@ impl NeighborSettings {
         let circles = circles(around, self.neighbors_radius + MOVED);
         if circles.len() > MOST_QUERIES {
             let text = format!(
-                "neighbors = {table}: the sources lie in {} fields, and the archive is asked about at most \
+                "neighbors = {table}: the sources lie in {} fields, but the archive is queried about at most \
                  {MOST_QUERIES}",
                 circles.len()
             );

@@ -25,14 +25,14 @@ use crate::zodi::{ForegroundTreatment, ZodiSettings};
 #[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[px]` is a unit")]
 pub struct PhotometrySettings {
     /// How the flux is measured: aperture, psf (the point spread function fitted to the source
-    /// alone) or scene (to all sources of the image together); by default aperture, with neighbors
-    /// scene
+    /// alone) or scene (to all sources of the image together); by default aperture, or scene with
+    /// neighbors
     pub method: Option<MeasurementMethod>,
     /// Background of a fit (psf, scene): none, or a constant or a plane in each patch, or nodes
     /// (values at the corners of patches, bilinear between them)
     #[schemars(with = "String", extend("enum" = ["none", "constant", "plane", "nodes"]))]
     pub scene_background: SceneBackground,
-    /// Side of the patches of this background [px]
+    /// Side of the patches of the background of a fit [px]
     #[schemars(range(min = 8), extend("x-value" = "PX"))]
     pub scene_patch: usize,
     /// Size of the aperture: fixed, or a multiple of the FWHM of the PSF
@@ -84,8 +84,8 @@ pub struct PhotometrySettings {
     /// distortion) or map (the calibration product); by default the map where there is one, else
     /// local
     pub pixel_area: Option<PixelArea>,
-    /// Give the flux of the whole source, by the PSF: add the light outside the aperture, and take
-    /// that of the source out of its own background
+    /// Correct to the flux of the whole source, by the PSF: add the light outside the aperture, and
+    /// remove the source's light from its own background
     pub aperture_correction: bool,
     /// Leave bad pixels out of the aperture and restore their light with the PSF
     pub fill_bad_pixels: bool,
@@ -94,10 +94,10 @@ pub struct PhotometrySettings {
     pub max_masked_fraction: f64,
     /// Also measure the PSF-weighted flux, over the background of the aperture
     pub psf_flux: bool,
-    /// Radius of the pixels that take part in the PSF-weighted flux and in fits [px]
+    /// Radius of the pixels used for the PSF-weighted flux and in fits [px]
     #[schemars(extend("x-value" = "PX", "exclusiveMinimum" = 0))]
     pub psf_fit_radius: f64,
-    /// The PSF between the centers of its zones: bilinear or nearest
+    /// Interpolation of the PSF between the centers of its zones: bilinear or nearest
     #[schemars(with = "String", extend("enum" = ["bilinear", "nearest"]))]
     pub psf_zone: PsfZones,
 
@@ -110,8 +110,8 @@ pub struct PhotometrySettings {
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("x-heading" = "Quality", "x-value" = "LIST|PRESET"))]
     pub bad_flags: FlagSelection,
-    /// Pixels whose flags a measurement carries: overlap (all pixels that the aperture touches) or
-    /// center (pixels whose centers lie in it, as spxquery)
+    /// Pixels whose flags are combined in a measurement: overlap (all pixels that the aperture
+    /// touches) or center (pixels whose centers lie in it, as spxquery)
     #[schemars(with = "String", extend("enum" = ["overlap", "center"], "x-heading" = "Quality"))]
     pub flag_rule: FlagRule,
 
@@ -344,7 +344,7 @@ impl PhotometrySettings {
     pub fn parameters_of(&self, source: &SourceSettings) -> Result<PhotometryParameters, PipelineError> {
         let has_shape = source.sersic.is_some();
         if has_shape && self.method == Some(MeasurementMethod::Aperture) {
-            return Err(PipelineError::usage("galaxies are fitted by method = scene or psf alone"));
+            return Err(PipelineError::usage("galaxies are fitted only by method = scene or psf"));
         }
         let method = self.method.or(has_shape.then_some(MeasurementMethod::Scene));
         Self { method, ..self.clone() }.parameters_with(&source.neighbors)
@@ -360,7 +360,7 @@ impl PhotometrySettings {
     ) -> Result<PhotometryParameters, PipelineError> {
         let (scene, has_neighbors) = (MeasurementMethod::Scene, neighbors.neighbors.is_some());
         if has_neighbors && self.method.is_some_and(|method| method != scene) {
-            return Err(PipelineError::usage("neighbors are fitted by method = scene alone"));
+            return Err(PipelineError::usage("neighbors are fitted only by method = scene"));
         }
         let method = if has_neighbors { Some(scene) } else { self.method };
         Self { method, ..self.clone() }.parameters()

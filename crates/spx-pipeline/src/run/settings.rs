@@ -55,10 +55,10 @@ pub struct RunConfig {
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-value" = "NAMES"))]
     pub columns: ColumnNames,
-    /// Forms of the table in results/, lightcurve.csv and so on; .vot for votable
+    /// Formats of the table in results/, lightcurve.csv and so on; .vot for votable
     pub format: Vec<TableForm>,
     /// Draw the ten measurements that fit worst and six others, in results/cutouts.png: pixels,
-    /// model, residuals, and which pixels took part
+    /// model, residuals, and which pixels were used
     pub cutouts: bool,
     /// Detectors, such as D1,D3; all by default
     #[schemars(extend("examples" = [["D1", "D3"]], "x-heading" = "Archive"))]
@@ -148,7 +148,7 @@ impl RunConfig {
     pub(super) fn parameters(&self) -> Result<RunParameters, PipelineError> {
         self.check_name()?;
         if self.targets != TargetSettings::default() {
-            let text = "targets, id_column, ra_column and dec_column are those of a list of sources";
+            let text = "targets, id_column, ra_column and dec_column are for a list of sources";
             return Err(PipelineError::usage(text));
         }
         let target = self.source.target()?;

@@ -16,7 +16,7 @@ use crate::{PipelineError, ResultContext as _};
 pub fn template<C: Configuration>(command: &str) -> String {
     let mut text = format!(
         "# Configuration of `spx {command}`. Keys are the options of the command line with underscores.\n\
-         # The environment (SPX_KEY=...) wins over this file, the command line over both.\n\
+         # The environment (SPX_KEY=...) overrides this file, the command line overrides both.\n\
          # Remove the `#` before a key to set it. Where the setting has a default, it is shown.\n"
     );
     let settings = settings_of::<C>();

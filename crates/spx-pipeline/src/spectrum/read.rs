@@ -150,8 +150,7 @@ fn check_source(before: Option<&ReadRow>, rows: &[ReadRow], path: &Path) -> Resu
         return Ok(());
     };
     let text = format!("{}: there are measurements of several sources, {one} and {other}", path.display());
-    Err(PipelineError::usage(text)
-        .with_hint("a spectrum is that of one; --source ID takes one out of a batch"))
+    Err(PipelineError::usage(text).with_hint("a spectrum is that of one; --source ID selects one of a batch"))
 }
 
 /// The rows of a run.
@@ -161,7 +160,8 @@ fn read_run(directory: &Path) -> Result<Vec<ReadRow>, PipelineError> {
         return read_json(&path);
     }
     let text = format!("{}: it has no measurements of a run ({OF_A_RUN})", directory.display());
-    let hint = "--source ID takes a source out of a batch or a survey; a list of sources has a run of each in sources/";
+    let hint = "--source ID selects a source of a batch or a survey; a list of sources has a run of each in \
+                sources/";
     Err(PipelineError::usage(text).with_hint(hint))
 }
 
@@ -190,7 +190,7 @@ fn read_table(path: &Path) -> Result<Vec<ReadRow>, PipelineError> {
     let mut text = behind_comments(path).with_context(name)?;
     if text.fill_buf().with_context(name)?.starts_with(b"SIMPLE  =") {
         let error = PipelineError::usage(format!("{}: a FITS file, not a table of measurements", name()));
-        return Err(error.with_hint("`spx photometry` measures images, `spx cube spectrum` takes cubes"));
+        return Err(error.with_hint("`spx photometry` measures images, `spx cube spectrum` reads cubes"));
     }
     let mut reader = csv::Reader::from_reader(text);
     let headers = reader.headers().map_err(PipelineError::failed).with_context(name)?;

@@ -49,7 +49,7 @@ impl StageStatus {
         let from = stages.iter().position(|stage| *stage == first).unwrap_or_default();
         for stage in &stages[from..] {
             if self.done.iter().any(|done| done == stage) {
-                let why = if *stage == first { why.to_owned() } else { format!("{first} comes before it") };
+                let why = if *stage == first { why.to_owned() } else { format!("it depends on {first}") };
                 self.stale.insert((*stage).to_owned(), why);
             }
         }

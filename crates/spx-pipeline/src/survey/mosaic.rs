@@ -16,7 +16,7 @@ pub(super) fn mosaic_settings(file: &Path) -> Result<MosaicConfig, PipelineError
     let name = || file.display().to_string();
     let mut config: MosaicConfig = resolve(Some(file), toml::Table::new()).map_err(PipelineError::usage)?;
     if config.grid != MosaicConfig::default().grid {
-        let text = "the grids of tiles are TAN, north up: other grids do not go with a survey";
+        let text = "the grids of tiles are TAN, north up: other grids are not supported in a survey";
         return Err(PipelineError::usage(text).with_context(name()));
     }
     let compress = config.output.compress;

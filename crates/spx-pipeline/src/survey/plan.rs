@@ -207,7 +207,7 @@ fn drizzle_settings(config: &SurveyConfig) -> Result<DrizzleConfig, PipelineErro
     let drizzle: DrizzleConfig = resolve(file, toml::Table::new()).map_err(PipelineError::usage)?;
     let name = || file.map_or_else(|| "drizzle settings".to_owned(), |file| file.display().to_string());
     if drizzle.grid != DrizzleConfig::default().grid {
-        let text = "the grids of tiles are TAN, north up: other grids do not go with a survey";
+        let text = "the grids of tiles are TAN, north up: other grids are not supported in a survey";
         return Err(PipelineError::usage(text).with_context(name()));
     }
     let DrizzleConfig { archive, memory, .. } = drizzle.clone();

@@ -403,7 +403,7 @@ impl<'a> Survey<'a> {
         match added_files(&sums, config, job.product()?)? {
             Some(added) if added.is_subset(names) => Ok(added),
             _ => {
-                let text = "settings or frames have changed: it is made anew";
+                let text = "settings or frames have changed: it is made again";
                 self.listener.note(&format!("{}: {text}", job.job));
                 remove(&sums)?;
                 Ok(HashSet::new())

@@ -36,12 +36,11 @@ pub struct SurveyConfig {
     pub detectors: Vec<String>,
 
     /// Spectral images, or directories that hold them (*.fits, *.fits.gz, searched recursively), or
-    /// lists of both (@FILE, or - for standard input: a path a line); without it and without
-    /// frames, the archive is asked
+    /// lists of both (@FILE, or - for standard input: one path per line); without it and without
+    /// frames, the archive is queried
     #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
     pub input: Option<Vec<PathBuf>>,
-    /// Index of frames, frames.tsv of another survey, in place of input; the files are not looked
-    /// at
+    /// Index of frames, frames.tsv of another survey, in place of input; the files are not opened
     #[schemars(extend("examples" = ["frames.tsv"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub frames: Option<PathBuf>,
     /// Settings of `spx drizzle`, for all cubes; region, input and output are those of the jobs
@@ -62,7 +61,7 @@ pub struct SurveyConfig {
     /// light curves become a HATS data set in catalog/
     #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub photometry: Option<PathBuf>,
-    /// Frames of a job of photometry: with more of them a row takes fewer bytes
+    /// Frames per job of photometry; with more frames a row takes fewer bytes
     #[schemars(range(min = 1, max = 500), extend("x-heading" = "Input and output"))]
     pub group: usize,
     /// Directory of the survey
@@ -137,7 +136,8 @@ impl SurveyConfig {
             return Err(PipelineError::usage(problem));
         }
         if self.archive.force_download {
-            let problem = "force_download is not for surveys, which fetch a frame when a job needs it";
+            let problem = "force_download cannot be used for surveys, which download a frame when a job \
+                           needs it";
             return Err(PipelineError::usage(problem));
         }
         // Each frame of a job has an open file.
@@ -153,7 +153,7 @@ impl SurveyConfig {
             (None, Some(index)) => FrameOrigin::Index(index.clone()),
             (None, None) => FrameOrigin::Archive(Box::new(archive)),
             (Some(_), Some(_)) => {
-                return Err(PipelineError::usage("--input and --frames do not go together"));
+                return Err(PipelineError::usage("--input and --frames cannot be given together"));
             }
         };
         Ok(SurveyParameters {

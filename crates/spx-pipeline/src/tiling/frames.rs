@@ -102,18 +102,18 @@ impl SurveyFrame {
 /// Reads `frames.tsv`.
 ///
 /// # Errors
-/// Where it cannot be read, or a line is no frame.
+/// Where it cannot be read, or a line is not a frame.
 pub fn read_frames(path: &Path) -> Result<Vec<SurveyFrame>, PipelineError> {
     let context = || path.display().to_string();
     let text = fs::read_to_string(path).with_context(context)?;
     let mut lines = text.lines();
     if lines.next() != Some(HEADER) {
-        return Err(PipelineError::failed("it is no list of frames of this spx").with_context(context()));
+        return Err(PipelineError::failed("it is not a list of frames of this spx").with_context(context()));
     }
     let lines: Vec<&str> = lines.collect();
     let frame = |(number, line): (usize, &&str)| {
         SurveyFrame::parse(line)
-            .ok_or_else(|| PipelineError::failed(format!("line {} is no frame", number + 2)))
+            .ok_or_else(|| PipelineError::failed(format!("line {} is not a frame", number + 2)))
     };
     let frames: Result<Vec<_>, _> = lines.par_iter().enumerate().map(frame).collect();
     frames.with_context(context)
@@ -166,7 +166,10 @@ pub(crate) fn find_frames(
 /// A frame by its file, opened where it is not known.
 fn look(path: &Path, named: bool, known: &HashMap<PathBuf, SurveyFrame>) -> Result<SurveyFrame, InputError> {
     if path.to_str().is_none_or(|text| text.contains(['\t', '\n'])) {
-        return Err(InputError::new(path, "lists hold no path with a tab, or that is not UTF-8"));
+        return Err(InputError::new(
+            path,
+            "lists cannot contain a path with a tab, or one that is not UTF-8",
+        ));
     }
     let metadata = fs::metadata(path).map_err(|error| InputError::new(path, error))?;
     let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
@@ -214,7 +217,7 @@ mod tests {
         assert_eq!(read_frames(&path).unwrap(), frames);
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("70000000", "many")).unwrap();
-        assert!(read_frames(&path).unwrap_err().one_line().contains("frames.tsv: line 2 is no frame"));
+        assert!(read_frames(&path).unwrap_err().one_line().contains("frames.tsv: line 2 is not a frame"));
         fs::write(&path, "a\tb\n").unwrap();
         assert!(read_frames(&path).unwrap_err().one_line().contains("no list of frames"));
     }

@@ -118,7 +118,7 @@ impl FromStr for SkyTile {
             parsed.filter(|(order, index)| *order <= TileOrder::MAX && *index < nested::n_hash(*order));
         let tile = tile.map(|(order, index)| Self { order: TileOrder(order), index });
         tile.ok_or_else(|| {
-            PipelineError::usage(format!("`{text}` is no cell: expected one such as hp5-7133"))
+            PipelineError::usage(format!("`{text}` is not a cell: expected one such as hp5-7133"))
         })
     }
 }

@@ -114,7 +114,7 @@ impl<'a> Scope<'a> {
             return fail(format!("there is no table {name}; there are {}", known.join(", ")));
         };
         if self.tables.iter().any(|(_, other)| label(other).eq_ignore_ascii_case(label(source))) {
-            return fail(format!("the name {} stands twice in FROM", label(source)));
+            return fail(format!("the name {} appears twice in FROM", label(source)));
         }
         self.tables.push((table, source));
         Ok(())

@@ -118,7 +118,7 @@ impl Lexer<'_> {
         }
         let what =
             if whole { text.parse().map(What::Integer).ok() } else { text.parse().map(What::Real).ok() };
-        what.map_or_else(|| fail(format!("`{text}` at position {} is no number", start + 1)), Ok)
+        what.map_or_else(|| fail(format!("`{text}` at position {} is not a number", start + 1)), Ok)
     }
 
     /// A string in quotes, which are doubled inside.

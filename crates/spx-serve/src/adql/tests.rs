@@ -133,7 +133,7 @@ fn errors_say_what_is_wrong() {
         ),
         ("SELECT * FROM plane", "no table plane"),
         ("SELECT planeid FROM spherex.plane, spherex.artifact", "in several tables"),
-        ("SELECT * FROM spherex.plane, spherex.plane", "stands twice"),
+        ("SELECT * FROM spherex.plane, spherex.plane", "appears twice"),
         ("SELECT * FROM spherex.plane WHERE", "the query ends where a value is expected"),
         ("SELECT * FROM spherex.plane WHERE time", "a comparison is expected"),
         ("SELECT * FROM spherex.plane WHERE (time)", "a comparison is expected"),
@@ -153,7 +153,7 @@ fn errors_say_what_is_wrong() {
         ("SELECT * FROM spherex.plane WHERE CONTAINS(1, poly) = 1", "two regions"),
         ("SELECT * FROM spherex.plane WHERE BOX(1, 2, 3, 4) = 1", "BOX is not supported"),
         ("SELECT * FROM spherex.plane WHERE time ? 1", "unexpected character `?` at position"),
-        ("SELECT 1e FROM spherex.plane", "is no number"),
+        ("SELECT 1e FROM spherex.plane", "is not a number"),
     ] {
         let message = error(text);
         assert!(message.contains(part), "{text}: {message}");

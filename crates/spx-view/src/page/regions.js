@@ -242,8 +242,8 @@ function parseRegion(statement, system) {
   const properties = hash < 0 ? "" : statement.slice(hash);
   if (shape === "" || /^global/i.test(shape)) return null;
   const other = shape.match(/^(image$|physical|detector|amplifier|linear|fk4|b1950|ecliptic|wcs|tile)/i);
-  if (other) throw new OtherSystem(`positions in the system ${other[0]} are not used: save the regions as ICRS, FK5, galactic or image`);
-  if (shape.startsWith("-")) throw new Error(`${shape}: regions that are to be left out are not used`);
+  if (other) throw new OtherSystem(`positions in the system ${other[0]} are not supported: save the regions as ICRS, FK5, galactic or image`);
+  if (shape.startsWith("-")) throw new Error(`${shape}: excluded regions are not supported`);
   const [, name, rest] = shape.match(/^\+?([a-z]*)(.*)$/is);
   const words = rest.split(/[\s(),]+/).filter(Boolean);
   const label = properties.match(/text=(?:\{([^}]*)\}|"([^"]*)"|'([^']*)')/);

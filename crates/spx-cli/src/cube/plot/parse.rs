@@ -35,7 +35,7 @@ impl FromStr for RgbRanges {
 
 pub(in crate::cube) fn parse_range(text: &str) -> Result<WavelengthRange, String> {
     let ends = text.split_once("..").and_then(|(a, b)| Some((number(a)?, number(b)?)));
-    let (min, max) = ends.ok_or_else(|| format!("`{text}` is no range A..B in um"))?;
+    let (min, max) = ends.ok_or_else(|| format!("`{text}` is not a range A..B in um"))?;
     if min < max {
         Ok(WavelengthRange { min, max })
     } else {

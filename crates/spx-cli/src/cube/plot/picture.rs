@@ -341,7 +341,7 @@ fn plane(args: &PlotArgs, cube: &mut CubeFile) -> Result<usize, Failure> {
         ))),
         (Some(z), _) => Ok(z),
         (None, Some(wave)) => plane_at(axis, wave)
-            .ok_or_else(|| nothing_there(args, axis, &format!("no plane holds {wave} um"))),
+            .ok_or_else(|| nothing_there(args, axis, &format!("no plane contains {wave} um"))),
         (None, None) => Ok(middle_plane(cube)?),
     }
 }

@@ -161,11 +161,12 @@ fn parse_statement(statement: &str, system: RegionSystem<'_>) -> Result<Option<S
     }
     if let Some(system) = OTHER_SYSTEMS.iter().find(|system| word.starts_with(**system)) {
         return Err(format!(
-            "positions in the system {system} are not used: save the regions as ICRS, FK5, galactic or image"
+            "positions in the system {system} are not supported: save the regions as ICRS, FK5, galactic or \
+             image"
         ));
     }
     if shape.starts_with('-') {
-        return Err(format!("`{shape}`: regions that are to be left out are not used"));
+        return Err(format!("`{shape}`: excluded regions are not supported"));
     }
     let shape = shape.trim_start_matches('+');
     let end = shape.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(shape.len());
@@ -199,7 +200,7 @@ fn parse_shape(name: &str, words: &[&str], system: RegionSystem<'_>) -> Result<S
         ("box", [width, height]) => RegionShape::Box([size(width)?, size(height)?], angle("0")?),
         ("box", [width, height, turn]) => RegionShape::Box([size(width)?, size(height)?], angle(turn)?),
         ("circle" | "annulus" | "ellipse" | "box" | "polygon", _) => {
-            return Err(format!("{} numbers are not what this shape has", words.len()));
+            return Err(format!("{} numbers do not fit this shape", words.len()));
         }
         _ => return Err("expected point, circle, annulus, ellipse, box or polygon".to_owned()),
     };
@@ -207,7 +208,7 @@ fn parse_shape(name: &str, words: &[&str], system: RegionSystem<'_>) -> Result<S
 }
 
 fn number(word: &str) -> Result<f64, String> {
-    word.parse().map_err(|_| format!("`{word}` is no number"))
+    word.parse().map_err(|_| format!("`{word}` is not a number"))
 }
 
 /// The text of a region: `text={...}`, or in quotes.
