@@ -488,5 +488,13 @@ fn messages(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     count(page, 1)?;
     let failed = page.browser.value("document.getElementById('message').classList.contains('failed')")?;
     ensure!(failed == false, "the error stays");
+    // A field that is mended takes its error along.
+    page.set("subtract", "true")?;
+    page.set("ring-outer", "1")?;
+    let failed = page.browser.value("document.getElementById('message').classList.contains('failed')")?;
+    ensure!(failed == true, "an annulus of no width is taken");
+    page.set("ring-outer", "4")?;
+    ensure!(page.browser.value(gone)? == true, "the error of the annulus stays");
+    page.rest()?;
     page.browser.wait(gone)
 }

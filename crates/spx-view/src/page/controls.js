@@ -77,7 +77,7 @@ export class Controls {
     });
   }
 
-  /** Follows two fields of percentiles: empty, the limits follow the rule of the sky; one alone goes with that of `standIn`. */
+  /** Follows two fields of percentiles: when one is emptied, the limits follow the rule of the sky; one alone goes with that of `standIn`. */
   percentiles(ids, key, standIn) {
     const inputs = ids.map(element);
     const show = () => inputs.forEach((input, k) => (input.value = this.state[key]?.[k] ?? ""));
@@ -85,7 +85,7 @@ export class Controls {
       input.addEventListener("change", () => {
         const given = inputs.map((each) => each.valueAsNumber);
         const [low, high] = given.map((value, k) => (Number.isNaN(value) ? standIn[k] : value));
-        if (given.every(Number.isNaN)) this.state.set({ [key]: null });
+        if (input.value === "" && input.validity.valid) this.state.set({ [key]: null });
         else if (low < high && low >= 0 && high <= 100) this.state.set({ [key]: [low, high] });
         else say("Percentiles lie between 0 and 100, the first below the second", true);
         show();
@@ -241,6 +241,7 @@ export class Controls {
     });
     element("fewer").addEventListener("change", ({ target }) => {
       this.state.set({ fewerThan: target.valueAsNumber > 0 ? target.valueAsNumber : 0 });
+      target.value = this.state.fewerThan || "";
     });
     this.field("grid", "grid", (input) => input.checked);
     this.field("show-objects", "showObjects", (input) => input.checked);

@@ -14,7 +14,7 @@ import { Saving } from "./saving.js";
 import { ServerSource } from "./server_source.js";
 import { Session } from "./session.js";
 import { Spectra } from "./spectra.js";
-import { attempt, element, initialState } from "./state.js";
+import { attempt, element, initialState, letErrorsGo } from "./state.js";
 import { Wavelength } from "./wavelength.js";
 
 async function start() {
@@ -40,6 +40,7 @@ async function start() {
   const saving = new Saving({ state, picture, overlay, plot, cubes });
   const session = new Session({ state, picture, spectra, cubes, started });
 
+  letErrorsGo();
   const redraw = () => {
     plot.draw();
     wavelength.show();

@@ -116,6 +116,11 @@ function failureShown() {
   return isShown ? `${line.dataset.kind}: ${line.textContent}` : "";
 }
 
+/** An error stands no longer than until another field is set, or the same one again. */
+export function letErrorsGo() {
+  for (const kind of ["change", "submit"]) document.addEventListener(kind, () => failureShown() && say(""), true);
+}
+
 /** Runs a task; shows that it runs, and what went wrong. Gives undefined where it failed. */
 export async function attempt(task, kind = "task") {
   working += 1;
