@@ -35,6 +35,22 @@ pub enum Colormap {
     Rainbow,
     /// Black to white.
     Gray,
+    /// [`Self::Viridis`], high values as its low ones.
+    ViridisReversed,
+    /// [`Self::Plasma`], high values as its low ones.
+    PlasmaReversed,
+    /// [`Self::Inferno`], high values as its low ones.
+    InfernoReversed,
+    /// [`Self::Magma`], high values as its low ones.
+    MagmaReversed,
+    /// [`Self::Cividis`], high values as its low ones.
+    CividisReversed,
+    /// [`Self::Turbo`], high values as its low ones.
+    TurboReversed,
+    /// [`Self::Rainbow`], high values as its low ones.
+    RainbowReversed,
+    /// [`Self::Gray`], high values as its low ones.
+    GrayReversed,
 }
 
 named!(
@@ -48,6 +64,14 @@ named!(
     Turbo = "turbo",
     Rainbow = "rainbow",
     Gray = "gray",
+    ViridisReversed = "viridis_r",
+    PlasmaReversed = "plasma_r",
+    InfernoReversed = "inferno_r",
+    MagmaReversed = "magma_r",
+    CividisReversed = "cividis_r",
+    TurboReversed = "turbo_r",
+    RainbowReversed = "rainbow_r",
+    GrayReversed = "gray_r",
 );
 
 impl Colormap {
@@ -64,6 +88,14 @@ impl Colormap {
             Self::Turbo => between(&TURBO, t),
             Self::Rainbow => [(2.0 * t - 0.5).abs(), sin(PI * t), cos(PI / 2.0 * t)].map(to_byte),
             Self::Gray => [to_byte(t); 3],
+            Self::ViridisReversed => Self::Viridis.color(1.0 - t),
+            Self::PlasmaReversed => Self::Plasma.color(1.0 - t),
+            Self::InfernoReversed => Self::Inferno.color(1.0 - t),
+            Self::MagmaReversed => Self::Magma.color(1.0 - t),
+            Self::CividisReversed => Self::Cividis.color(1.0 - t),
+            Self::TurboReversed => Self::Turbo.color(1.0 - t),
+            Self::RainbowReversed => Self::Rainbow.color(1.0 - t),
+            Self::GrayReversed => Self::Gray.color(1.0 - t),
         }
     }
 }
@@ -210,7 +242,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!(MATPLOTLIB.len(), Colormap::ALL.len());
+        assert_eq!(2 * MATPLOTLIB.len(), Colormap::ALL.len());
     }
 
     #[test]
@@ -219,6 +251,17 @@ mod tests {
             assert_eq!(map.color(-1.0), map.color(0.0));
             assert_eq!(map.color(f64::INFINITY), map.color(1.0));
             assert_eq!(map.color(f64::NAN), map.color(0.0));
+        }
+    }
+
+    #[test]
+    fn reversed_maps_begin_where_the_others_end() {
+        for (name, _) in MATPLOTLIB {
+            let [map, back] = [name.to_owned(), format!("{name}_r")].map(|n| n.parse::<Colormap>().unwrap());
+            for k in 0..=16 {
+                let t = f64::from(k) / 16.0;
+                assert_eq!(map.color(t), back.color(1.0 - t), "{name} {t}");
+            }
         }
     }
 

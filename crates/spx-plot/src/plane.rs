@@ -120,7 +120,7 @@ pub(crate) fn color(map: Colormap, stretch: Stretch, limits: Option<(f64, f64)>,
     let value = f64::from(value);
     match limits {
         Some((low, high)) if value.is_finite() => map.color(stretch.apply((value - low) / (high - low))),
-        _ if map == Colormap::Gray => NO_DATA_BESIDE_GRAY,
+        _ if matches!(map, Colormap::Gray | Colormap::GrayReversed) => NO_DATA_BESIDE_GRAY,
         _ => NO_DATA,
     }
 }

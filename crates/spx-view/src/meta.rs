@@ -70,7 +70,12 @@ impl Meta {
             version: env!("CARGO_PKG_VERSION"),
             cubes,
             flags: flags.into_iter().map(|(bit, name)| (bit, name.to_owned())).collect(),
-            colormaps: Colormap::ALL.iter().map(|map| (map.name(), colors(*map))).collect(),
+            // The page reverses them itself.
+            colormaps: Colormap::ALL
+                .iter()
+                .filter(|map| !map.name().ends_with("_r"))
+                .map(|map| (map.name(), colors(*map)))
+                .collect(),
             catalog: catalog.map(file_name),
             loss: None,
         }

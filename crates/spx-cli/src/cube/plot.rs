@@ -129,7 +129,8 @@ pub(crate) struct PlotArgs {
     /// have 0.5,99.5, count 0,100
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
-    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
+    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray; NAME_r is the
+    /// map reversed
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
     cmap: Colormap,
     /// Size of the picture [px]; by default in the shape of the field, with 1000 on the longer
