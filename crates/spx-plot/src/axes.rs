@@ -88,15 +88,25 @@ fn power_label(digit: i32, power: i32) -> String {
 /// Numbers are taken from the coarsest round ones to finer ones until there are enough, and then
 /// only where the stretch leaves a long piece of the bar bare.
 pub(crate) fn stretched(low: f64, high: f64, stretch: Stretch, gap: f64) -> NumberAxis {
-    const LONGEST_BARE: f64 = 0.28;
     let gap = gap.max(0.01);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
-    let enough = (0.6 / gap).clamp(1.0, 5.0) as usize;
     if stretch == Stretch::Linear {
-        let NumberAxis { ticks, factor } = linear(low, high, enough + 1);
+        let NumberAxis { ticks, factor } = linear(low, high, enough(gap) + 1);
         return NumberAxis { ticks: thinned(ticks, |_| gap), factor };
     }
-    let place = |value: f64| stretch.apply((value - low) / (high - low));
+    placed(low, high, gap, |value| stretch.apply((value - low) / (high - low)))
+}
+
+/// How many labels are enough.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
+fn enough(gap: f64) -> usize {
+    (0.6 / gap).clamp(1.0, 5.0) as usize
+}
+
+/// The same for values whose places along the bar rise as `place` says.
+pub(crate) fn placed(low: f64, high: f64, gap: f64, place: impl Fn(f64) -> f64) -> NumberAxis {
+    const LONGEST_BARE: f64 = 0.28;
+    let gap = gap.max(0.01);
+    let enough = enough(gap);
     // 21 between 10 and 50 is no round number, but 2.1 is one where the axis begins at 2.
     let is_round =
         |k: i64, value: f64| k.abs() <= 10 || k % 5 == 0 || (value - low).abs() < 0.5 * value.abs();

@@ -7,7 +7,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::legend::PointMark;
 use crate::panel::{Axis, Panel, bar, padded, padded_log, widened};
-use crate::spectrum::FAINT_SIGMA;
+use crate::significance::{FAINT_SIGMA, Significance};
 use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
 
 /// A channel with its mean.
@@ -135,24 +135,40 @@ fn draw(figure: &ChannelFigure) -> Result<Canvas, PlotError> {
 /// What is drawn how, and how many there are; and how many measurements lie beyond the axis of
 /// fluxes, or have no magnitude, as some channels.
 fn kinds(figure: &ChannelFigure, value: &VerticalValue, panel: &Panel) -> Vec<(KindMark, String)> {
-    let channels = |faint: bool, drawn: bool| {
+    let channels = |class: Option<Significance>| {
         let of = figure.channels.iter().filter(|c| c.flux.is_finite());
-        let of = of.filter(|c| (c.flux < FAINT_SIGMA * c.error) == faint);
-        of.filter(|c| value.value(c.wavelength, c.flux, 0.0)[0].is_finite() == drawn).count()
+        let drawn = |c: &ChannelPoint| {
+            let is_drawn = value.value(c.wavelength, c.flux, 0.0)[0].is_finite();
+            is_drawn.then(|| Significance::of(c.flux, c.error, FAINT_SIGMA))
+        };
+        of.filter(|c| drawn(c) == class).count()
+    };
+    let channel = |class: Significance| {
+        let name = match class {
+            Significance::Detected => "channel".to_owned(),
+            class => format!("channel, {}", class.name(FAINT_SIGMA)),
+        };
+        (KindMark::Channel(class), name, channels(Some(class)))
     };
     let rejected = figure.measurements.iter().filter(|m| m.rejected).count();
     let single = figure.measurements.len() - rejected;
-    let heights = || figure.measurements.iter().map(|m| panel.y(value.value(m.wavelength, m.flux, 0.0)[0]));
+    let height = |m: &ChannelMeasurement| panel.y(value.value(m.wavelength, m.flux, 0.0)[0]);
     let Rect { top, bottom, .. } = panel.inside;
-    let outside = heights().filter(|y| *y < top || *y > bottom).count();
-    let missing = heights().filter(|y| y.is_nan()).count();
+    let is_outside = |m: &&ChannelMeasurement| {
+        let y = height(m);
+        y < top || y > bottom || m.residual.abs() > MOST
+    };
+    let outside = figure.measurements.iter().filter(is_outside).count();
+    let missing = figure.measurements.iter().filter(|m| height(m).is_nan()).count();
     let kinds = [
-        (KindMark::Disc(CHANNEL, 0.3), "channel".to_owned(), channels(false, true)),
-        (KindMark::Ring, format!("channel, S/N < {FAINT_SIGMA}"), channels(true, true)),
-        (KindMark::None, "channel without magnitude".to_owned(), channels(true, false)),
+        channel(Significance::Detected),
+        channel(Significance::Faint),
+        channel(Significance::FarNegative),
+        channel(Significance::WithoutError),
+        (KindMark::None, "channel without magnitude".to_owned(), channels(None)),
         (KindMark::Disc(SINGLE, 0.16), "measurement".to_owned(), single),
         (KindMark::Cross, "not in a mean".to_owned(), rejected),
-        (KindMark::Head(INK), "off the axis".to_owned(), outside),
+        (KindMark::Head(INK), "off an axis".to_owned(), outside),
         (KindMark::None, "measurement without magnitude".to_owned(), missing),
     ];
     let kinds = kinds.into_iter().filter(|(.., count)| *count > 0);
@@ -183,8 +199,8 @@ fn draw_head(canvas: &mut Canvas, named: &[(KindMark, String)], inside: Rect, li
 enum KindMark {
     /// Color, and radius in gaps.
     Disc(Rgb, f64),
-    /// A faint channel.
-    Ring,
+    /// A channel, by its significance.
+    Channel(Significance),
     /// A measurement that is in no mean.
     Cross,
     /// A measurement beyond the axis of fluxes, an arrowhead that points upwards.
@@ -196,7 +212,7 @@ impl KindMark {
     fn draw(self, canvas: &mut Canvas, [x, y]: [f64; 2], style: &Style) {
         match self {
             Self::Disc(color, radius) => PointMark::DISC.draw(canvas, [x, y], radius * style.gap, color),
-            Self::Ring => PointMark::DISC.opened().draw(canvas, [x, y], 0.3 * style.gap, CHANNEL),
+            Self::Channel(class) => PointMark::DISC.of(class).draw(canvas, [x, y], 0.3 * style.gap, CHANNEL),
             Self::Cross => {
                 let half = 0.22 * style.gap;
                 for up in [-half, half] {
@@ -299,10 +315,7 @@ fn draw_measurements(
         for m in figure.measurements.iter().filter(|m| m.rejected == rejected) {
             let [y, _] = value.value(m.wavelength, m.flux, 0.0);
             let mark = if rejected { KindMark::Cross } else { KindMark::Disc(SINGLE, 0.16) };
-            let places = [
-                [upper.x(m.wavelength), upper.y(y)],
-                [lower.x(m.wavelength), lower.y(m.residual.clamp(-MOST, MOST))],
-            ];
+            let places = [[upper.x(m.wavelength), upper.y(y)], [lower.x(m.wavelength), lower.y(m.residual)]];
             for (panel, at) in [upper, lower].into_iter().zip(places) {
                 let Rect { top, bottom, .. } = panel.inside;
                 let away = 0.4 * style.gap;
@@ -328,8 +341,7 @@ fn draw_channels(
     let faint = CHANNEL.map(|part| part / 2 + 0x80);
     let points = figure.channels.iter().map(|c| {
         let [y, error] = value.value(c.wavelength, c.flux, c.error);
-        let is_faint = c.flux < FAINT_SIGMA * c.error;
-        let mark = if is_faint { KindMark::Ring } else { KindMark::Disc(CHANNEL, 0.3) };
+        let mark = KindMark::Channel(Significance::of(c.flux, c.error, FAINT_SIGMA));
         ([c.wavelength, y], [bar(c.half_bandwidth), bar(error)], mark)
     });
     let points: Vec<_> = points.filter(|(at, ..)| at.iter().all(|c| c.is_finite())).collect();
@@ -385,8 +397,8 @@ mod tests {
         // Each kind once more in the head.
         assert_eq!(text.matches("#0072B2").count() + text.matches("#0072b2").count(), 19 + 1);
         let rejected = text.to_lowercase().matches("#c87048").count();
-        assert_eq!(rejected, 1 + 2 + 2, "at the edge of the fluxes, at that of the residuals, in the head");
-        for name in ["channel (19)", "measurement (89)", "not in a mean (1)", "off the axis (1)"] {
+        assert_eq!(rejected, 1 + 1 + 2, "arrowheads at both edges, a cross in the head");
+        for name in ["channel (19)", "measurement (89)", "not in a mean (1)", "off an axis (1)"] {
             assert!(text.contains(name), "{name}");
         }
         assert_eq!(text.to_lowercase().matches("#f0f0f0").count(), 2);
@@ -403,6 +415,22 @@ mod tests {
         for name in ["channel (18)", "channel without magnitude (1)", "measurement without magnitude (1)"] {
             assert!(text.contains(name), "{name}");
         }
+    }
+
+    /// A residual beyond the axis is an arrowhead at its edge, not a point within it.
+    #[test]
+    fn residuals_beyond_the_axis_are_not_drawn_at_its_end() {
+        let mut drawn = figure();
+        drawn.measurements.truncate(40);
+        let off = |drawn: &ChannelFigure| {
+            let canvas = super::draw(drawn).unwrap();
+            canvas.text_boxes().find_map(|(text, _)| text.strip_prefix("off an axis (").map(str::to_owned))
+        };
+        drawn.measurements.iter_mut().for_each(|m| (m.residual, m.flux) = (1.0, drawn.channels[3].flux));
+        assert_eq!(off(&drawn), None);
+        drawn.measurements[7].residual = -40.0;
+        drawn.measurements[8].residual = 7.0;
+        assert_eq!(off(&drawn).as_deref(), Some("2)"));
     }
 
     /// Texts lie apart in every size, and color-blind readers tell the kinds apart.

@@ -3,8 +3,8 @@
 //! The tables hold every fifth of the 256 colors that matplotlib publishes for a map, joined by
 //! straight lines; no color differs by more than 4 of 255 from matplotlib's. viridis, plasma,
 //! inferno and magma are by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C.
-//! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0).
-//! rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
+//! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0). RdBu
+//! has the eleven colors of C. Brewer (ColorBrewer, Apache-2.0). rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
 //! polynomial or spline versions, which differ visibly for turbo and rainbow.
 
 use std::f64::consts::PI;
@@ -35,6 +35,8 @@ pub enum Colormap {
     Rainbow,
     /// Black to white.
     Gray,
+    /// Red over white to blue, with white at zero: for values of both signs.
+    RdBu,
     /// [`Self::Viridis`], high values as its low ones.
     ViridisReversed,
     /// [`Self::Plasma`], high values as its low ones.
@@ -51,6 +53,8 @@ pub enum Colormap {
     RainbowReversed,
     /// [`Self::Gray`], high values as its low ones.
     GrayReversed,
+    /// [`Self::RdBu`], blue below zero and red above.
+    RdBuReversed,
 }
 
 named!(
@@ -64,6 +68,7 @@ named!(
     Turbo = "turbo",
     Rainbow = "rainbow",
     Gray = "gray",
+    RdBu = "RdBu",
     ViridisReversed = "viridis_r",
     PlasmaReversed = "plasma_r",
     InfernoReversed = "inferno_r",
@@ -72,6 +77,7 @@ named!(
     TurboReversed = "turbo_r",
     RainbowReversed = "rainbow_r",
     GrayReversed = "gray_r",
+    RdBuReversed = "RdBu_r",
 );
 
 impl Colormap {
@@ -88,6 +94,7 @@ impl Colormap {
             Self::Turbo => between(&TURBO, t),
             Self::Rainbow => [(2.0 * t - 0.5).abs(), sin(PI * t), cos(PI / 2.0 * t)].map(to_byte),
             Self::Gray => [to_byte(t); 3],
+            Self::RdBu => between(&RDBU, t),
             Self::ViridisReversed => Self::Viridis.color(1.0 - t),
             Self::PlasmaReversed => Self::Plasma.color(1.0 - t),
             Self::InfernoReversed => Self::Inferno.color(1.0 - t),
@@ -96,7 +103,13 @@ impl Colormap {
             Self::TurboReversed => Self::Turbo.color(1.0 - t),
             Self::RainbowReversed => Self::Rainbow.color(1.0 - t),
             Self::GrayReversed => Self::Gray.color(1.0 - t),
+            Self::RdBuReversed => Self::RdBu.color(1.0 - t),
         }
+    }
+
+    /// Whether its middle stands for zero, and its two halves for the signs.
+    pub fn is_diverging(self) -> bool {
+        matches!(self, Self::RdBu | Self::RdBuReversed)
     }
 }
 
@@ -144,19 +157,23 @@ pub(crate) fn to_byte(part: f64) -> u8 {
 }
 
 /// Interpolates linearly in a table of `0xRRGGBB`; `t` lies in [0, 1].
-fn between(table: &[u32; POINTS], t: f64) -> Rgb {
-    let at = t * (POINTS - 1) as f64;
+fn between<const N: usize>(table: &[u32; N], t: f64) -> Rgb {
+    let at = t * (N - 1) as f64;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "in [0, POINTS - 1] since t lies in [0, 1]"
+        reason = "in [0, N - 1] since t lies in [0, 1]"
     )]
-    let low = (at as usize).min(POINTS - 2);
+    let low = (at as usize).min(N - 2);
     let part = at - low as f64;
     let (a, b) = (table[low].to_be_bytes(), table[low + 1].to_be_bytes());
     [1, 2, 3].map(|k| to_byte((f64::from(a[k]) * (1.0 - part) + f64::from(b[k]) * part) / 255.0))
 }
 
+const RDBU: [u32; 11] = [
+    0x67001f, 0xb2182b, 0xd6604d, 0xf4a582, 0xfddbc7, 0xf7f7f7, 0xd1e5f0, 0x92c5de, 0x4393c3, 0x2166ac,
+    0x053061,
+];
 /// Number of colors in a table: every fifth of 256, both ends included.
 const POINTS: usize = 52;
 
@@ -217,7 +234,7 @@ mod tests {
 
     /// Entries 0, 64, 128, 191 and 255 of matplotlib 3.11.2's maps:
     /// `(255 * matplotlib.colormaps[name](k)).round()`.
-    const MATPLOTLIB: [(&str, [u32; 5]); 8] = [
+    const MATPLOTLIB: [(&str, [u32; 5]); 9] = [
         ("viridis", [0x440154, 0x3b528b, 0x21918c, 0x5cc863, 0xfde725]),
         ("plasma", [0x0d0887, 0x7e03a8, 0xcc4778, 0xf89441, 0xf0f921]),
         ("inferno", [0x000004, 0x57106e, 0xbc3754, 0xf98c0a, 0xfcffa4]),
@@ -226,6 +243,7 @@ mod tests {
         ("turbo", [0x30123b, 0x28bceb, 0xa4fc3c, 0xfb8122, 0x7a0403]),
         ("rainbow", [0x8000ff, 0x00b5eb, 0x80ffb4, 0xfeb562, 0xff0000]),
         ("gray", [0x000000, 0x404040, 0x808080, 0xbfbfbf, 0xffffff]),
+        ("RdBu", [0x67001f, 0xe58368, 0xf6f7f7, 0x6bacd1, 0x053061]),
     ];
 
     #[test]

@@ -8,9 +8,10 @@ use crate::canvas::Canvas;
 use crate::colormap::{Rgb, to_byte};
 use crate::encode::encode;
 use crate::frame::Style;
-use crate::image_figure::{ImageFigure, NO_DATA, no_data};
+use crate::image_figure::{ImageFigure, no_data};
 use crate::plane::shape_of;
 use crate::resample::resample;
+use crate::value_scale::NO_DATA;
 use crate::{
     DisplayLimits, FigureFormat, Marker, PixelToSky, PlotError, Size, SkyFormat, SkyOverlay, Stretch,
 };

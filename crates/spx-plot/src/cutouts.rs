@@ -8,10 +8,11 @@ use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::font::{CAP_HEIGHT, DEPTH};
 use crate::frame::{self, Style};
-use crate::image_figure::{NO_DATA, draw_legend, no_data};
+use crate::image_figure::{draw_legend, no_data};
 use crate::markers::{self, Marker};
-use crate::plane::{color, shape_of};
+use crate::plane::shape_of;
 use crate::resample::resample;
+use crate::value_scale::{NO_DATA, ValueScale};
 use crate::{Colormap, DisplayLimits, FigureFormat, PlotError, Size, Stretch};
 
 /// What a measurement made of a pixel.
@@ -199,9 +200,13 @@ fn draw_cutout(
         let y = top + (k as f64 + 1.0) * text_height(style) - 0.35 * style.gap;
         canvas.label(text, [left, y], Anchor::Start, em);
     }
-    let limits = DisplayLimits::default().of_all([cutout.data, cutout.model])?;
+    let scale = ValueScale {
+        map: Colormap::default(),
+        stretch: Stretch::default(),
+        limits: DisplayLimits::default().of_all([cutout.data, cutout.model])?,
+    };
     let color_of = |k: usize, value: f32| match k {
-        0 | 1 => color(Colormap::default(), Stretch::default(), limits, value),
+        0 | 1 => scale.color(value),
         2 => residual_color(f64::from(value)),
         _ => mark_color(value),
     };

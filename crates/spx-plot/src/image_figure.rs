@@ -1,17 +1,52 @@
 //! The layout that figures of images share: title, legend, image with axes and markers, color bar.
 
-use crate::axes::{NumberAxis, Tick, linear, stretched};
+use crate::axes::{NumberAxis, Tick, linear};
 use crate::canvas::{Anchor, Canvas, CanvasShape, Raster, Rect};
-use crate::colormap::{Colormap, Rgb};
+use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
 use crate::markers::{self, Marker};
 use crate::overlay::{self, LabelPlace, SkyOverlay};
 use crate::sky_axes::{Room, SkyTicks};
-use crate::{PixelToSky, PlotError, SkyFormat, Stretch};
+use crate::value_scale::ValueScale;
+use crate::{PixelToSky, PlotError, SkyFormat};
 
-/// Color of pixels without data.
-pub(crate) const NO_DATA: Rgb = [0xc8; 3];
+/// How pixels of an image of (nx, ny) pixels are drawn: square, or where the field is so long that
+/// it would be a line, wider or higher than that by a whole factor.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PixelShape {
+    /// Width and height of a pixel, the smaller 1.
+    pub(crate) sides: [f64; 2],
+}
+
+/// A field this many times longer than wide has square pixels.
+const LONGEST: f64 = 10.0;
+
+impl PixelShape {
+    pub(crate) fn of((nx, ny): (usize, usize)) -> Self {
+        let aspect = nx as f64 / ny as f64;
+        let factor = |aspect: f64| (aspect / LONGEST).ceil().max(1.0);
+        Self { sides: [factor(1.0 / aspect), factor(aspect)] }
+    }
+
+    /// Width and height of an image, in the smaller sides of its pixels.
+    pub(crate) fn image(self, (nx, ny): (usize, usize)) -> [f64; 2] {
+        [nx as f64 * self.sides[0], ny as f64 * self.sides[1]]
+    }
+
+    /// A title that says so where pixels are not square.
+    pub(crate) fn title(self, title: &str) -> String {
+        let [width, height] = self.sides;
+        let note = if height > 1.0 {
+            format!("pixels drawn {height} times as high as wide")
+        } else if width > 1.0 {
+            format!("pixels drawn {width} times as wide as high")
+        } else {
+            return title.to_owned();
+        };
+        if title.is_empty() { note } else { format!("{title}; {note}") }
+    }
+}
 
 /// An image with what surrounds it.
 pub(crate) struct ImageFigure<'a> {
@@ -29,10 +64,8 @@ pub(crate) struct ImageFigure<'a> {
 
 /// A color bar.
 pub(crate) struct ColorBarSettings<'a> {
-    pub(crate) map: Colormap,
-    /// The values of its ends; `None` for a bar without numbers.
-    pub(crate) limits: Option<(f64, f64)>,
-    pub(crate) stretch: Stretch,
+    /// Without limits the bar has no numbers.
+    pub(crate) scale: ValueScale,
     pub(crate) name: &'a str,
 }
 
@@ -40,9 +73,7 @@ impl ColorBarSettings<'_> {
     /// Its numbers, for a bar of this height.
     pub(crate) fn numbers(&self, height: f64, style: &Style) -> NumberAxis {
         // They stand at least two lines apart.
-        let gap = 2.2 * style.small / height;
-        let numbers = |(low, high)| stretched(low, high, self.stretch, gap);
-        self.limits.map_or_else(NumberAxis::default, numbers)
+        self.scale.numbers(2.2 * style.small / height)
     }
 }
 
@@ -52,7 +83,7 @@ pub(crate) struct Sides {
     pub(crate) left: Vec<Tick>,
     top: Vec<Tick>,
     right: Vec<Tick>,
-    pub(crate) names: [&'static str; 2],
+    pub(crate) names: [String; 2],
     /// Distances of the labeled ticks in right ascension and declination \[deg\]; `None` for
     /// pixels.
     pub(crate) steps: Option<[f64; 2]>,
@@ -76,16 +107,16 @@ impl Sides {
                 line: style.small,
                 label_width: &width,
             };
-            let SkyTicks { horizontal, bottom, left, top, right, steps } =
+            let SkyTicks { horizontal, bottom, left, top, right, steps, offset } =
                 SkyTicks::new(sky, shape, sky_format, &room);
-            let names = [horizontal.title(), horizontal.other().title()];
+            let names = [horizontal.title(&offset), horizontal.other().title("")];
             return Self { bottom, left, top, right, names, steps: Some(steps) };
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before")]
         let most = |length: f64, label: f64| (length / label).clamp(1.0, 6.0) as usize;
         let bottom = pixel_ticks(shape.0, most(inside.width(), 1.6 * width("00000")));
         let left = pixel_ticks(shape.1, most(inside.height(), 2.5 * style.small));
-        let names = ["x (px)", "y (px)"];
+        let names = ["x (px)", "y (px)"].map(str::to_owned);
         Self { top: bottom.clone(), right: left.clone(), bottom, left, names, steps: None }
     }
 
@@ -140,7 +171,7 @@ impl ImageFigure<'_> {
         self.draw_head(canvas, inside, &axes, style);
         if let Some(bar) = &self.bar {
             let place = frame::bar_place(inside, style);
-            frame::color_bar(canvas, place, |t| bar.map.color(t), &axes.bar, bar.name, style);
+            frame::color_bar(canvas, place, |t| bar.scale.bar_color(t), &axes.bar, bar.name, style);
         }
         Ok(inside)
     }
@@ -164,7 +195,7 @@ impl ImageFigure<'_> {
             None => style.margin.max(0.6 * frame::widest(canvas, &axes.sides.bottom, style.small)),
         };
         let (above, below) = (self.room_above(axes, style), frame::room_below(style));
-        let (nx, ny) = (self.shape.0 as f64, self.shape.1 as f64);
+        let [nx, ny] = PixelShape::of(self.shape).image(self.shape);
         let scale =
             whole_if_near(((bounds.width() - left - right) / nx).min((bounds.height() - above - below) / ny));
         let (width, height) = ((nx * scale).floor().max(1.0), (ny * scale).floor().max(1.0));
@@ -174,13 +205,17 @@ impl ImageFigure<'_> {
         Rect { left: x, top: y, right: x + width, bottom: y + height }
     }
 
+    fn title(&self) -> String {
+        PixelShape::of(self.shape).title(self.title)
+    }
+
     fn legend_height(&self, style: &Style) -> f64 {
         let shown = self.legend.iter().any(|(name, _)| !name.is_empty());
         if shown { CAP_HEIGHT * style.small + style.gap } else { 0.0 }
     }
 
     fn room_above(&self, axes: &Axes, style: &Style) -> f64 {
-        let title = if self.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+        let title = if self.title().is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
         style.margin + style.line + title + self.legend_height(style) + frame::factor_height(&axes.bar, style)
     }
 
@@ -191,7 +226,7 @@ impl ImageFigure<'_> {
             draw_legend(canvas, inside, bottom - style.gap, &self.legend, style);
         }
         let line = bottom - self.legend_height(style) - 1.2 * style.gap;
-        frame::title(canvas, inside, line, self.title, style);
+        frame::title(canvas, inside, line, &self.title(), style);
     }
 }
 
@@ -216,9 +251,9 @@ fn draw_axes(canvas: &mut Canvas, inside: Rect, sides: &Sides, style: &Style) {
     sides.draw_ticks(canvas, inside, style);
     frame::labels(canvas, inside, Side::Bottom, &sides.bottom, style);
     frame::labels(canvas, inside, Side::Left, &sides.left, style);
-    frame::name_below(canvas, inside, sides.names[0], style);
+    frame::name_below(canvas, inside, &sides.names[0], style);
     let widest = frame::widest(canvas, &sides.left, style.small);
-    frame::name_beside(canvas, inside, Side::Left, sides.names[1], widest, style);
+    frame::name_beside(canvas, inside, Side::Left, &sides.names[1], widest, style);
 }
 
 /// Draws what is asked for over an image whose place on the sky is known; returns the places that

@@ -1,16 +1,18 @@
 //! Names of points and curves inside a frame.
 
+use std::borrow::Cow;
+
 use crate::canvas::{Anchor, Canvas, CanvasShape, Rect};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
+use crate::significance::Significance;
 
 /// How a point is drawn: with its color it tells more spectra apart than there are colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct PointMark {
     shape: PointShape,
-    /// With the ground inside, as a faint point.
-    is_open: bool,
+    significance: Significance,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,26 +23,37 @@ enum PointShape {
 }
 
 impl PointMark {
-    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, is_open: false };
+    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, significance: Significance::Detected };
 
     /// The mark of a spectrum of which `rounds` times all colors stand before it.
     pub(crate) fn of_round(rounds: usize) -> Self {
         let shape = [PointShape::Disc, PointShape::Square, PointShape::Dash][rounds % 3];
-        Self { shape, is_open: false }
+        Self { shape, ..Self::DISC }
     }
 
-    /// The same, open.
-    pub(crate) fn opened(self) -> Self {
-        Self { is_open: true, ..self }
+    /// The same of another significance.
+    pub(crate) fn of(self, significance: Significance) -> Self {
+        Self { significance, ..self }
     }
 
     /// Draws it around a place.
     pub(crate) fn draw(self, canvas: &mut Canvas, at: [f64; 2], radius: f64, color: Rgb) {
-        self.shape.fill(canvas, at, radius, 0.0, color);
-        if self.is_open {
-            self.shape.fill(canvas, at, radius, 0.4 * radius, GROUND);
+        match self.significance {
+            Significance::Detected => self.shape.fill(canvas, at, radius, 0.0, color),
+            Significance::Faint => {
+                self.shape.fill(canvas, at, radius, 0.0, color);
+                self.shape.fill(canvas, at, radius, 0.4 * radius, GROUND);
+            }
+            Significance::FarNegative => diamond(canvas, at, 1.3 * radius, 0.4 * radius, color),
+            Significance::WithoutError => self.shape.fill(canvas, at, 0.6 * radius, 0.0, color),
         }
     }
+}
+
+/// The outline of a diamond.
+pub(crate) fn diamond(canvas: &mut Canvas, [x, y]: [f64; 2], half: f64, width: f64, color: Rgb) {
+    let corners = [[x - half, y], [x, y - half], [x + half, y], [x, y + half], [x - half, y]];
+    canvas.shapes.push(CanvasShape::Line(corners.to_vec(), width, color));
 }
 
 impl PointShape {
@@ -58,7 +71,7 @@ impl PointShape {
 
 /// One line of a legend.
 pub(crate) struct LegendEntry<'a> {
-    pub(crate) name: &'a str,
+    pub(crate) name: Cow<'a, str>,
     pub(crate) color: Rgb,
     /// `None` for a line.
     pub(crate) mark: Option<PointMark>,
@@ -89,8 +102,8 @@ impl<'a> Legend<'a> {
         let entries = &entries[..entries.len().min(most)];
         let room = 0.4 * inside.width();
         // All names are as large as the smallest, which is cut rather than tiny.
-        let em = entries.iter().map(|e| canvas.fit(e.name, style.small, room).1).fold(style.small, f64::min);
-        let names: Vec<String> = entries.iter().map(|e| canvas.cut(e.name, em, room)).collect();
+        let em = entries.iter().map(|e| canvas.fit(&e.name, style.small, room).1).fold(style.small, f64::min);
+        let names: Vec<String> = entries.iter().map(|e| canvas.cut(&e.name, em, room)).collect();
         let widest = names.iter().map(|name| canvas.text_width(name, em)).fold(0.0, f64::max);
         let width = (2.0 * pad + SAMPLE * style.gap + 0.8 * style.gap + widest).round();
         let height = (2.0 * pad + CAP_HEIGHT * style.small + row * (entries.len().max(1) - 1) as f64).round();

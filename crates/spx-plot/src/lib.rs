@@ -73,10 +73,12 @@ mod pdf;
 mod plane;
 mod resample;
 mod scale;
+mod significance;
 mod sky_axes;
 mod spectrum;
 #[cfg(test)]
 mod testing;
+mod value_scale;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -38,39 +38,39 @@ pub(crate) fn draw(
     mut taken: Vec<Rect>,
     style: &Style,
 ) {
-    let scale = inside.width() / shape.0 as f64;
-    let circles: Vec<(&Marker, [f64; 2], f64)> = markers
+    let scale = [inside.width() / shape.0 as f64, inside.height() / shape.1 as f64];
+    let circles: Vec<(&Marker, [f64; 2], [f64; 2])> = markers
         .iter()
         .map(|marker| {
-            let x = inside.left + (marker.x + 0.5) * scale;
-            let y = inside.bottom - (marker.y + 0.5) * inside.height() / shape.1 as f64;
-            let radius = marker.radius.map_or(style.major, |r| r * scale);
-            (marker, [x, y], radius)
+            let x = inside.left + (marker.x + 0.5) * scale[0];
+            let y = inside.bottom - (marker.y + 0.5) * scale[1];
+            let radii = marker.radius.map_or([style.major; 2], |r| scale.map(|side| r * side));
+            (marker, [x, y], radii)
         })
-        .filter(|&(_, [x, y], radius)| {
-            radius > 0.0 && inside.holds(Rect { left: x, right: x, top: y, bottom: y })
+        .filter(|&(_, [x, y], radii)| {
+            radii[0] > 0.0 && inside.holds(Rect { left: x, right: x, top: y, bottom: y })
         })
         .collect();
-    for &(_, center, radius) in &circles {
-        circle(canvas, inside, center, radius, style);
+    for &(_, center, radii) in &circles {
+        circle(canvas, inside, center, radii, style);
     }
-    taken.extend(circles.iter().map(|&(_, center, radius)| square(center, radius)));
-    for &(marker, center, radius) in &circles {
-        name(canvas, inside, &marker.label, center, radius, &mut taken, style);
+    taken.extend(circles.iter().map(|&(_, center, radii)| around(center, radii)));
+    for &(marker, center, radii) in &circles {
+        name(canvas, inside, &marker.label, center, radii, &mut taken, style);
     }
 }
 
-/// The square around a circle.
-fn square([x, y]: [f64; 2], radius: f64) -> Rect {
-    Rect { left: x - radius, right: x + radius, top: y - radius, bottom: y + radius }
+/// The rectangle around a circle.
+fn around([x, y]: [f64; 2], [across, up]: [f64; 2]) -> Rect {
+    Rect { left: x - across, right: x + across, top: y - up, bottom: y + up }
 }
 
-/// A circle to be seen on any color; cut off at the frame.
-fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], radius: f64, style: &Style) {
+/// A circle to be seen on any color, an ellipse where pixels are not square; cut off at the frame.
+fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], [across, up]: [f64; 2], style: &Style) {
     let points: Vec<[f64; 2]> = (0..=CORNERS)
         .map(|k| {
             let (sin, cos) = sin_cos(f64::from(k % CORNERS) / f64::from(CORNERS) * TAU);
-            [x + radius * cos, y + radius * sin]
+            [x + across * cos, y + up * sin]
         })
         .collect();
     outlined_line(canvas, &clip::line(&points, inside), 0.18 * style.major);
@@ -89,24 +89,24 @@ fn name(
     inside: Rect,
     label: &str,
     [x, y]: [f64; 2],
-    radius: f64,
+    [across, up]: [f64; 2],
     taken: &mut Vec<Rect>,
     style: &Style,
 ) {
     let em = 0.9 * style.small;
     let gap = 0.35 * em;
-    let (above, below) = (y - radius - gap - DEPTH * em, y + radius + gap + CAP_HEIGHT * em);
+    let (above, below) = (y - up - gap - DEPTH * em, y + up + gap + CAP_HEIGHT * em);
     let middle = y + CAP_HEIGHT / 2.0 * em;
-    let near = radius * 0.75 + gap;
+    let near = across * 0.75 + gap;
     let places = [
-        ([x + radius + gap, middle], Anchor::Start),
-        ([x - radius - gap, middle], Anchor::End),
+        ([x + across + gap, middle], Anchor::Start),
+        ([x - across - gap, middle], Anchor::End),
         ([x, above], Anchor::Middle),
         ([x, below], Anchor::Middle),
-        ([x + near, above + radius * 0.25], Anchor::Start),
-        ([x + near, below - radius * 0.25], Anchor::Start),
-        ([x - near, above + radius * 0.25], Anchor::End),
-        ([x - near, below - radius * 0.25], Anchor::End),
+        ([x + near, above + up * 0.25], Anchor::Start),
+        ([x + near, below - up * 0.25], Anchor::Start),
+        ([x - near, above + up * 0.25], Anchor::End),
+        ([x - near, below - up * 0.25], Anchor::End),
     ];
     for (at, anchor) in places {
         let text = Text { text: label.to_owned(), at, anchor, em, color: LIGHT, upward: false };

@@ -7,11 +7,12 @@ use crate::canvas::{Anchor, Canvas, Raster, Rect, Text};
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
-use crate::image_figure::{ColorBarSettings, Sides, draw_overlay, no_data};
+use crate::image_figure::{ColorBarSettings, PixelShape, Sides, draw_overlay, no_data};
 use crate::markers::{self, LIGHT, Marker, outlined};
 use crate::overlay::SkyOverlay;
-use crate::plane::{color, shape_of};
+use crate::plane::shape_of;
 use crate::resample::resample;
+use crate::value_scale::ValueScale;
 use crate::{Colormap, DisplayLimits, FigureFormat, PixelToSky, PlotError, Size, SkyFormat, Stretch};
 
 /// One image of a montage.
@@ -84,9 +85,12 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     let mut canvas = Canvas::new(figure.size)?;
     let style = Style::new(figure.size);
     let shape = common_shape(&figure.planes)?;
-    let limits = figure.limits.of_all(figure.planes.iter().map(|p| p.plane))?;
-    let bar =
-        ColorBarSettings { map: figure.colormap, limits, stretch: figure.stretch, name: &figure.value_label };
+    let scale = ValueScale {
+        map: figure.colormap,
+        stretch: figure.stretch,
+        limits: figure.limits.of_all(figure.planes.iter().map(|p| p.plane))?,
+    };
+    let bar = ColorBarSettings { scale, name: &figure.value_label };
     // Labels take room from the images, whose size decides on the labels; a second round settles
     // both.
     let bounds = canvas.bounds();
@@ -99,7 +103,7 @@ fn draw(figure: &MontageFigure<'_>) -> Result<Canvas, PlotError> {
     keep_within(&mut sides.left, style.small / layout.size[1]);
 
     for (k, plane) in figure.planes.iter().enumerate() {
-        layout.draw_panel(&mut canvas, figure, (k, plane), limits, &sides, &style);
+        layout.draw_panel(&mut canvas, figure, (k, plane), scale, &sides, &style);
     }
     layout.draw_lower_labels(&mut canvas, &sides.bottom, &style);
     layout.draw_surroundings(&mut canvas, figure, &bar, &numbers, &sides, &style);
@@ -153,17 +157,19 @@ impl MontageLayout {
         let left = frame::room_beside(style, frame::widest(canvas, &sides.left, style.small)).round();
         let bar = frame::bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right;
         let right = bar + frame::room_beside(style, frame::widest(canvas, &numbers.ticks, style.small));
-        let title = if figure.title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
+        let title = PixelShape::of(shape).title(&figure.title);
+        let title = if title.is_empty() { 0.0 } else { CAP_HEIGHT * style.large + 1.2 * style.gap };
         let above = style.margin + style.line + title + frame::factor_height(numbers, style);
         let room = [bounds.width() - left - right, bounds.height() - above - frame::room_below(style)];
         let (count, gap) = (figure.planes.len(), (0.5 * style.gap).round());
+        let image = PixelShape::of(shape).image(shape);
         let scale = |columns: usize| {
             let rows = count.div_ceil(columns);
             let free = |room: f64, n: usize| (room - (n - 1) as f64 * gap) / n as f64;
-            (free(room[0], columns) / shape.0 as f64).min(free(room[1], rows) / shape.1 as f64)
+            (free(room[0], columns) / image[0]).min(free(room[1], rows) / image[1])
         };
         let columns = (1..=count).max_by(|&a, &b| scale(a).total_cmp(&scale(b))).unwrap_or(1);
-        let size = [shape.0, shape.1].map(|side| (scale(columns) * side as f64).floor().max(1.0));
+        let size = image.map(|side| (scale(columns) * side).floor().max(1.0));
         let rows = count.div_ceil(columns);
         let used = [(columns, size[0]), (rows, size[1])].map(|(n, side)| n as f64 * (side + gap) - gap);
         let left = left + ((room[0] - used[0]) / 2.0).max(0.0).round();
@@ -189,7 +195,7 @@ impl MontageLayout {
         canvas: &mut Canvas,
         figure: &MontageFigure<'_>,
         (k, plane): (usize, &MontagePlane<'_>),
-        limits: Option<(f64, f64)>,
+        scale: ValueScale,
         sides: &Sides,
         style: &Style,
     ) {
@@ -201,7 +207,7 @@ impl MontageLayout {
         )]
         let [left, top, width, height] =
             [inside.left, inside.top, inside.width(), inside.height()].map(|v| v as u32);
-        let color = |value| color(figure.colormap, figure.stretch, limits, value);
+        let color = |value| scale.color(value);
         let values = resample(plane.plane, width, height);
         let empty = !values.iter().any(|v| v.is_finite());
         canvas.rasters.push(Raster { left, top, width, pixels: values.into_iter().map(color).collect() });
@@ -277,15 +283,16 @@ impl MontageLayout {
         style: &Style,
     ) {
         let whole = self.whole();
-        frame::name_below(canvas, whole, sides.names[0], style);
+        frame::name_below(canvas, whole, &sides.names[0], style);
         let widest = frame::widest(canvas, &sides.left, style.small);
-        frame::name_beside(canvas, whole, Side::Left, sides.names[1], widest, style);
+        frame::name_beside(canvas, whole, Side::Left, &sides.names[1], widest, style);
         let line = whole.top - style.line - frame::factor_height(numbers, style) - 1.2 * style.gap;
-        frame::title(canvas, whole, line, &figure.title, style);
+        let title = PixelShape::of(self.shape).title(&figure.title);
+        frame::title(canvas, whole, line, &title, style);
         frame::color_bar(
             canvas,
             frame::bar_place(whole, style),
-            |t| bar.map.color(t),
+            |t| bar.scale.bar_color(t),
             numbers,
             bar.name,
             style,

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::PlotError;
+use crate::image_figure::PixelShape;
 
 /// File format of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -42,7 +43,9 @@ impl Size {
         // What axes, title and color bar take of 1000 x 900 px.
         const BESIDE: f64 = 260.0;
         const ABOVE_AND_BELOW: f64 = 140.0;
-        let aspect = ny.max(1) as f64 / nx.max(1) as f64;
+        let shape = (nx.max(1), ny.max(1));
+        let [width, height] = PixelShape::of(shape).image(shape);
+        let aspect = height / width;
         let height = (1000.0 - BESIDE) * aspect + ABOVE_AND_BELOW;
         if height <= 1000.0 {
             return Self { width: 1000, height: height.clamp(360.0, 1000.0).round() as u32 };

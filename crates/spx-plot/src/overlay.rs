@@ -8,6 +8,7 @@ use crate::canvas::{Anchor, Canvas, CanvasShape, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
+use crate::image_figure::PixelShape;
 use crate::markers::{LIGHT, outlined, outlined_line};
 use crate::sky_axes::MOST_IN_A_STEP;
 use spx_core::elementary::{cos, hypot};
@@ -134,7 +135,7 @@ fn crossings(corners: &[([f64; 2], [f64; 2]); 4], axis: usize, step: f64) -> Vec
 
 /// How the sky lies in the middle of an image.
 struct Local {
-    /// Directions towards north and east, x right and y up, of length 1.
+    /// Directions towards north and east in the picture, x right and y up, of length 1.
     north: [f64; 2],
     east: [f64; 2],
     /// Side of a pixel \[deg\].
@@ -152,7 +153,9 @@ impl Local {
         };
         let ([east_x, north_x], [east_y, north_y]) = (along(0.5, 0.0), along(0.0, 0.5));
         let determinant = east_x * north_y - east_y * north_x;
+        let [wide, high] = PixelShape::of(place.shape).sides;
         let unit = |x: f64, y: f64| {
+            let (x, y) = (x * wide, y * high);
             let length = hypot(x, y) * determinant.signum();
             [x / length, y / length]
         };

@@ -3,15 +3,12 @@
 use ndarray::ArrayView2;
 
 use crate::canvas::Canvas;
-use crate::colormap::Rgb;
 use crate::encode::encode;
 use crate::frame::Style;
-use crate::image_figure::{ColorBarSettings, ImageFigure, NO_DATA, no_data};
+use crate::image_figure::{ColorBarSettings, ImageFigure, no_data};
 use crate::resample::resample;
+use crate::value_scale::ValueScale;
 use crate::{Colormap, DisplayLimits, FigureFormat, Marker, PlotError, Size, SkyFormat, SkyOverlay, Stretch};
-
-/// Color of pixels without data where the color map itself is grey: a pale blue.
-const NO_DATA_BESIDE_GRAY: Rgb = [0xbd, 0xd0, 0xea];
 
 /// From a pixel (x, y), 0-based with integers at pixel centers, to `[ra, dec]` in degrees; NaN
 /// where there is no such position.
@@ -36,7 +33,8 @@ pub struct PlaneFigure<'a> {
     pub title: String,
     /// Label of the color bar, with the unit, e.g. `Surface brightness (MJy/sr)`.
     pub value_label: String,
-    /// Colors; viridis by default.
+    /// Colors; viridis by default. Those of a [diverging](Colormap::is_diverging) map run from zero
+    /// to both sides.
     pub colormap: Colormap,
     /// From values to colors; asinh by default.
     pub stretch: Stretch,
@@ -79,7 +77,8 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
     let mut canvas = Canvas::new(figure.size)?;
     let style = Style::new(figure.size);
     let shape = shape_of(figure.plane)?;
-    let limits = figure.limits.of(figure.plane)?;
+    let scale =
+        ValueScale { map: figure.colormap, stretch: figure.stretch, limits: figure.limits.of(figure.plane)? };
     let image = ImageFigure {
         shape,
         sky: figure.sky,
@@ -87,20 +86,14 @@ fn draw(figure: &PlaneFigure<'_>) -> Result<Canvas, PlotError> {
         overlay: figure.overlay,
         title: &figure.title,
         legend: Vec::new(),
-        bar: Some(ColorBarSettings {
-            map: figure.colormap,
-            limits,
-            stretch: figure.stretch,
-            name: &figure.value_label,
-        }),
+        bar: Some(ColorBarSettings { scale, name: &figure.value_label }),
         markers: &figure.markers,
     };
     let inside = image.draw(&mut canvas, &style, |width, height| {
         let values = resample(figure.plane, width, height);
-        let color = |value| color(figure.colormap, figure.stretch, limits, value);
-        values.into_iter().map(color).collect()
+        values.into_iter().map(|value| scale.color(value)).collect()
     })?;
-    if limits.is_none() {
+    if scale.limits.is_none() {
         no_data(&mut canvas, inside, &style);
     }
     Ok(canvas)
@@ -113,16 +106,6 @@ pub(crate) fn shape_of(plane: ArrayView2<'_, f32>) -> Result<(usize, usize), Plo
         return Err(PlotError::NoPixels { width, height });
     }
     Ok((width, height))
-}
-
-/// The color of a value.
-pub(crate) fn color(map: Colormap, stretch: Stretch, limits: Option<(f64, f64)>, value: f32) -> Rgb {
-    let value = f64::from(value);
-    match limits {
-        Some((low, high)) if value.is_finite() => map.color(stretch.apply((value - low) / (high - low))),
-        _ if matches!(map, Colormap::Gray | Colormap::GrayReversed) => NO_DATA_BESIDE_GRAY,
-        _ => NO_DATA,
-    }
 }
 
 #[cfg(test)]

@@ -67,6 +67,15 @@ pub enum DisplayLimits {
         /// Least distance of the upper limit from the median, in widths of the noise.
         sigmas: f64,
     },
+    /// Zero in the middle and both signs alike: the upper limit is a percentile of the absolute
+    /// values, but at least `sigmas` widths of the noise, and the lower one its negative. For
+    /// differences, such as maps of lines over their continuum.
+    AroundZero {
+        /// Percentile of the absolute values.
+        high: f64,
+        /// Least distance of the limits from zero, in widths of the noise.
+        sigmas: f64,
+    },
 }
 
 impl DisplayLimits {
@@ -77,6 +86,10 @@ impl DisplayLimits {
     pub const PLANE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.5, sigmas: 15.0 };
     /// The rule for the channels of a composite, in which bright sources need more room.
     pub const COMPOSITE: Self = Self::AboveNoise { below: Self::BELOW_SKY, high: 99.7, sigmas: 25.0 };
+    /// The rule for maps of both signs, such as those of lines, in colors that diverge from zero.
+    pub const SIGNED: Self = Self::AroundZero { high: 99.5, sigmas: 15.0 };
+    /// The rule for such maps in other colors: noise is not cut off where it is negative.
+    pub const LINE: Self = Self::AboveNoise { below: 5.0, high: 99.5, sigmas: 15.0 };
     /// The least upper limit of the logarithmic stretch, in widths of the noise above the median:
     /// the sky then lies at a fifth of the color map, where with 15 it would be at two thirds.
     pub const LOG_SIGMAS: f64 = 500.0;
@@ -89,6 +102,9 @@ impl DisplayLimits {
             (Self::AboveNoise { below, high, sigmas }, Stretch::Log) => {
                 Self::AboveNoise { below, high, sigmas: sigmas.max(Self::LOG_SIGMAS) }
             }
+            (Self::AroundZero { high, sigmas }, Stretch::Log) => {
+                Self::AroundZero { high, sigmas: sigmas.max(Self::LOG_SIGMAS) }
+            }
             _ => self,
         }
     }
@@ -99,6 +115,15 @@ impl Default for DisplayLimits {
     fn default() -> Self {
         Self::PLANE
     }
+}
+
+fn check_sigmas<const N: usize>(parameters: [(&'static str, f64); N]) -> Result<(), PlotError> {
+    for (what, value) in parameters {
+        if !(value > 0.0 && value <= MOST_SIGMAS) {
+            return Err(PlotError::Parameter { what, most: MOST_SIGMAS, value });
+        }
+    }
+    Ok(())
 }
 
 /// Normal noise lies with this probability \[percent\] below minus one standard deviation.
@@ -146,11 +171,7 @@ impl DisplayLimits {
             }
             Self::AboveNoise { below, high, sigmas } => {
                 check_percentiles(0.0, high)?;
-                for (what, value) in [("sigmas", sigmas), ("below", below)] {
-                    if !(value > 0.0 && value <= MOST_SIGMAS) {
-                        return Err(PlotError::Parameter { what, most: MOST_SIGMAS, value });
-                    }
-                }
+                check_sigmas([("sigmas", sigmas), ("below", below)])?;
                 let mut values = finite();
                 let ends = percentiles(&mut values, 100.0 - high, high, f32::total_cmp);
                 let noise = percentiles(&mut values, ONE_SIGMA_BELOW, 50.0, f32::total_cmp);
@@ -160,6 +181,20 @@ impl DisplayLimits {
                     (low, high.max(median + sigmas * noise))
                 };
                 Ok(ends.zip(noise).map(limits).map(apart))
+            }
+            Self::AroundZero { high, sigmas } => {
+                check_percentiles(0.0, high)?;
+                check_sigmas([("sigmas", sigmas)])?;
+                let mut values = finite();
+                let noise = percentiles(&mut values, ONE_SIGMA_BELOW, 50.0, f32::total_cmp);
+                values.iter_mut().for_each(|value| *value = value.abs());
+                let ends = percentiles(&mut values, 0.0, high, f32::total_cmp);
+                let limits = |((_, high), (one_below, median)): (ValuePair, ValuePair)| {
+                    let most = high.max(sigmas * (median - one_below));
+                    let most = if most > 0.0 { most } else { 1.0 };
+                    (-most, most)
+                };
+                Ok(ends.zip(noise).map(limits))
             }
         }
     }

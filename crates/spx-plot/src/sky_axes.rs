@@ -26,6 +26,8 @@ pub(crate) struct SkyTicks {
     pub(crate) right: Vec<Tick>,
     /// Distances of the labeled ticks in right ascension and declination \[deg\].
     pub(crate) steps: [f64; 2],
+    /// What labels along the bottom leave out at their beginning, as `12ʰ26ᵐ`; empty for nothing.
+    pub(crate) offset: String,
 }
 
 /// The room for labels.
@@ -74,13 +76,33 @@ impl SkyTicks {
             let room = if labels < FEW_LABELS { CLOSE } else { WIDE };
             labels <= MOST_LABELS && labels * needed * room <= length
         };
-        let across = bottom.step(horizontal, format, |step, span, label| {
-            fits(span / step.size, (room.label_width)(label), room.width)
+        let across = bottom.step(horizontal, format, |step, [from, to]| {
+            fits((to - from) / step.size, (room.label_width)(&step.label(from)), room.width)
         });
-        let up = left
-            .step(vertical, format, |step, span, _| fits(span / step.size, LINES * room.line, room.height));
+        let up = left.step(vertical, format, |step, [from, to]| {
+            fits((to - from) / step.size, LINES * room.line, room.height)
+        });
         let horizontal_gap = |text: &str| (room.label_width)(text) * 1.2 / room.width;
         let vertical_gap = |_: &str| room.line * 1.5 / room.height;
+        let below = thinned(bottom.ticks(horizontal, &across), horizontal_gap);
+        let labels = below.iter().filter(|tick| tick.label.is_some()).count();
+        // One label tells no scale: hours, or minutes, that all share go to the name of the axis.
+        let short = bottom.step(horizontal, format, |step, ends| {
+            let label = step.label(ends[0]);
+            let label = &label[step.shared(ends).len()..];
+            fits((ends[1] - ends[0]) / step.size, (room.label_width)(label), room.width)
+        });
+        let offset = bottom.range(horizontal).map(|ends| short.shared(ends)).unwrap_or_default();
+        let (across, below, offset) = if labels < 2 && !offset.is_empty() {
+            let mut ticks = bottom.ticks(horizontal, &short);
+            for tick in &mut ticks {
+                tick.label =
+                    tick.label.as_deref().and_then(|label| label.strip_prefix(&offset)).map(str::to_owned);
+            }
+            (short, thinned(ticks, horizontal_gap), offset)
+        } else {
+            (across, below, String::new())
+        };
         let steps = match horizontal {
             Coordinate::RightAscension => [across.size, up.size],
             Coordinate::Declination => [up.size, across.size],
@@ -88,7 +110,8 @@ impl SkyTicks {
         Self {
             horizontal,
             steps,
-            bottom: thinned(bottom.ticks(horizontal, &across), horizontal_gap),
+            offset,
+            bottom: below,
             left: thinned(left.ticks(vertical, &up), vertical_gap),
             top: Edge::walk(sky, [low, top], [right, top]).ticks(horizontal, &across),
             right: Edge::walk(sky, [right, low], [right, top]).ticks(vertical, &up),
@@ -104,12 +127,13 @@ impl Coordinate {
         }
     }
 
-    /// The name of the axis.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::RightAscension => "Right ascension (ICRS)",
-            Self::Declination => "Declination (ICRS)",
-        }
+    /// The name of the axis, with what its labels leave out.
+    pub(crate) fn title(self, offset: &str) -> String {
+        let name = match self {
+            Self::RightAscension => "Right ascension",
+            Self::Declination => "Declination",
+        };
+        if offset.is_empty() { format!("{name} (ICRS)") } else { format!("{name} − {offset} (ICRS)") }
     }
 }
 
@@ -155,19 +179,25 @@ impl Edge {
         if along_dec > along_ra { Coordinate::Declination } else { Coordinate::RightAscension }
     }
 
-    /// The smallest distance of ticks that `fits`, given the distance, the range of the coordinate
-    /// along the edge and a label as wide as any.
+    /// The ends of the coordinate along the edge; `None` where it is nowhere finite.
+    fn range(&self, coordinate: Coordinate) -> Option<[f64; 2]> {
+        let finite = || self.values(coordinate).filter(|v| v.is_finite());
+        let low = finite().fold(f64::INFINITY, f64::min);
+        let high = finite().fold(f64::NEG_INFINITY, f64::max);
+        (low <= high).then_some([low, high])
+    }
+
+    /// The smallest distance of ticks that `fits`, given the distance and the ends of the
+    /// coordinate along the edge.
     fn step(
         &self,
         coordinate: Coordinate,
         format: SkyFormat,
-        fits: impl Fn(&GridStep, f64, &str) -> bool,
+        fits: impl Fn(&GridStep, [f64; 2]) -> bool,
     ) -> GridStep {
-        let finite = || self.values(coordinate).filter(|v| v.is_finite());
-        let low = finite().fold(f64::INFINITY, f64::min);
-        let high = finite().fold(f64::NEG_INFINITY, f64::max);
+        let Some([low, high]) = self.range(coordinate) else { return GridStep::coarsest(coordinate) };
         let candidates = GridStep::candidates(coordinate, format, (high - low) / MOST_LABELS);
-        let fitting = candidates.iter().find(|step| fits(step, high - low, &step.label(low)));
+        let fitting = candidates.iter().find(|step| fits(step, [low, high]));
         fitting.or(candidates.last()).copied().unwrap_or(GridStep::coarsest(coordinate))
     }
 
@@ -280,6 +310,26 @@ impl GridStep {
             steps.extend(WHOLE_DEGREES.map(|(size, parts)| Self { size, parts, style: style(0, 0) }));
         }
         steps
+    }
+
+    /// The units (hours, or hours and minutes) that all right ascensions between two have in
+    /// common, the last unit of labels excepted; empty where there are none, and of declinations.
+    fn shared(&self, [from, to]: [f64; 2]) -> String {
+        let CoordinateStyle::Sexagesimal { coordinate: Coordinate::RightAscension, last, .. } = self.style
+        else {
+            return String::new();
+        };
+        // A turn or more begins and ends with the same hour.
+        if to - from >= 15.0 {
+            return String::new();
+        }
+        let units = |value: f64| {
+            let label = self.label(value);
+            label.split_inclusive(['ʰ', 'ᵐ', 'ˢ']).map(str::to_owned).collect::<Vec<_>>()
+        };
+        // An end that is rounded to the next unit has no tick before that.
+        let (first, second) = (units(from), units(to));
+        first.iter().zip(&second).take(last).take_while(|(a, b)| a == b).map(|(a, _)| a.as_str()).collect()
     }
 
     /// A value \[deg\] as text.

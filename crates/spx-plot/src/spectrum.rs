@@ -1,5 +1,7 @@
 //! Spectra: points with bandwidths and errors, and model curves.
 
+use std::borrow::Cow;
+
 use crate::canvas::{Canvas, INK, Rect};
 use crate::colormap::Rgb;
 use crate::encode::encode;
@@ -7,6 +9,7 @@ use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Style};
 use crate::legend::{Legend, LegendEntry, PointMark};
 use crate::panel::{Axis, Panel, bar, checked, padded, padded_log};
+use crate::significance::{FAINT_SIGMA, Significance};
 use crate::{FigureFormat, FluxDensity, FluxUnit, PlotError, Size};
 
 /// One measurement of a spectrum.
@@ -102,8 +105,9 @@ impl SpectrumFigure {
     }
 }
 
-/// Draws spectra. Points below five standard deviations are open. A legend appears where there is
-/// more than one spectrum, curve or kind of point.
+/// Draws spectra. Points below five standard deviations are open, those five below zero diamonds,
+/// those without an error dots, which the legend counts. It appears where there is more than one
+/// spectrum, curve or class of points.
 ///
 /// # Errors
 /// Where the size or a range is impossible, or no point is finite.
@@ -178,19 +182,22 @@ fn look(number: usize) -> (Rgb, PointMark) {
 fn entries(figure: &SpectrumFigure) -> Vec<LegendEntry<'_>> {
     let points = figure.spectra.iter().enumerate().map(|(k, spectrum)| {
         let (color, mark) = look(k);
-        LegendEntry { name: &spectrum.label, color, mark: Some(mark) }
+        LegendEntry { name: Cow::from(&spectrum.label), color, mark: Some(mark) }
     });
     let curves = figure.curves.iter().zip(CURVE_COLORS.iter().cycle());
-    let curves = curves.map(|(c, &color)| LegendEntry { name: &c.label, color, mark: None });
-    let faint = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum)).any(is_faint);
-    let faint =
-        faint.then_some(LegendEntry { name: FAINT, color: INK, mark: Some(PointMark::DISC.opened()) });
-    points.chain(curves).chain(faint).collect()
+    let curves = curves.map(|(c, &color)| LegendEntry { name: Cow::from(&c.label), color, mark: None });
+    let classes = [Significance::Faint, Significance::FarNegative, Significance::WithoutError];
+    let classes = classes.into_iter().filter_map(|class| {
+        let shown = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum));
+        let count = shown.filter(|p| significance(p) == class).count();
+        let name = Cow::from(format!("{} ({count})", class.name(FAINT_SIGMA)));
+        (count > 0).then_some(LegendEntry { name, color: INK, mark: Some(PointMark::DISC.of(class)) })
+    });
+    points.chain(curves).chain(classes).collect()
 }
 
-/// Whether a point is no detection.
-fn is_faint(p: &SpectrumPoint) -> bool {
-    p.error > 0.0 && p.flux < FAINT_SIGMA * p.error
+fn significance(p: &SpectrumPoint) -> Significance {
+    Significance::of(p.flux, p.error, FAINT_SIGMA)
 }
 
 /// The points that can be drawn.
@@ -301,8 +308,7 @@ fn draw_points(
     for p in points {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
-            let mark = if is_faint(p) { mark.opened() } else { mark };
-            mark.draw(canvas, at, POINT * style.gap, color);
+            mark.of(significance(p)).draw(canvas, at, POINT * style.gap, color);
         }
     }
 }
@@ -345,9 +351,6 @@ fn occupied(panel: &Panel, figure: &SpectrumFigure) -> Vec<[f64; 2]> {
     points.chain(below).chain(curves.map(|p| [panel.x(p[0]), panel.y(p[1])])).collect()
 }
 
-/// A fainter point is no detection; as in light curves.
-pub(crate) const FAINT_SIGMA: f64 = 5.0;
-const FAINT: &str = "S/N < 5";
 /// Places along an error bar that the legend keeps away from.
 const PLACES: u32 = 40;
 /// Radius of a point, in gaps of the style.

@@ -7,6 +7,7 @@ use clap::Args;
 use spx_pipeline::PipelineError;
 use spx_pipeline::batch::{BatchRow, header};
 use spx_pipeline::made::MadeHow;
+use spx_pipeline::photometry::figure::source_title;
 use spx_pipeline::survey::source_light_curve;
 use spx_plot::{FigureFormat, LightCurveFigure, LightCurveOptions, LightCurvePoint, render_light_curves};
 
@@ -151,7 +152,7 @@ fn figure(args: &LightCurveArgs, curves: &Curves<'_>, format: FigureFormat) -> R
         flagged: !row.is_good,
     };
     let figure = |(id, rows): &(&str, Vec<BatchRow<'_>>)| LightCurveFigure {
-        title: (*id).to_owned(),
+        title: rows.first().map_or_else(|| (*id).to_owned(), |row| source_title(id, [row.ra, row.dec])),
         points: rows.iter().map(point).collect(),
         options: LightCurveOptions { use_magnitude: args.use_magnitude, ..LightCurveOptions::default() },
     };

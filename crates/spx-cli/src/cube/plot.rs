@@ -126,13 +126,16 @@ pub(crate) struct PlotArgs {
     /// The same as percentiles of the pixels with data. By default the darkest value lies 1.5
     /// widths of the noise below the median, the brightest at percentile 99.5 (--rgb 99.7), but at
     /// least 15 (--rgb 25, --stretch log 500) widths above the median; --array variance and error
-    /// have 0.5,99.5, count 0,100
+    /// have 0.5,99.5, count 0,100. Maps in RdBu reach equally far to both sides of zero: to
+    /// percentile 99.5 of the absolute values, but at least 15 widths; --line in other colors begins
+    /// 5 widths below the median
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     percentile: Option<Pair>,
-    /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray; NAME_r is the
-    /// map reversed
-    #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
-    cmap: Colormap,
+    /// Color map: viridis (the default), plasma, inferno, magma, cividis, turbo, rainbow, gray, or
+    /// RdBu, which is white at zero and whose stretch runs to both sides from there; with _r behind
+    /// the name reversed. Of --line by default RdBu_r: blue below zero, red above
+    #[arg(long, value_name = "NAME", help_heading = "Colors", conflicts_with = "rgb")]
+    cmap: Option<Colormap>,
     /// Size of the picture [px]; by default in the shape of the field, with 1000 on the longer
     /// side; --montage 1600x1200; --spectrum 1000x700
     #[arg(long, value_name = "WxH", value_parser = parse_size, help_heading = "Colors")]
@@ -169,6 +172,12 @@ impl PlotArgs {
     fn limits(&self) -> Option<DisplayLimits> {
         let range = self.limits.map(|Pair(low, high)| DisplayLimits::Range(low, high));
         range.or(self.percentile.map(|Pair(low, high)| DisplayLimits::Percentile(low, high)))
+    }
+
+    /// The color map.
+    fn colors(&self) -> Colormap {
+        let default = if self.line.is_some() { Colormap::RdBuReversed } else { Colormap::default() };
+        self.cmap.unwrap_or(default)
     }
 
     /// How the colors of a composite are scaled.

@@ -46,7 +46,12 @@ pub fn source_figure<'a>(
         error: row.flux_error,
         flagged: !row.is_good,
     });
-    let dec = format!("{:+.4}", head.dec).replace('-', "−");
-    let title = format!("{}, {:.4} {dec}", head.name, head.ra);
+    let title = source_title(&head.name, [head.ra, head.dec]);
     LightCurveFigure { title, points: points.collect(), options }
+}
+
+/// The title of a figure of a source: its name and its position \[deg\].
+pub fn source_title(name: &str, [ra, dec]: [f64; 2]) -> String {
+    let dec = format!("{dec:+.4}").replace('-', "−");
+    format!("{name}, {ra:.4} {dec}")
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use spx_archive::{Cutout, DownloadLayout, SearchShape, Selection};
-use spx_plot::{FigureFormat, LightCurveOptions, render_channels, render_light_curve};
+use spx_plot::{ChannelFigure, FigureFormat, LightCurveOptions, render_channels, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
@@ -348,7 +348,7 @@ impl<'a> SourceRun<'a> {
                 write_output(file, &drawn, true)?;
             }
             if spectrum.filled() > 0 {
-                write_spectrum(&spectrum, options, &self.results)?;
+                write_spectrum(&spectrum, &figure.title, options, &self.results)?;
             }
             Ok::<_, PipelineError>(())
         })?;
@@ -359,6 +359,7 @@ impl<'a> SourceRun<'a> {
 /// The tables and the figure of the spectrum.
 fn write_spectrum(
     spectrum: &SourceSpectrum,
+    title: &str,
     look: &LightCurveOptions,
     results: &Path,
 ) -> Result<(), PipelineError> {
@@ -371,7 +372,7 @@ fn write_spectrum(
         log_wavelength: look.log_wavelength,
         ..ChannelFigureSettings::default()
     };
-    let figure = channel_figure(spectrum, &settings);
+    let figure = ChannelFigure { title: title.to_owned(), ..channel_figure(spectrum, &settings) };
     match render_channels(&figure, FigureFormat::Png) {
         Ok(drawn) => write_output(&results.join(SPECTRUM_FIGURE), &drawn, true),
         Err(error) => Err(PipelineError::failed(error)),

@@ -3,12 +3,14 @@
 use super::LightCurveOptions;
 use super::channels::{Channels, LEAST_SIGMA};
 use super::panels::ColorBar;
-use super::points::{Drawable, DrawablePoint, DrawnValue, LIMIT_SIGMA, NEGATIVE_SIGMA, PointClass};
+use super::points::{Drawable, DrawablePoint, DrawnValue, LIMIT_SIGMA, PointClass};
 use crate::canvas::{Anchor, Canvas, CanvasShape, INK, PAPER, Rect};
 use crate::colormap::{Rgb, to_byte};
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
+use crate::legend;
 use crate::panel::Panel;
+use crate::significance::Significance;
 use spx_core::elementary::powf;
 
 /// Sizes of points and lines \[px\].
@@ -168,10 +170,8 @@ impl<'a> Marks<'a> {
         canvas.shapes.push(CanvasShape::Disc(at, (radius - self.line.max(0.22 * radius)).max(0.0), PAPER));
     }
 
-    fn diamond(&self, canvas: &mut Canvas, [x, y]: [f64; 2]) {
-        let half = 0.65 * self.good;
-        let corners = [[x - half, y], [x, y - half], [x + half, y], [x, y + half], [x - half, y]];
-        canvas.shapes.push(CanvasShape::Line(corners.to_vec(), 1.5 * self.line, INK));
+    fn diamond(&self, canvas: &mut Canvas, at: [f64; 2]) {
+        legend::diamond(canvas, at, 0.65 * self.good, 1.5 * self.line, INK);
     }
 
     /// Black in a white rim, so that it is not taken for a point.
@@ -251,11 +251,11 @@ impl<'a> Marks<'a> {
         let missing = if self.options.use_magnitude { "without magnitude" } else { "without value" };
         let threshold = self.options.sigma_threshold;
         let classes = [
-            (PointClass::Detected, format!("S/N ≥ {threshold}")),
-            (PointClass::Faint, format!("S/N < {threshold}")),
-            (PointClass::WithoutError, "without error".to_owned()),
+            (PointClass::Detected, Significance::Detected.name(threshold)),
+            (PointClass::Faint, Significance::Faint.name(threshold)),
+            (PointClass::WithoutError, Significance::WithoutError.name(threshold)),
             (PointClass::UpperLimit, format!("{LIMIT_SIGMA}σ upper limit")),
-            (PointClass::FarNegative, format!("below −{}σ", -NEGATIVE_SIGMA)),
+            (PointClass::FarNegative, Significance::FarNegative.name(threshold)),
             (PointClass::Flagged, "flagged".to_owned()),
         ];
         let classes = classes.map(|(class, name)| (LegendMark::Point(class), name, count(class)));

@@ -20,6 +20,8 @@ pub(super) struct ColorBar {
     range: [f64; 2],
     numbers: NumberAxis,
     name: String,
+    /// Whether any point has a color: the bar of gray crosses would mean nothing.
+    is_shown: bool,
     /// The coordinate that it shows.
     of: fn(&DrawablePoint) -> f64,
 }
@@ -73,7 +75,7 @@ impl Panels {
             spectrum_axis(drawable, options, height, style)?,
             Axis::upward(drawable.relative_values(options)?, options.use_magnitude, height, style),
         ];
-        let (dates, wavelengths) = color_bars(drawable, options, 2.2 * style.small / height);
+        let (dates, wavelengths) = color_bars(drawable, options, wavelength, 2.2 * style.small / height);
         let factors = [(&left[0], &dates), (&left[1], &wavelengths)].map(|(left, bar)| {
             frame::factor_height(&left.numbers, style).max(frame::factor_height(&bar.numbers, style))
         });
@@ -82,10 +84,15 @@ impl Panels {
         let widest = |numbers: &NumberAxis| frame::widest(canvas, &numbers.ticks, style.small);
         let beside = frame::room_beside(style, widest(&dates.numbers).max(widest(&wavelengths.numbers)));
         let bar = frame::bar_place(Rect { left: 0.0, top: 0.0, right: 0.0, bottom: 0.0 }, style).right;
+        let beside = if dates.is_shown || wavelengths.is_shown {
+            bar + beside
+        } else {
+            style.line + style.margin.max(0.6 * canvas.text_width("0.000", style.small))
+        };
         let numbers = widest(&left[0].numbers).max(widest(&left[1].numbers));
         let upper = Rect {
             left: frame::room_beside(style, numbers).round(),
-            right: (bounds.right - bar - beside).round(),
+            right: (bounds.right - beside).round(),
             top: (above + factors[0]).round(),
             bottom: (above + factors[0] + height).round(),
         };
@@ -193,7 +200,8 @@ impl Panels {
         frame::name_beside(canvas, whole, Side::Left, relative, widest, style);
         let lowered = Rect { bottom: whole.bottom + context_height(style), ..whole };
         frame::name_below(canvas, lowered, DATE, style);
-        for (inside, bar) in [(self.spectrum.inside, &self.dates), (whole, &self.wavelengths)] {
+        let bars = [(self.spectrum.inside, &self.dates), (whole, &self.wavelengths)];
+        for (inside, bar) in bars.into_iter().filter(|(_, bar)| bar.is_shown) {
             let place = frame::bar_place(inside, style);
             frame::color_bar(canvas, place, |t| bar.map.color_on_paper(t), &bar.numbers, &bar.name, style);
         }
@@ -227,17 +235,30 @@ fn context_height(style: &Style) -> f64 {
     (CAP_HEIGHT + DEPTH) * style.small + 0.5 * style.gap
 }
 
-/// The bars of dates and wavelengths, whose numbers keep a distance of `gap` parts of their length.
-fn color_bars(drawable: &Drawable, options: &LightCurveOptions, gap: f64) -> (ColorBar, ColorBar) {
+/// The bars of dates and wavelengths, whose numbers keep a distance of `gap` parts of their length;
+/// the spectrum shows these `wavelengths`.
+fn color_bars(
+    drawable: &Drawable,
+    options: &LightCurveOptions,
+    wavelengths: [f64; 2],
+    gap: f64,
+) -> (ColorBar, ColorBar) {
+    let colored = || drawable.points.iter().filter(|p| p.class.is_colored(options.show_errorbars));
+    let in_spectrum = colored().any(|p| (wavelengths[0]..=wavelengths[1]).contains(&p.wavelength));
+    let in_light_curve = colored().any(|p| !p.relative.at.is_nan());
+    let bar = |map, range, numbers: NumberAxis, name: String, is_shown, of: fn(&DrawablePoint) -> f64| {
+        let numbers = if is_shown { numbers } else { NumberAxis::default() };
+        ColorBar { map, range, numbers, name, is_shown, of }
+    };
     let range = drawable.colored(|p| p.mjd, ONE_DATE);
     let parts = axis_parts(&drawable.visits);
     let (ticks, name) = date_bar_ticks(range, &parts, gap);
     let numbers = NumberAxis { ticks, factor: String::new() };
-    let dates = ColorBar { map: options.date_cmap, range, numbers, name, of: |p| p.mjd };
+    let dates = bar(options.date_cmap, range, numbers, name, in_spectrum, |p: &DrawablePoint| p.mjd);
     let range = drawable.colored(|p| p.wavelength, ONE_WAVELENGTH);
     let numbers = stretched(range[0], range[1], Stretch::Linear, gap);
-    let map = options.wavelength_cmap;
-    (dates, ColorBar { map, range, numbers, name: WAVELENGTH.to_owned(), of: |p| p.wavelength })
+    let name = WAVELENGTH.to_owned();
+    (dates, bar(options.wavelength_cmap, range, numbers, name, in_light_curve, |p| p.wavelength))
 }
 
 /// Days along a color bar, in full: of several visits the middle of each, else round dates, of less

@@ -9,12 +9,11 @@ use super::smooth::{ReferenceFlux, SmoothSpectrum};
 use super::{LightCurveFigure, LightCurveOptions, LightCurvePoint, LightCurveQuantity};
 use crate::panel::{bar, checked, padded_log, widened};
 use crate::scale::percentiles;
+use crate::significance::Significance;
 use crate::{FluxUnit, PlotError};
 
 /// An upper limit lies this many errors above the flux, or above zero where that is negative.
 pub(super) const LIMIT_SIGMA: f64 = 3.0;
-/// A flux so many errors below zero is no noise: something is wrong with the measurement.
-pub(super) const NEGATIVE_SIGMA: f64 = -5.0;
 /// A light curve relative to the spectrum needs at least so many points that it can show and that
 /// are not flagged.
 const LEAST_FOR_RELATIVE: usize = 20;
@@ -29,7 +28,7 @@ const LONGEST_BELOW: f64 = 3.0;
 pub(super) enum PointClass {
     /// A pixel of the aperture has a bad flag: a gray cross.
     Flagged,
-    /// Below [`NEGATIVE_SIGMA`]: a diamond where it is.
+    /// Far below zero: a diamond where it is.
     FarNegative,
     /// Below the threshold of detections: an open circle.
     Faint,
@@ -42,15 +41,23 @@ pub(super) enum PointClass {
 }
 
 impl PointClass {
+    /// Whether its marks or its error bars have colors.
+    pub(super) fn is_colored(self, has_bars: bool) -> bool {
+        match self {
+            Self::Flagged => false,
+            Self::FarNegative => has_bars,
+            Self::Faint | Self::WithoutError | Self::UpperLimit | Self::Detected => true,
+        }
+    }
+
     fn of(point: &LightCurvePoint, options: &LightCurveOptions) -> Self {
-        let snr = point.flux / point.error;
-        match snr {
+        match Significance::of(point.flux, point.error, options.sigma_threshold) {
             _ if point.flagged => Self::Flagged,
-            _ if point.error.is_nan() || point.error <= 0.0 => Self::WithoutError,
-            snr if snr < NEGATIVE_SIGMA => Self::FarNegative,
-            snr if snr >= options.sigma_threshold => Self::Detected,
-            snr if options.show_limits && snr < 1.0 => Self::UpperLimit,
-            _ => Self::Faint,
+            Significance::WithoutError => Self::WithoutError,
+            Significance::FarNegative => Self::FarNegative,
+            Significance::Detected => Self::Detected,
+            Significance::Faint if options.show_limits && point.flux < point.error => Self::UpperLimit,
+            Significance::Faint => Self::Faint,
         }
     }
 }

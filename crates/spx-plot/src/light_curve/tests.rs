@@ -370,6 +370,27 @@ fn percentiles_bound_the_axis_but_for_detections_and_what_lies_beyond_is_marked(
     assert!(spectrum.holds([spectrum.inside.left, spectrum.y(1e6)]));
 }
 
+/// Gray crosses have no color that a bar could explain.
+#[test]
+fn color_bars_stand_beside_colors_alone() {
+    let mut figure = figure(source(60, 300.0));
+    let bars = |figure: &LightCurveFigure| panels(figure).0.rasters.len();
+    assert_eq!(bars(&figure), 2);
+    figure.points.iter_mut().for_each(|p| p.flagged = true);
+    let (canvas, drawn) = panels(&figure);
+    assert_eq!(canvas.rasters.len(), 0);
+    assert!(!texts(&figure).iter().any(|text| text.starts_with("20")), "no dates of a bar");
+    assert!(drawn.spectrum.inside.right > 0.9 * canvas.bounds().right, "the frames take its room");
+    assert_texts_are_free(&canvas, "all flagged");
+    figure.points[3].flagged = false;
+    assert_eq!(bars(&figure), 2);
+    // Black diamonds have colored error bars.
+    figure.points[3].flux = -100.0 * figure.points[3].error;
+    assert_eq!(bars(&figure), 2);
+    figure.options.show_errorbars = false;
+    assert_eq!(bars(&figure), 0);
+}
+
 #[test]
 fn odd_sources_are_drawn_and_texts_are_free() {
     let flagged: Vec<LightCurvePoint> =

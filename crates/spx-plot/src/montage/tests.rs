@@ -79,15 +79,30 @@ fn numbers_tell_the_scale_of_small_images() {
             |area: Rect| area.right >= f64::from(bar.left) && area.left <= f64::from(bar.left + bar.width);
         let covered = canvas.text_boxes().find(|(_, area)| over_bar(*area));
         assert!(covered.is_none(), "{count} {step}: {covered:?} over the color bar");
-        // Right ascensions are as wide as the smallest fields.
-        for (mark, least) in [('ʰ', if step > 0.001 { 2 } else { 1 }), ('°', 2)] {
-            let mut labels: Vec<&str> =
-                canvas.text_boxes().map(|(text, _)| text).filter(|text| text.contains(mark)).collect();
-            labels.sort_unstable();
-            labels.dedup();
-            assert!(labels.len() >= least, "{count} {step}: {labels:?}");
+        let texts: Vec<&str> = canvas.text_boxes().map(|(text, _)| text).collect();
+        for marks in [['ᵐ', 'ˢ'], ['°', '′']] {
+            let is_number = |text: &&&str| text.starts_with(['+', '−', '0', '1', '2', '3', '4', '5']);
+            let numbers = texts.iter().filter(is_number).filter(|text| text.contains(marks));
+            let labels: std::collections::BTreeSet<&&str> = numbers.collect();
+            assert!(labels.len() >= 2, "{count} {step}: {labels:?}");
         }
+        // What short labels leave out stands in the name of the axis.
+        let name = texts.iter().find(|text| text.starts_with("Right ascension")).unwrap();
+        let is_short =
+            !texts.iter().any(|text| text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('ʰ'));
+        assert_eq!(name.contains("ascension − 14ʰ"), is_short, "{count} {step}: {texts:?}");
     }
+}
+
+#[test]
+fn long_fields_are_no_lines() {
+    let planes: Vec<Array2<f32>> = (0..3).map(|_| Array2::zeros((5, 3000))).collect();
+    let mut figure = figure(&planes);
+    figure.sky = Some(&sky);
+    let canvas = draw(&figure).unwrap();
+    assert!(canvas.rasters[0].height() >= 40, "{}", canvas.rasters[0].height());
+    assert!(canvas.text_boxes().any(|(text, _)| text == "pixels drawn 60 times as high as wide"));
+    assert_texts_are_free(&canvas, "strips");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use ndarray::{Array2, array};
 
 use super::*;
 use crate::testing::{Picture, assert_texts_are_free};
+use crate::value_scale::NO_DATA;
 
 const SIZES: [(u32, u32); 7] =
     [(1000, 900), (600, 500), (2400, 2000), (200, 200), (300, 1200), (1600, 250), (201, 333)];
@@ -114,6 +115,53 @@ fn texts_are_free_in_every_size() {
             assert_texts_are_free(&draw(&figure).unwrap(), &format!("{format}"));
         }
     }
+}
+
+/// A strip of 3000 x 5 pixels would be a line: its pixels are drawn longer, and the title says so.
+#[test]
+fn long_fields_are_no_lines() {
+    for (nx, ny, note) in [
+        (3000, 5, "A strip; pixels drawn 60 times as high as wide"),
+        (5, 3000, "A strip; pixels drawn 60 times as wide as high"),
+        (1, 11, "A strip; pixels drawn 2 times as wide as high"),
+        (100, 10, "A strip"),
+    ] {
+        let plane = Array2::from_shape_fn((ny, nx), |(y, x)| (x + y) as f32);
+        let mut figure = PlaneFigure::new(plane.view());
+        figure.sky = Some(&sky);
+        figure.title = "A strip".to_owned();
+        let canvas = draw(&figure).unwrap();
+        let raster = &canvas.rasters[0];
+        let (width, height) = (f64::from(raster.width), f64::from(raster.height()));
+        assert!(width.max(height) <= 10.5 * width.min(height), "{nx} x {ny}: {width} x {height}");
+        assert!(width.min(height) >= 40.0, "{nx} x {ny}: {width} x {height}");
+        assert!(canvas.text_boxes().any(|(text, _)| text == note), "{note}");
+        assert_texts_are_free(&canvas, note);
+    }
+}
+
+/// A map of both signs is white at zero and as strong below as above; in other maps its noise is
+/// not cut off below the median.
+#[test]
+fn maps_of_both_signs_show_what_is_negative() {
+    // Noise of one width about zero, a line of 40 widths and a hole as deep.
+    let noise = |k: usize| ((k * 7919 % 2000) as f32 / 2000.0 - 0.5) * 3.4;
+    let mut plane = Array2::from_shape_fn((50, 50), |(y, x)| noise(50 * y + x));
+    (plane[[10, 10]], plane[[40, 40]], plane[[25, 25]]) = (40.0, -40.0, 0.0);
+    let mut figure = PlaneFigure::new(plane.view());
+    (figure.colormap, figure.limits) = (Colormap::RdBuReversed, DisplayLimits::SIGNED);
+    let canvas = draw(&figure).unwrap();
+    let picture = Picture::decode(&encode(&canvas, FigureFormat::Png).unwrap());
+    let at = |x, y| picture.pixel(&canvas.rasters[0], (50, 50), x, y);
+    assert_eq!(at(25, 25), Colormap::RdBu.color(0.5));
+    assert_eq!(at(10, 10), Colormap::RdBu.color(0.0), "red is bright");
+    assert_eq!(at(40, 40), Colormap::RdBu.color(1.0), "blue is dark");
+    let (low, high) = DisplayLimits::SIGNED.of(plane.view()).unwrap().unwrap();
+    assert!(low == -high && (10.0..20.0).contains(&high), "{low} {high}");
+    let (low, _) = DisplayLimits::LINE.of(plane.view()).unwrap().unwrap();
+    assert!(low < -5.0, "{low}");
+    let zero = Array2::zeros((3, 3));
+    assert_eq!(DisplayLimits::SIGNED.of(zero.view()).unwrap(), Some((-1.0, 1.0)));
 }
 
 #[test]

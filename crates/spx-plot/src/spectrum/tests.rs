@@ -74,9 +74,37 @@ fn a_legend_appears_with_the_second_name() {
     assert!(["one", "two", "model"].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
     figure.spectra.truncate(1);
     figure.curves.clear();
-    assert!(["one", FAINT].iter().all(|name| names(&figure).contains(&(*name).to_owned())));
-    figure.spectra[0].points.retain(|p| !is_faint(p));
+    assert!(
+        names(&figure).contains(&"one".to_owned())
+            && names(&figure).iter().any(|n| n.starts_with("S/N < 5 ("))
+    );
+    figure.spectra[0].points.retain(|p| significance(p) == Significance::Detected);
     assert!(!names(&figure).contains(&"one".to_owned()));
+}
+
+/// What lies far below zero, or has no error, is no faint detection: classes of their own, counted.
+#[test]
+fn every_class_has_its_mark_and_number() {
+    let points = vec![
+        point(1.0, 90.0, 3.0),
+        point(2.0, 4.0, 3.0),
+        point(2.5, -1.0, 3.0),
+        point(3.0, -60.0, 3.0),
+        point(4.0, 50.0, f64::NAN),
+        point(4.5, 50.0, 0.0),
+    ];
+    let canvas = draw(&SpectrumFigure::new(vec![spectrum("a", points)])).unwrap();
+    let texts: Vec<&str> = canvas.text_boxes().map(|(text, _)| text).collect();
+    for name in ["S/N < 5 (2)", "below −5σ (1)", "without error (2)"] {
+        assert!(texts.contains(&name), "{name}: {texts:?}");
+    }
+    // One over the data, one in the legend.
+    let diamonds = |color: Rgb| {
+        let is =
+            |shape: &&CanvasShape| matches!(shape, CanvasShape::Line(p, _, c) if p.len() == 5 && *c == color);
+        canvas.shapes.iter().filter(is).count()
+    };
+    assert_eq!((diamonds(COLORS[0]), diamonds(INK)), (1, 1));
 }
 
 #[test]

@@ -178,6 +178,7 @@ export class Saving {
       if (!["asinh", "rank"].includes(state.stretch)) words.push("--stretch", state.stretch);
       if (state.stretch === "asinh" && state.array === "count") words.push("--stretch asinh");
       const [map, isReversed] = this.image.mapChoice;
+      // Of a line map the default is another one.
       if (state.mode === "line" || map !== "viridis" || isReversed) words.push("--cmap", isReversed ? `${map}_r` : map);
       const limits = state.shownLimits?.[0];
       if (limits) words.push(`--limits=${limits.map((v) => Number(v.toPrecision(5))).join(",")}`);

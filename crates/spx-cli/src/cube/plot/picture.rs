@@ -7,6 +7,7 @@ use spx_pipeline::cube::{
     cube_celestial, cube_detector, flux_label, line_plane, mean_plane, middle_plane, plane_at, read_plane,
     shrunk, thirds_with_data,
 };
+use spx_pipeline::photometry::figure::source_title;
 use spx_plot::{
     Channel, CompositeFigure, DisplayLimits, FigureFormat, FluxDensity, Marker, MontageFigure, MontagePlane,
     PlaneFigure, SkyOverlay, Spectrum, SpectrumFigure, Stretch, render_composite, render_montage,
@@ -136,9 +137,9 @@ impl Picture {
                 };
                 figure.title = format!("{}, {} µm{what}", self.detector, layer.range);
                 figure.value_label = label.to_owned();
-                figure.colormap = args.cmap;
+                figure.colormap = args.colors();
                 figure.size = args.size.unwrap_or(figure.size);
-                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                (figure.limits, figure.stretch) = args.scale();
                 render_plane(&figure, format)
             }
             Content::Montage { layers, factor } => {
@@ -150,9 +151,9 @@ impl Picture {
                 figure.markers = markers.into_iter().map(|m| grid.marker(m)).collect();
                 figure.title = self.detector.clone();
                 figure.value_label = value_label(args.array).to_owned();
-                figure.colormap = args.cmap;
+                figure.colormap = args.colors();
                 figure.size = args.size.unwrap_or(figure.size);
-                (figure.limits, figure.stretch) = args.scale(figure.limits);
+                (figure.limits, figure.stretch) = args.scale();
                 render_montage(&figure, format)
             }
             Content::Composite(layers) => {
@@ -191,10 +192,14 @@ impl Picture {
         } else {
             figure.flux_label = flux_label(false).to_owned();
         }
-        figure.title = match args.radius {
-            Some(radius) => format!("{}, within {radius}″", self.detector),
-            None => self.detector.clone(),
+        let place = match (args.spectrum.as_slice(), spectra) {
+            ([Mark { label, .. }], [(name, _)]) if label.is_empty() => Some(name.clone()),
+            ([Mark { position, label }], _) => Some(source_title(label, [position.ra(), position.dec()])),
+            _ => None,
         };
+        let within = args.radius.map(|radius| format!("within {radius}″"));
+        let parts = [place, Some(self.detector.clone()), within];
+        figure.title = parts.into_iter().flatten().collect::<Vec<_>>().join(", ");
         figure
     }
 }
@@ -297,7 +302,12 @@ impl Content {
 
 impl PlotArgs {
     /// Limits and stretch of a plane, from its defaults and what the user says.
-    fn scale(&self, default: DisplayLimits) -> (DisplayLimits, Stretch) {
+    fn scale(&self) -> (DisplayLimits, Stretch) {
+        let default = match (self.colors().is_diverging(), &self.line) {
+            (true, _) => DisplayLimits::SIGNED,
+            (false, Some(_)) => DisplayLimits::LINE,
+            (false, None) => DisplayLimits::PLANE,
+        };
         let (limits, stretch) = match self.array {
             PlaneQuantity::Count => (DisplayLimits::Percentile(0.0, 100.0), Stretch::Linear),
             PlaneQuantity::Variance | PlaneQuantity::Error => {
