@@ -182,7 +182,7 @@ export class Plot {
       context.arc(x, y, kind === "unknown" ? radius / 2 : radius, 0, 2 * Math.PI);
     }
     if (kind !== "partial") {
-      context.fillStyle = kind === "faint" ? this.ink("panel") : color;
+      context.fillStyle = kind === "faint" || kind === "negative" ? this.ink("panel") : color;
       context.fill();
     }
     context.stroke();
