@@ -96,7 +96,7 @@ cargo xtask TASK
                          in specutils too
   light-curve [FOLDER]   do astropy, pandas and specutils take the light curve in a folder (or that of `spx demo`), every
                          column with its type and unit?
-  browser [--screenshots DIR] [--spx PATH]
+  browser [--screenshots DIR] [--spx PATH] [--documents]
                          the explorer in headless Chromium, as a user works with it (skipped where there is none)
   bench-view [--spx PATH] [--keep CUBE.fits]
                          a cube of 3 GB in the explorer: first plane, steps of the slider, memory

@@ -13,6 +13,8 @@ use crate::significance::Significance;
 pub(crate) struct PointMark {
     shape: PointShape,
     significance: Significance,
+    /// A cross, whatever shape and significance are.
+    is_crossed: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +25,7 @@ enum PointShape {
 }
 
 impl PointMark {
-    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, significance: Significance::Detected };
+    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, significance: Significance::Detected, is_crossed: false };
 
     /// The mark of a spectrum of which `rounds` times all colors stand before it.
     pub(crate) fn of_round(rounds: usize) -> Self {
@@ -36,9 +38,15 @@ impl PointMark {
         Self { significance, ..self }
     }
 
+    /// A cross: a value that is not to be taken as it is.
+    pub(crate) fn crossed(self) -> Self {
+        Self { is_crossed: true, ..self }
+    }
+
     /// Draws it around a place.
     pub(crate) fn draw(self, canvas: &mut Canvas, at: [f64; 2], radius: f64, color: Rgb) {
         match self.significance {
+            _ if self.is_crossed => cross(canvas, at, radius, 0.4 * radius, color),
             Significance::Detected => self.shape.fill(canvas, at, radius, 0.0, color),
             Significance::Faint => {
                 self.shape.fill(canvas, at, radius, 0.0, color);
@@ -47,6 +55,13 @@ impl PointMark {
             Significance::FarNegative => diamond(canvas, at, 1.3 * radius, 0.4 * radius, color),
             Significance::WithoutError => self.shape.fill(canvas, at, 0.6 * radius, 0.0, color),
         }
+    }
+}
+
+fn cross(canvas: &mut Canvas, [x, y]: [f64; 2], half: f64, width: f64, color: Rgb) {
+    for up in [half, -half] {
+        let ends = vec![[x - half, y - up], [x + half, y + up]];
+        canvas.shapes.push(CanvasShape::Line(ends, width, color));
     }
 }
 

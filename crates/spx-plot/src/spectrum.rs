@@ -23,6 +23,8 @@ pub struct SpectrumPoint {
     pub flux: f64,
     /// One standard deviation of the flux, drawn as a vertical bar; NaN or 0 for none.
     pub error: f64,
+    /// Whether a part of its pixels has no data, so that the flux is too small: a cross.
+    pub is_partial: bool,
 }
 
 /// A set of points drawn in one color.
@@ -106,8 +108,8 @@ impl SpectrumFigure {
 }
 
 /// Draws spectra. Points below five standard deviations are open, those five below zero diamonds,
-/// those without an error dots, which the legend counts. It appears where there is more than one
-/// spectrum, curve or class of points.
+/// those without an error dots, those of a part of the pixels crosses, which the legend counts. It
+/// appears where there is more than one spectrum, curve or class of points.
 ///
 /// # Errors
 /// Where the size or a range is impossible, or no point is finite.
@@ -189,11 +191,16 @@ fn entries(figure: &SpectrumFigure) -> Vec<LegendEntry<'_>> {
     let classes = [Significance::Faint, Significance::FarNegative, Significance::WithoutError];
     let classes = classes.into_iter().filter_map(|class| {
         let shown = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum));
-        let count = shown.filter(|p| significance(p) == class).count();
+        let count = shown.filter(|p| !p.is_partial && significance(p) == class).count();
         let name = Cow::from(format!("{} ({count})", class.name(FAINT_SIGMA)));
         (count > 0).then_some(LegendEntry { name, color: INK, mark: Some(PointMark::DISC.of(class)) })
     });
-    points.chain(curves).chain(classes).collect()
+    let partial = figure.spectra.iter().flat_map(|spectrum| shown(figure, spectrum));
+    let partial = partial.filter(|p| p.is_partial).count();
+    let name = Cow::from(format!("pixels without data ({partial})"));
+    let mark = Some(PointMark::DISC.crossed());
+    let partial = (partial > 0).then_some(LegendEntry { name, color: INK, mark });
+    points.chain(curves).chain(classes).chain(partial).collect()
 }
 
 fn significance(p: &SpectrumPoint) -> Significance {
@@ -308,7 +315,8 @@ fn draw_points(
     for p in points {
         let at = [panel.x(p.wavelength), panel.y(p.flux)];
         if panel.holds(at) {
-            mark.of(significance(p)).draw(canvas, at, POINT * style.gap, color);
+            let mark = if p.is_partial { mark.crossed() } else { mark.of(significance(p)) };
+            mark.draw(canvas, at, POINT * style.gap, color);
         }
     }
 }

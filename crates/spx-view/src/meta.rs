@@ -70,10 +70,10 @@ impl Meta {
             version: env!("CARGO_PKG_VERSION"),
             cubes,
             flags: flags.into_iter().map(|(bit, name)| (bit, name.to_owned())).collect(),
-            // The page reverses them itself, and has no scale about zero.
+            // The page reverses them itself.
             colormaps: Colormap::ALL
                 .iter()
-                .filter(|map| !map.name().ends_with("_r") && !map.is_diverging())
+                .filter(|map| !map.name().ends_with("_r"))
                 .map(|map| (map.name(), colors(*map)))
                 .collect(),
             catalog: catalog.map(file_name),

@@ -261,7 +261,17 @@ impl Browser {
 
     /// The page as PNG, base64.
     pub(crate) fn screenshot(&mut self) -> Result<String> {
-        let answer = self.call("Page.captureScreenshot", &json!({ "format": "png" }))?;
+        self.captured(&json!({ "format": "png" }))
+    }
+
+    /// The same, larger or smaller by a factor.
+    pub(crate) fn scaled_screenshot(&mut self, [width, height]: [u32; 2], scale: f64) -> Result<String> {
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": scale });
+        self.captured(&json!({ "format": "png", "clip": clip }))
+    }
+
+    fn captured(&mut self, options: &Value) -> Result<String> {
+        let answer = self.call("Page.captureScreenshot", options)?;
         Ok(answer["data"].as_str().context("no picture")?.to_owned())
     }
 }

@@ -14,8 +14,6 @@ use super::{BrowserSetup, View, check};
 
 /// The window of the checks.
 const SIZE: [u32; 2] = [1366, 768];
-/// The demonstration's cube.
-const PIXELS: f64 = 97.0;
 
 type Check = (&'static str, fn(&mut Page<'_>) -> Result<()>);
 
@@ -108,16 +106,16 @@ impl Page<'_> {
             .text("['picture', 'overlay'].map((id) => document.getElementById(id).toDataURL()).join()")
     }
 
-    /// Where a pixel position lies on the screen while the whole image is shown.
+    /// Where a pixel position lies on the screen.
     pub(super) fn place(&mut self, [x, y]: [f64; 2]) -> Result<[f64; 2]> {
         let rect = self.browser.value(
             "(() => { const r = document.getElementById('overlay').getBoundingClientRect(); \
              return [r.left, r.top, r.width, r.height]; })()",
         )?;
         let [left, top, width, height] = numbers(&rect)?;
-        let scale = (width / PIXELS).min(height / PIXELS) * 0.96;
-        let middle = (PIXELS - 1.0) / 2.0;
-        Ok([left + width / 2.0 + (x - middle) * scale, top + height / 2.0 - (y - middle) * scale])
+        let view = self.browser.text("document.getElementById('picture').dataset.view")?;
+        let [x0, y0, scale] = numbers(&serde_json::from_str(&view)?)?;
+        Ok([left + width / 2.0 + (x - x0) * scale, top + height / 2.0 - (y - y0) * scale])
     }
 
     /// Sets a field as a user does.

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use super::chromium::Browser;
 use super::explorer::Page;
 use super::{BrowserSetup, View};
+use crate::process;
 
 const SIZES: [[u32; 2]; 4] = [[1366, 768], [390, 844], [820, 1180], [2560, 1440]];
 
@@ -56,6 +57,34 @@ pub(super) fn run(setup: &BrowserSetup, folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Makes the explorer's pictures of README and tutorial again, in docs/images.
+pub(super) fn documents(setup: &BrowserSetup) -> Result<()> {
+    let stars = setup.stars.display().to_string();
+    let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;
+    let [size, ..] = SIZES;
+    for (names, dark) in [(&["explorer.png", "tutorial/explorer.png"][..], false), (&["explorer-colors.png"][..], true)] {
+        let browser = Browser::start(&setup.program, &setup.folder.0, size)?;
+        let mut page = Page { setup, url: view.url.clone(), browser };
+        page.browser.resize(size, dark)?;
+        page.open()?;
+        spectra(&mut page)?;
+        if dark {
+            page.browser.key("m")?;
+            page.shows("colors")?;
+            page.browser.value("document.getElementById('overlay').blur()")?;
+        }
+        for name in names {
+            // The tutorial's is small.
+            let width = if name.starts_with("tutorial") { 960.0 } else { f64::from(size[0]) };
+            let path = process::root().join("docs/images").join(name);
+            let png = page.browser.scaled_screenshot(size, width / f64::from(size[0]))?;
+            write(&path, &png)?;
+            println!("{}", path.display());
+        }
+    }
+    Ok(())
+}
+
 /// A galaxy, a knot and a star.
 fn spectra(page: &mut Page<'_>) -> Result<()> {
     let circles = [([48.5, 49.0], 16.0), ([42.6, 53.4], 4.0), ([92.0, 43.6], 4.0)];
@@ -90,6 +119,11 @@ fn line(page: &mut Page<'_>) -> Result<()> {
 }
 
 fn save(page: &mut Page<'_>, path: &Path) -> Result<()> {
-    let png = base64::engine::general_purpose::STANDARD.decode(page.browser.screenshot()?)?;
+    write(path, &page.browser.screenshot()?)
+}
+
+/// Writes a picture that came as base64.
+fn write(path: &Path, png: &str) -> Result<()> {
+    let png = base64::engine::general_purpose::STANDARD.decode(png)?;
     fs::write(path, png).with_context(|| path.display().to_string())
 }

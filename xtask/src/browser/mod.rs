@@ -6,6 +6,7 @@
 
 mod bench;
 mod chromium;
+mod display;
 mod explorer;
 mod figures;
 mod hands;
@@ -26,15 +27,26 @@ pub(crate) use bench::run as bench;
 pub(crate) use chromium::find as chromium;
 
 /// Runs all checks; `--screenshots DIR` writes pictures of the page besides, `--spx PATH` takes
-/// another binary.
+/// another binary. `--documents` makes the pictures of the documents instead.
 pub(crate) fn run(options: &[&str]) -> Result<()> {
-    let (mut pictures, mut spx) = (None, None);
-    for pair in options.chunks(2) {
-        match pair {
-            ["--screenshots", folder] => pictures = Some(PathBuf::from(folder)),
-            ["--spx", path] => spx = Some(PathBuf::from(path)),
-            _ => bail!("cargo xtask browser [--screenshots DIR] [--spx PATH]"),
-        }
+    let (mut pictures, mut spx, mut documents) = (None, None, false);
+    let mut rest = options;
+    while !rest.is_empty() {
+        rest = match rest {
+            ["--screenshots", folder, rest @ ..] => {
+                pictures = Some(PathBuf::from(folder));
+                rest
+            }
+            ["--spx", path, rest @ ..] => {
+                spx = Some(PathBuf::from(path));
+                rest
+            }
+            ["--documents", rest @ ..] => {
+                documents = true;
+                rest
+            }
+            _ => bail!("cargo xtask browser [--screenshots DIR] [--spx PATH] [--documents]"),
+        };
     }
     let Some(program) = chromium::find() else {
         if std::env::var_os("CI_REQUIRE_BROWSER").is_some() {
@@ -46,11 +58,15 @@ pub(crate) fn run(options: &[&str]) -> Result<()> {
         return Ok(());
     };
     let setup = BrowserSetup::new(program, spx)?;
+    if documents {
+        return figures::documents(&setup);
+    }
     let mut failed = explorer::run(&setup)?;
     failed.extend(tasks::run(&setup)?);
     failed.extend(region_files::run(&setup)?);
     failed.extend(one_file::run(&setup)?);
     failed.extend(odd::run(&setup)?);
+    failed.extend(display::run(&setup)?);
     if let Some(folder) = pictures {
         figures::run(&setup, &folder)?;
     }

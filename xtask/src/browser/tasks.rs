@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::chromium::Browser;
 use super::explorer::{Page, Shown, downloaded, equals, numbers};
-use super::{BrowserSetup, View, check};
+use super::{BrowserSetup, View, check, display};
 
 /// Width and height of the window, whether fingers are used, whether it is dark.
 const SCREENS: [([u32; 2], bool, bool); 8] = [
@@ -24,7 +24,7 @@ const SCREENS: [([u32; 2], bool, bool); 8] = [
 
 type Task = (&'static str, fn(&mut Page<'_>, Hand) -> Result<()>);
 
-const TASKS: [Task; 12] = [
+const TASKS: [Task; 17] = [
     ("the page fits", fits),
     ("zoom and move", moves),
     ("regions are drawn, changed, and have the command's spectra", regions),
@@ -37,6 +37,11 @@ const TASKS: [Task; 12] = [
     ("handles by keys", super::hands::handles),
     ("session, regions, pictures and commands are kept", keeping),
     ("messages fade and let the pointer through", messages),
+    ("names keep clear of each other", display::labels),
+    ("a click or tap reads off the pixel", display::readout),
+    ("limits follow the sky or percentiles", display::limits),
+    ("a session takes the place of what was shown", display::sessions),
+    ("commands of every mode run", display::commands),
 ];
 
 /// Mouse or fingers.
@@ -483,5 +488,13 @@ fn messages(page: &mut Page<'_>, hand: Hand) -> Result<()> {
     count(page, 1)?;
     let failed = page.browser.value("document.getElementById('message').classList.contains('failed')")?;
     ensure!(failed == false, "the error stays");
+    // A field that is mended takes its error along.
+    page.set("subtract", "true")?;
+    page.set("ring-outer", "1")?;
+    let failed = page.browser.value("document.getElementById('message').classList.contains('failed')")?;
+    ensure!(failed == true, "an annulus of no width is taken");
+    page.set("ring-outer", "4")?;
+    ensure!(page.browser.value(gone)? == true, "the error of the annulus stays");
+    page.rest()?;
     page.browser.wait(gone)
 }

@@ -202,10 +202,8 @@ impl CubeSpectrum {
         self.points.iter().any(|point| point.n_pixels_total > 1)
     }
 
-    /// The points of a figure, of a region the flux, of a single pixel the surface brightness:
-    /// those planes in which all pixels have data, or those in which only some have, whose flux is
-    /// too small.
-    pub fn figure_points(&self, whole: bool) -> Vec<SpectrumPoint> {
+    /// The points of a figure, of a region the flux, of a single pixel the surface brightness.
+    pub fn figure_points(&self) -> Vec<SpectrumPoint> {
         let point = |p: &CubeSpectrumPoint| {
             let (value, error) = if self.is_sum() {
                 (p.flux, p.flux_error)
@@ -217,10 +215,10 @@ impl CubeSpectrum {
                 half_bandwidth: 0.5 * (p.wavelength_max - p.wavelength_min),
                 flux: value?.into(),
                 error: error?.into(),
+                is_partial: p.n_pixels < p.n_pixels_total,
             })
         };
-        let chosen = self.points.iter().filter(|p| whole == (p.n_pixels == p.n_pixels_total));
-        chosen.filter_map(point).collect()
+        self.points.iter().filter_map(point).collect()
     }
 
     /// Where it was taken, in words.
@@ -254,19 +252,14 @@ impl CubeSpectrum {
         let detectors: BTreeSet<&str> = reports.iter().map(|report| report.detector.as_str()).collect();
         let mut spectra = Vec::new();
         for report in reports {
-            let name = match (places.len(), detectors.len()) {
-                (1, 1) => "all pixels have data".to_owned(),
+            let label = match (places.len(), detectors.len()) {
                 (1, _) => report.detector.clone(),
                 (_, 1) => report.place(),
                 _ => format!("{}, {}", report.place(), report.detector),
             };
-            for (whole, label) in
-                [(true, name.clone()), (false, partial_label(&name, places.len() + detectors.len()))]
-            {
-                let points = report.figure_points(whole);
-                if !points.is_empty() {
-                    spectra.push(Spectrum { label, points });
-                }
+            let points = report.figure_points();
+            if !points.is_empty() {
+                spectra.push(Spectrum { label, points });
             }
         }
         let mut figure = SpectrumFigure::new(spectra);
@@ -285,14 +278,6 @@ impl CubeSpectrum {
             figure.flux_label = flux_label(false).to_owned();
         }
         Ok(figure)
-    }
-}
-
-/// The name of those planes of a spectrum in which pixels of the region have no data.
-fn partial_label(name: &str, places_and_detectors: usize) -> String {
-    match places_and_detectors {
-        2 => "some pixels without data".to_owned(),
-        _ => format!("{name}, some pixels without data"),
     }
 }
 

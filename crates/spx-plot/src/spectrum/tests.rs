@@ -7,7 +7,7 @@ use crate::canvas::INK;
 use crate::testing::{Picture, assert_texts_are_free, color_blind_difference};
 
 fn point(wavelength: f64, flux: f64, error: f64) -> SpectrumPoint {
-    SpectrumPoint { wavelength, half_bandwidth: 0.05, flux, error }
+    SpectrumPoint { wavelength, half_bandwidth: 0.05, flux, error, is_partial: false }
 }
 
 fn spectrum(label: &str, points: Vec<SpectrumPoint>) -> Spectrum {
@@ -173,6 +173,27 @@ fn the_same_figure_gives_the_same_bytes() {
     }
 }
 
+/// Points of a part of the pixels are crosses of their spectrum's color, a class of their own.
+#[test]
+fn partial_points_are_crosses() {
+    let mut points: Vec<SpectrumPoint> = (0..6).map(|k| point(1.0 + f64::from(k), 100.0, 1.0)).collect();
+    points[2].is_partial = true;
+    points[3] = SpectrumPoint { flux: 2.0, is_partial: true, ..points[3] };
+    let figure = SpectrumFigure::new(vec![Spectrum { label: "D3".to_owned(), points }]);
+    let names: Vec<String> = entries(&figure).iter().map(|entry| entry.name.to_string()).collect();
+    assert_eq!(names, ["D3", "pixels without data (2)"]);
+    let canvas = draw(&figure).unwrap();
+    let is_slanted = |line: &[[f64; 2]]| line.len() == 2 && line[0][0] != line[1][0] && line[0][1] != line[1][1];
+    let crosses = |color: Rgb| {
+        let lines = canvas.shapes.iter().filter(|shape| {
+            matches!(shape, CanvasShape::Line(line, _, of) if *of == color && is_slanted(line))
+        });
+        lines.count()
+    };
+    // Two lines each; those of the legend are black.
+    assert_eq!((crosses(COLORS[0]), crosses(INK)), (4, 2));
+}
+
 /// A legend over data is beside the frame, one over empty paper inside.
 #[test]
 fn a_legend_hides_no_data() {
@@ -182,8 +203,9 @@ fn a_legend_hides_no_data() {
             .map(|k| SpectrumPoint {
                 wavelength: 1.0 + f64::from(k) / 500.0,
                 half_bandwidth: 0.0,
-                flux: if everywhere { f64::from(k * 37 % 101) } else { f64::from(k) },
-                error: 0.0,
+                flux: 1.0 + if everywhere { f64::from(k * 37 % 101) } else { f64::from(k) },
+                error: 0.1,
+                is_partial: false,
             })
             .collect(),
     };

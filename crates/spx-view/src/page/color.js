@@ -39,21 +39,44 @@ export function limitsOf(sorted, [low, high]) {
   return [ends[0] - half, ends[0] + half];
 }
 
-/** Percentiles that the page opens with. Until they are changed, limits follow the rule of `aboveSky`. */
-export const FIRST_PERCENTILES = [0.5, 99.5];
-export const FIRST_COLOR_PERCENTILES = [10, 99.7];
+/** Percentiles of what follows no rule of the sky, and those that stand in for one that is not given. */
+export const PERCENTILES = [0.5, 99.5];
+export const COLOR_PERCENTILES = [10, 99.7];
 
 /** Widths of the noise that the upper limit of the logarithmic stretch lies at least above the median. */
 const LOG_SIGMAS = 500;
 
-/** A dark sky, and what is brighter above it, as in `spx cube plot`: from 1.5 widths of the noise below the median
- * to a percentile, but at least `sigmas` widths above the median, in the logarithmic stretch more; null without values. */
-export function aboveSky(sorted, high, sigmas, stretch) {
+/** Where pictures begin and end, as in `spx cube plot`: so many widths of the noise below the median, and at a percentile, but at
+ * least so many widths above the median. Of a line map what is negative is seen, too. */
+export const PLANE_RULE = { below: 1.5, high: PERCENTILES[1], sigmas: 15 };
+export const LINE_RULE = { ...PLANE_RULE, below: 5 };
+export const COLOR_RULE = { below: 1.5, high: COLOR_PERCENTILES[1], sigmas: 25 };
+
+/** The limits of such a rule, in the logarithmic stretch wider; null without values. */
+export function aboveSky(sorted, { below, high, sigmas }, stretch) {
   if (sorted.length === 0) return null;
   const median = percentile(sorted, 50);
   const noise = median - percentile(sorted, 15.865525393145708);
   if (!(noise > 0)) return limitsOf(sorted, [100 - high, high]);
-  return [median - 1.5 * noise, Math.max(percentile(sorted, high), median + (stretch === "log" ? LOG_SIGMAS : sigmas) * noise)];
+  const least = stretch === "log" ? LOG_SIGMAS : sigmas;
+  return [median - below * noise, Math.max(percentile(sorted, high), median + least * noise)];
+}
+
+/** The map of both signs: its middle stands for zero, from where the stretch runs to both sides. */
+export const DIVERGING = "RdBu";
+
+/** The limits of such a map, as far on either side of zero: a percentile of the absolute values, but at least as many widths of the noise. */
+export function aroundZero(sorted, { high, sigmas }, stretch) {
+  if (sorted.length === 0) return null;
+  const noise = percentile(sorted, 50) - percentile(sorted, 15.865525393145708);
+  const most = Math.max(percentile(sorted.map(Math.abs).sort(), high), (stretch === "log" ? LOG_SIGMAS : sigmas) * noise);
+  return most > 0 ? [-most, most] : [-1, 1];
+}
+
+/** Where a value lies in a map of both signs, 0 to 1, by a curve from [0, 1] to [0, 1]. */
+export function placeAroundZero(value, [low, high], curve) {
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  return 0.5 + 0.5 * Math.sign(value) * curve(Math.min(Math.abs(value) / most, 1));
 }
 
 /** The colors of a map, `rrggbb` after `rrggbb`, as numbers 0xAABBGGRR; `reversed` from the end. */
@@ -67,12 +90,15 @@ export function pack(rgb) {
   return (0xff000000 | ((rgb & 0xff) << 16) | (rgb & 0xff00) | (rgb >> 16)) >>> 0;
 }
 
-/** A table of colors for values between limits, of which `sorted` is a sample. */
-export function colorTable(map, stretch, [low, high], sorted) {
+/** A table of colors for values between limits, of which `sorted` is a sample; zero may be the middle of the map. */
+export function colorTable(map, stretch, [low, high], sorted, isDiverging) {
   const table = new Uint32Array(STEPS);
   const curve = STRETCHES[stretch] ?? rankCurve(sorted, low, high);
+  const signed = isDiverging && STRETCHES[stretch];
   for (let k = 0; k < STEPS; k += 1) {
-    table[k] = map[Math.round(curve(k / (STEPS - 1)) * (map.length - 1))];
+    const part = k / (STEPS - 1);
+    const place = signed ? placeAroundZero(low + part * (high - low), [low, high], curve) : curve(part);
+    table[k] = map[Math.round(place * (map.length - 1))];
   }
   return table;
 }
@@ -98,6 +124,9 @@ export function paintPlane(values, [low, high], table, empty, out) {
     out[k] = Number.isNaN(v) ? empty : table[at <= 0 ? 0 : at >= STEPS ? STEPS - 1 : at | 0];
   }
 }
+
+/** The softening of a composite that `spx cube plot` has. */
+export const FIRST_Q = 3;
 
 /**
  * Paints three planes as one (Lupton et al. 2004, PASP 116, 133): one asinh curve of the mean intensity scales all

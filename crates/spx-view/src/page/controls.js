@@ -1,7 +1,8 @@
 // Buttons and fields: which cube is shown, how the image looks, the layers over it, catalogs, going to a position.
 
+import { COLOR_PERCENTILES, PERCENTILES } from "./color.js";
 import { unitOf } from "./overlay.js";
-import { attempt, counted, element, say } from "./state.js";
+import { attempt, counted, element, mapKeys, say } from "./state.js";
 import { parseCatalog } from "./table.js";
 import { parsePosition } from "./wcs.js";
 
@@ -76,13 +77,39 @@ export class Controls {
     });
   }
 
+  /** Follows two fields of percentiles: when one is emptied, the limits follow the rule of the sky; one alone goes with that of `standIn`. */
+  percentiles(ids, key, standIn) {
+    const inputs = ids.map(element);
+    const show = () => inputs.forEach((input, k) => (input.value = this.state[key]?.[k] ?? ""));
+    for (const input of inputs) {
+      input.addEventListener("change", () => {
+        const given = inputs.map((each) => each.valueAsNumber);
+        const [low, high] = given.map((value, k) => (Number.isNaN(value) ? standIn[k] : value));
+        if (input.value === "" && input.validity.valid) this.state.set({ [key]: null });
+        else if (low < high && low >= 0 && high <= 100) this.state.set({ [key]: [low, high] });
+        else say("Percentiles lie between 0 and 100, the first below the second", true);
+        show();
+      });
+    }
+    this.state.on([key], show);
+    show();
+  }
+
   imageFields() {
     const names = this.meta.colormaps.map(([name]) => new Option(name, name));
     element("map").replaceChildren(...names);
-    for (const id of ["array", "stretch", "map"]) this.field(id, id);
+    for (const id of ["array", "stretch"]) this.field(id, id);
+    // Line maps have a color map of their own.
+    const chosen = (values) => Object.fromEntries(mapKeys(this.state).map((key, k) => [key, values[k]]));
+    const inputs = [element("map"), element("reversed")];
+    for (const input of inputs) {
+      input.addEventListener("change", () => this.state.set(chosen([inputs[0].value, inputs[1].checked])));
+    }
+    const showMap = () => ([inputs[0].value, inputs[1].checked] = this.picture.mapChoice);
+    this.state.on(["mode", "map", "reversed", "lineMap", "lineReversed"], showMap);
+    showMap();
     element("mode").addEventListener("change", ({ target }) => this.setMode(target.value));
-    this.field("reversed", "reversed", (input) => input.checked);
-    this.pair(["low-percent", "high-percent"], "percentiles");
+    this.percentiles(["low-percent", "high-percent"], "percentiles", PERCENTILES);
     this.pair(["low", "high"], "limits");
     element("fixed").addEventListener("change", ({ target }) => {
       this.state.set({ limits: target.checked ? this.state.shownLimits?.[0] ?? null : null });
@@ -167,7 +194,7 @@ export class Controls {
     element("mode").querySelector("[value=colors]").disabled = !this.cube.colors;
     if (!this.colorsBegun) {
       this.colorsBegun = true;
-      this.pair(["low-color", "high-color"], "colorPercentiles");
+      this.percentiles(["low-color", "high-color"], "colorPercentiles", COLOR_PERCENTILES);
       this.field("q", "q", (input) => input.valueAsNumber);
     }
     if (!this.cube.colors) {
@@ -214,6 +241,7 @@ export class Controls {
     });
     element("fewer").addEventListener("change", ({ target }) => {
       this.state.set({ fewerThan: target.valueAsNumber > 0 ? target.valueAsNumber : 0 });
+      target.value = this.state.fewerThan || "";
     });
     this.field("grid", "grid", (input) => input.checked);
     this.field("show-objects", "showObjects", (input) => input.checked);
@@ -228,11 +256,12 @@ export class Controls {
 
   /** Lays a catalog over the image; throws what is wrong with it. */
   catalog(text, name) {
-    const objects = parseCatalog(text);
+    const { objects, without } = parseCatalog(text);
     const inside = objects.filter(({ ra, dec }) => this.picture.cubes.some((cube) => cube.pixelOf([ra, dec])));
     this.state.set({ objects: inside });
     this.object = -1;
-    element("objects").textContent = `${name}: ${inside.length} of ${objects.length} in the image`;
+    const lost = without > 0 ? `, ${without} without position` : "";
+    element("objects").textContent = `${name}: ${inside.length} of ${objects.length} in the image${lost}`;
     element("next-object").disabled = inside.length === 0;
   }
 
@@ -261,17 +290,25 @@ export class Controls {
     for (const tool of TOOLS) press(`tool-${tool}`, () => this.state.set({ tool }));
     press("zoom-in", () => this.picture.zoom(1.5));
     press("zoom-out", () => this.picture.zoom(1 / 1.5));
-    press("fit", () => this.picture.fit());
+    press("fit", () => this.fit());
     press("theme", () => this.theme());
     press("pin", () => this.pin());
     press("blink", () => this.blink());
     press("auto-blink", () => this.autoBlink());
+    this.state.on(["pinned"], () => this.state.blinking && !this.state.pinned && this.autoBlink());
     element("goto").addEventListener("submit", (event) => {
       event.preventDefault();
       const position = parsePosition(element("position").value);
       if (position) this.goTo(position);
       else say("A position is two numbers in degrees, or hours and degrees as 12:25:48.9 +33:32:48", true);
     });
+  }
+
+  /** Shows the whole image, or says that it is the part of a strip. */
+  fit() {
+    this.picture.fit();
+    const { nx, ny } = this.picture.planes;
+    if (this.picture.isPart) say(`A part of ${nx} × ${ny} pixels: drag with Shift (or one finger) to move along; − shows more`);
   }
 
   /** Keeps what is shown, to blink with something else. */
@@ -287,6 +324,7 @@ export class Controls {
     else this.pin();
   }
 
+  /** Begins or ends to blink by itself; what keeps no view ends it. */
   autoBlink() {
     const blinking = !this.state.blinking && this.state.pinned !== null;
     this.state.set({ blinking });
@@ -300,6 +338,8 @@ export class Controls {
     document.body.dataset.mode = mode;
     element("mode").value = mode;
     element("fixed").checked = limits !== null;
+    // Fixed limits make them idle.
+    for (const id of ["low-percent", "high-percent"]) element(id).disabled = limits !== null;
     const used = limits ?? shownLimits?.[0];
     // A plane without data has none.
     [element("low").value, element("high").value] = used?.map((v) => Number(v.toPrecision(4))) ?? ["", ""];

@@ -17,7 +17,7 @@ function actions({ state, picture, wavelength, controls, pointer, saving, histor
     [["p"], "play and pause", () => wavelength.toggle()],
     [["+", "="], "zoom in", () => picture.zoom(1.5)],
     [["-", "_"], "zoom out", () => picture.zoom(1 / 1.5)],
-    [["0"], "whole image", () => picture.fit()],
+    [["0"], "whole image", () => controls.fit()],
     [["i"], "to the image: arrows move the cross (Shift: by 10), Enter takes the spectrum", focus("overlay")],
     [
       ["v"],
@@ -28,7 +28,7 @@ function actions({ state, picture, wavelength, controls, pointer, saving, histor
       },
     ],
     [["j"], "to the plot: arrows move it, + and − zoom in wavelength, Shift and arrows zoom, 0 shows all", focus("plot")],
-    [["x"], "cross to the middle of the screen", () => pointer.cross(picture.center.map(Math.round))],
+    [["x"], "cross to the middle of the screen", () => pointer.cross(picture.middle.map(Math.round))],
     [["r"], "radius of a click", focus("radius")],
     [["g"], "go to a position", focus("position")],
     [["m"], "one plane or three colors", () => controls.setMode(state.mode === "plane" ? "colors" : "plane")],

@@ -14,7 +14,7 @@ import { Saving } from "./saving.js";
 import { ServerSource } from "./server_source.js";
 import { Session } from "./session.js";
 import { Spectra } from "./spectra.js";
-import { attempt, element, initialState } from "./state.js";
+import { attempt, element, initialState, letErrorsGo } from "./state.js";
 import { Wavelength } from "./wavelength.js";
 
 async function start() {
@@ -27,7 +27,7 @@ async function start() {
   const { clientWidth, clientHeight } = element("stage");
   const pixels = clientWidth * clientHeight * window.devicePixelRatio ** 2;
   const cubes = meta.cubes.map((cube, k) => new Cube(cube, source, k, pixels, meta.loss?.bin ?? 1));
-  const state = initialState(cubes);
+  const state = initialState(cubes, meta.colormaps);
   const started = { ...state };
   const picture = new Picture(element("picture"), state, cubes, meta);
   const overlay = new Overlay(element("overlay"), state, picture);
@@ -40,6 +40,7 @@ async function start() {
   const saving = new Saving({ state, picture, overlay, plot, cubes });
   const session = new Session({ state, picture, spectra, cubes, started });
 
+  letErrorsGo();
   const redraw = () => {
     plot.draw();
     wavelength.show();
@@ -48,6 +49,7 @@ async function start() {
   window.addEventListener("theme", redraw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   picture.resize();
+  if (picture.isPart) controls.fit();
   wavelength.show();
   spectra.list();
   await session.open();

@@ -31,6 +31,8 @@ export class Overlay {
     const context = canvas.getContext("2d");
     context.setTransform(picture.ratio, 0, 0, picture.ratio, 0, 0);
     this.drawOn(context);
+    // For programs that look at the page.
+    canvas.dataset.names = JSON.stringify(this.names);
   }
 
   /** Draws everything over the image; `inside` are the labels of the grid within the frame. */
@@ -41,23 +43,45 @@ export class Overlay {
     this.size = parseFloat(fontSize) / 12;
     this.tan = picture.cube.tan;
     context.lineJoin = "round";
+    // Boxes [left, top, right, bottom] where no further name may stand, and the names that stand.
+    this.taken = [];
+    this.names = [];
+    if (inside) this.take(toolbarBox());
     if (state.grid) this.drawGrid(context, inside);
-    if (state.showObjects) this.drawObjects(context);
-    for (const spectrum of state.spectra) this.drawRegion(context, spectrum);
-    if (this.drawn) this.drawOutline(context, this.drawn, INK);
-    if (state.cross) this.drawCross(context, picture.toScreen(state.cross));
     this.drawScaleBar(context);
     this.drawCompass(context);
-    if (state.mode === "colors" || !state.shownLimits) return;
-    if (state.shownLimits[0]) this.drawColorBar(context);
-    else this.drawNoData(context);
+    const limits = state.mode === "colors" ? null : state.shownLimits;
+    if (limits?.[0]) this.drawColorBar(context);
+    if (limits && !limits[0]) this.drawNoData(context);
+    for (const spectrum of state.spectra) this.drawRegion(context, spectrum);
+    if (state.showObjects) this.drawObjects(context);
+    if (this.drawn) this.drawOutline(context, this.drawn, INK);
+    if (state.cross) this.drawCross(context, picture.toScreen(state.cross));
   }
 
+  /** Below the buttons, where no region's handles are. */
   drawNoData(context) {
+    const words = this.state.mode === "plane" ? "no data in this plane" : "no data";
+    const [width, high] = [context.measureText(words).width, 16 * this.size];
+    const [x, y] = [(this.picture.width - width) / 2, toolbarBox()[3] + 8];
+    context.fillStyle = SHADE;
+    context.fillRect(x - 8, y, width + 16, high + 6);
+    this.take([x - 8, y, x + width + 8, y + high + 6]);
+    this.names.push([words, ...this.taken.at(-1).map(Math.round)]);
+    context.fillStyle = INK;
+    context.fillText(words, x, y + high);
+  }
+
+  /** Keeps names out of a box. */
+  take(box) {
+    this.taken.push(box);
+  }
+
+  /** Whether a box lies in the image and touches none that is taken. */
+  isFree([left, top, right, bottom]) {
     const { width, height } = this.picture;
-    context.textAlign = "center";
-    this.text(context, "no data", width / 2, height / 2);
-    context.textAlign = "left";
+    const inside = left >= 2 && top >= 2 && right <= width - 2 && bottom <= height - 2;
+    return inside && this.taken.every((box) => left >= box[2] || right <= box[0] || top >= box[3] || bottom <= box[1]);
   }
 
   drawGrid(context, inside) {
@@ -74,8 +98,11 @@ export class Overlay {
     for (const line of lines) {
       const at = line.isRa ? crossing(line, 1, height - 40 * this.size, width) : crossing(line, 0, 8, height);
       if (at === null) continue;
-      if (line.isRa && at > 90 && at < width - 130) this.text(context, line.words, at + 4, height - 44 * this.size);
-      if (!line.isRa && at > 64 && at < height - 70) this.text(context, line.words, 10, at - 4);
+      const [x, y] = line.isRa ? [at + 4, height - 44 * this.size] : [10, at - 4];
+      const isInside = line.isRa ? at > 90 && at < width - 130 : at > 64 && at < height - 70;
+      if (!isInside) continue;
+      this.text(context, line.words, x, y);
+      this.take([x - 2, y - 12 * this.size, x + context.measureText(line.words).width + 2, y + 4]);
     }
   }
 
@@ -97,10 +124,22 @@ export class Overlay {
     context.fillText(words, x, y);
   }
 
-  /** A name right of a place, or left of it where the image ends. */
-  label(context, words, [x, y], away, color = INK) {
-    const width = context.measureText(words).width;
-    this.text(context, words, x + away + width > this.picture.width ? x - away - width : x + away, y, color);
+  /** A name right of a place, left of it, above or below, where it is free; elsewhere none, or if it must, on the place itself. */
+  label(context, words, [x, y], away, { color = INK, must = false } = {}) {
+    const [width, high] = [context.measureText(words).width, 13 * this.size];
+    const middle = y + 0.35 * high;
+    const places = [
+      [x + away, middle],
+      [x - away - width, middle],
+      [x - width / 2, y - away - 2],
+      [x - width / 2, y + away + high],
+    ];
+    const boxAt = ([left, line]) => [left - 1, line - 0.8 * high, left + width + 1, line + 0.25 * high];
+    const place = places.find((each) => this.isFree(boxAt(each))) ?? (must ? [x + 10, y - 10] : null);
+    if (!place) return;
+    this.take(boxAt(place));
+    this.names.push([words, ...boxAt(place).map(Math.round)]);
+    this.text(context, words, ...place, color);
   }
 
   /** Strokes the outline of a region; of a point, its pixel. */
@@ -138,8 +177,8 @@ export class Overlay {
       for (const edge of ringOutlines(region, annulus, this.tan.pixelSide(...at))) this.drawOutline(context, edge, color, true);
     }
     const [sx, sy] = picture.toScreen(at);
-    const reach = Math.max((reachOf(region) / this.tan.pixelSide(...at)) * picture.scale, 4) * 0.71;
-    this.label(context, label, [sx, sy - reach - 5], reach + 6);
+    const reach = Math.max((reachOf(region) / this.tan.pixelSide(...at)) * picture.scale, 4);
+    this.label(context, label, [sx, sy], reach + 6, { must: true });
     if (!selected) return;
     handles(region).forEach((sky, k) => {
       const pixel = this.tan.toPixel(...sky);
@@ -159,6 +198,7 @@ export class Overlay {
   drawObjects(context) {
     const { picture } = this;
     const inSight = [];
+    const radius = 7 * this.size;
     for (const object of this.state.objects) {
       const at = this.tan.toPixel(object.ra, object.dec);
       const [sx, sy] = at ? picture.toScreen(at) : [-1, -1];
@@ -166,12 +206,14 @@ export class Overlay {
     }
     context.beginPath();
     for (const [sx, sy] of inSight) {
-      context.moveTo(sx + 7, sy);
-      context.arc(sx, sy, 7, 0, 2 * Math.PI);
+      context.moveTo(sx + radius, sy);
+      context.arc(sx, sy, radius, 0, 2 * Math.PI);
     }
     this.stroke(context, "#7df0ff", 1.5);
     if (inSight.length > MOST_LABELS) return;
-    for (const [sx, sy, label] of inSight) this.label(context, label, [sx, sy + 4], 10, "#c9f8ff");
+    // Names do not stand on the circles of others.
+    for (const [sx, sy] of inSight) this.take([sx - radius, sy - radius, sx + radius, sy + radius]);
+    for (const [sx, sy, label] of inSight) this.label(context, label, [sx, sy], 10 * this.size, { color: "#c9f8ff" });
   }
 
   drawCross(context, [sx, sy]) {
@@ -196,6 +238,7 @@ export class Overlay {
     context.lineTo(x + width, y - 4);
     this.stroke(context, INK);
     this.text(context, length < 60 ? `${length}″` : `${length / 60}′`, x + 4, y - 8);
+    this.take([x - 4, y - 8 - 13 * this.size, x + width + 4, y + 4]);
   }
 
   /** North and east where the middle of the screen is. */
@@ -213,6 +256,9 @@ export class Overlay {
     // Both letters stay in the image, wherever they point.
     const reach = (part) => (8 + 42 * Math.max(0, ...arrows.map((arrow) => arrow[part]))) * size;
     const [x0, y0] = [picture.width - Math.max(reach(1), 34 * size), picture.height - Math.max(reach(2), 30 * size)];
+    const ends = (part, from) => arrows.map((arrow) => from + 28 * size * arrow[part]);
+    const around = 16 * size;
+    this.take([Math.min(x0, ...ends(1, x0)) - around, Math.min(y0, ...ends(2, y0)) - around, Math.max(x0, ...ends(1, x0)) + around, Math.max(y0, ...ends(2, y0)) + around]);
     for (const [name, ux, uy] of arrows) {
       const [x, y] = [x0 + 28 * size * ux, y0 + 28 * size * uy];
       context.beginPath();
@@ -230,17 +276,18 @@ export class Overlay {
   drawColorBar(context) {
     const { picture, state, size } = this;
     const [low, high] = state.shownLimits[0];
-    const toolbar = element("toolbar");
     // Where the toolbar reaches over the bar, this begins below it.
-    const y = toolbar.offsetLeft + toolbar.offsetWidth > picture.width - 100 * size ? toolbar.offsetTop + toolbar.offsetHeight + 14 : 20;
+    const [, , right, bottom] = toolbarBox();
+    const y = right > picture.width - 100 * size ? bottom + 14 : 20;
     const height = Math.round(Math.min(180 * size, picture.height - 150 - y));
     if (height < 60) return;
     const [x, width] = [picture.width - 12 - 12 * size, 12 * size];
     const map = picture.colorMap();
+    const [from, to] = picture.mapSpan([low, high]);
     context.fillStyle = SHADE;
     context.fillRect(x - 1, y - 1, width + 2, height + 2);
     for (let k = 0; k < height; k += 1) {
-      const packed = map[Math.round((1 - k / (height - 1)) * (map.length - 1))];
+      const packed = map[Math.round((to + (k / (height - 1)) * (from - to)) * (map.length - 1))];
       context.fillStyle = `rgb(${packed & 0xff}, ${(packed >> 8) & 0xff}, ${(packed >> 16) & 0xff})`;
       context.fillRect(x, y + k, width, 1.5);
     }
@@ -250,10 +297,18 @@ export class Overlay {
       const wide = context.measureText(words).width;
       context.fillStyle = SHADE;
       context.fillRect(x - 9 - wide, at - 11 * size, wide + 6, 15 * size);
+      this.take([x - 9 - wide, at - 11 * size, x - 3, at + 4 * size]);
       this.text(context, words, x - 6, at);
     }
+    this.take([x - 4, y - 4, picture.width, y + height + 4]);
     context.textAlign = "left";
   }
+}
+
+/** Where the buttons over the image stand: [left, top, right, bottom]. */
+function toolbarBox() {
+  const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = element("toolbar");
+  return [offsetLeft, offsetTop, offsetLeft + offsetWidth, offsetTop + offsetHeight];
 }
 
 /** The unit of what the image shows. */

@@ -1,13 +1,16 @@
 // The image: which planes it needs, how they become colors, where they lie on the screen.
 
-import { aboveSky, colors, colorTable, FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES, limitsOf, pack, paintComposite } from "./color.js";
-import { paintPlane, sample, tint } from "./color.js";
+import { aboveSky, aroundZero, COLOR_RULE, colors, colorTable, DIVERGING, LINE_RULE, limitsOf, pack } from "./color.js";
+import { paintComposite, paintPlane, PERCENTILES, placeAroundZero, PLANE_RULE, sample, STRETCHES, tint } from "./color.js";
 import { sizeOf } from "./planes.js";
-import { attempt } from "./state.js";
+import { attempt, element, mapKeys } from "./state.js";
 
 /** Colors of flags and of few contributions over the image. */
 const FLAGGED = 0xff2fd0;
 const FEW = 0xff8c1a;
+/** The least breadth of an image that is shown whole [CSS px]: of a longer strip a part is shown, with pixels of at most that size. */
+const BREADTH = 40;
+const STRIP_PIXEL = 8;
 /** How long the view has to rest before its details are read [ms]. */
 const REST = 120;
 
@@ -20,7 +23,7 @@ export class Picture extends EventTarget {
     this.fitted = true;
     state.on(["cube"], () => this.change());
     const what = ["cube", "z", "mode", "array", "colors", "range", "continuum", "mask", "maskBits", "fewerThan"];
-    const how = ["stretch", "map", "reversed", "percentiles", "limits", "q", "colorPercentiles"];
+    const how = ["stretch", "map", "reversed", "lineMap", "lineReversed", "percentiles", "limits", "q", "colorPercentiles"];
     state.on([...what, ...how], () => this.refresh());
     new ResizeObserver(() => this.resize()).observe(canvas.parentElement);
   }
@@ -70,13 +73,23 @@ export class Picture extends EventTarget {
     else this.moved();
   }
 
-  /** Shows the whole image. */
+  /** Shows the whole image, below the buttons; of a strip that would be but a line, the part in its middle. */
   fit() {
     const { nx, ny } = this.planes;
+    const top = element("toolbar").offsetTop + element("toolbar").offsetHeight;
     this.fitted = true;
-    this.center = [(nx - 1) / 2, (ny - 1) / 2];
-    this.scale = Math.min(this.width / nx, this.height / ny) * 0.96;
+    this.scale = Math.min(this.width / nx, (this.height - top) / ny) * 0.96;
+    this.isPart = this.scale * Math.min(nx, ny) < BREADTH && this.scale < STRIP_PIXEL;
+    if (this.isPart) this.scale = Math.min(BREADTH / Math.min(nx, ny), STRIP_PIXEL);
+    const down = Math.max(0, top - (this.height - ny * this.scale) / 2);
+    this.center = [(nx - 1) / 2, (ny - 1) / 2 + (this.isPart ? 0 : down / this.scale)];
     this.moved();
+  }
+
+  /** The middle of the image where it is shown whole, otherwise of the screen. */
+  get middle() {
+    const { nx, ny } = this.planes;
+    return this.fitted ? [(nx - 1) / 2, (ny - 1) / 2] : this.center;
   }
 
   /** Changes the scale, keeping the image where it is at a point of the screen. */
@@ -214,37 +227,53 @@ export class Picture extends EventTarget {
     const { array, limits, percentiles, colorPercentiles, stretch } = this.state;
     if (mode !== "colors" && limits) return limits;
     const sorted = sample(image);
-    if (mode === "colors") {
-      const first = colorPercentiles === FIRST_COLOR_PERCENTILES;
-      return first ? aboveSky(sorted, colorPercentiles[1], 25) : limitsOf(sorted, colorPercentiles);
-    }
-    const first = percentiles === FIRST_PERCENTILES && (mode !== "plane" || ["sci", "snr"].includes(array));
-    return first ? aboveSky(sorted, percentiles[1], 15, stretch) : limitsOf(sorted, percentiles);
+    if (mode === "colors") return colorPercentiles ? limitsOf(sorted, colorPercentiles) : aboveSky(sorted, COLOR_RULE);
+    if (percentiles) return limitsOf(sorted, percentiles);
+    // Errors and counts have no sky that would have to be dark.
+    if (mode === "plane" && !["sci", "snr"].includes(array)) return limitsOf(sorted, PERCENTILES);
+    if (this.mapName === DIVERGING) return aroundZero(sorted, PLANE_RULE, stretch);
+    return aboveSky(sorted, mode === "line" ? LINE_RULE : PLANE_RULE, stretch);
   }
 
   paint(wanted, images, limits, key, pixels) {
-    const { stretch, map, reversed, q } = this.state;
+    const { stretch, q } = this.state;
     if (wanted.mode === "colors") {
       paintComposite(images, limits, q, this.empty(), pixels);
       return;
     }
-    const tableKey = JSON.stringify([stretch, map, reversed, stretch === "rank" && [key, limits]]);
+    const isDiverging = this.mapName === DIVERGING;
+    const tableKey = JSON.stringify([stretch, this.mapChoice, stretch === "rank" && key, (isDiverging || stretch === "rank") && limits]);
     if (this.table?.key !== tableKey) {
-      const table = colorTable(this.colorMap(), stretch, limits[0], stretch === "rank" ? sample(images[0]) : null);
+      const table = colorTable(this.colorMap(), stretch, limits[0], stretch === "rank" ? sample(images[0]) : null, isDiverging);
       this.table = { key: tableKey, table };
     }
     paintPlane(images[0], limits[0], this.table.table, this.empty(), pixels);
   }
 
+  /** The name of the color map of what is shown, and whether it is reversed. */
+  get mapChoice() {
+    return mapKeys(this.state).map((key) => this.state[key]);
+  }
+
+  get mapName() {
+    return this.mapChoice[0];
+  }
+
   /** The colors of the map that is chosen. */
   colorMap() {
-    const hex = this.meta.colormaps.find(([name]) => name === this.state.map)[1];
-    return colors(hex, this.state.reversed);
+    const [map, reversed] = this.mapChoice;
+    return colors(this.meta.colormaps.find(([name]) => name === map)[1], reversed);
+  }
+
+  /** The part of the colors that the limits span, its ends from 0 to 1. */
+  mapSpan(limits) {
+    const curve = this.mapName === DIVERGING && STRETCHES[this.state.stretch];
+    return curve ? limits.map((limit) => placeAroundZero(limit, limits, curve)) : [0, 1];
   }
 
   key({ cube, images, flags, counts }) {
-    const { maskBits, fewerThan, stretch, map, reversed, q } = this.state;
-    return JSON.stringify([cube, images, flags, counts, maskBits, fewerThan, stretch, map, reversed, q]);
+    const { maskBits, fewerThan, stretch, q } = this.state;
+    return JSON.stringify([cube, images, flags, counts, maskBits, fewerThan, stretch, this.mapChoice, q]);
   }
 
   /** The color of pixels without data, as the style has it. */
@@ -267,6 +296,8 @@ export class Picture extends EventTarget {
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
     this.drawOn(context, this.ratio);
+    // Where pixels lie on the screen, for programs that look at the page.
+    this.canvas.dataset.view = JSON.stringify([...this.center, this.scale]);
     this.dispatchEvent(new Event("drawn"));
   }
 

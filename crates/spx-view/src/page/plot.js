@@ -27,6 +27,26 @@ export const QUANTITIES = {
 const MARGIN = { left: 66, right: 14, top: 12, bottom: 38 };
 const COUNTS = 40;
 const GAP = 12;
+/** A fainter point is no detection; so far below zero, something is wrong. */
+const FAINT_SIGMA = 5;
+/** Classes of points, as in the figures of spx_plot, and their names; `partial`: some pixels of the region have no data. */
+const CLASSES = {
+  detected: `S/N ≥ ${FAINT_SIGMA}`,
+  faint: `S/N < ${FAINT_SIGMA}`,
+  negative: `below −${FAINT_SIGMA}σ`,
+  unknown: "without error",
+  partial: "pixels without data",
+};
+
+/** The class of a point. */
+function classOf(flux, error, { n_pixels, n_pixels_total }) {
+  if (n_pixels < n_pixels_total) return "partial";
+  if (!(error > 0)) return "unknown";
+  if (flux < -FAINT_SIGMA * error) return "negative";
+  return flux < FAINT_SIGMA * error ? "faint" : "detected";
+}
+/** Height of the legend. */
+const LEGEND = 17;
 /** Planes whose edges are nearer, in parts of the wavelength, adjoin each other. */
 const ADJOINING = 1e-6;
 
@@ -75,6 +95,8 @@ export class Plot {
     const context = this.canvas.getContext("2d");
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.drawOn(context, width, height);
+    // For programs that look at the page.
+    this.canvas.dataset.classes = JSON.stringify(Object.fromEntries(this.counts));
   }
 
   drawOn(context, width, height) {
@@ -83,10 +105,11 @@ export class Plot {
     context.font = `${style.fontSize} ${style.fontFamily}`;
     const size = parseFloat(style.fontSize) / 12;
     this.size = size;
+    this.counts = this.countClasses();
     this.box = {
       left: MARGIN.left * size,
       right: width - MARGIN.right,
-      top: MARGIN.top,
+      top: MARGIN.top + (this.counts.size > 0 ? LEGEND * size : 0),
       bottom: height - (MARGIN.bottom + COUNTS + GAP) * size,
       floor: height - MARGIN.bottom * size,
     };
@@ -98,6 +121,7 @@ export class Plot {
     this.clipped(context, this.box.bottom + 4, () => {
       for (const spectrum of this.state.spectra) this.drawSpectrum(context, spectrum);
     });
+    this.drawLegend(context);
     this.drawLeftOut(context);
     this.drawFeatures(context);
     if (this.state.spectra.length === 0) this.drawHint(context);
@@ -115,7 +139,56 @@ export class Plot {
     context.restore();
   }
 
-  /** Points with a value: cube, plane, wavelength, value, its ends with the error, whether all pixels have data. */
+  /** How many points of each class there are; none where all are detected. */
+  countClasses() {
+    const counts = new Map();
+    for (const { kind } of this.state.spectra.flatMap((spectrum) => this.points(spectrum))) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+    return counts.size === 1 && counts.has("detected") ? new Map() : counts;
+  }
+
+  /** Names the classes above the frame, each with its number. */
+  drawLegend(context) {
+    const { left, right, top } = this.box;
+    const entries = Object.keys(CLASSES).filter((kind) => this.counts.has(kind)).map((kind) => [kind, `${CLASSES[kind]} (${this.counts.get(kind)})`]);
+    const [mark, gap] = [12 * this.size, 14 * this.size];
+    const wide = entries.reduce((sum, [, words]) => sum + mark + context.measureText(words).width + gap, -gap);
+    // Set smaller where it would be cut.
+    const room = Math.min(1, (right - left) / wide);
+    context.save();
+    context.translate(right - wide * room, top - 11 * this.size);
+    context.scale(room, room);
+    let x = 0;
+    for (const [kind, words] of entries) {
+      context.strokeStyle = this.ink("text-soft");
+      this.drawMark(context, kind, [x + 4 * this.size, 0], this.ink("text-soft"));
+      context.fillStyle = this.ink("text-soft");
+      context.fillText(words, x + mark, 4 * this.size);
+      x += mark + context.measureText(words).width + gap;
+    }
+    context.restore();
+  }
+
+  /** Detections are filled, fainter points open, those far below zero diamonds, without error dots, of a part of the pixels crosses. */
+  drawMark(context, kind, [x, y], color) {
+    const radius = 3.2 * this.size;
+    const path = (...corners) => corners.forEach(([u, v], k) => context[k === 0 ? "moveTo" : "lineTo"](x + u * radius, y + v * radius));
+    context.beginPath();
+    if (kind === "partial") {
+      path([-1, -1], [1, 1]);
+      path([-1, 1], [1, -1]);
+    } else if (kind === "negative") {
+      path([0, -1.4], [1.2, 0], [0, 1.4], [-1.2, 0], [0, -1.4]);
+    } else {
+      context.arc(x, y, kind === "unknown" ? radius / 2 : radius, 0, 2 * Math.PI);
+    }
+    if (kind !== "partial") {
+      context.fillStyle = kind === "faint" || kind === "negative" ? this.ink("panel") : color;
+      context.fill();
+    }
+    context.stroke();
+  }
+
+  /** Points with a value: cube, plane, wavelength, value, its ends with the error, its class. */
   points({ reports }) {
     const { field, of } = QUANTITIES[this.state.quantity];
     return reports.flatMap((report, cube) =>
@@ -124,8 +197,8 @@ export class Plot {
         const at = (value) => of(value, point.wavelength) / (this.unit?.[1] ?? 1);
         if (flux === null || Number.isNaN(at(flux))) return [];
         const ends = [at(flux - error), at(flux + error)];
-        const whole = point.n_pixels === point.n_pixels_total;
-        return [{ point, cube, detector: report.detector, wavelength: point.wavelength, value: at(flux), ends, whole }];
+        const kind = classOf(flux, error, point);
+        return [{ point, cube, detector: report.detector, wavelength: point.wavelength, value: at(flux), ends, kind }];
       }),
     );
   }
@@ -238,13 +311,15 @@ export class Plot {
     context.beginPath();
     points.forEach(({ point, cube, wavelength, value }, k) => {
       const before = points[k - 1];
-      const joined = before?.cube === cube && adjoin(before.point, point) && this.isShown(before) && this.isShown(points[k]);
+      // The sum over a part of the pixels is too small for a line to lead there.
+      const isWhole = (found) => found.kind !== "partial" && this.isShown(found);
+      const joined = before?.cube === cube && adjoin(before.point, point) && isWhole(before) && isWhole(points[k]);
       context[joined ? "lineTo" : "moveTo"](this.x(wavelength), this.y(value));
     });
     context.stroke();
     context.globalAlpha = 1;
     for (const found of points) {
-      const { point, wavelength, value, ends, whole } = found;
+      const { point, wavelength, value, ends, kind } = found;
       const [x, y] = [this.x(wavelength), this.y(value)];
       if (!this.isShown(found)) {
         this.drawBelow(context, x);
@@ -254,11 +329,7 @@ export class Plot {
       // A magnitude whose flux less its error is negative has no fainter end.
       const [faint, bright] = ends.map((end) => (Number.isFinite(end) && (!this.log || end > 0) ? this.y(end) : this.box.bottom));
       line(context, x, faint, x, bright);
-      context.beginPath();
-      context.arc(x, y, 3.2 * this.size, 0, 2 * Math.PI);
-      context.fillStyle = whole ? spectrum.color : this.ink("panel");
-      context.fill();
-      context.stroke();
+      this.drawMark(context, kind, [x, y], spectrum.color);
     }
   }
 
@@ -367,10 +438,11 @@ export class Plot {
       `${label}: ${shortNumber(value)} ± ${shortNumber(error)} ${this.unit[0]}`,
       `${shortNumber(wavelength)} µm, ${of}plane ${point.plane}`,
       `${point.n_pixels} of ${point.n_pixels_total} pixels, ${point.count} counts`,
+      ...(this.hover.kind === "detected" ? [] : [CLASSES[this.hover.kind]]),
     ];
     const width = Math.max(...lines.map((words) => context.measureText(words).width)) + 20;
     const leading = 16 * this.size;
-    const height = 3 * leading + 12;
+    const height = lines.length * leading + 12;
     const x = Math.min(Math.max(this.x(wavelength) + 12, this.box.left), this.box.right - width);
     const y = Math.min(Math.max(this.y(value) - height - 8, this.box.top), this.box.floor - height);
     context.fillStyle = this.ink("panel");

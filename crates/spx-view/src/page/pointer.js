@@ -47,6 +47,8 @@ export class Pointer {
     const at = this.place(event);
     this.canvas.setPointerCapture(event.pointerId);
     const touch = event.pointerType === "touch";
+    // A finger does not move before it taps.
+    this.readout(this.picture.toImage(at));
     if (touch) {
       this.touches.set(event.pointerId, at);
       if (this.touches.size > 1) {
@@ -220,9 +222,19 @@ export class Pointer {
     this.spectra.take(polygonOf(corners));
   }
 
+  /** The wheel zooms; turned sideways, or with Shift, it moves the image. */
   wheel(event) {
     event.preventDefault();
-    this.picture.zoom(Math.exp(-event.deltaY * (event.deltaMode === 1 ? 0.05 : 0.002)), this.place(event));
+    const { deltaX, deltaY, shiftKey } = event;
+    const lines = event.deltaMode === 1 ? 25 : 1;
+    if (shiftKey || Math.abs(deltaX) > Math.abs(deltaY)) {
+      const { nx, ny } = this.picture.planes;
+      const [turn, along] = [deltaX || deltaY, ny > nx ? 1 : 0];
+      const by = shiftKey ? [0, 1].map((axis) => (axis === along ? turn : 0)) : [deltaX, deltaY];
+      this.picture.pan(-lines * by[0], -lines * by[1]);
+      return;
+    }
+    this.picture.zoom(Math.exp(-deltaY * lines * 0.002), this.place(event));
   }
 
   /** Arrows move the active handle or else the cross, Enter takes the spectrum there, puts a corner or ends a polygon, Delete removes the region. */
@@ -234,7 +246,7 @@ export class Pointer {
       // Nothing else is to be done.
     } else if (step) {
       const far = event.shiftKey ? 10 : 1;
-      const [x, y] = this.state.cross ?? this.picture.center.map(Math.round);
+      const [x, y] = this.state.cross ?? this.picture.middle.map(Math.round);
       this.cross([x + far * step[0], y + far * step[1]]);
     } else if ((event.key === "Enter" || event.key === " ") && this.state.cross) {
       const at = this.picture.toScreen(this.state.cross);

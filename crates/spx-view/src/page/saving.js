@@ -1,8 +1,8 @@
 // Pictures of the view with axes, at twice the size, and the commands that make the same on the command line.
 
+import { FIRST_Q } from "./color.js";
 import { crossing, gridLines } from "./grid.js";
 import { shortNumber, unitOf } from "./overlay.js";
-import { FIRST_COLOR_PERCENTILES } from "./color.js";
 import { regionText } from "./regions.js";
 import { element, say } from "./state.js";
 import { save } from "./table.js";
@@ -129,13 +129,44 @@ export class Saving {
   commands() {
     element("picture-command").value = this.pictureCommand();
     element("spectrum-command").value = this.spectrumCommand();
+    const lacking = this.lacking();
+    element("lacking").textContent = lacking.length > 0 ? `Not in this command: ${lacking.join(", ")}.` : "";
     element("command").showModal();
+  }
+
+  /** What of the view the command has no option for. */
+  lacking() {
+    const { state } = this;
+    const isPlane = state.mode === "plane";
+    const found = [
+      [state.mode !== "colors" && state.stretch === "rank", "the percentile stretch (asinh in its place)"],
+      [state.mode === "colors" && state.q !== FIRST_Q, "the softening"],
+      [state.mode === "colors" && this.part, "limits of the whole image (those of the part in their place)"],
+      [isPlane && state.mask, "flags"],
+      [isPlane && state.fewerThan > 0, "marks of few counts"],
+      [state.showObjects && state.objects.length > 0, "the catalog"],
+      [state.spectra.some(({ region }) => region.shape !== "point"), "sizes and shapes of regions"],
+    ];
+    return found.flatMap(([isSo, what]) => (isSo ? [what] : []));
+  }
+
+  /** The part of the cube that is in sight, as options of `spx cube cut`; null where that is the whole. */
+  get part() {
+    const { image } = this;
+    const { nx, ny } = image.planes;
+    const [[left, bottom], [right, top]] = [image.toImage([0, image.height]), image.toImage([image.width, 0])];
+    if (left <= -0.5 && bottom <= -0.5 && right >= nx - 0.5 && top >= ny - 0.5) return null;
+    const [ra, dec] = image.cube.tan.toSky(...image.center);
+    const arcmin = (pixels) => ((pixels * image.cube.tan.pixelSide(...image.center)) / 60).toFixed(3);
+    return ["--ra", ra.toFixed(6), `--dec=${dec.toFixed(6)}`, "--width", arcmin(right - left), "--height", arcmin(top - bottom)];
   }
 
   pictureCommand() {
     const { state } = this;
-    const { path, wavelengths } = this.cubes[state.cube];
-    const words = ["spx cube plot", quote(path), "-o", quote(this.name)];
+    const { path, stem, wavelengths } = this.cubes[state.cube];
+    const { part } = this;
+    const words = part ? ["spx cube cut", quote(path), "-o", quote(`${stem}_part.fits`), ...part, "--overwrite", "&&"] : [];
+    words.push("spx cube plot", quote(part ? `${stem}_part.fits` : path), "-o", quote(this.name));
     const ends = (planes) => `${wavelengths[planes[0]][0]}..${wavelengths[planes.at(-1)][1]}`;
     const span = ([min, max]) => `${Number(min.toFixed(4))}..${Number(max.toFixed(4))}`;
     if (state.mode === "colors") words.push("--rgb", state.colors.map(ends).join(","));
@@ -146,11 +177,12 @@ export class Saving {
     if (state.mode !== "colors") {
       if (!["asinh", "rank"].includes(state.stretch)) words.push("--stretch", state.stretch);
       if (state.stretch === "asinh" && state.array === "count") words.push("--stretch asinh");
+      const [map, isReversed] = this.image.mapChoice;
       // Of a line map the default is another one.
-      if (state.map !== "viridis" || state.reversed || state.mode === "line") words.push("--cmap", state.reversed ? `${state.map}_r` : state.map);
+      if (state.mode === "line" || map !== "viridis" || isReversed) words.push("--cmap", isReversed ? `${map}_r` : map);
       const limits = state.shownLimits?.[0];
       if (limits) words.push(`--limits=${limits.map((v) => Number(v.toPrecision(5))).join(",")}`);
-    } else if (String(state.colorPercentiles) !== String(FIRST_COLOR_PERCENTILES)) {
+    } else if (state.colorPercentiles) {
       words.push("--percentile", state.colorPercentiles.join(","));
     }
     if (state.grid) words.push("--grid");

@@ -6,7 +6,7 @@ import { save } from "./table.js";
 
 /** What is kept of the state as it is. */
 const KEPT_VALUES = [
-  "cube", "z", "mode", "array", "stretch", "map", "reversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
+  "cube", "z", "mode", "array", "stretch", "map", "reversed", "lineMap", "lineReversed", "percentiles", "limits", "colors", "q", "colorPercentiles",
   "range", "continuum", "mask", "maskBits", "fewerThan", "grid", "pinned", "radius", "annulus", "quantity", "plotRange", "valueRange",
   "logX", "logY", "lines", "redshift", "showObjects",
 ];
@@ -96,9 +96,12 @@ export class Session {
     if (!cube || numbers.some((z) => !(z >= 0 && z < planes)) || (wanted.pinned && !this.cubes[wanted.pinned.cube])) {
       throw new Error("the session belongs to other cubes");
     }
-    this.state.set({ z: cube.first_plane, ...wanted, spectra: [], selected: null });
+    // What the session does not name is as on a fresh page, of its cube.
+    const fresh = Object.fromEntries(KEPT_VALUES.map((key) => [key, JSON.parse(this.fresh[key])]));
+    this.state.set({ ...fresh, z: cube.first_plane, colors: cube.colors, ...wanted, spectra: [], selected: null });
     this.fields();
     if (values.at) this.picture.pointing = values.at;
+    else this.picture.fit();
     for (const text of values.regions ?? []) {
       const [{ region, label, color }] = parseRegions(text);
       await this.spectra.take(region, { label, color, quiet: true, stays: true });
@@ -117,10 +120,6 @@ export class Session {
     show("quantity", state.quantity);
     show("redshift", state.redshift);
     show("fewer", state.fewerThan || "");
-    [["low-percent", "high-percent", state.percentiles], ["low-color", "high-color", state.colorPercentiles]].forEach(([a, b, pair]) => {
-      show(a, pair[0]);
-      show(b, pair[1]);
-    });
     element("log-x").checked = state.logX;
     element("log-y").checked = state.logY;
     this.spectra.showRing();

@@ -28,7 +28,13 @@ export class Spectra {
     const { state } = this;
     element("radius").value = state.radius ?? "";
     element("radius").addEventListener("change", ({ target }) => {
-      state.set({ radius: target.value === "" || !(target.valueAsNumber > 0) ? null : target.valueAsNumber });
+      const radius = target.value === "" ? null : target.valueAsNumber;
+      if (target.validity.valid && (radius === null || radius > 0)) {
+        state.set({ radius });
+        return;
+      }
+      say("The radius of a click is above 0; where it is empty, the one pixel is taken", true);
+      target.value = state.radius ?? "";
     });
     element("quantity").addEventListener("change", ({ target }) => state.set({ quantity: target.value, valueRange: null }));
     for (const [id, key] of [["log-x", "logX"], ["log-y", "logY"]]) {

@@ -1,6 +1,6 @@
 // What the page shows, in one place: parts of the page change it by `set` and listen for changes.
 
-import { FIRST_COLOR_PERCENTILES, FIRST_PERCENTILES } from "./color.js";
+import { DIVERGING, FIRST_Q } from "./color.js";
 
 export class State extends EventTarget {
   constructor(values) {
@@ -26,8 +26,8 @@ export class State extends EventTarget {
   }
 }
 
-/** The state of the page when it opens, with the first cube. */
-export function initialState(cubes) {
+/** The state of the page when it opens, with the first cube and these color maps. */
+export function initialState(cubes, colormaps) {
   const [{ first_plane, colors, tan, shape }] = cubes;
   const side = tan.pixelSide((shape[2] - 1) / 2, (shape[1] - 1) / 2);
   return new State({
@@ -40,15 +40,19 @@ export function initialState(cubes) {
     stretch: "asinh",
     map: "viridis",
     reversed: false,
-    percentiles: FIRST_PERCENTILES,
-    /** Values in place of the percentiles. */
+    /** Of line maps: blue below zero, red above. */
+    lineMap: colormaps.some(([name]) => name === DIVERGING) ? DIVERGING : "viridis",
+    lineReversed: colormaps.some(([name]) => name === DIVERGING),
+    /** Percentiles that are limits; null where the limits follow the noise of the sky. */
+    percentiles: null,
+    /** Values in place of them. */
     limits: null,
     /** The limits that are in use. */
     shownLimits: null,
     /** Planes of red, green and blue. */
     colors,
-    q: 3,
-    colorPercentiles: FIRST_COLOR_PERCENTILES,
+    q: FIRST_Q,
+    colorPercentiles: null,
     /** Ranges of wavelength [um]: of the mean or the line, and of the continuum on both sides. */
     range: null,
     continuum: null,
@@ -92,6 +96,11 @@ export function initialState(cubes) {
   });
 }
 
+/** The names under which the state has the color map of what is shown, and whether it is reversed. */
+export function mapKeys({ mode }) {
+  return mode === "line" ? ["lineMap", "lineReversed"] : ["map", "reversed"];
+}
+
 /** The element of that id. */
 export function element(id) {
   return document.getElementById(id);
@@ -105,6 +114,11 @@ function failureShown() {
   const line = element("message");
   const isShown = line.classList.contains("failed") && !line.classList.contains("gone");
   return isShown ? `${line.dataset.kind}: ${line.textContent}` : "";
+}
+
+/** An error stands no longer than until another field is set, or the same one again. */
+export function letErrorsGo() {
+  for (const kind of ["change", "submit"]) document.addEventListener(kind, () => failureShown() && say(""), true);
 }
 
 /** Runs a task; shows that it runs, and what went wrong. Gives undefined where it failed. */

@@ -76,6 +76,7 @@ export function parseCsv(text) {
       else if (lines[k + 1] === '"') field += lines[(k += 1)];
       else quoted = false;
     } else if (c === '"') quoted = true;
+    else if (c === delimiter && c === " " && field === "") continue; // Columns may be aligned by spaces.
     else if (c === delimiter) endField();
     else if (c === "\n") endRow();
     else if (c !== "\r") field += c;
@@ -88,20 +89,32 @@ const RA_NAMES = ["ra", "ra_deg", "radeg", "raj2000", "_raj2000", "_ra", "ra_icr
 const DEC_NAMES = ["dec", "dec_deg", "decdeg", "de", "dej2000", "_dej2000", "_de", "decj2000", "de_icrs", "dec_icrs", "dec_j2000", "delta_j2000", "declination"];
 const LABEL_NAMES = ["name", "label", "id", "source_id", "designation", "object", "main_id", "objid"];
 
-/** The objects `{ra, dec, label}` of a catalog, positions in degrees or sexagesimal; throws what the user should read. */
+/** Whether a field holds no number: of rows without a position, or the units and dashes that VizieR puts below the names. */
+function hasNoNumber(word = "") {
+  return !/\d/.test(word);
+}
+
+/**
+ * The objects `{ra, dec, label}` of a catalog, positions in degrees or sexagesimal, and how many rows have no position; throws
+ * what the user should read.
+ */
 export function parseCatalog(text) {
-  const [header = [], ...rows] = parseCsv(text);
+  const [header = [], ...all] = parseCsv(text);
   const names = header.map((name) => name.trim().toLowerCase());
   const find = (known) => names.findIndex((name) => known.includes(name));
   const [ra, dec, label] = [RA_NAMES, DEC_NAMES, LABEL_NAMES].map(find);
   if (ra < 0 || dec < 0) throw new Error(`the catalog needs columns ra and dec; it has ${header.join(", ")}`);
-  return rows.map((row, k) => {
+  const isEmpty = (row) => hasNoNumber(row[ra]) && hasNoNumber(row[dec]);
+  const rows = all.slice(Math.max(0, all.findIndex((row) => !isEmpty(row))));
+  const objects = rows.flatMap((row, k) => {
+    if (isEmpty(row)) return [];
     const [a, d] = [parseAngle(row[ra] ?? "", true), parseAngle(row[dec] ?? "", false)];
     if (a === null || d === null) {
       throw new Error(`row ${k + 1} of the catalog: ra ${row[ra]}, dec ${row[dec]} is no position`);
     }
     return { ra: a % 360, dec: d, label: row[label]?.trim() || String(k + 1) };
   });
+  return { objects, without: rows.length - objects.length };
 }
 
 /** Hands a file to the user. */

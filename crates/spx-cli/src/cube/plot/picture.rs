@@ -210,12 +210,9 @@ impl Picture {
     fn spectra(&self, args: &PlotArgs, spectra: &[(String, CubeSpectrum)]) -> SpectrumFigure {
         let mut sets = Vec::new();
         for (name, report) in spectra {
-            for (whole, label) in [(true, name.clone()), (false, format!("{name}, some pixels without data"))]
-            {
-                let points = report.figure_points(whole);
-                if !points.is_empty() {
-                    sets.push(Spectrum { label, points });
-                }
+            let points = report.figure_points();
+            if !points.is_empty() {
+                sets.push(Spectrum { label: name.clone(), points });
             }
         }
         let mut figure = SpectrumFigure::new(sets);
