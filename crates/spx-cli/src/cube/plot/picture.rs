@@ -116,10 +116,10 @@ impl Picture {
                 lines.push(format!("scale of each color: {curve}"));
             }
             _ => {
-                let (limits, stretch) = args.scale(DisplayLimits::default());
+                let (limits, stretch) = args.scale();
                 if let Some((low, high)) = shown(limits) {
                     let unit = value_label(args.array);
-                    lines.push(format!("scale: {stretch} from {low:.5} to {high:.5}, {unit}; {}", args.cmap));
+                    lines.push(format!("scale: {stretch} from {low:.5} to {high:.5}, {unit}; {}", args.colors()));
                 }
             }
         }
