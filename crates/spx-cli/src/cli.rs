@@ -70,15 +70,15 @@ impl Cli {
     pub(crate) fn going_on(&self) -> &'static str {
         match &self.command {
             Command::Run(_) | Command::Batch(_) | Command::Drizzle(_) | Command::Mosaic(_) => {
-                "the same command with --resume goes on from here"
+                "the same command with --resume continues from here"
             }
             Command::Download(_)
             | Command::Survey(_)
             | Command::Hips(_)
             | Command::Calibration(_)
-            | Command::Simulate(_) => "the same command goes on from here",
+            | Command::Simulate(_) => "the same command continues from here",
             Command::Photometry(_) | Command::Cube(_) | Command::Demo(_) | Command::Query(_) => {
-                "the same command begins anew"
+                "the same command starts again"
             }
             _ => "",
         }

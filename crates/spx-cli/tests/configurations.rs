@@ -86,7 +86,7 @@ fn a_survey_takes_the_photometry_of_every_command() {
         let (file, out) = (format!("--photometry={of}.toml"), format!("-o={of}"));
         let planned = plan(&[&file, &out, "--catalog=c.csv"]);
         assert_eq!(planned.code, Some(0), "{}", planned.stderr);
-        let told = format!("{of}.toml is a configuration of `spx {of}`: what both have is taken");
+        let told = format!("{of}.toml is a configuration of `spx {of}`: settings that both have are used");
         assert_eq!(planned.stderr.contains(&told), of != "batch", "{}", planned.stderr);
         let kept = fs::read_to_string(here.join(of).join("photometry.toml")).unwrap();
         assert!(kept.contains("fwhm_multiplier = 3.25") && kept.contains("/c.csv"), "{kept}");

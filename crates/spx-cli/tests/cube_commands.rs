@@ -524,7 +524,7 @@ fn cubes_for_other_tools_come_back_as_they_were() {
         assert!(bytes(&back) == bytes("cube.fits"), "{tool}");
     }
     let same = ["cube", "export", "cube.fits", "--for=irsa", "-o", "cube.fits", "--overwrite"];
-    spx(folder.path(), &same).fails(2, &["cube.fits", "the file to read"]);
+    spx(folder.path(), &same).fails(2, &["cube.fits", "the input file"]);
     spx(folder.path(), &["cube", "import", "cube.fits", "-o", "x.fits"])
         .fails(1, &["cube.fits", "no card LAYOUT"]);
     assert_eq!(spx(folder.path(), &["cube", "export", "cube.fits", "-o", "x.fits"]).code, Some(2));

@@ -22,7 +22,9 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     entries
         .filter(|entry| entry.file_type().is_file())
-        .map(|entry| (entry.path().strip_prefix(folder).unwrap().into(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.path().strip_prefix(folder).unwrap().into(), std::fs::read(entry.path()).unwrap())
+        })
         .collect()
 }
 
@@ -53,7 +55,7 @@ fn a_command_that_waits_for_its_reader_ends_too() {
     let ended = child.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("error: interrupted\nthe same command begins anew\n"), "{said}");
+    assert!(said.contains("error: interrupted\nthe same command starts again\n"), "{said}");
     drop(silent);
 }
 
@@ -86,7 +88,7 @@ fn a_simulation_goes_on_where_it_was_stopped() {
         if signal == "-TERM" {
             let said = String::from_utf8_lossy(&ended.stderr);
             assert_eq!(ended.status.code(), Some(130), "{said}");
-            assert!(said.contains("the same command goes on from here"), "{said}");
+            assert!(said.contains("the same command continues from here"), "{said}");
             let left = files(&part);
             let own = |path: &&PathBuf| !whole.contains_key(*path);
             assert_eq!(left.keys().filter(own).collect::<Vec<_>>(), [Path::new("simulate_state.toml")]);
@@ -94,7 +96,7 @@ fn a_simulation_goes_on_where_it_was_stopped() {
         let other = [&words("part")[..], &["--seed=2"]].concat();
         spx(folder.path(), &other).fails(2, &["simulation with other settings", "simulate_state.toml"]);
         let run = spx(folder.path(), &words("part"));
-        assert!(run.stderr.contains("going on with a simulation"), "{}", run.stderr);
+        assert!(run.stderr.contains("continuing a simulation"), "{}", run.stderr);
         assert_eq!(run.code, Some(0));
         assert!(files(&part) == whole, "{signal}: {:?}", files(&part).keys());
         spx(folder.path(), &words("part")).fails(2, &["exists; choose another directory"]);

@@ -73,7 +73,7 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
         ),
         (
             vec!["cube", "spectrum", "z/drizzle_D3.fits", ra, dec],
-            vec!["pixels of ", "errors as of voxels that share input pixels"],
+            vec!["pixels of ", "errors for voxels that share input pixels"],
         ),
         (vec!["cube", "collapse", "z/drizzle_D3.fits", "--wave=1.6..2.4", "-o=m.fits"], vec!["planes "]),
         (

@@ -52,7 +52,7 @@ pub(super) fn read(
     };
     let beginning = beginning(&mut source).map_err(failed)?;
     if beginning.names.contains('\r') {
-        return Err(wrong(path, "its lines end with carriage returns alone: convert them to line feeds"));
+        return Err(wrong(path, "its lines end only with carriage returns: convert them to line feeds"));
     }
     if beginning.names.starts_with('|') && IpacHeader::has_types(&next_line(&mut source).map_err(failed)?) {
         return read_ipac(path, source, beginning, options, &failed);
@@ -270,8 +270,8 @@ fn check_count(record: &ByteRecord, names: &[String], blanks: bool) -> Result<()
         return Ok(());
     }
     let way = match blanks {
-        true => "values with blanks are to be quoted, missing ones written as nan",
-        false => "values that hold the delimiter are to be quoted",
+        true => "values with blanks must be quoted, missing ones written as nan",
+        false => "values that hold the delimiter must be quoted",
     };
     Err(format!("the row has {} values for {} columns: {way}", record.len(), names.len()))
 }

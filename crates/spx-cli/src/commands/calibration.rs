@@ -81,11 +81,11 @@ struct AskArgs {
     /// irsa.ipac.caltech.edu]
     #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
     archive_url: Option<ArchiveUrl>,
-    /// How often a file is tried again, and a question at most three times
+    /// How often a download is retried (a query at most three times)
     #[arg(long, value_name = "N", env = "SPX_RETRIES", default_value_t = SearchSettings::default().retries)]
     #[arg(value_parser = value_parser!(u32).range(0..=100))]
     retries: u32,
-    /// The longest time in which the archive may send nothing [s]
+    /// The longest time without data from the archive [s]
     #[arg(long, value_name = "S", env = "SPX_TIMEOUT", default_value_t = SearchSettings::default().timeout)]
     #[arg(value_parser = number(SettingLimits::between(1.0, 3600.0)))]
     timeout: f64,
@@ -99,7 +99,7 @@ struct FetchArgs {
     #[arg(long, value_name = "N", default_value_t = 2)]
     #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
     workers: usize,
-    /// Fetch products anew that are there; each is replaced when the new one is complete
+    /// Download existing products again; each is replaced when the new one is complete
     #[arg(long)]
     force_download: bool,
 }

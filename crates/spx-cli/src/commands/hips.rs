@@ -28,7 +28,7 @@ Examples:
 pub(crate) struct HipsArgs {
     #[command(flatten)]
     settings: SettingArgs<HipsConfig>,
-    /// Tell what would be read and made, and change nothing on the disk
+    /// Show what would be read and made, without changing anything on disk
     #[arg(long)]
     dry_run: bool,
 }

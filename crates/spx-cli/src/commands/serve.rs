@@ -73,7 +73,7 @@ fn parse_fault(text: &str) -> Result<Fault, String> {
         "expire" => Fault::ExpiredJob,
         _ => {
             let known = "500, 503, reset, truncate, stall, html, length, corrupt, expire";
-            return Err(format!("there is no fault `{text}`: they are {known}"));
+            return Err(format!("unknown fault `{text}`: expected {known}"));
         }
     })
 }

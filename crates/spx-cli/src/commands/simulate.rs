@@ -35,7 +35,7 @@ use crate::ui;
 /// varies over the detector, and pixels are flagged at the real rates and carry wild values.
 /// --plain gives a Gaussian PSF and noise that does not depend on the light instead. The truth goes
 /// to truth.csv: id, kind, ra, dec [deg], flux_2um_ujy, slope (of f_nu in wavelength),
-/// radius_arcsec. The same command goes on with a simulation that was interrupted.
+/// radius_arcsec. The same command continues an interrupted simulation.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -309,7 +309,7 @@ impl Unfinished {
         let goes_on = left.as_ref() == Some(&settings);
         if left.is_some() && !goes_on {
             let text = format!(
-                "{} holds a part of a simulation with other settings, which {} names",
+                "{} holds a part of a simulation with other settings (see {})",
                 directory.display(),
                 path.display()
             );
@@ -325,7 +325,7 @@ impl Unfinished {
         let lock = lock(directory)?;
         if goes_on {
             let there = files.iter().filter(|file| file.path.exists()).count();
-            let text = format!("going on with a simulation of which {there} exposures are written");
+            let text = format!("continuing a simulation of which {there} exposures are written");
             ui::note(global.verbosity(), &text);
             let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.path.parent()).collect();
             for folder in folders.into_iter().chain([directory.as_path()]) {

@@ -51,7 +51,7 @@ Examples:
 struct PlanArgs {
     #[command(flatten)]
     settings: SettingArgs<SurveyConfig>,
-    /// Tell what would be planned, and change nothing on the disk
+    /// Show what would be planned, without changing anything on disk
     #[arg(long)]
     dry_run: bool,
 }

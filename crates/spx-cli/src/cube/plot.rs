@@ -135,8 +135,8 @@ pub(crate) struct PlotArgs {
     #[arg(value_parser = parse_percentiles)]
     percentile: Option<Pair>,
     /// Color map: viridis (the default), plasma, inferno, magma, cividis, turbo, rainbow, gray, or
-    /// RdBu, which is white at zero and whose stretch runs to both sides from there; with _r behind
-    /// the name reversed. Of --line by default RdBu_r: blue below zero, red above
+    /// RdBu, which is white at zero and whose stretch runs to both sides from there; _r after the
+    /// name reverses it. For --line by default RdBu_r: blue below zero, red above
     #[arg(long, value_name = "NAME", help_heading = "Colors", conflicts_with = "rgb")]
     cmap: Option<Colormap>,
     /// Size of the picture [px]; by default in the shape of the field, with 1000 on the longer

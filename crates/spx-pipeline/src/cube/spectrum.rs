@@ -177,7 +177,7 @@ impl CubeSpectrum {
                 self.place(),
                 self.pixel_area_arcsec2
             ),
-            format!("{with_data} of {} planes have data; errors as of {errors}", self.points.len()),
+            format!("{with_data} of {} planes have data; errors for {errors}", self.points.len()),
         ]
     }
 

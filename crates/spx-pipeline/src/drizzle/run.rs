@@ -363,7 +363,9 @@ fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForec
 fn unwanted(aside: &[(InputFile, String)]) -> String {
     match aside {
         [] => "no input is of the requested detector".to_owned(),
-        [(file, reason), ..] => format!("none of {} inputs is wanted ({}: {reason})", aside.len(), file.name),
+        [(file, reason), ..] => {
+            format!("none of {} inputs is selected ({}: {reason})", aside.len(), file.name)
+        }
     }
 }
 

@@ -165,7 +165,7 @@ impl HipsConfig {
         }
         if matches!(self.resampling.fillval, Some(FillValue::Value(value)) if value.is_finite()) {
             return Err(PipelineError::usage(
-                "fillval does not go with a HiPS: pixels without data are blank",
+                "fillval cannot be used for a HiPS: pixels without data are blank",
             ));
         }
         let mosaic = self.mosaic();

@@ -472,7 +472,7 @@ impl LocatedTarget {
 mod tests {
     use spx_core::detector::Detector;
     use spx_core::pixels::Pixels;
-use spx_core::progress::{Progress, Silent};
+    use spx_core::progress::{Progress, Silent};
     use spx_sim::{
         ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SimulatedStar, SurveyOptions,
         observe, survey, write_mef,
@@ -502,7 +502,8 @@ use spx_core::progress::{Progress, Silent};
         });
         let (mut measured, mut filled) = (0, 0);
         for zodi in ["", "static_zodi = true", "subtract_zodi = false"] {
-            let settings: PhotometrySettings = toml::from_str(&format!("psf_flux = true\n{zodi}")).unwrap();
+            let text = format!("psf_flux = true\ncalibration = \"none\"\n{zodi}");
+            let settings: PhotometrySettings = toml::from_str(&text).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let read = |path: &Path| {
                 OpenExposure::open(path, &setup).unwrap().read(&setup, &[], PixelPlanes::default()).unwrap()
@@ -561,7 +562,8 @@ use spx_core::progress::{Progress, Silent};
             .collect();
         targets.push(targets[3]);
         let measure = |method: &str, targets: &[SkyTarget]| -> Vec<MeasurementRow> {
-            let settings: PhotometrySettings = toml::from_str(&format!("method = \"{method}\"")).unwrap();
+            let text = format!("method = \"{method}\"\ncalibration = \"none\"");
+            let settings: PhotometrySettings = toml::from_str(&text).unwrap();
             let setup = PhotometrySetup::new(settings.parameters().unwrap(), None).unwrap();
             let opened = OpenExposure::open(&path, &setup).unwrap();
             let read = opened.read(&setup, &[], PixelPlanes::default()).unwrap();

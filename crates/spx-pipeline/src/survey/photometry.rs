@@ -43,7 +43,8 @@ pub(super) fn photometry_settings(
     let context = || file.map_or_else(|| "photometry".to_owned(), |file| file.display().to_string());
     if let Some(TakenSettings { command, passed_over }) = taken {
         let file = context();
-        listener.note(&format!("{file} is a configuration of `spx {command}`: what both have is taken"));
+        listener
+            .note(&format!("{file} is a configuration of `spx {command}`: settings that both have are used"));
         listener.detail(&format!("passed over: {}", passed_over.join(", ")));
     }
     if catalog.is_some() {

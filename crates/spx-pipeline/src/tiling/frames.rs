@@ -219,6 +219,6 @@ mod tests {
         fs::write(&path, text.replace("70000000", "many")).unwrap();
         assert!(read_frames(&path).unwrap_err().one_line().contains("frames.tsv: line 2 is not a frame"));
         fs::write(&path, "a\tb\n").unwrap();
-        assert!(read_frames(&path).unwrap_err().one_line().contains("no list of frames"));
+        assert!(read_frames(&path).unwrap_err().one_line().contains("not a list of frames"));
     }
 }

@@ -154,7 +154,7 @@ export class FileSource {
     const area = this.tan.pixelArea(...at);
     const taken = new Set(pixels);
     const around = annulus && this.pixelsAround(at, ringOutlines(region, annulus, Math.sqrt(area))).filter((k) => !taken.has(k));
-    if (around?.length === 0) return nothing("no pixel has its center in the ring of the background");
+    if (around?.length === 0) return nothing("no pixel has its center in the background annulus");
     const points = await Promise.all(wavelengths.map((edges, z) => this.point(z, edges, { pixels, around, area })));
     if (points.every((point) => point.n_pixels === 0)) {
       return nothing(`no plane has data at RA ${ra} Dec ${dec}`);

@@ -23,7 +23,7 @@ fn rows_of_another_number_of_values_are_no_sources() {
     let commas = "name,ra,dec,mag\nNGC 1,2,186,33,8\nNGC 2,186,33,8,\nNGC 3,186,33\n";
     let found = catalog(commas, None).unwrap();
     assert_eq!(ids(&found), ["NGC 2", "NGC 3"]);
-    assert!(problems(&found)[0].contains("values that hold the delimiter are to be quoted"));
+    assert!(problems(&found)[0].contains("values that hold the delimiter must be quoted"));
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn frames_and_columns_that_are_not_what_they_seem() {
     let found = catalog("Name,RA (J2000),Dec (J2000)\na,12:00:00,1\n", None).unwrap();
     assert_eq!(found.target(0).position.ra(), 180.0);
     assert!(refused("Name,RA (B1950),Dec (B1950)\na,1,2\n").contains("column RA is in B1950"));
-    assert!(refused("id,ra,dec\r1,2,3\r").contains("carriage returns alone"));
+    assert!(refused("id,ra,dec\r1,2,3\r").contains("only with carriage returns"));
     let file = tempfile::NamedTempFile::new().unwrap();
     fs::write(file.path(), "id,ra,dec,ra\n1,2,3,4\n").unwrap();
     let options = CatalogOptions {
@@ -85,7 +85,7 @@ fn votables_that_are_cut_off_wherever_they_say_so() {
         votable("", ra, truncated),
     ] {
         let found = catalog(&text, None).unwrap();
-        assert!(found.notes()[0].contains("cut it off after 1 rows"), "{text}");
+        assert!(found.notes()[0].contains("truncated it after 1 rows"), "{text}");
     }
     let other = "<TABLE><FIELD name='x' datatype='int'/></TABLE>";
     let found = catalog(votable("", ra, other), None).unwrap();

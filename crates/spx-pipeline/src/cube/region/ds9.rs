@@ -322,7 +322,7 @@ annulus(186.45,33.55,20\",30\")
             ("image\ncircle(10,10,3)", "line 1: positions in pixels of an image need that image"),
             ("ecliptic\ncircle(10,10,3)", "line 1: positions in the system ecliptic"),
             ("fk5\ncircle(10,10,3p)", "pixels"),
-            ("fk5\n-circle(10,10,3\")", "left out"),
+            ("fk5\n-circle(10,10,3\")", "excluded regions"),
             ("fk5\nvector(10,10,3\",45)", "expected point, circle"),
             ("fk5\ncircle(10,10)", "2 numbers"),
             ("fk5\ncircle(10,95,3\")", "95"),
