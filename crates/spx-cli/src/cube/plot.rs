@@ -67,8 +67,7 @@ pub(crate) struct PlotArgs {
         value_name = "UM",
         group = "what",
         help_heading = "What to draw",
-        allow_negative_numbers = true,
-        value_parser = parse::wavelength
+        allow_negative_numbers = true
     )]
     wave: Option<f64>,
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centers lie in a
