@@ -1,7 +1,6 @@
 //! How a command ends: exit codes, and errors that know theirs.
 
 use std::fmt;
-use std::path::Path;
 use std::process::ExitCode;
 
 use spx_pipeline::{PipelineError, PipelineProblem};
@@ -70,11 +69,6 @@ impl Failure {
 
     pub(crate) fn nothing_found(error: impl Into<anyhow::Error>) -> Self {
         Self { outcome: Outcome::NothingFound, error: error.into() }
-    }
-
-    /// The refusal to replace a file, with the way out.
-    pub(crate) fn exists(path: &Path) -> Self {
-        Self::usage(anyhow::anyhow!("{} exists; --overwrite replaces it", path.display()))
     }
 
     pub(crate) fn interrupted() -> Self {

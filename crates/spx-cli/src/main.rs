@@ -106,11 +106,20 @@ fn not_parsed(error: &clap::Error) -> ExitCode {
     }
     ui::command_line_error(error);
     if std::env::args_os().any(|argument| argument == "--json") {
-        let text = ui::in_plain_words(&error.to_string());
-        let first = text.lines().next().unwrap_or_default();
-        report_error(first.strip_prefix("error: ").unwrap_or(first), Outcome::Usage);
+        report_error(&in_one_line(&ui::in_plain_words(&error.to_string())), Outcome::Usage);
     }
     Outcome::Usage.into()
+}
+
+/// An error of the command line without the usage: its first paragraph, with the options and the
+/// values that it lists, and the tip.
+fn in_one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let first: Vec<&str> = lines.clone().take_while(|line| !line.is_empty()).collect();
+    let tips = lines.skip(first.len()).filter(|line| line.starts_with("tip: "));
+    let first = first.join(" ");
+    let first = first.strip_prefix("error: ").unwrap_or(&first).to_owned();
+    std::iter::once(first).chain(tips.map(str::to_owned)).collect::<Vec<_>>().join("; ")
 }
 
 /// With `--json`, standard output is JSON where a command fails, too.
@@ -122,6 +131,22 @@ fn report_error(text: &str, outcome: Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_name_on_one_line_what_they_list() {
+        let missing = "error: the following required arguments were not provided:\n  --plain\n  <FILE>\n\nUsage: \
+                       spx\n\nFor more information, try '--help'.\n";
+        assert_eq!(
+            in_one_line(missing),
+            "the following required arguments were not provided: --plain <FILE>"
+        );
+        let tip =
+            "error: unrecognized subcommand 'mosai'\n\n  tip: a similar subcommand exists: 'mosaic'\n\nUsage";
+        assert_eq!(
+            in_one_line(tip),
+            "unrecognized subcommand 'mosai'; tip: a similar subcommand exists: 'mosaic'"
+        );
+    }
 
     #[test]
     fn negative_numbers_belong_to_the_option_before_them() {

@@ -8,7 +8,8 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, value_parser};
 use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::settings::{
-    Configuration, SettingDeclaration, SettingKind, TakenSettings, check_setting, resolve, settings_of,
+    Configuration, SettingDeclaration, SettingKind, SettingLimits, TakenSettings, check_setting, resolve,
+    settings_of,
 };
 use toml::{Table, Value};
 
@@ -188,6 +189,11 @@ fn parser<C: Configuration + 'static>(setting: &SettingDeclaration) -> ValuePars
         check_setting::<C>(&setting.key, &value)?;
         Ok(value)
     })
+}
+
+/// Reads a number within limits, for options that are no settings.
+pub(crate) fn number(limits: SettingLimits) -> ValueParser {
+    ValueParser::from(move |text: &str| limits.parse(text))
 }
 
 #[cfg(test)]

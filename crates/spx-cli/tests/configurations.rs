@@ -64,3 +64,43 @@ fn written_configurations_serve_every_command() {
         assert_eq!(fluxes(&photometry.stdout), expected, "{of}: {}", photometry.stderr);
     }
 }
+
+/// A survey takes the photometry of all three, with a catalog of its own; alternatives on the
+/// command line stand in place of those in a file.
+#[test]
+fn a_survey_takes_the_photometry_of_every_command() {
+    let folder = tempdir().unwrap();
+    let here = folder.path();
+    fs::copy(tools::input("d3_a.fits"), here.join("a.fits")).unwrap();
+    fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    fs::write(here.join("other.csv"), "id,ra,dec\n1,186.4536,33.5468\n2,186.45,33.55\n").unwrap();
+    let run = "ra = 1.0\ndec = 2.0\nname = 'x'\nfwhm_multiplier = 3.25\n";
+    fs::write(here.join("run.toml"), format!("{run}cutout_size = '60px'\n")).unwrap();
+    fs::write(here.join("photometry.toml"), "pm_ra = 5.0\nfwhm_multiplier = 3.25\nra = 1.0\n").unwrap();
+    fs::write(here.join("batch.toml"), "catalog = 'other.csv'\nfwhm_multiplier = 3.25\n").unwrap();
+    let plan = |more: &[&str]| {
+        let place = ["--grid=hp8", "--radius=0.01", "--input=a.fits", PLACE[0], PLACE[1]];
+        spx(here, &[&["survey", "plan", "--no-cubes"], &place[..], more].concat())
+    };
+    for of in ["run", "photometry", "batch"] {
+        let (file, out) = (format!("--photometry={of}.toml"), format!("-o={of}"));
+        let planned = plan(&[&file, &out, "--catalog=c.csv"]);
+        assert_eq!(planned.code, Some(0), "{}", planned.stderr);
+        let told = format!("{of}.toml is a configuration of `spx {of}`: what both have is taken");
+        assert_eq!(planned.stderr.contains(&told), of != "batch", "{}", planned.stderr);
+        let kept = fs::read_to_string(here.join(of).join("photometry.toml")).unwrap();
+        assert!(kept.contains("fwhm_multiplier = 3.25") && kept.contains("/c.csv"), "{kept}");
+        let again = plan(&[&format!("--config={of}/survey.toml"), &out]);
+        assert_eq!(again.code, Some(0), "{}", again.stderr);
+    }
+    plan(&["--photometry=run.toml", "-o=none"]).fails(2, &["run.toml", "catalog"]);
+    plan(&["--catalog=c.csv", "-o=alone"]);
+    assert!(here.join("alone/photometry.toml").exists());
+    let show = |words: &[&str]| spx(here, &[&["config", "show"], words].concat()).succeeds().stdout;
+    fs::write(here.join("m.toml"), "wave = '2.0..2.2'\n").unwrap();
+    let shown = show(&["mosaic", "--config=m.toml", "--channel=8", "--detector=3"]);
+    assert!(shown.contains("channel = 8") && !shown.contains("wave ="), "{shown}");
+    fs::write(here.join("b.toml"), "catalog = 'c.csv'\nra = 1.0\ndec = 2.0\nradius = 1.0\n").unwrap();
+    let shown = show(&["batch", "--config=b.toml", "--input=a.fits"]);
+    assert!(shown.contains("input = ") && !shown.contains("radius = 1.0\n"), "{shown}");
+}

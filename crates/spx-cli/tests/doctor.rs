@@ -59,5 +59,8 @@ fn output_needs_a_directory() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("file"), "").unwrap();
     let (run, report) = doctor(folder.path(), &["--offline", "-o", "file"]);
-    assert_eq!((run.code, &check(&report, "disk")["found"]), (Some(1), &"file is not a directory".into()));
+    assert_eq!(
+        (run.code, &check(&report, "disk")["found"]),
+        (Some(1), &"output directory file: file is not a directory".into())
+    );
 }

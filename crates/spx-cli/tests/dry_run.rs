@@ -42,6 +42,13 @@ fn nothing_is_fetched_or_written() {
     let cube = forecast(&[&place("drizzle")[..], &["--width=2", "--height=2"]].concat());
     assert_eq!((number(&cube, "images"), cube["products"].as_array().unwrap().len()), (IMAGES, 6));
     assert!(number(&cube, "memory_bytes") > 1_000_000);
+    let near = ["--grid=hp8", "--radius=0.05", "--detectors=1,3"];
+    let planned = forecast(&[&["survey", "plan", PLACE[0], PLACE[1], &url], &near[..]].concat());
+    assert_eq!((number(&planned, "images"), number(&planned, "to_fetch")), (IMAGES, IMAGES));
+    let local = format!("--input={}", images().display());
+    let hips = forecast(&["hips", "--wave=1.6..2.4", "--order=3", &local]);
+    assert_eq!((number(&hips, "images"), number(&hips, "fetch_bytes")), (IMAGES / 2, 0));
+    assert!(number(&hips, "memory_bytes") > 1_000_000);
     let mirror = format!("--data-mirror={}", images().display());
     let mirrored = forecast(&[&place("download")[..], &[&mirror]].concat());
     assert_eq!((number(&mirrored, "at_hand"), number(&mirrored, "fetch_bytes")), (IMAGES, 0));

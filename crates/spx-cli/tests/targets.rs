@@ -28,6 +28,26 @@ fn run(archive: &LocalArchive, folder: &Path, more: &[&str]) -> Run {
     spx(folder, &[&first[..], more].concat())
 }
 
+/// The directory tells that a list filled it.
+#[test]
+fn the_status_of_a_list_needs_its_directory_alone() {
+    let (archive, folder) = (archive(), two_stars());
+    assert_eq!(run(&archive, folder.path(), &["--bands=D3"]).code, Some(0));
+    let named = spx(folder.path(), &["run", "--targets=stars.csv", "-o=out", "--status"]);
+    let alone = spx(folder.path(), &["run", "-o=out", "--status"]);
+    assert_eq!(
+        (alone.code, alone.stderr.contains("the runs of a list")),
+        (Some(0), true),
+        "{}",
+        alone.stderr
+    );
+    assert_eq!(alone.stdout.lines().count(), 3, "{}", alone.stdout);
+    assert_eq!(alone.stdout.lines().next(), named.stdout.lines().next());
+    assert!(alone.stdout.contains("HD 1    done   done      done        done"), "{}", alone.stdout);
+    let one = spx(folder.path(), &["run", "-o=out", "--name=other", "--status"]);
+    assert_eq!(one.code, Some(3), "{}", one.stderr);
+}
+
 #[test]
 fn a_list_gives_runs_and_one_table_and_figure_of_all() {
     let (archive, folder) = (archive(), two_stars());

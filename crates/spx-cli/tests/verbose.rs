@@ -38,7 +38,7 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
         "flux corrections: l3_flux_corrections_D3_unity.fits",
     ];
     let photometry = ["photometry", "image.fits", ra, dec];
-    let commands: [(Vec<&str>, Vec<&str>); 11] = [
+    let commands: [(Vec<&str>, Vec<&str>); 17] = [
         (vec!["query", url, ra, dec], [&SEARCH[..], &[asked]].concat()),
         (
             vec!["download", url, ra, dec, "--cutout-size=20px", "-o=d"],
@@ -59,9 +59,33 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
             [&CUBE[..], &["z_shrink = "]].concat(),
         ),
         ([&["mosaic", "--wave=1.6..2.4", "-o=m", ra, dec], &of_pictures[..]].concat(), CUBE.to_vec()),
-        (vec!["spectrum", "b/lightcurves/1.csv"], Vec::new()),
-        (vec!["lightcurve", "1", "b"], Vec::new()),
-        (vec!["inspect", "image.fits"], Vec::new()),
+        (
+            vec!["hips", "--wave=1.6..2.4", "--order=3", "--input=image.fits", "-o=h"],
+            [&CUBE[..], &["order 3, made by cells of order 3; 1.6 to 2.4 um", "pictures: "]].concat(),
+        ),
+        (
+            vec!["survey", "plan", "--grid=hp8", "--radius=0.01", "--input=image.fits", "-o=s", ra, dec],
+            vec!["tiles: grid hp8, within 0.01 deg; detectors D1", "drizzle: default settings"],
+        ),
+        (
+            vec!["cube", "plot", "z/drizzle_D3.fits", "-o=p.png"],
+            vec!["plane ", "scale: asinh from ", "MJy/sr; viridis"],
+        ),
+        (
+            vec!["cube", "spectrum", "z/drizzle_D3.fits", ra, dec],
+            vec!["pixels of ", "errors as of voxels that share input pixels"],
+        ),
+        (vec!["cube", "collapse", "z/drizzle_D3.fits", "--wave=1.6..2.4", "-o=m.fits"], vec!["planes "]),
+        (
+            vec!["cube", "cut", "z/drizzle_D3.fits", "--wave=1.6..2.4", "-o=q.fits"],
+            vec!["planes; columns 0 to "],
+        ),
+        (
+            vec!["spectrum", "b/lightcurves/1.csv"],
+            vec!["measured by: spx", "1 measurements in the means, 0 outliers, 0 not good"],
+        ),
+        (vec!["lightcurve", "1", "b"], vec!["measured by: spx", "1: 1 measurements, 1 of them good"]),
+        (vec!["inspect", "image.fits"], vec!["flags: ", "zodiacal scale: "]),
     ];
     for (command, expected) in commands {
         let more = spx(here, &[&command[..], &["-v", "--threads=2"]].concat());

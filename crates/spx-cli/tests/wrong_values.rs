@@ -52,6 +52,138 @@ fn negative_values_are_answered_by_their_option() {
 }
 
 #[test]
+fn limits_are_those_of_the_option() {
+    for (line, words) in [
+        ("serve . --fault-rate=2", ["--fault-rate <X>", "from 0 to 1"]),
+        ("serve . --latency=-1", ["--latency <S>", "from 0 to 3600"]),
+        ("calibration fetch --workers=0", ["--workers <N>", "not in 1..=64"]),
+        ("calibration list --timeout=0", ["--timeout <S>", "from 1 to 3600"]),
+        ("cube spectrum c.fits --ra=1 --dec=2 --radius=inf", ["--radius <ARCSEC>", "finite"]),
+        ("cube cut c.fits -o o.fits --ra=1 --dec=2 --width=0 --height=1", ["--width <ARCMIN>", "above 0"]),
+        ("spectrum a.csv --size=0x10", ["--size <WxH>", "from 200 to 6000"]),
+        ("survey do s --scratch-max=0", ["--scratch-max <GIB>", "above 0"]),
+        ("run --ra=1 --dec=2 --ref-epoch=-1", ["--ref-epoch <YEAR>", "from 1000 to 3000"]),
+        ("spectrum b --source --json", ["--source <ID>", "--json is an option"]),
+    ] {
+        refused(line, &words);
+    }
+}
+
+/// Clap does not ask for what an option requires where that could not be given beside another.
+#[test]
+fn options_that_would_do_nothing_are_refused() {
+    for line in [
+        "cube spectrum c.fits --region=point(1,2) --dec=5",
+        "cube spectrum c.fits --region=point(1,2) --radius=5",
+        "cube cut c.fits -o o.fits --region=point(1,2) --width=5",
+        "cube plot c.fits -o o.png --spectrum=1,2 --continuum=1..2",
+        "cube plot c.fits -o o.png --line=1..2 --continuum=2..3 --radius=5",
+        "mosaic --ra=1 --dec=2 --width=1 --height=1 --wave=2..3 --z-edges=1,2",
+    ] {
+        let folder = tempdir().unwrap();
+        let run = spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(run.code, Some(2), "{line}: {}", run.stderr);
+        let told = ["cannot be used with", "exclude each other"];
+        assert!(told.iter().any(|words| run.stderr.contains(words)), "{line}: {}", run.stderr);
+        assert_eq!(names(folder.path()), Vec::<String>::new(), "{line}");
+    }
+}
+
+/// Before anything is asked of the archive, which nobody is there to answer.
+#[test]
+fn places_where_nothing_can_be_written_are_refused_at_once() {
+    let folder = tempdir().unwrap();
+    let here = folder.path();
+    fs::create_dir(here.join("images")).unwrap();
+    fs::copy(tools::input("d3_a.fits"), here.join("images/a.fits")).unwrap();
+    fs::write(here.join("file"), "").unwrap();
+    fs::write(here.join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let before = names(here);
+    let nobody = "--archive-url=http://127.0.0.1:1";
+    let square = "--width=1 --height=1";
+    for line in [
+        &format!("simulate {AT} --exposures=1 --size=16 -o"),
+        &format!("download {AT} {nobody} -o"),
+        &format!("run {AT} {nobody} -o"),
+        &format!("run --targets=c.csv {nobody} -o"),
+        &format!("batch --catalog=c.csv {AT} --radius=0.1 {nobody} -o"),
+        &format!("drizzle {AT} {square} --detector=3 {nobody} -o"),
+        &format!("mosaic {AT} {square} --wave=1.6..2.4 --input images -o"),
+        "hips --wave=1.6..2.4 --order=3 --input images -o",
+        &format!("survey plan --radius=0.01 {AT} {nobody} -o"),
+        &format!("calibration fetch {nobody} --directory"),
+        "calibration status --directory",
+        "man -o",
+        "demo -o",
+    ] {
+        for place in ["file", "file/below"] {
+            let run = spx(here, &format!("{line} {place}").split_whitespace().collect::<Vec<_>>());
+            let told = run.stderr.contains("file is not a directory") || run.stderr.contains("holds");
+            assert!(run.code == Some(2) && told, "{line} {place}: {}", run.stderr);
+            assert_eq!(names(here), before, "{line} {place}");
+        }
+    }
+    for line in [
+        &format!("query {AT} {nobody} -o none/q.toml"),
+        &format!("photometry images {AT} -o none/t.csv"),
+        "cube plot c.fits -o none/p.png",
+        "cube collapse c.fits --wave=1..2 -o none/m.fits",
+        "cube export c.fits --for=irsa -o none/m.fits",
+        "spectrum c.csv -o none/s.fits",
+        "config init -o none/c.toml",
+    ] {
+        let run = spx(here, &line.split_whitespace().collect::<Vec<_>>());
+        run.fails(2, &["there is no directory none"]);
+        assert_eq!(names(here), before, "{line}");
+    }
+}
+
+#[test]
+fn settings_of_a_hips_are_checked_before_it_begins() {
+    for (option, word) in
+        [("--z-shrink=0", "z_shrink = 0"), ("--fillval=1", "fillval"), ("--input none", "none")]
+    {
+        let folder = tempdir().unwrap();
+        fs::copy(tools::input("d3_a.fits"), folder.path().join("a.fits")).unwrap();
+        let inputs = if option.contains("--input") { "" } else { "--input a.fits" };
+        let line = format!("hips --wave=1.6..2.4 --order=3 -o out {inputs} {option}");
+        let run = spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(run.code, Some(if inputs.is_empty() { 1 } else { 2 }), "{}", run.stderr);
+        assert!(run.stderr.contains(word), "{}", run.stderr);
+        assert_eq!(names(folder.path()), ["a.fits"], "{option}");
+    }
+}
+
+#[test]
+fn misspelt_flags_are_refused_for_files_at_hand() {
+    let folder = tempdir().unwrap();
+    fs::copy(tools::input("d3_a.fits"), folder.path().join("a.fits")).unwrap();
+    fs::write(folder.path().join("c.csv"), "id,ra,dec\n1,186.4536,33.5468\n").unwrap();
+    let square = "--width=1 --height=1";
+    for line in [
+        &format!("photometry a.fits {AT} --bad-flags=photometry,GHOST_FAP"),
+        "batch --catalog=c.csv --input=a.fits -o out --bad-flags=photometry,GHOST_FAP",
+        &format!("drizzle {AT} {square} --detector=3 --input=a.fits -o out --exclude-flags=GHOST_FAP"),
+        &format!("mosaic {AT} {square} --wave=1.6..2.4 --input=a.fits -o out --exclude-flags=GHOST_FAP"),
+        "hips --wave=1.6..2.4 --order=3 --input=a.fits -o out --exclude-flags=GHOST_FAP",
+    ] {
+        let run = spx(folder.path(), &line.split_whitespace().collect::<Vec<_>>());
+        run.fails(2, &["did you mean `GHOST_FPA`?"]);
+        assert_eq!(names(folder.path()), ["a.fits", "c.csv"], "{line}");
+    }
+}
+
+#[test]
+fn errors_in_json_name_what_is_missing() {
+    let folder = tempdir().unwrap();
+    let run = spx(folder.path(), &["cube", "line", "c.fits", "--json"]);
+    let told = run.json()["error"].as_str().unwrap().to_owned();
+    assert!(told.contains("--line <A..B>") && told.contains("--output <OUT>"), "{told}");
+    let run = spx(folder.path(), &["mosai", "--json"]);
+    assert!(run.json()["error"].as_str().unwrap().contains("mosaic"), "{}", run.stdout);
+}
+
+#[test]
 fn simulations_that_cannot_be_are_refused_at_once() {
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("out")).unwrap();
@@ -61,10 +193,13 @@ fn simulations_that_cannot_be_are_refused_at_once() {
     again.fails(2, &["out/truth.csv exists; choose another directory"]);
     assert_eq!(names(&folder.path().join("out")), ["truth.csv"]);
     for (option, word) in [
-        ("--unflagged-hits=2", "unflagged_hits = 2"),
-        ("--airglow=nan", "airglow = NaN"),
-        ("--zodi-scale=-1", "zodi_scale = -1"),
-        ("--plain --noise=inf", "noise = inf"),
+        ("--unflagged-hits=2", "--unflagged-hits <SHARE>"),
+        ("--airglow=nan", "--airglow <X>"),
+        ("--zodi-scale=-1", "--zodi-scale <X>"),
+        ("--plain --noise=inf", "--noise <X>"),
+        ("--radius=0", "--radius <DEG>"),
+        ("--mjd=-1", "--mjd <DAYS>"),
+        ("--exposures=0", "--exposures <N>"),
     ] {
         refused(&format!("simulate {AT} -o out {option}"), &[word]);
     }

@@ -21,7 +21,7 @@ pub use query::{
     DownloadConfig, QueryConfig, QueryReport, download, download_listed, forecast_download,
     load_query_summary, query,
 };
-pub use search::{MAX_IMAGES, client, search};
+pub use search::{MAX_IMAGES, search};
 pub use settings::{ArchiveSettings, SearchSettings};
 pub use spx_archive::{
     ArchiveError, ArchiveUrl, CalibrationFamily, DownloadOutcome, DownloadProgress, DownloadTarget,

@@ -13,6 +13,7 @@ use spx_core::fits::{ColumnSpec, FitsError, FitsWriter};
 use spx_core::header::{CardValue, Header};
 use spx_votable::{ArraySize, QueryStatus, VoTableCell, VoTableColumn, VoTableType, VoTableWriter, escape};
 
+use crate::output::check_output;
 use crate::{PipelineError, ResultContext as _};
 
 /// The program that makes the tables.
@@ -174,6 +175,7 @@ impl CellTable<'_> {
     /// Usage where the file exists and is not to be replaced; otherwise what the disk reports.
     pub(crate) fn write_fits(&self, path: &Path, overwrite: bool) -> Result<(), PipelineError> {
         let name = || path.display().to_string();
+        check_output(path, overwrite)?;
         let file = AtomicFile::new(path, overwrite).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => PipelineError::exists(path),
             _ => PipelineError::failed(error),

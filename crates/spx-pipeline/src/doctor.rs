@@ -10,6 +10,7 @@ use spx_core::sky::Position;
 
 use crate::amount::amount;
 use crate::calibration::{CalibrationStatus, calibration_status};
+use crate::output::check_directory;
 use crate::{Listener, PipelineError};
 
 const GIB: f64 = 1_073_741_824.0;
@@ -118,8 +119,8 @@ fn memory() -> DoctorCheck {
 
 fn disk(directory: &Path) -> DoctorCheck {
     let shown = directory.display();
-    if directory.exists() && !directory.is_dir() {
-        return DoctorCheck::new("disk", DoctorStatus::Failed, format!("{shown} is not a directory"));
+    if let Err(error) = check_directory(directory) {
+        return DoctorCheck::new("disk", DoctorStatus::Failed, error.one_line());
     }
     // What is not there yet is made where its parent is.
     let existing = directory.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("."));

@@ -2,10 +2,12 @@
 //! (`"mosaic"`, `"0,HOT"`), a number, or a list (`[0, "HOT"]`).
 
 use std::fmt::Display;
+use std::path::Path;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use spx_core::flags::{FlagError, FlagNames};
+use spx_core::mef::MefFile;
 
 use crate::PipelineError;
 use crate::settings::unknown;
@@ -55,6 +57,25 @@ pub(crate) fn check_names(
             Err(PipelineError::usage(unknown("flag", known, &name)).with_hint(hint))
         }
         Err(error) => Err(PipelineError::usage(error)),
+    }
+}
+
+/// As [`check_names`], for files at hand, whose own cards may name other flags: those of the first
+/// that can be opened count, too.
+///
+/// # Errors
+/// Usage, with the name.
+pub(crate) fn check_names_of<'a>(
+    mask: impl Fn(&FlagNames) -> Result<u32, FlagError>,
+    files: impl IntoIterator<Item = &'a Path>,
+) -> Result<(), PipelineError> {
+    if mask(&FlagNames::default()).is_ok() {
+        return Ok(());
+    }
+    let opened = files.into_iter().find_map(|file| MefFile::open(file).ok());
+    match opened {
+        Some(file) if mask(&file.metadata().flag_names).is_err() => check_names(mask),
+        _ => Ok(()),
     }
 }
 

@@ -43,6 +43,8 @@ pub use tile::HipsTile;
 use self::hierarchy::HipsLevels;
 use self::picture::PictureStyle;
 use self::settings::{HipsParameters, KnownPictures};
+use crate::forecast::WorkForecast;
+use crate::output::check_directory;
 use crate::stages::lock;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -79,11 +81,13 @@ pub struct HipsReport {
 /// disk or the memory refuses. An input that cannot be read stands in the report, and the cells
 /// that it reaches are made again until it can.
 pub fn make_hips(config: &HipsConfig, listener: &dyn Listener) -> Result<HipsReport, PipelineError> {
+    check_directory(&config.output_dir)?;
     if let Some(colors) = &config.colors {
         return color::make(config, colors, listener);
     }
     let start = Instant::now();
     let parameters = config.parameters()?;
+    parameters.tell(config, listener);
     let root = config.output_dir.as_path();
     let cells = cells::find(config, &parameters, listener)?;
     fs::create_dir_all(root).with_context(|| root.display().to_string())?;
@@ -102,6 +106,37 @@ pub fn make_hips(config: &HipsConfig, listener: &dyn Listener) -> Result<HipsRep
     finish(config, &parameters, known, &mut report, listener)?;
     report.seconds = start.elapsed().as_secs_f64();
     Ok(report)
+}
+
+/// What [`make_hips`] would do. Nothing is written.
+///
+/// # Errors
+/// As that.
+pub fn forecast_hips(config: &HipsConfig, listener: &dyn Listener) -> Result<WorkForecast, PipelineError> {
+    check_directory(&config.output_dir)?;
+    let forecast = WorkForecast::of(&config.output_dir);
+    if let Some(colors) = &config.colors {
+        let order = color::check(config, colors)?;
+        return Ok(WorkForecast { products: vec![format!("color pictures of order {order}")], ..forecast });
+    }
+    let parameters = config.parameters()?;
+    parameters.tell(config, listener);
+    settings::compare(config)?;
+    let cells = cells::find(config, &parameters, listener)?;
+    let HipsParameters { order, cell_order, .. } = parameters;
+    let memory = cells.list.iter().map(|(cell, frames)| {
+        let pixels = frames.iter().map(|frame| (frame.file.shape[0] * frame.file.shape[1]) as u64);
+        cell_memory(config, *cell, (frames.len(), pixels.max().unwrap_or_default()))
+    });
+    let memory = memory.collect::<Result<Vec<u64>, _>>()?.into_iter().max();
+    let product = format!("tiles of order {order}, of {} cells of order {cell_order}", cells.list.len());
+    Ok(WorkForecast {
+        images: cells.frames,
+        at_hand: cells.frames,
+        products: vec![product],
+        memory_bytes: memory,
+        ..forecast
+    })
 }
 
 /// Makes what follows from the finest tiles, where they or the pictures are other than before.
@@ -129,6 +164,7 @@ fn finish(
         Some(cut) => cut,
         None => picture::find_cut(root, &levels, config.stretch)?,
     };
+    listener.detail(&format!("pictures: {} from {} MJy/sr, {}", config.stretch, report.cut, config.colormap));
     let style = PictureStyle { colormap: config.colormap, stretch: config.stretch, cut: report.cut };
     picture::draw(root, &levels, (style, known.redraw), listener)?;
     settings::note(config, report.cut)?;

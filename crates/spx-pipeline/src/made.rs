@@ -72,6 +72,17 @@ impl MadeHow {
         None
     }
 
+    /// By whom and with which settings, line by line, for those who ask for more.
+    pub fn told(&self) -> Vec<String> {
+        let by = match self.creator.as_str() {
+            "" => "measured by: not said".to_owned(),
+            creator => format!("measured by: {creator}"),
+        };
+        let lists = [("calibration", &self.calibration), ("measured with", &self.settings)];
+        let lists = lists.into_iter().filter(|(_, list)| !list.is_empty());
+        std::iter::once(by).chain(lists.map(|(name, list)| format!("{name}: {}", list.join(", ")))).collect()
+    }
+
     /// Adds what others were made with.
     pub(crate) fn add(&mut self, other: Self) {
         let join = |mine: &mut Vec<String>, others: Vec<String>| {

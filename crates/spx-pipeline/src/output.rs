@@ -7,11 +7,44 @@ use spx_core::atomic;
 
 use crate::{PipelineError, ResultContext as _};
 
+/// Whether a file of this name can appear, for those who ask before there is work to lose.
+///
+/// # Errors
+/// Usage where it exists and is not to be replaced, is a directory, or would be in one that is not
+/// there.
+pub fn check_output(path: &Path, overwrite: bool) -> Result<(), PipelineError> {
+    if path.symlink_metadata().is_ok() && !overwrite {
+        return Err(PipelineError::exists(path));
+    }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let problem = match parent {
+        _ if path.is_dir() => "it is a directory".to_owned(),
+        Some(parent) if !parent.is_dir() => format!("there is no directory {}", parent.display()),
+        _ => return Ok(()),
+    };
+    Err(PipelineError::usage(problem).with_context(path.display().to_string()))
+}
+
+/// Whether a directory of this name is there or can be made, likewise.
+///
+/// # Errors
+/// Usage where something else stands in its place, or where one above it would be.
+pub fn check_directory(path: &Path) -> Result<(), PipelineError> {
+    let nearest = path.ancestors().find_map(|part| Some((part, part.metadata().ok()?)));
+    let problem = match nearest {
+        Some((part, found)) if !found.is_dir() => format!("{} is not a directory", part.display()),
+        _ if path.as_os_str().is_empty() => "its name is empty".to_owned(),
+        _ => return Ok(()),
+    };
+    Err(PipelineError::usage(problem).with_context(format!("output directory {}", path.display())))
+}
+
 /// Writes a file, which appears only when it is complete.
 ///
 /// # Errors
-/// Usage where it exists and is not to be replaced; otherwise what the disk reports.
+/// As [`check_output`]; otherwise what the disk reports.
 pub fn write_output(path: &Path, contents: &[u8], overwrite: bool) -> Result<(), PipelineError> {
+    check_output(path, overwrite)?;
     match atomic::write(path, contents, overwrite) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(PipelineError::exists(path)),
         other => other.with_context(|| path.display().to_string()),
@@ -30,8 +63,9 @@ impl OutputDirectory {
     /// Makes the directory where needed, and tests whether it can be written to.
     ///
     /// # Errors
-    /// What the disk reports.
+    /// As [`check_directory`]; otherwise what the disk reports.
     pub fn create(path: &Path) -> Result<Self, PipelineError> {
+        check_directory(path)?;
         let context = || format!("output directory {}", path.display());
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(context)?;

@@ -18,6 +18,7 @@
 //! | `extend("x-short" = "o")` | the option of one letter |
 //! | `extend("x-hyphen" = true)` | its values may begin with a hyphen |
 //! | `extend("x-alias" = ["old"])` | former names of the option |
+//! | `extend("x-excludes" = ["other"])` | keys that it stands in place of: given above a file, it makes theirs there void |
 //! | `extend("x-needed" = true)` | it must be given: templates set it |
 //! | `extend("x-infinite" = true)` | infinity and NaN are values, too |
 //! | `extend("x-heading" = "Region")` | its heading, where the group has several |

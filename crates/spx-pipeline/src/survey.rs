@@ -38,7 +38,7 @@ mod shard;
 mod status;
 
 pub use directory::{JobKind, SurveyDirectory, SurveyJob};
-pub use plan::{SurveyPlanReport, plan_survey};
+pub use plan::{SurveyPlanReport, forecast_survey, plan_survey};
 pub use record::{JobRecord, JobState};
 pub use remote::ScratchDirectory;
 pub use run::{JobChoice, JobOutcome, JobReport, do_jobs, source_light_curve};

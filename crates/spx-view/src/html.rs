@@ -13,6 +13,7 @@ use spx_core::atomic::AtomicFile;
 use spx_core::progress::Progress;
 use spx_pipeline::cube::CubeFile;
 use spx_pipeline::cube::open_cube;
+use spx_pipeline::output::check_output;
 use spx_pipeline::{PipelineError, ResultContext as _};
 
 use crate::meta::{CubeMeta, Meta};
@@ -48,9 +49,7 @@ pub fn write_page(
     overwrite: bool,
     progress: &dyn Progress,
 ) -> Result<PageReport, PipelineError> {
-    if !overwrite && target.symlink_metadata().is_ok() {
-        return Err(PipelineError::exists(target));
-    }
+    check_output(target, overwrite)?;
     let mut cube = open_cube(cube_file)?;
     check_size(cube_file, cube.shape(), bin)?;
     let shown = CubeMeta::new(cube_file, &mut cube, bin)?;

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Subcommand, value_parser};
 use spx_core::detector::Detector;
-use spx_pipeline::archive::{ArchiveUrl, CalibrationFamily};
+use spx_pipeline::archive::{ArchiveSettings, ArchiveUrl, CalibrationFamily, SearchSettings};
 use spx_pipeline::calibration::{
     CalibrationEntry, CalibrationRequest, CalibrationStatus, calibration_directory, calibration_status,
     fetch_calibration, list_calibration,
 };
+use spx_pipeline::settings::SettingLimits;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::setting_args::number;
 use crate::ui;
 
 /// List, fetch and check calibration products.
@@ -39,24 +42,24 @@ enum CalibrationCommand {
 Examples:
   spx calibration list
   spx calibration list --kinds epsf --json")]
-    List(StoreArgs),
+    List(AskArgs),
     /// Download products that are missing, damaged, or replaced in the archive
     #[command(after_help = "\
 Examples:
   spx calibration fetch
   spx calibration fetch --detectors D4,D5 --directory /data/calibration")]
-    Fetch(StoreArgs),
+    Fetch(FetchArgs),
     /// Check the local products, without querying the archive
     #[command(after_help = "\
 Examples:
   spx calibration status
   spx calibration status --detectors D3 --json")]
-    Status(StoreArgs),
+    Status(ProductArgs),
 }
 
 /// Which products, and where they are kept.
 #[derive(Debug, Args)]
-struct StoreArgs {
+struct ProductArgs {
     /// Detectors, such as D1,D3; all by default
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     detectors: Vec<Detector>,
@@ -67,31 +70,43 @@ struct StoreArgs {
     /// $XDG_CACHE_HOME or ~/.cache]
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+}
+
+/// Which products, and how the archive is asked.
+#[derive(Debug, Args)]
+struct AskArgs {
+    #[command(flatten)]
+    products: ProductArgs,
     /// Base address of the archive; plain http on this machine only [default: IRSA,
     /// irsa.ipac.caltech.edu]
     #[arg(long, value_name = "URL", env = "SPX_ARCHIVE_URL")]
     archive_url: Option<ArchiveUrl>,
-    /// Files at a time
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    workers: usize,
+    /// How often a file is tried again, and a question at most three times
+    #[arg(long, value_name = "N", env = "SPX_RETRIES", default_value_t = SearchSettings::default().retries)]
+    #[arg(value_parser = value_parser!(u32).range(0..=100))]
+    retries: u32,
+    /// The longest time in which the archive may send nothing [s]
+    #[arg(long, value_name = "S", env = "SPX_TIMEOUT", default_value_t = SearchSettings::default().timeout)]
+    #[arg(value_parser = number(SettingLimits::between(1.0, 3600.0)))]
+    timeout: f64,
 }
 
-impl StoreArgs {
+#[derive(Debug, Args)]
+struct FetchArgs {
+    #[command(flatten)]
+    asked: AskArgs,
+    /// Files at a time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=64))]
+    workers: usize,
+    /// Fetch products anew that are there; each is replaced when the new one is complete
+    #[arg(long)]
+    force_download: bool,
+}
+
+impl ProductArgs {
     fn directory(&self) -> Result<PathBuf, Failure> {
         Ok(self.directory.clone().map_or_else(calibration_directory, Ok)?)
-    }
-
-    fn request(&self) -> Result<CalibrationRequest, Failure> {
-        let all = |given: &[Detector]| if given.is_empty() { Detector::ALL.to_vec() } else { given.to_vec() };
-        let families =
-            if self.kinds.is_empty() { CalibrationFamily::ALL.to_vec() } else { self.kinds.clone() };
-        Ok(CalibrationRequest {
-            archive: self.archive_url.clone().unwrap_or_default(),
-            families,
-            detectors: all(&self.detectors),
-            directory: self.directory()?,
-            workers: self.workers.clamp(1, 64),
-        })
     }
 
     /// Whether a product is one of those that are asked for.
@@ -102,15 +117,38 @@ impl StoreArgs {
     }
 }
 
+impl AskArgs {
+    fn request(&self) -> Result<CalibrationRequest, Failure> {
+        let ProductArgs { detectors, kinds, .. } = &self.products;
+        let url = self.archive_url.clone().unwrap_or_default();
+        let mut archive = ArchiveSettings::at(&url.to_string());
+        (archive.search.retries, archive.search.timeout) = (self.retries, self.timeout);
+        Ok(CalibrationRequest {
+            archive,
+            families: if kinds.is_empty() { CalibrationFamily::ALL.to_vec() } else { kinds.clone() },
+            detectors: if detectors.is_empty() { Detector::ALL.to_vec() } else { detectors.clone() },
+            directory: self.products.directory()?,
+        })
+    }
+}
+
+impl FetchArgs {
+    fn request(&self) -> Result<CalibrationRequest, Failure> {
+        let mut request = self.asked.request()?;
+        (request.archive.workers, request.archive.force_download) = (self.workers, self.force_download);
+        Ok(request)
+    }
+}
+
 /// Runs the command.
 pub(crate) fn run(args: &CalibrationArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
     let entries = match &args.command {
-        CalibrationCommand::List(store) => list_calibration(&store.request()?, &global.terminal())?,
-        CalibrationCommand::Fetch(store) => fetch_calibration(&store.request()?, &global.terminal())?,
-        CalibrationCommand::Status(store) => {
-            let all = calibration_status(&store.directory()?)?;
-            all.into_iter().filter(|entry| store.wants(entry)).collect()
+        CalibrationCommand::List(args) => list_calibration(&args.request()?, &global.terminal())?,
+        CalibrationCommand::Fetch(args) => fetch_calibration(&args.request()?, &global.terminal())?,
+        CalibrationCommand::Status(products) => {
+            let all = calibration_status(&products.directory()?)?;
+            all.into_iter().filter(|entry| products.wants(entry)).collect()
         }
     };
     if global.json {

@@ -9,11 +9,12 @@ use spx_core::detector::Detector;
 use spx_core::elementary::hypot;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
-use spx_pipeline::archive::{ArchiveSettings, ArchiveUrl, CalibrationFamily, CutoutSettings};
+use spx_pipeline::archive::{ArchiveSettings, CalibrationFamily, CutoutSettings};
 use spx_pipeline::calibration::{
     CalibrationChoice, CalibrationRequest, CalibrationSettings, CalibrationStatus, fetch_calibration,
 };
 use spx_pipeline::drizzle::{DrizzleConfig, OutputSettings, RegionSettings, drizzle};
+use spx_pipeline::output::check_directory;
 use spx_pipeline::photometry::{PhotometrySettings, SourceSettings};
 use spx_pipeline::run::{RunConfig, run_source};
 use spx_plot::{Channel, CompositeFigure, FigureFormat, render_composite};
@@ -115,6 +116,7 @@ pub(crate) fn run(args: &DemoArgs, global: &Global) -> CommandResult {
 
 /// Clears what an earlier demonstration left; refuses a directory that holds anything else.
 fn prepare(output: &Path) -> Result<(), Failure> {
+    check_directory(output)?;
     let context = || output.display().to_string();
     let empty = match std::fs::read_dir(output) {
         Ok(mut entries) => entries.next().is_none(),
@@ -208,11 +210,10 @@ impl Products {
     /// Gets those of the local archive.
     fn fetch(archive: &str, output: &Path, global: &Global) -> Result<Self, Failure> {
         let request = CalibrationRequest {
-            archive: archive.parse::<ArchiveUrl>()?,
+            archive: ArchiveSettings::at(archive),
             families: CalibrationFamily::ALL.to_vec(),
             detectors: vec![Detector::new(3)?],
             directory: output.join("calibration"),
-            workers: 2,
         };
         let entries = fetch_calibration(&request, &global.terminal())?;
         if let Some(entry) = entries.iter().find(|entry| entry.status != CalibrationStatus::Fetched) {

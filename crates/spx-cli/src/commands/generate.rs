@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Command};
 use clap_complete::Shell;
 use spx_core::atomic;
+use spx_pipeline::output::check_directory;
 
 use crate::exit::{CommandResult, Outcome};
 use crate::ui;
@@ -49,6 +50,7 @@ pub(crate) fn man(args: &ManArgs, mut command: Command) -> CommandResult {
     match &args.output {
         None => ui::data_bytes(&page(&command)?)?,
         Some(directory) => {
+            check_directory(directory)?;
             std::fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
             write_pages(directory, &command)?;
         }

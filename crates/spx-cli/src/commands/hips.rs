@@ -1,8 +1,9 @@
 //! `spx hips`: the sky as a hierarchy of tiles, for Aladin and other clients.
 
 use clap::Args;
-use spx_pipeline::hips::{HipsConfig, HipsReport, make_hips};
+use spx_pipeline::hips::{HipsConfig, HipsReport, forecast_hips, make_hips};
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
 use crate::setting_args::SettingArgs;
@@ -27,12 +28,18 @@ Examples:
 pub(crate) struct HipsArgs {
     #[command(flatten)]
     settings: SettingArgs<HipsConfig>,
+    /// Tell what would be read and made, and change nothing on the disk
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &HipsArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_hips(&config, &global.terminal())?, global);
+    }
     let report = make_hips(&config, &global.terminal())?;
     let HipsReport { order, frames, cells, made, tiles, coverage, cut, failed, seconds, .. } = &report;
     ui::note(

@@ -68,7 +68,15 @@ pub(crate) fn run(args: &LightCurveArgs, global: &Global) -> CommandResult {
         }
     }
     if curves.is_empty() {
+        if global.json {
+            ui::data("[]\n")?;
+        }
         return Ok(Outcome::NothingFound);
+    }
+    MadeHow::of(&args.directory).told().iter().for_each(|line| ui::detail(global.verbosity(), line));
+    for (id, rows) in &curves {
+        let good = rows.iter().filter(|row| row.is_good).count();
+        ui::detail(global.verbosity(), &format!("{id}: {} measurements, {good} of them good", rows.len()));
     }
     for output in &outputs {
         let contents = match output.kind {

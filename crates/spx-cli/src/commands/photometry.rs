@@ -3,11 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use spx_pipeline::PipelineError;
 use spx_pipeline::clock::now;
 use spx_pipeline::measuring::MeasuringCommand;
 use spx_pipeline::outcome::InputOutcome;
-use spx_pipeline::output::write_output;
+use spx_pipeline::output::{check_output, write_output};
 use spx_pipeline::photometry::{PhotometryConfig, PhotometryEntry, TableForm, photometry};
 use spx_plot::FigureFormat;
 
@@ -67,10 +66,7 @@ pub(crate) fn run(args: &PhotometryArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve_measuring(MeasuringCommand::Photometry, global)?;
     let form = args.output.as_deref().map(TableForm::of).transpose()?;
     let files = args.output.iter().chain(args.cutouts.iter().map(|figure| &figure.path));
-    let replaced = files.into_iter().find(|path| path.symlink_metadata().is_ok());
-    if let Some(path) = replaced.filter(|_| !args.overwrite) {
-        return Err(PipelineError::exists(path).into());
-    }
+    files.into_iter().try_for_each(|path| check_output(path, args.overwrite))?;
     ui::catch_interrupts()?;
     let format = args.cutouts.as_ref().map(|figure| figure.format);
     let report = photometry(&args.files, &config, format, &global.terminal())?;

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::{Args, ValueEnum};
 use spx_pipeline::amount::{amount, counted};
 use spx_pipeline::archive::{QueryConfig, QueryReport, QuerySummary, query};
+use spx_pipeline::output::check_output;
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
@@ -56,6 +57,9 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
     {
         let text = format!("{} exists and is not a summary of a query; choose another name", path.display());
         return Err(Failure::usage(anyhow!(text)));
+    }
+    if let Some(path) = &args.output {
+        check_output(path, true)?;
     }
     let QueryReport { summary, refused } = query(&args.settings.resolve()?, &global.terminal())?;
     if let Some(path) = &args.output {

@@ -68,8 +68,17 @@ impl RunArgs {
     /// resumes or does only some stages has the settings of the earlier one.
     fn resolve(&self, global: &Global) -> Result<RunConfig, Failure> {
         let resolved = beside_others(self.settings.resolve_measuring(MeasuringCommand::Run, global)?)?;
-        let earlier = resolved.saved_file()?;
+        let mut earlier = resolved.saved_file()?;
         let continues = self.resume || self.status || !self.stages.is_empty();
+        // A directory that a list has filled is known by itself.
+        let names_none =
+            ["name", "ra", "dec", "targets"].iter().all(|key| self.settings.typed(key).is_none());
+        let of_list = resolved.output_dir.join(RunConfig::LIST_FILE);
+        if continues && names_none && !earlier.exists() && of_list.exists() {
+            let told = format!("{}: the runs of a list of sources", of_list.display());
+            ui::note(global.verbosity(), &told);
+            earlier = of_list;
+        }
         if self.settings.file.is_some() || !continues || !earlier.exists() {
             return Ok(resolved);
         }

@@ -3,11 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use clap::Args;
+use serde_json::json;
+use spx_pipeline::settings::SettingLimits;
 use spx_serve::{Fault, Faults, LocalArchive, ServeOptions};
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::setting_args::number;
 use crate::ui;
 
 /// Serve a directory of spectral images as the archive would, on this machine only.
@@ -36,6 +40,7 @@ pub(crate) struct ServeArgs {
     table: Vec<(String, PathBuf)>,
     /// Fraction of requests that fail, from 0 to 1
     #[arg(long, value_name = "X", default_value_t = 0.0, help_heading = "Misbehavior")]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 1.0)))]
     fault_rate: f64,
     /// Kinds of faults: 500, 503, reset, truncate, stall, html, length, corrupt, expire
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = parse_fault)]
@@ -43,6 +48,7 @@ pub(crate) struct ServeArgs {
     faults: Vec<Fault>,
     /// Wait before each answer [s]
     #[arg(long, value_name = "S", default_value_t = 0.0, help_heading = "Misbehavior")]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 3600.0)))]
     latency: f64,
     /// Seed of the faults
     #[arg(long, value_name = "N", default_value_t = 1, help_heading = "Misbehavior")]
@@ -65,21 +71,21 @@ fn parse_fault(text: &str) -> Result<Fault, String> {
         "length" => Fault::WrongLength,
         "corrupt" => Fault::CorruptBytes,
         "expire" => Fault::ExpiredJob,
-        _ => return Err(format!("there is no fault `{text}`")),
+        _ => {
+            let known = "500, 503, reset, truncate, stall, html, length, corrupt, expire";
+            return Err(format!("there is no fault `{text}`: they are {known}"));
+        }
     })
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
-    let usage = |problem: &str| Failure::usage(anyhow::anyhow!("{problem}"));
-    if !(0.0..=1.0).contains(&args.fault_rate) {
-        return Err(usage("--fault-rate must be from 0 to 1"));
-    }
+
     if !args.directory.is_dir() {
-        return Err(usage(&format!("{} is not a directory", args.directory.display())));
+        return Err(Failure::usage(anyhow!("{} is not a directory", args.directory.display())));
     }
-    let latency = Duration::try_from_secs_f64(args.latency).map_err(|_| usage("--latency must be a time"))?;
+    let latency = Duration::from_secs_f64(args.latency);
     let faults = Faults { rate: args.fault_rate, kinds: args.faults.clone(), latency, ..Faults::default() };
     let ServeArgs { port, seed, table, .. } = args;
     let tables = table.clone();
@@ -88,7 +94,14 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     if archive.images() == 0 {
         ui::warning(&format!("{} holds no spectral image", args.directory.display()));
     }
-    ui::data(&format!("{}\n", archive.url()))?;
+    if global.json {
+        let report = json!({
+            "directory": args.directory, "images": archive.images(), "url": archive.url().to_string()
+        });
+        ui::data(&format!("{report:#}\n"))?;
+    } else {
+        ui::data(&format!("{}\n", archive.url()))?;
+    }
     let text = format!("{} images of {}; Ctrl-C ends", archive.images(), args.directory.display());
     ui::note(global.verbosity(), &text);
     ui::wait_for_interrupt();

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use rayon::prelude::*;
+use serde_json::json;
 use spx_core::detector::Detector;
 use spx_core::progress::Progress;
 use spx_core::sky::{Position, parse_declination, parse_right_ascension};
+use spx_pipeline::output::check_directory;
+use spx_pipeline::settings::SettingLimits;
 use spx_sim::{
     ExposureOptions, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimError, SimulatedRelease,
     SimulatedSky, SurveyOptions, observe_attended, survey, write_calibration, write_mef,
@@ -16,6 +20,7 @@ use spx_sim::{
 
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::setting_args::number;
 use crate::ui;
 
 /// Write simulated exposures of a field of stars, and the truth as a table.
@@ -46,6 +51,7 @@ pub(crate) struct SimulateArgs {
     output_dir: PathBuf,
     /// Exposures of each detector; with 20 and more every channel sees the field
     #[arg(long, value_name = "N", default_value_t = 24)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(1..=40_000))]
     exposures: usize,
     /// Detectors, such as D1,D3
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "D3")]
@@ -55,25 +61,31 @@ pub(crate) struct SimulateArgs {
     size: FrameSize,
     /// Radius of the field of stars [deg]
     #[arg(long, value_name = "DEG", default_value_t = 0.15)]
+    #[arg(value_parser = number(SettingLimits::above(0.0, 30.0)))]
     radius: f64,
     /// Number of stars
     #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(value_parser = RangedU64ValueParser::<usize>::new().range(0..=1_000_000))]
     stars: usize,
     /// A Gaussian PSF, noise that does not depend on the light, few bad pixels
     #[arg(long)]
     plain: bool,
     /// Noise of a pixel of plain images [MJy/sr]
     #[arg(long, value_name = "X", default_value_t = 0.01, requires = "plain")]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 1000.0)))]
     noise: f64,
     /// Share of pixels with a cosmic-ray hit that is not flagged
     #[arg(long, value_name = "SHARE", default_value_t = 0.0, conflicts_with = "plain")]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 1.0)))]
     unflagged_hits: f64,
     /// Airglow in the line He I 1.083 um (D1 and D2), in units of the zodiacal light; up to 30 in
     /// real images
     #[arg(long, value_name = "X", default_value_t = 0.0, conflicts_with = "plain")]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 100.0)))]
     airglow: f64,
     /// Zodiacal light in IMAGE divided by the model in ZODI
     #[arg(long, value_name = "X", default_value_t = 1.0)]
+    #[arg(value_parser = number(SettingLimits::between(0.0, 1000.0)))]
     zodi_scale: f64,
     /// Release; mixed: every other observation is of Quick Release 3, the others have the gain
     /// error of Quick Release 2, and the calibration products of both are written to DIR/qr2 and
@@ -88,6 +100,7 @@ pub(crate) struct SimulateArgs {
     layout: Layout,
     /// Start of the first exposure [MJD]
     #[arg(long, value_name = "DAYS", default_value_t = SurveyOptions::default().first_mjd)]
+    #[arg(value_parser = number(SettingLimits::between(45.0, 100_000.0)))]
     mjd: f64,
     /// Seed of the random numbers; the same seed gives the same files
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -196,6 +209,7 @@ pub(crate) struct SimulatedFile {
 /// Runs the command.
 pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     ui::catch_interrupts()?;
+    check_directory(&args.output_dir)?;
     let center = Position::new(args.ra, args.dec).map_err(Failure::usage)?;
     let sky = SimulatedSky::field(center, args.radius, args.stars, args.seed, &FieldOptions::default());
     let sky = sky.map_err(Failure::usage)?;
@@ -213,8 +227,12 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
             write_qr2_calibration(&args.output_dir, detector)?;
         }
     }
-    for file in &files {
-        ui::data(&format!("{}\n", file.path.display()))?;
+    if global.json {
+        let files: Vec<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+        let report = json!({ "output_dir": args.output_dir, "files": files, "truth": truth });
+        ui::data(&format!("{report:#}\n"))?;
+    } else {
+        files.iter().try_for_each(|file| ui::data(&format!("{}\n", file.path.display())))?;
     }
     ui::note(
         global.verbosity(),

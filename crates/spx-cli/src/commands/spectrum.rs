@@ -17,7 +17,7 @@ use crate::cube::output::{parse_size, plot_failure};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
 use crate::ui;
-use spx_pipeline::output::write_output;
+use spx_pipeline::output::{check_output, write_output};
 
 /// Combine the measurements of a source into one spectrum: the means of the 102 spectral channels
 ///
@@ -50,7 +50,7 @@ pub(crate) struct SourceSpectrumArgs {
     #[arg(value_name = "RUN|TABLE", required = true)]
     inputs: Vec<PathBuf>,
     /// A source of a batch or a survey, by its id in the catalog
-    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true, value_parser = parse_id)]
     source: Option<String>,
     /// Write a table (.csv, .ecsv, .vot, .fits) or a figure (.png, .svg, .pdf); repeat for several
     #[arg(short, long, value_name = "OUT")]
@@ -72,6 +72,15 @@ pub(crate) struct SourceSpectrumArgs {
     overwrite: bool,
 }
 
+/// An id may begin with a hyphen, but an option is none.
+fn parse_id(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("an id is needed".to_owned()),
+        text if text.starts_with("--") => Err(format!("an id is needed, and {text} is an option")),
+        text => Ok(text.to_owned()),
+    }
+}
+
 /// What a file is to hold.
 enum SpectrumOutput {
     Table(SpectrumForm),
@@ -80,9 +89,7 @@ enum SpectrumOutput {
 
 impl SourceSpectrumArgs {
     fn output(&self, path: &Path) -> Result<SpectrumOutput, Failure> {
-        if !self.overwrite && path.symlink_metadata().is_ok() {
-            return Err(Failure::exists(path));
-        }
+        check_output(path, self.overwrite)?;
         let ending = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         let figure = ending.parse().map(SpectrumOutput::Figure).ok();
         SpectrumForm::of(path).map(SpectrumOutput::Table).or(figure).ok_or_else(|| {
@@ -110,6 +117,16 @@ pub(crate) fn run(args: &SourceSpectrumArgs, global: &Global) -> CommandResult {
         }
         (Some(_), _) => return Err(Failure::usage(anyhow!("--source takes one directory"))),
     };
+    spectrum.made.told().iter().for_each(|line| ui::detail(global.verbosity(), line));
+    let (used, rejected) = spectrum
+        .channels
+        .iter()
+        .fold((0, 0), |(used, rejected), channel| (used + channel.used, rejected + channel.rejected));
+    let left_out = spectrum.measurements.len().saturating_sub(used + rejected);
+    ui::detail(
+        global.verbosity(),
+        &format!("{used} measurements in the means, {rejected} outliers, {left_out} not good"),
+    );
     for (path, output) in args.output.iter().zip(&outputs) {
         match output {
             SpectrumOutput::Table(form) => spectrum.write(path, *form, args.overwrite)?,

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use spx_pipeline::output::check_directory;
+use spx_pipeline::settings::SettingLimits;
 use spx_pipeline::survey::{
     JobChoice, JobOutcome, JobReport, JobState, ScratchDirectory, SurveyConfig, SurveyShard, do_jobs,
-    plan_survey, survey_status,
+    forecast_survey, plan_survey, survey_status,
 };
 
+use super::forecast::show_forecast;
 use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
-use crate::setting_args::SettingArgs;
+use crate::setting_args::{SettingArgs, number};
 use crate::ui;
 
 /// Make cubes, mosaics, a HiPS and light curves of the sky, with any number of processes.
@@ -43,10 +46,14 @@ Examples:
   spx survey plan --grid hp5 --ra 270 --dec 66.56 --radius 5 --input frames/ -o survey
   spx survey plan --config survey/survey.toml
   spx survey plan --grid hp5 --ra 270 --dec 66.56 --radius 5 --input frames/ --no-cubes --hips hips.toml
+  spx survey plan --grid hp5 --ra 270 --dec 66.56 --radius 5 --input frames/ --catalog sources.csv --photometry cloverleaf.toml
   spx survey plan --grid hp6 --ra 10 --dec 41 --radius 2 --detectors 3,4 --drizzle fine.toml --input @all.list")]
 struct PlanArgs {
     #[command(flatten)]
     settings: SettingArgs<SurveyConfig>,
+    /// Tell what would be planned, and change nothing on the disk
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// Do the jobs that are not up to date.
@@ -82,7 +89,7 @@ struct DoArgs {
     scratch: Option<PathBuf>,
     /// Above this size, remove frames from it that no job needs now, the least recently used first
     /// [GiB]
-    #[arg(long, value_name = "GIB", env = "SPX_SCRATCH_MAX", value_parser = gib)]
+    #[arg(long, value_name = "GIB", env = "SPX_SCRATCH_MAX", value_parser = number(SettingLimits::above(0.0, 1e9)))]
     scratch_max: Option<f64>,
     /// Only show what would be done
     #[arg(long)]
@@ -138,6 +145,9 @@ pub(crate) fn run(args: &SurveyArgs, global: &Global) -> CommandResult {
 fn plan(args: &PlanArgs, global: &Global) -> CommandResult {
     let config = args.settings.resolve()?;
     ui::catch_interrupts()?;
+    if args.dry_run {
+        return show_forecast(&forecast_survey(&config, &global.terminal())?, global);
+    }
     let report = plan_survey(&config, &global.terminal())?;
     let text = format!(
         "{} tiles, {} frames ({} superseded, {} failed): {} jobs, {} of them new or changed; about {:.1} core-hours and \
@@ -168,7 +178,14 @@ fn do_survey(args: &DoArgs, global: &Global) -> CommandResult {
         (None, None) => JobChoice::All,
     };
     ui::catch_interrupts()?;
-    let reports = do_jobs(&args.directory, &choice, scratch(args), args.dry_run, &global.terminal())?;
+    let scratch = scratch(args);
+    if let Some(ScratchDirectory { root, most_bytes }) = &scratch {
+        check_directory(root)?;
+        let most = most_bytes.map_or_else(String::new, |bytes| format!(", at most {bytes} bytes"));
+        ui::detail(global.verbosity(), &format!("frames of the archive: {}{most}", root.display()));
+    }
+    ui::detail(global.verbosity(), &told_choice(&choice));
+    let reports = do_jobs(&args.directory, &choice, scratch, args.dry_run, &global.terminal())?;
     reports.iter().for_each(|report| tell(report, global));
     let count = |outcome: JobOutcome| reports.iter().filter(|report| report.outcome == outcome).count();
     let (done, skipped) = (count(JobOutcome::Done), count(JobOutcome::Skipped));
@@ -185,9 +202,12 @@ fn do_survey(args: &DoArgs, global: &Global) -> CommandResult {
     Ok(worst.map_or(Outcome::Done, |(_, end)| end))
 }
 
-fn gib(text: &str) -> Result<f64, String> {
-    let value: Option<f64> = text.parse().ok().filter(|value: &f64| *value > 0.0 && value.is_finite());
-    value.ok_or_else(|| "expected a number of GiB above 0".to_owned())
+fn told_choice(choice: &JobChoice) -> String {
+    match choice {
+        JobChoice::All => "jobs: all".to_owned(),
+        JobChoice::One(job) => format!("jobs: {job} alone"),
+        JobChoice::Shard(shard) => format!("jobs: share {shard}"),
+    }
 }
 
 /// Where frames of an archive are kept, where the user says so.

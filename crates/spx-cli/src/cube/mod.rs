@@ -12,8 +12,17 @@ mod view;
 
 use clap::{Args, Subcommand};
 
+use spx_pipeline::settings::SettingLimits;
+
 use crate::exit::CommandResult;
 use crate::global::Global;
+
+/// Radii of circles on the sky \[arcsec\].
+const RADII: SettingLimits = SettingLimits::above(0.0, 648_000.0);
+/// Sides of boxes \[arcmin\].
+const SIDES: SettingLimits = SettingLimits::above(0.0, 10_800.0);
+/// \[um\]
+const WAVELENGTHS: SettingLimits = SettingLimits::above(0.0, 1000.0);
 
 /// Inspect, plot, explore, cut, join and convert drizzled cubes, and make cubes from running sums.
 #[derive(Debug, Args)]

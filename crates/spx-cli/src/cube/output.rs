@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::anyhow;
-use spx_plot::{FigureFormat, PlotError};
+use spx_plot::{FigureFormat, PlotError, Size};
 
 use crate::exit::Failure;
-use spx_pipeline::output::write_output;
+use spx_pipeline::output::{check_output, write_output};
 
 /// What a file is to hold, by the ending of its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Output {
         };
         let kind = kind.ok_or_else(|| {
             let endings: Vec<String> = allowed.iter().map(|e| format!(".{e}")).collect();
-            anyhow!("--output {}: the name must end in {}", path.display(), endings.join(" or "))
+            anyhow!("--output {}: the name must end in {}", path.display(), endings.join(", "))
         })?;
         Ok(Self { path: path.to_owned(), kind })
     }
@@ -59,9 +59,7 @@ pub(crate) fn outputs(paths: &[PathBuf], allowed: &[&str], overwrite: bool) -> R
         if paths[..k].contains(path) {
             return Err(Failure::usage(anyhow!("--output {} is given twice", path.display())));
         }
-        if !overwrite && path.symlink_metadata().is_ok() {
-            return Err(Failure::exists(path));
-        }
+        check_output(path, overwrite)?;
     }
     paths.iter().map(|path| Output::new(path, allowed).map_err(Failure::usage)).collect()
 }
@@ -77,10 +75,14 @@ pub(crate) fn plot_failure(error: PlotError) -> Failure {
 }
 
 /// A picture size as the user writes it, `1000x900`.
-pub(crate) fn parse_size(text: &str) -> Result<spx_plot::Size, String> {
+pub(crate) fn parse_size(text: &str) -> Result<Size, String> {
     let sides = text.split_once(['x', 'X']).and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let (width, height) = sides.ok_or("expected WIDTHxHEIGHT in pixels, such as 1000x900")?;
-    Ok(spx_plot::Size { width, height })
+    let (least, most) = (Size::MIN_SIDE, Size::MAX_SIDE);
+    if ![width, height].iter().all(|side| (least..=most).contains(side)) {
+        return Err(format!("sides are from {least} to {most} pixels"));
+    }
+    Ok(Size { width, height })
 }
 
 #[cfg(test)]
@@ -104,7 +106,7 @@ mod tests {
     fn sizes_parse() {
         let size = parse_size("640x480").unwrap();
         assert_eq!((size.width, size.height), (640, 480));
-        for bad in ["640", "x", "640x", "axb", "-1x3", "1x2x3"] {
+        for bad in ["640", "x", "640x", "axb", "-1x3", "1x2x3", "0x10", "640x9999"] {
             assert!(parse_size(bad).is_err(), "{bad}");
         }
     }

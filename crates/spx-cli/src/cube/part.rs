@@ -11,10 +11,12 @@ use spx_pipeline::cube::{
     join_cubes,
 };
 
+use super::SIDES;
 use super::plot::parse_range;
 use super::spectrum::read_regions;
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
+use crate::setting_args::number;
 use crate::ui;
 
 /// Combine cubes of several detectors into one file
@@ -67,14 +69,14 @@ pub(crate) struct CutArgs {
     #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
     /// Its width [arcmin]
-    #[arg(long, value_name = "ARCMIN", requires = "ra")]
+    #[arg(long, value_name = "ARCMIN", requires = "ra", value_parser = number(SIDES))]
     width: Option<f64>,
     /// Its height [arcmin]
-    #[arg(long, value_name = "ARCMIN", requires = "ra")]
+    #[arg(long, value_name = "ARCMIN", requires = "ra", value_parser = number(SIDES))]
     height: Option<f64>,
     /// DS9 region file, or one region such as 'circle(186.45,33.55,60")'; may be given several
     /// times
-    #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
+    #[arg(long, value_name = "FILE|REGION", conflicts_with_all = ["ra", "dec", "width", "height"])]
     region: Vec<String>,
     /// Range of wavelengths [um]: planes whose centers lie in it
     #[arg(long, value_name = "MIN..MAX", value_parser = parse_range)]

@@ -6,18 +6,19 @@ mod picture;
 
 use std::path::PathBuf;
 
-use anyhow::anyhow;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 use spx_plot::{Colormap, DisplayLimits, Scaling, Size, Stretch};
 
 use super::output::{self, Kind, Output, parse_size};
-use crate::exit::{CommandResult, Failure, Outcome};
+use super::{RADII, WAVELENGTHS};
+use crate::exit::{CommandResult, Outcome};
 use crate::global::Global;
+use crate::setting_args::number;
 use crate::ui;
 pub(super) use parse::parse_range;
-use parse::{Mark, Pair, RgbRanges};
+use parse::{Mark, Pair, RgbRanges, parse_percentiles};
 use picture::{Layer, Picture};
 use spx_pipeline::cube::{PlaneQuantity, WavelengthRange};
 
@@ -67,7 +68,7 @@ pub(crate) struct PlotArgs {
         value_name = "UM",
         group = "what",
         help_heading = "What to draw",
-        allow_negative_numbers = true
+        value_parser = number(WAVELENGTHS)
     )]
     wave: Option<f64>,
     /// Red, green and blue: for each a range of wavelength [um]. Planes whose centers lie in a
@@ -91,7 +92,7 @@ pub(crate) struct PlotArgs {
     /// With --line: ranges of wavelength [um] on one side of the line or on both, through which the
     /// continuum is a straight line
     #[arg(long, value_name = "A..B[,C..D]", value_parser = parse_range, value_delimiter = ',', requires = "line")]
-    #[arg(help_heading = "What to draw")]
+    #[arg(help_heading = "What to draw", conflicts_with_all = ["plane", "wave", "rgb", "montage", "mean", "spectrum"])]
     continuum: Vec<WavelengthRange>,
     /// The spectrum of the pixel that holds a position [deg], with a name for the legend; repeat
     /// for several
@@ -100,7 +101,7 @@ pub(crate) struct PlotArgs {
     spectrum: Vec<Mark>,
     /// With --spectrum: of all pixels whose centers lie within this radius [arcsec]
     #[arg(long, value_name = "ARCSEC", requires = "spectrum", help_heading = "What to draw")]
-    #[arg(allow_negative_numbers = true)]
+    #[arg(value_parser = number(RADII), conflicts_with_all = ["plane", "wave", "rgb", "montage", "mean", "line"])]
     radius: Option<f64>,
     /// What to draw of a plane
     #[arg(long, value_name = "NAME", value_parser = quantity(), default_value = "sci", hide_default_value = true)]
@@ -128,6 +129,7 @@ pub(crate) struct PlotArgs {
     /// least 15 (--rgb 25, --stretch log 500) widths above the median; --array variance and error
     /// have 0.5,99.5, count 0,100
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
+    #[arg(value_parser = parse_percentiles)]
     percentile: Option<Pair>,
     /// Color map: viridis, plasma, inferno, magma, cividis, turbo, rainbow, gray
     #[arg(long, value_name = "NAME", default_value_t, help_heading = "Colors", conflicts_with = "rgb")]
@@ -146,12 +148,10 @@ fn quantity() -> impl TypedValueParser<Value = PlaneQuantity> {
 
 /// Runs the command.
 pub(crate) fn run(args: &PlotArgs, global: &Global) -> CommandResult {
-    if let Some(radius) = args.radius.filter(|r| !(*r > 0.0 && r.is_finite())) {
-        return Err(Failure::usage(anyhow!("--radius {radius} is not allowed: it must be above 0")));
-    }
     let outputs = output::outputs(&args.output, &["png", "svg", "pdf"], args.overwrite)?;
     let mut cube = spx_pipeline::cube::open_cube(&args.file)?;
     let picture = Picture::read(args, &mut cube)?;
+    picture.told(args).iter().for_each(|line| ui::detail(global.verbosity(), line));
     if !picture.has_data() {
         ui::warning(&format!("{}: no pixel of this picture has data", args.file.display()));
     }

@@ -10,9 +10,11 @@ use spx_pipeline::cube::{BackgroundRing, CubeSpectrum, SkyRegion, cube_celestial
 use spx_plot::{FluxDensity, Size, SpectrumFigure, render_spectrum};
 
 use super::output::{self, Kind, parse_size, plot_failure};
+use super::{RADII, WAVELENGTHS};
 use crate::exit::{CommandResult, Failure, Outcome};
 use crate::global::Global;
-use crate::text::{Align, Table, number};
+use crate::setting_args::number;
+use crate::text::{self, Align, Table};
 use crate::ui;
 
 /// Extract the spectrum at a position: of one voxel column, or summed over a region
@@ -79,11 +81,11 @@ pub(crate) struct SpectrumArgs {
     #[arg(value_parser = parse_declination)]
     dec: Option<f64>,
     /// Radius of the circle [arcsec]; without it, the pixel that contains the position
-    #[arg(long, value_name = "ARCSEC", allow_negative_numbers = true, requires = "ra")]
+    #[arg(long, value_name = "ARCSEC", requires = "ra", value_parser = number(RADII))]
     radius: Option<f64>,
     /// A region file of DS9 (ICRS, FK5, galactic, or pixels of the first cube), or a region as in
     /// one: circle, ellipse, box, polygon, annulus, point; repeat for several
-    #[arg(long, value_name = "FILE|REGION", conflicts_with = "ra")]
+    #[arg(long, value_name = "FILE|REGION", conflicts_with_all = ["ra", "dec", "radius"])]
     region: Vec<String>,
     /// Subtract the median of an annulus with these radii around the center [arcsec]; or, as 2x,4x,
     /// of an annulus in the shape of each region, between its outlines enlarged by these factors
@@ -119,10 +121,10 @@ pub(crate) struct SpectrumAxisArgs {
     #[arg(long)]
     log_flux: bool,
     /// Shortest wavelength of the figure [um]
-    #[arg(long, value_name = "UM", requires = "wavelength_max")]
+    #[arg(long, value_name = "UM", requires = "wavelength_max", value_parser = number(WAVELENGTHS))]
     wavelength_min: Option<f64>,
     /// Longest wavelength of the figure [um]
-    #[arg(long, value_name = "UM", requires = "wavelength_min")]
+    #[arg(long, value_name = "UM", requires = "wavelength_min", value_parser = number(WAVELENGTHS))]
     wavelength_max: Option<f64>,
 }
 
@@ -185,7 +187,7 @@ fn aligned(spectrum: &CubeSpectrum) -> String {
         right("pixels"),
     ]);
     for point in spectrum.points.iter().filter(|point| point.n_pixels > 0) {
-        let value = |value: Option<f32>| number(value.map(f64::from));
+        let value = |value: Option<f32>| text::number(value.map(f64::from));
         table.row([
             point.plane.to_string(),
             point.detector.clone(),
@@ -234,6 +236,9 @@ pub(crate) fn run(args: &SpectrumArgs, global: &Global) -> CommandResult {
     let annulus = args.annulus.as_deref().map(str::parse).transpose();
     let annulus = annulus.context("--annulus").map_err(Failure::usage)?;
     let (spectra, failed) = spectra(args, &regions, annulus)?;
+    for spectrum in &spectra {
+        spectrum.told(args.independent_errors).iter().for_each(|line| ui::detail(global.verbosity(), line));
+    }
     for spectrum in spectra.iter().filter(|spectrum| spectrum.clipped) {
         let region = &spectrum.region;
         ui::warning(&format!("{region} reaches beyond the edge of the cube; only the part inside counts"));

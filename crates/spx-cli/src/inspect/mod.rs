@@ -89,6 +89,7 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
         match looked_at {
             Ok(entry) if global.json => entries.push(entry),
             Ok(Entry::Read(summary)) => {
+                told(&summary).iter().for_each(|line| ui::detail(global.verbosity(), line));
                 ui::data(&format!("{gap}{}", text::render(&summary)))?;
                 gap = "\n";
             }
@@ -96,7 +97,9 @@ pub(crate) fn run(args: &InspectArgs, global: &Global) -> CommandResult {
                 ui::data(&format!("{gap}{file}\n{}", text::preset_table(&flags).render("  ")))?;
                 gap = "\n";
             }
-            Ok(Entry::Verified { file, verified }) => ui::data(&format!("{file}: {}\n", told(&verified)))?,
+            Ok(Entry::Verified { file, verified }) => {
+                ui::data(&format!("{file}: {}\n", told_sums(&verified)))?;
+            }
             Ok(Entry::Failed { .. }) => {}
             Err(failure) => {
                 ui::error(&failure.to_string());
@@ -118,7 +121,18 @@ fn verify(path: &Path) -> Result<Entry, Failure> {
     Ok(Entry::Verified { file, verified })
 }
 
-fn told(verified: &[String]) -> String {
+/// Where the names of the flags and the scale of the zodiacal light come from.
+fn told(summary: &ImageSummary) -> Vec<String> {
+    let named = summary.flags.iter().filter(|flag| flag.name.is_some()).count();
+    let scale = match (&summary.zodi_scale.remark, summary.zodi_scale.error) {
+        (Some(remark), _) => remark.clone(),
+        (None, Some(_)) => "fitted to the pixels away from sources".to_owned(),
+        (None, None) => "not fitted".to_owned(),
+    };
+    vec![format!("flags: {named} of {} have a name", summary.flags.len()), format!("zodiacal scale: {scale}")]
+}
+
+fn told_sums(verified: &[String]) -> String {
     match verified {
         [] => "no HDU has CHECKSUM or DATASUM".to_owned(),
         hdus => format!("as CHECKSUM and DATASUM say: {}", hdus.join(", ")),

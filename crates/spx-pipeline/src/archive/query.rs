@@ -22,6 +22,7 @@ use super::settings::{ArchiveSettings, SearchSettings};
 use super::summary::{QUERY_SUMMARY, QuerySummary};
 use crate::forecast::WorkForecast;
 use crate::held::{HeldCutout, tell_smaller_cutouts};
+use crate::output::check_directory;
 use crate::settings::SettingHeading;
 use crate::{Listener, PipelineError, ResultContext as _};
 
@@ -130,6 +131,7 @@ pub fn download(config: &DownloadConfig, listener: &dyn Listener) -> Result<Fetc
 fn wanted(config: &DownloadConfig, listener: &dyn Listener) -> Result<QuerySummary, PipelineError> {
     // What is wrong with the download is told before anything is asked.
     config.archive.access()?;
+    check_directory(&config.output_dir)?;
     config.cutout.cutout(config.place.shape()?.center())?;
     let mut search = config.archive.search.clone();
     search.max_images.get_or_insert(MAX_IMAGES);
@@ -178,6 +180,7 @@ pub fn download_listed(
     config: &DownloadConfig,
     listener: &dyn Listener,
 ) -> Result<FetchedFiles, PipelineError> {
+    check_directory(&config.output_dir)?;
     let center = Position::new(summary.region.center_ra, summary.region.center_dec);
     let cutout = config.cutout.cutout(center.map_err(PipelineError::usage)?)?;
     if let Some(warning) = cutout.as_ref().and_then(Cutout::warning) {

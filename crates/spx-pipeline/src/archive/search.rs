@@ -1,6 +1,6 @@
 //! Asking the archive which images there are.
 
-use spx_archive::{ArchiveClient, ArchiveError, ArchiveUrl, ClientOptions, SearchResult, Selection};
+use spx_archive::{ArchiveClient, ArchiveError, SearchResult, Selection};
 use spx_core::progress::Progress;
 
 use crate::PipelineError;
@@ -8,15 +8,6 @@ use crate::PipelineError;
 /// More images than this are an error where nothing else is said; it protects from a download of
 /// terabytes.
 pub const MAX_IMAGES: usize = 500;
-
-/// A client of an archive that keeps so many connections open.
-pub fn client(archive: ArchiveUrl, connections: usize) -> ArchiveClient {
-    let defaults = ClientOptions::default();
-    ArchiveClient::new(
-        archive,
-        ClientOptions { connections: defaults.connections.max(connections), ..defaults },
-    )
-}
 
 /// Searches by TAP, or by SIA2.
 ///

@@ -110,7 +110,8 @@ impl ArchiveSettings {
     pub fn access(&self) -> Result<ArchiveAccess, PipelineError> {
         let SearchSettings { archive_url, mjd_range, release, fields, max_images, retries, timeout } =
             &self.search;
-        let url: ArchiveUrl = archive_url.parse().map_err(PipelineError::usage)?;
+        let url: ArchiveUrl =
+            archive_url.parse().map_err(|e| PipelineError::usage(e).with_context("archive_url"))?;
         let mjd_range = match mjd_range.as_deref() {
             None => None,
             Some(&[min, max]) => Some(MjdRange::new(min, max).map_err(PipelineError::usage)?),

@@ -45,12 +45,14 @@ pub struct BatchConfig {
 
     /// Right ascension of the center of the region [deg]
     #[schemars(example = 270.0, extend("x-heading" = "Region", "x-value" = "DEG", "x-angle" = "ra"))]
+    #[schemars(extend("x-excludes" = ["input"]))]
     pub ra: Option<f64>,
     /// Declination of the center of the region [deg]
     #[schemars(example = 66.56, extend("x-heading" = "Region", "x-value" = "DEG", "x-angle" = "dec"))]
+    #[schemars(extend("x-excludes" = ["input"]))]
     pub dec: Option<f64>,
     /// Radius of the region [deg]
-    #[schemars(example = 1.0, extend("x-heading" = "Region", "x-value" = "DEG"))]
+    #[schemars(example = 1.0, extend("x-heading" = "Region", "x-value" = "DEG", "x-excludes" = ["input"]))]
     pub radius: Option<f64>,
     /// Images that overlap the region (any), or that contain all of it (full)
     #[serde(with = "text")]
@@ -63,7 +65,7 @@ pub struct BatchConfig {
     /// Local spectral images, or directories that are searched for them (*.fits, *.fits.gz), or
     /// lists of both (@FILE, or - for standard input: one path per line); without it the archive is
     /// queried for images of the region
-    #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH"))]
+    #[schemars(extend("examples" = [["images/"]], "x-value" = "PATH", "x-excludes" = ["ra", "dec", "radius"]))]
     pub input: Option<Vec<PathBuf>>,
     /// Directory for images/, per_image/, lightcurves/ and the resolved configuration
     #[schemars(extend("x-value" = "DIR", "x-short" = "o"))]

@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use spx_archive::DownloadLayout;
 use spx_batch::{AggregateOptions, Aggregated, Catalog, ImageTables, RecordedTable, aggregate_counting};
+use spx_core::flags::FlagSelection;
 use spx_core::sky::Position;
 
 use super::extract::{Extraction, ImageReport, TABLES};
@@ -18,6 +19,7 @@ use crate::amount::counted;
 use crate::archive::{ArchiveOrder, DeliveredFiles, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::{calibration_lines, mixed_scales_warning};
 use crate::catalog::report_rejected;
+use crate::flag_selection::check_names_of;
 use crate::forecast::WorkForecast;
 use crate::identity::ReleaseIdentity;
 use crate::inputs::{file_name, find_inputs};
@@ -45,6 +47,9 @@ const NEIGHBORS: &str = "neighbors.csv";
 /// A batch, stage by stage. A stage does those before it where they are not yet done.
 pub struct BatchRun<'a> {
     parameters: BatchParameters,
+    /// The output directory and the settings, until there is something to keep.
+    begun: Option<(OutputDirectory, BatchConfig)>,
+    bad_flags: FlagSelection,
     only: Vec<String>,
     extraction: Extraction<'a>,
     stages: Stages<'a>,
@@ -54,8 +59,8 @@ pub struct BatchRun<'a> {
 }
 
 impl<'a> BatchRun<'a> {
-    /// Reads the catalog, makes the output directory, locks it, reads how far an earlier run came,
-    /// and writes the settings down.
+    /// Reads the catalog, makes the output directory, locks it, and reads how far an earlier run
+    /// came. The settings are written down once there is an image.
     ///
     /// # Errors
     /// Usage where settings, catalog or state are wrong; otherwise what the disk reports.
@@ -83,10 +88,8 @@ impl<'a> BatchRun<'a> {
         let selection =
             StageSelection { resume: wanted.resume, only: wanted.only.clone(), ..StageSelection::default() };
         let mut stages = Stages::open(&parameters.output_dir.join(STATE), selection, listener)?;
-        let configuration = parameters.output_dir.join(CONFIGURATION);
-        stages.clear(&configuration)?;
-        write_configuration(&configuration, "What this batch was made with.", config)?;
-        output.keep();
+        stages.clear(&parameters.output_dir.join(CONFIGURATION))?;
+        let begun = Some((output, config.clone()));
         let mut measured = catalog.len();
         append_neighbors(&mut catalog, config, &stages)?;
         let mut digest = catalog.digest();
@@ -109,7 +112,19 @@ impl<'a> BatchRun<'a> {
             catalog,
         };
         let only = wanted.only;
-        Ok(Self { parameters, only, extraction, stages, summary: None, delivered: None, extracted: None })
+        let (summary, delivered, extracted) = (None, None, None);
+        let bad_flags = config.photometry.bad_flags.clone();
+        Ok(Self { parameters, begun, bad_flags, only, extraction, stages, summary, delivered, extracted })
+    }
+
+    /// Writes the settings down, now that there are images: where there are none, nothing is left.
+    fn begin(&mut self) -> Result<(), PipelineError> {
+        if let Some((output, config)) = self.begun.take() {
+            let configuration = self.parameters.output_dir.join(CONFIGURATION);
+            write_configuration(&configuration, "What this batch was made with.", &config)?;
+            output.keep();
+        }
+        Ok(())
     }
 
     /// The stage `query`: which images there are; `None` where local images are named.
@@ -120,6 +135,7 @@ impl<'a> BatchRun<'a> {
     pub fn query(&mut self) -> Result<Option<QuerySummary>, PipelineError> {
         if let (None, Some(order)) = (&self.summary, order(&self.parameters)) {
             self.summary = Some(order.query(&mut self.stages)?);
+            self.begin()?;
         }
         Ok(self.summary.clone())
     }
@@ -150,6 +166,10 @@ impl<'a> BatchRun<'a> {
         if images.is_empty() && reports.is_empty() {
             return Err(PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"));
         }
+        if images.is_empty() {
+            return Ok(self.extracted.insert(reports).clone());
+        }
+        self.begin()?;
         let Self { extraction, stages, .. } = self;
         let parameters = format!("{}\n{}", extraction.fingerprint(), stages.lines(&images)?.join("\n"));
         extraction.contents = images.iter().cloned().zip(stages.identify(&images)?).collect();
@@ -276,6 +296,7 @@ impl<'a> BatchRun<'a> {
         let NewestInputs { kept, aside, damaged } = newest_inputs(files, &self.parameters.selection)?;
         let mut images: Vec<PathBuf> = kept.into_iter().map(|file| file.path).collect();
         images.sort_by_cached_key(|path| (file_name(path), path.clone()));
+        check_names_of(|names| self.bad_flags.mask(names), images.iter().map(PathBuf::as_path))?;
         let failed = unreadable.iter().chain(&missing).chain(&damaged).map(ImageReport::failed);
         let aside = aside.into_iter().map(|(file, reason)| ImageReport::left_aside(&file.path, reason));
         Ok((images, failed.chain(aside).collect()))
@@ -381,7 +402,7 @@ fn append_neighbors(
         return Ok(());
     }
     let archive = NeighborArchive {
-        url: &config.archive.search.archive_url,
+        settings: &config.archive,
         kept: Some(&config.output_dir.join(NEIGHBORS)),
         resume: stages.continues(),
     };

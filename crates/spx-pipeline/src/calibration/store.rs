@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use spx_archive::{
-    ArchiveClient, ArchiveUrl, CalibrationFamily, DownloadLayout, DownloadOptions, DownloadTarget,
-    Downloader, ListedProduct, calibration_age,
+    ArchiveClient, CalibrationFamily, DownloadLayout, DownloadOptions, DownloadTarget, Downloader,
+    ListedProduct, calibration_age,
 };
 use spx_core::atomic;
 use spx_core::detector::Detector;
@@ -18,8 +18,9 @@ use spx_core::fits::verify_file;
 use walkdir::WalkDir;
 
 use super::{CalibrationProduct, ProductKind, cache_directory};
-use crate::archive::{client, fetch};
+use crate::archive::{ArchiveSettings, fetch};
 use crate::inputs::file_name;
+use crate::output::check_directory;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// The file with the ETags.
@@ -28,16 +29,14 @@ const NOTES: &str = "products.toml";
 /// Which products are wanted, of which archive, and where they are kept.
 #[derive(Debug, Clone)]
 pub struct CalibrationRequest {
-    /// The archive.
-    pub archive: ArchiveUrl,
+    /// The archive, and how it is asked.
+    pub archive: ArchiveSettings,
     /// Kinds of products.
     pub families: Vec<CalibrationFamily>,
     /// Detectors.
     pub detectors: Vec<Detector>,
     /// Where they are kept.
     pub directory: PathBuf,
-    /// Downloads at a time.
-    pub workers: usize,
 }
 
 /// A calibration product, in the archive or on the disk.
@@ -70,7 +69,7 @@ pub enum CalibrationStatus {
     Present,
     /// It was fetched.
     Fetched,
-    /// The archive had replaced it, and it was fetched again.
+    /// The archive had replaced it, or it was to be fetched anew, and it was fetched again.
     Replaced,
     /// It is on the disk, but a newer one is used.
     Superseded,
@@ -110,7 +109,7 @@ pub fn list_calibration(
     request: &CalibrationRequest,
     listener: &dyn Listener,
 ) -> Result<Vec<CalibrationEntry>, PipelineError> {
-    let client = client(request.archive.clone(), request.workers);
+    let client = request.archive.access()?.client();
     let listed = listed(&client, request, listener)?;
     Ok(listed.iter().map(|product| entry(product, &request.directory)).collect())
 }
@@ -127,10 +126,13 @@ pub fn fetch_calibration(
 ) -> Result<Vec<CalibrationEntry>, PipelineError> {
     let directory = &request.directory;
     let context = || format!("calibration products in {}", directory.display());
-    let client = client(request.archive.clone(), request.workers);
+    check_directory(directory)?;
+    let access = request.archive.access()?;
+    let client = access.client();
     let listed = listed(&client, request, listener)?;
     let options = DownloadOptions {
-        workers: request.workers,
+        workers: access.workers,
+        retry: access.retry.clone(),
         layout: DownloadLayout::AsArchive,
         ..DownloadOptions::default()
     };
@@ -153,11 +155,13 @@ pub fn fetch_calibration(
         };
         let noted = notes.etags.get(product.uri.below_root());
         let replaced = etag.is_some() && noted.is_some() && etag.as_ref() != noted;
-        if entry.status == CalibrationStatus::Present && !replaced {
+        let is_there = entry.status == CalibrationStatus::Present;
+        if is_there && !replaced && !access.anew {
             continue;
         }
         entry.reason = None;
-        entry.status = if replaced { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
+        entry.status =
+            if replaced || is_there { CalibrationStatus::Replaced } else { CalibrationStatus::Fetched };
         wanted.push(DownloadTarget { etag, size, ..DownloadTarget::file(product.uri.clone()) });
     }
     // The downloader keeps what it takes for whole; what is damaged or out of date must go first,
@@ -186,8 +190,9 @@ pub fn fetch_calibration(
 /// The products on the disk, each looked at. Nothing is asked of the archive.
 ///
 /// # Errors
-/// Nothing found where there is none.
+/// Nothing found where there is none; usage where it is no directory.
 pub fn calibration_status(directory: &Path) -> Result<Vec<CalibrationEntry>, PipelineError> {
+    check_directory(directory)?;
     let mut newest = BTreeMap::new();
     let mut entries = Vec::new();
     for found in WalkDir::new(directory).sort_by_file_name() {

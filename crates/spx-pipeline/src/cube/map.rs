@@ -79,6 +79,10 @@ pub fn write_map(request: &MapRequest, listener: &dyn Listener) -> Result<MapRep
         return Err(PipelineError::failed("a mosaic with only the mean has no VARIANCE, which a map needs"));
     }
     let planes = MapPlanes::find(request, &cube)?;
+    listener.detail(&format!("planes {}", numbers(planes.planes())));
+    if !planes.continuum().is_empty() {
+        listener.detail(&format!("continuum: planes {}", numbers(planes.continuum())));
+    }
     let file = AtomicFile::new(&request.output, request.overwrite);
     let file = file.with_context(|| request.output.display().to_string())?;
     let images = images(&mut cube, &planes, listener)?;
@@ -91,6 +95,10 @@ pub fn write_map(request: &MapRequest, listener: &dyn Listener) -> Result<MapRep
         planes: planes.planes().to_vec(),
         continuum: planes.continuum().to_vec(),
     })
+}
+
+fn numbers(planes: &[usize]) -> String {
+    planes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The planes that a map is made of.

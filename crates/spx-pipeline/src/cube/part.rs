@@ -8,6 +8,7 @@ use spx_core::detector::Detector;
 use spx_drizzle::file::{self, CubeCompression, CubeCut, CubeFile, CubeFileError};
 
 use super::{CubeAperture, SkyRegion, WavelengthRange, cube_celestial, cube_detector, not_a_cube, open_cube};
+use crate::output::check_output;
 use crate::{Listener, PipelineError};
 
 /// A cube that was made of others.
@@ -37,8 +38,11 @@ pub fn join_cubes(
 ) -> Result<DerivedCube, PipelineError> {
     check(cubes, output, overwrite)?;
     let mut planes = 0;
-    for cube in cubes {
-        planes += open_cube(cube)?.shape()[0];
+    for path in cubes {
+        let cube = open_cube(path)?;
+        let bins = cube.shape()[0];
+        listener.detail(&format!("{}: {bins} planes of {}", path.display(), cube_detector(&cube)));
+        planes += bins;
     }
     listener.start("join", file::join_steps(planes));
     let joined = file::join(cubes, output, (compression, overwrite), listener);
@@ -79,6 +83,14 @@ pub fn cut_cube(request: &CubeCutRequest, listener: &dyn Listener) -> Result<Der
     let cube = open_cube(&request.cube)?;
     let [columns, rows] = window(request, &cube)?;
     let part = CubeCut { planes: planes(request, &cube)?, columns, rows };
+    listener.detail(&format!(
+        "{} planes; columns {} to {} and rows {} to {}, from 0",
+        part.planes.len(),
+        part.columns.start,
+        part.columns.end - 1,
+        part.rows.start,
+        part.rows.end - 1
+    ));
     listener.start("cut", file::cut_steps(&part));
     let how = (request.compression, request.overwrite);
     let written = file::cut(&request.cube, &part, &request.output, how, listener);
@@ -146,10 +158,7 @@ pub(super) fn check(inputs: &[PathBuf], output: &Path, overwrite: bool) -> Resul
         let output = output.display();
         return Err(PipelineError::usage(format!("--output {output}: that is the input file")));
     }
-    if !overwrite && output.symlink_metadata().is_ok() {
-        return Err(PipelineError::exists(output));
-    }
-    Ok(())
+    check_output(output, overwrite)
 }
 
 fn failure(error: CubeFileError) -> PipelineError {

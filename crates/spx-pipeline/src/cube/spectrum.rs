@@ -164,6 +164,23 @@ impl CubeSpectrum {
         })
     }
 
+    /// What it was made of, line by line, for those who ask for more.
+    pub fn told(&self, independent_errors: bool) -> Vec<String> {
+        let [x, y] = self.pixel;
+        let pixels = self.points.iter().map(|point| point.n_pixels_total).max().unwrap_or_default();
+        let with_data = self.points.iter().filter(|point| point.n_pixels > 0).count();
+        let errors = if independent_errors { "independent voxels" } else { "voxels that share input pixels" };
+        vec![
+            format!(
+                "{}: {}, at x = {x:.2}, y = {y:.2} (from 0); {pixels} pixels of {:.2} arcsec2",
+                self.file,
+                self.place(),
+                self.pixel_area_arcsec2
+            ),
+            format!("{with_data} of {} planes have data; errors as of {errors}", self.points.len()),
+        ]
+    }
+
     /// Spectra as one table, CSV, below comments that say of what they are.
     ///
     /// # Errors

@@ -11,6 +11,7 @@ use super::memory::check_memory;
 use super::report::CubeReport;
 use super::settings::{DrizzleConfig, DrizzleProduct};
 use super::writer::CubeWriter;
+use crate::output::check_output;
 use crate::{Listener, PipelineError, ResultContext as _};
 
 /// What [`finalize`] is to do.
@@ -60,6 +61,7 @@ pub fn finalize(request: &FinalizeRequest, listener: &dyn Listener) -> Result<Cu
     let mut merged: Option<Accumulator> = None;
     for file in files {
         let path = file.path().to_owned();
+        listener.detail(&format!("{}: {} exposures", path.display(), file.entries().len()));
         let sums = accumulate::load(file, plan.clone(), listener)?;
         match &mut merged {
             None => merged = Some(sums),
@@ -95,9 +97,7 @@ fn check_outputs(request: &FinalizeRequest) -> Result<(), PipelineError> {
         if taken.map(full).any(|file| file == full(output)) {
             return Err(PipelineError::usage(format!("{} is named twice", output.display())));
         }
-        if !request.overwrite && output.symlink_metadata().is_ok() {
-            return Err(PipelineError::exists(output));
-        }
+        check_output(output, request.overwrite)?;
     }
     Ok(())
 }

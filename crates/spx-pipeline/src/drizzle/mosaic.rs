@@ -37,12 +37,13 @@ pub struct MosaicConfig {
     /// Range of wavelengths, MIN..MAX [um]
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["2.0..2.2"], "x-value" = "MIN..MAX"))]
+    #[schemars(extend("x-excludes" = ["channel", "z_edges"]))]
     pub wave: Option<WaveRange>,
     /// Channel of the detector as range, 1 to 17, in place of wave
-    #[schemars(extend("examples" = [8]))]
+    #[schemars(extend("examples" = [8], "x-excludes" = ["wave", "z_edges"]))]
     pub channel: Option<usize>,
     /// The two ends of the range [um], in place of wave
-    #[schemars(extend("examples" = [[2.0, 2.2]], "x-value" = "MIN,MAX"))]
+    #[schemars(extend("examples" = [[2.0, 2.2]], "x-value" = "MIN,MAX", "x-excludes" = ["wave", "channel"]))]
     pub z_edges: Option<Vec<f64>>,
     /// What goes in and where the output goes.
     #[serde(flatten)]
@@ -101,11 +102,11 @@ impl MosaicConfig {
     /// The range of wavelengths \[um\].
     pub(crate) fn range(&self) -> Result<[f64; 2], PipelineError> {
         match (self.wave, self.channel, self.z_edges.as_deref()) {
-            (Some(_), Some(_), _) => {
-                Err(PipelineError::usage("wave and channel exclude each other: give one of them"))
+            (Some(_), Some(_), _) | (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
+                Err(PipelineError::usage("wave, channel and z_edges exclude each other: give one of them"))
             }
-            (Some(WaveRange(range)), None, _) => Ok(range),
-            (None, Some(channel), _) => channel_edges(self.region.detector()?, channel),
+            (Some(WaveRange(range)), None, None) => Ok(range),
+            (None, Some(channel), None) => channel_edges(self.region.detector()?, channel),
             (None, None, Some(&[min, max])) => Ok([min, max]),
             _ => Err(PipelineError::usage(
                 "a mosaic has one bin: give --wave MIN..MAX, --channel N, or two z_edges",
@@ -207,7 +208,7 @@ mod tests {
     #[test]
     fn a_range_is_given_in_one_of_three_ways() {
         let range = |text: &str| toml::from_str::<MosaicConfig>(text).unwrap().range();
-        assert_eq!(range("wave = '2..2.2'\nz_edges = [1.0, 2.0]").unwrap(), [2.0, 2.2]);
+        assert_eq!(range("wave = '2..2.2'").unwrap(), [2.0, 2.2]);
         assert_eq!(range("z_edges = [1.0, 2.0]").unwrap(), [1.0, 2.0]);
         let [min, _] = range("detector = 3\nchannel = 1").unwrap();
         assert_eq!(min, Detector::ALL[2].channels()[0].wl_min);
@@ -218,6 +219,7 @@ mod tests {
             "detector = 3\nchannel = 18",
             "z_edges = [1.0, 2.0, 3.0]",
             "wave = '1..2'\nchannel = 1\ndetector = 3",
+            "wave = '2..2.2'\nz_edges = [1.0, 2.0]",
         ] {
             assert!(range(bad).is_err(), "{bad}");
         }

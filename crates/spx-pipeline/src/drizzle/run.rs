@@ -17,7 +17,7 @@ use super::report::{CubeReport, DrizzleReport};
 use super::settings::{CubeChannels, DrizzleConfig, DrizzleParameters, DrizzleProduct};
 use crate::archive::{ArchiveOrder, DeliveredFiles, MAX_IMAGES, QUERY_SUMMARY, QuerySummary};
 use crate::calibration::Calibration;
-use crate::flag_selection::check_names;
+use crate::flag_selection::{check_names, check_names_of};
 use crate::forecast::WorkForecast;
 use crate::inputs::{InputError, InputFile, find_inputs};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
@@ -243,6 +243,32 @@ impl DrizzleTask<'_> {
     }
 }
 
+impl MosaicConfig {
+    /// What was chosen where the settings leave it open.
+    pub(crate) fn tell(&self, listener: &dyn Listener) {
+        if let Ok(parameters) = self.parameters() {
+            DrizzleTask::Mosaic(self).tell(&parameters, listener);
+        }
+    }
+
+    /// Checks the settings.
+    ///
+    /// # Errors
+    /// Usage, naming the first setting that is missing or out of range.
+    pub(crate) fn check(&self) -> Result<(), PipelineError> {
+        self.parameters().map(|_| ())
+    }
+
+    /// Refuses flags that neither a release nor the first of these files knows.
+    pub(crate) fn check_flags<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<(), PipelineError> {
+        let parameters = self.parameters()?;
+        check_names_of(|names| parameters.excluded(names), files)
+    }
+}
+
 /// Makes what a task asks for.
 pub(super) fn make(
     task: &DrizzleTask<'_>,
@@ -333,6 +359,14 @@ fn forecast(task: &DrizzleTask<'_>, listener: &dyn Listener) -> Result<WorkForec
     Ok(forecast)
 }
 
+/// Why no input is used.
+fn unwanted(aside: &[(InputFile, String)]) -> String {
+    match aside {
+        [] => "no input is of the requested detector".to_owned(),
+        [(file, reason), ..] => format!("none of {} inputs is wanted ({}: {reason})", aside.len(), file.name),
+    }
+}
+
 /// The images of the region; files go to `data/D1` to `data/D6` in the output directory.
 fn order(parameters: &DrizzleParameters) -> ArchiveOrder<'_> {
     let archive = &parameters.archive;
@@ -381,6 +415,7 @@ fn combine(
         bands: Vec::new(),
     };
     let NewestInputs { kept, aside, damaged } = newest_inputs(files, &selection)?;
+    check_names_of(|names| parameters.excluded(names), kept.iter().map(|file| file.path.as_path()))?;
     failed.extend(damaged);
     failed.sort();
     let mirror = archive.mirror();
@@ -408,7 +443,7 @@ fn combine(
     }
     if jobs.is_empty() {
         return Err(match failed.len() {
-            0 => PipelineError::nothing_found("no input is of the requested detector"),
+            0 => PipelineError::nothing_found(unwanted(&aside)),
             n => PipelineError::failed(format!("none of the {n} inputs could be used")),
         });
     }

@@ -55,7 +55,16 @@ pub(super) fn find(
         ..InputSelection::default()
     };
     let NewestInputs { kept, damaged, .. } = newest_inputs(files, &selection)?;
+    config.mosaic().check_flags(kept.iter().map(|file| file.path.as_path()))?;
     let kept: BTreeSet<PathBuf> = kept.into_iter().map(|file: InputFile| file.path).collect();
+    let failed: Vec<_> = failed.into_iter().chain(damaged).map(|error| error.to_string()).collect();
+    failed.iter().for_each(|error| listener.warning(error));
+    if found.is_empty() {
+        return Err(match failed.len() {
+            0 => PipelineError::nothing_found("no spectral image (*.fits, *.fits.gz) in the inputs"),
+            n => PipelineError::failed(format!("none of the {n} inputs could be used")),
+        });
+    }
     let frames: Vec<SurveyFrame> =
         found.into_iter().filter(|frame| kept.contains(&frame.file.path)).collect();
     let order = TileOrder::new(parameters.cell_order);
@@ -76,8 +85,6 @@ pub(super) fn find(
         let text = format!("none of {all} frames that see {min} to {max} um reaches the region");
         return Err(PipelineError::nothing_found(text));
     }
-    let failed: Vec<_> = failed.into_iter().chain(damaged).map(|error| error.to_string()).collect();
-    failed.iter().for_each(|error| listener.warning(error));
     Ok(HipsCells { list, frames: frames.len(), failed })
 }
 

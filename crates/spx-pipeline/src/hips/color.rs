@@ -36,6 +36,14 @@ impl ColorSource {
     }
 }
 
+/// Looks at the three HiPS of which color pictures are to be made; gives their order.
+///
+/// # Errors
+/// As [`make`].
+pub(super) fn check(config: &HipsConfig, colors: &[PathBuf]) -> Result<u8, PipelineError> {
+    Ok(sources(config, colors)?[0].order)
+}
+
 /// Makes pictures of three HiPS of one order, red, green and blue. What one of them lacks is
 /// transparent.
 ///

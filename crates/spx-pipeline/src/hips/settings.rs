@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use spx_core::detector::Detector;
 use spx_core::release::ReleaseChoice;
 use spx_core::sky::Position;
+use spx_drizzle::FillValue;
 use spx_plot::{Colormap, Stretch};
 
 use super::picture::PixelCut;
-use crate::PipelineError;
 use crate::archive::needed_position;
 use crate::calibration::CalibrationSettings;
 use crate::drizzle::{
@@ -20,6 +20,7 @@ use crate::drizzle::{
 use crate::flag_selection as text;
 use crate::settings::{SettingHeading, resolve, write_configuration};
 use crate::zodi::ZodiSettings;
+use crate::{Listener, PipelineError};
 
 /// Settings of [`make_hips`](super::make_hips).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -30,12 +31,13 @@ pub struct HipsConfig {
     /// Range of wavelengths, MIN..MAX [um]
     #[serde(with = "text")]
     #[schemars(with = "serde_json::Value", extend("examples" = ["2.0..2.2"], "x-value" = "MIN..MAX"))]
+    #[schemars(extend("x-excludes" = ["channel"]))]
     pub wave: Option<WaveRange>,
     /// Detector, 1 to 6; 0 for all that see the range
     #[schemars(range(min = 0, max = 6))]
     pub detector: u8,
     /// Channel of the detector as range, 1 to 17, in place of wave
-    #[schemars(extend("examples" = [8]))]
+    #[schemars(extend("examples" = [8], "x-excludes" = ["wave"]))]
     pub channel: Option<usize>,
     /// Only combine three existing HiPS, red, green, blue, into color pictures
     #[schemars(extend("examples" = [["red/", "green/", "blue/"]], "x-value" = "DIR"))]
@@ -161,7 +163,14 @@ impl HipsConfig {
                 "order = {order} is not allowed: it must be from 3 to 9"
             )));
         }
-        let range = self.mosaic().range()?;
+        if matches!(self.resampling.fillval, Some(FillValue::Value(value)) if value.is_finite()) {
+            return Err(PipelineError::usage(
+                "fillval does not go with a HiPS: pixels without data are blank",
+            ));
+        }
+        let mosaic = self.mosaic();
+        mosaic.check()?;
+        let range = mosaic.range()?;
         if self.sampling.xy_oversample != SamplingSettings::default().xy_oversample {
             return Err(PipelineError::usage(
                 "xy_oversample cannot be used for a HiPS: order sets the size of its pixels",
@@ -250,6 +259,27 @@ impl HipsConfig {
     fn file(&self) -> PathBuf {
         self.output_dir.join("hips.toml")
     }
+}
+
+impl HipsParameters {
+    /// What was chosen where the settings leave it open.
+    pub(super) fn tell(&self, config: &HipsConfig, listener: &dyn Listener) {
+        let Self { order, cell_order, range: [min, max], detectors, .. } = self;
+        let detectors: Vec<String> = detectors.iter().map(ToString::to_string).collect();
+        let detectors = detectors.join(", ");
+        listener.detail(&format!(
+            "order {order}, made by cells of order {cell_order}; {min} to {max} um, seen by {detectors}"
+        ));
+        config.mosaic().tell(listener);
+    }
+}
+
+/// Refuses a directory that was made with other settings.
+///
+/// # Errors
+/// Usage, where other settings shaped its tiles, or are not to be read.
+pub(super) fn compare(config: &HipsConfig) -> Result<(), PipelineError> {
+    if config.file().exists() { settle(config).map(|_| ()) } else { Ok(()) }
 }
 
 /// What is known of the pictures of a directory.

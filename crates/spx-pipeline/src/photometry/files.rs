@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, Cutout};
+use spx_archive::Cutout;
 use spx_plot::FigureFormat;
 
 use super::cutouts::draw_cutouts;
@@ -16,8 +16,9 @@ use super::neighbors::NeighborArchive;
 use super::settings::PhotometrySettings;
 use super::source::{SkyTarget, SourceSettings};
 use super::table::{ColumnNames, MeasurementTable, TableHead};
-use crate::archive::{ArchiveIdentifiers, check_mirror};
+use crate::archive::{ArchiveIdentifiers, ArchiveSettings, SearchSettings, check_mirror};
 use crate::calibration::mixed_scales_warning;
+use crate::flag_selection::check_names_of;
 use crate::held::tell_smaller_cutouts;
 use crate::identity::{DataRelease, ReleaseChoice};
 use crate::inputs::{check_file, find_inputs};
@@ -33,6 +34,12 @@ pub struct PhotometryConfig {
     /// Base address of the archive that is queried for neighbors; plain http on this machine only
     #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
     pub archive_url: String,
+    /// How often it is asked again where it fails, at most three times
+    #[schemars(range(min = 0, max = 100), extend("x-heading" = "Neighbors"))]
+    pub retries: u32,
+    /// The longest time in which it may send nothing [s]
+    #[schemars(range(min = 1, max = 3600), extend("x-heading" = "Neighbors", "x-value" = "S"))]
+    pub timeout: f64,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
     #[schemars(extend("x-heading" = "Output", "x-value" = "NAMES"))]
     pub columns: ColumnNames,
@@ -48,11 +55,23 @@ pub struct PhotometryConfig {
     pub photometry: PhotometrySettings,
 }
 
+impl PhotometryConfig {
+    /// The archive that is asked for neighbors.
+    fn archive(&self) -> ArchiveSettings {
+        let mut archive = ArchiveSettings::at(&self.archive_url);
+        (archive.search.retries, archive.search.timeout) = (self.retries, self.timeout);
+        archive
+    }
+}
+
 impl Default for PhotometryConfig {
     fn default() -> Self {
+        let search = SearchSettings::default();
         Self {
             source: SourceSettings::default(),
-            archive_url: ArchiveUrl::IRSA.to_owned(),
+            archive_url: search.archive_url,
+            retries: search.retries,
+            timeout: search.timeout,
             columns: ColumnNames::default(),
             release: ReleaseChoice::default(),
             data_mirror: None,
@@ -101,7 +120,8 @@ pub fn photometry(
     let setup =
         PhotometrySetup::new(parameters, config.data_mirror.as_deref()).map_err(PipelineError::into_usage)?;
     setup.tell(listener);
-    let archive = NeighborArchive { url: &config.archive_url, kept: None, resume: false };
+    let asked = config.archive();
+    let archive = NeighborArchive { settings: &asked, kept: None, resume: false };
     let setup = setup.with_neighbors(config.source.neighbors_of(&target, &archive, listener)?);
     let found = find_inputs(files, listener)?;
     if found.is_empty() {
@@ -109,6 +129,8 @@ pub fn photometry(
     }
     found.tell_skipped(listener);
     let files: Vec<PathBuf> = found.files().iter().map(|(path, _)| path.clone()).collect();
+    let bad_flags = &config.photometry.bad_flags;
+    check_names_of(|names| bad_flags.mask(names), files.iter().map(PathBuf::as_path))?;
     let mut entries = measure_all(&files, &target, &setup, listener, |_| Ok(()))?;
     measure_unfitted_again(&mut entries, &target, &setup);
     entries.extend(found.failed().iter().map(PhotometryEntry::failed));

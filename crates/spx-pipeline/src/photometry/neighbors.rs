@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use spx_archive::{ArchiveUrl, FoundSources, SearchCircle, SourceTable};
+use spx_archive::{FoundSources, SearchCircle, SourceTable};
 use spx_batch::{BatchError, Catalog, CatalogMotion, CatalogOptions, CatalogTarget, SkyIndex};
 use spx_core::elementary::cos;
 use spx_core::sky::Position;
 
 use super::source::SkyTarget;
-use crate::archive::client;
+use crate::archive::ArchiveSettings;
 use crate::clock::now;
 use crate::output::write_output;
 use crate::{Listener, PipelineError, ResultContext as _};
@@ -60,8 +60,8 @@ impl Default for NeighborSettings {
 /// Where a table of the archive is asked for, and kept.
 #[derive(Debug, Clone, Copy)]
 pub struct NeighborArchive<'a> {
-    /// Base address of the archive.
-    pub url: &'a str,
+    /// The archive, and how it is asked.
+    pub settings: &'a ArchiveSettings,
     /// The file in which the answer is kept; `None` keeps none.
     pub kept: Option<&'a Path>,
     /// An answer to the same question counts.
@@ -156,7 +156,7 @@ impl NeighborSettings {
         archive: &NeighborArchive<'_>,
         listener: &dyn Listener,
     ) -> Result<Catalog, PipelineError> {
-        let url: ArchiveUrl = archive.url.parse().map_err(PipelineError::usage)?;
+        let access = archive.settings.access()?;
         let circles = circles(around, self.neighbors_radius + MOVED);
         if circles.len() > MOST_QUERIES {
             let text = format!(
@@ -166,7 +166,7 @@ impl NeighborSettings {
             );
             return Err(PipelineError::usage(text).with_hint("download the table and name its file"));
         }
-        let mut question = format!("# asked: {} of {url}\n", table.table());
+        let mut question = format!("# asked: {} of {}\n", table.table(), access.url);
         for (center, radius) in &circles {
             let _ = writeln!(question, "# circle: {} {} {radius}", center.ra(), center.dec());
         }
@@ -177,7 +177,7 @@ impl NeighborSettings {
                 return if rows > 1 { read_catalog(path, listener) } else { Ok(Catalog::default()) };
             }
         }
-        let client = client(url, 1);
+        let client = access.client();
         let mut found = Vec::new();
         for (center, radius) in circles {
             let circle = SearchCircle::new(center, radius).map_err(PipelineError::usage)?;
@@ -265,7 +265,12 @@ mod tests {
         Position::new(ra, dec).unwrap()
     }
 
-    const NOWHERE: NeighborArchive<'_> = NeighborArchive { url: "", kept: None, resume: false };
+    /// Finds them where no archive is to be asked.
+    fn find(settings: &NeighborSettings, around: &[Position]) -> Result<Catalog, PipelineError> {
+        let settings_of_archive = ArchiveSettings::default();
+        let archive = NeighborArchive { settings: &settings_of_archive, kept: None, resume: false };
+        settings.find(around, &archive, &SilentListener)
+    }
 
     #[test]
     fn neighbors_are_the_nearest_without_the_source_itself() {
@@ -279,7 +284,7 @@ mod tests {
             neighbors_limit: limit,
         };
         let of = |settings: NeighborSettings, around: &[Position]| {
-            let found = settings.find(around, &NOWHERE, &SilentListener).unwrap();
+            let found = find(&settings, around).unwrap();
             found.positions().iter().map(|place| place.dec()).collect::<Vec<f64>>()
         };
         let source = [at(10.0, 20.0)];
@@ -301,7 +306,7 @@ mod tests {
                     c,10,20.01,0,0,2016\n";
         std::fs::write(&path, rows).unwrap();
         let settings = NeighborSettings { neighbors: Some(path), ..NeighborSettings::default() };
-        let found = settings.find(&[at(10.0, 20.0)], &NOWHERE, &SilentListener).unwrap();
+        let found = find(&settings, &[at(10.0, 20.0)]).unwrap();
         assert_eq!((found.len(), found.target(0).id), (1, "c"));
     }
 

@@ -34,7 +34,7 @@ pub struct SourceSettings {
     pub pm_dec: Option<f64>,
     /// Epoch of the position of a source with proper motion, by default that of Gaia DR3 [Julian
     /// year]
-    #[schemars(extend("x-value" = "YEAR"))]
+    #[schemars(range(min = 1000, max = 3000), extend("x-value" = "YEAR"))]
     pub ref_epoch: f64,
     /// Sersic index of a galaxy, 0.5 to 6, which is fitted: 1 is an exponential disk, 4 de
     /// Vaucouleurs' law

@@ -109,6 +109,9 @@ pub(super) struct RunParameters {
 }
 
 impl RunConfig {
+    /// The file in the output directory in which the runs of a list keep their settings.
+    pub const LIST_FILE: &str = "targets_config.toml";
+
     /// The file with the state of the run: `NAME.toml` in the output directory.
     ///
     /// # Errors
@@ -125,7 +128,7 @@ impl RunConfig {
     /// Usage where the name cannot be that of a file.
     pub fn saved_file(&self) -> Result<PathBuf, PipelineError> {
         if self.targets.targets.is_some() {
-            return Ok(self.output_dir.join("targets_config.toml"));
+            return Ok(self.output_dir.join(Self::LIST_FILE));
         }
         self.check_name()?;
         Ok(self.output_dir.join(format!("{}_config.toml", self.name)))

@@ -112,7 +112,7 @@ impl<'a> SourceRun<'a> {
     ) -> Result<Self, PipelineError> {
         let results = config.output_dir.join("results");
         let archive = NeighborArchive {
-            url: &config.archive.search.archive_url,
+            settings: &config.archive,
             kept: Some(&results.join(NEIGHBORS)),
             resume: stages.continues(),
         };

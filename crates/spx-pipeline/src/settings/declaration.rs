@@ -32,6 +32,8 @@ pub struct SettingDeclaration {
     pub hyphen: bool,
     /// Former names of its option.
     pub aliases: Vec<String>,
+    /// Keys whose values in a file do not count where this one is given otherwise.
+    pub excludes: Vec<String>,
     /// The value where none is given; `None` where the setting then does nothing, or must be given.
     pub default: Option<toml::Value>,
     /// A value to show where there is no default.
@@ -151,7 +153,10 @@ impl SettingDeclaration {
         if PATH_NAMES.contains(&value_name) {
             kind.make_path();
         }
-        let aliases = schema.get("x-alias").and_then(Json::as_array);
+        let names = |key: &str| {
+            let names = schema.get(key).and_then(Json::as_array).into_iter().flatten();
+            names.filter_map(Json::as_str).map(str::to_owned).collect()
+        };
         let example = schema.get("examples").and_then(|examples| examples.get(0));
         Self {
             heading: match text("x-heading") {
@@ -166,7 +171,8 @@ impl SettingDeclaration {
             },
             short: text("x-short").chars().next(),
             hyphen: is("x-hyphen") || kind.is_angle(),
-            aliases: aliases.into_iter().flatten().filter_map(Json::as_str).map(str::to_owned).collect(),
+            aliases: names("x-alias"),
+            excludes: names("x-excludes"),
             default: schema.get("default").and_then(to_toml),
             example: example.and_then(to_toml),
             needed: is("x-needed"),

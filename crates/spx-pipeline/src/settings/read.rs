@@ -87,12 +87,19 @@ pub fn resolve_related<C: Configuration>(
         (table, taken) = parsed.map_err(|problem| SettingsError::File { path: path.to_owned(), problem })?;
     }
     let settings = settings_of::<C>();
+    let mut over = Table::new();
     for (key, mut value) in given {
         expand_path(&settings, &key, &mut value, home().as_deref());
         check::<C>(&settings, &key, &value)
             .map_err(|problem| SettingsError::Given { problem: format!("{key}: {problem}") })?;
-        table.insert(key, value);
+        over.insert(key, value);
     }
+    for setting in settings.iter().filter(|setting| over.contains_key(&setting.key)) {
+        setting.excludes.iter().for_each(|other| {
+            table.remove(other);
+        });
+    }
+    table.extend(over);
     let resolved = table.try_into();
     let resolved = resolved.map_err(|error| SettingsError::Given { problem: error.message().to_owned() });
     resolved.map(|resolved| (resolved, taken))

@@ -101,6 +101,25 @@ impl SettingKind {
 }
 
 impl SettingLimits {
+    /// From one number to another.
+    pub const fn between(min: f64, max: f64) -> Self {
+        Self { min: Some(min), max: Some(max), above: None, infinite: false }
+    }
+
+    /// Above a number, and at most another.
+    pub const fn above(least: f64, max: f64) -> Self {
+        Self { min: None, max: Some(max), above: Some(least), infinite: false }
+    }
+
+    /// Reads a number.
+    ///
+    /// # Errors
+    /// What was expected, where the text is no number or lies outside.
+    pub fn parse(&self, text: &str) -> Result<f64, String> {
+        let number = text.trim().parse().map_err(|_| "expected a number")?;
+        self.check(number).map(|()| number)
+    }
+
     fn check(&self, number: f64) -> Result<(), String> {
         let Self { min, max, above, infinite } = *self;
         if !infinite && !number.is_finite() {

@@ -1,7 +1,7 @@
 //! Jobs of photometry: groups of frames, each a part of the data set of light curves.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use rayon::prelude::*;
 use spx_batch::{CatalogCircle, SortedCatalog};
@@ -9,11 +9,13 @@ use spx_photometry::julian_epoch;
 
 use super::directory::{JobKind, SurveyDirectory, SurveyJob};
 use super::plan::write_list;
+use super::settings::SurveyConfig;
 use crate::batch::BatchConfig;
 use crate::identity::InputIdentity;
-use crate::settings::{configuration_text, resolve};
+use crate::measuring::MeasuringCommand;
+use crate::settings::{TakenSettings, configuration_text};
 use crate::tiling::SurveyFrame;
-use crate::{PipelineError, ResultContext as _};
+use crate::{Listener, PipelineError, ResultContext as _};
 
 /// Memory of a process besides its frames and sources \[MB\].
 const PROCESS_MB: u64 = 300;
@@ -22,14 +24,31 @@ const SOURCE_BYTES: usize = 150;
 /// About how long a full frame with ten thousand sources takes \[s\].
 const SECONDS_A_FRAME: f64 = 0.1;
 
-/// The settings of the photometry, checked, and the text of `photometry.toml`. The text tells the
-/// content of the catalog, so that a job is stale where that has changed.
+/// The settings of the photometry, checked, and the text of `photometry.toml`; `None` where none is
+/// wanted. The text tells the content of the catalog, so that a job is stale where that has
+/// changed.
 ///
 /// # Errors
 /// Usage, where they are wrong or name no catalog.
-pub(super) fn photometry_settings(file: &Path) -> Result<(BatchConfig, String), PipelineError> {
-    let mut config: BatchConfig = resolve(Some(file), toml::Table::new()).map_err(PipelineError::usage)?;
-    let context = || file.display().to_string();
+pub(super) fn photometry_settings(
+    SurveyConfig { photometry, catalog, .. }: &SurveyConfig,
+    listener: &dyn Listener,
+) -> Result<Option<(BatchConfig, String)>, PipelineError> {
+    let file = photometry.as_deref();
+    if file.is_none() && catalog.is_none() {
+        return Ok(None);
+    }
+    let resolved = MeasuringCommand::Batch.resolve::<BatchConfig>(file, toml::Table::new());
+    let (mut config, taken) = resolved.map_err(PipelineError::usage)?;
+    let context = || file.map_or_else(|| "photometry".to_owned(), |file| file.display().to_string());
+    if let Some(TakenSettings { command, passed_over }) = taken {
+        let file = context();
+        listener.note(&format!("{file} is a configuration of `spx {command}`: what both have is taken"));
+        listener.detail(&format!("passed over: {}", passed_over.join(", ")));
+    }
+    if catalog.is_some() {
+        config.catalog.clone_from(catalog);
+    }
     // Images are those of the jobs.
     (config.input, config.output_dir) = (Some(Vec::new()), BatchConfig::default().output_dir);
     if config.neighbors != BatchConfig::default().neighbors {
@@ -41,7 +60,7 @@ pub(super) fn photometry_settings(file: &Path) -> Result<(BatchConfig, String), 
     config.catalog = Some(catalog);
     let comment = format!("The settings of all photometry; the catalog has {identity}.");
     let text = configuration_text(&comment, &config)?;
-    Ok((config, text))
+    Ok(Some((config, text)))
 }
 
 /// The jobs of frames, sorted by name, each with whether its list is new or other than before.

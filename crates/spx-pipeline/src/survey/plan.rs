@@ -26,9 +26,11 @@ use crate::drizzle::{
     CubeChannels, DrizzleConfig, MosaicConfig, OutputSettings, RegionSettings, mosaic_memory, needed_memory,
     sees,
 };
+use crate::forecast::WorkForecast;
 use crate::hips::{HipsConfig, cells_of, prepare};
 use crate::inputs::{InputError, InputFile};
 use crate::newest::{InputSelection, NewestInputs, newest_inputs};
+use crate::output::check_directory;
 use crate::settings::{configuration_text, resolve, write_configuration};
 use crate::tiling::{SkyTile, SurveyFrame, digest, find_frames, frames_of_tiles, read_frames, write_frames};
 use crate::{Listener, PipelineError, ResultContext as _};
@@ -77,7 +79,9 @@ pub fn plan_survey(
 ) -> Result<SurveyPlanReport, PipelineError> {
     let start = Instant::now();
     let parameters = config.parameters()?;
-    let products = PlannedProducts::check(config)?;
+    check_directory(&config.output_dir)?;
+    parameters.tell(listener);
+    let products = PlannedProducts::check(config, listener)?;
     let directory = SurveyDirectory::new(&config.output_dir);
     let (frames, failed, superseded) = frames(config, &parameters, &products, &directory, listener)?;
     let tiles = planned_tiles(&parameters, &frames)?;
@@ -116,6 +120,47 @@ pub fn plan_survey(
     })
 }
 
+/// What [`plan_survey`] would plan. Nothing is written.
+///
+/// # Errors
+/// As that.
+pub fn forecast_survey(
+    config: &SurveyConfig,
+    listener: &dyn Listener,
+) -> Result<WorkForecast, PipelineError> {
+    let parameters = config.parameters()?;
+    check_directory(&config.output_dir)?;
+    parameters.tell(listener);
+    let products = PlannedProducts::check(config, listener)?;
+    let directory = SurveyDirectory::new(&config.output_dir);
+    let (frames, ..) = frames(config, &parameters, &products, &directory, listener)?;
+    let tiles = planned_tiles(&parameters, &frames)?;
+    let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
+    let of_used = || used.iter().map(|number| &frames[*number as usize]);
+    let detectors = |tile: &PlannedTile| {
+        let of_tile = tile.frames.iter().map(|number| frames[*number as usize].file.id.detector);
+        of_tile.collect::<HashSet<Detector>>().len()
+    };
+    let pairs: usize = tiles.iter().map(detectors).sum();
+    let mut forecast = WorkForecast::of(&config.output_dir);
+    forecast.images = used.len();
+    match parameters.frames {
+        FrameOrigin::Archive(_) => {
+            forecast.to_fetch = used.len();
+            forecast.fetch_bytes = of_used().map(|frame| frame.bytes).sum();
+        }
+        FrameOrigin::Files(_) | FrameOrigin::Index(_) => forecast.at_hand = used.len(),
+    }
+    let made = [
+        (config.cubes, format!("cubes of {} tiles, {pairs} in all", tiles.len())),
+        (products.mosaic.is_some(), format!("mosaics of {} tiles, at most {pairs}", tiles.len())),
+        (products.hips.is_some(), "a HiPS".to_owned()),
+        (products.photometry.is_some(), "light curves".to_owned()),
+    ];
+    forecast.products = made.into_iter().filter(|(wanted, _)| *wanted).map(|(_, product)| product).collect();
+    Ok(forecast)
+}
+
 /// What is to be made, with its settings.
 struct PlannedProducts {
     drizzle: DrizzleConfig,
@@ -127,12 +172,27 @@ struct PlannedProducts {
 
 impl PlannedProducts {
     /// Reads the settings.
-    fn check(config: &SurveyConfig) -> Result<Self, PipelineError> {
+    fn check(config: &SurveyConfig, listener: &dyn Listener) -> Result<Self, PipelineError> {
+        let files = [
+            ("drizzle", &config.drizzle),
+            ("mosaic", &config.mosaic),
+            ("hips", &config.hips),
+            ("photometry", &config.photometry),
+            ("catalog", &config.catalog),
+        ];
+        for (name, file) in files {
+            if let Some(file) = file {
+                listener.detail(&format!("{name}: {}", file.display()));
+            }
+        }
+        if config.cubes && config.drizzle.is_none() {
+            listener.detail("drizzle: default settings");
+        }
         Ok(Self {
             drizzle: drizzle_settings(config)?,
             mosaic: config.mosaic.as_deref().map(mosaic_settings).transpose()?,
             hips: config.hips.as_deref().map(hips_settings).transpose()?,
-            photometry: config.photometry.as_deref().map(photometry_settings).transpose()?,
+            photometry: photometry_settings(config, listener)?,
         })
     }
 

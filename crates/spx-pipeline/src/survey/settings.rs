@@ -8,10 +8,10 @@ use spx_core::detector::Detector;
 use spx_core::release::ReleaseChoice;
 use spx_core::sky::Position;
 
-use crate::PipelineError;
 use crate::archive::{ArchiveAccess, ArchiveSettings, needed_position};
 use crate::settings::SettingHeading;
 use crate::tiling::TileOrder;
+use crate::{Listener, PipelineError};
 
 /// Settings of [`plan_survey`](super::plan_survey).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,9 +39,11 @@ pub struct SurveyConfig {
     /// lists of both (@FILE, or - for standard input: one path per line); without it and without
     /// frames, the archive is queried
     #[schemars(extend("examples" = [["frames/"]], "x-value" = "PATH", "x-heading" = "Input and output"))]
+    #[schemars(extend("x-excludes" = ["frames"]))]
     pub input: Option<Vec<PathBuf>>,
     /// Index of frames, frames.tsv of another survey, in place of input; the files are not opened
     #[schemars(extend("examples" = ["frames.tsv"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    #[schemars(extend("x-excludes" = ["input"]))]
     pub frames: Option<PathBuf>,
     /// Settings of `spx drizzle`, for all cubes; region, input and output are those of the jobs
     #[schemars(extend("examples" = ["drizzle.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
@@ -58,9 +60,13 @@ pub struct SurveyConfig {
     #[schemars(extend("examples" = ["hips.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub hips: Option<PathBuf>,
     /// Settings of `spx batch`, with the catalog: its sources are measured on all frames, and their
-    /// light curves become a HATS data set in catalog/
+    /// light curves become a HATS data set in catalog/; of `spx run` or `spx photometry`, how
+    /// sources are measured
     #[schemars(extend("examples" = ["batch.toml"], "x-value" = "FILE", "x-heading" = "Input and output"))]
     pub photometry: Option<PathBuf>,
+    /// Catalog of the sources that are measured, in place of that of the settings of photometry
+    #[schemars(extend("examples" = ["sources.csv"], "x-value" = "FILE", "x-heading" = "Input and output"))]
+    pub catalog: Option<PathBuf>,
     /// Frames per job of photometry; with more frames a row takes fewer bytes
     #[schemars(range(min = 1, max = 500), extend("x-heading" = "Input and output"))]
     pub group: usize,
@@ -87,6 +93,7 @@ impl Default for SurveyConfig {
             mosaic: None,
             hips: None,
             photometry: None,
+            catalog: None,
             group: 24,
             output_dir: "survey".into(),
             archive: ArchiveSettings::default(),
@@ -114,6 +121,26 @@ pub(super) enum FrameOrigin {
     Index(PathBuf),
     /// An archive.
     Archive(Box<ArchiveAccess>),
+}
+
+impl SurveyParameters {
+    /// What was chosen.
+    pub(super) fn tell(&self, listener: &dyn Listener) {
+        let Self { order, radius, detectors, frames, .. } = self;
+        let detectors: Vec<String> = detectors.iter().map(ToString::to_string).collect();
+        let frames = match frames {
+            FrameOrigin::Files(paths) => format!("{} inputs", paths.len()),
+            FrameOrigin::Index(index) => index.display().to_string(),
+            FrameOrigin::Archive(archive) => {
+                archive.tell_search(listener);
+                "the archive".to_owned()
+            }
+        };
+        listener.detail(&format!(
+            "tiles: grid {order}, within {radius} deg; detectors {}; frames of {frames}",
+            detectors.join(", ")
+        ));
+    }
 }
 
 impl SurveyConfig {
@@ -145,8 +172,10 @@ impl SurveyConfig {
             let problem = format!("group = {} is not allowed: a job has 1 to 500 frames", self.group);
             return Err(PipelineError::usage(problem));
         }
-        if !self.cubes && [&self.mosaic, &self.hips, &self.photometry].iter().all(|file| file.is_none()) {
-            return Err(PipelineError::usage("without cubes, --mosaic, --hips or --photometry is needed"));
+        let others = [&self.mosaic, &self.hips, &self.photometry, &self.catalog];
+        if !self.cubes && others.iter().all(|file| file.is_none()) {
+            let problem = "without cubes, --mosaic, --hips, --photometry or --catalog is needed";
+            return Err(PipelineError::usage(problem));
         }
         let frames = match (&self.input, &self.frames) {
             (Some(paths), None) => FrameOrigin::Files(paths.clone()),

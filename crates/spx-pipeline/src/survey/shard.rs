@@ -1,5 +1,7 @@
 //! A share of the jobs, for arrays of tasks: `3/200`, or `auto` where the engine tells the number.
 
+use std::fmt;
+
 use crate::PipelineError;
 
 /// Number `index`, from 0, of `count` shares.
@@ -7,6 +9,12 @@ use crate::PipelineError;
 pub struct SurveyShard {
     index: usize,
     count: usize,
+}
+
+impl fmt::Display for SurveyShard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.count)
+    }
 }
 
 impl SurveyShard {

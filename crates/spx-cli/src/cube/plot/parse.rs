@@ -15,8 +15,18 @@ impl FromStr for Pair {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let numbers = text.split_once(',').and_then(|(a, b)| Some((number(a)?, number(b)?)));
-        numbers.map(|(a, b)| Self(a, b)).ok_or("expected two numbers, LO,HI")
+        numbers
+            .filter(|(a, b)| a < b)
+            .map(|(a, b)| Self(a, b))
+            .ok_or("expected two numbers, the lower one first: LO,HI")
     }
+}
+
+/// Two percentiles with a comma.
+pub(super) fn parse_percentiles(text: &str) -> Result<Pair, String> {
+    let Pair(low, high) = text.parse()?;
+    let within = low >= 0.0 && high <= 100.0;
+    if within { Ok(Pair(low, high)) } else { Err("percentiles are from 0 to 100".to_owned()) }
 }
 
 /// Three ranges of wavelength: red, green, blue.

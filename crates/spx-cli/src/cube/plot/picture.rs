@@ -52,6 +52,15 @@ pub(super) struct Layer {
 }
 
 impl Layer {
+    fn told(&self) -> String {
+        let planes = match self.planes.as_slice() {
+            [plane] => format!("plane {plane}"),
+            [first, .., last] => format!("{} planes from {first} to {last}", self.planes.len()),
+            [] => "no plane".to_owned(),
+        };
+        format!("{planes}: {} um", self.range)
+    }
+
     /// Of planes in order, at least one.
     fn new(planes: &[usize], image: Array2<f32>, axis: &PlaneAxis) -> Self {
         let (first, last) = (axis.bin(planes[0]), axis.bin(planes[planes.len() - 1]));
@@ -90,6 +99,30 @@ impl Picture {
             Content::Composite(layers) => layers.as_slice(),
             Content::Spectra(_) => &[],
         }
+    }
+
+    /// What it shows and on which scale, line by line, for those who ask for more.
+    pub(super) fn told(&self, args: &PlotArgs) -> Vec<String> {
+        let mut lines: Vec<String> = self.layers().iter().map(Layer::told).collect();
+        let planes = || self.layers().iter().map(|layer| layer.image.view());
+        let shown = |limits: DisplayLimits| limits.of_all(planes()).ok().flatten();
+        match &self.content {
+            Content::Spectra(spectra) => {
+                lines.extend(spectra.iter().flat_map(|(_, spectrum)| spectrum.told(false)));
+            }
+            Content::Composite(_) => {
+                let curve = args.stretch.map_or_else(|| "one asinh curve".to_owned(), |s| s.to_string());
+                lines.push(format!("scale of each color: {curve}"));
+            }
+            _ => {
+                let (limits, stretch) = args.scale(DisplayLimits::default());
+                if let Some((low, high)) = shown(limits) {
+                    let unit = value_label(args.array);
+                    lines.push(format!("scale: {stretch} from {low:.5} to {high:.5}, {unit}; {}", args.cmap));
+                }
+            }
+        }
+        lines
     }
 
     /// The marks that lie in the image; of others it is said that they do not.
