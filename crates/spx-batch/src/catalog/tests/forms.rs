@@ -126,8 +126,12 @@ fn parquet_of(ra: &str, write: impl Fn(&mut ColumnWriter<'_>)) -> tempfile::Name
     for k in 0..3 {
         let mut column = group.next_column().unwrap().unwrap();
         match column.untyped() {
-            ColumnWriter::Int64ColumnWriter(w) if k == 0 => drop(w.write_batch(&[7], None, None).unwrap()),
-            ColumnWriter::DoubleColumnWriter(w) if k == 2 => drop(w.write_batch(&[2.0], None, None).unwrap()),
+            ColumnWriter::Int64ColumnWriter(w) if k == 0 => {
+                w.write_batch(&[7], None, None).unwrap();
+            }
+            ColumnWriter::DoubleColumnWriter(w) if k == 2 => {
+                w.write_batch(&[2.0], None, None).unwrap();
+            }
             other => write(other),
         }
         column.close().unwrap();
