@@ -70,7 +70,7 @@ fn check(fields: &[VoTableField], columns: &CatalogColumns) -> Result<(), String
             let (name, kind) = (&field.name, field.datatype.name());
             let array = if several { "an array of " } else { "" };
             return Err(format!(
-                "column {name} is {array}{kind}, which is neither one text nor one number a row"
+                "column {name} is {array}{kind}, which is neither one text nor one number per row"
             ));
         }
     }

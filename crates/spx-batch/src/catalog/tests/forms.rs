@@ -85,7 +85,7 @@ fn votables_that_are_cut_off_wherever_they_say_so() {
         votable("", ra, truncated),
     ] {
         let found = catalog(&text, None).unwrap();
-        assert!(found.notes()[0].contains("cut it off after 1 rows"), "{text}");
+        assert!(found.notes()[0].contains("truncated it after 1 rows"), "{text}");
     }
     let other = "<TABLE><FIELD name='x' datatype='int'/></TABLE>";
     let found = catalog(votable("", ra, other), None).unwrap();
