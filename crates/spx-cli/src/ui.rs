@@ -263,7 +263,7 @@ impl Task {
         let mut parts = Vec::new();
         if received > 0 {
             let rate = received as f64 / elapsed.max(0.1);
-            parts.push(format!("{}, {}/s", amount(received), amount(rate as u64)));
+            parts.push(format!("{}, {}/s", amount(received as f64), amount(rate)));
         }
         if done > 0 && elapsed > KNOWN && steps > done {
             parts.push(format!("{} left", duration(elapsed / done as f64 * (steps - done) as f64)));

@@ -3,8 +3,7 @@
 use std::fmt;
 
 /// `70.6 MB`, `2.15 GB`: powers of ten, as archives and disks count.
-pub fn amount(bytes: u64) -> String {
-    let bytes = bytes as f64;
+pub fn amount(bytes: f64) -> String {
     match bytes {
         ..1e3 => format!("{bytes:.0} bytes"),
         ..999.5e3 => format!("{:.0} kB", bytes / 1e3),
@@ -27,14 +26,15 @@ mod tests {
     #[test]
     fn amounts_have_the_unit_that_fits() {
         for (bytes, text) in [
-            (0, "0 bytes"),
-            (1_234, "1 kB"),
-            (999_600, "1.0 MB"),
-            (70_600_000, "70.6 MB"),
-            (2_148_000_000, "2.15 GB"),
-            (1_726_000_000_000, "1.73 TB"),
+            (0.0, "0 bytes"),
+            (1234.0, "1 kB"),
+            (999_600.0, "1.0 MB"),
+            (70.6e6, "70.6 MB"),
+            (2.148e9, "2.15 GB"),
+            (1.726e12, "1.73 TB"),
         ] {
             assert_eq!(amount(bytes), text);
         }
+        assert_eq!((counted(1_u64, "row"), counted(0_usize, "row")), ("1 row".into(), "0 rows".into()));
     }
 }

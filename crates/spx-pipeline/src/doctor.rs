@@ -133,11 +133,11 @@ fn disk(directory: &Path) -> DoctorCheck {
     }
     match fs4::available_space(existing) {
         Ok(bytes) if bytes as f64 >= ENOUGH_DISK => {
-            let found = format!("{} are free in {shown}", amount(bytes));
+            let found = format!("{} are free in {shown}", amount(bytes as f64));
             DoctorCheck::new("disk", DoctorStatus::Fine, found)
         }
         Ok(bytes) => {
-            let found = format!("{} are free in {shown}", amount(bytes));
+            let found = format!("{} are free in {shown}", amount(bytes as f64));
             let check = DoctorCheck::new("disk", DoctorStatus::Warning, found);
             check.advise("a full frame takes 70 MB; cutouts (--cutout-size) take a hundredth")
         }

@@ -57,8 +57,8 @@ impl fmt::Display for WorkForecast {
         writeln!(f, "images    {}, {} of them local", self.images, self.at_hand)?;
         match self.to_fetch {
             0 => writeln!(f, "to fetch  nothing")?,
-            1 => writeln!(f, "to fetch  1 file, about {}", amount(self.fetch_bytes))?,
-            count => writeln!(f, "to fetch  {count} files, about {}", amount(self.fetch_bytes))?,
+            1 => writeln!(f, "to fetch  1 file, about {}", amount(self.fetch_bytes as f64))?,
+            count => writeln!(f, "to fetch  {count} files, about {}", amount(self.fetch_bytes as f64))?,
         }
         if let Some(sources) = self.sources {
             writeln!(f, "sources   {sources}")?;
@@ -67,7 +67,7 @@ impl fmt::Display for WorkForecast {
         if let Some(memory) = self.memory_bytes {
             writeln!(f, "memory    about {:.2} GiB", memory as f64 / GIB)?;
         }
-        let free = self.free_bytes.map_or_else(String::new, |free| format!(", {} free", amount(free)));
+        let free = self.free_bytes.map_or_else(String::new, |free| format!(", {} free", amount(free as f64)));
         writeln!(f, "output    {}{free}", self.output_dir.display())
     }
 }

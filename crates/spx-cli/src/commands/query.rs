@@ -103,7 +103,7 @@ fn table(summary: &QuerySummary) -> String {
         counted(summary.n_observations, "image"),
         counts.join(", "),
         summary.time_span_days,
-        amount((summary.total_size_gb * 1e9).round() as u64)
+        amount(summary.total_size_gb * 1e9)
     )
     .ok();
     text

@@ -183,7 +183,7 @@ pub(super) fn forecast_download(
 
 /// Says so where there are so many images that other pipelines would refuse them.
 fn size_warning(count: usize, bytes: u64) -> Option<String> {
-    let size = amount(bytes);
+    let size = amount(bytes as f64);
     (count > MAX_IMAGES).then(|| {
         format!(
             "{count} images, about {size} to download: --bands, --mjd-range, --release, --fields and \

@@ -97,7 +97,7 @@ impl fmt::Display for FetchedFiles {
             self.reports.len(),
             files(self.reports.len()),
             of("fetched") + of("resumed"),
-            amount(bytes),
+            amount(bytes as f64),
             of("present"),
             of("mirror"),
             of("failed")
@@ -117,7 +117,7 @@ pub fn fetch(
     let plan = downloader.plan(targets, listener)?;
     if plan.missing() > 0 {
         let count = plan.missing();
-        let text = format!("{count} {} to fetch, up to {}", files(count), amount(plan.bytes()));
+        let text = format!("{count} {} to fetch, up to {}", files(count), amount(plan.bytes() as f64));
         listener.note(&text);
     }
     let reports = downloader.run(plan, listener);

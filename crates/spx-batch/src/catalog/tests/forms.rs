@@ -126,8 +126,12 @@ fn parquet_of(ra: &str, write: impl Fn(&mut ColumnWriter<'_>)) -> tempfile::Name
     for k in 0..3 {
         let mut column = group.next_column().unwrap().unwrap();
         match column.untyped() {
-            ColumnWriter::Int64ColumnWriter(w) if k == 0 => drop(w.write_batch(&[7], None, None).unwrap()),
-            ColumnWriter::DoubleColumnWriter(w) if k == 2 => drop(w.write_batch(&[2.0], None, None).unwrap()),
+            ColumnWriter::Int64ColumnWriter(w) if k == 0 => {
+                w.write_batch(&[7], None, None).unwrap();
+            }
+            ColumnWriter::DoubleColumnWriter(w) if k == 2 => {
+                w.write_batch(&[2.0], None, None).unwrap();
+            }
             other => write(other),
         }
         column.close().unwrap();
@@ -137,18 +141,26 @@ fn parquet_of(ra: &str, write: impl Fn(&mut ColumnWriter<'_>)) -> tempfile::Name
     file
 }
 
+/// A big-endian integer, times a power of ten.
+fn times_tens(number: u32, tens: u32) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[28..].copy_from_slice(&number.to_be_bytes());
+    for _ in 0..tens {
+        let mut carry = 0;
+        for byte in bytes.iter_mut().rev() {
+            [carry, *byte] = (u16::from(*byte) * 10 + u16::from(carry)).to_be_bytes();
+        }
+    }
+    bytes
+}
+
 #[test]
 fn decimals_wider_than_128_bits_keep_their_value() {
     // 186.4536e45 and 300e60 do not fit into 128 bits.
-    for (value, scale) in [(186.4536, 45), (0.25, 60), (359.0, 60)] {
-        let mut bytes = [0_u8; 32];
-        // In base 256, from double precision.
-        let mut rest: f64 = value * 10f64.powi(scale);
-        let places = (0..32).map(|k| 256f64.powi(31 - k));
-        for (byte, place) in bytes.iter_mut().zip(places) {
-            *byte = (rest / place).floor() as u8;
-            rest -= f64::from(*byte) * place;
-        }
+    for (number, tens, value, scale) in
+        [(1_864_536, 41, 186.4536, 45), (25, 58, 0.25, 60), (359, 60, 359.0, 60)]
+    {
+        let bytes = times_tens(number, tens);
         let message = format!("required fixed_len_byte_array(32) ra (DECIMAL(76,{scale}))");
         let file = parquet_of(&message, |column| {
             let ColumnWriter::FixedLenByteArrayColumnWriter(w) = column else { panic!() };
