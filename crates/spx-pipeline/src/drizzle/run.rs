@@ -1,7 +1,7 @@
 //! The drizzle as a pipeline: find the inputs or ask the archive, sort them by detector, make cube
 //! after cube.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use spx_archive::{DownloadLayout, SearchShape, Selection};
 use spx_core::detector::Detector;
