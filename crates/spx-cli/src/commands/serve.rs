@@ -96,7 +96,7 @@ pub(crate) fn run(args: &ServeArgs, global: &Global) -> CommandResult {
     }
     if global.json {
         let report = json!({
-            "directory": args.directory, "images": archive.images(), "url": archive.url().to_string()
+            "directory": args.directory, "images": archive.images(), "url": archive.url()
         });
         ui::data(&format!("{report:#}\n"))?;
     } else {

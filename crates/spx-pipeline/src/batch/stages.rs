@@ -135,6 +135,8 @@ impl<'a> BatchRun<'a> {
     pub fn query(&mut self) -> Result<Option<QuerySummary>, PipelineError> {
         if let (None, Some(order)) = (&self.summary, order(&self.parameters)) {
             self.summary = Some(order.query(&mut self.stages)?);
+        }
+        if self.summary.is_some() {
             self.begin()?;
         }
         Ok(self.summary.clone())

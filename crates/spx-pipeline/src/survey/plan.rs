@@ -138,8 +138,8 @@ pub fn forecast_survey(
     let used: HashSet<u32> = tiles.iter().flat_map(|tile| tile.frames.iter().copied()).collect();
     let of_used = || used.iter().map(|number| &frames[*number as usize]);
     let detectors = |tile: &PlannedTile| {
-        let of_tile = tile.frames.iter().map(|number| frames[*number as usize].file.id.detector);
-        of_tile.collect::<HashSet<Detector>>().len()
+        let of_tile = tile.frames.iter().map(|number| frames[*number as usize].file.id.detector.number());
+        of_tile.collect::<HashSet<u8>>().len()
     };
     let pairs: usize = tiles.iter().map(detectors).sum();
     let mut forecast = WorkForecast::of(&config.output_dir);
