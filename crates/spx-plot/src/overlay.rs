@@ -235,9 +235,15 @@ fn scale_bar(canvas: &mut Canvas, place: LabelPlace<'_>, scale: f64, style: &Sty
     Some(area)
 }
 
+/// Letters of a compass that are a smaller part of the usual ones cannot be read.
+const LEAST_LETTERS: f64 = 0.4;
+
 fn compass(canvas: &mut Canvas, inside: Rect, local: &Local, style: &Style) -> Option<Rect> {
     let length = (0.12 * inside.width().min(inside.height())).min(4.5 * style.gap);
     let em = style.small.min(0.5 * length);
+    if em < LEAST_LETTERS * style.small {
+        return None;
+    }
     // Letters stand beyond the tips; y runs downwards in the picture.
     let tip = |direction: [f64; 2], beyond: f64| {
         let length = length + beyond;
