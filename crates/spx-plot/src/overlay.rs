@@ -8,8 +8,8 @@ use crate::canvas::{Anchor, Canvas, CanvasShape, INK, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
-use crate::image_figure::PixelShape;
 use crate::markers::{self, OverlayColors, outlined, outlined_line};
+use crate::pixel_shape::PixelShape;
 use crate::sky_axes::MOST_IN_A_STEP;
 use spx_core::elementary::{cos, hypot};
 
