@@ -36,6 +36,8 @@ pub struct SpectrumMeasurement {
 pub struct SourceSpectrum {
     /// Name of the source.
     pub name: String,
+    /// Its right ascension and declination \[deg\], where they are known, for the title of figures.
+    pub position: Option<[f64; 2]>,
     /// The single measurements, in any order.
     pub measurements: Vec<SpectrumMeasurement>,
     /// The 102 channels.
@@ -113,7 +115,7 @@ impl SourceSpectrum {
     pub fn new(name: &str, measurements: Vec<SpectrumMeasurement>) -> Self {
         let good = measurements.iter().filter(|m| m.is_good).map(|m| m.sample);
         let channels = channel_means(&good.collect::<Vec<_>>());
-        Self { name: name.to_owned(), measurements, channels, made: MadeHow::default() }
+        Self { name: name.to_owned(), position: None, measurements, channels, made: MadeHow::default() }
     }
 
     /// With how its measurements were made.

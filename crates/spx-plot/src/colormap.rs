@@ -4,8 +4,9 @@
 //! straight lines; no color differs by more than 4 of 255 from matplotlib's. viridis, plasma,
 //! inferno and magma are by N. Smith, S. van der Walt and E. Firing (CC0), cividis by J. Nuñez, C.
 //! Anderton and R. Renslow (2018, PLoS ONE 13, e0199239), turbo by A. Mikhailov (Apache-2.0). RdBu
-//! has the eleven colors of C. Brewer (ColorBrewer, Apache-2.0). rainbow and gray are formulas. Crates with maps of these names exist, but they carry D3's
-//! polynomial or spline versions, which differ visibly for turbo and rainbow.
+//! has the eleven colors of C. Brewer (ColorBrewer, Apache-2.0). rainbow and gray are formulas.
+//! Crates with maps of these names exist, but they carry D3's polynomial or spline versions, which
+//! differ visibly for turbo and rainbow.
 
 use std::f64::consts::PI;
 

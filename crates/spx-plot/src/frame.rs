@@ -101,10 +101,13 @@ fn tick_rect(inside: Rect, side: Side, tick: &Tick, style: &Style) -> Rect {
 }
 
 /// Mean lightness (0 to 255) of the image below a rectangle; `None` where there is no image.
-fn lightness(canvas: &Canvas, rect: Rect) -> Option<f64> {
-    let lights: Vec<f64> = [0.1, 0.3, 0.5, 0.7, 0.9]
+pub(crate) fn lightness(canvas: &Canvas, rect: Rect) -> Option<f64> {
+    const PARTS: [f64; 5] = [0.1, 0.3, 0.5, 0.7, 0.9];
+    let lights: Vec<f64> = PARTS
         .iter()
-        .map(|part| (rect.left + part * rect.width(), rect.top + part * rect.height()))
+        .flat_map(|across| {
+            PARTS.map(|down| (rect.left + across * rect.width(), rect.top + down * rect.height()))
+        })
         .filter_map(|(x, y)| canvas.rasters.iter().find_map(|raster| raster.at(x, y)))
         .map(|[r, g, b]| 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b))
         .collect();

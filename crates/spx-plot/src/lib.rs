@@ -70,6 +70,7 @@ mod options;
 mod overlay;
 mod panel;
 mod pdf;
+mod pixel_shape;
 mod plane;
 mod resample;
 mod scale;

@@ -6,7 +6,7 @@ use crate::canvas::{Anchor, Canvas, CanvasShape, Rect, Text};
 use crate::clip;
 use crate::colormap::Rgb;
 use crate::font::{CAP_HEIGHT, DEPTH};
-use crate::frame::Style;
+use crate::frame::{self, Style};
 use spx_core::elementary::sin_cos;
 
 /// A circle around a position, with a name.
@@ -23,10 +23,33 @@ pub struct Marker {
     pub label: String,
 }
 
-pub(crate) const LIGHT: Rgb = [0xff; 3];
+const LIGHT: Rgb = [0xff; 3];
 const DARK: Rgb = [0x20; 3];
+/// Over a lighter image (0 to 255) what is drawn is dark.
+const LIGHT_GROUND: f64 = 170.0;
+
+/// Colors of lines and letters over an image, and of their borders: to be seen on any color, and
+/// light on what is dark, dark on what is light.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OverlayColors {
+    inner: Rgb,
+    border: Rgb,
+}
+
+impl OverlayColors {
+    /// Those over a part of the picture.
+    pub(crate) fn over(canvas: &Canvas, area: Rect) -> Self {
+        let (inner, border) = if is_light(canvas, area) { (DARK, LIGHT) } else { (LIGHT, DARK) };
+        Self { inner, border }
+    }
+}
 /// Corners of the polygon that stands for a circle.
 const CORNERS: u32 = 72;
+
+/// Whether the image below a part of the picture is light.
+pub(crate) fn is_light(canvas: &Canvas, area: Rect) -> bool {
+    frame::lightness(canvas, area).is_some_and(|light| light > LIGHT_GROUND)
+}
 
 /// Draws those markers whose center lies in the image of `shape` (nx, ny) pixels that fills
 /// `inside`; their names keep away from what is `taken`.
@@ -73,12 +96,13 @@ fn circle(canvas: &mut Canvas, inside: Rect, [x, y]: [f64; 2], [across, up]: [f6
             [x + across * cos, y + up * sin]
         })
         .collect();
-    outlined_line(canvas, &clip::line(&points, inside), 0.18 * style.major);
+    let colors = OverlayColors::over(canvas, around([x, y], [across, up]));
+    outlined_line(canvas, &clip::line(&points, inside), 0.18 * style.major, colors);
 }
 
-/// Light lines with dark borders.
-pub(crate) fn outlined_line(canvas: &mut Canvas, lines: &[Vec<[f64; 2]>], width: f64) {
-    for (width, color) in [(2.2 * width, DARK), (width, LIGHT)] {
+/// Lines with borders.
+pub(crate) fn outlined_line(canvas: &mut Canvas, lines: &[Vec<[f64; 2]>], width: f64, colors: OverlayColors) {
+    for (width, color) in [(2.2 * width, colors.border), (width, colors.inner)] {
         canvas.shapes.extend(lines.iter().map(|line| CanvasShape::Line(line.clone(), width, color)));
     }
 }
@@ -109,24 +133,25 @@ fn name(
         ([x - near, below - up * 0.25], Anchor::End),
     ];
     for (at, anchor) in places {
-        let text = Text { text: label.to_owned(), at, anchor, em, color: LIGHT, upward: false };
+        let text = Text { text: label.to_owned(), at, anchor, em, color: DARK, upward: false };
         let area = canvas.text_box(&text);
         if inside.holds(area) && !taken.iter().any(|t| t.overlaps(area)) {
             taken.push(area);
-            outlined(canvas, text, style);
+            let colors = OverlayColors::over(canvas, area);
+            outlined(canvas, text, style, colors);
             return;
         }
     }
 }
 
-/// A light text with a dark border.
-pub(crate) fn outlined(canvas: &mut Canvas, text: Text, style: &Style) {
+/// A text with a border.
+pub(crate) fn outlined(canvas: &mut Canvas, text: Text, style: &Style, colors: OverlayColors) {
     let [x, y] = text.at;
     let border = 0.07 * style.small;
     for (dx, dy) in
         [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0), (1.4, 0.0), (-1.4, 0.0), (0.0, 1.4), (0.0, -1.4)]
     {
-        canvas.text(Text { at: [x + dx * border, y + dy * border], color: DARK, ..text.clone() });
+        canvas.text(Text { at: [x + dx * border, y + dy * border], color: colors.border, ..text.clone() });
     }
-    canvas.text(text);
+    canvas.text(Text { color: colors.inner, ..text });
 }

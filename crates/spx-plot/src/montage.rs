@@ -3,13 +3,14 @@
 use ndarray::ArrayView2;
 
 use crate::axes::{NumberAxis, Tick};
-use crate::canvas::{Anchor, Canvas, Raster, Rect, Text};
+use crate::canvas::{Anchor, Canvas, INK, Raster, Rect, Text};
 use crate::encode::encode;
 use crate::font::CAP_HEIGHT;
 use crate::frame::{self, Side, Style};
-use crate::image_figure::{ColorBarSettings, PixelShape, Sides, draw_overlay, no_data};
-use crate::markers::{self, LIGHT, Marker, outlined};
+use crate::image_figure::{ColorBarSettings, Sides, draw_overlay, no_data};
+use crate::markers::{self, Marker, OverlayColors, outlined};
 use crate::overlay::SkyOverlay;
+use crate::pixel_shape::PixelShape;
 use crate::plane::shape_of;
 use crate::resample::resample;
 use crate::value_scale::ValueScale;
@@ -263,12 +264,12 @@ impl MontageLayout {
         let away = (style.major + 0.3 * style.gap).min(0.1 * inside.width());
         let (text, em) = canvas.fit(label, style.small, inside.width() - 2.0 * away);
         let at = [inside.left + away, inside.top + away + CAP_HEIGHT * em];
-        let text = Text { text, at, anchor: Anchor::Start, em, color: LIGHT, upward: false };
+        let text = Text { text, at, anchor: Anchor::Start, em, color: INK, upward: false };
         let area = canvas.text_box(&text);
         if label.is_empty() || !inside.holds(area) {
             return None;
         }
-        outlined(canvas, text, style);
+        outlined(canvas, text, style, OverlayColors::over(canvas, area));
         Some(area)
     }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::PlotError;
-use crate::image_figure::PixelShape;
+use crate::pixel_shape::PixelShape;
 
 /// File format of a figure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

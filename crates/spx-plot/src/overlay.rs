@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use crate::PixelToSky;
 use crate::axes::multiples;
-use crate::canvas::{Anchor, Canvas, CanvasShape, Rect, Text};
+use crate::canvas::{Anchor, Canvas, CanvasShape, INK, Rect, Text};
 use crate::colormap::Rgb;
 use crate::font::CAP_HEIGHT;
 use crate::frame::Style;
-use crate::image_figure::PixelShape;
-use crate::markers::{LIGHT, outlined, outlined_line};
+use crate::markers::{self, OverlayColors, outlined, outlined_line};
+use crate::pixel_shape::PixelShape;
 use crate::sky_axes::MOST_IN_A_STEP;
 use spx_core::elementary::{cos, hypot};
 
@@ -49,6 +49,8 @@ impl LabelPlace<'_> {
 }
 
 const GRID: Rgb = [0xd8; 3];
+/// Over a light image.
+const DARK_GRID: Rgb = [0x70; 3];
 /// Cells along a side in which lines of the grid are taken for straight.
 const CELLS: usize = 64;
 
@@ -72,9 +74,10 @@ pub(crate) fn grid(canvas: &mut Canvas, place: LabelPlace<'_>, steps: [f64; 2], 
             }
         }
     }
+    let color = if markers::is_light(canvas, place.inside) { DARK_GRID } else { GRID };
     for line in lines.into_values().flatten() {
         let line = line.into_iter().map(|at| place.point(at)).collect();
-        canvas.shapes.push(CanvasShape::Line(line, 0.8 * style.line, GRID));
+        canvas.shapes.push(CanvasShape::Line(line, 0.8 * style.line, color));
     }
 }
 
@@ -226,14 +229,21 @@ fn scale_bar(canvas: &mut Canvas, place: LabelPlace<'_>, scale: f64, style: &Sty
     }
     let ends = [-1.0, 1.0].map(|side| vec![[bar(side), line - cap], [bar(side), bottom]]);
     let main = vec![[bar(-1.0), line], [bar(1.0), line]];
-    outlined_line(canvas, &[ends[0].clone(), main, ends[1].clone()], 0.18 * style.gap);
-    outlined(canvas, Text { text, at, anchor: Anchor::Middle, em, color: LIGHT, upward: false }, style);
+    let colors = OverlayColors::over(canvas, area);
+    outlined_line(canvas, &[ends[0].clone(), main, ends[1].clone()], 0.18 * style.gap, colors);
+    outlined(canvas, Text { text, at, anchor: Anchor::Middle, em, color: INK, upward: false }, style, colors);
     Some(area)
 }
+
+/// Letters of a compass that are a smaller part of the usual ones cannot be read.
+const LEAST_LETTERS: f64 = 0.4;
 
 fn compass(canvas: &mut Canvas, inside: Rect, local: &Local, style: &Style) -> Option<Rect> {
     let length = (0.12 * inside.width().min(inside.height())).min(4.5 * style.gap);
     let em = style.small.min(0.5 * length);
+    if em < LEAST_LETTERS * style.small {
+        return None;
+    }
     // Letters stand beyond the tips; y runs downwards in the picture.
     let tip = |direction: [f64; 2], beyond: f64| {
         let length = length + beyond;
@@ -262,11 +272,12 @@ fn compass(canvas: &mut Canvas, inside: Rect, local: &Local, style: &Style) -> O
     let from = |[x, y]: [f64; 2]| [center[0] + x, center[1] + y];
     let arrows = [local.north, local.east]
         .map(|direction| arrow(direction, length).map(|line| line.into_iter().map(from).collect::<Vec<_>>()));
-    outlined_line(canvas, arrows.as_flattened(), 0.16 * style.gap);
+    let colors = OverlayColors::over(canvas, area);
+    outlined_line(canvas, arrows.as_flattened(), 0.16 * style.gap, colors);
     for (letter, at) in letters {
         let text = letter.to_owned();
-        let text = Text { text, at: from(at), anchor: Anchor::Middle, em, color: LIGHT, upward: false };
-        outlined(canvas, text, style);
+        let text = Text { text, at: from(at), anchor: Anchor::Middle, em, color: INK, upward: false };
+        outlined(canvas, text, style, colors);
     }
     Some(area)
 }

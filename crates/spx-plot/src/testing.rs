@@ -78,3 +78,43 @@ fn lab([r, g, b]: [f64; 3]) -> [f64; 3] {
     let z = f((0.0193 * r + 0.1192 * g + 0.9505 * b) / 1.089);
     [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
 }
+
+/// The checks above find what they are for.
+mod tests {
+    use super::*;
+    use crate::Size;
+    use crate::canvas::Anchor;
+
+    fn written(texts: [(&str, [f64; 2]); 2]) -> Canvas {
+        let mut canvas = Canvas::new(Size { width: 400, height: 300 }).unwrap();
+        for (text, at) in texts {
+            canvas.label(text.to_owned(), at, Anchor::Start, 20.0);
+        }
+        canvas
+    }
+
+    #[test]
+    fn texts_that_lie_apart_are_free() {
+        assert_texts_are_free(&written([("one", [50.0, 50.0]), ("two", [50.0, 90.0])]), "apart");
+    }
+
+    #[test]
+    #[should_panic(expected = "lies over")]
+    fn a_text_over_another_is_found() {
+        assert_texts_are_free(&written([("one", [50.0, 50.0]), ("two", [60.0, 55.0])]), "over");
+    }
+
+    #[test]
+    #[should_panic(expected = "leaves")]
+    fn a_text_beyond_the_picture_is_found() {
+        assert_texts_are_free(&written([("one", [50.0, 50.0]), ("a long name", [350.0, 90.0])]), "beyond");
+    }
+
+    /// Red and green look alike without the cones that tell them apart, blue and yellow do not.
+    #[test]
+    fn red_and_green_are_alike_to_color_blind_readers() {
+        let alike = color_blind_difference([0xc8, 0x3c, 0x28], [0x6e, 0x78, 0x28]);
+        let different = color_blind_difference([0x00, 0x72, 0xb2], [0xe6, 0x9f, 0x00]);
+        assert!(alike < 15.0 && different > 40.0, "{alike} {different}");
+    }
+}

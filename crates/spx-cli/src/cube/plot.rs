@@ -129,8 +129,8 @@ pub(crate) struct PlotArgs {
     /// widths of the noise below the median, the brightest at percentile 99.5 (--rgb 99.7), but at
     /// least 15 (--rgb 25, --stretch log 500) widths above the median; --array variance and error
     /// have 0.5,99.5, count 0,100. Maps in RdBu reach equally far to both sides of zero: to
-    /// percentile 99.5 of the absolute values, but at least 15 widths; --line in other colors begins
-    /// 5 widths below the median
+    /// percentile 99.5 of the absolute values, but at least 15 widths; --line in other colors
+    /// begins 5 widths below the median
     #[arg(long, value_name = "LO,HI", group = "range", help_heading = "Colors", allow_hyphen_values = true)]
     #[arg(value_parser = parse_percentiles)]
     percentile: Option<Pair>,

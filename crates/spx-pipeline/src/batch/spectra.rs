@@ -69,7 +69,8 @@ fn sample(row: &BatchRow<'_>) -> Option<FluxSample> {
 pub fn spectrum_of_rows(name: &str, rows: &[BatchRow<'_>]) -> SourceSpectrum {
     let measurement =
         |row: &BatchRow<'_>| Some(SpectrumMeasurement { sample: sample(row)?, is_good: row.is_good });
-    SourceSpectrum::new(name, rows.iter().filter_map(measurement).collect())
+    let position = rows.first().map(|row| [row.ra, row.dec]);
+    SourceSpectrum { position, ..SourceSpectrum::new(name, rows.iter().filter_map(measurement).collect()) }
 }
 
 /// The spectrum of the rows of one source, and how much it varies.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use spx_archive::{Cutout, DownloadLayout, SearchShape, Selection};
-use spx_plot::{ChannelFigure, FigureFormat, LightCurveOptions, render_channels, render_light_curve};
+use spx_plot::{FigureFormat, LightCurveOptions, render_channels, render_light_curve};
 
 use super::settings::{RunConfig, RunParameters};
 use super::{RunReport, RunStages};
@@ -310,7 +310,7 @@ impl<'a> SourceRun<'a> {
         let figures = FIGURES.map(|(name, format)| (self.results.join(name), format));
         let calibration = self.setup.calibration.files().collect();
         let made = MadeHow::here(calibration, self.config.photometry.lines()?);
-        let spectrum = SourceSpectrum::of_entries(name, entries).with_made(made);
+        let mut spectrum = SourceSpectrum::of_entries(name, entries).with_made(made);
         let spectra = SPECTRA.iter().map(|s| s.0).chain([SPECTRUM_FIGURE]).filter(|_| spectrum.filled() > 0);
         let spectra = spectra.chain(cutouts.then_some(CUTOUTS));
         let tables_and_figures =
@@ -326,6 +326,7 @@ impl<'a> SourceRun<'a> {
         let all_there = |(): &()| files.iter().all(|file| file.exists());
         let mut table = table(self.config, &self.parameters, &self.setup, entries);
         table.head.identifiers = identifiers;
+        spectrum.position = Some([table.head.ra, table.head.dec]);
         self.stages.run("visualization", depends, all_there, || {
             for (file, form) in &tables {
                 write_output(file, &table.render(*form)?, true)?;
@@ -348,7 +349,7 @@ impl<'a> SourceRun<'a> {
                 write_output(file, &drawn, true)?;
             }
             if spectrum.filled() > 0 {
-                write_spectrum(&spectrum, &figure.title, options, &self.results)?;
+                write_spectrum(&spectrum, options, &self.results)?;
             }
             Ok::<_, PipelineError>(())
         })?;
@@ -359,7 +360,6 @@ impl<'a> SourceRun<'a> {
 /// The tables and the figure of the spectrum.
 fn write_spectrum(
     spectrum: &SourceSpectrum,
-    title: &str,
     look: &LightCurveOptions,
     results: &Path,
 ) -> Result<(), PipelineError> {
@@ -372,7 +372,7 @@ fn write_spectrum(
         log_wavelength: look.log_wavelength,
         ..ChannelFigureSettings::default()
     };
-    let figure = ChannelFigure { title: title.to_owned(), ..channel_figure(spectrum, &settings) };
+    let figure = channel_figure(spectrum, &settings);
     match render_channels(&figure, FigureFormat::Png) {
         Ok(drawn) => write_output(&results.join(SPECTRUM_FIGURE), &drawn, true),
         Err(error) => Err(PipelineError::failed(error)),

@@ -6,6 +6,7 @@ use spx_core::detector::CHANNELS;
 use spx_plot::{ChannelFigure, ChannelMeasurement, ChannelPoint, FluxDensity, Size};
 
 use super::{ChannelMean, SourceSpectrum, channel_of};
+use crate::photometry::figure::source_title;
 
 /// How the figure of a spectrum looks.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,9 +45,10 @@ pub fn channel_figure(spectrum: &SourceSpectrum, settings: &ChannelFigureSetting
         flux: c.flux,
         error: c.error,
     };
+    let name = &spectrum.name;
     ChannelFigure {
         size: settings.size,
-        title: spectrum.name.clone(),
+        title: spectrum.position.map_or_else(|| name.clone(), |position| source_title(name, position)),
         channels: spectrum.channels.iter().map(point).collect(),
         measurements: spectrum.measurements.iter().filter_map(measurement).collect(),
         gaps: gaps(&spectrum.channels),

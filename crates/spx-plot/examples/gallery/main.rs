@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use ndarray::{Array2, ArrayView2};
 use spx_core::elementary::{atan2, exp, hypot, sin, sin_cos};
 use spx_plot::{
-    Channel, CompositeFigure, Curve, CutoutPixel, CutoutsFigure, DisplayLimits, FigureFormat, Marker,
-    MeasurementCutout, MontageFigure, MontagePlane, PlaneFigure, Size, SkyFormat, Spectrum, SpectrumFigure,
-    SpectrumPoint, Stretch, render_composite, render_cutouts, render_montage, render_plane, render_spectrum,
+    Channel, Colormap, CompositeFigure, Curve, CutoutPixel, CutoutsFigure, DisplayLimits, FigureFormat,
+    Marker, MeasurementCutout, MontageFigure, MontagePlane, PlaneFigure, Size, SkyFormat, Spectrum,
+    SpectrumFigure, SpectrumPoint, Stretch, render_composite, render_cutouts, render_montage, render_plane,
+    render_spectrum,
 };
 
 const SIZES: [(u32, u32); 3] = [(1000, 900), (600, 500), (2400, 2000)];
@@ -69,6 +70,15 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
         figure.title = format!("{field}° at declination {dec}°");
         save(name, &figure)?;
     }
+    for (name, nx, ny) in [("strip", 3000, 5), ("strip-tall", 5, 3000)] {
+        let strip = stars(nx, ny, 1.0);
+        let sky = tangent(83.63, -5.39, 6.15 / 3600.0, (nx, ny));
+        let mut figure = PlaneFigure::new(strip.view());
+        figure.sky = Some(&sky);
+        figure.title = format!("{nx} x {ny} pixels");
+        save(name, &figure)?;
+    }
+    line_maps(&save)?;
     let tall = stars(90, 400, 1.0);
     save("tall-pixels", &PlaneFigure::new(tall.view()))?;
     save("no-data", &PlaneFigure::new(Array2::from_elem((40, 60), f32::NAN).view()))?;
@@ -88,6 +98,38 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
     figure.limits = DisplayLimits::Range(0.0, 1e-6);
     figure.stretch = Stretch::Linear;
     save("detector-linear", &figure)
+}
+
+/// A bright ring over noise, with stars of which too much was subtracted, and noise alone.
+#[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
+fn line_maps(
+    save: &dyn Fn(&str, &PlaneFigure<'_>) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let mut noise = Noise(17);
+    let subtracted = stars(140, 120, 1.0);
+    for (name, brightness) in [("line", 25.0), ("line-noise", 0.0)] {
+        let map = Array2::from_shape_fn((120, 140), |(y, x)| {
+            let ring = exp(-((hypot(x as f64 - 80.0, y as f64 - 55.0) - 30.0) / 5.0).powi(2));
+            let star = if brightness > 0.0 { 4.0 * f64::from(subtracted[[y, x]] - 0.25) } else { 0.0 };
+            (noise.next() + brightness * ring - star) as f32
+        });
+        let sky = tangent(186.45, 33.55, 6.15 / 3600.0, (140, 120));
+        let mut figure = PlaneFigure::new(map.view());
+        figure.sky = Some(&sky);
+        figure.title = "D3, 1.838–1.925 µm, line over its continuum".to_owned();
+        figure.value_label = "Line intensity (nW/m²/sr)".to_owned();
+        (figure.colormap, figure.limits) = (Colormap::RdBuReversed, DisplayLimits::SIGNED);
+        save(name, &figure)?;
+        for stretch in [Stretch::Linear, Stretch::Log] {
+            figure.stretch = stretch;
+            figure.limits = DisplayLimits::SIGNED.for_stretch(stretch);
+            save(&format!("{name}-{stretch}"), &figure)?;
+        }
+        figure.stretch = Stretch::default();
+        (figure.colormap, figure.limits) = (Colormap::Gray, DisplayLimits::LINE);
+        save(&format!("{name}-gray"), &figure)?;
+    }
+    Ok(())
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
@@ -157,6 +199,16 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
         std::fs::write(directory.join(format!("{name}.svg")), render_spectrum(&figure, FigureFormat::Svg)?)?;
     }
     figure.size = Size { width: 1000, height: 700 };
+    let mut classes = figure.clone();
+    for (k, p) in classes.spectra.iter_mut().flat_map(|s| &mut s.points).enumerate() {
+        match k % 7 {
+            0 => p.flux = 2.0 * p.error,
+            1 => p.flux = -9.0 * p.error,
+            2 => p.error = f64::NAN,
+            _ => {}
+        }
+    }
+    std::fs::write(directory.join("spectrum-classes.png"), render_spectrum(&classes, FigureFormat::Png)?)?;
     figure.flux_range = Some([-1e-7, 2.5e-6]);
     figure.spectra.iter_mut().flat_map(|s| &mut s.points).for_each(|p| {
         p.flux *= 1e-9;

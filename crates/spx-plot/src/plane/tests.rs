@@ -3,6 +3,7 @@
 use ndarray::{Array2, array};
 
 use super::*;
+use crate::canvas::CanvasShape;
 use crate::testing::{Picture, assert_texts_are_free};
 use crate::value_scale::NO_DATA;
 
@@ -162,6 +163,28 @@ fn maps_of_both_signs_show_what_is_negative() {
     assert!(low < -5.0, "{low}");
     let zero = Array2::zeros((3, 3));
     assert_eq!(DisplayLimits::SIGNED.of(zero.view()).unwrap(), Some((-1.0, 1.0)));
+}
+
+/// Letters and lines over an image are light on dark and dark on light.
+#[test]
+fn overlays_are_seen_on_any_ground() {
+    let plane = Array2::zeros((40, 40));
+    for (map, limits, is_light) in [
+        (Colormap::RdBuReversed, DisplayLimits::SIGNED, true),
+        (Colormap::Gray, DisplayLimits::Range(-1.0, 0.0), true),
+        (Colormap::Viridis, DisplayLimits::Range(0.0, 1.0), false),
+    ] {
+        let mut figure = PlaneFigure::new(plane.view());
+        (figure.sky, figure.colormap, figure.limits) = (Some(&sky), map, limits);
+        let canvas = draw(&figure).unwrap();
+        let mut colors = canvas.shapes.iter().filter_map(|shape| match shape {
+            CanvasShape::Text(text) if text.text == "N" => Some(text.color),
+            _ => None,
+        });
+        let inner = colors.next_back().unwrap();
+        assert_eq!(inner[0] < 0x40, is_light, "{map}");
+        assert!(colors.all(|border| border[0].abs_diff(inner[0]) > 0xa0), "{map}");
+    }
 }
 
 #[test]
