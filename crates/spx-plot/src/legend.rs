@@ -25,7 +25,8 @@ enum PointShape {
 }
 
 impl PointMark {
-    pub(crate) const DISC: Self = Self { shape: PointShape::Disc, significance: Significance::Detected, is_crossed: false };
+    pub(crate) const DISC: Self =
+        Self { shape: PointShape::Disc, significance: Significance::Detected, is_crossed: false };
 
     /// The mark of a spectrum of which `rounds` times all colors stand before it.
     pub(crate) fn of_round(rounds: usize) -> Self {

@@ -81,7 +81,10 @@ fn keep_clear(page: &mut Page<'_>) -> Result<Vec<Name>> {
             here[0] >= 0.0 && here[1] >= 0.0 && here[2] <= width && here[3] <= height,
             "{name} is cut: {here:?}"
         );
-        ensure!(apart(&within(*here), &[left, top, right, bottom]), "{name} lies under the buttons: {here:?}");
+        ensure!(
+            apart(&within(*here), &[left, top, right, bottom]),
+            "{name} lies under the buttons: {here:?}"
+        );
         for (other, there) in &names[..k] {
             ensure!(apart(&within(*here), &within(*there)), "{name} {here:?} covers {other} {there:?}");
         }
@@ -121,7 +124,9 @@ pub(super) fn limits(page: &mut Page<'_>, _: Hand) -> Result<()> {
     let field = |id: &str| format!("document.getElementById('{id}').value");
     let used = |page: &mut Page<'_>| -> Result<[f64; 2]> {
         page.rest()?;
-        numbers(&page.browser.value("['low', 'high'].map((id) => document.getElementById(id).valueAsNumber)")?)
+        numbers(
+            &page.browser.value("['low', 'high'].map((id) => document.getElementById(id).valueAsNumber)")?,
+        )
     };
     let sky = used(page)?;
     for id in ["low-percent", "high-percent"] {
@@ -173,7 +178,8 @@ fn without_data(page: &mut Page<'_>) -> Result<()> {
     page.set("slider", "3")?;
     page.shows("sci 3")?;
     ensure!(said(page)?, "nothing says that the plane has no data");
-    let limits = page.browser.text("['low', 'high'].map((id) => document.getElementById(id).value).join()")?;
+    let limits =
+        page.browser.text("['low', 'high'].map((id) => document.getElementById(id).value).join()")?;
     ensure!(limits == ",", "a plane without data has the limits {limits}");
     page.browser.key("]")?;
     page.shows("sci 4")?;

@@ -62,7 +62,9 @@ pub(super) fn documents(setup: &BrowserSetup) -> Result<()> {
     let stars = setup.stars.display().to_string();
     let view = View::start(&setup.spx, &setup.cube, &["--catalog", &stars])?;
     let [size, ..] = SIZES;
-    for (names, dark) in [(&["explorer.png", "tutorial/explorer.png"][..], false), (&["explorer-colors.png"][..], true)] {
+    for (names, dark) in
+        [(&["explorer.png", "tutorial/explorer.png"][..], false), (&["explorer-colors.png"][..], true)]
+    {
         let browser = Browser::start(&setup.program, &setup.folder.0, size)?;
         let mut page = Page { setup, url: view.url.clone(), browser };
         page.browser.resize(size, dark)?;

@@ -130,7 +130,13 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
             .map(|wavelength| {
                 let error = 14.0 + 10.0 * wavelength;
                 let flux = truth(wavelength) + offset + error * noise.next();
-                SpectrumPoint { wavelength, half_bandwidth: wavelength / 90.0, flux, error, is_partial: false }
+                SpectrumPoint {
+                    wavelength,
+                    half_bandwidth: wavelength / 90.0,
+                    flux,
+                    error,
+                    is_partial: false,
+                }
             })
             .collect(),
     };

@@ -183,11 +183,12 @@ fn partial_points_are_crosses() {
     let names: Vec<String> = entries(&figure).iter().map(|entry| entry.name.to_string()).collect();
     assert_eq!(names, ["D3", "pixels without data (2)"]);
     let canvas = draw(&figure).unwrap();
-    let is_slanted = |line: &[[f64; 2]]| line.len() == 2 && line[0][0] != line[1][0] && line[0][1] != line[1][1];
+    let is_slanted =
+        |line: &[[f64; 2]]| line.len() == 2 && line[0][0] != line[1][0] && line[0][1] != line[1][1];
     let crosses = |color: Rgb| {
-        let lines = canvas.shapes.iter().filter(|shape| {
-            matches!(shape, CanvasShape::Line(line, _, of) if *of == color && is_slanted(line))
-        });
+        let lines = canvas.shapes.iter().filter(
+            |shape| matches!(shape, CanvasShape::Line(line, _, of) if *of == color && is_slanted(line)),
+        );
         lines.count()
     };
     // Two lines each; those of the legend are black.
