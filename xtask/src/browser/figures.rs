@@ -100,7 +100,7 @@ fn spectra(page: &mut Page<'_>) -> Result<()> {
     std::thread::sleep(std::time::Duration::from_secs(1));
     let at = page.place([52.0, 44.0])?;
     page.browser.mouse("mouseMoved", at, false)?;
-    page.browser.wait("document.getElementById('at-value').textContent.includes('counts')")
+    page.browser.wait("document.querySelector('#at-value:not(.pending)')?.textContent.includes('counts')")
 }
 
 /// A line map with a grid, and in the plot the background subtracted, lines marked, fluxes as

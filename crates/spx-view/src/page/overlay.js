@@ -47,12 +47,13 @@ export class Overlay {
     this.taken = [];
     this.names = [];
     if (inside) this.take(toolbarBox());
-    if (state.grid) this.drawGrid(context, inside);
+    const lines = state.grid ? this.drawGrid(context) : [];
     this.drawScaleBar(context);
     this.drawCompass(context);
     const limits = state.mode === "colors" ? null : state.shownLimits;
     if (limits?.[0]) this.drawColorBar(context);
     if (limits && !limits[0]) this.drawNoData(context);
+    if (inside) this.nameGrid(context, lines);
     for (const spectrum of state.spectra) this.drawRegion(context, spectrum);
     if (state.showObjects) this.drawObjects(context);
     if (this.drawn) this.drawOutline(context, this.drawn, INK);
@@ -84,25 +85,33 @@ export class Overlay {
     return inside && this.taken.every((box) => left >= box[2] || right <= box[0] || top >= box[3] || bottom <= box[1]);
   }
 
-  drawGrid(context, inside) {
+  drawGrid(context) {
     const { width, height } = this.picture;
     const lines = gridLines(this.picture, [width, height]);
     for (const { points } of lines) {
       context.beginPath();
       points.forEach(([x, y], k) => context[k === 0 ? "moveTo" : "lineTo"](x, y));
-      context.strokeStyle = "rgba(255, 255, 255, 0.45)";
-      context.lineWidth = 1;
-      context.stroke();
+      // Light beside dark, to be seen on black and on white.
+      for (const [color, width] of [["rgba(0, 0, 0, 0.4)", 2.5], ["rgba(255, 255, 255, 0.6)", 1]]) {
+        context.strokeStyle = color;
+        context.lineWidth = width;
+        context.stroke();
+      }
     }
-    if (!inside) return;
+    return lines;
+  }
+
+  /** Names the lines of the grid at the lower and left edge. */
+  nameGrid(context, lines) {
+    const { width, height } = this.picture;
     for (const line of lines) {
       const at = line.isRa ? crossing(line, 1, height - 40 * this.size, width) : crossing(line, 0, 8, height);
       if (at === null) continue;
       const [x, y] = line.isRa ? [at + 4, height - 44 * this.size] : [10, at - 4];
-      const isInside = line.isRa ? at > 90 && at < width - 130 : at > 64 && at < height - 70;
-      if (!isInside) continue;
+      const box = [x - 2, y - 12 * this.size, x + context.measureText(line.words).width + 2, y + 4];
+      if (!this.isFree(box)) continue;
       this.text(context, line.words, x, y);
-      this.take([x - 2, y - 12 * this.size, x + context.measureText(line.words).width + 2, y + 4]);
+      this.take(box);
     }
   }
 
@@ -117,8 +126,9 @@ export class Overlay {
   }
 
   text(context, words, x, y, color = INK) {
-    context.strokeStyle = SHADE;
-    context.lineWidth = 3;
+    // Darker than the shade of lines: names have to be read on white, too.
+    context.strokeStyle = "rgba(0, 0, 0, 0.88)";
+    context.lineWidth = 3.5;
     context.strokeText(words, x, y);
     context.fillStyle = color;
     context.fillText(words, x, y);

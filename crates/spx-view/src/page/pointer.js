@@ -34,7 +34,7 @@ export class Pointer {
     // The browser's own gestures (long press, tap) would swallow the next tap elsewhere.
     canvas.addEventListener("touchstart", (event) => event.preventDefault(), { passive: false });
     canvas.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    state.on(["z", "mode", "array", "cube"], () => this.readout(this.under));
+    state.on(["z", "mode", "array", "cube", "range", "continuum"], () => this.readout(this.under));
     state.on(["tool"], () => this.cancel());
   }
 
@@ -284,6 +284,8 @@ export class Pointer {
     const pixel = at?.map((v) => Math.floor(v + 0.5));
     if (!at || !this.picture.cube.holds(at)) {
       for (const id of ["at-sky", "at-degrees", "at-pixel", "at-value"]) element(id).textContent = "–";
+      element("at-value").classList.remove("pending");
+      this.shown = null;
       return;
     }
     const [ra, dec] = this.picture.cube.tan.toSky(...at);
@@ -293,8 +295,16 @@ export class Pointer {
     this.value(pixel);
   }
 
+  /** What a value is of. */
+  keyOf(pixel) {
+    const { cube, z, mode, range, continuum } = this.state;
+    return String([cube, z, mode, range, continuum, pixel]);
+  }
+
   /** Shows the voxel; while one is on its way, only the latest of further ones is asked for. */
   async value(pixel) {
+    // Until it comes, the value that stands there is that of another pixel.
+    element("at-value").classList.toggle("pending", this.keyOf(pixel) !== this.shown);
     this.next = pixel;
     if (this.asking) return;
     this.asking = true;
@@ -303,9 +313,13 @@ export class Pointer {
       this.next = null;
       try {
         const words = await this.wordsOf(x, y);
-        if (!this.next && this.under) element("at-value").textContent = words;
+        if (this.next || !this.under) continue;
+        element("at-value").textContent = words;
+        element("at-value").classList.remove("pending");
+        this.shown = this.keyOf([x, y]);
       } catch (error) {
         element("at-value").textContent = error.message;
+        element("at-value").classList.remove("pending");
       }
     }
     this.asking = false;
