@@ -34,7 +34,8 @@ fn main() -> ExitCode {
     ui::init_logging(cli.global.verbosity());
     // A system that does not let them be caught ends the process by them.
     ui::end_on_signals().ok();
-    let ending = Ending { json: cli.global.json, verbosity: cli.global.verbosity(), going_on: cli.going_on() };
+    let ending =
+        Ending { json: cli.global.json, verbosity: cli.global.verbosity(), going_on: cli.going_on() };
     // Without a thread more, a command ends as soon as it can.
     ui::end_in_time(move || ending.tell(&Failure::interrupted())).ok();
     match cli.run() {

@@ -22,7 +22,9 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
     entries
         .filter(|entry| entry.file_type().is_file())
-        .map(|entry| (entry.path().strip_prefix(folder).unwrap().into(), std::fs::read(entry.path()).unwrap()))
+        .map(|entry| {
+            (entry.path().strip_prefix(folder).unwrap().into(), std::fs::read(entry.path()).unwrap())
+        })
         .collect()
 }
 

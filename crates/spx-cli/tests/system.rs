@@ -104,7 +104,8 @@ fn a_tilde_is_the_home_directory_wherever_it_stands() {
     assert_eq!((code, said.as_str()), (Some(0), ""));
     assert!(home.join("cubes/drizzle_D3.fits").is_file() && !folder.path().join("~").exists());
     std::fs::write(home.join("c.toml"), configuration).unwrap();
-    let mut other = command(folder.path(), &["drizzle", "-q", "-o=~/others", "--input=~/data", "--calibration=none"]);
+    let mut other =
+        command(folder.path(), &["drizzle", "-q", "-o=~/others", "--input=~/data", "--calibration=none"]);
     let done = other.env("HOME", &home).env("SPX_CONFIG", "~/c.toml").output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     assert!(home.join("others/drizzle_D3.fits").is_file());

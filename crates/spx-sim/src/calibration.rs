@@ -189,10 +189,7 @@ fn write_solid_angles(
 }
 
 /// A function of the pixel, over the full frame.
-fn pixels(
-    value: impl Fn(f64, f64) -> f64 + Sync,
-    progress: &dyn Progress,
-) -> Result<Vec<f32>, SimError> {
+fn pixels(value: impl Fn(f64, f64) -> f64 + Sync, progress: &dyn Progress) -> Result<Vec<f32>, SimError> {
     let n = Detector::NPIX;
     let mut plane = vec![0.0; n * n];
     plane.par_chunks_mut(n).enumerate().try_for_each(|(y, row)| {

@@ -27,9 +27,11 @@ fn files_that_are_broken_off_leave_nothing() {
         ..SurveyOptions::default()
     };
     let pointing = survey(center, &plan).unwrap().remove(0);
-    for (release, gzip, zones) in
-        [(SimulatedRelease::Qr2, false, 121), (SimulatedRelease::Qr3, false, 451), (SimulatedRelease::Qr2, true, 121)]
-    {
+    for (release, gzip, zones) in [
+        (SimulatedRelease::Qr2, false, 121),
+        (SimulatedRelease::Qr3, false, 451),
+        (SimulatedRelease::Qr2, true, 121),
+    ] {
         let frame = FrameExtent::Around { position: center, size: 80 };
         let realism = Some(RealisticOptions::default());
         let options = ExposureOptions { frame, release, realism, ..ExposureOptions::default() };

@@ -21,7 +21,8 @@ use spx_serve::{LocalArchive, ServeOptions};
 use spx_sim::compare::{measure, median};
 use spx_sim::{
     ExposureOptions, ExtendedSource, FieldOptions, FrameExtent, Pointing, RealisticOptions, SimulatedRelease,
-    SimulatedSky, SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_calibration_attended, write_truth,
+    SimulatedSky, SimulatedStar, SurfaceProfile, SurveyOptions, survey, write_calibration_attended,
+    write_truth,
 };
 
 use super::simulate::{SimulatedFile, failed, write_all};
@@ -193,8 +194,7 @@ fn simulate(sky: &SimulatedSky, data: &Path, global: &Global) -> Result<(), Fail
     let files: Vec<_> = survey(center, &plan)?.into_iter().enumerate().map(file).collect();
     write_all(sky, &files.iter().collect::<Vec<_>>(), false, &global.terminal())?;
     for &detector in &plan.detectors {
-        write_calibration_attended(data, detector, &realism, &global.terminal())
-            .map_err(failed)?;
+        write_calibration_attended(data, detector, &realism, &global.terminal()).map_err(failed)?;
     }
     Ok(write_truth(&data.join("truth.csv"), sky)?)
 }
