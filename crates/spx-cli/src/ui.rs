@@ -204,7 +204,10 @@ fn ignored_signals() -> u64 {
 
 /// A command that has not ended by itself so long after a signal is ended: users and queues wait no
 /// longer.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(650);
+
+/// So long the last words may take.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// From now on the process ends soon after a signal, whatever a command is at, and the disk: files
 /// that are being written are removed, `last_words` said.
@@ -213,7 +216,12 @@ pub(crate) fn end_in_time(last_words: impl FnOnce() + Send + 'static) -> std::io
         wait_for_interrupt();
         std::thread::sleep(PATIENCE);
         let _abandoned = atomic::abandon_all();
-        last_words();
+        // Not by this thread: perhaps nobody reads them.
+        let telling = std::thread::Builder::new().spawn(last_words);
+        let end = Instant::now() + LAST_WORDS;
+        while telling.as_ref().is_ok_and(|telling| !telling.is_finished()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         signal_hook::low_level::exit(130);
     };
     std::thread::Builder::new().name("spx-watch".into()).spawn(watch).map(drop::<JoinHandle<()>>)
