@@ -162,8 +162,8 @@ static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicB
 /// From now on a signal ends the process with exit code 130, until [`catch_interrupts`]. Signals
 /// that were ignored when the program began, as by `nohup`, stay ignored.
 ///
-/// A file that has grown to the limit of the shell is no reason to end at once: that the rest cannot
-/// be written is then an error as on a full disk.
+/// A file that has grown to the limit of the shell is no reason to end at once: that the rest
+/// cannot be written is then an error as on a full disk.
 pub(crate) fn end_on_signals() -> std::io::Result<()> {
     flag::register(SIGXFSZ, Arc::default())?;
     for signal in attended_signals() {
