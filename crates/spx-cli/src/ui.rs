@@ -163,8 +163,8 @@ static UNATTENDED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicB
 /// From now on a signal ends the process with exit code 130, until [`catch_interrupts`]. Signals
 /// that were ignored when the program began, as by `nohup`, stay ignored.
 ///
-/// A file that has grown to the limit of the shell is no reason to end at once: that the rest cannot
-/// be written is then an error as on a full disk.
+/// A file that has grown to the limit of the shell is no reason to end at once: that the rest
+/// cannot be written is then an error as on a full disk.
 pub(crate) fn end_on_signals() -> std::io::Result<()> {
     flag::register(SIGXFSZ, Arc::default())?;
     for signal in attended_signals() {
@@ -205,7 +205,10 @@ fn ignored_signals() -> u64 {
 
 /// A command that has not ended by itself so long after a signal is ended: users and queues wait no
 /// longer.
-const PATIENCE: Duration = Duration::from_millis(700);
+const PATIENCE: Duration = Duration::from_millis(650);
+
+/// So long the last words may take.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// From now on the process ends soon after a signal, whatever a command is at, and the disk: files
 /// that are being written are removed, `last_words` said.
@@ -214,7 +217,12 @@ pub(crate) fn end_in_time(last_words: impl FnOnce() + Send + 'static) -> std::io
         wait_for_interrupt();
         std::thread::sleep(PATIENCE);
         let _abandoned = atomic::abandon_all();
-        last_words();
+        // Not by this thread: perhaps nobody reads them.
+        let telling = std::thread::Builder::new().spawn(last_words);
+        let end = Instant::now() + LAST_WORDS;
+        while telling.as_ref().is_ok_and(|telling| !telling.is_finished()) && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         signal_hook::low_level::exit(130);
     };
     std::thread::Builder::new().name("spx-watch".into()).spawn(watch).map(drop::<JoinHandle<()>>)

@@ -26,8 +26,8 @@ pub trait Progress: Sync {
     }
 }
 
-/// Asks to stop after so many looks, for tests of interruption: they count looks, since times depend
-/// on the machine.
+/// Asks to stop after so many looks, for tests of interruption: they count looks, since times
+/// depend on the machine.
 #[derive(Debug)]
 pub struct StopAfter {
     looks: AtomicUsize,

@@ -472,7 +472,6 @@ impl LocatedTarget {
 mod tests {
     use spx_core::detector::Detector;
     use spx_core::pixels::Pixels;
-    use spx_core::progress::{Progress, Silent};
     use spx_sim::{
         ExposureOptions, FieldOptions, FrameExtent, PixelWindow, SimulatedSky, SimulatedStar, SurveyOptions,
         observe, survey, write_mef,
