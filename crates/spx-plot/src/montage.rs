@@ -269,7 +269,8 @@ impl MontageLayout {
         if label.is_empty() || !inside.holds(area) {
             return None;
         }
-        outlined(canvas, text, style, OverlayColors::over(canvas, area));
+        let colors = OverlayColors::over(canvas, area);
+        outlined(canvas, text, style, colors);
         Some(area)
     }
 
