@@ -45,7 +45,7 @@ fn files_that_are_broken_off_leave_nothing() {
             Ok(())
         });
         // The planes, and each zone of the point spread function.
-        assert!(looks > 8 + zones, "{release:?}: {looks} looks");
+        assert!(looks >= 8 + zones, "{release:?}: {looks} looks");
     }
 }
 
