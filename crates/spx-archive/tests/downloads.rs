@@ -282,7 +282,7 @@ fn web_pages_and_other_files_are_refused() {
     let message = OneFile::new(|_, _| Some(Reply::ok(b"PK\x03\x04 nothing"))).fails();
     assert!(message.contains("not a FITS file: it begins with \"PK"), "{message}");
     let message = OneFile::new(|_, body| Some(Reply::ok([body, b"rest"].concat()))).fails();
-    assert!(message.contains("are no FITS"), "{message}");
+    assert!(message.contains("are not FITS"), "{message}");
     let damaged = |_: &Request, body: &[u8]| {
         let mut body = body.to_vec();
         body[2880 + 85] = 0xff;
@@ -370,7 +370,7 @@ fn redirects_keep_to_the_host() {
     for (to, words) in [
         ("http://example.org/a.fits", "plain http is only allowed for this machine"),
         ("file:///etc/passwd", "neither https nor http"),
-        ("http://[broken", "no address"),
+        ("http://[broken", "not an address"),
     ] {
         let message = OneFile::new(move |_, _| Some(Reply::redirect(to))).fails();
         assert!(message.contains(words), "{message}");
@@ -469,7 +469,7 @@ fn nothing_is_fetched_where_no_source_may_have_it() {
         DownloadOptions { sources: vec![DownloadSource::Mirror("/nowhere".into())], ..download_options() };
     let reports = download_with(&server.client(), directory.path(), targets(1), options, &Silent);
     let DownloadOutcome::Failed { cause } = &reports[0].outcome else { panic!() };
-    assert!(cause.to_string().contains("none of the sources that are allowed: mirror /nowhere"), "{cause}");
+    assert!(cause.to_string().contains("in none of the allowed sources: mirror /nowhere"), "{cause}");
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn hostile_rows_are_refused_by_name() {
         (good, "ivo://x?../../x/D3", "SPHEREx-D3", "observation id \"../../x\" is refused"),
         (good, "ivo://x?2025W51_1A_0685_2/D3", "SPHEREx-D3", "is listed as observation 2025W51_1A_0685_2 D3"),
         (good, did, "SPHEREx-D4", "is listed as observation 2025W51_1A_0684_2 D4"),
-        (good, did, "SPHEREx-D7", "band \"SPHEREx-D7\" is none"),
+        (good, did, "SPHEREx-D7", "band \"SPHEREx-D7\" is not one of"),
     ] {
         let table = row(uri, did, band);
         let server = Server::start(move |_| Reply::ok(table.clone()));

@@ -337,7 +337,7 @@ fn a_file_that_is_not_there_does_not_stop_the_others() {
     fs::hard_link(images().join(&lost), store.path().join(&lost)).unwrap();
     let run = ask(&archive, folder.path(), "drizzle", &[&DRIZZLE[..], &["--resume"]].concat());
     let words =
-        ["query: done before", "download: again", "drizzle_D3: again", "3 used, 0 rejected, 0 failed"];
+        ["query: done before", "download: repeated", "drizzle_D3: repeated", "3 used, 0 rejected, 0 failed"];
     ends(&run, 0, &words);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
 }
@@ -438,7 +438,7 @@ fn a_run_resumes_where_it_has_to() {
     ends(&drizzle(&other), 0, &words);
     assert_eq!(archive.log().entries.len(), asked);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() != whole_cube());
-    ends(&drizzle(&["--resume"]), 0, &["drizzle_D3: again"]);
+    ends(&drizzle(&["--resume"]), 0, &["drizzle_D3: repeated"]);
     assert!(fs::read(folder.path().join("cube/drizzle_D3.fits")).unwrap() == whole_cube());
     let words = [
         "query: repeated because its parameters",
@@ -446,7 +446,7 @@ fn a_run_resumes_where_it_has_to() {
         "drizzle_D3: done before",
     ];
     ends(&drizzle(&["--resume", "--max-images=50"]), 0, &words);
-    ends(&drizzle(&["--resume"]), 0, &["query: again"]);
+    ends(&drizzle(&["--resume"]), 0, &["query: repeated"]);
     // A file is gone: it alone is fetched, and since it is what it was, the cube stays.
     let files = requests(&archive, RequestKind::File);
     let name = originals("D3").into_keys().next().unwrap();

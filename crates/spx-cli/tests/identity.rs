@@ -269,7 +269,7 @@ fn a_run_measures_a_replaced_file_again() {
     change_a_pixel(&folder.join("out/data/D3").join(input));
     let again = ask(&archive, folder, "run", &arguments);
     assert_eq!(again.code, Some(0), "{}", again.stderr);
-    assert!(again.stderr.contains("processing: again"), "{}", again.stderr);
+    assert!(again.stderr.contains("processing: repeated"), "{}", again.stderr);
     assert_ne!(before, text(folder, "out/results/lightcurve.csv"));
 }
 

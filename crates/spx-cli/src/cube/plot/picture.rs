@@ -119,7 +119,10 @@ impl Picture {
                 let (limits, stretch) = args.scale();
                 if let Some((low, high)) = shown(limits) {
                     let unit = value_label(args.array);
-                    lines.push(format!("scale: {stretch} from {low:.5} to {high:.5}, {unit}; {}", args.colors()));
+                    lines.push(format!(
+                        "scale: {stretch} from {low:.5} to {high:.5}, {unit}; {}",
+                        args.colors()
+                    ));
                 }
             }
         }
