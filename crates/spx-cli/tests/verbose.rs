@@ -69,7 +69,7 @@ fn what_was_chosen_is_told_to_those_who_ask_for_more() {
         ),
         (
             vec!["cube", "plot", "z/drizzle_D3.fits", "-o=p.png"],
-            vec!["plane ", "scale: asinh from ", "MJy/sr; viridis"],
+            vec!["plane ", "scale: asinh from ", "MJy/sr); viridis"],
         ),
         (
             vec!["cube", "spectrum", "z/drizzle_D3.fits", ra, dec],
