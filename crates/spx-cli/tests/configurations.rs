@@ -93,7 +93,7 @@ fn a_survey_takes_the_photometry_of_every_command() {
         let again = plan(&[&format!("--config={of}/survey.toml"), &out]);
         assert_eq!(again.code, Some(0), "{}", again.stderr);
     }
-    plan(&["--photometry=run.toml", "-o=none"]).fails(2, &["run.toml", "catalog"]);
+    plan(&["-q", "--photometry=run.toml", "-o=none"]).fails(2, &["run.toml", "catalog"]);
     plan(&["--catalog=c.csv", "-o=alone"]);
     assert!(here.join("alone/photometry.toml").exists());
     let show = |words: &[&str]| spx(here, &[&["config", "show"], words].concat()).succeeds().stdout;
