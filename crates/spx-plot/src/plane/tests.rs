@@ -175,7 +175,8 @@ fn overlays_are_seen_on_any_ground() {
         (Colormap::Viridis, DisplayLimits::Range(0.0, 1.0), false),
     ] {
         let mut figure = PlaneFigure::new(plane.view());
-        (figure.sky, figure.colormap, figure.limits) = (Some(&sky), map, limits);
+        figure.sky = Some(&sky);
+        (figure.colormap, figure.limits) = (map, limits);
         let canvas = draw(&figure).unwrap();
         let mut colors = canvas.shapes.iter().filter_map(|shape| match shape {
             CanvasShape::Text(text) if text.text == "N" => Some(text.color),
