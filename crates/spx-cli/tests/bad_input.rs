@@ -251,7 +251,7 @@ fn an_output_directory_that_cannot_be_used() -> Result<()> {
     let dir = tempfile::tempdir()?;
     fs::write(dir.path().join("out"), "a file")?;
     let output = drizzle(dir.path(), &[&good()], &[])?;
-    ensure!(output.status.code() == Some(1), "{:?}", output.status);
+    ensure!(output.status.code() == Some(2), "{:?}", output.status);
     ensure!(stderr(&output).contains("output directory out"), "{}", stderr(&output));
     Ok(())
 }

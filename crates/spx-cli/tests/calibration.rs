@@ -152,7 +152,7 @@ fn nothing_is_lost_where_the_archive_or_the_disk_fails() {
     let online = archive();
     let nowhere = ["--directory", "file/cache"];
     let failed = calibration(Some(&online), folder, &[&["fetch"], &only[..], &nowhere[..]].concat());
-    assert_eq!(failed.code, Some(1), "{}", failed.stderr);
+    assert_eq!(failed.code, Some(2), "{}", failed.stderr);
     assert!(failed.stderr.contains("file/cache"), "{}", failed.stderr);
 }
 
