@@ -285,7 +285,9 @@ pub(super) fn commands(page: &mut Page<'_>, _: Hand) -> Result<()> {
         let lacking = page.browser.text("document.getElementById('lacking').textContent")?;
         page.browser.key("Escape")?;
         ensure!(text.contains("spx cube cut") && lacking.contains("the catalog"), "{text} {lacking}");
-        ensure!((mode == "colors") != text.contains("--cmap gray_r"), "{text}");
+        // Line maps have a color map of their own.
+        let map = if mode == "line" { "--cmap RdBu_r" } else { "--cmap gray_r" };
+        ensure!((mode == "colors") != text.contains(map), "{text}");
         let name = text.split_once("&& ").and_then(|(_, rest)| rest.split_whitespace().nth(5));
         run_line(page, &format!("{text} --overwrite"), Path::new(name.context(text.clone())?))?;
     }
