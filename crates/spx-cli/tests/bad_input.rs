@@ -33,6 +33,7 @@ fn spx(folder: &Path) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPX_")) {
         command.env_remove(name);
     }
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
     command
 }
 

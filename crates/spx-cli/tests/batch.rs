@@ -293,7 +293,10 @@ fn what_is_done_is_kept_and_what_has_changed_is_done_again() {
     let half = first.keys().find(|name| name.ends_with("_photometry.csv")).unwrap();
     fs::write(out.join(half), &first[half][..first[half].len() / 2]).unwrap();
     let said = run(&[]);
-    assert!(said.contains("6 used (5 done before)") && said.contains("its table is missing or has changed"), "{said}");
+    assert!(
+        said.contains("6 used (5 done before)") && said.contains("its table is missing or has changed"),
+        "{said}"
+    );
     assert!(tree(&out) == first);
     let said = run(&["--fwhm-multiplier=3"]);
     assert!(said.contains("(0 done before)"), "{said}");

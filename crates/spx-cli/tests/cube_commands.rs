@@ -364,7 +364,9 @@ fn spectra_of_several_positions_stand_in_one_figure() {
     let svg = std::fs::read_to_string(folder.path().join("s.svg")).unwrap();
     assert!(svg.contains("Surface brightness"));
     plot(&["--spectrum=10,20"]).fails(3, &["outside the cube"]);
-    plot(&["--spectrum=186.4536,33.5468", "--radius=-1"]).fails(2, &["--radius -1"]);
+    let negative = plot(&["--spectrum=186.4536,33.5468", "--radius=-1"]);
+    assert_eq!(negative.code, Some(2));
+    assert!(negative.stderr.contains("'-1' for '--radius"), "{}", negative.stderr);
 }
 
 #[test]

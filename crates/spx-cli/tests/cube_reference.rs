@@ -80,6 +80,7 @@ fn drizzle(folder: &Path, case: &Case, arguments: &[String]) -> Result<PathBuf> 
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SPX_")) {
         command.env_remove(name);
     }
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
     // What spx has of its own by default is set as the oracle has it.
     if !case.options.contains_key("exclude_flags") {
         command.env("SPX_EXCLUDE_FLAGS", "mosaic");

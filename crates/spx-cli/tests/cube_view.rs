@@ -231,7 +231,7 @@ fn spectra_are_those_of_the_command() {
     }
     for (query, why) in [
         ("point(190,33)", "outside the cube"),
-        ("point(186.4533,33.5464)&annulus=500,600", "ring of the background"),
+        ("point(186.4533,33.5464)&annulus=500,600", "in the background annulus"),
     ] {
         let answer = view.json(&format!("spectrum?region={query}"));
         assert!(answer["nothing"].as_str().is_some_and(|text| text.contains(why)), "{answer}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use spx_core::fits::{FitsReader, FitsWriter};
 use tools::local::{archive, ask, images, tree};
-use tools::{image, spx};
+use tools::{command, ended, image, sharing_cache, spx};
 
 mod tools;
 
@@ -244,7 +244,7 @@ fn the_example_makes_what_the_command_makes() {
     assert_eq!(made.len(), 2);
     fs::remove_dir_all(&out).unwrap();
     let region = [&["drizzle"], &REGION[..], &["--input", &words[3], "-o", &words[4]]].concat();
-    assert_eq!(spx(folder.path(), &region).code, Some(0));
+    assert_eq!(ended(sharing_cache(command(folder.path(), &region))).code, Some(0));
     assert_eq!(tree(&out), made);
 }
 

@@ -22,9 +22,9 @@ use spx_sim::{
 };
 use tempfile::tempdir;
 use tools::local::{
-    OBSERVATIONS, PLACE, archive, ask, first_of, images, linked, originals, serve, timeless, tree,
+    OBSERVATIONS, PLACE, archive, ask, asking, first_of, images, linked, originals, serve, timeless, tree,
 };
-use tools::{Run, image, names, spx};
+use tools::{Run, ended, image, names, sharing_cache, spx};
 
 const SPXQUERY: &str = "obs_id,mjd,flux,flux_error,mag_ab,mag_ab_error,wavelength,bandwidth,band,flag,flag_binary,\
                         pix_x,pix_y,is_upper_limit,snr";
@@ -588,14 +588,14 @@ fn the_example_makes_what_the_command_makes() {
     let (archive, folder) = (archive(), tempdir().unwrap());
     let output = folder.path().join("out");
     let directory = output.to_str().unwrap();
-    ask(&archive, folder.path(), "run", &["-o", directory, "-q"]).succeeds();
+    let run = asking(&archive, folder.path(), "run", &["-o", directory, "-q"]);
+    ended(sharing_cache(run)).succeeds();
     let command = timeless(&output);
     fs::remove_dir_all(&output).unwrap();
     source_example::make(&archive.url(), 186.4536, 33.5468, directory).unwrap();
     let example = timeless(&output);
     assert!(command.keys().any(|name| name == "results/combined_plot.png"));
     assert_eq!(command.keys().collect::<Vec<_>>(), example.keys().collect::<Vec<_>>());
-    // But for times, the state is the same, too.
     command.iter().for_each(|(name, bytes)| assert!(example[name] == *bytes, "{name}"));
 }
 

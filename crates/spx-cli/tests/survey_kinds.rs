@@ -38,7 +38,7 @@ fn mosaics_are_those_of_spx_mosaic() {
     let folder = tempdir().unwrap();
     let folder = folder.path();
     deliver(folder, &["d3_a.fits", "d3_b.fits"]);
-    plan(folder, &[]).fails(2, &["--mosaic, --hips or --photometry is needed"]);
+    plan(folder, &[]).fails(2, &["without cubes, --mosaic, --hips, --photometry or --catalog is needed"]);
     fs::write(folder.join("mosaic.toml"), "wave = \"1.9..2.1\"\nplanes = [\"wavelength\"]\n").unwrap();
     let run = plan(folder, &["--mosaic=mosaic.toml"]);
     assert_eq!(run.code, Some(0), "{}", run.stderr);

@@ -138,7 +138,7 @@ fn malformed_documents_are_named() {
         ),
         (
             &table("datatype='int'", "<BINARY><STREAM encoding='base64'>AAAAAQ==AAAA</STREAM></BINARY>"),
-            "no base64",
+            "not base64",
         ),
         (
             &table("datatype='int'", "<BINARY><STREAM encoding='base64'>AAAA</STREAM></BINARY>"),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use spx_core::detector::Detector;
@@ -13,7 +14,7 @@ use spx_sim::{
     survey, write_mef,
 };
 
-use super::{Run, spx, without_modification_times};
+use super::{Run, ended, without_modification_times};
 
 /// The field's center, as arguments.
 pub(crate) const PLACE: [&str; 2] = ["--ra=186.4536", "--dec=33.5468"];
@@ -102,8 +103,13 @@ pub(crate) fn archive() -> LocalArchive {
 
 /// Runs a command for the place, against an archive.
 pub(crate) fn ask(archive: &LocalArchive, folder: &Path, command: &str, more: &[&str]) -> Run {
+    ended(asking(archive, folder, command, more))
+}
+
+/// The same, to be run.
+pub(crate) fn asking(archive: &LocalArchive, folder: &Path, command: &str, more: &[&str]) -> Command {
     let url = format!("--archive-url={}", archive.url());
-    spx(folder, &[&[command, url.as_str()], &PLACE[..], more].concat())
+    super::command(folder, &[&[command, url.as_str()], &PLACE[..], more].concat())
 }
 
 /// The images of the archive, linked, so that a test may add and remove some.

@@ -50,14 +50,28 @@ pub(crate) fn command(folder: &Path, arguments: &[&str]) -> Command {
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SPX_")) {
         command.env_remove(name);
     }
-    // Calibration products of the user are none of theirs.
-    command.env("XDG_CACHE_HOME", folder.join("cache"));
+    // Calibration products of the user are none of theirs; a relative path would not count.
+    command.env("XDG_CACHE_HOME", std::path::absolute(folder.join("cache")).unwrap());
+    command
+}
+
+/// Gives it the user's cache again, which code that runs within the test has.
+pub(crate) fn sharing_cache(mut command: Command) -> Command {
+    match std::env::var_os("XDG_CACHE_HOME") {
+        Some(cache) => command.env("XDG_CACHE_HOME", cache),
+        None => command.env_remove("XDG_CACHE_HOME"),
+    };
     command
 }
 
 /// Runs `spx` in a directory to its end.
 pub(crate) fn spx(folder: &Path, arguments: &[&str]) -> Run {
-    let output = command(folder, arguments).output().unwrap();
+    ended(command(folder, arguments))
+}
+
+/// Runs a command to its end.
+pub(crate) fn ended(mut command: Command) -> Run {
+    let output = command.output().unwrap();
     Run {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).unwrap(),
