@@ -68,8 +68,9 @@ pub(crate) fn tell_smaller_cutouts(
         cut if at_edge == 0 => format!("{cut} were cut smaller"),
         cut => format!("{at_edge} end at the edge of the detector, {cut} were cut smaller"),
     };
+    let verb = if smaller == 1 { "covers" } else { "cover" };
     let text = format!(
-        "{smaller} of {} cutouts cover less than the requested {}: {why}{more}",
+        "{smaller} of {} cutouts {verb} less than the requested {}: {why}{more}",
         held.count(),
         cutout.size
     );

@@ -9,8 +9,8 @@ use spx_core::elementary::{cos, exp, sin};
 use spx_core::header::Header;
 use spx_core::progress::{Progress, Silent};
 
-use crate::error::SimError;
-use crate::mef_writer::{look, write_fits};
+use crate::error::{SimError, look};
+use crate::mef_writer::write_fits;
 
 /// Smallest and largest factor of a row of each detector. Those of D1 and D5 are the real ones.
 const RANGES: [[f64; 2]; 6] =

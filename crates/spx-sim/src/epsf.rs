@@ -9,7 +9,7 @@ use spx_core::progress::Progress;
 use spx_wcs::WaveTable;
 
 use crate::cards::wavelength_wcs;
-use crate::mef_writer::look;
+use crate::error::look;
 use crate::optics::qr3_wave_table;
 use crate::psf::PsfField;
 

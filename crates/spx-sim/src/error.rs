@@ -1,5 +1,6 @@
 //! What can go wrong in a simulation.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use spx_core::fits::FitsError;
@@ -83,4 +84,9 @@ pub(crate) fn check(
 /// [`SimError::Cancelled`] once the user has asked to stop.
 pub(crate) fn check_cancelled(progress: &dyn Progress) -> Result<(), SimError> {
     if progress.cancelled() { Err(SimError::Cancelled) } else { Ok(()) }
+}
+
+/// An error once the user has asked to stop, which [`SimError::of_fits`] understands.
+pub(crate) fn look(progress: &dyn Progress) -> Result<(), FitsError> {
+    if progress.cancelled() { Err(io::Error::other("cancelled").into()) } else { Ok(()) }
 }

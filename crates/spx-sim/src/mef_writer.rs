@@ -1,7 +1,7 @@
 //! Exposures as files in the archive's layout.
 
 use std::fs::File;
-use std::io::{self, Read, copy};
+use std::io::{Read, copy};
 use std::path::Path;
 
 use flate2::Compression;
@@ -14,7 +14,7 @@ use spx_wcs::CelestialWcs;
 
 use crate::cards;
 use crate::epsf::{write_epsf_table, zone_centers};
-use crate::error::SimError;
+use crate::error::{SimError, look};
 use crate::expose::SimulatedExposure;
 use crate::layout::SimulatedRelease;
 use crate::psf::PsfField;
@@ -57,11 +57,6 @@ pub(crate) fn write_plane<T: FitsNumber>(
         file.write_pixels(k * ROWS * nx, rows)?;
     }
     Ok(())
-}
-
-/// An error once the user has asked to stop, which [`SimError::of_fits`] understands.
-pub(crate) fn look(progress: &dyn Progress) -> Result<(), FitsError> {
-    if progress.cancelled() { Err(io::Error::other("cancelled").into()) } else { Ok(()) }
 }
 
 /// Writes an exposure as a multi-extension FITS file in the layout of its release; gzipped where

@@ -280,8 +280,8 @@ impl<R: Read> VoTableReader<R> {
         }
     }
 
-    /// Takes note of `INFO name="QUERY_STATUS"`, whose message is its text; and of other INFOs where
-    /// the value is that the result is truncated, as VizieR once said it.
+    /// Takes note of `INFO name="QUERY_STATUS"`, whose message is its text; and of other INFOs
+    /// whose value is that the result is truncated, as VizieR once said it.
     fn take_info(&mut self, tag: &Tag) -> Result<(), VoTableError> {
         if tag.get("name").is_none_or(|name| !name.eq_ignore_ascii_case("QUERY_STATUS")) {
             let value = tag.get("value").unwrap_or_default().to_ascii_lowercase();

@@ -14,11 +14,11 @@ use crate::global::Global;
 use crate::setting_args::SettingArgs;
 use crate::ui;
 
-/// Combine spectral images into data cubes (x, y, wavelength), one for each detector or one for all.
+/// Combine spectral images into data cubes (x, y, wavelength), one per detector or one for all.
 ///
 /// Every input pixel is projected onto the output grid and shared among the voxels that it overlaps
-/// in position and wavelength, weighted by default by the inverse of the smoothed variance. The cube
-/// has seven HDUs: PRIMARY, SCI, VARIANCE, AND_MASK, OR_MASK, COUNT, WAVELENGTH.
+/// in position and wavelength, by default weighted by the inverse of the smoothed variance. The
+/// cube has seven HDUs: PRIMARY, SCI, VARIANCE, AND_MASK, OR_MASK, COUNT, WAVELENGTH.
 ///
 /// Without --input the archive is queried for images of the region, which are downloaded to data/
 /// in the output directory, or read from a mirror. --resume continues a run that was interrupted.

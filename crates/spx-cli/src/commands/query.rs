@@ -80,15 +80,14 @@ pub(crate) fn run(args: &QueryArgs, global: &Global) -> CommandResult {
 }
 
 fn table(summary: &QuerySummary) -> String {
-    let mut text = String::from("observation            band  mjd             wavelength [um]  file\n");
+    // Names of files begin with observation and band, and with these columns fill 80 characters.
+    let mut text = String::from("mjd          wave [um]     file\n");
     for entry in &summary.observations {
         let o = &entry.observation;
         // Writing to a string cannot fail.
         writeln!(
             text,
-            "{:<22} {:<5} {:<15.6} {:.3} to {:.3}   {}",
-            o.obs_id.as_str(),
-            o.detector.to_string(),
+            "{:<11.5}  {:.3}..{:.3}  {}",
             entry.mjd,
             o.wavelength_min,
             o.wavelength_max,

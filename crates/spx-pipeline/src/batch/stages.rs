@@ -197,6 +197,9 @@ impl<'a> BatchRun<'a> {
         let reports = self.extract()?;
         let BatchParameters { output_dir, aggregate, spectra, .. } = &self.parameters;
         let Extraction { directory, digest, settings, format, listener, catalog, .. } = &self.extraction;
+        if !directory.is_dir() {
+            return Err(nothing_measured(&reports));
+        }
         let options = &AggregateOptions { settings: settings.clone(), ..aggregate.clone() };
         let mut found = ImageTables::made_with(directory, digest, settings, *format)?;
         let tables = found.tables.len();

@@ -156,6 +156,17 @@ impl MosaicConfig {
     /// Usage, naming the first setting that is missing or out of range.
     pub(super) fn parameters(&self) -> Result<DrizzleParameters, PipelineError> {
         let mut parameters = self.as_cube()?.parameters()?;
+        let [min, max] = self.range()?;
+        let seen = |detector: &Detector| sees(*detector, [min, max]);
+        match self.region.detector()? {
+            Some(detector) if !seen(&detector) => {
+                return Err(PipelineError::usage(format!("{detector} does not see {min} to {max} um")));
+            }
+            None if !Detector::ALL.iter().any(seen) => {
+                return Err(PipelineError::usage(format!("no detector sees {min} to {max} um")));
+            }
+            _ => {}
+        }
         let planes = &mut parameters.resampling.planes;
         planes.only_mean = self.only_mean;
         if self.only_mean && planes.error == Some(ErrorMethod::FromVariances) && planes.variances.is_empty() {
