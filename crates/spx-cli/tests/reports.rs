@@ -79,7 +79,7 @@ fn several_light_curves_at_once() {
     show(&["-1", "c", "out", "-o", "a.svg", "-o", "a.pdf"]).succeeds();
     let svg = fs::read_to_string(folder.path().join("a.svg")).unwrap();
     for id in ["-1", "c"] {
-        let title = svg.split('>').find(|text| text.starts_with(&format!("{id}, ")));
+        let title = svg.split('>').find(|text| text.trim_start().starts_with(&format!("{id}, ")));
         assert!(title.is_some_and(|text| text.contains(", 6 measurements")), "{title:?}");
     }
     let text = show(&["-1", "c", "out"]).succeeds().stdout;

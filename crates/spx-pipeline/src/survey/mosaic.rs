@@ -22,7 +22,9 @@ pub(super) fn mosaic_settings(file: &Path) -> Result<MosaicConfig, PipelineError
     let compress = config.output.compress;
     config.output = OutputSettings { compress, ..OutputSettings::default() };
     let [ra, dec, width, height] = [0.0, 0.0, 1.0, 1.0].map(Some);
-    let region = RegionSettings { ra, dec, width, height, detector: 1 };
+    // A channel is one of a detector's; any other range is checked for all of them.
+    let detector = u8::from(config.channel.is_some());
+    let region = RegionSettings { ra, dec, width, height, detector };
     mosaic_memory(&MosaicConfig { region, ..config.clone() }, None, (1, 1)).with_context(name)?;
     config.region = RegionSettings::default();
     Ok(config)
