@@ -1,8 +1,10 @@
 //! The synthetic sky: what there is to be measured.
 
+use std::collections::BTreeMap;
+
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
-use spx_core::elementary::{asin, atan2, exp, hypot, ln, powf, sin, sin_cos};
+use spx_core::elementary::{asin, atan2, cos, exp, hypot, ln, powf, sin, sin_cos};
 use spx_core::map::Passband;
 use spx_core::sky::Position;
 use spx_core::units::UJY_PER_ARCSEC2_PER_MJY_PER_SR;
@@ -248,14 +250,16 @@ impl SimulatedSky {
                 radius: options.extended_radius,
             });
         }
+        let mut placed = PlacedStars::new(options.separation);
         for k in 0..stars {
             let star = match options.central_flux.filter(|_| k == 0) {
                 Some(flux_2um) => (center, flux_2um),
-                None => (sky.place(center, radius, options, &mut rng)?, log_uniform(options, &mut rng)),
+                None => (sky.place(center, radius, &placed, &mut rng)?, log_uniform(options, &mut rng)),
             };
             let [low, high] = options.slope_range;
             let slope = low + (high - low) * rng.random::<f64>();
             let (position, flux_2um) = star;
+            placed.insert(position);
             sky.stars.push(SimulatedStar { id: format!("S{:04}", k + 1), position, flux_2um, slope });
         }
         Ok(sky)
@@ -266,7 +270,7 @@ impl SimulatedSky {
         &self,
         center: Position,
         radius: f64,
-        options: &FieldOptions,
+        placed: &PlacedStars,
         rng: &mut ChaCha8Rng,
     ) -> Result<Position, SimError> {
         let mut best = (center, -1.0);
@@ -275,24 +279,60 @@ impl SimulatedSky {
             // the half.
             let half = sin(radius.to_radians() / 2.0) * rng.random::<f64>().sqrt();
             let candidate = offset(center, 2.0 * asin(half).to_degrees(), rng.random_range(0.0..360.0))?;
-            let nearest = self.nearest(candidate) * 3600.0;
+            let edges = self.extended.iter();
+            let edges = edges.map(|e| e.position.separation(candidate) - 2.0 * e.radius / 3600.0);
+            let nearest = edges.fold(placed.nearest(candidate), f64::min) * 3600.0;
             if nearest > best.1 {
                 best = (candidate, nearest);
             }
-            if nearest >= options.separation {
+            if nearest >= placed.separation {
                 break;
             }
         }
         Ok(best.0)
     }
+}
 
-    /// Distance to the nearest star or the edge of an extended source, twice its half-light radius
-    /// \[deg\].
+/// The stars that have a place, in bands of declination: only those nearby count.
+struct PlacedStars {
+    /// How far apart they shall be \[arcsec\].
+    separation: f64,
+    /// Height of a band, no less than the separation \[deg\].
+    height: f64,
+    bands: BTreeMap<i64, Vec<Position>>,
+}
+
+impl PlacedStars {
+    fn new(separation: f64) -> Self {
+        // A little more, for stars at just that distance.
+        Self { separation, height: (separation / 3600.0).max(1e-3) * 1.001, bands: BTreeMap::new() }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most 180 000 bands")]
+    fn band(&self, position: Position) -> i64 {
+        (position.dec() / self.height).floor() as i64
+    }
+
+    fn insert(&mut self, position: Position) {
+        let band = self.band(position);
+        self.bands.entry(band).or_default().push(position);
+    }
+
+    /// Distance to the nearest star, where one is nearer than the separation; otherwise that, or
+    /// more \[deg\].
     fn nearest(&self, position: Position) -> f64 {
-        let stars = self.stars.iter().map(|star| star.position.separation(position));
-        let extended =
-            self.extended.iter().map(|e| e.position.separation(position) - 2.0 * e.radius / 3600.0);
-        stars.chain(extended).fold(f64::INFINITY, f64::min)
+        let band = self.band(position);
+        let near = self.bands.range(band - 1..=band + 1).flat_map(|(_, stars)| stars);
+        // Haversines: sin(apart / 2) is at most this, since both declinations are below the limit.
+        let limit = position.dec().abs() + self.height;
+        let share =
+            if limit < 90.0 { sin(self.height.to_radians() / 2.0) / cos(limit.to_radians()) } else { 1.0 };
+        let reach = 2.0 * asin(share.min(1.0)).to_degrees();
+        let in_reach = |star: &&Position| {
+            let apart = (star.ra() - position.ra()).abs();
+            apart.min(360.0 - apart) <= reach
+        };
+        near.filter(in_reach).fold(f64::INFINITY, |least, star| least.min(star.separation(position)))
     }
 }
 
@@ -344,6 +384,26 @@ mod tests {
             assert!(star.position.separation(center) <= 0.5 + 1e-9);
             assert!((300.0..=30_000.0).contains(&star.flux_2um));
             assert!(sky.stars[..k].iter().all(|o| o.position.separation(star.position) * 3600.0 >= 90.0));
+        }
+    }
+
+    /// Stars in bands are those that all stars would give.
+    #[test]
+    fn nearest_stars_are_found() {
+        let mut rng = ChaCha8Rng::seed_from_u64(7);
+        for (dec, separation) in [(0.0, 90.0), (66.56, 300.0), (-89.9, 90.0), (89.0, 4000.0)] {
+            let center = Position::new(0.1, dec).unwrap();
+            let mut any =
+                || offset(center, rng.random_range(0.0..2.0), rng.random_range(0.0..360.0)).unwrap();
+            let mut placed = PlacedStars::new(separation);
+            let stars: Vec<Position> = (0..3000).map(|_| any()).collect();
+            stars.iter().for_each(|star| placed.insert(*star));
+            for _ in 0..300 {
+                let place = any();
+                let all = stars.iter().fold(f64::INFINITY, |least, star| least.min(star.separation(place)));
+                let found = placed.nearest(place);
+                assert!(found == all || all.min(found) * 3600.0 >= separation, "{dec} {found} {all}");
+            }
         }
     }
 
