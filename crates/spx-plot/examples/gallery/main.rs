@@ -18,7 +18,10 @@ use spx_plot::{
 
 const SIZES: [(u32, u32); 3] = [(1000, 900), (600, 500), (2400, 2000)];
 
-fn main() -> Result<(), Box<dyn Error>> {
+/// What each part of the gallery gives.
+type Drawn = Result<(), Box<dyn Error>>;
+
+fn main() -> Drawn {
     let directory: PathBuf = std::env::args_os().nth(1).ok_or("name a directory for the figures")?.into();
     std::fs::create_dir_all(&directory)?;
     planes(&directory)?;
@@ -31,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     cutouts(&directory)
 }
 
-fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn planes(directory: &Path) -> Drawn {
     let plane = stars(160, 150, 1.0);
     let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
     let mut figure = PlaneFigure::new(plane.view());
@@ -52,8 +55,8 @@ fn planes(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
-    let save = |name: &str, figure: &PlaneFigure<'_>| -> Result<(), Box<dyn Error>> {
+fn odd_planes(directory: &Path) -> Drawn {
+    let save = |name: &str, figure: &PlaneFigure<'_>| -> Drawn {
         Ok(std::fs::write(directory.join(format!("{name}.png")), render_plane(figure, FigureFormat::Png)?)?)
     };
     let wide = stars(400, 120, 1.0);
@@ -102,9 +105,7 @@ fn odd_planes(directory: &Path) -> Result<(), Box<dyn Error>> {
 
 /// A bright ring over noise, with stars of which too much was subtracted, and noise alone.
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-fn line_maps(
-    save: &dyn Fn(&str, &PlaneFigure<'_>) -> Result<(), Box<dyn Error>>,
-) -> Result<(), Box<dyn Error>> {
+fn line_maps(save: &dyn Fn(&str, &PlaneFigure<'_>) -> Drawn) -> Drawn {
     let mut noise = Noise(17);
     let subtracted = stars(140, 120, 1.0);
     for (name, brightness) in [("line", 25.0), ("line-noise", 0.0)] {
@@ -133,7 +134,7 @@ fn line_maps(
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn composites(directory: &Path) -> Drawn {
     // Each star has a color of its own: the planes are weighted by a slow wave, with another phase
     // in each.
     let base = stars(160, 150, 1.0);
@@ -161,7 +162,7 @@ fn composites(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn spectra(directory: &Path) -> Drawn {
     let mut noise = Noise(7);
     let truth = |w: f64| 900.0 / w + 350.0 * exp(-((w - 3.29) / 0.06).powi(2));
     let mut spectrum = |label: &str, offset: f64, step: f64| Spectrum {
@@ -220,7 +221,7 @@ fn spectra(directory: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn montages(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn montages(directory: &Path) -> Drawn {
     let planes: Vec<_> = (0..17).map(|k| stars(160, 150, 0.3 + 0.05 * f64::from(k))).collect();
     let sky = tangent(83.63, -5.39, 0.5 / 160.0, (160, 150));
     for (count, stretch) in [(4, Stretch::Asinh), (17, Stretch::Log)] {
@@ -240,7 +241,7 @@ fn montages(directory: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounded to the type of a plane")]
-fn cutouts(directory: &Path) -> Result<(), Box<dyn Error>> {
+fn cutouts(directory: &Path) -> Drawn {
     let mut noise = Noise(5);
     let peak = |x: usize, y: usize| exp(-((x as f64 - 7.3).powi(2) + (y as f64 - 6.8).powi(2)) / 4.0);
     let model = Array2::from_shape_fn((15, 15), |(y, x)| (0.2 + 3.0 * peak(x, y)) as f32);
