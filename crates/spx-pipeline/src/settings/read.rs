@@ -158,6 +158,14 @@ fn parse<C: Configuration>(
             (Some(setting), Value::String(text)) if setting.kind.is_angle() => {
                 setting.parse(text).map(|degrees| *value = degrees)
             }
+            // A list may be written as on the command line, without brackets.
+            (Some(setting), Value::String(text)) if setting.kind.is_list() && !setting.kind.is_path() => {
+                setting.parse(text).map(|list| *value = list)
+            }
+            (Some(setting), single) if setting.kind.is_list() && !single.is_array() => {
+                *value = Value::Array(vec![single.clone()]);
+                Ok(())
+            }
             _ => Ok(()),
         };
         expand_path(&settings, key.get_ref(), value, home);
@@ -289,6 +297,20 @@ mod tests {
         let expected = SizesConfig { width: 2.0, edges: Some(vec![1.0, 2.5]), place, ..Default::default() };
         assert_eq!(resolved, expected);
         assert_eq!(resolve::<SizesConfig>(None, Table::new()).unwrap(), SizesConfig::default());
+    }
+
+    #[test]
+    fn lists_need_no_brackets() {
+        for (text, edges) in
+            [("edges = '1, 2.5'", Some(vec![1.0, 2.5])), ("edges = 2", Some(vec![2.0])), ("", None)]
+        {
+            let file = file(&format!("{text}\ninput = 'a,b'\n"));
+            let resolved: SizesConfig = resolve(Some(file.path()), Table::new()).unwrap();
+            assert_eq!((resolved.edges, resolved.place.input), (edges, Some(vec!["a,b".into()])));
+        }
+        let file = file("edges = '1,x'\n");
+        let message = resolve::<SizesConfig>(Some(file.path()), Table::new()).unwrap_err().to_string();
+        assert!(message.contains("line 1: `edges = '1,x'`: expected a number"), "{message}");
     }
 
     #[test]

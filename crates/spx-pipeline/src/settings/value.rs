@@ -90,6 +90,11 @@ impl SettingKind {
         matches!(self, Self::RightAscension | Self::Declination)
     }
 
+    /// Whether it takes several values.
+    pub fn is_list(&self) -> bool {
+        matches!(self, Self::List(_))
+    }
+
     /// Whether its values are files or directories.
     pub fn is_path(&self) -> bool {
         match self {
