@@ -27,6 +27,7 @@ use crate::{Listener, PipelineError};
 /// Settings of the photometry of one source on local files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[expect(rustdoc::broken_intra_doc_links, reason = "help texts, in which `[s]` is a unit")]
 pub struct PhotometryConfig {
     /// The source.
     #[serde(flatten)]
@@ -34,10 +35,10 @@ pub struct PhotometryConfig {
     /// Base address of the archive that is queried for neighbors; plain http on this machine only
     #[schemars(extend("x-heading" = "Neighbors", "x-value" = "URL"))]
     pub archive_url: String,
-    /// How often it is asked again where it fails, at most three times
+    /// How often a failed query for neighbors is repeated, at most three times
     #[schemars(range(min = 0, max = 100), extend("x-heading" = "Neighbors"))]
     pub retries: u32,
-    /// The longest time in which it may send nothing [s]
+    /// The longest time without data from the archive [s]
     #[schemars(range(min = 1, max = 3600), extend("x-heading" = "Neighbors", "x-value" = "S"))]
     pub timeout: f64,
     /// Names of the columns: spxquery, or irsa for those of IRSA's Spectrophotometry Tool
