@@ -178,7 +178,7 @@ impl SimulateArgs {
         }
     }
 
-    /// Everything that the files depend on, as it is told the user who goes on with other settings.
+    /// Everything that the files depend on, to recognize a run that continues this one.
     fn settings(&self) -> String {
         let Self {
             ra,
@@ -206,7 +206,7 @@ impl SimulateArgs {
             FrameSize::Cutout(size) => *size,
         };
         format!(
-            "# What the simulation in this directory is made with, until it is complete: the same command goes on.\n\
+            "# Settings of the unfinished simulation in this directory: repeat the same command to continue it.\n\
              version = \"{}\"\nra = {ra}\ndec = {dec}\nexposures = {exposures}\ndetectors = \"{}\"\n\
              size = {size}\nradius = {radius}\nstars = {stars}\nplain = {plain}\nnoise = {noise}\n\
              unflagged_hits = {unflagged_hits}\nairglow = {airglow}\nzodi_scale = {zodi_scale}\n\
@@ -286,8 +286,8 @@ pub(crate) fn run(args: &SimulateArgs, global: &Global) -> CommandResult {
     Ok(Outcome::Done)
 }
 
-/// A simulation that is not complete: its settings stand in a file, so that the same command goes
-/// on with it and another does not.
+/// An unfinished simulation: a file records its settings, so that the same command continues it and
+/// other settings are refused.
 struct Unfinished {
     path: PathBuf,
     /// Held until the end.
@@ -295,8 +295,8 @@ struct Unfinished {
 }
 
 impl Unfinished {
-    /// Refuses a directory that has such files already, unless an interrupted run with the same
-    /// settings has written them, of which it removes what is no whole file.
+    /// Refuses a directory that already contains such files, unless an interrupted run with the
+    /// same settings wrote them; removes its incomplete files.
     fn begin(
         args: &SimulateArgs,
         files: &[SimulatedFile],
@@ -344,7 +344,7 @@ impl Unfinished {
     }
 }
 
-/// What an error of a simulation is to the user, whose path stands in it.
+/// The failure of a command whose simulation failed; the error already has the path.
 pub(crate) fn failed(error: SimError) -> Failure {
     match error {
         SimError::Cancelled => Failure::interrupted(),
